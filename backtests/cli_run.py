@@ -1,0 +1,194 @@
+"""One backtest from the command line: data in, run, files and summary out."""
+
+from __future__ import annotations
+
+import platform
+import time
+from dataclasses import replace
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import Progress
+
+from backtests.bar_checks import some
+from backtests.data_sets import YAHOO, DataSet, load_data, window
+from backtests.engine import RunResult, run_source, run_table
+from backtests.lookahead import check
+from backtests.outputs import SOME_PAGES, RunInfo, default_folder, prepare_folder, write_all
+from backtests.request import RunRequest
+from backtests.scan_screen import show_scan
+from backtests.scoreboard import scoreboard, scoreboard_screen
+from backtests.summary_screen import show_summary
+from config import Settings
+from config.errors import Refusal
+from strategies.bars import BarTable
+from strategies.registry import build_pipeline, build_signals, strategy_class
+
+SCOREBOARD_DAYS = 10
+PACKAGE = "risk-first-trader"
+
+
+def run(request: RunRequest, console: Console) -> int:
+    """Carry out a backtest request; returns the exit status.
+
+    Raises
+    ------
+    Refusal
+        Before anything is simulated, for data or settings that can't be used.
+    """
+    settings = request.settings
+    began = time.perf_counter()
+    data = data_for(request, settings)
+    start, end = window(data, request.start, request.end)
+    chosen = strategy_class(request.strategy)
+    took = time.perf_counter() - began
+    if request.once:
+        return _one_iteration(request, data, chosen, end, console)
+    if request.lookahead:
+        return _check_lookahead(request, data, chosen, start, end, console)
+    folder = prepare_folder(
+        request.out or default_folder("backtest", request.profile, start.date()), request.overwrite
+    )  # fmt: skip
+    result = execute(data, chosen, settings, start, end, progress=not request.quiet)
+    info = describe(request, data, result, start, end, {"data": took, "engine": result.seconds})
+    with console.status("writing the report"):
+        pages = None if request.draw_all else SOME_PAGES
+        figures = write_all(folder, result.record, info, result.table, pages)
+    show_summary(console, result.record, info, figures, folder)
+    if request.scoreboard:
+        console.print(scoreboard_screen(scoreboard(result.record), SCOREBOARD_DAYS))
+    return 0
+
+
+def data_for(request: RunRequest, settings: Settings) -> DataSet:
+    """The bars that the settings' universe, modules and benchmark need."""
+    symbols = list(dict.fromkeys([*build_pipeline(settings).symbols(), settings.universe.benchmark]))
+    data = load_data(
+        request.data, symbols, request.start, request.end, intraday=wants_intraday(settings), seed=request.seed
+    )  # fmt: skip
+    if set(settings.universe.traded) <= set(data.missing):
+        raise Refusal(
+            f"{data.source}: has no bars of {some(settings.universe.traded)}, so there is nothing to trade; "
+            "choose other --symbols"
+        )
+    return data
+
+
+def wants_intraday(settings: Settings) -> bool:
+    """Whether a signal is on that means nothing on daily bars."""
+    return any(signal.intraday_only for signal in build_signals(settings))
+
+
+def execute(
+    data: DataSet,
+    chosen: type[Any],
+    settings: Settings,
+    start: pd.Timestamp,
+    end: pd.Timestamp,
+    *,
+    altered: bool = False,
+    **options: Any,
+) -> RunResult:
+    """Run on the source that the data came from: Yahoo's through Lumibot's own class, others from the table.
+
+    ``altered`` tells that the table is no longer what the source itself would say.
+    """
+    if data.source != YAHOO:
+        return run_table(chosen, settings, data.table, start, end, **options)
+    from backtests.yahoo_runs import preload, yahoo_source
+
+    source = yahoo_source(start.date(), end.date())
+    if altered:
+        preload(source, data.table)
+    sessions = int(((data.table.opens_at >= start) & (data.table.opens_at <= end)).sum())
+    return run_source(chosen, settings, source, sessions, **options)
+
+
+def describe(
+    request: RunRequest,
+    data: DataSet,
+    result: RunResult,
+    start: pd.Timestamp,
+    end: pd.Timestamp,
+    seconds: dict[str, float],
+) -> RunInfo:
+    """What the report says about where the figures come from."""
+    settings = request.settings
+    fills = settings.fills.model_dump()
+    return RunInfo(
+        mode="backtest",
+        strategy=request.strategy,
+        profile=request.profile,
+        data_source=data.source,
+        data_hash=data.hash,
+        config_hash=settings.config_hash,
+        start=start,
+        end=end,
+        symbols=settings.universe.traded,
+        missing_symbols=data.missing,
+        fill_assumptions={
+            **fills,
+            "ambiguous_bar": "stop before target",
+            "entries": "market at the open of the bar after the decision",
+            "gaps": "at the open",
+        },
+        benchmark=settings.universe.benchmark if settings.universe.benchmark in data.table.symbols else "",
+        benchmark_closes=benchmark_closes(data.table, settings.universe.benchmark, start, end),
+        seconds=seconds,
+        versions={"package": _version(PACKAGE), "lumibot": version("lumibot"), "python": platform.python_version()},
+        notes=(*data.notes, *result.strategy.notes),
+        seed=request.seed,
+    )
+
+
+def benchmark_closes(table: BarTable, symbol: str, start: pd.Timestamp, end: pd.Timestamp) -> pd.Series | None:
+    """Session closes of the benchmark over the window; None if the data don't have it."""
+    if symbol not in table.symbols:
+        return None
+    closes = pd.Series(table.close[:, table.symbols.index(symbol)], index=table.closes_at)
+    inside = closes[np.asarray((table.opens_at >= start) & (table.opens_at <= end))].dropna()
+    return inside.groupby(pd.DatetimeIndex(inside.index).normalize()).last() if len(inside) else None
+
+
+def _one_iteration(request: RunRequest, data: DataSet, chosen: type[Any], at: pd.Timestamp, console: Console) -> int:
+    """Decide once, at the opening of the last bar of the window, and show everything that was weighed."""
+    if data.table.opens_at[0] == at:
+        raise Refusal(f"{data.source}: no bar closes before {at}; give a later --end")
+    result = execute(data, chosen, request.settings, at, at, submit=not request.scan)
+    show_scan(console, result, data, scan=request.scan)
+    return 0
+
+
+def _check_lookahead(
+    request: RunRequest, data: DataSet, chosen: type[Any], start: pd.Timestamp, end: pd.Timestamp, console: Console
+) -> int:
+    """Look for decisions that depend on later data; exit status 1 if there are any."""
+
+    def rerun(table: BarTable) -> RunResult:
+        last = min(end, table.opens_at[-1])
+        return execute(replace(data, table=table), chosen, request.settings, start, last, altered=True)
+
+    with Progress(console=console, transient=True, disable=request.quiet) as progress:
+        report = check(rerun, data.table, start, end, request.lookahead, request.seed, on_run=progress.track)
+    cuts = ", ".join(f"{cut:%Y-%m-%d %H:%M}" for cut in report.cuts)
+    console.print(f"cuts: {cuts}", highlight=False)
+    console.print(f"compared: {report.decisions:,} decisions, {report.features:,} feature values", highlight=False)
+    if not report.decisions:
+        console.print("[yellow]nothing was decided before the cuts, so only features were compared[/]")
+    for leak in report.leaks:
+        console.print(f"[red]LEAK[/] {escape(str(leak))}", highlight=False, soft_wrap=True)
+    console.print("[green]no look-ahead found[/]" if report.clean else f"[red]{len(report.leaks)} leaks[/]")
+    return 0 if report.clean else 1
+
+
+def _version(package: str) -> str:
+    from importlib.metadata import PackageNotFoundError
+
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "source tree"

@@ -1,0 +1,131 @@
+"""Runs a strategy over a table of bars with Lumibot's own loop and returns what it did."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import pandas as pd
+from lumibot.strategies import Strategy
+from lumibot.traders import Trader
+from tqdm import tqdm
+
+from brokers.backtest.broker import HonestBroker
+from brokers.backtest.source import CausalPandasData
+from brokers.record import RunRecord
+from config import Settings
+from config.errors import Refusal
+from strategies.bars import BarTable
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """``seconds`` is what Lumibot's loop took, features included, files and reports not."""
+
+    record: RunRecord
+    table: BarTable
+    strategy: Strategy
+    seconds: float
+
+
+def run_table(
+    strategy_class: type[Strategy],
+    settings: Settings,
+    table: BarTable,
+    start: pd.Timestamp,
+    end: pd.Timestamp,
+    *,
+    submit: bool = True,
+    progress: bool = False,
+) -> RunResult:
+    """Backtest on a table of bars.
+
+    Parameters
+    ----------
+    strategy_class : type
+        ``CombinedStrategy`` or a subclass.
+    table : BarTable
+        With the history before ``start`` that features warm up on.
+    start, end : Timestamp
+        First and last bar (by its opening time) that is decided on.
+    submit : bool, default=True
+        False decides and records, and sends nothing.
+    progress : bool, default=False
+        Show a bar on standard error, if that is a terminal.
+
+    Raises
+    ------
+    Refusal
+        If no bar lies in the window.
+    """
+    window = table.opens_at[(table.opens_at >= start) & (table.opens_at <= end)]
+    if window.empty:
+        raise Refusal(f"{table.source}: no bars between {start} and {end}; choose --start and --end inside the data")
+    source = CausalPandasData(
+        table, window[0].to_pydatetime(), window[-1].to_pydatetime(), show_progress_bar=False
+    )  # fmt: skip
+    return run_source(strategy_class, settings, source, len(window), submit=submit, progress=progress)
+
+
+def run_source(
+    strategy_class: type[Strategy],
+    settings: Settings,
+    source: Any,
+    bars: int,
+    *,
+    submit: bool = True,
+    progress: bool = False,
+) -> RunResult:
+    """Backtest on any Lumibot backtesting source; ``bars`` is the expected number, for the progress bar."""
+    begun = time.perf_counter()
+    broker = HonestBroker(source)
+    start, end = source.datetime_start, source.datetime_end
+    with (
+        _quiet(),
+        tqdm(total=bars, unit="bar", desc="backtest", disable=None if progress else True, leave=False) as meter,
+    ):
+        broker.on_bar = meter.update if progress else None
+        strategy = strategy_class(
+            broker,
+            name=strategy_class.__name__,
+            budget=settings.account.budget_usd,
+            parameters={"settings": settings, "submit": submit},
+            backtesting_start=_plain(start),
+            backtesting_end=_plain(end),
+            benchmark_asset=None,
+            analyze_backtest=False,
+            include_cash_positions=True,
+            save_logfile=False,
+        )
+        # Lumibot's statistics rows list every position at every bar; they only feed its own analysis.
+        strategy._executor._trace_stats = lambda *_: {}
+        trader = Trader(backtest=True, quiet_logs=True)
+        trader.add_strategy(strategy)
+        try:
+            trader.run_all(show_plot=False, show_tearsheet=False, save_tearsheet=False, show_indicators=False)
+        finally:
+            # Lumibot keeps the exception of a failed run on its executor and reports another.
+            failure = getattr(strategy._executor, "exception", None)
+            if failure is not None:
+                raise failure
+    return RunResult(strategy.record, broker.bars, strategy, time.perf_counter() - begun)
+
+
+def _plain(moment: datetime) -> datetime:
+    return moment.to_pydatetime() if isinstance(moment, pd.Timestamp) else moment
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Lumibot logs and prints per fill; a run says what it did in its files."""
+    disabled = logging.root.manager.disable
+    logging.disable(logging.ERROR)
+    try:
+        yield
+    finally:
+        logging.disable(disabled)

@@ -1,0 +1,192 @@
+"""The figures of a run, each with its definition; a figure that is not defined is ``None``, never NaN.
+
+Ratios of the equity curve use one value per trading session (the last bar's equity of each day), so
+that hourly and daily runs can be compared. The risk-free rate is taken as 0.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from brokers.record import EquityRow, RunRecord, TradeRecord
+
+Figure = float | int | None
+
+SESSIONS_PER_YEAR = 252
+"""Sessions of a US equity year; a market that never closes has 365."""
+
+DAYS_PER_YEAR = 365.25
+"""Calendar days, for everything that is stated per year of elapsed time."""
+
+
+def metrics(record: RunRecord, sessions_per_year: int = SESSIONS_PER_YEAR) -> dict[str, Figure]:
+    """All figures of a run.
+
+    Parameters
+    ----------
+    record : RunRecord
+        What the run left in memory.
+    sessions_per_year : int, default=252
+        Annualises Sharpe and Sortino.
+
+    Returns
+    -------
+    dict of str to float, int or None
+        ``trades``
+            Closed portions, one per row of the trades file; a half taken off early counts by itself.
+        ``win_rate``
+            Share of trades with a profit above 0.
+        ``avg_win``, ``avg_loss``
+            Mean profit of the winners and mean (negative) result of the losers, USD.
+        ``avg_r``
+            Mean R multiple of the trades that have one.
+        ``profit_factor``
+            Profit of the winners over loss of the losers; ``None`` without losers.
+        ``max_drawdown``
+            Largest fall from a peak, at bar closes, as a positive fraction of the peak.
+        ``sharpe``, ``sortino``
+            Mean session return over its standard deviation (or over the root mean square of the
+            negative ones), annualised.
+        ``cagr``
+            Compound growth per calendar year from the first bar to the last.
+        ``exposure``
+            Mean over all bars of market value held (long and inverse, absolute) over equity.
+        ``turnover``
+            Filled notional, buys and sells, over mean equity, per calendar year.
+        ``slippage_cost``
+            What fills cost against the reference price, USD.
+        ``rejected``, ``resized``
+            Proposals that the risk chain refused, and those that it shrank.
+        ``protected_share``
+            Share of position-bars in which working stops covered the whole position.
+    """
+    outcomes = [decision.outcome for decision in record.decisions]
+    curve = curve_metrics(session_closes(record), sessions_per_year)
+    years = _years(record.equity)
+    return {
+        **_trade_metrics(record.trades),
+        "max_drawdown": max_drawdown(np.array([record.initial_equity, *(row.equity for row in record.equity)])),
+        "sharpe": curve["sharpe"],
+        "sortino": curve["sortino"],
+        "cagr": growth(record.initial_equity, record.equity[-1].equity, years) if record.equity else None,
+        "exposure": _exposure(record.equity),
+        "turnover": _ratio(record.turnover, (_mean(np.array([row.equity for row in record.equity])) or 0) * years),
+        "slippage_cost": finite(record.slippage_cost),
+        "rejected": outcomes.count("refused"),
+        "resized": outcomes.count("resized"),
+        "protected_share": _ratio(record.protected_bars, record.position_bars),
+    }
+
+
+def curve_metrics(closes: pd.Series, sessions_per_year: int = SESSIONS_PER_YEAR) -> dict[str, Figure]:
+    """The figures that any curve of session closes has, so that the benchmark is measured alike.
+
+    Parameters
+    ----------
+    closes : Series of float
+        One value per session, indexed by time, ascending.
+    sessions_per_year : int, default=252
+
+    Returns
+    -------
+    dict of str to float or None
+        ``total_return``, ``cagr``, ``max_drawdown`` (positive), ``sharpe``, ``sortino``.
+    """
+    values = closes.to_numpy(dtype=float)
+    empty = {"total_return": None, "cagr": None, "max_drawdown": None, "sharpe": None, "sortino": None}
+    if len(values) < 2 or not np.isfinite(values).all() or (values <= 0).any():
+        return {**empty, "max_drawdown": max_drawdown(values)}
+    returns = values[1:] / values[:-1] - 1
+    deviation = float(returns.std(ddof=1)) if len(returns) > 1 else 0.0
+    downside = math.sqrt(float(np.square(np.minimum(returns, 0)).mean()))
+    scale = math.sqrt(sessions_per_year)
+    mean = float(returns.mean())
+    # A curve that moves by rounding noise only has no meaningful ratio: it would read as billions.
+    noise = 1e-12
+    return {
+        "total_return": finite(values[-1] / values[0] - 1),
+        "cagr": growth(values[0], values[-1], (closes.index[-1] - closes.index[0]).total_seconds() / _YEAR_SECONDS),
+        "max_drawdown": max_drawdown(values),
+        "sharpe": finite(mean / deviation * scale) if deviation > noise else None,
+        "sortino": finite(mean / downside * scale) if downside > noise else None,
+    }
+
+
+def session_closes(record: RunRecord) -> pd.Series:
+    """Equity at the end of each day of the exchange's calendar, led by the initial equity.
+
+    Returns
+    -------
+    Series of float
+        Indexed by time; the first entry is the initial equity one microsecond before the first bar.
+    """
+    if not record.equity:
+        return pd.Series(dtype=float, index=pd.DatetimeIndex([], tz="UTC"))
+    times = pd.DatetimeIndex([row.time for row in record.equity])
+    equity = pd.Series([row.equity for row in record.equity], index=times)
+    # A bar that closes at midnight ends its day, it doesn't begin the next one.
+    days = (times - pd.Timedelta(microseconds=1)).date
+    last_of_day = np.append(days[1:] != days[:-1], True)
+    start = pd.Series([record.initial_equity], index=times[:1] - pd.Timedelta(microseconds=1))
+    return pd.concat([start, equity[last_of_day]])
+
+
+def max_drawdown(values: np.ndarray) -> float | None:
+    """Largest fall below an earlier peak, as a positive fraction of that peak; shape ``(n,)``."""
+    values = values[np.isfinite(values)]
+    if not len(values) or values[0] <= 0:
+        return None
+    peaks = np.maximum.accumulate(values)
+    return float(np.max(1 - values / peaks))
+
+
+def growth(first: float, last: float, years: float) -> float | None:
+    """Compound growth per year; ``None`` where no time has passed or the account was lost."""
+    if not (years > 0 and first > 0 and last > 0):
+        return None
+    # A window of hours can grow beyond any float once it is compounded over a year.
+    exponent = math.log(last / first) / years
+    return finite(math.expm1(exponent)) if exponent < 700 else None
+
+
+def finite(value: float) -> float | None:
+    """The value as a plain float, ``None`` where it is not a finite number."""
+    return float(value) if math.isfinite(value) else None
+
+
+_YEAR_SECONDS = DAYS_PER_YEAR * 86400
+
+
+def _years(rows: Sequence[EquityRow]) -> float:
+    return (rows[-1].time - rows[0].time).total_seconds() / _YEAR_SECONDS if rows else 0.0
+
+
+def _trade_metrics(trades: Sequence[TradeRecord]) -> dict[str, Figure]:
+    pnl = np.array([trade.pnl for trade in trades], dtype=float)
+    r_multiples = np.array([trade.r_multiple for trade in trades], dtype=float)
+    wins, losses = pnl[pnl > 0], pnl[pnl < 0]
+    return {
+        "trades": len(trades),
+        "win_rate": _ratio(len(wins), len(trades)),
+        "avg_win": _mean(wins),
+        "avg_loss": _mean(losses),
+        "avg_r": _mean(r_multiples[np.isfinite(r_multiples)]),
+        "profit_factor": _ratio(float(wins.sum()), float(-losses.sum())),
+    }
+
+
+def _exposure(rows: Sequence[EquityRow]) -> float | None:
+    shares = [(abs(r.long_exposure) + abs(r.inverse_exposure)) / r.equity for r in rows if r.equity > 0]
+    return _mean(np.array(shares))
+
+
+def _mean(values: np.ndarray) -> float | None:
+    return finite(values.mean()) if len(values) else None
+
+
+def _ratio(part: float, whole: float) -> float | None:
+    return finite(part / whole) if whole > 0 else None

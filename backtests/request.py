@@ -1,0 +1,78 @@
+"""What a run was asked for, as the command line hands it on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Literal
+
+from config import Settings
+
+Mode = Literal["backtest", "rehearse", "paper", "live"]
+
+EMBEDDED_OVERLAY = Path(__file__).parent / "embedded" / "embedded.yaml"
+"""Fits the settings to the embedded symbols; named here so that it is found without loading any data code."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """A validated request. What the settings also hold is the same value, already merged into them.
+
+    Parameters
+    ----------
+    strategy, profile : str
+        Names in the registry and in ``config/profiles``.
+    mode : {"backtest", "rehearse", "paper", "live"}
+    data : str
+        ``yahoo``, ``alpaca``, ``embedded`` or the path of a .parquet or .csv file that exists.
+    start, end : date or None
+        First and last day, both included; None is where the data begins or ends.
+    symbols : tuple of str
+        What to trade, after the cap.
+    universe : Path or None
+        CSV file the symbols came from.
+    cap : int or None
+        The cap that was applied.
+    benchmark : str
+    budget : float
+        Cash at the start in USD.
+    seed : int
+    out : Path or None
+        Folder of the run's files; None is ``runs/<mode>-<profile>-<start>``.
+    overwrite : bool
+        Whether files of an earlier run in it may be replaced.
+    once, scan : bool
+        One iteration only; ``scan`` is ``once`` that submits nothing.
+    lookahead : int
+        Instead of a run: at how many moments to check that later data change nothing; 0 is a run.
+    draw_all : bool
+        Draw every trade, not only the first, worst, best and last.
+    scoreboard : bool
+        Print measures beside goals, for the whole run and its last days.
+    quiet : bool
+        No progress bar.
+    settings : Settings
+    """
+
+    strategy: str
+    profile: str
+    mode: Mode
+    data: str
+    start: date | None
+    end: date | None
+    symbols: tuple[str, ...]
+    universe: Path | None
+    cap: int | None
+    benchmark: str
+    budget: float
+    seed: int
+    out: Path | None
+    overwrite: bool
+    once: bool
+    scan: bool
+    lookahead: int
+    draw_all: bool
+    scoreboard: bool
+    quiet: bool
+    settings: Settings

@@ -1,0 +1,88 @@
+"""Opens a backtest: bars from the source, features, pipeline, account and desk, wired together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from brokers.backtest.broker import HonestBroker
+from brokers.backtest.desk import BacktestDesk
+from brokers.backtest.source import table_of
+from brokers.record import RunRecord
+from config import Settings
+from risk.exposure_budget import ExposureBudget
+from risk.model import Market
+from risk.weekly_budget import WeeklyBudget
+from strategies.bars import BarTable
+from strategies.features import FeatureTable
+from strategies.pipeline import Pipeline
+from strategies.registry import build_pipeline
+
+EXCHANGES = ("NASDAQ", "NYSE")
+
+
+class BacktestFeed:
+    """Snapshots of the features at the broker's clock: the last closed bar, never a forming one."""
+
+    def __init__(self, broker: HonestBroker, features: FeatureTable) -> None:
+        self._broker = broker
+        self.features = features
+
+    def snapshot(self) -> Market:
+        return self.features.market_at_row(self._broker.closed_row(), self._broker.datetime)
+
+
+@dataclass(frozen=True, slots=True)
+class BacktestAccount:
+    """Everything ``CombinedStrategy`` needs in a backtest.
+
+    ``sleeptime`` is one bar, in Lumibot's notation; ``notes`` is what a reader of the figures must know.
+    """
+
+    desk: BacktestDesk
+    feed: BacktestFeed
+    pipeline: Pipeline
+    record: RunRecord
+    sleeptime: str
+    notes: tuple[str, ...]
+
+    def spare_lumibot(self, strategy: Any) -> None:
+        """Keep Lumibot's loop from work whose result nobody reads."""
+        # That stock markets close at night it would learn from 130 years of holidays.
+        if self.desk.broker.market in EXCHANGES:
+            strategy._executor._market_type_cache.setdefault(self.desk.broker.market, False)
+
+
+def open_backtest(strategy: Any, broker: HonestBroker, settings: Settings, submit: bool = True) -> BacktestAccount:
+    """Wire a backtest for ``strategy`` on ``broker``.
+
+    Raises
+    ------
+    Refusal
+        If a module is unknown, a setting is wrong, or the source has no bars of the universe.
+    """
+    pipeline = build_pipeline(settings)
+    symbols = tuple(dict.fromkeys([*pipeline.symbols(), settings.universe.benchmark]))
+    bars = table_of(broker.data_source, symbols)
+    notes: tuple[str, ...] = ()
+    if bars.daily:
+        silent = pipeline.keep_daily_signals()
+        if silent:
+            notes = (f"Signals that need intraday bars were off: {', '.join(silent)}.",)
+    else:
+        pipeline.window_minutes = bars.minutes
+    features = FeatureTable(bars, pipeline.needs(), settings.universe.sectors)
+    record = RunRecord(initial_equity=float(strategy.cash))
+    lot = settings.sizing.lot
+    broker.open_account(
+        bars, float(strategy.cash), settings.fills, settings.gate, record, lot, settings.sizing.max_notional_frac
+    )  # fmt: skip
+    if any(isinstance(module, ExposureBudget) for module in pipeline.chain):
+        broker.ledger.budget = WeeklyBudget(bars.opens_at[0].date())
+    desk = BacktestDesk(broker, strategy, lot, pipeline.halters, submit)
+    return BacktestAccount(desk, BacktestFeed(broker, features), pipeline, record, pace(bars), notes)
+
+
+def pace(bars: BarTable) -> str:
+    """One iteration per bar: on longer steps resting orders would be seen late, on shorter ones nothing is new."""
+    return "1D" if bars.daily else f"{bars.minutes}M"

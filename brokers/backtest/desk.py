@@ -1,0 +1,193 @@
+"""The desk of a backtest: turns plans into Lumibot orders and the broker's account into a book."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from datetime import date, timedelta
+from typing import Any
+
+from lumibot.entities import Asset, Order
+
+from brokers.backtest.broker import HonestBroker
+from brokers.backtest.fills import Kind, slipped
+from brokers.backtest.working import VENUE_GAP
+from brokers.record import OrderRecord
+from risk.interface import RiskModule
+from risk.model import Adjustment, Book, Plan, Position, Proposal, floor_lot
+from risk.policy_gate import round_to_tick
+
+RENEW_AHEAD = timedelta(days=10)  # Good-till-cancelled exits are renewed this long before the venue drops them.
+_ROLES = {"trim": "trim", "partial": "partial", "exit": "close"}
+
+
+class BacktestDesk:
+    """The only place of a backtest that sends, changes or cancels orders.
+
+    Parameters
+    ----------
+    broker : HonestBroker
+        With an open account.
+    strategy : lumibot.strategies.Strategy
+        Gives its name to the orders.
+    lot : float
+        Smallest tradeable quantity.
+    halters : sequence of RiskModule, optional
+        Modules that may end a session for new positions.
+    submit : bool
+        False records decisions and sends nothing (a scan).
+    """
+
+    def __init__(
+        self,
+        broker: HonestBroker,
+        strategy: Any,
+        lot: float = 1,
+        halters: Sequence[RiskModule] = (),
+        submit: bool = True,
+    ) -> None:
+        self.broker = broker
+        self.strategy = strategy
+        self.lot = lot
+        self.halters = halters
+        self.submit = submit
+        self._session_day: date | None = None
+        self._opening_equity = math.nan
+        self._halted: set[str] = set()
+        self._assets: dict[str, Asset] = {}
+
+    def reconcile(self) -> Book:
+        """What is held and what protects it, now.
+
+        Lumibot credits dividends and financing to its own cash; the ledger takes them over here.
+        """
+        broker, ledger = self.broker, self.broker.ledger
+        now = broker.datetime
+        cash = float(self.strategy.cash)
+        if abs(cash - ledger.cash) > 0.01:
+            ledger.cash = round(cash, 6)
+        day = now.date()
+        if day != self._session_day:
+            self._session_day = day
+            self._opening_equity = broker.equity()
+            self._halted.clear()
+            broker.renew_exits(now + RENEW_AHEAD)
+        broker.note_best_prices()
+        for symbol, position in ledger.positions.items():
+            position.protected_quantity = broker.protected_quantity(symbol)
+        pending = {w.symbol: w.intent for w in broker.entries() if w.intent is not None}
+        book = Book(
+            time=now,
+            equity=broker.equity(),
+            cash=ledger.cash,
+            positions=dict(ledger.positions),
+            pending=pending,
+            opened_today_usd=broker.day_notional(),
+            session_open_equity=self._opening_equity,
+            closed_trades=ledger.closed,
+            budget=None if ledger.budget is None else ledger.budget.deployed(day),
+        )
+        for module in self.halters:
+            if module.name not in self._halted and module.halts(book):
+                self._halted.add(module.name)
+                broker.record.halts.append((now, module.name))
+        book.halted = frozenset(self._halted)
+        return book
+
+    def execute(self, plan: Plan) -> None:
+        """Send the plan: what reduces risk first, then entries."""
+        self.broker.record.decisions.extend(plan.decisions)
+        if not self.submit:
+            return
+        for adjustment in plan.adjustments:
+            self._adjust(adjustment)
+        for proposal in plan.entries:
+            self._enter(proposal)
+
+    def _adjust(self, adjustment: Adjustment) -> None:
+        broker = self.broker
+        position = broker.ledger.positions.get(adjustment.symbol)
+        if position is None:
+            return
+        held = abs(position.quantity)
+        if adjustment.kind == "tighten":
+            self._tighten(adjustment, position)
+        elif adjustment.kind == "exit":
+            self._sell(adjustment, position, held, _ROLES["exit"])
+        else:
+            quantity = min(held, floor_lot(adjustment.quantity, self.lot))
+            self._sell(adjustment, position, quantity, _ROLES[adjustment.kind])
+
+    def _sell(self, adjustment: Adjustment, position: Position, quantity: float, role: str) -> None:
+        if quantity > 0:
+            side = Order.OrderSide.SELL if position.quantity > 0 else Order.OrderSide.BUY_TO_COVER
+            order = Order(self.strategy.name, self._asset(adjustment.symbol), quantity, side, time_in_force="day")
+            self._send(order, role, None, adjustment.code)
+
+    def _tighten(self, adjustment: Adjustment, position: Position) -> None:
+        stop = round_to_tick(adjustment.stop or 0)
+        sign = 1 if position.quantity > 0 else -1
+        if not sign * (stop - position.stop) > 0:
+            return
+        if sign * (self.broker.quote(adjustment.symbol) - stop) < VENUE_GAP:
+            # The venue refuses a stop that the market has passed: it would have triggered, so it does.
+            self._sell(adjustment, position, abs(position.quantity), _ROLES["exit"])
+            return
+        for w in list(self.broker.working(adjustment.symbol)):
+            if w.exit and w.ticket.kind is Kind.STOP:
+                self.broker.modify_order(w.order, stop_price=stop)
+
+    def _enter(self, proposal: Proposal) -> None:
+        """Bracket at the quote: the levels move with it, the notional that was approved does not grow."""
+        quote = self.broker.quote(proposal.symbol)
+        model = self.broker.fill_model
+        if not self.broker.quoted(proposal.symbol):
+            self._skip(proposal, f"DESK_QUOTE: {proposal.symbol} has no price now, its last one is {quote:.4f}")
+            return
+        filled = slipped(quote, proposal.side == "buy", model.market_slippage_bps)
+        worst = filled * (1 + model.fee_frac) + model.fee_per_share_usd
+        quantity = min(proposal.quantity, floor_lot(proposal.notional / worst, self.lot))
+        stop, target = proposal.terms.at(quote)
+        reason = proposal.reason
+        if quantity < proposal.quantity:
+            reason = f"{proposal.quantity:g} became {quantity:g} at the quote {quote:.4f}; {reason}"
+        if not quantity > 0 or not min(stop, target) > 0:
+            self._skip(proposal, f"DESK_SIZE: nothing is left of it at the quote {quote:.4f}; {reason}")
+            return
+        order = Order(
+            self.strategy.name,
+            self._asset(proposal.symbol),
+            quantity,
+            Order.OrderSide.BUY if proposal.side == "buy" else Order.OrderSide.SELL_SHORT,
+            order_class=Order.OrderClass.BRACKET,
+            secondary_stop_price=round_to_tick(stop),
+            secondary_limit_price=round_to_tick(target),
+            time_in_force="gtc",
+        )
+        self._send(order, proposal.role, proposal, reason)
+
+    def _skip(self, proposal: Proposal, why: str) -> None:
+        """Leave a trace of an entry that was approved and could not be sent."""
+        self.broker.record.orders.append(
+            OrderRecord(
+                time=self.broker.datetime,
+                client_order_id=self.broker.order_id(proposal.symbol, proposal.role),
+                parent_id="",
+                symbol=proposal.symbol,
+                side="buy" if proposal.side == "buy" else "sell",
+                quantity=proposal.quantity,
+                type="market",
+                limit_price=None,
+                stop_price=None,
+                role=proposal.role,
+                status="rejected",
+                reason=why,
+            )
+        )
+
+    def _send(self, order: Order, role: str, intent: Proposal | None, reason: str) -> None:
+        self.broker.intents[order.identifier] = (role, intent, reason)
+        self.broker.submit_order(order)
+
+    def _asset(self, symbol: str) -> Asset:
+        return self._assets.setdefault(symbol, Asset(symbol))

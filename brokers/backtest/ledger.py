@@ -1,0 +1,136 @@
+"""Cash, positions and closed trades of one backtest account. No Lumibot, no clock."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from brokers.record import RunRecord, TradeRecord
+from risk.model import ClosedTrade, Position, Proposal
+from risk.weekly_budget import WeeklyBudget
+
+
+@dataclass(slots=True)
+class Fill:
+    """One execution: ``quantity`` is signed (negative sells), ``fee`` in USD, ``reason`` the order's role."""
+
+    symbol: str
+    quantity: float
+    price: float
+    fee: float
+    time: datetime
+    reason: str
+
+
+@dataclass(slots=True)
+class Ledger:
+    """The account.
+
+    ``entry_fees`` holds what opening each position cost, until its trades carry it; ``realised`` what its
+    closed portions brought so far; ``budget`` what was deployed, where a rule wants to know; ``closed``
+    every position that is closed completely.
+    """
+
+    cash: float
+    record: RunRecord
+    positions: dict[str, Position] = field(default_factory=dict)
+    entry_fees: dict[str, float] = field(default_factory=dict)
+    realised: dict[str, float] = field(default_factory=dict)
+    budget: WeeklyBudget | None = None
+    closed: list[ClosedTrade] = field(default_factory=list)
+
+    def quantity(self, symbol: str) -> float:
+        position = self.positions.get(symbol)
+        return 0 if position is None else position.quantity
+
+    def apply(self, fill: Fill, intent: Proposal | None, stop: float, target: float) -> None:
+        """Book a fill; ``intent``, ``stop`` and ``target`` describe the position if this fill opens one."""
+        self.cash = round(self.cash - fill.quantity * fill.price - fill.fee, 6)
+        self.record.fees += fill.fee
+        if self.budget is not None:
+            self.budget = self._charged(self.budget, fill)
+        self.record.turnover += abs(fill.quantity) * fill.price
+        position = self.positions.get(fill.symbol)
+        if position is None:
+            self.positions[fill.symbol] = _opened(fill, intent, stop, target)
+            self.entry_fees[fill.symbol] = fill.fee
+        elif position.quantity * fill.quantity > 0:
+            total = position.quantity + fill.quantity
+            position.entry_price = (position.entry_price * position.quantity + fill.price * fill.quantity) / total
+            position.quantity = total
+            self.entry_fees[fill.symbol] += fill.fee
+        else:
+            self._close(position, fill)
+
+    def _charged(self, budget: WeeklyBudget, fill: Fill) -> WeeklyBudget:
+        day, position = fill.time.date(), self.positions.get(fill.symbol)
+        if position is None or position.quantity * fill.quantity > 0:
+            return budget.opened(fill.symbol, abs(fill.quantity) * fill.price, day)
+        if abs(position.quantity + fill.quantity) < 1e-9:
+            return budget.closed(fill.symbol, day)
+        return budget.reduced(fill.symbol, abs(fill.quantity) * position.entry_price, day)
+
+    def _close(self, position: Position, fill: Fill) -> None:
+        closed = abs(fill.quantity)
+        share = closed / abs(position.quantity)
+        entry_fee = self.entry_fees[fill.symbol] * share
+        self.entry_fees[fill.symbol] -= entry_fee
+        direction = 1 if position.quantity > 0 else -1
+        pnl = direction * (fill.price - position.entry_price) * closed - fill.fee - entry_fee
+        risk = position.risk_per_share
+        self.record.trades.append(
+            TradeRecord(
+                symbol=fill.symbol,
+                side=position.side,
+                quantity=closed,
+                entry_time=position.entry_time,
+                entry_price=position.entry_price,
+                exit_time=fill.time,
+                exit_price=fill.price,
+                stop=position.initial_stop,
+                target=position.target,
+                atr=position.atr,
+                stop_multiple=position.stop_multiple_atr,
+                pnl=round(pnl, 4),
+                r_multiple=pnl / closed / risk if risk > 0 else math.nan,
+                exit_reason=fill.reason,
+                signal=position.signal,
+                score=position.score,
+            )
+        )
+        position.quantity += fill.quantity
+        position.partial_taken |= fill.reason == "partial"
+        self.realised[fill.symbol] = self.realised.get(fill.symbol, 0.0) + pnl
+        if abs(position.quantity) < 1e-9:
+            del self.positions[fill.symbol], self.entry_fees[fill.symbol]
+            total = self.realised.pop(fill.symbol)
+            at_risk = risk * abs(position.initial_quantity)
+            self.closed.append(
+                ClosedTrade(
+                    symbol=fill.symbol,
+                    opened=position.entry_time,
+                    closed=fill.time,
+                    pnl=round(total, 4),
+                    r_multiple=total / at_risk if at_risk > 0 else math.nan,
+                    role=position.role,
+                )
+            )
+
+
+def _opened(fill: Fill, intent: Proposal | None, stop: float, target: float) -> Position:
+    position = Position(
+        symbol=fill.symbol,
+        quantity=fill.quantity,
+        entry_price=fill.price,
+        entry_time=fill.time,
+        stop=stop,
+        target=target,
+        initial_stop=stop,
+        initial_quantity=fill.quantity,
+        best_price=fill.price,
+    )
+    if intent is not None:
+        position.atr, position.stop_multiple_atr = intent.atr, intent.terms.stop_multiple_atr
+        position.signal, position.score, position.role = intent.signal, intent.score, intent.role
+    return position

@@ -1,0 +1,158 @@
+"""Matches bars against working orders: what fills, at which price, in which order, and what follows from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from brokers.backtest.bar_account import BarAccount
+from brokers.backtest.fills import Kind, at_open, fee, within
+from brokers.backtest.ledger import Fill
+from brokers.backtest.working import GTC_DAYS, Working
+from brokers.record import EquityRow
+
+
+class BarMatching(BarAccount):
+    """The matching side of ``HonestBroker``; how an order begins and ends is told to Lumibot by the subclass."""
+
+    on_bar: Callable[[int], Any] | None = None
+
+    def _stop_working(self, w: Working) -> bool:
+        """Take an order out of the working ones; False if it wasn't among them."""
+        raise NotImplementedError
+
+    def _end(self, w: Working, status: str, reason: str = "") -> None:
+        """End an order without a fill."""
+        raise NotImplementedError
+
+    def _reject(self, w: Working, why: str) -> None:
+        """Refuse an order, its exits too."""
+        raise NotImplementedError
+
+    def _booked(self, w: Working, price: float, quantity: float, cost: float) -> None:
+        """Tell of a fill."""
+        raise NotImplementedError
+
+    def _activate(self, leg: Working) -> None:
+        """Let an exit work whose entry has filled."""
+        raise NotImplementedError
+
+    def _process_bar(self, row: int) -> None:
+        self._next_row = row + 1
+        if self._all:
+            self._match(row)
+            last_of_session = row + 1 >= len(self._sessions) or self._sessions[row + 1] != self._sessions[row]
+            if last_of_session:
+                self._expire(self._closes[row])
+        self._value(row)
+        if self.on_bar is not None:
+            self.on_bar(1)
+
+    def _match(self, row: int) -> None:
+        bars = self.bars
+        opens, highs = bars.open[row].tolist(), bars.high[row].tolist()
+        lows, closes = bars.low[row].tolist(), bars.close[row].tolist()
+        model, time = self.fill_model, self._opens[row]
+        touched = [w for w in self._all.values() if w.may_trade(highs, lows)]
+        for w in touched:
+            if w.number in self._all:
+                price = at_open(w.ticket, opens[w.column], model)
+                if price == price:
+                    touched.extend(x for x in self._fill(w, price, opens[w.column], time) if x.may_trade(highs, lows))
+        # Inside the bar the order of prices is unknown: stops go first, limits after them.
+        for stops in (True, False):
+            for w in touched:
+                if w.number in self._all and (w.ticket.kind >= Kind.STOP) is stops:
+                    k = w.column
+                    price = within(w.ticket, highs[k], lows[k], closes[k], model)
+                    if price == price:
+                        if w.opens:
+                            self._entered_inside[w.symbol] = time
+                        for leg in self._fill(w, price, w.raw_price(), time):
+                            self._stop_at_once(leg, highs, lows, closes, time)
+
+    def _stop_at_once(
+        self, leg: Working, highs: list[float], lows: list[float], closes: list[float], time: datetime
+    ) -> None:
+        """An entry filled inside a bar may have been stopped in the rest of it: the bar can't tell, so it was."""
+        if leg.ticket.kind < Kind.STOP:
+            return
+        k = leg.column
+        price = within(leg.ticket, highs[k], lows[k], closes[k], self.fill_model)
+        if price == price:
+            self._fill(leg, price, leg.raw_price(), time)
+
+    def _fill(self, w: Working, price: float, raw: float, time: datetime) -> list[Working]:
+        """Book one complete fill; returns exits that became active by it."""
+        held = self.ledger.quantity(w.symbol)
+        quantity = min(w.quantity, abs(held)) if w.exit else w.quantity
+        if quantity <= 0 or (w.exit and (held > 0) == w.ticket.buy):
+            self._end(w, "cancelled", "nothing left to close")
+            return []
+        if w.opens and held and (held > 0) is not w.ticket.buy:
+            self._reject(w, f"VENUE_SIDE: {held:g} {w.symbol} must be closed before the other side is opened")
+            return []
+        cost = fee(self.fill_model, quantity, price)
+        needed = quantity * price + cost
+        if w.opens and needed > self.ledger.cash + 0.005:
+            self._reject(w, f"CASH: {needed:.2f} needed, {self.ledger.cash:.2f} there")
+            return []
+        self._stop_working(w)
+        w.filled = True
+        record = w.record
+        record.status, record.filled_quantity, record.filled_price, record.filled_time = "filled", quantity, price, time
+        record.slippage_usd = abs(price - raw) * quantity
+        self.record.slippage_cost += record.slippage_usd
+        signed = quantity if w.ticket.buy else -quantity
+        stop, target = w.levels()
+        self.ledger.apply(Fill(w.symbol, signed, price, cost, time, record.role), w.intent, stop, target)
+        self._booked(w, price, quantity, cost)
+        if w.exit:
+            self._exits_follow(w)
+            return []
+        for leg in w.legs:
+            self._activate(leg)
+        return w.legs
+
+    def _exits_follow(self, w: Working) -> None:
+        """Other exits of the position keep its quantity, and end with it."""
+        remaining = abs(self.ledger.quantity(w.symbol))
+        for other in list(self.working(w.symbol)):
+            if not other.exit:
+                continue
+            if remaining == 0 or other is w.sibling:
+                self._end(other, "cancelled", "position closed" if remaining == 0 else "other exit filled")
+            elif other.quantity > remaining:
+                other.resize(remaining)
+
+    def _expire(self, at: datetime) -> None:
+        for w in list(self._all.values()):
+            if w.day or (w.expires is not None and w.expires <= at):
+                self._end(w, "expired", "day order" if w.day else f"{GTC_DAYS} days at the venue")
+
+    def _value(self, row: int) -> None:
+        marks = self._marks[row]
+        long_value = inverse_value = 0.0
+        protected = 0
+        positions = self.ledger.positions
+        for symbol, position in positions.items():
+            value = position.quantity * float(marks[self._column[symbol]])
+            if position.role == "hedge":
+                inverse_value += value
+            else:
+                long_value += value
+            protected += self.protected_quantity(symbol) >= abs(position.quantity) - 1e-9
+        self.record.position_bars += len(positions)
+        self.record.protected_bars += protected
+        self.record.equity.append(
+            EquityRow(
+                time=self._closes[row],
+                equity=self.ledger.cash + long_value + inverse_value,
+                cash=self.ledger.cash,
+                long_exposure=long_value,
+                inverse_exposure=inverse_value,
+                positions=len(positions),
+                protected=protected,
+            )
+        )

@@ -1,0 +1,187 @@
+"""Lumibot data sources over a ``BarTable``: causal for daily frames, and lean.
+
+Stock ``PandasDataBacktesting`` shows a daily bar before it has closed. Here history and last prices end
+at the last complete bar, whatever the bar's length, and are cut from the arrays only when asked for.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pandas as pd
+from lumibot.backtesting import PandasDataBacktesting
+from lumibot.backtesting.market_input_evidence import MarketInputEvidence
+from lumibot.entities import Asset, Quote
+from lumibot.tools.helpers import parse_timestep_qty_and_unit
+
+from brokers.backtest.yahoo import require_yahoo
+from config.errors import Refusal
+from strategies.bars import DAY_MINUTES, FIELDS, BarTable
+from strategies.table import frames_to_table
+
+
+class _TableData(PandasDataBacktesting):
+    """A pandas backtesting source whose bars live in a ``BarTable``.
+
+    Parameters
+    ----------
+    table : BarTable
+        All bars, history before the window included.
+    datetime_start, datetime_end : datetime
+        First and last moment of the run (timezone-aware).
+    """
+
+    def __init__(self, table: BarTable, datetime_start: datetime, datetime_end: datetime, **kwargs: Any) -> None:
+        kwargs.pop("pandas_data", None)
+        # Lumibot starts at the first bar strictly after its start.
+        super().__init__(datetime_start=datetime_start - timedelta(minutes=1), datetime_end=datetime_end, **kwargs)
+        row = int(table.opens_at.searchsorted(datetime_start))
+        if row and table.session[row] == table.session[row - 1]:
+            # A minute early Lumibot's clock waits for the opening. Inside a session it would not wait, but decide at
+            # once; and it stops when its end is reached, not after it.
+            self._datetime = datetime_start
+            self.datetime_end += timedelta(seconds=1)
+        self.table = table
+        self._column = {symbol: k for k, symbol in enumerate(table.symbols)}
+        self._timestep = "day" if table.daily else "minute"
+        # Lumibot's recorder of every price read costs more than the run itself; the journal tells more.
+        self._market_input_evidence = MarketInputEvidence(max_observations=0)
+
+    def load_data(self) -> pd.DataFrame:
+        index = self.table.opens_at
+        self._date_index = index[(index > self.datetime_start) & (index <= self.datetime_end)]
+        return self.get_trading_days_pandas()
+
+    def get_trading_days_pandas(self) -> pd.DataFrame:
+        table = self.table
+        grid = pd.DataFrame({"market_open": table.opens_at, "market_close": table.closes_at})
+        days = grid.groupby(table.opens_at.normalize()).agg(
+            market_open=("market_open", "first"), market_close=("market_close", "last")
+        )
+        days.index.name = "date"
+        return days
+
+    def get_last_price(self, asset: Any, quote: Any = None, exchange: Any = None) -> float | None:
+        frame = self._closed(asset, 1)
+        return None if frame is None else float(frame["close"].iloc[-1])
+
+    def get_last_prices(self, assets: Any, quote: Any = None, exchange: Any = None, **kwargs: Any) -> dict[Any, Any]:
+        return {asset: self.get_last_price(asset) for asset in assets}
+
+    def get_quote(self, asset: Any, quote: Any = None, exchange: Any = None) -> Quote:
+        return Quote(asset=asset, price=self.get_last_price(asset), timestamp=self._datetime)
+
+    def get_yesterday_dividends(self, assets: Any, quote: Any = None) -> dict[Any, float]:
+        return {}
+
+    def get_yesterday_stock_splits(self, assets: Any, quote: Any = None) -> dict[Any, float]:
+        return {}
+
+    def should_apply_stock_splits_to_positions(self, asset: Any, quote: Any = None) -> bool:
+        return False
+
+    def get_assets(self) -> list[Any]:
+        return [(Asset(symbol), Asset("USD", "forex")) for symbol in self.table.symbols]
+
+    def _pull_source_symbol_bars(
+        self, asset: Any, length: int, timestep: str = "", timeshift: Any = 0, *_: Any, **__: Any
+    ) -> pd.DataFrame | None:
+        shift = timeshift if isinstance(timeshift, timedelta) else timedelta(days=timeshift or 0)
+        step = timestep or self._timestep
+        quantity, unit = parse_timestep_qty_and_unit(step)
+        native = DAY_MINUTES if unit == "day" else quantity * (60 if unit == "hour" else 1)
+        if native == self.table.minutes or step in (self._timestep, "1M"):
+            return self._closed(asset, length, shift)
+        if native < self.table.minutes or (native % self.table.minutes and native != DAY_MINUTES):
+            return None
+        frame = self._closed(asset, length * max(1, native // self.table.minutes) + native // self.table.minutes, shift)
+        if frame is None:
+            return None
+        times = pd.DatetimeIndex(frame.index)
+        rule = times.normalize() if native == DAY_MINUTES else times.floor(f"{native}min")
+        merged = frame.groupby(rule).agg(
+            {"open": "first", "high": "max", "low": "min", "close": "last", "volume": "sum"}
+        )
+        return merged.iloc[-length:]
+
+    def _closed(self, asset: Any, length: int, shift: timedelta = timedelta(0)) -> pd.DataFrame | None:
+        base = asset[0] if isinstance(asset, tuple) else asset
+        k = self._column.get(base.symbol if isinstance(base, Asset) else str(base))
+        if k is None:
+            return None
+        end = self.table.row_closed_at(pd.Timestamp(self._datetime) - shift) + 1
+        columns = {name: getattr(self.table, name)[:end, k] for name in FIELDS}
+        frame = pd.DataFrame(columns, index=self.table.opens_at[:end])
+        frame = frame[frame["close"].notna()].iloc[-length:]
+        return None if frame.empty else frame
+
+
+# Lumibot tells "pure pandas" sources from others by the class's name.
+CausalPandasData = type("PandasDataBacktesting", (_TableData,), {"__doc__": _TableData.__doc__})
+
+
+def causal(source: Any) -> Any:
+    """The bars and the window of stock ``PandasDataBacktesting`` behind a causal clock; other sources as they are.
+
+    Raises
+    ------
+    Refusal
+        If no bar lies in the window.
+    """
+    if isinstance(source, _TableData) or not isinstance(source, PandasDataBacktesting):
+        return source
+    table = table_of(source, ())
+    # Daily frames are labelled by the day: one whose label lies in the window belongs to it.
+    labels = table.opens_at.normalize() if table.daily else table.opens_at
+    inside = table.opens_at[(labels >= source.datetime_start) & (labels <= source.datetime_end)]
+    if inside.empty:
+        raise Refusal(
+            f"pandas_data: no bars between {source.datetime_start:%Y-%m-%d} and {source.datetime_end:%Y-%m-%d}; they "
+            f"run from {table.opens_at[0]:%Y-%m-%d} to {table.opens_at[-1]:%Y-%m-%d}"
+        )
+    first, last = inside[0].to_pydatetime(), inside[-1].to_pydatetime()
+    return CausalPandasData(table, first, last, show_progress_bar=source._show_progress_bar)
+
+
+def adjusted(source: Any) -> bool:
+    """Whether a source's prices hold dividends and splits already, so that nothing is to be credited."""
+    return isinstance(source, _TableData)
+
+
+def table_of(source: Any, symbols: tuple[str, ...]) -> BarTable:
+    """The bars behind a Lumibot source, for every symbol it knows, as one table.
+
+    Raises
+    ------
+    Refusal
+        For a source whose bars can't be read ahead of the run, or Yahoo if neither it nor its cache has them.
+    """
+    if isinstance(source, _TableData):
+        return source.table
+    if getattr(source, "SOURCE", "") == "YAHOO":
+        if source.auto_adjust:
+            raise Refusal(
+                "YahooDataBacktesting: Lumibot 4.6.30 loses the prices with auto_adjust=True; leave it out, dividends "
+                "are then credited as cash"
+            )
+        last = require_yahoo(symbols, source.datetime_end.date())
+        # Lumibot takes a cache that ends on Friday as outdated on Saturday.
+        if source.datetime_end.date() > last:
+            source.datetime_end = source.datetime_end.replace(year=last.year, month=last.month, day=last.day)
+        # The cache may reach beyond the run; its bars are labelled by their close.
+        end = source.datetime_end.replace(hour=23, minute=59)
+        frames = {}
+        for symbol in symbols:
+            frame = source._get_source_symbol_data(Asset(symbol), "day")
+            if frame is not None and len(frame):
+                frames[symbol] = frame.loc[:end, list(FIELDS)]
+        return frames_to_table(frames, daily=True, source="yahoo")
+    if isinstance(source, PandasDataBacktesting):
+        frames = {key[0].symbol: data.df[list(FIELDS)] for key, data in source.pandas_data.items()}
+        daily = all(data.timestep == "day" for data in source.pandas_data.values())
+        return frames_to_table(frames, daily=daily, source="pandas")
+    raise Refusal(
+        f"{type(source).__name__} is not a data source this strategy can be tested on: use YahooDataBacktesting, "
+        "PandasDataBacktesting or the command line's --data"
+    )

@@ -1,0 +1,99 @@
+"""What Lumibot's Yahoo cache holds, and whether Yahoo can be asked for the rest.
+
+Unreachable, Yahoo costs Lumibot ten seconds and more per symbol before it gives up, and the strategy then
+runs on what is left. So it is found out before a run, in seconds, and told in one sentence.
+"""
+
+from __future__ import annotations
+
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
+import pandas as pd
+
+from config.errors import Refusal
+from strategies.calendar import last_session
+
+YAHOO_URL = "https://query2.finance.yahoo.com/"
+REACH_TIMEOUT_S = 4.0
+HELD_UNTIL = date(2100, 1, 1)
+WAY_OUT = "fill the cache with scripts/fill_yahoo_cache.py FILE, or run with --data FILE"
+
+
+def require_yahoo(symbols: Sequence[str], end: date) -> date:
+    """Make sure that a Yahoo run up to ``end`` can get its bars, before it starts.
+
+    Parameters
+    ----------
+    symbols : sequence of str
+        All symbols the run will ask for.
+    end : date
+        Last day of the run, included.
+
+    Returns
+    -------
+    date
+        The last session on or before ``end``. Hand Lumibot this as the last day: it takes a cache that
+        ends on Friday as outdated on Saturday.
+
+    Raises
+    ------
+    Refusal
+        Within seconds, if symbols are not cached up to that session and Yahoo cannot be reached, or if
+        they are held at an earlier bar, so that Lumibot would not ask for newer ones.
+    """
+    needed = last_session(pd.Timestamp(end)).date()
+    short: list[str] = []
+    held: list[str] = []
+    for symbol in dict.fromkeys(symbols):
+        last, is_held = _cached(symbol)
+        if last is None or last < needed:
+            (held if is_held else short).append(symbol)
+    if held:
+        raise Refusal(
+            f"the Yahoo cache of {', '.join(held)} is held and ends before {needed}; "
+            "choose an earlier --end or fill the cache from a longer file"
+        )
+    if short and not reachable():
+        raise Refusal(f"no cached Yahoo bars up to {needed} for {', '.join(short)} and Yahoo is unreachable; {WAY_OUT}")
+    return needed
+
+
+def reachable(url: str | None = None, timeout_s: float = REACH_TIMEOUT_S) -> bool:
+    """Whether Yahoo (through the proxy, if one is set) answers at all within ``timeout_s`` seconds."""
+    answered = threading.Event()
+
+    def ask() -> None:
+        try:
+            with urllib.request.urlopen(url or YAHOO_URL, timeout=timeout_s):
+                answered.set()
+        except urllib.error.HTTPError:
+            answered.set()
+        except OSError:
+            pass
+
+    # Name resolution obeys no timeout, hence the thread that may be left behind.
+    asker = threading.Thread(target=ask, daemon=True)
+    asker.start()
+    asker.join(timeout_s)
+    return answered.is_set()
+
+
+def _cached(symbol: str) -> tuple[date | None, bool]:
+    """Date of the last cached bar, and whether the cache is held beyond it."""
+    stored = yahoo_helper().check_pickle_file(symbol, "1d")
+    if stored is None or stored.data is None or stored.data.empty:
+        return None, False
+    held = stored.data.index[-1].date() >= HELD_UNTIL
+    return stored.data.index[-2 if held else -1].date(), held
+
+
+def yahoo_helper() -> Any:
+    """Lumibot's class around the cache; imported late, as Lumibot reads the cache folder when it is first imported."""
+    from lumibot.tools.yahoo_helper import YahooHelper
+
+    return YahooHelper

@@ -1,0 +1,20 @@
+"""The live journal: decisions, orders, fills, trades, equity and halts, in SQLite or PostgreSQL."""
+
+from brokers.journal.address import journal_address
+from brokers.journal.fills import Cumulative, Execution
+from brokers.journal.journal import Journal
+from brokers.journal.states import IllegalTransition, State
+from brokers.journal.values import AlreadyPlanned, JournalConflict, JournalOrder, OrderIntent
+
+__all__ = [
+    "AlreadyPlanned",
+    "Cumulative",
+    "Execution",
+    "IllegalTransition",
+    "Journal",
+    "JournalConflict",
+    "JournalOrder",
+    "OrderIntent",
+    "State",
+    "journal_address",
+]

@@ -1,0 +1,48 @@
+"""One writer per journal file, held by the operating system: it ends with the process, however that ends."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+
+from config.errors import Refusal
+
+
+class FileLock:
+    """Hold ``<file>-lock`` until released.
+
+    Raises
+    ------
+    Refusal
+        Another process (or this one) holds it, or its folder cannot be written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        lock = path.with_name(f"{path.name}-lock")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._handle: int | None = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise Refusal(
+                f"{path}: its folder cannot be written ({error.strerror}); make it writable, no orders until then"
+            ) from error
+        try:
+            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            holder = os.read(self._handle, 32).decode(errors="replace").strip()
+            self.release()
+            who = f"process {holder}" if holder.isdigit() else "another process"
+            raise Refusal(f"{path}: {who} writes this journal; stop it first, no orders until then") from error
+        try:
+            # The process number is a courtesy: on a full disk, the journal itself says what is wrong.
+            os.ftruncate(self._handle, 0)
+            os.write(self._handle, f"{os.getpid()}\n".encode())
+        except OSError:
+            pass
+
+    def release(self) -> None:
+        """Let others write. The file stays: deleting it would let two processes lock two files."""
+        if self._handle is not None:
+            os.close(self._handle)
+            self._handle = None

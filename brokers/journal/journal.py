@@ -1,0 +1,272 @@
+"""The journal: what was decided, planned, sent and filled, on the disk before anything depends on it.
+
+A desk writes an order here before the broker hears of it, so that after a crash every order that may be at the
+venue is known by its client order id, and an unknown outcome is looked up, never sent again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from sqlalchemy import Table, select
+
+from brokers.journal import explain, orders, records
+from brokers.journal.explain import ExplainRow
+from brokers.journal.fills import FillReport
+from brokers.journal.order_ids import client_order_id
+from brokers.journal.schema import equity, halts, runs, sessions, trades
+from brokers.journal.schema import orders as orders_table
+from brokers.journal.states import State
+from brokers.journal.store import Store
+from brokers.journal.values import AlreadyPlanned, JournalOrder, OrderIntent, known
+from brokers.record import EquityRow, TradeRecord
+from risk.model import Plan
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Journal:
+    """One account's journal, open for writing; usable from several threads, a context manager.
+
+    Every method commits before it returns, and raises ``Refusal`` when it cannot: then nothing may be sent.
+
+    Parameters
+    ----------
+    address : str or Path
+        A SQLite file, ``sqlite:///path`` or ``postgresql://user:password@host:port/database``.
+    account_id : str
+        The venue's name of the account.
+    clock : callable, optional
+        Gives the present time, timezone-aware; for what is recorded, never for a decision.
+
+    Raises
+    ------
+    Refusal
+        The journal is damaged, of another version or account, in use, or cannot be reached or written.
+    """
+
+    def __init__(self, address: str | Path, account_id: str, clock: Callable[[], datetime] = _now) -> None:
+        self._store = Store(address, account_id)
+        self._account_id = account_id
+        self._clock = clock
+        self._run_id: int | None = None
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def name(self) -> str:
+        """The file, or the database's address without user and password."""
+        return self._store.name
+
+    def close(self) -> None:
+        """Let another process write."""
+        self._store.close()
+
+    def begin_run(self, mode: str, strategy: str, profile: str, config_hash: str) -> int:
+        """Start a run; decisions and orders from here on belong to it. Returns its number."""
+        row = {"mode": mode, "strategy": strategy, "profile": profile, "config_hash": config_hash}
+        with self._store.transaction() as connection:
+            key = connection.execute(runs.insert().values(started=self._clock(), **row)).inserted_primary_key
+        assert key is not None
+        self._run_id = int(key[0])
+        return self._run_id
+
+    # Orders.
+
+    def order_id(self, intent: OrderIntent) -> str:
+        """The client order id of an intent; the same intent always has the same."""
+        return client_order_id(
+            self._account_id, intent.strategy, intent.symbol, intent.decision_time, intent.role, intent.sequence
+        )
+
+    def plan_order(self, intent: OrderIntent) -> str:
+        """Commit an order before the broker is called; returns its client order id.
+
+        Raises
+        ------
+        AlreadyPlanned
+            It is there, from before a restart or by mistake: look it up at the venue, never send it again.
+        JournalConflict
+            Another order is there under its id.
+        """
+        name = self.order_id(intent)
+        with self._store.transaction() as connection:
+            orders.insert(connection, name, intent, run_id=self._run_id, now=self._clock())
+        return name
+
+    def adopt(self, client_order_id: str, intent: OrderIntent, venue_id: str) -> None:
+        """Take in an order that the venue made (a leg, a replacement) or a hand did; it is working.
+
+        The same order a second time changes nothing.
+        """
+        with self._store.transaction() as connection:
+            now = self._clock()
+            with suppress(AlreadyPlanned):
+                orders.insert(connection, client_order_id, intent, run_id=self._run_id, now=now, venue_id=venue_id)
+            orders.report(
+                connection, client_order_id, State.WORKING, "adopted", time=now, venue_id=venue_id, reason="adopted"
+            )
+
+    def sent(self, client_order_id: str, venue_id: str | None = None) -> JournalOrder:
+        """The venue took the request."""
+        return self.event(client_order_id, State.SENT, "sent", venue_id=venue_id)
+
+    def unknown(self, client_order_id: str, why: str) -> JournalOrder:
+        """The request had no answer (timeout, 504, crash); does nothing where the outcome came another way."""
+        return self.event(client_order_id, State.UNKNOWN, "unknown", reason=why)
+
+    def event(
+        self,
+        client_order_id: str,
+        status: State | str,
+        venue_event_id: str = "",
+        *,
+        time: datetime | None = None,
+        venue_id: str | None = None,
+        fills: Iterable[FillReport] = (),
+        reason: str = "",
+    ) -> JournalOrder:
+        """Book what the venue says of an order; repeated, late and overlapping reports count once.
+
+        Parameters
+        ----------
+        status : State or str
+            What the order is said to be; for a fill, ``partially_filled`` or ``filled``.
+        venue_event_id : str
+            Empty where the venue gives none.
+        time : datetime, optional
+            The venue's, timezone-aware; by default now.
+        fills : iterable of Execution or Cumulative
+            Everything the report says of fills: give the single fill and the order's total where both are known.
+
+        Returns
+        -------
+        JournalOrder
+            As it stands now.
+
+        Raises
+        ------
+        IllegalTransition, JournalConflict
+            It contradicts what is known; nothing was booked, ask the venue.
+        """
+        told = State(status)
+        reports = list(fills)
+        key = venue_event_id or ":".join([told, *sorted(report.key for report in reports)])
+        with self._store.transaction() as connection:
+            return orders.report(
+                connection,
+                client_order_id,
+                told,
+                key,
+                time=time or self._clock(),
+                venue_id=venue_id,
+                reports=reports,
+                reason=reason,
+            )
+
+    def order(self, client_order_id: str) -> JournalOrder:
+        """One order; JournalConflict if it is not there."""
+        with self._store.transaction() as connection:
+            return orders.one(connection, client_order_id)
+
+    def find_by_venue_id(self, venue_id: str) -> JournalOrder | None:
+        """The order that the venue calls so; None if there is none."""
+        with self._store.transaction() as connection:
+            found = orders.many(connection, select(orders_table).where(orders_table.c.venue_id == venue_id))
+        return found[0] if found else None
+
+    def open_orders(self) -> list[JournalOrder]:
+        """Orders that are not over, oldest first."""
+        with self._store.transaction() as connection:
+            return orders.open_orders(connection)
+
+    def unresolved(self) -> list[JournalOrder]:
+        """Orders to ask the venue about: journaled, sent or unknown, or over without the figures of their fills."""
+        with self._store.transaction() as connection:
+            return orders.unresolved(connection)
+
+    def positions_by_fills(self) -> dict[str, Decimal]:
+        """Quantity held by symbol, by our fills alone; negative for shorts, flat symbols left out."""
+        held: dict[str, Decimal] = {}
+        for symbol, signed, _ in self._filled():
+            held[symbol] = held.get(symbol, Decimal(0)) + signed
+        return {symbol: quantity for symbol, quantity in sorted(held.items()) if quantity}
+
+    def cash_by_fills(self) -> Decimal:
+        """USD that our fills brought (sales) less what they cost, before fees."""
+        return sum((cash for _, _, cash in self._filled()), Decimal(0))
+
+    def _filled(self) -> list[tuple[str, Decimal, Decimal]]:
+        """Symbol, signed quantity and cash of every order with fills; summed here, SQLite would use floats."""
+        table = orders_table.c
+        query = select(table.symbol, table.side, table.filled_quantity, table.filled_notional)
+        with self._store.transaction() as connection:
+            rows = connection.execute(query.where(table.filled_quantity != Decimal(0))).all()
+        signs = {"buy": 1, "sell": -1}
+        return [(symbol, signs[side] * quantity, -signs[side] * usd) for symbol, side, quantity, usd in rows]
+
+    # What else is worth keeping.
+
+    def decisions(self, plan: Plan) -> None:
+        """Keep a plan's decisions with their verdicts; the same plan again in a run changes nothing."""
+        with self._store.transaction() as connection:
+            records.keep_plan(connection, plan, self._run_id)
+
+    def trade(self, record: TradeRecord, entry_order_id: str, exit_order_id: str) -> None:
+        """Keep a closed portion; as the exit order fills further, the same pair of orders is written anew."""
+        fields = (column.name for column in trades.columns if not column.name.endswith("_order_id"))
+        row = {name: _kept(getattr(record, name)) for name in fields}
+        self._put(trades, {"entry_order_id": entry_order_id, "exit_order_id": exit_order_id}, row, anew=True)
+
+    def equity(self, row: EquityRow) -> None:
+        """Keep the account's state at one time; the first of a time stays."""
+        values = {column.name: getattr(row, column.name) for column in equity.columns if column.name != "time"}
+        self._put(equity, {"time": row.time}, values)
+
+    def open_session(self, session: date, value: Decimal | float, time: datetime) -> Decimal:
+        """Fix the equity a session opened with, USD; after a restart the first one stands. Returns what stands."""
+        self._put(sessions, {"session": session}, {"equity": value, "time": time})
+        stands = self.session_open_equity(session)
+        assert stands is not None
+        return stands
+
+    def session_open_equity(self, session: date) -> Decimal | None:
+        """USD at the session's opening; None if it was not fixed yet."""
+        with self._store.transaction() as connection:
+            return connection.scalar(select(sessions.c.equity).where(sessions.c.session == session))
+
+    def halt(self, session: date, module: str, time: datetime, reason: str) -> None:
+        """End a session for new positions; the first of a module stays."""
+        self._put(halts, {"session": session, "module": module}, {"time": time, "reason": reason})
+
+    def halts(self, session: date) -> frozenset[str]:
+        """The modules that ended this session for new positions."""
+        with self._store.transaction() as connection:
+            return frozenset(connection.scalars(select(halts.c.module).where(halts.c.session == session)))
+
+    def explain(self, wanted: str) -> list[ExplainRow]:
+        """Why orders of a symbol, or one order, were sent, resized or refused; see ``explain.explain``."""
+        with self._store.transaction() as connection:
+            return explain.explain(connection, wanted)
+
+    def _put(self, table: Table, key: dict[str, Any], values: dict[str, Any], anew: bool = False) -> None:
+        with self._store.transaction() as connection:
+            records.put(connection, table, key, values, anew)
+
+
+def _kept(value: Any) -> Any:
+    return known(value) if isinstance(value, float) else value

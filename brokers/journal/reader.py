@@ -1,0 +1,24 @@
+"""Reading a journal beside its writer, for tools."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from brokers.journal.explain import ExplainRow, explain
+from brokers.journal.store import Store
+
+
+def read_explanation(address: str | Path, wanted: str) -> list[ExplainRow]:
+    """``explain`` on a journal that another process may be writing.
+
+    Raises
+    ------
+    Refusal
+        There is no journal, or it is damaged or of another version.
+    """
+    store = Store(address, account_id=None, writer=False)
+    try:
+        with store.transaction() as connection:
+            return explain(connection, wanted)
+    finally:
+        store.close()

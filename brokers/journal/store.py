@@ -1,0 +1,215 @@
+"""The journal's database: opened by one writer at a time, checked before it is believed.
+
+A new SQLite journal is made complete under another name and then renamed, so that an empty or half-made file
+is always damage and never taken for a beginning. PostgreSQL makes the tables in one transaction.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, create_engine, event, inspect, select, text
+from sqlalchemy.engine import Engine
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool
+
+from brokers.journal import schema
+from brokers.journal.address import Address, parse_address
+from brokers.journal.file_lock import FileLock
+from brokers.journal.sqlite_file import create, require_whole, sqlite_connection
+from config.errors import Refusal
+
+_ADVISORY_LOCK = 0x6A6F75726E616C  # "journal", of this database only.
+_CONNECT_TIMEOUT_S = 10
+_STATEMENT_TIMEOUT = "30s"
+NO_ORDERS = "no orders until then"
+
+
+class Store:
+    """One connection, one transaction at a time, from any thread of this process.
+
+    Parameters
+    ----------
+    address : str or Path
+        A file, ``sqlite:///path`` or ``postgresql://…``.
+    account_id : str or None
+        The venue's name of the account; None reads any account's journal.
+    writer : bool
+        False opens what is there for reading, beside a writer.
+
+    Raises
+    ------
+    Refusal
+        It is damaged, of another version or account, in use, or cannot be reached or written. It is left as
+        it is.
+    """
+
+    def __init__(self, address: str | Path, account_id: str | None, writer: bool = True) -> None:
+        if writer and not account_id:
+            raise ValueError("a writer needs the account's id")
+        self._mutex = threading.RLock()
+        self._address: Address = parse_address(address)
+        self._lock: FileLock | None = None
+        self._engine: Engine | None = None
+        self._connection: Connection | None = None
+        self._inode: tuple[int, int] | None = None
+        try:
+            with self._explained():
+                if self._address.path is not None:
+                    self._open_file(self._address.path, account_id, writer)
+                else:
+                    self._open_server(account_id, writer)
+                self._check(account_id)
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def name(self) -> str:
+        """The file, or the database's address without user and password."""
+        return self._address.name
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """All or nothing; when this ends without an error, it is on the disk.
+
+        Raises
+        ------
+        Refusal
+            It could not be written or read. Nothing of it is in the journal, and nothing may be sent on it.
+        """
+        with self._mutex:
+            connection = self._connection
+            if connection is None or connection.closed or connection.invalidated:
+                # A new connection would come without the lock: somebody else may be writing by now.
+                raise Refusal(f"{self.name}: the journal's connection is lost; start again, {NO_ORDERS}")
+            self._require_in_place()
+            with self._explained(), connection.begin():
+                yield connection
+
+    def close(self) -> None:
+        """Let go of the connection and the lock; closing twice is fine."""
+        with self._mutex:
+            if self._connection is not None:
+                with suppress(DBAPIError):
+                    self._connection.close()
+            if self._engine is not None:
+                self._engine.dispose()
+            if self._lock is not None:
+                self._lock.release()
+            self._connection = self._engine = self._lock = None
+
+    def _open_file(self, path: Path, account_id: str | None, writer: bool) -> None:
+        if writer:
+            self._lock = FileLock(path)
+            require_whole(path)
+            if not path.exists():
+                create(path, lambda connection: _lay_out(connection, account_id))
+        elif not path.is_file():
+            raise Refusal(f"{path}: there is no journal; name an existing one")
+        else:
+            require_whole(path)
+        self._engine = create_engine("sqlite://", creator=lambda: sqlite_connection(path, writer), poolclass=NullPool)
+        # The driver begins late and not for every statement; a transaction here is a transaction.
+        begin = "BEGIN IMMEDIATE" if writer else "BEGIN"
+        event.listen(self._engine, "begin", lambda connection: connection.exec_driver_sql(begin))
+        self._connection = self._engine.connect()
+        stat = path.stat()
+        self._inode = (stat.st_dev, stat.st_ino)
+        with self._connection.begin():
+            damage = self._connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
+        if damage != "ok":
+            raise Refusal(f"{path}: is damaged; restore it from a copy, {NO_ORDERS}")
+
+    def _open_server(self, account_id: str | None, writer: bool) -> None:
+        assert self._address.url is not None
+        try:
+            self._engine = create_engine(
+                self._address.url, poolclass=NullPool, connect_args={"connect_timeout": _CONNECT_TIMEOUT_S}
+            )
+        except ModuleNotFoundError as error:
+            raise Refusal(f"{self.name}: the driver is missing; pip install psycopg2-binary") from error
+        self._connection = connection = self._engine.connect()
+        with connection.begin():
+            connection.execute(text("SET synchronous_commit = on"))
+            connection.execute(text(f"SET statement_timeout = '{_STATEMENT_TIMEOUT}'"))
+            if not writer:
+                connection.execute(text("SET default_transaction_read_only = on"))
+        with connection.begin():
+            if writer and not connection.scalar(text(f"SELECT pg_try_advisory_lock({_ADVISORY_LOCK})")):
+                raise Refusal(f"{self.name}: another process writes this journal; stop it first, {NO_ORDERS}")
+            if writer and not inspect(connection).get_table_names():
+                _lay_out(connection, account_id)
+
+    def _check(self, account_id: str | None) -> None:
+        assert self._connection is not None
+        with self._connection.begin():
+            there = set(inspect(self._connection).get_table_names())
+            if schema.meta.name not in there:
+                raise Refusal(f"{self.name}: holds no journal; give the journal a place of its own, {NO_ORDERS}")
+            query = select(schema.meta.c.key, schema.meta.c.value)
+            found = {row.key: row.value for row in self._connection.execute(query)}
+        version = found.get("schema_version")
+        if version != str(schema.VERSION):
+            raise Refusal(
+                f"{self.name}: schema_version is {version}, known here is {schema.VERSION}; use the program that wrote "
+                f"it, or move it away once the account is flat, {NO_ORDERS}"
+            )
+        if missing := sorted(schema.metadata.tables.keys() - there):
+            raise Refusal(f"{self.name}: is damaged, table {missing[0]} is gone; restore it from a copy, {NO_ORDERS}")
+        if account_id is not None and found.get("account_id") != account_id:
+            raise Refusal(
+                f"{self.name}: account_id is {found.get('account_id')!r}, this is {account_id!r}; give each account a "
+                f"journal of its own, {NO_ORDERS}"
+            )
+
+    def _require_in_place(self) -> None:
+        """What is written into a file that was moved or deleted is not found after a restart."""
+        path = self._address.path
+        if path is None:
+            return
+        try:
+            stat = path.stat()
+        except OSError:
+            stat = None
+        if stat is None or (stat.st_dev, stat.st_ino) != self._inode:
+            raise Refusal(f"{path}: was moved or replaced while in use; put it back and start again, {NO_ORDERS}")
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except DBAPIError as error:
+            raise Refusal(f"{self.name}: {self._told(error)}") from error
+        except OSError as error:
+            raise Refusal(f"{self.name}: {error.strerror}; make its folder writable, {NO_ORDERS}") from error
+
+    def _told(self, error: DBAPIError) -> str:
+        """The driver's first line and the way out, without statement, values and password."""
+        said = (str(error.orig).strip().splitlines() or [type(error.orig).__name__])[0]
+        url = self._address.url
+        if url is not None:
+            if url.password:
+                said = said.replace(str(url.password), "********")
+            return f"the database refused ({said}); check DATABASE_URL and the server, {NO_ORDERS}"
+        ways = {
+            "malformed": "is damaged; restore it from a copy",
+            "not a database": "is damaged; restore it from a copy",
+            "full": "the disk is full; make room",
+            "readonly": "cannot be written; make it and its folder writable",
+            "locked": "another program holds it; close that",
+        }
+        for word, way in ways.items():
+            if word in said:
+                return f"{way}, {NO_ORDERS}"
+        return f"cannot be used ({said}); make it and its folder readable and writable, {NO_ORDERS}"
+
+
+def _lay_out(connection: Connection, account_id: Any) -> None:
+    schema.metadata.create_all(connection)
+    rows = {"schema_version": str(schema.VERSION), "account_id": account_id}
+    connection.execute(schema.meta.insert(), [{"key": key, "value": value} for key, value in rows.items()])

@@ -1,0 +1,99 @@
+"""What a run leaves in memory: orders, trades, decisions, equity. The files of a run are written from it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from risk.model import Decision
+
+
+@dataclass(slots=True)
+class OrderRecord:
+    """One order as the venue saw it. ``type`` is market, limit, stop, stop_limit or trail.
+
+    ``role`` is one of entry, target, stop, trim, hedge, partial, close. ``status`` ends as filled,
+    cancelled, rejected, expired or working. Prices in USD, times timezone-aware. ``slippage_usd`` is what its
+    fill cost beyond the price that it would have had without.
+    """
+
+    time: datetime
+    client_order_id: str
+    parent_id: str
+    symbol: str
+    side: str
+    quantity: float
+    type: str
+    limit_price: float | None
+    stop_price: float | None
+    role: str
+    status: str = "working"
+    filled_quantity: float = 0
+    filled_price: float | None = None
+    filled_time: datetime | None = None
+    reason: str = ""
+    slippage_usd: float = 0.0
+
+
+@dataclass(slots=True)
+class TradeRecord:
+    """One closed portion of a position, entry to exit; ``stop`` is the initial one, which defines R.
+
+    ``pnl`` in USD after fees and slippage; ``r_multiple`` is pnl per share over initial risk per share.
+    """
+
+    symbol: str
+    side: str
+    quantity: float
+    entry_time: datetime
+    entry_price: float
+    exit_time: datetime
+    exit_price: float
+    stop: float
+    target: float
+    atr: float
+    stop_multiple: float | None
+    pnl: float
+    r_multiple: float
+    exit_reason: str
+    signal: str
+    score: float
+
+
+@dataclass(slots=True)
+class EquityRow:
+    """The account at the close of one bar; exposures are market values in USD, ``inverse_exposure`` the hedges'.
+
+    ``protected`` of the ``positions`` had a working stop for every share.
+    """
+
+    time: datetime
+    equity: float
+    cash: float
+    long_exposure: float
+    inverse_exposure: float
+    positions: int
+    protected: int = 0
+
+
+@dataclass(slots=True)
+class RunRecord:
+    """Everything one run did, in order of time.
+
+    ``slippage_cost`` and ``fees`` in USD, ``turnover`` the filled notional in USD; ``protected_bars`` of
+    ``position_bars`` (position × bar) had a working stop for every share; ``halts`` says when which module
+    ended a session for entries; open positions are valued in the last equity row.
+    """
+
+    initial_equity: float = math.nan
+    orders: list[OrderRecord] = field(default_factory=list)
+    trades: list[TradeRecord] = field(default_factory=list)
+    decisions: list[Decision] = field(default_factory=list)
+    equity: list[EquityRow] = field(default_factory=list)
+    slippage_cost: float = 0.0
+    fees: float = 0.0
+    turnover: float = 0.0
+    position_bars: int = 0
+    protected_bars: int = 0
+    halts: list[tuple[datetime, str]] = field(default_factory=list)

@@ -1,0 +1,107 @@
+"""Settings that are fine one by one and make no sense together."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from config.markets import NEW_YORK_EQUITY_MARKETS, NEW_YORK_HOURS
+
+if TYPE_CHECKING:
+    from config.schema import Settings
+
+ROUNDING = 1e-9
+
+
+class ImpossibleCombination(ValueError):
+    """Settings that are fine one by one and contradict each other.
+
+    Parameters
+    ----------
+    message : str
+        What contradicts what, and the way out.
+    keys : tuple of str
+        The dotted keys involved, so that the loader can name where each was set.
+    """
+
+    def __init__(self, message: str, *keys: str) -> None:
+        super().__init__(message)
+        self.keys = keys
+
+
+def contradictions(settings: Settings) -> Iterator[ImpossibleCombination]:
+    """Every contradiction in the settings, the most basic first."""
+    yield from _repeated_names(settings)
+    yield from _selection(settings)
+    yield from _gate_below_sizing(settings)
+    yield from _unreachable_windows(settings)
+
+
+def _repeated_names(settings: Settings) -> Iterator[ImpossibleCombination]:
+    lists = {
+        "universe.symbols": settings.universe.symbols,
+        "signals.enabled": settings.signals.enabled,
+        "risk.chain": settings.risk.chain,
+        "pace.windows": settings.pace.windows,
+    }
+    for key, names in lists.items():
+        for name, count in Counter(names).items():
+            if count > 1:
+                yield ImpossibleCombination(f"{key} names {name} twice; name it once", key)
+
+
+def _selection(settings: Settings) -> Iterator[ImpossibleCombination]:
+    chosen = settings.selection
+    if chosen.execute > chosen.watch_list:
+        yield ImpossibleCombination(
+            f"selection.execute is {chosen.execute} but selection.watch_list is only {chosen.watch_list}; "
+            "the executed are picked from the watch list, so raise watch_list or lower execute",
+            "selection.execute",
+            "selection.watch_list",
+        )
+    if chosen.a_plus_score < chosen.min_confidence * 100 - ROUNDING:
+        yield ImpossibleCombination(
+            f"selection.a_plus_score is {chosen.a_plus_score:g}, below the entry threshold of "
+            f"{chosen.min_confidence * 100:g} that selection.min_confidence {chosen.min_confidence:g} sets; "
+            "raise a_plus_score or lower min_confidence",
+            "selection.a_plus_score",
+            "selection.min_confidence",
+        )
+
+
+def _gate_below_sizing(settings: Settings) -> Iterator[ImpossibleCombination]:
+    size = settings.sizing.max_notional_frac
+    limits = {
+        "gate.max_order_notional_frac": settings.gate.max_order_notional_frac,
+        "gate.max_day_notional_frac": settings.gate.max_day_notional_frac,
+    }
+    for key, limit in limits.items():
+        if limit < size:
+            yield ImpossibleCombination(
+                f"{key} is {limit:g}, below sizing.max_notional_frac {size:g}, so that full-size entries would "
+                "all be refused; raise the first or lower the second",
+                key,
+                "sizing.max_notional_frac",
+            )
+
+
+def _unreachable_windows(settings: Settings) -> Iterator[ImpossibleCombination]:
+    pace = settings.pace
+    if pace.windows and pace.sleeptime.endswith("D"):
+        yield ImpossibleCombination(
+            f'pace.windows needs several iterations a day but pace.sleeptime is "{pace.sleeptime}"; '
+            'write e.g. "5M" or empty the windows',
+            "pace.windows",
+            "pace.sleeptime",
+        )
+    opening, closing = NEW_YORK_HOURS
+    if pace.market in NEW_YORK_EQUITY_MARKETS:
+        for window in pace.windows:
+            if not opening <= window < closing:
+                yield ImpossibleCombination(
+                    f'pace.windows has "{window}" but {pace.market} trades from {opening} to {closing} New York '
+                    "time; choose a time in between",
+                    "pace.windows",
+                    "pace.market",
+                )

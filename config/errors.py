@@ -1,0 +1,20 @@
+"""The one exception that means: the input was refused, nothing was started; and the one way to tell it."""
+
+import sys
+from collections.abc import Callable
+
+
+class Refusal(Exception):
+    """Bad input, told in one sentence that names the file, the key and the way out.
+
+    The command line prints the sentence and leaves with exit status 2, without a traceback.
+    """
+
+
+def exit_status(run: Callable[[], int]) -> int:
+    """What a command line returns: its own status, or 2 with one line on standard error if it refuses."""
+    try:
+        return run()
+    except Refusal as refusal:
+        sys.stderr.write(" ".join(str(refusal).split()) + "\n")
+        return 2

@@ -1,0 +1,40 @@
+"""Where each setting comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+UNKNOWN = "settings"
+
+
+class Provenance:
+    """Remembers, per dotted key, the file or argument that set it last."""
+
+    def __init__(self) -> None:
+        self._sources: dict[str, str] = {}
+
+    def note(self, dotted: str, source: str) -> None:
+        """``source`` sets ``dotted`` and with it everything below."""
+        for key in [key for key in self._sources if key == dotted or key.startswith(f"{dotted}.")]:
+            del self._sources[key]
+        self._sources[dotted] = source
+
+    def of(self, dotted: str) -> str:
+        """The source of a key or of its nearest parent that has one."""
+        return self._sources.get(self._nearest(dotted), UNKNOWN)
+
+    def newest(self, keys: Iterable[str]) -> str:
+        """The source of whichever of several keys was set last: it made the conflict."""
+        order = list(self._sources)
+        nearest = [key for key in map(self._nearest, keys) if key]
+        return self._sources[max(nearest, key=order.index)] if nearest else UNKNOWN
+
+    def within(self, section: str) -> str:
+        """The source of whatever was set last in a section."""
+        inside = [key for key in self._sources if key == section or key.startswith(f"{section}.")]
+        return self._sources[inside[-1]] if inside else self.of(section)
+
+    def _nearest(self, dotted: str) -> str:
+        while dotted and dotted not in self._sources:
+            dotted = dotted.rpartition(".")[0]
+        return dotted

@@ -1,0 +1,261 @@
+"""The settings: frozen, strict, no unknown keys, units in the names.
+
+``_frac`` is a fraction of 1 (0.15 is 15%), ``_usd`` money, ``_bps`` hundredths of a percent. The
+sections of risk modules, signals and bracket models are plain dictionaries here: each module owns
+its settings and ``strategies.registry`` validates them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import json
+import re
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, model_validator
+
+from config.contradictions import contradictions
+from config.markets import MARKETS
+from config.provenance import Provenance
+from config.secrets import Secrets
+
+
+def _symbol(value: str) -> str:
+    if not re.fullmatch(r"[A-Z0-9^][A-Z0-9._/^-]*", value):
+        raise ValueError("write a ticker in capitals, e.g. AAPL, BRK-B or BTC/USD")
+    return value
+
+
+def _sleeptime(value: Any) -> str:
+    if not isinstance(value, str) or not re.fullmatch(r"[1-9][0-9]*[SMHD]", value.upper()):
+        raise ValueError('write a whole number and S, M, H or D, e.g. "30S", "5M", "1H" or "1D"')
+    return value.upper()
+
+
+def _market(value: str) -> str:
+    if value not in MARKETS:
+        raise ValueError("write one of Lumibot's markets, e.g. NYSE, NASDAQ, us_futures or 24/7")
+    return value
+
+
+def _clock_time(value: str) -> str:
+    if not re.fullmatch(r"([01][0-9]|2[0-3]):[0-5][0-9]", value):
+        raise ValueError('write New York time as "HH:MM", e.g. "10:30"')
+    return value
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _address(value: str, encrypted: str, plain: str) -> str:
+    try:
+        parts = urlsplit(value)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise ValueError(f"write an address such as {encrypted}://host") from None
+    if parts.username or parts.password:
+        raise ValueError("leave user and password out of the address: secrets come from environment variables")
+    if parts.scheme == encrypted and host:
+        return value.rstrip("/")
+    if parts.scheme == plain and host and _is_loopback(host):
+        return value.rstrip("/")
+    raise ValueError(f"write {encrypted}://…; {plain}:// is accepted for loopback hosts only")
+
+
+def _http_url(value: str) -> str:
+    return _address(value, "https", "http")
+
+
+def _stream_url(value: str) -> str:
+    return _address(value, "wss", "ws")
+
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+PositiveFraction = Annotated[float, Field(gt=0, le=1)]
+BasisPoints = Annotated[float, Field(ge=0, le=1_000)]
+Name = Annotated[str, Field(min_length=1)]
+Symbol = Annotated[str, AfterValidator(_symbol)]
+HttpUrl = Annotated[str, AfterValidator(_http_url)]
+StreamUrl = Annotated[str, AfterValidator(_stream_url)]
+ModuleSettings = dict[str, dict[str, Any]]
+
+
+class Section(BaseModel):
+    """Base of every section."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class Account(Section):
+    budget_usd: Annotated[float, Field(gt=0)]
+
+
+class Universe(Section):
+    """What may be traded; ``cap`` keeps the first N symbols, ``benchmark`` is only compared with."""
+
+    symbols: Annotated[tuple[Symbol, ...], Field(min_length=1)]
+    sectors: dict[Symbol, Name]
+    benchmark: Symbol
+    cap: Annotated[int, Field(ge=1)] | None
+
+    @property
+    def traded(self) -> tuple[str, ...]:
+        """The symbols after the cap."""
+        return self.symbols[: self.cap]
+
+
+class Pace(Section):
+    """When iterations happen: ``sleeptime`` and ``market`` in Lumibot's words, ``windows`` in New York time."""
+
+    sleeptime: Annotated[str, BeforeValidator(_sleeptime)]
+    market: Annotated[str, AfterValidator(_market)]
+    windows: tuple[Annotated[str, AfterValidator(_clock_time)], ...]
+
+
+class Vote(Section):
+    """How the enabled signals vote on an entry; a quorum of 1 without veto is no vote."""
+
+    quorum: Annotated[int, Field(ge=1)]
+    veto: tuple[Name, ...]
+    min_vote_score: Annotated[float, Field(ge=0, le=100)]
+
+
+class Signals(Section):
+    enabled: Annotated[tuple[Name, ...], Field(min_length=1)]
+    ensemble: Vote
+    modules: ModuleSettings
+
+
+class Selection(Section):
+    """From scores to entries: confidence is score / 100."""
+
+    min_confidence: Fraction
+    a_plus_score: Annotated[float, Field(ge=0, le=100)]
+    watch_list: Annotated[int, Field(ge=1)]
+    execute: Annotated[int, Field(ge=1)]
+
+
+class Exits(Section):
+    model: Name
+    models: ModuleSettings
+
+
+class Sizing(Section):
+    risk_frac: PositiveFraction
+    max_notional_frac: PositiveFraction
+    lot: Annotated[float, Field(gt=0)]
+
+
+class Risk(Section):
+    chain: tuple[Name, ...]
+    modules: ModuleSettings
+
+
+class Gate(Section):
+    """The policy gate under everything; ``max_day_notional_frac`` may exceed 1."""
+
+    max_order_notional_frac: PositiveFraction
+    max_day_notional_frac: Annotated[float, Field(gt=0, le=4)]
+    max_open_positions: Annotated[int, Field(ge=1)]
+    restricted: tuple[Symbol, ...]
+    price_collar_frac: PositiveFraction
+
+
+class Fills(Section):
+    """What the backtester charges; slippage is against us."""
+
+    market_slippage_bps: BasisPoints
+    stop_slippage_bps: BasisPoints
+    limit_slippage_bps: BasisPoints
+    fee_per_share_usd: Annotated[float, Field(ge=0)]
+    fee_frac: Annotated[float, Field(ge=0, le=0.1)]
+
+
+class Alpaca(Section):
+    """Addresses of the venue; None is Alpaca's own for the mode, paper or live."""
+
+    trading_url: HttpUrl | None
+    data_url: HttpUrl | None
+    stream_url: StreamUrl | None
+
+
+class Kraken(Section):
+    url: HttpUrl
+
+
+class Broker(Section):
+    alpaca: Alpaca
+    kraken: Kraken
+
+
+class Settings(Section):
+    """Everything a run depends on besides its data, dates and seed."""
+
+    strategy: Name
+    account: Account
+    universe: Universe
+    pace: Pace
+    signals: Signals
+    selection: Selection
+    exits: Exits
+    sizing: Sizing
+    risk: Risk
+    gate: Gate
+    fills: Fills
+    broker: Broker
+
+    _provenance: Provenance = PrivateAttr(default_factory=Provenance)
+    _secrets: Secrets = PrivateAttr(default_factory=Secrets)
+
+    @model_validator(mode="after")
+    def _refuse_contradictions(self) -> Settings:
+        for contradiction in contradictions(self):
+            raise contradiction
+        return self
+
+    @property
+    def secrets(self) -> Secrets:
+        """Keys and addresses with passwords, from environment variables only."""
+        return self._secrets
+
+    @property
+    def provenance(self) -> Provenance:
+        """Where each setting comes from."""
+        return self._provenance
+
+    def source_of(self, dotted: str) -> str:
+        """Where a setting comes from: a file, ``--set`` or another argument.
+
+        Parameters
+        ----------
+        dotted : str
+            A key such as ``sizing.risk_frac``; for one that was not set, its nearest parent counts.
+        """
+        return self._provenance.of(dotted)
+
+    def as_dict(self, masked: bool = False) -> dict[str, Any]:
+        """The settings as plain lists and dictionaries; ``masked=True`` adds the secrets, hidden."""
+        plain = self.model_dump(mode="json")
+        return {**plain, "secrets": self._secrets.masked()} if masked else plain
+
+    @property
+    def config_hash(self) -> str:
+        """SHA-256 of the settings without secrets; 5 and 5.0 are the same setting."""
+        text = json.dumps(_floats(self.as_dict()), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _floats(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _floats(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_floats(item) for item in value]
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value

@@ -1,0 +1,84 @@
+"""YAML as people mean it: duplicate keys are refused, ``ON`` stays a ticker, ``10:30`` stays a time.
+
+PyYAML reads YAML 1.1, where ``NO`` and ``ON`` are booleans, ``10:30`` is 630 and ``1e-3`` is text.
+This reader resolves the scalars of YAML 1.2 only.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import yaml
+
+from config.errors import Refusal
+
+
+class _StrictLoader(yaml.SafeLoader):
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key_node, _ in node.value:
+            if not isinstance(key_node, yaml.ScalarNode) or key_node.tag != "tag:yaml.org,2002:str":
+                problem = f"the key {key_node.value!r} is not text: put it in quotes"
+                raise yaml.constructor.ConstructorError(None, None, problem, key_node.start_mark)
+            if key_node.value in seen:
+                problem = f"the key {key_node.value!r} is written twice: keep one"
+                raise yaml.constructor.ConstructorError(None, None, problem, key_node.start_mark)
+            seen.add(key_node.value)
+        return super().construct_mapping(node, deep)
+
+
+# Without the resolvers of YAML 1.1 that the class would inherit.
+_StrictLoader.yaml_implicit_resolvers = {}
+_NUMBER_START = list("-+.0123456789")
+for _tag, _pattern, _first in (
+    ("bool", r"true|True|false|False", list("tTfF")),
+    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    ("int", r"[-+]?[0-9]+", _NUMBER_START),
+    ("float", r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", _NUMBER_START),
+    ("float", r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)", _NUMBER_START),
+):
+    _StrictLoader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"(?:{_pattern})$"), _first)
+
+
+def _integer(loader: _StrictLoader, node: yaml.ScalarNode) -> int:
+    return int(node.value)
+
+
+def _number(loader: _StrictLoader, node: yaml.ScalarNode) -> float:
+    text = node.value.lower()
+    return float(text.replace(".inf", "inf").replace(".nan", "nan"))
+
+
+_StrictLoader.add_constructor("tag:yaml.org,2002:int", _integer)
+_StrictLoader.add_constructor("tag:yaml.org,2002:float", _number)
+
+
+def parse(text: str, source: str) -> Any:
+    """Read one YAML document.
+
+    Parameters
+    ----------
+    text : str
+        The document.
+    source : str
+        Where it comes from, for the message.
+
+    Returns
+    -------
+    object
+        Dictionaries with text keys, lists and scalars; None for an empty document.
+
+    Raises
+    ------
+    Refusal
+        A syntax error, a duplicate key or a key that is not text, with the line.
+    """
+    try:
+        return yaml.load(text, Loader=_StrictLoader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = f"{source}, line {mark.line + 1}" if mark else source
+        raise Refusal(f"{place}: not valid YAML, {error.problem or error.context}") from None
+    except (yaml.YAMLError, RecursionError) as error:
+        raise Refusal(f"{source}: not valid YAML, {error}") from None

@@ -1,0 +1,59 @@
+"""Keeps a share of the account in cash."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from risk.interface import Fraction, ModuleConfig, RiskModule
+from risk.lots import Lot, affordable
+from risk.model import Book, Market, Proposal, Verdict
+
+
+class CashBuffer(RiskModule):
+    """Shrinks an entry to the cash above the buffer, or skips it when too little would be left of it.
+
+    Accepted entries that have not filled count as spent. Hedges and shorts are held to the same
+    cash as longs: proceeds and margin of a short are not ours to spend.
+
+    Parameters
+    ----------
+    buffer_frac : float, default=0.15
+        Cash never spent, as a fraction of equity.
+    min_position_frac : float, default=0.03
+        A position that the buffer would shrink below this fraction of equity is refused; one that
+        was wanted smaller from the start, and fits, is not this rule's business.
+    lot : float, default=1
+        Smallest tradable quantity.
+    """
+
+    name = "cash_buffer"
+
+    class Config(ModuleConfig):
+        """Settings of ``CashBuffer``."""
+
+        buffer_frac: Fraction = Field(default=0.15, description="cash never spent, as a fraction of equity")
+        min_position_frac: Fraction = Field(
+            default=0.03, description="a position shrunk below this fraction of equity is skipped instead"
+        )
+        lot: Lot = 1.0
+
+    config: Config
+
+    def review(self, proposal: Proposal, book: Book, market: Market) -> Verdict:
+        """Keep what fits, shrink what does not, refuse a remnant."""
+        config = self.config
+        free = book.free_cash - config.buffer_frac * book.equity
+        inputs = {"free_cash": book.free_cash, "equity": book.equity, "spendable": free}
+        if proposal.notional <= free:
+            return self.keep(proposal, **inputs)
+        fits = min(affordable(free, proposal.price, config.lot), proposal.quantity)
+        # A book without positive equity leaves nothing free, so fits is 0 and the ratio is not needed.
+        share = fits * proposal.price / book.equity if fits > 0 else 0.0
+        if fits <= 0 or share < config.min_position_frac:
+            code = (
+                f"CASH_BUFFER: would shrink to {share:.1%} of equity, below {config.min_position_frac:.1%}: "
+                f"skipped (warning: cash is at its {config.buffer_frac:.0%} buffer)"
+            )
+            return self.refuse(proposal, code, warning=True, **inputs)
+        code = f"CASH_BUFFER: {fits:g} of {proposal.quantity:g} fit above the {config.buffer_frac:.0%} buffer"
+        return self.shrink(proposal, fits, code, **inputs)

@@ -1,0 +1,67 @@
+"""Stops new positions for the rest of a session that has lost too much."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from risk.interface import ModuleConfig, RiskModule
+from risk.lots import EPSILON
+from risk.model import Book, Market, Proposal, Verdict
+
+
+class DrawdownHalt(RiskModule):
+    """Refuses every new position, hedges too, once equity has fallen too far below the session's opening.
+
+    The halt lasts until the next session even if equity recovers: the desk asks ``halts`` in every iteration
+    and keeps the module's name in ``book.halted``. Exits, trims and stops are no proposals and go on. A hedge is
+    refused as well: on such a day nothing is opened. Where equity or the opening is not known there is no
+    drawdown to measure, and entries are refused until there is.
+
+    Parameters
+    ----------
+    max_drawdown_frac : float, default=0.03
+        Loss from the session's opening equity, as a fraction of it; a larger one halts, one equal to it does not.
+    """
+
+    name = "drawdown_halt"
+
+    class Config(ModuleConfig):
+        """Settings of ``DrawdownHalt``."""
+
+        max_drawdown_frac: float = Field(
+            default=0.03, gt=0, lt=1, description="loss from the session's opening equity that doesn't halt yet"
+        )
+
+    config: Config
+
+    def halts(self, book: Book) -> bool:
+        """Whether the session's loss is too large, by this reading."""
+        return tripped(book, self.config)
+
+    def review(self, proposal: Proposal, book: Book, market: Market) -> Verdict:
+        """Refuse while halted, when this reading halts, and where there is no reading."""
+        opening, most = book.session_open_equity, self.config.max_drawdown_frac
+        inputs = {"equity": book.equity, "session_open_equity": opening}
+        if tripped(book, self.config):
+            code = f"DRAWDOWN_HALT: {1 - book.equity / opening:.2%} below the session's opening, above {most:.1%}"
+            return self.refuse(proposal, code, **inputs)
+        if self.name in book.halted:
+            code = f"DRAWDOWN_HALT: the session was more than {most:.1%} below its opening"
+            return self.refuse(proposal, code, **inputs)
+        if not (opening > 0 and book.equity >= _floor(opening, most)):
+            return self.refuse(proposal, "DRAWDOWN_HALT: equity or the session's opening is not known", **inputs)
+        return self.keep(proposal, **inputs)
+
+
+def tripped(book: Book, config: DrawdownHalt.Config) -> bool:
+    """Whether equity is now so far below the session's opening that the session is over for new positions.
+
+    False where either is not a number: an unknown reading halts nothing for good, ``review`` refuses on it.
+    """
+    opening = book.session_open_equity
+    return opening > 0 and book.equity < _floor(opening, config.max_drawdown_frac)
+
+
+def _floor(opening: float, max_drawdown_frac: float) -> float:
+    """Equity below which the session is halted; less than a cent of slack, so that the limit itself is not."""
+    return opening * (1 - max_drawdown_frac) * (1 - EPSILON)

@@ -1,0 +1,116 @@
+"""Limits how much is newly deployed per day and per week."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from risk.interface import Fraction, ModuleConfig, PositiveFraction, RiskModule
+from risk.lots import Lot, affordable
+from risk.model import Book, Market, Proposal, Verdict
+
+
+class ExposureBudget(RiskModule):
+    """Shrinks an entry to what day and week leave, or refuses it.
+
+    ``book.budget`` says what earlier scans opened, ``risk.weekly_budget`` what counts in it; entries on their
+    way are added to both. The week's dollars are not allotted by day: what Monday leaves is there on Friday. A
+    book without a budget refuses everything.
+
+    Hedges count, and are held to the limits like any entry. Two full entries spend the day's dollars, so that
+    a free place for a hedge would not help it; it is judged before the entries of its scan and so comes first
+    in the next session.
+
+    Parameters
+    ----------
+    day_frac : float, default=0.20
+        Newly deployed in a session as a fraction of equity, at most; a close gives nothing back.
+    day_positions : int, default=2
+        New positions in a session, at most; a close gives nothing back.
+    week_frac : float, default=0.40
+        Charged to the week as a fraction of equity, at most; what closes is free from the next scan on.
+    week_positions_warn : int, default=8
+        Positions charged to the week from which on an accepted entry carries a warning.
+    week_positions_max : int, default=10
+        Positions charged to the week at which entries stop.
+    min_position_frac : float, default=0.03
+        A position that the budget would shrink below this fraction of equity is refused; one that was wanted
+        smaller from the start, and fits, is kept.
+    lot : float, default=1
+        Smallest tradable quantity.
+    """
+
+    name = "exposure_budget"
+
+    class Config(ModuleConfig):
+        """Settings of ``ExposureBudget``."""
+
+        day_frac: PositiveFraction = Field(default=0.20, description="newly deployed in a day, fraction of equity")
+        day_positions: int = Field(default=2, ge=1, description="new positions in a day, at most")
+        week_frac: PositiveFraction = Field(default=0.40, description="charged to the week, fraction of equity")
+        week_positions_warn: int = Field(default=8, ge=1, description="week's positions from which on it warns")
+        week_positions_max: int = Field(default=10, ge=1, description="week's positions at which entries stop")
+        min_position_frac: Fraction = Field(
+            default=0.03, description="a position shrunk below this fraction of equity is refused instead"
+        )
+        lot: Lot = 1.0
+
+        @model_validator(mode="after")
+        def _reachable(self) -> Self:
+            if not self.min_position_frac <= self.day_frac <= self.week_frac:
+                raise ValueError("exposure_budget needs min_position_frac <= day_frac <= week_frac")
+            if self.week_positions_warn > self.week_positions_max:
+                raise ValueError("exposure_budget needs week_positions_warn <= week_positions_max")
+            if self.day_positions > self.week_positions_max:
+                raise ValueError("exposure_budget needs day_positions <= week_positions_max")
+            return self
+
+    config: Config
+
+    def review(self, proposal: Proposal, book: Book, market: Market) -> Verdict:
+        """Counts first, then dollars: of day and week the one that leaves less decides."""
+        config, spent = self.config, book.budget
+        if spent is None:
+            return self.refuse(proposal, "EXPOSURE_BUDGET: no budget known")
+        waiting = [p for symbol, p in book.pending.items() if symbol != proposal.symbol]
+        promised = sum(p.notional for p in waiting)
+        # The filled part of an entry that is still working is charged already, and it is one position.
+        coming = sum(p.symbol not in book.positions for p in waiting)
+        day_positions, week_positions = spent.day_positions + coming, spent.week_positions + coming
+        day_usd, week_usd = spent.day_usd + promised, spent.week_usd + promised
+        day_limit, week_limit = config.day_frac * book.equity, config.week_frac * book.equity
+        inputs = {
+            "equity": book.equity,
+            "day_usd": day_usd,
+            "day_positions": day_positions,
+            "week_usd": week_usd,
+            "week_positions": week_positions,
+        }
+        if day_positions >= config.day_positions:
+            code = f"EXPOSURE_BUDGET: day {day_positions}/{config.day_positions} positions"
+            return self.refuse(proposal, code, **inputs)
+        week = f"week {week_positions}/{config.week_positions_max} positions"
+        if week_positions >= config.week_positions_max:
+            return self.refuse(proposal, f"EXPOSURE_BUDGET: {week}", **inputs)
+
+        # One by one: the smaller of two rooms is not defined where one of them is not a number.
+        by_day = affordable(day_limit - day_usd, proposal.price, config.lot)
+        by_week = affordable(week_limit - week_usd, proposal.price, config.lot)
+        fits = min(by_day, by_week)
+        warns = week_positions >= config.week_positions_warn
+        if warns:
+            inputs["warning"] = True
+        if fits >= proposal.quantity:
+            code = f"EXPOSURE_BUDGET: {week}" if warns else "OK"
+            return Verdict(self.name, code, proposal.quantity, proposal.quantity, inputs)
+        if by_day <= by_week:
+            reading = f"day {day_usd:.2f} of {day_limit:.2f} USD deployed"
+        else:
+            reading = f"week {week_usd:.2f} of {week_limit:.2f} USD deployed"
+        if fits <= 0 or fits * proposal.price < config.min_position_frac * book.equity:
+            inputs["fits"] = fits
+            code = f"EXPOSURE_BUDGET: {reading}, what fits is below {config.min_position_frac:.1%} of equity"
+            return self.refuse(proposal, code, **inputs)
+        code = f"EXPOSURE_BUDGET: {reading}, {fits:g} of {proposal.quantity:g} fit"
+        return self.shrink(proposal, fits, f"{code}, {week}" if warns else code, **inputs)

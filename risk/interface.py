@@ -1,0 +1,74 @@
+"""The interface every risk module implements, and the strict base of its configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from risk.model import Adjustment, Book, Market, Proposal, Verdict
+
+Fraction = Annotated[float, Field(ge=0, le=1, description="fraction of 1")]
+PositiveFraction = Annotated[float, Field(gt=0, le=1, description="fraction of 1")]
+
+
+class ModuleConfig(BaseModel):
+    """Base of every module's settings: strict types, no unknown keys, immutable once loaded."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class RiskModule:
+    """One rule: judges proposals before an entry and may adjust what is held.
+
+    Subclasses set ``name`` (the key in YAML and in the entry point), define a nested ``Config`` and
+    override ``review``, ``manage`` or both. A module never reads the clock, sleeps or does I/O, and
+    keeps no state of its own: what must survive is in the Book.
+
+    Parameters
+    ----------
+    config : ModuleConfig
+        The validated settings of this module.
+    """
+
+    name: ClassVar[str]
+
+    class Config(ModuleConfig):
+        pass
+
+    def __init__(self, config: Any) -> None:
+        self.config = config
+
+    def needs(self) -> Sequence[str]:
+        """Feature columns that this module reads, e.g. ``("rsi_14",)``; OHLCV and ``mark`` are always there."""
+        return ()
+
+    def symbols(self) -> Sequence[str]:
+        """Symbols the module needs bars of beyond the universe (gauges, hedging funds)."""
+        return ()
+
+    def review(self, proposal: Proposal, book: Book, market: Market) -> Verdict:
+        """Judge one proposal; the quantity after may be smaller or zero, never larger."""
+        return self.keep(proposal)
+
+    def manage(self, book: Book, market: Market) -> list[Adjustment]:
+        """Changes to what is held: trims, exits, tighter stops."""
+        return []
+
+    def propose(self, book: Book, market: Market) -> list[Proposal]:
+        """Positions this module itself wants to open (the hedger); sized and judged like any other."""
+        return []
+
+    def halts(self, book: Book) -> bool:
+        """Whether new positions are over for this session; the desk remembers the name in ``book.halted``."""
+        return False
+
+    def keep(self, proposal: Proposal, **inputs: Any) -> Verdict:
+        return Verdict(self.name, "OK", proposal.quantity, proposal.quantity, inputs)
+
+    def shrink(self, proposal: Proposal, quantity: float, code: str, **inputs: Any) -> Verdict:
+        return Verdict(self.name, code, proposal.quantity, min(quantity, proposal.quantity), inputs)
+
+    def refuse(self, proposal: Proposal, code: str, **inputs: Any) -> Verdict:
+        return Verdict(self.name, code, proposal.quantity, 0, inputs)

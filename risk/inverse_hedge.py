@@ -1,0 +1,240 @@
+"""Holds an inverse ETF while the market leaders are overbought."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from risk.interface import Fraction, ModuleConfig, PositiveFraction, RiskModule
+from risk.lots import EPSILON, Lot, affordable, trim_quantity
+from risk.model import Adjustment, Book, BracketTerms, Market, Proposal, Verdict
+
+
+class Fund(ModuleConfig):
+    """An inverse ETF and how many times it moves against its index per day."""
+
+    symbol: str = Field(min_length=1, description="ticker of the fund")
+    leverage: float = Field(default=1.0, ge=1, description="daily move against the index, as a multiple")
+
+
+class InverseHedge(RiskModule):
+    """Buys an inverse ETF when most gauges are overbought and sells it when the reading clears.
+
+    The share of overbought gauges decides: from ``open_frac`` on the plain fund, from
+    ``escalate_frac`` on a leveraged one, of the Nasdaq or of the broad market, whichever has the
+    higher RSI. A hedge is only ever stepped up: a fund is bought on top of held ones if it is
+    more leveraged than all of them. All inverse positions together stay within ``max_total_frac``.
+
+    Parameters
+    ----------
+    gauges : tuple of str, default=(AAPL, MSFT, GOOGL, NVDA, TSLA)
+        Symbols whose RSI is read; one without a usable newest bar doesn't count.
+    min_gauges : int, default=3
+        Usable gauges below which there is no reading: nothing is opened, nothing unwound.
+    rsi_period, overbought : int and float, default=14 and 70
+        A gauge is overbought above this RSI.
+    open_frac, escalate_frac, clear_frac : float, default=0.60, 0.80, 0.40
+        Shares of overbought gauges that open and step up a hedge, and below which it is unwound.
+    plain, broad, nasdaq : Fund, default=SH (1x), SPXS (3x), SQQQ (3x)
+        The instruments.
+    broad_gauge, nasdaq_gauge : str, default=SPY, QQQ
+        Symbols whose RSI tell a broad from a Nasdaq-led reading.
+    size_frac : float, default=0.10
+        Size of one hedge as a fraction of equity, divided by the fund's leverage.
+    max_total_frac, band_frac : float, default=0.20, 0.005
+        Value of all inverse positions as a fraction of equity, at most; when above, they are
+        trimmed to a band below it, against trading every bar.
+    stop_frac, target_frac : float, default=0.05, 0.15
+        Bracket of the hedge as fractions of its entry price.
+    atr_period : int, default=14
+        Period of the ATR that is recorded with the hedge.
+    lot : float, default=1
+        Smallest tradable quantity.
+    """
+
+    name = "inverse_hedge"
+
+    class Config(ModuleConfig):
+        """Settings of ``InverseHedge``."""
+
+        # YAML has lists only: not strict, so that one is taken for a tuple.
+        gauges: tuple[str, ...] = Field(
+            default=("AAPL", "MSFT", "GOOGL", "NVDA", "TSLA"),
+            strict=False,
+            min_length=1,
+            description="symbols whose RSI is read",
+        )
+        min_gauges: int = Field(default=3, ge=1, description="usable gauges needed for a reading")
+        rsi_period: int = Field(default=14, ge=2, description="RSI period, in bars")
+        overbought: float = Field(default=70.0, gt=0, lt=100, description="RSI above which a gauge is overbought")
+        open_frac: PositiveFraction = Field(default=0.60, description="share of overbought gauges that opens a hedge")
+        escalate_frac: PositiveFraction = Field(default=0.80, description="share from which on it is leveraged")
+        clear_frac: Fraction = Field(default=0.40, description="share below which hedges are unwound")
+        plain: Fund = Fund(symbol="SH", leverage=1)
+        broad: Fund = Fund(symbol="SPXS", leverage=3)
+        nasdaq: Fund = Fund(symbol="SQQQ", leverage=3)
+        broad_gauge: str = Field(default="SPY", description="symbol read for the broad market")
+        nasdaq_gauge: str = Field(default="QQQ", description="symbol read for the Nasdaq")
+        size_frac: PositiveFraction = Field(default=0.10, description="size of one hedge, fraction of equity at 1x")
+        max_total_frac: PositiveFraction = Field(default=0.20, description="value of all hedges, fraction of equity")
+        band_frac: Fraction = Field(default=0.005, description="how far below the cap a trim goes, fraction of equity")
+        stop_frac: float = Field(default=0.05, gt=0, lt=1, description="stop distance, fraction of the entry price")
+        target_frac: float = Field(default=0.15, gt=0, lt=1, description="target distance, fraction of the entry price")
+        atr_period: int = Field(default=14, ge=2, description="period of the recorded ATR, in bars")
+        lot: Lot = 1.0
+
+        @model_validator(mode="after")
+        def _consistent(self) -> Self:
+            if len(set(self.gauges)) < len(self.gauges):
+                raise ValueError("inverse_hedge.gauges names a symbol twice")
+            if self.min_gauges > len(self.gauges):
+                raise ValueError("inverse_hedge needs min_gauges <= number of gauges: else it never has a reading")
+            if not self.clear_frac <= self.open_frac <= self.escalate_frac:
+                raise ValueError("inverse_hedge needs clear_frac <= open_frac <= escalate_frac")
+            if self.size_frac > self.max_total_frac:
+                raise ValueError("inverse_hedge needs size_frac <= max_total_frac")
+            if self.band_frac >= self.max_total_frac:
+                raise ValueError("inverse_hedge needs band_frac < max_total_frac")
+            return self
+
+        @property
+        def funds(self) -> tuple[Fund, Fund, Fund]:
+            return self.plain, self.broad, self.nasdaq
+
+    config: Config
+
+    @property
+    def _rsi(self) -> str:
+        return f"rsi_{self.config.rsi_period}"
+
+    def needs(self) -> Sequence[str]:
+        return self._rsi, f"atr_{self.config.atr_period}"
+
+    def symbols(self) -> Sequence[str]:
+        config = self.config
+        return (*config.gauges, config.broad_gauge, config.nasdaq_gauge, *(fund.symbol for fund in config.funds))
+
+    def review(self, proposal: Proposal, book: Book, market: Market) -> Verdict:
+        """Hold any inverse proposal, a signal's too, to what is left of the total."""
+        inverse = proposal.symbol in self._leverages() and proposal.side == "buy"
+        if proposal.role != "hedge" and not inverse:
+            return self.keep(proposal)
+        room = self._room(book, market)
+        allowed = affordable(room, proposal.price, self.config.lot)
+        if allowed >= proposal.quantity:
+            return self.keep(proposal, room_usd=room)
+        code = f"INVERSE_HEDGE: total would pass {self.config.max_total_frac:.0%} of equity"
+        return self.shrink(proposal, allowed, code, room_usd=room)
+
+    def propose(self, book: Book, market: Market) -> list[Proposal]:
+        """The hedge that the reading calls for, if it is not there yet and the total leaves room for it."""
+        config = self.config
+        readings = self._readings(market)
+        share = self._share(readings)
+        if share is None or share < config.open_frac - EPSILON:
+            return []
+        fund, why = self._fund(share, market)
+        leverages = self._leverages()
+        held = max((leverages.get(s, 1.0) for s in self._inverse(book, market)), default=0.0)
+        if fund is None or fund.leverage <= held:
+            return []
+        price = market.mark(fund.symbol)
+        usd = min(config.size_frac * book.equity / fund.leverage, self._room(book, market))
+        quantity = affordable(usd, price, config.lot)
+        if quantity <= 0:
+            return []
+        terms = BracketTerms("buy", stop_frac=config.stop_frac, target_frac=config.target_frac, label=why)
+        stop, target = terms.at(price)
+        listed = ", ".join(f"{s} {rsi:.1f}" for s, rsi in readings.items())
+        return [
+            Proposal(
+                symbol=fund.symbol,
+                side="buy",
+                signal=self.name,
+                score=100 * share,
+                price=price,
+                atr=market.value(f"atr_{config.atr_period}", fund.symbol),
+                stop=stop,
+                target=target,
+                terms=terms,
+                quantity=quantity,
+                reason=f"{share:.0%} of gauges have RSI > {config.overbought:g} ({listed}): {why}",
+                role="hedge",
+            )
+        ]
+
+    def manage(self, book: Book, market: Market) -> list[Adjustment]:
+        """Unwind when the reading has cleared; otherwise trim what the market has lifted above the total."""
+        config = self.config
+        share = self._share(self._readings(market))
+        if share is not None and share < config.clear_frac - EPSILON:
+            code = f"INVERSE_HEDGE: {share:.0%} of gauges overbought < {config.clear_frac:.0%}, unwound"
+            hedges = [s for s, position in book.positions.items() if position.role == "hedge"]
+            return [Adjustment(self.name, "exit", s, code, inputs={"share_frac": share}) for s in hedges]
+
+        values = self._inverse(book, market)
+        total = sum(values.values())
+        # Without positive equity there is no fraction to trim to; the halts, not this rule, deal with that.
+        if book.equity <= 0 or not total > config.max_total_frac * book.equity * (1 + EPSILON):
+            return []
+        # Entries on their way are judged by review; only what is held can be trimmed.
+        keep_frac = max(0.0, (config.max_total_frac - config.band_frac) * book.equity / total)
+        code = f"INVERSE_HEDGE: {total / book.equity:.1%} of equity above {config.max_total_frac:.0%}"
+        adjustments = []
+        for symbol in values:
+            if symbol not in book.positions or not market.usable(symbol):
+                continue
+            held = abs(book.positions[symbol].quantity)
+            quantity = trim_quantity(held, held * keep_frac, config.lot)
+            if quantity > 0:
+                inputs = {"inverse_usd": total, "equity": book.equity, "held": held}
+                adjustments.append(Adjustment(self.name, "trim", symbol, code, quantity=quantity, inputs=inputs))
+        return adjustments
+
+    def _readings(self, market: Market) -> dict[str, float]:
+        """RSI of every usable gauge."""
+        values = {s: market.value(self._rsi, s) for s in self.config.gauges if market.usable(s)}
+        return {s: rsi for s, rsi in values.items() if math.isfinite(rsi)}
+
+    def _share(self, readings: dict[str, float]) -> float | None:
+        """Share of overbought gauges, None while too few are usable."""
+        if len(readings) < self.config.min_gauges:
+            return None
+        return sum(rsi > self.config.overbought for rsi in readings.values()) / len(readings)
+
+    def _fund(self, share: float, market: Market) -> tuple[Fund | None, str]:
+        """Instrument for a reading, and why; None when not even the plain fund has a usable bar."""
+        config = self.config
+        plain = config.plain if market.usable(config.plain.symbol) else None
+        if share < config.escalate_frac - EPSILON:
+            return plain, f"{config.plain.symbol} {config.plain.leverage:g}x"
+        nasdaq, broad = (market.value(self._rsi, s) for s in (config.nasdaq_gauge, config.broad_gauge))
+        fund = config.nasdaq if nasdaq > broad else config.broad
+        why = f"{config.nasdaq_gauge} RSI {nasdaq:.1f} vs {config.broad_gauge} {broad:.1f}"
+        if market.usable(fund.symbol):
+            return fund, f"{fund.symbol} {fund.leverage:g}x, {why}"
+        return plain, f"{config.plain.symbol} {config.plain.leverage:g}x, as {fund.symbol} has no usable bar ({why})"
+
+    def _leverages(self) -> dict[str, float]:
+        return {fund.symbol: fund.leverage for fund in self.config.funds}
+
+    def _inverse(self, book: Book, market: Market) -> dict[str, float]:
+        """Value in USD of every inverse position, held or on its way, whoever opened it."""
+        leverages = self._leverages()
+        values: dict[str, float] = {}
+        for symbol, position in book.positions.items():
+            if position.role == "hedge" or (symbol in leverages and position.side == "buy"):
+                mark = market.mark(symbol)
+                price = mark if math.isfinite(mark) else position.entry_price
+                values[symbol] = abs(position.quantity) * price
+        for symbol, pending in book.pending.items():
+            if pending.role == "hedge" or (symbol in leverages and pending.side == "buy"):
+                values[symbol] = values.get(symbol, 0.0) + pending.notional
+        return values
+
+    def _room(self, book: Book, market: Market) -> float:
+        """USD that may still go into inverse positions."""
+        return self.config.max_total_frac * book.equity - sum(self._inverse(book, market).values())

@@ -1,0 +1,382 @@
+"""The values that flow through one decision: market, book, proposal, verdict, adjustment, plan.
+
+Everything here is plain data. Nothing reads a clock, a file or a network, so that the same recorded
+values give the same decision in a backtest, live, in a replay and in a test.
+
+Units: prices and money in account currency (USD), quantities in shares (or coins), ``*_frac`` is a
+fraction of 1, times are timezone-aware, arrays are ``(bars, symbols)``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from typing import Any, Literal
+
+import numpy as np
+
+Side = Literal["buy", "sell_short"]
+Role = Literal["entry", "hedge"]
+AdjustmentKind = Literal["trim", "exit", "partial", "tighten"]
+
+UNCLASSIFIED = "unclassified"
+
+
+def floor_lot(quantity: float, lot: float = 1.0) -> float:
+    """Round a quantity down to whole lots; never negative, 0 for anything that is not a number."""
+    if not math.isfinite(quantity) or quantity <= 0:
+        return 0
+    lots = quantity / lot
+    # A quotient that should be whole may come out a hair below; the hair grows with the number.
+    whole = math.floor(lots + max(1e-9, lots * 1e-12))
+    return whole if lot == 1 else round(whole * lot, 12)
+
+
+@dataclass(frozen=True, slots=True)
+class BracketTerms:
+    """How far stop and target lie from the entry, before the entry price is known to the cent.
+
+    Exactly one pair is set: fractions of the entry price, or distances in currency. ``at`` turns the
+    terms into levels once the desk knows the quote it will trade against.
+    """
+
+    side: Side
+    stop_frac: float | None = None
+    target_frac: float | None = None
+    stop_distance: float | None = None
+    target_distance: float | None = None
+    stop_multiple_atr: float | None = None
+    target_multiple_atr: float | None = None
+    label: str = ""
+
+    def at(self, entry: float) -> tuple[float, float]:
+        """Stop and target (unrounded) for an entry at ``entry``; mirrored for shorts."""
+        if self.stop_frac is not None and self.target_frac is not None:
+            stop, target = entry * self.stop_frac, entry * self.target_frac
+        elif self.stop_distance is not None and self.target_distance is not None:
+            stop, target = self.stop_distance, self.target_distance
+        else:
+            raise ValueError("bracket terms need both fractions or both distances")
+        return (entry - stop, entry + target) if self.side == "buy" else (entry + stop, entry - target)
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """One wish to open a position, as a signal or the hedger states it.
+
+    ``quantity`` is what is still allowed: sizing sets it, every verdict can only keep, shrink or
+    refuse it. ``batch`` is how many A+ proposals came in this scan and ``rank`` the place of this
+    one in it (1 is best); both are 1 for a hedge.
+    """
+
+    symbol: str
+    side: Side
+    signal: str
+    score: float
+    price: float
+    atr: float
+    stop: float
+    target: float
+    terms: BracketTerms
+    quantity: float
+    reason: str
+    role: Role = "entry"
+    rank: int = 1
+    batch: int = 1
+    size_multiplier: float = 1.0
+
+    @property
+    def notional(self) -> float:
+        return self.quantity * self.price
+
+    @property
+    def risk_per_share(self) -> float:
+        return abs(self.price - self.stop)
+
+    def resized(self, quantity: float) -> Proposal:
+        return replace(self, quantity=quantity)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one rule said about one proposal: keep (``OK``), shrink or refuse, and from which numbers.
+
+    ``code`` starts with a fixed word (``SECTOR_CAP``) and may go on after a colon with the reading
+    (``SECTOR_CAP: crypto_adjacent 3/3``). ``until`` is set when the refusal ends at a known time.
+    """
+
+    module: str
+    code: str
+    before: float
+    after: float
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    until: datetime | None = None
+
+    @property
+    def refused(self) -> bool:
+        return self.after <= 0
+
+    @property
+    def shrunk(self) -> bool:
+        return 0 < self.after < self.before
+
+
+@dataclass(frozen=True, slots=True)
+class Adjustment:
+    """A change to what is held: ``trim`` or ``partial`` (sell ``quantity``), ``exit`` (sell all), ``tighten``.
+
+    ``tighten`` moves the resting stop to ``stop`` and never away from the market; ``short`` tells on
+    which side of it. ``code`` reads like a verdict's.
+    """
+
+    module: str
+    kind: AdjustmentKind
+    symbol: str
+    code: str
+    quantity: float = 0
+    stop: float | None = None
+    short: bool = False
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Position:
+    """What is held of one symbol and what protects it.
+
+    ``quantity`` is positive for longs, negative for shorts; ``initial_quantity`` is what was opened.
+    ``protected_quantity`` is the working stop quantity at the venue. ``initial_stop`` defines R and never
+    moves. ``best_price`` is the highest high (for shorts the lowest low) of the complete bars since the
+    entry, the entry price before there is one. ``partial_taken`` is set once part of the profit was taken.
+    """
+
+    symbol: str
+    quantity: float
+    entry_price: float
+    entry_time: datetime
+    stop: float
+    target: float
+    initial_stop: float
+    atr: float = math.nan
+    stop_multiple_atr: float | None = None
+    signal: str = ""
+    score: float = math.nan
+    role: Role = "entry"
+    protected_quantity: float = 0
+    initial_quantity: float = 0
+    best_price: float = math.nan
+    partial_taken: bool = False
+
+    @property
+    def side(self) -> Side:
+        return "buy" if self.quantity >= 0 else "sell_short"
+
+    @property
+    def risk_per_share(self) -> float:
+        return abs(self.entry_price - self.initial_stop)
+
+
+@dataclass(frozen=True, slots=True)
+class DeployedBudget:
+    """What was newly deployed, as the exposure budget counts it; USD at entry prices.
+
+    ``day_usd`` and ``day_positions`` were opened in the session ``day`` and stay spent until the next one.
+    ``week_usd`` and ``week_positions`` are charged to the current week; what a close frees counts from the
+    next scan on.
+    """
+
+    day: date
+    day_usd: float = 0.0
+    day_positions: int = 0
+    week_usd: float = 0.0
+    week_positions: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedTrade:
+    """A position that was closed completely, all its portions together; ``pnl`` in USD after costs."""
+
+    symbol: str
+    opened: datetime
+    closed: datetime
+    pnl: float
+    r_multiple: float
+    role: Role = "entry"
+
+
+@dataclass(slots=True)
+class Book:
+    """What we hold, what is on its way and what is left, by the venue's word, at one moment.
+
+    ``equity`` and ``cash`` in USD; ``equity`` marks positions at the last closed bar. ``pending``
+    are entries accepted but not filled, in this scan or an earlier one: rules count them like
+    positions, and their notional is already promised cash. ``opened_today_usd`` is what earlier scans of
+    the session opened.
+
+    ``session_open_equity`` is equity at the opening of the session, NaN before the first. ``closed_trades``
+    holds the latest closed positions, oldest first. ``budget`` is what was deployed this day and week.
+    ``halted`` names the rules that have stopped entries for the rest of this session.
+    """
+
+    time: datetime
+    equity: float
+    cash: float
+    positions: dict[str, Position] = field(default_factory=dict)
+    pending: dict[str, Proposal] = field(default_factory=dict)
+    opened_today_usd: float = 0.0
+    session_open_equity: float = math.nan
+    closed_trades: Sequence[ClosedTrade] = ()
+    budget: DeployedBudget | None = None
+    halted: frozenset[str] = frozenset()
+
+    def held(self, symbol: str) -> bool:
+        return symbol in self.positions or symbol in self.pending
+
+    def accept(self, proposal: Proposal) -> None:
+        """Count an accepted proposal against everything that is judged after it in this scan."""
+        self.pending[proposal.symbol] = proposal
+
+    @property
+    def promised_cash(self) -> float:
+        return sum(p.notional for p in self.pending.values())
+
+    @property
+    def free_cash(self) -> float:
+        return self.cash - self.promised_cash
+
+    def exposures(self) -> Iterator[tuple[str, Role]]:
+        """Symbol and role of every position and every accepted entry, each symbol once."""
+        for symbol, position in self.positions.items():
+            yield symbol, position.role
+        for symbol, proposal in self.pending.items():
+            if symbol not in self.positions:
+                yield symbol, proposal.role
+
+    @property
+    def count(self) -> int:
+        return len(self.positions.keys() | self.pending.keys())
+
+
+class Market:
+    """Causal view of the whole universe at one moment: the last closed bar and everything before it.
+
+    Parameters
+    ----------
+    time : datetime
+        The decision time (timezone-aware); every visible bar closed at or before it.
+    row : int
+        Index of the last closed bar in the columns; later rows are never handed out.
+    symbols : sequence of str
+        Column order of every array.
+    index : mapping of str to int
+        Symbol to column.
+    columns : mapping of str to ndarray
+        ``(bars, symbols)`` arrays: ``open high low close volume``, ``mark`` (last known close),
+        ``usable`` (bool: the bar is there, sane and warm) and the features, e.g. ``rsi_14``.
+    sectors : mapping of str to str
+        Symbol to sector label.
+    times : ndarray of float, shape (2, bars), optional
+        When each bar opens and when it closes, in seconds since 1970 (UTC), ascending.
+    """
+
+    __slots__ = ("_columns", "_row", "_times", "index", "sectors", "symbols", "time")
+
+    def __init__(
+        self,
+        *,
+        time: datetime,
+        row: int,
+        symbols: Sequence[str],
+        index: Mapping[str, int],
+        columns: Mapping[str, np.ndarray],
+        sectors: Mapping[str, str],
+        times: np.ndarray | None = None,
+    ) -> None:
+        self.time = time
+        self.symbols = symbols
+        self.index = index
+        self.sectors = sectors
+        self._row = row
+        self._columns = columns
+        self._times = times
+
+    @property
+    def empty(self) -> bool:
+        """True while no bar has closed yet."""
+        return self._row < 0
+
+    def values(self, name: str) -> np.ndarray:
+        """The column ``name`` at the last closed bar, shape ``(symbols,)``; NaN while no bar has closed."""
+        column = self._columns[name]
+        if self._row < 0:
+            # Row -1 would be the newest of all, a bar of the future.
+            return np.full(len(self.symbols), False if column.dtype == bool else np.nan)
+        values: np.ndarray = column[self._row]
+        return values
+
+    def value(self, name: str, symbol: str) -> float:
+        """One value at the last closed bar; NaN for a symbol or column this market doesn't have."""
+        column, k = self._columns.get(name), self.index.get(symbol)
+        if column is None or k is None or self._row < 0:
+            return math.nan
+        return float(column[self._row, k])
+
+    def window(self, name: str, bars: int) -> np.ndarray:
+        """The last ``bars`` closed rows of a column (fewer at the start), shape ``(<=bars, symbols)``."""
+        rows: np.ndarray = self._columns[name][max(0, self._row + 1 - bars) : self._row + 1]
+        return rows
+
+    def minutes_since(self, time: datetime) -> float:
+        """Trading time from ``time`` to the close of the last closed bar: bars count, nights between them don't.
+
+        NaN in a market without times, or while no bar has closed.
+        """
+        if self._times is None or self._row < 0:
+            return math.nan
+        since = time.timestamp()
+        opens, closes = self._times[:, : self._row + 1]
+        first = int(closes.searchsorted(since, side="right"))
+        return float((closes[first:] - np.maximum(opens[first:], since)).sum()) / 60
+
+    def mark(self, symbol: str) -> float:
+        """Last known close of a symbol, also when its newest bar is missing; NaN if there never was one."""
+        return self.value("mark", symbol)
+
+    def usable(self, symbol: str) -> bool:
+        """Whether the symbol has a sane, complete newest bar and warm features."""
+        k = self.index.get(symbol)
+        return k is not None and self._row >= 0 and bool(self._columns["usable"][self._row, k])
+
+    def sector(self, symbol: str) -> str:
+        return self.sectors.get(symbol, UNCLASSIFIED)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A proposal with its chain of verdicts: the record from which ``explain`` reads."""
+
+    time: datetime
+    proposal: Proposal
+    proposed_quantity: float
+    verdicts: tuple[Verdict, ...]
+
+    @property
+    def final_quantity(self) -> float:
+        return self.verdicts[-1].after if self.verdicts else self.proposed_quantity
+
+    @property
+    def outcome(self) -> Literal["sent", "resized", "refused"]:
+        if self.final_quantity <= 0:
+            return "refused"
+        return "resized" if self.final_quantity < self.proposed_quantity else "sent"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What one iteration wants done: adjustments first, then entries; decisions hold the why."""
+
+    time: datetime
+    adjustments: tuple[Adjustment, ...] = ()
+    entries: tuple[Proposal, ...] = ()
+    decisions: tuple[Decision, ...] = ()

@@ -1,0 +1,52 @@
+"""Sells what has become overbought."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pydantic import Field
+
+from risk.interface import ModuleConfig, RiskModule
+from risk.model import Adjustment, Book, Market
+
+
+class OverboughtExit(RiskModule):
+    """Closes long entries whose RSI is above a threshold; shorts and hedges are left alone.
+
+    Parameters
+    ----------
+    rsi_period : int, default=14
+        RSI period in bars.
+    rsi_above : float, default=70
+        RSI above which a long is sold.
+    """
+
+    name = "overbought_exit"
+
+    class Config(ModuleConfig):
+        """Settings of ``OverboughtExit``."""
+
+        rsi_period: int = Field(default=14, ge=2, description="RSI period, in bars")
+        rsi_above: float = Field(default=70.0, gt=0, lt=100, description="RSI above which a long is sold, 0 to 100")
+
+    config: Config
+
+    @property
+    def _column(self) -> str:
+        return f"rsi_{self.config.rsi_period}"
+
+    def needs(self) -> Sequence[str]:
+        return (self._column,)
+
+    def manage(self, book: Book, market: Market) -> list[Adjustment]:
+        """One exit per overbought long with a usable newest bar."""
+        above = self.config.rsi_above
+        adjustments = []
+        for symbol, position in book.positions.items():
+            if position.role != "entry" or position.side != "buy" or not market.usable(symbol):
+                continue
+            rsi = market.value(self._column, symbol)
+            if rsi > above:
+                code = f"OVERBOUGHT_EXIT: RSI {rsi:.1f} > {above:g}"
+                adjustments.append(Adjustment(self.name, "exit", symbol, code, inputs={"rsi": rsi}))
+        return adjustments

@@ -1,0 +1,135 @@
+"""The gate under everything: no order, from any caller inside the process, reaches a broker without passing it.
+
+The risk chain decides what the strategy wants; this gate holds whatever else is sent, a subclass's own
+``submit_order`` included, to the account's hard limits. It is pure: brokers ask it and obey.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from config.schema import Gate
+from risk.lots import EPSILON, affordable
+from risk.model import Book, Proposal, Verdict
+
+NAME = "policy_gate"
+TICK = 0.01
+SUB_DOLLAR_TICK = 0.0001
+
+
+def tick_of(price: float) -> float:
+    """Smallest price step at US equity venues: one cent from $1 on, a hundredth of a cent below."""
+    return TICK if price >= 1 else SUB_DOLLAR_TICK
+
+
+def round_to_tick(price: float) -> float:
+    """The nearest price an equity venue accepts."""
+    return round(price, 2 if price >= 1 else 4)
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRequest:
+    """One order as it would be sent. ``opens`` tells entries from exits; prices in USD, quantity in shares.
+
+    ``quote`` is the price it would trade against now, ``reference`` the price the decision was made on
+    (None for callers that have none). ``buy`` is the side.
+    """
+
+    symbol: str
+    opens: bool
+    quantity: float
+    quote: float
+    reference: float | None = None
+    limit_price: float | None = None
+    stop_price: float | None = None
+    buy: bool = True
+
+    @property
+    def price(self) -> float:
+        """What a share can cost at most, as far as the order says: a limit binds, a stop may trigger beyond."""
+        if self.buy and self.limit_price is not None:
+            return self.limit_price
+        return max(self.quote, self.limit_price or 0, self.stop_price or 0)
+
+    @property
+    def notional(self) -> float:
+        return self.quantity * self.price
+
+
+@dataclass(frozen=True, slots=True)
+class AccountState:
+    """What the gate measures an order against. ``day_notional`` was opened earlier in the session."""
+
+    equity: float
+    day_notional: float
+    open_positions: int
+    holds_symbol: bool
+
+
+def check(
+    request: OrderRequest, account: AccountState, gate: Gate, lot: float = 1, position_frac: float = 1
+) -> str | None:
+    """The code of the refusal, or None where the order may be sent.
+
+    Exits pass every limit that is about taking risk, so that a position can always be left; whole
+    lots and ticks bind them too, because the venue would refuse the order otherwise. An order that is
+    too big is told its right size, which is ``position_frac`` of equity where that is below the limit.
+    """
+    quantity, quote = request.quantity, request.quote
+    if not (math.isfinite(quantity) and quantity > 0):
+        return f"GATE_QUANTITY: {quantity} is not a positive quantity"
+    if abs(quantity / lot - round(quantity / lot)) > 1e-9:
+        return f"GATE_LOT: {quantity} is not a multiple of {lot}"
+    for name, price in (("limit", request.limit_price), ("stop", request.stop_price)):
+        if price is None:
+            continue
+        if not (math.isfinite(price) and price > 0):
+            return f"GATE_PRICE: {name} {price} is not a price"
+        if abs(price - round_to_tick(price)) > 1e-9:
+            return f"GATE_TICK: {name} {price} is not a multiple of {tick_of(price)}"
+    if not request.opens:
+        return None
+    if not (math.isfinite(quote) and quote > 0):
+        return f"GATE_QUOTE: no usable price for {request.symbol}"
+    if request.symbol in gate.restricted:
+        return f"GATE_RESTRICTED: {request.symbol} is on the restricted list"
+    if off := _off_collar(request, gate.price_collar_frac):
+        return f"GATE_COLLAR: {off}"
+    # Written so that a reading that is not a number refuses.
+    notional = request.notional
+    order_limit = gate.max_order_notional_frac * account.equity
+    if not notional <= order_limit * (1 + EPSILON):
+        right = affordable(min(gate.max_order_notional_frac, position_frac) * account.equity, request.price, lot)
+        most = f"at most {right:g} {request.symbol} would be right"
+        return f"GATE_ORDER_NOTIONAL: {notional:.2f} is above {order_limit:.2f}; {most}"
+    day_limit = gate.max_day_notional_frac * account.equity
+    if not account.day_notional + notional <= day_limit * (1 + EPSILON):
+        return f"GATE_DAY_NOTIONAL: {account.day_notional + notional:.2f} opened today is above {day_limit:.2f}"
+    if not account.holds_symbol and account.open_positions >= gate.max_open_positions:
+        return f"GATE_POSITIONS: {account.open_positions} of {gate.max_open_positions} positions are open"
+    return None
+
+
+def _off_collar(request: OrderRequest, collar: float) -> str:
+    """What lies outside the price collar, in words; empty if nothing does."""
+    quote, reference, limit = request.quote, request.reference, request.limit_price
+    if reference is not None and not (0 < reference < math.inf and abs(quote / reference - 1) <= collar + EPSILON):
+        return f"quote {quote:.4f} is more than {collar:.0%} off the decision's price {reference:.4f}"
+    # A limit on the far side of the market only waits; one through it is a slip of the finger.
+    if limit is not None and (limit / quote - 1) * (1 if request.buy else -1) > collar + EPSILON:
+        return f"limit {limit:.4f} is more than {collar:.0%} through the quote {quote:.4f}"
+    return ""
+
+
+def review(proposal: Proposal, book: Book, gate: Gate) -> Verdict | None:
+    """What the gate would refuse whatever the quote, told before anything is sized; None if it has no objection."""
+    if proposal.symbol in gate.restricted:
+        code = f"GATE_RESTRICTED: {proposal.symbol} is on the restricted list"
+    elif book.count >= gate.max_open_positions:
+        code = f"GATE_POSITIONS: {book.count} of {gate.max_open_positions} positions are open"
+    elif (opened := book.opened_today_usd + book.promised_cash) >= gate.max_day_notional_frac * book.equity:
+        code = f"GATE_DAY_NOTIONAL: {opened:.2f} opened today, at most {gate.max_day_notional_frac:.0%} of equity"
+    else:
+        return None
+    return Verdict(NAME, code, 0, 0)

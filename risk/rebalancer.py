@@ -1,0 +1,60 @@
+"""Trims a position that has grown too heavy."""
+
+from __future__ import annotations
+
+import math
+
+from pydantic import Field
+
+from risk.interface import Fraction, ModuleConfig, PositiveFraction, RiskModule
+from risk.lots import EPSILON, Lot, trim_quantity
+from risk.model import Adjustment, Book, Market
+
+
+class Rebalancer(RiskModule):
+    """Trims a position above its weight limit plus a band back to the limit.
+
+    The remainder is never heavier than the limit, but at least one lot stays: the rule trims, it
+    doesn't liquidate. A symbol without a usable newest bar is left until it has one.
+
+    Parameters
+    ----------
+    max_weight_frac : float, default=0.15
+        Weight after a trim at most, position value over equity.
+    band_frac : float, default=0.005
+        Excess tolerated before trimming.
+    lot : float, default=1
+        Smallest tradable quantity.
+    """
+
+    name = "rebalancer"
+
+    class Config(ModuleConfig):
+        """Settings of ``Rebalancer``."""
+
+        max_weight_frac: PositiveFraction = Field(default=0.15, description="weight a position is trimmed back to")
+        band_frac: Fraction = Field(
+            default=0.005, description="excess tolerated before a trim, against trading every bar"
+        )
+        lot: Lot = 1.0
+
+    config: Config
+
+    def manage(self, book: Book, market: Market) -> list[Adjustment]:
+        """One trim per position that is too heavy at its mark."""
+        config = self.config
+        if not (math.isfinite(book.equity) and book.equity > 0):
+            return []
+        adjustments = []
+        for symbol, position in book.positions.items():
+            mark = market.mark(symbol)
+            held = abs(position.quantity)
+            weight = held * mark / book.equity
+            if not market.usable(symbol) or not weight > config.max_weight_frac + config.band_frac + EPSILON:
+                continue
+            quantity = trim_quantity(held, config.max_weight_frac * book.equity / mark, config.lot)
+            if quantity > 0:
+                code = f"REBALANCER: {weight:.1%} of equity above {config.max_weight_frac:.1%}"
+                inputs = {"weight_frac": weight, "mark": mark, "held": held, "equity": book.equity}
+                adjustments.append(Adjustment(self.name, "trim", symbol, code, quantity=quantity, inputs=inputs))
+        return adjustments

@@ -1,0 +1,64 @@
+"""Bars of many symbols on one time grid, as arrays: what features, fills and marks are read from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+DAY_MINUTES = 1440
+FIELDS = ("open", "high", "low", "close", "volume")
+
+
+@dataclass(frozen=True, slots=True)
+class BarTable:
+    """OHLCV of a universe on the union of its bar times.
+
+    Parameters
+    ----------
+    symbols : tuple of str
+        Column order.
+    opens_at, closes_at : DatetimeIndex
+        When each bar begins and when it is complete (timezone-aware, exchange time, ascending).
+        A bar may be read from ``closes_at`` on, never before.
+    session : ndarray of int, shape (bars,)
+        Number of the trading session a bar belongs to, ascending from 0.
+    minutes : int
+        Bar length in minutes; 1440 stands for a daily bar.
+    open, high, low, close, volume : ndarray of float, shape (bars, symbols)
+        NaN where a symbol has no bar.
+    source : str
+        Where the bars come from, for the log and the summary.
+    """
+
+    symbols: tuple[str, ...]
+    opens_at: pd.DatetimeIndex
+    closes_at: pd.DatetimeIndex
+    session: np.ndarray
+    minutes: int
+    open: np.ndarray
+    high: np.ndarray
+    low: np.ndarray
+    close: np.ndarray
+    volume: np.ndarray
+    source: str = ""
+
+    @property
+    def daily(self) -> bool:
+        return self.minutes >= DAY_MINUTES
+
+    def __len__(self) -> int:
+        return len(self.opens_at)
+
+    def head(self, bars: int) -> BarTable:
+        """The first ``bars`` rows: what would have been known had the data ended there."""
+        cut = slice(0, bars)
+        return BarTable(
+            self.symbols, self.opens_at[cut], self.closes_at[cut], self.session[cut], self.minutes,
+            self.open[cut], self.high[cut], self.low[cut], self.close[cut], self.volume[cut], self.source,
+        )  # fmt: skip
+
+    def row_closed_at(self, moment: pd.Timestamp) -> int:
+        """Index of the newest bar that is complete at ``moment``; -1 if none is."""
+        return int(self.closes_at.searchsorted(moment, side="right")) - 1

@@ -1,0 +1,78 @@
+"""Session times of the New York exchanges."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import pandas as pd
+import pandas_market_calendars as market_calendars
+
+NEW_YORK = "America/New_York"
+EXCHANGE = "NYSE"
+REGULAR_OPEN = pd.Timedelta(hours=9, minutes=30)
+REGULAR_CLOSE = pd.Timedelta(hours=16)
+
+
+def nanoseconds(times: pd.DatetimeIndex) -> np.ndarray:
+    """Times as whole nanoseconds since 1970 (UTC; naive times as if they were)."""
+    return times.as_unit("ns").astype("int64").to_numpy()
+
+
+@cache
+def _schedule(first_year: int, last_year: int) -> pd.DataFrame:
+    """Sessions of whole years; the calendar takes long to work them out, and a live feed asks in every iteration."""
+    schedule: pd.DataFrame = market_calendars.get_calendar(EXCHANGE).schedule(
+        f"{first_year}-01-01", f"{last_year}-12-31", tz=NEW_YORK
+    )
+    return schedule
+
+
+def session_times(dates: pd.DatetimeIndex) -> tuple[pd.DatetimeIndex, pd.DatetimeIndex]:
+    """Open and close of the session on each date, half days included.
+
+    Parameters
+    ----------
+    dates : DatetimeIndex
+        Naive session dates, ascending. A date that is no session of the exchange (made-up data on a
+        holiday) gets regular hours.
+
+    Returns
+    -------
+    opens, closes : DatetimeIndex
+        Timezone-aware (New York), same length as ``dates``.
+    """
+    regular_open = (dates + REGULAR_OPEN).tz_localize(NEW_YORK)
+    regular_close = (dates + REGULAR_CLOSE).tz_localize(NEW_YORK)
+    if dates.empty:
+        return regular_open, regular_close
+    hours = _schedule(dates[0].year, dates[-1].year)[["market_open", "market_close"]].reindex(dates)
+    known = hours["market_open"].notna().to_numpy()
+    opens = pd.DatetimeIndex(hours["market_open"]).where(known, regular_open)
+    closes = pd.DatetimeIndex(hours["market_close"]).where(known, regular_close)
+    return opens.rename(None), closes.rename(None)
+
+
+def last_session(day: pd.Timestamp) -> pd.Timestamp:
+    """The newest session date on or before ``day`` (naive dates)."""
+    # No closure of the exchange has lasted two weeks since 1914.
+    schedule = market_calendars.get_calendar(EXCHANGE).schedule(day - pd.Timedelta(days=14), day)
+    return pd.Timestamp(schedule.index[-1])
+
+
+def week_ends(dates: pd.DatetimeIndex) -> pd.DatetimeIndex:
+    """The last session of the week that each date belongs to.
+
+    Parameters
+    ----------
+    dates : DatetimeIndex
+        Naive dates, ascending. One after its week's last session (a market that trades at weekends)
+        belongs to the week that begins.
+    """
+    if dates.empty:
+        return dates
+    # The last week in sight may be cut off, so the calendar is read one whole week further than any date's.
+    sessions = pd.DatetimeIndex(_schedule(dates[0].year, (dates[-1] + pd.Timedelta(days=14)).year).index)
+    week = sessions.to_period("W")
+    ends = sessions[:-1][week[1:] != week[:-1]]
+    return ends[ends.searchsorted(dates)]

@@ -1,0 +1,119 @@
+"""``CombinedStrategy``: Lumibot's hooks around the pure pipeline, the same class in backtests and live."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from lumibot.backtesting import BacktestingBroker
+from lumibot.strategies import Strategy
+
+from brokers.backtest.account import open_backtest
+from brokers.backtest.broker import HonestBroker
+from config import Refusal, Settings, load
+
+_FILLS = 'what fills cost is set with parameters={"set": {"fills.fee_frac": 0.001}} and the like'
+NOT_TAKEN = {
+    "starting_positions": "start in cash",
+    "buy_trading_fees": _FILLS,
+    "sell_trading_fees": _FILLS,
+    "buy_trading_slippages": _FILLS,
+    "sell_trading_slippages": _FILLS,
+}
+"""Lumibot's arguments that would silently change nothing, and what to do instead."""
+
+
+class CombinedStrategy(Strategy):
+    """Finds entries, lets the risk chain judge them, and leaves orders to the desk.
+
+    Parameters
+    ----------
+    broker : lumibot.brokers.Broker
+        In a backtest the matching is replaced by an honest one on the same data source.
+    parameters : mapping, optional
+        ``profile`` (name, default "active"), ``config`` (list of YAML files), ``set`` (mapping of
+        dotted keys to values), or ``settings`` (a loaded ``Settings``, which then decides alone);
+        ``submit`` False only records what would be done.
+
+    Examples
+    --------
+    >>> CombinedStrategy.backtest(YahooDataBacktesting, start, end, parameters={"profile": "swing"})
+    """
+
+    _benchmark_asset: Any
+
+    def __init__(self, broker: Any = None, *args: Any, **kwargs: Any) -> None:
+        if isinstance(broker, BacktestingBroker):
+            for name, way_out in NOT_TAKEN.items():
+                if kwargs.get(name):
+                    raise Refusal(f"{name}: this strategy's backtests do not read it; {way_out}")
+            if not isinstance(broker, HonestBroker):
+                broker = HonestBroker.replacing(broker)
+            # Unset, Lumibot asks the network for a treasury yield.
+            if kwargs.get("risk_free_rate") is None:
+                kwargs["risk_free_rate"] = 0.0
+        super().__init__(broker, *args, **kwargs)
+
+    def initialize(self) -> None:
+        """Load the settings and open the account with the broker."""
+        self.settings = settings_from(self.parameters)
+        account = open_backtest(self, self.broker, self.settings, submit=self.parameters.get("submit", True))
+        self.desk, self.feed, self.pipeline = account.desk, account.feed, account.pipeline
+        self.record = account.record
+        self.sleeptime = account.sleeptime
+        self.minutes_before_closing = 0
+        self.notes = account.notes
+        account.spare_lumibot(self)
+
+    def on_trading_iteration(self) -> None:
+        """One decision: what we hold, what we see, what follows, and sending it."""
+        book = self.desk.reconcile()
+        market = self.feed.snapshot()
+        self.plan = self.pipeline.decide(market, book)
+        self.desk.execute(self.plan)
+
+    def _update_portfolio_value(self) -> Any:
+        # Lumibot would look up each position's last price, which on daily frames is a price of the future.
+        if isinstance(self.broker, HonestBroker) and self.broker.account_open:
+            self._portfolio_value = self.broker.equity()
+            return self._portfolio_value
+        return super()._update_portfolio_value()
+
+    def _update_cash_with_dividends(self) -> Any:
+        # Adjusted prices hold dividends and splits already; Lumibot would look for them at every bar.
+        adjusted = isinstance(self.broker, HonestBroker) and self.broker.adjusted_bars
+        return None if adjusted else super()._update_cash_with_dividends()
+
+    def _update_positions_with_splits(self) -> Any:
+        # All sources adjust for splits. Lumibot takes Yahoo's prices for raw ones: it would multiply positions
+        # and cancel their exits.
+        return 0 if isinstance(self.broker, HonestBroker) else super()._update_positions_with_splits()
+
+    def _dump_benchmark_stats(self) -> None:
+        """The benchmark comes from the run's own data; the settings' stands in where they lack the one asked for."""
+        if not isinstance(self.broker, HonestBroker):
+            super()._dump_benchmark_stats()
+            return
+        wanted, fallback = self._benchmark_asset, self.settings.universe.benchmark
+        if wanted is None:
+            return
+        for asset in (wanted, fallback):
+            self._benchmark_returns_df = self.broker.benchmark_frame(asset)
+            if self._benchmark_returns_df is not None:
+                self._benchmark_asset = asset
+                return
+        self.logger.error(
+            "no tearsheet: the data hold no bars of the benchmark %s nor of %s; give benchmark_asset=", wanted, fallback
+        )
+
+
+def settings_from(parameters: Mapping[str, Any]) -> Settings:
+    """The settings a Lumibot user's ``parameters`` ask for."""
+    settings = parameters.get("settings")
+    if isinstance(settings, Settings):
+        return settings
+    return load(
+        profile=parameters.get("profile", "active"),
+        files=parameters.get("config", ()),
+        overrides=parameters.get("set", {}),
+    )

@@ -1,0 +1,259 @@
+"""From one market snapshot and one book to one plan. Pure: no clock, no network, no Lumibot.
+
+Signals find candidates, sizing gives each a quantity, the risk chain may keep, shrink or refuse it, and
+whatever is accepted counts against everything judged after it in the same scan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from config.errors import Refusal
+from config.schema import Gate
+from risk.brackets import BracketModel
+from risk.equity_sizer import SizingConfig, size
+from risk.interface import RiskModule
+from risk.model import Adjustment, Book, Decision, Market, Plan, Proposal, Verdict
+from risk.policy_gate import review
+from strategies.ensemble import Candidate, Ensemble, EnsembleConfig
+from strategies.signals.base import Signal
+
+ATR = "atr_14"
+ZONE = ZoneInfo("America/New_York")
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which candidates are looked at and how many are taken; scores run from 0 to 100."""
+
+    min_score: float
+    a_plus_score: float
+    watch_list: int
+    execute: int
+
+
+class Pipeline:
+    """The strategy's decisions.
+
+    Parameters
+    ----------
+    signals : sequence of Signal
+        The signals that are switched on.
+    chain : sequence of RiskModule
+        In the order of the configuration.
+    bracket : BracketModel
+        Gives every entry its stop and target.
+    sizing : SizingConfig
+        The dual cap.
+    selection : Selection
+        Threshold, watch list and number of entries per scan.
+    gate : Gate
+        What the policy gate would refuse anyway is refused here, where it can be explained.
+    universe : iterable of str
+        The symbols that may be entered; gauges, funds and the benchmark are read but not entered.
+    windows : sequence of str, optional
+        New York times ("10:30") at which entries are looked for, on intraday bars; empty is always. What
+        is held is looked after at every iteration.
+    ensemble : EnsembleConfig, optional
+        How the signals vote; by default the highest score speaks for a symbol and nobody objects.
+    """
+
+    def __init__(
+        self,
+        signals: Sequence[Signal],
+        chain: Sequence[RiskModule],
+        bracket: BracketModel,
+        sizing: SizingConfig,
+        selection: Selection,
+        gate: Gate,
+        universe: Iterable[str],
+        windows: Sequence[str] = (),
+        ensemble: EnsembleConfig | None = None,
+    ) -> None:
+        self.ensemble = Ensemble(signals, ensemble or EnsembleConfig(), selection.min_score)
+        self.chain = tuple(chain)
+        self.bracket = bracket
+        self.sizing = sizing
+        self.selection = selection
+        self.gate = gate
+        self.universe = frozenset(universe)
+        self.windows = tuple(int(w[:2]) * 60 + int(w[3:]) for w in windows)
+        self.window_minutes = 0
+        self._reviewers = [m for m in chain if type(m).review is not RiskModule.review]
+        self.halters = [m for m in chain if type(m).halts is not RiskModule.halts]
+        self._managers = [m for m in chain if type(m).manage is not RiskModule.manage]
+        self._proposers = [m for m in chain if type(m).propose is not RiskModule.propose]
+        self._eligible: tuple[Sequence[str], np.ndarray] = ((), np.zeros(0, dtype=bool))
+
+    @property
+    def signals(self) -> tuple[Signal, ...]:
+        """The signals that are on."""
+        return self.ensemble.signals
+
+    def needs(self) -> list[str]:
+        """Feature columns that the snapshot must hold."""
+        parts: list[Sequence[str]] = [(ATR,), self.bracket.needs(), self.ensemble.needs()]
+        parts += [module.needs() for module in self.chain]
+        return sorted({name for part in parts for name in part})
+
+    def keep_daily_signals(self) -> list[str]:
+        """Switch off signals that mean nothing on daily bars; returns their names.
+
+        Raises
+        ------
+        Refusal
+            If no signal is left, or too few for the quorum.
+        """
+        silent = [signal.name for signal in self.signals if signal.intraday_only]
+        left = tuple(signal for signal in self.signals if not signal.intraday_only)
+        if not left:
+            raise Refusal(
+                f"signals.enabled: {', '.join(silent)} needs intraday bars, the data are daily; enable another"
+            )
+        self.ensemble = self.ensemble.among(left)
+        return silent
+
+    def symbols(self) -> list[str]:
+        """Every symbol whose bars are needed: the universe and what the modules watch or trade."""
+        return sorted(self.universe.union(*(module.symbols() for module in self.chain)))
+
+    def decide(self, market: Market, book: Book) -> Plan:
+        """One iteration's plan. The book is changed: accepted entries are counted in its ``pending``."""
+        if market.empty:
+            return Plan(book.time)
+        adjustments = strictest(a for module in self._managers for a in module.manage(book, market))
+        decisions: list[Decision] = []
+        accepted: list[Proposal] = []
+        for module in self._proposers:
+            for proposal in module.propose(book, market):
+                self._judge(proposal, market, book, decisions, accepted)
+        if self.entries_now(book.time):
+            self._enter(self.candidates(market, book), market, book, decisions, accepted)
+        return Plan(book.time, tuple(adjustments), tuple(accepted), tuple(decisions))
+
+    def entries_now(self, time: datetime) -> bool:
+        """Whether this iteration is the first one at or after the beginning of a scan window."""
+        if not self.windows or not self.window_minutes:
+            return True
+        local = time.astimezone(ZONE)
+        minute = local.hour * 60 + local.minute
+        return any(window <= minute < window + self.window_minutes for window in self.windows)
+
+    def candidates(self, market: Market, book: Book) -> list[Candidate]:
+        """Symbols not held whose best score reaches the threshold, best first; the vote may have refused some."""
+        # Whatever a signal says of a symbol without a sane newest bar, nothing is bought on it.
+        eligible = self._eligible_columns(market) & market.values("usable")
+        return self.ensemble.candidates(market, eligible, book.held)
+
+    def _eligible_columns(self, market: Market) -> np.ndarray:
+        if self._eligible[0] is not market.symbols:
+            self._eligible = (market.symbols, np.array([s in self.universe for s in market.symbols], dtype=bool))
+        return self._eligible[1]
+
+    def _enter(
+        self,
+        candidates: list[Candidate],
+        market: Market,
+        book: Book,
+        decisions: list[Decision],
+        accepted: list[Proposal],
+    ) -> None:
+        chosen = self.selection
+        watched = [c for c in candidates if not c.refusal][: chosen.watch_list]
+        batch = min(chosen.execute, sum(c.score >= chosen.a_plus_score for c in watched))
+        taken = place = 0
+        for candidate in candidates:
+            place += not candidate.refusal
+            proposal = self._proposal(candidate, market, rank=taken + 1, batch=max(1, batch))
+            why = ""
+            if proposal is None:
+                continue
+            if candidate.refusal:
+                decisions.append(Decision(book.time, proposal, 0, self.ensemble.verdicts(candidate)))
+                continue
+            if place > chosen.watch_list:
+                why = f"WATCH_LIST: place {place} of {chosen.watch_list}"
+            elif taken >= chosen.execute:
+                why = f"EXECUTE_LIMIT: {taken} of {chosen.execute} taken in this scan"
+            if why:
+                refusal = Verdict("selection", why, 0, 0, {"score": candidate.score})
+                decisions.append(Decision(book.time, proposal, 0, (*self.ensemble.verdicts(candidate), refusal)))
+                continue
+            taken += self._judge(proposal, market, book, decisions, accepted, candidate)
+
+    def _proposal(self, candidate: Candidate, market: Market, rank: int, batch: int) -> Proposal | None:
+        symbol, signal = candidate.symbol, candidate.signal
+        price, atr = market.value("close", symbol), market.value(ATR, symbol)
+        terms = self.bracket.terms(market, symbol, signal.side, price, atr, signal.config.stop_atr)
+        if terms is None:
+            return None
+        stop, target = terms.at(price)
+        return Proposal(
+            symbol=symbol,
+            side=signal.side,
+            signal=signal.name,
+            score=candidate.score,
+            price=price,
+            atr=atr,
+            stop=stop,
+            target=target,
+            terms=terms,
+            quantity=0,
+            reason=f"{signal.reason(market, symbol)}; {terms.label}",
+            rank=rank,
+            batch=batch,
+        )
+
+    def _judge(
+        self,
+        proposal: Proposal,
+        market: Market,
+        book: Book,
+        decisions: list[Decision],
+        accepted: list[Proposal],
+        candidate: Candidate | None = None,
+    ) -> bool:
+        """Size a proposal, run the chain over it, record why, and count it if anything is left."""
+        first = review(proposal, book, self.gate) or size(proposal, book, self.sizing)
+        votes = () if candidate is None else self.ensemble.verdicts(candidate, first.before)
+        verdicts = [*votes, first]
+        proposed = first.after
+        proposal = proposal.resized(proposed)
+        for module in self._reviewers:
+            if proposal.quantity <= 0:
+                break
+            verdict = module.review(proposal, book, market)
+            if not verdict.after <= proposal.quantity:
+                verdict = replace(verdict, after=proposal.quantity)
+            verdicts.append(verdict)
+            proposal = proposal.resized(verdict.after)
+        decisions.append(Decision(book.time, proposal, proposed, tuple(verdicts)))
+        if proposal.quantity <= 0:
+            return False
+        book.accept(proposal)
+        accepted.append(proposal)
+        return True
+
+
+def strictest(adjustments: Iterable[Adjustment]) -> list[Adjustment]:
+    """One selling adjustment per symbol, an exit before the largest trim, and the tightest stop."""
+    chosen: dict[tuple[str, bool], Adjustment] = {}
+    for adjustment in adjustments:
+        key = (adjustment.symbol, adjustment.kind == "tighten")
+        known = chosen.get(key)
+        if known is None or _stricter(adjustment, known):
+            chosen[key] = adjustment
+    exits = {a.symbol for a in chosen.values() if a.kind == "exit"}
+    return [a for a in chosen.values() if a.kind == "exit" or a.symbol not in exits]
+
+
+def _stricter(one: Adjustment, other: Adjustment) -> bool:
+    if one.kind == "tighten":
+        # For a short the tighter stop is the lower one; modules state which side they tighten.
+        return (one.stop or 0) < (other.stop or 0) if one.short else (one.stop or 0) > (other.stop or 0)
+    return (one.kind == "exit", one.quantity) > (other.kind == "exit", other.quantity)

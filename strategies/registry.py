@@ -1,0 +1,235 @@
+"""Finds risk modules, signals, bracket models and strategies by name, and builds them from the settings.
+
+Built-ins are listed here by their place in the package and imported when asked for. Other packages
+add theirs through entry points of the groups ``risk_first.risk_modules``, ``risk_first.signals`` and
+``risk_first.strategies``; the entry's name is the name in YAML.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from config import Refusal, Settings
+from config.sentences import closest, sentence
+from risk.brackets import BRACKETS, BracketModel
+from risk.cash_buffer import CashBuffer
+from risk.equity_sizer import SizingConfig
+from risk.interface import RiskModule
+from strategies.ensemble import EnsembleConfig
+from strategies.pipeline import Pipeline, Selection
+from strategies.signals.base import Signal
+
+
+@cache
+def installed(group: str) -> tuple[EntryPoint, ...]:
+    """Entry points of other packages; reading every package's metadata takes a while, once is enough."""
+    return tuple(entry_points(group=group))
+
+
+class Registry:
+    """Names and the classes behind them.
+
+    Parameters
+    ----------
+    kind : str
+        What is registered, for messages.
+    group : str
+        Entry point group of third-party packages.
+    built_in : mapping of str to str
+        Name to ``package.module:Class``.
+    """
+
+    def __init__(self, kind: str, group: str, built_in: Mapping[str, str]) -> None:
+        self.kind = kind
+        self.group = group
+        self._built_in = dict(built_in)
+
+    def places(self) -> dict[str, str]:
+        """Every known name and where its class is, as ``package.module:Class``.
+
+        Raises
+        ------
+        Refusal
+            Two packages claim one name.
+        """
+        found = dict(self._built_in)
+        for entry in installed(self.group):
+            if found.setdefault(entry.name, entry.value) != entry.value:
+                raise Refusal(
+                    f"entry point {self.group}: {found[entry.name]} and {entry.value} ({_package(entry)}) are both "
+                    f"named {entry.name}; rename or uninstall one"
+                )
+        return found
+
+    def require(self, name: str, key: str) -> None:
+        """Refuse a name that is not registered; ``key`` says where it was written."""
+        if name not in (known := self.places()):
+            raise Refusal(f"{key}: {name} is not a known {self.kind}; {closest(name, known)}")
+
+    def get(self, name: str, key: str) -> type[Any]:
+        """Import the class behind a name.
+
+        Parameters
+        ----------
+        name : str
+        key : str
+            Where the name was written, for the message: file and dotted key.
+
+        Raises
+        ------
+        Refusal
+            The name is unknown, or its entry point leads nowhere.
+        """
+        self.require(name, key)
+        place = self.places()[name]
+        module, _, attribute = place.partition(":")
+        if name in self._built_in:
+            return getattr(importlib.import_module(module), attribute)  # type: ignore[no-any-return]  # found by name
+        try:
+            found = getattr(importlib.import_module(module), attribute)
+        except (ImportError, AttributeError) as error:
+            raise Refusal(f"entry point {self.group}: {name} = {place} cannot be loaded, {error}") from error
+        return found  # type: ignore[no-any-return]  # found by name
+
+
+RISK_MODULES = Registry(
+    "risk module",
+    "risk_first.risk_modules",
+    {
+        "allocation": "risk.allocation:Allocation",
+        "sector_cap": "risk.sector_cap:SectorCap",
+        "correlation_cap": "risk.correlation_cap:CorrelationCap",
+        "cash_buffer": "risk.cash_buffer:CashBuffer",
+        "rebalancer": "risk.rebalancer:Rebalancer",
+        "inverse_hedge": "risk.inverse_hedge:InverseHedge",
+        "overbought_exit": "risk.overbought_exit:OverboughtExit",
+        "exposure_budget": "risk.exposure_budget:ExposureBudget",
+        "recent_form": "risk.recent_form:RecentForm",
+        "drawdown_halt": "risk.drawdown_halt:DrawdownHalt",
+        "trend_confirmation": "risk.trend_confirmation:TrendConfirmation",
+        "volume_profile": "risk.volume_profile:VolumeProfile",
+        "partial_profit": "risk.partial_profit:PartialProfit",
+        "percent_trailing": "risk.percent_trailing:PercentTrailing",
+        "stale_exit": "risk.stale_exit:StaleExit",
+        "trailing_stop": "risk.trailing_stop:TrailingStop",
+    },
+)
+SIGNALS = Registry(
+    "signal",
+    "risk_first.signals",
+    {
+        "mean_reversion": "strategies.signals.mean_reversion:MeanReversion",
+        "momentum": "strategies.signals.momentum:Momentum",
+        "trend": "strategies.signals.trend:Trend",
+        "vwap": "strategies.signals.vwap:Vwap",
+    },
+)
+STRATEGIES = Registry("strategy", "risk_first.strategies", {"combined": "strategies.combined:CombinedStrategy"})
+
+
+def build_risk_chain(settings: Settings) -> tuple[RiskModule, ...]:
+    """The modules of ``risk.chain`` in its order.
+
+    Raises
+    ------
+    Refusal
+        A name is unknown or a module's settings are wrong; settings of modules that are not in the
+        chain are checked too.
+    """
+    chosen, sections = settings.risk.chain, settings.risk.modules
+    chain = _build(settings, RISK_MODULES, RiskModule, chosen, "risk.chain", sections, "risk.modules")
+    for module in chain:
+        if isinstance(module, CashBuffer) and module.config.buffer_frac + module.config.min_position_frac > 1:
+            section = "risk.modules.cash_buffer"
+            raise Refusal(
+                f"{settings.provenance.within(section)}: {section}: buffer_frac {module.config.buffer_frac:g} leaves "
+                f"less than min_position_frac {module.config.min_position_frac:g} to spend, so that nothing could "
+                "ever be entered; lower one of them"
+            )
+    return chain
+
+
+def build_signals(settings: Settings) -> tuple[Signal, ...]:
+    """The signals of ``signals.enabled`` in its order; refuses like ``build_risk_chain``."""
+    chosen = settings.signals.enabled
+    return _build(settings, SIGNALS, Signal, chosen, "signals.enabled", settings.signals.modules, "signals.modules")
+
+
+def build_bracket(settings: Settings) -> BracketModel:
+    """The model of ``exits.model``; refuses like ``build_risk_chain``."""
+    chosen, models = settings.exits.model, settings.exits.models
+    for name, key in ((chosen, "exits.model"), *((name, f"exits.models.{name}") for name in models)):
+        if name not in BRACKETS:
+            place = f"{settings.source_of(key)}: {key.removesuffix(f'.{name}')}"
+            raise Refusal(f"{place}: {name} is not a known bracket model; {closest(name, BRACKETS)}")
+    configs = {
+        name: _validated(settings, BRACKETS[name].Config, models.get(name, {}), f"exits.models.{name}")
+        for name in {chosen, *models}
+    }
+    return BRACKETS[chosen](configs[chosen])
+
+
+def build_pipeline(settings: Settings) -> Pipeline:
+    """Everything that decides, wired as the settings say; refuses like ``build_risk_chain``."""
+    chosen = settings.selection
+    return Pipeline(
+        build_signals(settings),
+        build_risk_chain(settings),
+        build_bracket(settings),
+        SizingConfig(**settings.sizing.model_dump()),
+        Selection(chosen.min_confidence * 100, chosen.a_plus_score, chosen.watch_list, chosen.execute),
+        settings.gate,
+        settings.universe.traded,
+        settings.pace.windows,
+        EnsembleConfig(**settings.signals.ensemble.model_dump()),
+    )
+
+
+def strategy_class(name: str) -> type[Any]:
+    """The Lumibot strategy of that name; imports Lumibot."""
+    return STRATEGIES.get(name, "strategy")
+
+
+def _build(
+    settings: Settings,
+    registry: Registry,
+    base: type[Any],
+    chosen: tuple[str, ...],
+    list_key: str,
+    sections: Mapping[str, Mapping[str, Any]],
+    section_key: str,
+) -> tuple[Any, ...]:
+    for name in chosen:
+        registry.require(name, f"{settings.source_of(list_key)}: {list_key}")
+    built = {}
+    for name in dict.fromkeys((*chosen, *sections)):
+        key = f"{section_key}.{name}"
+        found = registry.get(name, f"{settings.source_of(key)}: {section_key}")
+        if not issubclass(found, base) or found.name != name:
+            raise Refusal(
+                f"entry point {registry.group}: {name} = {found.__module__}:{found.__qualname__} must be a subclass "
+                f"of {base.__name__} whose name is {name!r}"
+            )
+        built[name] = found(_validated(settings, found.Config, sections.get(name, {}), key))
+    return tuple(built[name] for name in chosen)
+
+
+def _validated(settings: Settings, model: type[BaseModel], section: Mapping[str, Any], key: str) -> BaseModel:
+    """A section as its owner's config; one lot holds everywhere unless a module says otherwise."""
+    lot = {"lot": settings.sizing.lot} if "lot" in model.model_fields else {}
+    try:
+        # Through JSON: there a list may stand for a tuple even where types are strict.
+        return model.model_validate_json(json.dumps({**lot, **section}))
+    except ValidationError as error:
+        raise Refusal(sentence(error, model, settings.provenance, key)) from None
+
+
+def _package(entry: EntryPoint) -> str:
+    return entry.dist.name if entry.dist else "unknown package"

@@ -1,0 +1,111 @@
+"""Trend: buys when the moving averages have just come into order, or when a pullback in order ends."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from risk.model import Market
+from strategies.signals.base import Signal
+from strategies.signals.scoring import Bars, ScoredConfig, silent, spoken
+
+Adx = Annotated[float, Field(ge=0, le=100, description="ADX, 0 to 100")]
+
+
+class Trend(Signal):
+    """Long while fast > middle > slow EMA and the close is above the fast one; the score rises with the ADX.
+
+    Fires only where something has just happened: the order is at most ``fresh_bars`` old, or the close
+    has been back above the fast EMA for at most ``resumed_bars`` after a pullback below it.
+    """
+
+    name = "trend"
+
+    class Config(ScoredConfig):
+        """Settings.
+
+        Parameters
+        ----------
+        fast_bars, middle_bars, slow_bars : int, default=9, 21, 50
+            Periods of the EMAs.
+        fresh_bars : int, default=3
+            Age up to which an alignment counts as new.
+        resumed_bars : int, default=1
+            Bars above the fast EMA up to which a pullback counts as just ended.
+        adx_bars : int, default=14
+            Period of the ADX.
+        min_adx, full_score_adx : float, default=20, 45
+            ADX from which the signal fires and at which the score is 100.
+        stop_atr : float, default=2.5
+            Stop distance in ATR.
+        """
+
+        fast_bars: Bars = 9
+        middle_bars: Bars = 21
+        slow_bars: Bars = 50
+        fresh_bars: Bars = 3
+        resumed_bars: Bars = 1
+        adx_bars: Bars = 14
+        min_adx: Adx = 20.0
+        full_score_adx: Adx = 45.0
+
+        @model_validator(mode="after")
+        def _ordered(self) -> Trend.Config:
+            if not self.fast_bars < self.middle_bars < self.slow_bars:
+                raise ValueError("trend needs fast_bars < middle_bars < slow_bars")
+            if self.min_adx >= self.full_score_adx:
+                raise ValueError("trend needs min_adx < full_score_adx")
+            return self
+
+        @property
+        def adx(self) -> str:
+            return f"adx_{self.adx_bars}"
+
+        @property
+        def aligned(self) -> str:
+            return f"bars_aligned_{self.fast_bars}_{self.middle_bars}_{self.slow_bars}"
+
+        @property
+        def reversed(self) -> str:
+            return f"bars_aligned_{self.slow_bars}_{self.middle_bars}_{self.fast_bars}"
+
+        @property
+        def above(self) -> str:
+            return f"bars_above_ema_{self.fast_bars}"
+
+    config: Config
+
+    def needs(self) -> Sequence[str]:
+        return (self.config.aligned, self.config.above, self.config.adx)
+
+    def scores(self, market: Market) -> np.ndarray:
+        if market.empty:
+            return silent(market)
+        config, adx = self.config, market.values(self.config.adx)
+        aligned, above = market.values(config.aligned), market.values(config.above)
+        just_now = (aligned <= config.fresh_bars) | (above <= config.resumed_bars)
+        fires = (aligned >= 1) & (above >= 1) & just_now & (adx >= config.min_adx)
+        return spoken(market, fires, config.scored(adx, config.min_adx, config.full_score_adx))
+
+    def needs_to_oppose(self) -> Sequence[str]:
+        return (self.config.reversed,)
+
+    def opposes(self, market: Market) -> np.ndarray:
+        """Where fast < middle < slow EMA."""
+        against: np.ndarray = market.values(self.config.reversed) >= 1
+        return against
+
+    def reason(self, market: Market, symbol: str) -> str:
+        config = self.config
+        aligned, above = market.value(config.aligned, symbol), market.value(config.above, symbol)
+        if aligned <= config.fresh_bars:
+            event = f"in order for {aligned:.0f} bars"
+        else:
+            event = f"resumed, back above EMA {config.fast_bars} for {above:.0f} bars"
+        return (
+            f"EMA {config.fast_bars} > {config.middle_bars} > {config.slow_bars} {event}, "
+            f"ADX({config.adx_bars}) {market.value(config.adx, symbol):.1f}"
+        )

@@ -1,0 +1,111 @@
+"""Builds bar tables: long frames and per-symbol frames onto one grid with real session times."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from config.errors import Refusal
+from strategies.bars import DAY_MINUTES, FIELDS, BarTable
+from strategies.calendar import NEW_YORK, nanoseconds, session_times
+
+NANOSECONDS = 60_000_000_000  # of a minute
+
+
+def to_table(frame: pd.DataFrame, symbols: Sequence[str], source: str) -> BarTable:
+    """Turn a long table into arrays on the union of all bar times.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Columns symbol, datetime, open, high, low, close, volume. Naive ``datetime`` means daily
+        session dates; aware ones are intraday bars labelled by their open.
+    symbols : sequence of str
+        Columns of the table, in this order; one without bars becomes a column of NaN.
+    source : str
+        Name of the source, for log and summary.
+
+    Returns
+    -------
+    BarTable
+        Arrays of shape ``(bars, symbols)``.
+    """
+    symbols = tuple(dict.fromkeys(symbols))
+    category = pd.Categorical(frame["symbol"], categories=list(symbols))
+    wanted = category.codes >= 0
+    times = pd.DatetimeIndex(frame["datetime"])[wanted]
+    column = category.codes[wanted]
+    stamps, row = np.unique(nanoseconds(times), return_inverse=True)
+    arrays = {name: np.full((len(stamps), len(symbols)), np.nan) for name in FIELDS}
+    for name, array in arrays.items():
+        array[row, column] = frame[name].to_numpy(dtype=float)[wanted]
+    if times.tz is None:
+        minutes = DAY_MINUTES
+        days = pd.DatetimeIndex(stamps)
+        opens_at, closes_at = session_times(days)
+    else:
+        minutes = int(spacings(column, times).median())
+        opens_at = pd.DatetimeIndex(stamps, tz="UTC").tz_convert(NEW_YORK)
+        closes_at = opens_at + pd.Timedelta(minutes=minutes)
+        days = opens_at.tz_localize(None).normalize()
+    session = np.unique(nanoseconds(days), return_inverse=True)[1]
+    return BarTable(
+        symbols=symbols,
+        opens_at=opens_at,
+        closes_at=closes_at,
+        session=session,
+        minutes=minutes,
+        source=source,
+        **arrays,
+    )
+
+
+def spacings(codes: np.ndarray, times: pd.DatetimeIndex) -> pd.Series[float]:
+    """Minutes between consecutive bars of the same symbol; the index holds the symbols' codes."""
+    order = np.argsort(codes, kind="stable")
+    code, stamp = codes[order], nanoseconds(times)[order]
+    same = code[1:] == code[:-1]
+    return pd.Series(np.diff(stamp)[same] / NANOSECONDS, index=code[1:][same])
+
+
+def frames_to_table(frames: Mapping[str, pd.DataFrame], *, daily: bool, source: str) -> BarTable:
+    """A table from one frame per symbol, as Lumibot's data sources hold them.
+
+    Parameters
+    ----------
+    frames : mapping of str to DataFrame
+        Columns open, high, low, close, volume; a DatetimeIndex, naive or aware. For daily bars only its
+        date counts, whatever hour the source stamps on it: New York's date, or UTC's where all labels are
+        midnight there.
+    daily : bool
+        Whether a row is a session or an intraday bar.
+    source : str
+        Name of the source.
+
+    Raises
+    ------
+    Refusal
+        If there are no bars at all.
+    """
+    parts = []
+    for symbol, frame in frames.items():
+        index = pd.DatetimeIndex(frame.index)
+        if daily:
+            index = _dates(index)
+        elif index.tz is None:
+            index = index.tz_localize(NEW_YORK)
+        parts.append(frame[list(FIELDS)].assign(symbol=symbol, datetime=index))
+    if not parts or not sum(map(len, parts)):
+        raise Refusal(f"{source}: no bars for the universe; choose symbols that the source has")
+    return to_table(pd.concat(parts, ignore_index=True), list(frames), source)
+
+
+def _dates(index: pd.DatetimeIndex) -> pd.DatetimeIndex:
+    """Session dates of daily labels, naive."""
+    if index.tz is not None:
+        # Midnight UTC is the evening before in New York: read there, every bar would be known a day early.
+        utc = index.tz_convert("UTC")
+        index = (utc if (utc == utc.normalize()).all() else index.tz_convert(NEW_YORK)).tz_localize(None)
+    return index.normalize()

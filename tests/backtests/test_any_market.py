@@ -1,0 +1,84 @@
+"""Whatever the market does and however the limits are set, no promise is broken at any bar."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from backtests.audit import audit
+from backtests.engine import run_table
+from config import load
+from strategies.bars import BarTable
+from strategies.combined import CombinedStrategy
+from strategies.table import to_table
+
+SYMBOLS = ("AAA", "BBB", "CCC", "DDD", "EEE", "FFF", "GGG", "HHH", "SH", "AAPL", "MSFT", "GOOGL")
+TRADED = SYMBOLS[:8]
+BARS = 160
+
+
+def market(seed: int, volatility: float, jumps: float, gaps: float) -> BarTable:
+    """Random walks that share a common factor, with jumps overnight and missing bars."""
+    rng = np.random.default_rng(seed)
+    shape = (BARS, len(SYMBOLS))
+    common = rng.normal(0, volatility, (BARS, 1))
+    moves = 0.6 * common + rng.normal(0, volatility, shape)
+    overnight = np.where(rng.random(shape) < jumps, rng.normal(0, 0.12, shape), rng.normal(0, volatility / 3, shape))
+    close = rng.uniform(3, 400, len(SYMBOLS)) * np.exp(np.cumsum(moves + overnight, axis=0))
+    opens = close * np.exp(-moves)
+    wick = np.abs(rng.normal(0, volatility, shape))
+    high, low = np.maximum(opens, close) * (1 + wick), np.minimum(opens, close) / (1 + wick)
+    days = pd.bdate_range("2023-01-02", periods=BARS)
+    parts = []
+    for k, symbol in enumerate(SYMBOLS):
+        there = rng.random(BARS) >= gaps
+        columns = {"open": opens, "high": high, "low": low, "close": close}
+        frame = pd.DataFrame({name: values[there, k].round(4) for name, values in columns.items()})
+        frame["high"], frame["low"] = frame.max(axis=1), frame.min(axis=1)
+        parts.append(frame.assign(symbol=symbol, datetime=days[there], volume=1e6))
+    return to_table(pd.concat(parts), SYMBOLS, "random")
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    seed=st.integers(0, 10_000),
+    volatility=st.sampled_from([0.005, 0.02, 0.05]),
+    jumps=st.sampled_from([0, 0.03]),
+    gaps=st.sampled_from([0, 0.05]),
+    profile=st.sampled_from(["active", "swing"]),
+    budget=st.sampled_from([2_000.0, 30_000.0, 1_000_000.0]),
+    notional=st.sampled_from([0.05, 0.1, 0.2]),
+    execute=st.integers(1, 5),
+    day_frac=st.sampled_from([0.1, 0.2, 0.6]),
+    buffer=st.sampled_from([0.0, 0.15, 0.6]),
+    slippage=st.sampled_from([0, 5, 80]),
+)
+def test_no_promise_is_broken(
+    seed, volatility, jumps, gaps, profile, budget, notional, execute, day_frac, buffer, slippage
+):
+    table = market(seed, volatility, jumps, gaps)
+    chosen = load(
+        profile,
+        overrides={
+            "account.budget_usd": budget,
+            "universe.symbols": list(TRADED),
+            "universe.sectors": {symbol: "left" if k % 2 else "right" for k, symbol in enumerate(TRADED)},
+            "universe.benchmark": "AAA",
+            "signals.enabled": ["mean_reversion", "momentum", "trend"],
+            "selection.execute": execute,
+            "sizing.max_notional_frac": notional,
+            "risk.modules.sector_cap.max_share_frac": 0.6,
+            "risk.modules.cash_buffer.buffer_frac": buffer,
+            "risk.modules.exposure_budget.day_frac": day_frac,
+            "risk.modules.exposure_budget.day_positions": 4,
+            "risk.modules.exposure_budget.week_frac": max(day_frac, 0.5),
+            "fills.market_slippage_bps": slippage,
+            "fills.stop_slippage_bps": slippage,
+            "fills.fee_per_share_usd": 0.01,
+        },
+    )
+    result = run_table(CombinedStrategy, chosen, table, table.opens_at[30], table.opens_at[-1])
+    assert audit(result.record, table, chosen).violations == ()
+    assert result.record.protected_bars == result.record.position_bars

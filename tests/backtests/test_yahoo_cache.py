@@ -1,0 +1,188 @@
+"""A real YahooDataBacktesting run from a filled cache, without a single attempt to reach the network."""
+
+import http.server
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from backtests import embedded, yahoo_cache
+from brokers.backtest import yahoo
+from config.errors import Refusal
+
+ROOT = Path(__file__).parents[2]
+WINDOW_END = date(2023, 6, 30)
+
+# Runs in a process of its own, as Lumibot reads the cache folder when it is first imported.
+RUN = """
+import json, sys
+from datetime import datetime
+from backtests import embedded, yahoo_cache
+from config.environment import own_the_run
+own_the_run()
+hold = sys.argv[1] == "hold"
+bars = embedded.daily()
+bars = bars[bars.symbol.isin(["AAPL", "NVDA"])]
+yahoo_cache.fill(bars, hold)
+import lumibot.tools.yahoo_helper as helper
+attempts, seen, fills = [], [], []
+class NoTicker:
+    def __init__(self, *arguments, **keywords):
+        attempts.append(str(arguments))
+        raise OSError("no network")
+helper.yf.Ticker = helper.yf.Tickers = NoTicker
+helper.YahooHelper.sleep_and_get_proxy = staticmethod(lambda: attempts.append("proxy"))
+from lumibot.backtesting import YahooDataBacktesting
+from lumibot.strategies import Strategy
+
+class Plain(Strategy):
+    def initialize(self):
+        self.sleeptime = "1D"
+    def on_trading_iteration(self):
+        last = self.get_historical_prices("AAPL", 3, "day").df.iloc[-1]
+        seen.append([str(last.name.date()), *(float(last[c]) for c in ("open", "high", "low", "close", "volume"))])
+        if self.first_iteration:
+            self.submit_order(self.create_order("AAPL", 10, "buy"))
+    def on_filled_order(self, position, order, price, quantity, multiplier):
+        fills.append([str(self.get_datetime().date()), float(price)])
+
+_, strategy = Plain.run_backtest(
+    YahooDataBacktesting, datetime(2023, 6, 1), datetime(2023, 7, 1), budget=100_000, risk_free_rate=0.0,
+    benchmark_asset="NVDA" if hold else None, quiet_logs=True, show_progress_bar=False, show_plot=False,
+    save_tearsheet=False, show_tearsheet=False, show_indicators=False, save_logfile=False,
+)
+benchmark = strategy._benchmark_returns_df
+rows = 0 if benchmark is None else len(benchmark)
+print("RESULT" + json.dumps({"attempts": attempts, "seen": seen, "fills": fills, "benchmark": rows}))
+"""
+
+
+def run(command, environment, cwd=None) -> subprocess.CompletedProcess:
+    return subprocess.run(command, check=False, cwd=cwd, env=environment, capture_output=True, text=True, timeout=120)
+
+
+@pytest.mark.parametrize("hold", ["", "hold"])
+def test_a_yahoo_run_needs_no_network(tmp_path, hold):
+    environment = {
+        **os.environ, "LUMIBOT_CACHE_FOLDER": str(tmp_path / "cache"), "PYTHONPATH": str(ROOT), "IS_BACKTESTING": "true"
+    }  # fmt: skip
+    done = run([sys.executable, "-c", RUN, hold], environment, cwd=tmp_path)
+    assert "RESULT" in done.stdout, done.stderr[-2000:]
+    result = json.loads(done.stdout.split("RESULT")[1])
+    assert result["attempts"] == []
+    real = embedded.daily()
+    real = real[real.symbol == "AAPL"].set_index("datetime")
+    june = real.loc["2023-05-31":"2023-06-29"]
+    assert [row[0] for row in result["seen"]] == [f"{day:%Y-%m-%d}" for day in june.index]
+    expected = june[["open", "high", "low", "close", "volume"]].to_numpy(dtype=float)
+    assert np.array_equal([row[1:] for row in result["seen"]], expected)
+    assert result["fills"] == [["2023-06-01", real.loc["2023-06-01", "open"]]]
+    assert result["benchmark"] == (21 if hold else 0)
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """An empty cache folder, and Yahoo at an address where nobody answers."""
+    from lumibot.tools.yahoo_helper import YahooHelper
+
+    monkeypatch.setattr(YahooHelper, "LUMIBOT_YAHOO_CACHE_FOLDER", str(tmp_path))
+    monkeypatch.setattr(YahooHelper, "CACHING_ENABLED", True)
+    monkeypatch.setattr(yahoo, "YAHOO_URL", "http://127.0.0.1:9/")
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    return tmp_path
+
+
+@pytest.fixture
+def answering(monkeypatch):
+    """Yahoo at a local server that knows no page, which is an answer."""
+    server = http.server.HTTPServer(("127.0.0.1", 0), QuietHandler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setattr(yahoo, "YAHOO_URL", f"http://127.0.0.1:{server.server_port}/")
+    yield
+    server.shutdown()
+    server.server_close()
+
+
+class QuietHandler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_error(404)
+
+    def log_message(self, *arguments):
+        pass
+
+
+def bars(last: str, symbol: str = "AAA") -> pd.DataFrame:
+    days = pd.bdate_range("2023-06-01", last)
+    return pd.DataFrame(
+        {"symbol": symbol, "datetime": days, "open": 1.0, "high": 2.0, "low": 0.5, "close": 1.5, "volume": 10}
+    )
+
+
+def test_covered_window_is_accepted_without_asking_yahoo(cache):
+    assert yahoo_cache.fill(bars("2023-06-30")) == {"AAA": WINDOW_END}
+    assert yahoo.require_yahoo(["AAA"], WINDOW_END) == WINDOW_END
+
+
+def test_end_on_a_weekend_is_moved_to_the_last_session(cache):
+    yahoo_cache.fill(bars("2023-06-30"))
+    assert yahoo.require_yahoo(["AAA"], date(2023, 7, 2)) == WINDOW_END
+
+
+def test_short_or_absent_cache_is_refused_when_yahoo_is_away(cache):
+    yahoo_cache.fill(bars("2023-06-29"))
+    begun = time.monotonic()
+    with pytest.raises(Refusal, match=r"up to 2023-06-30 for AAA, BBB and Yahoo is unreachable; fill the cache"):
+        yahoo.require_yahoo(["AAA", "BBB"], WINDOW_END)
+    assert time.monotonic() - begun < 10
+
+
+def test_short_cache_is_accepted_when_yahoo_answers(cache, answering):
+    yahoo_cache.fill(bars("2023-06-29"))
+    assert yahoo.require_yahoo(["AAA", "BBB"], WINDOW_END) == WINDOW_END
+
+
+def test_held_cache_that_ends_early_is_refused_even_online(cache, answering):
+    yahoo_cache.fill(bars("2023-06-29"), hold=True)
+    with pytest.raises(Refusal, match="AAA is held and ends before 2023-06-30"):
+        yahoo.require_yahoo(["AAA"], WINDOW_END)
+    yahoo_cache.fill(bars("2023-06-30"), hold=True)
+    assert yahoo.require_yahoo(["AAA"], WINDOW_END) == WINDOW_END
+
+
+def test_damaged_cache_counts_as_absent(cache):
+    (cache / "AAA_1d.pickle").write_bytes(b"not a pickle")
+    with pytest.raises(Refusal, match="for AAA and Yahoo"):
+        yahoo.require_yahoo(["AAA"], WINDOW_END)
+
+
+def test_silent_yahoo_is_given_up_in_time(cache):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        begun = time.monotonic()
+        assert not yahoo.reachable(f"http://127.0.0.1:{silent.getsockname()[1]}/", timeout_s=0.5)
+        assert time.monotonic() - begun < 3
+
+
+def test_intraday_bars_are_refused(cache):
+    frame = bars("2023-06-30")
+    frame["datetime"] = frame["datetime"].dt.tz_localize("America/New_York")
+    with pytest.raises(Refusal, match="these are intraday"):
+        yahoo_cache.fill(frame)
+
+
+def test_script_fills_and_reports(tmp_path):
+    environment = {**os.environ, "LUMIBOT_CACHE_FOLDER": str(tmp_path)}
+    script = [sys.executable, str(ROOT / "scripts" / "fill_yahoo_cache.py")]
+    done = run([*script, str(embedded.PATH), "--symbols", "AAPL,NOPE"], environment)
+    assert done.returncode == 0 and "AAPL: cached up to 2023-09-21" in done.stdout and "NOPE" in done.stderr
+    assert (tmp_path / "yahoo" / "AAPL_1d.pickle").is_file()
+    refused = run([*script, str(tmp_path / "none.csv")], environment)
+    assert refused.returncode == 2 and "no such file" in refused.stderr and "Traceback" not in refused.stderr

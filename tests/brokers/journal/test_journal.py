@@ -1,0 +1,228 @@
+"""What the journal keeps and gives back, the same on both databases."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import date, timedelta
+from decimal import Decimal
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pytest
+
+from brokers.journal import (
+    AlreadyPlanned,
+    Cumulative,
+    Execution,
+    IllegalTransition,
+    Journal,
+    JournalConflict,
+    OrderIntent,
+)
+from brokers.record import EquityRow, TradeRecord
+from risk.model import BracketTerms, Decision, Plan, Proposal, Verdict
+from tests.brokers.journal.conftest import ACCOUNT, BEGIN
+
+ROOT = Path(__file__).parents[3]
+SESSION = date(2024, 3, 4)
+ENTRY = OrderIntent(
+    "combined", "AMD", "buy", 61, "limit", "entry", BEGIN,
+    limit_price=170.02, bracket_stop=163.0, bracket_target=Decimal("195.50"), reason="momentum 72",
+)  # fmt: skip
+
+
+def proposal(symbol: str, quantity: float) -> Proposal:
+    terms = BracketTerms("buy", stop_frac=0.05, target_frac=0.15)
+    return Proposal(symbol, "buy", "momentum", 72.5, 170.0, float("nan"), 163.0, 195.5, terms, quantity, "RSI rose")
+
+
+def decision(symbol: str, *verdicts: Verdict) -> Decision:
+    return Decision(BEGIN, proposal(symbol, verdicts[-1].after), verdicts[0].before, verdicts)
+
+
+SIZED = Verdict("equity_sizer", "EQUITY_SIZER: cut by notional", 300, 61, {"equity": np.float64(105_000)})
+KEPT = Verdict("sector_cap", "OK", 61, 61, {"count": 1, "nan": float("nan")})
+CROWDED = Verdict("sector_cap", "SECTOR_CAP: crypto_adjacent 3/3", 50, 0, {"count": 3, "held": {"RIOT", "COIN"}})
+HALTED = Verdict("drawdown_halt", "DRAWDOWN_HALT: 3.2%", 9, 0, {}, BEGIN + timedelta(hours=5))
+PLAN = Plan(BEGIN, decisions=(decision("AMD", SIZED, KEPT), decision("MARA", CROWDED), decision("MU", HALTED)))
+
+
+def test_an_order_is_on_the_disk_before_the_broker_is_called(journal, address, clock):
+    name = journal.plan_order(ENTRY)
+    journal.close()
+    with Journal(address, ACCOUNT, clock) as later:
+        (order,) = later.unresolved()
+        assert order == later.order(name)
+        assert (order.state, order.quantity, order.limit_price) == ("journaled", 61, Decimal("170.02"))
+        assert (order.bracket_stop, order.bracket_target) == (163, Decimal("195.5"))
+        assert order.decision_time == BEGIN
+        with pytest.raises(AlreadyPlanned, match="never send it again") as caught:
+            later.plan_order(ENTRY)
+        assert (caught.value.client_order_id, caught.value.state) == (name, "journaled")
+        assert len(later.open_orders()) == 1
+
+
+def test_the_same_decision_with_another_order_is_a_contradiction(journal):
+    journal.plan_order(ENTRY)
+    for changed in ({"quantity": 60}, {"limit_price": 170.03}, {"side": "sell"}, {"bracket_stop": None}):
+        with pytest.raises(JournalConflict, match=next(iter(changed))):
+            journal.plan_order(replace(ENTRY, **changed))
+    zone = BEGIN.astimezone(ZoneInfo("America/New_York"))
+    with pytest.raises(AlreadyPlanned):
+        journal.plan_order(replace(ENTRY, decision_time=zone, reason="in other words"))
+    assert journal.plan_order(replace(ENTRY, sequence=1)) != journal.order_id(ENTRY)
+
+
+def test_the_life_of_an_order(journal):
+    name = journal.plan_order(ENTRY)
+    assert journal.sent(name, "v-1").state == "sent"
+    assert journal.unknown(name, "timeout after 10 s").state == "unknown"
+    assert [o.client_order_id for o in journal.unresolved()] == [name]
+    assert journal.event(name, "working", "e1", venue_id="v-1").state == "working"
+    assert journal.unresolved() == []
+    fill = Execution(20, "170.01", BEGIN, "x1", 20)
+    for _ in range(2):
+        order = journal.event(name, "partially_filled", "e2", fills=[fill, Cumulative(20, "170.01", BEGIN)])
+    assert (order.state, order.filled_quantity, order.remaining) == ("partially_filled", 20, 41)
+    order = journal.event(name, "filled", "e3", fills=[Execution(41, "170.02", BEGIN, "x2", 61)])
+    assert (order.state, order.average_price, order.remaining) == ("filled", Decimal("10371.02") / 61, 0)
+    assert journal.event(name, "working", "e1").state == "filled"
+    assert journal.sent(name).state == "filled"
+    assert journal.unknown(name, "late").state == "filled"
+    assert journal.open_orders() == []
+    assert journal.positions_by_fills() == {"AMD": 61}
+    assert journal.cash_by_fills() == Decimal("-10371.02")
+    assert journal.find_by_venue_id("v-1") == order
+    assert journal.find_by_venue_id("v-2") is None
+    with pytest.raises(IllegalTransition):
+        journal.event(name, "cancelled", "e4")
+
+
+def test_legs_and_replacements_are_adopted_once(journal):
+    entry = journal.plan_order(ENTRY)
+    stop = replace(ENTRY, side="sell", type="stop", role="stop", parent_id=entry, limit_price=None, stop_price=163.0)
+    for _ in range(2):
+        journal.adopt("leg-of-venue", stop, "v-2")
+    assert journal.order("leg-of-venue").parent_id == entry
+    journal.event("leg-of-venue", "replaced", "r1")
+    journal.adopt("leg-of-venue", stop, "v-2")
+    assert journal.order("leg-of-venue").state == "replaced"
+    with pytest.raises(JournalConflict, match="belongs to leg-of-venue"):
+        journal.adopt("other", stop, "v-2")
+    with pytest.raises(JournalConflict, match="now it is v-3"):
+        journal.adopt("leg-of-venue", stop, "v-3")
+    with pytest.raises(JournalConflict, match="nobody is not in the journal"):
+        journal.adopt("orphan", replace(stop, parent_id="nobody"), "v-4")
+    with pytest.raises(JournalConflict, match="not in the journal"):
+        journal.sent("never-planned")
+    assert len(journal.open_orders()) == 1
+
+
+def test_money_comes_back_to_the_cent(journal):
+    total = Decimal(0)
+    for k in range(30):
+        name = journal.plan_order(replace(ENTRY, quantity=3, sequence=k))
+        price = Decimal("99999999.99") - Decimal(k) / 100
+        journal.event(name, "filled", fills=[Execution(3, price, BEGIN, f"f{k}", 3)])
+        total += 3 * price
+    assert journal.cash_by_fills() == -total
+    assert journal.positions_by_fills() == {"AMD": 90}
+    assert journal.open_session(SESSION, 106_400.1, BEGIN) == Decimal("106400.1")
+
+
+def test_threads_take_turns(journal):
+    def plan(start: int) -> None:
+        for sequence in range(start, start + 10):
+            name = journal.plan_order(replace(ENTRY, sequence=sequence))
+            journal.sent(name, f"v-{sequence}")
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(plan, range(0, 40, 10)))
+    assert {order.state for order in journal.open_orders()} == {"sent"}
+    assert len(journal.open_orders()) == 40
+
+
+def test_coins_and_shorts(journal):
+    for symbol, side, quantity in (("BTC/USD", "buy", "0.00000003"), ("MU", "sell", "7"), ("F", "buy", "2")):
+        name = journal.plan_order(replace(ENTRY, symbol=symbol, side=side, quantity=Decimal(quantity)))
+        journal.event(name, "filled", fills=[Cumulative(quantity, "60000.1", BEGIN)])
+    name = journal.plan_order(replace(ENTRY, symbol="F", side="sell", quantity=2, role="close"))
+    journal.event(name, "filled", fills=[Cumulative(2, "60000.1", BEGIN)])
+    assert journal.positions_by_fills() == {"BTC/USD": Decimal("0.00000003"), "MU": -7}
+
+
+def test_sessions_halts_equity_and_trades_survive_a_restart(journal, address):
+    assert journal.session_open_equity(SESSION) is None
+    assert journal.open_session(SESSION, Decimal("105000.50"), BEGIN) == Decimal("105000.50")
+    assert journal.open_session(SESSION, 99_000, BEGIN) == Decimal("105000.50")
+    for _ in range(2):
+        journal.halt(SESSION, "drawdown_halt", BEGIN, "3.1% below its opening")
+        journal.equity(EquityRow(BEGIN, 105_000.5, 94_629.48, 10_371.02, 0, 1))
+    entry = journal.plan_order(ENTRY)
+    closing = journal.plan_order(replace(ENTRY, side="sell", role="close"))
+    trade = TradeRecord(
+        "AMD", "buy", 40, BEGIN, 170.02, BEGIN + timedelta(hours=1), 175.0, 163.0, 195.5, float("nan"), None,
+        199.2, 0.71, "stale", "momentum", 72.5,
+    )  # fmt: skip
+    journal.trade(trade, entry, closing)
+    journal.trade(replace(trade, quantity=61, pnl=303.78), entry, closing)
+    journal.close()
+    with Journal(address, ACCOUNT) as later:
+        assert later.session_open_equity(SESSION) == Decimal("105000.50")
+        assert later.halts(SESSION) == {"drawdown_halt"}
+        assert later.halts(SESSION + timedelta(days=1)) == frozenset()
+
+
+def test_explain_tells_the_chain_and_what_would_have_to_change(journal):
+    journal.begin_run("rehearse", "combined", "active", "abc")
+    for _ in range(2):
+        journal.decisions(PLAN)
+    name = journal.plan_order(ENTRY)
+    journal.sent(name, "v-1")
+    journal.event(name, "filled", "e", fills=[Execution(61, "170.01", BEGIN, "x1", 61)])
+    rows = journal.explain(name)
+    assert [row.kind for row in rows] == ["decision", "verdict", "verdict", "order", *["event"] * 3, "fill"]
+    assert (
+        rows[0].text
+        == "resized: buy 300 became 61 by momentum, score 72.5, price 170, stop 163, target 195.5; RSI rose"
+    )
+    assert rows[0].change == rows[1].change == "a stop closer to the entry, more equity, or larger limits in sizing"
+    assert rows[1].text == "EQUITY_SIZER: cut by notional (300 became 61) [equity 105000]"
+    assert (rows[2].text, rows[2].change) == ("OK [count 1, nan None]", "")
+    assert rows[3].text.startswith("filled: buy 61 AMD limit as entry, limit 170.02, bracket stop 163")
+    assert "61 filled at 170.0100; momentum 72" in rows[3].text
+    assert [row.text for row in rows[4:]] == ["journaled: momentum 72", "sent", "filled", "61 at 170.01"]
+    assert journal.explain("AMD") == journal.explain("v-1") == rows
+    refused, verdict = journal.explain("MARA")
+    assert refused.text.startswith("refused: buy 50 became 0")
+    assert refused.change == "closing a position of its sector, or a larger risk.modules.sector_cap"
+    assert verdict.text == "SECTOR_CAP: crypto_adjacent 3/3 (50 became 0) [count 3, held ['COIN', 'RIOT']]"
+    assert journal.explain("MU")[0].change.endswith("it ends at 2024-03-04T20:30:00+00:00")
+    assert journal.explain("TSLA") == []
+
+
+def script(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(ROOT / "scripts" / "explain.py"), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_the_script_reads_beside_the_writer(journal, address):
+    journal.decisions(PLAN)
+    done = script("MARA", "--journal", address)
+    assert done.returncode == 0, done.stderr
+    for word in ("2024-03-04 10:30:00-05:00", "SECTOR_CAP: crypto_adjacent 3/3", "closing a position of its sector"):
+        assert word in done.stdout
+    nothing = script("TSLA", "--journal", address)
+    assert (nothing.returncode, nothing.stdout) == (2, "")
+    assert nothing.stderr == "TSLA: nothing in the journal; give a ticker in capitals or an order's id\n"
+
+
+def test_the_script_refuses_a_journal_that_is_not_there(tmp_path):
+    done = script("AMD", "--journal", str(tmp_path / "none.sqlite3"))
+    assert done.returncode == 2
+    assert done.stderr == f"{tmp_path}/none.sqlite3: there is no journal; name an existing one\n"
+    assert not list(tmp_path.iterdir())

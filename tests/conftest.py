@@ -1,0 +1,59 @@
+"""What every test runs under: Lumibot kept quiet and keyless, no network, markers."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from config.environment import own_the_run
+from tests.network_guard import NetworkGuard
+
+SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
+
+# Lumibot reads its variables at import, so they are set before any test module is loaded; the keys and
+# the caches of whoever runs the tests stay out of it.
+own_the_run()
+for _name in list(os.environ):
+    if _name.startswith(("ALPACA_", "APCA_", "KRAKEN_")):
+        del os.environ[_name]
+_cache = tempfile.TemporaryDirectory(prefix="lumibot-cache-")
+os.environ["LUMIBOT_CACHE_FOLDER"] = _cache.name
+os.environ["MPLBACKEND"] = "Agg"
+
+# New examples are looked for at every desk; a merge is judged by the same ones each time.
+settings.register_profile("ci", derandomize=True, deadline=None, print_blob=True)
+if os.environ.get("CI"):
+    settings.load_profile("ci")
+
+_guard = NetworkGuard()
+_guard.install()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what needs the shared market data where it is not there."""
+    if SHARED_DATA.is_dir():
+        return
+    skip = pytest.mark.skip(reason="needs the market data in ../shared/data")
+    for item in items:
+        if item.get_closest_marker("shared"):
+            item.add_marker(skip)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Folder of the real market data; tests that use it carry the marker ``shared``."""
+    return SHARED_DATA
+
+
+@pytest.fixture(autouse=True)
+def network_guard() -> Iterator[NetworkGuard]:
+    """Fail the test that reached for another host, even where the code under test swallowed the error."""
+    _guard.attempts.clear()
+    yield _guard
+    if _guard.attempts:
+        pytest.fail("reached for the network: " + "; ".join(_guard.attempts), pytrace=False)

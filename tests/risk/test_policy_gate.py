@@ -1,0 +1,192 @@
+"""Every refusal of the gate once, and: whatever passes keeps every limit."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from config.schema import Gate
+from risk.lots import EPSILON
+from risk.policy_gate import AccountState, OrderRequest, check, review, round_to_tick, tick_of
+from tests.risk.helpers import book, position, proposal
+
+GATE = Gate(
+    max_order_notional_frac=0.20,
+    max_day_notional_frac=1.0,
+    max_open_positions=20,
+    restricted=("GME",),
+    price_collar_frac=0.10,
+)
+ACCOUNT = AccountState(equity=100_000, day_notional=0, open_positions=0, holds_symbol=False)
+
+
+def request(quantity=10.0, quote=100.0, *, symbol="X", opens=True, **more) -> OrderRequest:
+    return OrderRequest(symbol, opens, quantity, quote, **more)
+
+
+def account(**changes) -> AccountState:
+    values = {"equity": 100_000, "day_notional": 0, "open_positions": 0, "holds_symbol": False}
+    return AccountState(**values | changes)
+
+
+REFUSED = {
+    "nothing": (request(0), {}, "GATE_QUANTITY: 0 is not a positive quantity"),
+    "negative": (request(-5), {}, "GATE_QUANTITY: -5"),
+    "not a number": (request(math.nan), {}, "GATE_QUANTITY: nan"),
+    "endless": (request(math.inf), {}, "GATE_QUANTITY: inf"),
+    "fraction of a share": (request(10.5), {}, "GATE_LOT: 10.5 is not a multiple of 1"),
+    "limit between ticks": (request(limit_price=100.005), {}, "GATE_TICK: limit 100.005 is not a multiple of 0.01"),
+    "stop between ticks": (request(stop_price=95.001), {}, "GATE_TICK: stop 95.001 is not a multiple of 0.01"),
+    "below a dollar": (
+        request(quote=0.5, limit_price=0.50005),
+        {},
+        "GATE_TICK: limit 0.50005 is not a multiple of 0.0",
+    ),
+    "limit that is no price": (request(limit_price=math.nan), {}, "GATE_PRICE: limit nan is not a price"),
+    "stop below zero": (request(stop_price=-1.0), {}, "GATE_PRICE: stop -1.0 is not a price"),
+    "no quote": (request(quote=math.nan), {}, "GATE_QUOTE: no usable price for X"),
+    "zero quote": (request(quote=0.0), {}, "GATE_QUOTE: no usable price for X"),
+    "restricted": (request(symbol="GME"), {}, "GATE_RESTRICTED: GME is on the restricted list"),
+    "gap up": (
+        request(quote=110.01, reference=100.0),
+        {},
+        "GATE_COLLAR: quote 110.0100 is more than 10% off the decision's price 100.0000",
+    ),
+    "gap down": (request(quote=89.99, reference=100.0), {}, "GATE_COLLAR: quote 89.9900"),
+    "reference that is no number": (request(reference=math.nan), {}, "GATE_COLLAR: quote 100.0000"),
+    "limit through the market": (
+        request(limit_price=110.01),
+        {},
+        "GATE_COLLAR: limit 110.0100 is more than 10% through the quote 100.0000",
+    ),
+    "short limit through the market": (request(limit_price=89.99, buy=False), {}, "GATE_COLLAR: limit 89.9900"),
+    "order": (request(201), {}, "GATE_ORDER_NOTIONAL: 20100.00 is above 20000.00; at most 200 X would be right"),
+    "order at its limit price": (request(190, limit_price=106.0), {}, "GATE_ORDER_NOTIONAL: 20140.00"),
+    "order at its stop": (request(190, stop_price=106.0), {}, "GATE_ORDER_NOTIONAL: 20140.00"),
+    "short at its limit": (request(190, limit_price=106.0, buy=False), {}, "GATE_ORDER_NOTIONAL: 20140.00"),
+    "broke": (request(1), {"equity": -1.0}, "GATE_ORDER_NOTIONAL: 100.00 is above -0.20; at most 0 X would be right"),
+    "unknown equity": (request(1), {"equity": math.nan}, "GATE_ORDER_NOTIONAL: 100.00 is above nan"),
+    "day": (request(101), {"day_notional": 90_000}, "GATE_DAY_NOTIONAL: 100100.00 opened today is above 100000.00"),
+    "positions": (request(), {"open_positions": 20}, "GATE_POSITIONS: 20 of 20 positions are open"),
+}
+
+
+@pytest.mark.parametrize(("order", "state", "code"), REFUSED.values(), ids=REFUSED.keys())
+def test_refusals(order, state, code):
+    assert check(order, account(**state), GATE).startswith(code)
+
+
+PASSED = {
+    "order at the limit": (request(200), {}),
+    "day at the limit": (request(100), {"day_notional": 90_000}),
+    "quote at the collar": (request(quote=110.0, reference=100.0), {}),
+    "limit at the collar": (request(limit_price=110.0), {}),
+    "limit far below the market waits": (request(limit_price=50.0), {}),
+    "short limit far above the market waits": (request(limit_price=150.0, buy=False), {}),
+    "a low limit may buy more": (request(390, limit_price=51.0), {}),
+    "more of a held symbol when all places are taken": (request(), {"open_positions": 20, "holds_symbol": True}),
+    "a tenth of a cent below a dollar": (request(quote=0.5, limit_price=0.5001), {}),
+}
+
+
+@pytest.mark.parametrize(("order", "state"), PASSED.values(), ids=PASSED.keys())
+def test_what_keeps_the_limits_passes(order, state):
+    assert check(order, account(**state), GATE) is None
+
+
+@pytest.mark.parametrize(
+    ("quantity", "quote", "right"), [(291, 170.77, "62 PLTR"), (76, 443.18, "24 PLTR")], ids=["PLTR", "TSLA"]
+)
+def test_an_order_beyond_the_limit_is_told_the_size_that_sizing_gives(quantity, quote, right):
+    order = request(quantity, quote, symbol="PLTR")
+    code = check(order, account(equity=106_400), GATE, position_frac=0.10)
+    assert code.startswith("GATE_ORDER_NOTIONAL: ") and code.endswith(f"at most {right} would be right")
+
+
+def test_coins_come_in_lots_of_their_own():
+    assert check(request(0.123), account(), GATE, lot=0.001) is None
+    assert check(request(0.3), account(), GATE, lot=0.1) is None
+    assert check(request(0.1234), account(), GATE, lot=0.001).startswith("GATE_LOT")
+
+
+PRICES = st.floats(0.01, 5_000).map(round_to_tick)
+ANY_PRICE = st.one_of(PRICES, st.sampled_from([0.0, -1.0, math.nan, math.inf]), st.floats(0.01, 5_000))
+MONEY = st.one_of(st.floats(0, 1e6), st.sampled_from([math.nan, math.inf, -math.inf, -1e5]))
+FRACTIONS = st.floats(0.01, 1)
+GATES = st.builds(
+    Gate,
+    max_order_notional_frac=FRACTIONS,
+    max_day_notional_frac=st.floats(0.01, 4),
+    max_open_positions=st.integers(1, 30),
+    restricted=st.sampled_from([(), ("GME",)]),
+    price_collar_frac=FRACTIONS,
+)
+ACCOUNTS = st.builds(
+    AccountState,
+    equity=MONEY,
+    day_notional=st.floats(0, 1e6),
+    open_positions=st.integers(0, 40),
+    holds_symbol=st.booleans(),
+)
+REQUESTS = st.builds(
+    OrderRequest,
+    symbol=st.sampled_from(["X", "GME"]),
+    opens=st.booleans(),
+    quantity=st.one_of(st.integers(1, 10_000).map(float), st.floats(allow_nan=True)),
+    quote=ANY_PRICE,
+    reference=st.none() | ANY_PRICE,
+    limit_price=st.none() | ANY_PRICE,
+    stop_price=st.none() | ANY_PRICE,
+    buy=st.booleans(),
+)
+
+
+@given(REQUESTS, ACCOUNTS, GATES, st.sampled_from([1, 10, 0.001]))
+def test_nothing_that_opens_passes_above_any_limit(order, state, gate, lot):
+    if check(order, state, gate, lot) is not None:
+        return
+    assert order.quantity > 0 and math.isclose(order.quantity / lot, round(order.quantity / lot), abs_tol=1e-6)
+    for price in (order.limit_price, order.stop_price):
+        assert price is None or price == pytest.approx(round_to_tick(price), abs=1e-9)
+    if not order.opens:
+        return
+    # A buy limit is the most that is paid; anything else may fill at the worst price it names.
+    prices = [p for p in (order.quote, order.limit_price, order.stop_price) if p is not None]
+    worst = order.limit_price if order.buy and order.limit_price is not None else max(prices)
+    assert order.quantity * worst <= gate.max_order_notional_frac * state.equity * (1 + EPSILON)
+    assert state.day_notional + order.quantity * worst <= gate.max_day_notional_frac * state.equity * (1 + EPSILON)
+    assert state.holds_symbol or state.open_positions < gate.max_open_positions
+    assert order.symbol not in gate.restricted
+    assert order.reference is None or abs(order.quote / order.reference - 1) <= gate.price_collar_frac + EPSILON
+
+
+@given(REQUESTS, ACCOUNTS, GATES)
+def test_only_lots_and_ticks_can_hold_up_an_exit(order, state, gate):
+    code = check(OrderRequest(order.symbol, False, order.quantity, math.nan), state, gate)
+    assert code is None or code.split(":")[0] in ("GATE_QUANTITY", "GATE_LOT")
+
+
+@given(PRICES)
+def test_a_price_on_a_tick_stays(price):
+    assert round_to_tick(price) == price
+    assert tick_of(price) == (0.01 if price >= 1 else 0.0001)
+
+
+@given(st.floats(0.01, 5_000))
+def test_rounding_lands_on_a_tick_that_the_gate_takes(price):
+    assert check(request(1, opens=False, stop_price=round_to_tick(price)), ACCOUNT, GATE) is None
+
+
+def test_review_tells_before_sizing_what_the_gate_would_refuse():
+    assert review(proposal("NVDA"), book(), GATE) is None
+    assert review(proposal("GME"), book(), GATE).code == "GATE_RESTRICTED: GME is on the restricted list"
+    full = book(*(position(f"S{k}", 1) for k in range(20)))
+    verdict = review(proposal("NVDA"), full, GATE)
+    assert (verdict.module, verdict.code) == ("policy_gate", "GATE_POSITIONS: 20 of 20 positions are open")
+    assert verdict.refused
+    spent = book(pending=[proposal("AAPL", 60)])
+    spent.opened_today_usd = 94_000
+    assert review(proposal("NVDA"), spent, GATE).code.startswith("GATE_DAY_NOTIONAL: 100000.00 opened today")

@@ -1,0 +1,209 @@
+"""The command line's arguments: what is refused, how it is told, and what reaches the run."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import types
+from datetime import date
+from pathlib import Path
+
+import pytest
+import yaml
+
+import live_trader
+
+ROOT = Path(__file__).parents[1]
+KEYS = {"ALPACA_API_KEY": "key-hunter2", "ALPACA_API_SECRET": "secret-hunter2"}
+
+
+@pytest.fixture
+def keys(monkeypatch):
+    for name, value in KEYS.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
+def requests(monkeypatch):
+    """Requests that would have been run."""
+    seen = []
+    stand_in = types.ModuleType("backtests.cli_run")
+    stand_in.run = lambda request, console: seen.append(request) or 0
+    monkeypatch.setitem(sys.modules, "backtests.cli_run", stand_in)
+    return seen
+
+
+def refused(capsys, *argv: str) -> str:
+    assert live_trader.main(argv) == 2
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    assert "Traceback" not in told
+    assert "hunter2" not in told
+    return told.strip()
+
+
+@pytest.mark.parametrize(
+    ("argv", "told"),
+    [
+        ("--backtest --strategy combinde", "--strategy: combinde is not a known strategy; did you mean combined?"),
+        ("--profile swng", "--profile swng: there is no such profile; did you mean swing?"),
+        ("--config none.yaml", "none.yaml: there is no such file"),
+        ("--set sizing.risk_frac=15", "sizing.risk_frac is 15; it is a fraction of 1, write 0.15 for 15%"),
+        ("--set sizing.risk_frac", "--set sizing.risk_frac: write --set KEY=VALUE"),
+        ("--set risk.modules.sector_cap.max_share_frac=40", "is 40; it is a fraction of 1, write 0.4 for 40%"),
+        ("--set risk.chain=[sector_cp] --show-config", "sector_cp is not a known risk module"),
+        ("--backtest --start 2020-13-01", "'2020-13-01' is not a day; write YYYY-MM-DD"),
+        ("--backtest --start 01.02.2020", "'01.02.2020' is not a day"),
+        ("--backtest --start 20200102", "'20200102' is not a day"),
+        ("--backtest --start 2021-01-02 --end 2021-01-01", "--end 2021-01-01 is before --start 2021-01-02"),
+        ("--backtest --budget lots", "'lots' is not a number"),
+        ("--backtest --budget -5", "--budget: account.budget_usd is -5.0; it must be above 0"),
+        ("--backtest --budget 0", "--budget: account.budget_usd is 0.0; it must be above 0"),
+        ("--backtest --budget nan", "--budget: account.budget_usd is NaN; write a finite number"),
+        ("--backtest --budget inf", "--budget: account.budget_usd is Infinity; write a finite number"),
+        ("--backtest --cap 0", "--cap: universe.cap is 0; it must be at least 1"),
+        ("--backtest --cap 1.5", "'1.5' is not a whole number"),
+        ("--backtest --seed -1", "'-1' is not a whole number"),
+        ("--backtest --symbols ,", "--symbols: universe.symbols is []; it must not be empty"),
+        ("--backtest --symbols A,B,A", "--symbols: universe.symbols names A twice"),
+        ("--backtest --symbols A --universe u.csv", "not allowed with argument"),
+        ("--backtest --universe none.csv", "--universe none.csv: there is no such file"),
+        ("--backtest --data yaho", "--data yaho: is no source and no .parquet or .csv file; did you mean yahoo?"),
+        ("--backtest --data none.csv", "--data none.csv: there is no such file"),
+        ("--backtest --data alpaca", "--data alpaca needs Alpaca keys: set ALPACA_API_KEY and ALPACA_API_SECRET"),
+        ("--backtest --sleeptime 5X", '--sleeptime: pace.sleeptime is "5X"'),
+        ("--backtest --alpaca-url http://example.com", "http:// is accepted for loopback hosts only"),
+        ("--backtest --paper", "not allowed with argument"),
+        ("--backtest --once --scan", "not allowed with argument"),
+        ("--backtset", "--backtset is not an argument; did you mean --backtest?"),
+        ("--back", "--back is not an argument"),
+        ("extra", "extra is not an argument; see --help"),
+        ("--start", "expected one argument"),
+        ("--paper", "--paper needs Alpaca keys: set ALPACA_API_KEY and ALPACA_API_SECRET in the environment"),
+        ("--live --yes", "--live needs Alpaca keys: set ALPACA_API_KEY and ALPACA_API_SECRET in the environment"),
+        ("--rehearse", "this version trades in the backtester only"),
+        ("", "this version trades in the backtester only"),
+    ],
+)
+def test_refused_in_one_sentence(capsys, monkeypatch, tmp_path, argv, told):
+    monkeypatch.chdir(tmp_path)
+    assert told in refused(capsys, *argv.split())
+
+
+@pytest.mark.parametrize("argv", ["--paper", "--live", "--live --yes", "--rehearse", ""])
+def test_with_keys_other_modes_are_refused_plainly(capsys, keys, argv):
+    assert "this version trades in the backtester only" in refused(capsys, *argv.split())
+
+
+def test_one_missing_key_is_named_alone(capsys, monkeypatch):
+    monkeypatch.setenv("ALPACA_API_KEY", "key-hunter2")
+    assert refused(capsys, "--paper") == "--paper needs Alpaca keys: set ALPACA_API_SECRET in the environment"
+
+
+@pytest.mark.parametrize("change", ["--sleeptime 30S", "--set market=24/7", "--set pace.sleeptime=30S"])
+def test_pace_is_not_changed_for_one_run_with_real_money(capsys, keys, change):
+    assert "is not changed for one run with --live" in refused(capsys, "--live", *change.split())
+
+
+def test_the_mode_taken_without_one_is_said(capsys, monkeypatch):
+    live_trader.main([])
+    assert capsys.readouterr().out == "=== No mode was given and Alpaca keys are not set: REHEARSE ===\n"
+    for name, value in KEYS.items():
+        monkeypatch.setenv(name, value)
+    live_trader.main([])
+    assert capsys.readouterr().out == "=== No mode was given and Alpaca keys are set: PAPER ===\n"
+
+
+def test_show_config_masks_secrets_and_can_be_loaded_again(capsys, keys, tmp_path):
+    assert live_trader.main(["--show-config", "--profile", "swing", "--set", "sizing.risk_frac=0.01"]) == 0
+    printed = capsys.readouterr().out
+    assert "hunter2" not in printed
+    shown = yaml.safe_load(printed)
+    assert shown["secrets"]["ALPACA_API_KEY"] == "********"
+    assert shown["secrets"]["KRAKEN_API_KEY"] is None
+    assert (shown["sizing"]["risk_frac"], shown["exits"]["model"]) == (0.01, "atr")
+    again = tmp_path / "shown.yaml"
+    again.write_text(printed)
+    assert live_trader.main(["--show-config", "--config", str(again)]) == 0
+    assert capsys.readouterr().out == printed
+
+
+def test_alpaca_url_stands_for_all_three(capsys):
+    assert live_trader.main(["--show-config", "--alpaca-url", "http://127.0.0.1:8080/"]) == 0
+    assert yaml.safe_load(capsys.readouterr().out)["broker"]["alpaca"] == {
+        "trading_url": "http://127.0.0.1:8080",
+        "data_url": "http://127.0.0.1:8080",
+        "stream_url": "ws://127.0.0.1:8080/stream",
+    }
+
+
+def test_arguments_reach_the_run(requests, tmp_path):
+    data = tmp_path / "bars.csv"
+    data.write_text("symbol,datetime\n")
+    argv = (
+        f"--strategy combined --backtest --profile swing --data {data} --start 2020-01-02 --end 2020-12-31 "
+        f"--symbols nvda,F --cap 1 --benchmark qqq --budget 5e4 --seed 7 --out {tmp_path / 'o'} --overwrite --scan"
+    )
+    assert live_trader.main([*argv.split(), "--quiet"]) == 0
+    (request,) = requests
+    assert (request.strategy, request.profile, request.mode, request.data) == (
+        "combined",
+        "swing",
+        "backtest",
+        str(data),
+    )
+    assert (request.start, request.end) == (date(2020, 1, 2), date(2020, 12, 31))
+    assert (request.symbols, request.cap, request.benchmark, request.budget) == (("NVDA",), 1, "QQQ", 50_000)
+    assert (request.seed, request.out, request.overwrite) == (7, tmp_path / "o", True)
+    assert (request.once, request.scan, request.quiet) == (True, True, True)
+    assert request.settings.account.budget_usd == 50_000
+    assert request.settings.source_of("account.budget_usd") == "--budget"
+
+
+def test_a_universe_file_brings_symbols_and_labels(requests, tmp_path):
+    path = tmp_path / "u.csv"
+    path.write_text("symbol,sector\nXYZ,new\nF,\n")
+    assert live_trader.main(["--backtest", "--data", "yahoo", "--universe", str(path)]) == 0
+    (request,) = requests
+    assert request.symbols == ("XYZ", "F")
+    assert request.settings.universe.sectors["XYZ"] == "new"
+    assert request.settings.source_of("universe.symbols") == f"--universe {path}"
+
+
+def test_embedded_data_bring_their_own_universe_below_the_users(requests):
+    assert live_trader.main(["--backtest"]) == 0
+    assert live_trader.main(["--backtest", "--symbols", "AAPL", "--benchmark", "NVDA"]) == 0
+    assert live_trader.main(["--backtest", "--data", "yahoo"]) == 0
+    own, chosen, other = requests
+    assert set(own.symbols) == {"AAPL", "AMZN", "GOOG", "META", "NFLX", "NVDA"}
+    assert own.benchmark == "SYN_EW6"
+    assert (chosen.symbols, chosen.benchmark) == (("AAPL",), "NVDA")
+    assert len(other.symbols) == 29
+
+
+def test_a_failed_run_is_told_by_its_status(requests, monkeypatch, capsys):
+    monkeypatch.setattr(sys.modules["backtests.cli_run"], "run", lambda request, console: 1)
+    assert live_trader.main(["--backtest"]) == 1
+
+    def interrupted(request, console):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys.modules["backtests.cli_run"], "run", interrupted)
+    assert live_trader.main(["--backtest"]) == 1
+    assert capsys.readouterr().err == "Interrupted.\n"
+
+
+def test_as_a_command_and_without_loading_lumibot():
+    code = (
+        "import sys, live_trader; status = live_trader.main(['--backtest', '--data', 'nowhere']); "
+        "heavy = {'lumibot', 'pandas', 'matplotlib'} & set(sys.modules); "
+        "sys.exit(9 if heavy else status)"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert ran.stderr.startswith("--data nowhere: is no source")
+    ran = subprocess.run(
+        [sys.executable, "live_trader.py", "--strategy", "x"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 2
+    assert ran.stderr == "--strategy: x is not a known strategy; known here: combined\n"
