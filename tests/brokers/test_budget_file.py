@@ -280,9 +280,10 @@ for line in sys.stdin:
             save(path, drill.numbered(n), drill.ACCOUNT)
             os.write(1, f"{n}\\n".encode())
             n += 1
-    print(f"pid {pid}", flush=True)
+    # One write each: what print sends in pieces would mix with the lines of the writer.
+    os.write(1, f"pid {pid}\\n".encode())
     os.waitpid(pid, 0)
-    print("dead", flush=True)
+    os.write(1, b"dead\\n")
 """
 
 
