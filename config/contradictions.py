@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from config.addresses import on_loopback
 from config.markets import NEW_YORK_EQUITY_MARKETS, NEW_YORK_HOURS
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def contradictions(settings: Settings) -> Iterator[ImpossibleCombination]:
     yield from _selection(settings)
     yield from _gate_below_sizing(settings)
     yield from _unreachable_windows(settings)
+    yield from _faster_than_real_time(settings)
 
 
 def _repeated_names(settings: Settings) -> Iterator[ImpossibleCombination]:
@@ -105,3 +107,15 @@ def _unreachable_windows(settings: Settings) -> Iterator[ImpossibleCombination]:
                     "pace.windows",
                     "pace.market",
                 )
+
+
+def _faster_than_real_time(settings: Settings) -> Iterator[ImpossibleCombination]:
+    alpaca = settings.broker.alpaca
+    addresses = (alpaca.trading_url, alpaca.data_url, alpaca.stream_url)
+    if settings.pace.speed != 1 and not all(url is not None and on_loopback(url) for url in addresses):
+        yield ImpossibleCombination(
+            f"pace.speed is {settings.pace.speed:g}, but time passes faster only at a venue on loopback; give its "
+            "address with --alpaca-url, or leave pace.speed at 1",
+            "pace.speed",
+            "broker.alpaca.trading_url",
+        )

@@ -8,14 +8,13 @@ its settings and ``strategies.registry`` validates them.
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import json
 import re
-from typing import Annotated, Any
-from urllib.parse import urlsplit
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, model_validator
 
+from config.addresses import address
 from config.contradictions import contradictions
 from config.markets import MARKETS
 from config.provenance import Provenance
@@ -40,43 +39,27 @@ def _market(value: str) -> str:
     return value
 
 
+def _bar_minutes(value: int) -> int:
+    if value not in BAR_MINUTES:
+        raise ValueError(f"write one of {', '.join(map(str, BAR_MINUTES))} minutes")
+    return value
+
+
 def _clock_time(value: str) -> str:
     if not re.fullmatch(r"([01][0-9]|2[0-3]):[0-5][0-9]", value):
         raise ValueError('write New York time as "HH:MM", e.g. "10:30"')
     return value
 
 
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _address(value: str, encrypted: str, plain: str) -> str:
-    try:
-        parts = urlsplit(value)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        raise ValueError(f"write an address such as {encrypted}://host") from None
-    if parts.username or parts.password:
-        raise ValueError("leave user and password out of the address: secrets come from environment variables")
-    if parts.scheme == encrypted and host:
-        return value.rstrip("/")
-    if parts.scheme == plain and host and _is_loopback(host):
-        return value.rstrip("/")
-    raise ValueError(f"write {encrypted}://…; {plain}:// is accepted for loopback hosts only")
-
-
 def _http_url(value: str) -> str:
-    return _address(value, "https", "http")
+    return address(value, "https", "http")
 
 
 def _stream_url(value: str) -> str:
-    return _address(value, "wss", "ws")
+    return address(value, "wss", "ws")
 
+
+BAR_MINUTES = (1, 5, 15, 30, 60, 1440)
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 PositiveFraction = Annotated[float, Field(gt=0, le=1)]
@@ -113,9 +96,15 @@ class Universe(Section):
 
 
 class Pace(Section):
-    """When iterations happen: ``sleeptime`` and ``market`` in Lumibot's words, ``windows`` in New York time."""
+    """When iterations happen: ``sleeptime`` and ``market`` in Lumibot's words, ``windows`` in New York time.
+
+    ``bars`` is the length of the bars that a live run decides on, in minutes; 1440 is a day. ``speed`` is how many
+    seconds of the venue pass in one of ours: above 1 only for a venue on loopback.
+    """
 
     sleeptime: Annotated[str, BeforeValidator(_sleeptime)]
+    bars: Annotated[int, AfterValidator(_bar_minutes)]
+    speed: Annotated[float, Field(ge=1, le=10_000)]
     market: Annotated[str, AfterValidator(_market)]
     windows: tuple[Annotated[str, AfterValidator(_clock_time)], ...]
 
@@ -179,12 +168,57 @@ class Fills(Section):
     fee_frac: Annotated[float, Field(ge=0, le=0.1)]
 
 
+class Entry(Section):
+    """How an entry meets the market: a limit through the ask, for so long, and then at market."""
+
+    cheap_below_usd: Annotated[float, Field(gt=0)]
+    cheap_offset_usd: Annotated[float, Field(ge=0)]
+    offset_frac: Annotated[float, Field(ge=0, le=0.05)]
+    patience_s: Annotated[float, Field(gt=0, le=3_600)]
+    max_quote_age_s: Annotated[float, Field(gt=0)]
+
+
+class Close(Section):
+    """How a protected position is closed: a limit through the market, chased, and then at market."""
+
+    through_frac: Annotated[float, Field(ge=0, le=0.05)]
+    patience_s: Annotated[float, Field(gt=0, le=600)]
+    chases: Annotated[int, Field(ge=0, le=20)]
+
+
+class ExtendedHours(Section):
+    """Entries from 04:00 to 20:00 New York; what they leave unprotected until the opening is capped."""
+
+    enabled: bool
+    max_unprotected_frac: PositiveFraction
+
+
+class Protection(Section):
+    """Exits for shares that were found without any, and how long before their end resting exits are renewed."""
+
+    stop_frac: Annotated[float, Field(gt=0, lt=1)]
+    target_frac: Annotated[float, Field(gt=0)]
+    renew_days: Annotated[int, Field(ge=1, le=80)]
+
+
+class Live(Section):
+    """What only a run against a venue needs; ``adopt`` names positions made by hand that it may manage."""
+
+    state_dir: Name
+    entry: Entry
+    close: Close
+    protection: Protection
+    extended_hours: ExtendedHours
+    adopt: tuple[Symbol, ...]
+
+
 class Alpaca(Section):
-    """Addresses of the venue; None is Alpaca's own for the mode, paper or live."""
+    """Addresses of the venue; None is Alpaca's own for the mode, paper or live. ``feed`` is its data plan."""
 
     trading_url: HttpUrl | None
     data_url: HttpUrl | None
     stream_url: StreamUrl | None
+    feed: Literal["iex", "sip"]
 
 
 class Kraken(Section):
@@ -210,6 +244,7 @@ class Settings(Section):
     risk: Risk
     gate: Gate
     fills: Fills
+    live: Live
     broker: Broker
 
     _provenance: Provenance = PrivateAttr(default_factory=Provenance)

@@ -134,6 +134,7 @@ def test_alpaca_url_stands_for_all_three(capsys):
         "trading_url": "http://127.0.0.1:8080",
         "data_url": "http://127.0.0.1:8080",
         "stream_url": "ws://127.0.0.1:8080/stream",
+        "feed": "iex",
     }
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from brokers.backtest.fills import Kind
-from brokers.backtest.ledger import Ledger
+from brokers.ledger import Ledger
 from brokers.backtest.source import adjusted
 from brokers.backtest.working import GTC_DAYS, Working
 from brokers.record import RunRecord

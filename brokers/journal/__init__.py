@@ -2,6 +2,7 @@
 
 from brokers.journal.address import journal_address
 from brokers.journal.fills import Cumulative, Execution
+from brokers.journal.history import Figures, FilledOrder
 from brokers.journal.journal import Journal
 from brokers.journal.states import IllegalTransition, State
 from brokers.journal.values import AlreadyPlanned, JournalConflict, JournalOrder, OrderIntent
@@ -10,6 +11,8 @@ __all__ = [
     "AlreadyPlanned",
     "Cumulative",
     "Execution",
+    "Figures",
+    "FilledOrder",
     "IllegalTransition",
     "Journal",
     "JournalConflict",

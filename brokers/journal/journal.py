@@ -16,9 +16,10 @@ from typing import Any
 
 from sqlalchemy import Table, select
 
-from brokers.journal import explain, orders, records
+from brokers.journal import explain, history, orders, records
 from brokers.journal.explain import ExplainRow
 from brokers.journal.fills import FillReport
+from brokers.journal.history import Figures, FilledOrder
 from brokers.journal.order_ids import client_order_id
 from brokers.journal.schema import equity, halts, runs, sessions, trades
 from brokers.journal.schema import orders as orders_table
@@ -198,6 +199,31 @@ class Journal:
         """Orders to ask the venue about: journaled, sent or unknown, or over without the figures of their fills."""
         with self._store.transaction() as connection:
             return orders.unresolved(connection)
+
+    def filled_orders(self) -> list[FilledOrder]:
+        """Every order with fills, by the time of its first fill."""
+        with self._store.transaction() as connection:
+            return history.filled_orders(connection)
+
+    def venue_ids(self) -> dict[str, str]:
+        """Client order id by the venue's id, of every order that has one."""
+        with self._store.transaction() as connection:
+            return history.venue_ids(connection)
+
+    def next_sequence(self, symbol: str, role: str, decision_time: datetime) -> int:
+        """The first sequence number that no order of this symbol, role and decision has."""
+        with self._store.transaction() as connection:
+            return history.next_sequence(connection, symbol, role, decision_time)
+
+    def figures(self, symbol: str, time: datetime) -> Figures | None:
+        """What the decision that entered ``symbol`` at ``time`` was made on; None if there is none."""
+        with self._store.transaction() as connection:
+            return history.figures(connection, symbol, time)
+
+    def last_exit_price(self, symbol: str, role: str, since: datetime) -> Decimal | None:
+        """The price of the newest stop or target of a symbol that the venue took; None if there is none."""
+        with self._store.transaction() as connection:
+            return history.last_exit_price(connection, symbol, role, since)
 
     def positions_by_fills(self) -> dict[str, Decimal]:
         """Quantity held by symbol, by our fills alone; negative for shorts, flat symbols left out."""

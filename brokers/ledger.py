@@ -1,4 +1,4 @@
-"""Cash, positions and closed trades of one backtest account. No Lumibot, no clock."""
+"""Cash, positions and closed trades of one account, from its fills. No Lumibot, no clock."""
 
 from __future__ import annotations
 

@@ -1,0 +1,97 @@
+"""What a desk reads back after a restart: fills in their order, names of orders, the figures of a decision."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from sqlalchemy import Connection, func, select
+
+from brokers.journal.schema import decisions, fills, orders
+from brokers.journal.states import State
+from brokers.journal.values import JournalOrder
+
+
+@dataclass(frozen=True, slots=True)
+class FilledOrder:
+    """An order with fills, and when the first and the last of them happened."""
+
+    order: JournalOrder
+    first_fill: datetime
+    last_fill: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What a decision was made on; None where it had no number."""
+
+    signal: str
+    reason: str
+    score: Decimal | None
+    price: Decimal | None
+    stop: Decimal | None
+    atr: Decimal | None
+
+
+def filled_orders(connection: Connection) -> list[FilledOrder]:
+    """Every order with fills, by the time of its first."""
+    table = orders.c
+    times = (
+        select(
+            fills.c.client_order_id,
+            func.min(fills.c.time, type_=fills.c.time.type).label("first"),
+            func.max(fills.c.time, type_=fills.c.time.type).label("last"),
+        )
+        .group_by(fills.c.client_order_id)
+        .subquery()
+    )
+    query = (
+        select(orders, times.c.first, times.c.last)
+        .join(times, times.c.client_order_id == table.client_order_id)
+        .order_by(times.c.first, table.journaled_at, table.client_order_id)
+    )
+    rows = connection.execute(query).mappings()
+    return [FilledOrder(JournalOrder.of(dict(row)), row["first"], row["last"]) for row in rows]
+
+
+def venue_ids(connection: Connection) -> dict[str, str]:
+    """Client order id by the venue's id, of every order that has one."""
+    query = select(orders.c.venue_id, orders.c.client_order_id).where(orders.c.venue_id.is_not(None))
+    return {str(row.venue_id): str(row.client_order_id) for row in connection.execute(query)}
+
+
+def next_sequence(connection: Connection, symbol: str, role: str, decision_time: datetime) -> int:
+    """The first number that no order of this symbol, role and decision has."""
+    table = orders.c
+    mine = (table.symbol == symbol) & (table.role == role) & (table.decision_time == decision_time)
+    last = connection.scalar(select(func.max(table.sequence)).where(mine))
+    return 0 if last is None else int(last) + 1
+
+
+def figures(connection: Connection, symbol: str, time: datetime) -> Figures | None:
+    """The figures of the decision that entered ``symbol`` at ``time``; None if the journal has none."""
+    table = decisions.c
+    query = (
+        select(table.signal, table.reason, table.score, table.price, table.stop, table.atr)
+        .where((table.symbol == symbol) & (table.time == time) & (table.outcome != "refused"))
+        .order_by(table.id.desc())
+        .limit(1)
+    )
+    row = connection.execute(query).first()
+    return None if row is None else Figures(*row)
+
+
+def last_exit_price(connection: Connection, symbol: str, role: str, since: datetime) -> Decimal | None:
+    """The stop price (limit price of a target) of the newest exit of a symbol that the venue took; None without."""
+    table = orders.c
+    price = table.stop_price if role == "stop" else table.limit_price
+    query = (
+        select(price)
+        .where((table.symbol == symbol) & (table.role == role) & (table.journaled_at >= since))
+        .where((table.state != State.REJECTED) & price.is_not(None))
+        .order_by(table.journaled_at.desc(), table.sequence.desc())
+        .limit(1)
+    )
+    found: Decimal | None = connection.scalar(query)
+    return found

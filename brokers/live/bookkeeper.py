@@ -1,0 +1,189 @@
+"""Takes what the venue shows of orders into the journal, each thing once, and finds out whose an order is."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Literal
+
+from brokers.journal import Cumulative, Execution, Journal, JournalOrder, OrderIntent, State
+from brokers.journal.fills import FillReport
+from brokers.live.orders import VenueOrder, flat, moment
+from brokers.live.payloads import amount
+
+log = logging.getLogger(__name__)
+
+MANUAL = "manual"
+"""Role of what a hand did at the venue."""
+FILLS = ("fill", "partial_fill")
+
+
+class Bookkeeper:
+    """Books the venue's word on our orders, their legs and replacements.
+
+    Parameters
+    ----------
+    journal : Journal
+    strategy : str
+        Name that adopted orders go by.
+    """
+
+    def __init__(self, journal: Journal, strategy: str) -> None:
+        self.journal = journal
+        self.strategy = strategy
+        self._ours = journal.venue_ids()
+        self._told: dict[str, tuple[str, Decimal, Decimal]] = {}
+        self.fills = 0
+        """Counts what was newly filled, so that others notice."""
+
+    def client_id(self, venue_id: str) -> str | None:
+        """Our name of an order of the venue's; None if it is not ours."""
+        return self._ours.get(venue_id)
+
+    def learn(self, venue_id: str, client_order_id: str) -> None:
+        """An order of ours got its id at the venue."""
+        self._ours[venue_id] = client_order_id
+
+    def take(self, orders: Mapping[str, VenueOrder]) -> list[VenueOrder]:
+        """Book everything known or related to what is known; returns the orders that are not ours.
+
+        Raises
+        ------
+        IllegalTransition, JournalConflict
+            The venue contradicts the journal.
+        """
+        strangers: list[VenueOrder] = []
+        # A leg needs its parent in the journal first, a replacement what it replaces.
+        for order in sorted(orders.values(), key=lambda o: (str(o.raw.get("submitted_at")), o.id != o.group)):
+            if order.id not in self._ours and not self._recognise(order, orders):
+                strangers.append(order)
+                continue
+            self._book(order)
+        return strangers
+
+    def take_raw(self, raw: Mapping[str, Any]) -> JournalOrder | None:
+        """Book one answer of the venue, legs included; None if it is not ours."""
+        self.take(flat([raw]))
+        name = self._ours.get(str(raw["id"]))
+        return None if name is None else self.journal.order(name)
+
+    def take_event(self, event: Mapping[str, Any]) -> bool:
+        """Book a trade update; False if the order is not ours."""
+        raw = event.get("order") or {}
+        if not raw.get("id"):
+            return False
+        order = flat([raw])[str(raw["id"])]
+        if order.id not in self._ours and not self._recognise(order, {order.id: order}):
+            return False
+        reports: list[FillReport] = []
+        if event.get("event") in FILLS and amount(event, "qty") > 0 and amount(event, "price") > 0:
+            reports.append(
+                Execution(
+                    quantity=amount(event, "qty"),
+                    price=amount(event, "price"),
+                    time=moment(event.get("timestamp")) or order.time or _never(),
+                    fill_id=str(event.get("execution_id") or ""),
+                    cumulative=order.filled or None,
+                )
+            )
+        self._book(order, reports)
+        return True
+
+    def adopt_manual(self, order: VenueOrder) -> None:
+        """Take in an order that a hand sent, with what was filled of it."""
+        self._adopt(order, MANUAL, "", "found at the venue, sent by hand")
+        self._book(order)
+
+    def note_difference(self, symbol: str, quantity: Decimal, price: Decimal, now: datetime, reason: str) -> None:
+        """Enter shares that came (positive) or went without any order that could be found."""
+        intent = OrderIntent(
+            strategy=self.strategy,
+            symbol=symbol,
+            side="buy" if quantity > 0 else "sell",
+            quantity=abs(quantity),
+            type="market",
+            role=MANUAL,
+            decision_time=now,
+            sequence=self.journal.next_sequence(symbol, MANUAL, now),
+            reason=reason,
+        )
+        name = self.journal.plan_order(intent)
+        self.journal.event(name, State.FILLED, time=now, fills=[Cumulative(abs(quantity), price, now)], reason=reason)
+        self.fills += 1
+
+    def _recognise(self, order: VenueOrder, others: Mapping[str, VenueOrder]) -> bool:
+        """Whether an order whose id is new is ours: by our name for it, or as leg or successor of one of ours."""
+        # Planned by us, and the answer that would have told its id was lost.
+        if self._planned(order):
+            self._ours[order.id] = order.client_order_id
+            return True
+        replaced = self._ours.get(str(order.raw.get("replaces")))
+        if replaced is not None:
+            old = self.journal.order(replaced)
+            self._adopt(order, old.role, old.parent_id, "took the place of an order of ours")
+            return True
+        for other in others.values():
+            parent = self._ours.get(other.id)
+            if other.group == order.group and other.id != order.id and parent is not None:
+                top = self.journal.order(parent)
+                role = "stop" if order.is_stop else "target"
+                self._adopt(order, role, top.parent_id or top.client_order_id, f"leg of {top.client_order_id}")
+                return True
+        return False
+
+    def _planned(self, order: VenueOrder) -> bool:
+        return any(found.client_order_id == order.client_order_id for found in self.journal.unresolved())
+
+    def _adopt(self, order: VenueOrder, role: str, parent: str, reason: str) -> None:
+        side: Literal["buy", "sell"] = "buy" if order.side == "buy" else "sell"
+        intent = OrderIntent(
+            strategy=self.strategy,
+            symbol=order.symbol,
+            side=side,
+            quantity=order.quantity,
+            type=order.type,
+            role=role,
+            decision_time=moment(order.raw.get("submitted_at")) or moment(order.raw.get("created_at")) or _never(),
+            limit_price=order.limit_price or None,
+            stop_price=order.stop_price or None,
+            parent_id=parent,
+            reason=reason,
+        )
+        self.journal.adopt(order.client_order_id, intent, order.id)
+        self._ours[order.id] = order.client_order_id
+
+    def _book(self, order: VenueOrder, reports: Iterable[FillReport] = ()) -> None:
+        name = self._ours[order.id]
+        news = (order.status, order.filled, order.average_price)
+        reports = list(reports)
+        if self._told.get(name) == news and not reports:
+            return
+        before = self.journal.order(name)
+        if order.filled > 0 and order.average_price > 0:
+            reports.append(Cumulative(order.filled, order.average_price, order.time or _never()))
+        state = order.state
+        if state is State.FILLED and not order.filled:
+            # Told of the end before the figures: booked when they come.
+            state = State.WORKING
+        after = self.journal.event(
+            name,
+            state,
+            f"{order.status}:{order.filled}" + "".join(f":{r.key}" for r in reports if isinstance(r, Execution)),
+            time=order.time,
+            venue_id=order.id,
+            fills=reports,
+        )
+        if after.filled_quantity != before.filled_quantity or after.filled_notional != before.filled_notional:
+            self.fills += 1
+            log.info(
+                "%s %s %s %s: %s of %s at %s",
+                after.role, after.side, after.symbol, after.state, after.filled_quantity, after.quantity,
+                after.average_price,
+            )  # fmt: skip
+        self._told[name] = news
+
+
+def _never() -> datetime:
+    raise ValueError("the venue's answer has no time in it")

@@ -1,0 +1,243 @@
+"""The live desk: books by the venue's word, sends plans, and brings every position back behind its stop."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import math
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from brokers.journal import IllegalTransition, JournalConflict
+from brokers.live.booking import BookMaker
+from brokers.live.budget import BudgetKeeper
+from brokers.live.closing import Closing
+from brokers.live.entries import Entries
+from brokers.live.floor import Floor
+from brokers.live.foreign import Foreign
+from brokers.live.protector import Protector
+from brokers.live.switches import Level, Switches
+from brokers.record import RunRecord
+from brokers.venue.errors import VenueError
+from risk.interface import RiskModule
+from risk.model import Adjustment, Book, Plan
+from strategies.bars import BarTable
+
+ITERATION_S = 12.0
+"""Longest time that an iteration may spend asking the venue."""
+STEP_S = 8.0
+_ROLES = {"trim": "trim", "partial": "partial", "exit": "close"}
+
+log = logging.getLogger(__name__)
+
+
+class LiveDesk:
+    """The only place of a live run that sends, changes or cancels orders.
+
+    Parameters
+    ----------
+    floor : Floor
+    switches : Switches
+    budget : BudgetKeeper
+    halters : sequence of RiskModule
+        Modules that may end a session for new positions.
+    bars : callable
+        The complete bars known now, None before the first.
+    open_for_entries : callable
+        Why the venue's hours forbid entries now, empty if they don't.
+    submit : bool
+        False decides and sends nothing (a scan).
+    """
+
+    def __init__(
+        self,
+        floor: Floor,
+        switches: Switches,
+        budget: BudgetKeeper,
+        halters: Sequence[RiskModule],
+        bars: Callable[[], BarTable | None],
+        open_for_entries: Callable[[], str],
+        submit: bool = True,
+    ) -> None:
+        self.floor = floor
+        self.switches = switches
+        self.budget = budget
+        self.halters = halters
+        self.submit = submit
+        self.closed_for_entries = open_for_entries
+        self.entries = Entries(floor)
+        self.closing = Closing(floor)
+        self.protector = Protector(floor, self._leave)
+        self.foreign = Foreign(floor)
+        self.booker = BookMaker(floor, self.protector, bars)
+        self.record = RunRecord()
+        self.lock = threading.RLock()
+        self.iterations = 0
+        self.flattened = False
+
+    @contextlib.contextmanager
+    def iteration(self) -> Iterator[None]:
+        """Around one iteration: whatever goes wrong in it stops entries, never the loop.
+
+        A venue that doesn't answer costs the iteration. Any other error halts the session for entries; the
+        monitor goes on looking after what is held.
+        """
+        try:
+            yield
+            self.iterations += 1
+        except VenueError as error:
+            self.switches.passing["venue"] = str(error)
+            log.warning("iteration skipped, the venue does not answer: %s", error)
+        except Exception as error:
+            self.switches.crashed(error, self.floor.now)
+
+    def reconcile(self) -> Book:
+        """What is held and what protects it, by the venue's word; what is amiss is set right on the way.
+
+        Raises
+        ------
+        VenueError
+            The venue could not be asked, and nothing may be decided.
+        """
+        with self.lock, self.floor.time_budget(ITERATION_S):
+            self.look()
+            self.work()
+            self.switches.passing.pop("venue", None)
+            return self._book()
+
+    def execute(self, plan: Plan) -> None:
+        """Send the plan: what reduces risk first, then entries."""
+        with self.lock, self.floor.time_budget(ITERATION_S):
+            self.record.decisions.extend(plan.decisions)
+            self.floor.journal.decisions(plan)
+            if not self.submit:
+                return
+            for adjustment in plan.adjustments:
+                self._adjust(adjustment, plan)
+            self.work()
+            self._enter(plan)
+
+    def look(self, account: bool = True) -> None:
+        """Ask the venue; contradictions between it and the journal stop entries and are told."""
+        try:
+            self.floor.look(account)
+            self.foreign.look()
+        except (IllegalTransition, JournalConflict) as error:
+            self.switches.halt("journal", self.floor.now, str(error))
+            log.error("the venue contradicts the journal, no entries until this is settled: %s", error)
+        self._keep_books()
+
+    def hear(self, event: Mapping[str, Any]) -> None:
+        """Take in a trade update from the stream and act on it."""
+        with self.lock:
+            try:
+                ours = self.floor.hear(event)
+            except (IllegalTransition, JournalConflict, ValueError) as error:
+                log.warning("a trade update does not fit, the next look will tell: %s", error)
+                return
+            if ours:
+                self._keep_books()
+
+    def work(self) -> None:
+        """One step with everything that is under way; safe to repeat."""
+        if not self.submit:
+            return
+        if self.switches.kill.level is Level.FLATTEN:
+            self._flatten()
+        for symbol in sorted(self._symbols()):
+            try:
+                self._tend(symbol)
+            except VenueError as error:
+                log.warning("%s: the next step has to wait, %s", symbol, error)
+        self._keep_books()
+
+    @property
+    def busy(self) -> bool:
+        """Whether something is under way that should not wait for the next iteration."""
+        return bool(
+            self.entries.tasks
+            or self.closing.tasks
+            or self.protector.naked
+            or any(not order.venue_id for order in self.floor.journal.open_orders())
+        )
+
+    def _tend(self, symbol: str) -> None:
+        self.entries.tend(symbol)
+        self.closing.free(symbol)
+        self.protector.tend(symbol, self.closing.keeps(symbol))
+        self.closing.sell(symbol)
+
+    def _symbols(self) -> set[str]:
+        at_work = {order.symbol for order in self.floor.view.orders.values() if order.open}
+        tasks = self.entries.tasks.keys() | self.closing.tasks.keys() | self.protector.naked.keys()
+        return set(self.floor.own.ledger.positions) | at_work | tasks
+
+    def _adjust(self, adjustment: Adjustment, plan: Plan) -> None:
+        if adjustment.symbol not in self.floor.own.ledger.positions:
+            if adjustment.kind != "tighten":
+                log.warning("%s: %s left to its owner: %s", adjustment.symbol, adjustment.kind, adjustment.code)
+            return
+        if adjustment.kind == "tighten":
+            self.protector.tighten(adjustment, plan.time)
+            return
+        quantity = None if adjustment.kind == "exit" else adjustment.quantity
+        self.closing.begin(adjustment.symbol, quantity, _ROLES[adjustment.kind], adjustment.code, plan.time)
+
+    def _enter(self, plan: Plan) -> None:
+        if not plan.entries:
+            return
+        why = self.switches.reasons(self.floor.now, self._module_names)
+        if closed := self.closed_for_entries():
+            why = [*why, closed]
+        if why:
+            for proposal in plan.entries:
+                self.entries.refuse(proposal, plan.time, f"DESK_STOPPED: {'; '.join(why)}")
+            return
+        quotes = self.floor.quotes([proposal.symbol for proposal in plan.entries])
+        for proposal in plan.entries:
+            self.entries.begin(proposal, plan.time, quotes[proposal.symbol])
+
+    @property
+    def _module_names(self) -> frozenset[str]:
+        return frozenset(module.name for module in self.halters)
+
+    def _leave(self, symbol: str, why: str) -> None:
+        log.warning("%s: leaving at once, %s", symbol, why)
+        self.closing.begin(symbol, None, "close", why, self.floor.now)
+
+    def _flatten(self) -> None:
+        """The kill switch's second level: no entries, and nothing stays."""
+        self.entries.abandon("kill switch")
+        for symbol in list(self.floor.own.ledger.positions):
+            self.closing.begin(symbol, None, "close", "kill switch: flatten", self.floor.now)
+        if not self.floor.own.ledger.positions and not self.closing.tasks and not self.entries.tasks:
+            if not self.flattened:
+                log.warning("kill switch: every position of ours is closed")
+            self.flattened = True
+
+    def _keep_books(self) -> None:
+        """What fills changed goes to the budget and the record; a budget that cannot be kept stops entries."""
+        try:
+            self.budget.keep(self.floor.own.ledger.budget)
+            self.switches.passing.pop("budget", None)
+        except OSError as error:
+            self.switches.passing["budget"] = f"{self.budget.path}: cannot be written ({error.strerror})"
+        self.booker.keep_trades(self.record)
+
+    def _book(self) -> Book:
+        book = self.booker.book(self.entries.pending())
+        for module in self.halters:
+            if module.name not in book.halted and module.halts(book):
+                self.switches.halt(module.name, book.time, f"equity {book.equity:.2f}")
+                self.record.halts.append((book.time, module.name))
+        book.halted = self.switches.halted(book.time)
+        self.switches.reasons(book.time, self._module_names)
+        if math.isnan(self.record.initial_equity):
+            self.record.initial_equity = book.equity
+        row = self.booker.equity_row(book)
+        self.record.equity.append(row)
+        self.record.position_bars += len(self.floor.own.ledger.positions)
+        self.record.protected_bars += row.protected
+        self.floor.journal.equity(row)
+        return book

@@ -1,0 +1,247 @@
+"""Entries: a bracket behind a limit through the ask, for half a minute; what that leaves goes at market."""
+
+from __future__ import annotations
+
+import logging
+import math
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from brokers.journal import AlreadyPlanned, JournalOrder, State
+from brokers.journal.states import FINAL
+from brokers.live.counter import OrderRefused
+from brokers.live.floor import OPENING_ROLES, Floor
+from brokers.live.payloads import bracket, single, tick_down, tick_up
+from brokers.live.quotes import Quote
+from brokers.record import OrderRecord
+from risk.model import BracketTerms, Proposal, floor_lot
+
+ATTEMPTS = 4
+"""The limit and the market orders after it: a venue that fills in crumbs is left alone after so many."""
+TAKES = "AT_MARKET"
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Task:
+    """One accepted proposal on its way into the market; quantities in shares.
+
+    ``ask`` is the quote that slippage is measured against, NaN where there was none.
+    """
+
+    proposal: Proposal
+    time: datetime
+    wanted: float
+    ask: float = math.nan
+    order: str = ""
+    sent: datetime | None = None
+    attempts: int = 0
+    filled: float = 0.0
+    cancelling: bool = False
+
+
+class Entries:
+    """Takes accepted proposals to the market, each at most once.
+
+    Parameters
+    ----------
+    floor : Floor
+    """
+
+    def __init__(self, floor: Floor) -> None:
+        self.floor = floor
+        self.tasks: dict[str, Task] = {}
+        self.skipped: list[OrderRecord] = []
+        self.slippage: list[tuple[str, float, float]] = []
+        """Client order id, quote and average price of what was filled."""
+        self.extended = False
+        """Whether the venue is in its extended hours, where there are no brackets."""
+
+    def begin(self, proposal: Proposal, time: datetime, quote: Quote) -> None:
+        """Send an entry; a proposal that cannot be sent leaves a trace and nothing else."""
+        if self.floor.unresolved(proposal.symbol) or proposal.symbol in self.tasks:
+            self.refuse(proposal, time, "DESK_PENDING: an earlier order of it has no outcome yet")
+            return
+        task = Task(proposal, time, proposal.quantity)
+        if self._attempt(task, quote):
+            self.tasks[proposal.symbol] = task
+
+    def tend(self, symbol: str) -> None:
+        """One step with what is on its way in a symbol."""
+        task = self.tasks.get(symbol)
+        if task is None:
+            self._end_what_nobody_tends(symbol)
+            return
+        order = self.floor.journal.order(task.order)
+        if order.state in FINAL:
+            self._next(task, order)
+        elif order.state in (State.JOURNALED, State.UNKNOWN) or task.cancelling:
+            return
+        elif order.filled_quantity > 0 or self._overdue(task):
+            # The exits of a bracket wait until it has filled completely: what is here already must not wait.
+            why = "partly filled" if order.filled_quantity else f"not filled in {self._patience(task).seconds} s"
+            log.info("%s: ending the entry, %s", symbol, why)
+            task.cancelling = self.floor.counter.cancel(order.venue_id)
+
+    def abandon(self, why: str) -> None:
+        """End every entry, whoever tends it."""
+        for symbol, task in list(self.tasks.items()):
+            log.warning("%s: entry ended, %s", symbol, why)
+            task.wanted = task.filled
+        for order in self.floor.journal.open_orders():
+            if order.role in OPENING_ROLES and order.venue_id:
+                self.floor.counter.cancel(order.venue_id)
+
+    def pending(self) -> dict[str, Proposal]:
+        """What is still to be filled, by symbol."""
+        found: dict[str, Proposal] = {}
+        for order in self.floor.journal.open_orders():
+            if order.role in OPENING_ROLES:
+                task = self.tasks.get(order.symbol)
+                rest = float(order.remaining)
+                found[order.symbol] = task.proposal.resized(rest) if task else _from_journal(order, rest)
+        return found
+
+    def _attempt(self, task: Task, quote: Quote) -> bool:
+        """Send the next order of a task; False if there is none."""
+        proposal, floor = task.proposal, self.floor
+        buys = proposal.side == "buy"
+        price, limit, note = self._price(task, quote)
+        if not math.isfinite(price):
+            self.refuse(proposal, task.time, f"DESK_QUOTE: {proposal.symbol}: {quote.problem}")
+            return False
+        left = min(task.wanted - task.filled, floor_lot(proposal.notional / (limit or price), floor.lot) - task.filled)
+        quantity = floor_lot(left, floor.lot)
+        stop, target = proposal.terms.at(price)
+        if not quantity > 0 or not min(stop, target) > 0:
+            self.refuse(proposal, task.time, f"DESK_SIZE: nothing is left of it at {price:.4f}; {proposal.reason}")
+            return False
+        # The stop never lies farther from the market than what was sized.
+        stop = tick_up(stop) if buys else tick_down(stop)
+        reason = f"{proposal.reason}{note}"
+        if quantity < proposal.quantity:
+            reason = f"{proposal.quantity:g} became {quantity:g} at the quote {price:.4f}; {reason}"
+        side = "buy" if buys else "sell"
+        if self.extended:
+            if limit is None or not self._room_without_stop(quantity * limit):
+                self.refuse(
+                    proposal, task.time, "DESK_EXTENDED: no quote, or too much is without a stop until the open"
+                )
+                return False
+            payload = single(proposal.symbol, side, quantity, limit, extended=True)
+        else:
+            payload = bracket(proposal.symbol, side, quantity, stop, target, limit)
+        try:
+            order = floor.place(
+                payload, proposal.role, task.time, opens=True, quote=price, reference=proposal.price,
+                bracket=(stop, target), reason=reason,
+            )  # fmt: skip
+        except (OrderRefused, AlreadyPlanned) as refusal:
+            self.refuse(proposal, task.time, f"{refusal}; {reason}")
+            return False
+        task.order, task.sent, task.cancelling = order.client_order_id, floor.now, False
+        task.attempts += 1
+        return True
+
+    def _price(self, task: Task, quote: Quote) -> tuple[float, float | None, str]:
+        """Reference price, limit and a note; NaN where no order may be sent."""
+        rule, proposal = self.floor.settings.live.entry, task.proposal
+        if quote.problem and not quote.missing:
+            return math.nan, None, ""
+        if quote.missing:
+            return proposal.price, None, f"; {TAKES}: no quote, the last close is {proposal.price:g}"
+        buys = proposal.side == "buy"
+        price = float(quote.ask if buys else quote.bid)
+        if math.isnan(task.ask):
+            task.ask = price
+        if task.attempts:
+            return price, None, f"; {TAKES}: the limit left {task.wanted - task.filled:g}"
+        offset = rule.cheap_offset_usd if price < rule.cheap_below_usd else price * rule.offset_frac
+        return price, tick_up(price + offset) if buys else tick_down(price - offset), ""
+
+    def _next(self, task: Task, order: JournalOrder) -> None:
+        """An order of a task has ended: the rest goes at market, unless somebody else ended it."""
+        symbol = task.proposal.symbol
+        task.filled += float(order.filled_quantity)
+        if order.average_price is not None and not math.isnan(task.ask):
+            self.slippage.append((order.client_order_id, task.ask, float(order.average_price)))
+        rest = floor_lot(task.wanted - task.filled, self.floor.lot)
+        goes_on = task.cancelling and order.state is State.CANCELLED and task.attempts < ATTEMPTS and not self.extended
+        given_up = task.attempts > 1 and not order.filled_quantity
+        if rest <= 0 or not goes_on or given_up:
+            if rest > 0:
+                log.warning("%s: %g of %g shares not bought, the order is %s", symbol, rest, task.wanted, order.state)
+            del self.tasks[symbol]
+            return
+        if not self._attempt(task, self.floor.quote(symbol)):
+            del self.tasks[symbol]
+
+    def _overdue(self, task: Task) -> bool:
+        return task.sent is not None and self.floor.now - task.sent >= self._patience(task)
+
+    def _patience(self, task: Task) -> timedelta:
+        return timedelta(seconds=self.floor.settings.live.entry.patience_s)
+
+    def _end_what_nobody_tends(self, symbol: str) -> None:
+        """An entry from before a restart: its reasons are gone, what it filled is protected."""
+        for order in self.floor.journal.open_orders():
+            if order.symbol != symbol or order.role not in OPENING_ROLES or not order.venue_id:
+                continue
+            there = self.floor.view.orders.get(order.venue_id)
+            if there is not None and there.open and not there.leaving:
+                log.warning("%s: ending an entry from before the restart", symbol)
+                self.floor.counter.cancel(order.venue_id)
+
+    def _room_without_stop(self, notional: float) -> bool:
+        """Whether what waits for its stop until the opening may grow by so many USD."""
+        floor = self.floor
+        most = floor.settings.live.extended_hours.max_unprotected_frac * floor.equity
+        waiting = sum(
+            abs(p.quantity) * p.entry_price
+            for s, p in floor.own.ledger.positions.items()
+            if floor.cover(s).protected < abs(floor.own.quantity(s))
+        )
+        waiting += sum(float(o.remaining) * float(o.limit_price or 0) for o in floor.journal.open_orders()
+                       if o.role in OPENING_ROLES)  # fmt: skip
+        log.info("without a stop until the opening: %.2f USD and %.2f more, at most %.2f", waiting, notional, most)
+        return waiting + notional <= most
+
+    def refuse(self, proposal: Proposal, time: datetime, why: str) -> None:
+        """Leave a trace of an entry that was approved and could not be sent."""
+        log.warning("%s not entered: %s", proposal.symbol, why)
+        self.skipped.append(
+            OrderRecord(
+                time=time,
+                client_order_id="",
+                parent_id="",
+                symbol=proposal.symbol,
+                side="buy" if proposal.side == "buy" else "sell",
+                quantity=proposal.quantity,
+                type="market",
+                limit_price=None,
+                stop_price=None,
+                role=proposal.role,
+                status="rejected",
+                reason=why,
+            )
+        )
+
+
+def _from_journal(order: JournalOrder, rest: float) -> Proposal:
+    """An entry whose proposal did not survive a restart, as far as rules have to count it."""
+    price = float(order.limit_price or order.bracket_stop or 0)
+    blank = Proposal(
+        symbol=order.symbol,
+        side="buy" if order.side == "buy" else "sell_short",
+        signal="",
+        score=math.nan,
+        price=price,
+        atr=math.nan,
+        stop=float(order.bracket_stop or math.nan),
+        target=float(order.bracket_target or math.nan),
+        terms=BracketTerms("buy"),
+        quantity=rest,
+        reason=order.reason,
+    )
+    return replace(blank, role="hedge") if order.role == "hedge" else blank

@@ -1,0 +1,350 @@
+"""What the parts of the desk share: the venue's present state, our books, and how an order is placed."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, Literal, Protocol
+
+from brokers.journal import Figures, Journal, JournalOrder, OrderIntent, State
+from brokers.live.bookkeeper import MANUAL, Bookkeeper
+from brokers.live.counter import Counter, Limits
+from brokers.live.cover import Cover, cover_of
+from brokers.live.orders import VenueOrder, flat
+from brokers.live.ownbook import NEW_YORK, replay
+from brokers.live.payloads import Json, amount, price_text
+from brokers.live.quotes import Quote
+from brokers.venue.clock import VenueClock
+from brokers.venue.errors import VenueRefusal
+from config import Settings
+from risk.policy_gate import AccountState, OrderRequest
+
+FIRST_LOOK_BACK = timedelta(days=7)
+OVERLAP = timedelta(minutes=2)
+QUIET = timedelta(seconds=10)
+"""How long an order that the venue doesn't know may still be on its way to it."""
+ASK_ONE_BY_ONE = 5
+OPENING_ROLES = ("entry", "hedge")
+
+log = logging.getLogger(__name__)
+
+
+class Venue(Protocol):
+    """What the desk asks of a venue's client."""
+
+    def account(self) -> Json: ...
+    def positions(self) -> list[Json]: ...
+    def open_orders(self) -> list[Json]: ...
+    def orders_since(self, after: datetime, nested: bool = True) -> list[Json]: ...
+    def order(self, venue_id: str, nested: bool = True) -> Json: ...
+    def order_by_client_id(self, client_order_id: str) -> Json | None: ...
+    def submit(self, payload: Mapping[str, Any]) -> Json: ...
+    def replace(self, venue_id: str, patch: Mapping[str, Any]) -> Json: ...
+    def cancel(self, venue_id: str) -> None: ...
+
+
+@dataclass(slots=True)
+class View:
+    """The venue at one moment; ``positions`` by symbol as sent."""
+
+    time: datetime
+    account: Json
+    positions: dict[str, Json]
+    orders: dict[str, VenueOrder]
+    strangers: list[VenueOrder] = field(default_factory=list)
+
+    def held(self, symbol: str) -> Decimal:
+        """Shares of a symbol, signed."""
+        raw = self.positions.get(symbol)
+        if raw is None:
+            return Decimal(0)
+        quantity = amount(raw, "qty")
+        return -abs(quantity) if raw.get("side") == "short" else quantity
+
+    def available(self, symbol: str) -> Decimal:
+        """Shares that no order holds."""
+        raw = self.positions.get(symbol, {})
+        return abs(amount(raw, "qty_available" if raw.get("qty_available") is not None else "qty"))
+
+
+class Floor:
+    """The trading floor.
+
+    Parameters
+    ----------
+    venue : Venue
+    journal : Journal
+    settings : Settings
+    clock : VenueClock
+    quotes : callable
+        Present quotes of some symbols, one request.
+    strategy : str
+    time_budget : callable, optional
+        Bounds the seconds that the venue may take for everything asked inside.
+    """
+
+    def __init__(
+        self,
+        venue: Venue,
+        journal: Journal,
+        settings: Settings,
+        clock: VenueClock,
+        quotes: Callable[[Iterable[str]], Mapping[str, Quote]],
+        strategy: str,
+        time_budget: Callable[[float], AbstractContextManager[None]] = lambda seconds: nullcontext(),
+    ) -> None:
+        self.venue = venue
+        self.journal = journal
+        self.settings = settings
+        self.clock = clock
+        self.quotes = quotes
+        self.strategy = strategy
+        self.time_budget = time_budget
+        self.books = Bookkeeper(journal, strategy)
+        limits = Limits(settings.gate, settings.sizing.lot, settings.sizing.max_notional_frac)
+        self.counter = Counter(venue, journal, self.books, limits, self.standing, self._show)
+        self.view = View(clock.now(), {}, {}, {})
+        self.own = replay((), self._figures_of)
+        self._figures: dict[str, Figures | None] = {}
+        self._booked = -1
+        self._looked: datetime | None = None
+
+    @property
+    def now(self) -> datetime:
+        return self.clock.now()
+
+    @property
+    def lot(self) -> float:
+        return self.settings.sizing.lot
+
+    @property
+    def equity(self) -> float:
+        return float(amount(self.view.account, "equity"))
+
+    # Looking.
+
+    def look(self, account: bool = True) -> None:
+        """Ask the venue how things stand, and book it.
+
+        Raises
+        ------
+        VenueError
+            It could not be asked.
+        IllegalTransition, JournalConflict
+            What it says contradicts the journal.
+        """
+        began = self.now
+        # Orders before positions: a fill in between shows as a position whose order is told a moment later.
+        raws = [*self.venue.orders_since(self._since(began)), *self.venue.open_orders()]
+        positions = {str(raw["symbol"]): raw for raw in self.venue.positions()}
+        state = self.venue.account() if account or not self.view.account else self.view.account
+        orders = flat(raws)
+        strangers = self.books.take(orders)
+        self.view = View(began, state, positions, orders, strangers)
+        self._looked = began
+        self._ask_about_missing()
+        self.add_up()
+
+    def hear(self, event: Mapping[str, Any]) -> bool:
+        """Take in a trade update; False if it is of an order that is not ours."""
+        if not self.books.take_event(event):
+            return False
+        raw = dict(event["order"])
+        there = self.view.orders.get(str(raw["id"]))
+        if there is not None and not raw.get("legs"):
+            # The stream tells of orders without their legs.
+            raw["legs"] = there.raw.get("legs")
+        self._show(raw)
+        self.add_up()
+        return True
+
+    def add_up(self) -> None:
+        """Replay our fills if there are new ones."""
+        if self._booked == self.books.fills:
+            return
+        today = self.now.astimezone(NEW_YORK).date()
+        self.own = replay(self.journal.filled_orders(), self._figures_of, self.settings.live.adopt, today)
+        self._booked = self.books.fills
+
+    def cover(self, symbol: str) -> Cover:
+        """What protects our shares of a symbol."""
+        return cover_of(self.view.orders.values(), symbol, self.own.quantity(symbol))
+
+    def unresolved(self, symbol: str) -> list[JournalOrder]:
+        """Orders of a symbol whose outcome is not known."""
+        return [order for order in self.journal.unresolved() if order.symbol == symbol and not order.venue_id]
+
+    def quote(self, symbol: str) -> Quote:
+        return self.quotes([symbol])[symbol]
+
+    def standing(self, symbol: str) -> AccountState:
+        """What the gate measures an order of ``symbol`` against."""
+        held = set(self.own.symbols) | {s for s, raw in self.view.positions.items() if amount(raw, "qty")}
+        waiting = [o for o in self.journal.open_orders() if o.role in OPENING_ROLES]
+        promised = sum(float(o.remaining) * _worth(o) for o in waiting)
+        return AccountState(
+            equity=self.equity,
+            day_notional=self.opened_today() + promised,
+            open_positions=len(held | {o.symbol for o in waiting}),
+            holds_symbol=symbol in held or any(o.symbol == symbol for o in waiting),
+        )
+
+    def opened_today(self) -> float:
+        """USD that fills of this session opened, hands' included."""
+        today = self.now.astimezone(NEW_YORK).date()
+        return sum(
+            float(f.order.filled_notional)
+            for f in self.journal.filled_orders()
+            if f.first_fill.astimezone(NEW_YORK).date() == today
+            and (f.order.role in OPENING_ROLES or (f.order.role == MANUAL and f.order.side == "buy"))
+        )
+
+    # Placing.
+
+    def place(
+        self,
+        payload: Json,
+        role: str,
+        time: datetime,
+        *,
+        opens: bool = False,
+        quote: float = math.nan,
+        reference: float | None = None,
+        bracket: tuple[float, float] | None = None,
+        parent: str = "",
+        reason: str = "",
+    ) -> JournalOrder:
+        """Send one order through the counter; raises like ``Counter.submit``.
+
+        ``time`` is the decision's, ``bracket`` stop and target where the order has or will have them.
+        """
+        limit, stop = payload.get("limit_price"), payload.get("stop_price")
+        legs = payload.get("take_profit", {}).get("limit_price"), payload.get("stop_loss", {}).get("stop_price")
+        oco = payload.get("order_class") == "oco"
+        stops = (legs[1], legs[0]) if bracket is None else (_grid(bracket[0]), _grid(bracket[1]))
+        intent = self.intent(
+            payload["symbol"], payload["side"], Decimal(payload["qty"]), payload["type"], role, time,
+            limit=legs[0] if oco else limit, stop=stop, bracket=stops, parent=parent, reason=reason,
+        )  # fmt: skip
+        request = OrderRequest(
+            symbol=intent.symbol,
+            opens=opens,
+            quantity=float(intent.quantity),
+            quote=quote,
+            reference=reference,
+            limit_price=None if intent.limit_price is None else float(intent.limit_price),
+            stop_price=None if intent.stop_price is None else float(intent.stop_price),
+            buy=intent.side == "buy",
+        )
+        log.info("%s: %s %s %s %s; %s", role, intent.side, payload["qty"], intent.symbol, _terms(payload), reason)
+        return self.counter.submit(intent, payload, request)
+
+    def intent(
+        self,
+        symbol: str,
+        side: str,
+        quantity: Decimal,
+        kind: str,
+        role: str,
+        time: datetime,
+        *,
+        limit: str | float | None = None,
+        stop: str | float | None = None,
+        bracket: tuple[str | None, str | None] = (None, None),
+        parent: str = "",
+        reason: str = "",
+    ) -> OrderIntent:
+        """What the journal is to know of an order; its number is the next free one of the decision."""
+        direction: Literal["buy", "sell"] = "buy" if side == "buy" else "sell"
+        return OrderIntent(
+            strategy=self.strategy,
+            symbol=symbol,
+            side=direction,
+            quantity=quantity,
+            type=kind,
+            role=role,
+            decision_time=time,
+            sequence=self.journal.next_sequence(symbol, role, time),
+            limit_price=_exact(limit),
+            stop_price=_exact(stop),
+            bracket_stop=_exact(bracket[0]),
+            bracket_target=_exact(bracket[1]),
+            parent_id=parent,
+            reason=reason,
+        )
+
+    def _since(self, now: datetime) -> datetime:
+        marks = [order.decision_time for order in self.journal.open_orders()]
+        marks.append(now - FIRST_LOOK_BACK if self._looked is None else self._looked)
+        return min(marks) - OVERLAP
+
+    def _ask_about_missing(self) -> None:
+        """Orders that should be at the venue and were in no listing are asked for by their names."""
+        asked = 0
+        for order in self.journal.open_orders():
+            if order.venue_id in self.view.orders:
+                continue
+            if asked == ASK_ONE_BY_ONE:
+                return
+            asked += 1
+            if order.venue_id:
+                self._ask_by_venue_id(order)
+            else:
+                self._ask_by_name(order)
+
+    def _ask_by_venue_id(self, order: JournalOrder) -> None:
+        try:
+            raw = self.venue.order(order.venue_id)
+        except VenueRefusal as refusal:
+            log.error("%s: the venue does not know its own order any more (%s)", order.client_order_id, refusal.message)
+            self.journal.event(order.client_order_id, State.CANCELLED, reason=f"gone at the venue: {refusal.message}")
+            return
+        self._add(raw)
+
+    def _ask_by_name(self, order: JournalOrder) -> None:
+        raw = self.venue.order_by_client_id(order.client_order_id)
+        if raw is not None:
+            self.counter.accepted(order.client_order_id, raw)
+            self._add(raw)
+        elif self.now - order.journaled_at > QUIET:
+            log.warning("%s never reached the venue", order.client_order_id)
+            self.journal.event(order.client_order_id, State.REJECTED, reason="never reached the venue")
+
+    def _add(self, raw: Mapping[str, Any]) -> None:
+        self._show(raw)
+        self.books.take(self.view.orders)
+
+    def _show(self, raw: Mapping[str, Any]) -> None:
+        """Bring one order of the view up to date, before the venue's next listing does."""
+        self.view.orders = flat([*(order.raw for order in self.view.orders.values()), raw])
+
+    def _figures_of(self, order: JournalOrder) -> Figures | None:
+        if order.client_order_id not in self._figures:
+            self._figures[order.client_order_id] = self.journal.figures(order.symbol, order.decision_time)
+        return self._figures[order.client_order_id]
+
+
+def _worth(order: JournalOrder) -> float:
+    return float(order.limit_price or order.bracket_stop or 0)
+
+
+def _exact(price: str | float | None) -> Decimal | None:
+    return None if price is None else Decimal(str(price))
+
+
+def _grid(price: float) -> str | None:
+    return None if math.isnan(price) else price_text(price)
+
+
+def _terms(payload: Mapping[str, Any]) -> str:
+    parts = [f"at {payload['limit_price']}" if payload.get("limit_price") else str(payload["type"])]
+    if "take_profit" in payload:
+        parts.append(f"target {payload['take_profit']['limit_price']}")
+    if "stop_loss" in payload:
+        parts.append(f"stop {payload['stop_loss']['stop_price']}")
+    return ", ".join(parts)

@@ -1,0 +1,160 @@
+"""What the venue shows of orders, flat: every leg an order of its own that knows its group."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from brokers.journal import State
+from brokers.live.payloads import Json, amount
+
+STATES: Mapping[str, State] = {
+    "filled": State.FILLED,
+    "canceled": State.CANCELLED,
+    "expired": State.EXPIRED,
+    "rejected": State.REJECTED,
+    "replaced": State.REPLACED,
+    "partially_filled": State.PARTIALLY_FILLED,
+}
+STOPS = ("stop", "stop_limit", "trailing_stop")
+
+
+def state_of(status: str) -> State:
+    """The journal's state for a venue's status; whatever is not an end still works."""
+    return STATES.get(status, State.WORKING)
+
+
+def moment(text: Any) -> datetime | None:
+    """A venue's time, timezone-aware; None for none."""
+    return datetime.fromisoformat(str(text)) if text else None
+
+
+@dataclass(frozen=True, slots=True)
+class VenueOrder:
+    """One order at the venue.
+
+    ``group`` names what fills or ends together, ``armed`` is False for exits that wait for
+    their entry to fill completely.
+
+    Prices in USD, quantities in shares, ``raw`` as it came.
+    """
+
+    id: str
+    client_order_id: str
+    symbol: str
+    side: str
+    type: str
+    status: str
+    quantity: Decimal
+    filled: Decimal
+    average_price: Decimal
+    limit_price: Decimal
+    stop_price: Decimal
+    group: str
+    armed: bool
+    raw: Json
+
+    @property
+    def state(self) -> State:
+        return state_of(self.status)
+
+    @property
+    def open(self) -> bool:
+        return self.state in (State.WORKING, State.PARTIALLY_FILLED)
+
+    @property
+    def remaining(self) -> Decimal:
+        return self.quantity - self.filled if self.open else Decimal(0)
+
+    @property
+    def is_stop(self) -> bool:
+        return self.type in STOPS
+
+    @property
+    def leaving(self) -> bool:
+        """Whether a cancel or replace of it is on its way."""
+        return self.status in ("pending_cancel", "pending_replace")
+
+    @property
+    def time(self) -> datetime | None:
+        """When the venue last changed it."""
+        return moment(self.raw.get("filled_at") or self.raw.get("updated_at") or self.raw.get("submitted_at"))
+
+    @property
+    def ends(self) -> datetime | None:
+        return moment(self.raw.get("expires_at"))
+
+
+def flat(raws: Iterable[Mapping[str, Any]]) -> dict[str, VenueOrder]:
+    """Orders and their legs by the venue's id; of an id that comes twice the newer one, by its last change.
+
+    A venue lists a group in several ways: under its entry, under the exit that works, in rows of their own. Whatever
+    was seen together or replaces one another is one group, and its exits count once its entry, if one is seen, has
+    filled completely. Notional orders have no quantity at the venue: theirs is what was filled.
+    """
+    found: dict[str, VenueOrder] = {}
+    ties: list[tuple[str, str]] = []
+    for raw in raws:
+        rows = [raw, *(raw.get("legs") or ())]
+        for row in rows:
+            order = _order(row)
+            ties.append((str(raw["id"]), order.id))
+            if row.get("replaces"):
+                ties.append((str(row["replaces"]), order.id))
+            there = found.get(order.id)
+            if there is None or _newer(order, there):
+                found[order.id] = order
+    roots = _joined(ties)
+    waiting = {roots[o.id] for o in found.values() if _is_entry(o) and o.state is not State.FILLED}
+    return {
+        name: replace(order, group=roots[name], armed=_is_entry(order) or roots[name] not in waiting)
+        for name, order in found.items()
+    }
+
+
+def _joined(ties: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Which group each name belongs to, from pairs of names that do."""
+    root: dict[str, str] = {}
+
+    def top(name: str) -> str:
+        while (above := root.setdefault(name, name)) != name:
+            name = above
+        return name
+
+    for one, other in ties:
+        first, second = sorted((top(one), top(other)))
+        root[second] = first
+    return {name: top(name) for name in list(root)}
+
+
+def _is_entry(order: VenueOrder) -> bool:
+    """Whether an order has exits that wait for it."""
+    return order.raw.get("order_class") in ("bracket", "oto") and bool(order.raw.get("legs"))
+
+
+def _newer(new: VenueOrder, old: VenueOrder) -> bool:
+    fresh, known = moment(new.raw.get("updated_at")), moment(old.raw.get("updated_at"))
+    return fresh is not None and (known is None or fresh >= known)
+
+
+def _order(raw: Mapping[str, Any]) -> VenueOrder:
+    filled = amount(raw, "filled_qty")
+    return VenueOrder(
+        id=str(raw["id"]),
+        client_order_id=str(raw.get("client_order_id") or raw["id"]),
+        symbol=str(raw["symbol"]),
+        side="buy" if raw.get("side") == "buy" else "sell",
+        type=str(raw.get("type") or raw.get("order_type") or "market"),
+        status=str(raw["status"]),
+        quantity=amount(raw, "qty") or filled,
+        filled=filled,
+        average_price=amount(raw, "filled_avg_price"),
+        limit_price=amount(raw, "limit_price"),
+        stop_price=amount(raw, "stop_price"),
+        group=str(raw["id"]),
+        armed=True,
+        raw=dict(raw),
+    )

@@ -1,0 +1,163 @@
+"""What our fills add up to: positions, closed trades and the exposure budget, replayed from the journal."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from brokers.journal import Figures, FilledOrder, JournalOrder
+from brokers.ledger import Fill, Ledger
+from brokers.live.bookkeeper import MANUAL
+from brokers.record import RunRecord, TradeRecord
+from risk.model import BracketTerms, Proposal, Side
+from risk.weekly_budget import WeeklyBudget
+
+NEW_YORK = ZoneInfo("America/New_York")
+FLAT = Decimal("1e-9")
+
+
+@dataclass(frozen=True, slots=True)
+class Portion:
+    """A closed portion with the orders that opened and closed it."""
+
+    trade: TradeRecord
+    entry_order: str
+    exit_order: str
+
+
+@dataclass(slots=True)
+class OwnBook:
+    """Positions by whom they belong to.
+
+    ``ledger`` holds ours, ``manual`` the shares that hands bought, signed. ``entries`` names the order that
+    opened each position of ours, ``portions`` what was closed.
+    """
+
+    ledger: Ledger
+    manual: dict[str, Decimal] = field(default_factory=dict)
+    entries: dict[str, JournalOrder] = field(default_factory=dict)
+    portions: list[Portion] = field(default_factory=list)
+
+    def quantity(self, symbol: str) -> Decimal:
+        """Our shares of a symbol, signed."""
+        return Decimal(str(self.ledger.quantity(symbol)))
+
+    def total(self, symbol: str) -> Decimal:
+        """All shares of a symbol, signed, hand-made ones included."""
+        return self.quantity(symbol) + self.manual.get(symbol, Decimal(0))
+
+    @property
+    def symbols(self) -> set[str]:
+        return set(self.ledger.positions) | {symbol for symbol, held in self.manual.items() if held}
+
+
+def replay(
+    filled: Collection[FilledOrder],
+    figures: Callable[[JournalOrder], Figures | None],
+    adopted: Collection[str] = (),
+    first_day: date | None = None,
+) -> OwnBook:
+    """Add up fills in their order.
+
+    Parameters
+    ----------
+    filled : collection of FilledOrder
+        By the time of their first fill.
+    figures : callable
+        Of an entry: what it was decided on.
+    adopted : collection of str
+        Symbols whose hand-made positions are managed like our own.
+    first_day : date, optional
+        Where the exposure budget begins when there are no fills.
+    """
+    days = [f.first_fill.astimezone(NEW_YORK).date() for f in filled]
+    first = min([*days, *([first_day] if first_day else [])], default=None)
+    ledger = Ledger(cash=0.0, record=RunRecord(), budget=WeeklyBudget(first) if first else None)
+    book = OwnBook(ledger)
+    for item in filled:
+        quantity = item.order.filled_quantity if item.order.side == "buy" else -item.order.filled_quantity
+        if item.order.role == MANUAL and item.order.symbol not in adopted:
+            quantity = _by_hand(book, item, quantity)
+        if quantity:
+            _apply(book, item, quantity, figures)
+    return book
+
+
+def _by_hand(book: OwnBook, item: FilledOrder, quantity: Decimal) -> Decimal:
+    """Book a hand's fill against hands' shares first; returns what of it took away from ours."""
+    symbol = item.order.symbol
+    ours, theirs = book.quantity(symbol), book.manual.get(symbol, Decimal(0))
+    from_ours = Decimal(0)
+    if ours * quantity < 0:
+        rest = quantity + theirs if theirs * quantity < 0 else quantity
+        if rest * quantity > 0:
+            from_ours = max(rest, -ours) if quantity < 0 else min(rest, -ours)
+    book.manual[symbol] = theirs + quantity - from_ours
+    _charge_by_hand(book, item, book.manual[symbol], theirs)
+    return from_ours
+
+
+def _charge_by_hand(book: OwnBook, item: FilledOrder, after: Decimal, before: Decimal) -> None:
+    """What a hand deploys counts against the budget like our own; the books of a symbol never mix."""
+    budget, price = book.ledger.budget, item.order.average_price
+    if budget is None or price is None or book.quantity(item.order.symbol):
+        return
+    day = item.first_fill.astimezone(NEW_YORK).date()
+    symbol, change = item.order.symbol, abs(after) - abs(before)
+    if after == 0:
+        book.ledger.budget = budget.closed(symbol, day)
+    elif change > 0:
+        book.ledger.budget = budget.opened(symbol, float(change * price), day)
+    elif change < 0:
+        book.ledger.budget = budget.reduced(symbol, float(-change * price), day)
+
+
+def _apply(
+    book: OwnBook, item: FilledOrder, quantity: Decimal, figures: Callable[[JournalOrder], Figures | None]
+) -> None:
+    order, ledger = item.order, book.ledger
+    price = float(order.average_price or 0)
+    opens = order.symbol not in ledger.positions
+    intent = None
+    if opens:
+        book.entries[order.symbol] = order
+        intent = _intent(order, figures(order), price)
+    stop, target = (float(p) if p else math.nan for p in (order.bracket_stop, order.bracket_target))
+    entry, closed = book.entries[order.symbol], len(ledger.record.trades)
+    ledger.apply(
+        Fill(order.symbol, float(quantity), price, 0.0, item.last_fill.astimezone(NEW_YORK), order.role),
+        intent, stop, target,
+    )  # fmt: skip
+    book.portions += [
+        Portion(trade, entry.client_order_id, order.client_order_id) for trade in ledger.record.trades[closed:]
+    ]
+
+
+def _intent(order: JournalOrder, figures: Figures | None, price: float) -> Proposal:
+    """The proposal behind an entry, as far as the journal knows it."""
+    known = {name: _number(getattr(figures, name, None)) for name in ("score", "price", "stop", "atr")}
+    distance = abs(known["price"] - known["stop"])
+    side: Side = "buy" if order.side == "buy" else "sell_short"
+    multiple = round(distance / known["atr"], 6) if known["atr"] > 0 and math.isfinite(distance) else None
+    return Proposal(
+        symbol=order.symbol,
+        side=side,
+        signal=figures.signal if figures else "",
+        score=known["score"],
+        price=price,
+        atr=known["atr"],
+        stop=float(order.bracket_stop or math.nan),
+        target=float(order.bracket_target or math.nan),
+        terms=BracketTerms(side, stop_multiple_atr=multiple),
+        quantity=float(order.quantity),
+        reason=order.reason,
+        role="hedge" if order.role == "hedge" else "entry",
+    )
+
+
+def _number(value: Decimal | None) -> float:
+    return math.nan if value is None else float(value)
