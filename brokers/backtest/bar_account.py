@@ -9,9 +9,9 @@ from typing import Any
 import pandas as pd
 
 from brokers.backtest.fills import Kind
-from brokers.ledger import Ledger
 from brokers.backtest.source import adjusted
 from brokers.backtest.working import GTC_DAYS, Working
+from brokers.ledger import Ledger
 from brokers.record import RunRecord
 from config.schema import Fills, Gate
 from strategies.bars import BarTable

@@ -8,8 +8,8 @@ from typing import Any
 
 from brokers.backtest.bar_account import BarAccount
 from brokers.backtest.fills import Kind, at_open, fee, within
-from brokers.ledger import Fill
 from brokers.backtest.working import GTC_DAYS, Working
+from brokers.ledger import Fill
 from brokers.record import EquityRow
 
 

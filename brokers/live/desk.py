@@ -163,10 +163,10 @@ class LiveDesk:
         )
 
     def _tend(self, symbol: str) -> None:
-        self.entries.tend(symbol)
         self.closing.free(symbol)
         self.protector.tend(symbol, self.closing.keeps(symbol))
         self.closing.sell(symbol)
+        self.entries.tend(symbol)
 
     def _symbols(self) -> set[str]:
         at_work = {order.symbol for order in self.floor.view.orders.values() if order.open}

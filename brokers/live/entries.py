@@ -140,6 +140,8 @@ class Entries:
         except (OrderRefused, AlreadyPlanned) as refusal:
             self.refuse(proposal, task.time, f"{refusal}; {reason}")
             return False
+        if not task.attempts:
+            task.wanted = quantity
         task.order, task.sent, task.cancelling = order.client_order_id, floor.now, False
         task.attempts += 1
         return True

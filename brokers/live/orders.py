@@ -131,8 +131,8 @@ def _joined(ties: Iterable[tuple[str, str]]) -> dict[str, str]:
 
 
 def _is_entry(order: VenueOrder) -> bool:
-    """Whether an order has exits that wait for it."""
-    return order.raw.get("order_class") in ("bracket", "oto") and bool(order.raw.get("legs"))
+    """Whether an order has exits that wait for it: an exit that is listed with its sibling trades on its side."""
+    return any(leg.get("side") != order.raw.get("side") for leg in order.raw.get("legs") or ())
 
 
 def _newer(new: VenueOrder, old: VenueOrder) -> bool:

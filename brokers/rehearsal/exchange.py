@@ -237,13 +237,33 @@ class Exchange:
 
         A bar that would end after the phase of the day it began in ends with it, so that its close still counts.
         """
+        for at, prices in self.open_bar(time, bars, length):
+            self.walk(at, prices)
+
+    def open_bar(
+        self, time: datetime, bars: Mapping[str, Bar], length: timedelta
+    ) -> list[tuple[datetime, dict[str, Decimal]]]:
+        """Let a bar begin.
+
+        Returns
+        -------
+        list of tuple
+            Three times, each with the prices to :meth:`walk` to: both extremes and the close. Which extreme
+            comes first is settled now, by the positions and orders at the open.
+        """
         end = _bar_end(time, length)
         self.on_quote(time, {symbol: bar.open for symbol, bar in bars.items()})
         paths = {symbol: self._matcher.path(symbol, bar) for symbol, bar in bars.items()}
-        for step in range(3):
-            self.advance(time + (end - time) * (step + 1) / 3)
-            for symbol in sorted(bars):
-                self._match(symbol, self._state.ledger.prices[symbol], paths[symbol][step])
+        return [
+            (time + (end - time) * (step + 1) / 3, {symbol: path[step] for symbol, path in paths.items()})
+            for step in range(3)
+        ]
+
+    def walk(self, time: datetime, prices: Mapping[str, Decimal]) -> None:
+        """Let prices go from where they are to ``prices``, USD by symbol, trading all that lies between."""
+        self.advance(time)
+        for symbol, price in sorted(prices.items()):
+            self._match(symbol, self._state.ledger.prices[symbol], price)
 
     def _match(self, symbol: str, start: Decimal, end: Decimal) -> None:
         self._matcher.move(symbol, start, end)
