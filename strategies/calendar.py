@@ -76,3 +76,15 @@ def week_ends(dates: pd.DatetimeIndex) -> pd.DatetimeIndex:
     week = sessions.to_period("W")
     ends = sessions[:-1][week[1:] != week[:-1]]
     return ends[ends.searchsorted(dates)]
+
+
+def sessions_until(day: pd.Timestamp, count: int) -> pd.DatetimeIndex:
+    """The last ``count`` session dates on or before ``day`` (naive dates)."""
+    years = count // 240 + 1
+    dates = pd.DatetimeIndex(_schedule(day.year - years, day.year).index)
+    return dates[: dates.searchsorted(day, side="right")][-count:]
+
+
+def is_session(day: pd.Timestamp) -> bool:
+    """Whether the exchange has a session on a (naive) date."""
+    return day in _schedule(day.year, day.year).index

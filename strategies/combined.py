@@ -57,7 +57,8 @@ class CombinedStrategy(Strategy):
     def initialize(self) -> None:
         """Load the settings and open the account with the broker."""
         self.settings = settings_from(self.parameters)
-        account = open_backtest(self, self.broker, self.settings, submit=self.parameters.get("submit", True))
+        account = self._open_account(submit=self.parameters.get("submit", True))
+        self.account = account
         self.desk, self.feed, self.pipeline = account.desk, account.feed, account.pipeline
         self.record = account.record
         self.sleeptime = account.sleeptime
@@ -67,10 +68,21 @@ class CombinedStrategy(Strategy):
 
     def on_trading_iteration(self) -> None:
         """One decision: what we hold, what we see, what follows, and sending it."""
-        book = self.desk.reconcile()
-        market = self.feed.snapshot()
-        self.plan = self.pipeline.decide(market, book)
-        self.desk.execute(self.plan)
+        with self.desk.iteration():
+            book = self.desk.reconcile()
+            market = self.feed.snapshot()
+            self.plan = self.pipeline.decide(market, book)
+            self.desk.execute(self.plan)
+
+    def _open_account(self, submit: bool) -> Any:
+        if isinstance(self.broker, HonestBroker):
+            return open_backtest(self, self.broker, self.settings, submit)
+        # What trading needs is not loaded for a backtest.
+        from brokers.live.account import open_live
+        from brokers.live.seat import take_seat
+
+        seat = self.parameters.get("seat") or take_seat(self.settings, paper=self.broker.is_paper)
+        return open_live(self, self.broker, self.settings, seat, submit)
 
     def _update_portfolio_value(self) -> Any:
         # Lumibot would look up each position's last price, which on daily frames is a price of the future.

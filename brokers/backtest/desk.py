@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import date, timedelta
 from typing import Any
 
@@ -55,6 +56,10 @@ class BacktestDesk:
         self._opening_equity = math.nan
         self._halted: set[str] = set()
         self._assets: dict[str, Asset] = {}
+
+    def iteration(self) -> AbstractContextManager[None]:
+        """Around one iteration: in a backtest an error ends the run."""
+        return nullcontext()
 
     def reconcile(self) -> Book:
         """What is held and what protects it, now.

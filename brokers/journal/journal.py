@@ -205,6 +205,11 @@ class Journal:
         with self._store.transaction() as connection:
             return history.filled_orders(connection)
 
+    def run_orders(self) -> list[JournalOrder]:
+        """Orders of the present run, oldest first."""
+        with self._store.transaction() as connection:
+            return orders.many(connection, select(orders_table).where(orders_table.c.run_id == self._run_id))
+
     def venue_ids(self) -> dict[str, str]:
         """Client order id by the venue's id, of every order that has one."""
         with self._store.transaction() as connection:

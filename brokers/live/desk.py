@@ -6,6 +6,7 @@ import contextlib
 import logging
 import math
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -14,7 +15,7 @@ from brokers.live.booking import BookMaker
 from brokers.live.budget import BudgetKeeper
 from brokers.live.closing import Closing
 from brokers.live.entries import Entries
-from brokers.live.floor import Floor
+from brokers.live.floor import Floor, View
 from brokers.live.foreign import Foreign
 from brokers.live.protector import Protector
 from brokers.live.switches import Level, Switches
@@ -27,6 +28,7 @@ from strategies.bars import BarTable
 ITERATION_S = 12.0
 """Longest time that an iteration may spend asking the venue."""
 STEP_S = 8.0
+FRESH_S = 1.0
 _ROLES = {"trim": "trim", "partial": "partial", "exit": "close"}
 
 log = logging.getLogger(__name__)
@@ -75,6 +77,7 @@ class LiveDesk:
         self.lock = threading.RLock()
         self.iterations = 0
         self.flattened = False
+        self._looked = -math.inf
 
     @contextlib.contextmanager
     def iteration(self) -> Iterator[None]:
@@ -84,7 +87,8 @@ class LiveDesk:
         monitor goes on looking after what is held.
         """
         try:
-            yield
+            with self.floor.time_budget(ITERATION_S):
+                yield
             self.iterations += 1
         except VenueError as error:
             self.switches.passing["venue"] = str(error)
@@ -100,15 +104,28 @@ class LiveDesk:
         VenueError
             The venue could not be asked, and nothing may be decided.
         """
-        with self.lock, self.floor.time_budget(ITERATION_S):
-            self.look()
+        with self.lock:
+            self.view(FRESH_S)
             self.work()
             self.switches.passing.pop("venue", None)
             return self._book()
 
+    def tick(self) -> None:
+        """Look and work between iterations; raises VenueError like ``reconcile``."""
+        with self.lock, self.floor.time_budget(STEP_S):
+            self.look(account=False)
+            self.work()
+
+    def view(self, max_age_s: float) -> View:
+        """The venue as last seen, looked at again if that is longer ago in local seconds."""
+        with self.lock, self.floor.time_budget(STEP_S):
+            if time.monotonic() - self._looked > max_age_s:
+                self.look()
+            return self.floor.view
+
     def execute(self, plan: Plan) -> None:
         """Send the plan: what reduces risk first, then entries."""
-        with self.lock, self.floor.time_budget(ITERATION_S):
+        with self.lock:
             self.record.decisions.extend(plan.decisions)
             self.floor.journal.decisions(plan)
             if not self.submit:
@@ -122,6 +139,8 @@ class LiveDesk:
         """Ask the venue; contradictions between it and the journal stop entries and are told."""
         try:
             self.floor.look(account)
+            if account:
+                self._looked = time.monotonic()
             self.foreign.look()
         except (IllegalTransition, JournalConflict) as error:
             self.switches.halt("journal", self.floor.now, str(error))

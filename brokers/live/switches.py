@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -53,11 +54,13 @@ class KillSwitch:
 class Switches:
     """Why nothing may be entered now; exits are never held back.
 
-    ``passing`` are reasons that may end by themselves, in words by name. Those of the session are in the journal.
+    ``venue_gone`` says whether the venue counts as gone; ``passing`` are other reasons that may end by themselves,
+    in words by name. Those of the session are in the journal.
     """
 
     journal: Journal
     kill: KillSwitch
+    venue_gone: Callable[[], str] = lambda: ""
     passing: dict[str, str] = field(default_factory=dict)
     _said: frozenset[str] = frozenset()
 
@@ -78,6 +81,8 @@ class Switches:
         """Everything that forbids entries now, apart from ``modules`` of the chain, which speak for themselves."""
         level = self.kill.level
         found = [f"{name}: {why}" for name, why in sorted(self.passing.items())]
+        if gone := self.venue_gone():
+            found.append(gone)
         found += [f"halted for this session by {name}" for name in sorted(self.halted(now) - modules)]
         if level is not Level.OFF:
             found.append(f"kill switch: {level}")

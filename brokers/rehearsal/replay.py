@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -96,7 +97,7 @@ def _read(path: Path) -> pd.DataFrame:
         raise Refusal(f"{path}: cannot be read as {kind[1:]} ({error}); write the file again") from error
 
 
-def _times(values: pd.Series, name: str) -> pd.Series:  # type: ignore[type-arg]  # any kind of column
+def _times(values: pd.Series[Any], name: str) -> pd.Series[Any]:
     """New York times, whatever they were written as."""
     if pd.api.types.is_numeric_dtype(values):
         raise Refusal(f"{name}: column datetime holds numbers; write times as 2023-01-31 or 2023-01-31 09:35")
@@ -133,7 +134,7 @@ def _bar(frame: pd.DataFrame, bad: pd.Series[bool]) -> str:
 
 def _minutes(frame: pd.DataFrame, name: str) -> int:
     """The commonest distance between bars, 1440 for whole days."""
-    gaps = frame.groupby("symbol")["datetime"].diff().dropna() // pd.Timedelta(minutes=1)
+    gaps = frame.groupby("symbol")["datetime"].diff().dropna().dt.total_seconds() // 60
     if gaps.empty:
         raise Refusal(f"{name}: one bar per symbol, so that its length is unknown; give at least two")
     minutes = int(gaps.mode().iloc[0])

@@ -17,7 +17,7 @@ import pandas as pd
 
 from brokers.rehearsal.model import Bar, Json
 from brokers.rehearsal.replay import Bars
-from strategies.calendar import NEW_YORK
+from strategies.calendar import NEW_YORK, nanoseconds
 
 PER_BAR = 4
 MICROSECOND = 1_000
@@ -62,8 +62,11 @@ class Timeframe:
     def buckets(self, stamps: np.ndarray) -> np.ndarray:
         """The start of the bucket of each time, nanoseconds UTC."""
         local = pd.DatetimeIndex(stamps, tz="UTC").tz_convert(NEW_YORK)
-        midnight = local.normalize().as_unit("ns").asi8
-        return midnight if self.daily else midnight + (stamps - midnight) // self.nanoseconds * self.nanoseconds
+        midnight = nanoseconds(local.normalize())
+        if self.daily:
+            return midnight
+        starts: np.ndarray = midnight + (stamps - midnight) // self.nanoseconds * self.nanoseconds
+        return starts
 
 
 @dataclass(slots=True)
@@ -94,7 +97,8 @@ class Tape:
         self._ends: dict[str, np.ndarray] = {}
         for symbol, rows in bars.frame.groupby("symbol").indices.items():
             opens, ends = bars.opens[rows], bars.closes[rows] - MICROSECOND
-            times = np.stack([opens + (ends - opens) * step // 3 for step in range(PER_BAR)], axis=1)
+            thirds = [(ends - opens) * step // 3 // MICROSECOND * MICROSECOND for step in range(PER_BAR)]
+            times = np.stack([opens + third for third in thirds], axis=1)
             part = bars.frame.iloc[rows]
             volume = part["volume"].to_numpy()
             shares = np.repeat((volume // PER_BAR)[:, None], PER_BAR, axis=1)

@@ -58,9 +58,9 @@ class VenueClient:
         self.bucket = TokenBucket(clock=self.clock.seconds, sleep=self.clock.sleep)
         self.breaker = CircuitBreaker()
         self.feed = feed
+        self.trading_url = trading_url or (BaseURL.TRADING_PAPER if paper else BaseURL.TRADING_LIVE).value
         self.unknown_symbols: set[str] = set()
-        own = BaseURL.TRADING_PAPER if paper else BaseURL.TRADING_LIVE
-        self.trading = TradingHttp(key, secret, paper=paper, url_override=trading_url or own.value)
+        self.trading = TradingHttp(key, secret, paper=paper, url_override=self.trading_url)
         self.data = DataHttp(key, secret, url_override=data_url or BaseURL.DATA.value)
         for http in (self.trading, self.data):
             http.harden(self.bucket, self.breaker)

@@ -166,6 +166,7 @@ class Scene:
         """Time passes and the desk looks and works."""
         self.pass_time(seconds, **prices)
         with self.desk.iteration():
+            self.desk.look()
             self.desk.reconcile()
 
     def settle(self, steps: int = 8, seconds: float = 1.0) -> None:

@@ -1,0 +1,120 @@
+"""Opens a live run: seat, feed, pipeline, floor, desk and monitor, wired to Lumibot's broker."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from brokers.live.desk import LiveDesk
+from brokers.live.door import DeskDoor
+from brokers.live.feed import LiveFeed
+from brokers.live.floor import Floor
+from brokers.live.monitor import Monitor
+from brokers.live.records import keep_orders
+from brokers.live.seat import Seat
+from brokers.live.switches import Switches
+from brokers.live.yahoo import YahooFallback
+from brokers.record import RunRecord
+from config import Settings
+from strategies.pipeline import Pipeline
+from strategies.registry import build_pipeline
+
+ALWAYS_OPEN = "24/7"
+UNIT_S = {"S": 1, "M": 60, "H": 3_600, "D": 86_400}
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class LiveAccount:
+    """Everything ``CombinedStrategy`` needs live.
+
+    ``sleeptime`` is in Lumibot's notation and local time; ``close`` ends the watch and the journal.
+    """
+
+    desk: LiveDesk
+    feed: LiveFeed
+    pipeline: Pipeline
+    monitor: Monitor
+    seat: Seat
+    sleeptime: str
+    notes: tuple[str, ...] = ()
+    _closed: list[bool] = field(default_factory=list)
+
+    @property
+    def record(self) -> RunRecord:
+        return self.desk.record
+
+    def spare_lumibot(self, strategy: Any) -> None:
+        """Nothing to spare here; a backtest has work that nobody reads."""
+
+    def close(self) -> None:
+        """Stop watching, complete the record, and let the journal go; orders stay at the venue."""
+        if self._closed:
+            return
+        self._closed.append(True)
+        self.monitor.stop()
+        with self.desk.lock:
+            keep_orders(self.record, self.seat.journal, self.desk.entries)
+            self.seat.close()
+
+
+def open_live(strategy: Any, broker: Any, settings: Settings, seat: Seat, submit: bool = True) -> LiveAccount:
+    """Wire a live run for ``strategy`` on ``broker``, a ``HardenedAlpaca`` on the seat's client.
+
+    Raises
+    ------
+    Refusal
+        If a module is unknown or a setting is wrong.
+    """
+    pipeline = build_pipeline(settings)
+    notes: tuple[str, ...] = ()
+    minutes, pace = settings.pace.bars, settings.pace
+    if minutes == 1440:
+        silent = pipeline.keep_daily_signals()
+        if silent:
+            notes = (f"Signals that need intraday bars were off: {', '.join(silent)}.",)
+    pipeline.window_minutes = max(1, math.ceil(seconds_of(pace.sleeptime) / 60)) if pace.windows else minutes
+    client = seat.client
+    symbols = tuple(dict.fromkeys([*pipeline.symbols(), settings.universe.benchmark]))
+    feed = LiveFeed(
+        client, client.clock, symbols, pipeline.needs(), settings.universe.sectors, bar_minutes=minutes,
+        sessions=pace.market != ALWAYS_OPEN, max_quote_age_s=settings.live.entry.max_quote_age_s,
+        fallback=YahooFallback(),
+    )  # fmt: skip
+    floor = Floor(client, seat.journal, settings, client.clock, feed.quotes, settings.strategy, client.budget)
+    client.trading.admit = floor.counter.admits
+    floor.add_up()
+    switches = Switches(seat.journal, seat.kill, lambda: "circuit breaker open" if client.breaker.open else "")
+    desk = LiveDesk(
+        floor, switches, seat.budget, pipeline.halters, lambda: feed.bars, hours_of(broker, settings), submit
+    )
+    monitor = Monitor(desk, client.clock)
+    broker.door = DeskDoor(desk)
+    broker.trade_listeners.append(monitor.hear)
+    broker.stream_listeners.append(monitor.stream_state)
+    if submit:
+        monitor.start()
+    return LiveAccount(desk, feed, pipeline, monitor, seat, local_pace(pace.sleeptime, pace.speed), notes)
+
+
+def hours_of(broker: Any, settings: Settings) -> Callable[[], str]:
+    """Why the venue's hours forbid an entry now; empty if they don't."""
+
+    def closed() -> str:
+        return "" if broker.is_market_open() else "the market is closed"
+
+    return closed
+
+
+def seconds_of(sleeptime: str) -> int:
+    """Seconds in Lumibot's notation, e.g. ``5M``."""
+    return int(sleeptime[:-1]) * UNIT_S[sleeptime[-1]]
+
+
+def local_pace(sleeptime: str, speed: float) -> str:
+    """The pace in local time: as it is, or in whole seconds where the venue's time runs faster."""
+    return sleeptime if speed == 1 else f"{max(1, round(seconds_of(sleeptime) / speed))}S"

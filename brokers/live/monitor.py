@@ -1,0 +1,72 @@
+"""Keeps watch between iterations: fills, time limits and whatever is without its stop do not wait for the next."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from brokers.live.desk import LiveDesk
+from brokers.venue.clock import VenueClock
+from brokers.venue.errors import VenueError
+
+BUSY_S, IDLE_S, LEAST_S = 2.0, 15.0, 0.25
+"""Seconds of the venue between two looks: while something is under way, at rest, and after news."""
+
+log = logging.getLogger(__name__)
+
+
+class Monitor:
+    """A thread that looks at the venue and lets the desk work.
+
+    Parameters
+    ----------
+    desk : LiveDesk
+    clock : VenueClock
+    """
+
+    def __init__(self, desk: LiveDesk, clock: VenueClock) -> None:
+        self.desk = desk
+        self.clock = clock
+        self._news = threading.Event()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="desk-monitor", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self, wait_s: float = 2.0) -> None:
+        """End the thread; a request under way is waited for no longer than ``wait_s``."""
+        self._stop.set()
+        self._news.set()
+        if self._thread.is_alive():
+            self._thread.join(wait_s)
+
+    def hear(self, event: Mapping[str, Any]) -> None:
+        """A trade update: booked at once, acted on by the thread."""
+        self.desk.hear(event)
+        self._news.set()
+
+    def stream_state(self, listening: bool) -> None:
+        """The stream came or went: what it did not tell is to be seen at the venue."""
+        log.log(
+            logging.INFO if listening else logging.WARNING, "trade updates %s", "arrive" if listening else "stopped"
+        )
+        self._news.set()
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            pause = self.clock.local(BUSY_S if self.desk.busy else IDLE_S)
+            self._news.wait(max(pause, 0.02))
+            if self._stop.wait(min(self.clock.local(LEAST_S), LEAST_S)):
+                return
+            self._news.clear()
+            try:
+                self.desk.tick()
+            except VenueError as error:
+                log.warning("watching: the venue does not answer: %s", error)
+            except Exception as error:
+                # A watch that ends with its first surprise watches nothing.
+                self.desk.switches.crashed(error, self.clock.now())
+                self._stop.wait(1.0)

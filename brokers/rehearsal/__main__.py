@@ -1,0 +1,146 @@
+"""``python -m brokers.rehearsal``: the rehearsal venue alone, for whatever Alpaca client comes."""
+
+from __future__ import annotations
+
+import argparse
+import ipaddress
+import math
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from datetime import date, datetime
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import NoReturn
+
+from brokers.rehearsal.faults import FaultPlan
+from brokers.rehearsal.server import RehearsalServer
+from brokers.rehearsal.settings import VenueSettings
+from config.errors import Refusal, exit_status
+
+# Six stocks, daily, that come with the package; a file, so that no import reaches up to where it lies.
+EMBEDDED = Path(__file__).parents[2] / "backtests" / "embedded" / "stocks_daily.parquet"
+SECRET = "rehearsal-secret"
+
+
+class Parser(argparse.ArgumentParser):
+    """Refuses in one sentence instead of printing the usage."""
+
+    def error(self, message: str) -> NoReturn:
+        raise Refusal(f"{message}; see --help")
+
+
+def _parser() -> Parser:
+    parser = Parser(prog="python -m brokers.rehearsal", description=__doc__, allow_abbrev=False)
+    parser.add_argument(
+        "--data",
+        help="bars to replay: a .parquet or .csv file with symbol, datetime, open, high, low, close, volume "
+        "(default: the package's daily bars of six stocks; a day of them is four prices)",
+    )
+    parser.add_argument("--start", help="first day, 2023-01-31, or moment, 2023-01-31T11:00 New York time")
+    parser.add_argument("--sessions", help="days to play (default: all from --start, else the data's last)")
+    parser.add_argument("--symbols", help="such as AAPL,NVDA (default: all of the data)")
+    parser.add_argument("--speed", default="1", help="venue seconds per second; above 1 nights are skipped")
+    parser.add_argument("--cash", default="100000", help="opening balance, USD")
+    parser.add_argument("--key", default="REHEARSAL-KEY")
+    parser.add_argument("--secret", default=SECRET)
+    parser.add_argument("--seed", default="0", help="of all ids and mishaps")
+    parser.add_argument("--partial-fills", default="0", help="fraction of executions that fill in part")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", default="0", help="0 takes a free one")
+    return parser
+
+
+def _number(text: str, name: str, low: float, high: float = math.inf) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not low <= value <= high or math.isinf(value):
+        bounds = f"from {low:g} to {high:g}" if high < math.inf else f"of at least {low:g}"
+        raise Refusal(f"--{name} {text} is no number {bounds}; give one")
+    return value
+
+
+def _whole(text: str, name: str, low: int, high: float = math.inf) -> int:
+    value = _number(text, name, low, high)
+    if value != int(value):
+        raise Refusal(f"--{name} {text} is no whole number; give one")
+    return int(value)
+
+
+def _start(text: str | None) -> date | None:
+    if text is None:
+        return None
+    for read in (date.fromisoformat, datetime.fromisoformat):
+        try:
+            return read(text)
+        except ValueError:
+            continue
+    raise Refusal(f"--start {text} is neither a date nor a time; write it as 2023-01-31 or 2023-01-31T11:00")
+
+
+def _cash(text: str) -> Decimal:
+    _number(text, "cash", 1)
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        raise Refusal(f"--cash {text} is no amount; give one such as 100000") from None
+
+
+def _host(text: str) -> str:
+    if text != "localhost":
+        try:
+            ipaddress.ip_address(text)
+        except ValueError:
+            raise Refusal(f"--host {text} is no address of this machine; give one such as 127.0.0.1") from None
+    return text
+
+
+def _server(arguments: Sequence[str] | None) -> RehearsalServer:
+    given = _parser().parse_args(arguments)
+    if not given.key or not given.secret:
+        raise Refusal("--key and --secret must not be empty; give both or neither")
+    if given.data is None and not EMBEDDED.is_file():
+        raise Refusal("no --data, and the package's own bars are not installed; give a .parquet or .csv file")
+    seed = _whole(given.seed, "seed", 0)
+    return RehearsalServer(
+        given.data if given.data is not None else EMBEDDED,
+        start=_start(given.start),
+        sessions=_whole(given.sessions, "sessions", 1) if given.sessions is not None else None,
+        symbols=[s for s in given.symbols.split(",") if s] if given.symbols else None,
+        settings=VenueSettings(cash_usd=_cash(given.cash), seed=seed),
+        venue_faults=FaultPlan(seed=seed, partial_fill_frac=_number(given.partial_fills, "partial-fills", 0, 1)),
+        speed=_number(given.speed, "speed", 0.001),
+        key=given.key,
+        secret=given.secret,
+        host=_host(given.host),
+        port=_whole(given.port, "port", 0, 65535),
+    )
+
+
+def _serve(arguments: Sequence[str] | None) -> int:
+    server = _server(arguments)
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    with server:
+        told = server.secret if server.secret == SECRET else "that was given"
+        sys.stdout.write(
+            f"Alpaca rehearsal at {server.url}, stream {server.stream_url}: point a client's url_override there, "
+            f"with the key {server.key} and the secret {told}\n"
+        )
+        sys.stdout.flush()
+        while not stop.wait(1.0) and server.running:
+            pass
+    return 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve until a signal ends it; 2 for refused arguments."""
+    return exit_status(lambda: _serve(arguments))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
