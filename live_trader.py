@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import os
 import sys
 from collections.abc import Sequence
 from datetime import date
@@ -19,7 +20,7 @@ from backtests.request import EMBEDDED_OVERLAY, Mode, RunRequest
 from config import Refusal, Settings, load
 from config.environment import own_the_run
 from config.errors import exit_status
-from config.secrets import ALPACA_VARIABLES
+from config.secrets import ALPACA_VARIABLES, Secrets
 from config.sentences import closest
 from config.universe import read_universe
 from strategies.registry import STRATEGIES, build_pipeline
@@ -82,6 +83,7 @@ def parser() -> Parser:
                    help="check instead that no decision depends on later data, at so many moments")  # fmt: skip
     p.add_argument("--draw-all", action="store_true", help="draw every trade, not only a choice of them")
     p.add_argument("--scoreboard", action="store_true", help="print the daily scoreboard after a backtest")
+    p.add_argument("--speed", type=_number, metavar="N", help="with --rehearse: seconds of the venue in one of ours")
     p.add_argument("--quiet", action="store_true", help="no progress bar")
     p.add_argument("--sleeptime", metavar="TIME", help="time between iterations, e.g. 30S, 5M, 1H")
     p.add_argument("--yes", action="store_true", help="with --live: real money without a typed confirmation")
@@ -108,11 +110,15 @@ def _run(args: argparse.Namespace) -> int:
         print(yaml.safe_dump(settings.as_dict(masked=True), sort_keys=False, allow_unicode=True, width=110), end="")
         return 0
     request = _request(args, mode, settings)
-    _refuse_what_is_missing(request, chosen=args.mode is not None)
+    _refuse_what_is_missing(request, chosen=args.mode is not None, yes=args.yes)
     own_the_run()
     # Lumibot takes seconds to import, so nothing above may reach it.
     from rich.console import Console
 
+    if request.mode != "backtest":
+        from backtests.live_runs import run_live
+
+        return run_live(request, Console())
     from backtests.cli_run import run
 
     return run(request, Console())
@@ -120,11 +126,11 @@ def _run(args: argparse.Namespace) -> int:
 
 def _settings(args: argparse.Namespace) -> tuple[Mode, Settings]:
     """Mode and merged settings; without a mode, keys in the environment mean paper and none a rehearsal."""
-    overlays = [EMBEDDED_OVERLAY] if args.mode == "backtest" and args.data == "embedded" else []
-    settings = load(args.profile, args.config, args.set, overlays, _arguments(args))
-    if args.mode is not None:
-        return args.mode, settings
-    return "rehearse" if settings.secrets.missing(ALPACA_VARIABLES) else "paper", settings
+    mode = args.mode
+    if mode is None:
+        mode = "rehearse" if Secrets.from_environment(os.environ).missing(ALPACA_VARIABLES) else "paper"
+    overlays = [EMBEDDED_OVERLAY] if mode in ("backtest", "rehearse") and args.data == "embedded" else []
+    return mode, load(args.profile, args.config, args.set, overlays, _arguments(args))
 
 
 def _arguments(args: argparse.Namespace) -> list[tuple[str, str, Any]]:
@@ -155,6 +161,8 @@ def _arguments(args: argparse.Namespace) -> list[tuple[str, str, Any]]:
 def _request(args: argparse.Namespace, mode: Mode, settings: Settings) -> RunRequest:
     if args.lookahead and (mode != "backtest" or args.once or args.scan):
         raise Refusal("--lookahead checks a backtest: give it with --backtest and without --once or --scan")
+    if args.speed is not None and (mode != "rehearse" or not 1 <= args.speed <= 10_000):
+        raise Refusal(f"--speed {args.speed:g}: goes with --rehearse only, from 1 to 10000")
     if args.start and args.end and args.end < args.start:
         raise Refusal(f"--end {args.end} is before --start {args.start}; exchange them or choose another window")
     if args.data not in DATA_SOURCES:
@@ -185,11 +193,12 @@ def _request(args: argparse.Namespace, mode: Mode, settings: Settings) -> RunReq
         draw_all=args.draw_all,
         scoreboard=args.scoreboard,
         quiet=args.quiet,
+        speed=args.speed,
         settings=settings,
     )
 
 
-def _refuse_what_is_missing(request: RunRequest, chosen: bool) -> None:
+def _refuse_what_is_missing(request: RunRequest, chosen: bool, yes: bool) -> None:
     """Refuse modes that cannot run here and now; tell the mode where none was chosen."""
     mode, settings = request.mode, request.settings
     missing = settings.secrets.missing(ALPACA_VARIABLES)
@@ -206,7 +215,15 @@ def _refuse_what_is_missing(request: RunRequest, chosen: bool) -> None:
     if not chosen:
         keys = "Alpaca keys are not set" if missing else "Alpaca keys are set"
         print(f"=== No mode was given and {keys}: {mode.upper()} ===")
-    raise Refusal(f"--{mode} is not available: this version trades in the backtester only, so add --backtest instead")
+    if mode == "live" and not yes:
+        _confirm()
+
+
+def _confirm() -> None:
+    """Real money needs a typed word."""
+    print("This trades real money. Type LIVE to go on: ", end="", flush=True)
+    if not sys.stdin.isatty() or sys.stdin.readline().strip() != "LIVE":
+        raise Refusal("--live was not confirmed; type LIVE when asked, or add --yes")
 
 
 def _day(text: str) -> date:

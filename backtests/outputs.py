@@ -166,6 +166,14 @@ def write_all(
     return figures
 
 
+def write_brief(folder: Path, record: RunRecord, info: RunInfo) -> dict[str, Figure]:
+    """The tables and the summary of a run, without pictures and tearsheet: what there is time for on the way out."""
+    figures = metrics(record, info.sessions_per_year)
+    write_records(folder, record)
+    write_text(folder / "summary.json", to_json_indented(summary(record, info, figures, info.seconds)) + "\n")
+    return figures
+
+
 def write_records(folder: Path, record: RunRecord) -> None:
     """Write orders, trades, decisions and equity."""
     write_text(folder / "orders.csv", csv_text(ORDER_COLUMNS, record.orders))

@@ -52,6 +52,8 @@ class RunRequest:
         Print measures beside goals, for the whole run and its last days.
     quiet : bool
         No progress bar.
+    speed : float or None
+        Of a rehearsal: seconds of the venue in one of ours; None is a choice by the data.
     settings : Settings
     """
 
@@ -75,4 +77,5 @@ class RunRequest:
     draw_all: bool
     scoreboard: bool
     quiet: bool
+    speed: float | None
     settings: Settings

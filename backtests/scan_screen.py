@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from typing import Any
+
 import numpy as np
 from rich.console import Console
 from rich.table import Table
 
 from backtests.data_sets import DataSet
 from backtests.engine import RunResult
+from brokers.record import OrderRecord
 from risk.model import Decision, Market
 from strategies.features import FeatureTable
 from strategies.pipeline import ATR, Pipeline
@@ -16,43 +20,71 @@ RSI = "rsi_14"
 
 
 def show_scan(console: Console, result: RunResult, data: DataSet, *, scan: bool) -> None:
-    """Print the only iteration of ``result``.
+    """Print the only iteration of ``result``, a run of one iteration on ``data``; ``scan``: nothing was submitted."""
+    strategy = result.strategy
+    row = strategy.feed.features.bars.opens_at.get_loc(strategy.plan.time) - 1
+    heading = f"{data.source} · equity {result.record.initial_equity:,.2f} USD"
+    show_iteration(console, strategy, row, heading, result.record.orders, data.notes, data.missing, scan=scan)
+
+
+def show_live_scan(console: Console, strategy: Any, *, scan: bool) -> None:
+    """Print the only iteration of a live strategy: what it saw at the venue and what it decided."""
+    features, record = strategy.feed.features, strategy.record
+    row = features.bars.row_closed_at(strategy.plan.time)
+    heading = f"equity {record.initial_equity:,.2f} USD"
+    missing = [symbol for symbol, source in strategy.feed.sources.items() if source == "none"]
+    show_iteration(console, strategy, row, heading, record.orders, strategy.notes, missing, scan=scan)
+
+
+def show_iteration(
+    console: Console,
+    strategy: Any,
+    row: int,
+    heading: str,
+    orders: Sequence[OrderRecord],
+    notes: Iterable[str],
+    missing: Iterable[str],
+    *,
+    scan: bool,
+) -> None:
+    """Print one iteration.
 
     Parameters
     ----------
     console : Console
-    result : RunResult
-        A run of one iteration.
-    data : DataSet
-        Its bars, for what is missing.
+    strategy : CombinedStrategy
+        After its iteration.
+    row : int
+        Of the newest bar that was complete.
+    heading, notes, missing
+        What to say above and below: the data, what must be known of them, symbols without any.
+    orders : sequence of OrderRecord
     scan : bool
         Whether nothing was submitted.
     """
-    strategy = result.strategy
     features, pipeline, plan = strategy.feed.features, strategy.pipeline, strategy.plan
-    row = features.bars.opens_at.get_loc(plan.time) - 1
     market = features.market_at_row(row, plan.time)
     decisions = {decision.proposal.symbol: decision for decision in plan.decisions}
-    console.print(
-        f"[bold]{plan.time:%Y-%m-%d %H:%M %Z}[/] · {data.source} · equity {result.record.initial_equity:,.2f} USD"
-    )
-    for note in data.notes:
+    console.print(f"[bold]{plan.time:%Y-%m-%d %H:%M %Z}[/] · {heading}")
+    for note in notes:
         console.print(f"[yellow]{note}[/]")
     console.print(_seen(features, pipeline, market, row, decisions))
-    if data.missing:
-        console.print(f"not in the data: {', '.join(data.missing)}")
+    if absent := ", ".join(missing):
+        console.print(f"not in the data: {absent}")
     for decision in plan.decisions:
         console.print(_why(decision), highlight=False, soft_wrap=True)
     for adjustment in plan.adjustments:
         console.print(f"{adjustment.kind} {adjustment.symbol}: {adjustment.code}")
-    entries = [order for order in result.record.orders if not order.parent_id]
     if scan:
         console.print(f"[bold]scan:[/] {len(plan.entries)} entries accepted, nothing submitted")
-    for order in entries:
+    for order in orders:
+        if order.parent_id:
+            continue
         price = "" if order.filled_price is None else f" at {order.filled_price:,.4f}"
-        console.print(
-            f"order {order.client_order_id}: {order.side} {order.quantity:g} {order.symbol}, {order.status}{price}"
-        )
+        why = f": {order.reason}" if order.status == "rejected" else ""
+        name = f"order {order.client_order_id}" if order.client_order_id else "no order"
+        told = f"{name}: {order.side} {order.quantity:g} {order.symbol}, {order.status}{price}{why}"
+        console.print(told, soft_wrap=True)
 
 
 def _seen(

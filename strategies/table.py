@@ -109,3 +109,14 @@ def _dates(index: pd.DatetimeIndex) -> pd.DatetimeIndex:
         utc = index.tz_convert("UTC")
         index = (utc if (utc == utc.normalize()).all() else index.tz_convert(NEW_YORK)).tz_localize(None)
     return index.normalize()
+
+
+def to_frame(table: BarTable) -> pd.DataFrame:
+    """The long table of a bar table: symbol, datetime, open, high, low, close, volume; empty bars left out."""
+    times = table.opens_at.tz_localize(None).normalize() if table.daily else table.opens_at
+    parts = []
+    for k, symbol in enumerate(table.symbols):
+        part = pd.DataFrame({name: getattr(table, name)[:, k] for name in FIELDS}).assign(symbol=symbol, datetime=times)
+        parts.append(part[np.isfinite(part["close"])])
+    long: pd.DataFrame = pd.concat(parts, ignore_index=True)
+    return long

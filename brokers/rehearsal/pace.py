@@ -20,8 +20,7 @@ class ByHand:
         self._player = player
 
     def catch_up(self) -> None:
-        """Nothing: no time has passed, though what was promised is due."""
-        self._player.play(self._player.exchange.now)
+        """No time has passed, so what the venue has promised is not due either."""
 
     def move(self, to: datetime) -> None:
         """Let everything up to ``to`` happen."""

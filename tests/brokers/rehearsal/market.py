@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import Any
 
@@ -68,17 +69,21 @@ def listening(server: RehearsalServer, listeners: int = 1) -> Iterator[list[Any]
         heard.append(update)
 
     stream.subscribe_trade_updates(keep)
-    thread = threading.Thread(target=stream.run, daemon=True)
+
+    def run() -> None:
+        with suppress(asyncio.CancelledError):
+            stream.run()
+
+    thread = threading.Thread(target=run, daemon=True)
     thread.start()
     wait_for(lambda: server.listeners >= listeners)
     try:
         yield heard
     finally:
-        # The client looks at its stop flag only when a frame comes or five seconds are over.
-        if stream._loop is not None and stream._loop.is_running():
-            stream._should_run = False
-            stream._loop.call_soon_threadsafe(stream._loop.stop)
-        thread.join(2)
+        # Its own way to stop takes effect only when a frame comes or five seconds are over.
+        loop: Any = stream._loop
+        loop.call_soon_threadsafe(lambda: [task.cancel() for task in asyncio.all_tasks(loop)])
+        thread.join(5)
 
 
 def later(server: RehearsalServer, **step: float) -> datetime:

@@ -101,9 +101,10 @@ def test_observed_refusals_arrive_as_they_were_observed(wire: Wire) -> None:
     known = [line["body"] for line in observed() if line["kind"] == "http_error"]
     wire.order(qty="44", client_order_id="one")
     later(wire.server, seconds=1)
+    upside_down = {"take_profit": {"limit_price": "90"}, "stop_loss": {"stop_price": "110"}}
     found = [
         wire.order(client_order_id="one"),
-        wire.order(side="sell", **BRACKET),
+        wire.order(side="sell", **{**BRACKET, **upside_down}),
         wire.order(type="limit", limit_price="290.123"),
     ]
     for status, body in found:

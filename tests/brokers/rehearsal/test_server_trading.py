@@ -192,7 +192,7 @@ def test_the_stream_tells_every_step_to_all(server: RehearsalServer, client: Tra
         later(server, seconds=1)
         for heard in (one, other):
             wait_for(lambda heard=heard: len(heard) == 3)
-            assert [str(update.event.value) for update in heard] == ["pending_new", "new", "fill"]
+            assert [update.event for update in heard] == ["pending_new", "new", "fill"]
         fill = one[-1]
         assert (fill.order.id, fill.order.status, fill.position_qty) == (order.id, OrderStatus.FILLED, 10.0)
         assert fill.timestamp == START.replace(second=1)

@@ -1,0 +1,274 @@
+"""One live run from the command line, rehearsed or real: seat, Lumibot's loop, the end, files and summary."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import platform
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from datetime import datetime
+from decimal import Decimal
+from importlib.metadata import version
+from typing import Any
+
+import pandas as pd
+from pydantic import SecretStr
+from rich.console import Console
+from rich.logging import RichHandler
+
+from backtests.cli_run import benchmark_closes, data_for
+from backtests.outputs import RunInfo, default_folder, prepare_folder, write_all, write_brief
+from backtests.request import RunRequest
+from backtests.scan_screen import show_live_scan
+from backtests.summary_screen import show_summary
+from brokers.live.account import LiveAccount
+from brokers.live.ownbook import NEW_YORK
+from brokers.live.seat import Seat, take_seat
+from config import Settings
+from config.secrets import Secrets
+from strategies.registry import strategy_class
+from strategies.table import to_frame
+
+EXIT_DONE, EXIT_FAILED, EXIT_STOPPED = 0, 1, 3
+LEAVE_WITHIN_S = 4.5
+POLL_S = 0.2
+SETTLE_S = 45.0
+"""How long a single iteration waits for what it sent, in the venue's time."""
+REHEARSED_SESSIONS = 3
+FAST_DAILY, FAST_INTRADAY = 1_200.0, 120.0
+
+log = logging.getLogger(__name__)
+
+
+def run_live(request: RunRequest, console: Console) -> int:
+    """Carry out a rehearse, paper or live request; returns the exit status.
+
+    Raises
+    ------
+    Refusal
+        Before anything is sent, for whatever is not in order.
+    """
+    _log_to(console)
+    if request.mode != "rehearse":
+        return _run(request, request.settings, console, None)
+    from brokers.rehearsal.server import RehearsalServer
+    from brokers.rehearsal.settings import VenueSettings
+
+    data = data_for(request, request.settings)
+    table = data.table
+    days = pd.DatetimeIndex(table.opens_at.tz_localize(None).normalize().unique())
+    start = pd.Timestamp(request.start) if request.start else days[-REHEARSED_SESSIONS:][0]
+    end = pd.Timestamp(request.end) if request.end else days[-1]
+    speed = request.speed or (FAST_DAILY if table.daily else FAST_INTRADAY)
+    cash = VenueSettings(cash_usd=_cents(request.budget), seed=request.seed)
+    sessions = int(((days >= start) & (days <= end)).sum())
+    with RehearsalServer(
+        to_frame(table), start=start.date(), sessions=sessions or None, settings=cash, speed=speed
+    ) as server:  # fmt: skip
+        console.print(
+            f"[bold]rehearsal:[/] {data.source} from {start.date()}, {sessions} sessions, {speed:g} times as fast, "
+            f"on {server.url}"
+        )
+        settings = rehearsed(request.settings, server, speed, request, table.daily)
+        return _run(request, settings, console, server)
+
+
+def rehearsed(settings: Settings, server: Any, speed: float, request: RunRequest, daily: bool) -> Settings:
+    """The settings of a run against a venue on this machine: its address, its keys, its time, its own state."""
+    folder = request.out or default_folder(request.mode, request.profile, server.now)
+    alpaca = settings.broker.alpaca.model_copy(
+        update={"trading_url": server.url, "data_url": server.url, "stream_url": server.stream_url}
+    )
+    pace = settings.pace.model_copy(update={"speed": speed, **({"bars": 1440} if daily else {})})
+    changed = settings.model_copy(
+        update={
+            "broker": settings.broker.model_copy(update={"alpaca": alpaca}),
+            "pace": pace,
+            "live": settings.live.model_copy(update={"state_dir": str(folder / "state")}),
+        }
+    )
+    changed._secrets = Secrets(ALPACA_API_KEY=SecretStr(server.key), ALPACA_API_SECRET=SecretStr(server.secret))
+    return changed
+
+
+def _run(request: RunRequest, settings: Settings, console: Console, server: Any) -> int:
+    began = time.perf_counter()
+    paper = request.mode != "live"
+    folder = None
+    if not request.once:
+        chosen_folder = request.out or default_folder(request.mode, request.profile, datetime.now(NEW_YORK))
+        if server is not None and request.out is None:
+            chosen_folder = default_folder(request.mode, request.profile, server.now)
+        folder = prepare_folder(chosen_folder, request.overwrite)
+    seat = take_seat(settings, paper)
+    console.print(f"account {seat.account_id}, {request.mode}, journal {seat.journal.name}")
+    strategy = _strategy(request, settings, seat)
+    stopping = threading.Event()
+    with _signals(stopping):
+        try:
+            if request.once:
+                return _once(request, strategy, seat, console)
+            status = _until_the_end(strategy, server, stopping)
+        finally:
+            account: LiveAccount | None = getattr(strategy, "account", None)
+            _leave(strategy, account, seat)
+    if folder is None or account is None or account.feed.bars is None:
+        return EXIT_FAILED
+    info = _describe(request, settings, account, time.perf_counter() - began)
+    if stopping.is_set():
+        # There are seconds left: no tearsheet, no plots.
+        write_brief(folder, account.record, info)
+        return status
+    figures = write_all(folder, account.record, info, account.feed.bars)
+    show_summary(console, account.record, info, figures, folder)
+    return status
+
+
+def _strategy(request: RunRequest, settings: Settings, seat: Seat) -> Any:
+    from brokers.alpaca import HardenedAlpaca
+
+    secrets = settings.secrets
+    assert secrets.ALPACA_API_KEY is not None
+    assert secrets.ALPACA_API_SECRET is not None
+    broker = HardenedAlpaca(
+        seat.client,
+        key=secrets.ALPACA_API_KEY.get_secret_value(),
+        secret=secrets.ALPACA_API_SECRET.get_secret_value(),
+        paper=seat.paper,
+        market=settings.pace.market,
+        stream_url=settings.broker.alpaca.stream_url,
+    )
+    chosen = strategy_class(request.strategy)
+    strategy = chosen(
+        broker,
+        name=chosen.__name__,
+        parameters={"settings": settings, "seat": seat, "submit": not request.scan},
+        benchmark_asset=None,
+        save_logfile=False,
+        force_start_immediately=True,
+    )
+    strategy._executor._trace_stats = lambda *_: {}
+    return strategy
+
+
+def _until_the_end(strategy: Any, server: Any, stopping: threading.Event) -> int:
+    """Run Lumibot's loop until a signal, the kill switch, the rehearsal's last session or a failure ends it."""
+    from lumibot.traders import Trader
+
+    trader = Trader(backtest=False, quiet_logs=True)
+    trader.add_strategy(strategy)
+    handler = signal.getsignal(signal.SIGINT)
+    trader.run_all_async()
+    # Lumibot takes the interrupt for itself.
+    signal.signal(signal.SIGINT, handler)
+    executor = strategy._executor
+    while not stopping.wait(POLL_S):
+        if getattr(executor, "exception", None) is not None:
+            raise executor.exception
+        account: LiveAccount | None = getattr(strategy, "account", None)
+        if account is not None and account.desk.flattened:
+            log.warning("stopped by the kill switch, everything of ours is closed")
+            return EXIT_STOPPED
+        if server is not None and server.finished:
+            return EXIT_DONE
+        if not executor.is_alive():
+            return EXIT_FAILED
+    return EXIT_DONE
+
+
+def _once(request: RunRequest, strategy: Any, seat: Seat, console: Console) -> int:
+    """One iteration, then what it sent is followed to its first outcome."""
+    strategy.initialize()
+    account: LiveAccount = strategy.account
+    strategy.on_trading_iteration()
+    began = seat.client.clock.now()
+    while account.desk.submit and account.desk.busy and (seat.client.clock.now() - began).total_seconds() < SETTLE_S:
+        time.sleep(POLL_S)
+    if getattr(strategy, "plan", None) is None:
+        console.print(f"[red]nothing was decided:[/] {'; '.join(account.desk.switches.reasons(began))}")
+        return EXIT_FAILED
+    account.close()
+    show_live_scan(console, strategy, scan=request.scan)
+    return EXIT_DONE
+
+
+def _leave(strategy: Any, account: LiveAccount | None, seat: Seat) -> None:
+    """End everything within seconds; orders stay at the venue, the journal is closed."""
+    executor, broker = strategy._executor, strategy.broker
+    executor.stop_event.set()
+    broker._stop_event.set()
+    with contextlib.suppress(Exception):
+        if executor.scheduler is not None and executor.scheduler.running:
+            executor.scheduler.remove_all_jobs()
+            executor.scheduler.shutdown(wait=False)
+    executor.check_queue_stop_event.set()
+    if account is not None:
+        account.close()
+    seat.close()
+    broker.shutdown()
+
+
+@contextlib.contextmanager
+def _signals(stopping: threading.Event) -> Iterator[None]:
+    """SIGINT and SIGTERM end the run in order; what hangs is left behind after a few seconds."""
+
+    def stop(number: int, frame: Any) -> None:
+        if not stopping.is_set():
+            log.warning("%s: leaving; orders stay at the venue", signal.Signals(number).name)
+            stopping.set()
+            watchdog = threading.Timer(LEAVE_WITHIN_S, os._exit, (EXIT_DONE,))
+            watchdog.daemon = True
+            watchdog.start()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _describe(request: RunRequest, settings: Settings, account: LiveAccount, seconds: float) -> RunInfo:
+    rows, bars = account.record.equity, account.feed.bars
+    assert bars is not None
+    now = account.seat.client.clock.now().astimezone(NEW_YORK)
+    start, end = (rows[0].time, rows[-1].time) if rows else (now, now)
+    benchmark = settings.universe.benchmark
+    closes = benchmark_closes(bars, benchmark, pd.Timestamp(start), pd.Timestamp(end))
+    return RunInfo(
+        mode=request.mode,
+        strategy=request.strategy,
+        profile=request.profile,
+        data_source="alpaca",
+        data_hash="",
+        config_hash=settings.config_hash,
+        start=start,
+        end=end,
+        symbols=settings.universe.traded,
+        missing_symbols=tuple(s for s in settings.universe.traded if account.feed.sources.get(s) in (None, "none")),
+        fill_assumptions={"fills": "the venue's own"},
+        benchmark=benchmark if closes is not None else "",
+        benchmark_closes=closes,
+        seconds={"engine": seconds},
+        versions={"lumibot": version("lumibot"), "python": platform.python_version()},
+        notes=account.notes,
+        seed=request.seed,
+    )
+
+
+def _log_to(console: Console) -> None:
+    """What happens, as it happens; Lumibot's own talk is left out."""
+    handler = RichHandler(console=console, show_path=False, log_time_format="[%H:%M:%S]", markup=False)
+    for name in ("brokers", "backtests", "strategies"):
+        logger = logging.getLogger(name)
+        logger.handlers[:] = [handler]
+        logger.setLevel(logging.INFO)
+        logger.propagate = False
+
+
+def _cents(usd: float) -> Decimal:
+    return Decimal(str(round(usd, 2)))
