@@ -7,6 +7,7 @@ import logging
 import os
 import platform
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -39,6 +40,8 @@ POLL_S = 0.2
 SETTLE_S = 45.0
 """How long a single iteration waits for what it sent, in the venue's time."""
 REHEARSED_SESSIONS = 3
+PAPER_PARTIAL_FILLS = 0.1
+"""Alpaca's paper venue fills so many orders in parts."""
 FAST_DAILY, FAST_INTRADAY = 1_200.0, 120.0
 
 log = logging.getLogger(__name__)
@@ -55,6 +58,7 @@ def run_live(request: RunRequest, console: Console) -> int:
     _log_to(console)
     if request.mode != "rehearse":
         return _run(request, request.settings, console, None)
+    from brokers.rehearsal.faults import FaultPlan
     from brokers.rehearsal.server import RehearsalServer
     from brokers.rehearsal.settings import VenueSettings
 
@@ -65,9 +69,10 @@ def run_live(request: RunRequest, console: Console) -> int:
     end = pd.Timestamp(request.end) if request.end else days[-1]
     speed = request.speed or (FAST_DAILY if table.daily else FAST_INTRADAY)
     cash = VenueSettings(cash_usd=_cents(request.budget), seed=request.seed)
+    crumbs = FaultPlan(seed=request.seed, partial_fill_frac=PAPER_PARTIAL_FILLS)
     sessions = int(((days >= start) & (days <= end)).sum())
     with RehearsalServer(
-        to_frame(table), start=start.date(), sessions=sessions or None, settings=cash, speed=speed
+        to_frame(table), start=start.date(), sessions=sessions or None, settings=cash, venue_faults=crumbs, speed=speed
     ) as server:  # fmt: skip
         console.print(
             f"[bold]rehearsal:[/] {data.source} from {start.date()}, {sessions} sessions, {speed:g} times as fast, "
@@ -104,7 +109,7 @@ def _run(request: RunRequest, settings: Settings, console: Console, server: Any)
         if server is not None and request.out is None:
             chosen_folder = default_folder(request.mode, request.profile, server.now)
         folder = prepare_folder(chosen_folder, request.overwrite)
-    seat = take_seat(settings, paper)
+    seat = take_seat(settings, paper, request.mode, request.profile)
     console.print(f"account {seat.account_id}, {request.mode}, journal {seat.journal.name}")
     strategy = _strategy(request, settings, seat)
     stopping = threading.Event()
@@ -262,7 +267,12 @@ def _describe(request: RunRequest, settings: Settings, account: LiveAccount, sec
 
 def _log_to(console: Console) -> None:
     """What happens, as it happens; Lumibot's own talk is left out."""
-    handler = RichHandler(console=console, show_path=False, log_time_format="[%H:%M:%S]", markup=False)
+    handler: logging.Handler
+    if console.is_terminal:
+        handler = RichHandler(console=console, show_path=False, log_time_format="[%H:%M:%S]", markup=False)
+    else:
+        handler = logging.StreamHandler(sys.stdout)
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S%z"))
     for name in ("brokers", "backtests", "strategies"):
         logger = logging.getLogger(name)
         logger.handlers[:] = [handler]

@@ -12,7 +12,7 @@ from rich.table import Table
 from backtests.data_sets import DataSet
 from backtests.engine import RunResult
 from brokers.record import OrderRecord
-from risk.model import Decision, Market
+from risk.model import Book, Decision, Market
 from strategies.features import FeatureTable
 from strategies.pipeline import ATR, Pipeline
 
@@ -68,7 +68,7 @@ def show_iteration(
     console.print(f"[bold]{plan.time:%Y-%m-%d %H:%M %Z}[/] · {heading}")
     for note in notes:
         console.print(f"[yellow]{note}[/]")
-    console.print(_seen(features, pipeline, market, row, decisions))
+    console.print(_seen(features, pipeline, market, row, decisions, strategy.book))
     if absent := ", ".join(missing):
         console.print(f"not in the data: {absent}")
     for decision in plan.decisions:
@@ -88,7 +88,7 @@ def show_iteration(
 
 
 def _seen(
-    features: FeatureTable, pipeline: Pipeline, market: Market, row: int, decisions: dict[str, Decision]
+    features: FeatureTable, pipeline: Pipeline, market: Market, row: int, decisions: dict[str, Decision], book: Book
 ) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("symbol", "sector"):
@@ -110,6 +110,8 @@ def _seen(
             verdict = _verdict(decision)
         elif why:
             verdict = f"skipped: {why}"
+        elif book.held(symbol):
+            verdict = "held"
         elif symbol not in pipeline.universe:
             verdict = "watched, not traded"
         else:

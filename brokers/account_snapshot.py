@@ -64,10 +64,7 @@ class SnapshotReader(OrderBook):
         self._tried = time.monotonic()
         try:
             with self.client.budget(SNAPSHOT_BUDGET_S):
-                # In this order what fills in between shows twice, as order and as position, rather than not at all.
-                orders = self.client.open_orders()
-                positions = self.client.positions()
-                account = self.client.account()
+                orders, positions, account = self.ask()
         except VenueError as error:
             self.snapshot.stale = True
             log.warning("the account could not be read (%s); it is as it was %.0f s ago", error, self.snapshot.age)
@@ -75,6 +72,11 @@ class SnapshotReader(OrderBook):
         self.snapshot = Snapshot(account, positions, orders, self._tried, stale=False)
         self._look_up_unanswered()
         return True
+
+    def ask(self) -> tuple[list[Json], list[Json], Json]:
+        """Open orders, positions and account; a desk that has just looked puts its own answer in the place of this."""
+        # In this order what fills in between shows twice, as order and as position, rather than not at all.
+        return self.client.open_orders(), self.client.positions(), self.client.account()
 
     def _get_balances_at_broker(self, quote_asset: Any, strategy: Any) -> tuple[float, float, float] | None:
         # Lumibot's sync begins with this call and repeats it at once where there is no answer.
@@ -106,7 +108,7 @@ class SnapshotReader(OrderBook):
         return self.snapshot.orders
 
     def _pull_all_orders(self, strategy_name: str, strategy_object: Any) -> list[Order]:
-        return self.adopt(self.snapshot.orders, strategy_name)
+        return self.adopt(self.snapshot.orders, strategy_name, self.snapshot.taken)
 
     def _pull_broker_order(self, identifier: str) -> Json | None:
         """An order by the venue's id, or by ours while the venue's is not known; None if there is none."""

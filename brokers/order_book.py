@@ -8,6 +8,7 @@ twice or out of order does nothing and one that was lost is made up for.
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections import deque
@@ -78,6 +79,9 @@ class OrderBook(Alpaca):
                     order.status = status_of(status)
             elif status == "replaced":
                 self._follow(order, str(raw.get("replaced_by") or ""))
+            elif status == "rejected" and self._former.get(old_id := str(raw.get("replaces"))) is order:
+                # Only the replacement was refused; the next look brings the prices that still hold.
+                self._rename(order, old_id)
             elif status == "rejected":
                 self._process_trade_event(order, self.ERROR_ORDER, error=OrderRefused("VENUE_REJECTED"))
             elif status != "filled":
@@ -118,6 +122,7 @@ class OrderBook(Alpaca):
     def _rename(self, order: Order, new_id: str) -> None:
         self._former[str(order.identifier)] = order
         order.set_identifier(new_id)
+        order._known_since = time.monotonic()
         self._invalidate_order_caches()
 
     def _unreplaced(self, order: Order, raw: Mapping[str, Any]) -> None:
@@ -184,6 +189,7 @@ class OrderBook(Alpaca):
         with self._lock:
             self._former[str(order.identifier)] = order
             take_over(order, raw)
+            order._known_since = time.monotonic()
             self._invalidate_order_caches()
             self._catch_up(order, raw)
 
@@ -208,8 +214,10 @@ class OrderBook(Alpaca):
     ) -> list[Order]:
         return [order_of(row, strategy_name, parent) for row, parent in rows_of(broker_orders or ())]
 
-    def adopt(self, raws: Iterable[Any], strategy_name: str) -> list[Order]:
+    def adopt(self, raws: Iterable[Any], strategy_name: str, asked: float = math.inf) -> list[Order]:
         """Bring the trackers to a list of open orders; returns it as Lumibot's sync wants it.
+
+        ``asked`` is when the list was asked for, in local monotonic seconds.
 
         Orders that nobody here knows, from an earlier run or another hand, are tracked from here on; their
         earlier fills are history and told to nobody.
@@ -217,7 +225,7 @@ class OrderBook(Alpaca):
         result = []
         with self._lock:
             for row, parent in rows_of(raws):
-                order = self._known(row)
+                order = self._known(row, asked)
                 if order is None:
                     if str(row["status"]) in ENDED:
                         continue
@@ -233,7 +241,7 @@ class OrderBook(Alpaca):
                     result.append(self._shown(order))
         return result
 
-    def _known(self, row: Json) -> Order | None:
+    def _known(self, row: Json, asked: float) -> Order | None:
         """The tracked order that a listed one is, under its present or its former id."""
         order = self.find(str(row["id"]))
         if order is None:
@@ -242,7 +250,7 @@ class OrderBook(Alpaca):
                 return None
             if not order._closed_event.is_set():
                 self.renewed(order, row)
-        elif str(row["id"]) != str(order.identifier) and str(row["status"]) not in (*ENDED, "pending_replace"):
+        elif str(row["id"]) != str(order.identifier) and order._known_since < asked and _rests(row):
             self._unreplaced(order, row)
         return order
 
@@ -265,6 +273,11 @@ def older(raw: Mapping[str, Any], known: Any) -> bool:
         return True
     one, other = raw.get("updated_at"), known.get("updated_at")
     return bool(one and other) and datetime.fromisoformat(str(one)) < datetime.fromisoformat(str(other))
+
+
+def _rests(row: Mapping[str, Any]) -> bool:
+    """Whether an order is open and not about to be replaced."""
+    return str(row["status"]) not in (*ENDED, "pending_replace")
 
 
 def _same_kind(child: Order, leg: Mapping[str, Any]) -> bool:

@@ -69,9 +69,9 @@ class CombinedStrategy(Strategy):
     def on_trading_iteration(self) -> None:
         """One decision: what we hold, what we see, what follows, and sending it."""
         with self.desk.iteration():
-            book = self.desk.reconcile()
+            self.book = self.desk.reconcile()
             market = self.feed.snapshot()
-            self.plan = self.pipeline.decide(market, book)
+            self.plan = self.pipeline.decide(market, self.book)
             self.desk.execute(self.plan)
 
     def _open_account(self, submit: bool) -> Any:

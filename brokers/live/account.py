@@ -87,6 +87,7 @@ def open_live(strategy: Any, broker: Any, settings: Settings, seat: Seat, submit
     )  # fmt: skip
     floor = Floor(client, seat.journal, settings, client.clock, feed.quotes, settings.strategy, client.budget)
     client.trading.admit = floor.counter.admits
+    seat.journal.begin_run(seat.mode, settings.strategy, seat.profile, settings.config_hash)
     floor.add_up()
     switches = Switches(seat.journal, seat.kill, lambda: "circuit breaker open" if client.breaker.open else "")
     desk = LiveDesk(
@@ -94,6 +95,7 @@ def open_live(strategy: Any, broker: Any, settings: Settings, seat: Seat, submit
     )
     monitor = Monitor(desk, client.clock)
     broker.door = DeskDoor(desk)
+    broker.ask = desk.snapshot
     broker.trade_listeners.append(monitor.hear)
     broker.stream_listeners.append(monitor.stream_state)
     if submit:

@@ -17,6 +17,7 @@ from brokers.live.closing import Closing
 from brokers.live.entries import Entries
 from brokers.live.floor import Floor, View
 from brokers.live.foreign import Foreign
+from brokers.live.payloads import Json
 from brokers.live.protector import Protector
 from brokers.live.switches import Level, Switches
 from brokers.record import RunRecord
@@ -122,6 +123,16 @@ class LiveDesk:
             if time.monotonic() - self._looked > max_age_s:
                 self.look()
             return self.floor.view
+
+    def snapshot(self) -> tuple[list[Json], list[Json], Json]:
+        """Open orders, positions and account for Lumibot's sync, which comes before each iteration: one look for both.
+
+        Raises
+        ------
+        VenueError
+        """
+        view = self.view(FRESH_S / 2)
+        return view.opened, list(view.positions.values()), view.account
 
     def execute(self, plan: Plan) -> None:
         """Send the plan: what reduces risk first, then entries."""

@@ -172,8 +172,7 @@ class LiveFeed:
             else:
                 continue
             wanted[symbol] = reason
-            if mine is None and symbol not in self.sources:
-                self._tell({symbol: NONE})
+        self._tell({s: NONE for s in self.symbols if s not in newest and s not in self.sources})
         deadline = time.monotonic() + YAHOO_S
         for symbol, reason in wanted.items():
             if self.fallback is None or now - self._asked_yahoo.get(symbol, now - RETRY) < RETRY:

@@ -19,7 +19,7 @@ from brokers.live.orders import VenueOrder, flat
 from brokers.live.ownbook import NEW_YORK, replay
 from brokers.live.payloads import Json, amount, price_text
 from brokers.live.quotes import Quote
-from brokers.venue.clock import VenueClock
+from brokers.venue.clock import VenueClock, VenueTime
 from brokers.venue.errors import VenueRefusal
 from config import Settings
 from risk.policy_gate import AccountState, OrderRequest
@@ -37,6 +37,7 @@ log = logging.getLogger(__name__)
 class Venue(Protocol):
     """What the desk asks of a venue's client."""
 
+    def venue_clock(self) -> VenueTime: ...
     def account(self) -> Json: ...
     def positions(self) -> list[Json]: ...
     def open_orders(self) -> list[Json]: ...
@@ -50,13 +51,18 @@ class Venue(Protocol):
 
 @dataclass(slots=True)
 class View:
-    """The venue at one moment; ``positions`` by symbol as sent."""
+    """The venue at one moment.
+
+    ``positions`` by symbol and ``opened``, the listing of open orders, are as sent; ``strangers`` are orders that
+    are not ours.
+    """
 
     time: datetime
     account: Json
     positions: dict[str, Json]
     orders: dict[str, VenueOrder]
     strangers: list[VenueOrder] = field(default_factory=list)
+    opened: list[Json] = field(default_factory=list)
 
     def held(self, symbol: str) -> Decimal:
         """Shares of a symbol, signed."""
@@ -138,14 +144,16 @@ class Floor:
         IllegalTransition, JournalConflict
             What it says contradicts the journal.
         """
+        if account:
+            self.venue.venue_clock()
         began = self.now
         # Orders before positions: a fill in between shows as a position whose order is told a moment later.
-        raws = [*self.venue.orders_since(self._since(began)), *self.venue.open_orders()]
+        raws, opened = self.venue.orders_since(self._since(began)), self.venue.open_orders()
         positions = {str(raw["symbol"]): raw for raw in self.venue.positions()}
         state = self.venue.account() if account or not self.view.account else self.view.account
-        orders = flat(raws)
+        orders = flat([*raws, *opened])
         strangers = self.books.take(orders)
-        self.view = View(began, state, positions, orders, strangers)
+        self.view = View(began, state, positions, orders, strangers, opened)
         self._looked = began
         self._ask_about_missing()
         self.add_up()

@@ -24,7 +24,7 @@ START_S = 15.0
 class Seat:
     """An account that is ready to be traded.
 
-    ``clock_skew`` is how far this machine's clock is off the venue's.
+    ``clock_skew`` is how far this machine's clock is off the venue's; ``mode`` and ``profile`` are for the journal.
     """
 
     client: VenueClient
@@ -34,6 +34,8 @@ class Seat:
     account_id: str
     paper: bool
     clock_skew: timedelta
+    mode: str
+    profile: str
 
     def close(self) -> None:
         self.journal.close()
@@ -55,7 +57,7 @@ def client_for(settings: Settings, paper: bool) -> VenueClient:
     )
 
 
-def take_seat(settings: Settings, paper: bool, client: VenueClient | None = None) -> Seat:
+def take_seat(settings: Settings, paper: bool, mode: str = "paper", profile: str = "") -> Seat:
     """Open everything that trading needs.
 
     Raises
@@ -63,7 +65,7 @@ def take_seat(settings: Settings, paper: bool, client: VenueClient | None = None
     Refusal
         In one sentence what is not in order; nothing was sent.
     """
-    client = client or client_for(settings, paper)
+    client = client_for(settings, paper)
     account_id, skew = _account(client, paper)
     folder = Path(settings.live.state_dir)
     kill = KillSwitch(folder)
@@ -84,7 +86,7 @@ def take_seat(settings: Settings, paper: bool, client: VenueClient | None = None
     except BaseException:
         journal.close()
         raise
-    return Seat(client, journal, budget, kill, account_id, paper, skew)
+    return Seat(client, journal, budget, kill, account_id, paper, skew, mode, profile)
 
 
 def _account(client: VenueClient, paper: bool) -> tuple[str, timedelta]:

@@ -13,11 +13,13 @@ TIMEOUT_S = 4
 LONGEST_INTRADAY_DAYS = 59
 INTERVALS = {1: "1m", 5: "5m", DAY_MINUTES: "1d"}
 
-log = logging.getLogger(__name__)
-
 
 class YahooFallback:
     """Asks Yahoo for one ticker at a time, with a time limit."""
+
+    def __init__(self) -> None:
+        # It reports the same failure in several lines of its own.
+        logging.getLogger("yfinance").setLevel(logging.CRITICAL)
 
     def bars(self, symbol: str, minutes: int, start: datetime) -> pd.DataFrame:
         """Bars since ``start`` as a long table (symbol, datetime, open … volume); empty if there are none.

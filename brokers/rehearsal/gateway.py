@@ -102,17 +102,17 @@ class Gateway:
         limit = self._data if path.startswith("/v2/stocks") else self._trading
         within, fault = limit.take(), self._faults.take(method, path)
         mishap = fault.mishap if fault is not None else None
-        if mishap is Mishap.HANG_BEFORE and fault is not None:
+        endless = fault is not None and fault.seconds is None
+        unseen = mishap is Mishap.DROP_BEFORE or (mishap is Mishap.HANG_BEFORE and endless)
+        if fault is not None and mishap is Mishap.HANG_BEFORE and not endless:
             await self._hang(fault)
         refused = self._refused(request, within) or (UNPROCESSED.get(mishap) if mishap is not None else None)
-        lost = mishap is Mishap.DROP_BEFORE or (mishap is Mishap.HANG_BEFORE and self._unanswered(fault))
-        payload = _read(raw)
-        answer = refused
-        if refused is None and not lost:
+        payload, answer = _read(raw), refused
+        if refused is None and not unseen:
             self._catch_up()
             answer = self._routes.answer(method, path, request.query, payload)
         said = TIMED_OUT if mishap is Mishap.TIMEOUT_AFTER and refused is None else answer
-        lost = lost or mishap is Mishap.DROP_AFTER or (mishap is Mishap.HANG_AFTER and self._unanswered(fault))
+        lost = unseen or mishap is Mishap.DROP_AFTER or (mishap is Mishap.HANG_AFTER and endless)
         about_orders = path.startswith(("/v2/orders", "/v2/positions"))
         self.log.append(
             LoggedRequest(
@@ -121,9 +121,9 @@ class Gateway:
                 answer.body if about_orders and answer is not None else None, mishap,
             )
         )  # fmt: skip
-        if refused is None and answer is not None:
+        if refused is None and not unseen:
             self._tell(number, method, path, "after")
-        if mishap is Mishap.HANG_AFTER and fault is not None:
+        if fault is not None and (mishap is Mishap.HANG_AFTER or (mishap is Mishap.HANG_BEFORE and endless)):
             await self._hang(fault)
         if lost or said is None:
             return _break(request)
@@ -145,10 +145,6 @@ class Gateway:
     def _tell(self, number: int, method: str, path: str, phase: Literal["before", "after"]) -> None:
         for hook in self.hooks:
             hook(number, method, path, phase)
-
-    def _unanswered(self, fault: Fault | None) -> bool:
-        """Whether a hang has no end but that of the server."""
-        return fault is None or fault.seconds is None
 
     async def _hang(self, fault: Fault) -> None:
         try:

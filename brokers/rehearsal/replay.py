@@ -17,6 +17,7 @@ from strategies.calendar import NEW_YORK, nanoseconds, session_times
 COLUMNS = ("symbol", "datetime", *FIELDS)
 PRICES = FIELDS[:4]
 MINUTE_NS = 60_000_000_000
+OFFSET = r"\d:\d\d.*(?:Z|[+-]\d\d:?\d\d)$"
 # Daily prices carry a date only; anything closer together than this is intraday.
 DAILY_FROM_MINUTES = 20 * 60
 
@@ -101,15 +102,18 @@ def _times(values: pd.Series[Any], name: str) -> pd.Series[Any]:
     """New York times, whatever they were written as."""
     if pd.api.types.is_numeric_dtype(values):
         raise Refusal(f"{name}: column datetime holds numbers; write times as 2023-01-31 or 2023-01-31 09:35")
-    try:
-        times = pd.to_datetime(values)
-        if times.isna().any():
-            raise ValueError("an empty one")
-        # Hours that daylight saving repeats or skips lie at night, where no bar of the New York exchanges is.
-        return times.dt.tz_localize(NEW_YORK) if times.dt.tz is None else times.dt.tz_convert(NEW_YORK)
-    except (ValueError, TypeError, AttributeError) as error:
-        reason = " ".join(str(error).split())[:120]
-        raise Refusal(f"{name}: column datetime holds what is no time ({reason}); correct it") from error
+    times = values
+    if not pd.api.types.is_datetime64_any_dtype(values):
+        texts = values.astype(str)
+        # Offsets differ between summer and winter, so that only UTC holds them all.
+        times = pd.to_datetime(texts, format="ISO8601", errors="coerce", utc=bool(texts.str.contains(OFFSET).all()))
+    if pd.api.types.is_datetime64_any_dtype(times):
+        if times.dt.tz is None:
+            times = times.dt.tz_localize(NEW_YORK, ambiguous="NaT", nonexistent="NaT")
+        if not times.isna().any():
+            local: pd.Series[Any] = times.dt.tz_convert(NEW_YORK)
+            return local
+    raise Refusal(f"{name}: column datetime holds what is no time in New York; write 2023-01-31 or 2023-01-31 09:35")
 
 
 def _check(frame: pd.DataFrame, name: str) -> None:

@@ -169,5 +169,3 @@ class Scene:
         order = self.order(order_class="bracket", **(exits | more))
         self.broker.submit_order(order)
         return order
-
-

@@ -18,6 +18,7 @@ from brokers.rehearsal.errors import ApiError
 from brokers.rehearsal.exchange import Exchange
 from brokers.rehearsal.faults import FaultPlan
 from brokers.rehearsal.settings import VenueSettings
+from brokers.venue.clock import VenueTime
 from brokers.venue.errors import OutcomeUnknown, VenueError, VenueRefusal
 from config import load
 from risk.model import Adjustment, BracketTerms, Plan, Proposal
@@ -46,6 +47,12 @@ class Wire:
         self.exchange = exchange
         self.calls: list[tuple[str, Any]] = []
         self.mishap: Callable[[str, str], None] = lambda method, phase: None
+
+    def venue_clock(self) -> VenueTime:
+        raw = self._call("venue_clock", self.exchange.clock)
+        times = (datetime.fromisoformat(raw[key]) for key in ("timestamp", "next_open", "next_close"))
+        now, opens, closes = times
+        return VenueTime(now, raw["is_open"], opens, closes)
 
     def account(self) -> Json:
         return self._call("account", self.exchange.account)

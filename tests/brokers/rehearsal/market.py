@@ -29,7 +29,14 @@ def bars(symbols: tuple[str, ...] = ("AAPL", "MSFT"), days: tuple[str, ...] = DA
     ).tz_localize("America/New_York")
     return pd.concat(
         pd.DataFrame(
-            {"symbol": symbol, "datetime": times, "open": base, "high": base + 0.3, "low": base - 0.2, "close": base + 0.1}
+            {
+                "symbol": symbol,
+                "datetime": times,
+                "open": base,
+                "high": base + 0.3,
+                "low": base - 0.2,
+                "close": base + 0.1,
+            }
         ).assign(volume=4_001)
         for symbol, first in zip(symbols, (100.0, 200.0, 300.0), strict=False)
         for base in [first + 0.01 * pd.Series(range(len(times)))]

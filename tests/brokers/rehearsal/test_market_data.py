@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import threading
 from collections.abc import Iterator
-from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -17,7 +14,6 @@ import requests
 from alpaca.common.exceptions import APIError
 from alpaca.data.enums import Adjustment, DataFeed
 from alpaca.data.historical import StockHistoricalDataClient
-from alpaca.data.live import StockDataStream
 from alpaca.data.requests import (
     StockBarsRequest,
     StockLatestBarRequest,
@@ -30,7 +26,7 @@ from alpaca.data.timeframe import TimeFrame, TimeFrameUnit
 from brokers.rehearsal.replay import load_bars
 from brokers.rehearsal.server import RehearsalServer
 from brokers.rehearsal.tape import Tape, Timeframe, to_ns
-from tests.brokers.rehearsal.market import START, bars, later, market_data, served, wait_for
+from tests.brokers.rehearsal.market import START, bars, later, market_data, served
 from tests.brokers.rehearsal.venue import at
 
 FIVE = TimeFrame(5, TimeFrameUnit.Minute)
@@ -255,57 +251,3 @@ def test_bars_of_any_length_are_prefix_invariant() -> None:
         assert seen[:-1] == all_bars[: len(seen) - 1]
         assert to_ns(datetime.fromisoformat(str(seen[-1]["t"]))) <= to_ns(now)
         assert sum(int(str(bar["v"])) for bar in all_bars) == 3 * 78 * 4_001
-
-
-def test_the_data_stream_tells_quotes_trades_and_minutes(server: RehearsalServer) -> None:
-    heard: dict[str, list[Any]] = {"quote": [], "trade": [], "bar": []}
-    stream = StockDataStream(server.key, server.secret, url_override=server.data_stream_url)
-
-    def keeper(kind: str) -> Any:
-        async def keep(message: Any) -> None:
-            heard[kind].append(message)
-
-        return keep
-
-    stream.subscribe_quotes(keeper("quote"), "AAPL")
-    stream.subscribe_trades(keeper("trade"), "*")
-    stream.subscribe_bars(keeper("bar"), "AAPL")
-
-    def run() -> None:
-        with suppress(asyncio.CancelledError):
-            asyncio.run(stream._run_forever())
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    wait_for(lambda: bool(server.call(lambda _: [w for w in server._market_stream._wanted.values() if w["bars"]])))
-    server.advance_to(START + timedelta(minutes=5))
-    wait_for(lambda: len(heard["bar"]) == 3)
-    loop: Any = stream._loop
-    loop.call_soon_threadsafe(lambda: [task.cancel() for task in asyncio.all_tasks(loop)])
-    thread.join(5)
-    assert {trade.symbol for trade in heard["trade"]} == {"AAPL", "MSFT"}
-    assert [round(q.ask_price - 0.01, 2) for q in heard["quote"]] == [100.64, 101.14, 100.94, 100.85]
-    # The open of the bar belongs to the minute at whose beginning the clients came.
-    assert [bar.timestamp for bar in heard["bar"]] == [START + timedelta(minutes=m) for m in (1, 3, 4)]
-    assert heard["bar"][0].timestamp.tzinfo == UTC
-
-
-def test_the_data_stream_speaks_json_and_checks_keys(server: RehearsalServer) -> None:
-    import websockets.sync.client as sync
-
-    with sync.connect(server.data_stream_url) as socket:
-        assert json.loads(socket.recv()) == [{"T": "success", "msg": "connected"}]
-        for sent, code in (
-            ({"action": "subscribe", "bars": ["AAPL"]}, 401),
-            ({"action": "auth", "key": "x", "secret": "y"}, 402),
-            ("{", 400),
-        ):
-            socket.send(sent if isinstance(sent, str) else json.dumps(sent))
-            assert json.loads(socket.recv())[0]["code"] == code
-        socket.send(json.dumps({"action": "auth", "key": server.key, "secret": server.secret}))
-        assert json.loads(socket.recv()) == [{"T": "success", "msg": "authenticated"}]
-        socket.send(json.dumps({"action": "subscribe", "trades": ["AAPL"]}))
-        assert json.loads(socket.recv())[0]["trades"] == ["AAPL"]
-        server.advance_to(START + timedelta(minutes=2))
-        message = json.loads(socket.recv())[0]
-        assert (message["T"], message["S"], message["p"]) == ("t", "AAPL", 100.64)

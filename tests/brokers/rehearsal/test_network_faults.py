@@ -77,6 +77,7 @@ def test_a_request_can_hang_for_ever(server: RehearsalServer, mishap: Mishap, or
     with pytest.raises(requests.ReadTimeout):
         send(server, timeout=0.2)
     assert accepted(server) == orders
+    assert (server.log[-1].status, server.log[-1].mishap) == (None, mishap)
     assert send(server).status_code == 200
 
 

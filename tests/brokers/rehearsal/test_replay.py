@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -13,7 +11,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from brokers.rehearsal.__main__ import EMBEDDED, main
 from brokers.rehearsal.exchange import Exchange
 from brokers.rehearsal.faults import FaultPlan
 from brokers.rehearsal.model import Bar
@@ -22,9 +19,9 @@ from brokers.rehearsal.player import Player
 from brokers.rehearsal.rate import RateLimit
 from brokers.rehearsal.replay import load_bars
 from brokers.rehearsal.settings import VenueSettings
-from brokers.rehearsal.tape import Tape
+from brokers.rehearsal.tape import Tape, from_ns
 from config.errors import Refusal
-from tests.brokers.rehearsal.market import START, bars, later, served, trading
+from tests.brokers.rehearsal.market import START, bars, later, served, trading, wait_for
 from tests.brokers.rehearsal.venue import at, order
 
 
@@ -123,9 +120,11 @@ def daily() -> pd.DataFrame:
 def test_a_daily_bar_is_spread_over_its_session() -> None:
     one = player(daily(), start=date(2026, 3, 10))
     seen: list[tuple[str, str]] = []
-    one.listeners.trades.append(lambda t, prices: seen.append((f"{t.astimezone(START.tzinfo):%H:%M}", str(prices["AAPL"]))))
+    one.listeners.trades.append(
+        lambda t, prices: seen.append((f"{t.astimezone(START.tzinfo):%H:%M}", str(prices["AAPL"])))
+    )
     one.play(at("2026-03-10 20:00"))
-    assert seen == [("09:30", "106.0"), ("11:39", "104.0"), ("13:49", "110.0"), ("15:59", "107.0")]
+    assert seen == [("09:30", "106.0"), ("11:40", "104.0"), ("13:49", "110.0"), ("15:59", "107.0")]
 
 
 class Seconds:
@@ -194,17 +193,11 @@ def test_the_rate_limits_minute_is_the_venues() -> None:
 
 
 def test_the_automatic_server_runs_by_itself() -> None:
-    with served(clock="auto", speed=3000.0, gap_s=0.0, start=date(2026, 3, 10), sessions=1) as server:
+    with served(clock="auto", speed=60_000.0, gap_s=0.0, start=date(2026, 3, 10), sessions=1) as server:
         before = server.now
-        while not server.finished:
-            assert server.running
+        wait_for(lambda: server.finished)
         assert server.now > before + timedelta(hours=6)
         assert server.call(lambda exchange: exchange.clock())["is_open"] is False
-
-
-def broken(change: Any) -> pd.DataFrame:
-    frame = bars().reset_index(drop=True)
-    return change(frame)
 
 
 @pytest.mark.parametrize(
@@ -217,19 +210,25 @@ def broken(change: Any) -> pd.DataFrame:
         (lambda f: f.assign(close=f["close"].where(f.index != 5, -1.0)), "close of the bar AAPL 2026-03-09 09:55"),
         (lambda f: f.assign(high=f["high"].where(f.index != 5, 1.0)), "is below its low"),
         (lambda f: f.assign(datetime="soon"), "holds what is no time"),
+        (lambda f: f.assign(datetime=pd.Timestamp("2026-03-08 02:30")), "holds what is no time"),
         (lambda f: f.assign(datetime=1), "column datetime holds numbers"),
         (lambda f: f.groupby("symbol").head(1), "one bar per symbol"),
     ],
 )
 def test_data_that_cannot_be_are_refused(change: Any, sentence: str) -> None:
     with pytest.raises(Refusal, match=sentence):
-        load_bars(broken(change))
+        load_bars(change(bars().reset_index(drop=True)))
 
 
 def test_files_are_read_or_refused(tmp_path: Path) -> None:
+    # Across the beginning of summer time, so that offsets differ.
+    given = bars(days=("2026-03-06", "2026-03-09"))
     for name, write in (("bars.csv", pd.DataFrame.to_csv), ("bars.parquet", pd.DataFrame.to_parquet)):
-        write(bars(), tmp_path / name)
-        assert load_bars(tmp_path / name, ["MSFT"]).symbols == ["MSFT"]
+        write(given, tmp_path / name)
+        loaded = load_bars(tmp_path / name, ["MSFT"])
+        assert (loaded.symbols, loaded.minutes) == (["MSFT"], 5)
+        assert from_ns(loaded.opens[0]) == at("2026-03-06 09:30")
+        assert from_ns(loaded.opens[78]) == at("2026-03-09 09:30")
         with pytest.raises(Refusal, match="no bars of NVDA"):
             load_bars(tmp_path / name, ["AAPL", "NVDA"])
     (tmp_path / "bad.parquet").write_text("no")
@@ -244,60 +243,3 @@ def test_prices_lie_on_the_venues_grid() -> None:
     frame.loc[3, ["open", "high", "low", "close"]] = [103.123456, 107.999, 101.00001, 0.123456]
     loaded = load_bars(frame).frame.iloc[3]
     assert loaded[["open", "high", "low", "close"]].tolist() == [103.12, 108.0, 0.1235, 0.1235]
-
-
-@pytest.mark.parametrize(
-    ("arguments", "named"),
-    [
-        (["--speed", "fast"], "--speed"),
-        (["--speed", "inf"], "--speed"),
-        (["--sessions", "0"], "--sessions"),
-        (["--sessions", "1.5"], "--sessions"),
-        (["--start", "soon"], "--start"),
-        (["--start", "2099-01-01"], "2099-01-01"),
-        (["--cash", "-5"], "--cash"),
-        (["--partial-fills", "2"], "--partial-fills"),
-        (["--port", "70000"], "--port"),
-        (["--host", "nowhere"], "--host"),
-        (["--key", ""], "--key"),
-        (["--data", "missing.parquet"], "missing.parquet"),
-        (["--symbols", "NONE"], "NONE"),
-        (["--sped", "1"], "--sped"),
-    ],
-)
-def test_bad_arguments_are_refused_in_one_sentence(
-    arguments: list[str], named: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(arguments) == 2
-    said = capsys.readouterr()
-    assert named in said.err
-    assert said.err.count("\n") == 1
-    assert said.out == ""
-
-
-def test_a_taken_port_is_refused() -> None:
-    with served() as server:
-        port = int(server.url.rsplit(":", 1)[1])
-        with pytest.raises(Refusal, match="--port"):
-            served(port=port).start()
-
-
-def test_the_command_serves_until_it_is_told_to_end() -> None:
-    assert EMBEDDED.is_file()
-    command = [sys.executable, "-m", "brokers.rehearsal", "--speed", "60", "--secret", "hidden"]
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert child.stdout is not None
-    line = child.stdout.readline()
-    assert "http://127.0.0.1:" in line
-    assert "hidden" not in line
-    client = trading_at(line.split("rehearsal at ")[1].split(",")[0])
-    assert client.get_account().cash == "100000"
-    child.terminate()
-    out, err = child.communicate(timeout=20)
-    assert (child.returncode, out, err) == (0, "", "")
-
-
-def trading_at(url: str) -> Any:
-    from alpaca.trading.client import TradingClient
-
-    return TradingClient("REHEARSAL-KEY", "hidden", url_override=url)

@@ -65,15 +65,16 @@ def test_trading_answers(wire: Wire) -> None:
     assert status == 200
     later(wire.server, seconds=1)
     single = wire.order(type="limit", limit_price="90")[1]
-    bracket = "examples/BracketOrderResponse"
+    bracket, plain = "examples/BracketOrderResponse", "examples/EquityOrderResponse"
+    by_id = f"/v2/orders:by_client_order_id?client_order_id={single['client_order_id']}"
     for path, schema, example in (
         ("/v2/account", "Account", "paths/get /v2/account/200/example"),
         ("/v2/clock", "legacy_clock", "schemas/legacy_clock/example"),
         ("/v2/assets/AAPL", "Assets", "schemas/Assets/0"),
         ("/v2/positions/AAPL", "Position", "schemas/Position/0"),
         (f"/v2/orders/{body['id']}?nested=true", "Order", bracket),
-        (f"/v2/orders:by_client_order_id?client_order_id={single['client_order_id']}", "Order", "examples/EquityOrderResponse"),
-    ):  # fmt: skip
+        (by_id, "Order", plain),
+    ):
         status, answer = wire.ask("GET", path)
         assert status == 200
         valid(answer, schema)

@@ -202,7 +202,9 @@ def test_the_stream_tells_every_step_to_all(server: RehearsalServer, client: Tra
 def test_fills_are_activities_and_closes_make_a_history(server: RehearsalServer, client: TradingClient) -> None:
     buy(server, client)
     entries: Any = client.get("/account/activities", {"activity_types": "FILL"})
-    assert [(e["activity_type"], e["qty"], e["leaves_qty"], e["type"]) for e in entries] == [("FILL", "10", "0", "fill")]
+    assert [(e["activity_type"], e["qty"], e["leaves_qty"], e["type"]) for e in entries] == [
+        ("FILL", "10", "0", "fill")
+    ]
     assert client.get("/account/activities/FILL") == entries
     assert client.get("/account/activities/DIV") == []
     assert client.get("/account/activities", {"page_token": entries[0]["id"]}) == []
