@@ -198,7 +198,7 @@ def _request(args: argparse.Namespace, mode: Mode, settings: Settings) -> RunReq
     )
 
 
-def _refuse_what_is_missing(request: RunRequest, chosen: bool, yes: bool) -> None:
+def _refuse_what_is_missing(request: RunRequest, chosen: bool, yes: bool = False) -> None:
     """Refuse modes that cannot run here and now; tell the mode where none was chosen."""
     mode, settings = request.mode, request.settings
     missing = settings.secrets.missing(ALPACA_VARIABLES)

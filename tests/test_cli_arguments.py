@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
 import types
@@ -29,7 +30,10 @@ def requests(monkeypatch):
     seen = []
     stand_in = types.ModuleType("backtests.cli_run")
     stand_in.run = lambda request, console: seen.append(request) or 0
+    live = types.ModuleType("backtests.live_runs")
+    live.run_live = stand_in.run
     monkeypatch.setitem(sys.modules, "backtests.cli_run", stand_in)
+    monkeypatch.setitem(sys.modules, "backtests.live_runs", live)
     return seen
 
 
@@ -81,8 +85,9 @@ def refused(capsys, *argv: str) -> str:
         ("--start", "expected one argument"),
         ("--paper", "--paper needs Alpaca keys: set ALPACA_API_KEY and ALPACA_API_SECRET in the environment"),
         ("--live --yes", "--live needs Alpaca keys: set ALPACA_API_KEY and ALPACA_API_SECRET in the environment"),
-        ("--rehearse", "this version trades in the backtester only"),
-        ("", "this version trades in the backtester only"),
+        ("--backtest --speed 60", "--speed 60: goes with --rehearse only"),
+        ("--rehearse --speed 0.5", "--speed 0.5: goes with --rehearse only, from 1 to 10000"),
+        ("--rehearse --set pace.speed=60", "time passes faster only at a venue on loopback"),
     ],
 )
 def test_refused_in_one_sentence(capsys, monkeypatch, tmp_path, argv, told):
@@ -90,9 +95,31 @@ def test_refused_in_one_sentence(capsys, monkeypatch, tmp_path, argv, told):
     assert told in refused(capsys, *argv.split())
 
 
-@pytest.mark.parametrize("argv", ["--paper", "--live", "--live --yes", "--rehearse", ""])
-def test_with_keys_other_modes_are_refused_plainly(capsys, keys, argv):
-    assert "this version trades in the backtester only" in refused(capsys, *argv.split())
+@pytest.mark.parametrize(
+    ("argv", "mode"),
+    [
+        ("--paper", "paper"),
+        ("--live --yes", "live"),
+        ("--rehearse", "rehearse"),
+        ("", "paper"),
+        ("--paper --scan", "paper"),
+    ],
+)
+def test_with_keys_every_mode_is_run(keys, requests, argv, mode):
+    assert live_trader.main(argv.split()) == 0
+    (request,) = requests
+    assert request.mode == mode
+
+
+def test_real_money_needs_a_typed_word(capsys, keys, requests, monkeypatch):
+    assert live_trader.main(["--live"]) == 2
+    assert "--live was not confirmed; type LIVE when asked, or add --yes" in capsys.readouterr().err
+    for typed, status in (("live\n", 2), ("LIVE\n", 0)):
+        stdin = io.StringIO(typed)
+        stdin.isatty = lambda: True
+        monkeypatch.setattr(sys, "stdin", stdin)
+        assert live_trader.main(["--live"]) == status
+    assert len(requests) == 1
 
 
 def test_one_missing_key_is_named_alone(capsys, monkeypatch):
@@ -105,7 +132,7 @@ def test_pace_is_not_changed_for_one_run_with_real_money(capsys, keys, change):
     assert "is not changed for one run with --live" in refused(capsys, "--live", *change.split())
 
 
-def test_the_mode_taken_without_one_is_said(capsys, monkeypatch):
+def test_the_mode_taken_without_one_is_said(capsys, monkeypatch, requests):
     live_trader.main([])
     assert capsys.readouterr().out == "=== No mode was given and Alpaca keys are not set: REHEARSE ===\n"
     for name, value in KEYS.items():

@@ -152,3 +152,10 @@ def test_a_stop_whose_replacement_was_refused_stands_as_it_was(told: set[str]) -
     scene.look()
     assert (stop.identifier, stop.stop_price) == (old, 95.0)
     assert stop.is_active()
+
+
+def test_an_order_that_is_newer_than_the_snapshot_is_not_missed(scene: Scene) -> None:
+    scene.broker.refresh()
+    scene.bracket(limit_price=90.0, secondary_stop_price=85.0)
+    scene.broker.sync_orders(None)
+    assert scene.client.asked.count("order") == 0

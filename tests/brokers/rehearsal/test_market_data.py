@@ -27,7 +27,7 @@ from brokers.rehearsal.replay import load_bars
 from brokers.rehearsal.server import RehearsalServer
 from brokers.rehearsal.tape import Tape, Timeframe, to_ns
 from tests.brokers.rehearsal.market import START, bars, later, market_data, served
-from tests.brokers.rehearsal.venue import at
+from tests.brokers.rehearsal.venue import at, order
 
 FIVE = TimeFrame(5, TimeFrameUnit.Minute)
 
@@ -82,6 +82,14 @@ def test_the_forming_bar_is_what_has_been_played_of_it(server: RehearsalServer) 
     assert (round(bar["close"], 2), bar["volume"]) == (100.94, 4001)
 
 
+def test_bars_show_the_way_that_the_exchange_walked(server: RehearsalServer) -> None:
+    """Where a buy rests the high comes first."""
+    server.call(lambda exchange: exchange.submit(order("buy", "limit", limit_price="90")))
+    server.advance_to(START + timedelta(minutes=5, seconds=101))
+    bar: Any = market_data(server).get_stock_bars(asked("AAPL", start=START + timedelta(minutes=5))).df.iloc[-1]
+    assert [round(bar[field], 2) for field in ("open", "high", "low", "close")] == [100.85, 101.15, 100.85, 101.15]
+
+
 @pytest.mark.parametrize("feed", [None, DataFeed.SIP])
 def test_sip_ends_a_quarter_of_an_hour_ago(client: StockHistoricalDataClient, feed: DataFeed | None) -> None:
     found: Any = client.get_stock_bars(asked("AAPL", feed=feed)).df
@@ -122,18 +130,18 @@ def test_pages_go_through_symbols_by_name(server: RehearsalServer) -> None:
     url = f"{server.url}/v2/stocks/bars?symbols=MSFT,AAPL&timeframe=5Min&start=2026-03-09&feed=iex"
     whole = session.get(url, timeout=5).json()
     assert whole["next_page_token"] is None
-    for order, limit in (("asc", 50), ("asc", 85), ("desc", 60), ("asc", 170)):
+    for sort, limit in (("asc", 50), ("asc", 85), ("desc", 60), ("asc", 170)):
         pieces: dict[str, list[Any]] = {}
         token, pages = "", 0
         while token is not None:
-            page = session.get(f"{url}&limit={limit}&sort={order}&page_token={token}", timeout=5).json()
+            page = session.get(f"{url}&limit={limit}&sort={sort}&page_token={token}", timeout=5).json()
             assert sum(map(len, page["bars"].values())) <= limit
             for symbol, part in page["bars"].items():
                 pieces.setdefault(symbol, []).extend(part)
             token, pages = page["next_page_token"], pages + 1
         assert pages == -(-170 // limit)
         assert list(pieces) == ["AAPL", "MSFT"]
-        step = 1 if order == "asc" else -1
+        step = 1 if sort == "asc" else -1
         assert pieces == {symbol: part[::step] for symbol, part in whole["bars"].items()}
 
 
