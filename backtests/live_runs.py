@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from importlib.metadata import version
 from typing import Any
@@ -29,7 +29,7 @@ from backtests.summary_screen import show_summary
 from brokers.live.account import LiveAccount
 from brokers.live.ownbook import NEW_YORK
 from brokers.live.seat import Seat, take_seat
-from config import Settings
+from config import Refusal, Settings
 from config.secrets import Secrets
 from strategies.registry import strategy_class
 from strategies.table import to_frame
@@ -40,6 +40,8 @@ POLL_S = 0.2
 SETTLE_S = 45.0
 """How long a single iteration waits for what it sent, in the venue's time."""
 REHEARSED_SESSIONS = 3
+LIVELY_EMBEDDED = date(2022, 5, 6)
+"""A day of the embedded data from which on there is something to see."""
 PAPER_PARTIAL_FILLS = 0.1
 """Alpaca's paper venue fills so many orders in parts."""
 FAST_DAILY, FAST_INTRADAY = 1_200.0, 120.0
@@ -65,8 +67,7 @@ def run_live(request: RunRequest, console: Console) -> int:
     data = data_for(request, request.settings)
     table = data.table
     days = pd.DatetimeIndex(table.opens_at.tz_localize(None).normalize().unique())
-    start = pd.Timestamp(request.start) if request.start else days[-REHEARSED_SESSIONS:][0]
-    end = pd.Timestamp(request.end) if request.end else days[-1]
+    start, end = _window(request, days)
     speed = request.speed or (FAST_DAILY if table.daily else FAST_INTRADAY)
     cash = VenueSettings(cash_usd=_cents(request.budget), seed=request.seed)
     crumbs = FaultPlan(seed=request.seed, partial_fill_frac=PAPER_PARTIAL_FILLS)
@@ -80,6 +81,19 @@ def run_live(request: RunRequest, console: Console) -> int:
         )
         settings = rehearsed(request.settings, server, speed, request, table.daily)
         return _run(request, settings, console, server)
+
+
+def _window(request: RunRequest, days: pd.DatetimeIndex) -> tuple[pd.Timestamp, pd.Timestamp]:
+    """First and last day of a rehearsal: as asked for, else a few days."""
+    begin = request.start or (LIVELY_EMBEDDED if request.data == "embedded" and request.end is None else None)
+    if begin is None:
+        end = pd.Timestamp(request.end) if request.end else days[-1]
+        return days[days <= end][-REHEARSED_SESSIONS:][0], end
+    start = pd.Timestamp(begin)
+    following = days[days >= start][:REHEARSED_SESSIONS]
+    if following.empty:
+        raise Refusal(f"--start {start.date()}: the data end on {days[-1].date()}; give an earlier day")
+    return start, pd.Timestamp(request.end) if request.end else following[-1]
 
 
 def rehearsed(settings: Settings, server: Any, speed: float, request: RunRequest, daily: bool) -> Settings:

@@ -1,0 +1,137 @@
+"""Kills a real trader at a chosen call to the venue, starts it again, and looks what came of the account."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from brokers.journal import Journal
+from brokers.rehearsal.exchange import Exchange
+from brokers.rehearsal.server import RehearsalServer
+
+ROOT = Path(__file__).parents[2]
+DATA = ROOT.parent / "shared" / "data" / "bars_5min.parquet"
+START = datetime(2022, 12, 13, 9, 36)
+"""A moment at which the first iteration enters twice."""
+SPEED = 30.0
+LONGEST_S = 40.0
+ITERATIONS = 4
+"""Of the trader that was started again, before the account is judged."""
+
+
+@dataclass
+class Outcome:
+    """What a kill led to; ``faults`` is empty if the account came out as it should."""
+
+    call: int
+    phase: str
+    method: str = ""
+    path: str = ""
+    killed: bool = False
+    faults: list[str] = field(default_factory=list)
+
+
+def trader(server: RehearsalServer, folder: Path) -> subprocess.Popen[bytes]:
+    """The ordinary command, against the rehearsal venue like against any other."""
+    return subprocess.Popen(
+        [
+            sys.executable, str(ROOT / "live_trader.py"), "--strategy", "combined", "--paper", "--profile", "intraday",
+            "--alpaca-url", server.url, "--set", f"pace.speed={SPEED:g}", "--sleeptime", "60S", "--set", "market=24/7",
+            "--symbols", "SPY,QQQ,NVDA,AAPL,MSFT,TSLA", "--out", str(folder / "run"), "--overwrite",
+        ],
+        cwd=folder,
+        env={**os.environ, "ALPACA_API_KEY": server.key, "ALPACA_API_SECRET": server.secret},
+        stdout=(folder / "log").open("ab"),
+        stderr=subprocess.STDOUT,
+    )  # fmt: skip
+
+
+def venue() -> RehearsalServer:
+    return RehearsalServer(DATA, start=START, sessions=1, symbols=["SPY", "QQQ", "NVDA", "AAPL", "MSFT", "TSLA"],
+                           speed=SPEED)  # fmt: skip
+
+
+def calls_of_a_day(folder: Path, seconds: float) -> list[tuple[str, str]]:
+    """Method and path of every request of an undisturbed run."""
+    with venue() as server:
+        process = trader(server, folder)
+        time.sleep(seconds)
+        process.send_signal(signal.SIGTERM)
+        process.wait(20)
+        return [(entry.method, entry.path) for entry in server.log]
+
+
+def kill_at(call: int, phase: str, folder: Path) -> Outcome:
+    """Run, kill at the ``call``-th request, run again until things have settled, and judge."""
+    outcome = Outcome(call, phase)
+    with venue() as server:
+        died = threading.Event()
+        process = trader(server, folder)
+
+        def hook(number: int, method: str, path: str, when: str) -> None:
+            if number == call and when == phase and not died.is_set():
+                outcome.method, outcome.path = method, path
+                os.kill(process.pid, signal.SIGKILL)
+                died.set()
+
+        server.on_request(hook)
+        outcome.killed = died.wait(60)
+        process.wait(10)
+        again = trader(server, folder)
+        seen, began = len(server.log), time.monotonic()
+        while time.monotonic() - began < LONGEST_S and again.poll() is None:
+            time.sleep(0.25)
+            if sum(entry.path == "/v2/account" for entry in server.log[seen:]) > ITERATIONS:
+                break
+        again.send_signal(signal.SIGTERM)
+        again.wait(20)
+        judge(outcome, server, folder)
+    return outcome
+
+
+def unprotected(exchange: Exchange) -> dict[str, Decimal]:
+    """Shares of each symbol that no stop of a filled entry covers."""
+    stops: dict[str, Decimal] = {}
+    for row in exchange.orders(nested=True, limit=500):
+        for order in (row, *(row["legs"] or ())):
+            exit_of_filled = row["side"] == "sell"
+            if order["type"] == "stop" and exit_of_filled:
+                left = Decimal(order["qty"]) - Decimal(order["filled_qty"])
+                stops[order["symbol"]] = stops.get(order["symbol"], Decimal(0)) + left
+    held = {row["symbol"]: Decimal(row["qty"]) for row in exchange.positions()}
+    return {s: q - stops.get(s, Decimal(0)) for s, q in held.items() if q > stops.get(s, Decimal(0))}
+
+
+def judge(outcome: Outcome, server: RehearsalServer, folder: Path) -> None:
+    """Everything that must hold after a restart."""
+    faults = outcome.faults
+    if not outcome.killed:
+        faults.append("the call never came")
+    if naked := server.call(unprotected):
+        faults.append(f"without a stop: {naked}")
+    account = server.call(lambda exchange: exchange.account())
+    positions = {r["symbol"]: Decimal(r["qty"]) for r in server.call(lambda exchange: exchange.positions())}
+    orders: list[dict[str, Any]] = server.call(lambda exchange: exchange.orders("all", limit=500, nested=False))
+    if any(quantity < 0 for quantity in positions.values()):
+        faults.append(f"oversold: {positions}")
+    sent = [e.payload["client_order_id"] for e in server.log if e.method == "POST" and isinstance(e.payload, dict)]
+    if len(sent) != len(set(sent)):
+        faults.append("an order was sent twice")
+    with Journal(folder / "state" / "journal.sqlite3", account["account_number"]) as journal:
+        if journal.positions_by_fills() != positions:
+            faults.append(f"journal {journal.positions_by_fills()}, venue {positions}")
+        cash = Decimal(account["cash"]) - Decimal(100_000)
+        if abs(journal.cash_by_fills() - cash) >= Decimal("0.01"):
+            faults.append(f"journal's cash {journal.cash_by_fills()}, venue's {cash}")
+        known = set(journal.venue_ids())
+        if strangers := [order["id"] for order in orders if order["id"] not in known]:
+            faults.append(f"{len(strangers)} orders that the journal doesn't know")
