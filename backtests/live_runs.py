@@ -26,6 +26,7 @@ from backtests.outputs import RunInfo, default_folder, prepare_folder, write_all
 from backtests.request import RunRequest
 from backtests.scan_screen import show_live_scan
 from backtests.summary_screen import show_summary
+from backtests.watch import Watch
 from brokers.live.account import LiveAccount
 from brokers.live.ownbook import NEW_YORK
 from brokers.live.seat import Seat, take_seat
@@ -49,8 +50,8 @@ FAST_DAILY, FAST_INTRADAY = 1_200.0, 120.0
 log = logging.getLogger(__name__)
 
 
-def run_live(request: RunRequest, console: Console) -> int:
-    """Carry out a rehearse, paper or live request; returns the exit status.
+def run_live(request: RunRequest, console: Console, watch: Watch | None = None) -> int:
+    """Carry out a rehearse, paper or live request, ``watch`` looking on in a rehearsal; returns the exit status.
 
     Raises
     ------
@@ -80,7 +81,7 @@ def run_live(request: RunRequest, console: Console) -> int:
             f"on {server.url}"
         )
         settings = rehearsed(request.settings, server, speed, request, table.daily)
-        return _run(request, settings, console, server)
+        return _run(request, settings, console, server, watch)
 
 
 def _window(request: RunRequest, days: pd.DatetimeIndex) -> tuple[pd.Timestamp, pd.Timestamp]:
@@ -114,7 +115,7 @@ def rehearsed(settings: Settings, server: Any, speed: float, request: RunRequest
     return changed
 
 
-def _run(request: RunRequest, settings: Settings, console: Console, server: Any) -> int:
+def _run(request: RunRequest, settings: Settings, console: Console, server: Any, watch: Watch | None = None) -> int:
     began = time.perf_counter()
     paper = request.mode != "live"
     folder = None
@@ -131,7 +132,8 @@ def _run(request: RunRequest, settings: Settings, console: Console, server: Any)
         try:
             if request.once:
                 return _once(request, strategy, seat, console)
-            status = _until_the_end(strategy, server, stopping)
+            with contextlib.nullcontext() if watch is None else watch(strategy, seat, server):
+                status = _until_the_end(strategy, server, stopping)
         finally:
             account: LiveAccount | None = getattr(strategy, "account", None)
             _leave(strategy, account, seat)

@@ -1,4 +1,4 @@
-"""Kills a rehearsing trader with kill -9 at every call to the venue, one after the other, and reports what came of it."""
+"""Kills a real trader with kill -9 at every call to the venue, one after the other, and reports what came of it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def main() -> int:
     """Exit status 0 if every kill was survived, 1 if not, 2 without the data."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--calls", type=int, default=40, help="kill at each of the first N calls (default: %(default)s)"
+        "--calls", type=int, default=40, help="kill at each of so many calls (default: %(default)s)"
     )
     parser.add_argument("--first", type=int, default=1, help="begin with this call (default: %(default)s)")
     parser.add_argument("--jobs", type=int, default=2, help="at the same time (default: %(default)s)")

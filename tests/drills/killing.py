@@ -13,6 +13,7 @@ from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from brokers.journal import Journal
 from brokers.rehearsal.exchange import Exchange
@@ -20,7 +21,7 @@ from brokers.rehearsal.server import RehearsalServer
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT.parent / "shared" / "data" / "bars_5min.parquet"
-START = datetime(2022, 12, 13, 9, 36)
+START = datetime(2022, 12, 13, 9, 36, tzinfo=ZoneInfo("America/New_York"))
 """A moment at which the first iteration enters twice."""
 SPEED = 30.0
 LONGEST_S = 40.0

@@ -115,6 +115,7 @@ class Scene:
         self.settings = load(overrides=list(overrides))
         self.events: list[Json] = []
         self.deaf = False
+        self.asked: dict[str, int] = {}
         self.exchange = Exchange(SYMBOLS, TUESDAY, self._emit, settings or VenueSettings(), faults)
         self.prices = {symbol: Decimal(100) for symbol in SYMBOLS} | {
             s: Decimal(str(p)) for s, p in (prices or {}).items()
