@@ -108,7 +108,7 @@ def rehearsed(settings: Settings, server: Any, speed: float, request: RunRequest
         update={
             "broker": settings.broker.model_copy(update={"alpaca": alpaca}),
             "pace": pace,
-            "live": settings.live.model_copy(update={"state_dir": str(folder / "state")}),
+            "live": settings.live.model_copy(update={"state_dir": str(folder / "state"), "yahoo": False}),
         }
     )
     changed._secrets = Secrets(ALPACA_API_KEY=SecretStr(server.key), ALPACA_API_SECRET=SecretStr(server.secret))

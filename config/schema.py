@@ -202,7 +202,9 @@ class Protection(Section):
 
 
 class Live(Section):
-    """What only a run against a venue needs; ``adopt`` names positions made by hand that it may manage."""
+    """What only a run against a venue needs; ``adopt`` names positions made by hand that it may manage;
+    ``yahoo`` lets Yahoo serve bars of tickers that the venue has none of.
+    """
 
     state_dir: Name
     entry: Entry
@@ -210,6 +212,7 @@ class Live(Section):
     protection: Protection
     extended_hours: ExtendedHours
     adopt: tuple[Symbol, ...]
+    yahoo: bool
 
 
 class Alpaca(Section):

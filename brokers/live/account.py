@@ -83,7 +83,7 @@ def open_live(strategy: Any, broker: Any, settings: Settings, seat: Seat, submit
     feed = LiveFeed(
         client, client.clock, symbols, pipeline.needs(), settings.universe.sectors, bar_minutes=minutes,
         sessions=pace.market != ALWAYS_OPEN, max_quote_age_s=settings.live.entry.max_quote_age_s,
-        fallback=YahooFallback(),
+        fallback=YahooFallback() if settings.live.yahoo else None,
     )  # fmt: skip
     floor = Floor(client, seat.journal, settings, client.clock, feed.quotes, settings.strategy, client.budget)
     client.trading.admit = floor.counter.admits

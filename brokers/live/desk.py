@@ -29,6 +29,7 @@ from strategies.bars import BarTable
 ITERATION_S = 12.0
 """Longest time that an iteration may spend asking the venue."""
 STEP_S = 8.0
+SLOW_S = 15.0
 FRESH_S = 1.0
 _ROLES = {"trim": "trim", "partial": "partial", "exit": "close"}
 
@@ -78,6 +79,7 @@ class LiveDesk:
         self.lock = threading.RLock()
         self.iterations = 0
         self.flattened = False
+        self.longest_s = 0.0
         self._looked = -math.inf
 
     @contextlib.contextmanager
@@ -87,6 +89,7 @@ class LiveDesk:
         A venue that doesn't answer costs the iteration. Any other error halts the session for entries; the
         monitor goes on looking after what is held.
         """
+        began = time.monotonic()
         try:
             with self.floor.time_budget(ITERATION_S):
                 yield
@@ -96,6 +99,10 @@ class LiveDesk:
             log.warning("iteration skipped, the venue does not answer: %s", error)
         except Exception as error:
             self.switches.crashed(error, self.floor.now)
+        finally:
+            self.longest_s = max(self.longest_s, took := time.monotonic() - began)
+            if took > SLOW_S:
+                log.warning("an iteration took %.1f s", took)
 
     def reconcile(self) -> Book:
         """What is held and what protects it, by the venue's word; what is amiss is set right on the way.

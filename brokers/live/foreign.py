@@ -60,7 +60,7 @@ class Foreign:
         floor = self.floor
         raw = floor.view.positions.get(symbol, {})
         price = amount(raw, "avg_entry_price") or amount(raw, "current_price") or self._last_known(symbol)
-        log.warning("%s: %+f shares without an order of ours", symbol, difference)
+        log.warning("%s: %s shares without an order of ours", symbol, f"{difference.normalize():+f}")
         floor.books.note_difference(symbol, difference, price, floor.now, "found at the venue without an order")
         self._seen.pop(symbol, None)
 

@@ -1,0 +1,285 @@
+"""A live run and a backtest of the same days, decision by decision, each difference with its cause."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+import pandas as pd
+
+from backtests.run_folder import OPENING, Holding, Json, RunFolder, read_run
+
+CLOSE_FRAC = 1e-6
+"""Figures that differ by less, relatively, are the same: what is left of a recursive average's seed is below it."""
+SEEN_LATE = pd.Timedelta(minutes=4)
+"""How old the venue's word may be in a decision: two local seconds of a rehearsal at 120 times real time."""
+FIGURES = ("price", "atr", "score", "stop", "target")
+MARKET_MODULES = frozenset({"trend_confirmation", "volume_profile", "ensemble"})
+"""Rules that read bars and nothing of the book."""
+QUOTE = re.compile(r"at the quote ([\d.]+)")
+
+
+class Cause(StrEnum):
+    """Why two decisions differ."""
+
+    DECIDED_EARLIER = "decided_earlier_in_bar"
+    DECIDED_AGAIN = "decided_again_in_bar"
+    BOOK = "book_differs"
+    QUOTE = "quote_differs"
+    BARS = "bars_differ"
+    FILL = "fill_differs"
+    VENUE = "venue_refused"
+    HALTED = "halted"
+    NO_ITERATION = "no_iteration"
+    EDGE_LIVE = "only_in_live: window edge"
+    EDGE_BACKTEST = "only_in_backtest: window edge"
+    UNEXPLAINED = "unexplained"
+
+
+Key = tuple[pd.Timestamp, str, str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One decision that differs: the opening of the bar it was made in, New York time."""
+
+    bar: pd.Timestamp
+    symbol: str
+    signal: str
+    cause: Cause
+    detail: str
+
+
+@dataclass(slots=True)
+class Comparison:
+    """What came of it; ``repeated`` live decisions only said again what the first of their bar had said."""
+
+    live: Path
+    backtest: Path
+    pairs: int = 0
+    same: int = 0
+    repeated: int = 0
+    differences: list[Difference] = field(default_factory=list)
+
+    @property
+    def counts(self) -> Counter[Cause]:
+        return Counter(d.cause for d in self.differences)
+
+    @property
+    def unexplained(self) -> int:
+        return self.counts[Cause.UNEXPLAINED]
+
+
+def compare(live: Path, backtest: Path) -> Comparison:
+    """Compare the folders of two runs.
+
+    Raises
+    ------
+    Refusal
+        One of them is not the complete folder of a run.
+    """
+    return _Comparer(read_run(live), read_run(backtest)).run()
+
+
+class _Comparer:
+    def __init__(self, live: RunFolder, backtest: RunFolder) -> None:
+        self.live, self.backtest = live, backtest
+        closes = backtest.iterations
+        gaps = pd.Series(closes[1:] - closes[:-1])
+        self.length = gaps.median() if len(gaps) else pd.Timedelta(minutes=5)
+        # A backtest's equity is of the close of each bar that it decided at the opening of.
+        self.bars = [self.bar(close - pd.Timedelta(microseconds=1)) for close in closes]
+        self.scans: dict[pd.Timestamp, list[pd.Timestamp]] = {}
+        for time in live.iterations:
+            self.scans.setdefault(self.bar(time), []).append(time)
+
+    def bar(self, time: pd.Timestamp) -> pd.Timestamp:
+        """The opening of the bar in which ``time`` lies; its predecessor is the last closed one."""
+        if self.length >= pd.Timedelta(hours=20):
+            return time.normalize()
+        begins = time.normalize() + pd.Timedelta(hours=9, minutes=30)
+        return begins + (time - begins) // self.length * self.length
+
+    def run(self) -> Comparison:
+        result = Comparison(self.live.path, self.backtest.path)
+        ours, theirs = self._by_key(self.live), self._by_key(self.backtest)
+        for key in sorted(ours.keys() | theirs.keys()):
+            if key in ours and key in theirs:
+                result.pairs += 1
+                result.repeated += len(ours[key]) - 1
+                found = self._of_pair(key[0], ours[key], theirs[key][0])
+                result.same += found is None
+            elif key in ours:
+                result.repeated += len(ours[key]) - 1
+                found = self._only_in_live(key, ours[key][0])
+            else:
+                found = self._only_in_backtest(key)
+            if found is not None:
+                result.differences.append(Difference(key[0], key[1], key[3], *found))
+        return result
+
+    def _by_key(self, run: RunFolder) -> dict[Key, list[Json]]:
+        found: dict[Key, list[Json]] = {}
+        for decision in run.decisions:
+            key = (self.bar(decision["time"]), decision["symbol"], decision["side"], decision["signal"])
+            found.setdefault(key, []).append(decision)
+        return found
+
+    # Decisions that both made.
+
+    def _of_pair(self, bar: pd.Timestamp, scans: list[Json], theirs: Json) -> tuple[Cause, str] | None:
+        ours = scans[0]
+        for name in FIGURES:
+            if not _same(ours[name], theirs[name]):
+                return Cause.BARS, f"{name} {ours[name]} live, {theirs[name]} backtest"
+        found = self._of_verdicts(bar, ours, theirs) or self._of_orders(ours, theirs)
+        if found is not None:
+            return found
+        taken = [d for d in scans[1:] if d["final_quantity"]]
+        if taken and not ours["final_quantity"]:
+            return Cause.DECIDED_AGAIN, f"{_why(ours)} first, taken at {taken[0]['time']:%H:%M:%S}"
+        return None
+
+    def _of_verdicts(self, bar: pd.Timestamp, ours: Json, theirs: Json) -> tuple[Cause, str] | None:
+        if _result(ours) == _result(theirs):
+            return None
+        told = f"live {_told(ours)}, backtest {_told(theirs)}"
+        for one, two in zip(ours["verdicts"], theirs["verdicts"], strict=False):
+            if _ruling(one) == _ruling(two) and one["module"] == two["module"]:
+                continue
+            module = str(one["module"])
+            if "halt" in module or "HALT" in one["code"] + two["code"]:
+                return Cause.HALTED, told
+            differing = [n for n in one["inputs"] if not _same(one["inputs"][n], two["inputs"].get(n))]
+            if one["module"] == two["module"] and module in MARKET_MODULES:
+                return (Cause.BARS if differing else Cause.UNEXPLAINED), told
+            trade = self._earlier(bar, ours["symbol"])
+            if trade:
+                seen = ", ".join(differing) or "what had been taken before"
+                return Cause.BOOK, f"{told}; {module} read another book ({seen}); {trade}"
+            return Cause.UNEXPLAINED, told
+        return Cause.UNEXPLAINED, told
+
+    def _of_orders(self, ours: Json, theirs: Json) -> tuple[Cause, str] | None:
+        if not ours["final_quantity"]:
+            return None
+        one, two = self.live.order_of(ours), self.backtest.order_of(theirs)
+        if one is None or two is None:
+            return None if one is two else (Cause.UNEXPLAINED, f"no order in {'live' if one is None else 'backtest'}")
+        refused = [o["status"] == "rejected" for o in (one, two)]
+        if refused[0] != refused[1]:
+            why = one["reason"] if refused[0] else two["reason"]
+            return (Cause.HALTED if why.startswith("DESK_STOPPED") else Cause.VENUE), why
+        if one["quantity"] != two["quantity"]:
+            quotes = [_quote(o) for o in (one, two)]
+            if quotes[0] == quotes[1]:
+                return Cause.UNEXPLAINED, f"{one['quantity']:g} live, {two['quantity']:g} backtest at the same quote"
+            sizes = f"{one['quantity']:g} at {quotes[0]} live, {two['quantity']:g} at {quotes[1]} backtest"
+            return Cause.QUOTE, sizes
+        (shares, price), (others, other) = self.live.filled(ours), self.backtest.filled(theirs)
+        if shares != others or not _same(price, other):
+            return Cause.FILL, f"{shares:g} at {price:.4f} live, {others:g} at {other:.4f} backtest"
+        return None
+
+    # Decisions that one of them made.
+
+    def _only_in_live(self, key: Key, decision: Json) -> tuple[Cause, str]:
+        bar, symbol, _, signal = key
+        if not self.bars or not self.bars[0] <= bar <= self.bars[-1]:
+            return Cause.EDGE_LIVE, ""
+        for held in self.live.holdings:
+            if held.symbol == symbol and held.since < bar <= (held.until or bar) <= decision["time"]:
+                return Cause.DECIDED_EARLIER, f"live was out inside the bar: {held.told()}"
+        for held in self._like(self.backtest, symbol, signal):
+            # Its fills carry the time at which their bar opens.
+            if held.since < bar and (held.until is None or self.bar(held.until) >= bar):
+                return Cause.BOOK, f"the backtest held {held.told()}; {self._earlier(bar, symbol)}"
+        return self._other_signal(bar, key, self.backtest)
+
+    def _only_in_backtest(self, key: Key) -> tuple[Cause, str]:
+        bar, symbol, _, signal = key
+        scans = self.scans.get(bar, [])
+        if not scans:
+            times = self.live.iterations
+            edge = not len(times) or bar < self.bar(times[0]) or bar > self.bar(times[-1])
+            return (Cause.EDGE_BACKTEST, "") if edge else (Cause.NO_ITERATION, "no live iteration in that bar")
+        spans = self._like(self.live, symbol, signal) + _waiting(self.live, symbol)
+        why = [next((s for s in spans if _spans(s, scan)), None) for scan in scans]
+        if why[0] is not None and all(s is not None for s in why):
+            return Cause.BOOK, f"live held {why[0].told()}; {self._earlier(bar, symbol)}"
+        return self._other_signal(bar, key, self.live)
+
+    def _other_signal(self, bar: pd.Timestamp, key: Key, run: RunFolder) -> tuple[Cause, str]:
+        for decision in run.decisions:
+            if decision["symbol"] == key[1] and self.bar(decision["time"]) == bar:
+                return Cause.BARS, f"there {decision['signal']} spoke for it, with {decision['score']}"
+        return Cause.UNEXPLAINED, "not held there, and no decision"
+
+    def _like(self, run: RunFolder, symbol: str, signal: str) -> list[Holding]:
+        """Positions that keep ``signal`` from proposing ``symbol``: of it, or of the same proposing module's."""
+        modules = {h.signal for h in run.holdings if h.signal.endswith("_hedge")}
+        return [h for h in run.holdings if h.symbol == symbol or (h.signal == signal and signal in modules)]
+
+    def _earlier(self, bar: pd.Timestamp, symbol: str) -> str:
+        """The first trade before a bar that went differently, of the same symbol if there is one; empty without."""
+        live = {self._trade(h, bar): h for h in self.live.holdings if h.since < bar}
+        back = {self._trade(h, bar): h for h in self.backtest.holdings if h.since < bar}
+        changed = sorted(live.keys() ^ back.keys())
+        for trade in [t for t in changed if t[1] == symbol] or changed:
+            run = "live" if trade in live else "backtest"
+            return f"earlier trade, {run}: {(live if trade in live else back)[trade].told()}"
+        return ""
+
+    def _trade(self, held: Holding, bar: pd.Timestamp) -> tuple[pd.Timestamp, str, float, str]:
+        over = held.until is not None and held.until < bar
+        ended = f"{self.bar(held.until)} {held.exit_price:.4f} {held.how}" if over and held.until else ""
+        return self.bar(held.since), held.symbol, round(held.entry_price, 4), ended
+
+
+def _spans(held: Holding, scan: pd.Timestamp) -> bool:
+    """Whether a live scan may have seen a position: news of its end may be as old as the scan's view."""
+    return held.since < scan and (held.until is None or held.until > scan - SEEN_LATE)
+
+
+def _waiting(run: RunFolder, symbol: str) -> list[Holding]:
+    """Entries that were sent and are on their way."""
+    return [
+        Holding(symbol, "", o["time"], o["time"] + SEEN_LATE, math.nan, math.nan, f"its entry, {o['status']}")
+        for o in run.orders
+        if o["symbol"] == symbol and o["role"] in OPENING and not o["filled_quantity"]
+    ]
+
+
+def _same(one: object, two: object) -> bool:
+    numbers = isinstance(one, int | float) and isinstance(two, int | float)
+    return math.isclose(one, two, rel_tol=CLOSE_FRAC, abs_tol=1e-9) if numbers else one == two  # type: ignore[arg-type]
+
+
+def _ruling(verdict: Mapping[str, object]) -> tuple[object, object, str]:
+    return verdict["before"], verdict["after"], str(verdict["code"]).partition(":")[0]
+
+
+def _result(decision: Json) -> tuple[object, ...]:
+    """What counts: outcome, final size, and who refused it with which code."""
+    refuser = (decision["verdicts"][-1]["module"], _ruling(decision["verdicts"][-1])[2]) if decision["verdicts"] else ()
+    return decision["outcome"], decision["final_quantity"], *(refuser if decision["outcome"] == "refused" else ())
+
+
+def _why(decision: Json) -> str:
+    return f"{decision['verdicts'][-1]['code']}" if decision["verdicts"] else decision["outcome"]
+
+
+def _told(decision: Json) -> str:
+    return (
+        f"refused ({_why(decision)})" if decision["outcome"] == "refused" else f"{decision['final_quantity']:g} taken"
+    )
+
+
+def _quote(order: Json) -> str:
+    found = QUOTE.search(order["reason"])
+    return found[1] if found else "its price"

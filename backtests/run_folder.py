@@ -1,0 +1,133 @@
+"""Reads a run's folder back: decisions, orders, what was held when, and what the iterations were."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from config.errors import Refusal
+
+OPENING = ("entry", "hedge")
+FLAT = 1e-9
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """A position from the decision that opened it until it was gone; ``until`` None while it is held."""
+
+    symbol: str
+    signal: str
+    since: pd.Timestamp
+    until: pd.Timestamp | None
+    entry_price: float
+    exit_price: float | None
+    how: str
+
+    def told(self) -> str:
+        """In words."""
+        began = f"{self.symbol} {self.since:%Y-%m-%d %H:%M:%S} at {self.entry_price:.4f}"
+        return f"{began}, held" if self.until is None else (
+            f"{began}, out {self.until:%m-%d %H:%M:%S} at {self.exit_price:.4f} ({self.how})"
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """What a run left; times in New York."""
+
+    path: Path
+    summary: Json
+    decisions: tuple[Json, ...]
+    orders: tuple[Json, ...]
+    iterations: pd.DatetimeIndex
+    holdings: tuple[Holding, ...]
+
+    def order_of(self, decision: Mapping[str, Any]) -> Json | None:
+        """The first order that a decision led to; None without."""
+        time, symbol = decision["time"], decision["symbol"]
+        for order in self.orders:
+            if order["symbol"] == symbol and order["role"] in OPENING and order["time"] == time:
+                return order
+        return None
+
+    def filled(self, decision: Mapping[str, Any]) -> tuple[float, float]:
+        """Shares that a decision brought, in however many orders, and their average price; 0 and NaN without."""
+        mine = [o for o in self.orders if o["symbol"] == decision["symbol"] and o["role"] in OPENING
+                and o["time"] == decision["time"] and o["filled_quantity"] > 0]  # fmt: skip
+        shares = sum(o["filled_quantity"] for o in mine)
+        paid = sum(o["filled_quantity"] * o["filled_price"] for o in mine)
+        return shares, paid / shares if shares else float("nan")
+
+
+def read_run(path: Path) -> RunFolder:
+    """Read the folder of a run.
+
+    Raises
+    ------
+    Refusal
+        It is not one, or a file of it cannot be read.
+    """
+    try:
+        summary = json.loads((path / "summary.json").read_text(encoding="utf-8"))
+        lines = (path / "decisions.jsonl").read_text(encoding="utf-8").splitlines()
+        decisions = [json.loads(line) for line in lines]
+        orders = pd.read_csv(path / "orders.csv", keep_default_na=False, dtype=str).to_dict("records")
+        equity = pd.read_csv(path / "equity.csv", dtype={"time": str})
+        for decision in decisions:
+            decision["time"] = _time(decision["time"])
+        read = [_order(order) for order in orders]
+        iterations = pd.DatetimeIndex([_time(text) for text in equity["time"]])
+    except (OSError, ValueError, KeyError) as error:
+        raise Refusal(f"{path}: is not the complete folder of a run ({error}); give the --out of one") from None
+    return RunFolder(path, summary, tuple(decisions), tuple(read), iterations, tuple(_holdings(read, decisions)))
+
+
+def _order(raw: Mapping[Any, str]) -> Json:
+    return {
+        **{name: raw[name] for name in ("symbol", "side", "role", "status", "reason")},
+        "time": _time(raw["time"]),
+        "quantity": float(raw["quantity"]),
+        "filled_quantity": float(raw["filled_quantity"] or 0),
+        "filled_price": float(raw["filled_price"] or "nan"),
+        "filled_time": _time(raw["filled_time"]) if raw["filled_time"] else None,
+    }
+
+
+def _holdings(orders: Sequence[Json], decisions: Sequence[Json]) -> Iterator[Holding]:
+    """Positions from flat to flat, by symbol and the order of fills."""
+    signals = {(d["symbol"], d["time"]): d["signal"] for d in decisions if d["final_quantity"]}
+    fills = [o for o in orders if o["filled_time"] is not None and o["filled_quantity"]]
+    for symbol in sorted({o["symbol"] for o in fills}):
+        held, opened = 0.0, None
+        mine = (o for o in fills if o["symbol"] == symbol)
+        # In one bar all fills have one time, and the entry came first.
+        for order in sorted(mine, key=lambda o: (o["filled_time"], o["role"] not in OPENING)):
+            opened = opened or order
+            held += order["filled_quantity"] * (1 if order["side"] == "buy" else -1)
+            if abs(held) < FLAT:
+                yield _holding(opened, order, signals)
+                held, opened = 0.0, None
+        if opened is not None:
+            yield _holding(opened, None, signals)
+
+
+def _holding(opened: Json, closed: Json | None, signals: Mapping[tuple[str, pd.Timestamp], str]) -> Holding:
+    return Holding(
+        symbol=opened["symbol"],
+        signal=signals.get((opened["symbol"], opened["time"]), ""),
+        since=opened["time"],
+        until=closed["filled_time"] if closed else None,
+        entry_price=opened["filled_price"],
+        exit_price=closed["filled_price"] if closed else None,
+        how=closed["role"] if closed else "",
+    )
+
+
+def _time(text: str) -> pd.Timestamp:
+    return pd.Timestamp(text).tz_convert("America/New_York")

@@ -1,0 +1,247 @@
+"""Two small runs written by hand: each planted difference gets its own cause, and no other."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from backtests.comparison import Cause, Comparison, compare
+from backtests.comparison_report import markdown
+from backtests.outputs import EQUITY_COLUMNS, ORDER_COLUMNS
+from config import Refusal
+
+SCRIPT = Path(__file__).parents[2] / "scripts" / "compare_runs.py"
+DAY = "2022-12-13"
+
+
+def at(clock: str) -> str:
+    return f"{DAY}T{clock}-05:00"
+
+
+def verdict(module="equity_sizer", code="OK", before=40.0, after=40.0, **inputs):
+    return {"module": module, "code": code, "before": before, "after": after, "inputs": inputs}
+
+
+def decision(clock, symbol="QQQ", signal="trend", final=40.0, proposed=40.0, verdicts=None, **figures):
+    return {
+        "time": at(clock), "symbol": symbol, "side": "buy", "signal": signal, "score": 80.0, "price": 100.0,
+        "stop": 98.0, "target": 105.0, "atr": 1.0, "proposed_quantity": proposed, "final_quantity": final,
+        "outcome": "refused" if not final else "sent" if final == proposed else "resized",
+        "verdicts": verdicts or [verdict(after=final)], **figures,
+    }  # fmt: skip
+
+
+def refused(clock, module="exposure_budget", code="EXPOSURE_BUDGET: day", **inputs):
+    return decision(clock, final=0.0, verdicts=[verdict(module, code, 40.0, 0.0, **inputs)])
+
+
+def order(clock, role="entry", symbol="QQQ", quantity=40, price=100.0, filled=None, status="filled", reason=""):
+    done = status == "filled"
+    return {
+        "time": at(clock), "client_order_id": "x", "symbol": symbol, "quantity": quantity, "type": "market",
+        "side": "buy" if role in ("entry", "hedge") else "sell", "role": role, "status": status, "reason": reason,
+        "filled_quantity": quantity if done else 0, "filled_price": price if done else "",
+        "filled_time": at(filled or clock) if done else "",
+    }  # fmt: skip
+
+
+def write(folder: Path, times: list[str], decisions=(), orders=()) -> Path:
+    folder.mkdir()
+    (folder / "summary.json").write_text("{}")
+    (folder / "decisions.jsonl").write_text("".join(json.dumps(d) + "\n" for d in decisions))
+    for name, columns, rows in (
+        ("orders.csv", ORDER_COLUMNS, orders),
+        ("equity.csv", EQUITY_COLUMNS, [{"time": at(t)} for t in times]),
+    ):
+        lines = [",".join(columns), *(",".join(str(row.get(c, "")) for c in columns) for row in rows)]
+        (folder / name).write_text("\n".join(lines) + "\n")
+    return folder
+
+
+CLOSES = ["09:35:00", "09:40:00", "09:45:00", "09:50:00"]
+SCANS = ["09:30:10", "09:35:10", "09:40:10", "09:45:10"]
+
+
+@pytest.fixture
+def compared(tmp_path):
+    def run(live=(), backtest=(), live_orders=(), backtest_orders=(), scans=SCANS) -> Comparison:
+        one = write(tmp_path / "live", scans, live, live_orders)
+        return compare(one, write(tmp_path / "backtest", CLOSES, backtest, backtest_orders))
+
+    return run
+
+
+def only_cause(found: Comparison) -> Cause:
+    assert len(found.differences) == 1, found.differences
+    return found.differences[0].cause
+
+
+def test_the_same_decisions_differ_in_nothing_and_repeats_count_once(compared):
+    found = compared(
+        [decision("09:30:10"), decision("09:32:10"), refused("09:35:10")],
+        [decision("09:30:00"), refused("09:35:00")],
+        [order("09:30:10", filled="09:30:11")],
+        [order("09:30:00")],
+    )
+    assert (found.pairs, found.same, found.repeated, found.differences) == (2, 2, 1, [])
+
+
+@pytest.mark.parametrize("name", ["price", "atr", "score", "stop", "target"])
+def test_other_figures_are_other_bars(compared, name):
+    value = decision("09:30:00")[name] * (1 + 1e-5)
+    assert only_cause(compared([decision("09:30:10", **{name: value})], [decision("09:30:00")])) is Cause.BARS
+
+
+def test_what_is_left_of_a_seed_is_no_difference(compared):
+    assert not compared([refused("09:30:10") | {"atr": 1.0 + 1e-8}], [refused("09:30:00")]).differences
+
+
+def test_another_book_names_the_earlier_trade(compared):
+    found = compared(
+        [decision("09:30:10"), refused("09:40:10", day_usd=4000.0)],
+        [decision("09:30:00"), decision("09:40:00", verdicts=[verdict("exposure_budget", day_usd=4010.0)])],
+        [order("09:30:10", price=100.0), order("09:31:00", "stop", price=98.0)],
+        [order("09:30:00", price=100.0), order("09:30:00", "stop", price=97.9), order("09:40:00")],
+    )
+    assert only_cause(found) is Cause.BOOK
+    assert "day_usd" in found.differences[0].detail
+    assert "earlier trade, " in found.differences[0].detail
+
+
+def test_another_size_with_the_same_book_is_unexplained(compared):
+    found = compared([refused("09:30:10", day_usd=1.0)], [decision("09:30:00", final=39.0)])
+    assert only_cause(found) is Cause.UNEXPLAINED
+
+
+def test_a_rule_that_reads_bars_alone_saw_other_bars(compared):
+    code = "TREND_CONFIRMATION: below"
+    live = [refused("09:30:10", "trend_confirmation", code, higher_ema_9=99.0)]
+    back = [decision("09:30:00", verdicts=[verdict("trend_confirmation", higher_ema_9=101.0)])]
+    assert only_cause(compared(live, back)) is Cause.BARS
+
+
+def test_a_halt_in_one_run(compared):
+    live = [refused("09:30:10", "drawdown_halt", "DRAWDOWN_HALT: -3.2%")]
+    assert only_cause(compared(live, [decision("09:30:00")])) is Cause.HALTED
+
+
+def test_a_stopped_desk_and_a_venue_that_refuses(compared, tmp_path):
+    pair = [decision("09:30:10")], [decision("09:30:00")]
+    back = [order("09:30:00")]
+    stopped = [order("09:30:10", status="rejected", reason="DESK_STOPPED: the kill switch")]
+    assert only_cause(compared(*pair, stopped, back)) is Cause.HALTED
+    for name in ("live", "backtest"):
+        (tmp_path / name).rename(tmp_path / f"{name}-before")
+    refusal = [order("09:30:10", status="rejected", reason="insufficient buying power")]
+    assert only_cause(compared(*pair, refusal, back)) is Cause.VENUE
+
+
+def test_another_size_at_another_quote(compared):
+    found = compared(
+        [decision("09:30:10")],
+        [decision("09:30:00")],
+        [order("09:30:10", quantity=38, reason="40 became 38 at the quote 104.2000; up")],
+        [order("09:30:00", quantity=39, reason="40 became 39 at the quote 101.1000; up")],
+    )
+    assert only_cause(found) is Cause.QUOTE
+
+
+def test_another_size_at_the_same_quote_is_unexplained(compared):
+    orders = [order("09:30:10", quantity=38)], [order("09:30:00", quantity=39)]
+    assert only_cause(compared([decision("09:30:10")], [decision("09:30:00")], *orders)) is Cause.UNEXPLAINED
+
+
+def test_the_same_order_at_another_price(compared):
+    orders = [order("09:30:10", price=100.02)], [order("09:30:00", price=100.05)]
+    assert only_cause(compared([decision("09:30:10")], [decision("09:30:00")], *orders)) is Cause.FILL
+
+
+def test_an_approved_decision_without_an_order_is_unexplained(compared):
+    found = compared([decision("09:30:10")], [decision("09:30:00")], [], [order("09:30:00")])
+    assert only_cause(found) is Cause.UNEXPLAINED
+
+
+def test_a_position_that_ended_inside_the_bar_lets_live_decide_earlier(compared):
+    found = compared(
+        [decision("09:30:10"), refused("09:37:10")],
+        [decision("09:30:00")],
+        [order("09:30:10"), order("09:30:10", "stop", filled="09:36:00")],
+        [order("09:30:00"), order("09:30:00", "stop", filled="09:35:00")],
+    )
+    assert [d.cause for d in found.differences] == [Cause.DECIDED_EARLIER]
+
+
+def test_a_later_scan_of_the_bar_may_take_what_the_first_left(compared):
+    left = "EXECUTE_LIMIT: 2 of 2"
+    live = [refused("09:30:10", "selection", left), decision("09:32:10")]
+    found = compared(live, [refused("09:30:00", "selection", left)], [order("09:32:10")])
+    assert only_cause(found) is Cause.DECIDED_AGAIN
+
+
+def test_what_is_held_is_not_decided_on(compared):
+    orders = [order("09:30:10")], [order("09:30:00"), order("09:30:00", "stop", filled="09:30:00")]
+    found = compared([decision("09:30:10")], [decision("09:30:00"), refused("09:40:00")], *orders)
+    assert only_cause(found) is Cause.BOOK
+
+
+def test_what_the_backtest_holds_is_not_decided_on(compared):
+    orders = [order("09:30:10"), order("09:30:10", "stop", filled="09:31:00")], [order("09:30:00")]
+    found = compared([decision("09:30:10"), refused("09:40:10")], [decision("09:30:00")], *orders)
+    assert only_cause(found) is Cause.BOOK
+
+
+def test_a_decision_out_of_nothing_is_unexplained(compared):
+    assert only_cause(compared([refused("09:35:10")])) is Cause.UNEXPLAINED
+
+
+def test_a_decision_missed_in_one_of_two_scans_is_unexplained(compared):
+    """The position was gone at the second scan of the bar, and still nothing was decided."""
+    found = compared(
+        [decision("09:30:10")],
+        [decision("09:30:00"), refused("09:40:00")],
+        [order("09:30:10"), order("09:30:10", "stop", filled="09:40:05")],
+        [order("09:30:00"), order("09:30:00", "stop", filled="09:30:00")],
+        scans=["09:30:10", "09:40:01", "09:44:50"],
+    )
+    assert only_cause(found) is Cause.UNEXPLAINED
+
+
+def test_the_edges_of_the_window_and_a_bar_without_iteration(compared):
+    found = compared(
+        [refused("09:51:00")],
+        [refused("09:30:00"), refused("09:40:00")],
+        scans=["09:35:10", "09:45:10", "09:51:00"],
+    )
+    causes = [d.cause for d in found.differences]
+    assert causes == [Cause.EDGE_BACKTEST, Cause.NO_ITERATION, Cause.EDGE_LIVE]
+
+
+def test_a_folder_that_is_no_run_is_refused(tmp_path):
+    with pytest.raises(Refusal, match="not the complete folder"):
+        compare(tmp_path, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def script() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("compare_runs", SCRIPT)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_command_fails_on_what_is_unexplained_and_writes_it_down(script, tmp_path, capsys):
+    live = write(tmp_path / "live", SCANS, [refused("09:35:10")])
+    back = write(tmp_path / "backtest", CLOSES)
+    out = tmp_path / "found.md"
+    assert script.main([str(live), str(back), "--out", str(out)]) == 1
+    assert "| 2022-12-13 09:35 | QQQ | trend | unexplained |" in out.read_text()
+    assert out.read_text() == markdown(compare(live, back))
+    same = write(tmp_path / "same", SCANS, [refused("09:35:00")])
+    assert script.main([str(live), str(same)]) == 0
+    assert script.main([str(tmp_path), str(back)]) == 2
+    assert "unexplained" in capsys.readouterr().out

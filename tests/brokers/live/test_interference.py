@@ -1,0 +1,159 @@
+"""What a hand does at the venue: found in the next iterations, told with the right size, handled as specified."""
+
+from __future__ import annotations
+
+import logging
+from decimal import Decimal
+
+import pytest
+
+from brokers.live.foreign import right_size
+from brokers.live.switches import Level
+from brokers.rehearsal.settings import VenueSettings
+from risk.model import Plan
+from tests.brokers.live.scene import Scene
+
+
+def by_hand(scene: Scene, symbol: str, quantity: int, side: str = "buy", **terms: str) -> dict[str, object]:
+    order = scene.exchange.submit(
+        {"symbol": symbol, "qty": str(quantity), "side": side, "type": "market", "time_in_force": "day", **terms}
+    )
+    scene.pass_time(1)
+    return order
+
+
+@pytest.fixture
+def scene(tmp_path):
+    scene = Scene(tmp_path)
+    yield scene
+    scene.stop()
+
+
+def test_hand_made_positions_are_told_with_the_size_that_would_be_right(tmp_path, caplog):
+    settings = VenueSettings(cash_usd=Decimal(106_400), half_spread_usd=Decimal(0))
+    scene = Scene(tmp_path, settings=settings, prices={"PLTR": 170.77, "TSLA": 443.18})
+    by_hand(scene, "PLTR", 291)
+    by_hand(scene, "TSLA", 76)
+    with caplog.at_level(logging.WARNING):
+        scene.step()
+    told = caplog.text
+    assert "PLTR: 291 shares made by hand, 49694.07 USD, 46.7% of the account; 62 would be right" in told
+    assert "TSLA: 76 shares made by hand, 33681.68 USD, 31.7% of the account; 24 would be right" in told
+    assert right_size(scene.floor, 170.77) == 62
+    book = scene.desk.reconcile()
+    assert {s: p.quantity for s, p in book.positions.items()} == {"PLTR": 291, "TSLA": 76}
+    # Counted, and left alone.
+    assert book.opened_today_usd == pytest.approx(83_375.75)
+    assert book.budget.week_usd == pytest.approx(83_375.75)
+    scene.settle()
+    assert not [call for call in scene.wire.calls if call[0] in ("submit", "cancel", "replace")]
+    scene.stop()
+
+
+def test_a_position_from_before_is_found_without_its_order(tmp_path, caplog):
+    scene = Scene(tmp_path)
+    scene.exchange.submit({"symbol": "NVDA", "qty": "9", "side": "buy", "type": "market", "time_in_force": "day"})
+    scene.pass_time(1)
+    scene.wire.orders_since = lambda after, nested=True: []
+    scene.settle(4)
+    assert scene.floor.own.manual == {"NVDA": Decimal(9)}
+    assert "NVDA: +9 shares without an order of ours" in caplog.text
+    assert scene.journal.positions_by_fills() == {"NVDA": Decimal(9)}
+    scene.stop()
+
+
+def test_an_adopted_position_gets_its_stop(tmp_path):
+    scene = Scene(tmp_path, overrides=["live.adopt=[PLTR]"])
+    by_hand(scene, "PLTR", 30)
+    scene.settle(4)
+    assert scene.stopped("PLTR") == 30
+    stop = next(order for order in scene.open("PLTR") if order["type"] == "stop")
+    assert Decimal(stop["stop_price"]) == Decimal("95.01")
+    scene.stop()
+
+
+def test_a_stop_cancelled_by_hand_comes_back(scene):
+    scene.enter()
+    scene.settle(2)
+    stop = next(order for order in scene.open() if order["type"] == "stop")
+    scene.exchange.cancel(stop["id"])
+    scene.pass_time(1)
+    assert scene.stopped() == 0
+    scene.settle(3)
+    assert scene.stopped() == scene.held() == 49
+    again = next(order for order in scene.open() if order["type"] == "stop")
+    assert again["stop_price"] == stop["stop_price"]
+    assert [spell.symbol for spell in scene.desk.protector.spells][-1] == "AAPL"
+
+
+def test_an_exit_without_a_position_is_cancelled(scene, caplog):
+    by_hand(scene, "NVDA", 10, "sell", type="limit", limit_price="130")
+    scene.settle(3)
+    assert scene.open("NVDA") == []
+    assert "there is no position" in caplog.text
+
+
+def test_an_entry_waiting_by_hand_is_left_to_its_owner(scene):
+    by_hand(scene, "NVDA", 10, type="limit", limit_price="80")
+    scene.settle(4)
+    assert len(scene.open("NVDA")) == 1
+
+
+def test_shares_of_ours_sold_by_hand_are_ours_no_more(scene):
+    scene.enter()
+    scene.settle(2)
+    stop = next(order for order in scene.open() if order["type"] == "stop")
+    scene.exchange.cancel(stop["id"])
+    scene.pass_time(1)
+    scene.pass_time(1)
+    by_hand(scene, "AAPL", 20, "sell")
+    scene.settle(5)
+    assert scene.held() == scene.stopped() == 29
+    assert scene.floor.own.quantity("AAPL") == 29
+    assert scene.agrees()
+
+
+def test_the_kill_switch_stops_entries_and_its_second_level_sells(scene):
+    scene.enter()
+    scene.settle(2)
+    scene.desk.switches.kill.pull(Level.STOP)
+    scene.enter("MSFT")
+    scene.settle(2)
+    assert scene.held("MSFT") == 0
+    assert scene.desk.entries.skipped[-1].reason == "DESK_STOPPED: kill switch: stop"
+    assert scene.stopped() == 49
+    scene.desk.switches.kill.pull(Level.FLATTEN)
+    scene.settle(6)
+    assert scene.held() == 0
+    assert scene.open() == []
+    assert scene.desk.flattened
+
+
+def test_a_crash_ends_entries_for_the_session_and_the_restart_knows(scene):
+    with scene.desk.iteration():
+        raise RuntimeError("boom")
+    scene.restart()
+    scene.enter()
+    assert "halted for this session by crash" in scene.desk.entries.skipped[-1].reason
+    scene.pass_time(24 * 3600, AAPL=100)
+    scene.enter()
+    scene.settle(2)
+    assert scene.held() == 49
+
+
+def test_the_session_opening_equity_survives_a_restart(scene):
+    opened = scene.desk.reconcile().session_open_equity
+    scene.enter()
+    scene.settle(2)
+    scene.step(1, AAPL=80)
+    scene.restart()
+    book = scene.desk.reconcile()
+    assert book.session_open_equity == opened == 100_000
+    assert book.equity < 100_000
+
+
+def test_a_scan_sends_nothing(scene):
+    scene.desk.submit = False
+    scene.desk.reconcile()
+    scene.desk.execute(Plan(scene.exchange.now, entries=(scene.proposal("AAPL", 10),)))
+    assert not [call for call in scene.wire.calls if call[0] == "submit"]

@@ -1,0 +1,180 @@
+"""The live command as a user runs it, against a server on loopback that speaks Alpaca's protocol."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from decimal import Decimal
+from itertools import pairwise
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from brokers.journal import Journal
+from brokers.rehearsal.network_faults import Mishap
+from brokers.rehearsal.server import RehearsalServer
+
+ROOT = Path(__file__).parents[1]
+SYMBOLS = ("AAPL", "KO", "MSFT")
+NEW_YORK = ZoneInfo("America/New_York")
+START = datetime(2023, 3, 9, 13, 2, tzinfo=NEW_YORK)
+
+
+def falling_bars() -> pd.DataFrame:
+    """Five-minute bars of eight sessions: AAPL has fallen for two hours at the moment the venue opens its doors."""
+    chance = np.random.default_rng(5)
+    days = [
+        "2023-02-28",
+        "2023-03-01",
+        "2023-03-02",
+        "2023-03-03",
+        "2023-03-06",
+        "2023-03-07",
+        "2023-03-08",
+        "2023-03-09",
+    ]
+    times = pd.DatetimeIndex(
+        np.concatenate([pd.date_range(f"{d} 09:30", f"{d} 15:55", freq="5min").to_numpy() for d in days])
+    ).tz_localize(NEW_YORK)
+    falls = np.asarray((times >= "2023-03-09 11:00") & (times < "2023-03-09 13:05"))
+    parts = []
+    for k, symbol in enumerate(SYMBOLS):
+        steps = chance.normal(0, 0.0008, len(times)) - (0.0015 * falls if symbol == "AAPL" else 0)
+        close = (50 + 40 * k) * np.exp(np.cumsum(steps))
+        opens = np.r_[close[0], close[:-1]]
+        parts.append(
+            pd.DataFrame(
+                {
+                    "symbol": symbol, "datetime": times, "open": opens, "high": np.maximum(opens, close) * 1.0005,
+                    "low": np.minimum(opens, close) * 0.9995, "close": close, "volume": 10_000,
+                }
+            )
+        )  # fmt: skip
+    return pd.concat(parts, ignore_index=True)
+
+
+@contextmanager
+def venue(**options: object) -> Iterator[RehearsalServer]:
+    with RehearsalServer(falling_bars(), start=START, sessions=1, **options) as server:  # type: ignore[arg-type]
+        yield server
+
+
+def command(server: RehearsalServer, folder: Path, *extra: str, secret: str = "", **options: object):
+    keys = {"ALPACA_API_KEY": server.key, "ALPACA_API_SECRET": secret or server.secret}
+    return subprocess.Popen(
+        [
+            sys.executable, str(ROOT / "live_trader.py"), "--strategy", "combined", "--paper",
+            "--alpaca-url", server.url, "--sleeptime", "1S", "--set", "market=24/7", "--set", "pace.bars=5", "--set", "live.yahoo=false",
+            "--set", "gate.max_order_notional_frac=0.5",
+            "--symbols", ",".join(SYMBOLS), "--benchmark", "KO", "--out", "run", "--overwrite", *extra,
+        ],
+        cwd=folder, env={**os.environ, **keys}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options,
+    )  # fmt: skip
+
+
+def wait_until(condition, seconds: float = 40.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.1)
+
+
+def refused(server: RehearsalServer, folder: Path, *extra: str, **options: object) -> str:
+    process = command(server, folder, *extra, **options)
+    told, _ = process.communicate(timeout=60)
+    assert process.returncode == 2, told
+    assert "Traceback" not in told
+    assert not [entry for entry in server.log if entry.method != "GET"]
+    return told.strip().splitlines()[-1]
+
+
+def test_it_trades_ends_on_a_signal_and_everything_went_through_the_journal(tmp_path):
+    with venue() as server:
+        process = command(server, tmp_path)
+        wait_until(lambda: server.call(lambda exchange: exchange.positions()))
+        positions = {r["symbol"]: Decimal(r["qty"]) for r in server.call(lambda exchange: exchange.positions())}
+        iterations = len([e for e in server.log if e.path == "/v2/account"])
+        wait_until(lambda: len([e for e in server.log if e.path == "/v2/account"]) >= iterations + 4)
+        began = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        told, _ = process.communicate(timeout=20)
+        assert time.monotonic() - began < 5
+        assert process.returncode == 0, told
+        log = server.log
+        account = server.call(lambda exchange: exchange.account())["account_number"]
+        stops = [o for o in server.call(lambda e: e.orders(nested=True)) for o in (o, *(o["legs"] or ()))]
+    assert set(positions) == {"AAPL"}
+    assert sum(Decimal(o["qty"]) for o in stops if o["type"] == "stop") == positions["AAPL"]
+    sent = {e.payload["client_order_id"]: e.payload for e in log if e.method == "POST"}
+    with Journal(tmp_path / "state" / "journal.sqlite3", account) as journal:
+        # Every order on the wire is in the journal, with its quantity, and was there before it was sent.
+        for name, payload in sent.items():
+            order = journal.order(name)
+            assert order.quantity == Decimal(payload["qty"])
+            assert order.symbol == payload["symbol"]
+        assert journal.positions_by_fills() == positions
+    starts = [e.number for e in log if e.path == "/v2/clock"][1:]
+    requests = [later - earlier for earlier, later in pairwise(starts)]
+    assert sorted(requests)[len(requests) // 2] <= 8
+    assert {"orders.csv", "decisions.jsonl", "equity.csv", "trades.csv", "summary.json"} <= {
+        path.name for path in (tmp_path / "run").iterdir()
+    }
+
+
+def test_wrong_keys_and_what_is_damaged_is_refused_in_a_sentence(tmp_path):
+    state = tmp_path / "state"
+    state.mkdir()
+    with venue() as server:
+        assert "does not take ALPACA_API_KEY and ALPACA_API_SECRET" in refused(server, tmp_path, secret="expired")
+        (state / "weekly_budget.json").write_text('{"version": 1')
+        assert refused(server, tmp_path).startswith("state/weekly_budget.json: is damaged, not complete JSON")
+        (state / "weekly_budget.json").unlink()
+        (state / "journal.sqlite3").write_bytes(b"no journal at all, " * 400)
+        assert "state/journal.sqlite3: is damaged" in refused(server, tmp_path)
+        (state / "journal.sqlite3").unlink()
+        (state / "STOP").touch()
+        assert "the kill switch is at stop" in refused(server, tmp_path)
+        (state / "STOP").unlink()
+
+        def full_disk() -> None:
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+
+        assert "state/journal.sqlite3" in refused(server, tmp_path, preexec_fn=full_disk)
+
+
+def test_a_venue_that_does_not_answer_is_refused_at_the_start(tmp_path):
+    with venue() as server:
+        server.faults.strike(Mishap.HANG_BEFORE, path="/v2/clock", seconds=30)
+        began = time.monotonic()
+        told = refused(server, tmp_path)
+        assert time.monotonic() - began < 20
+    assert "the venue does not answer" in told
+
+
+@pytest.mark.slow
+def test_a_hanging_venue_blocks_no_iteration_for_long(tmp_path):
+    with venue() as server:
+        process = command(server, tmp_path)
+        wait_until(lambda: sum(e.path == "/v2/account" for e in server.log) > 4)
+        server.faults.chance(Mishap.HANG_BEFORE, 1.0, seconds=60)
+        time.sleep(30)
+        server.faults.clear()
+        seen = len(server.log)
+        wait_until(lambda: sum(e.path == "/v2/account" for e in server.log[seen:]) > 3)
+        process.send_signal(signal.SIGTERM)
+        told, _ = process.communicate(timeout=20)
+    assert process.returncode == 0, told
+    assert "circuit breaker open" in told
+    assert "circuit breaker closed" in told
+    assert "an iteration took" not in told
