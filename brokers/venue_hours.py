@@ -15,11 +15,12 @@ import pandas as pd
 from brokers.venue.client import VenueClient
 from brokers.venue.clock import VenueTime
 from brokers.venue.errors import VenueError
-from strategies.calendar import NEW_YORK, last_session, session_times
+from strategies.calendar import NEW_YORK, is_session, last_session, session_times
 
 ALWAYS = "24/7"
 SLICE_S = 1.0
 RETRY_S = 2.0
+FIRST_HOUR, LAST_HOUR = 4, 20
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +33,7 @@ class VenueHours:
 
     client: VenueClient
     market: str
+    extended_hours: bool = False
     _stop_event: threading.Event
 
     def __init__(self) -> None:
@@ -44,9 +46,13 @@ class VenueHours:
         return self.client.clock.now().timestamp()
 
     def is_market_open(self) -> bool:
-        """Whether stocks trade now; False as long as the venue was never heard."""
-        if self.market == ALWAYS:
+        """Whether orders can be filled now: in regular hours, and in the extended ones where they count."""
+        if self.market == ALWAYS or self.in_regular_hours():
             return True
+        return self.extended_hours and in_extended_hours(self.client.clock.now())
+
+    def in_regular_hours(self) -> bool:
+        """Whether the regular session is on, by the venue's clock; False as long as it was never heard."""
         hours, now = self._known_hours()
         if hours is None:
             return False
@@ -111,6 +117,12 @@ class VenueHours:
                 except VenueError as error:
                     log.warning("the venue's clock was not heard: %s", error)
             return self._hours, self.client.clock.now()
+
+
+def in_extended_hours(now: dt.datetime) -> bool:
+    """Whether it is between 04:00 and 20:00 in New York on a day with a session."""
+    local = pd.Timestamp(now).tz_convert(NEW_YORK)
+    return is_session(local.tz_localize(None).normalize()) and FIRST_HOUR <= local.hour < LAST_HOUR
 
 
 @lru_cache(maxsize=64)

@@ -24,7 +24,7 @@ from config import Refusal
 from config.environment import own_the_run
 from config.errors import exit_status
 
-NOT_HERE = ("once", "scan", "lookahead", "show_config", "mode")
+NOT_HERE = ("once", "scan", "lookahead", "show_config")
 BAR_MINUTES = 5
 
 
@@ -38,8 +38,8 @@ def _run(argv: Sequence[str] | None) -> int:
     parser.prog = Path(__file__).name
     parser.add_argument("--inverse", action="store_true", help="add the synthetic SYN_INV_SPY, made from SPY")
     args = parser.parse_args(argv)
-    for name in NOT_HERE:
-        if getattr(args, name):
+    for name in (args.mode, *NOT_HERE):
+        if name and getattr(args, name, True):
             raise Refusal(f"--{name.replace('_', '-')}: this script chooses what is run; leave it out")
     if args.out is None or args.start is None or not Path(args.data).is_file():
         raise Refusal("--data FILE, --start and --out are needed here")

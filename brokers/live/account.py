@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from brokers.live.desk import LiveDesk
 from brokers.live.door import DeskDoor
+from brokers.live.entries import Entries
 from brokers.live.feed import LiveFeed
 from brokers.live.floor import Floor
 from brokers.live.monitor import Monitor
@@ -90,9 +90,11 @@ def open_live(strategy: Any, broker: Any, settings: Settings, seat: Seat, submit
     seat.journal.begin_run(seat.mode, settings.strategy, seat.profile, settings.config_hash)
     floor.add_up()
     switches = Switches(seat.journal, seat.kill, lambda: "circuit breaker open" if client.breaker.open else "")
+    broker.extended_hours = settings.live.extended_hours.enabled
     desk = LiveDesk(
-        floor, switches, seat.budget, pipeline.halters, lambda: feed.bars, hours_of(broker, settings), submit
-    )
+        floor, switches, seat.budget, pipeline.halters, lambda: feed.bars, lambda entries: hours_of(broker, entries),
+        submit,
+    )  # fmt: skip
     monitor = Monitor(desk, client.clock)
     broker.door = DeskDoor(desk)
     broker.ask = desk.snapshot
@@ -103,13 +105,10 @@ def open_live(strategy: Any, broker: Any, settings: Settings, seat: Seat, submit
     return LiveAccount(desk, feed, pipeline, monitor, seat, local_pace(pace.sleeptime, pace.speed), notes)
 
 
-def hours_of(broker: Any, settings: Settings) -> Callable[[], str]:
-    """Why the venue's hours forbid an entry now; empty if they don't."""
-
-    def closed() -> str:
-        return "" if broker.is_market_open() else "the market is closed"
-
-    return closed
+def hours_of(broker: Any, entries: Entries) -> str:
+    """Why the venue's hours forbid an entry now, empty if they don't; tells entries whether there are brackets."""
+    entries.extended = not broker.in_regular_hours() and broker.market != ALWAYS_OPEN
+    return "" if broker.is_market_open() else "the market is closed"
 
 
 def seconds_of(sleeptime: str) -> int:

@@ -48,7 +48,7 @@ class LiveDesk:
         Modules that may end a session for new positions.
     bars : callable
         The complete bars known now, None before the first.
-    open_for_entries : callable
+    closed_for_entries : callable
         Why the venue's hours forbid entries now, empty if they don't.
     submit : bool
         False decides and sends nothing (a scan).
@@ -61,7 +61,7 @@ class LiveDesk:
         budget: BudgetKeeper,
         halters: Sequence[RiskModule],
         bars: Callable[[], BarTable | None],
-        open_for_entries: Callable[[], str],
+        closed_for_entries: Callable[[Entries], str],
         submit: bool = True,
     ) -> None:
         self.floor = floor
@@ -69,7 +69,7 @@ class LiveDesk:
         self.budget = budget
         self.halters = halters
         self.submit = submit
-        self.closed_for_entries = open_for_entries
+        self._closed_for_entries = closed_for_entries
         self.entries = Entries(floor)
         self.closing = Closing(floor)
         self.protector = Protector(floor, self._leave)
@@ -225,7 +225,7 @@ class LiveDesk:
         if not plan.entries:
             return
         why = self.switches.reasons(self.floor.now, self._module_names)
-        if closed := self.closed_for_entries():
+        if closed := self._closed_for_entries(self.entries):
             why = [*why, closed]
         if why:
             for proposal in plan.entries:

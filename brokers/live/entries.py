@@ -7,14 +7,18 @@ import math
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+import pandas as pd
+
 from brokers.journal import AlreadyPlanned, JournalOrder, State
 from brokers.journal.states import FINAL
 from brokers.live.counter import OrderRefused
 from brokers.live.floor import OPENING_ROLES, Floor
+from brokers.live.ownbook import NEW_YORK
 from brokers.live.payloads import bracket, single, tick_down, tick_up
 from brokers.live.quotes import Quote
 from brokers.record import OrderRecord
 from risk.model import BracketTerms, Proposal, floor_lot
+from strategies.calendar import session_times, sessions_until
 
 ATTEMPTS = 4
 """The limit and the market orders after it: a venue that fills in crumbs is left alone after so many."""
@@ -199,13 +203,18 @@ class Entries:
         """Whether what waits for its stop until the opening may grow by so many USD."""
         floor = self.floor
         most = floor.settings.live.extended_hours.max_unprotected_frac * floor.equity
+        now = pd.Timestamp(floor.now)
+        closes = session_times(sessions_until(pd.Timestamp(now.tz_convert(NEW_YORK).date()), 2))[1]
+        # Whatever was bought since then has not seen a regular session, in which alone stops are triggered.
+        last_close = closes[closes <= now].max()
         waiting = sum(
-            abs(p.quantity) * p.entry_price
-            for s, p in floor.own.ledger.positions.items()
-            if floor.cover(s).protected < abs(floor.own.quantity(s))
+            abs(p.quantity) * p.entry_price for p in floor.own.ledger.positions.values() if p.entry_time >= last_close
         )
-        waiting += sum(float(o.remaining) * float(o.limit_price or 0) for o in floor.journal.open_orders()
-                       if o.role in OPENING_ROLES)  # fmt: skip
+        waiting += sum(
+            float(order.remaining * (order.limit_price or 0))
+            for order in floor.journal.open_orders()
+            if order.role in OPENING_ROLES
+        )
         log.info("without a stop until the opening: %.2f USD and %.2f more, at most %.2f", waiting, notional, most)
         return waiting + notional <= most
 

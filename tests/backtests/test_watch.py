@@ -78,14 +78,27 @@ def test_the_watch_reads_all_books_at_the_end(monkeypatch, held, spent, amiss):
     assert (watch.requests, watch.figures["partial fills"]) == ([1, 1], "1")
 
 
-@pytest.mark.slow
-@pytest.mark.shared
-def test_half_a_day_agrees_and_every_difference_is_explained(shared_data, tmp_path, capsys):
-    """The day after Thanksgiving: half a session, rehearsed in a minute."""
+@pytest.fixture(scope="module")
+def script() -> Any:
     spec = importlib.util.spec_from_file_location("rehearse_days", SCRIPTS / "rehearse_days.py")
     assert spec and spec.loader
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"), [(["--once"], "--once"), (["--live"], "--live"), (["--start", "2022-11-25"], "--out")]
+)
+def test_the_script_says_what_it_does_not_do(script, capsys, arguments, named):
+    assert script.main(arguments) == 2
+    assert named in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.shared
+def test_half_a_day_agrees_and_every_difference_is_explained(script, shared_data, tmp_path, capsys):
+    """The day after Thanksgiving: half a session, rehearsed in a minute."""
     arguments = ["--strategy", "combined", "--profile", "intraday", "--symbols", "SPY,QQQ,NVDA,AAPL,MSFT,TSLA,BA"]
     arguments += ["--data", str(shared_data / "bars_5min.parquet"), "--start", "2022-11-25", "--end", "2022-11-25"]
     arguments += ["--config", str(SCRIPTS / "rehearsal_stimulus.yaml"), "--inverse", "--speed", "200", "--quiet"]

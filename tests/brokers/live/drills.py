@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -124,10 +125,8 @@ def killed_at(folder: Path, call: int, phase: str) -> tuple[list[str], Naked]:
             raise Killed
 
     scene.wire.mishap = mishap
-    try:
+    with suppress(Killed):
         scripted_day(scene, lambda: None)
-    except Killed:
-        pass
     scene.exchange._life.faults.partial_fill_frac = 0.0
     scene.pass_time(1)
     scene.restart()

@@ -11,6 +11,7 @@ from typing import Any
 from brokers.journal import Journal
 from brokers.live.budget import BudgetKeeper
 from brokers.live.desk import LiveDesk
+from brokers.live.entries import Entries
 from brokers.live.floor import Floor
 from brokers.live.quotes import Quote, read_quote
 from brokers.live.switches import KillSwitch, Switches
@@ -110,17 +111,18 @@ class Scene:
         faults: FaultPlan | None = None,
         settings: VenueSettings | None = None,
         prices: Mapping[str, float] | None = None,
+        start: datetime = TUESDAY,
     ) -> None:
         self.folder = folder
         self.settings = load(overrides=list(overrides))
         self.events: list[Json] = []
         self.deaf = False
         self.asked: dict[str, int] = {}
-        self.exchange = Exchange(SYMBOLS, TUESDAY, self._emit, settings or VenueSettings(), faults)
+        self.exchange = Exchange(SYMBOLS, start, self._emit, settings or VenueSettings(), faults)
         self.prices = {symbol: Decimal(100) for symbol in SYMBOLS} | {
             s: Decimal(str(p)) for s, p in (prices or {}).items()
         }
-        self.exchange.on_quote(TUESDAY, self.prices)
+        self.exchange.on_quote(start, self.prices)
         self.quote_age = timedelta(0)
         self.quoted: Callable[[str], Quote] | None = None
         self.start()
@@ -137,7 +139,11 @@ class Scene:
         budget = BudgetKeeper.open(self.folder, ACCOUNT, today)
         budget.compare(self.floor.own.ledger.budget, today)
         switches = Switches(self.journal, KillSwitch(self.folder))
-        self.desk = LiveDesk(self.floor, switches, budget, (), lambda: None, lambda: "")
+        self.desk = LiveDesk(self.floor, switches, budget, (), lambda: None, self.hours)
+
+    def hours(self, entries: Entries) -> str:
+        entries.extended = not self.exchange.clock()["is_open"]
+        return ""
 
     def stop(self) -> None:
         self.journal.close()
