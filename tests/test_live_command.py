@@ -74,7 +74,8 @@ def command(server: RehearsalServer, folder: Path, *extra: str, secret: str = ""
     return subprocess.Popen(
         [
             sys.executable, str(ROOT / "live_trader.py"), "--strategy", "combined", "--paper",
-            "--alpaca-url", server.url, "--sleeptime", "1S", "--set", "market=24/7", "--set", "pace.bars=5", "--set", "live.yahoo=false",
+            "--alpaca-url", server.url, "--sleeptime", "1S", "--set", "market=24/7", "--set", "pace.bars=5",
+            "--set", "live.yahoo=false",
             "--set", "gate.max_order_notional_frac=0.5",
             "--symbols", ",".join(SYMBOLS), "--benchmark", "KO", "--out", "run", "--overwrite", *extra,
         ],
