@@ -12,12 +12,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from backtests.run_folder import OPENING, Holding, Json, RunFolder, read_run
+from backtests.run_folder import Holding, Json, RunFolder, read_run
 
 CLOSE_FRAC = 1e-6
 """Figures that differ by less, relatively, are the same: what is left of a recursive average's seed is below it."""
 SEEN_LATE = pd.Timedelta(minutes=4)
 """How old the venue's word may be in a decision: two local seconds of a rehearsal at 120 times real time."""
+STRADDLES = pd.Timedelta(minutes=1)
+"""A decision carries the time of its book; so long after it, a bar may close and its market still be read."""
 FIGURES = ("price", "atr", "score", "stop", "target")
 MARKET_MODULES = frozenset({"trend_confirmation", "volume_profile", "ensemble"})
 """Rules that read bars and nothing of the book."""
@@ -41,6 +43,7 @@ class Cause(StrEnum):
     UNEXPLAINED = "unexplained"
 
 
+NOTHING = pd.Timedelta(0)
 Key = tuple[pd.Timestamp, str, str, str]
 
 
@@ -94,9 +97,11 @@ class _Comparer:
         self.length = gaps.median() if len(gaps) else pd.Timedelta(minutes=5)
         # A backtest's equity is of the close of each bar that it decided at the opening of.
         self.bars = [self.bar(close - pd.Timedelta(microseconds=1)) for close in closes]
+        self._known = {self._key(decision): decision for decision in backtest.decisions}
+        moved = {d["time"]: self._seen(d)[0] for d in live.decisions if self._seen(d) != self._key(d)}
         self.scans: dict[pd.Timestamp, list[pd.Timestamp]] = {}
         for time in live.iterations:
-            self.scans.setdefault(self.bar(time), []).append(time)
+            self.scans.setdefault(moved.get(time, self.bar(time)), []).append(time)
 
     def bar(self, time: pd.Timestamp) -> pd.Timestamp:
         """The opening of the bar in which ``time`` lies; its predecessor is the last closed one."""
@@ -126,17 +131,28 @@ class _Comparer:
     def _by_key(self, run: RunFolder) -> dict[Key, list[Json]]:
         found: dict[Key, list[Json]] = {}
         for decision in run.decisions:
-            key = (self.bar(decision["time"]), decision["symbol"], decision["side"], decision["signal"])
+            key = self._seen(decision) if run is self.live else self._key(decision)
             found.setdefault(key, []).append(decision)
         return found
+
+    def _key(self, decision: Json, later: pd.Timedelta = NOTHING) -> Key:
+        bar = self.bar(decision["time"] + later)
+        return bar, decision["symbol"], decision["side"], decision["signal"]
+
+    def _seen(self, decision: Json) -> Key:
+        """Where a live decision belongs: the next bar if it has its figures, and this one's are others."""
+        key, after = self._key(decision), self._key(decision, STRADDLES)
+        if key != after and after in self._known and not _figures_differ(decision, self._known[after]):
+            there = self._known.get(key)
+            return after if there is None or _figures_differ(decision, there) else key
+        return key
 
     # Decisions that both made.
 
     def _of_pair(self, bar: pd.Timestamp, scans: list[Json], theirs: Json) -> tuple[Cause, str] | None:
         ours = scans[0]
-        for name in FIGURES:
-            if not _same(ours[name], theirs[name]):
-                return Cause.BARS, f"{name} {ours[name]} live, {theirs[name]} backtest"
+        if name := _figures_differ(ours, theirs):
+            return Cause.BARS, f"{name} {ours[name]} live, {theirs[name]} backtest"
         found = self._of_verdicts(bar, ours, theirs) or self._of_orders(ours, theirs)
         if found is not None:
             return found
@@ -208,7 +224,7 @@ class _Comparer:
             times = self.live.iterations
             edge = not len(times) or bar < self.bar(times[0]) or bar > self.bar(times[-1])
             return (Cause.EDGE_BACKTEST, "") if edge else (Cause.NO_ITERATION, "no live iteration in that bar")
-        spans = self._like(self.live, symbol, signal) + _waiting(self.live, symbol)
+        spans = self._like(self.live, symbol, signal) + self.live.waiting(symbol, SEEN_LATE)
         why = [next((s for s in spans if _spans(s, scan)), None) for scan in scans]
         if why[0] is not None and all(s is not None for s in why):
             return Cause.BOOK, f"live held {why[0].told()}; {self._earlier(bar, symbol)}"
@@ -246,13 +262,9 @@ def _spans(held: Holding, scan: pd.Timestamp) -> bool:
     return held.since < scan and (held.until is None or held.until > scan - SEEN_LATE)
 
 
-def _waiting(run: RunFolder, symbol: str) -> list[Holding]:
-    """Entries that were sent and are on their way."""
-    return [
-        Holding(symbol, "", o["time"], o["time"] + SEEN_LATE, math.nan, math.nan, f"its entry, {o['status']}")
-        for o in run.orders
-        if o["symbol"] == symbol and o["role"] in OPENING and not o["filled_quantity"]
-    ]
+def _figures_differ(one: Json, two: Json) -> str:
+    """The first figure that differs; empty if none does."""
+    return next((name for name in FIGURES if not _same(one[name], two[name])), "")
 
 
 def _same(one: object, two: object) -> bool:

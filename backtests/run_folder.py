@@ -64,6 +64,15 @@ class RunFolder:
         paid = sum(o["filled_quantity"] * o["filled_price"] for o in mine)
         return shares, paid / shares if shares else float("nan")
 
+    def waiting(self, symbol: str, longest: pd.Timedelta) -> list[Holding]:
+        """Entries that were sent and brought nothing, as positions of no more than ``longest``."""
+        nan = float("nan")
+        return [
+            Holding(symbol, "", o["time"], o["time"] + longest, nan, nan, f"its entry, {o['status']}")
+            for o in self.orders
+            if o["symbol"] == symbol and o["role"] in OPENING and not o["filled_quantity"]
+        ]
+
 
 def read_run(path: Path) -> RunFolder:
     """Read the folder of a run.

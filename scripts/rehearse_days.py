@@ -59,15 +59,18 @@ def _run(argv: Sequence[str] | None) -> int:
     from backtests.watch import RehearsalWatch
 
     console, watch = Console(), RehearsalWatch()
-    for args.mode, args.out in (("rehearse", folder / "live"), ("backtest", folder / "backtest")):
-        request = live_trader._request(args, *live_trader._settings(args))
-        status = run_live(request, console, watch) if args.mode == "rehearse" else run(request, console)
-        if status:
-            return status
-        args.speed = None
+    # Both are settled before the first runs: what it takes an hour for must not end at a typing error.
+    args.mode, args.out = "rehearse", folder / "live"
+    rehearsal = live_trader._request(args, *live_trader._settings(args))
+    args.mode, args.out, args.speed = "backtest", folder / "backtest", None
+    backtest = live_trader._request(args, *live_trader._settings(args))
+    status = run_live(rehearsal, console, watch)
     console.print(watch.table())
     for line in watch.disagreements:
         console.print(f"[red]disagreement:[/] {line}")
+    status = status or run(backtest, console)
+    if status:
+        return status
     result = compare(folder / "live", folder / "backtest")
     (folder / "comparison.md").write_text(markdown(result), encoding="utf-8")
     console.print(counts_table(result))

@@ -13,6 +13,7 @@ from brokers.live.entries import Entries
 from brokers.live.feed import LiveFeed
 from brokers.live.floor import Floor
 from brokers.live.monitor import Monitor
+from brokers.live.prices import FRESH_S, PriceStream
 from brokers.live.records import keep_orders
 from brokers.live.seat import Seat
 from brokers.live.switches import Switches
@@ -23,6 +24,7 @@ from strategies.pipeline import Pipeline
 from strategies.registry import build_pipeline
 
 ALWAYS_OPEN = "24/7"
+DATA_STREAM = "wss://stream.data.alpaca.markets"
 UNIT_S = {"S": 1, "M": 60, "H": 3_600, "D": 86_400}
 
 log = logging.getLogger(__name__)
@@ -39,6 +41,7 @@ class LiveAccount:
     feed: LiveFeed
     pipeline: Pipeline
     monitor: Monitor
+    prices: PriceStream
     seat: Seat
     sleeptime: str
     notes: tuple[str, ...] = ()
@@ -57,6 +60,7 @@ class LiveAccount:
             return
         self._closed.append(True)
         self.monitor.stop()
+        self.prices.stop()
         with self.desk.lock:
             keep_orders(self.record, self.seat.journal, self.desk.entries)
             self.seat.close()
@@ -95,20 +99,32 @@ def open_live(strategy: Any, broker: Any, settings: Settings, seat: Seat, submit
         floor, switches, seat.budget, pipeline.halters, lambda: feed.bars, lambda entries: hours_of(broker, entries),
         submit,
     )  # fmt: skip
-    monitor = Monitor(desk, client.clock)
+    prices = PriceStream(
+        data_stream_url(settings), broker.api_key, broker.api_secret, lambda *quote: monitor.price(*quote)
+    )
+    feed.streamed = prices.latest
+    monitor = Monitor(desk, client.clock, prices.watch)
     broker.door = DeskDoor(desk)
     broker.ask = desk.snapshot
     broker.trade_listeners.append(monitor.hear)
     broker.stream_listeners.append(monitor.stream_state)
     if submit:
+        prices.start()
         monitor.start()
-    return LiveAccount(desk, feed, pipeline, monitor, seat, local_pace(pace.sleeptime, pace.speed), notes)
+    return LiveAccount(desk, feed, pipeline, monitor, prices, seat, local_pace(pace.sleeptime, pace.speed), notes)
 
 
 def hours_of(broker: Any, entries: Entries) -> str:
     """Why the venue's hours forbid an entry now, empty if they don't; tells entries whether there are brackets."""
     entries.extended = not broker.in_regular_hours() and broker.market != ALWAYS_OPEN
     return "" if broker.is_market_open() else "the market is closed"
+
+
+def data_stream_url(settings: Settings) -> str:
+    """Where the plan's quotes are streamed: at Alpaca, or on the host that data are asked of."""
+    alpaca = settings.broker.alpaca
+    base = f"ws{alpaca.data_url.removeprefix('http')}" if alpaca.data_url else DATA_STREAM
+    return f"{base}/v2/{alpaca.feed}"
 
 
 def seconds_of(sleeptime: str) -> int:

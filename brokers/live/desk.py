@@ -182,7 +182,7 @@ class LiveDesk:
             return
         if self.switches.kill.level is Level.FLATTEN:
             self._flatten()
-        for symbol in sorted(self._symbols()):
+        for symbol in sorted(self.symbols):
             try:
                 self._tend(symbol)
             except VenueError as error:
@@ -205,7 +205,9 @@ class LiveDesk:
         self.closing.sell(symbol)
         self.entries.tend(symbol)
 
-    def _symbols(self) -> set[str]:
+    @property
+    def symbols(self) -> set[str]:
+        """What is held, on its way or resting at the venue."""
         at_work = {order.symbol for order in self.floor.view.orders.values() if order.open}
         tasks = self.entries.tasks.keys() | self.closing.tasks.keys() | self.protector.naked.keys()
         return set(self.floor.own.ledger.positions) | at_work | tasks

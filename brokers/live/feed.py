@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from typing import Protocol
@@ -89,6 +89,8 @@ class LiveFeed:
         self.fallback = fallback
         self.collected = LiveBars(symbols, bar_minutes, sessions)
         self.sources: dict[str, str] = {}
+        self.streamed: Callable[[str], Json | None] = lambda name: None
+        """The quote that a stream of prices has just brought, None without."""
         self.bars: BarTable | None = None
         self.features: FeatureTable | None = None
         self._loaded: date | None = None
@@ -116,7 +118,9 @@ class LiveFeed:
     def quotes(self, symbols: Iterable[str]) -> dict[str, Quote]:
         """The newest quote of each symbol, judged; one request."""
         wanted = list(symbols)
-        raws = self.client.latest_quotes([_venue_name(s) for s in wanted])
+        streamed = {_venue_name(s): self.streamed(_venue_name(s)) for s in wanted}
+        asked = [name for name, raw in streamed.items() if raw is None]
+        raws: dict[str, Json | None] = {**streamed, **(self.client.latest_quotes(asked) if asked else {})}
         now = self.clock.now()
         return {s: read_quote(s, raws.get(_venue_name(s)), now, self.max_quote_age) for s in wanted}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from brokers.live.desk import LiveDesk
@@ -28,6 +28,8 @@ class Monitor:
 
     def __init__(self, desk: LiveDesk, clock: VenueClock) -> None:
         self.desk = desk
+        self.watched: Callable[[Iterable[str]], None] = lambda symbols: None
+        """Is told which symbols matter now."""
         self.clock = clock
         self._news = threading.Event()
         self._stop = threading.Event()
@@ -55,6 +57,11 @@ class Monitor:
         )
         self._news.set()
 
+    def price(self, symbol: str, bid: float, ask: float) -> None:
+        """A quote: shares without a stop are looked after at once, whichever way it goes."""
+        if symbol in self.desk.protector.naked:
+            self._news.set()
+
     def _run(self) -> None:
         while not self._stop.is_set():
             pause = self.clock.local(BUSY_S if self.desk.busy else IDLE_S)
@@ -64,6 +71,7 @@ class Monitor:
             self._news.clear()
             try:
                 self.desk.tick()
+                self.watched(self.desk.symbols)
             except VenueError as error:
                 log.warning("watching: the venue does not answer: %s", error)
             except Exception as error:

@@ -100,6 +100,13 @@ def test_what_is_left_of_a_seed_is_no_difference(compared):
     assert not compared([refused("09:30:10") | {"atr": 1.0 + 1e-8}], [refused("09:30:00")]).differences
 
 
+def test_a_bar_that_closed_between_book_and_market_counts_for_the_next(compared):
+    scans = ["09:30:10", "09:34:59.985", "09:40:10"]
+    live = [refused("09:34:59.985") | {"price": 101.0}]
+    found = compared(live, [refused("09:35:00") | {"price": 101.0}], scans=scans)
+    assert (found.same, found.differences) == (1, [])
+
+
 def test_another_book_names_the_earlier_trade(compared):
     found = compared(
         [decision("09:30:10"), refused("09:40:10", day_usd=4000.0)],

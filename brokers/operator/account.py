@@ -1,0 +1,118 @@
+"""The account an operator looks at: who it is by the venue, where its journal is, and both read at one moment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from brokers.journal import FilledOrder, JournalOrder
+from brokers.journal.snapshot import JournalSnapshot, read_snapshot
+from brokers.live.floor import FIRST_LOOK_BACK, OVERLAP, View
+from brokers.live.orders import flat
+from brokers.live.ownbook import OwnBook, replay
+from brokers.live.payloads import Json
+from brokers.live.seat import JOURNAL_FILE
+from brokers.venue.client import VenueClient
+from brokers.venue.errors import BadKeys, VenueError
+from config import Settings
+from config.errors import Refusal
+
+LOOK_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """The venue's view and the journal's; ``own`` is what the journal's fills add up to."""
+
+    view: View
+    journal: JournalSnapshot
+    own: OwnBook
+
+
+def journal_of(settings: Settings) -> str | Path:
+    """Where the journal is: ``DATABASE_URL`` where that is set, else a file in the state folder."""
+    url = settings.secrets.DATABASE_URL
+    return Path(settings.live.state_dir) / JOURNAL_FILE if url is None else url.get_secret_value()
+
+
+def sign_in(client: VenueClient, paper: bool) -> str:
+    """The venue's name of the account, which may be one that is not allowed to trade.
+
+    Raises
+    ------
+    Refusal
+        The venue does not take the keys, or does not answer.
+    """
+    try:
+        with client.budget(LOOK_S):
+            client.venue_clock()
+            account = client.account()
+    except BadKeys as error:
+        kind = "paper" if paper else "live"
+        raise Refusal(
+            f"the venue does not take ALPACA_API_KEY and ALPACA_API_SECRET ({error.message}); set the keys of the "
+            f"{kind} account"
+        ) from None
+    except VenueError as error:
+        raise silent(client, error) from None
+    name = account_name(account)
+    if not name:
+        raise Refusal(f"{client.trading_url}: its account has no id; this is no Alpaca server")
+    return name
+
+
+def account_name(account: Json) -> str:
+    """What the venue calls the account; empty if it has no name."""
+    return str(account.get("account_number") or account.get("id") or "")
+
+
+def silent(client: VenueClient, error: VenueError) -> Refusal:
+    """What is said of a venue that doesn't answer."""
+    return Refusal(f"{client.trading_url}: the venue does not answer ({error}); try again when it does")
+
+
+def look(client: VenueClient, settings: Settings) -> Outlook:
+    """Read the journal and then the venue; nothing is written and nothing sent.
+
+    Raises
+    ------
+    Refusal
+        One of them cannot be read, or they are of different accounts.
+    """
+    address = journal_of(settings)
+    journal = read_snapshot(address)
+    try:
+        with client.budget(LOOK_S):
+            view = _view(client, journal)
+    except VenueError as error:
+        raise silent(client, error) from None
+    require_account(journal, account_name(view.account), settings)
+    return Outlook(view, journal, own_book(journal, settings))
+
+
+def require_account(journal: JournalSnapshot, name: str, settings: Settings) -> None:
+    """Refuse a journal of another account."""
+    if journal.account_id != name:
+        raise Refusal(
+            f"{settings.live.state_dir}: its journal is of account {journal.account_id!r}, the keys are of {name!r}; "
+            "name the account's own state folder with --state-dir"
+        )
+
+
+def own_book(journal: JournalSnapshot, settings: Settings) -> OwnBook:
+    """What the journal's fills add up to."""
+    return replay(journal.filled, lambda order: None, settings.live.adopt)
+
+
+def last_price(filled: tuple[FilledOrder, ...] | list[FilledOrder], symbol: str) -> JournalOrder | None:
+    """The newest filled order of a symbol; None if there is none."""
+    return next((item.order for item in reversed(filled) if item.order.symbol == symbol), None)
+
+
+def _view(client: VenueClient, journal: JournalSnapshot) -> View:
+    now = client.venue_clock().now
+    since = min([order.decision_time for order in journal.open] + [now - FIRST_LOOK_BACK]) - OVERLAP
+    # Orders before positions, as the desk reads them.
+    raws, opened = client.orders_since(since), client.open_orders()
+    positions = {str(raw["symbol"]): raw for raw in client.positions()}
+    return View(now, client.account(), positions, flat([*raws, *opened]), opened=opened)

@@ -1,0 +1,59 @@
+"""Positions that hands made: what they are worth, their share of the account, and the size that would be right."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from brokers.live.payloads import amount, digits
+from brokers.operator.account import Outlook
+from config import Settings
+from risk.lots import affordable
+
+
+@dataclass(frozen=True, slots=True)
+class HandMade:
+    """A hand's shares of one symbol, signed; price and worth in USD, ``share`` of equity, ``right`` in shares."""
+
+    symbol: str
+    held: Decimal
+    price: float
+    worth: float
+    share: float
+    right: float
+
+    @property
+    def too_large(self) -> bool:
+        return abs(float(self.held)) > self.right
+
+    @property
+    def text(self) -> str:
+        shares = f"{digits(self.held)} {self.symbol} at {self.price:,.2f} is {self.worth:,.2f} USD"
+        right = f"; {self.right:g} would be right" if self.too_large else ", within the caps"
+        return f"{shares}, {self.share:.1%} of the account{right}"
+
+
+def hand_made(outlook: Outlook, settings: Settings, unbooked: Mapping[str, Decimal]) -> list[HandMade]:
+    """What is held beyond our own shares; ``unbooked`` are signed shares of fills of ours that are not booked yet."""
+    equity = float(amount(outlook.view.account, "equity"))
+    found = []
+    for symbol, raw in sorted(outlook.view.positions.items()):
+        if symbol in settings.live.adopt:
+            continue
+        held = outlook.view.held(symbol)
+        theirs = held - outlook.own.quantity(symbol) - unbooked.get(symbol, Decimal(0))
+        # Fewer than ours is a difference of quantity and nobody's position.
+        if theirs * held <= 0:
+            continue
+        price = float(amount(raw, "current_price") or amount(raw, "avg_entry_price"))
+        worth = abs(float(theirs)) * price
+        share = worth / equity if equity > 0 else 0.0
+        found.append(HandMade(symbol, theirs, price, worth, share, right_size(settings, equity, price)))
+    return found
+
+
+def right_size(settings: Settings, equity: float, price: float) -> float:
+    """Shares that one position may have at a price."""
+    most = min(settings.gate.max_order_notional_frac, settings.sizing.max_notional_frac)
+    return affordable(most * equity, price, settings.sizing.lot)

@@ -1,0 +1,209 @@
+"""Where journal and venue disagree, by kind; nothing is changed on either side."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+from brokers.journal import JournalOrder, State
+from brokers.live.cover import cover_of
+from brokers.live.payloads import digits
+from brokers.operator.account import Outlook, look, silent
+from brokers.operator.by_hand import HandMade, hand_made
+from brokers.venue.client import VenueClient
+from brokers.venue.errors import VenueError, VenueRefusal
+from config import Settings
+
+AGAIN_S = 2.0
+"""What was under way while one side was read and the other not is settled after so long."""
+ASKED = 20
+NOT_FOUND = 404
+
+
+class Kind(StrEnum):
+    """What disagrees."""
+
+    POSITION = "position quantity"
+    GONE = "order open here, not there"
+    UNKNOWN = "order at the venue, unknown here"
+    FILLS = "fills missing here"
+    UNPROTECTED = "unprotected shares"
+    OVERSIZED = "made by hand, too large"
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One disagreement: what of, what the journal says, what the venue says, and what to make of it."""
+
+    kind: Kind
+    subject: str
+    here: str
+    there: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Differences by kind, what hands hold, and how much was compared."""
+
+    differences: tuple[Difference, ...]
+    by_hand: tuple[HandMade, ...]
+    positions: int
+    orders: int
+
+    @property
+    def clean(self) -> bool:
+        return not self.differences
+
+
+def compare(client: VenueClient, settings: Settings, wait: Callable[[float], None] = time.sleep) -> Comparison:
+    """Compare both sides; what differs is looked at again, and counts if it still does.
+
+    Parameters
+    ----------
+    client : VenueClient
+    settings : Settings
+    wait : callable
+        Waits for so many seconds.
+
+    Raises
+    ------
+    Refusal
+        One side cannot be read.
+    """
+    first = _compared(client, settings)
+    if first.clean:
+        return first
+    wait(AGAIN_S)
+    again = _compared(client, settings)
+    seen = {(found.kind, found.subject) for found in first.differences}
+    lasting = tuple(found for found in again.differences if (found.kind, found.subject) in seen)
+    return Comparison(lasting, again.by_hand, again.positions, again.orders)
+
+
+def _compared(client: VenueClient, settings: Settings) -> Comparison:
+    outlook = look(client, settings)
+    fills, unbooked = _fills(outlook)
+    hands = hand_made(outlook, settings, unbooked)
+    try:
+        gone = _gone(client, outlook)
+    except VenueError as error:
+        raise silent(client, error) from None
+    differences = [
+        *_positions(outlook, unbooked),
+        *gone,
+        *_unknown(outlook),
+        *fills,
+        *_unprotected(outlook),
+        *(
+            Difference(Kind.OVERSIZED, hand.symbol, f"{hand.right:g} would be right", digits(hand.held), hand.text)
+            for hand in hands
+            if hand.too_large
+        ),
+    ]
+    open_orders = sum(order.open for order in outlook.view.orders.values())
+    return Comparison(tuple(differences), tuple(hands), len(outlook.view.positions), open_orders)
+
+
+def _positions(outlook: Outlook, unbooked: dict[str, Decimal]) -> list[Difference]:
+    found = []
+    for symbol in sorted(outlook.view.positions.keys() | outlook.own.symbols):
+        here, there = outlook.own.total(symbol), outlook.view.held(symbol)
+        # What the missing fills explain is told by them.
+        rest = there - here - unbooked.get(symbol, Decimal(0))
+        if rest:
+            text = f"{digits(abs(rest))} shares {'came' if rest > 0 else 'went'} without an order of ours"
+            found.append(Difference(Kind.POSITION, symbol, digits(here), digits(there), text))
+    return found
+
+
+def _gone(client: VenueClient, outlook: Outlook) -> list[Difference]:
+    """Orders that the journal takes for open and that are not open at the venue."""
+    by_name = {order.client_order_id: order for order in outlook.view.orders.values()}
+    found, asked = [], 0
+    for order in outlook.journal.open:
+        there = outlook.view.orders.get(order.venue_id) or by_name.get(order.client_order_id)
+        if there is None:
+            if asked == ASKED:
+                break
+            asked += 1
+            status = _status(client, order)
+        elif there.open:
+            continue
+        else:
+            status = there.status
+        found.append(Difference(Kind.GONE, order.client_order_id, str(order.state), status, _told(order)))
+    return found
+
+
+def _status(client: VenueClient, order: JournalOrder) -> str:
+    """What the venue says of an order that is in no listing."""
+    if not order.venue_id:
+        raw = client.order_by_client_id(order.client_order_id)
+        return "not known" if raw is None else str(raw.get("status"))
+    try:
+        return str(client.order(order.venue_id).get("status"))
+    except VenueRefusal as refusal:
+        if refusal.status != NOT_FOUND:
+            raise
+        return "not known"
+
+
+def _unknown(outlook: Outlook) -> list[Difference]:
+    """Open orders at the venue that the journal does not know, or does not know to have arrived."""
+    ours = _ours(outlook)
+    lost = {order.client_order_id for order in outlook.journal.open if order.state in (State.UNKNOWN, State.JOURNALED)}
+    found = []
+    for order in outlook.view.orders.values():
+        if not order.open or (order.id in ours and order.client_order_id not in lost):
+            continue
+        sender = "sent by us, its outcome is not booked" if order.client_order_id in lost else "sent by hand"
+        text = f"{order.side} {digits(order.quantity)} {order.symbol} {order.type}, {sender}"
+        found.append(Difference(Kind.UNKNOWN, order.client_order_id, "–", order.status, text))
+    return found
+
+
+def _fills(outlook: Outlook) -> tuple[list[Difference], dict[str, Decimal]]:
+    """Fills of our orders that are not booked, and how many shares they are, signed, by symbol."""
+    booked = {order.client_order_id: order.filled_quantity for order in outlook.journal.orders}
+    by_id = {order.venue_id: order.client_order_id for order in outlook.journal.orders if order.venue_id}
+    ours = _ours(outlook)
+    found: list[Difference] = []
+    unbooked: dict[str, Decimal] = {}
+    for order in outlook.view.orders.values():
+        here = booked.get(by_id.get(order.id, order.client_order_id), Decimal(0))
+        if order.id not in ours or order.filled <= here:
+            continue
+        missing = order.filled - here
+        unbooked[order.symbol] = unbooked.get(order.symbol, Decimal(0)) + (missing if order.side == "buy" else -missing)
+        text = f"{order.side} {order.symbol}: {digits(missing)} at {digits(order.average_price)} to be booked"
+        found.append(Difference(Kind.FILLS, order.client_order_id, digits(here), digits(order.filled), text))
+    return found, unbooked
+
+
+def _ours(outlook: Outlook) -> set[str]:
+    """Orders at the venue that are ours: by name, or as leg or successor of one that is."""
+    ids = {order.venue_id for order in outlook.journal.orders if order.venue_id}
+    names = {order.client_order_id for order in outlook.journal.orders}
+    shown = outlook.view.orders.values()
+    known = {order.group for order in shown if order.id in ids or order.client_order_id in names}
+    return {order.id for order in shown if order.group in known}
+
+
+def _unprotected(outlook: Outlook) -> list[Difference]:
+    found = []
+    for symbol in sorted(outlook.own.ledger.positions):
+        ours, held = outlook.own.quantity(symbol), outlook.view.held(symbol)
+        there = min(abs(ours), abs(held)) if ours * held > 0 else Decimal(0)
+        protected = cover_of(outlook.view.orders.values(), symbol, ours).protected
+        if there > protected:
+            text = f"{digits(there - protected)} shares of ours without a working stop"
+            found.append(Difference(Kind.UNPROTECTED, symbol, digits(there), digits(protected), text))
+    return found
+
+
+def _told(order: JournalOrder) -> str:
+    return f"{order.role}: {order.side} {digits(order.quantity)} {order.symbol} {order.type}"

@@ -1,0 +1,127 @@
+"""Each position with its levels: how far stop and target are, what protects it, and what would trigger now."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from decimal import Decimal
+
+from brokers.journal import JournalOrder, State
+from brokers.live.cover import Cover, cover_of
+from brokers.live.payloads import amount, digits
+from brokers.operator.account import Outlook
+from config import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class PositionReport:
+    """One position; prices in USD, NaN for what is not known.
+
+    ``stop_works`` and ``target_works`` tell whether the level is an order at the venue; ``risk`` is the initial
+    distance from entry to stop, 1 R; ``triggers`` names the exit whose level the price has reached.
+    """
+
+    symbol: str
+    owner: str
+    held: Decimal
+    entry: float
+    price: float
+    stop: float
+    target: float
+    stop_works: bool
+    target_works: bool
+    risk: float
+    protected: Decimal
+    triggers: str
+
+    @property
+    def sign(self) -> int:
+        return 1 if self.held > 0 else -1
+
+    @property
+    def unrealised_r(self) -> float:
+        """Profit so far, in R."""
+        return self.in_r(self.sign * (self.price - self.entry))
+
+    @property
+    def to_stop(self) -> float:
+        """USD that the price may move against the position before its stop; negative beyond it."""
+        return self.sign * (self.price - self.stop)
+
+    @property
+    def to_target(self) -> float:
+        """USD that the price has to move for the position to its target; negative beyond it."""
+        return self.sign * (self.target - self.price)
+
+    def in_r(self, usd: float) -> float:
+        return usd / self.risk if self.risk > 0 else math.nan
+
+    def in_frac(self, usd: float) -> float:
+        return usd / self.price if self.price > 0 else math.nan
+
+
+def report(outlook: Outlook, settings: Settings) -> list[PositionReport]:
+    """Every position of the account, ours and hands'."""
+    return [_position(symbol, outlook, settings) for symbol in sorted(outlook.view.positions)]
+
+
+def _position(symbol: str, outlook: Outlook, settings: Settings) -> PositionReport:
+    raw, held = outlook.view.positions[symbol], outlook.view.held(symbol)
+    cover = cover_of(outlook.view.orders.values(), symbol, held)
+    ours = outlook.own.ledger.positions.get(symbol)
+    sign = 1 if held > 0 else -1
+    price = float(amount(raw, "current_price") or amount(raw, "avg_entry_price"))
+    stop, target = _levels(cover, sign)
+    stop_works, target_works = not math.isnan(stop), not math.isnan(target)
+    if ours is not None and not stop_works:
+        stop = _last_stop(outlook, symbol, ours.stop)
+    if ours is not None and not target_works:
+        target = ours.target
+    return PositionReport(
+        symbol=symbol,
+        owner=_owner(outlook, symbol, held, symbol in settings.live.adopt),
+        held=held,
+        entry=float(amount(raw, "avg_entry_price")) if ours is None else ours.entry_price,
+        price=price,
+        stop=stop,
+        target=target,
+        stop_works=stop_works,
+        target_works=target_works,
+        risk=math.nan if ours is None else ours.risk_per_share,
+        protected=min(cover.protected, abs(held)),
+        triggers=_triggers(sign, price, stop, target),
+    )
+
+
+def _levels(cover: Cover, sign: int) -> tuple[float, float]:
+    """The working stop and target that the price would reach first."""
+    stops = [sign * float(order.stop_price) for order in cover.stops if order.stop_price]
+    targets = [sign * float(order.limit_price) for order in cover.exits if not order.is_stop and order.limit_price]
+    return sign * max(stops, default=math.nan), sign * min(targets, default=math.nan)
+
+
+def _last_stop(outlook: Outlook, symbol: str, otherwise: float) -> float:
+    """Where the journal had the stop last, for a position that has none at the venue."""
+    since = outlook.own.entries[symbol].journaled_at
+
+    def fits(order: JournalOrder) -> bool:
+        mine = order.symbol == symbol and order.role == "stop" and order.journaled_at >= since
+        return mine and order.state is not State.REJECTED and order.stop_price is not None
+
+    known = [order.stop_price for order in outlook.journal.orders if fits(order)]
+    return otherwise if not known else float(known[-1] or otherwise)
+
+
+def _owner(outlook: Outlook, symbol: str, held: Decimal, adopted: bool) -> str:
+    ours = outlook.own.quantity(symbol)
+    if adopted and ours:
+        return "by hand, adopted"
+    if not ours:
+        return "by hand"
+    return "ours" if ours == held else f"ours {digits(ours)}, by hand {digits(held - ours)}"
+
+
+def _triggers(sign: int, price: float, stop: float, target: float) -> str:
+    if sign * (price - stop) <= 0:
+        return "stop"
+    return "target" if sign * (target - price) <= 0 else ""

@@ -1,0 +1,102 @@
+"""The budget file of a live run: in step with the fills, and refused where it cannot be trusted."""
+
+from __future__ import annotations
+
+import json
+from datetime import date, timedelta
+from decimal import Decimal
+
+import pytest
+
+from brokers.live.budget import FILE, BudgetKeeper
+from config.errors import Refusal
+from risk.weekly_budget import WeeklyBudget
+from tests.brokers.live.scene import ACCOUNT, Scene
+
+TUESDAY = date(2023, 3, 7)
+
+
+def keeper(folder, usd: float) -> BudgetKeeper:
+    found = BudgetKeeper.open(folder, ACCOUNT, TUESDAY)
+    found.keep(WeeklyBudget(TUESDAY).opened("AAPL", usd, TUESDAY))
+    return BudgetKeeper.open(folder, ACCOUNT, TUESDAY)
+
+
+def test_what_was_kept_is_read_again(tmp_path):
+    assert keeper(tmp_path, 5000).saved.deployed(TUESDAY).week_usd == 5000
+
+
+@pytest.mark.parametrize(("journal", "refused"), [(5000, False), (4960, False), (4900, True), (9000, False)])
+def test_a_file_that_knows_of_more_than_the_journal_is_refused(tmp_path, journal, refused):
+    found = keeper(tmp_path, 5000)
+    replayed = WeeklyBudget(TUESDAY).opened("AAPL", journal, TUESDAY)
+    if not refused:
+        found.compare(replayed, TUESDAY)
+        return
+    with pytest.raises(Refusal, match=r"5000\.00 USD deployed this week, the fills in the journal add up to 4900"):
+        found.compare(replayed, TUESDAY)
+
+
+def test_an_empty_journal_does_not_begin_the_week_anew(tmp_path):
+    found = keeper(tmp_path, 5000)
+    with pytest.raises(Refusal, match="restore the journal"):
+        found.compare(None, TUESDAY)
+    # The week after, nothing of it counts once the position is closed.
+    closed = found.saved.closed("AAPL", TUESDAY)
+    found.keep(closed)
+    found.compare(None, TUESDAY + timedelta(days=7))
+
+
+def test_a_budget_that_did_not_change_is_not_written(tmp_path):
+    found = keeper(tmp_path, 5000)
+    (tmp_path / FILE).unlink()
+    found.keep(found.saved)
+    found.keep(None)
+    assert not (tmp_path / FILE).exists()
+
+
+def test_fills_reach_the_file_and_a_restart_finds_them(tmp_path):
+    scene = Scene(tmp_path)
+    scene.enter()
+    scene.settle(2)
+    notional = float(scene.held() * Decimal("100.01"))
+    assert BudgetKeeper.open(tmp_path, ACCOUNT, TUESDAY).saved.deployed(TUESDAY).week_usd == pytest.approx(notional)
+    scene.restart()
+    assert scene.desk.reconcile().budget.week_usd == pytest.approx(notional)
+    scene.stop()
+
+
+def test_a_damaged_file_stops_the_start(tmp_path):
+    scene = Scene(tmp_path)
+    scene.enter()
+    scene.settle(2)
+    path = tmp_path / FILE
+    path.write_text(path.read_text().replace("4", "5", 1))
+    with pytest.raises(Refusal, match=FILE):
+        scene.restart()
+    scene.journal.close()
+
+
+def test_the_file_of_another_account_is_refused(tmp_path):
+    keeper(tmp_path, 5000)
+    with pytest.raises(Refusal, match="account"):
+        BudgetKeeper.open(tmp_path, "somebody else", TUESDAY)
+
+
+def test_a_budget_that_cannot_be_written_stops_entries_until_it_can(tmp_path, monkeypatch):
+    scene = Scene(tmp_path)
+    scene.enter()
+    with monkeypatch.context() as broken:
+        broken.setattr("brokers.live.budget.budget_file.save", _full)
+        scene.settle(2)
+        scene.enter("MSFT")
+    assert "cannot be written (disk full)" in scene.desk.entries.skipped[-1].reason
+    assert scene.stopped() == scene.held() > 0
+    scene.step()
+    assert scene.desk.switches.reasons(scene.exchange.now) == []
+    assert json.loads((tmp_path / FILE).read_text())
+    scene.stop()
+
+
+def _full(*_: object) -> None:
+    raise OSError(28, "disk full")
