@@ -99,11 +99,11 @@ def open_live(strategy: Any, broker: Any, settings: Settings, seat: Seat, submit
         floor, switches, seat.budget, pipeline.halters, lambda: feed.bars, lambda entries: hours_of(broker, entries),
         submit,
     )  # fmt: skip
+    monitor = Monitor(desk, client.clock)
     prices = PriceStream(
-        data_stream_url(settings), broker.api_key, broker.api_secret, lambda *quote: monitor.price(*quote)
+        data_stream_url(settings), broker.api_key, broker.api_secret, monitor.price, client.clock.local(FRESH_S)
     )
-    feed.streamed = prices.latest
-    monitor = Monitor(desk, client.clock, prices.watch)
+    feed.streamed, monitor.watched = prices.latest, prices.watch
     broker.door = DeskDoor(desk)
     broker.ask = desk.snapshot
     broker.trade_listeners.append(monitor.hear)
