@@ -143,15 +143,30 @@ def test_wrong_keys_and_what_is_damaged_is_refused_in_a_sentence(tmp_path):
         (state / "journal.sqlite3").write_bytes(b"no journal at all, " * 400)
         assert "state/journal.sqlite3: is damaged" in refused(server, tmp_path)
         (state / "journal.sqlite3").unlink()
-        (state / "STOP").touch()
-        assert "the kill switch is at stop" in refused(server, tmp_path)
-        (state / "STOP").unlink()
 
         def full_disk() -> None:
             signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
             resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 
         assert "state/journal.sqlite3" in refused(server, tmp_path, preexec_fn=full_disk)
+
+
+def test_the_kill_switch_holds_entries_back_and_its_second_level_ends_the_run(tmp_path):
+    state = tmp_path / "state"
+    state.mkdir()
+    (state / "STOP").touch()
+    with venue() as server:
+        process = command(server, tmp_path)
+        wait_until(lambda: sum(e.path == "/v2/account" for e in server.log) > 3)
+        assert not [entry for entry in server.log if entry.method != "GET"]
+        (state / "STOP").unlink()
+        wait_until(lambda: server.call(lambda exchange: exchange.positions()))
+        (state / "FLATTEN").touch()
+        told, _ = process.communicate(timeout=60)
+        assert process.returncode == 3, told
+        assert server.call(lambda exchange: exchange.positions()) == []
+        assert server.call(lambda exchange: exchange.orders()) == []
+    assert "entries are stopped; kill switch: stop" in told
 
 
 def test_a_venue_that_does_not_answer_is_refused_at_the_start(tmp_path):

@@ -21,7 +21,7 @@ from brokers.live.payloads import Json
 from brokers.live.protector import Protector
 from brokers.live.switches import Level, Switches
 from brokers.record import RunRecord
-from brokers.venue.errors import VenueError
+from brokers.venue.errors import VenueError, VenueUnavailable
 from risk.interface import RiskModule
 from risk.model import Adjustment, Book, Plan
 from strategies.bars import BarTable
@@ -138,7 +138,14 @@ class LiveDesk:
         ------
         VenueError
         """
-        view = self.view(FRESH_S / 2)
+        try:
+            view = self.view(FRESH_S / 2)
+        except VenueError:
+            raise
+        except Exception as error:
+            # Raised into Lumibot's sync it would end iterations without a word.
+            self.switches.crashed(error, self.floor.now)
+            raise VenueUnavailable(f"the desk could not look: {error}") from error
         return view.opened, list(view.positions.values()), view.account
 
     def execute(self, plan: Plan) -> None:

@@ -1,4 +1,4 @@
-"""What has to be in order before anything is traded: keys, journal, budget, kill switch; each refused in a sentence."""
+"""What has to be in order before anything is traded: keys, journal, budget; each refused in a sentence."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from brokers.journal import Journal
 from brokers.live.budget import BudgetKeeper
 from brokers.live.ownbook import NEW_YORK, replay
-from brokers.live.switches import KillSwitch, Level
+from brokers.live.switches import KillSwitch
 from brokers.venue.client import VenueClient
 from brokers.venue.clock import VenueClock
 from brokers.venue.errors import BadKeys, VenueError
@@ -69,8 +69,6 @@ def take_seat(settings: Settings, paper: bool, mode: str = "paper", profile: str
     account_id, skew = _account(client, paper)
     folder = Path(settings.live.state_dir)
     kill = KillSwitch(folder)
-    if kill.level is not Level.OFF:
-        raise Refusal(f"{folder}: the kill switch is at {kill.level}; release it with scripts/kill_switch.py off")
     url = settings.secrets.DATABASE_URL
     address = folder / JOURNAL_FILE if url is None else url.get_secret_value()
     try:

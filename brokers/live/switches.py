@@ -11,6 +11,7 @@ from pathlib import Path
 
 from brokers.journal import Journal
 from brokers.live.ownbook import NEW_YORK
+from config.errors import Refusal
 
 log = logging.getLogger(__name__)
 
@@ -70,8 +71,12 @@ class Switches:
         self.halt(CRASH, now, f"{type(error).__name__}: {error}")
 
     def halt(self, name: str, now: datetime, reason: str) -> None:
-        """End the session for entries."""
-        self.journal.halt(now.astimezone(NEW_YORK).date(), name, now, reason)
+        """End the session for entries; where that cannot be written down, for this process."""
+        try:
+            self.journal.halt(now.astimezone(NEW_YORK).date(), name, now, reason)
+        except Refusal as refusal:
+            log.error("%s", refusal)
+            self.passing[name] = reason
 
     def halted(self, now: datetime) -> frozenset[str]:
         """Names of what ended this session for entries."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from brokers.journal import FilledOrder, JournalOrder
 from brokers.journal.snapshot import JournalSnapshot, read_snapshot
 from brokers.live.floor import FIRST_LOOK_BACK, OVERLAP, View
 from brokers.live.orders import flat
@@ -102,11 +101,6 @@ def require_account(journal: JournalSnapshot, name: str, settings: Settings) -> 
 def own_book(journal: JournalSnapshot, settings: Settings) -> OwnBook:
     """What the journal's fills add up to."""
     return replay(journal.filled, lambda order: None, settings.live.adopt)
-
-
-def last_price(filled: tuple[FilledOrder, ...] | list[FilledOrder], symbol: str) -> JournalOrder | None:
-    """The newest filled order of a symbol; None if there is none."""
-    return next((item.order for item in reversed(filled) if item.order.symbol == symbol), None)
 
 
 def _view(client: VenueClient, journal: JournalSnapshot) -> View:

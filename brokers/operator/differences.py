@@ -86,7 +86,7 @@ def compare(client: VenueClient, settings: Settings, wait: Callable[[float], Non
 
 def _compared(client: VenueClient, settings: Settings) -> Comparison:
     outlook = look(client, settings)
-    fills, unbooked = _fills(outlook)
+    fills, unbooked = missing_fills(outlook)
     hands = hand_made(outlook, settings, unbooked)
     try:
         gone = _gone(client, outlook)
@@ -166,7 +166,7 @@ def _unknown(outlook: Outlook) -> list[Difference]:
     return found
 
 
-def _fills(outlook: Outlook) -> tuple[list[Difference], dict[str, Decimal]]:
+def missing_fills(outlook: Outlook) -> tuple[list[Difference], dict[str, Decimal]]:
     """Fills of our orders that are not booked, and how many shares they are, signed, by symbol."""
     booked = {order.client_order_id: order.filled_quantity for order in outlook.journal.orders}
     by_id = {order.venue_id: order.client_order_id for order in outlook.journal.orders if order.venue_id}

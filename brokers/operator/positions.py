@@ -10,6 +10,7 @@ from brokers.journal import JournalOrder, State
 from brokers.live.cover import Cover, cover_of
 from brokers.live.payloads import amount, digits
 from brokers.operator.account import Outlook
+from brokers.operator.differences import missing_fills
 from config import Settings
 
 
@@ -62,10 +63,14 @@ class PositionReport:
 
 def report(outlook: Outlook, settings: Settings) -> list[PositionReport]:
     """Every position of the account, ours and hands'."""
-    return [_position(symbol, outlook, settings) for symbol in sorted(outlook.view.positions)]
+    unbooked = missing_fills(outlook)[1]
+    return [
+        _position(symbol, outlook, settings, unbooked.get(symbol, Decimal(0)))
+        for symbol in sorted(outlook.view.positions)
+    ]
 
 
-def _position(symbol: str, outlook: Outlook, settings: Settings) -> PositionReport:
+def _position(symbol: str, outlook: Outlook, settings: Settings, unbooked: Decimal) -> PositionReport:
     raw, held = outlook.view.positions[symbol], outlook.view.held(symbol)
     cover = cover_of(outlook.view.orders.values(), symbol, held)
     ours = outlook.own.ledger.positions.get(symbol)
@@ -79,7 +84,7 @@ def _position(symbol: str, outlook: Outlook, settings: Settings) -> PositionRepo
         target = ours.target
     return PositionReport(
         symbol=symbol,
-        owner=_owner(outlook, symbol, held, symbol in settings.live.adopt),
+        owner=_owner(outlook.own.quantity(symbol) + unbooked, held, symbol in settings.live.adopt),
         held=held,
         entry=float(amount(raw, "avg_entry_price")) if ours is None else ours.entry_price,
         price=price,
@@ -112,9 +117,8 @@ def _last_stop(outlook: Outlook, symbol: str, otherwise: float) -> float:
     return otherwise if not known else float(known[-1] or otherwise)
 
 
-def _owner(outlook: Outlook, symbol: str, held: Decimal, adopted: bool) -> str:
-    ours = outlook.own.quantity(symbol)
-    if adopted and ours:
+def _owner(ours: Decimal, held: Decimal, adopted: bool) -> str:
+    if adopted:
         return "by hand, adopted"
     if not ours:
         return "by hand"

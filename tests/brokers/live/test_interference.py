@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from decimal import Decimal
 
 import pytest
@@ -10,6 +11,8 @@ import pytest
 from brokers.live.foreign import right_size
 from brokers.live.switches import Level
 from brokers.rehearsal.settings import VenueSettings
+from brokers.venue.errors import VenueUnavailable
+from config.errors import Refusal
 from risk.model import Plan
 from tests.brokers.live.scene import Scene
 
@@ -157,3 +160,19 @@ def test_a_scan_sends_nothing(scene):
     scene.desk.reconcile()
     scene.desk.execute(Plan(scene.exchange.now, entries=(scene.proposal("AAPL", 10),)))
     assert not [call for call in scene.wire.calls if call[0] == "submit"]
+
+
+def test_a_journal_that_fails_ends_entries_and_not_the_watch(scene, monkeypatch):
+    def full(*args, **kwargs):
+        raise Refusal("journal.sqlite3: the disk is full; make room")
+
+    scene.enter()
+    scene.settle(2)
+    monkeypatch.setattr(scene.journal, "halt", full)
+    monkeypatch.setattr(scene.floor, "look", full)
+    monkeypatch.setattr(scene.desk, "_looked", -math.inf)
+    with pytest.raises(VenueUnavailable):
+        scene.desk.snapshot()
+    monkeypatch.undo()
+    scene.enter("MSFT")
+    assert "crash: Refusal: journal.sqlite3: the disk is full" in scene.desk.entries.skipped[-1].reason

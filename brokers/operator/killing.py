@@ -1,0 +1,37 @@
+"""Sets the kill switch in a trader's state folder, and says what that means."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from brokers.live.switches import KillSwitch, Level
+from config.errors import Refusal
+
+MEANING = {
+    Level.OFF: "entries are allowed; a trader that was kept from starting can start",
+    Level.STOP: "no entries from the next iteration on; exits keep working, and no trader starts",
+    Level.FLATTEN: "a running trader sells everything of its own from its next step on; where none runs, nothing is "
+    "sold, and none starts",
+}
+
+
+def set_switch(folder: Path, wanted: Level | None) -> str:
+    """Set the switch to a level, or only read it for None; returns what was done and what it means.
+
+    Raises
+    ------
+    Refusal
+        There is no such folder, so that no trader reads it, or it cannot be written.
+    """
+    if not folder.is_dir():
+        raise Refusal(f"{folder}: there is no such folder, no trader reads it; name the trader's with --state-dir")
+    switch = KillSwitch(folder)
+    before = switch.level
+    if wanted is None:
+        return f"kill switch of {folder}: {before}: {MEANING[before]}"
+    try:
+        switch.pull(wanted)
+    except OSError as error:
+        raise Refusal(f"{folder}: cannot be written ({error.strerror}); make it writable") from None
+    change = f"was {before} already" if before is wanted else f"{before} before, {wanted} now"
+    return f"kill switch of {folder}: {change}: {MEANING[wanted]}"

@@ -1,0 +1,70 @@
+"""Symbols in the local state that the venue does not know: found, and marked as gone. History is never deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+from brokers.journal import FilledOrder, JournalOrder, State
+from brokers.journal.snapshot import JournalSnapshot
+from brokers.live.budget import BudgetKeeper
+from brokers.live.floor import Floor
+from brokers.live.ownbook import OwnBook
+from brokers.operator.account import own_book
+from brokers.venue.client import VenueClient
+from config import Settings
+from config.errors import Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class LocalState:
+    """What the journal has of the present: positions, orders that are not over, and the fills behind them."""
+
+    own: OwnBook
+    open: list[JournalOrder]
+    filled: list[FilledOrder]
+
+    @classmethod
+    def of_floor(cls, floor: Floor) -> LocalState:
+        return cls(floor.own, floor.journal.open_orders(), floor.journal.filled_orders())
+
+    @classmethod
+    def of_snapshot(cls, journal: JournalSnapshot, settings: Settings) -> LocalState:
+        return cls(own_book(journal, settings), journal.open, list(journal.filled))
+
+    @property
+    def symbols(self) -> set[str]:
+        return self.own.symbols | {order.symbol for order in self.open}
+
+    def orders(self, symbol: str) -> list[JournalOrder]:
+        return [order for order in self.open if order.symbol == symbol]
+
+
+def unknown_symbols(client: VenueClient, state: LocalState, at_venue: Iterable[str]) -> list[str]:
+    """Symbols of the local state that are no assets of the venue, apart from those it has positions or orders of."""
+    return [symbol for symbol in sorted(state.symbols - set(at_venue)) if client.asset(symbol) is None]
+
+
+def purge(floor: Floor, state: LocalState, symbol: str, reason: str) -> None:
+    """End a symbol's orders and bring its position to nothing, by entries of their own in the journal."""
+    for order in state.orders(symbol):
+        floor.journal.event(order.client_order_id, State.CANCELLED, reason=reason)
+    held = state.own.total(symbol)
+    if held:
+        # At the price of its last fill: what it is worth now, nobody can say.
+        last = next(item.order for item in reversed(state.filled) if item.order.symbol == symbol)
+        floor.books.note_difference(symbol, -held, last.average_price or Decimal("0.01"), floor.now, reason)
+    floor.add_up()
+
+
+def budget_keeper(folder: Path, account_id: str, floor: Floor, today: date) -> tuple[BudgetKeeper | None, str]:
+    """The budget file that has to follow what is booked; None and why where it cannot be trusted, then it is left."""
+    try:
+        keeper = BudgetKeeper.open(folder, account_id, today)
+        keeper.compare(floor.own.ledger.budget, today)
+    except Refusal as refusal:
+        return None, str(refusal)
+    return keeper, ""

@@ -1,0 +1,86 @@
+"""What the operator's scripts found, as tables for the terminal."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from rich.table import Table
+from rich.text import Text
+
+from brokers.live.payloads import digits
+from brokers.operator.by_hand import HandMade
+from brokers.operator.differences import Difference
+from brokers.operator.positions import PositionReport
+
+UNKNOWN = "–"
+
+
+def differences_table(differences: Sequence[Difference]) -> Table:
+    """Journal against venue, one row for each difference."""
+    headings = ("kind", "of", "here", "at the venue", "what it is")
+    rows = [(d.kind.value, d.subject, d.here, d.there, d.text) for d in sorted(differences, key=lambda d: d.kind)]
+    return _table("Journal against venue", headings, rows)
+
+
+def by_hand_lines(hands: Sequence[HandMade]) -> list[str]:
+    """What hands hold, each position and all of them together."""
+    if not hands:
+        return []
+    worth, share = sum(hand.worth for hand in hands), sum(hand.share for hand in hands)
+    lines = [f"By hand: {hand.text}" for hand in hands]
+    return [*lines, f"By hand, together: {worth:,.2f} USD, {share:.1%} of the account"]
+
+
+def positions_table(reports: Sequence[PositionReport]) -> Table:
+    """Each position with its levels; a level that is no order at the venue is in brackets."""
+    headings = (
+        "symbol", "owner", "held", "protected", "entry", "price", "R so far", "stop", "to stop", "target",
+        "to target", "would trigger now",
+    )  # fmt: skip
+    rows = [
+        (
+            r.symbol,
+            r.owner,
+            digits(r.held),
+            f"{digits(r.protected)} of {digits(abs(r.held))}",
+            _price(r.entry),
+            _price(r.price),
+            _r(r.unrealised_r),
+            _level(r.stop, r.stop_works),
+            _distance(r, r.to_stop),
+            _level(r.target, r.target_works),
+            _distance(r, r.to_target),
+            r.triggers or "none",
+        )
+        for r in reports
+    ]
+    return _table("Positions", headings, rows)
+
+
+def _table(title: str, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    table = Table(title=title, title_justify="left")
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    return table
+
+
+def _price(usd: float) -> str:
+    return UNKNOWN if math.isnan(usd) else f"{usd:,.2f}" if abs(usd) >= 1 else f"{usd:.4f}"
+
+
+def _level(usd: float, works: bool) -> str:
+    return _price(usd) if works or math.isnan(usd) else f"({_price(usd)})"
+
+
+def _r(value: float) -> str:
+    return UNKNOWN if math.isnan(value) else f"{value:+.2f} R"
+
+
+def _distance(report: PositionReport, usd: float) -> str:
+    if math.isnan(usd):
+        return UNKNOWN
+    part = f"{report.in_frac(usd):.2%}"
+    return part if math.isnan(report.in_r(usd)) else f"{part}, {report.in_r(usd):.2f} R"

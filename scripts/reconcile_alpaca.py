@@ -1,0 +1,57 @@
+#!/usr/bin/env python
+"""Compare the journal with the venue: positions, orders, fills, protection, and what hands hold.
+
+Usage: reconcile_alpaca.py [--paper|--live] [--state-dir DIR]
+
+It reads only, and may run beside a trader. What differs is looked at twice, and told if it still does.
+Exit status: 0 no differences, 1 differences, 2 refused the input.
+"""
+
+from __future__ import annotations
+
+import sys
+from argparse import RawDescriptionHelpFormatter
+from collections.abc import Sequence
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from rich.console import Console
+
+from brokers.live.seat import client_for
+from brokers.operator.account import sign_in
+from brokers.operator.differences import compare
+from brokers.operator.tables import by_hand_lines, differences_table
+from config.arguments import Parser, add_account, add_settings, add_state_folder, settings_of
+from config.errors import exit_status
+
+PIPE_WIDTH = 200
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit status."""
+    return exit_status(lambda: _run(argv))
+
+
+def _run(argv: Sequence[str] | None) -> int:
+    parser = Parser(prog=Path(__file__).name, description=__doc__, formatter_class=RawDescriptionHelpFormatter)
+    add_account(parser)
+    add_state_folder(parser)
+    add_settings(parser)
+    args = parser.parse_args(argv)
+    settings = settings_of(args)
+    client = client_for(settings, args.paper)
+    sign_in(client, args.paper)
+    found = compare(client, settings)
+    console = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
+    if not found.clean:
+        console.print(differences_table(found.differences))
+    for line in by_hand_lines(found.by_hand):
+        console.print(line, highlight=False)
+    compared = f"{found.positions} positions and {found.orders} open orders at the venue"
+    console.print(f"{compared}: {len(found.differences) or 'no'} differences.", highlight=False)
+    return 0 if found.clean else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,261 @@
+"""The emergency cleanup against a venue: what it cancels, sells, purges and leaves alone."""
+
+from __future__ import annotations
+
+import itertools
+import subprocess
+import sys
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from brokers.journal import OrderIntent, State
+from brokers.live.budget import BudgetKeeper
+from brokers.live.seat import take_seat
+from brokers.operator import cleanup
+from brokers.operator.cleanup import Pace
+from brokers.rehearsal.network_faults import Mishap
+from tests.scripts.venue import NIGHT, SCRIPTS, Place, place, script
+
+SCRIPT = script("emergency_cleanup")
+
+
+@pytest.fixture(autouse=True)
+def brisk(monkeypatch):
+    monkeypatch.setattr(cleanup, "POLL_S", 0.05)
+
+
+def run(desk: Place, *more: str, broker: str = "alpaca") -> int:
+    return SCRIPT.main(["--broker", broker, *desk.arguments, *more])
+
+
+def invent_symbol(desk: Place, symbol: str = "GONE") -> None:
+    """A position and an open order that the journal has and the venue has never heard of."""
+    with desk.trader() as floor:
+        now = floor.now
+        floor.books.note_difference(symbol, Decimal(7), Decimal(12), now, "from another time")
+        intent = OrderIntent("combined", symbol, "sell", Decimal(7), "stop", "stop", now, stop_price=Decimal(10))
+        floor.journal.plan_order(intent)
+
+
+def messy(desk: Place) -> None:
+    """A bracket of ours, an order and a remnant by hand, a symbol that is not there any more."""
+    with desk.trader() as floor:
+        desk.enter(floor)
+        keeper = BudgetKeeper.open(desk.state, floor.view.account["account_number"], floor.now.date())
+        keeper.keep(floor.own.ledger.budget)
+    desk.by_hand("PLTR", "3", type="limit", limit_price="150")
+    desk.by_hand("TSLA", "0.002")
+    desk.by_hand("PENNY", "2")
+    invent_symbol(desk)
+
+
+def test_everything_is_cleaned_up_and_a_second_run_does_nothing(desk, capsys):
+    messy(desk)
+    before = len(desk.changes())
+    assert run(desk) == 0
+    said = capsys.readouterr().out
+    assert desk.open_orders() == []
+    assert (desk.held("AAPL"), desk.held("TSLA"), desk.held("PENNY")) == (50, 0, 0)
+    for line in (
+        "cancel buy 3 PLTR limit at 150",
+        "cancel sell 50 AAPL limit at 115, and 1 that goes with it",
+        "sell dust: 0.002 TSLA, worth 0.89 USD",
+        "sold 2 PENNY",
+        "purge GONE, unknown to the venue: 7 shares and 1 open orders in the journal",
+        "WITHOUT A STOP: 50 of 50 AAPL",
+    ):
+        assert line in said, said
+    changes = desk.changes()[before:]
+    assert [c.method for c in changes] == ["DELETE", "DELETE", "POST", "POST"]
+    gaps = [b.local_time - a.local_time for a, b in itertools.pairwise(changes)]
+    assert min(gaps) >= 0.1
+
+    with desk.trader() as floor:
+        floor.look()
+        assert floor.journal.positions_by_fills() == {"AAPL": 50}
+        assert floor.own.symbols == {"AAPL"}
+        assert floor.journal.open_orders() == []
+        gone = floor.journal.explain("GONE")
+        assert any("purged by the cleanup" in row.text for row in gone)
+        assert any("from another time" in row.text for row in gone)
+
+    before, files = len(desk.changes()), desk.files()
+    assert run(desk) == 0
+    said = capsys.readouterr().out
+    assert len(desk.changes()) == before
+    assert [line for line in said.splitlines() if not line.startswith("WITHOUT A STOP")] == ["Done."]
+    with desk.trader() as floor:
+        assert floor.journal.positions_by_fills() == {"AAPL": 50}
+    assert desk.files().keys() == files.keys()
+
+
+def test_a_trader_can_start_after_it(desk):
+    messy(desk)
+    assert run(desk) == 0
+    take_seat(desk.settings, paper=True).close()
+
+
+def test_a_dry_run_tells_the_same_and_changes_nothing(desk, capsys):
+    messy(desk)
+    before, files = len(desk.changes()), desk.files()
+    assert run(desk, "--dry-run") == 0
+    said = capsys.readouterr().out
+    for line in (
+        "would cancel buy 3 PLTR limit at 150",
+        "would cancel sell 50 AAPL",
+        "would sell dust: 0.002 TSLA",
+        "would purge GONE",
+        "Dry run: nothing was changed.",
+    ):
+        assert line in said, said
+    assert len(desk.changes()) == before
+    assert desk.files() == files
+    assert len(desk.open_orders()) == 2
+
+
+def test_a_dry_run_needs_no_journal_and_makes_none(desk):
+    desk.by_hand("PLTR", "3", type="limit", limit_price="150")
+    assert run(desk, "--dry-run") == 0
+    assert desk.files() == {}
+
+
+def test_the_check_of_a_dry_run_finds_a_change(desk, monkeypatch):
+    desk.by_hand("PLTR", "3", type="limit", limit_price="150")
+    before, files = len(desk.changes()), desk.files()
+    assert run(desk) == 0
+    assert len(desk.changes()) > before
+    assert desk.files() != files
+
+
+def test_beside_a_trader_only_a_dry_run_is_possible(desk, capsys):
+    with desk.trader() as floor:
+        desk.enter(floor)
+        assert run(desk) == 2
+        said = capsys.readouterr().err
+        assert "writes this journal; stop it first" in said and said.count("\n") == 1
+        assert run(desk, "--dry-run") == 0
+        assert "would cancel sell 50 AAPL" in capsys.readouterr().out
+    assert len(desk.open_orders()) == 1
+
+
+def test_it_works_while_the_kill_switch_is_pulled(desk):
+    (desk.state / "STOP").touch()
+    desk.by_hand("PLTR", "3", type="limit", limit_price="150")
+    assert run(desk) == 0
+    assert desk.open_orders() == []
+
+
+def test_a_cancel_whose_answer_is_lost_is_found_done(desk):
+    desk.by_hand("PLTR", "3", type="limit", limit_price="150")
+    desk.server.faults.inject(Mishap.TIMEOUT_AFTER, method="DELETE")
+    assert run(desk) == 0
+    assert desk.open_orders() == []
+
+
+def test_a_cancel_that_got_lost_is_asked_for_again(desk, monkeypatch):
+    monkeypatch.setattr(cleanup, "AGAIN_S", 0.2)
+    desk.by_hand("PLTR", "3", type="limit", limit_price="150")
+    desk.server.faults.inject(Mishap.SERVER_ERROR, method="DELETE")
+    assert run(desk) == 0
+    assert desk.open_orders() == []
+
+
+def test_orders_that_stay_are_told_with_status_1(desk, monkeypatch, capsys):
+    monkeypatch.setattr(Pace.done_by, "__defaults__", (0.3,))
+    monkeypatch.setattr("brokers.live.counter.Counter.cancel", lambda self, name: False)
+    desk.by_hand("PLTR", "3", type="limit", limit_price="150")
+    assert run(desk) == 1
+    said = capsys.readouterr().out
+    assert "orders are still open" in said and "Not everything is settled" in said
+
+
+def test_a_dollar_is_no_dust(desk):
+    desk.by_hand("PENNY", "3")
+    assert run(desk) == 0
+    assert desk.held("PENNY") == 3
+
+
+def test_dust_waits_for_the_market_to_open(tmp_path, monkeypatch, capsys):
+    with place(tmp_path, monkeypatch) as desk:
+        desk.by_hand("PENNY", "2")
+        monkeypatch.setattr(
+            "brokers.operator.emergency.VenueClient.venue_clock", closed_clock(desk.settings)
+        )
+        before = len(desk.changes())
+        assert run(desk) == 0
+        assert "the market is closed; run this again" in capsys.readouterr().out
+        assert len(desk.changes()) == before
+        assert NIGHT
+
+
+def closed_clock(settings):
+    from dataclasses import replace
+
+    from brokers.venue.client import VenueClient
+
+    whole = VenueClient.venue_clock
+    return lambda client: replace(whole(client), is_open=False)
+
+
+def test_a_remnant_of_ours_leaves_our_books(desk):
+    with desk.trader() as floor:
+        desk.enter(floor, "PENNY", 2)
+    assert run(desk) == 0
+    with desk.trader() as floor:
+        floor.look()
+        assert desk.held("PENNY") == 0
+        assert floor.own.symbols == set()
+        assert len(floor.own.portions) == 1
+    assert State.FILLED
+
+
+def test_kraken_is_refused(desk, capsys):
+    assert run(desk, broker="kraken") == 2
+    said = capsys.readouterr().err
+    assert "--broker kraken: is not available in this version" in said and said.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ([], "--broker"),
+        (["--broker", "alpaca", "--dry"], "--dry-run"),
+        (["--broker", "alpaca", "--live"], "--live was not confirmed"),
+        (["--broker", "alpaca", "--set", "live.nope=1"], "live.nope"),
+    ],
+)
+def test_bad_arguments_are_refused_in_one_sentence(desk, arguments, named, capsys, monkeypatch):
+    monkeypatch.setattr("sys.stdin", Path("/dev/null").open())
+    assert SCRIPT.main([*arguments, *desk.arguments]) == 2
+    said = capsys.readouterr().err
+    assert named in said and said.count("\n") == 1
+    assert desk.server.log == []
+
+
+def test_wrong_keys_are_refused_without_being_shown(desk, monkeypatch, capsys):
+    monkeypatch.setenv("ALPACA_API_SECRET", "swordfish")
+    assert run(desk) == 2
+    said = capsys.readouterr()
+    assert "ALPACA_API_SECRET" in said.err and "swordfish" not in said.err + said.out
+
+
+def test_the_journal_of_another_account_is_refused(desk, capsys):
+    from brokers.journal import Journal
+
+    Journal(desk.state / "journal.sqlite3", "another").close()
+    desk.by_hand("PLTR", "3", type="limit", limit_price="150")
+    assert run(desk) == 2
+    assert "another" in capsys.readouterr().err
+    assert len(desk.open_orders()) == 1
+
+
+def test_as_a_command(desk):
+    desk.by_hand("PLTR", "3", type="limit", limit_price="150")
+    command = [sys.executable, str(SCRIPTS / "emergency_cleanup.py"), "--broker", "alpaca", *desk.arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "cancel buy 3 PLTR" in done.stdout
+    assert desk.server.secret not in done.stdout + done.stderr
+    assert desk.open_orders() == []

@@ -1,0 +1,132 @@
+"""A venue to run the operator's scripts against, a trader's books at it, and the scripts themselves."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pandas as pd
+
+from brokers.journal import Journal
+from brokers.live.floor import Floor
+from brokers.live.payloads import bracket
+from brokers.live.seat import JOURNAL_FILE, client_for
+from brokers.operator.cleanup import floor_of
+from brokers.rehearsal.server import RehearsalServer
+from brokers.rehearsal.settings import VenueSettings
+from config import Settings
+from config.arguments import addresses
+from config.loader import load
+from tests.brokers.rehearsal.market import wait_for
+
+SCRIPTS = Path(__file__).parents[2] / "scripts"
+START = datetime(2026, 3, 10, 10, 0)  # noqa: DTZ001  # naive is New York to the server
+NIGHT = datetime(2026, 3, 9, 20, 30)  # noqa: DTZ001
+PRICES = {"AAPL": 100.0, "PENNY": 0.4, "PLTR": 170.77, "TSLA": 443.18}
+EQUITY = 106_400
+
+
+def script(name: str) -> ModuleType:
+    """One of the scripts as a module."""
+    spec = importlib.util.spec_from_file_location(name, SCRIPTS / f"{name}.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    before = list(sys.path)
+    spec.loader.exec_module(module)
+    sys.path[:] = before
+    return module
+
+
+def flat_bars(prices: Mapping[str, float]) -> pd.DataFrame:
+    """Two sessions in which nothing moves."""
+    times = pd.DatetimeIndex(
+        [t for day in ("2026-03-09", "2026-03-10") for t in pd.date_range(f"{day} 09:30", f"{day} 15:59", freq="5min")]
+    ).tz_localize("America/New_York")
+    columns = ("open", "high", "low", "close")
+    return pd.concat(
+        pd.DataFrame({"symbol": symbol, "datetime": times, **dict.fromkeys(columns, price), "volume": 4_000})
+        for symbol, price in prices.items()
+    )
+
+
+@dataclass
+class Place:
+    """A venue, and the state folder of a trader that is not running."""
+
+    server: RehearsalServer
+    state: Path
+    arguments: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.arguments = ["--alpaca-url", self.server.url, "--state-dir", str(self.state)]
+
+    @property
+    def settings(self) -> Settings:
+        return load(arguments=[*addresses(self.server.url), ("test", "live.state_dir", str(self.state))])
+
+    @contextmanager
+    def trader(self) -> Iterator[Floor]:
+        """A trader's floor at this venue; its journal is closed at the end."""
+        settings = self.settings
+        client = client_for(settings, paper=True)
+        client.venue_clock()
+        with Journal(self.state / JOURNAL_FILE, str(client.account()["account_number"]), client.clock.now) as journal:
+            yield floor_of(client, journal, settings)
+
+    def enter(self, floor: Floor, symbol: str = "AAPL", shares: int = 50) -> None:
+        """Buy at market behind a bracket at 5% and 15%, and book it."""
+        price = PRICES[symbol]
+        floor.look()
+        floor.place(
+            bracket(symbol, "buy", shares, price * 0.95, price * 1.15, None), "entry", floor.now, opens=True,
+            quote=price,
+        )  # fmt: skip
+        wait_for(lambda: self.held(symbol) == shares)
+        floor.look()
+
+    def by_hand(self, symbol: str, shares: str, side: str = "buy", **terms: Any) -> str:
+        """An order from another program; a market order is waited for."""
+        order = {"symbol": symbol, "qty": shares, "side": side, "type": "market", "time_in_force": "day", **terms}
+        before, sign = self.held(symbol), 1 if side == "buy" else -1
+        placed = self.server.call(lambda exchange: exchange.submit(order))
+        if order["type"] == "market":
+            wait_for(lambda: self.held(symbol) == before + sign * Decimal(shares))
+        return str(placed["id"])
+
+    def held(self, symbol: str) -> Decimal:
+        rows = self.server.call(lambda exchange: exchange.positions())
+        return sum((Decimal(str(row["qty"])) for row in rows if row["symbol"] == symbol), Decimal(0))
+
+    def open_orders(self) -> list[Any]:
+        return self.server.call(lambda exchange: exchange.orders(nested=True, limit=500))
+
+    def changes(self) -> list[Any]:
+        """Requests that changed something."""
+        return [request for request in self.server.log if request.method != "GET"]
+
+    def files(self) -> dict[str, bytes]:
+        return {str(p.relative_to(self.state)): p.read_bytes() for p in self.state.rglob("*") if p.is_file()}
+
+
+@contextmanager
+def place(tmp_path: Path, monkeypatch: Any, start: datetime = START, **options: Any) -> Iterator[Place]:
+    """A venue with 106,400 USD on a Tuesday at 10:00, its keys in the environment."""
+    venue = VenueSettings(cash_usd=Decimal(EQUITY), half_spread_usd=Decimal(0))
+    prices = options.pop("prices", PRICES)
+    with RehearsalServer(
+        flat_bars(prices), start=start, settings=venue, requests_per_minute=10_000, **options
+    ) as server:  # fmt: skip
+        monkeypatch.setenv("ALPACA_API_KEY", server.key)
+        monkeypatch.setenv("ALPACA_API_SECRET", server.secret)
+        monkeypatch.delenv("DATABASE_URL", raising=False)
+        state = tmp_path / "state"
+        state.mkdir(exist_ok=True)
+        yield Place(server, state)
