@@ -6,18 +6,18 @@ Exit status: 0 done, 1 ran and failed, 2 refused the input, 3 stopped by a halt 
 from __future__ import annotations
 
 import argparse
-import difflib
 import os
 import sys
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import yaml
 
 from backtests.request import EMBEDDED_OVERLAY, Mode, RunRequest
 from config import Refusal, Settings, load
+from config.arguments import Parser, add_settings, addresses
 from config.environment import own_the_run
 from config.errors import exit_status
 from config.secrets import ALPACA_VARIABLES, Secrets
@@ -27,23 +27,7 @@ from strategies.registry import STRATEGIES, build_pipeline
 
 DATA_SOURCES = ("yahoo", "alpaca", "embedded")
 DATA_FILES = (".parquet", ".csv")
-DEFAULT_PROFILE = "active"
 DEFAULT_SEED = 0
-
-
-class Parser(argparse.ArgumentParser):
-    """Refuses in one sentence instead of printing the usage."""
-
-    def error(self, message: str) -> NoReturn:
-        raise Refusal(f"{message[:1].lower()}{message[1:]}; see --help")
-
-    def parse_known_args(self, args=None, namespace=None):  # type: ignore[no-untyped-def]  # argparse overloads it
-        found, unknown = super().parse_known_args(args, namespace)
-        if unknown:
-            near = difflib.get_close_matches(unknown[0].split("=")[0], self._option_string_actions, n=1)
-            hint = f"did you mean {near[0]}?" if near else "see --help"
-            raise Refusal(f"{unknown[0]} is not an argument; {hint}")
-        return found, unknown
 
 
 def parser() -> Parser:
@@ -62,9 +46,7 @@ def parser() -> Parser:
     single = p.add_mutually_exclusive_group()
     single.add_argument("--once", action="store_true", help="one iteration, told in full, then exit")
     single.add_argument("--scan", action="store_true", help="like --once, and submit nothing")
-    p.add_argument("--profile", default=DEFAULT_PROFILE, metavar="NAME", help="settings profile (default: %(default)s)")
-    p.add_argument("--config", action="append", default=[], metavar="FILE", help="YAML laid over it; repeatable")
-    p.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="one setting; repeatable")
+    add_settings(p)
     p.add_argument("--show-config", action="store_true", help="print the merged settings, secrets masked, and exit")
     p.add_argument("--data", default="embedded", metavar="SOURCE",
                    help="yahoo, alpaca, embedded or a .parquet or .csv file (default: %(default)s)")  # fmt: skip
@@ -140,8 +122,6 @@ def _arguments(args: argparse.Namespace) -> list[tuple[str, str, Any]]:
         symbols = [name.strip().upper() for name in args.symbols.split(",") if name.strip()]
     elif args.universe is not None:
         symbols, sectors = read_universe(args.universe)
-    base = args.alpaca_url.rstrip("/") if args.alpaca_url is not None else None
-    stream = f"ws{base.removeprefix('http')}/stream" if base and base.startswith("http") else base
     from_symbols = "--symbols" if args.universe is None else f"--universe {args.universe}"
     stated = (
         ("--strategy", "strategy", args.strategy),
@@ -151,9 +131,7 @@ def _arguments(args: argparse.Namespace) -> list[tuple[str, str, Any]]:
         ("--benchmark", "universe.benchmark", args.benchmark.upper() if args.benchmark else args.benchmark),
         ("--budget", "account.budget_usd", args.budget),
         ("--sleeptime", "pace.sleeptime", args.sleeptime),
-        ("--alpaca-url", "broker.alpaca.trading_url", base),
-        ("--alpaca-url", "broker.alpaca.data_url", base),
-        ("--alpaca-url", "broker.alpaca.stream_url", stream),
+        *addresses(args.alpaca_url),
     )
     return [item for item in stated if item[2] is not None]
 

@@ -76,7 +76,9 @@ class RehearsalWatch:
         for client in (seat.client.trading, seat.client.data):
             client.observers.append(self._request)
         strategy.broker.trade_listeners.append(self._hear)
-        iterate: Callable[[], None] = strategy.on_trading_iteration
+        # Lumibot keeps what it calls: an attribute of the strategy would never be asked.
+        executor = strategy._executor
+        iterate: Callable[[], None] = executor._on_trading_iteration_callable
 
         def watched() -> None:
             self._thread = threading.get_ident()
@@ -86,7 +88,7 @@ class RehearsalWatch:
             self.requests.append(self._asked)
             self._asked = 0
 
-        strategy.on_trading_iteration = watched
+        executor._on_trading_iteration_callable = watched
         yield
         deadline = time.monotonic() + SETTLE_S
         while True:

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from risk.model import Decision
+from risk.model import Decision, Proposal
 
 
 @dataclass(slots=True)
@@ -34,6 +34,24 @@ class OrderRecord:
     filled_time: datetime | None = None
     reason: str = ""
     slippage_usd: float = 0.0
+
+
+def not_sent(time: datetime, client_order_id: str, proposal: Proposal, why: str) -> OrderRecord:
+    """The trace of an entry that was approved and could not be sent."""
+    return OrderRecord(
+        time=time,
+        client_order_id=client_order_id,
+        parent_id="",
+        symbol=proposal.symbol,
+        side="buy" if proposal.side == "buy" else "sell",
+        quantity=proposal.quantity,
+        type="market",
+        limit_price=None,
+        stop_price=None,
+        role=proposal.role,
+        status="rejected",
+        reason=why,
+    )
 
 
 @dataclass(slots=True)

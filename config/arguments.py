@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+from pathlib import Path
 from typing import NoReturn
 
 from config.errors import Refusal
@@ -26,6 +27,12 @@ class Parser(argparse.ArgumentParser):
             hint = f"did you mean {near[0]}?" if near else "see --help"
             raise Refusal(f"{unknown[0]} is not an argument; {hint}")
         return found, unknown
+
+
+def command(file: str, doc: str | None) -> Parser:
+    """The parser of a script: its name, and what its module says of it."""
+    formatter = argparse.RawDescriptionHelpFormatter
+    return Parser(prog=Path(file).name, description=doc, formatter_class=formatter, allow_abbrev=False)
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:

@@ -11,14 +11,13 @@ Exit status: 0 done, 1 something is left, 2 refused the input.
 from __future__ import annotations
 
 import sys
-from argparse import RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from brokers.operator.emergency import clean_up
-from config.arguments import Parser, add_account, add_settings, add_state_folder, settings_of
+from config.arguments import add_account, add_settings, add_state_folder, command, settings_of
 from config.errors import Refusal, exit_status
 
 
@@ -28,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(argv: Sequence[str] | None) -> int:
-    parser = Parser(prog=Path(__file__).name, description=__doc__, formatter_class=RawDescriptionHelpFormatter)
+    parser = command(__file__, __doc__)
     parser.add_argument("--broker", choices=("alpaca", "kraken"), required=True, help="whose orders")
     parser.add_argument("--dry-run", action="store_true", help="say what would be done, and change nothing")
     parser.add_argument("--yes", action="store_true", help="with --live: without a typed confirmation")

@@ -11,7 +11,6 @@ Exit status: 0 done, 2 refused the input.
 from __future__ import annotations
 
 import sys
-from argparse import RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from brokers.live.switches import Level
 from brokers.operator.killing import set_switch
-from config.arguments import Parser, add_settings, add_state_folder, settings_of
+from config.arguments import add_settings, add_state_folder, command, settings_of
 from config.errors import exit_status
 
 STATUS = "status"
@@ -31,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(argv: Sequence[str] | None) -> int:
-    parser = Parser(prog=Path(__file__).name, description=__doc__, formatter_class=RawDescriptionHelpFormatter)
+    parser = command(__file__, __doc__)
     parser.add_argument("level", choices=(*map(str, (Level.STOP, Level.FLATTEN, Level.OFF)), STATUS), help="what to do")
     add_state_folder(parser)
     add_settings(parser)

@@ -10,7 +10,6 @@ Exit status: 0 no differences, 1 differences, 2 refused the input.
 from __future__ import annotations
 
 import sys
-from argparse import RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,7 +21,7 @@ from brokers.live.seat import client_for
 from brokers.operator.account import sign_in
 from brokers.operator.differences import compare
 from brokers.operator.tables import by_hand_lines, differences_table
-from config.arguments import Parser, add_account, add_settings, add_state_folder, settings_of
+from config.arguments import add_account, add_settings, add_state_folder, command, settings_of
 from config.errors import exit_status
 
 PIPE_WIDTH = 200
@@ -34,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(argv: Sequence[str] | None) -> int:
-    parser = Parser(prog=Path(__file__).name, description=__doc__, formatter_class=RawDescriptionHelpFormatter)
+    parser = command(__file__, __doc__)
     add_account(parser)
     add_state_folder(parser)
     add_settings(parser)

@@ -13,7 +13,7 @@ from lumibot.entities import Asset, Order
 from brokers.backtest.broker import HonestBroker
 from brokers.backtest.fills import Kind, slipped
 from brokers.backtest.working import VENUE_GAP
-from brokers.record import OrderRecord
+from brokers.record import not_sent
 from risk.interface import RiskModule
 from risk.model import Adjustment, Book, Plan, Position, Proposal, floor_lot
 from risk.policy_gate import round_to_tick
@@ -173,22 +173,8 @@ class BacktestDesk:
 
     def _skip(self, proposal: Proposal, why: str) -> None:
         """Leave a trace of an entry that was approved and could not be sent."""
-        self.broker.record.orders.append(
-            OrderRecord(
-                time=self.broker.datetime,
-                client_order_id=self.broker.order_id(proposal.symbol, proposal.role),
-                parent_id="",
-                symbol=proposal.symbol,
-                side="buy" if proposal.side == "buy" else "sell",
-                quantity=proposal.quantity,
-                type="market",
-                limit_price=None,
-                stop_price=None,
-                role=proposal.role,
-                status="rejected",
-                reason=why,
-            )
-        )
+        name = self.broker.order_id(proposal.symbol, proposal.role)
+        self.broker.record.orders.append(not_sent(self.broker.datetime, name, proposal, why))
 
     def _send(self, order: Order, role: str, intent: Proposal | None, reason: str) -> None:
         self.broker.intents[order.identifier] = (role, intent, reason)

@@ -16,7 +16,7 @@ from brokers.live.floor import OPENING_ROLES, Floor
 from brokers.live.ownbook import NEW_YORK
 from brokers.live.payloads import bracket, single, tick_down, tick_up
 from brokers.live.quotes import Quote
-from brokers.record import OrderRecord
+from brokers.record import OrderRecord, not_sent
 from risk.model import BracketTerms, Proposal, floor_lot
 from strategies.calendar import session_times, sessions_until
 
@@ -221,22 +221,7 @@ class Entries:
     def refuse(self, proposal: Proposal, time: datetime, why: str) -> None:
         """Leave a trace of an entry that was approved and could not be sent."""
         log.warning("%s not entered: %s", proposal.symbol, why)
-        self.skipped.append(
-            OrderRecord(
-                time=time,
-                client_order_id="",
-                parent_id="",
-                symbol=proposal.symbol,
-                side="buy" if proposal.side == "buy" else "sell",
-                quantity=proposal.quantity,
-                type="market",
-                limit_price=None,
-                stop_price=None,
-                role=proposal.role,
-                status="rejected",
-                reason=why,
-            )
-        )
+        self.skipped.append(not_sent(time, "", proposal, why))
 
 
 def _from_journal(order: JournalOrder, rest: float) -> Proposal:

@@ -6,11 +6,10 @@ import json
 import math
 import re
 import time
-from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from brokers.venue.errors import BadKeys, VenueError, VenueRefusal, VenueUnavailable
+from brokers.venue.errors import BadKeys, VenueError, VenueRefusal
 
 Json = dict[str, Any]
 

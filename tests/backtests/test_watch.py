@@ -51,7 +51,7 @@ def scene(held: str, spent: str) -> tuple[Any, Any, Any]:
     strategy = SimpleNamespace(
         account=SimpleNamespace(desk=desk),
         broker=SimpleNamespace(trade_listeners=[]),
-        on_trading_iteration=iterate,
+        _executor=SimpleNamespace(_on_trading_iteration_callable=iterate),
     )
     journal = SimpleNamespace(
         positions_by_fills=lambda: {"SPY": Decimal(1)}, cash_by_fills=lambda: Decimal(-400), filled_orders=list
@@ -72,8 +72,8 @@ def test_the_watch_reads_all_books_at_the_end(monkeypatch, held, spent, amiss):
     strategy, seat, server = scene(held, spent)
     with watch(strategy, seat, server):
         strategy.broker.trade_listeners[0]({"event": "partial_fill"})
-        strategy.on_trading_iteration()
-        strategy.on_trading_iteration()
+        strategy._executor._on_trading_iteration_callable()
+        strategy._executor._on_trading_iteration_callable()
     assert len(watch.disagreements) == amiss
     assert (watch.requests, watch.figures["partial fills"]) == ([1, 1], "1")
 
