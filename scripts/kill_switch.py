@@ -3,8 +3,8 @@
 
 Usage: kill_switch.py stop|flatten|off|status [--state-dir DIR]
 
-stop ends entries within one iteration, flatten also sells what the trader holds, off allows entries again. A
-trader does not start while it is set. It needs no keys and no network.
+stop ends entries within one iteration, flatten also sells what the trader holds and ends it, off allows entries
+again. A trader that starts finds it as it was left. It needs no keys and no network.
 Exit status: 0 done, 2 refused the input.
 """
 

@@ -14,7 +14,7 @@ from strategies.calendar import NEW_YORK, nanoseconds, session_times
 NANOSECONDS = 60_000_000_000  # of a minute
 
 
-def to_table(frame: pd.DataFrame, symbols: Sequence[str], source: str) -> BarTable:
+def to_table(frame: pd.DataFrame, symbols: Sequence[str], source: str, minutes: int | None = None) -> BarTable:
     """Turn a long table into arrays on the union of all bar times.
 
     Parameters
@@ -26,6 +26,8 @@ def to_table(frame: pd.DataFrame, symbols: Sequence[str], source: str) -> BarTab
         Columns of the table, in this order; one without bars becomes a column of NaN.
     source : str
         Name of the source, for log and summary.
+    minutes : int, optional
+        Length of intraday bars; by default told from their spacing.
 
     Returns
     -------
@@ -46,7 +48,7 @@ def to_table(frame: pd.DataFrame, symbols: Sequence[str], source: str) -> BarTab
         days = pd.DatetimeIndex(stamps)
         opens_at, closes_at = session_times(days)
     else:
-        minutes = int(spacings(column, times).median())
+        minutes = int(spacings(column, times).median()) if minutes is None else minutes
         opens_at = pd.DatetimeIndex(stamps, tz="UTC").tz_convert(NEW_YORK)
         closes_at = opens_at + pd.Timedelta(minutes=minutes)
         days = opens_at.tz_localize(None).normalize()

@@ -19,6 +19,8 @@ MOST_MISSING = 2
 """So many bars may be outstanding before nothing is decided on the ones that are there."""
 KEYS = {"open": "o", "high": "h", "low": "l", "close": "c", "volume": "v"}
 SESSION_MINUTES = 390
+PUBLISHED_AFTER = pd.Timedelta(minutes=30)
+"""How long after its end the bar of a day may be outstanding."""
 
 
 class LiveBars:
@@ -56,14 +58,20 @@ class LiveBars:
         """Forget everything."""
         self._frame = _empty()
 
-    def add(self, rows: Mapping[str, Sequence[Json]]) -> None:
-        """Take in bars as the venue writes them; a later one of the same time replaces the earlier."""
+    def add(self, rows: Mapping[str, Sequence[Json]], read_at: datetime | None = None) -> None:
+        """Take in bars as the venue writes them; see ``add_frame``. Rows without a readable time are left out."""
         parts = [_frame(symbol, bars) for symbol, bars in rows.items() if bars and symbol in self.symbols]
         if parts:
-            self.add_frame(pd.concat(parts, ignore_index=True))
+            self.add_frame(pd.concat(parts, ignore_index=True), read_at)
 
-    def add_frame(self, frame: pd.DataFrame) -> None:
-        """Take in a long table: symbol, datetime (aware), open, high, low, close, volume."""
+    def add_frame(self, frame: pd.DataFrame, read_at: datetime | None = None) -> None:
+        """Take in a long table: symbol, datetime (aware), open, high, low, close, volume.
+
+        A later bar of the same time replaces the earlier. What was still forming at ``read_at``, when it was read,
+        is left out: read in part and never again, it would pass for a complete one.
+        """
+        if read_at is not None:
+            frame = frame[self._over(pd.DatetimeIndex(frame["datetime"]), pd.Timestamp(read_at))]
         both = pd.concat([self._frame, frame], ignore_index=True) if len(self._frame) else frame
         self._frame = both.drop_duplicates(["symbol", "datetime"], keep="last", ignore_index=True)
 
@@ -75,6 +83,11 @@ class LiveBars:
         """When the last bar of each symbol that has any begins."""
         return {str(symbol): time for symbol, time in self._frame.groupby("symbol")["datetime"].max().items()}
 
+    def bars_after(self, time: pd.Timestamp) -> int:
+        """How many bars there are, of any symbol, that begin after a time; nights don't count."""
+        times = self._frame["datetime"]
+        return int(times[times > time].nunique())
+
     def table(self, now: datetime, source: str) -> BarTable | None:
         """Every bar that is complete at ``now``, and an empty row where newer ones should be; None without any."""
         present = pd.Timestamp(now).tz_convert(NEW_YORK)
@@ -83,18 +96,22 @@ class LiveBars:
             return None
         expected = self.expected(present)
         newest = frame["datetime"].max()
-        if (expected > newest).sum() > MOST_MISSING:
+        if (expected > newest).sum() > (0 if self.daily else MOST_MISSING):
             gap = {"symbol": self.symbols[0], "datetime": expected[-1], **dict.fromkeys(FIELDS, np.nan)}
             frame = pd.concat([frame, pd.DataFrame([gap])], ignore_index=True)
-        table = to_table(frame, self.symbols, source)
-        # The spacing of few bars tells nothing of their length.
-        return table if table.minutes == self.minutes else _of_length(table, self.minutes)
+        table = to_table(frame, self.symbols, source, self.minutes)
+        if self.daily or not self.sessions:
+            return table
+        # What the close cuts short is complete with it.
+        closes = session_times(table.opens_at.tz_localize(None).normalize())[1]
+        return replace(table, closes_at=table.closes_at.where(table.closes_at <= closes, closes))
 
     def expected(self, present: pd.Timestamp) -> pd.DatetimeIndex:
         """When the last complete bars begin that the clock says there should be, oldest first."""
         if self.daily:
-            days = sessions_until(_date(present), MOST_MISSING + 3)
-            return days[np.asarray(session_times(days)[1] <= present)]
+            today = _date(present)
+            days = sessions_until(today, MOST_MISSING + 3) if self.sessions else pd.date_range(end=today, periods=5)
+            return days[np.asarray(self._ends(days) + PUBLISHED_AFTER <= present)]
         step = pd.Timedelta(minutes=self.minutes)
         if not self.sessions:
             last = _anchor_24_7(pd.DatetimeIndex([present]))[0]
@@ -103,14 +120,26 @@ class LiveBars:
         opens, closes = session_times(sessions_until(_date(present), 3))
         grids = [pd.date_range(o, c, freq=step, inclusive="left") for o, c in zip(opens, closes, strict=True)]
         grid = pd.DatetimeIndex(np.concatenate([g.tz_convert("UTC").to_numpy() for g in grids]), tz="UTC")
-        return grid[grid + step <= present].tz_convert(NEW_YORK)
+        cut = [(g + step).where(g + step <= c, c) for g, c in zip(grids, closes, strict=True)]
+        ends = [end.tz_convert("UTC").to_numpy() for end in cut]
+        return grid[pd.DatetimeIndex(np.concatenate(ends), tz="UTC") <= present].tz_convert(NEW_YORK)
+
+    def _over(self, times: pd.DatetimeIndex, present: pd.Timestamp) -> np.ndarray:
+        """Which of the bars as they were asked for have ended."""
+        if not self.daily:
+            return np.asarray(times + pd.Timedelta(minutes=self.asked_minutes) <= present)
+        days = times.tz_convert(NEW_YORK).tz_localize(None).normalize()
+        unique = days.unique().sort_values()
+        return np.asarray(days.isin(unique[np.asarray(self._ends(unique) <= present)]))
+
+    def _ends(self, days: pd.DatetimeIndex) -> pd.DatetimeIndex:
+        """When the bar of each day is complete: with the session, or at midnight where there are none."""
+        return session_times(days)[1] if self.sessions else (days + pd.Timedelta(days=1)).tz_localize(NEW_YORK)
 
     def _days(self, present: pd.Timestamp) -> pd.DataFrame:
         frame = self._frame
         days = pd.DatetimeIndex(frame["datetime"]).tz_convert(NEW_YORK).tz_localize(None).normalize()
-        unique = days.unique().sort_values()
-        over = unique[np.asarray(session_times(unique)[1] <= present)]
-        return frame.assign(datetime=days)[days.isin(over)]
+        return frame.assign(datetime=days)[self._over(pd.DatetimeIndex(frame["datetime"]), present)]
 
     def _intraday(self, present: pd.Timestamp) -> pd.DataFrame:
         times = pd.DatetimeIndex(self._frame["datetime"]).tz_convert(NEW_YORK)
@@ -128,19 +157,36 @@ class LiveBars:
         step = pd.Timedelta(minutes=self.minutes)
         if self.minutes != self.asked_minutes and len(frame):
             begins = anchors + (times - anchors) // step * step
-            in_order = frame.assign(datetime=begins).iloc[np.argsort(nanoseconds(times), kind="stable")]
-            grouped = in_order.groupby(["symbol", "datetime"], sort=False)
-            frame = grouped.agg(
-                open=("open", "first"), high=("high", "max"), low=("low", "min"), close=("close", "last"),
-                volume=("volume", "sum"),
-            ).reset_index()  # fmt: skip
-        return frame[np.asarray(pd.DatetimeIndex(frame["datetime"]) + step <= present)]
+            frame = _joined(frame.assign(datetime=begins).iloc[np.argsort(nanoseconds(times), kind="stable")])
+        ends = pd.DatetimeIndex(frame["datetime"]) + step
+        if self.sessions and len(frame):
+            closes = session_times(
+                pd.DatetimeIndex(frame["datetime"]).tz_localize(None).normalize().unique().sort_values()
+            )[1]
+            last = closes[closes.searchsorted(pd.DatetimeIndex(frame["datetime"]))]
+            ends = ends.where(ends <= last, last)
+        return frame[np.asarray(ends <= present)]
 
 
-def _frame(symbol: str, bars: Sequence[Json]) -> pd.DataFrame:
-    values = {name: [_number(bar.get(key)) for bar in bars] for name, key in KEYS.items()}
-    times = pd.to_datetime([bar["t"] for bar in bars], utc=True, format="ISO8601")
-    return pd.DataFrame({"symbol": symbol, "datetime": times, **values})
+def _joined(parts: pd.DataFrame) -> pd.DataFrame:
+    """Bars of the same symbol and time as one; one with a part that is no number is none itself."""
+    bad = ~np.isfinite(parts[list(FIELDS[:4])].to_numpy(dtype=float)).all(axis=1)
+    grouped = parts.assign(bad=bad).groupby(["symbol", "datetime"], sort=False)
+    whole = grouped.agg(
+        open=("open", "first"), high=("high", "max"), low=("low", "min"), close=("close", "last"),
+        volume=("volume", "sum"), bad=("bad", "any"),
+    ).reset_index()  # fmt: skip
+    whole.loc[whole["bad"], list(FIELDS[:4])] = np.nan
+    return whole.drop(columns="bad")
+
+
+def _frame(symbol: str, bars: Sequence[Any]) -> pd.DataFrame:
+    rows = [bar for bar in bars if isinstance(bar, Mapping)]
+    values = {name: [_number(bar.get(key)) for bar in rows] for name, key in KEYS.items()}
+    stamps = pd.Series([bar.get("t") for bar in rows], dtype=object)
+    times = pd.to_datetime(stamps, utc=True, format="ISO8601", errors="coerce")
+    frame = pd.DataFrame({"symbol": symbol, "datetime": times, **values})
+    return frame[frame["datetime"].notna()]
 
 
 def _number(value: Any) -> float:
@@ -166,7 +212,3 @@ def _date(present: pd.Timestamp) -> pd.Timestamp:
 
 def _anchor_24_7(times: pd.DatetimeIndex) -> pd.DatetimeIndex:
     return times.tz_convert(NEW_YORK).normalize()
-
-
-def _of_length(table: BarTable, minutes: int) -> BarTable:
-    return replace(table, minutes=minutes, closes_at=table.opens_at + pd.Timedelta(minutes=minutes))

@@ -14,6 +14,9 @@ from brokers.live.floor import Floor
 from brokers.live.payloads import single, tick_down, tick_up
 from risk.model import floor_lot
 
+RELEASE = timedelta(seconds=5)
+"""Shares that an ended order held come back within this; later, something else holds them."""
+
 log = logging.getLogger(__name__)
 
 
@@ -31,6 +34,7 @@ class Task:
     sent: datetime | None = None
     orders: int = 0
     cancelling: bool = False
+    ended: datetime | None = None
 
 
 class Closing:
@@ -87,8 +91,14 @@ class Closing:
         held = abs(self.floor.own.quantity(symbol))
         if task is None or not task.released or task.order or held <= task.keep:
             return
-        if not self.floor.unresolved(symbol):
+        if not self.floor.unresolved(symbol) and not self._awaits_shares(task, held - task.keep):
             self._sell(task, held - task.keep)
+
+    def _awaits_shares(self, task: Task, quantity: Decimal) -> bool:
+        """Whether an order that has just ended still holds what is to be sold."""
+        floor = self.floor
+        waits = task.ended is not None and floor.now - task.ended < RELEASE
+        return waits and floor.view.available(task.symbol) < quantity
 
     def _release(self, task: Task, held: Decimal) -> None:
         """Cancel what holds the shares, until the venue has given all of them back."""
@@ -123,7 +133,7 @@ class Closing:
         """Follow the order under way; it is cancelled when its time is up, and forgotten when it has ended."""
         order = self.floor.journal.order(task.order)
         if order.state in FINAL:
-            task.order = ""
+            task.order, task.ended = "", self.floor.now
             return
         patience = timedelta(seconds=self.floor.settings.live.close.patience_s)
         waiting = order.state not in (State.JOURNALED, State.UNKNOWN) and order.type == "limit"

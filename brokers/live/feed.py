@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
+from queue import Empty, Queue
 from typing import Protocol
 
 import pandas as pd
@@ -25,6 +26,7 @@ BEHIND_BARS = 3
 RETRY = timedelta(minutes=15)
 SPARE_SESSIONS = 2
 YAHOO_S = 4.0
+REREAD, REREAD_DAYS = timedelta(hours=1), timedelta(days=5)
 ALPACA, YAHOO, NONE = "alpaca", "yahoo", "none"
 
 log = logging.getLogger(__name__)
@@ -96,7 +98,7 @@ class LiveFeed:
         self._loaded: date | None = None
         self._asked_yahoo: dict[str, datetime] = {}
         self._yahoo_down_until = datetime.min.replace(tzinfo=UTC)
-        self._threads = ThreadPoolExecutor(1, thread_name_prefix="yahoo")
+        self._answered: datetime | None = None
 
     def snapshot(self) -> Market:
         """What is known of the universe now, up to the last complete bar.
@@ -135,19 +137,19 @@ class LiveFeed:
         today = now.astimezone(NEW_YORK).date()
         anew = self._loaded != today
         start = self._history_start(now)
-        newest = self.collected.newest()
-        if not anew and newest:
-            # The last bar may have been forming when it was read.
-            start = max(start, min(newest.values()), max(newest.values()) - timedelta(hours=1))
+        if not anew and self._answered is not None:
+            # From where the venue spoke last, so that an outage leaves no hole; it may correct its newest bars.
+            start = max(start, self._answered - (REREAD_DAYS if self.collected.daily else REREAD))
         try:
             found = self.client.bars([_venue_name(s) for s in self.symbols], self.collected.asked_minutes, start)
         except VenueError as error:
             return f"the venue's bars cannot be read: {error}"
-        if anew:
+        self._answered = now
+        if anew and any(found.values()):
             # Splits and dividends change history overnight.
             self.collected.clear()
-            self._loaded = today if found else None
-        self.collected.add({_our_name(symbol): rows for symbol, rows in found.items()})
+            self._loaded = today
+        self.collected.add({_our_name(symbol): rows for symbol, rows in found.items()}, now)
         self.collected.keep_from(self._history_start(now))
         self._tell({_our_name(symbol): ALPACA for symbol, rows in found.items() if rows})
         return ""
@@ -162,14 +164,12 @@ class LiveFeed:
     def _fall_back(self, now: datetime, why: str) -> None:
         """Ask Yahoo for the tickers that the venue left out or behind."""
         newest = self.collected.newest()
-        last = max(newest.values(), default=None)
-        behind = timedelta(minutes=self.collected.asked_minutes * BEHIND_BARS)
         wanted: dict[str, str] = {}
         for symbol in self.symbols:
             mine = newest.get(symbol)
             if mine is None:
                 reason = why or "the venue has no bars of it"
-            elif last is not None and last - mine > behind and not self.collected.daily:
+            elif self.collected.bars_after(mine) > BEHIND_BARS:
                 reason = f"the venue's newest is of {mine.isoformat()}"
             elif why:
                 reason = why
@@ -189,16 +189,27 @@ class LiveFeed:
     def _from_yahoo(self, fallback: Fallback, symbol: str, now: datetime, reason: str) -> None:
         log.warning("%s: bars from Yahoo, %s", symbol, reason)
         start = self._history_start(now)
-        asked = self._threads.submit(fallback.bars, symbol, self.collected.asked_minutes, start)
+        answer: Queue[pd.DataFrame | Exception] = Queue()
+
+        def ask() -> None:
+            # yfinance raises what it likes and takes the time it likes.
+            try:
+                answer.put(fallback.bars(symbol, self.collected.asked_minutes, start))
+            except Exception as error:
+                answer.put(error)
+
+        threading.Thread(target=ask, name="yahoo", daemon=True).start()
         try:
-            found = asked.result(YAHOO_S)
-        except Exception as error:
-            # yfinance raises what it likes and takes the time it likes; the next ticker would fare the same.
-            log.warning("%s: Yahoo cannot be asked (%s), next try in 15 minutes", symbol, type(error).__name__)
+            found = answer.get(timeout=YAHOO_S)
+        except Empty:
+            found = TimeoutError()
+        if isinstance(found, Exception):
+            # The next ticker would fare the same.
+            log.warning("%s: Yahoo cannot be asked (%s), next try in 15 minutes", symbol, type(found).__name__)
             self._yahoo_down_until = now + RETRY
             return
         if len(found):
-            self.collected.add_frame(found)
+            self.collected.add_frame(found, now)
             self._tell({symbol: YAHOO})
         else:
             log.warning("%s: Yahoo has none either", symbol)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -20,6 +20,7 @@ STATES: Mapping[str, State] = {
     "partially_filled": State.PARTIALLY_FILLED,
 }
 STOPS = ("stop", "stop_limit", "trailing_stop")
+GTC_LIFE = timedelta(days=90)
 
 
 def state_of(status: str) -> State:
@@ -85,7 +86,11 @@ class VenueOrder:
 
     @property
     def ends(self) -> datetime | None:
-        return moment(self.raw.get("expires_at"))
+        """When the venue drops it; of a good-till-cancelled order that doesn't say, by its age."""
+        created = moment(self.raw.get("created_at"))
+        if self.raw.get("expires_at") or created is None or self.raw.get("time_in_force") != "gtc":
+            return moment(self.raw.get("expires_at"))
+        return created + GTC_LIFE
 
 
 def flat(raws: Iterable[Mapping[str, Any]]) -> dict[str, VenueOrder]:

@@ -14,11 +14,13 @@ from brokers.live.counter import OrderRefused
 from brokers.live.cover import Cover
 from brokers.live.floor import Floor
 from brokers.live.orders import VenueOrder
-from brokers.live.payloads import exits, price_text
+from brokers.live.payloads import digits, exits, price_text
 from risk.model import Adjustment, Position
 
 VENUE_GAP = 0.01
 RETRY = timedelta(seconds=5)
+UNANSWERED = timedelta(seconds=2)
+"""An order without an answer delays protection no longer: the venue never lets the same shares be sold twice."""
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +70,7 @@ class Protector:
         if not held:
             self._forget(symbol, cover)
             return
-        if cover.leaving or self.floor.unresolved(symbol):
+        if cover.leaving or self._just_sent(symbol):
             return
         if any(entry.filled and not entry.leaving for entry in cover.entries):
             return  # The entry is being ended first; its own exits would fight new ones for the shares.
@@ -114,9 +116,13 @@ class Protector:
         """Symbols with shares that no stop covers now, and why."""
         return {symbol: why for symbol, (_, why) in self._naked.items()}
 
+    def _just_sent(self, symbol: str) -> bool:
+        return any(self.floor.now - order.journaled_at < UNANSWERED for order in self.floor.unresolved(symbol))
+
     def _place(self, symbol: str, held: Decimal, missing: Decimal, cover: Cover) -> None:
         floor = self.floor
-        if floor.now < self._not_before.get(symbol, floor.now):
+        now = floor.now
+        if now < self._not_before.get(symbol, now):
             return
         position = floor.own.ledger.positions[symbol]
         levels = self.levels(position)
@@ -201,7 +207,7 @@ class Protector:
     def _note(self, symbol: str, missing: Decimal) -> None:
         """Keep the times in which shares were without a stop."""
         if missing > 0 and symbol not in self._naked:
-            self._naked[symbol] = (self.floor.now, f"{missing} shares without a working stop")
+            self._naked[symbol] = (self.floor.now, f"{digits(missing)} shares without a working stop")
         elif missing <= 0 and symbol in self._naked:
             since, why = self._naked.pop(symbol)
             self.spells.append(Spell(symbol, since, self.floor.now, why))

@@ -50,8 +50,8 @@ def _problem(bid: Decimal, ask: Decimal, time: datetime | None, now: datetime, m
         return f"quote is crossed: bid {bid} above ask {ask}"
     if ask / bid - 1 > WIDEST_FRAC:
         return f"quote is {ask / bid - 1:.0%} wide: bid {bid}, ask {ask}"
-    if time is None:
-        return "quote has no time"
+    if time is None or time.tzinfo is None:
+        return "quote has no time, or one without a zone"
     if now - time > max_age:
         return f"quote is stale: of {time.isoformat(timespec='seconds')}"
     return ""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -33,10 +34,14 @@ class Pace:
     sleep: Callable[[float], None] = time.sleep
     _last: float = -PAUSE_S
 
-    def step(self) -> None:
-        """Wait until the next call may be made."""
+    @contextmanager
+    def apart(self) -> Iterator[None]:
+        """Around a call: begins it no earlier than the pause after the one before ended."""
         self.sleep(max(0.0, self._last + PAUSE_S - self.clock()))
-        self._last = self.clock()
+        try:
+            yield
+        finally:
+            self._last = self.clock()
 
     def done_by(self, done: Callable[[], bool], seconds: float = DEADLINE_S) -> bool:
         """Whether ``done`` becomes true in time."""
@@ -109,10 +114,11 @@ class Cleanup:
 
     def _cancel(self, order: VenueOrder, legs: int) -> None:
         assert self.floor is not None
-        self.pace.step()
         self._asked[order.id] = self.pace.clock()
         self.say(f"cancel {_order(order, legs)}")
-        if not self.floor.counter.cancel(order.id):
+        with self.pace.apart():
+            taken = self.floor.counter.cancel(order.id)
+        if not taken:
             self.say(f"the venue did not take the cancel of {order.id}; looking whether it is still open")
 
     def _groups(self) -> list[tuple[VenueOrder, int]]:
@@ -145,12 +151,11 @@ class Cleanup:
         # A remnant is sold whole, so that it is its own lot.
         floor.counter.limits.lot = float(held)
         side = "buy" if raw.get("side") == "short" else "sell"
-        self.pace.step()
+        payload = single(symbol, side, float(held), None)
         try:
-            # In the books a hand did it: what is left may be a hand's shares, ours, or both.
-            placed = floor.place(
-                single(symbol, side, float(held), None), MANUAL, floor.now, reason="dust, sold by the cleanup"
-            )
+            with self.pace.apart():
+                # In the books a hand did it: what is left may be a hand's shares, ours, or both.
+                placed = floor.place(payload, MANUAL, floor.now, reason="dust, sold by the cleanup")
         except OrderRefused as refused:
             self.say(f"dust left: {symbol}: {refused.code}")
             return True

@@ -8,10 +8,10 @@ from brokers.live.switches import KillSwitch, Level
 from config.errors import Refusal
 
 MEANING = {
-    Level.OFF: "entries are allowed; a trader that was kept from starting can start",
-    Level.STOP: "no entries from the next iteration on; exits keep working, and no trader starts",
-    Level.FLATTEN: "a running trader sells everything of its own from its next step on; where none runs, nothing is "
-    "sold, and none starts",
+    Level.OFF: "entries are allowed from the next iteration on, unless something else stops them",
+    Level.STOP: "no entries from the next iteration on; exits keep working, and a trader that starts keeps to it",
+    Level.FLATTEN: "a trader that runs, or is started now, sells everything of its own and ends; where none runs, "
+    "nothing is sold",
 }
 
 

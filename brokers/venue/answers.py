@@ -7,14 +7,17 @@ import math
 import re
 import time
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
-from brokers.venue.errors import BadKeys, VenueError, VenueRefusal
+from brokers.venue.errors import BadKeys, VenueError, VenueRefusal, VenueUnavailable
 
 Json = dict[str, Any]
 
 UNAUTHORIZED, FORBIDDEN = 401, 403
 DEFAULT_PAUSE_S, LEAST_PAUSE_S, MOST_PAUSE_S = 3.0, 0.5, 60.0
+ORDER_CODE = "403"
+"""How the venue's own codes begin where a 403 is about an order, e.g. 40310000."""
 SHOWN = 200
 HIDEABLE = 8
 """Shorter keys are no keys of a venue's; hiding them would blacken words."""
@@ -46,9 +49,8 @@ def refusal_of(status: int, content: bytes, secrets: Iterable[str | None]) -> Ve
     told: Json = body if isinstance(body, dict) else {"message": text.strip()[:SHOWN]}
     code = _code(told.get("code"))
     message = str(told.get("message") or "")
-    about_keys = not isinstance(body, dict) or not message or KEYS.search(message)
-    ordinary = code is not None and str(code).startswith(str(FORBIDDEN), 0)
-    if status == UNAUTHORIZED or (status == FORBIDDEN and not _of_an_order(code) and about_keys and not ordinary):
+    about_keys = not isinstance(body, dict) or not message or KEYS.search(message) is not None
+    if status == UNAUTHORIZED or (status == FORBIDDEN and about_keys and not str(code).startswith(ORDER_CODE)):
         return BadKeys(status, code, message or "unauthorized", told)
     return VenueRefusal(status, code, message, told)
 
@@ -60,3 +62,63 @@ def pause_of(headers: Mapping[str, str]) -> float:
     except (KeyError, ValueError):
         return DEFAULT_PAUSE_S
     return min(max(left, LEAST_PAUSE_S), MOST_PAUSE_S) if math.isfinite(left) else DEFAULT_PAUSE_S
+
+
+def object_of(answer: Any, unreadable: type[VenueError] = VenueUnavailable) -> Json:
+    """The answer if it is one object; raises ``unreadable`` otherwise."""
+    if not isinstance(answer, dict):
+        raise unreadable("the answer is not what was asked for")
+    return answer
+
+
+def order_of(answer: Any, unreadable: type[VenueError] = VenueUnavailable) -> Json:
+    """The answer if it is an order: an object with an id; raises ``unreadable`` otherwise."""
+    if not object_of(answer, unreadable).get("id"):
+        raise unreadable("the answer is no order")
+    return object_of(answer)
+
+
+def rows_of(answer: Any) -> list[Json]:
+    """The answer if it is a list of objects.
+
+    Raises
+    ------
+    VenueUnavailable
+    """
+    if not isinstance(answer, list) or not all(isinstance(row, dict) for row in answer):
+        raise VenueUnavailable("the answer is not what was asked for")
+    return answer
+
+
+def time_of(text: Any) -> datetime:
+    """The venue's notation of a time as a datetime with its zone; digits below a microsecond are cut off.
+
+    Raises
+    ------
+    ValueError
+        It is no time, or has no zone.
+    """
+    moment = datetime.fromisoformat(str(text))
+    if moment.tzinfo is None:
+        raise ValueError(f"{text} has no time zone")
+    return moment
+
+
+def text_of(moment: datetime) -> str:
+    """A time in the venue's notation, UTC.
+
+    Raises
+    ------
+    ValueError
+        It has no time zone.
+    """
+    if moment.tzinfo is None:
+        raise ValueError(f"{moment} has no time zone")
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _code(told: Any) -> int | None:
+    if isinstance(told, bool) or not isinstance(told, int | str):
+        return None
+    text = str(told)
+    return int(text) if text.isascii() and text.isdigit() else None

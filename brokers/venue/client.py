@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-import time
+import re
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 
 from alpaca.common.enums import BaseURL
 
+from brokers.venue.answers import Json, object_of, order_of, rows_of, text_of, time_of
 from brokers.venue.clock import VenueClock, VenueTime
-from brokers.venue.errors import VenueRefusal, VenueUnavailable
-from brokers.venue.http import DataHttp, TradingHttp, time_budget
-from brokers.venue.limits import CircuitBreaker, TokenBucket
+from brokers.venue.errors import OutcomeUnknown, VenueRefusal, VenueUnavailable
+from brokers.venue.http import DataHttp, Timeouts, TradingHttp, time_budget
+from brokers.venue.limits import WINDOW_S, CircuitBreaker, TokenBucket
+from brokers.venue.orders import all_orders
 
-Json = dict[str, Any]
-
-PAGE = 500
 BARS_PAGE = 10_000
 DAY_MINUTES = 1440
 NOT_FOUND = 404
 INVALID = (400, 422)
+HOUR_MINUTES = 60
+SYMBOL = re.compile(r"[A-Z0-9][A-Z0-9./-]*")
 
 
 class VenueClient:
@@ -35,6 +37,10 @@ class VenueClient:
         By default Alpaca's own for the mode.
     feed : {"iex", "sip"}
         The plan's market data.
+    bucket : TokenBucket, optional
+        Shared by everything that asks in this account's name.
+    breaker : CircuitBreaker, optional
+    timeouts : Timeouts, optional
     clock : VenueClock, optional
 
     Raises
@@ -52,18 +58,22 @@ class VenueClient:
         trading_url: str | None = None,
         data_url: str | None = None,
         feed: str = "iex",
+        bucket: TokenBucket | None = None,
+        breaker: CircuitBreaker | None = None,
+        timeouts: Timeouts | None = None,
         clock: VenueClock | None = None,
     ) -> None:
         self.clock = clock or VenueClock()
-        self.bucket = TokenBucket(clock=self.clock.seconds, sleep=self.clock.sleep)
-        self.breaker = CircuitBreaker()
+        # The venue counts in its own minutes.
+        self.bucket = bucket or TokenBucket(window_s=self.clock.local(WINDOW_S))
+        self.breaker = breaker or CircuitBreaker()
         self.feed = feed
         self.trading_url = trading_url or (BaseURL.TRADING_PAPER if paper else BaseURL.TRADING_LIVE).value
         self.unknown_symbols: set[str] = set()
         self.trading = TradingHttp(key, secret, paper=paper, url_override=self.trading_url)
         self.data = DataHttp(key, secret, url_override=data_url or BaseURL.DATA.value)
         for http in (self.trading, self.data):
-            http.harden(self.bucket, self.breaker)
+            http.harden(self.bucket, self.breaker, timeouts or Timeouts())
 
     @staticmethod
     def budget(seconds: float) -> AbstractContextManager[None]:
@@ -71,58 +81,60 @@ class VenueClient:
         return time_budget(seconds)
 
     def account(self) -> Json:
-        return _object(self.trading.get("/account"))
+        return object_of(self.trading.get("/account"))
 
     def positions(self) -> list[Json]:
-        return _rows(self.trading.get("/positions"))
+        return rows_of(self.trading.get("/positions"))
 
     def venue_clock(self) -> VenueTime:
         """The venue's clock; ours follows it from here on."""
-        sent = time.monotonic()
-        raw = _object(self.trading.get("/clock"))
+        sent = self.clock.monotonic()
+        raw = object_of(self.trading.get("/clock"))
         try:
             told = VenueTime(
-                _time(raw["timestamp"]), bool(raw["is_open"]), _time(raw["next_open"]), _time(raw["next_close"])
+                time_of(raw["timestamp"]), raw["is_open"], time_of(raw["next_open"]), time_of(raw["next_close"])
             )
         except (KeyError, ValueError) as error:
             raise VenueUnavailable(f"the venue's clock cannot be read ({error})") from None
-        self.clock.heard(told.now, sent, time.monotonic())
+        if not isinstance(told.is_open, bool):
+            raise VenueUnavailable("the venue's clock does not say whether the market is open")
+        self.clock.heard(told.now, sent, self.clock.monotonic())
         return told
 
     def open_orders(self) -> list[Json]:
         """Every open order, legs inside, whatever the number of pages."""
-        return self._paged({"status": "open", "nested": "true", "direction": "desc"}, "until")
+        return self._listed({"status": "open", "nested": "true", "direction": "desc"})
 
     def orders_since(self, after: datetime, nested: bool = True) -> list[Json]:
         """Every order submitted after a time, ended or not, oldest first."""
-        query = {"status": "all", "nested": str(nested).lower(), "direction": "asc", "after": _text(after)}
-        return self._paged(query, "after")
+        query = {"status": "all", "nested": str(nested).lower(), "direction": "asc", "after": text_of(after)}
+        return self._listed(query)
 
     def order(self, venue_id: str, nested: bool = True) -> Json:
-        return _object(self.trading.get(f"/orders/{venue_id}", {"nested": str(nested).lower()}))
+        return order_of(self.trading.get(_path(venue_id), {"nested": str(nested).lower()}))
 
     def order_by_client_id(self, client_order_id: str) -> Json | None:
         """The order of that name; None if the venue has none."""
         try:
-            return _object(self.trading.get("/orders:by_client_order_id", {"client_order_id": client_order_id}))
+            return order_of(self.trading.get("/orders:by_client_order_id", {"client_order_id": client_order_id}))
         except VenueRefusal as refusal:
             if refusal.status == NOT_FOUND:
                 return None
             raise
 
     def submit(self, payload: Mapping[str, Any]) -> Json:
-        return _object(self.trading.post("/orders", dict(payload)))
+        return order_of(self.trading.post("/orders", dict(payload)), OutcomeUnknown)
 
     def replace(self, venue_id: str, patch: Mapping[str, Any]) -> Json:
-        return _object(self.trading.patch(f"/orders/{venue_id}", dict(patch)))
+        return order_of(self.trading.patch(_path(venue_id), dict(patch)), OutcomeUnknown)
 
     def cancel(self, venue_id: str) -> None:
-        self.trading.delete(f"/orders/{venue_id}")
+        self.trading.delete(_path(venue_id))
 
     def asset(self, symbol: str) -> Json | None:
         """What the venue knows of a symbol; None if it doesn't."""
         try:
-            return _object(self.trading.get(f"/assets/{symbol}"))
+            return object_of(self.trading.get(f"/assets/{quote(symbol, safe='')}"))
         except VenueRefusal as refusal:
             if refusal.status == NOT_FOUND:
                 return None
@@ -138,30 +150,22 @@ class VenueClient:
     ) -> dict[str, list[Json]]:
         """Bars by symbol, oldest first; one request for each 10,000 of them. ``minutes`` 1440 is a day."""
         query: Json = {
-            "timeframe": "1Day" if minutes == DAY_MINUTES else f"{minutes}Min",
-            "start": _text(start),
+            "timeframe": timeframe(minutes),
+            "start": text_of(start),
             "limit": BARS_PAGE,
             "adjustment": adjustment,
             "feed": self.feed,
             "sort": "asc",
         }
         if end is not None:
-            query["end"] = _text(end)
-        found: dict[str, list[Json]] = {}
+            query["end"] = text_of(end)
         wanted = self._known(symbols)
         while wanted:
             try:
-                page = _object(self.data.get("/stocks/bars", {**query, "symbols": ",".join(wanted)}))
+                return self._bar_pages({**query, "symbols": ",".join(wanted)})
             except VenueRefusal as refusal:
                 wanted = self._without_unknown(wanted, refusal)
-                continue
-            for symbol, rows in (page.get("bars") or {}).items():
-                found.setdefault(symbol, []).extend(rows or [])
-            token = page.get("next_page_token")
-            if not token or token == query.get("page_token"):
-                break
-            query["page_token"] = token
-        return found
+        return {}
 
     def latest_quotes(self, symbols: Iterable[str]) -> dict[str, Json]:
         """The newest quote of each symbol that has one; one request."""
@@ -172,53 +176,60 @@ class VenueClient:
             except VenueRefusal as refusal:
                 wanted = self._without_unknown(wanted, refusal)
                 continue
-            return dict(_object(told).get("quotes") or {})
+            return {symbol: object_of(row) for symbol, row in object_of(object_of(told).get("quotes") or {}).items()}
         return {}
+
+    def _listed(self, query: Json) -> list[Json]:
+        return all_orders(lambda page: self.trading.get("/orders", page), query)
+
+    def _bar_pages(self, query: Json) -> dict[str, list[Json]]:
+        found: dict[str, list[Json]] = {}
+        tokens: set[str] = set()
+        while True:
+            page = object_of(self.data.get("/stocks/bars", query))
+            for symbol, rows in object_of(page.get("bars") or {}).items():
+                found.setdefault(symbol, []).extend(rows_of(rows or []))
+            token = page.get("next_page_token")
+            if not token:
+                return found
+            if token in tokens:
+                raise VenueUnavailable("the pages of bars go in circles")
+            tokens.add(token)
+            query = {**query, "page_token": token}
 
     def _known(self, symbols: Iterable[str]) -> list[str]:
         return [symbol for symbol in dict.fromkeys(symbols) if symbol not in self.unknown_symbols]
 
     def _without_unknown(self, wanted: list[str], refusal: VenueRefusal) -> list[str]:
         """The symbols that a refusal doesn't name; raises it if it names none."""
-        named = {symbol for symbol in wanted if symbol in refusal.message.replace(",", " ").replace(":", " ").split()}
+        told = {word.rstrip("./-") for word in SYMBOL.findall(refusal.message.partition("symbol")[2])}
+        named = told & set(wanted)
         if refusal.status not in INVALID or not named:
             raise refusal
         self.unknown_symbols |= named
         return [symbol for symbol in wanted if symbol not in named]
 
-    def _paged(self, query: Json, bound: str) -> list[Json]:
-        """All pages of a listing, each order once. Pages overlap, as several orders may share a time."""
-        found: dict[str, Json] = {}
-        query = {**query, "limit": PAGE}
-        while True:
-            page = _rows(self.trading.get("/orders", query))
-            fresh = [row for row in page if str(row.get("id")) not in found]
-            found.update((str(row["id"]), row) for row in fresh)
-            if len(page) < PAGE or not fresh:
-                return list(found.values())
-            last = _time(page[-1].get("submitted_at") or page[-1]["created_at"])
-            step = timedelta(microseconds=1)
-            query[bound] = _text(last + step if bound == "until" else last - step)
+
+def timeframe(minutes: int) -> str:
+    """The venue's name of a length of bars.
+
+    Raises
+    ------
+    ValueError
+        The venue has none of that length: minutes up to 59, whole hours up to 23, one day.
+    """
+    hours, rest = divmod(minutes, HOUR_MINUTES)
+    if minutes == DAY_MINUTES:
+        return "1Day"
+    if 0 < minutes < HOUR_MINUTES:
+        return f"{minutes}Min"
+    if rest or not 0 < minutes < DAY_MINUTES:
+        raise ValueError(f"the venue has no bars of {minutes} minutes")
+    return f"{hours}Hour"
 
 
-def _object(answer: Any) -> Json:
-    if not isinstance(answer, dict):
-        raise VenueUnavailable("the answer is not what was asked for")
-    return answer
-
-
-def _rows(answer: Any) -> list[Json]:
-    if not isinstance(answer, list):
-        raise VenueUnavailable("the answer is not what was asked for")
-    return answer
-
-
-def _time(text: Any) -> datetime:
-    moment = datetime.fromisoformat(str(text))
-    if moment.tzinfo is None:
-        raise ValueError(f"{text} has no time zone")
-    return moment
-
-
-def _text(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+def _path(venue_id: str) -> str:
+    if not venue_id:
+        # Without it the request would be about all orders.
+        raise ValueError("an order at the venue needs its id")
+    return f"/orders/{quote(venue_id, safe='')}"

@@ -41,7 +41,7 @@ class VenueClock:
         wall: Callable[[], datetime] = _utcnow,
     ) -> None:
         self.speed = speed
-        self._monotonic = monotonic
+        self.monotonic = monotonic
         self._wall = wall
         self._heard: tuple[datetime, float] | None = None
         self._newest: datetime | None = None
@@ -53,7 +53,7 @@ class VenueClock:
             if self._heard is None:
                 return self._wall()
             said, at = self._heard
-            present = said + timedelta(seconds=(self._monotonic() - at) * self.speed)
+            present = said + timedelta(seconds=(self.monotonic() - at) * self.speed)
             self._newest = present if self._newest is None else max(self._newest, present)
             return self._newest
 
@@ -61,14 +61,6 @@ class VenueClock:
         """The venue said its time in answer to a request; both moments by the local monotonic clock."""
         with self._mutex:
             self._heard = (venue_time.astimezone(UTC), (sent + received) / 2)
-
-    def seconds(self) -> float:
-        """Seconds that only grow, at the venue's speed: for limits that the venue counts in its time."""
-        return self._monotonic() * self.speed
-
-    def sleep(self, venue_seconds: float) -> None:
-        """Wait for so many seconds of the venue."""
-        time.sleep(self.local(venue_seconds))
 
     def local(self, venue_seconds: float) -> float:
         """Local seconds in so many of the venue's."""

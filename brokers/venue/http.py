@@ -6,7 +6,7 @@ through a rate limit. Both clients stay what they are to other code: ordinary al
 
 from __future__ import annotations
 
-import json
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -17,18 +17,20 @@ from typing import Any
 import requests
 from alpaca.data.historical import StockHistoricalDataClient
 from alpaca.trading.client import TradingClient
+from urllib3.exceptions import HTTPError
 
-from brokers.venue.errors import BadKeys, NotSent, OutcomeUnknown, VenueRefusal, VenueUnavailable
+from brokers.venue.answers import body_of, pause_of, refusal_of
+from brokers.venue.errors import NotSent, OutcomeUnknown, VenueError, VenueRefusal, VenueUnavailable
 from brokers.venue.limits import CircuitBreaker, TokenBucket
+from brokers.venue.wire import DeadlineAdapter, attempt
 
-CONNECT_S, READ_S = 3.0, 5.0
 LEAST_S = 0.2
 """Less time than this is not worth a request."""
 TOO_MANY, TIMEOUT = 429, 408
-SERVER_ERRORS = 500
-DEFAULT_PAUSE_S = 3.0
-CHUNK = 65_536
+POSITIVE, NEGATIVE = range(200, 300), range(400, 500)
 GUARDED = ("/orders", "/positions")
+
+log = logging.getLogger(__name__)
 
 Admission = Callable[[str, str, Mapping[str, Any] | None], bool]
 _deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
@@ -47,115 +49,138 @@ def time_budget(seconds: float) -> Iterator[None]:
 
 
 @dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Local seconds: to connect, for a read and, with ``connect_s``, for the whole request; for the rate limit."""
+
+    connect_s: float = 3.0
+    read_s: float = 5.0
+    max_wait_s: float = 8.0
+
+
+@dataclass(frozen=True, slots=True)
 class RequestLog:
-    """One request as it went: ``outcome`` is the status or the error's name, times in local seconds."""
+    """One request as it went.
+
+    ``outcome`` is the status or the error's name, ``seconds`` how long it took, waiting included, and ``began``
+    when, by the local monotonic clock.
+    """
 
     method: str
     path: str
     outcome: str
     seconds: float
     client_order_id: str
+    began: float
 
 
 class Hardened:
     """Mixed into an alpaca-py client; ``harden`` sets what it needs.
 
-    Requests that change orders go through only if ``admit`` knows them, which is nobody by default.
+    Requests that change orders go through only if ``admit`` knows them, which is nobody by default. Observers
+    are told of every request that was admitted, sent or not.
     """
 
     _session: requests.Session
     _base_url: Any
     _api_version: str
+    _api_key: str | None
+    _secret_key: str | None
     _get_default_headers: Callable[[], dict[str, str]]
     bucket: TokenBucket
     breaker: CircuitBreaker
+    timeouts: Timeouts
     admit: Admission | None
     observers: list[Callable[[RequestLog], None]]
 
-    def harden(self, bucket: TokenBucket, breaker: CircuitBreaker) -> None:
+    def harden(self, bucket: TokenBucket, breaker: CircuitBreaker, timeouts: Timeouts) -> None:
         """Share limits with the other clients of the account."""
-        self.bucket, self.breaker, self.admit, self.observers = bucket, breaker, None, []
+        self.bucket, self.breaker, self.timeouts, self.admit, self.observers = bucket, breaker, timeouts, None, []
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, DeadlineAdapter())
 
     def _request(
         self, method: str, path: str, data: Any = None, base_url: Any = None, api_version: str | None = None
     ) -> Any:
         method = method.upper()
-        changes = method != "GET"
         body = data if isinstance(data, Mapping) else None
-        guarded = changes and any(part in path for part in GUARDED)
-        if guarded and (self.admit is None or not self.admit(method, path, body)):
+        guarded = any(part in path for part in GUARDED)
+        changes = method != "GET"
+        if changes and guarded and (self.admit is None or not self.admit(method, path, body)):
             raise VenueRefusal(0, None, f"{method} {path} did not come through the counter, it is not sent")
         base = base_url or self._base_url
-        url = f"{getattr(base, 'value', base)}/{api_version or self._api_version}{path}"
+        url = f"{str(getattr(base, 'value', base)).rstrip('/')}/{api_version or self._api_version}{path}"
+        lost: type[VenueError] = OutcomeUnknown if changes else VenueUnavailable
         began = time.monotonic()
         outcome = "error"
         try:
-            status, text = self._exchange(method, url, data, changes)
+            status, content = self._exchange(method, url, data, lost, essential=changes or guarded)
             outcome = str(status)
-            return self._answer(status, text, changes)
-        except (NotSent, OutcomeUnknown, VenueUnavailable) as error:
+            if status in NEGATIVE:
+                raise refusal_of(status, content, (self._api_key, self._secret_key))
+            return body_of(content, lost)
+        except (OutcomeUnknown, VenueUnavailable) as error:
             outcome = type(error).__name__
             raise
         finally:
             name = str((body or {}).get("client_order_id") or "")
-            line = RequestLog(method, path, outcome, time.monotonic() - began, name)
-            for observer in self.observers:
-                observer(line)
+            self._tell(RequestLog(method, path, outcome, time.monotonic() - began, name, began))
 
-    def _exchange(self, method: str, url: str, data: Any, changes: bool) -> tuple[int, str]:
-        """One request and its whole answer within the time there is."""
+    def _exchange(
+        self, method: str, url: str, data: Any, lost: type[VenueError], *, essential: bool
+    ) -> tuple[int, bytes]:
+        """One request, sent once, and its whole answer within the time there is; status and body."""
+        request = self._prepared(method, url, data)
+        if not self.breaker.ready:
+            raise NotSent("the circuit breaker is open")
+        if not self.bucket.take(essential, _left(self.timeouts.max_wait_s)):
+            raise NotSent("the rate limit leaves no room in the time there is")
+        connect, read = self.timeouts.connect_s, self.timeouts.read_s
+        left = _left(connect + read)
+        settings = self._session.merge_environment_settings(url, {}, False, None, None)
+        # Asked last, as a trial that isn't sent would be wasted.
         if not self.breaker.permits():
             raise NotSent("the circuit breaker is open")
-        left = _left(CONNECT_S + READ_S)
-        if not self.bucket.take(changes, left):
-            raise NotSent("the rate limit leaves no room in the time there is")
-        left = _left(CONNECT_S + READ_S)
-        deadline = time.monotonic() + left
-        options: dict[str, Any] = {"params": data} if method in ("GET", "DELETE") else {"json": data}
-        lost: type[VenueUnavailable] | type[OutcomeUnknown] = OutcomeUnknown if changes else VenueUnavailable
-        try:
-            response = self._session.request(
-                method, url, headers=self._get_default_headers(), allow_redirects=False, stream=True,
-                timeout=(min(CONNECT_S, left), min(READ_S, left)), **options,
-            )  # fmt: skip
-            with response:
-                text = _whole(response, deadline)
-        except (requests.exceptions.ConnectTimeout, _Unreached) as error:
+        failure = ""
+        with attempt(left) as sent:
+            try:
+                response = self._session.send(
+                    request, timeout=(min(connect, left), min(read, left)), allow_redirects=False, **settings
+                )
+            except (requests.RequestException, HTTPError, OSError) as error:
+                failure = type(error).__name__
+        # Raised out of the handler: the error in there carries the request, and with it the keys.
+        if failure:
             self.breaker.failed()
-            raise NotSent(f"the venue cannot be reached ({type(error).__name__})") from error
-        except requests.exceptions.RequestException as error:
-            self.breaker.failed()
-            if _refused(error):
-                raise NotSent("the venue refuses connections") from error
-            raise lost(f"no answer ({type(error).__name__})") from error
+            if not sent.written:
+                raise NotSent(f"the venue cannot be reached ({failure})")
+            raise lost(f"no answer ({failure})")
         status = response.status_code
         if status == TOO_MANY:
-            self.bucket.turned_away(_pause(response.headers))
+            self.bucket.turned_away(pause_of(response.headers))
             raise NotSent("429, too many requests")
-        if status >= SERVER_ERRORS or status == TIMEOUT:
+        if status == TIMEOUT or (status not in POSITIVE and status not in NEGATIVE):
             self.breaker.failed()
             raise lost(f"the venue answered {status}")
         self.breaker.answered()
-        return status, text
+        return status, response.content
 
-    def _answer(self, status: int, text: str, changes: bool) -> Any:
-        body: Any = None
-        if text:
+    def _prepared(self, method: str, url: str, data: Any) -> requests.PreparedRequest:
+        place = {"params": data} if method in ("GET", "DELETE") else {"json": data}
+        failure = ""
+        try:
+            request = requests.Request(method, url, headers=self._get_default_headers(), **place)
+            return self._session.prepare_request(request)
+        except (requests.RequestException, TypeError, ValueError) as error:
+            failure = type(error).__name__
+        raise NotSent(f"the request cannot be written down ({failure})")
+
+    def _tell(self, line: RequestLog) -> None:
+        for observer in tuple(self.observers):
             try:
-                body = json.loads(text)
-            except ValueError:
-                if status < 300:
-                    error = OutcomeUnknown if changes else VenueUnavailable
-                    raise error(f"the answer ({status}) is not readable") from None
-        if status < 300:
-            return body
-        told: dict[str, Any] = body if isinstance(body, dict) else {"message": text[:200]}
-        code = told.get("code")
-        code = int(code) if isinstance(code, int) or (isinstance(code, str) and code.isdigit()) else None
-        message = str(told.get("message", ""))
-        if status in (401, 403) and (code is None or code < 1_000_000) and "insufficient" not in message:
-            raise BadKeys(status, code, message or "unauthorized", told)
-        raise VenueRefusal(status, code, message, told)
+                observer(line)
+            except Exception:
+                # An order that was answered must not look unanswered because somebody looked on.
+                log.exception("an observer of requests failed")
 
 
 class TradingHttp(Hardened, TradingClient):
@@ -166,37 +191,9 @@ class DataHttp(Hardened, StockHistoricalDataClient):
     """alpaca-py's client of stock data, hardened."""
 
 
-class _Unreached(requests.exceptions.RequestException):
-    """There was no time left to send anything."""
-
-
 def _left(most: float) -> float:
     deadline = _deadline.get()
     left = most if deadline is None else min(most, deadline - time.monotonic())
     if left < LEAST_S:
         raise NotSent("the time for this step is used up")
     return left
-
-
-def _whole(response: requests.Response, deadline: float) -> str:
-    """The whole body; a venue that drips is a venue that doesn't answer."""
-    parts = []
-    for part in response.iter_content(CHUNK):
-        parts.append(part)
-        if time.monotonic() > deadline:
-            raise requests.exceptions.ReadTimeout("the answer takes too long")
-    return b"".join(parts).decode(response.encoding or "utf-8", "replace")
-
-
-def _refused(error: requests.exceptions.RequestException) -> bool:
-    """Whether no connection came about, so that nothing can have been read."""
-    if not isinstance(error, requests.exceptions.ConnectionError):
-        return False
-    return "NewConnectionError" in repr(error) or "NameResolutionError" in repr(error)
-
-
-def _pause(headers: Mapping[str, str]) -> float:
-    try:
-        return min(max(float(headers["X-RateLimit-Reset"]) - time.time(), 0.5), 60.0)
-    except (KeyError, ValueError):
-        return DEFAULT_PAUSE_S

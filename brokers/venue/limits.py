@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from enum import StrEnum
 
 WINDOW_S = 60.0
 
 log = logging.getLogger(__name__)
+
+
+class BreakerState(StrEnum):
+    """What a circuit breaker does with requests; ``TRIAL``: one is under way, the others are held back."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    TRIAL = "trial"
 
 
 class TokenBucket:
@@ -26,6 +36,8 @@ class TokenBucket:
         Kept for essential requests, so that reading prices never keeps an order waiting.
     clock, sleep : callable, optional
         Seconds that only grow, and waiting for some of them.
+    window_s : float, default=60
+        A minute of the venue in seconds of ``clock``; shorter where a rehearsal runs faster.
     """
 
     def __init__(
@@ -34,13 +46,15 @@ class TokenBucket:
         reserve: int = 20,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
+        window_s: float = WINDOW_S,
     ) -> None:
         self.limit = limit
         self.reserve = reserve
+        self.window_s = window_s
         self._clock = clock
         self._sleep = sleep
         self._sent: deque[float] = deque()
-        self._closed_until = 0.0
+        self._closed_until = -math.inf
         self._mutex = threading.Lock()
 
     def take(self, essential: bool, max_wait_s: float) -> bool:
@@ -61,7 +75,7 @@ class TokenBucket:
         """Take a place; otherwise the seconds until one may be free."""
         with self._mutex:
             now = self._clock()
-            while self._sent and now - self._sent[0] >= WINDOW_S:
+            while self._sent and now - self._sent[0] > self.window_s:
                 self._sent.popleft()
             if now < self._closed_until:
                 return self._closed_until - now
@@ -69,57 +83,92 @@ class TokenBucket:
             if len(self._sent) < most:
                 self._sent.append(now)
                 return 0.0
-            return max(self._sent[len(self._sent) - most] + WINDOW_S - now, 0.001)
+            return max(self._sent[len(self._sent) - most] + self.window_s - now, 0.001)
 
 
 class CircuitBreaker:
     """Opens after failures in a row; while it is open nothing is sent, but for one trial per cool-down.
 
+    ``listeners`` hear of every change as (state before, state now), outside its lock.
+
     Parameters
     ----------
-    failures : int, default=3
+    most : int, default=3
+        Failures in a row that open it.
     cool_down_s : float, default=10
     clock : callable, optional
     """
 
-    def __init__(
-        self, failures: int = 3, cool_down_s: float = 10.0, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        self.most = failures
+    def __init__(self, most: int = 3, cool_down_s: float = 10.0, clock: Callable[[], float] = time.monotonic) -> None:
+        self.most = most
         self.cool_down_s = cool_down_s
+        self.listeners: list[Callable[[BreakerState, BreakerState], None]] = [_tell_the_log]
         self._clock = clock
-        self._failed = 0
-        self._opened: float | None = None
+        self._failures = 0
+        self._state = BreakerState.CLOSED
+        self._since = 0.0
         self._mutex = threading.Lock()
 
     @property
+    def state(self) -> BreakerState:
+        """Closed, open, or open with a trial under way."""
+        return self._state
+
+    @property
     def open(self) -> bool:
-        """Whether the venue counts as gone."""
-        return self._opened is not None
+        """Whether the venue counts as gone; a trial under way does not change that."""
+        return self._state is not BreakerState.CLOSED
+
+    @property
+    def failures(self) -> int:
+        """Requests in a row that had no proper answer."""
+        return self._failures
+
+    @property
+    def ready(self) -> bool:
+        """Whether ``permits`` would say yes now; takes nothing."""
+        with self._mutex:
+            return self._ready()
 
     def permits(self) -> bool:
         """Whether a request may be sent now; one that may while open is the trial."""
         with self._mutex:
-            if self._opened is None:
-                return True
-            now = self._clock()
-            if now - self._opened < self.cool_down_s:
+            if not self._ready():
                 return False
-            self._opened = now
-            return True
+            if self._state is BreakerState.CLOSED:
+                return True
+            self._since = self._clock()
+            before, self._state = self._state, BreakerState.TRIAL
+        self._changed(before, BreakerState.TRIAL)
+        return True
 
     def failed(self) -> None:
         """A request had no proper answer."""
         with self._mutex:
-            self._failed += 1
-            if self._failed >= self.most:
-                if self._opened is None:
-                    log.error("circuit breaker open: %d requests in a row had no answer", self._failed)
-                self._opened = self._clock()
+            self._failures += 1
+            before = self._state
+            if self._failures >= self.most:
+                self._state, self._since = BreakerState.OPEN, self._clock()
+            now = self._state
+        self._changed(before, now)
 
     def answered(self) -> None:
         """The venue answered, whatever it said."""
         with self._mutex:
-            if self._opened is not None:
-                log.warning("circuit breaker closed: the venue answers again")
-            self._failed, self._opened = 0, None
+            before, self._state, self._failures = self._state, BreakerState.CLOSED, 0
+        self._changed(before, BreakerState.CLOSED)
+
+    def _ready(self) -> bool:
+        return self._state is BreakerState.CLOSED or self._clock() - self._since >= self.cool_down_s
+
+    def _changed(self, before: BreakerState, now: BreakerState) -> None:
+        if before is not now:
+            for listener in tuple(self.listeners):
+                listener(before, now)
+
+
+def _tell_the_log(before: BreakerState, now: BreakerState) -> None:
+    if now is BreakerState.CLOSED:
+        log.warning("circuit breaker closed: the venue answers again")
+    elif before is BreakerState.CLOSED:
+        log.error("circuit breaker open: too many requests in a row had no answer")

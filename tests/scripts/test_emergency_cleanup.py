@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import subprocess
 import sys
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 
-from brokers.journal import OrderIntent, State
+from brokers.journal import Journal, JournalConflict, OrderIntent
 from brokers.live.budget import BudgetKeeper
 from brokers.live.seat import take_seat
 from brokers.operator import cleanup
 from brokers.operator.cleanup import Pace
 from brokers.rehearsal.network_faults import Mishap
-from tests.scripts.venue import NIGHT, SCRIPTS, Place, place, script
+from brokers.venue.client import VenueClient
+from brokers.venue.errors import VenueRefusal
+from config.errors import Refusal
+from tests.brokers.rehearsal.market import wait_for
+from tests.scripts.venue import NEW_YORK, SCRIPTS, START, Place, place, script
 
 SCRIPT = script("emergency_cleanup")
 
@@ -43,8 +47,6 @@ def messy(desk: Place) -> None:
     """A bracket of ours, an order and a remnant by hand, a symbol that is not there any more."""
     with desk.trader() as floor:
         desk.enter(floor)
-        keeper = BudgetKeeper.open(desk.state, floor.view.account["account_number"], floor.now.date())
-        keeper.keep(floor.own.ledger.budget)
     desk.by_hand("PLTR", "3", type="limit", limit_price="150")
     desk.by_hand("TSLA", "0.002")
     desk.by_hand("PENNY", "2")
@@ -91,10 +93,56 @@ def test_everything_is_cleaned_up_and_a_second_run_does_nothing(desk, capsys):
     assert desk.files().keys() == files.keys()
 
 
-def test_a_trader_can_start_after_it(desk):
-    messy(desk)
-    assert run(desk) == 0
-    take_seat(desk.settings, paper=True).close()
+@pytest.fixture
+def stopped_out(desk: Place) -> Place:
+    """A trader saved its budget and left; then its stop was hit."""
+    with desk.trader() as floor:
+        desk.enter(floor)
+        keeper = BudgetKeeper.open(desk.state, floor.view.account["account_number"], floor.now.date())
+        keeper.keep(floor.own.ledger.budget)
+    desk.server.call(lambda exchange: exchange.on_quote(exchange.now, {"AAPL": Decimal(94)}))
+    wait_for(lambda: desk.held("AAPL") == 0)
+    return desk
+
+
+def test_a_trader_can_start_after_it_booked_a_fill(stopped_out):
+    assert run(stopped_out) == 0
+    take_seat(stopped_out.settings, paper=True).close()
+
+
+def test_it_is_the_budget_that_lets_the_trader_start(stopped_out, monkeypatch):
+    monkeypatch.setattr(BudgetKeeper, "keep", lambda self, budget: None)
+    assert run(stopped_out) == 0
+    with pytest.raises(Refusal, match="deployed this week"):
+        take_seat(stopped_out.settings, paper=True)
+
+
+def test_a_budget_that_cannot_be_trusted_is_told_and_left(stopped_out, capsys):
+    path = stopped_out.state / "weekly_budget.json"
+    path.write_text("{")
+    assert run(stopped_out) == 0
+    assert "the weekly budget is left as it is" in capsys.readouterr().out
+    assert path.read_text() == "{"
+
+
+def test_a_budget_that_cannot_be_written_is_told_with_status_1(stopped_out, monkeypatch, capsys):
+    def full(self, budget):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(BudgetKeeper, "keep", full)
+    assert run(stopped_out) == 1
+    assert "cannot be written (No space left on device)" in capsys.readouterr().out
+
+
+def test_a_venue_that_contradicts_the_journal_stops_it_after_the_cancels(desk, monkeypatch, capsys):
+    def contradicted(self, account=True):
+        raise JournalConflict("order-1 is filled here and open there")
+
+    desk.by_hand("PLTR", "3", type="limit", limit_price="150")
+    monkeypatch.setattr("brokers.live.floor.Floor.look", contradicted)
+    assert run(desk) == 1
+    assert "contradicts the journal (order-1" in capsys.readouterr().out
+    assert desk.open_orders() == []
 
 
 def test_a_dry_run_tells_the_same_and_changes_nothing(desk, capsys):
@@ -149,7 +197,7 @@ def test_it_works_while_the_kill_switch_is_pulled(desk):
 
 def test_a_cancel_whose_answer_is_lost_is_found_done(desk):
     desk.by_hand("PLTR", "3", type="limit", limit_price="150")
-    desk.server.faults.inject(Mishap.TIMEOUT_AFTER, method="DELETE")
+    desk.server.faults.strike(Mishap.TIMEOUT_AFTER, "DELETE")
     assert run(desk) == 0
     assert desk.open_orders() == []
 
@@ -157,7 +205,7 @@ def test_a_cancel_whose_answer_is_lost_is_found_done(desk):
 def test_a_cancel_that_got_lost_is_asked_for_again(desk, monkeypatch):
     monkeypatch.setattr(cleanup, "AGAIN_S", 0.2)
     desk.by_hand("PLTR", "3", type="limit", limit_price="150")
-    desk.server.faults.inject(Mishap.SERVER_ERROR, method="DELETE")
+    desk.server.faults.strike(Mishap.SERVER_ERROR, "DELETE")
     assert run(desk) == 0
     assert desk.open_orders() == []
 
@@ -178,25 +226,46 @@ def test_a_dollar_is_no_dust(desk):
 
 
 def test_dust_waits_for_the_market_to_open(tmp_path, monkeypatch, capsys):
-    with place(tmp_path, monkeypatch) as desk:
-        desk.by_hand("PENNY", "2")
-        monkeypatch.setattr(
-            "brokers.operator.emergency.VenueClient.venue_clock", closed_clock(desk.settings)
-        )
-        before = len(desk.changes())
+    with place(tmp_path, monkeypatch, clock="manual") as desk:
+        order = {"symbol": "PENNY", "qty": "2", "side": "buy", "type": "market", "time_in_force": "day"}
+        desk.server.call(lambda exchange: exchange.submit(order))
+        for hour in (11, 17):
+            desk.server.advance_to(START.replace(hour=hour, tzinfo=NEW_YORK))
+        assert desk.held("PENNY") == 2
         assert run(desk) == 0
         assert "the market is closed; run this again" in capsys.readouterr().out
-        assert len(desk.changes()) == before
-        assert NIGHT
+        assert desk.changes() == []
 
 
-def closed_clock(settings):
-    from dataclasses import replace
+def test_a_sale_whose_answer_is_lost_is_not_sent_twice(desk, capsys):
+    desk.by_hand("PENNY", "2")
+    desk.server.faults.strike(Mishap.TIMEOUT_AFTER, "POST")
+    assert run(desk) == 0
+    assert "sold 2 PENNY" in capsys.readouterr().out
+    assert (desk.held("PENNY"), len(desk.changes())) == (0, 1)
 
-    from brokers.venue.client import VenueClient
 
-    whole = VenueClient.venue_clock
-    return lambda client: replace(whole(client), is_open=False)
+def test_a_sale_that_the_venue_refuses_is_told(desk, monkeypatch, capsys):
+    desk.by_hand("PENNY", "2")
+
+    def refuse(self, payload):
+        raise VenueRefusal(403, 40310000, "cost basis must be >= minimal amount of order 1")
+
+    monkeypatch.setattr("brokers.venue.client.VenueClient.submit", refuse)
+    assert run(desk) == 0
+    assert "dust left: PENNY: VENUE_REFUSED: cost basis" in capsys.readouterr().out
+
+
+def test_what_the_venue_does_not_trade_is_left(desk, monkeypatch, capsys):
+    desk.by_hand("TSLA", "0.001")
+    whole = VenueClient.asset
+    monkeypatch.setattr(VenueClient, "asset", lambda self, symbol: {**whole(self, symbol), "fractionable": False})
+    assert run(desk) == 0
+    monkeypatch.setattr(VenueClient, "asset", lambda self, symbol: {**whole(self, symbol), "tradable": False})
+    assert run(desk) == 0
+    said = capsys.readouterr().out
+    assert "whole shares of it only" in said and "the venue does not trade it" in said
+    assert desk.changes() == []
 
 
 def test_a_remnant_of_ours_leaves_our_books(desk):
@@ -208,7 +277,6 @@ def test_a_remnant_of_ours_leaves_our_books(desk):
         assert desk.held("PENNY") == 0
         assert floor.own.symbols == set()
         assert len(floor.own.portions) == 1
-    assert State.FILLED
 
 
 def test_kraken_is_refused(desk, capsys):
@@ -221,13 +289,13 @@ def test_kraken_is_refused(desk, capsys):
     ("arguments", "named"),
     [
         ([], "--broker"),
-        (["--broker", "alpaca", "--dry"], "--dry-run"),
+        (["--broker", "alpaca", "--dryrun"], "--dry-run"),
         (["--broker", "alpaca", "--live"], "--live was not confirmed"),
         (["--broker", "alpaca", "--set", "live.nope=1"], "live.nope"),
     ],
 )
 def test_bad_arguments_are_refused_in_one_sentence(desk, arguments, named, capsys, monkeypatch):
-    monkeypatch.setattr("sys.stdin", Path("/dev/null").open())
+    monkeypatch.setattr("sys.stdin", io.StringIO("LIVE\n"))
     assert SCRIPT.main([*arguments, *desk.arguments]) == 2
     said = capsys.readouterr().err
     assert named in said and said.count("\n") == 1
@@ -242,8 +310,6 @@ def test_wrong_keys_are_refused_without_being_shown(desk, monkeypatch, capsys):
 
 
 def test_the_journal_of_another_account_is_refused(desk, capsys):
-    from brokers.journal import Journal
-
     Journal(desk.state / "journal.sqlite3", "another").close()
     desk.by_hand("PLTR", "3", type="limit", limit_price="150")
     assert run(desk) == 2

@@ -12,6 +12,7 @@ from decimal import Decimal
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pandas as pd
 
@@ -28,8 +29,8 @@ from config.loader import load
 from tests.brokers.rehearsal.market import wait_for
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
-START = datetime(2026, 3, 10, 10, 0)  # noqa: DTZ001  # naive is New York to the server
-NIGHT = datetime(2026, 3, 9, 20, 30)  # noqa: DTZ001
+NEW_YORK = ZoneInfo("America/New_York")
+START = datetime(2026, 3, 10, 10, 0, tzinfo=NEW_YORK)
 PRICES = {"AAPL": 100.0, "PENNY": 0.4, "PLTR": 170.77, "TSLA": 443.18}
 EQUITY = 106_400
 
@@ -102,27 +103,33 @@ class Place:
         return str(placed["id"])
 
     def held(self, symbol: str) -> Decimal:
-        rows = self.server.call(lambda exchange: exchange.positions())
-        return sum((Decimal(str(row["qty"])) for row in rows if row["symbol"] == symbol), Decimal(0))
+        return sum((Decimal(row["qty"]) for row in self._positions() if row["symbol"] == symbol), Decimal(0))
 
     def open_orders(self) -> list[Any]:
         return self.server.call(lambda exchange: exchange.orders(nested=True, limit=500))
 
+    def cancel_all(self) -> None:
+        """Cancel every order by hand, and wait until the shares are free."""
+        self.server.call(lambda exchange: exchange.cancel_all())
+        wait_for(lambda: all(row["qty_available"] == row["qty"] for row in self._positions()))
+
     def changes(self) -> list[Any]:
         """Requests that changed something."""
         return [request for request in self.server.log if request.method != "GET"]
+
+    def _positions(self) -> list[Any]:
+        return self.server.call(lambda exchange: exchange.positions())
 
     def files(self) -> dict[str, bytes]:
         return {str(p.relative_to(self.state)): p.read_bytes() for p in self.state.rglob("*") if p.is_file()}
 
 
 @contextmanager
-def place(tmp_path: Path, monkeypatch: Any, start: datetime = START, **options: Any) -> Iterator[Place]:
+def place(tmp_path: Path, monkeypatch: Any, **options: Any) -> Iterator[Place]:
     """A venue with 106,400 USD on a Tuesday at 10:00, its keys in the environment."""
     venue = VenueSettings(cash_usd=Decimal(EQUITY), half_spread_usd=Decimal(0))
-    prices = options.pop("prices", PRICES)
     with RehearsalServer(
-        flat_bars(prices), start=start, settings=venue, requests_per_minute=10_000, **options
+        flat_bars(PRICES), start=START, settings=venue, requests_per_minute=10_000, **options
     ) as server:  # fmt: skip
         monkeypatch.setenv("ALPACA_API_KEY", server.key)
         monkeypatch.setenv("ALPACA_API_SECRET", server.secret)

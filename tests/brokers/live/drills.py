@@ -130,14 +130,17 @@ def killed_at(folder: Path, call: int, phase: str) -> tuple[list[str], Naked]:
     scene.exchange._life.faults.partial_fill_frac = 0.0
     scene.pass_time(1)
     scene.restart()
-    naked = Naked()
+    naked, found = Naked(), list[str]()
     naked.look(scene)
     for _ in range(RESTART_STEPS):
         scene.step(1)
         naked.look(scene)
+    if naked.since:
+        found.append(f"{RESTART_STEPS} iterations after the restart still without a stop: {sorted(naked.since)}")
     for _ in range(SETTLE_STEPS):
         scene.step(3)
-    found = faults_of(scene)
+        naked.look(scene)
+    found += faults_of(scene)
     scene.stop()
     return found, naked
 

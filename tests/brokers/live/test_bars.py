@@ -141,39 +141,33 @@ def test_whole_sessions_are_on_the_grid_of_a_backtest() -> None:
     assert np.bincount(found.session).tolist() == [78, 42, 78]
 
 
-@pytest.mark.xfail(strict=True, reason="a day of a market that never closes counts as over at 16:00")
 def test_a_day_of_a_market_that_never_closes_ends_at_midnight() -> None:
     rows = [row("2023-03-06"), row("2023-03-07")]
     assert f"{table(rows, '2023-03-07 20:00', minutes=1440, sessions=False).opens_at[-1]:%d}" == "06"
 
 
-@pytest.mark.xfail(strict=True, reason="two sessions may be missing, of daily bars too")
 def test_daily_bars_without_the_last_session_are_stale() -> None:
     found = table(daily_rows("2023-03-03", 5), "2023-03-07 10:30", minutes=1440)
     assert np.isnan(found.close[-1]).all()
 
 
-@pytest.mark.xfail(strict=True, reason="the last hour counts to 16:30 and is complete only then")
 def test_the_last_hour_is_cut_at_the_close() -> None:
     found = table(regular_rows("2023-03-07", 1), "2023-03-07 16:00", minutes=60)
     assert begins(found)[-1] == "07 15:30"
     assert found.closes_at[-1] == moment("2023-03-07 16:00")
 
 
-@pytest.mark.xfail(strict=True, reason="putting bars together skips what is no number")
 def test_a_bad_part_spoils_the_longer_bar() -> None:
     rows = rows_between("2023-03-07 09:30", "2023-03-07 11:25")
     rows[-1] = {**rows[-1], "c": None}
     assert np.isnan(table(rows, "2023-03-07 11:30", minutes=60).close[-1, 0])
 
 
-@pytest.mark.xfail(strict=True, reason="a row whose time cannot be read raises")
 @pytest.mark.parametrize("bad", [{"o": 1}, {"t": "soon"}, None])
 def test_a_row_without_a_time_is_left_out(bad: Json | None) -> None:
     rows: list[Any] = [*rows_between("2023-03-07 09:30", "2023-03-07 09:40"), bad]
     assert len(table(rows, "2023-03-07 09:45")) == 3
 
 
-@pytest.mark.xfail(strict=True, raises=ValueError, reason="the length of a lone bar is not known from its neighbours")
 def test_a_single_bar_is_a_table() -> None:
     assert len(table([row("2023-03-07 09:30")], "2023-03-07 09:35")) == 1

@@ -33,6 +33,17 @@ def buys(scene: Scene) -> list[tuple[str, str]]:
     return [(order["type"], order["qty"]) for order in sent(scene) if order["side"] == "buy"]
 
 
+def leave_behind(scene: Scene) -> None:
+    """Send an entry that the market has just run away from."""
+    scene.exchange.on_quote(scene.exchange.now, {"AAPL": Decimal(101)})
+    scene.enter("AAPL", 40)
+    scene.prices["AAPL"] = Decimal(101)
+
+
+def entry_reason(scene: Scene) -> str:
+    return next(order.reason for order in scene.journal.run_orders() if order.role == "entry")
+
+
 @pytest.mark.parametrize(
     ("price", "limit"),
     [
@@ -73,15 +84,14 @@ def test_a_short_is_the_mirror_image(scene):
 def test_the_approved_notional_is_never_exceeded(scene):
     scene.enter("AAPL", 50)
     assert buys(scene) == [("limit", "49")]  # 5,000 USD at the limit of 100.06
-    reason = scene.journal.run_orders()[0].reason
-    assert "50 became 49 at the quote 100.0100" in reason
+    assert "50 became 49 at the quote 100.0100" in entry_reason(scene)
 
 
 def test_without_a_quote_it_goes_at_market_with_a_note(scene):
     scene.quoted = lambda symbol: read_quote(symbol, None, scene.exchange.now, timedelta(minutes=5))
     scene.enter("AAPL", 10)
     assert buys(scene) == [("market", "10")]
-    assert "AT_MARKET: no quote, the last close is 100" in scene.journal.run_orders()[0].reason
+    assert "AT_MARKET: no quote, the last close is 100" in entry_reason(scene)
     scene.settle(2)
     assert scene.stopped() == 10
 
@@ -118,8 +128,7 @@ def test_nothing_is_left_of_an_order_for_less_than_a_share(scene):
 
 
 def test_unfilled_for_half_a_minute_it_is_cancelled_and_the_rest_goes_at_market(scene):
-    scene.enter("AAPL", 40)
-    scene.pass_time(0, AAPL=101)
+    leave_behind(scene)
     scene.step(29)
     assert [name for name, _ in scene.wire.calls].count("cancel") == 0
     scene.step(1)
@@ -134,10 +143,9 @@ def test_unfilled_for_half_a_minute_it_is_cancelled_and_the_rest_goes_at_market(
 
 
 def test_slippage_is_measured_against_the_first_ask(scene):
-    scene.enter("AAPL", 40)
-    scene.pass_time(0, AAPL=101)
+    leave_behind(scene)
     scene.settle(4, 15)
-    (name, ask, average), = scene.desk.entries.slippage
+    ((name, ask, average),) = scene.desk.entries.slippage
     assert (ask, average) == (100.01, 101.01)
     assert scene.journal.order(name).type == "market"
 
@@ -146,21 +154,23 @@ def test_what_filled_in_part_is_covered_before_the_rest_is_bought(tmp_path):
     faults = FaultPlan(seed=1, partial_fill_frac=1.0)
     scene = scene_at(tmp_path, faults=faults)
     scene.enter("AAPL", 40)
-    scene.pass_time(1)
+    scene.step()
     part = scene.held()
     assert 0 < part < 39
     faults.partial_fill_frac = 0.0
+    scene.exchange.on_quote(scene.exchange.now, {"AAPL": Decimal(101)})
     scene.settle(6)
+    assert [what["side"] for what in sent(scene)] == ["buy", "sell", "buy"]
+    assert Decimal(sent(scene)[1]["qty"]) == part
+    assert Decimal(sent(scene)[2]["qty"]) == 39 - part
     assert scene.held() == scene.stopped() == 39
-    assert sum(int(quantity) for _, quantity in buys(scene)[1:]) == 39 - part
     scene.stop()
 
 
 def test_a_fill_that_overtakes_the_cancel_is_not_bought_again(tmp_path):
     faults = FaultPlan(cancel_race_frac=1.0)
     scene = scene_at(tmp_path, faults=faults)
-    scene.enter("AAPL", 40)
-    scene.pass_time(0, AAPL=101)
+    leave_behind(scene)
     scene.settle(6, 15)
     assert len(buys(scene)) == 1
     assert scene.held() == scene.stopped() == 39
@@ -177,10 +187,9 @@ def test_a_venue_that_fills_in_crumbs_is_left_alone(tmp_path):
 
 
 def test_an_entry_that_somebody_else_cancelled_is_not_sent_again(scene):
-    scene.enter("AAPL", 40)
-    scene.pass_time(0, AAPL=101)
+    leave_behind(scene)
     scene.step()
-    (entry,) = [order for order in scene.open() if order["side"] == "buy"]
+    entry = next(order for order in scene.open() if order["side"] == "buy")
     scene.exchange.cancel(entry["id"])
     scene.settle(4)
     assert len(buys(scene)) == 1
@@ -197,8 +206,7 @@ def test_a_second_entry_waits_for_the_outcome_of_the_first(scene):
 
 
 def test_pending_entries_are_told_to_the_rules(scene):
-    scene.enter("AAPL", 40)
-    scene.pass_time(0, AAPL=101)
+    leave_behind(scene)
     book = scene.desk.reconcile()
     assert {s: p.quantity for s, p in book.pending.items()} == {"AAPL": 39}
     scene.restart()
@@ -207,8 +215,7 @@ def test_pending_entries_are_told_to_the_rules(scene):
 
 
 def test_an_entry_from_before_a_restart_is_ended(scene):
-    scene.enter("AAPL", 40)
-    scene.pass_time(0, AAPL=101)
+    leave_behind(scene)
     scene.restart()
     scene.settle(3)
     assert scene.open() == []

@@ -168,7 +168,6 @@ def test_daily_bars_end_with_the_last_session_that_is_over() -> None:
     assert f"{live.bars.opens_at[-1]:%Y-%m-%d}" == "2023-03-06"
 
 
-@pytest.mark.xfail(strict=True, reason="a partial bar that was read while it formed stays when nothing newer comes")
 def test_a_partial_bar_is_not_taken_for_a_complete_one_when_the_venue_falls_silent() -> None:
     venue = venue_of(("A",), f"{DAY} 10:02")
     live = feed(venue, ["A"])
@@ -180,7 +179,6 @@ def test_a_partial_bar_is_not_taken_for_a_complete_one_when_the_venue_falls_sile
     assert live.bars.opens_at[-1] == moment(f"{DAY} 09:55")
 
 
-@pytest.mark.xfail(strict=True, reason="Yahoo's partial bar is held, and Yahoo is not asked again for 15 minutes")
 def test_a_partial_bar_from_yahoo_is_never_taken_for_a_complete_one() -> None:
     venue = venue_of(("A",), f"{DAY} 10:02")
     live = feed(venue, ["A", "B"], yahoo=Yahoo({"B": [b for b in regular_rows(DAY, 8) if b["t"] <= f"{DAY}T15:00Z"]}))
@@ -189,7 +187,6 @@ def test_a_partial_bar_from_yahoo_is_never_taken_for_a_complete_one() -> None:
     assert not live.snapshot().usable("B")
 
 
-@pytest.mark.xfail(strict=True, reason="what is asked for starts an hour before the newest bar of any symbol")
 def test_a_hole_is_filled_when_the_venue_is_back() -> None:
     venue = venue_of(("A", "B"), f"{DAY} 10:01")
     rows = regular_rows(DAY, 8)
@@ -207,7 +204,6 @@ def test_a_hole_is_filled_when_the_venue_is_back() -> None:
     assert (live.bars.close[today, 1] > 0).all()
 
 
-@pytest.mark.xfail(strict=True, reason="how far a ticker is behind counts the night")
 def test_a_ticker_that_has_not_traded_yet_this_morning_is_not_behind() -> None:
     venue = venue_of(("A", "B"), f"{DAY} 09:36")
     venue.rows["B"] = [bar for bar in venue.rows["B"] if bar["t"] < f"{DAY}T00:00"]
@@ -216,7 +212,6 @@ def test_a_ticker_that_has_not_traded_yet_this_morning_is_not_behind() -> None:
     assert yahoo.asked == []
 
 
-@pytest.mark.xfail(strict=True, reason="an empty answer at the start of a session throws away what is held")
 def test_an_empty_answer_in_the_morning_leaves_the_history() -> None:
     venue = venue_of(("A",), f"{DAY} 15:59")
     live = feed(venue, ["A"])

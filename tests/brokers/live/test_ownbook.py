@@ -13,9 +13,7 @@ from brokers.live.bookkeeper import MANUAL
 from brokers.live.ownbook import NEW_YORK, replay
 from tests.brokers.live.scene import TUESDAY
 
-FIGURES = Figures(
-    "momentum", "", Decimal("81.5"), price=Decimal(100), stop=Decimal(95), atr=Decimal(2)
-)
+FIGURES = Figures("momentum", "", Decimal("81.5"), price=Decimal(100), stop=Decimal(95), atr=Decimal(2))
 
 
 def filled(
@@ -64,7 +62,9 @@ def test_an_entry_without_figures_still_is_a_position():
 
 def test_closed_portions_name_their_orders():
     own = book(
-        filled("buy", 10, 100), filled("sell", 4, 110, role="trim", minute=1), filled("sell", 6, 95, role="stop", minute=2)
+        filled("buy", 10, 100),
+        filled("sell", 4, 110, role="trim", minute=1),
+        filled("sell", 6, 95, role="stop", minute=2),
     )
     assert [(p.trade.quantity, p.trade.pnl, p.entry_order, p.exit_order) for p in own.portions] == [
         (4, 40.0, "entry-0", "trim-1"), (6, -30.0, "entry-0", "stop-2"),

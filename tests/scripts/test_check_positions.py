@@ -1,0 +1,131 @@
+"""Positions as the operator sees them: levels, distances, owners, protection, and what would trigger."""
+
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from brokers.live.seat import client_for
+from brokers.operator.account import look
+from brokers.operator.positions import PositionReport, report
+from tests.scripts.venue import SCRIPTS, Place, script
+
+SCRIPT = script("check_positions")
+MOVED = replace(
+    PositionReport("X", "ours", Decimal(10), 100, 105, 95, 115, True, True, 5, Decimal(10), ""), stop=96
+)  # fmt: skip
+
+
+def reports(desk: Place) -> dict[str, PositionReport]:
+    found = report(look(client_for(desk.settings, paper=True), desk.settings), desk.settings)
+    return {row.symbol: row for row in found}
+
+
+def entered(desk: Place) -> None:
+    with desk.trader() as floor:
+        desk.enter(floor)
+
+
+def price(desk: Place, symbol: str, usd: str) -> None:
+    desk.server.call(lambda exchange: exchange.on_quote(exchange.now, {symbol: Decimal(usd)}))
+
+
+def test_a_position_of_ours(desk):
+    entered(desk)
+    price(desk, "AAPL", "102")
+    row = reports(desk)["AAPL"]
+    assert (row.owner, row.held, row.entry, row.price) == ("ours", 50, 100, 102)
+    assert (row.stop, row.target, row.stop_works, row.target_works) == (95, 115, True, True)
+    assert (row.protected, row.triggers) == (50, "")
+    assert row.unrealised_r == pytest.approx(0.4)
+    assert (row.to_stop, row.to_target) == (7, 13)
+    assert row.in_r(row.to_stop) == pytest.approx(1.4)
+    assert row.in_frac(row.to_target) == pytest.approx(13 / 102)
+
+
+def test_the_levels_of_a_short_are_mirrored():
+    short = replace(MOVED, held=Decimal(-10), price=95.0, stop=105.0, target=85.0)
+    assert (short.to_stop, short.to_target, short.unrealised_r) == (10, 10, 1)
+
+
+def test_a_level_that_is_no_order_any_more_comes_from_the_journal(desk, capsys):
+    entered(desk)
+    desk.cancel_all()
+    row = reports(desk)["AAPL"]
+    assert (row.stop, row.target, row.stop_works, row.target_works, row.protected) == (95, 115, False, False, 0)
+    price(desk, "AAPL", "94")
+    assert reports(desk)["AAPL"].triggers == "stop"
+    assert SCRIPT.main(desk.arguments) == 0
+    said = capsys.readouterr().out
+    assert "(95.00)" in said and "0 of 50" in said
+
+
+def test_a_target_that_was_reached_is_told(desk):
+    entered(desk)
+    desk.cancel_all()
+    price(desk, "AAPL", "115.5")
+    assert reports(desk)["AAPL"].triggers == "target"
+
+
+def test_a_position_by_hand_has_no_levels_and_no_r(desk):
+    entered(desk)
+    desk.by_hand("PLTR", "10")
+    row = reports(desk)["PLTR"]
+    assert (row.owner, row.entry, row.protected, row.triggers) == ("by hand", 170.77, 0, "")
+    assert math.isnan(row.stop) and math.isnan(row.unrealised_r)
+
+
+def test_shares_of_both_are_told_apart(desk):
+    entered(desk)
+    with desk.trader() as floor:
+        desk.by_hand("AAPL", "7")
+        floor.look()
+    assert reports(desk)["AAPL"].owner == "ours 50, by hand 7"
+    assert reports(desk)["AAPL"].protected == 50
+
+
+def test_a_fill_that_is_not_booked_yet_is_ours(desk):
+    with desk.trader() as floor:
+        floor.look()
+        name = floor.journal.plan_order(floor.intent("AAPL", "buy", Decimal(5), "market", "entry", floor.now))
+    desk.by_hand("AAPL", "5", client_order_id=name)
+    assert reports(desk)["AAPL"].owner == "ours"
+
+
+def test_nothing_is_changed(desk, capsys):
+    entered(desk)
+    before, files = len(desk.changes()), desk.files()
+    with desk.trader():
+        assert SCRIPT.main(desk.arguments) == 0
+    assert SCRIPT.main(desk.arguments) == 0
+    assert len(desk.changes()) == before
+    assert desk.files() == files
+    assert "50 of 50" in capsys.readouterr().out
+
+
+def test_no_positions(desk, capsys):
+    with desk.trader():
+        pass
+    assert SCRIPT.main(desk.arguments) == 0
+    assert capsys.readouterr().out == "No positions.\n"
+
+
+def test_without_keys_it_is_refused(desk, monkeypatch, capsys):
+    monkeypatch.delenv("ALPACA_API_KEY")
+    assert SCRIPT.main(desk.arguments) == 2
+    assert "ALPACA_API_KEY" in capsys.readouterr().err
+
+
+def test_as_a_command(desk):
+    entered(desk)
+    command = [sys.executable, str(SCRIPTS / "check_positions.py"), *desk.arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    for cell in ("AAPL", "ours", "50 of 50", "95.00", "5.00%, 1.00 R", "115.00", "15.00%, 3.00 R", "none"):
+        assert cell in done.stdout
+    assert desk.server.secret not in done.stdout + done.stderr
