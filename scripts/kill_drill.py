@@ -22,9 +22,7 @@ PHASES = ("before", "after")
 def main() -> int:
     """Exit status 0 if every kill was survived, 1 if not, 2 without the data."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--calls", type=int, default=40, help="kill at each of so many calls (default: %(default)s)"
-    )
+    parser.add_argument("--calls", type=int, default=40, help="kill at each of so many calls (default: %(default)s)")
     parser.add_argument("--first", type=int, default=1, help="begin with this call (default: %(default)s)")
     parser.add_argument("--jobs", type=int, default=2, help="at the same time (default: %(default)s)")
     args = parser.parse_args()

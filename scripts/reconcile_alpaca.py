@@ -48,7 +48,8 @@ def _run(argv: Sequence[str] | None) -> int:
     for line in by_hand_lines(found.by_hand):
         console.print(line, highlight=False)
     compared = f"{found.positions} positions and {found.orders} open orders at the venue"
-    console.print(f"{compared}: {len(found.differences) or 'no'} differences.", highlight=False)
+    count = len(found.differences)
+    console.print(f"{compared}: {count or 'no'} difference{'' if count == 1 else 's'}.", highlight=False)
     return 0 if found.clean else 1
 
 

@@ -33,7 +33,7 @@ class Task:
     order: str = ""
     sent: datetime | None = None
     orders: int = 0
-    cancelling: bool = False
+    cancelling: datetime | None = None
     ended: datetime | None = None
 
 
@@ -126,7 +126,7 @@ class Closing:
             # Something holds the shares again, or never let go.
             task.released = False
             return
-        task.order, task.sent, task.cancelling = order.client_order_id, floor.now, False
+        task.order, task.sent, task.cancelling = order.client_order_id, floor.now, None
         task.orders += 1
 
     def _watch(self, task: Task) -> None:
@@ -136,6 +136,9 @@ class Closing:
             task.order, task.ended = "", self.floor.now
             return
         patience = timedelta(seconds=self.floor.settings.live.close.patience_s)
-        waiting = order.state not in (State.JOURNALED, State.UNKNOWN) and order.type == "limit"
-        if waiting and not task.cancelling and task.sent is not None and self.floor.now - task.sent >= patience:
-            task.cancelling = self.floor.counter.cancel(order.venue_id)
+        if order.state in (State.JOURNALED, State.UNKNOWN) or order.type != "limit" or task.sent is None:
+            return
+        if task.cancelling is not None:
+            task.cancelling = self.floor.cancels_again(order.venue_id, task.cancelling)
+        elif self.floor.now - task.sent >= patience and self.floor.counter.cancel(order.venue_id):
+            task.cancelling = self.floor.now

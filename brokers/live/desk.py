@@ -15,11 +15,12 @@ from brokers.live.booking import BookMaker
 from brokers.live.budget import BudgetKeeper
 from brokers.live.closing import Closing
 from brokers.live.entries import Entries
-from brokers.live.floor import Floor, View
+from brokers.live.floor import Floor
 from brokers.live.foreign import Foreign
 from brokers.live.payloads import Json
 from brokers.live.protector import Protector
 from brokers.live.switches import Level, Switches
+from brokers.live.view import View
 from brokers.record import RunRecord
 from brokers.venue.errors import VenueError, VenueUnavailable
 from risk.interface import RiskModule

@@ -42,7 +42,7 @@ class Task:
     sent: datetime | None = None
     attempts: int = 0
     filled: float = 0.0
-    cancelling: bool = False
+    cancelling: datetime | None = None
 
 
 class Entries:
@@ -80,13 +80,16 @@ class Entries:
         order = self.floor.journal.order(task.order)
         if order.state in FINAL:
             self._next(task, order)
-        elif order.state in (State.JOURNALED, State.UNKNOWN) or task.cancelling:
+        elif order.state in (State.JOURNALED, State.UNKNOWN):
             return
+        elif task.cancelling is not None:
+            task.cancelling = self.floor.cancels_again(order.venue_id, task.cancelling)
         elif order.filled_quantity > 0 or self._overdue(task):
             # The exits of a bracket wait until it has filled completely: what is here already must not wait.
             why = "partly filled" if order.filled_quantity else f"not filled in {self._patience(task).seconds} s"
             log.info("%s: ending the entry, %s", symbol, why)
-            task.cancelling = self.floor.counter.cancel(order.venue_id)
+            if self.floor.counter.cancel(order.venue_id):
+                task.cancelling = self.floor.now
 
     def abandon(self, why: str) -> None:
         """End every entry, whoever tends it."""
@@ -146,7 +149,7 @@ class Entries:
             return False
         if not task.attempts:
             task.wanted = quantity
-        task.order, task.sent, task.cancelling = order.client_order_id, floor.now, False
+        task.order, task.sent, task.cancelling = order.client_order_id, floor.now, None
         task.attempts += 1
         return True
 
@@ -173,7 +176,12 @@ class Entries:
         if order.average_price is not None and not math.isnan(task.ask):
             self.slippage.append((order.client_order_id, task.ask, float(order.average_price)))
         rest = floor_lot(task.wanted - task.filled, self.floor.lot)
-        goes_on = task.cancelling and order.state is State.CANCELLED and task.attempts < ATTEMPTS and not self.extended
+        goes_on = (
+            task.cancelling is not None
+            and order.state is State.CANCELLED
+            and task.attempts < ATTEMPTS
+            and not self.extended
+        )
         given_up = task.attempts > 1 and not order.filled_quantity
         if rest <= 0 or not goes_on or given_up:
             if rest > 0:

@@ -6,20 +6,20 @@ import logging
 import math
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from brokers.journal import Figures, Journal, JournalOrder, OrderIntent, State
 from brokers.live.bookkeeper import MANUAL, Bookkeeper
 from brokers.live.counter import Counter, Limits
 from brokers.live.cover import Cover, cover_of
-from brokers.live.orders import VenueOrder, flat
+from brokers.live.orders import flat
 from brokers.live.ownbook import NEW_YORK, replay
 from brokers.live.payloads import Json, amount, price_text
 from brokers.live.quotes import Quote
-from brokers.venue.clock import VenueClock, VenueTime
+from brokers.live.view import Venue, View
+from brokers.venue.clock import VenueClock
 from brokers.venue.errors import VenueRefusal
 from config import Settings
 from risk.policy_gate import AccountState, OrderRequest
@@ -29,53 +29,10 @@ OVERLAP = timedelta(minutes=2)
 QUIET = timedelta(seconds=10)
 """How long an order that the venue doesn't know may still be on its way to it."""
 ASK_ONE_BY_ONE = 5
+ASK_AGAIN = timedelta(seconds=3)
 OPENING_ROLES = ("entry", "hedge")
 
 log = logging.getLogger(__name__)
-
-
-class Venue(Protocol):
-    """What the desk asks of a venue's client."""
-
-    def venue_clock(self) -> VenueTime: ...
-    def account(self) -> Json: ...
-    def positions(self) -> list[Json]: ...
-    def open_orders(self) -> list[Json]: ...
-    def orders_since(self, after: datetime, nested: bool = True) -> list[Json]: ...
-    def order(self, venue_id: str, nested: bool = True) -> Json: ...
-    def order_by_client_id(self, client_order_id: str) -> Json | None: ...
-    def submit(self, payload: Mapping[str, Any]) -> Json: ...
-    def replace(self, venue_id: str, patch: Mapping[str, Any]) -> Json: ...
-    def cancel(self, venue_id: str) -> None: ...
-
-
-@dataclass(slots=True)
-class View:
-    """The venue at one moment.
-
-    ``positions`` by symbol and ``opened``, the listing of open orders, are as sent; ``strangers`` are orders that
-    are not ours.
-    """
-
-    time: datetime
-    account: Json
-    positions: dict[str, Json]
-    orders: dict[str, VenueOrder]
-    strangers: list[VenueOrder] = field(default_factory=list)
-    opened: list[Json] = field(default_factory=list)
-
-    def held(self, symbol: str) -> Decimal:
-        """Shares of a symbol, signed."""
-        raw = self.positions.get(symbol)
-        if raw is None:
-            return Decimal(0)
-        quantity = amount(raw, "qty")
-        return -abs(quantity) if raw.get("side") == "short" else quantity
-
-    def available(self, symbol: str) -> Decimal:
-        """Shares that no order holds."""
-        raw = self.positions.get(symbol, {})
-        return abs(amount(raw, "qty_available" if raw.get("qty_available") is not None else "qty"))
 
 
 class Floor:
@@ -186,6 +143,17 @@ class Floor:
     def unresolved(self, symbol: str) -> list[JournalOrder]:
         """Orders of a symbol whose outcome is not known."""
         return [order for order in self.journal.unresolved() if order.symbol == symbol and not order.venue_id]
+
+    def cancels_again(self, venue_id: str, asked: datetime) -> datetime:
+        """Ask once more for a cancel that has come to nothing; returns when it was asked for last.
+
+        A cancel whose answer was lost may never have arrived.
+        """
+        there, now = self.view.orders.get(venue_id), self.now
+        if there is None or not there.open or there.leaving or now - asked < ASK_AGAIN:
+            return asked
+        self.counter.cancel(venue_id)
+        return now
 
     def quote(self, symbol: str) -> Quote:
         return self.quotes([symbol])[symbol]

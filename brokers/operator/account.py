@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from brokers.journal.snapshot import JournalSnapshot, read_snapshot
-from brokers.live.floor import FIRST_LOOK_BACK, OVERLAP, View
+from brokers.live.floor import FIRST_LOOK_BACK, OVERLAP
 from brokers.live.orders import flat
 from brokers.live.ownbook import OwnBook, replay
 from brokers.live.payloads import Json
 from brokers.live.seat import JOURNAL_FILE
+from brokers.live.view import View
 from brokers.venue.client import VenueClient
 from brokers.venue.errors import BadKeys, VenueError
 from config import Settings

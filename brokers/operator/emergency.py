@@ -118,7 +118,7 @@ def _at_venue(client: VenueClient) -> set[str]:
 
 def _local(state: LocalState, symbol: str) -> str:
     held, orders = state.own.total(symbol), len(state.orders(symbol))
-    return f"{symbol}, unknown to the venue: {digits(held)} shares and {orders} open orders in the journal"
+    return f"{symbol}, unknown to the venue; in the journal: {digits(held)} shares, open orders: {orders}"
 
 
 def _tell_unprotected(client: VenueClient, say: Callable[[str], None]) -> None:

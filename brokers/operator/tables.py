@@ -76,7 +76,7 @@ def _level(usd: float, works: bool) -> str:
 
 
 def _r(value: float) -> str:
-    return UNKNOWN if math.isnan(value) else f"{value:+.2f} R"
+    return UNKNOWN if math.isnan(value) else f"{round(value, 2) + 0.0:+.2f} R"
 
 
 def _distance(report: PositionReport, usd: float) -> str:

@@ -176,7 +176,7 @@ class VenueClient:
             except VenueRefusal as refusal:
                 wanted = self._without_unknown(wanted, refusal)
                 continue
-            return {symbol: object_of(row) for symbol, row in object_of(object_of(told).get("quotes") or {}).items()}
+            return {symbol: object_of(row) for symbol, row in _part(object_of(told), "quotes").items()}
         return {}
 
     def _listed(self, query: Json) -> list[Json]:
@@ -187,8 +187,8 @@ class VenueClient:
         tokens: set[str] = set()
         while True:
             page = object_of(self.data.get("/stocks/bars", query))
-            for symbol, rows in object_of(page.get("bars") or {}).items():
-                found.setdefault(symbol, []).extend(rows_of(rows or []))
+            for symbol, rows in _part(page, "bars").items():
+                found.setdefault(symbol, []).extend([] if rows is None else rows_of(rows))
             token = page.get("next_page_token")
             if not token:
                 return found
@@ -226,6 +226,12 @@ def timeframe(minutes: int) -> str:
     if rest or not 0 < minutes < DAY_MINUTES:
         raise ValueError(f"the venue has no bars of {minutes} minutes")
     return f"{hours}Hour"
+
+
+def _part(answer: Json, name: str) -> Json:
+    """An object inside the answer; the venue leaves it out, or null, where it has nothing to tell."""
+    part = answer.get(name)
+    return {} if part is None else object_of(part)
 
 
 def _path(venue_id: str) -> str:

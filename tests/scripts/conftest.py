@@ -7,7 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from brokers.operator import cleanup
 from tests.scripts.venue import Place, place
+
+
+@pytest.fixture(autouse=True)
+def brisk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing here takes the venue half a second."""
+    monkeypatch.setattr(cleanup, "POLL_S", 0.05)
 
 
 @pytest.fixture

@@ -10,28 +10,9 @@ from decimal import Decimal
 
 import pytest
 
-from brokers.journal import Journal, JournalConflict, OrderIntent
-from brokers.live.budget import BudgetKeeper
-from brokers.live.seat import take_seat
-from brokers.operator import cleanup
-from brokers.operator.cleanup import Pace
-from brokers.rehearsal.network_faults import Mishap
+from brokers.journal import Journal, OrderIntent
 from brokers.venue.client import VenueClient
-from brokers.venue.errors import VenueRefusal
-from config.errors import Refusal
-from tests.brokers.rehearsal.market import wait_for
-from tests.scripts.venue import NEW_YORK, SCRIPTS, START, Place, place, script
-
-SCRIPT = script("emergency_cleanup")
-
-
-@pytest.fixture(autouse=True)
-def brisk(monkeypatch):
-    monkeypatch.setattr(cleanup, "POLL_S", 0.05)
-
-
-def run(desk: Place, *more: str, broker: str = "alpaca") -> int:
-    return SCRIPT.main(["--broker", broker, *desk.arguments, *more])
+from tests.scripts.venue import CLEANUP, NEW_YORK, SCRIPTS, START, Place, place, run
 
 
 def invent_symbol(desk: Place, symbol: str = "GONE") -> None:
@@ -65,7 +46,7 @@ def test_everything_is_cleaned_up_and_a_second_run_does_nothing(desk, capsys):
         "cancel sell 50 AAPL limit at 115, and 1 that goes with it",
         "sell dust: 0.002 TSLA, worth 0.89 USD",
         "sold 2 PENNY",
-        "purge GONE, unknown to the venue: 7 shares and 1 open orders in the journal",
+        "purge GONE, unknown to the venue; in the journal: 7 shares, open orders: 1",
         "WITHOUT A STOP: 50 of 50 AAPL",
     ):
         assert line in said, said
@@ -91,58 +72,6 @@ def test_everything_is_cleaned_up_and_a_second_run_does_nothing(desk, capsys):
     with desk.trader() as floor:
         assert floor.journal.positions_by_fills() == {"AAPL": 50}
     assert desk.files().keys() == files.keys()
-
-
-@pytest.fixture
-def stopped_out(desk: Place) -> Place:
-    """A trader saved its budget and left; then its stop was hit."""
-    with desk.trader() as floor:
-        desk.enter(floor)
-        keeper = BudgetKeeper.open(desk.state, floor.view.account["account_number"], floor.now.date())
-        keeper.keep(floor.own.ledger.budget)
-    desk.server.call(lambda exchange: exchange.on_quote(exchange.now, {"AAPL": Decimal(94)}))
-    wait_for(lambda: desk.held("AAPL") == 0)
-    return desk
-
-
-def test_a_trader_can_start_after_it_booked_a_fill(stopped_out):
-    assert run(stopped_out) == 0
-    take_seat(stopped_out.settings, paper=True).close()
-
-
-def test_it_is_the_budget_that_lets_the_trader_start(stopped_out, monkeypatch):
-    monkeypatch.setattr(BudgetKeeper, "keep", lambda self, budget: None)
-    assert run(stopped_out) == 0
-    with pytest.raises(Refusal, match="deployed this week"):
-        take_seat(stopped_out.settings, paper=True)
-
-
-def test_a_budget_that_cannot_be_trusted_is_told_and_left(stopped_out, capsys):
-    path = stopped_out.state / "weekly_budget.json"
-    path.write_text("{")
-    assert run(stopped_out) == 0
-    assert "the weekly budget is left as it is" in capsys.readouterr().out
-    assert path.read_text() == "{"
-
-
-def test_a_budget_that_cannot_be_written_is_told_with_status_1(stopped_out, monkeypatch, capsys):
-    def full(self, budget):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(BudgetKeeper, "keep", full)
-    assert run(stopped_out) == 1
-    assert "cannot be written (No space left on device)" in capsys.readouterr().out
-
-
-def test_a_venue_that_contradicts_the_journal_stops_it_after_the_cancels(desk, monkeypatch, capsys):
-    def contradicted(self, account=True):
-        raise JournalConflict("order-1 is filled here and open there")
-
-    desk.by_hand("PLTR", "3", type="limit", limit_price="150")
-    monkeypatch.setattr("brokers.live.floor.Floor.look", contradicted)
-    assert run(desk) == 1
-    assert "contradicts the journal (order-1" in capsys.readouterr().out
-    assert desk.open_orders() == []
 
 
 def test_a_dry_run_tells_the_same_and_changes_nothing(desk, capsys):
@@ -195,30 +124,6 @@ def test_it_works_while_the_kill_switch_is_pulled(desk):
     assert desk.open_orders() == []
 
 
-def test_a_cancel_whose_answer_is_lost_is_found_done(desk):
-    desk.by_hand("PLTR", "3", type="limit", limit_price="150")
-    desk.server.faults.strike(Mishap.TIMEOUT_AFTER, "DELETE")
-    assert run(desk) == 0
-    assert desk.open_orders() == []
-
-
-def test_a_cancel_that_got_lost_is_asked_for_again(desk, monkeypatch):
-    monkeypatch.setattr(cleanup, "AGAIN_S", 0.2)
-    desk.by_hand("PLTR", "3", type="limit", limit_price="150")
-    desk.server.faults.strike(Mishap.SERVER_ERROR, "DELETE")
-    assert run(desk) == 0
-    assert desk.open_orders() == []
-
-
-def test_orders_that_stay_are_told_with_status_1(desk, monkeypatch, capsys):
-    monkeypatch.setattr(Pace.done_by, "__defaults__", (0.3,))
-    monkeypatch.setattr("brokers.live.counter.Counter.cancel", lambda self, name: False)
-    desk.by_hand("PLTR", "3", type="limit", limit_price="150")
-    assert run(desk) == 1
-    said = capsys.readouterr().out
-    assert "orders are still open" in said and "Not everything is settled" in said
-
-
 def test_a_dollar_is_no_dust(desk):
     desk.by_hand("PENNY", "3")
     assert run(desk) == 0
@@ -235,25 +140,6 @@ def test_dust_waits_for_the_market_to_open(tmp_path, monkeypatch, capsys):
         assert run(desk) == 0
         assert "the market is closed; run this again" in capsys.readouterr().out
         assert desk.changes() == []
-
-
-def test_a_sale_whose_answer_is_lost_is_not_sent_twice(desk, capsys):
-    desk.by_hand("PENNY", "2")
-    desk.server.faults.strike(Mishap.TIMEOUT_AFTER, "POST")
-    assert run(desk) == 0
-    assert "sold 2 PENNY" in capsys.readouterr().out
-    assert (desk.held("PENNY"), len(desk.changes())) == (0, 1)
-
-
-def test_a_sale_that_the_venue_refuses_is_told(desk, monkeypatch, capsys):
-    desk.by_hand("PENNY", "2")
-
-    def refuse(self, payload):
-        raise VenueRefusal(403, 40310000, "cost basis must be >= minimal amount of order 1")
-
-    monkeypatch.setattr("brokers.venue.client.VenueClient.submit", refuse)
-    assert run(desk) == 0
-    assert "dust left: PENNY: VENUE_REFUSED: cost basis" in capsys.readouterr().out
 
 
 def test_what_the_venue_does_not_trade_is_left(desk, monkeypatch, capsys):
@@ -296,7 +182,7 @@ def test_kraken_is_refused(desk, capsys):
 )
 def test_bad_arguments_are_refused_in_one_sentence(desk, arguments, named, capsys, monkeypatch):
     monkeypatch.setattr("sys.stdin", io.StringIO("LIVE\n"))
-    assert SCRIPT.main([*arguments, *desk.arguments]) == 2
+    assert CLEANUP.main([*arguments, *desk.arguments]) == 2
     said = capsys.readouterr().err
     assert named in said and said.count("\n") == 1
     assert desk.server.log == []

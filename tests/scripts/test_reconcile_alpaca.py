@@ -14,6 +14,7 @@ from brokers.live.seat import client_for
 from brokers.operator import differences
 from brokers.operator.account import sign_in
 from brokers.operator.differences import Comparison, Kind
+from brokers.operator.tables import by_hand_lines
 from tests.scripts.venue import SCRIPTS, Place, script
 
 SCRIPT = script("reconcile_alpaca")
@@ -186,6 +187,14 @@ def test_what_a_crash_left_is_read_and_left_as_it_is(running):
     journal = read_snapshot(path)
     assert next(order for order in journal.orders if order.client_order_id == name).state is State.CANCELLED
     assert running.files() == files
+
+
+def test_the_documents_explain_every_kind_and_show_the_figures(running):
+    text = (SCRIPTS.parent / "docs" / "operating.md").read_text(encoding="utf-8")
+    assert [kind for kind in Kind if f"| {kind.value} |" not in text] == []
+    running.by_hand("PLTR", "291")
+    running.by_hand("TSLA", "76")
+    assert [line for line in by_hand_lines(compared(running).by_hand) if line not in text] == []
 
 
 def test_as_a_command(running):

@@ -46,6 +46,9 @@ def script(name: str) -> ModuleType:
     return module
 
 
+CLEANUP = script("emergency_cleanup")
+
+
 def flat_bars(prices: Mapping[str, float]) -> pd.DataFrame:
     """Two sessions in which nothing moves."""
     times = pd.DatetimeIndex(
@@ -137,3 +140,8 @@ def place(tmp_path: Path, monkeypatch: Any, **options: Any) -> Iterator[Place]:
         state = tmp_path / "state"
         state.mkdir(exist_ok=True)
         yield Place(server, state)
+
+
+def run(desk: Place, *more: str, broker: str = "alpaca") -> int:
+    """The emergency cleanup; its exit status."""
+    return int(CLEANUP.main(["--broker", broker, *desk.arguments, *more]))
