@@ -75,11 +75,7 @@ def parser() -> Parser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
-    try:
-        return exit_status(lambda: _run(parser().parse_args(argv)))
-    except KeyboardInterrupt:
-        print("Interrupted.", file=sys.stderr)
-        return 1
+    return exit_status(lambda: _run(parser().parse_args(argv)))
 
 
 def _run(args: argparse.Namespace) -> int:

@@ -12,9 +12,12 @@ class Refusal(Exception):
 
 
 def exit_status(run: Callable[[], int]) -> int:
-    """What a command line returns: its own status, or 2 with one line on standard error if it refuses."""
+    """What a command line returns: its own status, 2 with one line on standard error if it refuses, 1 if interrupted."""
     try:
         return run()
+    except KeyboardInterrupt:
+        sys.stderr.write("Interrupted.\n")
+        return 1
     except Refusal as refusal:
         sys.stderr.write(" ".join(str(refusal).split()) + "\n")
         return 2

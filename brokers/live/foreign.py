@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from brokers.live.floor import Floor
 from brokers.live.payloads import amount
+from config import Settings
 from risk.lots import affordable
 
 SETTLE = timedelta(seconds=1)
@@ -76,15 +77,14 @@ def describe(floor: Floor, symbol: str, held: Decimal) -> str:
     raw, equity = floor.view.positions.get(symbol, {}), floor.equity
     price = float(amount(raw, "current_price") or amount(raw, "avg_entry_price"))
     worth = abs(float(held)) * price
-    right = right_size(floor, price)
+    right = right_size(floor.settings, equity, price)
     share = worth / equity if equity > 0 else 0.0
     over = f"; {right:g} would be right" if abs(float(held)) > right else ""
     managed = "managed like our own" if symbol in floor.settings.live.adopt else "reported, counted and left alone"
     return f"{symbol}: {held} shares made by hand, {worth:.2f} USD, {share:.1%} of the account{over}; {managed}"
 
 
-def right_size(floor: Floor, price: float) -> float:
+def right_size(settings: Settings, equity: float, price: float) -> float:
     """Shares that one position may have at a price."""
-    settings = floor.settings
     most = min(settings.gate.max_order_notional_frac, settings.sizing.max_notional_frac)
-    return affordable(most * floor.equity, price, floor.lot)
+    return affordable(most * equity, price, settings.sizing.lot)

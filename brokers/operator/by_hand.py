@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
+from brokers.live.foreign import right_size
 from brokers.live.payloads import amount, digits
 from brokers.operator.account import Outlook
 from config import Settings
-from risk.lots import affordable
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +51,3 @@ def hand_made(outlook: Outlook, settings: Settings, unbooked: Mapping[str, Decim
         share = worth / equity if equity > 0 else 0.0
         found.append(HandMade(symbol, theirs, price, worth, share, right_size(settings, equity, price)))
     return found
-
-
-def right_size(settings: Settings, equity: float, price: float) -> float:
-    """Shares that one position may have at a price."""
-    most = min(settings.gate.max_order_notional_frac, settings.sizing.max_notional_frac)
-    return affordable(most * equity, price, settings.sizing.lot)

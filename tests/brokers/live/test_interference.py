@@ -42,7 +42,7 @@ def test_hand_made_positions_are_told_with_the_size_that_would_be_right(tmp_path
     told = caplog.text
     assert "PLTR: 291 shares made by hand, 49694.07 USD, 46.7% of the account; 62 would be right" in told
     assert "TSLA: 76 shares made by hand, 33681.68 USD, 31.7% of the account; 24 would be right" in told
-    assert right_size(scene.floor, 170.77) == 62
+    assert right_size(scene.settings, 106_400, 170.77) == 62
     book = scene.desk.reconcile()
     assert {s: p.quantity for s, p in book.positions.items()} == {"PLTR": 291, "TSLA": 76}
     # Counted, and left alone.
