@@ -12,7 +12,7 @@ class Refusal(Exception):
 
 
 def exit_status(run: Callable[[], int]) -> int:
-    """What a command line returns: its own status, 2 with one line on standard error if it refuses, 1 if interrupted."""
+    """What a command line returns: its own status, or with one line on standard error 2 (refused), 1 (interrupted)."""
     try:
         return run()
     except KeyboardInterrupt:

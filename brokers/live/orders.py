@@ -82,7 +82,8 @@ class VenueOrder:
     @property
     def time(self) -> datetime | None:
         """When the venue last changed it."""
-        return moment(self.raw.get("filled_at") or self.raw.get("updated_at") or self.raw.get("submitted_at"))
+        told = (self.raw.get(key) for key in ("filled_at", "updated_at", "submitted_at", "created_at"))
+        return moment(next((time for time in told if time), None))
 
     @property
     def ends(self) -> datetime | None:
@@ -142,7 +143,7 @@ def _is_entry(order: VenueOrder) -> bool:
 
 def _newer(new: VenueOrder, old: VenueOrder) -> bool:
     fresh, known = moment(new.raw.get("updated_at")), moment(old.raw.get("updated_at"))
-    return fresh is not None and (known is None or fresh >= known)
+    return fresh is None or known is None or fresh >= known
 
 
 def _order(raw: Mapping[str, Any]) -> VenueOrder:
