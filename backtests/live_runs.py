@@ -6,14 +6,17 @@ import contextlib
 import logging
 import os
 import platform
+import shutil
 import signal
 import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
 from importlib.metadata import version
+from itertools import chain, count
 from typing import Any
 
 import pandas as pd
@@ -60,7 +63,7 @@ def run_live(request: RunRequest, console: Console, watch: Watch | None = None) 
     """
     _log_to(console)
     if request.mode != "rehearse":
-        return _run(request, request.settings, console, None)
+        return _run(_placed(request, datetime.now(NEW_YORK)), request.settings, console, None)
     from brokers.rehearsal.faults import FaultPlan
     from brokers.rehearsal.server import RehearsalServer
     from brokers.rehearsal.settings import VenueSettings
@@ -80,8 +83,23 @@ def run_live(request: RunRequest, console: Console, watch: Watch | None = None) 
             f"[bold]rehearsal:[/] {data.source} from {start.date()}, {sessions} sessions, {speed:g} times as fast, "
             f"on {server.url}"
         )
+        request = _placed(request, server.now)
         settings = rehearsed(request.settings, server, speed, request, table.daily)
         return _run(request, settings, console, server, watch)
+
+
+def _placed(request: RunRequest, now: datetime) -> RunRequest:
+    """The request with the folder it writes into: a new one for each start, as a trader is started again in a day."""
+    if request.out is not None:
+        out = request.out
+    else:
+        first = default_folder(request.mode, request.profile, now)
+        later = (first.with_name(f"{first.name}-{number}") for number in count(2))
+        out = next(path for path in chain([first], later) if not path.exists())
+    if request.mode == "rehearse" and request.overwrite:
+        # The venue begins anew, and so does what was known of it.
+        shutil.rmtree(out / "state", ignore_errors=True)
+    return replace(request, out=out)
 
 
 def _window(request: RunRequest, days: pd.DatetimeIndex) -> tuple[pd.Timestamp, pd.Timestamp]:
@@ -99,7 +117,7 @@ def _window(request: RunRequest, days: pd.DatetimeIndex) -> tuple[pd.Timestamp, 
 
 def rehearsed(settings: Settings, server: Any, speed: float, request: RunRequest, daily: bool) -> Settings:
     """The settings of a run against a venue on this machine: its address, its keys, its time, its own state."""
-    folder = request.out or default_folder(request.mode, request.profile, server.now)
+    assert request.out is not None
     alpaca = settings.broker.alpaca.model_copy(
         update={"trading_url": server.url, "data_url": server.url, "stream_url": server.stream_url}
     )
@@ -108,7 +126,7 @@ def rehearsed(settings: Settings, server: Any, speed: float, request: RunRequest
         update={
             "broker": settings.broker.model_copy(update={"alpaca": alpaca}),
             "pace": pace,
-            "live": settings.live.model_copy(update={"state_dir": str(folder / "state"), "yahoo": False}),
+            "live": settings.live.model_copy(update={"state_dir": str(request.out / "state"), "yahoo": False}),
         }
     )
     changed._secrets = Secrets(ALPACA_API_KEY=SecretStr(server.key), ALPACA_API_SECRET=SecretStr(server.secret))
@@ -120,10 +138,8 @@ def _run(request: RunRequest, settings: Settings, console: Console, server: Any,
     paper = request.mode != "live"
     folder = None
     if not request.once:
-        chosen_folder = request.out or default_folder(request.mode, request.profile, datetime.now(NEW_YORK))
-        if server is not None and request.out is None:
-            chosen_folder = default_folder(request.mode, request.profile, server.now)
-        folder = prepare_folder(chosen_folder, request.overwrite)
+        assert request.out is not None
+        folder = prepare_folder(request.out, request.overwrite)
     seat = take_seat(settings, paper, request.mode, request.profile)
     console.print(f"account {seat.account_id}, {request.mode}, journal {seat.journal.name}")
     strategy = _strategy(request, settings, seat)

@@ -1,0 +1,56 @@
+"""Where a live run writes: a new folder at every start, and a rehearsal's state with its run."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import live_trader
+from backtests.live_runs import _placed, _window
+from backtests.request import RunRequest
+from config import Refusal
+
+NOON = datetime(2024, 6, 28, 16, 0, tzinfo=UTC)
+
+
+def request(*argv: str) -> RunRequest:
+    args = live_trader.parser().parse_args(argv)
+    mode, settings = live_trader._settings(args)
+    return live_trader._request(args, mode, settings)
+
+
+def test_every_start_has_a_folder_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("paper-active-2024-06-28", "paper-active-2024-06-28-2", "paper-active-2024-06-28-3"):
+        placed = _placed(request("--paper"), NOON)
+        assert placed.out == Path("runs") / name
+        (tmp_path / placed.out).mkdir(parents=True)
+    asked = _placed(request("--paper", "--out", "mine"), NOON)
+    assert asked.out == Path("mine")
+    assert all(getattr(asked, f.name) == getattr(request("--paper", "--out", "mine"), f.name) for f in fields(asked)
+               if f.name != "settings")  # fmt: skip
+
+
+def test_a_rehearsal_that_overwrites_forgets_what_its_venue_has_forgotten(tmp_path):
+    state = tmp_path / "run" / "state"
+    state.mkdir(parents=True)
+    _placed(request("--paper", "--out", str(tmp_path / "run"), "--overwrite"), NOON)
+    assert state.exists()
+    _placed(request("--rehearse", "--out", str(tmp_path / "run"), "--overwrite"), NOON)
+    assert not state.exists()
+
+
+def test_days_of_a_rehearsal():
+    days = pd.DatetimeIndex(["2024-06-24", "2024-06-25", "2024-06-26", "2024-06-27", "2024-06-28"])
+    base = request("--rehearse", "--data", "yahoo")
+    assert [str(day.date()) for day in _window(base, days)] == ["2024-06-26", "2024-06-28"]
+    start = request("--rehearse", "--data", "yahoo", "--start", "2024-06-24")
+    assert [str(day.date()) for day in _window(start, days)] == ["2024-06-24", "2024-06-26"]
+    end = request("--rehearse", "--data", "yahoo", "--end", "2024-06-27")
+    assert [str(day.date()) for day in _window(end, days)] == ["2024-06-25", "2024-06-27"]
+    with pytest.raises(Refusal, match="the data end on 2024-06-28"):
+        _window(request("--rehearse", "--data", "yahoo", "--start", "2024-07-01"), days)
