@@ -13,19 +13,18 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import date, datetime
-from decimal import Decimal
+from datetime import datetime
 from importlib.metadata import version
 from itertools import chain, count
 from typing import Any
 
 import pandas as pd
-from pydantic import SecretStr
 from rich.console import Console
 from rich.logging import RichHandler
 
 from backtests.cli_run import benchmark_closes, data_for
 from backtests.outputs import RunInfo, default_folder, prepare_folder, write_all, write_brief
+from backtests.rehearsals import FAST_DAILY, FAST_INTRADAY, PAPER_PARTIAL_FILLS, cents, rehearsed, window_of
 from backtests.request import RunRequest
 from backtests.scan_screen import show_live_scan
 from backtests.summary_screen import show_summary
@@ -33,8 +32,7 @@ from backtests.watch import Watch
 from brokers.live.account import LiveAccount
 from brokers.live.ownbook import NEW_YORK
 from brokers.live.seat import Seat, take_seat
-from config import Refusal, Settings
-from config.secrets import Secrets
+from config import Settings
 from strategies.registry import strategy_class
 from strategies.table import to_frame
 
@@ -43,13 +41,6 @@ LEAVE_WITHIN_S = 4.5
 POLL_S = 0.2
 SETTLE_S = 45.0
 """How long a single iteration waits for what it sent, in the venue's time."""
-REHEARSED_SESSIONS = 3
-LIVELY_EMBEDDED = date(2022, 5, 6)
-"""A day of the embedded data from which on there is something to see."""
-PAPER_PARTIAL_FILLS = 0.1
-"""Alpaca's paper venue fills so many orders in parts."""
-FAST_DAILY, FAST_INTRADAY = 1_200.0, 120.0
-
 log = logging.getLogger(__name__)
 
 
@@ -71,9 +62,9 @@ def run_live(request: RunRequest, console: Console, watch: Watch | None = None) 
     data = data_for(request, request.settings)
     table = data.table
     days = pd.DatetimeIndex(table.opens_at.tz_localize(None).normalize().unique())
-    start, end = _window(request, days)
+    start, end = window_of(request, days)
     speed = request.speed or (FAST_DAILY if table.daily else FAST_INTRADAY)
-    cash = VenueSettings(cash_usd=_cents(request.budget), seed=request.seed)
+    cash = VenueSettings(cash_usd=cents(request.budget), seed=request.seed)
     crumbs = FaultPlan(seed=request.seed, partial_fill_frac=PAPER_PARTIAL_FILLS)
     sessions = int(((days >= start) & (days <= end)).sum())
     with RehearsalServer(
@@ -100,37 +91,6 @@ def _placed(request: RunRequest, now: datetime) -> RunRequest:
         # The venue begins anew, and so does what was known of it.
         shutil.rmtree(out / "state", ignore_errors=True)
     return replace(request, out=out)
-
-
-def _window(request: RunRequest, days: pd.DatetimeIndex) -> tuple[pd.Timestamp, pd.Timestamp]:
-    """First and last day of a rehearsal: as asked for, else a few days."""
-    begin = request.start or (LIVELY_EMBEDDED if request.data == "embedded" and request.end is None else None)
-    if begin is None:
-        end = pd.Timestamp(request.end) if request.end else days[-1]
-        return days[days <= end][-REHEARSED_SESSIONS:][0], end
-    start = pd.Timestamp(begin)
-    following = days[days >= start][:REHEARSED_SESSIONS]
-    if following.empty:
-        raise Refusal(f"--start {start.date()}: the data end on {days[-1].date()}; give an earlier day")
-    return start, pd.Timestamp(request.end) if request.end else following[-1]
-
-
-def rehearsed(settings: Settings, server: Any, speed: float, request: RunRequest, daily: bool) -> Settings:
-    """The settings of a run against a venue on this machine: its address, its keys, its time, its own state."""
-    assert request.out is not None
-    alpaca = settings.broker.alpaca.model_copy(
-        update={"trading_url": server.url, "data_url": server.url, "stream_url": server.stream_url}
-    )
-    pace = settings.pace.model_copy(update={"speed": speed, **({"bars": 1440} if daily else {})})
-    changed = settings.model_copy(
-        update={
-            "broker": settings.broker.model_copy(update={"alpaca": alpaca}),
-            "pace": pace,
-            "live": settings.live.model_copy(update={"state_dir": str(request.out / "state"), "yahoo": False}),
-        }
-    )
-    changed._secrets = Secrets(ALPACA_API_KEY=SecretStr(server.key), ALPACA_API_SECRET=SecretStr(server.secret))
-    return changed
 
 
 def _run(request: RunRequest, settings: Settings, console: Console, server: Any, watch: Watch | None = None) -> int:
@@ -310,7 +270,3 @@ def _log_to(console: Console) -> None:
         logger.handlers[:] = [handler]
         logger.setLevel(logging.INFO)
         logger.propagate = False
-
-
-def _cents(usd: float) -> Decimal:
-    return Decimal(str(round(usd, 2)))

@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 import live_trader
-from backtests.live_runs import _placed, _window
+from backtests.live_runs import _placed
+from backtests.rehearsals import window_of
 from backtests.request import RunRequest
 from config import Refusal
 
@@ -47,10 +48,10 @@ def test_a_rehearsal_that_overwrites_forgets_what_its_venue_has_forgotten(tmp_pa
 def test_days_of_a_rehearsal():
     days = pd.DatetimeIndex(["2024-06-24", "2024-06-25", "2024-06-26", "2024-06-27", "2024-06-28"])
     base = request("--rehearse", "--data", "yahoo")
-    assert [str(day.date()) for day in _window(base, days)] == ["2024-06-26", "2024-06-28"]
+    assert [str(day.date()) for day in window_of(base, days)] == ["2024-06-26", "2024-06-28"]
     start = request("--rehearse", "--data", "yahoo", "--start", "2024-06-24")
-    assert [str(day.date()) for day in _window(start, days)] == ["2024-06-24", "2024-06-26"]
+    assert [str(day.date()) for day in window_of(start, days)] == ["2024-06-24", "2024-06-26"]
     end = request("--rehearse", "--data", "yahoo", "--end", "2024-06-27")
-    assert [str(day.date()) for day in _window(end, days)] == ["2024-06-25", "2024-06-27"]
+    assert [str(day.date()) for day in window_of(end, days)] == ["2024-06-25", "2024-06-27"]
     with pytest.raises(Refusal, match="the data end on 2024-06-28"):
-        _window(request("--rehearse", "--data", "yahoo", "--start", "2024-07-01"), days)
+        window_of(request("--rehearse", "--data", "yahoo", "--start", "2024-07-01"), days)
