@@ -14,7 +14,7 @@ from rich.progress import track
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from tests.drills.killing import DATA, Outcome, kill_at
+from tests.drills.killing import BUSY, DATA, QUIET, Outcome, kill_at
 
 PHASES = ("before", "after")
 
@@ -24,6 +24,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--calls", type=int, default=40, help="kill at each of so many calls (default: %(default)s)")
     parser.add_argument("--first", type=int, default=1, help="begin with this call (default: %(default)s)")
+    parser.add_argument("--changing", action="store_true", help="count requests that change orders, on a busier day")
     parser.add_argument("--jobs", type=int, default=2, help="at the same time (default: %(default)s)")
     args = parser.parse_args()
     if not DATA.is_file():
@@ -34,7 +35,7 @@ def main() -> int:
 
     def one(point: tuple[int, str]) -> Outcome:
         with tempfile.TemporaryDirectory() as folder:
-            return kill_at(*point, Path(folder))
+            return kill_at(*point, Path(folder), BUSY if args.changing else QUIET, args.changing)
 
     with ThreadPoolExecutor(args.jobs) as pool:
         outcomes = list(track(pool.map(one, points), "killing", len(points), console=console))

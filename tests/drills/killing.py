@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import subprocess
@@ -41,12 +42,44 @@ class Outcome:
     faults: list[str] = field(default_factory=list)
 
 
-def trader(server: RehearsalServer, folder: Path) -> subprocess.Popen[bytes]:
+@dataclass(frozen=True)
+class Day:
+    """A day to be killed in: where it begins, how fast it goes, and what is set beside the profile."""
+
+    start: datetime
+    speed: float
+    settings: tuple[str, ...] = ()
+
+
+QUIET = Day(START, SPEED)
+BUSY = Day(
+    datetime(2022, 11, 25, 9, 46, tzinfo=ZoneInfo("America/New_York")),
+    60.0,
+    tuple(
+        word
+        for setting in (
+            "risk.chain=[allocation,exposure_budget,cash_buffer,rebalancer,trailing_stop,partial_profit]",
+            "risk.modules.exposure_budget.day_positions=8",
+            "risk.modules.exposure_budget.day_frac=0.6",
+            "risk.modules.exposure_budget.week_frac=1.0",
+            "risk.modules.rebalancer.max_weight_frac=0.09",
+            "risk.modules.trailing_stop.arm_r=0.2",
+            "risk.modules.trailing_stop.trail_r=0.4",
+            "risk.modules.partial_profit.at_r=0.5",
+        )
+        for word in ("--set", setting)
+    ),
+)
+"""Every entry is trimmed at once and its stop soon moved, so that cancels and replaces come early."""
+
+
+def trader(server: RehearsalServer, folder: Path, day: Day = QUIET) -> subprocess.Popen[bytes]:
     """The ordinary command, against the rehearsal venue like against any other."""
     return subprocess.Popen(
         [
             sys.executable, str(ROOT / "live_trader.py"), "--strategy", "combined", "--paper", "--profile", "intraday",
-            "--alpaca-url", server.url, "--set", f"pace.speed={SPEED:g}", "--sleeptime", "60S", "--set", "market=24/7",
+            "--alpaca-url", server.url, "--set", f"pace.speed={day.speed:g}", "--sleeptime", "60S",
+            "--set", "market=24/7", "--set", "live.yahoo=false", *day.settings,
             "--symbols", "SPY,QQQ,NVDA,AAPL,MSFT,TSLA", "--out", str(folder / "run"), "--overwrite",
         ],
         cwd=folder,
@@ -56,42 +89,52 @@ def trader(server: RehearsalServer, folder: Path) -> subprocess.Popen[bytes]:
     )  # fmt: skip
 
 
-def venue() -> RehearsalServer:
-    return RehearsalServer(DATA, start=START, sessions=1, symbols=["SPY", "QQQ", "NVDA", "AAPL", "MSFT", "TSLA"],
-                           speed=SPEED)  # fmt: skip
+def venue(day: Day = QUIET) -> RehearsalServer:
+    symbols = ["SPY", "QQQ", "NVDA", "AAPL", "MSFT", "TSLA"]
+    return RehearsalServer(DATA, start=day.start, sessions=1, symbols=symbols, speed=day.speed)
 
 
-def calls_of_a_day(folder: Path, seconds: float) -> list[tuple[str, str]]:
+def calls_of_a_day(folder: Path, seconds: float, day: Day = QUIET) -> list[tuple[str, str]]:
     """Method and path of every request of an undisturbed run."""
-    with venue() as server:
-        process = trader(server, folder)
+    with venue(day) as server:
+        process = trader(server, folder, day)
         time.sleep(seconds)
         process.send_signal(signal.SIGTERM)
         process.wait(20)
         return [(entry.method, entry.path) for entry in server.log]
 
 
-def kill_at(call: int, phase: str, folder: Path) -> Outcome:
-    """Run, kill at the ``call``-th request, run again until things have settled, and judge."""
+def kill_at(call: int, phase: str, folder: Path, day: Day = QUIET, changing: bool = False) -> Outcome:
+    """Run, kill at the ``call``-th request, run again until things have settled, and judge.
+
+    With ``changing`` only requests that change orders are counted.
+    """
     outcome = Outcome(call, phase)
-    with venue() as server:
+    with venue(day) as server:
         died = threading.Event()
-        process = trader(server, folder)
+        process = trader(server, folder, day)
+        counted = itertools.count(1)
+        place: dict[int, int] = {}
 
         def hook(number: int, method: str, path: str, when: str) -> None:
-            if number == call and when == phase and not died.is_set():
+            if not changing or method != "GET":
+                place.setdefault(number, number if not changing else next(counted))
+            if place.get(number) == call and when == phase and not died.is_set():
                 outcome.method, outcome.path = method, path
                 os.kill(process.pid, signal.SIGKILL)
                 died.set()
 
         server.on_request(hook)
         outcome.killed = died.wait(60)
+        process.kill()
         process.wait(10)
-        again = trader(server, folder)
+        again = trader(server, folder, day)
         seen, began = len(server.log), time.monotonic()
         while time.monotonic() - began < LONGEST_S and again.poll() is None:
             time.sleep(0.25)
-            if sum(entry.path == "/v2/account" for entry in server.log[seen:]) > ITERATIONS:
+            looked = sum(entry.path == "/v2/account" for entry in server.log[seen:])
+            # A position that is just being trimmed is bare for a moment; the account is judged between two.
+            if looked > ITERATIONS and not server.call(unprotected):
                 break
         again.send_signal(signal.SIGTERM)
         again.wait(20)
