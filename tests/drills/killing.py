@@ -117,8 +117,8 @@ def kill_at(call: int, phase: str, folder: Path, day: Day = QUIET, changing: boo
         place: dict[int, int] = {}
 
         def hook(number: int, method: str, path: str, when: str) -> None:
-            if not changing or method != "GET":
-                place.setdefault(number, number if not changing else next(counted))
+            if when == "before" and (not changing or method != "GET"):
+                place[number] = next(counted) if changing else number
             if place.get(number) == call and when == phase and not died.is_set():
                 outcome.method, outcome.path = method, path
                 os.kill(process.pid, signal.SIGKILL)
