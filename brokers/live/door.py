@@ -78,6 +78,6 @@ class DeskDoor:
     def _answer(self, placed: JournalOrder) -> Json:
         if placed.state in (State.UNKNOWN, State.JOURNALED) or not placed.venue_id:
             unknown = OutcomeUnknown("no answer to the order")
-            unknown.client_order_id = placed.client_order_id  # type: ignore[attr-defined]
+            unknown.client_order_id = placed.client_order_id
             raise unknown
         return self.desk.floor.view.orders[placed.venue_id].raw

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from brokers.live.floor import Floor
@@ -28,7 +28,7 @@ class Foreign:
     """
 
     floor: Floor
-    _seen: dict[str, tuple[Decimal, object]] = field(default_factory=dict)
+    _seen: dict[str, tuple[Decimal, datetime]] = field(default_factory=dict)
     _told: dict[str, Decimal] = field(default_factory=dict)
 
     def look(self) -> None:
@@ -51,11 +51,11 @@ class Foreign:
                 log.warning("%s", describe(floor, symbol, held))
 
     def _lasts(self, symbol: str, difference: Decimal) -> bool:
-        before, since = self._seen.get(symbol, (None, None))
-        if before != difference:
+        seen = self._seen.get(symbol)
+        if seen is None or seen[0] != difference:
             self._seen[symbol] = (difference, self.floor.now)
             return False
-        return bool(self.floor.now - since >= SETTLE)  # type: ignore[operator]
+        return self.floor.now - seen[1] >= SETTLE
 
     def _enter(self, symbol: str, difference: Decimal) -> None:
         floor = self.floor

@@ -37,7 +37,12 @@ class BadKeys(VenueRefusal):
 
 
 class OutcomeUnknown(VenueError):
-    """A request that changes orders had no answer: it may or may not have been taken."""
+    """A request that changes orders had no answer: it may or may not have been taken.
+
+    ``client_order_id`` is the name to look the order up by, where whoever sent it gave it one.
+    """
+
+    client_order_id: str = ""
 
 
 class VenueUnavailable(VenueError):

@@ -95,7 +95,7 @@ class Door:
         raw = self.client._ask("submit", self.client.venue.submit, {**payload, "client_order_id": name})
         if self.silent:
             error = OutcomeUnknown("504")
-            error.client_order_id = name  # type: ignore[attr-defined]
+            error.client_order_id = name
             raise error
         return raw
 
