@@ -107,7 +107,7 @@ def _run(request: RunRequest, settings: Settings, console: Console, server: Any,
     with _signals(stopping):
         try:
             if request.once:
-                return _once(request, strategy, seat, console)
+                return _once(request, strategy, seat, console, stopping)
             with contextlib.nullcontext() if watch is None else watch(strategy, seat, server):
                 status = _until_the_end(strategy, server, stopping)
         finally:
@@ -177,14 +177,15 @@ def _until_the_end(strategy: Any, server: Any, stopping: threading.Event) -> int
     return EXIT_DONE
 
 
-def _once(request: RunRequest, strategy: Any, seat: Seat, console: Console) -> int:
+def _once(request: RunRequest, strategy: Any, seat: Seat, console: Console, stopping: threading.Event) -> int:
     """One iteration, then what it sent is followed to its first outcome."""
     strategy.initialize()
     account: LiveAccount = strategy.account
     strategy.on_trading_iteration()
     began = seat.client.clock.now()
     while account.desk.submit and account.desk.busy and (seat.client.clock.now() - began).total_seconds() < SETTLE_S:
-        time.sleep(POLL_S)
+        if stopping.wait(POLL_S):
+            return EXIT_DONE
     if getattr(strategy, "plan", None) is None:
         console.print(f"[red]nothing was decided:[/] {'; '.join(account.desk.switches.reasons(began))}")
         return EXIT_FAILED

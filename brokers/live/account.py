@@ -25,6 +25,8 @@ from strategies.registry import build_pipeline
 
 ALWAYS_OPEN = "24/7"
 DATA_STREAM = "wss://stream.data.alpaca.markets"
+COVER_WITHIN_S, STOP_WITHIN_S = 2.0, 1.0
+"""Of the five seconds that ending may take: stops for what was just being sold, and the watch's last request."""
 UNIT_S = {"S": 1, "M": 60, "H": 3_600, "D": 86_400}
 
 log = logging.getLogger(__name__)
@@ -55,11 +57,12 @@ class LiveAccount:
         """Nothing to spare here; a backtest has work that nobody reads."""
 
     def close(self) -> None:
-        """Stop watching, complete the record, and let the journal go; orders stay at the venue."""
+        """Cover what is bare, stop watching, complete the record, and let the journal go; orders stay at the venue."""
         if self._closed:
             return
         self._closed.append(True)
-        self.monitor.stop()
+        self.desk.settle(COVER_WITHIN_S)
+        self.monitor.stop(STOP_WITHIN_S)
         self.prices.stop()
         with self.desk.lock:
             keep_orders(self.record, self.seat.journal, self.desk.entries)

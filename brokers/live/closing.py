@@ -65,6 +65,12 @@ class Closing:
             return
         self.tasks[symbol] = Task(symbol, held - sold, role, reason, time)
 
+    def call_off(self) -> None:
+        """Sell nothing more: what has not gone yet stays, and its stop is wanted back."""
+        for task in self.tasks.values():
+            log.warning("%s: no longer closing, its stop goes back first", task.symbol)
+            task.keep, task.released = abs(self.floor.own.quantity(task.symbol)), True
+
     def keeps(self, symbol: str) -> Decimal | None:
         """How many shares of a symbol are to stay, and so to be protected now; None if nothing is under way."""
         task = self.tasks.get(symbol)

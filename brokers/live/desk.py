@@ -31,6 +31,7 @@ ITERATION_S = 12.0
 """Longest time that an iteration may spend asking the venue."""
 STEP_S = 8.0
 SLOW_S = 15.0
+SETTLE_PAUSE_S = 0.1
 FRESH_S = 1.0
 _ROLES = {"trim": "trim", "partial": "partial", "exit": "close"}
 
@@ -80,6 +81,7 @@ class LiveDesk:
         self.lock = threading.RLock()
         self.iterations = 0
         self.flattened = False
+        self.leaving = False
         self.longest_s = 0.0
         self._looked = -math.inf
 
@@ -119,9 +121,9 @@ class LiveDesk:
             self.switches.passing.pop("venue", None)
             return self._book()
 
-    def tick(self) -> None:
+    def tick(self, within_s: float = STEP_S) -> None:
         """Look and work between iterations; raises VenueError like ``reconcile``."""
-        with self.lock, self.floor.time_budget(STEP_S):
+        with self.lock, self.floor.time_budget(within_s):
             self.look(account=False)
             self.work()
 
@@ -154,7 +156,7 @@ class LiveDesk:
         with self.lock:
             self.record.decisions.extend(plan.decisions)
             self.floor.journal.decisions(plan)
-            if not self.submit:
+            if not self.submit or self.leaving:
                 return
             for adjustment in plan.adjustments:
                 self._adjust(adjustment, plan)
@@ -188,7 +190,7 @@ class LiveDesk:
         """One step with everything that is under way; safe to repeat."""
         if not self.submit:
             return
-        if self.switches.kill.level is Level.FLATTEN:
+        if self.switches.kill.level is Level.FLATTEN and not self.leaving:
             self._flatten()
         for symbol in sorted(self.symbols):
             try:
@@ -196,6 +198,27 @@ class LiveDesk:
             except VenueError as error:
                 log.warning("%s: the next step has to wait, %s", symbol, error)
         self._keep_books()
+
+    def settle(self, within_s: float) -> None:
+        """Before the process ends: nothing new, and shares that are bare get their stop back, if local time allows.
+
+        Orders that rest are left as they are; a close that has not sold yet is called off.
+        """
+        self.leaving = True
+        end = time.monotonic() + within_s
+        if not self.submit or not self.lock.acquire(timeout=within_s):
+            return
+        self.closing.call_off()
+        self.lock.release()
+        while (left := end - time.monotonic()) > 0 and (self.closing.tasks or self.protector.naked):
+            try:
+                self.tick(left)
+            except Exception as error:
+                # Whatever it is, the process has to end in order.
+                log.warning("leaving: %s", error)
+            time.sleep(SETTLE_PAUSE_S)
+        for symbol, why in self.protector.naked.items():
+            log.error("%s: left with %s; start again to cover it", symbol, why)
 
     @property
     def busy(self) -> bool:

@@ -38,7 +38,7 @@ class Monitor:
     def start(self) -> None:
         self._thread.start()
 
-    def stop(self, wait_s: float = 2.0) -> None:
+    def stop(self, wait_s: float) -> None:
         """End the thread; a request under way is waited for no longer than ``wait_s``."""
         self._stop.set()
         self._news.set()

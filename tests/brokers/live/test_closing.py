@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
@@ -170,3 +171,65 @@ def test_a_target_or_stop_does_not_meet_the_desk(scene):
     assert changes(scene) == []
     assert scene.held() == 0
     assert scene.desk.record.trades[-1].exit_reason == "stop"
+
+
+def test_ending_in_mid_close_puts_the_stop_back_and_sells_nothing(tmp_path):
+    scene = Scene(tmp_path, faults=FaultPlan(late_release_frac=1.0, late_release=timedelta(seconds=0.2)))
+    held(scene)
+    scene.adjust("exit")
+    assert changes(scene) == ["cancel"]
+    running = RunningClock(scene)
+    scene.desk.settle(2.0)
+    running.stop()
+    assert scene.held() == scene.stopped() == 49
+    assert closes(scene) == []
+    scene.stop()
+
+
+def test_ending_with_a_sale_at_the_venue_takes_it_back(scene):
+    scene.exchange.faults = FaultPlan()
+    scene.quoted = lambda symbol: read_quote(
+        symbol,
+        {"bp": "101", "ap": "101.02", "t": scene.exchange.now.isoformat()},
+        scene.exchange.now,
+        timedelta(minutes=5),
+    )
+    scene.adjust("exit")
+    scene.settle(2)
+    assert [o["type"] for o in scene.open()] == ["limit"]
+    assert scene.stopped() == 0
+    running = RunningClock(scene)
+    scene.desk.settle(2.0)
+    running.stop()
+    assert scene.held() == scene.stopped() == 49
+    assert scene.agrees()
+
+
+def test_nothing_begins_after_the_end_has_begun(scene):
+    scene.desk.settle(1.0)
+    scene.adjust("exit")
+    scene.enter("MSFT")
+    assert changes(scene) == []
+
+
+def test_ending_without_anything_bare_asks_nothing(scene):
+    scene.desk.settle(1.0)
+    assert scene.wire.calls == []
+
+
+class RunningClock:
+    """Lets the venue's time run while the desk settles."""
+
+    def __init__(self, scene: Scene) -> None:
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, args=(scene,))
+        self._thread.start()
+
+    def _run(self, scene: Scene) -> None:
+        while not self._stop.wait(0.1):
+            with scene.desk.lock:
+                scene.pass_time(0.5)
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._thread.join()
