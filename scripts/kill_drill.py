@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import tempfile
 from collections import Counter
@@ -25,6 +26,7 @@ def main() -> int:
     parser.add_argument("--calls", type=int, default=40, help="kill at each of so many calls (default: %(default)s)")
     parser.add_argument("--first", type=int, default=1, help="begin with this call (default: %(default)s)")
     parser.add_argument("--changing", action="store_true", help="count requests that change orders, on a busier day")
+    parser.add_argument("--term", action="store_true", help="SIGTERM: nothing may be left bare even before the restart")
     parser.add_argument("--jobs", type=int, default=2, help="at the same time (default: %(default)s)")
     args = parser.parse_args()
     if not DATA.is_file():
@@ -35,7 +37,8 @@ def main() -> int:
 
     def one(point: tuple[int, str]) -> Outcome:
         with tempfile.TemporaryDirectory() as folder:
-            return kill_at(*point, Path(folder), BUSY if args.changing else QUIET, args.changing)
+            day = BUSY if args.changing else QUIET
+            return kill_at(*point, Path(folder), day, args.changing, signal.SIGTERM if args.term else signal.SIGKILL)
 
     with ThreadPoolExecutor(args.jobs) as pool:
         outcomes = list(track(pool.map(one, points), "killing", len(points), console=console))

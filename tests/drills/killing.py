@@ -104,10 +104,18 @@ def calls_of_a_day(folder: Path, seconds: float, day: Day = QUIET) -> list[tuple
         return [(entry.method, entry.path) for entry in server.log]
 
 
-def kill_at(call: int, phase: str, folder: Path, day: Day = QUIET, changing: bool = False) -> Outcome:
+def kill_at(
+    call: int,
+    phase: str,
+    folder: Path,
+    day: Day = QUIET,
+    changing: bool = False,
+    sign: signal.Signals = signal.SIGKILL,
+) -> Outcome:
     """Run, kill at the ``call``-th request, run again until things have settled, and judge.
 
-    With ``changing`` only requests that change orders are counted.
+    With ``changing`` only requests that change orders are counted. After a SIGTERM nothing that the trader
+    held may be bare already before it is started again.
     """
     outcome = Outcome(call, phase)
     with venue(day) as server:
@@ -121,11 +129,15 @@ def kill_at(call: int, phase: str, folder: Path, day: Day = QUIET, changing: boo
                 place[number] = next(counted) if changing else number
             if place.get(number) == call and when == phase and not died.is_set():
                 outcome.method, outcome.path = method, path
-                os.kill(process.pid, signal.SIGKILL)
+                os.kill(process.pid, sign)
                 died.set()
 
         server.on_request(hook)
         outcome.killed = died.wait(60)
+        if sign is signal.SIGTERM and outcome.killed:
+            process.wait(10)
+            if naked := server.call(unprotected):
+                outcome.faults.append(f"left without a stop: {naked}")
         process.kill()
         process.wait(10)
         again = trader(server, folder, day)

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from brokers.live.monitor import BUSY_S, IDLE_S
 from brokers.rehearsal.faults import FaultPlan
@@ -23,6 +24,23 @@ RESTART_STEPS = 6
 
 class Killed(BaseException):
     """The process is gone; nothing in it may catch this."""
+
+
+@dataclass
+class Babble:
+    """A stream that tells some events twice, some late, and not in their order."""
+
+    chance: Random
+    late: list[dict[str, Any]] = field(default_factory=list)
+
+    def __call__(self, events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        events, self.late = self.late + events, []
+        told = []
+        for event in events:
+            self.late += [event] * (self.chance.random() < 0.2)
+            told += [event] * self.chance.choice([0, 1, 1, 1, 2])
+        self.chance.shuffle(told)
+        return told
 
 
 @dataclass
@@ -169,11 +187,16 @@ def troubled_day(folder: Path, seed: int) -> tuple[list[str], Naked]:
 
     scene.wire.mishap = mishap
     deaf, naked = chance.choice([0.0, 0.2, 1.0]), Naked()
+    if chance.random() < 0.5:
+        scene.told = Babble(chance)
+    wrong_clock = chance.random() < 0.3
     price = {"AAPL": 100.0, "MSFT": 100.0, "NVDA": 100.0}
     for _ in range(40):
         symbol = chance.choice(list(price))
         price[symbol] = round(max(20.0, price[symbol] * (1 + chance.gauss(0, 0.012))), 2)
         scene.deaf = chance.random() < deaf
+        if wrong_clock:
+            scene.clock.wrong = timedelta(seconds=chance.choice([0, 0, 0, 2, -2, 45, -45]))
         scene.step(1, **{symbol: price[symbol]})
         naked.look(scene)
         watch(scene, chance.choice([0, 2, 5, 35]), naked)
@@ -183,7 +206,7 @@ def troubled_day(folder: Path, seed: int) -> tuple[list[str], Naked]:
             scene.restart()
             scene.wire.mishap = mishap
     scene.wire.mishap = lambda name, when: None
-    scene.deaf = False
+    scene.deaf, scene.clock.wrong = False, timedelta(0)
     scene.exchange._life.faults = FaultPlan(seed=seed)
     for _ in range(SETTLE_STEPS):
         scene.step(3)

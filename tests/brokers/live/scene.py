@@ -32,15 +32,19 @@ Json = dict[str, Any]
 
 
 class Clock:
-    """The venue's clock, as far as a desk reads it: never the same time twice, as a real one."""
+    """The venue's clock, as far as a desk reads it: never the same time twice and never back, as a real one.
+
+    ``wrong`` is by how much what it says differs from the venue's true time.
+    """
 
     def __init__(self, exchange: Exchange) -> None:
         self.exchange = exchange
-        self._reads = 0
+        self.wrong = timedelta(0)
+        self._newest = exchange.now
 
     def now(self) -> datetime:
-        self._reads += 1
-        return self.exchange.now + timedelta(microseconds=self._reads)
+        self._newest = max(self.exchange.now + self.wrong, self._newest + timedelta(microseconds=1))
+        return self._newest
 
 
 class Wire:
@@ -119,6 +123,8 @@ class Scene:
         self.settings = load(overrides=list(overrides))
         self.events: list[Json] = []
         self.deaf = False
+        self.told: Callable[[list[Json]], list[Json]] = lambda events: events
+        """What of the venue's events the stream hands on now, and in which order."""
         self.asked: dict[str, int] = {}
         self.exchange = Exchange(SYMBOLS, start, self._emit, settings or VenueSettings(), faults)
         self.prices = {symbol: Decimal(100) for symbol in SYMBOLS} | {
@@ -134,7 +140,8 @@ class Scene:
         self.wire = Wire(self.exchange)
         self.journal = Journal(self.folder / "journal.sqlite", ACCOUNT, clock=lambda: self.exchange.now)
         self.journal.begin_run("rehearse", "combined", "active", "hash")
-        clock: Any = Clock(self.exchange)
+        self.clock = Clock(self.exchange)
+        clock: Any = self.clock
         self.floor = Floor(self.wire, self.journal, self.settings, clock, self.quotes, "combined")
         self.floor.add_up()
         today = self.exchange.now.date()
@@ -175,7 +182,7 @@ class Scene:
 
     def hand_on(self) -> None:
         events, self.events[:] = list(self.events), []
-        for event in events:
+        for event in self.told(events):
             self.desk.hear(event)
 
     def step(self, seconds: float = 1.0, **prices: float) -> None:
