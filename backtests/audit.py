@@ -18,7 +18,7 @@ import pandas as pd
 from backtests.audit_budget import BudgetAudit
 from brokers.record import EquityRow, OrderRecord, RunRecord
 from config import Settings
-from risk.model import UNCLASSIFIED
+from risk.model import INVERSE, UNCLASSIFIED
 from strategies.bars import BarTable
 from strategies.registry import build_risk_chain
 
@@ -192,7 +192,7 @@ class _Auditor:
     def _inverse(self, row: int, sales: list[OrderRecord], before: EquityRow) -> None:
         """What the market lifted above the total by the last close must be below it after this bar's sales."""
         config = self.rules.get("inverse_hedge")
-        hedges = {s: q for s, q in self.held.items() if self.roles[s] == "hedge"}
+        hedges = {s: q for s, q in self.held.items() if self._is_inverse(s)}
         if config is None or not hedges:
             return
         self.checked["inverse"] += 1
@@ -227,18 +227,21 @@ class _Auditor:
         self.checked["cash"] += 1
         if after.cash < -CENT:
             self._broken(after.time, "cash", "*", f"cash {after.cash:.2f}")
-        values = dict.fromkeys(OPENING, 0.0)
+        values = [0.0, 0.0]
         for symbol, quantity in self.held.items():
-            values[self.roles[symbol]] += quantity * self._mark(row, symbol)
+            values[self._is_inverse(symbol)] += quantity * self._mark(row, symbol)
             self.checked["stop"] += 1
             if not any(entry in self.stops for entry in self.entries_of[symbol]):
                 self._broken(after.time, "stop", symbol, "no stop was ever sent for it")
         self.checked["book"] += 1
         told = (after.equity, after.long_exposure, after.inverse_exposure, after.positions)
-        found = (after.cash + sum(values.values()), *values.values(), len(self.held))
+        found = (after.cash + sum(values), *values, len(self.held))
         if any(abs(a - b) > CENT for a, b in zip(told, found, strict=True)):
             written, filled = (", ".join(f"{value:.2f}" for value in side) for side in (told, found))
             self._broken(after.time, "book", "*", f"equity, long, inverse, positions {written}; by fills {filled}")
+
+    def _is_inverse(self, symbol: str) -> bool:
+        return self.roles[symbol] == "hedge" or self.settings.universe.sectors.get(symbol) == INVERSE
 
     def _stops(self) -> None:
         """The broker's own count, levels that were passed while the position stayed, and what is open at the end."""

@@ -18,6 +18,7 @@ from backtests.bar_checks import some
 from backtests.data_sets import YAHOO, DataSet, load_data, window
 from backtests.engine import RunResult, run_source, run_table
 from backtests.lookahead import check
+from backtests.outcomes import with_outcomes
 from backtests.outputs import SOME_PAGES, RunInfo, default_folder, prepare_folder, write_all
 from backtests.request import RunRequest
 from backtests.scan_screen import show_scan
@@ -54,6 +55,7 @@ def run(request: RunRequest, console: Console) -> int:
         request.out or default_folder("backtest", request.profile, start.date()), request.overwrite
     )  # fmt: skip
     result = execute(data, chosen, settings, start, end, progress=not request.quiet)
+    result.record.decisions = with_outcomes(result.record)
     info = describe(request, data, result, start, end, {"data": took, "engine": result.seconds})
     with console.status("writing the report"):
         pages = None if request.draw_all else SOME_PAGES

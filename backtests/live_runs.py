@@ -23,6 +23,7 @@ from rich.console import Console
 from rich.logging import RichHandler
 
 from backtests.cli_run import benchmark_closes, data_for
+from backtests.outcomes import with_outcomes
 from backtests.outputs import RunInfo, default_folder, prepare_folder, write_all, write_brief
 from backtests.rehearsals import FAST_DAILY, FAST_INTRADAY, PAPER_PARTIAL_FILLS, cents, rehearsed, window_of
 from backtests.request import RunRequest
@@ -115,6 +116,7 @@ def _run(request: RunRequest, settings: Settings, console: Console, server: Any,
             _leave(strategy, account, seat)
     if folder is None or account is None or account.feed.bars is None:
         return EXIT_FAILED
+    account.record.decisions = with_outcomes(account.record)
     info = _describe(request, settings, account, time.perf_counter() - began)
     if stopping.is_set():
         # There are seconds left: no tearsheet, no plots.

@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from backtests.outcomes import as_decided
 from config.errors import Refusal
 
 OPENING = ("entry", "hedge")
@@ -85,7 +86,7 @@ def read_run(path: Path) -> RunFolder:
     try:
         summary = json.loads((path / "summary.json").read_text(encoding="utf-8"))
         lines = (path / "decisions.jsonl").read_text(encoding="utf-8").splitlines()
-        decisions = [json.loads(line) for line in lines]
+        decisions = [as_decided(json.loads(line)) for line in lines]
         orders = pd.read_csv(path / "orders.csv", keep_default_na=False, dtype=str).to_dict("records")
         equity = pd.read_csv(path / "equity.csv", dtype={"time": str})
         for decision in decisions:

@@ -126,9 +126,9 @@ def _exits(trades: list[TradeRecord]) -> Table:
 
 
 def _refusals(record: RunRecord, figures: Mapping[str, Figure]) -> Table:
-    """Which rules stood in the way, by module and the fixed word of their code.
+    """Which rules stood in the way, by module and the fixed word of their code; sizing is no refusal.
 
-    The last row counts proposals: one that several rules shrank is one there.
+    The refusals add up to the last row; a proposal that several rules shrank is one there.
     """
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("proposals, by rule")
@@ -137,14 +137,19 @@ def _refusals(record: RunRecord, figures: Mapping[str, Figure]) -> Table:
     refused, shrunk = Counter[str](), Counter[str]()
     for decision in record.decisions:
         for verdict in decision.verdicts:
-            if verdict.refused and verdict.before > 0:
+            if verdict.module == "equity_sizer" and not verdict.refused:
+                continue
+            if verdict.refused and verdict is decision.verdicts[-1]:
                 refused[_rule(verdict.module, verdict.code)] += 1
             elif verdict.shrunk:
                 shrunk[_rule(verdict.module, verdict.code)] += 1
-    both = refused + shrunk
-    for rule, _ in _ranked(both):
+    ranked = (refused + shrunk).most_common()
+    shown = ranked if len(ranked) <= LISTED else ranked[: LISTED - 1]
+    for rule, _ in shown:
         table.add_row(rule, f"{refused[rule]:,d}", f"{shrunk[rule]:,d}")
-    _rest(table, len(both), "rules")
+    if rest := [rule for rule, _ in ranked[len(shown) :]]:
+        counts = (f"{sum(found[rule] for rule in rest):,d}" for found in (refused, shrunk))
+        table.add_row(f"{len(rest)} more rules", *counts, style="dim")
     table.add_row(
         f"all {len(record.decisions):,d}", f"{figures['rejected']:,d}", f"{figures['resized']:,d}", style="bold"
     )

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from risk.interface import Fraction, ModuleConfig, PositiveFraction, RiskModule
 from risk.lots import EPSILON, Lot, affordable, trim_quantity
-from risk.model import Adjustment, Book, BracketTerms, Market, Proposal, Verdict
+from risk.model import INVERSE, Adjustment, Book, BracketTerms, Market, Position, Proposal, Verdict
 
 
 class Fund(ModuleConfig):
@@ -119,8 +119,7 @@ class InverseHedge(RiskModule):
 
     def review(self, proposal: Proposal, book: Book, market: Market) -> Verdict:
         """Hold any inverse proposal, a signal's too, to what is left of the total."""
-        inverse = proposal.symbol in self._leverages() and proposal.side == "buy"
-        if proposal.role != "hedge" and not inverse:
+        if not self._counts(proposal, market):
             return self.keep(proposal)
         room = self._room(book, market)
         allowed = affordable(room, proposal.price, self.config.lot)
@@ -221,17 +220,21 @@ class InverseHedge(RiskModule):
     def _leverages(self) -> dict[str, float]:
         return {fund.symbol: fund.leverage for fund in self.config.funds}
 
+    def _counts(self, what: Position | Proposal, market: Market) -> bool:
+        """Whether it counts in the total: every hedge, and every inverse fund that is held long."""
+        inverse = what.symbol in self._leverages() or market.sector(what.symbol) == INVERSE
+        return what.role == "hedge" or (inverse and what.side == "buy")
+
     def _inverse(self, book: Book, market: Market) -> dict[str, float]:
         """Value in USD of every inverse position, held or on its way, whoever opened it."""
-        leverages = self._leverages()
         values: dict[str, float] = {}
         for symbol, position in book.positions.items():
-            if position.role == "hedge" or (symbol in leverages and position.side == "buy"):
+            if self._counts(position, market):
                 mark = market.mark(symbol)
                 price = mark if math.isfinite(mark) else position.entry_price
                 values[symbol] = abs(position.quantity) * price
         for symbol, pending in book.pending.items():
-            if pending.role == "hedge" or (symbol in leverages and pending.side == "buy"):
+            if self._counts(pending, market):
                 values[symbol] = values.get(symbol, 0.0) + pending.notional
         return values
 

@@ -22,6 +22,13 @@ Role = Literal["entry", "hedge"]
 AdjustmentKind = Literal["trim", "exit", "partial", "tighten"]
 
 UNCLASSIFIED = "unclassified"
+INVERSE = "inverse"
+"""Sector labels of symbols without one, and of funds that move against the market."""
+
+
+def inverse_funds(sectors: Mapping[str, str]) -> frozenset[str]:
+    """The symbols that are labelled as inverse funds."""
+    return frozenset(symbol for symbol, label in sectors.items() if label == INVERSE)
 
 
 def floor_lot(quantity: float, lot: float = 1.0) -> float:

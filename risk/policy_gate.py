@@ -28,6 +28,18 @@ def round_to_tick(price: float) -> float:
     return round(price, 2 if price >= 1 else 4)
 
 
+def tick_up(price: float) -> float:
+    """The first price on the grid at or above ``price``."""
+    tick = tick_of(price)
+    return round_to_tick(math.ceil(price / tick - 1e-6) * tick)
+
+
+def tick_down(price: float) -> float:
+    """The last price on the grid at or below ``price``."""
+    tick = tick_of(price)
+    return round_to_tick(math.floor(price / tick + 1e-6) * tick)
+
+
 @dataclass(frozen=True, slots=True)
 class OrderRequest:
     """One order as it would be sent. ``opens`` tells entries from exits; prices in USD, quantity in shares.

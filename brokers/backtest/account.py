@@ -11,7 +11,7 @@ from brokers.backtest.source import table_of
 from brokers.record import RunRecord
 from config import Settings
 from risk.exposure_budget import ExposureBudget
-from risk.model import Market
+from risk.model import Market, inverse_funds
 from risk.weekly_budget import WeeklyBudget
 from strategies.bars import BarTable
 from strategies.features import FeatureTable
@@ -75,7 +75,8 @@ def open_backtest(strategy: Any, broker: HonestBroker, settings: Settings, submi
     record = RunRecord(initial_equity=float(strategy.cash))
     lot = settings.sizing.lot
     broker.open_account(
-        bars, float(strategy.cash), settings.fills, settings.gate, record, lot, settings.sizing.max_notional_frac
+        bars, float(strategy.cash), settings.fills, settings.gate, record, lot, settings.sizing.max_notional_frac,
+        inverse_funds(settings.universe.sectors),
     )  # fmt: skip
     if any(isinstance(module, ExposureBudget) for module in pipeline.chain):
         broker.ledger.budget = WeeklyBudget(bars.opens_at[0].date())

@@ -53,13 +53,15 @@ class BarAccount:
         record: RunRecord,
         lot: float = 1,
         position_frac: float = 1,
+        inverse: frozenset[str] = frozenset(),
     ) -> None:
         """Hand over what the account is made of; bars that closed before now are history, not to be traded.
 
         ``position_frac`` is what sizing gives one position, of equity: the right size that a refusal names.
+        ``inverse`` are the symbols whose value is inverse exposure, whoever bought them.
         """
         self.bars, self.fill_model, self.gate, self.record, self.lot = bars, fills, gate, record, lot
-        self._position_frac = position_frac
+        self._position_frac, self.inverse = position_frac, inverse
         self.ledger = Ledger(cash, record)
         self._column = {symbol: k for k, symbol in enumerate(bars.symbols)}
         self._opens = bars.opens_at.to_pydatetime().tolist()

@@ -16,7 +16,7 @@ from brokers.backtest.working import VENUE_GAP
 from brokers.record import not_sent
 from risk.interface import RiskModule
 from risk.model import Adjustment, Book, Plan, Position, Proposal, floor_lot
-from risk.policy_gate import round_to_tick
+from risk.policy_gate import round_to_tick, tick_down, tick_up
 
 RENEW_AHEAD = timedelta(days=10)  # Good-till-cancelled exits are renewed this long before the venue drops them.
 _ROLES = {"trim": "trim", "partial": "partial", "exit": "close"}
@@ -153,6 +153,8 @@ class BacktestDesk:
         worst = filled * (1 + model.fee_frac) + model.fee_per_share_usd
         quantity = min(proposal.quantity, floor_lot(proposal.notional / worst, self.lot))
         stop, target = proposal.terms.at(quote)
+        # The stop never lies farther from the market than what was sized.
+        stop = tick_up(stop) if proposal.side == "buy" else tick_down(stop)
         reason = proposal.reason
         if quantity < proposal.quantity:
             reason = f"{proposal.quantity:g} became {quantity:g} at the quote {quote:.4f}; {reason}"
@@ -165,7 +167,7 @@ class BacktestDesk:
             quantity,
             Order.OrderSide.BUY if proposal.side == "buy" else Order.OrderSide.SELL_SHORT,
             order_class=Order.OrderClass.BRACKET,
-            secondary_stop_price=round_to_tick(stop),
+            secondary_stop_price=stop,
             secondary_limit_price=round_to_tick(target),
             time_in_force="gtc",
         )

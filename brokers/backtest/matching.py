@@ -138,7 +138,7 @@ class BarMatching(BarAccount):
         positions = self.ledger.positions
         for symbol, position in positions.items():
             value = position.quantity * float(marks[self._column[symbol]])
-            if position.role == "hedge":
+            if position.role == "hedge" or symbol in self.inverse:
                 inverse_value += value
             else:
                 long_value += value

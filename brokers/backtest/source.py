@@ -37,9 +37,10 @@ class _TableData(PandasDataBacktesting):
         # Lumibot starts at the first bar strictly after its start.
         super().__init__(datetime_start=datetime_start - timedelta(minutes=1), datetime_end=datetime_end, **kwargs)
         row = int(table.opens_at.searchsorted(datetime_start))
-        if row and table.session[row] == table.session[row - 1]:
-            # A minute early Lumibot's clock waits for the opening. Inside a session it would not wait, but decide at
-            # once; and it stops when its end is reached, not after it.
+        if row and (table.session[row] == table.session[row - 1] or table.closes_at[row - 1] >= table.opens_at[row]):
+            # A minute early Lumibot's clock waits for the opening. Where the market was open until then, inside a
+            # session or around the clock, it would not wait, but decide at once, and stay a minute early for good;
+            # and it stops when its end is reached, not after it.
             self._datetime = datetime_start
             self.datetime_end += timedelta(seconds=1)
         self.table = table

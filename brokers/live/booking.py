@@ -15,7 +15,7 @@ from brokers.live.ownbook import NEW_YORK
 from brokers.live.payloads import amount
 from brokers.live.protector import Protector
 from brokers.record import EquityRow, RunRecord
-from risk.model import Book, Position, Proposal
+from risk.model import Book, Position, Proposal, inverse_funds
 from strategies.bars import BarTable
 
 CLOSED_KEPT = 200
@@ -65,7 +65,9 @@ class BookMaker:
     def equity_row(self, book: Book) -> EquityRow:
         """The account at one moment, positions at the venue's prices."""
         worth = {s: float(amount(raw, "market_value")) for s, raw in self.floor.view.positions.items()}
-        inverse = sum(usd for s, usd in worth.items() if (p := book.positions.get(s)) and p.role == "hedge")
+        labelled = inverse_funds(self.floor.settings.universe.sectors)
+        hedges = labelled | {s for s, position in book.positions.items() if position.role == "hedge"}
+        inverse = sum(usd for s, usd in worth.items() if s in hedges)
         ours = self.floor.own.ledger.positions
         return EquityRow(
             time=book.time,

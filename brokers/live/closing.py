@@ -11,8 +11,9 @@ from brokers.journal import AlreadyPlanned, State
 from brokers.journal.states import FINAL
 from brokers.live.counter import OrderRefused
 from brokers.live.floor import Floor
-from brokers.live.payloads import single, tick_down, tick_up
+from brokers.live.payloads import single
 from risk.model import floor_lot
+from risk.policy_gate import tick_down, tick_up
 
 RELEASE = timedelta(seconds=5)
 """Shares that an ended order held come back within this; later, something else holds them."""

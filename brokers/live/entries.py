@@ -14,10 +14,11 @@ from brokers.journal.states import FINAL
 from brokers.live.counter import OrderRefused
 from brokers.live.floor import OPENING_ROLES, Floor
 from brokers.live.ownbook import NEW_YORK
-from brokers.live.payloads import bracket, single, tick_down, tick_up
+from brokers.live.payloads import bracket, single
 from brokers.live.quotes import Quote
 from brokers.record import OrderRecord, not_sent
 from risk.model import BracketTerms, Proposal, floor_lot
+from risk.policy_gate import tick_down, tick_up
 from strategies.calendar import session_times, sessions_until
 
 ATTEMPTS = 4

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from risk.policy_gate import round_to_tick, tick_of
+from risk.policy_gate import round_to_tick
 
 Json = dict[str, Any]
 
@@ -21,18 +20,6 @@ def digits(number: Decimal | float) -> str:
 def price_text(price: Decimal | float) -> str:
     """A price on its tick."""
     return digits(round_to_tick(float(price)))
-
-
-def tick_up(price: float) -> float:
-    """The first price on the grid at or above ``price``."""
-    tick = tick_of(price)
-    return round_to_tick(math.ceil(price / tick - 1e-6) * tick)
-
-
-def tick_down(price: float) -> float:
-    """The last price on the grid at or below ``price``."""
-    tick = tick_of(price)
-    return round_to_tick(math.floor(price / tick + 1e-6) * tick)
 
 
 def bracket(symbol: str, side: str, quantity: float, stop: float, target: float, limit: float | None) -> Json:

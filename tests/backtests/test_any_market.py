@@ -82,3 +82,28 @@ def test_no_promise_is_broken(
     result = run_table(CombinedStrategy, chosen, table, table.opens_at[30], table.opens_at[-1])
     assert audit(result.record, table, chosen).violations == ()
     assert result.record.protected_bars == result.record.position_bars
+
+
+def test_around_the_clock_every_decision_falls_on_the_opening_of_a_bar():
+    hours = pd.date_range("2023-01-02", periods=24 * 40, freq="h", tz="UTC")
+    rng = np.random.default_rng(3)
+    close = 100 * np.exp(np.cumsum(rng.normal(0, 0.01, len(hours))))
+    frame = pd.DataFrame({"symbol": "COIN", "datetime": hours, "open": close, "close": close, "volume": 1.0})
+    frame["high"], frame["low"] = close * 1.002, close * 0.998
+    # Hours in which nothing was traded are not there.
+    frame = frame.drop(index=[400, 401, 650])
+    table = to_table(frame, ("COIN",), "random")
+    chosen = load(
+        overrides={
+            "universe.symbols": ["COIN"], "universe.benchmark": "COIN", "pace.market": "24/7", "sizing.lot": 0.001,
+            "risk.chain": ["cash_buffer"],
+        }
+    )  # fmt: skip
+    for first in (0, 200, 402, 650):
+        start, end = table.opens_at[first], table.opens_at[-1]
+        result = run_table(CombinedStrategy, chosen, table, start, end)
+        times = {decision.time for decision in result.record.decisions}
+        assert times
+        assert times <= set(table.opens_at.to_pydatetime())
+        opening = {order.filled_time for order in result.record.orders if order.role == "entry" and order.filled_time}
+        assert opening <= times

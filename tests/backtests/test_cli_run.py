@@ -182,7 +182,15 @@ def test_orders_hang_together(active):
     assert (legs.stop_price.notna() == (legs.role == "stop")).all()
     assert (legs.limit_price.notna() == (legs.role == "target")).all()
     sent = [d for d in active.decisions if d["outcome"] != "refused"]
-    assert len(sent) == len(orders[orders.role.isin(["entry", "hedge"])])
+    entries = orders[orders.role.isin(["entry", "hedge"])]
+    assert len(sent) == len(entries[entries.status != "rejected"])
+    # What was approved and could not be sent says so where one looks for it.
+    last = {(d["time"], d["symbol"]): d["verdicts"][-1] for d in active.decisions if d["outcome"] == "refused"}
+    refused = entries[entries.status == "rejected"]
+    assert len(refused) > 0
+    for order in refused.itertuples():
+        verdict = last[order.time, order.symbol]
+        assert (verdict["code"], verdict["after"]) == (order.reason, 0)
 
 
 def test_the_same_run_writes_the_same_bytes(active, tmp_path):

@@ -93,7 +93,7 @@ def test_other_bar_lengths():
 def test_overlay_names_only_embedded_symbols():
     overlay = yaml.safe_load(embedded.OVERLAY.read_text())
     assert tuple(overlay["universe"]["symbols"]) == embedded.STOCKS
-    assert set(overlay["universe"]["sectors"]) == set(embedded.STOCKS)
+    assert set(overlay["universe"]["sectors"]) == {*embedded.STOCKS, embedded.INVERSE}
     hedge = InverseHedge.Config.model_validate(overlay["risk"]["modules"]["inverse_hedge"])
     names = {*hedge.gauges, hedge.broad_gauge, hedge.nasdaq_gauge, *(fund.symbol for fund in hedge.funds)}
     assert {*names, overlay["universe"]["benchmark"]} <= set(embedded.daily().symbol.unique())

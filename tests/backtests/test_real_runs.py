@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from datetime import date
 from functools import cache
@@ -190,6 +191,12 @@ def to_tick(price: float) -> float:
     return round(price, 2 if price >= 1 else 4)
 
 
+def stop_tick(price: float) -> float:
+    """The first tick from the stop towards the market."""
+    digits = 2 if price >= 1 else 4
+    return round(math.ceil(price * 10**digits - 1e-6) / 10**digits, digits)
+
+
 def session(moment: pd.Timestamp) -> pd.Timestamp:
     return pd.Timestamp(moment).tz_localize(None).normalize()
 
@@ -200,7 +207,7 @@ def wrong(trade: TradeRecord, bars: pd.DataFrame) -> str:
     open_ = bars.loc[entered].open
     if trade.entry_price != round(open_ * BUY_SLIP, 4):
         return f"entry {trade.entry_price} at an open of {open_}"
-    if (trade.stop, trade.target) != (to_tick(open_ - open_ * 0.05), to_tick(open_ + open_ * 0.15)):
+    if (trade.stop, trade.target) != (stop_tick(open_ - open_ * 0.05), to_tick(open_ + open_ * 0.15)):
         return f"levels {trade.stop} {trade.target} at an open of {open_}"
     expected = expected_exit(bars.loc[entered:left], trade.stop, trade.target)
     if trade.exit_reason in ("stop", "target"):

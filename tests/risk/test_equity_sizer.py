@@ -90,7 +90,7 @@ def test_neither_cap_is_ever_exceeded(entry, stop, equity, risk, notional, multi
     assert sized.shares * entry <= equity * notional * slack + SLACK * entry * lot
     assert sized.shares * abs(entry - stop) <= equity * risk * slack + SLACK * abs(entry - stop) * lot
     assert sized.shares <= min(sized.by_risk, sized.by_notional) * multiplier * slack + SLACK * lot
-    assert sized.shares / lot == pytest.approx(round(sized.shares / lot), abs=1e-3)
+    assert sized.shares / lot == pytest.approx(round(sized.shares / lot), abs=1e-3, rel=1e-12)
 
 
 def test_first_verdict_goes_from_by_risk_to_capped():

@@ -12,11 +12,11 @@ GAUGES = ("AAPL", "MSFT", "GOOGL", "NVDA", "TSLA")
 FUNDS = {"SH": 13.0, "SPXS": 8.0, "SQQQ": 10.0}
 
 
-def reading(hot: int, *, qqq=60.0, spy=60.0, unusable=(), funds=FUNDS, column="rsi_14", level=75.0):
+def reading(hot: int, *, qqq=60.0, spy=60.0, unusable=(), funds=FUNDS, column="rsi_14", level=75.0, sectors=None):
     """A market in which ``hot`` of the five gauges are overbought."""
     rsi = {s: level if k < hot else 50.0 for k, s in enumerate(GAUGES)} | {"QQQ": qqq, "SPY": spy}
     marks = dict.fromkeys(rsi, 100.0) | funds
-    return market(marks, {column: rsi, "atr_14": dict.fromkeys(marks, 0.2)}, unusable=unusable)
+    return market(marks, {column: rsi, "atr_14": dict.fromkeys(marks, 0.2)}, unusable=unusable, sectors=sectors)
 
 
 def proposed(on, state=None, **settings):
@@ -145,6 +145,16 @@ def test_review_holds_everyone_to_the_total(wish, after):
     verdict = module(InverseHedge).review(wish, state, reading(3))
     assert verdict.after == after
     assert verdict.code == ("OK" if after == wish.quantity else "INVERSE_HEDGE: total would pass 20% of equity")
+
+
+def test_any_fund_labelled_inverse_counts_in_the_total():
+    on = reading(3, funds={**FUNDS, "SDS": 20.0}, sectors={"SDS": "inverse"})
+    state = book(position("SDS", 900, 20.0))  # 18,000 of 20,000, bought on a signal
+    verdict = module(InverseHedge).review(proposal("SDS", 300, 20.0), state, on)
+    assert (verdict.after, verdict.code) == (100, "INVERSE_HEDGE: total would pass 20% of equity")
+    too_much = book(position("SDS", 1_100, 20.0))
+    assert [(kind, symbol) for kind, symbol, _ in adjusted(on, too_much)] == [("trim", "SDS")]
+    assert module(InverseHedge).review(proposal("SDS", 300, 20.0), state, reading(3)).after == 300
 
 
 def test_needs_and_symbols():
