@@ -148,12 +148,22 @@ def describe(
 
 
 def benchmark_closes(table: BarTable, symbol: str, start: pd.Timestamp, end: pd.Timestamp) -> pd.Series | None:
-    """Session closes of the benchmark over the window; None if the data don't have it."""
+    """Closes of the benchmark's days over the window, led by its first open; None if the data don't have it.
+
+    So the first session counts for it as it does for the run.
+    """
     if symbol not in table.symbols:
         return None
-    closes = pd.Series(table.close[:, table.symbols.index(symbol)], index=table.closes_at)
-    inside = closes[np.asarray((table.opens_at >= start) & (table.opens_at <= end))].dropna()
-    return inside.groupby(pd.DatetimeIndex(inside.index).normalize()).last() if len(inside) else None
+    column = table.symbols.index(symbol)
+    rows = np.flatnonzero((table.opens_at >= start) & (table.opens_at <= end) & np.isfinite(table.close[:, column]))
+    if not len(rows):
+        return None
+    times = table.closes_at[rows]
+    # A bar that closes at midnight ends its day, it doesn't begin the next one.
+    days = (times - pd.Timedelta(microseconds=1)).date
+    last = rows[np.append(days[1:] != days[:-1], True)]
+    first = pd.Series(table.open[rows[:1], column], index=table.opens_at[rows[:1]])
+    return pd.concat([first, pd.Series(table.close[last, column], index=table.closes_at[last])])
 
 
 def _one_iteration(request: RunRequest, data: DataSet, chosen: type[Any], at: pd.Timestamp, console: Console) -> int:

@@ -67,11 +67,11 @@ def plot_equity(path: Path, record: RunRecord, info: RunInfo) -> None:
     top.axhline(record.initial_equity, color=BARS, linewidth=0.8, linestyle=":")
     top.set_title(f"{info.strategy}, profile {info.profile}: equity in USD, by session", loc="left", fontweight="bold")
     top.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
-    below.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0%}" if value else "0%"))
+    below.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value * 100:.3g}%"))
     below.yaxis.set_major_locator(MaxNLocator(4))
     below.set_title("Fall from the highest point so far", loc="left", fontsize=9)
     handles, labels = top.get_legend_handles_labels()
-    top.legend(handles[::-1], labels[::-1], loc="upper left", frameon=False)
+    top.legend(handles[::-1], labels[::-1], loc="best", frameon=False)
     locator = AutoDateLocator()  # type: ignore[no-untyped-call]  # matplotlib.dates is untyped
     below.xaxis.set_major_locator(locator)
     below.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]  # as above

@@ -47,7 +47,7 @@ class StaleExit(RiskModule):
                 continue
             minutes = market.minutes_since(position.entry_time)
             if minutes > config.max_minutes:
-                code = f"STALE_EXIT: moved {move:+.2%} in {minutes:.0f} minutes of trading"
+                code = f"STALE_EXIT: moved {move:+.3%} in {minutes:.0f} minutes of trading"
                 inputs = {"move_frac": move, "minutes": minutes}
                 adjustments.append(Adjustment(self.name, "exit", symbol, code, inputs=inputs))
         return adjustments

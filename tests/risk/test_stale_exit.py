@@ -92,7 +92,7 @@ def test_every_setting_has_an_effect():
 def test_the_reason_names_the_reading():
     held = position("X", 10, entry_time=NOW - timedelta(minutes=125))
     (change,) = module(StaleExit).manage(book(held), clocked(99.8))
-    assert change.code == "STALE_EXIT: moved -0.20% in 125 minutes of trading"
+    assert change.code == "STALE_EXIT: moved -0.200% in 125 minutes of trading"
 
 
 # ---- through the honest broker ------------------------------------------------------------------
