@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+from risk.model import floor_lot
 from risk.policy_gate import round_to_tick, tick_of
 
 Json = dict[str, Any]
@@ -16,6 +17,11 @@ def digits(number: Decimal | float) -> str:
     """A number in plain digits, without exponent or trailing zeros."""
     value = number if isinstance(number, Decimal) else Decimal(str(number))
     return format(value.normalize(), "f")
+
+
+def whole_lots(quantity: Decimal, lot: float) -> Decimal:
+    """What of a quantity is whole lots."""
+    return Decimal(str(floor_lot(float(quantity), lot)))
 
 
 def price_text(price: Decimal | float) -> str:
