@@ -129,6 +129,19 @@ def test_a_cancel_of_ours_that_hangs_is_asked_again_and_then_goes_on(scene):
     assert scene.stopped() == 49
 
 
+def test_a_close_whose_cancel_hangs_sells_what_is_free_after_half_a_minute(scene):
+    ours = {order["id"] for order in scene.open()}
+    hang(scene, lambda order: order["id"] in ours)
+    listed = scene.wire.orders_since
+    scene.wire.open_orders = lambda: listed(TUESDAY)  # type: ignore[method-assign]
+    lose_exits(scene)
+    scene.adjust("exit")
+    scene.settle(10, 2)
+    assert scene.held() == 49
+    scene.settle(10, 2)
+    assert scene.held() == 0
+
+
 def test_a_short_sale_that_a_hand_waits_with_is_left_to_its_owner(scene):
     by_hand(scene, "sell", 10, "hand-short", "TSLA", type="limit", limit_price="110", time_in_force="gtc")
     scene.settle(3)

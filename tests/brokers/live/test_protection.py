@@ -241,3 +241,16 @@ def test_a_stop_that_is_never_resized_is_too_much(scene):
     scene.pass_time(0, AAPL=114.9)
     scene.settle(7)
     assert changes(scene)[:1] == ["cancel"]
+
+
+def test_a_part_of_an_entry_that_does_not_end_is_covered_after_half_a_minute(tmp_path):
+    scene = Scene(tmp_path)
+    scene.in_part("AAPL", 101, scene.enter)
+    scene.wire.cancel = lambda venue_id: None
+    scene.settle(10, 2)
+    assert 0 < scene.held() < 49
+    assert not [order for order in scene.open() if order["order_class"] == "oco"]
+    scene.settle(10, 2)
+    covered = [order["qty"] for order in scene.open() if order["order_class"] == "oco" and order["type"] == "stop"]
+    assert covered == [str(scene.held())]
+    scene.stop()
