@@ -12,16 +12,14 @@ from brokers.journal.states import FINAL
 from brokers.live.counter import OrderRefused
 from brokers.live.floor import Floor
 from brokers.live.hands import opposite
-from brokers.live.payloads import amount, single, tick_down, tick_up, whole_lots
+from brokers.live.payloads import CRUMB, amount, single, tick_down, tick_up, whole_lots
 
 RELEASE = timedelta(seconds=5)
 """Shares that an ended order held come back within this; later, something else holds them."""
-
 PATIENCE = timedelta(seconds=30)
 """Then cancels that hang are asked for again, and what is free is sold."""
 LONGEST_PAUSE_S = 60
-CRUMB = Decimal("1e-9")
-"""The venue's smallest fraction of a share."""
+"""Between two attempts of a close that is refused."""
 
 log = logging.getLogger(__name__)
 

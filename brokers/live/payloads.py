@@ -11,6 +11,8 @@ from risk.model import floor_lot
 from risk.policy_gate import round_to_tick, tick_of
 
 Json = dict[str, Any]
+CRUMB = Decimal("1e-9")
+"""The venue's smallest fraction of a share; less is the noise of adding up."""
 
 
 def digits(number: Decimal | float) -> str:

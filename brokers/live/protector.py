@@ -16,7 +16,7 @@ from brokers.live.floor import Floor
 from brokers.live.hands import strays
 from brokers.live.levels import LevelKeeper, Levels, passed
 from brokers.live.orders import VenueOrder
-from brokers.live.payloads import digits, exits, price_text, whole_lots
+from brokers.live.payloads import CRUMB, digits, exits, price_text, whole_lots
 from risk.model import Adjustment, Position
 
 RETRY = timedelta(seconds=5)
@@ -235,7 +235,7 @@ class Protector:
 
     def _tell_remnant(self, symbol: str, rest: Decimal) -> None:
         """Say once of a fraction that nothing protects it: the venue takes exits that rest for whole shares only."""
-        if rest and rest != self._remnants.get(symbol):
+        if rest >= CRUMB and rest != self._remnants.get(symbol):
             log.warning("%s: %s of a share cannot be behind a stop, orders that rest are whole", symbol, digits(rest))
         self._remnants[symbol] = rest
 
