@@ -84,14 +84,16 @@ def check(
 ) -> str | None:
     """The code of the refusal, or None where the order may be sent.
 
-    Exits pass every limit that is about taking risk, so that a position can always be left; whole
-    lots and ticks bind them too, because the venue would refuse the order otherwise. An order that is
-    too big is told its right size, which is ``position_frac`` of equity where that is below the limit.
+    Exits pass every limit that is about taking risk, so that a position can always be left; ticks bind
+    them too, because the venue would refuse the order otherwise. Whole lots bind what opens: a position
+    may have come to a fraction of one, by hand or by a split, and has to be left all the same. An order
+    that is too big is told its right size, which is ``position_frac`` of equity where that is below the limit.
     """
     quantity, quote = request.quantity, request.quote
     if not (math.isfinite(quantity) and quantity > 0):
         return f"GATE_QUANTITY: {quantity} is not a positive quantity"
-    if abs(quantity / lot - round(quantity / lot)) > 1e-9:
+    reduces = account.holds_symbol and not request.opens
+    if not reduces and abs(quantity / lot - round(quantity / lot)) > 1e-9:
         return f"GATE_LOT: {quantity} is not a multiple of {lot}"
     for name, price in (("limit", request.limit_price), ("stop", request.stop_price)):
         if price is None:

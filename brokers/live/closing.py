@@ -5,18 +5,22 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 
 from brokers.journal import AlreadyPlanned, State
 from brokers.journal.states import FINAL
 from brokers.live.counter import OrderRefused
 from brokers.live.floor import Floor
-from brokers.live.payloads import single
-from risk.model import floor_lot
+from brokers.live.hands import opposite
+from brokers.live.payloads import CRUMB, amount, single, whole_lots
 from risk.policy_gate import tick_down, tick_up
 
 RELEASE = timedelta(seconds=5)
 """Shares that an ended order held come back within this; later, something else holds them."""
+PATIENCE = timedelta(seconds=30)
+"""Then cancels that hang are asked for again, and what is free is sold."""
+LONGEST_PAUSE_S = 60
+"""Between two attempts of a close that is refused."""
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +35,9 @@ class Task:
     reason: str
     time: datetime
     released: bool = False
+    waits: datetime | None = None
+    refusals: int = 0
+    refused: datetime | None = None
     order: str = ""
     sent: datetime | None = None
     orders: int = 0
@@ -55,7 +62,7 @@ class Closing:
         held = abs(self.floor.own.quantity(symbol))
         if not held:
             return
-        sold = held if quantity is None else min(held, Decimal(str(floor_lot(quantity, self.floor.lot))))
+        sold = held if quantity is None else min(held, whole_lots(Decimal(str(quantity)), self.floor.lot))
         running = self.tasks.get(symbol)
         if sold <= 0 or (running is not None and running.keep <= held - sold):
             return
@@ -98,8 +105,15 @@ class Closing:
         held = abs(self.floor.own.quantity(symbol))
         if task is None or not task.released or task.order or held <= task.keep:
             return
-        if not self.floor.unresolved(symbol) and not self._awaits_shares(task, held - task.keep):
-            self._sell(task, held - task.keep)
+        if self._pauses(task) or self.floor.unresolved(symbol) or self._awaits_shares(task, held - task.keep):
+            return
+        # Where something holds a part of the shares, the others need not wait for it.
+        self._sell(task, min(held - task.keep, self.floor.view.available(symbol) or held))
+
+    def _pauses(self, task: Task) -> bool:
+        """Whether a refusal was just now; the pause doubles from one to the next."""
+        pause = timedelta(seconds=min(2 ** (task.refusals - 1), LONGEST_PAUSE_S))
+        return task.refused is not None and self.floor.now - task.refused < pause
 
     def _awaits_shares(self, task: Task, quantity: Decimal) -> bool:
         """Whether an order that has just ended still holds what is to be sold."""
@@ -109,32 +123,63 @@ class Closing:
 
     def _release(self, task: Task, held: Decimal) -> None:
         """Cancel what holds the shares, until the venue has given all of them back."""
-        cover = self.floor.cover(task.symbol)
-        for entry in cover.entries:
-            if not entry.leaving:
-                self.floor.counter.cancel(entry.id)
-        for order in cover.groups.values():
-            self.floor.counter.cancel(order.id)
-        task.released = not (cover.exits or cover.entries or self.floor.view.available(task.symbol) < held)
+        floor = self.floor
+        cover, available = floor.cover(task.symbol), floor.view.available(task.symbol)
+        task.waits = task.waits or floor.now
+        overdue = floor.now - task.waits >= PATIENCE
+        for order in (*cover.entries, *cover.groups.values()):
+            if not order.leaving:
+                floor.counter.cancel(order.id)
+        if overdue:
+            log.warning(
+                "%s: %s of %s shares are free %s s after the cancel", task.symbol, available, held, PATIENCE.seconds
+            )
+            for order in (*cover.entries, *cover.exits):
+                if order.leaving:
+                    floor.counter.cancel(order.id)
+        free = not (cover.exits or cover.entries or available < held)
+        task.released = free or (overdue and available > 0)
+        if free or overdue:
+            task.waits = None
 
     def _sell(self, task: Task, quantity: Decimal) -> None:
-        floor, rule = self.floor, self.floor.settings.live.close
+        floor = self.floor
         long = floor.own.quantity(task.symbol) > 0
-        quote = floor.quote(task.symbol)
-        limit = None
-        if task.orders <= rule.chases and not quote.problem:
-            price = float(quote.bid if long else quote.ask)
-            limit = tick_down(price * (1 - rule.through_frac)) if long else tick_up(price * (1 + rule.through_frac))
-        payload = single(task.symbol, "sell" if long else "buy", float(quantity), limit)
+        whole = whole_lots(quantity, floor.lot)
+        # A fraction goes last and at market, for the day: the venue takes it in no other way.
+        limit = self._limit(task, long) if whole else None
+        payload = single(
+            task.symbol, "sell" if long else "buy", float(whole or quantity.quantize(CRUMB, ROUND_DOWN)), limit
+        )
         try:
             order = floor.place(payload, task.role, task.time, reason=task.reason)
         except (OrderRefused, AlreadyPlanned) as refusal:
             log.warning("%s: not closed yet, %s", task.symbol, refusal)
             # Something holds the shares again, or never let go.
-            task.released = False
+            task.released, task.refused = False, floor.now
+            task.refusals += 1
             return
+        task.refusals = 0
         task.order, task.sent, task.cancelling = order.client_order_id, floor.now, None
         task.orders += 1
+
+    def _limit(self, task: Task, long: bool) -> float | None:
+        """Through the market, as often as it is chased; None is at market.
+
+        A hand's order on the other side keeps a market order from being taken, so it stays a limit, if need be by
+        the price that the position is worth at the venue.
+        """
+        floor, rule = self.floor, self.floor.settings.live.close
+        blocked = opposite(floor, task.symbol, "sell" if long else "buy")
+        if task.orders > rule.chases and not blocked:
+            return None
+        quote = floor.quote(task.symbol)
+        price = quote.prices[0 if long else 1]
+        if quote.problem:
+            price = float(amount(floor.view.positions.get(task.symbol, {}), "current_price")) if blocked else 0.0
+        if not price > 0:
+            return None
+        return tick_down(price * (1 - rule.through_frac)) if long else tick_up(price * (1 + rule.through_frac))
 
     def _watch(self, task: Task) -> None:
         """Follow the order under way; it is cancelled when its time is up, and forgotten when it has ended."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -17,12 +17,15 @@ class Cover:
 
     ``protected`` counts shares behind a working stop, ``exits`` are open orders that would reduce the position,
     ``entries`` those that would add to it, ``leaving`` tells that a cancel or replace of an exit is on its way.
+    ``lagging`` of the protected shares are sold already: their target filled in part, and the venue resizes the
+    stop next to it a moment later.
     """
 
     protected: Decimal
     exits: tuple[VenueOrder, ...]
     entries: tuple[VenueOrder, ...]
     leaving: bool
+    lagging: Decimal
 
     @property
     def stops(self) -> tuple[VenueOrder, ...]:
@@ -34,19 +37,37 @@ class Cover:
         return {order.group: order for order in self.exits if not order.leaving}
 
 
-def cover_of(orders: Iterable[VenueOrder], symbol: str, held: Decimal) -> Cover:
-    """How the open ``orders`` stand to ``held`` shares of ``symbol`` (negative for a short, 0 for none)."""
-    mine = [order for order in orders if order.symbol == symbol and order.open]
+def cover_of(
+    orders: Iterable[VenueOrder],
+    symbol: str,
+    held: Decimal,
+    opens: Callable[[VenueOrder], bool | None] = lambda order: None,
+) -> Cover:
+    """How the open ``orders`` stand to ``held`` shares of ``symbol`` (negative for a short, 0 for none).
+
+    ``opens`` says of an order what it was sent for: True to open a position, False to leave one, None if that is
+    not known, and its side has to tell.
+    """
     against = "sell" if held >= 0 else "buy"
-    # Exits of an entry that still works are no exits yet: they wait, and go when it goes.
-    exits = tuple(order for order in mine if order.side == against and order.armed)
+    entries, exits = list[VenueOrder](), list[VenueOrder]()
+    for order in orders:
+        if order.symbol != symbol or not order.open:
+            continue
+        purpose = opens(order)
+        if purpose or (purpose is None and order.side != against):
+            entries.append(order)
+        elif order.armed and (not held or order.side == against):
+            # Exits of an entry that still works are no exits yet: they wait, and go when it goes.
+            exits.append(order)
     best: dict[str, Decimal] = {}
     for order in exits:
         if order.is_stop and not order.leaving:
             best[order.group] = max(best.get(order.group, NOTHING), order.remaining)
+    sold = {order.group: order.remaining for order in exits if order.filled and not order.is_stop}
     return Cover(
         protected=sum(best.values(), NOTHING),
-        exits=exits,
-        entries=tuple(order for order in mine if order.side != against),
+        exits=tuple(exits),
+        entries=tuple(entries),
         leaving=any(order.leaving for order in exits),
+        lagging=sum((max(NOTHING, count - sold.get(group, count)) for group, count in best.items()), NOTHING),
     )

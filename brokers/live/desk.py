@@ -8,6 +8,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from brokers.journal import IllegalTransition, JournalConflict
@@ -159,7 +160,7 @@ class LiveDesk:
             if not self.submit or self.leaving:
                 return
             for adjustment in plan.adjustments:
-                self._adjust(adjustment, plan)
+                self._apart(adjustment.symbol, partial(self._adjust, adjustment, plan))
             self.work()
             self._enter(plan)
 
@@ -193,11 +194,17 @@ class LiveDesk:
         if self.switches.kill.level is Level.FLATTEN and not self.leaving:
             self._flatten()
         for symbol in sorted(self.symbols):
-            try:
-                self._tend(symbol)
-            except VenueError as error:
-                log.warning("%s: the next step has to wait, %s", symbol, error)
+            self._apart(symbol, partial(self._tend, symbol))
         self._keep_books()
+
+    def _apart(self, symbol: str, step: Callable[[], None]) -> None:
+        """One step of one symbol; what goes wrong in it costs no other symbol its own."""
+        try:
+            step()
+        except VenueError as error:
+            log.warning("%s: the next step has to wait, %s", symbol, error)
+        except Exception as error:
+            self.switches.crashed(error, self.floor.now)
 
     def settle(self, within_s: float) -> None:
         """Before the process ends: nothing new, and shares that are bare get their stop back, if local time allows.

@@ -14,13 +14,14 @@ from brokers.journal import Figures, Journal, JournalOrder, OrderIntent, State
 from brokers.live.bookkeeper import MANUAL, Bookkeeper
 from brokers.live.counter import Counter, Limits
 from brokers.live.cover import Cover, cover_of
-from brokers.live.orders import flat
+from brokers.live.hands import Whose
+from brokers.live.orders import VenueOrder, flat
 from brokers.live.ownbook import NEW_YORK, replay
 from brokers.live.payloads import Json, amount, price_text
-from brokers.live.quotes import Quote
+from brokers.live.quotes import Quote, unavailable
 from brokers.live.view import Venue, View
 from brokers.venue.clock import VenueClock
-from brokers.venue.errors import VenueRefusal
+from brokers.venue.errors import VenueError, VenueRefusal
 from config import Settings
 from risk.policy_gate import AccountState, OrderRequest
 
@@ -30,6 +31,8 @@ QUIET = timedelta(seconds=10)
 """How long an order that the venue doesn't know may still be on its way to it."""
 ASK_ONE_BY_ONE = 5
 ASK_AGAIN = timedelta(seconds=3)
+QUOTE_S = 2.0
+"""Local seconds that one quote is worth to what can be done without it."""
 OPENING_ROLES = ("entry", "hedge")
 
 log = logging.getLogger(__name__)
@@ -69,6 +72,7 @@ class Floor:
         self.strategy = strategy
         self.time_budget = time_budget
         self.books = Bookkeeper(journal, strategy)
+        self.whose = Whose(self.books, journal, settings.live.adopt)
         limits = Limits(settings.gate, settings.sizing.lot, settings.sizing.max_notional_frac)
         self.counter = Counter(venue, journal, self.books, limits, self.standing, self._show)
         self.view = View(clock.now(), {}, {}, {})
@@ -137,8 +141,13 @@ class Floor:
         self._booked = self.books.fills
 
     def cover(self, symbol: str) -> Cover:
-        """What protects our shares of a symbol."""
-        return cover_of(self.view.orders.values(), symbol, self.own.quantity(symbol))
+        """What protects our shares of a symbol: orders of ours alone, hands cancel theirs as they like."""
+        ours = (order for order in self.view.orders.values() if order.symbol == symbol and self.whose.ours(order))
+        return cover_of(ours, symbol, self.own.quantity(symbol), self._opens)
+
+    def _opens(self, order: VenueOrder) -> bool | None:
+        role = self.whose.role(order)
+        return None if role == MANUAL else role in OPENING_ROLES
 
     def unresolved(self, symbol: str) -> list[JournalOrder]:
         """Orders of a symbol whose outcome is not known."""
@@ -156,7 +165,12 @@ class Floor:
         return now
 
     def quote(self, symbol: str) -> Quote:
-        return self.quotes([symbol])[symbol]
+        """The present quote; where none can be had one that says so, as nothing that leaves may depend on it."""
+        try:
+            with self.time_budget(QUOTE_S):
+                return self.quotes([symbol])[symbol]
+        except VenueError as error:
+            return unavailable(symbol, error)
 
     def standing(self, symbol: str) -> AccountState:
         """What the gate measures an order of ``symbol`` against."""

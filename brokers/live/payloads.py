@@ -6,15 +6,23 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+from risk.model import floor_lot
 from risk.policy_gate import round_to_tick
 
 Json = dict[str, Any]
+CRUMB = Decimal("1e-9")
+"""The venue's smallest fraction of a share; less is the noise of adding up."""
 
 
 def digits(number: Decimal | float) -> str:
     """A number in plain digits, without exponent or trailing zeros."""
     value = number if isinstance(number, Decimal) else Decimal(str(number))
     return format(value.normalize(), "f")
+
+
+def whole_lots(quantity: Decimal, lot: float) -> Decimal:
+    """What of a quantity is whole lots."""
+    return Decimal(str(floor_lot(float(quantity), lot)))
 
 
 def price_text(price: Decimal | float) -> str:

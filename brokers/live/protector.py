@@ -13,14 +13,23 @@ from brokers.journal import JournalOrder
 from brokers.live.counter import OrderRefused
 from brokers.live.cover import Cover
 from brokers.live.floor import Floor
+from brokers.live.hands import strays
+from brokers.live.levels import LevelKeeper, Levels, passed
 from brokers.live.orders import VenueOrder
-from brokers.live.payloads import digits, exits, price_text
+from brokers.live.payloads import CRUMB, digits, exits, price_text, whole_lots
 from risk.model import Adjustment, Position
 
-VENUE_GAP = 0.01
 RETRY = timedelta(seconds=5)
 UNANSWERED = timedelta(seconds=2)
 """An order without an answer delays protection no longer: the venue never lets the same shares be sold twice."""
+PATIENCE = timedelta(seconds=30)
+"""How long a cancel, an entry's end or shares on their way back are waited for before things go on without them."""
+RESIZE = timedelta(seconds=5)
+"""How long the venue may take to resize a stop after its target has filled in part."""
+REMNANT = timedelta(minutes=10)
+"""Between two attempts to sell what is left of a share."""
+NOBODY = "there is no position"
+LEVEL_EXITS = ("stop", "target")
 
 log = logging.getLogger(__name__)
 
@@ -36,16 +45,10 @@ class Spell:
 
 
 @dataclass(slots=True)
-class Levels:
-    """Where a position's exits belong, USD."""
-
-    stop: float
-    target: float
-
-
-@dataclass(slots=True)
 class Protector:
     """Places what is missing, cancels what is too much, renews what would end.
+
+    It needs no quote to place exits: the venue knows its own price, and refuses what the market has passed.
 
     Parameters
     ----------
@@ -57,29 +60,43 @@ class Protector:
     floor: Floor
     leave: Callable[[str, str], None]
     spells: list[Spell] = field(default_factory=list)
-    _levels: dict[str, Levels] = field(default_factory=dict)
+    _keeper: LevelKeeper = field(init=False)
     _naked: dict[str, tuple[datetime, str]] = field(default_factory=dict)
-    _not_before: dict[str, datetime] = field(default_factory=dict)
+    _since: dict[tuple[str, str], datetime] = field(default_factory=dict)
+    _remnants: dict[str, Decimal] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._keeper = LevelKeeper(self.floor)
 
     def tend(self, symbol: str, keep: Decimal | None = None) -> None:
-        """One step towards a stop for each of our shares; ``keep`` where fewer are to stay."""
-        held = self.floor.own.quantity(symbol)
-        cover = self.floor.cover(symbol)
-        want = abs(held) if keep is None else min(abs(held), keep)
-        self._note(symbol, abs(held) - cover.protected)
+        """One step towards a stop for each of our whole shares; ``keep`` where fewer are to stay."""
+        held, cover = self.floor.own.quantity(symbol), self.floor.cover(symbol)
+        whole = whole_lots(abs(held), self.floor.lot)
+        self._note(symbol, whole - cover.protected)
+        self._tell_remnant(symbol, abs(held) - whole)
+        for order in strays(self.floor, symbol):
+            why = f"it is for more shares than hands have, {digits(abs(held))} are ours" if held else NOBODY
+            self._end(order, f"sent by hand, {why}")
         if not held:
-            self._forget(symbol, cover)
+            self._since = {key: since for key, since in self._since.items() if key[0] != symbol}
+            for order in cover.groups.values():
+                self._end(order, NOBODY)
             return
-        if cover.leaving or self._just_sent(symbol):
+        if not whole and keep is None:
+            self._leave_remnant(symbol, held)
+        if self._just_sent(symbol) or self._something_leaves(symbol, cover):
             return
-        if any(entry.filled and not entry.leaving for entry in cover.entries):
-            return  # The entry is being ended first; its own exits would fight new ones for the shares.
-        self._remember(symbol, cover)
+        self._keeper.see(self.floor.own.ledger.positions[symbol], cover)
+        want = whole if keep is None else min(whole, whole_lots(keep, self.floor.lot))
         missing = want - cover.protected
+        lagging = missing < 0 and cover.lagging == -missing
+        if self._waits(symbol, "resize", lagging, RESIZE):
+            return
         if missing > 0:
             self._place(symbol, held, missing, cover)
         elif missing < 0:
-            self._cancel(cover, f"exits for {cover.protected}, {want} held")
+            for order in cover.groups.values():
+                self._end(order, f"exits for {digits(cover.protected)}, {digits(want)} held")
         else:
             self._renew(cover)
 
@@ -89,27 +106,22 @@ class Protector:
         if position is None or change.stop is None:
             return
         cover = self.floor.cover(change.symbol)
-        self._remember(change.symbol, cover)
+        self._keeper.see(position, cover)
         sign = 1 if position.quantity > 0 else -1
         stop = float(price_text(change.stop))
-        if not sign * (stop - self.levels(position).stop) > 0:
+        levels = self.levels(position)
+        if not sign * (stop - levels.stop) > 0:
             return
         quote = self.floor.quote(change.symbol)
-        if not quote.problem and sign * (float(quote.bid if sign > 0 else quote.ask) - stop) < VENUE_GAP:
+        if not quote.problem and passed(Levels(stop, sign * math.inf), quote.prices, sign):
             self.leave(change.symbol, f"{change.code}; the market has passed the new stop {stop}")
             return
         for order in cover.stops:
-            self._move(order, stop, change.code, time)
+            self._move(order, stop, change.code, time, levels)
 
     def levels(self, position: Position) -> Levels:
         """Stop and target of a position as they are now or were last."""
-        symbol = position.symbol
-        if symbol not in self._levels:
-            entry = self.floor.own.entries[symbol]
-            stop = self.floor.journal.last_exit_price(symbol, "stop", entry.journaled_at)
-            known = Levels(float(stop) if stop else position.stop, position.target)
-            self._levels[symbol] = _complete(known, position, self.floor)
-        return self._levels[symbol]
+        return self._keeper.of(position)
 
     @property
     def naked(self) -> dict[str, str]:
@@ -119,69 +131,84 @@ class Protector:
     def _just_sent(self, symbol: str) -> bool:
         return any(self.floor.now - order.journaled_at < UNANSWERED for order in self.floor.unresolved(symbol))
 
+    def _something_leaves(self, symbol: str, cover: Cover) -> bool:
+        """Whether to wait for exits that are being cancelled, or for an entry whose exits would fight new ones."""
+        # What filled of an entry is covered once the entry has ended, which is asked for already.
+        ending = any(entry.filled and not entry.leaving for entry in cover.entries)
+        there = cover.leaving or ending
+        if self._waits(symbol, "leaving", there, PATIENCE):
+            return True
+        for order in (*cover.exits, *cover.entries) if there else ():
+            if order.leaving:
+                self._end(order, f"asked {PATIENCE.seconds} s ago and still there")
+        return False
+
+    def _waits(self, symbol: str, what: str, there: bool, most: timedelta) -> bool:
+        """Whether to wait for something: while it is there, but no longer than ``most`` at a time."""
+        if not there:
+            self._since.pop((symbol, what), None)
+            return False
+        now = self.floor.now
+        if now - self._since.setdefault((symbol, what), now) < most:
+            return True
+        self._since[symbol, what] = now
+        return False
+
     def _place(self, symbol: str, held: Decimal, missing: Decimal, cover: Cover) -> None:
         floor = self.floor
-        now = floor.now
-        if now < self._not_before.get(symbol, now):
+        refused = self._since.get((symbol, "refused"))
+        if refused is not None and floor.now - refused < RETRY:
             return
-        position = floor.own.ledger.positions[symbol]
-        levels = self.levels(position)
-        quote = floor.quote(symbol)
-        sign = 1 if held > 0 else -1
-        if not quote.problem and (passed := _passed(levels, float(quote.bid if sign > 0 else quote.ask), sign)):
-            self.leave(symbol, passed)
+        available = floor.view.available(symbol)
+        if available < missing:
+            self._clear_the_way(symbol, cover)
+        if self._waits(symbol, "shares", available < missing, PATIENCE):
             return
-        if floor.view.available(symbol) < missing and self._in_the_way(symbol, cover):
+        if available < missing and not (missing := whole_lots(available, floor.lot)):
             return
-        entry = floor.own.entries[symbol]
+        levels, entry = self.levels(floor.own.ledger.positions[symbol]), floor.own.entries[symbol]
         payload = exits(symbol, "sell" if held > 0 else "buy", float(missing), levels.stop, levels.target)
         try:
             floor.place(payload, "target", entry.decision_time, parent=entry.client_order_id, reason="protection")
         except OrderRefused as refusal:
             log.warning("%s: %s shares without a stop, protection refused: %s", symbol, missing, refusal.code)
-            self._not_before[symbol] = floor.now + RETRY
-            base = refusal.venue.body.get("base_price") if refusal.venue else None
-            if base is not None:
-                self.leave(symbol, f"the venue's price {base} is beyond the stop {levels.stop} or {levels.target}")
+            self._since[symbol, "refused"] = floor.now
+            if why := self._passed(symbol, levels, refusal, 1 if held > 0 else -1):
+                self.leave(symbol, why)
 
-    def _in_the_way(self, symbol: str, cover: Cover) -> bool:
-        """Cancel exits without a stop that hold the shares; True if there are any or shares are on their way back."""
-        blocking = [order for order in cover.exits if not order.is_stop and order.group not in _stopped(cover)]
-        for order in blocking:
-            log.warning("%s: cancelling %s, it holds shares that need a stop", symbol, _told(order))
-            self.floor.counter.cancel(order.id)
-        return True
+    def _passed(self, symbol: str, levels: Levels, refusal: OrderRefused, sign: int) -> str:
+        """Why exits were refused, if the market is beyond them; by the venue's word, or by both sides of a quote.
 
-    def _forget(self, symbol: str, cover: Cover) -> None:
-        """Nothing is held: whatever would still sell is an orphan."""
-        self._levels.pop(symbol, None)
-        self._not_before.pop(symbol, None)
-        if self.floor.view.held(symbol):
-            return  # A hand's position, with a hand's exits.
-        for order in cover.groups.values():
-            if not self._entry_alive(order, cover):
-                log.warning("%s: cancelling %s, there is no position", symbol, _told(order))
-                self.floor.counter.cancel(order.id)
+        One side alone is no witness: the bid of a thin quote lies wherever somebody left it.
+        """
+        if refusal.venue is None:
+            return ""
+        if (base := refusal.venue.body.get("base_price")) is not None:
+            told = f"the venue's price {base} is beyond the stop {levels.stop} or the target {levels.target}"
+            return passed(levels, [float(base)], sign) or told
+        quote = self.floor.quote(symbol)
+        return "" if quote.problem else passed(levels, quote.prices, sign)
 
-    @staticmethod
-    def _entry_alive(order: VenueOrder, cover: Cover) -> bool:
-        return any(entry.group == order.group for entry in cover.entries)
+    def _clear_the_way(self, symbol: str, cover: Cover) -> None:
+        """Cancel exits without a stop that hold the shares."""
+        stopped = {order.group for order in cover.exits if order.is_stop}
+        for order in cover.exits:
+            if not order.is_stop and order.group not in stopped:
+                self._end(order, "it holds shares that need a stop")
 
-    def _cancel(self, cover: Cover, why: str) -> None:
-        for order in cover.groups.values():
-            log.warning("%s: cancelling %s, %s", order.symbol, _told(order), why)
-            self.floor.counter.cancel(order.id)
+    def _end(self, order: VenueOrder, why: str) -> None:
+        log.warning("%s: cancelling %s, %s", order.symbol, _told(order), why)
+        self.floor.counter.cancel(order.id)
 
     def _renew(self, cover: Cover) -> None:
         """Exits near the end of their life are cancelled one at a time; the next step places them anew."""
         soon = self.floor.now + timedelta(days=self.floor.settings.live.protection.renew_days)
         for order in cover.exits:
             if order.ends is not None and order.ends < soon and order.raw.get("time_in_force") == "gtc":
-                log.info("%s: renewing %s, it would end on %s", order.symbol, _told(order), order.ends.date())
-                self.floor.counter.cancel(order.id)
+                self._end(order, f"to be renewed, it would end on {order.ends.date()}")
                 return
 
-    def _move(self, order: VenueOrder, stop: float, why: str, time: datetime) -> None:
+    def _move(self, order: VenueOrder, stop: float, why: str, time: datetime, levels: Levels) -> None:
         floor = self.floor
         name = floor.books.client_id(order.id)
         parent = floor.journal.order(name).parent_id if name else ""
@@ -192,49 +219,35 @@ class Protector:
             moved: JournalOrder = floor.counter.replace(order.id, intent, {"stop_price": price_text(stop)})
         except OrderRefused as refusal:
             log.warning("%s: the stop stays at %s: %s", order.symbol, order.stop_price, refusal.code)
+            if refusal.venue is not None and "base_price" in refusal.venue.body:
+                self.leave(order.symbol, f"{why}; the venue's price has passed the new stop {stop}")
             return
         log.info("%s: stop moved from %s to %s (%s); %s", order.symbol, order.stop_price, stop, moved.state, why)
-        self._levels[order.symbol].stop = stop
-
-    def _remember(self, symbol: str, cover: Cover) -> None:
-        """What works at the venue is where the levels are, also after a hand moved them."""
-        position = self.floor.own.ledger.positions[symbol]
-        levels = self.levels(position)
-        stops = [float(order.stop_price) for order in cover.stops if order.stop_price]
-        if stops:
-            levels.stop = min(stops) if position.quantity > 0 else max(stops)
+        levels.stop = stop
 
     def _note(self, symbol: str, missing: Decimal) -> None:
-        """Keep the times in which shares were without a stop."""
+        """Keep the times in which whole shares were without a stop."""
         if missing > 0 and symbol not in self._naked:
             self._naked[symbol] = (self.floor.now, f"{digits(missing)} shares without a working stop")
         elif missing <= 0 and symbol in self._naked:
             since, why = self._naked.pop(symbol)
             self.spells.append(Spell(symbol, since, self.floor.now, why))
 
+    def _tell_remnant(self, symbol: str, rest: Decimal) -> None:
+        """Say once of a fraction that nothing protects it: the venue takes exits that rest for whole shares only."""
+        if rest >= CRUMB and rest != self._remnants.get(symbol):
+            log.warning("%s: %s of a share cannot be behind a stop, orders that rest are whole", symbol, digits(rest))
+        self._remnants[symbol] = rest
 
-def _stopped(cover: Cover) -> set[str]:
-    """Groups with a stop in them."""
-    return {order.group for order in cover.exits if order.is_stop}
-
-
-def _passed(levels: Levels, price: float, sign: int) -> str:
-    """What the market has left behind, in words; empty if the price is between stop and target."""
-    if sign * (price - levels.stop) < VENUE_GAP:
-        return f"STOP_PASSED: {price} is at or beyond the stop {levels.stop}"
-    if sign * (levels.target - price) < VENUE_GAP:
-        return f"TARGET_PASSED: {price} is at or beyond the target {levels.target}"
-    return ""
-
-
-def _complete(known: Levels, position: Position, floor: Floor) -> Levels:
-    """Levels by the settings where a position has none of its own."""
-    rule, sign = floor.settings.live.protection, 1 if position.quantity > 0 else -1
-    price = position.entry_price
-    return Levels(
-        stop=float(price_text(price * (1 - sign * rule.stop_frac))) if math.isnan(known.stop) else known.stop,
-        target=float(price_text(price * (1 + sign * rule.target_frac))) if math.isnan(known.target) else known.target,
-    )
+    def _leave_remnant(self, symbol: str, held: Decimal) -> None:
+        """What is left of a share follows the whole ones where those went by stop or target."""
+        entry = self.floor.own.entries[symbol].client_order_id
+        gone = any(p.entry_order == entry and p.trade.exit_reason in LEVEL_EXITS for p in self.floor.own.portions)
+        now = self.floor.now
+        tried = self._since.get((symbol, "remnant"), now - REMNANT)
+        if gone and now - tried >= REMNANT:
+            self._since[symbol, "remnant"] = now
+            self.leave(symbol, f"{digits(abs(held))} are left of what went by its exits")
 
 
 def _told(order: VenueOrder) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 from brokers.live.orders import moment
 from brokers.live.payloads import amount
+from brokers.venue.errors import VenueError
 
 WIDEST_FRAC = Decimal("0.05")
 NO_QUOTE = "no quote"
@@ -24,6 +25,10 @@ class Quote:
     ask: Decimal
     time: datetime | None
     problem: str
+
+    @property
+    def prices(self) -> tuple[float, float]:
+        return float(self.bid), float(self.ask)
 
     @property
     def missing(self) -> bool:
@@ -41,6 +46,11 @@ def read_quote(symbol: str, raw: Mapping[str, Any] | None, now: datetime, max_ag
     except ValueError as error:
         return Quote(symbol, zero, zero, None, f"quote is not readable: {error}")
     return Quote(symbol, bid, ask, time, _problem(bid, ask, time, now, max_age))
+
+
+def unavailable(symbol: str, error: VenueError) -> Quote:
+    """What stands for a quote that could not be asked for; it is none to enter on."""
+    return Quote(symbol, Decimal(0), Decimal(0), None, f"quotes cannot be had: {error}")
 
 
 def _problem(bid: Decimal, ask: Decimal, time: datetime | None, now: datetime, max_age: timedelta) -> str:

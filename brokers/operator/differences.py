@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
 from brokers.journal import JournalOrder, State
+from brokers.live.bookkeeper import MANUAL
 from brokers.live.cover import cover_of
 from brokers.live.payloads import digits
 from brokers.operator.account import Outlook, look, silent
@@ -97,7 +98,7 @@ def _compared(client: VenueClient, settings: Settings) -> Comparison:
         *gone,
         *_unknown(outlook),
         *fills,
-        *_unprotected(outlook),
+        *_unprotected(outlook, settings),
         *(
             Difference(Kind.OVERSIZED, hand.symbol, f"{hand.right:g} would be right", digits(hand.held), hand.text)
             for hand in hands
@@ -154,7 +155,7 @@ def _status(client: VenueClient, order: JournalOrder) -> str:
 
 def _unknown(outlook: Outlook) -> list[Difference]:
     """Open orders at the venue that the journal does not know, or does not know to have arrived."""
-    ours = _ours(outlook)
+    ours = _ours(outlook, outlook.journal.orders)
     lost = {order.client_order_id for order in outlook.journal.open if order.state in (State.UNKNOWN, State.JOURNALED)}
     found = []
     for order in outlook.view.orders.values():
@@ -170,7 +171,7 @@ def missing_fills(outlook: Outlook) -> tuple[list[Difference], dict[str, Decimal
     """Fills of our orders that are not booked, and how many shares they are, signed, by symbol."""
     booked = {order.client_order_id: order.filled_quantity for order in outlook.journal.orders}
     by_id = {order.venue_id: order.client_order_id for order in outlook.journal.orders if order.venue_id}
-    ours = _ours(outlook)
+    ours = _ours(outlook, outlook.journal.orders)
     found: list[Difference] = []
     unbooked: dict[str, Decimal] = {}
     for order in outlook.view.orders.values():
@@ -184,21 +185,26 @@ def missing_fills(outlook: Outlook) -> tuple[list[Difference], dict[str, Decimal
     return found, unbooked
 
 
-def _ours(outlook: Outlook) -> set[str]:
-    """Orders at the venue that are ours: by name, or as leg or successor of one that is."""
-    ids = {order.venue_id for order in outlook.journal.orders if order.venue_id}
-    names = {order.client_order_id for order in outlook.journal.orders}
+def _ours(outlook: Outlook, journaled: Iterable[JournalOrder]) -> set[str]:
+    """Orders at the venue that are among those of the journal: by name, or as leg or successor of one."""
+    ids, names = set[str](), set[str]()
+    for order in journaled:
+        ids |= {order.venue_id} if order.venue_id else set()
+        names.add(order.client_order_id)
     shown = outlook.view.orders.values()
     known = {order.group for order in shown if order.id in ids or order.client_order_id in names}
     return {order.id for order in shown if order.group in known}
 
 
-def _unprotected(outlook: Outlook) -> list[Difference]:
+def _unprotected(outlook: Outlook, settings: Settings) -> list[Difference]:
+    # A hand's stop is for the hand's shares, and gone when the hand likes.
+    ours_alone = _ours(outlook, (order for order in outlook.journal.orders if order.role != MANUAL))
+    counted = [o for o in outlook.view.orders.values() if o.id in ours_alone or o.symbol in settings.live.adopt]
     found = []
     for symbol in sorted(outlook.own.ledger.positions):
         ours, held = outlook.own.quantity(symbol), outlook.view.held(symbol)
         there = min(abs(ours), abs(held)) if ours * held > 0 else Decimal(0)
-        protected = cover_of(outlook.view.orders.values(), symbol, ours).protected
+        protected = cover_of(counted, symbol, ours).protected
         if there > protected:
             text = f"{digits(there - protected)} shares of ours without a working stop"
             found.append(Difference(Kind.UNPROTECTED, symbol, digits(there), digits(protected), text))

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from decimal import Decimal
 
-from brokers.journal import JournalOrder, State
+from brokers.journal import State
 from brokers.live.cover import Cover, cover_of
 from brokers.live.payloads import amount, digits
 from brokers.operator.account import Outlook
@@ -79,9 +79,9 @@ def _position(symbol: str, outlook: Outlook, settings: Settings, unbooked: Decim
     stop, target = _levels(cover, sign)
     stop_works, target_works = not math.isnan(stop), not math.isnan(target)
     if ours is not None and not stop_works:
-        stop = _last_stop(outlook, symbol, ours.stop)
+        stop = _last_level(outlook, symbol, "stop", ours.stop)
     if ours is not None and not target_works:
-        target = ours.target
+        target = _last_level(outlook, symbol, "target", ours.target)
     return PositionReport(
         symbol=symbol,
         owner=_owner(outlook.own.quantity(symbol) + unbooked, held, symbol in settings.live.adopt),
@@ -105,16 +105,19 @@ def _levels(cover: Cover, sign: int) -> tuple[float, float]:
     return sign * max(stops, default=math.nan), sign * min(targets, default=math.nan)
 
 
-def _last_stop(outlook: Outlook, symbol: str, otherwise: float) -> float:
-    """Where the journal had the stop last, for a position that has none at the venue."""
+def _last_level(outlook: Outlook, symbol: str, role: str, otherwise: float) -> float:
+    """Where the journal had the stop or target last, for a position that has none at the venue."""
     since = outlook.own.entries[symbol].journaled_at
-
-    def fits(order: JournalOrder) -> bool:
-        mine = order.symbol == symbol and order.role == "stop" and order.journaled_at >= since
-        return mine and order.state is not State.REJECTED and order.stop_price is not None
-
-    known = [order.stop_price for order in outlook.journal.orders if fits(order)]
-    return otherwise if not known else float(known[-1] or otherwise)
+    known = [
+        order.stop_price if role == "stop" else order.limit_price
+        for order in outlook.journal.orders
+        if order.symbol == symbol
+        and order.role == role
+        and order.journaled_at >= since
+        and order.state is not State.REJECTED
+    ]
+    prices = [price for price in known if price]
+    return float(prices[-1]) if prices else otherwise
 
 
 def _owner(ours: Decimal, held: Decimal, adopted: bool) -> str:

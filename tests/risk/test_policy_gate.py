@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -148,7 +149,9 @@ REQUESTS = st.builds(
 def test_nothing_that_opens_passes_above_any_limit(order, state, gate, lot):
     if check(order, state, gate, lot) is not None:
         return
-    assert order.quantity > 0 and math.isclose(order.quantity / lot, round(order.quantity / lot), abs_tol=1e-6)
+    assert order.quantity > 0
+    if order.opens or not state.holds_symbol:
+        assert math.isclose(order.quantity / lot, round(order.quantity / lot), abs_tol=1e-6)
     for price in (order.limit_price, order.stop_price):
         assert price is None or price == pytest.approx(round_to_tick(price), abs=1e-9)
     if not order.opens:
@@ -164,9 +167,17 @@ def test_nothing_that_opens_passes_above_any_limit(order, state, gate, lot):
 
 
 @given(REQUESTS, ACCOUNTS, GATES)
-def test_only_lots_and_ticks_can_hold_up_an_exit(order, state, gate):
-    code = check(OrderRequest(order.symbol, False, order.quantity, math.nan), state, gate)
-    assert code is None or code.split(":")[0] in ("GATE_QUANTITY", "GATE_LOT")
+def test_nothing_but_its_quantity_and_ticks_can_hold_up_an_exit(order, state, gate):
+    held = replace(state, holds_symbol=True)
+    code = check(OrderRequest(order.symbol, False, order.quantity, math.nan), held, gate)
+    assert code is None or code.split(":")[0] == "GATE_QUANTITY"
+
+
+def test_a_fraction_may_be_left_and_not_opened_or_sold_from_nothing():
+    sale = OrderRequest("PLTR", False, 0.5, math.nan)
+    assert check(sale, account(holds_symbol=True), GATE) is None
+    assert check(sale, account(), GATE).startswith("GATE_LOT")
+    assert check(request(0.5), account(holds_symbol=True), GATE).startswith("GATE_LOT")
 
 
 @given(PRICES)

@@ -10,9 +10,12 @@ from decimal import Decimal
 
 import pytest
 
+from brokers.live.foreign import Foreign
+from brokers.live.protector import Protector
 from brokers.live.seat import client_for
 from brokers.operator.account import look
 from brokers.operator.positions import PositionReport, report
+from tests.brokers.rehearsal.market import wait_for
 from tests.scripts.venue import SCRIPTS, Place, script
 
 SCRIPT = script("check_positions")
@@ -63,6 +66,33 @@ def test_a_level_that_is_no_order_any_more_comes_from_the_journal(desk, capsys):
     assert SCRIPT.main(desk.arguments) == 0
     said = capsys.readouterr().out
     assert "(95.00)" in said and "0 of 50" in said
+
+
+def test_a_fraction_of_a_share_is_shown_as_bare(desk, capsys):
+    entered(desk)
+    desk.cancel_all()
+    with desk.trader() as floor:
+        floor.look()
+        desk.by_hand("AAPL", "0.5", "sell")
+        floor.look()
+        Foreign(floor).look()
+        Protector(floor, lambda symbol, why: None).tend("AAPL")
+        wait_for(lambda: len(desk.open_orders()) == 1)
+        floor.look()
+    assert (reports(desk)["AAPL"].held, reports(desk)["AAPL"].protected) == (Decimal("49.5"), 49)
+    assert SCRIPT.main(desk.arguments) == 0
+    assert "49 of 49.5" in capsys.readouterr().out
+
+
+def test_a_target_that_a_hand_moved_is_remembered(desk):
+    entered(desk)
+    target = next(o for row in desk.open_orders() for o in (row, *(row["legs"] or ())) if o["type"] == "limit")
+    desk.server.call(lambda exchange: exchange.replace(target["id"], {"limit_price": "110"}))
+    with desk.trader() as floor:
+        floor.look()
+    desk.cancel_all()
+    row = reports(desk)["AAPL"]
+    assert (row.target, row.target_works) == (110, False)
 
 
 def test_a_target_that_was_reached_is_told(desk):

@@ -92,6 +92,14 @@ def test_shares_that_went_are_found(running):
     assert (found[Kind.UNPROTECTED].here, found[Kind.UNPROTECTED].there) == ("30", "0")
 
 
+def test_a_stop_by_hand_protects_no_share_of_ours(running):
+    running.cancel_all()
+    running.by_hand("AAPL", "20", "buy")
+    running.by_hand("AAPL", "20", "sell", type="stop", stop_price="90", time_in_force="gtc")
+    found = {d.kind: d for d in compared(running).differences}
+    assert (found[Kind.UNPROTECTED].here, found[Kind.UNPROTECTED].there) == ("50", "0")
+
+
 def test_an_order_by_hand_is_found(running):
     running.by_hand("PLTR", "3", type="limit", limit_price="150")
     (found,) = compared(running).differences

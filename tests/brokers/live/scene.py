@@ -212,6 +212,15 @@ class Scene:
         }  # fmt: skip
         return Proposal(**values | changes)
 
+    def in_part(self, symbol: str, away: float, send: Callable[[], object]) -> None:
+        """Send something that fills in part before the market has run away to another price."""
+        faults = self.exchange._life.faults
+        faults.partial_fill_frac = 1.0
+        send()
+        self.pass_time(0.3)
+        self.pass_time(0, **{symbol: away})
+        faults.partial_fill_frac = 0.0
+
     def adjust(self, kind: Any, symbol: str = "AAPL", **changes: Any) -> None:
         now = self.exchange.now
         self.desk.execute(Plan(now, adjustments=(Adjustment("test", kind, symbol, f"TEST_{kind.upper()}", **changes),)))

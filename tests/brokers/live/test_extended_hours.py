@@ -9,6 +9,7 @@ from decimal import Decimal
 import pytest
 
 from brokers.live.quotes import read_quote
+from risk.model import BracketTerms
 from tests.brokers.live.scene import Scene
 
 EIGHT = datetime(2023, 3, 7, 13, 0, tzinfo=UTC)
@@ -51,3 +52,16 @@ def test_without_a_quote_nothing_is_bought_early(scene):
     scene.enter("AAPL", 50)
     assert scene.held() == Decimal(0)
     assert scene.desk.entries.skipped
+
+
+def test_an_early_short_is_no_exit_without_a_position(scene):
+    scene.exchange.on_quote(scene.exchange.now, {"AAPL": Decimal(99)})
+    terms = BracketTerms("sell_short", 0.05, 0.15)
+    scene.enter("AAPL", 50, side="sell_short", stop=105.0, target=85.0, terms=terms)
+    scene.settle(3)
+    assert [(order["side"], order["status"]) for order in scene.open()] == [("sell", "new")]
+    scene.step(1, AAPL=100)
+    scene.settle(3)
+    assert -scene.held() == 50
+    stop = next(order for order in scene.open() if order["type"] == "stop")
+    assert (stop["side"], stop["qty"]) == ("buy", "50")

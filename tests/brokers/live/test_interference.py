@@ -90,6 +90,9 @@ def test_a_stop_cancelled_by_hand_comes_back(scene):
 
 
 def test_an_exit_without_a_position_is_cancelled(scene, caplog):
+    scene.enter("NVDA")
+    scene.settle(2)
+    scene.step(1, NVDA=94)
     by_hand(scene, "NVDA", 10, "sell", type="limit", limit_price="130")
     scene.settle(3)
     assert scene.open("NVDA") == []

@@ -198,3 +198,59 @@ def test_exits_for_more_than_is_held_are_put_right(scene):
     assert cover.protected == 49
     scene.desk.protector.tend("AAPL", Decimal(29))
     assert changes(scene) == ["cancel"]
+
+
+def test_a_target_that_fills_in_part_keeps_its_stop_while_the_venue_resizes_it(scene):
+    lag, listings = [True], (scene.wire.orders_since, scene.wire.open_orders)
+
+    def shown(rows: list[Json]) -> list[Json]:
+        for order in (o for row in rows for o in (row, *(row["legs"] or ()))):
+            if lag[0] and order["type"] == "stop" and order["status"] in ("held", "new"):
+                order["qty"] = "49"
+        return rows
+
+    scene.wire.orders_since = lambda after, nested=True: shown(listings[0](after, nested))
+    scene.wire.open_orders = lambda: shown(listings[1]())
+    scene.deaf = True
+    scene.exchange._life.faults.partial_fill_frac = 1.0
+    scene.exchange.on_quote(scene.exchange.now, {"AAPL": Decimal("115.02")})
+    scene.pass_time(0, AAPL=114.9)
+    scene.exchange._life.faults.partial_fill_frac = 0.0
+    assert 0 < scene.held() < 49
+    scene.settle(3)
+    assert changes(scene) == []
+    lag[0] = False
+    scene.settle(3)
+    assert changes(scene) == []
+    assert scene.stopped() == scene.held()
+
+
+def test_a_stop_that_is_never_resized_is_too_much(scene):
+    listings = (scene.wire.orders_since, scene.wire.open_orders)
+
+    def shown(rows: list[Json]) -> list[Json]:
+        for order in (o for row in rows for o in (row, *(row["legs"] or ()))):
+            if order["type"] == "stop" and order["status"] in ("held", "new"):
+                order["qty"] = "49"
+        return rows
+
+    scene.wire.orders_since = lambda after, nested=True: shown(listings[0](after, nested))
+    scene.wire.open_orders = lambda: shown(listings[1]())
+    scene.exchange._life.faults.partial_fill_frac = 1.0
+    scene.exchange.on_quote(scene.exchange.now, {"AAPL": Decimal("115.02")})
+    scene.pass_time(0, AAPL=114.9)
+    scene.settle(7)
+    assert changes(scene)[:1] == ["cancel"]
+
+
+def test_a_part_of_an_entry_that_does_not_end_is_covered_after_half_a_minute(tmp_path):
+    scene = Scene(tmp_path)
+    scene.in_part("AAPL", 101, scene.enter)
+    scene.wire.cancel = lambda venue_id: None
+    scene.settle(10, 2)
+    assert 0 < scene.held() < 49
+    assert not [order for order in scene.open() if order["order_class"] == "oco"]
+    scene.settle(10, 2)
+    covered = [order["qty"] for order in scene.open() if order["order_class"] == "oco" and order["type"] == "stop"]
+    assert covered == [str(scene.held())]
+    scene.stop()
