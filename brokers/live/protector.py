@@ -111,6 +111,10 @@ class Protector:
             self._levels[symbol] = _complete(known, position, self.floor)
         return self._levels[symbol]
 
+    def relearn(self, symbol: str) -> None:
+        """Take a symbol's levels from the journal again: those remembered are in shares from before a split."""
+        self._levels.pop(symbol, None)
+
     @property
     def naked(self) -> dict[str, str]:
         """Symbols with shares that no stop covers now, and why."""

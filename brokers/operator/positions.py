@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from brokers.journal import JournalOrder, State
+from brokers.journal.history import in_present_shares
 from brokers.live.cover import Cover, cover_of
 from brokers.live.payloads import amount, digits
 from brokers.operator.account import Outlook
@@ -111,10 +112,12 @@ def _last_stop(outlook: Outlook, symbol: str, otherwise: float) -> float:
 
     def fits(order: JournalOrder) -> bool:
         mine = order.symbol == symbol and order.role == "stop" and order.journaled_at >= since
-        return mine and order.state is not State.REJECTED and order.stop_price is not None
+        taken = order.state is not State.REJECTED and (order.state is not State.LOST or order.venue_id != "")
+        return mine and taken and order.stop_price is not None
 
-    known = [order.stop_price for order in outlook.journal.orders if fits(order)]
-    return otherwise if not known else float(known[-1] or otherwise)
+    known = [(order.stop_price, order.journaled_at) for order in outlook.journal.orders if fits(order)]
+    price, told = known[-1] if known else (None, since)
+    return otherwise if price is None else float(in_present_shares(price, symbol, told, outlook.journal.splits))
 
 
 def _owner(ours: Decimal, held: Decimal, adopted: bool) -> str:
