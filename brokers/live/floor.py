@@ -16,7 +16,7 @@ from brokers.live.counter import Counter, Limits
 from brokers.live.cover import Cover, cover_of
 from brokers.live.missing import Missing
 from brokers.live.notes import MANUAL, settled
-from brokers.live.orders import flat
+from brokers.live.orders import flat, leave_out
 from brokers.live.ownbook import NEW_YORK, replay
 from brokers.live.payloads import Json, amount, price_text
 from brokers.live.quotes import Quote
@@ -282,9 +282,9 @@ class Floor:
 
 def _readable(position: Mapping[str, Any]) -> bool:
     try:
-        return bool(position["symbol"]) and position["qty"] is not None and amount(position, "qty").is_finite()
-    except (KeyError, ValueError) as error:
-        log.warning("a position of the venue's listing cannot be read: %r", error)
+        return bool(position["symbol"]) and Decimal(position["qty"]).is_finite()
+    except (KeyError, TypeError, ArithmeticError) as error:
+        leave_out(f"the position in {position.get('symbol')}", repr(error))
         return False
 
 

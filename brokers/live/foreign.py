@@ -69,7 +69,9 @@ class Foreign:
         floor.add_up()
         if floor.view.whole:
             self._tell_renamed()
-            for symbol in sorted(floor.view.positions.keys() | floor.own.symbols):
+            symbols = floor.view.positions.keys() | floor.own.symbols
+            self._seen = {symbol: seen for symbol, seen in self._seen.items() if symbol in symbols}
+            for symbol in sorted(symbols):
                 self._compare(symbol)
         floor.add_up()
         for symbol, held in floor.own.manual.items():
@@ -83,7 +85,11 @@ class Foreign:
 
     def clear_stale(self, symbol: str) -> bool:
         """Cancel exits from before a split that the venue did not adjust; whether any is left."""
-        stale = [order for order in self.floor.view.orders.values() if order.symbol == symbol and self._stale(order)]
+        split = self.floor.own.splits.get(symbol)
+        if split is None:
+            return False
+        orders = [order for order in self.floor.view.orders.values() if order.symbol == symbol and order.open]
+        stale = [order for order in orders if self._stale(order, split)]
         for order in stale:
             if not order.leaving:
                 log.warning("%s: cancelling an exit from before the split, its price is not adjusted", symbol)
@@ -97,7 +103,7 @@ class Foreign:
             self._seen.pop(symbol, None)
             self._basis[symbol] = Basis.at_venue(floor.view, symbol)
             return
-        if floor.unresolved(symbol) or floor.doubt(symbol):
+        if floor.doubt(symbol):
             self._seen.pop(symbol, None)
             return
         seen = self._seen.get(symbol)
@@ -105,7 +111,9 @@ class Foreign:
             seen = self._seen[symbol] = Difference(difference, floor.now)
         seen.looks += 1
         lasts = floor.now - seen.since
-        if self._take_back(symbol, difference, lasts) or self._young(symbol) or self._split(symbol):
+        if floor.unresolved(symbol) or self._take_back(symbol, difference, lasts):
+            return
+        if self._young(symbol) or self._split(symbol):
             return
         ours = floor.own.quantity(symbol)
         if (not ours and lasts >= SETTLE) or (lasts >= LASTING and seen.looks >= LOOKS):
@@ -165,9 +173,9 @@ class Foreign:
             self._enter(symbol, rest, "a fraction of a share, settled by the split")
         return True
 
-    def _stale(self, order: VenueOrder) -> bool:
-        split, name = self.floor.own.splits.get(order.symbol), self.floor.books.client_id(order.id)
-        if split is None or name is None or not order.open:
+    def _stale(self, order: VenueOrder, split: datetime) -> bool:
+        name = self.floor.books.client_id(order.id)
+        if name is None:
             return False
         planned = self.floor.journal.order(name)
         unchanged = (planned.limit_price or 0, planned.stop_price or 0) == (order.limit_price, order.stop_price)

@@ -114,7 +114,7 @@ def flat(raws: Iterable[Mapping[str, Any]]) -> dict[str, VenueOrder]:
             try:
                 order = _order(row)
             except (KeyError, ValueError) as error:
-                _leave_out(str(row.get("id")), repr(error))
+                leave_out(f"order {row.get('id')}", repr(error))
                 continue
             ties.append((str(raw.get("id") or order.id), order.id))
             if row.get("replaces"):
@@ -131,9 +131,9 @@ def flat(raws: Iterable[Mapping[str, Any]]) -> dict[str, VenueOrder]:
 
 
 @cache
-def _leave_out(name: str, why: str) -> None:
-    """Said once of each row."""
-    log.warning("order %s of the venue's listing is left out, it cannot be read: %s", name, why)
+def leave_out(what: str, why: str) -> None:
+    """Say of a row of the venue's that it cannot be read; once."""
+    log.warning("%s of the venue's listing is left out, it cannot be read: %s", what, why)
 
 
 def _joined(ties: Iterable[tuple[str, str]]) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
@@ -116,6 +116,11 @@ def _split(book: OwnBook, split: Split) -> None:
         position.initial_quantity = float(split.scaled(Decimal(str(position.initial_quantity))))
         for name in ("entry_price", "stop", "target", "initial_stop", "atr", "best_price"):
             setattr(position, name, getattr(position, name) * float(split.before / split.after))
+        entry = book.entries[symbol]
+        stop, target = (
+            None if p is None else p / split.scaled(Decimal(1)) for p in (entry.bracket_stop, entry.bracket_target)
+        )
+        book.entries[symbol] = replace(entry, bracket_stop=stop, bracket_target=target)
     if symbol in book.manual:
         book.manual[symbol] = round(total - book.quantity(symbol), DIGITS)
         book.paid[symbol] = book.paid.get(symbol, Decimal(0)) * split.before / split.after

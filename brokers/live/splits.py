@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from fractions import Fraction
 
 from brokers.live.ownbook import OwnBook
 from brokers.live.payloads import amount
@@ -14,6 +16,8 @@ ROUNDING = Decimal("0.005")
 """Venues round average prices: what was paid counts as the same within this fraction."""
 LEAST = Decimal("0.01")
 """The smallest change of a quantity that can be a split, as a fraction; rounding hides smaller ones."""
+MOST = 10
+"""Splits give so many shares for so few: 3 for 2, 5 for 4, at most for so many."""
 NOTHING = Decimal(0)
 
 
@@ -40,19 +44,22 @@ class Basis:
 def split_of(before: Basis, after: Basis) -> tuple[Decimal, Decimal] | None:
     """How many shares became how many, if a split and nothing else leads from one to the other; else None.
 
-    Whoever buys or sells moves what was paid with the quantity, a split doesn't. A reverse split may have paid
-    fractions of a share in cash: then so many shares for one, told by the price, and less than one of them missing.
+    Whoever buys or sells moves what was paid with the quantity, a split doesn't. Where it paid a fraction of a share
+    in cash, the price tells the ratio, and less than one share is missing.
     """
     if before.quantity * after.quantity <= 0 or before.price <= 0 or after.price <= 0:
         return None
-    if _near(before.quantity * before.price, after.quantity * after.price):
-        changed = abs(after.quantity / before.quantity - 1) >= LEAST
-        return (abs(before.quantity), abs(after.quantity)) if changed else None
-    shares = round(after.price / before.price)
-    whole = after.quantity == after.quantity.to_integral_value()
-    if shares < 2 or not whole or not _near(Decimal(shares), after.price / before.price):
-        return None
-    return (Decimal(shares), Decimal(1)) if abs(before.quantity / shares - after.quantity) < 1 else None
+    had, has = abs(before.quantity), abs(after.quantity)
+    if _near(had * before.price, has * after.price):
+        return (had, has) if abs(has / had - 1) >= LEAST else None
+    if after.price > before.price:
+        old, new = Decimal(round(after.price / before.price)), Decimal(1)
+    else:
+        new, old = map(Decimal, Fraction(before.price / after.price).limit_denominator(MOST).as_integer_ratio())
+    exact = had * new / old
+    # Bought shares cost more than was paid before: only a reverse split may round up.
+    rounded = (int(exact), math.ceil(exact)) if old > new else (int(exact),)
+    return (old, new) if old != new and has in rounded and _near(new / old, before.price / after.price) else None
 
 
 def renamed(own: OwnBook, view: View, known: Mapping[str, Basis]) -> Iterator[tuple[str, str]]:

@@ -54,7 +54,7 @@ def cancels(scene: Scene) -> int:
     return [name for name, _ in scene.wire.calls].count("cancel")
 
 
-@pytest.mark.parametrize("seconds", [1.5, 2.5, 20, 50])
+@pytest.mark.parametrize("seconds", [2.5, 20, 50])
 def test_positions_that_are_listed_late_do_not_cost_the_stops(scene, seconds):
     behind(scene, seconds)
     scene.step(3)
@@ -69,9 +69,9 @@ def test_orders_that_are_listed_late_make_no_position_of_a_hand(scene):
     scene.deaf = True
     scene.enter()
     kept = {name: getattr(scene.wire, name) for name in ("orders_since", "open_orders")}
-    before = {name: [] for name in kept}
+    before = scene.wire.open_orders()
     for name in kept:
-        setattr(scene.wire, name, lambda *given, name=name: before[name])
+        setattr(scene.wire, name, lambda *given: before)
     for _ in range(5):
         scene.pass_time(5)
         scene.desk.look()
