@@ -86,7 +86,7 @@ def test_a_limit_that_does_not_fill_is_chased_and_then_goes_at_market(scene):
         symbol, raw | {"t": scene.exchange.now.isoformat()}, scene.exchange.now, timedelta(minutes=5)
     )
     scene.adjust("exit")
-    scene.settle(25)
+    scene.settle(30)
     # The market stands at 100: limits at 102 less 0.1% wait; one and two chases, then market.
     assert closes(scene) == [("49", "101.89")] * 3 + [("49", None)]
     assert scene.held() == 0

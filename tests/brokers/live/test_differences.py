@@ -158,7 +158,6 @@ def test_shares_bought_later_are_not_those_that_went(scene):
     scene.settle(3)
     scene.step(120, AAPL=100)
     assert scene.floor.own.symbols == set()
-    scene.wire.orders_since = kept
     scene.exchange.submit(hand | {"side": "buy"})
     scene.settle(4)
     assert (scene.floor.own.quantity("AAPL"), scene.floor.own.manual["AAPL"]) == (0, 20)
