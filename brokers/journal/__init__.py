@@ -2,7 +2,7 @@
 
 from brokers.journal.address import journal_address
 from brokers.journal.fills import Cumulative, Execution
-from brokers.journal.history import Figures, FilledOrder
+from brokers.journal.history import Figures, FilledOrder, Split
 from brokers.journal.journal import Journal
 from brokers.journal.states import IllegalTransition, State
 from brokers.journal.values import AlreadyPlanned, JournalConflict, JournalOrder, OrderIntent
@@ -18,6 +18,7 @@ __all__ = [
     "JournalConflict",
     "JournalOrder",
     "OrderIntent",
+    "Split",
     "State",
     "journal_address",
 ]

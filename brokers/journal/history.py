@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
 from sqlalchemy import Connection, func, select
 
-from brokers.journal.schema import decisions, fills, orders
+from brokers.journal.schema import decisions, fills, orders, splits
 from brokers.journal.states import State
 from brokers.journal.values import JournalOrder
 
@@ -20,6 +21,19 @@ class FilledOrder:
     order: JournalOrder
     first_fill: datetime
     last_fill: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """So many shares of a symbol (``before``) became so many (``after``)."""
+
+    symbol: str
+    time: datetime
+    before: Decimal
+    after: Decimal
+
+    def scaled(self, quantity: Decimal) -> Decimal:
+        return quantity * self.after / self.before
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +69,29 @@ def filled_orders(connection: Connection) -> list[FilledOrder]:
     return [FilledOrder(JournalOrder.of(dict(row)), row["first"], row["last"]) for row in rows]
 
 
+def all_splits(connection: Connection) -> list[Split]:
+    """Every split, by its time."""
+    return [Split(*row) for row in connection.execute(select(splits).order_by(splits.c.time))]
+
+
+def in_present_shares(price: Decimal, symbol: str, since: datetime, splits: Iterable[Split]) -> Decimal:
+    """A price of ``since``, per share as shares are now."""
+    for split in splits:
+        if split.symbol == symbol and split.time > since:
+            price = price * split.before / split.after
+    return price
+
+
 def venue_ids(connection: Connection) -> dict[str, str]:
     """Client order id by the venue's id, of every order that has one."""
     query = select(orders.c.venue_id, orders.c.client_order_id).where(orders.c.venue_id.is_not(None))
     return {str(row.venue_id): str(row.client_order_id) for row in connection.execute(query)}
+
+
+def without_venue_id(connection: Connection) -> frozenset[str]:
+    """Client order ids of every order that the venue gave no id."""
+    query = select(orders.c.client_order_id).where(orders.c.venue_id.is_(None))
+    return frozenset(connection.scalars(query))
 
 
 def next_sequence(connection: Connection, symbol: str, role: str, decision_time: datetime) -> int:
@@ -83,15 +116,19 @@ def figures(connection: Connection, symbol: str, time: datetime) -> Figures | No
 
 
 def last_exit_price(connection: Connection, symbol: str, role: str, since: datetime) -> Decimal | None:
-    """The stop price (limit price of a target) of the newest exit of a symbol that the venue took; None without."""
+    """The stop price (limit price of a target) of the newest exit of a symbol that the venue took; None without.
+
+    In present shares: what was asked for before a split is told as it would be now.
+    """
     table = orders.c
     price = table.stop_price if role == "stop" else table.limit_price
     query = (
-        select(price)
+        select(price, table.journaled_at)
         .where((table.symbol == symbol) & (table.role == role) & (table.journaled_at >= since))
         .where((table.state != State.REJECTED) & price.is_not(None))
+        .where((table.state != State.LOST) | table.venue_id.is_not(None))
         .order_by(table.journaled_at.desc(), table.sequence.desc())
         .limit(1)
     )
-    found: Decimal | None = connection.scalar(query)
-    return found
+    row = connection.execute(query).first()
+    return None if row is None else in_present_shares(row[0], symbol, row.journaled_at, all_splits(connection))

@@ -19,15 +19,19 @@ from sqlalchemy import Table, select
 from brokers.journal import explain, history, orders, records
 from brokers.journal.explain import ExplainRow
 from brokers.journal.fills import FillReport
-from brokers.journal.history import Figures, FilledOrder
+from brokers.journal.history import Figures, FilledOrder, Split
 from brokers.journal.order_ids import client_order_id
 from brokers.journal.schema import equity, halts, runs, sessions, trades
 from brokers.journal.schema import orders as orders_table
+from brokers.journal.schema import splits as splits_table
 from brokers.journal.states import State
 from brokers.journal.store import Store
 from brokers.journal.values import AlreadyPlanned, JournalOrder, OrderIntent, known
 from brokers.record import EquityRow, TradeRecord
 from risk.model import Plan
+
+SHARE_DIGITS = 9
+"""Of a share, to which venues keep fractions."""
 
 
 def _now() -> datetime:
@@ -140,6 +144,7 @@ class Journal:
         venue_id: str | None = None,
         fills: Iterable[FillReport] = (),
         reason: str = "",
+        quantity: Decimal | None = None,
     ) -> JournalOrder:
         """Book what the venue says of an order; repeated, late and overlapping reports count once.
 
@@ -153,6 +158,8 @@ class Journal:
             The venue's, timezone-aware; by default now.
         fills : iterable of Execution or Cumulative
             Everything the report says of fills: give the single fill and the order's total where both are known.
+        quantity : Decimal, optional
+            The order's own, by the venue; it may grow.
 
         Returns
         -------
@@ -177,6 +184,7 @@ class Journal:
                 venue_id=venue_id,
                 reports=reports,
                 reason=reason,
+                quantity=quantity,
             )
 
     def order(self, client_order_id: str) -> JournalOrder:
@@ -189,6 +197,11 @@ class Journal:
         with self._store.transaction() as connection:
             found = orders.many(connection, select(orders_table).where(orders_table.c.venue_id == venue_id))
         return found[0] if found else None
+
+    def without_venue_id(self) -> frozenset[str]:
+        """Client order ids that the venue gave no id of its own yet, whatever became of them."""
+        with self._store.transaction() as connection:
+            return history.without_venue_id(connection)
 
     def open_orders(self) -> list[JournalOrder]:
         """Orders that are not over, oldest first."""
@@ -204,6 +217,19 @@ class Journal:
         """Every order with fills, by the time of its first fill."""
         with self._store.transaction() as connection:
             return history.filled_orders(connection)
+
+    def split(self, symbol: str, before: Decimal, after: Decimal) -> None:
+        """Keep that so many shares of a symbol became so many, by now."""
+        self._put(splits_table, {"symbol": symbol, "time": self._clock()}, {"before": before, "after": after})
+
+    def splits(self) -> list[Split]:
+        """Every split that was kept, by its time."""
+        with self._store.transaction() as connection:
+            return history.all_splits(connection)
+
+    def remark(self, client_order_id: str, key: str, text: str) -> None:
+        """Keep a sentence about an order that changes nothing of it; once for each ``key``."""
+        self.event(client_order_id, self.order(client_order_id).state, key, reason=text)
 
     def run_orders(self) -> list[JournalOrder]:
         """Orders of the present run, oldest first."""
@@ -233,22 +259,25 @@ class Journal:
     def positions_by_fills(self) -> dict[str, Decimal]:
         """Quantity held by symbol, by our fills alone; negative for shorts, flat symbols left out."""
         held: dict[str, Decimal] = {}
-        for symbol, signed, _ in self._filled():
-            held[symbol] = held.get(symbol, Decimal(0)) + signed
+        ahead = self.splits()
+        for item in self.filled_orders():
+            while ahead and ahead[0].time < item.first_fill:
+                _scale(held, ahead.pop(0))
+            order = item.order
+            signed = order.filled_quantity if order.side == "buy" else -order.filled_quantity
+            held[order.symbol] = held.get(order.symbol, Decimal(0)) + signed
+        for split in ahead:
+            _scale(held, split)
         return {symbol: quantity for symbol, quantity in sorted(held.items()) if quantity}
 
     def cash_by_fills(self) -> Decimal:
         """USD that our fills brought (sales) less what they cost, before fees."""
-        return sum((cash for _, _, cash in self._filled()), Decimal(0))
-
-    def _filled(self) -> list[tuple[str, Decimal, Decimal]]:
-        """Symbol, signed quantity and cash of every order with fills; summed here, SQLite would use floats."""
+        # Summed here: SQLite would use floats.
         table = orders_table.c
-        query = select(table.symbol, table.side, table.filled_quantity, table.filled_notional)
+        query = select(table.side, table.filled_notional).where(table.filled_quantity != Decimal(0))
         with self._store.transaction() as connection:
-            rows = connection.execute(query.where(table.filled_quantity != Decimal(0))).all()
-        signs = {"buy": 1, "sell": -1}
-        return [(symbol, signs[side] * quantity, -signs[side] * usd) for symbol, side, quantity, usd in rows]
+            rows = connection.execute(query).all()
+        return sum((usd if side == "sell" else -usd for side, usd in rows), Decimal(0))
 
     # What else is worth keeping.
 
@@ -297,6 +326,11 @@ class Journal:
     def _put(self, table: Table, key: dict[str, Any], values: dict[str, Any], anew: bool = False) -> None:
         with self._store.transaction() as connection:
             records.put(connection, table, key, values, anew)
+
+
+def _scale(held: dict[str, Decimal], split: Split) -> None:
+    if split.symbol in held:
+        held[split.symbol] = round(split.scaled(held[split.symbol]), SHARE_DIGITS)
 
 
 def _kept(value: Any) -> Any:

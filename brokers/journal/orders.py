@@ -112,8 +112,12 @@ def report(
     venue_id: str | None,
     reports: Iterable[FillReport] = (),
     reason: str = "",
+    quantity: Decimal | None = None,
 ) -> JournalOrder:
     """Book what was reported of an order; the same again changes nothing.
+
+    ``quantity`` is the order's own by the venue: it grows with each fill where an order was sent for an amount of
+    money, and after a split.
 
     Raises
     ------
@@ -127,21 +131,25 @@ def report(
             raise JournalConflict(f"{client_order_id} has the venue's id {order.venue_id}, now it is {venue_id}")
         _require_unused(connection, venue_id, client_order_id)
         change["venue_id"] = venue_id
+    ordered = order.quantity
+    if quantity is not None and quantity > ordered:
+        change["quantity"] = ordered = quantity
     state = advance(order.state, status)
     reports = list(reports)
     if reports:
         total = _book(connection, client_order_id, reports)
-        if total.quantity > order.quantity:
+        if total.quantity > ordered:
             raise JournalConflict(
-                f"{client_order_id}: fills sum to {total.quantity}, ordered were {order.quantity}; one came under two "
-                "ids"
+                f"{client_order_id}: fills sum to {total.quantity}, ordered were {ordered}; one came under two ids"
             )
         change |= {
             "filled_quantity": total.quantity,
             "filled_notional": total.notional,
             "estimated": total.estimated,
         }
-        filled = State.FILLED if total.quantity == order.quantity else State.PARTIALLY_FILLED
+        # The quantity of an order for an amount of money is what was filled so far: only the venue knows the end.
+        goes_on = quantity is not None and status is State.PARTIALLY_FILLED
+        filled = State.FILLED if total.quantity == ordered and not goes_on else State.PARTIALLY_FILLED
         # A fill may be told of after the order ended, but a rejected order has none.
         if state not in FINAL or state is State.REJECTED:
             state = advance(state, filled)

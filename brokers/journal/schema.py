@@ -219,4 +219,15 @@ halts = Table(
     Column("reason", Text, nullable=False),
 )
 
+splits = Table(
+    "splits",
+    metadata,
+    Column("symbol", Text, primary_key=True),
+    Column("time", Moment, primary_key=True),
+    Column("before", Exact, nullable=False),
+    Column("after", Exact, nullable=False),
+)
+ADDED = ("splits",)
+"""Tables that journals of this version may lack because they were begun earlier; whoever writes makes them."""
+
 Index("decisions_symbol_time", decisions.c.symbol, decisions.c.time)

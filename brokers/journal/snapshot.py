@@ -7,12 +7,12 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import select
+from sqlalchemy import inspect, select
 
 from brokers.journal import history, orders
 from brokers.journal.address import parse_address
-from brokers.journal.history import FilledOrder
-from brokers.journal.schema import meta
+from brokers.journal.history import FilledOrder, Split
+from brokers.journal.schema import meta, splits
 from brokers.journal.schema import orders as orders_table
 from brokers.journal.sqlite_file import require_whole
 from brokers.journal.states import OPEN
@@ -25,11 +25,12 @@ TRIES = 20
 
 @dataclass(frozen=True, slots=True)
 class JournalSnapshot:
-    """Every order, oldest first, and those with fills, by the time of their first fill."""
+    """Every order, oldest first, those with fills, by the time of their first fill, and splits."""
 
     account_id: str
     orders: tuple[JournalOrder, ...]
     filled: tuple[FilledOrder, ...]
+    splits: tuple[Split, ...]
 
     @property
     def open(self) -> list[JournalOrder]:
@@ -73,6 +74,7 @@ def _read(address: str | Path) -> JournalSnapshot:
                 str(account),
                 tuple(orders.many(connection, select(orders_table))),
                 tuple(history.filled_orders(connection)),
+                tuple(history.all_splits(connection)) if inspect(connection).has_table(splits.name) else (),
             )
     finally:
         store.close()

@@ -2,6 +2,9 @@
 
 Venues report out of order and more than once, so a report of a state that the order has left behind changes
 nothing. A report that no order of events can explain is never booked.
+
+``LOST`` is the one state that this side gives by itself: the venue, asked several times, knew nothing of the order.
+It counts as over, but the venue's word is above ours, so whatever the venue says of it later is legal.
 """
 
 from __future__ import annotations
@@ -25,6 +28,7 @@ class State(StrEnum):
     REJECTED = "rejected"
     REPLACED = "replaced"
     EXPIRED = "expired"
+    LOST = "lost"
 
 
 class IllegalTransition(ValueError):
@@ -38,11 +42,13 @@ _BY_VENUE = _ENDS | {State.WORKING, State.PARTIALLY_FILLED, State.REJECTED}
 TRANSITIONS: Mapping[State, frozenset[State]] = MappingProxyType(
     {
         State.PLANNED: frozenset({State.JOURNALED}),
-        State.JOURNALED: _BY_VENUE | {State.SENT, State.UNKNOWN},
-        State.SENT: _BY_VENUE | {State.UNKNOWN},
-        State.UNKNOWN: _BY_VENUE,
-        State.WORKING: _ENDS | {State.PARTIALLY_FILLED, State.REJECTED},
-        State.PARTIALLY_FILLED: _ENDS,
+        State.JOURNALED: _BY_VENUE | {State.SENT, State.UNKNOWN, State.LOST},
+        State.SENT: _BY_VENUE | {State.UNKNOWN, State.LOST},
+        State.UNKNOWN: _BY_VENUE | {State.LOST},
+        State.WORKING: _ENDS | {State.PARTIALLY_FILLED, State.REJECTED, State.LOST},
+        State.PARTIALLY_FILLED: _ENDS | {State.LOST},
+        # A request may arrive long after its answer was lost, and a lookup may deny an order that is there.
+        State.LOST: _BY_VENUE,
         State.FILLED: frozenset(),
         State.CANCELLED: frozenset(),
         State.REJECTED: frozenset(),
@@ -50,7 +56,8 @@ TRANSITIONS: Mapping[State, frozenset[State]] = MappingProxyType(
         State.EXPIRED: frozenset(),
     }
 )
-FINAL = frozenset(state for state, following in TRANSITIONS.items() if not following)
+FINAL = frozenset(state for state, following in TRANSITIONS.items() if not following) | {State.LOST}
+"""Over, as far as anybody knows."""
 WITHOUT_OUTCOME = frozenset({State.JOURNALED, State.SENT, State.UNKNOWN})
 OPEN = frozenset(State) - FINAL - {State.PLANNED}
 
@@ -61,7 +68,8 @@ def _reachable(state: State) -> frozenset[State]:
     while ahead:
         new = TRANSITIONS[ahead.pop()] - found
         found |= new
-        ahead.extend(new)
+        # What follows a mistake of ours says nothing about the order in which a venue reports.
+        ahead.extend(new - {State.LOST})
     return frozenset(found)
 
 

@@ -57,6 +57,7 @@ class Store:
         self._engine: Engine | None = None
         self._connection: Connection | None = None
         self._inode: tuple[int, int] | None = None
+        self._writes = writer
         try:
             with self._explained():
                 if self._address.path is not None:
@@ -159,7 +160,11 @@ class Store:
                 f"{self.name}: schema_version is {version}, known here is {schema.VERSION}; use the program that wrote "
                 f"it, or move it away once the account is flat, {NO_ORDERS}"
             )
-        if missing := sorted(schema.metadata.tables.keys() - there):
+        for name in schema.ADDED:
+            if name not in there and self._writes:
+                with self._connection.begin():
+                    schema.metadata.tables[name].create(self._connection)
+        if missing := sorted(schema.metadata.tables.keys() - there - set(schema.ADDED)):
             raise Refusal(f"{self.name}: is damaged, table {missing[0]} is gone; restore it from a copy, {NO_ORDERS}")
         if account_id is not None and found.get("account_id") != account_id:
             raise Refusal(

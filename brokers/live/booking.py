@@ -103,7 +103,8 @@ class BookMaker:
     def _best_price(self, position: Position) -> float:
         """The best price of the complete bars since the entry, of its own bar the close alone."""
         symbol, bars = position.symbol, self._bars()
-        episode = position.entry_time.isoformat()
+        # A split begins anew: what was seen before it is in other shares.
+        episode = f"{position.entry_time.isoformat()} {position.initial_quantity:g}"
         known = self._best.get(symbol)
         best = known[1] if known and known[0] == episode else position.entry_price
         if bars is not None and symbol in bars.symbols:

@@ -3,21 +3,40 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal
 
 from brokers.journal import Cumulative, Execution, Journal, JournalOrder, OrderIntent, State
 from brokers.journal.fills import FillReport
+from brokers.live.notes import MANUAL, Note
 from brokers.live.orders import VenueOrder, flat, moment
 from brokers.live.payloads import amount
 
 log = logging.getLogger(__name__)
 
-MANUAL = "manual"
-"""Role of what a hand did at the venue."""
+TAKEN_BACK = "what was concluded from a difference is taken back"
+OPENING_ROLES = ("entry", "hedge")
 FILLS = ("fill", "partial_fill")
+
+
+@dataclass(frozen=True, slots=True)
+class Relations:
+    """What tells an unknown order as ours: names that wait for an id, and an order of ours by group."""
+
+    planned: frozenset[str]
+    groups: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Contradiction:
+    """Something that the venue says of an order and that cannot be booked."""
+
+    symbol: str
+    what: str
 
 
 class Bookkeeper:
@@ -28,13 +47,22 @@ class Bookkeeper:
     journal : Journal
     strategy : str
         Name that adopted orders go by.
+    now : callable
+        The present time.
     """
 
-    def __init__(self, journal: Journal, strategy: str) -> None:
+    def __init__(self, journal: Journal, strategy: str, now: Callable[[], datetime]) -> None:
         self.journal = journal
         self.strategy = strategy
+        self._now = now
         self._ours = journal.venue_ids()
         self._told: dict[str, tuple[str, Decimal, Decimal]] = {}
+        self._strangers: dict[str, Any] = {}
+        self._known = len(self._ours)
+        self.contradictions: dict[str, Contradiction] = {}
+        """By the venue's id of the order: what did not fit the journal when it was last seen."""
+        self.moved: dict[str, datetime] = {}
+        """When fills of a symbol were booked last."""
         self.fills = 0
         """Counts what was newly filled, so that others notice."""
 
@@ -49,18 +77,27 @@ class Bookkeeper:
     def take(self, orders: Mapping[str, VenueOrder]) -> list[VenueOrder]:
         """Book everything known or related to what is known; returns the orders that are not ours.
 
-        Raises
-        ------
-        IllegalTransition, JournalConflict
-            The venue contradicts the journal.
+        Each order for itself: one that contradicts the journal is kept in ``contradictions``, the others go on.
         """
         strangers: list[VenueOrder] = []
+        relations: Relations | None = None
         # A leg needs its parent in the journal first, a replacement what it replaces.
         for order in sorted(orders.values(), key=lambda o: (str(o.raw.get("submitted_at")), o.id != o.group)):
-            if order.id not in self._ours and not self._recognise(order, orders):
-                strangers.append(order)
-                continue
-            self._book(order)
+            with self._apart(order):
+                if order.id not in self._ours:
+                    if self._known_stranger(order):
+                        strangers.append(order)
+                        continue
+                    relations = relations or self._relations(orders)
+                    if not self._recognise(order, relations):
+                        strangers.append(order)
+                        continue
+                self._book(order)
+        if self._known != len(self._ours):
+            # What has become ours may be what a stranger belongs to.
+            self._known = len(self._ours)
+            self._strangers.clear()
+        self._strangers |= {order.id: order.raw.get("updated_at") for order in strangers}
         return strangers
 
     def take_raw(self, raw: Mapping[str, Any]) -> JournalOrder | None:
@@ -74,8 +111,11 @@ class Bookkeeper:
         raw = event.get("order") or {}
         if not raw.get("id"):
             return False
-        order = flat([raw])[str(raw["id"])]
-        if order.id not in self._ours and not self._recognise(order, {order.id: order}):
+        alone = flat([raw])
+        order = alone.get(str(raw["id"]))
+        if order is None:
+            return False
+        if order.id not in self._ours and not self._recognise(order, self._relations(alone)):
             return False
         reports: list[FillReport] = []
         if event.get("event") in FILLS and amount(event, "qty") > 0 and amount(event, "price") > 0:
@@ -93,8 +133,15 @@ class Bookkeeper:
 
     def adopt_manual(self, order: VenueOrder) -> None:
         """Take in an order that a hand sent, with what was filled of it."""
-        self._adopt(order, MANUAL, "", "found at the venue, sent by hand")
-        self._book(order)
+        with self._apart(order):
+            self._adopt(order, MANUAL, "", "found at the venue, sent by hand")
+            self._book(order)
+
+    def lose(self, client_order_id: str, why: str) -> None:
+        """Count an order as over that the venue knows nothing of."""
+        self.journal.event(client_order_id, State.LOST, reason=why)
+        # Should it be seen again, it is news even if it looks as it did.
+        self._told.pop(client_order_id, None)
 
     def note_difference(self, symbol: str, quantity: Decimal, price: Decimal, now: datetime, reason: str) -> None:
         """Enter shares that came (positive) or went without any order that could be found."""
@@ -113,28 +160,71 @@ class Bookkeeper:
         self.journal.event(name, State.FILLED, time=now, fills=[Cumulative(abs(quantity), price, now)], reason=reason)
         self.fills += 1
 
-    def _recognise(self, order: VenueOrder, others: Mapping[str, VenueOrder]) -> bool:
+    def take_back(self, note: Note, quantity: Decimal, now: datetime) -> None:
+        """Undo a difference that was entered, or a part of it; it counts as if it had never been."""
+        undone = self.journal.order(note.client_order_id)
+        intent = OrderIntent(
+            strategy=self.strategy,
+            symbol=undone.symbol,
+            side="sell" if undone.side == "buy" else "buy",
+            quantity=quantity,
+            type="market",
+            role=MANUAL,
+            decision_time=now,
+            sequence=self.journal.next_sequence(undone.symbol, MANUAL, now),
+            parent_id=note.client_order_id,
+            reason=TAKEN_BACK,
+        )
+        name = self.journal.plan_order(intent)
+        price = undone.average_price
+        assert price is not None
+        # At the time of what it undoes, so that sums over any time agree.
+        fill = Cumulative(quantity, price, note.time)
+        self.journal.event(name, State.FILLED, time=now, fills=[fill], reason=TAKEN_BACK)
+        self.fills += 1
+
+    @contextmanager
+    def _apart(self, order: VenueOrder) -> Iterator[None]:
+        """Keep what is wrong with one order from the others."""
+        try:
+            yield
+        except ValueError as error:
+            self.contradictions[order.id] = Contradiction(order.symbol, str(error))
+        else:
+            self.contradictions.pop(order.id, None)
+
+    def _known_stranger(self, order: VenueOrder) -> bool:
+        """Whether nothing has changed since an order was found to be nobody's."""
+        seen = self._strangers.get(order.id)
+        return seen is not None and seen == order.raw.get("updated_at") and self._known == len(self._ours)
+
+    def _relations(self, orders: Mapping[str, VenueOrder]) -> Relations:
+        groups: dict[str, str] = {}
+        for order in orders.values():
+            if order.id in self._ours:
+                groups.setdefault(order.group, self._ours[order.id])
+        return Relations(self.journal.without_venue_id(), groups)
+
+    def _recognise(self, order: VenueOrder, relations: Relations) -> bool:
         """Whether an order whose id is new is ours: by our name for it, or as leg or successor of one of ours."""
         # Planned by us, and the answer that would have told its id was lost.
-        if self._planned(order):
+        if order.client_order_id in relations.planned:
             self._ours[order.id] = order.client_order_id
+            relations.groups.setdefault(order.group, order.client_order_id)
             return True
         replaced = self._ours.get(str(order.raw.get("replaces")))
         if replaced is not None:
             old = self.journal.order(replaced)
             self._adopt(order, old.role, old.parent_id, "took the place of an order of ours")
             return True
-        for other in others.values():
-            parent = self._ours.get(other.id)
-            if other.group == order.group and other.id != order.id and parent is not None:
-                top = self.journal.order(parent)
-                role = "stop" if order.is_stop else "target"
-                self._adopt(order, role, top.parent_id or top.client_order_id, f"leg of {top.client_order_id}")
-                return True
-        return False
-
-    def _planned(self, order: VenueOrder) -> bool:
-        return any(found.client_order_id == order.client_order_id for found in self.journal.unresolved())
+        parent = relations.groups.get(order.group)
+        if parent is None:
+            return False
+        top = self.journal.order(parent)
+        # The exits that a hand gave to its entry are the hand's.
+        role = MANUAL if top.role == MANUAL else "stop" if order.is_stop else "target"
+        self._adopt(order, role, top.parent_id or top.client_order_id, f"leg of {top.client_order_id}")
+        return True
 
     def _adopt(self, order: VenueOrder, role: str, parent: str, reason: str) -> None:
         side: Literal["buy", "sell"] = "buy" if order.side == "buy" else "sell"
@@ -174,9 +264,11 @@ class Bookkeeper:
             time=order.time,
             venue_id=order.id,
             fills=reports,
+            quantity=order.quantity,
         )
         if after.filled_quantity != before.filled_quantity or after.filled_notional != before.filled_notional:
             self.fills += 1
+            self.moved[after.symbol] = self._now()
             log.info(
                 "%s %s %s %s: %s of %s at %s",
                 after.role, after.side, after.symbol, after.state, after.filled_quantity, after.quantity,

@@ -13,6 +13,7 @@ from typing import Any
 
 from brokers.journal import IllegalTransition, JournalConflict
 from brokers.live.booking import BookMaker
+from brokers.live.bookkeeper import Contradiction
 from brokers.live.budget import BudgetKeeper
 from brokers.live.closing import Closing
 from brokers.live.entries import Entries
@@ -76,7 +77,7 @@ class LiveDesk:
         self.entries = Entries(floor)
         self.closing = Closing(floor)
         self.protector = Protector(floor, self._leave)
-        self.foreign = Foreign(floor)
+        self.foreign = Foreign(floor, self.protector.relearn)
         self.booker = BookMaker(floor, self.protector, bars)
         self.record = RunRecord()
         self.lock = threading.RLock()
@@ -85,6 +86,7 @@ class LiveDesk:
         self.leaving = False
         self.longest_s = 0.0
         self._looked = -math.inf
+        self._contradicted: set[Contradiction] = set()
 
     @contextlib.contextmanager
     def iteration(self) -> Iterator[None]:
@@ -166,14 +168,17 @@ class LiveDesk:
 
     def look(self, account: bool = True) -> None:
         """Ask the venue; contradictions between it and the journal stop entries and are told."""
-        try:
-            self.floor.look(account)
-            if account:
-                self._looked = time.monotonic()
-            self.foreign.look()
-        except (IllegalTransition, JournalConflict) as error:
-            self.switches.halt("journal", self.floor.now, str(error))
-            log.error("the venue contradicts the journal, no entries until this is settled: %s", error)
+        self.floor.look(account)
+        if account:
+            self._looked = time.monotonic()
+        self.foreign.look()
+        for wrong in self.floor.books.contradictions.values():
+            self.switches.halt("journal", self.floor.now, f"{wrong.symbol}: {wrong.what}")
+            if wrong not in self._contradicted:
+                self._contradicted.add(wrong)
+                log.error(
+                    "%s: the venue contradicts the journal, no entries this session: %s", wrong.symbol, wrong.what
+                )
         self._keep_books()
 
     def hear(self, event: Mapping[str, Any]) -> None:
@@ -238,8 +243,13 @@ class LiveDesk:
         )
 
     def _tend(self, symbol: str) -> None:
+        # What was concluded a moment ago, and might be taken back, cancels nothing yet.
+        if symbol in self.foreign.taken or symbol in self.floor.renamed or self.foreign.clear_stale(symbol):
+            return
         self.closing.free(symbol)
-        self.protector.tend(symbol, self.closing.keeps(symbol))
+        # Nor does what may be ours again in a moment lose its exits.
+        if self.floor.own.quantity(symbol) or not self.foreign.unsettled(symbol):
+            self.protector.tend(symbol, self.closing.keeps(symbol))
         self.closing.sell(symbol)
         self.entries.tend(symbol)
 
@@ -280,6 +290,9 @@ class LiveDesk:
         return frozenset(module.name for module in self.halters)
 
     def _leave(self, symbol: str, why: str) -> None:
+        if self.foreign.unsettled(symbol):
+            log.warning("%s: not left before its shares are settled, %s", symbol, why)
+            return
         log.warning("%s: leaving at once, %s", symbol, why)
         self.closing.begin(symbol, None, "close", why, self.floor.now)
 

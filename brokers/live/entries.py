@@ -11,8 +11,9 @@ import pandas as pd
 
 from brokers.journal import AlreadyPlanned, JournalOrder, State
 from brokers.journal.states import FINAL
+from brokers.live.bookkeeper import OPENING_ROLES
 from brokers.live.counter import OrderRefused
-from brokers.live.floor import OPENING_ROLES, Floor
+from brokers.live.floor import Floor
 from brokers.live.ownbook import NEW_YORK
 from brokers.live.payloads import bracket, single
 from brokers.live.quotes import Quote
@@ -65,6 +66,9 @@ class Entries:
 
     def begin(self, proposal: Proposal, time: datetime, quote: Quote) -> None:
         """Send an entry; a proposal that cannot be sent leaves a trace and nothing else."""
+        if doubt := self.floor.doubt(proposal.symbol):
+            self.refuse(proposal, time, f"DESK_DOUBT: {doubt}")
+            return
         if self.floor.unresolved(proposal.symbol) or proposal.symbol in self.tasks:
             self.refuse(proposal, time, "DESK_PENDING: an earlier order of it has no outcome yet")
             return

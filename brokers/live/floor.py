@@ -10,30 +10,28 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Literal
 
-from brokers.journal import Figures, Journal, JournalOrder, OrderIntent, State
-from brokers.live.bookkeeper import MANUAL, Bookkeeper
+from brokers.journal import Figures, Journal, JournalOrder, OrderIntent
+from brokers.live.bookkeeper import OPENING_ROLES, Bookkeeper
 from brokers.live.counter import Counter, Limits
 from brokers.live.cover import Cover, cover_of
 from brokers.live.hands import Whose
-from brokers.live.orders import VenueOrder, flat
+from brokers.live.missing import Missing
+from brokers.live.notes import MANUAL, settled
+from brokers.live.orders import VenueOrder, flat, leave_out
 from brokers.live.ownbook import NEW_YORK, replay
 from brokers.live.payloads import Json, amount, price_text
 from brokers.live.quotes import Quote, unavailable
 from brokers.live.view import Venue, View
 from brokers.venue.clock import VenueClock
-from brokers.venue.errors import VenueError, VenueRefusal
+from brokers.venue.errors import VenueError
 from config import Settings
 from risk.policy_gate import AccountState, OrderRequest
 
 FIRST_LOOK_BACK = timedelta(days=7)
 OVERLAP = timedelta(minutes=2)
-QUIET = timedelta(seconds=10)
-"""How long an order that the venue doesn't know may still be on its way to it."""
-ASK_ONE_BY_ONE = 5
 ASK_AGAIN = timedelta(seconds=3)
 QUOTE_S = 2.0
 """Local seconds that one quote is worth to what can be done without it."""
-OPENING_ROLES = ("entry", "hedge")
 
 log = logging.getLogger(__name__)
 
@@ -71,8 +69,11 @@ class Floor:
         self.quotes = quotes
         self.strategy = strategy
         self.time_budget = time_budget
-        self.books = Bookkeeper(journal, strategy)
+        self.books = Bookkeeper(journal, strategy, clock.now)
         self.whose = Whose(self.books, journal, settings.live.adopt)
+        self.missing = Missing(self)
+        self.renamed: dict[str, str] = {}
+        """Symbols that seem to have another name now, or to be the new name of another, in words."""
         limits = Limits(settings.gate, settings.sizing.lot, settings.sizing.max_notional_frac)
         self.counter = Counter(venue, journal, self.books, limits, self.standing, self._show)
         self.view = View(clock.now(), {}, {}, {})
@@ -102,21 +103,21 @@ class Floor:
         ------
         VenueError
             It could not be asked.
-        IllegalTransition, JournalConflict
-            What it says contradicts the journal.
         """
         if account:
             self.venue.venue_clock()
         began = self.now
         # Orders before positions: a fill in between shows as a position whose order is told a moment later.
         raws, opened = self.venue.orders_since(self._since(began)), self.venue.open_orders()
-        positions = {str(raw["symbol"]): raw for raw in self.venue.positions()}
+        rows = self.venue.positions()
+        positions = {str(raw["symbol"]): raw for raw in rows if _readable(raw)}
         state = self.venue.account() if account or not self.view.account else self.view.account
         orders = flat([*raws, *opened])
+        self.books.contradictions.clear()
         strangers = self.books.take(orders)
-        self.view = View(began, state, positions, orders, strangers, opened)
+        self.view = View(began, state, positions, orders, strangers, opened, len(positions) == len(rows))
         self._looked = began
-        self._ask_about_missing()
+        self.missing.ask()
         self.add_up()
 
     def hear(self, event: Mapping[str, Any]) -> bool:
@@ -137,7 +138,8 @@ class Floor:
         if self._booked == self.books.fills:
             return
         today = self.now.astimezone(NEW_YORK).date()
-        self.own = replay(self.journal.filled_orders(), self._figures_of, self.settings.live.adopt, today)
+        filled, splits = self.journal.filled_orders(), self.journal.splits()
+        self.own = replay(filled, self._figures_of, self.settings.live.adopt, today, splits)
         self._booked = self.books.fills
 
     def cover(self, symbol: str) -> Cover:
@@ -148,6 +150,11 @@ class Floor:
     def _opens(self, order: VenueOrder) -> bool | None:
         role = self.whose.role(order)
         return None if role == MANUAL else role in OPENING_ROLES
+
+    def doubt(self, symbol: str) -> str:
+        """Why nothing may be entered in a symbol now, empty if nothing is wrong with its books."""
+        told = [c.what for c in self.books.contradictions.values() if c.symbol == symbol]
+        return "; ".join([*told, *([self.renamed[symbol]] if symbol in self.renamed else [])])
 
     def unresolved(self, symbol: str) -> list[JournalOrder]:
         """Orders of a symbol whose outcome is not known."""
@@ -189,7 +196,7 @@ class Floor:
         today = self.now.astimezone(NEW_YORK).date()
         return sum(
             float(f.order.filled_notional)
-            for f in self.journal.filled_orders()
+            for f in settled(self.journal.filled_orders())
             if f.first_fill.astimezone(NEW_YORK).date() == today
             and (f.order.role in OPENING_ROLES or (f.order.role == MANUAL and f.order.side == "buy"))
         )
@@ -273,39 +280,8 @@ class Floor:
         marks.append(now - FIRST_LOOK_BACK if self._looked is None else self._looked)
         return min(marks) - OVERLAP
 
-    def _ask_about_missing(self) -> None:
-        """Orders that should be at the venue and were in no listing are asked for by their names."""
-        asked = 0
-        for order in self.journal.open_orders():
-            if order.venue_id in self.view.orders:
-                continue
-            if asked == ASK_ONE_BY_ONE:
-                return
-            asked += 1
-            if order.venue_id:
-                self._ask_by_venue_id(order)
-            else:
-                self._ask_by_name(order)
-
-    def _ask_by_venue_id(self, order: JournalOrder) -> None:
-        try:
-            raw = self.venue.order(order.venue_id)
-        except VenueRefusal as refusal:
-            log.error("%s: the venue does not know its own order any more (%s)", order.client_order_id, refusal.message)
-            self.journal.event(order.client_order_id, State.CANCELLED, reason=f"gone at the venue: {refusal.message}")
-            return
-        self._add(raw)
-
-    def _ask_by_name(self, order: JournalOrder) -> None:
-        raw = self.venue.order_by_client_id(order.client_order_id)
-        if raw is not None:
-            self.counter.accepted(order.client_order_id, raw)
-            self._add(raw)
-        elif self.now - order.journaled_at > QUIET:
-            log.warning("%s never reached the venue", order.client_order_id)
-            self.journal.event(order.client_order_id, State.REJECTED, reason="never reached the venue")
-
-    def _add(self, raw: Mapping[str, Any]) -> None:
+    def add(self, raw: Mapping[str, Any]) -> None:
+        """Take in one order that was asked for by itself."""
         self._show(raw)
         self.books.take(self.view.orders)
 
@@ -317,6 +293,14 @@ class Floor:
         if order.client_order_id not in self._figures:
             self._figures[order.client_order_id] = self.journal.figures(order.symbol, order.decision_time)
         return self._figures[order.client_order_id]
+
+
+def _readable(position: Mapping[str, Any]) -> bool:
+    try:
+        return bool(position["symbol"]) and Decimal(position["qty"]).is_finite()
+    except (KeyError, TypeError, ArithmeticError) as error:
+        leave_out(f"the position in {position.get('symbol')}", repr(error))
+        return False
 
 
 def _worth(order: JournalOrder) -> float:

@@ -7,7 +7,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from brokers.journal import Journal
-from brokers.live.bookkeeper import MANUAL, Bookkeeper
+from brokers.live.bookkeeper import Bookkeeper
+from brokers.live.notes import MANUAL
 from brokers.live.orders import VenueOrder, moment
 from brokers.live.ownbook import NEW_YORK
 

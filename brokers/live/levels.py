@@ -48,6 +48,10 @@ class LevelKeeper:
             self._known[symbol] = known = (episode, self._read(position))
         return known[1]
 
+    def forget(self, symbol: str) -> None:
+        """Read a symbol's levels from the journal again when they are asked for next."""
+        self._known.pop(symbol, None)
+
     def see(self, position: Position, cover: Cover) -> None:
         """What works at the venue is where the levels are, also after a hand moved them."""
         levels, long = self.of(position), position.quantity > 0

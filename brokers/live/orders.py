@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 from brokers.journal import State
@@ -21,6 +23,8 @@ STATES: Mapping[str, State] = {
 }
 STOPS = ("stop", "stop_limit", "trailing_stop")
 GTC_LIFE = timedelta(days=90)
+
+log = logging.getLogger(__name__)
 
 
 def state_of(status: str) -> State:
@@ -99,15 +103,20 @@ def flat(raws: Iterable[Mapping[str, Any]]) -> dict[str, VenueOrder]:
 
     A venue lists a group in several ways: under its entry, under the exit that works, in rows of their own. Whatever
     was seen together or replaces one another is one group, and its exits count once its entry, if one is seen, has
-    filled completely. Notional orders have no quantity at the venue: theirs is what was filled.
+    filled completely. Notional orders have no quantity at the venue: theirs is what was filled. A row that cannot be
+    read is left out, so that one of them does not hide all others.
     """
     found: dict[str, VenueOrder] = {}
     ties: list[tuple[str, str]] = []
     for raw in raws:
         rows = [raw, *(raw.get("legs") or ())]
         for row in rows:
-            order = _order(row)
-            ties.append((str(raw["id"]), order.id))
+            try:
+                order = _order(row)
+            except (KeyError, ValueError) as error:
+                leave_out(f"order {row.get('id')}", repr(error))
+                continue
+            ties.append((str(raw.get("id") or order.id), order.id))
             if row.get("replaces"):
                 ties.append((str(row["replaces"]), order.id))
             there = found.get(order.id)
@@ -119,6 +128,12 @@ def flat(raws: Iterable[Mapping[str, Any]]) -> dict[str, VenueOrder]:
         name: replace(order, group=roots[name], armed=_is_entry(order) or roots[name] not in waiting)
         for name, order in found.items()
     }
+
+
+@cache
+def leave_out(what: str, why: str) -> None:
+    """Say of a row of the venue's that it cannot be read; once."""
+    log.warning("%s of the venue's listing is left out, it cannot be read: %s", what, why)
 
 
 def _joined(ties: Iterable[tuple[str, str]]) -> dict[str, str]:

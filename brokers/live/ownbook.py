@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
-from datetime import date
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from brokers.journal import Figures, FilledOrder, JournalOrder
+from brokers.journal import Figures, FilledOrder, JournalOrder, Split
 from brokers.ledger import Fill, Ledger
-from brokers.live.bookkeeper import MANUAL
+from brokers.live.notes import MANUAL, Note, note_of, settled
 from brokers.record import RunRecord, TradeRecord
 from risk.model import BracketTerms, Proposal, Side
 from risk.weekly_budget import WeeklyBudget
 
 NEW_YORK = ZoneInfo("America/New_York")
-FLAT = Decimal("1e-9")
+DIGITS = 9
+"""Of a share; what lies below is the rounding of binary numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,17 +35,23 @@ class OwnBook:
     """Positions by whom they belong to.
 
     ``ledger`` holds ours, ``manual`` the shares that hands bought, signed. ``entries`` names the order that
-    opened each position of ours, ``portions`` what was closed.
+    opened each position of ours, ``portions`` what was closed. ``paid`` is the average price of hands' shares, USD;
+    ``notes`` are differences that count, the latest last; ``moved`` tells when an order of a symbol was filled last or
+    its shares split, ``splits`` when that was.
     """
 
     ledger: Ledger
     manual: dict[str, Decimal] = field(default_factory=dict)
     entries: dict[str, JournalOrder] = field(default_factory=dict)
     portions: list[Portion] = field(default_factory=list)
+    paid: dict[str, Decimal] = field(default_factory=dict)
+    notes: dict[str, list[Note]] = field(default_factory=dict)
+    moved: dict[str, datetime] = field(default_factory=dict)
+    splits: dict[str, datetime] = field(default_factory=dict)
 
     def quantity(self, symbol: str) -> Decimal:
         """Our shares of a symbol, signed."""
-        return Decimal(str(self.ledger.quantity(symbol)))
+        return Decimal(str(round(self.ledger.quantity(symbol), DIGITS)))
 
     def total(self, symbol: str) -> Decimal:
         """All shares of a symbol, signed, hand-made ones included."""
@@ -60,8 +67,9 @@ def replay(
     figures: Callable[[JournalOrder], Figures | None],
     adopted: Collection[str] = (),
     first_day: date | None = None,
+    splits: Collection[Split] = (),
 ) -> OwnBook:
-    """Add up fills in their order.
+    """Add up fills in their order, with the splits between them.
 
     Parameters
     ----------
@@ -73,18 +81,49 @@ def replay(
         Symbols whose hand-made positions are managed like our own.
     first_day : date, optional
         Where the exposure budget begins when there are no fills.
+    splits : collection of Split
+        By their time.
     """
     days = [f.first_fill.astimezone(NEW_YORK).date() for f in filled]
     first = min([*days, *([first_day] if first_day else [])], default=None)
     ledger = Ledger(cash=0.0, record=RunRecord(), budget=WeeklyBudget(first) if first else None)
     book = OwnBook(ledger)
-    for item in filled:
+    ahead = list(splits)
+    for item in settled(filled):
+        while ahead and ahead[0].time < item.first_fill:
+            _split(book, ahead.pop(0))
         quantity = item.order.filled_quantity if item.order.side == "buy" else -item.order.filled_quantity
         if item.order.role == MANUAL and item.order.symbol not in adopted:
             quantity = _by_hand(book, item, quantity)
         if quantity:
             _apply(book, item, quantity, figures)
+        if note := note_of(item):
+            book.notes.setdefault(item.order.symbol, []).append(note)
+        else:
+            book.moved[item.order.symbol] = max(item.last_fill, book.moved.get(item.order.symbol, item.last_fill))
+    for split in ahead:
+        _split(book, split)
     return book
+
+
+def _split(book: OwnBook, split: Split) -> None:
+    """Scale what is held to the new shares; what was paid and what is at risk stay the same."""
+    symbol, total = split.symbol, split.scaled(book.total(split.symbol))
+    book.moved[symbol] = book.splits[symbol] = split.time
+    position = book.ledger.positions.get(symbol)
+    if position is not None:
+        position.quantity = round(float(split.scaled(Decimal(str(position.quantity)))), DIGITS)
+        position.initial_quantity = float(split.scaled(Decimal(str(position.initial_quantity))))
+        for name in ("entry_price", "stop", "target", "initial_stop", "atr", "best_price"):
+            setattr(position, name, getattr(position, name) * float(split.before / split.after))
+        entry = book.entries[symbol]
+        stop, target = (
+            None if p is None else p / split.scaled(Decimal(1)) for p in (entry.bracket_stop, entry.bracket_target)
+        )
+        book.entries[symbol] = replace(entry, bracket_stop=stop, bracket_target=target)
+    if symbol in book.manual:
+        book.manual[symbol] = round(total - book.quantity(symbol), DIGITS)
+        book.paid[symbol] = book.paid.get(symbol, Decimal(0)) * split.before / split.after
 
 
 def _by_hand(book: OwnBook, item: FilledOrder, quantity: Decimal) -> Decimal:
@@ -96,7 +135,12 @@ def _by_hand(book: OwnBook, item: FilledOrder, quantity: Decimal) -> Decimal:
         rest = quantity + theirs if theirs * quantity < 0 else quantity
         if rest * quantity > 0:
             from_ours = max(rest, -ours) if quantity < 0 else min(rest, -ours)
-    book.manual[symbol] = theirs + quantity - from_ours
+    after = book.manual[symbol] = theirs + quantity - from_ours
+    price = item.order.average_price or Decimal(0)
+    if theirs * after <= 0:
+        book.paid[symbol] = price
+    elif abs(after) > abs(theirs):
+        book.paid[symbol] = (book.paid[symbol] * theirs + price * (after - theirs)) / after
     _charge_by_hand(book, item, book.manual[symbol], theirs)
     return from_ours
 

@@ -123,6 +123,10 @@ class Protector:
         """Stop and target of a position as they are now or were last."""
         return self._keeper.of(position)
 
+    def relearn(self, symbol: str) -> None:
+        """Take a symbol's levels from the journal again: those remembered are in shares from before a split."""
+        self._keeper.forget(symbol)
+
     @property
     def naked(self) -> dict[str, str]:
         """Symbols with shares that no stop covers now, and why."""

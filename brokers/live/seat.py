@@ -79,7 +79,7 @@ def take_seat(settings: Settings, paper: bool, mode: str = "paper", profile: str
     try:
         today = client.clock.now().astimezone(NEW_YORK).date()
         budget = BudgetKeeper.open(folder, account_id, today)
-        replayed = replay(journal.filled_orders(), lambda order: None, settings.live.adopt, today)
+        replayed = replay(journal.filled_orders(), lambda order: None, settings.live.adopt, today, journal.splits())
         budget.compare(replayed.ledger.budget, today)
     except BaseException:
         journal.close()

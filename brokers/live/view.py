@@ -33,7 +33,7 @@ class View:
     """The venue at one moment.
 
     ``positions`` by symbol and ``opened``, the listing of open orders, are as sent; ``strangers`` are orders that
-    are not ours.
+    are not ours. ``whole`` is False if a position could not be read, so that what is missing may be there.
     """
 
     time: datetime
@@ -42,6 +42,7 @@ class View:
     orders: dict[str, VenueOrder]
     strangers: list[VenueOrder] = field(default_factory=list)
     opened: list[Json] = field(default_factory=list)
+    whole: bool = True
 
     def held(self, symbol: str) -> Decimal:
         """Shares of a symbol, signed."""

@@ -101,7 +101,7 @@ def require_account(journal: JournalSnapshot, name: str, settings: Settings) -> 
 
 def own_book(journal: JournalSnapshot, settings: Settings) -> OwnBook:
     """What the journal's fills add up to."""
-    return replay(journal.filled, lambda order: None, settings.live.adopt)
+    return replay(journal.filled, lambda order: None, settings.live.adopt, splits=journal.splits)
 
 
 def _view(client: VenueClient, journal: JournalSnapshot) -> View:

@@ -10,9 +10,9 @@ from decimal import Decimal
 
 from brokers.journal import Journal, State
 from brokers.journal.states import FINAL
-from brokers.live.bookkeeper import MANUAL
 from brokers.live.counter import OrderRefused
 from brokers.live.floor import Floor
+from brokers.live.notes import MANUAL
 from brokers.live.orders import VenueOrder, flat
 from brokers.live.payloads import Json, amount, digits, single
 from brokers.venue.client import VenueClient

@@ -9,8 +9,8 @@ from decimal import Decimal
 from enum import StrEnum
 
 from brokers.journal import JournalOrder, State
-from brokers.live.bookkeeper import MANUAL
 from brokers.live.cover import cover_of
+from brokers.live.notes import MANUAL
 from brokers.live.payloads import digits
 from brokers.operator.account import Outlook, look, silent
 from brokers.operator.by_hand import HandMade, hand_made

@@ -89,6 +89,8 @@ def _really(cleanup: Cleanup, floor: Floor, settings: Settings, account_id: str)
     empty, settled = cleanup.cancel_all(), True
     try:
         floor.look()
+        for wrong in floor.books.contradictions.values():
+            raise JournalConflict(f"{wrong.symbol}: {wrong.what}")
         settled = cleanup.sell_dust(client.venue_clock().is_open)
         state = LocalState.of_floor(floor)
         for symbol in unknown_symbols(client, state, _at_venue(client)):

@@ -6,7 +6,8 @@ import math
 from dataclasses import dataclass
 from decimal import Decimal
 
-from brokers.journal import State
+from brokers.journal import JournalOrder, State
+from brokers.journal.history import in_present_shares
 from brokers.live.cover import Cover, cover_of
 from brokers.live.payloads import amount, digits
 from brokers.operator.account import Outlook
@@ -108,16 +109,19 @@ def _levels(cover: Cover, sign: int) -> tuple[float, float]:
 def _last_level(outlook: Outlook, symbol: str, role: str, otherwise: float) -> float:
     """Where the journal had the stop or target last, for a position that has none at the venue."""
     since = outlook.own.entries[symbol].journaled_at
-    known = [
-        order.stop_price if role == "stop" else order.limit_price
-        for order in outlook.journal.orders
-        if order.symbol == symbol
-        and order.role == role
-        and order.journaled_at >= since
-        and order.state is not State.REJECTED
-    ]
-    prices = [price for price in known if price]
-    return float(prices[-1]) if prices else otherwise
+
+    def fits(order: JournalOrder) -> bool:
+        mine = order.symbol == symbol and order.role == role and order.journaled_at >= since
+        taken = order.state is not State.REJECTED and (order.state is not State.LOST or order.venue_id != "")
+        return mine and taken and _level(order, role) is not None
+
+    known = [(_level(order, role), order.journaled_at) for order in outlook.journal.orders if fits(order)]
+    price, told = known[-1] if known else (None, since)
+    return otherwise if price is None else float(in_present_shares(price, symbol, told, outlook.journal.splits))
+
+
+def _level(order: JournalOrder, role: str) -> Decimal | None:
+    return order.stop_price if role == "stop" else order.limit_price
 
 
 def _owner(ours: Decimal, held: Decimal, adopted: bool) -> str:

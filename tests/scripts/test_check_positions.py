@@ -75,7 +75,7 @@ def test_a_fraction_of_a_share_is_shown_as_bare(desk, capsys):
         floor.look()
         desk.by_hand("AAPL", "0.5", "sell")
         floor.look()
-        Foreign(floor).look()
+        Foreign(floor, lambda symbol: None).look()
         Protector(floor, lambda symbol, why: None).tend("AAPL")
         wait_for(lambda: len(desk.open_orders()) == 1)
         floor.look()

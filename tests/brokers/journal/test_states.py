@@ -13,18 +13,19 @@ from brokers.journal.states import FINAL, OPEN, TRANSITIONS, WITHOUT_OUTCOME, Il
 
 # From each state (row) what each report (column) makes of it: M moves, - changes nothing, X is illegal.
 TABLE = """
-                 planned journaled sent unknown working partially_filled filled cancelled rejected replaced expired
-planned          - M X X X X X X X X X
-journaled        - - M M M M M M M M M
-sent             - - - M M M M M M M M
-unknown          - - - - M M M M M M M
-working          - - - - - M M M M M M
-partially_filled - - - - - - M M X M M
-filled           - - - - - - - X X X X
-cancelled        - - - - - - X - X X X
-rejected         - - - - - X X X - X X
-replaced         - - - - - - X X X - X
-expired          - - - - - - X X X X -
+                 planned journaled sent unknown working partially_filled filled cancelled rejected replaced expired lost
+planned          - M X X X X X X X X X X
+journaled        - - M M M M M M M M M M
+sent             - - - M M M M M M M M M
+unknown          - - - - M M M M M M M M
+working          - - - - - M M M M M M M
+partially_filled - - - - - - M M X M M M
+filled           - - - - - - - X X X X -
+cancelled        - - - - - - X - X X X -
+rejected         - - - - - X X X - X X -
+replaced         - - - - - - X X X - X -
+expired          - - - - - - X X X X - -
+lost             - - - - M M M M M M M -
 """
 COLUMNS, *ROWS = TABLE.strip().splitlines()
 CASES = [
@@ -46,7 +47,7 @@ def test_every_report_in_every_state(current, reported, effect):
 
 def test_the_table_is_complete_and_its_groups_follow_from_it():
     assert set(TRANSITIONS) == set(State)
-    assert {"filled", "cancelled", "rejected", "replaced", "expired"} == FINAL
+    assert {"filled", "cancelled", "rejected", "replaced", "expired", "lost"} == FINAL
     assert not OPEN & FINAL
     assert WITHOUT_OUTCOME < OPEN
 

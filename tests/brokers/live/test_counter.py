@@ -85,10 +85,10 @@ def test_a_lost_answer_is_looked_up_and_never_sent_again(scene, phase):
     scene.wire.mishap = lost("submit", phase)
     order = buy(scene)
     assert order.state is State.UNKNOWN
-    scene.settle(14)
+    scene.settle(14, 5)
     assert [order["side"] for order in sent(scene)].count("buy") == 1
     found = scene.journal.order(order.client_order_id)
-    assert found.state is (State.REJECTED if phase == "before" else State.FILLED)
+    assert found.state is (State.LOST if phase == "before" else State.FILLED)
     assert scene.held() == (0 if phase == "before" else 10)
     assert scene.agrees()
 

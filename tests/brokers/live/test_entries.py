@@ -131,7 +131,7 @@ def test_unfilled_for_half_a_minute_it_is_cancelled_and_the_rest_goes_at_market(
     leave_behind(scene)
     scene.step(29)
     assert [name for name, _ in scene.wire.calls].count("cancel") == 0
-    scene.step(1.01)
+    scene.step(1.1)
     assert [name for name, _ in scene.wire.calls].count("cancel") == 1
     # The outcome of the cancel comes first.
     assert len(buys(scene)) == 1
@@ -144,7 +144,7 @@ def test_unfilled_for_half_a_minute_it_is_cancelled_and_the_rest_goes_at_market(
 
 def test_slippage_is_measured_against_the_first_ask(scene):
     leave_behind(scene)
-    scene.settle(4, 15.01)
+    scene.settle(5, 15)
     ((name, ask, average),) = scene.desk.entries.slippage
     assert (ask, average) == (100.01, 101.01)
     assert scene.journal.order(name).type == "market"
