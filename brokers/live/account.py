@@ -93,10 +93,10 @@ def open_live(strategy: Any, broker: Any, settings: Settings, seat: Seat, submit
         fallback=YahooFallback() if settings.live.yahoo else None,
     )  # fmt: skip
     floor = Floor(client, seat.journal, settings, client.clock, feed.quotes, settings.strategy, client.budget)
-    client.trading.admit = floor.counter.admits
+    client.trading.admit, client.trading.urgent = floor.counter.admits, floor.counter.urgent
     seat.journal.begin_run(seat.mode, settings.strategy, seat.profile, settings.config_hash)
     floor.add_up()
-    switches = Switches(seat.journal, seat.kill, lambda: "circuit breaker open" if client.breaker.open else "")
+    switches = Switches(seat.journal, seat.kill, lambda: client.gone)
     broker.extended_hours = settings.live.extended_hours.enabled
     desk = LiveDesk(
         floor, switches, seat.budget, pipeline.halters, lambda: feed.bars, lambda entries: hours_of(broker, entries),
