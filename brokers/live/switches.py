@@ -105,7 +105,18 @@ class Switches:
             self._unwritten.pop((session, name), None)
 
     def reasons(self, now: datetime, modules: frozenset[str] = frozenset()) -> list[str]:
-        """Everything that forbids entries now, apart from ``modules`` of the chain, which speak for themselves."""
+        """Everything that forbids entries now, apart from ``modules`` of the chain, which speak for themselves.
+
+        Changes are told.
+        """
+        found = self.stopped(now, modules)
+        if frozenset(found) != self._said:
+            self._said = frozenset(found)
+            log.warning("entries are %s", f"stopped; {'; '.join(found)}" if found else "allowed again")
+        return found
+
+    def stopped(self, now: datetime, modules: frozenset[str] = frozenset()) -> list[str]:
+        """The same, told to nobody else."""
         level = self.kill.level
         found = [f"{name}: {why}" for name, why in sorted(self.passing.items())]
         if gone := self.venue_gone():
@@ -113,9 +124,6 @@ class Switches:
         found += [f"halted for this session by {name}" for name in sorted(self.halted(now) - modules)]
         if level is not Level.OFF:
             found.append(f"kill switch: {level}")
-        if frozenset(found) != self._said:
-            self._said = frozenset(found)
-            log.warning("entries are %s", f"stopped; {'; '.join(found)}" if found else "allowed again")
         return found
 
 
