@@ -167,6 +167,9 @@ def _until_the_end(strategy: Any, server: Any, stopping: threading.Event) -> int
         if getattr(executor, "exception", None) is not None:
             raise executor.exception
         account: LiveAccount | None = getattr(strategy, "account", None)
+        if account is not None and account.desk.switches.taken:
+            log.error("%s", account.desk.switches.taken)
+            return EXIT_FAILED
         if account is not None and account.desk.flattened:
             log.warning("stopped by the kill switch, everything of ours is closed")
             return EXIT_STOPPED
@@ -186,6 +189,9 @@ def _once(request: RunRequest, strategy: Any, seat: Seat, console: Console, stop
     while account.desk.submit and account.desk.busy and (seat.client.clock.now() - began).total_seconds() < SETTLE_S:
         if stopping.wait(POLL_S):
             return EXIT_DONE
+    if account.desk.switches.taken:
+        console.print(f"[red]{account.desk.switches.taken}[/]")
+        return EXIT_FAILED
     if getattr(strategy, "plan", None) is None:
         console.print(f"[red]nothing was decided:[/] {'; '.join(account.desk.switches.reasons(began))}")
         return EXIT_FAILED

@@ -19,7 +19,7 @@ from brokers.live.seat import Seat
 from brokers.live.switches import Switches
 from brokers.live.yahoo import YahooFallback
 from brokers.record import RunRecord
-from config import Settings
+from config import Refusal, Settings
 from strategies.pipeline import Pipeline
 from strategies.registry import build_pipeline
 
@@ -65,7 +65,10 @@ class LiveAccount:
         self.monitor.stop(STOP_WITHIN_S)
         self.prices.stop()
         with self.desk.lock:
-            keep_orders(self.record, self.seat.journal, self.desk.entries)
+            try:
+                keep_orders(self.record, self.seat.journal, self.desk.entries)
+            except Refusal as refusal:
+                log.error("the run's files lack its orders: %s", refusal)
             self.seat.close()
 
 

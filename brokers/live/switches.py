@@ -9,7 +9,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from pathlib import Path
 
-from brokers.journal import Journal
+from brokers.journal import Journal, JournalTaken
 from brokers.live.ownbook import NEW_YORK
 from config.errors import Refusal
 
@@ -57,13 +57,15 @@ class Switches:
     """Why nothing may be entered now; exits are never held back.
 
     ``venue_gone`` says whether the venue counts as gone; ``passing`` are other reasons that may end by themselves,
-    in words by name. Those of the session are in the journal, or wait here until it can be written.
+    in words by name. Those of the session are in the journal, or wait here until it can be written. ``taken`` says that
+    another process has the journal, so that this one must end.
     """
 
     journal: Journal
     kill: KillSwitch
     venue_gone: Callable[[], str] = lambda: ""
     passing: dict[str, str] = field(default_factory=dict)
+    taken: str = ""
     _unwritten: dict[tuple[date, str], tuple[datetime, str]] = field(default_factory=dict)
     _said: frozenset[str] = frozenset()
 
@@ -73,6 +75,8 @@ class Switches:
         A journal that could not be used only keeps them back until a later look has used it: nothing was sent on it,
         and what the venue did meanwhile is found by that look.
         """
+        if isinstance(error, JournalTaken):
+            self.taken = str(error)
         if isinstance(error, Refusal):
             if UNUSABLE not in self.passing:
                 log.error("no entries while the journal cannot be used: %s", error)
