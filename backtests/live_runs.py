@@ -29,6 +29,7 @@ from backtests.request import RunRequest
 from backtests.scan_screen import show_live_scan
 from backtests.summary_screen import show_summary
 from backtests.watch import Watch
+from brokers.journal import JournalTaken
 from brokers.live.account import LiveAccount
 from brokers.live.ownbook import NEW_YORK
 from brokers.live.seat import Seat, take_seat
@@ -110,6 +111,9 @@ def _run(request: RunRequest, settings: Settings, console: Console, server: Any,
                 return _once(request, strategy, seat, console, stopping)
             with contextlib.nullcontext() if watch is None else watch(strategy, seat, server):
                 status = _until_the_end(strategy, server, stopping)
+        except JournalTaken as taken:
+            log.error("%s", taken)
+            return EXIT_FAILED
         finally:
             account: LiveAccount | None = getattr(strategy, "account", None)
             _leave(strategy, account, seat)
@@ -189,9 +193,6 @@ def _once(request: RunRequest, strategy: Any, seat: Seat, console: Console, stop
     while account.desk.submit and account.desk.busy and (seat.client.clock.now() - began).total_seconds() < SETTLE_S:
         if stopping.wait(POLL_S):
             return EXIT_DONE
-    if account.desk.switches.taken:
-        console.print(f"[red]{account.desk.switches.taken}[/]")
-        return EXIT_FAILED
     if getattr(strategy, "plan", None) is None:
         console.print(f"[red]nothing was decided:[/] {'; '.join(account.desk.switches.reasons(began))}")
         return EXIT_FAILED

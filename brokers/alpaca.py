@@ -186,7 +186,12 @@ class HardenedAlpaca(VenueHours, SnapshotReader):
             log.warning("sell_all was refused: %s", error)
 
     def close_position(
-        self, strategy_name: str, asset: Asset, fraction: float = 1.0, position_side: Any = None, position_id: Any = None
+        self,
+        strategy_name: str,
+        asset: Asset,
+        fraction: float = 1.0,
+        position_side: Any = None,
+        position_id: Any = None,
     ) -> Any:
         """Close a position of ours, or a part of it, through the door; Lumibot's order of any other, None without."""
         try:

@@ -95,8 +95,9 @@ class Switches:
         self._unwritten[_session(now), name] = (now, reason)
         try:
             self._write_down()
-        except Refusal as refusal:
-            log.error("%s", refusal)
+        except Exception as error:
+            # Called where an error is dealt with: there must not be another one.
+            log.error("%s", error)
 
     def halted(self, now: datetime) -> frozenset[str]:
         """Names of what ended this session for entries."""

@@ -223,7 +223,7 @@ def test_a_journal_that_another_process_has_taken_is_not_written_again(postgres,
         with pytest.raises(Refusal):
             journal.sent(name)
         for _ in range(2):
-            with pytest.raises(JournalTaken, match="another process has (taken|written) the journal; this one ends"):
+            with pytest.raises(JournalTaken, match=r"another process has (taken|written) the journal; this one ends"):
                 journal.sent(name)
             other.close()
     with Journal(url, ACCOUNT) as later:

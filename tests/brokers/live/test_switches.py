@@ -55,14 +55,15 @@ def test_a_journal_that_cannot_be_used_stops_entries_until_it_can(switches):
     assert switches.reasons(TUESDAY) == []
 
 
-def test_a_halt_that_cannot_be_written_down_is_written_later(switches, monkeypatch):
+@pytest.mark.parametrize("error", [Refusal("another program holds it"), RuntimeError("a surprise")])
+def test_a_halt_that_cannot_be_written_down_is_written_later(switches, monkeypatch, error):
     def locked(*_):
-        raise Refusal("another program holds it")
+        raise error
 
     with monkeypatch.context() as patch:
         patch.setattr(switches.journal, "halt", locked)
         switches.crashed(RuntimeError("boom"), TUESDAY)
-        with pytest.raises(Refusal):
+        with pytest.raises(type(error)):
             switches.reasons(TUESDAY)
     switches.looked()
     assert switches.reasons(TUESDAY) == ["halted for this session by crash"]
