@@ -30,6 +30,7 @@ from backtests.request import RunRequest
 from backtests.scan_screen import show_live_scan
 from backtests.summary_screen import show_summary
 from backtests.watch import Watch
+from brokers.journal import JournalTaken
 from brokers.live.account import LiveAccount
 from brokers.live.ownbook import NEW_YORK
 from brokers.live.seat import Seat, take_seat
@@ -111,6 +112,9 @@ def _run(request: RunRequest, settings: Settings, console: Console, server: Any,
                 return _once(request, strategy, seat, console, stopping)
             with contextlib.nullcontext() if watch is None else watch(strategy, seat, server):
                 status = _until_the_end(strategy, server, stopping)
+        except JournalTaken as taken:
+            log.error("%s", taken)
+            return EXIT_FAILED
         finally:
             account: LiveAccount | None = getattr(strategy, "account", None)
             _leave(strategy, account, seat)
@@ -169,6 +173,9 @@ def _until_the_end(strategy: Any, server: Any, stopping: threading.Event) -> int
         if getattr(executor, "exception", None) is not None:
             raise executor.exception
         account: LiveAccount | None = getattr(strategy, "account", None)
+        if account is not None and account.desk.switches.taken:
+            log.error("%s", account.desk.switches.taken)
+            return EXIT_FAILED
         if account is not None and account.desk.flattened:
             log.warning("stopped by the kill switch, everything of ours is closed")
             return EXIT_STOPPED

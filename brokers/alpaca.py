@@ -10,7 +10,6 @@ import logging
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from decimal import Decimal
 from threading import Thread
 from typing import Any
 
@@ -19,9 +18,9 @@ from lumibot.entities import Asset, Order
 
 from brokers.account_snapshot import SnapshotReader
 from brokers.live.counter import OrderRefused
-from brokers.live.payloads import Json, amount, price_text
+from brokers.live.payloads import Json, price_text
 from brokers.lumibot_data import HardenedAlpacaData
-from brokers.lumibot_orders import USD, OrderDoor, payload_of
+from brokers.lumibot_orders import OrderDoor, payload_of
 from brokers.trade_stream import TradeStream
 from brokers.venue.client import VenueClient
 from brokers.venue.errors import OutcomeUnknown, VenueError
@@ -29,8 +28,6 @@ from brokers.venue_hours import VenueHours
 
 STREAM_START_S = 5.0
 STREAM_STOP_S = 2.0
-CLEAR_S, POLL_S = 10.0, 0.25
-"""How long a clean-up waits for cancels, and how often it looks."""
 
 log = logging.getLogger(__name__)
 
@@ -180,31 +177,30 @@ class HardenedAlpaca(VenueHours, SnapshotReader):
     def sell_all(
         self, strategy_name: str, cancel_open_orders: bool = True, strategy: Any = None, is_multileg: bool = False
     ) -> None:
-        """Close every position: cancel at the venue, wait until nothing holds the shares, then sell what is free.
+        """Close every position of ours through the door, which cancels what holds the shares and waits for them."""
+        try:
+            if self.door is None:
+                raise OrderRefused("NO_DOOR: this broker sends no orders")
+            self.door.sell_all(end_entries=cancel_open_orders)
+        except (OrderRefused, VenueError) as error:
+            log.warning("sell_all was refused: %s", error)
 
-        Raises
-        ------
-        VenueError
-            The venue could not be asked; positions may be open still.
-        """
-        if cancel_open_orders:
-            self.cancel_open_orders(strategy_name)
-        for row in self._free_positions(wait=cancel_open_orders):
-            quantity, free = amount(row, "qty"), abs(amount(row, "qty_available"))
-            if free < abs(quantity):
-                log.error("%s: orders still hold %s shares, they stay", row["symbol"], abs(quantity) - free)
-            if free:
-                side = Order.OrderSide.SELL if quantity > 0 else Order.OrderSide.BUY
-                self._submit_order(Order(strategy_name, Asset(str(row["symbol"])), Decimal(free), side, quote=USD))
-
-    def _free_positions(self, wait: bool) -> list[Json]:
-        deadline = time.monotonic() + CLEAR_S
-        while True:
-            rows = self.client.positions()
-            held = any(amount(row, "qty") != amount(row, "qty_available") for row in rows)
-            if not (wait and (held or self.client.open_orders())) or time.monotonic() > deadline:
-                return rows
-            time.sleep(POLL_S)
+    def close_position(
+        self,
+        strategy_name: str,
+        asset: Asset,
+        fraction: float = 1.0,
+        position_side: Any = None,
+        position_id: Any = None,
+    ) -> Any:
+        """Close a position of ours, or a part of it, through the door; Lumibot's order of any other, None without."""
+        try:
+            if self.door is not None and 0 < fraction <= 1 and self.door.close(asset.symbol, fraction):
+                return None
+        except (OrderRefused, VenueError) as error:
+            log.warning("closing %s was refused: %s", asset.symbol, error)
+            return None
+        return super().close_position(strategy_name, asset, fraction, position_side, position_id)
 
     # ---- the stream -----------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ from brokers.journal.address import journal_address
 from brokers.journal.fills import Cumulative, Execution
 from brokers.journal.history import Figures, FilledOrder, Split
 from brokers.journal.journal import Journal
+from brokers.journal.server import JournalTaken
 from brokers.journal.states import IllegalTransition, State
 from brokers.journal.values import AlreadyPlanned, JournalConflict, JournalOrder, OrderIntent
 
@@ -17,6 +18,7 @@ __all__ = [
     "Journal",
     "JournalConflict",
     "JournalOrder",
+    "JournalTaken",
     "OrderIntent",
     "Split",
     "State",

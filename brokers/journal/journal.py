@@ -6,7 +6,7 @@ venue is known by its client order id, and an unknown outcome is looked up, neve
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -21,12 +21,12 @@ from brokers.journal.explain import ExplainRow
 from brokers.journal.fills import FillReport
 from brokers.journal.history import Figures, FilledOrder, Split
 from brokers.journal.order_ids import client_order_id
-from brokers.journal.schema import equity, halts, runs, sessions, trades
+from brokers.journal.schema import equity, halts, runs, sessions
 from brokers.journal.schema import orders as orders_table
 from brokers.journal.schema import splits as splits_table
 from brokers.journal.states import State
 from brokers.journal.store import Store
-from brokers.journal.values import AlreadyPlanned, JournalOrder, OrderIntent, known
+from brokers.journal.values import AlreadyPlanned, JournalOrder, OrderIntent
 from brokers.record import EquityRow, TradeRecord
 from risk.model import Plan
 
@@ -286,11 +286,10 @@ class Journal:
         with self._store.transaction() as connection:
             records.keep_plan(connection, plan, self._run_id)
 
-    def trade(self, record: TradeRecord, entry_order_id: str, exit_order_id: str) -> None:
-        """Keep a closed portion; as the exit order fills further, the same pair of orders is written anew."""
-        fields = (column.name for column in trades.columns if not column.name.endswith("_order_id"))
-        row = {name: _kept(getattr(record, name)) for name in fields}
-        self._put(trades, {"entry_order_id": entry_order_id, "exit_order_id": exit_order_id}, row, anew=True)
+    def trades(self, closed: Mapping[tuple[str, str], TradeRecord]) -> None:
+        """Keep every closed portion, by the orders that opened and closed it; what is no longer one goes."""
+        with self._store.transaction() as connection:
+            records.settle_trades(connection, closed)
 
     def equity(self, row: EquityRow) -> None:
         """Keep the account's state at one time; the first of a time stays."""
@@ -323,15 +322,11 @@ class Journal:
         with self._store.transaction() as connection:
             return explain.explain(connection, wanted)
 
-    def _put(self, table: Table, key: dict[str, Any], values: dict[str, Any], anew: bool = False) -> None:
+    def _put(self, table: Table, key: dict[str, Any], values: dict[str, Any]) -> None:
         with self._store.transaction() as connection:
-            records.put(connection, table, key, values, anew)
+            records.put(connection, table, key, values)
 
 
 def _scale(held: dict[str, Decimal], split: Split) -> None:
     if split.symbol in held:
         held[split.symbol] = round(split.scaled(held[split.symbol]), SHARE_DIGITS)
-
-
-def _kept(value: Any) -> Any:
-    return known(value) if isinstance(value, float) else value

@@ -1,18 +1,21 @@
 """The journal's database: opened by one writer at a time, checked before it is believed.
 
 A new SQLite journal is made complete under another name and then renamed, so that an empty or half-made file
-is always damage and never taken for a beginning. PostgreSQL makes the tables in one transaction.
+is always damage and never taken for a beginning. PostgreSQL makes the tables in one transaction; a session that is
+lost there is got back, unless another process has taken the journal in the meantime.
 """
 
 from __future__ import annotations
 
+import logging
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, create_engine, event, inspect, select, text
+from sqlalchemy import URL, Connection, create_engine, event, inspect, select
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
@@ -20,13 +23,14 @@ from sqlalchemy.pool import NullPool
 from brokers.journal import schema
 from brokers.journal.address import Address, parse_address
 from brokers.journal.file_lock import FileLock
+from brokers.journal.server import NO_ORDERS, JournalTaken, Server
 from brokers.journal.sqlite_file import create, require_whole, sqlite_connection
 from config.errors import Refusal
 
-_ADVISORY_LOCK = 0x6A6F75726E616C  # "journal", of this database only.
-_CONNECT_TIMEOUT_S = 10
-_STATEMENT_TIMEOUT = "30s"
-NO_ORDERS = "no orders until then"
+log = logging.getLogger(__name__)
+
+REOPEN_PAUSE_S = 2.0
+"""Between two tries to get a lost session back, so that nobody who needs the journal is kept by them for long."""
 
 
 class Store:
@@ -58,13 +62,18 @@ class Store:
         self._connection: Connection | None = None
         self._inode: tuple[int, int] | None = None
         self._writes = writer
+        self._server: Server | None = None
+        self._reopened = 0.0
+        self._taken = ""
         try:
             with self._explained():
                 if self._address.path is not None:
                     self._open_file(self._address.path, account_id, writer)
-                else:
-                    self._open_server(account_id, writer)
+                elif self._address.url is not None:
+                    self._open_server(self._address.url, account_id, writer)
                 self._check(account_id)
+                if writer:
+                    self._sign()
         except BaseException:
             self.close()
             raise
@@ -81,16 +90,24 @@ class Store:
         Raises
         ------
         Refusal
-            It could not be written or read. Nothing of it is in the journal, and nothing may be sent on it.
+            It could not be written or read, and nothing may be sent on it. Nothing of it is in the journal, unless a
+            server was lost while it committed and could not be asked afterwards: what is read later tells.
+        JournalTaken
+            The same for good: another process writes the journal now.
         """
-        with self._mutex:
-            connection = self._connection
-            if connection is None or connection.closed or connection.invalidated:
-                # A new connection would come without the lock: somebody else may be writing by now.
-                raise Refusal(f"{self.name}: the journal's connection is lost; start again, {NO_ORDERS}")
+        with self._mutex, self._explained():
+            connection = self._present()
             self._require_in_place()
-            with self._explained(), connection.begin():
-                yield connection
+            number: int | None = None
+            try:
+                with connection.begin():
+                    yield connection
+                    if self._server is not None:
+                        number = self._server.transaction_id(connection)
+            except DBAPIError:
+                # With a number it was the commit that had no answer.
+                if number is None or not connection.invalidated or not self._was_committed(number):
+                    raise
 
     def close(self) -> None:
         """Let go of the connection and the lock; closing twice is fine."""
@@ -100,9 +117,46 @@ class Store:
                     self._connection.close()
             if self._engine is not None:
                 self._engine.dispose()
+            if self._server is not None:
+                self._server.close()
             if self._lock is not None:
                 self._lock.release()
-            self._connection = self._engine = self._lock = None
+            self._connection = self._engine = self._server = self._lock = None
+
+    def _present(self) -> Connection:
+        """The connection; a server's is got back after it was lost."""
+        connection = self._connection
+        if connection is not None and not (connection.closed or connection.invalidated):
+            return connection
+        if self._server is None:
+            # A file is lost with its connection only where this has been closed.
+            raise Refusal(f"{self.name}: the journal's connection is lost; start again, {NO_ORDERS}")
+        if self._taken:
+            raise JournalTaken(self._taken)
+        if time.monotonic() - self._reopened < REOPEN_PAUSE_S:
+            raise Refusal(f"{self.name}: the journal's connection is lost; it is being tried again, {NO_ORDERS}")
+        return self._reopen(self._server)
+
+    def _reopen(self, server: Server) -> Connection:
+        self._reopened = time.monotonic()
+        if self._connection is not None:
+            with suppress(DBAPIError):
+                self._connection.close()
+        try:
+            self._connection = server.connect_again()
+        except JournalTaken as taken:
+            self._taken = str(taken)
+            raise
+        finally:
+            # A try may take its time; the pause comes after it.
+            self._reopened = time.monotonic()
+        log.warning("%s: the connection was lost and is back", self.name)
+        return self._connection
+
+    def _was_committed(self, transaction: int) -> bool:
+        """Whether a transaction is on the disk whose commit had no answer; asked of the server at once."""
+        assert self._server is not None
+        return self._server.committed(self._reopen(self._server), transaction)
 
     def _open_file(self, path: Path, account_id: str | None, writer: bool) -> None:
         if writer:
@@ -126,25 +180,13 @@ class Store:
         if damage != "ok":
             raise Refusal(f"{path}: is damaged; restore it from a copy, {NO_ORDERS}")
 
-    def _open_server(self, account_id: str | None, writer: bool) -> None:
-        assert self._address.url is not None
-        try:
-            self._engine = create_engine(
-                self._address.url, poolclass=NullPool, connect_args={"connect_timeout": _CONNECT_TIMEOUT_S}
-            )
-        except ModuleNotFoundError as error:
-            raise Refusal(f"{self.name}: the driver is missing; pip install psycopg2-binary") from error
-        self._connection = connection = self._engine.connect()
-        with connection.begin():
-            connection.execute(text("SET synchronous_commit = on"))
-            connection.execute(text(f"SET statement_timeout = '{_STATEMENT_TIMEOUT}'"))
-            if not writer:
-                connection.execute(text("SET default_transaction_read_only = on"))
-        with connection.begin():
-            if writer and not connection.scalar(text(f"SELECT pg_try_advisory_lock({_ADVISORY_LOCK})")):
-                raise Refusal(f"{self.name}: another process writes this journal; stop it first, {NO_ORDERS}")
-            if writer and not inspect(connection).get_table_names():
-                _lay_out(connection, account_id)
+    def _open_server(self, url: URL, account_id: str | None, writer: bool) -> None:
+        self._server = Server(url, self.name, writer)
+        self._connection = connection = self._server.connect()
+        if writer:
+            with connection.begin():
+                if not inspect(connection).get_table_names():
+                    _lay_out(connection, account_id)
 
     def _check(self, account_id: str | None) -> None:
         assert self._connection is not None
@@ -171,6 +213,12 @@ class Store:
                 f"{self.name}: account_id is {found.get('account_id')!r}, this is {account_id!r}; give each account a "
                 f"journal of its own, {NO_ORDERS}"
             )
+
+    def _sign(self) -> None:
+        """Leave a writer's mark at a server, now that the journal is known to be the right one."""
+        if self._server is not None and self._connection is not None:
+            with self._connection.begin():
+                self._server.leave_mark(self._connection)
 
     def _require_in_place(self) -> None:
         """What is written into a file that was moved or deleted is not found after a restart."""

@@ -19,7 +19,7 @@ from brokers.live.seat import Seat
 from brokers.live.switches import Switches
 from brokers.live.yahoo import YahooFallback
 from brokers.record import RunRecord
-from config import Settings
+from config import Refusal, Settings
 from strategies.pipeline import Pipeline
 from strategies.registry import build_pipeline
 
@@ -65,7 +65,10 @@ class LiveAccount:
         self.monitor.stop(STOP_WITHIN_S)
         self.prices.stop()
         with self.desk.lock:
-            keep_orders(self.record, self.seat.journal, self.desk.entries)
+            try:
+                keep_orders(self.record, self.seat.journal, self.desk.entries)
+            except Refusal as refusal:
+                log.error("the run's files lack its orders: %s", refusal)
             self.seat.close()
 
 
@@ -93,10 +96,10 @@ def open_live(strategy: Any, broker: Any, settings: Settings, seat: Seat, submit
         fallback=YahooFallback() if settings.live.yahoo else None,
     )  # fmt: skip
     floor = Floor(client, seat.journal, settings, client.clock, feed.quotes, settings.strategy, client.budget)
-    client.trading.admit = floor.counter.admits
+    client.trading.admit, client.trading.urgent = floor.counter.admits, floor.counter.urgent
     seat.journal.begin_run(seat.mode, settings.strategy, seat.profile, settings.config_hash)
     floor.add_up()
-    switches = Switches(seat.journal, seat.kill, lambda: "circuit breaker open" if client.breaker.open else "")
+    switches = Switches(seat.journal, seat.kill, lambda: client.gone)
     broker.extended_hours = settings.live.extended_hours.enabled
     desk = LiveDesk(
         floor, switches, seat.budget, pipeline.halters, lambda: feed.bars, lambda entries: hours_of(broker, entries),

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from brokers.live.floor import Floor
-from brokers.live.ownbook import NEW_YORK
+from brokers.live.ownbook import NEW_YORK, OwnBook
 from brokers.live.payloads import amount
 from brokers.live.protector import Protector
 from brokers.record import EquityRow, RunRecord
@@ -38,7 +38,7 @@ class BookMaker:
         self.protector = protector
         self._bars = bars
         self._best: dict[str, tuple[str, float]] = {}
-        self._kept = 0
+        self._kept: OwnBook | None = None
 
     def book(self, pending: Mapping[str, Proposal]) -> Book:
         """What is held, on its way and left, now; hands' positions count like ours."""
@@ -80,14 +80,16 @@ class BookMaker:
         )
 
     def keep_trades(self, record: RunRecord) -> None:
-        """Enter what was closed since the last call in the journal and the record."""
-        portions = self.floor.own.portions
-        if len(portions) == self._kept:
+        """Enter what was closed in the journal and the record, anew after every replay of the fills.
+
+        A portion grows while its exit order fills, and a late fill may put another in its place.
+        """
+        own = self.floor.own
+        if own is self._kept:
             return
-        for portion in portions:
-            self.floor.journal.trade(portion.trade, portion.entry_order, portion.exit_order)
-        record.trades = [portion.trade for portion in portions]
-        self._kept = len(portions)
+        self.floor.journal.trades({(p.entry_order, p.exit_order): p.trade for p in own.portions})
+        record.trades = [portion.trade for portion in own.portions]
+        self._kept = own
 
     def _ours(self, position: Position) -> Position:
         levels, cover = self.protector.levels(position), self.floor.cover(position.symbol)

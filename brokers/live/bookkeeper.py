@@ -15,6 +15,7 @@ from brokers.journal.fills import FillReport
 from brokers.live.notes import MANUAL, Note
 from brokers.live.orders import VenueOrder, flat, moment
 from brokers.live.payloads import amount
+from config.errors import Refusal
 
 log = logging.getLogger(__name__)
 
@@ -257,15 +258,20 @@ class Bookkeeper:
         if state is State.FILLED and not order.filled:
             # Told of the end before the figures: booked when they come.
             state = State.WORKING
-        after = self.journal.event(
-            name,
-            state,
-            f"{order.status}:{order.filled}" + "".join(f":{r.key}" for r in reports if isinstance(r, Execution)),
-            time=order.time,
-            venue_id=order.id,
-            fills=reports,
-            quantity=order.quantity,
-        )
+        try:
+            after = self.journal.event(
+                name,
+                state,
+                f"{order.status}:{order.filled}" + "".join(f":{r.key}" for r in reports if isinstance(r, Execution)),
+                time=order.time,
+                venue_id=order.id,
+                fills=reports,
+                quantity=order.quantity,
+            )
+        except Refusal:
+            # It may be written all the same, if the journal was lost in that moment: what was filled is read anew.
+            self.fills += 1
+            raise
         if after.filled_quantity != before.filled_quantity or after.filled_notional != before.filled_notional:
             self.fills += 1
             self.moved[after.symbol] = self._now()

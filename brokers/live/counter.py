@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 DUPLICATE_ID = 40010001
+EXIT_ROLES = ("stop", "target", "trim", "partial", "close")
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +62,7 @@ class Counter:
     books : Bookkeeper
     limits : Limits
     standing : callable
-        Gives the account's state for the gate, for a symbol.
+        Gives the account's state for the gate, for a symbol and without the order that is to be replaced.
     answered : callable
         Gets what the venue answered to a request, as it came.
     """
@@ -71,7 +73,7 @@ class Counter:
         journal: Journal,
         books: Bookkeeper,
         limits: Limits,
-        standing: Callable[[str], AccountState],
+        standing: Callable[[str, str], AccountState],
         answered: Callable[[Mapping[str, Any]], None],
     ) -> None:
         self.venue = venue
@@ -80,13 +82,16 @@ class Counter:
         self.limits = limits
         self._standing = standing
         self._answered = answered
-        self._admitted: set[str] = set()
+        self._admitted: dict[str, bool] = {}
+        """Requests under way, by the order's name or id, and whether each is urgent."""
 
     def admits(self, method: str, path: str, body: Mapping[str, Any] | None) -> bool:
         """Whether a request that changes orders is one of this counter's; the wire asks before it sends."""
-        if method in ("POST", "PATCH"):
-            return str((body or {}).get("client_order_id")) in self._admitted
-        return method == "DELETE" and path.rpartition("/")[2] in self._admitted
+        return _named(method, path, body) in self._admitted
+
+    def urgent(self, method: str, path: str, body: Mapping[str, Any] | None) -> bool:
+        """Whether a request of this counter is about leaving or protecting a position, or a cancel."""
+        return self._admitted.get(_named(method, path, body), False)
 
     def submit(self, intent: OrderIntent, payload: Mapping[str, Any], request: OrderRequest) -> JournalOrder:
         """Place an order; returns it as it stands, which may be unknown.
@@ -98,22 +103,33 @@ class Counter:
         AlreadyPlanned
             It was or may have been sent before.
         """
-        limits = self.limits
-        code = check(request, self._standing(intent.symbol), limits.gate, limits.lot, limits.position_frac)
-        if code is not None:
-            log.warning("refused by the gate: %s %s %s: %s", intent.side, intent.quantity, intent.symbol, code)
-            raise OrderRefused(code)
+        self._pass_the_gate(request, "")
         name = self.journal.plan_order(intent)
-        return self._send(name, lambda: self.venue.submit({**payload, "client_order_id": name}))
+        return self._send(
+            name, lambda: self.venue.submit({**payload, "client_order_id": name}), urgent=not request.opens
+        )
 
-    def replace(self, venue_id: str, intent: OrderIntent, patch: Mapping[str, Any]) -> JournalOrder:
-        """Put another order in the place of one that rests; raises like ``submit``."""
+    def replace(
+        self, venue_id: str, intent: OrderIntent, patch: Mapping[str, Any], quote: float = math.nan
+    ) -> JournalOrder:
+        """Put another order in the place of one that rests; raises like ``submit``.
+
+        ``quote`` is the price it would trade against now, which only an order that opens a position needs.
+        """
+        opens = intent.role not in EXIT_ROLES
+        limit, stop = (None if p is None else float(p) for p in (intent.limit_price, intent.stop_price))
+        request = OrderRequest(
+            intent.symbol, opens, float(intent.quantity), quote, None, limit, stop, buy=intent.side == "buy"
+        )
+        self._pass_the_gate(request, self.books.client_id(venue_id) or "")
         name = self.journal.plan_order(intent)
-        return self._send(name, lambda: self.venue.replace(venue_id, {**patch, "client_order_id": name}))
+        return self._send(
+            name, lambda: self.venue.replace(venue_id, {**patch, "client_order_id": name}), urgent=not opens
+        )
 
     def cancel(self, venue_id: str) -> bool:
         """Ask for a cancel; False if the venue says that there is nothing to cancel any more."""
-        with self._admission(venue_id):
+        with self._admission(venue_id, urgent=True):
             try:
                 self.venue.cancel(venue_id)
             except VenueRefusal as refusal:
@@ -124,8 +140,17 @@ class Counter:
                 log.warning("cancel of %s without an answer: %s", venue_id, error)
         return True
 
-    def _send(self, name: str, request: Callable[[], Json]) -> JournalOrder:
-        with self._admission(name):
+    def _pass_the_gate(self, request: OrderRequest, replaced: str) -> None:
+        limits = self.limits
+        standing = self._standing(request.symbol, replaced)
+        code = check(request, standing, limits.gate, limits.lot, limits.position_frac)
+        if code is not None:
+            side = "buy" if request.buy else "sell"
+            log.warning("refused by the gate: %s %g %s: %s", side, request.quantity, request.symbol, code)
+            raise OrderRefused(code)
+
+    def _send(self, name: str, request: Callable[[], Json], *, urgent: bool) -> JournalOrder:
+        with self._admission(name, urgent):
             try:
                 raw = request()
             except VenueRefusal as refusal:
@@ -162,9 +187,16 @@ class Counter:
         return self.journal.order(name) if raw is None else self.accepted(name, raw)
 
     @contextmanager
-    def _admission(self, name: str) -> Iterator[None]:
-        self._admitted.add(name)
+    def _admission(self, name: str, urgent: bool) -> Iterator[None]:
+        self._admitted[name] = urgent
         try:
             yield
         finally:
-            self._admitted.discard(name)
+            self._admitted.pop(name, None)
+
+
+def _named(method: str, path: str, body: Mapping[str, Any] | None) -> str:
+    """What the request calls its order; empty where that is nothing a counter sends."""
+    if method in ("POST", "PATCH"):
+        return str((body or {}).get("client_order_id") or "")
+    return path.rpartition("/")[2] if method == "DELETE" else ""

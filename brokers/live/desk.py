@@ -121,7 +121,7 @@ class LiveDesk:
         with self.lock:
             self.view(FRESH_S)
             self.work()
-            self.switches.passing.pop("venue", None)
+            self.switches.looked()
             return self._book()
 
     def tick(self, within_s: float = STEP_S) -> None:
@@ -129,6 +129,7 @@ class LiveDesk:
         with self.lock, self.floor.time_budget(within_s):
             self.look(account=False)
             self.work()
+            self.switches.looked()
 
     def view(self, max_age_s: float) -> View:
         """The venue as last seen, looked at again if that is longer ago in local seconds."""

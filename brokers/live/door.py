@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+import math
+import time
+from collections.abc import Callable, Collection, Mapping
+from decimal import Decimal
 from typing import Any
 
 from brokers.journal import JournalOrder, State
-from brokers.live.counter import OrderRefused
+from brokers.live.counter import EXIT_ROLES, OrderRefused
 from brokers.live.desk import LiveDesk
+from brokers.live.notes import MANUAL
 from brokers.live.payloads import Json, amount
-from brokers.venue.errors import OutcomeUnknown
+from brokers.venue.errors import OutcomeUnknown, VenueError
+
+CLOSE_WITHIN_S, POLL_S = 12.0, 0.5
+"""Local seconds that a call may wait for what it closes, and between two looks; the desk goes on closing after it."""
+REASON = "closed through Lumibot"
+
+log = logging.getLogger(__name__)
 
 
 class DeskDoor:
-    """Lumibot's door to the venue.
+    """Lumibot's door to the venue. A scan and a process that is ending send nothing; what opens obeys the switches.
 
     Parameters
     ----------
@@ -29,7 +40,7 @@ class DeskDoor:
         Raises
         ------
         OrderRefused
-            By the gate, by the venue, or because the position's own exits hold the shares.
+            By a switch, the gate or the venue, or because the position's own exits hold the shares.
         OutcomeUnknown
             No answer; its ``client_order_id`` is the order's name.
         """
@@ -38,18 +49,17 @@ class DeskDoor:
             symbol, quantity = str(payload["symbol"]), amount(payload, "qty")
             held = floor.view.held(symbol)
             reduces = held != 0 and (held > 0) == (payload["side"] == "sell") and quantity <= abs(held)
+            self._let_through(opens=not reduces)
             if reduces and floor.cover(symbol).exits:
                 raise OrderRefused(
-                    f"DESK_HELD: exits hold the shares of {symbol}; close it with sell_all(), which cancels them first"
+                    f"DESK_HELD: exits hold the shares of {symbol}; close_position() and sell_all() cancel them first"
                 )
-            quote = floor.quote(symbol)
-            price = float(quote.ask if payload["side"] == "buy" else quote.bid)
             placed = floor.place(
                 dict(payload),
                 "close" if reduces else "entry",
                 floor.now,
                 opens=not reduces,
-                quote=price,
+                quote=self._price(symbol, str(payload["side"]), not reduces),
                 reason="sent through Lumibot",
             )
             return self._answer(placed)
@@ -59,21 +69,93 @@ class DeskDoor:
         desk, floor = self.desk, self.desk.floor
         with desk.lock:
             there, name = floor.view.orders.get(str(order.identifier)), floor.books.client_id(str(order.identifier))
-            if there is None or name is None:
+            old = floor.journal.order(name) if name is not None else None
+            if there is None or old is None or old.role == MANUAL:
                 raise OrderRefused(f"DESK_UNKNOWN: {order.identifier} is no open order of ours")
-            old = floor.journal.order(name)
+            opens = old.role not in EXIT_ROLES
+            self._let_through(opens)
             intent = floor.intent(
                 there.symbol, there.side, there.remaining, there.type, old.role, floor.now,
                 limit=patch.get("limit_price") or (str(there.limit_price) if there.limit_price else None),
                 stop=patch.get("stop_price") or (str(there.stop_price) if there.stop_price else None),
                 parent=old.parent_id, reason="changed through Lumibot",
             )  # fmt: skip
-            return self._answer(floor.counter.replace(there.id, intent, patch))
+            quote = self._price(there.symbol, there.side, opens)
+            return self._answer(floor.counter.replace(there.id, intent, patch, quote))
 
     def cancel(self, order: Any) -> None:
         """Ask for a cancel; shares that lose their stop by it get it back from the desk."""
         with self.desk.lock:
+            self._let_through(opens=False)
             self.desk.floor.counter.cancel(str(order.identifier))
+
+    def sell_all(self, end_entries: bool) -> None:
+        """Close every position of ours, as far as that is done in a while; what hands bought is theirs.
+
+        Raises
+        ------
+        OrderRefused
+        """
+        desk = self.desk
+        with desk.lock:
+            self._let_through(opens=False)
+            if end_entries:
+                desk.entries.abandon(REASON)
+
+        def left() -> set[str]:
+            # Again at each look: an entry may have filled before its cancel.
+            for symbol in list(desk.floor.own.ledger.positions):
+                desk.closing.begin(symbol, None, "close", REASON, desk.floor.now)
+            return set(desk.closing.tasks) | (set(desk.entries.tasks) if end_entries else set())
+
+        self._wait_for(left)
+
+    def close(self, symbol: str, frac: float) -> bool:
+        """Close a position of ours or a part of it, like ``sell_all``; False if there is none."""
+        desk = self.desk
+        with desk.lock:
+            self._let_through(opens=False)
+            held = desk.floor.own.quantity(symbol)
+            if not held:
+                return False
+            quantity = None if frac == 1 else float(abs(held) * Decimal(str(frac)))
+            desk.closing.begin(symbol, quantity, "close", REASON, desk.floor.now)
+        self._wait_for(lambda: desk.closing.tasks.keys() & {symbol})
+        return True
+
+    def _wait_for(self, left: Callable[[], Collection[str]]) -> None:
+        """Look and work until nothing is left; with a task at work the desk puts no exits back."""
+        desk, ends = self.desk, time.monotonic() + CLOSE_WITHIN_S
+        while True:
+            with desk.lock:
+                waiting = sorted(left())
+            rest = ends - time.monotonic()
+            if not waiting:
+                return
+            if rest <= 0:
+                log.warning("still being closed: %s", ", ".join(waiting))
+                return
+            try:
+                desk.tick(rest)
+            except VenueError as error:
+                log.warning("closing has to wait: %s", error)
+            time.sleep(POLL_S)
+
+    def _let_through(self, opens: bool) -> None:
+        desk = self.desk
+        if not desk.submit:
+            raise OrderRefused("DESK_SCAN: a scan sends nothing")
+        if desk.leaving:
+            raise OrderRefused("DESK_LEAVING: the process is ending, orders stay as they are")
+        if opens and (why := desk.switches.stopped(desk.floor.now)):
+            raise OrderRefused(f"DESK_STOPPED: {'; '.join(why)}")
+
+    def _price(self, symbol: str, side: str, opens: bool) -> float:
+        """What an order would trade against now; exits need none, and so none is asked for."""
+        if not opens:
+            return math.nan
+        quote = self.desk.floor.quote(symbol)
+        return float(quote.ask if side == "buy" else quote.bid)
 
     def _answer(self, placed: JournalOrder) -> Json:
         if placed.state in (State.UNKNOWN, State.JOURNALED) or not placed.venue_id:

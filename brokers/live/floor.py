@@ -179,10 +179,10 @@ class Floor:
         except VenueError as error:
             return unavailable(symbol, error)
 
-    def standing(self, symbol: str) -> AccountState:
-        """What the gate measures an order of ``symbol`` against."""
+    def standing(self, symbol: str, without: str = "") -> AccountState:
+        """What the gate measures an order of ``symbol`` against, ``without`` the order whose place it takes."""
         held = set(self.own.symbols) | {s for s, raw in self.view.positions.items() if amount(raw, "qty")}
-        waiting = [o for o in self.journal.open_orders() if o.role in OPENING_ROLES]
+        waiting = [o for o in self.journal.open_orders() if o.role in OPENING_ROLES and o.client_order_id != without]
         promised = sum(float(o.remaining) * _worth(o) for o in waiting)
         return AccountState(
             equity=self.equity,

@@ -14,6 +14,9 @@ from brokers.venue.errors import VenueError
 BUSY_S, IDLE_S, LEAST_S = 2.0, 15.0, 0.25
 """Seconds of the venue between two looks: while something is under way, at rest, and after news."""
 
+CRASHED_S = 1.0
+"""Local seconds without a look after an error, also where news come in all the time."""
+
 log = logging.getLogger(__name__)
 
 
@@ -46,8 +49,11 @@ class Monitor:
             self._thread.join(wait_s)
 
     def hear(self, event: Mapping[str, Any]) -> None:
-        """A trade update: booked at once, acted on by the thread."""
-        self.desk.hear(event)
+        """A trade update: booked at once, acted on by the thread; what could not be booked it finds at the venue."""
+        try:
+            self.desk.hear(event)
+        except Exception as error:
+            self.desk.switches.crashed(error, self.clock.now())
         self._news.set()
 
     def stream_state(self, listening: bool) -> None:
@@ -63,18 +69,27 @@ class Monitor:
             self._news.set()
 
     def _run(self) -> None:
+        pause = BUSY_S
         while not self._stop.is_set():
-            pause = self.clock.local(BUSY_S if self.desk.busy else IDLE_S)
-            self._news.wait(max(pause, 0.02))
+            self._news.wait(max(self.clock.local(pause), 0.02))
             if self._stop.wait(min(self.clock.local(LEAST_S), LEAST_S)):
                 return
             self._news.clear()
-            try:
+            pause = self._look()
+
+    def _look(self) -> float:
+        """Look and work once, whatever comes of it; returns the venue's seconds until the next time."""
+        try:
+            with self.desk.lock:
                 self.desk.tick()
-                self.watched(self.desk.symbols)
-            except VenueError as error:
-                log.warning("watching: the venue does not answer: %s", error)
-            except Exception as error:
-                # A watch that ends with its first surprise watches nothing.
-                self.desk.switches.crashed(error, self.clock.now())
-                self._stop.wait(1.0)
+                symbols, busy = self.desk.symbols, self.desk.busy
+            self.watched(symbols)
+        except VenueError as error:
+            log.warning("watching: the venue does not answer: %s", error)
+        except Exception as error:
+            # A watch that ends with its first surprise watches nothing.
+            self.desk.switches.crashed(error, self.clock.now())
+            self._stop.wait(CRASHED_S)
+        else:
+            return BUSY_S if busy else IDLE_S
+        return BUSY_S

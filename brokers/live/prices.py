@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect
 from websockets.sync.connection import Connection
 
@@ -82,7 +81,8 @@ class PriceStream:
                 with connect(self.url, open_timeout=OPEN_S, close_timeout=1.0) as socket:
                     self._read(socket)
                     wait, told = FIRST_WAIT_S, False
-            except (OSError, WebSocketException, TimeoutError, ValueError, KeyError) as error:
+            except Exception as error:
+                # Whatever it is, the next connection may be free of it.
                 if not told:
                     log.info("no stream of prices (%s); quotes are asked for", type(error).__name__)
                 told = True

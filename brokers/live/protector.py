@@ -130,7 +130,7 @@ class Protector:
     @property
     def naked(self) -> dict[str, str]:
         """Symbols with shares that no stop covers now, and why."""
-        return {symbol: why for symbol, (_, why) in self._naked.items()}
+        return {symbol: why for symbol, (_, why) in dict(self._naked).items()}
 
     def _just_sent(self, symbol: str) -> bool:
         return any(self.floor.now - order.journaled_at < UNANSWERED for order in self.floor.unresolved(symbol))

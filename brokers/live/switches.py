@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from pathlib import Path
 
-from brokers.journal import Journal
+from brokers.journal import Journal, JournalTaken
 from brokers.live.ownbook import NEW_YORK
 from config.errors import Refusal
 
@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 STOP_FILE = "STOP"
 FLATTEN_FILE = "FLATTEN"
 CRASH = "crash"
+UNUSABLE = "the journal"
 
 
 class Level(StrEnum):
@@ -56,34 +57,71 @@ class Switches:
     """Why nothing may be entered now; exits are never held back.
 
     ``venue_gone`` says whether the venue counts as gone; ``passing`` are other reasons that may end by themselves,
-    in words by name. Those of the session are in the journal.
+    in words by name. Those of the session are in the journal, or wait here until it can be written. ``taken`` says that
+    another process has the journal, so that this one must end.
     """
 
     journal: Journal
     kill: KillSwitch
     venue_gone: Callable[[], str] = lambda: ""
     passing: dict[str, str] = field(default_factory=dict)
+    taken: str = ""
+    _unwritten: dict[tuple[date, str], tuple[datetime, str]] = field(default_factory=dict)
     _said: frozenset[str] = frozenset()
 
     def crashed(self, error: BaseException, now: datetime) -> None:
-        """An iteration ended with an error: no entries for the rest of the session, also after a restart."""
+        """An iteration or a look ended with an error: no entries for the rest of the session, also after a restart.
+
+        A journal that could not be used only keeps them back until a later look has used it: nothing was sent on it,
+        and what the venue did meanwhile is found by that look.
+        """
+        if isinstance(error, JournalTaken):
+            self.taken = str(error)
+        if isinstance(error, Refusal):
+            if UNUSABLE not in self.passing:
+                log.error("no entries while the journal cannot be used: %s", error)
+            self.passing[UNUSABLE] = str(error)
+            return
         log.error("iteration failed, no entries until the next session: %s", error, exc_info=error)
         self.halt(CRASH, now, f"{type(error).__name__}: {error}")
 
+    def looked(self) -> None:
+        """The venue was asked and the journal used without an error."""
+        for name in ("venue", UNUSABLE):
+            self.passing.pop(name, None)
+
     def halt(self, name: str, now: datetime, reason: str) -> None:
-        """End the session for entries; where that cannot be written down, for this process."""
+        """End the session for entries; what cannot be written down now holds all the same, and is written later."""
+        self._unwritten[_session(now), name] = (now, reason)
         try:
-            self.journal.halt(now.astimezone(NEW_YORK).date(), name, now, reason)
-        except Refusal as refusal:
-            log.error("%s", refusal)
-            self.passing[name] = reason
+            self._write_down()
+        except Exception as error:
+            # Called where an error is dealt with: there must not be another one.
+            log.error("%s", error)
 
     def halted(self, now: datetime) -> frozenset[str]:
         """Names of what ended this session for entries."""
-        return self.journal.halts(now.astimezone(NEW_YORK).date())
+        self._write_down()
+        return self.journal.halts(_session(now))
+
+    def _write_down(self) -> None:
+        for (session, name), (time, reason) in list(self._unwritten.items()):
+            self.journal.halt(session, name, time, reason)
+            self._unwritten.pop((session, name), None)
 
     def reasons(self, now: datetime, modules: frozenset[str] = frozenset()) -> list[str]:
-        """Everything that forbids entries now, apart from ``modules`` of the chain, which speak for themselves."""
+        """Everything that forbids entries now, apart from ``modules`` of the chain, which speak for themselves.
+
+        Changes are told.
+        """
+        found = self.stopped(now, modules)
+        if frozenset(found) != self._said:
+            self._said = frozenset(found)
+            log.warning("entries are %s", f"stopped; {'; '.join(found)}" if found else "allowed again")
+        return found
+
+    def stopped(self, now: datetime, modules: frozenset[str] = frozenset()) -> list[str]:
+        """The same, told to nobody else."""
         level = self.kill.level
         found = [f"{name}: {why}" for name, why in sorted(self.passing.items())]
         if gone := self.venue_gone():
@@ -91,7 +129,8 @@ class Switches:
         found += [f"halted for this session by {name}" for name in sorted(self.halted(now) - modules)]
         if level is not Level.OFF:
             found.append(f"kill switch: {level}")
-        if frozenset(found) != self._said:
-            self._said = frozenset(found)
-            log.warning("entries are %s", f"stopped; {'; '.join(found)}" if found else "allowed again")
         return found
+
+
+def _session(now: datetime) -> date:
+    return now.astimezone(NEW_YORK).date()

@@ -191,7 +191,7 @@ def adopt(floor: Floor, symbol: str) -> None:
 def floor_of(client: VenueClient, journal: Journal, settings: Settings) -> Floor:
     """A floor whose counter is the client's only door; it sends exits only, so it needs no quotes."""
     floor = Floor(client, journal, settings, client.clock, lambda symbols: {}, settings.strategy, client.budget)
-    client.trading.admit = floor.counter.admits
+    client.trading.admit, client.trading.urgent = floor.counter.admits, floor.counter.urgent
     floor.add_up()
     return floor
 

@@ -40,6 +40,8 @@ class VenueClient:
     bucket : TokenBucket, optional
         Shared by everything that asks in this account's name.
     breaker : CircuitBreaker, optional
+        Of the trading host. The data host has one of its own, ``data_breaker``: what is the matter with one says
+        nothing of the other.
     timeouts : Timeouts, optional
     clock : VenueClock, optional
 
@@ -67,13 +69,20 @@ class VenueClient:
         # The venue counts in its own minutes.
         self.bucket = bucket or TokenBucket(window_s=self.clock.local(WINDOW_S))
         self.breaker = breaker or CircuitBreaker()
+        self.data_breaker = CircuitBreaker("data")
         self.feed = feed
         self.trading_url = trading_url or (BaseURL.TRADING_PAPER if paper else BaseURL.TRADING_LIVE).value
         self.unknown_symbols: set[str] = set()
         self.trading = TradingHttp(key, secret, paper=paper, url_override=self.trading_url)
         self.data = DataHttp(key, secret, url_override=data_url or BaseURL.DATA.value)
-        for http in (self.trading, self.data):
-            http.harden(self.bucket, self.breaker, timeouts or Timeouts())
+        for http, guard in ((self.trading, self.breaker), (self.data, self.data_breaker)):
+            http.harden(self.bucket, guard, timeouts or Timeouts())
+
+    @property
+    def gone(self) -> str:
+        """Which host counts as gone, in words; empty if none does."""
+        names = [breaker.name for breaker in (self.breaker, self.data_breaker) if breaker.open]
+        return f"circuit breaker open ({', '.join(names)})" if names else ""
 
     @staticmethod
     def budget(seconds: float) -> AbstractContextManager[None]:

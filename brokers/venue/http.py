@@ -76,8 +76,8 @@ class RequestLog:
 class Hardened:
     """Mixed into an alpaca-py client; ``harden`` sets what it needs.
 
-    Requests that change orders go through only if ``admit`` knows them, which is nobody by default. Observers
-    are told of every request that was admitted, sent or not.
+    Requests that change orders go through only if ``admit`` knows them, which is nobody by default. Those that are
+    ``urgent`` are not held back by an open breaker. Observers are told of every request that was admitted, sent or not.
     """
 
     _session: requests.Session
@@ -90,11 +90,13 @@ class Hardened:
     breaker: CircuitBreaker
     timeouts: Timeouts
     admit: Admission | None
+    urgent: Admission
     observers: list[Callable[[RequestLog], None]]
 
     def harden(self, bucket: TokenBucket, breaker: CircuitBreaker, timeouts: Timeouts) -> None:
-        """Share limits with the other clients of the account."""
+        """Share the rate limit with the other clients of the account."""
         self.bucket, self.breaker, self.timeouts, self.admit, self.observers = bucket, breaker, timeouts, None, []
+        self.urgent = lambda method, path, body: False
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, DeadlineAdapter())
 
@@ -113,7 +115,8 @@ class Hardened:
         began = time.monotonic()
         outcome = "error"
         try:
-            status, content = self._exchange(method, url, data, lost, essential=changes or guarded)
+            urgent = changes and self.urgent(method, path, body)
+            status, content = self._exchange(method, url, data, lost, essential=changes or guarded, urgent=urgent)
             outcome = str(status)
             if status in NEGATIVE:
                 raise refusal_of(status, content, (self._api_key, self._secret_key))
@@ -126,11 +129,11 @@ class Hardened:
             self._tell(RequestLog(method, path, outcome, time.monotonic() - began, name, began))
 
     def _exchange(
-        self, method: str, url: str, data: Any, lost: type[VenueError], *, essential: bool
+        self, method: str, url: str, data: Any, lost: type[VenueError], *, essential: bool, urgent: bool
     ) -> tuple[int, bytes]:
         """One request, sent once, and its whole answer within the time there is; status and body."""
         request = self._prepared(method, url, data)
-        if not self.breaker.ready:
+        if not (urgent or self.breaker.ready):
             raise NotSent("the circuit breaker is open")
         if not self.bucket.take(essential, _left(self.timeouts.max_wait_s)):
             raise NotSent("the rate limit leaves no room in the time there is")
@@ -138,7 +141,7 @@ class Hardened:
         left = _left(connect + read)
         settings = self._session.merge_environment_settings(url, {}, False, None, None)
         # Asked last, as a trial that isn't sent would be wasted.
-        if not self.breaker.permits():
+        if not (urgent or self.breaker.permits()):
             raise NotSent("the circuit breaker is open")
         failure = ""
         with attempt(left) as sent:

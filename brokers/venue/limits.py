@@ -87,22 +87,31 @@ class TokenBucket:
 
 
 class CircuitBreaker:
-    """Opens after failures in a row; while it is open nothing is sent, but for one trial per cool-down.
+    """Opens after failures in a row; while it is open nothing is sent but what is urgent, and one trial per cool-down.
 
     ``listeners`` hear of every change as (state before, state now), outside its lock.
 
     Parameters
     ----------
+    name : str, default="trading"
+        Of the host that it stands for.
     most : int, default=3
         Failures in a row that open it.
     cool_down_s : float, default=10
     clock : callable, optional
     """
 
-    def __init__(self, most: int = 3, cool_down_s: float = 10.0, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        name: str = "trading",
+        most: int = 3,
+        cool_down_s: float = 10.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.name = name
         self.most = most
         self.cool_down_s = cool_down_s
-        self.listeners: list[Callable[[BreakerState, BreakerState], None]] = [_tell_the_log]
+        self.listeners: list[Callable[[BreakerState, BreakerState], None]] = [self._tell_the_log]
         self._clock = clock
         self._failures = 0
         self._state = BreakerState.CLOSED
@@ -147,7 +156,8 @@ class CircuitBreaker:
         with self._mutex:
             self._failures += 1
             before = self._state
-            if self._failures >= self.most:
+            # Urgent requests that fail while it is open must not put off the next trial.
+            if self._failures >= self.most and before is not BreakerState.OPEN:
                 self._state, self._since = BreakerState.OPEN, self._clock()
             now = self._state
         self._changed(before, now)
@@ -166,9 +176,8 @@ class CircuitBreaker:
             for listener in tuple(self.listeners):
                 listener(before, now)
 
-
-def _tell_the_log(before: BreakerState, now: BreakerState) -> None:
-    if now is BreakerState.CLOSED:
-        log.warning("circuit breaker closed: the venue answers again")
-    elif before is BreakerState.CLOSED:
-        log.error("circuit breaker open: too many requests in a row had no answer")
+    def _tell_the_log(self, before: BreakerState, now: BreakerState) -> None:
+        if now is BreakerState.CLOSED:
+            log.warning("circuit breaker closed (%s): the venue answers again", self.name)
+        elif before is BreakerState.CLOSED:
+            log.error("circuit breaker open (%s): too many requests in a row had no answer", self.name)

@@ -10,6 +10,8 @@ from brokers.venue.answers import Json, order_of, rows_of, text_of, time_of
 from brokers.venue.errors import VenueUnavailable
 
 PAGE = 500
+LARGEST_GROUP = 5
+"""Orders that one row of a nested listing may stand for, itself included."""
 OVERLAP = timedelta(microseconds=1)
 
 
@@ -17,7 +19,8 @@ def all_orders(ask: Callable[[Json], Any], query: Json) -> list[Json]:
     """Every order that a query lists, each once, in the order of the listing.
 
     Bounds exclude their own time and several orders may share one, so each page begins with the last time of
-    the page before. An order that is on two pages is kept as the later page shows it.
+    the page before. An order that is on two pages is kept as the later page shows it. Whether the venue counts legs
+    is not documented, so a page is the last one only if it has room left either way.
 
     Parameters
     ----------
@@ -39,7 +42,7 @@ def all_orders(ask: Callable[[Json], Any], query: Json) -> list[Json]:
         page = [order_of(row) for row in rows_of(ask(query))]
         known = len(found)
         found.update((str(row["id"]), row) for row in page)
-        if len(page) < PAGE:
+        if sum(1 + len(row.get("legs") or ()) for row in page) <= PAGE - LARGEST_GROUP:
             return list(found.values())
         if len(found) == known:
             raise VenueUnavailable(f"the listing of orders does not go on after {known}")

@@ -19,10 +19,15 @@ from typing import Any
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import NameResolutionError, NewConnectionError
+from urllib3.exceptions import NewConnectionError
 from urllib3.util.connection import create_connection
 
+from brokers.venue.names import Names
+
 LEAST_S = 0.001
+LOOKUP_SHARE = 0.5
+"""Part of the time to connect that may go into finding the address."""
+NAMES = Names()
 
 
 @dataclass(slots=True)
@@ -86,20 +91,25 @@ class _Connection(HTTPConnection):
     response_class = _TimedResponse
 
     def _new_conn(self) -> socket.socket:
-        """Try the addresses of the host within one connect timeout, which urllib3 would grant to each of them."""
+        """Find the host and try its addresses within one connect timeout, which urllib3 would grant to each of them.
+
+        What is left of it is for the handshake of an encrypted connection.
+        """
+        most = self.timeout or 0.0
+        ends = time.monotonic() + most
         try:
-            found = socket.getaddrinfo(self._dns_host.strip("[]"), self.port, type=socket.SOCK_STREAM)
-        except socket.gaierror as error:
-            raise NameResolutionError(self.host, self, error) from error
-        addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
-        ends = time.monotonic() + (self.timeout or 0.0)
+            addresses = NAMES.addresses(self._dns_host.strip("[]"), most * LOOKUP_SHARE)
+        except OSError as error:
+            raise NewConnectionError(self, str(error)) from error
         failure: OSError | None = None
         for at, address in enumerate(addresses):
             share = (ends - time.monotonic()) / (len(addresses) - at)
             try:
-                return create_connection(
+                sock = create_connection(
                     (address, self.port), max(share, LEAST_S), self.source_address, self.socket_options
                 )
+                sock.settimeout(max(ends - time.monotonic(), LEAST_S))
+                return sock
             except OSError as error:
                 failure = error
         raise NewConnectionError(self, f"no connection ({type(failure).__name__})")
@@ -109,6 +119,7 @@ class _Connection(HTTPConnection):
         if (current := _attempt.get()) is not None:
             # What a proxy was told to reach the venue is not the request.
             current.written = False
+            self.sock.settimeout(max(current.left, LEAST_S))
 
     def send(self, data: Any) -> None:
         if self.sock is None and self.auto_open:

@@ -86,6 +86,7 @@ class Door:
         self.asked: list[tuple[str, str]] = []
         self.fails: Exception | None = None
         self.silent = False
+        self.closes = True
 
     def submit(self, order: Order, payload: Mapping[str, Any]) -> Any:
         if self.fails is not None:
@@ -106,6 +107,15 @@ class Door:
     def cancel(self, order: Order) -> None:
         self.asked.append(("cancel", order.identifier))
         self.client._ask("cancel", self.client.venue.cancel, order.identifier)
+
+    def sell_all(self, end_entries: bool) -> None:
+        if self.fails is not None:
+            raise self.fails
+        self.asked.append(("sell_all", str(end_entries)))
+
+    def close(self, symbol: str, frac: float) -> bool:
+        self.asked.append(("close", f"{symbol} {frac:g}"))
+        return self.closes
 
 
 class Told:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -136,23 +137,28 @@ def test_a_cancel_that_came_too_late_brings_the_fill(scene: Scene) -> None:
     assert scene.told.without_new() == [FILL]
 
 
-def test_sell_all_waits_until_the_shares_are_free(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    order = scene.bracket()
-    scene.venue.wait()
-    scene.stream()
-    waits: list[float] = []
+@pytest.mark.parametrize("ends", [True, False])
+def test_positions_are_closed_through_the_door(scene: Scene, ends: bool) -> None:
+    scene.broker.sell_all(STRATEGY, cancel_open_orders=ends)
+    assert scene.broker.close_position(STRATEGY, Asset("AAPL"), 0.5) is None
+    assert scene.door.asked == [("sell_all", str(ends)), ("close", "AAPL 0.5")]
+    assert scene.door.sent == []
 
-    def sleep(seconds: float) -> None:
-        waits.append(seconds)
-        scene.venue.wait()
 
-    monkeypatch.setattr("brokers.alpaca.time.sleep", sleep)
+def test_a_position_that_the_desk_does_not_hold_is_closed_by_an_order(scene: Scene) -> None:
+    scene.venue.buy()
+    scene.look()
+    scene.broker.sync_positions(SimpleNamespace(name=STRATEGY))
+    scene.door.closes = False
+    order = scene.broker.close_position(STRATEGY, Asset("AAPL"))
+    assert (order.side, order.quantity) == ("sell", 10)
+    assert scene.door.sent[-1]["side"] == "sell"
+
+
+def test_a_sale_that_is_refused_raises_nothing(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
+    scene.door.fails = OrderRefused("DESK_SCAN: a scan sends nothing")
     scene.broker.sell_all(STRATEGY)
-    scene.venue.wait()
-    assert waits
-    assert not order.child_orders[0].is_filled()
-    assert scene.venue.positions() == []
-    assert (scene.door.sent[-1]["side"], scene.door.sent[-1]["qty"]) == ("sell", "10")
+    assert "sell_all was refused: DESK_SCAN" in caplog.text
 
 
 def test_cancel_open_orders_reaches_orders_of_an_earlier_run(scene: Scene) -> None:

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
+from sqlalchemy import select
 
 from brokers.journal import (
     AlreadyPlanned,
@@ -23,6 +24,7 @@ from brokers.journal import (
     JournalConflict,
     OrderIntent,
 )
+from brokers.journal.schema import trades
 from brokers.record import EquityRow, TradeRecord
 from risk.model import BracketTerms, Decision, Plan, Proposal, Verdict
 from tests.brokers.journal.conftest import ACCOUNT, BEGIN
@@ -168,13 +170,33 @@ def test_sessions_halts_equity_and_trades_survive_a_restart(journal, address):
         "AMD", "buy", 40, BEGIN, 170.02, BEGIN + timedelta(hours=1), 175.0, 163.0, 195.5, float("nan"), None,
         199.2, 0.71, "stale", "momentum", 72.5,
     )  # fmt: skip
-    journal.trade(trade, entry, closing)
-    journal.trade(replace(trade, quantity=61, pnl=303.78), entry, closing)
+    journal.trades({(entry, closing): trade})
     journal.close()
     with Journal(address, ACCOUNT) as later:
         assert later.session_open_equity(SESSION) == Decimal("105000.50")
         assert later.halts(SESSION) == {"drawdown_halt"}
         assert later.halts(SESSION + timedelta(days=1)) == frozenset()
+
+
+def test_trades_are_what_the_fills_say_now(journal):
+    entry = journal.plan_order(ENTRY)
+    exits = [journal.plan_order(replace(ENTRY, side="sell", role="close", sequence=k)) for k in range(3)]
+    trade = TradeRecord(
+        "AMD", "buy", 20, BEGIN, 170.02, BEGIN + timedelta(hours=1), 175.0, 163.0, 195.5, float("nan"), None,
+        99.6, 0.71, "stale", "momentum", 72.5,
+    )  # fmt: skip
+
+    def kept() -> dict[str, tuple[Decimal, Decimal]]:
+        with journal._store.transaction() as connection:
+            rows = connection.execute(select(trades)).mappings().all()
+        return {row["exit_order_id"]: (row["quantity"], row["pnl"]) for row in rows}
+
+    journal.trades({(entry, exits[0]): trade, (entry, exits[1]): trade})
+    assert kept() == {exits[0]: (20, Decimal("99.6")), exits[1]: (20, Decimal("99.6"))}
+    grown = replace(trade, quantity=49, pnl=244.02)
+    for _ in range(2):
+        journal.trades({(entry, exits[0]): grown, (entry, exits[2]): trade})
+        assert kept() == {exits[0]: (49, Decimal("244.02")), exits[2]: (20, Decimal("99.6"))}
 
 
 def test_explain_tells_the_chain_and_what_would_have_to_change(journal):

@@ -10,10 +10,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
-from brokers.journal import Journal, JournalConflict, OrderIntent
+from brokers.journal import Journal, JournalConflict, JournalTaken, OrderIntent
 from brokers.journal.address import journal_address, parse_address
 from brokers.journal.reader import read_explanation
+from brokers.journal.server import Server
 from config.errors import Refusal
 from config.secrets import Secrets
 from tests.brokers.journal.conftest import ACCOUNT, BEGIN
@@ -188,17 +190,95 @@ def test_a_closed_journal_takes_nothing(journal):
         journal.plan_order(INTENT)
 
 
-def test_a_lost_server_connection_is_not_renewed(postgres):
+def end_sessions(url: str) -> None:
+    """Whoever uses the database loses the connection."""
+    others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = "
+    execute(url, others + "current_database()")
+
+
+def test_a_lost_server_connection_is_got_back_with_nothing_lost_or_doubled(postgres):
     url = postgres.fresh()
     with Journal(url, ACCOUNT) as journal:
-        journal.plan_order(INTENT)
-        others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = "
-        execute(url, others + "current_database()")
-        for match in ("the database refused|connection is lost", "connection is lost; start again"):
-            with pytest.raises(Refusal, match=match):
-                journal.sent(journal.order_id(INTENT))
+        name = journal.plan_order(INTENT)
+        end_sessions(url)
+        with pytest.raises(Refusal, match="the database refused"):
+            journal.sent(name)
+        journal.sent(name, "v-1")
+        assert journal.order(name).venue_id == "v-1"
+        # The lock came back with it.
+        assert "stop it first" in refusal(url)
+    with Journal(url, ACCOUNT) as later:
+        assert [order.state for order in later.unresolved()] == ["sent"]
+
+
+@pytest.mark.parametrize("stays", [True, False])
+def test_a_journal_that_another_process_has_taken_is_not_written_again(postgres, stays):
+    url = postgres.fresh()
+    with Journal(url, ACCOUNT) as journal:
+        name = journal.plan_order(INTENT)
+        end_sessions(url)
+        other = Journal(url, ACCOUNT)
+        if not stays:
+            other.close()
+        with pytest.raises(Refusal):
+            journal.sent(name)
+        for _ in range(2):
+            with pytest.raises(JournalTaken, match=r"another process has (taken|written) the journal; this one ends"):
+                journal.sent(name)
+            other.close()
     with Journal(url, ACCOUNT) as later:
         assert [order.state for order in later.unresolved()] == ["journaled"]
+
+
+def test_a_session_that_the_server_has_not_given_up_makes_way(postgres):
+    with Journal(postgres.fresh(), ACCOUNT) as journal:
+        forgotten, journal._store._connection = journal._store._connection, None
+        journal.plan_order(INTENT)
+        with pytest.raises(OperationalError):
+            forgotten.exec_driver_sql("SELECT 1")
+
+
+@pytest.mark.parametrize("carried_out", [True, False])
+def test_a_commit_without_an_answer_is_looked_up(postgres, carried_out):
+    url = postgres.fresh()
+    with Journal(url, ACCOUNT) as journal:
+        dialect = journal._store._connection.engine.dialect
+        commit = dialect.do_commit
+
+        def lose(connection):
+            if carried_out:
+                commit(connection)
+            dialect.do_commit = commit
+            end_sessions(url)
+            connection.cursor().execute("SELECT 1")
+
+        dialect.do_commit = lose
+        if carried_out:
+            name = journal.plan_order(INTENT)
+            assert [order.client_order_id for order in journal.unresolved()] == [name]
+        else:
+            with pytest.raises(Refusal, match="the database refused"):
+                journal.plan_order(INTENT)
+            assert journal.unresolved() == []
+
+
+def test_a_server_that_is_away_is_not_asked_all_the_time(postgres, monkeypatch):
+    with Journal(postgres.fresh(), ACCOUNT) as journal:
+        journal._store._connection.invalidate()
+        tries = []
+
+        def away(server):
+            tries.append(1)
+            raise OperationalError("connect", {}, Exception("connection refused"))
+
+        monkeypatch.setattr(Server, "connect_again", away)
+        for match in ("connection refused", "being tried again", "being tried again"):
+            with pytest.raises(Refusal, match=match):
+                journal.unresolved()
+        assert len(tries) == 1
+        monkeypatch.undo()
+        monkeypatch.setattr("brokers.journal.store.REOPEN_PAUSE_S", 0.0)
+        assert journal.unresolved() == []
 
 
 def test_a_writer_that_fails_half_way_writes_nothing(journal):

@@ -118,8 +118,10 @@ class Scene:
         settings: VenueSettings | None = None,
         prices: Mapping[str, float] | None = None,
         start: datetime = TUESDAY,
+        journal: str = "",
     ) -> None:
         self.folder = folder
+        self.address = journal or str(folder / "journal.sqlite")
         self.settings = load(overrides=list(overrides))
         self.events: list[Json] = []
         self.deaf = False
@@ -138,7 +140,7 @@ class Scene:
     def start(self) -> None:
         """Begin a process: everything that is not on the disk or at the venue is new."""
         self.wire = Wire(self.exchange)
-        self.journal = Journal(self.folder / "journal.sqlite", ACCOUNT, clock=lambda: self.exchange.now)
+        self.journal = Journal(self.address, ACCOUNT, clock=lambda: self.exchange.now)
         self.journal.begin_run("rehearse", "combined", "active", "hash")
         self.clock = Clock(self.exchange)
         clock: Any = self.clock

@@ -142,6 +142,28 @@ def test_a_cancel_is_admitted_by_the_venues_id(scene):
     assert not counter.cancel(order.venue_id)  # Already on its way.
 
 
+def test_exits_and_cancels_are_urgent_and_entries_are_not(scene):
+    counter, seen = scene.floor.counter, []
+
+    def mishap(name: str, when: str) -> None:
+        if (name, when) == ("submit", "before"):
+            seen.append((name, counter.urgent("POST", "/orders", sent(scene)[-1])))
+        if (name, when) in (("replace", "before"), ("cancel", "before")):
+            venue_id, patch = what if isinstance(what := scene.wire.calls[-1][1], tuple) else (what, None)
+            seen.append((name, counter.urgent("PATCH" if patch else "DELETE", f"/orders/{venue_id}", patch)))
+
+    scene.wire.mishap = mishap
+    scene.enter("AAPL", 50)
+    scene.settle(3)
+    scene.adjust("tighten", "AAPL", stop=97.0)
+    scene.settle(2)
+    scene.adjust("exit", "AAPL")
+    scene.settle(3)
+    assert scene.held() == 0
+    assert seen == [("submit", False), ("replace", True), ("cancel", True), ("submit", True)]
+    assert not counter.urgent("POST", "/orders", {"client_order_id": "another"})
+
+
 def test_a_cancel_without_an_answer_counts_as_asked(scene):
     order = buy(scene)
     scene.wire.mishap = lost("cancel", "before")

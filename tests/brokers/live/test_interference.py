@@ -165,17 +165,19 @@ def test_a_scan_sends_nothing(scene):
     assert not [call for call in scene.wire.calls if call[0] == "submit"]
 
 
-def test_a_journal_that_fails_ends_entries_and_not_the_watch(scene, monkeypatch):
+def test_a_journal_that_fails_keeps_entries_back_until_it_works_again(scene, monkeypatch):
     def full(*args, **kwargs):
         raise Refusal("journal.sqlite3: the disk is full; make room")
 
     scene.enter()
     scene.settle(2)
-    monkeypatch.setattr(scene.journal, "halt", full)
     monkeypatch.setattr(scene.floor, "look", full)
     monkeypatch.setattr(scene.desk, "_looked", -math.inf)
     with pytest.raises(VenueUnavailable):
         scene.desk.snapshot()
     monkeypatch.undo()
+    scene.enter("MSFT", iterate=False)
+    assert "the journal: journal.sqlite3: the disk is full" in scene.desk.entries.skipped[-1].reason
     scene.enter("MSFT")
-    assert "crash: Refusal: journal.sqlite3: the disk is full" in scene.desk.entries.skipped[-1].reason
+    assert len(scene.desk.entries.skipped) == 1
+    assert "MSFT" in scene.desk.entries.tasks

@@ -8,6 +8,7 @@ import pytest
 
 from brokers.journal import Journal
 from brokers.live.switches import FLATTEN_FILE, STOP_FILE, KillSwitch, Level, Switches
+from config.errors import Refusal
 from tests.brokers.live.scene import ACCOUNT, TUESDAY
 
 
@@ -44,6 +45,29 @@ def test_a_crash_lasts_for_the_session_in_new_york(switches):
     switches.crashed(RuntimeError("boom"), TUESDAY)
     late = TUESDAY.replace(hour=23, minute=59)  # The next day in Europe, still Tuesday in New York.
     assert switches.reasons(late) == ["halted for this session by crash"]
+    assert switches.reasons(TUESDAY + timedelta(days=1)) == []
+
+
+def test_a_journal_that_cannot_be_used_stops_entries_until_it_can(switches):
+    switches.crashed(Refusal("journal.sqlite: another program holds it"), TUESDAY)
+    assert switches.reasons(TUESDAY) == ["the journal: journal.sqlite: another program holds it"]
+    switches.looked()
+    assert switches.reasons(TUESDAY) == []
+
+
+@pytest.mark.parametrize("error", [Refusal("another program holds it"), RuntimeError("a surprise")])
+def test_a_halt_that_cannot_be_written_down_is_written_later(switches, monkeypatch, error):
+    def locked(*_):
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(switches.journal, "halt", locked)
+        switches.crashed(RuntimeError("boom"), TUESDAY)
+        with pytest.raises(type(error)):
+            switches.reasons(TUESDAY)
+    switches.looked()
+    assert switches.reasons(TUESDAY) == ["halted for this session by crash"]
+    assert switches.journal.halts(TUESDAY.date()) == {"crash"}
     assert switches.reasons(TUESDAY + timedelta(days=1)) == []
 
 

@@ -78,6 +78,22 @@ def test_a_page_that_is_none(row):
         client_of(server.url).open_orders()
 
 
+@pytest.mark.parametrize("count", [1, 165, 166, 167, 400])
+@pytest.mark.parametrize("counts_legs", [True, False])
+def test_a_listing_of_brackets_goes_on_whether_legs_count_or_not(count, counts_legs):
+    legs = [{"id": "leg"}, {"id": "leg"}]
+    rows = [{**row, "legs": legs} for row in orders(SPREAD[:count])]
+
+    def page(asked: Asked) -> list[dict[str, object]]:
+        until = datetime.fromisoformat(asked.query.get("until", "9999-01-01T00:00:00+00:00"))
+        chosen = [row for row in rows if datetime.fromisoformat(row["submitted_at"]) < until][::-1]
+        # A row with its legs is shown whole or on the next page.
+        return chosen[: PAGE // 3 if counts_legs else PAGE]
+
+    with serving(computed(page)) as server:
+        assert len(client_of(server.url).open_orders()) == count
+
+
 def test_orders_since_begins_where_it_was_asked_to():
     with serving(listing(orders(SPREAD[:10]))) as server:
         ids = [row["id"] for row in client_of(server.url).orders_since(T0 + timedelta(seconds=6.5), nested=False)]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import threading
 import time
 from itertools import pairwise
 
@@ -12,9 +13,11 @@ from alpaca.trading.client import TradingClient
 from alpaca.trading.enums import OrderSide, TimeInForce
 from alpaca.trading.requests import MarketOrderRequest
 
+from brokers.venue.client import VenueClient
 from brokers.venue.errors import NotSent, OutcomeUnknown, VenueRefusal, VenueUnavailable
 from brokers.venue.http import Timeouts
 from brokers.venue.limits import CircuitBreaker, TokenBucket
+from brokers.venue.names import Names
 from brokers.venue.wire import _TimedReader, attempt
 from tests.brokers.venue.scripted import (
     KEY,
@@ -135,6 +138,75 @@ def test_nothing_is_sent_without_a_connection(monkeypatch, failure):
         client_of("http://127.0.0.1:9").submit(ORDER)
 
 
+def test_a_resolver_that_hangs_is_given_up_in_time(monkeypatch):
+    over = threading.Event()
+
+    def hang_on(*args, **more):
+        over.wait(10)
+        raise socket.gaierror(-3, "Temporary failure in name resolution")
+
+    monkeypatch.setattr("brokers.venue.wire.NAMES", Names())
+    monkeypatch.setattr(socket, "getaddrinfo", hang_on)
+    client = client_of("http://127.0.0.1:9", timeouts=Timeouts(3.0, 5.0))
+    began = time.monotonic()
+    with client.budget(0.6):
+        for _ in range(2):
+            with pytest.raises(NotSent):
+                client.submit(ORDER)
+    assert time.monotonic() - began < 0.8
+    over.set()
+
+
+def test_a_host_is_where_it_was_while_its_name_cannot_be_resolved(monkeypatch):
+    def fail(*args, **more):
+        raise socket.gaierror(-3, "Temporary failure in name resolution")
+
+    with serving(answer({"id": "1"})) as server:
+        assert client_of(server.url).account() == {"id": "1"}
+        monkeypatch.setattr(socket, "getaddrinfo", fail)
+        monkeypatch.setattr("brokers.venue.wire.create_connection", connected)
+        assert client_of(server.url).account() == {"id": "1"}
+        monkeypatch.setattr("brokers.venue.wire.NAMES", Names())
+        with pytest.raises(NotSent):
+            client_of(server.url).account()
+
+
+def connected(at: tuple[str, int], *more: object) -> socket.socket:
+    """A connection for which nobody asks the resolver."""
+    made = socket.socket()
+    made.connect(at)
+    return made
+
+
+def test_resolver_connection_and_handshake_share_one_connect_timeout(monkeypatch):
+    over, resolve, asked = threading.Event(), socket.getaddrinfo, []
+
+    def slow_at_first(*args, **more):
+        asked.append(args)
+        time.sleep(0.45 if len(asked) == 1 else 0)
+        return resolve(*args, **more)
+
+    def drip_hello(listener: socket.socket) -> None:
+        taken, _ = listener.accept()
+        with taken, contextlib.suppress(OSError):
+            taken.recv(4096)
+            # A record of a kilobyte, a byte at a time.
+            for byte in b"\x16\x03\x03\x04\x00" + b"\x02" * 1024:
+                taken.sendall(bytes([byte]))
+                if over.wait(0.02):
+                    return
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=drip_hello, args=(listener,), daemon=True).start()
+        client = client_of(f"https://127.0.0.1:{listener.getsockname()[1]}", timeouts=Timeouts(1.0, 5.0))
+        monkeypatch.setattr("brokers.venue.wire.socket.getaddrinfo", slow_at_first)
+        began = time.monotonic()
+        with pytest.raises(NotSent):
+            client.submit(ORDER)
+        assert time.monotonic() - began < 1.2
+        over.set()
+
+
 def test_all_addresses_of_a_host_share_one_connect_timeout(monkeypatch):
     granted: list[float] = []
 
@@ -202,6 +274,34 @@ def test_the_breaker_stops_requests_and_lets_one_try():
         assert len(server.asked) == 3
         now.now = 10.0
         client.account()
+        assert not client.breaker.open
+
+
+def test_an_open_breaker_holds_back_what_is_not_urgent():
+    with serving(*[answer("", 503)] * 3, answer(status=204), answer({"id": "1"})) as server:
+        client = client_of(server.url, breaker=CircuitBreaker(clock=FakeClock()))
+        client.trading.urgent = lambda method, path, body: method == "DELETE"
+        for _ in range(3):
+            with pytest.raises(VenueUnavailable):
+                client.account()
+        for ask in (client.account, lambda: client.submit(ORDER)):
+            with pytest.raises(NotSent):
+                ask()
+        client.cancel("an-id")
+        assert server.count("DELETE") == 1
+        # It was answered, so the venue is back.
+        assert client.account() == {"id": "1"}
+
+
+def test_a_dead_host_of_data_does_not_hold_back_trading():
+    with serving(answer({"id": "1"})) as server:
+        client = VenueClient(KEY, SECRET, paper=True, trading_url=server.url, data_url=closed_port())
+        for _ in range(3):
+            with pytest.raises(VenueUnavailable):
+                client.latest_quotes(["SPY"])
+        assert client.data_breaker.open
+        assert client.gone == "circuit breaker open (data)"
+        assert client.account() == {"id": "1"}
         assert not client.breaker.open
 
 

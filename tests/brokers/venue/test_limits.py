@@ -118,6 +118,16 @@ def test_the_breaker_opens_after_three_in_a_row_and_tries_once_per_cool_down():
     ]  # fmt: skip
 
 
+def test_urgent_requests_that_fail_do_not_put_off_the_next_trial():
+    clock = FakeClock()
+    breaker = CircuitBreaker(most=1, clock=clock)
+    breaker.failed()
+    for clock.now in (4.0, 9.0):
+        breaker.failed()
+    clock.now = 10.0
+    assert breaker.permits()
+
+
 def test_a_listener_may_ask_the_breaker():
     breaker = CircuitBreaker(most=1)
     seen: list[bool] = []

@@ -1,0 +1,183 @@
+"""The watch between iterations: it outlives whatever goes wrong, and nothing waits for the next iteration."""
+
+from __future__ import annotations
+
+import sqlite3
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from brokers.live.monitor import Monitor
+from brokers.live.prices import PriceStream
+from brokers.live.protector import Protector
+from tests.brokers.live.scene import Json, Scene
+from tests.test_live_command import wait_until
+
+
+class Hurried:
+    """A clock by which a watch looks all the time."""
+
+    def __init__(self, scene: Scene) -> None:
+        self._scene = scene
+
+    def local(self, seconds: float) -> float:
+        return min(seconds, 0.05)
+
+    def now(self) -> datetime:
+        return self._scene.exchange.now
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Iterator[Scene]:
+    scene = Scene(tmp_path)
+    scene.enter()
+    scene.settle(3)
+    assert scene.held() == scene.stopped() == 49
+    yield scene
+    scene.stop()
+
+
+@contextmanager
+def watching(scene: Scene) -> Iterator[Monitor]:
+    clock: Any = Hurried(scene)
+    monitor = Monitor(scene.desk, clock)
+    monitor.start()
+    try:
+        yield monitor
+    finally:
+        monitor.stop(5)
+        assert not monitor._thread.is_alive()
+
+
+@contextmanager
+def locked_journal(scene: Scene) -> Iterator[None]:
+    """Another program holds the file, for longer than a writer waits."""
+    connection = sqlite3.connect(scene.folder / "journal.sqlite", isolation_level=None)
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    finally:
+        connection.execute("ROLLBACK")
+        connection.close()
+
+
+def until(scene: Scene, condition: Callable[[], bool]) -> None:
+    """Let the venue's time run until something is so."""
+
+    def reached() -> bool:
+        with scene.desk.lock:
+            scene.pass_time(0.5)
+            return condition()
+
+    wait_until(reached, 10)
+
+
+def impatient(scene: Scene) -> None:
+    """A writer gives up at once."""
+    with scene.journal._store.transaction() as connection:
+        connection.exec_driver_sql("PRAGMA busy_timeout = 20")
+
+
+def test_a_locked_journal_stops_entries_while_it_lasts_and_never_the_watch(scene):
+    impatient(scene)
+    passing = scene.desk.switches.passing
+    with watching(scene) as monitor:
+        with locked_journal(scene):
+            wait_until(lambda: "the journal" in passing, 10)
+            scene.deaf = True
+            scene.exchange.cancel(scene.open()[0]["id"])
+            assert monitor._thread.is_alive()
+        wait_until(lambda: not passing, 10)
+        until(scene, lambda: scene.stopped() == 49)
+        assert monitor._thread.is_alive()
+    assert scene.desk.switches.reasons(scene.exchange.now) == []
+    scene.enter("MSFT", 40)
+    scene.settle(2)
+    assert scene.held("MSFT") == 39
+
+
+def test_a_trade_update_that_cannot_be_booked_is_found_at_the_venue(scene):
+    impatient(scene)
+    clock: Any = Hurried(scene)
+    monitor = Monitor(scene.desk, clock)
+    heard: list[Json] = []
+    scene.told = lambda events: heard.extend(events) or []
+    scene.exchange.cancel(scene.open()[0]["id"])
+    scene.pass_time(1)
+    assert heard
+    with locked_journal(scene):
+        for event in heard:
+            monitor.hear(event)
+    assert set(scene.desk.switches.passing) == {"the journal"}
+    scene.settle(3)
+    assert scene.stopped() == 49
+    assert scene.desk.switches.passing == {}
+
+
+def test_a_surprise_halts_entries_and_the_watch_goes_on(scene, monkeypatch):
+    looks = []
+
+    def surprise(self, symbol, keep=None):
+        looks.append(symbol)
+        if len(looks) == 1:
+            raise RuntimeError("boom")
+
+    monkeypatch.setattr(Protector, "tend", surprise)
+    with watching(scene):
+        wait_until(lambda: len(looks) >= 3, 10)
+    assert scene.desk.switches.reasons(scene.exchange.now) == ["halted for this session by crash"]
+
+
+def test_what_is_bare_can_be_asked_for_while_it_changes(scene):
+    protector, now, over = scene.desk.protector, scene.exchange.now, threading.Event()
+
+    def change() -> None:
+        while not over.is_set():
+            for k in range(6):
+                protector._naked[f"S{k}"] = (now, "why")
+            protector._naked.clear()
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    thread = threading.Thread(target=change)
+    thread.start()
+    try:
+        ends = time.monotonic() + 1.0
+        while time.monotonic() < ends:
+            assert set(protector.naked) <= {f"S{k}" for k in range(6)}
+    finally:
+        over.set()
+        thread.join()
+        sys.setswitchinterval(before)
+
+
+def test_the_stream_of_prices_outlives_a_listener_that_fails(monkeypatch):
+    monkeypatch.setattr("brokers.live.prices.FIRST_WAIT_S", 0.05)
+    tries = []
+
+    class Socket:
+        def __enter__(self) -> Socket:
+            tries.append(1)
+            return self
+
+        def __exit__(self, *_: object) -> None: ...
+
+        def recv(self, timeout: float) -> str:
+            time.sleep(0.01)
+            return '[{"T": "q", "S": "AAPL", "bp": 1, "ap": 2}]'
+
+    def fail(symbol: str, bid: float, ask: float) -> None:
+        raise RuntimeError("dictionary changed size during iteration")
+
+    monkeypatch.setattr("brokers.live.prices.connect", lambda *_, **__: Socket())
+    stream = PriceStream("ws://127.0.0.1:9", "key", "secret", fail)
+    stream.start()
+    wait_until(lambda: len(tries) >= 2, 5)
+    stream.stop()
