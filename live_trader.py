@@ -15,18 +15,20 @@ from typing import Any
 
 import yaml
 
+from backtests.argument_use import refuse_unread
 from backtests.request import EMBEDDED_OVERLAY, Mode, RunRequest
 from config import Refusal, Settings, load
 from config.arguments import Parser, add_settings, addresses
 from config.environment import own_the_run
 from config.errors import exit_status
 from config.secrets import ALPACA_VARIABLES, Secrets
-from config.sentences import closest
+from config.sentences import closest, no_file
 from config.universe import read_universe
 from strategies.registry import STRATEGIES, build_pipeline
 
 DATA_SOURCES = ("yahoo", "alpaca", "embedded")
 DATA_FILES = (".parquet", ".csv")
+DEFAULT_DATA = "embedded"
 DEFAULT_SEED = 0
 
 
@@ -48,20 +50,20 @@ def parser() -> Parser:
     single.add_argument("--scan", action="store_true", help="like --once, and submit nothing")
     add_settings(p)
     p.add_argument("--show-config", action="store_true", help="print the merged settings, secrets masked, and exit")
-    p.add_argument("--data", default="embedded", metavar="SOURCE",
-                   help="yahoo, alpaca, embedded or a .parquet or .csv file (default: %(default)s)")  # fmt: skip
+    p.add_argument("--data", metavar="SOURCE",
+                   help=f"yahoo, alpaca, embedded or a .parquet or .csv file (default: {DEFAULT_DATA})")  # fmt: skip
     p.add_argument("--start", type=_day, metavar="YYYY-MM-DD", help="first day of a backtest")
     p.add_argument("--end", type=_day, metavar="YYYY-MM-DD", help="last day of a backtest, included")
     names = p.add_mutually_exclusive_group()
     names.add_argument("--symbols", metavar="A,B", help="what to trade, separated by commas")
     names.add_argument("--universe", type=Path, metavar="FILE.csv", help="what to trade, column symbol")
-    p.add_argument("--cap", type=_whole, metavar="N", help="keep the first N symbols")
+    p.add_argument("--cap", type=_count, metavar="N", help="keep the first N symbols")
     p.add_argument("--benchmark", metavar="SYM", help="what to compare with")
     p.add_argument("--budget", type=_number, metavar="USD", help="cash at the start of a backtest")
     p.add_argument("--seed", type=_whole, default=DEFAULT_SEED, metavar="N", help="for what is random (default: 0)")
     p.add_argument("--out", type=Path, metavar="DIR", help="folder for the run's files (default: below runs/)")
     p.add_argument("--overwrite", action="store_true", help="replace files of an earlier run in it")
-    p.add_argument("--lookahead", type=_whole, default=0, metavar="CUTS",
+    p.add_argument("--lookahead", type=_count, default=0, metavar="CUTS",
                    help="check instead that no decision depends on later data, at so many moments")  # fmt: skip
     p.add_argument("--draw-all", action="store_true", help="draw every trade, not only a choice of them")
     p.add_argument("--scoreboard", action="store_true", help="print the daily scoreboard after a backtest")
@@ -107,7 +109,13 @@ def _settings(args: argparse.Namespace) -> tuple[Mode, Settings]:
     mode = args.mode
     if mode is None:
         mode = "rehearse" if Secrets.from_environment(os.environ).missing(ALPACA_VARIABLES) else "paper"
-    overlays = [EMBEDDED_OVERLAY] if mode in ("backtest", "rehearse") and args.data == "embedded" else []
+    # Asked for the settings alone, nobody has named data for them to fit.
+    settings_alone = args.show_config and args.mode is None
+    if not settings_alone:
+        given = {name for name, value in vars(args).items() if value != parser().get_default(name)}
+        refuse_unread(given, mode, chosen=args.mode is not None)
+    embedded = args.data == DEFAULT_DATA or (args.data is None and not settings_alone)
+    overlays = [EMBEDDED_OVERLAY] if embedded and (settings_alone or mode in ("backtest", "rehearse")) else []
     return mode, load(args.profile, args.config, args.set, overlays, _arguments(args))
 
 
@@ -133,24 +141,22 @@ def _arguments(args: argparse.Namespace) -> list[tuple[str, str, Any]]:
 
 
 def _request(args: argparse.Namespace, mode: Mode, settings: Settings) -> RunRequest:
-    if args.lookahead and (mode != "backtest" or args.once or args.scan):
-        raise Refusal("--lookahead checks a backtest: give it with --backtest and without --once or --scan")
-    if args.speed is not None and (mode != "rehearse" or not 1 <= args.speed <= 10_000):
-        raise Refusal(f"--speed {args.speed:g}: goes with --rehearse only, from 1 to 10000")
+    if args.speed is not None and not 1 <= args.speed <= 10_000:
+        raise Refusal(f"--speed {args.speed:g}: give a number from 1 to 10000")
     if args.start and args.end and args.end < args.start:
         raise Refusal(f"--end {args.end} is before --start {args.start}; exchange them or choose another window")
-    if args.data not in DATA_SOURCES:
-        path = Path(args.data)
+    data = DEFAULT_DATA if args.data is None else args.data
+    if data not in DATA_SOURCES:
+        path = Path(data)
         if path.suffix not in DATA_FILES:
-            hint = closest(args.data, DATA_SOURCES)
-            raise Refusal(f"--data {args.data}: is no source and no .parquet or .csv file; {hint}")
+            raise Refusal(f"--data {data}: is no source and no .parquet or .csv file; {closest(data, DATA_SOURCES)}")
         if not path.is_file():
-            raise Refusal(f"--data {args.data}: there is no such file; give the path of a .parquet or .csv file")
+            raise Refusal(f"--data {data}: {no_file(path)}; give the path of a .parquet or .csv file")
     return RunRequest(
         strategy=settings.strategy,
         profile=args.profile,
         mode=mode,
-        data=args.data,
+        data=data,
         start=args.start,
         end=args.end,
         symbols=settings.universe.traded,
@@ -212,6 +218,12 @@ def _day(text: str) -> date:
 def _whole(text: str) -> int:
     if not (text.isascii() and text.isdigit()):
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 up")
+    return int(text)
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text)):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 up")
     return int(text)
 
 

@@ -20,6 +20,8 @@ PRICES = FIELDS[:4]
 # separate daily bars from intraday ones, half a week separates daily bars from weekly ones.
 DAILY_FROM_MINUTES = 20 * 60
 DAILY_TO_MINUTES = 84 * 60
+# Sessions close at full and half hours, half days included: daily stamps that differ by less are no session's.
+CLOSING_STEP_S = 1_800
 # An intraday symbol may trade once a day for a day or two; three such gaps in a row are daily bars.
 DAILY_RUN = 3
 # Adjusted prices carry rounding noise: a high this fraction below the close is no fault.
@@ -124,7 +126,7 @@ def to_exchange_time(frame: pd.DataFrame, path: Path) -> pd.Series[Any]:
         weekly = list(stats.index[stats["median"] > DAILY_TO_MINUTES])
         if weekly:
             raise Refusal(f"{path}: bars of {some(weekly)} are further apart than a day; give daily or intraday bars")
-        return _session_dates(times)
+        return _session_dates(frame, path)
     length = gaps.median()
     # Bars longer than taken for would be read before they close, shorter ones would be read late.
     uneven = list(stats.index[(stats["min"] > length) | (stats["median"] < length)])
@@ -145,9 +147,17 @@ def to_exchange_time(frame: pd.DataFrame, path: Path) -> pd.Series[Any]:
     return local
 
 
-def _session_dates(times: pd.Series[Any]) -> pd.Series[Any]:
+def _session_dates(frame: pd.DataFrame, path: Path) -> pd.Series[Any]:
     """Naive dates: as written when all stamps are midnights, else the date in New York."""
+    times = frame["datetime"]
     if times.dt.tz is not None and not (times == times.dt.normalize()).all():
         times = times.dt.tz_convert(NEW_YORK)
+    of_day = (times - times.dt.normalize()).dt.total_seconds()
+    off = (of_day - of_day.iloc[0]) % CLOSING_STEP_S != 0
+    if off.any():
+        raise Refusal(
+            f"{path}: {_where(frame, off)} is neither daily nor intraday, its time of day fits no session that "
+            f"{_where(frame, ~off)} fits; give all daily bars one time of day"
+        )
     dates: pd.Series[Any] = times.dt.tz_localize(None).dt.normalize()
     return dates

@@ -18,9 +18,12 @@ from backtests.bar_checks import some
 from backtests.data_sets import YAHOO, DataSet, load_data, window
 from backtests.engine import RunResult, run_source, run_table
 from backtests.lookahead import check
+from backtests.metrics import sessions_per_year
 from backtests.outcomes import with_outcomes
 from backtests.outputs import SOME_PAGES, RunInfo, default_folder, prepare_folder, write_all
+from backtests.plain import counted
 from backtests.request import RunRequest
+from backtests.run_notes import absent_symbols, out_of_reach, without_benchmark
 from backtests.scan_screen import show_scan
 from backtests.scoreboard import scoreboard, scoreboard_screen
 from backtests.summary_screen import show_summary
@@ -77,6 +80,12 @@ def data_for(request: RunRequest, settings: Settings) -> DataSet:
             f"{data.source}: has no bars of {some(settings.universe.traded)}, so there is nothing to trade; "
             "choose other --symbols"
         )
+    benchmark = settings.universe.benchmark
+    if benchmark in data.missing and settings.provenance.chosen("universe.benchmark"):
+        raise Refusal(
+            f"{settings.source_of('universe.benchmark')}: {data.source} has no bars of {benchmark} to compare with; "
+            f"name a benchmark that it has, e.g. one of {some(data.table.symbols)}"
+        )
     return data
 
 
@@ -119,8 +128,13 @@ def describe(
     seconds: dict[str, float],
 ) -> RunInfo:
     """What the report says about where the figures come from."""
-    settings = request.settings
+    settings, strategy = request.settings, result.strategy
     fills = settings.fills.model_dump()
+    benchmark = settings.universe.benchmark
+    closes = benchmark_closes(data.table, benchmark, start, end)
+    missing, notes = absent_symbols(data.missing, strategy.pipeline)
+    if closes is None:
+        notes = (*notes, without_benchmark(benchmark))
     return RunInfo(
         mode="backtest",
         strategy=request.strategy,
@@ -131,18 +145,24 @@ def describe(
         start=start,
         end=end,
         symbols=settings.universe.traded,
-        missing_symbols=data.missing,
+        missing_symbols=missing,
         fill_assumptions={
             **fills,
             "ambiguous_bar": "stop before target",
             "entries": "market at the open of the bar after the decision",
             "gaps": "at the open",
         },
-        benchmark=settings.universe.benchmark if settings.universe.benchmark in data.table.symbols else "",
-        benchmark_closes=benchmark_closes(data.table, settings.universe.benchmark, start, end),
+        benchmark=benchmark if closes is not None else "",
+        benchmark_closes=closes,
+        sessions_per_year=sessions_per_year(data.table.opens_at),
         seconds=seconds,
         versions={"package": _version(PACKAGE), "lumibot": version("lumibot"), "python": platform.python_version()},
-        notes=(*data.notes, *result.strategy.notes),
+        notes=(
+            *data.notes,
+            *strategy.notes,
+            *notes,
+            *out_of_reach(strategy.feed.features, strategy.pipeline, end),
+        ),
         seed=request.seed,
     )
 
@@ -193,7 +213,7 @@ def _check_lookahead(
         console.print("[yellow]nothing was decided before the cuts, so only features were compared[/]")
     for leak in report.leaks:
         console.print(f"[red]LEAK[/] {escape(str(leak))}", highlight=False, soft_wrap=True)
-    console.print("[green]no look-ahead found[/]" if report.clean else f"[red]{len(report.leaks)} leaks[/]")
+    console.print("[green]no look-ahead found[/]" if report.clean else f"[red]{counted(len(report.leaks), 'leak')}[/]")
     return 0 if report.clean else 1
 
 

@@ -16,6 +16,7 @@ from dataclasses import replace
 from datetime import datetime
 from importlib.metadata import version
 from itertools import chain, count
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -23,18 +24,22 @@ from rich.console import Console
 from rich.logging import RichHandler
 
 from backtests.cli_run import benchmark_closes, data_for
+from backtests.metrics import ALWAYS_OPEN_PER_YEAR, SESSIONS_PER_YEAR
 from backtests.outcomes import with_outcomes
-from backtests.outputs import RunInfo, default_folder, prepare_folder, write_all, write_brief
+from backtests.outputs import RunInfo, check_folder, default_folder, prepare_folder, write_all, write_brief
+from backtests.plain import counted
 from backtests.rehearsals import FAST_DAILY, FAST_INTRADAY, PAPER_PARTIAL_FILLS, cents, rehearsed, window_of
 from backtests.request import RunRequest
+from backtests.run_notes import absent_symbols, without_benchmark
 from backtests.scan_screen import show_live_scan
 from backtests.summary_screen import show_summary
 from backtests.watch import Watch
 from brokers.journal import JournalTaken
-from brokers.live.account import LiveAccount
+from brokers.live.account import ALWAYS_OPEN, LiveAccount
+from brokers.live.feed import NONE
 from brokers.live.ownbook import NEW_YORK
 from brokers.live.seat import Seat, take_seat
-from config import Settings
+from config import Refusal, Settings
 from strategies.registry import strategy_class
 from strategies.table import to_frame
 
@@ -73,8 +78,8 @@ def run_live(request: RunRequest, console: Console, watch: Watch | None = None) 
         to_frame(table), start=start.date(), sessions=sessions or None, settings=cash, venue_faults=crumbs, speed=speed
     ) as server:  # fmt: skip
         console.print(
-            f"[bold]rehearsal:[/] {data.source} from {start.date()}, {sessions} sessions, {speed:g} times as fast, "
-            f"on {server.url}"
+            f"[bold]rehearsal:[/] {data.source} from {start.date()}, {counted(sessions, 'session')}, {speed:g} times "
+            f"as fast, on {server.url}"
         )
         request = _placed(request, server.now)
         settings = rehearsed(request.settings, server, speed, request, table.daily)
@@ -98,11 +103,12 @@ def _placed(request: RunRequest, now: datetime) -> RunRequest:
 def _run(request: RunRequest, settings: Settings, console: Console, server: Any, watch: Watch | None = None) -> int:
     began = time.perf_counter()
     paper = request.mode != "live"
-    folder = None
+    assert request.out is not None
     if not request.once:
-        assert request.out is not None
-        folder = prepare_folder(request.out, request.overwrite)
+        check_folder(request.out, request.overwrite)
     seat = take_seat(settings, paper, request.mode, request.profile)
+    # A start that is refused leaves no folder, and an earlier run's as it was.
+    folder = None if request.once else _prepared(request.out, seat)
     console.print(f"account {seat.account_id}, {request.mode}, journal {seat.journal.name}")
     strategy = _strategy(request, settings, seat)
     stopping = threading.Event()
@@ -129,6 +135,15 @@ def _run(request: RunRequest, settings: Settings, console: Console, server: Any,
     figures = write_all(folder, account.record, info, account.feed.bars)
     show_summary(console, account.record, info, figures, folder)
     return status
+
+
+def _prepared(out: Path, seat: Seat) -> Path:
+    """The run's folder, which was checked before the seat was taken; a rehearsal's state is in it by now."""
+    try:
+        return prepare_folder(out, overwrite=True)
+    except Refusal:
+        seat.close()
+        raise
 
 
 def _strategy(request: RunRequest, settings: Settings, seat: Seat) -> Any:
@@ -246,6 +261,9 @@ def _describe(request: RunRequest, settings: Settings, account: LiveAccount, sec
     start, end = (rows[0].time, rows[-1].time) if rows else (now, now)
     benchmark = settings.universe.benchmark
     closes = benchmark_closes(bars, benchmark, pd.Timestamp(start), pd.Timestamp(end))
+    missing, notes = absent_symbols((s for s in account.feed.symbols if _no_bars(account, s)), account.pipeline)
+    if closes is None:
+        notes = (*notes, without_benchmark(benchmark))
     return RunInfo(
         mode=request.mode,
         strategy=request.strategy,
@@ -256,15 +274,20 @@ def _describe(request: RunRequest, settings: Settings, account: LiveAccount, sec
         start=start,
         end=end,
         symbols=settings.universe.traded,
-        missing_symbols=tuple(s for s in settings.universe.traded if account.feed.sources.get(s) in (None, "none")),
+        missing_symbols=missing,
         fill_assumptions={"fills": "the venue's own"},
         benchmark=benchmark if closes is not None else "",
         benchmark_closes=closes,
+        sessions_per_year=ALWAYS_OPEN_PER_YEAR if settings.pace.market == ALWAYS_OPEN else SESSIONS_PER_YEAR,
         seconds={"engine": seconds},
         versions={"lumibot": version("lumibot"), "python": platform.python_version()},
-        notes=account.notes,
+        notes=(*account.notes, *notes),
         seed=request.seed,
     )
+
+
+def _no_bars(account: LiveAccount, symbol: str) -> bool:
+    return account.feed.sources.get(symbol, NONE) == NONE
 
 
 def _log_to(console: Console) -> None:

@@ -17,10 +17,23 @@ from brokers.record import EquityRow, RunRecord, TradeRecord
 Figure = float | int | None
 
 SESSIONS_PER_YEAR = 252
-"""Sessions of a US equity year; a market that never closes has 365."""
+"""Sessions of a US equity year."""
+
+ALWAYS_OPEN_PER_YEAR = 365
+"""Sessions of a market that never closes."""
+
+SATURDAY = 5
 
 DAYS_PER_YEAR = 365.25
 """Calendar days, for everything that is stated per year of elapsed time."""
+
+
+def sessions_per_year(times: pd.DatetimeIndex) -> int:
+    """Sessions in a year of the market whose bars open at ``times``: one that trades on Saturdays never closes."""
+    days = times.tz_localize(None).normalize().unique()
+    saturdays = int((days.dayofweek == SATURDAY).sum())
+    # Exchanges hold a rare session on a Saturday; of a market that never closes every seventh day is one.
+    return ALWAYS_OPEN_PER_YEAR if saturdays * 14 >= len(days) > 0 else SESSIONS_PER_YEAR
 
 
 def metrics(record: RunRecord, sessions_per_year: int = SESSIONS_PER_YEAR) -> dict[str, Figure]:

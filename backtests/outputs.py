@@ -60,7 +60,7 @@ class RunInfo:
     benchmark_closes : Series of float or None
         Its session closes over the window, indexed by time.
     sessions_per_year : int
-        Annualises Sharpe and Sortino; 365 for a market that never closes.
+        Annualises Sharpe and Sortino, the tearsheet's rows of them too; 365 for a market that never closes.
     seconds : mapping of str to float
         Time spent on ``data`` and ``engine``; the report measures itself.
     versions : mapping of str to str
@@ -102,6 +102,18 @@ def default_folder(mode: str, profile: str, start: date) -> Path:
     return Path("runs") / f"{mode}-{profile}-{start:%Y-%m-%d}"
 
 
+def check_folder(path: Path, overwrite: bool) -> None:
+    """Refuse a folder that a run can't write into, and leave it as it is; see ``prepare_folder``."""
+    try:
+        if path.is_dir():
+            if not overwrite and any(path.iterdir()):
+                raise Refusal(f"{path} is not empty: choose another --out or add --overwrite")
+        elif path.exists():
+            raise Refusal(f"{path} is a file: --out needs a folder")
+    except OSError as error:
+        raise Refusal(f"{path} can't be used as --out: {error.strerror}") from error
+
+
 def prepare_folder(path: Path, overwrite: bool) -> Path:
     """Make the folder of a run, empty of an earlier run's files.
 
@@ -117,14 +129,11 @@ def prepare_folder(path: Path, overwrite: bool) -> Path:
     Refusal
         If the folder is not empty and ``overwrite`` is false, or if it can't be made.
     """
+    check_folder(path, overwrite)
     try:
         path.mkdir(parents=True, exist_ok=True)
-        if not overwrite and any(path.iterdir()):
-            raise Refusal(f"{path} is not empty: choose another --out or add --overwrite")
         for known in [path / name for name in FILES] + sorted((path / TRADE_PAGES).glob("page-*.png")):
             known.unlink(missing_ok=True)
-    except FileExistsError:
-        raise Refusal(f"{path} is a file: --out needs a folder") from None
     except OSError as error:
         raise Refusal(f"{path} can't be used as --out: {error.strerror}") from error
     return path

@@ -44,6 +44,11 @@ def to_json(value: Any) -> str:
     return to_json(_common(value))
 
 
+def counted(number: int, one: str, more: str = "") -> str:
+    """A number with its noun: ``1 symbol``, ``2 symbols``."""
+    return f"{number:,d} {one if number == 1 else more or one + 's'}"
+
+
 def to_json_indented(value: Any, margin: str = "") -> str:
     """The same for a reader's eye: one entry per line, two spaces deeper for each level."""
     value = _common(value)

@@ -11,6 +11,8 @@ from rich.table import Table
 
 from backtests.data_sets import DataSet
 from backtests.engine import RunResult
+from backtests.plain import counted
+from backtests.run_notes import absent_symbols
 from brokers.record import OrderRecord
 from risk.model import Book, Decision, Market
 from strategies.features import FeatureTable
@@ -24,7 +26,9 @@ def show_scan(console: Console, result: RunResult, data: DataSet, *, scan: bool)
     strategy = result.strategy
     row = strategy.feed.features.bars.opens_at.get_loc(strategy.plan.time) - 1
     heading = f"{data.source} · equity {result.record.initial_equity:,.2f} USD"
-    show_iteration(console, strategy, row, heading, result.record.orders, data.notes, data.missing, scan=scan)
+    missing, notes = absent_symbols(data.missing, strategy.pipeline)
+    notes = (*data.notes, *notes)
+    show_iteration(console, strategy, row, heading, result.record.orders, notes, missing, scan=scan)
 
 
 def show_live_scan(console: Console, strategy: Any, *, scan: bool) -> None:
@@ -32,8 +36,10 @@ def show_live_scan(console: Console, strategy: Any, *, scan: bool) -> None:
     features, record = strategy.feed.features, strategy.record
     row = features.bars.row_closed_at(strategy.plan.time)
     heading = f"equity {record.initial_equity:,.2f} USD"
-    missing = [symbol for symbol, source in strategy.feed.sources.items() if source == "none"]
-    show_iteration(console, strategy, row, heading, record.orders, strategy.notes, missing, scan=scan)
+    none = [symbol for symbol, source in strategy.feed.sources.items() if source == "none"]
+    missing, notes = absent_symbols(none, strategy.pipeline)
+    notes = (*strategy.notes, *notes)
+    show_iteration(console, strategy, row, heading, record.orders, notes, missing, scan=scan)
 
 
 def show_iteration(
@@ -68,7 +74,7 @@ def show_iteration(
     console.print(f"[bold]{plan.time:%Y-%m-%d %H:%M %Z}[/] · {heading}")
     for note in notes:
         console.print(f"[yellow]{note}[/]")
-    console.print(_seen(features, pipeline, market, row, decisions, strategy.book))
+    console.print(_seen(features, pipeline, market, row, decisions, strategy.book, scan))
     if absent := ", ".join(missing):
         console.print(f"not in the data: {absent}")
     for decision in plan.decisions:
@@ -76,7 +82,7 @@ def show_iteration(
     for adjustment in plan.adjustments:
         console.print(f"{adjustment.kind} {adjustment.symbol}: {adjustment.code}")
     if scan:
-        console.print(f"[bold]scan:[/] {len(plan.entries)} entries accepted, nothing submitted")
+        console.print(f"[bold]scan:[/] {counted(len(plan.entries), 'entry', 'entries')} accepted, nothing submitted")
     for order in orders:
         if order.parent_id:
             continue
@@ -88,7 +94,13 @@ def show_iteration(
 
 
 def _seen(
-    features: FeatureTable, pipeline: Pipeline, market: Market, row: int, decisions: dict[str, Decision], book: Book
+    features: FeatureTable,
+    pipeline: Pipeline,
+    market: Market,
+    row: int,
+    decisions: dict[str, Decision],
+    book: Book,
+    scan: bool,
 ) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("symbol", "sector"):
@@ -107,7 +119,7 @@ def _seen(
         said = ", ".join(f"{name} {score:.0f}" for name, score in sorted(scores.items(), key=lambda item: -item[1]))
         decision = decisions.get(symbol)
         if decision is not None:
-            verdict = _verdict(decision)
+            verdict = _verdict(decision, scan)
         elif why:
             verdict = f"skipped: {why}"
         elif book.held(symbol):
@@ -137,11 +149,12 @@ def _undecided(pipeline: Pipeline, market: Market, score: float | None) -> str:
     return "no stop and target can be set"
 
 
-def _verdict(decision: Decision) -> str:
+def _verdict(decision: Decision, scan: bool) -> str:
     if decision.outcome == "refused":
         return f"[red]refused[/] {decision.verdicts[-1].code}"
     colour = "green" if decision.outcome == "sent" else "yellow"
-    return f"[{colour}]{decision.outcome}[/] {decision.final_quantity:g} of {decision.proposed_quantity:g}"
+    said = "would send" if scan else decision.outcome
+    return f"[{colour}]{said}[/] {decision.final_quantity:g} of {decision.proposed_quantity:g}"
 
 
 def _why(decision: Decision) -> str:

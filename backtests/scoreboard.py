@@ -164,10 +164,11 @@ def scoreboard_screen(scores: Sequence[Score], last_days: int) -> RenderableType
     for score in scores:
         if score.day is not None:
             days.setdefault(score.day, []).append(score)
-    daily = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    daily = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
     daily.add_column("day", no_wrap=True, min_width=10)
     for label in _LABELS.values():
-        daily.add_column(label.replace("Maximum daily", "Daily"), justify="right")
+        # One word per line: as long as they are, the headings fit side by side into 80 columns.
+        daily.add_column(label.replace("Maximum daily", "Daily").replace(" ", "\n"), justify="right", no_wrap=True)
     for day in sorted(days, reverse=True)[:last_days]:
         daily.add_row(f"{day}", *(Text(score.text, style=_STYLES[score.met]) for score in days[day]))
     note = Text("Measured on this record alone; it says nothing about what comes.", style="dim")

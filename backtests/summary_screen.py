@@ -11,11 +11,14 @@ from rich.table import Table
 from rich.text import Text
 
 from backtests.metrics import Figure
-from backtests.outputs import RunInfo
-from backtests.plain import cell
+from backtests.outputs import TRADE_PAGES, RunInfo
+from backtests.plain import cell, counted
 from brokers.record import RunRecord, TradeRecord
 
 WIDTH = 96
+_SHOWN = (
+    "tearsheet.html", "equity.png", f"{TRADE_PAGES}/", "trades.csv", "orders.csv", "decisions.jsonl", "summary.json",
+)  # fmt: skip
 LISTED = 6
 """Exit reasons, rules and missing symbols shown; the rest is counted."""
 
@@ -81,7 +84,9 @@ def _heading(info: RunInfo) -> Table:
     missing = f"; not known to the source: {shown}{more}" if shown else ""
     fills = ", ".join(f"{name} {cell(value)}" for name, value in info.fill_assumptions.items())
     grid.add_row(info.mode, Text(f"{info.strategy}, profile {info.profile}", style="bold"))
-    grid.add_row("window", f"{info.start:%Y-%m-%d} to {info.end:%Y-%m-%d}, {len(info.symbols)} symbols{missing}")
+    grid.add_row(
+        "window", f"{info.start:%Y-%m-%d} to {info.end:%Y-%m-%d}, {counted(len(info.symbols), 'symbol')}{missing}"
+    )
     grid.add_row("data", Text(f"{info.data_source}  {info.data_hash[:12]}"))
     grid.add_row("fills", Text(fills or "as the market is, no costs"))
     return grid
@@ -176,8 +181,13 @@ def _files(folder: Path, info: RunInfo) -> Text:
     seconds = sum(info.seconds.values())
     text = Text("Files in ")
     text.append(f"{folder}/", style="bold")
-    text.append(": tearsheet.html, equity.png, trades/, trades.csv, orders.csv, decisions.jsonl, summary.json")
+    text.append(f": {', '.join(name for name in _SHOWN if _written(folder, name))}")
     return text.append(f"  ({seconds:.1f} s for data and run)", style="dim") if seconds else text
+
+
+def _written(folder: Path, name: str) -> bool:
+    """Whether a run left it; of a folder there has to be a picture in it."""
+    return any((folder / name).glob("*.png")) if name.endswith("/") else (folder / name).exists()
 
 
 def _text(value: Figure, form: str) -> str:

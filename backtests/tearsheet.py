@@ -153,6 +153,7 @@ def _parameters(info: RunInfo) -> dict[str, str]:
         "data": f"{info.data_source} {info.data_hash}",
         "config": info.config_hash,
         "risk-free rate": "0",
+        "sessions per year": str(info.sessions_per_year),
         "note": " ".join(info.notes),
     }
     return {**shown, **{name: cell(value) for name, value in sorted(info.fill_assumptions.items())}}

@@ -64,9 +64,9 @@ def load(
         One sentence that names the file, the key, the wrong value and what would be right.
     """
     merged: dict[str, Any] = {}
-    provenance = Provenance()
-    shipped = (FOLDER / "base.yaml", _profile_path(profile))
-    for path in (*shipped, *map(Path, overlays), *map(Path, files)):
+    defaults = (FOLDER / "base.yaml", _profile_path(profile), *map(Path, overlays))
+    provenance = Provenance(map(_shown, defaults))
+    for path in (*defaults, *map(Path, files)):
         source = _shown(path)
         _merge(merged, _read(path, source), source, provenance)
     single = [("--set", *item) for item in _pairs(overrides)]
@@ -103,8 +103,6 @@ def _read(path: Path, source: str) -> dict[str, Any]:
     except OSError as error:
         raise Refusal(f"{source}: cannot be read, {error.strerror}; give the path of a YAML file") from None
     content = strict_yaml.parse(text, source)
-    if content is None:
-        return {}
     if not isinstance(content, dict):
         raise Refusal(f"{source}: holds no settings; write sections such as sizing: with their keys below them")
     return content

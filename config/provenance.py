@@ -8,10 +8,11 @@ UNKNOWN = "settings"
 
 
 class Provenance:
-    """Remembers, per dotted key, the file or argument that set it last."""
+    """Remembers, per dotted key, the file or argument that set it last; ``defaults`` are files nobody asked for."""
 
-    def __init__(self) -> None:
+    def __init__(self, defaults: Iterable[str] = ()) -> None:
         self._sources: dict[str, str] = {}
+        self._defaults = frozenset(defaults)
 
     def note(self, dotted: str, source: str) -> None:
         """``source`` sets ``dotted`` and with it everything below."""
@@ -22,6 +23,10 @@ class Provenance:
     def of(self, dotted: str) -> str:
         """The source of a key or of its nearest parent that has one."""
         return self._sources.get(self._nearest(dotted), UNKNOWN)
+
+    def chosen(self, dotted: str) -> bool:
+        """Whether a key was set by the user: in a file or argument of their own."""
+        return self.of(dotted) not in {UNKNOWN, *self._defaults}
 
     def newest(self, keys: Iterable[str]) -> str:
         """The source of whichever of several keys was set last: it made the conflict."""

@@ -21,7 +21,8 @@ from config.provenance import Provenance
 from config.secrets import Secrets
 
 
-def _symbol(value: str) -> str:
+def ticker(value: str) -> str:
+    """A symbol as it is written; ValueError says what would be right."""
     if not re.fullmatch(r"[A-Z0-9^][A-Z0-9._/^-]*", value):
         raise ValueError("write a ticker in capitals, e.g. AAPL, BRK-B or BTC/USD")
     return value
@@ -65,7 +66,7 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 PositiveFraction = Annotated[float, Field(gt=0, le=1)]
 BasisPoints = Annotated[float, Field(ge=0, le=1_000)]
 Name = Annotated[str, Field(min_length=1)]
-Symbol = Annotated[str, AfterValidator(_symbol)]
+Symbol = Annotated[str, AfterValidator(ticker)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 StreamUrl = Annotated[str, AfterValidator(_stream_url)]
 ModuleSettings = dict[str, dict[str, Any]]
@@ -78,7 +79,7 @@ class Section(BaseModel):
 
 
 class Account(Section):
-    budget_usd: Annotated[float, Field(gt=0)]
+    budget_usd: Annotated[float, Field(ge=1)]
 
 
 class Universe(Section):

@@ -6,6 +6,7 @@ import difflib
 import json
 import types
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -46,6 +47,13 @@ def told(value: Any) -> str:
     """A value as YAML would have it, shortened, without a password in it."""
     text = redacted(json.dumps(value, ensure_ascii=False, default=str))
     return text if len(text) <= LONGEST_VALUE else text[:LONGEST_VALUE] + "…"
+
+
+def no_file(path: Path) -> str:
+    """Why a path is no file that could be read as a whole."""
+    if not path.exists():
+        return "there is no such file"
+    return "is a folder" if path.is_dir() else "is no ordinary file"
 
 
 def closest(word: str, known: Iterable[str]) -> str:
@@ -122,6 +130,9 @@ def _percent(dotted: str, kind: str, value: Any, context: Mapping[str, Any]) -> 
     if isinstance(number, bool) or not isinstance(number, int | float):
         return ""
     limit = context.get("le", context.get("lt", 1))
+    if limit > 1 and number is value:
+        # A number above such a limit is as likely a multiple as it is a percentage.
+        return f"at most {limit:g} ({limit:.0%}); write {number / 100:g} if {number:g}% is meant"
     if not 0 <= number / 100 <= limit:
         return f"write a number from 0 to {limit:g}"
     return f"write {number / 100:g} for {number:g}%"

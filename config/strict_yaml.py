@@ -1,7 +1,7 @@
 """YAML as people mean it: duplicate keys are refused, ``ON`` stays a ticker, ``10:30`` stays a time.
 
 PyYAML reads YAML 1.1, where ``NO`` and ``ON`` are booleans, ``10:30`` is 630 and ``1e-3`` is text.
-This reader resolves the scalars of YAML 1.2 only.
+This reader resolves the scalars of YAML 1.2 only, and no anchors and aliases.
 """
 
 from __future__ import annotations
@@ -15,6 +15,14 @@ from config.errors import Refusal
 
 
 class _StrictLoader(yaml.SafeLoader):
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        # A value that refers to another can refer to itself, or grow without end out of a few lines.
+        event = self.peek_event()  # type: ignore[no-untyped-call]  # its stubs have no types
+        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
+            problem = f"{event.anchor!r} is an anchor or alias: write the value out where it is meant"
+            raise yaml.composer.ComposerError(None, None, problem, event.start_mark)
+        return super().compose_node(parent, index)
+
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
         for key_node, _ in node.value:
@@ -72,7 +80,7 @@ def parse(text: str, source: str) -> Any:
     Raises
     ------
     Refusal
-        A syntax error, a duplicate key or a key that is not text, with the line.
+        A syntax error, an anchor or alias, a duplicate key or a key that is not text, with the line.
     """
     try:
         return yaml.load(text, Loader=_StrictLoader)

@@ -6,6 +6,7 @@ import csv
 from pathlib import Path
 
 from config.errors import Refusal
+from config.schema import ticker
 
 SYMBOL_COLUMNS = ("symbol", "ticker")
 
@@ -17,7 +18,7 @@ def read_universe(path: Path) -> tuple[list[str], dict[str, str]]:
     ----------
     path : Path
         CSV with a header; the column ``symbol`` (or ``ticker``) is needed, ``sector`` is optional,
-        others are ignored. A symbol that comes twice counts once.
+        others are ignored. Rows without anything in them are skipped.
 
     Returns
     -------
@@ -27,29 +28,39 @@ def read_universe(path: Path) -> tuple[list[str], dict[str, str]]:
     Raises
     ------
     Refusal
-        The file is missing, has no such column or no symbols.
+        The file is missing, has no such column or no symbols, or names a symbol twice or badly.
     """
+    said = f"--universe {path}"
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.DictReader(file, skipinitialspace=True))
+            rows = list(csv.reader(file, skipinitialspace=True))
     except FileNotFoundError:
-        raise Refusal(f"--universe {path}: there is no such file; give the path of a CSV file") from None
+        raise Refusal(f"{said}: there is no such file; give the path of a CSV file") from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise Refusal(f"--universe {path}: cannot be read as CSV, {error}; give a CSV file in UTF-8") from None
-    names = {name.strip().lower(): name for name in (rows[0] if rows else {}) if name}
-    column = next((names[name] for name in SYMBOL_COLUMNS if name in names), None)
-    if column is None:
-        raise Refusal(f"--universe {path}: needs a header with a column named symbol and at least one row below it")
-    sector_column = names.get("sector", "")
+        raise Refusal(f"{said}: cannot be read as CSV, {error}; give a CSV file in UTF-8") from None
+    names = [name.strip().lower() for name in rows[0]] if rows else []
+    column = next((names.index(name) for name in SYMBOL_COLUMNS if name in names), None)
+    if column is None or len(rows) < 2:
+        raise Refusal(f"{said}: needs a header with a column named symbol and at least one row below it")
     sectors: dict[str, str] = {}
-    symbols: dict[str, None] = {}
-    for row in rows:
-        symbol = (row[column] or "").strip().upper()
-        if not symbol:
+    symbols: dict[str, int] = {}
+    for number, row in enumerate(rows[1:], start=1):
+        fields = [field.strip() for field in row]
+        if not any(fields):
             continue
-        symbols[symbol] = None
-        if label := (row.get(sector_column) or "").strip():
+        if len(fields) > len(names):
+            raise Refusal(f"{said}: row {number} has {len(fields)} fields, the header {len(names)}; correct the row")
+        found = dict(zip(names, fields, strict=False))
+        symbol = found.get(names[column], "").upper()
+        try:
+            ticker(symbol)
+        except ValueError as error:
+            raise Refusal(f"{said}: symbol {symbol!r} at row {number} is no ticker; {error}") from None
+        if symbol in symbols:
+            raise Refusal(f"{said}: {symbol} is at row {symbols[symbol]} and at row {number}; remove one of the rows")
+        symbols[symbol] = number
+        if label := found.get("sector"):
             sectors[symbol] = label
     if not symbols:
-        raise Refusal(f"--universe {path}: the column {column} is empty; write one symbol per row")
+        raise Refusal(f"{said}: the column {names[column]} is empty; write one symbol per row")
     return list(symbols), sectors

@@ -23,7 +23,7 @@ from config.environment import own_the_run
 from config.errors import exit_status
 
 PIPE_WIDTH = 120
-NOT_HERE = ("once", "scan", "lookahead", "show_config", "out")
+NOT_HERE = ("once", "scan", "lookahead", "show_config", "out", "overwrite", "draw_all", "scoreboard")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -41,7 +41,7 @@ def _run(argv: Sequence[str] | None) -> int:
     for name in (args.mode, *NOT_HERE):
         if name and getattr(args, name, True):
             raise Refusal(f"--{name.replace('_', '-')}: this script chooses what is run; leave it out")
-    if args.out is None or args.start is None or not Path(args.data).is_file():
+    if args.out is None or args.start is None or args.data is None or not Path(args.data).is_file():
         raise Refusal("--data FILE, --start and --out are needed here")
     folder = prepare_folder(args.out, args.overwrite)
     bars = session_bars(read_bars(args.data, end=args.end), BAR_MINUTES)
@@ -62,7 +62,7 @@ def _run(argv: Sequence[str] | None) -> int:
     # Both are settled before the first runs: what it takes an hour for must not end at a typing error.
     args.mode, args.out = "rehearse", folder / "live"
     rehearsal = live_trader._request(args, *live_trader._settings(args))
-    args.mode, args.out, args.speed = "backtest", folder / "backtest", None
+    args.mode, args.out, args.speed, args.sleeptime = "backtest", folder / "backtest", None, None
     backtest = live_trader._request(args, *live_trader._settings(args))
     status = run_live(rehearsal, console, watch)
     console.print(watch.table())

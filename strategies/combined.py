@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from lumibot.backtesting import BacktestingBroker
@@ -10,7 +9,8 @@ from lumibot.strategies import Strategy
 
 from brokers.backtest.account import open_backtest
 from brokers.backtest.broker import HonestBroker
-from config import Refusal, Settings, load
+from config import Refusal
+from strategies.parameters import refuse_unknown, settings_from
 
 _FILLS = 'what fills cost is set with parameters={"set": {"fills.fee_frac": 0.001}} and the like'
 NOT_TAKEN = {
@@ -31,9 +31,9 @@ class CombinedStrategy(Strategy):
     broker : lumibot.brokers.Broker
         In a backtest the matching is replaced by an honest one on the same data source.
     parameters : mapping, optional
-        ``profile`` (name, default "active"), ``config`` (list of YAML files), ``set`` (mapping of
+        ``profile`` (name, default "active"), ``config`` (a YAML file or a list of them), ``set`` (mapping of
         dotted keys to values), or ``settings`` (a loaded ``Settings``, which then decides alone);
-        ``submit`` False only records what would be done.
+        ``submit`` False only records what would be done. Others are refused; a subclass may have its own.
 
     Examples
     --------
@@ -43,6 +43,7 @@ class CombinedStrategy(Strategy):
     _benchmark_asset: Any
 
     def __init__(self, broker: Any = None, *args: Any, **kwargs: Any) -> None:
+        refuse_unknown(type(self), kwargs.get("parameters") or (), subclassed=type(self) is not CombinedStrategy)
         if isinstance(broker, BacktestingBroker):
             for name, way_out in NOT_TAKEN.items():
                 if kwargs.get(name):
@@ -117,15 +118,3 @@ class CombinedStrategy(Strategy):
         self.logger.error(
             "no tearsheet: the data hold no bars of the benchmark %s nor of %s; give benchmark_asset=", wanted, fallback
         )
-
-
-def settings_from(parameters: Mapping[str, Any]) -> Settings:
-    """The settings a Lumibot user's ``parameters`` ask for."""
-    settings = parameters.get("settings")
-    if isinstance(settings, Settings):
-        return settings
-    return load(
-        profile=parameters.get("profile", "active"),
-        files=parameters.get("config", ()),
-        overrides=parameters.get("set", {}),
-    )

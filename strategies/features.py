@@ -110,6 +110,14 @@ class FeatureTable:
                 return f"{name} has no value" + (": no volume in this session yet" if "vwap" in name else "")
         raise AssertionError(f"{symbol} is unusable at row {row} for no reason")
 
+    def too_long_for(self, symbols: Iterable[str], row: int) -> list[str]:
+        """Features for which none of ``symbols`` has enough bars up to ``row``."""
+        columns = [self.index[symbol] for symbol in symbols if symbol in self.index]
+        bars = int(self._sane[: row + 1, columns].sum(axis=0).max(initial=0))
+        sessions = int(self.bars.session[row]) + 1 if row >= 0 else 0
+        found = {name: parse(name) for name in self.names}
+        return [n for n, f in found.items() if f.first_bars > (sessions if f.entry.by_session else bars)]
+
     def _why_not_sane(self, row: int, k: int) -> str:
         prices = {name: float(getattr(self.bars, name)[row, k]) for name in PRICES}
         if all(np.isnan(price) for price in prices.values()):

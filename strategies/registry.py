@@ -179,7 +179,7 @@ def build_bracket(settings: Settings) -> BracketModel:
 def build_pipeline(settings: Settings) -> Pipeline:
     """Everything that decides, wired as the settings say; refuses like ``build_risk_chain``."""
     chosen = settings.selection
-    return Pipeline(
+    parts = (
         build_signals(settings),
         build_risk_chain(settings),
         build_bracket(settings),
@@ -190,6 +190,12 @@ def build_pipeline(settings: Settings) -> Pipeline:
         settings.pace.windows,
         EnsembleConfig(**settings.signals.ensemble.model_dump()),
     )
+    try:
+        return Pipeline(*parts)
+    except Refusal as refusal:
+        # A vote that cannot be names its key; who set that, or the signals it is about, is known here.
+        key = str(refusal).partition(":")[0]
+        raise Refusal(f"{settings.provenance.newest((key, 'signals.enabled'))}: {refusal}") from None
 
 
 def strategy_class(name: str) -> type[Any]:

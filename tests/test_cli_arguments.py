@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import subprocess
 import sys
 import types
@@ -61,11 +62,12 @@ def refused(capsys, *argv: str) -> str:
         ("--backtest --start 20200102", "'20200102' is not a day"),
         ("--backtest --start 2021-01-02 --end 2021-01-01", "--end 2021-01-01 is before --start 2021-01-02"),
         ("--backtest --budget lots", "'lots' is not a number"),
-        ("--backtest --budget -5", "--budget: account.budget_usd is -5.0; it must be above 0"),
-        ("--backtest --budget 0", "--budget: account.budget_usd is 0.0; it must be above 0"),
+        ("--backtest --budget -5", "--budget: account.budget_usd is -5.0; it must be at least 1"),
+        ("--backtest --budget 1e-9", "--budget: account.budget_usd is 1e-09; it must be at least 1"),
         ("--backtest --budget nan", "--budget: account.budget_usd is NaN; write a finite number"),
         ("--backtest --budget inf", "--budget: account.budget_usd is Infinity; write a finite number"),
-        ("--backtest --cap 0", "--cap: universe.cap is 0; it must be at least 1"),
+        ("--backtest --cap 0", "--cap: '0' is not a whole number from 1 up"),
+        ("--backtest --cap=-1", "--cap: '-1' is not a whole number from 1 up"),
         ("--backtest --cap 1.5", "'1.5' is not a whole number"),
         ("--backtest --seed -1", "'-1' is not a whole number"),
         ("--backtest --symbols ,", "--symbols: universe.symbols is []; it must not be empty"),
@@ -75,8 +77,8 @@ def refused(capsys, *argv: str) -> str:
         ("--backtest --data yaho", "--data yaho: is no source and no .parquet or .csv file; did you mean yahoo?"),
         ("--backtest --data none.csv", "--data none.csv: there is no such file"),
         ("--backtest --data alpaca", "--data alpaca needs Alpaca keys: set ALPACA_API_KEY and ALPACA_API_SECRET"),
-        ("--backtest --sleeptime 5X", '--sleeptime: pace.sleeptime is "5X"'),
-        ("--backtest --alpaca-url http://example.com", "http:// is accepted for loopback hosts only"),
+        ("--rehearse --sleeptime 5X", '--sleeptime: pace.sleeptime is "5X"'),
+        ("--paper --alpaca-url http://example.com", "http:// is accepted for loopback hosts only"),
         ("--backtest --paper", "not allowed with argument"),
         ("--backtest --once --scan", "not allowed with argument"),
         ("--backtset", "--backtset is not an argument; did you mean --backtest?"),
@@ -85,14 +87,83 @@ def refused(capsys, *argv: str) -> str:
         ("--start", "expected one argument"),
         ("--paper", "--paper needs Alpaca keys: set ALPACA_API_KEY and ALPACA_API_SECRET in the environment"),
         ("--live --yes", "--live needs Alpaca keys: set ALPACA_API_KEY and ALPACA_API_SECRET in the environment"),
-        ("--backtest --speed 60", "--speed 60: goes with --rehearse only"),
-        ("--rehearse --speed 0.5", "--speed 0.5: goes with --rehearse only, from 1 to 10000"),
+        ("--backtest --lookahead 0", "--lookahead: '0' is not a whole number from 1 up"),
+        ("--rehearse --speed 0.5", "--speed 0.5: give a number from 1 to 10000"),
         ("--rehearse --set pace.speed=60", "time passes faster only at a venue on loopback"),
     ],
 )
 def test_refused_in_one_sentence(capsys, monkeypatch, tmp_path, argv, told):
     monkeypatch.chdir(tmp_path)
     assert told in refused(capsys, *argv.split())
+
+
+def test_data_that_are_no_file_are_told_for_what_they_are(capsys, tmp_path):
+    (tmp_path / "folder.csv").mkdir()
+    os.mkfifo(tmp_path / "pipe.csv")
+    for name, told in (("folder", "is a folder"), ("pipe", "is no ordinary file")):
+        path = tmp_path / f"{name}.csv"
+        assert refused(capsys, "--backtest", "--data", str(path)).startswith(f"--data {path}: {told}; give the path")
+
+
+UNREAD = {
+    "--backtest": ["--sleeptime 5M", "--speed 60", "--yes", "--alpaca-url http://127.0.0.1:1"],
+    "--rehearse": ["--yes", "--alpaca-url http://127.0.0.1:1", "--lookahead 2", "--draw-all", "--scoreboard"],
+    "--paper": [
+        "--data embedded", "--start 2022-01-03", "--end 2022-01-03", "--budget 5000", "--lookahead 2", "--draw-all",
+        "--scoreboard", "--speed 60", "--yes",
+    ],
+    "--live": ["--data yahoo", "--start 2022-01-03", "--end 2022-01-03", "--budget 5000", "--speed 60"],
+    "--backtest --scan": ["--out x", "--overwrite", "--draw-all", "--scoreboard", "--lookahead 2"],
+    "--backtest --once": ["--out x", "--overwrite", "--draw-all", "--scoreboard", "--lookahead 2"],
+    "--backtest --lookahead 2": ["--out x", "--overwrite", "--draw-all", "--scoreboard"],
+    "--paper --scan": ["--out x"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("mode", "argument"), [(mode, text) for mode, texts in UNREAD.items() for text in texts])
+def test_an_argument_that_would_change_nothing_is_refused(capsys, keys, requests, mode, argument):
+    told = refused(capsys, *mode.split(), *argument.split())
+    name, last = argument.split()[0], mode.split()
+    assert " is not read with " in told and name in told and last[0 if len(last) == 1 else 1] in told
+    assert "leave" in told and not requests
+
+
+def test_the_refusal_says_why_and_names_the_way_out(capsys, keys, requests):
+    assert refused(capsys, "--backtest", "--sleeptime", "5M") == (
+        "--sleeptime is not read with --backtest: a backtest decides once per bar; leave it out or give --rehearse or "
+        "--paper or --live"
+    )
+    assert refused(capsys, "--start", "2022-01-03").startswith(
+        "--start is not read with --paper, the mode that was taken as none was given: it begins now; leave it out"
+    )
+    assert refused(capsys, "--paper", "--overwrite").endswith("every start has a new folder; add --out")
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        "--strategy combined --paper --alpaca-url http://127.0.0.1:8080 --sleeptime 5S --set market=24/7",
+        "--paper --out x --overwrite --benchmark SPY --cap 3 --seed 4 --quiet",
+        "--live --yes --scan --seed 4",
+        "--rehearse --profile intraday --speed 120 --start 2023-06-05 --end 2023-06-08 --budget 5000 --sleeptime 30S",
+        "--rehearse --once --out x --overwrite",
+        "--backtest --scan --start 2022-01-03 --end 2022-02-03 --budget 5000 --seed 4",
+        "--backtest --draw-all --scoreboard --overwrite --data embedded",
+        "--backtest --lookahead 5 --start 2022-01-03 --budget 5000",
+    ],
+)
+def test_what_a_mode_reads_is_taken(keys, requests, argv):
+    assert live_trader.main(argv.split()) == 0
+    assert len(requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("argv", "symbols"),
+    [("", 29), ("--data embedded", 6), ("--backtest", 6), ("--backtest --data yahoo", 29), ("--rehearse", 6)],
+)
+def test_the_settings_alone_are_those_of_the_files(capsys, argv, symbols):
+    assert live_trader.main(["--show-config", *argv.split()]) == 0
+    assert len(yaml.safe_load(capsys.readouterr().out)["universe"]["symbols"]) == symbols
 
 
 @pytest.mark.parametrize(
@@ -170,7 +241,7 @@ def test_arguments_reach_the_run(requests, tmp_path):
     data.write_text("symbol,datetime\n")
     argv = (
         f"--strategy combined --backtest --profile swing --data {data} --start 2020-01-02 --end 2020-12-31 "
-        f"--symbols nvda,F --cap 1 --benchmark qqq --budget 5e4 --seed 7 --out {tmp_path / 'o'} --overwrite --scan"
+        f"--symbols nvda,F --cap 1 --benchmark qqq --budget 5e4 --seed 7 --out {tmp_path / 'o'} --overwrite"
     )
     assert live_trader.main([*argv.split(), "--quiet"]) == 0
     (request,) = requests
@@ -183,7 +254,7 @@ def test_arguments_reach_the_run(requests, tmp_path):
     assert (request.start, request.end) == (date(2020, 1, 2), date(2020, 12, 31))
     assert (request.symbols, request.cap, request.benchmark, request.budget) == (("NVDA",), 1, "QQQ", 50_000)
     assert (request.seed, request.out, request.overwrite) == (7, tmp_path / "o", True)
-    assert (request.once, request.scan, request.quiet) == (True, True, True)
+    assert (request.once, request.scan, request.quiet) == (False, False, True)
     assert request.settings.account.budget_usd == 50_000
     assert request.settings.source_of("account.budget_usd") == "--budget"
 

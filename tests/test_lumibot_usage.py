@@ -114,6 +114,39 @@ def test_intraday_frames_send_the_orders_of_the_engine(start):
     assert plain.record.equity == expected.record.equity
 
 
+def test_one_file_may_be_given_without_a_list(tmp_path, ours):
+    path = tmp_path / "mine.yaml"
+    path.write_text(embedded.OVERLAY.read_text())
+    for config in (path, str(path)):
+        same(backtest(parameters={"config": config}).record, ours)
+
+
+class Declaring(CombinedStrategy):
+    """A user's subclass with parameters of its own, declared the two ways that Lumibot knows."""
+
+    parameters = {"window": 20, "profile": "swing"}  # noqa: RUF012  # Lumibot's own way
+
+    def initialize(self, fee_note: str = "") -> None:
+        super().initialize()
+        self.told = (fee_note, self.parameters["window"], self.settings.exits.model)
+
+
+class Inheriting(Declaring):
+    parameters = {"more": 1}  # noqa: RUF012
+
+
+def test_a_subclass_has_parameters_of_its_own():
+    short = {"config": [embedded.OVERLAY], "window": 30, "fee_note": "mine"}
+    assert backtest(Declaring, parameters=short).told == ("mine", 30, "atr")
+    assert backtest(Declaring, parameters={"config": [embedded.OVERLAY]}).told == ("", 20, "atr")
+    assert backtest(Inheriting, parameters=PARAMETERS | {"window": 5, "more": 2}).told == ("", 5, "fixed")
+    # What it reads without a word is its own affair, unless it looks like one of ours.
+    assert backtest(Declaring, parameters=PARAMETERS | {"more": 2}).parameters["more"] == 2
+    for name, hint in (("profle", "did you mean profile"), ("symbols", "universe.symbols")):
+        with pytest.raises(Refusal, match=f"parameters: {name} is not read by Declaring; .*{hint}.*class attribute"):
+            backtest(Declaring, parameters=PARAMETERS | {name: "NVDA"})
+
+
 class Listening(CombinedStrategy):
     """A user's subclass with callbacks and an iteration of its own."""
 
@@ -238,6 +271,18 @@ REFUSED = {
     "fees": ({"buy_trading_fees": [TradingFee(percent_fee=0.001)]}, "buy_trading_fees: .*fills.fee_frac"),
     "profile": ({"parameters": {"profile": "actve"}}, "there is no such profile; did you mean active"),
     "setting": ({"parameters": {"set": {"sizing.risk_fraction": 0.1}}}, "sizing.risk_fraction is not a setting"),
+    "unknown parameter": ({"parameters": {"typo": 1}}, "typo is not read by CombinedStrategy; known here: config, "),
+    "near parameter": ({"parameters": {"profle": "swing"}}, "profle is not read .*; did you mean profile"),
+    "setting as parameter": (
+        {"parameters": {"symbols": ["NVDA"]}},
+        'symbols is not read by CombinedStrategy; write {"set": {"universe.symbols": ...}}',
+    ),
+    "dotted parameter": (
+        {"parameters": {"sizing.risk_frac": 0.01}}, 'sizing.risk_frac is not read .*write {"set": {"sizing.risk_frac"',
+    ),
+    "budget among the settings": (
+        {"parameters": {"set": {"account.budget_usd": 5000}}}, r"--set: account.budget_usd is not read .*budget= to",
+    ),
     "nothing of the universe": ({"pandas_data": {}}, "pandas: no bars"),
 }  # fmt: skip
 

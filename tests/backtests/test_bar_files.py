@@ -1,5 +1,6 @@
 """Every planted fault of a bar file is found and named; clean twins pass; tables hold what the file says."""
 
+import os
 from datetime import date
 from pathlib import Path
 
@@ -119,6 +120,62 @@ def test_symbols_that_look_like_missing_values_are_symbols(write):
     assert absent(read_bars(write(frame)), ["NA", "NAN"]) == []
 
 
+@pytest.mark.parametrize("row", [1, 5, 24])
+@pytest.mark.parametrize("columns", ["", ",note"])
+def test_a_row_with_more_fields_than_the_header_is_refused(tmp_path, row, columns):
+    """Cut short, a volume of 173,788,400 would be one of 173."""
+    path = tmp_path / "bars.csv"
+    lines = daily().to_csv(index=False).splitlines()
+    lines[0] += columns
+    fields = lines[row].split(",")
+    lines[row] = ",".join([*fields[:-1], "173,788,400"])
+    path.write_text("\n".join(lines) + "\n")
+    with pytest.raises(Refusal, match=rf"bars.csv: row {row} has 9 fields, the header {7 + len(columns[:1])}; "):
+        read_bars(path)
+
+
+def test_a_comma_that_ends_every_row_is_no_field(tmp_path):
+    path = tmp_path / "bars.csv"
+    path.write_text(daily().to_csv(index=False).replace("\n", ",\n").replace("volume,", "volume", 1))
+    pd.testing.assert_frame_equal(read_bars(path), read_bars(_plain(tmp_path)))
+
+
+def _plain(folder: Path) -> Path:
+    daily().to_csv(folder / "plain.csv", index=False)
+    return folder / "plain.csv"
+
+
+@pytest.mark.parametrize("symbol", ["AAA\x07", "A\u200bAA"])
+def test_a_control_character_in_a_symbol_is_refused(write, symbol):
+    frame = daily()
+    frame.loc[3, "symbol"] = symbol
+    with pytest.raises(Refusal, match="at row 4 holds a control character"):
+        read_bars(write(frame), ["BBB"])
+
+
+def test_a_nul_in_a_file_is_refused(tmp_path):
+    """Read by pandas, the symbol would end before it."""
+    path = tmp_path / "bars.csv"
+    path.write_text(daily().to_csv(index=False).replace("BBB", "B\0B", 1))
+    with pytest.raises(Refusal, match="row 16 holds a NUL character; write the file again"):
+        read_bars(path)
+
+
+def test_daily_stamps_that_alternate_are_neither_daily_nor_intraday(write):
+    frame = daily()
+    frame.loc[1::2, "datetime"] += pd.Timedelta("5min")
+    told = r"AAA 2023-06-27 00:05 at row 2 is neither daily nor intraday, .* that AAA 2023-06-26 00:00 at row 1 fits"
+    with pytest.raises(Refusal, match=told):
+        read_bars(write(frame))
+
+
+def test_daily_stamps_of_real_closes_are_daily(write):
+    frame = daily()
+    half_day = frame.datetime == "2023-07-03"
+    frame["datetime"] = (frame.datetime + pd.Timedelta("16h")).mask(half_day, frame.datetime + pd.Timedelta("13h"))
+    assert read_bars(write(frame))["datetime"].equals(daily()["datetime"].astype("datetime64[ns]"))
+
+
 def test_rounding_noise_of_adjusted_prices_is_no_fault(write):
     frame = daily()
     frame.loc[3, "high"] = frame.loc[3, "close"] = 11.0
@@ -232,6 +289,12 @@ def test_sparse_symbol_of_the_same_length_is_fine(write):
 def test_bad_files_are_refused(tmp_path):
     with pytest.raises(Refusal, match="no such file"):
         read_bars(tmp_path / "none.csv")
+    (tmp_path / "folder.csv").mkdir()
+    with pytest.raises(Refusal, match=r"folder\.csv: is a folder; check the path"):
+        read_bars(tmp_path / "folder.csv")
+    os.mkfifo(tmp_path / "pipe.csv")
+    with pytest.raises(Refusal, match=r"pipe\.csv: is no ordinary file; check the path"):
+        read_bars(tmp_path / "pipe.csv")
     (tmp_path / "bars.xlsx").write_bytes(b"x")
     with pytest.raises(Refusal, match=r"not a \.parquet or \.csv"):
         read_bars(tmp_path / "bars.xlsx")

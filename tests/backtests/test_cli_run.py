@@ -258,12 +258,13 @@ def test_once_and_scan_tell_every_symbol_and_scan_sends_nothing(capsys, shown, t
         assert live_trader.main(["--backtest", "--quiet", mode, *argv.split()]) == 0
         told[mode] = capsys.readouterr().out
     once, scan = shown
-    assert verdicts_told(told["--once"]) == verdicts_told(told["--scan"])
     lines = verdicts_told(told["--scan"])
+    sent = {symbol: line.replace(" would send ", " sent ") for symbol, line in lines.items()}
+    assert [line.split() for line in verdicts_told(told["--once"]).values()] == [line.split() for line in sent.values()]
     assert lines.keys() == {*SIX, *watched}
-    accepted = [line for line in lines.values() if " sent " in line]
+    accepted = [line for line in lines.values() if " would send " in line]
     assert len(accepted) == len(scan.strategy.plan.entries) == len(once.strategy.plan.entries) >= 1
-    said = ("sent", "no signal", "below the threshold", "watched, not traded", "refused")
+    said = ("would send", "no signal", "below the threshold", "watched, not traded", "refused")
     assert all(any(word in line for word in said) for line in lines.values())
     assert "nothing submitted" in told["--scan"] and "\norder " not in told["--scan"]
     assert "nothing submitted" not in told["--once"] and told["--once"].count("\norder ") == len(accepted)
@@ -390,6 +391,80 @@ def test_one_symbol_that_is_there_is_enough(capsys, shown):
     assert live_trader.main(["--backtest", "--scan", "--symbols", "NOPE,AAPL"]) == 0
     told = capsys.readouterr().out
     assert "not in the data: NOPE" in told and "AAPL" in verdicts_told(told)
+
+
+def test_what_only_rules_look_at_is_not_told_as_if_it_were_traded(capsys, tmp_path, shown):
+    bars().to_parquet("bars.parquet")
+    argv = ["--backtest", "--quiet", "--data", "bars.parquet", "--symbols", "AAPL,NOPE", "--benchmark", "NVDA"]
+    assert live_trader.main([*argv, "--out", "out"]) == 0
+    told = capsys.readouterr().out
+    assert "2 symbols; not known to the source: NOPE\n" in re.sub(" +\n", "\n", told)
+    helpers = "no bars of GOOGL, MSFT, QQQ, SH, SPXS and 3 more, which rules only watch or hedge with"
+    assert f"Note: {helpers}" in " ".join(told.split())
+    summary = Folder(tmp_path / "out").summary
+    assert summary["missing_symbols"] == ["NOPE"] and helpers in summary["notes"]
+    assert live_trader.main([*argv, "--scan"]) == 0
+    told = capsys.readouterr().out
+    assert "not in the data: NOPE\n" in told and helpers in " ".join(told.split())
+
+
+def test_a_benchmark_that_was_named_and_is_not_there_is_refused(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    bars().to_parquet("bars.parquet")
+    Path("mine.yaml").write_text("universe: {benchmark: ZILCH}\n")
+    common = ("--data", "bars.parquet", "--symbols", "AAPL,NVDA")
+    for source, argv in (
+        ("--benchmark", ["--benchmark", "ZILCH"]),
+        ("--set", ["--set", "universe.benchmark=ZILCH"]),
+        ("mine.yaml", ["--config", "mine.yaml"]),
+    ):
+        told = refused(capsys, *common, *argv)
+        assert told.startswith(f"{source}: bars.parquet has no bars of ZILCH to compare with; name a benchmark that it")
+        assert "AAPL" in told and not (tmp_path / "runs").exists()
+
+
+def test_a_default_benchmark_that_is_not_there_is_noted(capsys, tmp_path, shown):
+    bars().to_parquet("bars.parquet")
+    argv = ["--backtest", "--quiet", "--data", "bars.parquet", "--symbols", "AAPL", "--out", "out"]
+    assert live_trader.main(argv) == 0
+    note = "no benchmark: the data hold no bars of SPY; name one with --benchmark"
+    told = capsys.readouterr().out
+    assert f"Note: {note}" in told and "1 symbol\n" in re.sub(" +\n", "\n", told)
+    summary = Folder(tmp_path / "out").summary
+    assert note in summary["notes"] and summary["benchmark"]["symbol"] is None
+
+
+def test_a_period_longer_than_the_data_is_noted(capsys, tmp_path, shown):
+    argv = ["--backtest", "--quiet", "--start", "2020-01-02", "--end", "2020-01-31", "--out", "out"]
+    assert live_trader.main([*argv, "--set", "signals.modules.mean_reversion.rsi_bars=100000"]) == 0
+    note = "no symbol has enough history for rsi_100000; give earlier bars or a shorter period"
+    summary = Folder(tmp_path / "out").summary
+    told = capsys.readouterr().out
+    assert note in summary["notes"] and f"Note: {note}" in told
+    (files,) = (line for line in told.splitlines() if line.startswith("Files in "))
+    assert summary["metrics"]["trades"] == 0 and "trades/" not in files and "trades.csv" in files
+
+
+def test_a_market_that_never_closes_is_annualised_with_its_own_days(tmp_path, shown):
+    frame = bars()
+    days = dict(
+        zip(frame.datetime.unique(), pd.date_range("2020-01-01", periods=frame.datetime.nunique()), strict=True)
+    )
+    frame.assign(datetime=frame.datetime.map(days)).to_parquet("always.parquet")
+    frame.to_parquet("weekdays.parquet")
+    common = ["--backtest", "--quiet", "--symbols", "AAPL,NVDA", "--benchmark", "NVDA"]
+    for name in ("always", "weekdays"):
+        assert live_trader.main([*common, "--data", f"{name}.parquet", "--out", name]) == 0
+    for name, sessions in (("always", 365), ("weekdays", 252)):
+        folder = Folder(tmp_path / name)
+        curve = pd.concat([pd.Series([folder.summary["initial_equity"]]), folder.equity.equity], ignore_index=True)
+        returns = curve.pct_change().dropna()
+        expected = returns.mean() / returns.std() * math.sqrt(sessions)
+        assert folder.metrics["sharpe"] == pytest.approx(expected, rel=1e-6)
+        page = (folder.path / "tearsheet.html").read_text()
+        assert f"{folder.metrics['sharpe']:.2f}" in page and re.search(
+            rf"sessions per year.{{0,200}}{sessions}", page, re.S
+        )
 
 
 @pytest.mark.parametrize("argv", ["--once --end 2013-01-02", "--scan --start 2013-01-02 --end 2013-01-02"])

@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
+from rich.console import Console
 
 import live_trader
+from backtests import live_runs
 from backtests.live_runs import _placed
 from backtests.rehearsals import window_of
 from backtests.request import RunRequest
@@ -34,6 +37,36 @@ def test_every_start_has_a_folder_of_its_own(tmp_path, monkeypatch):
     assert asked.out == Path("mine")
     assert all(getattr(asked, f.name) == getattr(request("--paper", "--out", "mine"), f.name) for f in fields(asked)
                if f.name != "settings")  # fmt: skip
+
+
+def test_a_start_that_is_refused_leaves_no_folder_and_an_earlier_run_as_it_was(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def no_seat(*_):
+        raise Refusal("the venue does not answer")
+
+    monkeypatch.setattr(live_runs, "take_seat", no_seat)
+    for argv in (["--paper"], ["--paper"], ["--paper", "--out", "new"]):
+        asked = _placed(request(*argv), NOON)
+        with pytest.raises(Refusal, match="does not answer"):
+            live_runs._run(asked, asked.settings, Console(), None)
+    assert list(tmp_path.iterdir()) == []
+    earlier = tmp_path / "mine" / "summary.json"
+    earlier.parent.mkdir()
+    earlier.write_text("{}")
+    for argv, told in ((["--overwrite"], "does not answer"), ([], "mine is not empty")):
+        asked = _placed(request("--paper", "--out", "mine", *argv), NOON)
+        with pytest.raises(Refusal, match=told):
+            live_runs._run(asked, asked.settings, Console(), None)
+    assert earlier.read_text() == "{}"
+
+
+def test_a_folder_that_cannot_be_made_gives_the_seat_back(tmp_path):
+    (tmp_path / "file").write_text("x")
+    closed = []
+    with pytest.raises(Refusal, match="can't be used as --out"):
+        live_runs._prepared(tmp_path / "file" / "below", SimpleNamespace(close=lambda: closed.append(True)))
+    assert closed == [True]
 
 
 def test_a_rehearsal_that_overwrites_forgets_what_its_venue_has_forgotten(tmp_path):

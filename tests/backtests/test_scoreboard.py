@@ -218,6 +218,13 @@ def test_the_screen_states_measure_goal_and_outcome():
     assert "says nothing about what comes" in text
 
 
+def test_no_word_of_the_screen_is_cut_at_80_columns():
+    text = printed(two_days(), width=80)
+    for word in ("drawdown", "Slippage", "interference", "protected", "Bracket", "Average", "factor"):
+        assert text.count(word) >= 2, word
+    assert "…" not in text
+
+
 def test_the_screen_shows_the_last_days_only():
     assert "2024-03-04" not in printed(two_days(), days=1)
     assert "Win rate" in printed(RunRecord(initial_equity=1.0))

@@ -61,8 +61,19 @@ def test_sections_merge_and_lists_are_replaced(yaml_file):
     assert (universe.sectors["F"], universe.sectors["XYZ"], universe.sectors["AAPL"]) == ("cars", "new", "mega_tech")
 
 
-def test_an_empty_file_changes_nothing(yaml_file):
-    assert load(files=[yaml_file("# nothing\n")]).config_hash == load().config_hash
+@pytest.mark.parametrize("text", ["", "# nothing\n", "---\n"])
+def test_a_file_without_settings_is_refused(yaml_file, text):
+    path = yaml_file(text)
+    assert refusal(files=[path]).startswith(f"{path}: holds no settings; write sections such as sizing:")
+
+
+def test_what_the_user_chose_is_told_from_defaults(yaml_file):
+    mine = yaml_file("universe: {cap: 3}\n")
+    overlay = yaml_file("universe: {benchmark: QQQ}\n", "data.yaml")
+    settings = load("swing", files=[mine], overlays=[overlay], overrides=["sizing.lot=2"])
+    assert settings.provenance.chosen("universe.cap") and settings.provenance.chosen("sizing.lot")
+    for key in ("universe.benchmark", "universe.symbols", "exits.model"):
+        assert not settings.provenance.chosen(key)
 
 
 def test_overrides_are_yaml_or_a_mapping():
@@ -92,7 +103,7 @@ def test_cap_keeps_the_first_symbols():
         ("sizing.risk_frac=1500", "it is a fraction of 1, write a number from 0 to 1"),
         ("sizing.risk_frac=-0.1", "--set: sizing.risk_frac is -0.1; it must be above 0"),
         ("selection.min_confidence=60", "it is a fraction of 1, write 0.6 for 60%"),
-        ("gate.max_day_notional_frac=15", "write 0.15 for 15%"),
+        ("gate.max_day_notional_frac=5", "a fraction of 1, at most 4 (400%); write 0.05 if 5% is meant"),
         ("sizing.risk_frac=much", '--set: sizing.risk_frac is "much"; write a number without quotes'),
         ('sizing.risk_frac="0.02"', '--set: sizing.risk_frac is "0.02"; write a number without quotes'),
         ("sizing.risk_frac=true", "--set: sizing.risk_frac is true; write a number without quotes"),
@@ -105,6 +116,7 @@ def test_cap_keeps_the_first_symbols():
         ("universe.symbols=AAPL", '--set: universe.symbols is "AAPL"; write a list, e.g. [A, B]'),
         ("universe.symbols=[]", "--set: universe.symbols is []; it must not be empty"),
         ("universe.symbols=[aapl]", '--set: universe.symbols.0 is "aapl"; write a ticker in capitals'),
+        ("account.budget_usd=0.5", "--set: account.budget_usd is 0.5; it must be at least 1"),
         ("universe.cap=0", "--set: universe.cap is 0; it must be at least 1"),
         ("risk.modules.sector_cap=5", "--set: risk.modules.sector_cap is 5; it is a section"),
         ("pace.sleeptime=5", "--set: pace.sleeptime is 5; write a whole number and S, M, H or D"),

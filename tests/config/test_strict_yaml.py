@@ -1,4 +1,4 @@
-"""YAML 1.2 scalars only, and no duplicate keys."""
+"""YAML 1.2 scalars only, no duplicate keys, no anchors and aliases."""
 
 from __future__ import annotations
 
@@ -56,6 +56,9 @@ def test_scalars_are_what_they_look_like(text, value):
         ("a: !!python/object:os.system {}\n", "file.yaml, line 1: not valid YAML"),
         ("a: 1\n---\nb: 2\n", "file.yaml, line 2: not valid YAML"),
         ("a: \x01\n", "file.yaml: not valid YAML"),
+        ("sizing: &a {x: *a}\n", "file.yaml, line 1: not valid YAML, 'a' is an anchor or alias: write the value out"),
+        ("a: 1\nb: &two 2\n", "file.yaml, line 2: not valid YAML, 'two' is an anchor or alias"),
+        ("a: &x [1]\nb: [*x, *x]\n", "file.yaml, line 1: not valid YAML, 'x' is an anchor or alias"),
     ],
 )
 def test_refusals_name_file_and_line(text, told):

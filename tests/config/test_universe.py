@@ -1,4 +1,4 @@
-"""Universes from CSV files."""
+"""Universes from CSV files: order, labels, and every fault named."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from config import Refusal
 from config.universe import read_universe
 
 
-def test_symbols_in_order_once_and_labels_where_there_are_some(tmp_path):
+def test_symbols_in_order_and_labels_where_there_are_some(tmp_path):
     path = tmp_path / "u.csv"
-    path.write_text("name, Symbol ,sector\nNvidia,nvda,semis\nFord, F ,\nNvidia,NVDA,semis\n,,\n", encoding="utf-8-sig")
-    assert read_universe(path) == (["NVDA", "F"], {"NVDA": "semis"})
+    path.write_text("name, Symbol ,sector\nNvidia,nvda,semis\nFord, F ,\n,,\n\nBerkshire,BRK.B\n", encoding="utf-8-sig")
+    assert read_universe(path) == (["NVDA", "F", "BRK.B"], {"NVDA": "semis"})
 
 
-def test_ticker_is_a_name_for_the_column_too(tmp_path):
+def test_symbols_that_look_like_missing_values_are_symbols(tmp_path):
     path = tmp_path / "u.csv"
-    path.write_text("ticker\nAAPL\nON\n")
-    assert read_universe(path) == (["AAPL", "ON"], {})
+    path.write_text("ticker\nNA\nON\n")
+    assert read_universe(path) == (["NA", "ON"], {})
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,12 @@ def test_ticker_is_a_name_for_the_column_too(tmp_path):
         (b"", "needs a header with a column named symbol"),
         (b"symbol\n", "needs a header with a column named symbol"),
         (b"AAPL\nMSFT\n", "needs a header with a column named symbol"),
-        (b"symbol,sector\n,x\n", "is empty"),
+        (b"symbol,sector\n,\n", "the column symbol is empty"),
+        (b"symbol,sector\nAAPL,x\n,y\n", "symbol '' at row 2 is no ticker"),
+        (b"symbol\nTWO WORDS\n", "symbol 'TWO WORDS' at row 1 is no ticker; write a ticker in capitals"),
+        (b"symbol\nAA\x00PL\n", "symbol 'AA\\x00PL' at row 1 is no ticker"),
+        (b"symbol\nAAPL\nMSFT\naapl\n", "AAPL is at row 1 and at row 3; remove one of the rows"),
+        (b"symbol,sector\nAAPL,mega,tech\n", "row 1 has 3 fields, the header 2; correct the row"),
         (b"symbol\n\xff\xfe\n", "cannot be read as CSV"),
     ],
 )

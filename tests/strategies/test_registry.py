@@ -191,3 +191,16 @@ def test_strategies_of_others_are_known_by_name(install):
     STRATEGIES.require("mine", "--strategy")
     with pytest.raises(Refusal, match=r"--strategy: min is not a known strategy; did you mean mine\?"):
         STRATEGIES.require("min", "--strategy")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "told"),
+    [
+        (["signals.ensemble.quorum=5"], "--set: signals.ensemble.quorum: 5 votes can never come together"),
+        (["signals.ensemble.veto=[trend]"], "--set: signals.ensemble.veto: trend is not among the signals that are on"),
+    ],
+)
+def test_a_vote_that_cannot_be_names_who_asked_for_it(overrides, told):
+    with pytest.raises(Refusal) as caught:
+        build_pipeline(load(overrides=overrides))
+    assert str(caught.value).startswith(told)
