@@ -27,6 +27,8 @@ ALWAYS_OPEN = "24/7"
 DATA_STREAM = "wss://stream.data.alpaca.markets"
 COVER_WITHIN_S, STOP_WITHIN_S = 2.0, 1.0
 """Of the five seconds that ending may take: stops for what was just being sold, and the watch's last request."""
+HISTORY_S = 30.0
+"""Longest time for reading the history of bars ahead of the first iteration; what is missing then comes later."""
 UNIT_S = {"S": 1, "M": 60, "H": 3_600, "D": 86_400}
 
 log = logging.getLogger(__name__)
@@ -117,6 +119,8 @@ def open_live(strategy: Any, broker: Any, settings: Settings, seat: Seat, submit
     if submit:
         prices.start()
         monitor.start()
+    with client.budget(HISTORY_S):
+        feed.prepare()
     return LiveAccount(desk, feed, pipeline, monitor, prices, seat, local_pace(pace.sleeptime, pace.speed), notes)
 
 

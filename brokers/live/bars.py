@@ -19,6 +19,7 @@ MOST_MISSING = 2
 """So many bars may be outstanding before nothing is decided on the ones that are there."""
 KEYS = {"open": "o", "high": "h", "low": "l", "close": "c", "volume": "v"}
 SESSION_MINUTES = 390
+HOUR_MINUTES = 60
 PUBLISHED_AFTER = pd.Timedelta(minutes=30)
 """How long after its end the bar of a day may be outstanding."""
 
@@ -40,7 +41,9 @@ class LiveBars:
         self.symbols = tuple(symbols)
         self.minutes = minutes
         self.sessions = sessions
-        self.asked_minutes = minutes if minutes in (1, DAY_MINUTES) else 5
+        # The venue's hours begin on the clock, a session at half past: only where there is none do they fit.
+        fits = (1, DAY_MINUTES) if sessions else (1, HOUR_MINUTES, DAY_MINUTES)
+        self.asked_minutes = minutes if minutes in fits else 5
         self._frame = _empty()
 
     @property

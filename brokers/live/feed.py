@@ -26,6 +26,7 @@ BEHIND_BARS = 3
 RETRY = timedelta(minutes=15)
 SPARE_SESSIONS = 2
 YAHOO_S = 4.0
+ATTEMPTS, PAUSE_S = 5, 1.0
 REREAD, REREAD_DAYS = timedelta(hours=1), timedelta(days=5)
 ALPACA, YAHOO, NONE = "alpaca", "yahoo", "none"
 
@@ -96,6 +97,7 @@ class LiveFeed:
         self.bars: BarTable | None = None
         self.features: FeatureTable | None = None
         self._loaded: date | None = None
+        self._until: datetime | None = None
         self._asked_yahoo: dict[str, datetime] = {}
         self._yahoo_down_until = datetime.min.replace(tzinfo=UTC)
         self._answered: datetime | None = None
@@ -132,27 +134,51 @@ class LiveFeed:
             return "no bars yet"
         return self.features.why_unusable(len(self.bars) - 1, symbol)
 
+    def prepare(self) -> None:
+        """Read the history ahead of the first decision, page by page, also past pages that are not answered."""
+        for _ in range(ATTEMPTS):
+            if not (why := self._fill(self.clock.now())):
+                return
+            log.info("the history of bars is not complete yet: %s", why)
+            time.sleep(PAUSE_S)
+
     def _fill(self, now: datetime) -> str:
         """Ask the venue for what is new, everything at the beginning of a session; returns why it could not."""
-        today = now.astimezone(NEW_YORK).date()
-        anew = self._loaded != today
-        start = self._history_start(now)
-        if not anew and self._answered is not None:
-            # From where the venue spoke last, so that an outage leaves no hole; it may correct its newest bars.
-            start = max(start, self._answered - (REREAD_DAYS if self.collected.daily else REREAD))
         try:
-            found = self.client.bars([_venue_name(s) for s in self.symbols], self.collected.asked_minutes, start)
+            if self._loaded != now.astimezone(NEW_YORK).date():
+                self._load(now)
+            if self._answered is None or self._answered < now:
+                # From where the venue spoke last, so that an outage leaves no hole; it may correct its newest bars.
+                reread = REREAD_DAYS if self.collected.daily else REREAD
+                since = now if self._answered is None else self._answered
+                self._take(self._ask(max(self._history_start(now), since - reread)), now)
         except VenueError as error:
             return f"the venue's bars cannot be read: {error}"
-        self._answered = now
-        if anew and any(found.values()):
-            # Splits and dividends change history overnight.
+        self.collected.keep_from(self._history_start(now))
+        return ""
+
+    def _load(self, now: datetime) -> None:
+        """Read all that the features need, up to the moment at which that was begun: splits and dividends change it.
+
+        Many pages may take longer than an iteration has; what has come is kept, and the next goes on from there.
+        """
+        today = now.astimezone(NEW_YORK).date()
+        if self._until is None or self._until.astimezone(NEW_YORK).date() != today:
+            self._until = now
+        until, found = self._until, self._ask(self._history_start(self._until), self._until)
+        self._until = None
+        if any(found.values()):
             self.collected.clear()
             self._loaded = today
-        self.collected.add({_our_name(symbol): rows for symbol, rows in found.items()}, now)
-        self.collected.keep_from(self._history_start(now))
+        self._take(found, until)
+
+    def _ask(self, start: datetime, end: datetime | None = None) -> dict[str, list[Json]]:
+        return self.client.bars([_venue_name(s) for s in self.symbols], self.collected.asked_minutes, start, end)
+
+    def _take(self, found: Mapping[str, list[Json]], read_at: datetime) -> None:
+        self._answered = read_at
+        self.collected.add({_our_name(symbol): rows for symbol, rows in found.items()}, read_at)
         self._tell({_our_name(symbol): ALPACA for symbol, rows in found.items() if rows})
-        return ""
 
     def _history_start(self, now: datetime) -> datetime:
         bars = bars_to_settle(self.needs, self.collected.session_bars)

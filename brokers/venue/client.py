@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
@@ -13,7 +14,7 @@ from alpaca.common.enums import BaseURL
 
 from brokers.venue.answers import Json, object_of, order_of, rows_of, text_of, time_of
 from brokers.venue.clock import VenueClock, VenueTime
-from brokers.venue.errors import OutcomeUnknown, VenueRefusal, VenueUnavailable
+from brokers.venue.errors import OutcomeUnknown, VenueError, VenueRefusal, VenueUnavailable
 from brokers.venue.http import DataHttp, Timeouts, TradingHttp, time_budget
 from brokers.venue.limits import WINDOW_S, CircuitBreaker, TokenBucket
 from brokers.venue.orders import all_orders
@@ -24,6 +25,16 @@ NOT_FOUND = 404
 INVALID = (400, 422)
 HOUR_MINUTES = 60
 SYMBOL = re.compile(r"[A-Z0-9][A-Z0-9./-]*")
+
+
+@dataclass(slots=True)
+class _Reading:
+    """Bars that come page by page: what was asked, what is asked next, and what has come."""
+
+    asked: Json
+    next: Json
+    found: dict[str, list[Json]] = field(default_factory=dict)
+    tokens: set[str] = field(default_factory=set)
 
 
 class VenueClient:
@@ -73,6 +84,7 @@ class VenueClient:
         self.feed = feed
         self.trading_url = trading_url or (BaseURL.TRADING_PAPER if paper else BaseURL.TRADING_LIVE).value
         self.unknown_symbols: set[str] = set()
+        self._unfinished: _Reading | None = None
         self.trading = TradingHttp(key, secret, paper=paper, url_override=self.trading_url)
         self.data = DataHttp(key, secret, url_override=data_url or BaseURL.DATA.value)
         for http, guard in ((self.trading, self.breaker), (self.data, self.data_breaker)):
@@ -157,7 +169,11 @@ class VenueClient:
         end: datetime | None = None,
         adjustment: str = "all",
     ) -> dict[str, list[Json]]:
-        """Bars by symbol, oldest first; one request for each 10,000 of them. ``minutes`` 1440 is a day."""
+        """Bars by symbol, oldest first; one request for each 10,000 of them. ``minutes`` 1440 is a day.
+
+        Where ``end`` is given and a page is not answered, those before it are kept: asked for the same again, it
+        goes on from there.
+        """
         query: Json = {
             "timeframe": timeframe(minutes),
             "start": text_of(start),
@@ -192,19 +208,26 @@ class VenueClient:
         return all_orders(lambda page: self.trading.get("/orders", page), query)
 
     def _bar_pages(self, query: Json) -> dict[str, list[Json]]:
-        found: dict[str, list[Json]] = {}
-        tokens: set[str] = set()
+        kept, self._unfinished = self._unfinished, None
+        reading = kept if kept is not None and kept.asked == query else _Reading(query, query)
         while True:
-            page = object_of(self.data.get("/stocks/bars", query))
+            try:
+                page = object_of(self.data.get("/stocks/bars", reading.next))
+            except VenueRefusal:
+                raise
+            except VenueError:
+                # Without an end the same request means something else a moment later.
+                self._unfinished = reading if reading.found and "end" in query else None
+                raise
             for symbol, rows in _part(page, "bars").items():
-                found.setdefault(symbol, []).extend([] if rows is None else rows_of(rows))
+                reading.found.setdefault(symbol, []).extend([] if rows is None else rows_of(rows))
             token = page.get("next_page_token")
             if not token:
-                return found
-            if token in tokens:
+                return reading.found
+            if token in reading.tokens:
                 raise VenueUnavailable("the pages of bars go in circles")
-            tokens.add(token)
-            query = {**query, "page_token": token}
+            reading.tokens.add(token)
+            reading.next = {**query, "page_token": token}
 
     def _known(self, symbols: Iterable[str]) -> list[str]:
         return [symbol for symbol in dict.fromkeys(symbols) if symbol not in self.unknown_symbols]

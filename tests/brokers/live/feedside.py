@@ -54,6 +54,7 @@ class DataVenue:
         self.quotes: dict[str, Json] = {}
         self.down: Exception | None = None
         self.asked: list[tuple[tuple[str, ...], int, datetime]] = []
+        self.ends: list[datetime | None] = []
         self.asked_quotes: list[tuple[str, ...]] = []
 
     def now(self) -> datetime:
@@ -68,11 +69,12 @@ class DataVenue:
     ) -> dict[str, list[Json]]:  # fmt: skip
         wanted = tuple(symbols)
         self.asked.append((wanted, minutes, start))
+        self.ends.append(end)
         if self.down is not None:
             raise self.down
         found = {}
         for symbol in wanted:
-            bars = [bar for bar in self.rows.get(symbol, ()) if self._shown(bar, start)]
+            bars = [bar for bar in self.rows.get(symbol, ()) if self._shown(bar, start, end)]
             if bars:
                 found[symbol] = bars
         return found
@@ -82,8 +84,8 @@ class DataVenue:
         self.asked_quotes.append(wanted)
         return {symbol: self.quotes[symbol] for symbol in wanted if symbol in self.quotes}
 
-    def _shown(self, bar: Json, start: datetime) -> bool:
-        return start <= datetime.fromisoformat(bar["t"]) <= self.time
+    def _shown(self, bar: Json, start: datetime, end: datetime | None) -> bool:
+        return start <= datetime.fromisoformat(bar["t"]) <= min(self.time, end or self.time)
 
 
 class Yahoo:

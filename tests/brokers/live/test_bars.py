@@ -74,9 +74,13 @@ def test_holidays_have_no_bars() -> None:
 
 
 def test_a_market_that_never_closes_keeps_all_and_counts_from_midnight() -> None:
-    rows = rows_between("2023-03-04 00:00", "2023-03-04 02:25")
-    found = table(rows, "2023-03-04 02:30", minutes=60, sessions=False)
-    assert begins(found) == ["04 00:00", "04 01:00"]
+    rows = rows_between("2023-03-04 00:00", "2023-03-04 01:10")
+    found = table(rows, "2023-03-04 01:14", minutes=30, sessions=False)
+    assert begins(found) == ["04 00:00", "04 00:30"]
+    # Where no session begins at half past, the venue's own hours fit, at a twelfth of the bars.
+    hours = rows_between("2023-03-04 00:00", "2023-03-04 02:00", minutes=60)
+    assert begins(table(hours, "2023-03-04 02:59", minutes=60, sessions=False)) == ["04 00:00", "04 01:00"]
+    assert [LiveBars(("A",), 60, sessions).asked_minutes for sessions in (False, True)] == [60, 5]
 
 
 def test_a_day_is_over_at_its_close() -> None:

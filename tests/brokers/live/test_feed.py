@@ -55,6 +55,36 @@ def test_a_bar_that_was_forming_when_first_read_is_read_again() -> None:
     assert live.snapshot().value("close", "A") == whole["c"]
 
 
+def test_history_that_takes_several_goes_is_asked_for_in_the_same_words_until_it_is_there() -> None:
+    venue = venue_of(("A",), f"{DAY} 10:02")
+    live = feed(venue, ["A"])
+    venue.down = VenueUnavailable("a page was not answered")
+    with pytest.raises(VenueError, match="a page was not answered"):
+        live.snapshot()
+    venue.down = None
+    venue.at(f"{DAY} 10:09")
+    live.snapshot()
+    assert venue.asked[0] == venue.asked[1]
+    assert venue.ends == [moment(f"{DAY} 10:02"), moment(f"{DAY} 10:02"), None]
+    assert live.bars is not None
+    # What was forming when the history was begun has been read again since.
+    assert live.bars.opens_at[-1] == moment(f"{DAY} 10:00")
+
+
+def test_the_history_is_there_before_the_first_decision(monkeypatch) -> None:
+    monkeypatch.setattr("brokers.live.feed.PAUSE_S", 0.0)
+    venue = venue_of(("A",), f"{DAY} 10:02")
+    live = feed(venue, ["A"])
+    live.prepare()
+    assert len(venue.asked) == 1
+    live.snapshot()
+    assert venue.ends == [moment(f"{DAY} 10:02")]
+    silent = venue_of(("A",), f"{DAY} 10:02")
+    silent.down = VenueUnavailable("no answer")
+    feed(silent, ["A"]).prepare()
+    assert len(silent.asked) == 5
+
+
 def test_history_is_read_anew_at_each_session() -> None:
     venue = DataVenue({"A": regular_rows("2023-03-08", 9)}, f"{DAY} 15:59")
     live = feed(venue, ["A"])

@@ -182,6 +182,36 @@ def test_bars_come_in_one_request_for_all_and_pages_are_put_together():
         assert [asked.query.get("page_token") for asked in server.asked] == [None, "p2", "p3"]
 
 
+def test_pages_that_came_are_kept_when_a_later_one_is_not_answered():
+    pages = {
+        "": {"bars": {"AAPL": [bar(1)]}, "next_page_token": "p2"},
+        "p2": {"bars": {"AAPL": [bar(2)]}, "next_page_token": "p3"},
+        "p3": {"bars": {"SPY": [bar(1)]}},
+    }
+    failing = [True]
+
+    def script(handler) -> None:
+        token = handler.asked.query.get("page_token", "")
+        if token == "p3" and failing.pop():
+            failing.append(False)
+            answer({"message": "internal"}, 500)(handler)
+        else:
+            answer(pages[token])(handler)
+
+    with serving(script) as server:
+        client, end = client_of(server.url), T0 + timedelta(hours=1)
+        with pytest.raises(VenueUnavailable):
+            client.bars(["AAPL", "SPY"], 5, T0, end)
+        assert client.bars(["AAPL", "SPY"], 5, T0, end) == {"AAPL": [bar(1), bar(2)], "SPY": [bar(1)]}
+        assert [asked.query.get("page_token") for asked in server.asked] == [None, "p2", "p3", "p3"]
+        # What is asked for in other words is read from the beginning.
+        failing[:] = [True]
+        with pytest.raises(VenueUnavailable):
+            client.bars(["AAPL", "SPY"], 5, T0, end)
+        client.bars(["AAPL", "SPY"], 5, T0, end + timedelta(hours=1))
+        assert [asked.query.get("page_token") for asked in server.asked[4:]] == [None, "p2", "p3", None, "p2", "p3"]
+
+
 @pytest.mark.parametrize("body", [[], {"bars": []}, {"bars": {"SPY": {}}}, {"bars": {}, "next_page_token": "again"}])
 def test_bars_that_are_none_are_unavailable(body):
     with serving(answer(body)) as server, pytest.raises(VenueUnavailable):
