@@ -39,12 +39,13 @@ from brokers.live.account import ALWAYS_OPEN, LiveAccount
 from brokers.live.feed import NONE
 from brokers.live.ownbook import NEW_YORK
 from brokers.live.seat import Seat, take_seat
+from brokers.venue.errors import VenueError
 from config import Refusal, Settings
 from strategies.registry import strategy_class
 from strategies.table import to_frame
 
 EXIT_DONE, EXIT_FAILED, EXIT_STOPPED = 0, 1, 3
-LEAVE_WITHIN_S = 4.5
+LEAVE_WITHIN_S = 4.0
 POLL_S = 0.2
 SETTLE_S = 45.0
 """How long a single iteration waits for what it sent, in the venue's time."""
@@ -110,6 +111,7 @@ def _run(request: RunRequest, settings: Settings, console: Console, server: Any,
     # A start that is refused leaves no folder, and an earlier run's as it was.
     folder = None if request.once else _prepared(request.out, seat)
     console.print(f"account {seat.account_id}, {request.mode}, journal {seat.journal.name}")
+    _tell_closed(settings, seat, console)
     strategy = _strategy(request, settings, seat)
     stopping = threading.Event()
     with _signals(stopping):
@@ -124,17 +126,28 @@ def _run(request: RunRequest, settings: Settings, console: Console, server: Any,
         finally:
             account: LiveAccount | None = getattr(strategy, "account", None)
             _leave(strategy, account, seat)
-    if folder is None or account is None or account.feed.bars is None:
-        return EXIT_FAILED
+    if folder is None or account is None:
+        return status if stopping.is_set() else EXIT_FAILED
     account.record.decisions = with_outcomes(account.record)
     info = _describe(request, settings, account, time.perf_counter() - began)
-    if stopping.is_set():
-        # There are seconds left: no tearsheet, no plots.
+    if stopping.is_set() or account.feed.bars is None:
+        # There are seconds left, or nothing to draw: no tearsheet, no plots.
         write_brief(folder, account.record, info)
-        return status
+        return status if stopping.is_set() else EXIT_FAILED
     figures = write_all(folder, account.record, info, account.feed.bars)
     show_summary(console, account.record, info, figures, folder)
     return status
+
+
+def _tell_closed(settings: Settings, seat: Seat, console: Console) -> None:
+    """Say when the first iteration is to be expected, where it is not now."""
+    if settings.pace.market == ALWAYS_OPEN or settings.live.extended_hours.enabled:
+        return
+    with contextlib.suppress(VenueError):
+        told = seat.client.venue_clock()
+        if not told.is_open:
+            opens = told.next_open.astimezone(NEW_YORK)
+            console.print(f"the market is closed, the first iteration comes at {opens:%a %Y-%m-%d %H:%M} New York")
 
 
 def _prepared(out: Path, seat: Seat) -> Path:
@@ -256,11 +269,10 @@ def _signals(stopping: threading.Event) -> Iterator[None]:
 
 def _describe(request: RunRequest, settings: Settings, account: LiveAccount, seconds: float) -> RunInfo:
     rows, bars = account.record.equity, account.feed.bars
-    assert bars is not None
     now = account.seat.client.clock.now().astimezone(NEW_YORK)
     start, end = (rows[0].time, rows[-1].time) if rows else (now, now)
     benchmark = settings.universe.benchmark
-    closes = benchmark_closes(bars, benchmark, pd.Timestamp(start), pd.Timestamp(end))
+    closes = None if bars is None else benchmark_closes(bars, benchmark, pd.Timestamp(start), pd.Timestamp(end))
     missing, notes = absent_symbols((s for s in account.feed.symbols if _no_bars(account, s)), account.pipeline)
     if closes is None:
         notes = (*notes, without_benchmark(benchmark))

@@ -104,7 +104,9 @@ class LiveDesk:
             self.switches.passing["venue"] = str(error)
             log.warning("iteration skipped, the venue does not answer: %s", error)
         except Exception as error:
-            self.switches.crashed(error, self.floor.now)
+            # While the process leaves, its books are closed under an iteration that is still on its way.
+            if not self.leaving:
+                self.switches.crashed(error, self.floor.now)
         finally:
             self.longest_s = max(self.longest_s, took := time.monotonic() - began)
             if took > SLOW_S:

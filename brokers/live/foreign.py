@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 from brokers.live.floor import Floor
 from brokers.live.notes import MANUAL
@@ -16,6 +17,7 @@ from brokers.live.splits import Basis, renamed, split_of
 from config import Settings
 from risk.lots import affordable
 
+COIN_LOT = 1e-9
 SETTLE = timedelta(seconds=1)
 """A difference that is still there after so long is none of order and position having been read apart."""
 YOUNG = timedelta(seconds=60)
@@ -212,16 +214,29 @@ def describe(floor: Floor, symbol: str, held: Decimal) -> str:
     if not held:
         return f"{symbol}: a position made by hand is gone"
     raw, equity = floor.view.positions.get(symbol, {}), floor.equity
-    price = float(amount(raw, "current_price") or amount(raw, "avg_entry_price"))
+    price = unit_price(raw)
     worth = abs(float(held)) * price
-    right = right_size(floor.settings, equity, price)
+    right = right_size(floor.settings, equity, price, lot_of(raw, floor.lot))
     share = worth / equity if equity > 0 else 0.0
     over = f"; {right:g} would be right" if abs(float(held)) > right else ""
     managed = "managed like our own" if symbol in floor.settings.live.adopt else "reported, counted and left alone"
     return f"{symbol}: {held} shares made by hand, {worth:.2f} USD, {share:.1%} of the account{over}; {managed}"
 
 
-def right_size(settings: Settings, equity: float, price: float) -> float:
+def right_size(settings: Settings, equity: float, price: float, lot: float) -> float:
     """Shares that one position may have at a price."""
     most = min(settings.gate.max_order_notional_frac, settings.sizing.max_notional_frac)
-    return affordable(most * equity, price, settings.sizing.lot)
+    return affordable(most * equity, price, lot)
+
+
+def unit_price(raw: Mapping[str, Any]) -> float:
+    """What one unit of a position is worth now, USD; an option's price is of a share, its unit a hundred."""
+    worth, held = amount(raw, "market_value"), amount(raw, "qty")
+    return float(
+        abs(worth / held) if worth and held else amount(raw, "current_price") or amount(raw, "avg_entry_price")
+    )
+
+
+def lot_of(raw: Mapping[str, Any], lot: float) -> float:
+    """The lot of a position: coins come in parts."""
+    return COIN_LOT if raw.get("asset_class") == "crypto" else lot

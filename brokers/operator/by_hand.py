@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from brokers.live.foreign import right_size
+from brokers.live.foreign import lot_of, right_size, unit_price
 from brokers.live.payloads import amount, digits
 from brokers.operator.account import Outlook
 from config import Settings
@@ -46,8 +46,9 @@ def hand_made(outlook: Outlook, settings: Settings, unbooked: Mapping[str, Decim
         # Fewer than ours is a difference of quantity and nobody's position.
         if theirs * held <= 0:
             continue
-        price = float(amount(raw, "current_price") or amount(raw, "avg_entry_price"))
+        price = unit_price(raw)
         worth = abs(float(theirs)) * price
         share = worth / equity if equity > 0 else 0.0
-        found.append(HandMade(symbol, theirs, price, worth, share, right_size(settings, equity, price)))
+        right = right_size(settings, equity, price, lot_of(raw, settings.sizing.lot))
+        found.append(HandMade(symbol, theirs, price, worth, share, right))
     return found

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import pytest
 
-from brokers.live.foreign import right_size
+from brokers.live.foreign import lot_of, right_size, unit_price
 from brokers.live.switches import Level
 from brokers.rehearsal.settings import VenueSettings
 from brokers.venue.errors import VenueUnavailable
@@ -42,7 +42,7 @@ def test_hand_made_positions_are_told_with_the_size_that_would_be_right(tmp_path
     told = caplog.text
     assert "PLTR: 291 shares made by hand, 49694.07 USD, 46.7% of the account; 62 would be right" in told
     assert "TSLA: 76 shares made by hand, 33681.68 USD, 31.7% of the account; 24 would be right" in told
-    assert right_size(scene.settings, 106_400, 170.77) == 62
+    assert right_size(scene.settings, 106_400, 170.77, 1) == 62
     book = scene.desk.reconcile()
     assert {s: p.quantity for s, p in book.positions.items()} == {"PLTR": 291, "TSLA": 76}
     # Counted, and left alone.
@@ -181,3 +181,12 @@ def test_a_journal_that_fails_keeps_entries_back_until_it_works_again(scene, mon
     scene.enter("MSFT")
     assert len(scene.desk.entries.skipped) == 1
     assert "MSFT" in scene.desk.entries.tasks
+
+
+def test_an_option_counts_with_its_hundred_shares_and_coins_come_in_parts(scene):
+    option = {"qty": "2", "market_value": "2240", "current_price": "11.2", "asset_class": "us_option"}
+    assert unit_price(option) == 1120
+    coin = {"qty": "0.0123", "market_value": "848.70", "current_price": "69000", "asset_class": "crypto"}
+    assert unit_price(coin) == pytest.approx(69_000)
+    assert right_size(scene.settings, 106_400, 69_000, lot_of(coin, 1)) == pytest.approx(10_640 / 69_000)
+    assert unit_price({"qty": "3", "market_value": "0", "avg_entry_price": "5"}) == 5
