@@ -95,6 +95,11 @@ def metrics(record: RunRecord, sessions_per_year: int = SESSIONS_PER_YEAR) -> di
     }
 
 
+def figure_text(value: Figure, form: str) -> str:
+    """A figure for a reader; a dash for what is not defined."""
+    return "–" if value is None else form.format(value)
+
+
 def curve_metrics(closes: pd.Series, sessions_per_year: int = SESSIONS_PER_YEAR) -> dict[str, Figure]:
     """The figures that any curve of session closes has, so that the benchmark is measured alike.
 

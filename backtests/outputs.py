@@ -37,6 +37,8 @@ FILES = ("summary.json", "orders.csv", "trades.csv", "decisions.jsonl", "equity.
 TRADE_PAGES = "trades"
 """Folder of the trade pictures inside a run's folder."""
 SOME_PAGES = 4
+SHORTEST_YEAR = 350
+"""Days of the shortest window whose growth is shown per year."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,14 @@ class RunInfo:
         if self.benchmark_closes is None:
             return {}
         return curve_metrics(self.benchmark_closes, self.sessions_per_year)
+
+    @property
+    def shows_growth_per_year(self) -> bool:
+        """Whether the window is long enough for a yearly rate to say anything: a good week would read as a fortune.
+
+        A calendar year from its first session to its last is a little less than 365 days.
+        """
+        return (self.end - self.start).days >= SHORTEST_YEAR
 
 
 def default_folder(mode: str, profile: str, start: date) -> Path:

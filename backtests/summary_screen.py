@@ -10,7 +10,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from backtests.metrics import Figure
+from backtests.metrics import Figure, figure_text
 from backtests.outputs import TRADE_PAGES, RunInfo
 from backtests.plain import cell, counted
 from brokers.record import RunRecord, TradeRecord
@@ -102,8 +102,10 @@ def _curve_table(record: RunRecord, info: RunInfo, figures: Mapping[str, Figure]
     if other:
         table.add_column(info.benchmark, justify="right")
     for name, label, form in _CURVE:
+        if name == "cagr" and not info.shows_growth_per_year:
+            continue
         values = [own.get(name), other.get(name)] if other else [own.get(name)]
-        table.add_row(label, *(_text(value, form) for value in values))
+        table.add_row(label, *(figure_text(value, form) for value in values))
     table.add_row("Equity at start", f"{record.initial_equity:,.0f}")
     table.add_row("Equity at end", f"{final:,.0f}")
     return table
@@ -114,7 +116,7 @@ def _trading_table(figures: Mapping[str, Figure]) -> Table:
     table.add_column("")
     table.add_column("run", justify="right", style="bold")
     for name, label, form in _TRADING:
-        table.add_row(label, _text(figures.get(name), form))
+        table.add_row(label, figure_text(figures.get(name), form))
     return table
 
 
@@ -188,7 +190,3 @@ def _files(folder: Path, info: RunInfo) -> Text:
 def _written(folder: Path, name: str) -> bool:
     """Whether a run left it; of a folder there has to be a picture in it."""
     return any((folder / name).glob("*.png")) if name.endswith("/") else (folder / name).exists()
-
-
-def _text(value: Figure, form: str) -> str:
-    return "–" if value is None else form.format(value)

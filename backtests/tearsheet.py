@@ -22,7 +22,7 @@ import matplotlib
 import pandas as pd
 from matplotlib import rcParams, rcParamsDefault, style
 
-from backtests.metrics import Figure, session_closes
+from backtests.metrics import Figure, figure_text, session_closes
 from backtests.outputs import RunInfo
 from backtests.plain import cell, write_text
 from brokers.record import RunRecord
@@ -69,17 +69,14 @@ def custom_metrics(figures: Mapping[str, Figure], info: RunInfo) -> dict[str, An
     benchmark = info.benchmark_figures
     rows: dict[str, Any] = {}
     for name, (label, form) in LABELS.items():
+        if name == "cagr" and not info.shows_growth_per_year:
+            continue
         own = figure_text(figures.get(name), form)
         if benchmark and name in _ALSO_OF_BENCHMARK:
             rows[label] = {"strategy": own, "benchmark": figure_text(benchmark.get(name), form)}
         else:
             rows[label] = own
     return rows
-
-
-def figure_text(value: Figure, form: str) -> str:
-    """A figure for a reader; a dash for what is not defined."""
-    return "–" if value is None else form.format(value)
 
 
 def write_tearsheet(folder: Path, record: RunRecord, info: RunInfo, figures: Mapping[str, Figure]) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import matplotlib
@@ -14,7 +15,7 @@ from rich.console import Console
 from backtests.metrics import metrics
 from backtests.outputs import RunInfo, write_all
 from backtests.summary_screen import show_summary
-from backtests.tearsheet import LABELS, write_tearsheet
+from backtests.tearsheet import LABELS, custom_metrics, write_tearsheet
 from brokers.record import RunRecord
 from tests.backtests.sample import sample_info, sample_record, sample_table
 
@@ -59,7 +60,17 @@ def test_tearsheet(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
 def test_without_trades_the_figures_are_still_there(tmp_path: Path) -> None:
     flat = [replace(row, equity=100_000.0, cash=100_000.0, long_exposure=0.0, positions=0) for row in RECORD.equity]
     page = tearsheet(tmp_path, RunRecord(initial_equity=100_000.0, equity=flat))
-    assert all(label in page for label, _ in LABELS.values())
+    assert all(label in page for name, (label, _) in LABELS.items() if name != "cagr")
+
+
+def test_growth_per_year_is_shown_from_a_year_on(tmp_path: Path) -> None:
+    label = LABELS["cagr"][0]
+    for days, shown in ((349, False), (350, True)):
+        info = replace(INFO, end=INFO.start + timedelta(days=days))
+        assert (label in custom_metrics(metrics(RECORD), info)) is shown
+        console = Console(width=100, record=True, file=(tmp_path / "screen").open("w"))
+        show_summary(console, RECORD, info, metrics(RECORD), Path("runs/one"))
+        assert (label in console.export_text()) is shown
 
 
 def test_an_empty_run_without_benchmark_has_a_page(tmp_path: Path) -> None:
