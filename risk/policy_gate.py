@@ -93,7 +93,8 @@ def check(
     if not (math.isfinite(quantity) and quantity > 0):
         return f"GATE_QUANTITY: {quantity} is not a positive quantity"
     reduces = account.holds_symbol and not request.opens
-    if not reduces and abs(quantity / lot - round(quantity / lot)) > 1e-9:
+    lots = quantity / lot
+    if not reduces and not (math.isfinite(lots) and abs(lots - round(lots)) <= 1e-9):
         return f"GATE_LOT: {quantity} is not a multiple of {lot}"
     for name, price in (("limit", request.limit_price), ("stop", request.stop_price)):
         if price is None:

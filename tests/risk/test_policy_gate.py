@@ -111,6 +111,7 @@ def test_coins_come_in_lots_of_their_own():
     assert check(request(0.123), account(), GATE, lot=0.001) is None
     assert check(request(0.3), account(), GATE, lot=0.1) is None
     assert check(request(0.1234), account(), GATE, lot=0.001).startswith("GATE_LOT")
+    assert check(request(1e306), account(), GATE, lot=0.001).startswith("GATE_LOT")
 
 
 PRICES = st.floats(0.01, 5_000).map(round_to_tick)
