@@ -6,6 +6,7 @@ whatever is accepted counts against everything judged after it in the same scan.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -18,13 +19,14 @@ from config.schema import Gate
 from risk.brackets import BracketModel
 from risk.equity_sizer import SizingConfig, size
 from risk.interface import RiskModule
-from risk.model import Adjustment, Book, Decision, Market, Plan, Proposal, Verdict
+from risk.model import Adjustment, Book, Decision, Market, Plan, Proposal, Verdict, floor_lot
 from risk.policy_gate import review
 from strategies.ensemble import Candidate, Ensemble, EnsembleConfig
 from strategies.signals.base import Signal
 
 ATR = "atr_14"
 ZONE = ZoneInfo("America/New_York")
+_SAME_STOP = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +133,10 @@ class Pipeline:
         accepted: list[Proposal] = []
         for module in self._proposers:
             for proposal in module.propose(book, market):
-                self._judge(proposal, market, book, decisions, accepted)
+                if objection := _unfit(proposal, book):
+                    decisions.append(Decision(book.time, proposal, 0, (objection,)))
+                else:
+                    self._judge(proposal, market, book, decisions, accepted)
         if self.entries_now(book.time):
             self._enter(self.candidates(market, book), market, book, decisions, accepted)
         return Plan(book.time, tuple(adjustments), tuple(accepted), tuple(decisions))
@@ -228,8 +233,10 @@ class Pipeline:
             if proposal.quantity <= 0:
                 break
             verdict = module.review(proposal, book, market)
-            if not verdict.after <= proposal.quantity:
-                verdict = replace(verdict, after=proposal.quantity)
+            # Whatever a rule says: never more than before, whole lots, and what is no number is nothing.
+            after = min(floor_lot(verdict.after, self.sizing.lot), proposal.quantity)
+            if after != verdict.after:
+                verdict = replace(verdict, after=after)
             verdicts.append(verdict)
             proposal = proposal.resized(verdict.after)
         decisions.append(Decision(book.time, proposal, proposed, tuple(verdicts)))
@@ -238,6 +245,23 @@ class Pipeline:
         book.accept(proposal)
         accepted.append(proposal)
         return True
+
+
+def _unfit(proposal: Proposal, book: Book) -> Verdict | None:
+    """Why a module's own proposal is not even sized; None where it may be.
+
+    The caps measure one order a symbol: a second one would pass them beside the first. A quantity of
+    0 means "as large as allowed" for signals alone. Size follows from ``stop``, the order from ``terms``.
+    """
+    if book.held(proposal.symbol):
+        code = f"PIPELINE_HELD: {proposal.symbol} is held or on its way"
+    elif not (math.isfinite(proposal.quantity) and proposal.quantity > 0):
+        code = f"PIPELINE_QUANTITY: {proposal.quantity:g} is not a positive quantity"
+    elif not math.isclose(proposal.stop, stop := proposal.terms.at(proposal.price)[0], rel_tol=_SAME_STOP):
+        code = f"PIPELINE_STOP: stop {proposal.stop:g} is not {stop:g}, what its terms give at {proposal.price:g}"
+    else:
+        return None
+    return Verdict("pipeline", code, 0, 0)
 
 
 def strictest(adjustments: Iterable[Adjustment]) -> list[Adjustment]:

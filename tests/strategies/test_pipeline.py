@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime
 
 import numpy as np
@@ -16,7 +17,7 @@ from risk.cash_buffer import CashBuffer
 from risk.equity_sizer import SizingConfig
 from risk.interface import RiskModule
 from risk.inverse_hedge import InverseHedge
-from risk.model import Adjustment
+from risk.model import Adjustment, Proposal
 from risk.sector_cap import SectorCap
 from strategies.pipeline import Pipeline, Selection, strictest
 from strategies.signals.base import Signal
@@ -90,6 +91,32 @@ class Doubles(RiskModule):
     def review(self, proposal, book, market):
         kept = self.keep(proposal)
         return type(kept)(self.name, "OK", kept.before, 2 * kept.before)
+
+
+class Says(RiskModule):
+    """Leaves whatever quantity it is told to."""
+
+    name = "says"
+
+    def __init__(self, after: float) -> None:
+        super().__init__(self.Config())
+        self.after = after
+
+    def review(self, proposal, book, market):
+        return self.shrink(proposal, self.after, "SAYS: told to")
+
+
+class Wants(RiskModule):
+    """Proposes what it is told to."""
+
+    name = "wants"
+
+    def __init__(self, *proposals: Proposal) -> None:
+        super().__init__(self.Config())
+        self.proposals = proposals
+
+    def propose(self, book, market):
+        return list(self.proposals)
 
 
 class Adjusts(RiskModule):
@@ -232,6 +259,40 @@ def test_a_module_cannot_raise_a_quantity():
     plan = pipeline(Stated(A=90.0), chain=(module(Doubles),)).decide(snapshot(), book())
     assert plan.entries[0].quantity == 100
     assert (plan.decisions[0].final_quantity, plan.decisions[0].outcome) == (100, "sent")
+
+
+@pytest.mark.parametrize(
+    ("said", "after"), [(math.nan, 0), (-math.inf, 0), (-3.0, 0), (math.inf, 100), (33.37, 33), (100, 100), (0.9, 0)]
+)
+def test_what_a_rule_says_becomes_whole_lots_and_nothing_where_it_is_no_number(said, after):
+    plan = pipeline(Stated(A=90.0), chain=(Says(said), Listens())).decide(snapshot(), book())
+    assert [p.quantity for p in plan.entries] == [after] * (after > 0)
+    assert plan.decisions[0].final_quantity == after
+
+
+@pytest.mark.parametrize("quantity", [0, -20, math.nan, math.inf])
+def test_a_module_that_wants_no_quantity_gets_none(quantity):
+    plan = pipeline(Stated(), chain=(Wants(proposal("A", quantity)),)).decide(snapshot(), book())
+    assert plan.entries == ()
+    assert told(plan)["A"].startswith("PIPELINE_QUANTITY: ") and plan.decisions[0].outcome == "refused"
+
+
+def test_what_is_held_or_on_its_way_is_not_proposed_by_modules_either():
+    wants = Wants(proposal("A", 10), proposal("A", 10), proposal("B", 10), proposal("C", 10))
+    state = book(position("B", 5), pending=[proposal("C", 5)])
+    plan = pipeline(Stated(), chain=(wants, wants)).decide(snapshot(), state)
+    assert [(p.symbol, p.quantity) for p in plan.entries] == [("A", 10)]
+    assert [d.verdicts[-1].code for d in plan.decisions[1:3]] == [
+        "PIPELINE_HELD: A is held or on its way",
+        "PIPELINE_HELD: B is held or on its way",
+    ]
+
+
+def test_the_stop_that_gives_the_size_is_the_one_that_is_sent():
+    near = proposal("A", 10, stop=99.9)
+    assert told(pipeline(Stated(), chain=(Wants(near),)).decide(snapshot(), book())) == {
+        "A": "PIPELINE_STOP: stop 99.9 is not 95, what its terms give at 100"
+    }
 
 
 def test_what_the_gate_would_refuse_is_told_and_the_next_moves_up():
