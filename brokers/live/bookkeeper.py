@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 TAKEN_BACK = "what was concluded from a difference is taken back"
 OPENING_ROLES = ("entry", "hedge")
 FILLS = ("fill", "partial_fill")
+CENT = Decimal("0.01")
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,11 +276,14 @@ class Bookkeeper:
         if after.filled_quantity != before.filled_quantity or after.filled_notional != before.filled_notional:
             self.fills += 1
             self.moved[after.symbol] = self._now()
-            log.info(
-                "%s %s %s %s: %s of %s at %s",
-                after.role, after.side, after.symbol, after.state, after.filled_quantity, after.quantity,
-                after.average_price,
-            )  # fmt: skip
+            # The single executions may only put the rounding of their average right; that is no news to anybody.
+            apart = abs(after.filled_notional - before.filled_notional)
+            if after.filled_quantity != before.filled_quantity or apart >= CENT:
+                log.info(
+                    "%s %s %s %s: %s of %s at %s",
+                    after.role, after.side, after.symbol, after.state, after.filled_quantity, after.quantity,
+                    round(float(after.average_price or 0), 6),
+                )  # fmt: skip
         self._told[name] = news
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from decimal import Decimal
 from pathlib import Path
+
+import pytest
 
 from tests.brokers.live.scene import Scene
 
@@ -40,4 +43,27 @@ def test_an_exit_that_fills_in_parts_is_recorded_with_all_of_them(tmp_path: Path
     assert scene.held() == 0
     assert recorded(scene) == [("target", 49)]
     assert kept(scene) == [("target", "49")]
+    scene.stop()
+
+
+def test_what_only_puts_the_rounding_of_an_average_right_is_told_to_nobody(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    scene = Scene(tmp_path)
+    scene.enter()
+    scene.settle(3)
+    faults = scene.exchange._life.faults
+    faults.partial_fill_frac = 1.0
+    for price in ("115.02", "114.9"):
+        scene.exchange.on_quote(scene.exchange.now, {"AAPL": Decimal(price)})
+    faults.partial_fill_frac = 0.0
+    scene.exchange.on_quote(scene.exchange.now, {"AAPL": Decimal("115.53")})
+    with caplog.at_level(logging.INFO):
+        # The listing has the average of both executions, rounded; the stream has them one by one, later.
+        scene.desk.look()
+        scene.hand_on()
+    told = [record.message for record in caplog.records if record.message.startswith("target sell AAPL")]
+    (order,) = [order for order in scene.journal.run_orders() if order.role == "target"]
+    assert order.average_price is not None and order.average_price != round(order.average_price, 6)
+    assert told == [f"target sell AAPL filled: 49 of 49 at {round(float(order.average_price), 6)}"]
     scene.stop()
