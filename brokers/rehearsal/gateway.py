@@ -45,7 +45,7 @@ class LoggedRequest:
     status : int, optional
         Of the answer; None where none was given.
     answer : object
-        What the venue made of it, for requests about orders and positions; also where it was not delivered.
+        What the venue made of it, for requests that change orders or positions; also where it was not delivered.
     mishap : Mishap, optional
     """
 
@@ -113,12 +113,13 @@ class Gateway:
             answer = self._routes.answer(method, path, request.query, payload)
         said = TIMED_OUT if mishap is Mishap.TIMEOUT_AFTER and refused is None else answer
         lost = unseen or mishap is Mishap.DROP_AFTER or (mishap is Mishap.HANG_AFTER and endless)
-        about_orders = path.startswith(("/v2/orders", "/v2/positions"))
+        # Not what listings answered: a long rehearsal would fill the memory with them.
+        told = method != "GET" and path.startswith(("/v2/orders", "/v2/positions"))
         self.log.append(
             LoggedRequest(
                 number, self._now(), time.monotonic(), method, path, dict(request.query), payload,
                 None if lost or said is None else said.status,
-                answer.body if about_orders and answer is not None else None, mishap,
+                answer.body if told and answer is not None else None, mishap,
             )
         )  # fmt: skip
         if refused is None and not unseen:
