@@ -15,6 +15,7 @@ from lumibot.backtesting.market_input_evidence import MarketInputEvidence
 from lumibot.entities import Asset, Quote
 from lumibot.tools.helpers import parse_timestep_qty_and_unit
 
+from brokers.backtest.frames import pandas_table
 from brokers.backtest.yahoo import require_yahoo
 from config.errors import Refusal
 from strategies.bars import DAY_MINUTES, FIELDS, BarTable
@@ -175,13 +176,13 @@ def table_of(source: Any, symbols: tuple[str, ...]) -> BarTable:
         frames = {}
         for symbol in symbols:
             frame = source._get_source_symbol_data(Asset(symbol), "day")
-            if frame is not None and len(frame):
+            # What was listed after the run is as unknown to it as what never was; no rows at all are a history
+            # that was cut on purpose.
+            if frame is not None and (frame.empty or frame.index[0] <= end):
                 frames[symbol] = frame.loc[:end, list(FIELDS)]
         return frames_to_table(frames, daily=True, source="yahoo")
     if isinstance(source, PandasDataBacktesting):
-        frames = {key[0].symbol: data.df[list(FIELDS)] for key, data in source.pandas_data.items()}
-        daily = all(data.timestep == "day" for data in source.pandas_data.values())
-        return frames_to_table(frames, daily=daily, source="pandas")
+        return pandas_table(source.pandas_data)
     raise Refusal(
         f"{type(source).__name__} is not a data source this strategy can be tested on: use YahooDataBacktesting, "
         "PandasDataBacktesting or the command line's --data"

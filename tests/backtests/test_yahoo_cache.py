@@ -132,6 +132,16 @@ def test_covered_window_is_accepted_without_asking_yahoo(cache):
     assert yahoo.require_yahoo(["AAA"], WINDOW_END) == WINDOW_END
 
 
+def test_a_symbol_listed_after_the_run_is_not_known_to_it(cache):
+    from backtests.yahoo_runs import yahoo_table
+
+    young = bars("2023-07-31", "NEW")
+    yahoo_cache.fill(pd.concat([bars("2023-07-31"), young[young["datetime"] > "2023-07-05"]]))
+    table, _, missing = yahoo_table(["AAA", "NEW"], WINDOW_END)
+    assert (table.symbols, missing) == (("AAA",), ("NEW",))
+    assert yahoo_table(["AAA", "NEW"], date(2023, 7, 10))[2] == ()
+
+
 def test_end_on_a_weekend_is_moved_to_the_last_session(cache):
     yahoo_cache.fill(bars("2023-06-30"))
     assert yahoo.require_yahoo(["AAA"], date(2023, 7, 2)) == WINDOW_END
