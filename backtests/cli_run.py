@@ -35,6 +35,7 @@ from strategies.run_notes import (
     nothing_to_trade,
     out_of_reach,
     unknown,
+    with_dividends,
     without_benchmark,
 )
 
@@ -165,6 +166,7 @@ def describe(
         notes=(
             *data.notes,
             *notes,
+            *with_dividends(result.record.dividends),
             *out_of_reach(strategy.feed.features, strategy.pipeline, end),
         ),
         seed=request.seed,

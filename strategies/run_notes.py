@@ -45,6 +45,11 @@ def without_faults(left_out: Mapping[str, int]) -> tuple[str, ...]:
     return (f"bars left out, as their prices are not above zero, not finite or at odds with each other: {told}",)
 
 
+def with_dividends(usd: float) -> tuple[str, ...]:
+    """A note about dividends, if there were any: without it trades and equity would not add up."""
+    return (f"dividends of {usd:,.2f} USD are in cash and equity, not in the trades",) if usd else ()
+
+
 def absent_symbols(missing: Iterable[str], pipeline: Pipeline) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """What is missing of the symbols that were to be traded, and notes about those that only rules look at."""
     missing = tuple(missing)

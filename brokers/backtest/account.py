@@ -9,7 +9,7 @@ from typing import Any
 
 from brokers.backtest.broker import HonestBroker
 from brokers.backtest.desk import BacktestDesk
-from brokers.backtest.source import table_of
+from brokers.backtest.source import dividends_of, table_of
 from brokers.record import RunRecord
 from config import Refusal, Settings
 from risk.exposure_budget import ExposureBudget
@@ -82,7 +82,7 @@ def open_backtest(strategy: Any, broker: HonestBroker, settings: Settings, submi
     lot = settings.sizing.lot
     broker.open_account(
         bars, float(strategy.cash), settings.fills, settings.gate, record, lot, settings.sizing.max_notional_frac,
-        inverse_funds(settings.universe.sectors),
+        inverse_funds(settings.universe.sectors), dividends_of(broker.data_source, bars),
     )  # fmt: skip
     if any(isinstance(module, ExposureBudget) for module in pipeline.chain):
         broker.ledger.budget = WeeklyBudget(bars.opens_at[0].date())
