@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,30 +9,15 @@ import numpy as np
 import pandas as pd
 
 from config.errors import Refusal
-from strategies.bars import FIELDS
+from config.sentences import some
+from strategies.bars import FIELDS, PRICES, ROUNDING_FRAC
 from strategies.calendar import NEW_YORK
-from strategies.table import spacings
+from strategies.table import DAILY_FROM_MINUTES, DAILY_RUN, DAILY_TO_MINUTES, spacings
 
-PRICES = FIELDS[:4]
-
-# Daylight saving makes a day of 23 hours, and stamps of a close may vary by a half day: 20 hours
-# separate daily bars from intraday ones, half a week separates daily bars from weekly ones.
-DAILY_FROM_MINUTES = 20 * 60
-DAILY_TO_MINUTES = 84 * 60
 # Sessions close at full and half hours, half days included: daily stamps that differ by less are no session's.
 CLOSING_STEP_S = 1_800
-# An intraday symbol may trade once a day for a day or two; three such gaps in a row are daily bars.
-DAILY_RUN = 3
-# Adjusted prices carry rounding noise: a high this fraction below the close is no fault.
-ROUNDING_FRAC = 1e-6
 
 OFFSET = r"\d:\d\d.*(?:Z|[+-]\d\d:?\d\d)$"
-
-
-def some(symbols: Sequence[str]) -> str:
-    """Up to five of the symbols, and how many more there are."""
-    shown = ", ".join(symbols[:5])
-    return shown if len(symbols) <= 5 else f"{shown} and {len(symbols) - 5} more"
 
 
 def row_number(bad: pd.Series[Any]) -> int:

@@ -18,11 +18,10 @@ from backtests.bar_checks import (
     check_order,
     parse_times,
     row_number,
-    some,
     to_exchange_time,
 )
 from config.errors import Refusal
-from config.sentences import no_file
+from config.sentences import no_file, some
 from strategies.bars import FIELDS
 
 COLUMNS = ("symbol", "datetime", *FIELDS)

@@ -14,7 +14,6 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress
 
-from backtests.bar_checks import some
 from backtests.data_sets import YAHOO, DataSet, load_data, window
 from backtests.engine import RunResult, run_source, run_table
 from backtests.lookahead import check
@@ -23,14 +22,22 @@ from backtests.outcomes import with_outcomes
 from backtests.outputs import SOME_PAGES, RunInfo, default_folder, prepare_folder, write_all
 from backtests.plain import counted
 from backtests.request import RunRequest
-from backtests.run_notes import absent_symbols, out_of_reach, without_benchmark
 from backtests.scan_screen import show_scan
 from backtests.scoreboard import scoreboard, scoreboard_screen
 from backtests.summary_screen import show_summary
 from config import Settings
 from config.errors import Refusal
+from config.sentences import some
 from strategies.bars import BarTable
 from strategies.registry import build_pipeline, build_signals, strategy_class
+from strategies.run_notes import (
+    absent_symbols,
+    nothing_to_trade,
+    out_of_reach,
+    unknown,
+    with_dividends,
+    without_benchmark,
+)
 
 SCOREBOARD_DAYS = 10
 PACKAGE = "risk-first-trader"
@@ -76,10 +83,7 @@ def data_for(request: RunRequest, settings: Settings) -> DataSet:
         request.data, symbols, request.start, request.end, intraday=wants_intraday(settings), seed=request.seed
     )  # fmt: skip
     if set(settings.universe.traded) <= set(data.missing):
-        raise Refusal(
-            f"{data.source}: has no bars of {some(settings.universe.traded)}, so there is nothing to trade; "
-            "choose other --symbols"
-        )
+        raise Refusal(nothing_to_trade(data.source, settings.universe.traded, "--symbols"))
     benchmark = settings.universe.benchmark
     if benchmark in data.missing and settings.provenance.chosen("universe.benchmark"):
         raise Refusal(
@@ -132,7 +136,9 @@ def describe(
     fills = settings.fills.model_dump()
     benchmark = settings.universe.benchmark
     closes = benchmark_closes(data.table, benchmark, start, end)
-    missing, notes = absent_symbols(data.missing, strategy.pipeline)
+    missing, _ = absent_symbols(data.missing, strategy.pipeline)
+    # The report has a place of its own for symbols that are missing.
+    notes = tuple(note for note in strategy.notes if note not in unknown(missing))
     if closes is None:
         notes = (*notes, without_benchmark(benchmark))
     return RunInfo(
@@ -159,8 +165,8 @@ def describe(
         versions={"package": _version(PACKAGE), "lumibot": version("lumibot"), "python": platform.python_version()},
         notes=(
             *data.notes,
-            *strategy.notes,
             *notes,
+            *with_dividends(result.record.dividends),
             *out_of_reach(strategy.feed.features, strategy.pipeline, end),
         ),
         seed=request.seed,

@@ -30,7 +30,6 @@ from backtests.outputs import RunInfo, check_folder, default_folder, prepare_fol
 from backtests.plain import counted
 from backtests.rehearsals import FAST_DAILY, FAST_INTRADAY, PAPER_PARTIAL_FILLS, cents, rehearsed, window_of
 from backtests.request import RunRequest
-from backtests.run_notes import absent_symbols, without_benchmark
 from backtests.scan_screen import show_live_scan
 from backtests.summary_screen import show_summary
 from backtests.watch import Watch
@@ -42,6 +41,7 @@ from brokers.live.seat import Seat, take_seat
 from brokers.venue.errors import VenueError
 from config import Refusal, Settings
 from strategies.registry import strategy_class
+from strategies.run_notes import absent_symbols, without_benchmark
 from strategies.table import to_frame
 
 EXIT_DONE, EXIT_FAILED, EXIT_STOPPED = 0, 1, 3

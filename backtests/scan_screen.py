@@ -12,11 +12,11 @@ from rich.table import Table
 from backtests.data_sets import DataSet
 from backtests.engine import RunResult
 from backtests.plain import counted
-from backtests.run_notes import absent_symbols
 from brokers.record import OrderRecord
 from risk.model import Book, Decision, Market
 from strategies.features import FeatureTable
 from strategies.pipeline import ATR, Pipeline
+from strategies.run_notes import absent_symbols
 
 RSI = "rsi_14"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from backtests.bar_checks import PRICES
+from strategies.bars import PRICES
 from strategies.calendar import session_times
 
 SYNTHETIC = "SYN_INV_SPY"

@@ -63,6 +63,11 @@ class Ledger:
         else:
             self._close(position, fill)
 
+    def credit(self, dividend: float) -> None:
+        """Book a dividend, USD; negative where a short position owes it."""
+        self.cash = round(self.cash + dividend, 6)
+        self.record.dividends += dividend
+
     def _charged(self, budget: WeeklyBudget, fill: Fill) -> WeeklyBudget:
         day, position = fill.time.date(), self.positions.get(fill.symbol)
         if position is None or position.quantity * fill.quantity > 0:

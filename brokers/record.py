@@ -99,7 +99,8 @@ class EquityRow:
 class RunRecord:
     """Everything one run did, in order of time.
 
-    ``slippage_cost`` and ``fees`` in USD, ``turnover`` the filled notional in USD; ``protected_bars`` of
+    ``slippage_cost`` and ``fees`` in USD, ``turnover`` the filled notional in USD; ``dividends`` in USD were
+    credited to cash beside the trades, whose pnl holds none; ``protected_bars`` of
     ``position_bars`` (position × bar) had a working stop for every share; ``halts`` says when which module
     ended a session for entries; open positions are valued in the last equity row.
     """
@@ -112,6 +113,7 @@ class RunRecord:
     slippage_cost: float = 0.0
     fees: float = 0.0
     turnover: float = 0.0
+    dividends: float = 0.0
     position_bars: int = 0
     protected_bars: int = 0
     halts: list[tuple[datetime, str]] = field(default_factory=list)

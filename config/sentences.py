@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import types
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Union, get_args, get_origin
 
@@ -54,6 +54,12 @@ def no_file(path: Path) -> str:
     if not path.exists():
         return "there is no such file"
     return "is a folder" if path.is_dir() else "is no ordinary file"
+
+
+def some(names: Sequence[str]) -> str:
+    """Up to five of the names, and how many more there are."""
+    shown = ", ".join(names[:5])
+    return shown if len(names) <= 5 else f"{shown} and {len(names) - 5} more"
 
 
 def closest(word: str, known: Iterable[str]) -> str:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
 DAY_MINUTES = 1440
 FIELDS = ("open", "high", "low", "close", "volume")
+PRICES = FIELDS[:4]
+# Adjusted prices are products and carry rounding noise: a high this fraction below the close is no fault.
+ROUNDING_FRAC = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,8 @@ class BarTable:
         NaN where a symbol has no bar.
     source : str
         Where the bars come from, for the log and the summary.
+    left_out : mapping of str to int
+        How many bars of a symbol the source had that are NaN here, because their prices were none.
     """
 
     symbols: tuple[str, ...]
@@ -43,6 +49,7 @@ class BarTable:
     close: np.ndarray
     volume: np.ndarray
     source: str = ""
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def daily(self) -> bool:
@@ -57,8 +64,17 @@ class BarTable:
         return BarTable(
             self.symbols, self.opens_at[cut], self.closes_at[cut], self.session[cut], self.minutes,
             self.open[cut], self.high[cut], self.low[cut], self.close[cut], self.volume[cut], self.source,
+            self.left_out,
         )  # fmt: skip
 
     def row_closed_at(self, moment: pd.Timestamp) -> int:
         """Index of the newest bar that is complete at ``moment``; -1 if none is."""
         return int(self.closes_at.searchsorted(moment, side="right")) - 1
+
+
+def sane(bars: BarTable) -> np.ndarray:
+    """Where a bar is there, finite, positive and not at odds with itself."""
+    good: np.ndarray = np.isfinite(bars.close) & np.isfinite(bars.high) & np.isfinite(bars.open) & (bars.low > 0)
+    good &= np.maximum(bars.open, bars.close) <= bars.high * (1 + ROUNDING_FRAC)
+    good &= bars.low <= np.minimum(bars.open, bars.close) * (1 + ROUNDING_FRAC)
+    return good

@@ -93,9 +93,9 @@ class CombinedStrategy(Strategy):
         return super()._update_portfolio_value()
 
     def _update_cash_with_dividends(self) -> Any:
-        # Adjusted prices hold dividends and splits already; Lumibot would look for them at every bar.
-        adjusted = isinstance(self.broker, HonestBroker) and self.broker.adjusted_bars
-        return None if adjusted else super()._update_cash_with_dividends()
+        # The broker credits them. Lumibot looks for them once, in bars that end at the first look, so that it never
+        # finds a later one; and at an ex-date's opening equity would hold them twice.
+        return None if isinstance(self.broker, HonestBroker) else super()._update_cash_with_dividends()
 
     def _update_positions_with_splits(self) -> Any:
         # All sources adjust for splits. Lumibot takes Yahoo's prices for raw ones: it would multiply positions

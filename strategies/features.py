@@ -10,14 +10,11 @@ import pandas as pd
 
 from risk.model import Market
 from strategies import indicators
-from strategies.bars import FIELDS, BarTable
+from strategies.bars import FIELDS, PRICES, BarTable, sane
 from strategies.calendar import nanoseconds
 from strategies.feature_registry import OwnBars, parse
 
-PRICES = ("open", "high", "low", "close")
 ALWAYS = (*FIELDS, "mark", "usable")
-# Adjusted prices are products: high and close that were equal may differ by this much.
-ROUNDING_FRAC = 1e-6
 
 
 def bars_to_settle(names: Iterable[str], session_bars: int = 1) -> int:
@@ -62,14 +59,14 @@ class FeatureTable:
         self._sectors = sectors
         wanted = {name: parse(name) for name in self.names}
         self._first_bars = {name: found.first_bars for name, found in wanted.items() if found.entry.required}
-        sane = _sane(bars)
-        own = OwnBars(bars, sane)
+        good = sane(bars)
+        own = OwnBars(bars, good)
         computed = {name: own.on_grid(name) for name in wanted}
-        usable = sane.copy()
+        usable = good.copy()
         for name in self._first_bars:
             usable &= np.isfinite(computed[name])
-        mark = indicators.forward_filled(bars.close if sane.all() else np.where(sane, bars.close, np.nan))
-        self._sane = sane
+        mark = indicators.forward_filled(bars.close if good.all() else np.where(good, bars.close, np.nan))
+        self._sane = good
         self._times = np.stack([nanoseconds(bars.opens_at), nanoseconds(bars.closes_at)]) / 1e9
         self.columns: dict[str, np.ndarray] = {
             **{name: getattr(bars, name) for name in FIELDS}, **computed, "mark": mark, "usable": usable,
@@ -136,11 +133,3 @@ class FeatureTable:
         width = len(self.bars.symbols)
         nothing = dict.fromkeys(self.columns, np.full((1, width), np.nan))
         return {**nothing, "usable": np.zeros((1, width), bool)}
-
-
-def _sane(bars: BarTable) -> np.ndarray:
-    """Where a bar is there, finite, positive and not at odds with itself."""
-    sane: np.ndarray = np.isfinite(bars.close) & np.isfinite(bars.high) & np.isfinite(bars.open) & (bars.low > 0)
-    sane &= np.maximum(bars.open, bars.close) <= bars.high * (1 + ROUNDING_FRAC)
-    sane &= bars.low <= np.minimum(bars.open, bars.close) * (1 + ROUNDING_FRAC)
-    return sane

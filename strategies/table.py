@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from config.errors import Refusal
-from strategies.bars import DAY_MINUTES, FIELDS, BarTable
+from strategies.bars import DAY_MINUTES, FIELDS, PRICES, BarTable, sane
 from strategies.calendar import NEW_YORK, nanoseconds, session_times
 
 NANOSECONDS = 60_000_000_000  # of a minute
+
+# Daylight saving makes a day of 23 hours, and stamps of a close may vary by a half day: 20 hours
+# separate daily bars from intraday ones, half a week separates daily bars from weekly ones.
+DAILY_FROM_MINUTES = 20 * 60
+DAILY_TO_MINUTES = 84 * 60
+# An intraday symbol may trade once a day for a day or two; three such gaps in a row are daily bars.
+DAILY_RUN = 3
 
 
 def to_table(frame: pd.DataFrame, symbols: Sequence[str], source: str, minutes: int | None = None) -> BarTable:
@@ -40,7 +49,7 @@ def to_table(frame: pd.DataFrame, symbols: Sequence[str], source: str, minutes: 
     times = pd.DatetimeIndex(frame["datetime"])[wanted]
     column = category.codes[wanted]
     stamps, row = np.unique(nanoseconds(times), return_inverse=True)
-    arrays = {name: np.full((len(stamps), len(symbols)), np.nan) for name in FIELDS}
+    arrays: dict[str, Any] = {name: np.full((len(stamps), len(symbols)), np.nan) for name in FIELDS}
     for name, array in arrays.items():
         array[row, column] = frame[name].to_numpy(dtype=float)[wanted]
     if times.tz is None:
@@ -72,7 +81,9 @@ def spacings(codes: np.ndarray, times: pd.DatetimeIndex) -> pd.Series[float]:
     return pd.Series(np.diff(stamp)[same] / NANOSECONDS, index=code[1:][same])
 
 
-def frames_to_table(frames: Mapping[str, pd.DataFrame], *, daily: bool, source: str) -> BarTable:
+def frames_to_table(
+    frames: Mapping[str, pd.DataFrame], *, daily: bool, source: str, minutes: int | None = None
+) -> BarTable:
     """A table from one frame per symbol, as Lumibot's data sources hold them.
 
     Parameters
@@ -85,6 +96,13 @@ def frames_to_table(frames: Mapping[str, pd.DataFrame], *, daily: bool, source: 
         Whether a row is a session or an intraday bar.
     source : str
         Name of the source.
+    minutes : int, optional
+        Length of intraday bars; by default told from their spacing.
+
+    Returns
+    -------
+    BarTable
+        Nobody has checked these frames: a bar whose prices are none is left out, and counted in ``left_out``.
 
     Raises
     ------
@@ -95,16 +113,28 @@ def frames_to_table(frames: Mapping[str, pd.DataFrame], *, daily: bool, source: 
     for symbol, frame in frames.items():
         index = pd.DatetimeIndex(frame.index)
         if daily:
-            index = _dates(index)
+            index = session_dates(index)
         elif index.tz is None:
             index = index.tz_localize(NEW_YORK)
         parts.append(frame[list(FIELDS)].assign(symbol=symbol, datetime=index))
     if not parts or not sum(map(len, parts)):
         raise Refusal(f"{source}: no bars for the universe; choose symbols that the source has")
-    return to_table(pd.concat(parts, ignore_index=True), list(frames), source)
+    return _without_faults(to_table(pd.concat(parts, ignore_index=True), list(frames), source, minutes))
 
 
-def _dates(index: pd.DatetimeIndex) -> pd.DatetimeIndex:
+def _without_faults(table: BarTable) -> BarTable:
+    """The table with NaN wherever a bar is not sane, so that nothing is filled, marked or computed from it."""
+    good = sane(table)
+    there = np.logical_or.reduce([~np.isnan(getattr(table, name)) for name in PRICES])
+    faults = (there & ~good).sum(axis=0)
+    if not faults.any():
+        return table
+    left: dict[str, Any] = {name: np.where(good, getattr(table, name), np.nan) for name in FIELDS}
+    counted = {symbol: int(n) for symbol, n in zip(table.symbols, faults, strict=True) if n}
+    return replace(table, left_out=counted, **left)
+
+
+def session_dates(index: pd.DatetimeIndex) -> pd.DatetimeIndex:
     """Session dates of daily labels, naive."""
     if index.tz is not None:
         # Midnight UTC is the evening before in New York: read there, every bar would be known a day early.

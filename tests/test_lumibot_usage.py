@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import subprocess
@@ -266,6 +267,84 @@ def test_data_without_any_benchmark_run_and_say_so(empty_folder, caplog):
     assert "no tearsheet: the data hold no bars of the benchmark SPY" in caplog.text
 
 
+def test_what_the_data_lack_is_noted_and_logged(caplog):
+    bars = embedded.daily()
+    late = bars[(bars.symbol == "MSFT") & (bars.datetime > "2022-12-31")]
+    given = frames(pd.concat([bars[bars.symbol.isin(["NVDA", "AAPL", "SPY"])], late]))
+    wanted = {"universe.symbols": ["NVDA", "AAPL", "MSFT", "ZILCH"], "risk.chain": ["cash_buffer", "inverse_hedge"]}
+    done = backtest(pandas_data=given, parameters={"profile": "active", "set": wanted})
+    assert "not known to the source: MSFT, ZILCH" in done.notes
+    assert any(note.endswith("which rules only watch or hedge with") for note in done.notes)
+    assert set(done.notes) <= {record.message for record in caplog.records}
+
+
+FAULTS = {
+    "zero": {"open": 0.0, "high": 0.0, "low": 0.0, "close": 0.0},
+    "negative": {"open": -5.0, "high": -5.0, "low": -5.0, "close": -5.0},
+    "low of zero": {"low": 0.0},
+    "infinite high": {"high": float("inf")},
+    "high below the close": {"high": 0.01},
+    "no close": {"close": float("nan")},
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+def test_a_bar_whose_prices_are_none_is_as_good_as_missing(ours, fault):
+    held = next(t for t in ours.trades if t.symbol == "NVDA" and (t.exit_time - t.entry_time).days > 5)
+    bars = embedded.daily()
+    day = pd.Timestamp(held.entry_time.date()) + pd.offsets.BDay(2)
+    bad = (bars.symbol == "NVDA") & (bars.datetime == day)
+    assert bad.sum() == 1
+    done = backtest(pandas_data=frames(bars.assign(**{k: bars[k].where(~bad, v) for k, v in fault.items()})))
+    same(done.record, backtest(pandas_data=frames(bars[~bad])).record)
+    (note,) = [note for note in done.notes if "left out" in note]
+    assert note.endswith("at odds with each other: NVDA (1)")
+
+
+class Receiver(CombinedStrategy):
+    """Buys at the opening of the first day and sells at that of the third."""
+
+    def on_trading_iteration(self) -> None:
+        self.desk.reconcile()
+        day = len(self.record.equity)
+        if day in (0, 2):
+            self.submit_order(self.create_order("NVDA", 10, "sell" if day else "buy", time_in_force="day"))
+
+
+@pytest.fixture
+def paying(tmp_path, monkeypatch) -> Any:
+    """Fills Lumibot's Yahoo cache with the embedded bars; takes NVDA's dividends by day."""
+    from backtests import yahoo_cache
+
+    monkeypatch.setattr(YahooHelper, "LUMIBOT_YAHOO_CACHE_FOLDER", str(tmp_path))
+    monkeypatch.setattr(YahooHelper, "CACHING_ENABLED", True)
+
+    def fill(dividends: dict[str, float]) -> None:
+        yahoo_cache.fill(embedded.daily())
+        frame = YahooHelper.check_pickle_file("NVDA", "1d").data
+        for day, amount in dividends.items():
+            frame.loc[frame.index.strftime("%Y-%m-%d") == day, "Dividends"] = amount
+        YahooHelper.dump_pickle_file("NVDA", "1d", frame)
+
+    return fill
+
+
+def test_a_dividend_is_for_whom_the_ex_date_finds_holding_and_comes_once(paying):
+    paying({"2022-06-01": 1.0, "2022-06-02": 10.0, "2022-06-03": 100.0, "2022-06-06": 1000.0})
+    window = (datetime.fromisoformat("2022-06-01"), datetime.fromisoformat("2022-06-10"))
+    done = Receiver.run_backtest(
+        YahooDataBacktesting, *window, parameters=PARAMETERS, benchmark_asset=None, **QUIET
+    )[1]  # fmt: skip
+    bought, sold = done.record.orders
+    assert [f"{o.filled_time:%m-%d}" for o in (bought, sold)] == ["06-01", "06-03"]
+    cash = [row.cash for row in done.record.equity]
+    gained = [round(after - before, 4) for before, after in itertools.pairwise(cash)]
+    price = 10 * sold.filled_price
+    assert gained[0] == 100 and gained[1] == pytest.approx(1000 + price, abs=10) and not any(gained[2:])
+    assert done.record.dividends == 1100 and float(done.cash) == pytest.approx(cash[-1])
+    assert done.record.equity[-1].equity == cash[-1]
+
+
 REFUSED = {
     "starting positions": ({"starting_positions": {"NVDA": 10}}, "starting_positions: this strategy's backtests"),
     "fees": ({"buy_trading_fees": [TradingFee(percent_fee=0.001)]}, "buy_trading_fees: .*fills.fee_frac"),
@@ -283,7 +362,11 @@ REFUSED = {
     "budget among the settings": (
         {"parameters": {"set": {"account.budget_usd": 5000}}}, r"--set: account.budget_usd is not read .*budget= to",
     ),
-    "nothing of the universe": ({"pandas_data": {}}, "pandas: no bars"),
+    "no bars at all": ({"pandas_data": {}}, "pandas: no bars"),
+    "nothing of the universe": (
+        {"parameters": PARAMETERS | {"set": {"universe.symbols": ["ZILCH", "NVDQ"]}}},
+        "pandas: has no bars of ZILCH, NVDQ, so there is nothing to trade; choose other universe.symbols",
+    ),
 }  # fmt: skip
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from brokers.backtest.broker import HonestBroker
 from brokers.backtest.desk import BacktestDesk
-from brokers.backtest.source import table_of
+from brokers.backtest.source import dividends_of, table_of
 from brokers.record import RunRecord
-from config import Settings
+from config import Refusal, Settings
 from risk.exposure_budget import ExposureBudget
 from risk.model import Market, inverse_funds
 from risk.weekly_budget import WeeklyBudget
@@ -17,7 +19,9 @@ from strategies.bars import BarTable
 from strategies.features import FeatureTable
 from strategies.pipeline import Pipeline
 from strategies.registry import build_pipeline
+from strategies.run_notes import absent_symbols, lacking, nothing_to_trade, unknown, without_faults
 
+log = logging.getLogger(__name__)
 EXCHANGES = ("NASDAQ", "NYSE")
 
 
@@ -64,24 +68,36 @@ def open_backtest(strategy: Any, broker: HonestBroker, settings: Settings, submi
     pipeline = build_pipeline(settings)
     symbols = tuple(dict.fromkeys([*pipeline.symbols(), settings.universe.benchmark]))
     bars = table_of(broker.data_source, symbols)
-    notes: tuple[str, ...] = ()
+    notes = _notes(bars, pipeline, settings, broker.data_source.datetime_end)
     if bars.daily:
         silent = pipeline.keep_daily_signals()
         if silent:
-            notes = (f"Signals that need intraday bars were off: {', '.join(silent)}.",)
+            notes = (f"Signals that need intraday bars were off: {', '.join(silent)}.", *notes)
     else:
         pipeline.window_minutes = bars.minutes
+    for note in notes:
+        log.warning("%s", note)
     features = FeatureTable(bars, pipeline.needs(), settings.universe.sectors)
     record = RunRecord(initial_equity=float(strategy.cash))
     lot = settings.sizing.lot
     broker.open_account(
         bars, float(strategy.cash), settings.fills, settings.gate, record, lot, settings.sizing.max_notional_frac,
-        inverse_funds(settings.universe.sectors),
+        inverse_funds(settings.universe.sectors), dividends_of(broker.data_source, bars),
     )  # fmt: skip
     if any(isinstance(module, ExposureBudget) for module in pipeline.chain):
         broker.ledger.budget = WeeklyBudget(bars.opens_at[0].date())
     desk = BacktestDesk(broker, strategy, lot, pipeline.halters, submit)
     return BacktestAccount(desk, BacktestFeed(broker, features), pipeline, record, pace(bars), notes)
+
+
+def _notes(bars: BarTable, pipeline: Pipeline, settings: Settings, end: datetime) -> tuple[str, ...]:
+    """What the bars lack for this pipeline; a refusal if that is everything."""
+    wanted = settings.universe.traded
+    absent = lacking(bars, pipeline.symbols(), end)
+    missing, helpers = absent_symbols(absent, pipeline)
+    if not set(wanted) & set(bars.symbols):
+        raise Refusal(nothing_to_trade(bars.source, wanted, "universe.symbols"))
+    return (*unknown(missing), *helpers, *without_faults(bars.left_out))
 
 
 def pace(bars: BarTable) -> str:

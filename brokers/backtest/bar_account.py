@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 import pandas as pd
 
 from brokers.backtest.fills import Kind
-from brokers.backtest.source import adjusted
 from brokers.backtest.working import GTC_DAYS, Working
 from brokers.ledger import Ledger
 from brokers.record import RunRecord
@@ -29,7 +29,6 @@ class BarAccount:
     bars: BarTable
     ledger: Ledger
     record: RunRecord
-    adjusted_bars = False
 
     def __init__(self) -> None:
         self._all: dict[int, Working] = {}
@@ -54,14 +53,17 @@ class BarAccount:
         lot: float = 1,
         position_frac: float = 1,
         inverse: frozenset[str] = frozenset(),
+        dividends: Mapping[int, Mapping[str, float]] | None = None,
     ) -> None:
         """Hand over what the account is made of; bars that closed before now are history, not to be traded.
 
         ``position_frac`` is what sizing gives one position, of equity: the right size that a refusal names.
-        ``inverse`` are the symbols whose value is inverse exposure, whoever bought them.
+        ``inverse`` are the symbols whose value is inverse exposure, whoever bought them. ``dividends`` are what
+        is to be credited: USD a share, by row of the ex-date and symbol.
         """
         self.bars, self.fill_model, self.gate, self.record, self.lot = bars, fills, gate, record, lot
         self._position_frac, self.inverse = position_frac, inverse
+        self._dividends = dividends or {}
         self.ledger = Ledger(cash, record)
         self._column = {symbol: k for k, symbol in enumerate(bars.symbols)}
         self._opens = bars.opens_at.to_pydatetime().tolist()
@@ -70,7 +72,6 @@ class BarAccount:
         self._marks = forward_filled(bars.close)
         self._next_row = int(bars.opens_at.searchsorted(self.datetime, side="left"))
         self._best_row = self._next_row - 1
-        self.adjusted_bars = adjusted(self.data_source)
         self._opened = True
 
     @property

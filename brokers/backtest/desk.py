@@ -64,7 +64,7 @@ class BacktestDesk:
     def reconcile(self) -> Book:
         """What is held and what protects it, now.
 
-        Lumibot credits dividends and financing to its own cash; the ledger takes them over here.
+        Lumibot books financing and deposits in its own cash; the ledger takes them over here.
         """
         broker, ledger = self.broker, self.broker.ledger
         now = broker.datetime

@@ -34,20 +34,37 @@ class BarMatching(BarAccount):
         """Tell of a fill."""
         raise NotImplementedError
 
+    def _credited(self, symbol: str, amount: float) -> None:
+        """Tell of a dividend."""
+        raise NotImplementedError
+
     def _activate(self, leg: Working) -> None:
         """Let an exit work whose entry has filled."""
         raise NotImplementedError
 
     def _process_bar(self, row: int) -> None:
         self._next_row = row + 1
+        due = self._due(row)
         if self._all:
             self._match(row)
             last_of_session = row + 1 >= len(self._sessions) or self._sessions[row + 1] != self._sessions[row]
             if last_of_session:
                 self._expire(self._closes[row])
+        for symbol, amount in due.items():
+            self.ledger.credit(amount)
+            self._credited(symbol, amount)
         self._value(row)
         if self.on_bar is not None:
             self.on_bar(1)
+
+    def _due(self, row: int) -> dict[str, float]:
+        """Dividends in USD for what is held when the ex-date begins; who is short owes them.
+
+        They are credited at its close: until then equity counts the price of the day before, which holds them.
+        """
+        positions = self.ledger.positions
+        paid = self._dividends.get(row, {})
+        return {symbol: positions[symbol].quantity * paid[symbol] for symbol in paid if symbol in positions}
 
     def _match(self, row: int) -> None:
         bars = self.bars

@@ -15,10 +15,11 @@ from lumibot.backtesting.market_input_evidence import MarketInputEvidence
 from lumibot.entities import Asset, Quote
 from lumibot.tools.helpers import parse_timestep_qty_and_unit
 
+from brokers.backtest.frames import pandas_table
 from brokers.backtest.yahoo import require_yahoo
 from config.errors import Refusal
 from strategies.bars import DAY_MINUTES, FIELDS, BarTable
-from strategies.table import frames_to_table
+from strategies.table import frames_to_table, session_dates
 
 
 class _TableData(PandasDataBacktesting):
@@ -145,11 +146,6 @@ def causal(source: Any) -> Any:
     return CausalPandasData(table, first, last, show_progress_bar=source._show_progress_bar)
 
 
-def adjusted(source: Any) -> bool:
-    """Whether a source's prices hold dividends and splits already, so that nothing is to be credited."""
-    return isinstance(source, _TableData)
-
-
 def table_of(source: Any, symbols: tuple[str, ...]) -> BarTable:
     """The bars behind a Lumibot source, for every symbol it knows, as one table.
 
@@ -164,7 +160,7 @@ def table_of(source: Any, symbols: tuple[str, ...]) -> BarTable:
         if source.auto_adjust:
             raise Refusal(
                 "YahooDataBacktesting: Lumibot 4.6.30 loses the prices with auto_adjust=True; leave it out, dividends "
-                "are then credited as cash"
+                "are then credited as cash on their ex-dates"
             )
         last = require_yahoo(symbols, source.datetime_end.date())
         # Lumibot takes a cache that ends on Friday as outdated on Saturday.
@@ -175,14 +171,32 @@ def table_of(source: Any, symbols: tuple[str, ...]) -> BarTable:
         frames = {}
         for symbol in symbols:
             frame = source._get_source_symbol_data(Asset(symbol), "day")
-            if frame is not None and len(frame):
+            # What was listed after the run is as unknown to it as what never was; no rows at all are a history
+            # that was cut on purpose.
+            if frame is not None and (frame.empty or frame.index[0] <= end):
                 frames[symbol] = frame.loc[:end, list(FIELDS)]
         return frames_to_table(frames, daily=True, source="yahoo")
     if isinstance(source, PandasDataBacktesting):
-        frames = {key[0].symbol: data.df[list(FIELDS)] for key, data in source.pandas_data.items()}
-        daily = all(data.timestep == "day" for data in source.pandas_data.values())
-        return frames_to_table(frames, daily=daily, source="pandas")
+        return pandas_table(source.pandas_data)
     raise Refusal(
         f"{type(source).__name__} is not a data source this strategy can be tested on: use YahooDataBacktesting, "
         "PandasDataBacktesting or the command line's --data"
     )
+
+
+def dividends_of(source: Any, bars: BarTable) -> dict[int, dict[str, float]]:
+    """What the source tells of dividends beside its prices: USD a share, by row of the ex-date and symbol.
+
+    Yahoo's prices are adjusted for splits only, and so are its dividends. Frames and files are taken as they
+    are: their prices hold the dividends, or there are none.
+    """
+    if getattr(source, "SOURCE", "") != "YAHOO":
+        return {}
+    row_of = {day: row for row, day in enumerate(bars.opens_at.date)}
+    found: dict[int, dict[str, float]] = {}
+    for symbol in bars.symbols:
+        paid = source._get_source_symbol_data(Asset(symbol), "day")["dividend"]
+        for day, amount in zip(session_dates(pd.DatetimeIndex(paid.index)).date, paid.to_numpy(), strict=True):
+            if amount > 0 and day in row_of:
+                found.setdefault(row_of[day], {})[symbol] = float(amount)
+    return found

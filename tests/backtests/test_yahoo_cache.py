@@ -15,9 +15,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import live_trader
 from backtests import embedded, yahoo_cache
+from backtests.audit import audit
 from brokers.backtest import yahoo
 from config.errors import Refusal
+from tests.backtests.runs import backtest
 
 ROOT = Path(__file__).parents[2]
 WINDOW_END = date(2023, 6, 30)
@@ -130,6 +133,42 @@ def bars(last: str, symbol: str = "AAA") -> pd.DataFrame:
 def test_covered_window_is_accepted_without_asking_yahoo(cache):
     assert yahoo_cache.fill(bars("2023-06-30")) == {"AAA": WINDOW_END}
     assert yahoo.require_yahoo(["AAA"], WINDOW_END) == WINDOW_END
+
+
+def test_a_symbol_listed_after_the_run_is_not_known_to_it(cache):
+    from backtests.yahoo_runs import yahoo_table
+
+    young = bars("2023-07-31", "NEW")
+    yahoo_cache.fill(pd.concat([bars("2023-07-31"), young[young["datetime"] > "2023-07-05"]]))
+    table, _, missing = yahoo_table(["AAA", "NEW"], WINDOW_END)
+    assert (table.symbols, missing) == (("AAA",), ("NEW",))
+    assert yahoo_table(["AAA", "NEW"], date(2023, 7, 10))[2] == ()
+
+
+def test_dividends_are_in_cash_and_break_no_promise(cache, capsys, monkeypatch):
+    from lumibot.tools.yahoo_helper import YahooHelper
+
+    monkeypatch.chdir(cache)
+    yahoo_cache.fill(embedded.daily())
+    for symbol in embedded.STOCKS:
+        frame = YahooHelper.check_pickle_file(symbol, "1d").data
+        frame.loc[frame.index[::5], "Dividends"] = 1.0
+        YahooHelper.dump_pickle_file(symbol, "1d", frame)
+    sets = {"universe.symbols": list(embedded.STOCKS), "universe.benchmark": "AAPL", "risk.chain": ["cash_buffer"]}
+    run = backtest("active", "yahoo", "2022-01-03", "2022-12-30", sets=sets)
+    assert audit(run.record, run.result.table, run.settings).violations == ()
+    filled = [o for o in run.record.orders if o.status == "filled"]
+    spent = sum((1 if o.side == "buy" else -1) * o.filled_quantity * o.filled_price for o in filled)
+    dividends, last = run.record.dividends, run.record.equity[-1]
+    assert dividends > 500
+    assert last.cash == pytest.approx(run.record.initial_equity - spent - run.record.fees + dividends, abs=0.01)
+    assert float(run.result.strategy.cash) == pytest.approx(last.cash, abs=0.01)
+    argv = [part for name, value in sets.items() for part in ("--set", f"{name}={json.dumps(value)}")]
+    window = ["--start", "2022-01-03", "--end", "2022-12-30"]
+    assert live_trader.main(["--backtest", "--data", "yahoo", *window, *argv, "--quiet", "--out", "out"]) == 0
+    note = f"dividends of {dividends:,.2f} USD are in cash and equity, not in the trades"
+    assert note in json.loads(Path("out/summary.json").read_text())["notes"]
+    assert note in " ".join(capsys.readouterr().out.split())
 
 
 def test_end_on_a_weekend_is_moved_to_the_last_session(cache):

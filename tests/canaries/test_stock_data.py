@@ -17,7 +17,7 @@ from lumibot.tools.yahoo_helper import YahooHelper
 
 from backtests.yahoo_cache import yahoo_frame
 from brokers.backtest.broker import HonestBroker
-from brokers.backtest.source import CausalPandasData
+from brokers.backtest.source import CausalPandasData, dividends_of
 from config.environment import calm_lumibot, own_the_run
 from strategies.combined import CombinedStrategy
 from tests.canaries.stock import QUIET, bracket, daily, intraday, pandas_source, run_stock, send, still
@@ -174,3 +174,12 @@ def test_importing_lumibot_builds_a_live_broker_where_keys_are_found(tmp_path: P
     still(brokers_built(tmp_path, keys), defect=[["canary", True]], right=[], workaround=calm_lumibot)
     switch = "LUMIBOT_DISABLE_DOTENV" if in_file else "LUMIBOT_LAZY_CREDENTIALS"
     assert brokers_built(tmp_path, keys | {switch: "1"}) == [], f"{switch} keeps Lumibot from it"
+
+
+def test_yahoo_s_dividends_after_the_first_look_are_lost(yahoo: Any) -> None:
+    source = yahoo([QUIET] * 6)
+    frame = YahooHelper.check_pickle_file("X", "1d").data
+    frame.iloc[4, frame.columns.get_loc("Dividends")] = 2.0
+    YahooHelper.dump_pickle_file("X", "1d", frame)
+    cash = float(run_stock(source, {1: send(10, "buy")}).cash)
+    still(cash, defect=9_000.0, right=9_020.0, workaround=dividends_of)
