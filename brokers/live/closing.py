@@ -117,6 +117,17 @@ class Closing:
         elif not task.released and not self.floor.unresolved(symbol):
             self._release(task, held)
 
+    def under_way(self, symbol: str) -> bool:
+        """Whether a sale waits at the venue, or shares that were seen free wait for theirs."""
+        task = self.tasks.get(symbol)
+        return task is not None and bool(task.order or task.released)
+
+    def go_on(self, symbol: str) -> None:
+        """Of one step what needs no look: our own order's outcome is in the journal, and so is how much is left."""
+        if (task := self.tasks[symbol]).order:
+            self._watch(task)
+        self.sell(symbol)
+
     def sell(self, symbol: str) -> None:
         """Second half, once what stays has its stop again: send what goes."""
         task = self.tasks.get(symbol)
