@@ -126,7 +126,9 @@ class Closing:
         """Of one step what needs no look: our own order's outcome is in the journal, and so is how much is left."""
         if (task := self.tasks[symbol]).order:
             self._watch(task)
-        self.sell(symbol)
+        # How many shares are free is not seen, so an order that has ended gets the time to give them back.
+        if task.ended is None or self.floor.now - task.ended >= RELEASE:
+            self.sell(symbol)
 
     def sell(self, symbol: str) -> None:
         """Second half, once what stays has its stop again: send what goes."""

@@ -293,7 +293,7 @@ def test_a_sale_under_way_goes_on_without_a_look(scene):
     scene.settle(2)
     assert closes(scene) == [("49", "101.89")]
     fail(scene, "orders_since")
-    ticks(scene, 15)
+    ticks(scene, 24)
     # What became of each is told by the stream.
     assert closes(scene) == [("49", "101.89")] * 3 + [("49", None)]
     assert scene.held() == 0
