@@ -59,7 +59,7 @@ class LiveAccount:
         """Nothing to spare here; a backtest has work that nobody reads."""
 
     def close(self) -> None:
-        """Cover what is bare, stop watching, complete the record, and let the journal go; orders stay at the venue."""
+        """Cover what is bare, end entries, stop watching, complete the record, and let the journal go; exits stay."""
         if self._closed:
             return
         self._closed.append(True)

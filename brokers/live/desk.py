@@ -8,6 +8,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -19,6 +20,7 @@ from brokers.live.closing import Closing
 from brokers.live.entries import Entries
 from brokers.live.floor import Floor
 from brokers.live.foreign import Foreign
+from brokers.live.leaving import leave
 from brokers.live.payloads import Json
 from brokers.live.protector import Protector
 from brokers.live.switches import Level, Switches
@@ -32,9 +34,12 @@ from strategies.bars import BarTable
 ITERATION_S = 12.0
 """Longest time that an iteration may spend asking the venue."""
 STEP_S = 8.0
+LOOK_FRAC = 0.75
+"""Of a step: a look that hangs leaves the rest to what goes on without one."""
 SLOW_S = 15.0
-SETTLE_PAUSE_S = 0.1
 FRESH_S = 1.0
+RECENT = timedelta(seconds=60)
+"""How old a view may be for what is bare in it to be sold or covered without another look."""
 _ROLES = {"trim": "trim", "partial": "partial", "exit": "close"}
 
 log = logging.getLogger(__name__)
@@ -73,8 +78,7 @@ class LiveDesk:
         self.budget = budget
         self.halters = halters
         self.submit = submit
-        self._closed_for_entries = closed_for_entries
-        self.entries = Entries(floor)
+        self.entries = Entries(floor, switches, closed_for_entries)
         self.closing = Closing(floor)
         self.protector = Protector(floor, self._leave)
         self.foreign = Foreign(floor, self.protector.relearn)
@@ -121,17 +125,46 @@ class LiveDesk:
             The venue could not be asked, and nothing may be decided.
         """
         with self.lock:
-            self.view(FRESH_S)
+            self._see(partial(self.view, FRESH_S), STEP_S)
             self.work()
-            self.switches.looked()
             return self._book()
 
     def tick(self, within_s: float = STEP_S) -> None:
         """Look and work between iterations; raises VenueError like ``reconcile``."""
         with self.lock, self.floor.time_budget(within_s):
-            self.look(account=False)
+            self._see(partial(self.look, account=False), within_s * LOOK_FRAC)
             self.work()
-            self.switches.looked()
+
+    def _see(self, look: Callable[[], object], within_s: float) -> None:
+        """Look; where that fails, what is safe without it is done before the error goes on."""
+        try:
+            with self.floor.time_budget(within_s):
+                look()
+        except VenueError:
+            self._go_on_unseen()
+            raise
+        # Before anything is decided: a look that failed earlier is no reason now.
+        self.switches.looked()
+
+    def _go_on_unseen(self) -> None:
+        """What a failed look would hold up and that does no harm: entries end, bare shares are sold or covered.
+
+        Exits that rest are not cancelled: whether their shares come free could not be seen, and they might stay bare.
+        Nor is sold what they hold, since a sale would be a short one if a stop has just filled. Shares that a late look
+        saw free are sold by orders of ours alone, and the outcome of those is in the journal.
+        """
+        if not self.submit:
+            return
+        # The look may have failed after it had booked something.
+        self.floor.add_up()
+        recent = self.floor.now - self.floor.view.time < RECENT
+        for symbol in sorted(self.symbols | {order.symbol for order in self.entries.waiting}):
+            known = recent and symbol not in self.foreign.taken and not self.foreign.unsettled(symbol)
+            if known and self.closing.under_way(symbol):
+                self._apart(symbol, partial(self.closing.go_on, symbol))
+            elif known and symbol in self.protector.naked and not self.floor.unresolved(symbol):
+                self._apart(symbol, partial(self.protector.tend, symbol))
+            self._apart(symbol, partial(self.entries.end, symbol))
 
     def view(self, max_age_s: float) -> View:
         """The venue as last seen, looked at again if that is longer ago in local seconds."""
@@ -215,25 +248,8 @@ class LiveDesk:
             self.switches.crashed(error, self.floor.now)
 
     def settle(self, within_s: float) -> None:
-        """Before the process ends: nothing new, and shares that are bare get their stop back, if local time allows.
-
-        Orders that rest are left as they are; a close that has not sold yet is called off.
-        """
-        self.leaving = True
-        end = time.monotonic() + within_s
-        if not self.submit or not self.lock.acquire(timeout=within_s):
-            return
-        self.closing.call_off()
-        self.lock.release()
-        while (left := end - time.monotonic()) > 0 and (self.closing.tasks or self.protector.naked):
-            try:
-                self.tick(left)
-            except Exception as error:
-                # Whatever it is, the process has to end in order.
-                log.warning("leaving: %s", error)
-            time.sleep(SETTLE_PAUSE_S)
-        for symbol, why in self.protector.naked.items():
-            log.error("%s: left with %s; start again to cover it", symbol, why)
+        """Before the process ends: nothing new, entries end, and bare shares get their stop back, if time allows."""
+        leave(self, within_s)
 
     @property
     def busy(self) -> bool:
@@ -246,8 +262,9 @@ class LiveDesk:
         )
 
     def _tend(self, symbol: str) -> None:
-        # What was concluded a moment ago, and might be taken back, cancels nothing yet.
+        # What was concluded a moment ago, and might be taken back, cancels no exits yet.
         if symbol in self.foreign.taken or symbol in self.floor.renamed or self.foreign.clear_stale(symbol):
+            self.entries.end(symbol)
             return
         self.closing.free(symbol)
         # Nor does what may be ours again in a moment lose its exits.
@@ -278,7 +295,7 @@ class LiveDesk:
         if not plan.entries:
             return
         why = self.switches.reasons(self.floor.now, self._module_names)
-        if closed := self._closed_for_entries(self.entries):
+        if closed := self.entries.closed():
             why = [*why, closed]
         if why:
             for proposal in plan.entries:
@@ -301,10 +318,10 @@ class LiveDesk:
 
     def _flatten(self) -> None:
         """The kill switch's second level: no entries, and nothing stays."""
-        self.entries.abandon("kill switch")
         for symbol in list(self.floor.own.ledger.positions):
             self.closing.begin(symbol, None, "close", "kill switch: flatten", self.floor.now)
-        if not self.floor.own.ledger.positions and not self.closing.tasks and not self.entries.tasks:
+        # An order that opens may be filled as long as it is not over, one without an answer too.
+        if not self.floor.own.ledger.positions and not self.closing.tasks and not self.entries.waiting:
             if not self.flattened:
                 log.warning("kill switch: every position of ours is closed")
             self.flattened = True

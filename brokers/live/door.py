@@ -62,6 +62,7 @@ class DeskDoor:
                 quote=self._price(symbol, str(payload["side"]), not reduces),
                 reason="sent through Lumibot",
             )
+            desk.entries.by_subclass.add(placed.client_order_id)
             return self._answer(placed)
 
     def replace(self, order: Any, patch: Mapping[str, Any]) -> Json:
@@ -81,7 +82,9 @@ class DeskDoor:
                 parent=old.parent_id, reason="changed through Lumibot",
             )  # fmt: skip
             quote = self._price(there.symbol, there.side, opens)
-            return self._answer(floor.counter.replace(there.id, intent, patch, quote))
+            placed = floor.counter.replace(there.id, intent, patch, quote)
+            desk.entries.by_subclass.add(placed.client_order_id)
+            return self._answer(placed)
 
     def cancel(self, order: Any) -> None:
         """Ask for a cancel; shares that lose their stop by it get it back from the desk."""
@@ -106,7 +109,8 @@ class DeskDoor:
             # Again at each look: an entry may have filled before its cancel.
             for symbol in list(desk.floor.own.ledger.positions):
                 desk.closing.begin(symbol, None, "close", REASON, desk.floor.now)
-            return set(desk.closing.tasks) | (set(desk.entries.tasks) if end_entries else set())
+            waiting = desk.entries.waiting if end_entries else []
+            return set(desk.closing.tasks) | {order.symbol for order in waiting}
 
         self._wait_for(left)
 

@@ -1,9 +1,13 @@
-"""Entries: a bracket behind a limit through the ask, for half a minute; what that leaves goes at market."""
+"""Entries: a bracket behind a limit through the ask, for half a minute; what that leaves goes at market.
+
+Whatever forbids entries forbids the rest of one as well: what waits is ended, and nothing more of it is bought.
+"""
 
 from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -17,6 +21,7 @@ from brokers.live.floor import Floor
 from brokers.live.ownbook import NEW_YORK
 from brokers.live.payloads import bracket, single
 from brokers.live.quotes import Quote
+from brokers.live.switches import Switches
 from brokers.record import OrderRecord, not_sent
 from risk.model import BracketTerms, Proposal, floor_lot
 from risk.policy_gate import tick_down, tick_up
@@ -33,7 +38,8 @@ log = logging.getLogger(__name__)
 class Task:
     """One accepted proposal on its way into the market; quantities in shares.
 
-    ``ask`` is the quote that slippage is measured against, NaN where there was none.
+    ``ask`` is the quote that slippage is measured against, NaN where there was none; ``extended`` tells that the order
+    under way was sent in extended hours, ``over`` why nothing more is to be bought.
     """
 
     proposal: Proposal
@@ -45,6 +51,8 @@ class Task:
     attempts: int = 0
     filled: float = 0.0
     cancelling: datetime | None = None
+    extended: bool = False
+    over: str = ""
 
 
 class Entries:
@@ -53,16 +61,24 @@ class Entries:
     Parameters
     ----------
     floor : Floor
+    switches : Switches
+    hours : callable
+        Why the venue's hours forbid entries now, empty if they don't; sets ``extended``.
     """
 
-    def __init__(self, floor: Floor) -> None:
+    def __init__(self, floor: Floor, switches: Switches, hours: Callable[[Entries], str]) -> None:
         self.floor = floor
+        self._switches = switches
+        self._hours = hours
         self.tasks: dict[str, Task] = {}
         self.skipped: list[OrderRecord] = []
         self.slippage: list[tuple[str, float, float]] = []
         """Client order id, quote and average price of what was filled."""
         self.extended = False
         """Whether the venue is in its extended hours, where there are no brackets."""
+        self.by_subclass: set[str] = set()
+        """Client order ids of what came through Lumibot in this run: how long that waits is not ours to say."""
+        self._abandoned: dict[str, str] = {}
 
     def begin(self, proposal: Proposal, time: datetime, quote: Quote) -> None:
         """Send an entry; a proposal that cannot be sent leaves a trace and nothing else."""
@@ -85,34 +101,39 @@ class Entries:
         order = self.floor.journal.order(task.order)
         if order.state in FINAL:
             self._next(task, order)
-        elif order.state in (State.JOURNALED, State.UNKNOWN):
-            return
-        elif task.cancelling is not None:
-            task.cancelling = self.floor.cancels_again(order.venue_id, task.cancelling)
-        elif order.filled_quantity > 0 or self._overdue(task):
-            # The exits of a bracket wait until it has filled completely: what is here already must not wait.
-            why = "partly filled" if order.filled_quantity else f"not filled in {self._patience(task).seconds} s"
-            log.info("%s: ending the entry, %s", symbol, why)
-            if self.floor.counter.cancel(order.venue_id):
-                task.cancelling = self.floor.now
+        else:
+            self._follow(task, order)
+
+    def end(self, symbol: str) -> None:
+        """Of one step what only cancels, for when the venue could not be looked at."""
+        task = self.tasks.get(symbol)
+        if task is None:
+            self._end_what_nobody_tends(symbol)
+        elif (order := self.floor.journal.order(task.order)).state not in FINAL:
+            self._follow(task, order)
 
     def abandon(self, why: str) -> None:
-        """End every entry, whoever tends it."""
-        for symbol, task in list(self.tasks.items()):
-            log.warning("%s: entry ended, %s", symbol, why)
-            task.wanted = task.filled
-        for order in self.floor.journal.open_orders():
-            if order.role in OPENING_ROLES and order.venue_id:
-                self.floor.counter.cancel(order.venue_id)
+        """End every entry that there is, whoever tends it; the next steps do it, until each has an outcome."""
+        names = [order.client_order_id for order in self.waiting]
+        for name in (*names, *(task.order for task in self.tasks.values())):
+            self._abandoned.setdefault(name, why)
+
+    def closed(self) -> str:
+        """Why the venue's hours forbid entries now, empty if they don't."""
+        return self._hours(self)
+
+    @property
+    def waiting(self) -> list[JournalOrder]:
+        """Orders that open a position and may still be filled, those without an answer among them."""
+        return [order for order in self.floor.journal.open_orders() if order.role in OPENING_ROLES]
 
     def pending(self) -> dict[str, Proposal]:
         """What is still to be filled, by symbol."""
         found: dict[str, Proposal] = {}
-        for order in self.floor.journal.open_orders():
-            if order.role in OPENING_ROLES:
-                task = self.tasks.get(order.symbol)
-                rest = float(order.remaining)
-                found[order.symbol] = task.proposal.resized(rest) if task else _from_journal(order, rest)
+        for order in self.waiting:
+            task = self.tasks.get(order.symbol)
+            rest = float(order.remaining)
+            found[order.symbol] = task.proposal.resized(rest) if task else _from_journal(order, rest)
         return found
 
     def _attempt(self, task: Task, quote: Quote) -> bool:
@@ -155,6 +176,7 @@ class Entries:
         if not task.attempts:
             task.wanted = quantity
         task.order, task.sent, task.cancelling = order.client_order_id, floor.now, None
+        task.extended = self.extended
         task.attempts += 1
         return True
 
@@ -181,20 +203,50 @@ class Entries:
         if order.average_price is not None and not math.isnan(task.ask):
             self.slippage.append((order.client_order_id, task.ask, float(order.average_price)))
         rest = floor_lot(task.wanted - task.filled, self.floor.lot)
-        goes_on = (
-            task.cancelling is not None
-            and order.state is State.CANCELLED
-            and task.attempts < ATTEMPTS
-            and not self.extended
-        )
+        goes_on = task.cancelling is not None and order.state is State.CANCELLED and task.attempts < ATTEMPTS
         given_up = task.attempts > 1 and not order.filled_quantity
-        if rest <= 0 or not goes_on or given_up:
+        why = self._why_no_more(task) if goes_on and not given_up else f"the order is {order.state}"
+        if rest <= 0 or why:
             if rest > 0:
-                log.warning("%s: %g of %g shares not bought, the order is %s", symbol, rest, task.wanted, order.state)
+                log.warning("%s: %g of %g shares not bought, %s", symbol, rest, task.wanted, why)
             del self.tasks[symbol]
             return
         if not self._attempt(task, self.floor.quote(symbol)):
             del self.tasks[symbol]
+
+    def _follow(self, task: Task, order: JournalOrder) -> None:
+        """Cancel an order that is not to wait any longer, until that has an outcome."""
+        task.over = task.over or self._why_over(task)
+        if order.state in (State.JOURNALED, State.UNKNOWN):
+            return
+        if task.cancelling is not None:
+            task.cancelling = self.floor.cancels_again(order.venue_id, task.cancelling)
+        elif why := self._why_end(task, order):
+            log.info("%s: ending the entry, %s", order.symbol, why)
+            if self.floor.counter.cancel(order.venue_id):
+                task.cancelling = self.floor.now
+
+    def _why_end(self, task: Task, order: JournalOrder) -> str:
+        """Why an order that waits is to be cancelled, empty if it may wait."""
+        if order.filled_quantity > 0:
+            # The exits of a bracket wait until it has filled completely: what is here already must not wait.
+            return "partly filled"
+        if task.over:
+            return task.over
+        return f"not filled in {self._patience(task).seconds} s" if self._overdue(task) else ""
+
+    def _why_over(self, task: Task) -> str:
+        """Why an entry has come too late: something stops entries for good, or the hours it was sent in are over."""
+        why = [*self._switches.lasting(self.floor.now), self._abandoned.get(task.order, ""), self.closed()]
+        if self.extended and not task.extended:
+            why.append("the session is over")
+        return "; ".join(filter(None, why))
+
+    def _why_no_more(self, task: Task) -> str:
+        """Why the rest of an entry is not sent, empty if it is."""
+        why = task.over or self._why_over(task) or "; ".join(self._switches.stopped(self.floor.now))
+        # There is nothing but limits in extended hours.
+        return why or ("these are extended hours" if self.extended else "")
 
     def _overdue(self, task: Task) -> bool:
         return task.sent is not None and self.floor.now - task.sent >= self._patience(task)
@@ -203,14 +255,23 @@ class Entries:
         return timedelta(seconds=self.floor.settings.live.entry.patience_s)
 
     def _end_what_nobody_tends(self, symbol: str) -> None:
-        """An entry from before a restart: its reasons are gone, what it filled is protected."""
-        for order in self.floor.journal.open_orders():
-            if order.symbol != symbol or order.role not in OPENING_ROLES or not order.venue_id:
+        """End entries that have no task: those of earlier runs, whose reasons are gone, and what may wait no longer.
+
+        A part that filled is protected once the rest has ended.
+        """
+        for order in self.waiting:
+            if order.symbol != symbol or not order.venue_id:
                 continue
-            there = self.floor.view.orders.get(order.venue_id)
-            if there is not None and there.open and not there.leaving:
-                log.warning("%s: ending an entry from before the restart", symbol)
+            there, why = self.floor.view.orders.get(order.venue_id), self._why_untended(order)
+            if why and (there is None or (there.open and not there.leaving)):
+                log.warning("%s: ending an entry, %s", symbol, why)
                 self.floor.counter.cancel(order.venue_id)
+
+    def _why_untended(self, order: JournalOrder) -> str:
+        if order.client_order_id not in self.by_subclass:
+            return "it is from before the restart"
+        why = [*self._switches.lasting(self.floor.now), self._abandoned.get(order.client_order_id, "")]
+        return "partly filled" if order.filled_quantity else "; ".join(filter(None, why))
 
     def _room_without_stop(self, notional: float) -> bool:
         """Whether what waits for its stop until the opening may grow by so many USD."""

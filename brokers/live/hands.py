@@ -78,12 +78,22 @@ def strays(floor: Floor, symbol: str) -> list[VenueOrder]:
     return found
 
 
-def opposite(floor: Floor, symbol: str, side: str) -> bool:
-    """Whether an order by hand rests on the other side, which the venue lets no market order of ours meet."""
-    return any(
-        order.open and order.symbol == symbol and order.side != side and not floor.whose.ours(order)
+def wall(floor: Floor, symbol: str, buys: bool) -> Decimal | None:
+    """The price that an order of ours has to keep clear of, as one by hand rests on the other side; None if none does.
+
+    The venue lets no order meet one of the same account, unless one of them is part of a group or trails: a limit has
+    to lie beyond the other's limit, and a market order goes beside none. What rests at market or as a stop lets nothing
+    through, which is a price that nothing lies beyond.
+    """
+    nothing_passes = NOTHING if buys else Decimal("Infinity")
+    prices = [
+        order.limit_price if order.type in ("limit", "stop_limit") else nothing_passes
         for order in floor.view.orders.values()
-    )
+        if order.open and order.symbol == symbol and (order.side == "buy") != buys
+        if order.raw.get("order_class") in (None, "", "simple") and order.type != "trailing_stop"
+        if not floor.whose.ours(order)
+    ]
+    return (min if buys else max)(prices, default=None)
 
 
 def _exits_by_hand(floor: Floor, symbol: str, sign: int) -> list[VenueOrder]:

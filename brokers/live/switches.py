@@ -122,14 +122,16 @@ class Switches:
 
     def stopped(self, now: datetime, modules: frozenset[str] = frozenset()) -> list[str]:
         """The same, told to nobody else."""
-        level = self.kill.level
         found = [f"{name}: {why}" for name, why in sorted(self.passing.items())]
         if gone := self.venue_gone():
             found.append(gone)
-        found += [f"halted for this session by {name}" for name in sorted(self.halted(now) - modules)]
-        if level is not Level.OFF:
-            found.append(f"kill switch: {level}")
-        return found
+        return found + self.lasting(now, modules)
+
+    def lasting(self, now: datetime, modules: frozenset[str] = frozenset()) -> list[str]:
+        """What of it does not end by itself in a moment, so that entries that wait for their fill are ended too."""
+        level = self.kill.level
+        found = [f"halted for this session by {name}" for name in sorted(self.halted(now) - modules)]
+        return found if level is Level.OFF else [*found, f"kill switch: {level}"]
 
 
 def _session(now: datetime) -> date:
