@@ -232,7 +232,7 @@ def _once(request: RunRequest, strategy: Any, seat: Seat, console: Console, stop
 
 
 def _leave(strategy: Any, account: LiveAccount | None, seat: Seat) -> None:
-    """End everything within seconds; exits stay at the venue, the journal is closed."""
+    """End everything within seconds; orders stay at the venue, the journal is closed."""
     executor, broker = strategy._executor, strategy.broker
     executor.stop_event.set()
     broker._stop_event.set()
@@ -253,7 +253,7 @@ def _signals(stopping: threading.Event) -> Iterator[None]:
 
     def stop(number: int, frame: Any) -> None:
         if not stopping.is_set():
-            log.warning("%s: leaving; exits stay at the venue, entries are cancelled", signal.Signals(number).name)
+            log.warning("%s: leaving; orders stay at the venue", signal.Signals(number).name)
             stopping.set()
             watchdog = threading.Timer(LEAVE_WITHIN_S, os._exit, (EXIT_DONE,))
             watchdog.daemon = True

@@ -248,7 +248,7 @@ class LiveDesk:
             self.switches.crashed(error, self.floor.now)
 
     def settle(self, within_s: float) -> None:
-        """Before the process ends: nothing new, entries end, and bare shares get their stop back, if time allows."""
+        """Before the process ends: nothing new, and bare shares get their stop back, if time allows."""
         leave(self, within_s)
 
     @property
@@ -271,7 +271,10 @@ class LiveDesk:
         if self.floor.own.quantity(symbol) or not self.foreign.unsettled(symbol):
             self.protector.tend(symbol, self.closing.keeps(symbol))
         self.closing.sell(symbol)
-        self.entries.tend(symbol)
+        if self.leaving:
+            self.entries.end(symbol)
+        else:
+            self.entries.tend(symbol)
 
     @property
     def symbols(self) -> set[str]:

@@ -1,4 +1,4 @@
-"""The last seconds of a process: nothing is left bare, and nothing waits that would be bought when nobody is there."""
+"""The last seconds of a process: orders stay at the venue, nothing new is sent, nothing is left bare."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ log = logging.getLogger(__name__)
 def leave(desk: LiveDesk, within_s: float) -> None:
     """End what is under way, as far as ``within_s`` local seconds allow.
 
-    Exits that rest are left as they are; a close that has not sold yet is called off, so that its stop goes back.
-    Entries are cancelled: what fills after this would be bought at the price of another day.
+    Orders that rest are left as they are; a close that has not sold yet is called off, so that its stop goes back.
+    Of an entry that has filled in part the rest is cancelled, or its exits would not work.
     """
     desk.leaving = True
     end = time.monotonic() + within_s
@@ -30,8 +30,8 @@ def leave(desk: LiveDesk, within_s: float) -> None:
     desk.lock.release()
     while (left := end - time.monotonic()) > 0:
         try:
-            desk.entries.abandon("the process ends")
-            if not (desk.closing.tasks or desk.protector.naked or desk.entries.waiting):
+            in_part = any(order.filled_quantity for order in desk.entries.waiting)
+            if not (desk.closing.tasks or desk.protector.naked or in_part):
                 break
             desk.tick(left)
         except Exception as error:
@@ -50,4 +50,4 @@ def _tell_what_stays(desk: LiveDesk) -> None:
         log.error("leaving: whether entries still wait is not known, %s", refusal)
         return
     for order in waiting:
-        log.error("%s: left with an entry that may still be filled; start again to end it", order.symbol)
+        log.warning("%s: an entry waits on at the venue, the next start ends it", order.symbol)

@@ -1,4 +1,4 @@
-"""Entries that may wait no longer: stopped, after the close, at the end of the process; what filled keeps its stop."""
+"""Entries that may wait no longer: stopped, or after the close; what filled keeps its stop. Leaving leaves orders."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def halt(scene: Scene) -> None:
     scene.desk.switches.halt("drawdown_halt", scene.floor.now, "equity fell")
 
 
-def purchases(scene: Scene) -> list[str]:
-    return [order["status"] for order in scene.open() if order["side"] == "buy"]
+def purchases(scene: Scene, symbol: str = "AAPL") -> list[str]:
+    return [order["status"] for order in scene.open(symbol) if order["side"] == "buy"]
 
 
 def fail(scene: Scene, *calls: str) -> None:
@@ -128,27 +128,35 @@ def test_an_entry_is_over_when_its_session_is(tmp_path, extended):
     scene.stop()
 
 
-@pytest.mark.parametrize("phase", ["before", "after"])
-def test_leaving_ends_entries_and_leaves_exits(scene, phase):
+def test_leaving_leaves_orders_and_names_entries(scene, caplog):
     held(scene)
     scene.exchange.on_quote(scene.exchange.now, {"MSFT": Decimal(101)})
     scene.enter("MSFT", 40)
     scene.prices["MSFT"] = Decimal(101)
     subclass_buys(scene, "90")
-    scene.wire.mishap = lost("cancel", phase)
+    scene.step()
     running = RunningClock(scene)
     scene.desk.settle(3.0)
     running.stop()
-    assert scene.open("MSFT") == []
-    assert purchases(scene) == []
+    assert purchases(scene) == ["new"] and purchases(scene, "MSFT") == ["new"]
     assert scene.held() == scene.stopped() == 49
+    for symbol in ("AAPL", "MSFT"):
+        assert f"{symbol}: an entry waits on at the venue" in caplog.text
 
 
-def test_an_entry_that_cannot_be_ended_in_time_is_named(scene, caplog):
-    leave_behind(scene)
-    fail(scene, "cancel")
-    scene.desk.settle(0.3)
-    assert "AAPL: left with an entry that may still be filled" in caplog.text
+def test_leaving_covers_the_part_of_an_entry_that_filled(tmp_path):
+    faults = FaultPlan(seed=1, partial_fill_frac=1.0)
+    scene = Scene(tmp_path, faults=faults)
+    scene.enter("AAPL", 40)
+    scene.pass_time(1)
+    part = scene.held()
+    assert 0 < part < 39
+    faults.partial_fill_frac = 0.0
+    running = RunningClock(scene)
+    scene.desk.settle(3.0)
+    running.stop()
+    assert scene.held() == scene.stopped() == part
+    assert purchases(scene) == []
 
 
 def flatten_after_restart(scene: Scene) -> None:
