@@ -70,6 +70,7 @@ class BarAccount:
         self._marks = forward_filled(bars.close)
         self._next_row = int(bars.opens_at.searchsorted(self.datetime, side="left"))
         self._best_row = self._next_row - 1
+        record.began = next(iter(self._opens[self._next_row :]), None)
         self.adjusted_bars = adjusted(self.data_source)
         self._opened = True
 

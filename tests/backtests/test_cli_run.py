@@ -118,7 +118,7 @@ def test_the_metrics_follow_from_the_files(active):
     curve = pd.concat([pd.Series([active.summary["initial_equity"]]), equity.equity], ignore_index=True)
     returns = curve.pct_change().dropna()
     times = pd.to_datetime(equity.time, utc=True)
-    years = (times.iloc[-1] - times.iloc[0]).total_seconds() / (365.25 * 86400)
+    years = (times.iloc[-1] - pd.Timestamp(active.summary["start"])).total_seconds() / (365.25 * 86400)
     filled = active.orders[active.orders.status == "filled"]
     expected = {
         "trades": len(trades),
