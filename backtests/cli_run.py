@@ -23,7 +23,7 @@ from backtests.outcomes import with_outcomes
 from backtests.outputs import SOME_PAGES, RunInfo, default_folder, prepare_folder, write_all
 from backtests.plain import counted
 from backtests.request import RunRequest
-from backtests.run_notes import absent_symbols, out_of_reach, without_benchmark
+from backtests.run_notes import absent_symbols, benchmark_in_part, held_without_bars, out_of_reach, without_benchmark
 from backtests.scan_screen import show_scan
 from backtests.scoreboard import scoreboard, scoreboard_screen
 from backtests.summary_screen import show_summary
@@ -135,6 +135,9 @@ def describe(
     missing, notes = absent_symbols(data.missing, strategy.pipeline)
     if closes is None:
         notes = (*notes, without_benchmark(benchmark))
+    else:
+        notes = (*notes, *benchmark_in_part(data.table, benchmark, start, end))
+    notes = (*notes, *held_without_bars(strategy.broker.ledger.positions.values(), result.table, end))
     return RunInfo(
         mode="backtest",
         strategy=request.strategy,

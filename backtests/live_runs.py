@@ -30,7 +30,7 @@ from backtests.outputs import RunInfo, check_folder, default_folder, prepare_fol
 from backtests.plain import counted
 from backtests.rehearsals import FAST_DAILY, FAST_INTRADAY, PAPER_PARTIAL_FILLS, cents, rehearsed, window_of
 from backtests.request import RunRequest
-from backtests.run_notes import absent_symbols, without_benchmark
+from backtests.run_notes import absent_symbols, benchmark_in_part, without_benchmark
 from backtests.scan_screen import show_live_scan
 from backtests.summary_screen import show_summary
 from backtests.watch import Watch
@@ -276,6 +276,8 @@ def _describe(request: RunRequest, settings: Settings, account: LiveAccount, sec
     missing, notes = absent_symbols((s for s in account.feed.symbols if _no_bars(account, s)), account.pipeline)
     if closes is None:
         notes = (*notes, without_benchmark(benchmark))
+    elif bars is not None:
+        notes = (*notes, *benchmark_in_part(bars, benchmark, pd.Timestamp(start), pd.Timestamp(end)))
     return RunInfo(
         mode=request.mode,
         strategy=request.strategy,

@@ -75,7 +75,8 @@ def metrics(record: RunRecord, sessions_per_year: int = SESSIONS_PER_YEAR) -> di
         ``rejected``, ``resized``
             Proposals that the risk chain refused, and those that it shrank.
         ``protected_share``
-            Share of position-bars in which working stops covered the whole position.
+            Share of position-bars in which working stops covered the whole position; once a symbol's bars have
+            ended, nothing does.
     """
     outcomes = [decision.outcome for decision in record.decisions]
     curve = curve_metrics(session_closes(record), sessions_per_year)

@@ -434,6 +434,56 @@ def test_a_default_benchmark_that_is_not_there_is_noted(capsys, tmp_path, shown)
     assert note in summary["notes"] and summary["benchmark"]["symbol"] is None
 
 
+def cut(symbol: str, first: str, last: str) -> pd.DataFrame:
+    """The half year, of one symbol only what lies between two days."""
+    frame = bars()
+    return frame[(frame.symbol != symbol) | frame.datetime.between(first, last)].reset_index(drop=True)
+
+
+EAGER = ["--set", "signals.modules.mean_reversion.oversold_rsi=60", "--set", "exits.models.fixed.stop_frac=0.5"]
+
+
+def test_a_position_whose_bars_end_is_told_and_no_stop_counts_for_it(capsys, tmp_path, shown):
+    cut("NVDA", "2020-01-01", "2020-03-31").to_parquet("bars.parquet")
+    argv = ["--backtest", "--quiet", "--data", "bars.parquet", "--benchmark", "AAPL", "--symbols", "NVDA", *EAGER]
+    assert live_trader.main([*argv, "--out", "out"]) == 0
+    folder = Folder(tmp_path / "out")
+    held = folder.orders[(folder.orders.role == "entry") & (folder.orders.status == "filled")].filled_quantity.iloc[-1]
+    closes = bars().query("symbol == 'NVDA'").set_index("datetime").close
+    note = (
+        "positions whose bars ended are valued at their last close, and no stop can act: "
+        f"{held:.0f} NVDA at {closes.loc['2020-03-31']:.2f} since 2020-03-31"
+    )
+    assert note in folder.summary["notes"] and f"Note: {note}" in " ".join(capsys.readouterr().out.split())
+    times = pd.to_datetime(folder.equity.time, utc=True)
+    invested = folder.equity.positions > 0
+    with_bars = invested & (times < "2020-04-01")
+    assert folder.metrics["protected_share"] == pytest.approx(with_bars.sum() / invested.sum())
+    assert 0 < with_bars.sum() < invested.sum()
+    # A run that ends with the bars has nothing to tell.
+    assert live_trader.main([*argv, "--end", "2020-03-31", "--out", "until"]) == 0
+    until = Folder(tmp_path / "until")
+    assert until.metrics["protected_share"] == 1 and not any("last close" in note for note in until.summary["notes"])
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "told"),
+    [
+        ("2020-01-01", "2020-04-01", "from 2020-02-03 to 2020-04-01"),
+        ("2020-03-02", "2020-12-31", "from 2020-03-02 to 2020-06-30"),
+        ("2020-03-02", "2020-03-02", "from 2020-03-02 to 2020-03-02"),
+        ("2020-02-03", "2020-12-31", ""),
+    ],
+)
+def test_a_benchmark_without_the_whole_window_is_told_with_its_span(tmp_path, shown, first, last, told):
+    cut("NVDA", first, last).to_parquet("bars.parquet")
+    argv = ["--backtest", "--quiet", "--data", "bars.parquet", "--symbols", "AAPL", "--benchmark", "NVDA"]
+    assert live_trader.main([*argv, "--start", "2020-02-01", "--out", "out"]) == 0
+    notes = [note for note in Folder(tmp_path / "out").summary["notes"] if "benchmark" in note]
+    expected = f"the benchmark NVDA has bars {told} only: its figures are of this span, not of the whole run"
+    assert notes == ([expected] if told else [])
+
+
 def test_a_period_longer_than_the_data_is_noted(capsys, tmp_path, shown):
     argv = ["--backtest", "--quiet", "--start", "2020-01-02", "--end", "2020-01-31", "--out", "out"]
     assert live_trader.main([*argv, "--set", "signals.modules.mean_reversion.rsi_bars=100000"]) == 0
