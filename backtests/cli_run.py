@@ -30,6 +30,7 @@ from backtests.summary_screen import show_summary
 from config import Settings
 from config.errors import Refusal
 from strategies.bars import BarTable
+from strategies.fit import fit
 from strategies.registry import build_pipeline, build_signals, strategy_class
 
 SCOREBOARD_DAYS = 10
@@ -48,6 +49,8 @@ def run(request: RunRequest, console: Console) -> int:
     began = time.perf_counter()
     data = data_for(request, settings)
     start, end = window(data, request.start, request.end)
+    # The run does so for itself; what it would refuse must be known before its folder is made.
+    fit(build_pipeline(settings), data.table, settings)
     chosen = strategy_class(request.strategy)
     took = time.perf_counter() - began
     if request.once:

@@ -41,7 +41,8 @@ from brokers.live.ownbook import NEW_YORK
 from brokers.live.seat import Seat, take_seat
 from brokers.venue.errors import VenueError
 from config import Refusal, Settings
-from strategies.registry import strategy_class
+from strategies.bars import DAY_MINUTES
+from strategies.registry import build_pipeline, keep_daily_signals, strategy_class
 from strategies.table import to_frame
 
 EXIT_DONE, EXIT_FAILED, EXIT_STOPPED = 0, 1, 3
@@ -103,6 +104,8 @@ def _placed(request: RunRequest, now: datetime) -> RunRequest:
 
 def _run(request: RunRequest, settings: Settings, console: Console, server: Any, watch: Watch | None = None) -> int:
     began = time.perf_counter()
+    if settings.pace.bars == DAY_MINUTES:
+        keep_daily_signals(build_pipeline(settings), settings)
     paper = request.mode != "live"
     assert request.out is not None
     if not request.once:

@@ -27,7 +27,7 @@ def show_scan(console: Console, result: RunResult, data: DataSet, *, scan: bool)
     row = strategy.feed.features.bars.opens_at.get_loc(strategy.plan.time) - 1
     heading = f"{data.source} · equity {result.record.initial_equity:,.2f} USD"
     missing, notes = absent_symbols(data.missing, strategy.pipeline)
-    notes = (*data.notes, *notes)
+    notes = (*data.notes, *strategy.notes, *notes)
     show_iteration(console, strategy, row, heading, result.record.orders, notes, missing, scan=scan)
 
 

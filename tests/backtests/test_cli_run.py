@@ -522,10 +522,65 @@ def test_a_first_bar_has_nothing_closed_before_it(capsys, argv):
     assert "no bar closes before 2013-01-02 09:30" in refused(capsys, *argv.split())
 
 
-def test_signals_that_mean_nothing_on_these_bars_are_refused(capsys, tmp_path):
-    bars().to_parquet(tmp_path / "bars.parquet")
-    sentence = refused(capsys, "--data", str(tmp_path / "bars.parquet"), "--set", "signals.enabled=[vwap]")
-    assert "vwap needs intraday bars, the data are daily; enable another" in sentence
+@pytest.mark.parametrize("mode", ["", "--scan", "--lookahead 2"])
+@pytest.mark.parametrize(
+    ("sets", "told"),
+    [
+        (
+            ["signals.enabled=[vwap]"],
+            "--set: signals.enabled: vwap needs intraday bars, the data are daily; enable another",
+        ),
+        (
+            ["signals.enabled=[vwap,trend]", "signals.ensemble.quorum=2"],
+            "--set: signals.ensemble.quorum: 2 votes can never come together, at most 1 of the signals that are on "
+            "(trend) look for the same side; lower it or enable more; the data are daily, vwap needs intraday bars",
+        ),
+    ],
+)
+def test_signals_that_mean_nothing_on_these_bars_are_refused(capsys, tmp_path, monkeypatch, mode, sets, told):
+    monkeypatch.chdir(tmp_path)
+    bars().to_parquet("bars.parquet")
+    overrides = [part for text in sets for part in ("--set", text)]
+    assert refused(capsys, "--data", "bars.parquet", *mode.split(), *overrides) == told
+    assert [path.name for path in tmp_path.iterdir()] == ["bars.parquet"]
+
+
+def quarters() -> pd.DataFrame:
+    """Bars of fifteen minutes over two weeks."""
+    frame = embedded.intraday(pd.Timestamp("2023-05-22"), pd.Timestamp("2023-06-09"), 15, 0)
+    return frame[frame.symbol.isin(["AAPL", "NVDA"])]
+
+
+def windowed(*windows: str) -> list[str]:
+    common = ["--quiet", "--data", "bars.parquet", "--symbols", "AAPL,NVDA", "--benchmark", "AAPL"]
+    return [*common, "--start", "2023-06-05", "--set", f"pace.windows=[{','.join(map(repr, windows))}]"]
+
+
+def test_scan_windows_that_no_bar_reaches_are_refused(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    quarters().to_parquet("bars.parquet")
+    for mode in ("", "--scan", "--lookahead 2"):
+        told = refused(capsys, *windowed("15:50", "15:55"), *mode.split())
+        assert told == (
+            "--set: pace.windows: no bar opens at 15:50, 15:55 or soon after, so that nothing could ever be entered; "
+            "the bars of 15 minutes open from 09:30 to 15:45 New York, choose times in between or shorter bars"
+        )
+    assert [path.name for path in tmp_path.iterdir()] == ["bars.parquet"]
+
+
+def test_a_scan_window_that_no_bar_reaches_is_noted_beside_one_that_is(capsys, tmp_path, shown):
+    quarters().to_parquet("bars.parquet")
+    note = (
+        "scan windows in which no bar opens, so that nothing is entered: 15:55; the bars of 15 minutes open from "
+        "09:30 to 15:45 New York"
+    )
+    assert live_trader.main(["--backtest", *windowed("10:25", "15:55"), "--out", "out"]) == 0
+    assert note in Folder(tmp_path / "out").summary["notes"]
+    capsys.readouterr()
+    assert live_trader.main(["--backtest", "--scan", *windowed("10:25", "15:55")]) == 0
+    assert note in " ".join(capsys.readouterr().out.split())
+    assert live_trader.main(["--backtest", *windowed("10:25", "15:45"), "--out", "both"]) == 0
+    assert not any("scan window" in note for note in Folder(tmp_path / "both").summary["notes"])
 
 
 def test_an_unusable_folder_is_refused_before_the_run(capsys, tmp_path):
