@@ -8,8 +8,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from config.schema import Symbol
-from risk.interface import Fraction, ModuleConfig, PositiveFraction, RiskModule
+from risk.interface import Fraction, ModuleConfig, PositiveFraction, RiskModule, Symbol
 from risk.lots import EPSILON, Lot, affordable, trim_quantity
 from risk.model import INVERSE, Adjustment, Book, BracketTerms, Market, Position, Proposal, Verdict
 
