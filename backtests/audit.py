@@ -65,7 +65,9 @@ class _Auditor:
         self.record, self.table, self.settings = record, table, settings
         self.rules = {module.name: module.config for module in build_risk_chain(settings)}
         self.column = {symbol: k for k, symbol in enumerate(table.symbols)}
-        self.marks = pd.DataFrame(table.close, columns=list(table.symbols)).ffill()
+        closes = pd.DataFrame(table.close, columns=list(table.symbols))
+        self.last_session = closes.notna().mul(table.session, axis=0).max()
+        self.marks = closes.ffill()
         self.returns = self.marks.pct_change(fill_method=None)
         limits = self.rules.get("exposure_budget")
         self.budget = None if limits is None else BudgetAudit(limits)
@@ -75,6 +77,7 @@ class _Auditor:
         self.stops = {order.parent_id: order for order in record.orders if order.type in STOPS}
         self.violations: list[Violation] = []
         self.checked: dict[str, int] = defaultdict(int)
+        self.without_bars = 0
 
     def run(self) -> Audit:
         fills: dict[int, list[OrderRecord]] = defaultdict(list)
@@ -231,6 +234,7 @@ class _Auditor:
         for symbol, quantity in self.held.items():
             values[self._is_inverse(symbol)] += quantity * self._mark(row, symbol)
             self.checked["stop"] += 1
+            self.without_bars += bool(self.table.session[row] > self.last_session[symbol])
             if not any(entry in self.stops for entry in self.entries_of[symbol]):
                 self._broken(after.time, "stop", symbol, "no stop was ever sent for it")
         self.checked["book"] += 1
@@ -246,8 +250,9 @@ class _Auditor:
     def _stops(self) -> None:
         """The broker's own count, levels that were passed while the position stayed, and what is open at the end."""
         record, last = self.record, self.table.closes_at[-1]
-        if record.protected_bars != record.position_bars:
-            bare = record.position_bars - record.protected_bars
+        # What is held beyond its last session has a stop that no bar can reach: a lack of the data, not of the run.
+        bare = record.position_bars - self.without_bars - record.protected_bars
+        if bare:
             self._broken(last, "stop", "*", f"{bare} position-bars without a full stop")
         if record.position_bars != self.checked["stop"]:
             self._broken(last, "stop", "*", f"{record.position_bars} position-bars, fills {self.checked['stop']}")

@@ -29,14 +29,17 @@ from config import Settings
 from config.errors import Refusal
 from config.sentences import some
 from strategies.bars import BarTable
+from strategies.fit import fit
 from strategies.registry import build_pipeline, build_signals, strategy_class
 from strategies.run_notes import (
     absent_symbols,
+    benchmark_in_part,
+    held_without_bars,
     nothing_to_trade,
     out_of_reach,
-    unknown,
     with_dividends,
     without_benchmark,
+    without_unknown,
 )
 
 SCOREBOARD_DAYS = 10
@@ -55,6 +58,8 @@ def run(request: RunRequest, console: Console) -> int:
     began = time.perf_counter()
     data = data_for(request, settings)
     start, end = window(data, request.start, request.end)
+    # The run does so for itself; what it would refuse must be known before its folder is made.
+    fit(build_pipeline(settings), data.table, settings)
     chosen = strategy_class(request.strategy)
     took = time.perf_counter() - began
     if request.once:
@@ -137,10 +142,12 @@ def describe(
     benchmark = settings.universe.benchmark
     closes = benchmark_closes(data.table, benchmark, start, end)
     missing, _ = absent_symbols(data.missing, strategy.pipeline)
-    # The report has a place of its own for symbols that are missing.
-    notes = tuple(note for note in strategy.notes if note not in unknown(missing))
+    notes = without_unknown(strategy.notes, missing)
     if closes is None:
         notes = (*notes, without_benchmark(benchmark))
+    else:
+        notes = (*notes, *benchmark_in_part(data.table, benchmark, start, end))
+    notes = (*notes, *held_without_bars(strategy.broker.ledger.positions.values(), result.table, end))
     return RunInfo(
         mode="backtest",
         strategy=request.strategy,

@@ -40,8 +40,9 @@ from brokers.live.ownbook import NEW_YORK
 from brokers.live.seat import Seat, take_seat
 from brokers.venue.errors import VenueError
 from config import Refusal, Settings
-from strategies.registry import strategy_class
-from strategies.run_notes import absent_symbols, without_benchmark
+from strategies.bars import DAY_MINUTES
+from strategies.registry import build_pipeline, keep_daily_signals, strategy_class
+from strategies.run_notes import absent_symbols, benchmark_in_part, without_benchmark
 from strategies.table import to_frame
 
 EXIT_DONE, EXIT_FAILED, EXIT_STOPPED = 0, 1, 3
@@ -103,6 +104,8 @@ def _placed(request: RunRequest, now: datetime) -> RunRequest:
 
 def _run(request: RunRequest, settings: Settings, console: Console, server: Any, watch: Watch | None = None) -> int:
     began = time.perf_counter()
+    if settings.pace.bars == DAY_MINUTES:
+        keep_daily_signals(build_pipeline(settings), settings)
     paper = request.mode != "live"
     assert request.out is not None
     if not request.once:
@@ -276,6 +279,8 @@ def _describe(request: RunRequest, settings: Settings, account: LiveAccount, sec
     missing, notes = absent_symbols((s for s in account.feed.symbols if _no_bars(account, s)), account.pipeline)
     if closes is None:
         notes = (*notes, without_benchmark(benchmark))
+    elif bars is not None:
+        notes = (*notes, *benchmark_in_part(bars, benchmark, pd.Timestamp(start), pd.Timestamp(end)))
     return RunInfo(
         mode=request.mode,
         strategy=request.strategy,

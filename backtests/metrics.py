@@ -65,21 +65,22 @@ def metrics(record: RunRecord, sessions_per_year: int = SESSIONS_PER_YEAR) -> di
             Mean session return over its standard deviation (or over the root mean square of the
             negative ones), annualised.
         ``cagr``
-            Compound growth per calendar year from the first bar to the last.
+            Compound growth per calendar year, from the first bar's opening to the last one's close.
         ``exposure``
             Mean over all bars of market value held (long and inverse, absolute) over equity.
         ``turnover``
-            Filled notional, buys and sells, over mean equity, per calendar year.
+            Filled notional, buys and sells, over mean equity, per calendar year of the same span.
         ``slippage_cost``
             What fills cost against the reference price, USD.
         ``rejected``, ``resized``
             Proposals that the risk chain refused, and those that it shrank.
         ``protected_share``
-            Share of position-bars in which working stops covered the whole position.
+            Share of position-bars in which working stops covered the whole position; once a symbol's bars have
+            ended, nothing does.
     """
     outcomes = [decision.outcome for decision in record.decisions]
     curve = curve_metrics(session_closes(record), sessions_per_year)
-    years = _years(record.equity)
+    years = _years(record)
     return {
         **_trade_metrics(record.trades),
         "max_drawdown": max_drawdown(np.array([record.initial_equity, *(row.equity for row in record.equity)])),
@@ -179,8 +180,9 @@ def finite(value: float) -> float | None:
 _YEAR_SECONDS = DAYS_PER_YEAR * 86400
 
 
-def _years(rows: Sequence[EquityRow]) -> float:
-    return (rows[-1].time - rows[0].time).total_seconds() / _YEAR_SECONDS if rows else 0.0
+def _years(record: RunRecord) -> float:
+    rows = record.equity
+    return (rows[-1].time - (record.began or rows[0].time)).total_seconds() / _YEAR_SECONDS if rows else 0.0
 
 
 def _trade_metrics(trades: Sequence[TradeRecord]) -> dict[str, Figure]:

@@ -16,7 +16,7 @@ from brokers.record import OrderRecord
 from risk.model import Book, Decision, Market
 from strategies.features import FeatureTable
 from strategies.pipeline import ATR, Pipeline
-from strategies.run_notes import absent_symbols
+from strategies.run_notes import absent_symbols, without_unknown
 
 RSI = "rsi_14"
 
@@ -26,8 +26,8 @@ def show_scan(console: Console, result: RunResult, data: DataSet, *, scan: bool)
     strategy = result.strategy
     row = strategy.feed.features.bars.opens_at.get_loc(strategy.plan.time) - 1
     heading = f"{data.source} · equity {result.record.initial_equity:,.2f} USD"
-    missing, notes = absent_symbols(data.missing, strategy.pipeline)
-    notes = (*data.notes, *notes)
+    missing, _ = absent_symbols(data.missing, strategy.pipeline)
+    notes = (*data.notes, *without_unknown(strategy.notes, missing))
     show_iteration(console, strategy, row, heading, result.record.orders, notes, missing, scan=scan)
 
 

@@ -83,7 +83,7 @@ class TradeRecord:
 class EquityRow:
     """The account at the close of one bar; exposures are market values in USD, ``inverse_exposure`` the hedges'.
 
-    ``protected`` of the ``positions`` had a working stop for every share.
+    ``protected`` of the ``positions`` had a working stop for every share; none whose bars have ended is counted.
     """
 
     time: datetime
@@ -99,13 +99,15 @@ class EquityRow:
 class RunRecord:
     """Everything one run did, in order of time.
 
+    ``began`` is the opening of a backtest's first bar, None live, where the first equity row is of the beginning.
     ``slippage_cost`` and ``fees`` in USD, ``turnover`` the filled notional in USD; ``dividends`` in USD were
-    credited to cash beside the trades, whose pnl holds none; ``protected_bars`` of
-    ``position_bars`` (position × bar) had a working stop for every share; ``halts`` says when which module
-    ended a session for entries; open positions are valued in the last equity row.
+    credited to cash beside the trades, whose pnl holds none; ``protected_bars`` of ``position_bars`` (position × bar)
+    had a working stop for every share, and bars to come that could trigger it; ``halts`` says when which module ended a
+    session for entries; open positions are valued in the last equity row.
     """
 
     initial_equity: float = math.nan
+    began: datetime | None = None
     orders: list[OrderRecord] = field(default_factory=list)
     trades: list[TradeRecord] = field(default_factory=list)
     decisions: list[Decision] = field(default_factory=list)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from config.schema import ticker
 from risk.model import Adjustment, Book, Market, Proposal, Verdict
 
 Fraction = Annotated[float, Field(ge=0, le=1, description="fraction of 1")]
 PositiveFraction = Annotated[float, Field(gt=0, le=1, description="fraction of 1")]
+Symbol = Annotated[str, AfterValidator(ticker)]
 
 
 class ModuleConfig(BaseModel):

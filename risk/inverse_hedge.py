@@ -8,7 +8,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from risk.interface import Fraction, ModuleConfig, PositiveFraction, RiskModule
+from risk.interface import Fraction, ModuleConfig, PositiveFraction, RiskModule, Symbol
 from risk.lots import EPSILON, Lot, affordable, trim_quantity
 from risk.model import INVERSE, Adjustment, Book, BracketTerms, Market, Position, Proposal, Verdict
 
@@ -16,7 +16,7 @@ from risk.model import INVERSE, Adjustment, Book, BracketTerms, Market, Position
 class Fund(ModuleConfig):
     """An inverse ETF and how many times it moves against its index per day."""
 
-    symbol: str = Field(min_length=1, description="ticker of the fund")
+    symbol: Symbol = Field(description="ticker of the fund")
     leverage: float = Field(default=1.0, ge=1, description="daily move against the index, as a multiple")
 
 
@@ -61,7 +61,7 @@ class InverseHedge(RiskModule):
         """Settings of ``InverseHedge``."""
 
         # YAML has lists only: not strict, so that one is taken for a tuple.
-        gauges: tuple[str, ...] = Field(
+        gauges: tuple[Symbol, ...] = Field(
             default=("AAPL", "MSFT", "GOOGL", "NVDA", "TSLA"),
             strict=False,
             min_length=1,
@@ -76,8 +76,8 @@ class InverseHedge(RiskModule):
         plain: Fund = Fund(symbol="SH", leverage=1)
         broad: Fund = Fund(symbol="SPXS", leverage=3)
         nasdaq: Fund = Fund(symbol="SQQQ", leverage=3)
-        broad_gauge: str = Field(default="SPY", description="symbol read for the broad market")
-        nasdaq_gauge: str = Field(default="QQQ", description="symbol read for the Nasdaq")
+        broad_gauge: Symbol = Field(default="SPY", description="symbol read for the broad market")
+        nasdaq_gauge: Symbol = Field(default="QQQ", description="symbol read for the Nasdaq")
         size_frac: PositiveFraction = Field(default=0.10, description="size of one hedge, fraction of equity at 1x")
         max_total_frac: PositiveFraction = Field(default=0.20, description="value of all hedges, fraction of equity")
         band_frac: Fraction = Field(default=0.005, description="how far below the cap a trim goes, fraction of equity")

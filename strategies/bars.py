@@ -67,6 +67,16 @@ class BarTable:
             self.left_out,
         )  # fmt: skip
 
+    def last_rows(self) -> np.ndarray:
+        """Row that ends the session of each symbol's last bar, -1 without any; shape ``(symbols,)``.
+
+        A symbol that wasn't traded in the last minutes of a day is no symbol whose bars have ended.
+        """
+        there = np.isfinite(self.close)
+        last = len(self) - 1 - np.argmax(there[::-1], axis=0)
+        rows: np.ndarray = np.searchsorted(self.session, self.session[last], side="right") - 1
+        return np.where(there.any(axis=0), rows, -1)
+
     def row_closed_at(self, moment: pd.Timestamp) -> int:
         """Index of the newest bar that is complete at ``moment``; -1 if none is."""
         return int(self.closes_at.searchsorted(moment, side="right")) - 1

@@ -112,8 +112,15 @@ class FeatureTable:
         columns = [self.index[symbol] for symbol in symbols if symbol in self.index]
         bars = int(self._sane[: row + 1, columns].sum(axis=0).max(initial=0))
         sessions = int(self.bars.session[row]) + 1 if row >= 0 else 0
-        found = {name: parse(name) for name in self.names}
-        return [n for n, f in found.items() if f.first_bars > (sessions if f.entry.by_session else bars)]
+
+        def never(name: str) -> bool:
+            found = parse(name)
+            if found.entry.required:
+                return found.first_bars > (sessions if found.entry.by_session else bars)
+            # How many bars make up the next timeframe is up to the data: a week may have two.
+            return not np.isfinite(self.columns[name][: row + 1, columns]).any()
+
+        return [name for name in self.names if never(name)]
 
     def _why_not_sane(self, row: int, k: int) -> str:
         prices = {name: float(getattr(self.bars, name)[row, k]) for name in PRICES}

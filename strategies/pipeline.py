@@ -117,7 +117,10 @@ class Pipeline:
             raise Refusal(
                 f"signals.enabled: {', '.join(silent)} needs intraday bars, the data are daily; enable another"
             )
-        self.ensemble = self.ensemble.among(left)
+        try:
+            self.ensemble = self.ensemble.among(left)
+        except Refusal as refusal:
+            raise Refusal(f"{refusal}; the data are daily, {', '.join(silent)} needs intraday bars") from None
         return silent
 
     def symbols(self) -> list[str]:
@@ -147,7 +150,11 @@ class Pipeline:
             return True
         local = time.astimezone(ZONE)
         minute = local.hour * 60 + local.minute
-        return any(window <= minute < window + self.window_minutes for window in self.windows)
+        return any(self.inside(window, minute) for window in self.windows)
+
+    def inside(self, window: int, minute: int) -> bool:
+        """Whether an iteration at a minute of the day is the first one at or after the beginning of a window."""
+        return window <= minute < window + self.window_minutes
 
     def candidates(self, market: Market, book: Book) -> list[Candidate]:
         """Symbols not held whose best score reaches the threshold, best first; the vote may have refused some."""

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import importlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
@@ -190,10 +191,23 @@ def build_pipeline(settings: Settings) -> Pipeline:
         settings.pace.windows,
         EnsembleConfig(**settings.signals.ensemble.model_dump()),
     )
-    try:
+    with _naming_the_source(settings):
         return Pipeline(*parts)
+
+
+def keep_daily_signals(pipeline: Pipeline, settings: Settings) -> tuple[str, ...]:
+    """Switch off signals that mean nothing on daily bars; returns a note of it, refuses like ``build_pipeline``."""
+    with _naming_the_source(settings):
+        silent = pipeline.keep_daily_signals()
+    return (f"Signals that need intraday bars were off: {', '.join(silent)}.",) if silent else ()
+
+
+@contextmanager
+def _naming_the_source(settings: Settings) -> Iterator[None]:
+    """A vote that cannot be names its key; who set that, or the signals it is about, is known here."""
+    try:
+        yield
     except Refusal as refusal:
-        # A vote that cannot be names its key; who set that, or the signals it is about, is known here.
         key = str(refusal).partition(":")[0]
         raise Refusal(f"{settings.provenance.newest((key, 'signals.enabled'))}: {refusal}") from None
 

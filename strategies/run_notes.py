@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from config.sentences import some
+from risk.model import Position
 from strategies.bars import BarTable
 from strategies.features import FeatureTable
 from strategies.pipeline import Pipeline
@@ -19,6 +20,35 @@ def without_benchmark(symbol: str) -> str:
     return f"no benchmark: the data hold no bars of {symbol}; name one with --benchmark"
 
 
+def benchmark_in_part(table: BarTable, symbol: str, start: pd.Timestamp, end: pd.Timestamp) -> tuple[str, ...]:
+    """A note about a benchmark that has bars in the window, but none in its first or in its last session."""
+    window = np.flatnonzero((table.opens_at >= start) & (table.opens_at <= end))
+    ends = window[np.isfinite(table.close[window, table.symbols.index(symbol)])][[0, -1]]
+    if (table.session[ends] == table.session[window[[0, -1]]]).all():
+        return ()
+    first, last = table.opens_at[ends]
+    span = f"from {first:%Y-%m-%d} to {last:%Y-%m-%d}"
+    return (f"the benchmark {symbol} has bars {span} only: its figures are of this span, not of the whole run",)
+
+
+def held_without_bars(positions: Iterable[Position], table: BarTable, end: pd.Timestamp) -> tuple[str, ...]:
+    """A note about what is still held at ``end`` of symbols whose bars ended in an earlier session."""
+    session = table.session[table.opens_at.searchsorted(end, side="right") - 1]
+    last_rows = table.last_rows()
+    stuck = []
+    for position in positions:
+        k = table.symbols.index(position.symbol)
+        last = last_rows[k]
+        if table.session[last] < session:
+            close = table.close[np.isfinite(table.close[:, k]), k][-1]
+            stuck.append(
+                f"{position.quantity:.10g} {position.symbol} at {close:.2f} since {table.opens_at[last]:%Y-%m-%d}"
+            )
+    if not stuck:
+        return ()
+    return (f"positions whose bars ended are valued at their last close, and no stop can act: {some(stuck)}",)
+
+
 def nothing_to_trade(source: str, universe: Sequence[str], setting: str) -> str:
     """Why a run is refused whose source has none of the symbols; ``setting`` is where they were chosen."""
     return f"{source}: has no bars of {some(universe)}, so there is nothing to trade; choose other {setting}"
@@ -27,6 +57,11 @@ def nothing_to_trade(source: str, universe: Sequence[str], setting: str) -> str:
 def unknown(symbols: Sequence[str]) -> tuple[str, ...]:
     """A note about symbols that were to be traded and aren't there, if there are any."""
     return (f"not known to the source: {some(symbols)}",) if symbols else ()
+
+
+def without_unknown(notes: Iterable[str], missing: Sequence[str]) -> tuple[str, ...]:
+    """The notes less the one about missing symbols, for reports that have a place of their own for these."""
+    return tuple(note for note in notes if note not in unknown(missing))
 
 
 def lacking(bars: BarTable, symbols: Iterable[str], end: datetime) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from risk.model import Market, inverse_funds
 from risk.weekly_budget import WeeklyBudget
 from strategies.bars import BarTable
 from strategies.features import FeatureTable
+from strategies.fit import fit
 from strategies.pipeline import Pipeline
 from strategies.registry import build_pipeline
 from strategies.run_notes import absent_symbols, lacking, nothing_to_trade, unknown, without_faults
@@ -63,18 +64,12 @@ def open_backtest(strategy: Any, broker: HonestBroker, settings: Settings, submi
     Raises
     ------
     Refusal
-        If a module is unknown, a setting is wrong, or the source has no bars of the universe.
+        If a module is unknown, a setting is wrong or can't work on these bars, or the source has none of the universe.
     """
     pipeline = build_pipeline(settings)
     symbols = tuple(dict.fromkeys([*pipeline.symbols(), settings.universe.benchmark]))
     bars = table_of(broker.data_source, symbols)
-    notes = _notes(bars, pipeline, settings, broker.data_source.datetime_end)
-    if bars.daily:
-        silent = pipeline.keep_daily_signals()
-        if silent:
-            notes = (f"Signals that need intraday bars were off: {', '.join(silent)}.", *notes)
-    else:
-        pipeline.window_minutes = bars.minutes
+    notes = (*fit(pipeline, bars, settings), *_notes(bars, pipeline, settings, broker.data_source.datetime_end))
     for note in notes:
         log.warning("%s", note)
     features = FeatureTable(bars, pipeline.needs(), settings.universe.sectors)

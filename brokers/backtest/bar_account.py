@@ -70,8 +70,10 @@ class BarAccount:
         self._closes = bars.closes_at.to_pydatetime().tolist()
         self._sessions = bars.session.tolist()
         self._marks = forward_filled(bars.close)
+        self._last_rows = bars.last_rows().tolist()
         self._next_row = int(bars.opens_at.searchsorted(self.datetime, side="left"))
         self._best_row = self._next_row - 1
+        record.began = next(iter(self._opens[self._next_row :]), None)
         self._opened = True
 
     @property

@@ -154,12 +154,15 @@ class BarMatching(BarAccount):
         protected = 0
         positions = self.ledger.positions
         for symbol, position in positions.items():
-            value = position.quantity * float(marks[self._column[symbol]])
+            k = self._column[symbol]
+            value = position.quantity * float(marks[k])
             if position.role == "hedge" or symbol in self.inverse:
                 inverse_value += value
             else:
                 long_value += value
-            protected += self.protected_quantity(symbol) >= abs(position.quantity) - 1e-9
+            # Where a symbol's bars have ended, no stop can be triggered any more, so none protects.
+            if row <= self._last_rows[k]:
+                protected += self.protected_quantity(symbol) >= abs(position.quantity) - 1e-9
         self.record.position_bars += len(positions)
         self.record.protected_bars += protected
         self.record.equity.append(

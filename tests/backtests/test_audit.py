@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from backtests import embedded
 from backtests.audit import audit
 from brokers.record import EquityRow, OrderRecord, RunRecord, TradeRecord
 from config import Settings, load
@@ -420,3 +421,18 @@ def test_a_sale_that_never_was_shakes_the_book(active, change):
 
 def test_the_same_record_undoctored_is_clean(active):
     assert doctored(active, lambda record: None) == set()
+
+
+def test_position_bars_beyond_a_symbol_s_last_bar_are_not_the_run_s_fault_and_never_protected(tmp_path):
+    frame = embedded.daily()
+    frame = frame[(frame.datetime >= "2020") & ((frame.symbol != "NVDA") | (frame.datetime < "2020-04"))]
+    frame.to_parquet(tmp_path / "bars.parquet")
+    sets = {
+        "universe.symbols": ["NVDA"], "universe.benchmark": "AAPL", "exits.models.fixed.stop_frac": 0.5,
+        "signals.modules.mean_reversion.oversold_rsi": 60.0,
+    }  # fmt: skip
+    run = backtest("active", tmp_path / "bars.parquet", end="2020-06-30", sets=sets)
+    assert 0 < run.record.protected_bars < run.record.position_bars
+    assert doctored(run, lambda record: None) == set()
+    assert doctored(run, uncounted_bar) == {"stop"}
+    assert doctored(run, lambda record: setattr(record, "protected_bars", record.position_bars)) == {"stop"}

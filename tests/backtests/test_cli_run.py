@@ -118,7 +118,7 @@ def test_the_metrics_follow_from_the_files(active):
     curve = pd.concat([pd.Series([active.summary["initial_equity"]]), equity.equity], ignore_index=True)
     returns = curve.pct_change().dropna()
     times = pd.to_datetime(equity.time, utc=True)
-    years = (times.iloc[-1] - times.iloc[0]).total_seconds() / (365.25 * 86400)
+    years = (times.iloc[-1] - pd.Timestamp(active.summary["start"])).total_seconds() / (365.25 * 86400)
     filled = active.orders[active.orders.status == "filled"]
     expected = {
         "trades": len(trades),
@@ -434,6 +434,56 @@ def test_a_default_benchmark_that_is_not_there_is_noted(capsys, tmp_path, shown)
     assert note in summary["notes"] and summary["benchmark"]["symbol"] is None
 
 
+def cut(symbol: str, first: str, last: str) -> pd.DataFrame:
+    """The half year, of one symbol only what lies between two days."""
+    frame = bars()
+    return frame[(frame.symbol != symbol) | frame.datetime.between(first, last)].reset_index(drop=True)
+
+
+EAGER = ["--set", "signals.modules.mean_reversion.oversold_rsi=60", "--set", "exits.models.fixed.stop_frac=0.5"]
+
+
+def test_a_position_whose_bars_end_is_told_and_no_stop_counts_for_it(capsys, tmp_path, shown):
+    cut("NVDA", "2020-01-01", "2020-03-31").to_parquet("bars.parquet")
+    argv = ["--backtest", "--quiet", "--data", "bars.parquet", "--benchmark", "AAPL", "--symbols", "NVDA", *EAGER]
+    assert live_trader.main([*argv, "--out", "out"]) == 0
+    folder = Folder(tmp_path / "out")
+    held = folder.orders[(folder.orders.role == "entry") & (folder.orders.status == "filled")].filled_quantity.iloc[-1]
+    closes = bars().query("symbol == 'NVDA'").set_index("datetime").close
+    note = (
+        "positions whose bars ended are valued at their last close, and no stop can act: "
+        f"{held:.0f} NVDA at {closes.loc['2020-03-31']:.2f} since 2020-03-31"
+    )
+    assert note in folder.summary["notes"] and f"Note: {note}" in " ".join(capsys.readouterr().out.split())
+    times = pd.to_datetime(folder.equity.time, utc=True)
+    invested = folder.equity.positions > 0
+    with_bars = invested & (times < "2020-04-01")
+    assert folder.metrics["protected_share"] == pytest.approx(with_bars.sum() / invested.sum())
+    assert 0 < with_bars.sum() < invested.sum()
+    # A run that ends with the bars has nothing to tell.
+    assert live_trader.main([*argv, "--end", "2020-03-31", "--out", "until"]) == 0
+    until = Folder(tmp_path / "until")
+    assert until.metrics["protected_share"] == 1 and not any("last close" in note for note in until.summary["notes"])
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "told"),
+    [
+        ("2020-01-01", "2020-04-01", "from 2020-02-03 to 2020-04-01"),
+        ("2020-03-02", "2020-12-31", "from 2020-03-02 to 2020-06-30"),
+        ("2020-03-02", "2020-03-02", "from 2020-03-02 to 2020-03-02"),
+        ("2020-02-03", "2020-12-31", ""),
+    ],
+)
+def test_a_benchmark_without_the_whole_window_is_told_with_its_span(tmp_path, shown, first, last, told):
+    cut("NVDA", first, last).to_parquet("bars.parquet")
+    argv = ["--backtest", "--quiet", "--data", "bars.parquet", "--symbols", "AAPL", "--benchmark", "NVDA"]
+    assert live_trader.main([*argv, "--start", "2020-02-01", "--out", "out"]) == 0
+    notes = [note for note in Folder(tmp_path / "out").summary["notes"] if "benchmark" in note]
+    expected = f"the benchmark NVDA has bars {told} only: its figures are of this span, not of the whole run"
+    assert notes == ([expected] if told else [])
+
+
 def test_a_period_longer_than_the_data_is_noted(capsys, tmp_path, shown):
     argv = ["--backtest", "--quiet", "--start", "2020-01-02", "--end", "2020-01-31", "--out", "out"]
     assert live_trader.main([*argv, "--set", "signals.modules.mean_reversion.rsi_bars=100000"]) == 0
@@ -472,10 +522,65 @@ def test_a_first_bar_has_nothing_closed_before_it(capsys, argv):
     assert "no bar closes before 2013-01-02 09:30" in refused(capsys, *argv.split())
 
 
-def test_signals_that_mean_nothing_on_these_bars_are_refused(capsys, tmp_path):
-    bars().to_parquet(tmp_path / "bars.parquet")
-    sentence = refused(capsys, "--data", str(tmp_path / "bars.parquet"), "--set", "signals.enabled=[vwap]")
-    assert "vwap needs intraday bars, the data are daily; enable another" in sentence
+@pytest.mark.parametrize("mode", ["", "--scan", "--lookahead 2"])
+@pytest.mark.parametrize(
+    ("sets", "told"),
+    [
+        (
+            ["signals.enabled=[vwap]"],
+            "--set: signals.enabled: vwap needs intraday bars, the data are daily; enable another",
+        ),
+        (
+            ["signals.enabled=[vwap,trend]", "signals.ensemble.quorum=2"],
+            "--set: signals.ensemble.quorum: 2 votes can never come together, at most 1 of the signals that are on "
+            "(trend) look for the same side; lower it or enable more; the data are daily, vwap needs intraday bars",
+        ),
+    ],
+)
+def test_signals_that_mean_nothing_on_these_bars_are_refused(capsys, tmp_path, monkeypatch, mode, sets, told):
+    monkeypatch.chdir(tmp_path)
+    bars().to_parquet("bars.parquet")
+    overrides = [part for text in sets for part in ("--set", text)]
+    assert refused(capsys, "--data", "bars.parquet", *mode.split(), *overrides) == told
+    assert [path.name for path in tmp_path.iterdir()] == ["bars.parquet"]
+
+
+def quarters() -> pd.DataFrame:
+    """Bars of fifteen minutes over two weeks."""
+    frame = embedded.intraday(pd.Timestamp("2023-05-22"), pd.Timestamp("2023-06-09"), 15, 0)
+    return frame[frame.symbol.isin(["AAPL", "NVDA"])]
+
+
+def windowed(*windows: str) -> list[str]:
+    common = ["--quiet", "--data", "bars.parquet", "--symbols", "AAPL,NVDA", "--benchmark", "AAPL"]
+    return [*common, "--start", "2023-06-05", "--set", f"pace.windows=[{','.join(map(repr, windows))}]"]
+
+
+def test_scan_windows_that_no_bar_reaches_are_refused(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    quarters().to_parquet("bars.parquet")
+    for mode in ("", "--scan", "--lookahead 2"):
+        told = refused(capsys, *windowed("15:50", "15:55"), *mode.split())
+        assert told == (
+            "--set: pace.windows: no bar opens at 15:50, 15:55 or soon after, so that nothing could ever be entered; "
+            "the bars of 15 minutes open from 09:30 to 15:45 New York, choose times in between or shorter bars"
+        )
+    assert [path.name for path in tmp_path.iterdir()] == ["bars.parquet"]
+
+
+def test_a_scan_window_that_no_bar_reaches_is_noted_beside_one_that_is(capsys, tmp_path, shown):
+    quarters().to_parquet("bars.parquet")
+    note = (
+        "scan windows in which no bar opens, so that nothing is entered: 15:55; the bars of 15 minutes open from "
+        "09:30 to 15:45 New York"
+    )
+    assert live_trader.main(["--backtest", *windowed("10:25", "15:55"), "--out", "out"]) == 0
+    assert note in Folder(tmp_path / "out").summary["notes"]
+    capsys.readouterr()
+    assert live_trader.main(["--backtest", "--scan", *windowed("10:25", "15:55")]) == 0
+    assert note in " ".join(capsys.readouterr().out.split())
+    assert live_trader.main(["--backtest", *windowed("10:25", "15:45"), "--out", "both"]) == 0
+    assert not any("scan window" in note for note in Folder(tmp_path / "both").summary["notes"])
 
 
 def test_an_unusable_folder_is_refused_before_the_run(capsys, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -124,6 +125,15 @@ def test_growth_per_year() -> None:
 def test_turnover_is_per_year_and_per_equity() -> None:
     record = RunRecord(initial_equity=100.0, equity=rows(100, 100, hours=365.25 * 12), turnover=300.0)
     assert metrics(record)["turnover"] == pytest.approx(6.0)
+
+
+def test_a_year_counts_from_the_opening_of_the_first_bar_as_the_benchmark_s_does() -> None:
+    opening = datetime(2024, 1, 2, 9, 30, tzinfo=NEW_YORK)
+    record = RunRecord(initial_equity=100.0, began=opening, equity=rows(105, 110), turnover=100.0)
+    benchmark = pd.Series([100.0, 105, 110], index=[opening, *(row.time for row in record.equity)])
+    figures = metrics(record)
+    assert figures["cagr"] == curve_metrics(benchmark)["cagr"] != metrics(replace(record, began=None))["cagr"]
+    assert figures["turnover"] == pytest.approx(100 / 107.5 * 365.25 * 24 / 30.5)
 
 
 def test_a_flat_curve_has_no_ratios() -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
 from config.schema import Fills
@@ -89,6 +92,30 @@ def test_the_exits_of_a_day_bracket_end_with_the_day():
     done = run(daily_table(X=[QUIET, (100, 101, 94, 96), QUIET]), {0: day_bracket})
     assert [o.status for o in done.record.orders] == ["filled", "expired", "expired"]
     assert done.record.protected_bars < done.record.position_bars
+
+
+def test_a_stop_protects_nothing_whose_bars_have_ended():
+    done = run(daily_table(X=[QUIET] * 3, Y=[QUIET] * 7), {0: bracket(10, 95, 110), 1: bracket(10, 95, 110, "Y")})
+    assert [(row.positions, row.protected) for row in done.record.equity] == [(1, 1), *[(2, 2)] * 2, *[(2, 1)] * 4]
+    assert (done.record.protected_bars, done.record.position_bars) == (9, 13)
+
+
+def test_a_bar_that_is_missing_in_between_leaves_the_stop_in_force():
+    done = run(daily_table(X=[QUIET, None, None, QUIET], Y=[QUIET] * 4), {0: bracket(10, 95, 110)})
+    assert done.record.protected_bars == done.record.position_bars == 4
+
+
+def test_minutes_without_a_trade_at_the_close_are_no_end_of_bars():
+    days = [[QUIET] * 6, [QUIET] * 6]
+    table = minute_table(5, days)
+    close = table.close.copy()
+    close[4:6] = close[10:] = np.nan
+    quiet = replace(table, open=close, high=close, low=close, close=close)
+    assert quiet.last_rows().tolist() == [11]
+    close[6:] = np.nan
+    assert quiet.last_rows().tolist() == [5]
+    close[:] = np.nan
+    assert quiet.last_rows().tolist() == [-1]
 
 
 def test_good_till_cancelled_orders_end_after_ninety_days():

@@ -193,3 +193,15 @@ def test_columns_that_are_always_there_may_be_named_and_unknown_ones_are_refused
     assert features(walk(3), "close", "mark", "roc_1", "roc_1").names == ("roc_1",)
     with pytest.raises(Refusal, match="rsi14"):
         features(walk(3), "rsi14")
+
+
+def test_an_optional_feature_is_too_long_only_where_it_never_has_a_value():
+    """Four weeks of four sessions are four bars of the next timeframe, though four full weeks would be twenty."""
+    bars = walk(28, present=np.arange(28)[:, np.newaxis] % 7 < 4)
+    found = features(bars, "higher_ema_4", "higher_ema_5", "session_rows_5", "session_rows_40", "ema_16", "ema_17")
+    last = len(bars) - 1
+    assert np.isfinite(found.columns["higher_ema_4"][:, 0]).any()
+    assert found.too_long_for(["S0"], last) == ["higher_ema_5", "session_rows_40", "ema_17"]
+    # What comes later doesn't count, nor does another symbol.
+    assert found.too_long_for(["S0"], 20) == ["higher_ema_4", "higher_ema_5", "session_rows_40", "ema_16", "ema_17"]
+    assert found.too_long_for(["XYZ"], last) == found.too_long_for(["S0"], -1) == list(found.names)

@@ -204,3 +204,20 @@ def test_a_vote_that_cannot_be_names_who_asked_for_it(overrides, told):
     with pytest.raises(Refusal) as caught:
         build_pipeline(load(overrides=overrides))
     assert str(caught.value).startswith(told)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("plain.symbol", "nvda"),
+        ("broad.symbol", "''"),
+        ("nasdaq.symbol", "sqqq"),
+        ("broad_gauge", "Spy"),
+        ("nasdaq_gauge", "BRK B"),
+        ("gauges", "[AAPL, MSFT, nvda]"),
+    ],
+)
+def test_a_module_s_symbols_are_tickers_as_the_universe_s_are(key, value):
+    place = f"risk.modules.inverse_hedge.{key}"
+    sentence = refusal(build_risk_chain, f"{place}={value}")
+    assert sentence.startswith(f"--set: {place}") and "write a ticker in capitals" in sentence
