@@ -27,8 +27,6 @@ from brokers.venue.errors import VenueError
 from config import Settings
 from risk.policy_gate import AccountState, OrderRequest
 
-FIRST_LOOK_BACK = timedelta(days=7)
-OVERLAP = timedelta(minutes=2)
 ASK_AGAIN = timedelta(seconds=3)
 QUOTE_S = 2.0
 """Local seconds that one quote is worth to what can be done without it."""
@@ -108,7 +106,7 @@ class Floor:
             self.venue.venue_clock()
         began = self.now
         # Orders before positions: a fill in between shows as a position whose order is told a moment later.
-        raws, opened = self.venue.orders_since(self._since(began)), self.venue.open_orders()
+        raws, opened = self.missing.listed(self._looked)
         rows = self.venue.positions()
         positions = {str(raw["symbol"]): raw for raw in rows if _readable(raw)}
         state = self.venue.account() if account or not self.view.account else self.view.account
@@ -274,11 +272,6 @@ class Floor:
             parent_id=parent,
             reason=reason,
         )
-
-    def _since(self, now: datetime) -> datetime:
-        marks = [order.decision_time for order in self.journal.open_orders()]
-        marks.append(now - FIRST_LOOK_BACK if self._looked is None else self._looked)
-        return min(marks) - OVERLAP
 
     def add(self, raw: Mapping[str, Any]) -> None:
         """Take in one order that was asked for by itself."""
