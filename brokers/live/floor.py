@@ -104,6 +104,8 @@ class Floor:
         """
         if account:
             self.venue.venue_clock()
+        elif self.clock.due:
+            self._read_clock()
         began = self.now
         # Orders before positions: a fill in between shows as a position whose order is told a moment later.
         raws, opened = self.missing.listed(self._looked)
@@ -117,6 +119,14 @@ class Floor:
         self._looked = began
         self.missing.ask()
         self.add_up()
+
+    def _read_clock(self) -> None:
+        """Read the venue's clock where nothing is decided: without it, what protects goes on."""
+        try:
+            with self.time_budget(QUOTE_S):
+                self.venue.venue_clock()
+        except VenueError as error:
+            log.warning("the venue's clock was not heard: %s", error)
 
     def hear(self, event: Mapping[str, Any]) -> bool:
         """Take in a trade update; False if it is of an order that is not ours."""

@@ -40,6 +40,7 @@ class Clock:
     def __init__(self, exchange: Exchange) -> None:
         self.exchange = exchange
         self.wrong = timedelta(0)
+        self.due = False
         self._newest = exchange.now
 
     def now(self) -> datetime:
