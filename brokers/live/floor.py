@@ -112,7 +112,8 @@ class Floor:
         rows = self.venue.positions()
         positions = {str(raw["symbol"]): raw for raw in rows if _readable(raw)}
         state = self.venue.account() if account or not self.view.account else self.view.account
-        orders = flat([*raws, *opened])
+        # The entry that its exits are told by may have been sent too long ago to be listed again.
+        orders = flat([*raws, *opened], self.view.orders.values())
         self.books.contradictions.clear()
         strangers = self.books.take(orders)
         self.view = View(began, state, positions, orders, strangers, opened, len(positions) == len(rows))
@@ -290,7 +291,8 @@ class Floor:
 
     def _show(self, raw: Mapping[str, Any]) -> None:
         """Bring one order of the view up to date, before the venue's next listing does."""
-        self.view.orders = flat([*(order.raw for order in self.view.orders.values()), raw])
+        known = self.view.orders.values()
+        self.view.orders = flat([*(order.raw for order in known), raw], known)
 
     def _figures_of(self, order: JournalOrder) -> Figures | None:
         if order.client_order_id not in self._figures:

@@ -51,10 +51,11 @@ class Missing:
         Listings go by the time of sending, so that what was sent long ago and has ended is in none of the short ones.
         """
         floor = self.floor
-        since = floor.now - FIRST_LOOK_BACK if last_look is None else last_look
+        sent = {order.client_order_id: order.decision_time for order in floor.journal.open_orders()}
+        # The first look learns from the entries of old positions which exits belong together.
+        since = last_look or min([floor.now - FIRST_LOOK_BACK, *sent.values()])
         raws, opened = floor.venue.orders_since(since - OVERLAP), floor.venue.open_orders()
         there = {order.client_order_id for order in flat([*raws, *opened]).values()}
-        sent = {order.client_order_id: order.decision_time for order in floor.journal.open_orders()}
         for order in floor.view.orders.values():
             # Hands' as well: what filled of theirs is a fact only as long as its order is seen.
             if order.open and order.client_order_id not in sent and (time := moment(order.raw.get("submitted_at"))):

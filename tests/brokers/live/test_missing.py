@@ -136,6 +136,27 @@ def test_what_ended_of_an_old_position_is_seen_in_one_look(scene, monkeypatch):
     assert scene.agrees()
 
 
+@pytest.mark.parametrize("restarted", [False, True])
+def test_exits_that_are_listed_apart_stay_one_group(scene, monkeypatch, restarted):
+    for _ in range(9):
+        scene.pass_time(86_400)
+        scene.step()
+    if restarted:
+        scene.restart()
+    before = scene.wire.open_orders
+
+    def apart() -> list[dict[str, Any]]:
+        return [{**order, "legs": None} for raw in before() for order in (raw, *(raw["legs"] or ()))]
+
+    monkeypatch.setattr(scene.wire, "open_orders", apart)
+    scene.settle(3)
+    assert len([o for o in scene.floor.view.orders.values() if o.open]) == 2
+    assert len(scene.floor.cover("AAPL").groups) == 1
+    scene.enter("MSFT", 10)
+    scene.settle(3)
+    assert len(scene.floor.cover("AAPL").groups) == 1
+
+
 def by_hand(scene: Scene, **more: Any) -> dict[str, Any]:
     return scene.exchange.submit({"symbol": "MSFT", "qty": "10", "side": "buy", "time_in_force": "gtc"} | more)
 
