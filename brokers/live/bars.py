@@ -160,7 +160,7 @@ class LiveBars:
         step = pd.Timedelta(minutes=self.minutes)
         if self.minutes != self.asked_minutes and len(frame):
             begins = anchors + (times - anchors) // step * step
-            frame = _joined(frame.assign(datetime=begins).iloc[np.argsort(nanoseconds(times), kind="stable")])
+            frame = joined(frame.assign(datetime=begins).iloc[np.argsort(nanoseconds(times), kind="stable")])
         ends = pd.DatetimeIndex(frame["datetime"]) + step
         if self.sessions and len(frame):
             closes = session_times(
@@ -171,7 +171,7 @@ class LiveBars:
         return frame[np.asarray(ends <= present)]
 
 
-def _joined(parts: pd.DataFrame) -> pd.DataFrame:
+def joined(parts: pd.DataFrame) -> pd.DataFrame:
     """Bars of the same symbol and time as one; one with a part that is no number is none itself."""
     bad = ~np.isfinite(parts[list(FIELDS[:4])].to_numpy(dtype=float)).all(axis=1)
     grouped = parts.assign(bad=bad).groupby(["symbol", "datetime"], sort=False)

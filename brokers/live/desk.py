@@ -217,16 +217,17 @@ class LiveDesk:
                 )
         self._keep_books()
 
-    def hear(self, event: Mapping[str, Any]) -> None:
-        """Take in a trade update from the stream and act on it."""
+    def hear(self, event: Mapping[str, Any]) -> bool:
+        """Take in a trade update from the stream; False if it is of no order and no symbol of ours."""
         with self.lock:
             try:
                 ours = self.floor.hear(event)
             except (IllegalTransition, JournalConflict, ValueError) as error:
                 log.warning("a trade update does not fit, the next look will tell: %s", error)
-                return
+                return True
             if ours:
                 self._keep_books()
+            return ours or (event.get("order") or {}).get("symbol") in self.floor.own.ledger.positions
 
     def work(self) -> None:
         """One step with everything that is under way; safe to repeat."""

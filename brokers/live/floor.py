@@ -27,8 +27,6 @@ from brokers.venue.errors import VenueError
 from config import Settings
 from risk.policy_gate import AccountState, OrderRequest
 
-FIRST_LOOK_BACK = timedelta(days=7)
-OVERLAP = timedelta(minutes=2)
 ASK_AGAIN = timedelta(seconds=3)
 QUOTE_S = 2.0
 """Local seconds that one quote is worth to what can be done without it."""
@@ -106,19 +104,30 @@ class Floor:
         """
         if account:
             self.venue.venue_clock()
+        elif self.clock.due:
+            self._read_clock()
         began = self.now
         # Orders before positions: a fill in between shows as a position whose order is told a moment later.
-        raws, opened = self.venue.orders_since(self._since(began)), self.venue.open_orders()
+        raws, opened = self.missing.listed(self._looked)
         rows = self.venue.positions()
         positions = {str(raw["symbol"]): raw for raw in rows if _readable(raw)}
         state = self.venue.account() if account or not self.view.account else self.view.account
-        orders = flat([*raws, *opened])
+        # The entry that its exits are told by may have been sent too long ago to be listed again.
+        orders = flat([*raws, *opened], self.view.orders.values())
         self.books.contradictions.clear()
         strangers = self.books.take(orders)
         self.view = View(began, state, positions, orders, strangers, opened, len(positions) == len(rows))
         self._looked = began
         self.missing.ask()
         self.add_up()
+
+    def _read_clock(self) -> None:
+        """Read the venue's clock where nothing is decided: without it, what protects goes on."""
+        try:
+            with self.time_budget(QUOTE_S):
+                self.venue.venue_clock()
+        except VenueError as error:
+            log.warning("the venue's clock was not heard: %s", error)
 
     def hear(self, event: Mapping[str, Any]) -> bool:
         """Take in a trade update; False if it is of an order that is not ours."""
@@ -275,11 +284,6 @@ class Floor:
             reason=reason,
         )
 
-    def _since(self, now: datetime) -> datetime:
-        marks = [order.decision_time for order in self.journal.open_orders()]
-        marks.append(now - FIRST_LOOK_BACK if self._looked is None else self._looked)
-        return min(marks) - OVERLAP
-
     def add(self, raw: Mapping[str, Any]) -> None:
         """Take in one order that was asked for by itself."""
         self._show(raw)
@@ -287,7 +291,8 @@ class Floor:
 
     def _show(self, raw: Mapping[str, Any]) -> None:
         """Bring one order of the view up to date, before the venue's next listing does."""
-        self.view.orders = flat([*(order.raw for order in self.view.orders.values()), raw])
+        known = self.view.orders.values()
+        self.view.orders = flat([*(order.raw for order in known), raw], known)
 
     def _figures_of(self, order: JournalOrder) -> Figures | None:
         if order.client_order_id not in self._figures:

@@ -1,4 +1,4 @@
-"""Orders that should be at the venue and were in no listing: asked for by their names, and given up in the end."""
+"""What is listed of orders, and those that no listing shows: asked for by their names, and given up in the end."""
 
 from __future__ import annotations
 
@@ -8,12 +8,16 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from brokers.journal import JournalOrder
-from brokers.live.bookkeeper import OPENING_ROLES
-from brokers.venue.errors import VenueRefusal
+from brokers.live.bookkeeper import OPENING_ROLES, Contradiction
+from brokers.live.orders import flat, moment
+from brokers.live.payloads import Json
+from brokers.venue.errors import VenueError, VenueRefusal
 
 if TYPE_CHECKING:
     from brokers.live.floor import Floor
 
+FIRST_LOOK_BACK = timedelta(days=7)
+OVERLAP = timedelta(minutes=2)
 QUIET = timedelta(seconds=60)
 """How long an order that opens and that the venue doesn't know may still be on its way to it."""
 QUIET_EXIT = timedelta(seconds=10)
@@ -21,6 +25,8 @@ QUIET_EXIT = timedelta(seconds=10)
 DENIALS, DENIED_FOR = 3, timedelta(seconds=30)
 """So often and so long the venue has to say of an order that it took that there is none."""
 ASK_ONE_BY_ONE = 5
+ASK_WITHIN_S = 2.0
+"""Local seconds that all lookups of one look may take: everything else waits for them."""
 NOT_FOUND = 404
 
 log = logging.getLogger(__name__)
@@ -39,27 +45,66 @@ class Missing:
     _asked: dict[str, int] = field(default_factory=dict)
     _denied: dict[str, list[datetime]] = field(default_factory=dict)
 
+    def listed(self, last_look: datetime | None) -> tuple[list[Json], list[Json]]:
+        """Orders sent since the last look, and open ones; further back where one that was open is in neither.
+
+        Listings go by the time of sending, so that what was sent long ago and has ended is in none of the short ones.
+        """
+        floor = self.floor
+        sent = {order.client_order_id: order.decision_time for order in floor.journal.open_orders()}
+        # The first look learns from the entries of old positions which exits belong together.
+        since = last_look or min([floor.now - FIRST_LOOK_BACK, *sent.values()])
+        raws, opened = floor.venue.orders_since(since - OVERLAP), floor.venue.open_orders()
+        there = {order.client_order_id for order in flat([*raws, *opened]).values()}
+        for order in floor.view.orders.values():
+            # Hands' as well: what filled of theirs is a fact only as long as its order is seen.
+            if order.open and order.client_order_id not in sent and (time := moment(order.raw.get("submitted_at"))):
+                sent[order.client_order_id] = time
+        if gone := [time for name, time in sent.items() if name not in there]:
+            raws = [*floor.venue.orders_since(min(*gone, since) - OVERLAP), *raws]
+        return raws, opened
+
     def ask(self) -> None:
-        """Look up orders that are open here and were not listed, those first that were asked for least."""
+        """Look up orders that are open here and were not listed, those first that were asked for least.
+
+        Each for itself: one that cannot be looked up keeps its own symbol waiting and no other.
+        """
         there = self.floor.view.orders
         gone = {o.client_order_id: o for o in self.floor.journal.open_orders() if o.venue_id not in there}
         self._asked = {name: self._asked.get(name, 0) for name in gone}
         self._denied = {name: times for name, times in self._denied.items() if name in gone}
-        for name in sorted(gone, key=self._asked.__getitem__)[:ASK_ONE_BY_ONE]:
-            self._asked[name] += 1
-            if gone[name].venue_id:
-                self._by_venue_id(gone[name])
+        with self.floor.time_budget(ASK_WITHIN_S):
+            for name in sorted(gone, key=self._asked.__getitem__)[:ASK_ONE_BY_ONE]:
+                self._asked[name] += 1
+                if not self._answered(gone[name]):
+                    # The next look begins with the others.
+                    return
+
+    def _answered(self, order: JournalOrder) -> bool:
+        """Look one order up; False if there was no answer."""
+        name = order.client_order_id
+        try:
+            if order.venue_id:
+                self._by_venue_id(order)
             else:
-                self._by_name(gone[name])
+                self._by_name(order)
+        except VenueRefusal as refusal:
+            log.warning("%s: the venue does not tell of it (%s %s)", name, refusal.status, refusal.message)
+        except VenueError as error:
+            log.warning("%s: cannot be looked up: %s", name, error)
+            return False
+        except ValueError as error:
+            self.floor.books.contradictions[order.venue_id or name] = Contradiction(order.symbol, str(error))
+        return True
 
     def _by_venue_id(self, order: JournalOrder) -> None:
         name, now = order.client_order_id, self.floor.now
         try:
             raw = self.floor.venue.order(order.venue_id)
         except VenueRefusal as refusal:
-            log.warning("%s: the venue does not tell of it (%s %s)", name, refusal.status, refusal.message)
             if refusal.status != NOT_FOUND:
-                return
+                raise
+            log.warning("%s: the venue does not know it (%s)", name, refusal.message)
             denied = self._denied.setdefault(name, [])
             denied.append(now)
             if len(denied) >= DENIALS and now - denied[0] >= DENIED_FOR:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -13,6 +14,10 @@ from brokers.venue.errors import VenueError
 
 BUSY_S, IDLE_S, LEAST_S = 2.0, 15.0, 0.25
 """Seconds of the venue between two looks: while something is under way, at rest, and after news."""
+
+AHEAD_S = 8.0
+"""So far ahead of one look in ``BUSY_S`` news may get, then they wait. A look is three requests or more: so many
+take half of what the venue allows in a minute, and leave the rest to what is to be sent."""
 
 CRASHED_S = 1.0
 """Local seconds without a look after an error, also where news come in all the time."""
@@ -34,6 +39,8 @@ class Monitor:
         self.watched: Callable[[Iterable[str]], None] = lambda symbols: None
         """Is told which symbols matter now."""
         self.clock = clock
+        self._paid = time.monotonic()
+        """Up to when the looks so far would last, one in ``BUSY_S``."""
         self._news = threading.Event()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="desk-monitor", daemon=True)
@@ -51,7 +58,8 @@ class Monitor:
     def hear(self, event: Mapping[str, Any]) -> None:
         """A trade update: booked at once, acted on by the thread; what could not be booked it finds at the venue."""
         try:
-            self.desk.hear(event)
+            if not self.desk.hear(event):
+                return
         except Exception as error:
             self.desk.switches.crashed(error, self.clock.now())
         self._news.set()
@@ -72,9 +80,11 @@ class Monitor:
         pause = BUSY_S
         while not self._stop.is_set():
             self._news.wait(max(self.clock.local(pause), 0.02))
-            if self._stop.wait(min(self.clock.local(LEAST_S), LEAST_S)):
+            ahead = self._paid - time.monotonic() - self.clock.local(AHEAD_S)
+            if self._stop.wait(max(ahead, min(self.clock.local(LEAST_S), LEAST_S))):
                 return
             self._news.clear()
+            self._paid = max(self._paid, time.monotonic()) + self.clock.local(BUSY_S)
             pause = self._look()
 
     def _look(self) -> float:

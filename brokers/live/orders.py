@@ -98,8 +98,10 @@ class VenueOrder:
         return created + GTC_LIFE
 
 
-def flat(raws: Iterable[Mapping[str, Any]]) -> dict[str, VenueOrder]:
+def flat(raws: Iterable[Mapping[str, Any]], known: Iterable[VenueOrder] = ()) -> dict[str, VenueOrder]:
     """Orders and their legs by the venue's id; of an id that comes twice the newer one, by its last change.
+
+    What is ``known`` of earlier listings tells which of them are one group, and nothing else.
 
     A venue lists a group in several ways: under its entry, under the exit that works, in rows of their own. Whatever
     was seen together or replaces one another is one group, and its exits count once its entry, if one is seen, has
@@ -107,7 +109,7 @@ def flat(raws: Iterable[Mapping[str, Any]]) -> dict[str, VenueOrder]:
     read is left out, so that one of them does not hide all others.
     """
     found: dict[str, VenueOrder] = {}
-    ties: list[tuple[str, str]] = []
+    ties = [(order.group, order.id) for order in known]
     for raw in raws:
         rows = [raw, *(raw.get("legs") or ())]
         for row in rows:

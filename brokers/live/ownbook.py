@@ -146,7 +146,10 @@ def _by_hand(book: OwnBook, item: FilledOrder, quantity: Decimal) -> Decimal:
 
 
 def _charge_by_hand(book: OwnBook, item: FilledOrder, after: Decimal, before: Decimal) -> None:
-    """What a hand deploys counts against the budget like our own; the books of a symbol never mix."""
+    """What a hand deploys counts against the budget like our own, and is freed at what was paid for it.
+
+    The books of a symbol never mix.
+    """
     budget, price = book.ledger.budget, item.order.average_price
     if budget is None or price is None or book.quantity(item.order.symbol):
         return
@@ -157,7 +160,7 @@ def _charge_by_hand(book: OwnBook, item: FilledOrder, after: Decimal, before: De
     elif change > 0:
         book.ledger.budget = budget.opened(symbol, float(change * price), day)
     elif change < 0:
-        book.ledger.budget = budget.reduced(symbol, float(-change * price), day)
+        book.ledger.budget = budget.reduced(symbol, float(-change * book.paid[symbol]), day)
 
 
 def _apply(

@@ -80,9 +80,10 @@ class PriceStream:
             try:
                 with connect(self.url, open_timeout=OPEN_S, close_timeout=1.0) as socket:
                     self._read(socket)
-                    wait, told = FIRST_WAIT_S, False
             except Exception as error:
                 # Whatever it is, the next connection may be free of it.
+                if self.connected:
+                    wait, told = FIRST_WAIT_S, False
                 if not told:
                     log.info("no stream of prices (%s); quotes are asked for", type(error).__name__)
                 told = True

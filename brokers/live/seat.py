@@ -8,7 +8,7 @@ from pathlib import Path
 
 from brokers.journal import Journal
 from brokers.live.budget import BudgetKeeper
-from brokers.live.ownbook import NEW_YORK, replay
+from brokers.live.ownbook import NEW_YORK
 from brokers.live.switches import KillSwitch
 from brokers.venue.client import VenueClient
 from brokers.venue.clock import VenueClock
@@ -79,8 +79,7 @@ def take_seat(settings: Settings, paper: bool, mode: str = "paper", profile: str
     try:
         today = client.clock.now().astimezone(NEW_YORK).date()
         budget = BudgetKeeper.open(folder, account_id, today)
-        replayed = replay(journal.filled_orders(), lambda order: None, settings.live.adopt, today, journal.splits())
-        budget.compare(replayed.ledger.budget, today)
+        budget.compare(journal.filled_orders(), today)
     except BaseException:
         journal.close()
         raise

@@ -7,11 +7,14 @@ from datetime import datetime
 
 import pandas as pd
 
+from brokers.live.bars import joined
 from strategies.bars import DAY_MINUTES, FIELDS
 
 TIMEOUT_S = 4
 LONGEST_INTRADAY_DAYS = 59
-INTERVALS = {1: "1m", 5: "5m", DAY_MINUTES: "1d"}
+HOUR_MINUTES = 60
+INTERVALS = {1: "1m", 5: "5m", HOUR_MINUTES: "30m", DAY_MINUTES: "1d"}
+"""Yahoo's hours begin with the session, at half past, the venue's on the clock: two halves make one of those."""
 
 
 class YahooFallback:
@@ -41,4 +44,7 @@ class YahooFallback:
         found = frame.rename(columns=str.lower)[list(FIELDS)] if len(frame) else pd.DataFrame(columns=list(FIELDS))
         times = pd.DatetimeIndex(found.index)
         times = times.tz_localize("America/New_York") if times.tz is None else times
-        return found.assign(symbol=symbol, datetime=times.tz_convert("UTC")).reset_index(drop=True)
+        found = found.assign(symbol=symbol, datetime=times.tz_convert("UTC")).reset_index(drop=True)
+        if minutes == HOUR_MINUTES and len(found):
+            return joined(found.assign(datetime=found["datetime"].dt.floor("h")))
+        return found

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from brokers.journal.snapshot import JournalSnapshot, read_snapshot
-from brokers.live.floor import FIRST_LOOK_BACK, OVERLAP
+from brokers.live.missing import FIRST_LOOK_BACK, OVERLAP
 from brokers.live.orders import flat
 from brokers.live.ownbook import OwnBook, replay
 from brokers.live.payloads import Json

@@ -64,7 +64,7 @@ def budget_keeper(folder: Path, account_id: str, floor: Floor, today: date) -> t
     """The budget file that has to follow what is booked; None and why where it cannot be trusted, then it is left."""
     try:
         keeper = BudgetKeeper.open(folder, account_id, today)
-        keeper.compare(floor.own.ledger.budget, today)
+        keeper.compare(floor.journal.filled_orders(), today)
     except Refusal as refusal:
         return None, str(refusal)
     return keeper, ""

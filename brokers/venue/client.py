@@ -108,7 +108,10 @@ class VenueClient:
         return rows_of(self.trading.get("/positions"))
 
     def venue_clock(self) -> VenueTime:
-        """The venue's clock; ours follows it from here on."""
+        """The venue's clock; ours follows it from here on.
+
+        A reading far from the one before is no answer until the next one agrees with it.
+        """
         sent = self.clock.monotonic()
         raw = object_of(self.trading.get("/clock"))
         try:
@@ -119,7 +122,8 @@ class VenueClient:
             raise VenueUnavailable(f"the venue's clock cannot be read ({error})") from None
         if not isinstance(told.is_open, bool):
             raise VenueUnavailable("the venue's clock does not say whether the market is open")
-        self.clock.heard(told.now, sent, self.clock.monotonic())
+        if not self.clock.heard(told.now, sent, self.clock.monotonic()):
+            raise VenueUnavailable(f"the venue's clock says {told.now}, far from what it said before; it is read again")
         return told
 
     def open_orders(self) -> list[Json]:

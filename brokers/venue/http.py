@@ -21,7 +21,7 @@ from urllib3.exceptions import HTTPError
 
 from brokers.venue.answers import body_of, pause_of, refusal_of
 from brokers.venue.errors import NotSent, OutcomeUnknown, VenueError, VenueRefusal, VenueUnavailable
-from brokers.venue.limits import CircuitBreaker, TokenBucket
+from brokers.venue.limits import CircuitBreaker, Need, TokenBucket
 from brokers.venue.wire import DeadlineAdapter, attempt
 
 LEAST_S = 0.2
@@ -89,6 +89,7 @@ class Hardened:
     bucket: TokenBucket
     breaker: CircuitBreaker
     timeouts: Timeouts
+    reads: Need
     admit: Admission | None
     urgent: Admission
     observers: list[Callable[[RequestLog], None]]
@@ -116,7 +117,8 @@ class Hardened:
         outcome = "error"
         try:
             urgent = changes and self.urgent(method, path, body)
-            status, content = self._exchange(method, url, data, lost, essential=changes or guarded, urgent=urgent)
+            need = Need.ORDERS if changes else self.reads
+            status, content = self._exchange(method, url, data, lost, need=need, urgent=urgent)
             outcome = str(status)
             if status in NEGATIVE:
                 raise refusal_of(status, content, (self._api_key, self._secret_key))
@@ -129,13 +131,13 @@ class Hardened:
             self._tell(RequestLog(method, path, outcome, time.monotonic() - began, name, began))
 
     def _exchange(
-        self, method: str, url: str, data: Any, lost: type[VenueError], *, essential: bool, urgent: bool
+        self, method: str, url: str, data: Any, lost: type[VenueError], *, need: Need, urgent: bool
     ) -> tuple[int, bytes]:
         """One request, sent once, and its whole answer within the time there is; status and body."""
         request = self._prepared(method, url, data)
         if not (urgent or self.breaker.ready):
             raise NotSent("the circuit breaker is open")
-        if not self.bucket.take(essential, _left(self.timeouts.max_wait_s)):
+        if not self.bucket.take(need, _left(self.timeouts.max_wait_s)):
             raise NotSent("the rate limit leaves no room in the time there is")
         connect, read = self.timeouts.connect_s, self.timeouts.read_s
         left = _left(connect + read)
@@ -189,9 +191,13 @@ class Hardened:
 class TradingHttp(Hardened, TradingClient):
     """alpaca-py's trading client, hardened."""
 
+    reads = Need.LISTINGS
+
 
 class DataHttp(Hardened, StockHistoricalDataClient):
     """alpaca-py's client of stock data, hardened."""
+
+    reads = Need.PRICES
 
 
 def _left(most: float) -> float:

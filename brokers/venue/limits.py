@@ -8,7 +8,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 
 WINDOW_S = 60.0
 
@@ -23,6 +23,14 @@ class BreakerState(StrEnum):
     TRIAL = "trial"
 
 
+class Need(IntEnum):
+    """What a request is for: each kind leaves a reserve to those below it here."""
+
+    PRICES = 2
+    LISTINGS = 1
+    ORDERS = 0
+
+
 class TokenBucket:
     """Lets at most ``limit`` requests through in any minute.
 
@@ -32,8 +40,9 @@ class TokenBucket:
     Parameters
     ----------
     limit : int, default=200
-    reserve : int, default=20
-        Kept for essential requests, so that reading prices never keeps an order waiting.
+    reserve : int, default=30
+        Kept for orders, and as much again for listings, so that reading prices never keeps the state of the account
+        waiting, and neither of them an order.
     clock, sleep : callable, optional
         Seconds that only grow, and waiting for some of them.
     window_s : float, default=60
@@ -43,7 +52,7 @@ class TokenBucket:
     def __init__(
         self,
         limit: int = 200,
-        reserve: int = 20,
+        reserve: int = 30,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
         window_s: float = WINDOW_S,
@@ -57,10 +66,10 @@ class TokenBucket:
         self._closed_until = -math.inf
         self._mutex = threading.Lock()
 
-    def take(self, essential: bool, max_wait_s: float) -> bool:
+    def take(self, need: Need, max_wait_s: float) -> bool:
         """Wait for a place and take it; False if there is none within ``max_wait_s``."""
         deadline = self._clock() + max_wait_s
-        while (wait := self._try(essential)) > 0:
+        while (wait := self._try(need)) > 0:
             if self._clock() + wait > deadline:
                 return False
             self._sleep(wait)
@@ -71,7 +80,7 @@ class TokenBucket:
         with self._mutex:
             self._closed_until = max(self._closed_until, self._clock() + seconds)
 
-    def _try(self, essential: bool) -> float:
+    def _try(self, need: Need) -> float:
         """Take a place; otherwise the seconds until one may be free."""
         with self._mutex:
             now = self._clock()
@@ -79,7 +88,7 @@ class TokenBucket:
                 self._sent.popleft()
             if now < self._closed_until:
                 return self._closed_until - now
-            most = self.limit if essential else self.limit - self.reserve
+            most = self.limit - need * self.reserve
             if len(self._sent) < most:
                 self._sent.append(now)
                 return 0.0

@@ -40,6 +40,7 @@ class Clock:
     def __init__(self, exchange: Exchange) -> None:
         self.exchange = exchange
         self.wrong = timedelta(0)
+        self.due = False
         self._newest = exchange.now
 
     def now(self) -> datetime:
@@ -148,7 +149,7 @@ class Scene:
         self.floor.add_up()
         today = self.exchange.now.date()
         budget = BudgetKeeper.open(self.folder, ACCOUNT, today)
-        budget.compare(self.floor.own.ledger.budget, today)
+        budget.compare(self.journal.filled_orders(), today)
         switches = Switches(self.journal, KillSwitch(self.folder))
         self.desk = LiveDesk(self.floor, switches, budget, (), lambda: None, self.hours)
 

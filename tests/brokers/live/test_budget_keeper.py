@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from brokers.live.budget import FILE, BudgetKeeper
+from config import load
 from config.errors import Refusal
 from risk.weekly_budget import WeeklyBudget
 from tests.brokers.live.scene import ACCOUNT, Scene
@@ -26,25 +29,82 @@ def test_what_was_kept_is_read_again(tmp_path):
     assert keeper(tmp_path, 5000).saved.deployed(TUESDAY).week_usd == 5000
 
 
+def fill(usd: float, symbol: str = "AAPL", side: str = "buy", day: date = TUESDAY) -> Any:
+    order = SimpleNamespace(symbol=symbol, side=side, filled_notional=Decimal(str(usd)))
+    return SimpleNamespace(order=order, last_fill=datetime.combine(day, time(15), UTC))
+
+
 @pytest.mark.parametrize(("journal", "refused"), [(5000, False), (4960, False), (4900, True), (9000, False)])
 def test_a_file_that_knows_of_more_than_the_journal_is_refused(tmp_path, journal, refused):
     found = keeper(tmp_path, 5000)
-    replayed = WeeklyBudget(TUESDAY).opened("AAPL", journal, TUESDAY)
     if not refused:
-        found.compare(replayed, TUESDAY)
+        found.compare([fill(journal)], TUESDAY)
         return
-    with pytest.raises(Refusal, match=r"5000\.00 USD deployed this week, the fills in the journal add up to 4900"):
-        found.compare(replayed, TUESDAY)
+    sentence = r"5000\.00 USD of AAPL deployed since 2023-03-07, the fills in the journal add up to 4900"
+    with pytest.raises(Refusal, match=sentence):
+        found.compare([fill(journal)], TUESDAY)
+
+
+@pytest.mark.parametrize("other", [fill(9000, "MSFT"), fill(9000, day=TUESDAY - timedelta(days=1)), None])
+def test_fills_of_other_symbols_and_days_explain_nothing(tmp_path, other):
+    found = keeper(tmp_path, 5000)
+    with pytest.raises(Refusal, match="restore the journal"):
+        found.compare([other] if other else [], TUESDAY)
+
+
+def test_what_was_sold_again_has_to_be_known_too(tmp_path):
+    found = keeper(tmp_path, 5000)
+    found.keep(found.saved.closed("AAPL", TUESDAY))
+    with pytest.raises(Refusal, match="AAPL deployed since"):
+        found.compare([fill(9000, "MSFT")], TUESDAY)
+    with pytest.raises(Refusal, match=r"5000\.00 USD deployed on 2023-03-07, the fills in the journal add up to 2000"):
+        found.compare([fill(1000), fill(1000, side="sell")], TUESDAY)
+    found.compare([fill(5000), fill(5100, side="sell")], TUESDAY)
 
 
 def test_an_empty_journal_does_not_begin_the_week_anew(tmp_path):
     found = keeper(tmp_path, 5000)
     with pytest.raises(Refusal, match="restore the journal"):
-        found.compare(None, TUESDAY)
+        found.compare([], TUESDAY)
     # The week after, nothing of it counts once the position is closed.
     closed = found.saved.closed("AAPL", TUESDAY)
     found.keep(closed)
-    found.compare(None, TUESDAY + timedelta(days=7))
+    found.compare([], TUESDAY + timedelta(days=7))
+
+
+def test_a_trader_killed_after_a_close_and_before_the_file_starts_again(tmp_path):
+    scene = Scene(tmp_path)
+    scene.enter()
+    scene.settle(3)
+    scene.deaf = True
+    scene.pass_time(5, AAPL=94)
+    scene.floor.look()
+    assert scene.floor.own.quantity("AAPL") == 0
+    before = BudgetKeeper.open(tmp_path, ACCOUNT, TUESDAY).saved.deployed(TUESDAY).week_usd
+    scene.restart()
+    assert before > scene.desk.reconcile().budget.week_usd == 0
+    assert BudgetKeeper.open(tmp_path, ACCOUNT, TUESDAY).saved.deployed(TUESDAY).week_usd == 0
+    scene.stop()
+
+
+def by_hand(scene: Scene, side: str, quantity: int) -> None:
+    scene.exchange.submit(
+        {"symbol": "AAPL", "qty": str(quantity), "side": side, "type": "market", "time_in_force": "day"}
+    )
+    scene.settle(4)
+
+
+def test_a_hand_s_sale_frees_what_was_paid_and_adopting_it_changes_nothing(tmp_path):
+    scene = Scene(tmp_path)
+    by_hand(scene, "buy", 100)
+    scene.pass_time(5, AAPL=80)
+    by_hand(scene, "sell", 50)
+    half = 50 * Decimal("100.01")
+    assert scene.desk.budget.saved.deployed(TUESDAY).week_usd == pytest.approx(float(half))
+    scene.settings = load(overrides=["live.adopt=[AAPL]"])
+    scene.restart()
+    assert scene.desk.reconcile().budget.week_usd == pytest.approx(float(half))
+    scene.stop()
 
 
 def test_a_budget_that_did_not_change_is_not_written(tmp_path):

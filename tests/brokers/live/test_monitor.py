@@ -14,9 +14,10 @@ from typing import Any
 
 import pytest
 
-from brokers.live.monitor import Monitor
+from brokers.live.monitor import AHEAD_S, BUSY_S, Monitor
 from brokers.live.prices import PriceStream
 from brokers.live.protector import Protector
+from brokers.venue.errors import VenueUnavailable
 from tests.brokers.live.scene import Json, Scene
 from tests.test_live_command import wait_until
 
@@ -83,6 +84,68 @@ def impatient(scene: Scene) -> None:
     """A writer gives up at once."""
     with scene.journal._store.transaction() as connection:
         connection.exec_driver_sql("PRAGMA busy_timeout = 20")
+
+
+class Brisk:
+    """A clock by which two seconds of the venue pass in a twentieth of one."""
+
+    def __init__(self, scene: Scene) -> None:
+        self._scene = scene
+
+    def local(self, seconds: float) -> float:
+        return seconds / 40
+
+    def now(self) -> datetime:
+        return self._scene.exchange.now
+
+
+def test_news_without_end_take_no_more_than_half_of_the_rate_limit(scene, monkeypatch):
+    clock: Any = Brisk(scene)
+    looks: list[float] = []
+    monkeypatch.setattr(scene.desk, "tick", lambda: looks.append(time.monotonic()))
+    monkeypatch.setattr(scene.desk.protector, "_naked", {"AAPL": (scene.exchange.now, "bare")})
+    monitor = Monitor(scene.desk, clock)
+    monitor.start()
+    began = time.monotonic()
+    while (lasted := time.monotonic() - began) < 1.0:
+        monitor.price("AAPL", 1, 2)
+        time.sleep(0.002)
+    monitor.stop(5)
+    # The first ones at once, then in the pace of a desk that is busy: a thirtieth of a minute, three requests each.
+    assert 2 <= sum(time - looks[0] <= clock.local(BUSY_S) for time in looks) <= 6
+    assert lasted / clock.local(BUSY_S) / 2 < len(looks) <= (lasted + clock.local(AHEAD_S)) / clock.local(BUSY_S) + 2
+
+
+def test_orders_that_are_not_ours_do_not_hurry_the_watch(scene):
+    clock: Any = Hurried(scene)
+    monitor = Monitor(scene.desk, clock)
+    told: list[Json] = []
+    scene.told = lambda events: told.extend(events) or []
+    for symbol, hurried in (("PLTR", False), ("AAPL", True)):
+        order = {"symbol": symbol, "qty": "1", "side": "buy", "type": "market", "time_in_force": "day"}
+        scene.exchange.submit(order)
+        scene.pass_time(1)
+        for event in told:
+            monitor.hear(event)
+        assert monitor._news.is_set() is hurried
+        told.clear()
+
+
+def test_the_watch_reads_the_clock_when_it_is_time_and_goes_on_without_it(scene):
+    def gone(name: str, phase: str) -> None:
+        if name == "venue_clock":
+            raise VenueUnavailable("no answer")
+
+    scene.exchange.cancel(next(order["id"] for order in scene.open() if order["type"] == "stop"))
+    scene.wire.calls.clear()
+    scene.desk.tick()
+    assert "venue_clock" not in [name for name, _ in scene.wire.calls]
+    scene.clock.due, scene.wire.mishap = True, gone
+    for _ in range(3):
+        scene.pass_time(1)
+        scene.desk.tick()
+    assert [name for name, _ in scene.wire.calls].count("venue_clock") == 3
+    assert scene.stopped() == 49
 
 
 def test_a_locked_journal_stops_entries_while_it_lasts_and_never_the_watch(scene):

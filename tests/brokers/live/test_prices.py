@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 from zoneinfo import ZoneInfo
+
+import pytest
 
 from brokers.live.prices import PriceStream
 from brokers.rehearsal.server import RehearsalServer
@@ -37,3 +40,40 @@ def test_a_venue_without_the_stream_is_left_alone(caplog):
         wait_until(lambda: "quotes are asked for" in caplog.text)
     stream.stop()
     assert stream.latest("AAPL") is None
+
+
+class Nights:
+    """Connections one after another: each is as long as told, and then lost; waits pass at once."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, stream: PriceStream, worked: list[bool]) -> None:
+        self.worked, self.waits = worked, list[float]()
+        self.stream = stream
+        monkeypatch.setattr("brokers.live.prices.connect", lambda *_, **__: self)
+        monkeypatch.setattr(stream, "_stop", self)
+
+    def __enter__(self) -> Nights:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def recv(self, timeout: float) -> str:
+        if self.worked.pop(0):
+            self.worked.insert(0, False)
+            return '[{"T": "success", "msg": "authenticated"}]'
+        raise ConnectionError
+
+    def is_set(self) -> bool:
+        return not self.worked
+
+    def wait(self, seconds: float) -> None:
+        self.waits.append(seconds)
+
+
+def test_a_connection_that_worked_begins_anew_with_a_short_pause(monkeypatch, caplog):
+    stream: Any = PriceStream("ws://x", "key", "secret", lambda *quote: None)
+    nights = Nights(monkeypatch, stream, [False, False, False, True, True, False])
+    with caplog.at_level("INFO"):
+        stream._run()
+    assert nights.waits == [1.0, 2.0, 4.0, 1.0, 1.0, 2.0]
+    # Said when it is missing, once, and each time that it is lost.
+    assert caplog.text.count("quotes are asked for") == 3

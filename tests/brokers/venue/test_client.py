@@ -156,6 +156,22 @@ def test_the_clock_follows_the_venue():
                 client.venue_clock()
 
 
+def test_a_reading_of_the_clock_that_is_far_off_is_no_answer_until_it_is_said_again():
+    local = FakeClock(100.0)
+    told = {"is_open": True, "next_open": "2026-09-29T09:30:00-04:00", "next_close": "2026-09-28T16:00:00-04:00"}
+    right, wrong = ({**told, "timestamp": f"2026-09-28T{hour}:30:00-04:00"} for hour in (10, 15))
+    with serving(*map(answer, (right, wrong, right, wrong, wrong))) as server:
+        client = client_of(server.url, clock=VenueClock(monotonic=local))
+        assert client.venue_clock().now == T0
+        for _ in range(2):
+            with pytest.raises(VenueUnavailable, match="far from what it said before"):
+                client.venue_clock()
+            assert client.clock.now() == T0
+            if _ == 0:
+                client.venue_clock()
+        assert client.venue_clock().now == T0 + timedelta(hours=5)
+
+
 def test_the_rate_limit_counts_the_minutes_of_the_venue():
     assert client_of("http://127.0.0.1:9", clock=VenueClock(60.0)).bucket.window_s == 1.0
 

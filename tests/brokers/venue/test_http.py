@@ -249,15 +249,18 @@ def test_a_429_empties_the_bucket_until_the_venue_says(ahead, pause):
         client.submit(ORDER)
 
 
-def test_orders_and_positions_may_use_the_reserve_and_prices_may_not():
-    bucket = TokenBucket(limit=4, reserve=3, clock=FakeClock(), sleep=lambda seconds: None)
-    with serving(answer({"quotes": {}}), answer([])) as server:
+def test_prices_leave_a_reserve_to_listings_and_those_one_to_orders():
+    bucket = TokenBucket(limit=3, reserve=1, clock=FakeClock(), sleep=lambda seconds: None)
+    with serving(answer({"quotes": {}}), answer([]), answer({"id": "1"})) as server:
         client = client_of(server.url, bucket=bucket)
         client.latest_quotes(["SPY"])
         with pytest.raises(NotSent):
             client.latest_quotes(["SPY"])
         client.positions()
-        client.open_orders()
+        for listing in (client.open_orders, client.positions, client.account):
+            with pytest.raises(NotSent):
+                listing()
+        client.submit(ORDER)
         assert len(server.asked) == 3
 
 

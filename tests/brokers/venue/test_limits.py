@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brokers.venue.limits import BreakerState, CircuitBreaker, TokenBucket
+from brokers.venue.limits import BreakerState, CircuitBreaker, Need, TokenBucket
 from tests.brokers.venue.scripted import FakeClock
 
 
@@ -24,41 +24,40 @@ def test_a_steadily_refilled_bucket_would_be_caught():
     assert worst_minute(refilled) == 400
 
 
-@given(st.lists(st.tuples(st.floats(0, 5), st.booleans()), min_size=1, max_size=120))
+@given(st.lists(st.tuples(st.floats(0, 5), st.sampled_from(Need)), min_size=1, max_size=120))
 def test_no_minute_has_more_than_the_limit(steps):
     clock = FakeClock()
     limited = bucket(clock, limit=20, reserve=5)
-    times, poor = [], []
-    for pause, essential in steps:
+    taken: list[tuple[float, Need]] = []
+    for pause, need in steps:
         clock.now += pause
-        if limited.take(essential, 100.0):
-            times.append(clock.now)
-            poor += [] if essential else [clock.now]
-    assert worst_minute(times) <= 20
-    assert not poor or worst_minute(poor) <= 15
+        if limited.take(need, 100.0):
+            taken.append((clock.now, need))
+    for need, most in ((Need.ORDERS, 20), (Need.LISTINGS, 15), (Need.PRICES, 10)):
+        times = [time for time, of in taken if of >= need]
+        assert not times or worst_minute(times) <= most
 
 
 def test_two_hundred_go_at_once_and_the_next_waits_a_minute():
     clock = FakeClock()
     limited = bucket(clock)
-    assert all(limited.take(True, 0.0) for _ in range(200))
-    assert not limited.take(True, 59.0)
+    assert all(limited.take(Need.ORDERS, 0.0) for _ in range(200))
+    assert not limited.take(Need.ORDERS, 59.0)
     assert clock.now == 0.0
-    assert limited.take(True, 61.0)
+    assert limited.take(Need.ORDERS, 61.0)
     assert clock.now == pytest.approx(60.0, abs=0.01)
 
 
-def test_reading_leaves_the_reserve_to_orders():
+def test_prices_leave_room_for_listings_and_listings_for_orders():
     limited = bucket(FakeClock())
-    assert sum(limited.take(False, 0.0) for _ in range(300)) == 180
-    assert sum(limited.take(True, 0.0) for _ in range(300)) == 20
+    assert [sum(limited.take(need, 0.0) for _ in range(300)) for need in Need] == [140, 30, 30]
 
 
 def test_a_minute_is_shorter_where_time_runs_faster():
     clock = FakeClock()
     limited = bucket(clock, limit=1, reserve=0, window_s=1.0)
-    assert limited.take(True, 0.0)
-    assert limited.take(True, 2.0)
+    assert limited.take(Need.ORDERS, 0.0)
+    assert limited.take(Need.ORDERS, 2.0)
     assert clock.now == pytest.approx(1.0, abs=0.01)
 
 
@@ -66,8 +65,8 @@ def test_after_a_429_nothing_goes_until_its_time_is_over():
     clock = FakeClock()
     limited = bucket(clock)
     limited.turned_away(3.0)
-    assert not limited.take(True, 2.9)
-    assert limited.take(True, 3.1)
+    assert not limited.take(Need.ORDERS, 2.9)
+    assert limited.take(Need.ORDERS, 3.1)
     assert clock.now == pytest.approx(3.0)
 
 
@@ -76,7 +75,7 @@ def test_threads_share_the_limit():
     granted: list[bool] = []
 
     def ask() -> None:
-        granted.extend(limited.take(True, 0.0) for _ in range(50))
+        granted.extend(limited.take(Need.ORDERS, 0.0) for _ in range(50))
 
     threads = [threading.Thread(target=ask) for _ in range(8)]
     for thread in threads:
