@@ -101,7 +101,7 @@ class Protector:
             self._renew(cover)
 
     def tighten(self, change: Adjustment, time: datetime) -> None:
-        """Move the resting stops of a position; never away from the market."""
+        """Move the resting stops of a position, each for itself; never away from the market."""
         position = self.floor.own.ledger.positions.get(change.symbol)
         if position is None or change.stop is None:
             return
@@ -117,7 +117,9 @@ class Protector:
             self.leave(change.symbol, f"{change.code}; the market has passed the new stop {stop}")
             return
         for order in cover.stops:
-            self._move(order, stop, change.code, time, levels)
+            # One part's stop may lie nearer already, where a hand moved it.
+            if sign * (stop - float(order.stop_price)) > 0:
+                self._move(order, stop, change.code, time, levels)
 
     def levels(self, position: Position) -> Levels:
         """Stop and target of a position as they are now or were last."""

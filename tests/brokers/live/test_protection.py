@@ -110,6 +110,23 @@ def test_tightening_replaces_the_stop_and_nothing_else(scene):
     assert scene.agrees()
 
 
+def test_tightening_leaves_a_part_s_stop_that_is_nearer_already(tmp_path):
+    scene = Scene(tmp_path)
+    scene.exchange._life.faults.partial_fill_frac = 1.0
+    scene.enter()
+    scene.settle(1)
+    scene.exchange._life.faults.partial_fill_frac = 0.0
+    scene.settle(8)
+    by_hand, other = (order for order in scene.open() if order["type"] == "stop")
+    scene.exchange.replace(by_hand["id"], {"stop_price": "98.50"})
+    scene.settle(3)
+    scene.adjust("tighten", stop=96.0)
+    scene.settle(3)
+    stops = {order["qty"]: Decimal(order["stop_price"]) for order in scene.open() if order["type"] == "stop"}
+    assert stops == {by_hand["qty"]: Decimal("98.5"), other["qty"]: Decimal(96)}
+    scene.stop()
+
+
 @pytest.mark.parametrize("stop", [95.0, 95.01, 94.0])
 def test_a_stop_never_moves_away(scene, stop):
     scene.adjust("tighten", stop=stop)
