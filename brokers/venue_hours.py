@@ -57,11 +57,7 @@ class VenueHours:
     def in_regular_hours(self) -> bool:
         """Whether the regular session is on, by the venue's clock; False as long as it was never heard."""
         hours, now = self._known_hours()
-        if hours is None:
-            return False
-        if hours.is_open:
-            return now < hours.next_close
-        return hours.next_open <= now < hours.next_close
+        return hours is not None and hours.open_at(now)
 
     def get_time_to_open(self) -> float:
         """Seconds of the venue until the market opens; 0 while it is open."""

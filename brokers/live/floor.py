@@ -22,7 +22,7 @@ from brokers.live.ownbook import NEW_YORK, replay
 from brokers.live.payloads import Json, amount, price_text
 from brokers.live.quotes import Quote, unavailable
 from brokers.live.view import Venue, View
-from brokers.venue.clock import VenueClock
+from brokers.venue.clock import VenueClock, VenueTime
 from brokers.venue.errors import VenueError
 from config import Settings
 from risk.policy_gate import AccountState, OrderRequest
@@ -81,6 +81,7 @@ class Floor:
         self._figures: dict[str, Figures | None] = {}
         self._booked = -1
         self._looked: datetime | None = None
+        self._hours: VenueTime | None = None
 
     @property
     def now(self) -> datetime:
@@ -94,6 +95,11 @@ class Floor:
     def equity(self) -> float:
         return float(amount(self.view.account, "equity"))
 
+    @property
+    def in_session(self) -> bool:
+        """Whether the regular session is on, by the venue's clock: only then stops are triggered."""
+        return self._hours is not None and self._hours.open_at(self.now)
+
     # Looking.
 
     def look(self, account: bool = True) -> None:
@@ -104,8 +110,8 @@ class Floor:
         VenueError
             It could not be asked.
         """
-        if account:
-            self.venue.venue_clock()
+        if account or self._hours is None:
+            self._hours = self.venue.venue_clock()
         began = self.now
         # Orders before positions: a fill in between shows as a position whose order is told a moment later.
         raws, opened = self.venue.orders_since(self._since(began)), self.venue.open_orders()
