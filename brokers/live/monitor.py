@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -14,6 +16,8 @@ from brokers.venue.errors import VenueError
 BUSY_S, IDLE_S, LEAST_S = 2.0, 15.0, 0.25
 """Seconds of the venue between two looks: while something is under way, at rest, and after news."""
 
+MISSED_PACES, MISSED_S = 3, 30.0
+"""So many paces and local seconds without an iteration in the regular session are told."""
 CRASHED_S = 1.0
 """Local seconds without a look after an error, also where news come in all the time."""
 
@@ -27,10 +31,14 @@ class Monitor:
     ----------
     desk : LiveDesk
     clock : VenueClock
+    pace_s : float, optional
+        Local seconds from one iteration to the next; endless where nobody iterates.
     """
 
-    def __init__(self, desk: LiveDesk, clock: VenueClock) -> None:
+    def __init__(self, desk: LiveDesk, clock: VenueClock, pace_s: float = math.inf) -> None:
         self.desk = desk
+        self._patience_s = MISSED_PACES * pace_s + MISSED_S
+        self._iterations, self._overdue = -1, math.inf
         self.watched: Callable[[Iterable[str]], None] = lambda symbols: None
         """Is told which symbols matter now."""
         self.clock = clock
@@ -76,6 +84,19 @@ class Monitor:
                 return
             self._news.clear()
             pause = self._look()
+            self._miss_iterations()
+
+    def _miss_iterations(self) -> None:
+        """Say loudly that no iteration comes: Lumibot may leave them out without a word, and then goes on doing so."""
+        desk, now = self.desk, time.monotonic()
+        if desk.iterations != self._iterations or not desk.floor.in_session:
+            self._iterations, self._overdue = desk.iterations, now + self._patience_s
+        elif now >= self._overdue:
+            self._overdue = now + self._patience_s
+            log.error(
+                "no iteration for %.0f s: nothing is decided, the watch over stops goes on; "
+                "start the trader again if this stays", self._patience_s
+            )  # fmt: skip
 
     def _look(self) -> float:
         """Look and work once, whatever comes of it; returns the venue's seconds until the next time."""
