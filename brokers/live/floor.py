@@ -17,10 +17,11 @@ from brokers.live.cover import Cover, cover_of
 from brokers.live.hands import Whose
 from brokers.live.missing import Missing
 from brokers.live.notes import MANUAL, settled
-from brokers.live.orders import VenueOrder, flat, leave_out
+from brokers.live.orders import VenueOrder, flat
 from brokers.live.ownbook import NEW_YORK, replay
 from brokers.live.payloads import Json, amount, price_text
 from brokers.live.quotes import Quote, unavailable
+from brokers.live.rows import legible, position_of, unread
 from brokers.live.view import Venue, View
 from brokers.venue.clock import VenueClock, VenueTime
 from brokers.venue.errors import VenueError
@@ -116,12 +117,13 @@ class Floor:
         # Orders before positions: a fill in between shows as a position whose order is told a moment later.
         raws, opened = self.venue.orders_since(self._since(began)), self.venue.open_orders()
         rows = self.venue.positions()
-        positions = {str(raw["symbol"]): raw for raw in rows if _readable(raw)}
+        positions = {str(raw["symbol"]): raw for raw in map(position_of, rows) if raw is not None}
         state = self.venue.account() if account or not self.view.account else self.view.account
         orders = flat([*raws, *opened])
         self.books.contradictions.clear()
         strangers = self.books.take(orders)
-        self.view = View(began, state, positions, orders, strangers, opened, len(positions) == len(rows))
+        whole, illegible = len(positions) == len(rows), unread([*raws, *opened])
+        self.view = View(began, state, positions, orders, strangers, legible(opened), whole, illegible)
         self._looked = began
         self.missing.ask()
         self.add_up()
@@ -159,8 +161,12 @@ class Floor:
 
     def doubt(self, symbol: str) -> str:
         """Why nothing may be entered in a symbol now, empty if nothing is wrong with its books."""
+        return "; ".join([*self.unsure(symbol), *([self.view.unread[symbol]] if symbol in self.view.unread else [])])
+
+    def unsure(self, symbol: str) -> list[str]:
+        """Why nothing may be concluded from a difference of a symbol's shares now."""
         told = [c.what for c in self.books.contradictions.values() if c.symbol == symbol]
-        return "; ".join([*told, *([self.renamed[symbol]] if symbol in self.renamed else [])])
+        return [*told, *([self.renamed[symbol]] if symbol in self.renamed else [])]
 
     def unresolved(self, symbol: str) -> list[JournalOrder]:
         """Orders of a symbol whose outcome is not known."""
@@ -299,14 +305,6 @@ class Floor:
         if order.client_order_id not in self._figures:
             self._figures[order.client_order_id] = self.journal.figures(order.symbol, order.decision_time)
         return self._figures[order.client_order_id]
-
-
-def _readable(position: Mapping[str, Any]) -> bool:
-    try:
-        return bool(position["symbol"]) and Decimal(position["qty"]).is_finite()
-    except (KeyError, TypeError, ArithmeticError) as error:
-        leave_out(f"the position in {position.get('symbol')}", repr(error))
-        return False
 
 
 def _worth(order: JournalOrder) -> float:

@@ -105,7 +105,7 @@ class Foreign:
             self._seen.pop(symbol, None)
             self._basis[symbol] = Basis.at_venue(floor.view, symbol)
             return
-        if floor.doubt(symbol):
+        if floor.unsure(symbol):
             self._seen.pop(symbol, None)
             return
         seen = self._seen.get(symbol)

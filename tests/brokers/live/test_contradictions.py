@@ -10,6 +10,7 @@ import pytest
 
 from brokers.journal import State
 from brokers.live.orders import flat
+from brokers.lumibot_orders import order_of, rows_of
 from brokers.venue.errors import BadKeys, OutcomeUnknown, VenueRefusal
 from tests.brokers.live.scene import Scene
 
@@ -221,6 +222,41 @@ def test_a_position_that_cannot_be_read_is_no_sale(scene):
     scene.wire.positions = lambda: [{**row, "qty": None} for row in whole()]
     scene.settle(10, 20)
     assert scene.floor.own.quantity("AAPL") == scene.stopped() == 49
+
+
+def test_what_of_a_listing_cannot_be_read_never_reaches_lumibot(scene):
+    scene.enter()
+    scene.settle(2)
+    listed = scene.wire.open_orders
+    (ours,) = listed()
+    alone = {**ours, "legs": None, "symbol": "MSFT"}
+    bad = [
+        alone | {"id": "a", "limit_price": "n/a"},
+        alone | {"id": "b", "trail_price": "n/a", "symbol": "NVDA"},
+        {key: value for key, value in alone.items() if key != "id"},
+        alone | {"id": "d", "legs": [alone | {"id": "e", "qty": "many"}]},
+    ]
+    scene.wire.open_orders = lambda: [*bad, *listed()]
+    scene.step()
+    orders, _, _ = scene.desk.snapshot()
+    assert [order_of(row, "test").identifier for row, _ in rows_of(orders)] == [
+        "d", ours["id"], ours["legs"][0]["id"],
+    ]  # fmt: skip
+    # Its symbol is in doubt, and no other.
+    assert "cannot be read" in scene.floor.doubt("MSFT")
+    assert not scene.floor.doubt("AAPL")
+    assert scene.stopped() == 49
+
+
+def test_a_figure_of_a_position_that_cannot_be_read_costs_no_stop(scene):
+    listed = scene.wire.positions
+    scene.wire.positions = lambda: [{**row, "avg_entry_price": "n/a", "qty_available": "n/a"} for row in listed()]
+    scene.enter()
+    scene.settle(2)
+    drop_stop(scene, "AAPL")
+    scene.settle(3)
+    assert scene.stopped() == 49
+    assert scene.journal.halts(scene.exchange.now.date()) == frozenset()
 
 
 def test_orders_of_others_are_looked_at_once(scene, monkeypatch):
