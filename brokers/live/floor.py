@@ -19,9 +19,10 @@ from brokers.live.missing import Missing
 from brokers.live.notes import MANUAL, settled
 from brokers.live.orders import VenueOrder, flat
 from brokers.live.ownbook import NEW_YORK, replay
-from brokers.live.payloads import Json, amount, price_text
+from brokers.live.payloads import Json, amount, price_text, terms
 from brokers.live.quotes import Quote, unavailable
 from brokers.live.rows import legible, position_of, unread
+from brokers.live.splits import unadjusted
 from brokers.live.view import Venue, View
 from brokers.venue.clock import VenueClock, VenueTime
 from brokers.venue.errors import VenueError
@@ -151,9 +152,21 @@ class Floor:
         self._booked = self.books.fills
 
     def cover(self, symbol: str) -> Cover:
-        """What protects our shares of a symbol: orders of ours alone, hands cancel theirs as they like."""
-        ours = (order for order in self.view.orders.values() if order.symbol == symbol and self.whose.ours(order))
+        """What protects our shares of a symbol: orders of ours alone, hands cancel theirs as they like.
+
+        Exits from before a split that still have their old prices protect nothing, whatever shares they hold.
+        """
+        there = (order for order in self.view.orders.values() if order.symbol == symbol and self.whose.ours(order))
+        ours = (order for order in there if not (order.open and self.stale(order)))
         return cover_of(ours, symbol, self.own.quantity(symbol), self._opens)
+
+    def stale(self, order: VenueOrder) -> bool:
+        """Whether an order of ours is from before a split, and the venue did not adjust it."""
+        split, name = self.own.splits.get(order.symbol), self.books.client_id(order.id)
+        if split is None or name is None:
+            return False
+        planned = self.journal.order(name)
+        return planned.journaled_at < split and unadjusted(order, planned)
 
     def _opens(self, order: VenueOrder) -> bool | None:
         role = self.whose.role(order)
@@ -161,7 +174,13 @@ class Floor:
 
     def doubt(self, symbol: str) -> str:
         """Why nothing may be entered in a symbol now, empty if nothing is wrong with its books."""
-        return "; ".join([*self.unsure(symbol), *([self.view.unread[symbol]] if symbol in self.view.unread else [])])
+        more = self.opposed(symbol), self.view.unread.get(symbol, "")
+        return "; ".join([*self.unsure(symbol), *(why for why in more if why)])
+
+    def opposed(self, symbol: str) -> str:
+        """Words for the venue holding the opposite of ours, so that an exit would add to what it holds; else empty."""
+        ours, there = self.own.quantity(symbol), self.view.held(symbol)
+        return f"{ours} shares are ours by the fills, and the venue holds {there}" if ours * there < 0 else ""
 
     def unsure(self, symbol: str) -> list[str]:
         """Why nothing may be concluded from a difference of a symbol's shares now."""
@@ -250,7 +269,7 @@ class Floor:
             stop_price=None if intent.stop_price is None else float(intent.stop_price),
             buy=intent.side == "buy",
         )
-        log.info("%s: %s %s %s %s; %s", role, intent.side, payload["qty"], intent.symbol, _terms(payload), reason)
+        log.info("%s: %s %s %s %s; %s", role, intent.side, payload["qty"], intent.symbol, terms(payload), reason)
         return self.counter.submit(intent, payload, request)
 
     def intent(
@@ -317,12 +336,3 @@ def _exact(price: str | float | None) -> Decimal | None:
 
 def _grid(price: float) -> str | None:
     return None if math.isnan(price) else price_text(price)
-
-
-def _terms(payload: Mapping[str, Any]) -> str:
-    parts = [f"at {payload['limit_price']}" if payload.get("limit_price") else str(payload["type"])]
-    if "take_profit" in payload:
-        parts.append(f"target {payload['take_profit']['limit_price']}")
-    if "stop_loss" in payload:
-        parts.append(f"stop {payload['stop_loss']['stop_price']}")
-    return ", ".join(parts)

@@ -275,3 +275,29 @@ def test_orders_of_others_are_looked_at_once(scene, monkeypatch):
     assert len(asked) <= 1
     scene.floor.look()
     assert len(asked) <= 1
+
+
+def test_where_the_venue_holds_the_opposite_of_ours_nothing_is_sent(scene, caplog):
+    scene.enter()
+    scene.enter("MSFT", iterate=False)
+    scene.settle(3)
+    scene.pass_time(120)
+    drop_stop(scene, "AAPL")
+    drop_stop(scene, "MSFT")
+    # Sold short by nobody knows whom: an exit of ours would sell even more.
+    scene.exchange._state.ledger.holdings["AAPL"].qty = Decimal(-51)
+    scene.wire.calls.clear()
+    scene.settle(3)
+    scene.adjust("exit")
+    scene.settle(3)
+    sent = [what["symbol"] for name, what in scene.wire.calls if name == "submit"]
+    assert sent == ["MSFT"]
+    assert scene.stopped("MSFT") == 49
+    assert caplog.text.count("AAPL: nothing is sent in it: 49.0 shares are ours by the fills") == 1
+    assert "holds -51" in scene.floor.doubt("AAPL")
+    assert not scene.floor.doubt("MSFT")
+    # The books follow as they do with any difference, and the doubt is over.
+    scene.settle(10, 20)
+    assert (scene.floor.own.quantity("AAPL"), scene.floor.own.manual["AAPL"]) == (0, -51)
+    assert not scene.floor.doubt("AAPL")
+    assert scene.desk.closing.tasks == {}
