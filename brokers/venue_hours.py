@@ -20,7 +20,10 @@ from strategies.calendar import NEW_YORK, is_session, last_session, session_time
 ALWAYS = "24/7"
 SLICE_S = 1.0
 RETRY_S = 2.0
-FIRST_HOUR, LAST_HOUR = 4, 20
+PRE_OPEN = pd.Timedelta(hours=4)
+"""After midnight in New York: when extended hours begin."""
+AFTER_CLOSE = pd.Timedelta(hours=4)
+"""After the close, on a half day too, extended hours end."""
 
 log = logging.getLogger(__name__)
 
@@ -54,11 +57,7 @@ class VenueHours:
     def in_regular_hours(self) -> bool:
         """Whether the regular session is on, by the venue's clock; False as long as it was never heard."""
         hours, now = self._known_hours()
-        if hours is None:
-            return False
-        if hours.is_open:
-            return now < hours.next_close
-        return hours.next_open <= now < hours.next_close
+        return hours is not None and hours.open_at(now)
 
     def get_time_to_open(self) -> float:
         """Seconds of the venue until the market opens; 0 while it is open."""
@@ -120,9 +119,14 @@ class VenueHours:
 
 
 def in_extended_hours(now: dt.datetime) -> bool:
-    """Whether it is between 04:00 and 20:00 in New York on a day with a session."""
-    local = pd.Timestamp(now).tz_convert(NEW_YORK)
-    return is_session(local.tz_localize(None).normalize()) and FIRST_HOUR <= local.hour < LAST_HOUR
+    """Whether it is between 04:00 in New York and four hours after the close, on a day with a session."""
+    moment = pd.Timestamp(now)
+    local = moment.tz_convert(NEW_YORK).tz_localize(None)
+    day = local.normalize()
+    if not is_session(day) or local - day < PRE_OPEN:
+        return False
+    _, closes = _session(day.date(), False)
+    return bool(moment < closes + AFTER_CLOSE)
 
 
 @lru_cache(maxsize=64)

@@ -188,7 +188,7 @@ class Close(Section):
 
 
 class ExtendedHours(Section):
-    """Entries from 04:00 to 20:00 New York; what they leave unprotected until the opening is capped."""
+    """Entries from 04:00 New York to four hours after the close; what they leave bare until the opening is capped."""
 
     enabled: bool
     max_unprotected_frac: PositiveFraction

@@ -218,9 +218,9 @@ class Journal:
         with self._store.transaction() as connection:
             return history.filled_orders(connection)
 
-    def split(self, symbol: str, before: Decimal, after: Decimal) -> None:
-        """Keep that so many shares of a symbol became so many, by now."""
-        self._put(splits_table, {"symbol": symbol, "time": self._clock()}, {"before": before, "after": after})
+    def split(self, symbol: str, before: Decimal, after: Decimal, time: datetime | None = None) -> None:
+        """Keep that so many shares of a symbol became so many by a time, by default now."""
+        self._put(splits_table, {"symbol": symbol, "time": time or self._clock()}, {"before": before, "after": after})
 
     def splits(self) -> list[Split]:
         """Every split that was kept, by its time."""

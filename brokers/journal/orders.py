@@ -98,7 +98,9 @@ def open_orders(connection: Connection) -> list[JournalOrder]:
 def unresolved(connection: Connection) -> list[JournalOrder]:
     """No outcome is known, or an outcome without its figures: the venue has to be asked."""
     doubtful = (orders.c.state == State.FILLED) & (orders.c.filled_quantity != orders.c.quantity)
-    query = select(orders).where(orders.c.state.in_(sorted(WITHOUT_OUTCOME)) | doubtful | orders.c.estimated)
+    wanted = orders.c.state.in_(sorted(WITHOUT_OUTCOME)) | doubtful | orders.c.estimated
+    # By the states' index past what was refused, which has no fills and may be most of a journal.
+    query = select(orders).where(orders.c.state.in_(sorted(set(State) - {State.REJECTED})) & wanted)
     return many(connection, query)
 
 

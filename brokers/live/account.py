@@ -104,7 +104,8 @@ def open_live(strategy: Any, broker: Any, settings: Settings, seat: Seat, submit
         floor, switches, seat.budget, pipeline.halters, lambda: feed.bars, lambda entries: hours_of(broker, entries),
         submit,
     )  # fmt: skip
-    monitor = Monitor(desk, client.clock)
+    sleeptime = local_pace(pace.sleeptime, pace.speed)
+    monitor = Monitor(desk, client.clock, seconds_of(sleeptime))
     prices = PriceStream(
         data_stream_url(settings), broker.api_key, broker.api_secret, monitor.price, client.clock.local(FRESH_S)
     )
@@ -118,7 +119,7 @@ def open_live(strategy: Any, broker: Any, settings: Settings, seat: Seat, submit
         monitor.start()
     with client.budget(HISTORY_S):
         feed.prepare()
-    return LiveAccount(desk, feed, pipeline, monitor, prices, seat, local_pace(pace.sleeptime, pace.speed), notes)
+    return LiveAccount(desk, feed, pipeline, monitor, prices, seat, sleeptime, notes)
 
 
 def hours_of(broker: Any, entries: Entries) -> str:

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -15,6 +15,7 @@ from brokers.journal.fills import FillReport
 from brokers.live.notes import MANUAL, Note
 from brokers.live.orders import VenueOrder, flat, moment
 from brokers.live.payloads import amount
+from brokers.live.splits import adjusted
 from config.errors import Refusal
 
 log = logging.getLogger(__name__)
@@ -23,6 +24,7 @@ TAKEN_BACK = "what was concluded from a difference is taken back"
 OPENING_ROLES = ("entry", "hedge")
 FILLS = ("fill", "partial_fill")
 CENT = Decimal("0.01")
+INSTANT = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +257,8 @@ class Bookkeeper:
         before = self.journal.order(name)
         if order.filled > 0 and order.average_price > 0:
             reports.append(Cumulative(order.filled, order.average_price, order.time or _never()))
+        if reports and (ratio := adjusted(before, order)):
+            self._split(before, ratio, min(report.time for report in reports))
         state = order.state
         if state is State.FILLED and not order.filled:
             # Told of the end before the figures: booked when they come.
@@ -285,6 +289,14 @@ class Bookkeeper:
                     round(float(after.average_price or 0), 6),
                 )  # fmt: skip
         self._told[name] = news
+
+    def _split(self, exits: JournalOrder, ratio: tuple[Decimal, Decimal], filled: datetime) -> None:
+        """Enter a split that shows in an order that the venue adjusted and filled: the position may be gone by now."""
+        symbol = exits.symbol
+        if any(split.symbol == symbol and split.time > exits.journaled_at for split in self.journal.splits()):
+            return
+        log.warning("%s: %s shares became %s each before an exit was filled, the position follows", symbol, *ratio)
+        self.journal.split(symbol, *ratio, time=filled - INSTANT)
 
 
 def _never() -> datetime:

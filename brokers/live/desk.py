@@ -264,9 +264,10 @@ class LiveDesk:
 
     def _tend(self, symbol: str) -> None:
         # What was concluded a moment ago, and might be taken back, cancels no exits yet.
-        if symbol in self.foreign.taken or symbol in self.floor.renamed or self.foreign.clear_stale(symbol):
+        if symbol in self.foreign.taken or symbol in self.floor.renamed or self.floor.opposed(symbol):
             self.entries.end(symbol)
             return
+        self.foreign.clear_stale(symbol)
         self.closing.free(symbol)
         # Nor does what may be ours again in a moment lose its exits.
         if self.floor.own.quantity(symbol) or not self.foreign.unsettled(symbol):

@@ -50,13 +50,17 @@ class DeskDoor:
             held = floor.view.held(symbol)
             reduces = held != 0 and (held > 0) == (payload["side"] == "sell") and quantity <= abs(held)
             self._let_through(opens=not reduces)
+            if not reduces and (doubt := floor.doubt(symbol)):
+                raise OrderRefused(f"DESK_DOUBT: {doubt}")
+            # What hands hold is a hand's to sell, also by way of Lumibot, and never a close of ours.
+            leaves = "close" if floor.own.quantity(symbol) * held > 0 else MANUAL
             if reduces and floor.cover(symbol).exits:
                 raise OrderRefused(
                     f"DESK_HELD: exits hold the shares of {symbol}; close_position() and sell_all() cancel them first"
                 )
             placed = floor.place(
                 dict(payload),
-                "close" if reduces else "entry",
+                leaves if reduces else "entry",
                 floor.now,
                 opens=not reduces,
                 quote=self._price(symbol, str(payload["side"]), not reduces),

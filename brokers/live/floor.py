@@ -17,12 +17,14 @@ from brokers.live.cover import Cover, cover_of
 from brokers.live.hands import Whose
 from brokers.live.missing import Missing
 from brokers.live.notes import MANUAL, settled
-from brokers.live.orders import VenueOrder, flat, leave_out
+from brokers.live.orders import VenueOrder, flat
 from brokers.live.ownbook import NEW_YORK, replay
-from brokers.live.payloads import Json, amount, price_text
+from brokers.live.payloads import Json, amount, price_text, terms
 from brokers.live.quotes import Quote, unavailable
+from brokers.live.rows import legible, position_of, unread
+from brokers.live.splits import unadjusted
 from brokers.live.view import Venue, View
-from brokers.venue.clock import VenueClock
+from brokers.venue.clock import VenueClock, VenueTime
 from brokers.venue.errors import VenueError
 from config import Settings
 from risk.policy_gate import AccountState, OrderRequest
@@ -79,6 +81,7 @@ class Floor:
         self._figures: dict[str, Figures | None] = {}
         self._booked = -1
         self._looked: datetime | None = None
+        self._hours: VenueTime | None = None
 
     @property
     def now(self) -> datetime:
@@ -92,6 +95,11 @@ class Floor:
     def equity(self) -> float:
         return float(amount(self.view.account, "equity"))
 
+    @property
+    def in_session(self) -> bool:
+        """Whether the regular session is on, by the venue's clock: only then stops are triggered."""
+        return self._hours is not None and self._hours.open_at(self.now)
+
     # Looking.
 
     def look(self, account: bool = True) -> None:
@@ -102,21 +110,22 @@ class Floor:
         VenueError
             It could not be asked.
         """
-        if account:
-            self.venue.venue_clock()
+        if account or self._hours is None:
+            self._hours = self.venue.venue_clock()
         elif self.clock.due:
             self._read_clock()
         began = self.now
         # Orders before positions: a fill in between shows as a position whose order is told a moment later.
         raws, opened = self.missing.listed(self._looked)
         rows = self.venue.positions()
-        positions = {str(raw["symbol"]): raw for raw in rows if _readable(raw)}
+        positions = {str(raw["symbol"]): raw for raw in map(position_of, rows) if raw is not None}
         state = self.venue.account() if account or not self.view.account else self.view.account
         # The entry that its exits are told by may have been sent too long ago to be listed again.
         orders = flat([*raws, *opened], self.view.orders.values())
         self.books.contradictions.clear()
         strangers = self.books.take(orders)
-        self.view = View(began, state, positions, orders, strangers, opened, len(positions) == len(rows))
+        whole, illegible = len(positions) == len(rows), unread([*raws, *opened])
+        self.view = View(began, state, positions, orders, strangers, legible(opened), whole, illegible)
         self._looked = began
         self.missing.ask()
         self.add_up()
@@ -125,7 +134,7 @@ class Floor:
         """Read the venue's clock where nothing is decided: without it, what protects goes on."""
         try:
             with self.time_budget(QUOTE_S):
-                self.venue.venue_clock()
+                self._hours = self.venue.venue_clock()
         except VenueError as error:
             log.warning("the venue's clock was not heard: %s", error)
 
@@ -152,9 +161,21 @@ class Floor:
         self._booked = self.books.fills
 
     def cover(self, symbol: str) -> Cover:
-        """What protects our shares of a symbol: orders of ours alone, hands cancel theirs as they like."""
-        ours = (order for order in self.view.orders.values() if order.symbol == symbol and self.whose.ours(order))
+        """What protects our shares of a symbol: orders of ours alone, hands cancel theirs as they like.
+
+        Exits from before a split that still have their old prices protect nothing, whatever shares they hold.
+        """
+        there = (order for order in self.view.orders.values() if order.symbol == symbol and self.whose.ours(order))
+        ours = (order for order in there if not (order.open and self.stale(order)))
         return cover_of(ours, symbol, self.own.quantity(symbol), self._opens)
+
+    def stale(self, order: VenueOrder) -> bool:
+        """Whether an order of ours is from before a split, and the venue did not adjust it."""
+        split, name = self.own.splits.get(order.symbol), self.books.client_id(order.id)
+        if split is None or name is None:
+            return False
+        planned = self.journal.order(name)
+        return planned.journaled_at < split and unadjusted(order, planned)
 
     def _opens(self, order: VenueOrder) -> bool | None:
         role = self.whose.role(order)
@@ -162,8 +183,18 @@ class Floor:
 
     def doubt(self, symbol: str) -> str:
         """Why nothing may be entered in a symbol now, empty if nothing is wrong with its books."""
+        more = self.opposed(symbol), self.view.unread.get(symbol, "")
+        return "; ".join([*self.unsure(symbol), *(why for why in more if why)])
+
+    def opposed(self, symbol: str) -> str:
+        """Words for the venue holding the opposite of ours, so that an exit would add to what it holds; else empty."""
+        ours, there = self.own.quantity(symbol), self.view.held(symbol)
+        return f"{ours} shares are ours by the fills, and the venue holds {there}" if ours * there < 0 else ""
+
+    def unsure(self, symbol: str) -> list[str]:
+        """Why nothing may be concluded from a difference of a symbol's shares now."""
         told = [c.what for c in self.books.contradictions.values() if c.symbol == symbol]
-        return "; ".join([*told, *([self.renamed[symbol]] if symbol in self.renamed else [])])
+        return [*told, *([self.renamed[symbol]] if symbol in self.renamed else [])]
 
     def unresolved(self, symbol: str) -> list[JournalOrder]:
         """Orders of a symbol whose outcome is not known."""
@@ -247,7 +278,7 @@ class Floor:
             stop_price=None if intent.stop_price is None else float(intent.stop_price),
             buy=intent.side == "buy",
         )
-        log.info("%s: %s %s %s %s; %s", role, intent.side, payload["qty"], intent.symbol, _terms(payload), reason)
+        log.info("%s: %s %s %s %s; %s", role, intent.side, payload["qty"], intent.symbol, terms(payload), reason)
         return self.counter.submit(intent, payload, request)
 
     def intent(
@@ -300,14 +331,6 @@ class Floor:
         return self._figures[order.client_order_id]
 
 
-def _readable(position: Mapping[str, Any]) -> bool:
-    try:
-        return bool(position["symbol"]) and Decimal(position["qty"]).is_finite()
-    except (KeyError, TypeError, ArithmeticError) as error:
-        leave_out(f"the position in {position.get('symbol')}", repr(error))
-        return False
-
-
 def _worth(order: JournalOrder) -> float:
     return float(order.limit_price or order.bracket_stop or 0)
 
@@ -318,12 +341,3 @@ def _exact(price: str | float | None) -> Decimal | None:
 
 def _grid(price: float) -> str | None:
     return None if math.isnan(price) else price_text(price)
-
-
-def _terms(payload: Mapping[str, Any]) -> str:
-    parts = [f"at {payload['limit_price']}" if payload.get("limit_price") else str(payload["type"])]
-    if "take_profit" in payload:
-        parts.append(f"target {payload['take_profit']['limit_price']}")
-    if "stop_loss" in payload:
-        parts.append(f"stop {payload['stop_loss']['stop_price']}")
-    return ", ".join(parts)

@@ -10,7 +10,6 @@ from decimal import Decimal
 from typing import Any
 
 from brokers.live.floor import Floor
-from brokers.live.notes import MANUAL
 from brokers.live.orders import VenueOrder
 from brokers.live.payloads import amount
 from brokers.live.splits import Basis, renamed, split_of
@@ -22,6 +21,8 @@ SETTLE = timedelta(seconds=1)
 """A difference that is still there after so long is none of order and position having been read apart."""
 YOUNG = timedelta(seconds=60)
 """Positions may lag behind orders, and orders behind positions: so long nothing is concluded after a change."""
+AGAIN = timedelta(seconds=30)
+"""Between two cancels of an exit that stays."""
 LASTING, LOOKS = timedelta(seconds=30), 3
 """So long, and over so many looks, shares have to be missing before they are ours no more."""
 
@@ -58,6 +59,9 @@ class Foreign:
     _seen: dict[str, Difference] = field(default_factory=dict)
     _told: dict[str, Decimal] = field(default_factory=dict)
     _basis: dict[str, Basis] = field(default_factory=dict)
+    _cancelled: dict[str, datetime] = field(default_factory=dict)
+    _scaled: dict[str, datetime] = field(default_factory=dict)
+    _opposed: set[str] = field(default_factory=set)
 
     def look(self) -> None:
         """Compare the venue's positions with all fills that are known."""
@@ -76,6 +80,8 @@ class Foreign:
             for symbol in sorted(symbols):
                 self._compare(symbol)
         floor.add_up()
+        self._follow_splits()
+        self._tell_opposed()
         for symbol, held in floor.own.manual.items():
             if held != self._told.get(symbol, Decimal(0)):
                 self._told[symbol] = held
@@ -85,18 +91,19 @@ class Foreign:
         """Whether it is not known yet what a symbol's shares are."""
         return symbol in self._seen or symbol in self.floor.renamed
 
-    def clear_stale(self, symbol: str) -> bool:
-        """Cancel exits from before a split that the venue did not adjust; whether any is left."""
-        split = self.floor.own.splits.get(symbol)
-        if split is None:
-            return False
-        orders = [order for order in self.floor.view.orders.values() if order.symbol == symbol and order.open]
-        stale = [order for order in orders if self._stale(order, split)]
+    def clear_stale(self, symbol: str) -> None:
+        """Cancel exits from before a split that the venue did not adjust, again where a cancel comes to nothing.
+
+        Nothing waits for it but the shares that they hold.
+        """
+        floor = self.floor
+        stale = [o for o in floor.view.orders.values() if o.symbol == symbol and o.open and floor.stale(o)]
         for order in stale:
-            if not order.leaving:
+            asked = self._cancelled.get(order.id)
+            if asked is None or floor.now - asked >= AGAIN:
                 log.warning("%s: cancelling an exit from before the split, its price is not adjusted", symbol)
-                self.floor.counter.cancel(order.id)
-        return bool(stale)
+                floor.counter.cancel(order.id)
+                self._cancelled[order.id] = floor.now
 
     def _compare(self, symbol: str) -> None:
         floor = self.floor
@@ -105,7 +112,7 @@ class Foreign:
             self._seen.pop(symbol, None)
             self._basis[symbol] = Basis.at_venue(floor.view, symbol)
             return
-        if floor.doubt(symbol):
+        if floor.unsure(symbol):
             self._seen.pop(symbol, None)
             return
         seen = self._seen.get(symbol)
@@ -169,19 +176,24 @@ class Foreign:
         floor.journal.split(symbol, *ratio)
         floor.books.fills += 1
         floor.add_up()
-        self.scaled(symbol)
         del self._seen[symbol]
         if rest := floor.view.held(symbol) - floor.own.total(symbol):
             self._enter(symbol, rest, "a fraction of a share, settled by the split")
         return True
 
-    def _stale(self, order: VenueOrder, split: datetime) -> bool:
-        name = self.floor.books.client_id(order.id)
-        if name is None:
-            return False
-        planned = self.floor.journal.order(name)
-        unchanged = (planned.limit_price or 0, planned.stop_price or 0) == (order.limit_price, order.stop_price)
-        return planned.role != MANUAL and planned.journaled_at < split and unchanged
+    def _follow_splits(self) -> None:
+        """Whoever remembers prices of a symbol is told of its splits, however they were recognised."""
+        for symbol, time in self.floor.own.splits.items():
+            if self._scaled.get(symbol) != time:
+                self._scaled[symbol] = time
+                self.scaled(symbol)
+
+    def _tell_opposed(self) -> None:
+        """Where ours and the venue's shares have opposite signs nothing is sent until the books are right again."""
+        opposed = {symbol: why for symbol in self.floor.own.symbols if (why := self.floor.opposed(symbol))}
+        for symbol in opposed.keys() - self._opposed:
+            log.error("%s: nothing is sent in it: %s", symbol, opposed[symbol])
+        self._opposed = set(opposed)
 
     def _tell_renamed(self) -> None:
         """Shares that left one name and came under another are neither sold nor bought: an operator has to look."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -19,6 +20,8 @@ AHEAD_S = 8.0
 """So far ahead of one look in ``BUSY_S`` news may get, then they wait. A look is three requests or more: so many
 take half of what the venue allows in a minute, and leave the rest to what is to be sent."""
 
+MISSED_PACES, MISSED_S = 3, 30.0
+"""So many paces and local seconds without an iteration in the regular session are told."""
 CRASHED_S = 1.0
 """Local seconds without a look after an error, also where news come in all the time."""
 
@@ -32,10 +35,14 @@ class Monitor:
     ----------
     desk : LiveDesk
     clock : VenueClock
+    pace_s : float, optional
+        Local seconds from one iteration to the next; endless where nobody iterates.
     """
 
-    def __init__(self, desk: LiveDesk, clock: VenueClock) -> None:
+    def __init__(self, desk: LiveDesk, clock: VenueClock, pace_s: float = math.inf) -> None:
         self.desk = desk
+        self._patience_s = MISSED_PACES * pace_s + MISSED_S
+        self._iterations, self._overdue = -1, math.inf
         self.watched: Callable[[Iterable[str]], None] = lambda symbols: None
         """Is told which symbols matter now."""
         self.clock = clock
@@ -86,6 +93,19 @@ class Monitor:
             self._news.clear()
             self._paid = max(self._paid, time.monotonic()) + self.clock.local(BUSY_S)
             pause = self._look()
+            self._miss_iterations()
+
+    def _miss_iterations(self) -> None:
+        """Say loudly that no iteration comes: Lumibot may leave them out without a word, and then goes on doing so."""
+        desk, now = self.desk, time.monotonic()
+        if desk.iterations != self._iterations or not desk.floor.in_session:
+            self._iterations, self._overdue = desk.iterations, now + self._patience_s
+        elif now >= self._overdue:
+            self._overdue = now + self._patience_s
+            log.error(
+                "no iteration for %.0f s: nothing is decided, the watch over stops goes on; "
+                "start the trader again if this stays", self._patience_s
+            )  # fmt: skip
 
     def _look(self) -> float:
         """Look and work once, whatever comes of it; returns the venue's seconds until the next time."""

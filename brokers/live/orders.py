@@ -113,10 +113,7 @@ def flat(raws: Iterable[Mapping[str, Any]], known: Iterable[VenueOrder] = ()) ->
     for raw in raws:
         rows = [raw, *(raw.get("legs") or ())]
         for row in rows:
-            try:
-                order = _order(row)
-            except (KeyError, ValueError) as error:
-                leave_out(f"order {row.get('id')}", repr(error))
+            if (order := read(row)) is None:
                 continue
             ties.append((str(raw.get("id") or order.id), order.id))
             if row.get("replaces"):
@@ -130,6 +127,15 @@ def flat(raws: Iterable[Mapping[str, Any]], known: Iterable[VenueOrder] = ()) ->
         name: replace(order, group=roots[name], armed=_is_entry(order) or roots[name] not in waiting)
         for name, order in found.items()
     }
+
+
+def read(row: Mapping[str, Any]) -> VenueOrder | None:
+    """One row of a listing by itself; None, told once, if it cannot be read."""
+    try:
+        return _order(row)
+    except (KeyError, ValueError) as error:
+        leave_out(f"order {row.get('id')}", repr(error))
+        return None
 
 
 @cache

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from brokers.journal import Figures, FilledOrder, JournalOrder, Split
 from brokers.ledger import Fill, Ledger
+from brokers.live.bookkeeper import OPENING_ROLES
 from brokers.live.notes import MANUAL, Note, note_of, settled
 from brokers.record import RunRecord, TradeRecord
 from risk.model import BracketTerms, Proposal, Side
@@ -93,8 +94,8 @@ def replay(
         while ahead and ahead[0].time < item.first_fill:
             _split(book, ahead.pop(0))
         quantity = item.order.filled_quantity if item.order.side == "buy" else -item.order.filled_quantity
-        if item.order.role == MANUAL and item.order.symbol not in adopted:
-            quantity = _by_hand(book, item, quantity)
+        if item.order.role not in OPENING_ROLES and item.order.symbol not in adopted:
+            quantity = _ours(book, item, quantity)
         if quantity:
             _apply(book, item, quantity, figures)
         if note := note_of(item):
@@ -126,15 +127,22 @@ def _split(book: OwnBook, split: Split) -> None:
         book.paid[symbol] = book.paid.get(symbol, Decimal(0)) * split.before / split.after
 
 
-def _by_hand(book: OwnBook, item: FilledOrder, quantity: Decimal) -> Decimal:
-    """Book a hand's fill against hands' shares first; returns what of it took away from ours."""
+def _ours(book: OwnBook, item: FilledOrder, quantity: Decimal) -> Decimal:
+    """What of a fill that opens nothing of ours took away from ours; the rest is booked as hands' shares.
+
+    A hand's takes hands' shares first, an exit of ours takes ours first. Neither leaves less than nothing of ours:
+    an exit that sold more has sold what hands hold.
+    """
     symbol = item.order.symbol
     ours, theirs = book.quantity(symbol), book.manual.get(symbol, Decimal(0))
     from_ours = Decimal(0)
     if ours * quantity < 0:
-        rest = quantity + theirs if theirs * quantity < 0 else quantity
+        by_hand = item.order.role == MANUAL and theirs * quantity < 0
+        rest = quantity + theirs if by_hand else quantity
         if rest * quantity > 0:
             from_ours = max(rest, -ours) if quantity < 0 else min(rest, -ours)
+    if from_ours == quantity:
+        return quantity
     after = book.manual[symbol] = theirs + quantity - from_ours
     price = item.order.average_price or Decimal(0)
     if theirs * after <= 0:

@@ -60,6 +60,16 @@ def single(symbol: str, side: str, quantity: float, limit: float | None, extende
     return {**payload, "extended_hours": True} if extended else payload
 
 
+def terms(payload: Mapping[str, Any]) -> str:
+    """The prices of an order in words."""
+    parts = [f"at {payload['limit_price']}" if payload.get("limit_price") else str(payload["type"])]
+    if "take_profit" in payload:
+        parts.append(f"target {payload['take_profit']['limit_price']}")
+    if "stop_loss" in payload:
+        parts.append(f"stop {payload['stop_loss']['stop_price']}")
+    return ", ".join(parts)
+
+
 def _base(symbol: str, side: str, quantity: float, limit: float | None, time_in_force: str) -> Json:
     payload: Json = {
         "symbol": symbol,

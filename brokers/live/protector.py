@@ -16,10 +16,11 @@ from brokers.live.floor import Floor
 from brokers.live.hands import strays
 from brokers.live.levels import LevelKeeper, Levels, passed
 from brokers.live.orders import VenueOrder
-from brokers.live.payloads import CRUMB, digits, exits, price_text, whole_lots
+from brokers.live.payloads import CRUMB, amount, digits, exits, price_text, whole_lots
 from risk.model import Adjustment, Position
 
-RETRY = timedelta(seconds=5)
+LONGEST_PAUSE_S = 60
+"""Between two attempts to place protection that is refused."""
 UNANSWERED = timedelta(seconds=2)
 """An order without an answer delays protection no longer: the venue never lets the same shares be sold twice."""
 PATIENCE = timedelta(seconds=30)
@@ -44,11 +45,21 @@ class Spell:
     why: str
 
 
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Protection that was refused ``times`` times in a row, last at ``time``; ``what`` tells it from any other."""
+
+    what: tuple[object, ...]
+    times: int
+    time: datetime
+
+
 @dataclass(slots=True)
 class Protector:
     """Places what is missing, cancels what is too much, renews what would end.
 
-    It needs no quote to place exits: the venue knows its own price, and refuses what the market has passed.
+    It needs no quote to place exits: the venue knows its own price, and refuses what the market has passed. Stops are
+    triggered in the regular session only, so outside it no price is a reason to leave a position.
 
     Parameters
     ----------
@@ -64,6 +75,7 @@ class Protector:
     _naked: dict[str, tuple[datetime, str]] = field(default_factory=dict)
     _since: dict[tuple[str, str], datetime] = field(default_factory=dict)
     _remnants: dict[str, Decimal] = field(default_factory=dict)
+    _refused: dict[str, Refused] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._keeper = LevelKeeper(self.floor)
@@ -79,6 +91,7 @@ class Protector:
             self._end(order, f"sent by hand, {why}")
         if not held:
             self._since = {key: since for key, since in self._since.items() if key[0] != symbol}
+            self._refused.pop(symbol, None)
             for order in cover.groups.values():
                 self._end(order, NOBODY)
             return
@@ -101,7 +114,7 @@ class Protector:
             self._renew(cover)
 
     def tighten(self, change: Adjustment, time: datetime) -> None:
-        """Move the resting stops of a position; never away from the market."""
+        """Move the resting stops of a position, each for itself; never away from the market."""
         position = self.floor.own.ledger.positions.get(change.symbol)
         if position is None or change.stop is None:
             return
@@ -114,10 +127,12 @@ class Protector:
             return
         quote = self.floor.quote(change.symbol)
         if not quote.problem and passed(Levels(stop, sign * math.inf), quote.prices, sign):
-            self.leave(change.symbol, f"{change.code}; the market has passed the new stop {stop}")
+            self._leave(change.symbol, f"{change.code}; the market has passed the new stop {stop}")
             return
         for order in cover.stops:
-            self._move(order, stop, change.code, time, levels)
+            # One part's stop may lie nearer already, where a hand moved it.
+            if sign * (stop - float(order.stop_price)) > 0:
+                self._move(order, stop, change.code, time, levels)
 
     def levels(self, position: Position) -> Levels:
         """Stop and target of a position as they are now or were last."""
@@ -160,9 +175,6 @@ class Protector:
 
     def _place(self, symbol: str, held: Decimal, missing: Decimal, cover: Cover) -> None:
         floor = self.floor
-        refused = self._since.get((symbol, "refused"))
-        if refused is not None and floor.now - refused < RETRY:
-            return
         available = floor.view.available(symbol)
         if available < missing:
             self._clear_the_way(symbol, cover)
@@ -171,21 +183,48 @@ class Protector:
         if available < missing and not (missing := whole_lots(available, floor.lot)):
             return
         levels, entry = self.levels(floor.own.ledger.positions[symbol]), floor.own.entries[symbol]
+        sign = 1 if held > 0 else -1
+        what = self._circumstances(symbol, missing, levels, sign)
+        if self._pauses(symbol, what):
+            return
         payload = exits(symbol, "sell" if held > 0 else "buy", float(missing), levels.stop, levels.target)
         try:
             floor.place(payload, "target", entry.decision_time, parent=entry.client_order_id, reason="protection")
         except OrderRefused as refusal:
             log.warning("%s: %s shares without a stop, protection refused: %s", symbol, missing, refusal.code)
-            self._since[symbol, "refused"] = floor.now
-            if why := self._passed(symbol, levels, refusal, 1 if held > 0 else -1):
-                self.leave(symbol, why)
+            before = self._refused.get(symbol)
+            times = before.times + 1 if before is not None and before.what == what else 1
+            self._refused[symbol] = Refused(what, times, floor.now)
+            if why := self._passed(symbol, levels, refusal, sign):
+                self._leave(symbol, why)
+        else:
+            self._refused.pop(symbol, None)
+
+    def _circumstances(self, symbol: str, missing: Decimal, levels: Levels, sign: int) -> tuple[object, ...]:
+        """What a refusal may hang on: with any of it changed, the next attempt is a new one, and waits for nothing."""
+        price = float(amount(self.floor.view.positions.get(symbol, {}), "current_price"))
+        return missing, levels.stop, levels.target, self.floor.in_session, bool(passed(levels, [price], sign))
+
+    def _pauses(self, symbol: str, what: tuple[object, ...]) -> bool:
+        """Whether the same protection was refused just now; the pause doubles from one refusal to the next."""
+        refused = self._refused.get(symbol)
+        if refused is None or refused.what != what:
+            return False
+        return self.floor.now - refused.time < timedelta(seconds=min(2**refused.times, LONGEST_PAUSE_S))
+
+    def _leave(self, symbol: str, why: str) -> None:
+        """Close a position whose level was passed; what a price outside the session passed, the next open decides."""
+        if self.floor.in_session:
+            self.leave(symbol, why)
+        else:
+            log.warning("%s: not left outside the regular session, %s", symbol, why)
 
     def _passed(self, symbol: str, levels: Levels, refusal: OrderRefused, sign: int) -> str:
         """Why exits were refused, if the market is beyond them; by the venue's word, or by both sides of a quote.
 
         One side alone is no witness: the bid of a thin quote lies wherever somebody left it.
         """
-        if refusal.venue is None:
+        if refusal.venue is None or not self.floor.in_session:
             return ""
         if (base := refusal.venue.body.get("base_price")) is not None:
             told = f"the venue's price {base} is beyond the stop {levels.stop} or the target {levels.target}"
@@ -205,7 +244,12 @@ class Protector:
         self.floor.counter.cancel(order.id)
 
     def _renew(self, cover: Cover) -> None:
-        """Exits near the end of their life are cancelled one at a time; the next step places them anew."""
+        """Exits near the end of their life are cancelled one at a time; the next step places them anew.
+
+        In the regular session only: at other times the venue may not take them back until the next one.
+        """
+        if not self.floor.in_session:
+            return
         soon = self.floor.now + timedelta(days=self.floor.settings.live.protection.renew_days)
         for order in cover.exits:
             if order.ends is not None and order.ends < soon and order.raw.get("time_in_force") == "gtc":
@@ -224,7 +268,7 @@ class Protector:
         except OrderRefused as refusal:
             log.warning("%s: the stop stays at %s: %s", order.symbol, order.stop_price, refusal.code)
             if refusal.venue is not None and "base_price" in refusal.venue.body:
-                self.leave(order.symbol, f"{why}; the venue's price has passed the new stop {stop}")
+                self._leave(order.symbol, f"{why}; the venue's price has passed the new stop {stop}")
             return
         log.info("%s: stop moved from %s to %s (%s); %s", order.symbol, order.stop_price, stop, moved.state, why)
         levels.stop = stop

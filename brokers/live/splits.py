@@ -7,10 +7,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
-from brokers.live.ownbook import OwnBook
+from brokers.journal import JournalOrder
+from brokers.live.notes import MANUAL
+from brokers.live.orders import VenueOrder
 from brokers.live.payloads import amount
 from brokers.live.view import View
+
+if TYPE_CHECKING:
+    from brokers.live.ownbook import OwnBook
 
 ROUNDING = Decimal("0.005")
 """Venues round average prices: what was paid counts as the same within this fraction."""
@@ -60,6 +66,23 @@ def split_of(before: Basis, after: Basis) -> tuple[Decimal, Decimal] | None:
     # Bought shares cost more than was paid before: only a reverse split may round up.
     rounded = (int(exact), math.ceil(exact)) if old > new else (int(exact),)
     return (old, new) if old != new and has in rounded and _near(new / old, before.price / after.price) else None
+
+
+def adjusted(planned: JournalOrder, order: VenueOrder) -> tuple[Decimal, Decimal] | None:
+    """How many shares became how many, if the venue adjusted an order to a split; else None.
+
+    Nothing else changes quantity and price of an order under its id: whoever moves one gets another in its place.
+    """
+    for was, now in ((planned.stop_price, order.stop_price), (planned.limit_price, order.limit_price)):
+        if was and now and (ratio := split_of(Basis(planned.quantity, was), Basis(order.quantity, now))):
+            return ratio
+    return None
+
+
+def unadjusted(order: VenueOrder, planned: JournalOrder) -> bool:
+    """Whether an order of ours, older than a split, has the prices that it was sent with."""
+    sent = planned.limit_price or NOTHING, planned.stop_price or NOTHING
+    return planned.role != MANUAL and sent == (order.limit_price, order.stop_price)
 
 
 def renamed(own: OwnBook, view: View, known: Mapping[str, Basis]) -> Iterator[tuple[str, str]]:

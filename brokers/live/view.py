@@ -32,8 +32,9 @@ class Venue(Protocol):
 class View:
     """The venue at one moment.
 
-    ``positions`` by symbol and ``opened``, the listing of open orders, are as sent; ``strangers`` are orders that
-    are not ours. ``whole`` is False if a position could not be read, so that what is missing may be there.
+    ``positions`` by symbol and ``opened``, the listing of open orders, are as sent, as far as they can be read;
+    ``strangers`` are orders that are not ours. ``whole`` is False if a position could not be read, so that what is
+    missing may be there; ``unread`` names the symbols of orders that could not be.
     """
 
     time: datetime
@@ -43,6 +44,7 @@ class View:
     strangers: list[VenueOrder] = field(default_factory=list)
     opened: list[Json] = field(default_factory=list)
     whole: bool = True
+    unread: dict[str, str] = field(default_factory=dict)
 
     def held(self, symbol: str) -> Decimal:
         """Shares of a symbol, signed."""

@@ -15,6 +15,7 @@ from brokers.live.floor import Floor
 from brokers.live.notes import MANUAL
 from brokers.live.orders import VenueOrder, flat
 from brokers.live.payloads import Json, amount, digits, single
+from brokers.live.rows import position_of
 from brokers.venue.client import VenueClient
 from brokers.venue.errors import VenueError
 from config import Settings
@@ -53,6 +54,15 @@ class Pace:
         return True
 
 
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Open orders that end together: one of them by its id, and all of them in words."""
+
+    id: str
+    told: str
+    leaving: bool
+
+
 @dataclass(slots=True)
 class Cleanup:
     """One cleanup of an account.
@@ -76,8 +86,8 @@ class Cleanup:
     def cancel_all(self) -> bool:
         """Cancel every open order and wait until the venue has none left; False if some are."""
         if self.floor is None:
-            for order, legs in self._groups():
-                self.say(f"would cancel {_order(order, legs)}")
+            for group in self._groups():
+                self.say(f"would cancel {group.told}")
             return True
         if self.pace.done_by(self._none_left):
             return True
@@ -87,9 +97,12 @@ class Cleanup:
     def sell_dust(self, is_open: bool) -> bool:
         """Sell positions worth less than a dollar, where the venue takes that; False if one was not settled."""
         settled = True
-        for raw in self.client.positions():
+        for raw in self._positions():
             worth, held = abs(amount(raw, "market_value")), abs(amount(raw, "qty"))
             if not held or worth >= DUST_USD:
+                continue
+            if raw.get("market_value") in (None, ""):
+                self.say(f"left: {digits(held)} {raw['symbol']}, the venue does not say what they are worth")
                 continue
             what = f"{digits(held)} {raw['symbol']}, worth {worth:.2f} USD"
             if why := self._unsellable(raw, held, is_open):
@@ -104,34 +117,42 @@ class Cleanup:
     def _none_left(self) -> bool:
         try:
             groups = self._groups()
-            for order, legs in groups:
-                if not order.leaving and self.pace.clock() - self._asked.get(order.id, -AGAIN_S) >= AGAIN_S:
-                    self._cancel(order, legs)
+            for group in groups:
+                if not group.leaving and self.pace.clock() - self._asked.get(group.id, -AGAIN_S) >= AGAIN_S:
+                    self._cancel(group)
         except VenueError as error:
             self.say(f"the venue does not answer ({error}); trying on")
             return False
         return not groups
 
-    def _cancel(self, order: VenueOrder, legs: int) -> None:
+    def _cancel(self, group: Group) -> None:
         assert self.floor is not None
-        self._asked[order.id] = self.pace.clock()
-        self.say(f"cancel {_order(order, legs)}")
+        self._asked[group.id] = self.pace.clock()
+        self.say(f"cancel {group.told}")
         with self.pace.apart():
-            taken = self.floor.counter.cancel(order.id)
+            taken = self.floor.counter.cancel(group.id)
         if not taken:
-            self.say(f"the venue did not take the cancel of {order.id}; looking whether it is still open")
+            self.say(f"the venue did not take the cancel of {group.id}; looking whether it is still open")
 
-    def _groups(self) -> list[tuple[VenueOrder, int]]:
+    def _groups(self) -> list[Group]:
         """One open order of each group, as the venue lists it, and how many others go with it."""
         raws = self.client.open_orders()
         orders = flat(raws)
-        found: dict[str, tuple[VenueOrder, int]] = {}
+        found: dict[str, Group] = {}
         for raw in raws:
-            order = orders[str(raw["id"])]
+            name = str(raw.get("id") or "")
+            order = orders.get(name)
+            if order is None:
+                # A cancel needs nothing but its id; one without stays, and is told as still open in the end.
+                found[name] = Group(name, f"an order that cannot be read ({name or 'without an id'})", leaving=not name)
+                continue
             members = sum(other.group == order.group and other.open for other in orders.values())
             if order.open:
-                found.setdefault(order.group, (order, members - 1))
+                found.setdefault(order.group, Group(order.id, _order(order, members - 1), order.leaving))
         return list(found.values())
+
+    def _positions(self) -> list[Json]:
+        return [row for row in map(position_of, self.client.positions()) if row is not None]
 
     def _unsellable(self, raw: Json, held: Decimal, is_open: bool) -> str:
         """Why the venue would not take the sale; empty if it would."""
@@ -171,7 +192,7 @@ class Cleanup:
         return False
 
     def _released(self, symbol: str) -> bool:
-        found = [raw for raw in self.client.positions() if raw["symbol"] == symbol]
+        found = [raw for raw in self._positions() if raw["symbol"] == symbol]
         return all(abs(amount(raw, "qty_available")) >= abs(amount(raw, "qty")) for raw in found)
 
 

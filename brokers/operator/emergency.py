@@ -14,6 +14,7 @@ from brokers.live.floor import Floor
 from brokers.live.orders import flat
 from brokers.live.ownbook import NEW_YORK
 from brokers.live.payloads import amount, digits
+from brokers.live.rows import position_of
 from brokers.live.seat import client_for
 from brokers.operator.account import journal_of, require_account, sign_in
 from brokers.operator.cleanup import Cleanup, Pace, floor_of
@@ -114,8 +115,7 @@ def _kept(budget: BudgetKeeper, floor: Floor, say: Callable[[str], None]) -> boo
 
 
 def _at_venue(client: VenueClient) -> set[str]:
-    held = {str(raw["symbol"]) for raw in client.positions()}
-    return held | {order.symbol for order in flat(client.open_orders()).values()}
+    return {str(raw["symbol"]) for raw in (*client.positions(), *client.open_orders()) if raw.get("symbol")}
 
 
 def _local(state: LocalState, symbol: str) -> str:
@@ -125,7 +125,7 @@ def _local(state: LocalState, symbol: str) -> str:
 
 def _tell_unprotected(client: VenueClient, say: Callable[[str], None]) -> None:
     orders = flat(client.open_orders()).values()
-    for raw in client.positions():
+    for raw in filter(None, map(position_of, client.positions())):
         symbol, held = str(raw["symbol"]), abs(amount(raw, "qty"))
         signed = -held if raw.get("side") == "short" else held
         bare = held - cover_of(orders, symbol, signed).protected

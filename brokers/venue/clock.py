@@ -23,6 +23,10 @@ class VenueTime:
     next_open: datetime
     next_close: datetime
 
+    def open_at(self, moment: datetime) -> bool:
+        """Whether the regular session is on at a later moment, as far as this tells."""
+        return moment < self.next_close and (self.is_open or moment >= self.next_open)
+
 
 def _utcnow() -> datetime:
     return datetime.now(UTC)

@@ -13,6 +13,7 @@ import pytest
 from lumibot.entities import Asset
 
 from brokers.venue.clock import VenueClock
+from brokers.venue_hours import in_extended_hours
 from tests.brokers.alpaca_venue import Scene
 from tests.brokers.rehearsal.venue import Venue, at
 
@@ -88,6 +89,23 @@ def test_a_venue_that_never_closes_is_not_asked() -> None:
 )
 def test_market_hours_are_those_of_the_venue_s_day(now: str, close: bool, after: bool, expected: str) -> None:
     assert scene_at(now).broker.market_hours(close=close, next=after) == at(expected)
+
+
+@pytest.mark.parametrize(
+    ("now", "expected"),
+    [
+        ("2026-03-10 03:59", False),
+        ("2026-03-10 04:00", True),
+        ("2026-03-10 19:59", True),
+        ("2026-03-10 20:00", False),
+        # Half a day: the close is at 13:00.
+        ("2026-11-27 16:59", True),
+        ("2026-11-27 17:00", False),
+        ("2026-03-14 12:00", False),
+    ],
+)
+def test_extended_hours_end_four_hours_after_the_close(now: str, expected: bool) -> None:
+    assert in_extended_hours(at(now)) is expected
 
 
 def test_the_strategy_s_time_is_the_venue_s() -> None:

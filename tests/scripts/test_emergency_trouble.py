@@ -12,6 +12,7 @@ from brokers.live.seat import take_seat
 from brokers.operator import cleanup
 from brokers.operator.cleanup import Pace
 from brokers.rehearsal.network_faults import Mishap
+from brokers.venue.client import VenueClient
 from brokers.venue.errors import VenueRefusal
 from tests.brokers.rehearsal.market import wait_for
 from tests.scripts.venue import Place, run
@@ -117,3 +118,34 @@ def test_a_sale_that_the_venue_refuses_is_told(desk, monkeypatch, capsys):
     monkeypatch.setattr("brokers.venue.client.VenueClient.submit", refuse)
     assert run(desk) == 0
     assert "dust left: PENNY: VENUE_REFUSED: cost basis" in capsys.readouterr().out
+
+
+def test_rows_that_cannot_be_read_keep_no_other_from_being_cancelled(desk, monkeypatch, capsys):
+    odd = desk.by_hand("PLTR", "3", type="limit", limit_price="150")
+    desk.by_hand("TSLA", "2", type="limit", limit_price="400")
+    listed = VenueClient.open_orders
+
+    def garbled(self):
+        return [{**row, "limit_price": "n/a"} if row["id"] == odd else row for row in listed(self)]
+
+    monkeypatch.setattr("brokers.venue.client.VenueClient.open_orders", garbled)
+    assert run(desk, "--dry-run") == 0
+    assert f"would cancel an order that cannot be read ({odd})" in capsys.readouterr().out
+    assert run(desk) == 0
+    assert desk.open_orders() == []
+
+
+def test_positions_that_cannot_be_read_or_have_no_worth_are_no_dust(desk, monkeypatch, capsys):
+    desk.by_hand("PENNY", "2")
+    desk.by_hand("TSLA", "2")
+    desk.by_hand("PLTR", "3")
+    listed = VenueClient.positions
+    wrong = {"TSLA": {"qty": "n/a"}, "PLTR": {"market_value": None}}
+
+    def garbled(self):
+        return [row | wrong.get(row["symbol"], {}) for row in listed(self)]
+
+    monkeypatch.setattr("brokers.venue.client.VenueClient.positions", garbled)
+    assert run(desk) == 0
+    assert "left: 3 PLTR, the venue does not say what they are worth" in capsys.readouterr().out
+    assert [desk.held(symbol) for symbol in ("PENNY", "TSLA", "PLTR")] == [0, 2, 3]

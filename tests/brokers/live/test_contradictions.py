@@ -10,6 +10,7 @@ import pytest
 
 from brokers.journal import State
 from brokers.live.orders import flat
+from brokers.lumibot_orders import order_of, rows_of
 from brokers.venue.errors import BadKeys, OutcomeUnknown, VenueRefusal
 from tests.brokers.live.scene import Scene
 
@@ -223,6 +224,41 @@ def test_a_position_that_cannot_be_read_is_no_sale(scene):
     assert scene.floor.own.quantity("AAPL") == scene.stopped() == 49
 
 
+def test_what_of_a_listing_cannot_be_read_never_reaches_lumibot(scene):
+    scene.enter()
+    scene.settle(2)
+    listed = scene.wire.open_orders
+    (ours,) = listed()
+    alone = {**ours, "legs": None, "symbol": "MSFT"}
+    bad = [
+        alone | {"id": "a", "limit_price": "n/a"},
+        alone | {"id": "b", "trail_price": "n/a", "symbol": "NVDA"},
+        {key: value for key, value in alone.items() if key != "id"},
+        alone | {"id": "d", "legs": [alone | {"id": "e", "qty": "many"}]},
+    ]
+    scene.wire.open_orders = lambda: [*bad, *listed()]
+    scene.step()
+    orders, _, _ = scene.desk.snapshot()
+    assert [order_of(row, "test").identifier for row, _ in rows_of(orders)] == [
+        "d", ours["id"], ours["legs"][0]["id"],
+    ]  # fmt: skip
+    # Its symbol is in doubt, and no other.
+    assert "cannot be read" in scene.floor.doubt("MSFT")
+    assert not scene.floor.doubt("AAPL")
+    assert scene.stopped() == 49
+
+
+def test_a_figure_of_a_position_that_cannot_be_read_costs_no_stop(scene):
+    listed = scene.wire.positions
+    scene.wire.positions = lambda: [{**row, "avg_entry_price": "n/a", "qty_available": "n/a"} for row in listed()]
+    scene.enter()
+    scene.settle(2)
+    drop_stop(scene, "AAPL")
+    scene.settle(3)
+    assert scene.stopped() == 49
+    assert scene.journal.halts(scene.exchange.now.date()) == frozenset()
+
+
 def test_orders_of_others_are_looked_at_once(scene, monkeypatch):
     for number in range(30):
         scene.exchange.submit(
@@ -239,3 +275,29 @@ def test_orders_of_others_are_looked_at_once(scene, monkeypatch):
     assert len(asked) <= 1
     scene.floor.look()
     assert len(asked) <= 1
+
+
+def test_where_the_venue_holds_the_opposite_of_ours_nothing_is_sent(scene, caplog):
+    scene.enter()
+    scene.enter("MSFT", iterate=False)
+    scene.settle(3)
+    scene.pass_time(120)
+    drop_stop(scene, "AAPL")
+    drop_stop(scene, "MSFT")
+    # Sold short by nobody knows whom: an exit of ours would sell even more.
+    scene.exchange._state.ledger.holdings["AAPL"].qty = Decimal(-51)
+    scene.wire.calls.clear()
+    scene.settle(3)
+    scene.adjust("exit")
+    scene.settle(3)
+    sent = [what["symbol"] for name, what in scene.wire.calls if name == "submit"]
+    assert sent == ["MSFT"]
+    assert scene.stopped("MSFT") == 49
+    assert caplog.text.count("AAPL: nothing is sent in it: 49.0 shares are ours by the fills") == 1
+    assert "holds -51" in scene.floor.doubt("AAPL")
+    assert not scene.floor.doubt("MSFT")
+    # The books follow as they do with any difference, and the doubt is over.
+    scene.settle(10, 20)
+    assert (scene.floor.own.quantity("AAPL"), scene.floor.own.manual["AAPL"]) == (0, -51)
+    assert not scene.floor.doubt("AAPL")
+    assert scene.desk.closing.tasks == {}

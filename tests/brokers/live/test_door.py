@@ -189,3 +189,30 @@ def test_waiting_for_a_close_has_an_end(scene, door, caplog, monkeypatch):
     assert "still being closed: AAPL" in caplog.text
     scene.settle(5)
     assert scene.held() == 0
+
+
+def test_what_hands_bought_is_sold_as_theirs(scene, door):
+    scene.exchange.submit(market("AAPL", "buy", 50))
+    scene.settle(3)
+    door.submit(None, market("AAPL", "sell", 20))
+    scene.settle(3)
+    assert scene.floor.own.manual == {"AAPL": 30}
+    assert scene.floor.own.quantity("AAPL") == 0
+    assert not scene.desk.busy
+    # A limit that rests is the hand's too, and stays.
+    door.submit(None, market("AAPL", "sell", 30) | {"type": "limit", "limit_price": "101"})
+    scene.settle(3)
+    assert of(scene, "limit", "sell")["status"] == "new"
+    scene.step(1, AAPL=102)
+    scene.settle(3)
+    assert (scene.held(), scene.floor.own.total("AAPL")) == (0, 0)
+    assert scene.desk.record.trades == []
+    scene.desk.switches.kill.pull(Level.FLATTEN)
+    scene.settle(2)
+    assert scene.desk.flattened
+
+
+def test_nothing_is_opened_in_a_symbol_that_is_in_doubt(scene, door):
+    scene.floor.renamed = {"AAPL": "AAPL seems to be called B now"}
+    assert refusal(lambda: door.submit(None, market("AAPL", "buy", 5))).startswith("DESK_DOUBT")
+    door.submit(None, market("MSFT", "buy", 5))

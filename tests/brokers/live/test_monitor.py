@@ -244,3 +244,26 @@ def test_the_stream_of_prices_outlives_a_listener_that_fails(monkeypatch):
     stream.start()
     wait_until(lambda: len(tries) >= 2, 5)
     stream.stop()
+
+
+def test_iterations_that_do_not_come_are_told(scene, caplog, monkeypatch):
+    monkeypatch.setattr("brokers.live.monitor.MISSED_S", 0.0)
+    clock: Any = Hurried(scene)
+    monitor = Monitor(scene.desk, clock, pace_s=0.05)
+    monitor.start()
+    try:
+        wait_until(lambda: "no iteration for" in caplog.text)
+    finally:
+        monitor.stop(5)
+
+
+def test_no_iterations_are_missed_while_the_market_is_closed_or_while_they_come(scene, caplog, monkeypatch):
+    monkeypatch.setattr("brokers.live.monitor.MISSED_S", 0.0)
+    monitor = Monitor(scene.desk, scene.clock, pace_s=0.0)
+    for _ in range(3):
+        scene.step()
+        monitor._miss_iterations()
+    scene.pass_time(7 * 3600)
+    for _ in range(3):
+        monitor._miss_iterations()
+    assert "no iteration" not in caplog.text

@@ -92,6 +92,12 @@ def test_the_rest_of_an_entry_adds_to_the_position_of_its_first_order():
         ((("buy", 10, "entry"), ("buy", 3, MANUAL), ("sell", 5, MANUAL)), 8, 0),
         ((("buy", 10, "entry"), ("sell", 12, MANUAL)), 0, -2),
         ((("buy", 10, "entry"), ("buy", 3, MANUAL), ("sell", 10, "stop")), 0, 3),
+        # An exit takes ours first, and what exceeds them from hands.
+        ((("buy", 50, MANUAL), ("sell", 50, "close")), 0, 0),
+        ((("buy", 10, "entry"), ("buy", 3, MANUAL), ("sell", 12, "close")), 0, 1),
+        ((("buy", 10, "entry"), ("sell", 100, "stop")), 0, -90),
+        ((("sell", 10, "entry"), ("buy", 12, "stop")), 0, 2),
+        ((("sell", 10, "entry"), ("buy", 4, "trim")), -6, 0),
     ],
 )
 def test_a_hand_sells_its_own_shares_first(orders, ours, theirs):
@@ -110,3 +116,9 @@ def test_what_hands_deploy_is_charged():
     assert book(filled("buy", 10, 100, role=MANUAL)).ledger.budget.deployed(day).week_usd == 1000
     both = book(filled("buy", 10, 100, role=MANUAL), filled("buy", 5, 100, symbol="MSFT", minute=1))
     assert both.ledger.budget.deployed(day).week_usd == 1500
+
+
+def test_an_exit_that_sold_what_hands_hold_charges_the_week_with_nothing():
+    own = book(filled("buy", 10, 100, role=MANUAL), filled("sell", 10, 101, role="close", minute=1))
+    assert own.ledger.budget.deployed(TUESDAY.date()).week_usd == 0
+    assert own.portions == []

@@ -11,7 +11,8 @@ import pytest
 
 from brokers.live.cover import cover_of
 from brokers.rehearsal.faults import FaultPlan
-from tests.brokers.live.scene import Json, Scene, lost
+from brokers.venue.errors import VenueRefusal
+from tests.brokers.live.scene import TUESDAY, Json, Scene, lost
 
 
 @pytest.fixture
@@ -110,6 +111,23 @@ def test_tightening_replaces_the_stop_and_nothing_else(scene):
     assert scene.agrees()
 
 
+def test_tightening_leaves_a_part_s_stop_that_is_nearer_already(tmp_path):
+    scene = Scene(tmp_path)
+    scene.exchange._life.faults.partial_fill_frac = 1.0
+    scene.enter()
+    scene.settle(1)
+    scene.exchange._life.faults.partial_fill_frac = 0.0
+    scene.settle(8)
+    by_hand, other = (order for order in scene.open() if order["type"] == "stop")
+    scene.exchange.replace(by_hand["id"], {"stop_price": "98.50"})
+    scene.settle(3)
+    scene.adjust("tighten", stop=96.0)
+    scene.settle(3)
+    stops = {order["qty"]: Decimal(order["stop_price"]) for order in scene.open() if order["type"] == "stop"}
+    assert stops == {by_hand["qty"]: Decimal("98.5"), other["qty"]: Decimal(96)}
+    scene.stop()
+
+
 @pytest.mark.parametrize("stop", [95.0, 95.01, 94.0])
 def test_a_stop_never_moves_away(scene, stop):
     scene.adjust("tighten", stop=stop)
@@ -164,6 +182,82 @@ def test_exits_are_renewed_before_the_venue_drops_them(scene):
     scene.wire.calls.clear()
     scene.settle(3)
     assert changes(scene) == []
+
+
+def test_exits_are_renewed_in_the_regular_session_only(tmp_path):
+    # 80 days after a Wednesday it is a Saturday.
+    scene = Scene(tmp_path, start=TUESDAY + timedelta(days=1))
+    held(scene)
+    old = stop_of(scene)["id"]
+    scene.pass_time(80 * 24 * 3600)
+    scene.settle(4)
+    assert changes(scene) == []
+    # Memorial Day is the Monday after it.
+    scene.pass_time(3 * 24 * 3600, AAPL=100)
+    scene.settle(4)
+    assert changes(scene) == ["cancel", "submit"]
+    assert scene.stopped() == 49
+    assert stop_of(scene)["id"] != old
+    scene.stop()
+
+
+def test_a_price_outside_the_session_is_no_reason_to_leave(scene, caplog):
+    scene.pass_time(7 * 3600, AAPL=94)  # 17:00 in New York
+    take_away(scene)
+    scene.settle(4)
+    assert "protection refused" in caplog.text
+    assert scene.desk.closing.tasks == {}
+    # The next day opens above the stop, which comes back at once.
+    scene.step(16 * 3600 + 1800, AAPL=101)
+    assert scene.held() == scene.stopped() == 49
+    assert Decimal(stop_of(scene)["stop_price"]) == Decimal("95.01")
+
+
+def test_a_tighter_stop_that_a_price_outside_the_session_passed_is_no_exit(scene):
+    scene.pass_time(7 * 3600, AAPL=96)
+    scene.settle(2)
+    scene.adjust("tighten", stop=97.0)
+    scene.settle(4)
+    assert scene.desk.closing.tasks == {}
+    assert scene.held() == scene.stopped() == 49
+
+
+def halted(name: str, when: str) -> None:
+    """A mishap: the venue takes no order, and no price is the reason."""
+    if (name, when) == ("submit", "before"):
+        raise VenueRefusal(403, 40310000, "asset is halted", {})
+
+
+def refusals(scene: Scene, steps: int) -> int:
+    """How often protection is sent and refused in so many looks, two seconds apart."""
+    scene.wire.calls.clear()
+    scene.settle(steps, 2)
+    return changes(scene).count("submit")
+
+
+def test_protection_that_is_refused_is_tried_again_after_ever_longer_pauses(scene):
+    take_away(scene)
+    scene.wire.mishap = halted
+    # After 2, 4, 8, 16 and 32 s at least, then about once a minute.
+    assert refusals(scene, 60) == 6
+    assert refusals(scene, 300) in (9, 10)
+    # With the price beyond the stop it is another matter, and is decided at once.
+    scene.wire.calls.clear()
+    scene.step(2, AAPL=94)
+    assert changes(scene) == ["submit"]
+    assert "AAPL" in scene.desk.closing.tasks
+
+
+def test_a_pause_ends_with_the_next_success(scene):
+    take_away(scene)
+    scene.wire.mishap = halted
+    refusals(scene, 20)
+    scene.wire.mishap = lambda name, when: None
+    scene.settle(20, 2)
+    assert scene.stopped() == 49
+    take_away(scene)
+    scene.wire.mishap = halted
+    assert refusals(scene, 5) == 2
 
 
 def test_times_without_a_stop_are_kept_with_their_reason(scene):

@@ -14,6 +14,7 @@ from brokers.live.splits import Basis, split_of
 from brokers.operator.account import Outlook
 from brokers.operator.positions import _last_level
 from tests.brokers.live.scene import Scene
+from tests.brokers.live.test_orders_by_hand import hang
 
 
 @pytest.fixture
@@ -202,3 +203,92 @@ def test_a_position_under_a_new_name_is_told_and_left(scene, caplog):
     scene.restart()
     scene.settle(3)
     assert scene.floor.own.quantity("AAPL") == 49
+
+
+def test_an_exit_whose_cancel_hangs_after_a_split_keeps_its_own_shares_waiting_and_no_others(scene):
+    old = {order["id"] for order in scene.open()}
+    scene.pass_time(7 * 3600)  # The market is closed to stops.
+    split(scene, "10", exits=True)
+    hang(scene, lambda order: order["id"] in old)
+    cancel = scene.wire.cancel
+    asked = []
+    scene.wire.cancel = lambda name: asked.append(name) if name in old else cancel(name)
+    scene.settle(10, 2)
+    assert len(asked) <= 2
+    scene.settle(10, 2)
+    assert len(asked) > 1
+    new = [order for order in scene.open() if order["id"] not in old and order["type"] == "stop"]
+    assert [(order["qty"], order["stop_price"]) for order in new] == [("441", "9.5")]
+    # What it does not hold is sold too, and no more; the old stop itself is triggered at the open.
+    scene.wire.calls.clear()
+    scene.adjust("exit")
+    scene.settle(30, 2)
+    scene.step(17 * 3600, AAPL=10)
+    scene.settle(3)
+    sold = [what["qty"] for name, what in scene.wire.calls if name == "submit" and what["type"] != "stop"]
+    assert (set(sold), scene.held(), scene.floor.own.quantity("AAPL")) == ({"441"}, 0, 0)
+
+
+def adjust_exits(scene: Scene, factor: int) -> None:
+    """The venue splits AAPL and adjusts what rests there, as nobody looks."""
+    scene.deaf = True
+    ledger = scene.exchange._state.ledger
+    ledger.holdings["AAPL"].qty *= factor
+    ledger.holdings["AAPL"].average /= factor
+    scene.prices["AAPL"] = ledger.prices["AAPL"] = scene.prices["AAPL"] / factor
+    for order in scene.exchange._state.orders.values():
+        if order.open and order.symbol == "AAPL":
+            order.qty *= factor
+            order.stop_price = order.stop_price and order.stop_price / factor
+            order.limit_price = order.limit_price and round(order.limit_price / factor, 2)
+
+
+@pytest.mark.parametrize("by_hand", [0, 60])
+def test_a_split_is_found_in_an_exit_that_filled_after_it(scene, by_hand):
+    if by_hand:
+        order = {"symbol": "AAPL", "qty": str(by_hand), "side": "buy", "type": "market", "time_in_force": "day"}
+        scene.exchange.submit(order)
+        scene.settle(3)
+    adjust_exits(scene, 10)
+    scene.stop()
+    scene.pass_time(1, AAPL=9.4)
+    scene.pass_time(3600)
+    assert scene.held() == 10 * by_hand
+    scene.deaf = False
+    scene.wire.calls.clear()
+    scene.start()
+    for _ in range(4):
+        scene.step()
+        assert scene.floor.own.quantity("AAPL") == 0
+    assert scene.floor.own.total("AAPL") == scene.held()
+    (trade,) = scene.desk.record.trades
+    assert (trade.quantity, trade.entry_price, trade.exit_reason) == (490, pytest.approx(10.001), "stop")
+    assert trade.pnl == pytest.approx(490 * (trade.exit_price - 10.001))
+    assert not [name for name, _ in scene.wire.calls if name in ("submit", "cancel", "replace")]
+
+
+def test_an_adjusted_exit_that_fills_later_is_no_second_split(scene):
+    adjust_exits(scene, 10)
+    scene.settle(3)
+    assert scene.floor.own.quantity("AAPL") == scene.stopped() == 490
+    scene.step(1, AAPL=9.4)
+    scene.settle(3)
+    assert len(scene.journal.splits()) == 1
+    assert (scene.floor.own.quantity("AAPL"), scene.held()) == (0, 0)
+    (trade,) = scene.desk.record.trades
+    assert (trade.quantity, trade.entry_price) == (490, pytest.approx(10.001))
+
+
+def test_an_adjusted_target_that_fills_in_part_leaves_the_rest_at_its_levels(scene):
+    adjust_exits(scene, 10)
+    scene.exchange._life.faults.partial_fill_frac = 1.0
+    scene.exchange.on_quote(scene.exchange.now, {"AAPL": Decimal("11.52")})
+    scene.pass_time(0, AAPL=11.4)
+    scene.exchange._life.faults.partial_fill_frac = 0.0
+    assert 0 < scene.held() < 490
+    scene.restart()
+    scene.settle(4)
+    assert scene.floor.own.total("AAPL") == scene.floor.own.quantity("AAPL") == scene.held() == scene.stopped()
+    position = scene.floor.own.ledger.positions["AAPL"]
+    assert position.entry_price == pytest.approx(10.001)
+    assert scene.desk.protector.levels(position).stop == pytest.approx(9.5, abs=0.01)
