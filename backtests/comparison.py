@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -142,6 +143,10 @@ class _Comparer:
     def _seen(self, decision: Json) -> Key:
         """Where a live decision belongs: the next bar if it has its figures, and this one's are others."""
         key, after = self._key(decision), self._key(decision, STRADDLES)
+        # After a session's last bar comes the first one of the next session.
+        following = bisect_left(self.bars, after[0])
+        if following < len(self.bars):
+            after = (self.bars[following], *after[1:])
         if key != after and after in self._known and not _figures_differ(decision, self._known[after]):
             there = self._known.get(key)
             return after if there is None or _figures_differ(decision, there) else key

@@ -56,11 +56,12 @@ class RehearsalWatch:
 
     ``requests`` and ``seconds`` have an entry for each iteration: the requests of the thread that iterates,
     Lumibot's own included, and how long it took in local seconds. ``others`` counts the requests of the desk's
-    watch between them. ``figures`` and ``books`` are there after the end.
+    watch between them, ``start`` all that came before the first. ``figures`` and ``books`` are there after the end.
     """
 
     requests: list[int] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
+    start: int = 0
     others: int = 0
     figures: dict[str, str] = field(default_factory=dict)
     books: tuple[Books, ...] = ()
@@ -81,6 +82,9 @@ class RehearsalWatch:
         iterate: Callable[[], None] = executor._on_trading_iteration_callable
 
         def watched() -> None:
+            if self._thread is None:
+                # Until now nothing told its thread from others: account, assets and the whole history.
+                self.start, self._asked = self._asked, 0
             self._thread = threading.get_ident()
             began = time.perf_counter()
             iterate()
@@ -112,7 +116,6 @@ class RehearsalWatch:
         return table
 
     def _request(self, line: RequestLog) -> None:
-        # Before the first iteration nothing tells its thread from others.
         if self._thread in (None, threading.get_ident()):
             self._asked += 1
         else:
@@ -150,7 +153,7 @@ class RehearsalWatch:
             "orders that filled in part only": f"{partial}",
             "partial fills": f"{self._parts}",
             "requests of an iteration, median and most": f"{median(asked):g} and {max(asked)}",
-            "requests between iterations": f"{self.others}",
+            "requests before the first, between them": f"{self.start}, {self.others}",
             "longest iteration, local seconds": f"{max(self.seconds, default=0.0):.2f}",
             "spells without a stop": f"{len(naked)}, {len(desk.protector.naked)} still",
             "seconds without a stop, median and worst": (

@@ -19,7 +19,7 @@ DAY = "2022-12-13"
 
 
 def at(clock: str) -> str:
-    return f"{DAY}T{clock}-05:00"
+    return f"{clock if 'T' in clock else f'{DAY}T{clock}'}-05:00"
 
 
 def verdict(module="equity_sizer", code="OK", before=40.0, after=40.0, **inputs):
@@ -104,6 +104,15 @@ def test_a_bar_that_closed_between_book_and_market_counts_for_the_next(compared)
     scans = ["09:30:10", "09:34:59.985", "09:40:10"]
     live = [refused("09:34:59.985") | {"price": 101.0}]
     found = compared(live, [refused("09:35:00") | {"price": 101.0}], scans=scans)
+    assert (found.same, found.differences) == (1, [])
+
+
+def test_after_the_last_bar_of_a_session_comes_the_first_of_the_next(tmp_path):
+    morning, close = "2022-12-14T09:30:00", "15:59:59.985"
+    live = write(tmp_path / "live", ["15:40:10", close], [refused(close) | {"price": 101.0}])
+    closes = ["15:45:00", "15:50:00", "15:55:00", "16:00:00", "2022-12-14T09:35:00"]
+    back = write(tmp_path / "backtest", closes, [refused(morning) | {"price": 101.0}])
+    found = compare(live, back)
     assert (found.same, found.differences) == (1, [])
 
 

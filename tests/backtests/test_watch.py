@@ -71,11 +71,13 @@ def test_the_watch_reads_all_books_at_the_end(monkeypatch, held, spent, amiss):
     assert watch.disagreements == ["the run did not come to its end"]
     strategy, seat, server = scene(held, spent)
     with watch(strategy, seat, server):
+        # What the start asks for is no iteration's.
+        seat.client.trading.observers[0](None)
         strategy.broker.trade_listeners[0]({"event": "partial_fill"})
         strategy._executor._on_trading_iteration_callable()
         strategy._executor._on_trading_iteration_callable()
     assert len(watch.disagreements) == amiss
-    assert (watch.requests, watch.figures["partial fills"]) == ([1, 1], "1")
+    assert (watch.start, watch.requests, watch.figures["partial fills"]) == (1, [1, 1], "1")
 
 
 @pytest.fixture(scope="module")
