@@ -25,6 +25,8 @@ QUIET_EXIT = timedelta(seconds=10)
 DENIALS, DENIED_FOR = 3, timedelta(seconds=30)
 """So often and so long the venue has to say of an order that it took that there is none."""
 ASK_ONE_BY_ONE = 5
+ASK_AGAIN_MOST_S = 4.0
+"""An order is asked for at every look at first, then ever more seldom, down to this many seconds of the venue."""
 ASK_WITHIN_S = 2.0
 """Local seconds that all lookups of one look may take: everything else waits for them."""
 NOT_FOUND = 404
@@ -43,6 +45,7 @@ class Missing:
 
     floor: Floor
     _asked: dict[str, int] = field(default_factory=dict)
+    _due: dict[str, datetime] = field(default_factory=dict)
     _denied: dict[str, list[datetime]] = field(default_factory=dict)
 
     def listed(self, last_look: datetime | None) -> tuple[list[Json], list[Json]]:
@@ -60,8 +63,10 @@ class Missing:
             # Hands' as well: what filled of theirs is a fact only as long as its order is seen.
             if order.open and order.client_order_id not in sent and (time := moment(order.raw.get("submitted_at"))):
                 sent[order.client_order_id] = time
-        if gone := [time for name, time in sent.items() if name not in there]:
-            raws = [*floor.venue.orders_since(min(*gone, since) - OVERLAP), *raws]
+        # Whatever was sent since then would be listed already.
+        gone = [time for name, time in sent.items() if name not in there and time < since - OVERLAP]
+        if gone:
+            raws = [*floor.venue.orders_since(min(gone) - OVERLAP), *raws]
         return raws, opened
 
     def ask(self) -> None:
@@ -72,9 +77,13 @@ class Missing:
         there = self.floor.view.orders
         gone = {o.client_order_id: o for o in self.floor.journal.open_orders() if o.venue_id not in there}
         self._asked = {name: self._asked.get(name, 0) for name in gone}
+        self._due = {name: time for name, time in self._due.items() if name in gone}
         self._denied = {name: times for name, times in self._denied.items() if name in gone}
+        now = self.floor.now
+        due = [name for name in gone if self._due.get(name, now) <= now]
         with self.floor.time_budget(ASK_WITHIN_S):
-            for name in sorted(gone, key=self._asked.__getitem__)[:ASK_ONE_BY_ONE]:
+            for name in sorted(due, key=self._asked.__getitem__)[:ASK_ONE_BY_ONE]:
+                self._due[name] = now + timedelta(seconds=min(2.0 ** self._asked[name], ASK_AGAIN_MOST_S))
                 self._asked[name] += 1
                 if not self._answered(gone[name]):
                     # The next look begins with the others.

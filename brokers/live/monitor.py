@@ -48,6 +48,8 @@ class Monitor:
         self.clock = clock
         self._paid = time.monotonic()
         """Up to when the looks so far would last, one in ``BUSY_S``."""
+        self._seen = desk.floor.view
+        """What the last look showed: if it is another one, somebody else has looked."""
         self._news = threading.Event()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="desk-monitor", daemon=True)
@@ -86,13 +88,18 @@ class Monitor:
     def _run(self) -> None:
         pause = BUSY_S
         while not self._stop.is_set():
-            self._news.wait(max(self.clock.local(pause), 0.02))
+            news = self._news.wait(max(self.clock.local(pause), 0.02))
+            if not news and self._seen is not self.desk.floor.view:
+                # An iteration has looked meanwhile.
+                self._seen, pause = self.desk.floor.view, BUSY_S
+                continue
             ahead = self._paid - time.monotonic() - self.clock.local(AHEAD_S)
             if self._stop.wait(max(ahead, min(self.clock.local(LEAST_S), LEAST_S))):
                 return
             self._news.clear()
             self._paid = max(self._paid, time.monotonic()) + self.clock.local(BUSY_S)
             pause = self._look()
+            self._seen = self.desk.floor.view
             self._miss_iterations()
 
     def _miss_iterations(self) -> None:

@@ -96,6 +96,17 @@ def test_all_lookups_of_a_look_share_a_little_time(scene, monkeypatch):
     assert given == [2.0]
 
 
+def test_an_order_without_an_answer_is_asked_for_ever_more_seldom_and_lists_nothing_twice(scene, monkeypatch):
+    unanswered(scene)
+    asked = [call for call in scene.wire.calls if call[0] == "order_by_client_id"]
+    since = listed_from(scene, monkeypatch)
+    scene.settle(20)
+    asked = [call for call in scene.wire.calls if call[0] == "order_by_client_id"][len(asked) :]
+    # At first after 1, 2 and 4 s, then every 4 s.
+    assert 4 <= len(asked) <= 7
+    assert len(since) == 20
+
+
 def listed_from(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> list[datetime]:
     """The times since which orders are listed from now on."""
     asked: list[datetime] = []

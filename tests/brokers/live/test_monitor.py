@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -114,6 +115,27 @@ def test_news_without_end_take_no_more_than_half_of_the_rate_limit(scene, monkey
     # The first ones at once, then in the pace of a desk that is busy: a thirtieth of a minute, three requests each.
     assert 2 <= sum(time - looks[0] <= clock.local(BUSY_S) for time in looks) <= 6
     assert lasted / clock.local(BUSY_S) / 2 < len(looks) <= (lasted + clock.local(AHEAD_S)) / clock.local(BUSY_S) + 2
+
+
+def test_what_an_iteration_has_just_seen_is_not_looked_at_again(scene, monkeypatch):
+    clock: Any = Brisk(scene)
+    looks: list[float] = []
+    monkeypatch.setattr(scene.desk, "tick", lambda: looks.append(time.monotonic()))
+    monitor = Monitor(scene.desk, clock)
+    monitor.start()
+    end = time.monotonic() + 20 * clock.local(BUSY_S)
+    while time.monotonic() < end:
+        scene.floor.view = replace(scene.floor.view)
+        time.sleep(clock.local(BUSY_S) / 10)
+    assert len(looks) <= 2
+    before = len(looks)
+    wait_until(lambda: len(looks) > before, 5)
+    # News do not wait for that.
+    scene.floor.view = replace(scene.floor.view)
+    before = len(looks)
+    monitor._news.set()
+    wait_until(lambda: len(looks) > before, 5)
+    monitor.stop(5)
 
 
 def test_orders_that_are_not_ours_do_not_hurry_the_watch(scene):
