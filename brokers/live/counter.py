@@ -145,8 +145,6 @@ class Counter:
         standing = self._standing(request.symbol, replaced)
         code = check(request, standing, limits.gate, limits.lot, limits.position_frac)
         if code is not None:
-            side = "buy" if request.buy else "sell"
-            log.warning("refused by the gate: %s %g %s: %s", side, request.quantity, request.symbol, code)
             raise OrderRefused(code)
 
     def _send(self, name: str, request: Callable[[], Json], *, urgent: bool) -> JournalOrder:

@@ -9,7 +9,7 @@ import logging
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 import pandas as pd
 
@@ -79,6 +79,7 @@ class Entries:
         self.by_subclass: set[str] = set()
         """Client order ids of what came through Lumibot in this run: how long that waits is not ours to say."""
         self._abandoned: dict[str, str] = {}
+        self._refused: dict[str, tuple[date, str]] = {}
 
     def begin(self, proposal: Proposal, time: datetime, quote: Quote) -> None:
         """Send an entry; a proposal that cannot be sent leaves a trace and nothing else."""
@@ -294,7 +295,11 @@ class Entries:
 
     def refuse(self, proposal: Proposal, time: datetime, why: str) -> None:
         """Leave a trace of an entry that was approved and could not be sent."""
-        log.warning("%s not entered: %s", proposal.symbol, why)
+        told = (time.date(), why.partition(":")[0])
+        # The same proposal comes at every iteration until its reading changes: the record keeps each, the log one.
+        news = self._refused.get(proposal.symbol) != told
+        log.log(logging.WARNING if news else logging.DEBUG, "%s not entered: %s", proposal.symbol, why)
+        self._refused[proposal.symbol] = told
         self.skipped.append(not_sent(time, "", proposal, why))
 
 

@@ -121,6 +121,15 @@ def test_a_quote_far_from_the_decision_is_stopped_by_the_gate(scene):
     assert "GATE_COLLAR" in scene.desk.entries.skipped[0].reason
 
 
+def test_an_entry_refused_again_and_again_is_told_once_a_day(scene, caplog):
+    far = Quote("AAPL", Decimal("129.99"), Decimal("130.01"), scene.exchange.now, "")
+    scene.quoted = lambda symbol: far
+    for _ in range(3):
+        scene.enter("AAPL", 10)
+    assert len(scene.desk.entries.skipped) == 3
+    assert [r.message.split(":")[1] for r in caplog.records if "not entered" in r.message] == [" GATE_COLLAR"]
+
+
 def test_nothing_is_left_of_an_order_for_less_than_a_share(scene):
     scene.enter("AAPL", 1, price=99.0)
     assert sent(scene) == []
