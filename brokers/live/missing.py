@@ -25,8 +25,8 @@ QUIET_EXIT = timedelta(seconds=10)
 DENIALS, DENIED_FOR = 3, timedelta(seconds=30)
 """So often and so long the venue has to say of an order that it took that there is none."""
 ASK_ONE_BY_ONE = 5
-ASK_AGAIN_MOST_S = 4.0
-"""An order is asked for at every look at first, then ever more seldom, down to this many seconds of the venue."""
+NOTHING, PAUSES = timedelta(0), (timedelta(seconds=1), timedelta(seconds=2), timedelta(seconds=4))
+"""An order is asked for at once, then after these, the last one for ever, in the venue's time."""
 ASK_WITHIN_S = 2.0
 """Local seconds that all lookups of one look may take: everything else waits for them."""
 NOT_FOUND = 404
@@ -80,10 +80,11 @@ class Missing:
         self._due = {name: time for name, time in self._due.items() if name in gone}
         self._denied = {name: times for name, times in self._denied.items() if name in gone}
         now = self.floor.now
-        due = [name for name in gone if self._due.get(name, now) <= now]
+        # A clock that was put back makes nobody wait longer.
+        due = [name for name in gone if not NOTHING < self._due.get(name, now) - now <= PAUSES[-1]]
         with self.floor.time_budget(ASK_WITHIN_S):
             for name in sorted(due, key=self._asked.__getitem__)[:ASK_ONE_BY_ONE]:
-                self._due[name] = now + timedelta(seconds=min(2.0 ** self._asked[name], ASK_AGAIN_MOST_S))
+                self._due[name] = now + PAUSES[min(self._asked[name], len(PAUSES) - 1)]
                 self._asked[name] += 1
                 if not self._answered(gone[name]):
                     # The next look begins with the others.

@@ -98,6 +98,7 @@ def test_all_lookups_of_a_look_share_a_little_time(scene, monkeypatch):
 
 def test_an_order_without_an_answer_is_asked_for_ever_more_seldom_and_lists_nothing_twice(scene, monkeypatch):
     unanswered(scene)
+    monkeypatch.setattr("brokers.live.missing.QUIET", timedelta(hours=1))
     asked = [call for call in scene.wire.calls if call[0] == "order_by_client_id"]
     since = listed_from(scene, monkeypatch)
     scene.settle(20)
@@ -105,6 +106,8 @@ def test_an_order_without_an_answer_is_asked_for_ever_more_seldom_and_lists_noth
     # At first after 1, 2 and 4 s, then every 4 s.
     assert 4 <= len(asked) <= 7
     assert len(since) == 20
+    scene.settle(100, seconds=5)
+    assert "crash" not in scene.desk.switches.halted(scene.exchange.now) and scene.floor.unresolved("NVDA")
 
 
 def listed_from(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> list[datetime]:
