@@ -60,7 +60,7 @@ class LiveAccount:
         """Nothing to spare here; a backtest has work that nobody reads."""
 
     def close(self) -> None:
-        """Cover what is bare, end entries, stop watching, complete the record, and let the journal go; exits stay."""
+        """Cover what is bare, stop watching, complete the record, and let the journal go; orders stay at the venue."""
         if self._closed:
             return
         self._closed.append(True)

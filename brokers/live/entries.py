@@ -106,7 +106,7 @@ class Entries:
             self._follow(task, order)
 
     def end(self, symbol: str) -> None:
-        """Of one step what only cancels, for when the venue could not be looked at."""
+        """Of one step what only cancels: without a look, in doubt and while the process ends nothing is bought."""
         task = self.tasks.get(symbol)
         if task is None:
             self._end_what_nobody_tends(symbol)

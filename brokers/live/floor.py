@@ -124,7 +124,7 @@ class Floor:
         orders = flat([*raws, *opened], self.view.orders.values())
         self.books.contradictions.clear()
         strangers = self.books.take(orders)
-        whole, illegible = len(positions) == len(rows), unread([*raws, *opened])
+        whole, illegible = len(positions) == len(rows), unread([*raws, *opened], orders)
         self.view = View(began, state, positions, orders, strangers, legible(opened), whole, illegible)
         self._looked = began
         self.missing.ask()

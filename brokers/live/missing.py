@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from brokers.journal import JournalOrder
 from brokers.live.bookkeeper import OPENING_ROLES, Contradiction
-from brokers.live.orders import flat, moment
+from brokers.live.orders import each, moment
 from brokers.live.payloads import Json
 from brokers.venue.errors import VenueError, VenueRefusal
 
@@ -58,7 +58,7 @@ class Missing:
         # The first look learns from the entries of old positions which exits belong together.
         since = last_look or min([floor.now - FIRST_LOOK_BACK, *sent.values()])
         raws, opened = floor.venue.orders_since(since - OVERLAP), floor.venue.open_orders()
-        there = {order.client_order_id for order in flat([*raws, *opened]).values()}
+        there = {str(row.get("client_order_id")) for row in each([*raws, *opened])}
         for order in floor.view.orders.values():
             # Hands' as well: what filled of theirs is a fact only as long as its order is seen.
             if order.open and order.client_order_id not in sent and (time := moment(order.raw.get("submitted_at"))):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -111,8 +111,7 @@ def flat(raws: Iterable[Mapping[str, Any]], known: Iterable[VenueOrder] = ()) ->
     found: dict[str, VenueOrder] = {}
     ties = [(order.group, order.id) for order in known]
     for raw in raws:
-        rows = [raw, *(raw.get("legs") or ())]
-        for row in rows:
+        for row in each([raw]):
             if (order := read(row)) is None:
                 continue
             ties.append((str(raw.get("id") or order.id), order.id))
@@ -127,6 +126,11 @@ def flat(raws: Iterable[Mapping[str, Any]], known: Iterable[VenueOrder] = ()) ->
         name: replace(order, group=roots[name], armed=_is_entry(order) or roots[name] not in waiting)
         for name, order in found.items()
     }
+
+
+def each(raws: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    """Every row of a listing, and its legs as rows of their own."""
+    return (row for raw in raws for row in (raw, *(raw.get("legs") or ())))
 
 
 def read(row: Mapping[str, Any]) -> VenueOrder | None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
-from brokers.live.orders import leave_out, read
+from brokers.live.orders import each, leave_out, read
 from brokers.live.payloads import Json, amount
 
 FIGURES = ("qty_available", "avg_entry_price", "current_price", "market_value", "unrealized_pl")
@@ -39,13 +39,12 @@ def legible(raws: Iterable[Mapping[str, Any]]) -> list[Json]:
     return kept
 
 
-def unread(raws: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    """Symbols of orders that cannot be read, with the order in words."""
-    rows = (row for raw in raws for row in (raw, *(raw.get("legs") or ())))
+def unread(raws: Iterable[Mapping[str, Any]], orders: Container[str]) -> dict[str, str]:
+    """Symbols of orders that are not among those that could be read, with the order in words."""
     return {
         str(row["symbol"]): f"the venue's order {row.get('id')} cannot be read"
-        for row in rows
-        if row.get("symbol") and read(row) is None
+        for row in each(raws)
+        if row.get("symbol") and str(row.get("id")) not in orders
     }
 
 
