@@ -265,6 +265,19 @@ class Scene:
             self.events.append(event)
 
 
+def held(scene: Scene, symbol: str = "AAPL") -> None:
+    """Fifty shares, 49 after the limit, behind their bracket."""
+    scene.enter(symbol, 50)
+    scene.settle(2)
+    assert scene.held(symbol) == scene.stopped(symbol) == 49
+    scene.wire.calls.clear()
+
+
+def changes(scene: Scene) -> list[str]:
+    """What was asked for that changes orders."""
+    return [name for name, _ in scene.wire.calls if name in ("submit", "cancel", "replace")]
+
+
 def lost(on: str, phase: str, times: int = 1) -> Callable[[str, str], None]:
     """A mishap: the answer to a request never comes, before or after it was carried out."""
     left = [times]

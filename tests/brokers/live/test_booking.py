@@ -5,11 +5,10 @@ from __future__ import annotations
 import logging
 import sqlite3
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 
-from tests.brokers.live.scene import Scene
+from tests.brokers.live.scene import Scene, held
 
 
 def kept(scene: Scene) -> list[tuple[str, str]]:
@@ -23,17 +22,19 @@ def recorded(scene: Scene) -> list[tuple[str, float]]:
     return [(trade.exit_reason, trade.quantity) for trade in scene.desk.record.trades]
 
 
-def test_an_exit_that_fills_in_parts_is_recorded_with_all_of_them(tmp_path: Path) -> None:
-    scene = Scene(tmp_path)
-    scene.enter()
-    scene.settle(3)
+def touch_the_target(scene: Scene) -> None:
+    """The price touches the target of a position and goes away again: a part of it is sold."""
+    held(scene)
     faults = scene.exchange._life.faults
     faults.partial_fill_frac = 1.0
-    # The price touches the target and goes away again.
     for price in ("115.02", "114.9"):
         scene.exchange.on_quote(scene.exchange.now, {"AAPL": Decimal(price)})
-    scene.hand_on()
     faults.partial_fill_frac = 0.0
+
+
+def test_an_exit_that_fills_in_parts_is_recorded_with_all_of_them(scene: Scene) -> None:
+    touch_the_target(scene)
+    scene.hand_on()
     scene.step(1)
     part = 49 - float(scene.held())
     assert 0 < part < 49
@@ -43,20 +44,12 @@ def test_an_exit_that_fills_in_parts_is_recorded_with_all_of_them(tmp_path: Path
     assert scene.held() == 0
     assert recorded(scene) == [("target", 49)]
     assert kept(scene) == [("target", "49")]
-    scene.stop()
 
 
 def test_what_only_puts_the_rounding_of_an_average_right_is_told_to_nobody(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    scene: Scene, caplog: pytest.LogCaptureFixture
 ) -> None:
-    scene = Scene(tmp_path)
-    scene.enter()
-    scene.settle(3)
-    faults = scene.exchange._life.faults
-    faults.partial_fill_frac = 1.0
-    for price in ("115.02", "114.9"):
-        scene.exchange.on_quote(scene.exchange.now, {"AAPL": Decimal(price)})
-    faults.partial_fill_frac = 0.0
+    touch_the_target(scene)
     scene.exchange.on_quote(scene.exchange.now, {"AAPL": Decimal("115.53")})
     with caplog.at_level(logging.INFO):
         # The listing has the average of both executions, rounded; the stream has them one by one, later.
@@ -66,4 +59,3 @@ def test_what_only_puts_the_rounding_of_an_average_right_is_told_to_nobody(
     (order,) = [order for order in scene.journal.run_orders() if order.role == "target"]
     assert order.average_price is not None and order.average_price != round(order.average_price, 6)
     assert told == [f"target sell AAPL filled: 49 of 49 at {round(float(order.average_price), 6)}"]
-    scene.stop()

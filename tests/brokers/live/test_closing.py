@@ -3,36 +3,20 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 
 from brokers.live.quotes import read_quote
 from brokers.rehearsal.faults import FaultPlan
-from tests.brokers.live.scene import Scene, lost
+from tests.brokers.live.scene import Scene, changes, held, lost
 
 
 @pytest.fixture
-def scene(tmp_path: Path) -> Iterator[Scene]:
-    scene = Scene(tmp_path)
+def scene(scene: Scene) -> Scene:
     held(scene)
-    yield scene
-    scene.stop()
-
-
-def held(scene: Scene) -> None:
-    """Fifty shares, 49 after the limit, behind their bracket."""
-    scene.enter()
-    scene.settle(2)
-    assert scene.held() == scene.stopped() == 49
-    scene.wire.calls.clear()
-
-
-def changes(scene: Scene) -> list[str]:
-    return [name for name, _ in scene.wire.calls if name in ("submit", "cancel", "replace")]
+    return scene
 
 
 def closes(scene: Scene) -> list[tuple[str, str | None]]:

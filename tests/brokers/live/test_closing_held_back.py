@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 
@@ -14,16 +12,14 @@ from brokers.live.quotes import read_quote
 from brokers.live.switches import Level
 from brokers.venue.errors import VenueRefusal
 from risk.model import BracketTerms
-from tests.brokers.live.scene import Scene
-from tests.brokers.live.test_closing import changes, closes, held
+from tests.brokers.live.scene import Scene, changes, held
+from tests.brokers.live.test_closing import closes
 
 
 @pytest.fixture
-def scene(tmp_path: Path) -> Iterator[Scene]:
-    scene = Scene(tmp_path)
+def scene(scene: Scene) -> Scene:
     held(scene)
-    yield scene
-    scene.stop()
+    return scene
 
 
 def by_hand(scene: Scene, side: str = "buy", **terms: str) -> str:

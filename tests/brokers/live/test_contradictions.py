@@ -15,13 +15,6 @@ from brokers.venue.errors import BadKeys, OutcomeUnknown, VenueRefusal
 from tests.brokers.live.scene import Scene
 
 
-@pytest.fixture
-def scene(tmp_path):
-    scene = Scene(tmp_path)
-    yield scene
-    scene.stop()
-
-
 def drop_stop(scene: Scene, symbol: str) -> None:
     stop = next(order for order in scene.open(symbol) if order["type"] == "stop")
     scene.exchange.cancel(stop["id"])

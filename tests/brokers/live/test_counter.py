@@ -12,11 +12,9 @@ from tests.brokers.live.scene import Scene, lost
 
 
 @pytest.fixture
-def scene(tmp_path):
-    scene = Scene(tmp_path)
+def scene(scene: Scene) -> Scene:
     scene.desk.reconcile()
-    yield scene
-    scene.stop()
+    return scene
 
 
 def buy(scene: Scene, quantity: float = 10, **options):

@@ -14,13 +14,6 @@ from tests.brokers.live.scene import Scene
 Rows = list[dict[str, Any]]
 
 
-@pytest.fixture
-def scene(tmp_path):
-    scene = Scene(tmp_path)
-    yield scene
-    scene.stop()
-
-
 def behind(scene: Scene, seconds: float) -> None:
     """The listing of positions is so many seconds old."""
     seen: list[tuple[Any, Rows]] = []

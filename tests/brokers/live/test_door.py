@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from decimal import Decimal
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -12,17 +11,15 @@ import pytest
 from brokers.live.counter import OrderRefused
 from brokers.live.door import DeskDoor
 from brokers.live.switches import Level
-from tests.brokers.live.scene import Json, Scene
+from tests.brokers.live.scene import Json, Scene, held
 from tests.brokers.live.test_closing import RunningClock
 from tests.brokers.live.test_monitor import watching
 
 
 @pytest.fixture
-def scene(tmp_path: Path) -> Iterator[Scene]:
-    scene = Scene(tmp_path)
+def scene(scene: Scene) -> Scene:
     scene.desk.reconcile()
-    yield scene
-    scene.stop()
+    return scene
 
 
 @pytest.fixture
@@ -41,14 +38,6 @@ def named(order: Json) -> SimpleNamespace:
 def of(scene: Scene, kind: str, side: str, symbol: str = "AAPL") -> Json:
     (found,) = [o for o in scene.open(symbol) if o["type"] == kind and o["side"] == side]
     return found
-
-
-def held(scene: Scene, symbol: str = "AAPL") -> None:
-    """49 shares behind their bracket."""
-    scene.enter(symbol, 50)
-    scene.settle(2)
-    assert scene.held(symbol) == scene.stopped(symbol) == 49
-    scene.wire.calls.clear()
 
 
 def resting(scene: Scene, symbol: str = "AAPL") -> Json:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 
@@ -15,20 +14,13 @@ from brokers.live.quotes import read_quote
 from brokers.live.switches import Level
 from brokers.rehearsal.faults import FaultPlan
 from brokers.venue.errors import NotSent, OutcomeUnknown, VenueUnavailable
-from tests.brokers.live.scene import Scene, lost
-from tests.brokers.live.test_closing import RunningClock, closes, held
+from tests.brokers.live.scene import Scene, held, lost
+from tests.brokers.live.test_closing import RunningClock, closes
 from tests.brokers.live.test_entries import buys, leave_behind
 
 FRIDAY = datetime(2023, 3, 10, 20, 59, 40, tzinfo=UTC)
 """Twenty seconds before the close."""
 MONDAY = datetime(2023, 3, 13, 13, 30, 5, tzinfo=UTC)
-
-
-@pytest.fixture
-def scene(tmp_path: Path) -> Iterator[Scene]:
-    scene = Scene(tmp_path)
-    yield scene
-    scene.stop()
 
 
 def stop(scene: Scene) -> None:

@@ -25,13 +25,6 @@ def by_hand(scene: Scene, symbol: str, quantity: int, side: str = "buy", **terms
     return order
 
 
-@pytest.fixture
-def scene(tmp_path):
-    scene = Scene(tmp_path)
-    yield scene
-    scene.stop()
-
-
 def test_hand_made_positions_are_told_with_the_size_that_would_be_right(tmp_path, caplog):
     settings = VenueSettings(cash_usd=Decimal(106_400), half_spread_usd=Decimal(0))
     scene = Scene(tmp_path, settings=settings, prices={"PLTR": 170.77, "TSLA": 443.18})

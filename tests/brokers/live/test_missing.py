@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from brokers.journal import JournalConflict, JournalOrder
 from brokers.venue.errors import OutcomeUnknown, VenueRefusal, VenueUnavailable
-from tests.brokers.live.scene import Scene, lost
+from tests.brokers.live.scene import Scene, held, lost
 
 
 @pytest.fixture
-def scene(tmp_path: Path) -> Iterator[Scene]:
-    scene = Scene(tmp_path)
-    scene.enter()
-    scene.settle(3)
-    assert scene.held() == scene.stopped() == 49
-    yield scene
-    scene.stop()
+def scene(scene: Scene) -> Scene:
+    held(scene)
+    return scene
 
 
 def unanswered(scene: Scene, symbol: str = "NVDA") -> None:

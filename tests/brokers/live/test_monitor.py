@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,7 +18,7 @@ from brokers.live.monitor import AHEAD_S, BUSY_S, Monitor
 from brokers.live.prices import PriceStream
 from brokers.live.protector import Protector
 from brokers.venue.errors import VenueUnavailable
-from tests.brokers.live.scene import Json, Scene
+from tests.brokers.live.scene import Json, Scene, held
 from tests.test_live_command import wait_until
 
 
@@ -37,13 +36,9 @@ class Hurried:
 
 
 @pytest.fixture
-def scene(tmp_path: Path) -> Iterator[Scene]:
-    scene = Scene(tmp_path)
-    scene.enter()
-    scene.settle(3)
-    assert scene.held() == scene.stopped() == 49
-    yield scene
-    scene.stop()
+def scene(scene: Scene) -> Scene:
+    held(scene)
+    return scene
 
 
 @contextmanager

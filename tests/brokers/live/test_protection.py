@@ -2,36 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 
 from brokers.live.cover import cover_of
 from brokers.rehearsal.faults import FaultPlan
 from brokers.venue.errors import VenueRefusal
-from tests.brokers.live.scene import TUESDAY, Json, Scene, lost
+from tests.brokers.live.scene import TUESDAY, Json, Scene, changes, held, lost
 
 
 @pytest.fixture
-def scene(tmp_path: Path) -> Iterator[Scene]:
-    scene = Scene(tmp_path)
+def scene(scene: Scene) -> Scene:
     held(scene)
-    yield scene
-    scene.stop()
-
-
-def held(scene: Scene) -> None:
-    scene.enter()
-    scene.settle(2)
-    assert scene.held() == scene.stopped() == 49
-    scene.wire.calls.clear()
-
-
-def changes(scene: Scene) -> list[str]:
-    return [name for name, _ in scene.wire.calls if name in ("submit", "cancel", "replace")]
+    return scene
 
 
 def stop_of(scene: Scene) -> Json:

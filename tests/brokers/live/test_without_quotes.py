@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import timedelta
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 
@@ -19,13 +18,6 @@ OUTAGES = [
     VenueUnavailable("no answer"),
     VenueRefusal(403, None, "subscription does not permit querying recent SIP data"),
 ]
-
-
-@pytest.fixture
-def scene(tmp_path: Path) -> Iterator[Scene]:
-    scene = Scene(tmp_path)
-    yield scene
-    scene.stop()
 
 
 def hold(scene: Scene, *symbols: str) -> None:
