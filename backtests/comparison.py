@@ -274,7 +274,7 @@ def _figures_differ(one: Json, two: Json) -> str:
 
 def _same(one: object, two: object) -> bool:
     numbers = isinstance(one, int | float) and isinstance(two, int | float)
-    return math.isclose(one, two, rel_tol=CLOSE_FRAC, abs_tol=1e-9) if numbers else one == two  # type: ignore[arg-type]
+    return math.isclose(one, two, rel_tol=CLOSE_FRAC, abs_tol=1e-9) if numbers else one == two  # type: ignore[arg-type]  # both are numbers
 
 
 def _ruling(verdict: Mapping[str, object]) -> tuple[object, object, str]:

@@ -39,7 +39,7 @@ def counts_table(found: Comparison) -> Table:
     """How many decisions were the same, and how many differ by which cause."""
     table = Table(title=TITLE, title_justify="left")
     for heading, justify in (("cause", "left"), ("decisions", "right"), ("meaning", "left")):
-        table.add_column(heading, justify=justify)  # type: ignore[arg-type]
+        table.add_column(heading, justify=justify)  # type: ignore[arg-type]  # a tuple of literals is text
     for cause, count, meaning in _rows(found):
         table.add_row(cause, str(count), meaning, style="red" if cause == Cause.UNEXPLAINED and count else "")
     return table

@@ -83,7 +83,7 @@ class TradeStream(TradingStream):
         wait = self.first_wait_s
         while not self._stopped:
             try:
-                await self._start_ws()  # type: ignore[no-untyped-call]
+                await self._start_ws()  # type: ignore[no-untyped-call]  # alpaca-py is untyped here
                 wait = self.first_wait_s
                 await self._consume()
             except _Unauthorized:
@@ -102,7 +102,7 @@ class TradeStream(TradingStream):
 
     async def _auth(self) -> None:
         try:
-            await super()._auth()  # type: ignore[no-untyped-call]
+            await super()._auth()  # type: ignore[no-untyped-call]  # as above
         except json.JSONDecodeError:
             raise
         except ValueError as error:

@@ -65,7 +65,7 @@ def falling_bars() -> pd.DataFrame:
 
 @contextmanager
 def venue(**options: object) -> Iterator[RehearsalServer]:
-    with RehearsalServer(falling_bars(), start=START, sessions=1, **options) as server:  # type: ignore[arg-type]
+    with RehearsalServer(falling_bars(), start=START, sessions=1, **options) as server:
         yield server
 
 

@@ -133,7 +133,7 @@ class Declaring(CombinedStrategy):
 
 
 class Inheriting(Declaring):
-    parameters = {"more": 1}  # noqa: RUF012
+    parameters = {"more": 1}  # noqa: RUF012  # as above
 
 
 def test_a_subclass_has_parameters_of_its_own():

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from itertools import count
 
 from brokers.rehearsal.exchange import TICK, Exchange
@@ -115,7 +116,7 @@ class Player:
         self._tell(at, {symbol: bar.open for symbol, bar in bars.items()})
         self._running += len(steps)
         for when, prices in steps:
-            self._push(when, 0, lambda when=when, prices=prices: self._walk(when, prices))  # type: ignore[misc]
+            self._push(when, 0, partial(self._walk, when, prices))
         self._queue_bar()
 
     def _walk(self, at: datetime, prices: Mapping[str, Decimal]) -> None:

@@ -159,7 +159,7 @@ def _check_quantity(request: Request, settings: VenueSettings) -> None:
             raise forbidden(f"cost basis must be >= minimal amount of order {minimum}")
     amount = request.qty if request.qty is not None else request.notional
     # An exponent is text only for NaN and infinity, which parsing has refused.
-    if amount is not None and amount.normalize().as_tuple().exponent < LONGEST_FRACTION:  # type: ignore[operator]
+    if amount is not None and amount.normalize().as_tuple().exponent < LONGEST_FRACTION:  # type: ignore[operator]  # see above
         raise unprocessable("qty and notional take at most 9 decimals")
     if request.fractional:
         if request.time_in_force != "day":

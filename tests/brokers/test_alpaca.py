@@ -45,7 +45,7 @@ def test_a_refused_order_ends_in_an_error_event_and_raises_nothing(scene: Scene,
 
 def test_the_legs_of_a_sent_bracket_are_its_children_at_the_venue(scene: Scene) -> None:
     order = scene.bracket()
-    legs = {leg["type"]: leg["id"] for leg in scene.venue.order(order.identifier, nested=True)["legs"]}  # type: ignore[attr-defined]
+    legs = {leg["type"]: leg["id"] for leg in scene.venue.order(order.identifier, nested=True)["legs"]}
     target, stop = order.child_orders
     assert (target.identifier, stop.identifier) == (legs["limit"], legs["stop"])
     assert {leg.parent_identifier for leg in order.child_orders} == {order.identifier}

@@ -63,7 +63,7 @@ def served(venue: Venue) -> Iterator[Desk]:
             self.end_headers()
             self.wfile.write(data)
 
-        do_GET = do_POST = do_PATCH = do_DELETE = _serve  # noqa: N815
+        do_GET = do_POST = do_PATCH = do_DELETE = _serve  # noqa: N815  # http.server's names
 
         def log_message(self, *_: Any) -> None:
             pass

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from brokers.journal import Journal
-from tests.brokers.journal.conftest import postgres  # noqa: F401
+from tests.brokers.journal.conftest import postgres  # noqa: F401  # a fixture
 from tests.brokers.journal.postgres_server import PostgresServer
 from tests.brokers.journal.test_store import end_sessions
 from tests.brokers.live.scene import ACCOUNT, Scene
@@ -19,7 +19,7 @@ from tests.test_live_command import command, venue, wait_until
 
 
 @pytest.fixture
-def url(postgres: PostgresServer) -> str:  # noqa: F811
+def url(postgres: PostgresServer) -> str:  # noqa: F811  # as above
     return postgres.fresh()
 
 

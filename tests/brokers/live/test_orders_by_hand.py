@@ -70,8 +70,8 @@ def hang(scene: Scene, is_meant: Callable[[Json], bool]) -> None:
 
         return asked
 
-    scene.wire.orders_since = shown(scene.wire.orders_since)  # type: ignore[method-assign]
-    scene.wire.open_orders = shown(scene.wire.open_orders)  # type: ignore[method-assign]
+    scene.wire.orders_since = shown(scene.wire.orders_since)
+    scene.wire.open_orders = shown(scene.wire.open_orders)
 
 
 def test_a_stop_for_shares_of_the_hand_s_own_changes_nothing_of_ours(scene):
@@ -121,7 +121,7 @@ def test_a_cancel_of_ours_that_hangs_is_asked_again_and_then_goes_on(scene):
     # They are gone, and the listing says otherwise.
     hang(scene, lambda order: order["id"] in ours)
     listed = scene.wire.orders_since
-    scene.wire.open_orders = lambda: listed(TUESDAY)  # type: ignore[method-assign]
+    scene.wire.open_orders = lambda: listed(TUESDAY)
     scene.settle(10, 2)
     assert scene.stopped() == 0
     scene.settle(10, 2)
@@ -133,7 +133,7 @@ def test_a_close_whose_cancel_hangs_sells_what_is_free_after_half_a_minute(scene
     ours = {order["id"] for order in scene.open()}
     hang(scene, lambda order: order["id"] in ours)
     listed = scene.wire.orders_since
-    scene.wire.open_orders = lambda: listed(TUESDAY)  # type: ignore[method-assign]
+    scene.wire.open_orders = lambda: listed(TUESDAY)
     lose_exits(scene)
     scene.adjust("exit")
     scene.settle(10, 2)

@@ -67,7 +67,7 @@ class Handler(BaseHTTPRequestHandler):
         self.asked = asked
         self.script.next(asked)(self)
 
-    do_POST = do_PATCH = do_DELETE = do_GET  # noqa: N815
+    do_POST = do_PATCH = do_DELETE = do_GET  # noqa: N815  # http.server's names
 
     def log_message(self, *args: Any) -> None:
         pass

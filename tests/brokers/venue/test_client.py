@@ -100,7 +100,7 @@ def test_orders_since_begins_where_it_was_asked_to():
         assert ids == ["o7", "o8", "o9"]
         assert server.asked[0].query["nested"] == "false"
         with pytest.raises(ValueError, match="time zone"):
-            client_of(server.url).orders_since(datetime(2026, 9, 28))  # noqa: DTZ001
+            client_of(server.url).orders_since(datetime(2026, 9, 28))  # noqa: DTZ001  # naive is the fault
 
 
 def test_an_order_is_found_by_either_name():
