@@ -20,9 +20,9 @@ from backtests.request import EMBEDDED_OVERLAY, Mode, RunRequest
 from config import Refusal, Settings, load
 from config.arguments import Parser, add_settings, addresses
 from config.environment import own_the_run
+from config.error_messages import closest, no_file
 from config.errors import exit_status
 from config.secrets import ALPACA_VARIABLES, Secrets
-from config.sentences import closest, no_file
 from config.universe import read_universe
 from strategies.registry import STRATEGIES, build_pipeline
 

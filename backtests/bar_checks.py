@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from config.error_messages import some
 from config.errors import Refusal
-from config.sentences import some
-from strategies.bars import FIELDS, PRICES, ROUNDING_FRAC
-from strategies.calendar import NEW_YORK
-from strategies.table import DAILY_FROM_MINUTES, DAILY_RUN, DAILY_TO_MINUTES, spacings
+from market.bar_tables import DAILY_FROM_MINUTES, DAILY_RUN, DAILY_TO_MINUTES, spacings
+from market.bars import FIELDS, PRICES, ROUNDING_FRAC
+from market.calendar import NEW_YORK
 
 # Sessions close at full and half hours, half days included: daily stamps that differ by less are no session's.
 CLOSING_STEP_S = 1_800

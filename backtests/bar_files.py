@@ -20,9 +20,9 @@ from backtests.bar_checks import (
     row_number,
     to_exchange_time,
 )
+from config.error_messages import no_file, some
 from config.errors import Refusal
-from config.sentences import no_file, some
-from strategies.bars import FIELDS
+from market.bars import FIELDS
 
 COLUMNS = ("symbol", "datetime", *FIELDS)
 NOT_A_NUMBER = ["", "nan", "NaN", "NA", "N/A", "null", "None"]

@@ -14,22 +14,22 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress
 
+from backtests.checks.lookahead import check
 from backtests.data_sets import YAHOO, DataSet, load_data, window
 from backtests.engine import RunResult, run_source, run_table
-from backtests.lookahead import check
-from backtests.metrics import sessions_per_year
-from backtests.outcomes import with_outcomes
-from backtests.outputs import SOME_PAGES, RunInfo, default_folder, prepare_folder, write_all
-from backtests.plain import counted
+from backtests.reports.formatting import counted
+from backtests.reports.metrics import sessions_per_year
+from backtests.reports.order_outcomes import with_outcomes
+from backtests.reports.outputs import SOME_PAGES, RunInfo, default_folder, prepare_folder, write_all
+from backtests.reports.scoreboard import scoreboard, scoreboard_screen
+from backtests.reports.summary_screen import show_summary
 from backtests.request import RunRequest
 from backtests.scan_screen import show_scan
-from backtests.scoreboard import scoreboard, scoreboard_screen
-from backtests.summary_screen import show_summary
 from config import Settings
+from config.error_messages import some
 from config.errors import Refusal
-from config.sentences import some
-from strategies.bars import BarTable
-from strategies.fit import fit
+from market.bars import BarTable
+from strategies.adapt_to_bars import fit
 from strategies.registry import build_pipeline, build_signals, strategy_class
 from strategies.run_notes import (
     absent_symbols,

@@ -12,9 +12,9 @@ import pandas as pd
 from backtests import embedded
 from backtests.bar_files import absent, data_hash, read_bars
 from config.errors import Refusal
-from strategies.bars import BarTable
-from strategies.calendar import NEW_YORK
-from strategies.table import to_table
+from market.bar_tables import to_table
+from market.bars import BarTable
+from market.calendar import NEW_YORK
 
 EMBEDDED, YAHOO, ALPACA = "embedded", "yahoo", "alpaca"
 INTRADAY_MINUTES = 5

@@ -15,12 +15,12 @@ from lumibot.strategies import Strategy
 from lumibot.traders import Trader
 from tqdm import tqdm
 
-from brokers.backtest.broker import HonestBroker
+from brokers.backtest.broker import BarFillBroker
 from brokers.backtest.source import CausalPandasData
 from brokers.record import RunRecord
 from config import Settings
 from config.errors import Refusal
-from strategies.bars import BarTable
+from market.bars import BarTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ def run_source(
 ) -> RunResult:
     """Backtest on any Lumibot backtesting source; ``bars`` is the expected number, for the progress bar."""
     begun = time.perf_counter()
-    broker = HonestBroker(source)
+    broker = BarFillBroker(source)
     start, end = source.datetime_start, source.datetime_end
     with (
         _quiet(),

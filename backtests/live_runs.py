@@ -24,26 +24,26 @@ from rich.console import Console
 from rich.logging import RichHandler
 
 from backtests.cli_run import benchmark_closes, data_for
-from backtests.metrics import ALWAYS_OPEN_PER_YEAR, SESSIONS_PER_YEAR
-from backtests.outcomes import with_outcomes
-from backtests.outputs import RunInfo, check_folder, default_folder, prepare_folder, write_all, write_brief
-from backtests.plain import counted
+from backtests.rehearsal_monitor import Watch
 from backtests.rehearsals import FAST_DAILY, FAST_INTRADAY, PAPER_PARTIAL_FILLS, cents, rehearsed, window_of
+from backtests.reports.formatting import counted
+from backtests.reports.metrics import ALWAYS_OPEN_PER_YEAR, SESSIONS_PER_YEAR
+from backtests.reports.order_outcomes import with_outcomes
+from backtests.reports.outputs import RunInfo, check_folder, default_folder, prepare_folder, write_all, write_brief
+from backtests.reports.summary_screen import show_summary
 from backtests.request import RunRequest
 from backtests.scan_screen import show_live_scan
-from backtests.summary_screen import show_summary
-from backtests.watch import Watch
+from brokers.alpaca.errors import VenueError
+from brokers.desk.data.feed import NONE
+from brokers.desk.reconcile.position_book import NEW_YORK
+from brokers.desk.session import TradingSession, open_session
+from brokers.desk.wiring import ALWAYS_OPEN, LiveAccount
 from brokers.journal import JournalTaken
-from brokers.live.account import ALWAYS_OPEN, LiveAccount
-from brokers.live.feed import NONE
-from brokers.live.ownbook import NEW_YORK
-from brokers.live.seat import Seat, take_seat
-from brokers.venue.errors import VenueError
 from config import Refusal, Settings
-from strategies.bars import DAY_MINUTES
+from market.bar_tables import to_frame
+from market.bars import DAY_MINUTES
 from strategies.registry import build_pipeline, keep_daily_signals, strategy_class
 from strategies.run_notes import absent_symbols, benchmark_in_part, without_benchmark
-from strategies.table import to_frame
 
 EXIT_DONE, EXIT_FAILED, EXIT_STOPPED = 0, 1, 3
 LEAVE_WITHIN_S = 4.0
@@ -110,7 +110,7 @@ def _run(request: RunRequest, settings: Settings, console: Console, server: Any,
     assert request.out is not None
     if not request.once:
         check_folder(request.out, request.overwrite)
-    seat = take_seat(settings, paper, request.mode, request.profile)
+    seat = open_session(settings, paper, request.mode, request.profile)
     # A start that is refused leaves no folder, and an earlier run's as it was.
     folder = None if request.once else _prepared(request.out, seat)
     console.print(f"account {seat.account_id}, {request.mode}, journal {seat.journal.name}")
@@ -142,7 +142,7 @@ def _run(request: RunRequest, settings: Settings, console: Console, server: Any,
     return status
 
 
-def _tell_closed(settings: Settings, seat: Seat, console: Console) -> None:
+def _tell_closed(settings: Settings, seat: TradingSession, console: Console) -> None:
     """Say when the first iteration is to be expected, where it is not now."""
     if settings.pace.market == ALWAYS_OPEN or settings.live.extended_hours.enabled:
         return
@@ -153,7 +153,7 @@ def _tell_closed(settings: Settings, seat: Seat, console: Console) -> None:
             console.print(f"the market is closed, the first iteration comes at {opens:%a %Y-%m-%d %H:%M} New York")
 
 
-def _prepared(out: Path, seat: Seat) -> Path:
+def _prepared(out: Path, seat: TradingSession) -> Path:
     """The run's folder, which was checked before the seat was taken; a rehearsal's state is in it by now."""
     try:
         return prepare_folder(out, overwrite=True)
@@ -162,8 +162,8 @@ def _prepared(out: Path, seat: Seat) -> Path:
         raise
 
 
-def _strategy(request: RunRequest, settings: Settings, seat: Seat) -> Any:
-    from brokers.alpaca import HardenedAlpaca
+def _strategy(request: RunRequest, settings: Settings, seat: TradingSession) -> Any:
+    from brokers.lumibot.broker import HardenedAlpaca
 
     secrets = settings.secrets
     assert secrets.ALPACA_API_KEY is not None
@@ -217,7 +217,7 @@ def _until_the_end(strategy: Any, server: Any, stopping: threading.Event) -> int
     return EXIT_DONE
 
 
-def _once(request: RunRequest, strategy: Any, seat: Seat, console: Console, stopping: threading.Event) -> int:
+def _once(request: RunRequest, strategy: Any, seat: TradingSession, console: Console, stopping: threading.Event) -> int:
     """One iteration, then what it sent is followed to its first outcome."""
     strategy.initialize()
     account: LiveAccount = strategy.account
@@ -234,7 +234,7 @@ def _once(request: RunRequest, strategy: Any, seat: Seat, console: Console, stop
     return EXIT_DONE
 
 
-def _leave(strategy: Any, account: LiveAccount | None, seat: Seat) -> None:
+def _leave(strategy: Any, account: LiveAccount | None, seat: TradingSession) -> None:
     """End everything within seconds; orders stay at the venue, the journal is closed."""
     executor, broker = strategy._executor, strategy.broker
     executor.stop_event.set()

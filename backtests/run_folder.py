@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from backtests.outcomes import as_decided
+from backtests.reports.order_outcomes import as_decided
 from config.errors import Refusal
 
 OPENING = ("entry", "hedge")

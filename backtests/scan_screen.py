@@ -11,10 +11,11 @@ from rich.table import Table
 
 from backtests.data_sets import DataSet
 from backtests.engine import RunResult
-from backtests.plain import counted
+from backtests.reports.formatting import counted
 from brokers.record import OrderRecord
-from risk.model import Book, Decision, Market
-from strategies.features import FeatureTable
+from market.features import FeatureTable
+from market.market import Market
+from risk.model import Book, Decision
 from strategies.pipeline import ATR, Pipeline
 from strategies.run_notes import absent_symbols, without_unknown
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from strategies.bars import PRICES
-from strategies.calendar import session_times
+from market.bars import PRICES
+from market.calendar import session_times
 
 SYNTHETIC = "SYN_INV_SPY"
 BASE = "SPY"

@@ -15,8 +15,8 @@ from lumibot.entities import Asset
 
 from brokers.backtest.source import table_of
 from brokers.backtest.yahoo import require_yahoo
-from strategies.bars import FIELDS, BarTable
-from strategies.calendar import NEW_YORK, nanoseconds
+from market.bars import FIELDS, BarTable
+from market.calendar import NEW_YORK, nanoseconds
 
 ZONE = ZoneInfo(NEW_YORK)
 

@@ -26,8 +26,8 @@ import pandas as pd
 
 from backtests.engine import run_table
 from config import load
+from market.bar_tables import frames_to_table
 from strategies.combined import CombinedStrategy
-from strategies.table import frames_to_table
 
 
 def frames_of(work: str, count: int, folder: Path) -> tuple[dict[str, pd.DataFrame], int]:

@@ -11,11 +11,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from config import strict_yaml
+from config.error_messages import closest, sentence
 from config.errors import Refusal
 from config.provenance import Provenance
 from config.schema import Settings
 from config.secrets import MASK, Secrets, looks_secret
-from config.sentences import closest, sentence
 
 FOLDER = Path(__file__).parent
 PROFILES = FOLDER / "profiles"

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, model_validator
 
 from config.addresses import address
-from config.contradictions import contradictions
+from config.cross_checks import contradictions
 from config.markets import MARKETS
 from config.provenance import Provenance
 from config.secrets import Secrets

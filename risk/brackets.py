@@ -9,9 +9,10 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
+from market.market import Market
 from risk import regime as regimes
 from risk.interface import ModuleConfig
-from risk.model import BracketTerms, Market, Side
+from risk.model import BracketTerms, Side
 
 
 class BracketModel:

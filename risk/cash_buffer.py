@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from market.market import Market
 from risk.interface import Fraction, ModuleConfig, RiskModule
 from risk.lots import Lot, affordable
-from risk.model import Book, Market, Proposal, Verdict
+from risk.model import Book, Proposal, Verdict
 
 
 class CashBuffer(RiskModule):

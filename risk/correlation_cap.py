@@ -7,9 +7,10 @@ from typing import Self
 import numpy as np
 from pydantic import Field, model_validator
 
+from market.market import Market
 from risk.interface import ModuleConfig, RiskModule
 from risk.lots import EPSILON
-from risk.model import Book, Market, Proposal, Verdict
+from risk.model import Book, Proposal, Verdict
 
 
 def correlations(candidate: np.ndarray, others: np.ndarray, min_bars: int) -> np.ndarray:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from market.market import Market
 from risk.interface import ModuleConfig, RiskModule
 from risk.lots import EPSILON
-from risk.model import Book, Market, Proposal, Verdict
+from risk.model import Book, Proposal, Verdict
 
 
 class DrawdownHalt(RiskModule):

@@ -8,7 +8,8 @@ from typing import Annotated, Any, ClassVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from config.schema import ticker
-from risk.model import Adjustment, Book, Market, Proposal, Verdict
+from market.market import Market
+from risk.model import Adjustment, Book, Proposal, Verdict
 
 Fraction = Annotated[float, Field(ge=0, le=1, description="fraction of 1")]
 PositiveFraction = Annotated[float, Field(gt=0, le=1, description="fraction of 1")]

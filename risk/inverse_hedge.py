@@ -8,9 +8,11 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
+from market.market import Market
+from market.sectors import INVERSE
 from risk.interface import Fraction, ModuleConfig, PositiveFraction, RiskModule, Symbol
 from risk.lots import EPSILON, Lot, affordable, trim_quantity
-from risk.model import INVERSE, Adjustment, Book, BracketTerms, Market, Position, Proposal, Verdict
+from risk.model import Adjustment, Book, BracketTerms, Position, Proposal, Verdict
 
 
 class Fund(ModuleConfig):

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from pydantic import Field
 
+from market.market import Market
 from risk.interface import ModuleConfig, RiskModule
-from risk.model import Adjustment, Book, Market
+from risk.model import Adjustment, Book
 
 
 class OverboughtExit(RiskModule):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from market.market import Market
 from risk.interface import ModuleConfig, RiskModule
 from risk.lots import EPSILON, Lot
-from risk.model import Adjustment, Book, Market, floor_lot
+from risk.model import Adjustment, Book, floor_lot
 
 
 class PartialProfit(RiskModule):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from market.market import Market
 from risk.interface import ModuleConfig, RiskModule
-from risk.model import Adjustment, Book, Market
+from risk.model import Adjustment, Book
 from risk.trailing_stop import tighter
 
 

@@ -6,9 +6,10 @@ import math
 
 from pydantic import Field
 
+from market.market import Market
 from risk.interface import Fraction, ModuleConfig, PositiveFraction, RiskModule
 from risk.lots import EPSILON, Lot, trim_quantity
-from risk.model import Adjustment, Book, Market
+from risk.model import Adjustment, Book
 
 
 class Rebalancer(RiskModule):

@@ -6,9 +6,10 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
+from market.market import Market
 from risk.interface import ModuleConfig, PositiveFraction, RiskModule
 from risk.lots import EPSILON, Lot, affordable
-from risk.model import Book, Market, Proposal, Verdict
+from risk.model import Book, Proposal, Verdict
 
 
 class RecentForm(RiskModule):

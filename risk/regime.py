@@ -8,8 +8,8 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from market.market import Market
 from risk.interface import ModuleConfig
-from risk.model import Market
 
 Trend = Literal["trending", "choppy", "neutral"]
 

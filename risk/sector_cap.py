@@ -6,9 +6,11 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
+from market.market import Market
+from market.sectors import UNCLASSIFIED
 from risk.interface import ModuleConfig, PositiveFraction, RiskModule
 from risk.lots import EPSILON
-from risk.model import UNCLASSIFIED, Book, Market, Proposal, Verdict
+from risk.model import Book, Proposal, Verdict
 
 
 class SectorCap(RiskModule):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from market.market import Market
 from risk.interface import ModuleConfig, PositiveFraction, RiskModule
 from risk.lots import EPSILON
-from risk.model import Adjustment, Book, Market
+from risk.model import Adjustment, Book
 
 
 class StaleExit(RiskModule):

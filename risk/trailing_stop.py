@@ -6,9 +6,10 @@ import math
 
 from pydantic import Field
 
+from market.market import Market
 from risk.interface import ModuleConfig, RiskModule
 from risk.lots import EPSILON
-from risk.model import Adjustment, Book, Market, Position
+from risk.model import Adjustment, Book, Position
 from risk.policy_gate import round_to_tick, tick_of
 
 # Of a tick: float noise below it neither moves a level to the next tick nor counts as a step.

@@ -8,8 +8,9 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
+from market.market import Market
 from risk.interface import ModuleConfig, RiskModule
-from risk.model import Book, Market, Proposal, Verdict
+from risk.model import Book, Proposal, Verdict
 
 
 class TrendConfirmation(RiskModule):

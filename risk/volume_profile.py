@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from pydantic import Field
 
+from market.market import Market
 from risk.interface import ModuleConfig, RiskModule
-from risk.model import Book, Market, Proposal, Verdict
+from risk.model import Book, Proposal, Verdict
 
 
 def buckets(price: np.ndarray | float, bucket_frac: float) -> np.ndarray:

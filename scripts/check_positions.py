@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from rich.console import Console
 
-from brokers.live.seat import client_for
+from brokers.desk.session import client_for
 from brokers.operator.account import look, sign_in
 from brokers.operator.positions import report
 from brokers.operator.tables import positions_table

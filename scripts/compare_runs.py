@@ -17,8 +17,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from rich.console import Console
 
-from backtests.comparison import compare
-from backtests.comparison_report import counts_table, list_table, markdown
+from backtests.checks.comparison import compare
+from backtests.checks.comparison_report import counts_table, list_table, markdown
 from config.errors import Refusal, exit_status
 
 PIPE_WIDTH = 200

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from risk.model import Book, BracketTerms, ClosedTrade, DeployedBudget, Market, Position, Proposal
+from market.market import Market
+from risk.model import Book, BracketTerms, ClosedTrade, DeployedBudget, Position, Proposal
 
 NOW = datetime(2024, 3, 4, 15, 0, tzinfo=UTC)
 BARS = 61

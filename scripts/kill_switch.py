@@ -16,7 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from brokers.live.switches import Level
+from brokers.desk.entry_halts import KillLevel
 from brokers.operator.killing import set_switch
 from config.arguments import add_settings, add_state_folder, command, settings_of
 from config.errors import exit_status
@@ -31,11 +31,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(argv: Sequence[str] | None) -> int:
     parser = command(__file__, __doc__)
-    parser.add_argument("level", choices=(*map(str, (Level.STOP, Level.FLATTEN, Level.OFF)), STATUS), help="what to do")
+    parser.add_argument(
+        "level", choices=(*map(str, (KillLevel.STOP, KillLevel.FLATTEN, KillLevel.OFF)), STATUS), help="what to do"
+    )
     add_state_folder(parser)
     add_settings(parser)
     args = parser.parse_args(argv)
-    wanted = None if args.level == STATUS else Level(args.level)
+    wanted = None if args.level == STATUS else KillLevel(args.level)
     print(set_switch(Path(settings_of(args).live.state_dir), wanted))
     return 0
 

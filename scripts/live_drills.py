@@ -22,7 +22,7 @@ from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from tests.brokers.live.drills import Naked, calls_of, killed_at, troubled_day
+from tests.brokers.desk.drills import Naked, calls_of, killed_at, troubled_day
 
 PHASES = ("before", "after")
 Drill = Callable[[Path], tuple[list[str], Naked]]

@@ -49,9 +49,9 @@ def _run(argv: Sequence[str] | None) -> int:
     # Lumibot takes seconds to import, so nothing above may reach it.
     from rich.console import Console
 
-    from backtests.activity import Tightening, activity, activity_markdown, activity_table
     from backtests.cli_run import data_for, execute
     from backtests.data_sets import window
+    from backtests.reports.activity import Tightening, activity, activity_markdown, activity_table
     from strategies.registry import strategy_class
 
     chosen = strategy_class(request.strategy)

@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from rich.console import Console
 
-from brokers.live.seat import client_for
+from brokers.desk.session import client_for
 from brokers.operator.account import sign_in
 from brokers.operator.differences import compare
 from brokers.operator.tables import by_hand_lines, differences_table

@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import live_trader
 from backtests.bar_files import read_bars
-from backtests.outputs import prepare_folder
+from backtests.reports.outputs import prepare_folder
 from backtests.session_bars import session_bars, with_inverse
 from config import Refusal
 from config.environment import own_the_run
@@ -52,11 +52,11 @@ def _run(argv: Sequence[str] | None) -> int:
     # Lumibot takes seconds to import, so nothing above may reach it.
     from rich.console import Console
 
+    from backtests.checks.comparison import compare
+    from backtests.checks.comparison_report import counts_table, markdown
     from backtests.cli_run import run
-    from backtests.comparison import compare
-    from backtests.comparison_report import counts_table, markdown
     from backtests.live_runs import run_live
-    from backtests.watch import RehearsalWatch
+    from backtests.rehearsal_monitor import RehearsalWatch
 
     console, watch = Console(), RehearsalWatch()
     # Both are settled before the first runs: what it takes an hour for must not end at a typing error.

@@ -8,7 +8,7 @@ from lumibot.backtesting import BacktestingBroker
 from lumibot.strategies import Strategy
 
 from brokers.backtest.account import open_backtest
-from brokers.backtest.broker import HonestBroker
+from brokers.backtest.broker import BarFillBroker
 from config import Refusal
 from strategies.parameters import refuse_unknown, settings_from
 
@@ -48,8 +48,8 @@ class CombinedStrategy(Strategy):
             for name, way_out in NOT_TAKEN.items():
                 if kwargs.get(name):
                     raise Refusal(f"{name}: this strategy's backtests do not read it; {way_out}")
-            if not isinstance(broker, HonestBroker):
-                broker = HonestBroker.replacing(broker)
+            if not isinstance(broker, BarFillBroker):
+                broker = BarFillBroker.replacing(broker)
             # Unset, Lumibot asks the network for a treasury yield.
             if kwargs.get("risk_free_rate") is None:
                 kwargs["risk_free_rate"] = 0.0
@@ -76,18 +76,18 @@ class CombinedStrategy(Strategy):
             self.desk.execute(self.plan)
 
     def _open_account(self, submit: bool) -> Any:
-        if isinstance(self.broker, HonestBroker):
+        if isinstance(self.broker, BarFillBroker):
             return open_backtest(self, self.broker, self.settings, submit)
         # What trading needs is not loaded for a backtest.
-        from brokers.live.account import open_live
-        from brokers.live.seat import take_seat
+        from brokers.desk.session import open_session
+        from brokers.desk.wiring import open_live
 
-        seat = self.parameters.get("seat") or take_seat(self.settings, paper=self.broker.is_paper)
+        seat = self.parameters.get("seat") or open_session(self.settings, paper=self.broker.is_paper)
         return open_live(self, self.broker, self.settings, seat, submit)
 
     def _update_portfolio_value(self) -> Any:
         # Lumibot would look up each position's last price, which on daily frames is a price of the future.
-        if isinstance(self.broker, HonestBroker) and self.broker.account_open:
+        if isinstance(self.broker, BarFillBroker) and self.broker.account_open:
             self._portfolio_value = self.broker.equity()
             return self._portfolio_value
         return super()._update_portfolio_value()
@@ -95,16 +95,16 @@ class CombinedStrategy(Strategy):
     def _update_cash_with_dividends(self) -> Any:
         # The broker credits them. Lumibot looks for them once, in bars that end at the first look, so that it never
         # finds a later one; and at an ex-date's opening equity would hold them twice.
-        return None if isinstance(self.broker, HonestBroker) else super()._update_cash_with_dividends()
+        return None if isinstance(self.broker, BarFillBroker) else super()._update_cash_with_dividends()
 
     def _update_positions_with_splits(self) -> Any:
         # All sources adjust for splits. Lumibot takes Yahoo's prices for raw ones: it would multiply positions
         # and cancel their exits.
-        return 0 if isinstance(self.broker, HonestBroker) else super()._update_positions_with_splits()
+        return 0 if isinstance(self.broker, BarFillBroker) else super()._update_positions_with_splits()
 
     def _dump_benchmark_stats(self) -> None:
         """The benchmark comes from the run's own data; the settings' stands in where they lack the one asked for."""
-        if not isinstance(self.broker, HonestBroker):
+        if not isinstance(self.broker, BarFillBroker):
             super()._dump_benchmark_stats()
             return
         wanted, fallback = self._benchmark_asset, self.settings.universe.benchmark

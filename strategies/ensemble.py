@@ -11,8 +11,9 @@ import numpy as np
 from pydantic import Field
 
 from config.errors import Refusal
+from market.market import Market
 from risk.interface import ModuleConfig
-from risk.model import Market, Side, Verdict
+from risk.model import Side, Verdict
 from strategies.signals.base import Score, Signal
 
 

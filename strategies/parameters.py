@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from config import Refusal, Settings, load
-from config.sentences import closest
+from config.error_messages import closest
 
 READ = ("profile", "config", "set", "settings", "submit")
 """What a user may pass."""

@@ -16,10 +16,11 @@ import numpy as np
 
 from config.errors import Refusal
 from config.schema import Gate
+from market.market import Market
 from risk.brackets import BracketModel
 from risk.equity_sizer import SizingConfig, size
 from risk.interface import RiskModule
-from risk.model import Adjustment, Book, Decision, Market, Plan, Proposal, Verdict, floor_lot
+from risk.model import Adjustment, Book, Decision, Plan, Proposal, Verdict, floor_lot
 from risk.policy_gate import review
 from strategies.ensemble import Candidate, Ensemble, EnsembleConfig
 from strategies.signals.base import Signal

@@ -8,10 +8,10 @@ from datetime import datetime
 import numpy as np
 import pandas as pd
 
-from config.sentences import some
+from config.error_messages import some
+from market.bars import BarTable
+from market.features import FeatureTable
 from risk.model import Position
-from strategies.bars import BarTable
-from strategies.features import FeatureTable
 from strategies.pipeline import Pipeline
 
 

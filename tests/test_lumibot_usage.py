@@ -26,9 +26,9 @@ from backtests.engine import run_table
 from brokers.backtest import yahoo
 from brokers.backtest.source import table_of
 from config import Refusal, load
-from strategies.calendar import NEW_YORK
+from market.bar_tables import to_table
+from market.calendar import NEW_YORK
 from strategies.combined import CombinedStrategy
-from strategies.table import to_table
 
 ROOT = Path(__file__).parents[1]
 SYMBOLS = (*embedded.STOCKS, embedded.COMPOSITE, embedded.INVERSE)
@@ -404,7 +404,7 @@ import sys
 from datetime import datetime
 from pathlib import Path
 from backtests import embedded, yahoo_cache
-from backtests.outputs import write_records
+from backtests.reports.outputs import write_records
 from config.environment import own_the_run
 own_the_run()
 from lumibot.backtesting import YahooDataBacktesting

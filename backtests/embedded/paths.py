@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from strategies.calendar import nanoseconds, session_times
+from market.calendar import nanoseconds, session_times
 
 DECIMALS = 4
 POINTS_PER_BAR = 4

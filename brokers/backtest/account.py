@@ -7,17 +7,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from brokers.backtest.broker import HonestBroker
+from brokers.backtest.broker import BarFillBroker
 from brokers.backtest.desk import BacktestDesk
 from brokers.backtest.source import dividends_of, table_of
 from brokers.record import RunRecord
 from config import Refusal, Settings
+from market.bars import BarTable
+from market.features import FeatureTable
+from market.market import Market
+from market.sectors import inverse_funds
 from risk.exposure_budget import ExposureBudget
-from risk.model import Market, inverse_funds
 from risk.weekly_budget import WeeklyBudget
-from strategies.bars import BarTable
-from strategies.features import FeatureTable
-from strategies.fit import fit
+from strategies.adapt_to_bars import fit
 from strategies.pipeline import Pipeline
 from strategies.registry import build_pipeline
 from strategies.run_notes import absent_symbols, lacking, nothing_to_trade, unknown, without_faults
@@ -29,7 +30,7 @@ EXCHANGES = ("NASDAQ", "NYSE")
 class BacktestFeed:
     """Snapshots of the features at the broker's clock: the last closed bar, never a forming one."""
 
-    def __init__(self, broker: HonestBroker, features: FeatureTable) -> None:
+    def __init__(self, broker: BarFillBroker, features: FeatureTable) -> None:
         self._broker = broker
         self.features = features
 
@@ -58,7 +59,7 @@ class BacktestAccount:
             strategy._executor._market_type_cache.setdefault(self.desk.broker.market, False)
 
 
-def open_backtest(strategy: Any, broker: HonestBroker, settings: Settings, submit: bool = True) -> BacktestAccount:
+def open_backtest(strategy: Any, broker: BarFillBroker, settings: Settings, submit: bool = True) -> BacktestAccount:
     """Wire a backtest for ``strategy`` on ``broker``.
 
     Raises

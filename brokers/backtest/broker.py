@@ -1,6 +1,6 @@
 """A Lumibot backtesting broker whose fills can be believed.
 
-``HonestBroker`` keeps Lumibot's order life cycle (trackers, events, callbacks, cash) and replaces its
+``BarFillBroker`` keeps Lumibot's order life cycle (trackers, events, callbacks, cash) and replaces its
 matching: orders fill from the bar arrays by ``fills``, exits live from the entry bar on and die with
 their position, nothing is bought beyond cash, and every order passes the policy gate.
 """
@@ -19,7 +19,7 @@ from lumibot.trading_builtins import CustomStream
 from brokers.backtest.fills import Kind
 from brokers.backtest.matching import BarMatching
 from brokers.backtest.source import causal
-from brokers.backtest.working import GTC_DAYS, Working, build_working
+from brokers.backtest.working_orders import GTC_DAYS, WorkingOrder, build_working_order
 from risk.model import Proposal
 from risk.policy_gate import AccountState, OrderRequest, check
 
@@ -28,7 +28,7 @@ class OrderRefused(Exception):
     """The gate or the venue's rules refused an order; carried on the order as its error."""
 
 
-class HonestBroker(BarMatching, BacktestingBroker):
+class BarFillBroker(BarMatching, BacktestingBroker):
     """Backtesting broker that fills from a ``BarTable``.
 
     Parameters
@@ -43,14 +43,14 @@ class HonestBroker(BarMatching, BacktestingBroker):
 
     def __init__(self, data_source: Any, **kwargs: Any) -> None:
         self._by_id: dict[str, Order] = {}
-        self._by_order: dict[int, Working] = {}
+        self._by_order: dict[int, WorkingOrder] = {}
         self.intents: dict[str, tuple[str, Proposal | None, str]] = {}
         self._before_iteration = False
         BarMatching.__init__(self)
         BacktestingBroker.__init__(self, data_source, **kwargs)
 
     @classmethod
-    def replacing(cls, broker: BacktestingBroker) -> HonestBroker:
+    def replacing(cls, broker: BacktestingBroker) -> BarFillBroker:
         """An honest broker on the bars of a stock one, which is told to stop."""
         broker.stream.stop()
         return cls(causal(broker.data_source))
@@ -121,7 +121,9 @@ class HonestBroker(BarMatching, BacktestingBroker):
         role, intent, reason = self.intents.pop(order.identifier, ("", None, ""))
         order.identifier = self.order_id(order.asset.symbol, role or str(order.side))
         self._by_id[order.identifier] = order
-        working = build_working(order, role, intent, reason, self.datetime, self.ledger.quantity(order.asset.symbol))
+        working = build_working_order(
+            order, role, intent, reason, self.datetime, self.ledger.quantity(order.asset.symbol)
+        )
         self.record.orders.extend(w.record for w in working.family())
         refusal = working.refusal or self._gate(working)
         if refusal:
@@ -147,7 +149,7 @@ class HonestBroker(BarMatching, BacktestingBroker):
             raise NotImplementedError("multi-leg packages are not simulated")
         return [self._submit_order(order) for order in orders]
 
-    def _gate(self, w: Working) -> str | None:
+    def _gate(self, w: WorkingOrder) -> str | None:
         account = self._account(w.symbol)
         for x in w.family():
             refusal = check(self._request(w, x), account, self.gate, self.lot, self._position_frac)
@@ -164,7 +166,7 @@ class HonestBroker(BarMatching, BacktestingBroker):
             holds_symbol=symbol in held,
         )
 
-    def _request(self, parent: Working, w: Working) -> OrderRequest:
+    def _request(self, parent: WorkingOrder, w: WorkingOrder) -> OrderRequest:
         return OrderRequest(
             symbol=w.symbol,
             opens=w.opens,
@@ -176,12 +178,12 @@ class HonestBroker(BarMatching, BacktestingBroker):
             buy=w.ticket.buy,
         )
 
-    def _activate(self, leg: Working) -> None:
+    def _activate(self, leg: WorkingOrder) -> None:
         self._by_id[leg.order.identifier] = leg.order
         self._new_orders.append(leg.order)
         self._start(leg)
 
-    def _start(self, w: Working) -> None:
+    def _start(self, w: WorkingOrder) -> None:
         w.column = self._column.get(w.symbol, -1)
         w.session = self._sessions[min(self._next_row, len(self._sessions) - 1)]
         if not w.day:
@@ -198,7 +200,7 @@ class HonestBroker(BarMatching, BacktestingBroker):
 
     # ---- orders out -----------------------------------------------------------------------------------
 
-    def _stop_working(self, w: Working) -> bool:
+    def _stop_working(self, w: WorkingOrder) -> bool:
         if self._all.pop(w.number, None) is None:
             return False
         del self._by_order[id(w.order)]
@@ -208,7 +210,7 @@ class HonestBroker(BarMatching, BacktestingBroker):
             del self._of_symbol[w.symbol]
         return True
 
-    def _reject(self, w: Working, why: str) -> None:
+    def _reject(self, w: WorkingOrder, why: str) -> None:
         self._stop_working(w)
         for x in w.family():
             x.record.status = "rejected"
@@ -230,7 +232,7 @@ class HonestBroker(BarMatching, BacktestingBroker):
         if w.sibling is not None:
             self._end(w.sibling, "cancelled")
 
-    def _end(self, w: Working, status: str, reason: str = "") -> None:
+    def _end(self, w: WorkingOrder, status: str, reason: str = "") -> None:
         if not self._stop_working(w):
             return
         w.record.status = status
@@ -270,7 +272,7 @@ class HonestBroker(BarMatching, BacktestingBroker):
 
     # ---- matching ---------------------------------------------------------------------------------------
 
-    def _booked(self, w: Working, price: float, quantity: float, cost: float) -> None:
+    def _booked(self, w: WorkingOrder, price: float, quantity: float, cost: float) -> None:
         w.order.trade_cost = cost
         self._process_trade_event(w.order, self.FILLED_ORDER, price=price, filled_quantity=float(quantity))
         if cost and (strategy := self.strategy_of(w.order.strategy)) is not None:

@@ -10,9 +10,9 @@ from typing import Any
 
 from lumibot.entities import Asset, Order
 
-from brokers.backtest.broker import HonestBroker
+from brokers.backtest.broker import BarFillBroker
 from brokers.backtest.fills import Kind, slipped
-from brokers.backtest.working import VENUE_GAP
+from brokers.backtest.working_orders import VENUE_GAP
 from brokers.record import not_sent
 from risk.interface import RiskModule
 from risk.model import Adjustment, Book, Plan, Position, Proposal, floor_lot
@@ -27,7 +27,7 @@ class BacktestDesk:
 
     Parameters
     ----------
-    broker : HonestBroker
+    broker : BarFillBroker
         With an open account.
     strategy : lumibot.strategies.Strategy
         Gives its name to the orders.
@@ -41,7 +41,7 @@ class BacktestDesk:
 
     def __init__(
         self,
-        broker: HonestBroker,
+        broker: BarFillBroker,
         strategy: Any,
         lot: float = 1,
         halters: Sequence[RiskModule] = (),

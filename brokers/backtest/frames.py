@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from config.error_messages import some
 from config.errors import Refusal
-from config.sentences import some
-from strategies.bars import DAY_MINUTES, FIELDS, BarTable
-from strategies.calendar import nanoseconds
-from strategies.table import DAILY_FROM_MINUTES, DAILY_RUN, DAILY_TO_MINUTES, NANOSECONDS, frames_to_table
+from market.bar_tables import DAILY_FROM_MINUTES, DAILY_RUN, DAILY_TO_MINUTES, NANOSECONDS, frames_to_table
+from market.bars import DAY_MINUTES, FIELDS, BarTable
+from market.calendar import nanoseconds
 
 # Fewer gaps may all be holes: a bar in every hour of one session is the least that tells hourly bars.
 JUDGED_GAPS = 6

@@ -6,31 +6,31 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from brokers.backtest.bar_account import BarAccount
+from brokers.backtest.account_state import AccountState
 from brokers.backtest.fills import Kind, at_open, fee, within
-from brokers.backtest.working import GTC_DAYS, Working
+from brokers.backtest.working_orders import GTC_DAYS, WorkingOrder
 from brokers.ledger import Fill
 from brokers.record import EquityRow
 
 
-class BarMatching(BarAccount):
-    """The matching side of ``HonestBroker``; how an order begins and ends is told to Lumibot by the subclass."""
+class BarMatching(AccountState):
+    """The matching side of ``BarFillBroker``; how an order begins and ends is told to Lumibot by the subclass."""
 
     on_bar: Callable[[int], Any] | None = None
 
-    def _stop_working(self, w: Working) -> bool:
+    def _stop_working(self, w: WorkingOrder) -> bool:
         """Take an order out of the working ones; False if it wasn't among them."""
         raise NotImplementedError
 
-    def _end(self, w: Working, status: str, reason: str = "") -> None:
+    def _end(self, w: WorkingOrder, status: str, reason: str = "") -> None:
         """End an order without a fill."""
         raise NotImplementedError
 
-    def _reject(self, w: Working, why: str) -> None:
+    def _reject(self, w: WorkingOrder, why: str) -> None:
         """Refuse an order, its exits too."""
         raise NotImplementedError
 
-    def _booked(self, w: Working, price: float, quantity: float, cost: float) -> None:
+    def _booked(self, w: WorkingOrder, price: float, quantity: float, cost: float) -> None:
         """Tell of a fill."""
         raise NotImplementedError
 
@@ -38,7 +38,7 @@ class BarMatching(BarAccount):
         """Tell of a dividend."""
         raise NotImplementedError
 
-    def _activate(self, leg: Working) -> None:
+    def _activate(self, leg: WorkingOrder) -> None:
         """Let an exit work whose entry has filled."""
         raise NotImplementedError
 
@@ -90,7 +90,7 @@ class BarMatching(BarAccount):
                             self._stop_at_once(leg, highs, lows, closes, time)
 
     def _stop_at_once(
-        self, leg: Working, highs: list[float], lows: list[float], closes: list[float], time: datetime
+        self, leg: WorkingOrder, highs: list[float], lows: list[float], closes: list[float], time: datetime
     ) -> None:
         """An entry filled inside a bar may have been stopped in the rest of it: the bar can't tell, so it was."""
         if leg.ticket.kind < Kind.STOP:
@@ -100,7 +100,7 @@ class BarMatching(BarAccount):
         if price == price:
             self._fill(leg, price, leg.raw_price(), time)
 
-    def _fill(self, w: Working, price: float, raw: float, time: datetime) -> list[Working]:
+    def _fill(self, w: WorkingOrder, price: float, raw: float, time: datetime) -> list[WorkingOrder]:
         """Book one complete fill; returns exits that became active by it."""
         held = self.ledger.quantity(w.symbol)
         quantity = min(w.quantity, abs(held)) if w.exit else w.quantity
@@ -132,7 +132,7 @@ class BarMatching(BarAccount):
             self._activate(leg)
         return w.legs
 
-    def _exits_follow(self, w: Working) -> None:
+    def _exits_follow(self, w: WorkingOrder) -> None:
         """Other exits of the position keep its quantity, and end with it."""
         remaining = abs(self.ledger.quantity(w.symbol))
         for other in list(self.working(w.symbol)):

@@ -18,8 +18,8 @@ from lumibot.tools.helpers import parse_timestep_qty_and_unit
 from brokers.backtest.frames import pandas_table
 from brokers.backtest.yahoo import require_yahoo
 from config.errors import Refusal
-from strategies.bars import DAY_MINUTES, FIELDS, BarTable
-from strategies.table import frames_to_table, session_dates
+from market.bar_tables import frames_to_table, session_dates
+from market.bars import DAY_MINUTES, FIELDS, BarTable
 
 
 class _TableData(PandasDataBacktesting):

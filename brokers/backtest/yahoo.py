@@ -16,7 +16,7 @@ from typing import Any
 import pandas as pd
 
 from config.errors import Refusal
-from strategies.calendar import last_session
+from market.calendar import last_session
 
 YAHOO_URL = "https://query2.finance.yahoo.com/"
 REACH_TIMEOUT_S = 4.0

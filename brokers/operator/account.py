@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from brokers.alpaca.client import VenueClient
+from brokers.alpaca.errors import BadKeys, VenueError
+from brokers.alpaca.listings import flat
+from brokers.alpaca.payloads import Json
+from brokers.desk.reconcile.inflight_orders import FIRST_LOOK_BACK, OVERLAP
+from brokers.desk.reconcile.position_book import PositionBook, replay
+from brokers.desk.session import JOURNAL_FILE
+from brokers.desk.venue_snapshot import VenueSnapshot
 from brokers.journal.snapshot import JournalSnapshot, read_snapshot
-from brokers.live.missing import FIRST_LOOK_BACK, OVERLAP
-from brokers.live.orders import flat
-from brokers.live.ownbook import OwnBook, replay
-from brokers.live.payloads import Json
-from brokers.live.seat import JOURNAL_FILE
-from brokers.live.view import View
-from brokers.venue.client import VenueClient
-from brokers.venue.errors import BadKeys, VenueError
 from config import Settings
 from config.errors import Refusal
 
@@ -24,9 +24,9 @@ LOOK_S = 30.0
 class Outlook:
     """The venue's view and the journal's; ``own`` is what the journal's fills add up to."""
 
-    view: View
+    view: VenueSnapshot
     journal: JournalSnapshot
-    own: OwnBook
+    own: PositionBook
 
 
 def journal_of(settings: Settings) -> str | Path:
@@ -99,15 +99,15 @@ def require_account(journal: JournalSnapshot, name: str, settings: Settings) -> 
         )
 
 
-def own_book(journal: JournalSnapshot, settings: Settings) -> OwnBook:
+def own_book(journal: JournalSnapshot, settings: Settings) -> PositionBook:
     """What the journal's fills add up to."""
     return replay(journal.filled, lambda order: None, settings.live.adopt, splits=journal.splits)
 
 
-def _view(client: VenueClient, journal: JournalSnapshot) -> View:
+def _view(client: VenueClient, journal: JournalSnapshot) -> VenueSnapshot:
     now = client.venue_clock().now
     since = min([order.decision_time for order in journal.open] + [now - FIRST_LOOK_BACK]) - OVERLAP
     # Orders before positions, as the desk reads them.
     raws, opened = client.orders_since(since), client.open_orders()
     positions = {str(raw["symbol"]): raw for raw in client.positions()}
-    return View(now, client.account(), positions, flat([*raws, *opened]), opened=opened)
+    return VenueSnapshot(now, client.account(), positions, flat([*raws, *opened]), opened=opened)

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from brokers.live.foreign import lot_of, right_size, unit_price
-from brokers.live.payloads import amount, digits
+from brokers.alpaca.payloads import amount, digits
+from brokers.desk.reconcile.external_positions import lot_of, right_size, unit_price
 from brokers.operator.account import Outlook
 from config import Settings
 

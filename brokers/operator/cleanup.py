@@ -8,16 +8,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from brokers.alpaca.client import VenueClient
+from brokers.alpaca.errors import VenueError
+from brokers.alpaca.listing_validation import position_of
+from brokers.alpaca.listings import VenueOrder, flat
+from brokers.alpaca.payloads import Json, amount, digits, single
+from brokers.desk.execution.order_gateway import OrderRefused
+from brokers.desk.reconcile.position_adjustments import MANUAL
+from brokers.desk.venue_state import Floor
 from brokers.journal import Journal, State
 from brokers.journal.states import FINAL
-from brokers.live.counter import OrderRefused
-from brokers.live.floor import Floor
-from brokers.live.notes import MANUAL
-from brokers.live.orders import VenueOrder, flat
-from brokers.live.payloads import Json, amount, digits, single
-from brokers.live.rows import position_of
-from brokers.venue.client import VenueClient
-from brokers.venue.errors import VenueError
 from config import Settings
 
 PAUSE_S = 0.1

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
+from brokers.alpaca.client import VenueClient
+from brokers.alpaca.errors import VenueError, VenueRefusal
+from brokers.alpaca.payloads import digits
+from brokers.desk.execution.protection_status import protection_status
+from brokers.desk.reconcile.position_adjustments import MANUAL
 from brokers.journal import JournalOrder, State
-from brokers.live.cover import cover_of
-from brokers.live.notes import MANUAL
-from brokers.live.payloads import digits
 from brokers.operator.account import Outlook, look, silent
 from brokers.operator.by_hand import HandMade, hand_made
-from brokers.venue.client import VenueClient
-from brokers.venue.errors import VenueError, VenueRefusal
 from config import Settings
 
 AGAIN_S = 2.0
@@ -204,7 +204,7 @@ def _unprotected(outlook: Outlook, settings: Settings) -> list[Difference]:
     for symbol in sorted(outlook.own.ledger.positions):
         ours, held = outlook.own.quantity(symbol), outlook.view.held(symbol)
         there = min(abs(ours), abs(held)) if ours * held > 0 else Decimal(0)
-        protected = cover_of(counted, symbol, ours).protected
+        protected = protection_status(counted, symbol, ours).protected
         if there > protected:
             text = f"{digits(there - protected)} shares of ours without a working stop"
             found.append(Difference(Kind.UNPROTECTED, symbol, digits(there), digits(protected), text))

@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from brokers.alpaca.client import VenueClient
+from brokers.alpaca.errors import VenueError
+from brokers.alpaca.listing_validation import position_of
+from brokers.alpaca.listings import flat
+from brokers.alpaca.payloads import amount, digits
+from brokers.desk.execution.protection_status import protection_status
+from brokers.desk.reconcile.budget_keeper import BudgetKeeper
+from brokers.desk.reconcile.position_book import NEW_YORK
+from brokers.desk.session import client_for
+from brokers.desk.venue_state import Floor
 from brokers.journal import IllegalTransition, Journal, JournalConflict
 from brokers.journal.address import parse_address
 from brokers.journal.snapshot import read_snapshot
-from brokers.live.budget import BudgetKeeper
-from brokers.live.cover import cover_of
-from brokers.live.floor import Floor
-from brokers.live.orders import flat
-from brokers.live.ownbook import NEW_YORK
-from brokers.live.payloads import amount, digits
-from brokers.live.rows import position_of
-from brokers.live.seat import client_for
 from brokers.operator.account import journal_of, require_account, sign_in
 from brokers.operator.cleanup import Cleanup, Pace, floor_of
 from brokers.operator.local_state import LocalState, budget_keeper, purge, unknown_symbols
-from brokers.venue.client import VenueClient
-from brokers.venue.errors import VenueError
 from config import Settings
 
 REASON = "purged by the cleanup: the venue does not know this symbol"
@@ -128,6 +128,6 @@ def _tell_unprotected(client: VenueClient, say: Callable[[str], None]) -> None:
     for raw in filter(None, map(position_of, client.positions())):
         symbol, held = str(raw["symbol"]), abs(amount(raw, "qty"))
         signed = -held if raw.get("side") == "short" else held
-        bare = held - cover_of(orders, symbol, signed).protected
+        bare = held - protection_status(orders, symbol, signed).protected
         if bare > 0:
             say(f"WITHOUT A STOP: {digits(bare)} of {digits(held)} {symbol}; a trader puts its own back at its start")

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from brokers.live.switches import KillSwitch, Level
+from brokers.desk.entry_halts import KillLevel, KillSwitch
 from config.errors import Refusal
 
 MEANING = {
-    Level.OFF: "entries are allowed from the next iteration on, unless something else stops them",
-    Level.STOP: "no entries from the next iteration on; exits keep working, and a trader that starts keeps to it",
-    Level.FLATTEN: "a trader that runs, or is started now, sells everything of its own and ends; where none runs, "
+    KillLevel.OFF: "entries are allowed from the next iteration on, unless something else stops them",
+    KillLevel.STOP: "no entries from the next iteration on; exits keep working, and a trader that starts keeps to it",
+    KillLevel.FLATTEN: "a trader that runs, or is started now, sells everything of its own and ends; where none runs, "
     "nothing is sold",
 }
 
 
-def set_switch(folder: Path, wanted: Level | None) -> str:
+def set_switch(folder: Path, wanted: KillLevel | None) -> str:
     """Set the switch to a level, or only read it for None; returns what was done and what it means.
 
     Raises

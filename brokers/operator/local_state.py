@@ -8,13 +8,13 @@ from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
+from brokers.alpaca.client import VenueClient
+from brokers.desk.reconcile.budget_keeper import BudgetKeeper
+from brokers.desk.reconcile.position_book import PositionBook
+from brokers.desk.venue_state import Floor
 from brokers.journal import FilledOrder, JournalOrder, State
 from brokers.journal.snapshot import JournalSnapshot
-from brokers.live.budget import BudgetKeeper
-from brokers.live.floor import Floor
-from brokers.live.ownbook import OwnBook
 from brokers.operator.account import own_book
-from brokers.venue.client import VenueClient
 from config import Settings
 from config.errors import Refusal
 
@@ -23,7 +23,7 @@ from config.errors import Refusal
 class LocalState:
     """What the journal has of the present: positions, orders that are not over, and the fills behind them."""
 
-    own: OwnBook
+    own: PositionBook
     open: list[JournalOrder]
     filled: list[FilledOrder]
 

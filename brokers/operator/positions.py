@@ -6,10 +6,10 @@ import math
 from dataclasses import dataclass
 from decimal import Decimal
 
+from brokers.alpaca.payloads import amount, digits
+from brokers.desk.execution.protection_status import ProtectionStatus, protection_status
 from brokers.journal import JournalOrder, State
 from brokers.journal.history import in_present_shares
-from brokers.live.cover import Cover, cover_of
-from brokers.live.payloads import amount, digits
 from brokers.operator.account import Outlook
 from brokers.operator.differences import missing_fills
 from config import Settings
@@ -73,7 +73,7 @@ def report(outlook: Outlook, settings: Settings) -> list[PositionReport]:
 
 def _position(symbol: str, outlook: Outlook, settings: Settings, unbooked: Decimal) -> PositionReport:
     raw, held = outlook.view.positions[symbol], outlook.view.held(symbol)
-    cover = cover_of(outlook.view.orders.values(), symbol, held)
+    cover = protection_status(outlook.view.orders.values(), symbol, held)
     ours = outlook.own.ledger.positions.get(symbol)
     sign = 1 if held > 0 else -1
     price = float(amount(raw, "current_price") or amount(raw, "avg_entry_price"))
@@ -99,7 +99,7 @@ def _position(symbol: str, outlook: Outlook, settings: Settings, unbooked: Decim
     )
 
 
-def _levels(cover: Cover, sign: int) -> tuple[float, float]:
+def _levels(cover: ProtectionStatus, sign: int) -> tuple[float, float]:
     """The working stop and target that the price would reach first."""
     stops = [sign * float(order.stop_price) for order in cover.stops if order.stop_price]
     targets = [sign * float(order.limit_price) for order in cover.exits if not order.is_stop and order.limit_price]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from rich.table import Table
 from rich.text import Text
 
-from brokers.live.payloads import digits
+from brokers.alpaca.payloads import digits
 from brokers.operator.by_hand import HandMade
 from brokers.operator.differences import Difference
 from brokers.operator.positions import PositionReport

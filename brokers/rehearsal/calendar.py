@@ -9,7 +9,7 @@ import pandas_market_calendars as market_calendars
 
 from brokers.rehearsal.hours import POST_LENGTH, PRE_OPEN
 from brokers.rehearsal.model import Json
-from strategies.calendar import EXCHANGE, NEW_YORK
+from market.calendar import EXCHANGE, NEW_YORK
 
 FIRST, LAST = date(1970, 1, 1), date(2029, 12, 31)
 

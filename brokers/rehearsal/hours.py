@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
-from strategies.calendar import NEW_YORK, last_session, session_times
+from market.calendar import NEW_YORK, last_session, session_times
 
 NEW_YORK_ZONE = ZoneInfo(NEW_YORK)
 PRE_OPEN = time(4)

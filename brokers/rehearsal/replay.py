@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from config.errors import Refusal
-from strategies.bars import DAY_MINUTES, FIELDS
-from strategies.calendar import NEW_YORK, nanoseconds, session_times
+from market.bars import DAY_MINUTES, FIELDS
+from market.calendar import NEW_YORK, nanoseconds, session_times
 
 COLUMNS = ("symbol", "datetime", *FIELDS)
 PRICES = FIELDS[:4]

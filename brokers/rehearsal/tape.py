@@ -17,7 +17,7 @@ import pandas as pd
 
 from brokers.rehearsal.model import Bar, Json
 from brokers.rehearsal.replay import Bars
-from strategies.calendar import NEW_YORK, nanoseconds
+from market.calendar import NEW_YORK, nanoseconds
 
 PER_BAR = 4
 MICROSECOND = 1_000

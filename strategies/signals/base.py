@@ -8,8 +8,9 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 from pydantic import Field
 
+from market.market import Market
 from risk.interface import ModuleConfig
-from risk.model import Market, Side
+from risk.model import Side
 
 Score = Annotated[float, Field(ge=0, le=100, description="0 to 100")]
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from risk.model import Market
+from market.market import Market
 from strategies.signals.base import Score, SignalConfig
 
 Bars = Annotated[int, Field(ge=1, description="bars")]

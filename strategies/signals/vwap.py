@@ -8,7 +8,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field, model_validator
 
-from risk.model import Market
+from market.market import Market
 from strategies.signals.base import Signal
 from strategies.signals.scoring import Atr, DistanceConfig, in_atr, silent, spoken
 

@@ -8,10 +8,10 @@ from datetime import datetime
 import numpy as np
 import pandas as pd
 
-from backtests.outputs import RunInfo
+from backtests.reports.outputs import RunInfo
 from brokers.record import EquityRow, OrderRecord, RunRecord, TradeRecord
+from market.bars import BarTable
 from risk.model import BracketTerms, Decision, Proposal, Verdict
-from strategies.bars import BarTable
 
 SYMBOLS = ("AAPL", "AMD", "MARA", "NVDA", "SPY", "TSLA")
 SIGNALS = ("mean_reversion", "momentum", "trend")

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from rich.console import Console
 
-from backtests.activity import activity, activity_markdown, activity_table
+from backtests.reports.activity import activity, activity_markdown, activity_table
 from brokers.record import OrderRecord, RunRecord
 from risk.interface import RiskModule
 from risk.model import Adjustment, Decision, Verdict

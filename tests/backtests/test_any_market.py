@@ -7,12 +7,12 @@ import pandas as pd
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from backtests.audit import audit
+from backtests.checks.audit import audit
 from backtests.engine import run_table
 from config import load
-from strategies.bars import BarTable
+from market.bar_tables import to_table
+from market.bars import BarTable
 from strategies.combined import CombinedStrategy
-from strategies.table import to_table
 
 SYMBOLS = ("AAA", "BBB", "CCC", "DDD", "EEE", "FFF", "GGG", "HHH", "SH", "AAPL", "MSFT", "GOOGL")
 TRADED = SYMBOLS[:8]

@@ -14,11 +14,11 @@ import pandas as pd
 import pytest
 
 from backtests import embedded
-from backtests.audit import audit
+from backtests.checks.audit import audit
 from brokers.record import EquityRow, OrderRecord, RunRecord, TradeRecord
 from config import Settings, load
-from strategies.bars import BarTable
-from strategies.table import to_table
+from market.bar_tables import to_table
+from market.bars import BarTable
 from tests.backtests.runs import Run, backtest
 
 ALWAYS = {"cash", "book", "stop", "stop_level", "notional", "positions", "weight"}

@@ -10,7 +10,7 @@ import pytest
 
 from backtests.bar_files import absent, data_hash, read_bars
 from config.errors import Refusal
-from strategies.table import to_table
+from market.bar_tables import to_table
 
 SHARED = Path(__file__).parents[2] / ".." / "shared" / "data"
 needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason="../shared/data is absent")

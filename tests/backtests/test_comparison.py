@@ -9,9 +9,9 @@ from types import ModuleType
 
 import pytest
 
-from backtests.comparison import Cause, Comparison, compare
-from backtests.comparison_report import markdown
-from backtests.outputs import EQUITY_COLUMNS, ORDER_COLUMNS
+from backtests.checks.comparison import Cause, Comparison, compare
+from backtests.checks.comparison_report import markdown
+from backtests.reports.outputs import EQUITY_COLUMNS, ORDER_COLUMNS
 from config import Refusal
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "compare_runs.py"

@@ -17,7 +17,7 @@ from backtests import embedded
 from backtests.bar_files import data_hash
 from backtests.data_sets import load_data, window
 from config.errors import Refusal
-from strategies.bars import FIELDS
+from market.bars import FIELDS
 
 ROOT = Path(__file__).parents[2]
 SYMBOLS = ("AAPL", "NVDA", "SYN_EW6")

@@ -10,8 +10,8 @@ import yaml
 
 from backtests import embedded
 from backtests.bar_files import read_bars
+from market.bar_tables import to_table
 from risk.inverse_hedge import InverseHedge
-from strategies.table import to_table
 
 ROOT = Path(__file__).parents[2]
 

@@ -41,7 +41,7 @@ def test_every_start_has_a_folder_of_its_own(tmp_path, monkeypatch):
 
 def test_signals_that_mean_nothing_on_daily_bars_are_refused_before_the_venue_is_asked(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(live_runs, "take_seat", lambda *_: pytest.fail("nothing is to be asked"))
+    monkeypatch.setattr(live_runs, "open_session", lambda *_: pytest.fail("nothing is to be asked"))
     asked = _placed(request("--paper", "--set", "signals.enabled=[vwap]", "--set", "pace.bars=1440"), NOON)
     with pytest.raises(Refusal, match=r"^--set: signals\.enabled: vwap needs intraday bars"):
         live_runs._run(asked, asked.settings, Console(), None)
@@ -54,7 +54,7 @@ def test_a_start_that_is_refused_leaves_no_folder_and_an_earlier_run_as_it_was(t
     def no_seat(*_):
         raise Refusal("the venue does not answer")
 
-    monkeypatch.setattr(live_runs, "take_seat", no_seat)
+    monkeypatch.setattr(live_runs, "open_session", no_seat)
     for argv in (["--paper"], ["--paper"], ["--paper", "--out", "new"]):
         asked = _placed(request(*argv), NOON)
         with pytest.raises(Refusal, match="does not answer"):

@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 
 import live_trader
-from backtests.lookahead import CUT_OFF, INVENTED, Leak, check, invented_from
+from backtests.checks.lookahead import CUT_OFF, INVENTED, Leak, check, invented_from
 from brokers.record import OrderRecord, RunRecord
 from config.errors import Refusal
+from market import feature_registry
+from market.features import FeatureTable
 from risk.model import BracketTerms, Decision, Proposal, Verdict
-from strategies import feature_registry
-from strategies.features import FeatureTable
 from strategies.registry import STRATEGIES
 from tests.backtests.sample import sample_table
 

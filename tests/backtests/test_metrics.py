@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from backtests.metrics import curve_metrics, growth, max_drawdown, metrics, session_closes
+from backtests.reports.metrics import curve_metrics, growth, max_drawdown, metrics, session_closes
 from brokers.record import EquityRow, RunRecord, TradeRecord
 from tests.backtests.sample import sample_record, sample_table
 

@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from backtests.metrics import metrics
-from backtests.outputs import default_folder, prepare_folder, summary, write_records
-from backtests.plain import cell, to_json, to_json_indented, write_text
+from backtests.reports.formatting import cell, to_json, to_json_indented, write_text
+from backtests.reports.metrics import metrics
+from backtests.reports.outputs import default_folder, prepare_folder, summary, write_records
 from brokers.record import RunRecord
 from config.errors import Refusal
 from risk.model import Decision, Verdict

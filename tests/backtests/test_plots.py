@@ -6,7 +6,7 @@ import struct
 from dataclasses import replace
 from pathlib import Path
 
-from backtests.plots import plot_equity, plot_trades
+from backtests.reports.plots import plot_equity, plot_trades
 from brokers.record import RunRecord
 from tests.backtests.sample import sample_info, sample_record, sample_table
 

@@ -10,7 +10,7 @@ from functools import cache
 import pandas as pd
 import pytest
 
-from backtests.audit import audit
+from backtests.checks.audit import audit
 from brokers.record import OrderRecord, TradeRecord
 from config import load
 from tests.backtests.runs import Run, backtest

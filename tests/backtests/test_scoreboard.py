@@ -10,8 +10,8 @@ import pytest
 from pydantic import ValidationError
 from rich.console import Console
 
-from backtests.metrics import metrics
-from backtests.scoreboard import Goals, interferences, scoreboard, scoreboard_screen
+from backtests.reports.metrics import metrics
+from backtests.reports.scoreboard import Goals, interferences, scoreboard, scoreboard_screen
 from brokers.record import EquityRow, OrderRecord, RunRecord, TradeRecord
 from tests.backtests.sample import sample_record, sample_table
 from tests.brokers.harness import FREE, bracket, daily_table, run, send

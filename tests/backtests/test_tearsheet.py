@@ -12,10 +12,10 @@ import matplotlib
 import pytest
 from rich.console import Console
 
-from backtests.metrics import metrics
-from backtests.outputs import RunInfo, write_all
-from backtests.summary_screen import show_summary
-from backtests.tearsheet import LABELS, custom_metrics, write_tearsheet
+from backtests.reports.metrics import metrics
+from backtests.reports.outputs import RunInfo, write_all
+from backtests.reports.summary_screen import show_summary
+from backtests.reports.tearsheet import LABELS, custom_metrics, write_tearsheet
 from brokers.record import RunRecord
 from tests.backtests.sample import sample_info, sample_record, sample_table
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-import backtests.watch as watching
-from backtests.watch import Books, RehearsalWatch, disagreements
+import backtests.rehearsal_monitor as watching
+from backtests.rehearsal_monitor import Books, RehearsalWatch, disagreements
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 VENUE = Books("the exchange", {"SPY": Decimal(10)}, Decimal("96000.12"))

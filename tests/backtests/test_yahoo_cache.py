@@ -17,7 +17,7 @@ import pytest
 
 import live_trader
 from backtests import embedded, yahoo_cache
-from backtests.audit import audit
+from backtests.checks.audit import audit
 from brokers.backtest import yahoo
 from config.errors import Refusal
 from tests.backtests.runs import backtest

@@ -11,10 +11,10 @@ from typing import Any
 
 from lumibot.entities import Asset, Order
 
-from brokers.alpaca import HardenedAlpaca
+from brokers.alpaca.clock import VenueClock, VenueTime
+from brokers.alpaca.errors import OutcomeUnknown, VenueRefusal, VenueUnavailable
+from brokers.lumibot.broker import HardenedAlpaca
 from brokers.rehearsal.errors import ApiError
-from brokers.venue.clock import VenueClock, VenueTime
-from brokers.venue.errors import OutcomeUnknown, VenueRefusal, VenueUnavailable
 from tests.brokers.rehearsal.venue import Venue
 
 STRATEGY = "s"

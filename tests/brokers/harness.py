@@ -11,12 +11,12 @@ from lumibot.entities import Order
 from lumibot.strategies import Strategy
 from lumibot.traders import Trader
 
-from brokers.backtest.broker import HonestBroker
+from brokers.backtest.broker import BarFillBroker
 from brokers.backtest.source import CausalPandasData
 from brokers.record import RunRecord
 from config.schema import Fills, Gate
-from strategies.bars import BarTable
-from strategies.table import to_table
+from market.bar_tables import to_table
+from market.bars import BarTable
 
 FREE = Fills(
     market_slippage_bps=0, stop_slippage_bps=0, limit_slippage_bps=0, fee_per_share_usd=0, fee_frac=0
@@ -87,7 +87,7 @@ def run(
     opens = table.opens_at.to_pydatetime()
     source = CausalPandasData(table, opens[0], opens[-1], show_progress_bar=False)
     strategy = Scripted(
-        HonestBroker(source),
+        BarFillBroker(source),
         budget=cash,
         parameters={
             "table": table, "script": script, "after_close": after_close, "fills": fills, "gate": gate,

@@ -18,10 +18,10 @@ from brokers.backtest.fills import fee, slipped
 from brokers.record import RunRecord
 from config import load
 from config.schema import Fills
+from market.bar_tables import to_table
+from market.calendar import NEW_YORK
 from risk.model import Adjustment, BracketTerms, Plan
-from strategies.calendar import NEW_YORK
 from strategies.combined import CombinedStrategy
-from strategies.table import to_table
 from tests.brokers.harness import bracket, daily_table, fills_of, run, send
 from tests.risk.helpers import proposal
 

@@ -11,7 +11,7 @@ from lumibot.entities import Asset, Data
 
 from brokers.backtest.frames import pandas_table
 from config import Refusal
-from strategies.bars import BarTable
+from market.bars import BarTable
 
 DAYS = pd.bdate_range("2024-03-04", periods=12, tz="America/New_York")
 USD = Asset("USD", "forex")

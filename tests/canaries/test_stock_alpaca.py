@@ -15,13 +15,13 @@ from lumibot.brokers import Alpaca
 from lumibot.data_sources import AlpacaData
 from lumibot.entities import Asset, Order
 
-from brokers import lumibot_orders
-from brokers.account_snapshot import SnapshotReader
-from brokers.lumibot_data import HardenedAlpacaData
-from brokers.order_book import OrderBook
-from brokers.venue.client import VenueClient
-from brokers.venue.http import Hardened
-from brokers.venue_hours import VenueHours
+from brokers.alpaca.client import VenueClient
+from brokers.alpaca.http import Hardened
+from brokers.lumibot import order_mapping
+from brokers.lumibot.account_reader import SnapshotReader
+from brokers.lumibot.data_source import HardenedAlpacaData
+from brokers.lumibot.market_hours import VenueHours
+from brokers.lumibot.order_tracker import OrderTracker
 from tests.brokers.rehearsal.venue import Venue
 from tests.canaries.alpaca_http import Desk, served
 from tests.canaries.stock import still
@@ -71,7 +71,7 @@ def test_the_next_sync_cannot_read_a_bracket(desk: Desk) -> None:
         seen = f"{len(broker._pull_all_orders('s', None))} orders"
     except ValueError:
         seen = "ValueError"
-    still(seen, defect="ValueError", right="3 orders", workaround=lumibot_orders.order_of)
+    still(seen, defect="ValueError", right="3 orders", workaround=order_mapping.order_of)
 
 
 def test_the_legs_of_a_bracket_are_not_tracked(desk: Desk) -> None:
@@ -80,7 +80,7 @@ def test_the_legs_of_a_bracket_are_not_tracked(desk: Desk) -> None:
     _, *legs = (order["id"] for order in desk.venue.orders("all")[::-1])
     assert len(legs) == 2
     tracked = [broker.get_tracked_order(leg) is not None for leg in legs]
-    still(tracked, defect=[False, False], right=[True, True], workaround=OrderBook.accept)
+    still(tracked, defect=[False, False], right=[True, True], workaround=OrderTracker.accept)
 
 
 def test_a_limit_entry_is_sent_as_a_market_order_and_exits_off_the_tick(desk: Desk) -> None:
@@ -88,9 +88,9 @@ def test_a_limit_entry_is_sent_as_a_market_order_and_exits_off_the_tick(desk: De
     with pytest.raises(APIError):
         broker.submit_order(bracket(limit_price=99.0, secondary_limit_price=110.123456))
     sent = desk.posts[0]
-    still(sent["type"], defect="market", right="limit", workaround=lumibot_orders.payload_of)
+    still(sent["type"], defect="market", right="limit", workaround=order_mapping.payload_of)
     target = str(sent["take_profit"]["limit_price"])
-    still(target, defect="110.123456", right="110.12", workaround=lumibot_orders.payload_of)
+    still(target, defect="110.123456", right="110.12", workaround=order_mapping.payload_of)
 
 
 def test_the_wait_for_the_close_calls_what_is_not_there() -> None:
@@ -122,7 +122,7 @@ def test_a_fill_that_comes_twice_is_told_twice(desk: Desk) -> None:
     events = told(broker)
     for _ in range(2):
         broker._process_trade_event(order, "fill", price=100.0, filled_quantity=10.0)
-    still(events, defect=["fill", "fill"], right=["fill"], workaround=OrderBook.observe)
+    still(events, defect=["fill", "fill"], right=["fill"], workaround=OrderTracker.observe)
 
 
 def test_bars_are_sixteen_minutes_late(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,7 +146,7 @@ def test_an_order_that_lives_on_is_taken_for_cancelled(desk: Desk, event: str) -
     broker.submit_order(order)
     events = told(broker)
     broker._process_trade_event(order, event)
-    still(events, defect=["canceled"], right=[], workaround=OrderBook.observe)
+    still(events, defect=["canceled"], right=[], workaround=OrderTracker.observe)
 
 
 def test_an_expired_order_ends_as_a_fill_of_nothing(desk: Desk) -> None:
@@ -156,13 +156,13 @@ def test_an_expired_order_ends_as_a_fill_of_nothing(desk: Desk) -> None:
     events = told(broker)
     broker._process_trade_event(order, "expired")
     seen = (events, [(done.quantity, done.price) for done in order.transactions])
-    still(seen, defect=([], [(0.0, 0.0)]), right=(["canceled"], []), workaround=OrderBook.observe)
+    still(seen, defect=([], [(0.0, 0.0)]), right=(["canceled"], []), workaround=OrderTracker.observe)
 
 
 def test_notional_orders_are_dropped(desk: Desk) -> None:
     desk.venue.send(notional="500")
     count = len(stock(desk)._pull_all_orders("s", None))
-    still(count, defect=0, right=1, workaround=lumibot_orders.order_of)
+    still(count, defect=0, right=1, workaround=order_mapping.order_of)
 
 
 def test_orders_beyond_the_newest_hundred_are_invisible(desk: Desk) -> None:

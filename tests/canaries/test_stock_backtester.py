@@ -1,4 +1,4 @@
-"""What the stock BacktestingBroker gets wrong, one run per defect that ``HonestBroker`` makes up for."""
+"""What the stock BacktestingBroker gets wrong, one run per defect that ``BarFillBroker`` makes up for."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 from lumibot.entities import TradingFee, TradingSlippage
 
-from brokers.backtest import fills, working
-from brokers.backtest.broker import HonestBroker
-from strategies.calendar import NEW_YORK
+from brokers.backtest import fills, working_orders
+from brokers.backtest.broker import BarFillBroker
+from market.calendar import NEW_YORK
 from tests.canaries.stock import QUIET, Bar, both, bracket, daily, intraday, pandas_source, run_stock, send, still
 
 ENTRY = ("buy", 10, 100)
@@ -38,13 +38,13 @@ def test_a_changed_lumibot_is_noticed_and_the_workaround_named(observed: str, me
 
 def test_a_stop_touched_on_the_entry_bar_is_missed() -> None:
     done = run_stock(days((100, 101, 94, 96), QUIET, QUIET), {0: bracket(10, 95, 110)})
-    still(done.fills, defect=[ENTRY], right=[ENTRY, ("sell", 10, 95)], workaround=HonestBroker._match)
+    still(done.fills, defect=[ENTRY], right=[ENTRY, ("sell", 10, 95)], workaround=BarFillBroker._match)
 
 
 def test_the_target_wins_where_one_bar_touches_both() -> None:
     done = run_stock(days(QUIET, (100, 111, 94, 105), QUIET, QUIET), {0: bracket(10, 95, 110)})
     still(
-        done.fills, defect=[ENTRY, ("sell", 10, 110)], right=[ENTRY, ("sell", 10, 95)], workaround=HonestBroker._match
+        done.fills, defect=[ENTRY, ("sell", 10, 110)], right=[ENTRY, ("sell", 10, 95)], workaround=BarFillBroker._match
     )
 
 
@@ -52,19 +52,19 @@ def test_bars_between_two_iterations_are_not_looked_at() -> None:
     calm, spike = QUIET, (100, 101, 90, 100)
     source = pandas_source(intraday(1, [calm, calm, calm, spike, *[calm] * 12]))
     done = run_stock(source, {0: bracket(10, 95, 110)}, sleeptime="5M")
-    still(done.fills, defect=[ENTRY], right=[ENTRY, ("sell", 10, 95)], workaround=HonestBroker._catch_up)
+    still(done.fills, defect=[ENTRY], right=[ENTRY, ("sell", 10, 95)], workaround=BarFillBroker._catch_up)
 
 
 def test_exits_outlive_the_venue_s_ninety_days() -> None:
     frame = daily([QUIET, QUIET, (100, 101, 94, 96), QUIET])
     frame.index = pd.DatetimeIndex(["2024-03-04", "2024-06-03", "2024-06-04", "2024-06-05"], tz=NEW_YORK)
     done = run_stock(pandas_source(frame), {0: bracket(10, 95, 110)})
-    still(done.fills, defect=[ENTRY, ("sell", 10, 95)], right=[ENTRY], workaround=HonestBroker._expire)
+    still(done.fills, defect=[ENTRY, ("sell", 10, 95)], right=[ENTRY], workaround=BarFillBroker._expire)
 
 
 def test_ten_thousand_dollars_buy_ten_million_shares() -> None:
     done = run_stock(days(QUIET, QUIET, QUIET), {0: send(10_000_000, "buy")})
-    still(done.fills, defect=[("buy", 10_000_000, 100)], right=[], workaround=HonestBroker._fill)
+    still(done.fills, defect=[("buy", 10_000_000, 100)], right=[], workaround=BarFillBroker._fill)
 
 
 def test_trading_slippage_is_ignored() -> None:
@@ -111,7 +111,7 @@ def test_a_partial_close_by_hand_leaves_the_exits_their_quantity_and_flips_the_p
     closed = [ENTRY, ("sell", 4, 100)]
     still(
         done.fills, defect=[*closed, ("sell", 10, 95)], right=[*closed, ("sell", 6, 95)],
-        workaround=HonestBroker._exits_follow,
+        workaround=BarFillBroker._exits_follow,
     )  # fmt: skip
 
 
@@ -122,20 +122,20 @@ def test_closing_a_short_leaves_its_exits_and_they_open_a_long(close: Callable[[
     bars = [QUIET, QUIET, (100, 115, 75, 100), QUIET, QUIET]
     done = run_stock(days(*bars), {0: bracket(10, 110, 80, "sell_short"), 1: close})
     closed = [("sell", 10, 100), ("buy", 10, 100)]
-    still(done.fills, defect=[*closed, ("buy", 10, 80)], right=closed, workaround=HonestBroker._exits_follow)
+    still(done.fills, defect=[*closed, ("buy", 10, 80)], right=closed, workaround=BarFillBroker._exits_follow)
 
 
 def test_an_order_sent_after_the_close_fills_at_a_price_of_that_day() -> None:
     source = pandas_source(intraday(5, [QUIET] * 4, [(50, 51, 49, 50)] * 4))
     done = run_stock(source, {}, after_close=send(10, "buy"), sleeptime="5M")
-    still(done.fills, defect=[ENTRY], right=[("buy", 10, 50)], workaround=HonestBroker.process_pending_orders)
+    still(done.fills, defect=[ENTRY], right=[("buy", 10, 50)], workaround=BarFillBroker.process_pending_orders)
 
 
 def test_a_minute_without_a_bar_fills_at_the_price_before_it() -> None:
     frame = intraday(1, [QUIET, QUIET, QUIET, QUIET, (110, 111, 109, 110), (110, 111, 109, 110)])
     source = pandas_source(frame.drop(frame.index[2:4]))
     done = run_stock(source, {2: send(10, "buy")}, sleeptime="1M")
-    still(done.fills, defect=[ENTRY], right=[("buy", 10, 110)], workaround=working.Working.may_trade)
+    still(done.fills, defect=[ENTRY], right=[("buy", 10, 110)], workaround=working_orders.Working.may_trade)
 
 
 def test_the_thread_of_a_run_stays_alive() -> None:
@@ -146,4 +146,4 @@ def test_the_thread_of_a_run_stays_alive() -> None:
     for thread in left:
         thread.join(timeout=5)
         assert not thread.is_alive(), "stream.stop() ends it"
-    still(len(left), defect=1, right=0, workaround=HonestBroker._launch_stream)
+    still(len(left), defect=1, right=0, workaround=BarFillBroker._launch_stream)

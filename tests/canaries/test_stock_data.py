@@ -16,7 +16,7 @@ from lumibot.backtesting import PandasDataBacktesting, YahooDataBacktesting
 from lumibot.tools.yahoo_helper import YahooHelper
 
 from backtests.yahoo_cache import yahoo_frame
-from brokers.backtest.broker import HonestBroker
+from brokers.backtest.broker import BarFillBroker
 from brokers.backtest.source import CausalPandasData, dividends_of
 from config.environment import calm_lumibot, own_the_run
 from strategies.combined import CombinedStrategy
@@ -73,7 +73,7 @@ def test_daily_pandas_frames_show_today_s_close(question: Any, workaround: Any) 
 
 def test_yahoo_s_last_price_is_yesterday_s_open(yahoo: Any) -> None:
     last = look(yahoo(RISING), 2, lambda s: s.get_last_price("X"))
-    still(last, defect=50, right=55, workaround=HonestBroker.equity)
+    still(last, defect=50, right=55, workaround=BarFillBroker.equity)
 
 
 @pytest.mark.parametrize(("kind", "valued_at"), [("pandas", 75), ("yahoo", 50)])
@@ -92,7 +92,7 @@ def test_the_target_wins_on_yahoo_too(yahoo: Any) -> None:
     done = run_stock(yahoo([QUIET, QUIET, (100, 111, 94, 105), QUIET]), {1: bracket(10, 95, 110)})
     entry = ("buy", 10, 100)
     still(
-        done.fills, defect=[entry, ("sell", 10, 110)], right=[entry, ("sell", 10, 95)], workaround=HonestBroker._match
+        done.fills, defect=[entry, ("sell", 10, 110)], right=[entry, ("sell", 10, 95)], workaround=BarFillBroker._match
     )
 
 

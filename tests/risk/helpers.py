@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from market.market import Market
 from risk.interface import RiskModule
-from risk.model import Book, BracketTerms, Market, Position, Proposal, Side
+from risk.model import Book, BracketTerms, Position, Proposal, Side
 
 NOW = datetime(2024, 3, 4, 15, 0, tzinfo=UTC)
 

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from brokers.backtest.desk import BacktestDesk
+from market.bars import BarTable
+from market.features import FeatureTable
 from risk.interface import RiskModule
 from risk.model import Plan
-from strategies.bars import BarTable
-from strategies.features import FeatureTable
 from strategies.pipeline import strictest
 from tests.brokers.harness import daily_table, run
 

@@ -9,7 +9,8 @@ from zlib import crc32
 
 import numpy as np
 
-from risk.model import Book, ClosedTrade, DeployedBudget, Market, Proposal
+from market.market import Market
+from risk.model import Book, ClosedTrade, DeployedBudget, Proposal
 from tests.risk.helpers import NOW, position, proposal
 
 SYMBOLS = ("AAPL", "MSFT", "GOOGL", "NVDA", "TSLA", "SPY", "QQQ", "SH", "SPXS", "SQQQ", "XXX")

@@ -6,7 +6,7 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from risk.model import Market
+from market.market import Market
 from risk.stale_exit import StaleExit
 from tests.brokers.harness import bracket, fills_of, minute_table
 from tests.risk.helpers import NOW, book, market, module, position

@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
+from market.bar_tables import to_table
+from market.features import FeatureTable
 from risk.trend_confirmation import TrendConfirmation
-from strategies.features import FeatureTable
 from strategies.signals.momentum import Momentum
-from strategies.table import to_table
 from tests.risk.helpers import book, market, module, proposal
 
 nan = np.nan

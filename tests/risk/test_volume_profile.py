@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
-from risk.model import Market
+from market.bar_tables import to_table
+from market.features import FeatureTable
+from market.market import Market
 from risk.volume_profile import VolumeProfile, buckets, levels
-from strategies.features import FeatureTable
 from strategies.signals.momentum import Momentum
-from strategies.table import to_table
 from tests.risk.helpers import NOW, book, module, proposal
 
 nan = np.nan

@@ -10,9 +10,9 @@ from decimal import Decimal
 
 import pytest
 
-from brokers.live.foreign import Foreign
-from brokers.live.protector import Protector
-from brokers.live.seat import client_for
+from brokers.desk.execution.protection import Protector
+from brokers.desk.reconcile.external_positions import ExternalPositions
+from brokers.desk.session import client_for
 from brokers.operator.account import look
 from brokers.operator.positions import PositionReport, report
 from tests.brokers.rehearsal.market import wait_for
@@ -75,7 +75,7 @@ def test_a_fraction_of_a_share_is_shown_as_bare(desk, capsys):
         floor.look()
         desk.by_hand("AAPL", "0.5", "sell")
         floor.look()
-        Foreign(floor, lambda symbol: None).look()
+        ExternalPositions(floor, lambda symbol: None).look()
         Protector(floor, lambda symbol, why: None).tend("AAPL")
         wait_for(lambda: len(desk.open_orders()) == 1)
         floor.look()

@@ -10,8 +10,8 @@ from decimal import Decimal
 
 import pytest
 
+from brokers.alpaca.client import VenueClient
 from brokers.journal import Journal, OrderIntent
-from brokers.venue.client import VenueClient
 from tests.scripts.venue import CLEANUP, NEW_YORK, SCRIPTS, START, Place, place, run
 
 

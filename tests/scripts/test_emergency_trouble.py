@@ -6,14 +6,14 @@ from decimal import Decimal
 
 import pytest
 
+from brokers.alpaca.client import VenueClient
+from brokers.alpaca.errors import VenueRefusal
+from brokers.desk.reconcile.budget_keeper import BudgetKeeper
+from brokers.desk.session import open_session
 from brokers.journal import JournalConflict
-from brokers.live.budget import BudgetKeeper
-from brokers.live.seat import take_seat
 from brokers.operator import cleanup
 from brokers.operator.cleanup import Pace
 from brokers.rehearsal.network_faults import Mishap
-from brokers.venue.client import VenueClient
-from brokers.venue.errors import VenueRefusal
 from tests.brokers.rehearsal.market import wait_for
 from tests.scripts.venue import Place, run
 
@@ -32,7 +32,7 @@ def stopped_out(desk: Place) -> Place:
 
 def deployed(place: Place) -> float:
     """What the budget's file has deployed this week, as a trader that starts finds it."""
-    seat = take_seat(place.settings, paper=True)
+    seat = open_session(place.settings, paper=True)
     seat.close()
     return seat.budget.saved.deployed(seat.budget.saved.day).week_usd
 
@@ -71,7 +71,7 @@ def test_a_venue_that_contradicts_the_journal_stops_it_after_the_cancels(desk, m
         raise JournalConflict("order-1 is filled here and open there")
 
     desk.by_hand("PLTR", "3", type="limit", limit_price="150")
-    monkeypatch.setattr("brokers.live.floor.Floor.look", contradicted)
+    monkeypatch.setattr("brokers.desk.venue_state.Floor.look", contradicted)
     assert run(desk) == 1
     assert "contradicts the journal (order-1" in capsys.readouterr().out
     assert desk.open_orders() == []
@@ -94,7 +94,7 @@ def test_a_cancel_that_got_lost_is_asked_for_again(desk, monkeypatch):
 
 def test_orders_that_stay_are_told_with_status_1(desk, monkeypatch, capsys):
     monkeypatch.setattr(Pace.done_by, "__defaults__", (0.3,))
-    monkeypatch.setattr("brokers.live.counter.Counter.cancel", lambda self, name: False)
+    monkeypatch.setattr("brokers.desk.execution.order_gateway.Counter.cancel", lambda self, name: False)
     desk.by_hand("PLTR", "3", type="limit", limit_price="150")
     assert run(desk) == 1
     said = capsys.readouterr().out
@@ -115,7 +115,7 @@ def test_a_sale_that_the_venue_refuses_is_told(desk, monkeypatch, capsys):
     def refuse(self, payload):
         raise VenueRefusal(403, 40310000, "cost basis must be >= minimal amount of order 1")
 
-    monkeypatch.setattr("brokers.venue.client.VenueClient.submit", refuse)
+    monkeypatch.setattr("brokers.alpaca.client.VenueClient.submit", refuse)
     assert run(desk) == 0
     assert "dust left: PENNY: VENUE_REFUSED: cost basis" in capsys.readouterr().out
 
@@ -128,7 +128,7 @@ def test_rows_that_cannot_be_read_keep_no_other_from_being_cancelled(desk, monke
     def garbled(self):
         return [{**row, "limit_price": "n/a"} if row["id"] == odd else row for row in listed(self)]
 
-    monkeypatch.setattr("brokers.venue.client.VenueClient.open_orders", garbled)
+    monkeypatch.setattr("brokers.alpaca.client.VenueClient.open_orders", garbled)
     assert run(desk, "--dry-run") == 0
     assert f"would cancel an order that cannot be read ({odd})" in capsys.readouterr().out
     assert run(desk) == 0
@@ -145,7 +145,7 @@ def test_positions_that_cannot_be_read_or_have_no_worth_are_no_dust(desk, monkey
     def garbled(self):
         return [row | wrong.get(row["symbol"], {}) for row in listed(self)]
 
-    monkeypatch.setattr("brokers.venue.client.VenueClient.positions", garbled)
+    monkeypatch.setattr("brokers.alpaca.client.VenueClient.positions", garbled)
     assert run(desk) == 0
     assert "left: 3 PLTR, the venue does not say what they are worth" in capsys.readouterr().out
     assert [desk.held(symbol) for symbol in ("PENNY", "TSLA", "PLTR")] == [0, 2, 3]

@@ -8,9 +8,9 @@ from decimal import Decimal
 
 import pytest
 
+from brokers.desk.session import client_for
 from brokers.journal import State
 from brokers.journal.snapshot import read_snapshot
-from brokers.live.seat import client_for
 from brokers.operator import differences
 from brokers.operator.account import sign_in
 from brokers.operator.differences import Comparison, Kind

@@ -16,10 +16,10 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
+from brokers.alpaca.payloads import bracket
+from brokers.desk.session import JOURNAL_FILE, client_for
+from brokers.desk.venue_state import Floor
 from brokers.journal import Journal
-from brokers.live.floor import Floor
-from brokers.live.payloads import bracket
-from brokers.live.seat import JOURNAL_FILE, client_for
 from brokers.operator.cleanup import floor_of
 from brokers.rehearsal.server import RehearsalServer
 from brokers.rehearsal.settings import VenueSettings

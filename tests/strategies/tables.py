@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from strategies.bars import BarTable
+from market.bars import BarTable
 
 Column = Sequence[float] | np.ndarray
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from backtests.plain import to_json
+from backtests.reports.formatting import to_json
 from config.errors import Refusal
 from config.schema import Gate
 from risk.brackets import FixedBracket

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from config.errors import Refusal
-from strategies import feature_registry
-from strategies.feature_registry import OwnBars, feature, parse
+from market import feature_registry
+from market.feature_registry import OwnBars, feature, parse
 from tests.strategies.tables import walk
 
 

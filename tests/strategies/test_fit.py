@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from config import Refusal, load
-from strategies.bars import BarTable
-from strategies.fit import fit
+from market.bars import BarTable
+from strategies.adapt_to_bars import fit
 from strategies.pipeline import Pipeline
 from strategies.registry import build_pipeline
 from tests.strategies.tables import walk

@@ -9,15 +9,15 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
-from risk.model import Market
-from strategies.bars import BarTable
-from strategies.features import FeatureTable
+from market.bar_tables import to_table
+from market.bars import BarTable
+from market.features import FeatureTable
+from market.market import Market
 from strategies.signals.base import Signal
 from strategies.signals.mean_reversion import MeanReversion
 from strategies.signals.momentum import Momentum
 from strategies.signals.trend import Trend
 from strategies.signals.vwap import Vwap
-from strategies.table import to_table
 from tests.strategies.tables import table, walk
 
 ALL = (MeanReversion, Momentum, Trend, Vwap)

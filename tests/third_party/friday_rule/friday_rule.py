@@ -4,8 +4,9 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field
 
+from market.market import Market
 from risk.interface import ModuleConfig, RiskModule
-from risk.model import Book, Market, Proposal, Verdict
+from risk.model import Book, Proposal, Verdict
 
 FRIDAY = 4
 NEW_YORK = ZoneInfo("America/New_York")

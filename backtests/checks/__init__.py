@@ -1,0 +1,1 @@
+"""Checks of finished runs: look-ahead, audit, comparison."""

@@ -1,0 +1,66 @@
+"""A comparison of two runs on screen and as markdown."""
+
+from __future__ import annotations
+
+from rich.markup import escape
+from rich.table import Table
+
+from backtests.checks.comparison import Cause, Comparison
+
+TITLE = "decisions, live and backtest"
+
+MEANINGS = {
+    Cause.DECIDED_EARLIER: "its position ended inside the bar, so that live decided before the bar was over",
+    Cause.DECIDED_AGAIN: "live scans several times per bar: a later scan took what the first one had left",
+    Cause.BOOK: "positions, cash, equity or budget differ, since an earlier trade went differently",
+    Cause.QUOTE: "the same decision, another size at the quote of its moment",
+    Cause.BARS: "the figures or bars that were seen differ",
+    Cause.FILL: "the same order, filled at another price or not completely",
+    Cause.VENUE: "the venue or the gate before it took the order in one run only",
+    Cause.HALTED: "entries were stopped in one run only",
+    Cause.NO_ITERATION: "no iteration in that bar",
+    Cause.EDGE_LIVE: "before the first or after the last bar of the backtest",
+    Cause.EDGE_BACKTEST: "before the first or after the last iteration of the live run",
+    Cause.UNEXPLAINED: "none of these",
+}
+
+
+def _rows(found: Comparison) -> list[tuple[str, int, str]]:
+    rows = [
+        ("the same", found.same, f"of {found.pairs} that both made"),
+        ("said again", found.repeated, "live decisions that repeat the first of their bar, not compared"),
+    ]
+    counts = found.counts
+    rows += [(str(cause), counts[cause], MEANINGS[cause]) for cause in Cause if counts[cause]]
+    return rows if found.unexplained else [*rows, (str(Cause.UNEXPLAINED), 0, MEANINGS[Cause.UNEXPLAINED])]
+
+
+def counts_table(found: Comparison) -> Table:
+    """How many decisions were the same, and how many differ by which cause."""
+    table = Table(title=TITLE, title_justify="left")
+    for heading, justify in (("cause", "left"), ("decisions", "right"), ("meaning", "left")):
+        table.add_column(heading, justify=justify)  # type: ignore[arg-type]  # a tuple of literals is text
+    for cause, count, meaning in _rows(found):
+        table.add_row(cause, str(count), meaning, style="red" if cause == Cause.UNEXPLAINED and count else "")
+    return table
+
+
+def list_table(found: Comparison) -> Table:
+    """Every difference."""
+    table = Table(title="differences", title_justify="left")
+    for heading in ("bar, New York", "symbol", "signal", "cause", "detail"):
+        table.add_column(heading, overflow="fold")
+    for d in found.differences:
+        table.add_row(f"{d.bar:%Y-%m-%d %H:%M}", d.symbol, d.signal, str(d.cause), escape(d.detail))
+    return table
+
+
+def markdown(found: Comparison) -> str:
+    """Counts and every difference."""
+    lines = ["| cause | decisions | meaning |", "| --- | ---: | --- |"]
+    lines += [f"| {cause} | {count} | {meaning} |" for cause, count, meaning in _rows(found)]
+    lines += ["", "| bar, New York | symbol | signal | cause | detail |", "| --- | --- | --- | --- | --- |"]
+    for d in found.differences:
+        detail = d.detail.replace("|", "\\|")
+        lines.append(f"| {d.bar:%Y-%m-%d %H:%M} | {d.symbol} | {d.signal} | {d.cause} | {detail} |")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,209 @@
+"""Look-ahead check: nothing decided at a moment may depend on what came after it.
+
+The run is repeated on data that end at a cut, and on data whose bars from the cut on are invented. Up to
+the cut, every feature that could be seen and every decision, order and fill must be identical.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import zip_longest
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from backtests.engine import RunResult
+from config.errors import Refusal
+from market.bars import BarTable
+
+CUT_OFF, INVENTED = "cut off", "invented"
+OPENING = ("entry", "hedge")
+PROPOSED = ("symbol", "side", "signal", "score", "price", "stop", "target", "atr")
+NAMED = ("symbol", "client_order_id")  # told of every difference, so that it can be found
+Runner = Callable[[BarTable], RunResult]
+
+
+@dataclass(frozen=True, slots=True)
+class Leak:
+    """One difference: at ``time`` (what was decided or seen then), in ``what``, with what differs in both readings."""
+
+    cut: pd.Timestamp
+    variant: str
+    time: Any
+    what: str
+    full: Any
+    altered: Any
+
+    def __str__(self) -> str:
+        return (
+            f"{self.what} at {self.time} differs when the data are {self.variant} from {self.cut}: "
+            f"{self.full} became {self.altered}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """``decisions`` and ``features`` count what was compared over all cuts."""
+
+    cuts: tuple[pd.Timestamp, ...]
+    decisions: int
+    features: int
+    leaks: tuple[Leak, ...]
+
+    @property
+    def clean(self) -> bool:
+        return not self.leaks
+
+
+def check(
+    run: Runner,
+    table: BarTable,
+    start: pd.Timestamp,
+    end: pd.Timestamp,
+    cuts: int = 5,
+    seed: int = 0,
+    on_run: Callable[[Sequence[Any]], Iterable[Any]] = iter,
+) -> Report:
+    """Compare the full run with altered ones at ``cuts`` moments spread over the window.
+
+    Parameters
+    ----------
+    run : callable
+        Takes a table, returns the run on it. Called once, and twice per cut.
+    table : BarTable
+        The full data.
+    start, end : Timestamp
+        The run's window; cuts lie inside it.
+    cuts : int, default=5
+        How many moments to cut at.
+    seed : int, default=0
+        Of the invented bars.
+    on_run : callable, optional
+        Wraps the sequence of altered tables, to show progress.
+
+    Raises
+    ------
+    Refusal
+        If the window holds too few bars for so many cuts.
+    """
+    first = int(table.opens_at.searchsorted(start))
+    last = int(table.opens_at.searchsorted(end, side="right")) - 1
+    if last - first <= cuts:
+        raise Refusal(f"--lookahead {cuts}: {last - first + 1} bars are too few for it; widen the window")
+    rows = [int(row) for row in np.linspace(first, last, cuts + 2)[1:-1]]
+    whole = run(table)
+    leaks: list[Leak] = []
+    decisions = features = 0
+    variants = [(row, variant) for row in rows for variant in (CUT_OFF, INVENTED)]
+    for row, variant in on_run(variants):
+        altered, seen = (table.head(row), row - 1) if variant == CUT_OFF else (invented_from(table, row, seed), row)
+        try:
+            other = run(altered)
+        except Refusal:
+            raise
+        except Exception as error:
+            # The same code ran through the whole data: it reached for what is no longer there.
+            found = f"{type(error).__name__}: {error}"
+            leaks.append(Leak(table.opens_at[row], variant, "some time", "the run", "finished", found))
+            continue
+        decisions += _compare_runs(whole, other, table, row, seen, variant, leaks)
+        features += _compare_features(whole, other, table, row, variant, leaks)
+    return Report(tuple(table.opens_at[row] for row in rows), decisions, features, tuple(leaks))
+
+
+def invented_from(table: BarTable, row: int, seed: int) -> BarTable:
+    """The table with every bar from ``row`` on replaced by a violent random walk; gaps stay gaps.
+
+    The open of bar ``row`` itself stays: it is what an order sent at that moment trades against.
+    """
+    generator = np.random.default_rng(seed)
+    shape = (len(table) - row, len(table.symbols))
+    factor = np.exp(np.cumsum(generator.normal(0, 0.1, shape), axis=0))
+    prices = {}
+    for name in ("open", "high", "low", "close"):
+        column = getattr(table, name).copy()
+        column[row:] *= factor
+        prices[name] = column
+    known = table.open[row]
+    prices["open"][row] = known
+    prices["high"][row] = np.maximum(prices["high"][row], known)
+    prices["low"][row] = np.minimum(prices["low"][row], known)
+    volume = table.volume.copy()
+    volume[row:] *= generator.uniform(0.2, 5, shape)
+    return replace(table, **prices, volume=volume, source=f"{table.source} (invented from row {row})")
+
+
+def _compare_runs(
+    whole: RunResult, other: RunResult, table: BarTable, row: int, seen: int, variant: str, leaks: list[Leak]
+) -> int:
+    """What was decided and sent up to the opening of bar ``seen``; returns how many decisions were compared."""
+    until, cut = table.opens_at[seen], table.opens_at[row]
+    # What filled inside a bar that was altered may differ, so fills are compared one bar less far.
+    filled_until = table.opens_at[row - 1]
+    compared = 0
+    nothing: dict[str, Any] = {}
+    for what, read in (("decision", _decisions), ("order", _orders)):
+        ours, theirs = read(whole, until, filled_until), read(other, until, filled_until)
+        compared += len(ours) if what == "decision" else 0
+        for one, two in zip_longest(ours, theirs, fillvalue=nothing):
+            if one != two:
+                keys = [key for key in {**one, **two} if one.get(key) != two.get(key) or key in NAMED]
+                pair = [
+                    ", ".join(f"{key} {side[key]}" for key in keys if key in side) or "nothing" for side in (one, two)
+                ]
+                leaks.append(Leak(cut, variant, (one or two)["time"], what, *pair))
+                break
+    return compared
+
+
+def _decisions(run: RunResult, until: pd.Timestamp, _: pd.Timestamp) -> list[dict[str, Any]]:
+    found = []
+    for decision in run.record.decisions:
+        if decision.time <= until:
+            p = decision.proposal
+            said = {name: getattr(p, name) for name in PROPOSED}
+            # What is not a number equals nothing, itself included.
+            said = {name: None if value != value else value for name, value in said.items()}
+            chain = tuple((v.module, v.code, v.before, v.after) for v in decision.verdicts)
+            found.append({"time": decision.time, **said, "verdicts": chain})
+    return found
+
+
+def _orders(run: RunResult, until: pd.Timestamp, filled_until: pd.Timestamp) -> list[dict[str, Any]]:
+    """Orders by what stays as it was sent; exits are resized and repriced as long as they work."""
+    found = []
+    for o in run.record.orders:
+        if o.time <= until:
+            one = {"time": o.time, "client_order_id": o.client_order_id, "side": o.side, "type": o.type, "role": o.role}
+            if o.role in OPENING:
+                one["quantity"] = o.quantity
+            if o.filled_time is not None and o.filled_time <= filled_until:
+                one.update(filled_time=o.filled_time, filled_quantity=o.filled_quantity, filled_price=o.filled_price)
+            found.append(one)
+    return found
+
+
+def _compare_features(
+    whole: RunResult, other: RunResult, table: BarTable, row: int, variant: str, leaks: list[Leak]
+) -> int:
+    """Every feature of every bar closed before the cut; returns how many values were compared."""
+    ours, theirs = whole.strategy.feed.features, other.strategy.feed.features
+    compared = 0
+    for symbol, k in ours.index.items():
+        # A source may leave out a symbol whose first bar lies behind the cut.
+        there = theirs.index.get(symbol)
+        for name, column in ours.columns.items():
+            one = column[:row, k].astype(float)
+            two = np.full(row, np.nan) if there is None else theirs.columns[name][:row, there].astype(float)
+            if there is None and name == "usable":
+                two = np.zeros(row)
+            compared += row
+            different = ~((one == two) | (np.isnan(one) & np.isnan(two)))
+            if different.any():
+                at = int(np.argmax(different))
+                leaks.append(
+                    Leak(table.opens_at[row], variant, table.closes_at[at], f"{name} of {symbol}", one[at], two[at])
+                )
+    return compared

@@ -1,0 +1,192 @@
+"""The one screen that ends a run: what ran, what came out, what was refused and where the files are."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from backtests.reports.formatting import cell, counted
+from backtests.reports.metrics import Figure, figure_text
+from backtests.reports.outputs import TRADE_PAGES, RunInfo
+from brokers.record import RunRecord, TradeRecord
+
+WIDTH = 96
+_SHOWN = (
+    "tearsheet.html", "equity.png", f"{TRADE_PAGES}/", "trades.csv", "orders.csv", "decisions.jsonl", "summary.json",
+)  # fmt: skip
+LISTED = 6
+"""Exit reasons, rules and missing symbols shown; the rest is counted."""
+
+# Figure, label and format, in the order of reading; the second list is of the run alone.
+_CURVE = (
+    ("total_return", "Total return", "{:+.2%}"),
+    ("cagr", "Growth per year", "{:+.2%}"),
+    ("max_drawdown", "Maximum drawdown", "{:.2%}"),
+    ("sharpe", "Sharpe", "{:.2f}"),
+    ("sortino", "Sortino", "{:.2f}"),
+)
+_TRADING = (
+    ("trades", "Closed trades", "{:,d}"),
+    ("win_rate", "Win rate", "{:.1%}"),
+    ("profit_factor", "Profit factor", "{:.2f}"),
+    ("avg_r", "Average R", "{:+.2f}"),
+    ("avg_win", "Average win", "{:+,.2f} USD"),
+    ("avg_loss", "Average loss", "{:+,.2f} USD"),
+    ("exposure", "Mean exposure", "{:.1%}"),
+    ("turnover", "Turnover per year", "{:.1f}×"),
+    ("slippage_cost", "Slippage cost", "{:,.2f} USD"),
+    ("protected_share", "Position time protected", "{:.2%}"),
+)
+
+
+def show_summary(
+    console: Console, record: RunRecord, info: RunInfo, figures: Mapping[str, Figure], folder: Path
+) -> None:
+    """Print the summary.
+
+    Parameters
+    ----------
+    console : Console
+        Narrower consoles than 80 columns wrap.
+    record : RunRecord
+    info : RunInfo
+    figures : mapping
+        What ``backtests.reports.metrics.metrics`` returns.
+    folder : Path
+        Where the files of the run are.
+    """
+    console.print(summary_screen(record, info, figures, folder), width=min(console.width, WIDTH))
+
+
+def summary_screen(record: RunRecord, info: RunInfo, figures: Mapping[str, Figure], folder: Path) -> RenderableType:
+    """The summary as something rich can print."""
+    two = Table.grid(padding=(0, 4))
+    two.add_row(_curve_table(record, info, figures), _trading_table(figures))
+    counts = Table.grid(padding=(0, 4))
+    counts.add_row(_exits(record.trades), _refusals(record, figures))
+    parts: list[RenderableType] = [_heading(info), "", two, "", counts, ""]
+    parts += [Text(f"Note: {note}", style="yellow") for note in info.notes]
+    parts += ["", _files(folder, info)] if info.notes else [_files(folder, info)]
+    return Group(*parts)
+
+
+def _heading(info: RunInfo) -> Table:
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="dim")
+    grid.add_column()
+    shown = ", ".join(info.missing_symbols[:LISTED])
+    more = f" and {len(info.missing_symbols) - LISTED} more" if len(info.missing_symbols) > LISTED else ""
+    missing = f"; not known to the source: {shown}{more}" if shown else ""
+    fills = ", ".join(f"{name} {cell(value)}" for name, value in info.fill_assumptions.items())
+    grid.add_row(info.mode, Text(f"{info.strategy}, profile {info.profile}", style="bold"))
+    grid.add_row(
+        "window", f"{info.start:%Y-%m-%d} to {info.end:%Y-%m-%d}, {counted(len(info.symbols), 'symbol')}{missing}"
+    )
+    grid.add_row("data", Text(f"{info.data_source}  {info.data_hash[:12]}"))
+    grid.add_row("fills", Text(fills or "as the market is, no costs"))
+    return grid
+
+
+def _curve_table(record: RunRecord, info: RunInfo, figures: Mapping[str, Figure]) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("")
+    table.add_column("run", justify="right", style="bold")
+    final = record.equity[-1].equity if record.equity else record.initial_equity
+    own = {**figures, "total_return": final / record.initial_equity - 1 if record.initial_equity > 0 else None}
+    other = info.benchmark_figures
+    if other:
+        table.add_column(info.benchmark, justify="right")
+    for name, label, form in _CURVE:
+        if name == "cagr" and not info.shows_growth_per_year:
+            continue
+        values = [own.get(name), other.get(name)] if other else [own.get(name)]
+        table.add_row(label, *(figure_text(value, form) for value in values))
+    table.add_row("Equity at start", f"{record.initial_equity:,.0f}")
+    table.add_row("Equity at end", f"{final:,.0f}")
+    return table
+
+
+def _trading_table(figures: Mapping[str, Figure]) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("")
+    table.add_column("run", justify="right", style="bold")
+    for name, label, form in _TRADING:
+        table.add_row(label, figure_text(figures.get(name), form))
+    return table
+
+
+def _exits(trades: list[TradeRecord]) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("exits")
+    table.add_column("trades", justify="right")
+    table.add_column("profit, USD", justify="right")
+    for reason, count in _ranked(Counter(trade.exit_reason or "no reason" for trade in trades)):
+        profit = sum(trade.pnl for trade in trades if (trade.exit_reason or "no reason") == reason)
+        table.add_row(reason, f"{count:,d}", f"{profit:+,.0f}", style="red" if profit < 0 else "")
+    _rest(table, len({trade.exit_reason for trade in trades}), "reasons")
+    return table
+
+
+def _refusals(record: RunRecord, figures: Mapping[str, Figure]) -> Table:
+    """Which rules stood in the way, by module and the fixed word of their code; sizing is no refusal.
+
+    The refusals add up to the last row; a proposal that several rules shrank is one there.
+    """
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("proposals, by rule")
+    table.add_column("refused", justify="right")
+    table.add_column("shrunk", justify="right")
+    refused, shrunk = Counter[str](), Counter[str]()
+    for decision in record.decisions:
+        for verdict in decision.verdicts:
+            if verdict.module == "equity_sizer" and not verdict.refused:
+                continue
+            if verdict.refused and verdict is decision.verdicts[-1]:
+                refused[_rule(verdict.module, verdict.code)] += 1
+            elif verdict.shrunk:
+                shrunk[_rule(verdict.module, verdict.code)] += 1
+    ranked = (refused + shrunk).most_common()
+    shown = ranked if len(ranked) <= LISTED else ranked[: LISTED - 1]
+    for rule, _ in shown:
+        table.add_row(rule, f"{refused[rule]:,d}", f"{shrunk[rule]:,d}")
+    if rest := [rule for rule, _ in ranked[len(shown) :]]:
+        counts = (f"{sum(found[rule] for rule in rest):,d}" for found in (refused, shrunk))
+        table.add_row(f"{len(rest)} more rules", *counts, style="dim")
+    table.add_row(
+        f"all {len(record.decisions):,d}", f"{figures['rejected']:,d}", f"{figures['resized']:,d}", style="bold"
+    )
+    return table
+
+
+def _rule(module: str, code: str) -> str:
+    word = code.split(":", 1)[0]
+    return module if word.lower() == module else f"{module} {word}"
+
+
+def _ranked(counts: Counter[str]) -> list[tuple[str, int]]:
+    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:LISTED]
+
+
+def _rest(table: Table, kinds: int, noun: str) -> None:
+    if kinds > LISTED:
+        table.add_row(f"and {kinds - LISTED} more {noun}", style="dim")
+    elif not kinds:
+        table.add_row("none", style="dim")
+
+
+def _files(folder: Path, info: RunInfo) -> Text:
+    seconds = sum(info.seconds.values())
+    text = Text("Files in ")
+    text.append(f"{folder}/", style="bold")
+    text.append(f": {', '.join(name for name in _SHOWN if _written(folder, name))}")
+    return text.append(f"  ({seconds:.1f} s for data and run)", style="dim") if seconds else text
+
+
+def _written(folder: Path, name: str) -> bool:
+    """Whether a run left it; of a folder there has to be a picture in it."""
+    return any((folder / name).glob("*.png")) if name.endswith("/") else (folder / name).exists()

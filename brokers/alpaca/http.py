@@ -1,0 +1,208 @@
+"""alpaca-py's clients with a time limit on every request, none sent twice, and none unasked.
+
+Stock alpaca-py waits for ever, follows a 504 on a submitted order with the same order again, and sleeps
+through a rate limit. Both clients stay what they are to other code: ordinary alpaca-py clients.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+import requests
+from alpaca.data.historical import StockHistoricalDataClient
+from alpaca.trading.client import TradingClient
+from urllib3.exceptions import HTTPError
+
+from brokers.alpaca.errors import NotSent, OutcomeUnknown, VenueError, VenueRefusal, VenueUnavailable
+from brokers.alpaca.limits import CircuitBreaker, Need, SlidingWindowLimiter
+from brokers.alpaca.responses import body_of, pause_of, refusal_of
+from brokers.alpaca.transport import DeadlineAdapter, attempt
+
+LEAST_S = 0.2
+"""Less time than this is not worth a request."""
+TOO_MANY, TIMEOUT = 429, 408
+POSITIVE, NEGATIVE = range(200, 300), range(400, 500)
+GUARDED = ("/orders", "/positions")
+
+log = logging.getLogger(__name__)
+
+Admission = Callable[[str, str, Mapping[str, Any] | None], bool]
+_deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
+
+
+@contextmanager
+def time_budget(seconds: float) -> Iterator[None]:
+    """Bound the time of all requests made inside, by this thread; an outer budget stays in force."""
+    outer = _deadline.get()
+    mine = time.monotonic() + seconds
+    token = _deadline.set(mine if outer is None else min(mine, outer))
+    try:
+        yield
+    finally:
+        _deadline.reset(token)
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Local seconds: to connect, for a read and, with ``connect_s``, for the whole request; for the rate limit."""
+
+    connect_s: float = 3.0
+    read_s: float = 5.0
+    max_wait_s: float = 8.0
+
+
+@dataclass(frozen=True, slots=True)
+class RequestLog:
+    """One request as it went.
+
+    ``outcome`` is the status or the error's name, ``seconds`` how long it took, waiting included, and ``began``
+    when, by the local monotonic clock.
+    """
+
+    method: str
+    path: str
+    outcome: str
+    seconds: float
+    client_order_id: str
+    began: float
+
+
+class Hardened:
+    """Mixed into an alpaca-py client; ``harden`` sets what it needs.
+
+    Requests that change orders go through only if ``admit`` knows them, which is nobody by default. Those that are
+    ``urgent`` are not held back by an open breaker. Observers are told of every request that was admitted, sent or not.
+    """
+
+    _session: requests.Session
+    _base_url: Any
+    _api_version: str
+    _api_key: str | None
+    _secret_key: str | None
+    _get_default_headers: Callable[[], dict[str, str]]
+    bucket: SlidingWindowLimiter
+    breaker: CircuitBreaker
+    timeouts: Timeouts
+    reads: Need
+    admit: Admission | None
+    urgent: Admission
+    observers: list[Callable[[RequestLog], None]]
+
+    def harden(self, bucket: SlidingWindowLimiter, breaker: CircuitBreaker, timeouts: Timeouts) -> None:
+        """Share the rate limit with the other clients of the account."""
+        self.bucket, self.breaker, self.timeouts, self.admit, self.observers = bucket, breaker, timeouts, None, []
+        self.urgent = lambda method, path, body: False
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, DeadlineAdapter())
+
+    def _request(
+        self, method: str, path: str, data: Any = None, base_url: Any = None, api_version: str | None = None
+    ) -> Any:
+        method = method.upper()
+        body = data if isinstance(data, Mapping) else None
+        guarded = any(part in path for part in GUARDED)
+        changes = method != "GET"
+        if changes and guarded and (self.admit is None or not self.admit(method, path, body)):
+            raise VenueRefusal(0, None, f"{method} {path} did not come through the counter, it is not sent")
+        base = base_url or self._base_url
+        url = f"{str(getattr(base, 'value', base)).rstrip('/')}/{api_version or self._api_version}{path}"
+        lost: type[VenueError] = OutcomeUnknown if changes else VenueUnavailable
+        began = time.monotonic()
+        outcome = "error"
+        try:
+            urgent = changes and self.urgent(method, path, body)
+            need = Need.ORDERS if changes else self.reads
+            status, content = self._exchange(method, url, data, lost, need=need, urgent=urgent)
+            outcome = str(status)
+            if status in NEGATIVE:
+                raise refusal_of(status, content, (self._api_key, self._secret_key))
+            return body_of(content, lost)
+        except (OutcomeUnknown, VenueUnavailable) as error:
+            outcome = type(error).__name__
+            raise
+        finally:
+            name = str((body or {}).get("client_order_id") or "")
+            self._tell(RequestLog(method, path, outcome, time.monotonic() - began, name, began))
+
+    def _exchange(
+        self, method: str, url: str, data: Any, lost: type[VenueError], *, need: Need, urgent: bool
+    ) -> tuple[int, bytes]:
+        """One request, sent once, and its whole answer within the time there is; status and body."""
+        request = self._prepared(method, url, data)
+        if not (urgent or self.breaker.ready):
+            raise NotSent("the circuit breaker is open")
+        if not self.bucket.take(need, _left(self.timeouts.max_wait_s)):
+            raise NotSent("the rate limit leaves no room in the time there is")
+        connect, read = self.timeouts.connect_s, self.timeouts.read_s
+        left = _left(connect + read)
+        settings = self._session.merge_environment_settings(url, {}, False, None, None)
+        # Asked last, as a trial that isn't sent would be wasted.
+        if not (urgent or self.breaker.permits()):
+            raise NotSent("the circuit breaker is open")
+        failure = ""
+        with attempt(left) as sent:
+            try:
+                response = self._session.send(
+                    request, timeout=(min(connect, left), min(read, left)), allow_redirects=False, **settings
+                )
+            except (requests.RequestException, HTTPError, OSError) as error:
+                failure = type(error).__name__
+        # Raised out of the handler: the error in there carries the request, and with it the keys.
+        if failure:
+            self.breaker.failed()
+            if not sent.written:
+                raise NotSent(f"the venue cannot be reached ({failure})")
+            raise lost(f"no answer ({failure})")
+        status = response.status_code
+        if status == TOO_MANY:
+            self.bucket.turned_away(pause_of(response.headers))
+            raise NotSent("429, too many requests")
+        if status == TIMEOUT or (status not in POSITIVE and status not in NEGATIVE):
+            self.breaker.failed()
+            raise lost(f"the venue answered {status}")
+        self.breaker.answered()
+        return status, response.content
+
+    def _prepared(self, method: str, url: str, data: Any) -> requests.PreparedRequest:
+        place = {"params": data} if method in ("GET", "DELETE") else {"json": data}
+        failure = ""
+        try:
+            request = requests.Request(method, url, headers=self._get_default_headers(), **place)
+            return self._session.prepare_request(request)
+        except (requests.RequestException, TypeError, ValueError) as error:
+            failure = type(error).__name__
+        raise NotSent(f"the request cannot be written down ({failure})")
+
+    def _tell(self, line: RequestLog) -> None:
+        for observer in tuple(self.observers):
+            try:
+                observer(line)
+            except Exception:
+                # An order that was answered must not look unanswered because somebody looked on.
+                log.exception("an observer of requests failed")
+
+
+class TradingHttp(Hardened, TradingClient):
+    """alpaca-py's trading client, hardened."""
+
+    reads = Need.LISTINGS
+
+
+class DataHttp(Hardened, StockHistoricalDataClient):
+    """alpaca-py's client of stock data, hardened."""
+
+    reads = Need.PRICES
+
+
+def _left(most: float) -> float:
+    deadline = _deadline.get()
+    left = most if deadline is None else min(most, deadline - time.monotonic())
+    if left < LEAST_S:
+        raise NotSent("the time for this step is used up")
+    return left

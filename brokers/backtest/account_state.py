@@ -1,0 +1,185 @@
+"""What a backtest account is and how it looks now: bars, quotes, equity, positions and working orders."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+import pandas as pd
+
+from brokers.backtest.fills import Kind
+from brokers.backtest.working_orders import GTC_DAYS, WorkingOrder
+from brokers.ledger import Ledger
+from brokers.record import RunRecord
+from config.schema import Fills, Gate
+from market.bars import BarTable
+from market.indicators import forward_filled
+
+
+class AccountState:
+    """The account side of ``BarFillBroker``: everything that can be asked of it.
+
+    Lumibot's broker, which stands behind it in the order of classes, gives ``datetime`` and ``data_source``.
+    """
+
+    datetime: Any
+    data_source: Any
+    bars: BarTable
+    ledger: Ledger
+    record: RunRecord
+
+    def __init__(self) -> None:
+        self._all: dict[int, WorkingOrder] = {}
+        self._of_symbol: dict[str, list[WorkingOrder]] = {}
+        self._next_row = 0
+        self._sequence = 0
+        self._day_notional = 0.0
+        self._session = -1
+        self._opened = False
+        self._closed_at: tuple[int, Any] = (-2, None)
+        self._closed_row = -1
+        self._best_row = -1
+        self._entered_inside: dict[str, datetime] = {}
+
+    def open_account(
+        self,
+        bars: BarTable,
+        cash: float,
+        fills: Fills,
+        gate: Gate,
+        record: RunRecord,
+        lot: float = 1,
+        position_frac: float = 1,
+        inverse: frozenset[str] = frozenset(),
+        dividends: Mapping[int, Mapping[str, float]] | None = None,
+    ) -> None:
+        """Hand over what the account is made of; bars that closed before now are history, not to be traded.
+
+        ``position_frac`` is what sizing gives one position, of equity: the right size that a refusal names.
+        ``inverse`` are the symbols whose value is inverse exposure, whoever bought them. ``dividends`` are what
+        is to be credited: USD a share, by row of the ex-date and symbol.
+        """
+        self.bars, self.fill_model, self.gate, self.record, self.lot = bars, fills, gate, record, lot
+        self._position_frac, self.inverse = position_frac, inverse
+        self._dividends = dividends or {}
+        self.ledger = Ledger(cash, record)
+        self._column = {symbol: k for k, symbol in enumerate(bars.symbols)}
+        self._opens = bars.opens_at.to_pydatetime().tolist()
+        self._closes = bars.closes_at.to_pydatetime().tolist()
+        self._sessions = bars.session.tolist()
+        self._marks = forward_filled(bars.close)
+        self._last_rows = bars.last_rows().tolist()
+        self._next_row = int(bars.opens_at.searchsorted(self.datetime, side="left"))
+        self._best_row = self._next_row - 1
+        record.began = next(iter(self._opens[self._next_row :]), None)
+        self._opened = True
+
+    @property
+    def account_open(self) -> bool:
+        return self._opened
+
+    def benchmark_frame(self, asset: Any) -> pd.DataFrame | None:
+        """Daily values of the benchmark as Lumibot's tearsheet wants them; None if the run has no bars of it.
+
+        Lumibot notes the strategy's value at the opening of a bar, where it is that of the last close. The
+        benchmark is read at the same moments: a day apart, the two would seem to be unrelated.
+        """
+        base = asset[0] if isinstance(asset, tuple) else asset
+        k = self._column.get(str(getattr(base, "symbol", base))) if self._opened else None
+        if k is None:
+            return None
+        closes = pd.Series(self._marks[:-1, k], index=self.bars.opens_at[1:]).dropna()
+        closes = closes.loc[self.data_source.datetime_start : self.data_source.datetime_end]
+        if closes.empty:
+            return None
+        closes = closes.groupby(pd.DatetimeIndex(closes.index).normalize()).last()
+        return pd.DataFrame({"close": closes, "return": closes.pct_change(), "symbol_cumprod": closes / closes.iloc[0]})
+
+    def quote(self, symbol: str) -> float:
+        """What a market order sent now would trade against: the open of the bar beginning now, else the last close."""
+        k = self._column.get(symbol)
+        if k is None:
+            return math.nan
+        row = self._next_row
+        if row < len(self._opens) and self._opens[row] == self.datetime:
+            price = float(self.bars.open[row, k])
+            if price == price:
+                return price
+        return float(self._marks[row - 1, k]) if row else math.nan
+
+    def quoted(self, symbol: str) -> bool:
+        """Whether the quote is of now: False where a bar begins for others and this symbol has none."""
+        row, k = self._next_row, self._column.get(symbol)
+        if k is None:
+            return False
+        begins = row < len(self._opens) and self._opens[row] == self.datetime
+        return not begins or not math.isnan(self.bars.open[row, k])
+
+    def closed_row(self) -> int:
+        """Row of the newest bar that is complete now; -1 if none is."""
+        row, now = self._next_row - 1, self.datetime
+        if self._closed_at != (row, now):
+            self._closed_at = (row, now)
+            while row >= 0 and self._closes[row] > now:
+                row -= 1
+            self._closed_row = row
+        return self._closed_row
+
+    def equity(self) -> float:
+        """Cash plus positions at their last closed bar, or at cost before they have one, USD."""
+        if not self.ledger.positions:
+            return self.ledger.cash
+        row = self.closed_row()
+        value = self.ledger.cash
+        for symbol, position in self.ledger.positions.items():
+            mark = float(self._marks[row, self._column[symbol]]) if row >= 0 else math.nan
+            value += position.quantity * (position.entry_price if math.isnan(mark) else mark)
+        return value
+
+    def note_best_prices(self) -> None:
+        """Carry the best price of every position on to the newest bar that is complete now."""
+        newest = self.closed_row()
+        for row in range(self._best_row + 1, newest + 1):
+            opened = self._opens[row]
+            for symbol, position in self.ledger.positions.items():
+                if position.entry_time > opened:
+                    continue
+                k, bars = self._column[symbol], self.bars
+                high, low = bars.high[row, k], bars.low[row, k]
+                if self._entered_inside.get(symbol) == opened:
+                    # The close is the one price of this bar that surely came after the entry.
+                    high = low = bars.close[row, k]
+                if (high > position.best_price) if position.quantity > 0 else (low < position.best_price):
+                    position.best_price = float(high if position.quantity > 0 else low)
+        self._best_row = max(self._best_row, newest)
+
+    def working(self, symbol: str) -> list[WorkingOrder]:
+        return self._of_symbol.get(symbol, [])
+
+    def entries(self) -> list[WorkingOrder]:
+        """Orders that may still open a position."""
+        return [w for w in self._all.values() if w.opens]
+
+    def protected_quantity(self, symbol: str) -> float:
+        """Shares covered by a working stop, trailing stop or stop-limit exit."""
+        return sum(w.quantity for w in self.working(symbol) if w.exit and w.ticket.kind >= Kind.STOP)
+
+    def renew_exits(self, before: datetime) -> None:
+        """Replace exits that the venue would expire before ``before`` by fresh ones, as a desk does in time."""
+        for w in self._all.values():
+            if w.exit and w.expires is not None and w.expires < before:
+                w.expires = self.datetime + timedelta(days=GTC_DAYS)
+
+    def order_id(self, symbol: str, role: str) -> str:
+        """The next order's id: the same in every run, so that files compare and a restart finds its orders."""
+        self._sequence += 1
+        return f"{symbol}-{self.datetime:%Y%m%dT%H%M}-{role}-{self._sequence}"
+
+    def day_notional(self) -> float:
+        """What was opened in this session so far, USD."""
+        session = self._sessions[min(self._next_row, len(self._sessions) - 1)]
+        if session != self._session:
+            self._session, self._day_notional = session, 0.0
+        return self._day_notional

@@ -1,0 +1,257 @@
+"""The live feed: the venue's bars first, Yahoo's where it has none, and never one that is still forming."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from queue import Empty, Queue
+from typing import Protocol
+
+import pandas as pd
+
+from brokers.alpaca.errors import VenueError
+from brokers.alpaca.payloads import Json
+from brokers.desk.data.bar_collector import BarCollector
+from brokers.desk.data.quotes import Quote, read_quote
+from brokers.desk.reconcile.position_book import NEW_YORK
+from market.bars import BarTable
+from market.calendar import sessions_until
+from market.features import FeatureTable, bars_to_settle
+from market.market import Market
+
+BEHIND_BARS = 3
+RETRY = timedelta(minutes=15)
+SPARE_SESSIONS = 2
+YAHOO_S = 4.0
+ATTEMPTS, PAUSE_S = 5, 1.0
+REREAD, REREAD_DAYS = timedelta(hours=1), timedelta(days=5)
+ALPACA, YAHOO, NONE = "alpaca", "yahoo", "none"
+
+log = logging.getLogger(__name__)
+
+
+class Bars(Protocol):
+    """What the feed asks of a venue's client."""
+
+    def bars(
+        self, symbols: Iterable[str], minutes: int, start: datetime, end: datetime | None = None,
+        adjustment: str = "all",
+    ) -> dict[str, list[Json]]: ...  # fmt: skip
+    def latest_quotes(self, symbols: Iterable[str]) -> dict[str, Json]: ...
+
+
+class Clock(Protocol):
+    def now(self) -> datetime: ...
+
+
+class Fallback(Protocol):
+    def bars(self, symbol: str, minutes: int, start: datetime) -> pd.DataFrame: ...
+
+
+class LiveFeed:
+    """Causal features of the universe, now.
+
+    Parameters
+    ----------
+    client : Bars
+    clock : Clock
+        The venue's.
+    symbols, needs : sequence of str
+        Columns and features.
+    sectors : mapping of str to str
+    bar_minutes : int
+        Bars that are decided on; 1440 is a day.
+    sessions : bool
+        Whether the exchange's hours count.
+    max_quote_age_s : float
+    fallback : Fallback, optional
+    """
+
+    def __init__(
+        self,
+        client: Bars,
+        clock: Clock,
+        symbols: Sequence[str],
+        needs: Sequence[str],
+        sectors: Mapping[str, str],
+        *,
+        bar_minutes: int,
+        sessions: bool,
+        max_quote_age_s: float,
+        fallback: Fallback | None = None,
+    ) -> None:
+        self.client = client
+        self.clock = clock
+        self.symbols = tuple(symbols)
+        self.needs = tuple(needs)
+        self.sectors = sectors
+        self.max_quote_age = timedelta(seconds=max_quote_age_s)
+        self.fallback = fallback
+        self.collected = BarCollector(symbols, bar_minutes, sessions)
+        self.sources: dict[str, str] = {}
+        self.streamed: Callable[[str], Json | None] = lambda name: None
+        """The quote that a stream of prices has just brought, None without."""
+        self.bars: BarTable | None = None
+        self.features: FeatureTable | None = None
+        self._loaded: date | None = None
+        self._until: datetime | None = None
+        self._asked_yahoo: dict[str, datetime] = {}
+        self._yahoo_down_until = datetime.min.replace(tzinfo=UTC)
+        self._answered: datetime | None = None
+
+    def snapshot(self) -> Market:
+        """What is known of the universe now, up to the last complete bar.
+
+        Raises
+        ------
+        VenueError
+            There are no bars at all.
+        """
+        now = self.clock.now()
+        why = self._fill(now)
+        self._fall_back(now, why)
+        self.bars = self.collected.table(now, ALPACA)
+        if self.bars is None:
+            raise VenueError(f"no bars of {', '.join(self.symbols[:3])} and others; {why or 'the venue has none'}")
+        self.features = FeatureTable(self.bars, self.needs, self.sectors)
+        return self.features.market_at(pd.Timestamp(now).tz_convert(NEW_YORK))
+
+    def quotes(self, symbols: Iterable[str]) -> dict[str, Quote]:
+        """The newest quote of each symbol, judged; one request."""
+        wanted = list(symbols)
+        streamed = {_venue_name(s): self.streamed(_venue_name(s)) for s in wanted}
+        asked = [name for name, raw in streamed.items() if raw is None]
+        raws: dict[str, Json | None] = {**streamed, **(self.client.latest_quotes(asked) if asked else {})}
+        now = self.clock.now()
+        return {s: read_quote(s, raws.get(_venue_name(s)), now, self.max_quote_age) for s in wanted}
+
+    def why_unusable(self, symbol: str) -> str:
+        """Why a symbol makes no order now, in words; empty if it may."""
+        if self.features is None or self.bars is None:
+            return "no bars yet"
+        return self.features.why_unusable(len(self.bars) - 1, symbol)
+
+    def prepare(self) -> None:
+        """Read the history ahead of the first decision, page by page, also past pages that are not answered."""
+        for _ in range(ATTEMPTS):
+            if not (why := self._fill(self.clock.now())):
+                return
+            log.info("the history of bars is not complete yet: %s", why)
+            time.sleep(PAUSE_S)
+
+    def _fill(self, now: datetime) -> str:
+        """Ask the venue for what is new, everything at the beginning of a session; returns why it could not."""
+        try:
+            if self._loaded != now.astimezone(NEW_YORK).date():
+                self._load(now)
+            if self._answered is None or self._answered < now:
+                # From where the venue spoke last, so that an outage leaves no hole; it may correct its newest bars.
+                reread = REREAD_DAYS if self.collected.daily else REREAD
+                since = now if self._answered is None else self._answered
+                self._take(self._ask(max(self._history_start(now), since - reread)), now)
+        except VenueError as error:
+            return f"the venue's bars cannot be read: {error}"
+        self.collected.keep_from(self._history_start(now))
+        return ""
+
+    def _load(self, now: datetime) -> None:
+        """Read all that the features need, up to the moment at which that was begun: splits and dividends change it.
+
+        Many pages may take longer than an iteration has; what has come is kept, and the next goes on from there.
+        """
+        today = now.astimezone(NEW_YORK).date()
+        if self._until is None or self._until.astimezone(NEW_YORK).date() != today:
+            self._until = now
+        until, found = self._until, self._ask(self._history_start(self._until), self._until)
+        self._until = None
+        if any(found.values()):
+            self.collected.clear()
+            self._loaded = today
+        self._take(found, until)
+
+    def _ask(self, start: datetime, end: datetime | None = None) -> dict[str, list[Json]]:
+        return self.client.bars([_venue_name(s) for s in self.symbols], self.collected.asked_minutes, start, end)
+
+    def _take(self, found: Mapping[str, list[Json]], read_at: datetime) -> None:
+        self._answered = read_at
+        self.collected.add({_our_name(symbol): rows for symbol, rows in found.items()}, read_at)
+        self._tell({_our_name(symbol): ALPACA for symbol, rows in found.items() if rows})
+
+    def _history_start(self, now: datetime) -> datetime:
+        bars = bars_to_settle(self.needs, self.collected.session_bars)
+        sessions = -(-bars // self.collected.session_bars) + SPARE_SESSIONS
+        first = sessions_until(pd.Timestamp(now.astimezone(NEW_YORK).date()), sessions)[0]
+        start: datetime = first.tz_localize(NEW_YORK).to_pydatetime()
+        return start
+
+    def _fall_back(self, now: datetime, why: str) -> None:
+        """Ask Yahoo for the tickers that the venue left out or behind."""
+        newest = self.collected.newest()
+        wanted: dict[str, str] = {}
+        for symbol in self.symbols:
+            mine = newest.get(symbol)
+            if mine is None:
+                reason = why or "the venue has no bars of it"
+            elif self.collected.bars_after(mine) > BEHIND_BARS:
+                reason = f"the venue's newest is of {mine.isoformat()}"
+            elif why:
+                reason = why
+            else:
+                continue
+            wanted[symbol] = reason
+        self._tell({s: NONE for s in self.symbols if s not in newest and s not in self.sources})
+        deadline = time.monotonic() + YAHOO_S
+        for symbol, reason in wanted.items():
+            if self.fallback is None or now - self._asked_yahoo.get(symbol, now - RETRY) < RETRY:
+                continue
+            if time.monotonic() > deadline or now < self._yahoo_down_until:
+                return
+            self._asked_yahoo[symbol] = now
+            self._from_yahoo(self.fallback, symbol, now, reason)
+
+    def _from_yahoo(self, fallback: Fallback, symbol: str, now: datetime, reason: str) -> None:
+        log.warning("%s: bars from Yahoo, %s", symbol, reason)
+        start = self._history_start(now)
+        answer: Queue[pd.DataFrame | Exception] = Queue()
+
+        def ask() -> None:
+            # yfinance raises what it likes and takes the time it likes.
+            try:
+                answer.put(fallback.bars(symbol, self.collected.asked_minutes, start))
+            except Exception as error:
+                answer.put(error)
+
+        threading.Thread(target=ask, name="yahoo", daemon=True).start()
+        try:
+            found = answer.get(timeout=YAHOO_S)
+        except Empty:
+            found = TimeoutError()
+        if isinstance(found, Exception):
+            # The next ticker would fare the same.
+            log.warning("%s: Yahoo cannot be asked (%s), next try in 15 minutes", symbol, type(found).__name__)
+            self._yahoo_down_until = now + RETRY
+            return
+        if len(found):
+            self.collected.add_frame(found, now)
+            self._tell({symbol: YAHOO})
+        else:
+            log.warning("%s: Yahoo has none either", symbol)
+
+    def _tell(self, sources: Mapping[str, str]) -> None:
+        """Say which source serves each ticker, when that changes."""
+        changed = {symbol: source for symbol, source in sources.items() if self.sources.get(symbol) != source}
+        self.sources.update(changed)
+        for source in sorted(set(changed.values())):
+            names = ", ".join(sorted(s for s, of in changed.items() if of == source))
+            log.info("bars of %s: %s", names, f"from {source}" if source != NONE else "from nobody")
+
+
+def _venue_name(symbol: str) -> str:
+    return symbol.replace("-", ".")
+
+
+def _our_name(symbol: str) -> str:
+    return symbol.replace(".", "-")

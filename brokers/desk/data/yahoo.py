@@ -1,0 +1,50 @@
+"""Bars from Yahoo, for a ticker that the venue has none of."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+
+import pandas as pd
+
+from brokers.desk.data.bar_collector import joined
+from market.bars import DAY_MINUTES, FIELDS
+
+TIMEOUT_S = 4
+LONGEST_INTRADAY_DAYS = 59
+HOUR_MINUTES = 60
+INTERVALS = {1: "1m", 5: "5m", HOUR_MINUTES: "30m", DAY_MINUTES: "1d"}
+"""Yahoo's hours begin with the session, at half past, the venue's on the clock: two halves make one of those."""
+
+
+class YahooFallback:
+    """Asks Yahoo for one ticker at a time, with a time limit."""
+
+    def __init__(self) -> None:
+        # It reports the same failure in several lines of its own.
+        logging.getLogger("yfinance").setLevel(logging.CRITICAL)
+
+    def bars(self, symbol: str, minutes: int, start: datetime) -> pd.DataFrame:
+        """Bars since ``start`` as a long table (symbol, datetime, open … volume); empty if there are none.
+
+        Raises
+        ------
+        Exception
+            Whatever yfinance raises; the network's errors come through it unchanged.
+        """
+        import yfinance
+
+        begin = pd.Timestamp(start)
+        if minutes != DAY_MINUTES:
+            begin = max(begin, pd.Timestamp.now(tz="UTC") - pd.Timedelta(days=LONGEST_INTRADAY_DAYS))
+        frame = yfinance.Ticker(symbol.replace(".", "-")).history(
+            interval=INTERVALS[minutes], start=begin.date().isoformat(), prepost=False, auto_adjust=True,
+            timeout=TIMEOUT_S,
+        )  # fmt: skip
+        found = frame.rename(columns=str.lower)[list(FIELDS)] if len(frame) else pd.DataFrame(columns=list(FIELDS))
+        times = pd.DatetimeIndex(found.index)
+        times = times.tz_localize("America/New_York") if times.tz is None else times
+        found = found.assign(symbol=symbol, datetime=times.tz_convert("UTC")).reset_index(drop=True)
+        if minutes == HOUR_MINUTES and len(found):
+            return joined(found.assign(datetime=found["datetime"].dt.floor("h")))
+        return found

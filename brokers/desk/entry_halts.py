@@ -1,0 +1,138 @@
+"""What keeps the desk from entering: the kill switch, a crash, a budget that cannot be trusted, a silent venue."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import StrEnum
+from pathlib import Path
+
+from brokers.desk.reconcile.position_book import NEW_YORK
+from brokers.journal import Journal, JournalTaken
+from config.errors import Refusal
+
+log = logging.getLogger(__name__)
+
+STOP_FILE = "STOP"
+FLATTEN_FILE = "FLATTEN"
+CRASH = "crash"
+UNUSABLE = "the journal"
+
+
+class KillLevel(StrEnum):
+    """How hard the kill switch is pulled."""
+
+    OFF = "off"
+    STOP = "stop"
+    FLATTEN = "flatten"
+
+
+@dataclass(slots=True)
+class KillSwitch:
+    """Files in the state folder: ``STOP`` ends entries, ``FLATTEN`` also sells what is held."""
+
+    folder: Path
+
+    @property
+    def level(self) -> KillLevel:
+        if (self.folder / FLATTEN_FILE).exists():
+            return KillLevel.FLATTEN
+        return KillLevel.STOP if (self.folder / STOP_FILE).exists() else KillLevel.OFF
+
+    def pull(self, level: KillLevel) -> None:
+        """Set it; ``OFF`` lets entries through again."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        wanted = {KillLevel.STOP: (STOP_FILE,), KillLevel.FLATTEN: (STOP_FILE, FLATTEN_FILE), KillLevel.OFF: ()}[level]
+        for name in (STOP_FILE, FLATTEN_FILE):
+            if name in wanted:
+                (self.folder / name).touch()
+            else:
+                (self.folder / name).unlink(missing_ok=True)
+
+
+@dataclass(slots=True)
+class EntryHalts:
+    """Why nothing may be entered now; exits are never held back.
+
+    ``venue_gone`` says whether the venue counts as gone; ``passing`` are other reasons that may end by themselves,
+    in words by name. Those of the session are in the journal, or wait here until it can be written. ``taken`` says that
+    another process has the journal, so that this one must end.
+    """
+
+    journal: Journal
+    kill: KillSwitch
+    venue_gone: Callable[[], str] = lambda: ""
+    passing: dict[str, str] = field(default_factory=dict)
+    taken: str = ""
+    _unwritten: dict[tuple[date, str], tuple[datetime, str]] = field(default_factory=dict)
+    _said: frozenset[str] = frozenset()
+
+    def crashed(self, error: BaseException, now: datetime) -> None:
+        """An iteration or a look ended with an error: no entries for the rest of the session, also after a restart.
+
+        A journal that could not be used only keeps them back until a later look has used it: nothing was sent on it,
+        and what the venue did meanwhile is found by that look.
+        """
+        if isinstance(error, JournalTaken):
+            self.taken = str(error)
+        if isinstance(error, Refusal):
+            if UNUSABLE not in self.passing:
+                log.error("no entries while the journal cannot be used: %s", error)
+            self.passing[UNUSABLE] = str(error)
+            return
+        log.error("iteration failed, no entries until the next session: %s", error, exc_info=error)
+        self.halt(CRASH, now, f"{type(error).__name__}: {error}")
+
+    def looked(self) -> None:
+        """The venue was asked and the journal used without an error."""
+        for name in ("venue", UNUSABLE):
+            self.passing.pop(name, None)
+
+    def halt(self, name: str, now: datetime, reason: str) -> None:
+        """End the session for entries; what cannot be written down now holds all the same, and is written later."""
+        self._unwritten[_session(now), name] = (now, reason)
+        try:
+            self._write_down()
+        except Exception as error:
+            # Called where an error is dealt with: there must not be another one.
+            log.error("%s", error)
+
+    def halted(self, now: datetime) -> frozenset[str]:
+        """Names of what ended this session for entries."""
+        self._write_down()
+        return self.journal.halts(_session(now))
+
+    def _write_down(self) -> None:
+        for (session, name), (time, reason) in list(self._unwritten.items()):
+            self.journal.halt(session, name, time, reason)
+            self._unwritten.pop((session, name), None)
+
+    def reasons(self, now: datetime, modules: frozenset[str] = frozenset()) -> list[str]:
+        """Everything that forbids entries now, apart from ``modules`` of the chain, which speak for themselves.
+
+        Changes are told.
+        """
+        found = self.stopped(now, modules)
+        if frozenset(found) != self._said:
+            self._said = frozenset(found)
+            log.warning("entries are %s", f"stopped; {'; '.join(found)}" if found else "allowed again")
+        return found
+
+    def stopped(self, now: datetime, modules: frozenset[str] = frozenset()) -> list[str]:
+        """The same, told to nobody else."""
+        found = [f"{name}: {why}" for name, why in sorted(self.passing.items())]
+        if gone := self.venue_gone():
+            found.append(gone)
+        return found + self.lasting(now, modules)
+
+    def lasting(self, now: datetime, modules: frozenset[str] = frozenset()) -> list[str]:
+        """What of it does not end by itself in a moment, so that entries that wait for their fill are ended too."""
+        level = self.kill.level
+        found = [f"halted for this session by {name}" for name in sorted(self.halted(now) - modules)]
+        return found if level is KillLevel.OFF else [*found, f"kill switch: {level}"]
+
+
+def _session(now: datetime) -> date:
+    return now.astimezone(NEW_YORK).date()

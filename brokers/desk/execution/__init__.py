@@ -1,0 +1,1 @@
+"""What the desk sends: entries, exits, protection, and the gateway that every order passes."""

@@ -1,0 +1,322 @@
+"""Entries: a bracket behind a limit through the ask, for half a minute; what that leaves goes at market.
+
+Whatever forbids entries forbids the rest of one as well: what waits is ended, and nothing more of it is bought.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+
+import pandas as pd
+
+from brokers.alpaca.payloads import bracket, single
+from brokers.desk.data.quotes import Quote
+from brokers.desk.entry_halts import EntryHalts
+from brokers.desk.execution.order_gateway import OrderRefused
+from brokers.desk.reconcile.journal_sync import OPENING_ROLES
+from brokers.desk.reconcile.position_book import NEW_YORK
+from brokers.desk.venue_state import Floor
+from brokers.journal import AlreadyPlanned, JournalOrder, State
+from brokers.journal.states import FINAL
+from brokers.record import OrderRecord, not_sent
+from market.calendar import session_times, sessions_until
+from risk.model import BracketTerms, Proposal, floor_lot
+from risk.policy_gate import tick_down, tick_up
+
+ATTEMPTS = 4
+"""The limit and the market orders after it: a venue that fills in crumbs is left alone after so many."""
+TAKES = "AT_MARKET"
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Task:
+    """One accepted proposal on its way into the market; quantities in shares.
+
+    ``ask`` is the quote that slippage is measured against, NaN where there was none; ``extended`` tells that the order
+    under way was sent in extended hours, ``over`` why nothing more is to be bought.
+    """
+
+    proposal: Proposal
+    time: datetime
+    wanted: float
+    ask: float = math.nan
+    order: str = ""
+    sent: datetime | None = None
+    attempts: int = 0
+    filled: float = 0.0
+    cancelling: datetime | None = None
+    extended: bool = False
+    over: str = ""
+
+
+class Entries:
+    """Takes accepted proposals to the market, each at most once.
+
+    Parameters
+    ----------
+    floor : Floor
+    switches : EntryHalts
+    hours : callable
+        Why the venue's hours forbid entries now, empty if they don't; sets ``extended``.
+    """
+
+    def __init__(self, floor: Floor, switches: EntryHalts, hours: Callable[[Entries], str]) -> None:
+        self.floor = floor
+        self._switches = switches
+        self._hours = hours
+        self.tasks: dict[str, Task] = {}
+        self.skipped: list[OrderRecord] = []
+        self.slippage: list[tuple[str, float, float]] = []
+        """Client order id, quote and average price of what was filled."""
+        self.extended = False
+        """Whether the venue is in its extended hours, where there are no brackets."""
+        self.by_subclass: set[str] = set()
+        """Client order ids of what came through Lumibot in this run: how long that waits is not ours to say."""
+        self._abandoned: dict[str, str] = {}
+        self._refused: dict[str, tuple[date, str]] = {}
+
+    def begin(self, proposal: Proposal, time: datetime, quote: Quote) -> None:
+        """Send an entry; a proposal that cannot be sent leaves a trace and nothing else."""
+        if doubt := self.floor.doubt(proposal.symbol):
+            self.refuse(proposal, time, f"DESK_DOUBT: {doubt}")
+            return
+        if self.floor.unresolved(proposal.symbol) or proposal.symbol in self.tasks:
+            self.refuse(proposal, time, "DESK_PENDING: an earlier order of it has no outcome yet")
+            return
+        task = Task(proposal, time, proposal.quantity)
+        if self._attempt(task, quote):
+            self.tasks[proposal.symbol] = task
+
+    def tend(self, symbol: str) -> None:
+        """One step with what is on its way in a symbol."""
+        task = self.tasks.get(symbol)
+        if task is None:
+            self._end_what_nobody_tends(symbol)
+            return
+        order = self.floor.journal.order(task.order)
+        if order.state in FINAL:
+            self._next(task, order)
+        else:
+            self._follow(task, order)
+
+    def end(self, symbol: str) -> None:
+        """Of one step what only cancels: without a look, in doubt and while the process ends nothing is bought."""
+        task = self.tasks.get(symbol)
+        if task is None:
+            self._end_what_nobody_tends(symbol)
+        elif (order := self.floor.journal.order(task.order)).state not in FINAL:
+            self._follow(task, order)
+
+    def abandon(self, why: str) -> None:
+        """End every entry that there is, whoever tends it; the next steps do it, until each has an outcome."""
+        names = [order.client_order_id for order in self.waiting]
+        for name in (*names, *(task.order for task in self.tasks.values())):
+            self._abandoned.setdefault(name, why)
+
+    def closed(self) -> str:
+        """Why the venue's hours forbid entries now, empty if they don't."""
+        return self._hours(self)
+
+    @property
+    def waiting(self) -> list[JournalOrder]:
+        """Orders that open a position and may still be filled, those without an answer among them."""
+        return [order for order in self.floor.journal.open_orders() if order.role in OPENING_ROLES]
+
+    def pending(self) -> dict[str, Proposal]:
+        """What is still to be filled, by symbol."""
+        found: dict[str, Proposal] = {}
+        for order in self.waiting:
+            task = self.tasks.get(order.symbol)
+            rest = float(order.remaining)
+            found[order.symbol] = task.proposal.resized(rest) if task else _from_journal(order, rest)
+        return found
+
+    def _attempt(self, task: Task, quote: Quote) -> bool:
+        """Send the next order of a task; False if there is none."""
+        proposal, floor = task.proposal, self.floor
+        buys = proposal.side == "buy"
+        price, limit, note = self._price(task, quote)
+        if not math.isfinite(price):
+            self.refuse(proposal, task.time, f"DESK_QUOTE: {proposal.symbol}: {quote.problem}")
+            return False
+        left = min(task.wanted - task.filled, floor_lot(proposal.notional / (limit or price), floor.lot) - task.filled)
+        quantity = floor_lot(left, floor.lot)
+        stop, target = proposal.terms.at(price)
+        if not quantity > 0 or not min(stop, target) > 0:
+            self.refuse(proposal, task.time, f"DESK_SIZE: nothing is left of it at {price:.4f}; {proposal.reason}")
+            return False
+        # The stop never lies farther from the market than what was sized.
+        stop = tick_up(stop) if buys else tick_down(stop)
+        reason = f"{proposal.reason}{note}"
+        if quantity < proposal.quantity:
+            reason = f"{proposal.quantity:g} became {quantity:g} at the quote {price:.4f}; {reason}"
+        side = "buy" if buys else "sell"
+        if self.extended:
+            if limit is None or not self._room_without_stop(quantity * limit):
+                self.refuse(
+                    proposal, task.time, "DESK_EXTENDED: no quote, or too much is without a stop until the open"
+                )
+                return False
+            payload = single(proposal.symbol, side, quantity, limit, extended=True)
+        else:
+            payload = bracket(proposal.symbol, side, quantity, stop, target, limit)
+        try:
+            order = floor.place(
+                payload, proposal.role, task.time, opens=True, quote=price, reference=proposal.price,
+                bracket=(stop, target), reason=reason,
+            )  # fmt: skip
+        except (OrderRefused, AlreadyPlanned) as refusal:
+            self.refuse(proposal, task.time, f"{refusal}; {reason}")
+            return False
+        if not task.attempts:
+            task.wanted = quantity
+        task.order, task.sent, task.cancelling = order.client_order_id, floor.now, None
+        task.extended = self.extended
+        task.attempts += 1
+        return True
+
+    def _price(self, task: Task, quote: Quote) -> tuple[float, float | None, str]:
+        """Reference price, limit and a note; NaN where no order may be sent."""
+        rule, proposal = self.floor.settings.live.entry, task.proposal
+        if quote.problem and not quote.missing:
+            return math.nan, None, ""
+        if quote.missing:
+            return proposal.price, None, f"; {TAKES}: no quote, the last close is {proposal.price:g}"
+        buys = proposal.side == "buy"
+        price = float(quote.ask if buys else quote.bid)
+        if math.isnan(task.ask):
+            task.ask = price
+        if task.attempts:
+            return price, None, f"; {TAKES}: the limit left {task.wanted - task.filled:g}"
+        offset = rule.cheap_offset_usd if price < rule.cheap_below_usd else price * rule.offset_frac
+        return price, tick_up(price + offset) if buys else tick_down(price - offset), ""
+
+    def _next(self, task: Task, order: JournalOrder) -> None:
+        """An order of a task has ended: the rest goes at market, unless somebody else ended it."""
+        symbol = task.proposal.symbol
+        task.filled += float(order.filled_quantity)
+        if order.average_price is not None and not math.isnan(task.ask):
+            self.slippage.append((order.client_order_id, task.ask, float(order.average_price)))
+        rest = floor_lot(task.wanted - task.filled, self.floor.lot)
+        goes_on = task.cancelling is not None and order.state is State.CANCELLED and task.attempts < ATTEMPTS
+        given_up = task.attempts > 1 and not order.filled_quantity
+        why = self._why_no_more(task) if goes_on and not given_up else f"the order is {order.state}"
+        if rest <= 0 or why:
+            if rest > 0:
+                log.warning("%s: %g of %g shares not bought, %s", symbol, rest, task.wanted, why)
+            del self.tasks[symbol]
+            return
+        if not self._attempt(task, self.floor.quote(symbol)):
+            del self.tasks[symbol]
+
+    def _follow(self, task: Task, order: JournalOrder) -> None:
+        """Cancel an order that is not to wait any longer, until that has an outcome."""
+        task.over = task.over or self._why_over(task)
+        if order.state in (State.JOURNALED, State.UNKNOWN):
+            return
+        if task.cancelling is not None:
+            task.cancelling = self.floor.cancels_again(order.venue_id, task.cancelling)
+        elif why := self._why_end(task, order):
+            log.info("%s: ending the entry, %s", order.symbol, why)
+            if self.floor.counter.cancel(order.venue_id):
+                task.cancelling = self.floor.now
+
+    def _why_end(self, task: Task, order: JournalOrder) -> str:
+        """Why an order that waits is to be cancelled, empty if it may wait."""
+        if order.filled_quantity > 0:
+            # The exits of a bracket wait until it has filled completely: what is here already must not wait.
+            return "partly filled"
+        if task.over:
+            return task.over
+        return f"not filled in {self._patience(task).seconds} s" if self._overdue(task) else ""
+
+    def _why_over(self, task: Task) -> str:
+        """Why an entry has come too late: something stops entries for good, or the hours it was sent in are over."""
+        why = [*self._switches.lasting(self.floor.now), self._abandoned.get(task.order, ""), self.closed()]
+        if self.extended and not task.extended:
+            why.append("the session is over")
+        return "; ".join(filter(None, why))
+
+    def _why_no_more(self, task: Task) -> str:
+        """Why the rest of an entry is not sent, empty if it is."""
+        why = task.over or self._why_over(task) or "; ".join(self._switches.stopped(self.floor.now))
+        # There is nothing but limits in extended hours.
+        return why or ("these are extended hours" if self.extended else "")
+
+    def _overdue(self, task: Task) -> bool:
+        return task.sent is not None and self.floor.now - task.sent >= self._patience(task)
+
+    def _patience(self, task: Task) -> timedelta:
+        return timedelta(seconds=self.floor.settings.live.entry.patience_s)
+
+    def _end_what_nobody_tends(self, symbol: str) -> None:
+        """End entries that have no task: those of earlier runs, whose reasons are gone, and what may wait no longer.
+
+        A part that filled is protected once the rest has ended.
+        """
+        for order in self.waiting:
+            if order.symbol != symbol or not order.venue_id:
+                continue
+            there, why = self.floor.view.orders.get(order.venue_id), self._why_untended(order)
+            if why and (there is None or (there.open and not there.leaving)):
+                log.warning("%s: ending an entry, %s", symbol, why)
+                self.floor.counter.cancel(order.venue_id)
+
+    def _why_untended(self, order: JournalOrder) -> str:
+        if order.client_order_id not in self.by_subclass:
+            return "it is from before the restart"
+        why = [*self._switches.lasting(self.floor.now), self._abandoned.get(order.client_order_id, "")]
+        return "partly filled" if order.filled_quantity else "; ".join(filter(None, why))
+
+    def _room_without_stop(self, notional: float) -> bool:
+        """Whether what waits for its stop until the opening may grow by so many USD."""
+        floor = self.floor
+        most = floor.settings.live.extended_hours.max_unprotected_frac * floor.equity
+        now = pd.Timestamp(floor.now)
+        closes = session_times(sessions_until(pd.Timestamp(now.tz_convert(NEW_YORK).date()), 2))[1]
+        # Whatever was bought since then has not seen a regular session, in which alone stops are triggered.
+        last_close = closes[closes <= now].max()
+        waiting = sum(
+            abs(p.quantity) * p.entry_price for p in floor.own.ledger.positions.values() if p.entry_time >= last_close
+        )
+        waiting += sum(
+            float(order.remaining * (order.limit_price or 0))
+            for order in floor.journal.open_orders()
+            if order.role in OPENING_ROLES
+        )
+        log.info("without a stop until the opening: %.2f USD and %.2f more, at most %.2f", waiting, notional, most)
+        return waiting + notional <= most
+
+    def refuse(self, proposal: Proposal, time: datetime, why: str) -> None:
+        """Leave a trace of an entry that was approved and could not be sent."""
+        told = (time.date(), why.partition(":")[0])
+        # The same proposal comes at every iteration until its reading changes: the record keeps each, the log one.
+        news = self._refused.get(proposal.symbol) != told
+        log.log(logging.WARNING if news else logging.DEBUG, "%s not entered: %s", proposal.symbol, why)
+        self._refused[proposal.symbol] = told
+        self.skipped.append(not_sent(time, "", proposal, why))
+
+
+def _from_journal(order: JournalOrder, rest: float) -> Proposal:
+    """An entry whose proposal did not survive a restart, as far as rules have to count it."""
+    price = float(order.limit_price or order.bracket_stop or 0)
+    blank = Proposal(
+        symbol=order.symbol,
+        side="buy" if order.side == "buy" else "sell_short",
+        signal="",
+        score=math.nan,
+        price=price,
+        atr=math.nan,
+        stop=float(order.bracket_stop or math.nan),
+        target=float(order.bracket_target or math.nan),
+        terms=BracketTerms("buy"),
+        quantity=rest,
+        reason=order.reason,
+    )
+    return replace(blank, role="hedge") if order.role == "hedge" else blank

@@ -1,0 +1,132 @@
+"""Keeps watch between iterations: fills, time limits and whatever is without its stop do not wait for the next."""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from brokers.alpaca.clock import VenueClock
+from brokers.alpaca.errors import VenueError
+from brokers.desk.desk import LiveDesk
+
+BUSY_S, IDLE_S, LEAST_S = 2.0, 15.0, 0.25
+"""Seconds of the venue between two looks: while something is under way, at rest, and after news."""
+
+AHEAD_S = 8.0
+"""So far ahead of one look in ``BUSY_S`` news may get, then they wait. A look is three requests or more: so many
+take half of what the venue allows in a minute, and leave the rest to what is to be sent."""
+
+MISSED_PACES, MISSED_S = 3, 30.0
+"""So many paces and local seconds without an iteration in the regular session are told."""
+CRASHED_S = 1.0
+"""Local seconds without a look after an error, also where news come in all the time."""
+
+log = logging.getLogger(__name__)
+
+
+class Monitor:
+    """A thread that looks at the venue and lets the desk work.
+
+    Parameters
+    ----------
+    desk : LiveDesk
+    clock : VenueClock
+    pace_s : float, optional
+        Local seconds from one iteration to the next; endless where nobody iterates.
+    """
+
+    def __init__(self, desk: LiveDesk, clock: VenueClock, pace_s: float = math.inf) -> None:
+        self.desk = desk
+        self._patience_s = MISSED_PACES * pace_s + MISSED_S
+        self._iterations, self._overdue = -1, math.inf
+        self.watched: Callable[[Iterable[str]], None] = lambda symbols: None
+        """Is told which symbols matter now."""
+        self.clock = clock
+        self._paid = time.monotonic()
+        """Up to when the looks so far would last, one in ``BUSY_S``."""
+        self._seen = desk.floor.view
+        """What the last look showed: if it is another one, somebody else has looked."""
+        self._news = threading.Event()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="desk-monitor", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self, wait_s: float) -> None:
+        """End the thread; a request under way is waited for no longer than ``wait_s``."""
+        self._stop.set()
+        self._news.set()
+        if self._thread.is_alive():
+            self._thread.join(wait_s)
+
+    def hear(self, event: Mapping[str, Any]) -> None:
+        """A trade update: booked at once, acted on by the thread; what could not be booked it finds at the venue."""
+        try:
+            if not self.desk.hear(event):
+                return
+        except Exception as error:
+            self.desk.switches.crashed(error, self.clock.now())
+        self._news.set()
+
+    def stream_state(self, listening: bool) -> None:
+        """The stream came or went: what it did not tell is to be seen at the venue."""
+        log.log(
+            logging.INFO if listening else logging.WARNING, "trade updates %s", "arrive" if listening else "stopped"
+        )
+        self._news.set()
+
+    def price(self, symbol: str, bid: float, ask: float) -> None:
+        """A quote: shares without a stop are looked after at once, whichever way it goes."""
+        if symbol in self.desk.protector.naked:
+            self._news.set()
+
+    def _run(self) -> None:
+        pause = BUSY_S
+        while not self._stop.is_set():
+            news = self._news.wait(max(self.clock.local(pause), 0.02))
+            if not news and self._seen is not self.desk.floor.view:
+                # An iteration has looked meanwhile.
+                self._seen, pause = self.desk.floor.view, BUSY_S
+                continue
+            ahead = self._paid - time.monotonic() - self.clock.local(AHEAD_S)
+            if self._stop.wait(max(ahead, min(self.clock.local(LEAST_S), LEAST_S))):
+                return
+            self._news.clear()
+            self._paid = max(self._paid, time.monotonic()) + self.clock.local(BUSY_S)
+            pause = self._look()
+            self._seen = self.desk.floor.view
+            self._miss_iterations()
+
+    def _miss_iterations(self) -> None:
+        """Say loudly that no iteration comes: Lumibot may leave them out without a word, and then goes on doing so."""
+        desk, now = self.desk, time.monotonic()
+        if desk.iterations != self._iterations or not desk.floor.in_session:
+            self._iterations, self._overdue = desk.iterations, now + self._patience_s
+        elif now >= self._overdue:
+            self._overdue = now + self._patience_s
+            log.error(
+                "no iteration for %.0f s: nothing is decided, the watch over stops goes on; "
+                "start the trader again if this stays", self._patience_s
+            )  # fmt: skip
+
+    def _look(self) -> float:
+        """Look and work once, whatever comes of it; returns the venue's seconds until the next time."""
+        try:
+            with self.desk.lock:
+                self.desk.tick()
+                symbols, busy = self.desk.symbols, self.desk.busy
+            self.watched(symbols)
+        except VenueError as error:
+            log.warning("watching: the venue does not answer: %s", error)
+        except Exception as error:
+            # A watch that ends with its first surprise watches nothing.
+            self.desk.switches.crashed(error, self.clock.now())
+            self._stop.wait(CRASHED_S)
+        else:
+            return BUSY_S if busy else IDLE_S
+        return BUSY_S

@@ -1,0 +1,1 @@
+"""What the desk holds: the venue's word and the journal's, brought together."""

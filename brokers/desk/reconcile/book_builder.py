@@ -1,0 +1,139 @@
+"""From the floor to the book that rules read, and to the record of the run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from decimal import Decimal
+
+import numpy as np
+import pandas as pd
+
+from brokers.alpaca.payloads import amount
+from brokers.desk.execution.protection import Protector
+from brokers.desk.reconcile.position_book import NEW_YORK, PositionBook
+from brokers.desk.venue_state import Floor
+from brokers.record import EquityRow, RunRecord
+from market.bars import BarTable
+from market.sectors import inverse_funds
+from risk.model import Book, Position, Proposal
+
+CLOSED_KEPT = 200
+"""Closed trades handed to rules; recent form looks at the last 20."""
+
+
+class BookBuilder:
+    """Builds books.
+
+    Parameters
+    ----------
+    floor : Floor
+    protector : Protector
+    bars : callable
+        The complete bars known now, None before the first.
+    """
+
+    def __init__(self, floor: Floor, protector: Protector, bars: Callable[[], BarTable | None]) -> None:
+        self.floor = floor
+        self.protector = protector
+        self._bars = bars
+        self._best: dict[str, tuple[str, float]] = {}
+        self._kept: PositionBook | None = None
+
+    def book(self, pending: Mapping[str, Proposal]) -> Book:
+        """What is held, on its way and left, now; hands' positions count like ours."""
+        floor = self.floor
+        now = floor.now.astimezone(NEW_YORK)
+        positions = {symbol: self._ours(position) for symbol, position in floor.own.ledger.positions.items()}
+        for symbol, held in floor.own.manual.items():
+            if held and symbol not in positions:
+                positions[symbol] = self._by_hand(symbol, held)
+        opened = floor.journal.open_session(now.date(), amount(floor.view.account, "equity"), now)
+        budget = floor.own.ledger.budget
+        return Book(
+            time=now,
+            equity=floor.equity,
+            cash=float(amount(floor.view.account, "cash")),
+            positions=positions,
+            pending={s: p for s, p in pending.items() if p.quantity > 0},
+            opened_today_usd=floor.opened_today(),
+            session_open_equity=float(opened),
+            closed_trades=floor.own.ledger.closed[-CLOSED_KEPT:],
+            budget=None if budget is None else budget.deployed(max(now.date(), budget.day)),
+        )
+
+    def equity_row(self, book: Book) -> EquityRow:
+        """The account at one moment, positions at the venue's prices."""
+        worth = {s: float(amount(raw, "market_value")) for s, raw in self.floor.view.positions.items()}
+        labelled = inverse_funds(self.floor.settings.universe.sectors)
+        hedges = labelled | {s for s, position in book.positions.items() if position.role == "hedge"}
+        inverse = sum(usd for s, usd in worth.items() if s in hedges)
+        ours = self.floor.own.ledger.positions
+        return EquityRow(
+            time=book.time,
+            equity=book.equity,
+            cash=book.cash,
+            long_exposure=sum(worth.values()) - inverse,
+            inverse_exposure=inverse,
+            positions=len(worth),
+            protected=sum(book.positions[s].protected_quantity >= abs(ours[s].quantity) for s in ours),
+        )
+
+    def keep_trades(self, record: RunRecord) -> None:
+        """Enter what was closed in the journal and the record, anew after every replay of the fills.
+
+        A portion grows while its exit order fills, and a late fill may put another in its place.
+        """
+        own = self.floor.own
+        if own is self._kept:
+            return
+        self.floor.journal.trades({(p.entry_order, p.exit_order): p.trade for p in own.portions})
+        record.trades = [portion.trade for portion in own.portions]
+        self._kept = own
+
+    def _ours(self, position: Position) -> Position:
+        levels, cover = self.protector.levels(position), self.floor.cover(position.symbol)
+        return replace(
+            position,
+            stop=levels.stop,
+            target=levels.target,
+            initial_stop=levels.stop if math.isnan(position.initial_stop) else position.initial_stop,
+            protected_quantity=float(cover.protected),
+            best_price=self._best_price(position),
+        )
+
+    def _best_price(self, position: Position) -> float:
+        """The best price of the complete bars since the entry, of its own bar the close alone."""
+        symbol, bars = position.symbol, self._bars()
+        # A split begins anew: what was seen before it is in other shares.
+        episode = f"{position.entry_time.isoformat()} {position.initial_quantity:g}"
+        known = self._best.get(symbol)
+        best = known[1] if known and known[0] == episode else position.entry_price
+        if bars is not None and symbol in bars.symbols:
+            k, entered = bars.symbols.index(symbol), pd.Timestamp(position.entry_time)
+            first = int(bars.opens_at.searchsorted(entered))
+            long = position.quantity > 0
+            prices = [(bars.high if long else bars.low)[first:, k]]
+            if first and bars.closes_at[first - 1] > entered:
+                prices.append(bars.close[first - 1 : first, k])
+            seen = np.concatenate([*prices, [best]])
+            best = float(np.nanmax(seen) if long else np.nanmin(seen))
+        self._best[symbol] = (episode, best)
+        return best
+
+    def _by_hand(self, symbol: str, held: Decimal) -> Position:
+        raw = self.floor.view.positions.get(symbol, {})
+        price = float(amount(raw, "avg_entry_price")) or math.nan
+        return Position(
+            symbol=symbol,
+            quantity=float(held),
+            entry_price=price,
+            entry_time=self.floor.now.astimezone(NEW_YORK),
+            stop=math.nan,
+            target=math.nan,
+            initial_stop=math.nan,
+            signal="manual",
+            initial_quantity=float(held),
+            best_price=price,
+        )

@@ -1,0 +1,303 @@
+"""Takes what the venue shows of orders into the journal, each thing once, and finds out whose an order is."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, Literal
+
+from brokers.alpaca.listings import VenueOrder, flat, moment
+from brokers.alpaca.payloads import amount
+from brokers.desk.reconcile.corporate_actions import adjusted
+from brokers.desk.reconcile.position_adjustments import MANUAL, PositionAdjustment
+from brokers.journal import Cumulative, Execution, Journal, JournalOrder, OrderIntent, State
+from brokers.journal.fills import FillReport
+from config.errors import Refusal
+
+log = logging.getLogger(__name__)
+
+TAKEN_BACK = "what was concluded from a difference is taken back"
+OPENING_ROLES = ("entry", "hedge")
+FILLS = ("fill", "partial_fill")
+CENT = Decimal("0.01")
+INSTANT = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Relations:
+    """What tells an unknown order as ours: names that wait for an id, and an order of ours by group."""
+
+    planned: frozenset[str]
+    groups: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Contradiction:
+    """Something that the venue says of an order and that cannot be booked."""
+
+    symbol: str
+    what: str
+
+
+class JournalSync:
+    """Books the venue's word on our orders, their legs and replacements.
+
+    Parameters
+    ----------
+    journal : Journal
+    strategy : str
+        Name that adopted orders go by.
+    now : callable
+        The present time.
+    """
+
+    def __init__(self, journal: Journal, strategy: str, now: Callable[[], datetime]) -> None:
+        self.journal = journal
+        self.strategy = strategy
+        self._now = now
+        self._ours = journal.venue_ids()
+        self._told: dict[str, tuple[str, Decimal, Decimal]] = {}
+        self._strangers: dict[str, Any] = {}
+        self._known = len(self._ours)
+        self.contradictions: dict[str, Contradiction] = {}
+        """By the venue's id of the order: what did not fit the journal when it was last seen."""
+        self.moved: dict[str, datetime] = {}
+        """When fills of a symbol were booked last."""
+        self.fills = 0
+        """Counts what was newly filled, so that others notice."""
+
+    def client_id(self, venue_id: str) -> str | None:
+        """Our name of an order of the venue's; None if it is not ours."""
+        return self._ours.get(venue_id)
+
+    def learn(self, venue_id: str, client_order_id: str) -> None:
+        """An order of ours got its id at the venue."""
+        self._ours[venue_id] = client_order_id
+
+    def take(self, orders: Mapping[str, VenueOrder]) -> list[VenueOrder]:
+        """Book everything known or related to what is known; returns the orders that are not ours.
+
+        Each order for itself: one that contradicts the journal is kept in ``contradictions``, the others go on.
+        """
+        strangers: list[VenueOrder] = []
+        relations: Relations | None = None
+        # A leg needs its parent in the journal first, a replacement what it replaces.
+        for order in sorted(orders.values(), key=lambda o: (str(o.raw.get("submitted_at")), o.id != o.group)):
+            with self._apart(order):
+                if order.id not in self._ours:
+                    if self._known_stranger(order):
+                        strangers.append(order)
+                        continue
+                    relations = relations or self._relations(orders)
+                    if not self._recognise(order, relations):
+                        strangers.append(order)
+                        continue
+                self._book(order)
+        if self._known != len(self._ours):
+            # What has become ours may be what a stranger belongs to.
+            self._known = len(self._ours)
+            self._strangers.clear()
+        self._strangers |= {order.id: order.raw.get("updated_at") for order in strangers}
+        return strangers
+
+    def take_raw(self, raw: Mapping[str, Any]) -> JournalOrder | None:
+        """Book one answer of the venue, legs included; None if it is not ours."""
+        self.take(flat([raw]))
+        name = self._ours.get(str(raw["id"]))
+        return None if name is None else self.journal.order(name)
+
+    def take_event(self, event: Mapping[str, Any]) -> bool:
+        """Book a trade update; False if the order is not ours."""
+        raw = event.get("order") or {}
+        if not raw.get("id"):
+            return False
+        alone = flat([raw])
+        order = alone.get(str(raw["id"]))
+        if order is None:
+            return False
+        if order.id not in self._ours and not self._recognise(order, self._relations(alone)):
+            return False
+        reports: list[FillReport] = []
+        if event.get("event") in FILLS and amount(event, "qty") > 0 and amount(event, "price") > 0:
+            reports.append(
+                Execution(
+                    quantity=amount(event, "qty"),
+                    price=amount(event, "price"),
+                    time=moment(event.get("timestamp")) or order.time or _never(),
+                    fill_id=str(event.get("execution_id") or ""),
+                    cumulative=order.filled or None,
+                )
+            )
+        self._book(order, reports)
+        return True
+
+    def adopt_manual(self, order: VenueOrder) -> None:
+        """Take in an order that a hand sent, with what was filled of it."""
+        with self._apart(order):
+            self._adopt(order, MANUAL, "", "found at the venue, sent by hand")
+            self._book(order)
+
+    def lose(self, client_order_id: str, why: str) -> None:
+        """Count an order as over that the venue knows nothing of."""
+        self.journal.event(client_order_id, State.LOST, reason=why)
+        # Should it be seen again, it is news even if it looks as it did.
+        self._told.pop(client_order_id, None)
+
+    def note_difference(self, symbol: str, quantity: Decimal, price: Decimal, now: datetime, reason: str) -> None:
+        """Enter shares that came (positive) or went without any order that could be found."""
+        intent = OrderIntent(
+            strategy=self.strategy,
+            symbol=symbol,
+            side="buy" if quantity > 0 else "sell",
+            quantity=abs(quantity),
+            type="market",
+            role=MANUAL,
+            decision_time=now,
+            sequence=self.journal.next_sequence(symbol, MANUAL, now),
+            reason=reason,
+        )
+        name = self.journal.plan_order(intent)
+        self.journal.event(name, State.FILLED, time=now, fills=[Cumulative(abs(quantity), price, now)], reason=reason)
+        self.fills += 1
+
+    def take_back(self, note: PositionAdjustment, quantity: Decimal, now: datetime) -> None:
+        """Undo a difference that was entered, or a part of it; it counts as if it had never been."""
+        undone = self.journal.order(note.client_order_id)
+        intent = OrderIntent(
+            strategy=self.strategy,
+            symbol=undone.symbol,
+            side="sell" if undone.side == "buy" else "buy",
+            quantity=quantity,
+            type="market",
+            role=MANUAL,
+            decision_time=now,
+            sequence=self.journal.next_sequence(undone.symbol, MANUAL, now),
+            parent_id=note.client_order_id,
+            reason=TAKEN_BACK,
+        )
+        name = self.journal.plan_order(intent)
+        price = undone.average_price
+        assert price is not None
+        # At the time of what it undoes, so that sums over any time agree.
+        fill = Cumulative(quantity, price, note.time)
+        self.journal.event(name, State.FILLED, time=now, fills=[fill], reason=TAKEN_BACK)
+        self.fills += 1
+
+    @contextmanager
+    def _apart(self, order: VenueOrder) -> Iterator[None]:
+        """Keep what is wrong with one order from the others."""
+        try:
+            yield
+        except ValueError as error:
+            self.contradictions[order.id] = Contradiction(order.symbol, str(error))
+        else:
+            self.contradictions.pop(order.id, None)
+
+    def _known_stranger(self, order: VenueOrder) -> bool:
+        """Whether nothing has changed since an order was found to be nobody's."""
+        seen = self._strangers.get(order.id)
+        return seen is not None and seen == order.raw.get("updated_at") and self._known == len(self._ours)
+
+    def _relations(self, orders: Mapping[str, VenueOrder]) -> Relations:
+        groups: dict[str, str] = {}
+        for order in orders.values():
+            if order.id in self._ours:
+                groups.setdefault(order.group, self._ours[order.id])
+        return Relations(self.journal.without_venue_id(), groups)
+
+    def _recognise(self, order: VenueOrder, relations: Relations) -> bool:
+        """Whether an order whose id is new is ours: by our name for it, or as leg or successor of one of ours."""
+        # Planned by us, and the answer that would have told its id was lost.
+        if order.client_order_id in relations.planned:
+            self._ours[order.id] = order.client_order_id
+            relations.groups.setdefault(order.group, order.client_order_id)
+            return True
+        replaced = self._ours.get(str(order.raw.get("replaces")))
+        if replaced is not None:
+            old = self.journal.order(replaced)
+            self._adopt(order, old.role, old.parent_id, "took the place of an order of ours")
+            return True
+        parent = relations.groups.get(order.group)
+        if parent is None:
+            return False
+        top = self.journal.order(parent)
+        # The exits that a hand gave to its entry are the hand's.
+        role = MANUAL if top.role == MANUAL else "stop" if order.is_stop else "target"
+        self._adopt(order, role, top.parent_id or top.client_order_id, f"leg of {top.client_order_id}")
+        return True
+
+    def _adopt(self, order: VenueOrder, role: str, parent: str, reason: str) -> None:
+        side: Literal["buy", "sell"] = "buy" if order.side == "buy" else "sell"
+        intent = OrderIntent(
+            strategy=self.strategy,
+            symbol=order.symbol,
+            side=side,
+            quantity=order.quantity,
+            type=order.type,
+            role=role,
+            decision_time=moment(order.raw.get("submitted_at")) or moment(order.raw.get("created_at")) or _never(),
+            limit_price=order.limit_price or None,
+            stop_price=order.stop_price or None,
+            parent_id=parent,
+            reason=reason,
+        )
+        self.journal.adopt(order.client_order_id, intent, order.id)
+        self._ours[order.id] = order.client_order_id
+
+    def _book(self, order: VenueOrder, reports: Iterable[FillReport] = ()) -> None:
+        name = self._ours[order.id]
+        news = (order.status, order.filled, order.average_price)
+        reports = list(reports)
+        if self._told.get(name) == news and not reports:
+            return
+        before = self.journal.order(name)
+        if order.filled > 0 and order.average_price > 0:
+            reports.append(Cumulative(order.filled, order.average_price, order.time or _never()))
+        if reports and (ratio := adjusted(before, order)):
+            self._split(before, ratio, min(report.time for report in reports))
+        state = order.state
+        if state is State.FILLED and not order.filled:
+            # Told of the end before the figures: booked when they come.
+            state = State.WORKING
+        try:
+            after = self.journal.event(
+                name,
+                state,
+                f"{order.status}:{order.filled}" + "".join(f":{r.key}" for r in reports if isinstance(r, Execution)),
+                time=order.time,
+                venue_id=order.id,
+                fills=reports,
+                quantity=order.quantity,
+            )
+        except Refusal:
+            # It may be written all the same, if the journal was lost in that moment: what was filled is read anew.
+            self.fills += 1
+            raise
+        if after.filled_quantity != before.filled_quantity or after.filled_notional != before.filled_notional:
+            self.fills += 1
+            self.moved[after.symbol] = self._now()
+            # The single executions may only put the rounding of their average right; that is no news to anybody.
+            apart = abs(after.filled_notional - before.filled_notional)
+            if after.filled_quantity != before.filled_quantity or apart >= CENT:
+                log.info(
+                    "%s %s %s %s: %s of %s at %s",
+                    after.role, after.side, after.symbol, after.state, after.filled_quantity, after.quantity,
+                    round(float(after.average_price or 0), 6),
+                )  # fmt: skip
+        self._told[name] = news
+
+    def _split(self, exits: JournalOrder, ratio: tuple[Decimal, Decimal], filled: datetime) -> None:
+        """Enter a split that shows in an order that the venue adjusted and filled: the position may be gone by now."""
+        symbol = exits.symbol
+        if any(split.symbol == symbol and split.time > exits.journaled_at for split in self.journal.splits()):
+            return
+        log.warning("%s: %s shares became %s each before an exit was filled, the position follows", symbol, *ratio)
+        self.journal.split(symbol, *ratio, time=filled - INSTANT)
+
+
+def _never() -> datetime:
+    raise ValueError("the venue's answer has no time in it")

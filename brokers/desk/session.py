@@ -1,0 +1,110 @@
+"""What has to be in order before anything is traded: keys, journal, budget; each refused in a sentence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from brokers.alpaca.client import VenueClient
+from brokers.alpaca.clock import VenueClock
+from brokers.alpaca.errors import BadKeys, VenueError
+from brokers.desk.entry_halts import KillSwitch
+from brokers.desk.reconcile.budget_keeper import BudgetKeeper
+from brokers.desk.reconcile.position_book import NEW_YORK
+from brokers.journal import Journal
+from config import Settings
+from config.errors import Refusal
+
+JOURNAL_FILE = "journal.sqlite3"
+START_S = 15.0
+
+
+@dataclass(slots=True)
+class TradingSession:
+    """An account that is ready to be traded.
+
+    ``clock_skew`` is how far this machine's clock is off the venue's; ``mode`` and ``profile`` are for the journal.
+    """
+
+    client: VenueClient
+    journal: Journal
+    budget: BudgetKeeper
+    kill: KillSwitch
+    account_id: str
+    paper: bool
+    clock_skew: timedelta
+    mode: str
+    profile: str
+
+    def close(self) -> None:
+        self.journal.close()
+
+
+def client_for(settings: Settings, paper: bool) -> VenueClient:
+    """A client of the account whose keys are in the environment."""
+    secrets, alpaca = settings.secrets, settings.broker.alpaca
+    if secrets.ALPACA_API_KEY is None or secrets.ALPACA_API_SECRET is None:
+        raise Refusal("Alpaca keys are missing: set ALPACA_API_KEY and ALPACA_API_SECRET in the environment")
+    return VenueClient(
+        secrets.ALPACA_API_KEY.get_secret_value(),
+        secrets.ALPACA_API_SECRET.get_secret_value(),
+        paper=paper,
+        trading_url=alpaca.trading_url,
+        data_url=alpaca.data_url,
+        feed=alpaca.feed,
+        clock=VenueClock(settings.pace.speed),
+    )
+
+
+def open_session(settings: Settings, paper: bool, mode: str = "paper", profile: str = "") -> TradingSession:
+    """Open everything that trading needs.
+
+    Raises
+    ------
+    Refusal
+        In one sentence what is not in order; nothing was sent.
+    """
+    client = client_for(settings, paper)
+    account_id, skew = _account(client, paper)
+    folder = Path(settings.live.state_dir)
+    kill = KillSwitch(folder)
+    url = settings.secrets.DATABASE_URL
+    address = folder / JOURNAL_FILE if url is None else url.get_secret_value()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Refusal(f"live.state_dir {folder}: cannot be made ({error.strerror}); name another") from None
+    journal = Journal(address, account_id, clock=client.clock.now)
+    try:
+        today = client.clock.now().astimezone(NEW_YORK).date()
+        budget = BudgetKeeper.open(folder, account_id, today)
+        budget.compare(journal.filled_orders(), today)
+    except BaseException:
+        journal.close()
+        raise
+    return TradingSession(client, journal, budget, kill, account_id, paper, skew, mode, profile)
+
+
+def _account(client: VenueClient, paper: bool) -> tuple[str, timedelta]:
+    """The account's name by the venue, and how far this machine's clock is off."""
+    kind = "paper" if paper else "live"
+    try:
+        with client.budget(START_S):
+            before = client.clock.now()
+            told = client.venue_clock()
+            account = client.account()
+    except BadKeys as error:
+        raise Refusal(
+            f"the venue does not take ALPACA_API_KEY and ALPACA_API_SECRET ({error.message}); set the keys of the "
+            f"{kind} account, a new pair if they have expired"
+        ) from None
+    except VenueError as error:
+        raise Refusal(f"{client.trading_url}: the venue does not answer ({error}); try again when it does") from None
+    status = str(account.get("status", "ACTIVE")).upper()
+    if account.get("trading_blocked") is True or account.get("account_blocked") is True or status != "ACTIVE":
+        raise Refusal(f"the venue does not let this account trade (status {status}); settle that with Alpaca first")
+    name = account.get("account_number") or account.get("id")
+    if not name:
+        raise Refusal(f"{client.trading_url}: its account has no id; this is no Alpaca server")
+    return str(name), told.now - before

@@ -1,0 +1,157 @@
+"""What Lumibot asks of the account, answered from one snapshot for each iteration."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+from lumibot.entities import Asset, Order, Position
+
+from brokers.alpaca.client import VenueClient
+from brokers.alpaca.errors import VenueError, VenueRefusal
+from brokers.alpaca.payloads import Json, amount
+from brokers.desk.execution.order_gateway import OrderRefused
+from brokers.lumibot.order_tracker import OrderTracker
+
+FRESH_S = 0.5
+SNAPSHOT_BUDGET_S = 8.0
+LOOKUP_S = 10.0
+"""How long an order without an answer may stay unknown to the venue before it counts as not sent."""
+POSITION_FIELDS = (
+    "asset_class", "symbol", "qty", "avg_entry_price", "unrealized_pl", "current_price", "side", "market_value",
+)  # fmt: skip
+GONE = (404, 422)
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Snapshot:
+    """The account as the venue last showed it; ``taken`` in local monotonic seconds, -inf for never.
+
+    ``stale`` says that the last attempt to renew it failed. Open orders have their legs inside.
+    """
+
+    account: Json = field(default_factory=dict)
+    positions: list[Json] = field(default_factory=list)
+    orders: list[Json] = field(default_factory=list)
+    taken: float = -math.inf
+    stale: bool = True
+
+    @property
+    def age(self) -> float:
+        """Local seconds since it was taken."""
+        return time.monotonic() - self.taken
+
+
+class SnapshotReader(OrderTracker):
+    """The part of the broker that asks."""
+
+    client: VenueClient
+
+    def _open_reader(self) -> None:
+        self.snapshot = Snapshot()
+        self._tried = -math.inf
+        self._unanswered: dict[str, tuple[Order, float]] = {}
+
+    def refresh(self) -> bool:
+        """Take a new snapshot; False if the venue could not be asked, and then the old one is marked stale."""
+        self._tried = time.monotonic()
+        try:
+            with self.client.budget(SNAPSHOT_BUDGET_S):
+                orders, positions, account = self.ask()
+        except VenueError as error:
+            self.snapshot.stale = True
+            log.warning("the account could not be read (%s); it is as it was %.0f s ago", error, self.snapshot.age)
+            return False
+        self.snapshot = Snapshot(account, positions, orders, self._tried, stale=False)
+        self._look_up_unanswered()
+        return True
+
+    def ask(self) -> tuple[list[Json], list[Json], Json]:
+        """Open orders, positions and account; a desk that has just looked puts its own answer in the place of this."""
+        # In this order what fills in between shows twice, as order and as position, rather than not at all.
+        return self.client.open_orders(), self.client.positions(), self.client.account()
+
+    def _get_balances_at_broker(self, quote_asset: Any, strategy: Any) -> tuple[float, float, float] | None:
+        # Lumibot's sync begins with this call and repeats it at once where there is no answer.
+        if time.monotonic() - max(self._tried, self.snapshot.taken) > FRESH_S:
+            self.refresh()
+        account = self.snapshot.account
+        if not account:
+            return None
+        values = [float(amount(account, name)) for name in ("cash", "long_market_value", "short_market_value")]
+        total = amount(account, "portfolio_value") or amount(account, "equity")
+        return values[0], values[1] - values[2], float(total)
+
+    def _pull_broker_positions(self, strategy: Any = None) -> list[Json]:
+        return self.snapshot.positions
+
+    def _pull_broker_position(self, asset: Asset) -> Json | None:
+        return next((row for row in self.snapshot.positions if row.get("symbol") == asset.symbol), None)
+
+    def _pull_position(self, strategy: Any, asset: Asset) -> Position | None:
+        row = self._pull_broker_position(asset)
+        return None if row is None else self._parse_broker_position(row, self._strategy_name_from_input(strategy))
+
+    def _parse_broker_position(self, broker_position: Any, strategy: Any, orders: Any = None) -> Position:
+        if isinstance(broker_position, Mapping):
+            broker_position = SimpleNamespace(**{**dict.fromkeys(POSITION_FIELDS), **broker_position})
+        return super()._parse_broker_position(broker_position, strategy, orders)
+
+    def _pull_broker_all_orders(self) -> list[Json]:
+        return self.snapshot.orders
+
+    def _pull_all_orders(self, strategy_name: str, strategy_object: Any) -> list[Order]:
+        return self.adopt(self.snapshot.orders, strategy_name, self.snapshot.taken)
+
+    def _pull_broker_order(self, identifier: str) -> Json | None:
+        """An order by the venue's id, or by ours while the venue's is not known; None if there is none."""
+        if str(identifier) in self._unanswered:
+            return self.client.order_by_client_id(str(identifier))
+        try:
+            return self.client.order(str(identifier))
+        except VenueRefusal as refusal:
+            if refusal.status in GONE:
+                return None
+            raise
+
+    def _refresh_missing_active_order_from_broker(self, order_lumi: Order, *_: Any, **__: Any) -> bool:
+        """Look an order up that is open here and not at the venue, once a snapshot."""
+        known_since, taken = getattr(order_lumi, "_known_since", math.inf), self.snapshot.taken
+        seen = getattr(order_lumi, "_looked_up", -math.inf)
+        if order_lumi._closed_event.is_set() or self.snapshot.stale or not known_since < taken or seen == taken:
+            return False
+        order_lumi._looked_up = taken
+        return self._look_up(order_lumi)
+
+    def _look_up(self, order: Order) -> bool:
+        try:
+            raw = self._pull_broker_order(order.identifier)
+        except VenueError as error:
+            log.warning("%s could not be looked up: %s", order, error)
+            return False
+        if raw is not None:
+            self.adopt([raw], order.strategy)
+        return raw is not None
+
+    def _look_up_unanswered(self) -> None:
+        for name, (order, since) in list(self._unanswered.items()):
+            try:
+                raw = self.client.order_by_client_id(name)
+            except VenueError as error:
+                log.warning("%s is still without an answer: %s", name, error)
+                continue
+            if raw is not None:
+                del self._unanswered[name]
+                self._unprocessed_orders.remove(name, key="identifier")
+                self.accept(order, raw)
+            elif time.monotonic() - since > LOOKUP_S:
+                del self._unanswered[name]
+                refusal = OrderRefused(f"NOT_SENT: the venue has no order {name}")
+                self._process_trade_event(order, self.ERROR_ORDER, error=refusal)

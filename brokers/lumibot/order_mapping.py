@@ -1,0 +1,238 @@
+"""Lumibot's orders in Alpaca's words and back."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import Any, Protocol
+
+from lumibot.entities import Asset, Order
+from lumibot.tools.symbol_normalization import normalize_symbol_for_broker, normalize_symbol_for_internal
+
+from brokers.alpaca.payloads import Json, amount, digits, price_text
+from brokers.desk.execution.order_gateway import OrderRefused
+
+# Lumibot's own table makes cancels of what is still to be replaced or cancelled, or only done for the day.
+STATUSES: Mapping[str, str] = {
+    "filled": "fill",
+    "partially_filled": "partial_fill",
+    "canceled": "canceled",
+    "expired": "canceled",
+    "replaced": "canceled",
+    "rejected": "error",
+    "pending_cancel": "cancelling",
+}
+ENDED = ("filled", "canceled", "expired", "replaced", "rejected")
+STOPS = ("stop", "stop_limit", "trailing_stop")
+TYPES = ("market", "limit", *STOPS)
+TIMES_IN_FORCE = ("day", "gtc", "opg", "cls", "ioc", "fok")
+CUSTOM = ("extended_hours", "type")
+USD = Asset("USD", Asset.AssetType.FOREX)
+
+
+class OrderRouter(Protocol):
+    """Where every order leaves for the venue; ``order.identifier`` is the venue's id once it has one.
+
+    Raises
+    ------
+    OrderRefused, VenueRefusal, NotSent
+        It was not done, for sure.
+    OutcomeUnknown
+        There was no answer. An attribute ``client_order_id`` on it lets the order be found later.
+    """
+
+    def submit(self, order: Order, payload: Mapping[str, Any]) -> Mapping[str, Any]: ...
+    def replace(self, order: Order, patch: Mapping[str, Any]) -> Mapping[str, Any]: ...
+    def cancel(self, order: Order) -> None: ...
+    def sell_all(self, end_entries: bool) -> None: ...
+    def close(self, symbol: str, frac: float) -> bool: ...
+
+
+def status_of(status: str) -> str:
+    """Lumibot's status for one of Alpaca's; whatever has not ended still works."""
+    return STATUSES.get(status, "new")
+
+
+def payload_of(order: Order) -> Json:
+    """What Alpaca is to be sent for an order, without a client order id.
+
+    Raises
+    ------
+    OrderRefused
+        Lumibot can say it, but Alpaca's stock orders can't.
+    """
+    if order.asset is None or order.asset.asset_type != Asset.AssetType.STOCK:
+        raise OrderRefused(f"ORDER_ASSET: only stocks are traded, not {getattr(order.asset, 'asset_type', None)}")
+    custom = dict(order.custom_params or {})
+    if odd := sorted(set(custom) - set(CUSTOM)):
+        raise OrderRefused(f"ORDER_PARAMS: {', '.join(odd)} cannot be set by an order")
+    kind, order_class = str(order.order_type), str(order.order_class or "simple")
+    if kind not in TYPES or order_class not in ("simple", "bracket", "oto", "oco"):
+        raise OrderRefused(f"ORDER_TYPE: no {order_class} {kind} orders")
+    payload: Json = {
+        "symbol": normalize_symbol_for_broker(order.asset.symbol, "alpaca", Asset.AssetType.STOCK),
+        "side": _side(order),
+        "type": "limit" if order_class == "oco" else kind,
+        "qty": _quantity(order),
+        "time_in_force": _time_in_force(order, custom),
+    }
+    if custom.get("extended_hours"):
+        payload["extended_hours"] = True
+    if custom.get("type", payload["type"]) != payload["type"]:
+        raise OrderRefused(f"ORDER_TYPE: this is a {payload['type']} order, not {custom['type']}")
+    if order_class != "oco":
+        payload |= _prices(order, kind)
+    return payload if order_class == "simple" else payload | _exits(order, order_class)
+
+
+def _side(order: Order) -> str:
+    if order.is_buy_order():
+        return "buy"
+    if order.is_sell_order():
+        return "sell"
+    raise OrderRefused(f"ORDER_SIDE: {order.side} is neither a buy nor a sell")
+
+
+def _quantity(order: Order) -> str:
+    quantity = Decimal(str(order.quantity))
+    if not (quantity.is_finite() and quantity > 0):
+        raise OrderRefused(f"ORDER_QUANTITY: {order.quantity} is not a positive quantity")
+    return digits(quantity)
+
+
+def _time_in_force(order: Order, custom: Mapping[str, Any]) -> str:
+    # Lumibot's default is gtc, which the venue refuses for these two.
+    if Decimal(str(order.quantity)) % 1 or custom.get("extended_hours"):
+        return "day"
+    wanted = str(order.time_in_force).lower()
+    if wanted not in TIMES_IN_FORCE:
+        raise OrderRefused(f"ORDER_TIME: {wanted} is no time in force of this venue")
+    return wanted
+
+
+def _prices(order: Order, kind: str) -> Json:
+    wanted: dict[str, Any] = {
+        "limit": {"limit_price": order.limit_price},
+        "stop": {"stop_price": order.stop_price},
+        "stop_limit": {"stop_price": order.stop_price, "limit_price": order.stop_limit_price},
+    }.get(kind, {})
+    prices = {name: _price(price, name) for name, price in wanted.items()}
+    if kind == "trailing_stop":
+        if order.trail_percent is not None:
+            # A fraction in Lumibot's backtests, percent at the venue.
+            if not 0 < float(order.trail_percent) < 1:
+                raise OrderRefused(f"ORDER_PRICE: trail_percent {order.trail_percent} is not a fraction below 1")
+            prices["trail_percent"] = digits(Decimal(str(order.trail_percent)) * 100)
+        else:
+            prices["trail_price"] = _price(order.trail_price, "trail_price")
+    return prices
+
+
+def _exits(order: Order, order_class: str) -> Json:
+    target = next((leg for leg in order.child_orders if str(leg.order_type) == "limit"), None)
+    stop = next((leg for leg in order.child_orders if leg.is_stop_order()), None)
+    trails = (order.secondary_trail_price, order.secondary_trail_percent)
+    if any(trail is not None for trail in trails) or (stop is not None and str(stop.order_type) == "trailing_stop"):
+        raise OrderRefused("ORDER_EXITS: a trailing stop cannot be an exit of another order")
+    if order_class != "oto" and (target is None or stop is None):
+        raise OrderRefused(f"ORDER_EXITS: a {order_class} order needs a target and a stop")
+    exits: Json = {"order_class": order_class}
+    if target is not None:
+        exits["take_profit"] = {"limit_price": _price(target.limit_price, "take_profit")}
+    if stop is not None:
+        exits["stop_loss"] = {"stop_price": _price(stop.stop_price, "stop_loss")}
+        if stop.stop_limit_price is not None:
+            exits["stop_loss"]["limit_price"] = _price(stop.stop_limit_price, "stop_loss")
+    return exits
+
+
+def _price(price: Any, name: str) -> str:
+    if price is None or not (math.isfinite(float(price)) and float(price) > 0):
+        raise OrderRefused(f"ORDER_PRICE: {name} is {price}, not a price")
+    return price_text(float(price))
+
+
+def raw_of(response: Any) -> Json:
+    """An order as plain JSON, also where alpaca-py has made a model of it."""
+    if isinstance(response, Mapping):
+        return dict(response)
+    raw: Json = response.model_dump(mode="json")
+    return raw
+
+
+def rows_of(raws: Iterable[Any]) -> Iterable[tuple[Json, str | None]]:
+    """Every order once, legs after the order they came in, each with the id of that order."""
+    seen: set[str] = set()
+    for raw in map(raw_of, raws):
+        for row, parent in [(raw, None), *((dict(leg), str(raw["id"])) for leg in raw.get("legs") or ())]:
+            if str(row["id"]) not in seen:
+                seen.add(str(row["id"]))
+                yield row, parent
+
+
+def order_of(response: Any, strategy_name: str, parent: str | None = None) -> Order:
+    """A venue's order as Lumibot's, always of class simple: its legs are orders of their own.
+
+    A notional order has no quantity at the venue; it gets what was filled or, once a price is known, what
+    its amount buys, else 0.
+    """
+    raw = raw_of(response)
+    kind = str(raw.get("type") or raw.get("order_type") or "market")
+    prices = {name: _read(raw, name) for name in ("limit_price", "stop_price", "trail_price", "trail_percent")}
+    if prices["trail_percent"] is not None:
+        prices["trail_percent"] /= 100
+    limit = prices.pop("limit_price")
+    order = Order(
+        strategy_name,
+        Asset(normalize_symbol_for_internal(str(raw["symbol"]), asset_type=Asset.AssetType.STOCK)),
+        quantity_of(raw),
+        side="buy" if raw.get("side") == "buy" else "sell",
+        limit_price=None if kind == "stop_limit" else limit,
+        stop_limit_price=limit if kind == "stop_limit" else None,
+        **prices,
+        time_in_force=str(raw.get("time_in_force") or "day"),
+        order_class=Order.OrderClass.SIMPLE,
+        order_type=kind if kind in TYPES else Order.OrderType.UNKNOWN,
+        avg_fill_price=_read(raw, "filled_avg_price"),
+        date_created=raw.get("created_at"),
+        identifier=str(raw["id"]),
+        quote=USD,
+    )
+    order.parent_identifier = parent
+    order.broker_create_date, order.broker_update_date = raw.get("created_at"), raw.get("updated_at")
+    order.status = status_of(str(raw["status"]))
+    order.update_raw(raw)
+    return order
+
+
+def take_over(order: Order, raw: Mapping[str, Any]) -> None:
+    """Give a Lumibot order the venue's id and prices."""
+    order.set_identifier(str(raw["id"]))
+    limit, stop = _read(raw, "limit_price"), _read(raw, "stop_price")
+    if limit is not None:
+        name = "stop_limit_price" if str(order.order_type) == "stop_limit" else "limit_price"
+        setattr(order, name, limit)
+    if stop is not None:
+        order.stop_price = stop
+    order.status = status_of(str(raw["status"]))
+    order.update_raw(dict(raw))
+
+
+def quantity_of(raw: Mapping[str, Any]) -> Decimal:
+    """Shares of an order; see ``order_of`` for notional ones."""
+    if raw.get("qty") not in (None, ""):
+        return amount(raw, "qty")
+    notional, price = amount(raw, "notional"), amount(raw, "filled_avg_price")
+    return amount(raw, "filled_qty") or (notional / price if price else Decimal(0))
+
+
+def told(order: Order) -> tuple[Decimal, Decimal]:
+    """Shares and money of the fills that Lumibot was told of."""
+    quantity = sum((Decimal(str(done.quantity)) for done in order.transactions), Decimal(0))
+    value = sum((Decimal(str(d.quantity)) * Decimal(str(d.price or 0)) for d in order.transactions), Decimal(0))
+    return quantity, value
+
+
+def _read(raw: Mapping[str, Any], name: str) -> float | None:
+    return None if raw.get(name) in (None, "") else float(amount(raw, name))

@@ -1,0 +1,123 @@
+"""Alpaca's stream of trade updates, read in a thread of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import websockets
+from alpaca.trading.stream import TradingStream
+
+from brokers.alpaca.payloads import Json
+
+FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 30.0
+# alpaca-py lets a dead connection pass for a live one for three minutes.
+CONNECTION = {"ping_interval": 10, "ping_timeout": 20, "open_timeout": 5, "close_timeout": 1, "max_queue": 1024}
+
+log = logging.getLogger(__name__)
+
+
+class _Unauthorized(Exception):
+    """The venue doesn't take the keys."""
+
+
+class TradeStream(TradingStream):
+    """alpaca-py's stream, with reconnects that end where the keys are wrong and a stop that stops.
+
+    Parameters
+    ----------
+    key, secret : str
+    paper : bool
+    url : str or None
+        None is Alpaca's own address for the mode.
+    on_event : callable
+        Gets each trade update as it came (event, order, price, qty, …), in the stream's thread.
+    on_state : callable
+        Gets True after each connect, False after each loss.
+    """
+
+    def __init__(
+        self,
+        key: str,
+        secret: str,
+        *,
+        paper: bool,
+        url: str | None,
+        on_event: Callable[[Json], None],
+        on_state: Callable[[bool], None],
+    ) -> None:
+        super().__init__(key, secret, paper, raw_data=True, url_override=url or "", websocket_params=dict(CONNECTION))
+        self._on_event, self._on_state = on_event, on_state
+        self._reading: tuple[asyncio.AbstractEventLoop, asyncio.Task[None]] | None = None
+        self._stopped = False
+        self.keys_refused = False
+        self.first_wait_s = FIRST_WAIT_S
+
+        async def hand_over(message: Json) -> None:
+            self._tell(self._on_event, dict(message.get("data") or {}))
+
+        self.subscribe_trade_updates(hand_over)
+
+    def run(self) -> None:
+        """Read until stopped, or until the venue refuses the keys."""
+        with contextlib.suppress(asyncio.CancelledError):
+            asyncio.run(self._read())
+
+    def stop(self) -> None:
+        """End ``run`` soon; from any thread, any number of times."""
+        self._stopped = True
+        if self._reading is not None:
+            loop, task = self._reading
+            # The loop may have ended by itself in the meantime.
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(task.cancel)
+
+    async def _read(self) -> None:
+        task = asyncio.current_task()
+        assert task is not None, "this is a coroutine of asyncio.run"
+        self._reading = (asyncio.get_running_loop(), task)
+        wait = self.first_wait_s
+        while not self._stopped:
+            try:
+                await self._start_ws()  # type: ignore[no-untyped-call]  # alpaca-py is untyped here
+                wait = self.first_wait_s
+                await self._consume()
+            except _Unauthorized:
+                self.keys_refused = True
+                log.error("the trade stream refuses the keys; it stays closed, and orders are followed by asking")
+                return
+            except (websockets.WebSocketException, OSError, ValueError, AttributeError) as error:
+                if not self._stopped:
+                    log.warning("trade stream: %s; next try in %.0f s", str(error) or type(error).__name__, wait)
+            finally:
+                if self._running:
+                    self._tell(self._on_state, False)
+                await self.close()
+            await asyncio.sleep(wait)
+            wait = min(2 * wait, LONGEST_WAIT_S)
+
+    async def _auth(self) -> None:
+        try:
+            await super()._auth()  # type: ignore[no-untyped-call]  # as above
+        except json.JSONDecodeError:
+            raise
+        except ValueError as error:
+            raise _Unauthorized from error
+
+    async def _consume(self) -> None:
+        socket: Any = self._ws
+        self._running = True
+        self._tell(self._on_state, True)
+        while True:
+            await self._dispatch(json.loads(await socket.recv()))
+
+    def _tell(self, listener: Callable[[Any], None], what: Any) -> None:
+        # A listener that fails must not cost the connection.
+        try:
+            listener(what)
+        except Exception:
+            log.exception("a listener of the trade stream failed")

@@ -1,0 +1,1 @@
+"""What is known of prices, causally: calendar, bars, bar tables, timeframes, indicators, features, the market."""

@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import threading
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from brokers.alpaca.limits import BreakerState, CircuitBreaker, Need, SlidingWindowLimiter
+from tests.brokers.alpaca.scripted import FakeClock
+
+
+def bucket(clock: FakeClock, **more) -> SlidingWindowLimiter:
+    return SlidingWindowLimiter(clock=clock, sleep=clock.sleep, **more)
+
+
+def worst_minute(times: list[float], window: float = 60.0) -> int:
+    """The most that lie in any window that is closed at both ends."""
+    return max(sum(start <= time <= start + window for time in times) for start in times)
+
+
+def test_a_steadily_refilled_bucket_would_be_caught():
+    refilled = [0.0] * 200 + [i * 0.3 for i in range(1, 201)]
+    assert worst_minute(refilled) == 400
+
+
+@given(st.lists(st.tuples(st.floats(0, 5), st.sampled_from(Need)), min_size=1, max_size=120))
+def test_no_minute_has_more_than_the_limit(steps):
+    clock = FakeClock()
+    limited = bucket(clock, limit=20, reserve=5)
+    taken: list[tuple[float, Need]] = []
+    for pause, need in steps:
+        clock.now += pause
+        if limited.take(need, 100.0):
+            taken.append((clock.now, need))
+    for need, most in ((Need.ORDERS, 20), (Need.LISTINGS, 15), (Need.PRICES, 10)):
+        times = [time for time, of in taken if of >= need]
+        assert not times or worst_minute(times) <= most
+
+
+def test_two_hundred_go_at_once_and_the_next_waits_a_minute():
+    clock = FakeClock()
+    limited = bucket(clock)
+    assert all(limited.take(Need.ORDERS, 0.0) for _ in range(200))
+    assert not limited.take(Need.ORDERS, 59.0)
+    assert clock.now == 0.0
+    assert limited.take(Need.ORDERS, 61.0)
+    assert clock.now == pytest.approx(60.0, abs=0.01)
+
+
+def test_prices_leave_room_for_listings_and_listings_for_orders():
+    limited = bucket(FakeClock())
+    assert [sum(limited.take(need, 0.0) for _ in range(300)) for need in Need] == [140, 30, 30]
+
+
+def test_a_minute_is_shorter_where_time_runs_faster():
+    clock = FakeClock()
+    limited = bucket(clock, limit=1, reserve=0, window_s=1.0)
+    assert limited.take(Need.ORDERS, 0.0)
+    assert limited.take(Need.ORDERS, 2.0)
+    assert clock.now == pytest.approx(1.0, abs=0.01)
+
+
+def test_after_a_429_nothing_goes_until_its_time_is_over():
+    clock = FakeClock()
+    limited = bucket(clock)
+    limited.turned_away(3.0)
+    assert not limited.take(Need.ORDERS, 2.9)
+    assert limited.take(Need.ORDERS, 3.1)
+    assert clock.now == pytest.approx(3.0)
+
+
+def test_threads_share_the_limit():
+    limited = bucket(FakeClock(), limit=100, reserve=0)
+    granted: list[bool] = []
+
+    def ask() -> None:
+        granted.extend(limited.take(Need.ORDERS, 0.0) for _ in range(50))
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(granted) == 100
+
+
+def test_the_breaker_opens_after_three_in_a_row_and_tries_once_per_cool_down():
+    clock = FakeClock()
+    breaker = CircuitBreaker(clock=clock)
+    heard: list[tuple[str, str]] = []
+    breaker.listeners.append(lambda before, now: heard.append((before, now)))
+    breaker.failed()
+    breaker.failed()
+    breaker.answered()
+    breaker.failed()
+    breaker.failed()
+    assert (breaker.open, breaker.failures, breaker.permits()) == (False, 2, True)
+    breaker.failed()
+    assert (breaker.open, breaker.state, breaker.permits()) == (True, BreakerState.OPEN, False)
+    clock.now = 9.9
+    assert not breaker.ready
+    clock.now = 10.0
+    assert breaker.ready
+    assert breaker.permits()
+    assert not breaker.permits()
+    assert breaker.open
+    breaker.failed()
+    clock.now = 19.9
+    assert not breaker.permits()
+    clock.now = 20.0
+    assert breaker.permits()
+    breaker.answered()
+    assert (breaker.open, breaker.failures, breaker.permits()) == (False, 0, True)
+    assert heard == [
+        ("closed", "open"), ("open", "trial"), ("trial", "open"), ("open", "trial"), ("trial", "closed"),
+    ]  # fmt: skip
+
+
+def test_urgent_requests_that_fail_do_not_put_off_the_next_trial():
+    clock = FakeClock()
+    breaker = CircuitBreaker(most=1, clock=clock)
+    breaker.failed()
+    for clock.now in (4.0, 9.0):
+        breaker.failed()
+    clock.now = 10.0
+    assert breaker.permits()
+
+
+def test_a_listener_may_ask_the_breaker():
+    breaker = CircuitBreaker(most=1)
+    seen: list[bool] = []
+    breaker.listeners.append(lambda before, now: seen.append(breaker.ready))
+    breaker.failed()
+    assert seen == [False]
+
+
+def test_the_log_tells_when_it_opens_and_closes(caplog):
+    breaker = CircuitBreaker(most=1)
+    breaker.failed()
+    breaker.answered()
+    assert [record.levelname for record in caplog.records] == ["ERROR", "WARNING"]
+
+
+def test_one_trial_among_many_threads():
+    clock = FakeClock()
+    breaker = CircuitBreaker(most=1, clock=clock)
+    breaker.failed()
+    clock.now = 10.0
+    granted: list[bool] = []
+    threads = [threading.Thread(target=lambda: granted.append(breaker.permits())) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(granted) == 1

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import logging
+import traceback
+
+import pytest
+
+from brokers.alpaca.errors import BadKeys, OutcomeUnknown, VenueError, VenueRefusal
+from tests.brokers.alpaca.scripted import KEY, SECRET, answer, client_of, hang, hang_up, serving
+
+ORDER = {"symbol": "SPY", "client_order_id": "name-1"}
+CHANGES = [
+    ("POST", lambda client: client.submit(ORDER)),
+    ("PATCH", lambda client: client.replace("an-id", {"stop_price": "1"})),
+]
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind", "code", "message"),
+    [
+        (422, {"code": 40010001, "message": "client_order_id must be unique"}, VenueRefusal, 40010001, "unique"),
+        (403, {"code": "40310000", "message": "insufficient qty"}, VenueRefusal, 40310000, "insufficient"),
+        (403, {"existing_qty": "1", "message": "insufficient qty available"}, VenueRefusal, None, "insufficient"),
+        (403, {"code": 40310000, "message": "forbidden"}, VenueRefusal, 40310000, "forbidden"),
+        (403, {"message": "subscription does not permit querying recent SIP data"}, VenueRefusal, None, "SIP"),
+        (403, {"message": "forbidden."}, BadKeys, None, "forbidden"),
+        (401, {"code": 40110000, "message": "request is not authorized"}, BadKeys, 40110000, "authorized"),
+        (401, "", BadKeys, None, "unauthorized"),
+        (403, "<html>no</html>", BadKeys, None, "html"),
+        (404, "gone", VenueRefusal, None, "gone"),
+        (422, [1], VenueRefusal, None, ""),
+        (400, {"code": True, "message": None}, VenueRefusal, None, ""),
+    ],
+)
+def test_a_refusal_is_read(status, body, kind, code, message):
+    with serving(answer(body, status)) as server:
+        client = client_of(server.url)
+        for ask in (client.account, lambda: client.submit(ORDER)):
+            with pytest.raises(VenueRefusal) as error:
+                ask()
+            assert type(error.value) is kind
+            assert (error.value.status, error.value.code) == (status, code)
+            assert message in error.value.message
+        assert client.breaker.failures == 0
+
+
+@pytest.mark.parametrize(
+    "script",
+    [answer("", 504), answer({"message": f"access key {KEY} with {SECRET} not found"}, 401), hang_up, hang,
+     answer("<html>"), answer({"message": SECRET}, 422), answer(SECRET, 404), answer("", 429)],
+)  # fmt: skip
+def test_keys_are_in_no_error_no_log_and_no_repr(script, caplog):
+    caplog.set_level(logging.DEBUG)
+    with serving(script) as server:
+        client = client_of(server.url)
+        lines = []
+        client.trading.observers.append(lines.append)
+        for ask in (client.account, lambda: client.submit(ORDER)):
+            with pytest.raises(VenueError) as error:
+                ask()
+            held = error.value
+            told = "".join(traceback.format_exception(held)) + repr(held) + repr(vars(held))
+            assert held.__cause__ is held.__context__ is None
+            assert SECRET not in told
+            assert KEY not in told
+        assert server.asked[0].headers["APCA-API-SECRET-KEY"] == SECRET
+        seen = caplog.text + repr(lines) + repr(client) + repr(client.trading) + repr(client.bucket)
+        assert SECRET not in seen
+        assert KEY not in seen
+
+
+@pytest.mark.parametrize("body", [None, [], "null", "3", {}, {"id": ""}])
+@pytest.mark.parametrize(("method", "change"), CHANGES)
+def test_an_answer_that_is_no_order_leaves_it_unknown(method, change, body):
+    with serving(answer(body)) as server, pytest.raises(OutcomeUnknown):
+        change(client_of(server.url))

@@ -1,0 +1,219 @@
+"""Closing: legs cancelled, shares awaited, what stays covered again, then a limit, a chase and the market."""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from brokers.desk.data.quotes import read_quote
+from brokers.rehearsal.faults import FaultPlan
+from tests.brokers.desk.scene import Scene, changes, held, lost
+
+
+@pytest.fixture
+def scene(scene: Scene) -> Scene:
+    held(scene)
+    return scene
+
+
+def closes(scene: Scene) -> list[tuple[str, str | None]]:
+    sent = [what for name, what in scene.wire.calls if name == "submit"]
+    return [(order["qty"], order.get("limit_price")) for order in sent if "order_class" not in order]
+
+
+def test_an_exit_cancels_the_legs_waits_for_the_shares_and_sells_through_the_market(scene):
+    scene.adjust("exit")
+    # The promise of a cancel gives no shares back.
+    assert changes(scene) == ["cancel"]
+    scene.settle(2)
+    assert changes(scene) == ["cancel", "submit"]
+    # Bid 99.99, 0.1% through it, down to the cent.
+    assert closes(scene) == [("49", "99.89")]
+    scene.settle(2)
+    assert scene.held() == 0
+    assert scene.open() == []
+    assert [(t.quantity, t.exit_reason) for t in scene.desk.record.trades] == [(49, "close")]
+    assert scene.desk.closing.tasks == {}
+    assert scene.agrees()
+
+
+def test_nothing_is_sent_before_the_venue_has_released_the_shares(tmp_path):
+    scene = Scene(tmp_path, faults=FaultPlan(late_release_frac=1.0, late_release=timedelta(seconds=5)))
+    held(scene)
+    scene.adjust("exit")
+    scene.settle(5)
+    assert closes(scene) == []
+    scene.settle(4)
+    assert scene.held() == 0
+    assert scene.journal.unresolved() == []
+    scene.stop()
+
+
+@pytest.mark.parametrize("kind", ["trim", "partial"])
+def test_what_stays_is_covered_before_the_rest_goes(scene, kind):
+    scene.adjust(kind, quantity=20)
+    scene.settle(4)
+    sent = [what for name, what in scene.wire.calls if name == "submit"]
+    assert [(order.get("order_class"), order["qty"]) for order in sent] == [("oco", "29"), (None, "20")]
+    assert scene.held() == scene.stopped() == 29
+    assert scene.desk.record.trades[-1].exit_reason == kind
+    stop = next(order for order in scene.open() if order["type"] == "stop")
+    assert Decimal(stop["stop_price"]) == Decimal("95.01")
+
+
+def test_a_limit_that_does_not_fill_is_chased_and_then_goes_at_market(scene):
+    raw = {"bp": "102", "ap": "102.02"}
+    scene.quoted = lambda symbol: read_quote(
+        symbol, raw | {"t": scene.exchange.now.isoformat()}, scene.exchange.now, timedelta(minutes=5)
+    )
+    scene.adjust("exit")
+    scene.settle(30)
+    # The market stands at 100: limits at 102 less 0.1% wait; one and two chases, then market.
+    assert closes(scene) == [("49", "101.89")] * 3 + [("49", None)]
+    assert scene.held() == 0
+    assert scene.agrees()
+
+
+def test_without_a_quote_it_goes_at_market(scene):
+    scene.quoted = lambda symbol: read_quote(symbol, None, scene.exchange.now, timedelta(minutes=5))
+    scene.adjust("exit")
+    scene.settle(4)
+    assert closes(scene) == [("49", None)]
+    assert scene.held() == 0
+
+
+def test_an_exit_overtakes_a_trim(scene):
+    scene.adjust("trim", quantity=20)
+    scene.adjust("exit")
+    scene.settle(6)
+    assert scene.held() == 0
+    assert scene.open() == []
+    assert scene.agrees()
+
+
+def test_a_trim_does_not_hold_back_an_exit(scene):
+    scene.adjust("exit")
+    scene.adjust("trim", quantity=20)
+    scene.settle(6)
+    assert scene.held() == 0
+
+
+def test_the_same_again_changes_nothing(scene):
+    scene.adjust("exit")
+    scene.step()
+    scene.adjust("exit")
+    scene.settle(4)
+    scene.adjust("exit")
+    scene.settle(2)
+    assert changes(scene) == ["cancel", "submit"]
+
+
+def test_a_trim_for_less_than_a_share_is_none(scene):
+    scene.adjust("trim", quantity=0.4)
+    scene.settle(2)
+    assert changes(scene) == []
+    assert scene.stopped() == 49
+
+
+def test_a_stop_that_fires_first_leaves_nothing_to_sell(scene):
+    scene.adjust("exit")
+    scene.wire.calls.clear()
+    scene.settle(1)
+    scene.step(1, AAPL=90)
+    scene.settle(5)
+    assert scene.held() == 0
+    assert scene.open() == []
+    assert scene.agrees()
+
+
+@pytest.mark.parametrize("phase", ["before", "after"])
+@pytest.mark.parametrize("call", ["cancel", "submit"])
+def test_a_lost_answer_sells_once(scene, call, phase):
+    scene.wire.mishap = lost(call, phase)
+    scene.adjust("exit")
+    scene.settle(25)
+    assert scene.held() == 0
+    assert scene.open() == []
+    assert scene.agrees()
+
+
+def test_a_restart_while_closing_brings_the_protection_back(scene):
+    scene.adjust("exit")
+    scene.pass_time(1)
+    assert scene.stopped() == 0
+    scene.restart()
+    scene.settle(3)
+    assert scene.held() == scene.stopped() == 49
+
+
+def test_a_target_or_stop_does_not_meet_the_desk(scene):
+    scene.step(1, AAPL=94)
+    scene.settle(3)
+    assert changes(scene) == []
+    assert scene.held() == 0
+    assert scene.desk.record.trades[-1].exit_reason == "stop"
+
+
+def test_ending_in_mid_close_puts_the_stop_back_and_sells_nothing(tmp_path):
+    scene = Scene(tmp_path, faults=FaultPlan(late_release_frac=1.0, late_release=timedelta(seconds=0.2)))
+    held(scene)
+    scene.adjust("exit")
+    assert changes(scene) == ["cancel"]
+    running = RunningClock(scene)
+    scene.desk.settle(2.0)
+    running.stop()
+    assert scene.held() == scene.stopped() == 49
+    assert closes(scene) == []
+    scene.stop()
+
+
+def test_ending_with_a_sale_at_the_venue_takes_it_back(scene):
+    scene.exchange.faults = FaultPlan()
+    scene.quoted = lambda symbol: read_quote(
+        symbol,
+        {"bp": "101", "ap": "101.02", "t": scene.exchange.now.isoformat()},
+        scene.exchange.now,
+        timedelta(minutes=5),
+    )
+    scene.adjust("exit")
+    scene.settle(2)
+    assert [o["type"] for o in scene.open()] == ["limit"]
+    assert scene.stopped() == 0
+    running = RunningClock(scene)
+    scene.desk.settle(2.0)
+    running.stop()
+    assert scene.held() == scene.stopped() == 49
+    assert scene.agrees()
+
+
+def test_nothing_begins_after_the_end_has_begun(scene):
+    scene.desk.settle(1.0)
+    scene.adjust("exit")
+    scene.enter("MSFT")
+    assert changes(scene) == []
+
+
+def test_ending_without_anything_bare_asks_nothing(scene):
+    scene.desk.settle(1.0)
+    assert scene.wire.calls == []
+
+
+class RunningClock:
+    """Lets the venue's time run while the desk settles."""
+
+    def __init__(self, scene: Scene) -> None:
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, args=(scene,))
+        self._thread.start()
+
+    def _run(self, scene: Scene) -> None:
+        while not self._stop.wait(0.1):
+            with scene.desk.lock:
+                scene.pass_time(0.5)
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._thread.join()

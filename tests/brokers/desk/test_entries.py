@@ -1,0 +1,232 @@
+"""Entries: a limit through the ask, half a minute, the rest at market, never more than was approved."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from brokers.desk.data.quotes import Quote, read_quote
+from brokers.desk.execution.entries import ATTEMPTS
+from brokers.rehearsal.faults import FaultPlan
+from risk.model import BracketTerms
+from tests.brokers.desk.scene import Scene, lost
+
+
+def scene_at(folder, price: float = 100.0, **options) -> Scene:
+    return Scene(folder, prices={"AAPL": price}, **options)
+
+
+@pytest.fixture
+def scene(tmp_path):
+    scene = scene_at(tmp_path)
+    yield scene
+    scene.stop()
+
+
+def sent(scene: Scene) -> list[dict[str, object]]:
+    return [what for name, what in scene.wire.calls if name == "submit"]
+
+
+def buys(scene: Scene) -> list[tuple[str, str]]:
+    return [(order["type"], order["qty"]) for order in sent(scene) if order["side"] == "buy"]
+
+
+def leave_behind(scene: Scene) -> None:
+    """Send an entry that the market has just run away from."""
+    scene.exchange.on_quote(scene.exchange.now, {"AAPL": Decimal(101)})
+    scene.enter("AAPL", 40)
+    scene.prices["AAPL"] = Decimal(101)
+
+
+def entry_reason(scene: Scene) -> str:
+    return next(order.reason for order in scene.journal.run_orders() if order.role == "entry")
+
+
+@pytest.mark.parametrize(
+    ("price", "limit"),
+    [
+        (50.0, "50.03"),  # ask 50.01 + 0.02
+        (99.98, "100.01"),  # ask 99.99, the last cheap one
+        (99.99, "100.05"),  # ask 100.00 * 1.0005
+        (400.0, "400.22"),  # ask 400.01 * 1.0005 = 400.210005, up to the next cent
+    ],
+)
+def test_the_limit_lies_through_the_ask(tmp_path, price, limit):
+    scene = scene_at(tmp_path, price)
+    scene.enter("AAPL", 10)
+    order = sent(scene)[0]
+    assert (order["type"], order["limit_price"], order["order_class"]) == ("limit", limit, "bracket")
+    assert order["time_in_force"] == "gtc"
+    scene.stop()
+
+
+def test_the_bracket_lies_at_the_quote(scene):
+    scene.enter("AAPL", 10)
+    order = sent(scene)[0]
+    # Ask 100.01: 5% below is 95.0095, never farther away than that; 15% above is 115.0115.
+    assert order["stop_loss"] == {"stop_price": "95.01"}
+    assert order["take_profit"] == {"limit_price": "115.01"}
+
+
+def test_a_short_is_the_mirror_image(scene):
+    terms = BracketTerms("sell_short", 0.05, 0.15)
+    scene.enter("AAPL", 10, side="sell_short", stop=105.0, target=85.0, terms=terms)
+    order = sent(scene)[0]
+    # Bid 99.99: limit 0.02 below, stop at most 5% above.
+    assert (order["side"], order["limit_price"]) == ("sell", "99.97")
+    assert (order["stop_loss"], order["take_profit"]) == ({"stop_price": "104.98"}, {"limit_price": "84.99"})
+    scene.settle(2)
+    assert scene.held() == -10
+
+
+def test_the_approved_notional_is_never_exceeded(scene):
+    scene.enter("AAPL", 50)
+    assert buys(scene) == [("limit", "49")]  # 5,000 USD at the limit of 100.06
+    assert "50 became 49 at the quote 100.0100" in entry_reason(scene)
+
+
+def test_without_a_quote_it_goes_at_market_with_a_note(scene):
+    scene.quoted = lambda symbol: read_quote(symbol, None, scene.exchange.now, timedelta(minutes=5))
+    scene.enter("AAPL", 10)
+    assert buys(scene) == [("market", "10")]
+    assert "AT_MARKET: no quote, the last close is 100" in entry_reason(scene)
+    scene.settle(2)
+    assert scene.stopped() == 10
+
+
+@pytest.mark.parametrize(("bid", "ask"), [("101", "100"), ("0", "100"), ("90", "100")])
+def test_a_quote_that_cannot_be_right_makes_no_order(scene, bid, ask):
+    raw = {"bp": bid, "ap": ask, "t": scene.exchange.now.isoformat()}
+    scene.quoted = lambda symbol: read_quote(symbol, raw, scene.exchange.now, timedelta(minutes=5))
+    scene.enter("AAPL", 10)
+    assert sent(scene) == []
+    assert scene.desk.entries.skipped[0].reason.startswith("DESK_QUOTE: AAPL: quote is")
+    assert scene.journal.run_orders() == []
+
+
+def test_a_stale_quote_makes_no_order(scene):
+    scene.quote_age = timedelta(minutes=6)
+    scene.enter("AAPL", 10)
+    assert sent(scene) == []
+    assert "stale" in scene.desk.entries.skipped[0].reason
+
+
+def test_a_quote_far_from_the_decision_is_stopped_by_the_gate(scene):
+    far = Quote("AAPL", Decimal("129.99"), Decimal("130.01"), scene.exchange.now, "")
+    scene.quoted = lambda symbol: far
+    scene.enter("AAPL", 10)
+    assert sent(scene) == []
+    assert "GATE_COLLAR" in scene.desk.entries.skipped[0].reason
+
+
+def test_an_entry_refused_again_and_again_is_told_once_a_day(scene, caplog):
+    far = Quote("AAPL", Decimal("129.99"), Decimal("130.01"), scene.exchange.now, "")
+    scene.quoted = lambda symbol: far
+    for _ in range(3):
+        scene.enter("AAPL", 10)
+    assert len(scene.desk.entries.skipped) == 3
+    assert [r.message.split(":")[1] for r in caplog.records if "not entered" in r.message] == [" GATE_COLLAR"]
+
+
+def test_nothing_is_left_of_an_order_for_less_than_a_share(scene):
+    scene.enter("AAPL", 1, price=99.0)
+    assert sent(scene) == []
+    assert "DESK_SIZE" in scene.desk.entries.skipped[0].reason
+
+
+def test_unfilled_for_half_a_minute_it_is_cancelled_and_the_rest_goes_at_market(scene):
+    leave_behind(scene)
+    scene.step(29)
+    assert [name for name, _ in scene.wire.calls].count("cancel") == 0
+    scene.step(1.1)
+    assert [name for name, _ in scene.wire.calls].count("cancel") == 1
+    # The outcome of the cancel comes first.
+    assert len(buys(scene)) == 1
+    scene.settle(3)
+    assert buys(scene) == [("limit", "39"), ("market", "39")]
+    assert sent(scene)[1]["order_class"] == "bracket"
+    assert scene.held() == scene.stopped() == 39
+    assert scene.desk.entries.tasks == {}
+
+
+def test_slippage_is_measured_against_the_first_ask(scene):
+    leave_behind(scene)
+    scene.settle(5, 15)
+    ((name, ask, average),) = scene.desk.entries.slippage
+    assert (ask, average) == (100.01, 101.01)
+    assert scene.journal.order(name).type == "market"
+
+
+def test_what_filled_in_part_is_covered_before_the_rest_is_bought(tmp_path):
+    faults = FaultPlan(seed=1, partial_fill_frac=1.0)
+    scene = scene_at(tmp_path, faults=faults)
+    scene.enter("AAPL", 40)
+    scene.step()
+    part = scene.held()
+    assert 0 < part < 39
+    faults.partial_fill_frac = 0.0
+    scene.exchange.on_quote(scene.exchange.now, {"AAPL": Decimal(101)})
+    scene.settle(6)
+    assert [what["side"] for what in sent(scene)] == ["buy", "sell", "buy"]
+    assert Decimal(sent(scene)[1]["qty"]) == part
+    assert Decimal(sent(scene)[2]["qty"]) == 39 - part
+    assert scene.held() == scene.stopped() == 39
+    scene.stop()
+
+
+def test_a_fill_that_overtakes_the_cancel_is_not_bought_again(tmp_path):
+    faults = FaultPlan(cancel_race_frac=1.0)
+    scene = scene_at(tmp_path, faults=faults)
+    leave_behind(scene)
+    scene.settle(6, 15)
+    assert len(buys(scene)) == 1
+    assert scene.held() == scene.stopped() == 39
+    scene.stop()
+
+
+def test_a_venue_that_fills_in_crumbs_is_left_alone(tmp_path):
+    scene = scene_at(tmp_path, faults=FaultPlan(seed=3, partial_fill_frac=1.0))
+    scene.enter("AAPL", 90)
+    scene.settle(30)
+    assert len(buys(scene)) <= ATTEMPTS
+    assert scene.held() == scene.stopped() <= 89
+    scene.stop()
+
+
+def test_an_entry_that_somebody_else_cancelled_is_not_sent_again(scene):
+    leave_behind(scene)
+    scene.step()
+    entry = next(order for order in scene.open() if order["side"] == "buy")
+    scene.exchange.cancel(entry["id"])
+    scene.settle(4)
+    assert len(buys(scene)) == 1
+    assert scene.desk.entries.tasks == {}
+
+
+def test_a_second_entry_waits_for_the_outcome_of_the_first(scene):
+    scene.wire.mishap = lost("submit", "before")
+    scene.enter("AAPL", 40)
+    scene.step()
+    scene.enter("AAPL", 40)
+    assert len(sent(scene)) == 1
+    assert scene.desk.entries.skipped[-1].reason.startswith("DESK_PENDING")
+
+
+def test_pending_entries_are_told_to_the_rules(scene):
+    leave_behind(scene)
+    book = scene.desk.reconcile()
+    assert {s: p.quantity for s, p in book.pending.items()} == {"AAPL": 39}
+    scene.restart()
+    pending = scene.desk.reconcile().pending
+    assert {s: (p.quantity, p.side) for s, p in pending.items()} == {"AAPL": (39, "buy")}
+
+
+def test_an_entry_from_before_a_restart_is_ended(scene):
+    leave_behind(scene)
+    scene.restart()
+    scene.settle(3)
+    assert scene.open() == []
+    assert scene.held() == 0
+    assert scene.agrees()

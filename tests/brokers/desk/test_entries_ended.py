@@ -1,0 +1,347 @@
+"""Entries that may wait no longer: stopped, or after the close; what filled keeps its stop. Leaving leaves orders."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from brokers.alpaca.errors import NotSent, OutcomeUnknown, VenueUnavailable
+from brokers.desk.data.quotes import read_quote
+from brokers.desk.entry_halts import KillLevel
+from brokers.journal import State
+from brokers.lumibot.order_router import LumibotOrderRouter
+from brokers.rehearsal.faults import FaultPlan
+from tests.brokers.desk.scene import Scene, held, lost
+from tests.brokers.desk.test_closing import RunningClock, closes
+from tests.brokers.desk.test_entries import buys, leave_behind
+
+FRIDAY = datetime(2023, 3, 10, 20, 59, 40, tzinfo=UTC)
+"""Twenty seconds before the close."""
+MONDAY = datetime(2023, 3, 13, 13, 30, 5, tzinfo=UTC)
+
+
+def stop(scene: Scene) -> None:
+    scene.desk.switches.kill.pull(KillLevel.STOP)
+
+
+def halt(scene: Scene) -> None:
+    scene.desk.switches.halt("drawdown_halt", scene.floor.now, "equity fell")
+
+
+def purchases(scene: Scene, symbol: str = "AAPL") -> list[str]:
+    return [order["status"] for order in scene.open(symbol) if order["side"] == "buy"]
+
+
+def fail(scene: Scene, *calls: str) -> None:
+    """Some requests have no answer from now on."""
+
+    def mishap(name: str, when: str) -> None:
+        if name in calls:
+            raise VenueUnavailable("504")
+
+    scene.wire.mishap = mishap
+
+
+def subclass_buys(scene: Scene, limit: str) -> str:
+    """An order through Lumibot; its id at the venue."""
+    terms = {"type": "limit", "limit_price": limit, "time_in_force": "gtc"}
+    raw = LumibotOrderRouter(scene.desk).submit(None, {"symbol": "AAPL", "side": "buy", "qty": "10", **terms})
+    return str(raw["id"])
+
+
+@pytest.mark.parametrize("forbid", [stop, halt])
+def test_what_stops_entries_ends_one_that_waits(scene, forbid):
+    leave_behind(scene)
+    scene.step(1)
+    forbid(scene)
+    scene.settle(2)
+    assert purchases(scene) == []
+    # Off again, it stays ended.
+    scene.desk.switches.kill.pull(KillLevel.OFF)
+    scene.settle(10, 4)
+    assert buys(scene) == [("limit", "39")]
+    assert scene.desk.entries.tasks == {}
+
+
+def test_what_stops_entries_between_cancel_and_rest_stops_the_rest(scene):
+    leave_behind(scene)
+    scene.step(30)
+    stop(scene)
+    scene.settle(5)
+    assert buys(scene) == [("limit", "39")]
+    assert scene.held() == 0
+
+
+def test_a_reason_that_passes_ends_no_waiting_entry_and_a_look_that_failed_is_none(scene):
+    leave_behind(scene)
+    scene.step(1)
+    fail(scene, "orders_since")
+    scene.step(1)
+    assert "venue" in scene.desk.switches.passing
+    scene.wire.mishap = lambda name, when: None
+    scene.step(1)
+    assert purchases(scene) == ["new"]
+    scene.settle(5, 8)
+    assert buys(scene) == [("limit", "39"), ("market", "39")]
+
+
+def test_a_part_that_filled_before_the_stop_keeps_its_protection(tmp_path):
+    faults = FaultPlan(seed=1, partial_fill_frac=1.0)
+    scene = Scene(tmp_path, faults=faults)
+    scene.enter("AAPL", 40)
+    stop(scene)
+    scene.step()
+    part = scene.held()
+    assert 0 < part < 39
+    faults.partial_fill_frac = 0.0
+    scene.settle(6)
+    assert len(buys(scene)) == 1
+    assert scene.held() == scene.stopped() == part
+    scene.stop()
+
+
+@pytest.mark.parametrize("extended", [False, True])
+def test_an_entry_is_over_when_its_session_is(tmp_path, extended):
+    scene = Scene(tmp_path, start=FRIDAY)
+    if not extended:
+        whole = scene.hours
+        scene.desk.entries._hours = lambda entries: whole(entries) or ("the market is closed" * entries.extended)
+    leave_behind(scene)
+    scene.settle(9, 4)
+    assert scene.exchange.now > FRIDAY.replace(hour=21, minute=0, second=0)
+    assert scene.open() == []
+    scene.pass_time((MONDAY - scene.exchange.now).total_seconds(), AAPL=100)
+    scene.pass_time(5)
+    assert scene.held() == 0
+    assert buys(scene) == [("limit", "39")]
+    scene.stop()
+
+
+def test_leaving_leaves_orders_and_names_entries(scene, caplog):
+    held(scene)
+    scene.exchange.on_quote(scene.exchange.now, {"MSFT": Decimal(101)})
+    scene.enter("MSFT", 40)
+    scene.prices["MSFT"] = Decimal(101)
+    subclass_buys(scene, "90")
+    scene.step()
+    running = RunningClock(scene)
+    scene.desk.settle(3.0)
+    running.stop()
+    assert purchases(scene) == ["new"] and purchases(scene, "MSFT") == ["new"]
+    assert scene.held() == scene.stopped() == 49
+    for symbol in ("AAPL", "MSFT"):
+        assert f"{symbol}: an entry waits on at the venue" in caplog.text
+
+
+def test_leaving_covers_the_part_of_an_entry_that_filled(tmp_path):
+    faults = FaultPlan(seed=1, partial_fill_frac=1.0)
+    scene = Scene(tmp_path, faults=faults)
+    scene.enter("AAPL", 40)
+    scene.pass_time(1)
+    part = scene.held()
+    assert 0 < part < 39
+    faults.partial_fill_frac = 0.0
+    running = RunningClock(scene)
+    scene.desk.settle(3.0)
+    running.stop()
+    assert scene.held() == scene.stopped() == part
+    assert purchases(scene) == []
+
+
+def flatten_after_restart(scene: Scene) -> None:
+    leave_behind(scene)
+    scene.restart()
+    scene.desk.switches.kill.pull(KillLevel.FLATTEN)
+
+
+def test_flatten_ends_when_no_entry_can_be_filled_any_more(scene):
+    flatten_after_restart(scene)
+    scene.wire.mishap = lost("cancel", "before", times=3)
+    scene.settle(3)
+    assert purchases(scene) == ["new"]
+    assert not scene.desk.flattened
+    scene.settle(4)
+    assert purchases(scene) == []
+    assert scene.desk.flattened
+
+
+def test_flatten_sells_what_filled_before_the_cancel(tmp_path):
+    scene = Scene(tmp_path, faults=FaultPlan(cancel_race_frac=1.0))
+    flatten_after_restart(scene)
+    scene.settle(12)
+    assert scene.desk.flattened
+    assert (scene.held(), scene.open()) == (0, [])
+    assert scene.agrees()
+    scene.stop()
+
+
+def test_flatten_waits_for_the_outcome_of_an_entry_without_an_answer(scene):
+    scene.desk.reconcile()
+    scene.wire.mishap = lost("submit", "before")
+    scene.enter(iterate=False)
+    assert scene.journal.open_orders()[0].state is State.UNKNOWN
+    scene.restart()
+    scene.desk.switches.kill.pull(KillLevel.FLATTEN)
+    scene.settle(10, 4)
+    assert not scene.desk.flattened
+    # After a minute it has not arrived.
+    scene.settle(8, 4)
+    assert scene.desk.flattened
+
+
+def test_an_entry_of_a_subclass_waits_as_long_as_it_likes(scene):
+    scene.settle(1)
+    there = subclass_buys(scene, "98")
+    scene.settle(5, 20)
+    assert scene.exchange.order(there)["status"] == "new"
+
+
+def changed_by_subclass(scene: Scene) -> None:
+    entry = next(order for order in scene.open() if order["side"] == "buy")
+    LumibotOrderRouter(scene.desk).replace(type("Order", (), {"identifier": entry["id"]}), {"limit_price": "98.5"})
+
+
+def test_so_does_one_that_a_subclass_has_moved(scene):
+    leave_behind(scene)
+    scene.step(1)
+    changed_by_subclass(scene)
+    scene.settle(5, 20)
+    assert purchases(scene) == ["new"]
+    assert buys(scene) == [("limit", "39")]
+
+
+def restart(scene: Scene) -> None:
+    scene.restart()
+
+
+def abandon(scene: Scene) -> None:
+    scene.desk.entries.abandon("the subclass sells all")
+
+
+@pytest.mark.parametrize("end", [stop, halt, restart, abandon])
+def test_what_ends_an_entry_of_a_subclass(scene, end: Callable[[Scene], None]):
+    scene.settle(1)
+    there = subclass_buys(scene, "98")
+    scene.settle(2)
+    end(scene)
+    scene.settle(3)
+    assert scene.exchange.order(there)["status"] == "canceled"
+
+
+def test_a_part_of_a_subclass_s_entry_is_covered_at_once(scene):
+    scene.settle(1)
+    scene.in_part("AAPL", 101, lambda: subclass_buys(scene, "100.02"))
+    part = scene.held()
+    assert 0 < part < 10
+    scene.settle(6)
+    assert scene.held() == scene.stopped() == part
+    assert purchases(scene) == []
+
+
+# Looks that fail.
+
+
+def ticks(scene: Scene, count: int, seconds: float = 2.0) -> None:
+    for _ in range(count):
+        scene.pass_time(seconds)
+        with scene.desk.iteration():
+            scene.desk.tick()
+
+
+@pytest.mark.parametrize("forgotten", [False, True])
+def test_entries_end_without_a_look(scene, forgotten):
+    leave_behind(scene)
+    if forgotten:
+        scene.restart()
+    fail(scene, "orders_since")
+    stop(scene)
+    ticks(scene, 3)
+    assert purchases(scene) == []
+    assert buys(scene) == [] if forgotten else [("limit", "39")]
+
+
+def test_the_rest_of_an_entry_is_not_bought_without_a_look(scene):
+    leave_behind(scene)
+    scene.step(1)
+    fail(scene, "orders_since")
+    ticks(scene, 20)
+    assert purchases(scene) == []
+    assert buys(scene) == [("limit", "39")]
+
+
+def test_without_a_look_a_stop_that_rests_is_not_given_up(scene):
+    held(scene)
+    fail(scene, "orders_since")
+    scene.desk.switches.kill.pull(KillLevel.FLATTEN)
+    ticks(scene, 10)
+    assert scene.stopped() == 49
+    scene.wire.mishap = lambda name, when: None
+    ticks(scene, 5)
+    assert scene.desk.flattened
+
+
+def test_a_sale_under_way_goes_on_without_a_look(scene):
+    held(scene)
+    quote = {"bp": "102", "ap": "102.02"}
+    scene.quoted = lambda symbol: read_quote(
+        symbol, quote | {"t": scene.exchange.now.isoformat()}, scene.exchange.now, timedelta(minutes=5)
+    )
+    scene.adjust("exit")
+    scene.settle(2)
+    assert closes(scene) == [("49", "101.89")]
+    fail(scene, "orders_since")
+    ticks(scene, 24)
+    # What became of each is told by the stream.
+    assert closes(scene) == [("49", "101.89")] * 3 + [("49", None)]
+    assert scene.held() == 0
+    scene.wire.mishap = lambda name, when: None
+    scene.settle(3)
+    assert scene.agrees()
+
+
+def test_bare_shares_are_covered_without_a_look(scene):
+    held(scene)
+    scene.exchange.cancel(next(o for o in scene.open() if o["type"] == "stop")["id"])
+    scene.pass_time(1)
+
+    def mishap(name: str, when: str) -> None:
+        if name == "submit" and when == "before":
+            raise NotSent("not sent")
+
+    scene.wire.mishap = mishap
+    ticks(scene, 2)
+    assert scene.stopped() == 0
+    fail(scene, "orders_since")
+    ticks(scene, 5)
+    assert scene.stopped() == 49
+
+
+def test_nothing_is_sold_by_an_old_view(scene):
+    held(scene)
+    scene.adjust("exit")
+    fail(scene, "submit")
+    scene.settle(1)
+    fail(scene, "orders_since")
+    scene.pass_time(90)
+    scene.wire.calls.clear()
+    ticks(scene, 5)
+    assert "submit" not in {name for name, _ in scene.wire.calls}
+
+
+def test_a_cancel_without_an_answer_is_asked_again_after_all(scene):
+    leave_behind(scene)
+    scene.step(1)
+    stop(scene)
+    asked = []
+
+    def mishap(name: str, when: str) -> None:
+        if name == "cancel" and when == "before" and len(asked) < 2:
+            asked.append(name)
+            raise OutcomeUnknown("no answer")
+
+    scene.wire.mishap = mishap
+    scene.settle(6, 2)
+    assert purchases(scene) == []

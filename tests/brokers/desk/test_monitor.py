@@ -1,0 +1,286 @@
+"""The watch between iterations: it outlives whatever goes wrong, and nothing waits for the next iteration."""
+
+from __future__ import annotations
+
+import sqlite3
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from brokers.alpaca.errors import VenueUnavailable
+from brokers.desk.data.quote_stream import QuoteStream
+from brokers.desk.execution.protection import Protector
+from brokers.desk.monitor import AHEAD_S, BUSY_S, Monitor
+from tests.brokers.desk.scene import Json, Scene, held
+from tests.test_live_command import wait_until
+
+
+class Hurried:
+    """A clock by which a watch looks all the time."""
+
+    def __init__(self, scene: Scene) -> None:
+        self._scene = scene
+
+    def local(self, seconds: float) -> float:
+        return min(seconds, 0.05)
+
+    def now(self) -> datetime:
+        return self._scene.exchange.now
+
+
+@pytest.fixture
+def scene(scene: Scene) -> Scene:
+    held(scene)
+    return scene
+
+
+@contextmanager
+def watching(scene: Scene) -> Iterator[Monitor]:
+    clock: Any = Hurried(scene)
+    monitor = Monitor(scene.desk, clock)
+    monitor.start()
+    try:
+        yield monitor
+    finally:
+        monitor.stop(5)
+        assert not monitor._thread.is_alive()
+
+
+@contextmanager
+def locked_journal(scene: Scene) -> Iterator[None]:
+    """Another program holds the file, for longer than a writer waits."""
+    connection = sqlite3.connect(scene.folder / "journal.sqlite", isolation_level=None)
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    finally:
+        connection.execute("ROLLBACK")
+        connection.close()
+
+
+def until(scene: Scene, condition: Callable[[], bool]) -> None:
+    """Let the venue's time run until something is so."""
+
+    def reached() -> bool:
+        with scene.desk.lock:
+            scene.pass_time(0.5)
+            return condition()
+
+    wait_until(reached, 10)
+
+
+def impatient(scene: Scene) -> None:
+    """A writer gives up at once."""
+    with scene.journal._store.transaction() as connection:
+        connection.exec_driver_sql("PRAGMA busy_timeout = 20")
+
+
+class Brisk:
+    """A clock by which two seconds of the venue pass in a twentieth of one."""
+
+    def __init__(self, scene: Scene) -> None:
+        self._scene = scene
+
+    def local(self, seconds: float) -> float:
+        return seconds / 40
+
+    def now(self) -> datetime:
+        return self._scene.exchange.now
+
+
+def test_news_without_end_take_no_more_than_half_of_the_rate_limit(scene, monkeypatch):
+    clock: Any = Brisk(scene)
+    looks: list[float] = []
+    monkeypatch.setattr(scene.desk, "tick", lambda: looks.append(time.monotonic()))
+    monkeypatch.setattr(scene.desk.protector, "_naked", {"AAPL": (scene.exchange.now, "bare")})
+    monitor = Monitor(scene.desk, clock)
+    monitor.start()
+    began = time.monotonic()
+    while (lasted := time.monotonic() - began) < 1.0:
+        monitor.price("AAPL", 1, 2)
+        time.sleep(0.002)
+    monitor.stop(5)
+    # The first ones at once, then in the pace of a desk that is busy: a thirtieth of a minute, three requests each.
+    assert 2 <= sum(time - looks[0] <= clock.local(BUSY_S) for time in looks) <= 6
+    assert lasted / clock.local(BUSY_S) / 2 < len(looks) <= (lasted + clock.local(AHEAD_S)) / clock.local(BUSY_S) + 2
+
+
+def test_what_an_iteration_has_just_seen_is_not_looked_at_again(scene, monkeypatch):
+    clock: Any = Brisk(scene)
+    looks: list[float] = []
+    monkeypatch.setattr(scene.desk, "tick", lambda: looks.append(time.monotonic()))
+    monitor = Monitor(scene.desk, clock)
+    monitor.start()
+    end = time.monotonic() + 20 * clock.local(BUSY_S)
+    while time.monotonic() < end:
+        scene.floor.view = replace(scene.floor.view)
+        time.sleep(clock.local(BUSY_S) / 10)
+    assert len(looks) <= 2
+    before = len(looks)
+    wait_until(lambda: len(looks) > before, 5)
+    # News do not wait for that.
+    scene.floor.view = replace(scene.floor.view)
+    before = len(looks)
+    monitor._news.set()
+    wait_until(lambda: len(looks) > before, 5)
+    monitor.stop(5)
+
+
+def test_orders_that_are_not_ours_do_not_hurry_the_watch(scene):
+    clock: Any = Hurried(scene)
+    monitor = Monitor(scene.desk, clock)
+    told: list[Json] = []
+    scene.told = lambda events: told.extend(events) or []
+    for symbol, hurried in (("PLTR", False), ("AAPL", True)):
+        order = {"symbol": symbol, "qty": "1", "side": "buy", "type": "market", "time_in_force": "day"}
+        scene.exchange.submit(order)
+        scene.pass_time(1)
+        for event in told:
+            monitor.hear(event)
+        assert monitor._news.is_set() is hurried
+        told.clear()
+
+
+def test_the_watch_reads_the_clock_when_it_is_time_and_goes_on_without_it(scene):
+    def gone(name: str, phase: str) -> None:
+        if name == "venue_clock":
+            raise VenueUnavailable("no answer")
+
+    scene.exchange.cancel(next(order["id"] for order in scene.open() if order["type"] == "stop"))
+    scene.wire.calls.clear()
+    scene.desk.tick()
+    assert "venue_clock" not in [name for name, _ in scene.wire.calls]
+    scene.clock.due, scene.wire.mishap = True, gone
+    for _ in range(3):
+        scene.pass_time(1)
+        scene.desk.tick()
+    assert [name for name, _ in scene.wire.calls].count("venue_clock") == 3
+    assert scene.stopped() == 49
+
+
+def test_a_locked_journal_stops_entries_while_it_lasts_and_never_the_watch(scene):
+    impatient(scene)
+    passing = scene.desk.switches.passing
+    with watching(scene) as monitor:
+        with locked_journal(scene):
+            wait_until(lambda: "the journal" in passing, 10)
+            scene.deaf = True
+            scene.exchange.cancel(scene.open()[0]["id"])
+            assert monitor._thread.is_alive()
+        wait_until(lambda: not passing, 10)
+        until(scene, lambda: scene.stopped() == 49)
+        assert monitor._thread.is_alive()
+    assert scene.desk.switches.reasons(scene.exchange.now) == []
+    scene.enter("MSFT", 40)
+    scene.settle(2)
+    assert scene.held("MSFT") == 39
+
+
+def test_a_trade_update_that_cannot_be_booked_is_found_at_the_venue(scene):
+    impatient(scene)
+    clock: Any = Hurried(scene)
+    monitor = Monitor(scene.desk, clock)
+    heard: list[Json] = []
+    scene.told = lambda events: heard.extend(events) or []
+    scene.exchange.cancel(scene.open()[0]["id"])
+    scene.pass_time(1)
+    assert heard
+    with locked_journal(scene):
+        for event in heard:
+            monitor.hear(event)
+    assert set(scene.desk.switches.passing) == {"the journal"}
+    scene.settle(3)
+    assert scene.stopped() == 49
+    assert scene.desk.switches.passing == {}
+
+
+def test_a_surprise_halts_entries_and_the_watch_goes_on(scene, monkeypatch):
+    looks = []
+
+    def surprise(self, symbol, keep=None):
+        looks.append(symbol)
+        if len(looks) == 1:
+            raise RuntimeError("boom")
+
+    monkeypatch.setattr(Protector, "tend", surprise)
+    with watching(scene):
+        wait_until(lambda: len(looks) >= 3, 10)
+    assert scene.desk.switches.reasons(scene.exchange.now) == ["halted for this session by crash"]
+
+
+def test_what_is_bare_can_be_asked_for_while_it_changes(scene):
+    protector, now, over = scene.desk.protector, scene.exchange.now, threading.Event()
+
+    def change() -> None:
+        while not over.is_set():
+            for k in range(6):
+                protector._naked[f"S{k}"] = (now, "why")
+            protector._naked.clear()
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    thread = threading.Thread(target=change)
+    thread.start()
+    try:
+        ends = time.monotonic() + 1.0
+        while time.monotonic() < ends:
+            assert set(protector.naked) <= {f"S{k}" for k in range(6)}
+    finally:
+        over.set()
+        thread.join()
+        sys.setswitchinterval(before)
+
+
+def test_the_stream_of_prices_outlives_a_listener_that_fails(monkeypatch):
+    monkeypatch.setattr("brokers.desk.data.quote_stream.FIRST_WAIT_S", 0.05)
+    tries = []
+
+    class Socket:
+        def __enter__(self) -> Socket:
+            tries.append(1)
+            return self
+
+        def __exit__(self, *_: object) -> None: ...
+
+        def recv(self, timeout: float) -> str:
+            time.sleep(0.01)
+            return '[{"T": "q", "S": "AAPL", "bp": 1, "ap": 2}]'
+
+    def fail(symbol: str, bid: float, ask: float) -> None:
+        raise RuntimeError("dictionary changed size during iteration")
+
+    monkeypatch.setattr("brokers.desk.data.quote_stream.connect", lambda *_, **__: Socket())
+    stream = QuoteStream("ws://127.0.0.1:9", "key", "secret", fail)
+    stream.start()
+    wait_until(lambda: len(tries) >= 2, 5)
+    stream.stop()
+
+
+def test_iterations_that_do_not_come_are_told(scene, caplog, monkeypatch):
+    monkeypatch.setattr("brokers.desk.monitor.MISSED_S", 0.0)
+    clock: Any = Hurried(scene)
+    monitor = Monitor(scene.desk, clock, pace_s=0.05)
+    monitor.start()
+    try:
+        wait_until(lambda: "no iteration for" in caplog.text)
+    finally:
+        monitor.stop(5)
+
+
+def test_no_iterations_are_missed_while_the_market_is_closed_or_while_they_come(scene, caplog, monkeypatch):
+    monkeypatch.setattr("brokers.desk.monitor.MISSED_S", 0.0)
+    monitor = Monitor(scene.desk, scene.clock, pace_s=0.0)
+    for _ in range(3):
+        scene.step()
+        monitor._miss_iterations()
+    scene.pass_time(7 * 3600)
+    for _ in range(3):
+        monitor._miss_iterations()
+    assert "no iteration" not in caplog.text

@@ -1,0 +1,193 @@
+"""Orders that hands send in symbols of ours: left alone as far as hands' own shares go, and never taken for ours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from brokers.alpaca.errors import VenueUnavailable
+from tests.brokers.desk.scene import TUESDAY, Json, Scene
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Iterator[Scene]:
+    """49 shares of ours behind their bracket, bought at 100."""
+    scene = Scene(tmp_path)
+    scene.enter()
+    scene.settle(2)
+    scene.wire.calls.clear()
+    yield scene
+    scene.stop()
+
+
+def by_hand(scene: Scene, side: str, quantity: int, name: str, symbol: str = "AAPL", **terms: str) -> None:
+    order = {"symbol": symbol, "qty": str(quantity), "side": side, "type": "market", "time_in_force": "day"}
+    scene.exchange.submit({**order, "client_order_id": name, **terms})
+    scene.pass_time(1)
+
+
+def hand_holds(scene: Scene, quantity: int) -> None:
+    by_hand(scene, "buy", quantity, "hand-shares")
+    scene.settle(3)
+    assert scene.floor.own.manual == {"AAPL": quantity}
+
+
+def lose_exits(scene: Scene) -> None:
+    """Cancel our bracket by hand."""
+    ours = next(o for o in scene.open() if o["type"] == "stop" and scene.floor.books.client_id(o["id"]))
+    scene.exchange.cancel(ours["id"])
+    scene.pass_time(1)
+    scene.pass_time(1)
+
+
+def status(scene: Scene, name: str) -> str:
+    return str(scene.exchange.order_by_client_id(name)["status"])
+
+
+def stops(scene: Scene) -> dict[Decimal, Decimal]:
+    return {Decimal(o["stop_price"]): Decimal(o["qty"]) for o in scene.open() if o["type"] == "stop"}
+
+
+def changes(scene: Scene) -> list[str]:
+    return [name for name, _ in scene.wire.calls if name in ("submit", "cancel", "replace")]
+
+
+def hang(scene: Scene, is_meant: Callable[[Json], bool]) -> None:
+    """The venue shows some orders as being cancelled, for ever."""
+
+    def shown(ask: Callable[..., list[Json]]) -> Callable[..., list[Json]]:
+        def asked(*args: Any, **kwargs: Any) -> list[Json]:
+            rows = ask(*args, **kwargs)
+            for row in rows:
+                for order in (row, *(row["legs"] or ())):
+                    if is_meant(order):
+                        order["status"] = "pending_cancel"
+            return rows
+
+        return asked
+
+    scene.wire.orders_since = shown(scene.wire.orders_since)
+    scene.wire.open_orders = shown(scene.wire.open_orders)
+
+
+def test_a_stop_for_shares_of_the_hand_s_own_changes_nothing_of_ours(scene):
+    hand_holds(scene, 20)
+    by_hand(scene, "sell", 20, "hand-stop", type="stop", stop_price="90", time_in_force="gtc")
+    scene.settle(4)
+    assert changes(scene) == []
+    assert stops(scene) == {Decimal("95.01"): 49, Decimal(90): 20}
+    lose_exits(scene)
+    scene.settle(3)
+    assert stops(scene) == {Decimal("95.01"): 49, Decimal(90): 20}
+
+
+def test_an_exit_of_ours_leaves_the_hand_s_orders_where_they_are(scene):
+    hand_holds(scene, 20)
+    by_hand(scene, "sell", 20, "hand-exit", type="limit", limit_price="130", time_in_force="gtc")
+    by_hand(scene, "buy", 5, "hand-buy", type="limit", limit_price="80", time_in_force="gtc")
+    scene.settle(2)
+    scene.adjust("exit")
+    scene.settle(5)
+    assert scene.held() == 20
+    assert (status(scene, "hand-exit"), status(scene, "hand-buy")) == ("new", "new")
+
+
+def test_a_purchase_by_hand_that_fills_in_part_does_not_hold_up_our_stop(scene):
+    terms = {"type": "limit", "limit_price": "100.02", "time_in_force": "gtc"}
+    scene.in_part("AAPL", 101, lambda: by_hand(scene, "buy", 100, "hand-buy", **terms))
+    scene.step()
+    assert status(scene, "hand-buy") == "partially_filled"
+    lose_exits(scene)
+    scene.settle(3)
+    assert stops(scene) == {Decimal("95.01"): 49}
+
+
+def test_a_cancel_of_the_hand_s_that_hangs_does_not_hold_up_our_stop(scene):
+    hand_holds(scene, 20)
+    by_hand(scene, "sell", 20, "hand-exit", type="limit", limit_price="140", time_in_force="gtc")
+    hang(scene, lambda order: order["client_order_id"] == "hand-exit")
+    lose_exits(scene)
+    scene.settle(3)
+    assert stops(scene) == {Decimal("95.01"): 49}
+
+
+def test_a_cancel_of_ours_that_hangs_is_asked_again_and_then_goes_on(scene):
+    ours = {order["id"] for order in scene.open()}
+    lose_exits(scene)
+    # They are gone, and the listing says otherwise.
+    hang(scene, lambda order: order["id"] in ours)
+    listed = scene.wire.orders_since
+    scene.wire.open_orders = lambda: listed(TUESDAY)
+    scene.settle(10, 2)
+    assert scene.stopped() == 0
+    scene.settle(10, 2)
+    assert "cancel" in changes(scene)
+    assert scene.stopped() == 49
+
+
+def test_a_close_whose_cancel_hangs_sells_what_is_free_after_half_a_minute(scene):
+    ours = {order["id"] for order in scene.open()}
+    hang(scene, lambda order: order["id"] in ours)
+    listed = scene.wire.orders_since
+    scene.wire.open_orders = lambda: listed(TUESDAY)
+    lose_exits(scene)
+    scene.adjust("exit")
+    scene.settle(10, 2)
+    assert scene.held() == 49
+    scene.settle(10, 2)
+    assert scene.held() == 0
+
+
+def test_a_short_sale_that_a_hand_waits_with_is_left_to_its_owner(scene):
+    by_hand(scene, "sell", 10, "hand-short", "TSLA", type="limit", limit_price="110", time_in_force="gtc")
+    scene.settle(3)
+    assert status(scene, "hand-short") == "new"
+
+
+def test_an_exit_by_hand_for_our_shares_is_stray_and_ours_comes_back(scene, caplog):
+    lose_exits(scene)
+    by_hand(scene, "sell", 49, "hand-stop", type="stop", stop_price="90", time_in_force="gtc")
+    scene.settle(5)
+    assert "sent by hand, it is for more shares than hands have, 49 are ours" in caplog.text
+    assert status(scene, "hand-stop") == "canceled"
+    assert stops(scene) == {Decimal("95.01"): 49}
+
+
+def test_of_several_exits_by_hand_the_later_ones_are_stray(scene):
+    hand_holds(scene, 20)
+    by_hand(scene, "sell", 20, "hand-first", type="limit", limit_price="130", time_in_force="gtc")
+    lose_exits(scene)
+    by_hand(scene, "sell", 30, "hand-second", type="limit", limit_price="131", time_in_force="gtc")
+    scene.settle(5)
+    assert (status(scene, "hand-first"), status(scene, "hand-second")) == ("new", "canceled")
+    assert stops(scene) == {Decimal("95.01"): 49}
+
+
+def test_beside_a_purchase_by_hand_a_close_stays_a_limit(scene):
+    # The venue takes no market order against one of the account's own.
+    by_hand(scene, "buy", 5, "hand-buy", type="limit", limit_price="80", time_in_force="gtc")
+    scene.settle(2)
+
+    def down(symbols: object) -> Any:
+        raise VenueUnavailable("no answer")
+
+    scene.floor.quotes = down
+    scene.adjust("exit")
+    scene.settle(5)
+    assert scene.held() == 0
+    assert [what.get("limit_price") for name, what in scene.wire.calls if name == "submit"] == ["99.9"]
+    assert status(scene, "hand-buy") == "new"
+
+
+def test_the_orders_of_an_adopted_symbol_count_as_ours(tmp_path):
+    scene = Scene(tmp_path, overrides=["live.adopt=[AAPL]"])
+    by_hand(scene, "buy", 20, "hand-shares")
+    by_hand(scene, "sell", 20, "hand-stop", type="stop", stop_price="90", time_in_force="gtc")
+    scene.settle(4)
+    assert stops(scene) == {Decimal(90): 20}
+    assert changes(scene) == []
+    scene.stop()

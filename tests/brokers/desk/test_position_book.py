@@ -1,0 +1,124 @@
+"""What fills add up to: ours and hands' apart, closed portions with their orders, the budget charged once."""
+
+from __future__ import annotations
+
+import math
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from brokers.desk.reconcile.journal_sync import MANUAL
+from brokers.desk.reconcile.position_book import NEW_YORK, replay
+from brokers.journal import Figures, FilledOrder, JournalOrder, State
+from tests.brokers.desk.scene import TUESDAY
+
+FIGURES = Figures("momentum", "", Decimal("81.5"), price=Decimal(100), stop=Decimal(95), atr=Decimal(2))
+
+
+def filled(
+    side: str, quantity: float, price: float, *, role: str = "entry", minute: int = 0, symbol: str = "AAPL", **more
+):
+    count = Decimal(str(quantity))
+    time = TUESDAY + timedelta(minutes=minute)
+    values = {
+        "client_order_id": f"{role}-{minute}", "parent_id": "", "venue_id": f"v{minute}", "strategy": "combined",
+        "symbol": symbol, "side": side, "quantity": count, "type": "limit", "role": role, "limit_price": None,
+        "stop_price": None, "bracket_stop": Decimal(95), "bracket_target": Decimal(115), "decision_time": time,
+        "sequence": 0, "reason": "", "state": State.FILLED, "filled_quantity": count,
+        "filled_notional": count * Decimal(str(price)), "estimated": False, "journaled_at": time,
+    }  # fmt: skip
+    return FilledOrder(JournalOrder(**values | more), time, time)
+
+
+def book(*orders: FilledOrder, adopted=()):
+    return replay(orders, lambda order: FIGURES, adopted, TUESDAY.date())
+
+
+def test_no_fills_are_no_positions_and_an_empty_budget():
+    empty = book()
+    assert empty.symbols == set()
+    assert empty.quantity("AAPL") == empty.total("AAPL") == 0
+    assert empty.ledger.budget.deployed(TUESDAY.date()).week_usd == 0
+    assert replay((), lambda order: None).ledger.budget is None
+
+
+def test_a_position_carries_what_it_was_decided_on():
+    own = book(filled("buy", 10, 100.5))
+    position = own.ledger.positions["AAPL"]
+    assert (position.quantity, position.entry_price, position.stop, position.target) == (10, 100.5, 95, 115)
+    assert (position.signal, position.score, position.atr, position.stop_multiple_atr) == ("momentum", 81.5, 2, 2.5)
+    assert position.entry_time == TUESDAY.astimezone(NEW_YORK)
+    assert own.entries["AAPL"].client_order_id == "entry-0"
+
+
+def test_an_entry_without_figures_still_is_a_position():
+    own = replay((filled("buy", 10, 100, bracket_stop=None, bracket_target=None),), lambda order: None)
+    position = own.ledger.positions["AAPL"]
+    assert position.quantity == 10
+    assert math.isnan(position.stop)
+    assert math.isnan(position.score)
+
+
+def test_closed_portions_name_their_orders():
+    own = book(
+        filled("buy", 10, 100),
+        filled("sell", 4, 110, role="trim", minute=1),
+        filled("sell", 6, 95, role="stop", minute=2),
+    )
+    assert [(p.trade.quantity, p.trade.pnl, p.entry_order, p.exit_order) for p in own.portions] == [
+        (4, 40.0, "entry-0", "trim-1"), (6, -30.0, "entry-0", "stop-2"),
+    ]  # fmt: skip
+    assert own.symbols == set()
+    assert [trade.pnl for trade in own.ledger.closed] == [10.0]
+    spent = own.ledger.budget.deployed(TUESDAY.date())
+    assert (spent.day_usd, spent.week_usd) == (1000, 0)
+
+
+def test_the_rest_of_an_entry_adds_to_the_position_of_its_first_order():
+    own = book(filled("buy", 4, 100), filled("buy", 6, 101, minute=1))
+    assert own.ledger.positions["AAPL"].entry_price == pytest.approx(100.6)
+    assert own.entries["AAPL"].client_order_id == "entry-0"
+    assert own.ledger.budget.deployed(TUESDAY.date()).week_usd == pytest.approx(1006)
+
+
+@pytest.mark.parametrize(
+    ("orders", "ours", "theirs"),
+    [
+        ((("buy", 10, MANUAL),), 0, 10),
+        ((("buy", 10, MANUAL), ("sell", 4, MANUAL)), 0, 6),
+        ((("sell", 5, MANUAL),), 0, -5),
+        ((("buy", 10, "entry"), ("sell", 4, MANUAL)), 6, 0),
+        ((("buy", 10, "entry"), ("buy", 3, MANUAL), ("sell", 5, MANUAL)), 8, 0),
+        ((("buy", 10, "entry"), ("sell", 12, MANUAL)), 0, -2),
+        ((("buy", 10, "entry"), ("buy", 3, MANUAL), ("sell", 10, "stop")), 0, 3),
+        # An exit takes ours first, and what exceeds them from hands.
+        ((("buy", 50, MANUAL), ("sell", 50, "close")), 0, 0),
+        ((("buy", 10, "entry"), ("buy", 3, MANUAL), ("sell", 12, "close")), 0, 1),
+        ((("buy", 10, "entry"), ("sell", 100, "stop")), 0, -90),
+        ((("sell", 10, "entry"), ("buy", 12, "stop")), 0, 2),
+        ((("sell", 10, "entry"), ("buy", 4, "trim")), -6, 0),
+    ],
+)
+def test_a_hand_sells_its_own_shares_first(orders, ours, theirs):
+    own = book(*(filled(side, n, 100, role=role, minute=i) for i, (side, n, role) in enumerate(orders)))
+    assert (own.quantity("AAPL"), own.manual.get("AAPL", Decimal(0))) == (ours, theirs)
+    assert own.total("AAPL") == ours + theirs
+
+
+def test_an_adopted_symbol_is_ours():
+    own = book(filled("buy", 10, 100, role=MANUAL), adopted=("AAPL",))
+    assert (own.quantity("AAPL"), own.manual) == (10, {})
+
+
+def test_what_hands_deploy_is_charged():
+    day = TUESDAY.date()
+    assert book(filled("buy", 10, 100, role=MANUAL)).ledger.budget.deployed(day).week_usd == 1000
+    both = book(filled("buy", 10, 100, role=MANUAL), filled("buy", 5, 100, symbol="MSFT", minute=1))
+    assert both.ledger.budget.deployed(day).week_usd == 1500
+
+
+def test_an_exit_that_sold_what_hands_hold_charges_the_week_with_nothing():
+    own = book(filled("buy", 10, 100, role=MANUAL), filled("sell", 10, 101, role="close", minute=1))
+    assert own.ledger.budget.deployed(TUESDAY.date()).week_usd == 0
+    assert own.portions == []

@@ -1,0 +1,53 @@
+"""Yahoo's bars in the lengths that a live run asks for."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from brokers.desk.data.bar_collector import BarCollector
+from brokers.desk.data.yahoo import YahooFallback
+
+START = datetime(2023, 3, 7, tzinfo=UTC)
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Lengths asked for; a session's first hours answer, in bars of thirty minutes."""
+    lengths: list[str] = []
+    times = pd.date_range("2023-03-07 09:30", periods=5, freq="30min", tz="America/New_York")
+    rows = {"Open": [1, 2, 3, 4, 5], "High": [2, 9, 4, 5, 6], "Low": [1, 1, 2, 0.5, 4], "Close": [2, 3, 4, 5, 6]}
+    frame = pd.DataFrame({**rows, "Volume": [10.0] * 5}, index=times)
+
+    def history(interval: str, **_: Any) -> pd.DataFrame:
+        lengths.append(interval)
+        return frame if interval == "30m" else frame.iloc[:0]
+
+    monkeypatch.setitem(sys.modules, "yfinance", SimpleNamespace(Ticker=lambda _: SimpleNamespace(history=history)))
+    return lengths
+
+
+@pytest.mark.parametrize("minutes", [1, 5, 15, 60, 1440])
+@pytest.mark.parametrize("sessions", [True, False])
+def test_every_length_that_is_asked_for_has_a_name(asked, minutes, sessions):
+    found = YahooFallback().bars("SPY", BarCollector(["SPY"], minutes, sessions).asked_minutes, START)
+    assert set(found) == {"symbol", "datetime", "open", "high", "low", "close", "volume"}
+
+
+def test_hours_begin_on_the_clock(asked):
+    found = YahooFallback().bars("SPY", 60, START)
+    assert [time.strftime("%H:%M") for time in found["datetime"]] == ["14:00", "15:00", "16:00"]
+    assert found[["open", "high", "low", "close", "volume"]].to_numpy().tolist() == [
+        [1, 2, 1, 2, 10], [2, 9, 1, 4, 20], [4, 6, 0.5, 6, 20],
+    ]  # fmt: skip
+
+
+def test_no_bars_are_no_hours(asked, monkeypatch):
+    frame = pd.DataFrame()
+    monkeypatch.setattr(sys.modules["yfinance"], "Ticker", lambda _: SimpleNamespace(history=lambda **_: frame))
+    assert YahooFallback().bars("SPY", 60, START).empty
