@@ -8,6 +8,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -25,6 +26,7 @@ from brokers.desk.reconcile.journal_sync import Contradiction
 from brokers.desk.shutdown import leave
 from brokers.desk.venue_snapshot import VenueSnapshot
 from brokers.desk.venue_state import Floor
+from brokers.desk_rules import ADJUSTMENT_ROLES, halting
 from brokers.journal import IllegalTransition, JournalConflict
 from brokers.record import RunRecord
 from market.bars import BarTable
@@ -40,7 +42,6 @@ SLOW_S = 15.0
 FRESH_S = 1.0
 RECENT = timedelta(seconds=60)
 """How old a view may be for what is bare in it to be sold or covered without another look."""
-_ROLES = {"trim": "trim", "partial": "partial", "exit": "close"}
 
 log = logging.getLogger(__name__)
 
@@ -294,7 +295,7 @@ class LiveDesk:
             self.protector.tighten(adjustment, plan.time)
             return
         quantity = None if adjustment.kind == "exit" else adjustment.quantity
-        self.closing.begin(adjustment.symbol, quantity, _ROLES[adjustment.kind], adjustment.code, plan.time)
+        self.closing.begin(adjustment.symbol, quantity, ADJUSTMENT_ROLES[adjustment.kind], adjustment.code, plan.time)
 
     def _enter(self, plan: Plan) -> None:
         if not plan.entries:
@@ -342,11 +343,10 @@ class LiveDesk:
 
     def _book(self) -> Book:
         book = self.booker.book(self.entries.pending())
-        for module in self.halters:
-            if module.name not in book.halted and module.halts(book):
-                self.switches.halt(module.name, book.time, f"equity {book.equity:.2f}")
-                self.record.halts.append((book.time, module.name))
-        book.halted = self.switches.halted(book.time)
+        for module in list(halting(self.halters, book, self.switches.halted(book.time))):
+            self.switches.halt(module.name, book.time, f"equity {book.equity:.2f}")
+            self.record.halts.append((book.time, module.name))
+        book = replace(book, halted=self.switches.halted(book.time))
         self.switches.reasons(book.time, self._module_names)
         if math.isnan(self.record.initial_equity):
             self.record.initial_equity = book.equity

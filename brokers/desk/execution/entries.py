@@ -20,6 +20,7 @@ from brokers.desk.execution.order_gateway import OrderRefused
 from brokers.desk.reconcile.journal_sync import OPENING_ROLES
 from brokers.desk.reconcile.position_book import NEW_YORK
 from brokers.desk.venue_state import Floor
+from brokers.desk_rules import entry_at
 from brokers.journal import AlreadyPlanned, JournalOrder, State
 from brokers.journal.states import FINAL
 from brokers.record import OrderRecord, not_sent
@@ -145,17 +146,11 @@ class Entries:
         if not math.isfinite(price):
             self.refuse(proposal, task.time, f"DESK_QUOTE: {proposal.symbol}: {quote.problem}")
             return False
-        left = min(task.wanted - task.filled, floor_lot(proposal.notional / (limit or price), floor.lot) - task.filled)
-        quantity = floor_lot(left, floor.lot)
-        stop, target = proposal.terms.at(price)
-        if not quantity > 0 or not min(stop, target) > 0:
+        entry = entry_at(proposal, price, limit or price, floor.lot, wanted=task.wanted, filled=task.filled)
+        quantity, stop, target, reason = entry.quantity, entry.stop, entry.target, f"{entry.reason}{note}"
+        if not entry.possible:
             self.refuse(proposal, task.time, f"DESK_SIZE: nothing is left of it at {price:.4f}; {proposal.reason}")
             return False
-        # The stop never lies farther from the market than what was sized.
-        stop = tick_up(stop) if buys else tick_down(stop)
-        reason = f"{proposal.reason}{note}"
-        if quantity < proposal.quantity:
-            reason = f"{proposal.quantity:g} became {quantity:g} at the quote {price:.4f}; {reason}"
         side = "buy" if buys else "sell"
         if self.extended:
             if limit is None or not self._room_without_stop(quantity * limit):

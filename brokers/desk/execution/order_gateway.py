@@ -143,9 +143,9 @@ class OrderGateway:
     def _pass_the_gate(self, request: OrderRequest, replaced: str) -> None:
         limits = self.limits
         standing = self._standing(request.symbol, replaced)
-        code = check(request, standing, limits.gate, limits.lot, limits.position_frac)
-        if code is not None:
-            raise OrderRefused(code)
+        refusal = check(request, standing, limits.gate, limits.lot, limits.position_frac)
+        if refusal is not None:
+            raise OrderRefused(str(refusal))
 
     def _send(self, name: str, request: Callable[[], Json], *, urgent: bool) -> JournalOrder:
         with self._admission(name, urgent):

@@ -17,10 +17,7 @@ from brokers.desk.venue_state import Floor
 from brokers.record import EquityRow, RunRecord
 from market.bars import BarTable
 from market.sectors import inverse_funds
-from risk.model import Book, Position, Proposal
-
-CLOSED_KEPT = 200
-"""Closed trades handed to rules; recent form looks at the last 20."""
+from risk.model import CLOSED_TRADES_KEPT, Book, Position, Proposal
 
 
 class BookBuilder:
@@ -59,7 +56,7 @@ class BookBuilder:
             pending={s: p for s, p in pending.items() if p.quantity > 0},
             opened_today_usd=floor.opened_today(),
             session_open_equity=float(opened),
-            closed_trades=floor.own.ledger.closed[-CLOSED_KEPT:],
+            closed_trades=floor.own.ledger.closed[-CLOSED_TRADES_KEPT:],
             budget=None if budget is None else budget.deployed(max(now.date(), budget.day)),
         )
 

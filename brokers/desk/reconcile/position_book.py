@@ -113,10 +113,14 @@ def _split(book: PositionBook, split: Split) -> None:
     book.moved[symbol] = book.splits[symbol] = split.time
     position = book.ledger.positions.get(symbol)
     if position is not None:
-        position.quantity = round(float(split.scaled(Decimal(str(position.quantity)))), DIGITS)
-        position.initial_quantity = float(split.scaled(Decimal(str(position.initial_quantity))))
-        for name in ("entry_price", "stop", "target", "initial_stop", "atr", "best_price"):
-            setattr(position, name, getattr(position, name) * float(split.before / split.after))
+        scaled = float(split.before / split.after)
+        prices = ("entry_price", "stop", "target", "initial_stop", "atr", "best_price")
+        book.ledger.change(
+            symbol,
+            quantity=round(float(split.scaled(Decimal(str(position.quantity)))), DIGITS),
+            initial_quantity=float(split.scaled(Decimal(str(position.initial_quantity)))),
+            **{name: getattr(position, name) * scaled for name in prices},
+        )
         entry = book.entries[symbol]
         stop, target = (
             None if p is None else p / split.scaled(Decimal(1)) for p in (entry.bracket_stop, entry.bracket_target)
