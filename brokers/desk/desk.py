@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import math
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -24,6 +23,7 @@ from brokers.desk.reconcile.budget_keeper import BudgetKeeper
 from brokers.desk.reconcile.external_positions import ExternalPositions
 from brokers.desk.reconcile.journal_sync import Contradiction
 from brokers.desk.shutdown import leave
+from brokers.desk.unprotected_alarm import WatchedLock
 from brokers.desk.venue_snapshot import VenueSnapshot
 from brokers.desk.venue_state import Floor
 from brokers.desk_rules import ADJUSTMENT_ROLES, halting
@@ -85,7 +85,7 @@ class LiveDesk:
         self.foreign = ExternalPositions(floor, self.protector.relearn)
         self.booker = BookBuilder(floor, self.protector, bars)
         self.record = RunRecord()
-        self.lock = threading.RLock()
+        self.lock = WatchedLock()
         self.iterations = 0
         self.flattened = False
         self.leaving = False

@@ -75,7 +75,7 @@ def open_session(settings: Settings, paper: bool, mode: str = "paper", profile: 
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise Refusal(f"live.state_dir {folder}: cannot be made ({error.strerror}); name another") from None
-    journal = Journal(address, account_id, clock=client.clock.now)
+    journal = Journal(address, account_id, client.clock.now, settings.live.journal_answer_s)
     try:
         today = client.clock.now().astimezone(NEW_YORK).date()
         budget = BudgetKeeper.open(folder, account_id, today)

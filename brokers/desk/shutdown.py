@@ -24,10 +24,14 @@ def leave(desk: LiveDesk, within_s: float) -> None:
     """
     desk.leaving = True
     end = time.monotonic() + within_s
-    if not desk.submit or not desk.lock.acquire(timeout=within_s):
+    if not desk.submit:
+        return
+    if not desk.lock.acquire(timeout=within_s):
+        _tell_no_look(desk, f"one step has taken {desk.lock.held_s:.0f} s, the journal or the venue does not answer")
         return
     desk.closing.call_off()
     desk.lock.release()
+    seen, failed = desk.floor.view, ""
     while (left := end - time.monotonic()) > 0:
         try:
             in_part = any(order.filled_quantity for order in desk.entries.waiting)
@@ -36,9 +40,22 @@ def leave(desk: LiveDesk, within_s: float) -> None:
             desk.tick(left)
         except Exception as error:
             # Whatever it is, the process has to end in order.
+            failed = str(error)
             log.warning("leaving: %s", error)
         time.sleep(PAUSE_S)
+    if failed and desk.floor.view is seen:
+        _tell_no_look(desk, failed)
+        return
     _tell_what_stays(desk)
+
+
+def _tell_no_look(desk: LiveDesk, why: str) -> None:
+    """What is known without the desk's lock and the journal, and of when that is."""
+    bare = "; ".join(f"{symbol} had {what}" for symbol, what in sorted(desk.protector.naked.items()))
+    log.error(
+        "leaving: no look was possible (%s); at %s %s; start again to cover what is bare",
+        why, desk.floor.view.time.isoformat(timespec="seconds"), bare or "every position had its stop",
+    )  # fmt: skip
 
 
 def _tell_what_stays(desk: LiveDesk) -> None:

@@ -18,14 +18,15 @@ from brokers.alpaca.payloads import Json, amount, price_text, terms
 from brokers.desk.data.quotes import Quote, unavailable
 from brokers.desk.execution.order_gateway import Limits, OrderGateway
 from brokers.desk.execution.protection_status import ProtectionStatus, protection_status
+from brokers.desk.position_history import PositionHistory
 from brokers.desk.reconcile.corporate_actions import unadjusted
 from brokers.desk.reconcile.inflight_orders import InflightOrders
 from brokers.desk.reconcile.journal_sync import OPENING_ROLES, JournalSync
 from brokers.desk.reconcile.order_ownership import OrderOwnership
-from brokers.desk.reconcile.position_adjustments import MANUAL, settled
-from brokers.desk.reconcile.position_book import NEW_YORK, replay
+from brokers.desk.reconcile.position_adjustments import MANUAL
+from brokers.desk.reconcile.position_book import NEW_YORK
 from brokers.desk.venue_snapshot import Venue, VenueSnapshot
-from brokers.journal import Figures, Journal, JournalOrder, OrderIntent
+from brokers.journal import Journal, JournalOrder, OrderIntent
 from config import Settings
 from risk.policy_gate import AccountState, OrderRequest
 
@@ -77,8 +78,8 @@ class Floor:
         limits = Limits(settings.gate, settings.sizing.lot, settings.sizing.max_notional_frac)
         self.counter = OrderGateway(venue, journal, self.books, limits, self.standing, self._show)
         self.view = VenueSnapshot(clock.now(), {}, {}, {})
-        self.own = replay((), self._figures_of)
-        self._figures: dict[str, Figures | None] = {}
+        self.history = PositionHistory(journal, settings.live.adopt)
+        self.own = self.history.book
         self._booked = -1
         self._looked: datetime | None = None
         self._hours: VenueTime | None = None
@@ -152,12 +153,10 @@ class Floor:
         return True
 
     def add_up(self) -> None:
-        """Replay our fills if there are new ones."""
+        """Add our fills up if there are new ones."""
         if self._booked == self.books.fills:
             return
-        today = self.now.astimezone(NEW_YORK).date()
-        filled, splits = self.journal.filled_orders(), self.journal.splits()
-        self.own = replay(filled, self._figures_of, self.settings.live.adopt, today, splits)
+        self.own = self.history.update(self.now.astimezone(NEW_YORK).date())
         self._booked = self.books.fills
 
     def cover(self, symbol: str) -> ProtectionStatus:
@@ -234,12 +233,8 @@ class Floor:
     def opened_today(self) -> float:
         """USD that fills of this session opened, hands' included."""
         today = self.now.astimezone(NEW_YORK).date()
-        return sum(
-            float(f.order.filled_notional)
-            for f in settled(self.journal.filled_orders())
-            if f.first_fill.astimezone(NEW_YORK).date() == today
-            and (f.order.role in OPENING_ROLES or (f.order.role == MANUAL and f.order.side == "buy"))
-        )
+        # By the journal's fills of now, which the parts of the desk may not have been shown yet.
+        return self.history.update(today).opened.get(today, 0.0)
 
     # Placing.
 
@@ -324,11 +319,6 @@ class Floor:
         """Bring one order of the view up to date, before the venue's next listing does."""
         known = self.view.orders.values()
         self.view.orders = flat([*(order.raw for order in known), raw], known)
-
-    def _figures_of(self, order: JournalOrder) -> Figures | None:
-        if order.client_order_id not in self._figures:
-            self._figures[order.client_order_id] = self.journal.figures(order.symbol, order.decision_time)
-        return self._figures[order.client_order_id]
 
 
 def _worth(order: JournalOrder) -> float:

@@ -16,6 +16,7 @@ from brokers.desk.execution.entries import Entries
 from brokers.desk.monitor import Monitor
 from brokers.desk.reconcile.order_export import keep_orders
 from brokers.desk.session import TradingSession
+from brokers.desk.unprotected_alarm import UnprotectedAlarm
 from brokers.desk.venue_state import Floor
 from brokers.lumibot.order_router import LumibotOrderRouter
 from brokers.record import RunRecord
@@ -49,6 +50,7 @@ class LiveAccount:
     prices: QuoteStream
     seat: TradingSession
     sleeptime: str
+    alarm: UnprotectedAlarm
     notes: tuple[str, ...] = ()
     _closed: list[bool] = field(default_factory=list)
 
@@ -73,6 +75,7 @@ class LiveAccount:
             except Refusal as refusal:
                 log.error("the run's files lack its orders: %s", refusal)
             self.seat.close()
+        self.alarm.stop()
 
 
 def open_live(strategy: Any, broker: Any, settings: Settings, seat: TradingSession, submit: bool = True) -> LiveAccount:
@@ -114,12 +117,14 @@ def open_live(strategy: Any, broker: Any, settings: Settings, seat: TradingSessi
     broker.ask = desk.snapshot
     broker.trade_listeners.append(monitor.hear)
     broker.stream_listeners.append(monitor.stream_state)
+    alarm = UnprotectedAlarm(desk.lock, lambda: desk.protector.naked)
     if submit:
         prices.start()
         monitor.start()
+        alarm.start()
     with client.budget(HISTORY_S):
         feed.prepare()
-    return LiveAccount(desk, feed, pipeline, monitor, prices, seat, sleeptime, notes)
+    return LiveAccount(desk, feed, pipeline, monitor, prices, seat, sleeptime, alarm, notes)
 
 
 def hours_of(broker: Any, entries: Entries) -> str:

@@ -51,7 +51,8 @@ def clean_up(
     pace = pace or Pace()
     if dry_run:
         return _settled(say, lambda: _dry(client, settings, account_id, Cleanup(client, say, None, pace)))
-    with Journal(journal_of(settings), account_id, clock=client.clock.now) as journal:
+    answer_s = settings.live.journal_answer_s
+    with Journal(journal_of(settings), account_id, client.clock.now, answer_s) as journal:
         floor = floor_of(client, journal, settings)
         cleanup = Cleanup(client, say, floor, pace)
         return _settled(say, lambda: _really(cleanup, floor, settings, account_id))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from decimal import Decimal
 
@@ -12,9 +13,9 @@ import pandas as pd
 
 from brokers.alpaca.payloads import amount
 from brokers.desk.execution.protection import Protector
-from brokers.desk.reconcile.position_book import NEW_YORK, PositionBook
+from brokers.desk.reconcile.position_book import NEW_YORK, Portion, PositionBook
 from brokers.desk.venue_state import Floor
-from brokers.record import EquityRow, RunRecord
+from brokers.record import EquityRow, RunRecord, TradeRecord
 from market.bars import BarTable
 from market.sectors import inverse_funds
 from risk.model import CLOSED_TRADES_KEPT, Book, Position, Proposal
@@ -78,15 +79,22 @@ class BookBuilder:
         )
 
     def keep_trades(self, record: RunRecord) -> None:
-        """Enter what was closed in the journal and the record, anew after every replay of the fills.
+        """Enter what was closed in the journal and the record, as far as the book has changed.
 
-        A portion grows while its exit order fills, and a late fill may put another in its place.
+        A portion grows while its exit order fills, and a late fill may put another in its place. Books share the
+        portions up to where the later one was booked anew.
         """
-        own = self.floor.own
-        if own is self._kept:
+        own, kept = self.floor.own, self._kept
+        if own is kept:
             return
-        self.floor.journal.trades({(p.entry_order, p.exit_order): p.trade for p in own.portions})
-        record.trades = [portion.trade for portion in own.portions]
+        if kept is None:
+            self.floor.journal.trades(_by_orders(own.portions))
+        else:
+            both = range(min(len(own.portions), len(kept.portions)))
+            same = bisect_left(both, True, key=lambda i: own.portions[i] is not kept.portions[i])
+            changed, before = _by_orders(own.portions[same:]), _by_orders(kept.portions[same:])
+            self.floor.journal.change_trades(changed, before.keys() - changed.keys())
+        record.trades = list(own.ledger.record.trades)
         self._kept = own
 
     def _ours(self, position: Position) -> Position:
@@ -134,3 +142,7 @@ class BookBuilder:
             initial_quantity=float(held),
             best_price=price,
         )
+
+
+def _by_orders(portions: Iterable[Portion]) -> dict[tuple[str, str], TradeRecord]:
+    return {(p.entry_order, p.exit_order): p.trade for p in portions}

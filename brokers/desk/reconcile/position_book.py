@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
@@ -38,7 +38,8 @@ class PositionBook:
     ``ledger`` holds ours, ``manual`` the shares that hands bought, signed. ``entries`` names the order that
     opened each position of ours, ``portions`` what was closed. ``paid`` is the average price of hands' shares, USD;
     ``notes`` are differences that count, the latest last; ``moved`` tells when an order of a symbol was filled last or
-    its shares split, ``splits`` when that was.
+    its shares split, ``splits`` when that was. ``opened`` is what fills opened on each session date, manual purchases
+    included, USD.
     """
 
     ledger: Ledger
@@ -49,6 +50,7 @@ class PositionBook:
     notes: dict[str, list[PositionAdjustment]] = field(default_factory=dict)
     moved: dict[str, datetime] = field(default_factory=dict)
     splits: dict[str, datetime] = field(default_factory=dict)
+    opened: dict[date, float] = field(default_factory=dict)
 
     def quantity(self, symbol: str) -> Decimal:
         """Our shares of a symbol, signed."""
@@ -61,6 +63,29 @@ class PositionBook:
     @property
     def symbols(self) -> set[str]:
         return set(self.ledger.positions) | {symbol for symbol, held in self.manual.items() if held}
+
+    def copy(self) -> PositionBook:
+        """A book that goes on by itself; what was closed is shared, since nobody changes it."""
+        ledger = self.ledger
+        return replace(
+            self,
+            ledger=replace(
+                ledger,
+                record=replace(ledger.record, trades=list(ledger.record.trades)),
+                positions={symbol: replace(position) for symbol, position in ledger.positions.items()},
+                entry_fees=dict(ledger.entry_fees),
+                realised=dict(ledger.realised),
+                closed=list(ledger.closed),
+            ),
+            manual=dict(self.manual),
+            entries=dict(self.entries),
+            portions=list(self.portions),
+            paid=dict(self.paid),
+            notes={symbol: list(notes) for symbol, notes in self.notes.items()},
+            moved=dict(self.moved),
+            splits=dict(self.splits),
+            opened=dict(self.opened),
+        )
 
 
 def replay(
@@ -85,26 +110,57 @@ def replay(
     splits : collection of Split
         By their time.
     """
-    days = [f.first_fill.astimezone(NEW_YORK).date() for f in filled]
-    first = min([*days, *([first_day] if first_day else [])], default=None)
-    ledger = Ledger(cash=0.0, record=RunRecord(), budget=WeeklyBudget(first) if first else None)
-    book = PositionBook(ledger)
-    ahead = list(splits)
-    for item in settled(filled):
-        while ahead and ahead[0].time < item.first_fill:
-            _split(book, ahead.pop(0))
-        quantity = item.order.filled_quantity if item.order.side == "buy" else -item.order.filled_quantity
-        if item.order.role not in OPENING_ROLES and item.order.symbol not in adopted:
-            quantity = _ours(book, item, quantity)
-        if quantity:
-            _apply(book, item, quantity, figures)
-        if note := adjustment_of(item):
-            book.notes.setdefault(item.order.symbol, []).append(note)
-        else:
-            book.moved[item.order.symbol] = max(item.last_fill, book.moved.get(item.order.symbol, item.last_fill))
-    for split in ahead:
-        _split(book, split)
+    book = begin((f.first_fill for f in filled), first_day)
+    for event in in_order([*settled(filled), *splits]):
+        book_event(book, event, figures, adopted)
     return book
+
+
+Event = FilledOrder | Split
+
+
+def begin(first_fills: Iterable[datetime], first_day: date | None) -> PositionBook:
+    """The book before any fill; the exposure budget begins on the first day that is named."""
+    days = [time.astimezone(NEW_YORK).date() for time in first_fills]
+    first = min([*days, *([first_day] if first_day else [])], default=None)
+    return PositionBook(Ledger(cash=0.0, record=RunRecord(), budget=WeeklyBudget(first) if first else None))
+
+
+def order_of(event: Event) -> tuple[datetime, int, datetime, str]:
+    """What events are booked by: orders by their first fill, a split after the orders of its own moment."""
+    if isinstance(event, Split):
+        return event.time, 1, event.time, event.symbol
+    return event.first_fill, 0, event.order.journaled_at, event.order.client_order_id
+
+
+def in_order(events: Iterable[Event]) -> list[Event]:
+    """Events as they are booked, one after the other."""
+    return sorted(events, key=order_of)
+
+
+def book_event(
+    book: PositionBook,
+    event: Event,
+    figures: Callable[[JournalOrder], Figures | None],
+    adopted: Collection[str],
+) -> None:
+    """Book the next event; a filled order as ``settled`` leaves it, whole at the place of its first fill."""
+    if isinstance(event, Split):
+        _split(book, event)
+        return
+    order = event.order
+    quantity = order.filled_quantity if order.side == "buy" else -order.filled_quantity
+    if order.role in OPENING_ROLES or (order.role == MANUAL and order.side == "buy"):
+        day = event.first_fill.astimezone(NEW_YORK).date()
+        book.opened[day] = book.opened.get(day, 0.0) + float(order.filled_notional)
+    if order.role not in OPENING_ROLES and order.symbol not in adopted:
+        quantity = _ours(book, event, quantity)
+    if quantity:
+        _apply(book, event, quantity, figures)
+    if note := adjustment_of(event):
+        book.notes.setdefault(order.symbol, []).append(note)
+    else:
+        book.moved[order.symbol] = max(event.last_fill, book.moved.get(order.symbol, event.last_fill))
 
 
 def _split(book: PositionBook, split: Split) -> None:

@@ -141,7 +141,7 @@ class Scene:
     def start(self) -> None:
         """Begin a process: everything that is not on the disk or at the venue is new."""
         self.wire = Wire(self.exchange)
-        self.journal = Journal(self.address, ACCOUNT, clock=lambda: self.exchange.now)
+        self.journal = Journal(self.address, ACCOUNT, lambda: self.exchange.now, self.settings.live.journal_answer_s)
         self.journal.begin_run("rehearse", "combined", "active", "hash")
         self.clock = Clock(self.exchange)
         clock: Any = self.clock
