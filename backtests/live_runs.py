@@ -64,9 +64,9 @@ def run_live(request: RunRequest, console: Console, watch: Watch | None = None) 
     _log_to(console)
     if request.mode != "rehearse":
         return _run(_placed(request, datetime.now(NEW_YORK)), request.settings, console, None)
-    from brokers.rehearsal.faults import FaultPlan
-    from brokers.rehearsal.server import RehearsalServer
-    from brokers.rehearsal.settings import VenueSettings
+    from brokers.rehearsal.alpaca.server import RehearsalServer
+    from brokers.rehearsal.core.faults import FaultPlan
+    from brokers.rehearsal.core.settings import VenueSettings
 
     data = data_for(request, request.settings)
     table = data.table

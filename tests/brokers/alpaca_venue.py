@@ -14,7 +14,7 @@ from lumibot.entities import Asset, Order
 from brokers.alpaca.clock import VenueClock, VenueTime
 from brokers.alpaca.errors import OutcomeUnknown, VenueRefusal, VenueUnavailable
 from brokers.lumibot.broker import HardenedAlpaca
-from brokers.rehearsal.errors import ApiError
+from brokers.rehearsal.alpaca.errors import ApiError
 from tests.brokers.rehearsal.venue import Venue
 
 STRATEGY = "s"

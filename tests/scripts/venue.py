@@ -21,8 +21,8 @@ from brokers.desk.session import JOURNAL_FILE, client_for
 from brokers.desk.venue_state import Floor
 from brokers.journal import Journal
 from brokers.operator.cleanup import floor_of
-from brokers.rehearsal.server import RehearsalServer
-from brokers.rehearsal.settings import VenueSettings
+from brokers.rehearsal.alpaca.server import RehearsalServer
+from brokers.rehearsal.core.settings import VenueSettings
 from config import Settings
 from config.arguments import addresses
 from config.loader import load

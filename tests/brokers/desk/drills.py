@@ -13,7 +13,7 @@ from typing import Any
 
 from brokers.alpaca.errors import NotSent, OutcomeUnknown, VenueUnavailable
 from brokers.desk.monitor import BUSY_S, IDLE_S
-from brokers.rehearsal.faults import FaultPlan
+from brokers.rehearsal.core.faults import FaultPlan
 from tests.brokers.desk.scene import Scene
 
 CHANGING = ("submit", "replace", "cancel")

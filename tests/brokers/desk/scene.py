@@ -17,10 +17,10 @@ from brokers.desk.execution.entries import Entries
 from brokers.desk.reconcile.budget_keeper import BudgetKeeper
 from brokers.desk.venue_state import Floor
 from brokers.journal import Journal
-from brokers.rehearsal.errors import ApiError
-from brokers.rehearsal.exchange import Exchange
-from brokers.rehearsal.faults import FaultPlan
-from brokers.rehearsal.settings import VenueSettings
+from brokers.rehearsal.alpaca.errors import ApiError
+from brokers.rehearsal.alpaca.exchange import Exchange
+from brokers.rehearsal.core.faults import FaultPlan
+from brokers.rehearsal.core.settings import VenueSettings
 from config import load
 from risk.model import Adjustment, BracketTerms, Plan, Proposal
 

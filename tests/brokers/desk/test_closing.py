@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 
 from brokers.desk.data.quotes import read_quote
-from brokers.rehearsal.faults import FaultPlan
+from brokers.rehearsal.core.faults import FaultPlan
 from tests.brokers.desk.scene import Scene, changes, held, lost
 
 

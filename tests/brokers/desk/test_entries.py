@@ -9,7 +9,7 @@ import pytest
 
 from brokers.desk.data.quotes import Quote, read_quote
 from brokers.desk.execution.entries import ATTEMPTS
-from brokers.rehearsal.faults import FaultPlan
+from brokers.rehearsal.core.faults import FaultPlan
 from risk.model import BracketTerms
 from tests.brokers.desk.scene import Scene, lost
 

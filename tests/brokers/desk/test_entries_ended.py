@@ -13,7 +13,7 @@ from brokers.desk.data.quotes import read_quote
 from brokers.desk.entry_halts import KillLevel
 from brokers.journal import State
 from brokers.lumibot.order_router import LumibotOrderRouter
-from brokers.rehearsal.faults import FaultPlan
+from brokers.rehearsal.core.faults import FaultPlan
 from tests.brokers.desk.scene import Scene, held, lost
 from tests.brokers.desk.test_closing import RunningClock, closes
 from tests.brokers.desk.test_entries import buys, leave_behind

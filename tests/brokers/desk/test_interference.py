@@ -11,7 +11,7 @@ import pytest
 from brokers.alpaca.errors import VenueUnavailable
 from brokers.desk.entry_halts import KillLevel
 from brokers.desk.reconcile.external_positions import lot_of, right_size, unit_price
-from brokers.rehearsal.settings import VenueSettings
+from brokers.rehearsal.core.settings import VenueSettings
 from config.errors import Refusal
 from risk.model import Plan
 from tests.brokers.desk.scene import Scene

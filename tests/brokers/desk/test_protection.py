@@ -9,7 +9,7 @@ import pytest
 
 from brokers.alpaca.errors import VenueRefusal
 from brokers.desk.execution.protection_status import protection_status
-from brokers.rehearsal.faults import FaultPlan
+from brokers.rehearsal.core.faults import FaultPlan
 from tests.brokers.desk.scene import TUESDAY, Json, Scene, changes, held, lost
 
 
