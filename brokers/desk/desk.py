@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from brokers.alpaca.errors import VenueError, VenueUnavailable
-from brokers.alpaca.payloads import Json
+from brokers.alpaca.payloads import Json, digits
 from brokers.desk.entry_halts import EntryHalts, KillLevel
 from brokers.desk.execution.entries import Entries
 from brokers.desk.execution.exits import Closing
@@ -88,7 +88,6 @@ class LiveDesk:
         self.lock = WatchedLock()
         self.iterations = 0
         self.flattened = False
-        self.leaving = False
         self.longest_s = 0.0
         self._looked = -math.inf
         self._contradicted: set[Contradiction] = set()
@@ -163,9 +162,15 @@ class LiveDesk:
             known = recent and symbol not in self.foreign.taken and not self.foreign.unsettled(symbol)
             if known and self.closing.under_way(symbol):
                 self._apart(symbol, partial(self.closing.go_on, symbol))
-            elif known and symbol in self.protector.naked and not self.floor.unresolved(symbol):
+            elif known and symbol in self.protector.naked and not self._may_be_protected(symbol):
                 self._apart(symbol, partial(self.protector.tend, symbol))
             self._apart(symbol, partial(self.entries.end, symbol))
+
+    def _may_be_protected(self, symbol: str) -> bool:
+        """Whether shares that were seen without a stop may have one by now: an order has no answer, or all of an entry
+        may have filled, which gives its own exits effect.
+        """
+        return bool(self.floor.unresolved(symbol)) or any(e.filled for e in self.floor.cover(symbol).entries)
 
     def view(self, max_age_s: float) -> VenueSnapshot:
         """The venue as last seen, looked at again if that is longer ago in local seconds."""
@@ -198,7 +203,7 @@ class LiveDesk:
             self.floor.journal.decisions(plan)
             if not self.submit or self.leaving:
                 return
-            for adjustment in plan.adjustments:
+            for adjustment in plan.adjustments if not self.leaving else ():
                 self._apart(adjustment.symbol, partial(self._adjust, adjustment, plan))
             self.work()
             self._enter(plan)
@@ -254,12 +259,22 @@ class LiveDesk:
         leave(self, within_s)
 
     @property
+    def leaving(self) -> bool:
+        """Whether the process is ending."""
+        return self.floor.counter.leaving
+
+    @leaving.setter
+    def leaving(self, ending: bool) -> None:
+        self.floor.counter.leaving = ending
+
+    @property
     def busy(self) -> bool:
         """Whether something is under way that should not wait for the next iteration."""
         return bool(
             self.entries.tasks
             or self.closing.tasks
             or self.protector.naked
+            or self.protector.cancelling
             or any(not order.venue_id for order in self.floor.journal.open_orders())
         )
 
@@ -269,6 +284,7 @@ class LiveDesk:
             self.entries.end(symbol)
             return
         self.foreign.clear_stale(symbol)
+        self._close_what_exits_opened(symbol)
         self.closing.free(symbol)
         # Nor does what may be ours again in a moment lose its exits.
         if self.floor.own.quantity(symbol) or not self.foreign.unsettled(symbol):
@@ -278,6 +294,17 @@ class LiveDesk:
             self.entries.end(symbol)
         else:
             self.entries.tend(symbol)
+
+    def _close_what_exits_opened(self, symbol: str) -> None:
+        """Exits of ours that sold more than there was have opened a position that nobody decided: it goes at once."""
+        own, there = self.floor.own, self.floor.view.held(symbol)
+        if not own.turned(symbol) or symbol in self.closing.tasks or self.leaving:
+            return
+        if own.quantity(symbol) * there > 0 and not self.foreign.unsettled(symbol):
+            log.error(
+                "%s: exits of ours left %s shares, which are closed at once", symbol, digits(own.quantity(symbol))
+            )
+            self.closing.begin(symbol, None, "close", "exits sold more than was held", self.floor.now)
 
     @property
     def symbols(self) -> set[str]:
@@ -309,7 +336,8 @@ class LiveDesk:
             return
         quotes = self.floor.quotes([proposal.symbol for proposal in plan.entries])
         for proposal in plan.entries:
-            self.entries.begin(proposal, plan.time, quotes[proposal.symbol])
+            if not self.leaving:
+                self.entries.begin(proposal, plan.time, quotes[proposal.symbol])
 
     @property
     def _module_names(self) -> frozenset[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -18,13 +18,13 @@ from brokers.alpaca.payloads import Json, amount, price_text, terms
 from brokers.desk.data.quotes import Quote, unavailable
 from brokers.desk.execution.order_gateway import Limits, OrderGateway
 from brokers.desk.execution.protection_status import ProtectionStatus, protection_status
-from brokers.desk.position_history import PositionHistory
 from brokers.desk.reconcile.corporate_actions import unadjusted
 from brokers.desk.reconcile.inflight_orders import InflightOrders
 from brokers.desk.reconcile.journal_sync import OPENING_ROLES, JournalSync
 from brokers.desk.reconcile.order_ownership import OrderOwnership
 from brokers.desk.reconcile.position_adjustments import MANUAL
 from brokers.desk.reconcile.position_book import NEW_YORK
+from brokers.desk.reconcile.position_history import PositionHistory
 from brokers.desk.venue_snapshot import Venue, VenueSnapshot
 from brokers.journal import Journal, JournalOrder, OrderIntent
 from config import Settings
@@ -51,6 +51,8 @@ class Floor:
     strategy : str
     time_budget : callable, optional
         Bounds the seconds that the venue may take for everything asked inside.
+    drop_waiting : callable, optional
+        Drops the requests that wait for the rate limit.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class Floor:
         quotes: Callable[[Iterable[str]], Mapping[str, Quote]],
         strategy: str,
         time_budget: Callable[[float], AbstractContextManager[None]] = lambda seconds: nullcontext(),
+        drop_waiting: Callable[[], None] = lambda: None,
     ) -> None:
         self.venue = venue
         self.journal = journal
@@ -70,8 +73,9 @@ class Floor:
         self.quotes = quotes
         self.strategy = strategy
         self.time_budget = time_budget
+        self.drop_waiting = drop_waiting
         self.books = JournalSync(journal, strategy, clock.now)
-        self.whose = OrderOwnership(self.books, journal, settings.live.adopt)
+        self.whose = OrderOwnership(self.books, journal, settings.live.adopt, self._seen)
         self.missing = InflightOrders(self)
         self.renamed: dict[str, str] = {}
         """Symbols that seem to have another name now, or to be the new name of another, in words."""
@@ -273,6 +277,7 @@ class Floor:
             stop_price=None if intent.stop_price is None else float(intent.stop_price),
             buy=intent.side == "buy",
         )
+        payload = {**payload, "position_intent": f"{intent.side}_to_{'open' if opens else 'close'}"}
         log.info("%s: %s %s %s %s; %s", role, intent.side, payload["qty"], intent.symbol, terms(payload), reason)
         return self.counter.submit(intent, payload, request)
 
@@ -314,6 +319,9 @@ class Floor:
         """Take in one order that was asked for by itself."""
         self._show(raw)
         self.books.take(self.view.orders)
+
+    def _seen(self) -> Collection[VenueOrder]:
+        return self.view.orders.values()
 
     def _show(self, raw: Mapping[str, Any]) -> None:
         """Bring one order of the view up to date, before the venue's next listing does."""

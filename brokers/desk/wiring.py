@@ -27,8 +27,9 @@ from strategies.registry import build_pipeline, keep_daily_signals
 
 ALWAYS_OPEN = "24/7"
 DATA_STREAM = "wss://stream.data.alpaca.markets"
-COVER_WITHIN_S, STOP_WITHIN_S = 2.0, 1.0
-"""Of the five seconds that ending may take: stops for what was just being sold, and the watch's last request."""
+COVER_WITHIN_S, STOP_WITHIN_S = 6.0, 1.0
+"""Longest time at the end for stops of what is without one, and for the watch's last request: a supervisor often kills
+after ten seconds."""
 HISTORY_S = 30.0
 """Longest time for reading the history of bars ahead of the first iteration; what is missing then comes later."""
 UNIT_S = {"S": 1, "M": 60, "H": 3_600, "D": 86_400}
@@ -97,7 +98,10 @@ def open_live(strategy: Any, broker: Any, settings: Settings, seat: TradingSessi
         sessions=pace.market != ALWAYS_OPEN, max_quote_age_s=settings.live.entry.max_quote_age_s,
         fallback=YahooFallback() if settings.live.yahoo else None,
     )  # fmt: skip
-    floor = Floor(client, seat.journal, settings, client.clock, feed.quotes, settings.strategy, client.budget)
+    floor = Floor(
+        client, seat.journal, settings, client.clock, feed.quotes, settings.strategy, client.budget,
+        client.bucket.drop_waiting,
+    )  # fmt: skip
     client.trading.admit, client.trading.urgent = floor.counter.admits, floor.counter.urgent
     seat.journal.begin_run(seat.mode, settings.strategy, seat.profile, settings.config_hash)
     floor.add_up()

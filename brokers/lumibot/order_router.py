@@ -12,8 +12,9 @@ from typing import Any
 from brokers.alpaca.errors import OutcomeUnknown, VenueError
 from brokers.alpaca.payloads import Json, amount
 from brokers.desk.desk import LiveDesk
-from brokers.desk.execution.order_gateway import EXIT_ROLES, OrderRefused
+from brokers.desk.execution.order_gateway import OrderRefused
 from brokers.desk.reconcile.position_adjustments import MANUAL
+from brokers.desk.reconcile.position_book import EXIT_ROLES
 from brokers.journal import JournalOrder, State
 
 CLOSE_WITHIN_S, POLL_S = 12.0, 0.5

@@ -13,9 +13,10 @@ from datetime import date, datetime, timedelta
 
 import pandas as pd
 
-from brokers.alpaca.payloads import bracket, single
+from brokers.alpaca.payloads import bracket, single, whole_lots
 from brokers.desk.data.quotes import Quote
 from brokers.desk.entry_halts import EntryHalts
+from brokers.desk.execution.exit_levels import VENUE_GAP
 from brokers.desk.execution.order_gateway import OrderRefused
 from brokers.desk.reconcile.journal_sync import OPENING_ROLES
 from brokers.desk.reconcile.position_book import NEW_YORK
@@ -31,6 +32,8 @@ from risk.policy_gate import tick_down, tick_up
 ATTEMPTS = 4
 """The limit and the market orders after it: a venue that fills in crumbs is left alone after so many."""
 TAKES = "AT_MARKET"
+COVERED_WITHIN = timedelta(seconds=30)
+"""The rest of an entry waits so long for the stop of its part, then it is not bought."""
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +43,8 @@ class Task:
     """One accepted proposal on its way into the market; quantities in shares.
 
     ``ask`` is the quote that slippage is measured against, NaN where there was none; ``extended`` tells that the order
-    under way was sent in extended hours, ``over`` why nothing more is to be bought.
+    under way was sent in extended hours, ``over`` why nothing more is to be bought, ``uncovered`` since when the rest
+    waits for the part that has filled to be behind its stop.
     """
 
     proposal: Proposal
@@ -54,6 +58,7 @@ class Task:
     cancelling: datetime | None = None
     extended: bool = False
     over: str = ""
+    uncovered: datetime | None = None
 
 
 class Entries:
@@ -151,6 +156,13 @@ class Entries:
         if not entry.possible:
             self.refuse(proposal, task.time, f"DESK_SIZE: nothing is left of it at {price:.4f}; {proposal.reason}")
             return False
+        # Nor does the stop lie farther from the market than that of the part that is there.
+        if (first := self._stop_of_part(proposal.symbol)) is not None:
+            sign, prices = (1 if buys else -1), [price] if quote.problem else quote.prices
+            if any(sign * (known - first) <= VENUE_GAP for known in prices):
+                self.refuse(proposal, task.time, f"DESK_STOP: {price:.4f} is at or beyond the stop {first} of its part")
+                return False
+            stop = max(stop, first) if buys else min(stop, first)
         side = "buy" if buys else "sell"
         if self.extended:
             if limit is None or not self._room_without_stop(quantity * limit):
@@ -176,6 +188,14 @@ class Entries:
         task.attempts += 1
         return True
 
+    def _stop_of_part(self, symbol: str) -> float | None:
+        """The stop farthest from the market behind which shares of the symbol are already; None if there are none."""
+        cover, held = self.floor.cover(symbol), self.floor.own.quantity(symbol)
+        stops = [float(order.stop_price) for order in cover.stops if order.stop_price]
+        if not held or not stops:
+            return None
+        return min(stops) if held > 0 else max(stops)
+
     def _price(self, task: Task, quote: Quote) -> tuple[float, float | None, str]:
         """Reference price, limit and a note; NaN where no order may be sent."""
         rule, proposal = self.floor.settings.live.entry, task.proposal
@@ -193,11 +213,15 @@ class Entries:
         return price, tick_up(price + offset) if buys else tick_down(price - offset), ""
 
     def _next(self, task: Task, order: JournalOrder) -> None:
-        """An order of a task has ended: the rest goes at market, unless somebody else ended it."""
+        """An order of a task has ended: the rest goes at market once its part is covered.
+
+        Not where somebody else ended it.
+        """
         symbol = task.proposal.symbol
-        task.filled += float(order.filled_quantity)
-        if order.average_price is not None and not math.isnan(task.ask):
-            self.slippage.append((order.client_order_id, task.ask, float(order.average_price)))
+        if task.uncovered is None:
+            task.filled += float(order.filled_quantity)
+            if order.average_price is not None and not math.isnan(task.ask):
+                self.slippage.append((order.client_order_id, task.ask, float(order.average_price)))
         rest = floor_lot(task.wanted - task.filled, self.floor.lot)
         goes_on = task.cancelling is not None and order.state is State.CANCELLED and task.attempts < ATTEMPTS
         given_up = task.attempts > 1 and not order.filled_quantity
@@ -207,8 +231,20 @@ class Entries:
                 log.warning("%s: %g of %g shares not bought, %s", symbol, rest, task.wanted, why)
             del self.tasks[symbol]
             return
+        if self._part_is_bare(symbol):
+            task.uncovered = task.uncovered or self.floor.now
+            if self.floor.now - task.uncovered >= COVERED_WITHIN:
+                log.warning("%s: %g of %g shares not bought, those there have no stop", symbol, rest, task.wanted)
+                del self.tasks[symbol]
+            return
+        task.uncovered = None
         if not self._attempt(task, self.floor.quote(symbol)):
             del self.tasks[symbol]
+
+    def _part_is_bare(self, symbol: str) -> bool:
+        """Whether shares of a symbol are without a stop: none are bought beside them."""
+        floor = self.floor
+        return floor.cover(symbol).protected < whole_lots(abs(floor.own.quantity(symbol)), floor.lot)
 
     def _follow(self, task: Task, order: JournalOrder) -> None:
         """Cancel an order that is not to wait any longer, until that has an outcome."""

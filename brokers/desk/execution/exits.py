@@ -22,6 +22,8 @@ RELEASE = timedelta(seconds=5)
 """Shares that an ended order held come back within this; later, something else holds them."""
 PATIENCE = timedelta(seconds=30)
 """Then cancels that hang are asked for again, and what is free is sold."""
+UNHEARD = timedelta(seconds=3)
+"""After this a sale that the venue knows nothing of gives way to the stop, which holds the shares should it come."""
 REFUSALS = 3
 """So often in a row a close is refused before its stop goes back."""
 FIRST_REST_S, LONGEST_REST_S, LONGEST_BARE_S = 15, 300, 60
@@ -35,7 +37,7 @@ class Task:
     """A position, or a part of it, on its way out; ``keep`` is what stays.
 
     ``behind`` tells that it waits behind its stop, ``rests`` how often it had to after a fruitless round, ``rested``
-    since when it does.
+    since when it does; ``over`` that it was called off, so that an order of it which waits is cancelled.
     """
 
     symbol: str
@@ -55,6 +57,7 @@ class Task:
     behind: bool = False
     rests: int = 0
     rested: datetime | None = None
+    over: bool = False
 
 
 class Closing:
@@ -88,15 +91,22 @@ class Closing:
     def call_off(self) -> None:
         """Sell nothing more: what has not gone yet stays, and its stop is wanted back."""
         for task in self.tasks.values():
-            log.warning("%s: no longer closing, its stop goes back first", task.symbol)
-            task.keep, task.released = abs(self.floor.own.quantity(task.symbol)), True
+            if not task.over:
+                log.warning("%s: no longer closing, its stop goes back first", task.symbol)
+            task.keep, task.released, task.over = abs(self.floor.own.quantity(task.symbol)), True, True
 
     def keeps(self, symbol: str) -> Decimal | None:
         """How many shares of a symbol are to stay, and so to be protected now; None is all of them."""
         task = self.tasks.get(symbol)
-        if task is None or task.behind:
+        if task is None or task.behind or self._unheard(task):
             return None
         return task.keep if task.released else self.floor.cover(symbol).protected
+
+    def _unheard(self, task: Task) -> bool:
+        """Whether a sale was sent a while ago, and the venue knows nothing of it."""
+        if not task.order or task.sent is None or self.floor.now - task.sent < UNHEARD:
+            return False
+        return not self.floor.journal.order(task.order).venue_id
 
     def free(self, symbol: str) -> None:
         """First half of a step: follow the order under way, or get the shares released."""
@@ -138,8 +148,11 @@ class Closing:
             return
         if self._pauses(task) or self.floor.unresolved(symbol) or self._awaits_shares(task, held - task.keep):
             return
-        # Where something holds a part of the shares, the others need not wait for it.
-        self._sell(task, min(held - task.keep, self.floor.view.available(symbol) or held))
+        # No more than the venue holds: the rest would open a position. Where something holds a part of the shares, the
+        # others need not wait for it.
+        there = abs(self.floor.view.held(symbol))
+        if there:
+            self._sell(task, min(held - task.keep, there, self.floor.view.available(symbol) or held))
 
     def _pauses(self, task: Task) -> bool:
         """Whether a refusal was just now; the pause doubles from one to the next."""
@@ -192,6 +205,8 @@ class Closing:
     def _release(self, task: Task, held: Decimal) -> None:
         """Cancel what holds the shares, until the venue has given all of them back."""
         floor = self.floor
+        if floor.counter.leaving:
+            return
         cover, available = floor.cover(task.symbol), floor.view.available(task.symbol)
         task.waits = task.waits or floor.now
         overdue = floor.now - task.waits >= PATIENCE
@@ -223,8 +238,9 @@ class Closing:
             order = floor.place(payload, task.role, task.time, reason=task.reason)
         except (OrderRefused, AlreadyPlanned) as refusal:
             log.warning("%s: not closed yet, %s", task.symbol, refusal)
-            # Something holds the shares again, or never let go.
-            task.released, task.refused = False, floor.now
+            # Where the venue refused, something holds the shares again, or never let go; else they are free still.
+            task.released = not (isinstance(refusal, OrderRefused) and refusal.venue is not None)
+            task.refused = floor.now
             task.refusals += 1
             return
         task.refusals = 0
@@ -261,6 +277,9 @@ class Closing:
         order = self.floor.journal.order(task.order)
         if order.state in FINAL:
             task.order, task.ended = "", self.floor.now
+            if order.state is State.LOST:
+                # Its shares have got their stop back meanwhile.
+                task.released = False
             task.rests = 0 if order.filled_quantity else task.rests
             # What was sold whole is no attempt that has to be chased.
             task.orders = 0 if order.state is State.FILLED else task.orders
@@ -270,7 +289,7 @@ class Closing:
             return
         if task.cancelling is not None:
             task.cancelling = self.floor.cancels_again(order.venue_id, task.cancelling)
-        elif self.floor.now - task.sent >= patience and self.floor.counter.cancel(order.venue_id):
+        elif (task.over or self.floor.now - task.sent >= patience) and self.floor.counter.cancel(order.venue_id):
             task.cancelling = self.floor.now
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from brokers.alpaca.errors import NotSent, OutcomeUnknown, VenueRefusal
 from brokers.alpaca.payloads import Json
 from brokers.desk.reconcile.journal_sync import JournalSync
+from brokers.desk.reconcile.position_book import EXIT_ROLES
 from brokers.journal import Journal, JournalOrder, OrderIntent, State
 from config.schema import Gate
 from risk.policy_gate import AccountState, OrderRequest, check
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 DUPLICATE_ID = 40010001
-EXIT_ROLES = ("stop", "target", "trim", "partial", "close")
+PROTECTIVE = ("stop", "target")
 
 log = logging.getLogger(__name__)
 
@@ -82,6 +83,8 @@ class OrderGateway:
         self.limits = limits
         self._standing = standing
         self._answered = answered
+        self.leaving = False
+        """Whether the process is ending."""
         self._admitted: dict[str, bool] = {}
         """Requests under way, by the order's name or id, and whether each is urgent."""
 
@@ -99,15 +102,18 @@ class OrderGateway:
         Raises
         ------
         OrderRefused
-            It was not placed, for sure.
+            It was not placed, for sure; while the process ends, whatever does not protect.
         AlreadyPlanned
             It was or may have been sent before.
         """
+        if self.leaving and intent.role not in PROTECTIVE:
+            raise OrderRefused("DESK_LEAVING: the process is ending, nothing is sent but stops and targets")
         self._pass_the_gate(request, "")
         name = self.journal.plan_order(intent)
-        return self._send(
-            name, lambda: self.venue.submit({**payload, "client_order_id": name}), urgent=not request.opens
-        )
+        # The venue refuses an order to close that would open, so a sale that it takes late cannot make a short.
+        purpose = f"{intent.side}_to_{'open' if request.opens else 'close'}"
+        sent = {**payload, "position_intent": purpose, "client_order_id": name}
+        return self._send(name, lambda: self.venue.submit(sent), urgent=not request.opens)
 
     def replace(
         self, venue_id: str, intent: OrderIntent, patch: Mapping[str, Any], quote: float = math.nan

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -24,7 +24,9 @@ LONGEST_PAUSE_S = 60
 UNANSWERED = timedelta(seconds=2)
 """An order without an answer delays protection no longer: the venue never lets the same shares be sold twice."""
 PATIENCE = timedelta(seconds=30)
-"""How long a cancel, an entry's end or shares on their way back are waited for before things go on without them."""
+"""How long a cancel or shares on their way back are waited for before things go on without them."""
+ENDING = timedelta(seconds=3)
+"""How long shares that filled in part wait for the end of their entry, whose exits would come on top of their own."""
 RESIZE = timedelta(seconds=5)
 """How long the venue may take to resize a stop after its target has filled in part."""
 REMNANT = timedelta(minutes=10)
@@ -76,12 +78,14 @@ class Protector:
     _since: dict[tuple[str, str], datetime] = field(default_factory=dict)
     _remnants: dict[str, Decimal] = field(default_factory=dict)
     _refused: dict[str, Refused] = field(default_factory=dict)
+    _cancelling: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self._keeper = LevelKeeper(self.floor)
 
     def tend(self, symbol: str, keep: Decimal | None = None) -> None:
         """One step towards a stop for each of our whole shares; ``keep`` where fewer are to stay."""
+        self._cancelling.discard(symbol)
         held, cover = self.floor.own.quantity(symbol), self.floor.cover(symbol)
         whole = whole_lots(abs(held), self.floor.lot)
         self._note(symbol, whole - cover.protected)
@@ -97,7 +101,10 @@ class Protector:
             return
         if not whole and keep is None:
             self._leave_remnant(symbol, held)
-        if self._just_sent(symbol) or self._something_leaves(symbol, cover):
+        if self._something_leaves(symbol, cover):
+            self._cancelling.add(symbol)
+            return
+        if self._just_sent(symbol):
             return
         self._keeper.see(self.floor.own.ledger.positions[symbol], cover)
         want = whole if keep is None else min(whole, whole_lots(keep, self.floor.lot))
@@ -108,7 +115,7 @@ class Protector:
         if missing > 0:
             self._place(symbol, held, missing, cover)
         elif missing < 0:
-            for order in cover.groups.values():
+            for order in self._surplus(cover, -missing):
                 self._end(order, f"exits for {digits(cover.protected)}, {digits(want)} held")
         else:
             self._renew(cover)
@@ -143,6 +150,11 @@ class Protector:
         self._keeper.forget(symbol)
 
     @property
+    def cancelling(self) -> frozenset[str]:
+        """Symbols in which something was cancelled or is ending, so that the next step has to look what came of it."""
+        return frozenset(self._cancelling)
+
+    @property
     def naked(self) -> dict[str, str]:
         """Symbols with shares that no stop covers now, and why."""
         return {symbol: why for symbol, (_, why) in dict(self._naked).items()}
@@ -152,15 +164,13 @@ class Protector:
 
     def _something_leaves(self, symbol: str, cover: ProtectionStatus) -> bool:
         """Whether to wait for exits that are being cancelled, or for an entry whose exits would fight new ones."""
-        # What filled of an entry is covered once the entry has ended, which is asked for already.
-        ending = any(entry.filled and not entry.leaving for entry in cover.entries)
-        there = cover.leaving or ending
-        if self._waits(symbol, "leaving", there, PATIENCE):
-            return True
-        for order in (*cover.exits, *cover.entries) if there else ():
-            if order.leaving:
-                self._end(order, f"asked {PATIENCE.seconds} s ago and still there")
-        return False
+        leaving = [order for order in (*cover.exits, *cover.entries) if order.leaving]
+        waits = self._waits(symbol, "leaving", bool(leaving), PATIENCE)
+        for order in leaving if not waits else ():
+            self._end(order, f"asked {PATIENCE.seconds} s ago and still there")
+        # Until the venue says that an entry has ended, its rest may fill, and then its own exits protect all of it.
+        part = any(entry.filled for entry in cover.entries)
+        return self._waits(symbol, "ending", part, ENDING) or (waits and cover.leaving)
 
     def _waits(self, symbol: str, what: str, there: bool, most: timedelta) -> bool:
         """Whether to wait for something: while it is there, but no longer than ``most`` at a time."""
@@ -239,16 +249,29 @@ class Protector:
             if not order.is_stop and order.group not in stopped:
                 self._end(order, "it holds shares that need a stop")
 
+    def _surplus(self, cover: ProtectionStatus, excess: Decimal) -> list[VenueOrder]:
+        """The fewest exits to cancel so that what stays protects the position, and no share more.
+
+        Where no groups add up to ``excess``, shares that lose their stop by it get it back with the next step, and
+        are as few as can be. A process that ends may have no next step, so then no share loses its stop.
+        """
+        covered = sums_of(cover.by_group)
+        enough = [total for total in covered if (total <= excess if self.floor.counter.leaving else total >= excess)]
+        best = min(enough, key=lambda total: (abs(total - excess), len(covered[total])))
+        return [cover.groups[group] for group in covered[best]]
+
     def _end(self, order: VenueOrder, why: str) -> None:
         log.warning("%s: cancelling %s, %s", order.symbol, _told(order), why)
         self.floor.counter.cancel(order.id)
+        self._cancelling.add(order.symbol)
 
     def _renew(self, cover: ProtectionStatus) -> None:
         """Exits near the end of their life are cancelled one at a time; the next step places them anew.
 
-        In the regular session only: at other times the venue may not take them back until the next one.
+        In the regular session only: at other times the venue may not take them back until the next one. Not while the
+        process ends, which may have no next step.
         """
-        if not self.floor.in_session:
+        if not self.floor.in_session or self.floor.counter.leaving:
             return
         soon = self.floor.now + timedelta(days=self.floor.settings.live.protection.renew_days)
         for order in cover.exits:
@@ -296,6 +319,17 @@ class Protector:
         if gone and now - tried >= REMNANT:
             self._since[symbol, "remnant"] = now
             self.leave(symbol, f"{digits(abs(held))} are left of what went by its exits")
+
+
+def sums_of(quantities: Mapping[str, Decimal]) -> dict[Decimal, tuple[str, ...]]:
+    """Every sum that some of the quantities add up to, with the fewest names that do; 0 with none."""
+    found: dict[Decimal, tuple[str, ...]] = {Decimal(0): ()}
+    for name, quantity in quantities.items():
+        for total, names in list(found.items()):
+            with_it = (*names, name)
+            if len(with_it) < len(found.get(total + quantity, (*with_it, name))):
+                found[total + quantity] = with_it
+    return found
 
 
 def _told(order: VenueOrder) -> str:

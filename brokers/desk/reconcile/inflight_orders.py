@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from brokers.alpaca.errors import VenueError, VenueRefusal
 from brokers.alpaca.listings import each, moment
 from brokers.alpaca.payloads import Json
-from brokers.desk.reconcile.journal_sync import OPENING_ROLES, Contradiction
+from brokers.desk.reconcile.journal_sync import Contradiction
 from brokers.journal import JournalOrder
 
 if TYPE_CHECKING:
@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 FIRST_LOOK_BACK = timedelta(days=7)
 OVERLAP = timedelta(minutes=2)
 QUIET = timedelta(seconds=60)
-"""How long an order that opens and that the venue doesn't know may still be on its way to it."""
+"""How long an order to buy or sell that the venue doesn't know may still be on its way to it."""
 QUIET_EXIT = timedelta(seconds=10)
-"""The same of an exit: shares wait for the next one, and the venue never lets the same shares be sold twice."""
+"""The same of a stop or target: shares wait for the next one, and both of them hold shares, so one is refused."""
+QUIET_ROLES = ("stop", "target")
 DENIALS, DENIED_FOR = 3, timedelta(seconds=30)
 """So often and so long the venue has to say of an order that it took that there is none."""
 ASK_ONE_BY_ONE = 5
@@ -130,6 +131,6 @@ class InflightOrders:
         if raw is not None:
             self.floor.counter.accepted(name, raw)
             self.floor.add(raw)
-        elif self.floor.now - order.journaled_at > (QUIET if order.role in OPENING_ROLES else QUIET_EXIT):
+        elif self.floor.now - order.journaled_at > (QUIET_EXIT if order.role in QUIET_ROLES else QUIET):
             log.warning("%s never reached the venue", name)
             self.floor.books.lose(name, "never reached the venue")

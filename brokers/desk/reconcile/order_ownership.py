@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -27,10 +27,19 @@ class OrderOwnership:
     journal : Journal
     adopted : collection of str
         Symbols in which hands' positions, and so their orders, are managed like our own.
+    seen : callable, optional
+        Orders that the venue showed, from which an order's group is told.
     """
 
-    def __init__(self, books: JournalSync, journal: Journal, adopted: Collection[str]) -> None:
+    def __init__(
+        self,
+        books: JournalSync,
+        journal: Journal,
+        adopted: Collection[str],
+        seen: Callable[[], Collection[VenueOrder]] = tuple,
+    ) -> None:
         self._books = books
+        self._seen = seen
         self._journal = journal
         self._adopted = adopted
         self._roles: dict[str, str] = {}
@@ -38,8 +47,15 @@ class OrderOwnership:
     def role(self, order: VenueOrder) -> str:
         """What an order is for; ``MANUAL`` where a hand sent it."""
         name = self._books.client_id(order.id)
-        if name is None:
-            return MANUAL
+        if name is not None:
+            return self._role_of(name)
+        # The journal may not have got to know it yet: what belongs to a group of ours is ours.
+        group = (self._books.client_id(o.id) for o in self._seen() if o.group == order.group)
+        if any(member is not None and self._role_of(member) != MANUAL for member in group):
+            return "stop" if order.is_stop else "target"
+        return MANUAL
+
+    def _role_of(self, name: str) -> str:
         if name not in self._roles:
             self._roles[name] = self._journal.order(name).role
         return self._roles[name]
@@ -97,11 +113,17 @@ def self_trade_limit(floor: Floor, symbol: str, buys: bool) -> Decimal | None:
 
 
 def _exits_by_hand(floor: Floor, symbol: str, sign: int) -> list[VenueOrder]:
-    """The largest open order of each group of hands' that would reduce a position of that sign."""
+    """The largest open order of each group of hands' that would reduce a position of that sign, as a look showed it."""
     against, largest = ("sell" if sign > 0 else "buy"), dict[str, VenueOrder]()
+    strangers = {order.id for order in floor.view.strangers}
     for order in floor.view.orders.values():
         exits = order.symbol == symbol and order.side == against and order.open and order.armed
-        if not exits or order.leaving or floor.whose.ours(order):
+        if (
+            not exits
+            or order.leaving
+            or floor.whose.ours(order)
+            or not (order.id in strangers or floor.books.client_id(order.id) is not None)
+        ):
             continue
         if order.group not in largest or order.remaining > largest[order.group].remaining:
             largest[order.group] = order

@@ -17,6 +17,7 @@ from brokers.record import RunRecord, TradeRecord
 from risk.model import BracketTerms, Proposal, Side
 from risk.weekly_budget import WeeklyBudget
 
+EXIT_ROLES = ("stop", "target", "trim", "partial", "close")
 NEW_YORK = ZoneInfo("America/New_York")
 DIGITS = 9
 """Of a share; what lies below is the rounding of binary numbers."""
@@ -59,6 +60,10 @@ class PositionBook:
     def total(self, symbol: str) -> Decimal:
         """All shares of a symbol, signed, hand-made ones included."""
         return self.quantity(symbol) + self.manual.get(symbol, Decimal(0))
+
+    def turned(self, symbol: str) -> bool:
+        """Whether our position of a symbol was opened by an exit that sold more than there was."""
+        return symbol in self.ledger.positions and self.entries[symbol].role in EXIT_ROLES
 
     @property
     def symbols(self) -> set[str]:
@@ -190,8 +195,8 @@ def _split(book: PositionBook, split: Split) -> None:
 def _ours(book: PositionBook, item: FilledOrder, quantity: Decimal) -> Decimal:
     """What of a fill that opens nothing of ours took away from ours; the rest is booked as hands' shares.
 
-    A hand's takes hands' shares first, an exit of ours takes ours first. Neither leaves less than nothing of ours:
-    an exit that sold more has sold what hands hold.
+    A hand's takes hands' shares first, and leaves no less than nothing of ours. An exit of ours takes ours first, then
+    what hands hold; what it sold beyond both is a short position of ours, which nobody else would close.
     """
     symbol = item.order.symbol
     ours, theirs = book.quantity(symbol), book.manual.get(symbol, Decimal(0))
@@ -201,6 +206,12 @@ def _ours(book: PositionBook, item: FilledOrder, quantity: Decimal) -> Decimal:
         rest = quantity + theirs if by_hand else quantity
         if rest * quantity > 0:
             from_ours = max(rest, -ours) if quantity < 0 else min(rest, -ours)
+    if item.order.role != MANUAL:
+        rest = quantity - from_ours
+        of_hands = Decimal(0)
+        if theirs * rest < 0:
+            of_hands = max(rest, -theirs) if rest < 0 else min(rest, -theirs)
+        from_ours = quantity - of_hands
     if from_ours == quantity:
         return quantity
     after = book.manual[symbol] = theirs + quantity - from_ours
@@ -235,6 +246,11 @@ def _apply(
     book: PositionBook, item: FilledOrder, quantity: Decimal, figures: Callable[[JournalOrder], Figures | None]
 ) -> None:
     order, ledger = item.order, book.ledger
+    held = book.quantity(order.symbol)
+    if held * quantity < 0 and abs(quantity) > abs(held):
+        # What turns a position round ends one and opens another.
+        _apply(book, item, -held, figures)
+        quantity += held
     price = float(order.average_price or 0)
     opens = order.symbol not in ledger.positions
     intent = None
@@ -242,7 +258,15 @@ def _apply(
         book.entries[order.symbol] = order
         intent = _intent(order, figures(order), price)
     stop, target = (float(p) if p else math.nan for p in (order.bracket_stop, order.bracket_target))
+    if order.role in EXIT_ROLES:
+        # Its levels are those of the position that it left.
+        stop = target = math.nan
     entry, closed = book.entries[order.symbol], len(ledger.record.trades)
+    if held * quantity > 0 and not math.isnan(stop):
+        # What is risked of each share: every part has its own stop, and R is of all of them.
+        position, total = ledger.positions[order.symbol], float(held + quantity)
+        position.initial_stop = (position.initial_stop * float(held) + stop * float(quantity)) / total
+        position.initial_quantity = max(position.initial_quantity, total, key=abs)
     ledger.apply(
         Fill(order.symbol, float(quantity), price, 0.0, item.last_fill.astimezone(NEW_YORK), order.role),
         intent, stop, target,

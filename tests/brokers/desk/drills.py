@@ -102,6 +102,16 @@ def scripted_day(scene: Scene, tick: Callable[[], None]) -> None:
         step()
 
 
+def exits_of(scene: Scene, symbol: str) -> Decimal:
+    """Shares that armed exits of a symbol would sell, the largest order of each group counted; none if it is short."""
+    groups: dict[str, Decimal] = {}
+    for order in scene.exchange._state.open_orders(symbol):
+        if not order.buy and (order.group is None or order.group.entry is None or order.group.armed):
+            left, name = order.remaining(Decimal(1)), order.id if order.group is None else order.group.id
+            groups[name] = max(groups.get(name, Decimal(0)), left)
+    return sum(groups.values(), Decimal(0))
+
+
 def faults_of(scene: Scene) -> list[str]:
     """What must not be, found at the venue and in the journal."""
     found = []

@@ -278,6 +278,22 @@ def changes(scene: Scene) -> list[str]:
     return [name for name, _ in scene.wire.calls if name in ("submit", "cancel", "replace")]
 
 
+def slow_cancels(scene: Scene, seconds: float) -> None:
+    """The venue takes so long to end an order whose cancel it was asked for; it may fill meanwhile."""
+    life = scene.exchange._life
+    end, settle, due = life._settle_cancel, life.settle, list[tuple[datetime, Any]]()
+
+    def later() -> None:
+        settle()
+        now = scene.exchange.now
+        for item in [item for item in due if item[0] <= now]:
+            due.remove(item)
+            end(item[1])
+
+    life._settle_cancel = lambda order: due.append((scene.exchange.now + timedelta(seconds=seconds), order))
+    life.settle = later
+
+
 def lost(on: str, phase: str, times: int = 1) -> Callable[[str, str], None]:
     """A mishap: the answer to a request never comes, before or after it was carried out."""
     left = [times]

@@ -12,10 +12,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from brokers.desk.unprotected_alarm import UnprotectedAlarm, WatchedLock
 from sqlalchemy import text
 
 from brokers.desk import unprotected_alarm
+from brokers.desk.unprotected_alarm import UnprotectedAlarm, WatchedLock
 from brokers.journal import Journal, OrderIntent
 from config.errors import Refusal
 from tests.brokers.desk.scene import ACCOUNT, TUESDAY, Scene

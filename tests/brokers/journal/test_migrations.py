@@ -15,7 +15,7 @@ from brokers.journal import Journal, State, migrations, schema
 from brokers.journal.address import parse_address
 from brokers.journal.reader import read_explanation
 from brokers.journal.snapshot import read_snapshot
-from brokers.rehearsal.settings import VenueSettings
+from brokers.rehearsal.core.settings import VenueSettings
 from config.errors import Refusal
 from tests.brokers.desk.scene import ACCOUNT, TUESDAY, Scene
 from tests.brokers.journal.test_store import execute
