@@ -10,7 +10,7 @@ from random import Random
 
 import pytest
 
-from brokers.desk import position_history
+from brokers.desk.reconcile import position_history
 from brokers.desk.reconcile.position_adjustments import MANUAL
 from brokers.desk.reconcile.position_book import replay
 from brokers.desk.reconcile.position_history import PositionHistory
