@@ -196,7 +196,10 @@ def _mean_equity(record: RunRecord) -> float:
 
 def _years(record: RunRecord) -> float:
     rows = record.equity
-    return (rows[-1].time - (record.began or rows[0].time)).total_seconds() / _YEAR_SECONDS if rows else 0.0
+    if not rows:
+        return 0.0
+    # Times of one zone subtract by the clock on the wall, which loses an hour to daylight saving.
+    return (rows[-1].time.timestamp() - (record.began or rows[0].time).timestamp()) / _YEAR_SECONDS
 
 
 def _trade_metrics(trades: Sequence[TradeRecord]) -> dict[str, Figure]:

@@ -171,7 +171,7 @@ def prepare_folder(path: Path, overwrite: bool) -> Path:
 
 
 def _trade_pictures(folder: Path) -> list[Path]:
-    """The pictures of trades that a run left, those of earlier versions too; a reader's own files are not among them."""
+    """The pictures of trades that a run left, one of an earlier version too; other files in the folder are not."""
     named = ("all-by-entry.png", "by-entry-*.png", "worst-and-best.png", "page-*.png")
     return sorted(path for pattern in named for path in (folder / TRADE_PAGES).glob(pattern))
 
