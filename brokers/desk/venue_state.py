@@ -18,13 +18,13 @@ from brokers.alpaca.payloads import Json, amount, price_text, terms
 from brokers.desk.data.quotes import Quote, unavailable
 from brokers.desk.execution.order_gateway import Limits, OrderGateway
 from brokers.desk.execution.protection_status import ProtectionStatus, protection_status
-from brokers.desk.position_history import PositionHistory
 from brokers.desk.reconcile.corporate_actions import unadjusted
 from brokers.desk.reconcile.inflight_orders import InflightOrders
 from brokers.desk.reconcile.journal_sync import OPENING_ROLES, JournalSync
 from brokers.desk.reconcile.order_ownership import OrderOwnership
 from brokers.desk.reconcile.position_adjustments import MANUAL
 from brokers.desk.reconcile.position_book import NEW_YORK
+from brokers.desk.reconcile.position_history import PositionHistory
 from brokers.desk.venue_snapshot import Venue, VenueSnapshot
 from brokers.journal import Journal, JournalOrder, OrderIntent
 from config import Settings

@@ -9,11 +9,11 @@ from decimal import Decimal
 from random import Random
 
 import pytest
-from brokers.desk.position_history import PositionHistory
 
 from brokers.desk import position_history
 from brokers.desk.reconcile.position_adjustments import MANUAL
 from brokers.desk.reconcile.position_book import replay
+from brokers.desk.reconcile.position_history import PositionHistory
 from brokers.journal import Figures, FilledOrder, JournalOrder, OrderIntent, Split, State
 from brokers.journal.fills import Cumulative
 from tests.brokers.desk.scene import TUESDAY, Scene
