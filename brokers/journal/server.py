@@ -119,6 +119,8 @@ class Server:
             connection.execute(text(f"SET statement_timeout = '{_STATEMENT_TIMEOUT}'"))
             if not self.writer:
                 connection.execute(text("SET default_transaction_read_only = on"))
+                # What is read in one transaction is of one moment, beside a writer too.
+                connection.execute(text("SET default_transaction_isolation = 'repeatable read'"))
         return connection
 
     def _take_back(self, connection: Connection) -> None:
