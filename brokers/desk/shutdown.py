@@ -31,6 +31,8 @@ def leave(desk: LiveDesk, within_s: float) -> None:
         return
     looked = _until_protected(desk, time.monotonic() + within_s)
     _tell_what_stays(desk, looked)
+    # What another thread still tries finds the journal closed.
+    desk.switches.ended = True
 
 
 def _until_protected(desk: LiveDesk, end: float) -> bool:
