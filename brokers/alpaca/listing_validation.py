@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -46,6 +46,21 @@ def unread(raws: Iterable[Mapping[str, Any]], orders: Container[str]) -> dict[st
         for row in each(raws)
         if row.get("symbol") and str(row.get("id")) not in orders
     }
+
+
+def unread_of_ours(raws: Iterable[Mapping[str, Any]], orders: Container[str], ours: Callable[[str, str], str]) -> Json:
+    """Symbols of ours in which an order of ours, or of a group of ours, cannot be read, with the order in words.
+
+    ``ours`` gives the symbol that an order was sent for, by the venue's id and the client order id; empty of others'.
+    """
+    found = Json()
+    for raw in raws:
+        group = list(each([raw]))
+        lost = [row for row in group if str(row.get("id")) not in orders]
+        known = (ours(str(row.get("id")), str(row.get("client_order_id"))) for row in group) if lost else ()
+        if symbol := next(filter(None, known), ""):
+            found[symbol] = f"the venue's order {lost[0].get('id')} cannot be read"
+    return found
 
 
 def _fine(row: Mapping[str, Any]) -> bool:

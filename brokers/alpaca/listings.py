@@ -21,7 +21,12 @@ STATES: Mapping[str, State] = {
     "replaced": State.REPLACED,
     "partially_filled": State.PARTIALLY_FILLED,
 }
+WORKING = (
+    "new", "accepted", "pending_new", "held", "pending_cancel", "pending_replace", "done_for_day", "calculated",
+    "stopped", "suspended", "accepted_for_bidding", "pending_review",
+)  # fmt: skip
 STOPS = ("stop", "stop_limit", "trailing_stop")
+TYPES = ("market", "limit", *STOPS)
 GTC_LIFE = timedelta(days=90)
 
 log = logging.getLogger(__name__)
@@ -175,13 +180,17 @@ def _newer(new: VenueOrder, old: VenueOrder) -> bool:
 
 def _order(raw: Mapping[str, Any]) -> VenueOrder:
     filled = amount(raw, "filled_qty")
+    kind, status = str(raw.get("type") or raw.get("order_type") or "market"), str(raw["status"])
+    # What an order of an unknown kind protects, or whether one still works, would be a guess.
+    if kind not in TYPES or (status not in STATES and status not in WORKING):
+        raise ValueError(f"type {kind!r} or status {status!r} is not known")
     return VenueOrder(
         id=str(raw["id"]),
         client_order_id=str(raw.get("client_order_id") or raw["id"]),
         symbol=str(raw["symbol"]),
         side="buy" if raw.get("side") == "buy" else "sell",
-        type=str(raw.get("type") or raw.get("order_type") or "market"),
-        status=str(raw["status"]),
+        type=kind,
+        status=status,
         quantity=amount(raw, "qty") or filled,
         filled=filled,
         average_price=amount(raw, "filled_avg_price"),

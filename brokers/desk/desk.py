@@ -12,7 +12,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from brokers.alpaca.errors import VenueError, VenueUnavailable
+from brokers.alpaca.errors import NotSent, VenueError, VenueUnavailable
 from brokers.alpaca.payloads import Json, digits
 from brokers.desk.entry_halts import EntryHalts, KillLevel
 from brokers.desk.execution.entries import Entries
@@ -24,7 +24,7 @@ from brokers.desk.reconcile.external_positions import ExternalPositions
 from brokers.desk.reconcile.journal_sync import Contradiction
 from brokers.desk.shutdown import leave
 from brokers.desk.unprotected_alarm import WatchedLock
-from brokers.desk.venue_snapshot import VenueSnapshot
+from brokers.desk.venue_snapshot import VenueSnapshot, blocked
 from brokers.desk.venue_state import Floor
 from brokers.desk_rules import ADJUSTMENT_ROLES, halting
 from brokers.journal import IllegalTransition, JournalConflict
@@ -38,6 +38,10 @@ ITERATION_S = 12.0
 STEP_S = 8.0
 LOOK_FRAC = 0.75
 """Of a step: a look that hangs leaves the rest to what goes on without one."""
+ITERATION_REQUESTS = 7
+"""Clock, orders sent, open orders, positions, account, bars and quotes."""
+ROOM_WITHIN_S, NAP_S = 60.0, 0.1
+"""Local seconds that an iteration waits for room below the rate limit, and how often it asks for it."""
 SLOW_S = 15.0
 FRESH_S = 1.0
 RECENT = timedelta(seconds=60)
@@ -91,6 +95,8 @@ class LiveDesk:
         self.longest_s = 0.0
         self._looked = -math.inf
         self._contradicted: set[Contradiction] = set()
+        self._held_back: set[str] = set()
+        self._crowded = False
 
     @contextlib.contextmanager
     def iteration(self) -> Iterator[None]:
@@ -99,6 +105,7 @@ class LiveDesk:
         A venue that doesn't answer costs the iteration. Any other error halts the session for entries; the
         monitor goes on looking after what is held.
         """
+        self._crowded = not self._has_room()
         began = time.monotonic()
         try:
             with self.floor.time_budget(ITERATION_S):
@@ -106,7 +113,7 @@ class LiveDesk:
             self.iterations += 1
         except VenueError as error:
             self.switches.passing["venue"] = str(error)
-            log.warning("iteration skipped, the venue does not answer: %s", error)
+            log.warning("iteration skipped: %s", error)
         except Exception as error:
             # While the process leaves, its books are closed under an iteration that is still on its way.
             if not self.leaving:
@@ -124,10 +131,26 @@ class LiveDesk:
         VenueError
             The venue could not be asked, and nothing may be decided.
         """
+        if self._crowded:
+            raise NotSent("own rate limit: iterations give way to the watch over stops")
         with self.lock:
             self._see(partial(self.view, FRESH_S), STEP_S)
             self.work()
             return self._book()
+
+    def _has_room(self) -> bool:
+        """Wait, without the lock, until an iteration leaves the watch the requests it needs.
+
+        While shares are without their stop or a position is being closed, it does not wait but gives way.
+        """
+        ends, began = time.monotonic() + ROOM_WITHIN_S, time.monotonic()
+        while not self.floor.room(ITERATION_REQUESTS):
+            if self.protector.naked or self.closing.tasks or self.leaving or time.monotonic() >= ends:
+                return False
+            time.sleep(NAP_S)
+        if (waited := time.monotonic() - began) > SLOW_S:
+            log.warning("an iteration waited %.0f s for the own rate limit", waited)
+        return True
 
     def tick(self, within_s: float = STEP_S) -> None:
         """Look and work between iterations; raises VenueError like ``reconcile``."""
@@ -159,6 +182,8 @@ class LiveDesk:
         self.floor.add_up()
         recent = self.floor.now - self.floor.view.time < RECENT
         for symbol in sorted(self.symbols | {order.symbol for order in self.entries.waiting}):
+            if symbol in self.floor.view.held_back:
+                continue
             known = recent and symbol not in self.foreign.taken and not self.foreign.unsettled(symbol)
             if known and self.closing.under_way(symbol):
                 self._apart(symbol, partial(self.closing.go_on, symbol))
@@ -186,6 +211,8 @@ class LiveDesk:
         ------
         VenueError
         """
+        if not self._has_room():
+            raise NotSent("own rate limit: iterations give way to the watch over stops")
         try:
             view = self.view(FRESH_S / 2)
         except VenueError:
@@ -211,10 +238,13 @@ class LiveDesk:
     def look(self, account: bool = True) -> None:
         """Ask the venue; contradictions between it and the journal stop entries and are told."""
         self.floor.look(account)
+        self.switches.account = blocked(self.floor.view.account)
         if account:
             self._looked = time.monotonic()
         self.foreign.look()
-        for wrong in self.floor.books.contradictions.values():
+        self._tell_held_back()
+        alarms, self.floor.books.alarms = self.floor.books.alarms, []
+        for wrong in (*self.floor.books.contradictions.values(), *alarms):
             self.switches.halt("journal", self.floor.now, f"{wrong.symbol}: {wrong.what}")
             if wrong not in self._contradicted:
                 self._contradicted.add(wrong)
@@ -222,6 +252,15 @@ class LiveDesk:
                     "%s: the venue contradicts the journal, no entries this session: %s", wrong.symbol, wrong.what
                 )
         self._keep_books()
+
+    def _tell_held_back(self) -> None:
+        """Where an order of ours cannot be read nothing is sent or cancelled: what it protects is not known."""
+        found = self.floor.view.held_back
+        for symbol in found.keys() - self._held_back:
+            log.error("%s: nothing is sent in it before that changes: %s", symbol, found[symbol])
+        for symbol in self._held_back - found.keys():
+            log.warning("%s: its orders can be read again", symbol)
+        self._held_back = set(found)
 
     def hear(self, event: Mapping[str, Any]) -> bool:
         """Take in a trade update from the stream; False if it is of no order and no symbol of ours."""
@@ -280,6 +319,8 @@ class LiveDesk:
 
     def _tend(self, symbol: str) -> None:
         # What was concluded a moment ago, and might be taken back, cancels no exits yet.
+        if symbol in self.floor.view.held_back:
+            return
         if symbol in self.foreign.taken or symbol in self.floor.renamed or self.floor.opposed(symbol):
             self.entries.end(symbol)
             return
@@ -336,7 +377,8 @@ class LiveDesk:
             return
         quotes = self.floor.quotes([proposal.symbol for proposal in plan.entries])
         for proposal in plan.entries:
-            if not self.leaving:
+            # An answer that contradicts what was sent ends entries with the next look, and these before it.
+            if not self.leaving and not self.floor.books.alarms:
                 self.entries.begin(proposal, plan.time, quotes[proposal.symbol])
 
     @property

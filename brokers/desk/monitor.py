@@ -122,7 +122,7 @@ class Monitor:
                 symbols, busy = self.desk.symbols, self.desk.busy
             self.watched(symbols)
         except VenueError as error:
-            log.warning("watching: the venue does not answer: %s", error)
+            log.warning("watching: %s", error)
         except Exception as error:
             # A watch that ends with its first surprise watches nothing.
             self.desk.switches.crashed(error, self.clock.now())

@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import chain, repeat
 from pathlib import Path
 
 from brokers.alpaca.client import VenueClient
 from brokers.alpaca.clock import VenueClock
-from brokers.alpaca.errors import BadKeys, VenueError
+from brokers.alpaca.errors import BadKeys, VenueError, VenueUnavailable
+from brokers.alpaca.payloads import Json
 from brokers.desk.entry_halts import KillSwitch
 from brokers.desk.reconcile.budget_keeper import BudgetKeeper
 from brokers.desk.reconcile.position_book import NEW_YORK
+from brokers.desk.venue_snapshot import blocked
 from brokers.journal import Journal
 from config import Settings
 from config.errors import Refusal
 
 JOURNAL_FILE = "journal.sqlite3"
 START_S = 15.0
+START_AGAIN_S, PAUSES_S = 20.0, (1.0, 2.0, 4.0)
+"""A venue that does not answer at the start is asked again for so long, after these pauses, the last one repeated."""
+LARGEST_SKEW_S = 5.0
+"""A clock of this machine that is farther off than this is told."""
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -90,21 +101,49 @@ def _account(client: VenueClient, paper: bool) -> tuple[str, timedelta]:
     """The account's name by the venue, and how far this machine's clock is off."""
     kind = "paper" if paper else "live"
     try:
-        with client.budget(START_S):
-            before = client.clock.now()
-            told = client.venue_clock()
-            account = client.account()
+        account, skew = _answer(client)
     except BadKeys as error:
         raise Refusal(
             f"the venue does not take ALPACA_API_KEY and ALPACA_API_SECRET ({error.message}); set the keys of the "
             f"{kind} account, a new pair if they have expired"
         ) from None
     except VenueError as error:
-        raise Refusal(f"{client.trading_url}: the venue does not answer ({error}); try again when it does") from None
-    status = str(account.get("status", "ACTIVE")).upper()
-    if account.get("trading_blocked") is True or account.get("account_blocked") is True or status != "ACTIVE":
-        raise Refusal(f"the venue does not let this account trade (status {status}); settle that with Alpaca first")
+        raise Refusal(
+            f"{client.trading_url}: the venue does not answer ({error}), asked for {START_AGAIN_S:.0f} s; "
+            "try again when it does"
+        ) from None
+    if why := blocked(account):
+        # What is held there has to keep its stops all the same.
+        log.error("the venue lets this account open nothing: %s; settle that with Alpaca, stops go on", why)
     name = account.get("account_number") or account.get("id")
     if not name:
         raise Refusal(f"{client.trading_url}: its account has no id; this is no Alpaca server")
-    return str(name), told.now - before
+    if abs(skew.total_seconds()) > LARGEST_SKEW_S:
+        log.warning(
+            "this machine's clock is %.0f s %s the venue's, whose time counts; set it right",
+            abs(skew.total_seconds()), "behind" if skew > timedelta(0) else "ahead of",
+        )  # fmt: skip
+    return str(name), skew
+
+
+def _answer(client: VenueClient) -> tuple[Json, timedelta]:
+    """The account, and how far the venue's clock is ahead of this machine's; asked again where there is no answer.
+
+    Raises
+    ------
+    VenueError
+        The venue refused, or gave no answer in all that time.
+    """
+    ends = time.monotonic() + START_AGAIN_S
+    for pause in chain(PAUSES_S, repeat(PAUSES_S[-1])):
+        try:
+            with client.budget(START_S):
+                before = client.clock.now()
+                told = client.venue_clock()
+                return client.account(), told.now - before
+        except VenueUnavailable as error:
+            if time.monotonic() + pause > ends:
+                raise
+            log.warning("the venue does not answer (%s), it is asked again in %.0f s", error, pause)
+        time.sleep(pause)
+    raise AssertionError

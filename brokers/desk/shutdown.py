@@ -33,6 +33,8 @@ def leave(desk: LiveDesk, within_s: float) -> None:
     if unseen:
         _tell_no_look(desk, unseen)
     _tell_what_stays(desk, looked=not unseen)
+    # What another thread still tries finds the journal closed.
+    desk.switches.ended = True
 
 
 def _until_protected(desk: LiveDesk, end: float) -> str:

@@ -6,13 +6,14 @@ import logging
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Literal
 
 from brokers.alpaca.clock import VenueClock, VenueTime
 from brokers.alpaca.errors import VenueError
-from brokers.alpaca.listing_validation import legible, position_of, unread
+from brokers.alpaca.listing_validation import legible, position_of, unread, unread_of_ours
 from brokers.alpaca.listings import VenueOrder, flat
 from brokers.alpaca.payloads import Json, amount, price_text, terms
 from brokers.desk.data.quotes import Quote, unavailable
@@ -53,6 +54,8 @@ class Floor:
         Bounds the seconds that the venue may take for everything asked inside.
     drop_waiting : callable, optional
         Drops the requests that wait for the rate limit.
+    room : callable, optional
+        Whether the rate limit has room for so many requests of an iteration beside those of the watch.
     """
 
     def __init__(
@@ -65,6 +68,7 @@ class Floor:
         strategy: str,
         time_budget: Callable[[float], AbstractContextManager[None]] = lambda seconds: nullcontext(),
         drop_waiting: Callable[[], None] = lambda: None,
+        room: Callable[[int], bool] = lambda requests: True,
     ) -> None:
         self.venue = venue
         self.journal = journal
@@ -74,6 +78,7 @@ class Floor:
         self.strategy = strategy
         self.time_budget = time_budget
         self.drop_waiting = drop_waiting
+        self.room = room
         self.books = JournalSync(journal, strategy, clock.now)
         self.whose = OrderOwnership(self.books, journal, settings.live.adopt, self._seen)
         self.missing = InflightOrders(self)
@@ -129,8 +134,14 @@ class Floor:
         orders = flat([*raws, *opened], self.view.orders.values())
         self.books.contradictions.clear()
         strangers = self.books.take(orders)
-        whole, illegible = len(positions) == len(rows), unread([*raws, *opened], orders)
-        self.view = VenueSnapshot(began, state, positions, orders, strangers, legible(opened), whole, illegible)
+        # What the venue shows as something else than what was sent is no order to count, cancel or replace.
+        orders = {name: order for name, order in orders.items() if name not in self.books.disbelieved}
+        listed = [*raws, *opened]
+        whole, illegible = len(positions) == len(rows), unread(listed, orders)
+        held_back = unread_of_ours(listed, orders, self.books.symbol_of)
+        self.view = VenueSnapshot(
+            began, state, positions, orders, strangers, legible(opened), whole, illegible, held_back
+        )
         self._looked = began
         self.missing.ask()
         self.add_up()
@@ -170,7 +181,14 @@ class Floor:
         """
         there = (order for order in self.view.orders.values() if order.symbol == symbol and self.whose.ours(order))
         ours = (order for order in there if not (order.open and self.stale(order)))
-        return protection_status(ours, symbol, self.own.quantity(symbol), self._opens)
+        held = self.own.quantity(symbol)
+        cover = protection_status(ours, symbol, held, self._opens)
+        if symbol in self.view.held_back:
+            # What was sent and has not ended, as far as anybody knows, protects as long as it cannot be read.
+            sent = [o for o in self.journal.open_orders() if o.symbol == symbol and o.role in ("stop", "target")]
+            stops = [o.remaining for o in sent if o.role == "stop"] or [o.remaining for o in sent]
+            return replace(cover, protected=max(cover.protected, min(abs(held), sum(stops, Decimal(0)))))
+        return cover
 
     def stale(self, order: VenueOrder) -> bool:
         """Whether an order of ours is from before a split, and the venue did not adjust it."""
@@ -326,7 +344,9 @@ class Floor:
     def _show(self, raw: Mapping[str, Any]) -> None:
         """Bring one order of the view up to date, before the venue's next listing does."""
         known = self.view.orders.values()
-        self.view.orders = flat([*(order.raw for order in known), raw], known)
+        shown = flat([*(order.raw for order in known), raw], known)
+        self.view.orders = {name: order for name, order in shown.items() if name not in self.books.disbelieved}
+        self.view.held_back |= unread_of_ours([raw], shown, self.books.symbol_of)
 
 
 def _worth(order: JournalOrder) -> float:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import logging
 import math
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
+from brokers.alpaca.limits import WINDOW_S, Need, SlidingWindowLimiter
 from brokers.desk.data.feed import LiveFeed
 from brokers.desk.data.quote_stream import FRESH_S, QuoteStream
 from brokers.desk.data.yahoo import YahooFallback
-from brokers.desk.desk import LiveDesk
+from brokers.desk.desk import ITERATION_REQUESTS, LiveDesk
 from brokers.desk.entry_halts import EntryHalts
 from brokers.desk.execution.entries import Entries
-from brokers.desk.monitor import Monitor
+from brokers.desk.monitor import BUSY_S, Monitor
 from brokers.desk.reconcile.order_export import keep_orders
 from brokers.desk.session import TradingSession
 from brokers.desk.unprotected_alarm import UnprotectedAlarm
@@ -32,6 +34,7 @@ COVER_WITHIN_S, STOP_WITHIN_S = 6.0, 1.0
 after ten seconds."""
 HISTORY_S = 30.0
 """Longest time for reading the history of bars ahead of the first iteration; what is missing then comes later."""
+LOOK_REQUESTS = 3
 UNIT_S = {"S": 1, "M": 60, "H": 3_600, "D": 86_400}
 
 log = logging.getLogger(__name__)
@@ -85,8 +88,9 @@ def open_live(strategy: Any, broker: Any, settings: Settings, seat: TradingSessi
     Raises
     ------
     Refusal
-        If a module is unknown or a setting is wrong.
+        If a module is unknown or a setting is wrong, or the venue's limit of requests does not allow the pace.
     """
+    refuse_pace(settings.pace.sleeptime, seat.client.bucket)
     pipeline = build_pipeline(settings)
     minutes, pace = settings.pace.bars, settings.pace
     notes = keep_daily_signals(pipeline, settings) if minutes == DAY_MINUTES else ()
@@ -100,7 +104,7 @@ def open_live(strategy: Any, broker: Any, settings: Settings, seat: TradingSessi
     )  # fmt: skip
     floor = Floor(
         client, seat.journal, settings, client.clock, feed.quotes, settings.strategy, client.budget,
-        client.bucket.drop_waiting,
+        client.bucket.drop_waiting, lambda requests: client.bucket.room(Need.PRICES, requests),
     )  # fmt: skip
     client.trading.admit, client.trading.urgent = floor.counter.admits, floor.counter.urgent
     seat.journal.begin_run(seat.mode, settings.strategy, seat.profile, settings.config_hash)
@@ -142,6 +146,30 @@ def data_stream_url(settings: Settings) -> str:
     alpaca = settings.broker.alpaca
     base = f"ws{alpaca.data_url.removeprefix('http')}" if alpaca.data_url else DATA_STREAM
     return f"{base}/v2/{alpaca.feed}"
+
+
+def refuse_pace(sleeptime: str, bucket: SlidingWindowLimiter) -> None:
+    """Refuse a pace at which iterations and the watch over stops would ask more than the venue allows.
+
+    While something is under way somebody looks every ``BUSY_S`` seconds, of which an iteration is one.
+
+    Raises
+    ------
+    Refusal
+        With the shortest pace that works.
+    """
+    most = bucket.limit - Need.PRICES * bucket.reserve
+
+    def works(seconds: int) -> bool:
+        looks = math.ceil(seconds / BUSY_S)
+        return (looks * LOOK_REQUESTS + ITERATION_REQUESTS - LOOK_REQUESTS) * WINDOW_S / seconds <= most
+
+    if not works(seconds_of(sleeptime)):
+        shortest = next(seconds for seconds in count(1) if works(seconds))
+        raise Refusal(
+            f"pace.sleeptime {sleeptime}: at this pace the venue's limit of {bucket.limit} requests a minute could not "
+            f"be kept beside the watch over stops; the shortest that works is {shortest}S"
+        )
 
 
 def seconds_of(sleeptime: str) -> int:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import ROUND_DOWN, Decimal
 
+from brokers.alpaca.errors import VenueError
 from brokers.alpaca.payloads import CRUMB, amount, single, whole_lots
 from brokers.desk.execution.order_gateway import OrderRefused
 from brokers.desk.reconcile.order_ownership import self_trade_limit
@@ -26,6 +27,8 @@ UNHEARD = timedelta(seconds=3)
 """After this a sale that the venue knows nothing of gives way to the stop, which holds the shares should it come."""
 REFUSALS = 3
 """So often in a row a close is refused before its stop goes back."""
+ASK_TRADABLE = timedelta(seconds=30)
+"""Between two questions whether the venue trades a symbol that is to be sold."""
 FIRST_REST_S, LONGEST_REST_S, LONGEST_BARE_S = 15, 300, 60
 """Behind its stop; doubled from one fruitless round to the next, and no longer than the last one without a stop."""
 
@@ -37,7 +40,8 @@ class Task:
     """A position, or a part of it, on its way out; ``keep`` is what stays.
 
     ``behind`` tells that it waits behind its stop, ``rests`` how often it had to after a fruitless round, ``rested``
-    since when it does; ``over`` that it was called off, so that an order of it which waits is cancelled.
+    since when it does; ``over`` that it was called off, so that an order of it which waits is cancelled;
+    ``asked`` when the venue said last whether it trades the symbol.
     """
 
     symbol: str
@@ -58,6 +62,8 @@ class Task:
     rests: int = 0
     rested: datetime | None = None
     over: bool = False
+    asked: datetime | None = None
+    tradable: bool = True
 
 
 class Closing:
@@ -174,7 +180,24 @@ class Closing:
             if floor.now - task.rested < timedelta(seconds=min(FIRST_REST_S * 2 ** (task.rests - 1), longest)):
                 return True
             task.rested = None
-        return self._walled_in(task, held)
+        return self._untradable(task) or self._walled_in(task, held)
+
+    def _untradable(self, task: Task) -> bool:
+        """Whether the venue says that it does not trade the symbol now: then nothing is cancelled for a sale."""
+        if task.released or task.waits is not None:
+            return False
+        now = self.floor.now
+        if task.asked is None or now - task.asked >= ASK_TRADABLE:
+            task.asked, task.tradable = now, True
+            try:
+                asset = self.floor.venue.asset(task.symbol)
+            except VenueError as error:
+                log.info("%s: whether it is traded is not known, %s", task.symbol, error)
+                return False
+            task.tradable = asset is None or (asset.get("tradable") is not False and asset.get("status") != "inactive")
+            if not task.tradable:
+                log.warning("%s: the venue does not trade it now, it stays behind its stop", task.symbol)
+        return not task.tradable
 
     def _walled_in(self, task: Task, held: Decimal) -> bool:
         """Whether an order by hand on the other side keeps every order of ours from being filled now.
@@ -242,6 +265,9 @@ class Closing:
             task.released = not (isinstance(refusal, OrderRefused) and refusal.venue is not None)
             task.refused = floor.now
             task.refusals += 1
+            if not task.released and not _held_elsewhere(refusal):
+                # Nothing that waiting mends: the stop goes back with the next step.
+                task.refusals = REFUSALS
             return
         task.refusals = 0
         task.order, task.sent, task.cancelling = order.client_order_id, floor.now, None
@@ -291,6 +317,12 @@ class Closing:
             task.cancelling = self.floor.cancels_again(order.venue_id, task.cancelling)
         elif (task.over or self.floor.now - task.sent >= patience) and self.floor.counter.cancel(order.venue_id):
             task.cancelling = self.floor.now
+
+
+def _held_elsewhere(refusal: Exception) -> bool:
+    """Whether the venue refused a sale for shares that something holds, which come back."""
+    venue = refusal.venue if isinstance(refusal, OrderRefused) else None
+    return venue is not None and ("held_for_orders" in venue.body or "insufficient qty" in venue.message)
 
 
 def _clear_of(keep_clear: Decimal, long: bool) -> float:

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from brokers.alpaca.errors import NotSent, OutcomeUnknown, VenueRefusal
+from brokers.alpaca.listings import read
 from brokers.alpaca.payloads import Json
-from brokers.desk.reconcile.journal_sync import JournalSync
+from brokers.desk.reconcile.journal_sync import Contradiction, JournalSync, differs
 from brokers.desk.reconcile.position_book import EXIT_ROLES
 from brokers.journal import Journal, JournalOrder, OrderIntent, State
 from config.schema import Gate
@@ -178,6 +179,11 @@ class OrderGateway:
             order = self.books.take_raw(raw)
             self._answered(raw)
             return order or self.journal.order(name)
+        answered = read(raw)
+        if answered is not None and (wrong := differs(self.journal.order(name), answered)):
+            log.error("%s: the venue answered with %s; nothing is booked, it will be looked up", name, wrong)
+            self.books.alarms.append(Contradiction(self.journal.order(name).symbol, f"{name} was answered as {wrong}"))
+            return self.journal.unknown(name, wrong)
         self.journal.sent(name, str(raw["id"]))
         self.books.learn(str(raw["id"]), name)
         self.books.take_raw(raw)

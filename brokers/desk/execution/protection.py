@@ -19,8 +19,8 @@ from brokers.desk.venue_state import Floor
 from brokers.journal import JournalOrder
 from risk.model import Adjustment, Position
 
-LONGEST_PAUSE_S = 60
-"""Between two attempts to place protection that is refused."""
+LONGEST_PAUSE_S, LONGEST_BARE_PAUSE_S = 60, 8
+"""Between two attempts to place protection that is refused; the latter in the session, in which stops are triggered."""
 UNANSWERED = timedelta(seconds=2)
 """An order without an answer delays protection no longer: the venue never lets the same shares be sold twice."""
 PATIENCE = timedelta(seconds=30)
@@ -220,7 +220,8 @@ class Protector:
         refused = self._refused.get(symbol)
         if refused is None or refused.what != what:
             return False
-        return self.floor.now - refused.time < timedelta(seconds=min(2**refused.times, LONGEST_PAUSE_S))
+        most = LONGEST_BARE_PAUSE_S if self.floor.in_session else LONGEST_PAUSE_S
+        return self.floor.now - refused.time < timedelta(seconds=min(2**refused.times, most))
 
     def _leave(self, symbol: str, why: str) -> None:
         """Close a position whose level was passed; what a price outside the session passed, the next open decides."""

@@ -24,6 +24,8 @@ TAKEN_BACK = "what was concluded from a difference is taken back"
 OPENING_ROLES = ("entry", "hedge")
 FILLS = ("fill", "partial_fill")
 CENT = Decimal("0.01")
+FAR = 10
+"""So many times the prices that an order was sent with, or the same part of them, is no price that it was filled at."""
 INSTANT = timedelta(microseconds=1)
 
 
@@ -60,9 +62,13 @@ class JournalSync:
         self.strategy = strategy
         self._now = now
         self._ours = journal.venue_ids()
-        self._told: dict[str, tuple[str, Decimal, Decimal]] = {}
+        self._told: dict[str, tuple[object, ...]] = {}
         self._strangers: dict[str, Any] = {}
         self._known = len(self._ours)
+        self.disbelieved: set[str] = set()
+        """The venue's ids of orders of ours that it shows as something else than what was sent."""
+        self.alarms: list[Contradiction] = []
+        """Answers to requests that told of something else than what was sent, since the last look."""
         self.contradictions: dict[str, Contradiction] = {}
         """By the venue's id of the order: what did not fit the journal when it was last seen."""
         self.moved: dict[str, datetime] = {}
@@ -73,6 +79,14 @@ class JournalSync:
     def client_id(self, venue_id: str) -> str | None:
         """Our name of an order of the venue's; None if it is not ours."""
         return self._ours.get(venue_id)
+
+    def symbol_of(self, venue_id: str, client_order_id: str) -> str:
+        """The symbol that an order of ours was sent for; empty of a hand's or nobody's."""
+        name = self._ours.get(venue_id)
+        if name is None and client_order_id in self.journal.without_venue_id():
+            name = client_order_id
+        order = self.journal.order(name) if name else None
+        return "" if order is None or order.role == MANUAL else order.symbol
 
     def learn(self, venue_id: str, client_order_id: str) -> None:
         """An order of ours got its id at the venue."""
@@ -193,7 +207,8 @@ class JournalSync:
         try:
             yield
         except ValueError as error:
-            self.contradictions[order.id] = Contradiction(order.symbol, str(error))
+            symbol = self.symbol_of(order.id, order.client_order_id) or order.symbol
+            self.contradictions[order.id] = Contradiction(symbol, str(error))
         else:
             self.contradictions.pop(order.id, None)
 
@@ -250,11 +265,15 @@ class JournalSync:
 
     def _book(self, order: VenueOrder, reports: Iterable[FillReport] = ()) -> None:
         name = self._ours[order.id]
-        news = (order.status, order.filled, order.average_price)
+        news = (order.status, order.filled, order.average_price, order.quantity, order.symbol, order.side)
         reports = list(reports)
         if self._told.get(name) == news and not reports:
             return
         before = self.journal.order(name)
+        if wrong := differs(before, order):
+            self.disbelieved.add(order.id)
+            raise ValueError(f"{name} is shown as {wrong}")
+        self.disbelieved.discard(order.id)
         if order.filled > 0 and order.average_price > 0:
             reports.append(Cumulative(order.filled, order.average_price, order.time or _never()))
         if reports and (ratio := adjusted(before, order)):
@@ -297,6 +316,29 @@ class JournalSync:
             return
         log.warning("%s: %s shares became %s each before an exit was filled, the position follows", symbol, *ratio)
         self.journal.split(symbol, *ratio, time=filled - INSTANT)
+
+
+def differs(planned: JournalOrder, order: VenueOrder) -> str:
+    """How an order that the venue shows cannot be the one that was sent, in words; empty if it can.
+
+    A split of its shares explains another quantity and price. Of hands' orders nothing was known beforehand.
+    """
+    if planned.role == MANUAL:
+        return ""
+    if (order.symbol, order.side) != (planned.symbol, planned.side):
+        return f"{order.side} {order.symbol}, it was sent as {planned.side} {planned.symbol}"
+    if adjusted(planned, order):
+        return ""
+    most = planned.quantity
+    if order.filled > most or (order.quantity > most and not order.raw.get("replaces")):
+        return f"{order.quantity} shares with {order.filled} filled, {most} were sent"
+    sent = planned.limit_price, planned.stop_price, planned.bracket_stop, planned.bracket_target
+    # Those of the venue may be adjusted to a split that is booked already.
+    prices = [price for price in (*sent, order.limit_price, order.stop_price) if price]
+    paid = order.average_price
+    if order.filled > 0 and paid > 0 and prices and not min(prices) / FAR < paid < max(prices) * FAR:
+        return f"filled at {paid}, it was sent at {prices[0]}"
+    return ""
 
 
 def _never() -> datetime:

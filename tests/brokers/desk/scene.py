@@ -65,6 +65,9 @@ class Wire:
     def account(self) -> Json:
         return self._call("account", self.exchange.account)
 
+    def asset(self, symbol: str) -> Json | None:
+        return self._call("asset", lambda: self.exchange.asset(symbol))
+
     def positions(self) -> list[Json]:
         return self._call("positions", self.exchange.positions)
 
