@@ -268,7 +268,7 @@ def _require_derived(orders: Found, events: Found, filled: Found, version: int) 
             quantity, notional, estimated = _booked(reports.get(name))
         except ValueError as error:
             raise Damaged(f"table fills, row {name}: {error}") from None
-        derived = {"filled_quantity": quantity, "filled_notional": notional, "estimated": estimated}
+        derived: dict[str, str | int | None] = {"filled_quantity": quantity, "filled_notional": notional, "estimated": estimated}
         if version > 1:
             if name not in state:
                 raise Damaged(f"table orders, row {name}: it has no events")
