@@ -229,7 +229,7 @@ class LiveDesk:
             self.floor.journal.decisions(plan)
             if not self.submit or self.leaving:
                 return
-            for adjustment in plan.adjustments if not self.leaving else ():
+            for adjustment in plan.adjustments:
                 self._apart(adjustment.symbol, partial(self._adjust, adjustment, plan))
             self.work()
             self._enter(plan)

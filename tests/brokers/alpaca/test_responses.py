@@ -7,6 +7,7 @@ import traceback
 import pytest
 
 from brokers.alpaca.errors import BadKeys, OutcomeUnknown, VenueError, VenueRefusal
+from brokers.alpaca.responses import limit_of
 from tests.brokers.alpaca.scripted import KEY, SECRET, answer, client_of, hang, hang_up, serving
 
 ORDER = {"symbol": "SPY", "client_order_id": "name-1"}
