@@ -8,7 +8,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from functools import partial
 from typing import Any
 
@@ -26,7 +26,7 @@ from brokers.desk.shutdown import leave
 from brokers.desk.unprotected_alarm import WatchedLock
 from brokers.desk.venue_snapshot import VenueSnapshot, blocked
 from brokers.desk.venue_state import Floor
-from brokers.desk_rules import ADJUSTMENT_ROLES, halting
+from brokers.desk_rules import ADJUSTMENT_ROLES, halt_dates, halting
 from brokers.journal import IllegalTransition, JournalConflict
 from brokers.record import RunRecord
 from market.bars import BarTable
@@ -94,6 +94,8 @@ class LiveDesk:
         self.flattened = False
         self.longest_s = 0.0
         self._looked = -math.inf
+        self._peak = math.nan
+        self._peak_since: date | None = None
         self._contradicted: set[Contradiction] = set()
         self._held_back: set[str] = set()
         self._crowded = False
@@ -411,10 +413,25 @@ class LiveDesk:
             self.switches.passing["budget"] = f"{self.budget.path}: cannot be written ({error.strerror})"
         self.booker.keep_trades(self.record)
 
+    def _with_halts(self, book: Book) -> Book:
+        """The book with what halts of several sessions need: when they began, and the peak since the last one ended."""
+        journal, today = self.floor.journal, book.time.date()
+        known = {m.name: halt for m in self.halters if (halt := journal.last_halt(m.name)) is not None}
+        ends = [known[m.name].until for m in self.halters if m.measures_peak and m.name in known]
+        since = max(ends, default=None)
+        if since != self._peak_since or math.isnan(self._peak):
+            self._peak_since = since
+            highest = journal.highest_equity(None if since is None else since + timedelta(days=1))
+            self._peak = book.equity if highest is None else float(highest)
+        # While such a halt lasts nothing is measured from a peak: it begins anew in the session after it.
+        self._peak = book.equity if since is not None and today <= since else max(self._peak, book.equity)
+        return replace(book, equity_peak=self._peak, last_halts={name: halt.began for name, halt in known.items()})
+
     def _book(self) -> Book:
-        book = self.booker.book(self.entries.pending())
+        book = self._with_halts(self.booker.book(self.entries.pending()))
         for module in list(halting(self.halters, book, self.switches.halted(book.time))):
-            self.switches.halt(module.name, book.time, f"equity {book.equity:.2f}")
+            sessions = halt_dates(book.time.date(), module.halt_sessions, self.floor.settings.pace.market)
+            self.switches.halt(module.name, book.time, f"equity {book.equity:.2f}", sessions)
             self.record.halts.append((book.time, module.name))
         book = replace(book, halted=self.switches.halted(book.time))
         self.switches.reasons(book.time, self._module_names)

@@ -32,6 +32,8 @@ from config import Settings
 from risk.policy_gate import AccountState, OrderRequest
 
 ASK_AGAIN = timedelta(seconds=3)
+SEEN_LATE = timedelta(seconds=1)
+"""How long before the account was asked for a fill may be that its cash does not know of yet."""
 QUOTE_S = 2.0
 """Local seconds that one quote is worth to what can be done without it."""
 
@@ -91,6 +93,9 @@ class Floor:
         self.own = self.history.book
         self._booked = -1
         self._looked: datetime | None = None
+        self._account_seen = clock.now()
+        self._asked: dict[str, float] = {}
+        """Price that an order was measured at when it was sent, by its name."""
         self._hours: VenueTime | None = None
 
     @property
@@ -129,7 +134,10 @@ class Floor:
         raws, opened = self.missing.listed(self._looked)
         rows = self.venue.positions()
         positions = {str(raw["symbol"]): raw for raw in map(position_of, rows) if raw is not None}
-        state = self.venue.account() if account or not self.view.account else self.view.account
+        state = self.view.account
+        if account or not state:
+            seen, state = self.now, self.venue.account()
+            self._account_seen = seen
         # The entry that its exits are told by may have been sent too long ago to be listed again.
         orders = flat([*raws, *opened], self.view.orders.values())
         self.books.contradictions.clear()
@@ -244,13 +252,37 @@ class Floor:
         """What the gate measures an order of ``symbol`` against, ``without`` the order whose place it takes."""
         held = set(self.own.symbols) | {s for s, raw in self.view.positions.items() if amount(raw, "qty")}
         waiting = [o for o in self.journal.open_orders() if o.role in OPENING_ROLES and o.client_order_id != without]
-        promised = sum(float(o.remaining) * _worth(o) for o in waiting)
+        promised = sum(float(o.remaining) * self._worth(o) for o in waiting)
+        budget = self.own.ledger.budget
+        today = self.now.astimezone(NEW_YORK).date()
+        opened = 0 if budget is None else budget.deployed(max(today, budget.day)).day_positions
+        row = self.view.positions.get(symbol, {})
+        # What was paid counts too: a position that has fallen leaves no room for more of it.
+        paid = abs(float(amount(row, "qty") * amount(row, "avg_entry_price")))
+        worth = max(paid, abs(float(amount(row, "market_value"))))
+        ordered = sum(float(o.remaining) * self._worth(o) for o in waiting if o.symbol == symbol)
         return AccountState(
             equity=self.equity,
+            cash=float(amount(self.view.account, "cash")) - promised - self._bought_since_the_account_was_seen(),
             day_notional=self.opened_today() + promised,
+            new_positions=opened + len({o.symbol for o in waiting} - held),
             open_positions=len(held | {o.symbol for o in waiting}),
             holds_symbol=symbol in held or any(o.symbol == symbol for o in waiting),
+            symbol_notional=worth + ordered,
         )
+
+    def _bought_since_the_account_was_seen(self) -> float:
+        """USD of entries whose fills the cash of the account, as last seen, may not know of."""
+        return sum(
+            float(f.order.filled_notional)
+            for f in settled(self.journal.filled_orders())
+            if f.order.role in OPENING_ROLES and f.last_fill > self._account_seen - SEEN_LATE
+        )
+
+    def _worth(self, order: JournalOrder) -> float:
+        """What a share of a waiting order may cost, USD; NaN, at which the gate refuses, where nothing tells it."""
+        known = order.limit_price or self._asked.get(order.client_order_id) or order.bracket_stop
+        return math.nan if known is None else float(known)
 
     def opened_today(self) -> float:
         """USD that fills of this session opened, hands' included."""
@@ -297,7 +329,10 @@ class Floor:
         )
         payload = {**payload, "position_intent": f"{intent.side}_to_{'open' if opens else 'close'}"}
         log.info("%s: %s %s %s %s; %s", role, intent.side, payload["qty"], intent.symbol, terms(payload), reason)
-        return self.counter.submit(intent, payload, request)
+        placed = self.counter.submit(intent, payload, request)
+        if opens:
+            self._asked[placed.client_order_id] = request.price
+        return placed
 
     def intent(
         self,
@@ -347,10 +382,6 @@ class Floor:
         shown = flat([*(order.raw for order in known), raw], known)
         self.view.orders = {name: order for name, order in shown.items() if name not in self.books.disbelieved}
         self.view.held_back |= unread_of_ours([raw], shown, self.books.symbol_of)
-
-
-def _worth(order: JournalOrder) -> float:
-    return float(order.limit_price or order.bracket_stop or 0)
 
 
 def _exact(price: str | float | None) -> Decimal | None:

@@ -95,6 +95,7 @@ def open_live(strategy: Any, broker: Any, settings: Settings, seat: TradingSessi
     minutes, pace = settings.pace.bars, settings.pace
     notes = keep_daily_signals(pipeline, settings) if minutes == DAY_MINUTES else ()
     pipeline.window_minutes = max(1, math.ceil(seconds_of(pace.sleeptime) / 60)) if pace.windows else minutes
+    pipeline.intraday = minutes < DAY_MINUTES
     client = seat.client
     symbols = tuple(dict.fromkeys([*pipeline.symbols(), settings.universe.benchmark]))
     feed = LiveFeed(
