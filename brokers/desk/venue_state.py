@@ -275,8 +275,8 @@ class Floor:
         """USD of entries whose fills the cash of the account, as last seen, may not know of."""
         return sum(
             float(f.order.filled_notional)
-            for f in settled(self.journal.filled_orders())
-            if f.order.role in OPENING_ROLES and f.last_fill > self._account_seen - SEEN_LATE
+            for f in self.history.filled_after(self._account_seen - SEEN_LATE)
+            if f.order.role in OPENING_ROLES
         )
 
     def _worth(self, order: JournalOrder) -> float:

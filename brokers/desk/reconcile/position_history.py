@@ -11,7 +11,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 
 from brokers.desk.reconcile.position_adjustments import settled, undone
 from brokers.desk.reconcile.position_book import Event, PositionBook, begin, book_event, in_order, order_of
@@ -130,6 +130,10 @@ class PositionHistory:
         gone = self._checkpoints[0][0]
         self._events = self._events[gone:]
         self._checkpoints = [(done - gone, book) for done, book in self._checkpoints]
+
+    def filled_after(self, moment: datetime) -> list[FilledOrder]:
+        """Orders with a fill after ``moment``, among the newest few hundred: enough for the last seconds."""
+        return [item for item in self._events if isinstance(item, FilledOrder) and item.last_fill > moment]
 
     def _known_figures(self, order: JournalOrder) -> Figures | None:
         name = order.client_order_id
