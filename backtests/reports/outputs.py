@@ -11,6 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +34,23 @@ TRADE_COLUMNS = (
 )  # fmt: skip
 EQUITY_COLUMNS = ("time", "equity", "cash", "long_exposure", "inverse_exposure", "positions")
 
-FILES = ("summary.json", "orders.csv", "trades.csv", "decisions.jsonl", "equity.csv", "tearsheet.html", "equity.png")
+FILES = (
+    "summary.json",
+    "orders.csv",
+    "trades.csv",
+    "decisions.jsonl",
+    "equity.csv",
+    "tearsheet.html",
+    "equity.png",
+    "settings.yaml",
+    "run.json",
+)
 TRADE_PAGES = "trades"
 """Folder of the trade pictures inside a run's folder."""
+INTERRUPTED = "interrupted"
+"""Key of the summary, and of the last line of the decisions, in a run that did not come to its end."""
+COMMENT = "#"
+"""Begins the last line of each csv file of such a run: ``# interrupted by …``."""
 SOME_PAGES = 4
 SHORTEST_YEAR = 350
 """Days of the shortest window whose growth is shown per year."""
@@ -70,6 +85,8 @@ class RunInfo:
     notes : sequence of str
         What a reader must know before believing the figures, e.g. that the data is synthetic.
     seed : int or None
+    interrupted : str
+        The signal that ended the run before its window did; empty for a complete run.
     """
 
     mode: str
@@ -90,6 +107,7 @@ class RunInfo:
     versions: Mapping[str, str] = field(default_factory=dict)
     notes: Sequence[str] = ()
     seed: int | None = None
+    interrupted: str = ""
 
     @property
     def benchmark_figures(self) -> dict[str, Figure]:
@@ -110,6 +128,12 @@ class RunInfo:
 def default_folder(mode: str, profile: str, start: date) -> Path:
     """``runs/<mode>-<profile>-<start>``, the start as a date."""
     return Path("runs") / f"{mode}-{profile}-{start:%Y-%m-%d}"
+
+
+def unused(path: Path) -> Path:
+    """The folder itself if nothing is there yet, else the first of ``-2``, ``-3`` and so on that is not there."""
+    later = (path.with_name(f"{path.name}-{number}") for number in count(2))
+    return next(candidate for candidate in chain([path], later) if not candidate.exists())
 
 
 def check_folder(path: Path, overwrite: bool) -> None:
@@ -176,7 +200,7 @@ def write_all(
 
     began = time.perf_counter()
     figures = metrics(record, info.sessions_per_year)
-    write_records(folder, record)
+    write_records(folder, record, info.interrupted)
     plot_equity(folder / "equity.png", record, info)
     plot_trades(folder / TRADE_PAGES, record, table, trade_pages)
     write_tearsheet(folder, record, info, figures)
@@ -188,17 +212,19 @@ def write_all(
 def write_brief(folder: Path, record: RunRecord, info: RunInfo) -> dict[str, Figure]:
     """The tables and the summary of a run, without pictures and tearsheet: what there is time for on the way out."""
     figures = metrics(record, info.sessions_per_year)
-    write_records(folder, record)
+    write_records(folder, record, info.interrupted)
     write_text(folder / "summary.json", to_json_indented(summary(record, info, figures, info.seconds)) + "\n")
     return figures
 
 
-def write_records(folder: Path, record: RunRecord) -> None:
-    """Write orders, trades, decisions and equity."""
-    write_text(folder / "orders.csv", csv_text(ORDER_COLUMNS, record.orders))
-    write_text(folder / "trades.csv", csv_text(TRADE_COLUMNS, record.trades))
-    write_text(folder / "equity.csv", csv_text(EQUITY_COLUMNS, record.equity))
-    write_text(folder / "decisions.jsonl", "".join([_decision(d) for d in record.decisions]))
+def write_records(folder: Path, record: RunRecord, interrupted: str = "") -> None:
+    """Write orders, trades, decisions and equity; each file of an interrupted run ends with a line that says so."""
+    mark = f"{COMMENT} {INTERRUPTED} by {interrupted}, not the whole run\n" if interrupted else ""
+    last = f"{to_json({INTERRUPTED: interrupted})}\n" if interrupted else ""
+    write_text(folder / "orders.csv", csv_text(ORDER_COLUMNS, record.orders) + mark)
+    write_text(folder / "trades.csv", csv_text(TRADE_COLUMNS, record.trades) + mark)
+    write_text(folder / "equity.csv", csv_text(EQUITY_COLUMNS, record.equity) + mark)
+    write_text(folder / "decisions.jsonl", "".join([_decision(d) for d in record.decisions]) + last)
 
 
 def summary(
@@ -207,6 +233,7 @@ def summary(
     """The content of the summary file."""
     final = record.equity[-1].equity if record.equity else record.initial_equity
     return {
+        **({INTERRUPTED: info.interrupted} if info.interrupted else {}),
         "mode": info.mode,
         "strategy": info.strategy,
         "profile": info.profile,

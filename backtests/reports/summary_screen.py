@@ -16,6 +16,8 @@ from backtests.reports.outputs import TRADE_PAGES, RunInfo
 from brokers.record import RunRecord, TradeRecord
 
 WIDTH = 96
+BESIDE = 80
+"""Columns from which on two tables fit side by side."""
 _SHOWN = (
     "tearsheet.html", "equity.png", f"{TRADE_PAGES}/", "trades.csv", "orders.csv", "decisions.jsonl", "summary.json",
 )  # fmt: skip
@@ -52,7 +54,7 @@ def show_summary(
     Parameters
     ----------
     console : Console
-        Narrower consoles than 80 columns wrap.
+        On narrower ones than 80 columns the tables are below one another.
     record : RunRecord
     info : RunInfo
     figures : mapping
@@ -60,16 +62,23 @@ def show_summary(
     folder : Path
         Where the files of the run are.
     """
-    console.print(summary_screen(record, info, figures, folder), width=min(console.width, WIDTH))
+    width = min(console.width, WIDTH)
+    console.print(summary_screen(record, info, figures, folder, side_by_side=width >= BESIDE), width=width)
 
 
-def summary_screen(record: RunRecord, info: RunInfo, figures: Mapping[str, Figure], folder: Path) -> RenderableType:
-    """The summary as something rich can print."""
-    two = Table.grid(padding=(0, 4))
-    two.add_row(_curve_table(record, info, figures), _trading_table(figures))
-    counts = Table.grid(padding=(0, 4))
-    counts.add_row(_exits(record.trades), _refusals(record, figures))
-    parts: list[RenderableType] = [_heading(info), "", two, "", counts, ""]
+def summary_screen(
+    record: RunRecord, info: RunInfo, figures: Mapping[str, Figure], folder: Path, *, side_by_side: bool = True
+) -> RenderableType:
+    """The summary as something rich can print; the tables below one another where they don't fit side by side."""
+    curve, trading = _curve_table(record, info, figures), _trading_table(figures)
+    exits, refusals = _exits(record.trades), _refusals(record, figures)
+    tables: list[RenderableType] = [curve, "", trading, "", exits, "", refusals, ""]
+    if side_by_side:
+        two, counts = Table.grid(padding=(0, 4)), Table.grid(padding=(0, 4))
+        two.add_row(curve, trading)
+        counts.add_row(exits, refusals)
+        tables = [two, "", counts, ""]
+    parts: list[RenderableType] = [_heading(info), "", *tables]
     parts += [Text(f"Note: {note}", style="yellow") for note in info.notes]
     parts += ["", _files(folder, info)] if info.notes else [_files(folder, info)]
     return Group(*parts)
@@ -83,6 +92,8 @@ def _heading(info: RunInfo) -> Table:
     more = f" and {len(info.missing_symbols) - LISTED} more" if len(info.missing_symbols) > LISTED else ""
     missing = f"; not known to the source: {shown}{more}" if shown else ""
     fills = ", ".join(f"{name} {cell(value)}" for name, value in info.fill_assumptions.items())
+    if info.interrupted:
+        grid.add_row("INTERRUPTED", Text(f"by {info.interrupted}: not the whole run", style="bold red"))
     grid.add_row(info.mode, Text(f"{info.strategy}, profile {info.profile}", style="bold"))
     grid.add_row(
         "window", f"{info.start:%Y-%m-%d} to {info.end:%Y-%m-%d}, {counted(len(info.symbols), 'symbol')}{missing}"

@@ -88,3 +88,27 @@ def test_passing_reasons_end_by_themselves_and_changes_are_said_once(switches, c
     switches.venue_gone = lambda: ""
     assert switches.reasons(TUESDAY) == []
     assert [r.message.partition(";")[0] for r in caplog.records] == ["entries are stopped", "entries are allowed again"]
+
+
+@pytest.mark.parametrize(("name", "level"), [(STOP_FILE, KillLevel.STOP), (FLATTEN_FILE, KillLevel.FLATTEN)])
+def test_a_link_that_leads_nowhere_or_round_counts_as_set(tmp_path, name, level):
+    kill = KillSwitch(tmp_path)
+    for target in ("nowhere", name):
+        (tmp_path / name).symlink_to(target)
+        assert kill.level is level
+        kill.pull(level)
+        assert kill.level is level
+        kill.pull(KillLevel.OFF)
+        assert kill.level is KillLevel.OFF and list(tmp_path.iterdir()) == []
+
+
+def test_a_state_folder_that_is_gone_stops_entries(tmp_path):
+    folder = tmp_path / "state"
+    kill = KillSwitch(folder)
+    assert kill.level is KillLevel.OFF
+    folder.mkdir()
+    assert kill.level is KillLevel.OFF
+    folder.rename(tmp_path / "moved")
+    assert kill.level is KillLevel.STOP
+    (tmp_path / "moved").rename(folder)
+    assert kill.level is KillLevel.OFF
