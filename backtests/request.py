@@ -54,6 +54,10 @@ class RunRequest:
         Print measures beside goals, for the whole run and its last days.
     quiet : bool
         No progress bar.
+    verbose : bool
+        Say also which settings differ from the defaults, and who set them.
+    json : bool
+        One JSON document on standard output, and nothing else there.
     speed : float or None
         Of a rehearsal: seconds of the venue in one of ours; None is a choice by the data.
     settings : Settings
@@ -80,5 +84,7 @@ class RunRequest:
     report: bool
     scoreboard: bool
     quiet: bool
+    verbose: bool
+    json: bool
     speed: float | None
     settings: Settings

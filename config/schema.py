@@ -302,6 +302,16 @@ class Settings(Section):
         """
         return self._provenance.of(dotted)
 
+    def chosen(self) -> list[tuple[str, Any, str]]:
+        """Key, value and source of each setting that the user set."""
+        return [(key, self._value(key), source) for key, source in self._provenance.choices()]
+
+    def _value(self, dotted: str) -> Any:
+        value: Any = self.model_dump(mode="json")
+        for part in dotted.split("."):
+            value = value.get(part) if isinstance(value, dict) else None
+        return value
+
     def as_dict(self, masked: bool = False) -> dict[str, Any]:
         """The settings as plain lists and dictionaries; ``masked=True`` adds the secrets, hidden."""
         plain = self.model_dump(mode="json")

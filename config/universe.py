@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import io
 from pathlib import Path
 
 from config.errors import Refusal
+from config.files import read_ordinary
 from config.schema import ticker
 
 SYMBOL_COLUMNS = ("symbol", "ticker")
@@ -32,8 +34,8 @@ def read_universe(path: Path) -> tuple[list[str], dict[str, str]]:
     """
     said = f"--universe {path}"
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.reader(file, skipinitialspace=True))
+        text = io.StringIO(read_ordinary(path).decode("utf-8-sig"), newline="")
+        rows = list(csv.reader(text, skipinitialspace=True))
     except FileNotFoundError:
         raise Refusal(f"{said}: there is no such file; give the path of a CSV file") from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:

@@ -7,12 +7,13 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Literal
 
 from websockets.sync.client import connect
 from websockets.sync.connection import Connection
 
 from brokers.alpaca.payloads import Json
+from config.addresses import encrypted_abroad
 
 MOST_SYMBOLS = 30
 """What Alpaca's basic plan streams."""
@@ -78,7 +79,9 @@ class QuoteStream:
         wait, told = FIRST_WAIT_S, False
         while not self._stop.is_set():
             try:
-                with connect(self.url, open_timeout=OPEN_S, close_timeout=1.0) as socket:
+                # Through no proxy where the venue is on this machine or what is said is not encrypted.
+                proxy: Literal[True] | None = True if encrypted_abroad(self.url) else None
+                with connect(self.url, open_timeout=OPEN_S, close_timeout=1.0, proxy=proxy) as socket:
                     self._read(socket)
             except Exception as error:
                 # Whatever it is, the next connection may be free of it.
