@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from backtests.argument_use import refuse_unread
+from backtests.data.reading.options import ReadOptions
 from backtests.request import EMBEDDED_OVERLAY, Mode, RunRequest
 from config import Refusal, Settings, load
 from config.arguments import Parser, add_settings, addresses
@@ -27,7 +28,7 @@ from config.universe import read_universe
 from strategies.registry import STRATEGIES, build_pipeline
 
 DATA_SOURCES = ("yahoo", "alpaca", "embedded")
-DATA_FILES = (".parquet", ".csv")
+DATA_FILES = (".parquet", ".pq", ".csv", ".txt", ".tsv")
 DEFAULT_DATA = "embedded"
 DEFAULT_SEED = 0
 
@@ -51,7 +52,11 @@ def parser() -> Parser:
     add_settings(p)
     p.add_argument("--show-config", action="store_true", help="print the merged settings, secrets masked, and exit")
     p.add_argument("--data", metavar="SOURCE",
-                   help=f"yahoo, alpaca, embedded or a .parquet or .csv file (default: {DEFAULT_DATA})")  # fmt: skip
+                   help="yahoo, alpaca, embedded, a .parquet or .csv file or a folder of them, to trade its symbols "
+                   f"(default: {DEFAULT_DATA})")  # fmt: skip
+    p.add_argument("--date-order", choices=("dmy", "mdy"), help="of a file's dates such as 03/04/2022")
+    p.add_argument("--timezone", metavar="ZONE", help="of a file's times without offset (default: New York's)")
+    p.add_argument("--decimal", choices=("point", "comma"), help="what a file's number such as 1,234 means")
     p.add_argument("--start", type=_day, metavar="YYYY-MM-DD", help="first day of a backtest")
     p.add_argument("--end", type=_day, metavar="YYYY-MM-DD", help="last day of a backtest, included")
     names = p.add_mutually_exclusive_group()
@@ -116,14 +121,41 @@ def _settings(args: argparse.Namespace) -> tuple[Mode, Settings]:
         refuse_unread(given, mode, chosen=args.mode is not None)
     embedded = args.data == DEFAULT_DATA or (args.data is None and not settings_alone)
     overlays = [EMBEDDED_OVERLAY] if embedded and (settings_alone or mode in ("backtest", "rehearse")) else []
-    return mode, load(args.profile, args.config, args.set, overlays, _arguments(args))
+    settings = load(args.profile, args.config, args.set, overlays, _arguments(args))
+    if args.data is None or args.data in DATA_SOURCES or mode not in ("backtest", "rehearse"):
+        return mode, settings
+    _refuse_no_data(args.data)
+    # Imported here: settings alone need no reader of files.
+    from backtests.data.file_universe import file_universe
+
+    if more := file_universe(settings, args.data, _reading(args)):
+        settings = load(args.profile, args.config, args.set, overlays, [*_arguments(args), *more])
+    return mode, settings
+
+
+def _reading(args: argparse.Namespace) -> ReadOptions:
+    """What settles that which a file leaves open; the only symbol named is that of a file that names none."""
+    symbols = [name for name in (args.symbols or "").split(",") if name.strip()]
+    return ReadOptions(args.date_order, args.timezone, args.decimal, symbols[0] if len(symbols) == 1 else None)
+
+
+def _refuse_no_data(data: str) -> None:
+    path = Path(data)
+    if path.is_dir():
+        return
+    if path.suffix.lower() not in DATA_FILES:
+        raise Refusal(f"--data {data}: is no source and no .parquet or .csv file; {closest(data, DATA_SOURCES)}")
+    if not path.is_file():
+        raise Refusal(
+            f"--data {data}: {no_file(path)}; give the path of a .parquet or .csv file, or of a folder of them"
+        )
 
 
 def _arguments(args: argparse.Namespace) -> list[tuple[str, str, Any]]:
     """Arguments that stand for a setting: where it is said, its key and value."""
     symbols, sectors = None, None
     if args.symbols is not None:
-        symbols = [name.strip().upper() for name in args.symbols.split(",") if name.strip()]
+        symbols = [name.strip() for name in args.symbols.split(",") if name.strip()]
     elif args.universe is not None:
         symbols, sectors = read_universe(args.universe)
     from_symbols = "--symbols" if args.universe is None else f"--universe {args.universe}"
@@ -132,7 +164,7 @@ def _arguments(args: argparse.Namespace) -> list[tuple[str, str, Any]]:
         (from_symbols, "universe.symbols", symbols),
         (from_symbols, "universe.sectors", sectors),
         ("--cap", "universe.cap", args.cap),
-        ("--benchmark", "universe.benchmark", args.benchmark.upper() if args.benchmark else args.benchmark),
+        ("--benchmark", "universe.benchmark", args.benchmark),
         ("--budget", "account.budget_usd", args.budget),
         ("--sleeptime", "pace.sleeptime", args.sleeptime),
         *addresses(args.alpaca_url),
@@ -147,11 +179,9 @@ def _request(args: argparse.Namespace, mode: Mode, settings: Settings) -> RunReq
         raise Refusal(f"--end {args.end} is before --start {args.start}; exchange them or choose another window")
     data = DEFAULT_DATA if args.data is None else args.data
     if data not in DATA_SOURCES:
-        path = Path(data)
-        if path.suffix not in DATA_FILES:
-            raise Refusal(f"--data {data}: is no source and no .parquet or .csv file; {closest(data, DATA_SOURCES)}")
-        if not path.is_file():
-            raise Refusal(f"--data {data}: {no_file(path)}; give the path of a .parquet or .csv file")
+        _refuse_no_data(data)
+    elif given := next((n for n in ("date_order", "timezone", "decimal") if getattr(args, n) is not None), None):
+        raise Refusal(f"--{given.replace('_', '-')} is read with a file only; leave it out or give --data FILE")
     return RunRequest(
         strategy=settings.strategy,
         profile=args.profile,
@@ -175,6 +205,7 @@ def _request(args: argparse.Namespace, mode: Mode, settings: Settings) -> RunReq
         quiet=args.quiet,
         speed=args.speed,
         settings=settings,
+        reading=_reading(args),
     )
 
 

@@ -7,6 +7,7 @@ from datetime import date
 from pathlib import Path
 from typing import Literal
 
+from backtests.data.reading.options import PLAIN, ReadOptions
 from config import Settings
 
 Mode = Literal["backtest", "rehearse", "paper", "live"]
@@ -55,6 +56,8 @@ class RunRequest:
     speed : float or None
         Of a rehearsal: seconds of the venue in one of ours; None is a choice by the data.
     settings : Settings
+    reading : ReadOptions
+        What settles that which a file leaves open.
     """
 
     strategy: str
@@ -79,3 +82,4 @@ class RunRequest:
     quiet: bool
     speed: float | None
     settings: Settings
+    reading: ReadOptions = PLAIN

@@ -50,7 +50,7 @@ def _run(argv: Sequence[str] | None) -> int:
     from rich.console import Console
 
     from backtests.cli_run import data_for, execute
-    from backtests.data_sets import window
+    from backtests.data.data_sets import window
     from backtests.reports.activity import Tightening, activity, activity_markdown, activity_table
     from strategies.registry import strategy_class
 

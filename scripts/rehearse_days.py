@@ -17,9 +17,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import live_trader
-from backtests.bar_files import read_bars
+from backtests.data.bar_files import read_bars
+from backtests.data.session_bars import session_bars, with_inverse
 from backtests.reports.outputs import prepare_folder
-from backtests.session_bars import session_bars, with_inverse
 from config import Refusal
 from config.environment import own_the_run
 from config.errors import exit_status

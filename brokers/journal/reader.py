@@ -6,6 +6,7 @@ from pathlib import Path
 
 from brokers.journal.explain import ExplainRow, explain
 from brokers.journal.store import Store
+from config.symbols import spelled
 
 
 def read_explanation(address: str | Path, wanted: str) -> list[ExplainRow]:
@@ -19,6 +20,6 @@ def read_explanation(address: str | Path, wanted: str) -> list[ExplainRow]:
     store = Store(address, account_id=None, writer=False)
     try:
         with store.transaction() as connection:
-            return explain(connection, wanted)
+            return explain(connection, wanted) or explain(connection, spelled(wanted))
     finally:
         store.close()

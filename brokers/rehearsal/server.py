@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from datetime import date, datetime
 from decimal import Decimal
-from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self, TypeVar
 
@@ -45,7 +44,7 @@ class RehearsalServer:
 
     Parameters
     ----------
-    data : str, Path or DataFrame
+    data : DataFrame
         Bars, see :func:`brokers.rehearsal.replay.load_bars`. What lies before ``start`` is served as history.
     start : date or datetime, optional
         First day played (the clock starts five minutes before its open) or the moment at which the clock
@@ -77,7 +76,7 @@ class RehearsalServer:
 
     def __init__(
         self,
-        data: str | Path | pd.DataFrame,
+        data: pd.DataFrame,
         *,
         start: date | None = None,
         sessions: int | None = None,
