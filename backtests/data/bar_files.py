@@ -7,16 +7,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from backtests.data.bar_checks import check_numbers, check_order, to_exchange_time
-from backtests.data.bar_notes import jumps, kept_hours
+from backtests.data.bar_notes import gaps, jumps, kept_hours
 from backtests.data.reading.long_tables import names_in, read_long
 from backtests.data.reading.options import PLAIN, ReadOptions
 from config.error_messages import no_file, some
 from config.errors import Refusal
 from config.symbols import spelled
+from market.bars import DAY_MINUTES
 
 TEXT_FILES = (".csv", ".txt", ".tsv")
 PARQUET_FILES = (".parquet", ".pq")
@@ -198,3 +200,25 @@ def _all_symbols(path: Path, options: ReadOptions) -> list[str]:
     if path.is_dir():
         return sorted({name for file in _files_in(path) for name in _all_symbols(file, options)})
     return sorted(names_in(path, _kind(path), options))
+
+
+def described(found: BarFile) -> dict[str, Any]:
+    """What a file holds, as plain values.
+
+    Returns
+    -------
+    dict
+        read_as, symbols, start and end (dates of daily bars, else the openings of the first and last), bar_seconds,
+        rows, notes.
+    """
+    times = found.frame["datetime"]
+    form = (lambda at: f"{at:%Y-%m-%d}") if found.minutes == DAY_MINUTES else (lambda at: at.isoformat())
+    return {
+        "read_as": found.read_as,
+        "symbols": found.symbols,
+        "start": form(times.min()),
+        "end": form(times.max()),
+        "bar_seconds": found.minutes * 60,
+        "rows": len(found.frame),
+        "notes": [*found.notes, *gaps(found.frame)],
+    }

@@ -94,8 +94,7 @@ def _first(frame: pd.DataFrame, chosen: np.ndarray) -> str:
 
 def around_the_clock(frame: pd.DataFrame) -> np.ndarray:
     """Which bars are of symbols that no exchange's hours hold for."""
-    names = frame["symbol"].cat.categories
-    pairs = names[["/" in str(name) for name in names]]
+    pairs = [name for name in frame["symbol"].unique() if "/" in str(name)]
     weekend = pd.Series(frame["datetime"].dt.dayofweek.to_numpy() >= SATURDAY)
     share = weekend.groupby(frame["symbol"].to_numpy(), observed=True).mean()
     return np.asarray(frame["symbol"].isin([*pairs, *share.index[share >= OPEN_AT_WEEKENDS_FROM]]))
@@ -137,7 +136,7 @@ def jumps(frame: pd.DataFrame) -> list[str]:
     return notes
 
 
-def gaps(frame: pd.DataFrame, minutes: int) -> list[str]:
+def gaps(frame: pd.DataFrame) -> list[str]:
     """Sessions without any bar between the first and the last of a symbol, counted."""
     times: pd.Series[Any] = frame["datetime"]
     days = times if times.dt.tz is None else times.dt.tz_localize(None).dt.normalize()

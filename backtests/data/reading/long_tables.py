@@ -71,8 +71,10 @@ def names_in(path: Path, kind: str, options: ReadOptions) -> list[str]:
     bars = layout.bars[0]
     if bars.symbol is None:
         return [part.name for part in layout.bars]
-    names = raw.read([bars.symbol], None, None).arrays[bars.symbol]
-    return list(dict.fromkeys(_spellings(pc.unique(names).to_pylist(), layout).values()))
+    names = _series(raw.read([bars.symbol], None, None), bars.symbol)
+    if names.empty:
+        raise Refusal(f"{path}: no rows; give a file with bars")
+    return [str(name) for name in _symbols(names, layout, path).unique()]
 
 
 def _open(path: Path, kind: str, options: ReadOptions) -> tuple[RawTable, Layout]:
