@@ -13,6 +13,9 @@ _VENUE: tuple[Mode, ...] = ("paper", "live")
 
 READ_BY: dict[str, tuple[tuple[Mode, ...], str]] = {
     "data": (_SIMULATED, "the bars come from the venue"),
+    "date_order": (_SIMULATED, "the bars come from the venue"),
+    "timezone": (_SIMULATED, "the bars come from the venue"),
+    "decimal": (_SIMULATED, "the bars come from the venue"),
     "start": (_SIMULATED, "it begins now"),
     "end": (_SIMULATED, "it ends when it is stopped"),
     "budget": (_SIMULATED, "the venue says what there is"),

@@ -19,7 +19,9 @@ from rich.markup import escape
 from rich.progress import Progress
 
 from backtests.checks.lookahead import check
-from backtests.data_sets import YAHOO, DataSet, load_data, window
+from backtests.data.data_sets import YAHOO, BarLength, DataSet, load_data, window
+from backtests.data.file_universe import FROM_FILE
+from backtests.data.reading.options import Hours
 from backtests.documents import lookahead_document, run_document, scan_document, show_document
 from backtests.engine import RunResult, run_source, run_table
 from backtests.interruption import Interruption
@@ -45,8 +47,10 @@ from backtests.scan_screen import show_scan
 from config import Settings
 from config.error_messages import some
 from config.errors import EXIT_FAILED, Refusal
+from config.markets import NEW_YORK_EQUITY_MARKETS
 from config.version import version as package_version
 from market.bars import BarTable
+from market.sectors import inverse_funds
 from risk.model import Position
 from strategies.adapt_to_bars import fit
 from strategies.registry import build_pipeline, build_signals, strategy_class
@@ -62,6 +66,7 @@ from strategies.run_notes import (
 )
 
 SCOREBOARD_DAYS = 10
+GENERAL_DEFAULT = "config/base.yaml"
 
 
 def run(request: RunRequest, console: Console) -> int:
@@ -157,8 +162,18 @@ def data_for(request: RunRequest, settings: Settings) -> DataSet:
     """The bars that the settings' universe, modules and benchmark need."""
     symbols = list(dict.fromkeys([*build_pipeline(settings).symbols(), settings.universe.benchmark]))
     data = load_data(
-        request.data, symbols, request.start, request.end, intraday=wants_intraday(settings), seed=request.seed
-    )  # fmt: skip
+        request.data,
+        symbols,
+        request.start,
+        request.end,
+        intraday=wants_intraday(settings),
+        seed=request.seed,
+        traded=settings.universe.traded,
+        options=replace(request.reading, hours=hours_of(settings)),
+        length=length_of(settings) if request.mode == "backtest" else None,
+    )
+    if told := told_universe(settings, data):
+        data = replace(data, notes=(*data.notes, told))
     if set(settings.universe.traded) <= set(data.missing):
         raise Refusal(nothing_to_trade(data.source, settings.universe.traded, "--symbols"))
     benchmark = settings.universe.benchmark
@@ -168,6 +183,29 @@ def data_for(request: RunRequest, settings: Settings) -> DataSet:
             f"name a benchmark that it has, e.g. one of {some(data.table.symbols)}"
         )
     return data
+
+
+def hours_of(settings: Settings) -> Hours:
+    """Which hours' bars a run reads: those in which it would trade."""
+    if settings.pace.market not in NEW_YORK_EQUITY_MARKETS:
+        return "all"
+    return "extended" if settings.live.extended_hours.enabled else "regular"
+
+
+def length_of(settings: Settings) -> BarLength:
+    """The bars that a run decides on; the general default stands back for daily ones."""
+    source = settings.source_of("pace.bars")
+    return BarLength(settings.pace.bars, source, strict=source != GENERAL_DEFAULT)
+
+
+def told_universe(settings: Settings, data: DataSet) -> str:
+    """What is traded, where the file says it, and which of its symbols are not; else empty."""
+    if not settings.source_of("universe.symbols").startswith(FROM_FILE):
+        return ""
+    traded = settings.universe.traded
+    told = f"universe: {counted(len(traded), 'symbol')} of the file"
+    left = [s for s in sorted(inverse_funds(settings.universe.sectors)) if s in data.table.symbols and s not in traded]
+    return f"{told}; {some(left)} left to the hedge" if left else told
 
 
 def wants_intraday(settings: Settings) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from backtests.checks.lookahead import Report
-from backtests.data_sets import DataSet
+from backtests.data.data_sets import DataSet
 from backtests.engine import RunResult
 from backtests.reports.formatting import to_json_indented
 from brokers.record import OrderRecord

@@ -7,6 +7,7 @@ from datetime import date
 from pathlib import Path
 from typing import Literal
 
+from backtests.data.reading.options import PLAIN, ReadOptions
 from config import Settings
 
 Mode = Literal["backtest", "rehearse", "paper", "live"]
@@ -61,6 +62,8 @@ class RunRequest:
     speed : float or None
         Of a rehearsal: seconds of the venue in one of ours; None is a choice by the data.
     settings : Settings
+    reading : ReadOptions
+        What settles that which a file leaves open.
     """
 
     strategy: str
@@ -88,3 +91,4 @@ class RunRequest:
     json: bool
     speed: float | None
     settings: Settings
+    reading: ReadOptions = PLAIN

@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from backtests.data.reading.options import DateOrder, Decimal
 from backtests.reports.formatting import to_json_indented, write_text
 from backtests.request import Mode, RunRequest
 from config import Settings
@@ -24,6 +25,7 @@ INPUT_FILES = (SETTINGS_FILE, INPUTS_FILE)
 class RunInputs:
     """How a run was asked for; what the settings hold is in the settings' file.
 
+    ``date_order``, ``timezone`` and ``decimal`` settled what a file left open.
     ``data`` is a source or a path as it was given, ``data_hash`` identifies the bars (empty where the venue had them).
     """
 
@@ -36,6 +38,9 @@ class RunInputs:
     seed: int
     draw_all: bool
     report: bool
+    date_order: DateOrder | None
+    timezone: str | None
+    decimal: Decimal | None
     speed: float | None
 
 
@@ -52,6 +57,9 @@ def write_inputs(folder: Path, request: RunRequest, data_hash: str) -> None:
         "seed": request.seed,
         "draw_all": request.draw_all,
         "report": request.report,
+        "date_order": request.reading.date_order,
+        "timezone": request.reading.timezone,
+        "decimal": request.reading.decimal,
         "speed": request.speed,
     }
     write_text(folder / INPUTS_FILE, to_json_indented(inputs) + "\n")

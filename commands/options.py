@@ -107,8 +107,18 @@ class DataOptions:
     data: Annotated[
         str | None,
         typer.Option(
-            metavar="SOURCE", help=f"yahoo, alpaca, embedded or a .parquet or .csv file (default: {DEFAULT_DATA})."
+            metavar="SOURCE",
+            help=f"yahoo, alpaca, embedded, a .parquet or .csv file or a folder of them (default: {DEFAULT_DATA}).",
         ),
+    ] = None
+    date_order: Annotated[
+        Literal["dmy", "mdy"] | None, typer.Option(help="What a file's date such as 03/04/2022 means.")
+    ] = None
+    timezone: Annotated[
+        str | None, typer.Option(metavar="ZONE", help="Of a file's times without offset (default: New York's).")
+    ] = None
+    decimal: Annotated[
+        Literal["point", "comma"] | None, typer.Option(help="What a file's number such as 1,234 means.")
     ] = None
     start: Annotated[date | None, typer.Option(parser=a_day, metavar="YYYY-MM-DD", help="First day.")] = None
     end: Annotated[date | None, typer.Option(parser=a_day, metavar="YYYY-MM-DD", help="Last day, included.")] = None

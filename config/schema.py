@@ -19,13 +19,7 @@ from config.cross_checks import contradictions
 from config.markets import MARKETS
 from config.provenance import Provenance
 from config.secrets import Secrets
-
-
-def ticker(value: str) -> str:
-    """A symbol as it is written; ValueError says what would be right."""
-    if not re.fullmatch(r"[A-Z0-9^][A-Z0-9._/^-]*", value):
-        raise ValueError("write a ticker in capitals, e.g. AAPL, BRK-B or BTC/USD")
-    return value
+from config.symbols import canonical
 
 
 def _sleeptime(value: Any) -> str:
@@ -66,7 +60,7 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 PositiveFraction = Annotated[float, Field(gt=0, le=1)]
 BasisPoints = Annotated[float, Field(ge=0, le=1_000)]
 Name = Annotated[str, Field(min_length=1)]
-Symbol = Annotated[str, AfterValidator(ticker)]
+Symbol = Annotated[str, AfterValidator(canonical)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 StreamUrl = Annotated[str, AfterValidator(_stream_url)]
 ModuleSettings = dict[str, dict[str, Any]]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from config.errors import Refusal
 from config.files import read_ordinary
-from config.schema import ticker
+from config.symbols import canonical
 
 SYMBOL_COLUMNS = ("symbol", "ticker")
 
@@ -53,11 +53,11 @@ def read_universe(path: Path) -> tuple[list[str], dict[str, str]]:
         if len(fields) > len(names):
             raise Refusal(f"{said}: row {number} has {len(fields)} fields, the header {len(names)}; correct the row")
         found = dict(zip(names, fields, strict=False))
-        symbol = found.get(names[column], "").upper()
+        written = found.get(names[column], "")
         try:
-            ticker(symbol)
+            symbol = canonical(written)
         except ValueError as error:
-            raise Refusal(f"{said}: symbol {symbol!r} at row {number} is no ticker; {error}") from None
+            raise Refusal(f"{said}: symbol {written!r} at row {number} is no ticker; {error}") from None
         if symbol in symbols:
             raise Refusal(f"{said}: {symbol} is at row {symbols[symbol]} and at row {number}; remove one of the rows")
         symbols[symbol] = number

@@ -58,14 +58,14 @@ def _rehearse(arguments: RunArguments, inverse: bool) -> int:
     # Lumibot takes seconds to import, so nothing above may reach it.
     from rich.console import Console
 
-    from backtests.bar_files import read_bars
     from backtests.checks.comparison import compare
     from backtests.checks.comparison_report import counts_table, markdown
     from backtests.cli_run import run
+    from backtests.data.bar_files import read_bars
+    from backtests.data.session_bars import session_bars, with_inverse
     from backtests.live_runs import run_live
     from backtests.rehearsal_monitor import RehearsalWatch
     from backtests.reports.outputs import prepare_folder
-    from backtests.session_bars import session_bars, with_inverse
     from config.environment import own_the_run
 
     folder = prepare_folder(arguments.out, arguments.overwrite)

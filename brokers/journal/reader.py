@@ -6,6 +6,7 @@ from pathlib import Path
 
 from brokers.journal.explain import LATEST, Explanation, explanation
 from brokers.journal.store import Store
+from config.symbols import spelled
 
 
 def read_explanation(address: str | Path, wanted: str, latest: int = LATEST) -> Explanation:
@@ -19,6 +20,7 @@ def read_explanation(address: str | Path, wanted: str, latest: int = LATEST) -> 
     store = Store(address, account_id=None, writer=False)
     try:
         with store.transaction() as connection:
-            return explanation(connection, wanted, latest)
+            found = explanation(connection, wanted, latest)
+            return found if found.rows else explanation(connection, spelled(wanted), latest)
     finally:
         store.close()

@@ -29,10 +29,13 @@ from commands.options import (
 from config.errors import Refusal
 
 if TYPE_CHECKING:
+    from backtests.data.reading.options import ReadOptions
     from backtests.request import Mode, RunRequest
     from config import Settings
 
-DATA_FILES = (".parquet", ".csv")
+DATA_FILES = (".parquet", ".pq", ".csv", ".txt", ".tsv")
+READING = ("date_order", "timezone", "decimal")
+"""Options that settle what a file leaves open."""
 SLOWEST, FASTEST = 1, 10_000
 
 
@@ -137,7 +140,17 @@ def settled(arguments: RunArguments, *, alone: bool = False) -> tuple[Mode, Sett
     embedded = arguments.data == DEFAULT_DATA or (arguments.data is None and not settings_alone)
     overlays = [EMBEDDED_OVERLAY] if embedded and (settings_alone or mode in ("backtest", "rehearse")) else []
     below = [*overlays, *arguments.overlays]
-    settings = load(arguments.profile, arguments.config, arguments.set_, below, _overrides(arguments), environment)
+    stated = _overrides(arguments)
+    settings = load(arguments.profile, arguments.config, arguments.set_, below, stated, environment)
+    if arguments.data is not None and arguments.data not in DATA_SOURCES and mode in ("backtest", "rehearse"):
+        _refuse_no_data(arguments.data)
+        # Imported here: settings alone need no reader of files.
+        from backtests.data.file_universe import file_universe
+
+        if more := file_universe(settings, arguments.data, _reading(arguments)):
+            settings = load(
+                arguments.profile, arguments.config, arguments.set_, below, [*stated, *more], environment
+            )  # fmt: skip
     place = "--strategy" if arguments.strategy else f"{settings.source_of('strategy')}: strategy"
     STRATEGIES.require(settings.strategy, place)
     build_pipeline(settings)
@@ -153,17 +166,16 @@ def _overrides(arguments: RunArguments) -> list[tuple[str, str, Any]]:
     if arguments.symbols is not None and arguments.universe is not None:
         raise Refusal("argument --universe: not allowed with argument --symbols; leave one of them out")
     if arguments.symbols is not None:
-        symbols = [name.strip().upper() for name in arguments.symbols.split(",") if name.strip()]
+        symbols = [name.strip() for name in arguments.symbols.split(",") if name.strip()]
     elif arguments.universe is not None:
         symbols, sectors = read_universe(arguments.universe)
     from_symbols = "--symbols" if arguments.universe is None else f"--universe {arguments.universe}"
-    benchmark = arguments.benchmark
     stated = (
         ("--strategy", "strategy", arguments.strategy),
         (from_symbols, "universe.symbols", symbols),
         (from_symbols, "universe.sectors", sectors),
         ("--cap", "universe.cap", arguments.cap),
-        ("--benchmark", "universe.benchmark", benchmark.upper() if benchmark else benchmark),
+        ("--benchmark", "universe.benchmark", arguments.benchmark),
         ("--budget", "account.budget_usd", arguments.budget),
         ("--sleeptime", "pace.sleeptime", arguments.sleeptime),
         ("--state-dir", "live.state_dir", arguments.state_dir),
@@ -175,7 +187,6 @@ def _overrides(arguments: RunArguments) -> list[tuple[str, str, Any]]:
 def requested(arguments: RunArguments, mode: Mode, settings: Settings) -> RunRequest:
     """The request, once the settings are known."""
     from backtests.request import RunRequest
-    from config.error_messages import closest, no_file
 
     speed, first, last = arguments.speed, arguments.start, arguments.end
     if speed is not None and not SLOWEST <= speed <= FASTEST:
@@ -184,11 +195,9 @@ def requested(arguments: RunArguments, mode: Mode, settings: Settings) -> RunReq
         raise Refusal(f"--end {last} is before --start {first}; exchange them or choose another window")
     data = DEFAULT_DATA if arguments.data is None else arguments.data
     if data not in DATA_SOURCES:
-        path = Path(data)
-        if path.suffix not in DATA_FILES:
-            raise Refusal(f"--data {data}: is no source and no .parquet or .csv file; {closest(data, DATA_SOURCES)}")
-        if not path.is_file():
-            raise Refusal(f"--data {data}: {no_file(path)}; give the path of a .parquet or .csv file")
+        _refuse_no_data(data)
+    elif unread := next((name for name in READING if getattr(arguments, name) is not None), None):
+        raise Refusal(f"--{unread.replace('_', '-')} is read with a file only; leave it out or give --data FILE")
     return RunRequest(
         strategy=settings.strategy,
         profile=arguments.profile,
@@ -215,7 +224,31 @@ def requested(arguments: RunArguments, mode: Mode, settings: Settings) -> RunReq
         json=arguments.json,
         speed=speed,
         settings=settings,
+        reading=_reading(arguments),
     )
+
+
+def _reading(arguments: RunArguments) -> ReadOptions:
+    """What settles that which a file leaves open; the only symbol named is that of a file that names none."""
+    from backtests.data.reading.options import ReadOptions
+
+    symbols = [name for name in (arguments.symbols or "").split(",") if name.strip()]
+    only = symbols[0] if len(symbols) == 1 else None
+    return ReadOptions(arguments.date_order, arguments.timezone, arguments.decimal, only)
+
+
+def _refuse_no_data(data: str) -> None:
+    from config.error_messages import closest, no_file
+
+    path = Path(data)
+    if path.is_dir():
+        return
+    if path.suffix.lower() not in DATA_FILES:
+        raise Refusal(f"--data {data}: is no source and no .parquet or .csv file; {closest(data, DATA_SOURCES)}")
+    if not path.is_file():
+        raise Refusal(
+            f"--data {data}: {no_file(path)}; give the path of a .parquet or .csv file, or of a folder of them"
+        )
 
 
 def refuse_what_is_missing(request: RunRequest, chosen: bool, yes: bool = False) -> None:

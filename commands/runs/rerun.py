@@ -61,6 +61,9 @@ def rerun(
         seed=inputs.seed,
         draw_all=inputs.draw_all,
         no_report=not inputs.report,
+        date_order=inputs.date_order,
+        timezone=inputs.timezone,
+        decimal=inputs.decimal,
         speed=inputs.speed,
     )
     return _repeated(again, inputs, folder, screen)
@@ -112,7 +115,7 @@ def _refuse_other_data(request: RunRequest, inputs: RunInputs) -> None:
     """Refuse to repeat a run on other bars than its own."""
     if request.data in DATA_SOURCES_OF_THEIR_OWN:
         return
-    from backtests.bar_files import data_hash
+    from backtests.data.bar_files import data_hash
 
     if data_hash(Path(request.data)) != inputs.data_hash:
         raise Refusal(

@@ -122,11 +122,11 @@ class LiveFeed:
     def quotes(self, symbols: Iterable[str]) -> dict[str, Quote]:
         """The newest quote of each symbol, judged; one request."""
         wanted = list(symbols)
-        streamed = {_venue_name(s): self.streamed(_venue_name(s)) for s in wanted}
-        asked = [name for name, raw in streamed.items() if raw is None]
+        streamed = {s: self.streamed(s) for s in wanted}
+        asked = [s for s, raw in streamed.items() if raw is None]
         raws: dict[str, Json | None] = {**streamed, **(self.client.latest_quotes(asked) if asked else {})}
         now = self.clock.now()
-        return {s: read_quote(s, raws.get(_venue_name(s)), now, self.max_quote_age) for s in wanted}
+        return {s: read_quote(s, raws.get(s), now, self.max_quote_age) for s in wanted}
 
     def why_unusable(self, symbol: str) -> str:
         """Why a symbol makes no order now, in words; empty if it may."""
@@ -173,12 +173,12 @@ class LiveFeed:
         self._take(found, until)
 
     def _ask(self, start: datetime, end: datetime | None = None) -> dict[str, list[Json]]:
-        return self.client.bars([_venue_name(s) for s in self.symbols], self.collected.asked_minutes, start, end)
+        return self.client.bars(self.symbols, self.collected.asked_minutes, start, end)
 
     def _take(self, found: Mapping[str, list[Json]], read_at: datetime) -> None:
         self._answered = read_at
-        self.collected.add({_our_name(symbol): rows for symbol, rows in found.items()}, read_at)
-        self._tell({_our_name(symbol): ALPACA for symbol, rows in found.items() if rows})
+        self.collected.add(found, read_at)
+        self._tell({symbol: ALPACA for symbol, rows in found.items() if rows})
 
     def _history_start(self, now: datetime) -> datetime:
         bars = bars_to_settle(self.needs, self.collected.session_bars)
@@ -247,11 +247,3 @@ class LiveFeed:
         for source in sorted(set(changed.values())):
             names = ", ".join(sorted(s for s, of in changed.items() if of == source))
             log.info("bars of %s: %s", names, f"from {source}" if source != NONE else "from nobody")
-
-
-def _venue_name(symbol: str) -> str:
-    return symbol.replace("-", ".")
-
-
-def _our_name(symbol: str) -> str:
-    return symbol.replace(".", "-")
