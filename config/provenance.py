@@ -28,6 +28,10 @@ class Provenance:
         """Whether a key was set by the user: in a file or argument of their own."""
         return self.of(dotted) not in {UNKNOWN, *self._defaults}
 
+    def chosen_within(self, section: str) -> list[str]:
+        """The keys in a section that the user set."""
+        return [key for key in self._sources if key.startswith(f"{section}.") and self.chosen(key)]
+
     def newest(self, keys: Iterable[str]) -> str:
         """The source of whichever of several keys was set last: it made the conflict."""
         order = list(self._sources)
