@@ -118,7 +118,10 @@ def _account(client: VenueClient, paper: bool) -> tuple[str, timedelta]:
     name = account.get("account_number") or account.get("id")
     if not name:
         raise Refusal(f"{client.trading_url}: its account has no id; this is no Alpaca server")
-    if abs(skew.total_seconds()) > LARGEST_SKEW_S:
+    if abs(skew) > timedelta(days=1):
+        # A venue that plays another day's bars.
+        log.warning("the venue's time is %s, and counts", client.clock.now().isoformat(timespec="minutes"))
+    elif abs(skew.total_seconds()) > LARGEST_SKEW_S:
         log.warning(
             "this machine's clock is %.0f s %s the venue's, whose time counts; set it right",
             abs(skew.total_seconds()), "behind" if skew > timedelta(0) else "ahead of",
