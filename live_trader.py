@@ -16,6 +16,7 @@ from commands.composition import command
 from commands.options import (
     ConsentOptions,
     DataOptions,
+    EngineOptions,
     FolderOptions,
     PaceOptions,
     ReportOptions,
@@ -75,6 +76,7 @@ def live_trader(
     seed: SeedOptions,
     folder: FolderOptions,
     report: ReportOptions,
+    engine: EngineOptions,
     speed: SpeedOptions,
     pace: PaceOptions,
     venue: VenueOptions,
@@ -88,7 +90,7 @@ def live_trader(
     Without a mode, keys in the environment mean the paper account, and no keys a rehearsal.
     Each mode is a command of risk-first too, with the options that it reads.
     """
-    groups = (universe, chosen, data, seed, folder, report, speed, pace, venue, state, consent, screen)
+    groups = (universe, chosen, data, seed, folder, report, engine, speed, pace, venue, state, consent, screen)
     arguments = of_modes(modes, merged(*groups))
     if modes.show_config:
         from commands.runs.show_config import show

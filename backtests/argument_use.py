@@ -20,6 +20,7 @@ READ_BY: dict[str, tuple[tuple[Mode, ...], str]] = {
     "end": (_SIMULATED, "it ends when it is stopped"),
     "budget": (_SIMULATED, "the venue says what there is"),
     "lookahead": (_BACKTEST, "it checks a backtest"),
+    "engine": (_BACKTEST, "it drives a backtest"),
     "draw_all": (_BACKTEST, "it draws the trades of a backtest"),
     "no_report": (_BACKTEST, "only a backtest's report can be left out"),
     "scoreboard": (_BACKTEST, "it is printed after a backtest"),

@@ -23,8 +23,8 @@ from backtests.data.data_sets import YAHOO, BarLength, DataSet, load_data, windo
 from backtests.data.file_universe import FROM_FILE
 from backtests.data.reading.options import Hours
 from backtests.documents import lookahead_document, run_document, scan_document, show_document
-from backtests.engine import RunResult, run_source, run_table
 from backtests.interruption import Interruption
+from backtests.replay.engine import replay
 from backtests.reports.breakdowns import OpenPosition
 from backtests.reports.formatting import counted
 from backtests.reports.metrics import sessions_per_year
@@ -41,8 +41,9 @@ from backtests.reports.outputs import (
 from backtests.reports.scoreboard import scoreboard, scoreboard_screen
 from backtests.reports.summary_screen import show_files, show_summary
 from backtests.reports.tearsheet_process import TearsheetProcess
-from backtests.request import RunRequest
+from backtests.request import Engine, RunRequest
 from backtests.run_inputs import write_inputs
+from backtests.run_result import RunResult
 from backtests.scan_screen import show_scan
 from config import Settings
 from config.error_messages import some
@@ -67,6 +68,7 @@ from strategies.run_notes import (
 
 SCOREBOARD_DAYS = 10
 GENERAL_DEFAULT = "config/base.yaml"
+REPLAYED = "combined"
 
 
 def run(request: RunRequest, console: Console) -> int:
@@ -83,7 +85,7 @@ def run(request: RunRequest, console: Console) -> int:
     start, end = window(data, request.start, request.end)
     # The run does so for itself; what it would refuse must be known before its folder is made.
     fit(build_pipeline(settings), data.table, settings)
-    chosen = strategy_class(request.strategy)
+    chosen = chosen_strategy(request)
     took = time.perf_counter() - began
     if request.once:
         return _one_iteration(request, data, chosen, end, console)
@@ -99,7 +101,16 @@ def run(request: RunRequest, console: Console) -> int:
     # The tearsheet's libraries load while the run computes.
     with TearsheetProcess(folder / TEARSHEET) if request.report else nullcontext() as tearsheet:
         with interruption.listening():
-            result = execute(data, chosen, settings, start, end, progress=not request.quiet, interruption=interruption)
+            result = execute(
+                data,
+                chosen,
+                settings,
+                start,
+                end,
+                engine=request.engine,
+                progress=not request.quiet,
+                interruption=interruption,
+            )
         result.record.decisions = with_outcomes(result.record)
         reached = _reached(result, start) if result.interrupted else end
         info = describe(request, data, result, start, reached, {"data": took, "engine": result.seconds})
@@ -213,20 +224,52 @@ def wants_intraday(settings: Settings) -> bool:
     return any(signal.intraday_only for signal in build_signals(settings))
 
 
+def chosen_strategy(request: RunRequest) -> type[Any] | None:
+    """The strategy's class; None for the replay engine, which needs no Lumibot and runs the package's own alone.
+
+    Raises
+    ------
+    Refusal
+        If the replay engine is asked for another strategy.
+    """
+    if request.engine == "lumibot":
+        return strategy_class(request.strategy)
+    if request.strategy != REPLAYED:
+        raise Refusal(
+            f"--engine replay: runs the decisions of strategy {REPLAYED}, not the hooks of {request.strategy}; "
+            "take --engine lumibot"
+        )
+    return None
+
+
 def execute(
     data: DataSet,
-    chosen: type[Any],
+    chosen: type[Any] | None,
     settings: Settings,
     start: pd.Timestamp,
     end: pd.Timestamp,
     *,
     altered: bool = False,
+    engine: Engine = "lumibot",
     **options: Any,
 ) -> RunResult:
     """Run on the source that the data came from: Yahoo's through Lumibot's own class, others from the table.
 
-    ``altered`` tells that the table is no longer what the source itself would say.
+    ``altered`` tells that the table is no longer what the source itself would say. The replay engine takes the same
+    bars and dividends.
     """
+    if engine == "replay":
+        dividends = {}
+        if data.source == YAHOO and not altered:
+            from backtests.yahoo_runs import yahoo_dividends
+
+            dividends = yahoo_dividends(data.table, start.date(), end.date())
+        return replay(settings, data.table, start, end, dividends=dividends, **options)
+    # Imported here: the replay engine needs no Lumibot.
+    from backtests.engine import run_source, run_table
+
+    if chosen is None:
+        raise ValueError("the Lumibot engine needs a strategy class")
     if data.source != YAHOO:
         return run_table(chosen, settings, data.table, start, end, **options)
     from backtests.yahoo_runs import preload, yahoo_source
@@ -333,11 +376,13 @@ def benchmark_closes(table: BarTable, symbol: str, start: pd.Timestamp, end: pd.
     return pd.concat([first, pd.Series(table.close[last, column], index=table.closes_at[last])])
 
 
-def _one_iteration(request: RunRequest, data: DataSet, chosen: type[Any], at: pd.Timestamp, console: Console) -> int:
+def _one_iteration(
+    request: RunRequest, data: DataSet, chosen: type[Any] | None, at: pd.Timestamp, console: Console
+) -> int:
     """Decide once, at the opening of the last bar of the window, and show everything that was weighed."""
     if data.table.opens_at[0] == at:
         raise Refusal(f"{data.source}: no bar closes before {at}; give a later --end")
-    result = execute(data, chosen, request.settings, at, at, submit=not request.scan)
+    result = execute(data, chosen, request.settings, at, at, engine=request.engine, submit=not request.scan)
     if request.json:
         show_document(scan_document(result, data, scan=request.scan))
     else:
@@ -346,13 +391,19 @@ def _one_iteration(request: RunRequest, data: DataSet, chosen: type[Any], at: pd
 
 
 def _check_lookahead(
-    request: RunRequest, data: DataSet, chosen: type[Any], start: pd.Timestamp, end: pd.Timestamp, console: Console
+    request: RunRequest,
+    data: DataSet,
+    chosen: type[Any] | None,
+    start: pd.Timestamp,
+    end: pd.Timestamp,
+    console: Console,
 ) -> int:
     """Look for decisions that depend on later data; exit status 1 if there are any."""
 
     def rerun(table: BarTable) -> RunResult:
         last = min(end, table.opens_at[-1])
-        return execute(replace(data, table=table), chosen, request.settings, start, last, altered=True)
+        altered = replace(data, table=table)
+        return execute(altered, chosen, request.settings, start, last, altered=True, engine=request.engine)
 
     with Progress(console=console, transient=True, disable=request.quiet) as progress:
         report = check(rerun, data.table, start, end, request.lookahead, request.seed, on_run=progress.track)

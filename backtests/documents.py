@@ -10,8 +10,8 @@ from typing import Any
 
 from backtests.checks.lookahead import Report
 from backtests.data.data_sets import DataSet
-from backtests.engine import RunResult
 from backtests.reports.formatting import to_json_indented
+from backtests.run_result import RunResult
 from brokers.record import OrderRecord
 from risk.model import Decision
 from strategies.run_notes import absent_symbols, without_unknown

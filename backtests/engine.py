@@ -6,7 +6,6 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -16,27 +15,13 @@ from lumibot.traders import Trader
 from tqdm import tqdm
 
 from backtests.interruption import Interruption, RunInterrupted
+from backtests.run_result import RunResult
 from brokers.backtest.broker import BarFillBroker
 from brokers.backtest.source import CausalPandasData
-from brokers.record import RunRecord
 from config import Settings
 from config.errors import Refusal
 from config.terminal import draws
 from market.bars import BarTable
-
-
-@dataclass(frozen=True, slots=True)
-class RunResult:
-    """``seconds`` is what Lumibot's loop took, features included, files and reports not.
-
-    ``interrupted`` names the signal that ended the run before its window did; empty for a complete one.
-    """
-
-    record: RunRecord
-    table: BarTable
-    strategy: Strategy
-    seconds: float
-    interrupted: str = ""
 
 
 def run_table(

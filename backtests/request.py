@@ -11,6 +11,7 @@ from backtests.data.reading.options import PLAIN, ReadOptions
 from config import Settings
 
 Mode = Literal["backtest", "rehearse", "paper", "live"]
+Engine = Literal["lumibot", "replay"]
 
 EMBEDDED_OVERLAY = Path(__file__).parent / "embedded" / "embedded.yaml"
 """Fits the settings to the embedded symbols; named here so that it is found without loading any data code."""
@@ -64,6 +65,8 @@ class RunRequest:
     settings : Settings
     reading : ReadOptions
         What settles that which a file leaves open.
+    engine : {"lumibot", "replay"}
+        Which loop drives a backtest; the record files are the same.
     """
 
     strategy: str
@@ -92,3 +95,4 @@ class RunRequest:
     speed: float | None
     settings: Settings
     reading: ReadOptions = PLAIN
+    engine: Engine = "lumibot"

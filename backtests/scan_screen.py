@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 from backtests.data.data_sets import DataSet
-from backtests.engine import RunResult
 from backtests.reports.formatting import counted
+from backtests.run_result import RunResult
 from brokers.record import OrderRecord
 from market.features import FeatureTable
 from market.market import Market

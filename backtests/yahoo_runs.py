@@ -13,7 +13,7 @@ from lumibot.backtesting import YahooDataBacktesting
 from lumibot.constants import LUMIBOT_DEFAULT_PYTZ
 from lumibot.entities import Asset
 
-from brokers.backtest.source import table_of
+from brokers.backtest.source import dividends_of, table_of
 from brokers.backtest.yahoo import require_yahoo
 from market.bars import FIELDS, BarTable
 from market.calendar import NEW_YORK, nanoseconds
@@ -63,3 +63,8 @@ def yahoo_table(
         digest.update(getattr(table, name).tobytes())
     missing = tuple(s for s in symbols if s not in table.symbols)
     return table, digest.hexdigest(), missing
+
+
+def yahoo_dividends(table: BarTable, start: date, end: date) -> dict[int, dict[str, float]]:
+    """Dividends in USD a share, by row of the ex-date in ``table`` and symbol, as Lumibot's source knows them."""
+    return dividends_of(yahoo_source(start, end), table)

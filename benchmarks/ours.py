@@ -25,6 +25,7 @@ import numpy as np
 import pandas as pd
 
 from backtests.engine import run_table
+from backtests.replay.engine import replay
 from config import load
 from market.bar_tables import frames_to_table
 from strategies.combined import CombinedStrategy
@@ -42,6 +43,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("work", choices=["W1", "W2"])
     parser.add_argument("count", type=int, nargs="?", default=30)
+    parser.add_argument("--engine", choices=["lumibot", "replay"], default="lumibot")
     parser.add_argument("--bench", type=Path, required=True, help="folder with common_data.py")
     arguments = parser.parse_args()
     frames, warm = frames_of(arguments.work, arguments.count, arguments.bench)
@@ -55,20 +57,25 @@ def main() -> None:
             "universe.cap": None,
         },
     )
-    begun = time.perf_counter()
+    begun, spent = time.perf_counter(), time.process_time()
     table = frames_to_table(frames, daily=arguments.work == "W1", source=arguments.work)
-    result = run_table(CombinedStrategy, settings, table, table.opens_at[warm], table.opens_at[-1])
-    wall = time.perf_counter() - begun
+    window = table.opens_at[warm], table.opens_at[-1]
+    if arguments.engine == "replay":
+        result = replay(settings, table, *window)
+    else:
+        result = run_table(CombinedStrategy, settings, table, *window)
+    wall, cpu = time.perf_counter() - begun, time.process_time() - spent
     record = result.record
     fills = sum(order.status == "filled" for order in record.orders)
     print(
         "JSON "
         + json.dumps(
             {
-                "engine": "risk-first",
+                "engine": f"risk-first {arguments.engine}",
                 "w": arguments.work,
                 "n": arguments.count,
                 "wall": round(wall, 3),
+                "cpu": round(cpu, 3),
                 "fills": fills,
                 "trades": len(record.trades),
                 "decisions": len(record.decisions),

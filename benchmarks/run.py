@@ -66,8 +66,9 @@ class EngineFailed(Exception):
 
 
 def engines(bench: Path, pythons: dict[str, str]) -> list[Engine]:
-    """Ours, Lumibot doing nothing (the floor of every Lumibot strategy), and the peers that have a Python."""
+    """Ours by Lumibot's loop and by the replay, Lumibot doing nothing, and the peers that have a Python."""
     own = sys.executable
+    ours = (own, str(HERE / "ours.py"), "{work}", "{symbols}", "--bench", str(bench))
     floor = (own, str(bench / "lumi_run.py"), "--w", "{work}", "--n", "{symbols}", "--variant", "floor")
     peers = [
         Engine(name, (pythons[name], str(bench / f"peer_{name}.py"), "{work}", "{symbols}"))
@@ -75,7 +76,8 @@ def engines(bench: Path, pythons: dict[str, str]) -> list[Engine]:
         if name in pythons
     ]
     return [
-        Engine(BASELINE, (own, str(HERE / "ours.py"), "{work}", "{symbols}", "--bench", str(bench))),
+        Engine(BASELINE, ours),
+        Engine("ours_replay", (*ours, "--engine", "replay")),
         Engine("lumibot_floor", floor),
         *peers,
     ]

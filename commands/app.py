@@ -21,7 +21,7 @@ from config.former_names import FORMER_COMMANDS
 
 PROGRAM = "risk-first"
 
-RUNS, OPERATING = "commands.runs", "commands.operator"
+RUNS, OPERATING, RESEARCH = "commands.runs", "commands.operator", "commands.research"
 COMMANDS: dict[str, tuple[str, str]] = {
     "backtest": (f"{RUNS}.backtest", "Run the strategy on historical bars."),
     "rehearse": (f"{RUNS}.rehearse", "Rehearse trading against a local exchange."),
@@ -41,6 +41,13 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "kill": (f"{OPERATING}.kill", "Stop entries, or sell everything: the kill switch."),
     "verify": (f"{OPERATING}.verify", "Check that a journal or a bundle is what was written."),
     "export": (f"{OPERATING}.export", "Write a journal as a bundle that others can check."),
+    "overfit": (f"{RESEARCH}.overfit", "Judge the best of many backtests by all of them."),
+    "optimise": (f"{RESEARCH}.optimise", "Search parameters, and count every trial."),
+    "walk-forward": (f"{RESEARCH}.walk_forward", "Choose on the past, trade the next window, and so on."),
+    "monte-carlo": (f"{RESEARCH}.monte_carlo", "Compare a run with random strategies."),
+    "risk-bill": (f"{RESEARCH}.risk_bill", "What each risk module cost and saved."),
+    "band": (f"{RESEARCH}.band", "The result over several fill assumptions."),
+    "shadow": (f"{RESEARCH}.shadow", "Follow what was refused on paper."),
     "data": ("commands.data", "Fetch bars into a file, and show what a file holds."),
 }
 """Command: the module that has it under its own name (or, as a typer of its own, ``app``), and the line of the help."""

@@ -158,6 +158,16 @@ class ReportOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class EngineOptions:
+    """What drives a backtest."""
+
+    engine: Annotated[
+        Literal["lumibot", "replay"],
+        typer.Option(help="Lumibot's loop, or the faster replay, which writes the same files."),
+    ] = "lumibot"
+
+
+@dataclass(frozen=True, kw_only=True)
 class PaceOptions:
     """How often a run against a venue decides."""
 

@@ -45,6 +45,8 @@ class FeatureTable:
         Features wanted beyond ``open high low close volume mark usable``, e.g. ``rsi_14``.
     sectors : mapping of str to str
         Symbol to sector label.
+    known : dict of str to ndarray, optional
+        Features of the same bars, computed for an earlier table; new ones are added to it.
 
     Raises
     ------
@@ -52,7 +54,13 @@ class FeatureTable:
         A name that no feature has.
     """
 
-    def __init__(self, bars: BarTable, names: Iterable[str], sectors: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        bars: BarTable,
+        names: Iterable[str],
+        sectors: Mapping[str, str],
+        known: dict[str, np.ndarray] | None = None,
+    ) -> None:
         self.bars = bars
         self.names = tuple(name for name in dict.fromkeys(names) if name not in ALWAYS)
         self.index = {symbol: k for k, symbol in enumerate(bars.symbols)}
@@ -61,7 +69,9 @@ class FeatureTable:
         self._first_bars = {name: found.first_bars for name, found in wanted.items() if found.entry.required}
         good = sane(bars)
         own = OwnBars(bars, good)
-        computed = {name: own.on_grid(name) for name in wanted}
+        known = {} if known is None else known
+        known.update({name: own.on_grid(name) for name in wanted if name not in known})
+        computed = {name: known[name] for name in wanted}
         usable = good.copy()
         for name in self._first_bars:
             usable &= np.isfinite(computed[name])

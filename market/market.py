@@ -62,6 +62,11 @@ class Market:
         """True while no bar has closed yet."""
         return self._row < 0
 
+    @property
+    def row(self) -> int:
+        """Index of the last closed bar in the columns, -1 while none has closed."""
+        return self._row
+
     def values(self, name: str) -> np.ndarray:
         """The column ``name`` at the last closed bar, shape ``(symbols,)``; NaN while no bar has closed."""
         column = self._columns[name]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
@@ -169,14 +168,8 @@ def _atr_terms(
     """Terms in distances, labelled with price, multiple and ATR; None when a level cannot exist."""
     if not (_positive(entry) and _positive(atr) and _positive(stop_atr)):
         return None
-    terms = BracketTerms(
-        side,
-        stop_distance=stop_atr * atr,
-        target_distance=target_atr * atr,
-        stop_multiple_atr=stop_atr,
-        target_multiple_atr=target_atr,
-    )
-    stop, target = terms.at(entry)
+    sign = 1 if side == "buy" else -1
+    stop, target = entry - sign * (stop_atr * atr), entry + sign * (target_atr * atr)
     # A distance lost in the rounding of the price would put the stop on the entry.
     if not (_positive(stop) and _positive(target)) or stop == entry:
         return None
@@ -185,7 +178,14 @@ def _atr_terms(
         f"stop {stop:.2f} = {entry:.2f} {below} {stop_atr:.4g} x {atr:.2f} ATR, "
         f"target {target:.2f} = {entry:.2f} {above} {target_atr:.4g} x {atr:.2f} ATR{note}"
     )
-    return replace(terms, label=label)
+    return BracketTerms(
+        side,
+        stop_distance=stop_atr * atr,
+        target_distance=target_atr * atr,
+        stop_multiple_atr=stop_atr,
+        target_multiple_atr=target_atr,
+        label=label,
+    )
 
 
 BRACKETS: dict[str, type[BracketModel]] = {

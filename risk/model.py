@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
+from operator import attrgetter
 from typing import Any, Literal, NoReturn, TypeVar, get_args
 from zoneinfo import ZoneInfo
 
@@ -124,7 +125,17 @@ class Proposal:
         return abs(self.price - self.stop)
 
     def resized(self, quantity: float) -> Proposal:
-        return replace(self, quantity=quantity)
+        """The same wish for another quantity."""
+        if quantity == self.quantity:
+            return self
+        values = list(_values_of(self))
+        values[_QUANTITY] = quantity
+        return Proposal(*values)
+
+
+# The chain asks for another quantity at every step: ``dataclasses.replace`` takes five times as long.
+_values_of = attrgetter(*Proposal.__dataclass_fields__)
+_QUANTITY = list(Proposal.__dataclass_fields__).index("quantity")
 
 
 @dataclass(frozen=True, slots=True)

@@ -121,7 +121,7 @@ class Ensemble:
         held : callable
             Whether a symbol is held: it is left out.
         """
-        scores = [signal.scores(market) for signal in self.signals]
+        scores = self.scores(market)
         ballot = _Ballot(self.config, market, self.signals, scores, self._vetoing) if self.voting else None
         best: dict[int, tuple[bool, float, Signal]] = {}
         for signal, score in zip(self.signals, scores, strict=True):
@@ -145,6 +145,10 @@ class Ensemble:
             return -c.score, -traded if traded > 0 else 0.0, price[c.symbol], c.symbol
 
         return sorted(found, key=place)
+
+    def scores(self, market: Market) -> list[np.ndarray]:
+        """The scores of every signal, in their order."""
+        return [signal.scores(market) for signal in self.signals]
 
     def verdicts(self, candidate: Candidate, quantity: float = 0) -> tuple[Verdict, ...]:
         """The vote on a candidate for the record, about ``quantity``; nothing where nothing is voted on."""

@@ -110,6 +110,8 @@ class Pipeline:
         self.windows = tuple(int(w[:2]) * 60 + int(w[3:]) for w in windows)
         self.window_minutes = 0
         self.intraday = False
+        self.brief = False
+        """Leave out decisions on candidates that come after the scan's last entry; what is entered is the same."""
         self._reviewers = [m for m in chain if type(m).review is not RiskModule.review]
         self.halters = [m for m in chain if type(m).halts is not RiskModule.halts]
         self._managers = [m for m in chain if type(m).manage is not RiskModule.manage]
@@ -159,7 +161,9 @@ class Pipeline:
         """One iteration's plan."""
         if market.empty:
             return Plan(book.time)
-        adjustments = strictest(a for m in self._managers for a in m.manage(book, market) if _later(a, book, market))
+        # Adjustments are changes to what is held: without positions nobody is asked for any.
+        managers = self._managers if book.positions else ()
+        adjustments = strictest(a for m in managers for a in m.manage(book, market) if later(a, book, market))
         scan = _Scan(market, book)
         for module in self._proposers:
             for proposal in module.propose(scan.book, market):
@@ -198,15 +202,28 @@ class Pipeline:
 
     def _enter(self, candidates: list[Candidate], scan: _Scan) -> None:
         chosen = self.selection
-        wanted = [(c, wish) for c in candidates if (wish := self._proposal(c, scan.market)) is not None]
-        sized = {c.symbol: size(wish, scan.book, self.sizing) for c, wish in wanted if not c.refusal}
+        wanted: list[tuple[Candidate, Proposal]] = []
+        sized: dict[str, Verdict] = {}
         # What is refused before it is judged, or too dear for a single lot, takes no place and no part of the budget.
-        able = [c for c, _ in wanted if not c.refusal and not self._too_weak(c) and sized[c.symbol].after > 0]
+        able: list[Candidate] = []
+        for candidate in candidates:
+            if self.brief and len(able) >= chosen.watch_list:
+                break
+            wish = self._proposal(candidate, scan.market)
+            if wish is None:
+                continue
+            wanted.append((candidate, wish))
+            if not candidate.refusal:
+                sized[candidate.symbol] = size(wish, scan.book, self.sizing)
+                if not self._too_weak(candidate) and sized[candidate.symbol].after > 0:
+                    able.append(candidate)
         places = {c.symbol: place for place, c in enumerate(able, 1)}
         a_plus = sum(c.score >= chosen.a_plus_score for c in able[: chosen.watch_list])
         batch = max(1, min(chosen.execute, a_plus))
         taken = 0
         for candidate, wish in wanted:
+            if self.brief and taken >= chosen.execute:
+                break
             proposal, why = replace(wish, rank=taken + 1, batch=batch), ""
             if candidate.refusal:
                 scan.refuse(proposal, *self.ensemble.verdicts(candidate))
@@ -294,7 +311,7 @@ def _unfit(proposal: Proposal, book: Book) -> Verdict | None:
     return Verdict("pipeline", code, 0, 0)
 
 
-def _later(adjustment: Adjustment, book: Book, market: Market) -> bool:
+def later(adjustment: Adjustment, book: Book, market: Market) -> bool:
     """Whether the newest bar closed after the position was entered: one before it says nothing about the position."""
     position = book.positions.get(adjustment.symbol)
     return position is None or market.closed_since(position.entry_time)

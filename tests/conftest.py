@@ -24,6 +24,8 @@ for _name in list(os.environ):
 _cache = tempfile.TemporaryDirectory(prefix="lumibot-cache-")
 os.environ["LUMIBOT_CACHE_FOLDER"] = _cache.name
 os.environ["MPLBACKEND"] = "Agg"
+# Trials of tests are not those of whoever runs them.
+os.environ["RISK_FIRST_TRIALS"] = f"{_cache.name}/trials.jsonl"
 
 # New examples are looked for at every desk; a merge is judged by the same ones each time. How long one takes
 # says more about the machine than about the code.

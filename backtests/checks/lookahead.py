@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from backtests.engine import RunResult
+from backtests.run_result import RunResult
 from config.errors import Refusal
 from market.bars import BarTable
 from risk.model import OPENING_ROLES

@@ -9,7 +9,6 @@ from typing import Any
 
 import pandas as pd
 
-from brokers.backtest.fills import Kind
 from brokers.backtest.working_orders import GTC_DAYS, WorkingOrder
 from brokers.ledger import Ledger
 from brokers.record import RunRecord
@@ -43,6 +42,8 @@ class AccountState:
         self._closed_row = -1
         self._best_row = -1
         self._entered_inside: dict[str, datetime] = {}
+        self._marks_of: tuple[int, list[float]] = (-1, [])
+        self._first_expiry: datetime | None = None
 
     def open_account(
         self,
@@ -133,11 +134,18 @@ class AccountState:
         if not self.ledger.positions:
             return self.ledger.cash
         row = self.closed_row()
+        marks = self.marks_at(row) if row >= 0 else [math.nan] * len(self._column)
         value = self.ledger.cash
         for symbol, position in self.ledger.positions.items():
-            mark = float(self._marks[row, self._column[symbol]]) if row >= 0 else math.nan
+            mark = marks[self._column[symbol]]
             value += position.quantity * (position.entry_price if math.isnan(mark) else mark)
         return value
+
+    def marks_at(self, row: int) -> list[float]:
+        """Last known closes at a row, by column."""
+        if self._marks_of[0] != row:
+            self._marks_of = (row, self._marks[row].tolist())
+        return self._marks_of[1]
 
     def note_best_prices(self) -> None:
         """Carry the best price of every position on to the newest bar that is complete now."""
@@ -165,13 +173,20 @@ class AccountState:
 
     def protected_quantity(self, symbol: str) -> float:
         """Shares covered by a working stop, trailing stop or stop-limit exit."""
-        return sum(w.quantity for w in self.working(symbol) if w.exit and w.ticket.kind >= Kind.STOP)
+        protected = 0.0
+        for w in self._of_symbol.get(symbol, ()):
+            if w.protects:
+                protected += w.quantity
+        return protected
 
     def renew_exits(self, before: datetime) -> None:
         """Replace exits that the venue would expire before ``before`` by fresh ones, as a desk does in time."""
+        if self._first_expiry is None or self._first_expiry >= before:
+            return
         for w in self._all.values():
             if w.exit and w.expires is not None and w.expires < before:
                 w.expires = self.datetime + timedelta(days=GTC_DAYS)
+        self._first_expiry = min((w.expires for w in self._all.values() if w.expires is not None), default=None)
 
     def order_id(self, symbol: str, role: str) -> str:
         """The next order's id: the same in every run, so that files compare and a restart finds its orders."""

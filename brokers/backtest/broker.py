@@ -7,8 +7,6 @@ their position, nothing is bought beyond cash, and every order passes the policy
 
 from __future__ import annotations
 
-import math
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,19 +14,17 @@ from lumibot.backtesting import BacktestingBroker
 from lumibot.entities import Order
 from lumibot.trading_builtins import CustomStream
 
-from brokers.backtest.fills import Kind
-from brokers.backtest.matching import BarMatching
+from brokers.backtest.lumibot_orders import build_working_order
+from brokers.backtest.order_life import OrderLife
 from brokers.backtest.source import causal
-from brokers.backtest.working_orders import GTC_DAYS, WorkingOrder, build_working_order
-from risk.model import Proposal
-from risk.policy_gate import AccountState, OrderRequest, check
+from brokers.backtest.working_orders import WorkingOrder
 
 
 class OrderRefused(Exception):
     """The gate or the venue's rules refused an order; carried on the order as its error."""
 
 
-class BarFillBroker(BarMatching, BacktestingBroker):
+class BarFillBroker(OrderLife, BacktestingBroker):
     """Backtesting broker that fills from a ``BarTable``.
 
     Parameters
@@ -44,9 +40,8 @@ class BarFillBroker(BarMatching, BacktestingBroker):
     def __init__(self, data_source: Any, **kwargs: Any) -> None:
         self._by_id: dict[str, Order] = {}
         self._by_order: dict[int, WorkingOrder] = {}
-        self.intents: dict[str, tuple[str, Proposal | None, str]] = {}
         self._before_iteration = False
-        BarMatching.__init__(self)
+        OrderLife.__init__(self)
         BacktestingBroker.__init__(self, data_source, **kwargs)
 
     @classmethod
@@ -124,23 +119,7 @@ class BarFillBroker(BarMatching, BacktestingBroker):
         working = build_working_order(
             order, role, intent, reason, self.datetime, self.ledger.quantity(order.asset.symbol)
         )
-        self.record.orders.extend(w.record for w in working.family())
-        refusal = working.refusal or self._gate(working)
-        if refusal:
-            self._reject(working, refusal)
-            return order
-        if working.opens:
-            working.notional = self._request(working, working).notional
-        order.update_raw(order)
-        if order.order_class is Order.OrderClass.OCO:
-            self._process_trade_event(order, self.PLACEHOLDER_ORDER)
-            for leg in working.legs:
-                self._by_id[leg.order.identifier] = leg.order
-                self._process_trade_event(leg.order, self.NEW_ORDER)
-                self._start(leg)
-        else:
-            self._process_trade_event(order, self.NEW_ORDER)
-            self._start(working)
+        self._accept(working)
         return order
 
     def _submit_orders(self, orders: list[Order], is_multileg: bool = False, **kwargs: Any) -> list[Order]:
@@ -148,91 +127,22 @@ class BarFillBroker(BarMatching, BacktestingBroker):
             raise NotImplementedError("multi-leg packages are not simulated")
         return [self._submit_order(order) for order in orders]
 
-    def _gate(self, w: WorkingOrder) -> str | None:
-        account = self._account(w.symbol)
-        for x in w.family():
-            refusal = check(self._request(w, x), account, self.gate, self.lot, self._position_frac)
-            if refusal is not None:
-                return str(refusal)
-        return w.venue_refusal(self.quote(w.symbol))
-
-    def _account(self, symbol: str, without: WorkingOrder | None = None) -> AccountState:
-        held = {s for s, group in self._of_symbol.items() if any(x.opens for x in group)} | self.ledger.positions.keys()
-        positions = self.ledger.positions
-        waiting = [w for w in self.entries() if w is not without]
-        position, budget = positions.get(symbol), self.ledger.budget
-        # What was paid counts too: a position that has fallen leaves no room for more of it.
-        price = max(position.entry_price, self.quote(symbol)) if position else 0.0
-        worth = abs(position.quantity) * price if position else 0.0
-        opened = 0 if budget is None else budget.deployed(max(self.datetime.date(), budget.day)).day_positions
-        return AccountState(
-            equity=self.equity(),
-            cash=self.ledger.cash - sum(w.notional for w in waiting),
-            day_notional=self.day_notional(without),
-            new_positions=opened + len({w.symbol for w in waiting} - positions.keys()),
-            open_positions=len(held),
-            holds_symbol=symbol in held,
-            symbol_notional=worth + sum(w.notional for w in waiting if w.symbol == symbol),
-        )
-
-    def _request(self, parent: WorkingOrder, w: WorkingOrder) -> OrderRequest:
-        return OrderRequest(
-            symbol=w.symbol,
-            opens=w.opens,
-            quantity=w.quantity,
-            quote=self.quote(w.symbol),
-            reference=parent.intent.price if parent.intent is not None else None,
-            limit_price=w.record.limit_price,
-            stop_price=w.record.stop_price,
-            buy=w.ticket.buy,
-            beyond_frac=self._beyond(w),
-        )
-
-    def _beyond(self, w: WorkingOrder) -> float:
-        """How far beyond its price an order may be filled: at once by its slippage, later by what the market does."""
-        model, row = self.fill_model, self._next_row
-        at_once = w.ticket.kind is Kind.MARKET and row < len(self._opens) and self._opens[row] == self.datetime
-        return (model.market_slippage_bps / 1e4 if at_once else self.gate.price_collar_frac) + model.fee_frac
-
     def _activate(self, leg: WorkingOrder) -> None:
         self._by_id[leg.order.identifier] = leg.order
         self._new_orders.append(leg.order)
         self._start(leg)
 
     def _start(self, w: WorkingOrder) -> None:
-        w.column = self._column.get(w.symbol, -1)
-        w.session = self._sessions[min(self._next_row, len(self._sessions) - 1)]
-        if not w.day:
-            w.expires = self.datetime + timedelta(days=GTC_DAYS)
-        self._all[w.number] = w
+        super()._start(w)
         self._by_order[id(w.order)] = w
-        self._of_symbol.setdefault(w.symbol, []).append(w)
-        if w.exit and w.symbol in self.ledger.positions:
-            if w.ticket.kind is Kind.LIMIT:
-                self.ledger.change(w.symbol, target=w.ticket.limit)
-            elif w.ticket.kind is not Kind.MARKET and not math.isnan(w.ticket.stop):
-                self.ledger.change(w.symbol, stop=w.ticket.stop)
 
     # ---- orders out -----------------------------------------------------------------------------------
 
     def _stop_working(self, w: WorkingOrder) -> bool:
-        if self._all.pop(w.number, None) is None:
+        if not super()._stop_working(w):
             return False
         del self._by_order[id(w.order)]
-        group = self._of_symbol[w.symbol]
-        group.remove(w)
-        if not group:
-            del self._of_symbol[w.symbol]
         return True
-
-    def _reject(self, w: WorkingOrder, why: str) -> None:
-        self._stop_working(w)
-        for x in w.family():
-            x.record.status = "rejected"
-            x.record.reason = why if x is w else f"{x.record.role} of a rejected order"
-            if x is not w:
-                x.order.status = self.CANCELED_ORDER
-        self._process_trade_event(w.order, self.ERROR_ORDER, error=OrderRefused(why))
 
     def cancel_order(self, order: Order) -> None:
         """Cancel a working order; at the venue cancelling one exit of a group cancels the group."""
@@ -243,46 +153,39 @@ class BarFillBroker(BarMatching, BacktestingBroker):
                 for child in order.child_orders:
                     self.cancel_order(child)
             return
-        self._end(w, "cancelled")
-        if w.sibling is not None:
-            self._end(w.sibling, "cancelled")
-
-    def _end(self, w: WorkingOrder, status: str, reason: str = "") -> None:
-        if not self._stop_working(w):
-            return
-        w.record.status = status
-        if reason:
-            w.record.reason = reason
-        self._process_trade_event(w.order, self.CANCELED_ORDER)
-        if not w.filled:
-            for leg in w.legs:
-                leg.record.status = "cancelled"
-                leg.order.status = self.CANCELED_ORDER
+        self._cancel(w)
 
     def _modify_order(self, order: Order, limit_price: float | None = None, stop_price: float | None = None) -> None:
         w = self._by_order.get(id(order))
-        if w is None:
-            return
-        request = self._request(w, w)
-        request = replace(
-            request,
-            limit_price=request.limit_price if limit_price is None else limit_price,
-            stop_price=request.stop_price if stop_price is None else stop_price,
-        )
-        # What the order itself may open is replaced, not added to.
-        refusal = check(request, self._account(w.symbol, without=w), self.gate, self.lot, self._position_frac)
-        if refusal is not None:
-            w.record.reason = str(refusal)
-            return
-        if w.opens:
-            w.notional = request.notional
-        w.reprice(limit_price, stop_price)
-        if w.exit and w.symbol in self.ledger.positions:
-            moved = {"stop": stop_price, "target": limit_price}
-            self.ledger.change(w.symbol, **{name: price for name, price in moved.items() if price is not None})
-        self._process_trade_event(order, self.MODIFIED_ORDER)
+        if w is not None:
+            self._modify(w, limit_price, stop_price)
 
-    # ---- matching ---------------------------------------------------------------------------------------
+    # ---- told to Lumibot ----------------------------------------------------------------------------------
+
+    def _begin(self, w: WorkingOrder) -> None:
+        order = w.order
+        order.update_raw(order)
+        if order.order_class is Order.OrderClass.OCO:
+            self._process_trade_event(order, self.PLACEHOLDER_ORDER)
+            for leg in w.legs:
+                self._by_id[leg.order.identifier] = leg.order
+                self._process_trade_event(leg.order, self.NEW_ORDER)
+                self._start(leg)
+        else:
+            self._process_trade_event(order, self.NEW_ORDER)
+            self._start(w)
+
+    def _tell_rejected(self, w: WorkingOrder, why: str) -> None:
+        self._process_trade_event(w.order, self.ERROR_ORDER, error=OrderRefused(why))
+
+    def _tell_cancelled(self, w: WorkingOrder) -> None:
+        self._process_trade_event(w.order, self.CANCELED_ORDER)
+
+    def _tell_modified(self, w: WorkingOrder) -> None:
+        self._process_trade_event(w.order, self.MODIFIED_ORDER)
+
+    def _mark_cancelled(self, leg: WorkingOrder) -> None:
+        leg.order.status = self.CANCELED_ORDER
 
     def _booked(self, w: WorkingOrder, price: float, quantity: float, cost: float) -> None:
         w.order.trade_cost = cost

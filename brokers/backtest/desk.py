@@ -1,4 +1,4 @@
-"""The desk of a backtest: turns plans into Lumibot orders and the broker's account into a book."""
+"""The desk of a backtest: turns plans into orders and the broker's account into a book."""
 
 from __future__ import annotations
 
@@ -7,18 +7,29 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, Protocol
 
-from lumibot.entities import Asset, Order
-
-from brokers.backtest.broker import BarFillBroker
 from brokers.backtest.fills import Kind, slipped
+from brokers.backtest.order_life import OrderLife
 from brokers.backtest.working_orders import venue_gap
 from brokers.desk_rules import ADJUSTMENT_ROLES, Halts, entry_at, halting
 from brokers.record import not_sent
 from risk.interface import RiskModule
-from risk.model import CLOSED_TRADES_KEPT, Adjustment, Book, Plan, Position, Proposal, floor_lot
+from risk.model import CLOSED_TRADES_KEPT, Adjustment, Book, DeployedBudget, Plan, Position, Proposal, Side, floor_lot
 from risk.policy_gate import round_to_tick
+from risk.weekly_budget import WeeklyBudget
+
+
+class OrderMaker(Protocol):
+    """Makes orders of the kind that the broker takes; quantities in shares, prices in USD."""
+
+    def closing(self, symbol: str, quantity: float, long: bool) -> Any:
+        """A market order for the day that reduces a long or a short position."""
+        ...
+
+    def bracket(self, symbol: str, side: Side, quantity: float, stop: float, target: float) -> Any:
+        """A market entry with a stop and a target that live until they are cancelled."""
+        ...
 
 
 class BacktestDesk:
@@ -26,10 +37,12 @@ class BacktestDesk:
 
     Parameters
     ----------
-    broker : BarFillBroker
+    broker : OrderLife
         With an open account.
-    strategy : lumibot.strategies.Strategy
-        Gives its name to the orders.
+    strategy : object with ``cash``
+        Lumibot's strategy, whose cash also holds what Lumibot books by itself.
+    orders : OrderMaker
+        Makes the orders that ``broker`` takes.
     lot : float
         Smallest tradeable quantity.
     halters : sequence of RiskModule, optional
@@ -42,8 +55,9 @@ class BacktestDesk:
 
     def __init__(
         self,
-        broker: BarFillBroker,
+        broker: OrderLife,
         strategy: Any,
+        orders: OrderMaker,
         lot: float = 1,
         halters: Sequence[RiskModule] = (),
         submit: bool = True,
@@ -51,6 +65,7 @@ class BacktestDesk:
     ) -> None:
         self.broker = broker
         self.strategy = strategy
+        self.orders = orders
         self.lot = lot
         self.halters = halters
         self.submit = submit
@@ -58,7 +73,7 @@ class BacktestDesk:
         self._session_day: date | None = None
         self._opening_equity = math.nan
         self._halts = Halts()
-        self._assets: dict[str, Asset] = {}
+        self._summed: tuple[WeeklyBudget, DeployedBudget] | None = None
 
     def iteration(self) -> AbstractContextManager[None]:
         """Around one iteration: in a backtest an error ends the run."""
@@ -96,12 +111,21 @@ class BacktestDesk:
             equity_peak=self._halts.see(broker.equity()),
             closed_trades=ledger.closed[-CLOSED_TRADES_KEPT:],
             last_halts=self._halts.began,
-            budget=None if ledger.budget is None else ledger.budget.deployed(day),
+            budget=self._deployed(day),
         )
         for module in list(halting(self.halters, book, self._halts.left)):
             self._halts.begin(module, now)
             broker.record.halts.append((now, module.name))
         return replace(book, halted=frozenset(self._halts.left))
+
+    def _deployed(self, day: date) -> DeployedBudget | None:
+        """What was deployed, summed anew only after a fill and on a new day."""
+        budget = self.broker.ledger.budget
+        if budget is None:
+            return None
+        if self._summed is None or self._summed[0] is not budget or self._summed[1].day != day:
+            self._summed = (budget, budget.deployed(day))
+        return self._summed[1]
 
     def execute(self, plan: Plan) -> None:
         """Send the plan: what reduces risk first, then entries."""
@@ -129,8 +153,7 @@ class BacktestDesk:
 
     def _sell(self, adjustment: Adjustment, position: Position, quantity: float, role: str) -> None:
         if quantity > 0:
-            side = Order.OrderSide.SELL if position.quantity > 0 else Order.OrderSide.BUY_TO_COVER
-            order = Order(self.strategy.name, self._asset(adjustment.symbol), quantity, side, time_in_force="day")
+            order = self.orders.closing(adjustment.symbol, quantity, position.quantity > 0)
             self._send(order, role, None, adjustment.code)
 
     def _tighten(self, adjustment: Adjustment, position: Position) -> None:
@@ -160,15 +183,8 @@ class BacktestDesk:
         if not entry.possible:
             self._skip(proposal, f"DESK_SIZE: nothing is left of it at the quote {quote:.4f}; {entry.reason}")
             return
-        order = Order(
-            self.strategy.name,
-            self._asset(proposal.symbol),
-            entry.quantity,
-            Order.OrderSide.BUY if proposal.side == "buy" else Order.OrderSide.SELL_SHORT,
-            order_class=Order.OrderClass.BRACKET,
-            secondary_stop_price=entry.stop,
-            secondary_limit_price=round_to_tick(entry.target),
-            time_in_force="gtc",
+        order = self.orders.bracket(
+            proposal.symbol, proposal.side, entry.quantity, entry.stop, round_to_tick(entry.target)
         )
         self._send(order, proposal.role, proposal, entry.reason)
 
@@ -177,9 +193,6 @@ class BacktestDesk:
         name = self.broker.order_id(proposal.symbol, proposal.role)
         self.broker.record.orders.append(not_sent(self.broker.datetime, name, proposal, why))
 
-    def _send(self, order: Order, role: str, intent: Proposal | None, reason: str) -> None:
+    def _send(self, order: Any, role: str, intent: Proposal | None, reason: str) -> None:
         self.broker.intents[order.identifier] = (role, intent, reason)
         self.broker.submit_order(order)
-
-    def _asset(self, symbol: str) -> Asset:
-        return self._assets.setdefault(symbol, Asset(symbol))

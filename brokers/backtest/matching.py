@@ -151,13 +151,13 @@ class BarMatching(AccountState):
                 self._end(w, "expired", "day order" if w.day else f"{GTC_DAYS} days at the venue")
 
     def _value(self, row: int) -> None:
-        marks = self._marks[row]
+        marks = self.marks_at(row)
         long_value = inverse_value = 0.0
         protected = 0
         positions = self.ledger.positions
         for symbol, position in positions.items():
             k = self._column[symbol]
-            value = position.quantity * float(marks[k])
+            value = position.quantity * marks[k]
             if position.role == "hedge" or symbol in self.inverse:
                 inverse_value += value
             else:

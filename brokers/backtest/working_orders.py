@@ -1,4 +1,4 @@
-"""A working order of the backtest: Lumibot's object, the matching engine's ticket and its record, tied together."""
+"""A working order of the backtest: the order as sent, the matching engine's ticket and its record, tied together."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
-from lumibot.entities import Order
-
-from brokers.backtest.fills import NEVER, Kind, Ticket
+from brokers.backtest.fills import Kind, Ticket
 from brokers.record import OrderRecord
 from risk.model import Proposal
 from risk.policy_gate import SMALLEST_QUOTED, tick_of
@@ -24,25 +23,20 @@ def venue_gap(quote: float) -> float:
     return VENUE_GAP if quote >= SMALLEST_QUOTED else tick_of(quote)
 
 
-_KINDS = {
-    Order.OrderType.MARKET: Kind.MARKET,
-    Order.OrderType.LIMIT: Kind.LIMIT,
-    Order.OrderType.STOP: Kind.STOP,
-    Order.OrderType.STOP_LIMIT: Kind.STOP_LIMIT,
-    Order.OrderType.TRAIL: Kind.TRAIL,
-}
-_OPENING = {Order.OrderSide.BUY, Order.OrderSide.BUY_TO_OPEN, Order.OrderSide.SELL_SHORT, Order.OrderSide.SELL_TO_OPEN}
 _numbers = itertools.count()
 
 
 @dataclass(slots=True, eq=False)
 class WorkingOrder:
-    """``number`` orders by time of arrival; ``legs`` wait for this order's fill; ``sibling`` dies when it fills.
+    """``order`` is what was sent: Lumibot's object, or the replay engine's own.
 
+    ``number`` orders by time of arrival; ``legs`` wait for this order's fill; ``sibling`` dies when it fills.
+
+    ``protects`` tells a stop of any kind that closes a position.
     ``notional`` is what an opening order counts for in its day, USD.
     """
 
-    order: Order
+    order: Any
     ticket: Ticket
     symbol: str
     quantity: float
@@ -60,6 +54,10 @@ class WorkingOrder:
     expires: datetime | None = None
     filled: bool = False
     number: int = field(default_factory=lambda: next(_numbers))
+    protects: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.protects = self.exit and self.ticket.kind >= Kind.STOP
 
     def family(self) -> Iterator[WorkingOrder]:
         yield self
@@ -114,71 +112,3 @@ class WorkingOrder:
             self.ticket.limit = self.record.limit_price = self.order.limit_price = limit
         if stop is not None:
             self.ticket.stop = self.record.stop_price = self.order.stop_price = stop
-
-
-def build_working_order(
-    order: Order, role: str, intent: Proposal | None, reason: str, now: datetime, held: float
-) -> WorkingOrder:
-    """Read a Lumibot order (and its exits) into working form; ``refusal`` says what can't be simulated."""
-    buy = order.is_buy_order()
-    oco = order.order_class is Order.OrderClass.OCO
-    closes = oco or order.side not in _OPENING or (buy and held < 0)
-    parent = _one(order, buy, role or ("close" if closes else "entry"), now, "", closes, reason)
-    parent.intent = intent
-    parent.refusal = parent.refusal or _unsupported(order)
-    # As at the venue, the exits of an order live as long as it may: a day bracket leaves nothing overnight.
-    parent.day = str(order.time_in_force).lower() != "gtc"
-    for number, child in enumerate(order.child_orders or []):
-        kind = _KINDS.get(child.order_type)
-        leg_role = "target" if kind is Kind.LIMIT else "stop"
-        child.identifier = f"{order.identifier}-{leg_role}{number}"
-        child.parent_identifier = order.identifier
-        leg = _one(child, child.is_buy_order(), leg_role, now, order.identifier, True, "")
-        leg.quantity = leg.record.quantity = float(order.quantity)
-        leg.day = parent.day
-        parent.refusal = parent.refusal or leg.refusal
-        parent.legs.append(leg)
-    if len(parent.legs) == 2:
-        first, second = parent.legs
-        first.sibling, second.sibling = second, first
-    return parent
-
-
-def _one(order: Order, buy: bool, role: str, now: datetime, parent: str, exit_: bool, reason: str) -> WorkingOrder:
-    kind = _KINDS.get(order.order_type)
-    quantity = float(order.quantity)
-    refusal = "" if kind is not None else f"VENUE_TYPE: {order.order_type} orders are not simulated"
-    ticket = Ticket(
-        kind=Kind.MARKET if kind is None else kind,
-        buy=buy,
-        limit=_number(order.stop_limit_price if kind is Kind.STOP_LIMIT else order.limit_price),
-        stop=_number(order.stop_price),
-        trail=_number(order.trail_price),
-        trail_frac=_number(order.trail_percent),
-    )
-    record = OrderRecord(
-        time=now,
-        client_order_id=order.identifier,
-        parent_id=parent,
-        symbol=order.asset.symbol,
-        side="buy" if buy else "sell",
-        quantity=int(quantity) if quantity.is_integer() else quantity,
-        type=ticket.kind.name.lower(),
-        limit_price=None if math.isnan(ticket.limit) else ticket.limit,
-        stop_price=None if math.isnan(ticket.stop) else ticket.stop,
-        role=role,
-        reason=reason,
-    )
-    return WorkingOrder(order, ticket, order.asset.symbol, quantity, not exit_, exit_, False, record, refusal=refusal)
-
-
-def _number(value: float | None) -> float:
-    return NEVER if value is None else float(value)
-
-
-def _unsupported(order: Order) -> str:
-    if order.order_class is Order.OrderClass.MULTILEG:
-        return "VENUE_CLASS: multi-leg orders are not simulated"
-    if str(order.asset.asset_type) not in ("stock", "crypto"):
-        return f"VENUE_ASSET: {order.asset.asset_type} is not simulated"
-    return ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from commands.composition import command
 from commands.options import (
     DataOptions,
+    EngineOptions,
     FolderOptions,
     KeyOptions,
     ReportOptions,
@@ -30,6 +31,7 @@ def backtest(
     seed: SeedOptions,
     folder: FolderOptions,
     report: ReportOptions,
+    engine: EngineOptions,
     screen: ScreenOptions,
 ) -> int:
     """Run the strategy on historical bars.
@@ -37,4 +39,4 @@ def backtest(
     Without --data these are the embedded days of six stocks. The files of the run, with all its settings, go into a
     new folder below runs/ or into --out; risk-first rerun FOLDER repeats it.
     """
-    return start(merged(universe, chosen, data, keys, seed, folder, report, screen, mode="backtest"))
+    return start(merged(universe, chosen, data, keys, seed, folder, report, engine, screen, mode="backtest"))

@@ -15,6 +15,7 @@ from commands.options import (
     DEFAULT_SEED,
     ConsentOptions,
     DataOptions,
+    EngineOptions,
     FolderOptions,
     PaceOptions,
     ReportOptions,
@@ -47,6 +48,7 @@ class RunArguments(
     SeedOptions,
     FolderOptions,
     ReportOptions,
+    EngineOptions,
     SpeedOptions,
     PaceOptions,
     VenueOptions,
@@ -225,6 +227,7 @@ def requested(arguments: RunArguments, mode: Mode, settings: Settings) -> RunReq
         speed=speed,
         settings=settings,
         reading=_reading(arguments),
+        engine=arguments.engine,
     )
 
 

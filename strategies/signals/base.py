@@ -27,12 +27,14 @@ class Signal:
 
     Subclasses set ``name`` and ``side``, define a nested ``Config`` and override ``needs``,
     ``scores`` and ``reason``. One that can tell the opposite of what it looks for overrides ``opposes``
-    too and may then be given a veto.
+    too and may then be given a veto. ``elementwise`` states that the class's own ``scores`` reads each cell of
+    ``market.values`` by itself, so that many bars may be scored at once; a subclass with other scores states it anew.
     """
 
     name: ClassVar[str]
     side: ClassVar[Side] = "buy"
     intraday_only: ClassVar[bool] = False
+    elementwise: ClassVar[bool] = False
 
     class Config(SignalConfig):
         pass

@@ -19,6 +19,7 @@ class MeanReversion(Signal):
     """Long while the RSI is oversold; the score rises as the RSI falls."""
 
     name = "mean_reversion"
+    elementwise = True
 
     class Config(ScoredConfig):
         """Settings.

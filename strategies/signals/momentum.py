@@ -17,6 +17,7 @@ class Momentum(Signal):
     """Long on a breakout; the score rises with how far, in ATR, the close is above the old high."""
 
     name = "momentum"
+    elementwise = True
 
     class Config(DistanceConfig):
         """Settings.

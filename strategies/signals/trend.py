@@ -23,6 +23,7 @@ class Trend(Signal):
     """
 
     name = "trend"
+    elementwise = True
 
     class Config(ScoredConfig):
         """Settings.

@@ -21,6 +21,7 @@ class Vwap(Signal):
     """
 
     name = "vwap"
+    elementwise = True
     intraday_only = True
 
     class Config(DistanceConfig):

@@ -12,8 +12,8 @@ import pandas as pd
 
 from backtests.cli_run import execute, wants_intraday
 from backtests.data.data_sets import DataSet, load_data, window
-from backtests.engine import RunResult
 from backtests.request import EMBEDDED_OVERLAY
+from backtests.run_result import RunResult
 from brokers.record import RunRecord
 from config import Settings, load
 from strategies.registry import build_pipeline, strategy_class

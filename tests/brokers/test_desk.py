@@ -15,6 +15,7 @@ from backtests import embedded
 from backtests.engine import run_table
 from brokers.backtest.desk import BacktestDesk
 from brokers.backtest.fills import fee, slipped
+from brokers.backtest.lumibot_orders import LumibotOrders
 from brokers.record import RunRecord
 from config import load
 from config.schema import Fills
@@ -34,7 +35,7 @@ COSTS = Fills(
 def desk(s) -> BacktestDesk:
     """One desk per run, as it remembers the session."""
     if not hasattr(s, "desk"):
-        s.desk = BacktestDesk(s.broker, s)
+        s.desk = BacktestDesk(s.broker, s, LumibotOrders(s.name))
     return s.desk
 
 
@@ -97,7 +98,7 @@ TERMS = st.one_of(
 def test_what_was_approved_is_never_exceeded(quantity, price, gap, fills, terms, lot):
     broker = Counter(price * gap, fills)
     approved = proposal("X", quantity * lot, price, terms=terms)
-    BacktestDesk(broker, SimpleNamespace(name="s"), lot).execute(Plan(broker.datetime, entries=(approved,)))
+    BacktestDesk(broker, SimpleNamespace(), LumibotOrders("s"), lot).execute(Plan(broker.datetime, entries=(approved,)))
     if not broker.sent:
         assert [o.status for o in broker.record.orders] == ["rejected"]
         return
@@ -231,7 +232,7 @@ def test_a_scan_submits_nothing():
     sent = []
 
     def scan(s):
-        scanner = BacktestDesk(s.broker, s, submit=False)
+        scanner = BacktestDesk(s.broker, s, LumibotOrders(s.name), submit=False)
         decision = SimpleNamespace(proposal=wish())
         change = Adjustment("m", "exit", "X", "M: exit")
         scanner.execute(Plan(s.get_datetime(), (change,), (wish(),), (decision,)))

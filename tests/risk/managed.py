@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from brokers.backtest.desk import BacktestDesk
+from brokers.backtest.lumibot_orders import LumibotOrders
 from market.bars import BarTable
 from market.features import FeatureTable
 from risk.interface import RiskModule
@@ -31,7 +32,7 @@ def managed(table: BarTable, enter: Callable[[Any], Any], *modules: RiskModule, 
     seen: list[Seen | None] = []
 
     def step(s: Any) -> None:
-        desk = BacktestDesk(s.broker, s)
+        desk = BacktestDesk(s.broker, s, LumibotOrders(s.name))
         book = desk.reconcile()
         market = features.market_at_row(s.broker.closed_row(), s.broker.datetime)
         changes = strictest(change for module in modules for change in module.manage(book, market))

@@ -140,6 +140,9 @@ from backtests.data import yahoo_cache
 from backtests.request import EMBEDDED_OVERLAY
 from config.environment import own_the_run
 own_the_run()
+from backtests import cli_run, outputs
+# Pictures and tearsheet are the same work for every source.
+cli_run.write_all = lambda folder, record, info, *_: outputs.write_brief(folder, record, info)
 yahoo_cache.fill(embedded.daily())
 common = ["--backtest", "--quiet", "--profile", "swing", "--config", str(EMBEDDED_OVERLAY),
           "--start", "2020-10-19", "--end", "2021-04-30"]
@@ -148,6 +151,7 @@ codes = [
     live_trader.main([*common, "--data", str(embedded.PATH), "--out", "file"]),
     live_trader.main([*common, "--data", "yahoo", "--lookahead", "2"]),
     live_trader.main([*common, "--data", "yahoo", "--scan"]),
+    live_trader.main([*common, "--data", "yahoo", "--out", "replayed", "--engine", "replay"]),
 ]
 print("CODES", *codes)
 """
@@ -160,9 +164,10 @@ def test_a_yahoo_run_is_the_run_on_a_file_of_the_same_bars(tmp_path):
         [sys.executable, "-c", YAHOO], check=False, cwd=tmp_path, env=environment, capture_output=True, text=True,
         timeout=240,
     )  # fmt: skip
-    assert "CODES 0 0 0 0" in done.stdout, done.stderr[-2000:] + done.stdout[-2000:]
+    assert "CODES 0 0 0 0 0" in done.stdout, done.stderr[-2000:] + done.stdout[-2000:]
     for name in ("orders.csv", "trades.csv", "decisions.jsonl", "equity.csv"):
         assert (tmp_path / "yahoo" / name).read_bytes() == (tmp_path / "file" / name).read_bytes()
+        assert (tmp_path / "yahoo" / name).read_bytes() == (tmp_path / "replayed" / name).read_bytes()
     orders = pd.read_csv(tmp_path / "yahoo" / "orders.csv")
     assert len(orders) > 15 and {text[-6:] for text in orders["time"]} == {"-04:00", "-05:00"}
     assert {text[11:19] for text in orders["time"]} == {"09:30:00"}

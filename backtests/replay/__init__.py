@@ -1,0 +1,1 @@
+"""Backtests without Lumibot's loop: the same pipeline, desk, account and fills, driven bar by bar."""

@@ -1,0 +1,141 @@
+"""The broker of the replay engine: the order life and matching of a backtest, with orders of its own."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from brokers.backtest.fills import Kind, Ticket
+from brokers.backtest.order_life import OrderLife
+from brokers.backtest.working_orders import WorkingOrder
+from brokers.record import OrderRecord
+from risk.model import Side
+
+_numbers = itertools.count()
+
+
+@dataclass(slots=True, eq=False)
+class ReplayOrder:
+    """An order as the desk asks for it: a market order, with exits if ``stop`` and ``target`` are given.
+
+    ``quantity`` in shares, prices in USD. ``closes`` tells an exit from an entry.
+    """
+
+    symbol: str
+    buy: bool
+    quantity: float
+    closes: bool
+    stop: float = 0.0
+    target: float = 0.0
+    limit_price: float | None = None
+    stop_price: float | None = None
+    identifier: int = field(default_factory=lambda: next(_numbers))
+    working: WorkingOrder | None = None
+
+
+class ReplayOrders:
+    """Makes the desk's orders."""
+
+    def closing(self, symbol: str, quantity: float, long: bool) -> ReplayOrder:
+        """A market order for the day that reduces a long or a short position."""
+        return ReplayOrder(symbol, not long, quantity, closes=True)
+
+    def bracket(self, symbol: str, side: Side, quantity: float, stop: float, target: float) -> ReplayOrder:
+        """A market entry with a stop and a target that live until they are cancelled; prices in USD."""
+        return ReplayOrder(symbol, side == "buy", quantity, closes=False, stop=stop, target=target)
+
+
+class ReplayBroker(OrderLife):
+    """An account on a bar table whose clock is set by the engine."""
+
+    datetime: Any
+
+    def __init__(self, begins: datetime) -> None:
+        super().__init__()
+        self.datetime = begins
+
+    def submit_order(self, order: ReplayOrder) -> ReplayOrder:
+        """Take an order in: it works from now on, or its record says why not."""
+        role, intent, reason = self.intents.pop(order.identifier)
+        name = self.order_id(order.symbol, role)
+        working = self._one(order, name, "", role, Kind.MARKET, order.buy, order.closes, reason)
+        working.intent = intent
+        working.day = order.closes
+        order.working = working
+        if not order.closes:
+            target = self._leg(order, working, 0, Kind.LIMIT, order.target)
+            stop = self._leg(order, working, 1, Kind.STOP, order.stop)
+            target.sibling, stop.sibling = stop, target
+            working.legs = [target, stop]
+        self._accept(working)
+        return order
+
+    def modify_order(
+        self, order: ReplayOrder, limit_price: float | None = None, stop_price: float | None = None
+    ) -> None:
+        """Move the price of an order that works."""
+        if order.working is not None and order.working.number in self._all:
+            self._modify(order.working, limit_price, stop_price)
+
+    def match_before(self, moment: datetime) -> None:
+        """Match every bar that begins before ``moment``."""
+        while self._next_row < len(self._opens) and self._opens[self._next_row] < moment:
+            self._process_bar(self._next_row)
+
+    def match_now(self) -> None:
+        """Match every bar that has begun by now."""
+        while self._next_row < len(self._opens) and self._opens[self._next_row] <= self.datetime:
+            self._process_bar(self._next_row)
+
+    def _activate(self, leg: WorkingOrder) -> None:
+        self._start(leg)
+
+    def _booked(self, w: WorkingOrder, price: float, quantity: float, cost: float) -> None:
+        """Nobody else keeps books here."""
+
+    def _credited(self, symbol: str, amount: float) -> None:
+        """Nobody else keeps books here."""
+
+    def _leg(self, order: ReplayOrder, parent: WorkingOrder, number: int, kind: Kind, price: float) -> WorkingOrder:
+        role = "target" if kind is Kind.LIMIT else "stop"
+        name = f"{parent.record.client_order_id}-{role}{number}"
+        return self._one(order, name, parent.record.client_order_id, role, kind, not order.buy, True, "", price)
+
+    def _one(
+        self,
+        order: ReplayOrder,
+        name: str,
+        parent: str,
+        role: str,
+        kind: Kind,
+        buy: bool,
+        exit_: bool,
+        reason: str,
+        price: float | None = None,
+    ) -> WorkingOrder:
+        quantity = float(order.quantity)
+        limit, stop = (price if kind is wanted else None for wanted in (Kind.LIMIT, Kind.STOP))
+        ticket = Ticket(kind, buy)
+        if limit is not None:
+            ticket.limit = limit
+        if stop is not None:
+            ticket.stop = stop
+        record = OrderRecord(
+            time=self.datetime,
+            client_order_id=name,
+            parent_id=parent,
+            symbol=order.symbol,
+            side="buy" if buy else "sell",
+            quantity=int(quantity) if quantity.is_integer() else quantity,
+            type=kind.name.lower(),
+            limit_price=limit,
+            stop_price=stop,
+            role=role,
+            reason=reason,
+        )
+        mine = order if kind is Kind.MARKET else ReplayOrder(order.symbol, buy, quantity, True)
+        working = WorkingOrder(mine, ticket, order.symbol, quantity, not exit_, exit_, False, record)
+        mine.working = working
+        return working

@@ -1,0 +1,146 @@
+"""One trial: a configuration on a data set, run by the replay engine, and what is kept of it."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pydantic import ValidationError
+
+from backtests.replay.engine import replay
+from backtests.reports.metrics import curve_metrics, session_closes
+from config import Settings
+from config.error_messages import closest, sentence
+from config.errors import Refusal
+from market.bars import BarTable
+
+Parameters = Mapping[str, Any]
+FIXED_SECTIONS = ("account", "broker", "fills", "gate", "live", "pace", "strategy", "universe")
+"""What a trial can't change: the account and what trading costs, the data, and what a backtest doesn't read."""
+
+
+@dataclass(slots=True)
+class TrialContext:
+    """What all trials of a study share: settings, bars and window; travels to the workers once.
+
+    ``columns`` holds features computed by earlier trials of the same process. ``start`` and ``end`` are the first and
+    last bar that is decided on; ``key`` tells one context from another.
+    """
+
+    key: str
+    settings: dict[str, Any]
+    table: BarTable
+    start: pd.Timestamp
+    end: pd.Timestamp
+    sessions_per_year: int
+    columns: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def __getstate__(self) -> tuple[Any, ...]:
+        return (self.key, self.settings, self.table, self.start, self.end, self.sessions_per_year)
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        self.key, self.settings, self.table, self.start, self.end, self.sessions_per_year = state
+        self.columns = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What a trial left.
+
+    ``returns`` are those of its sessions, fractions of 1, shape ``(sessions,)``; ``sharpe`` is a year's. ``refused``
+    says why the configuration can't be run; such a trial has seen no data and is not counted.
+    """
+
+    parameters: dict[str, Any]
+    config_hash: str
+    returns: np.ndarray
+    sharpe: float
+    total_return: float
+    max_drawdown: float
+    trades: int
+    seconds: float
+    refused: str = ""
+
+    def objective(self, name: str) -> float:
+        """The figure that is maximised: ``sharpe``, ``total_return`` or ``calmar`` (return over drawdown)."""
+        if name == "calmar":
+            return self.total_return / self.max_drawdown if self.max_drawdown > 0 else self.total_return
+        return float(getattr(self, name))
+
+
+def require_keys(base: Mapping[str, Any], keys: list[str], source: str) -> None:
+    """Refuse keys that no setting has, or that a trial can't change."""
+    for key in keys:
+        section: Any = base
+        for part in key.split("."):
+            if not isinstance(section, Mapping) or part not in section:
+                known = list(section) if isinstance(section, Mapping) else []
+                raise Refusal(f"{source} {key}: there is no setting {part}; {closest(part, known)}")
+            section = section[part]
+        if key.split(".")[0] in FIXED_SECTIONS:
+            raise Refusal(f"{source} {key}: is the same for all trials; set it with --set and vary another")
+
+
+def settings_with(base: Mapping[str, Any], parameters: Parameters) -> Settings:
+    """The settings ``base`` with some values changed.
+
+    Raises
+    ------
+    Refusal
+        If the values are wrong or contradict each other.
+    """
+    merged = json.loads(json.dumps(base))
+    for key, value in parameters.items():
+        *path, last = key.split(".")
+        section = merged
+        for part in path:
+            section = section[part]
+        section[last] = value
+    try:
+        return Settings.model_validate_json(json.dumps(merged))
+    except ValidationError as error:
+        raise Refusal(sentence(error, Settings, Settings.model_validate(base).provenance)) from None
+
+
+def run_trial(context: TrialContext, parameters: Parameters) -> Trial:
+    """Run one configuration; a refused one comes back with its reason."""
+    begun = time.perf_counter()
+    try:
+        settings = settings_with(context.settings, parameters)
+        result = replay(
+            settings, context.table, context.start, context.end, columns=context.columns, brief=True
+        )  # fmt: skip
+    except Refusal as refusal:
+        return Trial(dict(parameters), "", np.empty(0), math.nan, math.nan, math.nan, 0, 0.0, str(refusal))
+    closes = session_closes(result.record)
+    values = closes.to_numpy(dtype=float)
+    figures = curve_metrics(closes, context.sessions_per_year)
+
+    def number(name: str) -> float:
+        value = figures[name]
+        return 0.0 if value is None else float(value)
+
+    return Trial(
+        parameters=dict(parameters),
+        config_hash=settings.config_hash,
+        returns=values[1:] / values[:-1] - 1,
+        sharpe=number("sharpe"),
+        total_return=number("total_return"),
+        max_drawdown=number("max_drawdown"),
+        trades=len(result.record.trades),
+        seconds=time.perf_counter() - begun,
+    )
+
+
+def session_labels(context: TrialContext) -> list[str]:
+    """The dates of the sessions that trials have returns of."""
+    opens, closes = context.table.opens_at, context.table.closes_at
+    inside = (opens >= context.start) & (opens <= context.end)
+    days = (closes[inside] - pd.Timedelta(microseconds=1)).date
+    return [str(day) for day in dict.fromkeys(days)]

@@ -1,0 +1,183 @@
+"""The life of an order in a backtest, from the policy gate to its end, without Lumibot.
+
+``BarFillBroker`` tells Lumibot what happens to its orders, the replay engine tells nobody; both hold the same rules.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from brokers.backtest.fills import Kind
+from brokers.backtest.matching import BarMatching
+from brokers.backtest.working_orders import GTC_DAYS, WorkingOrder
+from risk.model import Proposal
+from risk.policy_gate import AccountState, OrderRequest, check
+
+
+class OrderLife(BarMatching):
+    """Accepts, refuses, reprices and ends working orders. What is to be told of them is the subclass's.
+
+    ``submit_order`` takes an order in: it works from then on, or its record says why not. ``modify_order`` moves
+    the price of a working one.
+    """
+
+    submit_order: Callable[..., Any]
+    modify_order: Callable[..., Any]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.intents: dict[Any, tuple[str, Proposal | None, str]] = {}
+
+    # ---- what is told -----------------------------------------------------------------------------------
+
+    def _begin(self, w: WorkingOrder) -> None:
+        """Let an accepted order work."""
+        self._start(w)
+
+    def _tell_rejected(self, w: WorkingOrder, why: str) -> None:
+        """Tell that an order was refused; its exits are marked as cancelled before."""
+
+    def _tell_cancelled(self, w: WorkingOrder) -> None:
+        """Tell that an order ended without a fill."""
+
+    def _tell_modified(self, w: WorkingOrder) -> None:
+        """Tell that an order's price was moved."""
+
+    def _mark_cancelled(self, leg: WorkingOrder) -> None:
+        """Mark an exit that never worked, without telling."""
+
+    # ---- in ---------------------------------------------------------------------------------------------
+
+    def _accept(self, working: WorkingOrder) -> bool:
+        """Note an order and its exits, and let it work if gate and venue have no objection."""
+        self.record.orders.extend(w.record for w in working.family())
+        refusal = working.refusal or self._gate(working)
+        if refusal:
+            self._reject(working, refusal)
+            return False
+        if working.opens:
+            working.notional = self._request(working, working).notional
+        self._begin(working)
+        return True
+
+    def _gate(self, w: WorkingOrder) -> str | None:
+        account = self._account(w.symbol)
+        for x in w.family():
+            refusal = check(self._request(w, x), account, self.gate, self.lot, self._position_frac)
+            if refusal is not None:
+                return str(refusal)
+        return w.venue_refusal(self.quote(w.symbol))
+
+    def _account(self, symbol: str, without: WorkingOrder | None = None) -> AccountState:
+        held = {s for s, group in self._of_symbol.items() if any(x.opens for x in group)} | self.ledger.positions.keys()
+        positions = self.ledger.positions
+        waiting = [w for w in self.entries() if w is not without]
+        position, budget = positions.get(symbol), self.ledger.budget
+        # What was paid counts too: a position that has fallen leaves no room for more of it.
+        price = max(position.entry_price, self.quote(symbol)) if position else 0.0
+        worth = abs(position.quantity) * price if position else 0.0
+        opened = 0 if budget is None else budget.deployed(max(self.datetime.date(), budget.day)).day_positions
+        return AccountState(
+            equity=self.equity(),
+            cash=self.ledger.cash - sum(w.notional for w in waiting),
+            day_notional=self.day_notional(without),
+            new_positions=opened + len({w.symbol for w in waiting} - positions.keys()),
+            open_positions=len(held),
+            holds_symbol=symbol in held,
+            symbol_notional=worth + sum(w.notional for w in waiting if w.symbol == symbol),
+        )
+
+    def _request(self, parent: WorkingOrder, w: WorkingOrder) -> OrderRequest:
+        return OrderRequest(
+            symbol=w.symbol,
+            opens=w.opens,
+            quantity=w.quantity,
+            quote=self.quote(w.symbol),
+            reference=parent.intent.price if parent.intent is not None else None,
+            limit_price=w.record.limit_price,
+            stop_price=w.record.stop_price,
+            buy=w.ticket.buy,
+            beyond_frac=self._beyond(w),
+        )
+
+    def _beyond(self, w: WorkingOrder) -> float:
+        """How far beyond its price an order may be filled: at once by its slippage, later by what the market does."""
+        model, row = self.fill_model, self._next_row
+        at_once = w.ticket.kind is Kind.MARKET and row < len(self._opens) and self._opens[row] == self.datetime
+        return (model.market_slippage_bps / 1e4 if at_once else self.gate.price_collar_frac) + model.fee_frac
+
+    def _start(self, w: WorkingOrder) -> None:
+        w.column = self._column.get(w.symbol, -1)
+        w.session = self._sessions[min(self._next_row, len(self._sessions) - 1)]
+        if not w.day:
+            w.expires = self.datetime + timedelta(days=GTC_DAYS)
+            self._first_expiry = w.expires if self._first_expiry is None else min(self._first_expiry, w.expires)
+        self._all[w.number] = w
+        self._of_symbol.setdefault(w.symbol, []).append(w)
+        if w.exit and w.symbol in self.ledger.positions:
+            if w.ticket.kind is Kind.LIMIT:
+                self.ledger.change(w.symbol, target=w.ticket.limit)
+            elif w.ticket.kind is not Kind.MARKET and not math.isnan(w.ticket.stop):
+                self.ledger.change(w.symbol, stop=w.ticket.stop)
+
+    # ---- out --------------------------------------------------------------------------------------------
+
+    def _stop_working(self, w: WorkingOrder) -> bool:
+        if self._all.pop(w.number, None) is None:
+            return False
+        group = self._of_symbol[w.symbol]
+        group.remove(w)
+        if not group:
+            del self._of_symbol[w.symbol]
+        return True
+
+    def _reject(self, w: WorkingOrder, why: str) -> None:
+        self._stop_working(w)
+        for x in w.family():
+            x.record.status = "rejected"
+            x.record.reason = why if x is w else f"{x.record.role} of a rejected order"
+            if x is not w:
+                self._mark_cancelled(x)
+        self._tell_rejected(w, why)
+
+    def _cancel(self, w: WorkingOrder) -> None:
+        """Cancel a working order; at the venue cancelling one exit of a group cancels the group."""
+        self._end(w, "cancelled")
+        if w.sibling is not None:
+            self._end(w.sibling, "cancelled")
+
+    def _end(self, w: WorkingOrder, status: str, reason: str = "") -> None:
+        if not self._stop_working(w):
+            return
+        w.record.status = status
+        if reason:
+            w.record.reason = reason
+        self._tell_cancelled(w)
+        if not w.filled:
+            for leg in w.legs:
+                leg.record.status = "cancelled"
+                self._mark_cancelled(leg)
+
+    def _modify(self, w: WorkingOrder, limit_price: float | None = None, stop_price: float | None = None) -> None:
+        request = self._request(w, w)
+        request = replace(
+            request,
+            limit_price=request.limit_price if limit_price is None else limit_price,
+            stop_price=request.stop_price if stop_price is None else stop_price,
+        )
+        # What the order itself may open is replaced, not added to.
+        refusal = check(request, self._account(w.symbol, without=w), self.gate, self.lot, self._position_frac)
+        if refusal is not None:
+            w.record.reason = str(refusal)
+            return
+        if w.opens:
+            w.notional = request.notional
+        w.reprice(limit_price, stop_price)
+        if w.exit and w.symbol in self.ledger.positions:
+            moved = {"stop": stop_price, "target": limit_price}
+            self.ledger.change(w.symbol, **{name: price for name, price in moved.items() if price is not None})
+        self._tell_modified(w)

@@ -1,0 +1,74 @@
+"""``risk-bill``: what each risk rule cost in return and saved in drawdown."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+
+import typer
+
+from commands.composition import command
+from commands.options import DataOptions, ScreenOptions, SeedOptions, SettingsOptions, UniverseOptions, a_count
+from commands.research.context import prepared, progress
+from commands.runs.request import merged
+from commands.screen import console, show_json
+
+
+@command(
+    "risk-first risk-bill --profile swing --start 2016-01-04 --end 2021-12-31 --data bars.parquet",
+    "risk-first risk-bill --json",
+)
+def risk_bill(
+    universe: UniverseOptions,
+    chosen: SettingsOptions,
+    data: DataOptions,
+    seed: SeedOptions,
+    screen: ScreenOptions,
+    workers: Annotated[
+        int | None, typer.Option(parser=a_count, metavar="W", help="Processes (default: one for each core).")
+    ] = None,
+) -> int:
+    """Run again without each risk rule, and say what it cost in return and saved in drawdown.
+
+    Each run without a rule is registered as a trial: whoever drops a rule by these figures has chosen on them.
+    """
+    from rich.table import Table
+
+    from backtests.research.reruns import risk_bill as carried_out
+    from backtests.research.search.executors import executor
+    from backtests.research.search.registry import Entry, TrialRegistry
+
+    found = prepared(merged(universe, chosen, data, seed, screen, mode="backtest"))
+    context = found.context
+    chain = context.settings["risk"]["chain"]
+    window = (context.start.isoformat(), context.end.isoformat())
+    TrialRegistry().add(
+        Entry(found.data.hash, f"risk-bill-{context.key[:12]}", number, {"without": name}, window)
+        for number, name in enumerate(chain)
+    )
+    with (
+        executor(workers or os.cpu_count() or 1) as where,
+        progress(len(chain) + 1, "run", found.request.quiet) as bar,
+    ):
+        whole, lines = carried_out(context, where, bar.update)
+    documents = [line.document(whole) for line in lines]
+    if screen.json:
+        with_all = {"total_return": whole.total_return, "max_drawdown": whole.max_drawdown, "sharpe": whole.sharpe,
+                    "trades": whole.trades}  # fmt: skip
+        show_json({"with_all": with_all, "modules": documents})
+        return 0
+    title = (
+        f"with all rules: return {whole.total_return:.1%}, drawdown {whole.max_drawdown:.1%}, "
+        f"Sharpe {whole.sharpe:.2f}, {whole.trades} trades"
+    )
+    table = Table("rule", "cost in return", "saved in drawdown", "Sharpe it adds", "trades without", title=title)
+    for d in documents:
+        if "refused" in d:
+            table.add_row(d["module"], "can't be left out", "", "", "")
+            continue
+        table.add_row(
+            d["module"], f"{d['return_cost']:+.1%}", f"{d['drawdown_saved']:+.1%}", f"{d['sharpe_change']:+.2f}",
+            str(d["trades_without"]),
+        )  # fmt: skip
+    console(screen.json).print(table)
+    return 0

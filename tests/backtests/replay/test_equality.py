@@ -1,0 +1,168 @@
+"""The replay engine and Lumibot's loop leave the same bytes."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import live_trader
+from backtests import cli_run
+from backtests.cli_run import execute, wants_intraday
+from backtests.data.data_sets import load_data, window
+from backtests.engine import run_table
+from backtests.replay.clock import iteration_times
+from backtests.replay.engine import replay
+from backtests.reports.outputs import write_brief, write_records
+from backtests.request import EMBEDDED_OVERLAY
+from backtests.run_result import RunResult
+from config import Refusal, load
+from market.bar_tables import to_table
+from market.bars import BarTable
+from strategies.combined import CombinedStrategy
+from strategies.registry import build_pipeline
+from tests.conftest import SHARED_DATA
+
+FILES = ("orders.csv", "trades.csv", "equity.csv", "decisions.jsonl")
+NEW_YORK = "America/New_York"
+
+
+def files_of(result: RunResult, folder: Path) -> dict[str, bytes]:
+    folder.mkdir()
+    write_records(folder, result.record)
+    return {name: (folder / name).read_bytes() for name in FILES}
+
+
+def assert_same(one: RunResult, other: RunResult, folder: Path) -> None:
+    ours, theirs = files_of(one, folder / "lumibot"), files_of(other, folder / "replay")
+    for name in FILES:
+        assert ours[name] == theirs[name], name
+    for figure in ("slippage_cost", "fees", "turnover", "position_bars", "protected_bars", "halts", "began"):
+        assert getattr(one.record, figure) == getattr(other.record, figure), figure
+
+
+def both(profile, data, start, end, sets=None):
+    settings = load(profile, overrides=sets or {}, overlays=[EMBEDDED_OVERLAY] if data == "embedded" else [])
+    symbols = list(dict.fromkeys([*build_pipeline(settings).symbols(), settings.universe.benchmark]))
+    first, last = date.fromisoformat(start), date.fromisoformat(end)
+    found = load_data(str(data), symbols, first, last, intraday=wants_intraday(settings), seed=0)
+    begins, ends = window(found, first, last)
+    return [
+        execute(found, CombinedStrategy, settings, begins, ends, engine=engine) for engine in ("lumibot", "replay")
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("profile", "start", "end", "sets"),
+    [
+        ("active", "2020-01-02", "2020-12-31", {}),
+        ("swing", "2018-07-02", "2018-12-31", {}),
+        ("intraday", "2023-06-05", "2023-06-09", {}),
+        ("bench", "2022-01-03", "2022-12-30", {"fills.fee_per_share_usd": 0.01, "fills.fee_frac": 0.001}),
+        ("active", "2019-01-03", "2020-12-30", {"risk.chain": ["rebalancer", "trailing_stop"],
+                                               "signals.enabled": ["trend", "momentum", "mean_reversion"],
+                                               "signals.ensemble.quorum": 2, "signals.ensemble.min_vote_score": 0.0,
+                                               "exits.model": "atr"}),
+    ],
+)  # fmt: skip
+def test_embedded_bars(profile, start, end, sets, tmp_path):
+    lumibot, replayed = both(profile, "embedded", start, end, sets)
+    assert len(lumibot.record.orders) > 10 and len(lumibot.record.trades) > 2
+    assert_same(lumibot, replayed, tmp_path)
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize(
+    ("profile", "file", "start", "end"),
+    [
+        ("active", "daily_universe.parquet", "2018-01-01", "2024-12-31"),
+        ("swing", "daily_universe.parquet", "2019-01-01", "2021-12-31"),
+        ("intraday", "bars_5min.parquet", "2022-09-01", "2022-11-30"),
+    ],
+)
+def test_real_bars(profile, file, start, end, tmp_path):
+    lumibot, replayed = both(profile, SHARED_DATA / file, start, end)
+    assert len(lumibot.record.trades) > 20
+    assert_same(lumibot, replayed, tmp_path)
+
+
+def grid_of(kind: str) -> pd.DatetimeIndex:
+    """Bar times of markets that are not whole: holes, late first bars, nights, changes of the clock."""
+    days = pd.bdate_range("2023-03-06", periods=9)
+    if kind == "daily with holes":
+        return pd.bdate_range("2023-01-02", periods=120).delete([3, 14, 15, 60])
+    if kind == "around the clock":
+        hours = pd.date_range("2022-11-01", "2022-11-12", freq="1h", tz="UTC")
+        return hours.delete([29, 57, 58, 118, 119, 120, 200])
+    minutes = {"5 minutes with holes": (5, 78, "09:30"), "hours": (60, 7, "09:30"), "extended": (15, 64, "04:00")}
+    step, count, first = minutes[kind]
+    times = [pd.Timestamp(f"{day:%Y-%m-%d} {first}", tz=NEW_YORK) + pd.Timedelta(minutes=step * n)
+             for day in days for n in range(count)]  # fmt: skip
+    gone = {0, 5, 6, count - 1, count, 2 * count + 3} if kind != "hours" else set()
+    return pd.DatetimeIndex([time for n, time in enumerate(times) if n not in gone])
+
+
+def table_on(times: pd.DatetimeIndex, seed: int = 5) -> BarTable:
+    rng = np.random.default_rng(seed)
+    parts = []
+    for symbol in ("AAA", "BBB", "CCC"):
+        close = 50 * np.exp(np.cumsum(rng.normal(0, 0.012, len(times))))
+        opens = close * np.exp(rng.normal(0, 0.006, len(times)))
+        high, low = np.maximum(opens, close) * 1.004, np.minimum(opens, close) * 0.996
+        bars = {"symbol": symbol, "datetime": times, "open": opens, "high": high, "low": low, "close": close}
+        parts.append(pd.DataFrame(bars).assign(volume=1e6))
+    return to_table(pd.concat(parts), ["AAA", "BBB", "CCC"], "random")
+
+
+class Watched(CombinedStrategy):
+    """Notes when it is called."""
+
+    def on_trading_iteration(self):
+        self.__dict__.setdefault("times", []).append(self.broker.datetime)
+        super().on_trading_iteration()
+
+
+@pytest.mark.parametrize(
+    "kind", ["daily with holes", "5 minutes with holes", "hours", "extended", "around the clock"]
+)  # fmt: skip
+@pytest.mark.parametrize("cut", [(0.0, 1.0), (0.31, 0.77), (0.5, 0.505)])
+def test_markets_that_are_not_whole(kind, cut, tmp_path):
+    table = table_on(grid_of(kind))
+    start, end = (table.opens_at[int(share * (len(table) - 1))] for share in cut)
+    settings = load(
+        "bench",
+        overrides={
+            "universe.symbols": list(table.symbols), "universe.benchmark": "AAA", "universe.sectors": {},
+            "signals.modules.mean_reversion.oversold_rsi": 45.0, "risk.modules.overbought_exit.rsi_above": 55.0,
+            "sizing.max_notional_frac": 0.2,
+        },
+    )  # fmt: skip
+    lumibot = run_table(Watched, settings, table, start, end)
+    times = iteration_times(table, start, end)
+    assert [pd.Timestamp(t) for t in lumibot.strategy.times] == [pd.Timestamp(t) for t in times]
+    assert cut[0] == 0.5 or len(lumibot.record.orders) > 0
+    assert_same(lumibot, replay(settings, table, start, end), tmp_path)
+
+
+def test_the_command_line_writes_the_same_files(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(cli_run, "write_all", lambda folder, record, info, *_: write_brief(folder, record, info))
+    common = ["--backtest", "--quiet", "--start", "2022-03-01", "--end", "2022-06-30", "--engine"]
+    assert [live_trader.main([*common, engine, "--out", engine]) for engine in ("lumibot", "replay")] == [0, 0]
+    for name in FILES:
+        assert (tmp_path / "lumibot" / name).read_bytes() == (tmp_path / "replay" / name).read_bytes(), name
+
+
+def test_only_the_packages_own_decisions_are_replayed():
+    request = type("Request", (), {"engine": "replay", "strategy": "their_own"})()
+    with pytest.raises(Refusal, match="not the hooks of their_own; take --engine lumibot"):
+        cli_run.chosen_strategy(request)
+
+
+def test_a_window_without_bars_is_refused():
+    table = table_on(grid_of("hours"))
+    with pytest.raises(Refusal, match="no bars between"):
+        replay(load("bench"), table, pd.Timestamp("2030-01-01", tz=NEW_YORK), pd.Timestamp("2030-02-01", tz=NEW_YORK))

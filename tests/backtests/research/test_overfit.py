@@ -1,0 +1,112 @@
+"""The verdict on a matrix of trials, and what is refused."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from backtests.research.overfit import judge, read_matrix
+from commands.app import main
+from config.errors import Refusal
+
+
+def names(count: int) -> list[str]:
+    return [f"t{k}" for k in range(count)]
+
+
+def written(path, returns):
+    rows = ["date," + ",".join(names(returns.shape[1]))]
+    rows += [f"{n}," + ",".join(f"{value:.8f}" for value in row) for n, row in enumerate(returns)]
+    path.write_text("\n".join(rows) + "\n")
+    return path
+
+
+def planted(seed: int = 3, edge: float = 0.0015) -> np.ndarray:
+    returns = np.random.default_rng(seed).normal(0, 0.01, (1000, 60))
+    returns[:, :6] += edge
+    return returns
+
+
+def test_a_planted_edge_is_found_and_noise_is_not():
+    found = judge(planted(), names(60))
+    assert (found.verdict, found.best in names(6)) == ("edge", True) and found.dsr > 0.95 and found.pbo < 0.1
+    verdicts = {
+        judge(np.random.default_rng(s).normal(0, 0.01, (1000, 40)), names(40), blocks=10).verdict for s in range(8)
+    }
+    assert verdicts == {"no edge", "overfit"}
+
+
+def test_more_trials_than_the_file_holds_deflate_more():
+    few, many = judge(planted(edge=0.0010), names(60)), judge(planted(edge=0.0010), names(60), counted=5000)
+    assert few.dsr > many.dsr and many.counted == 5000
+
+
+def test_a_short_record_is_called_one():
+    assert judge(np.random.default_rng(1).normal(0.001, 0.01, (60, 8)), names(8)).verdict == "too short"
+    assert judge(np.random.default_rng(1).normal(0.001, 0.01, (20, 8)), names(8)).pbo is None
+
+
+def test_losing_trials_have_no_edge_and_one_trial_no_cross_validation():
+    assert judge(np.random.default_rng(1).normal(-0.002, 0.01, (600, 8)), names(8)).verdict == "no edge"
+    assert judge(np.zeros((600, 3)), names(3)).verdict == "no edge"
+    single = judge(np.random.default_rng(3).normal(0.001, 0.01, (1000, 1)), ["only"])
+    assert (single.pbo, single.verdict) == (None, "edge") and single.dsr == single.psr
+
+
+def test_the_command_prints_one_document(tmp_path, capsys):
+    path = written(tmp_path / "trials.csv", planted())
+    assert main(["overfit", str(path), "--json", "--blocks", "10"]) == 0
+    out = json.loads(capsys.readouterr().out)
+    expected = {"trials", "observations", "best", "sharpe", "psr", "dsr", "pbo", "min_track_record",
+                "min_backtest_years", "verdict"}  # fmt: skip
+    assert expected <= set(out) and (out["trials"], out["observations"], out["verdict"]) == (60, 1000, "edge")
+    assert main(["overfit", str(path)]) == 0
+    assert "0.5 = chance" in capsys.readouterr().out
+
+
+def test_a_year_of_months_is_annualised_by_its_own_length(tmp_path, capsys):
+    path = written(tmp_path / "trials.csv", planted())
+    ratios = []
+    for periods in ("12", "252"):
+        assert main(["overfit", str(path), "--json", "--periods", periods]) == 0
+        ratios.append(json.loads(capsys.readouterr().out)["sharpe"])
+    assert ratios[1] / ratios[0] == pytest.approx((252 / 12) ** 0.5)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("date,a\n1,0.1\n2,x\n", "line 3, a: x is no return"),
+        ("date,a\n1,0.1\n2,\n", "line 3, a: empty is no return"),
+        ("date,a\n1,0.1\n2,nan\n", "nan is no return"),
+        ("date,a\n1,0.1\n2,-5\n", "would lose more than everything"),
+        ("date,a\n1,0.1\n2,0.1,0.2\n", "line 3 has 3 cells"),
+        ("date,a,a\n1,0.1,0\n2,0.1,0\n", "two columns are named 'a'"),
+        ("date,a,\n1,0.1,0\n2,0.1,0\n", "a column has no name"),
+        ("date\n1\n2\n", "has one column"),
+        ("date,a\n1,0.1\n", "holds 1 periods"),
+        ("", "holds 0 periods"),
+    ],
+)
+def test_a_file_that_is_no_matrix_is_refused(tmp_path, text, why):
+    path = tmp_path / "bad.csv"
+    path.write_text(text)
+    with pytest.raises(Refusal, match=why):
+        read_matrix(path)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [(["--blocks", "7"], "give an even number"), (["--blocks", "22"], "from 2 to 20"), (["--tried", "5"], "60 trials")],
+)
+def test_options_that_make_no_sense_are_refused(tmp_path, capsys, arguments, why):
+    path = written(tmp_path / "trials.csv", planted())
+    assert main(["overfit", str(path), *arguments]) == 2
+    assert why in capsys.readouterr().err
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path, capsys):
+    assert main(["overfit", str(tmp_path / "none.csv")]) == 2
+    assert "there is no such file" in capsys.readouterr().err

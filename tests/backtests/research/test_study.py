@@ -1,0 +1,244 @@
+"""A study repeats with its seed, goes on after a kill, and counts what it lost."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import pickle
+
+import numpy as np
+import optuna
+import pytest
+from filelock import FileLock
+
+from backtests.research.search.executors import InProcess, executor
+from backtests.research.search.optimise import optimise
+from backtests.research.search.registry import TrialRegistry
+from backtests.research.search.space import file_space, grid_space
+from backtests.research.search.study import Plan, Study
+from backtests.research.search.trials import Trial, require_keys, run_trial, session_labels
+from config.errors import Refusal
+from tests.backtests.research.lab import FAST, RSI, STOP, context, market
+
+SEARCH = f"{RSI}: {{low: 35, high: 50}}\n{STOP}: {{low: 1.0, high: 4.0}}\n"
+TPE = Plan("tpe", 10, 3, 4, 4, "sharpe")
+
+
+class Died(BaseException):
+    """Stands for a process that is killed: nothing after it is done."""
+
+
+class DyingExecutor:
+    """Ends the process's work in its n-th batch, before anything of it is told."""
+
+    def __init__(self, batch: int) -> None:
+        self.left = batch
+
+    def map(self, function, shared, items):
+        self.left -= 1
+        if self.left < 0:
+            raise Died
+        return InProcess().map(function, shared, items)
+
+
+@pytest.fixture(scope="module")
+def shared():
+    return context()
+
+
+@pytest.fixture
+def space(tmp_path):
+    path = tmp_path / "search.yaml"
+    path.write_text(SEARCH)
+    return file_space(path)
+
+
+def study(folder, shared, space, plan=TPE):
+    return Study(folder, shared, space, plan, TrialRegistry(folder.parent / "trials.jsonl"), "hash")
+
+
+def tried(result):
+    return [tuple(result.trials[n].parameters.values()) for n in sorted(result.trials)]
+
+
+def test_a_trial_leaves_returns_by_session_and_repeats(shared):
+    one, two = run_trial(shared, {RSI: 40.0}), run_trial(pickle.loads(pickle.dumps(shared)), {RSI: 40.0})
+    assert one.trades > 3 and one.sharpe == two.sharpe and np.array_equal(one.returns, two.returns)
+    assert len(one.returns) == len(session_labels(shared)) == 300
+    assert run_trial(shared, {RSI: 5.0}).refused.count("full_score_rsi") == 1
+
+
+def test_a_seed_gives_the_same_study_and_another_seed_another(tmp_path, shared, space):
+    first = study(tmp_path / "a", shared, space).run(InProcess())
+    again = study(tmp_path / "b", shared, space).run(InProcess())
+    other = study(tmp_path / "c", shared, space, dataclasses.replace(TPE, seed=4)).run(InProcess())
+    assert len(first.trials) == 10
+    assert tried(first) == tried(again) != tried(other)
+
+
+def test_workers_change_nothing(tmp_path, shared, space):
+    alone = study(tmp_path / "a", shared, space).run(InProcess())
+    with executor(2) as cores:
+        together = study(tmp_path / "b", shared, space).run(cores)
+    assert tried(alone) == tried(together)
+    assert [t.sharpe for t in alone.trials.values()] == [t.sharpe for t in together.trials.values()]
+
+
+@pytest.mark.parametrize("batch", [0, 1, 2])
+def test_a_killed_study_goes_on_and_becomes_the_same(tmp_path, shared, space, batch):
+    whole = study(tmp_path / "a", shared, space).run(InProcess())
+    registry = TrialRegistry(tmp_path / "trials.jsonl")
+    before = registry.count("hash")
+    with pytest.raises(Died):
+        study(tmp_path / "b", shared, space).run(DyingExecutor(batch))
+    lost = registry.count("hash") - before - batch * TPE.batch
+    gone_on = study(tmp_path / "b", shared, space).run(InProcess())
+    assert sorted(tried(gone_on)) == sorted(tried(whole))
+    assert gone_on.failed == lost > 0
+    # Those that were lost had begun, and stay counted beside their second try.
+    assert registry.count("hash") - before == 10 + lost
+
+
+def test_a_study_that_died_while_telling_goes_on(tmp_path, shared, space, monkeypatch):
+    whole = study(tmp_path / "a", shared, space).run(InProcess())
+    told = []
+    real = Study._tell
+
+    def dying(self, asked, trial):
+        if len(told) == 6:
+            raise Died
+        told.append(asked.number)
+        real(self, asked, trial)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Study, "_tell", dying)
+        with pytest.raises(Died):
+            study(tmp_path / "b", shared, space).run(InProcess())
+    gone_on = study(tmp_path / "b", shared, space).run(InProcess())
+    assert gone_on.failed == 2
+    assert sorted(tried(gone_on)) == sorted(tried(whole))
+
+
+def test_a_grid_is_tried_whole_and_once(tmp_path, shared):
+    grid = grid_space([f"{RSI}=35,40,45", f"{STOP}=1.5,2.5"])
+    plan = Plan("grid", 0, 0, 4, 4, "sharpe")
+    result = study(tmp_path / "a", shared, grid, plan).run(InProcess())
+    assert tried(result) == [tuple(c.values()) for c in grid.combinations()] and grid.size == 6
+    again = study(tmp_path / "a", shared, grid, plan).run(DyingExecutor(0))
+    assert tried(again) == tried(result)
+
+
+def test_combinations_that_cannot_be_are_set_aside(tmp_path, shared):
+    grid = grid_space([f"{FAST}=9,30", f"{RSI}=40"])
+    shared = dataclasses.replace(shared, key="other")
+    result = study(tmp_path / "a", shared, grid, Plan("grid", 0, 0, 4, 4, "sharpe")).run(InProcess())
+    assert len(result.trials) == 1 and ["fast_bars < middle_bars" in why for why in result.refused.values()] == [True]
+    impossible = grid_space([f"{FAST}=30,40"])
+    with pytest.raises(Refusal, match=r"every configuration of the search was refused: .*fast_bars"):
+        study(tmp_path / "b", shared, impossible, Plan("grid", 0, 0, 4, 4, "sharpe")).run(InProcess())
+
+
+def test_a_folder_of_another_study_is_refused(tmp_path, shared, space):
+    study(tmp_path / "a", shared, space)
+    with pytest.raises(Refusal, match="holds a study with other seed; choose another --out"):
+        study(tmp_path / "a", shared, space, dataclasses.replace(TPE, seed=9))
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "letter.txt").write_text("")
+    with pytest.raises(Refusal, match="is not empty and holds no study"):
+        study(tmp_path / "b", shared, space)
+
+
+def test_one_process_at_a_time(tmp_path, shared, space):
+    mine = study(tmp_path / "a", shared, space)
+    with FileLock(tmp_path / "a" / ".lock"), pytest.raises(Refusal, match="another process works on this study"):
+        mine.run(InProcess())
+
+
+def test_the_folder_holds_verdict_tables_and_a_page_without_network(tmp_path, shared, space):
+    registry = TrialRegistry(tmp_path / "trials.jsonl")
+    done = optimise(tmp_path / "a", shared, space, TPE, InProcess(), registry, "hash", notes=("made up",))
+    out = json.loads((tmp_path / "a" / "summary.json").read_text())
+    assert {"study", "trials", "best", "dsr", "pbo", "seconds"} <= set(out)
+    assert (out["trials"], out["trials_ever"], out["notes"][0]) == (10, 10, "made up")
+    assert out["best"]["number"] == max(done.study.trials, key=lambda n: done.study.trials[n].sharpe)
+    lines = (tmp_path / "a" / "trials.csv").read_text().splitlines()
+    assert len(lines) == 11 and lines[0].startswith(f"number,state,{RSI},{STOP},objective,sharpe")
+    returns = (tmp_path / "a" / "returns.csv").read_text().splitlines()
+    assert len(returns) == 301 and len(returns[0].split(",")) == 11
+    page = (tmp_path / "a" / "report.html").read_text()
+    assert "0.5 = chance" in page and page.count("<svg") == 2
+    assert "<script" not in page and "src=" not in page and "href=" not in page
+    again = optimise(tmp_path / "a", shared, space, TPE, DyingExecutor(0), registry, "hash", notes=("made up",))
+    assert again.document["best"] == done.document["best"] and again.document["trials_ever"] == 10
+
+
+def test_more_trials_ever_mean_a_lower_deflated_ratio(tmp_path, shared, space):
+    registry = TrialRegistry(tmp_path / "trials.jsonl")
+    first = optimise(tmp_path / "a", shared, space, TPE, InProcess(), registry, "hash")
+    second = optimise(tmp_path / "b", shared, space, TPE, InProcess(), registry, "hash")
+    assert (first.verdict.counted, second.verdict.counted) == (10, 20)
+    assert second.verdict.dsr < first.verdict.dsr
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "holds no ranges"), ("a: 5", "is no range"), ("a: {low: 1}", "is no range"),
+        ("a: {low: 2, high: 1}", "low must be below high"),
+        ("a: {low: 0, high: 1, log: true}", "log needs low above 0"),
+        ("a: {low: x, high: 1}", "must be numbers"), ("a: [[1, 2], 3]", "lists can't be searched"),
+    ],
+)  # fmt: skip
+def test_a_search_file_that_is_none_is_refused(tmp_path, text, why):
+    (tmp_path / "s.yaml").write_text(text)
+    with pytest.raises(Refusal, match=why):
+        file_space(tmp_path / "s.yaml")
+
+
+@pytest.mark.parametrize(
+    ("options", "why"), [(["a"], "write KEY=v1,v2"), (["a=1,,2"], "write KEY=v1,v2"), (["a=1", "a=2"], "given twice")]
+)  # fmt: skip
+def test_a_grid_that_is_none_is_refused(options, why):
+    with pytest.raises(Refusal, match=why):
+        grid_space(options)
+
+
+@pytest.mark.parametrize(
+    ("key", "why"),
+    [
+        ("sizing.risk_fraction", "there is no setting risk_fraction; .*risk_frac"),
+        ("fills.fee_frac", "same for all trials"),
+    ],
+)
+def test_keys_that_cannot_be_searched_are_refused(shared, key, why):
+    with pytest.raises(Refusal, match=why):
+        require_keys(shared.settings, [key], "--grid")
+
+
+def test_words_are_read_as_the_settings_read_them():
+    assert grid_space(["a=1,2.5,true,NO"]).grid == {"a": (1, 2.5, True, "NO")}
+
+
+def test_calmar_of_a_trial_without_drawdown_is_its_return():
+    trial = Trial({}, "", np.zeros(2), 1.0, 0.2, 0.0, 1, 0.0)
+    assert (trial.objective("calmar"), dataclasses.replace(trial, max_drawdown=0.1).objective("calmar")) == (0.2, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("url", "why"), [("http://x", "write dask://HOST:PORT"), ("dask://127.0.0.1:1", "no cluster answers there")]
+)  # fmt: skip
+def test_a_cluster_that_is_none_is_refused(url, why, monkeypatch):
+    if url.startswith("dask"):
+        distributed = pytest.importorskip("distributed")
+        monkeypatch.setattr(distributed, "Client", refuse)
+    with pytest.raises(Refusal, match=why), executor(1, url):
+        pass
+
+
+def refuse(*arguments, **keywords):
+    raise OSError("timed out")
+
+
+def test_market_of_the_lab_is_whole():
+    assert len(market()) == 320
+    assert optuna.__version__
