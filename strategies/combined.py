@@ -10,7 +10,7 @@ from lumibot.strategies import Strategy
 from brokers.backtest.account import open_backtest
 from brokers.backtest.broker import BarFillBroker
 from config import Refusal
-from strategies.parameters import refuse_unknown, settings_from
+from strategies.parameters import refuse_former_attributes, refuse_unknown, settings_from
 
 _FILLS = 'what fills cost is set with parameters={"set": {"fills.fee_frac": 0.001}} and the like'
 NOT_TAKEN = {
@@ -43,6 +43,7 @@ class CombinedStrategy(Strategy):
     _benchmark_asset: Any
 
     def __init__(self, broker: Any = None, *args: Any, **kwargs: Any) -> None:
+        refuse_former_attributes(type(self), CombinedStrategy)
         refuse_unknown(type(self), kwargs.get("parameters") or (), subclassed=type(self) is not CombinedStrategy)
         if isinstance(broker, BacktestingBroker):
             for name, way_out in NOT_TAKEN.items():

@@ -10,6 +10,7 @@ from typing import Any
 
 from config import Refusal, Settings, load
 from config.error_messages import closest
+from config.former_names import former_setting
 
 READ = ("profile", "config", "set", "settings", "submit")
 """What a user may pass."""
@@ -64,3 +65,17 @@ def _keys(section: Mapping[str, Any], above: str = "") -> Iterator[str]:
         yield f"{above}{name}"
         if isinstance(value, Mapping):
             yield from _keys(value, f"{above}{name}.")
+
+
+def refuse_former_attributes(strategy: type[Any], base: type[Any]) -> None:
+    """Refuse a subclass that sets what other programs have as class attributes, and nobody reads here.
+
+    Raises
+    ------
+    Refusal
+        Names the attribute and the setting to use.
+    """
+    for cls in strategy.__mro__[: strategy.__mro__.index(base)]:
+        for name in vars(cls):
+            if name.isupper() and (meant := former_setting(name)):
+                raise Refusal(f"{cls.__name__}.{name}: is not read; set {meant} through parameters or --set")
