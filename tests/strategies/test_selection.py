@@ -137,7 +137,7 @@ def test_a_universe_that_the_sector_cap_keeps_small_is_told():
 @pytest.mark.parametrize(
     ("name", "value", "told_of"),
     [
-        ("STOP_LOSS_PCT", 0.02, 'Mine.STOP_LOSS_PCT: is not read; set exits.models.fixed.stop_frac through parameters or --set'),
+        ("STOP_LOSS_PCT", 0.02, "Mine.STOP_LOSS_PCT: is not read; set exits.models.fixed.stop_frac through parameters"),
         ("RISK_FRAC", 0.01, "set sizing.risk_frac"),
         ("MAX_POSITIONS", 3, "set gate.max_open_positions"),
     ],
