@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 
 import live_trader
-from backtests import outputs
+from backtests.reports import outputs
 
 WINDOW = ("--profile", "swing", "--start", "2020-03-02", "--end", "2020-03-31")
 
