@@ -13,7 +13,7 @@ from random import Random
 from typing import Any
 
 from brokers.alpaca.errors import NotSent, OutcomeUnknown, VenueUnavailable
-from brokers.desk import leaving
+from brokers.desk import shutdown
 from brokers.desk.monitor import BUSY_S, IDLE_S
 from brokers.rehearsal.core.faults import FaultPlan
 from tests.brokers.desk.scene import Scene
@@ -148,11 +148,11 @@ def faults_of_leaving(scene: Scene, within_s: float = 30.0) -> list[str]:
     log.addHandler(keep)
     log.setLevel(logging.INFO)
     before = len(scene.wire.calls)
-    sleep, leaving.time.sleep = leaving.time.sleep, lambda seconds: scene.pass_time(1)
+    sleep, shutdown.time.sleep = shutdown.time.sleep, lambda seconds: scene.pass_time(1)
     try:
         scene.desk.settle(within_s)
     finally:
-        leaving.time.sleep = sleep
+        shutdown.time.sleep = sleep
         log.removeHandler(keep)
         log.setLevel(level)
         logging.disable(disabled)

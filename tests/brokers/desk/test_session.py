@@ -12,7 +12,7 @@ import pytest
 from brokers.alpaca.client import VenueClient
 from brokers.alpaca.clock import VenueTime
 from brokers.alpaca.errors import BadKeys, NotSent, VenueUnavailable
-from brokers.desk import seat as module
+from brokers.desk import session as module
 from brokers.desk.session import _account
 from brokers.journal import Journal
 from config import Refusal
