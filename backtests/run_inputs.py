@@ -12,7 +12,7 @@ import yaml
 
 from backtests.data.reading.options import DateOrder, Decimal
 from backtests.reports.formatting import to_json_indented, write_text
-from backtests.request import Mode, RunRequest
+from backtests.request import Engine, Mode, RunRequest
 from config import Settings
 from config.errors import Refusal
 
@@ -42,6 +42,7 @@ class RunInputs:
     timezone: str | None
     decimal: Decimal | None
     speed: float | None
+    engine: Engine
 
 
 def write_inputs(folder: Path, request: RunRequest, data_hash: str) -> None:
@@ -61,6 +62,7 @@ def write_inputs(folder: Path, request: RunRequest, data_hash: str) -> None:
         "timezone": request.reading.timezone,
         "decimal": request.reading.decimal,
         "speed": request.speed,
+        "engine": request.engine,
     }
     write_text(folder / INPUTS_FILE, to_json_indented(inputs) + "\n")
 

@@ -65,6 +65,7 @@ def rerun(
         timezone=inputs.timezone,
         decimal=inputs.decimal,
         speed=inputs.speed,
+        engine=inputs.engine,
     )
     return _repeated(again, inputs, folder, screen)
 

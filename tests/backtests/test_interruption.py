@@ -32,14 +32,17 @@ class Struck(Interruption):
         super().check()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_an_interrupted_run_is_marked_in_every_file_and_ends_with_1(tmp_path, monkeypatch, capsys, number):
+@pytest.mark.parametrize(
+    ("number", "engine"),
+    [(signal.SIGINT, "lumibot"), (signal.SIGTERM, "lumibot"), (signal.SIGHUP, "lumibot"), (signal.SIGTERM, "replay")],
+)
+def test_an_interrupted_run_is_marked_in_every_file_and_ends_with_1(tmp_path, monkeypatch, capsys, number, engine):
     monkeypatch.setattr(cli_run, "Interruption", Struck)
     monkeypatch.setattr(Struck, "number", number)
     monkeypatch.setattr(Struck, "checked", 0)
     out = tmp_path / "run"
     before = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
-    assert live_trader.main(["--backtest", "--quiet", *WINDOW, "--out", str(out)]) == 1
+    assert live_trader.main(["--backtest", "--quiet", *WINDOW, "--engine", engine, "--out", str(out)]) == 1
     assert before == [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
     assert BARS <= Struck.checked < BARS + 20
     said = capsys.readouterr().out

@@ -140,9 +140,6 @@ from backtests.data import yahoo_cache
 from backtests.request import EMBEDDED_OVERLAY
 from config.environment import own_the_run
 own_the_run()
-from backtests import cli_run, outputs
-# Pictures and tearsheet are the same work for every source.
-cli_run.write_all = lambda folder, record, info, *_: outputs.write_brief(folder, record, info)
 yahoo_cache.fill(embedded.daily())
 common = ["--backtest", "--quiet", "--profile", "swing", "--config", str(EMBEDDED_OVERLAY),
           "--start", "2020-10-19", "--end", "2021-04-30"]

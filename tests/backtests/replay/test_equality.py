@@ -16,7 +16,7 @@ from backtests.data.data_sets import load_data, window
 from backtests.engine import run_table
 from backtests.replay.clock import iteration_times
 from backtests.replay.engine import replay
-from backtests.reports.outputs import write_brief, write_records
+from backtests.reports.outputs import write_records
 from backtests.request import EMBEDDED_OVERLAY
 from backtests.run_result import RunResult
 from config import Refusal, load
@@ -149,7 +149,6 @@ def test_markets_that_are_not_whole(kind, cut, tmp_path):
 
 def test_the_command_line_writes_the_same_files(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(cli_run, "write_all", lambda folder, record, info, *_: write_brief(folder, record, info))
     common = ["--backtest", "--quiet", "--start", "2022-03-01", "--end", "2022-06-30", "--engine"]
     assert [live_trader.main([*common, engine, "--out", engine]) for engine in ("lumibot", "replay")] == [0, 0]
     for name in FILES:
