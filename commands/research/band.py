@@ -48,7 +48,10 @@ def band(
         int | None, typer.Option(parser=a_count, metavar="W", help="Processes (default: one for each core).")
     ] = None,
 ) -> int:
-    """Run over several assumptions about slippage and fees, and show the result as an interval."""
+    """The result over several fill assumptions.
+
+    Runs over several assumptions about slippage and fees, and shows the result as an interval.
+    """
     from rich.table import Table
 
     from backtests.research.reruns import band as carried_out

@@ -36,9 +36,9 @@ def monte_carlo(
         int | None, typer.Option(parser=a_count, metavar="W", help="Processes (default: one for each core).")
     ] = None,
 ) -> int:
-    """Say how many random strategies did as well as the run.
+    """Compare a run with random strategies.
 
-    A random strategy has the signals' own entries shifted to another time: as many, in the same symbols, as much
+    Says how many random strategies did as well as the run. A random strategy has the signals' own entries shifted to another time: as many, in the same symbols, as much
     together, with the same sizes, risk rules and exits. The run's
     trades are also shuffled: how deep could the drawdown have been by their order alone.
     """

@@ -43,7 +43,7 @@ def overfit(
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output, nothing else.")] = False,
 ) -> int:
-    """Judge the best of many backtests by the returns of all of them.
+    """Judge the best of many backtests by the returns of all.
 
     Says whether it has an edge, no edge, is overfit, or the record is too short, with the deflated Sharpe ratio and
     the probability of backtest overfitting. Works on anybody's backtests, whatever made them.

@@ -28,8 +28,9 @@ def risk_bill(
         int | None, typer.Option(parser=a_count, metavar="W", help="Processes (default: one for each core).")
     ] = None,
 ) -> int:
-    """Run again without each risk rule, and say what it cost in return and saved in drawdown.
+    """What each risk module cost and saved.
 
+    Runs again without each risk rule, and says what it cost in return and saved in drawdown.
     Each run without a rule is registered as a trial: whoever drops a rule by these figures has chosen on them.
     """
     from rich.table import Table

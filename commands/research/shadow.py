@@ -21,8 +21,9 @@ DEFAULTS = research().bootstrap
 def shadow(
     universe: UniverseOptions, chosen: SettingsOptions, data: DataOptions, seed: SeedOptions, screen: ScreenOptions
 ) -> int:
-    """Follow every refused or shrunk proposal of a backtest to its own stop or target.
+    """Follow what was refused on paper.
 
+    Every refused or shrunk proposal of a backtest is followed to its own stop or target.
     By rule: what the refusals kept from being won and from being lost, with an interval. Proposals are followed by
     themselves, as if each had been entered alone.
     """

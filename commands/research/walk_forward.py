@@ -55,8 +55,9 @@ def walk_forward(
         ),
     ] = None,
 ) -> int:
-    """Choose parameters on each training window, trade the test window after it, and judge what was traded.
+    """Choose on the past, trade the next window, and so on.
 
+    Parameters are chosen on each training window and traded in the test window after it; what was traded is judged.
     One account trades all test windows; what is open at a seam is kept under the settings it was opened with. Every
     trial of every window is registered and counted for good.
     """

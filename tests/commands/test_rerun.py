@@ -7,6 +7,7 @@ import json
 import pytest
 
 from backtests import embedded
+from backtests.run_inputs import read_inputs
 from commands.app import main
 from config import load
 
@@ -31,6 +32,13 @@ def test_a_run_holds_its_settings_and_repeats_itself(folder, capsys):
     assert main(["rerun", str(folder), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["identical"] and told["again"].endswith("mine-rerun-2") and told["differing"] == []
+
+
+@pytest.mark.parametrize("engine", ["lumibot", "replay"])
+def test_a_run_tells_its_engine(tmp_path, engine):
+    path = tmp_path / "run"
+    assert main([*SWING, "--no-report", "--engine", engine, "--out", str(path)]) == 0
+    assert read_inputs(path).engine == engine
 
 
 def test_a_file_that_differs_is_named(folder, tmp_path, capsys):

@@ -74,6 +74,7 @@ def test_embedded_bars(profile, start, end, sets, tmp_path):
     assert_same(lumibot, replayed, tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.shared
 @pytest.mark.parametrize(
     ("profile", "file", "start", "end"),

@@ -76,6 +76,7 @@ def test_a_seed_gives_the_same_study_and_another_seed_another(tmp_path, shared, 
     assert tried(first) == tried(again) != tried(other)
 
 
+@pytest.mark.slow  # Processes are started that import everything.
 def test_workers_change_nothing(tmp_path, shared, space):
     alone = study(tmp_path / "a", shared, space).run(InProcess())
     with executor(2) as cores:

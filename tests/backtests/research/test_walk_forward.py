@@ -84,7 +84,7 @@ def test_a_position_keeps_the_settings_it_was_opened_with():
     old = settings_with(shared.settings, {"risk.modules.overbought_exit.rsi_above": 52.0})
     never = settings_with(shared.settings, {"risk.modules.overbought_exit.rsi_above": 99.0})
     carried = 0
-    for row in range(40, 220, 3):
+    for row in range(40, 220, 9):
         seam = shared.table.opens_at[row]
         run = SegmentedRun([Segment(shared.start, old), Segment(seam, never)], shared.table, shared.end, {})
         run.run()
