@@ -9,7 +9,7 @@ import typer
 
 from backtests.research.overfit import Verdict, judge, read_matrix
 from commands.composition import command
-from commands.options import a_count
+from commands.options import ScreenOptions, a_count
 from commands.screen import console, show_json
 from config.errors import Refusal
 from config.research import research
@@ -26,6 +26,7 @@ MOST_BLOCKS = 20
 )
 def overfit(
     file: Annotated[Path, typer.Argument(metavar="FILE.csv", help="Returns: the period, then one column a trial.")],
+    screen: ScreenOptions,
     periods: Annotated[
         int | None, typer.Option(parser=a_count, metavar="N", help=f"Periods of a year (default: {DEFAULTS.periods}).")
     ] = None,
@@ -41,7 +42,6 @@ def overfit(
         int | None,
         typer.Option(parser=a_count, metavar="N", help="Trials that were made, where the file holds only some."),
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output, nothing else.")] = False,
 ) -> int:
     """Judge the best of many backtests by the returns of all.
 
@@ -55,10 +55,10 @@ def overfit(
     if tried is not None and tried < len(names):
         raise Refusal(f"--tried {tried}: the file alone holds {len(names)} trials; give at least so many")
     verdict = judge(returns, names, periods=periods, blocks=blocks, counted=tried)
-    if json:
+    if screen.json:
         show_json(verdict.document())
     else:
-        console(json).print(_told(verdict), highlight=False, soft_wrap=True)
+        console(screen.json).print(_told(verdict), highlight=False, soft_wrap=True)
     return 0
 
 
