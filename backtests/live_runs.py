@@ -1,4 +1,4 @@
-"""One live run from the command line, rehearsed or real: seat, Lumibot's loop, the end, files and summary."""
+"""One live run from the command line, rehearsed or real: session, Lumibot's loop, the end, files and summary."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ from backtests.reports.outputs import RunInfo, check_folder, default_folder, pre
 from backtests.reports.summary_screen import show_summary
 from backtests.request import RunRequest
 from backtests.scan_screen import show_live_scan
-from brokers.alpaca.errors import VenueError
 from brokers.desk.data.feed import NONE
 from brokers.desk.reconcile.position_book import NEW_YORK
 from brokers.desk.session import TradingSession, open_session
 from brokers.desk.wiring import ALWAYS_OPEN, LiveAccount
 from brokers.journal import JournalTaken
+from brokers.venue_errors import VenueError
 from config import Refusal, Settings
 from market.bar_tables import to_frame
 from market.bars import DAY_MINUTES
@@ -110,25 +110,25 @@ def _run(request: RunRequest, settings: Settings, console: Console, server: Any,
     assert request.out is not None
     if not request.once:
         check_folder(request.out, request.overwrite)
-    seat = open_session(settings, paper, request.mode, request.profile)
+    session = open_session(settings, paper, request.mode, request.profile)
     # A start that is refused leaves no folder, and an earlier run's as it was.
-    folder = None if request.once else _prepared(request.out, seat)
-    console.print(f"account {seat.account_id}, {request.mode}, journal {seat.journal.name}")
-    _tell_closed(settings, seat, console)
-    strategy = _strategy(request, settings, seat)
+    folder = None if request.once else _prepared(request.out, session)
+    console.print(f"account {session.account_id}, {request.mode}, journal {session.journal.name}")
+    _tell_closed(settings, session, console)
+    strategy = _strategy(request, settings, session)
     stopping = threading.Event()
     with _signals(stopping):
         try:
             if request.once:
-                return _once(request, strategy, seat, console, stopping)
-            with contextlib.nullcontext() if watch is None else watch(strategy, seat, server):
+                return _once(request, strategy, session, console, stopping)
+            with contextlib.nullcontext() if watch is None else watch(strategy, session, server):
                 status = _until_the_end(strategy, server, stopping)
         except JournalTaken as taken:
             log.error("%s", taken)
             return EXIT_FAILED
         finally:
             account: LiveAccount | None = getattr(strategy, "account", None)
-            _leave(strategy, account, seat)
+            _leave(strategy, account, session)
     if folder is None or account is None:
         return status if stopping.is_set() else EXIT_FAILED
     account.record.decisions = with_outcomes(account.record)
@@ -142,45 +142,35 @@ def _run(request: RunRequest, settings: Settings, console: Console, server: Any,
     return status
 
 
-def _tell_closed(settings: Settings, seat: TradingSession, console: Console) -> None:
+def _tell_closed(settings: Settings, session: TradingSession, console: Console) -> None:
     """Say when the first iteration is to be expected, where it is not now."""
     if settings.pace.market == ALWAYS_OPEN or settings.live.extended_hours.enabled:
         return
     with contextlib.suppress(VenueError):
-        told = seat.client.venue_clock()
+        told = session.venue.venue_clock()
         if not told.is_open:
             opens = told.next_open.astimezone(NEW_YORK)
             console.print(f"the market is closed, the first iteration comes at {opens:%a %Y-%m-%d %H:%M} New York")
 
 
-def _prepared(out: Path, seat: TradingSession) -> Path:
-    """The run's folder, which was checked before the seat was taken; a rehearsal's state is in it by now."""
+def _prepared(out: Path, session: TradingSession) -> Path:
+    """The run's folder, which was checked before the session was opened; a rehearsal's state is in it by now."""
     try:
         return prepare_folder(out, overwrite=True)
     except Refusal:
-        seat.close()
+        session.close()
         raise
 
 
-def _strategy(request: RunRequest, settings: Settings, seat: TradingSession) -> Any:
-    from brokers.lumibot.broker import HardenedAlpaca
+def _strategy(request: RunRequest, settings: Settings, session: TradingSession) -> Any:
+    from brokers.lumibot.opening import lumibot_broker
 
-    secrets = settings.secrets
-    assert secrets.ALPACA_API_KEY is not None
-    assert secrets.ALPACA_API_SECRET is not None
-    broker = HardenedAlpaca(
-        seat.client,
-        key=secrets.ALPACA_API_KEY.get_secret_value(),
-        secret=secrets.ALPACA_API_SECRET.get_secret_value(),
-        paper=seat.paper,
-        market=settings.pace.market,
-        stream_url=settings.broker.alpaca.stream_url,
-    )
+    broker = lumibot_broker(session.venue, settings, session.paper)
     chosen = strategy_class(request.strategy)
     strategy = chosen(
         broker,
         name=chosen.__name__,
-        parameters={"settings": settings, "seat": seat, "submit": not request.scan},
+        parameters={"settings": settings, "session": session, "submit": not request.scan},
         benchmark_asset=None,
         save_logfile=False,
         force_start_immediately=True,
@@ -204,8 +194,8 @@ def _until_the_end(strategy: Any, server: Any, stopping: threading.Event) -> int
         if getattr(executor, "exception", None) is not None:
             raise executor.exception
         account: LiveAccount | None = getattr(strategy, "account", None)
-        if account is not None and account.desk.switches.taken:
-            log.error("%s", account.desk.switches.taken)
+        if account is not None and account.desk.halts.taken:
+            log.error("%s", account.desk.halts.taken)
             return EXIT_FAILED
         if account is not None and account.desk.flattened:
             log.warning("stopped by the kill switch, everything of ours is closed")
@@ -217,24 +207,26 @@ def _until_the_end(strategy: Any, server: Any, stopping: threading.Event) -> int
     return EXIT_DONE
 
 
-def _once(request: RunRequest, strategy: Any, seat: TradingSession, console: Console, stopping: threading.Event) -> int:
+def _once(
+    request: RunRequest, strategy: Any, session: TradingSession, console: Console, stopping: threading.Event
+) -> int:
     """One iteration, then what it sent is followed to its first outcome."""
     strategy.initialize()
     account: LiveAccount = strategy.account
     strategy.on_trading_iteration()
-    began = seat.client.clock.now()
-    while account.desk.submit and account.desk.busy and (seat.client.clock.now() - began).total_seconds() < SETTLE_S:
+    began = session.venue.clock.now()
+    while account.desk.submit and account.desk.busy and (session.venue.clock.now() - began).total_seconds() < SETTLE_S:
         if stopping.wait(POLL_S):
             return EXIT_DONE
     if getattr(strategy, "plan", None) is None:
-        console.print(f"[red]nothing was decided:[/] {'; '.join(account.desk.switches.reasons(began))}")
+        console.print(f"[red]nothing was decided:[/] {'; '.join(account.desk.halts.reasons(began))}")
         return EXIT_FAILED
     account.close()
     show_live_scan(console, strategy, scan=request.scan)
     return EXIT_DONE
 
 
-def _leave(strategy: Any, account: LiveAccount | None, seat: TradingSession) -> None:
+def _leave(strategy: Any, account: LiveAccount | None, session: TradingSession) -> None:
     """End everything within seconds; orders stay at the venue, the journal is closed."""
     executor, broker = strategy._executor, strategy.broker
     executor.stop_event.set()
@@ -246,7 +238,7 @@ def _leave(strategy: Any, account: LiveAccount | None, seat: TradingSession) -> 
     executor.check_queue_stop_event.set()
     if account is not None:
         account.close()
-    seat.close()
+    session.close()
     broker.shutdown()
 
 
@@ -272,7 +264,7 @@ def _signals(stopping: threading.Event) -> Iterator[None]:
 
 def _describe(request: RunRequest, settings: Settings, account: LiveAccount, seconds: float) -> RunInfo:
     rows, bars = account.record.equity, account.feed.bars
-    now = account.seat.client.clock.now().astimezone(NEW_YORK)
+    now = account.session.venue.clock.now().astimezone(NEW_YORK)
     start, end = (rows[0].time, rows[-1].time) if rows else (now, now)
     benchmark = settings.universe.benchmark
     closes = None if bars is None else benchmark_closes(bars, benchmark, pd.Timestamp(start), pd.Timestamp(end))

@@ -18,10 +18,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from rich.console import Console
 
-from brokers.desk.session import client_for
 from brokers.operator.account import look, sign_in
 from brokers.operator.positions import report
 from brokers.operator.tables import positions_table
+from brokers.venues import open_venue
 from config.arguments import add_account, add_settings, add_state_folder, command, settings_of
 from config.errors import exit_status
 
@@ -40,9 +40,9 @@ def _run(argv: Sequence[str] | None) -> int:
     add_settings(parser)
     args = parser.parse_args(argv)
     settings = settings_of(args)
-    client = client_for(settings, args.paper)
-    sign_in(client, args.paper)
-    reports = report(look(client, settings), settings)
+    venue = open_venue(settings, args.paper)
+    sign_in(venue, args.paper)
+    reports = report(look(venue, settings), settings)
     console = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
     console.print(positions_table(reports) if reports else "No positions.")
     return 0

@@ -17,10 +17,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from rich.console import Console
 
-from brokers.desk.session import client_for
 from brokers.operator.account import sign_in
 from brokers.operator.differences import compare
-from brokers.operator.tables import by_hand_lines, differences_table
+from brokers.operator.tables import differences_table, manual_position_lines
+from brokers.venues import open_venue
 from config.arguments import add_account, add_settings, add_state_folder, command, settings_of
 from config.errors import exit_status
 
@@ -39,13 +39,13 @@ def _run(argv: Sequence[str] | None) -> int:
     add_settings(parser)
     args = parser.parse_args(argv)
     settings = settings_of(args)
-    client = client_for(settings, args.paper)
-    sign_in(client, args.paper)
-    found = compare(client, settings)
+    venue = open_venue(settings, args.paper)
+    sign_in(venue, args.paper)
+    found = compare(venue, settings)
     console = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
     if not found.clean:
         console.print(differences_table(found.differences))
-    for line in by_hand_lines(found.by_hand):
+    for line in manual_position_lines(found.by_hand):
         console.print(line, highlight=False)
     compared = f"{found.positions} positions and {found.orders} open orders at the venue"
     count = len(found.differences)

@@ -13,7 +13,7 @@ from config.error_messages import closest
 
 READ = ("profile", "config", "set", "settings", "submit")
 """What a user may pass."""
-_ALSO_READ = {"seat", "cash_financing"}
+_ALSO_READ = {"session", "cash_financing"}
 """What our own command passes, and what Lumibot reads itself."""
 
 

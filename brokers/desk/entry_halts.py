@@ -121,7 +121,7 @@ class EntryHalts:
         return found
 
     def stopped(self, now: datetime, modules: frozenset[str] = frozenset()) -> list[str]:
-        """The same, told to nobody else."""
+        """The same, without telling the log."""
         found = [f"{name}: {why}" for name, why in sorted(self.passing.items())]
         if gone := self.venue_gone():
             found.append(gone)

@@ -1,4 +1,4 @@
-"""What has to be in order before anything is traded: keys, journal, budget; each refused in a sentence."""
+"""Opens a trading session: keys, journal and budget have to be in order, each is refused in a sentence."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from brokers.alpaca.client import VenueClient
-from brokers.alpaca.clock import VenueClock
-from brokers.alpaca.errors import BadKeys, VenueError
+from brokers.admission import Admission
 from brokers.desk.entry_halts import KillSwitch
 from brokers.desk.reconcile.budget_keeper import BudgetKeeper
 from brokers.desk.reconcile.position_book import NEW_YORK
 from brokers.journal import Journal
+from brokers.ports import Venue
+from brokers.venue_errors import KeysRefused, VenueError
+from brokers.venues import open_venue
 from config import Settings
 from config.errors import Refusal
 
@@ -27,7 +28,8 @@ class TradingSession:
     ``clock_skew`` is how far this machine's clock is off the venue's; ``mode`` and ``profile`` are for the journal.
     """
 
-    client: VenueClient
+    venue: Venue
+    admission: Admission
     journal: Journal
     budget: BudgetKeeper
     kill: KillSwitch
@@ -41,22 +43,6 @@ class TradingSession:
         self.journal.close()
 
 
-def client_for(settings: Settings, paper: bool) -> VenueClient:
-    """A client of the account whose keys are in the environment."""
-    secrets, alpaca = settings.secrets, settings.broker.alpaca
-    if secrets.ALPACA_API_KEY is None or secrets.ALPACA_API_SECRET is None:
-        raise Refusal("Alpaca keys are missing: set ALPACA_API_KEY and ALPACA_API_SECRET in the environment")
-    return VenueClient(
-        secrets.ALPACA_API_KEY.get_secret_value(),
-        secrets.ALPACA_API_SECRET.get_secret_value(),
-        paper=paper,
-        trading_url=alpaca.trading_url,
-        data_url=alpaca.data_url,
-        feed=alpaca.feed,
-        clock=VenueClock(settings.pace.speed),
-    )
-
-
 def open_session(settings: Settings, paper: bool, mode: str = "paper", profile: str = "") -> TradingSession:
     """Open everything that trading needs.
 
@@ -65,8 +51,9 @@ def open_session(settings: Settings, paper: bool, mode: str = "paper", profile: 
     Refusal
         In one sentence what is not in order; nothing was sent.
     """
-    client = client_for(settings, paper)
-    account_id, skew = _account(client, paper)
+    admission = Admission()
+    venue = open_venue(settings, paper, admission)
+    account_id, skew = _account(venue, paper)
     folder = Path(settings.live.state_dir)
     kill = KillSwitch(folder)
     url = settings.secrets.DATABASE_URL
@@ -75,36 +62,36 @@ def open_session(settings: Settings, paper: bool, mode: str = "paper", profile: 
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise Refusal(f"live.state_dir {folder}: cannot be made ({error.strerror}); name another") from None
-    journal = Journal(address, account_id, clock=client.clock.now)
+    journal = Journal(address, account_id, clock=venue.clock.now)
     try:
-        today = client.clock.now().astimezone(NEW_YORK).date()
+        today = venue.clock.now().astimezone(NEW_YORK).date()
         budget = BudgetKeeper.open(folder, account_id, today)
         budget.compare(journal.filled_orders(), today)
     except BaseException:
         journal.close()
         raise
-    return TradingSession(client, journal, budget, kill, account_id, paper, skew, mode, profile)
+    return TradingSession(venue, admission, journal, budget, kill, account_id, paper, skew, mode, profile)
 
 
-def _account(client: VenueClient, paper: bool) -> tuple[str, timedelta]:
+def _account(venue: Venue, paper: bool) -> tuple[str, timedelta]:
     """The account's name by the venue, and how far this machine's clock is off."""
     kind = "paper" if paper else "live"
     try:
-        with client.budget(START_S):
-            before = client.clock.now()
-            told = client.venue_clock()
-            account = client.account()
-    except BadKeys as error:
+        with venue.budget(START_S):
+            before = venue.clock.now()
+            told = venue.venue_clock()
+            account = venue.account()
+    except KeysRefused as error:
         raise Refusal(
-            f"the venue does not take ALPACA_API_KEY and ALPACA_API_SECRET ({error.message}); set the keys of the "
+            f"the venue does not take {' and '.join(venue.key_names)} ({error.message}); set the keys of the "
             f"{kind} account, a new pair if they have expired"
         ) from None
     except VenueError as error:
-        raise Refusal(f"{client.trading_url}: the venue does not answer ({error}); try again when it does") from None
-    status = str(account.get("status", "ACTIVE")).upper()
-    if account.get("trading_blocked") is True or account.get("account_blocked") is True or status != "ACTIVE":
-        raise Refusal(f"the venue does not let this account trade (status {status}); settle that with Alpaca first")
-    name = account.get("account_number") or account.get("id")
-    if not name:
-        raise Refusal(f"{client.trading_url}: its account has no id; this is no Alpaca server")
-    return str(name), told.now - before
+        raise Refusal(f"{venue.address}: the venue does not answer ({error}); try again when it does") from None
+    if account.blocked:
+        raise Refusal(
+            f"the venue does not let this account trade ({account.blocked}); settle that with {venue.name} first"
+        )
+    if not account.id:
+        raise Refusal(f"{venue.address}: its account has no id; this is no {venue.name} server")
+    return account.id, told.now - before

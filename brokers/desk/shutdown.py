@@ -1,53 +1,51 @@
-"""The last seconds of a process: orders stay at the venue, nothing new is sent, nothing is left bare."""
+"""The last seconds of a process: orders stay at the venue, nothing new is sent, nothing is left unprotected."""
 
 from __future__ import annotations
 
 import logging
 import time
-from typing import TYPE_CHECKING
 
+from brokers.desk.desk import LiveDesk
 from config.errors import Refusal
-
-if TYPE_CHECKING:
-    from brokers.desk.desk import LiveDesk
 
 PAUSE_S = 0.1
 
 log = logging.getLogger(__name__)
 
 
-def leave(desk: LiveDesk, within_s: float) -> None:
-    """End what is under way, as far as ``within_s`` local seconds allow.
+def shut_down(desk: LiveDesk, within_s: float) -> None:
+    """End what is under way before the process ends, as far as ``within_s`` local seconds allow.
 
     Orders that rest are left as they are; a close that has not sold yet is called off, so that its stop goes back.
     Of an entry that has filled in part the rest is cancelled, or its exits would not work.
     """
-    desk.leaving = True
+    desk.shutting_down = True
     end = time.monotonic() + within_s
     if not desk.submit or not desk.lock.acquire(timeout=within_s):
         return
-    desk.closing.call_off()
+    desk.exits.call_off()
+    desk.targets.call_off()
     desk.lock.release()
     while (left := end - time.monotonic()) > 0:
         try:
             in_part = any(order.filled_quantity for order in desk.entries.waiting)
-            if not (desk.closing.tasks or desk.protector.naked or in_part):
+            if not (desk.exits.tasks or desk.protector.log.present or in_part):
                 break
             desk.tick(left)
         except Exception as error:
             # Whatever it is, the process has to end in order.
-            log.warning("leaving: %s", error)
+            log.warning("shutting down: %s", error)
         time.sleep(PAUSE_S)
     _tell_what_stays(desk)
 
 
 def _tell_what_stays(desk: LiveDesk) -> None:
-    for symbol, why in desk.protector.naked.items():
-        log.error("%s: left with %s; start again to cover it", symbol, why)
+    for symbol, why in desk.protector.log.present.items():
+        log.error("%s: left with %s; start again to protect it", symbol, why)
     try:
         waiting = desk.entries.waiting
     except Refusal as refusal:
-        log.error("leaving: whether entries still wait is not known, %s", refusal)
+        log.error("shutting down: whether entries still wait is not known, %s", refusal)
         return
     for order in waiting:
         log.warning("%s: an entry waits on at the venue, the next start ends it", order.symbol)

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from brokers.alpaca.client import VenueClient
-from brokers.alpaca.errors import VenueRefusal
+from brokers.alpaca.errors import AlpacaRefusal
 from brokers.desk.reconcile.budget_keeper import BudgetKeeper
 from brokers.desk.session import open_session
 from brokers.journal import JournalConflict
@@ -21,10 +21,10 @@ from tests.scripts.venue import Place, run
 @pytest.fixture
 def stopped_out(desk: Place) -> Place:
     """A trader saved its budget and left; then its stop was hit."""
-    with desk.trader() as floor:
-        desk.enter(floor)
-        keeper = BudgetKeeper.open(desk.state, floor.view.account["account_number"], floor.now.date())
-        keeper.keep(floor.own.ledger.budget)
+    with desk.trader() as core:
+        desk.enter(core)
+        keeper = BudgetKeeper.open(desk.state, core.state.view.account.id, core.state.now.date())
+        keeper.keep(core.positions.book.ledger.budget)
     desk.server.call(lambda exchange: exchange.on_quote(exchange.now, {"AAPL": Decimal(94)}))
     wait_for(lambda: desk.held("AAPL") == 0)
     return desk
@@ -113,7 +113,7 @@ def test_a_sale_that_the_venue_refuses_is_told(desk, monkeypatch, capsys):
     desk.by_hand("PENNY", "2")
 
     def refuse(self, payload):
-        raise VenueRefusal(403, 40310000, "cost basis must be >= minimal amount of order 1")
+        raise AlpacaRefusal(403, 40310000, "cost basis must be >= minimal amount of order 1")
 
     monkeypatch.setattr("brokers.alpaca.client.VenueClient.submit", refuse)
     assert run(desk) == 0

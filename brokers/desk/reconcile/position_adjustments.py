@@ -9,9 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from brokers.journal import FilledOrder, JournalOrder
-
-MANUAL = "manual"
-"""Role of what a hand did at the venue."""
+from brokers.order_types import OrderRole
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +45,7 @@ def adjustment_of(item: FilledOrder) -> PositionAdjustment | None:
 
 def _entered(order: JournalOrder) -> bool:
     """Whether no order at the venue stands behind it."""
-    return order.role == MANUAL and not order.venue_id
+    return order.role == OrderRole.MANUAL and not order.venue_id
 
 
 def _less(item: FilledOrder, back: Decimal) -> FilledOrder | None:

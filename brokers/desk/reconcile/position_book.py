@@ -9,10 +9,10 @@ from datetime import date, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from brokers.desk.reconcile.journal_sync import OPENING_ROLES
-from brokers.desk.reconcile.position_adjustments import MANUAL, PositionAdjustment, adjustment_of, settled
+from brokers.desk.reconcile.position_adjustments import PositionAdjustment, adjustment_of, settled
 from brokers.journal import Figures, FilledOrder, JournalOrder, Split
 from brokers.ledger import Fill, Ledger
+from brokers.order_types import OPENING_ROLES, OrderRole
 from brokers.record import RunRecord, TradeRecord
 from risk.model import BracketTerms, Proposal, Side
 from risk.weekly_budget import WeeklyBudget
@@ -137,7 +137,7 @@ def _ours(book: PositionBook, item: FilledOrder, quantity: Decimal) -> Decimal:
     ours, theirs = book.quantity(symbol), book.manual.get(symbol, Decimal(0))
     from_ours = Decimal(0)
     if ours * quantity < 0:
-        by_hand = item.order.role == MANUAL and theirs * quantity < 0
+        by_hand = item.order.role == OrderRole.MANUAL and theirs * quantity < 0
         rest = quantity + theirs if by_hand else quantity
         if rest * quantity > 0:
             from_ours = max(rest, -ours) if quantity < 0 else min(rest, -ours)

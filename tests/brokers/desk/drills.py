@@ -11,9 +11,9 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from brokers.alpaca.errors import NotSent, OutcomeUnknown, VenueUnavailable
 from brokers.desk.monitor import BUSY_S, IDLE_S
 from brokers.rehearsal.faults import FaultPlan
+from brokers.venue_errors import NotSent, OutcomeUnknown, VenueUnavailable
 from tests.brokers.desk.scene import Scene
 
 CHANGING = ("submit", "replace", "cancel")
@@ -227,7 +227,7 @@ def watch(scene: Scene, seconds: float, naked: Naked) -> None:
 
 def _act(scene: Scene, chance: Random) -> None:
     symbol = chance.choice(["AAPL", "MSFT", "NVDA"])
-    held = scene.desk.floor.own.quantity(symbol)
+    held = scene.desk.positions.book.quantity(symbol)
     what = chance.choice(["enter", "enter", "trim", "partial", "exit", "tighten", "nothing"])
     pending = scene.desk.entries.pending()
     if what == "enter" and not held and symbol not in pending:

@@ -8,9 +8,8 @@ from decimal import Decimal
 
 import pytest
 
-from brokers.desk.data.quotes import read_quote
 from brokers.rehearsal.faults import FaultPlan
-from tests.brokers.desk.scene import Scene, changes, held, lost
+from tests.brokers.desk.scene import Scene, changes, held, lost, read_quote
 
 
 @pytest.fixture
@@ -36,7 +35,7 @@ def test_an_exit_cancels_the_legs_waits_for_the_shares_and_sells_through_the_mar
     assert scene.held() == 0
     assert scene.open() == []
     assert [(t.quantity, t.exit_reason) for t in scene.desk.record.trades] == [(49, "close")]
-    assert scene.desk.closing.tasks == {}
+    assert scene.desk.exits.tasks == {}
     assert scene.agrees()
 
 

@@ -7,11 +7,11 @@ from decimal import Decimal
 
 import pytest
 
-from brokers.desk.data.quotes import Quote, read_quote
+from brokers.desk.data.quotes import Quote
 from brokers.desk.execution.entries import ATTEMPTS
 from brokers.rehearsal.faults import FaultPlan
 from risk.model import BracketTerms
-from tests.brokers.desk.scene import Scene, lost
+from tests.brokers.desk.scene import Scene, lost, read_quote
 
 
 def scene_at(folder, price: float = 100.0, **options) -> Scene:

@@ -8,13 +8,12 @@ from decimal import Decimal
 
 import pytest
 
-from brokers.alpaca.errors import NotSent, OutcomeUnknown, VenueUnavailable
-from brokers.desk.data.quotes import read_quote
 from brokers.desk.entry_halts import KillLevel
+from brokers.desk.order_router import LumibotOrderRouter
 from brokers.journal import State
-from brokers.lumibot.order_router import LumibotOrderRouter
 from brokers.rehearsal.faults import FaultPlan
-from tests.brokers.desk.scene import Scene, held, lost
+from brokers.venue_errors import NotSent, OutcomeUnknown, VenueUnavailable
+from tests.brokers.desk.scene import Scene, held, lost, read_quote
 from tests.brokers.desk.test_closing import RunningClock, closes
 from tests.brokers.desk.test_entries import buys, leave_behind
 
@@ -24,11 +23,11 @@ MONDAY = datetime(2023, 3, 13, 13, 30, 5, tzinfo=UTC)
 
 
 def stop(scene: Scene) -> None:
-    scene.desk.switches.kill.pull(KillLevel.STOP)
+    scene.desk.halts.kill.pull(KillLevel.STOP)
 
 
 def halt(scene: Scene) -> None:
-    scene.desk.switches.halt("drawdown_halt", scene.floor.now, "equity fell")
+    scene.desk.halts.halt("drawdown_halt", scene.state.now, "equity fell")
 
 
 def purchases(scene: Scene, symbol: str = "AAPL") -> list[str]:
@@ -60,7 +59,7 @@ def test_what_stops_entries_ends_one_that_waits(scene, forbid):
     scene.settle(2)
     assert purchases(scene) == []
     # Off again, it stays ended.
-    scene.desk.switches.kill.pull(KillLevel.OFF)
+    scene.desk.halts.kill.pull(KillLevel.OFF)
     scene.settle(10, 4)
     assert buys(scene) == [("limit", "39")]
     assert scene.desk.entries.tasks == {}
@@ -80,7 +79,7 @@ def test_a_reason_that_passes_ends_no_waiting_entry_and_a_look_that_failed_is_no
     scene.step(1)
     fail(scene, "orders_since")
     scene.step(1)
-    assert "venue" in scene.desk.switches.passing
+    assert "venue" in scene.desk.halts.passing
     scene.wire.mishap = lambda name, when: None
     scene.step(1)
     assert purchases(scene) == ["new"]
@@ -154,7 +153,7 @@ def test_leaving_covers_the_part_of_an_entry_that_filled(tmp_path):
 def flatten_after_restart(scene: Scene) -> None:
     leave_behind(scene)
     scene.restart()
-    scene.desk.switches.kill.pull(KillLevel.FLATTEN)
+    scene.desk.halts.kill.pull(KillLevel.FLATTEN)
 
 
 def test_flatten_ends_when_no_entry_can_be_filled_any_more(scene):
@@ -184,7 +183,7 @@ def test_flatten_waits_for_the_outcome_of_an_entry_without_an_answer(scene):
     scene.enter(iterate=False)
     assert scene.journal.open_orders()[0].state is State.UNKNOWN
     scene.restart()
-    scene.desk.switches.kill.pull(KillLevel.FLATTEN)
+    scene.desk.halts.kill.pull(KillLevel.FLATTEN)
     scene.settle(10, 4)
     assert not scene.desk.flattened
     # After a minute it has not arrived.
@@ -275,7 +274,7 @@ def test_the_rest_of_an_entry_is_not_bought_without_a_look(scene):
 def test_without_a_look_a_stop_that_rests_is_not_given_up(scene):
     held(scene)
     fail(scene, "orders_since")
-    scene.desk.switches.kill.pull(KillLevel.FLATTEN)
+    scene.desk.halts.kill.pull(KillLevel.FLATTEN)
     ticks(scene, 10)
     assert scene.stopped() == 49
     scene.wire.mishap = lambda name, when: None

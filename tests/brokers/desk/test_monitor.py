@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from brokers.alpaca.errors import VenueUnavailable
-from brokers.desk.data.quote_stream import QuoteStream
+from brokers.alpaca.quote_stream import QuoteStream
 from brokers.desk.execution.protection import Protector
 from brokers.desk.monitor import AHEAD_S, BUSY_S, Monitor
+from brokers.venue_errors import VenueUnavailable
 from tests.brokers.desk.scene import Json, Scene, held
 from tests.test_live_command import wait_until
 
@@ -120,13 +120,13 @@ def test_what_an_iteration_has_just_seen_is_not_looked_at_again(scene, monkeypat
     monitor.start()
     end = time.monotonic() + 20 * clock.local(BUSY_S)
     while time.monotonic() < end:
-        scene.floor.view = replace(scene.floor.view)
+        scene.state.view = replace(scene.state.view)
         time.sleep(clock.local(BUSY_S) / 10)
     assert len(looks) <= 2
     before = len(looks)
     wait_until(lambda: len(looks) > before, 5)
     # News do not wait for that.
-    scene.floor.view = replace(scene.floor.view)
+    scene.state.view = replace(scene.state.view)
     before = len(looks)
     monitor._news.set()
     wait_until(lambda: len(looks) > before, 5)
@@ -167,7 +167,7 @@ def test_the_watch_reads_the_clock_when_it_is_time_and_goes_on_without_it(scene)
 
 def test_a_locked_journal_stops_entries_while_it_lasts_and_never_the_watch(scene):
     impatient(scene)
-    passing = scene.desk.switches.passing
+    passing = scene.desk.halts.passing
     with watching(scene) as monitor:
         with locked_journal(scene):
             wait_until(lambda: "the journal" in passing, 10)
@@ -177,7 +177,7 @@ def test_a_locked_journal_stops_entries_while_it_lasts_and_never_the_watch(scene
         wait_until(lambda: not passing, 10)
         until(scene, lambda: scene.stopped() == 49)
         assert monitor._thread.is_alive()
-    assert scene.desk.switches.reasons(scene.exchange.now) == []
+    assert scene.desk.halts.reasons(scene.exchange.now) == []
     scene.enter("MSFT", 40)
     scene.settle(2)
     assert scene.held("MSFT") == 39
@@ -195,10 +195,10 @@ def test_a_trade_update_that_cannot_be_booked_is_found_at_the_venue(scene):
     with locked_journal(scene):
         for event in heard:
             monitor.hear(event)
-    assert set(scene.desk.switches.passing) == {"the journal"}
+    assert set(scene.desk.halts.passing) == {"the journal"}
     scene.settle(3)
     assert scene.stopped() == 49
-    assert scene.desk.switches.passing == {}
+    assert scene.desk.halts.passing == {}
 
 
 def test_a_surprise_halts_entries_and_the_watch_goes_on(scene, monkeypatch):
@@ -212,7 +212,7 @@ def test_a_surprise_halts_entries_and_the_watch_goes_on(scene, monkeypatch):
     monkeypatch.setattr(Protector, "tend", surprise)
     with watching(scene):
         wait_until(lambda: len(looks) >= 3, 10)
-    assert scene.desk.switches.reasons(scene.exchange.now) == ["halted for this session by crash"]
+    assert scene.desk.halts.reasons(scene.exchange.now) == ["halted for this session by crash"]
 
 
 def test_what_is_bare_can_be_asked_for_while_it_changes(scene):
@@ -231,7 +231,7 @@ def test_what_is_bare_can_be_asked_for_while_it_changes(scene):
     try:
         ends = time.monotonic() + 1.0
         while time.monotonic() < ends:
-            assert set(protector.naked) <= {f"S{k}" for k in range(6)}
+            assert set(protector.log.present) <= {f"S{k}" for k in range(6)}
     finally:
         over.set()
         thread.join()

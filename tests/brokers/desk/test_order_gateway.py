@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from brokers.alpaca.errors import NotSent
-from brokers.alpaca.payloads import single
 from brokers.desk.execution.order_gateway import OrderRefused
+from brokers.desk.execution.requests import single
 from brokers.journal import AlreadyPlanned, State
+from brokers.venue_errors import NotSent
 from tests.brokers.desk.scene import Scene, lost
 
 
@@ -19,7 +19,7 @@ def scene(scene: Scene) -> Scene:
 
 def buy(scene: Scene, quantity: float = 10, **options):
     options = {"opens": True, "quote": 100.01} | options
-    return scene.floor.place(
+    return scene.gateway.place(
         single("AAPL", "buy", quantity, 100.03), "entry", scene.exchange.now, bracket=(95, 115), **options
     )
 
@@ -63,7 +63,7 @@ def test_a_refusal_of_the_venue_ends_the_order(scene):
     scene.exchange.submit({"symbol": "AAPL", "qty": "5", "side": "buy", "type": "market", "time_in_force": "day"})
     scene.pass_time(1)
     with pytest.raises(OrderRefused, match="VENUE_REFUSED: insufficient qty") as refused:
-        scene.floor.place(single("AAPL", "sell", 9, 99), "close", scene.exchange.now)
+        scene.gateway.place(single("AAPL", "sell", 9, 99), "close", scene.exchange.now)
     assert refused.value.venue.status == 403
     assert stored(scene)[-1].state is State.REJECTED
 
@@ -106,14 +106,14 @@ def test_the_venue_knowing_the_id_means_that_it_came_through(scene):
 
 
 def test_the_same_order_is_not_planned_twice(scene):
-    intent = scene.floor.intent("AAPL", "buy", 10, "limit", "entry", scene.exchange.now, limit=100.03)
+    intent = scene.gateway.intent("AAPL", "buy", 10, "limit", "entry", scene.exchange.now, limit=100.03)
     scene.journal.plan_order(intent)
     with pytest.raises(AlreadyPlanned):
         scene.journal.plan_order(intent)
 
 
 def test_only_requests_of_the_counter_are_admitted(scene):
-    counter, seen = scene.floor.counter, []
+    counter, seen = scene.gateway, []
 
     def mishap(name: str, when: str) -> None:
         if name == "submit":
@@ -132,7 +132,7 @@ def test_only_requests_of_the_counter_are_admitted(scene):
 
 
 def test_a_cancel_is_admitted_by_the_venues_id(scene):
-    order, counter = buy(scene), scene.floor.counter
+    order, counter = buy(scene), scene.gateway
     seen = []
     scene.wire.mishap = lambda name, when: seen.append(counter.admits("DELETE", f"/orders/{order.venue_id}", None))
     assert counter.cancel(order.venue_id)
@@ -141,7 +141,7 @@ def test_a_cancel_is_admitted_by_the_venues_id(scene):
 
 
 def test_exits_and_cancels_are_urgent_and_entries_are_not(scene):
-    counter, seen = scene.floor.counter, []
+    counter, seen = scene.gateway, []
 
     def mishap(name: str, when: str) -> None:
         if (name, when) == ("submit", "before"):
@@ -165,4 +165,4 @@ def test_exits_and_cancels_are_urgent_and_entries_are_not(scene):
 def test_a_cancel_without_an_answer_counts_as_asked(scene):
     order = buy(scene)
     scene.wire.mishap = lost("cancel", "before")
-    assert scene.floor.counter.cancel(order.venue_id)
+    assert scene.gateway.cancel(order.venue_id)

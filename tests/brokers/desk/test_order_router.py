@@ -10,7 +10,7 @@ import pytest
 
 from brokers.desk.entry_halts import KillLevel
 from brokers.desk.execution.order_gateway import OrderRefused
-from brokers.lumibot.order_router import LumibotOrderRouter
+from brokers.desk.order_router import LumibotOrderRouter
 from tests.brokers.desk.scene import Json, Scene, held
 from tests.brokers.desk.test_closing import RunningClock
 from tests.brokers.desk.test_monitor import watching
@@ -122,11 +122,11 @@ def test_what_stops_entries_stops_those_of_lumibot_and_no_exit(scene, door, why)
     held(scene, "MSFT")
     entry = resting(scene)
     if why.startswith("kill"):
-        scene.desk.switches.kill.pull(KillLevel.STOP)
+        scene.desk.halts.kill.pull(KillLevel.STOP)
     elif why.startswith("halted"):
-        scene.desk.switches.crashed(RuntimeError("boom"), scene.exchange.now)
+        scene.desk.halts.crashed(RuntimeError("boom"), scene.exchange.now)
     else:
-        scene.desk.switches.passing["venue"] = "timeout"
+        scene.desk.halts.passing["venue"] = "timeout"
     assert refusal(lambda: door.submit(None, market("NVDA", "buy", 10))) == f"DESK_STOPPED: {why}"
     assert refusal(lambda: door.replace(named(entry), {"limit_price": "100.50"})) == f"DESK_STOPPED: {why}"
     assert changes(scene) == []
@@ -185,8 +185,8 @@ def test_what_hands_bought_is_sold_as_theirs(scene, door):
     scene.settle(3)
     door.submit(None, market("AAPL", "sell", 20))
     scene.settle(3)
-    assert scene.floor.own.manual == {"AAPL": 30}
-    assert scene.floor.own.quantity("AAPL") == 0
+    assert scene.positions.book.manual == {"AAPL": 30}
+    assert scene.positions.book.quantity("AAPL") == 0
     assert not scene.desk.busy
     # A limit that rests is the hand's too, and stays.
     door.submit(None, market("AAPL", "sell", 30) | {"type": "limit", "limit_price": "101"})
@@ -194,14 +194,14 @@ def test_what_hands_bought_is_sold_as_theirs(scene, door):
     assert of(scene, "limit", "sell")["status"] == "new"
     scene.step(1, AAPL=102)
     scene.settle(3)
-    assert (scene.held(), scene.floor.own.total("AAPL")) == (0, 0)
+    assert (scene.held(), scene.positions.book.total("AAPL")) == (0, 0)
     assert scene.desk.record.trades == []
-    scene.desk.switches.kill.pull(KillLevel.FLATTEN)
+    scene.desk.halts.kill.pull(KillLevel.FLATTEN)
     scene.settle(2)
     assert scene.desk.flattened
 
 
 def test_nothing_is_opened_in_a_symbol_that_is_in_doubt(scene, door):
-    scene.floor.renamed = {"AAPL": "AAPL seems to be called B now"}
+    scene.positions.renamed = {"AAPL": "AAPL seems to be called B now"}
     assert refusal(lambda: door.submit(None, market("AAPL", "buy", 5))).startswith("DESK_DOUBT")
     door.submit(None, market("MSFT", "buy", 5))

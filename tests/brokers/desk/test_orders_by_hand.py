@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from brokers.alpaca.errors import VenueUnavailable
+from brokers.venue_errors import VenueUnavailable
 from tests.brokers.desk.scene import TUESDAY, Json, Scene
 
 
@@ -33,12 +33,12 @@ def by_hand(scene: Scene, side: str, quantity: int, name: str, symbol: str = "AA
 def hand_holds(scene: Scene, quantity: int) -> None:
     by_hand(scene, "buy", quantity, "hand-shares")
     scene.settle(3)
-    assert scene.floor.own.manual == {"AAPL": quantity}
+    assert scene.positions.book.manual == {"AAPL": quantity}
 
 
 def lose_exits(scene: Scene) -> None:
     """Cancel our bracket by hand."""
-    ours = next(o for o in scene.open() if o["type"] == "stop" and scene.floor.books.client_id(o["id"]))
+    ours = next(o for o in scene.open() if o["type"] == "stop" and scene.sync.client_id(o["id"]))
     scene.exchange.cancel(ours["id"])
     scene.pass_time(1)
     scene.pass_time(1)
@@ -175,7 +175,7 @@ def test_beside_a_purchase_by_hand_a_close_stays_a_limit(scene):
     def down(symbols: object) -> Any:
         raise VenueUnavailable("no answer")
 
-    scene.floor.quotes = down
+    scene.state.quotes = down
     scene.adjust("exit")
     scene.settle(5)
     assert scene.held() == 0

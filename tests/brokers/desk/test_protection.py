@@ -7,8 +7,8 @@ from decimal import Decimal
 
 import pytest
 
-from brokers.alpaca.errors import VenueRefusal
-from brokers.desk.execution.protection_status import protection_status
+from brokers.alpaca.errors import AlpacaRefusal
+from brokers.desk.reconcile.protection_status import protection_status
 from brokers.rehearsal.faults import FaultPlan
 from tests.brokers.desk.scene import TUESDAY, Json, Scene, changes, held, lost
 
@@ -156,7 +156,7 @@ def test_protection_without_an_answer_is_placed_once(scene, phase):
 
 
 def test_exits_are_renewed_before_the_venue_drops_them(scene):
-    scene.desk.protector._renew(scene.floor.cover("AAPL"))
+    scene.desk.protector._renew(scene.positions.protection("AAPL"))
     assert changes(scene) == []
     old = stop_of(scene)["id"]
     scene.pass_time(80 * 24 * 3600, AAPL=100)
@@ -191,7 +191,7 @@ def test_a_price_outside_the_session_is_no_reason_to_leave(scene, caplog):
     take_away(scene)
     scene.settle(4)
     assert "protection refused" in caplog.text
-    assert scene.desk.closing.tasks == {}
+    assert scene.desk.exits.tasks == {}
     # The next day opens above the stop, which comes back at once.
     scene.step(16 * 3600 + 1800, AAPL=101)
     assert scene.held() == scene.stopped() == 49
@@ -203,14 +203,14 @@ def test_a_tighter_stop_that_a_price_outside_the_session_passed_is_no_exit(scene
     scene.settle(2)
     scene.adjust("tighten", stop=97.0)
     scene.settle(4)
-    assert scene.desk.closing.tasks == {}
+    assert scene.desk.exits.tasks == {}
     assert scene.held() == scene.stopped() == 49
 
 
 def halted(name: str, when: str) -> None:
     """A mishap: the venue takes no order, and no price is the reason."""
     if (name, when) == ("submit", "before"):
-        raise VenueRefusal(403, 40310000, "asset is halted", {})
+        raise AlpacaRefusal(403, 40310000, "asset is halted", {})
 
 
 def refusals(scene: Scene, steps: int) -> int:
@@ -230,7 +230,7 @@ def test_protection_that_is_refused_is_tried_again_after_ever_longer_pauses(scen
     scene.wire.calls.clear()
     scene.step(2, AAPL=94)
     assert changes(scene) == ["submit"]
-    assert "AAPL" in scene.desk.closing.tasks
+    assert "AAPL" in scene.desk.exits.tasks
 
 
 def test_a_pause_ends_with_the_next_success(scene):
@@ -249,12 +249,12 @@ def test_times_without_a_stop_are_kept_with_their_reason(scene):
     take_away(scene)
     scene.desk.look()
     scene.desk.protector.tend("AAPL")
-    assert scene.desk.protector.naked == {"AAPL": "49 shares without a working stop"}
+    assert scene.desk.protector.log.present == {"AAPL": "49 shares without a working stop"}
     assert scene.desk.busy
     since = scene.exchange.now
     scene.settle(2)
-    assert scene.desk.protector.naked == {}
-    spell = scene.desk.protector.spells[-1]
+    assert scene.desk.protector.log.present == {}
+    spell = scene.desk.protector.log.intervals[-1]
     assert (spell.symbol, spell.since - since < timedelta(seconds=1)) == ("AAPL", True)
     assert spell.until is not None and spell.until - since <= timedelta(seconds=2.1)
 
@@ -264,7 +264,7 @@ def test_exits_of_an_entry_that_still_works_protect_nothing(tmp_path):
     scene.exchange.on_quote(scene.exchange.now, {"AAPL": Decimal(101)})
     scene.enter()
     scene.desk.look()
-    cover = protection_status(scene.floor.view.orders.values(), "AAPL", Decimal(0))
+    cover = protection_status(scene.state.view.orders.values(), "AAPL", Decimal(0))
     assert (cover.protected, cover.exits, len(cover.entries)) == (0, (), 1)
     scene.stop()
 
@@ -273,7 +273,7 @@ def test_exits_for_more_than_is_held_are_put_right(scene):
     row = target_of(scene)
     # Twenty are sold behind the venue's back, as a booking error would be: the exits hold 49, 29 are there.
     assert Decimal(row["qty"]) == 49
-    cover = scene.floor.cover("AAPL")
+    cover = scene.positions.protection("AAPL")
     assert cover.protected == 49
     scene.desk.protector.tend("AAPL", Decimal(29))
     assert changes(scene) == ["cancel"]

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from brokers.desk.data.quote_stream import QuoteStream
+from brokers.alpaca.quote_stream import QuoteStream
 from brokers.rehearsal.server import RehearsalServer
 from tests.test_live_command import falling_bars, wait_until
 

@@ -1,0 +1,138 @@
+"""What is ours: positions by our fills, how the venue's shares and orders stand to them, and what may be concluded."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from brokers.desk.reconcile.corporate_actions import unadjusted
+from brokers.desk.reconcile.journal_sync import JournalSync
+from brokers.desk.reconcile.order_ownership import OrderOwnership
+from brokers.desk.reconcile.position_adjustments import settled
+from brokers.desk.reconcile.position_book import NEW_YORK, replay
+from brokers.desk.reconcile.protection_status import ProtectionStatus, protection_status
+from brokers.desk.venue_state import VenueState
+from brokers.journal import Figures, Journal, JournalOrder
+from brokers.order_types import OPENING_ROLES, OrderRole
+from brokers.ports import VenueOrder
+from risk.policy_gate import AccountState
+
+
+class OwnPositions:
+    """Our positions as the journal's fills have them, beside what the venue shows.
+
+    Parameters
+    ----------
+    state : VenueState
+    journal : Journal
+    sync : JournalSync
+    ownership : OrderOwnership
+    adopted : collection of str
+        Symbols whose positions made by hand are managed like our own.
+
+    Attributes
+    ----------
+    book : PositionBook
+    renamed : dict of str to str
+        Symbols that seem to have another name now, or to be the new name of another, in words.
+    """
+
+    def __init__(
+        self,
+        state: VenueState,
+        journal: Journal,
+        sync: JournalSync,
+        ownership: OrderOwnership,
+        adopted: Collection[str],
+    ) -> None:
+        self.state = state
+        self.journal = journal
+        self.sync = sync
+        self.ownership = ownership
+        self.adopted = adopted
+        self.renamed: dict[str, str] = {}
+        self._figures: dict[str, Figures | None] = {}
+        self._fills = -1
+        self.book = replay((), self._figures_of)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Replay our fills if there are new ones."""
+        if self._fills == self.sync.fills:
+            return
+        today = self.state.now.astimezone(NEW_YORK).date()
+        filled, splits = self.journal.filled_orders(), self.journal.splits()
+        self.book = replay(filled, self._figures_of, self.adopted, today, splits)
+        self._fills = self.sync.fills
+
+    def protection(self, symbol: str) -> ProtectionStatus:
+        """What protects our shares of a symbol: orders of ours alone, whoever trades by hand may cancel theirs.
+
+        Exits from before a split that still have their old prices protect nothing, whatever shares they hold.
+        """
+        orders = self.state.view.orders.values()
+        there = (order for order in orders if order.symbol == symbol and self.ownership.ours(order))
+        ours = (order for order in there if not (order.open and self.stale(order)))
+        return protection_status(ours, symbol, self.book.quantity(symbol), self._opens)
+
+    def stale(self, order: VenueOrder) -> bool:
+        """Whether an order of ours is from before a split, and the venue did not adjust it."""
+        split, name = self.book.splits.get(order.symbol), self.sync.client_id(order.id)
+        if split is None or name is None:
+            return False
+        planned = self.journal.order(name)
+        return planned.journaled_at < split and unadjusted(order, planned)
+
+    def doubt(self, symbol: str) -> str:
+        """Why nothing may be entered in a symbol now, empty if nothing is wrong with its books."""
+        more = self.opposed(symbol), self.state.view.unread.get(symbol, "")
+        return "; ".join([*self.unsure(symbol), *(why for why in more if why)])
+
+    def opposed(self, symbol: str) -> str:
+        """Words for the venue holding the opposite of ours, so that an exit would add to what it holds; else empty."""
+        ours, there = self.book.quantity(symbol), self.state.view.held(symbol)
+        return f"{ours} shares are ours by the fills, and the venue holds {there}" if ours * there < 0 else ""
+
+    def unsure(self, symbol: str) -> list[str]:
+        """Why nothing may be concluded from a difference of a symbol's shares now."""
+        told = [c.what for c in self.sync.contradictions.values() if c.symbol == symbol]
+        return [*told, *([self.renamed[symbol]] if symbol in self.renamed else [])]
+
+    def unresolved(self, symbol: str) -> list[JournalOrder]:
+        """Orders of a symbol whose outcome is not known."""
+        return [order for order in self.journal.unresolved() if order.symbol == symbol and not order.venue_id]
+
+    def account_state(self, symbol: str, without: str = "") -> AccountState:
+        """What the gate measures an order of ``symbol`` against, ``without`` the order whose place it takes."""
+        positions = self.state.view.positions
+        held = set(self.book.symbols) | {s for s, position in positions.items() if position.quantity}
+        waiting = [o for o in self.journal.open_orders() if o.role in OPENING_ROLES and o.client_order_id != without]
+        promised = sum(float(o.remaining) * _worth(o) for o in waiting)
+        return AccountState(
+            equity=self.state.equity,
+            day_notional=self.opened_today() + promised,
+            open_positions=len(held | {o.symbol for o in waiting}),
+            holds_symbol=symbol in held or any(o.symbol == symbol for o in waiting),
+        )
+
+    def opened_today(self) -> float:
+        """USD that fills of this session opened, those by hand included."""
+        today = self.state.now.astimezone(NEW_YORK).date()
+        return sum(
+            float(f.order.filled_notional)
+            for f in settled(self.journal.filled_orders())
+            if f.first_fill.astimezone(NEW_YORK).date() == today
+            and (f.order.role in OPENING_ROLES or (f.order.role == OrderRole.MANUAL and f.order.side == "buy"))
+        )
+
+    def _opens(self, order: VenueOrder) -> bool | None:
+        role = self.ownership.role(order)
+        return None if role == OrderRole.MANUAL else role in OPENING_ROLES
+
+    def _figures_of(self, order: JournalOrder) -> Figures | None:
+        if order.client_order_id not in self._figures:
+            self._figures[order.client_order_id] = self.journal.figures(order.symbol, order.decision_time)
+        return self._figures[order.client_order_id]
+
+
+def _worth(order: JournalOrder) -> float:
+    return float(order.limit_price or order.bracket_stop or 0)
