@@ -46,7 +46,7 @@ from strategies.registry import build_pipeline, keep_daily_signals, strategy_cla
 from strategies.run_notes import absent_symbols, benchmark_in_part, without_benchmark
 
 EXIT_DONE, EXIT_FAILED, EXIT_STOPPED = 0, 1, 3
-LEAVE_WITHIN_S = 4.0
+LEAVE_WITHIN_S = 8.0
 POLL_S = 0.2
 SETTLE_S = 45.0
 """How long a single iteration waits for what it sent, in the venue's time."""
@@ -64,9 +64,9 @@ def run_live(request: RunRequest, console: Console, watch: Watch | None = None) 
     _log_to(console)
     if request.mode != "rehearse":
         return _run(_placed(request, datetime.now(NEW_YORK)), request.settings, console, None)
-    from brokers.rehearsal.faults import FaultPlan
-    from brokers.rehearsal.server import RehearsalServer
-    from brokers.rehearsal.settings import VenueSettings
+    from brokers.rehearsal.alpaca.server import RehearsalServer
+    from brokers.rehearsal.core.faults import FaultPlan
+    from brokers.rehearsal.core.settings import VenueSettings
 
     data = data_for(request, request.settings)
     table = data.table

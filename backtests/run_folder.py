@@ -12,8 +12,8 @@ import pandas as pd
 
 from backtests.reports.order_outcomes import as_decided
 from config.errors import Refusal
+from risk.model import OPENING_ROLES
 
-OPENING = ("entry", "hedge")
 FLAT = 1e-9
 Json = dict[str, Any]
 
@@ -53,13 +53,13 @@ class RunFolder:
         """The first order that a decision led to; None without."""
         time, symbol = decision["time"], decision["symbol"]
         for order in self.orders:
-            if order["symbol"] == symbol and order["role"] in OPENING and order["time"] == time:
+            if order["symbol"] == symbol and order["role"] in OPENING_ROLES and order["time"] == time:
                 return order
         return None
 
     def filled(self, decision: Mapping[str, Any]) -> tuple[float, float]:
         """Shares that a decision brought, in however many orders, and their average price; 0 and NaN without."""
-        mine = [o for o in self.orders if o["symbol"] == decision["symbol"] and o["role"] in OPENING
+        mine = [o for o in self.orders if o["symbol"] == decision["symbol"] and o["role"] in OPENING_ROLES
                 and o["time"] == decision["time"] and o["filled_quantity"] > 0]  # fmt: skip
         shares = sum(o["filled_quantity"] for o in mine)
         paid = sum(o["filled_quantity"] * o["filled_price"] for o in mine)
@@ -71,7 +71,7 @@ class RunFolder:
         return [
             Holding(symbol, "", o["time"], o["time"] + longest, nan, nan, f"its entry, {o['status']}")
             for o in self.orders
-            if o["symbol"] == symbol and o["role"] in OPENING and not o["filled_quantity"]
+            if o["symbol"] == symbol and o["role"] in OPENING_ROLES and not o["filled_quantity"]
         ]
 
 
@@ -117,7 +117,7 @@ def _holdings(orders: Sequence[Json], decisions: Sequence[Json]) -> Iterator[Hol
         held, opened = 0.0, None
         mine = (o for o in fills if o["symbol"] == symbol)
         # In one bar all fills have one time, and the entry came first.
-        for order in sorted(mine, key=lambda o: (o["filled_time"], o["role"] not in OPENING)):
+        for order in sorted(mine, key=lambda o: (o["filled_time"], o["role"] not in OPENING_ROLES)):
             opened = opened or order
             held += order["filled_quantity"] * (1 if order["side"] == "buy" else -1)
             if abs(held) < FLAT:

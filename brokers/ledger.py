@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
 from brokers.record import RunRecord, TradeRecord
 from risk.model import ClosedTrade, Position, Proposal
@@ -28,7 +29,7 @@ class Ledger:
     """The account.
 
     ``entry_fees`` holds what opening each position cost, until its trades carry it; ``realised`` what its
-    closed portions brought so far; ``budget`` what was deployed, where a rule wants to know; ``closed``
+    closed portions brought so far; ``budget`` what was deployed; ``closed``
     every position that is closed completely.
     """
 
@@ -57,11 +58,16 @@ class Ledger:
             self.entry_fees[fill.symbol] = fill.fee
         elif position.quantity * fill.quantity > 0:
             total = position.quantity + fill.quantity
-            position.entry_price = (position.entry_price * position.quantity + fill.price * fill.quantity) / total
-            position.quantity = total
+            paid = (position.entry_price * position.quantity + fill.price * fill.quantity) / total
+            self.change(fill.symbol, entry_price=paid, quantity=total)
             self.entry_fees[fill.symbol] += fill.fee
         else:
             self._close(position, fill)
+
+    def change(self, symbol: str, **values: Any) -> Position:
+        """Put a changed position in the place of the one held; books that were handed out keep theirs."""
+        position = self.positions[symbol] = replace(self.positions[symbol], **values)
+        return position
 
     def credit(self, dividend: float) -> None:
         """Book a dividend, USD; negative where a short position owes it."""
@@ -104,8 +110,11 @@ class Ledger:
                 score=position.score,
             )
         )
-        position.quantity += fill.quantity
-        position.partial_taken |= fill.reason == "partial"
+        position = self.change(
+            fill.symbol,
+            quantity=position.quantity + fill.quantity,
+            partial_taken=position.partial_taken or fill.reason == "partial",
+        )
         self.realised[fill.symbol] = self.realised.get(fill.symbol, 0.0) + pnl
         if abs(position.quantity) < 1e-9:
             del self.positions[fill.symbol], self.entry_fees[fill.symbol]
@@ -124,7 +133,11 @@ class Ledger:
 
 
 def _opened(fill: Fill, intent: Proposal | None, stop: float, target: float) -> Position:
-    position = Position(
+    told: dict[str, Any] = {}
+    if intent is not None:
+        told = {name: getattr(intent, name) for name in ("atr", "signal", "score", "role")}
+        told["stop_multiple_atr"] = intent.terms.stop_multiple_atr
+    return Position(
         symbol=fill.symbol,
         quantity=fill.quantity,
         entry_price=fill.price,
@@ -134,8 +147,5 @@ def _opened(fill: Fill, intent: Proposal | None, stop: float, target: float) -> 
         initial_stop=stop,
         initial_quantity=fill.quantity,
         best_price=fill.price,
+        **told,
     )
-    if intent is not None:
-        position.atr, position.stop_multiple_atr = intent.atr, intent.terms.stop_multiple_atr
-        position.signal, position.score, position.role = intent.signal, intent.score, intent.role
-    return position

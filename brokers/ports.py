@@ -431,6 +431,10 @@ class Venue(Protocol):
         """Bound the local seconds of everything asked inside."""
         ...
 
+    def drop_waiting(self) -> None:
+        """Send no request that waits for the rate limit now."""
+        ...
+
     def venue_clock(self) -> VenueTime: ...
 
     def account(self) -> VenueAccount: ...
@@ -453,8 +457,11 @@ class Venue(Protocol):
         """The order of that name; None if the venue has none."""
         ...
 
-    def submit(self, request: OrderRequest, client_order_id: str) -> OrderAck:
-        """Place an order under a name that it is found by afterwards; OutcomeUnknown if there was no answer."""
+    def submit(self, request: OrderRequest, client_order_id: str, opens: bool) -> OrderAck:
+        """Place an order under a name that it is found by afterwards; OutcomeUnknown if there was no answer.
+
+        ``opens`` says whether it opens a position: a venue that is told so refuses an exit that would open one.
+        """
         ...
 
     def replace(self, venue_id: str, change: OrderChange, client_order_id: str) -> OrderAck:

@@ -8,7 +8,17 @@ class Refusal(Exception):
     """Bad input, told in one sentence that names the file, the key and the way out.
 
     The command line prints the sentence and leaves with exit status 2, without a traceback.
+
+    Parameters
+    ----------
+    sentence : str
+    key : str, optional
+        Dotted key of the setting that is to blame, for who knows which file it came from.
     """
+
+    def __init__(self, sentence: str = "", *, key: str = "") -> None:
+        super().__init__(sentence)
+        self.key = key
 
 
 def exit_status(run: Callable[[], int]) -> int:

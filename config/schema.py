@@ -207,10 +207,12 @@ class Protection(Section):
 
 class Live(Section):
     """What only a run against a venue needs; ``adopt`` names positions made by hand that it may manage;
-    ``yahoo`` lets Yahoo serve bars of tickers that the venue has none of.
+    ``yahoo`` lets Yahoo serve bars of tickers that the venue has none of. ``journal_answer_s`` is how long a database
+    server may be silent before its session counts as lost.
     """
 
     state_dir: Name
+    journal_answer_s: Annotated[float, Field(ge=0.5, le=60)]
     entry: Entry
     close: Close
     protection: Protection

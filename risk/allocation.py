@@ -18,13 +18,13 @@ class Allocation(RiskModule):
 
     Parameters
     ----------
-    total_frac : float, default=0.20
+    total_frac : float
         Share of equity that one scan may deploy.
-    max_each_frac : float, default=0.10
+    max_each_frac : float
         Share of equity of one position, at most.
-    min_each_frac : float, default=0.05
+    min_each_frac : float
         No share is smaller: signals ranked beyond ``total_frac / min_each_frac`` are refused.
-    lot : float, default=1
+    lot : float
         Smallest tradable quantity.
     """
 
@@ -33,12 +33,10 @@ class Allocation(RiskModule):
     class Config(ModuleConfig):
         """Settings of ``Allocation``; the table by number of signals follows from the three fractions."""
 
-        total_frac: PositiveFraction = Field(default=0.20, description="share of equity that one scan may deploy")
-        max_each_frac: PositiveFraction = Field(default=0.10, description="share of equity of one position, at most")
-        min_each_frac: PositiveFraction = Field(
-            default=0.05, description="share below which fewer signals are taken instead"
-        )
-        lot: Lot = 1.0
+        total_frac: PositiveFraction = Field(description="share of equity that one scan may deploy")
+        max_each_frac: PositiveFraction = Field(description="share of equity of one position, at most")
+        min_each_frac: PositiveFraction = Field(description="share below which fewer signals are taken instead")
+        lot: Lot
 
         @model_validator(mode="after")
         def _ordered(self) -> Self:
@@ -83,5 +81,5 @@ def allocation_fraction(count: int, config: Allocation.Config | None = None) -> 
     """
     if count < 1:
         raise ValueError(f"count must be at least 1, not {count}")
-    config = config or Allocation.Config()
+    config = config or Allocation.Config.model_validate({})
     return min(config.max_each_frac, config.total_frac / min(count, config.most))

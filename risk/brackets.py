@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
+from config.defaults import with_defaults
 from market.market import Market
 from risk import regime as regimes
 from risk.interface import ModuleConfig
@@ -22,6 +23,10 @@ class BracketModel:
 
     class Config(ModuleConfig):
         """No settings, unless a subclass has some."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        with_defaults(cls.Config, f"exits.models.{cls.name}")
 
     def __init__(self, config: Any) -> None:
         self.config = config
@@ -64,12 +69,8 @@ class FixedBracket(BracketModel):
     class Config(ModuleConfig):
         """Settings of ``FixedBracket``."""
 
-        stop_frac: float = Field(
-            default=0.05, gt=0, lt=1, description="stop distance, as a fraction of the entry price"
-        )
-        target_frac: float = Field(
-            default=0.15, gt=0, lt=1, description="target distance, as a fraction of the entry price"
-        )
+        stop_frac: float = Field(gt=0, lt=1, description="stop distance, as a fraction of the entry price")
+        target_frac: float = Field(gt=0, lt=1, description="target distance, as a fraction of the entry price")
 
     config: Config
 
@@ -96,11 +97,9 @@ class AtrBracket(BracketModel):
     class Config(ModuleConfig):
         """Settings of ``AtrBracket``; the stop multiple is the signal's own."""
 
-        target_by: Literal["atr", "r"] = Field(
-            default="atr", description="target measured in ATR or in R (stop distances)"
-        )
-        target_atr: float = Field(default=4.0, gt=0, description="target distance in ATR, when target_by is atr")
-        target_r: float = Field(default=2.0, gt=0, description="target distance in R, when target_by is r")
+        target_by: Literal["atr", "r"] = Field(description="target measured in ATR or in R (stop distances)")
+        target_atr: float = Field(gt=0, description="target distance in ATR, when target_by is atr")
+        target_r: float = Field(gt=0, description="target distance in R, when target_by is r")
 
     config: Config
 
@@ -123,14 +122,14 @@ class AdaptiveAtrBracket(BracketModel):
     class Config(ModuleConfig):
         """Settings of ``AdaptiveAtrBracket``; all multiples in ATR."""
 
-        base_stop_atr: float = Field(default=2.5, gt=0, description="stop distance in a neutral market, in ATR")
-        base_target_atr: float = Field(default=4.0, gt=0, description="target distance in a neutral market, in ATR")
-        trending_stop_atr: float = Field(default=2.0, gt=0, description="stop distance in a trend, in ATR")
-        trending_target_atr: float = Field(default=5.0, gt=0, description="target distance in a trend, in ATR")
-        choppy_stop_atr: float = Field(default=3.0, gt=0, description="stop distance in chop, in ATR")
-        choppy_target_atr: float = Field(default=3.5, gt=0, description="target distance in chop, in ATR")
-        high_volatility_factor: float = Field(default=1.2, gt=0, description="scales both distances in high volatility")
-        regime: regimes.RegimeConfig = regimes.RegimeConfig()
+        base_stop_atr: float = Field(gt=0, description="stop distance in a neutral market, in ATR")
+        base_target_atr: float = Field(gt=0, description="target distance in a neutral market, in ATR")
+        trending_stop_atr: float = Field(gt=0, description="stop distance in a trend, in ATR")
+        trending_target_atr: float = Field(gt=0, description="target distance in a trend, in ATR")
+        choppy_stop_atr: float = Field(gt=0, description="stop distance in chop, in ATR")
+        choppy_target_atr: float = Field(gt=0, description="target distance in chop, in ATR")
+        high_volatility_factor: float = Field(gt=0, description="scales both distances in high volatility")
+        regime: regimes.RegimeConfig
 
     config: Config
 

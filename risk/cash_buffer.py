@@ -18,12 +18,12 @@ class CashBuffer(RiskModule):
 
     Parameters
     ----------
-    buffer_frac : float, default=0.15
+    buffer_frac : float
         Cash never spent, as a fraction of equity.
-    min_position_frac : float, default=0.03
+    min_position_frac : float
         A position that the buffer would shrink below this fraction of equity is refused; one that
         was wanted smaller from the start, and fits, is not this rule's business.
-    lot : float, default=1
+    lot : float
         Smallest tradable quantity.
     """
 
@@ -32,11 +32,11 @@ class CashBuffer(RiskModule):
     class Config(ModuleConfig):
         """Settings of ``CashBuffer``."""
 
-        buffer_frac: Fraction = Field(default=0.15, description="cash never spent, as a fraction of equity")
+        buffer_frac: Fraction = Field(description="cash never spent, as a fraction of equity")
         min_position_frac: Fraction = Field(
-            default=0.03, description="a position shrunk below this fraction of equity is skipped instead"
+            description="a position shrunk below this fraction of equity is skipped instead"
         )
-        lot: Lot = 1.0
+        lot: Lot
 
     config: Config
 

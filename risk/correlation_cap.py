@@ -56,13 +56,13 @@ class CorrelationCap(RiskModule):
 
     Parameters
     ----------
-    bars : int, default=60
+    bars : int
         Returns that are compared.
-    min_bars : int, default=20
+    min_bars : int
         Common returns a pair needs to be judged.
-    max_correlation : float, default=0.70
+    max_correlation : float
         A position correlated above this is alike the candidate.
-    max_positions : int, default=3
+    max_positions : int
         Refused once this many positions are alike.
     """
 
@@ -71,14 +71,10 @@ class CorrelationCap(RiskModule):
     class Config(ModuleConfig):
         """Settings of ``CorrelationCap``."""
 
-        bars: int = Field(default=60, ge=2, description="returns that are compared, in bars")
-        min_bars: int = Field(default=20, ge=2, description="common returns below which a pair is not judged, in bars")
-        max_correlation: float = Field(
-            default=0.70, gt=0, lt=1, description="correlation above which two positions are alike"
-        )
-        max_positions: int = Field(
-            default=3, ge=1, description="positions alike the candidate from which on it is refused"
-        )
+        bars: int = Field(ge=2, description="returns that are compared, in bars")
+        min_bars: int = Field(ge=2, description="common returns below which a pair is not judged, in bars")
+        max_correlation: float = Field(gt=0, lt=1, description="correlation above which two positions are alike")
+        max_positions: int = Field(ge=1, description="positions alike the candidate from which on it is refused")
 
         @model_validator(mode="after")
         def _ordered(self) -> Self:

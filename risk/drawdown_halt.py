@@ -20,7 +20,7 @@ class DrawdownHalt(RiskModule):
 
     Parameters
     ----------
-    max_drawdown_frac : float, default=0.03
+    max_drawdown_frac : float
         Loss from the session's opening equity, as a fraction of it; a larger one halts, one equal to it does not.
     """
 
@@ -30,7 +30,7 @@ class DrawdownHalt(RiskModule):
         """Settings of ``DrawdownHalt``."""
 
         max_drawdown_frac: float = Field(
-            default=0.03, gt=0, lt=1, description="loss from the session's opening equity that doesn't halt yet"
+            gt=0, lt=1, description="loss from the session's opening equity that doesn't halt yet"
         )
 
     config: Config

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from pydantic import Field
 
+from config.defaults import with_defaults
 from risk.interface import ModuleConfig, PositiveFraction
 from risk.lots import Lot, affordable
 from risk.model import Book, Proposal, Verdict, floor_lot
@@ -17,11 +18,12 @@ NAME = "equity_sizer"
 class SizingConfig(ModuleConfig):
     """Settings of the first verdict of every chain."""
 
-    risk_frac: PositiveFraction = Field(default=0.02, description="loss at the stop, as a fraction of equity, at most")
-    max_notional_frac: PositiveFraction = Field(
-        default=0.10, description="position value, as a fraction of equity, at most"
-    )
-    lot: Lot = 1.0
+    risk_frac: PositiveFraction = Field(description="loss at the stop, as a fraction of equity, at most")
+    max_notional_frac: PositiveFraction = Field(description="position value, as a fraction of equity, at most")
+    lot: Lot
+
+
+with_defaults(SizingConfig, "sizing")
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,20 +25,20 @@ class ExposureBudget(RiskModule):
 
     Parameters
     ----------
-    day_frac : float, default=0.20
+    day_frac : float
         Newly deployed in a session as a fraction of equity, at most; a close gives nothing back.
-    day_positions : int, default=2
+    day_positions : int
         New positions in a session, at most; a close gives nothing back.
-    week_frac : float, default=0.40
+    week_frac : float
         Charged to the week as a fraction of equity, at most; what closes is free from the next scan on.
-    week_positions_warn : int, default=8
+    week_positions_warn : int
         Positions charged to the week from which on an accepted entry carries a warning.
-    week_positions_max : int, default=10
+    week_positions_max : int
         Positions charged to the week at which entries stop.
-    min_position_frac : float, default=0.03
+    min_position_frac : float
         A position that the budget would shrink below this fraction of equity is refused; one that was wanted
         smaller from the start, and fits, is kept.
-    lot : float, default=1
+    lot : float
         Smallest tradable quantity.
     """
 
@@ -47,15 +47,15 @@ class ExposureBudget(RiskModule):
     class Config(ModuleConfig):
         """Settings of ``ExposureBudget``."""
 
-        day_frac: PositiveFraction = Field(default=0.20, description="newly deployed in a day, fraction of equity")
-        day_positions: int = Field(default=2, ge=1, description="new positions in a day, at most")
-        week_frac: PositiveFraction = Field(default=0.40, description="charged to the week, fraction of equity")
-        week_positions_warn: int = Field(default=8, ge=1, description="week's positions from which on it warns")
-        week_positions_max: int = Field(default=10, ge=1, description="week's positions at which entries stop")
+        day_frac: PositiveFraction = Field(description="newly deployed in a day, fraction of equity")
+        day_positions: int = Field(ge=1, description="new positions in a day, at most")
+        week_frac: PositiveFraction = Field(description="charged to the week, fraction of equity")
+        week_positions_warn: int = Field(ge=1, description="week's positions from which on it warns")
+        week_positions_max: int = Field(ge=1, description="week's positions at which entries stop")
         min_position_frac: Fraction = Field(
-            default=0.03, description="a position shrunk below this fraction of equity is refused instead"
+            description="a position shrunk below this fraction of equity is refused instead"
         )
-        lot: Lot = 1.0
+        lot: Lot
 
         @model_validator(mode="after")
         def _reachable(self) -> Self:

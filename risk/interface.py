@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from config.defaults import with_defaults
 from config.schema import ticker
 from market.market import Market
 from risk.model import Adjustment, Book, Proposal, Verdict
@@ -17,7 +18,11 @@ Symbol = Annotated[str, AfterValidator(ticker)]
 
 
 class ModuleConfig(BaseModel):
-    """Base of every module's settings: strict types, no unknown keys, immutable once loaded."""
+    """Base of every module's settings: strict types, no unknown keys, immutable once loaded.
+
+    Fields of the modules of this package have no default in the code: it is what ``config/base.yaml`` says. A module
+    of another package, which has no section there, gives each field its default.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
@@ -39,6 +44,11 @@ class RiskModule:
 
     class Config(ModuleConfig):
         pass
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "name" in vars(cls):
+            with_defaults(cls.Config, f"risk.modules.{cls.name}")
 
     def __init__(self, config: Any) -> None:
         self.config = config

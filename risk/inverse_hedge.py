@@ -19,7 +19,7 @@ class Fund(ModuleConfig):
     """An inverse ETF and how many times it moves against its index per day."""
 
     symbol: Symbol = Field(description="ticker of the fund")
-    leverage: float = Field(default=1.0, ge=1, description="daily move against the index, as a multiple")
+    leverage: float = Field(ge=1, description="daily move against the index, as a multiple")
 
 
 class InverseHedge(RiskModule):
@@ -32,28 +32,28 @@ class InverseHedge(RiskModule):
 
     Parameters
     ----------
-    gauges : tuple of str, default=(AAPL, MSFT, GOOGL, NVDA, TSLA)
+    gauges : tuple of str
         Symbols whose RSI is read; one without a usable newest bar doesn't count.
-    min_gauges : int, default=3
+    min_gauges : int
         Usable gauges below which there is no reading: nothing is opened, nothing unwound.
-    rsi_period, overbought : int and float, default=14 and 70
+    rsi_bars, overbought : int and float
         A gauge is overbought above this RSI.
-    open_frac, escalate_frac, clear_frac : float, default=0.60, 0.80, 0.40
+    open_frac, escalate_frac, clear_frac : float
         Shares of overbought gauges that open and step up a hedge, and below which it is unwound.
-    plain, broad, nasdaq : Fund, default=SH (1x), SPXS (3x), SQQQ (3x)
+    plain, broad, nasdaq : Fund
         The instruments.
-    broad_gauge, nasdaq_gauge : str, default=SPY, QQQ
+    broad_gauge, nasdaq_gauge : str
         Symbols whose RSI tell a broad from a Nasdaq-led reading.
-    size_frac : float, default=0.10
+    size_frac : float
         Size of one hedge as a fraction of equity, divided by the fund's leverage.
-    max_total_frac, band_frac : float, default=0.20, 0.005
+    max_total_frac, band_frac : float
         Value of all inverse positions as a fraction of equity, at most; when above, they are
         trimmed to a band below it, against trading every bar.
-    stop_frac, target_frac : float, default=0.05, 0.15
+    stop_frac, target_frac : float
         Bracket of the hedge as fractions of its entry price.
-    atr_period : int, default=14
+    atr_bars : int
         Period of the ATR that is recorded with the hedge.
-    lot : float, default=1
+    lot : float
         Smallest tradable quantity.
     """
 
@@ -64,29 +64,28 @@ class InverseHedge(RiskModule):
 
         # YAML has lists only: not strict, so that one is taken for a tuple.
         gauges: tuple[Symbol, ...] = Field(
-            default=("AAPL", "MSFT", "GOOGL", "NVDA", "TSLA"),
             strict=False,
             min_length=1,
             description="symbols whose RSI is read",
         )
-        min_gauges: int = Field(default=3, ge=1, description="usable gauges needed for a reading")
-        rsi_period: int = Field(default=14, ge=2, description="RSI period, in bars")
-        overbought: float = Field(default=70.0, gt=0, lt=100, description="RSI above which a gauge is overbought")
-        open_frac: PositiveFraction = Field(default=0.60, description="share of overbought gauges that opens a hedge")
-        escalate_frac: PositiveFraction = Field(default=0.80, description="share from which on it is leveraged")
-        clear_frac: Fraction = Field(default=0.40, description="share below which hedges are unwound")
-        plain: Fund = Fund(symbol="SH", leverage=1)
-        broad: Fund = Fund(symbol="SPXS", leverage=3)
-        nasdaq: Fund = Fund(symbol="SQQQ", leverage=3)
-        broad_gauge: Symbol = Field(default="SPY", description="symbol read for the broad market")
-        nasdaq_gauge: Symbol = Field(default="QQQ", description="symbol read for the Nasdaq")
-        size_frac: PositiveFraction = Field(default=0.10, description="size of one hedge, fraction of equity at 1x")
-        max_total_frac: PositiveFraction = Field(default=0.20, description="value of all hedges, fraction of equity")
-        band_frac: Fraction = Field(default=0.005, description="how far below the cap a trim goes, fraction of equity")
-        stop_frac: float = Field(default=0.05, gt=0, lt=1, description="stop distance, fraction of the entry price")
-        target_frac: float = Field(default=0.15, gt=0, lt=1, description="target distance, fraction of the entry price")
-        atr_period: int = Field(default=14, ge=2, description="period of the recorded ATR, in bars")
-        lot: Lot = 1.0
+        min_gauges: int = Field(ge=1, description="usable gauges needed for a reading")
+        rsi_bars: int = Field(ge=2, description="RSI period, in bars")
+        overbought: float = Field(gt=0, lt=100, description="RSI above which a gauge is overbought")
+        open_frac: PositiveFraction = Field(description="share of overbought gauges that opens a hedge")
+        escalate_frac: PositiveFraction = Field(description="share from which on it is leveraged")
+        clear_frac: Fraction = Field(description="share below which hedges are unwound")
+        plain: Fund
+        broad: Fund
+        nasdaq: Fund
+        broad_gauge: Symbol = Field(description="symbol read for the broad market")
+        nasdaq_gauge: Symbol = Field(description="symbol read for the Nasdaq")
+        size_frac: PositiveFraction = Field(description="size of one hedge, fraction of equity at 1x")
+        max_total_frac: PositiveFraction = Field(description="value of all hedges, fraction of equity")
+        band_frac: Fraction = Field(description="how far below the cap a trim goes, fraction of equity")
+        stop_frac: float = Field(gt=0, lt=1, description="stop distance, fraction of the entry price")
+        target_frac: float = Field(gt=0, lt=1, description="target distance, fraction of the entry price")
+        atr_bars: int = Field(ge=2, description="period of the recorded ATR, in bars")
+        lot: Lot
 
         @model_validator(mode="after")
         def _consistent(self) -> Self:
@@ -110,10 +109,10 @@ class InverseHedge(RiskModule):
 
     @property
     def _rsi(self) -> str:
-        return f"rsi_{self.config.rsi_period}"
+        return f"rsi_{self.config.rsi_bars}"
 
     def needs(self) -> Sequence[str]:
-        return self._rsi, f"atr_{self.config.atr_period}"
+        return self._rsi, f"atr_{self.config.atr_bars}"
 
     def symbols(self) -> Sequence[str]:
         config = self.config
@@ -157,7 +156,7 @@ class InverseHedge(RiskModule):
                 signal=self.name,
                 score=100 * share,
                 price=price,
-                atr=market.value(f"atr_{config.atr_period}", fund.symbol),
+                atr=market.value(f"atr_{config.atr_bars}", fund.symbol),
                 stop=stop,
                 target=target,
                 terms=terms,

@@ -11,13 +11,43 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn, TypeVar, get_args
 
 Side = Literal["buy", "sell_short"]
 Role = Literal["entry", "hedge"]
+OPENING_ROLES: tuple[str, ...] = get_args(Role)
+"""Roles of the orders that open a position; every other role reduces or protects one."""
 AdjustmentKind = Literal["trim", "exit", "partial", "tighten"]
+CLOSED_TRADES_KEPT = 200
+"""Closed trades that a book holds, the latest, in a backtest and live; no rule may look at more."""
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class ReadOnlyDict(dict[K, V]):
+    """A dictionary that refuses every change: rules read it, and what changes is a copy.
+
+    Raises
+    ------
+    TypeError
+        On any attempt to change it.
+    """
+
+    def _refuse(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise TypeError("a rule cannot change the book; return a verdict or an adjustment instead")
+
+    __setitem__ = __delitem__ = __ior__ = _refuse
+    clear = pop = popitem = setdefault = update = _refuse
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (dict(self),)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> ReadOnlyDict[K, V]:
+        return type(self)({key: deepcopy(value, memo) for key, value in self.items()})
 
 
 def floor_lot(quantity: float, lot: float = 1.0) -> float:
@@ -111,6 +141,16 @@ class Verdict:
     until: datetime | None = None
 
     @property
+    def word(self) -> str:
+        """The fixed word of the code: what kind of verdict it is."""
+        return self.code.partition(":")[0]
+
+    @property
+    def detail(self) -> str:
+        """The reading after it; empty for a code that has none."""
+        return self.code.partition(":")[2].strip()
+
+    @property
     def refused(self) -> bool:
         return self.after <= 0
 
@@ -137,9 +177,9 @@ class Adjustment:
     inputs: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Position:
-    """What is held of one symbol and what protects it.
+    """What is held of one symbol and what protects it; a change makes a new one.
 
     ``quantity`` is positive for longs, negative for shorts; ``initial_quantity`` is what was opened.
     ``protected_quantity`` is the working stop quantity at the venue. ``initial_stop`` defines R and never
@@ -201,7 +241,7 @@ class ClosedTrade:
     role: Role = "entry"
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Book:
     """What we hold, what is on its way and what is left, by the venue's word, at one moment.
 
@@ -211,27 +251,33 @@ class Book:
     the session opened.
 
     ``session_open_equity`` is equity at the opening of the session, NaN before the first. ``closed_trades``
-    holds the latest closed positions, oldest first. ``budget`` is what was deployed this day and week.
-    ``halted`` names the rules that have stopped entries for the rest of this session.
+    holds the latest ``CLOSED_TRADES_KEPT`` closed positions, oldest first. ``budget`` is what was deployed this
+    day and week; both desks always give it. ``halted`` names the rules that have stopped entries for the rest of
+    this session. A book cannot be changed: ``accepting`` and ``dataclasses.replace`` give another one.
     """
 
     time: datetime
     equity: float
     cash: float
-    positions: dict[str, Position] = field(default_factory=dict)
-    pending: dict[str, Proposal] = field(default_factory=dict)
+    positions: Mapping[str, Position] = field(default_factory=dict)
+    pending: Mapping[str, Proposal] = field(default_factory=dict)
     opened_today_usd: float = 0.0
     session_open_equity: float = math.nan
     closed_trades: Sequence[ClosedTrade] = ()
     budget: DeployedBudget | None = None
     halted: frozenset[str] = frozenset()
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "positions", ReadOnlyDict(self.positions))
+        object.__setattr__(self, "pending", ReadOnlyDict(self.pending))
+        object.__setattr__(self, "closed_trades", tuple(self.closed_trades)[-CLOSED_TRADES_KEPT:])
+
     def held(self, symbol: str) -> bool:
         return symbol in self.positions or symbol in self.pending
 
-    def accept(self, proposal: Proposal) -> None:
-        """Count an accepted proposal against everything that is judged after it in this scan."""
-        self.pending[proposal.symbol] = proposal
+    def accepting(self, proposal: Proposal) -> Book:
+        """The book that counts an accepted proposal: what is judged after it in this scan is judged by that one."""
+        return replace(self, pending={**self.pending, proposal.symbol: proposal})
 
     @property
     def promised_cash(self) -> float:

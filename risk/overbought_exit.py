@@ -16,9 +16,9 @@ class OverboughtExit(RiskModule):
 
     Parameters
     ----------
-    rsi_period : int, default=14
+    rsi_bars : int
         RSI period in bars.
-    rsi_above : float, default=70
+    rsi_above : float
         RSI above which a long is sold.
     """
 
@@ -27,14 +27,14 @@ class OverboughtExit(RiskModule):
     class Config(ModuleConfig):
         """Settings of ``OverboughtExit``."""
 
-        rsi_period: int = Field(default=14, ge=2, description="RSI period, in bars")
-        rsi_above: float = Field(default=70.0, gt=0, lt=100, description="RSI above which a long is sold, 0 to 100")
+        rsi_bars: int = Field(ge=2, description="RSI period, in bars")
+        rsi_above: float = Field(gt=0, lt=100, description="RSI above which a long is sold, 0 to 100")
 
     config: Config
 
     @property
     def _column(self) -> str:
-        return f"rsi_{self.config.rsi_period}"
+        return f"rsi_{self.config.rsi_bars}"
 
     def needs(self) -> Sequence[str]:
         return (self._column,)

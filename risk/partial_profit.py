@@ -23,11 +23,11 @@ class PartialProfit(RiskModule):
 
     Parameters
     ----------
-    at_r : float, default=2.0
+    at_r : float
         Profit at which the part is sold, in R: multiples of the distance from entry to initial stop.
-    take_frac : float, default=0.5
+    take_frac : float
         Part that is sold, of the quantity opened.
-    lot : float, default=1
+    lot : float
         Smallest tradable quantity.
     """
 
@@ -36,9 +36,9 @@ class PartialProfit(RiskModule):
     class Config(ModuleConfig):
         """Settings of ``PartialProfit``."""
 
-        at_r: float = Field(default=2.0, gt=0, description="profit at which the part is sold, in R")
-        take_frac: float = Field(default=0.5, gt=0, lt=1, description="part that is sold, of the quantity opened")
-        lot: Lot = 1.0
+        at_r: float = Field(gt=0, description="profit at which the part is sold, in R")
+        take_frac: float = Field(gt=0, lt=1, description="part that is sold, of the quantity opened")
+        lot: Lot
 
     config: Config
 

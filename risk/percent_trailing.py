@@ -19,7 +19,7 @@ class PercentTrailing(RiskModule):
 
     Parameters
     ----------
-    trail_frac : float, default=0.05
+    trail_frac : float
         Distance of the stop behind the best price, as a fraction of it.
     """
 
@@ -28,7 +28,7 @@ class PercentTrailing(RiskModule):
     class Config(ModuleConfig):
         """Settings of ``PercentTrailing``."""
 
-        trail_frac: float = Field(default=0.05, gt=0, lt=1, description="distance of the stop behind the best price")
+        trail_frac: float = Field(gt=0, lt=1, description="distance of the stop behind the best price")
 
     config: Config
 

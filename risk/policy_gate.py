@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 
 from config.schema import Gate
 from risk.lots import EPSILON, affordable
@@ -39,6 +40,32 @@ def tick_down(price: float) -> float:
     """The last price on the grid at or below ``price``."""
     tick = tick_of(price)
     return round_to_tick(math.floor(price / tick + 1e-6) * tick)
+
+
+class GateCode(StrEnum):
+    """Why the gate refuses an order."""
+
+    QUANTITY = "GATE_QUANTITY"
+    LOT = "GATE_LOT"
+    PRICE = "GATE_PRICE"
+    TICK = "GATE_TICK"
+    QUOTE = "GATE_QUOTE"
+    RESTRICTED = "GATE_RESTRICTED"
+    COLLAR = "GATE_COLLAR"
+    ORDER_NOTIONAL = "GATE_ORDER_NOTIONAL"
+    DAY_NOTIONAL = "GATE_DAY_NOTIONAL"
+    POSITIONS = "GATE_POSITIONS"
+
+
+@dataclass(frozen=True, slots=True)
+class GateRefusal:
+    """What the gate says to an order that it does not let through; ``detail`` are the readings, in words."""
+
+    code: GateCode
+    detail: str
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.detail}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +114,8 @@ def check(
     lot: float = 1,
     position_frac: float = 1,
     tick: Callable[[float], float] = tick_of,
-) -> str | None:
-    """The code of the refusal, or None where the order may be sent.
+) -> GateRefusal | None:
+    """Why the order is refused, or None where it may be sent.
 
     Exits pass every limit that is about taking risk, so that a position can always be left; ticks bind
     them too, because the venue would refuse the order otherwise. Whole lots bind what opens: a position
@@ -98,39 +125,43 @@ def check(
     """
     quantity, quote = request.quantity, request.quote
     if not (math.isfinite(quantity) and quantity > 0):
-        return f"GATE_QUANTITY: {quantity} is not a positive quantity"
+        return GateRefusal(GateCode.QUANTITY, f"{quantity} is not a positive quantity")
     reduces = account.holds_symbol and not request.opens
     lots = quantity / lot
     if not reduces and not (math.isfinite(lots) and abs(lots - round(lots)) <= max(1e-9, lots * 1e-12)):
-        return f"GATE_LOT: {quantity} is not a multiple of {lot}"
+        return GateRefusal(GateCode.LOT, f"{quantity} is not a multiple of {lot}")
     for name, price in (("limit", request.limit_price), ("stop", request.stop_price)):
         if price is None:
             continue
         if not (math.isfinite(price) and price > 0):
-            return f"GATE_PRICE: {name} {price} is not a price"
+            return GateRefusal(GateCode.PRICE, f"{name} {price} is not a price")
         step = tick(price)
         if abs(price / step - round(price / step)) * step > 1e-9:
-            return f"GATE_TICK: {name} {price} is not a multiple of {step}"
+            return GateRefusal(GateCode.TICK, f"{name} {price} is not a multiple of {step}")
     if not request.opens:
         return None
     if not (math.isfinite(quote) and quote > 0):
-        return f"GATE_QUOTE: no usable price for {request.symbol}"
+        return GateRefusal(GateCode.QUOTE, f"no usable price for {request.symbol}")
     if request.symbol in gate.restricted:
-        return f"GATE_RESTRICTED: {request.symbol} is on the restricted list"
+        return GateRefusal(GateCode.RESTRICTED, f"{request.symbol} is on the restricted list")
     if off := _off_collar(request, gate.price_collar_frac):
-        return f"GATE_COLLAR: {off}"
+        return GateRefusal(GateCode.COLLAR, f"{off}")
     # Written so that a reading that is not a number refuses.
     notional = request.notional
     order_limit = gate.max_order_notional_frac * account.equity
     if not notional <= order_limit * (1 + EPSILON):
         right = affordable(min(gate.max_order_notional_frac, position_frac) * account.equity, request.price, lot)
         most = f"at most {right:g} {request.symbol} would be right"
-        return f"GATE_ORDER_NOTIONAL: {notional:.2f} is above {order_limit:.2f}; {most}"
+        return GateRefusal(GateCode.ORDER_NOTIONAL, f"{notional:.2f} is above {order_limit:.2f}; {most}")
     day_limit = gate.max_day_notional_frac * account.equity
     if not account.day_notional + notional <= day_limit * (1 + EPSILON):
-        return f"GATE_DAY_NOTIONAL: {account.day_notional + notional:.2f} opened today is above {day_limit:.2f}"
+        return GateRefusal(
+            GateCode.DAY_NOTIONAL, f"{account.day_notional + notional:.2f} opened today is above {day_limit:.2f}"
+        )
     if not account.holds_symbol and account.open_positions >= gate.max_open_positions:
-        return f"GATE_POSITIONS: {account.open_positions} of {gate.max_open_positions} positions are open"
+        return GateRefusal(
+            GateCode.POSITIONS, f"{account.open_positions} of {gate.max_open_positions} positions are open"
+        )
     return None
 
 
@@ -147,12 +178,14 @@ def _off_collar(request: OrderRequest, collar: float) -> str:
 
 def review(proposal: Proposal, book: Book, gate: Gate) -> Verdict | None:
     """What the gate would refuse whatever the quote, told before anything is sized; None if it has no objection."""
+    opened = book.opened_today_usd + book.promised_cash
     if proposal.symbol in gate.restricted:
-        code = f"GATE_RESTRICTED: {proposal.symbol} is on the restricted list"
+        refusal = GateRefusal(GateCode.RESTRICTED, f"{proposal.symbol} is on the restricted list")
     elif book.count >= gate.max_open_positions:
-        code = f"GATE_POSITIONS: {book.count} of {gate.max_open_positions} positions are open"
-    elif (opened := book.opened_today_usd + book.promised_cash) >= gate.max_day_notional_frac * book.equity:
-        code = f"GATE_DAY_NOTIONAL: {opened:.2f} opened today, at most {gate.max_day_notional_frac:.0%} of equity"
+        refusal = GateRefusal(GateCode.POSITIONS, f"{book.count} of {gate.max_open_positions} positions are open")
+    elif opened >= gate.max_day_notional_frac * book.equity:
+        most = f"at most {gate.max_day_notional_frac:.0%} of equity"
+        refusal = GateRefusal(GateCode.DAY_NOTIONAL, f"{opened:.2f} opened today, {most}")
     else:
         return None
-    return Verdict(NAME, code, 0, 0)
+    return Verdict(NAME, str(refusal), 0, 0)

@@ -20,11 +20,11 @@ class Rebalancer(RiskModule):
 
     Parameters
     ----------
-    max_weight_frac : float, default=0.15
+    max_weight_frac : float
         Weight after a trim at most, position value over equity.
-    band_frac : float, default=0.005
+    band_frac : float
         Excess tolerated before trimming.
-    lot : float, default=1
+    lot : float
         Smallest tradable quantity.
     """
 
@@ -33,11 +33,9 @@ class Rebalancer(RiskModule):
     class Config(ModuleConfig):
         """Settings of ``Rebalancer``."""
 
-        max_weight_frac: PositiveFraction = Field(default=0.15, description="weight a position is trimmed back to")
-        band_frac: Fraction = Field(
-            default=0.005, description="excess tolerated before a trim, against trading every bar"
-        )
-        lot: Lot = 1.0
+        max_weight_frac: PositiveFraction = Field(description="weight a position is trimmed back to")
+        band_frac: Fraction = Field(description="excess tolerated before a trim, against trading every bar")
+        lot: Lot
 
     config: Config
 

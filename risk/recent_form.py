@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from market.market import Market
 from risk.interface import ModuleConfig, PositiveFraction, RiskModule
 from risk.lots import EPSILON, Lot, affordable
-from risk.model import Book, Proposal, Verdict
+from risk.model import CLOSED_TRADES_KEPT, Book, Proposal, Verdict
 
 
 class RecentForm(RiskModule):
@@ -21,15 +21,15 @@ class RecentForm(RiskModule):
 
     Parameters
     ----------
-    last_trades : int, default=20
+    last_trades : int
         Closed trades that are looked at, the latest ones.
-    min_trades : int, default=10
+    min_trades : int
         Fewer than this and the risk is normal.
-    best_above_frac, good_above_frac, poor_below_frac : float, default=0.65, 0.55, 0.45
+    best_above_frac, good_above_frac, poor_below_frac : float
         Win rates above or below which the form is best, good or poor; a rate equal to one is not.
-    best_risk_frac, good_risk_frac, normal_risk_frac, poor_risk_frac : float, default=0.015, 0.012, 0.010, 0.005
+    best_risk_frac, good_risk_frac, normal_risk_frac, poor_risk_frac : float
         Risk per trade in each form, as a fraction of equity lost at the stop.
-    lot : float, default=1
+    lot : float
         Smallest tradable quantity.
     """
 
@@ -38,16 +38,16 @@ class RecentForm(RiskModule):
     class Config(ModuleConfig):
         """Settings of ``RecentForm``."""
 
-        last_trades: int = Field(default=20, ge=1, description="closed trades that are looked at")
-        min_trades: int = Field(default=10, ge=1, description="closed trades below which the risk is normal")
-        best_above_frac: PositiveFraction = Field(default=0.65, description="win rate above which the form is best")
-        good_above_frac: PositiveFraction = Field(default=0.55, description="win rate above which the form is good")
-        poor_below_frac: PositiveFraction = Field(default=0.45, description="win rate below which the form is poor")
-        best_risk_frac: PositiveFraction = Field(default=0.015, description="risk per trade, fraction of equity")
-        good_risk_frac: PositiveFraction = Field(default=0.012, description="risk per trade, fraction of equity")
-        normal_risk_frac: PositiveFraction = Field(default=0.010, description="risk per trade, fraction of equity")
-        poor_risk_frac: PositiveFraction = Field(default=0.005, description="risk per trade, fraction of equity")
-        lot: Lot = 1.0
+        last_trades: int = Field(ge=1, le=CLOSED_TRADES_KEPT, description="closed trades that are looked at")
+        min_trades: int = Field(ge=1, description="closed trades below which the risk is normal")
+        best_above_frac: PositiveFraction = Field(description="win rate above which the form is best")
+        good_above_frac: PositiveFraction = Field(description="win rate above which the form is good")
+        poor_below_frac: PositiveFraction = Field(description="win rate below which the form is poor")
+        best_risk_frac: PositiveFraction = Field(description="risk per trade, fraction of equity")
+        good_risk_frac: PositiveFraction = Field(description="risk per trade, fraction of equity")
+        normal_risk_frac: PositiveFraction = Field(description="risk per trade, fraction of equity")
+        poor_risk_frac: PositiveFraction = Field(description="risk per trade, fraction of equity")
+        lot: Lot
 
         @model_validator(mode="after")
         def _ordered(self) -> Self:

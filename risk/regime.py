@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from config.defaults import with_defaults
 from market.market import Market
 from risk.interface import ModuleConfig
 
@@ -19,19 +20,19 @@ class RegimeConfig(ModuleConfig):
 
     Parameters
     ----------
-    adx_period : int, default=14
+    adx_bars : int
         Period of the ADX in bars.
-    adx_trending, adx_choppy : float, default=25, 20
+    adx_trending, adx_choppy : float
         ADX above the first is a trend, below the second chop, 0 to 100.
-    atr_period, atr_mean_bars : int, default=14, 20
+    atr_bars, atr_mean_bars : int
         Volatility is high while ATR is above its own mean over ``atr_mean_bars``.
     """
 
-    adx_period: int = Field(default=14, ge=2, description="ADX period, in bars")
-    adx_trending: float = Field(default=25.0, ge=0, le=100, description="ADX above which the market trends")
-    adx_choppy: float = Field(default=20.0, ge=0, le=100, description="ADX below which the market is choppy")
-    atr_period: int = Field(default=14, ge=2, description="ATR period, in bars")
-    atr_mean_bars: int = Field(default=20, ge=2, description="window of the ATR mean, in bars")
+    adx_bars: int = Field(ge=2, description="ADX period, in bars")
+    adx_trending: float = Field(ge=0, le=100, description="ADX above which the market trends")
+    adx_choppy: float = Field(ge=0, le=100, description="ADX below which the market is choppy")
+    atr_bars: int = Field(ge=2, description="ATR period, in bars")
+    atr_mean_bars: int = Field(ge=2, description="window of the ATR mean, in bars")
 
     @model_validator(mode="after")
     def _ordered(self) -> RegimeConfig:
@@ -41,15 +42,18 @@ class RegimeConfig(ModuleConfig):
 
     @property
     def adx(self) -> str:
-        return f"adx_{self.adx_period}"
+        return f"adx_{self.adx_bars}"
 
     @property
     def atr(self) -> str:
-        return f"atr_{self.atr_period}"
+        return f"atr_{self.atr_bars}"
 
     @property
     def atr_mean(self) -> str:
-        return f"atr_mean_{self.atr_period}_{self.atr_mean_bars}"
+        return f"atr_mean_{self.atr_bars}_{self.atr_mean_bars}"
+
+
+with_defaults(RegimeConfig, "exits.models.adaptive_atr.regime")
 
 
 @dataclass(frozen=True, slots=True)

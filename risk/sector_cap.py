@@ -21,11 +21,11 @@ class SectorCap(RiskModule):
 
     Parameters
     ----------
-    max_positions : int, default=3
+    max_positions : int
         Open positions plus accepted proposals allowed in one sector.
-    max_share_frac : float, default=0.40
+    max_share_frac : float
         Share of all positions allowed in one sector, as a fraction of 1.
-    share_from_positions : int, default=3
+    share_from_positions : int
         The share rule counts once the book would hold this many positions.
     """
 
@@ -34,11 +34,9 @@ class SectorCap(RiskModule):
     class Config(ModuleConfig):
         """Settings of ``SectorCap``."""
 
-        max_positions: int = Field(default=3, ge=1, description="positions in one sector, at most")
-        max_share_frac: PositiveFraction = Field(
-            default=0.40, description="share of all positions in one sector, at most"
-        )
-        share_from_positions: int = Field(default=3, ge=1, description="positions from which on the share counts")
+        max_positions: int = Field(ge=1, description="positions in one sector, at most")
+        max_share_frac: PositiveFraction = Field(description="share of all positions in one sector, at most")
+        share_from_positions: int = Field(ge=1, description="positions from which on the share counts")
 
         @model_validator(mode="after")
         def _reachable(self) -> Self:

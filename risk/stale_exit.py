@@ -20,9 +20,9 @@ class StaleExit(RiskModule):
 
     Parameters
     ----------
-    max_minutes : float, default=120
+    max_minutes : float
         Trading time up to which a position may stand still, in minutes.
-    min_move_frac : float, default=0.005
+    min_move_frac : float
         Distance of the last close from the entry price, as a fraction of it, below which it stands still.
     """
 
@@ -31,8 +31,8 @@ class StaleExit(RiskModule):
     class Config(ModuleConfig):
         """Settings of ``StaleExit``."""
 
-        max_minutes: float = Field(default=120.0, gt=0, description="trading time to stand still, in minutes")
-        min_move_frac: PositiveFraction = Field(default=0.005, description="move below which it stands still")
+        max_minutes: float = Field(gt=0, description="trading time to stand still, in minutes")
+        min_move_frac: PositiveFraction = Field(description="move below which it stands still")
 
     config: Config
 

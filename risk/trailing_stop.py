@@ -52,9 +52,9 @@ class TrailingStop(RiskModule):
 
     Parameters
     ----------
-    arm_r : float, default=1.5
+    arm_r : float
         Best price that arms the stop, in R beyond the entry.
-    trail_r : float, default=1.0
+    trail_r : float
         Distance of the stop behind the best price, in R.
     """
 
@@ -63,8 +63,8 @@ class TrailingStop(RiskModule):
     class Config(ModuleConfig):
         """Settings of ``TrailingStop``."""
 
-        arm_r: float = Field(default=1.5, ge=0, description="best price that arms the stop, in R beyond the entry")
-        trail_r: float = Field(default=1.0, gt=0, description="distance of the stop behind the best price, in R")
+        arm_r: float = Field(ge=0, description="best price that arms the stop, in R beyond the entry")
+        trail_r: float = Field(gt=0, description="distance of the stop behind the best price, in R")
 
     config: Config
 

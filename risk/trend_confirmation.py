@@ -22,7 +22,7 @@ class TrendConfirmation(RiskModule):
 
     Parameters
     ----------
-    fast_bars, slow_bars : int, default=9, 21
+    fast_bars, slow_bars : int
         Periods of the EMAs, in bars one timeframe up.
     """
 
@@ -31,8 +31,8 @@ class TrendConfirmation(RiskModule):
     class Config(ModuleConfig):
         """Settings of ``TrendConfirmation``."""
 
-        fast_bars: int = Field(default=9, ge=1, description="period of the fast EMA, in bars one timeframe up")
-        slow_bars: int = Field(default=21, ge=2, description="period of the slow EMA, in bars one timeframe up")
+        fast_bars: int = Field(ge=1, description="period of the fast EMA, in bars one timeframe up")
+        slow_bars: int = Field(ge=2, description="period of the slow EMA, in bars one timeframe up")
 
         @model_validator(mode="after")
         def _ordered(self) -> Self:

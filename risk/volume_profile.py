@@ -47,13 +47,13 @@ class VolumeProfile(RiskModule):
 
     Parameters
     ----------
-    days : int, default=20
+    days : int
         Sessions in the profile.
-    bucket_frac : float, default=0.005
+    bucket_frac : float
         Width of a price bucket as a fraction of the price.
-    node_multiple : float, default=1.5
+    node_multiple : float
         A bucket with more than this multiple of the average bucket's volume is a level.
-    near_buckets : int, default=2
+    near_buckets : int
         Distance from a level up to which an entry is near it.
     """
 
@@ -62,12 +62,10 @@ class VolumeProfile(RiskModule):
     class Config(ModuleConfig):
         """Settings of ``VolumeProfile``."""
 
-        days: int = Field(default=20, ge=1, description="sessions in the profile")
-        bucket_frac: float = Field(
-            default=0.005, ge=0.0001, le=0.1, description="width of a price bucket, fraction of the price"
-        )
-        node_multiple: float = Field(default=1.5, gt=0, description="volume of a level over the average bucket's")
-        near_buckets: int = Field(default=2, ge=0, description="distance from a level, in buckets")
+        days: int = Field(ge=1, description="sessions in the profile")
+        bucket_frac: float = Field(ge=0.0001, le=0.1, description="width of a price bucket, fraction of the price")
+        node_multiple: float = Field(gt=0, description="volume of a level over the average bucket's")
+        near_buckets: int = Field(ge=0, description="distance from a level, in buckets")
 
         @property
         def rows(self) -> str:

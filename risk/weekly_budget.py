@@ -43,8 +43,15 @@ class Charge:
             raise ValueError(f"{self.symbol} closed on {self.closed} but opened on {self.opened} or still charged")
 
 
+class _Places:
+    """Room for where the open charges stand; no field, so that it is neither compared nor saved."""
+
+    __slots__ = ("_place",)
+    _place: dict[str, int]
+
+
 @dataclass(frozen=True, slots=True)
-class WeeklyBudget:
+class WeeklyBudget(_Places):
     """The bill as of session ``day``; every transition returns a new one.
 
     A transition for a later session rolls forward first. One for an earlier session, a fill that was missed
@@ -84,10 +91,12 @@ class WeeklyBudget:
         usd = _amount(notional)
         now = self.rolled(max(day, self.day))
         day_usd = now.day_usd + usd if day == now.day else now.day_usd
-        charge = now._open(symbol)
-        if charge is None:
-            return replace(now, day_usd=day_usd, charges=(*now.charges, Charge(symbol, day, usd)))
-        return replace(now._with(charge, replace(charge, usd=charge.usd + usd)), day_usd=day_usd)
+        place = now._places.get(symbol)
+        if place is None:
+            charges = (*now.charges, Charge(symbol, day, usd))
+            return now._next(day_usd, charges, now._places | {symbol: len(now.charges)})
+        charge = now.charges[place]
+        return now._with(place, replace(charge, usd=charge.usd + usd), day_usd)
 
     def reduced(self, symbol: str, notional: float, day: date) -> WeeklyBudget:
         """Free a part that was sold, so that two halves free what the whole would have freed.
@@ -97,16 +106,23 @@ class WeeklyBudget:
         """
         usd = _amount(notional)
         now = self.rolled(max(day, self.day))
-        charge = now._open(symbol)
-        return now if charge is None else now._with(charge, replace(charge, usd=max(0.0, charge.usd - usd)))
+        place = now._places.get(symbol)
+        if place is None:
+            return now
+        charge = now.charges[place]
+        return now._with(place, replace(charge, usd=max(0.0, charge.usd - usd)), now.day_usd)
 
     def closed(self, symbol: str, day: date) -> WeeklyBudget:
         """Free the dollars of a position; it stays in the counts. A symbol that isn't charged frees nothing."""
         now = self.rolled(max(day, self.day))
-        charge = now._open(symbol)
-        if charge is None:
+        place = now._places.get(symbol)
+        if place is None:
             return now
-        return now._with(charge, replace(charge, usd=0.0, closed=max(day, charge.opened)))._pruned()
+        charge = now.charges[place]
+        over = replace(charge, usd=0.0, closed=max(day, charge.opened))
+        left = now._with(place, over, now.day_usd)
+        # The other charges were looked through when the week began.
+        return left if _counts(over, _week(now.day)) else left._pruned()
 
     def rolled(self, day: date) -> WeeklyBudget:
         """The bill at the beginning of session ``day``.
@@ -135,12 +151,36 @@ class WeeklyBudget:
             week_positions=len(now.charges),
         )
 
-    def _open(self, symbol: str) -> Charge | None:
-        return next((c for c in self.charges if c.symbol == symbol and c.closed is None), None)
+    @property
+    def _places(self) -> dict[str, int]:
+        """Where the charge of each open position stands."""
+        try:
+            return self._place
+        except AttributeError:
+            place = {c.symbol: i for i, c in enumerate(self.charges) if c.closed is None}
+            object.__setattr__(self, "_place", place)
+            return place
 
-    def _with(self, old: Charge, new: Charge) -> WeeklyBudget:
-        return replace(self, charges=tuple(new if c is old else c for c in self.charges))
+    def _with(self, place: int, new: Charge, day_usd: float) -> WeeklyBudget:
+        charges = (*self.charges[:place], new, *self.charges[place + 1 :])
+        places = self._places
+        if new.closed is not None:
+            places = {symbol: i for symbol, i in places.items() if i != place}
+        return self._next(day_usd, charges, places)
+
+    def _next(self, day_usd: float, charges: tuple[Charge, ...], places: dict[str, int]) -> WeeklyBudget:
+        """The state after one change of a state that is in order: a week of many positions is not gone through anew."""
+        if not math.isfinite(day_usd):
+            raise ValueError(f"{day_usd} USD were opened on {self.day}")
+        after = object.__new__(WeeklyBudget)
+        for name, value in (("day", self.day), ("day_usd", day_usd), ("charges", charges), ("_place", places)):
+            object.__setattr__(after, name, value)
+        return after
 
     def _pruned(self) -> WeeklyBudget:
         week = _week(self.day)
-        return replace(self, charges=tuple(c for c in self.charges if c.closed is None or _week(c.closed) >= week))
+        return replace(self, charges=tuple(c for c in self.charges if _counts(c, week)))
+
+
+def _counts(charge: Charge, week: tuple[int, int]) -> bool:
+    return charge.closed is None or _week(charge.closed) >= week

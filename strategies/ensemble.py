@@ -10,6 +10,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
+from config.defaults import with_defaults
 from config.errors import Refusal
 from market.market import Market
 from risk.interface import ModuleConfig
@@ -22,18 +23,21 @@ class EnsembleConfig(ModuleConfig):
 
     Parameters
     ----------
-    quorum : int, default=1
+    quorum : int
         Votes that an entry needs, the best signal's included.
-    veto : tuple of str, default=()
+    veto : tuple of str
         Signals that block an entry which their readings oppose.
-    min_vote_score : float, default=0
+    min_vote_score : float
         Score from which a signal votes, 0 to 100. Below the threshold of an entry it lets a signal support
         an entry that it would not make itself.
     """
 
-    quorum: Annotated[int, Field(ge=1, description="votes that an entry needs")] = 1
-    veto: Annotated[tuple[str, ...], Field(description="signals that may block an entry")] = ()
-    min_vote_score: Score = 0.0
+    quorum: Annotated[int, Field(ge=1, description="votes that an entry needs")]
+    veto: Annotated[tuple[str, ...], Field(description="signals that may block an entry")]
+    min_vote_score: Score
+
+
+with_defaults(EnsembleConfig, "signals.ensemble")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +82,22 @@ class Ensemble:
         if config.quorum > most:
             raise Refusal(
                 f"signals.ensemble.quorum: {config.quorum} votes can never come together, at most {most} of the "
-                f"signals that are on ({', '.join(names)}) look for the same side; lower it or enable more"
+                f"signals that are on ({', '.join(names)}) look for the same side; lower it or enable more",
+                key="signals.ensemble.quorum",
             )
         for name in config.veto:
             if name not in names:
-                raise Refusal(f"signals.ensemble.veto: {name} is not among the signals that are on; enable it")
+                raise Refusal(
+                    f"signals.ensemble.veto: {name} is not among the signals that are on; enable it",
+                    key="signals.ensemble.veto",
+                )
         self._vetoing = [signal for signal in signals if signal.name in config.veto]
         for signal in self._vetoing:
             if type(signal).opposes is Signal.opposes:
-                raise Refusal(f"signals.ensemble.veto: {signal.name} never opposes an entry; take it out of the list")
+                raise Refusal(
+                    f"signals.ensemble.veto: {signal.name} never opposes an entry; take it out of the list",
+                    key="signals.ensemble.veto",
+                )
 
     def needs(self) -> list[str]:
         """Feature columns that scores and vetoes read."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -40,6 +40,20 @@ class Selection:
     execute: int
 
 
+@dataclass(slots=True)
+class _Scan:
+    """One iteration on its way to a plan: ``book`` counts what was accepted so far."""
+
+    market: Market
+    book: Book
+    decisions: list[Decision] = field(default_factory=list)
+    accepted: list[Proposal] = field(default_factory=list)
+
+    def refuse(self, proposal: Proposal, *verdicts: Verdict) -> None:
+        """Record a proposal that was not even sized."""
+        self.decisions.append(Decision(self.book.time, proposal, 0, verdicts))
+
+
 class Pipeline:
     """The strategy's decisions.
 
@@ -68,6 +82,7 @@ class Pipeline:
 
     def __init__(
         self,
+        *,
         signals: Sequence[Signal],
         chain: Sequence[RiskModule],
         bracket: BracketModel,
@@ -78,7 +93,7 @@ class Pipeline:
         windows: Sequence[str] = (),
         ensemble: EnsembleConfig | None = None,
     ) -> None:
-        self.ensemble = Ensemble(signals, ensemble or EnsembleConfig(), selection.min_score)
+        self.ensemble = Ensemble(signals, ensemble or EnsembleConfig.model_validate({}), selection.min_score)
         self.chain = tuple(chain)
         self.bracket = bracket
         self.sizing = sizing
@@ -116,12 +131,14 @@ class Pipeline:
         left = tuple(signal for signal in self.signals if not signal.intraday_only)
         if not left:
             raise Refusal(
-                f"signals.enabled: {', '.join(silent)} needs intraday bars, the data are daily; enable another"
+                f"signals.enabled: {', '.join(silent)} needs intraday bars, the data are daily; enable another",
+                key="signals.enabled",
             )
         try:
             self.ensemble = self.ensemble.among(left)
         except Refusal as refusal:
-            raise Refusal(f"{refusal}; the data are daily, {', '.join(silent)} needs intraday bars") from None
+            told = f"{refusal}; the data are daily, {', '.join(silent)} needs intraday bars"
+            raise Refusal(told, key=refusal.key) from None
         return silent
 
     def symbols(self) -> list[str]:
@@ -129,21 +146,20 @@ class Pipeline:
         return sorted(self.universe.union(*(module.symbols() for module in self.chain)))
 
     def decide(self, market: Market, book: Book) -> Plan:
-        """One iteration's plan. The book is changed: accepted entries are counted in its ``pending``."""
+        """One iteration's plan."""
         if market.empty:
             return Plan(book.time)
         adjustments = strictest(a for module in self._managers for a in module.manage(book, market))
-        decisions: list[Decision] = []
-        accepted: list[Proposal] = []
+        scan = _Scan(market, book)
         for module in self._proposers:
-            for proposal in module.propose(book, market):
-                if objection := _unfit(proposal, book):
-                    decisions.append(Decision(book.time, proposal, 0, (objection,)))
+            for proposal in module.propose(scan.book, market):
+                if objection := _unfit(proposal, scan.book):
+                    scan.refuse(proposal, objection)
                 else:
-                    self._judge(proposal, market, book, decisions, accepted)
+                    self._judge(proposal, scan)
         if self.entries_now(book.time):
-            self._enter(self.candidates(market, book), market, book, decisions, accepted)
-        return Plan(book.time, tuple(adjustments), tuple(accepted), tuple(decisions))
+            self._enter(self.candidates(market, scan.book), scan)
+        return Plan(book.time, tuple(adjustments), tuple(scan.accepted), tuple(scan.decisions))
 
     def entries_now(self, time: datetime) -> bool:
         """Whether this iteration is the first one at or after the beginning of a scan window."""
@@ -168,26 +184,19 @@ class Pipeline:
             self._eligible = (market.symbols, np.array([s in self.universe for s in market.symbols], dtype=bool))
         return self._eligible[1]
 
-    def _enter(
-        self,
-        candidates: list[Candidate],
-        market: Market,
-        book: Book,
-        decisions: list[Decision],
-        accepted: list[Proposal],
-    ) -> None:
+    def _enter(self, candidates: list[Candidate], scan: _Scan) -> None:
         chosen = self.selection
         watched = [c for c in candidates if not c.refusal][: chosen.watch_list]
         batch = min(chosen.execute, sum(c.score >= chosen.a_plus_score for c in watched))
         taken = place = 0
         for candidate in candidates:
             place += not candidate.refusal
-            proposal = self._proposal(candidate, market, rank=taken + 1, batch=max(1, batch))
+            proposal = self._proposal(candidate, scan.market, rank=taken + 1, batch=max(1, batch))
             why = ""
             if proposal is None:
                 continue
             if candidate.refusal:
-                decisions.append(Decision(book.time, proposal, 0, self.ensemble.verdicts(candidate)))
+                scan.refuse(proposal, *self.ensemble.verdicts(candidate))
                 continue
             if place > chosen.watch_list:
                 why = f"WATCH_LIST: place {place} of {chosen.watch_list}"
@@ -195,9 +204,9 @@ class Pipeline:
                 why = f"EXECUTE_LIMIT: {taken} of {chosen.execute} taken in this scan"
             if why:
                 refusal = Verdict("selection", why, 0, 0, {"score": candidate.score})
-                decisions.append(Decision(book.time, proposal, 0, (*self.ensemble.verdicts(candidate), refusal)))
+                scan.refuse(proposal, *self.ensemble.verdicts(candidate), refusal)
                 continue
-            taken += self._judge(proposal, market, book, decisions, accepted, candidate)
+            taken += self._judge(proposal, scan, candidate)
 
     def _proposal(self, candidate: Candidate, market: Market, rank: int, batch: int) -> Proposal | None:
         symbol, signal = candidate.symbol, candidate.signal
@@ -222,16 +231,9 @@ class Pipeline:
             batch=batch,
         )
 
-    def _judge(
-        self,
-        proposal: Proposal,
-        market: Market,
-        book: Book,
-        decisions: list[Decision],
-        accepted: list[Proposal],
-        candidate: Candidate | None = None,
-    ) -> bool:
+    def _judge(self, proposal: Proposal, scan: _Scan, candidate: Candidate | None = None) -> bool:
         """Size a proposal, run the chain over it, record why, and count it if anything is left."""
+        book = scan.book
         first = review(proposal, book, self.gate) or size(proposal, book, self.sizing)
         votes = () if candidate is None else self.ensemble.verdicts(candidate, first.before)
         verdicts = [*votes, first]
@@ -240,18 +242,18 @@ class Pipeline:
         for module in self._reviewers:
             if proposal.quantity <= 0:
                 break
-            verdict = module.review(proposal, book, market)
+            verdict = module.review(proposal, book, scan.market)
             # Whatever a rule says: never more than before, whole lots, and what is no number is nothing.
             after = min(floor_lot(verdict.after, self.sizing.lot), proposal.quantity)
             if after != verdict.after:
                 verdict = replace(verdict, after=after)
             verdicts.append(verdict)
             proposal = proposal.resized(verdict.after)
-        decisions.append(Decision(book.time, proposal, proposed, tuple(verdicts)))
+        scan.decisions.append(Decision(book.time, proposal, proposed, tuple(verdicts)))
         if proposal.quantity <= 0:
             return False
-        book.accept(proposal)
-        accepted.append(proposal)
+        scan.book = book.accepting(proposal)
+        scan.accepted.append(proposal)
         return True
 
 

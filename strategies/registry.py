@@ -180,19 +180,18 @@ def build_bracket(settings: Settings) -> BracketModel:
 def build_pipeline(settings: Settings) -> Pipeline:
     """Everything that decides, wired as the settings say; refuses like ``build_risk_chain``."""
     chosen = settings.selection
-    parts = (
-        build_signals(settings),
-        build_risk_chain(settings),
-        build_bracket(settings),
-        SizingConfig(**settings.sizing.model_dump()),
-        Selection(chosen.min_confidence * 100, chosen.a_plus_score, chosen.watch_list, chosen.execute),
-        settings.gate,
-        settings.universe.traded,
-        settings.pace.windows,
-        EnsembleConfig(**settings.signals.ensemble.model_dump()),
-    )
+    parts: dict[str, Any] = {
+        "signals": build_signals(settings),
+        "chain": build_risk_chain(settings),
+        "bracket": build_bracket(settings),
+        "sizing": SizingConfig(**settings.sizing.model_dump()),
+        "selection": Selection(chosen.min_confidence * 100, chosen.a_plus_score, chosen.watch_list, chosen.execute),
+        "ensemble": EnsembleConfig(**settings.signals.ensemble.model_dump()),
+    }
     with _naming_the_source(settings):
-        return Pipeline(*parts)
+        return Pipeline(
+            **parts, gate=settings.gate, universe=settings.universe.traded, windows=settings.pace.windows
+        )  # fmt: skip
 
 
 def keep_daily_signals(pipeline: Pipeline, settings: Settings) -> tuple[str, ...]:
@@ -208,8 +207,9 @@ def _naming_the_source(settings: Settings) -> Iterator[None]:
     try:
         yield
     except Refusal as refusal:
-        key = str(refusal).partition(":")[0]
-        raise Refusal(f"{settings.provenance.newest((key, 'signals.enabled'))}: {refusal}") from None
+        if not refusal.key:
+            raise
+        raise Refusal(f"{settings.provenance.newest((refusal.key, 'signals.enabled'))}: {refusal}") from None
 
 
 def strategy_class(name: str) -> type[Any]:

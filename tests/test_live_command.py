@@ -21,8 +21,8 @@ import pandas as pd
 import pytest
 
 from brokers.journal import Journal
-from brokers.rehearsal.network_faults import Mishap
-from brokers.rehearsal.server import RehearsalServer
+from brokers.rehearsal.alpaca.server import RehearsalServer
+from brokers.rehearsal.serving.network_faults import Mishap
 
 ROOT = Path(__file__).parents[1]
 SYMBOLS = ("AAPL", "KO", "MSFT")

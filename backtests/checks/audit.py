@@ -20,11 +20,11 @@ from brokers.record import EquityRow, OrderRecord, RunRecord
 from config import Settings
 from market.bars import BarTable
 from market.sectors import INVERSE, UNCLASSIFIED
+from risk.model import OPENING_ROLES
 from strategies.registry import build_risk_chain
 
 CENT = 0.01
 SLACK = 1e-9
-OPENING = ("entry", "hedge")
 STOPS = ("stop", "stop_limit", "trail")
 
 
@@ -84,14 +84,14 @@ class _Auditor:
         for order in self.record.orders:
             if order.status == "filled" and order.filled_time is not None:
                 fills[self._row_opening(order.filled_time)].append(order)
-            elif order.status == "rejected" and order.role in OPENING:
+            elif order.status == "rejected" and order.role in OPENING_ROLES:
                 fills[self._row_opening(order.time)].append(order)
         cash = self.record.initial_equity
         before = EquityRow(self.table.opens_at[0], cash, cash, 0, 0, 0)
         for after in self.record.equity:
             row = int(self.table.closes_at.searchsorted(pd.Timestamp(after.time)))
-            entries = [o for o in fills[row] if o.role in OPENING]
-            sales = [o for o in fills[row] if o.role not in OPENING]
+            entries = [o for o in fills[row] if o.role in OPENING_ROLES]
+            sales = [o for o in fills[row] if o.role not in OPENING_ROLES]
             self._entries(row, entries, before)
             self._weights(row, sales, before)
             self._inverse(row, sales, before)

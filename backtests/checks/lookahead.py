@@ -17,9 +17,9 @@ import pandas as pd
 from backtests.engine import RunResult
 from config.errors import Refusal
 from market.bars import BarTable
+from risk.model import OPENING_ROLES
 
 CUT_OFF, INVENTED = "cut off", "invented"
-OPENING = ("entry", "hedge")
 PROPOSED = ("symbol", "side", "signal", "score", "price", "stop", "target", "atr")
 NAMED = ("symbol", "client_order_id")  # told of every difference, so that it can be found
 Runner = Callable[[BarTable], RunResult]
@@ -177,7 +177,7 @@ def _orders(run: RunResult, until: pd.Timestamp, filled_until: pd.Timestamp) -> 
     for o in run.record.orders:
         if o.time <= until:
             one = {"time": o.time, "client_order_id": o.client_order_id, "side": o.side, "type": o.type, "role": o.role}
-            if o.role in OPENING:
+            if o.role in OPENING_ROLES:
                 one["quantity"] = o.quantity
             if o.filled_time is not None and o.filled_time <= filled_until:
                 one.update(filled_time=o.filled_time, filled_quantity=o.filled_quantity, filled_price=o.filled_price)

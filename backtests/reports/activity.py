@@ -12,7 +12,7 @@ from rich.table import Table
 from brokers.record import OrderRecord, RunRecord
 from risk.equity_sizer import NAME as SIZER
 from risk.interface import RiskModule
-from risk.model import Adjustment, Decision
+from risk.model import OPENING_ROLES, Adjustment, Decision
 from risk.policy_gate import NAME as GATE
 
 ACTIONS = ("allowed", "resized", "refused", "trimmed", "exited", "tightened", "hedged", "halted")
@@ -22,7 +22,6 @@ DESK, VENUE = "desk", "venue"
 _BY_ROLE = {"trim": "trimmed", "partial": "trimmed", "close": "exited"}
 # First part of the code word of those that judge orders at the quote, under the chain.
 _BELOW = {"GATE": GATE, "DESK": DESK, "VENUE": VENUE, "CASH": VENUE}
-_OPENING = {"entry", "hedge"}
 _NOTHING = "–"
 
 Tightening = tuple[datetime, Adjustment]
@@ -78,7 +77,7 @@ def activity(record: RunRecord, chain: Iterable[RiskModule], tightened: Iterable
             if _below(order.reason) == GATE:
                 note(GATE, "refused", order.time)
             continue
-        wanted = approved.get((order.time, order.symbol)) if order.role in _OPENING else None
+        wanted = approved.get((order.time, order.symbol)) if order.role in OPENING_ROLES else None
         for module, action in _at_the_quote(order, wanted):
             note(module, action, order.time)
         if order.status == "rejected":
@@ -140,7 +139,7 @@ def _at_the_quote(order: OrderRecord, decision: Decision | None) -> Iterable[tup
         yield GATE, "refused"
         return
     yield GATE, "allowed"
-    if order.role in _OPENING:
+    if order.role in OPENING_ROLES:
         yield VENUE, "refused" if order.status == "rejected" else "allowed"
 
 

@@ -7,9 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from brokers.record import OrderRecord, RunRecord
-from risk.model import Decision, Verdict
+from risk.model import OPENING_ROLES, Decision, Verdict
 
-OPENING = ("entry", "hedge")
 AT_THE_QUOTE = "at_the_quote"
 """Marks the verdict that came after the decision, among its inputs."""
 _SPEAKERS = {"DESK": "desk", "GATE": "policy_gate", "VENUE": "venue"}
@@ -17,7 +16,7 @@ _SPEAKERS = {"DESK": "desk", "GATE": "policy_gate", "VENUE": "venue"}
 
 def with_outcomes(record: RunRecord) -> list[Decision]:
     """The decisions of a run; one whose order was refused when it was to be sent ends with that refusal."""
-    orders = [order for order in record.orders if order.role in OPENING and not order.parent_id]
+    orders = [order for order in record.orders if order.role in OPENING_ROLES and not order.parent_id]
     # Of a decision that was sent in several orders a part may have gone through.
     sent = {(order.time, order.symbol) for order in orders if order.status != "rejected"}
     refused = {(o.time, o.symbol): o for o in orders if (o.time, o.symbol) not in sent}

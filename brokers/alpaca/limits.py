@@ -11,6 +11,8 @@ from collections.abc import Callable
 from enum import IntEnum, StrEnum
 
 WINDOW_S = 60.0
+NAP_S = 0.1
+"""Longest time that a request waits without asking whether it is still wanted."""
 
 log = logging.getLogger(__name__)
 
@@ -64,16 +66,25 @@ class SlidingWindowLimiter:
         self._sleep = sleep
         self._sent: deque[float] = deque()
         self._closed_until = -math.inf
+        self._drops = 0
         self._mutex = threading.Lock()
 
     def take(self, need: Need, max_wait_s: float) -> bool:
-        """Wait for a place and take it; False if there is none within ``max_wait_s``."""
-        deadline = self._clock() + max_wait_s
+        """Wait for a place and take it; False if there is none within ``max_wait_s``, or it is dropped meanwhile."""
+        deadline, drops = self._clock() + max_wait_s, self._drops
         while (wait := self._try(need)) > 0:
             if self._clock() + wait > deadline:
                 return False
-            self._sleep(wait)
+            while wait > 0 and self._drops == drops:
+                self._sleep(min(wait, NAP_S))
+                wait -= NAP_S
+            if self._drops != drops:
+                return False
         return True
+
+    def drop_waiting(self) -> None:
+        """Send no request that waits now."""
+        self._drops += 1
 
     def turned_away(self, seconds: float) -> None:
         """The venue said that it was too much: nothing goes for so long."""

@@ -87,6 +87,9 @@ class AlpacaVenue:
     def budget(self, seconds: float) -> AbstractContextManager[None]:
         return self.client.budget(seconds)
 
+    def drop_waiting(self) -> None:
+        self.client.bucket.drop_waiting()
+
     def venue_clock(self) -> VenueTime:
         return self.client.venue_clock()
 
@@ -112,8 +115,11 @@ class AlpacaVenue:
         raw = self.client.order_by_client_id(client_order_id)
         return None if raw is None else ack_of(raw)
 
-    def submit(self, request: OrderRequest, client_order_id: str) -> OrderAck:
-        return ack_of(self.client.submit({**payload_of(request), "client_order_id": client_order_id}))
+    def submit(self, request: OrderRequest, client_order_id: str, opens: bool) -> OrderAck:
+        # Alpaca refuses an order to close that would open, so a sale that it takes late cannot make a short.
+        purpose = f"{request.side}_to_{'open' if opens else 'close'}"
+        named = {"position_intent": purpose, "client_order_id": client_order_id}
+        return ack_of(self.client.submit({**payload_of(request), **named}))
 
     def replace(self, venue_id: str, change: OrderChange, client_order_id: str) -> OrderAck:
         return ack_of(self.client.replace(venue_id, {**patch_of(change), "client_order_id": client_order_id}))

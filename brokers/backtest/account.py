@@ -16,8 +16,6 @@ from market.bars import BarTable
 from market.features import FeatureTable
 from market.market import Market
 from market.sectors import inverse_funds
-from risk.exposure_budget import ExposureBudget
-from risk.weekly_budget import WeeklyBudget
 from strategies.adapt_to_bars import fit
 from strategies.pipeline import Pipeline
 from strategies.registry import build_pipeline
@@ -80,9 +78,7 @@ def open_backtest(strategy: Any, broker: BarFillBroker, settings: Settings, subm
         bars, float(strategy.cash), settings.fills, settings.gate, record, lot, settings.sizing.max_notional_frac,
         inverse_funds(settings.universe.sectors), dividends_of(broker.data_source, bars),
     )  # fmt: skip
-    if any(isinstance(module, ExposureBudget) for module in pipeline.chain):
-        broker.ledger.budget = WeeklyBudget(bars.opens_at[0].date())
-    desk = BacktestDesk(broker, strategy, lot, pipeline.halters, submit)
+    desk = BacktestDesk(broker, strategy, lot, pipeline.halters, submit, settings.live.protection.renew_days)
     return BacktestAccount(desk, BacktestFeed(broker, features), pipeline, record, pace(bars), notes)
 
 

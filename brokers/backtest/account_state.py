@@ -16,6 +16,7 @@ from brokers.record import RunRecord
 from config.schema import Fills, Gate
 from market.bars import BarTable
 from market.indicators import forward_filled
+from risk.weekly_budget import WeeklyBudget
 
 
 class AccountState:
@@ -35,7 +36,7 @@ class AccountState:
         self._of_symbol: dict[str, list[WorkingOrder]] = {}
         self._next_row = 0
         self._sequence = 0
-        self._day_notional = 0.0
+        self._opened_usd = 0.0
         self._session = -1
         self._opened = False
         self._closed_at: tuple[int, Any] = (-2, None)
@@ -64,7 +65,7 @@ class AccountState:
         self.bars, self.fill_model, self.gate, self.record, self.lot = bars, fills, gate, record, lot
         self._position_frac, self.inverse = position_frac, inverse
         self._dividends = dividends or {}
-        self.ledger = Ledger(cash, record)
+        self.ledger = Ledger(cash, record, budget=WeeklyBudget(bars.opens_at[0].date()))
         self._column = {symbol: k for k, symbol in enumerate(bars.symbols)}
         self._opens = bars.opens_at.to_pydatetime().tolist()
         self._closes = bars.closes_at.to_pydatetime().tolist()
@@ -143,7 +144,7 @@ class AccountState:
         newest = self.closed_row()
         for row in range(self._best_row + 1, newest + 1):
             opened = self._opens[row]
-            for symbol, position in self.ledger.positions.items():
+            for symbol, position in list(self.ledger.positions.items()):
                 if position.entry_time > opened:
                     continue
                 k, bars = self._column[symbol], self.bars
@@ -152,7 +153,7 @@ class AccountState:
                     # The close is the one price of this bar that surely came after the entry.
                     high = low = bars.close[row, k]
                 if (high > position.best_price) if position.quantity > 0 else (low < position.best_price):
-                    position.best_price = float(high if position.quantity > 0 else low)
+                    self.ledger.change(symbol, best_price=float(high if position.quantity > 0 else low))
         self._best_row = max(self._best_row, newest)
 
     def working(self, symbol: str) -> list[WorkingOrder]:
@@ -177,9 +178,19 @@ class AccountState:
         self._sequence += 1
         return f"{symbol}-{self.datetime:%Y%m%dT%H%M}-{role}-{self._sequence}"
 
-    def day_notional(self) -> float:
-        """What was opened in this session so far, USD."""
+    def opened_today(self) -> float:
+        """What fills of the present session opened, USD; an order that ends without a fill opens nothing."""
         session = self._sessions[min(self._next_row, len(self._sessions) - 1)]
+        return self._opened_usd if session == self._session else 0.0
+
+    def _count_opened(self, usd: float) -> None:
+        """Charge a fill to the session of the bar that is being matched."""
+        session = self._sessions[self._next_row - 1]
         if session != self._session:
-            self._session, self._day_notional = session, 0.0
-        return self._day_notional
+            self._session, self._opened_usd = session, 0.0
+        self._opened_usd += usd
+
+    def day_notional(self, without: WorkingOrder | None = None) -> float:
+        """What this session opened and what waiting orders may still open, USD; ``without`` one of them."""
+        waiting = sum(w.notional for w in self._all.values() if w.opens and w is not without)
+        return self.opened_today() + waiting

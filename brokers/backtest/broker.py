@@ -129,6 +129,8 @@ class BarFillBroker(BarMatching, BacktestingBroker):
         if refusal:
             self._reject(working, refusal)
             return order
+        if working.opens:
+            working.notional = self._request(working, working).notional
         order.update_raw(order)
         if order.order_class is Order.OrderClass.OCO:
             self._process_trade_event(order, self.PLACEHOLDER_ORDER)
@@ -139,9 +141,6 @@ class BarFillBroker(BarMatching, BacktestingBroker):
         else:
             self._process_trade_event(order, self.NEW_ORDER)
             self._start(working)
-        if working.opens:
-            working.notional = self._request(working, working).notional
-            self._day_notional += working.notional
         return order
 
     def _submit_orders(self, orders: list[Order], is_multileg: bool = False, **kwargs: Any) -> list[Order]:
@@ -153,15 +152,15 @@ class BarFillBroker(BarMatching, BacktestingBroker):
         account = self._account(w.symbol)
         for x in w.family():
             refusal = check(self._request(w, x), account, self.gate, self.lot, self._position_frac)
-            if refusal:
-                return refusal
+            if refusal is not None:
+                return str(refusal)
         return w.venue_refusal(self.quote(w.symbol))
 
-    def _account(self, symbol: str) -> AccountState:
+    def _account(self, symbol: str, without: WorkingOrder | None = None) -> AccountState:
         held = {s for s, group in self._of_symbol.items() if any(x.opens for x in group)} | self.ledger.positions.keys()
         return AccountState(
             equity=self.equity(),
-            day_notional=self.day_notional(),
+            day_notional=self.day_notional(without),
             open_positions=len(held),
             holds_symbol=symbol in held,
         )
@@ -191,12 +190,11 @@ class BarFillBroker(BarMatching, BacktestingBroker):
         self._all[w.number] = w
         self._by_order[id(w.order)] = w
         self._of_symbol.setdefault(w.symbol, []).append(w)
-        position = self.ledger.positions.get(w.symbol) if w.exit else None
-        if position is not None:
+        if w.exit and w.symbol in self.ledger.positions:
             if w.ticket.kind is Kind.LIMIT:
-                position.target = w.ticket.limit
+                self.ledger.change(w.symbol, target=w.ticket.limit)
             elif w.ticket.kind is not Kind.MARKET and not math.isnan(w.ticket.stop):
-                position.stop = w.ticket.stop
+                self.ledger.change(w.symbol, stop=w.ticket.stop)
 
     # ---- orders out -----------------------------------------------------------------------------------
 
@@ -254,20 +252,17 @@ class BarFillBroker(BarMatching, BacktestingBroker):
             limit_price=request.limit_price if limit_price is None else limit_price,
             stop_price=request.stop_price if stop_price is None else stop_price,
         )
-        account = self._account(w.symbol)
-        # What the order itself has opened today is replaced, not added to.
-        account = replace(account, day_notional=max(0.0, account.day_notional - w.notional))
-        refusal = check(request, account, self.gate, self.lot, self._position_frac)
-        if refusal:
-            w.record.reason = refusal
+        # What the order itself may open is replaced, not added to.
+        refusal = check(request, self._account(w.symbol, without=w), self.gate, self.lot, self._position_frac)
+        if refusal is not None:
+            w.record.reason = str(refusal)
             return
         if w.opens:
-            self._day_notional, w.notional = account.day_notional + request.notional, request.notional
+            w.notional = request.notional
         w.reprice(limit_price, stop_price)
-        position = self.ledger.positions.get(w.symbol)
-        if position is not None and w.exit:
-            position.stop = stop_price if stop_price is not None else position.stop
-            position.target = limit_price if limit_price is not None else position.target
+        if w.exit and w.symbol in self.ledger.positions:
+            moved = {"stop": stop_price, "target": limit_price}
+            self.ledger.change(w.symbol, **{name: price for name, price in moved.items() if price is not None})
         self._process_trade_event(order, self.MODIFIED_ORDER)
 
     # ---- matching ---------------------------------------------------------------------------------------

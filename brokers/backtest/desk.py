@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -13,13 +14,11 @@ from lumibot.entities import Asset, Order
 from brokers.backtest.broker import BarFillBroker
 from brokers.backtest.fills import Kind, slipped
 from brokers.backtest.working_orders import VENUE_GAP
+from brokers.desk_rules import ADJUSTMENT_ROLES, entry_at, halting
 from brokers.record import not_sent
 from risk.interface import RiskModule
-from risk.model import Adjustment, Book, Plan, Position, Proposal, floor_lot
-from risk.policy_gate import round_to_tick, tick_down, tick_up
-
-RENEW_AHEAD = timedelta(days=10)  # Good-till-cancelled exits are renewed this long before the venue drops them.
-_ROLES = {"trim": "trim", "partial": "partial", "exit": "close"}
+from risk.model import CLOSED_TRADES_KEPT, Adjustment, Book, Plan, Position, Proposal, floor_lot
+from risk.policy_gate import round_to_tick
 
 
 class BacktestDesk:
@@ -37,6 +36,8 @@ class BacktestDesk:
         Modules that may end a session for new positions.
     submit : bool
         False records decisions and sends nothing (a scan).
+    renew_days : int
+        Good-till-cancelled exits are renewed so many days before the venue drops them.
     """
 
     def __init__(
@@ -46,12 +47,14 @@ class BacktestDesk:
         lot: float = 1,
         halters: Sequence[RiskModule] = (),
         submit: bool = True,
+        renew_days: int = 10,
     ) -> None:
         self.broker = broker
         self.strategy = strategy
         self.lot = lot
         self.halters = halters
         self.submit = submit
+        self._renew_ahead = timedelta(days=renew_days)
         self._session_day: date | None = None
         self._opening_equity = math.nan
         self._halted: set[str] = set()
@@ -76,28 +79,27 @@ class BacktestDesk:
             self._session_day = day
             self._opening_equity = broker.equity()
             self._halted.clear()
-            broker.renew_exits(now + RENEW_AHEAD)
+            broker.renew_exits(now + self._renew_ahead)
         broker.note_best_prices()
-        for symbol, position in ledger.positions.items():
-            position.protected_quantity = broker.protected_quantity(symbol)
-        pending = {w.symbol: w.intent for w in broker.entries() if w.intent is not None}
+        positions = {
+            symbol: replace(position, protected_quantity=broker.protected_quantity(symbol))
+            for symbol, position in ledger.positions.items()
+        }
         book = Book(
             time=now,
             equity=broker.equity(),
             cash=ledger.cash,
-            positions=dict(ledger.positions),
-            pending=pending,
-            opened_today_usd=broker.day_notional(),
+            positions=positions,
+            pending={w.symbol: w.intent for w in broker.entries() if w.intent is not None},
+            opened_today_usd=broker.opened_today(),
             session_open_equity=self._opening_equity,
-            closed_trades=ledger.closed,
+            closed_trades=ledger.closed[-CLOSED_TRADES_KEPT:],
             budget=None if ledger.budget is None else ledger.budget.deployed(day),
         )
-        for module in self.halters:
-            if module.name not in self._halted and module.halts(book):
-                self._halted.add(module.name)
-                broker.record.halts.append((now, module.name))
-        book.halted = frozenset(self._halted)
-        return book
+        for module in list(halting(self.halters, book, self._halted)):
+            self._halted.add(module.name)
+            broker.record.halts.append((now, module.name))
+        return replace(book, halted=frozenset(self._halted))
 
     def execute(self, plan: Plan) -> None:
         """Send the plan: what reduces risk first, then entries."""
@@ -118,10 +120,10 @@ class BacktestDesk:
         if adjustment.kind == "tighten":
             self._tighten(adjustment, position)
         elif adjustment.kind == "exit":
-            self._sell(adjustment, position, held, _ROLES["exit"])
+            self._sell(adjustment, position, held, ADJUSTMENT_ROLES["exit"])
         else:
             quantity = min(held, floor_lot(adjustment.quantity, self.lot))
-            self._sell(adjustment, position, quantity, _ROLES[adjustment.kind])
+            self._sell(adjustment, position, quantity, ADJUSTMENT_ROLES[adjustment.kind])
 
     def _sell(self, adjustment: Adjustment, position: Position, quantity: float, role: str) -> None:
         if quantity > 0:
@@ -136,7 +138,7 @@ class BacktestDesk:
             return
         if sign * (self.broker.quote(adjustment.symbol) - stop) < VENUE_GAP:
             # The venue refuses a stop that the market has passed: it would have triggered, so it does.
-            self._sell(adjustment, position, abs(position.quantity), _ROLES["exit"])
+            self._sell(adjustment, position, abs(position.quantity), ADJUSTMENT_ROLES["exit"])
             return
         for w in list(self.broker.working(adjustment.symbol)):
             if w.exit and w.ticket.kind is Kind.STOP:
@@ -151,27 +153,21 @@ class BacktestDesk:
             return
         filled = slipped(quote, proposal.side == "buy", model.market_slippage_bps)
         worst = filled * (1 + model.fee_frac) + model.fee_per_share_usd
-        quantity = min(proposal.quantity, floor_lot(proposal.notional / worst, self.lot))
-        stop, target = proposal.terms.at(quote)
-        # The stop never lies farther from the market than what was sized.
-        stop = tick_up(stop) if proposal.side == "buy" else tick_down(stop)
-        reason = proposal.reason
-        if quantity < proposal.quantity:
-            reason = f"{proposal.quantity:g} became {quantity:g} at the quote {quote:.4f}; {reason}"
-        if not quantity > 0 or not min(stop, target) > 0:
-            self._skip(proposal, f"DESK_SIZE: nothing is left of it at the quote {quote:.4f}; {reason}")
+        entry = entry_at(proposal, quote, worst, self.lot)
+        if not entry.possible:
+            self._skip(proposal, f"DESK_SIZE: nothing is left of it at the quote {quote:.4f}; {entry.reason}")
             return
         order = Order(
             self.strategy.name,
             self._asset(proposal.symbol),
-            quantity,
+            entry.quantity,
             Order.OrderSide.BUY if proposal.side == "buy" else Order.OrderSide.SELL_SHORT,
             order_class=Order.OrderClass.BRACKET,
-            secondary_stop_price=stop,
-            secondary_limit_price=round_to_tick(target),
+            secondary_stop_price=entry.stop,
+            secondary_limit_price=round_to_tick(entry.target),
             time_in_force="gtc",
         )
-        self._send(order, proposal.role, proposal, reason)
+        self._send(order, proposal.role, proposal, entry.reason)
 
     def _skip(self, proposal: Proposal, why: str) -> None:
         """Leave a trace of an entry that was approved and could not be sent."""

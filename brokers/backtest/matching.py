@@ -121,6 +121,8 @@ class BarMatching(AccountState):
         record.status, record.filled_quantity, record.filled_price, record.filled_time = "filled", quantity, price, time
         record.slippage_usd = abs(price - raw) * quantity
         self.record.slippage_cost += record.slippage_usd
+        if w.opens:
+            self._count_opened(quantity * price)
         signed = quantity if w.ticket.buy else -quantity
         stop, target = w.levels()
         self.ledger.apply(Fill(w.symbol, signed, price, cost, time, record.role), w.intent, stop, target)

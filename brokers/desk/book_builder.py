@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from decimal import Decimal
 
@@ -11,15 +12,12 @@ import numpy as np
 import pandas as pd
 
 from brokers.desk.reconcile.own_positions import OwnPositions
-from brokers.desk.reconcile.position_book import NEW_YORK, PositionBook
+from brokers.desk.reconcile.position_book import NEW_YORK, Portion, PositionBook
 from brokers.desk.venue_state import VenueState
-from brokers.record import EquityRow, RunRecord
+from brokers.record import EquityRow, RunRecord, TradeRecord
 from market.bars import BarTable
 from market.sectors import inverse_funds
-from risk.model import Book, Position, Proposal
-
-CLOSED_KEPT = 200
-"""Closed trades handed to rules; recent form looks at the last 20."""
+from risk.model import CLOSED_TRADES_KEPT, Book, Position, Proposal
 
 
 class BookBuilder:
@@ -70,7 +68,7 @@ class BookBuilder:
             pending={s: p for s, p in pending.items() if p.quantity > 0},
             opened_today_usd=self._positions.opened_today(),
             session_open_equity=float(opened),
-            closed_trades=own.ledger.closed[-CLOSED_KEPT:],
+            closed_trades=own.ledger.closed[-CLOSED_TRADES_KEPT:],
             budget=None if budget is None else budget.deployed(max(now.date(), budget.day)),
         )
 
@@ -92,15 +90,22 @@ class BookBuilder:
         )
 
     def keep_trades(self, record: RunRecord) -> None:
-        """Enter what was closed in the journal and the record, anew after every replay of the fills.
+        """Enter what was closed in the journal and the record, as far as the book has changed.
 
-        A portion grows while its exit order fills, and a late fill may put another in its place.
+        A portion grows while its exit order fills, and a late fill may put another in its place. Books share the
+        portions up to where the later one was booked anew.
         """
-        own = self._positions.book
-        if own is self._kept:
+        own, kept = self._positions.book, self._kept
+        if own is kept:
             return
-        self._positions.journal.trades({(p.entry_order, p.exit_order): p.trade for p in own.portions})
-        record.trades = [portion.trade for portion in own.portions]
+        if kept is None:
+            self._positions.journal.trades(_by_orders(own.portions))
+        else:
+            both = range(min(len(own.portions), len(kept.portions)))
+            same = bisect_left(both, True, key=lambda i: own.portions[i] is not kept.portions[i])
+            changed, before = _by_orders(own.portions[same:]), _by_orders(kept.portions[same:])
+            self._positions.journal.change_trades(changed, before.keys() - changed.keys())
+        record.trades = list(own.ledger.record.trades)
         self._kept = own
 
     def _ours(self, position: Position) -> Position:
@@ -147,3 +152,7 @@ class BookBuilder:
             initial_quantity=float(held),
             best_price=price,
         )
+
+
+def _by_orders(portions: Iterable[Portion]) -> dict[tuple[str, str], TradeRecord]:
+    return {(p.entry_order, p.exit_order): p.trade for p in portions}

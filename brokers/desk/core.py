@@ -53,7 +53,7 @@ def assemble(
     """
     state = VenueState(venue, quotes)
     sync = JournalSync(journal, settings.strategy, venue.clock.now)
-    ownership = OrderOwnership(sync, journal, settings.live.adopt)
+    ownership = OrderOwnership(sync, journal, settings.live.adopt, state.seen)
     positions = OwnPositions(state, journal, sync, ownership, settings.live.adopt)
     limits = Limits(settings.gate, settings.sizing.lot, settings.sizing.max_notional_frac)
     gateway = OrderGateway(state, journal, sync, positions, limits, admission, settings.strategy)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import logging
 import math
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from functools import partial
@@ -22,10 +22,13 @@ from brokers.desk.execution.target_exchange import TargetExchange
 from brokers.desk.reconcile.budget_keeper import BudgetKeeper
 from brokers.desk.reconcile.external_positions import ExternalPositions
 from brokers.desk.reconcile.journal_sync import Contradiction
+from brokers.desk.unprotected_alarm import WatchedLock
 from brokers.desk.venue_snapshot import VenueSnapshot
+from brokers.desk_rules import ADJUSTMENT_ROLES, halting
 from brokers.journal import IllegalTransition, JournalConflict
 from brokers.order_types import OrderRole, RefusalCode
 from brokers.ports import TradeUpdate
+from brokers.quantities import digits
 from brokers.record import RunRecord
 from brokers.venue_errors import VenueError, VenueUnavailable
 from market.bars import BarTable
@@ -41,7 +44,6 @@ SLOW_S = 15.0
 FRESH_S = 1.0
 RECENT = timedelta(seconds=60)
 """How old a view may be for what it shows unprotected to be sold or protected without another look."""
-_ROLES = {"trim": OrderRole.TRIM, "partial": OrderRole.PARTIAL, "exit": OrderRole.CLOSE}
 
 log = logging.getLogger(__name__)
 
@@ -92,10 +94,9 @@ class LiveDesk:
             core.state, core.positions, core.settings.universe.sectors, self._stop_and_target, bars
         )
         self.record = RunRecord()
-        self.lock = threading.RLock()
+        self.lock = WatchedLock()
         self.iterations = 0
         self.flattened = False
-        self.shutting_down = False
         self.longest_s = 0.0
         self._looked = -math.inf
         self._contradicted: set[Contradiction] = set()
@@ -170,9 +171,16 @@ class LiveDesk:
             known = recent and symbol not in self.external.reduced and not self.external.unsettled(symbol)
             if known and self.exits.under_way(symbol):
                 self._isolated(symbol, partial(self.exits.go_on, symbol))
-            elif known and symbol in self.protector.log.present and not self.positions.unresolved(symbol):
+            elif known and symbol in self.protector.log.present and not self._may_be_protected(symbol):
                 self._isolated(symbol, partial(self.protector.tend, symbol))
             self._isolated(symbol, partial(self.entries.end, symbol))
+
+    def _may_be_protected(self, symbol: str) -> bool:
+        """Whether shares that were seen without a stop may have one by now: an order has no answer, or all of an entry
+        may have filled, which gives its own exits effect.
+        """
+        entries = self.positions.protection(symbol).entries
+        return bool(self.positions.unresolved(symbol)) or any(entry.filled for entry in entries)
 
     def view(self, max_age_s: float) -> VenueSnapshot:
         """The venue as last seen, looked at again if that is longer ago in local seconds."""
@@ -205,6 +213,8 @@ class LiveDesk:
             if not self.submit or self.shutting_down:
                 return
             for adjustment in plan.adjustments:
+                if self.gateway.shutting_down:
+                    break
                 self._isolated(adjustment.symbol, partial(self._adjust, adjustment, plan))
             self.work()
             self._enter(plan)
@@ -256,12 +266,22 @@ class LiveDesk:
             self.halts.crashed(error, self.state.now)
 
     @property
+    def shutting_down(self) -> bool:
+        """Whether the process is ending."""
+        return self.gateway.shutting_down
+
+    @shutting_down.setter
+    def shutting_down(self, ending: bool) -> None:
+        self.gateway.shutting_down = ending
+
+    @property
     def busy(self) -> bool:
         """Whether something is under way that should not wait for the next iteration."""
         return bool(
             self.entries.tasks
             or self.exits.tasks
             or self.protector.log.present
+            or self.protector.cancelling
             or self.targets.watching
             or any(not order.venue_id for order in self.journal.open_orders())
         )
@@ -272,6 +292,7 @@ class LiveDesk:
             self.entries.end(symbol)
             return
         self.external.clear_stale(symbol)
+        self._close_what_exits_opened(symbol)
         self.exits.free(symbol)
         self._exchange_target(symbol)
         # Nor does what may be ours again in a moment lose its exits.
@@ -282,6 +303,17 @@ class LiveDesk:
             self.entries.end(symbol)
         else:
             self.entries.tend(symbol)
+
+    def _close_what_exits_opened(self, symbol: str) -> None:
+        """Exits of ours that sold more than there was have opened a position that nobody decided: it goes at once."""
+        own, there = self.positions.book, self.state.view.held(symbol)
+        if not own.turned(symbol) or symbol in self.exits.tasks or self.shutting_down:
+            return
+        if own.quantity(symbol) * there > 0 and not self.external.unsettled(symbol):
+            log.error(
+                "%s: exits of ours left %s shares, which are closed at once", symbol, digits(own.quantity(symbol))
+            )
+            self.exits.begin(symbol, None, OrderRole.CLOSE, "exits sold more than was held", self.state.now)
 
     def _exchange_target(self, symbol: str) -> None:
         """Where the venue has no pair of stop and target, take a target that is reached; a close goes before it."""
@@ -312,7 +344,7 @@ class LiveDesk:
             self.protector.tighten(adjustment, plan.time)
             return
         quantity = None if adjustment.kind == "exit" else adjustment.quantity
-        self.exits.begin(adjustment.symbol, quantity, _ROLES[adjustment.kind], adjustment.code, plan.time)
+        self.exits.begin(adjustment.symbol, quantity, ADJUSTMENT_ROLES[adjustment.kind], adjustment.code, plan.time)
 
     def _enter(self, plan: Plan) -> None:
         if not plan.entries:
@@ -326,7 +358,8 @@ class LiveDesk:
             return
         quotes = self.state.quotes([proposal.symbol for proposal in plan.entries])
         for proposal in plan.entries:
-            self.entries.begin(proposal, plan.time, quotes[proposal.symbol])
+            if not self.gateway.shutting_down:
+                self.entries.begin(proposal, plan.time, quotes[proposal.symbol])
 
     @property
     def _module_names(self) -> frozenset[str]:
@@ -364,11 +397,10 @@ class LiveDesk:
 
     def _book(self) -> Book:
         book = self.books.book(self.entries.pending())
-        for module in self.halters:
-            if module.name not in book.halted and module.halts(book):
-                self.halts.halt(module.name, book.time, f"equity {book.equity:.2f}")
-                self.record.halts.append((book.time, module.name))
-        book.halted = self.halts.halted(book.time)
+        for module in list(halting(self.halters, book, self.halts.halted(book.time))):
+            self.halts.halt(module.name, book.time, f"equity {book.equity:.2f}")
+            self.record.halts.append((book.time, module.name))
+        book = replace(book, halted=self.halts.halted(book.time))
         self.halts.reasons(book.time, self._module_names)
         if math.isnan(self.record.initial_equity):
             self.record.initial_equity = book.equity

@@ -62,7 +62,7 @@ def open_session(settings: Settings, paper: bool, mode: str = "paper", profile: 
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise Refusal(f"live.state_dir {folder}: cannot be made ({error.strerror}); name another") from None
-    journal = Journal(address, account_id, clock=venue.clock.now)
+    journal = Journal(address, account_id, venue.clock.now, settings.live.journal_answer_s)
     try:
         today = venue.clock.now().astimezone(NEW_YORK).date()
         budget = BudgetKeeper.open(folder, account_id, today)

@@ -1,4 +1,4 @@
-"""The last seconds of a process: orders stay at the venue, nothing new is sent, nothing is left unprotected."""
+"""The last seconds of a process: orders stay at the venue, nothing new is sent, no position is left unprotected."""
 
 from __future__ import annotations
 
@@ -6,46 +6,93 @@ import logging
 import time
 
 from brokers.desk.desk import LiveDesk
+from brokers.ports import VenueOrder
 from config.errors import Refusal
 
-PAUSE_S = 0.1
+PAUSE_S, LONGEST_PAUSE_S = 0.1, 0.5
 
 log = logging.getLogger(__name__)
 
 
 def shut_down(desk: LiveDesk, within_s: float) -> None:
-    """End what is under way before the process ends, as far as ``within_s`` local seconds allow.
+    """End what is under way, as far as ``within_s`` local seconds allow.
 
     Orders that rest are left as they are; a close that has not sold yet is called off, so that its stop goes back.
-    Of an entry that has filled in part the rest is cancelled, or its exits would not work.
+    Of an entry that has filled in part the rest is cancelled, or its exits would not work. It takes no longer than it
+    has to: one look is made in any case, and others follow while a position has more or fewer exits than shares.
     """
     desk.shutting_down = True
-    end = time.monotonic() + within_s
-    if not desk.submit or not desk.lock.acquire(timeout=within_s):
+    # Whoever waits for the rate limit has the desk's lock, and may wait with a sale that nobody wants any more.
+    desk.state.venue.drop_waiting()
+    if not desk.submit:
         return
-    desk.exits.call_off()
-    desk.targets.call_off()
-    desk.lock.release()
+    unseen = _until_protected(desk, time.monotonic() + within_s)
+    if unseen:
+        _tell_no_look(desk, unseen)
+    _tell_what_stays(desk, looked=not unseen)
+
+
+def _until_protected(desk: LiveDesk, end: float) -> str:
+    """Look and work until nothing is left to do; empty, or why no look was possible."""
+    looked, failed, pause = False, "there was no time for one", PAUSE_S
     while (left := end - time.monotonic()) > 0:
+        if not desk.lock.acquire(timeout=left):
+            failed = f"one step has taken {desk.lock.held_s:.0f} s, the journal or the venue does not answer"
+            break
         try:
-            in_part = any(order.filled_quantity for order in desk.entries.waiting)
-            if not (desk.exits.tasks or desk.protector.log.present or in_part):
+            desk.exits.call_off()
+            desk.targets.call_off()
+            desk.tick(end - time.monotonic())
+            looked = True
+            if not _unfinished(desk):
                 break
-            desk.tick(left)
         except Exception as error:
             # Whatever it is, the process has to end in order.
+            failed = str(error)
             log.warning("shutting down: %s", error)
-        time.sleep(PAUSE_S)
-    _tell_what_stays(desk)
+        finally:
+            desk.lock.release()
+        time.sleep(pause)
+        # Looks take requests from what protects, where they are many.
+        pause = min(2 * pause, LONGEST_PAUSE_S)
+    return "" if looked else failed
 
 
-def _tell_what_stays(desk: LiveDesk) -> None:
+def _unfinished(desk: LiveDesk) -> bool:
+    """Whether another step is needed before every position has exits for its shares."""
+    in_part = any(order.filled_quantity for order in desk.entries.waiting)
+    return bool(desk.exits.tasks or desk.protector.log.present or desk.protector.cancelling or in_part)
+
+
+def _tell_no_look(desk: LiveDesk, why: str) -> None:
+    """What is known without the desk's lock and the journal, and of when that is."""
+    unprotected = "; ".join(f"{symbol} had {what}" for symbol, what in sorted(desk.protector.log.present.items()))
+    log.error(
+        "shutting down: no look was possible (%s); at %s %s; start again to protect what has no stop",
+        why, desk.state.view.time.isoformat(timespec="seconds"), unprotected or "every position had its stop",
+    )  # fmt: skip
+
+
+def _tell_what_stays(desk: LiveDesk, looked: bool) -> None:
+    """Name everything that waits at the venue, and every share without a stop; by the last look, and without a lock."""
     for symbol, why in desk.protector.log.present.items():
         log.error("%s: left with %s; start again to protect it", symbol, why)
+    ours = desk.sync.client_id
+    stays = {ours(o.id): o for o in desk.state.view.orders.values() if o.open and o.armed and ours(o.id) is not None}
     try:
-        waiting = desk.entries.waiting
+        waiting = {order.client_order_id: order.symbol for order in desk.entries.waiting} if looked else {}
     except Refusal as refusal:
         log.error("shutting down: whether entries still wait is not known, %s", refusal)
-        return
-    for order in waiting:
-        log.warning("%s: an entry waits on at the venue, the next start ends it", order.symbol)
+        waiting = {}
+    waiting |= {task.order: symbol for symbol, task in desk.entries.tasks.items() if not looked}
+    for name, symbol in waiting.items():
+        there = stays.pop(name, None)
+        terms = "it has no answer yet" if there is None else _terms(there)
+        log.warning("%s: an entry waits on at the venue, the next start ends it: %s", symbol, terms)
+    for order in stays.values():
+        log.info("%s: stays at the venue: %s", order.symbol, _terms(order))
+
+
+def _terms(order: VenueOrder) -> str:
+    price = order.stop_price if order.is_stop else order.limit_price
+    return f"{order.side} {order.type} of {order.remaining} at {price or 'market'}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime
@@ -80,6 +80,10 @@ class VenueState:
         # A stream tells of an entry without the exits that wait for it.
         news = [replace(o, opens_group=True) if _opened(known.get(o.id)) else o for o in orders]
         self.view.orders = grouped([*known.values(), *news], known.values())
+
+    def seen(self) -> Collection[VenueOrder]:
+        """Every order that the venue showed."""
+        return self.view.orders.values()
 
     def quote(self, symbol: str) -> Quote:
         """The present quote; where none can be had one that says so, as nothing that leaves may depend on it."""

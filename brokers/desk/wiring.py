@@ -19,6 +19,7 @@ from brokers.desk.order_export import keep_orders
 from brokers.desk.order_router import LumibotOrderRouter
 from brokers.desk.session import TradingSession
 from brokers.desk.shutdown import shut_down
+from brokers.desk.unprotected_alarm import UnprotectedAlarm
 from brokers.record import RunRecord
 from config import Refusal, Settings
 from market.bars import DAY_MINUTES
@@ -26,8 +27,9 @@ from strategies.pipeline import Pipeline
 from strategies.registry import build_pipeline, keep_daily_signals
 
 ALWAYS_OPEN = "24/7"
-PROTECT_WITHIN_S, STOP_WITHIN_S = 2.0, 1.0
-"""Of the five seconds that ending may take: stops for what was just being sold, and the watch's last request."""
+PROTECT_WITHIN_S, STOP_WITHIN_S = 6.0, 1.0
+"""Longest time at the end for stops of what is without one, and for the watch's last request: a supervisor often kills
+after ten seconds."""
 HISTORY_S = 30.0
 """Longest time for reading the history of bars ahead of the first iteration; what is missing then comes later."""
 UNIT_S = {"S": 1, "M": 60, "H": 3_600, "D": 86_400}
@@ -48,6 +50,7 @@ class LiveAccount:
     monitor: Monitor
     session: TradingSession
     sleeptime: str
+    alarm: UnprotectedAlarm
     notes: tuple[str, ...] = ()
     _closed: list[bool] = field(default_factory=list)
 
@@ -72,6 +75,7 @@ class LiveAccount:
             except Refusal as refusal:
                 log.error("the run's files lack its orders: %s", refusal)
             self.session.close()
+        self.alarm.stop()
 
 
 def open_live(broker: LiveBroker, settings: Settings, session: TradingSession, submit: bool = True) -> LiveAccount:
@@ -114,11 +118,13 @@ def open_live(broker: LiveBroker, settings: Settings, session: TradingSession, s
             extended_hours=settings.live.extended_hours.enabled,
         )
     )
+    alarm = UnprotectedAlarm(desk.lock, lambda: desk.protector.log.present)
     if submit:
         monitor.start()
+        alarm.start()
     with venue.budget(HISTORY_S):
         feed.prepare()
-    return LiveAccount(desk, feed, pipeline, monitor, session, sleeptime, notes)
+    return LiveAccount(desk, feed, pipeline, monitor, session, sleeptime, alarm, notes)
 
 
 def window_of(broker: LiveBroker) -> EntryWindow:

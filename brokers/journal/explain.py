@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, and_, or_, select
 
 from brokers.journal import orders
 from brokers.journal.fills import written
-from brokers.journal.schema import decisions, fills, order_events, verdicts
+from brokers.journal.schema import decisions, fills, order_events, rows_of, verdicts
 from brokers.journal.schema import orders as orders_table
 from brokers.journal.values import JournalOrder
 
@@ -64,18 +64,18 @@ def explain(connection: Connection, wanted: str) -> list[ExplainRow]:
     """
     column = orders_table.c
     by_id = or_(column.client_order_id == wanted, column.venue_id == wanted)
-    found = orders.many(connection, select(orders_table).where(by_id))
+    found = orders.many(connection, rows_of(orders_table).where(by_id))
     if found:
         order = found[0]
         root = order.parent_id or order.client_order_id
         family = or_(column.client_order_id == root, column.parent_id == root)
-        told = orders.many(connection, select(orders_table).where(or_(family, by_id)))
+        told = orders.many(connection, rows_of(orders_table).where(or_(family, by_id)))
         match = and_(decisions.c.symbol == order.symbol, decisions.c.time == order.decision_time)
     else:
-        newest = select(orders_table).where(column.symbol == wanted).order_by(column.journaled_at.desc()).limit(LATEST)
+        newest = rows_of(orders_table).where(column.symbol == wanted).order_by(column.journaled_at.desc()).limit(LATEST)
         told = [JournalOrder.of(dict(row)) for row in connection.execute(newest).mappings()][::-1]
         match = decisions.c.symbol == wanted
-    latest = select(decisions).where(match).order_by(decisions.c.time.desc(), decisions.c.id.desc()).limit(LATEST)
+    latest = rows_of(decisions).where(match).order_by(decisions.c.time.desc(), decisions.c.id.desc()).limit(LATEST)
     rows: list[ExplainRow] = []
     for decision in reversed(connection.execute(latest).all()):
         rows += _decision(connection, decision)
@@ -131,12 +131,12 @@ def _order(connection: Connection, order: JournalOrder) -> list[ExplainRow]:
     if order.reason:
         text += f"; {order.reason}"
     rows = [ExplainRow(order.journaled_at, "order", order.client_order_id, text)]
-    query = select(order_events).where(order_events.c.client_order_id == order.client_order_id)
+    query = rows_of(order_events).where(order_events.c.client_order_id == order.client_order_id)
     for event in connection.execute(query.order_by(order_events.c.id)):
         late = "" if event.status == event.state else f" (the order was {event.state})"
         reason = f": {event.reason}" if event.reason else ""
         rows.append(ExplainRow(event.time, "event", order.client_order_id, f"{event.status}{late}{reason}"))
-    mine = select(fills).where(fills.c.client_order_id == order.client_order_id)
+    mine = rows_of(fills).where(fills.c.client_order_id == order.client_order_id)
     for fill in connection.execute(mine.order_by(fills.c.time, fills.c.fill_key)):
         total = " in all, on average" if fill.kind == "cumulative" else ""
         text = f"{written(fill.quantity)} at {written(fill.price)}{total}"

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
 from sqlalchemy import Connection, func, select
 
-from brokers.journal.schema import decisions, fills, orders, splits
+from brokers.journal.schema import decisions, fills, orders, rows_of, splits
 from brokers.journal.states import State
 from brokers.journal.values import JournalOrder
 
@@ -48,20 +48,20 @@ class Figures:
     atr: Decimal | None
 
 
-def filled_orders(connection: Connection) -> list[FilledOrder]:
-    """Every order with fills, by the time of its first."""
+def filled_orders(connection: Connection, names: Collection[str] | None = None) -> list[FilledOrder]:
+    """Every order with fills, by the time of its first; of ``names`` alone where they are given."""
     table = orders.c
-    times = (
-        select(
-            fills.c.client_order_id,
-            func.min(fills.c.time, type_=fills.c.time.type).label("first"),
-            func.max(fills.c.time, type_=fills.c.time.type).label("last"),
-        )
-        .group_by(fills.c.client_order_id)
-        .subquery()
-    )
+    found = select(
+        fills.c.client_order_id,
+        func.min(fills.c.time, type_=fills.c.time.type).label("first"),
+        func.max(fills.c.time, type_=fills.c.time.type).label("last"),
+    ).group_by(fills.c.client_order_id)
+    if names is not None:
+        found = found.where(fills.c.client_order_id.in_(names))
+    times = found.subquery()
     query = (
-        select(orders, times.c.first, times.c.last)
+        rows_of(orders)
+        .add_columns(times.c.first, times.c.last)
         .join(times, times.c.client_order_id == table.client_order_id)
         .order_by(times.c.first, table.journaled_at, table.client_order_id)
     )
@@ -71,7 +71,9 @@ def filled_orders(connection: Connection) -> list[FilledOrder]:
 
 def all_splits(connection: Connection) -> list[Split]:
     """Every split, by its time."""
-    return [Split(*row) for row in connection.execute(select(splits).order_by(splits.c.time))]
+    table = splits.c
+    query = select(table.symbol, table.time, table.before, table.after).order_by(table.time, table.symbol)
+    return [Split(*row) for row in connection.execute(query)]
 
 
 def in_present_shares(price: Decimal, symbol: str, since: datetime, splits: Iterable[Split]) -> Decimal:
@@ -113,6 +115,14 @@ def figures(connection: Connection, symbol: str, time: datetime) -> Figures | No
     )
     row = connection.execute(query).first()
     return None if row is None else Figures(*row)
+
+
+def all_figures(connection: Connection) -> dict[tuple[str, datetime], Figures]:
+    """The same of every decision that was not refused, by symbol and time."""
+    table = decisions.c
+    columns = (table.signal, table.reason, table.score, table.price, table.stop, table.atr)
+    query = select(table.symbol, table.time, *columns).where(table.outcome != "refused").order_by(table.id)
+    return {(row[0], row[1]): Figures(*row[2:]) for row in connection.execute(query)}
 
 
 def last_exit_price(connection: Connection, symbol: str, role: str, since: datetime) -> Decimal | None:

@@ -6,7 +6,7 @@ venue is known by its client order id, and an unknown outcome is looked up, neve
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -16,16 +16,16 @@ from typing import Any
 
 from sqlalchemy import Table, select
 
-from brokers.journal import explain, history, orders, records
+from brokers.journal import chain, explain, history, orders, records
 from brokers.journal.explain import ExplainRow
 from brokers.journal.fills import FillReport
 from brokers.journal.history import Figures, FilledOrder, Split
 from brokers.journal.order_ids import client_order_id
-from brokers.journal.schema import equity, halts, runs, sessions
+from brokers.journal.schema import equity, halts, rows_of, runs, sessions
 from brokers.journal.schema import orders as orders_table
 from brokers.journal.schema import splits as splits_table
 from brokers.journal.states import State
-from brokers.journal.store import Store
+from brokers.journal.store import ANSWER_WITHIN_S, Store
 from brokers.journal.values import AlreadyPlanned, JournalOrder, OrderIntent
 from brokers.record import EquityRow, TradeRecord
 from risk.model import Plan
@@ -51,6 +51,8 @@ class Journal:
         The venue's name of the account.
     clock : callable, optional
         Gives the present time, timezone-aware; for what is recorded, never for a decision.
+    answer_within_s : float
+        How long a server may be silent before its session counts as lost.
 
     Raises
     ------
@@ -58,11 +60,19 @@ class Journal:
         The journal is damaged, of another version or account, in use, or cannot be reached or written.
     """
 
-    def __init__(self, address: str | Path, account_id: str, clock: Callable[[], datetime] = _now) -> None:
-        self._store = Store(address, account_id)
+    def __init__(
+        self,
+        address: str | Path,
+        account_id: str,
+        clock: Callable[[], datetime] = _now,
+        answer_within_s: float = ANSWER_WITHIN_S,
+    ) -> None:
+        self._store = Store(address, account_id, answer_within_s=answer_within_s)
         self._account_id = account_id
         self._clock = clock
         self._run_id: int | None = None
+        self._touched: list[str] = []
+        """Orders by name that something was reported of, each report; empty for a split."""
 
     def __enter__(self) -> Journal:
         return self
@@ -85,10 +95,10 @@ class Journal:
         """Start a run; decisions and orders from here on belong to it. Returns its number."""
         row = {"mode": mode, "strategy": strategy, "profile": profile, "config_hash": config_hash}
         with self._store.transaction() as connection:
-            key = connection.execute(runs.insert().values(started=self._clock(), **row)).inserted_primary_key
-        assert key is not None
-        self._run_id = int(key[0])
-        return self._run_id
+            number = records.next_id(connection, runs)
+            chain.insert(connection, runs, {"id": number, "started": self._clock(), **row})
+        self._run_id = number
+        return number
 
     # Orders.
 
@@ -118,6 +128,7 @@ class Journal:
 
         The same order a second time changes nothing.
         """
+        self._touched.append(client_order_id)
         with self._store.transaction() as connection:
             now = self._clock()
             with suppress(AlreadyPlanned):
@@ -174,6 +185,8 @@ class Journal:
         told = State(status)
         reports = list(fills)
         key = venue_event_id or ":".join([told, *sorted(report.key for report in reports)])
+        # Before it is written: it may be on the disk even where no answer comes.
+        self._touched.append(client_order_id)
         with self._store.transaction() as connection:
             return orders.report(
                 connection,
@@ -195,7 +208,7 @@ class Journal:
     def find_by_venue_id(self, venue_id: str) -> JournalOrder | None:
         """The order that the venue calls so; None if there is none."""
         with self._store.transaction() as connection:
-            found = orders.many(connection, select(orders_table).where(orders_table.c.venue_id == venue_id))
+            found = orders.many(connection, rows_of(orders_table).where(orders_table.c.venue_id == venue_id))
         return found[0] if found else None
 
     def without_venue_id(self) -> frozenset[str]:
@@ -218,8 +231,21 @@ class Journal:
         with self._store.transaction() as connection:
             return history.filled_orders(connection)
 
+    def filled_since(self, mark: int | None) -> tuple[int, list[FilledOrder]]:
+        """Orders with fills that this process was told something of since ``mark``, and the mark of now.
+
+        The mark moves with every report and split. None asks for the mark alone.
+        """
+        now = len(self._touched)
+        names = [] if mark is None else sorted({name for name in self._touched[mark:now] if name})
+        if not names:
+            return now, []
+        with self._store.transaction() as connection:
+            return now, history.filled_orders(connection, names)
+
     def split(self, symbol: str, before: Decimal, after: Decimal, time: datetime | None = None) -> None:
         """Keep that so many shares of a symbol became so many by a time, by default now."""
+        self._touched.append("")
         self._put(splits_table, {"symbol": symbol, "time": time or self._clock()}, {"before": before, "after": after})
 
     def splits(self) -> list[Split]:
@@ -234,7 +260,7 @@ class Journal:
     def run_orders(self) -> list[JournalOrder]:
         """Orders of the present run, oldest first."""
         with self._store.transaction() as connection:
-            return orders.many(connection, select(orders_table).where(orders_table.c.run_id == self._run_id))
+            return orders.many(connection, rows_of(orders_table).where(orders_table.c.run_id == self._run_id))
 
     def venue_ids(self) -> dict[str, str]:
         """Client order id by the venue's id, of every order that has one."""
@@ -250,6 +276,11 @@ class Journal:
         """What the decision that entered ``symbol`` at ``time`` was made on; None if there is none."""
         with self._store.transaction() as connection:
             return history.figures(connection, symbol, time)
+
+    def all_figures(self) -> dict[tuple[str, datetime], Figures]:
+        """The same of every decision that was not refused, by symbol and time."""
+        with self._store.transaction() as connection:
+            return history.all_figures(connection)
 
     def last_exit_price(self, symbol: str, role: str, since: datetime) -> Decimal | None:
         """The price of the newest stop or target of a symbol that the venue took; None if there is none."""
@@ -291,9 +322,17 @@ class Journal:
         with self._store.transaction() as connection:
             records.settle_trades(connection, closed)
 
+    def change_trades(self, closed: Mapping[tuple[str, str], TradeRecord], gone: Collection[tuple[str, str]]) -> None:
+        """The same where only these were closed or changed since, and ``gone`` are no longer there."""
+        if closed or gone:
+            with self._store.transaction() as connection:
+                records.change_trades(connection, closed, gone)
+
     def equity(self, row: EquityRow) -> None:
         """Keep the account's state at one time; the first of a time stays."""
-        values = {column.name: getattr(row, column.name) for column in equity.columns if column.name != "time"}
+        values = {
+            column.name: getattr(row, column.name) for column in chain.hashed_columns(equity) if column.name != "time"
+        }
         self._put(equity, {"time": row.time}, values)
 
     def open_session(self, session: date, value: Decimal | float, time: datetime) -> Decimal:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Connection, Select, select
+from sqlalchemy import Connection, Select, func, select, text
 
-from brokers.journal.fills import Booked, Cumulative, Execution, FillReport, booked, exact
-from brokers.journal.schema import fills, order_events, orders
-from brokers.journal.states import FINAL, OPEN, WITHOUT_OUTCOME, State, advance
+from brokers.journal import chain
+from brokers.journal.fills import Booked, Cumulative, Execution, FillReport, booked, exact, written
+from brokers.journal.schema import UNRESOLVED, fills, order_events, orders, rows_of
+from brokers.journal.states import FINAL, OPEN, State, advance
 from brokers.journal.values import AlreadyPlanned, JournalConflict, JournalOrder, OrderIntent
 
 _PRICES = ("limit_price", "stop_price", "bracket_stop", "bracket_target")
@@ -48,7 +49,7 @@ def insert(
         "decision_time": intent.decision_time,
         "sequence": intent.sequence,
     }
-    there = connection.execute(select(orders).where(orders.c.client_order_id == client_order_id)).mappings().first()
+    there = connection.execute(rows_of(orders).where(orders.c.client_order_id == client_order_id)).mappings().first()
     if there is not None:
         for key, value in row.items():
             if there[key] != value:
@@ -71,13 +72,14 @@ def insert(
         "estimated": False,
         "journaled_at": now,
     }
-    connection.execute(orders.insert().values(row))
-    _note(connection, client_order_id, "journaled", now, State.JOURNALED, State.JOURNALED, intent.reason)
+    chain.insert(connection, orders, row)
+    first = {"quantity": row["quantity"], "venue_id": venue_id}
+    _note(connection, client_order_id, "journaled", now, State.JOURNALED, State.JOURNALED, intent.reason, first)
 
 
 def one(connection: Connection, client_order_id: str) -> JournalOrder:
     """The order of that client order id; JournalConflict if there is none."""
-    query = select(orders).where(orders.c.client_order_id == client_order_id)
+    query = rows_of(orders).where(orders.c.client_order_id == client_order_id)
     row = connection.execute(query).mappings().first()
     if row is None:
         raise JournalConflict(f"{client_order_id} is not in the journal")
@@ -92,16 +94,12 @@ def many(connection: Connection, query: Select[Any]) -> list[JournalOrder]:
 
 def open_orders(connection: Connection) -> list[JournalOrder]:
     """Orders that are not over."""
-    return many(connection, select(orders).where(orders.c.state.in_(sorted(OPEN))))
+    return many(connection, rows_of(orders).where(orders.c.state.in_(sorted(OPEN))))
 
 
 def unresolved(connection: Connection) -> list[JournalOrder]:
     """No outcome is known, or an outcome without its figures: the venue has to be asked."""
-    doubtful = (orders.c.state == State.FILLED) & (orders.c.filled_quantity != orders.c.quantity)
-    wanted = orders.c.state.in_(sorted(WITHOUT_OUTCOME)) | doubtful | orders.c.estimated
-    # By the states' index past what was refused, which has no fills and may be most of a journal.
-    query = select(orders).where(orders.c.state.in_(sorted(set(State) - {State.REJECTED})) & wanted)
-    return many(connection, query)
+    return many(connection, rows_of(orders).where(text(UNRESOLVED)))
 
 
 def report(
@@ -159,37 +157,41 @@ def report(
         change["state"] = state
     if change:
         connection.execute(orders.update().where(orders.c.client_order_id == client_order_id).values(change))
-    _note(connection, client_order_id, key, time, status, state, reason)
+    _note(connection, client_order_id, key, time, status, state, reason, change)
     return one(connection, client_order_id)
 
 
 def _book(connection: Connection, client_order_id: str, reports: list[FillReport]) -> Booked:
     """Keep the reports that are new, and reconcile all of the order's."""
     mine = fills.c.client_order_id == client_order_id
-    there = {row.fill_key: row for row in connection.execute(select(fills).where(mine))}
-    all_reports = {key: _restored(row) for key, row in there.items()}
+    there = {row.fill_key: _restored(row) for row in connection.execute(rows_of(fills).where(mine))}
     for new in reports:
-        old = all_reports.get(new.key)
-        if old is None:
-            all_reports[new.key] = new
-            connection.execute(fills.insert().values(client_order_id=client_order_id, **_row(new)))
-            continue
-        if not isinstance(new, Execution) or not isinstance(old, Execution):
-            continue
-        if exact(new.quantity) != exact(old.quantity) or exact(new.price) != exact(old.price):
-            raise JournalConflict(
-                f"{client_order_id}: fill {new.key} was {old.quantity} at {old.price}, now it is {new.quantity} at "
-                f"{new.price}"
-            )
-        if new.cumulative is None or (old.cumulative is not None and exact(old.cumulative) == exact(new.cumulative)):
-            continue
-        if old.cumulative is not None:
-            raise JournalConflict(
-                f"{client_order_id}: fill {new.key} made the total {old.cumulative}, now {new.cumulative}"
-            )
-        all_reports[new.key] = new
-        connection.execute(fills.update().where(mine & (fills.c.fill_key == new.key)).values(cumulative=new.cumulative))
-    return booked(all_reports.values())
+        key, old = new.key, there.get(new.key)
+        if old is not None:
+            if not isinstance(new, Execution) or not isinstance(old, Execution):
+                continue
+            if exact(new.quantity) != exact(old.quantity) or exact(new.price) != exact(old.price):
+                raise JournalConflict(
+                    f"{client_order_id}: fill {new.key} was {old.quantity} at {old.price}, now it is {new.quantity} at "
+                    f"{new.price}"
+                )
+            # A total that is told later stands beside the fill: what was written is not changed.
+            key = "" if new.cumulative is None else _with_total(client_order_id, new, old, there)
+        if key and key not in there:
+            there[key] = new
+            chain.insert(connection, fills, {"client_order_id": client_order_id, **_row(new), "fill_key": key})
+    return booked(there.values())
+
+
+def _with_total(client_order_id: str, new: Execution, old: Execution, there: Mapping[str, FillReport]) -> str:
+    """The key of a fill whose total is known now; empty where it was known."""
+    assert new.cumulative is not None
+    total = exact(new.cumulative)
+    told = [old, *(fill for key, fill in there.items() if key.startswith(f"{new.key}@"))]
+    known = [exact(fill.cumulative) for fill in told if isinstance(fill, Execution) and fill.cumulative is not None]
+    if any(other != total for other in known):
+        raise JournalConflict(f"{client_order_id}: fill {new.key} made the total {known[0]}, now {new.cumulative}")
+    return "" if known else f"{new.key}@{written(total)}"
 
 
 def _row(fill: FillReport) -> dict[str, Any]:
@@ -215,9 +217,21 @@ def _require_unused(connection: Connection, venue_id: str, client_order_id: str)
 
 
 def _note(
-    connection: Connection, client_order_id: str, key: str, time: datetime, status: State, state: State, reason: str
+    connection: Connection,
+    client_order_id: str,
+    key: str,
+    time: datetime,
+    status: State,
+    state: State,
+    reason: str,
+    change: Mapping[str, Any],
 ) -> None:
-    known = (order_events.c.client_order_id == client_order_id) & (order_events.c.event_key == key)
-    if connection.scalar(select(order_events.c.id).where(known)) is None:
-        row = {"client_order_id": client_order_id, "event_key": key, "time": time, "reason": reason}
-        connection.execute(order_events.insert().values(row | {"status": status, "state": state}))
+    """Keep an event once; what changes the order is kept whatever the event is called."""
+    mine = order_events.c.client_order_id == client_order_id
+    if connection.scalar(select(order_events.c.id).where(mine & (order_events.c.event_key == key))) is not None:
+        if not change:
+            return
+        key = f"{key}#{connection.scalar(select(func.count()).select_from(order_events).where(mine))}"
+    row = {"client_order_id": client_order_id, "event_key": key, "time": time, "reason": reason}
+    row |= {"status": status, "state": state, "quantity": change.get("quantity"), "venue_id": change.get("venue_id")}
+    chain.insert(connection, order_events, row)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Table, and_, select
+from sqlalchemy import Connection, Select, Table, and_, func, select
 
+from brokers.journal import chain
 from brokers.journal.fills import exact
 from brokers.journal.schema import decisions, trades, verdicts
 from brokers.journal.values import known, plain
@@ -20,13 +21,30 @@ def put(connection: Connection, table: Table, key: dict[str, Any], values: dict[
     """Write a row once."""
     mine = and_(*(table.c[name] == value for name, value in key.items()))
     if connection.execute(select(table).where(mine)).first() is None:
-        connection.execute(table.insert().values(key | values))
+        chain.insert(connection, table, key | values)
 
 
 def settle_trades(connection: Connection, closed: Mapping[tuple[str, str], TradeRecord]) -> None:
     """Make the table of trades exactly these, by the orders that opened and closed each; writes what differs."""
-    there = {(row["entry_order_id"], row["exit_order_id"]): row for row in _rows(connection)}
-    for pair in there.keys() - closed.keys():
+    there = {(row["entry_order_id"], row["exit_order_id"]): row for row in _rows(connection, select(trades))}
+    _write_trades(connection, closed, there, there.keys() - closed.keys())
+
+
+def change_trades(
+    connection: Connection, closed: Mapping[tuple[str, str], TradeRecord], gone: Collection[tuple[str, str]]
+) -> None:
+    """Write these trades and delete those that are ``gone``; the others stay as they are."""
+    there = {pair: row for pair in closed for row in _rows(connection, select(trades).where(_is(pair)))}
+    _write_trades(connection, closed, there, gone)
+
+
+def _write_trades(
+    connection: Connection,
+    closed: Mapping[tuple[str, str], TradeRecord],
+    there: Mapping[tuple[str, str], dict[str, Any]],
+    gone: Collection[tuple[str, str]],
+) -> None:
+    for pair in gone:
         connection.execute(trades.delete().where(_is(pair)))
     for pair, trade in closed.items():
         row = dict(zip(PAIR, pair, strict=True)) | {
@@ -46,13 +64,12 @@ def keep_plan(connection: Connection, plan: Plan, run_id: int | None) -> None:
     )
     if connection.scalar(select(decisions.c.id).where(mine).limit(1)) is not None:
         return
+    first = next_id(connection, decisions)
+    rows, chains = [], []
     for sequence, decision in enumerate(plan.decisions):
-        row = _values(decision) | {"run_id": run_id, "time": plan.time, "sequence": sequence}
-        key = connection.execute(decisions.insert().values(row)).inserted_primary_key
-        assert key is not None
-        chain = [
+        reasons = [
             {
-                "decision_id": key[0],
+                "decision_id": first + sequence,
                 "sequence": place,
                 "module": verdict.module,
                 "code": verdict.code,
@@ -63,12 +80,22 @@ def keep_plan(connection: Connection, plan: Plan, run_id: int | None) -> None:
             }
             for place, verdict in enumerate(decision.verdicts)
         ]
-        if chain:
-            connection.execute(verdicts.insert(), chain)
+        row = _values(decision) | {"run_id": run_id, "time": plan.time, "sequence": sequence}
+        told = {"verdicts": chain.verdict_values(reasons)}
+        rows.append(chain.link_in(connection, decisions, row, told) | {"id": first + sequence})
+        chains += reasons
+    for table, new in ((decisions, rows), (verdicts, chains)):
+        if new:
+            connection.execute(table.insert(), new)
 
 
-def _rows(connection: Connection) -> list[dict[str, Any]]:
-    return [dict(row) for row in connection.execute(select(trades)).mappings()]
+def next_id(connection: Connection, table: Table) -> int:
+    """The number that the next row of a table gets; one process writes, and numbers are given here alone."""
+    return int(connection.scalar(select(func.max(table.c.id))) or 0) + 1
+
+
+def _rows(connection: Connection, query: Select[Any]) -> list[dict[str, Any]]:
+    return [dict(row) for row in connection.execute(query).mappings()]
 
 
 def _is(pair: tuple[str, str]) -> Any:

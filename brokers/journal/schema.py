@@ -17,11 +17,14 @@ from sqlalchemy import (
     Integer,
     MetaData,
     Numeric,
+    Select,
     String,
     Table,
     Text,
     TypeDecorator,
     UniqueConstraint,
+    select,
+    text,
 )
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeEngine
@@ -29,7 +32,16 @@ from sqlalchemy.types import TypeEngine
 from brokers.journal.fills import exact, written
 from brokers.journal.order_ids import MAX_CHARACTERS
 
-VERSION = 1
+VERSION = 2
+READABLE = frozenset({"1", "2"})
+"""Versions whose tables tools that only read can read; whoever writes brings a journal to ``VERSION`` first."""
+CHAIN_COLUMNS = ("link", "hash")
+DERIVED = frozenset({"venue_id", "quantity", "state", "filled_quantity", "filled_notional", "estimated"})
+"""What of an order follows from its events and fills."""
+UNRESOLVED = (
+    "state IN ('journaled', 'sent', 'unknown') OR estimated OR (state = 'filled' AND filled_quantity <> quantity)"
+)
+"""Orders whose outcome or figures are not known, in words that the index and its query share."""
 
 
 class Exact(TypeDecorator[Decimal]):
@@ -77,6 +89,13 @@ class Moment(TypeDecorator[datetime]):
 
 
 metadata = MetaData()
+
+
+def _chain() -> tuple[Column[Any], Column[Any]]:
+    """A row's place in the chain and its hash; see ``chain``."""
+    return Column("link", Integer), Column("hash", String(64))
+
+
 _ORDER_ID = String(MAX_CHARACTERS)
 
 meta = Table("meta", metadata, Column("key", String(32), primary_key=True), Column("value", Text, nullable=False))
@@ -90,6 +109,7 @@ runs = Table(
     Column("strategy", Text, nullable=False),
     Column("profile", Text, nullable=False),
     Column("config_hash", Text, nullable=False),
+    *_chain(),
 )
 
 decisions = Table(
@@ -109,6 +129,7 @@ decisions = Table(
     Column("outcome", Text, nullable=False),
     Column("reason", Text, nullable=False),
     UniqueConstraint("run_id", "time", "sequence"),
+    *_chain(),
 )
 
 verdicts = Table(
@@ -146,8 +167,10 @@ orders = Table(
     Column("filled_notional", Exact, nullable=False),
     Column("estimated", Boolean, nullable=False),
     Column("journaled_at", Moment, nullable=False),
+    *_chain(),
 )
 
+# ``quantity`` and ``venue_id`` where the event changed the order's own.
 order_events = Table(
     "order_events",
     metadata,
@@ -158,7 +181,10 @@ order_events = Table(
     Column("status", String(16), nullable=False),
     Column("state", String(16), nullable=False),
     Column("reason", Text, nullable=False),
+    Column("quantity", Exact),
+    Column("venue_id", Text),
     UniqueConstraint("client_order_id", "event_key"),
+    *_chain(),
 )
 
 fills = Table(
@@ -172,6 +198,7 @@ fills = Table(
     Column("price", Exact, nullable=False),
     Column("cumulative", Exact),
     Column("time", Moment, nullable=False),
+    *_chain(),
 )
 
 trades = Table(
@@ -200,6 +227,7 @@ equity = Table(
     Column("time", Moment, primary_key=True),
     *(Column(name, Exact, nullable=False) for name in ("equity", "cash", "long_exposure", "inverse_exposure")),
     Column("positions", Integer, nullable=False),
+    *_chain(),
 )
 
 sessions = Table(
@@ -208,6 +236,7 @@ sessions = Table(
     Column("session", Date, primary_key=True),
     Column("time", Moment, nullable=False),
     Column("equity", Exact, nullable=False),
+    *_chain(),
 )
 
 halts = Table(
@@ -217,6 +246,7 @@ halts = Table(
     Column("module", String(64), primary_key=True),
     Column("time", Moment, nullable=False),
     Column("reason", Text, nullable=False),
+    *_chain(),
 )
 
 splits = Table(
@@ -226,8 +256,14 @@ splits = Table(
     Column("time", Moment, primary_key=True),
     Column("before", Exact, nullable=False),
     Column("after", Exact, nullable=False),
+    *_chain(),
 )
-ADDED = ("splits",)
-"""Tables that journals of this version may lack because they were begun earlier; whoever writes makes them."""
-
 Index("decisions_symbol_time", decisions.c.symbol, decisions.c.time)
+Index("orders_symbol_role_time", orders.c.symbol, orders.c.role, orders.c.decision_time)
+Index("orders_unresolved", orders.c.journaled_at, sqlite_where=text(UNRESOLVED), postgresql_where=text(UNRESOLVED))
+
+
+def rows_of(table: Table) -> Select[Any]:
+    """Rows as every readable version has them: without their place in the chain, events without what they changed."""
+    late = {*CHAIN_COLUMNS, *(("quantity", "venue_id") if table is order_events else ())}
+    return select(*(column for column in table.columns if column.name not in late))

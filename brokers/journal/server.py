@@ -13,6 +13,7 @@ from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.engine import URL, Engine
 from sqlalchemy.pool import NullPool
 
+from brokers.journal.answer_limit import AnswerLimit
 from brokers.journal.schema import meta
 from config.errors import Refusal
 
@@ -45,15 +46,18 @@ class Server:
     name : str
         What messages may say.
     writer : bool
+    answer_within_s : float
+        A statement or commit without an answer for so long ends its session.
     """
 
-    def __init__(self, url: URL, name: str, writer: bool) -> None:
+    def __init__(self, url: URL, name: str, writer: bool, answer_within_s: float) -> None:
         self.name = name
         self.writer = writer
         try:
             self._engine: Engine = create_engine(url, poolclass=NullPool, connect_args=_CONNECTION)
         except ModuleNotFoundError as error:
             raise Refusal(f"{name}: the driver is missing; pip install psycopg2-binary") from error
+        self.limit = AnswerLimit(self._engine, answer_within_s)
         self._mark = uuid.uuid4().hex
         self._session: dict[str, object] = {}
 
@@ -105,6 +109,7 @@ class Server:
         return bool(status == "committed")
 
     def close(self) -> None:
+        self.limit.close()
         self._engine.dispose()
 
     def _begin_session(self) -> Connection:

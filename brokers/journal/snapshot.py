@@ -12,7 +12,7 @@ from sqlalchemy import inspect, select
 from brokers.journal import history, orders
 from brokers.journal.address import parse_address
 from brokers.journal.history import FilledOrder, Split
-from brokers.journal.schema import meta, splits
+from brokers.journal.schema import meta, rows_of, splits
 from brokers.journal.schema import orders as orders_table
 from brokers.journal.sqlite_file import require_whole
 from brokers.journal.states import OPEN
@@ -72,7 +72,7 @@ def _read(address: str | Path) -> JournalSnapshot:
             account = connection.scalar(select(meta.c.value).where(meta.c.key == "account_id"))
             return JournalSnapshot(
                 str(account),
-                tuple(orders.many(connection, select(orders_table))),
+                tuple(orders.many(connection, rows_of(orders_table))),
                 tuple(history.filled_orders(connection)),
                 tuple(history.all_splits(connection)) if inspect(connection).has_table(splits.name) else (),
             )

@@ -11,7 +11,7 @@ import logging
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from brokers.journal import schema
+from brokers.journal import chain, migrations, schema
 from brokers.journal.address import Address, parse_address
 from brokers.journal.file_lock import FileLock
 from brokers.journal.server import NO_ORDERS, JournalTaken, Server
@@ -29,6 +29,8 @@ from config.errors import Refusal
 
 log = logging.getLogger(__name__)
 
+ANSWER_WITHIN_S = 5.0
+"""How long a server may be silent, where no setting says it."""
 REOPEN_PAUSE_S = 2.0
 """Between two tries to get a lost session back, so that nobody who needs the journal is kept by them for long."""
 
@@ -44,6 +46,8 @@ class Store:
         The venue's name of the account; None reads any account's journal.
     writer : bool
         False opens what is there for reading, beside a writer.
+    answer_within_s : float
+        How long a server may be silent before its session counts as lost.
 
     Raises
     ------
@@ -52,7 +56,13 @@ class Store:
         it is.
     """
 
-    def __init__(self, address: str | Path, account_id: str | None, writer: bool = True) -> None:
+    def __init__(
+        self,
+        address: str | Path,
+        account_id: str | None,
+        writer: bool = True,
+        answer_within_s: float = ANSWER_WITHIN_S,
+    ) -> None:
         if writer and not account_id:
             raise ValueError("a writer needs the account's id")
         self._mutex = threading.RLock()
@@ -63,6 +73,7 @@ class Store:
         self._inode: tuple[int, int] | None = None
         self._writes = writer
         self._server: Server | None = None
+        self._answer_within_s = answer_within_s
         self._reopened = 0.0
         self._taken = ""
         try:
@@ -102,12 +113,15 @@ class Store:
             try:
                 with connection.begin():
                     yield connection
+                    chain.keep_head(connection)
                     if self._server is not None:
                         number = self._server.transaction_id(connection)
             except DBAPIError:
                 # With a number it was the commit that had no answer.
                 if number is None or not connection.invalidated or not self._was_committed(number):
                     raise
+            finally:
+                chain.forget_head(connection)
 
     def close(self) -> None:
         """Let go of the connection and the lock; closing twice is fine."""
@@ -181,7 +195,7 @@ class Store:
             raise Refusal(f"{path}: is damaged; restore it from a copy, {NO_ORDERS}")
 
     def _open_server(self, url: URL, account_id: str | None, writer: bool) -> None:
-        self._server = Server(url, self.name, writer)
+        self._server = Server(url, self.name, writer, self._answer_within_s)
         self._connection = connection = self._server.connect()
         if writer:
             with connection.begin():
@@ -196,23 +210,35 @@ class Store:
                 raise Refusal(f"{self.name}: holds no journal; give the journal a place of its own, {NO_ORDERS}")
             query = select(schema.meta.c.key, schema.meta.c.value)
             found = {row.key: row.value for row in self._connection.execute(query)}
-        version = found.get("schema_version")
-        if version != str(schema.VERSION):
-            raise Refusal(
-                f"{self.name}: schema_version is {version}, known here is {schema.VERSION}; use the program that wrote "
-                f"it, or move it away once the account is flat, {NO_ORDERS}"
-            )
-        for name in schema.ADDED:
-            if name not in there and self._writes:
-                with self._connection.begin():
-                    schema.metadata.tables[name].create(self._connection)
-        if missing := sorted(schema.metadata.tables.keys() - there - set(schema.ADDED)):
-            raise Refusal(f"{self.name}: is damaged, table {missing[0]} is gone; restore it from a copy, {NO_ORDERS}")
         if account_id is not None and found.get("account_id") != account_id:
             raise Refusal(
                 f"{self.name}: account_id is {found.get('account_id')!r}, this is {account_id!r}; give each account a "
                 f"journal of its own, {NO_ORDERS}"
             )
+        version = str(found.get("schema_version"))
+        if version not in schema.READABLE:
+            raise Refusal(
+                f"{self.name}: schema_version is {version}, known here is {schema.VERSION}; use the program that wrote "
+                f"it, or move it away once the account is flat, {NO_ORDERS}"
+            )
+        late = {schema.splits.name} if version == "1" else set()
+        if missing := sorted(schema.metadata.tables.keys() - there - late):
+            raise Refusal(f"{self.name}: is damaged, table {missing[0]} is gone; restore it from a copy, {NO_ORDERS}")
+        if self._writes and int(version) < schema.VERSION:
+            self._upgrade(self._connection, int(version), str(account_id))
+
+    def _upgrade(self, connection: Connection, version: int, account_id: str) -> None:
+        """Bring a journal to the present version, whole or not at all."""
+        copy = ""
+        if self._address.path is not None:
+            copy = f", as it was it is kept as {migrations.keep_copy(connection, self._address.path, version)}"
+        patience = self._server.limit.patient() if self._server is not None else nullcontext()
+        try:
+            with patience, connection.begin():
+                migrations.upgrade(connection, version, account_id)
+        finally:
+            chain.forget_head(connection)
+        log.warning("%s: brought from schema version %s to %s%s", self.name, version, schema.VERSION, copy)
 
     def _sign(self) -> None:
         """Leave a writer's mark at a server, now that the journal is known to be the right one."""
@@ -246,6 +272,8 @@ class Store:
         said = (str(error.orig).strip().splitlines() or [type(error.orig).__name__])[0]
         url = self._address.url
         if url is not None:
+            if self._server is not None and self._server.limit.expired:
+                said = f"no answer within {self._answer_within_s:g} s"
             if url.password:
                 said = said.replace(str(url.password), "********")
             return f"the database refused ({said}); check DATABASE_URL and the server, {NO_ORDERS}"
@@ -266,3 +294,4 @@ def _lay_out(connection: Connection, account_id: Any) -> None:
     schema.metadata.create_all(connection)
     rows = {"schema_version": str(schema.VERSION), "account_id": account_id}
     connection.execute(schema.meta.insert(), [{"key": key, "value": value} for key, value in rows.items()])
+    chain.begin(connection, str(account_id))

@@ -52,7 +52,8 @@ def clean_up(
     pace = pace or Pace()
     if dry_run:
         return _settled(say, lambda: _dry(venue, settings, account_id, Cleanup(venue, say, None, pace)))
-    with Journal(journal_of(settings), account_id, clock=venue.clock.now) as journal:
+    answer_s = settings.live.journal_answer_s
+    with Journal(journal_of(settings), account_id, venue.clock.now, answer_s) as journal:
         core = core_of(venue, journal, settings, admission)
         cleanup = Cleanup(venue, say, core, pace)
         return _settled(say, lambda: _really(cleanup, core, settings, account_id))

@@ -14,14 +14,14 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import NoReturn
 
-from brokers.rehearsal.faults import FaultPlan
-from brokers.rehearsal.server import RehearsalServer
-from brokers.rehearsal.settings import VenueSettings
+from brokers.rehearsal.alpaca.server import RehearsalServer
+from brokers.rehearsal.alpaca.us_hours import US_HOURS
+from brokers.rehearsal.core.settings import VenueSettings
+from brokers.rehearsal.options import as_of_day, fault_plan
 from config.errors import Refusal, exit_status
 
 # Six stocks, daily, that come with the package; a file, so that no import reaches up to where it lies.
 EMBEDDED = Path(__file__).parents[2] / "backtests" / "embedded" / "stocks_daily.parquet"
-SECRET = "rehearsal-secret"
 
 
 class Parser(argparse.ArgumentParser):
@@ -43,10 +43,21 @@ def _parser() -> Parser:
     parser.add_argument("--symbols", help="such as AAPL,NVDA (default: all of the data)")
     parser.add_argument("--speed", default="1", help="venue seconds per second; above 1 nights are skipped")
     parser.add_argument("--cash", default="100000", help="opening balance, USD")
-    parser.add_argument("--key", default="REHEARSAL-KEY")
-    parser.add_argument("--secret", default=SECRET)
+    parser.add_argument("--key", help="key that clients sign in with (default: a new one)")
+    parser.add_argument("--secret", help="its secret (default: a new one, printed once)")
     parser.add_argument("--seed", default="0", help="of all ids and mishaps")
     parser.add_argument("--partial-fills", default="0", help="fraction of executions that fill in part")
+    parser.add_argument(
+        "--fault",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a mishap inside the venue, such as cancel_delay_frac=0.5 or cancel_delay_s=0.3-2; repeat for more",
+    )
+    parser.add_argument(
+        "--as-of",
+        help="today or a date: play the days as if the first were that session, for clients that go by their own clock",
+    )
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", default="0", help="0 takes a free one")
     return parser
@@ -98,10 +109,9 @@ def _host(text: str) -> str:
     return text
 
 
-def _server(arguments: Sequence[str] | None) -> RehearsalServer:
-    given = _parser().parse_args(arguments)
-    if not given.key or not given.secret:
-        raise Refusal("--key and --secret must not be empty; give both or neither")
+def _server(given: argparse.Namespace) -> RehearsalServer:
+    if "" in (given.key, given.secret):
+        raise Refusal("--key and --secret must not be empty; give them or leave them out")
     if given.data is None and not EMBEDDED.is_file():
         raise Refusal("no --data, and the package's own bars are not installed; give a .parquet or .csv file")
     seed = _whole(given.seed, "seed", 0)
@@ -111,22 +121,24 @@ def _server(arguments: Sequence[str] | None) -> RehearsalServer:
         sessions=_whole(given.sessions, "sessions", 1) if given.sessions is not None else None,
         symbols=[s for s in given.symbols.split(",") if s] if given.symbols else None,
         settings=VenueSettings(cash_usd=_cash(given.cash), seed=seed),
-        venue_faults=FaultPlan(seed=seed, partial_fill_frac=_number(given.partial_fills, "partial-fills", 0, 1)),
+        venue_faults=fault_plan(given.fault, seed, _number(given.partial_fills, "partial-fills", 0, 1)),
         speed=_number(given.speed, "speed", 0.001),
         key=given.key,
         secret=given.secret,
         host=_host(given.host),
         port=_whole(given.port, "port", 0, 65535),
+        as_of=as_of_day(given.as_of, US_HOURS.zone),
     )
 
 
 def _serve(arguments: Sequence[str] | None) -> int:
-    server = _server(arguments)
+    given = _parser().parse_args(arguments)
+    server = _server(given)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     with server:
-        told = server.secret if server.secret == SECRET else "that was given"
+        told = "that was given" if given.secret else server.secret
         sys.stdout.write(
             f"Alpaca rehearsal at {server.url}, stream {server.stream_url}: point a client's url_override there, "
             f"with the key {server.key} and the secret {told}\n"

@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 from pydantic import Field
 
+from config.defaults import with_defaults
 from market.market import Market
 from risk.interface import ModuleConfig
 from risk.model import Side
@@ -35,6 +36,11 @@ class Signal:
 
     class Config(SignalConfig):
         pass
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "name" in vars(cls):
+            with_defaults(cls.Config, f"signals.modules.{cls.name}")
 
     def __init__(self, config: Any) -> None:
         self.config = config

@@ -25,20 +25,20 @@ class MeanReversion(Signal):
 
         Parameters
         ----------
-        rsi_bars : int, default=14
+        rsi_bars : int
             Period of the RSI.
-        oversold_rsi : float, default=30
+        oversold_rsi : float
             Fires below this RSI, where the score is ``floor_score``.
-        full_score_rsi : float, default=10
+        full_score_rsi : float
             RSI at which the score reaches 100.
-        stop_atr : float, default=1.5
+        stop_atr : float
             Stop distance in ATR: tight, since a reversal that doesn't come soon was no reversal.
         """
 
-        rsi_bars: Bars = 14
-        oversold_rsi: Rsi = 30.0
-        full_score_rsi: Rsi = 10.0
-        stop_atr: Annotated[float, Field(gt=0, description="stop distance in ATR")] = 1.5
+        rsi_bars: Bars
+        oversold_rsi: Rsi
+        full_score_rsi: Rsi
+        stop_atr: Annotated[float, Field(gt=0, description="stop distance in ATR")]
 
         @model_validator(mode="after")
         def _ordered(self) -> MeanReversion.Config:

@@ -23,29 +23,29 @@ class Momentum(Signal):
 
         Parameters
         ----------
-        breakout_bars : int, default=20
+        breakout_bars : int
             The close must be above the highest high of this many bars before it.
-        roc_bars : int, default=10
+        roc_bars : int
             Span of the rate of change.
-        min_roc_frac : float, default=0.0
+        min_roc_frac : float
             The rate of change must be above this fraction of 1.
-        volume_bars : int, default=20
+        volume_bars : int
             Bars before this one whose mean volume is the yardstick.
-        min_volume_ratio : float, default=1.2
+        min_volume_ratio : float
             Volume must be at least this multiple of the mean. Not judged where a source reports none.
-        min_breakout_atr, full_breakout_atr : float, default=0.0, 2.0
+        min_breakout_atr, full_breakout_atr : float
             Distance above the old high, in ATR, where the signal begins to fire and where the score is 100.
-        stop_atr : float, default=2.5
+        stop_atr : float
             Stop distance in ATR.
         """
 
-        breakout_bars: Bars = 20
-        roc_bars: Bars = 10
-        min_roc_frac: Annotated[float, Field(ge=0, description="fraction of 1")] = 0.0
-        volume_bars: Bars = 20
-        min_volume_ratio: Annotated[float, Field(ge=0, description="multiple of mean volume")] = 1.2
-        min_breakout_atr: Atr = 0.0
-        full_breakout_atr: Atr = 2.0
+        breakout_bars: Bars
+        roc_bars: Bars
+        min_roc_frac: Annotated[float, Field(ge=0, description="fraction of 1")]
+        volume_bars: Bars
+        min_volume_ratio: Annotated[float, Field(ge=0, description="multiple of mean volume")]
+        min_breakout_atr: Atr
+        full_breakout_atr: Atr
 
         @model_validator(mode="after")
         def _ordered(self) -> Momentum.Config:

@@ -19,7 +19,7 @@ class ScoredConfig(SignalConfig):
 
     Parameters
     ----------
-    floor_score : float, default=60
+    floor_score : float
         Score of the weakest reading that counts, 0 to 100.
     """
 
@@ -36,7 +36,7 @@ class DistanceConfig(ScoredConfig):
 
     Parameters
     ----------
-    atr_bars : int, default=14
+    atr_bars : int
         Period of that ATR.
     """
 

@@ -29,28 +29,28 @@ class Trend(Signal):
 
         Parameters
         ----------
-        fast_bars, middle_bars, slow_bars : int, default=9, 21, 50
+        fast_bars, middle_bars, slow_bars : int
             Periods of the EMAs.
-        fresh_bars : int, default=3
+        fresh_bars : int
             Age up to which an alignment counts as new.
-        resumed_bars : int, default=1
+        resumed_bars : int
             Bars above the fast EMA up to which a pullback counts as just ended.
-        adx_bars : int, default=14
+        adx_bars : int
             Period of the ADX.
-        min_adx, full_score_adx : float, default=20, 45
+        min_adx, full_score_adx : float
             ADX from which the signal fires and at which the score is 100.
-        stop_atr : float, default=2.5
+        stop_atr : float
             Stop distance in ATR.
         """
 
-        fast_bars: Bars = 9
-        middle_bars: Bars = 21
-        slow_bars: Bars = 50
-        fresh_bars: Bars = 3
-        resumed_bars: Bars = 1
-        adx_bars: Bars = 14
-        min_adx: Adx = 20.0
-        full_score_adx: Adx = 45.0
+        fast_bars: Bars
+        middle_bars: Bars
+        slow_bars: Bars
+        fresh_bars: Bars
+        resumed_bars: Bars
+        adx_bars: Bars
+        min_adx: Adx
+        full_score_adx: Adx
 
         @model_validator(mode="after")
         def _ordered(self) -> Trend.Config:

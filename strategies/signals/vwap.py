@@ -28,23 +28,23 @@ class Vwap(Signal):
 
         Parameters
         ----------
-        min_session_bars : int, default=6
+        min_session_bars : int
             Bars of the session, this one included, before its VWAP means anything.
-        min_reclaim_atr, full_reclaim_atr : float, default=0.25, 1.5
+        min_reclaim_atr, full_reclaim_atr : float
             Distance of the reclaiming close above the VWAP, in ATR, where the signal begins to fire and
             where the score is 100.
-        min_deviation_atr, full_deviation_atr : float, default=5.0, 10.0
+        min_deviation_atr, full_deviation_atr : float
             Distance of the close below the VWAP, in ATR, likewise.
-        stop_atr : float, default=2.0
+        stop_atr : float
             Stop distance in ATR.
         """
 
-        min_session_bars: Annotated[int, Field(ge=2, description="bars")] = 6
-        min_reclaim_atr: Atr = 0.25
-        full_reclaim_atr: Atr = 1.5
-        min_deviation_atr: Atr = 5.0
-        full_deviation_atr: Atr = 10.0
-        stop_atr: Annotated[float, Field(gt=0, description="stop distance in ATR")] = 2.0
+        min_session_bars: Annotated[int, Field(ge=2, description="bars")]
+        min_reclaim_atr: Atr
+        full_reclaim_atr: Atr
+        min_deviation_atr: Atr
+        full_deviation_atr: Atr
+        stop_atr: Annotated[float, Field(gt=0, description="stop distance in ATR")]
 
         @model_validator(mode="after")
         def _ordered(self) -> Vwap.Config:

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from brokers.rehearsal.errors import ApiError
+from brokers.rehearsal.alpaca.errors import ApiError
 from tests.brokers.rehearsal.venue import Venue
 
 

@@ -89,7 +89,7 @@ def test_bench_follows_the_rules_of_the_common_work():
     assert (signal.config.rsi_bars, signal.config.oversold_rsi, signal.config.stop_atr) == (14, 30, 2.5)
     assert (bracket.config.target_by, bracket.config.target_atr) == ("atr", 4.0)
     assert (trim.config.max_weight_frac, trim.config.band_frac) == (0.15, 0)
-    assert (sell.config.rsi_period, sell.config.rsi_above) == (14, 70)
+    assert (sell.config.rsi_bars, sell.config.rsi_above) == (14, 70)
     assert (settings.sizing.risk_frac, settings.sizing.max_notional_frac) == (1.0, 0.03)
     assert settings.gate.max_open_positions == 20
     assert set(settings.fills.model_dump().values()) == {0}

@@ -17,8 +17,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from brokers.journal import Journal
-from brokers.rehearsal.exchange import Exchange
-from brokers.rehearsal.server import RehearsalServer
+from brokers.rehearsal.alpaca.exchange import Exchange
+from brokers.rehearsal.alpaca.server import RehearsalServer
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT.parent / "shared" / "data" / "bars_5min.parquet"

@@ -36,7 +36,7 @@ def managed(table: BarTable, enter: Callable[[Any], Any], *modules: RiskModule, 
         market = features.market_at_row(s.broker.closed_row(), s.broker.datetime)
         changes = strictest(change for module in modules for change in module.manage(book, market))
         desk.execute(Plan(book.time, tuple(changes)))
-        held = book.positions.get("X")
+        held = s.broker.ledger.positions.get("X")
         seen.append(held and Seen(held.best_price, held.stop, held.quantity, s.broker.protected_quantity("X")))
 
     strategy = run(table, {0: enter, **dict.fromkeys(range(1, len(table)), step)}, **options)

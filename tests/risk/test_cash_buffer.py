@@ -82,5 +82,5 @@ def test_accepted_entries_never_eat_the_buffer(equity, cash_frac, price, quantit
         wish = proposal(f"S{k}", quantity, price)
         verdict = rule.review(wish, state, MARKET)
         if not verdict.refused:
-            state.accept(wish.resized(verdict.after))
+            state = state.accepting(wish.resized(verdict.after))
             assert state.free_cash >= buffer_frac * equity - 1e-6 * price - 1e-9 * equity

@@ -177,21 +177,23 @@ def test_no_life_of_a_book_lets_more_through(steps, equity, price):
     week_of_open: dict[str, date] = {}
     for kind, symbol, quantity, role in steps:
         if kind == "enter" and not state.held(symbol):
-            state.budget = budget.deployed(day)
+            state = replace(state, budget=budget.deployed(day))
             wish = proposal(symbol, quantity, price, role=role)
             verdict = rule.review(wish, state, MARKET)
             if not verdict.refused:
-                state.accept(wish.resized(verdict.after))
+                state = state.accepting(wish.resized(verdict.after))
         elif kind == "fill" and state.pending:
             for name, entry in list(state.pending.items()):
                 budget = budget.opened(name, entry.notional, day)
-                state.positions[name] = position(name, entry.quantity, price)
+                positions = {**state.positions, name: position(name, entry.quantity, price)}
+                waiting = {s: p for s, p in state.pending.items() if s != name}
+                state = replace(state, positions=positions, pending=waiting)
                 held[name], week_of_open[name] = entry.notional, day
                 filled.setdefault(day, []).append(entry.notional)
-                del state.pending[name]
         elif kind == "close" and symbol in held:
             budget = budget.closed(symbol, day)
-            del held[symbol], state.positions[symbol]
+            del held[symbol]
+            state = replace(state, positions={s: p for s, p in state.positions.items() if s != symbol})
         elif kind == "halve" and symbol in held:
             held[symbol] /= 2
             budget = budget.reduced(symbol, held[symbol], day)

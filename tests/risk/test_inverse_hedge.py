@@ -168,7 +168,7 @@ def test_needs_and_symbols():
     [
         ({"gauges": ["NVDA", "TSLA", "AAPL"]}, reading(3)),
         ({"min_gauges": 5}, reading(3, unusable={"TSLA"})),
-        ({"rsi_period": 5}, reading(3)),
+        ({"rsi_bars": 5}, reading(3)),
         ({"overbought": 80}, reading(3)),
         ({"open_frac": 0.5}, reading(2, unusable={"TSLA"})),
         ({"escalate_frac": 0.6}, reading(3)),
@@ -188,7 +188,7 @@ def test_every_setting_of_an_opening_has_an_effect(settings, on):
 
 
 def test_every_other_setting_has_an_effect():
-    (hedge,) = module(InverseHedge, stop_frac=0.1, target_frac=0.2, atr_period=7).propose(book(), reading(3))
+    (hedge,) = module(InverseHedge, stop_frac=0.1, target_frac=0.2, atr_bars=7).propose(book(), reading(3))
     assert (hedge.stop, hedge.target) == pytest.approx((11.7, 15.6))
     assert math.isnan(hedge.atr)
     heavy = book(position("SH", 1_600, 13.0, role="hedge"))

@@ -26,6 +26,6 @@ def test_only_long_entries_with_a_usable_bar():
 
 def test_every_setting_has_an_effect():
     assert exits(position("NVDA", 10), 75, rsi_above=80) == []
-    assert exits(position("NVDA", 10), 75, rsi_period=5) == []
-    assert exits(position("NVDA", 10), 75, rsi_period=5, column="rsi_5") == [("exit", "NVDA")]
-    assert module(OverboughtExit, rsi_period=5).needs() == ("rsi_5",)
+    assert exits(position("NVDA", 10), 75, rsi_bars=5) == []
+    assert exits(position("NVDA", 10), 75, rsi_bars=5, column="rsi_5") == [("exit", "NVDA")]
+    assert module(OverboughtExit, rsi_bars=5).needs() == ("rsi_5",)

@@ -46,8 +46,8 @@ def test_the_mark_counts_not_the_entry_price():
 def test_it_settles():
     state = book(position("NVDA", 300), position("AMD", 100))
     on = market({"NVDA": 100.0, "AMD": 100.0})
-    state.positions["NVDA"].quantity -= trims(state, on)["NVDA"]
-    assert trims(state, on) == {}
+    after = 300 - trims(state, on)["NVDA"]
+    assert trims(book(position("NVDA", after), position("AMD", 100)), on) == {}
 
 
 def test_symbols_without_a_usable_bar_wait():

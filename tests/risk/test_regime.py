@@ -38,7 +38,7 @@ def test_every_setting_has_an_effect():
     assert reading(26, 1, 2, adx_trending=30).trend == "neutral"
     assert reading(22, 1, 2, adx_choppy=24).trend == "choppy"
     assert needs(RegimeConfig()) == ("adx_14", "atr_14", "atr_mean_14_20")
-    assert needs(RegimeConfig(adx_period=10, atr_period=7, atr_mean_bars=30)) == ("adx_10", "atr_7", "atr_mean_7_30")
+    assert needs(RegimeConfig(adx_bars=10, atr_bars=7, atr_mean_bars=30)) == ("adx_10", "atr_7", "atr_mean_7_30")
     assert str(reading(26, 2, 1)) == "trending, high volatility"
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -187,7 +188,7 @@ def test_it_never_loosens_and_locks_half_an_r_once_armed(moves, entry, risk_frac
     stop = round_to_tick(entry * (1 - sign * risk_frac))
     now = position("X", -5 if short else 5, entry, stop=stop, initial_stop=stop, best_price=entry)
     for _, high, low, _ in bars_of(moves, entry):
-        now.best_price = min(now.best_price, low) if short else max(now.best_price, high)
+        now = replace(now, best_price=min(now.best_price, low) if short else max(now.best_price, high))
         for rule in (module(TrailingStop), module(PercentTrailing)):
             for change in rule.manage(book(now), ON):
                 assert sign * (change.stop - now.stop) > 0
@@ -195,7 +196,7 @@ def test_it_never_loosens_and_locks_half_an_r_once_armed(moves, entry, risk_frac
                 assert change.short is short
                 if rule.name == "trailing_stop":
                     assert sign * (change.stop - entry) >= 0.5 * now.risk_per_share - 1e-6
-                    now.stop = change.stop
+                    now = replace(now, stop=change.stop)
             if rule.name == "trailing_stop":
                 assert rule.manage(book(now), ON) == []
 

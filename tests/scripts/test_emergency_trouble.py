@@ -13,7 +13,7 @@ from brokers.desk.session import open_session
 from brokers.journal import JournalConflict
 from brokers.operator import cleanup
 from brokers.operator.cleanup import Pace
-from brokers.rehearsal.network_faults import Mishap
+from brokers.rehearsal.serving.network_faults import Mishap
 from tests.brokers.rehearsal.market import wait_for
 from tests.scripts.venue import Place, run
 

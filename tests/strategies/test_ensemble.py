@@ -89,8 +89,8 @@ def told(*signals, **config):
 
 def pipeline(*signals, gate=GATE, universe=SYMBOLS, **config):
     return Pipeline(
-        signals, (), FixedBracket(FixedBracket.Config()), SizingConfig(), SELECTION, gate, universe,
-        ensemble=EnsembleConfig(**config),
+        signals=signals, chain=(), bracket=FixedBracket(FixedBracket.Config()), sizing=SizingConfig(),
+        selection=SELECTION, gate=gate, universe=universe, ensemble=EnsembleConfig(**config),
     )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -136,7 +137,8 @@ def snapshot(symbols=SYMBOLS, price=100.0, **more):
 
 def pipeline(*signals, chain=(), selection=SELECTION, gate=OPEN_GATE, universe=SYMBOLS, bracket=FixedBracket, **more):
     return Pipeline(
-        signals, chain, bracket(bracket.Config()), SizingConfig(), selection, gate, universe, **more
+        signals=signals, chain=chain, bracket=bracket(bracket.Config()), sizing=SizingConfig(), selection=selection,
+        gate=gate, universe=universe, **more,
     )  # fmt: skip
 
 
@@ -234,10 +236,8 @@ def test_a_batch_counts_a_plus_signals_only():
 
 def test_what_was_accepted_is_pending_for_the_next():
     last = Listens()
-    state = book()
-    pipeline(Stated(A=95.0, B=90.0), chain=(last,)).decide(snapshot(), state)
+    pipeline(Stated(A=95.0, B=90.0), chain=(last,)).decide(snapshot(), book())
     assert [(symbol, pending) for symbol, _, _, pending in last.asked] == [("A", ()), ("B", ("A",))]
-    assert state.promised_cash == 2 * 100 * 100
 
 
 def test_an_accepted_entry_counts_in_its_sector():
@@ -379,8 +379,7 @@ def test_daily_bars_and_nothing_but_intraday_signals_are_refused():
 def test_entries_wait_for_a_scan_window_and_exits_do_not(utc, enters):
     rules = pipeline(Stated(A=90.0), chain=(Adjusts(sell("exit", "B")),), windows=("10:30", "15:55"))
     # July: New York is four hours behind, so these are 10:25 to 15:55 there.
-    state = book(position("B", 10))
-    state.time = datetime.fromisoformat(f"2024-07-01T{utc}+00:00").astimezone(UTC)
+    state = replace(book(position("B", 10)), time=datetime.fromisoformat(f"2024-07-01T{utc}+00:00").astimezone(UTC))
     rules.window_minutes = 5
     plan = rules.decide(snapshot(), state)
     assert bool(plan.entries) is enters
@@ -392,7 +391,7 @@ def test_windows_mean_nothing_on_daily_bars():
 
 
 def test_the_snapshot_must_hold_what_every_part_reads():
-    rules = pipeline(Stated(), chain=(module(InverseHedge, rsi_period=7),))
+    rules = pipeline(Stated(), chain=(module(InverseHedge, rsi_bars=7),))
     assert rules.needs() == ["atr_14", "rsi_7"]
 
 

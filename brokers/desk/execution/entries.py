@@ -12,21 +12,24 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from functools import partial
 
 import pandas as pd
 
 from brokers.desk.data.quotes import Quote
 from brokers.desk.entry_halts import EntryHalts
+from brokers.desk.execution.exit_levels import VENUE_GAP
 from brokers.desk.execution.order_gateway import OrderGateway, OrderRefused
 from brokers.desk.execution.requests import bracket, single
 from brokers.desk.reconcile.own_positions import OwnPositions
 from brokers.desk.reconcile.position_book import NEW_YORK
 from brokers.desk.venue_state import VenueState
+from brokers.desk_rules import entry_at
 from brokers.journal import AlreadyPlanned, JournalOrder, State
 from brokers.journal.states import FINAL
 from brokers.order_types import OPENING_ROLES, RefusalCode, Resting, Side, TimeInForce
 from brokers.ports import OrderRequest
-from brokers.quantities import down, up
+from brokers.quantities import down, up, whole_lots
 from brokers.record import OrderRecord, not_sent
 from config import Settings
 from market.calendar import session_times, sessions_until
@@ -35,6 +38,8 @@ from risk.model import BracketTerms, Proposal, floor_lot
 ATTEMPTS = 4
 """The limit and the market orders after it: a venue that fills in small parts is left alone after so many."""
 TAKES = "AT_MARKET"
+PROTECTED_WITHIN = timedelta(seconds=30)
+"""The rest of an entry waits so long for the stop of its part, then it is not bought."""
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +57,7 @@ class Stage(StrEnum):
 
     WORKING = "it may wait for its fill"
     CANCELLING = "it is being cancelled"
+    AWAITING_STOP = "it has ended, and the rest waits for the part that filled to be behind its stop"
 
 
 @dataclass(slots=True)
@@ -77,6 +83,8 @@ class EntryTask:
         Whether the order under way was sent in extended hours.
     over : str
         Why nothing more is to be bought.
+    unprotected_since : datetime, optional
+        Since when the rest waits for the stop of its part.
     """
 
     proposal: Proposal
@@ -91,6 +99,7 @@ class EntryTask:
     cancel_asked: datetime | None = None
     extended: bool = False
     over: str = ""
+    unprotected_since: datetime | None = None
 
 
 class Entries:
@@ -194,19 +203,27 @@ class Entries:
         if not math.isfinite(price):
             self.refuse(proposal, task.time, f"DESK_QUOTE: {proposal.symbol}: {quote.problem}")
             return False
-        left = min(task.wanted - task.filled, self._affordable(proposal, limit or price) - task.filled)
-        quantity = floor_lot(left, self._lot)
-        stop, target = proposal.terms.at(price)
-        least = self._state.rules.least(proposal.symbol, Decimal(str(price)))
-        if not (quantity > 0 and quantity >= least) or not min(stop, target) > 0:
+        rules = self._state.rules
+        entry = entry_at(
+            proposal,
+            price,
+            (limit or price) * (1 + float(rules.fee_frac)),
+            self._lot,
+            wanted=task.wanted,
+            filled=task.filled,
+            tick=partial(rules.tick, symbol=proposal.symbol),
+        )
+        quantity, stop, target, reason = entry.quantity, entry.stop, entry.target, f"{entry.reason}{note}"
+        if not entry.possible or quantity < rules.least(proposal.symbol, Decimal(str(price))):
             self.refuse(proposal, task.time, f"DESK_SIZE: nothing is left of it at {price:.4f}; {proposal.reason}")
             return False
-        # The stop never lies farther from the market than what was sized.
-        tick = self._state.rules.tick(stop, proposal.symbol)
-        stop = up(stop, tick) if buys else down(stop, tick)
-        reason = f"{proposal.reason}{note}"
-        if quantity < proposal.quantity:
-            reason = f"{proposal.quantity:g} became {quantity:g} at the quote {price:.4f}; {reason}"
+        # Nor does the stop lie farther from the market than that of the part that is there.
+        if (first := self._stop_of_part(proposal.symbol)) is not None:
+            sign, prices = (1 if buys else -1), [price] if quote.problem else quote.prices
+            if any(sign * (known - first) <= VENUE_GAP for known in prices):
+                self.refuse(proposal, task.time, f"DESK_STOP: {price:.4f} is at or beyond the stop {first} of its part")
+                return False
+            stop = max(stop, first) if buys else min(stop, first)
         side: Side = "buy" if buys else "sell"
         request: OrderRequest
         if window.extended:
@@ -242,9 +259,13 @@ class Entries:
         task.attempts += 1
         return True
 
-    def _affordable(self, proposal: Proposal, price: float) -> float:
-        """Whole lots that the approved notional pays for, the venue's fee included."""
-        return floor_lot(proposal.notional / (price * (1 + float(self._state.rules.fee_frac))), self._lot)
+    def _stop_of_part(self, symbol: str) -> float | None:
+        """The stop farthest from the market behind which shares of the symbol are already; None if there are none."""
+        protection, held = self._positions.protection(symbol), self._positions.book.quantity(symbol)
+        stops = [float(order.stop_price) for order in protection.stops if order.stop_price]
+        if not held or not stops:
+            return None
+        return min(stops) if held > 0 else max(stops)
 
     def _price(self, task: EntryTask, quote: Quote) -> tuple[float, float | None, str]:
         """Reference price, limit and a note; NaN where no order may be sent."""
@@ -265,13 +286,18 @@ class Entries:
         return price, up(bound, tick) if buys else down(bound, tick), ""
 
     def _next(self, task: EntryTask, order: JournalOrder) -> None:
-        """An order of a task has ended: the rest goes at market, unless somebody else ended it."""
+        """An order of a task has ended: the rest goes at market once its part is protected.
+
+        Not where somebody else ended it.
+        """
         symbol = task.proposal.symbol
-        task.filled += float(order.filled_quantity)
-        if order.average_price is not None and not math.isnan(task.quote):
-            self.slippage.append((order.client_order_id, task.quote, float(order.average_price)))
+        if task.stage is not Stage.AWAITING_STOP:
+            task.filled += float(order.filled_quantity)
+            if order.average_price is not None and not math.isnan(task.quote):
+                self.slippage.append((order.client_order_id, task.quote, float(order.average_price)))
         rest = floor_lot(task.wanted - task.filled, self._lot)
-        goes_on = task.stage is Stage.CANCELLING and order.state is State.CANCELLED and task.attempts < ATTEMPTS
+        asked = task.stage in (Stage.CANCELLING, Stage.AWAITING_STOP)
+        goes_on = asked and order.state is State.CANCELLED and task.attempts < ATTEMPTS
         given_up = task.attempts > 1 and not order.filled_quantity
         why = self._why_no_more(task) if goes_on and not given_up else f"the order is {order.state}"
         if rest <= 0 or why:
@@ -279,8 +305,21 @@ class Entries:
                 log.warning("%s: %g of %g shares not bought, %s", symbol, rest, task.wanted, why)
             del self.tasks[symbol]
             return
+        if self._part_is_unprotected(symbol):
+            task.stage, now = Stage.AWAITING_STOP, self._state.now
+            task.unprotected_since = task.unprotected_since or now
+            if now - task.unprotected_since >= PROTECTED_WITHIN:
+                log.warning("%s: %g of %g shares not bought, those there have no stop", symbol, rest, task.wanted)
+                del self.tasks[symbol]
+            return
+        task.unprotected_since = None
         if not self._attempt(task, self._state.quote(symbol)):
             del self.tasks[symbol]
+
+    def _part_is_unprotected(self, symbol: str) -> bool:
+        """Whether shares of a symbol are without a stop: none are bought beside them."""
+        held = whole_lots(abs(self._positions.book.quantity(symbol)), self._lot)
+        return self._positions.protection(symbol).protected < held
 
     def _follow(self, task: EntryTask, order: JournalOrder) -> None:
         """Cancel an order that is not to wait any longer, until that has an outcome."""

@@ -27,6 +27,8 @@ RELEASE = timedelta(seconds=5)
 """Shares that an ended order held come back within this; later, something else holds them."""
 PATIENCE = timedelta(seconds=30)
 """Then cancels that hang are asked for again, and what is free is sold."""
+UNHEARD = timedelta(seconds=3)
+"""After this a sale that the venue knows nothing of gives way to the stop, which holds the shares should it come."""
 REFUSALS = 3
 """So often in a row a close is refused before its stop goes back."""
 FIRST_REST_S, LONGEST_REST_S, LONGEST_UNPROTECTED_S = 15.0, 300.0, 60.0
@@ -66,6 +68,8 @@ class ExitTask:
         Orders that were refused in a row.
     fruitless : Backoff
         Rounds of orders that sold nothing, in a row.
+    over : bool
+        Whether it was called off, so that an order of it which waits is cancelled.
     """
 
     symbol: str
@@ -82,6 +86,7 @@ class ExitTask:
     orders: int = 0
     refused: Backoff = field(default_factory=lambda: Backoff(1, 2**REFUSALS))
     fruitless: Backoff = field(default_factory=lambda: Backoff(FIRST_REST_S, LONGEST_REST_S))
+    over: bool = False
 
 
 class Exits:
@@ -122,15 +127,23 @@ class Exits:
     def call_off(self) -> None:
         """Sell nothing more: what has not gone yet stays, and its stop goes back."""
         for task in self.tasks.values():
-            log.warning("%s: no longer closing, its stop goes back first", task.symbol)
-            task.keep, task.stage = abs(self._positions.book.quantity(task.symbol)), Stage.SELLING
+            if not task.over:
+                log.warning("%s: no longer closing, its stop goes back first", task.symbol)
+            task.keep, task.over = abs(self._positions.book.quantity(task.symbol)), True
+            task.stage = Stage.SELLING
 
     def keeps(self, symbol: str) -> Decimal | None:
         """How many shares of a symbol are to stay, and so to be protected now; None is all of them."""
         task = self.tasks.get(symbol)
-        if task is None or task.stage is Stage.BEHIND_STOP:
+        if task is None or task.stage is Stage.BEHIND_STOP or self._unheard(task):
             return None
         return task.keep if task.stage is Stage.SELLING else self._positions.protection(symbol).protected
+
+    def _unheard(self, task: ExitTask) -> bool:
+        """Whether a sale was sent a while ago, and the venue knows nothing of it."""
+        if not task.order or task.sent is None or self._state.now - task.sent < UNHEARD:
+            return False
+        return not self._positions.journal.order(task.order).venue_id
 
     def free(self, symbol: str) -> None:
         """First half of a step: follow the order under way, or get the shares released."""
@@ -178,8 +191,11 @@ class Exits:
             or self._awaits_shares(task, held - task.keep)
         ):
             return
-        # Where something holds a part of the shares, the others need not wait for it.
-        self._sell(task, min(held - task.keep, self._state.view.available(symbol) or held))
+        # No more than the venue holds: the rest would open a position. Where something holds a part of the shares, the
+        # others need not wait for it.
+        there = abs(self._state.view.held(symbol))
+        if there:
+            self._sell(task, min(held - task.keep, there, self._state.view.available(symbol) or held))
 
     def _stays_behind(self, task: ExitTask, held: Decimal) -> bool:
         """Whether what is to go stays behind its stop, or gets it back first: selling it now comes to nothing.
@@ -226,6 +242,8 @@ class Exits:
 
     def _release(self, task: ExitTask, held: Decimal) -> None:
         """Cancel what holds the shares, until the venue has given all of them back."""
+        if self._gateway.shutting_down:
+            return
         protection, available = self._positions.protection(task.symbol), self._state.view.available(task.symbol)
         task.releasing_since = task.releasing_since or self._state.now
         overdue = self._state.now - task.releasing_since >= PATIENCE
@@ -256,8 +274,9 @@ class Exits:
             order = self._gateway.place(request, task.role, task.time, reason=task.reason)
         except (OrderRefused, AlreadyPlanned) as refusal:
             log.warning("%s: not closed yet, %s", task.symbol, refusal)
-            # Something holds the shares again, or never let go.
-            task.stage = Stage.RELEASING
+            # Where the venue refused, something holds the shares again, or never let go; else they are free still.
+            by_venue = isinstance(refusal, OrderRefused) and refusal.venue is not None
+            task.stage = Stage.RELEASING if by_venue else Stage.SELLING
             task.refused.failed(self._state.now)
             return
         task.refused.failures = 0
@@ -306,6 +325,9 @@ class Exits:
         order = self._positions.journal.order(task.order)
         if order.state in FINAL:
             task.order, task.ended = "", self._state.now
+            if order.state is State.LOST:
+                # Its shares have got their stop back meanwhile.
+                task.stage = Stage.RELEASING
             if order.filled_quantity:
                 task.fruitless.failures = 0
             # What was sold whole is no attempt that has to be chased.
@@ -316,5 +338,5 @@ class Exits:
             return
         if task.cancel_asked is not None:
             task.cancel_asked = self._gateway.cancel_again(order.venue_id, task.cancel_asked)
-        elif self._state.now - task.sent >= patience and self._gateway.cancel(order.venue_id):
+        elif (task.over or self._state.now - task.sent >= patience) and self._gateway.cancel(order.venue_id):
             task.cancel_asked = self._state.now

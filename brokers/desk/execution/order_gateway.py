@@ -16,7 +16,7 @@ from brokers.desk.reconcile.journal_sync import JournalSync
 from brokers.desk.reconcile.own_positions import OwnPositions
 from brokers.desk.venue_state import VenueState
 from brokers.journal import Journal, JournalOrder, OrderIntent, State
-from brokers.order_types import EXIT_ROLES, OrderType, RefusalCode, Side, VenueReason
+from brokers.order_types import EXIT_ROLES, LEVEL_ROLES, OrderType, RefusalCode, Side, VenueReason
 from brokers.ports import Bracket, OcoExits, OrderAck, OrderChange, OrderRequest, Single, StopOnly
 from brokers.quantities import digits
 from brokers.venue_errors import NotSent, OutcomeUnknown, VenueRefusal
@@ -62,6 +62,11 @@ class OrderGateway:
         Is told of each order while it is being sent.
     strategy : str
         Name that orders go by in the journal.
+
+    Attributes
+    ----------
+    shutting_down : bool
+        Whether the process is ending: nothing is placed then but stops and targets.
     """
 
     def __init__(
@@ -75,6 +80,7 @@ class OrderGateway:
         strategy: str,
     ) -> None:
         self.limits = limits
+        self.shutting_down = False
         self._state = state
         self._venue = state.venue
         self._journal = journal
@@ -117,10 +123,12 @@ class OrderGateway:
         Raises
         ------
         OrderRefused
-            It was not placed, for sure.
+            It was not placed, for sure; at shutdown, whatever does not protect.
         AlreadyPlanned
             It was or may have been sent before.
         """
+        if self.shutting_down and role not in LEVEL_ROLES:
+            raise OrderRefused(f"{RefusalCode.SHUTDOWN}: the process is ending, nothing is sent but stops and targets")
         request = on_grid(request, partial(self._state.rules.tick, symbol=request.symbol))
         intent = self.intent(
             request.symbol,
@@ -140,7 +148,7 @@ class OrderGateway:
         log.info(
             "%s: %s %s %s %s; %s", role, intent.side, digits(request.quantity), intent.symbol, terms(request), reason
         )
-        return self._send(name, lambda: self._venue.submit(request, name), urgent=not opens)
+        return self._send(name, lambda: self._venue.submit(request, name, opens), urgent=not opens)
 
     def intent(
         self,
@@ -212,7 +220,7 @@ class OrderGateway:
     def _pass_the_gate(self, request: GateRequest, replaced: str) -> None:
         limits = self.limits
         account = self._positions.account_state(request.symbol, replaced)
-        code = check(
+        refusal = check(
             request,
             account,
             limits.gate,
@@ -220,8 +228,8 @@ class OrderGateway:
             limits.position_frac,
             partial(self._state.rules.tick, symbol=request.symbol),
         )
-        if code is not None:
-            raise OrderRefused(code)
+        if refusal is not None:
+            raise OrderRefused(str(refusal))
 
     def _send(self, name: str, request: Callable[[], OrderAck], *, urgent: bool) -> JournalOrder:
         with self._admission.sending(name, urgent):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -30,7 +30,9 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 2.0, 60.0
 UNANSWERED = timedelta(seconds=2)
 """An order without an answer delays protection no longer: the venue never lets the same shares be sold twice."""
 PATIENCE = timedelta(seconds=30)
-"""How long a cancel, an entry's end or shares on their way back are waited for before things go on without them."""
+"""How long a cancel or shares on their way back are waited for before things go on without them."""
+ENDING = timedelta(seconds=3)
+"""How long shares that filled in part wait for the end of their entry, whose exits would come on top of their own."""
 RESIZE = timedelta(seconds=5)
 """How long the venue may take to resize a stop after its target has filled in part."""
 REMNANT = timedelta(minutes=10)
@@ -86,10 +88,12 @@ class Protector:
         self._waits_since: dict[tuple[str, str], datetime] = {}
         self._remnants: dict[str, Decimal] = {}
         self._refused: dict[str, RefusedProtection] = {}
+        self._cancelling: set[str] = set()
         self.log = UnprotectedLog(lambda: state.now)
 
     def tend(self, symbol: str, keep: Decimal | None = None) -> None:
         """One step towards a stop for each of our whole shares; ``keep`` where fewer are to stay."""
+        self._cancelling.discard(symbol)
         held, protection = self._positions.book.quantity(symbol), self._positions.protection(symbol)
         whole = self._can_rest(symbol, abs(held))
         self.log.see(symbol, whole - protection.protected)
@@ -105,7 +109,10 @@ class Protector:
             return
         if not whole and keep is None:
             self._leave_remnant(symbol, held)
-        if self._just_sent(symbol) or self._something_leaves(symbol, protection):
+        if self._something_ends(symbol, protection):
+            self._cancelling.add(symbol)
+            return
+        if self._just_sent(symbol):
             return
         self._keeper.see(self._positions.book.ledger.positions[symbol], protection)
         want = whole if keep is None else min(whole, whole_lots(keep, self._lot))
@@ -116,7 +123,7 @@ class Protector:
         if missing > 0:
             self._place(symbol, held, missing, protection)
         elif missing < 0:
-            for order in protection.groups.values():
+            for order in self._surplus(protection, -missing):
                 self._end(order, f"exits for {digits(protection.protected)}, {digits(want)} held")
         else:
             self._renew(protection)
@@ -150,20 +157,23 @@ class Protector:
         """Take a symbol's levels from the journal again: those remembered are in shares from before a split."""
         self._keeper.forget(symbol)
 
+    @property
+    def cancelling(self) -> frozenset[str]:
+        """Symbols in which something was cancelled or is ending, so that the next step has to look what came of it."""
+        return frozenset(self._cancelling)
+
     def _just_sent(self, symbol: str) -> bool:
         return any(self._state.now - order.journaled_at < UNANSWERED for order in self._positions.unresolved(symbol))
 
-    def _something_leaves(self, symbol: str, protection: ProtectionStatus) -> bool:
+    def _something_ends(self, symbol: str, protection: ProtectionStatus) -> bool:
         """Whether to wait for exits that are being cancelled, or for an entry whose exits would fight new ones."""
-        # What filled of an entry is covered once the entry has ended, which is asked for already.
-        ending = any(entry.filled and not entry.cancel_pending for entry in protection.entries)
-        there = protection.cancel_pending or ending
-        if self._waits(symbol, "leaving", there, PATIENCE):
-            return True
-        for order in (*protection.exits, *protection.entries) if there else ():
-            if order.cancel_pending:
-                self._end(order, f"asked {PATIENCE.seconds} s ago and still there")
-        return False
+        pending = [order for order in (*protection.exits, *protection.entries) if order.cancel_pending]
+        waits = self._waits(symbol, "cancel", bool(pending), PATIENCE)
+        for order in pending if not waits else ():
+            self._end(order, f"asked {PATIENCE.seconds} s ago and still there")
+        # Until the venue says that an entry has ended, its rest may fill, and then its own exits protect all of it.
+        part = any(entry.filled for entry in protection.entries)
+        return self._waits(symbol, "ending", part, ENDING) or (waits and protection.cancel_pending)
 
     def _waits(self, symbol: str, what: str, there: bool, most: timedelta) -> bool:
         """Whether to wait for something: while it is there, but no longer than ``most`` at a time."""
@@ -255,16 +265,29 @@ class Protector:
             if not order.is_stop and order.group not in stopped:
                 self._end(order, "it holds shares that need a stop")
 
+    def _surplus(self, protection: ProtectionStatus, excess: Decimal) -> list[VenueOrder]:
+        """The fewest exits to cancel so that what stays protects the position, and no share more.
+
+        Where no groups add up to ``excess``, shares that lose their stop by it get it back with the next step, and
+        are as few as can be. A process that ends may have no next step, so then no share loses its stop.
+        """
+        sums, ending = sums_of(protection.by_group), self._gateway.shutting_down
+        enough = [total for total in sums if (total <= excess if ending else total >= excess)]
+        best = min(enough, key=lambda total: (abs(total - excess), len(sums[total])))
+        return [protection.groups[group] for group in sums[best]]
+
     def _end(self, order: VenueOrder, why: str) -> None:
         log.warning("%s: cancelling %s, %s", order.symbol, _told(order), why)
         self._gateway.cancel(order.id)
+        self._cancelling.add(order.symbol)
 
     def _renew(self, protection: ProtectionStatus) -> None:
         """Exits near the end of their life are cancelled one at a time; the next step places them anew.
 
-        In the regular session only: at other times the venue may not take them back until the next one.
+        In the regular session only: at other times the venue may not take them back until the next one. Not at
+        shutdown, after which there may be no next step.
         """
-        if not self._state.in_session:
+        if not self._state.in_session or self._gateway.shutting_down:
             return
         soon = self._state.now + timedelta(days=self._renew_days)
         for order in protection.exits:
@@ -311,6 +334,17 @@ class Protector:
         if gone and now - tried >= REMNANT:
             self._waits_since[symbol, "remnant"] = now
             self._close_at_once(symbol, f"{digits(abs(held))} are left of what went by its exits")
+
+
+def sums_of(quantities: Mapping[str, Decimal]) -> dict[Decimal, tuple[str, ...]]:
+    """Every sum that some of the quantities add up to, with the fewest names that do; 0 with none."""
+    found: dict[Decimal, tuple[str, ...]] = {Decimal(0): ()}
+    for name, quantity in quantities.items():
+        for total, names in list(found.items()):
+            with_it = (*names, name)
+            if len(with_it) < len(found.get(total + quantity, (*with_it, name))):
+                found[total + quantity] = with_it
+    return found
 
 
 def _told(order: VenueOrder) -> str:

@@ -9,16 +9,16 @@ from datetime import datetime, timedelta
 from brokers.desk.reconcile.journal_sync import Contradiction, JournalSync
 from brokers.desk.venue_state import VenueState
 from brokers.journal import Journal, JournalOrder
-from brokers.order_types import OPENING_ROLES, VenueReason
+from brokers.order_types import LEVEL_ROLES, VenueReason
 from brokers.ports import OrderAck, VenueListing
 from brokers.venue_errors import VenueError, VenueRefusal
 
 FIRST_LOOK_BACK = timedelta(days=7)
 OVERLAP = timedelta(minutes=2)
 QUIET = timedelta(seconds=60)
-"""How long an order that opens and that the venue doesn't know may still be on its way to it."""
+"""How long an order to buy or sell that the venue doesn't know may still be on its way to it."""
 QUIET_EXIT = timedelta(seconds=10)
-"""The same of an exit: shares wait for the next one, and the venue never lets the same shares be sold twice."""
+"""The same of a stop or target: shares wait for the next one, and both of them hold shares, so one is refused."""
 DENIALS, DENIED_FOR = 3, timedelta(seconds=30)
 """So often and so long the venue has to say of an order that it took that there is none."""
 ASK_ONE_BY_ONE = 5
@@ -131,7 +131,7 @@ class InflightOrders:
         if ack is not None:
             self.sync.accept(name, ack)
             self._take(ack)
-        elif self.state.now - order.journaled_at > (QUIET if order.role in OPENING_ROLES else QUIET_EXIT):
+        elif self.state.now - order.journaled_at > (QUIET_EXIT if order.role in LEVEL_ROLES else QUIET):
             log.warning("%s never reached the venue", name)
             self.sync.lose(name, "never reached the venue")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -26,10 +26,19 @@ class OrderOwnership:
     journal : Journal
     adopted : collection of str
         Symbols in which positions made by hand, and so their orders, are managed like our own.
+    seen : callable, optional
+        Orders that the venue showed, from which an order's group is told.
     """
 
-    def __init__(self, sync: JournalSync, journal: Journal, adopted: Collection[str]) -> None:
+    def __init__(
+        self,
+        sync: JournalSync,
+        journal: Journal,
+        adopted: Collection[str],
+        seen: Callable[[], Collection[VenueOrder]] = tuple,
+    ) -> None:
         self._sync = sync
+        self._seen = seen
         self._journal = journal
         self._adopted = adopted
         self._roles: dict[str, str] = {}
@@ -37,8 +46,19 @@ class OrderOwnership:
     def role(self, order: VenueOrder) -> str:
         """What an order is for; manual where it was sent by hand."""
         name = self._sync.client_id(order.id)
-        if name is None:
-            return OrderRole.MANUAL
+        if name is not None:
+            return self._role_of(name)
+        # The journal may not have got to know it yet: what belongs to a group of ours is ours.
+        group = (self._sync.client_id(o.id) for o in self._seen() if o.group == order.group)
+        if any(member is not None and self._role_of(member) != OrderRole.MANUAL for member in group):
+            return OrderRole.STOP if order.is_stop else OrderRole.TARGET
+        return OrderRole.MANUAL
+
+    def journaled(self, order: VenueOrder) -> bool:
+        """Whether the journal knows an order."""
+        return self._sync.client_id(order.id) is not None
+
+    def _role_of(self, name: str) -> str:
         if name not in self._roles:
             self._roles[name] = self._journal.order(name).role
         return self._roles[name]
@@ -98,11 +118,14 @@ def self_trade_limit(symbol: str, buys: bool, view: VenueSnapshot, ownership: Or
 
 
 def _manual_exits(symbol: str, sign: int, view: VenueSnapshot, ownership: OrderOwnership) -> list[VenueOrder]:
-    """The largest open order of each manual group that would reduce a position of that sign."""
+    """The largest open order of each manual group that would reduce a position of that sign, as a look showed it."""
     against, largest = ("sell" if sign > 0 else "buy"), dict[str, VenueOrder]()
+    foreign = {order.id for order in view.foreign}
     for order in view.orders.values():
         exits = order.symbol == symbol and order.side == against and order.open and order.armed
         if not exits or order.cancel_pending or ownership.ours(order):
+            continue
+        if order.id not in foreign and not ownership.journaled(order):
             continue
         if order.group not in largest or order.remaining > largest[order.group].remaining:
             largest[order.group] = order

@@ -7,11 +7,11 @@ from collections.abc import Collection
 from brokers.desk.reconcile.corporate_actions import unadjusted
 from brokers.desk.reconcile.journal_sync import JournalSync
 from brokers.desk.reconcile.order_ownership import OrderOwnership
-from brokers.desk.reconcile.position_adjustments import settled
-from brokers.desk.reconcile.position_book import NEW_YORK, replay
+from brokers.desk.reconcile.position_book import NEW_YORK
+from brokers.desk.reconcile.position_history import PositionHistory
 from brokers.desk.reconcile.protection_status import ProtectionStatus, protection_status
 from brokers.desk.venue_state import VenueState
-from brokers.journal import Figures, Journal, JournalOrder
+from brokers.journal import Journal, JournalOrder
 from brokers.order_types import OPENING_ROLES, OrderRole
 from brokers.ports import VenueOrder
 from risk.policy_gate import AccountState
@@ -50,18 +50,17 @@ class OwnPositions:
         self.ownership = ownership
         self.adopted = adopted
         self.renamed: dict[str, str] = {}
-        self._figures: dict[str, Figures | None] = {}
+        self._history = PositionHistory(journal, adopted)
         self._fills = -1
-        self.book = replay((), self._figures_of)
+        self.book = self._history.book
         self.refresh()
 
     def refresh(self) -> None:
-        """Replay our fills if there are new ones."""
+        """Add our fills up if there are new ones."""
         if self._fills == self.sync.fills:
             return
         today = self.state.now.astimezone(NEW_YORK).date()
-        filled, splits = self.journal.filled_orders(), self.journal.splits()
-        self.book = replay(filled, self._figures_of, self.adopted, today, splits)
+        self.book = self._history.update(today)
         self._fills = self.sync.fills
 
     def protection(self, symbol: str) -> ProtectionStatus:
@@ -117,21 +116,12 @@ class OwnPositions:
     def opened_today(self) -> float:
         """USD that fills of this session opened, those by hand included."""
         today = self.state.now.astimezone(NEW_YORK).date()
-        return sum(
-            float(f.order.filled_notional)
-            for f in settled(self.journal.filled_orders())
-            if f.first_fill.astimezone(NEW_YORK).date() == today
-            and (f.order.role in OPENING_ROLES or (f.order.role == OrderRole.MANUAL and f.order.side == "buy"))
-        )
+        # By the journal's fills of now, which the parts of the desk may not have been shown yet.
+        return self._history.update(today).opened.get(today, 0.0)
 
     def _opens(self, order: VenueOrder) -> bool | None:
         role = self.ownership.role(order)
         return None if role == OrderRole.MANUAL else role in OPENING_ROLES
-
-    def _figures_of(self, order: JournalOrder) -> Figures | None:
-        if order.client_order_id not in self._figures:
-            self._figures[order.client_order_id] = self.journal.figures(order.symbol, order.decision_time)
-        return self._figures[order.client_order_id]
 
 
 def _worth(order: JournalOrder) -> float:

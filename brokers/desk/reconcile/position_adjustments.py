@@ -26,7 +26,7 @@ def settled(filled: Iterable[FilledOrder]) -> list[FilledOrder]:
     back: defaultdict[str, Decimal] = defaultdict(Decimal)
     kept = []
     for item in filled:
-        if _entered(item.order) and item.order.parent_id:
+        if undone(item.order):
             back[item.order.parent_id] += item.order.filled_quantity
         else:
             kept.append(item)
@@ -41,6 +41,11 @@ def adjustment_of(item: FilledOrder) -> PositionAdjustment | None:
     return PositionAdjustment(
         order.client_order_id, order.filled_quantity * (1 if order.side == "buy" else -1), item.first_fill
     )
+
+
+def undone(order: JournalOrder) -> bool:
+    """Whether an order takes back a difference that had been entered: its parent's."""
+    return _entered(order) and bool(order.parent_id)
 
 
 def _entered(order: JournalOrder) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from brokers.desk.reconcile.position_adjustments import PositionAdjustment, adjustment_of, settled
 from brokers.journal import Figures, FilledOrder, JournalOrder, Split
 from brokers.ledger import Fill, Ledger
-from brokers.order_types import OPENING_ROLES, OrderRole
+from brokers.order_types import EXIT_ROLES, OPENING_ROLES, OrderRole
 from brokers.record import RunRecord, TradeRecord
 from risk.model import BracketTerms, Proposal, Side
 from risk.weekly_budget import WeeklyBudget
@@ -35,10 +35,11 @@ class Portion:
 class PositionBook:
     """Positions by whom they belong to.
 
-    ``ledger`` holds ours, ``manual`` the shares that hands bought, signed. ``entries`` names the order that
-    opened each position of ours, ``portions`` what was closed. ``paid`` is the average price of hands' shares, USD;
+    ``ledger`` holds ours, ``manual`` the shares that were traded by hand, signed. ``entries`` names the order that
+    opened each position of ours, ``portions`` what was closed. ``paid`` is the average price of manual shares, USD;
     ``notes`` are differences that count, the latest last; ``moved`` tells when an order of a symbol was filled last or
-    its shares split, ``splits`` when that was.
+    its shares split, ``splits`` when that was. ``opened`` is what fills opened on each session date, manual purchases
+    included, USD.
     """
 
     ledger: Ledger
@@ -49,6 +50,7 @@ class PositionBook:
     notes: dict[str, list[PositionAdjustment]] = field(default_factory=dict)
     moved: dict[str, datetime] = field(default_factory=dict)
     splits: dict[str, datetime] = field(default_factory=dict)
+    opened: dict[date, float] = field(default_factory=dict)
 
     def quantity(self, symbol: str) -> Decimal:
         """Our shares of a symbol, signed."""
@@ -58,9 +60,36 @@ class PositionBook:
         """All shares of a symbol, signed, hand-made ones included."""
         return self.quantity(symbol) + self.manual.get(symbol, Decimal(0))
 
+    def turned(self, symbol: str) -> bool:
+        """Whether our position of a symbol was opened by an exit that sold more than there was."""
+        return symbol in self.ledger.positions and self.entries[symbol].role in EXIT_ROLES
+
     @property
     def symbols(self) -> set[str]:
         return set(self.ledger.positions) | {symbol for symbol, held in self.manual.items() if held}
+
+    def copy(self) -> PositionBook:
+        """A book that goes on by itself; what was closed is shared, since nobody changes it."""
+        ledger = self.ledger
+        return replace(
+            self,
+            ledger=replace(
+                ledger,
+                record=replace(ledger.record, trades=list(ledger.record.trades)),
+                positions={symbol: replace(position) for symbol, position in ledger.positions.items()},
+                entry_fees=dict(ledger.entry_fees),
+                realised=dict(ledger.realised),
+                closed=list(ledger.closed),
+            ),
+            manual=dict(self.manual),
+            entries=dict(self.entries),
+            portions=list(self.portions),
+            paid=dict(self.paid),
+            notes={symbol: list(notes) for symbol, notes in self.notes.items()},
+            moved=dict(self.moved),
+            splits=dict(self.splits),
+            opened=dict(self.opened),
+        )
 
 
 def replay(
@@ -85,26 +114,57 @@ def replay(
     splits : collection of Split
         By their time.
     """
-    days = [f.first_fill.astimezone(NEW_YORK).date() for f in filled]
-    first = min([*days, *([first_day] if first_day else [])], default=None)
-    ledger = Ledger(cash=0.0, record=RunRecord(), budget=WeeklyBudget(first) if first else None)
-    book = PositionBook(ledger)
-    ahead = list(splits)
-    for item in settled(filled):
-        while ahead and ahead[0].time < item.first_fill:
-            _split(book, ahead.pop(0))
-        quantity = item.order.filled_quantity if item.order.side == "buy" else -item.order.filled_quantity
-        if item.order.role not in OPENING_ROLES and item.order.symbol not in adopted:
-            quantity = _ours(book, item, quantity)
-        if quantity:
-            _apply(book, item, quantity, figures)
-        if note := adjustment_of(item):
-            book.notes.setdefault(item.order.symbol, []).append(note)
-        else:
-            book.moved[item.order.symbol] = max(item.last_fill, book.moved.get(item.order.symbol, item.last_fill))
-    for split in ahead:
-        _split(book, split)
+    book = begin((f.first_fill for f in filled), first_day)
+    for event in in_order([*settled(filled), *splits]):
+        book_event(book, event, figures, adopted)
     return book
+
+
+Event = FilledOrder | Split
+
+
+def begin(first_fills: Iterable[datetime], first_day: date | None) -> PositionBook:
+    """The book before any fill; the exposure budget begins on the first day that is named."""
+    days = [time.astimezone(NEW_YORK).date() for time in first_fills]
+    first = min([*days, *([first_day] if first_day else [])], default=None)
+    return PositionBook(Ledger(cash=0.0, record=RunRecord(), budget=WeeklyBudget(first) if first else None))
+
+
+def order_of(event: Event) -> tuple[datetime, int, datetime, str]:
+    """What events are booked by: orders by their first fill, a split after the orders of its own moment."""
+    if isinstance(event, Split):
+        return event.time, 1, event.time, event.symbol
+    return event.first_fill, 0, event.order.journaled_at, event.order.client_order_id
+
+
+def in_order(events: Iterable[Event]) -> list[Event]:
+    """Events as they are booked, one after the other."""
+    return sorted(events, key=order_of)
+
+
+def book_event(
+    book: PositionBook,
+    event: Event,
+    figures: Callable[[JournalOrder], Figures | None],
+    adopted: Collection[str],
+) -> None:
+    """Book the next event; a filled order as ``settled`` leaves it, whole at the place of its first fill."""
+    if isinstance(event, Split):
+        _split(book, event)
+        return
+    order = event.order
+    quantity = order.filled_quantity if order.side == "buy" else -order.filled_quantity
+    if order.role in OPENING_ROLES or (order.role == OrderRole.MANUAL and order.side == "buy"):
+        day = event.first_fill.astimezone(NEW_YORK).date()
+        book.opened[day] = book.opened.get(day, 0.0) + float(order.filled_notional)
+    if order.role not in OPENING_ROLES and order.symbol not in adopted:
+        quantity = _ours(book, event, quantity)
+    if quantity:
+        _apply(book, event, quantity, figures)
+    if note := adjustment_of(event):
+        book.notes.setdefault(order.symbol, []).append(note)
+    else:
+        book.moved[order.symbol] = max(event.last_fill, book.moved.get(order.symbol, event.last_fill))
 
 
 def _split(book: PositionBook, split: Split) -> None:
@@ -113,10 +173,14 @@ def _split(book: PositionBook, split: Split) -> None:
     book.moved[symbol] = book.splits[symbol] = split.time
     position = book.ledger.positions.get(symbol)
     if position is not None:
-        position.quantity = round(float(split.scaled(Decimal(str(position.quantity)))), DIGITS)
-        position.initial_quantity = float(split.scaled(Decimal(str(position.initial_quantity))))
-        for name in ("entry_price", "stop", "target", "initial_stop", "atr", "best_price"):
-            setattr(position, name, getattr(position, name) * float(split.before / split.after))
+        scaled = float(split.before / split.after)
+        prices = ("entry_price", "stop", "target", "initial_stop", "atr", "best_price")
+        book.ledger.change(
+            symbol,
+            quantity=round(float(split.scaled(Decimal(str(position.quantity)))), DIGITS),
+            initial_quantity=float(split.scaled(Decimal(str(position.initial_quantity)))),
+            **{name: getattr(position, name) * scaled for name in prices},
+        )
         entry = book.entries[symbol]
         stop, target = (
             None if p is None else p / split.scaled(Decimal(1)) for p in (entry.bracket_stop, entry.bracket_target)
@@ -128,10 +192,10 @@ def _split(book: PositionBook, split: Split) -> None:
 
 
 def _ours(book: PositionBook, item: FilledOrder, quantity: Decimal) -> Decimal:
-    """What of a fill that opens nothing of ours took away from ours; the rest is booked as hands' shares.
+    """What of a fill that opens nothing of ours took away from ours; the rest is booked as manual.
 
-    A hand's takes hands' shares first, an exit of ours takes ours first. Neither leaves less than nothing of ours:
-    an exit that sold more has sold what hands hold.
+    A manual order takes manual shares first, and leaves no less than nothing of ours. An exit of ours takes ours first,
+    then manual ones; what it sold beyond both is a short position of ours, which nobody else would close.
     """
     symbol = item.order.symbol
     ours, theirs = book.quantity(symbol), book.manual.get(symbol, Decimal(0))
@@ -141,6 +205,12 @@ def _ours(book: PositionBook, item: FilledOrder, quantity: Decimal) -> Decimal:
         rest = quantity + theirs if by_hand else quantity
         if rest * quantity > 0:
             from_ours = max(rest, -ours) if quantity < 0 else min(rest, -ours)
+    if item.order.role != OrderRole.MANUAL:
+        rest = quantity - from_ours
+        of_manual = Decimal(0)
+        if theirs * rest < 0:
+            of_manual = max(rest, -theirs) if rest < 0 else min(rest, -theirs)
+        from_ours = quantity - of_manual
     if from_ours == quantity:
         return quantity
     after = book.manual[symbol] = theirs + quantity - from_ours
@@ -175,6 +245,11 @@ def _apply(
     book: PositionBook, item: FilledOrder, quantity: Decimal, figures: Callable[[JournalOrder], Figures | None]
 ) -> None:
     order, ledger = item.order, book.ledger
+    held = book.quantity(order.symbol)
+    if held * quantity < 0 and abs(quantity) > abs(held):
+        # What turns a position round ends one and opens another.
+        _apply(book, item, -held, figures)
+        quantity += held
     price = float(order.average_price or 0)
     opens = order.symbol not in ledger.positions
     intent = None
@@ -182,7 +257,15 @@ def _apply(
         book.entries[order.symbol] = order
         intent = _intent(order, figures(order), price)
     stop, target = (float(p) if p else math.nan for p in (order.bracket_stop, order.bracket_target))
+    if order.role in EXIT_ROLES:
+        # Its levels are those of the position that it left.
+        stop = target = math.nan
     entry, closed = book.entries[order.symbol], len(ledger.record.trades)
+    if held * quantity > 0 and not math.isnan(stop):
+        # What is risked of each share: every part has its own stop, and R is of all of them.
+        position, total = ledger.positions[order.symbol], float(held + quantity)
+        position.initial_stop = (position.initial_stop * float(held) + stop * float(quantity)) / total
+        position.initial_quantity = max(position.initial_quantity, total, key=abs)
     ledger.apply(
         Fill(order.symbol, float(quantity), price, 0.0, item.last_fill.astimezone(NEW_YORK), order.role),
         intent, stop, target,

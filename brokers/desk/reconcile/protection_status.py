@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from brokers.ports import VenueOrder
@@ -18,7 +18,7 @@ class ProtectionStatus:
     ``protected`` counts shares behind a working stop, ``exits`` are open orders that would reduce the position,
     ``entries`` those that would add to it, ``cancel_pending`` tells that a cancel or replace of an exit is on its way.
     ``lagging`` of the protected shares are sold already: their target filled in part, and the venue resizes the
-    stop next to it a moment later.
+    stop next to it a moment later. ``by_group`` tells how many of them each group protects.
     """
 
     protected: Decimal
@@ -26,6 +26,7 @@ class ProtectionStatus:
     entries: tuple[VenueOrder, ...]
     cancel_pending: bool
     lagging: Decimal
+    by_group: Mapping[str, Decimal] = field(default_factory=dict)
 
     @property
     def stops(self) -> tuple[VenueOrder, ...]:
@@ -70,4 +71,5 @@ def protection_status(
         entries=tuple(entries),
         cancel_pending=any(order.cancel_pending for order in exits),
         lagging=sum((max(NOTHING, count - sold.get(group, count)) for group, count in best.items()), NOTHING),
+        by_group=best,
     )

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import pytest
 from hypothesis import given
@@ -154,3 +155,16 @@ def test_one_trial_among_many_threads():
     for thread in threads:
         thread.join()
     assert sum(granted) == 1
+
+
+def test_what_waits_is_dropped_and_what_comes_after_it_waits_anew():
+    limited = SlidingWindowLimiter(limit=1, reserve=0, window_s=1.0)
+    assert limited.take(Need.ORDERS, 0.0)
+    answers: list[bool] = []
+    waiting = threading.Thread(target=lambda: answers.append(limited.take(Need.ORDERS, 30.0)))
+    waiting.start()
+    time.sleep(0.15)
+    limited.drop_waiting()
+    waiting.join(0.5)
+    assert answers == [False]
+    assert limited.take(Need.ORDERS, 2.0)

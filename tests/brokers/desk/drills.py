@@ -11,9 +11,9 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from brokers.desk.monitor import BUSY_S, IDLE_S
-from brokers.rehearsal.faults import FaultPlan
 from brokers.venue_errors import NotSent, OutcomeUnknown, VenueUnavailable
+from brokers.desk.monitor import BUSY_S, IDLE_S
+from brokers.rehearsal.core.faults import FaultPlan
 from tests.brokers.desk.scene import Scene
 
 CHANGING = ("submit", "replace", "cancel")
@@ -100,6 +100,16 @@ def scripted_day(scene: Scene, tick: Callable[[], None]) -> None:
     step(1, NVDA=125)
     for _ in range(3):
         step()
+
+
+def exits_of(scene: Scene, symbol: str) -> Decimal:
+    """Shares that armed exits of a symbol would sell, the largest order of each group counted; none if it is short."""
+    groups: dict[str, Decimal] = {}
+    for order in scene.exchange._state.open_orders(symbol):
+        if not order.buy and (order.group is None or order.group.entry is None or order.group.armed):
+            left, name = order.remaining(Decimal(1)), order.id if order.group is None else order.group.id
+            groups[name] = max(groups.get(name, Decimal(0)), left)
+    return sum(groups.values(), Decimal(0))
 
 
 def faults_of(scene: Scene) -> list[str]:

@@ -9,10 +9,12 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from brokers.admission import Admission
+from brokers.ports import VenueTime
 from brokers.alpaca.errors import AlpacaRefusal
-from brokers.alpaca.listings import update_of
+from brokers.venue_errors import OutcomeUnknown, VenueError
+from brokers.admission import Admission
 from brokers.alpaca.market_data import quote_of
+from brokers.alpaca.listings import update_of
 from brokers.alpaca.venue import AlpacaVenue
 from brokers.desk.core import assemble
 from brokers.desk.data.quotes import Quote, judged
@@ -21,12 +23,10 @@ from brokers.desk.entry_halts import EntryHalts, KillSwitch
 from brokers.desk.execution.entries import EntryWindow
 from brokers.desk.reconcile.budget_keeper import BudgetKeeper
 from brokers.journal import Journal
-from brokers.ports import VenueTime
-from brokers.rehearsal.errors import ApiError
-from brokers.rehearsal.exchange import Exchange
-from brokers.rehearsal.faults import FaultPlan
-from brokers.rehearsal.settings import VenueSettings
-from brokers.venue_errors import OutcomeUnknown, VenueError
+from brokers.rehearsal.alpaca.errors import ApiError
+from brokers.rehearsal.alpaca.exchange import Exchange
+from brokers.rehearsal.core.faults import FaultPlan
+from brokers.rehearsal.core.settings import VenueSettings
 from config import load
 from risk.model import Adjustment, BracketTerms, Plan, Proposal
 
@@ -162,7 +162,7 @@ class Scene:
     def start(self) -> None:
         """Begin a process: everything that is not on the disk or at the venue is new."""
         self.wire = Wire(self.exchange)
-        self.journal = Journal(self.address, ACCOUNT, clock=lambda: self.exchange.now)
+        self.journal = Journal(self.address, ACCOUNT, lambda: self.exchange.now, self.settings.live.journal_answer_s)
         self.journal.begin_run("rehearse", "combined", "active", "hash")
         self.clock = self.wire.clock = Clock(self.exchange)
         client: Any = self.wire
@@ -298,6 +298,22 @@ def held(scene: Scene, symbol: str = "AAPL") -> None:
 def changes(scene: Scene) -> list[str]:
     """What was asked for that changes orders."""
     return [name for name, _ in scene.wire.calls if name in ("submit", "cancel", "replace")]
+
+
+def slow_cancels(scene: Scene, seconds: float) -> None:
+    """The venue takes so long to end an order whose cancel it was asked for; it may fill meanwhile."""
+    life = scene.exchange._life
+    end, settle, due = life._settle_cancel, life.settle, list[tuple[datetime, Any]]()
+
+    def later() -> None:
+        settle()
+        now = scene.exchange.now
+        for item in [item for item in due if item[0] <= now]:
+            due.remove(item)
+            end(item[1])
+
+    life._settle_cancel = lambda order: due.append((scene.exchange.now + timedelta(seconds=seconds), order))
+    life.settle = later
 
 
 def lost(on: str, phase: str, times: int = 1) -> Callable[[str, str], None]:

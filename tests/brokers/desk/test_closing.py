@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 
-from brokers.rehearsal.faults import FaultPlan
+from brokers.venue_errors import NotSent, OutcomeUnknown, VenueUnavailable
+from brokers.rehearsal.alpaca.errors import ApiError
+from brokers.rehearsal.core.faults import FaultPlan
 from tests.brokers.desk.scene import Scene, changes, held, lost, read_quote
 
 
@@ -133,7 +136,8 @@ def test_a_stop_that_fires_first_leaves_nothing_to_sell(scene):
 def test_a_lost_answer_sells_once(scene, call, phase):
     scene.wire.mishap = lost(call, phase)
     scene.adjust("exit")
-    scene.settle(25)
+    # A sale that never arrived is sent again after a minute.
+    scene.settle(75 if (call, phase) == ("submit", "before") else 25)
     assert scene.held() == 0
     assert scene.open() == []
     assert scene.agrees()
@@ -195,9 +199,9 @@ def test_nothing_begins_after_the_end_has_begun(scene):
     assert changes(scene) == []
 
 
-def test_ending_without_anything_bare_asks_nothing(scene):
+def test_ending_without_anything_bare_takes_one_look_and_changes_nothing(scene):
     scene.desk.settle(1.0)
-    assert scene.wire.calls == []
+    assert [name for name, _ in scene.wire.calls] == ["orders_since", "open_orders", "positions"]
 
 
 class RunningClock:
@@ -216,3 +220,79 @@ class RunningClock:
     def stop(self) -> None:
         self._stop.set()
         self._thread.join()
+
+
+def intents(scene: Scene) -> list[str]:
+    return [what["position_intent"] for name, what in scene.wire.calls if name == "submit"]
+
+
+def test_every_order_says_whether_it_opens_or_closes(scene):
+    scene.adjust("trim", quantity=20)
+    scene.settle(4)
+    scene.adjust("exit")
+    scene.enter("MSFT", 10)
+    scene.settle(4)
+    assert sorted(intents(scene)) == ["buy_to_open"] + 3 * ["sell_to_close"]
+
+
+@pytest.mark.parametrize("late", [1, 5, 14, 30, 61])
+def test_a_sale_that_the_venue_takes_late_sells_nothing_twice(scene, late):
+    """It is not there when it is asked for; meanwhile the stop goes back and holds the shares."""
+    delayed = []
+    submit = scene.wire.submit
+
+    def hang(payload):
+        if "order_class" in payload or delayed:
+            return submit(payload)
+        delayed.append(payload)
+        raise OutcomeUnknown("no answer")
+
+    scene.wire.submit = hang
+    scene.adjust("exit")
+    bare = 0
+    for second in range(90):
+        scene.step(1)
+        if second == late:
+            with suppress(ApiError):
+                scene.exchange.submit(delayed[0])
+        bare += scene.stopped() < scene.held()
+        assert scene.held() >= 0
+    assert scene.held() == 0
+    assert scene.agrees()
+    assert sum(Decimal(o["filled_qty"]) for o in scene.exchange.orders("all", limit=500) if o["side"] == "sell") == 49
+    assert bare <= 12
+
+
+def test_a_sale_without_an_answer_is_sent_again_after_a_minute_and_its_stop_goes_back_before(scene):
+    scene.wire.mishap = lost("submit", "before")
+    scene.adjust("exit")
+    scene.settle(3)
+    scene.settle(4)
+    assert scene.stopped() == 49
+    scene.settle(48)
+    assert closes(scene) == [("49", "99.89")]
+    scene.settle(12)
+    assert len(closes(scene)) == 2
+    assert scene.held() == 0
+
+
+def test_a_sale_that_was_not_sent_goes_on_without_a_look(scene):
+    """Its shares are free: the venue never saw the order that could not be sent."""
+    left = [1]
+
+    def mishap(name, when):
+        if name == "submit" and when == "before" and left:
+            left.clear()
+            raise NotSent("the rate limit leaves no room")
+        if name == "orders_since" and not left:
+            raise VenueUnavailable("no answer")
+
+    scene.wire.mishap = mishap
+    scene.adjust("exit")
+    scene.settle(2)
+    assert not left
+    for _ in range(4):
+        scene.pass_time(1)
+        with pytest.raises(VenueUnavailable):
+            scene.desk.tick()
+    assert scene.held() == 0

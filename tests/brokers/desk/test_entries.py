@@ -7,9 +7,10 @@ from decimal import Decimal
 
 import pytest
 
+from brokers.alpaca.errors import AlpacaRefusal
 from brokers.desk.data.quotes import Quote
 from brokers.desk.execution.entries import ATTEMPTS
-from brokers.rehearsal.faults import FaultPlan
+from brokers.rehearsal.core.faults import FaultPlan
 from risk.model import BracketTerms
 from tests.brokers.desk.scene import Scene, lost, read_quote
 
@@ -230,3 +231,81 @@ def test_an_entry_from_before_a_restart_is_ended(scene):
     assert scene.open() == []
     assert scene.held() == 0
     assert scene.agrees()
+
+
+def partly(scene: Scene, quantity: int = 8) -> None:
+    """Of an entry of 14 some shares fill, and the market runs away."""
+    scene.exchange.on_quote(scene.exchange.now, {"AAPL": Decimal(101)})
+    scene.enter("AAPL", 15)
+    (entry,) = (order for order in scene.exchange._state.open_orders("AAPL") if order.buy)
+    scene.exchange._life.fill(entry, Decimal(quantity), Decimal("100.01"))
+    scene.hand_on()
+
+
+def test_the_rest_is_bought_once_the_part_is_behind_its_stop(scene):
+    partly(scene)
+    refused = [2]
+
+    def no_exits(name, when):
+        if name == "submit" and when == "before" and scene.wire.calls[-1][1].get("order_class") == "oco" and refused[0]:
+            refused[0] -= 1
+            raise AlpacaRefusal(422, None, "not now")
+
+    scene.wire.mishap = no_exits
+    bought = []
+    for _ in range(30):
+        before = scene.held()
+        scene.step(1)
+        bought.append((scene.held() > before, scene.stopped() >= before))
+    assert refused == [0]
+    assert (True, False) not in bought
+    assert (True, True) in bought
+    assert scene.held() == scene.stopped() == 14
+
+
+def test_the_rest_is_not_bought_while_its_part_has_no_stop(scene, caplog):
+    partly(scene)
+
+    def no_exits(name, when):
+        if name == "submit" and when == "before" and scene.wire.calls[-1][1].get("order_class") == "oco":
+            raise AlpacaRefusal(422, None, "not now")
+
+    scene.wire.mishap = no_exits
+    scene.settle(40)
+    assert scene.held() == 8
+    assert "AAPL: 6 of 14 shares not bought, those there have no stop" in caplog.text
+
+
+@pytest.mark.parametrize("price", [95.02, 95.0, 94.0])
+def test_the_rest_is_not_bought_at_or_beyond_the_stop_of_its_part(scene, price):
+    partly(scene)
+    scene.prices["AAPL"] = Decimal(str(price))
+    scene.settle(4)
+    assert [kind for kind, _ in buys(scene)] == ["limit"]
+    assert any(skipped.reason.startswith("DESK_STOP: ") for skipped in scene.desk.entries.skipped)
+
+
+def test_the_risk_of_a_position_is_that_of_all_its_parts(scene):
+    partly(scene)
+    scene.desk.tick()
+    scene.step(1, AAPL=97)
+    scene.settle(3)
+    assert scene.held() == scene.stopped() == 14
+    # The rest lies behind the stop of its part, which is nearer than its own 5% would be.
+    assert {Decimal(o["stop_price"]) for o in scene.open() if o["type"] == "stop"} == {Decimal("95.01")}
+    position = scene.positions.book.ledger.positions["AAPL"]
+    assert (position.initial_stop, position.initial_quantity) == (pytest.approx(95.01), 14)
+    assert position.risk_per_share == pytest.approx((8 * 100.01 + 6 * 97.01) / 14 - 95.01)
+
+
+def test_the_risk_of_a_rest_that_was_bought_higher_is_its_own(scene):
+    partly(scene)
+    scene.prices["AAPL"] = Decimal(102)
+    for _ in range(3):
+        scene.step(0.3)
+    scene.step(1, AAPL=102)
+    scene.settle(3)
+    position = scene.positions.book.ledger.positions["AAPL"]
+    rest = float(scene.held()) - 8
+    assert rest > 0
+    assert position.initial_stop == pytest.approx((8 * 95.01 + rest * 96.91) / (8 + rest))

@@ -8,11 +8,11 @@ from decimal import Decimal
 
 import pytest
 
-from brokers.desk.entry_halts import KillLevel
-from brokers.desk.order_router import LumibotOrderRouter
-from brokers.journal import State
-from brokers.rehearsal.faults import FaultPlan
 from brokers.venue_errors import NotSent, OutcomeUnknown, VenueUnavailable
+from brokers.desk.entry_halts import KillLevel
+from brokers.journal import State
+from brokers.desk.order_router import LumibotOrderRouter
+from brokers.rehearsal.core.faults import FaultPlan
 from tests.brokers.desk.scene import Scene, held, lost, read_quote
 from tests.brokers.desk.test_closing import RunningClock, closes
 from tests.brokers.desk.test_entries import buys, leave_behind

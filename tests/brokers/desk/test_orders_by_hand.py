@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from brokers.venue_errors import VenueUnavailable
+from config import Refusal
 from tests.brokers.desk.scene import TUESDAY, Json, Scene
 
 
@@ -191,3 +193,36 @@ def test_the_orders_of_an_adopted_symbol_count_as_ours(tmp_path):
     assert stops(scene) == {Decimal(90): 20}
     assert changes(scene) == []
     scene.stop()
+
+
+def test_a_leg_that_the_journal_could_not_take_is_ours_all_the_same(scene, monkeypatch):
+    """The journal is away between the two orders of a pair, when both have been seen."""
+    lose_exits(scene)
+
+    def away(*given):
+        raise Refusal("the journal is away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(scene.journal, "adopt", away)
+        scene.step(1)
+        pair = [order for order in scene.exchange.orders(nested=True) if order["order_class"] == "oco"]
+        assert len(pair) == 1
+        with suppress(Refusal):
+            scene.floor.add(pair[0])
+        scene.wire.calls.clear()
+        for _ in range(3):
+            scene.desk.work()
+        assert changes(scene) == []
+    scene.settle(3)
+    assert scene.stopped() == scene.held() == 49
+    assert changes(scene) == []
+
+
+def test_no_stray_is_cancelled_without_a_look(scene):
+    by_hand = scene.exchange.submit(
+        {"symbol": "MSFT", "side": "buy", "qty": "5", "type": "limit", "limit_price": "99", "time_in_force": "day"}
+    )
+    scene.floor.add({**by_hand, "symbol": "AAPL", "side": "sell"})
+    scene.wire.calls.clear()
+    scene.desk._tend("AAPL")
+    assert changes(scene) == []

@@ -95,12 +95,16 @@ def test_the_rest_of_an_entry_adds_to_the_position_of_its_first_order():
         # An exit takes ours first, and what exceeds them from hands.
         ((("buy", 50, MANUAL), ("sell", 50, "close")), 0, 0),
         ((("buy", 10, "entry"), ("buy", 3, MANUAL), ("sell", 12, "close")), 0, 1),
-        ((("buy", 10, "entry"), ("sell", 100, "stop")), 0, -90),
-        ((("sell", 10, "entry"), ("buy", 12, "stop")), 0, 2),
+        # What it sold beyond both is ours to buy back.
+        ((("buy", 10, "entry"), ("sell", 100, "stop")), -90, 0),
+        ((("sell", 10, "entry"), ("buy", 12, "stop")), 2, 0),
+        ((("buy", 10, "entry"), ("buy", 3, MANUAL), ("sell", 15, "close")), -2, 0),
+        ((("buy", 10, "entry"), ("sell", 4, MANUAL), ("sell", 10, "stop")), -4, 0),
+        ((("sell", 3, MANUAL), ("buy", 10, "entry"), ("sell", 12, "stop")), -2, -3),
         ((("sell", 10, "entry"), ("buy", 4, "trim")), -6, 0),
     ],
 )
-def test_a_hand_sells_its_own_shares_first(orders, ours, theirs):
+def test_whose_shares_a_fill_takes(orders, ours, theirs):
     own = book(*(filled(side, n, 100, role=role, minute=i) for i, (side, n, role) in enumerate(orders)))
     assert (own.quantity("AAPL"), own.manual.get("AAPL", Decimal(0))) == (ours, theirs)
     assert own.total("AAPL") == ours + theirs

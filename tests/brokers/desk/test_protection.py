@@ -8,8 +8,9 @@ from decimal import Decimal
 import pytest
 
 from brokers.alpaca.errors import AlpacaRefusal
+from brokers.desk.execution.requests import exits
 from brokers.desk.reconcile.protection_status import protection_status
-from brokers.rehearsal.faults import FaultPlan
+from brokers.rehearsal.core.faults import FaultPlan
 from tests.brokers.desk.scene import TUESDAY, Json, Scene, changes, held, lost
 
 
@@ -322,14 +323,44 @@ def test_a_stop_that_is_never_resized_is_too_much(scene):
     assert changes(scene)[:1] == ["cancel"]
 
 
-def test_a_part_of_an_entry_that_does_not_end_is_covered_after_half_a_minute(tmp_path):
+def test_a_part_of_an_entry_that_does_not_end_is_covered_after_three_seconds(tmp_path):
     scene = Scene(tmp_path)
     scene.in_part("AAPL", 101, scene.enter)
     scene.wire.cancel = lambda venue_id: None
-    scene.settle(10, 2)
+    scene.settle(3)
     assert 0 < scene.held() < 49
     assert not [order for order in scene.open() if order["order_class"] == "oco"]
-    scene.settle(10, 2)
+    scene.settle(2)
     covered = [order["qty"] for order in scene.open() if order["order_class"] == "oco" and order["type"] == "stop"]
     assert covered == [str(scene.held())]
     scene.stop()
+
+
+def oversold(scene: Scene, monkeypatch) -> None:
+    """Two pairs of exits of ours for 54 shares, of which there are 49, and the market falls through both."""
+    with monkeypatch.context() as patch:
+        patch.setattr("brokers.rehearsal.rules.check_available", lambda *given, **more: None)
+        scene.gateway.place(exits("AAPL", "sell", 5, 95.01, 115), "target", scene.state.now)
+        scene.pass_time(0.1)
+        scene.pass_time(1, AAPL=94)
+    assert scene.held() == -5
+
+
+def test_a_short_that_exits_of_ours_made_is_bought_back_at_once(scene, monkeypatch, caplog):
+    oversold(scene, monkeypatch)
+    scene.settle(3)
+    assert scene.held() == 0
+    assert scene.agrees()
+    assert "exits of ours left -5 shares, which are closed at once" in caplog.text
+    assert [p.trade.quantity for p in scene.positions.book.portions] == [49, 5]
+    assert scene.positions.book.manual == {}
+
+
+def test_a_short_that_the_venue_does_not_show_is_not_bought_back(scene, monkeypatch):
+    """Fills may be told before those that they followed: what is bought then would stay."""
+    oversold(scene, monkeypatch)
+    scene.wire.positions = list
+    scene.wire.calls.clear()
+    scene.settle(5)
+    assert scene.positions.book.turned("AAPL")
+    assert changes(scene) == []

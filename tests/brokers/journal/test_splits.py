@@ -8,9 +8,7 @@ from decimal import Decimal
 import pytest
 
 from brokers.journal import Cumulative, Journal, OrderIntent, Split, State
-from brokers.journal.reader import read_explanation
-from brokers.journal.snapshot import read_snapshot
-from tests.brokers.journal.conftest import ACCOUNT, BEGIN
+from tests.brokers.journal.conftest import BEGIN
 
 BUY = OrderIntent("combined", "AMD", "buy", 61, "limit", "entry", BEGIN, limit_price=170)
 
@@ -45,16 +43,3 @@ def test_a_stop_that_never_reached_the_venue_is_no_level(journal):
     lost = journal.plan_order(replace(stop, sequence=1, stop_price=165))
     journal.event(lost, State.LOST, reason="never reached the venue")
     assert journal.last_exit_price("AMD", "stop", BEGIN) == 161
-
-
-def test_a_journal_from_before_there_were_splits_goes_on(address, clock):
-    with Journal(address, ACCOUNT, clock) as journal:
-        fill(journal, BUY, 170)
-        with journal._store.transaction() as connection:
-            connection.exec_driver_sql("DROP TABLE splits")
-    assert read_snapshot(address).splits == ()
-    assert read_explanation(address, "AMD")
-    with Journal(address, ACCOUNT, clock) as journal:
-        assert journal.splits() == []
-        journal.split("AMD", Decimal(1), Decimal(2))
-        assert journal.positions_by_fills() == {"AMD": 122}

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from brokers.rehearsal.faults import FaultPlan
+from brokers.rehearsal.core.faults import FaultPlan
 from tests.brokers.alpaca_venue import STRATEGY, Scene
 from tests.brokers.rehearsal.venue import Venue
 

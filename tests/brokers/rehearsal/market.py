@@ -15,7 +15,7 @@ from alpaca.data.historical import StockHistoricalDataClient
 from alpaca.trading.client import TradingClient
 from alpaca.trading.stream import TradingStream
 
-from brokers.rehearsal.server import RehearsalServer
+from brokers.rehearsal.alpaca.server import RehearsalServer
 from tests.brokers.rehearsal.venue import at
 
 START = at("2026-03-10 10:00")

@@ -10,11 +10,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from brokers.rehearsal.errors import ApiError
-from brokers.rehearsal.exchange import Exchange
-from brokers.rehearsal.faults import FaultPlan
-from brokers.rehearsal.model import Asset, Bar
-from brokers.rehearsal.settings import VenueSettings
+from brokers.rehearsal.alpaca.errors import ApiError
+from brokers.rehearsal.alpaca.exchange import Exchange
+from brokers.rehearsal.core.faults import FaultPlan
+from brokers.rehearsal.core.model import Asset, Bar
+from brokers.rehearsal.core.settings import VenueSettings
 
 NEW_YORK = ZoneInfo("America/New_York")
 

@@ -1,0 +1,1 @@
+"""Alpaca's protocol in front of the rehearsal venue: REST, trade updates and market data."""

@@ -1,0 +1,1 @@
+"""Alpaca's orders: what a request may look like, what the account allows, and how orders are listed."""

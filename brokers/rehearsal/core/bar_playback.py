@@ -1,0 +1,211 @@
+"""All trades of the rehearsed market, past and to come, and the bars made of those that have happened.
+
+A bar of the file is four trades: its open, its extremes a third of its length apart, its close. Every bar that
+is served, of whatever length, is put together from the trades before the venue's present, so none can know more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pandas as pd
+
+from brokers.rehearsal.core.model import Bar
+from brokers.rehearsal.core.replay import Bars
+from market.calendar import nanoseconds
+
+PER_BAR = 4
+MICROSECOND = 1_000
+MINUTE_NS, HOUR_NS, DAY_NS = 60_000_000_000, 3_600_000_000_000, 86_400_000_000_000
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def to_ns(time: datetime) -> int:
+    """Nanoseconds since 1970."""
+    return (time - EPOCH) // timedelta(microseconds=1) * MICROSECOND
+
+
+def from_ns(stamp: int) -> datetime:
+    """UTC; what is finer than a microsecond is cut."""
+    return EPOCH + timedelta(microseconds=int(stamp) // MICROSECOND)
+
+
+@dataclass(frozen=True, slots=True)
+class Timeframe:
+    """Length of the bars asked for; buckets are counted from midnight at the venue.
+
+    Parameters
+    ----------
+    unit : {"intraday", "day", "week", "month"}
+        Weeks begin on Monday; months are counted from January.
+    nanoseconds : int
+        Length of intraday bars.
+    months : int
+        Months in a bar of months.
+    """
+
+    unit: Literal["intraday", "day", "week", "month"]
+    nanoseconds: int = 0
+    months: int = 1
+
+    def buckets(self, stamps: np.ndarray, zone: ZoneInfo) -> np.ndarray:
+        """The start of the bucket of each time, nanoseconds UTC."""
+        local = pd.DatetimeIndex(stamps, tz="UTC").tz_convert(zone)
+        days = local.tz_localize(None).normalize()
+        if self.unit == "week":
+            days -= pd.to_timedelta(days.weekday, unit="D")
+        elif self.unit == "month":
+            first = (days.month - 1) // self.months * self.months + 1
+            days = pd.DatetimeIndex(pd.to_datetime({"year": days.year, "month": first, "day": 1}))
+        midnight = nanoseconds(days.tz_localize(zone))
+        if self.unit != "intraday":
+            return midnight
+        starts: np.ndarray = midnight + (stamps - midnight) // self.nanoseconds * self.nanoseconds
+        return starts
+
+    @property
+    def longest(self) -> int:
+        """How long before what lies in it a bucket may begin, nanoseconds; a day of 25 hours included."""
+        days = {"intraday": 0, "day": 1, "week": 7, "month": 31 * self.months}[self.unit]
+        return days * DAY_NS + HOUR_NS if days else self.nanoseconds
+
+
+@dataclass(frozen=True, slots=True)
+class PlayedBar:
+    """A bar made of trades that have happened: start (nanoseconds UTC), prices, volume, trades, average price."""
+
+    start: int
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float
+    trades: int
+    vwap: float
+
+
+@dataclass(slots=True)
+class Trades:
+    """One symbol: times (nanoseconds UTC, ascending), prices (USD), shares; four entries for each bar."""
+
+    times: np.ndarray
+    prices: np.ndarray
+    shares: np.ndarray
+
+
+MINUTE = Timeframe("intraday", MINUTE_NS)
+DAY = Timeframe("day")
+
+
+class BarPlayback:
+    """The trades of all symbols.
+
+    Parameters
+    ----------
+    bars : Bars
+        What is, or will have been, traded.
+    """
+
+    def __init__(self, bars: Bars) -> None:
+        self.minutes, self.hours = bars.minutes, bars.hours
+        self._trades: dict[str, Trades] = {}
+        self._ends: dict[str, np.ndarray] = {}
+        for symbol, rows in bars.frame.groupby("symbol").indices.items():
+            opens, ends = bars.opens[rows], bars.closes[rows] - MICROSECOND
+            thirds = [(ends - opens) * step // 3 // MICROSECOND * MICROSECOND for step in range(PER_BAR)]
+            times = np.stack([opens + third for third in thirds], axis=1)
+            part = bars.frame.iloc[rows]
+            volume = part["volume"].to_numpy()
+            # Whole shares stay whole; coins are divided.
+            each = volume // PER_BAR if volume.dtype.kind == "i" else volume / PER_BAR
+            shares = np.repeat(each[:, None], PER_BAR, axis=1)
+            shares[:, -1] = volume - each * (PER_BAR - 1)
+            prices = part[["open", "low", "high", "close"]].to_numpy().ravel()
+            self._trades[str(symbol)] = Trades(times.ravel(), prices, shares.ravel())
+            self._ends[str(symbol)] = ends
+
+    @property
+    def symbols(self) -> list[str]:
+        return sorted(self._trades)
+
+    def opens(self) -> np.ndarray:
+        """When bars begin, of whatever symbol: ascending, each once, nanoseconds UTC."""
+        return np.unique(np.concatenate([t.times[::PER_BAR] for t in self._trades.values()]))
+
+    def bars_at(self, stamp: int) -> tuple[dict[str, Bar], timedelta]:
+        """The bars that begin at that moment, and their length."""
+        found: dict[str, Bar] = {}
+        end = stamp
+        for symbol, trades in self._trades.items():
+            at = int(np.searchsorted(trades.times, stamp))
+            if at % PER_BAR == 0 and at < len(trades.times) and trades.times[at] == stamp:
+                prices = [Decimal(str(float(p))) for p in trades.prices[at : at + PER_BAR]]
+                found[symbol] = Bar(prices[0], max(prices[1:3]), min(prices[1:3]), prices[3])
+                end = max(end, int(self._ends[symbol][at // PER_BAR]))
+        return found, timedelta(microseconds=(end - stamp + MICROSECOND) // MICROSECOND)
+
+    def settle(self, stamp: int, extremes: Sequence[Mapping[str, Decimal]]) -> None:
+        """Which extreme of the bars that began at ``stamp`` comes first, and which second."""
+        for step, prices in enumerate(extremes, 1):
+            for symbol, price in prices.items():
+                trades = self._trades[symbol]
+                trades.prices[int(np.searchsorted(trades.times, stamp)) + step] = float(price)
+
+    def last(self, symbol: str, now: datetime) -> tuple[int, float, float, bool] | None:
+        """The last trade: time, price, shares, and whether its bar still goes on; None if there is none yet."""
+        trades = self._trades.get(symbol)
+        at = int(np.searchsorted(trades.times, to_ns(now), side="right")) - 1 if trades is not None else -1
+        if trades is None or at < 0:
+            return None
+        goes_on = to_ns(now) <= int(self._ends[symbol][at // PER_BAR])
+        return int(trades.times[at]), float(trades.prices[at]), trades.shares[at].item(), goes_on
+
+    def trades(self, symbol: str, start: datetime, end: datetime, now: datetime) -> list[tuple[int, float, float]]:
+        """Trades from ``start`` to ``end``, both included, that have happened by ``now``: time, price, shares."""
+        trades = self._trades.get(symbol)
+        if trades is None:
+            return []
+        low = np.searchsorted(trades.times, to_ns(start))
+        high = np.searchsorted(trades.times, min(to_ns(now), to_ns(end)), side="right")
+        part = slice(int(low), int(high))
+        return list(
+            zip(trades.times[part].tolist(), trades.prices[part].tolist(), trades.shares[part].tolist(), strict=True)
+        )
+
+    def bars(self, symbol: str, timeframe: Timeframe, start: datetime, end: datetime, now: datetime) -> list[PlayedBar]:
+        """Bars that begin in ``start`` … ``end``, both included, made of trades up to ``now``; ascending."""
+        trades = self._trades.get(symbol)
+        if trades is None:
+            return []
+        low = np.searchsorted(trades.times, to_ns(start))
+        high = np.searchsorted(trades.times, min(to_ns(now), to_ns(end) + timeframe.longest), side="right")
+        times = trades.times[low:high]
+        if not len(times):
+            return []
+        buckets = timeframe.buckets(times, self.hours.zone)
+        first = np.flatnonzero(np.r_[True, buckets[1:] != buckets[:-1]])
+        prices, shares = trades.prices[low:high], trades.shares[low:high]
+        volume = np.add.reduceat(shares, first)
+        worth = np.add.reduceat(prices * shares, first)
+        columns = zip(
+            buckets[first].tolist(),
+            prices[first].tolist(),
+            np.maximum.reduceat(prices, first).tolist(),
+            np.minimum.reduceat(prices, first).tolist(),
+            prices[np.r_[first[1:], len(times)] - 1].tolist(),
+            volume.tolist(),
+            np.diff(np.r_[first, len(times)]).tolist(),
+            worth.tolist(),
+            strict=True,
+        )
+        return [
+            PlayedBar(at, o, h, low_, c, v, n, round(w / v, 6) if v else c)
+            for at, o, h, low_, c, v, n, w in columns
+            if to_ns(start) <= at <= to_ns(end)
+        ]

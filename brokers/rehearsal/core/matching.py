@@ -1,0 +1,140 @@
+"""Which orders a move of the price executes, and at which price.
+
+A move is a jump (quote, opening of a bar: nothing between the two prices was traded) or a walk (inside a bar:
+every price between was). In a jump an order executes at the new price, which on a gap is worse than a stop; in
+a walk at the first price that reaches it. A bar is walked open, first extreme, other extreme, close. Which
+extreme comes first is the one that hurts: the low for a long position, the high for a short; without a
+position the high where a buy rests (bought on the way down, stopped out further down), else the low.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from brokers.rehearsal.core.hours import Phase
+from brokers.rehearsal.core.lifecycle import Lifecycle, waits_behind
+from brokers.rehearsal.core.model import ZERO, Bar, Order
+
+STOPS = frozenset({"stop", "stop_limit", "trailing_stop"})
+AT_ONCE = frozenset({"ioc", "fok"})
+
+
+def touch(order: Order, start: Decimal, end: Decimal, half_spread: Decimal) -> Decimal | None:
+    """First last-price between ``start`` and ``end`` at which the order executes or triggers; None if none does.
+
+    Buys execute on the ask and sells on the bid; stops trigger on the last price.
+    """
+    if order.type in STOPS and not order.triggered:
+        level, rising = order.stop_price, order.buy
+    elif order.limit_price is None:
+        return start
+    else:
+        rising = not order.buy
+        level = order.limit_price + half_spread if rising else order.limit_price - half_spread
+    if level is None:
+        return None
+    if start >= level if rising else start <= level:
+        return start
+    if end >= level if rising else end <= level:
+        return level
+    return None
+
+
+def low_first(position: Decimal, buy_rests: bool) -> bool:
+    """Whether a bar is walked to its low before its high."""
+    return position > 0 or (position == 0 and not buy_rests)
+
+
+class Matcher:
+    """Applies price moves to the open orders of a symbol."""
+
+    def __init__(self, life: Lifecycle) -> None:
+        self._life = life
+        self._state = life.state
+
+    def path(self, symbol: str, bar: Bar) -> tuple[Decimal, Decimal, Decimal]:
+        """The three prices that a bar is walked to after its open."""
+        buy_rests = any(o.buy for o in self._state.open_orders(symbol))
+        if low_first(self._state.ledger.quantity(symbol), buy_rests):
+            return bar.low, bar.high, bar.close
+        return bar.high, bar.low, bar.close
+
+    def move(self, symbol: str, start: Decimal, end: Decimal) -> None:
+        """Let the price go from ``start`` to ``end``; equal for a jump or for a second look at a price.
+
+        An order that filled in part waits for the next move with the rest.
+        """
+        ledger = self._state.ledger
+        here, tried = start, set[str]()
+        while True:
+            self._price(symbol, here)
+            reached = [
+                (abs(at - here), order.type not in STOPS, order.sequence, at, order)
+                for order in self._matchable(symbol)
+                if order.id not in tried
+                and (at := touch(order, here, end, ZERO if order.auction else ledger.half_spread(here))) is not None
+            ]
+            if not reached:
+                break
+            # Nearest first, a stop before a limit at the same price, then the older.
+            _, _, _, here, order = min(reached, key=lambda entry: entry[:3])
+            self._price(symbol, here)
+            self._execute(order, here, tried)
+        self._price(symbol, end)
+        for order in self._matchable(symbol):
+            order.rested = True
+            if order.type == "trailing_stop" and not order.triggered:
+                order.follow(end)
+        ledger.priced_at[symbol] = self._state.now
+
+    def _price(self, symbol: str, price: Decimal) -> None:
+        self._state.ledger.prices[symbol] = price
+        self._state.ledger.priced_at[symbol] = self._state.now
+
+    def _matchable(self, symbol: str) -> list[Order]:
+        """Open orders that may trade in the present phase of the day."""
+        phase = self._state.phase
+        if phase is Phase.CLOSED:
+            return []
+        return [
+            order
+            for order in self._state.open_orders(symbol)
+            if (phase is Phase.REGULAR or order.extended_hours)
+            and order.auction != "close"
+            and (order.works or _guards(order))
+        ]
+
+    def _execute(self, order: Order, last: Decimal, tried: set[str]) -> None:
+        if order.type in STOPS and not order.triggered:
+            self._life.trigger(order)
+            if order.type == "stop_limit":
+                # Seen again at this price, now as a limit, by the loop that called.
+                return
+        bid, ask = self._state.ledger.bid_ask(last)
+        # An auction has one price for both sides.
+        price = last if order.auction else ask if order.buy else bid
+        if not order.fits(price):
+            return
+        wanted = order.remaining(price)
+        allowed = self._life.closable(order, wanted)
+        if allowed <= 0:
+            self._life.end(order, "canceled")
+            return
+        qty = allowed if order.time_in_force == "fok" else self._life.faults.part(allowed, order.asset.lot)
+        if qty < wanted:
+            tried.add(order.id)
+        self._life.fill(order, qty, price)
+        if qty == allowed < wanted:
+            self._life.end(order, "canceled")
+
+    def end_at_once_orders(self, symbol: str) -> None:
+        """Cancel what is left of orders that had to execute at once."""
+        for order in self._matchable(symbol):
+            if order.time_in_force in AT_ONCE or order.auction:
+                self._life.end(order, "canceled")
+
+
+def _guards(order: Order) -> bool:
+    """A stop that waits behind a working take-profit watches the price all the same."""
+    group = order.group
+    return waits_behind(order) and order.role == "stop_loss" and group is not None and group.armed

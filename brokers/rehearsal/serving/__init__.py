@@ -1,0 +1,1 @@
+"""What stands between clients and a rehearsal venue: thread, listener, access, mishaps, rate limits, log."""
