@@ -213,8 +213,6 @@ class LiveDesk:
             if not self.submit or self.shutting_down:
                 return
             for adjustment in plan.adjustments:
-                if self.gateway.shutting_down:
-                    break
                 self._isolated(adjustment.symbol, partial(self._adjust, adjustment, plan))
             self.work()
             self._enter(plan)

@@ -8,7 +8,7 @@ import threading
 import time
 
 from brokers.desk.desk import LiveDesk
-from brokers.ports import QuoteStream, TradeUpdate
+from brokers.ports import Clock, QuoteStream, TradeUpdate
 from brokers.venue_errors import VenueError
 
 BUSY_S, IDLE_S, LEAST_S = 2.0, 15.0, 0.25
@@ -32,18 +32,21 @@ class Monitor:
     Parameters
     ----------
     desk : LiveDesk
+    clock : Clock
     pace_s : float, optional
         Local seconds from one iteration to the next; endless where nobody iterates.
     stream : QuoteStream, optional
         Follows the symbols that matter now.
     """
 
-    def __init__(self, desk: LiveDesk, pace_s: float = math.inf, stream: QuoteStream | None = None) -> None:
+    def __init__(
+        self, desk: LiveDesk, clock: Clock, pace_s: float = math.inf, stream: QuoteStream | None = None
+    ) -> None:
         self.desk = desk
         self._stream = stream
         self._patience_s = MISSED_PACES * pace_s + MISSED_S
         self._iterations, self._overdue = -1, math.inf
-        self.clock = desk.state.clock
+        self.clock = clock
         self._paid = time.monotonic()
         """Up to when the looks so far would last, one in ``BUSY_S``."""
         self._seen = desk.state.view

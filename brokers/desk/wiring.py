@@ -108,7 +108,7 @@ def open_live(broker: LiveBroker, settings: Settings, session: TradingSession, s
     halts = EntryHalts(journal, session.kill, lambda: venue.gone)
     desk = LiveDesk(core, halts, session.budget, pipeline.halters, lambda: feed.bars, lambda: window_of(broker), submit)
     sleeptime = local_pace(pace.sleeptime, pace.speed)
-    monitor = Monitor(desk, seconds_of(sleeptime), stream)
+    monitor = Monitor(desk, venue.clock, seconds_of(sleeptime), stream)
     broker.attach(
         DeskLink(
             router=LumibotOrderRouter(desk),

@@ -90,8 +90,8 @@ def _to_version_2(connection: Connection, account_id: str) -> None:
     )
     chain.begin(connection, account_id)
     count = 0
-    for table, order in _FIRST_LINKS:
-        count += _link(connection, table, order)
+    for linked, order in _FIRST_LINKS:
+        count += _link(connection, linked, order)
     chain.keep_head(connection)
     told = {"key": "chain_upgraded", "value": f"{count} rows were there before the chain was"}
     connection.execute(text("INSERT INTO meta (key, value) VALUES (:key, :value)"), told)

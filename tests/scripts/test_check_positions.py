@@ -75,8 +75,10 @@ def test_a_fraction_of_a_share_is_shown_as_bare(desk, capsys):
         core.observer.look()
         desk.by_hand("AAPL", "0.5", "sell")
         core.observer.look()
-        ExternalPositions(core, lambda symbol: None).look()
-        Protector(core, lambda symbol, why: None).tend("AAPL")
+        state, positions, gateway = core.state, core.positions, core.gateway
+        settings = core.settings
+        ExternalPositions(state, positions, core.sync, settings, gateway.cancel, lambda symbol: None).look()
+        Protector(state, positions, gateway, settings, lambda symbol, why: None).tend("AAPL")
         wait_for(lambda: len(desk.open_orders()) == 1)
         core.observer.look()
     assert (reports(desk)["AAPL"].held, reports(desk)["AAPL"].protected) == (Decimal("49.5"), 49)

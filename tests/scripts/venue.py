@@ -16,15 +16,15 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
-from brokers.desk.execution.requests import bracket
-from brokers.desk.session import JOURNAL_FILE
-from brokers.venues import open_venue
 from brokers.admission import Admission
 from brokers.desk.core import DeskCore
+from brokers.desk.execution.requests import bracket
+from brokers.desk.session import JOURNAL_FILE
 from brokers.journal import Journal
 from brokers.operator.cleanup import core_of
 from brokers.rehearsal.alpaca.server import RehearsalServer
 from brokers.rehearsal.core.settings import VenueSettings
+from brokers.venues import open_venue
 from config import Settings
 from config.arguments import addresses
 from config.loader import load

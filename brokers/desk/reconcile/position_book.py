@@ -264,8 +264,11 @@ def _apply(
     if held * quantity > 0 and not math.isnan(stop):
         # What is risked of each share: every part has its own stop, and R is of all of them.
         position, total = ledger.positions[order.symbol], float(held + quantity)
-        position.initial_stop = (position.initial_stop * float(held) + stop * float(quantity)) / total
-        position.initial_quantity = max(position.initial_quantity, total, key=abs)
+        ledger.change(
+            order.symbol,
+            initial_stop=(position.initial_stop * float(held) + stop * float(quantity)) / total,
+            initial_quantity=max(position.initial_quantity, total, key=abs),
+        )
     ledger.apply(
         Fill(order.symbol, float(quantity), price, 0.0, item.last_fill.astimezone(NEW_YORK), order.role),
         intent, stop, target,

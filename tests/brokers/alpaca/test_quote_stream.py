@@ -7,9 +7,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from brokers.rehearsal.server import RehearsalServer
 
 from brokers.alpaca.quote_stream import QuoteStream
-from brokers.rehearsal.server import RehearsalServer
 from tests.test_live_command import falling_bars, wait_until
 
 NOON = datetime(2023, 3, 9, 12, 1, tzinfo=ZoneInfo("America/New_York"))

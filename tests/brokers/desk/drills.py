@@ -11,9 +11,9 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from brokers.venue_errors import NotSent, OutcomeUnknown, VenueUnavailable
 from brokers.desk.monitor import BUSY_S, IDLE_S
 from brokers.rehearsal.core.faults import FaultPlan
+from brokers.venue_errors import NotSent, OutcomeUnknown, VenueUnavailable
 from tests.brokers.desk.scene import Scene
 
 CHANGING = ("submit", "replace", "cancel")

@@ -7,14 +7,13 @@ from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
-from brokers.ports import VenueTime
-from brokers.alpaca.errors import AlpacaRefusal
-from brokers.venue_errors import OutcomeUnknown, VenueError
 from brokers.admission import Admission
+from brokers.alpaca.errors import AlpacaRefusal
+from brokers.alpaca.listings import orders_of, update_of
 from brokers.alpaca.market_data import quote_of
-from brokers.alpaca.listings import update_of
 from brokers.alpaca.venue import AlpacaVenue
 from brokers.desk.core import assemble
 from brokers.desk.data.quotes import Quote, judged
@@ -23,10 +22,12 @@ from brokers.desk.entry_halts import EntryHalts, KillSwitch
 from brokers.desk.execution.entries import EntryWindow
 from brokers.desk.reconcile.budget_keeper import BudgetKeeper
 from brokers.journal import Journal
+from brokers.ports import VenueTime
 from brokers.rehearsal.alpaca.errors import ApiError
 from brokers.rehearsal.alpaca.exchange import Exchange
 from brokers.rehearsal.core.faults import FaultPlan
 from brokers.rehearsal.core.settings import VenueSettings
+from brokers.venue_errors import OutcomeUnknown, VenueError
 from config import load
 from risk.model import Adjustment, BracketTerms, Plan, Proposal
 
@@ -71,6 +72,7 @@ class Wire:
         self.mishap: Callable[[str, str], None] = lambda method, phase: None
 
     clock: Clock
+    bucket: Any = SimpleNamespace(drop_waiting=lambda: None)
     gone = ""
     trading_url = "in process"
 
@@ -204,6 +206,11 @@ class Scene:
         self.prices |= {symbol: Decimal(str(price)) for symbol, price in prices.items()}
         self.exchange.on_quote(now, {symbol: self.prices[symbol] for symbol in prices})
         self.hand_on()
+
+    def take(self, raw: Mapping[str, Any]) -> None:
+        """One order, as an answer about it alone would show it."""
+        self.state.show(orders_of([raw]))
+        self.sync.take(self.state.view.orders)
 
     def hand_on(self) -> None:
         events, self.events[:] = list(self.events), []

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 
-from brokers.venue_errors import NotSent, OutcomeUnknown, VenueUnavailable
 from brokers.desk.entry_halts import KillLevel
-from brokers.journal import State
+from brokers.desk.execution.requests import single
 from brokers.desk.order_router import LumibotOrderRouter
+from brokers.desk.shutdown import shut_down
+from brokers.journal import State
+from brokers.order_types import TimeInForce
+from brokers.ports import OrderChange
 from brokers.rehearsal.core.faults import FaultPlan
+from brokers.venue_errors import NotSent, OutcomeUnknown, VenueUnavailable
 from tests.brokers.desk.scene import Scene, held, lost, read_quote
 from tests.brokers.desk.test_closing import RunningClock, closes
 from tests.brokers.desk.test_entries import buys, leave_behind
@@ -46,9 +51,8 @@ def fail(scene: Scene, *calls: str) -> None:
 
 def subclass_buys(scene: Scene, limit: str) -> str:
     """An order through Lumibot; its id at the venue."""
-    terms = {"type": "limit", "limit_price": limit, "time_in_force": "gtc"}
-    raw = LumibotOrderRouter(scene.desk).submit(None, {"symbol": "AAPL", "side": "buy", "qty": "10", **terms})
-    return str(raw["id"])
+    request = single("AAPL", "buy", 10, float(limit), time_in_force=TimeInForce.GTC)
+    return LumibotOrderRouter(scene.desk).submit(request).id
 
 
 @pytest.mark.parametrize("forbid", [stop, halt])
@@ -106,8 +110,8 @@ def test_a_part_that_filled_before_the_stop_keeps_its_protection(tmp_path):
 def test_an_entry_is_over_when_its_session_is(tmp_path, extended):
     scene = Scene(tmp_path, start=FRIDAY)
     if not extended:
-        whole = scene.hours
-        scene.desk.entries._hours = lambda entries: whole(entries) or ("the market is closed" * entries.extended)
+        whole = scene.window
+        scene.desk.entries.window = lambda: replace(whole(), closed="the market is closed" * whole().extended)
     leave_behind(scene)
     scene.settle(9, 4)
     assert scene.exchange.now > FRIDAY.replace(hour=21, minute=0, second=0)
@@ -127,7 +131,7 @@ def test_leaving_leaves_orders_and_names_entries(scene, caplog):
     subclass_buys(scene, "90")
     scene.step()
     running = RunningClock(scene)
-    scene.desk.settle(3.0)
+    shut_down(scene.desk, 3.0)
     running.stop()
     assert purchases(scene) == ["new"] and purchases(scene, "MSFT") == ["new"]
     assert scene.held() == scene.stopped() == 49
@@ -144,7 +148,7 @@ def test_leaving_covers_the_part_of_an_entry_that_filled(tmp_path):
     assert 0 < part < 39
     faults.partial_fill_frac = 0.0
     running = RunningClock(scene)
-    scene.desk.settle(3.0)
+    shut_down(scene.desk, 3.0)
     running.stop()
     assert scene.held() == scene.stopped() == part
     assert purchases(scene) == []
@@ -200,7 +204,7 @@ def test_an_entry_of_a_subclass_waits_as_long_as_it_likes(scene):
 
 def changed_by_subclass(scene: Scene) -> None:
     entry = next(order for order in scene.open() if order["side"] == "buy")
-    LumibotOrderRouter(scene.desk).replace(type("Order", (), {"identifier": entry["id"]}), {"limit_price": "98.5"})
+    LumibotOrderRouter(scene.desk).replace(entry["id"], OrderChange(limit_price=Decimal("98.5")))
 
 
 def test_so_does_one_that_a_subclass_has_moved(scene):

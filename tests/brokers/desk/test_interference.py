@@ -8,10 +8,10 @@ from decimal import Decimal
 
 import pytest
 
-from brokers.venue_errors import VenueUnavailable
 from brokers.desk.entry_halts import KillLevel
 from brokers.desk.reconcile.external_positions import lot_of, right_size, unit_price
 from brokers.rehearsal.core.settings import VenueSettings
+from brokers.venue_errors import VenueUnavailable
 from config.errors import Refusal
 from risk.model import Plan
 from tests.brokers.desk.scene import Scene

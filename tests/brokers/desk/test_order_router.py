@@ -11,6 +11,7 @@ import pytest
 from brokers.desk.entry_halts import KillLevel
 from brokers.desk.execution.order_gateway import OrderRefused
 from brokers.desk.order_router import LumibotOrderRouter
+from brokers.desk.shutdown import shut_down
 from tests.brokers.desk.scene import Json, Scene, held
 from tests.brokers.desk.test_closing import RunningClock
 from tests.brokers.desk.test_monitor import watching
@@ -111,7 +112,7 @@ def test_a_scan_changes_nothing(scene, door):
 
 def test_a_process_that_ends_takes_no_more(scene, door):
     held(scene)
-    scene.desk.settle(1.0)
+    shut_down(scene.desk, 1.0)
     assert refusal(lambda: door.sell_all(end_entries=True)).startswith("DESK_LEAVING")
     assert refusal(lambda: door.submit(None, market("MSFT", "buy", 10))).startswith("DESK_LEAVING")
     assert changes(scene) == []

@@ -208,7 +208,7 @@ def test_a_leg_that_the_journal_could_not_take_is_ours_all_the_same(scene, monke
         pair = [order for order in scene.exchange.orders(nested=True) if order["order_class"] == "oco"]
         assert len(pair) == 1
         with suppress(Refusal):
-            scene.floor.add(pair[0])
+            scene.take(pair[0])
         scene.wire.calls.clear()
         for _ in range(3):
             scene.desk.work()
@@ -222,7 +222,7 @@ def test_no_stray_is_cancelled_without_a_look(scene):
     by_hand = scene.exchange.submit(
         {"symbol": "MSFT", "side": "buy", "qty": "5", "type": "limit", "limit_price": "99", "time_in_force": "day"}
     )
-    scene.floor.add({**by_hand, "symbol": "AAPL", "side": "sell"})
+    scene.take({**by_hand, "symbol": "AAPL", "side": "sell"})
     scene.wire.calls.clear()
     scene.desk._tend("AAPL")
     assert changes(scene) == []

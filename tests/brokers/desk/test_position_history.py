@@ -10,12 +10,12 @@ from random import Random
 
 import pytest
 
-from brokers.desk import position_history
-from brokers.order_types import OrderRole
+from brokers.desk.reconcile import position_history
 from brokers.desk.reconcile.position_book import replay
 from brokers.desk.reconcile.position_history import PositionHistory
 from brokers.journal import Figures, FilledOrder, JournalOrder, OrderIntent, Split, State
 from brokers.journal.fills import Cumulative
+from brokers.order_types import OrderRole
 from tests.brokers.desk.scene import TUESDAY, Scene
 
 SYMBOLS = ("AAPL", "MSFT", "NVDA")
@@ -61,8 +61,8 @@ class Written:
 
 def an_order(chance: Random, number: int, minute: float, **more) -> FilledOrder:
     time = TUESDAY + timedelta(minutes=minute)
-    role = chance.choice(["entry", "entry", "stop", "target", "close", "trim", MANUAL, "hedge"])
-    side = "buy" if role in ("entry", "hedge") or (role == MANUAL and chance.random() < 0.5) else "sell"
+    role = chance.choice(["entry", "entry", "stop", "target", "close", "trim", OrderRole.MANUAL, "hedge"])
+    side = "buy" if role in ("entry", "hedge") or (role == OrderRole.MANUAL and chance.random() < 0.5) else "sell"
     count = Decimal(chance.randint(1, 20))
     part = count if chance.random() < 0.6 else Decimal(chance.randint(1, int(count)))
     values = {
@@ -82,7 +82,7 @@ def a_day(chance: Random, journal: Written, number: int, minute: float, seen: Co
         ["new", "more", "late", "split", "difference", "back", "moved"], [50, 20, 3, 3, 8, 6, 3]
     )[0]  # fmt: skip
     items = list(journal.orders.values())
-    notes = [f for f in items if f.order.role == MANUAL and not f.order.venue_id and not f.order.parent_id]
+    notes = [f for f in items if f.order.role == OrderRole.MANUAL and not f.order.venue_id and not f.order.parent_id]
     partly = [f for f in items[-40:] if f.order.filled_quantity < f.order.quantity and f not in notes]
     if kind == "more" and partly:
         item = chance.choice(partly)
@@ -104,7 +104,7 @@ def a_day(chance: Random, journal: Written, number: int, minute: float, seen: Co
         )  # fmt: skip
         journal.told.append("")
     elif kind == "difference":
-        journal.put(an_order(chance, number, minute, role=MANUAL, venue_id=""))
+        journal.put(an_order(chance, number, minute, role=OrderRole.MANUAL, venue_id=""))
     elif kind == "back" and notes:
         note = chance.choice(notes)
         taken = sum(f.order.filled_quantity for f in items if f.order.parent_id == note.order.client_order_id)
@@ -113,7 +113,7 @@ def a_day(chance: Random, journal: Written, number: int, minute: float, seen: Co
             return
         side = "sell" if note.order.side == "buy" else "buy"
         undone = an_order(
-            chance, number, minute, role=MANUAL, venue_id="", parent_id=note.order.client_order_id, side=side,
+            chance, number, minute, role=OrderRole.MANUAL, venue_id="", parent_id=note.order.client_order_id, side=side,
             symbol=note.order.symbol, quantity=left, filled_quantity=left,
         )  # fmt: skip
         journal.put(replace(undone, first_fill=note.first_fill, last_fill=note.first_fill))
