@@ -9,7 +9,6 @@ from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
 
-from brokers.rehearsal.errors import ApiError
 from lumibot.entities import Asset, Order
 
 from brokers.alpaca.clock import VenueClock
@@ -18,6 +17,7 @@ from brokers.alpaca.listings import ack_of
 from brokers.alpaca.payloads import patch_of, payload_of
 from brokers.lumibot.broker import HardenedAlpaca
 from brokers.ports import OrderAck, OrderChange, OrderRequest, VenueTime
+from brokers.rehearsal.alpaca.errors import ApiError
 from brokers.venue_errors import OutcomeUnknown, VenueUnavailable
 from tests.brokers.rehearsal.venue import Venue
 

@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 
 from brokers.alpaca.errors import AlpacaRefusal, BadKeys
-from brokers.alpaca.listings import flat
+from brokers.alpaca.listings import orders_of
 from brokers.journal import State
 from brokers.lumibot.order_mapping import order_of, rows_of
 from brokers.venue_errors import OutcomeUnknown
@@ -206,7 +206,7 @@ def test_rows_that_cannot_be_read_are_left_out_and_told_once(scene, caplog):
     scene.settle(4)
     assert scene.stopped() == 49
     assert sorted(r.message.split()[1] for r in caplog.records if "is left out" in r.message) == ["None", "a", "c", "d"]
-    assert flat(bad) == {}
+    assert orders_of(bad) == ()
 
 
 def test_a_position_that_cannot_be_read_is_no_sale(scene):

@@ -8,13 +8,19 @@ from decimal import Decimal
 
 import pytest
 
+from brokers.alpaca.listings import positions_of
 from brokers.desk.entry_halts import KillLevel
-from brokers.desk.reconcile.external_positions import lot_of, right_size, unit_price
+from brokers.desk.reconcile.external_positions import lot_of, right_size
+from brokers.ports import VenuePosition
 from brokers.rehearsal.core.settings import VenueSettings
 from brokers.venue_errors import VenueUnavailable
 from config.errors import Refusal
 from risk.model import Plan
 from tests.brokers.desk.scene import Scene
+
+
+def position(**told: str) -> VenuePosition:
+    return positions_of([{"symbol": "X", **told}]).by_symbol["X"]
 
 
 def by_hand(scene: Scene, symbol: str, quantity: int, side: str = "buy", **terms: str) -> dict[str, object]:
@@ -177,9 +183,9 @@ def test_a_journal_that_fails_keeps_entries_back_until_it_works_again(scene, mon
 
 
 def test_an_option_counts_with_its_hundred_shares_and_coins_come_in_parts(scene):
-    option = {"qty": "2", "market_value": "2240", "current_price": "11.2", "asset_class": "us_option"}
-    assert unit_price(option) == 1120
-    coin = {"qty": "0.0123", "market_value": "848.70", "current_price": "69000", "asset_class": "crypto"}
-    assert unit_price(coin) == pytest.approx(69_000)
+    option = position(qty="2", market_value="2240", current_price="11.2", asset_class="us_option")
+    assert option.unit_price == 1120
+    coin = position(qty="0.0123", market_value="848.70", current_price="69000", asset_class="crypto")
+    assert float(coin.unit_price) == pytest.approx(69_000)
     assert right_size(scene.settings, 106_400, 69_000, lot_of(coin, 1)) == pytest.approx(10_640 / 69_000)
-    assert unit_price({"qty": "3", "market_value": "0", "avg_entry_price": "5"}) == 5
+    assert position(qty="3", market_value="0", avg_entry_price="5").unit_price == 5

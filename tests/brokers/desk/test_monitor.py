@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from brokers.alpaca.quote_stream import QuoteStream
+from brokers.alpaca.listings import update_of
+from brokers.alpaca.quote_stream import AlpacaQuoteStream
 from brokers.desk.execution.protection import Protector
 from brokers.desk.monitor import AHEAD_S, BUSY_S, Monitor
 from brokers.venue_errors import VenueUnavailable
@@ -143,7 +144,7 @@ def test_orders_that_are_not_ours_do_not_hurry_the_watch(scene):
         scene.exchange.submit(order)
         scene.pass_time(1)
         for event in told:
-            monitor.hear(event)
+            monitor.hear(update_of(event))
         assert monitor._news.is_set() is hurried
         told.clear()
 
@@ -194,7 +195,7 @@ def test_a_trade_update_that_cannot_be_booked_is_found_at_the_venue(scene):
     assert heard
     with locked_journal(scene):
         for event in heard:
-            monitor.hear(event)
+            monitor.hear(update_of(event))
     assert set(scene.desk.halts.passing) == {"the journal"}
     scene.settle(3)
     assert scene.stopped() == 49
@@ -257,8 +258,8 @@ def test_the_stream_of_prices_outlives_a_listener_that_fails(monkeypatch):
         raise RuntimeError("dictionary changed size during iteration")
 
     monkeypatch.setattr("brokers.desk.data.quote_stream.connect", lambda *_, **__: Socket())
-    stream = QuoteStream("ws://127.0.0.1:9", "key", "secret", fail)
-    stream.start()
+    stream = AlpacaQuoteStream("ws://127.0.0.1:9", "key", "secret")
+    stream.start(fail)
     wait_until(lambda: len(tries) >= 2, 5)
     stream.stop()
 
