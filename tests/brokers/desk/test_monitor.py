@@ -240,7 +240,7 @@ def test_what_is_bare_can_be_asked_for_while_it_changes(scene):
 
 
 def test_the_stream_of_prices_outlives_a_listener_that_fails(monkeypatch):
-    monkeypatch.setattr("brokers.desk.data.quote_stream.FIRST_WAIT_S", 0.05)
+    monkeypatch.setattr("brokers.alpaca.quote_stream.FIRST_WAIT_S", 0.05)
     tries = []
 
     class Socket:
@@ -257,7 +257,7 @@ def test_the_stream_of_prices_outlives_a_listener_that_fails(monkeypatch):
     def fail(symbol: str, bid: float, ask: float) -> None:
         raise RuntimeError("dictionary changed size during iteration")
 
-    monkeypatch.setattr("brokers.desk.data.quote_stream.connect", lambda *_, **__: Socket())
+    monkeypatch.setattr("brokers.alpaca.quote_stream.connect", lambda *_, **__: Socket())
     stream = AlpacaQuoteStream("ws://127.0.0.1:9", "key", "secret")
     stream.start(fail)
     wait_until(lambda: len(tries) >= 2, 5)

@@ -33,6 +33,14 @@ def market(symbol: str, side: str, quantity: int) -> Json:
     return {"symbol": symbol, "side": side, "type": "market", "qty": str(quantity), "time_in_force": "day"}
 
 
+def limit_at(price: str) -> OrderChange:
+    return OrderChange(limit_price=Decimal(price))
+
+
+def stop_at(price: str) -> OrderChange:
+    return OrderChange(stop_price=Decimal(price))
+
+
 def of(scene: Scene, kind: str, side: str, symbol: str = "AAPL") -> Json:
     (found,) = [o for o in scene.open(symbol) if o["type"] == kind and o["side"] == side]
     return found
@@ -61,14 +69,10 @@ def refusal(call: Callable[[], object]) -> str:
 def test_an_entry_is_not_replaced_past_the_gate(scene, router):
     entry = resting(scene)
     # Ask 101.01: 10% through it is 111.11.
-    assert refusal(lambda: router.replace(entry["id"], OrderChange(limit_price=Decimal("114.00")))).startswith(
-        "GATE_COLLAR"
-    )
-    assert refusal(lambda: router.replace(entry["id"], OrderChange(limit_price=Decimal("100.005")))).startswith(
-        "GATE_TICK"
-    )
+    assert refusal(lambda: router.replace(entry["id"], limit_at("114.00"))).startswith("GATE_COLLAR")
+    assert refusal(lambda: router.replace(entry["id"], limit_at("100.005"))).startswith("GATE_TICK")
     assert changes(scene) == []
-    assert router.replace(entry["id"], OrderChange(limit_price=Decimal("100.50"))).native["limit_price"] == "100.5"
+    assert router.replace(entry["id"], limit_at("100.50")).native["limit_price"] == "100.5"
     assert changes(scene) == ["replace"]
 
 
@@ -77,7 +81,7 @@ def test_an_order_is_not_counted_beside_the_one_that_takes_its_place(tmp_path):
     scene = Scene(tmp_path, overrides=["gate.max_day_notional_frac=0.05", "sizing.max_notional_frac=0.05"])
     entry = resting(scene)
     router = LumibotOrderRouter(scene.desk)
-    assert router.replace(entry["id"], OrderChange(limit_price=Decimal("100.50"))).native["limit_price"] == "100.5"
+    assert router.replace(entry["id"], limit_at("100.50")).native["limit_price"] == "100.5"
     assert refusal(lambda: router.submit(single("MSFT", "buy", 40, None))).startswith("GATE_DAY_NOTIONAL")
     scene.stop()
 
@@ -86,15 +90,13 @@ def test_an_exit_is_moved_whatever_the_market_does(scene, router):
     held(scene)
     stop = of(scene, "stop", "sell")
     scene.quoted = lambda symbol: pytest.fail("an exit needs no quote")
-    assert router.replace(stop["id"], OrderChange(stop_price=Decimal("97.00"))).native["stop_price"] == "97"
+    assert router.replace(stop["id"], stop_at("97.00")).native["stop_price"] == "97"
 
 
 def test_what_a_hand_ordered_is_not_replaced(scene, router):
     order = scene.exchange.submit(market("AAPL", "buy", 5) | {"type": "limit", "limit_price": "90"})
     scene.settle(2)
-    assert refusal(lambda: router.replace(order["id"], OrderChange(limit_price=Decimal("91.00")))).startswith(
-        "DESK_UNKNOWN"
-    )
+    assert refusal(lambda: router.replace(order["id"], limit_at("91.00"))).startswith("DESK_UNKNOWN")
 
 
 def test_a_scan_changes_nothing(scene, router):
@@ -104,7 +106,7 @@ def test_a_scan_changes_nothing(scene, router):
     for call in (
         lambda: router.submit(single("MSFT", "buy", 10, None)),
         lambda: router.submit(single("AAPL", "sell", 10, None)),
-        lambda: router.replace(stop["id"], OrderChange(stop_price=Decimal("97.00"))),
+        lambda: router.replace(stop["id"], stop_at("97.00")),
         lambda: router.cancel(stop["id"]),
         lambda: router.close("AAPL", 1.0),
         lambda: router.sell_all(end_entries=True),
@@ -132,12 +134,9 @@ def test_what_stops_entries_stops_those_of_lumibot_and_no_exit(scene, router, wh
     else:
         scene.desk.halts.passing["venue"] = "timeout"
     assert refusal(lambda: router.submit(single("NVDA", "buy", 10, None))) == f"DESK_STOPPED: {why}"
-    assert (
-        refusal(lambda: router.replace(entry["id"], OrderChange(limit_price=Decimal("100.50"))))
-        == f"DESK_STOPPED: {why}"
-    )
+    assert refusal(lambda: router.replace(entry["id"], limit_at("100.50"))) == f"DESK_STOPPED: {why}"
     assert changes(scene) == []
-    router.replace(of(scene, "stop", "sell", "MSFT")["id"], OrderChange(stop_price=Decimal("97.00")))
+    router.replace(of(scene, "stop", "sell", "MSFT")["id"], stop_at("97.00"))
     router.cancel(entry["id"])
     assert changes(scene) == ["replace", "cancel"]
 

@@ -26,11 +26,11 @@ def scene() -> Scene:
     return Scene()
 
 
-def test_without_a_door_nothing_is_sent() -> None:
+def test_without_a_router_nothing_is_sent() -> None:
     scene = Scene(router=False)
     order = scene.bracket()
     assert order.status == "error"
-    assert "NO_DOOR" in order.error_message
+    assert "NO_ROUTER" in order.error_message
     assert scene.told.events == [("error",)]
     assert scene.venue.orders("all") == []
 
