@@ -66,6 +66,7 @@ def parser() -> Parser:
     p.add_argument("--lookahead", type=_count, default=0, metavar="CUTS",
                    help="check instead that no decision depends on later data, at so many moments")  # fmt: skip
     p.add_argument("--draw-all", action="store_true", help="draw every trade, not only a choice of them")
+    p.add_argument("--no-report", action="store_true", help="tables and figures only: no pictures, page and tearsheet")
     p.add_argument("--scoreboard", action="store_true", help="print the daily scoreboard after a backtest")
     p.add_argument("--speed", type=_number, metavar="N", help="with --rehearse: seconds of the venue in one of ours")
     p.add_argument("--quiet", action="store_true", help="no progress bar")
@@ -171,6 +172,7 @@ def _request(args: argparse.Namespace, mode: Mode, settings: Settings) -> RunReq
         scan=args.scan,
         lookahead=args.lookahead,
         draw_all=args.draw_all,
+        report=not args.no_report,
         scoreboard=args.scoreboard,
         quiet=args.quiet,
         speed=args.speed,

@@ -18,6 +18,7 @@ READ_BY: dict[str, tuple[tuple[Mode, ...], str]] = {
     "budget": (_SIMULATED, "the venue says what there is"),
     "lookahead": (_BACKTEST, "it checks a backtest"),
     "draw_all": (_BACKTEST, "it draws the trades of a backtest"),
+    "no_report": (_BACKTEST, "only a backtest's report can be left out"),
     "scoreboard": (_BACKTEST, "it is printed after a backtest"),
     "speed": (("rehearse",), "only a rehearsal makes time pass faster"),
     "sleeptime": (("rehearse", *_VENUE), "a backtest decides once per bar"),
@@ -31,7 +32,7 @@ SINGLE_SHOTS = {
     "once": "one iteration is printed and writes no files",
     "scan": "one iteration is printed and writes no files",
 }
-FILES = ("out", "overwrite", "draw_all", "scoreboard")
+FILES = ("out", "overwrite", "draw_all", "no_report", "scoreboard")
 
 
 def refuse_unread(given: Collection[str], mode: Mode, chosen: bool) -> None:

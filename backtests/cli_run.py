@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import platform
 import time
+from collections.abc import Iterable
+from contextlib import nullcontext
 from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
@@ -17,18 +19,28 @@ from rich.progress import Progress
 from backtests.checks.lookahead import check
 from backtests.data_sets import YAHOO, DataSet, load_data, window
 from backtests.engine import RunResult, run_source, run_table
+from backtests.reports.breakdowns import OpenPosition
 from backtests.reports.formatting import counted
 from backtests.reports.metrics import sessions_per_year
 from backtests.reports.order_outcomes import with_outcomes
-from backtests.reports.outputs import SOME_PAGES, RunInfo, default_folder, prepare_folder, write_all
+from backtests.reports.outputs import (
+    TEARSHEET,
+    RunInfo,
+    default_folder,
+    prepare_folder,
+    write_figures,
+    write_report,
+)  # fmt: skip
 from backtests.reports.scoreboard import scoreboard, scoreboard_screen
-from backtests.reports.summary_screen import show_summary
+from backtests.reports.summary_screen import show_files, show_summary
+from backtests.reports.tearsheet_process import TearsheetProcess
 from backtests.request import RunRequest
 from backtests.scan_screen import show_scan
 from config import Settings
 from config.error_messages import some
 from config.errors import Refusal
 from market.bars import BarTable
+from risk.model import Position
 from strategies.adapt_to_bars import fit
 from strategies.registry import build_pipeline, build_signals, strategy_class
 from strategies.run_notes import (
@@ -69,16 +81,25 @@ def run(request: RunRequest, console: Console) -> int:
     folder = prepare_folder(
         request.out or default_folder("backtest", request.profile, start.date()), request.overwrite
     )  # fmt: skip
-    result = execute(data, chosen, settings, start, end, progress=not request.quiet)
-    result.record.decisions = with_outcomes(result.record)
-    info = describe(request, data, result, start, end, {"data": took, "engine": result.seconds})
-    with console.status("writing the report"):
-        pages = None if request.draw_all else SOME_PAGES
-        figures = write_all(folder, result.record, info, result.table, pages)
-    show_summary(console, result.record, info, figures, folder)
-    if request.scoreboard:
-        console.print(scoreboard_screen(scoreboard(result.record), SCOREBOARD_DAYS))
-    return 0
+    # Its libraries load while the run computes.
+    with TearsheetProcess(folder / TEARSHEET) if request.report else nullcontext() as tearsheet:
+        result = execute(data, chosen, settings, start, end, progress=not request.quiet)
+        result.record.decisions = with_outcomes(result.record)
+        info = describe(request, data, result, start, end, {"data": took, "engine": result.seconds})
+        figures = write_figures(folder, result.record, info)
+        show_summary(console, result.record, info, figures)
+        if request.scoreboard:
+            console.print(scoreboard_screen(scoreboard(result.record), SCOREBOARD_DAYS))
+        failed = ""
+        if tearsheet is not None:
+            with console.status("drawing the report"):
+                failed = write_report(
+                    folder, result.record, info, result.table, figures, tearsheet, request.draw_all
+                )  # fmt: skip
+    show_files(console, info, folder)
+    if failed:
+        console.print(f"[red]{escape(failed)}[/]", highlight=False, soft_wrap=True)
+    return 1 if failed else 0
 
 
 def data_for(request: RunRequest, settings: Settings) -> DataSet:
@@ -177,7 +198,30 @@ def describe(
             *out_of_reach(strategy.feed.features, strategy.pipeline, end),
         ),
         seed=request.seed,
+        open_positions=open_at_the_end(strategy.broker.ledger.positions.values(), result.table, end),
     )
+
+
+def open_at_the_end(held: Iterable[Position], table: BarTable, end: pd.Timestamp) -> tuple[OpenPosition, ...]:
+    """Positions that the run ended with, valued at their last close in the window."""
+    row = int(table.opens_at.searchsorted(end, side="right"))
+    found = []
+    for position in sorted(held, key=lambda one: one.symbol):
+        closes = table.close[:row, table.symbols.index(position.symbol)]
+        known = closes[np.isfinite(closes)]
+        price = float(known[-1]) if len(known) else position.entry_price
+        found.append(
+            OpenPosition(
+                symbol=position.symbol,
+                quantity=position.quantity,
+                entry_time=position.entry_time,
+                entry_price=position.entry_price,
+                price=price,
+                stop=position.stop,
+                unrealised=(price - position.entry_price) * position.quantity,
+            )
+        )
+    return tuple(found)
 
 
 def benchmark_closes(table: BarTable, symbol: str, start: pd.Timestamp, end: pd.Timestamp) -> pd.Series | None:

@@ -29,8 +29,17 @@ from backtests.rehearsals import FAST_DAILY, FAST_INTRADAY, PAPER_PARTIAL_FILLS,
 from backtests.reports.formatting import counted
 from backtests.reports.metrics import ALWAYS_OPEN_PER_YEAR, SESSIONS_PER_YEAR
 from backtests.reports.order_outcomes import with_outcomes
-from backtests.reports.outputs import RunInfo, check_folder, default_folder, prepare_folder, write_all, write_brief
-from backtests.reports.summary_screen import show_summary
+from backtests.reports.outputs import (
+    TEARSHEET,
+    RunInfo,
+    check_folder,
+    default_folder,
+    prepare_folder,
+    write_figures,
+    write_report,
+)  # fmt: skip
+from backtests.reports.summary_screen import show_files, show_summary
+from backtests.reports.tearsheet_process import TearsheetProcess
 from backtests.request import RunRequest
 from backtests.scan_screen import show_live_scan
 from brokers.desk.data.feed import NONE
@@ -135,10 +144,16 @@ def _run(request: RunRequest, settings: Settings, console: Console, server: Any,
     info = _describe(request, settings, account, time.perf_counter() - began)
     if stopping.is_set() or account.feed.bars is None:
         # There are seconds left, or nothing to draw: no tearsheet, no plots.
-        write_brief(folder, account.record, info)
+        write_figures(folder, account.record, info)
         return status if stopping.is_set() else EXIT_FAILED
-    figures = write_all(folder, account.record, info, account.feed.bars)
-    show_summary(console, account.record, info, figures, folder)
+    figures = write_figures(folder, account.record, info)
+    show_summary(console, account.record, info, figures)
+    with TearsheetProcess(folder / TEARSHEET) as tearsheet:
+        failed = write_report(folder, account.record, info, account.feed.bars, figures, tearsheet)
+    show_files(console, info, folder)
+    if failed:
+        log.error("%s", failed)
+        return status or EXIT_FAILED
     return status
 
 

@@ -47,7 +47,9 @@ class RunRequest:
     lookahead : int
         Instead of a run: at how many moments to check that later data change nothing; 0 is a run.
     draw_all : bool
-        Draw every trade, not only the first, worst, best and last.
+        Draw every trade, not only the worst and the best.
+    report : bool
+        Write pictures, page and tearsheet beside the tables.
     scoreboard : bool
         Print measures beside goals, for the whole run and its last days.
     quiet : bool
@@ -75,6 +77,7 @@ class RunRequest:
     scan: bool
     lookahead: int
     draw_all: bool
+    report: bool
     scoreboard: bool
     quiet: bool
     speed: float | None

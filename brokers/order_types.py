@@ -86,3 +86,4 @@ class VenueReason(StrEnum):
     DUPLICATE_ID = "duplicate client order id"
     NOT_FOUND = "no such order"
     PRICE_PASSED = "the market has passed the price"
+    SHARES_HELD = "something holds the shares"

@@ -193,7 +193,7 @@ class VenuePosition:
 
 @dataclass(frozen=True, slots=True)
 class VenueAccount:
-    """The account; ``id`` is empty where the server is no venue, ``blocked`` says why it may not trade."""
+    """The account; ``id`` is empty where the server is no venue, ``blocked`` says why it may open nothing."""
 
     id: str = ""
     equity: Decimal = NOTHING
@@ -204,10 +204,11 @@ class VenueAccount:
 
 @dataclass(frozen=True, slots=True)
 class UnreadOrder:
-    """An order of which nothing can be read but that it is there."""
+    """An order that cannot be read, or is not believed; ``relatives`` are ids, the venue's and ours, of its group."""
 
     id: str
     symbol: str
+    relatives: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +238,7 @@ class OrderAck:
     id: str
     client_order_id: str
     orders: tuple[VenueOrder, ...]
+    unread: tuple[UnreadOrder, ...] = ()
     native: object = field(default=None, compare=False, repr=False)
 
 
@@ -345,6 +347,14 @@ class OrderChange:
     stop_price: Decimal | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class RequestLimit:
+    """Requests that a venue allows in a minute, and how many of them iterations and the watch over stops may use."""
+
+    a_minute: int
+    usable: int
+
+
 # ---- venue ---------------------------------------------------------------------------------------------
 
 
@@ -429,6 +439,13 @@ class Venue(Protocol):
 
     def budget(self, seconds: float) -> AbstractContextManager[None]:
         """Bound the local seconds of everything asked inside."""
+        ...
+
+    @property
+    def request_limit(self) -> RequestLimit: ...
+
+    def room(self, requests: int) -> bool:
+        """Whether the limit leaves room for so many requests of an iteration beside those of the watch."""
         ...
 
     def drop_waiting(self) -> None:

@@ -74,7 +74,7 @@ def command(server: RehearsalServer, folder: Path, *extra: str, secret: str = ""
     return subprocess.Popen(
         [
             sys.executable, str(ROOT / "live_trader.py"), "--strategy", "combined", "--paper",
-            "--alpaca-url", server.url, "--sleeptime", "1S", "--set", "market=24/7", "--set", "pace.bars=5",
+            "--alpaca-url", server.url, "--sleeptime", "6S", "--set", "market=24/7", "--set", "pace.bars=5",
             "--set", "live.yahoo=false",
             "--set", "gate.max_order_notional_frac=0.5",
             "--symbols", ",".join(SYMBOLS), "--benchmark", "KO", "--out", "run", "--overwrite", *extra,
@@ -169,12 +169,13 @@ def test_the_kill_switch_holds_entries_back_and_its_second_level_ends_the_run(tm
     assert "entries are stopped; kill switch: stop" in told
 
 
+@pytest.mark.slow
 def test_a_venue_that_does_not_answer_is_refused_at_the_start(tmp_path):
     with venue() as server:
-        server.faults.strike(Mishap.HANG_BEFORE, path="/v2/clock", seconds=30)
+        server.faults.chance(Mishap.HANG_BEFORE, 1.0, path="/v2/clock", seconds=30)
         began = time.monotonic()
         told = refused(server, tmp_path)
-        assert time.monotonic() - began < 20
+        assert time.monotonic() - began < 45
     assert "the venue does not answer" in told
 
 

@@ -122,6 +122,14 @@ def write_text(path: Path, text: str) -> None:
     unfinished.replace(path)
 
 
+def write_lines(path: Path, lines: Iterable[str]) -> None:
+    """Write a file line by line, in place when it is whole: long runs would need hundreds of MB for one string."""
+    unfinished = path.with_name(path.name + ".tmp")
+    with unfinished.open("w", encoding="utf-8", newline="") as stream:
+        stream.writelines(lines)
+    unfinished.replace(path)
+
+
 def _common(value: Any) -> Any:
     """The plain Python value that another type stands for; its text where there is none."""
     if value is None or isinstance(value, bool):

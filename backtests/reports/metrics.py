@@ -24,6 +24,9 @@ ALWAYS_OPEN_PER_YEAR = 365
 
 SATURDAY = 5
 
+SHORTEST_ANNUALISED = 90
+"""Days of the shortest span of which anything is stated per year: a good week would read as a fortune."""
+
 DAYS_PER_YEAR = 365.25
 """Calendar days, for everything that is stated per year of elapsed time."""
 
@@ -63,7 +66,7 @@ def metrics(record: RunRecord, sessions_per_year: int = SESSIONS_PER_YEAR) -> di
             Largest fall from a peak, at bar closes, as a positive fraction of the peak.
         ``sharpe``, ``sortino``
             Mean session return over its standard deviation (or over the root mean square of the
-            negative ones), annualised.
+            negative ones), annualised; like all that is stated per year, ``None`` below a quarter of a year.
         ``cagr``
             Compound growth per calendar year, from the first bar's opening to the last one's close.
         ``exposure``
@@ -81,14 +84,15 @@ def metrics(record: RunRecord, sessions_per_year: int = SESSIONS_PER_YEAR) -> di
     outcomes = [decision.outcome for decision in record.decisions]
     curve = curve_metrics(session_closes(record), sessions_per_year)
     years = _years(record)
+    annual = _annualised(years)
     return {
         **_trade_metrics(record.trades),
         "max_drawdown": max_drawdown(np.array([record.initial_equity, *(row.equity for row in record.equity)])),
         "sharpe": curve["sharpe"],
         "sortino": curve["sortino"],
-        "cagr": growth(record.initial_equity, record.equity[-1].equity, years) if record.equity else None,
+        "cagr": growth(record.initial_equity, record.equity[-1].equity, years) if annual else None,
         "exposure": _exposure(record.equity),
-        "turnover": _ratio(record.turnover, (_mean(np.array([row.equity for row in record.equity])) or 0) * years),
+        "turnover": _ratio(record.turnover, _mean_equity(record) * years) if annual else None,
         "slippage_cost": finite(record.slippage_cost),
         "rejected": outcomes.count("refused"),
         "resized": outcomes.count("resized"),
@@ -126,12 +130,14 @@ def curve_metrics(closes: pd.Series, sessions_per_year: int = SESSIONS_PER_YEAR)
     mean = float(returns.mean())
     # A curve that moves by rounding noise only has no meaningful ratio: it would read as billions.
     noise = 1e-12
+    years = (closes.index[-1] - closes.index[0]).total_seconds() / _YEAR_SECONDS
+    annual = _annualised(years)
     return {
         "total_return": finite(values[-1] / values[0] - 1),
-        "cagr": growth(values[0], values[-1], (closes.index[-1] - closes.index[0]).total_seconds() / _YEAR_SECONDS),
+        "cagr": growth(values[0], values[-1], years) if annual else None,
         "max_drawdown": max_drawdown(values),
-        "sharpe": finite(mean / deviation * scale) if deviation > noise else None,
-        "sortino": finite(mean / downside * scale) if downside > noise else None,
+        "sharpe": finite(mean / deviation * scale) if annual and deviation > noise else None,
+        "sortino": finite(mean / downside * scale) if annual and downside > noise else None,
     }
 
 
@@ -180,9 +186,20 @@ def finite(value: float) -> float | None:
 _YEAR_SECONDS = DAYS_PER_YEAR * 86400
 
 
+def _annualised(years: float) -> bool:
+    return years * DAYS_PER_YEAR >= SHORTEST_ANNUALISED
+
+
+def _mean_equity(record: RunRecord) -> float:
+    return _mean(np.array([row.equity for row in record.equity])) or 0.0
+
+
 def _years(record: RunRecord) -> float:
     rows = record.equity
-    return (rows[-1].time - (record.began or rows[0].time)).total_seconds() / _YEAR_SECONDS if rows else 0.0
+    if not rows:
+        return 0.0
+    # Times of one zone subtract by the clock on the wall, which loses an hour to daylight saving.
+    return (rows[-1].time.timestamp() - (record.began or rows[0].time).timestamp()) / _YEAR_SECONDS
 
 
 def _trade_metrics(trades: Sequence[TradeRecord]) -> dict[str, Figure]:

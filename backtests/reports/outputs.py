@@ -12,16 +12,29 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from backtests.reports.formatting import csv_text, moment, number, quoted, to_json, to_json_indented, write_text
+from backtests.reports.breakdowns import OpenPosition
+from backtests.reports.formatting import (
+    csv_text,
+    moment,
+    number,
+    quoted,
+    to_json,
+    to_json_indented,
+    write_lines,
+    write_text,
+)  # fmt: skip
 from backtests.reports.metrics import Figure, curve_metrics, metrics
 from brokers.record import RunRecord
 from config.errors import Refusal
 from market.bars import BarTable
 from risk.model import Decision, Verdict
+
+if TYPE_CHECKING:
+    from backtests.reports.tearsheet_process import TearsheetProcess
 
 ORDER_COLUMNS = (
     "time", "client_order_id", "parent_id", "symbol", "side", "quantity", "type", "limit_price", "stop_price",
@@ -33,10 +46,12 @@ TRADE_COLUMNS = (
 )  # fmt: skip
 EQUITY_COLUMNS = ("time", "equity", "cash", "long_exposure", "inverse_exposure", "positions")
 
-FILES = ("summary.json", "orders.csv", "trades.csv", "decisions.jsonl", "equity.csv", "tearsheet.html", "equity.png")
+TEARSHEET = "tearsheet.html"
+FILES = (
+    "summary.json", "orders.csv", "trades.csv", "decisions.jsonl", "equity.csv", TEARSHEET, "report.html", "equity.png",
+)  # fmt: skip
 TRADE_PAGES = "trades"
 """Folder of the trade pictures inside a run's folder."""
-SOME_PAGES = 4
 SHORTEST_YEAR = 350
 """Days of the shortest window whose growth is shown per year."""
 
@@ -70,6 +85,10 @@ class RunInfo:
     notes : sequence of str
         What a reader must know before believing the figures, e.g. that the data is synthetic.
     seed : int or None
+    open_positions : sequence of OpenPosition
+        What was still held at the end: equity counts it, no trade does.
+    interrupted : str
+        Why the run ended before its window did, empty if it did not.
     """
 
     mode: str
@@ -90,6 +109,8 @@ class RunInfo:
     versions: Mapping[str, str] = field(default_factory=dict)
     notes: Sequence[str] = ()
     seed: int | None = None
+    open_positions: Sequence[OpenPosition] = ()
+    interrupted: str = ""
 
     @property
     def benchmark_figures(self) -> dict[str, Figure]:
@@ -142,17 +163,21 @@ def prepare_folder(path: Path, overwrite: bool) -> Path:
     check_folder(path, overwrite)
     try:
         path.mkdir(parents=True, exist_ok=True)
-        for known in [path / name for name in FILES] + sorted((path / TRADE_PAGES).glob("page-*.png")):
+        for known in [path / name for name in FILES] + _trade_pictures(path):
             known.unlink(missing_ok=True)
     except OSError as error:
         raise Refusal(f"{path} can't be used as --out: {error.strerror}") from error
     return path
 
 
-def write_all(
-    folder: Path, record: RunRecord, info: RunInfo, table: BarTable, trade_pages: int | None = SOME_PAGES
-) -> dict[str, Figure]:
-    """Write every file of a run. The summary comes last: where it is, the folder is complete.
+def _trade_pictures(folder: Path) -> list[Path]:
+    """The pictures of trades that a run left, one of an earlier version too; other files in the folder are not."""
+    named = ("all-by-entry.png", "by-entry-*.png", "worst-and-best.png", "page-*.png")
+    return sorted(path for pattern in named for path in (folder / TRADE_PAGES).glob(pattern))
+
+
+def write_figures(folder: Path, record: RunRecord, info: RunInfo) -> dict[str, Figure]:
+    """Write the tables and the summary of a run: all that other tools rely on, in a fraction of a second.
 
     Parameters
     ----------
@@ -160,37 +185,71 @@ def write_all(
         An existing folder, see ``prepare_folder``.
     record : RunRecord
     info : RunInfo
-    table : BarTable
-        The bars that the trade pictures are drawn from.
-    trade_pages : int or None, default=4
-        How many pages of trades to draw; None draws every trade.
 
     Returns
     -------
     dict
         The metrics, as in the summary.
     """
+    figures = metrics(record, info.sessions_per_year)
+    write_records(folder, record)
+    _write_summary(folder, record, info, figures, info.seconds)
+    return figures
+
+
+def write_report(
+    folder: Path,
+    record: RunRecord,
+    info: RunInfo,
+    table: BarTable,
+    figures: Mapping[str, Figure],
+    tearsheet: TearsheetProcess,
+    every_trade: bool = False,
+) -> str:
+    """Write what people look at: pictures, the report's page and, in a process beside them, Lumibot's tearsheet.
+
+    Parameters
+    ----------
+    folder : Path
+        Where ``write_figures`` wrote.
+    record : RunRecord
+    info : RunInfo
+    table : BarTable
+        The bars that the trade pictures are drawn from.
+    figures : mapping
+        What ``write_figures`` returned.
+    tearsheet : TearsheetProcess
+        Waits for what it has to draw.
+    every_trade : bool, default=False
+        Draw every trade instead of the worst and the best.
+
+    Returns
+    -------
+    str
+        Empty, or in a sentence what could not be drawn.
+    """
     # Imported here: optimisation runs use the writers without paying for matplotlib.
-    from backtests.reports.plots import plot_equity, plot_trades
-    from backtests.reports.tearsheet import write_tearsheet
+    from backtests.reports.equity_plot import plot_equity
+    from backtests.reports.html_report import write_html_report
+    from backtests.reports.tearsheet import tearsheet_input
+    from backtests.reports.trade_plots import plot_trades
 
     began = time.perf_counter()
-    figures = metrics(record, info.sessions_per_year)
-    write_records(folder, record)
-    plot_equity(folder / "equity.png", record, info)
-    plot_trades(folder / TRADE_PAGES, record, table, trade_pages)
-    write_tearsheet(folder, record, info, figures)
+    tearsheet.draw(tearsheet_input(record, info, figures))
+    equity = folder / "equity.png"
+    plot_equity(equity, record, info)
+    pictures = [equity, *plot_trades(folder / TRADE_PAGES, record, table, every_trade)]
+    write_html_report(folder / "report.html", record, info, figures, pictures)
+    failed = tearsheet.finish()
     spent = {**info.seconds, "report": time.perf_counter() - began}
-    write_text(folder / "summary.json", to_json_indented(summary(record, info, figures, spent)) + "\n")
-    return figures
+    _write_summary(folder, record, info, figures, spent)
+    return failed
 
 
-def write_brief(folder: Path, record: RunRecord, info: RunInfo) -> dict[str, Figure]:
-    """The tables and the summary of a run, without pictures and tearsheet: what there is time for on the way out."""
-    figures = metrics(record, info.sessions_per_year)
-    write_records(folder, record)
-    write_text(folder / "summary.json", to_json_indented(summary(record, info, figures, info.seconds)) + "\n")
-    return figures
+def _write_summary(
+    folder: Path, record: RunRecord, info: RunInfo, figures: Mapping[str, Figure], seconds: Mapping[str, float]
+) -> None:
+    write_text(folder / "summary.json", to_json_indented(summary(record, info, figures, seconds)) + "\n")
 
 
 def write_records(folder: Path, record: RunRecord) -> None:
@@ -198,7 +257,7 @@ def write_records(folder: Path, record: RunRecord) -> None:
     write_text(folder / "orders.csv", csv_text(ORDER_COLUMNS, record.orders))
     write_text(folder / "trades.csv", csv_text(TRADE_COLUMNS, record.trades))
     write_text(folder / "equity.csv", csv_text(EQUITY_COLUMNS, record.equity))
-    write_text(folder / "decisions.jsonl", "".join([_decision(d) for d in record.decisions]))
+    write_lines(folder / "decisions.jsonl", (_decision(d) for d in record.decisions))
 
 
 def summary(
@@ -226,6 +285,19 @@ def summary(
         "seconds": {name: round(float(seconds.get(name, 0)), 3) for name in ("data", "engine", "report")},
         "versions": dict(sorted(info.versions.items())),
         "notes": list(info.notes),
+        "interrupted": info.interrupted or None,
+        "open_positions": [
+            {
+                "symbol": held.symbol,
+                "quantity": held.quantity,
+                "entry_time": held.entry_time,
+                "entry_price": held.entry_price,
+                "price": held.price,
+                "stop": held.stop,
+                "unrealised": held.unrealised,
+            }
+            for held in info.open_positions
+        ],
     }
 
 

@@ -6,10 +6,12 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from backtests.reports.breakdowns import Breakdown, by_signal
 from backtests.reports.formatting import cell, counted
 from backtests.reports.metrics import Figure, figure_text
 from backtests.reports.outputs import TRADE_PAGES, RunInfo
@@ -17,20 +19,21 @@ from brokers.record import RunRecord, TradeRecord
 
 WIDTH = 96
 _SHOWN = (
-    "tearsheet.html", "equity.png", f"{TRADE_PAGES}/", "trades.csv", "orders.csv", "decisions.jsonl", "summary.json",
+    "report.html", "tearsheet.html", "equity.png", f"{TRADE_PAGES}/", "trades.csv", "orders.csv", "decisions.jsonl",
+    "summary.json",
 )  # fmt: skip
 LISTED = 6
 """Exit reasons, rules and missing symbols shown; the rest is counted."""
 
 # Figure, label and format, in the order of reading; the second list is of the run alone.
-_CURVE = (
+CURVE = (
     ("total_return", "Total return", "{:+.2%}"),
     ("cagr", "Growth per year", "{:+.2%}"),
     ("max_drawdown", "Maximum drawdown", "{:.2%}"),
     ("sharpe", "Sharpe", "{:.2f}"),
     ("sortino", "Sortino", "{:.2f}"),
 )
-_TRADING = (
+TRADING = (
     ("trades", "Closed trades", "{:,d}"),
     ("win_rate", "Win rate", "{:.1%}"),
     ("profit_factor", "Profit factor", "{:.2f}"),
@@ -44,9 +47,7 @@ _TRADING = (
 )
 
 
-def show_summary(
-    console: Console, record: RunRecord, info: RunInfo, figures: Mapping[str, Figure], folder: Path
-) -> None:
+def show_summary(console: Console, record: RunRecord, info: RunInfo, figures: Mapping[str, Figure]) -> None:
     """Print the summary.
 
     Parameters
@@ -57,22 +58,45 @@ def show_summary(
     info : RunInfo
     figures : mapping
         What ``backtests.reports.metrics.metrics`` returns.
-    folder : Path
-        Where the files of the run are.
     """
-    console.print(summary_screen(record, info, figures, folder), width=min(console.width, WIDTH))
+    console.print(summary_screen(record, info, figures), width=min(console.width, WIDTH))
 
 
-def summary_screen(record: RunRecord, info: RunInfo, figures: Mapping[str, Figure], folder: Path) -> RenderableType:
-    """The summary as something rich can print."""
-    two = Table.grid(padding=(0, 4))
-    two.add_row(_curve_table(record, info, figures), _trading_table(figures))
-    counts = Table.grid(padding=(0, 4))
-    counts.add_row(_exits(record.trades), _refusals(record, figures))
-    parts: list[RenderableType] = [_heading(info), "", two, "", counts, ""]
+def show_files(console: Console, info: RunInfo, folder: Path) -> None:
+    """Say where the files of the run are: the report's are there only once it is drawn."""
+    console.print(_files(folder, info), width=min(console.width, WIDTH))
+
+
+def summary_screen(record: RunRecord, info: RunInfo, figures: Mapping[str, Figure]) -> RenderableType:
+    """The summary as something rich can print; tables stand beside one another where the console is wide enough."""
+    parts: list[RenderableType] = [_heading(info), ""]
+    if info.interrupted:
+        parts += [Text(f"INTERRUPTED: {info.interrupted}", style="bold red"), ""]
+    parts += [Beside(_curve_table(record, info, figures), _trading_table(figures)), ""]
+    parts += [Beside(_exits(record.trades), _groups("signals", by_signal(record.trades))), ""]
+    parts += [_refusals(record, figures), ""]
+    if info.open_positions:
+        parts += [_open(info), ""]
     parts += [Text(f"Note: {note}", style="yellow") for note in info.notes]
-    parts += ["", _files(folder, info)] if info.notes else [_files(folder, info)]
-    return Group(*parts)
+    return Group(*parts, *([""] if info.notes else []))
+
+
+class Beside:
+    """Two tables next to each other, or one below the other where the console is too narrow to show them whole."""
+
+    GAP = 4
+
+    def __init__(self, left: Table, right: Table) -> None:
+        self.left, self.right = left, right
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        widths = (Measurement.get(console, options, table).maximum for table in (self.left, self.right))
+        if sum(widths) + self.GAP <= options.max_width:
+            both = Table.grid(padding=(0, self.GAP))
+            both.add_row(self.left, self.right)
+            yield both
+        else:
+            yield from (self.left, "", self.right)
 
 
 def _heading(info: RunInfo) -> Table:
@@ -92,16 +116,24 @@ def _heading(info: RunInfo) -> Table:
     return grid
 
 
+def curve_values(
+    record: RunRecord, info: RunInfo, figures: Mapping[str, Figure]
+) -> tuple[dict[str, Figure], dict[str, Figure]]:
+    """The figures of the run's curve and of the benchmark's, by the names in ``CURVE``."""
+    final = record.equity[-1].equity if record.equity else record.initial_equity
+    total = final / record.initial_equity - 1 if record.initial_equity > 0 else None
+    return {**figures, "total_return": total}, info.benchmark_figures
+
+
 def _curve_table(record: RunRecord, info: RunInfo, figures: Mapping[str, Figure]) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("")
     table.add_column("run", justify="right", style="bold")
     final = record.equity[-1].equity if record.equity else record.initial_equity
-    own = {**figures, "total_return": final / record.initial_equity - 1 if record.initial_equity > 0 else None}
-    other = info.benchmark_figures
+    own, other = curve_values(record, info, figures)
     if other:
         table.add_column(info.benchmark, justify="right")
-    for name, label, form in _CURVE:
+    for name, label, form in CURVE:
         if name == "cagr" and not info.shows_growth_per_year:
             continue
         values = [own.get(name), other.get(name)] if other else [own.get(name)]
@@ -115,7 +147,7 @@ def _trading_table(figures: Mapping[str, Figure]) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("")
     table.add_column("run", justify="right", style="bold")
-    for name, label, form in _TRADING:
+    for name, label, form in TRADING:
         table.add_row(label, figure_text(figures.get(name), form))
     return table
 
@@ -129,6 +161,44 @@ def _exits(trades: list[TradeRecord]) -> Table:
         profit = sum(trade.pnl for trade in trades if (trade.exit_reason or "no reason") == reason)
         table.add_row(reason, f"{count:,d}", f"{profit:+,.0f}", style="red" if profit < 0 else "")
     _rest(table, len({trade.exit_reason for trade in trades}), "reasons")
+    return table
+
+
+def _groups(noun: str, groups: list[Breakdown]) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column(noun)
+    for column in ("trades", "won", "R", "profit, USD"):
+        table.add_column(column, justify="right")
+    for group in groups[:LISTED]:
+        table.add_row(
+            group.name,
+            f"{group.trades:,d}",
+            f"{group.win_rate:.0%}",
+            figure_text(group.avg_r, "{:+.2f}"),
+            f"{group.pnl:+,.0f}",
+            style="red" if group.pnl < 0 else "",
+        )
+    _rest(table, len(groups), noun)
+    return table
+
+
+def _open(info: RunInfo) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("open at the end")
+    for column in ("quantity", "entry", "last", "stop", "unrealised, USD"):
+        table.add_column(column, justify="right")
+    for held in info.open_positions[:LISTED]:
+        table.add_row(
+            held.symbol,
+            f"{held.quantity:,.8g}",
+            f"{held.entry_price:,.2f}",
+            f"{held.price:,.2f}",
+            f"{held.stop:,.2f}",
+            f"{held.unrealised:+,.0f}",
+        )
+    if len(info.open_positions) > LISTED:
+        rest = info.open_positions[LISTED:]
+        table.add_row(f"and {len(rest)} more", "", "", "", "", f"{sum(held.unrealised for held in rest):+,.0f}")
     return table
 
 

@@ -1,30 +1,33 @@
 """Lumibot's own tearsheet, drawn from our equity curve, the run's own benchmark and our figures.
 
-Nothing is fetched: Lumibot would ask Yahoo for the benchmark and for the risk-free rate, so it is
-handed both. Its ratios count calendar days (365 a year, weekends flat), ours sessions.
+Nothing is fetched: Lumibot would ask Yahoo for the benchmark and for the risk-free rate, so it is handed both. Drawing
+takes seconds, so it is done in a process of its own (``tearsheet_process``), which runs this module:
+``python -m backtests.reports.tearsheet PATH`` with a pickled ``TearsheetInput`` on standard input.
 """
 
 from __future__ import annotations
 
-import html
 import importlib
+import inspect
 import logging
 import os
-import re
+import pickle
+import sys
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import pandas as pd
-from matplotlib import rcParams, rcParamsDefault, style
 
 from backtests.reports.formatting import cell, write_text
 from backtests.reports.metrics import Figure, figure_text, session_closes
 from backtests.reports.outputs import RunInfo
+from backtests.reports.tearsheet_page import PageFacts, corrected
 from brokers.record import RunRecord
 
 RISK_FREE_RATE = 0.0
@@ -48,8 +51,28 @@ LABELS: dict[str, tuple[str, str]] = {
     "resized": ("Proposals resized", "{:d}"),
     "protected_share": ("Share of position time protected", "{:.2%}"),
 }
-_ICON = re.compile(r'<link rel="shortcut icon"[^>]*>')
 _ALSO_OF_BENCHMARK = ("max_drawdown", "sharpe", "sortino", "cagr")
+
+
+@dataclass(frozen=True, slots=True)
+class TearsheetInput:
+    """All that a tearsheet is drawn from; small, since it goes to another process.
+
+    ``closes`` and ``benchmark_closes`` are session closes in USD, indexed by time; ``start`` and ``end`` are the run's
+    first and last day.
+    """
+
+    title: str
+    closes: pd.Series
+    benchmark: str
+    benchmark_closes: pd.Series | None
+    parameters: Mapping[str, str]
+    rows: Mapping[str, Any]
+    start: date
+    end: date
+    lumibot_version: str | None = None
+    data_source: str = ""
+    facts: PageFacts = field(default_factory=PageFacts)
 
 
 def custom_metrics(figures: Mapping[str, Figure], info: RunInfo) -> dict[str, Any]:
@@ -79,53 +102,68 @@ def custom_metrics(figures: Mapping[str, Figure], info: RunInfo) -> dict[str, An
     return rows
 
 
-def write_tearsheet(folder: Path, record: RunRecord, info: RunInfo, figures: Mapping[str, Figure]) -> Path:
-    """Write ``tearsheet.html``. Takes a few seconds, needs no network.
-
-    A curve that never moves has no tearsheet: Lumibot then writes a page that says so, to which
-    our figures are added.
+def tearsheet_input(record: RunRecord, info: RunInfo, figures: Mapping[str, Figure]) -> TearsheetInput:
+    """Gather what a run's tearsheet shows.
 
     Parameters
     ----------
-    folder : Path
-        An existing folder.
     record : RunRecord
     info : RunInfo
     figures : mapping
         What ``backtests.reports.metrics.metrics`` returns.
-
-    Returns
-    -------
-    Path
     """
-    path = folder / "tearsheet.html"
-    unfinished = folder / "tearsheet.html.tmp"
-    rows = custom_metrics(figures, info)
-    with _quiet():
+    closes = session_closes(record)
+    return TearsheetInput(
+        title=f"{info.strategy} ({info.profile})",
+        closes=closes,
+        benchmark=info.benchmark,
+        benchmark_closes=info.benchmark_closes,
+        parameters=_parameters(info),
+        rows=custom_metrics(figures, info),
+        start=_day(info.start),
+        end=_day(info.end),
+        lumibot_version=info.versions.get("lumibot"),
+        data_source=info.data_source,
+        facts=PageFacts.of(closes, info),
+    )
+
+
+def write_tearsheet(path: Path, given: TearsheetInput) -> None:
+    """Write the page. Takes a few seconds, needs no network.
+
+    A curve that never moves has no tearsheet: Lumibot then writes a page that says so, to which our figures are added.
+
+    Parameters
+    ----------
+    path : Path
+        In an existing folder; where the file is, it is whole.
+    given : TearsheetInput
+    """
+    unfinished = path.with_name(path.name + ".tmp")
+    with _quiet(), _lean_quantstats(given.facts):
         from lumibot.tools.indicators import create_tearsheet
 
         create_tearsheet(
-            _by_session(session_closes(record), "portfolio_value"),
-            f"{info.strategy} ({info.profile})",
+            _by_session(given.closes, "portfolio_value"),
+            given.title,
             str(unfinished),
-            _benchmark(info),
-            info.benchmark or None,
+            _benchmark(given),
+            given.benchmark or None,
             False,
             True,
             risk_free_rate=RISK_FREE_RATE,
-            strategy_parameters=_parameters(info),
-            lumibot_version=info.versions.get("lumibot"),
-            backtesting_data_sources=info.data_source,
-            custom_metrics=rows,
+            strategy_parameters=dict(given.parameters),
+            lumibot_version=given.lumibot_version,
+            backtesting_data_sources=given.data_source,
+            custom_metrics=dict(given.rows),
         )
     page = unfinished.read_text(encoding="utf-8") if unfinished.exists() else "<html><body></body></html>"
     unfinished.unlink(missing_ok=True)
-    # The page's one link that a browser would follow by itself.
-    page = _ICON.sub("", page)
-    if any(html.escape(label, quote=False) not in page for label in rows):
-        page = page.replace("</body>", _table(rows) + "</body>", 1)
-    write_text(path, page)
-    return path
+    write_text(path, corrected(page, given.rows, given.facts))
+
+
+def _day(moment: date) -> date:
+    return moment.date() if isinstance(moment, pd.Timestamp) else moment
 
 
 def _by_session(closes: pd.Series, column: str) -> pd.DataFrame:
@@ -133,8 +171,8 @@ def _by_session(closes: pd.Series, column: str) -> pd.DataFrame:
     return pd.DataFrame({column: closes.to_numpy()}, index=pd.DatetimeIndex(closes.index).tz_localize(None))
 
 
-def _benchmark(info: RunInfo) -> pd.DataFrame:
-    closes = info.benchmark_closes
+def _benchmark(given: TearsheetInput) -> pd.DataFrame:
+    closes = given.benchmark_closes
     if closes is None or closes.empty:
         return pd.DataFrame(index=pd.DatetimeIndex([]))
     return _by_session(closes / closes.iloc[0], "symbol_cumprod")
@@ -147,8 +185,8 @@ def _parameters(info: RunInfo) -> dict[str, str]:
         "window": f"{info.start:%Y-%m-%d} to {info.end:%Y-%m-%d}",
         "symbols": " ".join(info.symbols),
         "missing symbols": " ".join(info.missing_symbols),
-        "data": f"{info.data_source} {info.data_hash}",
-        "config": info.config_hash,
+        "data": f"{info.data_source} {info.data_hash[:12]}",
+        "config": info.config_hash[:12],
         "risk-free rate": "0",
         "sessions per year": str(info.sessions_per_year),
         "note": " ".join(info.notes),
@@ -156,13 +194,59 @@ def _parameters(info: RunInfo) -> dict[str, str]:
     return {**shown, **{name: cell(value) for name, value in sorted(info.fill_assumptions.items())}}
 
 
-def _table(rows: Mapping[str, Any]) -> str:
-    def cells(value: Any) -> str:
-        texts = value.values() if isinstance(value, Mapping) else [value]
-        return "".join(f"<td>{html.escape(text)}</td>" for text in texts)
+@contextmanager
+def _lean_quantstats(facts: PageFacts) -> Iterator[None]:
+    """QuantStats without what it does again and again, and without the pictures that would say something false.
 
-    body = "\n".join(f"<tr><td>{html.escape(label)}</td>{cells(value)}</tr>" for label, value in rows.items())
-    return f"<h2>Figures of the run</h2>\n<table>\n{body}\n</table>\n"
+    It asks for the whole call stack, source lines included, to learn its caller's name; it looks up every drawdown
+    for each of a dozen figures; it renders each picture once for nothing before it saves it.
+    """
+    with style_context():
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from quantstats_lumi import plots, stats, utils
+
+    details = stats.drawdown_details
+    known: dict[tuple[object, ...], pd.DataFrame] = {}
+
+    def drawdown_details(drawdown: Any) -> Any:
+        if not isinstance(drawdown, pd.Series):
+            return details(drawdown)
+        key = (drawdown.name, len(drawdown), float(drawdown.sum()), float(drawdown.min()))
+        if key not in known:
+            known[key] = details(drawdown)
+        return known[key].copy()
+
+    def caller_alone() -> list[tuple[None, None, None, str]]:
+        frame = inspect.currentframe()
+        above = frame.f_back if frame else None
+        caller = above.f_back if above else None
+        return [(None, None, None, ""), (None, None, None, caller.f_code.co_name if caller else "")]
+
+    changes: list[tuple[Any, str, Any]] = [
+        (stats, "drawdown_details", drawdown_details),
+        (utils, "inspect", _Stack(caller_alone)),
+        (FigureCanvasAgg, "draw_idle", lambda *_args, **_named: None),
+        *((plots, name, _no_picture) for name in facts.false_pictures),
+    ]
+    before = [(owner, name, getattr(owner, name)) for owner, name, _ in changes]
+    try:
+        for owner, name, value in changes:
+            setattr(owner, name, value)
+        yield
+    finally:
+        for owner, name, value in before:
+            setattr(owner, name, value)
+
+
+@dataclass(frozen=True, slots=True)
+class _Stack:
+    """Stands for the module ``inspect`` where QuantStats asks for the stack."""
+
+    stack: Any
+
+
+def _no_picture(*_args: object, savefig: Mapping[str, Any], **_named: object) -> None:
+    savefig["fname"].write(b"")
 
 
 @contextmanager
@@ -176,6 +260,9 @@ def _quiet() -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            import matplotlib
+            from matplotlib import style
+
             matplotlib.use("agg")
             with style.context(["default", {**_style(), "svg.hashsalt": "tearsheet"}]):
                 yield
@@ -187,6 +274,15 @@ def _quiet() -> Iterator[None]:
             os.environ["SOURCE_DATE_EPOCH"] = epoch
 
 
+@contextmanager
+def style_context() -> Iterator[None]:
+    """Matplotlib's defaults while QuantStats is imported, which sets the style of the whole process."""
+    from matplotlib import style
+
+    with style.context({}):
+        yield
+
+
 @cache
 def _style() -> dict[str, Any]:
     """The drawing style that QuantStats sets for the whole process while it is imported.
@@ -194,7 +290,31 @@ def _style() -> dict[str, Any]:
     Taken by itself, so that a tearsheet looks the same whoever imported QuantStats first, and so
     that nobody else's drawings get its style.
     """
+    from matplotlib import rcParams, rcParamsDefault, style
+
     with style.context("default"):
         importlib.reload(importlib.import_module("quantstats_lumi._plotting.core"))
         changed = {name for name, value in rcParams.items() if value != rcParamsDefault.get(name)}
         return {name: rcParams[name] for name in sorted(changed - {"backend"})}
+
+
+def main() -> int:
+    """Draw what comes on standard input; nothing came if the run ended before its report."""
+    from config.environment import own_the_run
+
+    own_the_run()
+    with _quiet():
+        importlib.import_module("lumibot.tools.indicators")
+    given = sys.stdin.buffer.read()
+    if not given:
+        return 0
+    try:
+        write_tearsheet(Path(sys.argv[1]), pickle.loads(given))
+    except OSError as error:
+        print(f"{error.filename or sys.argv[1]}: {error.strerror}", file=sys.stderr)  # noqa: T201  # read by the parent
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -30,7 +30,7 @@ class AlpacaRefusal(VenueRefusal):
     def __init__(self, status: int, code: int | None, message: str, body: Mapping[str, Any] | None = None) -> None:
         self.body = dict(body or {})
         price = _price(self.body.get("base_price"))
-        super().__init__(message, _reason(status, code, "base_price" in self.body), price)
+        super().__init__(message, _reason(status, code, message, self.body), price)
         self.args = (f"{status} {message}",)
         self.status = status
         self.code = code
@@ -40,12 +40,14 @@ class BadKeys(AlpacaRefusal, KeysRefused):
     """Alpaca doesn't know the keys, or they have expired."""
 
 
-def _reason(status: int, code: int | None, priced: bool) -> VenueReason:
+def _reason(status: int, code: int | None, message: str, body: Mapping[str, Any]) -> VenueReason:
     if code == DUPLICATE_ID:
         return VenueReason.DUPLICATE_ID
     if status == NOT_FOUND:
         return VenueReason.NOT_FOUND
-    return VenueReason.PRICE_PASSED if priced else VenueReason.OTHER
+    if "held_for_orders" in body or "insufficient qty" in message:
+        return VenueReason.SHARES_HELD
+    return VenueReason.PRICE_PASSED if "base_price" in body else VenueReason.OTHER
 
 
 def _price(told: Any) -> Decimal | None:

@@ -21,7 +21,7 @@ from urllib3.exceptions import HTTPError
 
 from brokers.alpaca.errors import AlpacaRefusal
 from brokers.alpaca.limits import CircuitBreaker, Need, SlidingWindowLimiter
-from brokers.alpaca.responses import body_of, pause_of, refusal_of
+from brokers.alpaca.responses import body_of, limit_of, pause_of, refusal_of
 from brokers.alpaca.transport import DeadlineAdapter, attempt
 from brokers.venue_errors import NotSent, OutcomeUnknown, VenueError, VenueUnavailable
 
@@ -118,7 +118,7 @@ class Hardened:
         outcome = "error"
         try:
             urgent = changes and self.urgent(method, path, body)
-            need = Need.ORDERS if changes else self.reads
+            need = self.reads if not changes else Need.ORDERS if urgent else Need.LISTINGS
             status, content = self._exchange(method, url, data, lost, need=need, urgent=urgent)
             outcome = str(status)
             if status in NEGATIVE:
@@ -139,7 +139,7 @@ class Hardened:
         if not (urgent or self.breaker.ready):
             raise NotSent("the circuit breaker is open")
         if not self.bucket.take(need, _left(self.timeouts.max_wait_s)):
-            raise NotSent("the rate limit leaves no room in the time there is")
+            raise NotSent(f"own rate limit: {self.bucket.spent}, no room in the time there is")
         connect, read = self.timeouts.connect_s, self.timeouts.read_s
         left = _left(connect + read)
         settings = self._session.merge_environment_settings(url, {}, False, None, None)
@@ -161,6 +161,8 @@ class Hardened:
                 raise NotSent(f"the venue cannot be reached ({failure})")
             raise lost(f"no answer ({failure})")
         status = response.status_code
+        if self.reads is Need.LISTINGS and (told := limit_of(response.headers)) is not None:
+            self.bucket.told(*told)
         if status == TOO_MANY:
             self.bucket.turned_away(pause_of(response.headers))
             raise NotSent("429, too many requests")

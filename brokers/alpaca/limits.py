@@ -43,8 +43,8 @@ class SlidingWindowLimiter:
     ----------
     limit : int, default=200
     reserve : int, default=30
-        Kept for orders, and as much again for listings, so that reading prices never keeps the state of the account
-        waiting, and neither of them an order.
+        Kept for what protects, leaves or cancels, and as much again for entries and listings, so that reading prices
+        never keeps the state of the account waiting, and nothing a stop.
     clock, sleep : callable, optional
         Seconds that only grow, and waiting for some of them.
     window_s : float, default=60
@@ -82,6 +82,33 @@ class SlidingWindowLimiter:
                 return False
         return True
 
+    def room(self, need: Need, places: int) -> bool:
+        """Whether so many requests could go now; takes no place."""
+        with self._mutex:
+            now = self._clock()
+            self._forget(now)
+            return now >= self._closed_until and len(self._sent) + places <= self.limit - need * self.reserve
+
+    def told(self, limit: int, remaining: int, resets_in_s: float) -> None:
+        """What the venue has counted: requests that this bucket knows nothing of count until the venue begins anew.
+
+        They are those of an earlier process, or of another program with the same keys.
+        """
+        with self._mutex:
+            now = self._clock()
+            self._forget(now)
+            others = limit - remaining - len(self._sent)
+            if others > 0:
+                at = now + min(max(resets_in_s, 0.0), self.window_s) - self.window_s
+                self._sent = deque(sorted([*self._sent, *[at] * others]))
+
+    @property
+    def spent(self) -> str:
+        """How much of the limit is used, in words."""
+        with self._mutex:
+            self._forget(self._clock())
+            return f"{len(self._sent)} of {self.limit} requests of a minute are spent"
+
     def drop_waiting(self) -> None:
         """Send no request that waits now."""
         self._drops += 1
@@ -95,8 +122,7 @@ class SlidingWindowLimiter:
         """Take a place; otherwise the seconds until one may be free."""
         with self._mutex:
             now = self._clock()
-            while self._sent and now - self._sent[0] > self.window_s:
-                self._sent.popleft()
+            self._forget(now)
             if now < self._closed_until:
                 return self._closed_until - now
             most = self.limit - need * self.reserve
@@ -104,6 +130,10 @@ class SlidingWindowLimiter:
                 self._sent.append(now)
                 return 0.0
             return max(self._sent[len(self._sent) - most] + self.window_s - now, 0.001)
+
+    def _forget(self, now: float) -> None:
+        while self._sent and now - self._sent[0] > self.window_s:
+            self._sent.popleft()
 
 
 class CircuitBreaker:

@@ -11,6 +11,7 @@ from typing import Any
 
 from brokers.alpaca.payloads import Json, amount
 from brokers.journal.states import State
+from brokers.order_types import OrderType
 from brokers.ports import (
     OrderAck,
     TradeUpdate,
@@ -31,6 +32,10 @@ STATES: Mapping[str, State] = {
     "replaced": State.REPLACED,
     "partially_filled": State.PARTIALLY_FILLED,
 }
+WORKING = (
+    "new", "accepted", "pending_new", "held", "pending_cancel", "pending_replace", "done_for_day", "calculated",
+    "stopped", "suspended", "accepted_for_bidding", "pending_review",
+)  # fmt: skip
 CANCEL_PENDING = ("pending_cancel", "pending_replace")
 GTC_LIFE = timedelta(days=90)
 TERMS = ("trail_price", "trail_percent", "notional")
@@ -38,6 +43,11 @@ TERMS = ("trail_price", "trail_percent", "notional")
 FILLS = ("fill", "partial_fill")
 COIN_LOT = Decimal("1e-9")
 ACTIVE = "ACTIVE"
+BLOCKS = {
+    "account_blocked": "it is blocked",
+    "trading_blocked": "trading is blocked",
+    "trade_suspended_by_user": "trading is suspended by its owner",
+}
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +83,9 @@ def listing_of(raws: Iterable[Mapping[str, Any]]) -> VenueListing:
 
 def ack_of(raw: Json) -> OrderAck:
     """The answer about one order."""
-    return OrderAck(str(raw["id"]), str(raw.get("client_order_id") or ""), orders_of([raw]), raw)
+    orders = orders_of([raw])
+    unread = _unread([raw], {order.id for order in orders})
+    return OrderAck(str(raw["id"]), str(raw.get("client_order_id") or ""), orders, unread, raw)
 
 
 def update_of(event: Mapping[str, Any]) -> TradeUpdate:
@@ -120,6 +132,10 @@ def leave_out(what: str, why: str) -> None:
 def _order(raw: Mapping[str, Any], listed_under: str) -> VenueOrder:
     """Notional orders have no quantity at the venue: theirs is what was filled."""
     filled, name, status = amount(raw, "filled_qty"), str(raw["id"]), str(raw["status"])
+    kind = str(raw.get("type") or raw.get("order_type") or OrderType.MARKET)
+    # What an order of an unknown kind protects, or whether one still works, would be a guess.
+    if kind not in tuple(OrderType) or (status not in STATES and status not in WORKING):
+        raise ValueError(f"type {kind!r} or status {status!r} is not known")
     created, time_in_force = moment(raw.get("created_at")), str(raw.get("time_in_force") or "")
     told = (raw.get(key) for key in ("filled_at", "updated_at", "submitted_at", "created_at"))
     expires = moment(raw.get("expires_at"))
@@ -130,7 +146,7 @@ def _order(raw: Mapping[str, Any], listed_under: str) -> VenueOrder:
         client_order_id=str(raw.get("client_order_id") or raw["id"]),
         symbol=str(raw["symbol"]),
         side="buy" if raw.get("side") == "buy" else "sell",
-        type=str(raw.get("type") or raw.get("order_type") or "market"),
+        type=kind,
         status=status,
         state=state_of(status),
         quantity=amount(raw, "qty") or filled,
@@ -157,11 +173,13 @@ def _order(raw: Mapping[str, Any], listed_under: str) -> VenueOrder:
 
 def _unread(raws: Iterable[Mapping[str, Any]], orders: Container[str]) -> tuple[UnreadOrder, ...]:
     """The orders of a listing that are not among those that could be read."""
-    return tuple(
-        UnreadOrder(str(row.get("id")), str(row.get("symbol") or ""))
-        for row in each(raws)
-        if str(row.get("id")) not in orders
-    )
+    found = []
+    for raw in raws:
+        group = list(each([raw]))
+        lost = [row for row in group if str(row.get("id")) not in orders]
+        names = tuple((str(row.get("id")), str(row.get("client_order_id"))) for row in group) if lost else ()
+        found += [UnreadOrder(str(row.get("id") or ""), str(row.get("symbol") or ""), names) for row in lost]
+    return tuple(found)
 
 
 def _legible(raws: Iterable[Mapping[str, Any]]) -> list[Json]:
@@ -188,14 +206,15 @@ def positions_of(raws: Iterable[Mapping[str, Any]]) -> VenuePositions:
 
 
 def account_of(raw: Json) -> VenueAccount:
-    """The account, and why it may not trade; equity and cash are 0 where they are missing."""
-    status = str(raw.get("status", ACTIVE)).upper()
-    blocked = raw.get("trading_blocked") is True or raw.get("account_blocked") is True or status != ACTIVE
+    """The account, and why it may open nothing; equity and cash are 0 where they are missing."""
+    status = str(raw.get("status") or ACTIVE).upper()
+    blocked = [words for key, words in BLOCKS.items() if raw.get(key) is True]
+    blocked += [] if status == ACTIVE else [f"its status is {status}"]
     return VenueAccount(
         id=str(raw.get("account_number") or raw.get("id") or ""),
         equity=amount(raw, "equity"),
         cash=amount(raw, "cash"),
-        blocked=f"status {status}" if blocked else "",
+        blocked=", ".join(blocked),
         native=raw,
     )
 

@@ -65,6 +65,17 @@ def pause_of(headers: Mapping[str, str]) -> float:
     return min(max(left, LEAST_PAUSE_S), MOST_PAUSE_S) if math.isfinite(left) else DEFAULT_PAUSE_S
 
 
+def limit_of(headers: Mapping[str, str]) -> tuple[int, int, float] | None:
+    """Requests that the venue allows, those that are left, and seconds until it begins anew; None if it doesn't say."""
+    try:
+        limit, left = int(headers["X-RateLimit-Limit"]), int(headers["X-RateLimit-Remaining"])
+        resets = float(headers["X-RateLimit-Reset"]) - time.time()
+    except (KeyError, ValueError):
+        return None
+    # By a clock that is off it would be over, or last for ever: then it lasts as long as it may.
+    return limit, left, resets if 0 < resets < MOST_PAUSE_S else MOST_PAUSE_S
+
+
 def object_of(answer: Any, unreadable: type[VenueError] = VenueUnavailable) -> Json:
     """The answer if it is one object; raises ``unreadable`` otherwise."""
     if not isinstance(answer, dict):

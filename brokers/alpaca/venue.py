@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from brokers.alpaca.client import VenueClient
+from brokers.alpaca.limits import Need
 from brokers.alpaca.listings import account_of, ack_of, listing_of, positions_of
 from brokers.alpaca.market_data import bars_of, our_name, quote_of, venue_name
 from brokers.alpaca.payloads import patch_of, payload_of
@@ -17,6 +18,7 @@ from brokers.ports import (
     OrderAck,
     OrderChange,
     OrderRequest,
+    RequestLimit,
     VenueAccount,
     VenueListing,
     VenuePositions,
@@ -87,6 +89,14 @@ class AlpacaVenue:
     def budget(self, seconds: float) -> AbstractContextManager[None]:
         return self.client.budget(seconds)
 
+    @property
+    def request_limit(self) -> RequestLimit:
+        bucket = self.client.bucket
+        return RequestLimit(bucket.limit, bucket.limit - Need.PRICES * bucket.reserve)
+
+    def room(self, requests: int) -> bool:
+        return self.client.bucket.room(Need.PRICES, requests)
+
     def drop_waiting(self) -> None:
         self.client.bucket.drop_waiting()
 
@@ -136,7 +146,7 @@ class AlpacaVenue:
 
     def trades(self, symbol: str) -> bool:
         asset = self.client.asset(symbol)
-        return asset is not None and asset.get("tradable") is not False
+        return asset is not None and asset.get("tradable") is not False and asset.get("status") != "inactive"
 
     def lists(self, symbol: str) -> bool:
         return self.client.asset(symbol) is not None

@@ -51,8 +51,9 @@ def assemble(
     admission : Admission
         The one that the venue's transport asks.
     """
-    state = VenueState(venue, quotes)
-    sync = JournalSync(journal, settings.strategy, venue.clock.now)
+    disbelieved: set[str] = set()
+    state = VenueState(venue, quotes, disbelieved)
+    sync = JournalSync(journal, settings.strategy, venue.clock.now, disbelieved)
     ownership = OrderOwnership(sync, journal, settings.live.adopt, state.seen)
     positions = OwnPositions(state, journal, sync, ownership, settings.live.adopt)
     limits = Limits(settings.gate, settings.sizing.lot, settings.sizing.max_notional_frac)

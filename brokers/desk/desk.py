@@ -30,7 +30,7 @@ from brokers.order_types import OrderRole, RefusalCode
 from brokers.ports import TradeUpdate
 from brokers.quantities import digits
 from brokers.record import RunRecord
-from brokers.venue_errors import VenueError, VenueUnavailable
+from brokers.venue_errors import NotSent, VenueError, VenueUnavailable
 from market.bars import BarTable
 from risk.interface import RiskModule
 from risk.model import Adjustment, Book, Plan, Position
@@ -40,10 +40,16 @@ ITERATION_S = 12.0
 STEP_S = 8.0
 LOOK_FRAC = 0.75
 """Of a step: a look that hangs leaves the rest to what goes on without one."""
+ITERATION_REQUESTS = 7
+"""Clock, orders sent, open orders, positions, account, bars and quotes."""
+ROOM_WITHIN_S, NAP_S = 60.0, 0.1
+"""Local seconds that an iteration waits for room below the rate limit, and how often it asks for it."""
 SLOW_S = 15.0
 FRESH_S = 1.0
 RECENT = timedelta(seconds=60)
 """How old a view may be for what it shows unprotected to be sold or protected without another look."""
+
+CROWDED = "own rate limit: iterations give way to the watch over stops"
 
 log = logging.getLogger(__name__)
 
@@ -100,6 +106,8 @@ class LiveDesk:
         self.longest_s = 0.0
         self._looked = -math.inf
         self._contradicted: set[Contradiction] = set()
+        self._held_back: set[str] = set()
+        self._crowded = False
 
     @contextlib.contextmanager
     def iteration(self) -> Iterator[None]:
@@ -108,6 +116,7 @@ class LiveDesk:
         A venue that doesn't answer costs the iteration. Any other error halts the session for entries; the
         monitor goes on looking after what is held.
         """
+        self._crowded = not self._has_room()
         began = time.monotonic()
         try:
             with self.state.time_budget(ITERATION_S):
@@ -115,7 +124,7 @@ class LiveDesk:
             self.iterations += 1
         except VenueError as error:
             self.halts.passing["venue"] = str(error)
-            log.warning("iteration skipped, the venue does not answer: %s", error)
+            log.warning("iteration skipped: %s", error)
         except Exception as error:
             # At shutdown the journal is closed under an iteration that is still on its way.
             if not self.shutting_down:
@@ -133,10 +142,27 @@ class LiveDesk:
         VenueError
             The venue could not be asked, and nothing may be decided.
         """
+        if self._crowded:
+            raise NotSent(CROWDED)
         with self.lock:
             self._see(partial(self.view, FRESH_S), STEP_S)
             self.work()
             return self._book()
+
+    def _has_room(self) -> bool:
+        """Wait, without the lock, until an iteration leaves the watch the requests it needs.
+
+        While shares are without their stop or a position is being closed, it does not wait but gives way.
+        """
+        ends, began = time.monotonic() + ROOM_WITHIN_S, time.monotonic()
+        while not self.state.room(ITERATION_REQUESTS):
+            urgent = self.protector.log.present or self.exits.tasks or self.shutting_down
+            if urgent or time.monotonic() >= ends:
+                return False
+            time.sleep(NAP_S)
+        if (waited := time.monotonic() - began) > SLOW_S:
+            log.warning("an iteration waited %.0f s for the own rate limit", waited)
+        return True
 
     def tick(self, within_s: float = STEP_S) -> None:
         """Look and work between iterations; raises VenueError like ``reconcile``."""
@@ -168,6 +194,8 @@ class LiveDesk:
         self.positions.refresh()
         recent = self.state.now - self.state.view.time < RECENT
         for symbol in sorted(self.symbols | {order.symbol for order in self.entries.waiting}):
+            if symbol in self.state.view.held_back:
+                continue
             known = recent and symbol not in self.external.reduced and not self.external.unsettled(symbol)
             if known and self.exits.under_way(symbol):
                 self._isolated(symbol, partial(self.exits.go_on, symbol))
@@ -196,6 +224,8 @@ class LiveDesk:
         ------
         VenueError
         """
+        if not self._has_room():
+            raise NotSent(CROWDED)
         try:
             return self.view(FRESH_S / 2)
         except VenueError:
@@ -220,10 +250,13 @@ class LiveDesk:
     def look(self, account: bool = True) -> None:
         """Ask the venue; contradictions between it and the journal stop entries and are told."""
         self.observer.look(account)
+        self.halts.account = self.state.view.account.blocked
         if account:
             self._looked = time.monotonic()
         self.external.look()
-        for wrong in self.sync.contradictions.values():
+        self._tell_held_back()
+        alarms, self.sync.alarms = self.sync.alarms, []
+        for wrong in (*self.sync.contradictions.values(), *alarms):
             self.halts.halt("journal", self.state.now, f"{wrong.symbol}: {wrong.what}")
             if wrong not in self._contradicted:
                 self._contradicted.add(wrong)
@@ -231,6 +264,15 @@ class LiveDesk:
                     "%s: the venue contradicts the journal, no entries this session: %s", wrong.symbol, wrong.what
                 )
         self._keep_books()
+
+    def _tell_held_back(self) -> None:
+        """Where an order of ours cannot be read nothing is sent or cancelled: what it protects is not known."""
+        found = self.state.view.held_back
+        for symbol in found.keys() - self._held_back:
+            log.error("%s: nothing is sent in it before that changes: %s", symbol, found[symbol])
+        for symbol in self._held_back - found.keys():
+            log.warning("%s: its orders can be read again", symbol)
+        self._held_back = set(found)
 
     def hear(self, update: TradeUpdate) -> bool:
         """Take in a trade update from the stream; False if it is of no order and no symbol of ours."""
@@ -285,6 +327,8 @@ class LiveDesk:
         )
 
     def _tend(self, symbol: str) -> None:
+        if symbol in self.state.view.held_back:
+            return
         # What was concluded a moment ago, and might be taken back, cancels no exits yet.
         if symbol in self.external.reduced or symbol in self.positions.renamed or self.positions.opposed(symbol):
             self.entries.end(symbol)
@@ -356,7 +400,8 @@ class LiveDesk:
             return
         quotes = self.state.quotes([proposal.symbol for proposal in plan.entries])
         for proposal in plan.entries:
-            if not self.gateway.shutting_down:
+            # An answer that contradicts what was sent ends entries with the next look, and these before it.
+            if not self.gateway.shutting_down and not self.sync.alarms:
                 self.entries.begin(proposal, plan.time, quotes[proposal.symbol])
 
     @property

@@ -58,7 +58,8 @@ class EntryHalts:
 
     ``venue_gone`` says whether the venue counts as gone; ``passing`` are other reasons that may end by themselves,
     in words by name. Those of the session are in the journal, or wait here until it can be written. ``taken`` says that
-    another process has the journal, so that this one must end.
+    another process has the journal, so that this one must end; ``account`` why the venue lets the account open nothing;
+    ``ended`` that the process is over, so that what fails from here on is of no interest.
     """
 
     journal: Journal
@@ -66,6 +67,9 @@ class EntryHalts:
     venue_gone: Callable[[], str] = lambda: ""
     passing: dict[str, str] = field(default_factory=dict)
     taken: str = ""
+    account: str = ""
+    ended: bool = False
+    _troubled: bool = False
     _unwritten: dict[tuple[date, str], tuple[datetime, str]] = field(default_factory=dict)
     _said: frozenset[str] = frozenset()
 
@@ -75,20 +79,29 @@ class EntryHalts:
         A journal that could not be used only keeps them back until a later look has used it: nothing was sent on it,
         and what the venue did meanwhile is found by that look.
         """
+        if self.ended:
+            log.debug("after the end: %s", error)
+            return
         if isinstance(error, JournalTaken):
             self.taken = str(error)
         if isinstance(error, Refusal):
             if UNUSABLE not in self.passing:
                 log.error("no entries while the journal cannot be used: %s", error)
-            self.passing[UNUSABLE] = str(error)
+            self.passing[UNUSABLE], self._troubled = str(error), True
             return
         log.error("iteration failed, no entries until the next session: %s", error, exc_info=error)
         self.halt(CRASH, now, f"{type(error).__name__}: {error}")
 
     def looked(self) -> None:
-        """The venue was asked and the journal used without an error."""
-        for name in ("venue", UNUSABLE):
-            self.passing.pop(name, None)
+        """The venue was asked and the journal used without an error.
+
+        A look writes only what is new, so a journal counts as usable once there was no error from one look to the next.
+        """
+        self.passing.pop("venue", None)
+        if UNUSABLE in self.passing and not self._troubled:
+            del self.passing[UNUSABLE]
+            log.warning("the journal can be used again")
+        self._troubled = False
 
     def halt(self, name: str, now: datetime, reason: str) -> None:
         """End the session for entries; what cannot be written down now holds all the same, and is written later."""
@@ -131,6 +144,8 @@ class EntryHalts:
         """What of it does not end by itself in a moment, so that entries that wait for their fill are ended too."""
         level = self.kill.level
         found = [f"halted for this session by {name}" for name in sorted(self.halted(now) - modules)]
+        if self.account:
+            found.append(f"the account: {self.account}")
         return found if level is KillLevel.OFF else [*found, f"kill switch: {level}"]
 
 

@@ -128,7 +128,7 @@ class Monitor:
             if self._stream is not None:
                 self._stream.watch(symbols)
         except VenueError as error:
-            log.warning("watching: the venue does not answer: %s", error)
+            log.warning("watching: %s", error)
         except Exception as error:
             # A watch that ends with its first surprise watches nothing.
             self.desk.halts.crashed(error, self.clock.now())

@@ -177,4 +177,4 @@ class LumibotOrderRouter:
             unknown.client_order_id = placed.client_order_id
             raise unknown
         order = self.desk.state.view.orders[placed.venue_id]
-        return OrderAck(order.id, order.client_order_id, (order,), order.native)
+        return OrderAck(order.id, order.client_order_id, (order,), native=order.native)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import chain, repeat
 from pathlib import Path
 
 from brokers.admission import Admission
@@ -11,14 +14,20 @@ from brokers.desk.entry_halts import KillSwitch
 from brokers.desk.reconcile.budget_keeper import BudgetKeeper
 from brokers.desk.reconcile.position_book import NEW_YORK
 from brokers.journal import Journal
-from brokers.ports import Venue
-from brokers.venue_errors import KeysRefused, VenueError
+from brokers.ports import Venue, VenueAccount
+from brokers.venue_errors import KeysRefused, VenueError, VenueUnavailable
 from brokers.venues import open_venue
 from config import Settings
 from config.errors import Refusal
 
 JOURNAL_FILE = "journal.sqlite3"
 START_S = 15.0
+START_AGAIN_S, PAUSES_S = 20.0, (1.0, 2.0, 4.0)
+"""A venue that does not answer at the start is asked again for so long, after these pauses, the last one repeated."""
+LARGEST_SKEW_S = 5.0
+"""A clock of this machine that is farther off than this is told."""
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -77,21 +86,50 @@ def _account(venue: Venue, paper: bool) -> tuple[str, timedelta]:
     """The account's name by the venue, and how far this machine's clock is off."""
     kind = "paper" if paper else "live"
     try:
-        with venue.budget(START_S):
-            before = venue.clock.now()
-            told = venue.venue_clock()
-            account = venue.account()
+        account, skew = _answer(venue)
     except KeysRefused as error:
         raise Refusal(
             f"the venue does not take {' and '.join(venue.key_names)} ({error.message}); set the keys of the "
             f"{kind} account, a new pair if they have expired"
         ) from None
     except VenueError as error:
-        raise Refusal(f"{venue.address}: the venue does not answer ({error}); try again when it does") from None
-    if account.blocked:
         raise Refusal(
-            f"the venue does not let this account trade ({account.blocked}); settle that with {venue.name} first"
+            f"{venue.address}: the venue does not answer ({error}), asked for {START_AGAIN_S:.0f} s; "
+            "try again when it does"
+        ) from None
+    if account.blocked:
+        # What is held there has to keep its stops all the same.
+        log.error(
+            "the venue lets this account open nothing: %s; settle that with %s, stops go on",
+            account.blocked,
+            venue.name,
         )
     if not account.id:
         raise Refusal(f"{venue.address}: its account has no id; this is no {venue.name} server")
-    return account.id, told.now - before
+    if (off := abs(skew.total_seconds())) > LARGEST_SKEW_S:
+        side = "behind" if skew > timedelta(0) else "ahead of"
+        log.warning("this machine's clock is %.0f s %s the venue's, whose time counts; set it right", off, side)
+    return account.id, skew
+
+
+def _answer(venue: Venue) -> tuple[VenueAccount, timedelta]:
+    """The account, and how far the venue's clock is ahead of this machine's; asked again where there is no answer.
+
+    Raises
+    ------
+    VenueError
+        The venue refused, or gave no answer in all that time.
+    """
+    ends = time.monotonic() + START_AGAIN_S
+    for pause in chain(PAUSES_S, repeat(PAUSES_S[-1])):
+        try:
+            with venue.budget(START_S):
+                before = venue.clock.now()
+                told = venue.venue_clock()
+                return venue.account(), told.now - before
+        except VenueUnavailable as error:
+            if time.monotonic() + pause > ends:
+                raise
+            log.warning("the venue does not answer (%s), it is asked again in %.0f s", error, pause)
+        time.sleep(pause)
+    raise AssertionError

@@ -23,13 +23,15 @@ def shut_down(desk: LiveDesk, within_s: float) -> None:
     """
     desk.shutting_down = True
     # Whoever waits for the rate limit has the desk's lock, and may wait with a sale that nobody wants any more.
-    desk.state.venue.drop_waiting()
+    desk.state.drop_waiting()
     if not desk.submit:
         return
     unseen = _until_protected(desk, time.monotonic() + within_s)
     if unseen:
         _tell_no_look(desk, unseen)
     _tell_what_stays(desk, looked=not unseen)
+    # What another thread still tries finds the journal closed.
+    desk.halts.ended = True
 
 
 def _until_protected(desk: LiveDesk, end: float) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 
 from brokers.journal.states import State
-from brokers.ports import VenueAccount, VenueOrder, VenuePosition
+from brokers.ports import UnreadOrder, VenueAccount, VenueOrder, VenuePosition
 
 NOTHING = Decimal(0)
 
@@ -18,7 +18,8 @@ class VenueSnapshot:
     """What the venue showed at its last look.
 
     ``foreign`` are orders that are not ours. ``complete`` is False if a position could not be read, so that what is
-    missing may be there; ``unread`` names the symbols of orders that could not be. ``listing`` is the listing of open
+    missing may be there; ``unread`` names the symbols of orders that could not be, ``held_back`` those in which such an
+    order is ours, so that nothing is known of what protects our shares. ``listing`` is the listing of open
     orders as the venue wrote it, for the broker class that speaks its language.
     """
 
@@ -30,6 +31,7 @@ class VenueSnapshot:
     listing: object = None
     complete: bool = True
     unread: dict[str, str] = field(default_factory=dict)
+    held_back: dict[str, str] = field(default_factory=dict)
 
     def held(self, symbol: str) -> Decimal:
         """Shares of a symbol, signed."""
@@ -50,6 +52,25 @@ class VenueSnapshot:
         """What was paid for the position by the venue's word, 0 without one."""
         position = self.positions.get(symbol)
         return NOTHING if position is None else position.average_price
+
+
+def not_believed(orders: Iterable[VenueOrder], names: Container[str]) -> list[UnreadOrder]:
+    """Orders that are not to be counted, as if they could not be read, with those that they were listed with."""
+    listed = list(orders)
+    return [
+        UnreadOrder(
+            order.id,
+            order.symbol,
+            tuple((o.id, o.client_order_id) for o in listed if o.listed_under == order.listed_under),
+        )
+        for order in listed
+        if order.id in names
+    ]
+
+
+def in_words(unread: UnreadOrder) -> str:
+    """What is said of an order that cannot be read."""
+    return f"the venue's order {unread.id} cannot be read"
 
 
 def grouped(orders: Iterable[VenueOrder], known: Iterable[VenueOrder] = ()) -> dict[str, VenueOrder]:

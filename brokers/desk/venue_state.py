@@ -27,6 +27,8 @@ class VenueState:
     venue : Venue
     quotes : callable
         Present quotes of some symbols, one request.
+    disbelieved : set of str
+        The venue's ids of orders that are shown as something else than what was sent: none to count or cancel.
 
     Attributes
     ----------
@@ -34,12 +36,20 @@ class VenueState:
         What the last look showed, brought up to date by trade updates and answers to orders.
     """
 
-    def __init__(self, venue: Venue, quotes: Callable[[Iterable[str]], Mapping[str, Quote]]) -> None:
+    def __init__(
+        self,
+        venue: Venue,
+        quotes: Callable[[Iterable[str]], Mapping[str, Quote]],
+        disbelieved: Collection[str] = (),
+    ) -> None:
         self.venue = venue
         self.clock = venue.clock
         self.rules = venue.rules
         self.quotes = quotes
         self.time_budget: Callable[[float], AbstractContextManager[None]] = venue.budget
+        self.room: Callable[[int], bool] = venue.room
+        self.drop_waiting: Callable[[], None] = venue.drop_waiting
+        self._disbelieved = disbelieved
         self.view = VenueSnapshot(self.now, VenueAccount(), {}, {})
         self._hours: VenueTime | None = None
 
@@ -74,12 +84,17 @@ class VenueState:
             except VenueError as error:
                 log.warning("the venue's clock was not heard: %s", error)
 
-    def show(self, orders: Iterable[VenueOrder]) -> None:
+    def show(self, orders: Iterable[VenueOrder], held_back: Mapping[str, str] | None = None) -> None:
         """Bring orders of the view up to date, before the venue's next listing does."""
         known = self.view.orders
         # A stream tells of an entry without the exits that wait for it.
         news = [replace(o, opens_group=True) if _opened(known.get(o.id)) else o for o in orders]
-        self.view.orders = grouped([*known.values(), *news], known.values())
+        self.view.orders = self.believed(grouped([*known.values(), *news], known.values()))
+        self.view.held_back |= held_back or {}
+
+    def believed(self, orders: Mapping[str, VenueOrder]) -> dict[str, VenueOrder]:
+        """The orders without those that are shown as something else than what was sent."""
+        return {name: order for name, order in orders.items() if name not in self._disbelieved}
 
     def seen(self) -> Collection[VenueOrder]:
         """Every order that the venue showed."""

@@ -5,21 +5,23 @@ from __future__ import annotations
 import logging
 import math
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 from brokers.desk.core import assemble
 from brokers.desk.data.feed import LiveFeed
 from brokers.desk.data.yahoo import YahooFallback
-from brokers.desk.desk import LiveDesk
+from brokers.desk.desk import ITERATION_REQUESTS, LiveDesk
 from brokers.desk.entry_halts import EntryHalts
 from brokers.desk.execution.entries import EntryWindow
 from brokers.desk.link import DeskLink, LiveBroker
-from brokers.desk.monitor import Monitor
+from brokers.desk.monitor import BUSY_S, Monitor
 from brokers.desk.order_export import keep_orders
 from brokers.desk.order_router import LumibotOrderRouter
 from brokers.desk.session import TradingSession
 from brokers.desk.shutdown import shut_down
 from brokers.desk.unprotected_alarm import UnprotectedAlarm
+from brokers.ports import RequestLimit
 from brokers.record import RunRecord
 from config import Refusal, Settings
 from market.bars import DAY_MINUTES
@@ -32,6 +34,8 @@ PROTECT_WITHIN_S, STOP_WITHIN_S = 6.0, 1.0
 after ten seconds."""
 HISTORY_S = 30.0
 """Longest time for reading the history of bars ahead of the first iteration; what is missing then comes later."""
+LOOK_REQUESTS = 3
+MINUTE_S = 60.0
 UNIT_S = {"S": 1, "M": 60, "H": 3_600, "D": 86_400}
 
 log = logging.getLogger(__name__)
@@ -84,8 +88,9 @@ def open_live(broker: LiveBroker, settings: Settings, session: TradingSession, s
     Raises
     ------
     Refusal
-        If a module is unknown or a setting is wrong.
+        If a module is unknown or a setting is wrong, or the venue's limit of requests does not allow the pace.
     """
+    refuse_pace(settings.pace.sleeptime, session.venue.request_limit)
     pipeline = build_pipeline(settings)
     minutes, pace = settings.pace.bars, settings.pace
     notes = keep_daily_signals(pipeline, settings) if minutes == DAY_MINUTES else ()
@@ -133,6 +138,29 @@ def window_of(broker: LiveBroker) -> EntryWindow:
         closed="" if broker.is_market_open() else "the market is closed",
         extended=broker.market != ALWAYS_OPEN and not broker.in_regular_hours(),
     )
+
+
+def refuse_pace(sleeptime: str, limit: RequestLimit) -> None:
+    """Refuse a pace at which iterations and the watch over stops would ask more than the venue allows.
+
+    While something is under way somebody looks every ``BUSY_S`` seconds, of which an iteration is one.
+
+    Raises
+    ------
+    Refusal
+        With the shortest pace that works.
+    """
+
+    def works(seconds: int) -> bool:
+        looks = math.ceil(seconds / BUSY_S)
+        return (looks * LOOK_REQUESTS + ITERATION_REQUESTS - LOOK_REQUESTS) * MINUTE_S / seconds <= limit.usable
+
+    if not works(seconds_of(sleeptime)):
+        shortest = next(seconds for seconds in count(1) if works(seconds))
+        raise Refusal(
+            f"pace.sleeptime {sleeptime}: at this pace the venue's limit of {limit.a_minute} requests a minute could "
+            f"not be kept beside the watch over stops; the shortest that works is {shortest}S"
+        )
 
 
 def seconds_of(sleeptime: str) -> int:

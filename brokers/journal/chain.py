@@ -33,6 +33,7 @@ from brokers.journal.schema import (
     runs,
     sessions,
     splits,
+    trades,
     verdicts,
 )
 
@@ -60,7 +61,7 @@ def hashed_columns(table: Table) -> list[Column[Any]]:
     return [column for column in table.columns if column.name not in out]
 
 
-_HASHED = {table.name: hashed_columns(table) for table in (*CHAINED, verdicts)}
+_HASHED = {table.name: hashed_columns(table) for table in (*CHAINED, verdicts, trades)}
 
 
 def genesis(account_id: str) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import fcntl
 import os
+import socket
+from datetime import datetime
 from pathlib import Path
 
 from config.errors import Refusal
@@ -30,14 +32,17 @@ class FileLock:
         try:
             fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            holder = os.read(self._handle, 32).decode(errors="replace").strip()
+            holder = os.read(self._handle, 200).decode(errors="replace").split()
             self.release()
-            who = f"process {holder}" if holder.isdigit() else "another process"
+            who = "another process"
+            if holder and holder[0].isdigit():
+                who = f"process {holder[0]}" + (f" on {holder[1]} since {holder[2]}" if len(holder) == 3 else "")
             raise Refusal(f"{path}: {who} writes this journal; stop it first, no orders until then") from error
         try:
-            # The process number is a courtesy: on a full disk, the journal itself says what is wrong.
+            # Who holds it is a courtesy: on a full disk, the journal itself says what is wrong.
             os.ftruncate(self._handle, 0)
-            os.write(self._handle, f"{os.getpid()}\n".encode())
+            since = datetime.now().astimezone().isoformat(timespec="seconds")
+            os.write(self._handle, f"{os.getpid()} {socket.gethostname()} {since}\n".encode())
         except OSError:
             pass
 

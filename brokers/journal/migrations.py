@@ -63,9 +63,9 @@ def _to_version_2(connection: Connection, account_id: str) -> None:
                 f"after {number} NOT NULL, PRIMARY KEY (symbol, time))"
             )
         )
-    for table in ("runs", "decisions", "orders", "order_events", "fills", "equity", "sessions", "halts", "splits"):
-        connection.execute(text(f"ALTER TABLE {table} ADD COLUMN link INTEGER"))
-        connection.execute(text(f"ALTER TABLE {table} ADD COLUMN hash VARCHAR(64)"))
+    for name in ("runs", "decisions", "orders", "order_events", "fills", "equity", "sessions", "halts", "splits"):
+        connection.execute(text(f"ALTER TABLE {name} ADD COLUMN link INTEGER"))
+        connection.execute(text(f"ALTER TABLE {name} ADD COLUMN hash VARCHAR(64)"))
     connection.execute(text(f"ALTER TABLE order_events ADD COLUMN quantity {number}"))
     connection.execute(text("ALTER TABLE order_events ADD COLUMN venue_id TEXT"))
     connection.execute(text("CREATE INDEX orders_symbol_role_time ON orders (symbol, role, decision_time)"))

@@ -48,7 +48,7 @@ def _write_trades(
         connection.execute(trades.delete().where(_is(pair)))
     for pair, trade in closed.items():
         row = dict(zip(PAIR, pair, strict=True)) | {
-            column.name: _kept(getattr(trade, column.name)) for column in trades.columns if column.name not in PAIR
+            column.name: kept(getattr(trade, column.name)) for column in trades.columns if column.name not in PAIR
         }
         if pair not in there:
             connection.execute(trades.insert().values(row))
@@ -102,7 +102,7 @@ def _is(pair: tuple[str, str]) -> Any:
     return and_(*(trades.c[name] == value for name, value in zip(PAIR, pair, strict=True)))
 
 
-def _kept(value: Any) -> Any:
+def kept(value: Any) -> Any:
     """A value as it is read back."""
     if not isinstance(value, float):
         return value

@@ -6,6 +6,8 @@ the lock free and the mark still there nobody wrote in between, and all that thi
 
 from __future__ import annotations
 
+import os
+import socket
 import time
 import uuid
 
@@ -30,6 +32,7 @@ _CONNECTION = {
 _LOCK_WITHIN_S, _POLL_S = 2.0, 0.1
 """How long a lost session of ours may take to end, and how often the lock is tried meanwhile."""
 _MARK = "writer"
+_LONGEST_NAME = 63
 NO_ORDERS = "no orders until then"
 
 
@@ -54,7 +57,10 @@ class Server:
         self.name = name
         self.writer = writer
         try:
-            self._engine: Engine = create_engine(url, poolclass=NullPool, connect_args=_CONNECTION)
+            # The server shows it to whoever asks who has the lock.
+            program = f"process {os.getpid()} on {socket.gethostname()}"[:_LONGEST_NAME]
+            options = {**_CONNECTION, "application_name": program}
+            self._engine: Engine = create_engine(url, poolclass=NullPool, connect_args=options)
         except ModuleNotFoundError as error:
             raise Refusal(f"{name}: the driver is missing; pip install psycopg2-binary") from error
         self.limit = AnswerLimit(self._engine, answer_within_s)
@@ -65,8 +71,9 @@ class Server:
         """A session, the only one that writes; Refusal if another process has that."""
         connection = self._begin_session()
         if self.writer and not self._lock(connection):
+            who = self._holder(connection)
             connection.close()
-            raise Refusal(f"{self.name}: another process writes this journal; stop it first, {NO_ORDERS}")
+            raise Refusal(f"{self.name}: {who} writes this journal; stop it first, {NO_ORDERS}")
         self._session = self._identity(connection)
         return connection
 
@@ -119,6 +126,8 @@ class Server:
             connection.execute(text(f"SET statement_timeout = '{_STATEMENT_TIMEOUT}'"))
             if not self.writer:
                 connection.execute(text("SET default_transaction_read_only = on"))
+                # What is read in one transaction is of one moment, beside a writer too.
+                connection.execute(text("SET default_transaction_isolation = 'repeatable read'"))
         return connection
 
     def _take_back(self, connection: Connection) -> None:
@@ -146,6 +155,22 @@ class Server:
     def _lock(connection: Connection) -> bool:
         with connection.begin():
             return bool(connection.scalar(text(f"SELECT pg_try_advisory_lock({_ADVISORY_LOCK})")))
+
+    @staticmethod
+    def _holder(connection: Connection) -> str:
+        """Who has the lock, as far as the server tells: its program's name holds the process number there."""
+        query = """
+            SELECT a.application_name AS program, a.client_addr AS address, a.backend_start AS start, a.pid AS backend
+            FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
+            WHERE l.locktype = 'advisory' AND l.granted
+              AND ((l.classid::bigint << 32) | l.objid::bigint) = :lock AND l.pid <> pg_backend_pid()
+        """
+        with connection.begin():
+            found = connection.execute(text(query), {"lock": _ADVISORY_LOCK}).mappings().first()
+        if found is None:
+            return "another process"
+        where = found["program"] or f"from {found['address'] or 'this machine'}"
+        return f"another process ({where}, session {found['backend']} since {found['start']:%Y-%m-%d %H:%M:%S %Z})"
 
     @staticmethod
     def _identity(connection: Connection) -> dict[str, object]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -79,3 +81,10 @@ def _plain_connection(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute("PRAGMA synchronous = FULL")
     return connection
+
+
+def tables_digest(connection: Connection) -> str:
+    """What tells the tables and indices of a file from any others, in hexadecimal digits."""
+    query = "SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY type, name"
+    rows = [list(row) for row in connection.exec_driver_sql(query)]
+    return hashlib.sha256(json.dumps(rows).encode()).hexdigest()

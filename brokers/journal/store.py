@@ -17,14 +17,15 @@ from typing import Any
 
 from sqlalchemy import URL, Connection, create_engine, event, inspect, select
 from sqlalchemy.engine import Engine
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, NoSuchTableError
 from sqlalchemy.pool import NullPool
 
 from brokers.journal import chain, migrations, schema
 from brokers.journal.address import Address, parse_address
 from brokers.journal.file_lock import FileLock
+from brokers.journal.integrity import require_sound
 from brokers.journal.server import NO_ORDERS, JournalTaken, Server
-from brokers.journal.sqlite_file import create, require_whole, sqlite_connection
+from brokers.journal.sqlite_file import create, require_whole, sqlite_connection, tables_digest
 from config.errors import Refusal
 
 log = logging.getLogger(__name__)
@@ -190,7 +191,7 @@ class Store:
         stat = path.stat()
         self._inode = (stat.st_dev, stat.st_ino)
         with self._connection.begin():
-            damage = self._connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
+            damage = self._connection.exec_driver_sql("PRAGMA integrity_check(1)").scalar()
         if damage != "ok":
             raise Refusal(f"{path}: is damaged; restore it from a copy, {NO_ORDERS}")
 
@@ -224,6 +225,9 @@ class Store:
         late = {schema.splits.name} if version == "1" else set()
         if missing := sorted(schema.metadata.tables.keys() - there - late):
             raise Refusal(f"{self.name}: is damaged, table {missing[0]} is gone; restore it from a copy, {NO_ORDERS}")
+        patience = self._server.limit.patient() if self._server is not None else nullcontext()
+        with patience, self._connection.begin():
+            require_sound(self._connection, self.name, int(version))
         if self._writes and int(version) < schema.VERSION:
             self._upgrade(self._connection, int(version), str(account_id))
 
@@ -236,6 +240,7 @@ class Store:
         try:
             with patience, connection.begin():
                 migrations.upgrade(connection, version, account_id)
+                _sign_tables(connection)
         finally:
             chain.forget_head(connection)
         log.warning("%s: brought from schema version %s to %s%s", self.name, version, schema.VERSION, copy)
@@ -266,6 +271,11 @@ class Store:
             raise Refusal(f"{self.name}: {self._told(error)}") from error
         except OSError as error:
             raise Refusal(f"{self.name}: {error.strerror}; make its folder writable, {NO_ORDERS}") from error
+        except (UnicodeError, OverflowError, NoSuchTableError) as error:
+            # Raised by the driver before it knows what it reads.
+            raise Refusal(
+                f"{self.name}: is damaged ({type(error).__name__}); restore it from a copy, {NO_ORDERS}"
+            ) from error
 
     def _told(self, error: DBAPIError) -> str:
         """The driver's first line and the way out, without statement, values and password."""
@@ -295,3 +305,11 @@ def _lay_out(connection: Connection, account_id: Any) -> None:
     rows = {"schema_version": str(schema.VERSION), "account_id": account_id}
     connection.execute(schema.meta.insert(), [{"key": key, "value": value} for key, value in rows.items()])
     chain.begin(connection, str(account_id))
+    _sign_tables(connection)
+
+
+def _sign_tables(connection: Connection) -> None:
+    """Keep what the tables of a file are, so that damage to their definition shows."""
+    if connection.dialect.name == "sqlite":
+        connection.execute(schema.meta.delete().where(schema.meta.c.key == "tables"))
+        connection.execute(schema.meta.insert().values(key="tables", value=tables_digest(connection)))

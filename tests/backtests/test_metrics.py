@@ -69,7 +69,7 @@ def test_an_empty_run_has_no_figures_but_counts() -> None:
 
 def test_ratios_by_hand() -> None:
     # Session returns of +1 %, -1 % and +2 %: mean 0.02/3, deviation with one degree of freedom.
-    record = RunRecord(initial_equity=100.0, equity=rows(101.0, 99.99, 101.9898))
+    record = RunRecord(initial_equity=100.0, equity=rows(101.0, 99.99, 101.9898, hours=24 * 50))
     deviation = math.sqrt(((0.01 - 0.02 / 3) ** 2 + (-0.01 - 0.02 / 3) ** 2 + (0.02 - 0.02 / 3) ** 2) / 2)
     figures = metrics(record)
     assert figures["sharpe"] == pytest.approx(0.02 / 3 / deviation * math.sqrt(252))
@@ -124,20 +124,34 @@ def test_growth_per_year() -> None:
 
 def test_turnover_is_per_year_and_per_equity() -> None:
     record = RunRecord(initial_equity=100.0, equity=rows(100, 100, hours=365.25 * 12), turnover=300.0)
-    assert metrics(record)["turnover"] == pytest.approx(6.0)
+    # Half a year by the clock on the wall; daylight saving takes an hour of it.
+    assert metrics(record)["turnover"] == pytest.approx(6.0, rel=1e-3)
 
 
 def test_a_year_counts_from_the_opening_of_the_first_bar_as_the_benchmark_s_does() -> None:
     opening = datetime(2024, 1, 2, 9, 30, tzinfo=NEW_YORK)
-    record = RunRecord(initial_equity=100.0, began=opening, equity=rows(105, 110), turnover=100.0)
+    record = RunRecord(initial_equity=100.0, began=opening, equity=rows(105, 110, hours=24 * 100), turnover=100.0)
     benchmark = pd.Series([100.0, 105, 110], index=[opening, *(row.time for row in record.equity)])
     figures = metrics(record)
     assert figures["cagr"] == curve_metrics(benchmark)["cagr"] != metrics(replace(record, began=None))["cagr"]
-    assert figures["turnover"] == pytest.approx(100 / 107.5 * 365.25 * 24 / 30.5)
+    assert figures["turnover"] == pytest.approx(100 / 107.5 * 365.25 * 24 / (24 * 100 + 6.5 - 1))
+
+
+def test_nothing_is_stated_per_year_of_less_than_a_quarter() -> None:
+    for days, stated in ((88, False), (92, True)):
+        opening = datetime(2024, 1, 2, 16, tzinfo=NEW_YORK)
+        record = RunRecord(
+            initial_equity=100.0, began=opening, equity=rows(101, 99, 104, hours=12 * days), turnover=9.0
+        )
+        figures = metrics(record)
+        assert {figures[name] is not None for name in ("sharpe", "sortino", "cagr", "turnover")} == {stated}
+        benchmark = curve_metrics(session_closes(record))
+        assert {benchmark[name] is not None for name in ("sharpe", "sortino", "cagr")} == {stated}
+        assert benchmark["total_return"] == pytest.approx(0.04)
 
 
 def test_a_flat_curve_has_no_ratios() -> None:
-    figures = metrics(RunRecord(initial_equity=100.0, equity=rows(100, 100, 100)))
+    figures = metrics(RunRecord(initial_equity=100.0, equity=rows(100, 100, 100, hours=24 * 50)))
     assert figures["sharpe"] is None and figures["sortino"] is None
     assert figures["max_drawdown"] == 0 and figures["cagr"] == 0
 

@@ -12,10 +12,12 @@ import matplotlib
 import pytest
 from rich.console import Console
 
+from backtests.reports.html_report import write_html_report
 from backtests.reports.metrics import metrics
-from backtests.reports.outputs import RunInfo, write_all
+from backtests.reports.outputs import TEARSHEET, RunInfo, write_figures, write_report
 from backtests.reports.summary_screen import show_summary
-from backtests.reports.tearsheet import LABELS, custom_metrics, write_tearsheet
+from backtests.reports.tearsheet import LABELS, custom_metrics, tearsheet_input, write_tearsheet
+from backtests.reports.tearsheet_process import TearsheetProcess
 from brokers.record import RunRecord
 from tests.backtests.sample import sample_info, sample_record, sample_table
 
@@ -35,7 +37,8 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def tearsheet(folder: Path, record: RunRecord = RECORD, info: RunInfo = INFO) -> str:
     folder.mkdir(exist_ok=True)
-    return write_tearsheet(folder, record, info, metrics(record)).read_text(encoding="utf-8")
+    write_tearsheet(folder / TEARSHEET, tearsheet_input(record, info, metrics(record)))
+    return (folder / TEARSHEET).read_text(encoding="utf-8")
 
 
 def drawing_style() -> dict[str, object]:
@@ -48,7 +51,8 @@ def test_tearsheet(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert "Benchmark is SPY" in page and "Compared to SPY" in page
     assert "Profit factor" in page
     assert f"{metrics(RECORD)['profit_factor']:.2f}" in page
-    assert page.count("<svg") > 8
+    # Thirteen pictures, but for the heat map and those that look back over half a year.
+    assert page.count("<svg") == 8
     assert "shortcut icon" not in page
     assert capfd.readouterr() == ("", "")
     assert logging.root.manager.disable == level
@@ -69,7 +73,7 @@ def test_growth_per_year_is_shown_from_a_year_on(tmp_path: Path) -> None:
         info = replace(INFO, end=INFO.start + timedelta(days=days))
         assert (label in custom_metrics(metrics(RECORD), info)) is shown
         console = Console(width=100, record=True, file=(tmp_path / "screen").open("w"))
-        show_summary(console, RECORD, info, metrics(RECORD), Path("runs/one"))
+        show_summary(console, RECORD, info, metrics(RECORD))
         assert (label in console.export_text()) is shown
 
 
@@ -82,22 +86,47 @@ def test_every_figure_has_a_label() -> None:
     assert list(LABELS) == list(metrics(RECORD))
 
 
-def test_write_all_leaves_every_file(tmp_path: Path) -> None:
-    assert write_all(tmp_path, RECORD, INFO, TABLE) == metrics(RECORD)
-    assert {path.name for path in tmp_path.iterdir()} == {
-        "summary.json", "orders.csv", "trades.csv", "decisions.jsonl", "equity.csv", "tearsheet.html", "equity.png",
-        "trades",
-    }  # fmt: skip
+def test_every_file_is_there_once_the_report_is(tmp_path: Path) -> None:
+    figures = write_figures(tmp_path, RECORD, INFO)
+    assert figures == metrics(RECORD)
+    tables = {"summary.json", "orders.csv", "trades.csv", "decisions.jsonl", "equity.csv"}
+    assert {path.name for path in tmp_path.iterdir()} == tables
+    with TearsheetProcess(tmp_path / TEARSHEET) as process:
+        assert write_report(tmp_path, RECORD, INFO, TABLE, figures, process) == ""
+    written = {path.name for path in tmp_path.iterdir()}
+    assert written == tables | {"report.html", "tearsheet.html", "equity.png", "trades"}
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "https://" not in page and "http://" not in page
+    assert all(f'src="{name}"' in page for name in ("equity.png", "trades/worst-and-best.png"))
+
+
+def test_a_page_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> None:
+    with TearsheetProcess(tmp_path / "gone" / TEARSHEET) as process:
+        process.draw(tearsheet_input(RECORD, INFO, metrics(RECORD)))
+        assert process.finish().startswith("tearsheet.html was not written: ")
+
+
+def test_a_run_that_ends_before_its_report_leaves_no_page(tmp_path: Path) -> None:
+    with TearsheetProcess(tmp_path / TEARSHEET):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_names_are_text_in_the_page(tmp_path: Path) -> None:
+    info = replace(INFO, notes=("<script>alert(1)</script>",), symbols=("<b>X</b>",))
+    write_html_report(tmp_path / "report.html", RECORD, info, metrics(RECORD), [])
+    assert "<script>" not in (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "<script>alert(1)" not in tearsheet(tmp_path, info=info)
 
 
 @pytest.mark.parametrize("width", [80, 100])
 def test_screen_fits(width: int, tmp_path: Path) -> None:
     console = Console(width=width, record=True, file=(tmp_path / "screen").open("w"))
-    show_summary(console, RECORD, INFO, metrics(RECORD), Path("runs/one"))
+    show_summary(console, RECORD, INFO, metrics(RECORD))
     lines = console.export_text().splitlines()
-    assert len(lines) <= 40 and max(map(len, lines)) <= width
+    assert len(lines) <= 50 and max(map(len, lines)) <= width
     text = "\n".join(lines)
-    for part in ("combined", "SPY", "ARM", "Profit factor", "sector_cap", "synthetic", "runs/one/"):
+    for part in ("combined", "SPY", "ARM", "Profit factor", "sector_cap", "synthetic", "signals"):
         assert part in text
 
 
@@ -105,5 +134,5 @@ def test_screen_of_an_empty_run(tmp_path: Path) -> None:
     empty = RunRecord(initial_equity=100.0)
     info = replace(INFO, benchmark="", benchmark_closes=None, notes=(), missing_symbols=(), fill_assumptions={})
     console = Console(width=80, record=True, file=(tmp_path / "screen").open("w"))
-    show_summary(console, empty, info, metrics(empty), Path("runs/one"))
+    show_summary(console, empty, info, metrics(empty))
     assert "nan" not in console.export_text()

@@ -19,8 +19,9 @@ from brokers.desk.reconcile.own_positions import OwnPositions
 from brokers.desk.venue_state import VenueState
 from brokers.journal import AlreadyPlanned, State
 from brokers.journal.states import FINAL
-from brokers.order_types import OrderType, Side
+from brokers.order_types import OrderType, Side, VenueReason
 from brokers.quantities import down, up, whole_lots
+from brokers.venue_errors import VenueError
 from config import Settings
 
 RELEASE = timedelta(seconds=5)
@@ -31,6 +32,8 @@ UNHEARD = timedelta(seconds=3)
 """After this a sale that the venue knows nothing of gives way to the stop, which holds the shares should it come."""
 REFUSALS = 3
 """So often in a row a close is refused before its stop goes back."""
+ASK_TRADABLE = timedelta(seconds=30)
+"""Between two questions whether the venue trades a symbol that is to be sold."""
 FIRST_REST_S, LONGEST_REST_S, LONGEST_UNPROTECTED_S = 15.0, 300.0, 60.0
 """Behind its stop; doubled from one fruitless round to the next, and no longer than the last one without a stop."""
 
@@ -70,6 +73,8 @@ class ExitTask:
         Rounds of orders that sold nothing, in a row.
     over : bool
         Whether it was called off, so that an order of it which waits is cancelled.
+    asked, tradable : datetime and bool
+        When the venue said last whether it trades the symbol, and what.
     """
 
     symbol: str
@@ -87,6 +92,8 @@ class ExitTask:
     refused: Backoff = field(default_factory=lambda: Backoff(1, 2**REFUSALS))
     fruitless: Backoff = field(default_factory=lambda: Backoff(FIRST_REST_S, LONGEST_REST_S))
     over: bool = False
+    asked: datetime | None = None
+    tradable: bool = True
 
 
 class Exits:
@@ -212,7 +219,23 @@ class Exits:
             if task.fruitless.pauses(self._state.now, LONGEST_UNPROTECTED_S if unprotected else None):
                 return True
             task.fruitless.failed_at = None
-        return self._blocked_by_hand(task, held)
+        return self._untradable(task) or self._blocked_by_hand(task, held)
+
+    def _untradable(self, task: ExitTask) -> bool:
+        """Whether the venue says that it does not trade the symbol now: then nothing is cancelled for a sale."""
+        if task.stage is Stage.SELLING or task.releasing_since is not None:
+            return False
+        now = self._state.now
+        if task.asked is None or now - task.asked >= ASK_TRADABLE:
+            task.asked, task.tradable = now, True
+            try:
+                task.tradable = self._state.venue.trades(task.symbol)
+            except VenueError as error:
+                log.info("%s: whether it is traded is not known, %s", task.symbol, error)
+                return False
+            if not task.tradable:
+                log.warning("%s: the venue does not trade it now, it stays behind its stop", task.symbol)
+        return not task.tradable
 
     def _blocked_by_hand(self, task: ExitTask, held: Decimal) -> bool:
         """Whether an order by hand on the other side keeps every order of ours from being filled now.
@@ -278,6 +301,9 @@ class Exits:
             by_venue = isinstance(refusal, OrderRefused) and refusal.venue is not None
             task.stage = Stage.RELEASING if by_venue else Stage.SELLING
             task.refused.failed(self._state.now)
+            if by_venue and not _held_elsewhere(refusal):
+                # Nothing that waiting mends: the stop goes back with the next step.
+                task.refused.failures = REFUSALS
             return
         task.refused.failures = 0
         task.order, task.sent, task.cancel_asked = order.client_order_id, self._state.now, None
@@ -340,3 +366,9 @@ class Exits:
             task.cancel_asked = self._gateway.cancel_again(order.venue_id, task.cancel_asked)
         elif (task.over or self._state.now - task.sent >= patience) and self._gateway.cancel(order.venue_id):
             task.cancel_asked = self._state.now
+
+
+def _held_elsewhere(refusal: Exception) -> bool:
+    """Whether the venue refused a sale for shares that something holds, which come back."""
+    venue = refusal.venue if isinstance(refusal, OrderRefused) else None
+    return venue is not None and venue.reason is VenueReason.SHARES_HELD

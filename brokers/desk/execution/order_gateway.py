@@ -266,7 +266,8 @@ class OrderGateway:
 
     def _accepted(self, name: str, ack: OrderAck) -> JournalOrder:
         order = self._sync.accept(name, ack)
-        self._state.show(ack.orders)
+        if order.state is not State.UNKNOWN:
+            self._state.show(ack.orders, self._sync.held_back(ack.unread))
         return order
 
 

@@ -25,8 +25,8 @@ from brokers.quantities import digits, exact, nearest, whole_lots
 from config import Settings
 from risk.model import Adjustment, Position
 
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 2.0, 60.0
-"""Between two attempts to place protection that is refused."""
+FIRST_PAUSE_S, LONGEST_PAUSE_S, LONGEST_UNPROTECTED_PAUSE_S = 2.0, 60.0, 8.0
+"""Between two attempts to place protection that is refused; the last in the session, in which stops are triggered."""
 UNANSWERED = timedelta(seconds=2)
 """An order without an answer delays protection no longer: the venue never lets the same shares be sold twice."""
 PATIENCE = timedelta(seconds=30)
@@ -236,7 +236,10 @@ class Protector:
     def _pauses(self, symbol: str, what: tuple[object, ...]) -> bool:
         """Whether the same protection was refused just now; the pause doubles from one refusal to the next."""
         refused = self._refused.get(symbol)
-        return refused is not None and refused.circumstances == what and refused.backoff.pauses(self._state.now)
+        longest = LONGEST_UNPROTECTED_PAUSE_S if self._state.in_session else None
+        return (
+            refused is not None and refused.circumstances == what and refused.backoff.pauses(self._state.now, longest)
+        )
 
     def _leave(self, symbol: str, why: str) -> None:
         """Close a position whose level was passed; what a price outside the session passed, the next open decides."""

@@ -136,5 +136,5 @@ class InflightOrders:
             self.sync.lose(name, "never reached the venue")
 
     def _take(self, ack: OrderAck) -> None:
-        self.state.show(ack.orders)
+        self.state.show(ack.orders, self.sync.held_back(ack.unread))
         self.sync.take(self.state.view.orders)

@@ -11,17 +11,19 @@ from decimal import Decimal
 
 from brokers.desk.reconcile.corporate_actions import adjusted
 from brokers.desk.reconcile.position_adjustments import PositionAdjustment
-from brokers.desk.venue_snapshot import grouped
+from brokers.desk.venue_snapshot import grouped, in_words
 from brokers.journal import Cumulative, Execution, Journal, JournalOrder, OrderIntent, State
 from brokers.journal.fills import FillReport
 from brokers.order_types import OrderRole
-from brokers.ports import OrderAck, TradeUpdate, VenueOrder
+from brokers.ports import OrderAck, TradeUpdate, UnreadOrder, VenueOrder
 from config.errors import Refusal
 
 log = logging.getLogger(__name__)
 
 TAKEN_BACK = "what was concluded from a difference is taken back"
 CENT = Decimal("0.01")
+FAR = 10
+"""So many times the prices that an order was sent with, or the same part of them, is no price that it was filled at."""
 INSTANT = timedelta(microseconds=1)
 NEVER = datetime.min.replace(tzinfo=UTC)
 
@@ -52,14 +54,21 @@ class JournalSync:
         Name that adopted orders go by.
     now : callable
         The present time.
+    disbelieved : set of str, optional
+        Is kept: the venue's ids of orders of ours that it shows as something else than what was sent.
     """
 
-    def __init__(self, journal: Journal, strategy: str, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, journal: Journal, strategy: str, now: Callable[[], datetime], disbelieved: set[str] | None = None
+    ) -> None:
         self.journal = journal
         self.strategy = strategy
         self._now = now
         self._ours = journal.venue_ids()
-        self._told: dict[str, tuple[str, Decimal, Decimal]] = {}
+        self._told: dict[str, tuple[object, ...]] = {}
+        self.disbelieved: set[str] = set() if disbelieved is None else disbelieved
+        self.alarms: list[Contradiction] = []
+        """Answers to requests that told of something else than what was sent, since the last look."""
         self._foreign: dict[str, datetime | None] = {}
         self._known = len(self._ours)
         self.contradictions: dict[str, Contradiction] = {}
@@ -72,6 +81,22 @@ class JournalSync:
     def client_id(self, venue_id: str) -> str | None:
         """Our name of an order of the venue's; None if it is not ours."""
         return self._ours.get(venue_id)
+
+    def symbol_of(self, venue_id: str, client_order_id: str) -> str:
+        """The symbol that an order of ours was sent for; empty of a manual order or nobody's."""
+        name = self._ours.get(venue_id)
+        if name is None and client_order_id in self.journal.without_venue_id():
+            name = client_order_id
+        order = self.journal.order(name) if name else None
+        return "" if order is None or order.role == OrderRole.MANUAL else order.symbol
+
+    def held_back(self, unread: Iterable[UnreadOrder]) -> dict[str, str]:
+        """Symbols of ours in which an order of ours, or of a group of ours, cannot be read, with the order in words."""
+        found: dict[str, str] = {}
+        for row in unread:
+            if symbol := next(filter(None, (self.symbol_of(*names) for names in row.relatives)), ""):
+                found.setdefault(symbol, in_words(row))
+        return found
 
     def learn(self, venue_id: str, client_order_id: str) -> None:
         """An order of ours got its id at the venue."""
@@ -110,6 +135,11 @@ class JournalSync:
             self.journal.event(name, State.REJECTED, reason=f"the venue calls it {ack.client_order_id}")
             self.take(grouped(ack.orders))
             return self.journal.order(self._ours.get(ack.id, name))
+        answered = next((order for order in ack.orders if order.id == ack.id), None)
+        if answered is not None and (wrong := differs(self.journal.order(name), answered)):
+            log.error("%s: the venue answered with %s; nothing is booked, it will be looked up", name, wrong)
+            self.alarms.append(Contradiction(self.journal.order(name).symbol, f"{name} was answered as {wrong}"))
+            return self.journal.unknown(name, wrong)
         self.journal.sent(name, ack.id)
         self._ours[ack.id] = name
         self.take(grouped(ack.orders))
@@ -188,7 +218,8 @@ class JournalSync:
         try:
             yield
         except ValueError as error:
-            self.contradictions[order.id] = Contradiction(order.symbol, str(error))
+            symbol = self.symbol_of(order.id, order.client_order_id) or order.symbol
+            self.contradictions[order.id] = Contradiction(symbol, str(error))
         else:
             self.contradictions.pop(order.id, None)
 
@@ -245,11 +276,15 @@ class JournalSync:
 
     def _book(self, order: VenueOrder, reports: Iterable[FillReport] = ()) -> None:
         name = self._ours[order.id]
-        news = (order.status, order.filled, order.average_price)
+        news = (order.status, order.filled, order.average_price, order.quantity, order.symbol, order.side)
         reports = list(reports)
         if self._told.get(name) == news and not reports:
             return
         before = self.journal.order(name)
+        if wrong := differs(before, order):
+            self.disbelieved.add(order.id)
+            raise ValueError(f"{name} is shown as {wrong}")
+        self.disbelieved.discard(order.id)
         if order.filled > 0 and order.average_price > 0:
             reports.append(Cumulative(order.filled, order.average_price, _time_of(order)))
         if reports and (ratio := adjusted(before, order)):
@@ -297,6 +332,29 @@ class JournalSync:
             return
         log.warning("%s: %s shares became %s each before an exit was filled, the position follows", symbol, *ratio)
         self.journal.split(symbol, *ratio, time=filled - INSTANT)
+
+
+def differs(planned: JournalOrder, order: VenueOrder) -> str:
+    """How an order that the venue shows cannot be the one that was sent, in words; empty if it can.
+
+    A split of its shares explains another quantity and price. Of manual orders nothing was known beforehand.
+    """
+    if planned.role == OrderRole.MANUAL:
+        return ""
+    if (order.symbol, order.side) != (planned.symbol, planned.side):
+        return f"{order.side} {order.symbol}, it was sent as {planned.side} {planned.symbol}"
+    if adjusted(planned, order):
+        return ""
+    most = planned.quantity
+    if order.filled > most or (order.quantity > most and not order.replaces):
+        return f"{order.quantity} shares with {order.filled} filled, {most} were sent"
+    sent = planned.limit_price, planned.stop_price, planned.bracket_stop, planned.bracket_target
+    # Those of the venue may be adjusted to a split that is booked already.
+    prices = [price for price in (*sent, order.limit_price, order.stop_price) if price]
+    paid = order.average_price
+    if order.filled > 0 and paid > 0 and prices and not min(prices) / FAR < paid < max(prices) * FAR:
+        return f"filled at {paid}, it was sent at {prices[0]}"
+    return ""
 
 
 def _time_of(order: VenueOrder) -> datetime:

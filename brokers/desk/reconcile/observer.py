@@ -7,7 +7,7 @@ from datetime import datetime
 from brokers.desk.reconcile.inflight_orders import InflightOrders
 from brokers.desk.reconcile.journal_sync import JournalSync
 from brokers.desk.reconcile.own_positions import OwnPositions
-from brokers.desk.venue_snapshot import VenueSnapshot, grouped
+from brokers.desk.venue_snapshot import VenueSnapshot, grouped, in_words, not_believed
 from brokers.desk.venue_state import VenueState
 from brokers.ports import TradeUpdate
 
@@ -49,19 +49,21 @@ class VenueObserver:
         # The entry that its exits are told by may have been sent too long ago to be listed again.
         orders = grouped([*sent.orders, *opened.orders], before.orders.values())
         self._sync.contradictions.clear()
+        foreign = self._sync.take(orders)
+        listed = [*sent.orders, *opened.orders]
+        unread = [row for row in (*sent.unread, *opened.unread) if row.id not in orders]
+        # What the venue shows as something else than what was sent is no order to count, cancel or replace.
+        unread += not_believed(listed, self._sync.disbelieved)
         state.view = VenueSnapshot(
             time=began,
             account=figures,
             positions=held.by_symbol,
-            orders=orders,
-            foreign=self._sync.take(orders),
+            orders=state.believed(orders),
+            foreign=foreign,
             listing=opened.native,
             complete=held.complete,
-            unread={
-                row.symbol: f"the venue's order {row.id} cannot be read"
-                for row in (*sent.unread, *opened.unread)
-                if row.symbol and row.id not in orders
-            },
+            unread={row.symbol: in_words(row) for row in unread if row.symbol},
+            held_back=self._sync.held_back(unread),
         )
         self._looked = began
         self._inflight.ask()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
+from decimal import Decimal
 
 from brokers.desk.reconcile.corporate_actions import unadjusted
 from brokers.desk.reconcile.journal_sync import JournalSync
@@ -12,7 +14,7 @@ from brokers.desk.reconcile.position_history import PositionHistory
 from brokers.desk.reconcile.protection_status import ProtectionStatus, protection_status
 from brokers.desk.venue_state import VenueState
 from brokers.journal import Journal, JournalOrder
-from brokers.order_types import OPENING_ROLES, OrderRole
+from brokers.order_types import LEVEL_ROLES, OPENING_ROLES, OrderRole
 from brokers.ports import VenueOrder
 from risk.policy_gate import AccountState
 
@@ -71,7 +73,14 @@ class OwnPositions:
         orders = self.state.view.orders.values()
         there = (order for order in orders if order.symbol == symbol and self.ownership.ours(order))
         ours = (order for order in there if not (order.open and self.stale(order)))
-        return protection_status(ours, symbol, self.book.quantity(symbol), self._opens)
+        held = self.book.quantity(symbol)
+        status = protection_status(ours, symbol, held, self._opens)
+        if symbol not in self.state.view.held_back:
+            return status
+        # What was sent and has not ended, as far as anybody knows, protects as long as it cannot be read.
+        sent = [o for o in self.journal.open_orders() if o.symbol == symbol and o.role in LEVEL_ROLES]
+        stops = [o.remaining for o in sent if o.role == OrderRole.STOP] or [o.remaining for o in sent]
+        return replace(status, protected=max(status.protected, min(abs(held), sum(stops, Decimal(0)))))
 
     def stale(self, order: VenueOrder) -> bool:
         """Whether an order of ours is from before a split, and the venue did not adjust it."""

@@ -250,7 +250,7 @@ def test_a_429_empties_the_bucket_until_the_venue_says(ahead, pause):
         client.submit(ORDER)
 
 
-def test_prices_leave_a_reserve_to_listings_and_those_one_to_orders():
+def test_prices_leave_a_reserve_to_listings_and_entries_and_those_one_to_what_protects():
     bucket = SlidingWindowLimiter(limit=3, reserve=1, clock=FakeClock(), sleep=lambda seconds: None)
     with serving(answer({"quotes": {}}), answer([]), answer({"id": "1"})) as server:
         client = client_of(server.url, bucket=bucket)
@@ -261,6 +261,9 @@ def test_prices_leave_a_reserve_to_listings_and_those_one_to_orders():
         for listing in (client.open_orders, client.positions, client.account):
             with pytest.raises(NotSent):
                 listing()
+        with pytest.raises(NotSent, match="own rate limit: 2 of 3 requests of a minute are spent"):
+            client.submit(ORDER)
+        client.trading.urgent = lambda method, path, body: True
         client.submit(ORDER)
         assert len(server.asked) == 3
 

@@ -168,3 +168,27 @@ def test_what_waits_is_dropped_and_what_comes_after_it_waits_anew():
     waiting.join(0.5)
     assert answers == [False]
     assert limited.take(Need.ORDERS, 2.0)
+
+
+def test_what_the_venue_counted_for_others_counts_here_until_it_begins_anew():
+    clock = FakeClock()
+    limited = bucket(clock)
+    assert limited.take(Need.LISTINGS, 0.0)
+    limited.told(200, 30, 20.0)
+    assert limited.spent == "170 of 200 requests of a minute are spent"
+    assert not limited.take(Need.LISTINGS, 0.0)
+    assert limited.take(Need.ORDERS, 0.0)
+    limited.told(200, 29, 19.9)
+    assert limited.spent == "171 of 200 requests of a minute are spent"
+    clock.now += 20.1
+    assert limited.spent == "2 of 200 requests of a minute are spent"
+    limited.told(200, 199, 60.0)
+    assert limited.spent == "2 of 200 requests of a minute are spent"
+
+
+def test_room_takes_no_place():
+    limited = bucket(FakeClock())
+    assert all(limited.room(Need.PRICES, 140) for _ in range(300))
+    assert not limited.room(Need.PRICES, 141)
+    assert limited.take(Need.ORDERS, 0.0)
+    assert not limited.room(Need.PRICES, 140)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+import time
 import traceback
 
 import pytest
@@ -75,3 +76,19 @@ def test_keys_are_in_no_error_no_log_and_no_repr(script, caplog):
 def test_an_answer_that_is_no_order_leaves_it_unknown(method, change, body):
     with serving(answer(body)) as server, pytest.raises(OutcomeUnknown):
         change(client_of(server.url))
+
+
+@pytest.mark.parametrize(
+    ("in_s", "seconds"), [(20, 20), (-90, 60), (86_400, 60)], ids=["right", "clock ahead", "clock behind"]
+)
+def test_the_venue_says_what_is_left_of_its_limit(in_s, seconds):
+    headers = {
+        "X-RateLimit-Limit": "200", "X-RateLimit-Remaining": "30", "X-RateLimit-Reset": str(time.time() + in_s),
+    }  # fmt: skip
+    limit, left, resets = limit_of(headers)
+    assert (limit, left, resets) == (200, 30, pytest.approx(seconds, abs=1))
+
+
+@pytest.mark.parametrize("headers", [{}, {"X-RateLimit-Limit": "many"}, {"X-RateLimit-Limit": "200"}])
+def test_a_venue_that_does_not_say_its_limit_is_no_error(headers):
+    assert limit_of(headers) is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from brokers.desk import shutdown
 from brokers.desk.monitor import BUSY_S, IDLE_S
 from brokers.rehearsal.core.faults import FaultPlan
 from brokers.venue_errors import NotSent, OutcomeUnknown, VenueUnavailable
@@ -122,6 +124,8 @@ def faults_of(scene: Scene) -> list[str]:
             found.append(f"{symbol}: sold {-held} that were not there")
         if stopped != abs(held):
             found.append(f"{symbol}: {held} held, {stopped} behind a stop")
+        if (exits := exits_of(scene, symbol)) != abs(held):
+            found.append(f"{symbol}: {held} held, exits for {exits}")
     if not scene.agrees():
         found.append(f"journal {scene.journal.positions_by_fills()} and venue disagree, or their cash does")
     known = set(scene.journal.venue_ids())
@@ -131,6 +135,41 @@ def faults_of(scene: Scene) -> list[str]:
         bought = sum(Decimal(o["filled_qty"]) for o in entries if o["symbol"] == symbol)
         if bought > most * scene.asked.get(symbol, 1):
             found.append(f"{symbol}: {bought} bought, {most} were decided")
+    return found
+
+
+def faults_of_leaving(scene: Scene, within_s: float = 30.0) -> list[str]:
+    """End the process, with a venue that answers: what must not be then, however it was just before."""
+    log, named = logging.getLogger("brokers.desk.shutdown"), list[str]()
+    keep = logging.Handler()
+    keep.emit = lambda record: named.append(record.getMessage())  # type: ignore[method-assign]
+    disabled, level = logging.root.manager.disable, log.level
+    logging.disable(logging.NOTSET)
+    log.addHandler(keep)
+    log.setLevel(logging.INFO)
+    before = len(scene.wire.calls)
+    sleep, shutdown.time.sleep = shutdown.time.sleep, lambda seconds: scene.pass_time(1)
+    try:
+        scene.desk.settle(within_s)
+    finally:
+        shutdown.time.sleep = sleep
+        log.removeHandler(keep)
+        log.setLevel(level)
+        logging.disable(disabled)
+    scene.pass_time(1)
+    found = [
+        f"after leaving: sent {what['side']} {what['qty']} {what['symbol']} that protects nothing"
+        for name, what in scene.wire.calls[before:]
+        if name == "submit" and what.get("order_class") != "oco"
+    ]
+    for symbol in ("AAPL", "MSFT", "NVDA"):
+        held, exits = scene.held(symbol), exits_of(scene, symbol)
+        if exits != abs(held):
+            found.append(f"after leaving: {symbol}: {held} held, exits for {exits}")
+        for order in scene.exchange._state.open_orders(symbol):
+            waits = order.role == "entry" or order.group is None
+            if waits and not any(symbol in line and "waits on" in line for line in named):
+                found.append(f"after leaving: {symbol}: an order that waits is not named")
     return found
 
 
@@ -218,10 +257,12 @@ def troubled_day(folder: Path, seed: int) -> tuple[list[str], Naked]:
     scene.wire.mishap = lambda name, when: None
     scene.deaf, scene.clock.wrong = False, timedelta(0)
     scene.exchange._life.faults = FaultPlan(seed=seed)
+    found = faults_of_leaving(scene)
+    scene.restart()
     for _ in range(SETTLE_STEPS):
         scene.step(3)
         naked.look(scene)
-    found = faults_of(scene)
+    found += faults_of(scene)
     scene.stop()
     return found, naked
 

@@ -72,7 +72,7 @@ class Wire:
         self.mishap: Callable[[str, str], None] = lambda method, phase: None
 
     clock: Clock
-    bucket: Any = SimpleNamespace(drop_waiting=lambda: None)
+    bucket: Any = SimpleNamespace(drop_waiting=lambda: None, room=lambda need, requests: True)
     gone = ""
     trading_url = "in process"
 
@@ -87,6 +87,9 @@ class Wire:
 
     def account(self) -> Json:
         return self._call("account", self.exchange.account)
+
+    def asset(self, symbol: str) -> Json | None:
+        return self._call("asset", lambda: self.exchange.asset(symbol))
 
     def positions(self) -> list[Json]:
         return self._call("positions", self.exchange.positions)

@@ -23,6 +23,7 @@ from brokers.ports import (
     OrderAck,
     OrderChange,
     OrderRequest,
+    RequestLimit,
     StopOnly,
     VenueAccount,
     VenueListing,
@@ -98,6 +99,13 @@ class StopOnlyVenue:
         return nullcontext()
 
     def drop_waiting(self) -> None: ...
+
+    @property
+    def request_limit(self) -> RequestLimit:
+        return RequestLimit(600, 400)
+
+    def room(self, requests: int) -> bool:
+        return True
 
     def venue_clock(self) -> VenueTime:
         return VenueTime(self.time, True, self.time + ENDLESS, self.time + ENDLESS)

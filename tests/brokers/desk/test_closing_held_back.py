@@ -8,8 +8,8 @@ from decimal import Decimal
 import pytest
 
 from brokers.alpaca.errors import AlpacaRefusal
-from brokers.desk.entry_halts import KillLevel
-from brokers.desk.execution.exits import FIRST_REST_S, REFUSALS
+from brokers.desk.entry_halts import KillLevel, KillSwitch
+from brokers.desk.execution.exits import FIRST_REST_S
 from risk.model import BracketTerms
 from tests.brokers.desk.scene import Scene, changes, held, read_quote
 from tests.brokers.desk.test_closing import closes
@@ -116,22 +116,22 @@ def test_after_some_refusals_the_stop_goes_back_and_the_close_is_not_forgotten(s
         scene.step(2)
         bare += scene.stopped() < 49
     # Rounds begin after 15 s, 30 s, 60 s, 120 s behind the stop; without rests there would be a sale every few steps.
-    assert len(closes(scene)) == 5 * REFUSALS
-    assert bare <= 5 * 5
+    assert len(closes(scene)) == 5
+    assert bare <= 5 * 2
     refusing.clear()
     scene.settle(60, 5)
     assert scene.held() == 0
     assert scene.agrees()
 
 
-def test_the_first_rest_begins_after_three_refusals(scene):
+def test_the_first_rest_begins_after_one_refusal(scene):
     refuse_sales(scene)
     scene.adjust("exit")
-    scene.settle(8)
-    assert len(closes(scene)) == REFUSALS
+    scene.settle(3)
+    assert len(closes(scene)) == 1
     assert scene.stopped() == 49
-    scene.settle(FIRST_REST_S - 5)
-    assert len(closes(scene)) == REFUSALS
+    scene.settle(FIRST_REST_S - 4)
+    assert len(closes(scene)) == 1
 
 
 def test_a_trim_that_rests_leaves_all_shares_behind_stops(scene):
@@ -144,12 +144,11 @@ def test_a_trim_that_rests_leaves_all_shares_behind_stops(scene):
 def test_bare_shares_beyond_their_stop_are_tried_again_within_a_minute(scene):
     refuse_sales(scene)
     scene.adjust("exit")
-    scene.settle(4)
     scene.pass_time(1, AAPL=90)
     scene.settle(200, 2)
     # No stop can be put back at 90, so no rest is longer than a minute: it would be time without either.
     assert scene.held() == 49
-    assert len(closes(scene)) >= 7 * REFUSALS
+    assert len(closes(scene)) >= 7
 
 
 def test_limits_that_nobody_takes_beside_a_hand_s_order_end_behind_the_stop(scene):
@@ -175,3 +174,53 @@ def test_a_stop_that_fires_while_a_close_waits_leaves_nothing_to_sell(scene):
     assert scene.held() == 0
     assert scene.desk.exits.tasks == {}
     assert closes(scene) == []
+
+
+def refusing(scene: Scene, on: list[bool]) -> None:
+    """A symbol that takes no order at all, as long as ``on`` holds something."""
+
+    def mishap(name: str, when: str) -> None:
+        if on and name == "submit" and when == "before":
+            raise AlpacaRefusal(422, 42210000, "asset AAPL is halted")
+
+    scene.wire.mishap = mishap
+
+
+def test_a_stop_comes_back_as_soon_as_the_symbol_takes_orders_again(scene):
+    on = [True]
+    refusing(scene, on)
+    KillSwitch(scene.folder).pull(KillLevel.FLATTEN)
+    scene.settle(60)
+    on.clear()
+    bare = 0
+    for _ in range(20):
+        scene.step(1)
+        bare += scene.stopped() < scene.held()
+    assert bare <= 9
+
+
+def test_a_sale_that_is_refused_gives_way_to_the_stop_at_once(scene):
+    def no_sales(name, when):
+        if name == "submit" and when == "before" and "order_class" not in scene.wire.calls[-1][1]:
+            raise AlpacaRefusal(422, 42210000, "only groups are taken now")
+
+    scene.wire.mishap = no_sales
+    scene.adjust("exit")
+    bare = 0
+    for _ in range(12):
+        scene.step(1)
+        bare += scene.stopped() < scene.held()
+    assert bare <= 2
+
+
+def test_what_the_venue_does_not_trade_stays_behind_its_stop(scene, caplog):
+    asset = scene.wire.asset
+    scene.wire.asset = lambda symbol: {**asset(symbol), "tradable": False}
+    KillSwitch(scene.folder).pull(KillLevel.FLATTEN)
+    for _ in range(40):
+        scene.step(1)
+        assert scene.stopped() == scene.held() == 49
+    assert caplog.text.count("the venue does not trade it now") == 2
+    scene.wire.asset = asset
+    scene.settle(35)
+    assert scene.held() == 0

@@ -53,6 +53,7 @@ def test_a_journal_that_cannot_be_used_stops_entries_until_it_can(switches):
     switches.crashed(Refusal("journal.sqlite: another program holds it"), TUESDAY)
     assert switches.reasons(TUESDAY) == ["the journal: journal.sqlite: another program holds it"]
     switches.looked()
+    switches.looked()
     assert switches.reasons(TUESDAY) == []
 
 
@@ -88,3 +89,25 @@ def test_passing_reasons_end_by_themselves_and_changes_are_said_once(switches, c
     switches.venue_gone = lambda: ""
     assert switches.reasons(TUESDAY) == []
     assert [r.message.partition(";")[0] for r in caplog.records] == ["entries are stopped", "entries are allowed again"]
+
+
+def test_what_the_journal_cannot_do_is_said_once_and_so_is_its_end(switches, caplog):
+    """Looks in between need not write anything, and so say nothing of it."""
+    for _ in range(5):
+        switches.crashed(Refusal("another program holds it"), TUESDAY)
+        switches.crashed(Refusal("another program holds it"), TUESDAY)
+        switches.looked()
+    assert caplog.text.count("no entries while the journal cannot be used") == 1
+    assert switches.reasons(TUESDAY) == ["the journal: another program holds it"]
+    for _ in range(3):
+        switches.looked()
+    assert caplog.text.count("the journal can be used again") == 1
+    assert switches.reasons(TUESDAY) == []
+
+
+def test_what_fails_after_the_end_is_no_news(switches, caplog):
+    switches.ended = True
+    switches.crashed(Refusal("the journal is closed"), TUESDAY)
+    switches.crashed(RuntimeError("a surprise"), TUESDAY)
+    assert caplog.text == ""
+    assert switches.reasons(TUESDAY) == []

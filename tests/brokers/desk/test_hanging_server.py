@@ -84,22 +84,27 @@ def bare(tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     for order in scene.open():
         scene.exchange.cancel(order["id"])
         break
+    scene.pass_time(1)
     with scene.desk.lock:
         scene.desk.look()
-        scene.desk.protector._note("AAPL", scene.positions.book.quantity("AAPL"))
+        assert scene.positions.protection("AAPL").protected == 0
+        scene.desk.protector.log.see("AAPL", scene.positions.book.quantity("AAPL"))
     assert scene.desk.protector.log.present
     monkeypatch.setattr(unprotected_alarm, "HELD_S", 0.4)
     yield scene
     scene.stop()
 
 
+def iterate(scene: Scene) -> None:
+    with scene.desk.iteration():
+        scene.desk.reconcile()
+
+
 def test_bare_shares_are_told_of_while_the_desk_waits_for_the_journal(bare, caplog):
     alarm = UnprotectedAlarm(bare.desk.lock, lambda: bare.desk.protector.log.present)
     alarm.start()
-    bare.events.clear()
-    bare.deaf = True
     with stopped(bare.journal), caplog.at_level(logging.ERROR):
-        step = threading.Thread(target=bare.step)
+        step = threading.Thread(target=iterate, args=[bare])
         step.start()
         deadline = time.monotonic() + 1.4
         while not caplog.records and time.monotonic() < deadline:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -73,7 +74,9 @@ def test_another_process_is_refused_until_the_first_ends(address):
         message = refusal(address)
         assert "writes this journal; stop it first, no orders until then" in message
         if "://" not in address:
-            assert message.startswith(f"{address}: process {holder.pid} writes")
+            assert message.startswith(f"{address}: process {holder.pid} on {socket.gethostname()} since 20")
+        else:
+            assert f"process {holder.pid} on {socket.gethostname()}, session " in message
         assert read_explanation(address, "AMD") == []
     finally:
         holder.kill()

@@ -1,0 +1,80 @@
+"""The equity picture is drawn for every kind of run, the same each time."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.axes import Axes
+
+from backtests.reports.equity_plot import plot_equity, risk_share
+from brokers.record import RunRecord
+from tests.backtests.sample import sample_info, sample_record, sample_table
+
+TABLE = sample_table(120)
+RECORD = sample_record(TABLE)
+
+
+def size(path: Path) -> tuple[int, int]:
+    header = path.read_bytes()[:24]
+    assert header.startswith(b"\x89PNG")
+    width, height = struct.unpack(">II", header[16:])
+    return width, height
+
+
+def test_equity(tmp_path: Path) -> None:
+    for name in ("a.png", "b.png"):
+        plot_equity(tmp_path / name, RECORD, sample_info(TABLE))
+    assert size(tmp_path / "a.png")[0] > 1000
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+def test_equity_without_benchmark_and_of_an_empty_run(tmp_path: Path) -> None:
+    info = replace(sample_info(TABLE), benchmark="", benchmark_closes=None, notes=())
+    plot_equity(tmp_path / "a.png", RECORD, info)
+    plot_equity(tmp_path / "b.png", RunRecord(initial_equity=100.0), sample_info(TABLE))
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_short_run_is_drawn_bar_by_bar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[int] = []
+    plot = Axes.plot
+
+    def count(self: Axes, x: Any, *others: Any, **look: Any) -> Any:
+        drawn.append(len(x))
+        return plot(self, x, *others, **look)
+
+    monkeypatch.setattr(Axes, "plot", count)
+    few = replace(RECORD, equity=RECORD.equity[:8])
+    plot_equity(tmp_path / "a.png", few, replace(sample_info(TABLE), benchmark="", benchmark_closes=None))
+    assert drawn[0] == 9
+
+
+@pytest.mark.parametrize(("factor", "log"), [(1.5, False), (20.0, True)])
+def test_the_scale_is_logarithmic_where_curves_differ_much(
+    factor: float, log: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scales: list[str] = []
+    monkeypatch.setattr(Axes, "set_yscale", lambda self, scale: scales.append(scale))
+    info = sample_info(TABLE)
+    assert info.benchmark_closes is not None
+    grown = info.benchmark_closes.iloc[0] * np.linspace(1, factor, len(info.benchmark_closes))
+    closes = pd.Series(grown, index=info.benchmark_closes.index)
+    plot_equity(tmp_path / "a.png", RECORD, replace(info, benchmark_closes=closes))
+    assert scales == (["log"] if log else [])
+
+
+def test_the_same_risk_is_a_share_of_the_benchmark() -> None:
+    rng = np.random.default_rng(1)
+    moves = rng.normal(0, 0.01, 300)
+    wild = pd.Series(100 * np.cumprod(1 + moves))
+    calm = pd.Series(100 * np.cumprod(1 + moves / 4))
+    assert risk_share(calm, wild) == pytest.approx(0.25)
+    # The benchmark would have to be bought on credit.
+    assert risk_share(wild, calm) is None
+    assert risk_share(pd.Series([1.0, 1.0, 1.0]), wild) is None

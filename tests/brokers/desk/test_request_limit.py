@@ -1,0 +1,69 @@
+"""The venue's limit of requests: what gives way to what, and which paces fit."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from brokers.desk.monitor import BUSY_S
+from brokers.desk.wiring import refuse_pace
+from brokers.ports import RequestLimit
+from brokers.venue_errors import NotSent
+from config import Refusal
+from tests.brokers.desk.scene import Scene, held
+
+
+@pytest.mark.parametrize("pace", ["1S", "2S", "5S"])
+def test_a_pace_that_cannot_work_is_refused_with_the_shortest_that_can(pace):
+    with pytest.raises(Refusal, match=rf"^pace.sleeptime {pace}: .*; the shortest that works is 6S$"):
+        refuse_pace(pace, RequestLimit(200, 140))
+
+
+@pytest.mark.parametrize("pace", ["6S", "15S", "1M", "60M", "1D"])
+def test_a_pace_that_works_is_taken(pace):
+    refuse_pace(pace, RequestLimit(200, 140))
+
+
+def test_requests_at_the_shortest_pace_stay_below_the_limit():
+    """Counted, not calculated: a look every two seconds and an iteration every six."""
+    asked = []
+    for second in range(120):
+        if second % 6 == 0:
+            asked += [second] * 7
+        elif second % BUSY_S == 0:
+            asked += [second] * 3
+    assert max(sum(start <= time < start + 60 for time in asked) for start in range(60)) <= 140
+
+
+def test_iterations_give_way_at_once_while_shares_are_bare_and_say_so(scene: Scene, caplog):
+    held(scene)
+    scene.state.room = lambda requests: False
+    scene.desk.protector.log._open["AAPL"] = (scene.exchange.now, "without a stop")
+    began = time.monotonic()
+    with scene.desk.iteration():
+        scene.desk.reconcile()
+    with pytest.raises(NotSent, match="own rate limit"):
+        scene.desk.snapshot()
+    assert time.monotonic() - began < 2
+    assert scene.wire.calls == []
+    assert "iteration skipped: own rate limit: iterations give way to the watch over stops" in caplog.text
+    assert "does not answer" not in caplog.text
+    scene.desk.tick()
+    assert scene.wire.calls != []
+
+
+def test_an_iteration_waits_for_room_without_the_desks_lock(scene: Scene, monkeypatch):
+    asked = []
+
+    def room(requests: int) -> bool:
+        asked.append(requests)
+        assert not scene.desk.lock._is_owned()
+        return len(asked) > 3
+
+    scene.state.room = room
+    monkeypatch.setattr("brokers.desk.desk.NAP_S", 0.0)
+    with scene.desk.iteration():
+        scene.desk.reconcile()
+    assert asked == [7] * 4
+    assert scene.desk.iterations == 1

@@ -1,0 +1,97 @@
+"""The start: a venue that stumbles is asked again, a clock that is off is told, and who holds the journal is named."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from brokers.alpaca.client import VenueClient
+from brokers.alpaca.errors import BadKeys
+from brokers.alpaca.venue import AlpacaVenue
+from brokers.desk import session as module
+from brokers.desk.session import _account
+from brokers.journal import Journal
+from brokers.ports import VenueTime
+from brokers.venue_errors import NotSent, VenueUnavailable
+from config import Refusal
+
+NOW = datetime(2026, 3, 3, 15, 0, tzinfo=UTC)
+
+
+class Stumbling(VenueClient):
+    """Answers after so many errors."""
+
+    def __init__(self, errors, ahead_s: float = 0.0) -> None:
+        super().__init__("key", "secret", paper=True)
+        self.errors = list(errors)
+        self.asked = 0
+        self.clock._wall = lambda: NOW
+        self.ahead = timedelta(seconds=ahead_s)
+
+    def venue_clock(self) -> VenueTime:
+        self.asked += 1
+        if self.errors:
+            raise self.errors.pop(0)
+        return VenueTime(NOW + self.ahead, True, NOW, NOW)
+
+    def account(self):
+        return {"id": "some", "status": "ACTIVE"}
+
+
+@pytest.fixture
+def slept(monkeypatch):
+    """Seconds slept, which pass at once."""
+    time, pauses = [0.0], []
+
+    def sleep(seconds):
+        pauses.append(seconds)
+        time[0] += seconds
+
+    monkeypatch.setattr(module.time, "sleep", sleep)
+    monkeypatch.setattr(module.time, "monotonic", lambda: time[0])
+    return pauses
+
+
+@pytest.mark.parametrize(
+    "error",
+    [NotSent("429, too many requests"), VenueUnavailable("the venue answered 500"), VenueUnavailable("no answer")],
+)
+def test_a_venue_that_stumbles_at_the_start_is_asked_again(slept, caplog, error):
+    client = Stumbling([error, error])
+    assert _account(AlpacaVenue(client), paper=True)[0] == "some"
+    assert slept == [1.0, 2.0]
+    assert caplog.text.count("the venue does not answer") == 2
+
+
+def test_a_venue_that_stays_away_is_refused_after_a_while(slept):
+    client = Stumbling([VenueUnavailable("no answer")] * 100)
+    with pytest.raises(Refusal, match=r"does not answer \(no answer\), asked for 20 s"):
+        _account(AlpacaVenue(client), paper=True)
+    assert 15 <= sum(slept) <= 20
+
+
+def test_wrong_keys_are_refused_at_once(slept):
+    with pytest.raises(Refusal, match="ALPACA_API_KEY"):
+        _account(AlpacaVenue(Stumbling([BadKeys(401, None, "unauthorized")])), paper=True)
+    assert slept == []
+
+
+@pytest.mark.parametrize(("ahead_s", "words"), [(90, "90 s behind"), (-90, "90 s ahead of"), (4, None)])
+def test_a_clock_that_is_off_is_told_once(caplog, ahead_s, words):
+    _account(AlpacaVenue(Stumbling([], ahead_s)), paper=True)
+    told = [record.message for record in caplog.records if "clock is" in record.message]
+    assert told == ([f"this machine's clock is {words} the venue's, whose time counts; set it right"] if words else [])
+
+
+def test_who_writes_the_journal_is_named(tmp_path):
+    path = tmp_path / "journal.sqlite"
+    with Journal(path, "some"), pytest.raises(Refusal) as refused:
+        Journal(path, "some")
+    who = re.search(r"process (\d+) on (\S+) since (\S+) writes this journal", str(refused.value))
+    assert who is not None
+    assert who.groups()[:2] == (str(os.getpid()), socket.gethostname())
+    assert abs(datetime.fromisoformat(who[3]) - datetime.now(UTC)) < timedelta(minutes=1)

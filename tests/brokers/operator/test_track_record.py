@@ -1,0 +1,262 @@
+"""A track record: derived from the chain, exported, and checked by a program that shares no code with this one."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from random import Random
+from types import ModuleType
+
+import pytest
+from typer import Typer
+from typer.testing import CliRunner
+
+from brokers.desk.reconcile.position_book import replay
+from brokers.journal import Cumulative, Execution, Journal, OrderIntent, orders
+from brokers.operator.bundle import export, verify_bundle
+from brokers.operator.track_record import Period, verify
+from commands.operator import export as export_command
+from commands.operator import verify as verify_command
+from config.errors import Refusal
+from tests.brokers.desk.drills import scripted_day
+from tests.brokers.desk.scene import ACCOUNT, TUESDAY, Scene
+from tests.brokers.desk.test_position_history import DAY, Written, a_day
+from tests.brokers.journal.test_migrations import put
+
+TOOL = Path(__file__).parents[3] / "tools" / "verify_bundle.py"
+
+
+@pytest.fixture(scope="module")
+def tool() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("verify_bundle", TOOL)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def day(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The journal of a day on which a desk did everything that it does."""
+    folder = tmp_path_factory.mktemp("day")
+    scene = Scene(folder)
+    scripted_day(scene, lambda: None)
+    scene.settle(5)
+    scene.stop()
+    return folder / "journal.sqlite"
+
+
+@pytest.fixture(scope="module")
+def bundle(day: Path) -> Path:
+    export(day, day.parent / "bundle")
+    return day.parent / "bundle"
+
+
+def test_a_day_is_derived_from_its_chain_and_the_tool_agrees(day, bundle, tool):
+    record = verify(day)
+    assert len(record.trades) > 3
+    assert record.counts["orders"] == len(record.orders) > 10
+    assert abs(record.cash_change - record.cash_by_fills) < 10_000
+    told = tool.verify(bundle)
+    assert f"{len(record.orders)} orders, {len(record.trades)} trades" in told
+    assert told.endswith(f"head {record.head}")
+    assert verify_bundle(bundle).lines == record.lines
+
+
+def test_the_tool_stands_alone(bundle):
+    source = TOOL.read_text()
+    assert len(source.splitlines()) <= 300
+    done = subprocess.run([sys.executable, "-I", str(TOOL), str(bundle)], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout[:9]) == (0, "it holds:"), done
+    head = verify_bundle(bundle).head
+    for told, status in ((head, 0), (head.replace(head[-1], "x"), 1), (f"1 {head.partition(' ')[2]}", 1)):
+        done = subprocess.run([sys.executable, "-I", str(TOOL), str(bundle), "--head", told], check=False)
+        assert done.returncode == status
+    assert subprocess.run([sys.executable, "-I", str(TOOL)], check=False).returncode == 1
+
+
+def test_a_period_counts_what_lies_in_it(day):
+    whole = verify(day)
+    middle = TUESDAY + timedelta(seconds=20)
+    first, second = verify(day, Period(None, middle)), verify(day, Period(middle, None))
+    assert sorted([*first.trades, *second.trades]) == whole.trades
+    assert first.trades and second.trades
+    assert {k: first.counts[k] + second.counts[k] for k in whole.counts} == whole.counts
+
+
+@pytest.mark.parametrize("where", ["sqlite", "postgresql"])
+def test_a_journal_on_either_database_gives_the_same_bundle(where, tmp_path, request, tool):
+    """Upgraded from version 1, with orders by hand."""
+    if where == "sqlite":
+        address = str(put(tmp_path / "journal.sqlite"))
+    else:
+        from tests.brokers.journal.test_migrations import KEPT
+        from tests.brokers.journal.test_store import execute
+
+        address = request.getfixturevalue("postgres").fresh()
+        execute(address, (KEPT / "version_1.postgresql.sql").read_text())
+    with pytest.raises(Refusal, match="of schema version 1, which has no chain; start the trader once"):
+        verify(address)
+    Journal(address, ACCOUNT).close()
+    record = export(address, tmp_path / "bundle")
+    assert len(record.trades) == 2
+    assert "rows were there before the chain was" in tool.verify(tmp_path / "bundle")
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_random_histories_with_splits_and_hands_are_derived_alike(seed, tmp_path, tool):
+    chance, written, seen = Random(seed), Written(), Counter()
+    for number in range(70):
+        a_day(chance, written, number, number * 3, seen)
+    path = tmp_path / "journal.sqlite"
+    adopted = ("MSFT",)
+    with Journal(path, "account", lambda: TUESDAY) as journal, journal._store.transaction() as connection:
+        for item in sorted(written.filled_orders(), key=lambda f: bool(f.order.parent_id)):
+            write(connection, item, chance)
+    with Journal(path, "account") as journal:
+        for split in written.splits():
+            journal.split(split.symbol, split.before, split.after, split.time)
+        book = replay(journal.filled_orders(), lambda order: None, adopted, DAY, journal.splits())
+        journal.trades({(p.entry_order, p.exit_order): p.trade for p in book.portions})
+    record = export(path, tmp_path / "bundle", adopted)
+    assert len(record.trades) == len(book.portions) > 3
+    assert seen["split"] + seen["difference"] > 2
+    assert f"{len(record.trades)} trades" in tool.verify(tmp_path / "bundle")
+    assert verify_bundle(tmp_path / "bundle").lines == record.lines
+    with pytest.raises(Refusal, match="table trades"):
+        verify(path, adopted=("AAPL", "NVDA"))
+
+
+def write(connection, item, chance: Random) -> None:
+    """An order as it stands, told of in parts."""
+    order = item.order
+    intent = OrderIntent(
+        order.strategy, order.symbol, order.side, order.quantity, order.type, order.role, order.decision_time,
+        bracket_stop=order.bracket_stop, bracket_target=order.bracket_target, parent_id=order.parent_id,
+    )  # fmt: skip
+    name, total = order.client_order_id, order.filled_quantity
+    price = round(order.filled_notional / total, 4)
+    orders.insert(
+        connection, name, intent, run_id=None, now=order.journaled_at, venue_id=order.venue_id or None
+    )  # fmt: skip
+    reports = [Cumulative(total, price, item.last_fill)]
+    if total > 1:
+        reports.append(Execution(1, price + 1, item.first_fill, "x", 1 if chance.random() < 0.5 else None))
+    else:
+        reports = [Execution(total, price, item.first_fill, "", total)]
+    for report in reports:
+        orders.report(
+            connection, name, order.state, report.key, time=item.last_fill, venue_id=order.venue_id or None,
+            reports=[report],
+        )  # fmt: skip
+
+
+def changes(bundle: Path, folder: Path, seed: int, count: int) -> Iterator[tuple[Path, str]]:
+    chance = Random(seed)
+    files = sorted(bundle.iterdir())
+    sizes = [file.stat().st_size for file in files]
+    shutil.copytree(bundle, folder, dirs_exist_ok=True)
+    for _ in range(count):
+        file = chance.choices(files, [*sizes[:1], *sizes[1:2], max(sizes) // 2][: len(files)])[0]
+        data = bytearray(file.read_bytes())
+        place = chance.randrange(len(data))
+        data[place] = (data[place] + chance.randrange(1, 256)) % 256
+        (folder / file.name).write_bytes(data)
+        yield folder, f"{file.name} at {place}"
+        shutil.copyfile(file, folder / file.name)
+
+
+def every_change_is_found(bundle: Path, folder: Path, tool: ModuleType, seed: int, count: int) -> None:
+    met = Counter()
+    for changed, where in changes(bundle, folder, seed, count):
+        with pytest.raises(Refusal) as caught:
+            verify_bundle(changed)
+        assert "\n" not in str(caught.value)
+        assert tool.main([str(changed)]) == 1, where
+        met[where.partition(" ")[0]] += 1
+    assert len(met) == 3
+    assert tool.main([str(folder)]) == 0
+
+
+def test_each_changed_byte_of_a_bundle_is_found_by_both(bundle, tmp_path, tool):
+    every_change_is_found(bundle, tmp_path, tool, 1, 200)
+
+
+@pytest.mark.slow
+def test_each_of_many_changed_bytes_of_a_bundle_is_found_by_both(bundle, tmp_path, tool):
+    every_change_is_found(bundle, tmp_path, tool, 2, 10_000)
+
+
+def signed(folder: Path) -> None:
+    """Hash everything anew, as whoever forges a bundle would."""
+    import hashlib
+
+    manifest = json.loads((folder / "manifest.json").read_text())
+    digest = manifest["begins_with"]
+    lines = (folder / "rows.jsonl").read_text().splitlines()
+    for line in lines:
+        digest = hashlib.sha256(f"{digest}\n{line}".encode()).hexdigest()
+    manifest["head"] = {"link": len(lines), "hash": digest}
+    for name in manifest["files"]:
+        manifest["files"][name] = hashlib.sha256((folder / name).read_bytes()).hexdigest()
+    manifest.pop("sha256")
+    own = hashlib.sha256(json.dumps(manifest, sort_keys=True, indent=1).encode()).hexdigest()
+    text = json.dumps({**manifest, "sha256": own}, sort_keys=True, indent=1)
+    (folder / "manifest.json").write_bytes(text.encode() + b"\n")
+
+
+@pytest.mark.parametrize(
+    ("file", "table", "column"),
+    [("rows.jsonl", "fills", "price"), ("rows.jsonl", "fills", "quantity"), ("derived.jsonl", "trade", "pnl"),
+     ("derived.jsonl", "order", "filled_notional")],
+)  # fmt: skip
+def test_a_forged_figure_that_is_hashed_anew_is_found_by_both(bundle, tmp_path, tool, file, table, column):
+    folder = tmp_path / "forged"
+    shutil.copytree(bundle, folder)
+    lines = (folder / file).read_text().splitlines()
+    place = next(
+        i for i, line in enumerate(lines) if (json.loads(line).get("table") or json.loads(line)["kind"]) == table
+    )
+    row = json.loads(lines[place])
+    row[column] = str(float(row[column]) + 3)
+    lines[place] = json.dumps(row, sort_keys=True, separators=(",", ":"))
+    (folder / file).write_text("".join(f"{line}\n" for line in lines))
+    signed(folder)
+    with pytest.raises(Refusal, match="does not follow|Damaged"):
+        verify_bundle(folder)
+    assert tool.main([str(folder)]) == 1
+
+
+def test_the_commands(day, tmp_path):
+    app = Typer()
+    app.command("verify")(verify_command.command)
+    app.command("export")(export_command.command)
+    run = CliRunner().invoke
+    done = run(app, ["verify", "--journal", str(day)])
+    assert done.exit_code == 0, done.output
+    assert "it is what was written: " in done.output
+    done = run(app, ["export", "--journal", str(day), str(tmp_path / "out")])
+    assert (done.exit_code, sorted(f.name for f in (tmp_path / "out").iterdir())) == (
+        0, ["derived.jsonl", "manifest.json", "rows.jsonl"],
+    )  # fmt: skip
+    assert run(app, ["verify", str(tmp_path / "out"), "--start", "2023-03-07", "--end", "2023-03-07"]).exit_code == 0
+    for arguments in (
+        ["export", "--journal", str(day), str(tmp_path / "out")],
+        ["verify", "--journal", str(tmp_path / "nothing.sqlite")],
+        ["verify", str(tmp_path)],
+        ["verify", "--journal", str(day), "--start", "07/03/2023"],
+    ):
+        assert run(app, arguments).exit_code == 2, arguments
+
+
+def test_a_day_ends_at_midnight_in_new_york():
+    assert verify_command._day("2023-03-07", "--end", 1) == datetime(2023, 3, 8, 5, tzinfo=UTC)
+    assert verify_command._day("2023-03-11", "--end", 1) == datetime(2023, 3, 12, 5, tzinfo=UTC)
+    assert verify_command._day("2023-03-13", "--start", 0) == datetime(2023, 3, 13, 4, tzinfo=UTC)

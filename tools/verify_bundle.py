@@ -1,0 +1,304 @@
+#!/usr/bin/env python3
+"""Check an exported track record without any of the program that wrote it: standard library alone.
+
+Usage: verify_bundle.py FOLDER [--head "NUMBER HASH"]
+
+``--head`` is a head that was told earlier, by the trader's owner: the record must hold it at its place. Without it the
+check shows that the bundle is whole and agrees with itself, not when it was made.
+Exit status: 0 it holds, 1 it does not.
+
+What is checked, in this order: the manifest's own hash; the hashes of both files; the chain of rows; the bookkeeping of
+every decision; what was filled of every order, from fills; positions and trades, from fills and splits.
+"""
+
+import hashlib
+import json
+import sys
+from decimal import Decimal
+from pathlib import Path
+
+ZERO, SHARE = Decimal(0), Decimal("0.000000001")
+OPENING = ("entry", "hedge")
+TOLERANCE = Decimal("0.0002")  # USD a trade: the program adds binary numbers and rounds to four places.
+
+
+class Wrong(Exception):
+    """The record does not hold; the text says where."""
+
+
+def dumps(value):
+    """JSON as the rows are written."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+def text_of(number):
+    """A decimal in plain digits without trailing zeros."""
+    return format(number.normalize(), "f")
+
+
+def require(truth, what):
+    if not truth:
+        raise Wrong(what)
+
+
+def read_manifest(folder):
+    data = (folder / "manifest.json").read_bytes()
+    manifest = json.loads(data)
+    own = manifest.pop("sha256")
+    body = json.dumps(manifest, sort_keys=True, indent=1)
+    require(hashlib.sha256(body.encode()).hexdigest() == own, "manifest.json: its own hash is another")
+    signed = json.dumps({**manifest, "sha256": own}, sort_keys=True, indent=1)
+    require(signed.encode() + b"\n" == data, "manifest.json: it is not written as it should be")
+    require(manifest["format"] == 1, "manifest.json: its format is not known here")
+    return manifest
+
+
+def read_lines(folder, name, manifest):
+    data = (folder / name).read_bytes()
+    require(hashlib.sha256(data).hexdigest() == manifest["files"][name], f"{name}: its hash is not the manifest's")
+    require(data == b"" or data.endswith(b"\n"), f"{name}: its last line is cut")
+    return data.decode("ascii").split("\n")[:-1]
+
+
+def read_chain(lines, manifest, known_head):
+    rows, digest, heads = [], manifest["begins_with"], {}
+    for number, line in enumerate(lines, 1):
+        digest = hashlib.sha256(f"{digest}\n{line}".encode()).hexdigest()
+        heads[number] = digest
+        row = json.loads(line)
+        require(row["link"] == number and dumps(row) == line, f"rows.jsonl, line {number}: not as it was written")
+        rows.append(row)
+    require(manifest["head"] == {"link": len(lines), "hash": digest}, "rows.jsonl: it does not end with the head")
+    number, _, wanted = known_head.partition(" ")
+    require(not known_head or heads.get(int(number)) == wanted, "the head that was told is not in the chain")
+    return rows
+
+
+def check_decision(row):
+    where = f"decision of {row['symbol']} at {row['time']}"
+    proposed, left = Decimal(row["proposed_quantity"]), Decimal(row["proposed_quantity"])
+    before = None
+    for place, verdict in enumerate(row["verdicts"]):
+        require(verdict["sequence"] == place, f"{where}: verdict {place} is missing")
+        if before is not None:
+            require(verdict["before"] == before, f"{where}: {verdict['module']} does not go on from the rule before it")
+        before, left = verdict["after"], Decimal(verdict["after"])
+    outcome = "refused" if left <= 0 else "resized" if left < proposed else "sent"
+    require(Decimal(row["final_quantity"]) == left, f"{where}: its final quantity is not its last verdict's")
+    require(row["outcome"] == outcome, f"{where}: it is {row['outcome']}, its quantities say {outcome}")
+
+
+def filled(reports):
+    """Shares, USD and whether the USD are partly a guess, from an order's fill reports."""
+    tagged, single, totals, placed = {}, {}, [(ZERO, ZERO, 0)], set()
+    for report in sorted(reports, key=report_key):
+        quantity, price = Decimal(report["quantity"]), Decimal(report["price"])
+        if report["kind"] == "cumulative":
+            totals.append((quantity, price, -price.normalize().as_tuple().exponent))
+        elif report["cumulative"] is None:
+            single[report["fill_id"]] = (quantity, price)
+        else:
+            tagged.setdefault(Decimal(report["cumulative"]), (quantity, price))
+            placed.add(report["fill_id"])
+    alone = [*tagged.values(), *(fill for name, fill in single.items() if name not in placed)]
+    shares = sum((quantity for quantity, _ in alone), ZERO)
+    # Of two averages for one total the one with more digits, then the higher one.
+    known, average, _ = max(totals, key=lambda t: (t[0], t[2], t[1]))
+    top = max([known, *tagged])
+    if shares >= top:
+        return shares, sum((quantity * price for quantity, price in alone), ZERO), False
+    money, reached, guessed = known * average, known, False
+    for total in sorted(total for total in tagged if total > known):
+        quantity, price = tagged[total]
+        guessed = guessed or total - quantity != reached
+        money += (total - reached) * price
+        reached = total
+    return top, money, guessed
+
+
+def report_key(report):
+    """Reports are gone through in the order of their names, so that a doubt is settled in one way."""
+    if report["kind"] == "cumulative":
+        return f"sum:{report['quantity']}@{report['price']}"
+    return f"id:{report['fill_id']}" if report["fill_id"] else f"at:{report['cumulative']}"
+
+
+def read_orders(rows):
+    orders, reports = {}, {}
+    for row in rows:
+        if row["table"] == "orders":
+            orders[row["client_order_id"]] = {**row, "state": None, "quantity": None, "venue_id": None}
+        elif row["table"] == "order_events":
+            order = orders[row["client_order_id"]]
+            order["state"] = row["state"]
+            for name in ("quantity", "venue_id"):
+                if row[name] is not None:
+                    order[name] = row[name]
+        elif row["table"] == "fills":
+            require(row["client_order_id"] in orders, f"a fill of no order: {row['client_order_id']}")
+            require(Decimal(row["quantity"]) > 0 and Decimal(row["price"]) > 0, "a fill of nothing")
+            reports.setdefault(row["client_order_id"], []).append(row)
+    for name, order in orders.items():
+        require(order["state"] is not None, f"order {name}: it has no events")
+        mine = reports.get(name, [])
+        order["shares"], order["usd"], order["guessed"] = filled(mine)
+        order["first"] = min((row["time"] for row in mine), default=None)
+        order["last"] = max((row["time"] for row in mine), default=None)
+    return orders
+
+
+def entered(order):
+    """A difference that was entered without an order at the venue."""
+    return order["role"] == "manual" and not order["venue_id"]
+
+
+def settle(orders):
+    """Filled orders in the order of their first fills, without what was taken back."""
+    back = {}
+    kept = []
+    for order in orders.values():
+        if order["first"] is None:
+            continue
+        if entered(order) and order["parent_id"]:
+            back[order["parent_id"]] = back.get(order["parent_id"], ZERO) + order["shares"]
+        else:
+            kept.append(dict(order))
+    for order in kept:
+        left = order["shares"] - back.get(order["client_order_id"], ZERO)
+        order["usd"] = order["usd"] * left / order["shares"]
+        order["shares"] = left
+    return [order for order in kept if order["shares"] > 0]
+
+
+def replay(orders, splits, adopted):
+    """Positions (ours and manual) and trades."""
+    events = [((o["first"], 0, o["journaled_at"], o["client_order_id"]), o) for o in settle(orders)]
+    events += [((s["time"], 1, s["time"], s["symbol"]), s) for s in splits]
+    ours, manual, trades = {}, {}, {}
+    for _, event in sorted(events, key=lambda pair: pair[0]):
+        symbol = event["symbol"]
+        if event["table"] == "splits":
+            scale(ours, manual, symbol, Decimal(event["before"]), Decimal(event["after"]))
+            continue
+        signed = event["shares"] if event["side"] == "buy" else -event["shares"]
+        part = signed
+        if event["role"] not in OPENING and symbol not in adopted:
+            held = ours[symbol]["shares"] if symbol in ours else ZERO
+            part = from_ours(signed, held, manual.get(symbol, ZERO), event["role"] == "manual")
+            manual[symbol] = manual.get(symbol, ZERO) + signed - part
+        if part:
+            book(ours, trades, event, part)
+    return ours, {symbol: held for symbol, held in manual.items() if held}, trades
+
+
+def from_ours(signed, held, theirs, by_hand):
+    """What of an exit took from ours: a manual order takes manual shares first, our exits take ours first."""
+    if held * signed >= 0:
+        return ZERO
+    rest = signed + theirs if by_hand and theirs * signed < 0 else signed
+    if rest * signed <= 0:
+        return ZERO
+    return max(rest, -held) if signed < 0 else min(rest, -held)
+
+
+def book(ours, trades, order, part):
+    symbol, price = order["symbol"], order["usd"] / order["shares"]
+    position = ours.get(symbol)
+    if position is None:
+        ours[symbol] = {"shares": part, "price": price, "entry": order["client_order_id"], "time": order["last"]}
+        return
+    if position["shares"] * part > 0:
+        total = position["shares"] + part
+        position["price"] = (position["price"] * position["shares"] + price * part) / total
+        position["shares"] = total
+        return
+    gain = (price - position["price"]) * abs(part) * (1 if position["shares"] > 0 else -1)
+    trades[position["entry"], order["client_order_id"]] = {
+        "symbol": symbol, "quantity": abs(part), "entry_price": position["price"], "exit_price": price, "pnl": gain,
+        "entry_time": position["time"], "exit_time": order["last"], "exit_reason": order["role"],
+    }  # fmt: skip
+    position["shares"] += part
+    if abs(position["shares"]) < SHARE:
+        del ours[symbol]
+
+
+def scale(ours, manual, symbol, before, after):
+    total = manual.get(symbol, ZERO) + (ours[symbol]["shares"] if symbol in ours else ZERO)
+    if symbol in ours:
+        ours[symbol]["shares"] = round(ours[symbol]["shares"] * after / before, 9)
+        ours[symbol]["price"] = ours[symbol]["price"] * before / after
+    if symbol in manual:
+        manual[symbol] = round(total * after / before - (ours[symbol]["shares"] if symbol in ours else ZERO), 9)
+
+
+def compare(lines, orders, ours, manual, trades):
+    told = {"order": {}, "trade": {}, "position": {}}
+    for line in lines:
+        row = json.loads(line)
+        require(dumps(row) == line, f"derived.jsonl: not as it was written: {line[:80]}")
+        key = row.get("client_order_id") or row.get("symbol")
+        key = (row["entry_order_id"], row["exit_order_id"]) if row["kind"] == "trade" else key
+        require(key not in told[row["kind"]], f"derived.jsonl: {key} is there twice")
+        told[row["kind"]][key] = row
+    require(told["order"].keys() == orders.keys(), "derived.jsonl: its orders are not those of the rows")
+    for name, row in told["order"].items():
+        order = orders[name]
+        found = {
+            "kind": "order", "client_order_id": name, "state": order["state"], "quantity": order["quantity"],
+            "venue_id": order["venue_id"], "filled_quantity": text_of(order["shares"]),
+            "filled_notional": text_of(order["usd"]), "estimated": order["guessed"],
+        }  # fmt: skip
+        require(row == found, f"derived.jsonl: order {name} is {dumps(row)}, its rows say {dumps(found)}")
+    held = {symbol: position["shares"] for symbol, position in ours.items()}
+    require(told["position"].keys() == held.keys() | manual.keys(), "derived.jsonl: other positions follow")
+    for symbol, row in told["position"].items():
+        mine, total = held.get(symbol, ZERO), held.get(symbol, ZERO) + manual.get(symbol, ZERO)
+        near = abs(Decimal(row["ours"]) - mine) <= SHARE and abs(Decimal(row["quantity"]) - total) <= SHARE
+        require(near, f"derived.jsonl: {symbol} is {row['quantity']} shares, fills say {text_of(total)}")
+    require(told["trade"].keys() == trades.keys(), "derived.jsonl: other trades follow from the fills")
+    for key, row in told["trade"].items():
+        for name, value in trades[key].items():
+            right = row[name] == value
+            if isinstance(value, Decimal):
+                right = abs(Decimal(row[name]) - value) <= TOLERANCE * max(1, abs(value) / 10_000)
+            require(right, f"derived.jsonl: trade {key[1]}: {name} is {row[name]}, fills say {value}")
+
+
+def verify(folder, known_head=""):
+    """Check a bundle; raises Wrong, returns a summary."""
+    manifest = read_manifest(folder)
+    rows = read_chain(read_lines(folder, "rows.jsonl", manifest), manifest, known_head)
+    for row in rows:
+        if row["table"] == "decisions":
+            check_decision(row)
+    orders = read_orders(rows)
+    ours, manual, trades = replay(orders, [row for row in rows if row["table"] == "splits"], manifest["adopted"])
+    compare(read_lines(folder, "derived.jsonl", manifest), orders, ours, manual, trades)
+    equity = sorted((row["time"], row["equity"]) for row in rows if row["table"] == "equity")
+    span = f", equity {equity[0][1]} to {equity[-1][1]} USD from {equity[0][0]} to {equity[-1][0]}" if equity else ""
+    gain = sum((trade["pnl"] for trade in trades.values()), ZERO)
+    return (
+        f"{len(rows)} rows, {len(orders)} orders, {len(trades)} trades with {gain:.2f} USD before fees, "
+        f"{len(ours)} positions of ours, {len(manual)} made by hand{span}; head {manifest['head']['link']} "
+        f"{manifest['head']['hash']}{'; ' + manifest['upgraded'] if manifest['upgraded'] else ''}"
+    )
+
+
+def main(arguments):
+    """Run the command line; returns the exit status."""
+    if len(arguments) not in (1, 3) or arguments[1:2] not in ([], ["--head"]):
+        print('usage: verify_bundle.py FOLDER [--head "NUMBER HASH"]', file=sys.stderr)
+        return 1
+    try:
+        print(f"it holds: {verify(Path(arguments[0]), *arguments[2:])}")
+    except Wrong as wrong:
+        print(f"it does not hold: {wrong}")
+        return 1
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
+        print(f"it does not hold: it cannot be read ({type(error).__name__}: {error})")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
