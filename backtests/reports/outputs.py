@@ -229,10 +229,10 @@ def write_report(
         Empty, or in a sentence what could not be drawn.
     """
     # Imported here: optimisation runs use the writers without paying for matplotlib.
-    from backtests.reports.equity_plot import plot_equity
     from backtests.reports.html_report import write_html_report
+    from backtests.reports.pictures.equity_plot import plot_equity
+    from backtests.reports.pictures.trade_plots import plot_trades
     from backtests.reports.tearsheet import tearsheet_input
-    from backtests.reports.trade_plots import plot_trades
 
     began = time.perf_counter()
     tearsheet.draw(tearsheet_input(record, info, figures))

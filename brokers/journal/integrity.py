@@ -268,11 +268,14 @@ def _require_derived(orders: Found, events: Found, filled: Found, version: int) 
             quantity, notional, estimated = _booked(reports.get(name))
         except ValueError as error:
             raise Damaged(f"table fills, row {name}: {error}") from None
-        derived = {"filled_quantity": quantity, "filled_notional": notional, "estimated": estimated}
+        derived: dict[str, str | int | None] = {
+            "filled_quantity": quantity, "filled_notional": notional, "estimated": estimated,
+        }  # fmt: skip
         if version > 1:
             if name not in state:
                 raise Damaged(f"table orders, row {name}: it has no events")
-            derived |= {"state": state[name], "quantity": None, "venue_id": None} | changed.get(name, {})
+            derived |= {"state": state[name], "quantity": None, "venue_id": None}
+            derived |= changed.get(name, {})
         for column, value in derived.items():
             if columns[column][place] != value:
                 there = short(str(columns[column][place]))

@@ -75,8 +75,8 @@ def _print(record: TrackRecord) -> None:
     if counts["equity"]:
         rest = record.cash_change - record.cash_by_fills
         typer.echo(
-            f"cash moved by {record.cash_change:.2f} USD, fills by {record.cash_by_fills:.2f}: {rest:.2f} USD are fees, "
-            "dividends, interest, payments and fills not yet in the account's state"
+            f"cash moved by {record.cash_change:.2f} USD, fills by {record.cash_by_fills:.2f}: {rest:.2f} USD are "
+            "fees, dividends, interest, payments and fills not yet in the account's state"
         )
     if record.upgraded:
         typer.echo(f"the chain vouches for later rows alone: {record.upgraded}")

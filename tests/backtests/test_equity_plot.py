@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from matplotlib.axes import Axes
 
-from backtests.reports.equity_plot import plot_equity, risk_share
+from backtests.reports.pictures.equity_plot import plot_equity, risk_share
 from brokers.record import RunRecord
 from tests.backtests.sample import sample_info, sample_record, sample_table
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from backtests.reports.trade_plots import PER_SHEET, plot_trades, sheets
+from backtests.reports.pictures.trade_plots import PER_SHEET, plot_trades, sheets
 from brokers.record import RunRecord
 from tests.backtests.sample import sample_record, sample_table
 from tests.backtests.test_equity_plot import size

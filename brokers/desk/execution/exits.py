@@ -34,7 +34,7 @@ REFUSALS = 3
 """So often in a row a close is refused before its stop goes back."""
 ASK_TRADABLE = timedelta(seconds=30)
 """Between two questions whether the venue trades a symbol that is to be sold."""
-FIRST_REST_S, LONGEST_REST_S, LONGEST_UNPROTECTED_S = 15.0, 300.0, 60.0
+FIRST_REST_S, LONGEST_REST_S, LONGEST_UNPROTECTED_S = 15, 300, 60
 """Behind its stop; doubled from one fruitless round to the next, and no longer than the last one without a stop."""
 
 log = logging.getLogger(__name__)

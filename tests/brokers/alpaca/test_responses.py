@@ -7,6 +7,7 @@ import traceback
 import pytest
 
 from brokers.alpaca.errors import AlpacaRefusal, BadKeys
+from brokers.alpaca.responses import limit_of
 from brokers.venue_errors import OutcomeUnknown, VenueError
 from tests.brokers.alpaca.scripted import KEY, SECRET, answer, client_of, hang, hang_up, serving
 

@@ -232,7 +232,7 @@ def test_what_of_a_listing_cannot_be_read_never_reaches_lumibot(scene):
     ]
     scene.wire.open_orders = lambda: [*bad, *listed()]
     scene.step()
-    orders, _, _ = scene.desk.snapshot()
+    orders = scene.desk.snapshot().listing
     assert [order_of(row, "test").identifier for row, _ in rows_of(orders)] == [
         "d", ours["id"], ours["legs"][0]["id"],
     ]  # fmt: skip

@@ -18,7 +18,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 
 from backtests.reports.metrics import session_closes
 from backtests.reports.outputs import RunInfo
-from backtests.reports.plot_style import BARS, BENCHMARK, DPI, EQUITY, GRID, LOSS, SAME_RISK, plain_axes, save
+from backtests.reports.pictures.plot_style import BARS, BENCHMARK, DPI, EQUITY, GRID, LOSS, SAME_RISK, plain_axes, save
 from brokers.record import RunRecord
 
 LOG_RATIO = 4.0

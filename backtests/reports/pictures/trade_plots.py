@@ -23,7 +23,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from backtests.reports.formatting import counted
-from backtests.reports.plot_style import BARS, DPI, ENTRY, GAIN, GRID, LOSS, save
+from backtests.reports.pictures.plot_style import BARS, DPI, ENTRY, GAIN, GRID, LOSS, save
 from brokers.record import OrderRecord, RunRecord, TradeRecord
 from market.bars import BarTable
 
