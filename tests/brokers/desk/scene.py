@@ -201,7 +201,7 @@ class Scene:
             return self.quoted(symbol)
         price, half = self.prices[symbol], Decimal("0.01")
         raw = {"bp": str(price - half), "ap": str(price + half), "t": (self.exchange.now - self.quote_age).isoformat()}
-        return judged(symbol, quote_of(raw), self.exchange.now, timedelta(minutes=5))
+        return read_quote(symbol, raw, self.exchange.now, timedelta(minutes=5))
 
     def pass_time(self, seconds: float = 1.0, **prices: float) -> None:
         """Let time pass, then prices change, and hand on what the stream says."""

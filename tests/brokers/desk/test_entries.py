@@ -100,7 +100,7 @@ def test_without_a_quote_it_goes_at_market_with_a_note(scene):
 @pytest.mark.parametrize(("bid", "ask"), [("101", "100"), ("0", "100"), ("90", "100")])
 def test_a_quote_that_cannot_be_right_makes_no_order(scene, bid, ask):
     raw = {"bp": bid, "ap": ask, "t": scene.exchange.now.isoformat()}
-    scene.quoted = lambda symbol: judged(symbol, quote_of(raw), scene.exchange.now, timedelta(minutes=5))
+    scene.quoted = lambda symbol: read_quote(symbol, raw, scene.exchange.now, timedelta(minutes=5))
     scene.enter("AAPL", 10)
     assert sent(scene) == []
     assert scene.desk.entries.skipped[0].reason.startswith("DESK_QUOTE: AAPL: quote is")

@@ -58,7 +58,7 @@ def test_an_iteration_waits_for_room_without_the_desks_lock(scene: Scene, monkey
 
     def room(requests: int) -> bool:
         asked.append(requests)
-        assert not scene.desk.lock._is_owned()
+        assert scene.desk.lock.held_s == 0
         return len(asked) > 3
 
     scene.state.room = room
