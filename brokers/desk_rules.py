@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
 
 from brokers.order_types import OrderRole
 from brokers.quantities import down, up
+from config.markets import NEW_YORK_EQUITY_MARKETS
+from market.calendar import sessions_after
 from risk.interface import RiskModule
 from risk.model import AdjustmentKind, Book, Proposal, floor_lot
 from risk.policy_gate import tick_of
@@ -73,6 +77,44 @@ def entry_at(
     if quantity < proposal.quantity:
         reason = f"{proposal.quantity:g} became {quantity:g} at the quote {quote:.4f}; {reason}"
     return EntryOrder(quantity, stop, target, reason)
+
+
+@dataclass(slots=True)
+class Halts:
+    """What keeps a backtest from new positions, for how many sessions, and the peak that such halts are measured from.
+
+    ``left`` counts down the sessions of each halt, the present one included; ``began`` tells when the latest halt of
+    each module began; ``peak`` is USD.
+    """
+
+    peak: float = math.nan
+    left: dict[str, int] = field(default_factory=dict)
+    began: dict[str, datetime] = field(default_factory=dict)
+
+    def open_session(self, halters: Sequence[RiskModule], equity: float) -> None:
+        """Count a session down; a peak that a halt was measured from begins anew when the halt has ended."""
+        over = {name for name, left in self.left.items() if left <= 1}
+        self.left = {name: left - 1 for name, left in self.left.items() if left > 1}
+        if any(module.measures_peak and module.name in over for module in halters):
+            self.peak = equity
+
+    def see(self, equity: float) -> float:
+        """Take in a reading of equity; returns the peak."""
+        self.peak = equity if math.isnan(self.peak) else max(self.peak, equity)
+        return self.peak
+
+    def begin(self, module: RiskModule, time: datetime) -> None:
+        self.left[module.name] = module.halt_sessions
+        self.began[module.name] = time
+
+
+def halt_dates(today: date, sessions: int, market: str) -> tuple[date, ...]:
+    """The session dates that a halt which begins today covers; every day is a session of a market without closes."""
+    if sessions == 1:
+        return (today,)
+    if market not in NEW_YORK_EQUITY_MARKETS:
+        return tuple(today + timedelta(days=n) for n in range(sessions))
+    return (today, *sessions_after(today, sessions - 1))
 
 
 def halting(halters: Sequence[RiskModule], book: Book, halted: Collection[str]) -> Iterator[RiskModule]:

@@ -36,6 +36,7 @@ def contradictions(settings: Settings) -> Iterator[ImpossibleCombination]:
     yield from _repeated_names(settings)
     yield from _selection(settings)
     yield from _gate_below_sizing(settings)
+    yield from _fractional_lots(settings)
     yield from _unreachable_windows(settings)
     yield from _faster_than_real_time(settings)
 
@@ -85,6 +86,23 @@ def _gate_below_sizing(settings: Settings) -> Iterator[ImpossibleCombination]:
                 "all be refused; raise the first or lower the second",
                 key,
                 "sizing.max_notional_frac",
+            )
+
+
+def _fractional_lots(settings: Settings) -> Iterator[ImpossibleCombination]:
+    """A bracket needs whole shares: the venue takes fractions in plain day orders only, which protect nothing."""
+    shares = [symbol for symbol in settings.universe.traded if "/" not in symbol]
+    if settings.pace.market not in NEW_YORK_EQUITY_MARKETS or not shares:
+        return
+    lots: dict[str, object] = {"sizing.lot": settings.sizing.lot}
+    rules = settings.risk.modules.items()
+    lots |= {f"risk.modules.{name}.lot": section["lot"] for name, section in rules if "lot" in section}
+    for key, lot in lots.items():
+        if isinstance(lot, float) and lot % 1:
+            yield ImpossibleCombination(
+                f"{key} is {lot:g}, but {shares[0]} is a share, and brackets rest for whole shares only; write 1",
+                key,
+                "universe.symbols",
             )
 
 

@@ -131,6 +131,8 @@ class Selection(Section):
     a_plus_score: Annotated[float, Field(ge=0, le=100)]
     watch_list: Annotated[int, Field(ge=1)]
     execute: Annotated[int, Field(ge=1)]
+    only_a_plus: bool
+    min_session_bars: Annotated[int, Field(ge=0, le=100)]
 
 
 class Exits(Section):
@@ -150,10 +152,17 @@ class Risk(Section):
 
 
 class Gate(Section):
-    """The policy gate under everything; ``max_day_notional_frac`` may exceed 1."""
+    """The policy gate under everything; ``max_day_notional_frac`` may exceed 1.
+
+    ``min_cash_frac`` None stands for the share that the rule cash_buffer keeps where it runs, and for 0 elsewhere.
+    """
 
     max_order_notional_frac: PositiveFraction
     max_day_notional_frac: Annotated[float, Field(gt=0, le=4)]
+    max_order_notional_usd: Annotated[float, Field(gt=0)] | None
+    max_day_notional_usd: Annotated[float, Field(gt=0)] | None
+    max_new_positions: Annotated[int, Field(ge=1)]
+    min_cash_frac: Fraction | None
     max_open_positions: Annotated[int, Field(ge=1)]
     restricted: tuple[Symbol, ...]
     price_collar_frac: PositiveFraction
@@ -258,6 +267,17 @@ class Settings(Section):
 
     _provenance: Provenance = PrivateAttr(default_factory=Provenance)
     _secrets: Secrets = PrivateAttr(default_factory=Secrets)
+
+    @model_validator(mode="after")
+    def _keep_the_buffer(self) -> Settings:
+        """The gate leaves as much cash as the rule above it does."""
+        if self.gate.min_cash_frac is None:
+            rule = self.risk.modules.get("cash_buffer", {}) if "cash_buffer" in self.risk.chain else {}
+            kept = rule.get("buffer_frac", 0.0)
+            if isinstance(kept, int | float) and 0 <= kept <= 1:
+                gate = self.gate.model_copy(update={"min_cash_frac": float(kept)})
+                object.__setattr__(self, "gate", gate)
+        return self
 
     @model_validator(mode="after")
     def _refuse_contradictions(self) -> Settings:

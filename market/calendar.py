@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from functools import cache
 
 import numpy as np
@@ -83,6 +84,13 @@ def sessions_until(day: pd.Timestamp, count: int) -> pd.DatetimeIndex:
     years = count // 240 + 1
     dates = pd.DatetimeIndex(_schedule(day.year - years, day.year).index)
     return dates[: dates.searchsorted(day, side="right")][-count:]
+
+
+def sessions_after(day: date, count: int) -> tuple[date, ...]:
+    """The next ``count`` session dates after ``day``."""
+    dates = pd.DatetimeIndex(_schedule(day.year, day.year + count // 240 + 1).index)
+    first = dates.searchsorted(pd.Timestamp(day), side="right")
+    return tuple(dates[first : first + count].date)
 
 
 def is_session(day: pd.Timestamp) -> bool:

@@ -92,6 +92,22 @@ class Market:
         first = int(closes.searchsorted(since, side="right"))
         return float((closes[first:] - np.maximum(opens[first:], since)).sum()) / 60
 
+    def closed_since(self, time: datetime) -> bool:
+        """Whether the last closed bar closed after ``time``; True in a market without times."""
+        if self._times is None:
+            return True
+        return self._row >= 0 and float(self._times[1, self._row]) > time.timestamp()
+
+    @property
+    def in_its_session(self) -> bool:
+        """Whether the last closed bar belongs to the session of ``time``, by New York's date; True without times."""
+        if self._times is None:
+            return True
+        if self._row < 0:
+            return False
+        opened = datetime.fromtimestamp(float(self._times[0, self._row]), NEW_YORK)
+        return opened.date() == self.time.astimezone(NEW_YORK).date()
+
     def mark(self, symbol: str) -> float:
         """Last known close of a symbol, also when its newest bar is missing; NaN if there never was one."""
         return self.value("mark", symbol)

@@ -62,7 +62,7 @@ class BracketModel:
 
 
 class FixedBracket(BracketModel):
-    """Stop and target at fixed fractions of the entry price, whatever the volatility."""
+    """Stop and target at fixed fractions of the entry price; the stop never nearer than a multiple of ATR, if set."""
 
     name = "fixed"
 
@@ -71,6 +71,7 @@ class FixedBracket(BracketModel):
 
         stop_frac: float = Field(gt=0, lt=1, description="stop distance, as a fraction of the entry price")
         target_frac: float = Field(gt=0, lt=1, description="target distance, as a fraction of the entry price")
+        min_stop_atr: float = Field(ge=0, description="stop distance in ATR, at least; 0 for none")
 
     config: Config
 
@@ -79,11 +80,19 @@ class FixedBracket(BracketModel):
     ) -> BracketTerms | None:
         if not _positive(entry):
             return None
-        stop, target = self.config.stop_frac, self.config.target_frac
+        stop, target, least = self.config.stop_frac, self.config.target_frac, self.config.min_stop_atr
+        why = ""
+        if least:
+            if not _positive(atr):
+                return None
+            if (wide := least * atr / entry) > stop:
+                stop, why = wide, f" ({least:g} ATR at least)"
+        if stop >= 1:
+            return None
         below, above = ("-", "+") if side == "buy" else ("+", "-")
         sign = 1 if side == "buy" else -1
         label = (
-            f"stop {entry * (1 - sign * stop):.2f} = {entry:.2f} {below} {stop:.1%}, "
+            f"stop {entry * (1 - sign * stop):.2f} = {entry:.2f} {below} {stop:.1%}{why}, "
             f"target {entry * (1 + sign * target):.2f} = {entry:.2f} {above} {target:.1%}"
         )
         return BracketTerms(side, stop_frac=stop, target_frac=target, label=label)

@@ -41,6 +41,8 @@ class RiskModule:
     """
 
     name: ClassVar[str]
+    measures_peak: ClassVar[bool] = False
+    """Whether its halts are measured from the peak of equity, which then begins anew after each."""
 
     class Config(ModuleConfig):
         pass
@@ -74,8 +76,13 @@ class RiskModule:
         return []
 
     def halts(self, book: Book) -> bool:
-        """Whether new positions are over for this session; the desk remembers the name in ``book.halted``."""
+        """Whether new positions are over for ``halt_sessions``; the desk remembers the name in ``book.halted``."""
         return False
+
+    @property
+    def halt_sessions(self) -> int:
+        """Sessions that a halt of this module lasts, the one in which it began counted."""
+        return 1
 
     def keep(self, proposal: Proposal, **inputs: Any) -> Verdict:
         return Verdict(self.name, "OK", proposal.quantity, proposal.quantity, inputs)

@@ -15,7 +15,9 @@ from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any, Literal, NoReturn, TypeVar, get_args
+from zoneinfo import ZoneInfo
 
+NEW_YORK = ZoneInfo("America/New_York")
 Side = Literal["buy", "sell_short"]
 Role = Literal["entry", "hedge"]
 OPENING_ROLES: tuple[str, ...] = get_args(Role)
@@ -130,7 +132,7 @@ class Verdict:
     """What one rule said about one proposal: keep (``OK``), shrink or refuse, and from which numbers.
 
     ``code`` starts with a fixed word (``SECTOR_CAP``) and may go on after a colon with the reading
-    (``SECTOR_CAP: crypto_adjacent 3/3``). ``until`` is set when the refusal ends at a known time.
+    (``SECTOR_CAP: crypto_adjacent 3/3``).
     """
 
     module: str
@@ -138,7 +140,6 @@ class Verdict:
     before: float
     after: float
     inputs: Mapping[str, Any] = field(default_factory=dict)
-    until: datetime | None = None
 
     @property
     def word(self) -> str:
@@ -250,10 +251,12 @@ class Book:
     positions, and their notional is already promised cash. ``opened_today_usd`` is what earlier scans of
     the session opened.
 
-    ``session_open_equity`` is equity at the opening of the session, NaN before the first. ``closed_trades``
+    ``session_open_equity`` is equity at the opening of the session, NaN before the first. ``equity_peak`` is the
+    highest equity there was since the last halt that was measured from it has ended, NaN while unknown. ``last_halts``
+    tells when the latest halt of a rule began, also one that is over. ``closed_trades``
     holds the latest ``CLOSED_TRADES_KEPT`` closed positions, oldest first. ``budget`` is what was deployed this
     day and week; both desks always give it. ``halted`` names the rules that have stopped entries for the rest of
-    this session. A book cannot be changed: ``accepting`` and ``dataclasses.replace`` give another one.
+    this session or for several. A book cannot be changed: ``accepting`` and ``dataclasses.replace`` give another one.
     """
 
     time: datetime
@@ -263,13 +266,16 @@ class Book:
     pending: Mapping[str, Proposal] = field(default_factory=dict)
     opened_today_usd: float = 0.0
     session_open_equity: float = math.nan
+    equity_peak: float = math.nan
     closed_trades: Sequence[ClosedTrade] = ()
     budget: DeployedBudget | None = None
     halted: frozenset[str] = frozenset()
+    last_halts: Mapping[str, datetime] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "positions", ReadOnlyDict(self.positions))
         object.__setattr__(self, "pending", ReadOnlyDict(self.pending))
+        object.__setattr__(self, "last_halts", ReadOnlyDict(self.last_halts))
         object.__setattr__(self, "closed_trades", tuple(self.closed_trades)[-CLOSED_TRADES_KEPT:])
 
     def held(self, symbol: str) -> bool:

@@ -53,7 +53,10 @@ class GateCode(StrEnum):
     RESTRICTED = "GATE_RESTRICTED"
     COLLAR = "GATE_COLLAR"
     ORDER_NOTIONAL = "GATE_ORDER_NOTIONAL"
+    SYMBOL_NOTIONAL = "GATE_SYMBOL_NOTIONAL"
     DAY_NOTIONAL = "GATE_DAY_NOTIONAL"
+    CASH = "GATE_CASH"
+    NEW_POSITIONS = "GATE_NEW_POSITIONS"
     POSITIONS = "GATE_POSITIONS"
 
 
@@ -73,7 +76,8 @@ class OrderRequest:
     """One order as it would be sent. ``opens`` tells entries from exits; prices in USD, quantity in shares.
 
     ``quote`` is the price it would trade against now, ``reference`` the price the decision was made on
-    (None for callers that have none). ``buy`` is the side.
+    (None for callers that have none). ``buy`` is the side. ``beyond_frac`` is how far beyond its price it may be
+    filled where no limit holds it, as a fraction of that price.
     """
 
     symbol: str
@@ -84,13 +88,20 @@ class OrderRequest:
     limit_price: float | None = None
     stop_price: float | None = None
     buy: bool = True
+    beyond_frac: float = 0.0
 
     @property
-    def price(self) -> float:
-        """What a share can cost at most, as far as the order says: a limit binds, a stop may trigger beyond."""
+    def named_price(self) -> float:
+        """The worst price that the order names: its limit, or the quote or its stop, whichever is higher."""
         if self.buy and self.limit_price is not None:
             return self.limit_price
         return max(self.quote, self.limit_price or 0, self.stop_price or 0)
+
+    @property
+    def price(self) -> float:
+        """What a share can cost at most: a limit binds, everything else may be filled beyond."""
+        bound = self.buy and self.limit_price is not None
+        return self.named_price if bound else self.named_price * (1 + self.beyond_frac)
 
     @property
     def notional(self) -> float:
@@ -99,12 +110,24 @@ class OrderRequest:
 
 @dataclass(frozen=True, slots=True)
 class AccountState:
-    """What the gate measures an order against. ``day_notional`` was opened earlier in the session."""
+    """What the gate measures an order against, in USD and positions.
+
+    Waiting orders that open count like fills everywhere: ``day_notional`` and ``new_positions`` are of this session,
+    ``cash`` is what they leave, ``symbol_notional`` the value of what is held and ordered of the order's symbol.
+    """
 
     equity: float
+    cash: float
     day_notional: float
+    new_positions: int
     open_positions: int
     holds_symbol: bool
+    symbol_notional: float = 0.0
+
+
+def _strictest(frac: float, equity: float, usd: float | None) -> float:
+    """A limit in USD, from the fraction of equity and the amount; not a number where equity is none."""
+    return frac * equity if usd is None or not frac * equity > usd else usd
 
 
 def check(
@@ -148,16 +171,26 @@ def check(
         return GateRefusal(GateCode.COLLAR, f"{off}")
     # Written so that a reading that is not a number refuses.
     notional = request.notional
-    order_limit = gate.max_order_notional_frac * account.equity
+    order_limit = _strictest(gate.max_order_notional_frac, account.equity, gate.max_order_notional_usd)
     if not notional <= order_limit * (1 + EPSILON):
-        right = affordable(min(gate.max_order_notional_frac, position_frac) * account.equity, request.price, lot)
+        sized = affordable(position_frac * account.equity, request.named_price, lot)
+        right = min(sized, affordable(order_limit, request.price, lot))
         most = f"at most {right:g} {request.symbol} would be right"
         return GateRefusal(GateCode.ORDER_NOTIONAL, f"{notional:.2f} is above {order_limit:.2f}; {most}")
-    day_limit = gate.max_day_notional_frac * account.equity
-    if not account.day_notional + notional <= day_limit * (1 + EPSILON):
-        return GateRefusal(
-            GateCode.DAY_NOTIONAL, f"{account.day_notional + notional:.2f} opened today is above {day_limit:.2f}"
-        )
+    together = account.symbol_notional + notional
+    if not together <= order_limit * (1 + EPSILON):
+        told = f"{together:.2f} held and ordered of {request.symbol} is above {order_limit:.2f}"
+        return GateRefusal(GateCode.SYMBOL_NOTIONAL, told)
+    day_limit = _strictest(gate.max_day_notional_frac, account.equity, gate.max_day_notional_usd)
+    day = account.day_notional + notional
+    if not day <= day_limit * (1 + EPSILON):
+        return GateRefusal(GateCode.DAY_NOTIONAL, f"{day:.2f} opened today is above {day_limit:.2f}")
+    kept = (gate.min_cash_frac or 0.0) * account.equity
+    if not account.cash - notional >= kept - abs(kept) * EPSILON - EPSILON:
+        return GateRefusal(GateCode.CASH, f"{account.cash - notional:.2f} in cash would be left, below {kept:.2f}")
+    if not account.holds_symbol and account.new_positions >= gate.max_new_positions:
+        told = f"{account.new_positions} of {gate.max_new_positions} new positions were opened or ordered today"
+        return GateRefusal(GateCode.NEW_POSITIONS, told)
     if not account.holds_symbol and account.open_positions >= gate.max_open_positions:
         return GateRefusal(
             GateCode.POSITIONS, f"{account.open_positions} of {gate.max_open_positions} positions are open"
@@ -179,13 +212,19 @@ def _off_collar(request: OrderRequest, collar: float) -> str:
 def review(proposal: Proposal, book: Book, gate: Gate) -> Verdict | None:
     """What the gate would refuse whatever the quote, told before anything is sized; None if it has no objection."""
     opened = book.opened_today_usd + book.promised_cash
+    day_limit = _strictest(gate.max_day_notional_frac, book.equity, gate.max_day_notional_usd)
+    new = 0 if book.budget is None else book.budget.day_positions
+    new += sum(symbol not in book.positions for symbol in book.pending)
     if proposal.symbol in gate.restricted:
         refusal = GateRefusal(GateCode.RESTRICTED, f"{proposal.symbol} is on the restricted list")
     elif book.count >= gate.max_open_positions:
         refusal = GateRefusal(GateCode.POSITIONS, f"{book.count} of {gate.max_open_positions} positions are open")
-    elif opened >= gate.max_day_notional_frac * book.equity:
-        most = f"at most {gate.max_day_notional_frac:.0%} of equity"
-        refusal = GateRefusal(GateCode.DAY_NOTIONAL, f"{opened:.2f} opened today, {most}")
+    elif new >= gate.max_new_positions:
+        refusal = GateRefusal(
+            GateCode.NEW_POSITIONS, f"{new} of {gate.max_new_positions} new positions were opened or ordered today"
+        )
+    elif opened >= day_limit:
+        refusal = GateRefusal(GateCode.DAY_NOTIONAL, f"{opened:.2f} opened today, at most {day_limit:.2f}")
     else:
         return None
     return Verdict(NAME, str(refusal), 0, 0)

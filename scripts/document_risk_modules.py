@@ -44,7 +44,8 @@ OUT = ROOT / "docs" / "risk-modules.md"
 WIDTH = 118
 UNITS = {
     "frac": "fraction of 1", "usd": "USD", "bps": "hundredths of a percent", "s": "seconds", "minutes": "minutes",
-    "hour": "hour of the day", "days": "sessions", "bars": "bars", "period": "bars", "atr": "ATR", "r": "R",
+    "hour": "hour of the day", "days": "sessions", "sessions": "sessions",
+    "bars": "bars", "period": "bars", "atr": "ATR", "r": "R",
     "lot": "shares or coins", "rsi": "RSI, 0–100", "overbought": "RSI, 0–100", "adx": "ADX, 0–100",
     "score": "score, 0–100", "correlation": "correlation", "ratio": "multiple", "multiple": "multiple",
     "factor": "multiple", "leverage": "multiple", "buckets": "price buckets", "positions": "positions",

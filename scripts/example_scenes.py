@@ -97,7 +97,7 @@ def book(*positions: Position, **changes: Any) -> Book:
     """An account of 100,000 USD that has deployed nothing yet."""
     values: dict[str, Any] = {
         "time": NOW, "equity": EQUITY, "cash": EQUITY, "positions": {p.symbol: p for p in positions},
-        "session_open_equity": EQUITY, "budget": DeployedBudget(NOW.date()),
+        "session_open_equity": EQUITY, "equity_peak": EQUITY, "budget": DeployedBudget(NOW.date()),
     }  # fmt: skip
     return Book(**values | changes)
 
@@ -118,7 +118,9 @@ def scenes() -> Iterator[Scene]:
         (book(budget=DeployedBudget(today, 15_000.0, 1, 15_000.0, 1)), wish(), {}),
         (book(budget=DeployedBudget(today, 19_000.0, 2, 36_000.0, 4)), wish(), {}),
         (book(equity=96_500.0), wish(), {}),
+        (book(equity_peak=112_000.0), wish(), {}),
         (book(closed_trades=losers), wish(quantity=117), {}),
+        (book(closed_trades=losers[1:3] * 3), wish(), {}),
         (book(position("AMD", 16_400.0)), wish(), {}),
         (book(position("AMD", 9_000.0, 0.90)), wish(), {}),
         (book(position("AMD", 9_000.0, 0.999)), wish(), {}),

@@ -34,6 +34,7 @@ def fit(pipeline: Pipeline, bars: BarTable, settings: Settings) -> tuple[str, ..
     if bars.daily:
         return keep_daily_signals(pipeline, settings)
     pipeline.window_minutes = bars.minutes
+    pipeline.intraday = True
     opens = bars.opens_at.tz_convert(NEW_YORK)
     minutes = (opens.hour * 60 + opens.minute).unique().tolist()
     missed = [w for w in pipeline.windows if not any(pipeline.inside(w, minute) for minute in minutes)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from lumibot.backtesting import BacktestingBroker
@@ -11,7 +12,11 @@ from brokers.backtest.account import open_backtest
 from brokers.backtest.broker import BarFillBroker
 from brokers.ports import Account, Desk, Feed
 from config import Refusal
-from strategies.parameters import refuse_unknown, settings_from
+from market.market import Market
+from strategies.parameters import refuse_class_settings, refuse_unknown, settings_from
+from strategies.run_notes import fit_of_rules
+
+log = logging.getLogger(__name__)
 
 _FILLS = 'what fills cost is set with parameters={"set": {"fills.fee_frac": 0.001}} and the like'
 NOT_TAKEN = {
@@ -48,6 +53,7 @@ class CombinedStrategy(Strategy):
 
     def __init__(self, broker: Any = None, *args: Any, **kwargs: Any) -> None:
         refuse_unknown(type(self), kwargs.get("parameters") or (), subclassed=type(self) is not CombinedStrategy)
+        refuse_class_settings(type(self), CombinedStrategy)
         if isinstance(broker, BacktestingBroker):
             for name, way_out in NOT_TAKEN.items():
                 if kwargs.get(name):
@@ -69,6 +75,7 @@ class CombinedStrategy(Strategy):
         self.sleeptime = account.sleeptime
         self.minutes_before_closing = 0
         self.notes = account.notes
+        self._fit_told = False
         account.spare_lumibot(self)
 
     def on_trading_iteration(self) -> None:
@@ -76,8 +83,18 @@ class CombinedStrategy(Strategy):
         with self.desk.iteration():
             self.book = self.desk.reconcile()
             market = self.feed.snapshot()
+            self._tell_of_fit(market)
             self.plan = self.pipeline.decide(market, self.book)
             self.desk.execute(self.plan)
+
+    def _tell_of_fit(self, market: Market) -> None:
+        """Once, at the first readings: what the rules can do little with on this account and these symbols."""
+        if not self._fit_told and not market.empty:
+            self._fit_told = True
+            told = fit_of_rules(self.pipeline, market, self.book.equity)
+            self.notes = (*self.notes, *told)
+            for note in told:
+                log.warning("%s", note)
 
     def _open_account(self, submit: bool) -> Account:
         if isinstance(self.broker, BarFillBroker):

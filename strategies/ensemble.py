@@ -136,7 +136,15 @@ class Ensemble:
             Candidate(score, market.symbols[k], signal) if ballot is None else ballot.candidate(k, score, signal)
             for k, (_, score, signal) in best.items()
         ]
-        return sorted(found, key=lambda c: (-c.score, c.symbol))
+        # Of equal scores the one goes first of which more was traded, then the cheaper lot, then the alphabet.
+        price = dict(zip(market.symbols, market.values("close").tolist(), strict=True))
+        volume = dict(zip(market.symbols, market.values("volume").tolist(), strict=True))
+
+        def place(c: Candidate) -> tuple[float, float, float, str]:
+            traded = price[c.symbol] * volume[c.symbol]
+            return -c.score, -traded if traded > 0 else 0.0, price[c.symbol], c.symbol
+
+        return sorted(found, key=place)
 
     def verdicts(self, candidate: Candidate, quantity: float = 0) -> tuple[Verdict, ...]:
         """The vote on a candidate for the record, about ``quantity``; nothing where nothing is voted on."""

@@ -26,18 +26,25 @@ from strategies.ensemble import Candidate, Ensemble, EnsembleConfig
 from strategies.signals.base import Signal
 
 ATR = "atr_14"
+SESSION_BAR = "session_bar"
 ZONE = ZoneInfo("America/New_York")
 _SAME_STOP = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which candidates are looked at and how many are taken; scores run from 0 to 100."""
+    """Which candidates are looked at and how many are taken; scores run from 0 to 100.
+
+    ``only_a_plus`` takes nothing below ``a_plus_score``; on intraday bars nothing is taken before the session has
+    ``min_session_bars`` complete bars of its own.
+    """
 
     min_score: float
     a_plus_score: float
     watch_list: int
     execute: int
+    only_a_plus: bool = False
+    min_session_bars: int = 0
 
 
 @dataclass(slots=True)
@@ -102,6 +109,7 @@ class Pipeline:
         self.universe = frozenset(universe)
         self.windows = tuple(int(w[:2]) * 60 + int(w[3:]) for w in windows)
         self.window_minutes = 0
+        self.intraday = False
         self._reviewers = [m for m in chain if type(m).review is not RiskModule.review]
         self.halters = [m for m in chain if type(m).halts is not RiskModule.halts]
         self._managers = [m for m in chain if type(m).manage is not RiskModule.manage]
@@ -117,6 +125,8 @@ class Pipeline:
         """Feature columns that the snapshot must hold."""
         parts: list[Sequence[str]] = [(ATR,), self.bracket.needs(), self.ensemble.needs()]
         parts += [module.needs() for module in self.chain]
+        if self.selection.min_session_bars:
+            parts.append((SESSION_BAR,))
         return sorted({name for part in parts for name in part})
 
     def keep_daily_signals(self) -> list[str]:
@@ -149,7 +159,7 @@ class Pipeline:
         """One iteration's plan."""
         if market.empty:
             return Plan(book.time)
-        adjustments = strictest(a for module in self._managers for a in module.manage(book, market))
+        adjustments = strictest(a for m in self._managers for a in m.manage(book, market) if _later(a, book, market))
         scan = _Scan(market, book)
         for module in self._proposers:
             for proposal in module.propose(scan.book, market):
@@ -177,6 +187,8 @@ class Pipeline:
         """Symbols not held whose best score reaches the threshold, best first; the vote may have refused some."""
         # Whatever a signal says of a symbol without a sane newest bar, nothing is bought on it.
         eligible = self._eligible_columns(market) & market.values("usable")
+        if (least := self.selection.min_session_bars) and self.intraday:
+            eligible &= (market.values(SESSION_BAR) >= least) & market.in_its_session
         return self.ensemble.candidates(market, eligible, book.held)
 
     def _eligible_columns(self, market: Market) -> np.ndarray:
@@ -186,19 +198,26 @@ class Pipeline:
 
     def _enter(self, candidates: list[Candidate], scan: _Scan) -> None:
         chosen = self.selection
-        watched = [c for c in candidates if not c.refusal][: chosen.watch_list]
-        batch = min(chosen.execute, sum(c.score >= chosen.a_plus_score for c in watched))
-        taken = place = 0
-        for candidate in candidates:
-            place += not candidate.refusal
-            proposal = self._proposal(candidate, scan.market, rank=taken + 1, batch=max(1, batch))
-            why = ""
-            if proposal is None:
-                continue
+        wanted = [(c, wish) for c in candidates if (wish := self._proposal(c, scan.market)) is not None]
+        sized = {c.symbol: size(wish, scan.book, self.sizing) for c, wish in wanted if not c.refusal}
+        # What is refused before it is judged, or too dear for a single lot, takes no place and no part of the budget.
+        able = [c for c, _ in wanted if not c.refusal and not self._too_weak(c) and sized[c.symbol].after > 0]
+        places = {c.symbol: place for place, c in enumerate(able, 1)}
+        a_plus = sum(c.score >= chosen.a_plus_score for c in able[: chosen.watch_list])
+        batch = max(1, min(chosen.execute, a_plus))
+        taken = 0
+        for candidate, wish in wanted:
+            proposal, why = replace(wish, rank=taken + 1, batch=batch), ""
             if candidate.refusal:
                 scan.refuse(proposal, *self.ensemble.verdicts(candidate))
                 continue
-            if place > chosen.watch_list:
+            place = places.get(candidate.symbol)
+            if self._too_weak(candidate):
+                why = f"A_PLUS: score {candidate.score:.1f}, at least {chosen.a_plus_score:g}"
+            elif place is None:
+                scan.refuse(proposal, *self.ensemble.verdicts(candidate), sized[candidate.symbol])
+                continue
+            elif place > chosen.watch_list:
                 why = f"WATCH_LIST: place {place} of {chosen.watch_list}"
             elif taken >= chosen.execute:
                 why = f"EXECUTE_LIMIT: {taken} of {chosen.execute} taken in this scan"
@@ -208,7 +227,10 @@ class Pipeline:
                 continue
             taken += self._judge(proposal, scan, candidate)
 
-    def _proposal(self, candidate: Candidate, market: Market, rank: int, batch: int) -> Proposal | None:
+    def _too_weak(self, candidate: Candidate) -> bool:
+        return self.selection.only_a_plus and candidate.score < self.selection.a_plus_score
+
+    def _proposal(self, candidate: Candidate, market: Market) -> Proposal | None:
         symbol, signal = candidate.symbol, candidate.signal
         price, atr = market.value("close", symbol), market.value(ATR, symbol)
         terms = self.bracket.terms(market, symbol, signal.side, price, atr, signal.config.stop_atr)
@@ -227,8 +249,6 @@ class Pipeline:
             terms=terms,
             quantity=0,
             reason=f"{signal.reason(market, symbol)}; {terms.label}",
-            rank=rank,
-            batch=batch,
         )
 
     def _judge(self, proposal: Proposal, scan: _Scan, candidate: Candidate | None = None) -> bool:
@@ -272,6 +292,12 @@ def _unfit(proposal: Proposal, book: Book) -> Verdict | None:
     else:
         return None
     return Verdict("pipeline", code, 0, 0)
+
+
+def _later(adjustment: Adjustment, book: Book, market: Market) -> bool:
+    """Whether the newest bar closed after the position was entered: one before it says nothing about the position."""
+    position = book.positions.get(adjustment.symbol)
+    return position is None or market.closed_since(position.entry_time)
 
 
 def strictest(adjustments: Iterable[Adjustment]) -> list[Adjustment]:

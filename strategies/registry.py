@@ -114,6 +114,8 @@ RISK_MODULES = Registry(
         "exposure_budget": "risk.exposure_budget:ExposureBudget",
         "recent_form": "risk.recent_form:RecentForm",
         "drawdown_halt": "risk.drawdown_halt:DrawdownHalt",
+        "peak_halt": "risk.peak_halt:PeakHalt",
+        "streak_halt": "risk.streak_halt:StreakHalt",
         "trend_confirmation": "risk.trend_confirmation:TrendConfirmation",
         "volume_profile": "risk.volume_profile:VolumeProfile",
         "partial_profit": "risk.partial_profit:PartialProfit",
@@ -185,7 +187,14 @@ def build_pipeline(settings: Settings) -> Pipeline:
         "chain": build_risk_chain(settings),
         "bracket": build_bracket(settings),
         "sizing": SizingConfig(**settings.sizing.model_dump()),
-        "selection": Selection(chosen.min_confidence * 100, chosen.a_plus_score, chosen.watch_list, chosen.execute),
+        "selection": Selection(
+            chosen.min_confidence * 100,
+            chosen.a_plus_score,
+            chosen.watch_list,
+            chosen.execute,
+            chosen.only_a_plus,
+            chosen.min_session_bars,
+        ),
         "ensemble": EnsembleConfig(**settings.signals.ensemble.model_dump()),
     }
     with _naming_the_source(settings):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
@@ -11,8 +12,15 @@ import pandas as pd
 from config.error_messages import some
 from market.bars import BarTable
 from market.features import FeatureTable
+from market.market import Market
+from risk.brackets import FixedBracket
+from risk.lots import EPSILON
 from risk.model import Position
-from strategies.pipeline import Pipeline
+from risk.sector_cap import SectorCap
+from strategies.pipeline import ATR, Pipeline
+
+FULL_BOOK = 4
+"""Positions below which a universe is told to be too narrow: as many as a scan's budget takes at most."""
 
 
 def without_benchmark(symbol: str) -> str:
@@ -99,3 +107,86 @@ def out_of_reach(features: FeatureTable, pipeline: Pipeline, end: pd.Timestamp) 
     if not names:
         return ()
     return (f"no symbol has enough history for {', '.join(names)}; give earlier bars or a shorter period",)
+
+
+def fit_of_rules(pipeline: Pipeline, market: Market, equity: float) -> tuple[str, ...]:
+    """What the rules can do little with, at the first readings: an account, symbols and settings that don't fit.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+    market : Market
+        With at least one closed bar.
+    equity : float
+        Of the account, USD.
+    """
+    traded = [s for s in sorted(pipeline.universe) if market.usable(s)]
+    return (
+        *_below_one_lot(pipeline, {s: market.mark(s) for s in traded}, equity),
+        *_stops_inside_one_atr(pipeline, market, traded),
+        *_reachable_positions(pipeline, market),
+    )
+
+
+def _below_one_lot(pipeline: Pipeline, prices: Mapping[str, float], equity: float) -> tuple[str, ...]:
+    """A note about symbols of which the notional cap buys not even one lot."""
+    sizing = pipeline.sizing
+    cap = sizing.max_notional_frac * equity
+    dear = [s for s, price in prices.items() if price * sizing.lot > cap]
+    if not dear:
+        return ()
+    if len(dear) == len(prices):
+        cheapest = min(prices, key=lambda s: prices[s])
+        return (
+            f"nothing can be bought: {sizing.max_notional_frac:.0%} of {equity:,.0f} USD is {cap:,.2f}, and the "
+            f"cheapest lot, of {cheapest}, costs {prices[cheapest] * sizing.lot:,.2f}; add cheaper symbols or raise "
+            "sizing.max_notional_frac",
+        )
+    return (f"too dear for one lot at {cap:,.2f} USD a position, and never entered: {some(dear)}",)
+
+
+def _stops_inside_one_atr(pipeline: Pipeline, market: Market, symbols: Sequence[str]) -> tuple[str, ...]:
+    """A note about symbols whose fixed stop lies nearer than one ATR: they are stopped by an ordinary bar."""
+    bracket = pipeline.bracket
+    if not isinstance(bracket, FixedBracket):
+        return ()
+    inside = {}
+    for symbol in symbols:
+        price, atr = market.mark(symbol), market.value(ATR, symbol)
+        distance = max(bracket.config.stop_frac * price, bracket.config.min_stop_atr * atr)
+        if distance < atr:
+            inside[symbol] = distance / atr
+    if not inside:
+        return ()
+    told = some([f"{symbol} ({inside[symbol]:.1f} ATR)" for symbol in sorted(inside, key=lambda s: inside[s])])
+    return (
+        f"the fixed stop of {bracket.config.stop_frac:.1%} lies inside one ATR of {told}: an ordinary bar stops them; "
+        "exits.models.fixed.min_stop_atr keeps it farther away",
+    )
+
+
+def _reachable_positions(pipeline: Pipeline, market: Market) -> tuple[str, ...]:
+    """A note about a universe whose sectors cannot fill the book under the sector cap."""
+    cap = next((m.config for m in pipeline.chain if isinstance(m, SectorCap)), None)
+    if cap is None:
+        return ()
+    sizes = Counter(market.sector(s) for s in pipeline.universe)
+    held: Counter[str] = Counter()
+    # Filling the emptiest sectors first reaches as many positions as there can be.
+    while True:
+        total = sum(held.values()) + 1
+        open_to = [
+            s for s in sizes
+            if held[s] < min(sizes[s], cap.max_positions)
+            and (total < cap.share_from_positions or (held[s] + 1) / total <= cap.max_share_frac + EPSILON)
+        ]  # fmt: skip
+        if not open_to:
+            break
+        held[min(open_to, key=lambda s: (held[s], s))] += 1
+    reached = sum(held.values())
+    if reached >= min(len(pipeline.universe), FULL_BOOK):
+        return ()
+    return (
+        f"under the sector cap ({cap.max_positions} positions and {cap.max_share_frac:.0%} of all in one sector) this "
+        f"universe of {len(pipeline.universe)} symbols in {len(sizes)} sectors can hold {reached} positions at a time",
+    )

@@ -7,8 +7,7 @@ Usage: verify_bundle.py FOLDER [--head "NUMBER HASH"]
 check shows that the bundle is whole and agrees with itself, not when it was made.
 Exit status: 0 it holds, 1 it does not.
 
-What is checked, in this order: the manifest's own hash; the hashes of both files; the chain of rows; the bookkeeping of
-every decision; what was filled of every order, from fills; positions and trades, from fills and splits.
+Checked are hashes, the chain, the bookkeeping of decisions, and what was filled, positions and trades from fills.
 """
 
 import hashlib
@@ -17,8 +16,7 @@ import sys
 from decimal import Decimal
 from pathlib import Path
 
-ZERO, SHARE = Decimal(0), Decimal("0.000000001")
-OPENING = ("entry", "hedge")
+ZERO, SHARE, OPENING = Decimal(0), Decimal("0.000000001"), ("entry", "hedge")
 TOLERANCE = Decimal("0.0002")  # USD a trade: the program adds binary numbers and rounds to four places.
 
 
@@ -44,11 +42,10 @@ def require(truth, what):
 def read_manifest(folder):
     data = (folder / "manifest.json").read_bytes()
     manifest = json.loads(data)
-    own = manifest.pop("sha256")
-    body = json.dumps(manifest, sort_keys=True, indent=1)
-    require(hashlib.sha256(body.encode()).hexdigest() == own, "manifest.json: its own hash is another")
-    signed = json.dumps({**manifest, "sha256": own}, sort_keys=True, indent=1)
-    require(signed.encode() + b"\n" == data, "manifest.json: it is not written as it should be")
+    unsigned = {key: value for key, value in manifest.items() if key != "sha256"}
+    own = hashlib.sha256(json.dumps(unsigned, sort_keys=True, indent=1).encode()).hexdigest()
+    signed = json.dumps({**unsigned, "sha256": own}, sort_keys=True, indent=1)
+    require(signed.encode() + b"\n" == data, "manifest.json: its own hash is another")
     require(manifest["format"] == 1, "manifest.json: its format is not known here")
     return manifest
 
@@ -76,8 +73,8 @@ def read_chain(lines, manifest, known_head):
 
 def check_decision(row):
     where = f"decision of {row['symbol']} at {row['time']}"
-    proposed, left = Decimal(row["proposed_quantity"]), Decimal(row["proposed_quantity"])
-    before = None
+    before, proposed = None, Decimal(row["proposed_quantity"])
+    left = proposed
     for place, verdict in enumerate(row["verdicts"]):
         require(verdict["sequence"] == place, f"{where}: verdict {place} is missing")
         if before is not None:
@@ -172,9 +169,9 @@ def settle(orders):
 
 def replay(orders, splits, adopted):
     """Positions (ours and manual) and trades."""
+    ours, manual, trades = {}, {}, {}
     events = [((o["first"], 0, o["journaled_at"], o["client_order_id"]), o) for o in settle(orders)]
     events += [((s["time"], 1, s["time"], s["symbol"]), s) for s in splits]
-    ours, manual, trades = {}, {}, {}
     for _, event in sorted(events, key=lambda pair: pair[0]):
         symbol = event["symbol"]
         if event["table"] == "splits":
@@ -236,8 +233,8 @@ def compare(lines, orders, ours, manual, trades):
     for line in lines:
         row = json.loads(line)
         require(dumps(row) == line, f"derived.jsonl: not as it was written: {line[:80]}")
-        key = row.get("client_order_id") or row.get("symbol")
-        key = (row["entry_order_id"], row["exit_order_id"]) if row["kind"] == "trade" else key
+        pair = row.get("entry_order_id"), row.get("exit_order_id")
+        key = pair if row["kind"] == "trade" else row.get("client_order_id") or row["symbol"]
         require(key not in told[row["kind"]], f"derived.jsonl: {key} is there twice")
         told[row["kind"]][key] = row
     require(told["order"].keys() == orders.keys(), "derived.jsonl: its orders are not those of the rows")
@@ -287,17 +284,16 @@ def verify(folder, known_head=""):
 def main(arguments):
     """Run the command line; returns the exit status."""
     if len(arguments) not in (1, 3) or arguments[1:2] not in ([], ["--head"]):
-        print('usage: verify_bundle.py FOLDER [--head "NUMBER HASH"]', file=sys.stderr)
-        return 1
+        sys.exit('usage: verify_bundle.py FOLDER [--head "NUMBER HASH"]')
     try:
         print(f"it holds: {verify(Path(arguments[0]), *arguments[2:])}")
     except Wrong as wrong:
         print(f"it does not hold: {wrong}")
-        return 1
     except (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
         print(f"it does not hold: it cannot be read ({type(error).__name__}: {error})")
-        return 1
-    return 0
+    else:
+        return 0
+    return 1
 
 
 if __name__ == "__main__":

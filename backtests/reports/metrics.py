@@ -7,7 +7,7 @@ that hourly and daily runs can be compared. The risk-free rate is taken as 0.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -98,6 +98,12 @@ def metrics(record: RunRecord, sessions_per_year: int = SESSIONS_PER_YEAR) -> di
         "resized": outcomes.count("resized"),
         "protected_share": _ratio(record.protected_bars, record.position_bars),
     }
+
+
+def for_people(figures: Mapping[str, Figure]) -> dict[str, Figure]:
+    """The figures as people read them: a drawdown is a loss, so it is shown below zero."""
+    fall = figures.get("max_drawdown")
+    return {**figures, "max_drawdown": fall if fall is None else -fall}
 
 
 def figure_text(value: Figure, form: str) -> str:

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from backtests.reports.breakdowns import Breakdown, by_signal
 from backtests.reports.formatting import cell, counted
-from backtests.reports.metrics import Figure, figure_text
+from backtests.reports.metrics import Figure, figure_text, for_people
 from backtests.reports.outputs import TRADE_PAGES, RunInfo
 from brokers.record import RunRecord, TradeRecord
 
@@ -122,7 +122,8 @@ def curve_values(
     """The figures of the run's curve and of the benchmark's, by the names in ``CURVE``."""
     final = record.equity[-1].equity if record.equity else record.initial_equity
     total = final / record.initial_equity - 1 if record.initial_equity > 0 else None
-    return {**figures, "total_return": total}, info.benchmark_figures
+    other = info.benchmark_figures
+    return for_people({**figures, "total_return": total}), for_people(other) if other else {}
 
 
 def _curve_table(record: RunRecord, info: RunInfo, figures: Mapping[str, Figure]) -> Table:

@@ -25,7 +25,7 @@ from typing import Any
 import pandas as pd
 
 from backtests.reports.formatting import cell, write_text
-from backtests.reports.metrics import Figure, figure_text, session_closes
+from backtests.reports.metrics import Figure, figure_text, for_people, session_closes
 from backtests.reports.outputs import RunInfo
 from backtests.reports.tearsheet_page import PageFacts, corrected
 from brokers.record import RunRecord
@@ -89,7 +89,8 @@ def custom_metrics(figures: Mapping[str, Figure], info: RunInfo) -> dict[str, An
     dict of str to str or dict
         Label to text, or to the texts of strategy and benchmark.
     """
-    benchmark = info.benchmark_figures
+    figures, benchmark = for_people(figures), info.benchmark_figures
+    benchmark = for_people(benchmark) if benchmark else benchmark
     rows: dict[str, Any] = {}
     for name, (label, form) in LABELS.items():
         if name == "cagr" and not info.shows_growth_per_year:

@@ -158,11 +158,21 @@ class BarFillBroker(BarMatching, BacktestingBroker):
 
     def _account(self, symbol: str, without: WorkingOrder | None = None) -> AccountState:
         held = {s for s, group in self._of_symbol.items() if any(x.opens for x in group)} | self.ledger.positions.keys()
+        positions = self.ledger.positions
+        waiting = [w for w in self.entries() if w is not without]
+        position, budget = positions.get(symbol), self.ledger.budget
+        # What was paid counts too: a position that has fallen leaves no room for more of it.
+        price = max(position.entry_price, self.quote(symbol)) if position else 0.0
+        worth = abs(position.quantity) * price if position else 0.0
+        opened = 0 if budget is None else budget.deployed(max(self.datetime.date(), budget.day)).day_positions
         return AccountState(
             equity=self.equity(),
+            cash=self.ledger.cash - sum(w.notional for w in waiting),
             day_notional=self.day_notional(without),
+            new_positions=opened + len({w.symbol for w in waiting} - positions.keys()),
             open_positions=len(held),
             holds_symbol=symbol in held,
+            symbol_notional=worth + sum(w.notional for w in waiting if w.symbol == symbol),
         )
 
     def _request(self, parent: WorkingOrder, w: WorkingOrder) -> OrderRequest:
@@ -175,7 +185,14 @@ class BarFillBroker(BarMatching, BacktestingBroker):
             limit_price=w.record.limit_price,
             stop_price=w.record.stop_price,
             buy=w.ticket.buy,
+            beyond_frac=self._beyond(w),
         )
+
+    def _beyond(self, w: WorkingOrder) -> float:
+        """How far beyond its price an order may be filled: at once by its slippage, later by what the market does."""
+        model, row = self.fill_model, self._next_row
+        at_once = w.ticket.kind is Kind.MARKET and row < len(self._opens) and self._opens[row] == self.datetime
+        return (model.market_slippage_bps / 1e4 if at_once else self.gate.price_collar_frac) + model.fee_frac
 
     def _activate(self, leg: WorkingOrder) -> None:
         self._by_id[leg.order.identifier] = leg.order

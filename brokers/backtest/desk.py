@@ -14,7 +14,7 @@ from lumibot.entities import Asset, Order
 from brokers.backtest.broker import BarFillBroker
 from brokers.backtest.fills import Kind, slipped
 from brokers.backtest.working_orders import VENUE_GAP
-from brokers.desk_rules import ADJUSTMENT_ROLES, entry_at, halting
+from brokers.desk_rules import ADJUSTMENT_ROLES, Halts, entry_at, halting
 from brokers.record import not_sent
 from risk.interface import RiskModule
 from risk.model import CLOSED_TRADES_KEPT, Adjustment, Book, Plan, Position, Proposal, floor_lot
@@ -57,7 +57,7 @@ class BacktestDesk:
         self._renew_ahead = timedelta(days=renew_days)
         self._session_day: date | None = None
         self._opening_equity = math.nan
-        self._halted: set[str] = set()
+        self._halts = Halts()
         self._assets: dict[str, Asset] = {}
 
     def iteration(self) -> AbstractContextManager[None]:
@@ -78,7 +78,7 @@ class BacktestDesk:
         if day != self._session_day:
             self._session_day = day
             self._opening_equity = broker.equity()
-            self._halted.clear()
+            self._halts.open_session(self.halters, self._opening_equity)
             broker.renew_exits(now + self._renew_ahead)
         broker.note_best_prices()
         positions = {
@@ -93,13 +93,15 @@ class BacktestDesk:
             pending={w.symbol: w.intent for w in broker.entries() if w.intent is not None},
             opened_today_usd=broker.opened_today(),
             session_open_equity=self._opening_equity,
+            equity_peak=self._halts.see(broker.equity()),
             closed_trades=ledger.closed[-CLOSED_TRADES_KEPT:],
+            last_halts=self._halts.began,
             budget=None if ledger.budget is None else ledger.budget.deployed(day),
         )
-        for module in list(halting(self.halters, book, self._halted)):
-            self._halted.add(module.name)
+        for module in list(halting(self.halters, book, self._halts.left)):
+            self._halts.begin(module, now)
             broker.record.halts.append((now, module.name))
-        return replace(book, halted=frozenset(self._halted))
+        return replace(book, halted=frozenset(self._halts.left))
 
     def execute(self, plan: Plan) -> None:
         """Send the plan: what reduces risk first, then entries."""

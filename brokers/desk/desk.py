@@ -8,7 +8,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from functools import partial
 
@@ -24,7 +24,7 @@ from brokers.desk.reconcile.external_positions import ExternalPositions
 from brokers.desk.reconcile.journal_sync import Contradiction
 from brokers.desk.unprotected_alarm import WatchedLock
 from brokers.desk.venue_snapshot import VenueSnapshot
-from brokers.desk_rules import ADJUSTMENT_ROLES, halting
+from brokers.desk_rules import ADJUSTMENT_ROLES, halt_dates, halting
 from brokers.journal import IllegalTransition, JournalConflict
 from brokers.order_types import OrderRole, RefusalCode
 from brokers.ports import TradeUpdate
@@ -105,6 +105,9 @@ class LiveDesk:
         self.flattened = False
         self.longest_s = 0.0
         self._looked = -math.inf
+        self._peak = math.nan
+        self._peak_since: date | None = None
+        self._market = core.settings.pace.market
         self._contradicted: set[Contradiction] = set()
         self._held_back: set[str] = set()
         self._crowded = False
@@ -438,10 +441,25 @@ class LiveDesk:
             self.halts.passing["budget"] = f"{self.budget.path}: cannot be written ({error.strerror})"
         self.books.keep_trades(self.record)
 
+    def _with_halts(self, book: Book) -> Book:
+        """The book with what halts of several sessions need: when they began, and the peak since the last one ended."""
+        journal, today = self.journal, book.time.date()
+        known = {m.name: halt for m in self.halters if (halt := journal.last_halt(m.name)) is not None}
+        ends = [known[m.name].until for m in self.halters if m.measures_peak and m.name in known]
+        since = max(ends, default=None)
+        if since != self._peak_since or math.isnan(self._peak):
+            self._peak_since = since
+            highest = journal.highest_equity(None if since is None else since + timedelta(days=1))
+            self._peak = book.equity if highest is None else float(highest)
+        # While such a halt lasts nothing is measured from a peak: it begins anew in the session after it.
+        self._peak = book.equity if since is not None and today <= since else max(self._peak, book.equity)
+        return replace(book, equity_peak=self._peak, last_halts={name: halt.began for name, halt in known.items()})
+
     def _book(self) -> Book:
-        book = self.books.book(self.entries.pending())
+        book = self._with_halts(self.books.book(self.entries.pending()))
         for module in list(halting(self.halters, book, self.halts.halted(book.time))):
-            self.halts.halt(module.name, book.time, f"equity {book.equity:.2f}")
+            sessions = halt_dates(book.time.date(), module.halt_sessions, self._market)
+            self.halts.halt(module.name, book.time, f"equity {book.equity:.2f}", sessions)
             self.record.halts.append((book.time, module.name))
         book = replace(book, halted=self.halts.halted(book.time))
         self.halts.reasons(book.time, self._module_names)

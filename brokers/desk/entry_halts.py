@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
@@ -103,9 +103,10 @@ class EntryHalts:
             log.warning("the journal can be used again")
         self._troubled = False
 
-    def halt(self, name: str, now: datetime, reason: str) -> None:
-        """End the session for entries; what cannot be written down now holds all the same, and is written later."""
-        self._unwritten[_session(now), name] = (now, reason)
+    def halt(self, name: str, now: datetime, reason: str, sessions: Sequence[date] = ()) -> None:
+        """End the session for entries, or several; what cannot be written down now holds all the same, and is later."""
+        for session in sessions or (_session(now),):
+            self._unwritten[session, name] = (now, reason)
         try:
             self._write_down()
         except Exception as error:

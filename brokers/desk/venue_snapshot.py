@@ -20,7 +20,8 @@ class VenueSnapshot:
     ``foreign`` are orders that are not ours. ``complete`` is False if a position could not be read, so that what is
     missing may be there; ``unread`` names the symbols of orders that could not be, ``held_back`` those in which such an
     order is ours, so that nothing is known of what protects our shares. ``listing`` is the listing of open
-    orders as the venue wrote it, for the broker class that speaks its language.
+    orders as the venue wrote it, for the broker class that speaks its language; ``account_time`` is when the account
+    was asked for.
     """
 
     time: datetime
@@ -32,6 +33,7 @@ class VenueSnapshot:
     complete: bool = True
     unread: dict[str, str] = field(default_factory=dict)
     held_back: dict[str, str] = field(default_factory=dict)
+    account_time: datetime | None = None
 
     def held(self, symbol: str) -> Decimal:
         """Shares of a symbol, signed."""

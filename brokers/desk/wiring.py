@@ -95,6 +95,7 @@ def open_live(broker: LiveBroker, settings: Settings, session: TradingSession, s
     minutes, pace = settings.pace.bars, settings.pace
     notes = keep_daily_signals(pipeline, settings) if minutes == DAY_MINUTES else ()
     pipeline.window_minutes = max(1, math.ceil(seconds_of(pace.sleeptime) / 60)) if pace.windows else minutes
+    pipeline.intraday = minutes < DAY_MINUTES
     venue, journal = session.venue, session.journal
     stream = venue.quote_stream
     feed = LiveFeed(

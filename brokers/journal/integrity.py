@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gc
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -18,14 +17,13 @@ from typing import Any
 from sqlalchemy import JSON, Boolean, Column, Connection, Table
 
 from brokers.journal import chain, schema
-from brokers.journal.column_values import reader_of, short
+from brokers.journal.column_values import only_type, reader_of, short
 from brokers.journal.fills import Cumulative, Execution, FillReport, booked, written
 from brokers.journal.schema import CHAIN_COLUMNS
 from brokers.journal.sqlite_file import tables_digest
 from config.errors import Refusal
 
 WAY_OUT = "restore the journal from a copy, no orders until then"
-_HASH = re.compile(r"[0-9a-f]{64}")
 REFERS = {
     ("orders", "parent_id"): "orders",
     ("order_events", "client_order_id"): "orders",
@@ -54,12 +52,17 @@ class Links:
     def add(self, found: Found, more: Mapping[str, list[Any]] | None = None, lines: bool = True) -> None:
         """Take in the rows of a table; ``more`` are columns that are hashed with them and stand elsewhere."""
         table, links, digests = found.table, found.columns["link"], found.columns["hash"]
-        for place, (link, digest) in enumerate(zip(links, digests, strict=True)):
-            if type(link) is not int or link < 1 or link in self.hashes:
-                raise Damaged(f"table {table.name}, row {found.name(place)}: link is {link!r}, which cannot be its own")
-            if not isinstance(digest, str) or not _HASH.fullmatch(digest):
-                raise Damaged(f"table {table.name}, row {found.name(place)}: its hash cannot be one")
-            self.hashes[link] = digest
+        fresh = dict(zip(links, digests, strict=True))
+        # A hash that is none shows where the chain is gone through.
+        if len(fresh) < len(links) or set(map(type, links)) - {int} or fresh.keys() & self.hashes.keys():
+            seen = set(self.hashes)
+            for place, link in enumerate(links):
+                if type(link) is not int or link in seen:
+                    raise Damaged(
+                        f"table {table.name}, row {found.name(place)}: link is {link!r}, which is not its own"
+                    )
+                seen.add(link)
+        self.hashes |= fresh
         if not lines:
             return
         out = chain.LEFT_OUT.get(table.name, set()) | set(CHAIN_COLUMNS)
@@ -67,7 +70,7 @@ class Links:
         whole = hashed | {"link": links, "table": [table.name] * len(links)}
         names = sorted(whole)
         # A row alone is in order already.
-        encode = json.JSONEncoder(separators=(",", ":"), sort_keys=bool(more)).encode
+        encode = json.JSONEncoder(separators=(",", ":"), sort_keys=bool(more), check_circular=False).encode
         for link, row in zip(links, zip(*(whole[name] for name in names), strict=True), strict=True):
             self.lines[link] = encode(dict(zip(names, row, strict=True)))
 
@@ -216,12 +219,16 @@ def _read(connection: Connection, table: Table, more: str = "") -> Found:
 def _plain_column(found: Found, column: Column[Any], sqlite: bool) -> list[Any]:
     values, reader = found.columns[column.name], reader_of(column, sqlite)
     try:
+        if (kind := only_type(column)) and set(map(type, values)) <= {kind, *({type(None)} if column.nullable else ())}:
+            return values
         if isinstance(column.type, JSON):
             return [reader(value) for value in values]
-        known = {(type(value), value): reader(value) for value in set(values)}
         if sqlite and not isinstance(column.type, Boolean):
             # What is right is as it is hashed.
+            for value in set(values):
+                reader(value)
             return values
+        known = {(type(value), value): reader(value) for value in set(values)}
         return [known[type(value), value] for value in values]
     except ValueError:
         for place, value in enumerate(values):
@@ -268,9 +275,7 @@ def _require_derived(orders: Found, events: Found, filled: Found, version: int) 
             quantity, notional, estimated = _booked(reports.get(name))
         except ValueError as error:
             raise Damaged(f"table fills, row {name}: {error}") from None
-        derived: dict[str, str | int | None] = {
-            "filled_quantity": quantity, "filled_notional": notional, "estimated": estimated,
-        }  # fmt: skip
+        derived: Row = {"filled_quantity": quantity, "filled_notional": notional, "estimated": estimated}
         if version > 1:
             if name not in state:
                 raise Damaged(f"table orders, row {name}: it has no events")

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
-from datetime import UTC, date, datetime
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Table, select
 
@@ -32,6 +34,15 @@ from risk.model import Plan
 
 SHARE_DIGITS = 9
 """Of a share, to which venues keep fractions."""
+NEW_YORK = ZoneInfo("America/New_York")
+
+
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """A halt of new positions: when it began, and the last session that it covers."""
+
+    began: datetime
+    until: date
 
 
 def _now() -> datetime:
@@ -355,6 +366,24 @@ class Journal:
         """The modules that ended this session for new positions."""
         with self._store.transaction() as connection:
             return frozenset(connection.scalars(select(halts.c.module).where(halts.c.session == session)))
+
+    def last_halt(self, module: str) -> Halt | None:
+        """When the latest halt of a module began and the last session that it ends; None without one."""
+        with self._store.transaction() as connection:
+            rows = connection.execute(select(halts.c.session, halts.c.time).where(halts.c.module == module)).all()
+        if not rows:
+            return None
+        began = max(row.time for row in rows)
+        return Halt(began, max(row.session for row in rows if row.time == began))
+
+    def highest_equity(self, since: date | None) -> Decimal | None:
+        """The highest equity that was kept, from midnight in New York of a day on; None if none was."""
+        wanted = select(equity.c.equity)
+        if since is not None:
+            wanted = wanted.where(equity.c.time >= datetime.combine(since, time.min, NEW_YORK))
+        with self._store.transaction() as connection:
+            # Compared here: a database that keeps decimals as text would compare their spelling.
+            return max(connection.scalars(wanted), default=None)
 
     def explain(self, wanted: str) -> list[ExplainRow]:
         """Why orders of a symbol, or one order, were sent, resized or refused; see ``explain.explain``."""

@@ -131,6 +131,15 @@ def _server(given: argparse.Namespace) -> RehearsalServer:
     )
 
 
+def _told(server: RehearsalServer, given: argparse.Namespace) -> str:
+    """Where the venue is and what opens it; a secret that was handed in is not repeated."""
+    secret = "that was given" if given.secret else server.secret
+    return (
+        f"Alpaca rehearsal at {server.url}, stream {server.stream_url}: point a client's url_override there, "
+        f"with the key {server.key} and the secret {secret}\n"
+    )
+
+
 def _serve(arguments: Sequence[str] | None) -> int:
     given = _parser().parse_args(arguments)
     server = _server(given)
@@ -138,11 +147,7 @@ def _serve(arguments: Sequence[str] | None) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     with server:
-        told = "that was given" if given.secret else server.secret
-        sys.stdout.write(
-            f"Alpaca rehearsal at {server.url}, stream {server.stream_url}: point a client's url_override there, "
-            f"with the key {server.key} and the secret {told}\n"
-        )
+        sys.stdout.write(_told(server, given))
         sys.stdout.flush()
         while not stop.wait(1.0) and server.running:
             pass

@@ -20,9 +20,9 @@ def fault_plan(given: Sequence[str], seed: int, partial_fill_frac: float = 0.0) 
     Parameters
     ----------
     given : sequence of str
-        Each a name and a value, ``partial_fill_frac=0.1`` or ``cancel_delay_s=0.3-2``; see
-        :class:`~brokers.rehearsal.core.faults.FaultPlan`. Fractions lie between 0 and 1, times are seconds, a range of
-        times is two of them with a hyphen.
+        Each a name and a value, ``partial_fill_frac=0.1`` or ``cancel_delay_s=0.3-2``; the names are those of
+        :class:`~brokers.rehearsal.core.faults.FaultPlan`. Fractions lie between 0 and 1, times are seconds, a range
+        of times is two of them with a hyphen.
     seed : int
     partial_fill_frac : float
         Unless ``given`` says otherwise.

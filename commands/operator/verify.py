@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo
@@ -59,11 +59,7 @@ def _day(text: str, option: str, after: int) -> datetime | None:
         day = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=NEW_YORK)
     except ValueError:
         raise Refusal(f"{option} {text}: it is no day; write one as 2026-01-05") from None
-    return (
-        day.replace(hour=0)
-        if not after
-        else datetime.combine(day.date().fromordinal(day.toordinal() + 1), day.timetz())
-    )
+    return day + timedelta(days=after)  # By the calendar: midnight, also after a day of 23 hours.
 
 
 def _print(record: TrackRecord) -> None:
@@ -76,7 +72,7 @@ def _print(record: TrackRecord) -> None:
         rest = record.cash_change - record.cash_by_fills
         typer.echo(
             f"cash moved by {record.cash_change:.2f} USD, fills by {record.cash_by_fills:.2f}: {rest:.2f} USD are "
-            "fees, dividends, interest, payments and fills not yet in the account's state"
+            "fees, dividends, interest, payments and fills that the account did not show yet"
         )
     if record.upgraded:
         typer.echo(f"the chain vouches for later rows alone: {record.upgraded}")

@@ -15,15 +15,15 @@ Atr = Annotated[float, Field(ge=0, description="distance in ATR")]
 
 
 class ScoredConfig(SignalConfig):
-    """Settings of a signal whose score is ``floor_score`` where it begins to fire and rises to 100.
+    """Settings of a signal whose score is ``floor_score`` where its condition is just met and rises to 100.
 
     Parameters
     ----------
     floor_score : float
-        Score of the weakest reading that counts, 0 to 100.
+        Score where the condition is just met, 0 to 100.
     """
 
-    floor_score: Score = 60.0
+    floor_score: Score = 50.0
 
     def scored(self, reading: np.ndarray, begins: float, full: float) -> np.ndarray:
         """Score of readings between ``begins`` (floor) and ``full`` (100, at either side), clipped beyond."""

@@ -64,7 +64,8 @@ class Vwap(Signal):
             return silent(market)
         config = self.config
         above = in_atr(market.values("close") - market.values("vwap"), market.values(config.atr))
-        ripe = market.values("session_bar") >= config.min_session_bars
+        # Before the session has bars of its own, the VWAP is that of the session before.
+        ripe = (market.values("session_bar") >= config.min_session_bars) & market.in_its_session
         # a run of one bar in a session of several: the bar before closed at or below the VWAP
         reclaims = ripe & (market.values("bars_above_vwap") == 1) & (above >= config.min_reclaim_atr)
         deviates = ripe & (above <= -config.min_deviation_atr)

@@ -22,7 +22,8 @@ FREE = Fills(
     market_slippage_bps=0, stop_slippage_bps=0, limit_slippage_bps=0, fee_per_share_usd=0, fee_frac=0
 )  # fmt: skip
 OPEN_GATE = Gate(
-    max_order_notional_frac=1, max_day_notional_frac=4, max_open_positions=100, restricted=(), price_collar_frac=1
+    max_order_notional_frac=1, max_day_notional_frac=4, max_order_notional_usd=None, max_day_notional_usd=None,
+    max_new_positions=100, max_open_positions=100, min_cash_frac=0, restricted=(), price_collar_frac=1,
 )  # fmt: skip
 Bar = tuple[float, float, float, float]
 

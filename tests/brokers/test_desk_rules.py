@@ -89,6 +89,7 @@ def test_a_book_holds_the_latest_closed_trades_only():
 
 
 TIGHT = OPEN_GATE.model_copy(update={"max_day_notional_frac": 0.6})
+WIDE = OPEN_GATE.model_copy(update={"max_order_notional_frac": 1, "min_cash_frac": None})
 """Of 10,000 USD: room for one order of 50 shares at 100 in a day."""
 
 
@@ -107,18 +108,18 @@ def test_a_cancelled_order_gives_its_part_of_the_day_back():
 
 def test_a_rejected_order_gives_its_part_of_the_day_back():
     # Beyond cash: accepted at the quote, refused when it would fill at twice the price.
-    bars = {"X": [QUIET, QUIET, QUIET], "Y": [QUIET, (250.0, 251.0, 249.0, 250.0), QUIET]}
+    bars = {"X": [QUIET, QUIET, QUIET], "Y": [QUIET, (300.0, 301.0, 299.0, 300.0), QUIET]}
 
-    def both(s):
-        waits = send(50, "buy", symbol="Y", stop_price=101.5)(s)
+    def begin(s):
+        waits = send(40, "buy", symbol="Y", stop_price=101.5)(s)
         s.broker.process_pending_orders()
-        assert s.broker.day_notional() == 50 * 101.5
+        assert s.broker.day_notional() == pytest.approx(40 * 101.5 * 2), "at what it may cost, the collar being 100%"
         return waits
 
     def look(s):
         s.days = s.broker.day_notional()
 
-    done = run(daily_table(**bars), {0: both, 2: look}, gate=TIGHT)
+    done = run(daily_table(**bars), {0: begin, 2: look}, gate=WIDE)
     assert done.record.orders[0].reason.startswith("CASH: ")
     assert done.days == 0
 

@@ -36,7 +36,7 @@ def test_profiles_are_found():
 
 def test_later_sources_win_and_are_named(yaml_file):
     overlay = yaml_file("sizing: {risk_frac: 0.011, max_notional_frac: 0.12, lot: 2}\n", "data.yaml")
-    mine = yaml_file("sizing: {risk_frac: 0.012, max_notional_frac: 0.13}\n")
+    mine = yaml_file("sizing: {risk_frac: 0.012, max_notional_frac: 0.09}\n")
     settings = load(
         "swing",
         files=[mine],
@@ -45,7 +45,7 @@ def test_later_sources_win_and_are_named(yaml_file):
         arguments=[("--budget", "account.budget_usd", 9.0)],
     )
     assert (settings.sizing.risk_frac, settings.source_of("sizing.risk_frac")) == (0.013, "--set")
-    assert (settings.sizing.max_notional_frac, settings.source_of("sizing.max_notional_frac")) == (0.13, mine)
+    assert (settings.sizing.max_notional_frac, settings.source_of("sizing.max_notional_frac")) == (0.09, mine)
     assert (settings.sizing.lot, settings.source_of("sizing.lot")) == (2, overlay)
     assert (settings.account.budget_usd, settings.source_of("account.budget_usd")) == (9, "--budget")
     assert settings.source_of("exits.model") == "config/profiles/swing.yaml"
@@ -143,7 +143,9 @@ def test_a_wrong_value_is_told_in_one_sentence(override, told):
         (["selection.a_plus_score=50"], "selection.a_plus_score is 50, below the entry threshold of 60"),
         (["gate.max_order_notional_frac=0.05"], "gate.max_order_notional_frac is 0.05, below sizing.max_notional_frac"),
         (["gate.max_day_notional_frac=0.05"], "gate.max_day_notional_frac is 0.05, below sizing.max_notional_frac"),
-        (["sizing.max_notional_frac=0.3"], "gate.max_order_notional_frac is 0.2, below sizing.max_notional_frac 0.3"),
+        (["sizing.lot=0.5"], "sizing.lot is 0.5, but NVDA is a share, and brackets rest for whole shares only"),
+        (["risk.modules.allocation.lot=0.1"], "risk.modules.allocation.lot is 0.1, but NVDA is a share"),
+        (["sizing.max_notional_frac=0.3"], "gate.max_order_notional_frac is 0.105, below sizing.max_notional_frac 0.3"),
         (["risk.chain=[sector_cap, sector_cap]"], "risk.chain names sector_cap twice"),
         (["signals.enabled=[vwap, vwap]"], "signals.enabled names vwap twice"),
         (["universe.symbols=[F, GM, F]"], "universe.symbols names F twice"),

@@ -22,6 +22,7 @@ def market(
     sectors: Mapping[str, str] | None = None,
     unusable: Collection[str] = (),
     row: int | None = None,
+    closes: Sequence[datetime] | None = None,
 ) -> Market:
     """A market from marks (one value, or one per bar) and features at the last bar."""
     symbols = tuple(marks)
@@ -40,6 +41,9 @@ def market(
         index={s: k for k, s in enumerate(symbols)},
         columns=columns,
         sectors=sectors or {},
+        times=None
+        if closes is None
+        else np.array([[c.timestamp() - 300 for c in closes], [c.timestamp() for c in closes]]),
     )
 
 

@@ -77,6 +77,7 @@ def situation(seed: int) -> Situation:
         positions={s: _position(s, last[s], equity, random) for s in held},
         pending={wishes[2].symbol: wishes[2]} if random.random() < 0.5 else {},
         session_open_equity=equity * float(random.uniform(0.94, 1.08)),
+        equity_peak=equity * float(random.uniform(1.0, 1.25)),
         closed_trades=tuple(_closed_trade(n, random) for n in range(random.integers(0, 40))),
         budget=DeployedBudget(
             day=NOW.date(),

@@ -45,7 +45,9 @@ def situations(draw):
     """A book and a market in which entries are possible, and in every fourth one a few readings that are no numbers."""
     random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     odd = draw(st.integers(0, 3)) == 0
-    moves = random.normal(0, random.choice([0.001, 0.001, 0.004]), (BARS, len(SYMBOLS)))
+    moves = random.normal(0, 0.004, (BARS, len(SYMBOLS)))
+    # Mostly the price has stayed where it is for a while, so that much was traded near it.
+    moves[-25:] *= random.choice([0.01, 0.01, 0.01, 1.0])
     closes = random.uniform(5, 400, len(SYMBOLS)) * np.exp(np.cumsum(moves, axis=0))
     marks = {s: closes[:, k] for k, s in enumerate(SYMBOLS)}
     if odd:
@@ -71,6 +73,7 @@ def situations(draw):
     ]  # fmt: skip
     state = replace(
         book(*positions, equity=equity, cash=draw(MONEY) if odd else equity * float(random.uniform(0.15, 1))),
+        equity_peak=equity * float(random.choice([1.0, 1.0, 1.02, 1.05])),
         session_open_equity=equity * float(random.choice([0.99, 1.0, 1.02, 1.05])),
         budget=DeployedBudget(
             day=NOW.date(),

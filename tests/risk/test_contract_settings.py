@@ -42,7 +42,7 @@ def module_acts(name: str, config: BaseModel, case: Situation) -> object:
     reviews = [(v.after, v.inputs.get("warning")) for v in verdicts]
     changes = [(a.kind, a.symbol, a.quantity, a.stop) for a in rule.manage(case.book, case.market)]
     hedges = [(p.symbol, p.quantity, p.stop, p.target, p.atr) for p in rule.propose(case.book, case.market)]
-    return reviews, changes, hedges
+    return reviews, changes, hedges, rule.halts(case.book) and rule.halt_sessions
 
 
 def sizing_acts(config: BaseModel, case: Situation) -> object:

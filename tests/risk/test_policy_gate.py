@@ -11,17 +11,23 @@ from hypothesis import strategies as st
 
 from config.schema import Gate
 from risk.lots import EPSILON
+from risk.model import DeployedBudget
 from risk.policy_gate import AccountState, GateCode, OrderRequest, check, review, round_to_tick, tick_of
-from tests.risk.helpers import book, position, proposal
+from tests.risk.helpers import NOW, book, position, proposal
 
 GATE = Gate(
     max_order_notional_frac=0.20,
     max_day_notional_frac=1.0,
+    max_order_notional_usd=None,
+    max_day_notional_usd=None,
+    max_new_positions=5,
     max_open_positions=20,
+    min_cash_frac=0.15,
     restricted=("GME",),
     price_collar_frac=0.10,
 )
-ACCOUNT = AccountState(equity=100_000, day_notional=0, open_positions=0, holds_symbol=False)
+FREE = {"equity": 100_000, "cash": 100_000, "day_notional": 0, "new_positions": 0, "open_positions": 0}
+ACCOUNT = AccountState(**FREE, holds_symbol=False)
 
 
 def request(quantity=10.0, quote=100.0, *, symbol="X", opens=True, **more) -> OrderRequest:
@@ -29,8 +35,7 @@ def request(quantity=10.0, quote=100.0, *, symbol="X", opens=True, **more) -> Or
 
 
 def account(**changes) -> AccountState:
-    values = {"equity": 100_000, "day_notional": 0, "open_positions": 0, "holds_symbol": False}
-    return AccountState(**values | changes)
+    return AccountState(**FREE | {"holds_symbol": False} | changes)
 
 
 REFUSED = {
@@ -71,6 +76,19 @@ REFUSED = {
     "broke": (request(1), {"equity": -1.0}, "GATE_ORDER_NOTIONAL: 100.00 is above -0.20; at most 0 X would be right"),
     "unknown equity": (request(1), {"equity": math.nan}, "GATE_ORDER_NOTIONAL: 100.00 is above nan"),
     "day": (request(101), {"day_notional": 90_000}, "GATE_DAY_NOTIONAL: 100100.00 opened today is above 100000.00"),
+    "symbol": (
+        request(101),
+        {"symbol_notional": 10_000, "holds_symbol": True},
+        "GATE_SYMBOL_NOTIONAL: 20100.00 held and ordered of X is above 20000.00",
+    ),
+    "cash": (request(101), {"cash": 25_000}, "GATE_CASH: 14900.00 in cash would be left, below 15000.00"),
+    "unknown cash": (request(1), {"cash": math.nan}, "GATE_CASH: nan in cash would be left"),
+    "new positions": (
+        request(),
+        {"new_positions": 5},
+        "GATE_NEW_POSITIONS: 5 of 5 new positions were opened or ordered today",
+    ),
+    "what a stop may slip": (request(199, stop_price=100.0, beyond_frac=0.1), {}, "GATE_ORDER_NOTIONAL: 21890.00"),
     "positions": (request(), {"open_positions": 20}, "GATE_POSITIONS: 20 of 20 positions are open"),
 }
 
@@ -83,6 +101,10 @@ def test_refusals(order, state, code):
 PASSED = {
     "order at the limit": (request(200), {}),
     "day at the limit": (request(100), {"day_notional": 90_000}),
+    "symbol at the limit": (request(100), {"symbol_notional": 10_000, "holds_symbol": True}),
+    "cash at the buffer": (request(100), {"cash": 25_000}),
+    "more of a symbol that was opened today": (request(), {"new_positions": 5, "holds_symbol": True}),
+    "a limit is not slipped through": (request(199, limit_price=100.0, beyond_frac=0.1), {}),
     "quote at the collar": (request(quote=110.0, reference=100.0), {}),
     "limit at the collar": (request(limit_price=110.0), {}),
     "limit far below the market waits": (request(limit_price=50.0), {}),
@@ -107,6 +129,16 @@ def test_an_order_beyond_the_limit_is_told_the_size_that_sizing_gives(quantity, 
     assert refusal.code == GateCode.ORDER_NOTIONAL and refusal.detail.endswith(f"at most {right} would be right")
 
 
+def test_amounts_in_money_stand_beside_the_fractions_and_the_stricter_counts():
+    money = GATE.model_copy(update={"max_order_notional_usd": 11_000, "max_day_notional_usd": 22_000})
+    assert check(request(111), account(), money, position_frac=0.10).detail.endswith("at most 100 X would be right")
+    assert check(request(110), account(day_notional=11_000), money) is None
+    assert check(request(110), account(day_notional=11_001), money).code == GateCode.DAY_NOTIONAL
+    # Of a small account the fraction is the stricter one.
+    assert check(request(100), account(equity=40_000), money).detail.startswith("10000.00 is above 8000.00")
+    assert check(request(1), account(equity=math.nan), money).code == GateCode.ORDER_NOTIONAL
+
+
 def test_coins_come_in_lots_of_their_own():
     assert check(request(0.123), account(), GATE, lot=0.001) is None
     assert check(request(0.3), account(), GATE, lot=0.1) is None
@@ -122,6 +154,10 @@ GATES = st.builds(
     Gate,
     max_order_notional_frac=FRACTIONS,
     max_day_notional_frac=st.floats(0.01, 4),
+    max_order_notional_usd=st.none() | st.floats(1, 1e6),
+    max_day_notional_usd=st.none() | st.floats(1, 1e6),
+    max_new_positions=st.integers(1, 10),
+    min_cash_frac=st.none() | st.floats(0, 1),
     max_open_positions=st.integers(1, 30),
     restricted=st.sampled_from([(), ("GME",)]),
     price_collar_frac=FRACTIONS,
@@ -129,7 +165,10 @@ GATES = st.builds(
 ACCOUNTS = st.builds(
     AccountState,
     equity=MONEY,
+    cash=MONEY,
     day_notional=st.floats(0, 1e6),
+    new_positions=st.integers(0, 12),
+    symbol_notional=st.floats(0, 1e6),
     open_positions=st.integers(0, 40),
     holds_symbol=st.booleans(),
 )
@@ -160,8 +199,15 @@ def test_nothing_that_opens_passes_above_any_limit(order, state, gate, lot):
     # A buy limit is the most that is paid; anything else may fill at the worst price it names.
     prices = [p for p in (order.quote, order.limit_price, order.stop_price) if p is not None]
     worst = order.limit_price if order.buy and order.limit_price is not None else max(prices)
-    assert order.quantity * worst <= gate.max_order_notional_frac * state.equity * (1 + EPSILON)
-    assert state.day_notional + order.quantity * worst <= gate.max_day_notional_frac * state.equity * (1 + EPSILON)
+    notional, slack = order.quantity * worst, 1 + EPSILON
+    for most, limits in (
+        (notional + state.symbol_notional, (gate.max_order_notional_frac, gate.max_order_notional_usd)),
+        (notional + state.day_notional, (gate.max_day_notional_frac, gate.max_day_notional_usd)),
+    ):
+        assert most <= limits[0] * state.equity * slack
+        assert limits[1] is None or most <= limits[1] * slack
+    assert state.cash - notional >= (gate.min_cash_frac or 0) * state.equity * (1 - EPSILON) - EPSILON
+    assert state.holds_symbol or state.new_positions < gate.max_new_positions
     assert state.holds_symbol or state.open_positions < gate.max_open_positions
     assert order.symbol not in gate.restricted
     assert order.reference is None or abs(order.quote / order.reference - 1) <= gate.price_collar_frac + EPSILON
@@ -199,6 +245,9 @@ def test_review_tells_before_sizing_what_the_gate_would_refuse():
     verdict = review(proposal("NVDA"), full, GATE)
     assert (verdict.module, verdict.code) == ("policy_gate", "GATE_POSITIONS: 20 of 20 positions are open")
     assert verdict.refused
+    today = DeployedBudget(NOW.date(), day_positions=4)
+    busy = replace(book(pending=[proposal("AAPL", 60)]), budget=today)
+    assert review(proposal("NVDA"), busy, GATE).word == GateCode.NEW_POSITIONS
     spent = book(pending=[proposal("AAPL", 60)])
     spent = replace(spent, opened_today_usd=94_000)
     assert review(proposal("NVDA"), spent, GATE).code.startswith("GATE_DAY_NOTIONAL: 100000.00 opened today")

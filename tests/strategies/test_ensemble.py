@@ -26,7 +26,15 @@ from tests.risk.helpers import book, market, position
 SYMBOLS = tuple("ABCDEF")
 SELECTION = Selection(min_score=60, a_plus_score=70, watch_list=2, execute=1)
 GATE = Gate(
-    max_order_notional_frac=1, max_day_notional_frac=4, max_open_positions=100, restricted=(), price_collar_frac=1
+    max_order_notional_frac=1,
+    max_day_notional_frac=4,
+    max_order_notional_usd=None,
+    max_day_notional_usd=None,
+    max_new_positions=100,
+    max_open_positions=100,
+    min_cash_frac=0,
+    restricted=(),
+    price_collar_frac=1,
 )
 nan = np.nan
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
@@ -21,12 +21,21 @@ from risk.inverse_hedge import InverseHedge
 from risk.model import Adjustment, Proposal
 from risk.sector_cap import SectorCap
 from strategies.pipeline import Pipeline, Selection, strictest
+from strategies.registry import RISK_MODULES
 from strategies.signals.base import Signal
 from tests.risk.helpers import NOW, book, market, module, position, proposal
 
 SYMBOLS = tuple("ABCDEFGH")
 OPEN_GATE = Gate(
-    max_order_notional_frac=1, max_day_notional_frac=4, max_open_positions=100, restricted=(), price_collar_frac=1
+    max_order_notional_frac=1,
+    max_day_notional_frac=4,
+    max_order_notional_usd=None,
+    max_day_notional_usd=None,
+    max_new_positions=100,
+    max_open_positions=100,
+    min_cash_frac=0,
+    restricted=(),
+    price_collar_frac=1,
 )
 SELECTION = Selection(min_score=60, a_plus_score=70, watch_list=5, execute=2)
 
@@ -427,3 +436,34 @@ def test_no_plan_takes_more_than_it_may(scores, held, price, equity, execute):
         sizes = [v.after for v in decision.verdicts]
         assert sizes == sorted(sizes, reverse=True)
         assert (decision.proposal in plan.entries) is (decision.final_quantity > 0)
+
+
+def early(name, **settings):
+    return module(RISK_MODULES.get(name, "test"), **settings)
+
+
+JUDGES = {
+    "partial_profit": early("partial_profit"),
+    "rebalancer": early("rebalancer"),
+    "stale_exit": early("stale_exit", max_minutes=1.0),
+    "percent_trailing": early("percent_trailing"),
+    "trailing_stop": early("trailing_stop"),
+    "overbought_exit": early("overbought_exit"),
+    "adjusts": Adjusts(sell("exit", "A")),
+}
+
+
+@pytest.mark.parametrize("name", JUDGES)
+def test_a_bar_that_closed_before_the_entry_says_nothing_about_the_position(name):
+    """Bought five seconds after a bar had closed far above: at that close nothing is sold and no stop is moved."""
+    close = 100.05 if name == "stale_exit" else 140.0
+    on = market({"A": [close]}, {"rsi_14": {"A": 90.0}, "atr_14": {"A": 2.0}}, closes=[NOW])
+    rules = pipeline(Stated(), chain=(JUDGES[name],))
+
+    def judged(seconds):
+        entered = NOW + timedelta(seconds=seconds)
+        held = position("A", 300, 100.0, entry_time=entered, best_price=140.0, initial_quantity=300)
+        return rules.decide(on, book(held)).adjustments
+
+    assert judged(+5) == ()
+    assert [a.symbol for a in judged(-200)] == ["A"]

@@ -129,7 +129,7 @@ def test_settings_outside_the_chain_are_allowed_and_checked():
 
 
 def test_one_lot_holds_everywhere_unless_a_module_says_otherwise():
-    settings = load(overrides=["sizing.lot=0.001", "risk.modules.rebalancer.lot=0.5"])
+    settings = load(overrides=["sizing.lot=0.001", "risk.modules.rebalancer.lot=0.5", "pace.market=24/7"])
     lots = {module.name: getattr(module.config, "lot", None) for module in build_risk_chain(settings)}
     assert (lots["allocation"], lots["cash_buffer"], lots["rebalancer"]) == (0.001, 0.001, 0.5)
 

@@ -143,8 +143,11 @@ class OrderGateway:
             parent=parent,
             reason=reason,
         )
-        self._pass_the_gate(_measured(intent, opens=opens, quote=quote, reference=reference), "")
+        measured = _measured(intent, opens=opens, quote=quote, reference=reference)
+        self._pass_the_gate(measured, "")
         name = self._journal.plan_order(intent)
+        if opens:
+            self._positions.measured(name, measured.price)
         log.info(
             "%s: %s %s %s %s; %s", role, intent.side, digits(request.quantity), intent.symbol, terms(request), reason
         )

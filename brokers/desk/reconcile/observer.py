@@ -45,7 +45,10 @@ class VenueObserver:
         sent, opened = self._inflight.listed(self._looked)
         held = venue.positions()
         before = state.view
-        figures = venue.account() if account or not before.account.id else before.account
+        figures, figures_time = before.account, before.account_time
+        if account or not before.account.id:
+            seen, figures = state.now, venue.account()
+            figures_time = seen
         # The entry that its exits are told by may have been sent too long ago to be listed again.
         orders = grouped([*sent.orders, *opened.orders], before.orders.values())
         self._sync.contradictions.clear()
@@ -64,6 +67,7 @@ class VenueObserver:
             complete=held.complete,
             unread={row.symbol: in_words(row) for row in unread if row.symbol},
             held_back=self._sync.held_back(unread),
+            account_time=figures_time,
         )
         self._looked = began
         self._inflight.ask()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 
 from brokers.desk.reconcile.corporate_actions import unadjusted
@@ -17,6 +19,9 @@ from brokers.journal import Journal, JournalOrder
 from brokers.order_types import LEVEL_ROLES, OPENING_ROLES, OrderRole
 from brokers.ports import VenueOrder
 from risk.policy_gate import AccountState
+
+SEEN_LATE = timedelta(seconds=1)
+"""How long before the account was asked for a fill may be that its cash does not know of yet."""
 
 
 class OwnPositions:
@@ -54,6 +59,8 @@ class OwnPositions:
         self.renamed: dict[str, str] = {}
         self._history = PositionHistory(journal, adopted)
         self._fills = -1
+        self._began = state.now
+        self._measured_at: dict[str, float] = {}
         self.book = self._history.book
         self.refresh()
 
@@ -114,13 +121,38 @@ class OwnPositions:
         positions = self.state.view.positions
         held = set(self.book.symbols) | {s for s, position in positions.items() if position.quantity}
         waiting = [o for o in self.journal.open_orders() if o.role in OPENING_ROLES and o.client_order_id != without]
-        promised = sum(float(o.remaining) * _worth(o) for o in waiting)
+        promised = sum(float(o.remaining) * self._worth(o) for o in waiting)
+        opened = self.opened_today()
+        budget, today = self.book.ledger.budget, self.state.now.astimezone(NEW_YORK).date()
+        positions_today = 0 if budget is None else budget.deployed(max(today, budget.day)).day_positions
+        there = positions.get(symbol)
+        # What was paid counts too: a position that has fallen leaves no room for more of it.
+        paid = 0.0 if there is None else abs(float(there.quantity * there.average_price))
+        worth = max(paid, 0.0 if there is None else abs(float(there.market_value or 0)))
+        ordered = sum(float(o.remaining) * self._worth(o) for o in waiting if o.symbol == symbol)
         return AccountState(
             equity=self.state.equity,
-            day_notional=self.opened_today() + promised,
+            cash=float(self.state.view.account.cash) - promised - self._bought_since_the_account_was_seen(),
+            day_notional=opened + promised,
+            new_positions=positions_today + len({o.symbol for o in waiting} - held),
             open_positions=len(held | {o.symbol for o in waiting}),
             holds_symbol=symbol in held or any(o.symbol == symbol for o in waiting),
+            symbol_notional=worth + ordered,
         )
+
+    def measured(self, client_order_id: str, price: float) -> None:
+        """Remember the price that an order was measured at when it was sent."""
+        self._measured_at[client_order_id] = price
+
+    def _bought_since_the_account_was_seen(self) -> float:
+        """USD of entries whose fills the cash of the account, as last seen, may not know of."""
+        seen = self.state.view.account_time or self._began
+        return self._history.opened_after(seen - SEEN_LATE)
+
+    def _worth(self, order: JournalOrder) -> float:
+        """What a share of a waiting order may cost, USD; NaN, at which the gate refuses, where nothing tells it."""
+        known = order.limit_price or self._measured_at.get(order.client_order_id) or order.bracket_stop
+        return math.nan if known is None else float(known)
 
     def opened_today(self) -> float:
         """USD that fills of this session opened, those by hand included."""
@@ -131,7 +163,3 @@ class OwnPositions:
     def _opens(self, order: VenueOrder) -> bool | None:
         role = self.ownership.role(order)
         return None if role == OrderRole.MANUAL else role in OPENING_ROLES
-
-
-def _worth(order: JournalOrder) -> float:
-    return float(order.limit_price or order.bracket_stop or 0)

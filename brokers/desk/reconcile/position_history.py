@@ -11,11 +11,12 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 
 from brokers.desk.reconcile.position_adjustments import settled, undone
 from brokers.desk.reconcile.position_book import Event, PositionBook, begin, book_event, in_order, order_of
 from brokers.journal import Figures, FilledOrder, Journal, JournalOrder, Split
+from brokers.order_types import OPENING_ROLES
 
 STEP, KEPT = 32, 8
 """Events from one checkpoint to the next, and how many checkpoints are kept."""
@@ -65,6 +66,11 @@ class PositionHistory:
             return self._replay(today)
         self._mark, self._splits = mark, frozenset(splits)
         return self.book
+
+    def opened_after(self, time: datetime) -> float:
+        """USD of entries that were filled after a moment, among the newest fills."""
+        recent = (event for event in self._events if isinstance(event, FilledOrder) and event.last_fill > time)
+        return sum(float(f.order.filled_notional) for f in recent if f.order.role in OPENING_ROLES)
 
     def _replay(self, today: date) -> PositionBook:
         """Book all of history anew."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from itertools import pairwise
 
 from brokers.rehearsal.alpaca.errors import unprocessable
 from brokers.rehearsal.alpaca.json_bodies import Json
-from brokers.rehearsal.alpaca.queries import Query, choose, flag, moment
+from brokers.rehearsal.alpaca.queries import Query, choose, day, flag, moment
 from brokers.rehearsal.alpaca.us_hours import NEW_YORK_ZONE, US_HOURS
 from brokers.rehearsal.core.hours import Phase
 
@@ -111,6 +111,12 @@ class PortfolioHistory:
 def _window(query: Query, now: datetime) -> tuple[datetime, datetime, timedelta]:
     """First and last moment asked for, and the length by which the timeframe is chosen."""
     period, start, end = query.get("period"), _instant(query, "start"), _instant(query, "end")
+    # As older clients write it: whole days of New York.
+    first, last = day(query, "date_start"), day(query, "date_end")
+    if first is not None and start is None:
+        start = datetime.combine(first, time(), NEW_YORK_ZONE)
+    if last is not None and end is None:
+        end = datetime.combine(last, time.max, NEW_YORK_ZONE)
     if period and start is not None and end is not None:
         raise unprocessable("period must not be given with both start and end")
     length = _period(period or DEFAULT_PERIOD)
@@ -146,5 +152,4 @@ def _minute(at: datetime) -> datetime:
 
 
 def _midnight(at: datetime) -> datetime:
-    day: date = at.astimezone(NEW_YORK_ZONE).date()
-    return datetime.combine(day, time(), NEW_YORK_ZONE)
+    return datetime.combine(at.astimezone(NEW_YORK_ZONE).date(), time(), NEW_YORK_ZONE)

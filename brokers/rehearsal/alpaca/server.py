@@ -103,22 +103,22 @@ class RehearsalServer(VenueHost[Exchange]):
         bars = load_bars(data, US_HOURS, symbols)
         if as_of is not None:
             bars, start = play_as_of(bars, as_of, start, sessions)
-        tape = BarPlayback(bars)
+        playback = BarPlayback(bars)
         self._activities = Activities()
         self._stream = TradeUpdateServer(keys, faults)
         player = Player(
-            tape, start, sessions, lambda known, now: Exchange(known, now, self._on_update, settings, venue_faults)
+            playback, start, sessions, lambda known, now: Exchange(known, now, self._on_update, settings, venue_faults)
         )
         exchange = player.exchange
         pace: ByHand | ByTime = ByHand(player)
         if clock == "auto":
             pace = ByTime(player, speed, speed > 1 if skip_nights is None else skip_nights, gap_s)
-        market = MarketDataApi(tape, lambda: exchange.now, settings)
+        market = MarketDataApi(playback, lambda: exchange.now, settings)
         history = PortfolioHistory(exchange.now, exchange.equity)
         routes = Routes()
         TradingApi(exchange, self._activities, history, lambda: faults.clock_skew_s).add_to(routes)
         market.add_to(routes)
-        self._market_stream = DataStream(keys, tape, market)
+        self._market_stream = DataStream(keys, playback, market)
         player.listeners.trades.append(self._market_stream.on_trades)
         player.listeners.trades.append(lambda at, _: history.on_prices(at, exchange.equity))
         player.listeners.time.append(self._market_stream.on_time)

@@ -11,7 +11,7 @@ from aiohttp import WSMsgType, web
 
 from brokers.rehearsal.serving.access import KeyRing
 from brokers.rehearsal.serving.network_faults import NetworkFaults
-from brokers.rehearsal.serving.sockets import Line, end_unless_authorized, new_socket
+from brokers.rehearsal.serving.sockets import Connection, end_unless_authorized, new_socket
 
 UPDATES = "trade_updates"
 
@@ -28,8 +28,8 @@ class TradeUpdateServer:
 
     def __init__(self, keys: KeyRing, faults: NetworkFaults) -> None:
         self._keys, self._faults = keys, faults
-        self._lines: dict[Line, web.Request] = {}
-        self._listening: set[Line] = set()
+        self._connections: dict[Connection, web.Request] = {}
+        self._listening: set[Connection] = set()
 
     @property
     def listeners(self) -> int:
@@ -40,43 +40,43 @@ class TradeUpdateServer:
         """Send a trade update to all who listen, or let befall it what is in force."""
         frame = json.dumps({"stream": UPDATES, "data": update}).encode()
         for delay in self._faults.delays():
-            for line in list(self._listening):
+            for connection in list(self._listening):
                 if delay:
-                    asyncio.get_running_loop().call_later(delay, line.put, frame)
+                    asyncio.get_running_loop().call_later(delay, connection.put, frame)
                 else:
-                    line.put(frame)
+                    connection.put(frame)
 
     def drop(self) -> None:
         """Break every connection."""
-        for line, request in list(self._lines.items()):
-            line.abort(request)
-            self._forget(line)
+        for connection, request in list(self._connections.items()):
+            connection.abort(request)
+            self._forget(connection)
 
     async def handle(self, request: web.Request) -> web.WebSocketResponse:
         """Serve one client until it leaves."""
         socket = new_socket()
         await socket.prepare(request)
-        line = Line(socket)
-        line.authorized = self._keys.opens(
+        connection = Connection(socket)
+        connection.authorized = self._keys.opens(
             request.headers.get("APCA-API-KEY-ID"), request.headers.get("APCA-API-SECRET-KEY")
         )
-        self._lines[line] = request
-        patience = end_unless_authorized(line, request)
+        self._connections[connection] = request
+        patience = end_unless_authorized(connection, request)
         try:
             async for message in socket:
                 if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
-                    self._answer(line, message.data)
+                    self._answer(connection, message.data)
         finally:
             patience.cancel()
-            line.end()
-            self._forget(line)
+            connection.end()
+            self._forget(connection)
         return socket
 
-    def _forget(self, line: Line) -> None:
-        self._lines.pop(line, None)
-        self._listening.discard(line)
+    def _forget(self, connection: Connection) -> None:
+        self._connections.pop(connection, None)
+        self._listening.discard(connection)
 
-    def _answer(self, line: Line, data: str | bytes) -> None:
+    def _answer(self, connection: Connection, data: str | bytes) -> None:
         try:
             request = json.loads(data)
             action, content = request["action"], request.get("data") or request
@@ -85,21 +85,21 @@ class TradeUpdateServer:
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             return
         if action in ("authenticate", "auth"):
-            line.authorized = self._keys.opens(
+            connection.authorized = self._keys.opens(
                 content.get("key_id", content.get("key")), content.get("secret_key", content.get("secret"))
             )
-            self._say(line, "authorization", _status(line, "authenticate"))
-        elif action == "listen" and not line.authorized:
-            self._say(line, "authorization", _status(line, "listen"))
+            self._say(connection, "authorization", _status(connection, "authenticate"))
+        elif action == "listen" and not connection.authorized:
+            self._say(connection, "authorization", _status(connection, "listen"))
         elif action == "listen":
             # A client names all it wants each time; what it leaves out it no longer hears.
-            (self._listening.add if streams else self._listening.discard)(line)
-            self._say(line, "listening", {"streams": streams})
+            (self._listening.add if streams else self._listening.discard)(connection)
+            self._say(connection, "listening", {"streams": streams})
 
     @staticmethod
-    def _say(line: Line, stream: str, data: Mapping[str, object]) -> None:
-        line.put(json.dumps({"stream": stream, "data": data}).encode())
+    def _say(connection: Connection, stream: str, data: Mapping[str, object]) -> None:
+        connection.put(json.dumps({"stream": stream, "data": data}).encode())
 
 
-def _status(line: Line, action: str) -> dict[str, object]:
-    return {"status": "authorized" if line.authorized else "unauthorized", "action": action}
+def _status(connection: Connection, action: str) -> dict[str, object]:
+    return {"status": "authorized" if connection.authorized else "unauthorized", "action": action}

@@ -184,11 +184,11 @@ class Lifecycle:
         if self.faults.legs_beside_others == "reserve":
             symbol, group_exits = group.exits[0].symbol, group.exits
             free = abs(self.state.ledger.quantity(symbol)) - self.state.held(symbol, without=group_exits[0])
-            for leg in group_exits:
-                leg.qty = min(leg.qty or ZERO, free)
             if free <= 0:
                 self._end(group_exits, "canceled")
                 return
+            for leg in group_exits:
+                leg.qty = min(leg.qty or ZERO, free)
         first = group.exits[0]
         self._mark(first, "new")
         self.tell("new", first)
@@ -197,7 +197,8 @@ class Lifecycle:
         """Let the closing auction happen, at the session's last price; whether it filled the order."""
         ledger = self.state.ledger
         at = ledger.priced_at.get(order.symbol)
-        if at is None or order.expires is None or at < order.starts or not order.works:
+        session = self.state.hours.session_on(self.state.hours.day_of(order.starts))
+        if at is None or session is None or at < session.open or not order.works:
             return False
         price = ledger.prices[order.symbol]
         qty = self.closable(order, order.remaining(price))

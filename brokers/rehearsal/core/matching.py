@@ -117,7 +117,7 @@ class Matcher:
             return
         wanted = order.remaining(price)
         allowed = self._life.closable(order, wanted)
-        if allowed <= 0:
+        if allowed <= 0 or (allowed < wanted and order.time_in_force == "fok"):
             self._life.end(order, "canceled")
             return
         qty = allowed if order.time_in_force == "fok" else self._life.faults.part(allowed, order.asset.lot)

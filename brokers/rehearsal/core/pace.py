@@ -92,7 +92,7 @@ class ByTime:
 
     def _morning(self) -> datetime | None:
         """Where the clock may jump to; None while anything goes on, or nothing comes any more."""
-        now, bar, hours = self._player.exchange.now, self._player.next_bar, self._player.tape.hours
+        now, bar, hours = self._player.exchange.now, self._player.next_bar, self._player.playback.hours
         if not self._skip_nights or bar is None or not self._player.quiet or hours.phase_at(now) is Phase.REGULAR:
             return None
         # Days without bars are passed over: the data decide which sessions there are.

@@ -1,4 +1,4 @@
-"""Lets the taped market happen to the exchange, each price at its time."""
+"""Lets the market of a file happen to the exchange, each price at its time."""
 
 from __future__ import annotations
 
@@ -31,52 +31,52 @@ class Listeners:
 
 
 class Player(Generic[V]):
-    """The exchange and the part of the tape that it goes through.
+    """The exchange and the part of the playback that it goes through.
 
     Parameters
     ----------
-    tape : BarPlayback
+    playback : BarPlayback
         The market; what lies before the first day played is history.
     start : date or datetime, optional
         First day, or the moment (naive: the venue's zone) at which the clock starts; a date starts it five minutes
-        before the open. By default the tape's last sessions are played.
+        before the open. By default the playback's last sessions are played.
     sessions : int, optional
         How many days with bars are played; by default all that follow, or the last one without ``start``.
     build : callable
-        Makes the exchange of the tape's symbols and the moment at which its clock starts.
+        Makes the exchange of the playback's symbols and the moment at which its clock starts.
 
     Raises
     ------
     Refusal
-        The tape has no bars from ``start`` on.
+        The playback has no bars from ``start`` on.
     """
 
     def __init__(
         self,
-        tape: BarPlayback,
+        playback: BarPlayback,
         start: date | None,
         sessions: int | None,
         build: Callable[[list[str], datetime], V],
     ) -> None:
-        self.tape, self.listeners = tape, Listeners()
-        opens, first = _choose(tape, start, sessions)
+        self.playback, self.listeners = playback, Listeners()
+        opens, first = _choose(playback, start, sessions)
         self._opens = iter(opens)
         self.last_bar = from_ns(opens[-1])
-        quotes = {symbol: tape.last(symbol, first - TICK) for symbol in tape.symbols}
+        quotes = {symbol: playback.last(symbol, first - TICK) for symbol in playback.symbols}
         known = {symbol: found for symbol, found in quotes.items() if found is not None}
         begins = max((from_ns(found[0]) for found in known.values()), default=first - TICK)
-        self.exchange = build(tape.symbols, begins)
+        self.exchange = build(playback.symbols, begins)
         # Trades of the day before: known prices, yet none that anybody could still trade on.
         self.exchange.on_quote(begins, {symbol: Decimal(str(found[1])) for symbol, found in known.items()})
         self._order = count()
         self._due: list[tuple[datetime, int, int, Callable[[], None]]] = []
-        self._boundaries = _boundaries(begins, tape.hours)
+        self._boundaries = _boundaries(begins, playback.hours)
         self._running = 0
         self.next_bar: datetime | None = None
         self._queue_bar()
         self._queue_boundary()
-        morning = max(tape.hours.session_ahead(first).open - LEAD, begins)
-        self.play(_aware(start, tape.hours) if isinstance(start, datetime) else morning)
+        morning = max(playback.hours.session_ahead(first).open - LEAD, begins)
+        self.play(_aware(start, playback.hours) if isinstance(start, datetime) else morning)
 
     @property
     def quiet(self) -> bool:
@@ -115,9 +115,9 @@ class Player(Generic[V]):
 
     def _open(self, stamp: int) -> None:
         at = from_ns(stamp)
-        bars, length = self.tape.bars_at(stamp)
+        bars, length = self.playback.bars_at(stamp)
         steps = self.exchange.open_bar(at, bars, length)
-        self.tape.settle(stamp, [prices for _, prices in steps[:2]])
+        self.playback.settle(stamp, [prices for _, prices in steps[:2]])
         self._tell(at, {symbol: bar.open for symbol, bar in bars.items()})
         self._running += len(steps)
         for when, prices in steps:
@@ -159,15 +159,15 @@ def _aware(moment: datetime, hours: TradingHours) -> datetime:
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=hours.zone)
 
 
-def _choose(tape: BarPlayback, start: date | None, sessions: int | None) -> tuple[list[int], datetime]:
+def _choose(playback: BarPlayback, start: date | None, sessions: int | None) -> tuple[list[int], datetime]:
     """The bar times to play, and the first of them."""
-    opens = tape.opens().tolist()
-    days = [tape.hours.day_of(from_ns(stamp)) for stamp in opens]
+    opens = playback.opens().tolist()
+    days = [playback.hours.day_of(from_ns(stamp)) for stamp in opens]
     different = sorted(set(days))
     if start is None:
         wanted = different[-(sessions or 1) :]
     else:
-        day = tape.hours.day_of(_aware(start, tape.hours)) if isinstance(start, datetime) else start
+        day = playback.hours.day_of(_aware(start, playback.hours)) if isinstance(start, datetime) else start
         wanted = [d for d in different if d >= day][:sessions]
         if not wanted:
             raise Refusal(f"no bars on or after {day}: the data end on {different[-1]}; choose an earlier --start")

@@ -40,17 +40,15 @@ class KeyRing:
 
 def refuse_foreign_pages(host: str) -> Middleware:
     """Middleware that lets in clients that know the listener by its address; ``host`` is where it listens."""
-    loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    here = _address(host)
+    loopback = host == "localhost" or (here is not None and here.is_loopback)
 
     def known(name: str | None) -> bool:
         if name in ("localhost", host):
             return True
-        try:
-            address = ipaddress.ip_address(name or "")
-        except ValueError:
-            return False
         # A name can be made to resolve to any address; an address in its place cannot.
-        return address.is_loopback or not loopback
+        address = _address(name or "")
+        return address is not None and (address.is_loopback or not loopback)
 
     @web.middleware
     async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -71,6 +69,13 @@ def refusal(status: int, message: str) -> web.Response:
     answer = web.json_response({"message": message}, status=status)
     answer.force_close()
     return answer
+
+
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError:
+        return None
 
 
 def _name(url: str) -> str | None:

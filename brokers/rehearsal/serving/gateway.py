@@ -63,8 +63,8 @@ class LoggedRequest:
 class Gateway:
     """Answers requests, one at a time.
 
-    Strangers, without keys or with wrong ones, are refused by their headers: they are neither counted nor logged,
-    and no body of theirs is read.
+    A request without keys or with wrong ones is refused by its headers: it is neither counted nor logged, and its
+    body is not read.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ class Gateway:
         self._face, self._faults, self._catch_up, self._now, self._schedule = face, faults, catch_up, now, schedule
         self._limits: dict[tuple[str, str], RateLimit] = defaultdict(new_limit)
         self.counts: dict[str, RequestCount] = defaultdict(new_count)
-        self.strangers = 0
+        self.unauthorized = 0
         self._count = 0
         self.log: deque[LoggedRequest] = deque(maxlen=LONGEST_LOG)
         self.hooks: list[Hook] = []
@@ -103,7 +103,7 @@ class Gateway:
         """Answer a request, or not."""
         key = self._face.key_of(request)
         if isinstance(key, Answer):
-            self.strangers += 1
+            self.unauthorized += 1
             return _told(key, {}, ends=True)
         try:
             raw = await request.read()

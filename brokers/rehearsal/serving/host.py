@@ -97,7 +97,7 @@ class VenueHost(ABC, Generic[V]):
 
     @property
     def log(self) -> list[LoggedRequest]:
-        """Every request so far (the last 100,000), in order of completion; without those of strangers."""
+        """Every request so far (the last 100,000), in order of completion; without those that no key opened."""
         return list(self._gateway.log)
 
     @property
@@ -106,9 +106,9 @@ class VenueHost(ABC, Generic[V]):
         return dict(self._gateway.counts)
 
     @property
-    def strangers(self) -> int:
+    def unauthorized(self) -> int:
         """Requests turned away because no key opened the account."""
-        return self._gateway.strangers
+        return self._gateway.unauthorized
 
     @property
     def now(self) -> datetime:

@@ -12,7 +12,7 @@ SIGN_IN_S = 10.0
 """Local seconds that a client may stay without signing in."""
 
 
-class Line:
+class Connection:
     """One client's connection; frames queue up, so that nobody waits for a slow client."""
 
     def __init__(self, socket: web.WebSocketResponse) -> None:
@@ -52,11 +52,11 @@ def new_socket() -> web.WebSocketResponse:
     return web.WebSocketResponse(heartbeat=30.0, max_msg_size=LONGEST_BODY)
 
 
-def end_unless_authorized(line: Line, request: web.Request) -> asyncio.TimerHandle:
+def end_unless_authorized(connection: Connection, request: web.Request) -> asyncio.TimerHandle:
     """Break the connection of a client that hasn't signed in after a while."""
 
     def check() -> None:
-        if not line.authorized:
-            line.abort(request)
+        if not connection.authorized:
+            connection.abort(request)
 
     return asyncio.get_running_loop().call_later(SIGN_IN_S, check)

@@ -35,6 +35,11 @@ ACCOUNT = "rehearsal-account"
 TUESDAY = datetime(2023, 3, 7, 15, 0, tzinfo=UTC)
 """10:00 in New York, the market is open."""
 SYMBOLS = ("AAPL", "MSFT", "NVDA", "PLTR", "TSLA")
+WIDE_GATE = (
+    "gate.max_order_notional_frac=0.2", "gate.max_day_notional_frac=1.0", "gate.max_new_positions=20",
+    "gate.min_cash_frac=0",
+)  # fmt: skip
+"""Tests of the desk send what they like; what the shipped gate says to that is tested in test_gate.py."""
 Json = dict[str, Any]
 
 
@@ -149,7 +154,7 @@ class Scene:
     ) -> None:
         self.folder = folder
         self.address = journal or str(folder / "journal.sqlite")
-        self.settings = load(overrides=list(overrides))
+        self.settings = load(overrides=[*WIDE_GATE, *overrides])
         self.events: list[Json] = []
         self.deaf = False
         self.told: Callable[[list[Json]], list[Json]] = lambda events: events

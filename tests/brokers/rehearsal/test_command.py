@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from alpaca.trading.client import TradingClient
 
-from brokers.rehearsal.__main__ import EMBEDDED, main
+from brokers.rehearsal.__main__ import EMBEDDED, _parser, _server, _told, main
 from config.errors import Refusal
 from tests.brokers.rehearsal.market import served
 
@@ -79,21 +79,14 @@ def test_the_command_serves_until_it_is_told_to_end() -> None:
 
 
 def test_new_keys_are_told_once_and_open_the_account_as_of_today() -> None:
-    command = [sys.executable, "-m", "brokers.rehearsal", "--speed", "60", "--as-of", "today", "--symbols", "AAPL"]
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert child.stdout is not None
-    line = child.stdout.readline()
-    url, key, secret = (
-        line.split("rehearsal at ")[1].split(",")[0],
-        *line.split("the key ")[1].split(" and the secret "),
-    )
-    client: Any = TradingClient(key, secret.strip(), url_override=url)
-    assert client.get_account().cash == "100000"
-    clock = client.get_clock()
-    assert clock.timestamp.date() >= datetime.now(clock.timestamp.tzinfo).date()
-    child.terminate()
-    out, err = child.communicate(timeout=20)
-    assert (child.returncode, out, err) == (0, "", "")
+    given = _parser().parse_args(["--speed", "60", "--as-of", "today", "--symbols", "AAPL"])
+    with _server(given) as server:
+        line = _told(server, given)
+        key, secret = line.split("the key ")[1].split(" and the secret ")
+        client: Any = TradingClient(key, secret.strip(), url_override=server.url)
+        assert client.get_account().cash == "100000"
+        clock = client.get_clock()
+        assert clock.timestamp.date() >= datetime.now(clock.timestamp.tzinfo).date()
 
 
 def trading_at(url: str) -> Any:

@@ -19,7 +19,7 @@ from brokers.rehearsal.alpaca.data.market_data import MarketDataApi
 from brokers.rehearsal.alpaca.json_bodies import Json
 from brokers.rehearsal.core.bar_playback import MINUTE, BarPlayback, from_ns
 from brokers.rehearsal.serving.access import KeyRing
-from brokers.rehearsal.serving.sockets import Line, end_unless_authorized, new_socket
+from brokers.rehearsal.serving.sockets import Connection, end_unless_authorized, new_socket
 
 CHANNELS = ("trades", "quotes", "bars", "updatedBars", "dailyBars", "statuses", "lulds")
 # These come with the trades, unasked.
@@ -44,15 +44,15 @@ class DataStream:
     ----------
     keys : KeyRing
         What is let in.
-    tape : BarPlayback
+    playback : BarPlayback
     api : MarketDataApi
         Words quotes and trades.
     """
 
-    def __init__(self, keys: KeyRing, tape: BarPlayback, api: MarketDataApi) -> None:
-        self._keys, self._tape, self._api = keys, tape, api
-        self._wanted: dict[Line, dict[str, set[str]]] = {}
-        self._codecs: dict[Line, bool] = {}
+    def __init__(self, keys: KeyRing, playback: BarPlayback, api: MarketDataApi) -> None:
+        self._keys, self._playback, self._api = keys, playback, api
+        self._wanted: dict[Connection, dict[str, set[str]]] = {}
+        self._codecs: dict[Connection, bool] = {}
         self._minutes: dict[str, datetime] = {}
 
     def on_trades(self, at: datetime, prices: Mapping[str, Decimal]) -> None:
@@ -69,7 +69,7 @@ class DataStream:
                 continue
             del self._minutes[symbol]
             told = False
-            for bar in self._tape.bars(symbol, MINUTE, minute, now, now):
+            for bar in self._playback.bars(symbol, MINUTE, minute, now, now):
                 begins = from_ns(bar.start)
                 if begins + timedelta(minutes=1) <= now:
                     self._send("bars", "b", symbol, bar_json(bar))
@@ -83,88 +83,88 @@ class DataStream:
         """Serve one client until it leaves."""
         socket = new_socket()
         await socket.prepare(request)
-        line = Line(socket)
-        self._codecs[line] = request.headers.get("Content-Type") == "application/msgpack"
-        self._put(line, {"T": "success", "msg": "connected"})
+        connection = Connection(socket)
+        self._codecs[connection] = request.headers.get("Content-Type") == "application/msgpack"
+        self._put(connection, {"T": "success", "msg": "connected"})
         key, secret = request.headers.get("APCA-API-KEY-ID"), request.headers.get("APCA-API-SECRET-KEY")
         if key or secret:
-            self._sign_in(line, request.path, key, secret)
-        patience = end_unless_authorized(line, request)
+            self._sign_in(connection, request.path, key, secret)
+        patience = end_unless_authorized(connection, request)
         try:
             async for message in socket:
                 if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
                     data = message.data if isinstance(message.data, bytes) else message.data.encode()
-                    self._answer(line, request.path, data)
+                    self._answer(connection, request.path, data)
         finally:
             patience.cancel()
-            line.end()
-            self._wanted.pop(line, None)
-            del self._codecs[line]
+            connection.end()
+            self._wanted.pop(connection, None)
+            del self._codecs[connection]
         return socket
 
-    def _answer(self, line: Line, path: str, data: bytes) -> None:
-        request = self._read(line, data)
+    def _answer(self, connection: Connection, path: str, data: bytes) -> None:
+        request = self._read(connection, data)
         action = None if request is None else request.get("action")
         if request is None or action not in ("auth", "subscribe", "unsubscribe"):
-            self._refuse(line, "invalid syntax")
+            self._refuse(connection, "invalid syntax")
         elif action == "auth":
-            self._sign_in(line, path, request.get("key"), request.get("secret"))
-        elif not line.authorized:
-            self._refuse(line, "not authenticated")
+            self._sign_in(connection, path, request.get("key"), request.get("secret"))
+        elif not connection.authorized:
+            self._refuse(connection, "not authenticated")
         else:
-            self._subscribe(line, request, action == "subscribe")
+            self._subscribe(connection, request, action == "subscribe")
 
-    def _read(self, line: Line, data: bytes) -> dict[str, Any] | None:
+    def _read(self, connection: Connection, data: bytes) -> dict[str, Any] | None:
         try:
-            request = msgpack.unpackb(data) if self._codecs[line] else json.loads(data)
+            request = msgpack.unpackb(data) if self._codecs[connection] else json.loads(data)
         except (ValueError, TypeError, RecursionError, msgpack.UnpackException):
             return None
         return request if isinstance(request, dict) else None
 
-    def _sign_in(self, line: Line, path: str, key: object, secret: object) -> None:
-        if line.authorized:
-            self._refuse(line, "already authenticated")
+    def _sign_in(self, connection: Connection, path: str, key: object, secret: object) -> None:
+        if connection.authorized:
+            self._refuse(connection, "already authenticated")
         elif not self._keys.opens(key, secret):
-            self._refuse(line, "auth failed")
+            self._refuse(connection, "auth failed")
         elif path == PATHS[1]:
-            self._refuse(line, "insufficient subscription")
+            self._refuse(connection, "insufficient subscription")
         elif self._wanted:
-            self._refuse(line, "connection limit exceeded")
+            self._refuse(connection, "connection limit exceeded")
         else:
-            line.authorized = True
-            self._wanted[line] = {channel: set() for channel in CHANNELS}
-            self._put(line, {"T": "success", "msg": "authenticated"})
+            connection.authorized = True
+            self._wanted[connection] = {channel: set() for channel in CHANNELS}
+            self._put(connection, {"T": "success", "msg": "authenticated"})
 
-    def _subscribe(self, line: Line, request: Mapping[str, Any], adds: bool) -> None:
-        wanted = dict(self._wanted[line])
+    def _subscribe(self, connection: Connection, request: Mapping[str, Any], adds: bool) -> None:
+        wanted = dict(self._wanted[connection])
         for channel in CHANNELS:
             names = request.get(channel) or []
             if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
                 # A bare text would be taken for its letters.
-                self._refuse(line, "invalid syntax")
+                self._refuse(connection, "invalid syntax")
                 return
             wanted[channel] = wanted[channel] | set(names) if adds else wanted[channel] - set(names)
         if len(set().union(*wanted.values())) > MOST_SYMBOLS:
-            self._refuse(line, "symbol limit exceeded")
+            self._refuse(connection, "symbol limit exceeded")
             return
-        self._wanted[line] = wanted
+        self._wanted[connection] = wanted
         lists = {channel: sorted(wanted[channel]) for channel in CHANNELS}
-        self._put(line, {"T": "subscription", **lists, **dict.fromkeys(WITH_TRADES, lists["trades"])})
+        self._put(connection, {"T": "subscription", **lists, **dict.fromkeys(WITH_TRADES, lists["trades"])})
 
     def _send(self, channel: str, kind: str, symbol: str, body: Json | None) -> None:
         if body is None:
             return
-        for line, wanted in self._wanted.items():
+        for connection, wanted in self._wanted.items():
             if {"*", symbol} & wanted[channel]:
-                self._put(line, {"T": kind, "S": symbol, **body})
+                self._put(connection, {"T": kind, "S": symbol, **body})
 
-    def _refuse(self, line: Line, message: str) -> None:
-        self._put(line, {"T": "error", "code": CODES[message], "msg": message})
+    def _refuse(self, connection: Connection, message: str) -> None:
+        self._put(connection, {"T": "error", "code": CODES[message], "msg": message})
 
-    def _put(self, line: Line, message: dict[str, Any]) -> None:
-        if not self._codecs[line]:
-            line.put(json.dumps([message]))
+    def _put(self, connection: Connection, message: dict[str, Any]) -> None:
+        if not self._codecs[connection]:
+            connection.put(json.dumps([message]))
             return
         if "t" in message:
             message = {**message, "t": msgpack.Timestamp.from_datetime(datetime.fromisoformat(message["t"]))}
-        line.put(msgpack.packb([message]))
+        connection.put(msgpack.packb([message]))

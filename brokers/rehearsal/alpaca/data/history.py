@@ -27,15 +27,15 @@ class HistoricalData:
 
     Parameters
     ----------
-    tape : BarPlayback
+    playback : BarPlayback
     now : callable
         The venue's present.
     ledger : VenueLedger
         Tells the spread.
     """
 
-    def __init__(self, tape: BarPlayback, now: Callable[[], datetime], ledger: VenueLedger) -> None:
-        self._tape, self._now, self._ledger = tape, now, ledger
+    def __init__(self, playback: BarPlayback, now: Callable[[], datetime], ledger: VenueLedger) -> None:
+        self._playback, self._now, self._ledger = playback, now, ledger
 
     def add_to(self, routes: Routes) -> None:
         """Register every path."""
@@ -80,23 +80,23 @@ class HistoricalData:
         if timeframe is None:
             raise bad(f"invalid timeframe: {query.get('timeframe', '')}")
         return lambda symbol, window: [
-            bar_json(bar) for bar in self._tape.bars(symbol, timeframe, window.start, window.end, self._now())
+            bar_json(bar) for bar in self._playback.bars(symbol, timeframe, window.start, window.end, self._now())
         ]
 
     def _trades(self, symbol: str, window: Window) -> list[Json]:
-        return [trade_json(*trade) for trade in self._tape.trades(symbol, window.start, window.end, self._now())]
+        return [trade_json(*trade) for trade in self._playback.trades(symbol, window.start, window.end, self._now())]
 
     def _quotes(self, symbol: str, window: Window) -> list[Json]:
         """The quote around each trade."""
         return [
             quote_json(at, *self._ledger.bid_ask(Decimal(str(price))))
-            for at, price, _ in self._tape.trades(symbol, window.start, window.end, self._now())
+            for at, price, _ in self._playback.trades(symbol, window.start, window.end, self._now())
         ]
 
     def _auctions(self, symbol: str, window: Window) -> list[Json]:
         """Of each session its first and, once it is over, its last trade."""
         days: dict[str, tuple[list[tuple[int, float, float]], datetime]] = {}
-        for trade in self._tape.trades(symbol, window.start - DAY, window.end, self._now()):
+        for trade in self._playback.trades(symbol, window.start - DAY, window.end, self._now()):
             at = from_ns(trade[0])
             if US_HOURS.phase_at(at) is Phase.REGULAR:
                 session = US_HOURS.session_ahead(at)

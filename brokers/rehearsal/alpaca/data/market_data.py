@@ -1,4 +1,4 @@
-"""Alpaca's market data API as paths, answered from the tape up to the venue's present."""
+"""Alpaca's market data API as paths, answered from the trades up to the venue's present."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ class MarketDataApi:
 
     Parameters
     ----------
-    tape : BarPlayback
+    playback : BarPlayback
     now : callable
         The venue's present.
     settings : VenueSettings
         Tells the spread.
     """
 
-    def __init__(self, tape: BarPlayback, now: Callable[[], datetime], settings: VenueSettings) -> None:
-        self._tape, self._now = tape, now
+    def __init__(self, playback: BarPlayback, now: Callable[[], datetime], settings: VenueSettings) -> None:
+        self._playback, self._now = playback, now
         self._ledger = VenueLedger(settings, ZERO, ZERO)
-        self._history = HistoricalData(tape, now, self._ledger)
+        self._history = HistoricalData(playback, now, self._ledger)
 
     def add_to(self, routes: Routes) -> None:
         """Register every path."""
@@ -60,7 +60,7 @@ class MarketDataApi:
 
     def quote(self, symbol: str, now: datetime) -> Json | None:
         """The best bid and ask; renewed for as long as the symbol trades. None where nothing is known."""
-        last = self._tape.last(symbol, now)
+        last = self._playback.last(symbol, now)
         if last is None:
             return None
         at, price, _, trades_on = last
@@ -68,27 +68,27 @@ class MarketDataApi:
 
     def trade(self, symbol: str, now: datetime) -> Json | None:
         """The last trade; None where nothing is known."""
-        last = self._tape.last(symbol, now)
+        last = self._playback.last(symbol, now)
         return None if last is None else trade_json(*last[:3])
 
     def minute_bar(self, symbol: str, now: datetime) -> Json | None:
         """The minute of the last trade; None where nothing is known."""
-        last = self._tape.last(symbol, now)
+        last = self._playback.last(symbol, now)
         if last is None:
             return None
         begins = now - timedelta(microseconds=(to_ns(now) - last[0]) // 1_000) - timedelta(minutes=1)
-        return bar_json(self._tape.bars(symbol, MINUTE, begins, now, now)[-1])
+        return bar_json(self._playback.bars(symbol, MINUTE, begins, now, now)[-1])
 
     def daily_bar(self, symbol: str, now: datetime) -> Json | None:
         """The newest day, as far as it has come; None where nothing is known."""
-        days = self._tape.bars(symbol, DAY, now - FORTNIGHT, now, now)
+        days = self._playback.bars(symbol, DAY, now - FORTNIGHT, now, now)
         return bar_json(days[-1]) if days else None
 
     def _snapshot(self, symbol: str, now: datetime) -> Json | None:
         trade = self.trade(symbol, now)
         if trade is None:
             return None
-        days = [bar_json(bar) for bar in self._tape.bars(symbol, DAY, now - FORTNIGHT, now, now)]
+        days = [bar_json(bar) for bar in self._playback.bars(symbol, DAY, now - FORTNIGHT, now, now)]
         found = {
             "latestTrade": trade,
             "latestQuote": self.quote(symbol, now),

@@ -21,8 +21,8 @@ STEPS = 150
 class Session:
     """One random client and a random market."""
 
-    def __init__(self, seed: int) -> None:
-        faults = FaultPlan(seed, 0.3, 0.3, cancel_race_frac=0.3, replace_refused_frac=0.6)
+    def __init__(self, seed: int, **more: Any) -> None:
+        faults = FaultPlan(seed, 0.3, 0.3, **{"cancel_race_frac": 0.3, "replace_refused_frac": 0.6, **more})
         self.random = Random(seed)
         self.venue = Venue(faults=faults)
         self.price = 100.0
@@ -118,3 +118,57 @@ def test_the_mishaps_do_happen() -> None:
             session.step()
         seen |= {event["event"] for event in session.venue.events}
     assert {"order_cancel_rejected", "order_replace_rejected", "rejected", "expired", "accepted"} <= seen
+
+
+SLOW: dict[str, Any] = {
+    "cancel_race_frac": 0.0,
+    "cancel_delay_frac": 0.7,
+    "cancel_delay_s": (0.5, 120.0),
+    "legs_beside_others": "reserve",
+    "surplus_stop_goes_short": False,
+}
+
+
+def test_random_sessions_with_cancels_that_take_their_time() -> None:
+    lost = 0
+    for seed in range(4):
+        session = Session(seed, **SLOW)
+        session.venue.submit(order(qty="20"))
+        for step in range(STEPS):
+            session.step()
+            if step % 10 == 0:
+                check(session)
+        check(session)
+        lost += sum(event["event"] == "order_cancel_rejected" for event in session.venue.events)
+    assert lost > 0, "no fill has won the race against a cancel"
+
+
+def test_what_closes_never_turns_a_position_round() -> None:
+    """Also where shares have left the account meanwhile, so that it is for more than there is."""
+    closed = cut = 0
+    for seed in range(4):
+        session = Session(seed, **SLOW)
+        venue, ledger = session.venue, session.venue._state.ledger
+        venue.submit(order(qty="20"))
+        for _ in range(STEPS):
+            session.step()
+            position = ledger.quantity("AAPL")
+            side = "sell" if position > 0 else "buy"
+            with suppress(ApiError):
+                level = session.near(-1 if position > 0 else 1)
+                qty = str(abs(int(position)))
+                venue.send(side, "stop", stop_price=level, qty=qty, position_intent=f"{side}_to_close")
+            if abs(position) > 3 and session.random.random() < 0.2:
+                ledger.holdings["AAPL"].qty = position // 2
+        for event in venue.events:
+            body = event["order"]
+            if event["event"] not in ("fill", "partial_fill") or venue._state.orders[body["id"]].intent != "close":
+                continue
+            closed += 1
+            after = Decimal(event["position_qty"])
+            before = after - Decimal(event["qty"]) * (1 if body["side"] == "buy" else -1)
+            assert abs(after) < abs(before), "a close made the position larger"
+            assert after * before >= 0, "a close turned the position round"
+            cut += event["event"] == "partial_fill" and after == 0
+    assert closed > 10
+    assert cut > 0, "no close was ever for more than was left"

@@ -96,6 +96,13 @@ def test_a_window_of_its_own(wire: Wire) -> None:
     ]
 
 
+def test_days_as_older_clients_write_them(wire: Wire) -> None:
+    body = wire.ask("GET", f"{PATH}?date_start=2026-03-10&date_end=2026-03-10&timeframe=1D")[1]
+    assert [time for time, _ in points(body)] == ["10 16:00"]
+    body = wire.ask("GET", f"{PATH}?date_end=2026-03-10&period=1D&timeframe=1H")[1]
+    assert [time for time, _ in points(body)][-1] == "10 15:00"
+
+
 @pytest.mark.parametrize(
     ("query", "named"),
     [
@@ -108,6 +115,7 @@ def test_a_window_of_its_own(wire: Wire) -> None:
         ("extended_hours=banana", "extended_hours"),
         ("cashflow_types=ALL", "cashflow_types"),
         ("start=banana", "start"),
+        ("date_end=banana", "date_end"),
         ("period=1D&start=2026-03-09&end=2026-03-10", "period"),
         ("start=2026-03-10&end=2026-03-09", "end"),
     ],

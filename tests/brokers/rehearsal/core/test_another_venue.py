@@ -144,10 +144,10 @@ def test_bars_of_coins_are_played_over_midnight() -> None:
     ).assign(volume=10.5)
     ticks = {"DOGE/USD": Decimal("1e-7")}
     loaded = load_bars(frame, AlwaysOpen(), ticks=ticks, whole_shares=False)
-    tape = BarPlayback(loaded)
+    playback = BarPlayback(loaded)
     told: list[OrderEvent] = []
     player = Player(
-        tape, datetime(2026, 3, 7, 22, tzinfo=UTC), None,
+        playback, datetime(2026, 3, 7, 22, tzinfo=UTC), None,
         lambda known, now: Venue([DOGE], now, AlwaysOpen(), told.append, FEES),
     )  # fmt: skip
     closes: list[datetime] = []
@@ -156,6 +156,6 @@ def test_bars_of_coins_are_played_over_midnight() -> None:
     prices = player.exchange._state.ledger.prices
     assert prices["DOGE/USD"] == Decimal("0.1000001")
     assert closes == [datetime(2026, 3, 8, tzinfo=UTC)]
-    _, price, shares, _ = tape.last("DOGE/USD", datetime(2026, 3, 8, 3, tzinfo=UTC)) or (0, 0.0, 0.0, False)
+    _, price, shares, _ = playback.last("DOGE/USD", datetime(2026, 3, 8, 3, tzinfo=UTC)) or (0, 0.0, 0.0, False)
     assert (price, shares) == (0.1000001, 2.625)
     assert loaded.frame["high"].iloc[0] == 0.2

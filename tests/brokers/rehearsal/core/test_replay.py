@@ -1,4 +1,4 @@
-"""The tape is played at its times: by hand, by the clock, over nights; and bad data are refused."""
+"""The playback is played at its times: by hand, by the clock, over nights; and bad data are refused."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ from tests.brokers.rehearsal.venue import at, order
 def player(
     data: pd.DataFrame | None = None, start: date | None = None, sessions: int | None = None
 ) -> Player[Exchange]:
-    tape = BarPlayback(load_bars(bars() if data is None else data, US_HOURS))
-    return Player(tape, start, sessions, lambda known, now: Exchange(known, now, lambda update: None))
+    playback = BarPlayback(load_bars(bars() if data is None else data, US_HOURS))
+    return Player(playback, start, sessions, lambda known, now: Exchange(known, now, lambda update: None))
 
 
-def test_playing_the_tape_gives_what_whole_bars_give() -> None:
+def test_playing_bars_in_steps_gives_what_whole_bars_give() -> None:
     """The same orders against the same bars, once step by step and once bar by bar."""
     data = bars()
     told: tuple[list[Any], list[Any]] = ([], [])
-    tape = BarPlayback(load_bars(data, US_HOURS))
-    played = Player(tape, date(2026, 3, 10), 1, lambda known, now: Exchange(known, now, told[0].append))
-    whole = Exchange(tape.symbols, played.exchange.now, told[1].append, VenueSettings())
+    playback = BarPlayback(load_bars(data, US_HOURS))
+    played = Player(playback, date(2026, 3, 10), 1, lambda known, now: Exchange(known, now, told[0].append))
+    whole = Exchange(playback.symbols, played.exchange.now, told[1].append, VenueSettings())
     frame = data[data["datetime"].dt.date == date(2026, 3, 10)]
     first = True
     for time, rows in frame.groupby("datetime"):

@@ -44,17 +44,17 @@ def test_only_a_key_with_its_own_secret_opens() -> None:
     assert new_keys() != new_keys()
 
 
-def test_strangers_are_not_counted_and_use_up_no_limit() -> None:
+def test_requests_without_keys_are_not_counted_and_use_up_no_limit() -> None:
     with Wire(requests_per_minute=3) as wire:
         for _ in range(10):
             assert requests.get(wire.server.url + "/v2/account", timeout=5).status_code == 401
         assert wire.server.log == []
         assert wire.server.request_counts == {}
-        assert wire.server.strangers == 10
+        assert wire.server.unauthorized == 10
         assert [wire.ask("GET", "/v2/account")[0] for _ in range(4)] == [200, 200, 200, 429]
 
 
-def test_a_strangers_body_is_not_read(wire: Wire) -> None:
+def test_a_body_without_keys_is_not_read(wire: Wire) -> None:
     """60 requests that promise a megabyte each leave nothing behind, and the answer doesn't wait for the body."""
     body = b"[" * 1_000_000
     address = wire.server.url.removeprefix("http://").split(":")
@@ -173,8 +173,8 @@ def test_a_foreign_page_opens_no_stream(wire: Wire) -> None:
 
 def test_who_does_not_sign_in_is_cut_off(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sockets, "SIGN_IN_S", 0.1)
-    with sync.connect(wire.server.stream_url) as stranger, pytest.raises(ConnectionClosed):
-        stranger.recv(timeout=5)
+    with sync.connect(wire.server.stream_url) as unknown, pytest.raises(ConnectionClosed):
+        unknown.recv(timeout=5)
     key, secret = wire.server.key, wire.server.secret
     with sync.connect(wire.server.stream_url) as owner:
         owner.send(json.dumps({"action": "auth", "key": key, "secret": secret}))

@@ -84,7 +84,7 @@ def test_requests_are_counted_by_key_across_clients(wire: Wire) -> None:
     assert {key: count.total for key, count in counts.items()} == {wire.server.key: 4, "SECOND": 1}
     assert counts[wire.server.key].most_in_a_minute == 4
     assert [entry.key for entry in wire.server.log] == [wire.server.key] * 4 + ["SECOND"]
-    assert wire.server.strangers == 1
+    assert wire.server.unauthorized == 1
 
 
 def test_each_key_has_a_limit_of_its_own() -> None:

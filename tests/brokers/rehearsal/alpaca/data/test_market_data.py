@@ -251,13 +251,13 @@ def test_nothing_is_later_than_the_venues_present() -> None:
 
 
 def test_bars_of_any_length_are_prefix_invariant() -> None:
-    tape = BarPlayback(load_bars(bars(), US_HOURS))
+    playback = BarPlayback(load_bars(bars(), US_HOURS))
     start, now = at("2026-03-09 00:00"), at("2026-03-10 13:07:31")
     for name in ("1Min", "7Min", "15T", "3Hour", "1H", "1Day"):
         frame = read_timeframe(name)
         assert frame is not None
-        all_bars = tape.bars("AAPL", frame, start, at("2026-03-12 00:00"), at("2026-03-12 00:00"))
-        seen = tape.bars("AAPL", frame, start, at("2026-03-12 00:00"), now)
+        all_bars = playback.bars("AAPL", frame, start, at("2026-03-12 00:00"), at("2026-03-12 00:00"))
+        seen = playback.bars("AAPL", frame, start, at("2026-03-12 00:00"), now)
         assert seen[:-1] == all_bars[: len(seen) - 1]
         assert seen[-1].start <= to_ns(now)
         assert sum(bar.volume for bar in all_bars) == 3 * 78 * 4_001

@@ -53,6 +53,13 @@ def test_an_order_on_the_close_fills_at_the_last_price_or_not_at_all(limit: str 
     assert (body["status"], body["filled_avg_price"]) == (status, "101.5" if status == "filled" else None)
 
 
+def test_the_last_price_may_be_older_than_the_order() -> None:
+    venue = morning("2026-03-10 15:40")
+    one = venue.send("buy", time_in_force="cls")
+    venue.advance(at("2026-03-10 16:00"))
+    assert venue.order(one)["filled_avg_price"] == "99"
+
+
 def test_without_a_price_in_its_session_the_close_fills_nothing() -> None:
     venue = morning("2026-03-09 15:00")
     venue.advance(at("2026-03-10 10:00"))

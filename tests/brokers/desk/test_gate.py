@@ -1,0 +1,91 @@
+"""The shipped gate under a live run: whatever a subclass sends ends at the exposure that the rules allow."""
+
+from __future__ import annotations
+
+import pytest
+
+from brokers.desk.execution.order_gateway import OrderRefused
+from brokers.desk.order_router import LumibotOrderRouter
+from tests.brokers.desk.scene import SYMBOLS, Scene
+
+SHIPPED = (
+    "gate.max_order_notional_frac=0.105", "gate.max_day_notional_frac=0.21", "gate.max_new_positions=2",
+    "gate.min_cash_frac=0.15",
+)  # fmt: skip
+
+
+@pytest.fixture
+def scene(tmp_path):
+    made = Scene(tmp_path, overrides=SHIPPED)
+    made.settle(2)
+    yield made
+    made.stop()
+
+
+def market(symbol: str, quantity: int, side: str = "buy") -> dict[str, str]:
+    return {"symbol": symbol, "side": side, "qty": str(quantity), "type": "market", "time_in_force": "day"}
+
+
+def buy(scene: Scene, symbol: str, quantity: int) -> str:
+    """Send it the way a subclass's order comes; the code of the refusal, empty where it was sent."""
+    try:
+        LumibotOrderRouter(scene.desk).submit(None, market(symbol, quantity))
+    except OrderRefused as refused:
+        return refused.code.partition(":")[0]
+    return ""
+
+
+def everything(scene: Scene) -> list[str]:
+    """Buy whatever can be bought, in every symbol, until nothing more is taken; what was said."""
+    said = []
+    for quantity in (900, 104, 60, 1):
+        for symbol in SYMBOLS[:4]:
+            said.append(buy(scene, symbol, quantity))
+            scene.settle(1)
+    return said
+
+
+def worth(scene: Scene) -> dict[str, float]:
+    return {str(raw["symbol"]): float(raw["market_value"]) for raw in scene.exchange.positions()}
+
+
+def test_a_subclass_that_buys_everything_ends_at_the_limits(scene):
+    said = everything(scene)
+    assert "GATE_ORDER_NOTIONAL" in said and {"GATE_NEW_POSITIONS", "GATE_SYMBOL_NOTIONAL"} & set(said)
+    held = worth(scene)
+    assert len(held) == 2
+    assert max(held.values()) <= 0.105 * 100_000 * 1.01
+    assert 0.15 * 100_000 < sum(held.values()) <= 0.21 * 100_000 * 1.01
+
+
+def test_the_day_is_spent_after_a_restart_too(scene):
+    everything(scene)
+    before = worth(scene)
+    scene.restart()
+    scene.settle(2)
+    assert "GATE_NEW_POSITIONS" in everything(scene)
+    assert worth(scene).keys() == before.keys()
+    assert sum(worth(scene).values()) <= 0.21 * 100_000 * 1.01
+
+
+def test_what_is_sold_and_bought_again_counts_again(scene):
+    assert buy(scene, "AAPL", 100) == ""
+    scene.settle(3)
+    scene.desk.exits.begin("AAPL", None, "close", "sold by the test", scene.state.now)
+    scene.settle(4)
+    assert buy(scene, "MSFT", 100) == ""
+    scene.settle(3)
+    assert buy(scene, "NVDA", 1) in ("GATE_NEW_POSITIONS", "GATE_DAY_NOTIONAL")
+
+
+def test_cash_is_left_before_the_account_is_seen_again(tmp_path):
+    scene = Scene(tmp_path, overrides=[*SHIPPED[:2], "gate.max_new_positions=9", "gate.min_cash_frac=0.85"])
+    scene.settle(2)
+    assert buy(scene, "AAPL", 100) == ""
+    # The fill is known from the stream, the account's cash is as it was before.
+    scene.hand_on()
+    assert buy(scene, "MSFT", 100) == "GATE_CASH"
+    scene.settle(3)
+    assert buy(scene, "MSFT", 100) == "GATE_CASH"
+    assert buy(scene, "MSFT", 40) == ""
+    scene.stop()

@@ -1,0 +1,67 @@
+"""Halts of several sessions in a live run: kept in the journal, so that a restart does not end them."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from decimal import Decimal
+
+import pytest
+
+from brokers.desk_rules import halt_dates
+from brokers.record import EquityRow
+from risk.peak_halt import PeakHalt
+from tests.brokers.desk.scene import TUESDAY, Scene
+from tests.risk.helpers import module
+
+FIVE = [date(2023, 3, 7), date(2023, 3, 8), date(2023, 3, 9), date(2023, 3, 10), date(2023, 3, 13)]
+
+
+@pytest.fixture
+def scene(tmp_path):
+    made = Scene(tmp_path)
+    made.desk.halters = [module(PeakHalt)]
+    yield made
+    made.stop()
+
+
+def valued(equity: float, at=TUESDAY - timedelta(days=1)) -> EquityRow:
+    return EquityRow(at, equity, equity, 0.0, 0.0, 0)
+
+
+def test_a_halt_covers_sessions_not_days():
+    assert list(halt_dates(FIVE[0], 5, "NYSE")) == FIVE
+    assert halt_dates(date(2023, 4, 6), 2, "NYSE") == (date(2023, 4, 6), date(2023, 4, 10)), "Good Friday is none"
+    assert halt_dates(FIVE[3], 3, "24/7") == (FIVE[3], date(2023, 3, 11), date(2023, 3, 12))
+    assert halt_dates(FIVE[0], 1, "NYSE") == (FIVE[0],)
+
+
+def test_a_loss_from_the_journal_s_peak_halts_five_sessions_and_survives_a_restart(scene):
+    assert scene.desk.reconcile().halted == frozenset()
+    scene.journal.equity(valued(120_000))
+    scene.restart()
+    scene.desk.halters = [module(PeakHalt)]
+    book = scene.desk.reconcile()
+    assert book.equity_peak == 120_000 and book.equity == 100_000
+    assert book.halted == {"peak_halt"}
+    assert [scene.journal.halts(day) for day in FIVE] == [frozenset({"peak_halt"})] * 5
+    assert scene.journal.halts(date(2023, 3, 14)) == frozenset()
+    scene.restart()
+    scene.desk.halters = [module(PeakHalt)]
+    assert scene.desk.reconcile().halted == {"peak_halt"}
+    assert scene.desk.halts.stopped(scene.state.now) == ["halted for this session by peak_halt"], "a subclass too"
+    halt = scene.journal.last_halt("peak_halt")
+    assert halt is not None and (halt.began.date(), halt.until) == (FIVE[0], FIVE[4])
+
+
+def test_the_peak_begins_anew_after_the_halt(scene):
+    scene.journal.equity(valued(120_000))
+    for day in FIVE:
+        scene.journal.halt(day - timedelta(days=14), "peak_halt", TUESDAY - timedelta(days=14), "before")
+    # The peak of 120,000 was measured after that halt had ended, 150,000 before it.
+    scene.journal.equity(valued(150_000, TUESDAY - timedelta(days=20)))
+    assert scene.desk.reconcile().equity_peak == 120_000
+    assert scene.journal.highest_equity(None) == Decimal(150_000)
+    assert scene.desk.reconcile().last_halts["peak_halt"] >= TUESDAY, "and it halts by that"
+    # While that lasts, and until the first look after it, the peak is what the account is worth.
+    book = scene.desk.reconcile()
+    assert book.equity_peak == book.equity
