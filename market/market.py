@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 import numpy as np
 
 from market.sectors import UNCLASSIFIED
+
+NEW_YORK = ZoneInfo("America/New_York")
 
 
 class Market:

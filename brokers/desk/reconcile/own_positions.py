@@ -147,7 +147,8 @@ class OwnPositions:
     def _bought_since_the_account_was_seen(self) -> float:
         """USD of entries whose fills the cash of the account, as last seen, may not know of."""
         seen = self.state.view.account_time or self._began
-        return self._history.opened_after(seen - SEEN_LATE)
+        recent = self._history.filled_after(seen - SEEN_LATE)
+        return sum(float(f.order.filled_notional) for f in recent if f.order.role in OPENING_ROLES)
 
     def _worth(self, order: JournalOrder) -> float:
         """What a share of a waiting order may cost, USD; NaN, at which the gate refuses, where nothing tells it."""

@@ -16,7 +16,6 @@ from datetime import date, datetime
 from brokers.desk.reconcile.position_adjustments import settled, undone
 from brokers.desk.reconcile.position_book import Event, PositionBook, begin, book_event, in_order, order_of
 from brokers.journal import Figures, FilledOrder, Journal, JournalOrder, Split
-from brokers.order_types import OPENING_ROLES
 
 STEP, KEPT = 32, 8
 """Events from one checkpoint to the next, and how many checkpoints are kept."""
@@ -66,11 +65,6 @@ class PositionHistory:
             return self._replay(today)
         self._mark, self._splits = mark, frozenset(splits)
         return self.book
-
-    def opened_after(self, time: datetime) -> float:
-        """USD of entries that were filled after a moment, among the newest fills."""
-        recent = (event for event in self._events if isinstance(event, FilledOrder) and event.last_fill > time)
-        return sum(float(f.order.filled_notional) for f in recent if f.order.role in OPENING_ROLES)
 
     def _replay(self, today: date) -> PositionBook:
         """Book all of history anew."""
@@ -136,6 +130,10 @@ class PositionHistory:
         gone = self._checkpoints[0][0]
         self._events = self._events[gone:]
         self._checkpoints = [(done - gone, book) for done, book in self._checkpoints]
+
+    def filled_after(self, moment: datetime) -> list[FilledOrder]:
+        """Orders with a fill after ``moment``, among the newest few hundred: enough for the last seconds."""
+        return [item for item in self._events if isinstance(item, FilledOrder) and item.last_fill > moment]
 
     def _known_figures(self, order: JournalOrder) -> Figures | None:
         name = order.client_order_id
