@@ -161,7 +161,7 @@ class RehearsalWatch:
             "requests of an iteration, median and most": f"{median(asked):g} and {max(asked)}",
             "requests before the first, between them": f"{self.start}, {self.others}",
             "longest iteration, local seconds": f"{max(self.seconds, default=0.0):.2f}",
-            "spells without a stop": f"{len(naked)}, {len(desk.protector.naked)} still",
+            "spells without a stop": f"{len(naked)}, {len(desk.protector.log.present)} still",
             "seconds without a stop, median and worst": (
                 f"{median(naked):.1f} and {max(naked):.1f}" if naked else "none"
             ),

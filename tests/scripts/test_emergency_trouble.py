@@ -32,9 +32,9 @@ def stopped_out(desk: Place) -> Place:
 
 def deployed(place: Place) -> float:
     """What the budget's file has deployed this week, as a trader that starts finds it."""
-    seat = open_session(place.settings, paper=True)
-    seat.close()
-    return seat.budget.saved.deployed(seat.budget.saved.day).week_usd
+    session = open_session(place.settings, paper=True)
+    session.close()
+    return session.budget.saved.deployed(session.budget.saved.day).week_usd
 
 
 def test_the_budget_follows_what_the_cleanup_booked(stopped_out):
@@ -71,7 +71,7 @@ def test_a_venue_that_contradicts_the_journal_stops_it_after_the_cancels(desk, m
         raise JournalConflict("order-1 is filled here and open there")
 
     desk.by_hand("PLTR", "3", type="limit", limit_price="150")
-    monkeypatch.setattr("brokers.desk.venue_state.Floor.look", contradicted)
+    monkeypatch.setattr("brokers.desk.reconcile.observer.VenueObserver.look", contradicted)
     assert run(desk) == 1
     assert "contradicts the journal (order-1" in capsys.readouterr().out
     assert desk.open_orders() == []
@@ -94,7 +94,7 @@ def test_a_cancel_that_got_lost_is_asked_for_again(desk, monkeypatch):
 
 def test_orders_that_stay_are_told_with_status_1(desk, monkeypatch, capsys):
     monkeypatch.setattr(Pace.done_by, "__defaults__", (0.3,))
-    monkeypatch.setattr("brokers.desk.execution.order_gateway.Counter.cancel", lambda self, name: False)
+    monkeypatch.setattr("brokers.desk.execution.order_gateway.OrderGateway.cancel", lambda self, name: False)
     desk.by_hand("PLTR", "3", type="limit", limit_price="150")
     assert run(desk) == 1
     said = capsys.readouterr().out
