@@ -51,7 +51,7 @@ def _until_protected(desk: LiveDesk, end: float) -> str:
         except Exception as error:
             # Whatever it is, the process has to end in order.
             failed = str(error)
-            log.warning("shutting down: %s", error)
+            log.warning("leaving: %s", error)
         finally:
             desk.lock.release()
         time.sleep(pause)
@@ -70,7 +70,7 @@ def _tell_no_look(desk: LiveDesk, why: str) -> None:
     """What is known without the desk's lock and the journal, and of when that is."""
     unprotected = "; ".join(f"{symbol} had {what}" for symbol, what in sorted(desk.protector.log.present.items()))
     log.error(
-        "shutting down: no look was possible (%s); at %s %s; start again to protect what has no stop",
+        "leaving: no look was possible (%s); at %s %s; start again to protect what has no stop",
         why, desk.state.view.time.isoformat(timespec="seconds"), unprotected or "every position had its stop",
     )  # fmt: skip
 
@@ -84,7 +84,7 @@ def _tell_what_stays(desk: LiveDesk, looked: bool) -> None:
     try:
         waiting = {order.client_order_id: order.symbol for order in desk.entries.waiting} if looked else {}
     except Refusal as refusal:
-        log.error("shutting down: whether entries still wait is not known, %s", refusal)
+        log.error("leaving: whether entries still wait is not known, %s", refusal)
         waiting = {}
     waiting |= {task.order: symbol for symbol, task in desk.entries.tasks.items() if not looked}
     for name, symbol in waiting.items():

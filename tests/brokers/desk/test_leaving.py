@@ -158,7 +158,7 @@ def test_a_sale_that_waits_for_the_rate_limit_is_dropped_and_its_stop_goes_back(
                 raise NotSent("the rate limit leaves no room")
 
     scene.wire.mishap = limited
-    scene.wire.bucket = bucket
+    scene.state.drop_waiting = bucket.drop_waiting
     scene.adjust("exit")
     monkeypatch.setattr("brokers.desk.shutdown.time.sleep", lambda seconds: scene.pass_time(0.5))
     iterating = threading.Thread(target=scene.settle, args=(2,))

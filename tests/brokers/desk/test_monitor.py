@@ -100,7 +100,7 @@ def test_news_without_end_take_no_more_than_half_of_the_rate_limit(scene, monkey
     clock: Any = Brisk(scene)
     looks: list[float] = []
     monkeypatch.setattr(scene.desk, "tick", lambda: looks.append(time.monotonic()))
-    monkeypatch.setattr(scene.desk.protector, "_naked", {"AAPL": (scene.exchange.now, "bare")})
+    monkeypatch.setattr(scene.desk.protector.log, "_open", {"AAPL": (scene.exchange.now, "bare")})
     monitor = Monitor(scene.desk, clock)
     monitor.start()
     began = time.monotonic()
@@ -222,8 +222,8 @@ def test_what_is_bare_can_be_asked_for_while_it_changes(scene):
     def change() -> None:
         while not over.is_set():
             for k in range(6):
-                protector._naked[f"S{k}"] = (now, "why")
-            protector._naked.clear()
+                protector.log._open[f"S{k}"] = (now, "why")
+            protector.log._open.clear()
 
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)

@@ -154,7 +154,7 @@ def test_an_exit_by_hand_for_our_shares_is_stray_and_ours_comes_back(scene, capl
     lose_exits(scene)
     by_hand(scene, "sell", 49, "hand-stop", type="stop", stop_price="90", time_in_force="gtc")
     scene.settle(5)
-    assert "sent by hand, it is for more shares than hands have, 49 are ours" in caplog.text
+    assert "sent by hand, it is for more shares than were bought by hand, 49 are ours" in caplog.text
     assert status(scene, "hand-stop") == "canceled"
     assert stops(scene) == {Decimal("95.01"): 49}
 

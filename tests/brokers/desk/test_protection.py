@@ -339,7 +339,7 @@ def test_a_part_of_an_entry_that_does_not_end_is_covered_after_three_seconds(tmp
 def oversold(scene: Scene, monkeypatch) -> None:
     """Two pairs of exits of ours for 54 shares, of which there are 49, and the market falls through both."""
     with monkeypatch.context() as patch:
-        patch.setattr("brokers.rehearsal.rules.check_available", lambda *given, **more: None)
+        patch.setattr("brokers.rehearsal.alpaca.orders.rules.check_available", lambda *given, **more: None)
         scene.gateway.place(exits("AAPL", "sell", 5, 95.01, 115), "target", scene.state.now)
         scene.pass_time(0.1)
         scene.pass_time(1, AAPL=94)

@@ -31,11 +31,6 @@ SETTINGS = (
     "sizing.lot=0.00000001", "pace.market=24/7", "gate.max_day_notional_frac=1", "gate.max_new_positions=10",
     "live.protection.max_exchange_s=10",
 )  # fmt: skip
-    "sizing.lot=0.00000001",
-    "pace.market=24/7",
-    "gate.max_day_notional_frac=1",
-    "live.protection.max_exchange_s=10",
-)
 LONGEST_S = 20.0
 """Seconds of the venue in which coins may be without a stop: to be seen, and to be exchanged and protected again."""
 
