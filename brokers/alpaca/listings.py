@@ -1,4 +1,4 @@
-"""Alpaca's orders, positions and account, read once: what cannot be read is told, left out, and costs nothing else."""
+"""Alpaca's orders, positions and account, read once: what cannot be read is logged and left out."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def each(raws: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
 
 
 def read(row: Mapping[str, Any], listed_under: str = "") -> VenueOrder | None:
-    """One row of a listing by itself; None, told once, if it cannot be read."""
+    """One row of a listing by itself; None, logged once, if it cannot be read."""
     try:
         return _order(row, listed_under)
     except (KeyError, ValueError) as error:
@@ -137,7 +137,7 @@ def _order(raw: Mapping[str, Any], listed_under: str) -> VenueOrder:
     if kind not in tuple(OrderType) or (status not in STATES and status not in WORKING):
         raise ValueError(f"type {kind!r} or status {status!r} is not known")
     created, time_in_force = moment(raw.get("created_at")), str(raw.get("time_in_force") or "")
-    told = (raw.get(key) for key in ("filled_at", "updated_at", "submitted_at", "created_at"))
+    times = (raw.get(key) for key in ("filled_at", "updated_at", "submitted_at", "created_at"))
     expires = moment(raw.get("expires_at"))
     if expires is None and created is not None and time_in_force == "gtc":
         expires = created + GTC_LIFE
@@ -165,7 +165,7 @@ def _order(raw: Mapping[str, Any], listed_under: str) -> VenueOrder:
         created=created,
         submitted=moment(raw.get("submitted_at")),
         updated=moment(raw.get("updated_at")),
-        changed=moment(next((time for time in told if time), None)),
+        changed=moment(next((time for time in times if time), None)),
         expires=expires,
         native=raw,
     )
@@ -220,7 +220,7 @@ def account_of(raw: Json) -> VenueAccount:
 
 
 def _position(raw: Mapping[str, Any]) -> VenuePosition | None:
-    """A position without figures that are no numbers; None, told once, if it cannot be told what is held."""
+    """A position without figures that are no numbers; None, logged once, if what is held cannot be read."""
     symbol = raw.get("symbol")
     try:
         quantity = Decimal(raw["qty"])

@@ -251,7 +251,7 @@ class LiveDesk:
             self._enter(plan)
 
     def look(self, account: bool = True) -> None:
-        """Ask the venue; contradictions between it and the journal stop entries and are told."""
+        """Ask the venue; contradictions between it and the journal stop entries and are logged."""
         self.observer.look(account)
         self.halts.account = self.state.view.account.blocked
         if account:

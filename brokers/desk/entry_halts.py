@@ -126,7 +126,7 @@ class EntryHalts:
     def reasons(self, now: datetime, modules: frozenset[str] = frozenset()) -> list[str]:
         """Everything that forbids entries now, apart from ``modules`` of the chain, which speak for themselves.
 
-        Changes are told.
+        Changes are logged.
         """
         found = self.stopped(now, modules)
         if frozenset(found) != self._said:

@@ -19,7 +19,7 @@ AHEAD_S = 8.0
 take half of what the venue allows in a minute, and leave the rest to what is to be sent."""
 
 MISSED_PACES, MISSED_S = 3, 30.0
-"""So many paces and local seconds without an iteration in the regular session are told."""
+"""So many paces and local seconds without an iteration in the regular session are logged as an error."""
 CRASHED_S = 1.0
 """Local seconds without a look after an error, also where news come in all the time."""
 

@@ -1,4 +1,4 @@
-"""Orders that come through Lumibot, from a subclass or a hand in the same process, take the desk's way as well."""
+"""Orders that come through Lumibot, from a subclass or from other code in the process, go through the desk as well."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ START_S = 15.0
 START_AGAIN_S, PAUSES_S = 20.0, (1.0, 2.0, 4.0)
 """A venue that does not answer at the start is asked again for so long, after these pauses, the last one repeated."""
 LARGEST_SKEW_S = 5.0
-"""A clock of this machine that is farther off than this is told."""
+"""A clock of this machine that is farther off than this is logged."""
 
 log = logging.getLogger(__name__)
 
@@ -125,8 +125,8 @@ def _answer(venue: Venue) -> tuple[VenueAccount, timedelta]:
         try:
             with venue.budget(START_S):
                 before = venue.clock.now()
-                told = venue.venue_clock()
-                return venue.account(), told.now - before
+                reading = venue.venue_clock()
+                return venue.account(), reading.now - before
         except VenueUnavailable as error:
             if time.monotonic() + pause > ends:
                 raise

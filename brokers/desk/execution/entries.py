@@ -407,11 +407,11 @@ class Entries:
 
     def refuse(self, proposal: Proposal, time: datetime, why: str) -> None:
         """Leave a trace of an entry that was approved and could not be sent."""
-        told = (time.date(), why.partition(":")[0])
+        reason = (time.date(), why.partition(":")[0])
         # The same proposal comes at every iteration until its reading changes: the record keeps each, the log one.
-        news = self._refused.get(proposal.symbol) != told
+        news = self._refused.get(proposal.symbol) != reason
         log.log(logging.WARNING if news else logging.DEBUG, "%s not entered: %s", proposal.symbol, why)
-        self._refused[proposal.symbol] = told
+        self._refused[proposal.symbol] = reason
         self.skipped.append(not_sent(time, "", proposal, why))
 
 

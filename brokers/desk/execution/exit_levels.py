@@ -97,9 +97,9 @@ class LevelKeeper:
 def passed(levels: Levels, prices: Iterable[float], sign: int) -> str:
     """What the market has left behind, in words; empty unless every one of ``prices`` is beyond stop or target."""
     known = list(prices)
-    told = " and ".join(f"{price:g}" for price in known)
+    words = " and ".join(f"{price:g}" for price in known)
     if known and all(sign * (price - levels.stop) < VENUE_GAP for price in known):
-        return f"STOP_PASSED: {told} is at or beyond the stop {levels.stop}"
+        return f"STOP_PASSED: {words} is at or beyond the stop {levels.stop}"
     if known and all(sign * (levels.target - price) < VENUE_GAP for price in known):
-        return f"TARGET_PASSED: {told} is at or beyond the target {levels.target}"
+        return f"TARGET_PASSED: {words} is at or beyond the target {levels.target}"
     return ""

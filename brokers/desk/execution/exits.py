@@ -312,8 +312,8 @@ class Exits:
     def _limit(self, task: ExitTask, long: bool) -> float | None:
         """Through the market, as often as it is chased; None is at market.
 
-        A hand's order on the other side keeps a market order from being taken, and a limit that would meet it: so it
-        stays a limit, at the nearest price that keeps clear of the hand's.
+        A manual order on the other side keeps a market order from being taken, and a limit that would meet it: so it
+        stays a limit, at the nearest price that keeps clear of the manual one's.
         """
         rule = self._rule
         keep_clear = self._self_trade_limit(task.symbol, buys=not long)

@@ -59,7 +59,7 @@ class OrderGateway:
     positions : OwnPositions
     limits : Limits
     admission : Admission
-        Is told of each order while it is being sent.
+        Holds each order while it is being sent.
     strategy : str
         Name that orders go by in the journal.
 

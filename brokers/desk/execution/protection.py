@@ -97,7 +97,7 @@ class Protector:
         held, protection = self._positions.book.quantity(symbol), self._positions.protection(symbol)
         whole = self._can_rest(symbol, abs(held))
         self.log.see(symbol, whole - protection.protected)
-        self._tell_remnant(symbol, abs(held) - whole)
+        self._log_remnant(symbol, abs(held) - whole)
         for order in orphaned_manual_exits(symbol, self._state.view, self._positions.book, self._positions.ownership):
             why = f"it is for more shares than were bought by hand, {digits(abs(held))} are ours" if held else NOBODY
             self._end(order, f"sent by hand, {why}")
@@ -145,7 +145,7 @@ class Protector:
             self._leave(change.symbol, f"{change.code}; the market has passed the new stop {stop}")
             return
         for order in protection.stops:
-            # One part's stop may lie nearer already, where a hand moved it.
+            # One part's stop may lie nearer already, where it was moved by hand.
             if sign * (stop - float(order.stop_price)) > 0:
                 self._move(order, stop, change.code, time, levels)
 
@@ -256,8 +256,8 @@ class Protector:
         if refusal.venue is None or not self._state.in_session:
             return ""
         if (base := refusal.venue.market_price) is not None:
-            told = f"the venue's price {base} is beyond the stop {levels.stop} or the target {levels.target}"
-            return passed(levels, [float(base)], sign) or told
+            beyond = f"the venue's price {base} is beyond the stop {levels.stop} or the target {levels.target}"
+            return passed(levels, [float(base)], sign) or beyond
         quote = self._state.quote(symbol)
         return "" if quote.problem else passed(levels, quote.prices, sign)
 
@@ -280,7 +280,7 @@ class Protector:
         return [protection.groups[group] for group in sums[best]]
 
     def _end(self, order: VenueOrder, why: str) -> None:
-        log.warning("%s: cancelling %s, %s", order.symbol, _told(order), why)
+        log.warning("%s: cancelling %s, %s", order.symbol, _terms(order), why)
         self._gateway.cancel(order.id)
         self._cancelling.add(order.symbol)
 
@@ -322,7 +322,7 @@ class Protector:
         log.info("%s: stop moved from %s to %s (%s); %s", order.symbol, order.stop_price, stop, moved.state, why)
         levels.stop = stop
 
-    def _tell_remnant(self, symbol: str, rest: Decimal) -> None:
+    def _log_remnant(self, symbol: str, rest: Decimal) -> None:
         """Say once of a fraction that nothing protects it: the venue takes exits that rest for whole shares only."""
         if rest >= self._state.rules.fraction and rest != self._remnants.get(symbol):
             log.warning("%s: %s of a share cannot be behind a stop, orders that rest are whole", symbol, digits(rest))
@@ -350,6 +350,6 @@ def sums_of(quantities: Mapping[str, Decimal]) -> dict[Decimal, tuple[str, ...]]
     return found
 
 
-def _told(order: VenueOrder) -> str:
+def _terms(order: VenueOrder) -> str:
     price = order.stop_price if order.is_stop else order.limit_price
     return f"{order.side} {order.type} of {order.remaining} at {price or 'market'}"

@@ -1,4 +1,4 @@
-"""Trades by hand at the venue: found, told with the size that would have been right, and counted."""
+"""Trades by hand at the venue: found, logged with the size that would have been right, and counted."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class ExternalPositions:
     cancel : callable
         Asks for the cancel of an order by the venue's id.
     scaled : callable
-        Is told a symbol whose shares were split.
+        Gets each symbol whose shares were split.
     """
 
     state: VenueState
@@ -82,14 +82,14 @@ class ExternalPositions:
                     self._explain(order)
         self.positions.refresh()
         if self.state.view.complete:
-            self._tell_renamed()
+            self._log_renamed()
             symbols = self.state.view.positions.keys() | self.positions.book.symbols
             self._seen = {symbol: seen for symbol, seen in self._seen.items() if symbol in symbols}
             for symbol in sorted(symbols):
                 self._compare(symbol)
         self.positions.refresh()
         self._follow_splits()
-        self._tell_opposed()
+        self._log_opposed()
         for symbol, held in self.positions.book.manual.items():
             if held != self._told.get(symbol, Decimal(0)):
                 self._told[symbol] = held
@@ -145,7 +145,7 @@ class ExternalPositions:
 
     def _take_back(self, symbol: str, difference: Decimal, lasts: timedelta) -> bool:
         """Undo the latest guess of a symbol if the opposite shows, and nothing was filled since."""
-        entered = next(iter(self.positions.book.notes.get(symbol, ())[-1:]), None)
+        entered = next(iter(self.positions.book.adjustments.get(symbol, ())[-1:]), None)
         moved = self.positions.book.moved.get(symbol)
         if entered is None or (moved is not None and moved > entered.time) or entered.quantity * difference >= 0:
             return False
@@ -159,7 +159,7 @@ class ExternalPositions:
     def _explain(self, order: VenueOrder) -> None:
         """An order that was filled before a difference was entered is what the difference was."""
         filled = order.filled if order.side == "buy" else -order.filled
-        for entered in self.positions.book.notes.get(order.symbol, []):
+        for entered in self.positions.book.adjustments.get(order.symbol, []):
             if order.changed is None or order.changed > entered.time or entered.quantity * filled <= 0:
                 continue
             back = min(abs(entered.quantity), abs(filled))
@@ -185,20 +185,20 @@ class ExternalPositions:
         return True
 
     def _follow_splits(self) -> None:
-        """Whoever remembers prices of a symbol is told of its splits, however they were recognised."""
+        """Hand splits on to whoever remembers prices of a symbol, however they were recognised."""
         for symbol, time in self.positions.book.splits.items():
             if self._scaled.get(symbol) != time:
                 self._scaled[symbol] = time
                 self.scaled(symbol)
 
-    def _tell_opposed(self) -> None:
+    def _log_opposed(self) -> None:
         """Where ours and the venue's shares have opposite signs nothing is sent until the books are right again."""
         opposed = {symbol: why for symbol in self.positions.book.symbols if (why := self.positions.opposed(symbol))}
         for symbol in opposed.keys() - self._opposed:
             log.error("%s: nothing is sent in it: %s", symbol, opposed[symbol])
         self._opposed = set(opposed)
 
-    def _tell_renamed(self) -> None:
+    def _log_renamed(self) -> None:
         """Shares that left one name and came under another are neither sold nor bought: an operator has to look."""
         found: dict[str, str] = {}
         for old, new in renamed(self.positions.book, self.state.view, self._basis):

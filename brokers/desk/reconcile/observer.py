@@ -41,7 +41,7 @@ class VenueObserver:
         state, venue = self._state, self._state.venue
         state.read_clock(required=account)
         began = state.now
-        # Orders before positions: a fill in between shows as a position whose order is told a moment later.
+        # Orders before positions: a fill in between shows as a position whose order is seen a moment later.
         sent, opened = self._inflight.listed(self._looked)
         held = venue.positions()
         before = state.view
@@ -49,7 +49,7 @@ class VenueObserver:
         if account or not before.account.id:
             seen, figures = state.now, venue.account()
             figures_time = seen
-        # The entry that its exits are told by may have been sent too long ago to be listed again.
+        # The entry by which exits are recognised may have been sent too long ago to be listed again.
         orders = grouped([*sent.orders, *opened.orders], before.orders.values())
         self._sync.contradictions.clear()
         foreign = self._sync.take(orders)

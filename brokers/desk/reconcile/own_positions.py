@@ -109,8 +109,8 @@ class OwnPositions:
 
     def unsure(self, symbol: str) -> list[str]:
         """Why nothing may be concluded from a difference of a symbol's shares now."""
-        told = [c.what for c in self.sync.contradictions.values() if c.symbol == symbol]
-        return [*told, *([self.renamed[symbol]] if symbol in self.renamed else [])]
+        contradictions = [c.what for c in self.sync.contradictions.values() if c.symbol == symbol]
+        return [*contradictions, *([self.renamed[symbol]] if symbol in self.renamed else [])]
 
     def unresolved(self, symbol: str) -> list[JournalOrder]:
         """Orders of a symbol whose outcome is not known."""

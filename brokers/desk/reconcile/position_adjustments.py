@@ -1,4 +1,4 @@
-"""Differences without an order, as the journal keeps them: entered as a hand's, and taken back if they were none."""
+"""Differences without an order, as the journal keeps them: entered as manual trades, taken back if they were none."""
 
 from __future__ import annotations
 

@@ -37,8 +37,8 @@ class PositionBook:
 
     ``ledger`` holds ours, ``manual`` the shares that were traded by hand, signed. ``entries`` names the order that
     opened each position of ours, ``portions`` what was closed. ``paid`` is the average price of manual shares, USD;
-    ``notes`` are differences that count, the latest last; ``moved`` tells when an order of a symbol was filled last or
-    its shares split, ``splits`` when that was. ``opened`` is what fills opened on each session date, manual purchases
+    ``adjustments`` are differences that count, the latest last; ``moved`` is when an order of a symbol was filled last
+    or its shares split, ``splits`` when that was. ``opened`` is what fills opened on each session date, manual purchases
     included, USD.
     """
 
@@ -47,7 +47,7 @@ class PositionBook:
     entries: dict[str, JournalOrder] = field(default_factory=dict)
     portions: list[Portion] = field(default_factory=list)
     paid: dict[str, Decimal] = field(default_factory=dict)
-    notes: dict[str, list[PositionAdjustment]] = field(default_factory=dict)
+    adjustments: dict[str, list[PositionAdjustment]] = field(default_factory=dict)
     moved: dict[str, datetime] = field(default_factory=dict)
     splits: dict[str, datetime] = field(default_factory=dict)
     opened: dict[date, float] = field(default_factory=dict)
@@ -85,7 +85,7 @@ class PositionBook:
             entries=dict(self.entries),
             portions=list(self.portions),
             paid=dict(self.paid),
-            notes={symbol: list(notes) for symbol, notes in self.notes.items()},
+            adjustments={symbol: list(adjustments) for symbol, adjustments in self.adjustments.items()},
             moved=dict(self.moved),
             splits=dict(self.splits),
             opened=dict(self.opened),
@@ -161,8 +161,8 @@ def book_event(
         quantity = _ours(book, event, quantity)
     if quantity:
         _apply(book, event, quantity, figures)
-    if note := adjustment_of(event):
-        book.notes.setdefault(order.symbol, []).append(note)
+    if adjustment := adjustment_of(event):
+        book.adjustments.setdefault(order.symbol, []).append(adjustment)
     else:
         book.moved[order.symbol] = max(event.last_fill, book.moved.get(order.symbol, event.last_fill))
 
@@ -224,7 +224,7 @@ def _ours(book: PositionBook, item: FilledOrder, quantity: Decimal) -> Decimal:
 
 
 def _charge_by_hand(book: PositionBook, item: FilledOrder, after: Decimal, before: Decimal) -> None:
-    """What a hand deploys counts against the budget like our own, and is freed at what was paid for it.
+    """Count a manual trade against the budget like our own; it is freed at what was paid for it.
 
     The books of a symbol never mix.
     """
