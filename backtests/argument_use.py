@@ -13,6 +13,9 @@ _VENUE: tuple[Mode, ...] = ("paper", "live")
 
 READ_BY: dict[str, tuple[tuple[Mode, ...], str]] = {
     "data": (_SIMULATED, "the bars come from the venue"),
+    "date_order": (_SIMULATED, "the bars come from the venue"),
+    "timezone": (_SIMULATED, "the bars come from the venue"),
+    "decimal": (_SIMULATED, "the bars come from the venue"),
     "start": (_SIMULATED, "it begins now"),
     "end": (_SIMULATED, "it ends when it is stopped"),
     "budget": (_SIMULATED, "the venue says what there is"),
@@ -23,6 +26,8 @@ READ_BY: dict[str, tuple[tuple[Mode, ...], str]] = {
     "speed": (("rehearse",), "only a rehearsal makes time pass faster"),
     "sleeptime": (("rehearse", *_VENUE), "a backtest decides once per bar"),
     "alpaca_url": (_VENUE, "its orders don't leave this machine"),
+    "state_dir": (_VENUE, "it keeps what it must not forget in the run's own folder, if anything"),
+    "dotenv": (("backtest", *_VENUE), "its exchange has keys of its own"),
     "yes": (("live",), "only real money asks for a word"),
 }
 """Arguments that not every mode reads: which do, and why the others don't. What is not here is read by all."""

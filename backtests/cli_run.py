@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Iterable
-from contextlib import nullcontext
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
+from datetime import date
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,8 +19,12 @@ from rich.markup import escape
 from rich.progress import Progress
 
 from backtests.checks.lookahead import check
-from backtests.data_sets import YAHOO, DataSet, load_data, window
+from backtests.data.data_sets import YAHOO, BarLength, DataSet, load_data, window
+from backtests.data.file_universe import FROM_FILE
+from backtests.data.reading.options import Hours
+from backtests.documents import lookahead_document, run_document, scan_document, show_document
 from backtests.engine import RunResult, run_source, run_table
+from backtests.interruption import Interruption
 from backtests.reports.breakdowns import OpenPosition
 from backtests.reports.formatting import counted
 from backtests.reports.metrics import sessions_per_year
@@ -28,18 +34,23 @@ from backtests.reports.outputs import (
     RunInfo,
     default_folder,
     prepare_folder,
+    unused,
     write_figures,
     write_report,
-)  # fmt: skip
+)
 from backtests.reports.scoreboard import scoreboard, scoreboard_screen
 from backtests.reports.summary_screen import show_files, show_summary
 from backtests.reports.tearsheet_process import TearsheetProcess
 from backtests.request import RunRequest
+from backtests.run_inputs import write_inputs
 from backtests.scan_screen import show_scan
 from config import Settings
 from config.error_messages import some
-from config.errors import Refusal
+from config.errors import EXIT_FAILED, Refusal
+from config.markets import NEW_YORK_EQUITY_MARKETS
+from config.version import version as package_version
 from market.bars import BarTable
+from market.sectors import inverse_funds
 from risk.model import Position
 from strategies.adapt_to_bars import fit
 from strategies.registry import build_pipeline, build_signals, strategy_class
@@ -55,7 +66,7 @@ from strategies.run_notes import (
 )
 
 SCOREBOARD_DAYS = 10
-PACKAGE = "risk-first-trader"
+GENERAL_DEFAULT = "config/base.yaml"
 
 
 def run(request: RunRequest, console: Console) -> int:
@@ -78,36 +89,91 @@ def run(request: RunRequest, console: Console) -> int:
         return _one_iteration(request, data, chosen, end, console)
     if request.lookahead:
         return _check_lookahead(request, data, chosen, start, end, console)
-    folder = prepare_folder(
-        request.out or default_folder("backtest", request.profile, start.date()), request.overwrite
-    )  # fmt: skip
-    # Its libraries load while the run computes.
+    request = placed(request, start.date())
+    assert request.out is not None
+    folder = prepare_folder(request.out, request.overwrite)
+    with _naming(folder):
+        write_inputs(folder, request, data.hash)
+    interruption = Interruption()
+    failed = ""
+    # The tearsheet's libraries load while the run computes.
     with TearsheetProcess(folder / TEARSHEET) if request.report else nullcontext() as tearsheet:
-        result = execute(data, chosen, settings, start, end, progress=not request.quiet)
+        with interruption.listening():
+            result = execute(data, chosen, settings, start, end, progress=not request.quiet, interruption=interruption)
         result.record.decisions = with_outcomes(result.record)
-        info = describe(request, data, result, start, end, {"data": took, "engine": result.seconds})
-        figures = write_figures(folder, result.record, info)
-        show_summary(console, result.record, info, figures)
-        if request.scoreboard:
-            console.print(scoreboard_screen(scoreboard(result.record), SCOREBOARD_DAYS))
-        failed = ""
-        if tearsheet is not None:
-            with console.status("drawing the report"):
-                failed = write_report(
-                    folder, result.record, info, result.table, figures, tearsheet, request.draw_all
-                )  # fmt: skip
-    show_files(console, info, folder)
+        reached = _reached(result, start) if result.interrupted else end
+        info = describe(request, data, result, start, reached, {"data": took, "engine": result.seconds})
+        if result.interrupted:
+            info = replace(info, notes=(_unfinished(result.interrupted, reached, end), *info.notes))
+        with _naming(folder):
+            figures = write_figures(folder, result.record, info)
+            if not request.json:
+                show_summary(console, result.record, info, figures)
+            if request.scoreboard:
+                console.print(scoreboard_screen(scoreboard(result.record), SCOREBOARD_DAYS))
+            if tearsheet is not None and not result.interrupted:
+                with console.status("drawing the report"):
+                    failed = write_report(
+                        folder, result.record, info, result.table, figures, tearsheet, request.draw_all
+                    )  # fmt: skip
+    if request.json:
+        show_document(run_document(folder))
+    else:
+        show_files(console, info, folder)
     if failed:
         console.print(f"[red]{escape(failed)}[/]", highlight=False, soft_wrap=True)
-    return 1 if failed else 0
+    return EXIT_FAILED if failed or result.interrupted else 0
+
+
+def placed(request: RunRequest, start: date) -> RunRequest:
+    """The request with the folder it writes into: a new one unless ``--out`` or ``--overwrite`` says otherwise.
+
+    ``start`` is the first day that is run.
+    """
+    if request.out is not None:
+        return request
+    first = default_folder(request.mode, request.profile, start)
+    return replace(request, out=first if request.overwrite else unused(first))
+
+
+@contextmanager
+def _naming(folder: Path) -> Iterator[None]:
+    """Name the folder in what the system says of a file that could not be written."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(error.filename or folder)) from error
+
+
+def _reached(result: RunResult, start: pd.Timestamp) -> pd.Timestamp:
+    """The last bar that an interrupted run decided on."""
+    rows = result.record.equity
+    return pd.Timestamp(rows[-1].time) if rows else start
+
+
+def _unfinished(signal: str, reached: pd.Timestamp, end: pd.Timestamp) -> str:
+    return (
+        f"Interrupted by {signal} at {reached:%Y-%m-%d %H:%M}, before the end of its window, {end:%Y-%m-%d}: these are "
+        "not the figures of the whole run."
+    )
 
 
 def data_for(request: RunRequest, settings: Settings) -> DataSet:
     """The bars that the settings' universe, modules and benchmark need."""
     symbols = list(dict.fromkeys([*build_pipeline(settings).symbols(), settings.universe.benchmark]))
     data = load_data(
-        request.data, symbols, request.start, request.end, intraday=wants_intraday(settings), seed=request.seed
-    )  # fmt: skip
+        request.data,
+        symbols,
+        request.start,
+        request.end,
+        intraday=wants_intraday(settings),
+        seed=request.seed,
+        traded=settings.universe.traded,
+        options=replace(request.reading, hours=hours_of(settings)),
+        length=length_of(settings) if request.mode == "backtest" else None,
+    )
+    if told := told_universe(settings, data):
+        data = replace(data, notes=(*data.notes, told))
     if set(settings.universe.traded) <= set(data.missing):
         raise Refusal(nothing_to_trade(data.source, settings.universe.traded, "--symbols"))
     benchmark = settings.universe.benchmark
@@ -117,6 +183,29 @@ def data_for(request: RunRequest, settings: Settings) -> DataSet:
             f"name a benchmark that it has, e.g. one of {some(data.table.symbols)}"
         )
     return data
+
+
+def hours_of(settings: Settings) -> Hours:
+    """Which hours' bars a run reads: those in which it would trade."""
+    if settings.pace.market not in NEW_YORK_EQUITY_MARKETS:
+        return "all"
+    return "extended" if settings.live.extended_hours.enabled else "regular"
+
+
+def length_of(settings: Settings) -> BarLength:
+    """The bars that a run decides on; the general default stands back for daily ones."""
+    source = settings.source_of("pace.bars")
+    return BarLength(settings.pace.bars, source, strict=source != GENERAL_DEFAULT)
+
+
+def told_universe(settings: Settings, data: DataSet) -> str:
+    """What is traded, where the file says it, and which of its symbols are not; else empty."""
+    if not settings.source_of("universe.symbols").startswith(FROM_FILE):
+        return ""
+    traded = settings.universe.traded
+    told = f"universe: {counted(len(traded), 'symbol')} of the file"
+    left = [s for s in sorted(inverse_funds(settings.universe.sectors)) if s in data.table.symbols and s not in traded]
+    return f"{told}; {some(left)} left to the hedge" if left else told
 
 
 def wants_intraday(settings: Settings) -> bool:
@@ -190,7 +279,8 @@ def describe(
         benchmark_closes=closes,
         sessions_per_year=sessions_per_year(data.table.opens_at),
         seconds=seconds,
-        versions={"package": _version(PACKAGE), "lumibot": version("lumibot"), "python": platform.python_version()},
+        versions={"package": package_version(), "lumibot": version("lumibot"), "python": platform.python_version()},
+        interrupted=result.interrupted,
         notes=(
             *data.notes,
             *notes,
@@ -248,7 +338,10 @@ def _one_iteration(request: RunRequest, data: DataSet, chosen: type[Any], at: pd
     if data.table.opens_at[0] == at:
         raise Refusal(f"{data.source}: no bar closes before {at}; give a later --end")
     result = execute(data, chosen, request.settings, at, at, submit=not request.scan)
-    show_scan(console, result, data, scan=request.scan)
+    if request.json:
+        show_document(scan_document(result, data, scan=request.scan))
+    else:
+        show_scan(console, result, data, scan=request.scan)
     return 0
 
 
@@ -263,6 +356,9 @@ def _check_lookahead(
 
     with Progress(console=console, transient=True, disable=request.quiet) as progress:
         report = check(rerun, data.table, start, end, request.lookahead, request.seed, on_run=progress.track)
+    if request.json:
+        show_document(lookahead_document(report))
+        return 0 if report.clean else 1
     cuts = ", ".join(f"{cut:%Y-%m-%d %H:%M}" for cut in report.cuts)
     console.print(f"cuts: {cuts}", highlight=False)
     console.print(f"compared: {report.decisions:,} decisions, {report.features:,} feature values", highlight=False)
@@ -272,12 +368,3 @@ def _check_lookahead(
         console.print(f"[red]LEAK[/] {escape(str(leak))}", highlight=False, soft_wrap=True)
     console.print("[green]no look-ahead found[/]" if report.clean else f"[red]{counted(len(report.leaks), 'leak')}[/]")
     return 0 if report.clean else 1
-
-
-def _version(package: str) -> str:
-    from importlib.metadata import PackageNotFoundError
-
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "source tree"

@@ -15,22 +15,28 @@ from lumibot.strategies import Strategy
 from lumibot.traders import Trader
 from tqdm import tqdm
 
+from backtests.interruption import Interruption, RunInterrupted
 from brokers.backtest.broker import BarFillBroker
 from brokers.backtest.source import CausalPandasData
 from brokers.record import RunRecord
 from config import Settings
 from config.errors import Refusal
+from config.terminal import draws
 from market.bars import BarTable
 
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """``seconds`` is what Lumibot's loop took, features included, files and reports not."""
+    """``seconds`` is what Lumibot's loop took, features included, files and reports not.
+
+    ``interrupted`` names the signal that ended the run before its window did; empty for a complete one.
+    """
 
     record: RunRecord
     table: BarTable
     strategy: Strategy
     seconds: float
+    interrupted: str = ""
 
 
 def run_table(
@@ -42,6 +48,7 @@ def run_table(
     *,
     submit: bool = True,
     progress: bool = False,
+    interruption: Interruption | None = None,
 ) -> RunResult:
     """Backtest on a table of bars.
 
@@ -57,6 +64,8 @@ def run_table(
         False decides and records, and sends nothing.
     progress : bool, default=False
         Show a bar on standard error, if that is a terminal.
+    interruption : Interruption, optional
+        Asked at every bar whether the run is to end there.
 
     Raises
     ------
@@ -69,7 +78,9 @@ def run_table(
     source = CausalPandasData(
         table, window[0].to_pydatetime(), window[-1].to_pydatetime(), show_progress_bar=False
     )  # fmt: skip
-    return run_source(strategy_class, settings, source, len(window), submit=submit, progress=progress)
+    return run_source(
+        strategy_class, settings, source, len(window), submit=submit, progress=progress, interruption=interruption
+    )
 
 
 def run_source(
@@ -80,6 +91,7 @@ def run_source(
     *,
     submit: bool = True,
     progress: bool = False,
+    interruption: Interruption | None = None,
 ) -> RunResult:
     """Backtest on any Lumibot backtesting source; ``bars`` is the expected number, for the progress bar."""
     begun = time.perf_counter()
@@ -87,9 +99,17 @@ def run_source(
     start, end = source.datetime_start, source.datetime_end
     with (
         _quiet(),
-        tqdm(total=bars, unit="bar", desc="backtest", disable=None if progress else True, leave=False) as meter,
+        tqdm(
+            total=bars, unit="bar", desc="backtest", disable=None if progress and draws() else True, leave=False
+        ) as meter,
     ):
-        broker.on_bar = meter.update if progress else None
+        interruption = interruption or Interruption()
+
+        def on_bar(bars: int) -> None:
+            interruption.check()
+            meter.update(bars)
+
+        broker.on_bar = on_bar
         strategy = strategy_class(
             broker,
             name=strategy_class.__name__,
@@ -105,15 +125,21 @@ def run_source(
         # Lumibot's statistics rows list every position at every bar; they only feed its own analysis.
         strategy._executor._trace_stats = lambda *_: {}
         trader = Trader(backtest=True, quiet_logs=True)
+        # Lumibot takes Ctrl-C for itself, ends its loop, and leaves a run that looks complete.
+        trader._stop_pool = interruption.ask
         trader.add_strategy(strategy)
         try:
             trader.run_all(show_plot=False, show_tearsheet=False, save_tearsheet=False, show_indicators=False)
+        except Exception:
+            # What ended the run is on the executor, see below; Lumibot reports another exception of it.
+            if not interruption.asked:
+                raise
         finally:
             # Lumibot keeps the exception of a failed run on its executor and reports another.
             failure = getattr(strategy._executor, "exception", None)
-            if failure is not None:
+            if failure is not None and not isinstance(failure, RunInterrupted):
                 raise failure
-    return RunResult(strategy.record, broker.bars, strategy, time.perf_counter() - begun)
+    return RunResult(strategy.record, broker.bars, strategy, time.perf_counter() - begun, interruption.name)
 
 
 def _plain(moment: datetime) -> datetime:

@@ -8,14 +8,12 @@ import os
 import platform
 import shutil
 import signal
-import sys
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 from importlib.metadata import version
-from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +22,8 @@ from rich.console import Console
 from rich.logging import RichHandler
 
 from backtests.cli_run import benchmark_closes, data_for
+from backtests.documents import live_scan_document, run_document, show_document
+from backtests.interruption import Interruption
 from backtests.rehearsal_monitor import Watch
 from backtests.rehearsals import FAST_DAILY, FAST_INTRADAY, PAPER_PARTIAL_FILLS, cents, rehearsed, window_of
 from backtests.reports.formatting import counted
@@ -35,12 +35,14 @@ from backtests.reports.outputs import (
     check_folder,
     default_folder,
     prepare_folder,
+    unused,
     write_figures,
     write_report,
-)  # fmt: skip
+)
 from backtests.reports.summary_screen import show_files, show_summary
 from backtests.reports.tearsheet_process import TearsheetProcess
 from backtests.request import RunRequest
+from backtests.run_inputs import write_inputs
 from backtests.scan_screen import show_live_scan
 from brokers.desk.data.feed import NONE
 from brokers.desk.reconcile.position_book import NEW_YORK
@@ -70,7 +72,7 @@ def run_live(request: RunRequest, console: Console, watch: Watch | None = None) 
     Refusal
         Before anything is sent, for whatever is not in order.
     """
-    _log_to(console)
+    _log_to(console, logging.WARNING if request.quiet else logging.INFO)
     if request.mode != "rehearse":
         return _run(_placed(request, datetime.now(NEW_YORK)), request.settings, console, None)
     from brokers.rehearsal.alpaca.server import RehearsalServer
@@ -99,12 +101,7 @@ def run_live(request: RunRequest, console: Console, watch: Watch | None = None) 
 
 def _placed(request: RunRequest, now: datetime) -> RunRequest:
     """The request with the folder it writes into: a new one for each start, as a trader is started again in a day."""
-    if request.out is not None:
-        out = request.out
-    else:
-        first = default_folder(request.mode, request.profile, now)
-        later = (first.with_name(f"{first.name}-{number}") for number in count(2))
-        out = next(path for path in chain([first], later) if not path.exists())
+    out = request.out or unused(default_folder(request.mode, request.profile, now))
     if request.mode == "rehearse" and request.overwrite:
         # The venue begins anew, and so does what was known of it.
         shutil.rmtree(out / "state", ignore_errors=True)
@@ -121,36 +118,49 @@ def _run(request: RunRequest, settings: Settings, console: Console, server: Any,
         check_folder(request.out, request.overwrite)
     session = open_session(settings, paper, request.mode, request.profile)
     # A start that is refused leaves no folder, and an earlier run's as it was.
-    folder = None if request.once else _prepared(request.out, session)
+    folder = None if request.once else _prepared(request, session)
     console.print(f"account {session.account_id}, {request.mode}, journal {session.journal.name}")
     _tell_closed(settings, session, console)
     strategy = _strategy(request, settings, session)
-    stopping = threading.Event()
-    with _signals(stopping):
+    # Who is stopped as it should be has done its work; a rehearsal has an end of its own.
+    ended = EXIT_DONE if server is None and not request.once else EXIT_FAILED
+    stopping = Interruption()
+    with _signals(stopping, ended):
         try:
             if request.once:
                 return _once(request, strategy, session, console, stopping)
             with contextlib.nullcontext() if watch is None else watch(strategy, session, server):
-                status = _until_the_end(strategy, server, stopping)
+                status = _until_the_end(strategy, server, stopping, ended)
         except JournalTaken as taken:
             log.error("%s", taken)
             return EXIT_FAILED
         finally:
             account: LiveAccount | None = getattr(strategy, "account", None)
             _leave(strategy, account, session)
+    known = stopping.asked or status == EXIT_STOPPED
     if folder is None or account is None:
-        return status if stopping.is_set() else EXIT_FAILED
+        return status if known else EXIT_FAILED
     account.record.decisions = with_outcomes(account.record)
     info = _describe(request, settings, account, time.perf_counter() - began)
-    if stopping.is_set() or account.feed.bars is None:
+    if stopping.asked:
+        info = _told_ended(info, stopping.name, interrupted=server is not None)
+    if stopping.asked or account.feed.bars is None:
         # There are seconds left, or nothing to draw: no tearsheet, no plots.
         write_figures(folder, account.record, info)
-        return status if stopping.is_set() else EXIT_FAILED
+        if request.json:
+            show_document(run_document(folder))
+        elif stopping.asked:
+            console.print(f"{info.notes[0]} Files in {folder}/", highlight=False, soft_wrap=True)
+        return status if known else EXIT_FAILED
     figures = write_figures(folder, account.record, info)
-    show_summary(console, account.record, info, figures)
+    if not request.json:
+        show_summary(console, account.record, info, figures)
     with TearsheetProcess(folder / TEARSHEET) as tearsheet:
         failed = write_report(folder, account.record, info, account.feed.bars, figures, tearsheet)
-    show_files(console, info, folder)
+    if request.json:
+        show_document(run_document(folder))
+    else:
+        show_files(console, info, folder)
     if failed:
         log.error("%s", failed)
         return status or EXIT_FAILED
@@ -168,13 +178,16 @@ def _tell_closed(settings: Settings, session: TradingSession, console: Console) 
             console.print(f"the market is closed, the first iteration comes at {opens:%a %Y-%m-%d %H:%M} New York")
 
 
-def _prepared(out: Path, session: TradingSession) -> Path:
-    """The run's folder, which was checked before the session was opened; a rehearsal's state is in it by now."""
+def _prepared(request: RunRequest, session: TradingSession) -> Path:
+    """The run's folder, which was checked before the session was taken; a rehearsal's state is in it by now."""
+    assert request.out is not None
     try:
-        return prepare_folder(out, overwrite=True)
+        folder = prepare_folder(request.out, overwrite=True)
+        write_inputs(folder, request, "")
     except Refusal:
         session.close()
         raise
+    return folder
 
 
 def _strategy(request: RunRequest, settings: Settings, session: TradingSession) -> Any:
@@ -194,7 +207,15 @@ def _strategy(request: RunRequest, settings: Settings, session: TradingSession) 
     return strategy
 
 
-def _until_the_end(strategy: Any, server: Any, stopping: threading.Event) -> int:
+def _told_ended(info: RunInfo, signal_name: str, *, interrupted: bool) -> RunInfo:
+    """What a run that a signal ended says of itself."""
+    if not interrupted:
+        return replace(info, notes=(f"Ended by {signal_name}.", *info.notes))
+    note = f"Interrupted by {signal_name} before its last session was over: these are not the figures of the whole run."
+    return replace(info, notes=(note, *info.notes), interrupted=signal_name)
+
+
+def _until_the_end(strategy: Any, server: Any, stopping: Interruption, ended: int) -> int:
     """Run Lumibot's loop until a signal, the kill switch, the rehearsal's last session or a failure ends it."""
     from lumibot.traders import Trader
 
@@ -219,12 +240,10 @@ def _until_the_end(strategy: Any, server: Any, stopping: threading.Event) -> int
             return EXIT_DONE
         if not executor.is_alive():
             return EXIT_FAILED
-    return EXIT_DONE
+    return ended
 
 
-def _once(
-    request: RunRequest, strategy: Any, session: TradingSession, console: Console, stopping: threading.Event
-) -> int:
+def _once(request: RunRequest, strategy: Any, session: TradingSession, console: Console, stopping: Interruption) -> int:
     """One iteration, then what it sent is followed to its first outcome."""
     strategy.initialize()
     account: LiveAccount = strategy.account
@@ -232,12 +251,15 @@ def _once(
     began = session.venue.clock.now()
     while account.desk.submit and account.desk.busy and (session.venue.clock.now() - began).total_seconds() < SETTLE_S:
         if stopping.wait(POLL_S):
-            return EXIT_DONE
+            return EXIT_FAILED
     if getattr(strategy, "plan", None) is None:
         console.print(f"[red]nothing was decided:[/] {'; '.join(account.desk.halts.reasons(began))}")
         return EXIT_FAILED
     account.close()
-    show_live_scan(console, strategy, scan=request.scan)
+    if request.json:
+        show_document(live_scan_document(strategy, scan=request.scan))
+    else:
+        show_live_scan(console, strategy, scan=request.scan)
     return EXIT_DONE
 
 
@@ -258,23 +280,19 @@ def _leave(strategy: Any, account: LiveAccount | None, session: TradingSession) 
 
 
 @contextlib.contextmanager
-def _signals(stopping: threading.Event) -> Iterator[None]:
-    """SIGINT and SIGTERM end the run in order; what hangs is left behind after a few seconds."""
+def _signals(stopping: Interruption, status: int) -> Iterator[None]:
+    """SIGINT, SIGTERM and SIGHUP end the run in order; what hangs is left behind after a few seconds."""
 
     def stop(number: int, frame: Any) -> None:
-        if not stopping.is_set():
-            log.warning("%s: leaving; orders stay at the venue", signal.Signals(number).name)
-            stopping.set()
-            watchdog = threading.Timer(LEAVE_WITHIN_S, os._exit, (EXIT_DONE,))
+        if not stopping.asked:
+            stopping.ask(number)
+            log.warning("%s: leaving; orders stay at the venue", stopping.name)
+            watchdog = threading.Timer(LEAVE_WITHIN_S, os._exit, (status,))
             watchdog.daemon = True
             watchdog.start()
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    with stopping.listening(stop):
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _describe(request: RunRequest, settings: Settings, account: LiveAccount, seconds: float) -> RunInfo:
@@ -314,16 +332,16 @@ def _no_bars(account: LiveAccount, symbol: str) -> bool:
     return account.feed.sources.get(symbol, NONE) == NONE
 
 
-def _log_to(console: Console) -> None:
+def _log_to(console: Console, level: int) -> None:
     """What happens, as it happens; Lumibot's own talk is left out."""
     handler: logging.Handler
     if console.is_terminal:
         handler = RichHandler(console=console, show_path=False, log_time_format="[%H:%M:%S]", markup=False)
     else:
-        handler = logging.StreamHandler(sys.stdout)
+        handler = logging.StreamHandler(console.file)
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S%z"))
     for name in ("brokers", "backtests", "strategies"):
         logger = logging.getLogger(name)
         logger.handlers[:] = [handler]
-        logger.setLevel(logging.INFO)
+        logger.setLevel(level)
         logger.propagate = False

@@ -7,6 +7,7 @@ from datetime import date
 from pathlib import Path
 from typing import Literal
 
+from backtests.data.reading.options import PLAIN, ReadOptions
 from config import Settings
 
 Mode = Literal["backtest", "rehearse", "paper", "live"]
@@ -54,9 +55,15 @@ class RunRequest:
         Print measures beside goals, for the whole run and its last days.
     quiet : bool
         No progress bar.
+    verbose : bool
+        Say also which settings differ from the defaults, and who set them.
+    json : bool
+        One JSON document on standard output, and nothing else there.
     speed : float or None
         Of a rehearsal: seconds of the venue in one of ours; None is a choice by the data.
     settings : Settings
+    reading : ReadOptions
+        What settles that which a file leaves open.
     """
 
     strategy: str
@@ -80,5 +87,8 @@ class RunRequest:
     report: bool
     scoreboard: bool
     quiet: bool
+    verbose: bool
+    json: bool
     speed: float | None
     settings: Settings
+    reading: ReadOptions = PLAIN

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from typing import Any
 import pandas as pd
 
 from backtests.reports.order_outcomes import as_decided
+from backtests.reports.outputs import COMMENT, INTERRUPTED
 from config.errors import Refusal
 from risk.model import OPENING_ROLES
 
@@ -83,29 +86,67 @@ def read_run(path: Path) -> RunFolder:
     Refusal
         It is not one, or a file of it cannot be read.
     """
-    try:
+    files = read_files(path)
+    with _a_run(path):
+        decisions = [as_decided(decision) for decision in files.decisions]
+        read = [_order(order) for order in files.orders]
+        iterations = pd.DatetimeIndex(files.iterations)
+    return RunFolder(path, files.summary, tuple(decisions), tuple(read), iterations, tuple(_holdings(read, decisions)))
+
+
+@dataclass(frozen=True, slots=True)
+class RunFiles:
+    """The files of a run as they were written; times in New York, other cells of orders as text."""
+
+    summary: Json
+    decisions: tuple[Json, ...]
+    orders: tuple[Json, ...]
+    iterations: tuple[pd.Timestamp, ...]
+
+
+def read_files(path: Path) -> RunFiles:
+    """Read the files of a run; the mark that an interrupted one carries in each of them is left out.
+
+    Raises
+    ------
+    Refusal
+        It is not the folder of a run, or a file of it cannot be read.
+    """
+    with _a_run(path):
         summary = json.loads((path / "summary.json").read_text(encoding="utf-8"))
         lines = (path / "decisions.jsonl").read_text(encoding="utf-8").splitlines()
-        decisions = [as_decided(json.loads(line)) for line in lines]
-        orders = pd.read_csv(path / "orders.csv", keep_default_na=False, dtype=str).to_dict("records")
-        equity = pd.read_csv(path / "equity.csv", dtype={"time": str})
+        decisions = [row for row in map(json.loads, lines) if INTERRUPTED not in row]
         for decision in decisions:
             decision["time"] = _time(decision["time"])
-        read = [_order(order) for order in orders]
-        iterations = pd.DatetimeIndex([_time(text) for text in equity["time"]])
-    except (OSError, ValueError, KeyError) as error:
-        raise Refusal(f"{path}: is not the complete folder of a run ({error}); give the --out of one") from None
-    return RunFolder(path, summary, tuple(decisions), tuple(read), iterations, tuple(_holdings(read, decisions)))
+        orders = _table(path / "orders.csv")
+        for order in orders:
+            for name in ("time", "filled_time"):
+                order[name] = _time(order[name]) if order[name] else None
+        iterations = tuple(_time(row["time"]) for row in _table(path / "equity.csv"))
+        return RunFiles(summary, tuple(decisions), tuple(orders), iterations)
 
 
-def _order(raw: Mapping[Any, str]) -> Json:
+def _table(path: Path) -> list[Json]:
+    """The rows of a csv file, each cell as text."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(line for line in file if not line.startswith(COMMENT)))
+
+
+@contextmanager
+def _a_run(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise Refusal(f"{path}: is not the complete folder of a run ({why}); give the --out of one") from None
+
+
+def _order(raw: Json) -> Json:
     return {
-        **{name: raw[name] for name in ("symbol", "side", "role", "status", "reason")},
-        "time": _time(raw["time"]),
+        **{name: raw[name] for name in ("symbol", "side", "role", "status", "reason", "time", "filled_time")},
         "quantity": float(raw["quantity"]),
         "filled_quantity": float(raw["filled_quantity"] or 0),
         "filled_price": float(raw["filled_price"] or "nan"),
-        "filled_time": _time(raw["filled_time"]) if raw["filled_time"] else None,
     }
 
 

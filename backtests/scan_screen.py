@@ -9,7 +9,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from backtests.data_sets import DataSet
+from backtests.data.data_sets import DataSet
 from backtests.engine import RunResult
 from backtests.reports.formatting import counted
 from brokers.record import OrderRecord

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -43,16 +43,20 @@ def preload(source: Any, table: BarTable) -> None:
         source._append_data(Asset(symbol), frame.dropna().assign(Dividends=0.0, **{"Stock Splits": 0.0}))
 
 
-def yahoo_table(symbols: Sequence[str], end: date | None) -> tuple[BarTable, str, tuple[str, ...]]:
+def yahoo_table(
+    symbols: Sequence[str], end: date | None, watched: Collection[str] = ()
+) -> tuple[BarTable, str, tuple[str, ...]]:
     """What Yahoo (or its cache) has: the table, a hash of its bars, and the symbols it doesn't know.
+
+    ``watched`` are those of the symbols that are not traded.
 
     Raises
     ------
     Refusal
         If neither the cache nor Yahoo can serve the bars.
     """
-    last = require_yahoo(symbols, end or datetime.now(ZONE).date() - timedelta(days=1))
-    table = table_of(yahoo_source(last, last), tuple(symbols))
+    last = require_yahoo(symbols, end or datetime.now(ZONE).date() - timedelta(days=1), watched)
+    table = table_of(yahoo_source(last, last), tuple(symbols), watched)
     digest = hashlib.sha256(repr(table.symbols).encode())
     digest.update(nanoseconds(table.opens_at).tobytes())
     for name in FIELDS:

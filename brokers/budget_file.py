@@ -19,6 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from brokers.durable import put_in_place
 from config.errors import Refusal
+from config.files import read_ordinary
 from risk.weekly_budget import WeeklyBudget
 
 VERSION = 1
@@ -47,7 +48,7 @@ def load(path: Path, account_id: str, today: date) -> WeeklyBudget:
         left as it is.
     """
     try:
-        data = path.read_bytes()
+        data = read_ordinary(path)
     except FileNotFoundError:
         log.warning("%s is not there: account %s begins with an empty weekly budget", path, account_id)
         return WeeklyBudget(today)

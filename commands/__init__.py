@@ -1,0 +1,1 @@
+"""The command line: ``risk-first <command>``, one file per command. See ``commands.app``."""

@@ -11,6 +11,11 @@ def on_loopback(url: str) -> bool:
     return _is_loopback_host(urlsplit(url).hostname or "")
 
 
+def encrypted_abroad(url: str) -> bool:
+    """Whether an address is encrypted and of another machine: only then a proxy may stand in between."""
+    return urlsplit(url).scheme in ("https", "wss") and not on_loopback(url)
+
+
 def _is_loopback_host(host: str) -> bool:
     if host == "localhost":
         return True

@@ -12,10 +12,13 @@ from typing import Any, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from config.former_names import former_setting
 from config.provenance import Provenance
 from config.secrets import redacted
 
 LONGEST_VALUE = 60
+NEAR = 0.75
+"""Likeness, 0 to 1, from which on a name is offered instead of another."""
 FRACTION_ENDINGS = ("_frac", "_confidence")
 _WANTED = {
     "float_type": "write a number without quotes",
@@ -63,9 +66,9 @@ def some(names: Sequence[str]) -> str:
 
 
 def closest(word: str, known: Iterable[str]) -> str:
-    """``did you mean …?`` if one is near, else the list of what is known."""
+    """``did you mean …?`` if one is really near, else the list of what is known: a far guess misleads."""
     names = sorted(known)
-    if near := difflib.get_close_matches(word, names, n=1):
+    if near := difflib.get_close_matches(word, names, n=1, cutoff=NEAR):
         return f"did you mean {near[0]}?"
     return f"known here: {', '.join(names)}" if names else "nothing is known here"
 
@@ -101,6 +104,8 @@ def sentence(error: ValidationError, model: type[BaseModel], provenance: Provena
 def _problem(first: ErrorDetails, path: list[int | str], dotted: str, model: type[BaseModel]) -> str:
     kind, value, context = first["type"], first["input"], first.get("ctx", {})
     if kind == "extra_forbidden":
+        if meant := former_setting(dotted):
+            return f"{dotted} is not a setting; here it is {meant}"
         known = _fields_at(model, path[:-1])
         parent = dotted.rpartition(".")[0]
         hint = closest(str(path[-1]), known)

@@ -1,7 +1,19 @@
-"""The one exception that means: the input was refused, nothing was started; and the one way to tell it."""
+"""The one exception that means: the input was refused, nothing was started; and what a command line makes of errors."""
 
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import signal
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+
+from config.terminal import plain_output
+
+EXIT_FAILED, EXIT_REFUSED = 1, 2
+_STORAGE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG})
 
 
 class Refusal(Exception):
@@ -22,12 +34,64 @@ class Refusal(Exception):
 
 
 def exit_status(run: Callable[[], int]) -> int:
-    """What a command line returns: its own status, or with one line on standard error 2 (refused), 1 (interrupted)."""
+    """What a command line returns: its own status, or with one line on standard error 2 (refused) or 1 (failed).
+
+    A file that cannot be written, a full disk for instance, ends in one line too, and so does an interruption. A
+    reader of standard output that has gone (``| head``) ends the command without a word, as it does for other tools.
+    """
+    plain_output()
     try:
-        return run()
+        with _ended_like_an_interruption():
+            status = run()
+        sys.stdout.flush()
     except KeyboardInterrupt:
-        sys.stderr.write("Interrupted.\n")
-        return 1
+        tell("Interrupted.")
+    except BrokenPipeError:
+        _forget_output()
     except Refusal as refusal:
-        sys.stderr.write(" ".join(str(refusal).split()) + "\n")
-        return 2
+        tell(str(refusal))
+        return EXIT_REFUSED
+    except OSError as error:
+        if error.errno not in _STORAGE and error.filename is None:
+            raise
+        place = f"{error.filename}: " if error.filename else ""
+        tell(f"{place}{error.strerror or error}; what was written until then is not complete")
+    else:
+        return status
+    return EXIT_FAILED
+
+
+def tell(sentence: str) -> None:
+    """One line on standard error."""
+    try:
+        sys.stderr.write(" ".join(sentence.split()) + "\n")
+        sys.stderr.flush()
+    except OSError:
+        # Nobody reads it, or there is no room for it: the exit status says what there is to say.
+        return
+
+
+@contextlib.contextmanager
+def _ended_like_an_interruption() -> Iterator[None]:
+    """SIGTERM and SIGHUP end a command as Ctrl-C does; one that is ignored (``nohup``) stays so."""
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        ending = (number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) is signal.SIG_DFL)
+        before = {number: signal.signal(number, interrupt) for number in ending}
+    try:
+        yield
+    finally:
+        for number, former in before.items():
+            signal.signal(number, former)
+
+
+def _forget_output() -> None:
+    """Point standard output to nowhere: Python flushes it once more at its end, and must not fail there."""
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (OSError, ValueError):
+        return

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from config import strict_yaml
 from config.error_messages import closest, sentence
 from config.errors import Refusal
+from config.files import read_ordinary
 from config.provenance import Provenance
 from config.schema import Settings
 from config.secrets import MASK, Secrets, looks_secret
@@ -24,6 +25,8 @@ SHORT_KEYS = {"market": "pace.market", "sleeptime": "pace.sleeptime"}
 """What ``--set`` accepts without its section: Lumibot's own words for pace and hours."""
 
 SECRETS = "secrets"
+DEEPEST, LONGEST_KEY, LONGEST_SHOWN = 12, 200, 60
+"""Parts and characters of a dotted key, and how many of them are told of one that is longer."""
 
 Override = tuple[str, str, Any]
 
@@ -95,7 +98,7 @@ def _shown(path: Path) -> str:
 
 def _read(path: Path, source: str) -> dict[str, Any]:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_ordinary(path).decode("utf-8")
     except FileNotFoundError:
         raise Refusal(f"{source}: there is no such file; give the path of a YAML file") from None
     except UnicodeDecodeError:
@@ -123,6 +126,8 @@ def _pairs(overrides: Iterable[str] | Mapping[str, Any]) -> list[tuple[str, Any]
 
 def _nested(dotted: str, value: Any, source: str) -> dict[str, Any]:
     *parents, last = dotted.split(".")
+    if len(parents) >= DEEPEST or len(dotted) > LONGEST_KEY:
+        raise Refusal(f"{source} {dotted[:LONGEST_SHOWN]}…: is no setting, its key is too long; see --show-config")
     nested: dict[str, Any] = {last: value}
     for parent in reversed(parents):
         nested = {parent: nested}

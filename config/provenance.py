@@ -28,6 +28,10 @@ class Provenance:
         """Whether a key was set by the user: in a file or argument of their own."""
         return self.of(dotted) not in {UNKNOWN, *self._defaults}
 
+    def choices(self) -> list[tuple[str, str]]:
+        """Every key that was set by the user, with its source, in the order of the last say."""
+        return [(key, source) for key, source in self._sources.items() if source not in self._defaults]
+
     def newest(self, keys: Iterable[str]) -> str:
         """The source of whichever of several keys was set last: it made the conflict."""
         order = list(self._sources)

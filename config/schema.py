@@ -19,13 +19,7 @@ from config.cross_checks import contradictions
 from config.markets import MARKETS
 from config.provenance import Provenance
 from config.secrets import Secrets
-
-
-def ticker(value: str) -> str:
-    """A symbol as it is written; ValueError says what would be right."""
-    if not re.fullmatch(r"[A-Z0-9^][A-Z0-9._/^-]*", value):
-        raise ValueError("write a ticker in capitals, e.g. AAPL, BRK-B or BTC/USD")
-    return value
+from config.symbols import canonical
 
 
 def _sleeptime(value: Any) -> str:
@@ -66,7 +60,7 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 PositiveFraction = Annotated[float, Field(gt=0, le=1)]
 BasisPoints = Annotated[float, Field(ge=0, le=1_000)]
 Name = Annotated[str, Field(min_length=1)]
-Symbol = Annotated[str, AfterValidator(ticker)]
+Symbol = Annotated[str, AfterValidator(canonical)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 StreamUrl = Annotated[str, AfterValidator(_stream_url)]
 ModuleSettings = dict[str, dict[str, Any]]
@@ -304,6 +298,16 @@ class Settings(Section):
             A key such as ``sizing.risk_frac``; for one that was not set, its nearest parent counts.
         """
         return self._provenance.of(dotted)
+
+    def chosen(self) -> list[tuple[str, Any, str]]:
+        """Key, value and source of each setting that the user set."""
+        return [(key, self._value(key), source) for key, source in self._provenance.choices()]
+
+    def _value(self, dotted: str) -> Any:
+        value: Any = self.model_dump(mode="json")
+        for part in dotted.split("."):
+            value = value.get(part) if isinstance(value, dict) else None
+        return value
 
     def as_dict(self, masked: bool = False) -> dict[str, Any]:
         """The settings as plain lists and dictionaries; ``masked=True`` adds the secrets, hidden."""

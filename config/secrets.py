@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import base64
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 from pydantic import BaseModel, ConfigDict, SecretStr
 
 MASK = "********"
 ALPACA_VARIABLES = ("ALPACA_API_KEY", "ALPACA_API_SECRET")
 _SECRET_KEY = re.compile(r"(^|_)(api_?key|key_?id|secrets?|password|passphrase|token|database_url)(_|$)", re.IGNORECASE)
-_PASSWORD_IN_ADDRESS = re.compile(r"//[^/@\s]+@")
+_IN_ADDRESS = re.compile(r"(?<=//)[^\s\"']*@")
+_WITHOUT_SCHEME = re.compile(r"[^\s\"'/@:=]+:[^\s\"']*@")
+HIDEABLE = 8
+"""Characters of the shortest secret that is looked for: hiding shorter ones would blacken words."""
 
 
 class Secrets(BaseModel):
@@ -44,5 +49,31 @@ def looks_secret(key: str) -> bool:
 
 
 def redacted(text: str) -> str:
-    """A text with user and password taken out of any address in it."""
-    return _PASSWORD_IN_ADDRESS.sub(f"//{MASK}@", text)
+    """A text with user and password taken out of any address in it, also of one without a scheme.
+
+    A password may hold a slash or an @ that should have been encoded, so all up to the last @ is taken out.
+    """
+    return _WITHOUT_SCHEME.sub(f"{MASK}@", _IN_ADDRESS.sub(f"{MASK}@", text))
+
+
+def without_secrets(text: str, secrets: Iterable[str | None]) -> str:
+    """A text in which no secret can be read: as it is, percent-encoded in any part, or inside of base64."""
+    for secret in secrets:
+        if secret and len(secret) >= HIDEABLE:
+            text = _spelled(secret).sub(MASK, text)
+    return text
+
+
+@lru_cache(maxsize=8)
+def _spelled(secret: str) -> re.Pattern[str]:
+    """Every spelling of a secret that an echo may have."""
+    plain = "".join(f"(?:{re.escape(c)}|%(?i:{c.encode().hex()}))" for c in secret)
+    # In base64 three bytes are four characters, so that what stands before the secret shifts it: three ways to see
+    # it, without the characters at both ends that its neighbours share.
+    shifted = []
+    for shift in range(3):
+        encoded = base64.b64encode(b"\0" * shift + secret.encode()).decode().rstrip("=")
+        first, last = (0, 2, 3)[shift], len(encoded) - ((len(secret.encode()) + shift) % 3 != 0)
+        core = encoded[first:last]
+        shifted.append("".join({"+": r"[+\-]", "/": "[/_]"}.get(c, re.escape(c)) for c in core) + r"[A-Za-z0-9+/_-]*=*")
+    return re.compile("|".join((plain, *(f"[A-Za-z0-9+/_-]*{core}" for core in shifted))))

@@ -1,7 +1,7 @@
 """YAML as people mean it: duplicate keys are refused, ``ON`` stays a ticker, ``10:30`` stays a time.
 
 PyYAML reads YAML 1.1, where ``NO`` and ``ON`` are booleans, ``10:30`` is 630 and ``1e-3`` is text.
-This reader resolves the scalars of YAML 1.2 only, and no anchors and aliases.
+This reader resolves the scalars of YAML 1.2 only, and no anchors, aliases and tags.
 """
 
 from __future__ import annotations
@@ -13,15 +13,31 @@ import yaml
 
 from config.errors import Refusal
 
+DEEPEST = 24
+LONGEST_NUMBER = 40
+"""Characters: more than any setting needs, fewer than Python's and JSON's readers of numbers choke on."""
+SHOWN = 40
+
 
 class _StrictLoader(yaml.SafeLoader):
+    depth = 0
+
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         # A value that refers to another can refer to itself, or grow without end out of a few lines.
         event = self.peek_event()  # type: ignore[no-untyped-call]  # its stubs have no types
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
             problem = f"{event.anchor!r} is an anchor or alias: write the value out where it is meant"
             raise yaml.composer.ComposerError(None, None, problem, event.start_mark)
-        return super().compose_node(parent, index)
+        if (tag := getattr(event, "tag", None)) is not None:
+            problem = f"{tag.rpartition(':')[2][:SHOWN]!r} is a tag: write the value without it"
+            raise yaml.composer.ComposerError(None, None, problem, event.start_mark)
+        self.depth += 1
+        if self.depth > DEEPEST:
+            problem = f"it is nested more than {DEEPEST} deep: no setting is"
+            raise yaml.composer.ComposerError(None, None, problem, event.start_mark)
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
@@ -50,11 +66,19 @@ for _tag, _pattern, _first in (
 
 
 def _integer(loader: _StrictLoader, node: yaml.ScalarNode) -> int:
-    return int(node.value)
+    return int(_short(node))
+
+
+def _short(node: yaml.ScalarNode) -> str:
+    text: str = node.value
+    if len(text) > LONGEST_NUMBER:
+        problem = f"a number of {len(text)} characters: write a shorter one"
+        raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
+    return text
 
 
 def _number(loader: _StrictLoader, node: yaml.ScalarNode) -> float:
-    text = node.value.lower()
+    text = _short(node).lower()
     return float(text.replace(".inf", "inf").replace(".nan", "nan"))
 
 
@@ -80,7 +104,8 @@ def parse(text: str, source: str) -> Any:
     Raises
     ------
     Refusal
-        A syntax error, an anchor or alias, a duplicate key or a key that is not text, with the line.
+        A syntax error, an anchor, alias or tag, a duplicate key, a key that is not text, what is nested too deep or
+        a number too long to be meant, with the line.
     """
     try:
         return yaml.load(text, Loader=_StrictLoader)

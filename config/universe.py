@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import io
 from pathlib import Path
 
 from config.errors import Refusal
-from config.schema import ticker
+from config.files import read_ordinary
+from config.symbols import canonical
 
 SYMBOL_COLUMNS = ("symbol", "ticker")
 
@@ -32,8 +34,8 @@ def read_universe(path: Path) -> tuple[list[str], dict[str, str]]:
     """
     said = f"--universe {path}"
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.reader(file, skipinitialspace=True))
+        text = io.StringIO(read_ordinary(path).decode("utf-8-sig"), newline="")
+        rows = list(csv.reader(text, skipinitialspace=True))
     except FileNotFoundError:
         raise Refusal(f"{said}: there is no such file; give the path of a CSV file") from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
@@ -51,11 +53,11 @@ def read_universe(path: Path) -> tuple[list[str], dict[str, str]]:
         if len(fields) > len(names):
             raise Refusal(f"{said}: row {number} has {len(fields)} fields, the header {len(names)}; correct the row")
         found = dict(zip(names, fields, strict=False))
-        symbol = found.get(names[column], "").upper()
+        written = found.get(names[column], "")
         try:
-            ticker(symbol)
+            symbol = canonical(written)
         except ValueError as error:
-            raise Refusal(f"{said}: symbol {symbol!r} at row {number} is no ticker; {error}") from None
+            raise Refusal(f"{said}: symbol {written!r} at row {number} is no ticker; {error}") from None
         if symbol in symbols:
             raise Refusal(f"{said}: {symbol} is at row {symbols[symbol]} and at row {number}; remove one of the rows")
         symbols[symbol] = number

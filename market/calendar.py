@@ -96,3 +96,10 @@ def sessions_after(day: date, count: int) -> tuple[date, ...]:
 def is_session(day: pd.Timestamp) -> bool:
     """Whether the exchange has a session on a (naive) date."""
     return day in _schedule(day.year, day.year).index
+
+
+def sessions_among(days: pd.DatetimeIndex) -> np.ndarray:
+    """On which of some (naive) dates the exchange has a session."""
+    if days.empty:
+        return np.zeros(0, dtype=bool)
+    return np.asarray(days.isin(_schedule(days.min().year, days.max().year).index))

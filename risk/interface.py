@@ -8,13 +8,13 @@ from typing import Annotated, Any, ClassVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from config.defaults import with_defaults
-from config.schema import ticker
+from config.symbols import canonical
 from market.market import Market
 from risk.model import Adjustment, Book, Proposal, Verdict
 
 Fraction = Annotated[float, Field(ge=0, le=1, description="fraction of 1")]
 PositiveFraction = Annotated[float, Field(gt=0, le=1, description="fraction of 1")]
-Symbol = Annotated[str, AfterValidator(ticker)]
+Symbol = Annotated[str, AfterValidator(canonical)]
 
 
 class ModuleConfig(BaseModel):

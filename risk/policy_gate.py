@@ -18,16 +18,29 @@ from risk.model import Book, Proposal, Verdict
 NAME = "policy_gate"
 TICK = 0.01
 SUB_DOLLAR_TICK = 0.0001
+SMALLEST_QUOTED = 0.001
 
 
 def tick_of(price: float) -> float:
-    """Smallest price step at US equity venues: one cent from $1 on, a hundredth of a cent below."""
-    return TICK if price >= 1 else SUB_DOLLAR_TICK
+    """Smallest price step at US equity venues: one cent from $1 on, a hundredth of a cent below.
+
+    What no venue quotes, adjusted prices of long ago among them, keeps four digits instead of becoming zero.
+    """
+    if price >= 1:
+        return TICK
+    return SUB_DOLLAR_TICK if not 0 < price < SMALLEST_QUOTED else float(f"1e{_decimals(price)}")
 
 
 def round_to_tick(price: float) -> float:
     """The nearest price an equity venue accepts."""
-    return round(price, 2 if price >= 1 else 4)
+    if price >= 1:
+        return round(price, 2)
+    return round(price, 4 if not 0 < price < SMALLEST_QUOTED else -_decimals(price))
+
+
+def _decimals(price: float) -> int:
+    """The power of ten of a price's fourth digit."""
+    return math.floor(math.log10(price)) - 3
 
 
 def tick_up(price: float) -> float:

@@ -12,8 +12,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from backtests.bar_files import absent, read_bars
-from backtests.yahoo_cache import fill
+from backtests.data.bar_files import absent, read_bars
+from backtests.data.yahoo_cache import fill
 from config.environment import own_the_run
 from config.errors import Refusal
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import signal
@@ -167,6 +168,32 @@ def test_the_kill_switch_holds_entries_back_and_its_second_level_ends_the_run(tm
         assert server.call(lambda exchange: exchange.positions()) == []
         assert server.call(lambda exchange: exchange.orders()) == []
     assert "entries are stopped; kill switch: stop" in told
+
+
+def test_started_at_flatten_with_nothing_held_it_ends_as_stopped(tmp_path):
+    state = tmp_path / "state"
+    state.mkdir()
+    (state / "FLATTEN").touch()
+    with venue() as server:
+        process = command(server, tmp_path)
+        told, _ = process.communicate(timeout=60)
+        assert not [entry for entry in server.log if entry.method != "GET"]
+    assert process.returncode == 3, told
+    assert "stopped by the kill switch" in told
+
+
+def test_a_terminal_that_is_closed_ends_it_in_order(tmp_path):
+    state = tmp_path / "state"
+    state.mkdir()
+    (state / "STOP").touch()
+    with venue() as server:
+        process = command(server, tmp_path)
+        wait_until(lambda: sum(e.path == "/v2/account" for e in server.log) > 3)
+        process.send_signal(signal.SIGHUP)
+        told, _ = process.communicate(timeout=20)
+    assert process.returncode == 0, told
+    assert "SIGHUP: leaving; orders stay at the venue" in told
+    assert json.loads((tmp_path / "run" / "summary.json").read_text())["notes"][0] == "Ended by SIGHUP."
 
 
 @pytest.mark.slow

@@ -241,7 +241,7 @@ def test_the_benchmark_is_read_when_the_strategy_is():
 def test_the_benchmark_frame_has_lumibot_s_form(tmp_path, monkeypatch):
     from lumibot.tools.indicators import get_symbol_returns
 
-    from backtests import yahoo_cache
+    from backtests.data import yahoo_cache
 
     monkeypatch.setattr(YahooHelper, "LUMIBOT_YAHOO_CACHE_FOLDER", str(tmp_path))
     monkeypatch.setattr(YahooHelper, "CACHING_ENABLED", True)
@@ -314,7 +314,7 @@ class Receiver(CombinedStrategy):
 @pytest.fixture
 def paying(tmp_path, monkeypatch) -> Any:
     """Fills Lumibot's Yahoo cache with the embedded bars; takes NVDA's dividends by day."""
-    from backtests import yahoo_cache
+    from backtests.data import yahoo_cache
 
     monkeypatch.setattr(YahooHelper, "LUMIBOT_YAHOO_CACHE_FOLDER", str(tmp_path))
     monkeypatch.setattr(YahooHelper, "CACHING_ENABLED", True)
@@ -403,7 +403,8 @@ YAHOO_AND_FILE = """
 import sys
 from datetime import datetime
 from pathlib import Path
-from backtests import embedded, yahoo_cache
+from backtests import embedded
+from backtests.data import yahoo_cache
 from backtests.reports.outputs import write_records
 from config.environment import own_the_run
 own_the_run()

@@ -55,6 +55,23 @@ def list_table(found: Comparison) -> Table:
     return table
 
 
+def document(found: Comparison) -> dict[str, object]:
+    """The same for programs."""
+    return {
+        "live": str(found.live),
+        "backtest": str(found.backtest),
+        "both_made": found.pairs,
+        "the_same": found.same,
+        "said_again": found.repeated,
+        "counts": {str(cause): count for cause, count in found.counts.items()},
+        "unexplained": found.unexplained,
+        "differences": [
+            {"bar": d.bar, "symbol": d.symbol, "signal": d.signal, "cause": str(d.cause), "detail": d.detail}
+            for d in found.differences
+        ],
+    }
+
+
 def markdown(found: Comparison) -> str:
     """Counts and every difference."""
     lines = ["| cause | decisions | meaning |", "| --- | ---: | --- |"]

@@ -32,7 +32,7 @@ def daily() -> pd.DataFrame:
     -------
     DataFrame
         symbol, datetime (naive session date), open, high, low, close (USD, adjusted), volume (shares),
-        ascending by symbol and date: the form of :func:`backtests.bar_files.read_bars`.
+        ascending by symbol and date: the form of :func:`backtests.data.bar_files.read_bars`.
     """
     frame = pd.read_parquet(PATH)
     return frame.assign(datetime=frame["datetime"].astype("datetime64[ns]"))

@@ -11,6 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,9 +50,14 @@ EQUITY_COLUMNS = ("time", "equity", "cash", "long_exposure", "inverse_exposure",
 TEARSHEET = "tearsheet.html"
 FILES = (
     "summary.json", "orders.csv", "trades.csv", "decisions.jsonl", "equity.csv", TEARSHEET, "report.html", "equity.png",
+    "settings.yaml", "run.json",
 )  # fmt: skip
 TRADE_PAGES = "trades"
 """Folder of the trade pictures inside a run's folder."""
+INTERRUPTED = "interrupted"
+"""Key of the summary, and of the last line of the decisions, in a run that did not come to its end."""
+COMMENT = "#"
+"""Begins the last line of each csv file of such a run: ``# interrupted by …``."""
 SHORTEST_YEAR = 350
 """Days of the shortest window whose growth is shown per year."""
 
@@ -88,7 +94,7 @@ class RunInfo:
     open_positions : sequence of OpenPosition
         What was still held at the end: equity counts it, no trade does.
     interrupted : str
-        Why the run ended before its window did, empty if it did not.
+        The signal that ended the run before its window did; empty for a complete run.
     """
 
     mode: str
@@ -131,6 +137,12 @@ class RunInfo:
 def default_folder(mode: str, profile: str, start: date) -> Path:
     """``runs/<mode>-<profile>-<start>``, the start as a date."""
     return Path("runs") / f"{mode}-{profile}-{start:%Y-%m-%d}"
+
+
+def unused(path: Path) -> Path:
+    """The folder itself if nothing is there yet, else the first of ``-2``, ``-3`` and so on that is not there."""
+    later = (path.with_name(f"{path.name}-{number}") for number in count(2))
+    return next(candidate for candidate in chain([path], later) if not candidate.exists())
 
 
 def check_folder(path: Path, overwrite: bool) -> None:
@@ -192,7 +204,7 @@ def write_figures(folder: Path, record: RunRecord, info: RunInfo) -> dict[str, F
         The metrics, as in the summary.
     """
     figures = metrics(record, info.sessions_per_year)
-    write_records(folder, record)
+    write_records(folder, record, info.interrupted)
     _write_summary(folder, record, info, figures, info.seconds)
     return figures
 
@@ -252,12 +264,14 @@ def _write_summary(
     write_text(folder / "summary.json", to_json_indented(summary(record, info, figures, seconds)) + "\n")
 
 
-def write_records(folder: Path, record: RunRecord) -> None:
-    """Write orders, trades, decisions and equity."""
-    write_text(folder / "orders.csv", csv_text(ORDER_COLUMNS, record.orders))
-    write_text(folder / "trades.csv", csv_text(TRADE_COLUMNS, record.trades))
-    write_text(folder / "equity.csv", csv_text(EQUITY_COLUMNS, record.equity))
-    write_lines(folder / "decisions.jsonl", (_decision(d) for d in record.decisions))
+def write_records(folder: Path, record: RunRecord, interrupted: str = "") -> None:
+    """Write orders, trades, decisions and equity; each file of an interrupted run ends with a line that says so."""
+    mark = f"{COMMENT} {INTERRUPTED} by {interrupted}, not the whole run\n" if interrupted else ""
+    last = (f"{to_json({INTERRUPTED: interrupted})}\n",) if interrupted else ()
+    write_text(folder / "orders.csv", csv_text(ORDER_COLUMNS, record.orders) + mark)
+    write_text(folder / "trades.csv", csv_text(TRADE_COLUMNS, record.trades) + mark)
+    write_text(folder / "equity.csv", csv_text(EQUITY_COLUMNS, record.equity) + mark)
+    write_lines(folder / "decisions.jsonl", chain((_decision(d) for d in record.decisions), last))
 
 
 def summary(
@@ -266,6 +280,7 @@ def summary(
     """The content of the summary file."""
     final = record.equity[-1].equity if record.equity else record.initial_equity
     return {
+        **({INTERRUPTED: info.interrupted} if info.interrupted else {}),
         "mode": info.mode,
         "strategy": info.strategy,
         "profile": info.profile,

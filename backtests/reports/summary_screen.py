@@ -53,7 +53,7 @@ def show_summary(console: Console, record: RunRecord, info: RunInfo, figures: Ma
     Parameters
     ----------
     console : Console
-        Narrower consoles than 80 columns wrap.
+        On narrower ones than 80 columns the tables are below one another.
     record : RunRecord
     info : RunInfo
     figures : mapping
@@ -107,6 +107,8 @@ def _heading(info: RunInfo) -> Table:
     more = f" and {len(info.missing_symbols) - LISTED} more" if len(info.missing_symbols) > LISTED else ""
     missing = f"; not known to the source: {shown}{more}" if shown else ""
     fills = ", ".join(f"{name} {cell(value)}" for name, value in info.fill_assumptions.items())
+    if info.interrupted:
+        grid.add_row("INTERRUPTED", Text(f"by {info.interrupted}: not the whole run", style="bold red"))
     grid.add_row(info.mode, Text(f"{info.strategy}, profile {info.profile}", style="bold"))
     grid.add_row(
         "window", f"{info.start:%Y-%m-%d} to {info.end:%Y-%m-%d}, {counted(len(info.symbols), 'symbol')}{missing}"

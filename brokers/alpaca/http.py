@@ -24,6 +24,7 @@ from brokers.alpaca.limits import CircuitBreaker, Need, SlidingWindowLimiter
 from brokers.alpaca.responses import body_of, limit_of, pause_of, refusal_of
 from brokers.alpaca.transport import DeadlineAdapter, attempt
 from brokers.venue_errors import NotSent, OutcomeUnknown, VenueError, VenueUnavailable
+from config.addresses import encrypted_abroad
 
 LEAST_S = 0.2
 """Less time than this is not worth a request."""
@@ -99,6 +100,8 @@ class Hardened:
         """Share the rate limit with the other clients of the account."""
         self.bucket, self.breaker, self.timeouts, self.admit, self.observers = bucket, breaker, timeouts, None, []
         self.urgent = lambda method, path, body: False
+        # The keys are in headers: what a .netrc has for the host is not for it.
+        self._session.auth = _as_it_is
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, DeadlineAdapter())
 
@@ -143,6 +146,9 @@ class Hardened:
         connect, read = self.timeouts.connect_s, self.timeouts.read_s
         left = _left(connect + read)
         settings = self._session.merge_environment_settings(url, {}, False, None, None)
+        if not encrypted_abroad(url):
+            # Keys in plain text are for this machine alone, and no proxy reaches its loopback.
+            settings["proxies"] = {}
         # Asked last, as a trial that isn't sent would be wasted.
         if not (urgent or self.breaker.permits()):
             raise NotSent("the circuit breaker is open")
@@ -201,6 +207,10 @@ class DataHttp(Hardened, StockHistoricalDataClient):
     """alpaca-py's client of stock data, hardened."""
 
     reads = Need.PRICES
+
+
+def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    return request
 
 
 def _left(most: float) -> float:

@@ -13,17 +13,6 @@ from brokers.ports import VenueQuote
 from market.bars import FIELDS
 
 KEYS = {"open": "o", "high": "h", "low": "l", "close": "c", "volume": "v"}
-COLUMNS = ["symbol", "datetime", *FIELDS]
-
-
-def venue_name(symbol: str) -> str:
-    """What Alpaca calls a symbol of ours."""
-    return symbol.replace("-", ".")
-
-
-def our_name(symbol: str) -> str:
-    """What we call a symbol of Alpaca's."""
-    return symbol.replace(".", "-")
 
 
 def quote_of(raw: Mapping[str, Any]) -> VenueQuote:
@@ -36,7 +25,7 @@ def quote_of(raw: Mapping[str, Any]) -> VenueQuote:
 
 def bars_of(rows: Mapping[str, Sequence[Json]]) -> pd.DataFrame:
     """Bars by symbol as a long table (symbol, datetime, open … volume); rows without a readable time are left out."""
-    parts = [_frame(our_name(symbol), bars) for symbol, bars in rows.items() if bars]
+    parts = [_frame(symbol, bars) for symbol, bars in rows.items() if bars]
     if not parts:
         empty: dict[str, Any] = {"symbol": [], "datetime": pd.DatetimeIndex([], tz="UTC"), **{f: [] for f in FIELDS}}
         return pd.DataFrame(empty)

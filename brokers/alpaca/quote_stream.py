@@ -7,13 +7,14 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Literal
 
 from websockets.sync.client import connect
 from websockets.sync.connection import Connection
 
-from brokers.alpaca.market_data import our_name, quote_of, venue_name
+from brokers.alpaca.market_data import quote_of
 from brokers.ports import VenueQuote
+from config.addresses import encrypted_abroad
 
 MOST_SYMBOLS = 30
 """What Alpaca's basic plan streams."""
@@ -67,7 +68,7 @@ class AlpacaQuoteStream:
 
     def watch(self, symbols: Iterable[str]) -> None:
         """Follow these symbols from now on, the first ``MOST_SYMBOLS`` of them."""
-        self._wanted = tuple(sorted(map(venue_name, symbols)))[:MOST_SYMBOLS]
+        self._wanted = tuple(sorted(symbols))[:MOST_SYMBOLS]
 
     def latest(self, symbol: str) -> VenueQuote | None:
         """The newest quote; None if none came in the last seconds."""
@@ -78,7 +79,9 @@ class AlpacaQuoteStream:
         wait, told = FIRST_WAIT_S, False
         while not self._stop.is_set():
             try:
-                with connect(self.url, open_timeout=OPEN_S, close_timeout=1.0) as socket:
+                # Through no proxy where the venue is on this machine or what is said is not encrypted.
+                proxy: Literal[True] | None = True if encrypted_abroad(self.url) else None
+                with connect(self.url, open_timeout=OPEN_S, close_timeout=1.0, proxy=proxy) as socket:
                     self._read(socket)
             except Exception as error:
                 # Whatever it is, the next connection may be free of it.
@@ -111,7 +114,7 @@ class AlpacaQuoteStream:
         elif kind == "error":
             raise ValueError(str(message.get("msg")))
         elif kind == "q":
-            symbol, quote = our_name(str(message["S"])), quote_of(message)
+            symbol, quote = str(message["S"]), quote_of(message)
             self._newest[symbol] = (quote, time.monotonic())
             self._on_quote(symbol, float(quote.bid), float(quote.ask))
 

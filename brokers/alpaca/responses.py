@@ -12,6 +12,7 @@ from typing import Any
 
 from brokers.alpaca.errors import AlpacaRefusal, BadKeys
 from brokers.venue_errors import VenueError, VenueUnavailable
+from config.secrets import without_secrets
 
 Json = dict[str, Any]
 
@@ -20,8 +21,6 @@ DEFAULT_PAUSE_S, LEAST_PAUSE_S, MOST_PAUSE_S = 3.0, 0.5, 60.0
 ORDER_CODE = "403"
 """How the venue's own codes begin where a 403 is about an order, e.g. 40310000."""
 SHOWN = 200
-HIDEABLE = 8
-"""Shorter keys are no keys of a venue's; hiding them would blacken words."""
 KEYS = re.compile(r"forbidden|unauthori[sz]ed|not authori[sz]ed|access key", re.IGNORECASE)
 
 
@@ -39,10 +38,7 @@ def body_of(content: bytes, unreadable: type[VenueError]) -> Any:
 
 def refusal_of(status: int, content: bytes, secrets: Iterable[str | None]) -> AlpacaRefusal:
     """A negative answer as an error, without the keys if the venue repeats them."""
-    text = content.decode("utf-8", "replace")
-    for secret in secrets:
-        if secret and len(secret) >= HIDEABLE:
-            text = text.replace(secret, "***")
+    text = without_secrets(content.decode("utf-8", "replace"), secrets)
     try:
         body = json.loads(text)
     except (ValueError, RecursionError):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from brokers.alpaca.client import VenueClient
 from brokers.alpaca.limits import Need
 from brokers.alpaca.listings import account_of, ack_of, listing_of, positions_of
-from brokers.alpaca.market_data import bars_of, our_name, quote_of, venue_name
+from brokers.alpaca.market_data import bars_of, quote_of
 from brokers.alpaca.payloads import patch_of, payload_of
 from brokers.order_types import Resting
 from brokers.ports import (
@@ -138,11 +138,11 @@ class AlpacaVenue:
         self.client.cancel(venue_id)
 
     def quotes(self, symbols: Iterable[str]) -> dict[str, VenueQuote]:
-        found = self.client.latest_quotes([venue_name(symbol) for symbol in symbols])
-        return {our_name(symbol): quote_of(raw) for symbol, raw in found.items()}
+        found = self.client.latest_quotes(symbols)
+        return {symbol: quote_of(raw) for symbol, raw in found.items()}
 
     def bars(self, symbols: Iterable[str], minutes: int, start: datetime, end: datetime | None = None) -> pd.DataFrame:
-        return bars_of(self.client.bars([venue_name(symbol) for symbol in symbols], minutes, start, end))
+        return bars_of(self.client.bars(symbols, minutes, start, end))
 
     def trades(self, symbol: str) -> bool:
         asset = self.client.asset(symbol)

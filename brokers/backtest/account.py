@@ -67,7 +67,7 @@ def open_backtest(strategy: Any, broker: BarFillBroker, settings: Settings, subm
     """
     pipeline = build_pipeline(settings)
     symbols = tuple(dict.fromkeys([*pipeline.symbols(), settings.universe.benchmark]))
-    bars = table_of(broker.data_source, symbols)
+    bars = table_of(broker.data_source, symbols, frozenset(symbols) - frozenset(settings.universe.traded))
     notes = (*fit(pipeline, bars, settings), *_notes(bars, pipeline, settings, broker.data_source.datetime_end))
     for note in notes:
         log.warning("%s", note)

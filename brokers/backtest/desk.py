@@ -13,7 +13,7 @@ from lumibot.entities import Asset, Order
 
 from brokers.backtest.broker import BarFillBroker
 from brokers.backtest.fills import Kind, slipped
-from brokers.backtest.working_orders import VENUE_GAP
+from brokers.backtest.working_orders import venue_gap
 from brokers.desk_rules import ADJUSTMENT_ROLES, Halts, entry_at, halting
 from brokers.record import not_sent
 from risk.interface import RiskModule
@@ -138,7 +138,8 @@ class BacktestDesk:
         sign = 1 if position.quantity > 0 else -1
         if not sign * (stop - position.stop) > 0:
             return
-        if sign * (self.broker.quote(adjustment.symbol) - stop) < VENUE_GAP:
+        quote = self.broker.quote(adjustment.symbol)
+        if sign * (quote - stop) < venue_gap(quote):
             # The venue refuses a stop that the market has passed: it would have triggered, so it does.
             self._sell(adjustment, position, abs(position.quantity), ADJUSTMENT_ROLES["exit"])
             return

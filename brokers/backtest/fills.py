@@ -14,6 +14,7 @@ from enum import IntEnum
 from config.schema import Fills
 
 NEVER = math.nan
+FOUR_DIGITS_FROM = 0.1
 
 
 def fee(model: Fills, quantity: float, price: float) -> float:
@@ -50,8 +51,11 @@ class Ticket:
 
 
 def slipped(price: float, buy: bool, bps: float) -> float:
-    """A price made worse by ``bps`` for the side that trades, rounded to a hundredth of a cent."""
-    return round(price * (1 + bps / 1e4) if buy else price * (1 - bps / 1e4), 4)
+    """A price made worse by ``bps`` for the side that trades: to a hundredth of a cent, and at least four digits."""
+    worse = price * (1 + bps / 1e4) if buy else price * (1 - bps / 1e4)
+    if worse >= FOUR_DIGITS_FROM or worse <= 0:
+        return round(worse, 4)
+    return round(worse, 3 - math.floor(math.log10(worse)))
 
 
 def at_open(t: Ticket, open_: float, model: Fills) -> float:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from config.error_messages import some
 from config.errors import Refusal
+from config.symbols import spelled
 from market.bar_tables import DAILY_FROM_MINUTES, DAILY_RUN, DAILY_TO_MINUTES, NANOSECONDS, frames_to_table
 from market.bars import DAY_MINUTES, FIELDS, BarTable
 from market.calendar import nanoseconds
@@ -35,8 +36,8 @@ def pandas_table(pandas_data: Mapping[Any, Any]) -> BarTable:
     Refusal
         If there are no bars, or bars of several lengths.
     """
-    frames = {key[0].symbol: data.df[list(FIELDS)] for key, data in pandas_data.items()}
-    timesteps = {key[0].symbol: str(data.timestep) for key, data in pandas_data.items()}
+    frames = {spelled(key[0].symbol): data.df[list(FIELDS)] for key, data in pandas_data.items()}
+    timesteps = {spelled(key[0].symbol): str(data.timestep) for key, data in pandas_data.items()}
     times = {symbol: pd.DatetimeIndex(frame.index) for symbol, frame in frames.items() if len(frame)}
     _refuse_several_timesteps(timesteps, times)
     daily = "day" in timesteps.values()

@@ -6,6 +6,7 @@ at the last complete bar, whatever the bar's length, and are cut from the arrays
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,8 +17,9 @@ from lumibot.entities import Asset, Quote
 from lumibot.tools.helpers import parse_timestep_qty_and_unit
 
 from brokers.backtest.frames import pandas_table
-from brokers.backtest.yahoo import require_yahoo
+from brokers.backtest.yahoo import require_yahoo, served, yahoo_bars
 from config.errors import Refusal
+from config.symbols import spelled
 from market.bar_tables import frames_to_table, session_dates
 from market.bars import DAY_MINUTES, FIELDS, BarTable
 
@@ -109,7 +111,10 @@ class _TableData(PandasDataBacktesting):
 
     def _closed(self, asset: Any, length: int, shift: timedelta = timedelta(0)) -> pd.DataFrame | None:
         base = asset[0] if isinstance(asset, tuple) else asset
-        k = self._column.get(base.symbol if isinstance(base, Asset) else str(base))
+        symbol = base.symbol if isinstance(base, Asset) else str(base)
+        k = self._column.get(symbol)
+        if k is None:
+            k = self._column.get(spelled(symbol))
         if k is None:
             return None
         end = self.table.row_closed_at(pd.Timestamp(self._datetime) - shift) + 1
@@ -146,8 +151,10 @@ def causal(source: Any) -> Any:
     return CausalPandasData(table, first, last, show_progress_bar=source._show_progress_bar)
 
 
-def table_of(source: Any, symbols: tuple[str, ...]) -> BarTable:
+def table_of(source: Any, symbols: tuple[str, ...], watched: Collection[str] = ()) -> BarTable:
     """The bars behind a Lumibot source, for every symbol it knows, as one table.
+
+    ``watched`` are those of the symbols that are not traded, and whose end therefore ends nothing.
 
     Raises
     ------
@@ -162,15 +169,15 @@ def table_of(source: Any, symbols: tuple[str, ...]) -> BarTable:
                 "YahooDataBacktesting: Lumibot 4.6.30 loses the prices with auto_adjust=True; leave it out, dividends "
                 "are then credited as cash on their ex-dates"
             )
-        last = require_yahoo(symbols, source.datetime_end.date())
+        last = require_yahoo(symbols, source.datetime_end.date(), watched)
         # Lumibot takes a cache that ends on Friday as outdated on Saturday.
         if source.datetime_end.date() > last:
             source.datetime_end = source.datetime_end.replace(year=last.year, month=last.month, day=last.day)
         # The cache may reach beyond the run; its bars are labelled by their close.
         end = source.datetime_end.replace(hour=23, minute=59)
         frames = {}
-        for symbol in symbols:
-            frame = source._get_source_symbol_data(Asset(symbol), "day")
+        for symbol in served(symbols, last, watched):
+            frame = yahoo_bars(source, symbol)
             # What was listed after the run is as unknown to it as what never was; no rows at all are a history
             # that was cut on purpose.
             if frame is not None and (frame.empty or frame.index[0] <= end):
@@ -195,7 +202,7 @@ def dividends_of(source: Any, bars: BarTable) -> dict[int, dict[str, float]]:
     row_of = {day: row for row, day in enumerate(bars.opens_at.date)}
     found: dict[int, dict[str, float]] = {}
     for symbol in bars.symbols:
-        paid = source._get_source_symbol_data(Asset(symbol), "day")["dividend"]
+        paid = yahoo_bars(source, symbol)["dividend"]
         for day, amount in zip(session_dates(pd.DatetimeIndex(paid.index)).date, paid.to_numpy(), strict=True):
             if amount > 0 and day in row_of:
                 found.setdefault(row_of[day], {})[symbol] = float(amount)

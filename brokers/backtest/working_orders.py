@@ -13,9 +13,16 @@ from lumibot.entities import Order
 from brokers.backtest.fills import NEVER, Kind, Ticket
 from brokers.record import OrderRecord
 from risk.model import Proposal
+from risk.policy_gate import SMALLEST_QUOTED, tick_of
 
 GTC_DAYS = 90  # The venue cancels good-till-cancelled orders after this many days.
 VENUE_GAP = 0.01  # Exits must lie at least this far from the market when an order is accepted (USD).
+
+
+def venue_gap(quote: float) -> float:
+    """How far from the market exits must lie, USD; of prices that no venue quotes, one step of theirs."""
+    return VENUE_GAP if quote >= SMALLEST_QUOTED else tick_of(quote)
+
 
 _KINDS = {
     Order.OrderType.MARKET: Kind.MARKET,
@@ -90,10 +97,11 @@ class WorkingOrder:
         if self.ticket.kind is not Kind.MARKET and not self.exit:
             quote = self.ticket.limit if not math.isnan(self.ticket.limit) else self.ticket.stop
         sign = 1 if buy else -1
-        if sign * (quote - stop) < VENUE_GAP:
-            return f"VENUE_STOP: stop {stop} is not below {quote} by {VENUE_GAP}" if buy else f"VENUE_STOP: stop {stop}"
-        if sign * (target - quote) < VENUE_GAP:
-            return f"VENUE_TARGET: target {target} is not beyond {quote} by {VENUE_GAP}"
+        gap = venue_gap(quote)
+        if sign * (quote - stop) < gap:
+            return f"VENUE_STOP: stop {stop} is not below {quote} by {gap}" if buy else f"VENUE_STOP: stop {stop}"
+        if sign * (target - quote) < gap:
+            return f"VENUE_TARGET: target {target} is not beyond {quote} by {gap}"
         return None
 
     def resize(self, quantity: float) -> None:

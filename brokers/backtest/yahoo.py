@@ -9,13 +9,14 @@ from __future__ import annotations
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date
 from typing import Any
 
 import pandas as pd
 
 from config.errors import Refusal
+from config.symbols import at_yahoo
 from market.calendar import last_session
 
 YAHOO_URL = "https://query2.finance.yahoo.com/"
@@ -24,7 +25,7 @@ HELD_UNTIL = date(2100, 1, 1)
 WAY_OUT = "fill the cache with scripts/fill_yahoo_cache.py FILE, or run with --data FILE"
 
 
-def require_yahoo(symbols: Sequence[str], end: date) -> date:
+def require_yahoo(symbols: Sequence[str], end: date, watched: Collection[str] = ()) -> date:
     """Make sure that a Yahoo run up to ``end`` can get its bars, before it starts.
 
     Parameters
@@ -33,6 +34,8 @@ def require_yahoo(symbols: Sequence[str], end: date) -> date:
         All symbols the run will ask for.
     end : date
         Last day of the run, included.
+    watched : collection of str
+        Those of them that are not traded: gauges, funds, the benchmark. A fund that has ended stops no run.
 
     Returns
     -------
@@ -50,7 +53,9 @@ def require_yahoo(symbols: Sequence[str], end: date) -> date:
     short: list[str] = []
     held: list[str] = []
     for symbol in dict.fromkeys(symbols):
-        last, is_held = _cached(symbol)
+        if symbol in watched:
+            continue
+        last, is_held = _cached(at_yahoo(symbol))
         if last is None or last < needed:
             (held if is_held else short).append(symbol)
     if held:
@@ -61,6 +66,38 @@ def require_yahoo(symbols: Sequence[str], end: date) -> date:
     if short and not reachable():
         raise Refusal(f"no cached Yahoo bars up to {needed} for {', '.join(short)} and Yahoo is unreachable; {WAY_OUT}")
     return needed
+
+
+def served(symbols: Sequence[str], end: date, watched: Collection[str]) -> list[str]:
+    """The symbols without those watched ones that neither the cache nor Yahoo has up to ``end``.
+
+    What is held ends where it ends, and Lumibot asks for no more of it.
+    """
+    short = []
+    for symbol in watched:
+        last, is_held = _cached(at_yahoo(symbol))
+        if not is_held and (last is None or last < end):
+            short.append(symbol)
+    if short and reachable():
+        short = []
+    return [symbol for symbol in symbols if symbol not in short]
+
+
+def yahoo_bars(source: Any, symbol: str) -> Any:
+    """Lumibot's own frame of a symbol's daily bars, None without any.
+
+    Yahoo writes some symbols in its own way; what it sends is kept under ours too, as Lumibot asks by that.
+    """
+    from lumibot.entities import Asset
+
+    asset, there = Asset(symbol), Asset(at_yahoo(symbol))
+    if asset in source._data_store:
+        return source._data_store[asset]
+    frame = source._get_source_symbol_data(there, "day")
+    if frame is not None and there in source._data_store:
+        for kept in (source._data_store, source._data_index_values, source._data_open_values):
+            kept[asset] = kept[there]
+    return frame
 
 
 def reachable(url: str | None = None, timeout_s: float = REACH_TIMEOUT_S) -> bool:

@@ -34,12 +34,31 @@ class KillSwitch:
     """Files in the state folder: ``STOP`` ends entries, ``FLATTEN`` also sells what is held."""
 
     folder: Path
+    _seen: bool = False
 
     @property
     def level(self) -> KillLevel:
-        if (self.folder / FLATTEN_FILE).exists():
-            return KillLevel.FLATTEN
-        return KillLevel.STOP if (self.folder / STOP_FILE).exists() else KillLevel.OFF
+        """How hard it is pulled. A link that leads nowhere is there, too; what cannot be read stops entries."""
+        try:
+            if self._there(FLATTEN_FILE):
+                return KillLevel.FLATTEN
+            return KillLevel.STOP if self._there(STOP_FILE) else KillLevel.OFF
+        except OSError:
+            return KillLevel.STOP
+
+    def _there(self, name: str) -> bool:
+        """Whether the folder has such an entry, whatever it is; OSError if that cannot be told."""
+        try:
+            (self.folder / name).lstat()
+        except FileNotFoundError:
+            # Before the first start there is no folder; one that was there and is gone had a switch in it, perhaps.
+            if self.folder.is_dir():
+                self._seen = True
+            elif self._seen:
+                raise
+            return False
+        self._seen = True
+        return True
 
     def pull(self, level: KillLevel) -> None:
         """Set it; ``OFF`` lets entries through again."""
@@ -47,7 +66,8 @@ class KillSwitch:
         wanted = {KillLevel.STOP: (STOP_FILE,), KillLevel.FLATTEN: (STOP_FILE, FLATTEN_FILE), KillLevel.OFF: ()}[level]
         for name in (STOP_FILE, FLATTEN_FILE):
             if name in wanted:
-                (self.folder / name).touch()
+                if not self._there(name):
+                    (self.folder / name).touch()
             else:
                 (self.folder / name).unlink(missing_ok=True)
 

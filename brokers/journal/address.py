@@ -13,6 +13,7 @@ from config.errors import Refusal
 from config.secrets import Secrets
 
 DEFAULT_FILE = Path("state") / "journal.sqlite3"
+_LIKE_A_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:|//|(?:postgres|sqlite)", re.IGNORECASE)
 _FORM = "write postgresql://user:password@host:port/database, with / @ : ? # % of a password percent-encoded"
 
 
@@ -39,7 +40,12 @@ def parse_address(address: str | Path) -> Address:
     Refusal
         It is something else. The address is not repeated: a part of the password may be anywhere in it.
     """
-    if isinstance(address, Path) or "://" not in address:
+    if isinstance(address, Path):
+        return _file(address)
+    if "://" not in address:
+        # A mistyped address would become a file that is named with its password.
+        if "@" in address or _LIKE_A_SCHEME.match(address):
+            raise Refusal(f"journal address (DATABASE_URL): is neither an address nor a plain path; {_FORM}")
         return _file(Path(address))
     try:
         url = make_url(address)

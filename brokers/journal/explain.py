@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select
 
 from brokers.journal import orders
 from brokers.journal.fills import written
@@ -15,7 +15,11 @@ from brokers.journal.schema import decisions, fills, order_events, rows_of, verd
 from brokers.journal.schema import orders as orders_table
 from brokers.journal.values import JournalOrder
 
-LATEST = 20  # Decisions and orders of a symbol; the rest is in the database.
+LATEST = 20
+"""Decisions and orders of a symbol that are told unless more are asked for."""
+
+DECIMALS = 4
+"""Places of prices and scores that are told: what was computed has more, and nobody reads them."""
 
 _WAYS = {
     "allocation": "fewer A+ signals in one scan, a better rank, or a larger risk.modules.allocation",
@@ -46,7 +50,42 @@ class ExplainRow:
     change: str = ""
 
 
-def explain(connection: Connection, wanted: str) -> list[ExplainRow]:
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What was found: ``decisions`` and ``orders`` are how many are among the rows, and how many there are."""
+
+    rows: tuple[ExplainRow, ...]
+    decisions: tuple[int, int]
+    orders: tuple[int, int]
+
+
+def explanation(connection: Connection, wanted: str, latest: int = LATEST) -> Explanation:
+    """``explain`` with what was left out; the arguments are its own."""
+    rows = explain(connection, wanted, latest)
+    shown = {kind: sum(row.kind == kind for row in rows) for kind in ("decision", "order")}
+    column = orders_table.c
+    if not _family(connection, wanted):
+        total = {
+            "decision": _count(connection, decisions.c.id, decisions.c.symbol == wanted),
+            "order": _count(connection, column.client_order_id, column.symbol == wanted),
+        }
+    else:
+        total = shown
+    return Explanation(tuple(rows), (shown["decision"], total["decision"]), (shown["order"], total["order"]))
+
+
+def _count(connection: Connection, column: ColumnElement[Any], match: ColumnElement[bool]) -> int:
+    return connection.scalar(select(func.count(column)).where(match)) or 0
+
+
+def _family(connection: Connection, wanted: str) -> list[JournalOrder]:
+    """The order of that id, the client's or the venue's; empty if it is no order's."""
+    column = orders_table.c
+    by_id = or_(column.client_order_id == wanted, column.venue_id == wanted)
+    return orders.many(connection, rows_of(orders_table).where(by_id))
+
+
+def explain(connection: Connection, wanted: str, latest: int = LATEST) -> list[ExplainRow]:
     """The chain from decision to fill.
 
     Parameters
@@ -55,6 +94,8 @@ def explain(connection: Connection, wanted: str) -> list[ExplainRow]:
         Inside a transaction.
     wanted : str
         A symbol, whose latest decisions and orders are told, or an order: its client order id or the venue's.
+    latest : int, default=20
+        How many decisions and how many orders of a symbol.
 
     Returns
     -------
@@ -63,21 +104,21 @@ def explain(connection: Connection, wanted: str) -> list[ExplainRow]:
         the journal knows nothing of it.
     """
     column = orders_table.c
-    by_id = or_(column.client_order_id == wanted, column.venue_id == wanted)
-    found = orders.many(connection, rows_of(orders_table).where(by_id))
-    if found:
+    if found := _family(connection, wanted):
         order = found[0]
         root = order.parent_id or order.client_order_id
         family = or_(column.client_order_id == root, column.parent_id == root)
-        told = orders.many(connection, rows_of(orders_table).where(or_(family, by_id)))
+        told = orders.many(
+            connection, rows_of(orders_table).where(or_(family, column.client_order_id == order.client_order_id))
+        )
         match = and_(decisions.c.symbol == order.symbol, decisions.c.time == order.decision_time)
     else:
-        newest = rows_of(orders_table).where(column.symbol == wanted).order_by(column.journaled_at.desc()).limit(LATEST)
+        newest = rows_of(orders_table).where(column.symbol == wanted).order_by(column.journaled_at.desc()).limit(latest)
         told = [JournalOrder.of(dict(row)) for row in connection.execute(newest).mappings()][::-1]
         match = decisions.c.symbol == wanted
-    latest = rows_of(decisions).where(match).order_by(decisions.c.time.desc(), decisions.c.id.desc()).limit(LATEST)
+    recent = rows_of(decisions).where(match).order_by(decisions.c.time.desc(), decisions.c.id.desc()).limit(latest)
     rows: list[ExplainRow] = []
-    for decision in reversed(connection.execute(latest).all()):
+    for decision in reversed(connection.execute(recent).all()):
         rows += _decision(connection, decision)
     for order in told:
         rows += _order(connection, order)
@@ -86,21 +127,37 @@ def explain(connection: Connection, wanted: str) -> list[ExplainRow]:
 
 def _decision(connection: Connection, row: Row[Any]) -> list[ExplainRow]:
     query = select(verdicts).where(verdicts.c.decision_id == row.id).order_by(verdicts.c.sequence)
-    chain = [_verdict(row.time, verdict) for verdict in connection.execute(query)]
-    prices = ", ".join(f"{name} {written(value)}" for name, value in _levels(row).items() if value is not None)
-    quantity = f"{written(row.proposed_quantity)} became {written(row.final_quantity)}"
-    if row.proposed_quantity == row.final_quantity:
-        quantity = written(row.final_quantity)
-    text = f"{row.outcome}: {row.side} {quantity} by {row.signal}, {prices}; {row.reason}"
-    changes = "; ".join(dict.fromkeys(verdict.change for verdict in chain if verdict.change))
-    return [ExplainRow(row.time, "decision", row.symbol, text, changes), *chain]
+    return decision_rows(row, connection.execute(query).all())
 
 
-def _levels(row: Row[Any]) -> Mapping[str, Any]:
-    return {"score": row.score, "price": row.price, "stop": row.stop, "target": row.target, "ATR": row.atr}
+def decision_rows(decision: Any, chain: Sequence[Any]) -> list[ExplainRow]:
+    """A decision and its verdicts.
+
+    Parameters
+    ----------
+    decision : object
+        With the columns of the table of decisions as attributes.
+    chain : sequence of object
+        Its verdicts, with the columns of theirs.
+    """
+    told = [_verdict(decision.time, verdict) for verdict in chain]
+    levels = {name: getattr(decision, name.lower()) for name in ("score", "price", "stop", "target", "ATR")}
+    prices = ", ".join(
+        f"{name} {written(round(value, DECIMALS))}" for name, value in levels.items() if value is not None
+    )
+    quantity = f"{written(decision.proposed_quantity)} became {written(decision.final_quantity)}"
+    if decision.proposed_quantity == decision.final_quantity:
+        quantity = written(decision.final_quantity)
+    reason = f"; {decision.reason}" if decision.reason else ""
+    text = f"{decision.outcome}: {decision.side} {quantity} by {decision.signal}, {prices}{reason}"
+    changes = [verdict.change for verdict in told if verdict.change]
+    if decision.outcome == "refused":
+        # What shrank it before it was refused stands in nobody's way.
+        changes = changes[-1:]
+    return [ExplainRow(decision.time, "decision", decision.symbol, text, "; ".join(dict.fromkeys(changes))), *told]
 
 
-def _verdict(time: datetime, row: Row[Any]) -> ExplainRow:
+def _verdict(time: datetime, row: Any) -> ExplainRow:
     text = row.code
     if row.before != row.after:
         text += f" ({written(row.before)} became {written(row.after)})"

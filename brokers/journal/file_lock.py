@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import socket
+import stat
 from datetime import datetime
 from pathlib import Path
 
@@ -12,23 +14,34 @@ from config.errors import Refusal
 
 
 class FileLock:
-    """Hold ``<file>-lock`` until released.
+    """Hold ``<file>-lock`` until released, beside the file that is really opened: links to it are followed.
 
     Raises
     ------
     Refusal
-        Another process (or this one) holds it, or its folder cannot be written.
+        Another process (or this one) holds it, its folder cannot be written, or the lock's own name is a link: what
+        it leads to would be written over.
     """
 
     def __init__(self, path: Path) -> None:
-        lock = path.with_name(f"{path.name}-lock")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._handle: int | None = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as error:
+            real = path.resolve()
+            lock = real.with_name(f"{real.name}-lock")
+            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+            self._handle: int | None = os.open(lock, flags, 0o600)
+        except (OSError, RuntimeError) as error:
+            if isinstance(error, RuntimeError) or error.errno in (errno.ELOOP, errno.EMLINK):
+                raise Refusal(
+                    f"{path}: it or its lock is a link that leads elsewhere or nowhere; remove the link, no orders "
+                    "until then"
+                ) from None
             raise Refusal(
                 f"{path}: its folder cannot be written ({error.strerror}); make it writable, no orders until then"
             ) from error
+        if not stat.S_ISREG(os.fstat(self._handle).st_mode):
+            self.release()
+            raise Refusal(f"{lock}: is no ordinary file; remove it, no orders until then")
         try:
             fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from brokers.journal.explain import ExplainRow, explain
+from brokers.journal.explain import LATEST, Explanation, explanation
 from brokers.journal.store import Store
+from config.symbols import spelled
 
 
-def read_explanation(address: str | Path, wanted: str) -> list[ExplainRow]:
-    """``explain`` on a journal that another process may be writing.
+def read_explanation(address: str | Path, wanted: str, latest: int = LATEST) -> Explanation:
+    """``explain.explanation`` of a journal that another process may be writing.
 
     Raises
     ------
@@ -19,6 +20,7 @@ def read_explanation(address: str | Path, wanted: str) -> list[ExplainRow]:
     store = Store(address, account_id=None, writer=False)
     try:
         with store.transaction() as connection:
-            return explain(connection, wanted)
+            found = explanation(connection, wanted, latest)
+            return found if found.rows else explanation(connection, spelled(wanted), latest)
     finally:
         store.close()

@@ -10,7 +10,9 @@ from collections.abc import Callable
 from typing import Any
 
 import websockets
+from alpaca.common.utils import get_default_user_agent
 from alpaca.trading.stream import TradingStream
+from websockets.legacy.client import Connect
 
 from brokers.alpaca.payloads import Json
 
@@ -23,6 +25,13 @@ log = logging.getLogger(__name__)
 
 class _Unauthorized(Exception):
     """The venue doesn't take the keys."""
+
+
+class _Straight(Connect):
+    """A connection that goes where it was told to go, and nowhere else."""
+
+    def handle_redirect(self, uri: str) -> None:
+        raise websockets.SecurityError("the venue sends the trade stream elsewhere; redirects are not followed")
 
 
 class TradeStream(TradingStream):
@@ -50,7 +59,7 @@ class TradeStream(TradingStream):
         on_event: Callable[[Json], None],
         on_state: Callable[[bool], None],
     ) -> None:
-        super().__init__(key, secret, paper, raw_data=True, url_override=url or "", websocket_params=dict(CONNECTION))
+        super().__init__(key, secret, paper, raw_data=True, url_override=url or "")
         self._on_event, self._on_state = on_event, on_state
         self._reading: tuple[asyncio.AbstractEventLoop, asyncio.Task[None]] | None = None
         self._stopped = False
@@ -99,6 +108,12 @@ class TradeStream(TradingStream):
                 await self.close()
             await asyncio.sleep(wait)
             wait = min(2 * wait, LONGEST_WAIT_S)
+
+    async def _connect(self) -> None:
+        # alpaca-py's connection would follow a redirect to any host, and hand it key and secret.
+        headers = {"User-Agent": get_default_user_agent()}
+        socket: Any = await _Straight(self._endpoint, extra_headers=headers, **CONNECTION)  # type: ignore[arg-type]
+        self._ws = socket
 
     async def _auth(self) -> None:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from brokers.desk.entry_halts import KillLevel, KillSwitch
@@ -15,8 +16,26 @@ MEANING = {
 }
 
 
-def set_switch(folder: Path, wanted: KillLevel | None) -> str:
-    """Set the switch to a level, or only read it for None; returns what was done and what it means.
+@dataclass(frozen=True, slots=True)
+class SwitchReading:
+    """What the kill switch of a state folder was and is; ``changed`` tells whether it was to be set."""
+
+    folder: Path
+    before: KillLevel
+    now: KillLevel
+    changed: bool
+
+    @property
+    def text(self) -> str:
+        """In words, with what the level means."""
+        change = f"{self.before}"
+        if self.changed:
+            change = f"was {self.now} already" if self.before is self.now else f"{self.before} before, {self.now} now"
+        return f"kill switch of {self.folder}: {change}: {MEANING[self.now]}"
+
+
+def set_switch(folder: Path, wanted: KillLevel | None) -> SwitchReading:
+    """Set the switch to a level, or only read it for None.
 
     Raises
     ------
@@ -28,10 +47,9 @@ def set_switch(folder: Path, wanted: KillLevel | None) -> str:
     switch = KillSwitch(folder)
     before = switch.level
     if wanted is None:
-        return f"kill switch of {folder}: {before}: {MEANING[before]}"
+        return SwitchReading(folder, before, before, changed=False)
     try:
         switch.pull(wanted)
     except OSError as error:
         raise Refusal(f"{folder}: cannot be written ({error.strerror}); make it writable") from None
-    change = f"was {before} already" if before is wanted else f"{before} before, {wanted} now"
-    return f"kill switch of {folder}: {change}: {MEANING[wanted]}"
+    return SwitchReading(folder, before, wanted, changed=True)

@@ -14,13 +14,15 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import NoReturn
 
+from backtests.data.bar_files import absent, read_file
+from backtests.data.reading.options import ReadOptions
 from brokers.rehearsal.alpaca.server import RehearsalServer
 from brokers.rehearsal.alpaca.us_hours import US_HOURS
 from brokers.rehearsal.core.settings import VenueSettings
 from brokers.rehearsal.options import as_of_day, fault_plan
 from config.errors import Refusal, exit_status
 
-# Six stocks, daily, that come with the package; a file, so that no import reaches up to where it lies.
+# Six stocks, daily, that come with the package.
 EMBEDDED = Path(__file__).parents[2] / "backtests" / "embedded" / "stocks_daily.parquet"
 
 
@@ -35,8 +37,17 @@ def _parser() -> Parser:
     parser = Parser(prog="python -m brokers.rehearsal", description=__doc__, allow_abbrev=False)
     parser.add_argument(
         "--data",
-        help="bars to replay: a .parquet or .csv file with symbol, datetime, open, high, low, close, volume "
+        help="bars to replay: a .parquet or .csv file, or a folder with one for each symbol "
         "(default: the package's daily bars of six stocks; a day of them is four prices)",
+    )
+    parser.add_argument("--date-order", choices=("dmy", "mdy"), help="of dates such as 03/04/2022 in it")
+    parser.add_argument("--timezone", help="of times without offset in it (default: New York's)")
+    parser.add_argument("--decimal", choices=("point", "comma"), help="what a number such as 1,234 in it means")
+    parser.add_argument(
+        "--hours",
+        choices=("regular", "extended", "all"),
+        default="extended",
+        help="whose bars are played (%(default)s)",
     )
     parser.add_argument("--start", help="first day, 2023-01-31, or moment, 2023-01-31T11:00 New York time")
     parser.add_argument("--sessions", help="days to play (default: all from --start, else the data's last)")
@@ -115,11 +126,15 @@ def _server(given: argparse.Namespace) -> RehearsalServer:
     if given.data is None and not EMBEDDED.is_file():
         raise Refusal("no --data, and the package's own bars are not installed; give a .parquet or .csv file")
     seed = _whole(given.seed, "seed", 0)
-    return RehearsalServer(
-        given.data if given.data is not None else EMBEDDED,
+    symbols = [s for s in given.symbols.split(",") if s] if given.symbols else None
+    reading = ReadOptions(given.date_order, given.timezone, given.decimal, symbols[0] if symbols else None, given.hours)
+    bars = read_file(given.data if given.data is not None else EMBEDDED, symbols, options=reading)
+    if lacking := absent(bars.frame, symbols or []):
+        raise Refusal(f"{given.data or EMBEDDED}: no bars of {', '.join(lacking)}; choose other --symbols")
+    server = RehearsalServer(
+        bars.frame,
         start=_start(given.start),
         sessions=_whole(given.sessions, "sessions", 1) if given.sessions is not None else None,
-        symbols=[s for s in given.symbols.split(",") if s] if given.symbols else None,
         settings=VenueSettings(cash_usd=_cash(given.cash), seed=seed),
         venue_faults=fault_plan(given.fault, seed, _number(given.partial_fills, "partial-fills", 0, 1)),
         speed=_number(given.speed, "speed", 0.001),
@@ -129,6 +144,10 @@ def _server(given: argparse.Namespace) -> RehearsalServer:
         port=_whole(given.port, "port", 0, 65535),
         as_of=as_of_day(given.as_of, US_HOURS.zone),
     )
+    if given.data is not None:
+        for note in (f"read as: {bars.read_as}", *bars.notes):
+            sys.stderr.write(f"{note}\n")
+    return server
 
 
 def _told(server: RehearsalServer, given: argparse.Namespace) -> str:

@@ -1,0 +1,1 @@
+"""Commands for whoever looks after a trader: they look, compare, clean up and stop."""

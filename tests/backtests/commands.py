@@ -65,4 +65,12 @@ def quarters() -> pd.DataFrame:
 
 def windowed(*windows: str) -> list[str]:
     common = ["--quiet", "--data", "bars.parquet", "--symbols", "AAPL,NVDA", "--benchmark", "AAPL"]
-    return [*common, "--start", "2023-06-05", "--set", f"pace.windows=[{','.join(map(repr, windows))}]"]
+    return [
+        *common,
+        "--start",
+        "2023-06-05",
+        "--set",
+        "pace.bars=15",
+        "--set",
+        f"pace.windows=[{','.join(map(repr, windows))}]",
+    ]

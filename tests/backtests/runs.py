@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from backtests.cli_run import execute, wants_intraday
-from backtests.data_sets import DataSet, load_data, window
+from backtests.data.data_sets import DataSet, load_data, window
 from backtests.engine import RunResult
 from backtests.request import EMBEDDED_OVERLAY
 from brokers.record import RunRecord

@@ -195,8 +195,8 @@ def test_the_script_counts_moved_stops_too():
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("--paper",), "--paper: activity is counted in backtests only"),
-        (("--scan",), "--scan: only counts are printed here"),
+        (("--paper",), "--paper is not an argument; see --help"),
+        (("--scan",), "--scan is not an argument; see --help"),
         (("--profile", "activ"), "did you mean active?"),
     ],
 )

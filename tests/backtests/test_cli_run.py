@@ -185,7 +185,7 @@ def test_a_run_goes_where_it_belongs_and_overwrites_only_when_told(tmp_path, mon
     folder = tmp_path / "runs" / "backtest-swing-2020-03-02"
     assert (folder / "summary.json").is_file() and [path.name for path in tmp_path.iterdir()] == ["runs"]
     before = (folder / "summary.json").read_bytes()
-    assert live_trader.main(argv) == 2
+    assert live_trader.main([*argv, "--out", str(folder)]) == 2
     assert "is not empty: choose another --out or add --overwrite" in capsys.readouterr().err
     assert (folder / "summary.json").read_bytes() == before
     (folder / "notes.txt").write_text("mine")

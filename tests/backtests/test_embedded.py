@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from backtests import embedded
-from backtests.bar_files import read_bars
+from backtests.data.bar_files import read_bars
 from market.bar_tables import to_table
 from risk.inverse_hedge import InverseHedge
 

@@ -16,15 +16,19 @@ from backtests import live_runs
 from backtests.live_runs import _placed
 from backtests.rehearsals import window_of
 from backtests.request import RunRequest
+from commands.runs.request import RunArguments, requested, settled
 from config import Refusal
+from live_trader import ModeOptions, of_modes
 
 NOON = datetime(2024, 6, 28, 16, 0, tzinfo=UTC)
 
 
 def request(*argv: str) -> RunRequest:
-    args = live_trader.parser().parse_args(argv)
-    mode, settings = live_trader._settings(args)
-    return live_trader._request(args, mode, settings)
+    values = live_trader.live_trader.click.make_context("live_trader.py", list(argv)).params
+    modes = ModeOptions(**{field.name: values.pop(field.name) for field in fields(ModeOptions)})
+    values.pop("version")
+    arguments = of_modes(modes, RunArguments(**values))
+    return requested(arguments, *settled(arguments))
 
 
 def test_every_start_has_a_folder_of_its_own(tmp_path, monkeypatch):
@@ -72,9 +76,10 @@ def test_a_start_that_is_refused_leaves_no_folder_and_an_earlier_run_as_it_was(t
 
 def test_a_folder_that_cannot_be_made_gives_the_seat_back(tmp_path):
     (tmp_path / "file").write_text("x")
+    asked = request("--paper", "--out", str(tmp_path / "file" / "below"))
     closed = []
     with pytest.raises(Refusal, match="can't be used as --out"):
-        live_runs._prepared(tmp_path / "file" / "below", SimpleNamespace(close=lambda: closed.append(True)))
+        live_runs._prepared(asked, SimpleNamespace(close=lambda: closed.append(True)))
     assert closed == [True]
 
 

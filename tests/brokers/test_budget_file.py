@@ -365,3 +365,10 @@ def test_a_thousand_kills(path):
 def test_the_drill_finds_a_save_that_writes_in_place(path):
     with pytest.raises(Refusal, match="not complete JSON"):
         drill(path, 200, "careless")
+
+
+def test_a_pipe_in_its_place_is_refused_and_not_waited_for(path):
+    path.parent.mkdir()
+    os.mkfifo(path)
+    with pytest.raises(Refusal, match="is no ordinary file"):
+        load(path, ACCOUNT, MONDAY)

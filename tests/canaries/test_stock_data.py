@@ -15,7 +15,7 @@ import pytest
 from lumibot.backtesting import PandasDataBacktesting, YahooDataBacktesting
 from lumibot.tools.yahoo_helper import YahooHelper
 
-from backtests.yahoo_cache import yahoo_frame
+from backtests.data.yahoo_cache import yahoo_frame
 from brokers.backtest.broker import BarFillBroker
 from brokers.backtest.source import CausalPandasData, dividends_of
 from config.environment import calm_lumibot, own_the_run

@@ -115,7 +115,7 @@ def test_cap_keeps_the_first_symbols():
         ("selection.execute=1.5", "--set: selection.execute is 1.5; write a whole number"),
         ("universe.symbols=AAPL", '--set: universe.symbols is "AAPL"; write a list, e.g. [A, B]'),
         ("universe.symbols=[]", "--set: universe.symbols is []; it must not be empty"),
-        ("universe.symbols=[aapl]", '--set: universe.symbols.0 is "aapl"; write a ticker in capitals'),
+        ("universe.symbols=[AA PL]", '--set: universe.symbols.0 is "AA PL"; write a ticker, e.g.'),
         ("account.budget_usd=0.5", "--set: account.budget_usd is 0.5; it must be at least 1"),
         ("universe.cap=0", "--set: universe.cap is 0; it must be at least 1"),
         ("risk.modules.sector_cap=5", "--set: risk.modules.sector_cap is 5; it is a section"),

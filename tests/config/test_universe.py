@@ -29,7 +29,7 @@ def test_symbols_that_look_like_missing_values_are_symbols(tmp_path):
         (b"AAPL\nMSFT\n", "needs a header with a column named symbol"),
         (b"symbol,sector\n,\n", "the column symbol is empty"),
         (b"symbol,sector\nAAPL,x\n,y\n", "symbol '' at row 2 is no ticker"),
-        (b"symbol\nTWO WORDS\n", "symbol 'TWO WORDS' at row 1 is no ticker; write a ticker in capitals"),
+        (b"symbol\nTWO WORDS\n", "symbol 'TWO WORDS' at row 1 is no ticker; write a ticker, e.g."),
         (b"symbol\nAA\x00PL\n", "symbol 'AA\\x00PL' at row 1 is no ticker"),
         (b"symbol\nAAPL\nMSFT\naapl\n", "AAPL is at row 1 and at row 3; remove one of the rows"),
         (b"symbol,sector\nAAPL,mega,tech\n", "row 1 has 3 fields, the header 2; correct the row"),

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from backtests.data.bar_files import read_bars
 from brokers.journal import Journal
 from brokers.rehearsal.alpaca.exchange import Exchange
 from brokers.rehearsal.alpaca.server import RehearsalServer
@@ -91,7 +92,7 @@ def trader(server: RehearsalServer, folder: Path, day: Day = QUIET) -> subproces
 
 def venue(day: Day = QUIET) -> RehearsalServer:
     symbols = ["SPY", "QQQ", "NVDA", "AAPL", "MSFT", "TSLA"]
-    return RehearsalServer(DATA, start=day.start, sessions=1, symbols=symbols, speed=day.speed)
+    return RehearsalServer(read_bars(DATA, symbols), start=day.start, sessions=1, speed=day.speed)
 
 
 def calls_of_a_day(folder: Path, seconds: float, day: Day = QUIET) -> list[tuple[str, str]]:

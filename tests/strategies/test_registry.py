@@ -209,15 +209,15 @@ def test_a_vote_that_cannot_be_names_who_asked_for_it(overrides, told):
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("plain.symbol", "nvda"),
+        ("plain.symbol", "../NVDA"),
         ("broad.symbol", "''"),
-        ("nasdaq.symbol", "sqqq"),
-        ("broad_gauge", "Spy"),
+        ("nasdaq.symbol", "SQQQ..X"),
+        ("broad_gauge", "S&P"),
         ("nasdaq_gauge", "BRK B"),
-        ("gauges", "[AAPL, MSFT, nvda]"),
+        ("gauges", "[AAPL, MSFT, NV DA]"),
     ],
 )
 def test_a_module_s_symbols_are_tickers_as_the_universe_s_are(key, value):
     place = f"risk.modules.inverse_hedge.{key}"
     sentence = refusal(build_risk_chain, f"{place}={value}")
-    assert sentence.startswith(f"--set: {place}") and "write a ticker in capitals" in sentence
+    assert sentence.startswith(f"--set: {place}") and "write a ticker, e.g." in sentence

@@ -8,6 +8,7 @@ from datetime import datetime
 import pandas as pd
 
 from brokers.desk.data.bar_collector import joined
+from config.symbols import at_yahoo
 from market.bars import DAY_MINUTES, FIELDS
 
 TIMEOUT_S = 4
@@ -37,7 +38,7 @@ class YahooFallback:
         begin = pd.Timestamp(start)
         if minutes != DAY_MINUTES:
             begin = max(begin, pd.Timestamp.now(tz="UTC") - pd.Timedelta(days=LONGEST_INTRADAY_DAYS))
-        frame = yfinance.Ticker(symbol.replace(".", "-")).history(
+        frame = yfinance.Ticker(at_yahoo(symbol)).history(
             interval=INTERVALS[minutes], start=begin.date().isoformat(), prepost=False, auto_adjust=True,
             timeout=TIMEOUT_S,
         )  # fmt: skip

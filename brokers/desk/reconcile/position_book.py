@@ -38,8 +38,8 @@ class PositionBook:
     ``ledger`` holds ours, ``manual`` the shares that were traded by hand, signed. ``entries`` names the order that
     opened each position of ours, ``portions`` what was closed. ``paid`` is the average price of manual shares, USD;
     ``adjustments`` are differences that count, the latest last; ``moved`` is when an order of a symbol was filled last
-    or its shares split, ``splits`` when that was. ``opened`` is what fills opened on each session date, manual purchases
-    included, USD.
+    or its shares split, ``splits`` when that was. ``opened`` is what fills opened on each session date, USD, manual
+    purchases included.
     """
 
     ledger: Ledger

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date
-from pathlib import Path
 from typing import Literal
 
 import pandas as pd
@@ -38,7 +37,7 @@ class RehearsalServer(VenueHost[Exchange]):
 
     Parameters
     ----------
-    data : str, Path or DataFrame
+    data : DataFrame
         Bars, see :func:`brokers.rehearsal.core.replay.load_bars`. What lies before ``start`` is served as history.
     start : date or datetime, optional
         First day played (the clock starts five minutes before its open) or the moment at which the clock
@@ -76,7 +75,7 @@ class RehearsalServer(VenueHost[Exchange]):
 
     def __init__(
         self,
-        data: str | Path | pd.DataFrame,
+        data: pd.DataFrame,
         *,
         start: date | None = None,
         sessions: int | None = None,

@@ -1,4 +1,4 @@
-"""Bars to replay: a long table from a parquet or csv file, checked, cut to what is asked for."""
+"""Bars to replay: a long table, checked once more, laid on the venue's grid and cut to what is asked for."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,17 +14,18 @@ import pandas as pd
 
 from brokers.rehearsal.core.hours import TradingHours
 from config.errors import Refusal
-from market.bars import DAY_MINUTES, FIELDS
+from config.symbols import spelled
+from market.bar_tables import DAILY_FROM_MINUTES
+from market.bars import DAY_MINUTES, FIELDS, PRICES
 from market.calendar import nanoseconds
 
 COLUMNS = ("symbol", "datetime", *FIELDS)
-PRICES = FIELDS[:4]
 # What a session is looked for in: no closure of an exchange lasts longer.
 FORTNIGHT = timedelta(days=14)
 MINUTE_NS = 60_000_000_000
-OFFSET = r"\d:\d\d.*(?:Z|[+-]\d\d:?\d\d)$"
-# Daily prices carry a date only; anything closer together than this is intraday.
-DAILY_FROM_MINUTES = 20 * 60
+NAME = "the bars to replay"
+SMALLEST_PRICE = 0.0001
+"""USD; of US shares."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,21 +56,21 @@ class Bars:
 
 
 def load_bars(
-    source: str | Path | pd.DataFrame,
+    frame: pd.DataFrame,
     hours: TradingHours,
     symbols: Sequence[str] | None = None,
     ticks: Mapping[str, Decimal] | None = None,
     whole_shares: bool = True,
 ) -> Bars:
-    """Read and check the bars to replay.
+    """Check the bars to replay and lay them on the venue's grid.
 
     Prices are rounded to the venue's grid, since nothing else can be traded there.
 
     Parameters
     ----------
-    source : str, Path or DataFrame
-        Long table with the columns symbol, datetime, open, high, low, close, volume. Naive times are those of
-        the venue's zone; intraday bars are labelled by their open, daily ones by their date.
+    frame : DataFrame
+        Long table as the reader of bar files gives it: symbol, datetime, open, high, low, close, volume. Naive times
+        are those of the venue's zone; intraday bars are labelled by their open, daily ones by their date.
     hours : TradingHours
         When the venue trades; a daily bar spans its session.
     symbols : sequence of str, optional
@@ -84,25 +84,24 @@ def load_bars(
     Raises
     ------
     Refusal
-        The file can't be read, lacks a column or a symbol, or holds an impossible bar.
+        A column or a symbol is missing, or a bar is impossible here.
     """
-    name = "the table of bars" if isinstance(source, pd.DataFrame) else str(source)
-    frame = source if isinstance(source, pd.DataFrame) else _read(Path(source))
     missing = [column for column in COLUMNS if column not in frame.columns]
     if missing:
-        raise Refusal(f"{name}: no column {', '.join(missing)}; it needs the columns {', '.join(COLUMNS)}")
+        raise Refusal(f"{NAME}: no column {', '.join(missing)}; it needs the columns {', '.join(COLUMNS)}")
     frame = frame[list(COLUMNS)].assign(symbol=frame["symbol"].astype(str))
-    absent = sorted(set(symbols or ()) - set(frame["symbol"]))
+    wanted = [spelled(symbol) for symbol in symbols or ()]
+    absent = sorted(set(wanted) - set(frame["symbol"]))
     if absent:
-        raise Refusal(f"{name}: no bars of {', '.join(absent)}; choose other --symbols")
-    if symbols:
-        frame = frame[frame["symbol"].isin(list(symbols))]
+        raise Refusal(f"{NAME}: no bars of {', '.join(absent)}; choose other --symbols")
+    if wanted:
+        frame = frame[frame["symbol"].isin(wanted)]
     if frame.empty:
-        raise Refusal(f"{name}: no rows; give a file with bars")
-    frame = frame.assign(datetime=_times(frame["datetime"], hours, name)).sort_values(["symbol", "datetime"])
+        raise Refusal(f"{NAME}: no rows; give a file with bars")
+    frame = frame.assign(datetime=_times(frame["datetime"], hours)).sort_values(["symbol", "datetime"])
     frame = frame.reset_index(drop=True)
-    _check(frame, name)
-    minutes = _minutes(frame, name)
+    _check(frame, ticks)
+    minutes = _minutes(frame)
     opens, closes = spans(pd.DatetimeIndex(frame["datetime"]), minutes, hours)
     return Bars(_on_the_grid(frame, ticks, whole_shares), opens, closes, minutes, hours)
 
@@ -168,55 +167,42 @@ def _sessions(hours: TradingHours, start: date, end: date, days: list[date]) -> 
     return sorted({*hours.sessions(start, end), *days})
 
 
-def _read(path: Path) -> pd.DataFrame:
-    kind = path.suffix.lower()
-    if kind not in (".parquet", ".csv"):
-        raise Refusal(f"{path}: not a .parquet or .csv file; convert it to one of them")
-    if not path.is_file():
-        raise Refusal(f"{path}: no such file; check the path given to --data")
-    try:
-        return pd.read_parquet(path) if kind == ".parquet" else pd.read_csv(path, dtype={"symbol": str})
-    except (OSError, ValueError) as error:
-        raise Refusal(f"{path}: cannot be read as {kind[1:]} ({error}); write the file again") from error
-
-
-def _times(values: pd.Series[Any], hours: TradingHours, name: str) -> pd.Series[Any]:
-    """Times of the venue, whatever they were written as."""
-    if pd.api.types.is_numeric_dtype(values):
-        raise Refusal(f"{name}: column datetime holds numbers; write times as 2023-01-31 or 2023-01-31 09:35")
-    times = values
-    if not pd.api.types.is_datetime64_any_dtype(values):
-        texts = values.astype(str)
-        # Offsets differ between summer and winter, so that only UTC holds them all.
-        times = pd.to_datetime(texts, format="ISO8601", errors="coerce", utc=bool(texts.str.contains(OFFSET).all()))
-    if pd.api.types.is_datetime64_any_dtype(times):
-        if times.dt.tz is None:
-            times = times.dt.tz_localize(hours.zone, ambiguous="NaT", nonexistent="NaT")
-        if not times.isna().any():
-            local: pd.Series[Any] = times.dt.tz_convert(hours.zone)
-            return local
-    raise Refusal(
-        f"{name}: column datetime holds what is no time in {_city(hours)}; write 2023-01-31 or 2023-01-31 09:35"
-    )
+def _times(times: pd.Series[Any], hours: TradingHours) -> pd.Series[Any]:
+    """Times of the venue; a day is its midnight there."""
+    if not pd.api.types.is_datetime64_any_dtype(times):
+        raise Refusal(f"{NAME}: column datetime holds no times; read the file as a backtest does")
+    if times.dt.tz is None:
+        times = times.dt.tz_localize(hours.zone, ambiguous="NaT", nonexistent="NaT")
+    if times.isna().any():
+        raise Refusal(f"{NAME}: column datetime holds what is no time in {_city(hours)}; give times with their offset")
+    local: pd.Series[Any] = times.dt.tz_convert(hours.zone)
+    return local
 
 
 def _city(hours: TradingHours) -> str:
     return hours.zone.key.rsplit("/", 1)[-1].replace("_", " ")
 
 
-def _check(frame: pd.DataFrame, name: str) -> None:
+def _check(frame: pd.DataFrame, ticks: Mapping[str, Decimal] | None) -> None:
     twice = frame.duplicated(["symbol", "datetime"])
     if twice.any():
-        raise Refusal(f"{name}: the bar {_bar(frame, twice)} is there twice; remove one of them")
+        raise Refusal(f"{NAME}: the bar {_bar(frame, twice)} is there twice; remove one of them")
     for field in FIELDS:
         frame[field] = pd.to_numeric(frame[field], errors="coerce").astype(float)
         bad = ~np.isfinite(frame[field]) | (frame[field] <= 0 if field in PRICES else frame[field] < 0)
         if bad.any():
-            raise Refusal(f"{name}: {field} of the bar {_bar(frame, bad)} is no possible number; correct the file")
+            raise Refusal(f"{NAME}: {field} of the bar {_bar(frame, bad)} is no possible number; correct the file")
+        if ticks is not None or field not in PRICES:
+            continue
+        if (small := frame[field] < SMALLEST_PRICE / 2).any():
+            raise Refusal(
+                f"{NAME}: {field} of the bar {_bar(frame, small)} is below {SMALLEST_PRICE:g} USD, the smallest price "
+                "that can be traded here; leave the symbol out"
+            )
     # Adjusted prices carry rounding noise.
     upside_down = frame["high"] < frame["low"] * (1 - 1e-6)
     if upside_down.any():
-        raise Refusal(f"{name}: high of the bar {_bar(frame, upside_down)} is below its low; correct the file")
+        raise Refusal(f"{NAME}: high of the bar {_bar(frame, upside_down)} is below its low; correct the file")
 
 
 def _bar(frame: pd.DataFrame, bad: pd.Series[bool]) -> str:
@@ -224,16 +210,16 @@ def _bar(frame: pd.DataFrame, bad: pd.Series[bool]) -> str:
     return f"{row['symbol']} {row['datetime']:%Y-%m-%d %H:%M}"
 
 
-def _minutes(frame: pd.DataFrame, name: str) -> int:
+def _minutes(frame: pd.DataFrame) -> int:
     """The commonest distance between bars, 1440 for whole days."""
     gaps = frame.groupby("symbol")["datetime"].diff().dropna().dt.total_seconds() // 60
     if gaps.empty:
-        raise Refusal(f"{name}: one bar per symbol, so that its length is unknown; give at least two")
+        raise Refusal(f"{NAME}: one bar per symbol, so that its length is unknown; give at least two")
     minutes = int(gaps.mode().iloc[0])
     if minutes >= DAILY_FROM_MINUTES:
         return DAY_MINUTES
     if minutes < 1:
-        raise Refusal(f"{name}: bars shorter than a minute; put them together to minutes first")
+        raise Refusal(f"{NAME}: bars shorter than a minute; put them together to minutes first")
     return minutes
 
 
@@ -254,7 +240,7 @@ def spans(times: pd.DatetimeIndex, minutes: int, hours: TradingHours) -> tuple[n
 def _on_the_grid(frame: pd.DataFrame, ticks: Mapping[str, Decimal] | None, whole_shares: bool) -> pd.DataFrame:
     prices = frame[list(PRICES)]
     if ticks is None:
-        prices = prices.round(2).where(prices >= 1, prices.round(4).clip(lower=0.0001))
+        prices = prices.round(2).where(prices >= 1, prices.round(4).clip(lower=SMALLEST_PRICE))
     else:
         tick = frame["symbol"].map({symbol: float(tick) for symbol, tick in ticks.items()})
         places = frame["symbol"].map({symbol: -int(tick.as_tuple().exponent) for symbol, tick in ticks.items()})

@@ -111,3 +111,27 @@ def test_what_fails_after_the_end_is_no_news(switches, caplog):
     switches.crashed(RuntimeError("a surprise"), TUESDAY)
     assert caplog.text == ""
     assert switches.reasons(TUESDAY) == []
+
+
+@pytest.mark.parametrize(("name", "level"), [(STOP_FILE, KillLevel.STOP), (FLATTEN_FILE, KillLevel.FLATTEN)])
+def test_a_link_that_leads_nowhere_or_round_counts_as_set(tmp_path, name, level):
+    kill = KillSwitch(tmp_path)
+    for target in ("nowhere", name):
+        (tmp_path / name).symlink_to(target)
+        assert kill.level is level
+        kill.pull(level)
+        assert kill.level is level
+        kill.pull(KillLevel.OFF)
+        assert kill.level is KillLevel.OFF and list(tmp_path.iterdir()) == []
+
+
+def test_a_state_folder_that_is_gone_stops_entries(tmp_path):
+    folder = tmp_path / "state"
+    kill = KillSwitch(folder)
+    assert kill.level is KillLevel.OFF
+    folder.mkdir()
+    assert kill.level is KillLevel.OFF
+    folder.rename(tmp_path / "moved")
+    assert kill.level is KillLevel.STOP
+    (tmp_path / "moved").rename(folder)
+    assert kill.level is KillLevel.OFF

@@ -98,10 +98,10 @@ def test_history_is_read_anew_at_each_session() -> None:
 
 def test_names_are_the_venues_outside_and_ours_inside() -> None:
     venue = DataVenue({"BRK.B": regular_rows(DAY, 8)}, f"{DAY} 10:01")
-    live = feed(venue, ["BRK-B"])
-    assert live.snapshot().usable("BRK-B")
+    live = feed(venue, ["BRK.B"])
+    assert live.snapshot().usable("BRK.B")
     assert venue.asked[0][0] == ("BRK.B",)
-    assert live.sources == {"BRK-B": "alpaca"}
+    assert live.sources == {"BRK.B": "alpaca"}
 
 
 def test_the_log_names_the_source_once(caplog: pytest.LogCaptureFixture) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from backtests.bar_files import read_bars
+from backtests.data.bar_files import read_bars
 from config import load
 from market.bar_tables import to_table
 from market.bars import FIELDS

@@ -67,7 +67,7 @@ def test_a_time_without_a_zone_is_a_problem() -> None:
 def test_one_request_for_all_and_names_mapped_both_ways() -> None:
     venue = DataVenue({}, "2023-03-07 10:00")
     venue.quotes = {"BRK.B": GOOD, "AAPL": GOOD}
-    found = feed(venue, ["AAPL", "BRK-B", "NONE"]).quotes(["AAPL", "BRK-B", "NONE"])
+    found = feed(venue, ["AAPL", "BRK.B", "NONE"]).quotes(["AAPL", "BRK.B", "NONE"])
     assert venue.asked_quotes == [("AAPL", "BRK.B", "NONE")]
-    assert [found[s].problem for s in ("AAPL", "BRK-B")] == ["", ""]
+    assert [found[s].problem for s in ("AAPL", "BRK.B")] == ["", ""]
     assert found["NONE"].missing

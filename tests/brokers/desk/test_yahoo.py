@@ -39,6 +39,15 @@ def test_every_length_that_is_asked_for_has_a_name(asked, minutes, sessions):
     assert set(found) == {"symbol", "datetime", "open", "high", "low", "close", "volume"}
 
 
+def test_a_class_share_is_asked_for_as_yahoo_writes_it(asked, monkeypatch):
+    names: list[str] = []
+    inner = sys.modules["yfinance"].Ticker
+    monkeypatch.setattr(sys.modules["yfinance"], "Ticker", lambda name: names.append(name) or inner(name))
+    found = YahooFallback().bars("BRK.B", 60, START)
+    assert names == ["BRK-B"]
+    assert set(found["symbol"]) == {"BRK.B"}
+
+
 def test_hours_begin_on_the_clock(asked):
     found = YahooFallback().bars("SPY", 60, START)
     assert [time.strftime("%H:%M") for time in found["datetime"]] == ["14:00", "15:00", "16:00"]

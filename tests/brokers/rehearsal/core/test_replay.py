@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from backtests.data.bar_files import read_bars
 from brokers.rehearsal.alpaca.exchange import Exchange
 from brokers.rehearsal.alpaca.us_hours import US_HOURS
 from brokers.rehearsal.core.bar_playback import BarPlayback, from_ns
@@ -211,9 +212,9 @@ def test_the_automatic_server_runs_by_itself() -> None:
         (lambda f: f.assign(open=f["open"].where(f.index != 5, np.nan)), "open of the bar AAPL 2026-03-09 09:55"),
         (lambda f: f.assign(close=f["close"].where(f.index != 5, -1.0)), "close of the bar AAPL 2026-03-09 09:55"),
         (lambda f: f.assign(high=f["high"].where(f.index != 5, 1.0)), "is below its low"),
-        (lambda f: f.assign(datetime="soon"), "holds what is no time"),
+        (lambda f: f.assign(datetime="soon"), "column datetime holds no times"),
         (lambda f: f.assign(datetime=pd.Timestamp("2026-03-08 02:30")), "holds what is no time"),
-        (lambda f: f.assign(datetime=1), "column datetime holds numbers"),
+        (lambda f: f.assign(datetime=1), "column datetime holds no times"),
         (lambda f: f.groupby("symbol").head(1), "one bar per symbol"),
     ],
 )
@@ -222,22 +223,25 @@ def test_data_that_cannot_be_are_refused(change: Any, sentence: str) -> None:
         load_bars(change(bars().reset_index(drop=True)), US_HOURS)
 
 
-def test_files_are_read_or_refused(tmp_path: Path) -> None:
+def test_a_file_is_played_as_the_backtest_reads_it(tmp_path: Path) -> None:
     # Across the beginning of summer time, so that offsets differ.
     given = bars(days=("2026-03-06", "2026-03-09"))
-    for name, write in (("bars.csv", pd.DataFrame.to_csv), ("bars.parquet", pd.DataFrame.to_parquet)):
-        write(given, tmp_path / name)
-        loaded = load_bars(tmp_path / name, US_HOURS, ["MSFT"])
+    given.to_csv(tmp_path / "bars.csv")
+    given.set_index(["symbol", "datetime"]).to_parquet(tmp_path / "bars.parquet")
+    for name in ("bars.csv", "bars.parquet"):
+        loaded = load_bars(read_bars(tmp_path / name), US_HOURS, ["msft"])
         assert (loaded.symbols, loaded.minutes) == (["MSFT"], 5)
         assert from_ns(loaded.opens[0]) == at("2026-03-06 09:30")
         assert from_ns(loaded.opens[78]) == at("2026-03-09 09:30")
         with pytest.raises(Refusal, match="no bars of NVDA"):
-            load_bars(tmp_path / name, US_HOURS, ["AAPL", "NVDA"])
-    (tmp_path / "bad.parquet").write_text("no")
-    (tmp_path / "bars.txt").write_text("no")
-    for name in ("bad.parquet", "bars.txt", "missing.csv"):
-        with pytest.raises(Refusal, match=name):
-            load_bars(tmp_path / name, US_HOURS)
+            load_bars(read_bars(tmp_path / name), US_HOURS, ["AAPL", "NVDA"])
+
+
+def test_prices_that_nobody_can_trade_are_refused() -> None:
+    frame = daily()
+    frame.loc[:, ["open", "high", "low", "close"]] *= 1e-7
+    with pytest.raises(Refusal, match=r"open of the bar AAPL .* is below 0\.0001 USD, the smallest price"):
+        load_bars(frame, US_HOURS)
 
 
 def test_prices_lie_on_the_venues_grid() -> None:

@@ -8,16 +8,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from backtests.data.reading.options import ReadOptions
 from config.error_messages import some
 from config.errors import Refusal
 from market.bar_tables import DAILY_FROM_MINUTES, DAILY_RUN, DAILY_TO_MINUTES, spacings
-from market.bars import FIELDS, PRICES, ROUNDING_FRAC
-from market.calendar import NEW_YORK
+from market.bars import DAY_MINUTES, FIELDS, PRICES, ROUNDING_FRAC
+from market.calendar import NEW_YORK, REGULAR_CLOSE, REGULAR_OPEN
 
 # Sessions close at full and half hours, half days included: daily stamps that differ by less are no session's.
 CLOSING_STEP_S = 1_800
 
-OFFSET = r"\d:\d\d.*(?:Z|[+-]\d\d:?\d\d)$"
+# Naive times are New York's if more of them than this lie in the session there, and another zone's if that holds
+# nearly all of them: a file of the session's bars alone has one such zone.
+NEW_YORKS_FROM, ANOTHERS_FROM = 0.90, 0.98
+OTHER_ZONES = ("UTC", "America/Chicago", "Europe/London", "Europe/Berlin", "America/Los_Angeles", "Asia/Tokyo")
 
 
 def row_number(bad: pd.Series[Any]) -> int:
@@ -25,55 +29,29 @@ def row_number(bad: pd.Series[Any]) -> int:
     return int(bad.index[int(np.argmax(bad.to_numpy(dtype=bool)))]) + 1
 
 
-def parse_times(times: pd.Series[Any], path: Path) -> pd.Series[Any]:
-    """Datetimes as nanoseconds, naive or aware as written."""
-    way_out = "write times as 2023-01-31 or 2023-01-31 09:35 (New York), or with an offset"
-    if pd.api.types.is_datetime64_any_dtype(times):
-        parsed = times
-    else:
-        if pd.api.types.is_numeric_dtype(times):
-            raise Refusal(f"{path}: column datetime holds numbers; {way_out}")
-        codes, texts = pd.factorize(times.astype(str))
-        aware = pd.Series(texts).str.contains(OFFSET).to_numpy()
-        if aware.any() and not aware.all():
-            mixed = pd.Series(aware[codes] != aware[codes[0]], times.index)
-            raise Refusal(f"{path}: times with and without offset, first at row {row_number(mixed)}; {way_out}")
-        values = pd.to_datetime(texts, format="ISO8601", errors="coerce", utc=bool(aware.any()))
-        parsed = pd.Series(values.take(codes), times.index)
-    if parsed.isna().any():
-        row = row_number(parsed.isna())
-        raise Refusal(f"{path}: datetime {str(times[row - 1])!r} at row {row} is not a time; {way_out}")
-    try:
-        stamps: pd.Series[Any] = parsed.dt.as_unit("ns")
-    except pd.errors.OutOfBoundsDatetime as error:
-        raise Refusal(f"{path}: column datetime holds a year out of range; {way_out}") from error
-    return stamps
-
-
-def check_order(frame: pd.DataFrame, path: Path) -> None:
-    """Refuse bars that are there twice or out of order within their symbol."""
+def check_order(frame: pd.DataFrame, path: Path) -> tuple[pd.DataFrame, list[str]]:
+    """The bars in order of time, and a note where they were not; bars that are there twice are refused."""
     twice = frame.duplicated(["symbol", "datetime"])
     if twice.any():
         raise Refusal(f"{path}: {_where(frame, twice)} is there twice; remove one of the rows")
     back = frame.groupby("symbol", observed=True)["datetime"].diff() < pd.Timedelta(0)
-    if back.any():
-        raise Refusal(f"{path}: {_where(frame, back)} comes after a later bar; sort the file by symbol and datetime")
+    if not back.any():
+        return frame, []
+    return frame.sort_values(["symbol", "datetime"], kind="stable"), ["rows were not in order of time and were sorted"]
 
 
 def _where(frame: pd.DataFrame, bad: pd.Series[Any]) -> str:
-    row = row_number(bad)
-    bar = frame.loc[row - 1]
-    return f"{bar['symbol']} {bar['datetime']:%Y-%m-%d %H:%M} at row {row}"
+    bar = frame.iloc[int(np.argmax(bad.to_numpy(dtype=bool)))]
+    return f"{bar['symbol']} {bar['datetime']:%Y-%m-%d %H:%M} at row {row_number(bad)}"
 
 
 def check_numbers(frame: pd.DataFrame, path: Path) -> None:
-    """Make the five fields floats in place and refuse bars that cannot be."""
+    """Refuse bars that cannot be."""
     for name in FIELDS:
-        values = pd.to_numeric(frame[name], errors="coerce").astype(float)
+        values = frame[name]
         bad = values.isin([np.inf, -np.inf]) | values.isna()
         if bad.any():
             raise Refusal(f"{path}: {name} of {_where(frame, bad)} is not a number; fill it or remove the row")
-        frame[name] = values
         wrong = values <= 0 if name in PRICES else values < 0
         if wrong.any():
             what = "not above zero" if name in PRICES else "negative"
@@ -88,8 +66,18 @@ def check_numbers(frame: pd.DataFrame, path: Path) -> None:
             raise Refusal(f"{path}: low of {_where(frame, below)} is above its {name}; correct or remove the row")
 
 
-def to_exchange_time(frame: pd.DataFrame, path: Path) -> pd.Series[Any]:
-    """Recognise daily or intraday by the spacing; naive session dates or New York times."""
+def to_exchange_time(frame: pd.DataFrame, path: Path, options: ReadOptions) -> tuple[pd.Series[Any], int]:
+    """Recognise daily or intraday by the spacing.
+
+    Returns
+    -------
+    Series
+        Naive session dates of daily bars, New York times of intraday ones.
+    int
+        Length of a bar in minutes.
+    """
+    if options.timezone is not None and frame["datetime"].dt.tz is not None:
+        raise Refusal(f"{path}: its times have an offset or are counted from 1970; leave out --timezone")
     times = frame["datetime"]
     category = frame["symbol"].cat
     gaps = spacings(category.codes.to_numpy(), pd.DatetimeIndex(times))
@@ -110,7 +98,7 @@ def to_exchange_time(frame: pd.DataFrame, path: Path) -> pd.Series[Any]:
         weekly = list(stats.index[stats["median"] > DAILY_TO_MINUTES])
         if weekly:
             raise Refusal(f"{path}: bars of {some(weekly)} are further apart than a day; give daily or intraday bars")
-        return _session_dates(frame, path)
+        return _session_dates(frame, path, options), DAY_MINUTES
     length = gaps.median()
     # Bars longer than taken for would be read before they close, shorter ones would be read late.
     uneven = list(stats.index[(stats["min"] > length) | (stats["median"] < length)])
@@ -119,21 +107,48 @@ def to_exchange_time(frame: pd.DataFrame, path: Path) -> pd.Series[Any]:
             f"{path}: bars are mostly {length:g} minutes apart, but not those of "
             f"{some(uneven) if uneven else 'whole minutes'}; give bars of one length in whole minutes"
         )
-    local: pd.Series[Any]
     if times.dt.tz is not None:
-        local = times.dt.tz_convert(NEW_YORK)
-        return local
-    local = times.dt.tz_localize(NEW_YORK, ambiguous="NaT", nonexistent="NaT")
+        return times.dt.tz_convert(NEW_YORK), int(length)
+    zone = options.timezone or NEW_YORK
+    local = times.dt.tz_localize(zone, ambiguous="NaT", nonexistent="NaT")
     if local.isna().any():
         raise Refusal(
-            f"{path}: {_where(frame, local.isna())} is no unique time in New York; give times with their offset"
+            f"{path}: {_where(frame, local.isna())} is no unique time in {zone}; give times with their offset"
         )
-    return local
+    if options.timezone is None and (other := _looks_like(times)):
+        raise Refusal(
+            f"{path}: its times have no offset and look like those of {other}, where they begin with the session; say "
+            f"--timezone {other}, or --timezone {NEW_YORK} if they are New York's"
+        )
+    return local.dt.tz_convert(NEW_YORK), int(length)
 
 
-def _session_dates(frame: pd.DataFrame, path: Path) -> pd.Series[Any]:
+def _looks_like(times: pd.Series[Any]) -> str:
+    """The zone in which naive times are those of sessions, if New York is not; empty if none is."""
+    if _inside(times.dt.tz_localize(NEW_YORK, ambiguous="NaT", nonexistent="NaT")) > NEW_YORKS_FROM:
+        return ""
+    for zone in OTHER_ZONES:
+        local = times.dt.tz_localize(zone, ambiguous="NaT", nonexistent="NaT").dt.tz_convert(NEW_YORK)
+        if _inside(local) >= ANOTHERS_FROM:
+            return zone
+    return ""
+
+
+def _inside(times: pd.Series[Any]) -> float:
+    """The share of times from 09:30 to 16:00."""
+    of_day = times - times.dt.normalize()
+    return float(((of_day >= REGULAR_OPEN) & (of_day < REGULAR_CLOSE)).mean())
+
+
+def _session_dates(frame: pd.DataFrame, path: Path, options: ReadOptions) -> pd.Series[Any]:
     """Naive dates: as written when all stamps are midnights, else the date in New York."""
     times = frame["datetime"]
+    if options.timezone is not None:
+        times = times.dt.tz_localize(options.timezone, ambiguous="NaT", nonexistent="NaT")
+        if times.isna().any():
+            raise Refusal(
+                f"{path}: {_where(frame, times.isna())} is no unique time in {options.timezone}; give offsets"
+            )
     if times.dt.tz is not None and not (times == times.dt.normalize()).all():
         times = times.dt.tz_convert(NEW_YORK)
     of_day = (times - times.dt.normalize()).dt.total_seconds()

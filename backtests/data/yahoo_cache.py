@@ -16,6 +16,7 @@ import pandas as pd
 
 from brokers.backtest.yahoo import HELD_UNTIL, yahoo_helper
 from config.errors import Refusal
+from config.symbols import at_yahoo, canonical
 from market.calendar import NEW_YORK, REGULAR_CLOSE
 
 _HELD = (pd.Timestamp(HELD_UNTIL) + REGULAR_CLOSE).tz_localize(NEW_YORK)
@@ -27,7 +28,7 @@ def yahoo_frame(bars: pd.DataFrame, hold: bool = False) -> pd.DataFrame:
     Parameters
     ----------
     bars : DataFrame
-        Daily rows of one symbol from :func:`backtests.bar_files.read_bars`, prices adjusted.
+        Daily rows of one symbol from :func:`backtests.data.bar_files.read_bars`, prices adjusted.
     hold : bool, default=False
         Add the row that stops Lumibot from ever downloading the symbol again.
 
@@ -63,7 +64,7 @@ def fill(bars: pd.DataFrame, hold: bool = False) -> dict[str, date]:
     Parameters
     ----------
     bars : DataFrame
-        From :func:`backtests.bar_files.read_bars`.
+        From :func:`backtests.data.bar_files.read_bars`.
     hold : bool, default=False
         See :func:`yahoo_frame`; for a cache folder of its own, as these symbols stay frozen.
 
@@ -81,12 +82,21 @@ def fill(bars: pd.DataFrame, hold: bool = False) -> dict[str, date]:
         raise Refusal("the Yahoo cache holds daily bars, but these are intraday; give a file with daily bars")
     helper = yahoo_helper()
     written = {}
+    names = {str(symbol): _name(str(symbol)) for symbol in bars["symbol"].unique()}
     for symbol, rows in bars.groupby("symbol", observed=True, sort=True):
         try:
-            helper.dump_pickle_file(symbol, "1d", yahoo_frame(rows, hold))
+            helper.dump_pickle_file(names[str(symbol)], "1d", yahoo_frame(rows, hold))
         except OSError as error:
             raise Refusal(f"cannot write Lumibot's Yahoo cache ({error}); set LUMIBOT_CACHE_FOLDER") from error
         if not helper.CACHING_ENABLED:
             raise Refusal(f"{helper.LUMIBOT_YAHOO_CACHE_FOLDER} cannot be created; set LUMIBOT_CACHE_FOLDER")
         written[str(symbol)] = rows["datetime"].iloc[-1].date()
     return written
+
+
+def _name(symbol: str) -> str:
+    """What Yahoo calls a symbol; it becomes a file's name, so nothing else may pass."""
+    try:
+        return at_yahoo(canonical(symbol))
+    except ValueError as error:
+        raise Refusal(f"the Yahoo cache: {symbol!r} is no ticker; {error}") from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from backtests.session_bars import SYNTHETIC, session_bars, with_inverse
+from backtests.data.session_bars import SYNTHETIC, session_bars, with_inverse
 
 HALF_DAY, FULL_DAY = "2022-11-25", "2022-12-02"
 

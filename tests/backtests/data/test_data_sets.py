@@ -14,12 +14,12 @@ import pandas as pd
 import pytest
 
 from backtests import embedded
-from backtests.bar_files import data_hash
-from backtests.data_sets import load_data, window
+from backtests.data.bar_files import data_hash
+from backtests.data.data_sets import load_data, window
 from config.errors import Refusal
 from market.bars import FIELDS
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 SYMBOLS = ("AAPL", "NVDA", "SYN_EW6")
 
 
@@ -124,7 +124,7 @@ def test_a_file_is_named_in_full_and_by_its_hash(tmp_path):
     frame = embedded.daily()
     frame[frame["datetime"] < "2014-01-01"].to_csv(path, index=False)
     found = load(str(path), start=date(2013, 6, 3), end=date(2013, 6, 28), symbols=("SPY", "NVDA", "AAPL"))
-    assert (found.source, found.hash, found.notes) == (str(path), data_hash(path), ())
+    assert (found.source, found.hash, found.notes) == (str(path), data_hash(path), ("read as: long table",))
     assert found.missing == ("SPY",) and found.table.symbols == ("NVDA", "AAPL")
     assert same(load(end=date(2013, 6, 28), symbols=("NVDA", "AAPL")).table, found.table)
 
@@ -135,7 +135,8 @@ def test_a_file_is_named_in_full_and_by_its_hash(tmp_path):
 YAHOO = """
 import sys
 import live_trader
-from backtests import embedded, yahoo_cache
+from backtests import embedded
+from backtests.data import yahoo_cache
 from backtests.request import EMBEDDED_OVERLAY
 from config.environment import own_the_run
 own_the_run()
@@ -167,7 +168,7 @@ def test_a_yahoo_run_is_the_run_on_a_file_of_the_same_bars(tmp_path):
     assert {text[11:19] for text in orders["time"]} == {"09:30:00"}
     yahoo, file = (json.loads((tmp_path / name / "summary.json").read_text()) for name in ("yahoo", "file"))
     assert yahoo["data_source"] == "yahoo" and yahoo["data_hash"] != file["data_hash"]
-    told_apart = ("data_source", "data_hash", "seconds")
+    told_apart = ("data_source", "data_hash", "seconds", "notes")
     assert {k: v for k, v in yahoo.items() if k not in told_apart} == {
         k: v for k, v in file.items() if k not in told_apart
     }

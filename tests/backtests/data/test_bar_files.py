@@ -8,12 +8,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from backtests.bar_files import absent, data_hash, read_bars
+from backtests.data.bar_files import absent, data_hash, read_bars
 from config.errors import Refusal
+from config.symbols import canonical
 from market.bar_tables import to_table
 
-SHARED = Path(__file__).parents[2] / ".." / "shared" / "data"
+SHARED = Path(__file__).parents[3] / ".." / "shared" / "data"
 needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason="../shared/data is absent")
+
+
+SESSIONS = pd.bdate_range("2023-06-26", "2023-07-14").drop("2023-07-04")
 
 
 def long_table(times: pd.DatetimeIndex, symbols=("AAA", "BBB")) -> pd.DataFrame:
@@ -32,7 +36,7 @@ def long_table(times: pd.DatetimeIndex, symbols=("AAA", "BBB")) -> pd.DataFrame:
 
 
 def daily() -> pd.DataFrame:
-    return long_table(pd.bdate_range("2023-06-26", "2023-07-14"))
+    return long_table(SESSIONS)
 
 
 def five_minutes(days=("2023-07-03", "2023-07-05"), tz="America/New_York") -> pd.DataFrame:
@@ -57,9 +61,6 @@ def test_daily_bars_have_the_sessions_real_hours(write):
     half_day = list(table.opens_at.date).index(date(2023, 7, 3))
     assert table.closes_at[half_day] == pd.Timestamp("2023-07-03 13:00", tz="America/New_York")
     assert table.closes_at[half_day - 1] == pd.Timestamp("2023-06-30 16:00", tz="America/New_York")
-    holiday = list(table.opens_at.date).index(date(2023, 7, 4))
-    assert table.opens_at[holiday] == pd.Timestamp("2023-07-04 09:30", tz="America/New_York")
-    assert table.closes_at[holiday] == pd.Timestamp("2023-07-04 16:00", tz="America/New_York")
     assert list(table.session) == list(range(len(table)))
     assert table.close[0, 1] == 10.0 and table.close[0, 0] == 20.0 and table.volume[1, 0] == 1001
 
@@ -116,7 +117,7 @@ def test_missing_symbols_are_told_not_refused(write):
 
 
 def test_symbols_that_look_like_missing_values_are_symbols(write):
-    frame = long_table(pd.bdate_range("2023-06-26", "2023-07-14"), ("NA", "NAN"))
+    frame = long_table(SESSIONS, ("NA", "NAN"))
     assert absent(read_bars(write(frame)), ["NA", "NAN"]) == []
 
 
@@ -126,11 +127,11 @@ def test_a_row_with_more_fields_than_the_header_is_refused(tmp_path, row, column
     """Cut short, a volume of 173,788,400 would be one of 173."""
     path = tmp_path / "bars.csv"
     lines = daily().to_csv(index=False).splitlines()
-    lines[0] += columns
+    lines = [lines[0] + columns, *(line + ("," if columns else "") for line in lines[1:])]
     fields = lines[row].split(",")
     lines[row] = ",".join([*fields[:-1], "173,788,400"])
     path.write_text("\n".join(lines) + "\n")
-    with pytest.raises(Refusal, match=rf"bars.csv: row {row} has 9 fields, the header {7 + len(columns[:1])}; "):
+    with pytest.raises(Refusal, match=rf"bars.csv: row {row} has (9|10) fields, the header {7 + len(columns[:1])}; "):
         read_bars(path)
 
 
@@ -149,7 +150,7 @@ def _plain(folder: Path) -> Path:
 def test_a_control_character_in_a_symbol_is_refused(write, symbol):
     frame = daily()
     frame.loc[3, "symbol"] = symbol
-    with pytest.raises(Refusal, match="at row 4 holds a control character"):
+    with pytest.raises(Refusal, match="at row 4 is no ticker; write a ticker"):
         read_bars(write(frame), ["BBB"])
 
 
@@ -157,7 +158,7 @@ def test_a_nul_in_a_file_is_refused(tmp_path):
     """Read by pandas, the symbol would end before it."""
     path = tmp_path / "bars.csv"
     path.write_text(daily().to_csv(index=False).replace("BBB", "B\0B", 1))
-    with pytest.raises(Refusal, match="row 16 holds a NUL character; write the file again"):
+    with pytest.raises(Refusal, match="row 15 holds a NUL character; write the file again"):
         read_bars(path)
 
 
@@ -209,7 +210,6 @@ FAULTS = {
     "missing column": (lambda f: f.drop(columns="low"), "no column low"),
     "empty": (lambda f: f.iloc[:0], "no rows"),
     "duplicate": (lambda f: pd.concat([f, f.iloc[[5]]]), "AAA 2023-07-03 .* there twice"),
-    "unsorted": (lambda f: f.iloc[[1, 0, *range(2, len(f))]], "AAA 2023-06-26 .* after a later bar"),
     "one bar": (lambda f: f.iloc[[0]], "one bar per symbol"),
     "weekly": (lambda f: f.iloc[[0, 5, 10]], "further apart than a day"),
 }
@@ -244,9 +244,9 @@ def test_times_with_and_without_offset_are_refused(write):
 
 def test_numbers_as_times_are_refused(tmp_path):
     frame = daily()
-    frame["datetime"] = frame["datetime"].astype("int64")
+    frame["datetime"] = range(len(frame))
     frame.to_parquet(tmp_path / "bars.parquet")
-    with pytest.raises(Refusal, match="holds numbers"):
+    with pytest.raises(Refusal, match="holds numbers that are no seconds"):
         read_bars(tmp_path / "bars.parquet")
 
 
@@ -290,7 +290,7 @@ def test_bad_files_are_refused(tmp_path):
     with pytest.raises(Refusal, match="no such file"):
         read_bars(tmp_path / "none.csv")
     (tmp_path / "folder.csv").mkdir()
-    with pytest.raises(Refusal, match=r"folder\.csv: is a folder; check the path"):
+    with pytest.raises(Refusal, match=r"folder\.csv: is a folder without a \.parquet or"):
         read_bars(tmp_path / "folder.csv")
     os.mkfifo(tmp_path / "pipe.csv")
     with pytest.raises(Refusal, match=r"pipe\.csv: is no ordinary file; check the path"):
@@ -300,7 +300,7 @@ def test_bad_files_are_refused(tmp_path):
         read_bars(tmp_path / "bars.xlsx")
     for name in ("broken.parquet", "broken.csv"):
         (tmp_path / name).write_bytes(b"PAR1\x00\xff\xfe\x93 nothing to see")
-        with pytest.raises(Refusal, match=r"cannot be read as|no column"):
+        with pytest.raises(Refusal, match=r"cannot be read as parquet|holds a NUL"):
             read_bars(tmp_path / name)
     (tmp_path / "empty.csv").write_bytes(b"")
     with pytest.raises(Refusal, match="cannot be read as csv"):
@@ -338,6 +338,10 @@ def test_real_files_are_read_whole(name, minutes):
     path = SHARED / f"{name}.parquet"
     frame = read_bars(path)
     stored = pd.read_parquet(path)
+    stored["symbol"] = [canonical(symbol) for symbol in stored.symbol]
+    if name == "bars_5min":
+        # What lies after the close of half days, and of an odd second, no venue has.
+        stored = stored[stored.datetime.isin(frame.datetime)]
     symbols = sorted(stored.symbol.unique())
     table = to_table(frame, symbols, name)
     assert table.minutes == minutes and table.closes_at.is_monotonic_increasing

@@ -16,20 +16,22 @@ import pandas as pd
 import pytest
 
 import live_trader
-from backtests import embedded, yahoo_cache
+from backtests import embedded
 from backtests.checks.audit import audit
+from backtests.data import yahoo_cache
 from brokers.backtest import yahoo
 from config.errors import Refusal
 from tests.backtests.runs import backtest
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 WINDOW_END = date(2023, 6, 30)
 
 # Runs in a process of its own, as Lumibot reads the cache folder when it is first imported.
 RUN = """
 import json, sys
 from datetime import datetime
-from backtests import embedded, yahoo_cache
+from backtests import embedded
+from backtests.data import yahoo_cache
 from config.environment import own_the_run
 own_the_run()
 hold = sys.argv[1] == "hold"
@@ -225,3 +227,19 @@ def test_script_fills_and_reports(tmp_path):
     assert (tmp_path / "yahoo" / "AAPL_1d.pickle").is_file()
     refused = run([*script, str(tmp_path / "none.csv")], environment)
     assert refused.returncode == 2 and "no such file" in refused.stderr and "Traceback" not in refused.stderr
+
+
+def test_a_class_share_is_cached_and_found_as_yahoo_writes_it(cache):
+    frame = bars("2023-06-30")
+    yahoo_cache.fill(frame.assign(symbol="BRK.B"))
+    assert [path.name for path in cache.iterdir()] == ["BRK-B_1d.pickle"]
+    assert yahoo.require_yahoo(["BRK.B"], WINDOW_END) == WINDOW_END
+
+
+@pytest.mark.parametrize("symbol", ["../../X", "A/../../X", "/tmp/X"])
+def test_a_symbol_that_is_a_path_is_written_nowhere(cache, symbol):
+    frame = bars("2023-06-30")
+    with pytest.raises(Refusal, match="is no ticker; write a ticker"):
+        yahoo_cache.fill(frame.assign(symbol=symbol))
+    assert not any(cache.iterdir())
+    assert not list(cache.parent.rglob("X_1d.pickle"))

@@ -1,0 +1,159 @@
+"""What is legal in a file and means something else: bars outside sessions or off the grid, jumps like splits'."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from backtests.data.reading.options import Hours
+from config.error_messages import some
+from config.errors import Refusal
+from market.bars import DAY_MINUTES
+from market.calendar import session_times, sessions_among
+
+MINUTE = pd.Timedelta(minutes=1)
+BEFORE_OPEN = pd.Timedelta(hours=5, minutes=30)
+AFTER_CLOSE = pd.Timedelta(hours=4)
+# Two days of seven are weekends; a market with this share of its bars there has no sessions.
+OPEN_AT_WEEKENDS_FROM = 0.15
+SATURDAY = 5
+
+RATIOS = {2.0: "2:1", 3.0: "3:1", 4.0: "4:1", 5.0: "5:1", 6.0: "6:1", 7.0: "7:1", 8.0: "8:1", 10.0: "10:1",
+          15.0: "15:1", 20.0: "20:1", 25.0: "25:1", 30.0: "30:1", 40.0: "40:1", 50.0: "50:1", 100.0: "100:1",
+          1.5: "3:2"}  # fmt: skip
+# A night's own move on top of a split, by the ratio from which on it is allowed for: real moves of a third are not so
+# rare, real moves to a fifth are.
+NIGHT_FRACS = {1.5: 0.02, 2.0: 0.08, 5.0: 0.12}
+
+
+def kept_hours(frame: pd.DataFrame, minutes: int, hours: Hours, path: Path) -> tuple[pd.DataFrame, list[str]]:
+    """The bars that a venue would have had, and what was left out.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Long table; naive session dates of daily bars, New York times of intraday ones.
+    minutes : int
+        Length of a bar; 1440 for daily ones.
+    hours : {"regular", "extended", "all"}
+        A currency pair, and what has bars at weekends, trades around the clock: all of its bars are kept.
+    path : Path
+        For messages.
+
+    Raises
+    ------
+    Refusal
+        Nothing is left.
+    """
+    whole = around_the_clock(frame) if hours != "all" else np.ones(len(frame), dtype=bool)
+    times = pd.DatetimeIndex(frame["datetime"])
+    days = times if times.tz is None else times.tz_localize(None).normalize()
+    unique = days.unique().sort_values()
+    place = unique.get_indexer(days)
+    holiday = ~sessions_among(unique)[place] & ~whole
+    gone, notes = holiday.copy(), []
+    if holiday.any():
+        notes.append(f"{_counted(holiday)} on days without a session left out, first {_first(frame, holiday)}")
+    if minutes < DAY_MINUTES:
+        opens, closes = (edge[place] for edge in session_times(unique))
+        ends = times + minutes * MINUTE
+        outside = np.asarray((ends <= opens) | (times >= closes)) & ~whole & ~holiday
+        if outside.any():
+            beyond = outside
+            if hours == "extended":
+                beyond = outside & np.asarray((times < opens - BEFORE_OPEN) | (times >= closes + AFTER_CLOSE))
+                notes.append(f"{_counted(outside & ~beyond)} outside 09:30–16:00 kept, as extended hours are on")
+            if beyond.any():
+                span = "04:00–20:00" if hours == "extended" else "09:30–16:00 (half days: to 13:00)"
+                notes.append(f"{_counted(beyond)} outside {span} left out, first {_first(frame, beyond)}")
+            gone |= beyond
+        off = _off_the_grid(times, minutes, ~gone & ~whole) | _off_the_grid(times.tz_convert("UTC"), minutes, whole)
+        if off.any():
+            notes.append(f"{_counted(off)} off the grid of {minutes} minutes left out, first {_first(frame, off)}")
+        gone |= off
+    if gone.all():
+        raise Refusal(
+            f"{path}: {notes[0].replace(' left out', '')}; give bars of New York's sessions, or of a market that never "
+            "closes with --set market=24/7"
+        )
+    return frame[~gone], notes
+
+
+def _counted(chosen: np.ndarray) -> str:
+    return f"{int(chosen.sum()):,} of {len(chosen):,} bars"
+
+
+def _first(frame: pd.DataFrame, chosen: np.ndarray) -> str:
+    bar = frame.iloc[int(np.argmax(chosen))]
+    form = "%Y-%m-%d" if frame["datetime"].dt.tz is None else "%Y-%m-%d %H:%M:%S"
+    return f"{bar['symbol']} {bar['datetime']:{form}}"
+
+
+def around_the_clock(frame: pd.DataFrame) -> np.ndarray:
+    """Which bars are of symbols that no exchange's hours hold for."""
+    pairs = [name for name in frame["symbol"].unique() if "/" in str(name)]
+    weekend = pd.Series(frame["datetime"].dt.dayofweek.to_numpy() >= SATURDAY)
+    share = weekend.groupby(frame["symbol"].to_numpy(), observed=True).mean()
+    return np.asarray(frame["symbol"].isin([*pairs, *share.index[share >= OPEN_AT_WEEKENDS_FROM]]))
+
+
+def _off_the_grid(times: pd.DatetimeIndex, minutes: int, judged: np.ndarray) -> np.ndarray:
+    """Bars whose time of day has another phase than most have."""
+    step = minutes * MINUTE
+    phase = ((times.tz_localize(None) - times.tz_localize(None).normalize()) % step).to_numpy()
+    if not judged.any():
+        return judged
+    different, counts = np.unique(phase[judged], return_counts=True)
+    off: np.ndarray = judged & (phase != different[counts.argmax()])
+    return off
+
+
+def jumps(frame: pd.DataFrame) -> list[str]:
+    """Overnight jumps of prices at the ratios of splits: prices that nobody adjusted, perhaps.
+
+    Each note names symbol, date, ratio and the two prices.
+    """
+    times = frame["datetime"]
+    days = times if times.dt.tz is None else times.dt.tz_localize(None).dt.normalize()
+    same = frame["symbol"].eq(frame["symbol"].shift()) & days.ne(days.shift())
+    ratio = (frame["close"].shift() / frame["open"]).where(same).to_numpy(dtype=float)
+    size = np.abs(np.log(ratio, where=np.isfinite(ratio), out=np.full(len(ratio), np.nan)))
+    notes = []
+    for at in np.flatnonzero(size > np.log(min(RATIOS)) - max(NIGHT_FRACS.values())):
+        plain = min(RATIOS, key=lambda k: abs(np.log(k) - size[at]))
+        if abs(np.log(plain) - size[at]) > next(NIGHT_FRACS[k] for k in reversed(NIGHT_FRACS) if k <= plain):
+            continue
+        one, other = RATIOS[plain].split(":")
+        told = RATIOS[plain] if ratio[at] > 1 else f"{other}:{one} (reverse)"
+        before, bar = frame["close"].iloc[at - 1], frame.iloc[at]
+        notes.append(
+            f"{bar['symbol']} {days.iloc[at]:%Y-%m-%d}: jump from {before:.6g} to {bar['open']:.6g} overnight, like an "
+            f"unadjusted {told} split"
+        )
+    return notes
+
+
+def gaps(frame: pd.DataFrame) -> list[str]:
+    """Sessions without any bar between the first and the last of a symbol, counted."""
+    times: pd.Series[Any] = frame["datetime"]
+    days = times if times.dt.tz is None else times.dt.tz_localize(None).dt.normalize()
+    unique = pd.DatetimeIndex(days.unique()).sort_values()
+    sessions = pd.DatetimeIndex(pd.date_range(unique[0], unique[-1]))
+    sessions = sessions[sessions_among(sessions)]
+    lacking = {}
+    for symbol, own in days.groupby(frame["symbol"], observed=True):
+        there = pd.DatetimeIndex(own.unique())
+        due = sessions[(sessions >= there.min()) & (sessions <= there.max())]
+        missing = due.difference(there)
+        if len(missing):
+            lacking[str(symbol)] = missing
+    if not lacking:
+        return []
+    count = sum(map(len, lacking.values()))
+    first = min(lacking, key=lambda symbol: lacking[symbol][0])
+    return [
+        f"gaps: {count:,} sessions without a bar of {some(list(lacking))}, first {first} {lacking[first][0]:%Y-%m-%d}"
+    ]

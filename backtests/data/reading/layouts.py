@@ -1,0 +1,285 @@
+"""What the columns of a file mean: whose export it is, where symbol, time and prices stand, and what it leaves open."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from backtests.data.reading.options import LONGEST_TOLD, shortened, symbols_in
+from backtests.data.reading.tables import Names
+from config.error_messages import some
+from config.errors import Refusal
+from config.symbols import canonical
+from market.bars import FIELDS, PRICES
+
+NEEDED = ("symbol", "datetime", *FIELDS)
+ADJUSTED = "adjusted"
+_SYMBOLS = ("symbol", "ticker", "name", "sym")
+_TIMES = ("datetime", "timestamp", "date", "time", "unix", "gmttime", "localtime", "index", "")
+_MEANINGS = {
+    "open": "open", "high": "high", "low": "low", "close": "close", "volume": "volume",
+    "vol": "volume", "tickvol": "volume", "tickvolume": "volume", "closelast": "close",
+    "adjclose": ADJUSTED, "adjustedclose": ADJUSTED, "adjusted": ADJUSTED, "closeadj": ADJUSTED,
+}  # fmt: skip
+_METATRADER = ("date", "time", "open", "high", "low", "close", "volume")
+# Names of files that say what is in them, not whose.
+_NO_SYMBOLS = frozenset(
+    """BARS DATA DAILY FILE HOUR HOURLY MINUTE OHLC OHLCV PRICE PRICES QUOTE QUOTES STOCK STOCKS TEST TRADE
+    TRADES""".split()  # noqa: SIM905  # a list of words
+)
+_LONGEST_STEM = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """Where the bars of one or of many symbols stand.
+
+    Parameters
+    ----------
+    fields : dict of str to int
+        Places of open, high, low, close, volume and, where there is one, of the adjusted close.
+    symbol : int or None
+        Place of the column of symbols.
+    name : str
+        The only symbol, where there is no such column.
+    """
+
+    fields: dict[str, int]
+    symbol: int | None = None
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """A file's columns by their meaning.
+
+    Parameters
+    ----------
+    kind : str
+        Whose form it is, in words.
+    times : tuple of int
+        Places of the time, or of date and time of day.
+    bars : tuple of Bars
+        One for a long table, one for each symbol of a wide one.
+    stooq : bool
+        Whether symbols end in the market they trade at, such as ``.US``.
+    """
+
+    kind: str
+    times: tuple[int, ...]
+    bars: tuple[Bars, ...]
+    stooq: bool = False
+
+    @property
+    def places(self) -> list[int]:
+        """Every column that is read."""
+        found = dict.fromkeys(self.times)
+        for bars in self.bars:
+            found.update(dict.fromkeys(bars.fields.values()))
+            found.update({bars.symbol: None} if bars.symbol is not None else {})
+        return list(found)
+
+
+def layout_of(names: Names, path: Path, *, headless: bool, symbol: str | None) -> Layout:
+    """What the columns of a file mean.
+
+    Parameters
+    ----------
+    names : tuple of tuple of str
+        Headings.
+    path : Path
+        Its name is the symbol of a file that names none.
+    headless : bool
+        Whether the first row is one of bars.
+    symbol : str, optional
+        Of a file of one symbol that does not name it.
+
+    Raises
+    ------
+    Refusal
+        A column is missing or there twice, or whose bars they are is left open.
+    """
+    if headless:
+        if not len(_METATRADER) <= len(names) <= len(_METATRADER) + 2:
+            raise Refusal(f"{path}: its first row holds no headings; write one such as {','.join(NEEDED)}")
+        places = {name: k for k, name in enumerate(_METATRADER)}
+        bars = Bars({name: places[name] for name in FIELDS}, name=_symbol_of_file(path, symbol))
+        return Layout("MetaTrader, one symbol", (0, 1), (bars,))
+    names = tuple(map(_of_tuple, names))
+    if any(len([part for part in name if part]) > 1 for name in names):
+        return _two_rows(names, path)
+    plain = [_plain(name) for name in names]
+    found = _long(plain, names, path, symbol)
+    return found if found is not None else _wide(names, plain, path)
+
+
+def _plain(name: Sequence[str]) -> str:
+    return re.sub(r"[<>()\s_./-]+", "", " ".join(name)).lower()
+
+
+def _of_tuple(name: tuple[str, ...]) -> tuple[str, ...]:
+    """The names of a heading that a table with several header rows was written by: ``('Close', 'AAA')``."""
+    if len(name) == 1 and re.fullmatch(r"\(.{1,200}\)", name[0]):
+        try:
+            parts = ast.literal_eval(name[0])
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            return name
+        if isinstance(parts, tuple) and all(isinstance(part, str) for part in parts):
+            return parts
+    return name
+
+
+def _long(plain: Sequence[str], names: Names, path: Path, symbol: str | None) -> Layout | None:
+    """A table with one row for each bar; None if prices have other names than these."""
+    fields: dict[str, int] = {}
+    for place, name in enumerate(plain):
+        meaning = _MEANINGS.get(name)
+        if meaning is None:
+            continue
+        if meaning in fields:
+            # Volume has several names, and MetaTrader writes two of them: the ticks come first, and are what there is.
+            if meaning == "volume" and plain[fields[meaning]] != name:
+                continue
+            told = " and ".join(dict.fromkeys([" ".join(names[fields[meaning]]), " ".join(names[place])]))
+            raise Refusal(f"{path}: two columns of {meaning} ({told}); leave one of them out")
+        fields[meaning] = place
+    if not any(name in fields for name in PRICES[:3]):
+        return None
+    symbols = [k for wanted in _SYMBOLS for k, name in enumerate(plain) if name == wanted][:1]
+    if symbols and list(plain).count(plain[symbols[0]]) > 1:
+        raise Refusal(f"{path}: two columns {plain[symbols[0]]}; leave one of them out")
+    times = _times(plain, path)
+    missing = [name for name in FIELDS if name not in fields]
+    if not times:
+        missing = ["datetime", *missing]
+    if missing:
+        raise Refusal(f"{path}: no column {', '.join(missing)}; the file needs the columns {', '.join(NEEDED)}")
+    name = "" if symbols else _symbol_of_file(path, symbol)
+    bars = Bars(fields, symbols[0] if symbols else None, name)
+    return Layout(_kind(plain, names, bars), times, (bars,), stooq="per" in plain)
+
+
+def _times(plain: Sequence[str], path: Path) -> tuple[int, ...]:
+    found = {name: [k for k, other in enumerate(plain) if other == name] for name in _TIMES}
+    twice = next((name for name, places in found.items() if name and len(places) > 1), None)
+    if twice is not None:
+        raise Refusal(f"{path}: two columns {twice}; leave one of them out")
+    if found["datetime"] or found["timestamp"]:
+        return ((found["datetime"] or found["timestamp"])[0],)
+    if found["date"] and found["time"]:
+        return (found["date"][0], found["time"][0])
+    return next(((places[0],) for places in found.values() if len(places) == 1), ())
+
+
+def _kind(plain: Sequence[str], names: Names, bars: Bars) -> str:
+    there = set(plain)
+    one = bars.symbol is None
+    of = "one symbol" if one else f"symbols in column {' '.join(names[bars.symbol or 0])[:LONGEST_TOLD]}"
+    if {"ticker", "per"} <= there:
+        return "Stooq"
+    if "tickvol" in there:
+        return f"MetaTrader, {of}"
+    if there & {"tradecount", "vwap"} and "timestamp" in there:
+        return f"Alpaca, {of}"
+    if ADJUSTED in bars.fields and one:
+        return f"Yahoo, {of}"
+    if not one and plain[bars.symbol or 0] == "name":
+        return f"Kaggle, {of}"
+    if one and "time" in there and "date" not in there:
+        return f"TradingView, {of}"
+    return of if one else "long table" if tuple(plain[: len(NEEDED)]) == NEEDED else f"long table, {of}"
+
+
+def _two_rows(names: Names, path: Path) -> Layout:
+    """A table with a row of fields and a row of symbols above its columns."""
+    heads = [name for name in names if len([part for part in name if part]) > 1]
+    depth = max(map(len, heads))
+    level = next((k for k in range(depth) if any(_field(name, k) in PRICES for name in heads)), None)
+    if level is None:
+        raise Refusal(f"{path}: {depth} rows of headings, none of them open, high, low, close; write one row of them")
+    other = next((k for k in range(depth) if k != level and all(len(name) > k and name[k] for name in heads)), None)
+    if other is None:
+        raise Refusal(f"{path}: rows of headings without symbols; write one row, {', '.join(NEEDED)}")
+    by: dict[str, dict[str, int]] = {}
+    times: list[int] = []
+    for place, name in enumerate(names):
+        meaning, symbol = _field(name, level), name[other] if len(name) > other else ""
+        if meaning:
+            _note(by, symbol, meaning, place, path)
+        elif not times:
+            times.append(place)
+    return _of_many(by, times, f"yfinance, {depth} rows of headings", path)
+
+
+def _field(name: Sequence[str], level: int) -> str:
+    return _MEANINGS.get(_plain(name[level : level + 1]), "")
+
+
+def _wide(names: Names, plain: Sequence[str], path: Path) -> Layout:
+    """A table with the columns of many symbols beside one another: ``AAA_open``, ``Open BBB``, ``CCC.Close``."""
+    by: dict[str, dict[str, int]] = {}
+    rest: list[int] = []
+    for place, name in enumerate(names):
+        words = re.split(r"[\s_.:|]+", " ".join(name).strip())
+        for at, symbol in ((-1, words[:-1]), (0, words[1:])):
+            meaning = _MEANINGS.get(words[at].lower(), "")
+            if len(words) > 1 and meaning:
+                _note(by, ".".join(symbol), meaning, place, path)
+                break
+        else:
+            rest.append(place)
+    times = [k for k in rest if plain[k] in _TIMES][:1]
+    if not by:
+        symbols = symbols_in(" ".join(names[k]) for k in rest if plain[k] not in _TIMES)
+        if times and len(symbols) > 1 and len(symbols) == len(rest) - 1 and not set(plain) & {*_MEANINGS, *_SYMBOLS}:
+            raise Refusal(
+                f"{path}: one price a day of {some(list(symbols.values()))}; bars need open, high, low, close, volume"
+            )
+        missing = [n for n in NEEDED if n not in plain]
+        raise Refusal(f"{path}: no column {', '.join(missing)}; the file needs the columns {', '.join(NEEDED)}")
+    return _of_many(by, times, "wide table", path)
+
+
+def _note(by: dict[str, dict[str, int]], symbol: str, meaning: str, place: int, path: Path) -> None:
+    fields = by.setdefault(symbol, {})
+    if meaning in fields:
+        raise Refusal(f"{path}: two columns of {meaning} of {shortened(symbol)}; leave one of them out")
+    fields[meaning] = place
+
+
+def _of_many(by: dict[str, dict[str, int]], times: Sequence[int], kind: str, path: Path) -> Layout:
+    if not times:
+        raise Refusal(f"{path}: no column of times; write one named Date")
+    bars = []
+    for name, fields in by.items():
+        missing = [field for field in FIELDS if field not in fields]
+        if missing:
+            raise Refusal(f"{path}: no column {', '.join(missing)} of {shortened(name)}; bars need {', '.join(FIELDS)}")
+        try:
+            bars.append(Bars(fields, name=canonical(name)))
+        except ValueError as error:
+            raise Refusal(f"{path}: {shortened(name)} above a column is no ticker; {error}") from None
+    return Layout(f"{kind}, {len(bars)} symbol{'s' if len(bars) > 1 else ''}", tuple(times), tuple(bars))
+
+
+def _symbol_of_file(path: Path, symbol: str | None) -> str:
+    """Whose bars a file without symbols holds: as was said, or by its name, which then is one."""
+    if symbol is not None:
+        return symbol
+    stem = path.stem
+    if (view := re.match(r"[A-Z]+_([A-Z0-9.]+), ", stem)) is not None:
+        stem = view[1]
+    stem = re.sub(r"(?i)[._]us(?:[._]d)?$", "", stem)
+    try:
+        found = canonical(stem)
+    except ValueError:
+        found = ""
+    if not found or len(found) > _LONGEST_STEM or found in _NO_SYMBOLS or found.isdigit():
+        raise Refusal(
+            f"{path}: names no symbol, and neither does its name; add a column symbol, name the file AAPL.csv, or say "
+            "--symbol AAPL"
+        )
+    return found

@@ -1,0 +1,60 @@
+"""A run that is asked to end: Ctrl-C, SIGTERM or SIGHUP, noticed at the next bar instead of in the middle of one."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class RunInterrupted(Exception):
+    """The run ends here, because it was asked to."""
+
+
+class Interruption:
+    """Whether a signal has asked the run to end, and which."""
+
+    def __init__(self) -> None:
+        self._heard = threading.Event()
+        self.name = ""
+        """Of the signal; empty while none came."""
+
+    @property
+    def asked(self) -> bool:
+        return self._heard.is_set()
+
+    def ask(self, number: int, frame: Any = None) -> None:
+        """Note a signal; the first one counts."""
+        if not self.asked:
+            self.name = signal.Signals(number).name
+            self._heard.set()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait so long for a signal; whether one has come."""
+        return self._heard.wait(seconds)
+
+    def check(self) -> None:
+        """Raise RunInterrupted if the run is to end."""
+        if self.asked:
+            raise RunInterrupted(self.name)
+
+    @contextlib.contextmanager
+    def listening(self, handler: Callable[[int, Any], None] | None = None) -> Iterator[None]:
+        """Handle the signals inside, by ``handler`` if given; one that is ignored (``nohup``) stays so.
+
+        Only the main thread can handle signals; in another one this does nothing.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        wanted = [number for number in ENDING if signal.getsignal(number) is not signal.SIG_IGN]
+        before = {number: signal.signal(number, handler or self.ask) for number in wanted}
+        try:
+            yield
+        finally:
+            for number, former in before.items():
+                signal.signal(number, former)

@@ -1,0 +1,67 @@
+"""The settings and the client of the account that an operator's command looks at."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from commands.composition import gathered
+from commands.options import MoneyOptions, ScreenOptions, SettingsOptions, StateOptions, VenueOptions, money_of
+from config.errors import Refusal
+
+if TYPE_CHECKING:
+    from brokers.ports import Venue
+    from config import Settings
+
+
+def settings_of(*groups: Any, screen: ScreenOptions) -> Settings:
+    """The merged settings of the groups of options that a command takes."""
+    from config.arguments import addresses
+    from config.dotenv import with_keys
+    from config.loader import load
+    from config.secrets import Secrets
+
+    options = gathered(*groups)
+    overrides = addresses(options.get("alpaca_url"))
+    if (folder := options.get("state_dir")) is not None:
+        overrides.append(("--state-dir", "live.state_dir", folder))
+    environment = with_keys(os.environ, options.get("dotenv"), frozenset(Secrets.model_fields))
+    settings = load(
+        options["profile"], options["config"], options["set_"], arguments=overrides, environment=environment
+    )
+    if screen.verbose:
+        from commands.runs.request import tell_settings
+        from commands.screen import console
+
+        tell_settings(settings, console(json=True))
+    return settings
+
+
+def signed_in(
+    money: MoneyOptions, venue: VenueOptions, state: StateOptions, chosen: SettingsOptions, screen: ScreenOptions
+) -> tuple[Venue, Settings]:
+    """A venue whose keys the broker has taken, and the settings.
+
+    Raises
+    ------
+    Refusal
+        The settings, the keys or the broker's answer are not in order.
+    """
+    from brokers.operator.account import sign_in
+    from brokers.venues import open_venue
+    from config.environment import own_the_run
+
+    paper = money_of(money) == "paper"
+    settings = settings_of(chosen, state, venue, screen=screen)
+    own_the_run()
+    account = open_venue(settings, paper)
+    sign_in(account, paper)
+    return account, settings
+
+
+def require_known_broker(broker: str) -> None:
+    """Refuse a broker that this version does not trade at."""
+    if broker == "kraken":
+        raise Refusal("--broker kraken: is not available in this version; cancel orders there on Kraken's own site")
+    if broker != "alpaca":
+        raise Refusal(f"--broker {broker}: is not known here; write alpaca")

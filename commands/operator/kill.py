@@ -1,0 +1,50 @@
+"""``kill``: the kill switch."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from commands.composition import command
+from commands.operator.account import settings_of
+from commands.options import ScreenOptions, SettingsOptions, StateOptions
+
+
+class Wanted(StrEnum):
+    """What the switch is set to; ``status`` only reads it."""
+
+    STOP = "stop"
+    FLATTEN = "flatten"
+    OFF = "off"
+    STATUS = "status"
+
+
+@command("risk-first kill stop", "risk-first kill flatten --state-dir state", "risk-first kill status --json")
+def kill(
+    level: Annotated[Wanted, typer.Argument(metavar="stop|flatten|off|status", help="What to do.")],
+    state: StateOptions,
+    chosen: SettingsOptions,
+    screen: ScreenOptions,
+) -> int:
+    """Stop entries, or sell everything: the kill switch.
+
+    stop ends entries within one iteration, flatten also sells what the trader holds and ends it with status 3, off
+    allows entries again. A trader that starts finds it as it was left. It needs no keys and no network.
+
+    Exit status: 0 done, 2 refused the input.
+    """
+    from brokers.desk.entry_halts import KillLevel
+    from brokers.operator.killing import MEANING, set_switch
+    from commands.screen import show_json
+
+    folder = Path(settings_of(chosen, state, screen=screen).live.state_dir)
+    done = set_switch(folder, None if level is Wanted.STATUS else KillLevel(level.value))
+    if screen.json:
+        show_json({"state_dir": str(folder), "before": done.before, "now": done.now, "meaning": MEANING[done.now]})
+    else:
+        sys.stdout.write(f"{done.text}\n")
+    return 0

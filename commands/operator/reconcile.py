@@ -1,0 +1,43 @@
+"""``reconcile``: the journal against the broker's account."""
+
+from __future__ import annotations
+
+from commands.composition import command
+from commands.operator.account import signed_in
+from commands.options import MoneyOptions, ScreenOptions, SettingsOptions, StateOptions, VenueOptions
+
+
+@command("risk-first reconcile", "risk-first reconcile --state-dir state --json")
+def reconcile(
+    money: MoneyOptions,
+    venue: VenueOptions,
+    state: StateOptions,
+    chosen: SettingsOptions,
+    screen: ScreenOptions,
+) -> int:
+    """Compare the journal with the broker's account.
+
+    Positions, orders, fills, protection, and what was bought by hand. It reads only, and may run beside a trader.
+    What differs is looked at twice, and told if it still does.
+
+    Exit status: 0 no differences, 1 differences, 2 refused the input.
+    """
+    from brokers.operator.differences import compare
+    from brokers.operator.tables import differences_table, manual_position_lines
+    from commands.operator.documents import differences_document
+    from commands.screen import console, show_json
+
+    client, settings = signed_in(money, venue, state, chosen, screen)
+    found = compare(client, settings)
+    if screen.json:
+        show_json(differences_document(found))
+        return 0 if found.clean else 1
+    printer = console(json=False)
+    if not found.clean:
+        printer.print(differences_table(found.differences))
+    for line in manual_position_lines(found.by_hand):
+        printer.print(line, highlight=False)
+    compared = f"{found.positions} positions and {found.orders} open orders at the venue"
+    count = len(found.differences)
+    printer.print(f"{compared}: {count or 'no'} difference{'' if count == 1 else 's'}.", highlight=False)
+    return 0 if found.clean else 1

@@ -1,0 +1,1 @@
+"""Commands that run the strategy, or read what a run left."""

@@ -1,0 +1,290 @@
+"""From arguments to a request: merges the settings, refuses what cannot be run, and starts the run."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from commands.composition import gathered, given
+from commands.options import (
+    DATA_SOURCES,
+    DEFAULT_DATA,
+    DEFAULT_SEED,
+    ConsentOptions,
+    DataOptions,
+    FolderOptions,
+    PaceOptions,
+    ReportOptions,
+    ScreenOptions,
+    SeedOptions,
+    SettingsOptions,
+    SpeedOptions,
+    StateOptions,
+    UniverseOptions,
+    VenueOptions,
+)
+from config.errors import Refusal
+
+if TYPE_CHECKING:
+    from backtests.data.reading.options import ReadOptions
+    from backtests.request import Mode, RunRequest
+    from config import Settings
+
+DATA_FILES = (".parquet", ".pq", ".csv", ".txt", ".tsv")
+READING = ("date_order", "timezone", "decimal")
+"""Options that settle what a file leaves open."""
+SLOWEST, FASTEST = 1, 10_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunArguments(
+    UniverseOptions,
+    SettingsOptions,
+    DataOptions,
+    SeedOptions,
+    FolderOptions,
+    ReportOptions,
+    SpeedOptions,
+    PaceOptions,
+    VenueOptions,
+    StateOptions,
+    ConsentOptions,
+    ScreenOptions,
+):
+    """Everything that a run can be asked for.
+
+    Parameters
+    ----------
+    mode : {"backtest", "rehearse", "paper", "live"} or None
+        None takes paper where there are keys, else a rehearsal.
+    once, scan : bool
+        One iteration only; ``scan`` submits nothing.
+    lookahead : int or None
+        Instead of a run: at how many moments to check that later data change nothing; None is a run.
+    overlays : tuple of Path
+        Settings that lie below the user's own, as those of a run that is repeated.
+    """
+
+    mode: Mode | None = None
+    once: bool = False
+    scan: bool = False
+    lookahead: int | None = None
+    overlays: tuple[Path, ...] = ()
+
+
+def merged(*groups: Any, **more: Any) -> RunArguments:
+    """The arguments of a run from the groups of options that its command takes."""
+    return RunArguments(**gathered(*groups), **more)
+
+
+def start(arguments: RunArguments) -> int:
+    """Carry out a run; returns the exit status.
+
+    Raises
+    ------
+    Refusal
+        Before anything is started.
+    """
+    mode, settings = settled(arguments)
+    request = requested(arguments, mode, settings)
+    refuse_what_is_missing(request, chosen=arguments.mode is not None, yes=arguments.yes)
+    return carry_out(request)
+
+
+def carry_out(request: RunRequest, *, quietly: bool = False) -> int:
+    """Run a request; returns the exit status. ``quietly`` keeps the figures from the screen."""
+    from commands.screen import console
+    from config.environment import own_the_run
+
+    own_the_run()
+    screen = console(request.json)
+    screen.quiet = quietly
+    if request.verbose:
+        tell_settings(request.settings, screen)
+    # Lumibot takes seconds to import, so nothing above may reach it.
+    if request.mode != "backtest":
+        from backtests.live_runs import run_live
+
+        return run_live(request, screen)
+    from backtests.cli_run import run
+
+    return run(request, screen)
+
+
+def settled(arguments: RunArguments, *, alone: bool = False) -> tuple[Mode, Settings]:
+    """Mode and merged settings, with everything that can be wrong with them refused.
+
+    Parameters
+    ----------
+    arguments : RunArguments
+    alone : bool, default=False
+        Only the settings are asked for, so that nobody has named data for them to fit where no mode is named.
+    """
+    from backtests.argument_use import refuse_unread
+    from backtests.request import EMBEDDED_OVERLAY
+    from config.dotenv import with_keys
+    from config.loader import load
+    from config.secrets import ALPACA_VARIABLES, Secrets
+    from strategies.registry import STRATEGIES, build_pipeline
+
+    environment = with_keys(os.environ, arguments.dotenv, frozenset(Secrets.model_fields))
+    mode: Mode | None = arguments.mode
+    if mode is None:
+        mode = "rehearse" if Secrets.from_environment(environment).missing(ALPACA_VARIABLES) else "paper"
+    settings_alone = alone and arguments.mode is None
+    if not settings_alone:
+        refuse_unread(given(arguments) - {"mode", "overlays"}, mode, chosen=arguments.mode is not None)
+    embedded = arguments.data == DEFAULT_DATA or (arguments.data is None and not settings_alone)
+    overlays = [EMBEDDED_OVERLAY] if embedded and (settings_alone or mode in ("backtest", "rehearse")) else []
+    below = [*overlays, *arguments.overlays]
+    stated = _overrides(arguments)
+    settings = load(arguments.profile, arguments.config, arguments.set_, below, stated, environment)
+    if arguments.data is not None and arguments.data not in DATA_SOURCES and mode in ("backtest", "rehearse"):
+        _refuse_no_data(arguments.data)
+        # Imported here: settings alone need no reader of files.
+        from backtests.data.file_universe import file_universe
+
+        if more := file_universe(settings, arguments.data, _reading(arguments)):
+            settings = load(
+                arguments.profile, arguments.config, arguments.set_, below, [*stated, *more], environment
+            )  # fmt: skip
+    place = "--strategy" if arguments.strategy else f"{settings.source_of('strategy')}: strategy"
+    STRATEGIES.require(settings.strategy, place)
+    build_pipeline(settings)
+    return mode, settings
+
+
+def _overrides(arguments: RunArguments) -> list[tuple[str, str, Any]]:
+    """Arguments that stand for a setting: where it is said, its key and value."""
+    from config.arguments import addresses
+    from config.universe import read_universe
+
+    symbols, sectors = None, None
+    if arguments.symbols is not None and arguments.universe is not None:
+        raise Refusal("argument --universe: not allowed with argument --symbols; leave one of them out")
+    if arguments.symbols is not None:
+        symbols = [name.strip() for name in arguments.symbols.split(",") if name.strip()]
+    elif arguments.universe is not None:
+        symbols, sectors = read_universe(arguments.universe)
+    from_symbols = "--symbols" if arguments.universe is None else f"--universe {arguments.universe}"
+    stated = (
+        ("--strategy", "strategy", arguments.strategy),
+        (from_symbols, "universe.symbols", symbols),
+        (from_symbols, "universe.sectors", sectors),
+        ("--cap", "universe.cap", arguments.cap),
+        ("--benchmark", "universe.benchmark", arguments.benchmark),
+        ("--budget", "account.budget_usd", arguments.budget),
+        ("--sleeptime", "pace.sleeptime", arguments.sleeptime),
+        ("--state-dir", "live.state_dir", arguments.state_dir),
+        *addresses(arguments.alpaca_url),
+    )
+    return [item for item in stated if item[2] is not None]
+
+
+def requested(arguments: RunArguments, mode: Mode, settings: Settings) -> RunRequest:
+    """The request, once the settings are known."""
+    from backtests.request import RunRequest
+
+    speed, first, last = arguments.speed, arguments.start, arguments.end
+    if speed is not None and not SLOWEST <= speed <= FASTEST:
+        raise Refusal(f"--speed {speed:g}: give a number from {SLOWEST} to {FASTEST}")
+    if first and last and last < first:
+        raise Refusal(f"--end {last} is before --start {first}; exchange them or choose another window")
+    data = DEFAULT_DATA if arguments.data is None else arguments.data
+    if data not in DATA_SOURCES:
+        _refuse_no_data(data)
+    elif unread := next((name for name in READING if getattr(arguments, name) is not None), None):
+        raise Refusal(f"--{unread.replace('_', '-')} is read with a file only; leave it out or give --data FILE")
+    return RunRequest(
+        strategy=settings.strategy,
+        profile=arguments.profile,
+        mode=mode,
+        data=data,
+        start=first,
+        end=last,
+        symbols=settings.universe.traded,
+        universe=arguments.universe,
+        cap=settings.universe.cap,
+        benchmark=settings.universe.benchmark,
+        budget=settings.account.budget_usd,
+        seed=DEFAULT_SEED if arguments.seed is None else arguments.seed,
+        out=arguments.out,
+        overwrite=arguments.overwrite,
+        once=arguments.once or arguments.scan,
+        scan=arguments.scan,
+        lookahead=arguments.lookahead or 0,
+        draw_all=arguments.draw_all,
+        report=not arguments.no_report,
+        scoreboard=arguments.scoreboard,
+        quiet=arguments.quiet or arguments.json,
+        verbose=arguments.verbose,
+        json=arguments.json,
+        speed=speed,
+        settings=settings,
+        reading=_reading(arguments),
+    )
+
+
+def _reading(arguments: RunArguments) -> ReadOptions:
+    """What settles that which a file leaves open; the only symbol named is that of a file that names none."""
+    from backtests.data.reading.options import ReadOptions
+
+    symbols = [name for name in (arguments.symbols or "").split(",") if name.strip()]
+    only = symbols[0] if len(symbols) == 1 else None
+    return ReadOptions(arguments.date_order, arguments.timezone, arguments.decimal, only)
+
+
+def _refuse_no_data(data: str) -> None:
+    from config.error_messages import closest, no_file
+
+    path = Path(data)
+    if path.is_dir():
+        return
+    if path.suffix.lower() not in DATA_FILES:
+        raise Refusal(f"--data {data}: is no source and no .parquet or .csv file; {closest(data, DATA_SOURCES)}")
+    if not path.is_file():
+        raise Refusal(
+            f"--data {data}: {no_file(path)}; give the path of a .parquet or .csv file, or of a folder of them"
+        )
+
+
+def refuse_what_is_missing(request: RunRequest, chosen: bool, yes: bool = False) -> None:
+    """Refuse modes that cannot run here and now; tell the mode where none was chosen."""
+    from config.secrets import ALPACA_VARIABLES
+
+    mode, settings = request.mode, request.settings
+    missing = settings.secrets.missing(ALPACA_VARIABLES)
+    way_out = f"set {' and '.join(missing)} in the environment"
+    if mode in {"paper", "live"} and missing:
+        raise Refusal(f"--{mode} needs Alpaca keys: {way_out}")
+    if mode == "backtest":
+        if request.data == "alpaca" and missing:
+            raise Refusal(f"--data alpaca needs Alpaca keys: {way_out}")
+        return
+    if mode == "live":
+        for key in ("pace.sleeptime", "pace.market"):
+            if (source := settings.source_of(key)).startswith("--"):
+                raise Refusal(f"{source}: {key} of equities is not changed for one run with --live; use a profile")
+    if not chosen:
+        keys = "Alpaca keys are not set" if missing else "Alpaca keys are set"
+        stream = sys.stderr if request.json else sys.stdout
+        stream.write(f"=== No mode was given and {keys}: {mode.upper()} ===\n")
+    if mode == "live" and not yes:
+        confirm("This trades real money.")
+
+
+def confirm(what: str) -> None:
+    """Real money needs a typed word; Refusal without it."""
+    sys.stderr.write(f"{what} Type LIVE to go on: ")
+    sys.stderr.flush()
+    if not sys.stdin.isatty() or sys.stdin.readline().strip() != "LIVE":
+        raise Refusal("--live was not confirmed; type LIVE when asked, or add --yes")
+
+
+def tell_settings(settings: Settings, screen: Any) -> None:
+    """Which settings the user chose, and where; the verbose part of every command."""
+    for key, value, source in settings.chosen():
+        screen.print(f"setting {key} = {value} ({source})", highlight=False, markup=False, soft_wrap=True)

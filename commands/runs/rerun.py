@@ -1,0 +1,141 @@
+"""``rerun``: a run again, from what its own folder holds."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from commands.composition import command
+from commands.options import FolderOptions, ScreenOptions
+from commands.runs.request import RunArguments, carry_out, merged, refuse_what_is_missing, requested, settled
+from config.errors import Refusal
+
+if TYPE_CHECKING:
+    from backtests.request import RunRequest
+    from backtests.run_inputs import RunInputs
+
+TIMES = "seconds"
+"""Of the summary: the only part of a run's files that another run of the same cannot have alike."""
+DATA_SOURCES_OF_THEIR_OWN = ("embedded", "yahoo", "alpaca")
+
+
+@command(
+    "risk-first rerun runs/backtest-active-2013-01-02",
+    "risk-first rerun runs/mine --data moved/bars.parquet --out runs/again --json",
+)
+def rerun(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of the run.")],
+    files: FolderOptions,
+    screen: ScreenOptions,
+    data: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Where the run's data are now, if they were moved.")
+    ] = None,
+) -> int:
+    """Repeat a run from its folder, byte for byte.
+
+    Settings, data, window and seed are those of the run. Of a backtest every file is compared with the run's own,
+    the seconds that it took aside. A rehearsal is played again; its moments are never quite the same. A run on
+    paper or real money is not repeated.
+
+    Exit status: 0 the same files, 1 a file differs, 2 refused the input.
+    """
+    from backtests.run_inputs import SETTINGS_FILE, read_inputs
+
+    inputs = read_inputs(folder)
+    if inputs.mode not in ("backtest", "rehearse"):
+        raise Refusal(f"{folder}: is a run on the {inputs.mode} account, which is not repeated; start risk-first trade")
+    _refuse_interrupted(folder)
+    arguments = merged(files, screen)
+    again = replace(
+        arguments,
+        mode=inputs.mode,
+        profile=inputs.profile,
+        overlays=(folder / SETTINGS_FILE,),
+        data=inputs.data if data is None else data,
+        start=inputs.start,
+        end=inputs.end,
+        seed=inputs.seed,
+        draw_all=inputs.draw_all,
+        no_report=not inputs.report,
+        date_order=inputs.date_order,
+        timezone=inputs.timezone,
+        decimal=inputs.decimal,
+        speed=inputs.speed,
+    )
+    return _repeated(again, inputs, folder, screen)
+
+
+def _repeated(again: RunArguments, inputs: RunInputs, folder: Path, screen: ScreenOptions) -> int:
+    request = requested(again, *settled(again))
+    refuse_what_is_missing(request, chosen=True)
+    if inputs.mode == "rehearse":
+        return carry_out(request)
+    _refuse_other_data(request, inputs)
+    from backtests.reports.outputs import check_folder, unused
+    from commands.screen import console, show_json
+
+    out = request.out or unused(folder.with_name(f"{folder.name}-rerun"))
+    check_folder(out, request.overwrite)
+    request = replace(request, out=out, json=False, quiet=True)
+    printer = console(screen.json)
+    # The figures are the run's own, and are told by the comparison: the same or not.
+    status = carry_out(request, quietly=True)
+    if status:
+        return status
+    differing = _differing(folder, out)
+    if screen.json:
+        show_json({"run": str(folder), "again": str(out), "identical": not differing, "differing": differing})
+    elif differing:
+        printer.print(f"{out}: other than in {folder}: {', '.join(differing)}", highlight=False, soft_wrap=True)
+    else:
+        printer.print(f"{out}: every file is the same as in {folder}, byte for byte", highlight=False,
+                      soft_wrap=True)  # fmt: skip
+    return 1 if differing else 0
+
+
+def _refuse_interrupted(folder: Path) -> None:
+    from backtests.reports.outputs import INTERRUPTED
+
+    try:
+        summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise Refusal(f"{folder}: its summary.json cannot be read, so it is no complete run; start it anew") from None
+    if INTERRUPTED in summary:
+        raise Refusal(
+            f"{folder}: was interrupted, so there is no whole run to repeat; start it with "
+            f"risk-first {summary['mode']} --config {folder / 'settings.yaml'}"
+        )
+
+
+def _refuse_other_data(request: RunRequest, inputs: RunInputs) -> None:
+    """Refuse to repeat a run on other bars than its own."""
+    if request.data in DATA_SOURCES_OF_THEIR_OWN:
+        return
+    from backtests.data.bar_files import data_hash
+
+    if data_hash(Path(request.data)) != inputs.data_hash:
+        raise Refusal(
+            f"{request.data}: is not the file that the run was made of (its SHA-256 begins {inputs.data_hash[:12]}); "
+            "name that one with --data"
+        )
+
+
+def _differing(first: Path, second: Path) -> list[str]:
+    """Names of files that differ, or that only one of the folders has."""
+    found = {
+        str(path.relative_to(folder)) for folder in (first, second) for path in folder.rglob("*") if path.is_file()
+    }
+    return sorted(name for name in found if _content(first / name) != _content(second / name))
+
+
+def _content(path: Path) -> Any:
+    if not path.is_file():
+        return None
+    content = path.read_bytes()
+    if path.name != "summary.json":
+        return content
+    return {**json.loads(content), TIMES: None}

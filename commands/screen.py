@@ -1,0 +1,29 @@
+"""What commands print: tables for people, or one JSON document for programs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+PIPE_WIDTH = 200
+"""Columns where nobody sees the edge: rich would take 80, too few for the tables."""
+
+
+def console(json: bool) -> Console:
+    """A console on standard output; on standard error where that is kept for a JSON document."""
+    from rich.console import Console
+
+    stream = sys.stderr if json else sys.stdout
+    told = stream.isatty() or "COLUMNS" in os.environ
+    return Console(file=stream, width=None if told else PIPE_WIDTH)
+
+
+def show_json(document: Any) -> None:
+    """Print one JSON document."""
+    from backtests.reports.formatting import to_json_indented
+
+    sys.stdout.write(f"{to_json_indented(document)}\n")

@@ -1,0 +1,68 @@
+"""Turns what typer says of a wrong command line into one sentence with the way out."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Iterable
+
+from typer.exceptions import TyperException
+
+from config.errors import Refusal
+from config.former_names import FORMER_ARGUMENTS
+
+NEAR = 0.8
+"""Likeness, 0 to 1, from which on a name is offered instead of another; a far guess misleads."""
+_EXTRA = re.compile(r"unexpected extra argument\(s\) \((.*)\)$", re.DOTALL)
+_NEEDS = re.compile(r"Option '([^']+)' requires an argument")
+
+
+def refused(run: Callable[[], int]) -> int:
+    """The status of a command; Refusal, in one sentence, where typer did not understand the command line."""
+    try:
+        return run()
+    except TyperException as error:
+        message = _sentence(error)
+    # Raised out here, as the error holds the whole command line, and with it what may be secret.
+    raise Refusal(message)
+
+
+def near(word: str, known: Iterable[str]) -> str:
+    """``did you mean …?`` where a name is really near, else the pointer to the help."""
+    found = difflib.get_close_matches(word, list(known), n=1, cutoff=NEAR)
+    return f"did you mean {found[0]}?" if found else "see --help"
+
+
+def _sentence(error: TyperException) -> str:
+    unknown = getattr(error, "option_name", "")
+    text = error.format_message()
+    if found := _NEEDS.search(text):
+        return f"argument {found[1]}: expected one argument; see --help"
+    if unknown and text.startswith("No such option"):
+        word = unknown.split("=")[0]
+        if hint := FORMER_ARGUMENTS.get(word):
+            return f"{word} is not an argument here; {hint}"
+        return f"{word} is not an argument; {near(word, _options(error))}"
+    if found := _EXTRA.search(text):
+        return f"{found[1].split(' ')[0]} is not an argument; see --help"
+    if text.startswith("Missing "):
+        name = _name(error)
+        return f"{name} is missing; see --help"
+    if name := _name(error):
+        return f"argument {name}: {error.message.removeprefix('Value error, ').rstrip('.')}; see --help"
+    return f"{text[:1].lower()}{text[1:].rstrip('.')}; see --help"
+
+
+def _name(error: TyperException) -> str:
+    parameter = getattr(error, "param", None)
+    if parameter is None:
+        return ""
+    options = [option for option in parameter.opts if option.startswith("--")]
+    return str(options[0]) if options else str(parameter.metavar or parameter.human_readable_name)
+
+
+def _options(error: TyperException) -> list[str]:
+    context = getattr(error, "ctx", None)
+    if context is None:
+        return []
+    return [option for parameter in context.command.get_params(context) for option in parameter.opts]

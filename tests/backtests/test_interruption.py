@@ -1,0 +1,77 @@
+"""A backtest that is told to end: it ends at a bar, says so everywhere, and never looks complete."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+
+import pandas as pd
+import pytest
+
+import live_trader
+from backtests import cli_run
+from backtests.interruption import Interruption
+from backtests.run_explanation import run_explanation
+from backtests.run_folder import read_run
+
+WINDOW = ("--profile", "swing", "--start", "2020-01-02", "--end", "2020-12-31")
+BARS = 40
+
+
+class Struck(Interruption):
+    """Sends a real signal to this process at a bar."""
+
+    number = signal.SIGINT
+    checked = 0
+
+    def check(self) -> None:
+        type(self).checked += 1
+        if self.checked == BARS:
+            os.kill(os.getpid(), self.number)
+        super().check()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_interrupted_run_is_marked_in_every_file_and_ends_with_1(tmp_path, monkeypatch, capsys, number):
+    monkeypatch.setattr(cli_run, "Interruption", Struck)
+    monkeypatch.setattr(Struck, "number", number)
+    monkeypatch.setattr(Struck, "checked", 0)
+    out = tmp_path / "run"
+    before = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
+    assert live_trader.main(["--backtest", "--quiet", *WINDOW, "--out", str(out)]) == 1
+    assert before == [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
+    assert BARS <= Struck.checked < BARS + 20
+    said = capsys.readouterr().out
+    assert f"by {number.name}: not the whole run" in said and "Interrupted by" in said
+    summary = json.loads((out / "summary.json").read_text())
+    assert summary["interrupted"] == number.name
+    assert summary["notes"][0].startswith(f"Interrupted by {number.name} at 2020-0")
+    assert summary["end"] < "2020-12-31"
+    for name in ("orders.csv", "trades.csv", "equity.csv", "decisions.jsonl"):
+        assert "interrupted" in (out / name).read_text().splitlines()[-1]
+    assert not (out / "tearsheet.html").exists()
+    # Our own readers know the mark.
+    assert len(read_run(out).iterations) == len(pd.read_csv(out / "equity.csv", comment="#")) > 0
+    symbol = next(iter(summary["symbols"]))
+    run_explanation(out, symbol)
+    monkeypatch.undo()
+    assert live_trader.main(["--backtest", "--quiet", *WINDOW, "--out", str(out), "--overwrite"]) == 0
+    assert "interrupted" not in (out / "orders.csv").read_text()
+    assert "interrupted" not in json.loads((out / "summary.json").read_text())
+
+
+def test_what_is_ignored_stays_ignored():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        heard = Interruption()
+        with heard.listening():
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert not heard.asked
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert heard.asked and heard.name == "SIGTERM"
+            os.kill(os.getpid(), signal.SIGINT)
+            assert heard.name == "SIGTERM"
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)

@@ -1,0 +1,70 @@
+"""A run again from its own folder."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from backtests import embedded
+from commands.app import main
+from config import load
+
+SWING = ["backtest", "--quiet", "--profile", "swing", "--start", "2020-03-02", "--end", "2020-04-30"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    path = tmp_path_factory.mktemp("runs") / "mine"
+    changed = ["--set", "sizing.risk_frac=0.01", "--symbols", "AAPL,NVDA", "--budget", "50000", "--seed", "3"]
+    assert main([*SWING, *changed, "--out", str(path)]) == 0
+    return path
+
+
+def test_a_run_holds_its_settings_and_repeats_itself(folder, capsys):
+    settings = load("swing", [folder / "settings.yaml"])
+    summary = json.loads((folder / "summary.json").read_text())
+    assert (settings.sizing.risk_frac, settings.account.budget_usd) == (0.01, 50_000)
+    assert settings.config_hash == summary["config_hash"]
+    assert main(["rerun", str(folder)]) == 0
+    assert "every file is the same" in capsys.readouterr().out
+    assert main(["rerun", str(folder), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["identical"] and told["again"].endswith("mine-rerun-2") and told["differing"] == []
+
+
+def test_a_file_that_differs_is_named(folder, tmp_path, capsys):
+    orders = folder / "orders.csv"
+    kept = orders.read_bytes()
+    try:
+        orders.write_bytes(kept + b"\n")
+        assert main(["rerun", str(folder), "--out", str(tmp_path / "again")]) == 1
+    finally:
+        orders.write_bytes(kept)
+    assert "other than in" in (said := capsys.readouterr().out) and said.strip().endswith(": orders.csv")
+
+
+def test_other_data_and_no_run_are_refused(tmp_path, capsys):
+    data = tmp_path / "bars.csv"
+    frame = embedded.daily()
+    frame = frame[(frame.datetime >= "2019-11-01") & (frame.datetime < "2020-05-01")]
+    frame.to_csv(data, index=False)
+    run = tmp_path / "run"
+    assert main([*SWING, "--data", str(data), "--symbols", "AAPL,NVDA", "--benchmark", "AAPL", "--out", str(run)]) == 0
+    capsys.readouterr()
+    data.write_text(data.read_text().replace("\n", "\n", 1) + " ")
+    assert main(["rerun", str(run)]) == 2
+    assert "is not the file that the run was made of" in capsys.readouterr().err
+    assert main(["rerun", str(tmp_path)]) == 2
+    assert "does not hold what a run was made of" in capsys.readouterr().err
+    summary = json.loads((run / "summary.json").read_text())
+    (run / "summary.json").write_text(json.dumps({**summary, "interrupted": "SIGINT"}))
+    assert main(["rerun", str(run)]) == 2
+    assert "was interrupted" in capsys.readouterr().err
+
+
+def test_a_command_can_be_run_twice(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(SWING) == main(SWING) == 0
+    names = sorted(path.name for path in (tmp_path / "runs").iterdir())
+    assert names == ["backtest-swing-2020-03-02", "backtest-swing-2020-03-02-2"]

@@ -1,0 +1,85 @@
+"""Seeded random command lines: each is carried out or refused in one sentence, without a traceback, and soon."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import time
+from collections import Counter
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import commands.runs.request as requests
+import live_trader
+from commands.app import available, load, main
+
+LONGEST_S = 2.0
+"""Of computing: how long a busy machine takes is not the question."""
+SHORT, LONG = 80, 4_000
+NAMES = [name for name in available() if name != "data"]
+OPTIONS = sorted({option for name in NAMES for parameter in load(name).params for option in parameter.opts})
+WORDS = st.one_of(
+    st.sampled_from([
+        "AAPL", "A,B", "swing", "embedded", "yahoo", "none.csv", "2020-01-02", "2020-13-01", "0", "-1", "1e400", "nan",
+        "9" * 5_000, "a.b=c", "sizing.risk_frac=0.01", ".".join("a" * 3_000) + "=1", "account.budget_usd=!!int x", "",
+        "--", "-", "=", "stop", "status", "\x00", "é", "\ud800", "http://user:hunter2@host", "postgresql:u:hunter2",
+    ]),
+    st.text(max_size=12),
+)  # fmt: skip
+LINES = st.lists(st.one_of(st.sampled_from(OPTIONS), WORDS), max_size=7)
+seen: Counter[int] = Counter()
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_run(monkeypatch, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("here")
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(requests, "carry_out", lambda request, **more: 0)
+    # What the first command imports is none of the second's time.
+    for name in ("backtest", "kill"):
+        main([name, "--banana"])
+        main([name, "status"])
+
+
+def tried(run, argv: list[str]) -> None:
+    out, err = io.StringIO(), io.StringIO()
+    began = time.process_time()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        status = run(argv)
+    took = time.process_time() - began
+    seen[status] += 1
+    said = err.getvalue()
+    assert "Traceback" not in said + out.getvalue()
+    assert "hunter2" not in said
+    assert took < LONGEST_S, argv
+    if status == 2:
+        assert said.count("\n") == 1 and len(said) > 5, argv
+    else:
+        assert status in (0, 1), argv
+
+
+@settings(max_examples=SHORT, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.sampled_from([name for name in NAMES if name not in ("compare", "rerun")]), LINES)
+def test_random_commands(name, argv):
+    tried(main, [name, *argv])
+
+
+@settings(max_examples=SHORT, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
+@given(LINES)
+def test_random_arguments_of_all_modes(argv):
+    tried(live_trader.main, argv)
+
+
+def test_every_outcome_was_seen():
+    tried(main, ["backtest"])
+    tried(main, ["backtest", "--banana"])
+    assert seen[0] and seen[2]
+
+
+@pytest.mark.slow
+@settings(max_examples=LONG, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.sampled_from(NAMES), LINES)
+def test_very_many_random_commands(name, argv):
+    tried(main, [name, *argv])
