@@ -119,3 +119,12 @@ class RunRecord:
     position_bars: int = 0
     protected_bars: int = 0
     halts: list[tuple[datetime, str]] = field(default_factory=list)
+
+    def bound_by(self) -> dict[str, dict[str, int]]:
+        """Which cap decided how often: by name, how many proposals it refused and of how many it set the size."""
+        counts: dict[str, dict[str, int]] = {}
+        for decision in self.decisions:
+            if name := decision.bound_by:
+                row = counts.setdefault(name, {"refused": 0, "sized": 0})
+                row["refused" if decision.final_quantity <= 0 else "sized"] += 1
+        return counts

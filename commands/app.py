@@ -39,6 +39,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "reconcile": (f"{OPERATING}.reconcile", "Compare the journal with the broker's account."),
     "cleanup": (f"{OPERATING}.cleanup", "Cancel all orders, sell dust, purge symbols."),
     "kill": (f"{OPERATING}.kill", "Stop entries, or sell everything: the kill switch."),
+    "verify": (f"{OPERATING}.verify", "Check that a journal or a bundle is what was written."),
+    "export": (f"{OPERATING}.export", "Write a journal as a bundle that others can check."),
     "data": ("commands.data", "Fetch bars into a file, and show what a file holds."),
 }
 """Command: the module that has it under its own name (or, as a typer of its own, ``app``), and the line of the help."""

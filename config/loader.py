@@ -14,6 +14,7 @@ from config import strict_yaml
 from config.error_messages import closest, sentence
 from config.errors import Refusal
 from config.files import read_ordinary
+from config.list_edits import edited, split
 from config.provenance import Provenance
 from config.schema import Settings
 from config.secrets import MASK, Secrets, looks_secret
@@ -138,8 +139,13 @@ def _merge(
     into: dict[str, Any], overlay: Mapping[str, Any], source: str, provenance: Provenance, above: str = ""
 ) -> None:
     """Lay ``overlay`` over ``into``, in place, and note the source of each leaf and of each new section."""
-    for key, value in overlay.items():
+    for written, value in overlay.items():
+        key, edit = split(str(written))
         dotted = f"{above}.{key}" if above else key
+        if edit:
+            provenance.note(dotted, source)
+            into[key] = edited(dotted, edit, into.get(key), value, source)
+            continue
         if _holds_secret(dotted, key, value):
             names = ", ".join(Secrets.model_fields)
             raise Refusal(

@@ -113,7 +113,10 @@ class Vote(Section):
 
 
 class Signals(Section):
+    """``modules`` are the settings of signals that are classes, ``rules`` are signals written in YAML."""
+
     enabled: Annotated[tuple[Name, ...], Field(min_length=1)]
+    rules: ModuleSettings
     ensemble: Vote
     modules: ModuleSettings
 

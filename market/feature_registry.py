@@ -11,19 +11,26 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
+import pandas as pd
 
 from config.errors import Refusal
 from market import indicators
-from market.bars import BarTable
+from market.bars import FIELDS, BarTable
 from market.indicators import OwnRows
 from market.timeframes import higher_bars
+from strategies.library import Indicator, indicator
 
 # A recursive average has forgotten its seed when this share of it is left.
 SEED_LEFT_FRAC = 1e-8
 # Bars that make up one of the next timeframe, at most: the sessions of a week.
 HIGHER_BARS = 5
+LIBRARY = "ta."
+"""Begins the names of features that are indicators of pandas-ta-classic."""
+UNSAID_BARS = 30
+"""Longest period of an indicator whose name has no numbers, as far as its history is concerned."""
 
 
 class OwnBars:
@@ -76,6 +83,18 @@ class OwnBars:
     def _by_row(self, values: np.ndarray) -> np.ndarray:
         """One value per row of the table, for every symbol's own bars."""
         return self._rows.pack(np.broadcast_to(values[:, np.newaxis].astype(float), self._sane.shape))
+
+    def library(self, indicator: Indicator) -> np.ndarray:
+        """An indicator of the library over every symbol's own bars, each history once."""
+        present = np.isfinite(self.field("close"))
+        result = np.full(present.shape, np.nan)
+        rows = self.table_row()
+        for k, bars in enumerate(present.sum(axis=0).tolist()):
+            if bars:
+                index = self._bars.opens_at[rows[:bars, k].astype(int)]
+                frame = pd.DataFrame({name: self.field(name)[:bars, k] for name in FIELDS}, index=index)
+                result[:bars, k] = indicator.values(frame)
+        return result
 
     def session_vwap(self) -> np.ndarray:
         """Sessions are common to all symbols, so this one is computed on the grid."""
@@ -141,13 +160,15 @@ def feature(
 
 
 def parse(name: str) -> Parsed:
-    """Find a feature by its name.
+    """Find a feature by its name; ``ta.`` before it makes it an indicator of the library, see ``library``.
 
     Raises
     ------
     Refusal
         Unknown word, wrong count of numbers, or a number below 1.
     """
+    if name.startswith(LIBRARY):
+        return _of_library(name)
     match = re.fullmatch(r"([a-z_]+?)((?:_\d+)*)", name)
     entry = _REGISTRY.get(match.group(1)) if match else None
     numbers = tuple(int(n) for n in match.group(2).split("_")[1:]) if match else ()
@@ -155,6 +176,23 @@ def parse(name: str) -> Parsed:
         known = ", ".join(sorted(e.form for e in _REGISTRY.values()))
         raise Refusal(f"no feature is called {name!r}: a module's needs() may name {known} (numbers from 1 up)")
     return Parsed(entry, numbers)
+
+
+@cache
+def _of_library(name: str) -> Parsed:
+    """An indicator as a feature. A symbol is usable without a value of it: a rule that reads none is silent."""
+    found = indicator(name.removeprefix(LIBRARY))
+    longest = max(found.numbers, default=UNSAID_BARS)
+    entry = Entry(
+        form=name,
+        compute=lambda own: own.library(found),
+        first=lambda: longest,
+        settled=lambda: max(1 + _wilder_bars(longest), 1 + sum(found.numbers)),
+        numbers=0,
+        required=False,
+        by_session=False,
+    )
+    return Parsed(entry, ())
 
 
 def _recursive(weight: Callable[[int], float]) -> Bars:

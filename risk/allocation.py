@@ -29,6 +29,7 @@ class Allocation(RiskModule):
     """
 
     name = "allocation"
+    remedy = "fewer A+ signals in one scan, or a larger risk.modules.allocation.total_frac"
 
     class Config(ModuleConfig):
         """Settings of ``Allocation``; the table by number of signals follows from the three fractions."""

@@ -28,6 +28,7 @@ class CashBuffer(RiskModule):
     """
 
     name = "cash_buffer"
+    remedy = "cash from a closed position, or a smaller risk.modules.cash_buffer.buffer_frac"
 
     class Config(ModuleConfig):
         """Settings of ``CashBuffer``."""

@@ -67,6 +67,7 @@ class CorrelationCap(RiskModule):
     """
 
     name = "correlation_cap"
+    remedy = "a position that moves with it has to be closed, or risk.modules.correlation_cap.max_positions raised"
 
     class Config(ModuleConfig):
         """Settings of ``CorrelationCap``."""

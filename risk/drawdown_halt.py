@@ -25,6 +25,7 @@ class DrawdownHalt(RiskModule):
     """
 
     name = "drawdown_halt"
+    remedy = "the next session"
 
     class Config(ModuleConfig):
         """Settings of ``DrawdownHalt``."""

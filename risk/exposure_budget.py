@@ -43,6 +43,7 @@ class ExposureBudget(RiskModule):
     """
 
     name = "exposure_budget"
+    remedy = "the next session for the day's limits; a position that closes, or the next week, for the week's"
 
     class Config(ModuleConfig):
         """Settings of ``ExposureBudget``."""

@@ -41,6 +41,8 @@ class RiskModule:
     """
 
     name: ClassVar[str]
+    remedy: ClassVar[str] = ""
+    """What would have to change for a refusal of this rule to become an entry, in words."""
     measures_peak: ClassVar[bool] = False
     """Whether its halts are measured from the peak of equity, which then begins anew after each."""
 

@@ -58,6 +58,7 @@ class InverseHedge(RiskModule):
     """
 
     name = "inverse_hedge"
+    remedy = "an inverse position has to be closed, or risk.modules.inverse_hedge.max_total_frac raised"
 
     class Config(ModuleConfig):
         """Settings of ``InverseHedge``."""

@@ -320,6 +320,21 @@ class Decision:
         return self.verdicts[-1].after if self.verdicts else self.proposed_quantity
 
     @property
+    def bound_by(self) -> str:
+        """What decided the final quantity: the last rule that took something off; empty where none did.
+
+        Of the sizer it also names the cap: ``equity_sizer: risk`` or ``equity_sizer: notional``.
+        """
+        last = next((v for v in reversed(self.verdicts) if v.after < v.before or v.refused), None)
+        if last is None:
+            first = next((v for v in self.verdicts if "by_risk" in v.inputs), None)
+            return "" if first is None else f"{first.module}: risk"
+        if "by_notional" not in last.inputs:
+            return last.module
+        by_risk, by_notional = last.inputs["by_risk"], last.inputs["by_notional"]
+        return f"{last.module}: {'notional' if by_notional < by_risk else 'risk'}"
+
+    @property
     def outcome(self) -> Literal["sent", "resized", "refused"]:
         if self.final_quantity <= 0:
             return "refused"

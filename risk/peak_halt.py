@@ -27,6 +27,7 @@ class PeakHalt(RiskModule):
     """
 
     name = "peak_halt"
+    remedy = "the end of the halt, after risk.modules.peak_halt.sessions sessions"
     measures_peak = True
 
     class Config(ModuleConfig):

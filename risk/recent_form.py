@@ -34,6 +34,7 @@ class RecentForm(RiskModule):
     """
 
     name = "recent_form"
+    remedy = "a higher win rate of the latest trades, or a nearer stop"
 
     class Config(ModuleConfig):
         """Settings of ``RecentForm``."""

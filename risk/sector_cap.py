@@ -30,6 +30,7 @@ class SectorCap(RiskModule):
     """
 
     name = "sector_cap"
+    remedy = "a position of the sector has to be closed, or more positions held in other sectors"
 
     class Config(ModuleConfig):
         """Settings of ``SectorCap``."""

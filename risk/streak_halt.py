@@ -26,6 +26,7 @@ class StreakHalt(RiskModule):
     """
 
     name = "streak_halt"
+    remedy = "the end of the halt, after risk.modules.streak_halt.sessions sessions"
 
     class Config(ModuleConfig):
         """Settings of ``StreakHalt``."""

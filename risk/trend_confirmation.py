@@ -27,6 +27,7 @@ class TrendConfirmation(RiskModule):
     """
 
     name = "trend_confirmation"
+    remedy = "the fast EMA one timeframe up has to cross the slow one, or have enough history"
 
     class Config(ModuleConfig):
         """Settings of ``TrendConfirmation``."""

@@ -58,6 +58,7 @@ class VolumeProfile(RiskModule):
     """
 
     name = "volume_profile"
+    remedy = "a price nearer to a level at which much was traded, or more sessions of history"
 
     class Config(ModuleConfig):
         """Settings of ``VolumeProfile``."""

@@ -14,7 +14,7 @@ from brokers.ports import Account, Desk, Feed
 from config import Refusal
 from market.market import Market
 from strategies.parameters import refuse_class_settings, refuse_unknown, settings_from
-from strategies.run_notes import fit_of_rules
+from strategies.run_notes import fit_of_rules, settings_without_effect
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +74,10 @@ class CombinedStrategy(Strategy):
         self.record = account.record
         self.sleeptime = account.sleeptime
         self.minutes_before_closing = 0
-        self.notes = account.notes
+        unread = settings_without_effect(self.settings)
+        for note in unread:
+            log.warning("%s", note)
+        self.notes = (*account.notes, *unread)
         self._fit_told = False
         account.spare_lumibot(self)
 

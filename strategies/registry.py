@@ -26,6 +26,7 @@ from risk.interface import RiskModule
 from strategies.ensemble import EnsembleConfig
 from strategies.pipeline import Pipeline, Selection
 from strategies.signals.base import Signal
+from strategies.signals.rule import RuleConfig, rule_signal
 
 
 @cache
@@ -161,8 +162,27 @@ def build_risk_chain(settings: Settings) -> tuple[RiskModule, ...]:
 
 def build_signals(settings: Settings) -> tuple[Signal, ...]:
     """The signals of ``signals.enabled`` in its order; refuses like ``build_risk_chain``."""
-    chosen = settings.signals.enabled
-    return _build(settings, SIGNALS, Signal, chosen, "signals.enabled", settings.signals.modules, "signals.modules")
+    chosen, rules = settings.signals.enabled, _rules(settings)
+    named = tuple(name for name in chosen if name not in rules)
+    built = _build(settings, SIGNALS, Signal, named, "signals.enabled", settings.signals.modules, "signals.modules")
+    found = {**rules, **dict(zip(named, built, strict=True))}
+    return tuple(found[name] for name in chosen)
+
+
+def _rules(settings: Settings) -> dict[str, Signal]:
+    """The signals that ``signals.rules`` describes, those that are off too."""
+    rules: dict[str, Signal] = {}
+    for name, section in settings.signals.rules.items():
+        key = f"signals.rules.{name}"
+        source = settings.provenance.within(key)
+        if name in SIGNALS.places():
+            raise Refusal(f"{source}: {key}: a signal has that name already; choose another")
+        config = _validated(settings, RuleConfig, section, key)
+        try:
+            rules[name] = rule_signal(name, RuleConfig.model_validate(config))
+        except Refusal as refusal:
+            raise Refusal(f"{source}: {key}.{refusal}") from None
+    return rules
 
 
 def build_bracket(settings: Settings) -> BracketModel:

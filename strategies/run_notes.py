@@ -9,6 +9,8 @@ from datetime import datetime
 import numpy as np
 import pandas as pd
 
+from config import Settings
+from config.defaults import shipped
 from config.error_messages import some
 from market.bars import BarTable
 from market.features import FeatureTable
@@ -107,6 +109,33 @@ def out_of_reach(features: FeatureTable, pipeline: Pipeline, end: pd.Timestamp) 
     if not names:
         return ()
     return (f"no symbol has enough history for {', '.join(names)}; give earlier bars or a shorter period",)
+
+
+def settings_without_effect(settings: Settings) -> tuple[str, ...]:
+    """Notes about what the user set and this run does not read, and about rules that the user's chain leaves out."""
+    chosen = settings.provenance.chosen_within
+    signals, off = settings.signals, "signals.enabled+={name} switches it on"
+    parts = {
+        "risk.modules": (settings.risk.modules, settings.risk.chain, "risk.chain+={name} runs it"),
+        "signals.modules": (signals.modules, signals.enabled, off),
+        "signals.rules": (signals.rules, signals.enabled, off),
+        "exits.models": (settings.exits.models, (settings.exits.model,), "exits.model={name} chooses it"),
+    }
+    notes = [
+        f"{settings.source_of(key)}: {key} changes nothing, as {name} does not run; {way_out.format(name=name)}"
+        for section, (known, running, way_out) in parts.items()
+        for name in known
+        if name not in running
+        for key in chosen(f"{section}.{name}")
+    ]
+    if settings.provenance.chosen("risk.chain"):
+        absent = [name for name in shipped("risk")["chain"] if name not in settings.risk.chain]
+        if absent:
+            source = settings.source_of("risk.chain")
+            notes.append(
+                f"{source}: risk.chain leaves out {', '.join(absent)}; risk.chain+=NAME adds a rule to the rest"
+            )
+    return tuple(notes)
 
 
 def fit_of_rules(pipeline: Pipeline, market: Market, equity: float) -> tuple[str, ...]:

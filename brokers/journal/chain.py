@@ -46,10 +46,11 @@ _INFO = "journal_chain"
 
 @dataclass(slots=True)
 class Head:
-    """The last row's number and hash."""
+    """The last row's number and hash; ``kept`` is the number that is written as the head."""
 
     link: int
     hash: str
+    kept: int = -1
 
     def text(self) -> str:
         return f"{self.link} {self.hash}"
@@ -113,13 +114,14 @@ def begin(connection: Connection, account_id: str) -> None:
 
 def keep_head(connection: Connection) -> None:
     """Write the new head, if the transaction has added rows."""
-    head = connection.info.get(_INFO)
-    if head is not None:
+    head: Head | None = connection.info.get(_INFO)
+    if head is not None and head.kept != head.link:
         connection.execute(update(meta).where(meta.c.key == HEAD).values(value=head.text()))
+        head.kept = head.link
 
 
 def forget_head(connection: Connection) -> None:
-    """After a transaction: the next one reads the head anew."""
+    """After a transaction that came to nothing: the next one reads the head anew. Nobody else writes."""
     if not (connection.closed or connection.invalidated):
         connection.info.pop(_INFO, None)
 
@@ -143,6 +145,7 @@ def _head(connection: Connection) -> Head:
     head: Head | None = connection.info.get(_INFO)
     if head is None:
         head = connection.info[_INFO] = read_head(connection)
+        head.kept = head.link
     return head
 
 

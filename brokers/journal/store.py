@@ -117,12 +117,12 @@ class Store:
                     chain.keep_head(connection)
                     if self._server is not None:
                         number = self._server.transaction_id(connection)
-            except DBAPIError:
-                # With a number it was the commit that had no answer.
-                if number is None or not connection.invalidated or not self._was_committed(number):
-                    raise
-            finally:
+            except BaseException as error:
                 chain.forget_head(connection)
+                # With a number it was the commit that had no answer.
+                unanswered = isinstance(error, DBAPIError) and number is not None and connection.invalidated
+                if not unanswered or not self._was_committed(number or 0):
+                    raise
 
     def close(self) -> None:
         """Let go of the connection and the lock; closing twice is fine."""

@@ -14,7 +14,10 @@ from commands.operator.verify import Address, Adopted
 from config.errors import exit_status
 from config.secrets import Secrets
 
+app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
+
+@app.command()
 def command(
     folder: Annotated[Path, typer.Argument(help="new or empty; gets rows.jsonl, derived.jsonl and manifest.json")],
     journal: Address = "",

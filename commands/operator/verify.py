@@ -24,7 +24,10 @@ Address = Annotated[
     str, typer.Option("--journal", metavar="FILE|URL", help="default: DATABASE_URL, else state/journal.sqlite3")
 ]
 
+app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
+
+@app.command()
 def command(
     bundle: Annotated[
         Path | None, typer.Argument(help="an exported folder; without it the journal is verified")

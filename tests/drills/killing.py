@@ -139,6 +139,8 @@ def kill_at(
             process.wait(10)
             if naked := server.call(unprotected):
                 outcome.faults.append(f"left without a stop: {naked}")
+            if more := server.call(surplus):
+                outcome.faults.append(f"left with more exits than shares: {more}")
         process.kill()
         process.wait(10)
         again = trader(server, folder, day)
@@ -157,6 +159,16 @@ def kill_at(
 
 def unprotected(exchange: Exchange) -> dict[str, Decimal]:
     """Shares of each symbol that no stop of a filled entry covers."""
+    return {symbol: missing for symbol, missing in _uncovered(exchange).items() if missing > 0}
+
+
+def surplus(exchange: Exchange) -> dict[str, Decimal]:
+    """Shares of each symbol that stops of filled entries would sell beyond those held."""
+    return {symbol: -missing for symbol, missing in _uncovered(exchange).items() if missing < 0}
+
+
+def _uncovered(exchange: Exchange) -> dict[str, Decimal]:
+    """Shares held less those that stops of filled entries would sell, by symbol."""
     stops: dict[str, Decimal] = {}
     for row in exchange.orders(nested=True, limit=500):
         for order in (row, *(row["legs"] or ())):
@@ -165,7 +177,7 @@ def unprotected(exchange: Exchange) -> dict[str, Decimal]:
                 left = Decimal(order["qty"]) - Decimal(order["filled_qty"])
                 stops[order["symbol"]] = stops.get(order["symbol"], Decimal(0)) + left
     held = {row["symbol"]: Decimal(row["qty"]) for row in exchange.positions()}
-    return {s: q - stops.get(s, Decimal(0)) for s, q in held.items() if q > stops.get(s, Decimal(0))}
+    return {s: held.get(s, Decimal(0)) - stops.get(s, Decimal(0)) for s in held.keys() | stops.keys()}
 
 
 def judge(outcome: Outcome, server: RehearsalServer, folder: Path) -> None:
@@ -175,6 +187,8 @@ def judge(outcome: Outcome, server: RehearsalServer, folder: Path) -> None:
         faults.append("the call never came")
     if naked := server.call(unprotected):
         faults.append(f"without a stop: {naked}")
+    if more := server.call(surplus):
+        faults.append(f"more exits than shares: {more}")
     account = server.call(lambda exchange: exchange.account())
     positions = {r["symbol"]: Decimal(r["qty"]) for r in server.call(lambda exchange: exchange.positions())}
     orders: list[dict[str, Any]] = server.call(lambda exchange: exchange.orders("all", limit=500, nested=False))

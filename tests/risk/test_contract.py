@@ -7,6 +7,7 @@ import copy
 import inspect
 import math
 import pickle
+import re
 import typing
 from collections import Counter
 from dataclasses import replace
@@ -236,3 +237,10 @@ def test_settings_are_strict_frozen_and_documented(config):
 def test_the_docstring_names_every_setting(cls):
     for name in cls.Config.model_fields:
         assert name in cls.__doc__, name
+
+
+@pytest.mark.parametrize("cls", [cls for cls in MODULES if cls.review is not RiskModule.review])
+def test_a_rule_that_refuses_says_what_would_have_to_change(cls):
+    assert len(cls.remedy) > 10
+    for key in re.findall(r"risk\.modules\.(\w+)\.(\w+)", cls.remedy):
+        assert key[0] == cls.name and key[1] in cls.Config.model_fields

@@ -14,7 +14,7 @@ from tests.brokers.desk.drills import calls_of, faults_of, killed_at, troubled_d
 from tests.brokers.desk.scene import Scene
 
 PHASES = ("before", "after")
-CALLS, SEEDS, PARTS = 176, 200, 10
+CALLS, SEEDS, PARTS = 179, 200, 10
 LONGEST_NAKED_S = 60.0
 """Venue seconds; with answers lost, shares released late and replaces refused."""
 

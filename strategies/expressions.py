@@ -1,0 +1,142 @@
+"""Conditions and scores written in YAML: a small grammar over features, parsed, never executed as Python.
+
+Numbers, features by name, ``+ - * /``, comparisons, ``and or not``, brackets and ``previous(name)``; nothing else.
+"""
+
+from __future__ import annotations
+
+import ast
+import operator
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from config.errors import Refusal
+from market.bars import FIELDS
+from market.feature_registry import LIBRARY, parse
+from market.market import Market
+
+LONGEST = 500
+"""Characters of an expression."""
+ARITHMETIC: dict[type[ast.operator], Callable[..., np.ndarray]] = {
+    ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv,
+}  # fmt: skip
+COMPARISONS: dict[type[ast.cmpop], Callable[..., np.ndarray]] = {
+    ast.Lt: operator.lt, ast.LtE: operator.le, ast.Gt: operator.gt, ast.GtE: operator.ge,
+}  # fmt: skip
+PREVIOUS = "previous"
+
+Evaluate = Callable[[Market], np.ndarray]
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """A parsed expression. ``columns`` are the features that it reads, by the name that it has in the text.
+
+    ``of(market)`` gives its value for every symbol, shape ``(symbols,)``: bool of a condition, float of a number.
+    """
+
+    text: str
+    columns: dict[str, str]
+    condition: bool
+    of: Evaluate
+
+
+def parsed(text: str) -> Expression:
+    """Read an expression.
+
+    Raises
+    ------
+    Refusal
+        It is none, uses what the grammar does not have, or names a feature that there is not or that looks ahead.
+    """
+    if len(text) > LONGEST:
+        raise Refusal(f"is longer than {LONGEST} characters; make two rules of it")
+    try:
+        tree = ast.parse(text.strip(), mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        raise Refusal(f"{text!r} cannot be read; write e.g. rsi_14 < 30 and close > sma_200") from None
+    columns: dict[str, str] = {}
+    of, condition = _read(tree, columns)
+    return Expression(text, columns, condition, of)
+
+
+def _read(node: ast.expr, columns: dict[str, str]) -> tuple[Evaluate, bool]:
+    """How a part is evaluated, and whether it is a condition."""
+    if isinstance(node, ast.BoolOp):
+        parts = [_condition(part, columns) for part in node.values]
+        join = np.logical_and if isinstance(node.op, ast.And) else np.logical_or
+        return lambda market: join.reduce([part(market) for part in parts]), True
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+        inner = _condition(node.operand, columns)
+        return lambda market: np.logical_not(inner(market)), True
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        number = _number(node.operand, columns)
+        return lambda market: np.negative(number(market)), False
+    if isinstance(node, ast.Compare) and all(type(op) in COMPARISONS for op in node.ops):
+        sides = [_number(side, columns) for side in (node.left, *node.comparators)]
+        signs = [COMPARISONS[type(op)] for op in node.ops]
+        pairs = list(zip(signs, sides[:-1], sides[1:], strict=True))
+        # A comparison with a value that is not there is false, and so is its opposite.
+        return lambda market: np.logical_and.reduce([sign(a(market), b(market)) for sign, a, b in pairs]), True
+    if isinstance(node, ast.BinOp) and type(node.op) in ARITHMETIC:
+        left, right, act = _number(node.left, columns), _number(node.right, columns), ARITHMETIC[type(node.op)]
+        return lambda market: _quiet(act, left(market), right(market)), False
+    if isinstance(node, ast.Constant) and isinstance(node.value, int | float) and not isinstance(node.value, bool):
+        value = float(node.value)
+        return lambda market: np.full(len(market.symbols), value), False
+    if isinstance(node, ast.Name | ast.Attribute):
+        column = _column(node, columns)
+        return lambda market: market.values(column).astype(float), False
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == PREVIOUS:
+        if len(node.args) == 1 and not node.keywords and isinstance(node.args[0], ast.Name | ast.Attribute):
+            column = _column(node.args[0], columns)
+            return lambda market: _before(market, column), False
+        raise Refusal(f"{ast.unparse(node)}: previous takes the name of one feature")
+    raise Refusal(
+        f"{ast.unparse(node)} is not understood; there are numbers, features, + - * /, comparisons, and, or, not, "
+        "previous(feature)"
+    )
+
+
+def _condition(node: ast.expr, columns: dict[str, str]) -> Evaluate:
+    of, condition = _read(node, columns)
+    if not condition:
+        raise Refusal(f"{ast.unparse(node)} is a number where a condition belongs; compare it, e.g. with > 0")
+    return of
+
+
+def _number(node: ast.expr, columns: dict[str, str]) -> Evaluate:
+    of, condition = _read(node, columns)
+    if condition:
+        raise Refusal(f"{ast.unparse(node)} is a condition where a number belongs")
+    return of
+
+
+def _column(node: ast.Name | ast.Attribute, columns: dict[str, str]) -> str:
+    """The column of a name: a price or volume, a feature of this package, or an indicator of the library."""
+    name = ast.unparse(node)
+    if name not in columns:
+        columns[name] = name if name in FIELDS else _feature(name)
+    return columns[name]
+
+
+def _feature(name: str) -> str:
+    try:
+        parse(name)
+    except Refusal:
+        parse(f"{LIBRARY}{name}")
+        return f"{LIBRARY}{name}"
+    return name
+
+
+def _before(market: Market, column: str) -> np.ndarray:
+    rows = market.window(column, 2)
+    return rows[0].astype(float) if len(rows) == 2 else np.full(len(market.symbols), np.nan)
+
+
+def _quiet(act: Callable[..., np.ndarray], left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        result = act(left, right)
+    return np.where(np.isfinite(result), result, np.nan)

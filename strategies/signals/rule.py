@@ -1,0 +1,87 @@
+"""A signal written in YAML: a condition over features, and a score."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from config.errors import Refusal
+from market.market import Market
+from risk.model import Side
+from strategies.expressions import Expression, parsed
+from strategies.signals.base import Signal
+from strategies.signals.scoring import silent, spoken
+
+
+class RuleSignal(Signal):
+    """Fires where its condition holds at the last closed bar; see ``rule_signal``."""
+
+    class Config(Signal.Config):
+        """Settings of a rule.
+
+        Parameters
+        ----------
+        when : str
+            Condition under which it fires.
+        score : float or str
+            Score where it fires, 0 to 100, or an expression for it; what comes out is held between 50 and 100, since a
+            condition that is just met is worth 50.
+        side : {"buy", "sell_short"}
+            Direction of the entries.
+        stop_atr : float
+            Stop distance in ATR that the bracket model atr uses.
+        """
+
+        when: str = Field(min_length=1, description="condition under which it fires")
+        score: float | str = Field(default=70.0, description="score where it fires, or an expression for it")
+        side: Literal["buy", "sell_short"] = Field(default="buy", description="direction of the entries")
+
+    config: Config
+    when: Expression
+    score: Expression
+
+    def needs(self) -> Sequence[str]:
+        return [*self.when.columns.values(), *self.score.columns.values()]
+
+    def scores(self, market: Market) -> np.ndarray:
+        if market.empty:
+            return silent(market)
+        return spoken(market, self.when.of(market), np.clip(self.score.of(market), 50.0, 100.0))
+
+    def reason(self, market: Market, symbol: str) -> str:
+        columns = {**self.when.columns, **self.score.columns}
+        readings = ", ".join(f"{name} {market.value(column, symbol):.6g}" for name, column in columns.items())
+        return f"{self.when.text} ({readings})"
+
+
+RuleConfig = RuleSignal.Config
+
+
+def rule_signal(name: str, config: RuleConfig) -> RuleSignal:
+    """The signal that a rule in the settings describes.
+
+    Raises
+    ------
+    Refusal
+        Its expressions cannot be read, are of the wrong kind, or name what is not there or looks ahead.
+    """
+    side: Side = config.side
+    made: dict[str, Any] = {"name": name, "side": side, "__module__": __name__}
+    kind: type[RuleSignal] = type(f"Rule_{name}", (RuleSignal,), made)
+    signal = kind(config)
+    for field, text, condition in (("when", config.when, True), ("score", str(config.score), False)):
+        try:
+            expression = parsed(text)
+            if expression.condition is not condition:
+                raise Refusal(f"{text} is {'a number' if condition else 'a condition'}; write {_wanted(condition)}")
+        except Refusal as refusal:
+            raise Refusal(f"{field}: {refusal}") from None
+        setattr(signal, field, expression)
+    return signal
+
+
+def _wanted(condition: bool) -> str:
+    return "a condition, e.g. rsi_14 < 30" if condition else "a number or e.g. 50 + (30 - rsi_14)"

@@ -1,0 +1,74 @@
+"""Lists edited by name, and settings that change nothing told by name."""
+
+from __future__ import annotations
+
+import pytest
+
+from config import Refusal, load
+from strategies.run_notes import settings_without_effect
+
+BASE = load().risk.chain
+
+
+def test_a_rule_is_added_before_the_cash_buffer_and_taken_out():
+    settings = load(overrides=["risk.chain+=trailing_stop", "risk.chain-=recent_form"])
+    chain = [name for name in BASE if name != "recent_form"]
+    chain.insert(chain.index("cash_buffer"), "trailing_stop")
+    assert list(settings.risk.chain) == chain
+    assert settings.source_of("risk.chain") == "--set"
+
+
+def test_several_at_once_and_from_a_file(tmp_path):
+    mine = tmp_path / "mine.yaml"
+    mine.write_text(
+        "risk: {chain+: [trailing_stop, partial_profit]}\nsignals: {enabled+: momentum}\n", encoding="utf-8"
+    )
+    settings = load(files=[mine], overrides={"risk.chain-": "rebalancer"})
+    assert set(settings.risk.chain) == {*BASE, "trailing_stop", "partial_profit"} - {"rebalancer"}
+    assert settings.signals.enabled == ("mean_reversion", "momentum")
+
+
+@pytest.mark.parametrize(
+    ("edit", "told"),
+    [
+        ("risk.chain+=sector_cap", "--set: risk.chain+= sector_cap: it is there already"),
+        ("risk.chain-=stale_exit", "--set: risk.chain-= stale_exit: it is not there; known here: "),
+        ("risk.chain-=sector_cpa", "did you mean sector_cap?"),
+        ("sizing.lot+=1", "--set: sizing.lot+= edits no list; known here: "),
+    ],
+)
+def test_an_edit_that_changes_nothing_is_refused(edit, told):
+    with pytest.raises(Refusal) as refused:
+        load(overrides=[edit])
+    assert told in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "told"),
+    [
+        ([], []),
+        (["risk.modules.sector_cap.max_positions=2"], []),
+        (
+            ["risk.modules.trailing_stop.arm_r=2.0"],
+            ["--set: risk.modules.trailing_stop.arm_r changes nothing, as trailing_stop does not run; "
+             "risk.chain+=trailing_stop runs it"],
+        ),
+        (["risk.modules.trailing_stop.arm_r=2.0", "risk.chain+=trailing_stop"], []),
+        (
+            ["exits.models.atr.target_r=3.0"],
+            ["--set: exits.models.atr.target_r changes nothing, as atr does not run; exits.model=atr chooses it"],
+        ),
+        (
+            ["signals.modules.vwap.stop_atr=3.0"],
+            ["--set: signals.modules.vwap.stop_atr changes nothing, as vwap does not run; "
+             "signals.enabled+=vwap switches it on"],
+        ),
+        (
+            ["risk.chain=[allocation, cash_buffer]"],
+            ["--set: risk.chain leaves out drawdown_halt, peak_halt, streak_halt, recent_form, sector_cap, "
+             "correlation_cap, exposure_budget, rebalancer, inverse_hedge; risk.chain+=NAME adds a rule to the rest"],
+        ),
+    ],
+)  # fmt: skip
+def test_what_changes_nothing_is_told_by_name(overrides, told):
+    assert list(settings_without_effect(load(overrides=overrides))) == told
