@@ -14,6 +14,7 @@ from typing import Any
 
 from brokers.desk import shutdown
 from brokers.desk.monitor import BUSY_S, IDLE_S
+from brokers.desk.shutdown import shut_down
 from brokers.rehearsal.core.faults import FaultPlan
 from brokers.venue_errors import NotSent, OutcomeUnknown, VenueUnavailable
 from tests.brokers.desk.scene import Scene
@@ -150,7 +151,7 @@ def faults_of_leaving(scene: Scene, within_s: float = 30.0) -> list[str]:
     before = len(scene.wire.calls)
     sleep, shutdown.time.sleep = shutdown.time.sleep, lambda seconds: scene.pass_time(1)
     try:
-        scene.desk.settle(within_s)
+        shut_down(scene.desk, within_s)
     finally:
         shutdown.time.sleep = sleep
         log.removeHandler(keep)

@@ -15,6 +15,7 @@ import pytest
 from sqlalchemy import text
 
 from brokers.desk import unprotected_alarm
+from brokers.desk.shutdown import shut_down
 from brokers.desk.unprotected_alarm import UnprotectedAlarm, WatchedLock
 from brokers.journal import Journal, OrderIntent
 from config.errors import Refusal
@@ -121,7 +122,7 @@ def test_bare_shares_are_told_of_while_the_desk_waits_for_the_journal(bare, capl
 def test_leaving_says_that_no_look_was_possible(bare, caplog):
     with stopped(bare.journal):
         began = time.monotonic()
-        bare.desk.settle(2.0)
+        shut_down(bare.desk, 2.0)
         assert time.monotonic() - began < 10
     told = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
     assert any("leaving: no look was possible" in line and "AAPL had" in line for line in told), told
@@ -138,7 +139,7 @@ def test_leaving_says_so_too_where_the_desk_is_held(bare, caplog):
     holder = threading.Thread(target=hold)
     holder.start()
     held.wait(5)
-    bare.desk.settle(0.3)
+    shut_down(bare.desk, 0.3)
     done.set()
     holder.join()
     assert "leaving: no look was possible (one step has taken" in caplog.text
