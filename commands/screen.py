@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +17,7 @@ def console(json: bool) -> Console:
     from rich.console import Console
 
     stream = sys.stderr if json else sys.stdout
-    told = stream.isatty() or "COLUMNS" in os.environ
-    return Console(file=stream, width=None if told else PIPE_WIDTH)
+    return Console(file=stream, width=None if stream.isatty() else PIPE_WIDTH)
 
 
 def show_json(document: Any) -> None:

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-GATE = "a fraction of equity: divide the dollars by it"
-
 FORMER_SETTINGS: Mapping[str, str] = {
     "stop_loss_pct": "exits.models.fixed.stop_frac",
     "stop_loss": "exits.models.fixed.stop_frac",
@@ -36,9 +34,13 @@ FORMER_SETTINGS: Mapping[str, str] = {
     "trailing_stop_distance": "risk.modules.trailing_stop.trail_r",
     "enable_extended_hours": "live.extended_hours.enabled",
     "extended_hours": "live.extended_hours.enabled",
-    "max_notional_per_order": f"gate.max_order_notional_frac, {GATE}",
-    "max_order_notional": f"gate.max_order_notional_frac, {GATE}",
-    "max_daily_notional": f"gate.max_day_notional_frac, {GATE}",
+    "max_notional_per_order": "gate.max_order_notional_usd",
+    "max_order_notional": "gate.max_order_notional_usd",
+    "max_daily_notional": "gate.max_day_notional_usd",
+    "trailing_stop_pct": "risk.modules.percent_trailing.trail_frac",
+    "rsi_period": "signals.modules.mean_reversion.rsi_bars",
+    "rsi_oversold": "signals.modules.mean_reversion.oversold_rsi",
+    "universe": "universe.symbols, or --symbols",
     "max_positions": "gate.max_open_positions",
     "max_daily_positions": "risk.modules.exposure_budget.day_positions",
     "daily_exposure_pct": "risk.modules.exposure_budget.day_frac",

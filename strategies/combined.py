@@ -13,7 +13,7 @@ from brokers.backtest.broker import BarFillBroker
 from brokers.ports import Account, Desk, Feed
 from config import Refusal
 from market.market import Market
-from strategies.parameters import refuse_class_settings, refuse_unknown, settings_from
+from strategies.parameters import refuse_former_attributes, refuse_unknown, settings_from
 from strategies.run_notes import fit_of_rules, settings_without_effect
 
 log = logging.getLogger(__name__)
@@ -52,8 +52,8 @@ class CombinedStrategy(Strategy):
     feed: Feed
 
     def __init__(self, broker: Any = None, *args: Any, **kwargs: Any) -> None:
+        refuse_former_attributes(type(self), CombinedStrategy)
         refuse_unknown(type(self), kwargs.get("parameters") or (), subclassed=type(self) is not CombinedStrategy)
-        refuse_class_settings(type(self), CombinedStrategy)
         if isinstance(broker, BacktestingBroker):
             for name, way_out in NOT_TAKEN.items():
                 if kwargs.get(name):

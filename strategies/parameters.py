@@ -10,7 +10,7 @@ from typing import Any
 
 from config import Refusal, Settings, load
 from config.error_messages import closest
-from config.old_names import OLD_NAMES
+from config.former_names import former_setting
 
 READ = ("profile", "config", "set", "settings", "submit")
 """What a user may pass."""
@@ -35,27 +35,6 @@ def refuse_unknown(strategy: type[Any], names: Iterable[str], subclassed: bool) 
         hint = f"write {' or '.join(map(_as_setting, keys))}" if keys else closest(name, READ)
         own = "; a parameter of the subclass belongs into its class attribute parameters" if subclassed else ""
         raise Refusal(f"parameters: {name} is not read by {strategy.__name__}; {hint}{own}")
-
-
-def refuse_class_settings(strategy: type[Any], base: type[Any]) -> None:
-    """Refuse class attributes of a subclass that would have been settings in an older script, and change nothing here.
-
-    Raises
-    ------
-    Refusal
-        Naming the setting to use instead.
-    """
-    for cls in strategy.__mro__[: strategy.__mro__.index(base)]:
-        for name, value in vars(cls).items():
-            key = OLD_NAMES.get(name.lower()) if name.isupper() else None
-            if key is None and name.isupper() and not name.startswith("_"):
-                # An own constant is the subclass's business, unless it is called like a setting.
-                key = next((k for k in _keys(load().as_dict()) if k.rpartition(".")[2] == name.lower()), None)
-            if key is not None:
-                raise Refusal(
-                    f"{cls.__name__}.{name} is not read; set {key}, e.g. "
-                    f'parameters={{"set": {{"{key}": {value!r}}}}}, and take the class attribute out'
-                )
 
 
 def settings_from(parameters: Mapping[str, Any]) -> Settings:
@@ -86,3 +65,26 @@ def _keys(section: Mapping[str, Any], above: str = "") -> Iterator[str]:
         yield f"{above}{name}"
         if isinstance(value, Mapping):
             yield from _keys(value, f"{above}{name}.")
+
+
+def refuse_former_attributes(strategy: type[Any], base: type[Any]) -> None:
+    """Refuse a subclass that sets what other programs have as class attributes, and nobody reads here.
+
+    A constant of the subclass's own is its business, unless it is called like a setting.
+
+    Raises
+    ------
+    Refusal
+        Names the attribute and the setting to use.
+    """
+    for cls in strategy.__mro__[: strategy.__mro__.index(base)]:
+        for name in vars(cls):
+            if not name.isupper() or name.startswith("_"):
+                continue
+            if meant := former_setting(name) or _setting_called(name.lower()):
+                raise Refusal(f"{cls.__name__}.{name}: is not read; set {meant} through parameters or --set")
+
+
+def _setting_called(name: str) -> str:
+    """The dotted key of the setting with that name; empty if there is none."""
+    return next((key for key in _keys(load().as_dict()) if key.rpartition(".")[2] == name), "")

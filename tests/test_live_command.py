@@ -84,7 +84,7 @@ def command(server: RehearsalServer, folder: Path, *extra: str, secret: str = ""
     )  # fmt: skip
 
 
-def wait_until(condition, seconds: float = 40.0) -> None:
+def wait_until(condition, seconds: float = 120.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
@@ -93,7 +93,7 @@ def wait_until(condition, seconds: float = 40.0) -> None:
 
 def refused(server: RehearsalServer, folder: Path, *extra: str, **options: object) -> str:
     process = command(server, folder, *extra, **options)
-    told, _ = process.communicate(timeout=60)
+    told, _ = process.communicate(timeout=180)
     assert process.returncode == 2, told
     assert "Traceback" not in told
     assert not [entry for entry in server.log if entry.method != "GET"]
@@ -158,12 +158,12 @@ def test_the_kill_switch_holds_entries_back_and_its_second_level_ends_the_run(tm
     (state / "STOP").touch()
     with venue() as server:
         process = command(server, tmp_path)
-        wait_until(lambda: sum(e.path == "/v2/account" for e in server.log) > 3)
+        wait_until(lambda: sum(e.path == "/v2/account" for e in server.log) > 4)
         assert not [entry for entry in server.log if entry.method != "GET"]
         (state / "STOP").unlink()
         wait_until(lambda: server.call(lambda exchange: exchange.positions()))
         (state / "FLATTEN").touch()
-        told, _ = process.communicate(timeout=60)
+        told, _ = process.communicate(timeout=180)
         assert process.returncode == 3, told
         assert server.call(lambda exchange: exchange.positions()) == []
         assert server.call(lambda exchange: exchange.orders()) == []

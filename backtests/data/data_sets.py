@@ -115,8 +115,8 @@ def window(data: DataSet, start: date | None, end: date | None) -> tuple[pd.Time
     columns = [k for k, symbol in enumerate(data.table.symbols) if symbol in (data.traded or data.table.symbols)]
     there = np.flatnonzero(np.isfinite(data.table.close[:, columns]).any(axis=1))
     if len(there):
-        # What is only watched may have been listed earlier or later: that makes no window.
-        opens = opens[there[0] : there[-1] + 1]
+        # What is only watched may have been listed earlier or later: that makes no window, unless one is asked for.
+        opens = opens[there[0] if start is None else 0 : there[-1] + 1 if end is None else len(opens)]
     first = opens[0] if start is None else pd.Timestamp(start).tz_localize(NEW_YORK)
     last = opens[-1] if end is None else pd.Timestamp(end).tz_localize(NEW_YORK) + pd.Timedelta(days=1, microseconds=-1)
     inside = opens[(opens >= first) & (opens <= last)]

@@ -1,38 +1,43 @@
-"""``risk-first export``: a journal as a bundle that others can check without this program."""
+"""``export``: a journal as a bundle that others can check without this program."""
 
 from __future__ import annotations
 
-import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from brokers.journal.address import journal_address
-from brokers.operator.bundle import export
-from commands.operator.verify import Address, Adopted
-from config.errors import exit_status
-from config.secrets import Secrets
-
-app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+from commands.composition import command
+from commands.operator.verify import JournalOptions, address_of, document_of
+from commands.options import ScreenOptions, SettingsOptions, StateOptions
 
 
-@app.command()
-def command(
-    folder: Annotated[Path, typer.Argument(help="new or empty; gets rows.jsonl, derived.jsonl and manifest.json")],
-    journal: Address = "",
-    adopt: Adopted = None,
-) -> None:
-    """Verify the journal and write it as a bundle; ``tools/verify_bundle.py`` checks it.
+@command("risk-first export bundle", "risk-first export bundle --state-dir state --json")
+def export(
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="New or empty; gets rows.jsonl, derived.jsonl and manifest.json.")
+    ],
+    named: JournalOptions,
+    state: StateOptions,
+    chosen: SettingsOptions,
+    screen: ScreenOptions,
+) -> int:
+    """Write a journal as a bundle that others can check.
+
+    The journal is verified first. ``tools/verify_bundle.py`` checks a bundle by itself.
 
     Exit status: 0 written, 2 the journal is not what was written, or the input was refused.
     """
+    from brokers.operator.bundle import export as export_bundle
+    from commands.screen import show_json
 
-    def run() -> int:
-        address = journal or journal_address(Secrets.from_environment(os.environ))
-        record = export(address, folder, tuple(adopt or ()))
-        typer.echo(f"{folder}: {sum(record.counts.values())} rows of the chain, {len(record.trades)} trades")
-        typer.echo(f"head {record.head}")
-        return 0
-
-    raise typer.Exit(exit_status(run))
+    record = export_bundle(address_of(named, chosen, state, screen), folder, tuple(named.adopt))
+    if screen.json:
+        show_json({"folder": str(folder), **document_of(record)})
+    else:
+        sys.stdout.write(
+            f"{folder}: {sum(record.counts.values())} rows of the chain, {len(record.trades)} trades\n"
+            f"head {record.head}\n"
+        )
+    return 0

@@ -1,82 +1,126 @@
-"""``risk-first verify``: whether a journal, or an exported bundle of one, is what was written."""
+"""``verify``: whether a journal, or an exported bundle of one, is what was written."""
 
 from __future__ import annotations
 
+import json
 import os
-from datetime import datetime, timedelta
+import sys
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Annotated
-from zoneinfo import ZoneInfo
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from brokers.journal.address import journal_address
-from brokers.operator.bundle import verify_bundle
-from brokers.operator.track_record import Period, TrackRecord, verify
-from config.errors import Refusal, exit_status
-from config.secrets import Secrets
+from commands.composition import command
+from commands.operator.account import settings_of
+from commands.options import ScreenOptions, SettingsOptions, StateOptions, a_day
 
-NEW_YORK = ZoneInfo("America/New_York")
-Adopted = Annotated[
-    list[str] | None, typer.Option("--adopt", metavar="SYMBOL", help="as in live.adopt; may be given several times")
-]
-Address = Annotated[
-    str, typer.Option("--journal", metavar="FILE|URL", help="default: DATABASE_URL, else state/journal.sqlite3")
-]
-
-app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+if TYPE_CHECKING:
+    from brokers.operator.track_record import TrackRecord
 
 
-@app.command()
-def command(
+@dataclass(frozen=True, kw_only=True)
+class JournalOptions:
+    """Which journal, and which manual positions in it are managed like our own."""
+
+    journal: Annotated[
+        str | None,
+        typer.Option(metavar="FILE|URL", help="Its address (default: DATABASE_URL, else the state folder's file)."),
+    ] = None
+    adopt: Annotated[list[str], typer.Option(metavar="SYMBOL", help="As in live.adopt; repeatable.")] = field(
+        default_factory=list
+    )
+
+
+def address_of(named: JournalOptions, chosen: SettingsOptions, state: StateOptions, screen: ScreenOptions) -> str:
+    """Where the journal is."""
+    from brokers.journal.address import journal_address
+    from config.secrets import Secrets
+
+    if named.journal:
+        return named.journal
+    if state.state_dir is None and (url := Secrets.from_environment(os.environ).DATABASE_URL) is not None:
+        return url.get_secret_value()
+    folder = Path(settings_of(chosen, state, screen=screen).live.state_dir)
+    return str(folder / Path(journal_address(Secrets())).name)
+
+
+@command(
+    "risk-first verify",
+    "risk-first verify --start 2026-01-05 --end 2026-01-30",
+    "risk-first verify bundle --json",
+)
+def verify(
+    named: JournalOptions,
+    state: StateOptions,
+    chosen: SettingsOptions,
+    screen: ScreenOptions,
     bundle: Annotated[
-        Path | None, typer.Argument(help="an exported folder; without it the journal is verified")
+        Path | None, typer.Argument(metavar="[BUNDLE]", help="An exported folder; without it the journal is verified.")
     ] = None,
-    journal: Address = "",
-    start: Annotated[str, typer.Option(help="first day, e.g. 2026-01-05")] = "",
-    end: Annotated[str, typer.Option(help="last day")] = "",
-    adopt: Adopted = None,
-) -> None:
-    """Derive orders, positions and trades from the journal's chain and compare them byte by byte.
+    start: Annotated[date | None, typer.Option(parser=a_day, metavar="YYYY-MM-DD", help="First day.")] = None,
+    end: Annotated[date | None, typer.Option(parser=a_day, metavar="YYYY-MM-DD", help="Last day, included.")] = None,
+) -> int:
+    """Check that a journal or a bundle is what was written.
+
+    Orders, positions and trades are derived from the journal's hash chain and compared byte by byte.
 
     Exit status: 0 it is what was written, 2 it is not, or the input was refused.
     """
+    from brokers.operator.bundle import verify_bundle
+    from brokers.operator.track_record import Period
+    from brokers.operator.track_record import verify as verify_journal
 
-    def run() -> int:
-        period = Period(_day(start, "--start", 0), _day(end, "--end", 1))
-        if bundle is not None:
-            _print(verify_bundle(bundle, period))
-            return 0
-        address = journal or journal_address(Secrets.from_environment(os.environ))
-        _print(verify(address, period, tuple(adopt or ())))
-        return 0
-
-    raise typer.Exit(exit_status(run))
+    period = Period(_midnight(start, 0), _midnight(end, 1))
+    if bundle is not None:
+        record = verify_bundle(bundle, period)
+    else:
+        record = verify_journal(address_of(named, chosen, state, screen), period, tuple(named.adopt))
+    tell(record, screen)
+    return 0
 
 
-def _day(text: str, option: str, after: int) -> datetime | None:
-    """Midnight in New York of a day, or of the day after it."""
-    if not text:
+def _midnight(day: date | None, after: int) -> datetime | None:
+    """Midnight in New York of a day, or of the day after it: by the calendar, also after a day of 23 hours."""
+    from zoneinfo import ZoneInfo
+
+    if day is None:
         return None
-    try:
-        day = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=NEW_YORK)
-    except ValueError:
-        raise Refusal(f"{option} {text}: it is no day; write one as 2026-01-05") from None
-    return day + timedelta(days=after)  # By the calendar: midnight, also after a day of 23 hours.
+    return datetime(day.year, day.month, day.day, tzinfo=ZoneInfo("America/New_York")) + timedelta(days=after)
 
 
-def _print(record: TrackRecord) -> None:
+def tell(record: TrackRecord, screen: ScreenOptions) -> None:
+    """Say what a track record amounts to."""
+    from commands.screen import show_json
+
+    if screen.json:
+        show_json(document_of(record))
+        return
     counts = record.counts
-    typer.echo(
+    lines = [
         f"it is what was written: {counts['decisions']} decisions, {counts['orders']} orders, {counts['fills']} fill "
         f"reports, {len(record.trades)} trades, {len(record.positions)} positions at the end"
-    )
+    ]
     if counts["equity"]:
         rest = record.cash_change - record.cash_by_fills
-        typer.echo(
+        lines.append(
             f"cash moved by {record.cash_change:.2f} USD, fills by {record.cash_by_fills:.2f}: {rest:.2f} USD are "
             "fees, dividends, interest, payments and fills that the account did not show yet"
         )
     if record.upgraded:
-        typer.echo(f"the chain vouches for later rows alone: {record.upgraded}")
-    typer.echo(f"head {record.head}")
+        lines.append(f"the chain vouches for later rows alone: {record.upgraded}")
+    sys.stdout.write("".join(f"{line}\n" for line in (*lines, f"head {record.head}")))
+
+
+def document_of(record: TrackRecord) -> dict[str, Any]:
+    """The same for programs."""
+    return {
+        "head": record.head,
+        "counts": record.counts,
+        "cash_change": str(record.cash_change),
+        "cash_by_fills": str(record.cash_by_fills),
+        "upgraded": record.upgraded or None,
+        "trades": [json.loads(line) for line in record.trades],
+        "positions": [json.loads(line) for line in record.positions],
+    }

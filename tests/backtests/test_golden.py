@@ -25,8 +25,8 @@ from tests.backtests.runs import backtest
 GOLDEN = Path(__file__).with_name("golden.json")
 RENEW = "RENEW_GOLDEN"
 WINDOWS = {
-    "active": ("active", "2020-01-02", "2020-12-31"),
-    "swing": ("swing", "2018-07-02", "2018-12-31"),
+    "active": ("active", "2018-07-02", "2021-12-31"),
+    "swing": ("swing", "2018-07-02", "2019-06-28"),
     "intraday": ("intraday", "2023-06-05", "2023-06-09"),
     "bench": ("bench", "2022-01-03", "2022-12-30"),
 }

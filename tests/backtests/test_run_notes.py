@@ -50,7 +50,8 @@ EAGER = ["--set", "signals.modules.mean_reversion.oversold_rsi=60", "--set", "ex
 def test_a_position_whose_bars_end_is_told_and_no_stop_counts_for_it(capsys, tmp_path, shown):
     cut("NVDA", "2020-01-01", "2020-03-31").to_parquet("bars.parquet")
     argv = ["--backtest", "--quiet", "--data", "bars.parquet", "--benchmark", "AAPL", "--symbols", "NVDA", *EAGER]
-    assert live_trader.main([*argv, "--out", "out"]) == 0
+    # Without an end of its own a run would end with the last bar of what it trades.
+    assert live_trader.main([*argv, "--end", "2020-06-29", "--out", "out"]) == 0
     folder = Folder(tmp_path / "out")
     held = folder.orders[(folder.orders.role == "entry") & (folder.orders.status == "filled")].filled_quantity.iloc[-1]
     closes = bars().query("symbol == 'NVDA'").set_index("datetime").close

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from config import load, profiles
+from config.loader import FOLDER
 from config.markets import MARKETS
 from risk.brackets import BRACKETS
 from strategies.registry import RISK_MODULES, SIGNALS, build_bracket, build_pipeline, build_risk_chain, build_signals
@@ -99,3 +100,9 @@ def test_market_names_are_lumibots():
     spec = importlib.util.find_spec("lumibot")  # found without being imported
     source = (Path(spec.submodule_search_locations[0]) / "strategies" / "strategy.py").read_text()
     assert [name for name in MARKETS if f'"{name}",' not in source] == []
+
+
+@pytest.mark.parametrize("path", sorted((FOLDER / "overlays").glob("*.yaml")), ids=lambda p: p.stem)
+def test_an_overlay_fits_every_profile_that_it_is_meant_for(path):
+    for profile in ("active", "intraday", "swing"):
+        build_pipeline(load(profile, [path]))

@@ -55,7 +55,7 @@ STRUCTURE = (
     b"\0",
     b"#",
     b"-",
-    b"nan",
+    b"?",
     b"\xff",
     b"\xef\xbb\xbf",
     b"'",
@@ -199,7 +199,7 @@ def test_damaged_files_are_read_right_or_refused(tmp_path, kind):
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
 @pytest.mark.parametrize("number", range(2, 6))
 def test_many_damaged_files_are_read_right_or_refused(tmp_path, kind, number):
-    outcomes = fuzz(tmp_path, kind, 3_000, number)
-    assert outcomes["refused"] > 500
+    outcomes = fuzz(tmp_path, kind, 1_000, number)
+    assert outcomes["refused"] > 200
     if kind == "csv":
-        assert outcomes["whole"] + outcomes["part"] > 100
+        assert outcomes["whole"] + outcomes["part"] > 50

@@ -13,7 +13,7 @@ from risk.brackets import FixedBracket
 from risk.model import Verdict
 from risk.sector_cap import SectorCap
 from strategies.combined import CombinedStrategy
-from strategies.parameters import refuse_class_settings
+from strategies.parameters import refuse_former_attributes
 from strategies.pipeline import Selection
 from strategies.run_notes import fit_of_rules
 from tests.risk.helpers import book, market, module, position
@@ -137,7 +137,7 @@ def test_a_universe_that_the_sector_cap_keeps_small_is_told():
 @pytest.mark.parametrize(
     ("name", "value", "told_of"),
     [
-        ("STOP_LOSS_PCT", 0.02, 'Mine.STOP_LOSS_PCT is not read; set exits.models.fixed.stop_frac, e.g. parameters={'),
+        ("STOP_LOSS_PCT", 0.02, "Mine.STOP_LOSS_PCT: is not read; set exits.models.fixed.stop_frac through parameters"),
         ("RISK_FRAC", 0.01, "set sizing.risk_frac"),
         ("MAX_POSITIONS", 3, "set gate.max_open_positions"),
     ],
@@ -145,9 +145,9 @@ def test_a_universe_that_the_sector_cap_keeps_small_is_told():
 def test_class_attributes_that_were_settings_are_refused(name, value, told_of):
     mine = type("Mine", (CombinedStrategy,), {name: value, "COLOURS": ("red",), "_private": 1})
     with pytest.raises(Refusal) as refused:
-        refuse_class_settings(mine, CombinedStrategy)
+        refuse_former_attributes(mine, CombinedStrategy)
     assert told_of in str(refused.value)
-    refuse_class_settings(type("Own", (CombinedStrategy,), {"COLOURS": ("red",)}), CombinedStrategy)
+    refuse_former_attributes(type("Own", (CombinedStrategy,), {"COLOURS": ("red",)}), CombinedStrategy)
 
 
 def test_the_record_counts_which_cap_decided():

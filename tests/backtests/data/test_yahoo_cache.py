@@ -243,3 +243,13 @@ def test_a_symbol_that_is_a_path_is_written_nowhere(cache, symbol):
         yahoo_cache.fill(frame.assign(symbol=symbol))
     assert not any(cache.iterdir())
     assert not list(cache.parent.rglob("X_1d.pickle"))
+
+
+def test_a_watched_fund_that_has_ended_stops_no_run(cache):
+    yahoo_cache.fill(bars("2023-06-30"))
+    yahoo_cache.fill(bars("2023-06-09", "HELD"), hold=True)
+    yahoo_cache.fill(bars("2023-06-09", "SHORT"))
+    with pytest.raises(Refusal, match="of HELD is held"):
+        yahoo.require_yahoo(["AAA", "HELD", "SHORT"], WINDOW_END)
+    assert yahoo.require_yahoo(["AAA", "HELD", "SHORT"], WINDOW_END, {"HELD", "SHORT"}) == WINDOW_END
+    assert yahoo.served(["AAA", "HELD", "SHORT", "NONE"], WINDOW_END, {"HELD", "SHORT", "NONE"}) == ["AAA", "HELD"]

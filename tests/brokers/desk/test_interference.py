@@ -177,6 +177,8 @@ def test_a_journal_that_fails_keeps_entries_back_until_it_works_again(scene, mon
     monkeypatch.undo()
     scene.enter("MSFT", iterate=False)
     assert "the journal: journal.sqlite3: the disk is full" in scene.desk.entries.skipped[-1].reason
+    # Usable again is what made no error from one look to the next.
+    scene.desk.tick()
     scene.enter("MSFT")
     assert len(scene.desk.entries.skipped) == 1
     assert "MSFT" in scene.desk.entries.tasks

@@ -94,7 +94,7 @@ def test_a_trader_whose_journal_is_taken_ends_with_a_sentence(tmp_path, url, mon
     monkeypatch.setitem(os.environ, "DATABASE_URL", url)
     with venue() as server:
         process = command(server, tmp_path)
-        wait_until(lambda: sum(e.path == "/v2/account" for e in server.log) > 3)
+        wait_until(lambda: sum(e.path == "/v2/account" for e in server.log) > 2)
         account = server.call(lambda exchange: exchange.account())["account_number"]
         end_sessions(url)
         with Journal(url, account):

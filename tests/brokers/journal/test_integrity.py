@@ -169,6 +169,7 @@ def test_flipped_bits_are_refused_or_without_effect(upgraded, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_many_flipped_bits_are_refused_or_without_effect(upgraded, tmp_path):
     results = flip(2, 2000, upgraded, tmp_path)
     assert results["refused"] > 600, results

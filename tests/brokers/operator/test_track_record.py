@@ -190,6 +190,7 @@ def test_each_changed_byte_of_a_bundle_is_found_by_both(bundle, tmp_path, tool):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_each_of_many_changed_bytes_of_a_bundle_is_found_by_both(bundle, tmp_path, tool):
     every_change_is_found(bundle, tmp_path, tool, 2, 10_000)
 
