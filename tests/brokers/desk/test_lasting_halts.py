@@ -48,7 +48,7 @@ def test_a_loss_from_the_journal_s_peak_halts_five_sessions_and_survives_a_resta
     scene.restart()
     scene.desk.halters = [module(PeakHalt)]
     assert scene.desk.reconcile().halted == {"peak_halt"}
-    assert scene.desk.switches.stopped(scene.floor.now) == ["halted for this session by peak_halt"], "a subclass too"
+    assert scene.desk.halts.stopped(scene.state.now) == ["halted for this session by peak_halt"], "a subclass too"
     halt = scene.journal.last_halt("peak_halt")
     assert halt is not None and (halt.began.date(), halt.until) == (FIVE[0], FIVE[4])
 

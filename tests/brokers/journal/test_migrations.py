@@ -65,16 +65,16 @@ def test_a_journal_of_version_1_is_traded_on(old, tmp_path):
     state = scene.exchange._state
     state.ledger.book(state.asset("NVDA"), Decimal(49), Decimal(100), TUESDAY)
     scene.start()
-    assert len(scene.floor.own.portions) == 2
+    assert len(scene.positions.book.portions) == 2
     scene.settle(4)
-    assert scene.held("NVDA") == scene.stopped("NVDA") == scene.floor.own.quantity("NVDA") == 49
+    assert scene.held("NVDA") == scene.stopped("NVDA") == scene.positions.book.quantity("NVDA") == 49
     assert {o["stop_price"] for o in scene.open("NVDA") if o["type"] == "stop"} == {"95.01"}
     scene.enter("AAPL", 50)
     scene.settle(3)
     scene.step(1, AAPL=94)
     scene.settle(3)
-    assert scene.held("AAPL") == scene.floor.own.quantity("AAPL") == 0
-    assert [p.trade.symbol for p in scene.floor.own.portions] == ["AAPL", "MSFT", "AAPL"]
+    assert scene.held("AAPL") == scene.positions.book.quantity("AAPL") == 0
+    assert [p.trade.symbol for p in scene.positions.book.portions] == ["AAPL", "MSFT", "AAPL"]
     assert scene.journal.positions_by_fills() == {"NVDA": Decimal(49)}
     scene.stop()
     Journal(old, ACCOUNT).close()
