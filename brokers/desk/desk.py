@@ -9,7 +9,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
+from datetime import time as clock_time
 from functools import partial
 from typing import Any
 
@@ -31,7 +32,7 @@ from brokers.journal import IllegalTransition, JournalConflict
 from brokers.record import RunRecord
 from market.bars import BarTable
 from risk.interface import RiskModule
-from risk.model import Adjustment, Book, Plan
+from risk.model import NEW_YORK, Adjustment, Book, Plan
 
 ITERATION_S = 12.0
 """Longest time that an iteration may spend asking the venue."""
@@ -357,13 +358,19 @@ class LiveDesk:
         self._peak = book.equity if since is not None and today <= since else max(self._peak, book.equity)
         return replace(book, equity_peak=self._peak, last_halts={name: halt.began for name, halt in known.items()})
 
+    def _ends_of_halts(self, today: date) -> dict[str, datetime]:
+        """When the halts of rules that hold today end, at midnight in New York."""
+        known = {m.name: halt for m in self.halters if (halt := self.floor.journal.last_halt(m.name)) is not None}
+        days = {name: halt.until + timedelta(days=1) for name, halt in known.items() if halt.until >= today}
+        return {name: datetime.combine(day, clock_time.min, NEW_YORK) for name, day in days.items()}
+
     def _book(self) -> Book:
         book = self._with_halts(self.booker.book(self.entries.pending()))
         for module in list(halting(self.halters, book, self.switches.halted(book.time))):
             sessions = halt_dates(book.time.date(), module.halt_sessions, self.floor.settings.pace.market)
             self.switches.halt(module.name, book.time, f"equity {book.equity:.2f}", sessions)
             self.record.halts.append((book.time, module.name))
-        book = replace(book, halted=self.switches.halted(book.time))
+        book = replace(book, halted=self.switches.halted(book.time), halted_until=self._ends_of_halts(book.time.date()))
         self.switches.reasons(book.time, self._module_names)
         if math.isnan(self.record.initial_equity):
             self.record.initial_equity = book.equity
