@@ -25,11 +25,16 @@ BUY_SLIP, SELL_SLIP = 1 + 5e-4, 1 - 5e-4
 
 HEAVY = {
     "sizing.max_notional_frac": 0.15,
+    "gate.max_order_notional_frac": 0.2,
+    "gate.max_day_notional_frac": 1.0,
+    "gate.max_new_positions": 20,
     "risk.chain": ["sector_cap", "correlation_cap", "cash_buffer", "rebalancer", "inverse_hedge"],
 }
 CROWDED = {
     "signals.enabled": ["mean_reversion", "momentum", "trend"],
     "sizing.max_notional_frac": 0.05,
+    "gate.max_new_positions": 20,
+    "gate.max_day_notional_frac": 1.0,
     "selection.execute": 4,
     # Without the budget, which would never let so many positions stand at once.
     "risk.chain": ["allocation", "sector_cap", "correlation_cap", "cash_buffer", "rebalancer", "inverse_hedge"],
