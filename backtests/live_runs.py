@@ -1,4 +1,4 @@
-"""One live run from the command line, rehearsed or real: seat, Lumibot's loop, the end, files and summary."""
+"""One live run from the command line, rehearsed or real: session, Lumibot's loop, the end, files and summary."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ from backtests.reports.tearsheet_process import TearsheetProcess
 from backtests.request import RunRequest
 from backtests.run_inputs import write_inputs
 from backtests.scan_screen import show_live_scan
-from brokers.alpaca.errors import VenueError
 from brokers.desk.data.feed import NONE
 from brokers.desk.reconcile.position_book import NEW_YORK
 from brokers.desk.session import TradingSession, open_session
 from brokers.desk.wiring import ALWAYS_OPEN, LiveAccount
 from brokers.journal import JournalTaken
+from brokers.venue_errors import VenueError
 from config import Refusal, Settings
 from market.bar_tables import to_frame
 from market.bars import DAY_MINUTES
@@ -116,27 +116,27 @@ def _run(request: RunRequest, settings: Settings, console: Console, server: Any,
     assert request.out is not None
     if not request.once:
         check_folder(request.out, request.overwrite)
-    seat = open_session(settings, paper, request.mode, request.profile)
+    session = open_session(settings, paper, request.mode, request.profile)
     # A start that is refused leaves no folder, and an earlier run's as it was.
-    folder = None if request.once else _prepared(request, seat)
-    console.print(f"account {seat.account_id}, {request.mode}, journal {seat.journal.name}")
-    _tell_closed(settings, seat, console)
-    strategy = _strategy(request, settings, seat)
+    folder = None if request.once else _prepared(request, session)
+    console.print(f"account {session.account_id}, {request.mode}, journal {session.journal.name}")
+    _tell_closed(settings, session, console)
+    strategy = _strategy(request, settings, session)
     # Who is stopped as it should be has done its work; a rehearsal has an end of its own.
     ended = EXIT_DONE if server is None and not request.once else EXIT_FAILED
     stopping = Interruption()
     with _signals(stopping, ended):
         try:
             if request.once:
-                return _once(request, strategy, seat, console, stopping)
-            with contextlib.nullcontext() if watch is None else watch(strategy, seat, server):
+                return _once(request, strategy, session, console, stopping)
+            with contextlib.nullcontext() if watch is None else watch(strategy, session, server):
                 status = _until_the_end(strategy, server, stopping, ended)
         except JournalTaken as taken:
             log.error("%s", taken)
             return EXIT_FAILED
         finally:
             account: LiveAccount | None = getattr(strategy, "account", None)
-            _leave(strategy, account, seat)
+            _leave(strategy, account, session)
     known = stopping.asked or status == EXIT_STOPPED
     if folder is None or account is None:
         return status if known else EXIT_FAILED
@@ -167,48 +167,38 @@ def _run(request: RunRequest, settings: Settings, console: Console, server: Any,
     return status
 
 
-def _tell_closed(settings: Settings, seat: TradingSession, console: Console) -> None:
+def _tell_closed(settings: Settings, session: TradingSession, console: Console) -> None:
     """Say when the first iteration is to be expected, where it is not now."""
     if settings.pace.market == ALWAYS_OPEN or settings.live.extended_hours.enabled:
         return
     with contextlib.suppress(VenueError):
-        told = seat.client.venue_clock()
+        told = session.venue.venue_clock()
         if not told.is_open:
             opens = told.next_open.astimezone(NEW_YORK)
             console.print(f"the market is closed, the first iteration comes at {opens:%a %Y-%m-%d %H:%M} New York")
 
 
-def _prepared(request: RunRequest, seat: TradingSession) -> Path:
-    """The run's folder, which was checked before the seat was taken; a rehearsal's state is in it by now."""
+def _prepared(request: RunRequest, session: TradingSession) -> Path:
+    """The run's folder, which was checked before the session was taken; a rehearsal's state is in it by now."""
     assert request.out is not None
     try:
         folder = prepare_folder(request.out, overwrite=True)
         write_inputs(folder, request, "")
     except Refusal:
-        seat.close()
+        session.close()
         raise
     return folder
 
 
-def _strategy(request: RunRequest, settings: Settings, seat: TradingSession) -> Any:
-    from brokers.lumibot.broker import HardenedAlpaca
+def _strategy(request: RunRequest, settings: Settings, session: TradingSession) -> Any:
+    from brokers.lumibot.opening import lumibot_broker
 
-    secrets = settings.secrets
-    assert secrets.ALPACA_API_KEY is not None
-    assert secrets.ALPACA_API_SECRET is not None
-    broker = HardenedAlpaca(
-        seat.client,
-        key=secrets.ALPACA_API_KEY.get_secret_value(),
-        secret=secrets.ALPACA_API_SECRET.get_secret_value(),
-        paper=seat.paper,
-        market=settings.pace.market,
-        stream_url=settings.broker.alpaca.stream_url,
-    )
+    broker = lumibot_broker(session.venue, settings, session.paper)
     chosen = strategy_class(request.strategy)
     strategy = chosen(
         broker,
         name=chosen.__name__,
-        parameters={"settings": settings, "seat": seat, "submit": not request.scan},
+        parameters={"settings": settings, "session": session, "submit": not request.scan},
         benchmark_asset=None,
         save_logfile=False,
         force_start_immediately=True,
@@ -240,8 +230,8 @@ def _until_the_end(strategy: Any, server: Any, stopping: Interruption, ended: in
         if getattr(executor, "exception", None) is not None:
             raise executor.exception
         account: LiveAccount | None = getattr(strategy, "account", None)
-        if account is not None and account.desk.switches.taken:
-            log.error("%s", account.desk.switches.taken)
+        if account is not None and account.desk.halts.taken:
+            log.error("%s", account.desk.halts.taken)
             return EXIT_FAILED
         if account is not None and account.desk.flattened:
             log.warning("stopped by the kill switch, everything of ours is closed")
@@ -253,17 +243,17 @@ def _until_the_end(strategy: Any, server: Any, stopping: Interruption, ended: in
     return ended
 
 
-def _once(request: RunRequest, strategy: Any, seat: TradingSession, console: Console, stopping: Interruption) -> int:
+def _once(request: RunRequest, strategy: Any, session: TradingSession, console: Console, stopping: Interruption) -> int:
     """One iteration, then what it sent is followed to its first outcome."""
     strategy.initialize()
     account: LiveAccount = strategy.account
     strategy.on_trading_iteration()
-    began = seat.client.clock.now()
-    while account.desk.submit and account.desk.busy and (seat.client.clock.now() - began).total_seconds() < SETTLE_S:
+    began = session.venue.clock.now()
+    while account.desk.submit and account.desk.busy and (session.venue.clock.now() - began).total_seconds() < SETTLE_S:
         if stopping.wait(POLL_S):
             return EXIT_FAILED
     if getattr(strategy, "plan", None) is None:
-        console.print(f"[red]nothing was decided:[/] {'; '.join(account.desk.switches.reasons(began))}")
+        console.print(f"[red]nothing was decided:[/] {'; '.join(account.desk.halts.reasons(began))}")
         return EXIT_FAILED
     account.close()
     if request.json:
@@ -273,7 +263,7 @@ def _once(request: RunRequest, strategy: Any, seat: TradingSession, console: Con
     return EXIT_DONE
 
 
-def _leave(strategy: Any, account: LiveAccount | None, seat: TradingSession) -> None:
+def _leave(strategy: Any, account: LiveAccount | None, session: TradingSession) -> None:
     """End everything within seconds; orders stay at the venue, the journal is closed."""
     executor, broker = strategy._executor, strategy.broker
     executor.stop_event.set()
@@ -285,7 +275,7 @@ def _leave(strategy: Any, account: LiveAccount | None, seat: TradingSession) -> 
     executor.check_queue_stop_event.set()
     if account is not None:
         account.close()
-    seat.close()
+    session.close()
     broker.shutdown()
 
 
@@ -307,7 +297,7 @@ def _signals(stopping: Interruption, status: int) -> Iterator[None]:
 
 def _describe(request: RunRequest, settings: Settings, account: LiveAccount, seconds: float) -> RunInfo:
     rows, bars = account.record.equity, account.feed.bars
-    now = account.seat.client.clock.now().astimezone(NEW_YORK)
+    now = account.session.venue.clock.now().astimezone(NEW_YORK)
     start, end = (rows[0].time, rows[-1].time) if rows else (now, now)
     benchmark = settings.universe.benchmark
     closes = None if bars is None else benchmark_closes(bars, benchmark, pd.Timestamp(start), pd.Timestamp(end))

@@ -16,6 +16,7 @@ from typing import Any
 from rich.table import Table
 
 from brokers.alpaca.http import RequestLog
+from brokers.alpaca.venue import AlpacaVenue
 from brokers.desk.session import TradingSession
 
 CENT = Decimal("0.01")
@@ -24,7 +25,7 @@ SETTLE_S = 20.0
 
 
 Watch = Callable[[Any, TradingSession, Any], AbstractContextManager[None]]
-"""Around the loop of a run: strategy, seat and server (None unless it is a rehearsal)."""
+"""Around the loop of a run: strategy, session and server (None unless it is a rehearsal)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +72,12 @@ class RehearsalWatch:
     _parts: int = 0
 
     @contextlib.contextmanager
-    def __call__(self, strategy: Any, seat: TradingSession, server: Any) -> Iterator[None]:
+    def __call__(self, strategy: Any, session: TradingSession, server: Any) -> Iterator[None]:
         """Listen to requests, fills and iterations; at the end wait for the last news and read every book."""
         self._cash = Decimal(str(server.call(lambda exchange: exchange.account()["cash"])))
-        for client in (seat.client.trading, seat.client.data):
-            client.observers.append(self._request)
+        assert isinstance(session.venue, AlpacaVenue), "rehearsals are of Alpaca"
+        for http in (session.venue.client.trading, session.venue.client.data):
+            http.observers.append(self._request)
         strategy.broker.trade_listeners.append(self._hear)
         # Lumibot keeps what it calls: an attribute of the strategy would never be asked.
         executor = strategy._executor
@@ -97,11 +99,11 @@ class RehearsalWatch:
         deadline = time.monotonic() + SETTLE_S
         while True:
             strategy.account.desk.tick()
-            self.books = self._read(strategy, seat, server)
+            self.books = self._read(strategy, session, server)
             if not disagreements(self.books) or time.monotonic() > deadline:
                 break
             time.sleep(0.2)
-        self.figures = self._count(strategy, seat)
+        self.figures = self._count(strategy, session)
 
     @property
     def disagreements(self) -> list[str]:
@@ -124,22 +126,26 @@ class RehearsalWatch:
     def _hear(self, event: Mapping[str, Any]) -> None:
         self._parts += event.get("event") == "partial_fill"
 
-    def _read(self, strategy: Any, seat: TradingSession, server: Any) -> tuple[Books, ...]:
+    def _read(self, strategy: Any, session: TradingSession, server: Any) -> tuple[Books, ...]:
         venue, cash = server.call(lambda exchange: (exchange.positions(), exchange.account()["cash"]))
-        own = strategy.account.desk.floor.own
+        own = strategy.account.desk.positions.book
         mine = {symbol: own.total(symbol) for symbol in own.symbols}
         return (
             Books("the exchange", {raw["symbol"]: Decimal(raw["qty"]) for raw in venue}, Decimal(cash)),
-            Books("the journal's fills", seat.journal.positions_by_fills(), self._cash + seat.journal.cash_by_fills()),
+            Books(
+                "the journal's fills",
+                session.journal.positions_by_fills(),
+                self._cash + session.journal.cash_by_fills(),
+            ),
             Books("the strategy", mine, self._cash + Decimal(str(round(own.ledger.cash, 6)))),
         )
 
-    def _count(self, strategy: Any, seat: TradingSession) -> dict[str, str]:
+    def _count(self, strategy: Any, session: TradingSession) -> dict[str, str]:
         desk = strategy.account.desk
-        filled = [item.order for item in seat.journal.filled_orders()]
+        filled = [item.order for item in session.journal.filled_orders()]
         roles = Counter(order.role for order in filled)
         partial = sum(order.filled_quantity < order.quantity for order in filled)
-        naked = [(s.until - s.since).total_seconds() for s in desk.protector.spells if s.until is not None]
+        naked = [s.seconds for s in desk.protector.log.intervals]
         asked = self.requests or [0]
         return {
             "iterations": f"{len(self.requests)}",
@@ -155,7 +161,7 @@ class RehearsalWatch:
             "requests of an iteration, median and most": f"{median(asked):g} and {max(asked)}",
             "requests before the first, between them": f"{self.start}, {self.others}",
             "longest iteration, local seconds": f"{max(self.seconds, default=0.0):.2f}",
-            "spells without a stop": f"{len(naked)}, {len(desk.protector.naked)} still",
+            "spells without a stop": f"{len(naked)}, {len(desk.protector.log.present)} still",
             "seconds without a stop, median and worst": (
                 f"{median(naked):.1f} and {max(naked):.1f}" if naked else "none"
             ),

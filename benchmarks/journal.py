@@ -18,6 +18,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from brokers.desk.reconcile.book_builder import BookBuilder
+
 from brokers.desk.reconcile.budget_keeper import BudgetKeeper
 from brokers.desk.reconcile.position_history import PositionHistory
 from brokers.journal import Execution, Journal, OrderIntent, State, orders

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
+from brokers.order_types import OrderRole
+from brokers.quantities import down, up
 from config.markets import NEW_YORK_EQUITY_MARKETS
 from market.calendar import sessions_after
 from risk.interface import RiskModule
 from risk.model import AdjustmentKind, Book, Proposal, floor_lot
-from risk.policy_gate import tick_down, tick_up
+from risk.policy_gate import tick_of
 
-ADJUSTMENT_ROLES: Mapping[AdjustmentKind, str] = {"trim": "trim", "partial": "partial", "exit": "close"}
+ADJUSTMENT_ROLES: Mapping[AdjustmentKind, OrderRole] = {
+    "trim": OrderRole.TRIM,
+    "partial": OrderRole.PARTIAL,
+    "exit": OrderRole.CLOSE,
+}
 """Role of the order that an adjustment becomes; a tighter stop is no order of its own."""
 
 
@@ -37,7 +43,14 @@ class EntryOrder:
 
 
 def entry_at(
-    proposal: Proposal, quote: float, cost: float, lot: float, *, wanted: float | None = None, filled: float = 0
+    proposal: Proposal,
+    quote: float,
+    cost: float,
+    lot: float,
+    *,
+    wanted: float | None = None,
+    filled: float = 0,
+    tick: Callable[[float], float] = tick_of,
 ) -> EntryOrder:
     """Move a proposal to the quote: its levels move along, the notional that was approved does not grow.
 
@@ -52,12 +65,14 @@ def entry_at(
         Smallest tradable quantity.
     wanted, filled : float, optional
         Shares that earlier orders of the same entry were to buy in all, and have bought.
+    tick : callable, optional
+        The smallest step of a price; by default that of US equity venues.
     """
     most = proposal.quantity if wanted is None else wanted
     quantity = floor_lot(min(most - filled, floor_lot(proposal.notional / cost, lot) - filled), lot)
     stop, target = proposal.terms.at(quote)
     # The stop never lies farther from the market than what was sized.
-    stop = tick_up(stop) if proposal.side == "buy" else tick_down(stop)
+    stop = up(stop, tick(stop)) if proposal.side == "buy" else down(stop, tick(stop))
     reason = proposal.reason
     if quantity < proposal.quantity:
         reason = f"{proposal.quantity:g} became {quantity:g} at the quote {quote:.4f}; {reason}"

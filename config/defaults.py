@@ -42,7 +42,8 @@ def with_defaults(model: type[BaseModel], section: str) -> None:
         a module of another package brings its own defaults.
     """
     values = shipped(section)
-    if not values:
+    # Another package's module may have the name of one of ours; the registry refuses it, not this.
+    if not values or not values.keys() <= model.model_fields.keys():
         return
     if "lot" in model.model_fields:
         values = {"lot": shipped("sizing")["lot"], **values}

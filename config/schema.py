@@ -201,11 +201,14 @@ class ExtendedHours(Section):
 
 
 class Protection(Section):
-    """Exits for shares that were found without any, and how long before their end resting exits are renewed."""
+    """Exits for shares that were found without any, how long before their end resting exits are renewed, and how long a
+    stop may be away for its target where the venue lets only the stop rest.
+    """
 
     stop_frac: Annotated[float, Field(gt=0, lt=1)]
     target_frac: Annotated[float, Field(gt=0)]
     renew_days: Annotated[int, Field(ge=1, le=80)]
+    max_exchange_s: Annotated[float, Field(gt=0, le=300)]
 
 
 class Live(Section):

@@ -19,9 +19,9 @@ import pandas as pd
 from config.errors import Refusal
 from market import indicators
 from market.bars import FIELDS, BarTable
+from market.indicator_library import Indicator, indicator
 from market.indicators import OwnRows
 from market.timeframes import higher_bars
-from strategies.library import Indicator, indicator
 
 # A recursive average has forgotten its seed when this share of it is left.
 SEED_LEFT_FRAC = 1e-8

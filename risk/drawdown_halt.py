@@ -46,10 +46,10 @@ class DrawdownHalt(RiskModule):
         inputs = {"equity": book.equity, "session_open_equity": opening}
         if tripped(book, self.config):
             code = f"DRAWDOWN_HALT: {1 - book.equity / opening:.2%} below the session's opening, above {most:.1%}"
-            return self.refuse(proposal, code, **inputs)
+            return self.halted(proposal, book, code, **inputs)
         if self.name in book.halted:
             code = f"DRAWDOWN_HALT: the session was more than {most:.1%} below its opening"
-            return self.refuse(proposal, code, **inputs)
+            return self.halted(proposal, book, code, **inputs)
         if not (opening > 0 and book.equity >= _floor(opening, most)):
             return self.refuse(proposal, "DRAWDOWN_HALT: equity or the session's opening is not known", **inputs)
         return self.keep(proposal, **inputs)

@@ -51,7 +51,8 @@ class RiskModule:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if "name" in vars(cls):
+        # A class without settings of its own shares those of its base, which are nobody's to fill.
+        if {"name", "Config"} <= vars(cls).keys():
             with_defaults(cls.Config, f"risk.modules.{cls.name}")
 
     def __init__(self, config: Any) -> None:
@@ -94,3 +95,7 @@ class RiskModule:
 
     def refuse(self, proposal: Proposal, code: str, **inputs: Any) -> Verdict:
         return Verdict(self.name, code, proposal.quantity, 0, inputs)
+
+    def halted(self, proposal: Proposal, book: Book, code: str, **inputs: Any) -> Verdict:
+        """A refusal by a halt, with its end where that is known."""
+        return Verdict(self.name, code, proposal.quantity, 0, inputs, book.halted_until.get(self.name))

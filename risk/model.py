@@ -143,7 +143,7 @@ class Verdict:
     """What one rule said about one proposal: keep (``OK``), shrink or refuse, and from which numbers.
 
     ``code`` starts with a fixed word (``SECTOR_CAP``) and may go on after a colon with the reading
-    (``SECTOR_CAP: crypto_adjacent 3/3``).
+    (``SECTOR_CAP: crypto_adjacent 3/3``). ``until`` is set when the refusal ends at a known time.
     """
 
     module: str
@@ -151,6 +151,7 @@ class Verdict:
     before: float
     after: float
     inputs: Mapping[str, Any] = field(default_factory=dict)
+    until: datetime | None = None
 
     @property
     def word(self) -> str:
@@ -264,7 +265,8 @@ class Book:
 
     ``session_open_equity`` is equity at the opening of the session, NaN before the first. ``equity_peak`` is the
     highest equity there was since the last halt that was measured from it has ended, NaN while unknown. ``last_halts``
-    tells when the latest halt of a rule began, also one that is over. ``closed_trades``
+    tells when the latest halt of a rule began, also one that is over, ``halted_until`` when one that lasts ends, where
+    that is known. ``closed_trades``
     holds the latest ``CLOSED_TRADES_KEPT`` closed positions, oldest first. ``budget`` is what was deployed this
     day and week; both desks always give it. ``halted`` names the rules that have stopped entries for the rest of
     this session or for several. A book cannot be changed: ``accepting`` and ``dataclasses.replace`` give another one.
@@ -282,11 +284,13 @@ class Book:
     budget: DeployedBudget | None = None
     halted: frozenset[str] = frozenset()
     last_halts: Mapping[str, datetime] = field(default_factory=dict)
+    halted_until: Mapping[str, datetime] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "positions", ReadOnlyDict(self.positions))
         object.__setattr__(self, "pending", ReadOnlyDict(self.pending))
         object.__setattr__(self, "last_halts", ReadOnlyDict(self.last_halts))
+        object.__setattr__(self, "halted_until", ReadOnlyDict(self.halted_until))
         object.__setattr__(self, "closed_trades", tuple(self.closed_trades)[-CLOSED_TRADES_KEPT:])
 
     def held(self, symbol: str) -> bool:

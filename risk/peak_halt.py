@@ -52,10 +52,10 @@ class PeakHalt(RiskModule):
         inputs = {"equity": book.equity, "equity_peak": peak}
         if self.halts(book):
             code = f"PEAK_HALT: {1 - book.equity / peak:.2%} below the peak of equity, above {most:.1%}"
-            return self.refuse(proposal, code, **inputs)
+            return self.halted(proposal, book, code, **inputs)
         if self.name in book.halted:
             code = f"PEAK_HALT: equity was more than {most:.1%} below its peak, {self.config.sessions} sessions"
-            return self.refuse(proposal, code, **inputs)
+            return self.halted(proposal, book, code, **inputs)
         if not (peak > 0 and book.equity >= self._least(book)):
             return self.refuse(proposal, "PEAK_HALT: equity or its peak is not known", **inputs)
         return self.keep(proposal, **inputs)

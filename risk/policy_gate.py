@@ -7,6 +7,7 @@ The risk chain decides what the strategy wants; this gate holds whatever else is
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -143,7 +144,12 @@ def _strictest(frac: float, equity: float, usd: float | None) -> float:
 
 
 def check(
-    request: OrderRequest, account: AccountState, gate: Gate, lot: float = 1, position_frac: float = 1
+    request: OrderRequest,
+    account: AccountState,
+    gate: Gate,
+    lot: float = 1,
+    position_frac: float = 1,
+    tick: Callable[[float], float] = tick_of,
 ) -> GateRefusal | None:
     """Why the order is refused, or None where it may be sent.
 
@@ -151,21 +157,23 @@ def check(
     them too, because the venue would refuse the order otherwise. Whole lots bind what opens: a position
     may have come to a fraction of one, by hand or by a split, and has to be left all the same. An order
     that is too big is told its right size, which is ``position_frac`` of equity where that is below the limit.
+    ``tick`` gives the smallest step of a price, by default that of US equity venues.
     """
     quantity, quote = request.quantity, request.quote
     if not (math.isfinite(quantity) and quantity > 0):
         return GateRefusal(GateCode.QUANTITY, f"{quantity} is not a positive quantity")
     reduces = account.holds_symbol and not request.opens
     lots = quantity / lot
-    if not reduces and not (math.isfinite(lots) and abs(lots - round(lots)) <= 1e-9):
+    if not reduces and not (math.isfinite(lots) and abs(lots - round(lots)) <= max(1e-9, lots * 1e-12)):
         return GateRefusal(GateCode.LOT, f"{quantity} is not a multiple of {lot}")
     for name, price in (("limit", request.limit_price), ("stop", request.stop_price)):
         if price is None:
             continue
         if not (math.isfinite(price) and price > 0):
             return GateRefusal(GateCode.PRICE, f"{name} {price} is not a price")
-        if abs(price - round_to_tick(price)) > 1e-9:
-            return GateRefusal(GateCode.TICK, f"{name} {price} is not a multiple of {tick_of(price)}")
+        step = tick(price)
+        if abs(price / step - round(price / step)) * step > 1e-9:
+            return GateRefusal(GateCode.TICK, f"{name} {price} is not a multiple of {step}")
     if not request.opens:
         return None
     if not (math.isfinite(quote) and quote > 0):

@@ -49,7 +49,7 @@ class StreakHalt(RiskModule):
         config, losses = self.config, self._losses(book)
         if losses >= config.losing_trades or self.name in book.halted:
             code = f"STREAK_HALT: {config.losing_trades} losing trades in a row, {config.sessions} sessions"
-            return self.refuse(proposal, code, losses=losses)
+            return self.halted(proposal, book, code, losses=losses)
         return self.keep(proposal, losses=losses)
 
     def _losses(self, book: Book) -> int:

@@ -10,6 +10,7 @@ from lumibot.strategies import Strategy
 
 from brokers.backtest.account import open_backtest
 from brokers.backtest.broker import BarFillBroker
+from brokers.ports import Account, Desk, Feed
 from config import Refusal
 from market.market import Market
 from strategies.parameters import refuse_former_attributes, refuse_unknown, settings_from
@@ -46,6 +47,9 @@ class CombinedStrategy(Strategy):
     """
 
     _benchmark_asset: Any
+    account: Account
+    desk: Desk
+    feed: Feed
 
     def __init__(self, broker: Any = None, *args: Any, **kwargs: Any) -> None:
         refuse_former_attributes(type(self), CombinedStrategy)
@@ -95,15 +99,15 @@ class CombinedStrategy(Strategy):
             for note in told:
                 log.warning("%s", note)
 
-    def _open_account(self, submit: bool) -> Any:
+    def _open_account(self, submit: bool) -> Account:
         if isinstance(self.broker, BarFillBroker):
             return open_backtest(self, self.broker, self.settings, submit)
         # What trading needs is not loaded for a backtest.
         from brokers.desk.session import open_session
         from brokers.desk.wiring import open_live
 
-        seat = self.parameters.get("seat") or open_session(self.settings, paper=self.broker.is_paper)
-        return open_live(self, self.broker, self.settings, seat, submit)
+        session = self.parameters.get("session") or open_session(self.settings, paper=self.broker.is_paper)
+        return open_live(self.broker, self.settings, session, submit)
 
     def _update_portfolio_value(self) -> Any:
         # Lumibot would look up each position's last price, which on daily frames is a price of the future.

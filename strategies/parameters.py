@@ -14,7 +14,7 @@ from config.former_names import former_setting
 
 READ = ("profile", "config", "set", "settings", "submit")
 """What a user may pass."""
-_ALSO_READ = {"seat", "cash_financing"}
+_ALSO_READ = {"session", "cash_financing"}
 """What our own command passes, and what Lumibot reads itself."""
 
 

@@ -106,7 +106,7 @@ def test_it_trades_ends_on_a_signal_and_everything_went_through_the_journal(tmp_
         wait_until(lambda: server.call(lambda exchange: exchange.positions()))
         positions = {r["symbol"]: Decimal(r["qty"]) for r in server.call(lambda exchange: exchange.positions())}
         iterations = len([e for e in server.log if e.path == "/v2/account"])
-        wait_until(lambda: len([e for e in server.log if e.path == "/v2/account"]) >= iterations + 4)
+        wait_until(lambda: len([e for e in server.log if e.path == "/v2/account"]) >= iterations + 9)
         began = time.monotonic()
         process.send_signal(signal.SIGTERM)
         told, _ = process.communicate(timeout=20)

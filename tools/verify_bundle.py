@@ -144,11 +144,6 @@ def read_orders(rows):
     return orders
 
 
-def entered(order):
-    """A difference that was entered without an order at the venue."""
-    return order["role"] == "manual" and not order["venue_id"]
-
-
 def settle(orders):
     """Filled orders in the order of their first fills, without what was taken back."""
     back = {}
@@ -156,7 +151,7 @@ def settle(orders):
     for order in orders.values():
         if order["first"] is None:
             continue
-        if entered(order) and order["parent_id"]:
+        if order["role"] == "manual" and order["parent_id"] and not order["venue_id"]:
             back[order["parent_id"]] = back.get(order["parent_id"], ZERO) + order["shares"]
         else:
             kept.append(dict(order))
@@ -188,19 +183,25 @@ def replay(orders, splits, adopted):
     return ours, {symbol: held for symbol, held in manual.items() if held}, trades
 
 
+def taken(wanted, there):
+    """What of a signed quantity takes away from what is there."""
+    return ZERO if wanted * there >= 0 else max(wanted, -there) if wanted < 0 else min(wanted, -there)
+
+
 def from_ours(signed, held, theirs, by_hand):
-    """What of an exit took from ours: a manual order takes manual shares first, our exits take ours first."""
-    if held * signed >= 0:
-        return ZERO
-    rest = signed + theirs if by_hand and theirs * signed < 0 else signed
-    if rest * signed <= 0:
-        return ZERO
-    return max(rest, -held) if signed < 0 else min(rest, -held)
+    """A manual order takes manual shares first; our exit takes ours, then manual ones, and what is beyond is ours."""
+    if by_hand:
+        return taken(signed - taken(signed, theirs), held)
+    return signed - taken(signed - taken(signed, held), theirs)
 
 
 def book(ours, trades, order, part):
     symbol, price = order["symbol"], order["usd"] / order["shares"]
     position = ours.get(symbol)
+    if position is not None and (closing := taken(part, position["shares"])) not in (ZERO, part):
+        book(ours, trades, order, closing)
+        part -= closing
+        position = None
     if position is None:
         ours[symbol] = {"shares": part, "price": price, "entry": order["client_order_id"], "time": order["last"]}
         return
@@ -287,12 +288,11 @@ def main(arguments):
         sys.exit('usage: verify_bundle.py FOLDER [--head "NUMBER HASH"]')
     try:
         print(f"it holds: {verify(Path(arguments[0]), *arguments[2:])}")
+        return 0
     except Wrong as wrong:
         print(f"it does not hold: {wrong}")
     except (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
         print(f"it does not hold: it cannot be read ({type(error).__name__}: {error})")
-    else:
-        return 0
     return 1
 
 

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 
 from brokers.alpaca.client import VenueClient, timeframe
-from brokers.alpaca.errors import VenueError, VenueRefusal
+from brokers.venue_errors import VenueError, VenueRefusal
 from config.error_messages import some
 from config.errors import Refusal
 from config.secrets import ALPACA_VARIABLES, Secrets

@@ -330,7 +330,8 @@ def _decision(decision: Decision) -> str:
 
 
 def _verdict(verdict: Verdict) -> str:
+    inputs = verdict.inputs if verdict.until is None else {**verdict.inputs, "until": verdict.until}
     return (
         f'{{"module":{quoted(verdict.module)},"code":{quoted(verdict.code)},'
-        f'"before":{number(verdict.before)},"after":{number(verdict.after)},"inputs":{to_json(verdict.inputs)}}}'
+        f'"before":{number(verdict.before)},"after":{number(verdict.after)},"inputs":{to_json(inputs)}}}'
     )

@@ -1,1 +1,1 @@
-"""Alpaca's REST interface behind time limits, a rate limit, a circuit breaker and a door that asks first."""
+"""Alpaca's REST interface behind time limits, a rate limit, and a circuit breaker; as a client and as a venue."""

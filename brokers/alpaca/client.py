@@ -12,16 +12,18 @@ from urllib.parse import quote
 
 from alpaca.common.enums import BaseURL
 
-from brokers.alpaca.clock import VenueClock, VenueTime
-from brokers.alpaca.errors import OutcomeUnknown, VenueError, VenueRefusal, VenueUnavailable
+from brokers.admission import Admission
+from brokers.alpaca.clock import VenueClock
+from brokers.alpaca.errors import NOT_FOUND, AlpacaRefusal
 from brokers.alpaca.http import DataHttp, Timeouts, TradingHttp, time_budget
 from brokers.alpaca.limits import WINDOW_S, CircuitBreaker, SlidingWindowLimiter
 from brokers.alpaca.pagination import all_orders
 from brokers.alpaca.responses import Json, object_of, order_of, rows_of, text_of, time_of
+from brokers.ports import VenueTime
+from brokers.venue_errors import OutcomeUnknown, VenueError, VenueUnavailable
 
 BARS_PAGE = 10_000
 DAY_MINUTES = 1440
-NOT_FOUND = 404
 INVALID = (400, 422)
 HOUR_MINUTES = 60
 SYMBOL = re.compile(r"[A-Z0-9][A-Z0-9./-]*")
@@ -55,6 +57,8 @@ class VenueClient:
         nothing of the other.
     timeouts : Timeouts, optional
     clock : VenueClock, optional
+    admission : Admission, optional
+        Which requests that change orders may leave; none do without it.
 
     Raises
     ------
@@ -75,6 +79,7 @@ class VenueClient:
         breaker: CircuitBreaker | None = None,
         timeouts: Timeouts | None = None,
         clock: VenueClock | None = None,
+        admission: Admission | None = None,
     ) -> None:
         self.clock = clock or VenueClock()
         # The venue counts in its own minutes.
@@ -89,6 +94,9 @@ class VenueClient:
         self.data = DataHttp(key, secret, url_override=data_url or BaseURL.DATA.value)
         for http, guard in ((self.trading, self.breaker), (self.data, self.data_breaker)):
             http.harden(self.bucket, guard, timeouts or Timeouts())
+        if admission is not None:
+            self.trading.admit = lambda method, path, body: admission.admits(order_named(method, path, body))
+            self.trading.urgent = lambda method, path, body: admission.urgent(order_named(method, path, body))
 
     @property
     def gone(self) -> str:
@@ -142,7 +150,7 @@ class VenueClient:
         """The order of that name; None if the venue has none."""
         try:
             return order_of(self.trading.get("/orders:by_client_order_id", {"client_order_id": client_order_id}))
-        except VenueRefusal as refusal:
+        except AlpacaRefusal as refusal:
             if refusal.status == NOT_FOUND:
                 return None
             raise
@@ -160,7 +168,7 @@ class VenueClient:
         """What the venue knows of a symbol; None if it doesn't."""
         try:
             return object_of(self.trading.get(f"/assets/{quote(symbol, safe='')}"))
-        except VenueRefusal as refusal:
+        except AlpacaRefusal as refusal:
             if refusal.status == NOT_FOUND:
                 return None
             raise
@@ -192,7 +200,7 @@ class VenueClient:
         while wanted:
             try:
                 return self._bar_pages({**query, "symbols": ",".join(wanted)})
-            except VenueRefusal as refusal:
+            except AlpacaRefusal as refusal:
                 wanted = self._without_unknown(wanted, refusal)
         return {}
 
@@ -202,7 +210,7 @@ class VenueClient:
         while wanted:
             try:
                 told = self.data.get("/stocks/quotes/latest", {"symbols": ",".join(wanted), "feed": self.feed})
-            except VenueRefusal as refusal:
+            except AlpacaRefusal as refusal:
                 wanted = self._without_unknown(wanted, refusal)
                 continue
             return {symbol: object_of(row) for symbol, row in _part(object_of(told), "quotes").items()}
@@ -217,7 +225,7 @@ class VenueClient:
         while True:
             try:
                 page = object_of(self.data.get("/stocks/bars", reading.next))
-            except VenueRefusal:
+            except AlpacaRefusal:
                 raise
             except VenueError:
                 # Without an end the same request means something else a moment later.
@@ -236,7 +244,7 @@ class VenueClient:
     def _known(self, symbols: Iterable[str]) -> list[str]:
         return [symbol for symbol in dict.fromkeys(symbols) if symbol not in self.unknown_symbols]
 
-    def _without_unknown(self, wanted: list[str], refusal: VenueRefusal) -> list[str]:
+    def _without_unknown(self, wanted: list[str], refusal: AlpacaRefusal) -> list[str]:
         """The symbols that a refusal doesn't name; raises it if it names none."""
         told = {word.rstrip("./-") for word in SYMBOL.findall(refusal.message.partition("symbol")[2])}
         named = told & set(wanted)
@@ -244,6 +252,13 @@ class VenueClient:
             raise refusal
         self.unknown_symbols |= named
         return [symbol for symbol in wanted if symbol not in named]
+
+
+def order_named(method: str, path: str, body: Mapping[str, Any] | None) -> str:
+    """What a request calls its order; empty where it is nothing that an order gateway sends."""
+    if method in ("POST", "PATCH"):
+        return str((body or {}).get("client_order_id") or "")
+    return path.rpartition("/")[2] if method == "DELETE" else ""
 
 
 def timeframe(minutes: int) -> str:

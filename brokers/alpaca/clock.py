@@ -5,27 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 FAR_S = 30.0
 """Local seconds: a reading that is farther off than the venue's time in these has to be said twice."""
 READ_S = 60.0
 """Seconds of the venue after which its clock is read again."""
-
-
-@dataclass(frozen=True, slots=True)
-class VenueTime:
-    """What the venue's clock says; all timezone-aware."""
-
-    now: datetime
-    is_open: bool
-    next_open: datetime
-    next_close: datetime
-
-    def open_at(self, moment: datetime) -> bool:
-        """Whether the regular session is on at a later moment, as far as this tells."""
-        return moment < self.next_close and (self.is_open or moment >= self.next_open)
 
 
 def _utcnow() -> datetime:

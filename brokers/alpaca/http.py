@@ -19,10 +19,11 @@ from alpaca.data.historical import StockHistoricalDataClient
 from alpaca.trading.client import TradingClient
 from urllib3.exceptions import HTTPError
 
-from brokers.alpaca.errors import NotSent, OutcomeUnknown, VenueError, VenueRefusal, VenueUnavailable
+from brokers.alpaca.errors import AlpacaRefusal
 from brokers.alpaca.limits import CircuitBreaker, Need, SlidingWindowLimiter
 from brokers.alpaca.responses import body_of, limit_of, pause_of, refusal_of
 from brokers.alpaca.transport import DeadlineAdapter, attempt
+from brokers.venue_errors import NotSent, OutcomeUnknown, VenueError, VenueUnavailable
 from config.addresses import encrypted_abroad
 
 LEAST_S = 0.2
@@ -112,7 +113,7 @@ class Hardened:
         guarded = any(part in path for part in GUARDED)
         changes = method != "GET"
         if changes and guarded and (self.admit is None or not self.admit(method, path, body)):
-            raise VenueRefusal(0, None, f"{method} {path} did not come through the counter, it is not sent")
+            raise AlpacaRefusal(0, None, f"{method} {path} did not come through the order gateway, it is not sent")
         base = base_url or self._base_url
         url = f"{str(getattr(base, 'value', base)).rstrip('/')}/{api_version or self._api_version}{path}"
         lost: type[VenueError] = OutcomeUnknown if changes else VenueUnavailable

@@ -1,17 +1,28 @@
-"""What the venue shows of orders, flat: every leg an order of its own that knows its group."""
+"""Alpaca's orders, positions and account, read once: what cannot be read is logged and left out."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Container, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cache
 from typing import Any
 
 from brokers.alpaca.payloads import Json, amount
-from brokers.journal import State
+from brokers.journal.states import State
+from brokers.order_types import OrderType
+from brokers.ports import (
+    OrderAck,
+    TradeUpdate,
+    UnreadOrder,
+    VenueAccount,
+    VenueFill,
+    VenueListing,
+    VenueOrder,
+    VenuePosition,
+    VenuePositions,
+)
 
 STATES: Mapping[str, State] = {
     "filled": State.FILLED,
@@ -25,9 +36,18 @@ WORKING = (
     "new", "accepted", "pending_new", "held", "pending_cancel", "pending_replace", "done_for_day", "calculated",
     "stopped", "suspended", "accepted_for_bidding", "pending_review",
 )  # fmt: skip
-STOPS = ("stop", "stop_limit", "trailing_stop")
-TYPES = ("market", "limit", *STOPS)
+CANCEL_PENDING = ("pending_cancel", "pending_replace")
 GTC_LIFE = timedelta(days=90)
+TERMS = ("trail_price", "trail_percent", "notional")
+"""Figures of an order that only Lumibot reads."""
+FILLS = ("fill", "partial_fill")
+COIN_LOT = Decimal("1e-9")
+ACTIVE = "ACTIVE"
+BLOCKS = {
+    "account_blocked": "it is blocked",
+    "trading_blocked": "trading is blocked",
+    "trade_suspended_by_user": "trading is suspended by its owner",
+}
 
 log = logging.getLogger(__name__)
 
@@ -42,95 +62,51 @@ def moment(text: Any) -> datetime | None:
     return datetime.fromisoformat(str(text)) if text else None
 
 
-@dataclass(frozen=True, slots=True)
-class VenueOrder:
-    """One order at the venue.
-
-    ``group`` names what fills or ends together, ``armed`` is False for exits that wait for
-    their entry to fill completely.
-
-    Prices in USD, quantities in shares, ``raw`` as it came.
-    """
-
-    id: str
-    client_order_id: str
-    symbol: str
-    side: str
-    type: str
-    status: str
-    quantity: Decimal
-    filled: Decimal
-    average_price: Decimal
-    limit_price: Decimal
-    stop_price: Decimal
-    group: str
-    armed: bool
-    raw: Json
-
-    @property
-    def state(self) -> State:
-        return state_of(self.status)
-
-    @property
-    def open(self) -> bool:
-        return self.state in (State.WORKING, State.PARTIALLY_FILLED)
-
-    @property
-    def remaining(self) -> Decimal:
-        return self.quantity - self.filled if self.open else Decimal(0)
-
-    @property
-    def is_stop(self) -> bool:
-        return self.type in STOPS
-
-    @property
-    def leaving(self) -> bool:
-        """Whether a cancel or replace of it is on its way."""
-        return self.status in ("pending_cancel", "pending_replace")
-
-    @property
-    def time(self) -> datetime | None:
-        """When the venue last changed it."""
-        told = (self.raw.get(key) for key in ("filled_at", "updated_at", "submitted_at", "created_at"))
-        return moment(next((time for time in told if time), None))
-
-    @property
-    def ends(self) -> datetime | None:
-        """When the venue drops it; of a good-till-cancelled order that doesn't say, by its age."""
-        created = moment(self.raw.get("created_at"))
-        if self.raw.get("expires_at") or created is None or self.raw.get("time_in_force") != "gtc":
-            return moment(self.raw.get("expires_at"))
-        return created + GTC_LIFE
+# ---- orders --------------------------------------------------------------------------------------------
 
 
-def flat(raws: Iterable[Mapping[str, Any]], known: Iterable[VenueOrder] = ()) -> dict[str, VenueOrder]:
-    """Orders and their legs by the venue's id; of an id that comes twice the newer one, by its last change.
-
-    What is ``known`` of earlier listings tells which of them are one group, and nothing else.
-
-    A venue lists a group in several ways: under its entry, under the exit that works, in rows of their own. Whatever
-    was seen together or replaces one another is one group, and its exits count once its entry, if one is seen, has
-    filled completely. Notional orders have no quantity at the venue: theirs is what was filled. A row that cannot be
-    read is left out, so that one of them does not hide all others.
-    """
-    found: dict[str, VenueOrder] = {}
-    ties = [(order.group, order.id) for order in known]
+def orders_of(raws: Iterable[Mapping[str, Any]]) -> tuple[VenueOrder, ...]:
+    """Orders and their legs, each an order of its own; a row that cannot be read is left out."""
+    found = []
     for raw in raws:
-        for row in each([raw]):
-            if (order := read(row)) is None:
-                continue
-            ties.append((str(raw.get("id") or order.id), order.id))
-            if row.get("replaces"):
-                ties.append((str(row["replaces"]), order.id))
-            there = found.get(order.id)
-            if there is None or _newer(order, there):
-                found[order.id] = order
-    roots = _joined(ties)
-    waiting = {roots[o.id] for o in found.values() if _is_entry(o) and o.state is not State.FILLED}
-    return {
-        name: replace(order, group=roots[name], armed=_is_entry(order) or roots[name] not in waiting)
-        for name, order in found.items()
-    }
+        top = str(raw.get("id") or "")
+        found += [order for row in each([raw]) if (order := read(row, top)) is not None]
+    return tuple(found)
+
+
+def listing_of(raws: Iterable[Mapping[str, Any]]) -> VenueListing:
+    """A listing of orders with what of it cannot be read."""
+    raws = list(raws)
+    orders = orders_of(raws)
+    return VenueListing(orders, _unread(raws, {order.id for order in orders}), _legible(raws))
+
+
+def ack_of(raw: Json) -> OrderAck:
+    """The answer about one order."""
+    orders = orders_of([raw])
+    unread = _unread([raw], {order.id for order in orders})
+    return OrderAck(str(raw["id"]), str(raw.get("client_order_id") or ""), orders, unread, raw)
+
+
+def update_of(event: Mapping[str, Any]) -> TradeUpdate:
+    """A trade update of the stream."""
+    raw = event.get("order") or {}
+    symbol = str(raw.get("symbol") or "")
+    orders = orders_of([raw]) if raw.get("id") else ()
+    mine = next((order.id for order in orders if order.id == str(raw["id"])), "")
+    if not mine:
+        return TradeUpdate("", symbol)
+    return TradeUpdate(mine, symbol, orders, _fill_of(event) if event.get("event") in FILLS else None)
+
+
+def _fill_of(event: Mapping[str, Any]) -> VenueFill | None:
+    try:
+        quantity, price = amount(event, "qty"), amount(event, "price")
+        time = moment(event.get("timestamp"))
+    except ValueError as error:
+        log.warning("a fill of the stream cannot be read, the next look tells of it: %s", error)
+        return None
+    return VenueFill(quantity, price, time, str(event.get("execution_id") or "")) if quantity > 0 < price else None
 
 
 def each(raws: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
@@ -138,10 +114,10 @@ def each(raws: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
     return (row for raw in raws for row in (raw, *(raw.get("legs") or ())))
 
 
-def read(row: Mapping[str, Any]) -> VenueOrder | None:
-    """One row of a listing by itself; None, told once, if it cannot be read."""
+def read(row: Mapping[str, Any], listed_under: str = "") -> VenueOrder | None:
+    """One row of a listing by itself; None, logged once, if it cannot be read."""
     try:
-        return _order(row)
+        return _order(row, listed_under)
     except (KeyError, ValueError) as error:
         leave_out(f"order {row.get('id')}", repr(error))
         return None
@@ -153,50 +129,129 @@ def leave_out(what: str, why: str) -> None:
     log.warning("%s of the venue's listing is left out, it cannot be read: %s", what, why)
 
 
-def _joined(ties: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Which group each name belongs to, from pairs of names that do."""
-    root: dict[str, str] = {}
-
-    def top(name: str) -> str:
-        while (above := root.setdefault(name, name)) != name:
-            name = above
-        return name
-
-    for one, other in ties:
-        first, second = sorted((top(one), top(other)))
-        root[second] = first
-    return {name: top(name) for name in list(root)}
-
-
-def _is_entry(order: VenueOrder) -> bool:
-    """Whether an order has exits that wait for it: an exit that is listed with its sibling trades on its side."""
-    return any(leg.get("side") != order.raw.get("side") for leg in order.raw.get("legs") or ())
-
-
-def _newer(new: VenueOrder, old: VenueOrder) -> bool:
-    fresh, known = moment(new.raw.get("updated_at")), moment(old.raw.get("updated_at"))
-    return fresh is None or known is None or fresh >= known
-
-
-def _order(raw: Mapping[str, Any]) -> VenueOrder:
-    filled = amount(raw, "filled_qty")
-    kind, status = str(raw.get("type") or raw.get("order_type") or "market"), str(raw["status"])
+def _order(raw: Mapping[str, Any], listed_under: str) -> VenueOrder:
+    """Notional orders have no quantity at the venue: theirs is what was filled."""
+    filled, name, status = amount(raw, "filled_qty"), str(raw["id"]), str(raw["status"])
+    kind = str(raw.get("type") or raw.get("order_type") or OrderType.MARKET)
     # What an order of an unknown kind protects, or whether one still works, would be a guess.
-    if kind not in TYPES or (status not in STATES and status not in WORKING):
+    if kind not in tuple(OrderType) or (status not in STATES and status not in WORKING):
         raise ValueError(f"type {kind!r} or status {status!r} is not known")
+    created, time_in_force = moment(raw.get("created_at")), str(raw.get("time_in_force") or "")
+    times = (raw.get(key) for key in ("filled_at", "updated_at", "submitted_at", "created_at"))
+    expires = moment(raw.get("expires_at"))
+    if expires is None and created is not None and time_in_force == "gtc":
+        expires = created + GTC_LIFE
     return VenueOrder(
-        id=str(raw["id"]),
+        id=name,
         client_order_id=str(raw.get("client_order_id") or raw["id"]),
         symbol=str(raw["symbol"]),
         side="buy" if raw.get("side") == "buy" else "sell",
         type=kind,
         status=status,
+        state=state_of(status),
         quantity=amount(raw, "qty") or filled,
         filled=filled,
         average_price=amount(raw, "filled_avg_price"),
         limit_price=amount(raw, "limit_price"),
         stop_price=amount(raw, "stop_price"),
-        group=str(raw["id"]),
-        armed=True,
-        raw=dict(raw),
+        time_in_force=time_in_force,
+        group=name,
+        listed_under=listed_under or name,
+        replaces=str(raw.get("replaces") or ""),
+        # An exit that is listed with its sibling trades on its side.
+        opens_group=any(leg.get("side") != raw.get("side") for leg in raw.get("legs") or ()),
+        grouped=raw.get("order_class") not in (None, "", "simple"),
+        cancel_pending=status in CANCEL_PENDING,
+        created=created,
+        submitted=moment(raw.get("submitted_at")),
+        updated=moment(raw.get("updated_at")),
+        changed=moment(next((time for time in times if time), None)),
+        expires=expires,
+        native=raw,
     )
+
+
+def _unread(raws: Iterable[Mapping[str, Any]], orders: Container[str]) -> tuple[UnreadOrder, ...]:
+    """The orders of a listing that are not among those that could be read."""
+    found = []
+    for raw in raws:
+        group = list(each([raw]))
+        lost = [row for row in group if str(row.get("id")) not in orders]
+        names = tuple((str(row.get("id")), str(row.get("client_order_id"))) for row in group) if lost else ()
+        found += [UnreadOrder(str(row.get("id") or ""), str(row.get("symbol") or ""), names) for row in lost]
+    return tuple(found)
+
+
+def _legible(raws: Iterable[Mapping[str, Any]]) -> list[Json]:
+    """The orders of a listing as sent, without rows and legs that cannot be read."""
+    kept = list[Json]()
+    for raw in raws:
+        legs = [dict(leg) for leg in raw.get("legs") or () if _fine(leg)]
+        kept += [{**raw, "legs": legs or None}] if _fine(raw) else legs
+    return kept
+
+
+def _fine(row: Mapping[str, Any]) -> bool:
+    return read(row) is not None and all(_number(row, name) is not None for name in TERMS)
+
+
+# ---- positions and account -----------------------------------------------------------------------------
+
+
+def positions_of(raws: Iterable[Mapping[str, Any]]) -> VenuePositions:
+    """Positions by symbol, and whether all of them could be read."""
+    rows = list(raws)
+    found = {position.symbol: position for row in rows if (position := _position(row)) is not None}
+    return VenuePositions(found, len(found) == len(rows))
+
+
+def account_of(raw: Json) -> VenueAccount:
+    """The account, and why it may open nothing; equity and cash are 0 where they are missing."""
+    status = str(raw.get("status") or ACTIVE).upper()
+    blocked = [words for key, words in BLOCKS.items() if raw.get(key) is True]
+    blocked += [] if status == ACTIVE else [f"its status is {status}"]
+    return VenueAccount(
+        id=str(raw.get("account_number") or raw.get("id") or ""),
+        equity=amount(raw, "equity"),
+        cash=amount(raw, "cash"),
+        blocked=", ".join(blocked),
+        native=raw,
+    )
+
+
+def _position(raw: Mapping[str, Any]) -> VenuePosition | None:
+    """A position without figures that are no numbers; None, logged once, if what is held cannot be read."""
+    symbol = raw.get("symbol")
+    try:
+        quantity = Decimal(raw["qty"])
+        if not (symbol and quantity.is_finite()):
+            raise ValueError(f"{raw['qty']} {symbol}")
+    except (KeyError, TypeError, ValueError, ArithmeticError) as error:
+        leave_out(f"the position in {symbol}", repr(error))
+        return None
+    names = ("qty_available", "avg_entry_price", "current_price", "market_value", "unrealized_pl")
+    figures = {name: _number(raw, name) for name in names}
+    if odd := [name for name, figure in figures.items() if figure is None]:
+        leave_out(f"{', '.join(odd)} of the position in {symbol}", "no number")
+    available = figures["qty_available"]
+    if available is None or raw.get("qty_available") is None:
+        available = quantity
+    worth = figures["market_value"]
+    return VenuePosition(
+        symbol=str(symbol),
+        quantity=-abs(quantity) if raw.get("side") == "short" else quantity,
+        available=abs(available),
+        average_price=figures["avg_entry_price"] or Decimal(0),
+        price=figures["current_price"] or Decimal(0),
+        market_value=None if raw.get("market_value") in (None, "") else worth,
+        lot=COIN_LOT if raw.get("asset_class") == "crypto" else None,
+        native={**raw, **dict.fromkeys(odd)},
+    )
+
+
+def _number(row: Mapping[str, Any], name: str) -> Decimal | None:
+    """A figure of a row, 0 where it is missing; None if it is no number."""
+    try:
+        return amount(row, name)
+    except ValueError:
+        return None

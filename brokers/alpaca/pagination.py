@@ -6,8 +6,8 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from brokers.alpaca.errors import VenueUnavailable
 from brokers.alpaca.responses import Json, order_of, rows_of, text_of, time_of
+from brokers.venue_errors import VenueUnavailable
 
 PAGE = 500
 LARGEST_GROUP = 5

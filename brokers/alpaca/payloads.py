@@ -1,4 +1,4 @@
-"""Orders as Alpaca wants them on the wire: whole prices on the tick, plain decimals, as text."""
+"""Orders as Alpaca wants them on the wire: prices on the tick, plain decimals, as text."""
 
 from __future__ import annotations
 
@@ -6,23 +6,13 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from risk.model import floor_lot
+from brokers.order_types import OrderType, TimeInForce
+from brokers.ports import Bracket, OcoExits, OrderChange, OrderRequest, Single, StopOnly
+from brokers.quantities import digits
 from risk.policy_gate import round_to_tick
 
 Json = dict[str, Any]
-CRUMB = Decimal("1e-9")
-"""The venue's smallest fraction of a share; less is the noise of adding up."""
-
-
-def digits(number: Decimal | float) -> str:
-    """A number in plain digits, without exponent or trailing zeros."""
-    value = number if isinstance(number, Decimal) else Decimal(str(number))
-    return format(value.normalize(), "f")
-
-
-def whole_lots(quantity: Decimal, lot: float) -> Decimal:
-    """What of a quantity is whole lots."""
-    return Decimal(str(floor_lot(float(quantity), lot)))
+HUNDRED = Decimal(100)
 
 
 def price_text(price: Decimal | float) -> str:
@@ -30,55 +20,58 @@ def price_text(price: Decimal | float) -> str:
     return digits(round_to_tick(float(price)))
 
 
-def bracket(symbol: str, side: str, quantity: float, stop: float, target: float, limit: float | None) -> Json:
-    """An entry with its exits, good till cancelled; at market without a limit."""
-    return {
-        **_base(symbol, side, quantity, limit, "gtc"),
-        "order_class": "bracket",
-        "take_profit": {"limit_price": price_text(target)},
-        "stop_loss": {"stop_price": price_text(stop)},
-    }
+def payload_of(request: OrderRequest) -> Json:
+    """The body of a new order, without a client order id."""
+    match request:
+        case Single():
+            return _single(request)
+        case Bracket():
+            both = request.stop is not None and request.target is not None
+            exits = _exits(request.stop, request.target, request.stop_limit)
+            return {**_single(request.entry), "order_class": "bracket" if both else "oto", **exits}
+        case OcoExits():
+            # Alpaca's parent of such a pair is its target.
+            pair = _base(request.symbol, request.side, request.quantity, OrderType.LIMIT, request.time_in_force)
+            return {**pair, "order_class": "oco", **_exits(request.stop, request.target, request.stop_limit)}
+        case StopOnly():
+            stop = _base(request.symbol, request.side, request.quantity, OrderType.STOP, TimeInForce.GTC)
+            return {**stop, "stop_price": price_text(request.stop)}
 
 
-def exits(symbol: str, side: str, quantity: float, stop: float, target: float) -> Json:
-    """A target and a stop for shares that are there: whichever comes first cancels the other."""
+def patch_of(change: OrderChange) -> Json:
+    """The body of a replacement, without a client order id."""
+    return _prices(limit_price=change.limit_price, stop_price=change.stop_price)
+
+
+def _single(request: Single) -> Json:
+    payload = _base(request.symbol, request.side, request.quantity, request.type, request.time_in_force)
+    payload |= _prices(limit_price=request.limit_price, stop_price=request.stop_price, trail_price=request.trail_usd)
+    if request.trail_frac is not None:
+        payload["trail_percent"] = digits(request.trail_frac * HUNDRED)
+    return {**payload, "extended_hours": True} if request.extended_hours else payload
+
+
+def _base(symbol: str, side: str, quantity: Decimal, kind: OrderType, time_in_force: TimeInForce) -> Json:
     return {
         "symbol": symbol,
         "side": side,
-        "type": "limit",
+        "type": str(kind),
         "qty": digits(quantity),
-        "time_in_force": "gtc",
-        "order_class": "oco",
-        "take_profit": {"limit_price": price_text(target)},
-        "stop_loss": {"stop_price": price_text(stop)},
+        "time_in_force": str(time_in_force),
     }
 
 
-def single(symbol: str, side: str, quantity: float, limit: float | None, extended: bool = False) -> Json:
-    """An order for the day without exits; at market without a limit."""
-    payload = _base(symbol, side, quantity, limit, "day")
-    return {**payload, "extended_hours": True} if extended else payload
+def _exits(stop: Decimal | None, target: Decimal | None, stop_limit: Decimal | None) -> Json:
+    exits: Json = {}
+    if target is not None:
+        exits["take_profit"] = _prices(limit_price=target)
+    if stop is not None:
+        exits["stop_loss"] = _prices(stop_price=stop, limit_price=stop_limit)
+    return exits
 
 
-def terms(payload: Mapping[str, Any]) -> str:
-    """The prices of an order in words."""
-    parts = [f"at {payload['limit_price']}" if payload.get("limit_price") else str(payload["type"])]
-    if "take_profit" in payload:
-        parts.append(f"target {payload['take_profit']['limit_price']}")
-    if "stop_loss" in payload:
-        parts.append(f"stop {payload['stop_loss']['stop_price']}")
-    return ", ".join(parts)
-
-
-def _base(symbol: str, side: str, quantity: float, limit: float | None, time_in_force: str) -> Json:
-    payload: Json = {
-        "symbol": symbol,
-        "side": side,
-        "type": "market" if limit is None else "limit",
-        "qty": digits(quantity),
-        "time_in_force": time_in_force,
-    }
-    return payload if limit is None else {**payload, "limit_price": price_text(limit)}
+def _prices(**prices: Decimal | None) -> Json:
+    return {name: price_text(price) for name, price in prices.items() if price is not None}
 
 
 def amount(raw: Mapping[str, Any], key: str) -> Decimal:

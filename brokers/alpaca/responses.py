@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from brokers.alpaca.errors import BadKeys, VenueError, VenueRefusal, VenueUnavailable
+from brokers.alpaca.errors import AlpacaRefusal, BadKeys
+from brokers.venue_errors import VenueError, VenueUnavailable
 from config.secrets import without_secrets
 
 Json = dict[str, Any]
@@ -35,7 +36,7 @@ def body_of(content: bytes, unreadable: type[VenueError]) -> Any:
     raise unreadable("the answer is not readable")
 
 
-def refusal_of(status: int, content: bytes, secrets: Iterable[str | None]) -> VenueRefusal:
+def refusal_of(status: int, content: bytes, secrets: Iterable[str | None]) -> AlpacaRefusal:
     """A negative answer as an error, without the keys if the venue repeats them."""
     text = without_secrets(content.decode("utf-8", "replace"), secrets)
     try:
@@ -48,7 +49,7 @@ def refusal_of(status: int, content: bytes, secrets: Iterable[str | None]) -> Ve
     about_keys = not isinstance(body, dict) or not message or KEYS.search(message) is not None
     if status == UNAUTHORIZED or (status == FORBIDDEN and about_keys and not str(code).startswith(ORDER_CODE)):
         return BadKeys(status, code, message or "unauthorized", told)
-    return VenueRefusal(status, code, message, told)
+    return AlpacaRefusal(status, code, message, told)
 
 
 def pause_of(headers: Mapping[str, str]) -> float:

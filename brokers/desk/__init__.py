@@ -1,1 +1,1 @@
-"""Trading at a venue: the desk, the only door to it, the feed, and what keeps watch between iterations."""
+"""Trading at a venue through its port: the desk, the data it decides on, and the watch between iterations."""

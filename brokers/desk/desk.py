@@ -1,4 +1,4 @@
-"""The live desk: books by the venue's word, sends plans, and brings every position back behind its stop."""
+"""The live desk: keeps books by the venue's word, sends plans, and brings every position back behind its stop."""
 
 from __future__ import annotations
 
@@ -6,32 +6,35 @@ import contextlib
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
+from datetime import time as clock_time
+from decimal import Decimal
 from functools import partial
-from typing import Any
 
-from brokers.alpaca.errors import NotSent, VenueError, VenueUnavailable
-from brokers.alpaca.payloads import Json, digits
+from brokers.desk.book_builder import BookBuilder
+from brokers.desk.core import DeskCore
 from brokers.desk.entry_halts import EntryHalts, KillLevel
-from brokers.desk.execution.entries import Entries
-from brokers.desk.execution.exits import Closing
+from brokers.desk.execution.entries import Entries, EntryWindow
+from brokers.desk.execution.exits import Exits
 from brokers.desk.execution.protection import Protector
-from brokers.desk.reconcile.book_builder import BookBuilder
+from brokers.desk.execution.target_exchange import TargetExchange
 from brokers.desk.reconcile.budget_keeper import BudgetKeeper
 from brokers.desk.reconcile.external_positions import ExternalPositions
 from brokers.desk.reconcile.journal_sync import Contradiction
-from brokers.desk.shutdown import leave
 from brokers.desk.unprotected_alarm import WatchedLock
-from brokers.desk.venue_snapshot import VenueSnapshot, blocked
-from brokers.desk.venue_state import Floor
+from brokers.desk.venue_snapshot import VenueSnapshot
 from brokers.desk_rules import ADJUSTMENT_ROLES, halt_dates, halting
 from brokers.journal import IllegalTransition, JournalConflict
+from brokers.order_types import OrderRole, RefusalCode
+from brokers.ports import TradeUpdate
+from brokers.quantities import digits
 from brokers.record import RunRecord
+from brokers.venue_errors import NotSent, VenueError, VenueUnavailable
 from market.bars import BarTable
 from risk.interface import RiskModule
-from risk.model import Adjustment, Book, Plan
+from risk.model import NEW_YORK, Adjustment, Book, Plan, Position
 
 ITERATION_S = 12.0
 """Longest time that an iteration may spend asking the venue."""
@@ -45,7 +48,9 @@ ROOM_WITHIN_S, NAP_S = 60.0, 0.1
 SLOW_S = 15.0
 FRESH_S = 1.0
 RECENT = timedelta(seconds=60)
-"""How old a view may be for what is bare in it to be sold or covered without another look."""
+"""How old a view may be for what it shows unprotected to be sold or protected without another look."""
+
+CROWDED = "own rate limit: iterations give way to the watch over stops"
 
 log = logging.getLogger(__name__)
 
@@ -55,39 +60,46 @@ class LiveDesk:
 
     Parameters
     ----------
-    floor : Floor
-    switches : EntryHalts
+    core : DeskCore
+    halts : EntryHalts
     budget : BudgetKeeper
     halters : sequence of RiskModule
         Modules that may end a session for new positions.
     bars : callable
         The complete bars known now, None before the first.
-    closed_for_entries : callable
-        Why the venue's hours forbid entries now, empty if they don't.
+    window : callable
+        What the venue's hours say of entries now.
     submit : bool
         False decides and sends nothing (a scan).
     """
 
     def __init__(
         self,
-        floor: Floor,
-        switches: EntryHalts,
+        core: DeskCore,
+        halts: EntryHalts,
         budget: BudgetKeeper,
         halters: Sequence[RiskModule],
         bars: Callable[[], BarTable | None],
-        closed_for_entries: Callable[[Entries], str],
+        window: Callable[[], EntryWindow],
         submit: bool = True,
     ) -> None:
-        self.floor = floor
-        self.switches = switches
+        self.state, self.positions, self.gateway = core.state, core.positions, core.gateway
+        self.sync, self.observer, self.journal = core.sync, core.observer, core.journal
+        self.halts = halts
         self.budget = budget
         self.halters = halters
         self.submit = submit
-        self.entries = Entries(floor, switches, closed_for_entries)
-        self.closing = Closing(floor)
-        self.protector = Protector(floor, self._leave)
-        self.foreign = ExternalPositions(floor, self.protector.relearn)
-        self.booker = BookBuilder(floor, self.protector, bars)
+        trading = core.state, core.positions, core.gateway
+        self.entries = Entries(*trading, halts, core.settings, window)
+        self.exits = Exits(*trading, core.settings)
+        self.protector = Protector(*trading, core.settings, self._leave)
+        self.targets = TargetExchange(*trading, core.settings, self.protector.levels)
+        self.external = ExternalPositions(
+            core.state, core.positions, core.sync, core.settings, core.gateway.cancel, self.protector.relearn
+        )
+        self.books = BookBuilder(
+            core.state, core.positions, core.settings.universe.sectors, self._stop_and_target, bars
+        )
         self.record = RunRecord()
         self.lock = WatchedLock()
         self.iterations = 0
@@ -96,6 +108,7 @@ class LiveDesk:
         self._looked = -math.inf
         self._peak = math.nan
         self._peak_since: date | None = None
+        self._market = core.settings.pace.market
         self._contradicted: set[Contradiction] = set()
         self._held_back: set[str] = set()
         self._crowded = False
@@ -110,23 +123,23 @@ class LiveDesk:
         self._crowded = not self._has_room()
         began = time.monotonic()
         try:
-            with self.floor.time_budget(ITERATION_S):
+            with self.state.time_budget(ITERATION_S):
                 yield
             self.iterations += 1
         except VenueError as error:
-            self.switches.passing["venue"] = str(error)
+            self.halts.passing["venue"] = str(error)
             log.warning("iteration skipped: %s", error)
         except Exception as error:
-            # While the process leaves, its books are closed under an iteration that is still on its way.
-            if not self.leaving:
-                self.switches.crashed(error, self.floor.now)
+            # At shutdown the journal is closed under an iteration that is still on its way.
+            if not self.shutting_down:
+                self.halts.crashed(error, self.state.now)
         finally:
             self.longest_s = max(self.longest_s, took := time.monotonic() - began)
             if took > SLOW_S:
                 log.warning("an iteration took %.1f s", took)
 
     def reconcile(self) -> Book:
-        """What is held and what protects it, by the venue's word; what is amiss is set right on the way.
+        """What is held and what protects it, by the venue's word; what is wrong is set right on the way.
 
         Raises
         ------
@@ -134,7 +147,7 @@ class LiveDesk:
             The venue could not be asked, and nothing may be decided.
         """
         if self._crowded:
-            raise NotSent("own rate limit: iterations give way to the watch over stops")
+            raise NotSent(CROWDED)
         with self.lock:
             self._see(partial(self.view, FRESH_S), STEP_S)
             self.work()
@@ -146,8 +159,9 @@ class LiveDesk:
         While shares are without their stop or a position is being closed, it does not wait but gives way.
         """
         ends, began = time.monotonic() + ROOM_WITHIN_S, time.monotonic()
-        while not self.floor.room(ITERATION_REQUESTS):
-            if self.protector.naked or self.closing.tasks or self.leaving or time.monotonic() >= ends:
+        while not self.state.room(ITERATION_REQUESTS):
+            urgent = self.protector.log.present or self.exits.tasks or self.shutting_down
+            if urgent or time.monotonic() >= ends:
                 return False
             time.sleep(NAP_S)
         if (waited := time.monotonic() - began) > SLOW_S:
@@ -156,98 +170,98 @@ class LiveDesk:
 
     def tick(self, within_s: float = STEP_S) -> None:
         """Look and work between iterations; raises VenueError like ``reconcile``."""
-        with self.lock, self.floor.time_budget(within_s):
+        with self.lock, self.state.time_budget(within_s):
             self._see(partial(self.look, account=False), within_s * LOOK_FRAC)
             self.work()
 
     def _see(self, look: Callable[[], object], within_s: float) -> None:
         """Look; where that fails, what is safe without it is done before the error goes on."""
         try:
-            with self.floor.time_budget(within_s):
+            with self.state.time_budget(within_s):
                 look()
         except VenueError:
             self._go_on_unseen()
             raise
         # Before anything is decided: a look that failed earlier is no reason now.
-        self.switches.looked()
+        self.halts.looked()
 
     def _go_on_unseen(self) -> None:
-        """What a failed look would hold up and that does no harm: entries end, bare shares are sold or covered.
+        """Do what no look could forbid: entries end, unprotected shares are sold or protected.
 
-        Exits that rest are not cancelled: whether their shares come free could not be seen, and they might stay bare.
-        Nor is sold what they hold, since a sale would be a short one if a stop has just filled. Shares that a late look
-        saw free are sold by orders of ours alone, and the outcome of those is in the journal.
+        Exits that rest are not cancelled: whether their shares come free could not be seen, and they might stay
+        unprotected. Nor are the shares sold that they hold, since a sale would be a short one if a stop has just
+        filled. Shares that a recent look saw free are sold by orders of ours alone, whose outcome is in the journal.
         """
         if not self.submit:
             return
         # The look may have failed after it had booked something.
-        self.floor.add_up()
-        recent = self.floor.now - self.floor.view.time < RECENT
+        self.positions.refresh()
+        recent = self.state.now - self.state.view.time < RECENT
         for symbol in sorted(self.symbols | {order.symbol for order in self.entries.waiting}):
-            if symbol in self.floor.view.held_back:
+            if symbol in self.state.view.held_back:
                 continue
-            known = recent and symbol not in self.foreign.taken and not self.foreign.unsettled(symbol)
-            if known and self.closing.under_way(symbol):
-                self._apart(symbol, partial(self.closing.go_on, symbol))
-            elif known and symbol in self.protector.naked and not self._may_be_protected(symbol):
-                self._apart(symbol, partial(self.protector.tend, symbol))
-            self._apart(symbol, partial(self.entries.end, symbol))
+            known = recent and symbol not in self.external.reduced and not self.external.unsettled(symbol)
+            if known and self.exits.under_way(symbol):
+                self._isolated(symbol, partial(self.exits.go_on, symbol))
+            elif known and symbol in self.protector.log.present and not self._may_be_protected(symbol):
+                self._isolated(symbol, partial(self.protector.tend, symbol))
+            self._isolated(symbol, partial(self.entries.end, symbol))
 
     def _may_be_protected(self, symbol: str) -> bool:
         """Whether shares that were seen without a stop may have one by now: an order has no answer, or all of an entry
         may have filled, which gives its own exits effect.
         """
-        return bool(self.floor.unresolved(symbol)) or any(e.filled for e in self.floor.cover(symbol).entries)
+        entries = self.positions.protection(symbol).entries
+        return bool(self.positions.unresolved(symbol)) or any(entry.filled for entry in entries)
 
     def view(self, max_age_s: float) -> VenueSnapshot:
         """The venue as last seen, looked at again if that is longer ago in local seconds."""
-        with self.lock, self.floor.time_budget(STEP_S):
+        with self.lock, self.state.time_budget(STEP_S):
             if time.monotonic() - self._looked > max_age_s:
                 self.look()
-            return self.floor.view
+            return self.state.view
 
-    def snapshot(self) -> tuple[list[Json], list[Json], Json]:
-        """Open orders, positions and account for Lumibot's sync, which comes before each iteration: one look for both.
+    def snapshot(self) -> VenueSnapshot:
+        """The venue for Lumibot's sync, which comes before each iteration: one look for both.
 
         Raises
         ------
         VenueError
         """
         if not self._has_room():
-            raise NotSent("own rate limit: iterations give way to the watch over stops")
+            raise NotSent(CROWDED)
         try:
-            view = self.view(FRESH_S / 2)
+            return self.view(FRESH_S / 2)
         except VenueError:
             raise
         except Exception as error:
             # Raised into Lumibot's sync it would end iterations without a word.
-            self.switches.crashed(error, self.floor.now)
+            self.halts.crashed(error, self.state.now)
             raise VenueUnavailable(f"the desk could not look: {error}") from error
-        return view.opened, list(view.positions.values()), view.account
 
     def execute(self, plan: Plan) -> None:
         """Send the plan: what reduces risk first, then entries."""
         with self.lock:
             self.record.decisions.extend(plan.decisions)
-            self.floor.journal.decisions(plan)
-            if not self.submit or self.leaving:
+            self.journal.decisions(plan)
+            if not self.submit or self.shutting_down:
                 return
             for adjustment in plan.adjustments:
-                self._apart(adjustment.symbol, partial(self._adjust, adjustment, plan))
+                self._isolated(adjustment.symbol, partial(self._adjust, adjustment, plan))
             self.work()
             self._enter(plan)
 
     def look(self, account: bool = True) -> None:
-        """Ask the venue; contradictions between it and the journal stop entries and are told."""
-        self.floor.look(account)
-        self.switches.account = blocked(self.floor.view.account)
+        """Ask the venue; contradictions between it and the journal stop entries and are logged."""
+        self.observer.look(account)
+        self.halts.account = self.state.view.account.blocked
         if account:
             self._looked = time.monotonic()
-        self.foreign.look()
+        self.external.look()
         self._tell_held_back()
-        alarms, self.floor.books.alarms = self.floor.books.alarms, []
-        for wrong in (*self.floor.books.contradictions.values(), *alarms):
-            self.switches.halt("journal", self.floor.now, f"{wrong.symbol}: {wrong.what}")
+        alarms, self.sync.alarms = self.sync.alarms, []
+        for wrong in (*self.sync.contradictions.values(), *alarms):
+            self.halts.halt("journal", self.state.now, f"{wrong.symbol}: {wrong.what}")
             if wrong not in self._contradicted:
                 self._contradicted.add(wrong)
                 log.error(
@@ -257,107 +271,118 @@ class LiveDesk:
 
     def _tell_held_back(self) -> None:
         """Where an order of ours cannot be read nothing is sent or cancelled: what it protects is not known."""
-        found = self.floor.view.held_back
+        found = self.state.view.held_back
         for symbol in found.keys() - self._held_back:
             log.error("%s: nothing is sent in it before that changes: %s", symbol, found[symbol])
         for symbol in self._held_back - found.keys():
             log.warning("%s: its orders can be read again", symbol)
         self._held_back = set(found)
 
-    def hear(self, event: Mapping[str, Any]) -> bool:
+    def hear(self, update: TradeUpdate) -> bool:
         """Take in a trade update from the stream; False if it is of no order and no symbol of ours."""
         with self.lock:
             try:
-                ours = self.floor.hear(event)
+                ours = self.observer.hear(update)
             except (IllegalTransition, JournalConflict, ValueError) as error:
                 log.warning("a trade update does not fit, the next look will tell: %s", error)
                 return True
             if ours:
                 self._keep_books()
-            return ours or (event.get("order") or {}).get("symbol") in self.floor.own.ledger.positions
+            return ours or update.symbol in self.positions.book.ledger.positions
 
     def work(self) -> None:
         """One step with everything that is under way; safe to repeat."""
         if not self.submit:
             return
-        if self.switches.kill.level is KillLevel.FLATTEN and not self.leaving:
+        if self.halts.kill.level is KillLevel.FLATTEN and not self.shutting_down:
             self._flatten()
         for symbol in sorted(self.symbols):
-            self._apart(symbol, partial(self._tend, symbol))
+            self._isolated(symbol, partial(self._tend, symbol))
         self._keep_books()
 
-    def _apart(self, symbol: str, step: Callable[[], None]) -> None:
+    def _isolated(self, symbol: str, step: Callable[[], None]) -> None:
         """One step of one symbol; what goes wrong in it costs no other symbol its own."""
         try:
             step()
         except VenueError as error:
             log.warning("%s: the next step has to wait, %s", symbol, error)
         except Exception as error:
-            self.switches.crashed(error, self.floor.now)
-
-    def settle(self, within_s: float) -> None:
-        """Before the process ends: nothing new, and bare shares get their stop back, if time allows."""
-        leave(self, within_s)
+            self.halts.crashed(error, self.state.now)
 
     @property
-    def leaving(self) -> bool:
+    def shutting_down(self) -> bool:
         """Whether the process is ending."""
-        return self.floor.counter.leaving
+        return self.gateway.shutting_down
 
-    @leaving.setter
-    def leaving(self, ending: bool) -> None:
-        self.floor.counter.leaving = ending
+    @shutting_down.setter
+    def shutting_down(self, ending: bool) -> None:
+        self.gateway.shutting_down = ending
 
     @property
     def busy(self) -> bool:
         """Whether something is under way that should not wait for the next iteration."""
         return bool(
             self.entries.tasks
-            or self.closing.tasks
-            or self.protector.naked
+            or self.exits.tasks
+            or self.protector.log.present
             or self.protector.cancelling
-            or any(not order.venue_id for order in self.floor.journal.open_orders())
+            or self.targets.watching
+            or any(not order.venue_id for order in self.journal.open_orders())
         )
 
     def _tend(self, symbol: str) -> None:
-        # What was concluded a moment ago, and might be taken back, cancels no exits yet.
-        if symbol in self.floor.view.held_back:
+        if symbol in self.state.view.held_back:
             return
-        if symbol in self.foreign.taken or symbol in self.floor.renamed or self.floor.opposed(symbol):
+        # What was concluded a moment ago, and might be taken back, cancels no exits yet.
+        if symbol in self.external.reduced or symbol in self.positions.renamed or self.positions.opposed(symbol):
             self.entries.end(symbol)
             return
-        self.foreign.clear_stale(symbol)
+        self.external.clear_stale(symbol)
         self._close_what_exits_opened(symbol)
-        self.closing.free(symbol)
+        self.exits.free(symbol)
+        self._exchange_target(symbol)
         # Nor does what may be ours again in a moment lose its exits.
-        if self.floor.own.quantity(symbol) or not self.foreign.unsettled(symbol):
-            self.protector.tend(symbol, self.closing.keeps(symbol))
-        self.closing.sell(symbol)
-        if self.leaving:
+        if self.positions.book.quantity(symbol) or not self.external.unsettled(symbol):
+            self.protector.tend(symbol, self._keeps(symbol))
+        self.exits.sell(symbol)
+        if self.shutting_down:
             self.entries.end(symbol)
         else:
             self.entries.tend(symbol)
 
     def _close_what_exits_opened(self, symbol: str) -> None:
         """Exits of ours that sold more than there was have opened a position that nobody decided: it goes at once."""
-        own, there = self.floor.own, self.floor.view.held(symbol)
-        if not own.turned(symbol) or symbol in self.closing.tasks or self.leaving:
+        own, there = self.positions.book, self.state.view.held(symbol)
+        if not own.turned(symbol) or symbol in self.exits.tasks or self.shutting_down:
             return
-        if own.quantity(symbol) * there > 0 and not self.foreign.unsettled(symbol):
+        if own.quantity(symbol) * there > 0 and not self.external.unsettled(symbol):
             log.error(
                 "%s: exits of ours left %s shares, which are closed at once", symbol, digits(own.quantity(symbol))
             )
-            self.closing.begin(symbol, None, "close", "exits sold more than was held", self.floor.now)
+            self.exits.begin(symbol, None, OrderRole.CLOSE, "exits sold more than was held", self.state.now)
+
+    def _exchange_target(self, symbol: str) -> None:
+        """Where the venue has no pair of stop and target, take a target that is reached; a close goes before it."""
+        if not self.targets.needed:
+            return
+        if symbol in self.exits.tasks or self.shutting_down:
+            self.targets.give_up(symbol)
+        else:
+            self.targets.tend(symbol)
+
+    def _keeps(self, symbol: str) -> Decimal | None:
+        """How many shares are to be protected now; None is all of them."""
+        return self.exits.keeps(symbol) if symbol in self.exits.tasks else self.targets.keeps(symbol)
 
     @property
     def symbols(self) -> set[str]:
         """What is held, on its way or resting at the venue."""
-        at_work = {order.symbol for order in self.floor.view.orders.values() if order.open}
-        tasks = self.entries.tasks.keys() | self.closing.tasks.keys() | self.protector.naked.keys()
-        return set(self.floor.own.ledger.positions) | at_work | tasks
+        at_work = {order.symbol for order in self.state.view.orders.values() if order.open}
+        tasks = self.entries.tasks.keys() | self.exits.tasks.keys() | self.protector.log.present.keys()
+        return set(self.positions.book.ledger.positions) | at_work | tasks
 
     def _adjust(self, adjustment: Adjustment, plan: Plan) -> None:
-        if adjustment.symbol not in self.floor.own.ledger.positions:
+        if adjustment.symbol not in self.positions.book.ledger.positions:
             if adjustment.kind != "tighten":
                 log.warning("%s: %s left to its owner: %s", adjustment.symbol, adjustment.kind, adjustment.code)
             return
@@ -365,41 +390,45 @@ class LiveDesk:
             self.protector.tighten(adjustment, plan.time)
             return
         quantity = None if adjustment.kind == "exit" else adjustment.quantity
-        self.closing.begin(adjustment.symbol, quantity, ADJUSTMENT_ROLES[adjustment.kind], adjustment.code, plan.time)
+        self.exits.begin(adjustment.symbol, quantity, ADJUSTMENT_ROLES[adjustment.kind], adjustment.code, plan.time)
 
     def _enter(self, plan: Plan) -> None:
         if not plan.entries:
             return
-        why = self.switches.reasons(self.floor.now, self._module_names)
-        if closed := self.entries.closed():
+        why = self.halts.reasons(self.state.now, self._module_names)
+        if closed := self.entries.window().closed:
             why = [*why, closed]
         if why:
             for proposal in plan.entries:
-                self.entries.refuse(proposal, plan.time, f"DESK_STOPPED: {'; '.join(why)}")
+                self.entries.refuse(proposal, plan.time, f"{RefusalCode.STOPPED}: {'; '.join(why)}")
             return
-        quotes = self.floor.quotes([proposal.symbol for proposal in plan.entries])
+        quotes = self.state.quotes([proposal.symbol for proposal in plan.entries])
         for proposal in plan.entries:
             # An answer that contradicts what was sent ends entries with the next look, and these before it.
-            if not self.leaving and not self.floor.books.alarms:
+            if not self.gateway.shutting_down and not self.sync.alarms:
                 self.entries.begin(proposal, plan.time, quotes[proposal.symbol])
 
     @property
     def _module_names(self) -> frozenset[str]:
         return frozenset(module.name for module in self.halters)
 
+    def _stop_and_target(self, position: Position) -> tuple[float, float]:
+        levels = self.protector.levels(position)
+        return levels.stop, levels.target
+
     def _leave(self, symbol: str, why: str) -> None:
-        if self.foreign.unsettled(symbol):
+        if self.external.unsettled(symbol):
             log.warning("%s: not left before its shares are settled, %s", symbol, why)
             return
         log.warning("%s: leaving at once, %s", symbol, why)
-        self.closing.begin(symbol, None, "close", why, self.floor.now)
+        self.exits.begin(symbol, None, OrderRole.CLOSE, why, self.state.now)
 
     def _flatten(self) -> None:
         """The kill switch's second level: no entries, and nothing stays."""
-        for symbol in list(self.floor.own.ledger.positions):
-            self.closing.begin(symbol, None, "close", "kill switch: flatten", self.floor.now)
+        for symbol in list(self.positions.book.ledger.positions):
+            self.exits.begin(symbol, None, OrderRole.CLOSE, "kill switch: flatten", self.state.now)
         # An order that opens may be filled as long as it is not over, one without an answer too.
-        if not self.floor.own.ledger.positions and not self.closing.tasks and not self.entries.waiting:
+        if not self.positions.book.ledger.positions and not self.exits.tasks and not self.entries.waiting:
             if not self.flattened:
                 log.warning("kill switch: every position of ours is closed")
             self.flattened = True
@@ -407,15 +436,15 @@ class LiveDesk:
     def _keep_books(self) -> None:
         """What fills changed goes to the budget and the record; a budget that cannot be kept stops entries."""
         try:
-            self.budget.keep(self.floor.own.ledger.budget)
-            self.switches.passing.pop("budget", None)
+            self.budget.keep(self.positions.book.ledger.budget)
+            self.halts.passing.pop("budget", None)
         except OSError as error:
-            self.switches.passing["budget"] = f"{self.budget.path}: cannot be written ({error.strerror})"
-        self.booker.keep_trades(self.record)
+            self.halts.passing["budget"] = f"{self.budget.path}: cannot be written ({error.strerror})"
+        self.books.keep_trades(self.record)
 
     def _with_halts(self, book: Book) -> Book:
         """The book with what halts of several sessions need: when they began, and the peak since the last one ended."""
-        journal, today = self.floor.journal, book.time.date()
+        journal, today = self.journal, book.time.date()
         known = {m.name: halt for m in self.halters if (halt := journal.last_halt(m.name)) is not None}
         ends = [known[m.name].until for m in self.halters if m.measures_peak and m.name in known]
         since = max(ends, default=None)
@@ -427,19 +456,25 @@ class LiveDesk:
         self._peak = book.equity if since is not None and today <= since else max(self._peak, book.equity)
         return replace(book, equity_peak=self._peak, last_halts={name: halt.began for name, halt in known.items()})
 
+    def _ends_of_halts(self, today: date) -> dict[str, datetime]:
+        """When the halts of rules that hold today end, at midnight in New York."""
+        known = {m.name: halt for m in self.halters if (halt := self.journal.last_halt(m.name)) is not None}
+        days = {name: halt.until + timedelta(days=1) for name, halt in known.items() if halt.until >= today}
+        return {name: datetime.combine(day, clock_time.min, NEW_YORK) for name, day in days.items()}
+
     def _book(self) -> Book:
-        book = self._with_halts(self.booker.book(self.entries.pending()))
-        for module in list(halting(self.halters, book, self.switches.halted(book.time))):
-            sessions = halt_dates(book.time.date(), module.halt_sessions, self.floor.settings.pace.market)
-            self.switches.halt(module.name, book.time, f"equity {book.equity:.2f}", sessions)
+        book = self._with_halts(self.books.book(self.entries.pending()))
+        for module in list(halting(self.halters, book, self.halts.halted(book.time))):
+            sessions = halt_dates(book.time.date(), module.halt_sessions, self._market)
+            self.halts.halt(module.name, book.time, f"equity {book.equity:.2f}", sessions)
             self.record.halts.append((book.time, module.name))
-        book = replace(book, halted=self.switches.halted(book.time))
-        self.switches.reasons(book.time, self._module_names)
+        book = replace(book, halted=self.halts.halted(book.time), halted_until=self._ends_of_halts(book.time.date()))
+        self.halts.reasons(book.time, self._module_names)
         if math.isnan(self.record.initial_equity):
             self.record.initial_equity = book.equity
-        row = self.booker.equity_row(book)
+        row = self.books.equity_row(book)
         self.record.equity.append(row)
-        self.record.position_bars += len(self.floor.own.ledger.positions)
+        self.record.position_bars += len(self.positions.book.ledger.positions)
         self.record.protected_bars += row.protected
-        self.floor.journal.equity(row)
+        self.journal.equity(row)
         return book

@@ -146,7 +146,7 @@ class EntryHalts:
     def reasons(self, now: datetime, modules: frozenset[str] = frozenset()) -> list[str]:
         """Everything that forbids entries now, apart from ``modules`` of the chain, which speak for themselves.
 
-        Changes are told.
+        Changes are logged.
         """
         found = self.stopped(now, modules)
         if frozenset(found) != self._said:
@@ -155,7 +155,7 @@ class EntryHalts:
         return found
 
     def stopped(self, now: datetime, modules: frozenset[str] = frozenset()) -> list[str]:
-        """The same, told to nobody else."""
+        """The same, without telling the log."""
         found = [f"{name}: {why}" for name, why in sorted(self.passing.items())]
         if gone := self.venue_gone():
             found.append(gone)

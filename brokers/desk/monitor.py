@@ -6,12 +6,10 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
 
-from brokers.alpaca.clock import VenueClock
-from brokers.alpaca.errors import VenueError
 from brokers.desk.desk import LiveDesk
+from brokers.ports import Clock, QuoteStream, TradeUpdate
+from brokers.venue_errors import VenueError
 
 BUSY_S, IDLE_S, LEAST_S = 2.0, 15.0, 0.25
 """Seconds of the venue between two looks: while something is under way, at rest, and after news."""
@@ -21,7 +19,7 @@ AHEAD_S = 8.0
 take half of what the venue allows in a minute, and leave the rest to what is to be sent."""
 
 MISSED_PACES, MISSED_S = 3, 30.0
-"""So many paces and local seconds without an iteration in the regular session are told."""
+"""So many paces and local seconds without an iteration in the regular session are logged as an error."""
 CRASHED_S = 1.0
 """Local seconds without a look after an error, also where news come in all the time."""
 
@@ -34,27 +32,32 @@ class Monitor:
     Parameters
     ----------
     desk : LiveDesk
-    clock : VenueClock
+    clock : Clock
     pace_s : float, optional
         Local seconds from one iteration to the next; endless where nobody iterates.
+    stream : QuoteStream, optional
+        Follows the symbols that matter now.
     """
 
-    def __init__(self, desk: LiveDesk, clock: VenueClock, pace_s: float = math.inf) -> None:
+    def __init__(
+        self, desk: LiveDesk, clock: Clock, pace_s: float = math.inf, stream: QuoteStream | None = None
+    ) -> None:
         self.desk = desk
+        self._stream = stream
         self._patience_s = MISSED_PACES * pace_s + MISSED_S
         self._iterations, self._overdue = -1, math.inf
-        self.watched: Callable[[Iterable[str]], None] = lambda symbols: None
-        """Is told which symbols matter now."""
         self.clock = clock
         self._paid = time.monotonic()
         """Up to when the looks so far would last, one in ``BUSY_S``."""
-        self._seen = desk.floor.view
+        self._seen = desk.state.view
         """What the last look showed: if it is another one, somebody else has looked."""
         self._news = threading.Event()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="desk-monitor", daemon=True)
 
     def start(self) -> None:
+        if self._stream is not None:
+            self._stream.start(self.price)
         self._thread.start()
 
     def stop(self, wait_s: float) -> None:
@@ -63,14 +66,16 @@ class Monitor:
         self._news.set()
         if self._thread.is_alive():
             self._thread.join(wait_s)
+        if self._stream is not None:
+            self._stream.stop(wait_s)
 
-    def hear(self, event: Mapping[str, Any]) -> None:
+    def hear(self, update: TradeUpdate) -> None:
         """A trade update: booked at once, acted on by the thread; what could not be booked it finds at the venue."""
         try:
-            if not self.desk.hear(event):
+            if not self.desk.hear(update):
                 return
         except Exception as error:
-            self.desk.switches.crashed(error, self.clock.now())
+            self.desk.halts.crashed(error, self.clock.now())
         self._news.set()
 
     def stream_state(self, listening: bool) -> None:
@@ -82,16 +87,16 @@ class Monitor:
 
     def price(self, symbol: str, bid: float, ask: float) -> None:
         """A quote: shares without a stop are looked after at once, whichever way it goes."""
-        if symbol in self.desk.protector.naked:
+        if symbol in self.desk.protector.log.present:
             self._news.set()
 
     def _run(self) -> None:
         pause = BUSY_S
         while not self._stop.is_set():
             news = self._news.wait(max(self.clock.local(pause), 0.02))
-            if not news and self._seen is not self.desk.floor.view:
+            if not news and self._seen is not self.desk.state.view:
                 # An iteration has looked meanwhile.
-                self._seen, pause = self.desk.floor.view, BUSY_S
+                self._seen, pause = self.desk.state.view, BUSY_S
                 continue
             ahead = self._paid - time.monotonic() - self.clock.local(AHEAD_S)
             if self._stop.wait(max(ahead, min(self.clock.local(LEAST_S), LEAST_S))):
@@ -99,13 +104,13 @@ class Monitor:
             self._news.clear()
             self._paid = max(self._paid, time.monotonic()) + self.clock.local(BUSY_S)
             pause = self._look()
-            self._seen = self.desk.floor.view
+            self._seen = self.desk.state.view
             self._miss_iterations()
 
     def _miss_iterations(self) -> None:
         """Say loudly that no iteration comes: Lumibot may leave them out without a word, and then goes on doing so."""
         desk, now = self.desk, time.monotonic()
-        if desk.iterations != self._iterations or not desk.floor.in_session:
+        if desk.iterations != self._iterations or not desk.state.in_session:
             self._iterations, self._overdue = desk.iterations, now + self._patience_s
         elif now >= self._overdue:
             self._overdue = now + self._patience_s
@@ -120,12 +125,13 @@ class Monitor:
             with self.desk.lock:
                 self.desk.tick()
                 symbols, busy = self.desk.symbols, self.desk.busy
-            self.watched(symbols)
+            if self._stream is not None:
+                self._stream.watch(symbols)
         except VenueError as error:
             log.warning("watching: %s", error)
         except Exception as error:
             # A watch that ends with its first surprise watches nothing.
-            self.desk.switches.crashed(error, self.clock.now())
+            self.desk.halts.crashed(error, self.clock.now())
             self._stop.wait(CRASHED_S)
         else:
             return BUSY_S if busy else IDLE_S

@@ -1,4 +1,4 @@
-"""What has to be in order before anything is traded: keys, journal, budget; each refused in a sentence."""
+"""Opens a trading session: keys, journal and budget have to be in order, each is refused in a sentence."""
 
 from __future__ import annotations
 
@@ -9,15 +9,14 @@ from datetime import timedelta
 from itertools import chain, repeat
 from pathlib import Path
 
-from brokers.alpaca.client import VenueClient
-from brokers.alpaca.clock import VenueClock
-from brokers.alpaca.errors import BadKeys, VenueError, VenueUnavailable
-from brokers.alpaca.payloads import Json
+from brokers.admission import Admission
 from brokers.desk.entry_halts import KillSwitch
 from brokers.desk.reconcile.budget_keeper import BudgetKeeper
 from brokers.desk.reconcile.position_book import NEW_YORK
-from brokers.desk.venue_snapshot import blocked
 from brokers.journal import Journal
+from brokers.ports import Venue, VenueAccount
+from brokers.venue_errors import KeysRefused, VenueError, VenueUnavailable
+from brokers.venues import open_venue
 from config import Settings
 from config.errors import Refusal
 
@@ -26,7 +25,7 @@ START_S = 15.0
 START_AGAIN_S, PAUSES_S = 20.0, (1.0, 2.0, 4.0)
 """A venue that does not answer at the start is asked again for so long, after these pauses, the last one repeated."""
 LARGEST_SKEW_S = 5.0
-"""A clock of this machine that is farther off than this is told."""
+"""A clock of this machine that is farther off than this is logged."""
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +37,8 @@ class TradingSession:
     ``clock_skew`` is how far this machine's clock is off the venue's; ``mode`` and ``profile`` are for the journal.
     """
 
-    client: VenueClient
+    venue: Venue
+    admission: Admission
     journal: Journal
     budget: BudgetKeeper
     kill: KillSwitch
@@ -52,22 +52,6 @@ class TradingSession:
         self.journal.close()
 
 
-def client_for(settings: Settings, paper: bool) -> VenueClient:
-    """A client of the account whose keys are in the environment."""
-    secrets, alpaca = settings.secrets, settings.broker.alpaca
-    if secrets.ALPACA_API_KEY is None or secrets.ALPACA_API_SECRET is None:
-        raise Refusal("Alpaca keys are missing: set ALPACA_API_KEY and ALPACA_API_SECRET in the environment")
-    return VenueClient(
-        secrets.ALPACA_API_KEY.get_secret_value(),
-        secrets.ALPACA_API_SECRET.get_secret_value(),
-        paper=paper,
-        trading_url=alpaca.trading_url,
-        data_url=alpaca.data_url,
-        feed=alpaca.feed,
-        clock=VenueClock(settings.pace.speed),
-    )
-
-
 def open_session(settings: Settings, paper: bool, mode: str = "paper", profile: str = "") -> TradingSession:
     """Open everything that trading needs.
 
@@ -76,8 +60,9 @@ def open_session(settings: Settings, paper: bool, mode: str = "paper", profile: 
     Refusal
         In one sentence what is not in order; nothing was sent.
     """
-    client = client_for(settings, paper)
-    account_id, skew = _account(client, paper)
+    admission = Admission()
+    venue = open_venue(settings, paper, admission)
+    account_id, skew = _account(venue, paper)
     folder = Path(settings.live.state_dir)
     kill = KillSwitch(folder)
     url = settings.secrets.DATABASE_URL
@@ -86,50 +71,51 @@ def open_session(settings: Settings, paper: bool, mode: str = "paper", profile: 
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise Refusal(f"live.state_dir {folder}: cannot be made ({error.strerror}); name another") from None
-    journal = Journal(address, account_id, client.clock.now, settings.live.journal_answer_s)
+    journal = Journal(address, account_id, venue.clock.now, settings.live.journal_answer_s)
     try:
-        today = client.clock.now().astimezone(NEW_YORK).date()
+        today = venue.clock.now().astimezone(NEW_YORK).date()
         budget = BudgetKeeper.open(folder, account_id, today)
         budget.compare(journal.filled_orders(), today)
     except BaseException:
         journal.close()
         raise
-    return TradingSession(client, journal, budget, kill, account_id, paper, skew, mode, profile)
+    return TradingSession(venue, admission, journal, budget, kill, account_id, paper, skew, mode, profile)
 
 
-def _account(client: VenueClient, paper: bool) -> tuple[str, timedelta]:
+def _account(venue: Venue, paper: bool) -> tuple[str, timedelta]:
     """The account's name by the venue, and how far this machine's clock is off."""
     kind = "paper" if paper else "live"
     try:
-        account, skew = _answer(client)
-    except BadKeys as error:
+        account, skew = _answer(venue)
+    except KeysRefused as error:
         raise Refusal(
-            f"the venue does not take ALPACA_API_KEY and ALPACA_API_SECRET ({error.message}); set the keys of the "
+            f"the venue does not take {' and '.join(venue.key_names)} ({error.message}); set the keys of the "
             f"{kind} account, a new pair if they have expired"
         ) from None
     except VenueError as error:
         raise Refusal(
-            f"{client.trading_url}: the venue does not answer ({error}), asked for {START_AGAIN_S:.0f} s; "
+            f"{venue.address}: the venue does not answer ({error}), asked for {START_AGAIN_S:.0f} s; "
             "try again when it does"
         ) from None
-    if why := blocked(account):
+    if account.blocked:
         # What is held there has to keep its stops all the same.
-        log.error("the venue lets this account open nothing: %s; settle that with Alpaca, stops go on", why)
-    name = account.get("account_number") or account.get("id")
-    if not name:
-        raise Refusal(f"{client.trading_url}: its account has no id; this is no Alpaca server")
+        log.error(
+            "the venue lets this account open nothing: %s; settle that with %s, stops go on",
+            account.blocked,
+            venue.name,
+        )
+    if not account.id:
+        raise Refusal(f"{venue.address}: its account has no id; this is no {venue.name} server")
     if abs(skew) > timedelta(days=1):
         # A venue that plays another day's bars.
-        log.warning("the venue's time is %s, and counts", client.clock.now().isoformat(timespec="minutes"))
-    elif abs(skew.total_seconds()) > LARGEST_SKEW_S:
-        log.warning(
-            "this machine's clock is %.0f s %s the venue's, whose time counts; set it right",
-            abs(skew.total_seconds()), "behind" if skew > timedelta(0) else "ahead of",
-        )  # fmt: skip
-    return str(name), skew
+        log.warning("the venue's time is %s, and counts", venue.clock.now().isoformat(timespec="minutes"))
+    elif (off := abs(skew.total_seconds())) > LARGEST_SKEW_S:
+        side = "behind" if skew > timedelta(0) else "ahead of"
+        log.warning("this machine's clock is %.0f s %s the venue's, whose time counts; set it right", off, side)
+    return account.id, skew
 
 
-def _answer(client: VenueClient) -> tuple[Json, timedelta]:
+def _answer(venue: Venue) -> tuple[VenueAccount, timedelta]:
     """The account, and how far the venue's clock is ahead of this machine's; asked again where there is no answer.
 
     Raises
@@ -140,10 +126,10 @@ def _answer(client: VenueClient) -> tuple[Json, timedelta]:
     ends = time.monotonic() + START_AGAIN_S
     for pause in chain(PAUSES_S, repeat(PAUSES_S[-1])):
         try:
-            with client.budget(START_S):
-                before = client.clock.now()
-                told = client.venue_clock()
-                return client.account(), told.now - before
+            with venue.budget(START_S):
+                before = venue.clock.now()
+                reading = venue.venue_clock()
+                return venue.account(), reading.now - before
         except VenueUnavailable as error:
             if time.monotonic() + pause > ends:
                 raise

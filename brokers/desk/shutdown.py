@@ -4,29 +4,26 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import TYPE_CHECKING
 
-from brokers.alpaca.listings import VenueOrder
+from brokers.desk.desk import LiveDesk
+from brokers.ports import VenueOrder
 from config.errors import Refusal
-
-if TYPE_CHECKING:
-    from brokers.desk.desk import LiveDesk
 
 PAUSE_S, LONGEST_PAUSE_S = 0.1, 0.5
 
 log = logging.getLogger(__name__)
 
 
-def leave(desk: LiveDesk, within_s: float) -> None:
+def shut_down(desk: LiveDesk, within_s: float) -> None:
     """End what is under way, as far as ``within_s`` local seconds allow.
 
     Orders that rest are left as they are; a close that has not sold yet is called off, so that its stop goes back.
     Of an entry that has filled in part the rest is cancelled, or its exits would not work. It takes no longer than it
     has to: one look is made in any case, and others follow while a position has more or fewer exits than shares.
     """
-    desk.leaving = True
+    desk.shutting_down = True
     # Whoever waits for the rate limit has the desk's lock, and may wait with a sale that nobody wants any more.
-    desk.floor.drop_waiting()
+    desk.state.drop_waiting()
     if not desk.submit:
         return
     unseen = _until_protected(desk, time.monotonic() + within_s)
@@ -34,7 +31,7 @@ def leave(desk: LiveDesk, within_s: float) -> None:
         _tell_no_look(desk, unseen)
     _tell_what_stays(desk, looked=not unseen)
     # What another thread still tries finds the journal closed.
-    desk.switches.ended = True
+    desk.halts.ended = True
 
 
 def _until_protected(desk: LiveDesk, end: float) -> str:
@@ -45,7 +42,8 @@ def _until_protected(desk: LiveDesk, end: float) -> str:
             failed = f"one step has taken {desk.lock.held_s:.0f} s, the journal or the venue does not answer"
             break
         try:
-            desk.closing.call_off()
+            desk.exits.call_off()
+            desk.targets.call_off()
             desk.tick(end - time.monotonic())
             looked = True
             if not _unfinished(desk):
@@ -65,25 +63,24 @@ def _until_protected(desk: LiveDesk, end: float) -> str:
 def _unfinished(desk: LiveDesk) -> bool:
     """Whether another step is needed before every position has exits for its shares."""
     in_part = any(order.filled_quantity for order in desk.entries.waiting)
-    return bool(desk.closing.tasks or desk.protector.naked or desk.protector.cancelling or in_part)
+    return bool(desk.exits.tasks or desk.protector.log.present or desk.protector.cancelling or in_part)
 
 
 def _tell_no_look(desk: LiveDesk, why: str) -> None:
     """What is known without the desk's lock and the journal, and of when that is."""
-    unprotected = "; ".join(f"{symbol} had {what}" for symbol, what in sorted(desk.protector.naked.items()))
+    unprotected = "; ".join(f"{symbol} had {what}" for symbol, what in sorted(desk.protector.log.present.items()))
     log.error(
         "leaving: no look was possible (%s); at %s %s; start again to protect what has no stop",
-        why, desk.floor.view.time.isoformat(timespec="seconds"), unprotected or "every position had its stop",
+        why, desk.state.view.time.isoformat(timespec="seconds"), unprotected or "every position had its stop",
     )  # fmt: skip
 
 
 def _tell_what_stays(desk: LiveDesk, looked: bool) -> None:
     """Name everything that waits at the venue, and every share without a stop; by the last look, and without a lock."""
-    floor = desk.floor
-    for symbol, why in desk.protector.naked.items():
-        log.error("%s: left with %s; start again to cover it", symbol, why)
-    ours = floor.books.client_id
-    stays = {ours(o.id): o for o in floor.view.orders.values() if o.open and o.armed and ours(o.id) is not None}
+    for symbol, why in desk.protector.log.present.items():
+        log.error("%s: left with %s; start again to protect it", symbol, why)
+    ours = desk.sync.client_id
+    stays = {ours(o.id): o for o in desk.state.view.orders.values() if o.open and o.armed and ours(o.id) is not None}
     try:
         waiting = {order.client_order_id: order.symbol for order in desk.entries.waiting} if looked else {}
     except Refusal as refusal:

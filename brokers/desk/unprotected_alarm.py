@@ -13,11 +13,11 @@ from collections.abc import Callable, Mapping
 
 POLL_S = 0.5
 HELD_S = 6.0
-"""Local seconds that one step may hold the desk while shares are without a stop, and then it is told."""
+"""Local seconds that one step may hold the desk while shares are without a stop before that is logged."""
 HELD_AT_REST_S = 20.0
 """The same while every share has its stop: longer than an iteration may ask the venue."""
 AGAIN_S = 15.0
-"""Local seconds until the same is told again."""
+"""Local seconds until the same is logged again."""
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +88,7 @@ class UnprotectedAlarm:
             self.look()
 
     def look(self) -> None:
-        """Tell what has to be told now."""
+        """Log what has to be known now."""
         held, unprotected = self._lock.held_s, self._unprotected()
         if held < (HELD_S if unprotected else HELD_AT_REST_S) or time.monotonic() - self._told < AGAIN_S:
             return

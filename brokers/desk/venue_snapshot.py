@@ -1,76 +1,120 @@
-"""The venue as the desk sees it: what can be asked of it, and what it showed last."""
+"""The venue at one moment, and which of its orders belong together."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Container, Iterable
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Protocol
 
-from brokers.alpaca.clock import VenueTime
-from brokers.alpaca.listings import VenueOrder
-from brokers.alpaca.payloads import Json, amount
+from brokers.journal.states import State
+from brokers.ports import UnreadOrder, VenueAccount, VenueOrder, VenuePosition
 
-BLOCKS = {
-    "account_blocked": "it is blocked",
-    "trading_blocked": "trading is blocked",
-    "trade_suspended_by_user": "trading is suspended by its owner",
-}
-
-
-class Venue(Protocol):
-    """What the desk asks of a venue's client."""
-
-    def venue_clock(self) -> VenueTime: ...
-    def account(self) -> Json: ...
-    def asset(self, symbol: str) -> Json | None: ...
-    def positions(self) -> list[Json]: ...
-    def open_orders(self) -> list[Json]: ...
-    def orders_since(self, after: datetime, nested: bool = True) -> list[Json]: ...
-    def order(self, venue_id: str, nested: bool = True) -> Json: ...
-    def order_by_client_id(self, client_order_id: str) -> Json | None: ...
-    def submit(self, payload: Mapping[str, Any]) -> Json: ...
-    def replace(self, venue_id: str, patch: Mapping[str, Any]) -> Json: ...
-    def cancel(self, venue_id: str) -> None: ...
-
-
-def blocked(account: Mapping[str, Any]) -> str:
-    """Why the venue lets an account open nothing, in words; empty if it does."""
-    told = [words for key, words in BLOCKS.items() if account.get(key) is True]
-    status = str(account.get("status") or "ACTIVE").upper()
-    return ", ".join([*told, *([] if status == "ACTIVE" else [f"its status is {status}"])])
+NOTHING = Decimal(0)
 
 
 @dataclass(slots=True)
 class VenueSnapshot:
-    """The venue at one moment.
+    """What the venue showed at its last look.
 
-    ``positions`` by symbol and ``opened``, the listing of open orders, are as sent, as far as they can be read;
-    ``strangers`` are orders that are not ours. ``whole`` is False if a position could not be read, so that what is
-    missing may be there; ``unread`` names the symbols of orders that could not be, ``held_back`` those of them in which
-    the order is ours, so that nothing is known of what protects our shares.
+    ``foreign`` are orders that are not ours. ``complete`` is False if a position could not be read, so that what is
+    missing may be there; ``unread`` names the symbols of orders that could not be, ``held_back`` those in which such an
+    order is ours, so that nothing is known of what protects our shares. ``listing`` is the listing of open
+    orders as the venue wrote it, for the broker class that speaks its language; ``account_time`` is when the account
+    was asked for.
     """
 
     time: datetime
-    account: Json
-    positions: dict[str, Json]
+    account: VenueAccount
+    positions: dict[str, VenuePosition]
     orders: dict[str, VenueOrder]
-    strangers: list[VenueOrder] = field(default_factory=list)
-    opened: list[Json] = field(default_factory=list)
-    whole: bool = True
+    foreign: list[VenueOrder] = field(default_factory=list)
+    listing: object = None
+    complete: bool = True
     unread: dict[str, str] = field(default_factory=dict)
     held_back: dict[str, str] = field(default_factory=dict)
+    account_time: datetime | None = None
 
     def held(self, symbol: str) -> Decimal:
         """Shares of a symbol, signed."""
-        raw = self.positions.get(symbol)
-        if raw is None:
-            return Decimal(0)
-        quantity = amount(raw, "qty")
-        return -abs(quantity) if raw.get("side") == "short" else quantity
+        position = self.positions.get(symbol)
+        return NOTHING if position is None else position.quantity
 
     def available(self, symbol: str) -> Decimal:
         """Shares that no order holds."""
-        raw = self.positions.get(symbol, {})
-        return abs(amount(raw, "qty_available" if raw.get("qty_available") is not None else "qty"))
+        position = self.positions.get(symbol)
+        return NOTHING if position is None else position.available
+
+    def price(self, symbol: str) -> Decimal:
+        """The position's present price, 0 where the venue tells none."""
+        position = self.positions.get(symbol)
+        return NOTHING if position is None else position.price
+
+    def average_price(self, symbol: str) -> Decimal:
+        """What was paid for the position by the venue's word, 0 without one."""
+        position = self.positions.get(symbol)
+        return NOTHING if position is None else position.average_price
+
+
+def not_believed(orders: Iterable[VenueOrder], names: Container[str]) -> list[UnreadOrder]:
+    """Orders that are not to be counted, as if they could not be read, with those that they were listed with."""
+    listed = list(orders)
+    return [
+        UnreadOrder(
+            order.id,
+            order.symbol,
+            tuple((o.id, o.client_order_id) for o in listed if o.listed_under == order.listed_under),
+        )
+        for order in listed
+        if order.id in names
+    ]
+
+
+def in_words(unread: UnreadOrder) -> str:
+    """What is said of an order that cannot be read."""
+    return f"the venue's order {unread.id} cannot be read"
+
+
+def grouped(orders: Iterable[VenueOrder], known: Iterable[VenueOrder] = ()) -> dict[str, VenueOrder]:
+    """Orders by the venue's id, with their groups; of an id that comes twice the newer one, by its last change.
+
+    What is ``known`` of earlier listings tells which orders are one group, and nothing else.
+
+    A venue may list a group in several ways: under its entry, under the exit that works, each by itself. Whatever was
+    listed together or replaces one another is one group, and its exits count once its entry, if one is seen, has filled
+    completely.
+    """
+    found: dict[str, VenueOrder] = {}
+    ties = [(order.group, order.id) for order in known]
+    for order in orders:
+        ties.append((order.listed_under or order.id, order.id))
+        if order.replaces:
+            ties.append((order.replaces, order.id))
+        there = found.get(order.id)
+        if there is None or _newer(order, there):
+            found[order.id] = order
+    roots = _joined(ties)
+    waiting = {roots[o.id] for o in found.values() if o.opens_group and o.state is not State.FILLED}
+    return {
+        name: replace(order, group=roots[name], armed=order.opens_group or roots[name] not in waiting)
+        for name, order in found.items()
+    }
+
+
+def _newer(new: VenueOrder, old: VenueOrder) -> bool:
+    return new.updated is None or old.updated is None or new.updated >= old.updated
+
+
+def _joined(ties: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Which group each name belongs to, from pairs of names that do."""
+    root: dict[str, str] = {}
+
+    def top(name: str) -> str:
+        while (above := root.setdefault(name, name)) != name:
+            name = above
+        return name
+
+    for one, other in ties:
+        first, second = sorted((top(one), top(other)))
+        root[second] = first
+    return {name: top(name) for name in list(root)}

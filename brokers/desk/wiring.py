@@ -1,4 +1,4 @@
-"""Opens a live run: seat, feed, pipeline, floor, desk and monitor, wired to Lumibot's broker."""
+"""Opens a live run: feed, pipeline, desk and monitor, wired to Lumibot's broker."""
 
 from __future__ import annotations
 
@@ -8,19 +8,20 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
-from brokers.alpaca.limits import WINDOW_S, Need, SlidingWindowLimiter
+from brokers.desk.core import assemble
 from brokers.desk.data.feed import LiveFeed
-from brokers.desk.data.quote_stream import FRESH_S, QuoteStream
 from brokers.desk.data.yahoo import YahooFallback
 from brokers.desk.desk import ITERATION_REQUESTS, LiveDesk
 from brokers.desk.entry_halts import EntryHalts
-from brokers.desk.execution.entries import Entries
+from brokers.desk.execution.entries import EntryWindow
+from brokers.desk.link import DeskLink, LiveBroker
 from brokers.desk.monitor import BUSY_S, Monitor
-from brokers.desk.reconcile.order_export import keep_orders
+from brokers.desk.order_export import keep_orders
+from brokers.desk.order_router import LumibotOrderRouter
 from brokers.desk.session import TradingSession
+from brokers.desk.shutdown import shut_down
 from brokers.desk.unprotected_alarm import UnprotectedAlarm
-from brokers.desk.venue_state import Floor
-from brokers.lumibot.order_router import LumibotOrderRouter
+from brokers.ports import RequestLimit
 from brokers.record import RunRecord
 from config import Refusal, Settings
 from market.bars import DAY_MINUTES
@@ -28,13 +29,13 @@ from strategies.pipeline import Pipeline
 from strategies.registry import build_pipeline, keep_daily_signals
 
 ALWAYS_OPEN = "24/7"
-DATA_STREAM = "wss://stream.data.alpaca.markets"
-COVER_WITHIN_S, STOP_WITHIN_S = 6.0, 1.0
+PROTECT_WITHIN_S, STOP_WITHIN_S = 6.0, 1.0
 """Longest time at the end for stops of what is without one, and for the watch's last request: a supervisor often kills
 after ten seconds."""
 HISTORY_S = 30.0
 """Longest time for reading the history of bars ahead of the first iteration; what is missing then comes later."""
 LOOK_REQUESTS = 3
+MINUTE_S = 60.0
 UNIT_S = {"S": 1, "M": 60, "H": 3_600, "D": 86_400}
 
 log = logging.getLogger(__name__)
@@ -51,8 +52,7 @@ class LiveAccount:
     feed: LiveFeed
     pipeline: Pipeline
     monitor: Monitor
-    prices: QuoteStream
-    seat: TradingSession
+    session: TradingSession
     sleeptime: str
     alarm: UnprotectedAlarm
     notes: tuple[str, ...] = ()
@@ -66,90 +66,82 @@ class LiveAccount:
         """Nothing to spare here; a backtest has work that nobody reads."""
 
     def close(self) -> None:
-        """Cover what is bare, stop watching, complete the record, and let the journal go; orders stay at the venue."""
+        """Protect what has no stop, stop watching, complete the record, and close the journal; orders stay."""
         if self._closed:
             return
         self._closed.append(True)
-        self.desk.settle(COVER_WITHIN_S)
+        shut_down(self.desk, PROTECT_WITHIN_S)
         self.monitor.stop(STOP_WITHIN_S)
-        self.prices.stop()
         with self.desk.lock:
             try:
-                keep_orders(self.record, self.seat.journal, self.desk.entries)
+                entries = self.desk.entries
+                keep_orders(self.record, self.session.journal, entries.skipped, entries.slippage)
             except Refusal as refusal:
                 log.error("the run's files lack its orders: %s", refusal)
-            self.seat.close()
+            self.session.close()
         self.alarm.stop()
 
 
-def open_live(strategy: Any, broker: Any, settings: Settings, seat: TradingSession, submit: bool = True) -> LiveAccount:
-    """Wire a live run for ``strategy`` on ``broker``, a ``HardenedAlpaca`` on the seat's client.
+def open_live(broker: LiveBroker, settings: Settings, session: TradingSession, submit: bool = True) -> LiveAccount:
+    """Wire a live run on ``broker``, Lumibot's broker on the session's account.
 
     Raises
     ------
     Refusal
         If a module is unknown or a setting is wrong, or the venue's limit of requests does not allow the pace.
     """
-    refuse_pace(settings.pace.sleeptime, seat.client.bucket)
+    refuse_pace(settings.pace.sleeptime, session.venue.request_limit)
     pipeline = build_pipeline(settings)
     minutes, pace = settings.pace.bars, settings.pace
     notes = keep_daily_signals(pipeline, settings) if minutes == DAY_MINUTES else ()
     pipeline.window_minutes = max(1, math.ceil(seconds_of(pace.sleeptime) / 60)) if pace.windows else minutes
     pipeline.intraday = minutes < DAY_MINUTES
-    client = seat.client
-    symbols = tuple(dict.fromkeys([*pipeline.symbols(), settings.universe.benchmark]))
+    venue, journal = session.venue, session.journal
+    stream = venue.quote_stream
     feed = LiveFeed(
-        client, client.clock, symbols, pipeline.needs(), settings.universe.sectors, bar_minutes=minutes,
-        sessions=pace.market != ALWAYS_OPEN, max_quote_age_s=settings.live.entry.max_quote_age_s,
+        venue,
+        tuple(dict.fromkeys([*pipeline.symbols(), settings.universe.benchmark])),
+        pipeline.needs(),
+        settings.universe.sectors,
+        bar_minutes=minutes,
+        sessions=pace.market != ALWAYS_OPEN,
+        max_quote_age_s=settings.live.entry.max_quote_age_s,
         fallback=YahooFallback() if settings.live.yahoo else None,
-    )  # fmt: skip
-    floor = Floor(
-        client, seat.journal, settings, client.clock, feed.quotes, settings.strategy, client.budget,
-        client.bucket.drop_waiting, lambda requests: client.bucket.room(Need.PRICES, requests),
-    )  # fmt: skip
-    client.trading.admit, client.trading.urgent = floor.counter.admits, floor.counter.urgent
-    seat.journal.begin_run(seat.mode, settings.strategy, seat.profile, settings.config_hash)
-    floor.add_up()
-    switches = EntryHalts(seat.journal, seat.kill, lambda: client.gone)
-    broker.extended_hours = settings.live.extended_hours.enabled
-    desk = LiveDesk(
-        floor, switches, seat.budget, pipeline.halters, lambda: feed.bars, lambda entries: hours_of(broker, entries),
-        submit,
-    )  # fmt: skip
-    sleeptime = local_pace(pace.sleeptime, pace.speed)
-    monitor = Monitor(desk, client.clock, seconds_of(sleeptime))
-    prices = QuoteStream(
-        data_stream_url(settings), broker.api_key, broker.api_secret, monitor.price, client.clock.local(FRESH_S)
+        stream=stream,
     )
-    feed.streamed, monitor.watched = prices.latest, prices.watch
-    broker.door = LumibotOrderRouter(desk)
-    broker.ask = desk.snapshot
-    broker.trade_listeners.append(monitor.hear)
-    broker.stream_listeners.append(monitor.stream_state)
-    alarm = UnprotectedAlarm(desk.lock, lambda: desk.protector.naked)
+    journal.begin_run(session.mode, settings.strategy, session.profile, settings.config_hash)
+    core = assemble(venue, journal, settings, feed.quotes, session.admission)
+    halts = EntryHalts(journal, session.kill, lambda: venue.gone)
+    desk = LiveDesk(core, halts, session.budget, pipeline.halters, lambda: feed.bars, lambda: window_of(broker), submit)
+    sleeptime = local_pace(pace.sleeptime, pace.speed)
+    monitor = Monitor(desk, venue.clock, seconds_of(sleeptime), stream)
+    broker.attach(
+        DeskLink(
+            router=LumibotOrderRouter(desk),
+            look=desk.snapshot,
+            on_update=monitor.hear,
+            on_stream=monitor.stream_state,
+            extended_hours=settings.live.extended_hours.enabled,
+        )
+    )
+    alarm = UnprotectedAlarm(desk.lock, lambda: desk.protector.log.present)
     if submit:
-        prices.start()
         monitor.start()
         alarm.start()
-    with client.budget(HISTORY_S):
+    with venue.budget(HISTORY_S):
         feed.prepare()
-    return LiveAccount(desk, feed, pipeline, monitor, prices, seat, sleeptime, alarm, notes)
+    return LiveAccount(desk, feed, pipeline, monitor, session, sleeptime, alarm, notes)
 
 
-def hours_of(broker: Any, entries: Entries) -> str:
-    """Why the venue's hours forbid an entry now, empty if they don't; tells entries whether there are brackets."""
-    entries.extended = not broker.in_regular_hours() and broker.market != ALWAYS_OPEN
-    return "" if broker.is_market_open() else "the market is closed"
+def window_of(broker: LiveBroker) -> EntryWindow:
+    """What the venue's hours say of entries now."""
+    return EntryWindow(
+        closed="" if broker.is_market_open() else "the market is closed",
+        extended=broker.market != ALWAYS_OPEN and not broker.in_regular_hours(),
+    )
 
 
-def data_stream_url(settings: Settings) -> str:
-    """Where the plan's quotes are streamed: at Alpaca, or on the host that data are asked of."""
-    alpaca = settings.broker.alpaca
-    base = f"ws{alpaca.data_url.removeprefix('http')}" if alpaca.data_url else DATA_STREAM
-    return f"{base}/v2/{alpaca.feed}"
-
-
-def refuse_pace(sleeptime: str, bucket: SlidingWindowLimiter) -> None:
+def refuse_pace(sleeptime: str, limit: RequestLimit) -> None:
     """Refuse a pace at which iterations and the watch over stops would ask more than the venue allows.
 
     While something is under way somebody looks every ``BUSY_S`` seconds, of which an iteration is one.
@@ -159,17 +151,16 @@ def refuse_pace(sleeptime: str, bucket: SlidingWindowLimiter) -> None:
     Refusal
         With the shortest pace that works.
     """
-    most = bucket.limit - Need.PRICES * bucket.reserve
 
     def works(seconds: int) -> bool:
         looks = math.ceil(seconds / BUSY_S)
-        return (looks * LOOK_REQUESTS + ITERATION_REQUESTS - LOOK_REQUESTS) * WINDOW_S / seconds <= most
+        return (looks * LOOK_REQUESTS + ITERATION_REQUESTS - LOOK_REQUESTS) * MINUTE_S / seconds <= limit.usable
 
     if not works(seconds_of(sleeptime)):
         shortest = next(seconds for seconds in count(1) if works(seconds))
         raise Refusal(
-            f"pace.sleeptime {sleeptime}: at this pace the venue's limit of {bucket.limit} requests a minute could not "
-            f"be kept beside the watch over stops; the shortest that works is {shortest}S"
+            f"pace.sleeptime {sleeptime}: at this pace the venue's limit of {limit.a_minute} requests a minute could "
+            f"not be kept beside the watch over stops; the shortest that works is {shortest}S"
         )
 
 

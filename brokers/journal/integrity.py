@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
+from json.encoder import encode_basestring_ascii
 from typing import Any
 
 from sqlalchemy import JSON, Boolean, Column, Connection, Table
@@ -69,10 +70,20 @@ class Links:
         hashed = {name: column for name, column in found.columns.items() if name not in out} | dict(more or {})
         whole = hashed | {"link": links, "table": [table.name] * len(links)}
         names = sorted(whole)
-        # A row alone is in order already.
-        encode = json.JSONEncoder(separators=(",", ":"), sort_keys=bool(more), check_circular=False).encode
-        for link, row in zip(links, zip(*(whole[name] for name in names), strict=True), strict=True):
-            self.lines[link] = encode(dict(zip(names, row, strict=True)))
+        # The text of ``chain.line``, column by column: row by row it takes three times as long.
+        form = "{" + ",".join(f'"{name}":%s' for name in names) + "}"
+        rows = zip(*(_texts(whole[name]) for name in names), strict=True)
+        self.lines |= dict(zip(links, map(form.__mod__, rows), strict=True))
+
+
+def _texts(values: list[Any]) -> list[str]:
+    """Values as JSON writes them."""
+    kinds = set(map(type, values))
+    if kinds <= {str, type(None)}:
+        return ["null" if value is None else encode_basestring_ascii(value) for value in values]
+    if kinds == {int}:
+        return list(map(str, values))
+    return [json.dumps(value, sort_keys=True, separators=(",", ":")) for value in values]
 
 
 @dataclass(slots=True)

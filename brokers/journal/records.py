@@ -76,6 +76,7 @@ def keep_plan(connection: Connection, plan: Plan, run_id: int | None) -> None:
                 "before": verdict.before,
                 "after": verdict.after,
                 "inputs": plain(verdict.inputs),
+                "until": verdict.until,
             }
             for place, verdict in enumerate(decision.verdicts)
         ]

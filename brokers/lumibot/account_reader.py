@@ -8,15 +8,17 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 from lumibot.entities import Asset, Order, Position
 
 from brokers.alpaca.client import VenueClient
-from brokers.alpaca.errors import VenueError, VenueRefusal
+from brokers.alpaca.errors import AlpacaRefusal
 from brokers.alpaca.payloads import Json, amount
 from brokers.desk.execution.order_gateway import OrderRefused
+from brokers.desk.link import DeskLink
 from brokers.lumibot.order_tracker import OrderTracker
+from brokers.venue_errors import VenueError
 
 FRESH_S = 0.5
 SNAPSHOT_BUDGET_S = 8.0
@@ -53,6 +55,7 @@ class SnapshotReader(OrderTracker):
     """The part of the broker that asks."""
 
     client: VenueClient
+    link: DeskLink | None = None
 
     def _open_reader(self) -> None:
         self.snapshot = Snapshot()
@@ -64,7 +67,7 @@ class SnapshotReader(OrderTracker):
         self._tried = time.monotonic()
         try:
             with self.client.budget(SNAPSHOT_BUDGET_S):
-                orders, positions, account = self.ask()
+                orders, positions, account = self._ask()
         except VenueError as error:
             self.snapshot.stale = True
             log.warning("the account could not be read (%s); it is as it was %.0f s ago", error, self.snapshot.age)
@@ -73,8 +76,12 @@ class SnapshotReader(OrderTracker):
         self._look_up_unanswered()
         return True
 
-    def ask(self) -> tuple[list[Json], list[Json], Json]:
-        """Open orders, positions and account; a desk that has just looked puts its own answer in the place of this."""
+    def _ask(self) -> tuple[list[Json], list[Json], Json]:
+        """Open orders, positions and account as Alpaca wrote them; a desk that has just looked gives its own look."""
+        if self.link is not None:
+            view = self.link.look()
+            positions = [cast("Json", position.native) for position in view.positions.values()]
+            return cast("list[Json]", view.listing), positions, cast("Json", view.account.native)
         # In this order what fills in between shows twice, as order and as position, rather than not at all.
         return self.client.open_orders(), self.client.positions(), self.client.account()
 
@@ -116,7 +123,7 @@ class SnapshotReader(OrderTracker):
             return self.client.order_by_client_id(str(identifier))
         try:
             return self.client.order(str(identifier))
-        except VenueRefusal as refusal:
+        except AlpacaRefusal as refusal:
             if refusal.status in GONE:
                 return None
             raise

@@ -1,7 +1,8 @@
 """Lumibot's Alpaca broker, fit for an account with money in it.
 
 Lumibot's loop, trackers and callbacks run as they are. What they ask of the venue is answered from one snapshot an
-iteration, what they are told of orders comes through ``OrderBook.observe``, and what they send leaves by the door.
+iteration, what they are told of orders comes through ``OrderTracker.observe``, and what they send leaves through the
+order router.
 """
 
 from __future__ import annotations
@@ -10,21 +11,27 @@ import logging
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from decimal import Decimal
 from threading import Thread
-from typing import Any
+from typing import Any, cast
 
 from lumibot.brokers import Alpaca
 from lumibot.entities import Asset, Order
 
 from brokers.alpaca.client import VenueClient
-from brokers.alpaca.errors import OutcomeUnknown, VenueError
-from brokers.alpaca.payloads import Json, price_text
+from brokers.alpaca.listings import update_of
+from brokers.alpaca.payloads import Json
 from brokers.desk.execution.order_gateway import OrderRefused
+from brokers.desk.link import DeskLink
 from brokers.lumibot.account_reader import SnapshotReader
 from brokers.lumibot.data_source import HardenedAlpacaData
 from brokers.lumibot.market_hours import VenueHours
-from brokers.lumibot.order_mapping import OrderRouter, payload_of
+from brokers.lumibot.order_mapping import request_of
 from brokers.lumibot.trade_stream import TradeStream
+from brokers.order_types import RefusalCode
+from brokers.ports import OrderAck, OrderChange, OrderRouter
+from brokers.venue_errors import OutcomeUnknown, VenueError
+from risk.policy_gate import round_to_tick
 
 STREAM_START_S = 5.0
 STREAM_STOP_S = 2.0
@@ -42,8 +49,8 @@ class HardenedAlpaca(VenueHours, SnapshotReader):
         Where trade updates come from; None is Alpaca's own address for the mode.
     market : str
         A calendar's name, or "24/7" for a venue that never closes.
-    door : OrderRouter, optional
-        Where orders leave; without one every order is refused.
+    router : OrderRouter, optional
+        Where orders leave before a desk is attached; without one every order is refused.
     paper : bool
     connect_stream : bool, default=True
     key, secret : str
@@ -63,16 +70,16 @@ class HardenedAlpaca(VenueHours, SnapshotReader):
         *,
         stream_url: str | None,
         market: str,
-        door: OrderRouter | None = None,
+        router: OrderRouter | None = None,
         paper: bool,
         connect_stream: bool = True,
         key: str,
         secret: str,
     ) -> None:
         VenueHours.__init__(self)
-        self._open_book()
+        self._open_tracker()
         self._open_reader()
-        self.client, self.door = client, door
+        self.client, self.router = client, router
         self.stream_url = stream_url
         self.trade_listeners: list[Callable[[Json], None]] = []
         self.stream_listeners: list[Callable[[bool], None]] = []
@@ -86,6 +93,12 @@ class HardenedAlpaca(VenueHours, SnapshotReader):
             data_source=HardenedAlpacaData(client, config),
             start_orders_thread=False,
         )
+
+    def attach(self, link: DeskLink) -> None:
+        """Send through a desk, look with it, and hand trade updates on to it."""
+        self.link, self.router, self.extended_hours = link, link.router, link.extended_hours
+        self.trade_listeners.append(lambda event: link.on_update(update_of(event)))
+        self.stream_listeners.append(link.on_stream)
 
     def _create_trading_client(self) -> Any:
         return self.client.trading
@@ -102,10 +115,7 @@ class HardenedAlpaca(VenueHours, SnapshotReader):
 
     def _submit_order(self, order: Order) -> Order:
         try:
-            payload = payload_of(order)
-            if self.door is None:
-                raise OrderRefused("NO_DOOR: this broker sends no orders")
-            raw = self.door.submit(order, payload)
+            ack = self._required_router().submit(request_of(order))
         except OutcomeUnknown as error:
             name = str(getattr(error, "client_order_id", None) or order.identifier)
             order.set_identifier(name)
@@ -116,7 +126,7 @@ class HardenedAlpaca(VenueHours, SnapshotReader):
             log.warning("%s was refused: %s", order, error)
             self._process_trade_event(order, self.ERROR_ORDER, error=error)
         else:
-            self.accept(order, raw)
+            self.accept(order, _raw_of(ack))
         return order
 
     def _submit_orders(self, orders: Iterable[Order], is_multileg: bool = False, **_: Any) -> list[Order]:
@@ -136,20 +146,15 @@ class HardenedAlpaca(VenueHours, SnapshotReader):
             It was not done or may not have been. Lumibot writes the new price on the order of its own accord
             unless it is told so.
         """
-        wanted = {"limit_price": limit_price, "stop_price": stop_price}
-        patch = {name: price_text(price) for name, price in wanted.items() if price is not None}
-        if not patch or order._closed_event.is_set():
+        change = OrderChange(_on_tick(limit_price), _on_tick(stop_price))
+        if change == OrderChange() or order._closed_event.is_set():
             return
-        if self.door is None:
-            raise OrderRefused("NO_DOOR: this broker sends no orders")
-        self.renewed(order, self.door.replace(order, patch))
+        self.renewed(order, _raw_of(self._required_router().replace(str(order.identifier), change)))
 
     def cancel_order(self, order: Order) -> None:
         """Ask for a cancel; what comes of it is told by the stream or the next look."""
         try:
-            if self.door is None:
-                raise OrderRefused("NO_DOOR: this broker sends no orders")
-            self.door.cancel(order)
+            self._required_router().cancel(str(order.identifier))
         except OutcomeUnknown as error:
             log.warning("cancel of %s without an answer: %s", order, error)
         except (OrderRefused, VenueError) as error:
@@ -177,11 +182,9 @@ class HardenedAlpaca(VenueHours, SnapshotReader):
     def sell_all(
         self, strategy_name: str, cancel_open_orders: bool = True, strategy: Any = None, is_multileg: bool = False
     ) -> None:
-        """Close every position of ours through the door, which cancels what holds the shares and waits for them."""
+        """Close every position of ours through the router, which cancels what holds the shares and waits for them."""
         try:
-            if self.door is None:
-                raise OrderRefused("NO_DOOR: this broker sends no orders")
-            self.door.sell_all(end_entries=cancel_open_orders)
+            self._required_router().sell_all(end_entries=cancel_open_orders)
         except (OrderRefused, VenueError) as error:
             log.warning("sell_all was refused: %s", error)
 
@@ -193,14 +196,19 @@ class HardenedAlpaca(VenueHours, SnapshotReader):
         position_side: Any = None,
         position_id: Any = None,
     ) -> Any:
-        """Close a position of ours, or a part of it, through the door; Lumibot's order of any other, None without."""
+        """Close a position of ours, or a part of it, through the router; Lumibot's order of any other, None without."""
         try:
-            if self.door is not None and 0 < fraction <= 1 and self.door.close(asset.symbol, fraction):
+            if self.router is not None and 0 < fraction <= 1 and self.router.close(asset.symbol, fraction):
                 return None
         except (OrderRefused, VenueError) as error:
             log.warning("closing %s was refused: %s", asset.symbol, error)
             return None
         return super().close_position(strategy_name, asset, fraction, position_side, position_id)
+
+    def _required_router(self) -> OrderRouter:
+        if self.router is None:
+            raise OrderRefused(f"{RefusalCode.NO_ROUTER}: this broker sends no orders")
+        return self.router
 
     # ---- the stream -----------------------------------------------------------------------------------
 
@@ -257,3 +265,12 @@ class HardenedAlpaca(VenueHours, SnapshotReader):
         """Close the stream for good."""
         self._close_connection()
         self._stream_thread = None
+
+
+def _raw_of(ack: OrderAck) -> Json:
+    """An answer as Alpaca wrote it, which is what Lumibot's Alpaca class reads."""
+    return cast("Json", ack.native)
+
+
+def _on_tick(price: float | None) -> Decimal | None:
+    return None if price is None else Decimal(str(round_to_tick(float(price))))

@@ -13,8 +13,8 @@ from typing import Any
 import pandas as pd
 
 from brokers.alpaca.client import VenueClient
-from brokers.alpaca.clock import VenueTime
-from brokers.alpaca.errors import VenueError
+from brokers.ports import VenueTime
+from brokers.venue_errors import VenueError
 from market.calendar import NEW_YORK, is_session, last_session, session_times
 
 ALWAYS = "24/7"

@@ -1,17 +1,20 @@
-"""Lumibot's orders in Alpaca's words and back."""
+"""Lumibot's orders as requests to a venue, and Alpaca's answers as Lumibot's orders."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any
 
 from lumibot.entities import Asset, Order
 from lumibot.tools.symbol_normalization import normalize_symbol_for_broker, normalize_symbol_for_internal
 
-from brokers.alpaca.payloads import Json, amount, digits, price_text
+from brokers.alpaca.payloads import Json, amount
 from brokers.desk.execution.order_gateway import OrderRefused
+from brokers.order_types import OrderType, Side, TimeInForce
+from brokers.ports import Bracket, OcoExits, OrderRequest, Single
+from risk.policy_gate import round_to_tick
 
 # Lumibot's own table makes cancels of what is still to be replaced or cancelled, or only done for the day.
 STATUSES: Mapping[str, str] = {
@@ -24,29 +27,10 @@ STATUSES: Mapping[str, str] = {
     "pending_cancel": "cancelling",
 }
 ENDED = ("filled", "canceled", "expired", "replaced", "rejected")
-STOPS = ("stop", "stop_limit", "trailing_stop")
-TYPES = ("market", "limit", *STOPS)
-TIMES_IN_FORCE = ("day", "gtc", "opg", "cls", "ioc", "fok")
+TYPES = tuple(OrderType)
+TIMES_IN_FORCE = tuple(TimeInForce)
 CUSTOM = ("extended_hours", "type")
 USD = Asset("USD", Asset.AssetType.FOREX)
-
-
-class OrderRouter(Protocol):
-    """Where every order leaves for the venue; ``order.identifier`` is the venue's id once it has one.
-
-    Raises
-    ------
-    OrderRefused, VenueRefusal, NotSent
-        It was not done, for sure.
-    OutcomeUnknown
-        There was no answer. An attribute ``client_order_id`` on it lets the order be found later.
-    """
-
-    def submit(self, order: Order, payload: Mapping[str, Any]) -> Mapping[str, Any]: ...
-    def replace(self, order: Order, patch: Mapping[str, Any]) -> Mapping[str, Any]: ...
-    def cancel(self, order: Order) -> None: ...
-    def sell_all(self, end_entries: bool) -> None: ...
-    def close(self, symbol: str, frac: float) -> bool: ...
 
 
 def status_of(status: str) -> str:
@@ -54,13 +38,13 @@ def status_of(status: str) -> str:
     return STATUSES.get(status, "new")
 
 
-def payload_of(order: Order) -> Json:
-    """What Alpaca is to be sent for an order, without a client order id.
+def request_of(order: Order) -> OrderRequest:
+    """What a venue is to be asked for an order.
 
     Raises
     ------
     OrderRefused
-        Lumibot can say it, but Alpaca's stock orders can't.
+        Lumibot can say it, but no venue here can.
     """
     if order.asset is None or order.asset.asset_type != Asset.AssetType.STOCK:
         raise OrderRefused(f"ORDER_ASSET: only stocks are traded, not {getattr(order.asset, 'asset_type', None)}")
@@ -70,23 +54,29 @@ def payload_of(order: Order) -> Json:
     kind, order_class = str(order.order_type), str(order.order_class or "simple")
     if kind not in TYPES or order_class not in ("simple", "bracket", "oto", "oco"):
         raise OrderRefused(f"ORDER_TYPE: no {order_class} {kind} orders")
-    payload: Json = {
-        "symbol": normalize_symbol_for_broker(order.asset.symbol, "alpaca", Asset.AssetType.STOCK),
-        "side": _side(order),
-        "type": "limit" if order_class == "oco" else kind,
-        "qty": _quantity(order),
-        "time_in_force": _time_in_force(order, custom),
-    }
-    if custom.get("extended_hours"):
-        payload["extended_hours"] = True
-    if custom.get("type", payload["type"]) != payload["type"]:
-        raise OrderRefused(f"ORDER_TYPE: this is a {payload['type']} order, not {custom['type']}")
-    if order_class != "oco":
-        payload |= _prices(order, kind)
-    return payload if order_class == "simple" else payload | _exits(order, order_class)
+    limited = kind if order_class != "oco" else "limit"
+    if custom.get("type", limited) != limited:
+        raise OrderRefused(f"ORDER_TYPE: this is a {limited} order, not {custom['type']}")
+    symbol = str(normalize_symbol_for_broker(order.asset.symbol, "alpaca", Asset.AssetType.STOCK))
+    side, quantity, time_in_force = _side(order), _quantity(order), _time_in_force(order, custom)
+    target, stop, stop_limit = (None, None, None) if order_class == "simple" else _exits(order, order_class)
+    if order_class == "oco":
+        assert stop is not None
+        assert target is not None
+        return OcoExits(symbol, side, quantity, stop, target, stop_limit, time_in_force)
+    single = Single(
+        symbol=symbol,
+        side=side,
+        quantity=quantity,
+        type=OrderType(kind),
+        time_in_force=time_in_force,
+        extended_hours=bool(custom.get("extended_hours")),
+        **_prices(order, kind),
+    )
+    return single if order_class == "simple" else Bracket(single, stop, target, stop_limit)
 
 
-def _side(order: Order) -> str:
+def _side(order: Order) -> Side:
     if order.is_buy_order():
         return "buy"
     if order.is_sell_order():
@@ -94,24 +84,24 @@ def _side(order: Order) -> str:
     raise OrderRefused(f"ORDER_SIDE: {order.side} is neither a buy nor a sell")
 
 
-def _quantity(order: Order) -> str:
+def _quantity(order: Order) -> Decimal:
     quantity = Decimal(str(order.quantity))
     if not (quantity.is_finite() and quantity > 0):
         raise OrderRefused(f"ORDER_QUANTITY: {order.quantity} is not a positive quantity")
-    return digits(quantity)
+    return quantity
 
 
-def _time_in_force(order: Order, custom: Mapping[str, Any]) -> str:
+def _time_in_force(order: Order, custom: Mapping[str, Any]) -> TimeInForce:
     # Lumibot's default is gtc, which the venue refuses for these two.
     if Decimal(str(order.quantity)) % 1 or custom.get("extended_hours"):
-        return "day"
+        return TimeInForce.DAY
     wanted = str(order.time_in_force).lower()
     if wanted not in TIMES_IN_FORCE:
         raise OrderRefused(f"ORDER_TIME: {wanted} is no time in force of this venue")
-    return wanted
+    return TimeInForce(wanted)
 
 
-def _prices(order: Order, kind: str) -> Json:
+def _prices(order: Order, kind: str) -> dict[str, Decimal]:
     wanted: dict[str, Any] = {
         "limit": {"limit_price": order.limit_price},
         "stop": {"stop_price": order.stop_price},
@@ -123,13 +113,14 @@ def _prices(order: Order, kind: str) -> Json:
             # A fraction in Lumibot's backtests, percent at the venue.
             if not 0 < float(order.trail_percent) < 1:
                 raise OrderRefused(f"ORDER_PRICE: trail_percent {order.trail_percent} is not a fraction below 1")
-            prices["trail_percent"] = digits(Decimal(str(order.trail_percent)) * 100)
+            prices["trail_frac"] = Decimal(str(order.trail_percent))
         else:
-            prices["trail_price"] = _price(order.trail_price, "trail_price")
+            prices["trail_usd"] = _price(order.trail_price, "trail_price")
     return prices
 
 
-def _exits(order: Order, order_class: str) -> Json:
+def _exits(order: Order, order_class: str) -> tuple[Decimal | None, Decimal | None, Decimal | None]:
+    """Target, stop and the stop's limit."""
     target = next((leg for leg in order.child_orders if str(leg.order_type) == "limit"), None)
     stop = next((leg for leg in order.child_orders if leg.is_stop_order()), None)
     trails = (order.secondary_trail_price, order.secondary_trail_percent)
@@ -137,20 +128,18 @@ def _exits(order: Order, order_class: str) -> Json:
         raise OrderRefused("ORDER_EXITS: a trailing stop cannot be an exit of another order")
     if order_class != "oto" and (target is None or stop is None):
         raise OrderRefused(f"ORDER_EXITS: a {order_class} order needs a target and a stop")
-    exits: Json = {"order_class": order_class}
-    if target is not None:
-        exits["take_profit"] = {"limit_price": _price(target.limit_price, "take_profit")}
-    if stop is not None:
-        exits["stop_loss"] = {"stop_price": _price(stop.stop_price, "stop_loss")}
-        if stop.stop_limit_price is not None:
-            exits["stop_loss"]["limit_price"] = _price(stop.stop_limit_price, "stop_loss")
-    return exits
+    limit = None if stop is None or stop.stop_limit_price is None else _price(stop.stop_limit_price, "stop_loss")
+    return (
+        None if target is None else _price(target.limit_price, "take_profit"),
+        None if stop is None else _price(stop.stop_price, "stop_loss"),
+        limit,
+    )
 
 
-def _price(price: Any, name: str) -> str:
+def _price(price: Any, name: str) -> Decimal:
     if price is None or not (math.isfinite(float(price)) and float(price) > 0):
         raise OrderRefused(f"ORDER_PRICE: {name} is {price}, not a price")
-    return price_text(float(price))
+    return Decimal(str(round_to_tick(float(price))))
 
 
 def raw_of(response: Any) -> Json:

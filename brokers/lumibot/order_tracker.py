@@ -21,7 +21,8 @@ from lumibot.entities import Order
 
 from brokers.alpaca.payloads import Json, amount
 from brokers.desk.execution.order_gateway import OrderRefused
-from brokers.lumibot.order_mapping import ENDED, STOPS, order_of, raw_of, rows_of, status_of, take_over, told
+from brokers.lumibot.order_mapping import ENDED, order_of, raw_of, rows_of, status_of, take_over, told
+from brokers.order_types import STOP_TYPES
 
 WORKING = ("new", "accepted", "partially_filled")
 UNCLAIMED = 256
@@ -34,7 +35,7 @@ class OrderTracker(Alpaca):
 
     _lock: threading.RLock
 
-    def _open_book(self) -> None:
+    def _open_tracker(self) -> None:
         self._former: dict[str, Order] = {}
         # An order can be told of before the answer that brings its id.
         self._unclaimed: deque[Json] = deque(maxlen=UNCLAIMED)
@@ -282,7 +283,7 @@ def _rests(row: Mapping[str, Any]) -> bool:
 
 def _same_kind(child: Order, leg: Mapping[str, Any]) -> bool:
     """Whether both are stops or neither is; a triggered stop also replaces its target."""
-    return bool(child.is_stop_order()) == (str(leg.get("type")) in STOPS)
+    return bool(child.is_stop_order()) == (str(leg.get("type")) in STOP_TYPES)
 
 
 def _read_price(row: Mapping[str, Any]) -> float:

@@ -5,15 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from brokers.alpaca.client import VenueClient
-from brokers.alpaca.errors import BadKeys, VenueError
-from brokers.alpaca.listings import flat
-from brokers.alpaca.payloads import Json
 from brokers.desk.reconcile.inflight_orders import FIRST_LOOK_BACK, OVERLAP
 from brokers.desk.reconcile.position_book import PositionBook, replay
 from brokers.desk.session import JOURNAL_FILE
-from brokers.desk.venue_snapshot import VenueSnapshot
+from brokers.desk.venue_snapshot import VenueSnapshot, grouped
 from brokers.journal.snapshot import JournalSnapshot, read_snapshot
+from brokers.ports import Venue
+from brokers.venue_errors import KeysRefused, VenueError
 from config import Settings
 from config.errors import Refusal
 
@@ -35,7 +33,7 @@ def journal_of(settings: Settings) -> str | Path:
     return Path(settings.live.state_dir) / JOURNAL_FILE if url is None else url.get_secret_value()
 
 
-def sign_in(client: VenueClient, paper: bool) -> str:
+def sign_in(venue: Venue, paper: bool) -> str:
     """The venue's name of the account, which may be one that is not allowed to trade.
 
     Raises
@@ -44,34 +42,28 @@ def sign_in(client: VenueClient, paper: bool) -> str:
         The venue does not take the keys, or does not answer.
     """
     try:
-        with client.budget(LOOK_S):
-            client.venue_clock()
-            account = client.account()
-    except BadKeys as error:
+        with venue.budget(LOOK_S):
+            venue.venue_clock()
+            account = venue.account()
+    except KeysRefused as error:
         kind = "paper" if paper else "live"
         raise Refusal(
-            f"the venue does not take ALPACA_API_KEY and ALPACA_API_SECRET ({error.message}); set the keys of the "
+            f"the venue does not take {' and '.join(venue.key_names)} ({error.message}); set the keys of the "
             f"{kind} account"
         ) from None
     except VenueError as error:
-        raise silent(client, error) from None
-    name = account_name(account)
-    if not name:
-        raise Refusal(f"{client.trading_url}: its account has no id; this is no Alpaca server")
-    return name
+        raise silent(venue, error) from None
+    if not account.id:
+        raise Refusal(f"{venue.address}: its account has no id; this is no {venue.name} server")
+    return account.id
 
 
-def account_name(account: Json) -> str:
-    """What the venue calls the account; empty if it has no name."""
-    return str(account.get("account_number") or account.get("id") or "")
-
-
-def silent(client: VenueClient, error: VenueError) -> Refusal:
+def silent(venue: Venue, error: VenueError) -> Refusal:
     """What is said of a venue that doesn't answer."""
-    return Refusal(f"{client.trading_url}: the venue does not answer ({error}); try again when it does")
+    return Refusal(f"{venue.address}: the venue does not answer ({error}); try again when it does")
 
 
-def look(client: VenueClient, settings: Settings) -> Outlook:
+def look(venue: Venue, settings: Settings) -> Outlook:
     """Read the journal and then the venue; nothing is written and nothing sent.
 
     Raises
@@ -82,11 +74,11 @@ def look(client: VenueClient, settings: Settings) -> Outlook:
     address = journal_of(settings)
     journal = read_snapshot(address)
     try:
-        with client.budget(LOOK_S):
-            view = _view(client, journal)
+        with venue.budget(LOOK_S):
+            view = _view(venue, journal)
     except VenueError as error:
-        raise silent(client, error) from None
-    require_account(journal, account_name(view.account), settings)
+        raise silent(venue, error) from None
+    require_account(journal, view.account.id, settings)
     return Outlook(view, journal, own_book(journal, settings))
 
 
@@ -104,10 +96,10 @@ def own_book(journal: JournalSnapshot, settings: Settings) -> PositionBook:
     return replay(journal.filled, lambda order: None, settings.live.adopt, splits=journal.splits)
 
 
-def _view(client: VenueClient, journal: JournalSnapshot) -> VenueSnapshot:
-    now = client.venue_clock().now
+def _view(venue: Venue, journal: JournalSnapshot) -> VenueSnapshot:
+    now = venue.venue_clock().now
     since = min([order.decision_time for order in journal.open] + [now - FIRST_LOOK_BACK]) - OVERLAP
     # Orders before positions, as the desk reads them.
-    raws, opened = client.orders_since(since), client.open_orders()
-    positions = {str(raw["symbol"]): raw for raw in client.positions()}
-    return VenueSnapshot(now, client.account(), positions, flat([*raws, *opened]), opened=opened)
+    recent, opened = venue.orders_since(since), venue.open_orders()
+    positions = venue.positions()
+    return VenueSnapshot(now, venue.account(), positions.by_symbol, grouped([*recent.orders, *opened.orders]))

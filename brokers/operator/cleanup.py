@@ -8,16 +8,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from brokers.alpaca.client import VenueClient
-from brokers.alpaca.errors import VenueError
-from brokers.alpaca.listing_validation import position_of
-from brokers.alpaca.listings import VenueOrder, flat
-from brokers.alpaca.payloads import Json, amount, digits, single
+from brokers.admission import Admission
+from brokers.desk.core import DeskCore, assemble
 from brokers.desk.execution.order_gateway import OrderRefused
-from brokers.desk.reconcile.position_adjustments import MANUAL
-from brokers.desk.venue_state import Floor
+from brokers.desk.execution.requests import single
+from brokers.desk.venue_snapshot import grouped
 from brokers.journal import Journal, State
 from brokers.journal.states import FINAL
+from brokers.order_types import OrderRole
+from brokers.ports import Venue, VenueOrder, VenuePosition
+from brokers.quantities import digits
+from brokers.venue_errors import VenueError
 from config import Settings
 
 PAUSE_S = 0.1
@@ -59,8 +60,8 @@ class Group:
     """Open orders that end together: one of them by its id, and all of them in words."""
 
     id: str
-    told: str
-    leaving: bool
+    text: str
+    cancel_pending: bool
 
 
 @dataclass(slots=True)
@@ -69,25 +70,25 @@ class Cleanup:
 
     Parameters
     ----------
-    client : VenueClient
+    venue : Venue
     say : callable
         Is told each action before it happens.
-    floor : Floor or None
-        Orders, cancels and books; without it nothing is changed.
+    core : DeskCore or None
+        Sends, cancels and books; without it nothing is changed.
     pace : Pace
     """
 
-    client: VenueClient
+    venue: Venue
     say: Callable[[str], None]
-    floor: Floor | None
+    core: DeskCore | None
     pace: Pace = field(default_factory=Pace)
     _asked: dict[str, float] = field(default_factory=dict)
 
     def cancel_all(self) -> bool:
         """Cancel every open order and wait until the venue has none left; False if some are."""
-        if self.floor is None:
+        if self.core is None:
             for group in self._groups():
-                self.say(f"would cancel {group.told}")
+                self.say(f"would cancel {group.text}")
             return True
         if self.pace.done_by(self._none_left):
             return True
@@ -97,28 +98,28 @@ class Cleanup:
     def sell_dust(self, is_open: bool) -> bool:
         """Sell positions worth less than a dollar, where the venue takes that; False if one was not settled."""
         settled = True
-        for raw in self._positions():
-            worth, held = abs(amount(raw, "market_value")), abs(amount(raw, "qty"))
+        for position in self.venue.positions().by_symbol.values():
+            worth, held = abs(position.market_value or Decimal(0)), abs(position.quantity)
             if not held or worth >= DUST_USD:
                 continue
-            if raw.get("market_value") in (None, ""):
-                self.say(f"left: {digits(held)} {raw['symbol']}, the venue does not say what they are worth")
+            if position.market_value is None:
+                self.say(f"left: {digits(held)} {position.symbol}, the venue does not say what they are worth")
                 continue
-            what = f"{digits(held)} {raw['symbol']}, worth {worth:.2f} USD"
-            if why := self._unsellable(raw, held, is_open):
+            what = f"{digits(held)} {position.symbol}, worth {worth:.2f} USD"
+            if why := self._unsellable(position, is_open):
                 self.say(f"dust left: {what}: {why}")
-            elif self.floor is None:
+            elif self.core is None:
                 self.say(f"would sell dust: {what}")
             else:
                 self.say(f"sell dust: {what}")
-                settled &= self._sell(self.floor, raw, held)
+                settled &= self._sell(self.core, position)
         return settled
 
     def _none_left(self) -> bool:
         try:
             groups = self._groups()
             for group in groups:
-                if not group.leaving and self.pace.clock() - self._asked.get(group.id, -AGAIN_S) >= AGAIN_S:
+                if not group.cancel_pending and self.pace.clock() - self._asked.get(group.id, -AGAIN_S) >= AGAIN_S:
                     self._cancel(group)
         except VenueError as error:
             self.say(f"the venue does not answer ({error}); trying on")
@@ -126,95 +127,88 @@ class Cleanup:
         return not groups
 
     def _cancel(self, group: Group) -> None:
-        assert self.floor is not None
+        assert self.core is not None
         self._asked[group.id] = self.pace.clock()
-        self.say(f"cancel {group.told}")
+        self.say(f"cancel {group.text}")
         with self.pace.apart():
-            taken = self.floor.counter.cancel(group.id)
+            taken = self.core.gateway.cancel(group.id)
         if not taken:
             self.say(f"the venue did not take the cancel of {group.id}; looking whether it is still open")
 
     def _groups(self) -> list[Group]:
         """One open order of each group, as the venue lists it, and how many others go with it."""
-        raws = self.client.open_orders()
-        orders = flat(raws)
+        listing = self.venue.open_orders()
+        orders = grouped(listing.orders)
         found: dict[str, Group] = {}
-        for raw in raws:
-            name = str(raw.get("id") or "")
-            order = orders.get(name)
-            if order is None:
-                # A cancel needs nothing but its id; one without stays, and is told as still open in the end.
-                found[name] = Group(name, f"an order that cannot be read ({name or 'without an id'})", leaving=not name)
-                continue
+        for row in listing.unread:
+            # A cancel needs nothing but its id; one without stays, and is told as still open in the end.
+            text = f"an order that cannot be read ({row.id or 'without an id'})"
+            found[row.id] = Group(row.id, text, cancel_pending=not row.id)
+        for order in orders.values():
             members = sum(other.group == order.group and other.open for other in orders.values())
             if order.open:
-                found.setdefault(order.group, Group(order.id, _order(order, members - 1), order.leaving))
+                found.setdefault(order.group, Group(order.id, _order(order, members - 1), order.cancel_pending))
         return list(found.values())
 
-    def _positions(self) -> list[Json]:
-        return [row for row in map(position_of, self.client.positions()) if row is not None]
-
-    def _unsellable(self, raw: Json, held: Decimal, is_open: bool) -> str:
+    def _unsellable(self, position: VenuePosition, is_open: bool) -> str:
         """Why the venue would not take the sale; empty if it would."""
-        asset = self.client.asset(str(raw["symbol"]))
-        if asset is None or asset.get("tradable") is False:
+        if not self.venue.trades(position.symbol):
             return "the venue does not trade it"
-        if held % 1 and asset.get("fractionable") is False:
+        if position.quantity % 1 and not self.venue.trades_fractions(position.symbol):
             return "the venue takes whole shares of it only"
         return "" if is_open else "the market is closed; run this again when it is open"
 
-    def _sell(self, floor: Floor, raw: Json, held: Decimal) -> bool:
-        symbol = str(raw["symbol"])
+    def _sell(self, core: DeskCore, position: VenuePosition) -> bool:
+        symbol, held = position.symbol, abs(position.quantity)
         if not self.pace.done_by(lambda: self._released(symbol)):
             self.say(f"the venue does not release the shares of {symbol}; run this again")
             return False
-        adopt(floor, symbol)
+        adopt(core, symbol)
         # A remnant is sold whole, so that it is its own lot.
-        floor.counter.limits.lot = float(held)
-        side = "buy" if raw.get("side") == "short" else "sell"
-        payload = single(symbol, side, float(held), None)
+        core.gateway.limits.lot = float(held)
+        request = single(symbol, "buy" if position.quantity < 0 else "sell", held, None)
         try:
             with self.pace.apart():
-                # In the books a hand did it: what is left may be a hand's shares, ours, or both.
-                placed = floor.place(payload, MANUAL, floor.now, reason="dust, sold by the cleanup")
+                # Booked as manual: what is left may have been bought by hand, by us, or both.
+                placed = core.gateway.place(
+                    request, OrderRole.MANUAL, core.state.now, reason="dust, sold by the cleanup"
+                )
         except OrderRefused as refused:
             self.say(f"dust left: {symbol}: {refused.code}")
             return True
 
         def over() -> bool:
-            floor.look(account=False)
-            return floor.journal.order(placed.client_order_id).state in FINAL
+            core.observer.look(account=False)
+            return core.journal.order(placed.client_order_id).state in FINAL
 
-        if self.pace.done_by(over) and floor.journal.order(placed.client_order_id).state is State.FILLED:
+        if self.pace.done_by(over) and core.journal.order(placed.client_order_id).state is State.FILLED:
             self.say(f"sold {digits(held)} {symbol}")
             return True
-        self.say(f"the sale of {symbol} is {floor.journal.order(placed.client_order_id).state}; run this again")
+        self.say(f"the sale of {symbol} is {core.journal.order(placed.client_order_id).state}; run this again")
         return False
 
     def _released(self, symbol: str) -> bool:
-        found = [raw for raw in self._positions() if raw["symbol"] == symbol]
-        return all(abs(amount(raw, "qty_available")) >= abs(amount(raw, "qty")) for raw in found)
+        position = self.venue.positions().by_symbol.get(symbol)
+        return position is None or position.available >= abs(position.quantity)
 
 
-def adopt(floor: Floor, symbol: str) -> None:
-    """Enter a hand's shares of a symbol, so that a sale of them adds up."""
-    for order in floor.view.strangers:
+def adopt(core: DeskCore, symbol: str) -> None:
+    """Enter the shares of a symbol that were bought by hand, so that a sale of them adds up."""
+    view, positions = core.state.view, core.positions
+    for order in view.foreign:
         if order.symbol == symbol and order.filled > 0:
-            floor.books.adopt_manual(order)
-    floor.add_up()
-    difference = floor.view.held(symbol) - floor.own.total(symbol)
-    if difference and not floor.unresolved(symbol):
-        price = amount(floor.view.positions[symbol], "avg_entry_price")
-        floor.books.note_difference(symbol, difference, price, floor.now, "found at the venue without an order")
-        floor.add_up()
+            core.sync.adopt_manual(order)
+    positions.refresh()
+    difference = view.held(symbol) - positions.book.total(symbol)
+    if difference and not positions.unresolved(symbol):
+        price = view.average_price(symbol)
+        core.sync.note_difference(symbol, difference, price, core.state.now, "found at the venue without an order")
+        positions.refresh()
 
 
-def floor_of(client: VenueClient, journal: Journal, settings: Settings) -> Floor:
-    """A floor whose counter is the client's only door; it sends exits only, so it needs no quotes."""
-    floor = Floor(client, journal, settings, client.clock, lambda symbols: {}, settings.strategy, client.budget)
-    client.trading.admit, client.trading.urgent = floor.counter.admits, floor.counter.urgent
-    floor.add_up()
-    return floor
+def core_of(venue: Venue, journal: Journal, settings: Settings, admission: Admission) -> DeskCore:
+    """What a script trades with; it sends exits only, so it needs no quotes."""
+    return assemble(venue, journal, settings, lambda symbols: {}, admission)
 
 
 def _order(order: VenueOrder, legs: int) -> str:

@@ -8,20 +8,20 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
-from brokers.alpaca.client import VenueClient
-from brokers.alpaca.errors import VenueError, VenueRefusal
-from brokers.alpaca.payloads import digits
-from brokers.desk.execution.protection_status import protection_status
-from brokers.desk.reconcile.position_adjustments import MANUAL
+from brokers.desk.reconcile.protection_status import protection_status
 from brokers.journal import JournalOrder, State
 from brokers.operator.account import Outlook, look, silent
-from brokers.operator.by_hand import HandMade, hand_made
+from brokers.operator.manual_positions import ManualPosition, manual_positions
+from brokers.order_types import OrderRole, VenueReason
+from brokers.ports import OrderAck, Venue
+from brokers.quantities import digits
+from brokers.venue_errors import VenueError, VenueRefusal
 from config import Settings
 
 AGAIN_S = 2.0
 """What was under way while one side was read and the other not is settled after so long."""
 ASKED = 20
-NOT_FOUND = 404
+NOT_KNOWN = "not known"
 
 
 class Kind(StrEnum):
@@ -48,10 +48,10 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Differences by kind, what hands hold, and how much was compared."""
+    """Differences by kind, what was traded by hand, and how much was compared."""
 
     differences: tuple[Difference, ...]
-    by_hand: tuple[HandMade, ...]
+    by_hand: tuple[ManualPosition, ...]
     positions: int
     orders: int
 
@@ -60,12 +60,12 @@ class Comparison:
         return not self.differences
 
 
-def compare(client: VenueClient, settings: Settings, wait: Callable[[float], None] = time.sleep) -> Comparison:
+def compare(venue: Venue, settings: Settings, wait: Callable[[float], None] = time.sleep) -> Comparison:
     """Compare both sides; what differs is looked at again, and counts if it still does.
 
     Parameters
     ----------
-    client : VenueClient
+    venue : Venue
     settings : Settings
     wait : callable
         Waits for so many seconds.
@@ -75,24 +75,24 @@ def compare(client: VenueClient, settings: Settings, wait: Callable[[float], Non
     Refusal
         One side cannot be read.
     """
-    first = _compared(client, settings)
+    first = _compared(venue, settings)
     if first.clean:
         return first
     wait(AGAIN_S)
-    again = _compared(client, settings)
+    again = _compared(venue, settings)
     seen = {(found.kind, found.subject) for found in first.differences}
     lasting = tuple(found for found in again.differences if (found.kind, found.subject) in seen)
     return Comparison(lasting, again.by_hand, again.positions, again.orders)
 
 
-def _compared(client: VenueClient, settings: Settings) -> Comparison:
-    outlook = look(client, settings)
+def _compared(venue: Venue, settings: Settings) -> Comparison:
+    outlook = look(venue, settings)
     fills, unbooked = missing_fills(outlook)
-    hands = hand_made(outlook, settings, unbooked)
+    manual = manual_positions(outlook, settings, unbooked)
     try:
-        gone = _gone(client, outlook)
+        gone = _gone(venue, outlook)
     except VenueError as error:
-        raise silent(client, error) from None
+        raise silent(venue, error) from None
     differences = [
         *_positions(outlook, unbooked),
         *gone,
@@ -100,13 +100,13 @@ def _compared(client: VenueClient, settings: Settings) -> Comparison:
         *fills,
         *_unprotected(outlook, settings),
         *(
-            Difference(Kind.OVERSIZED, hand.symbol, f"{hand.right:g} would be right", digits(hand.held), hand.text)
-            for hand in hands
-            if hand.too_large
+            Difference(Kind.OVERSIZED, held.symbol, f"{held.right:g} would be right", digits(held.held), held.text)
+            for held in manual
+            if held.too_large
         ),
     ]
     open_orders = sum(order.open for order in outlook.view.orders.values())
-    return Comparison(tuple(differences), tuple(hands), len(outlook.view.positions), open_orders)
+    return Comparison(tuple(differences), tuple(manual), len(outlook.view.positions), open_orders)
 
 
 def _positions(outlook: Outlook, unbooked: dict[str, Decimal]) -> list[Difference]:
@@ -121,7 +121,7 @@ def _positions(outlook: Outlook, unbooked: dict[str, Decimal]) -> list[Differenc
     return found
 
 
-def _gone(client: VenueClient, outlook: Outlook) -> list[Difference]:
+def _gone(venue: Venue, outlook: Outlook) -> list[Difference]:
     """Orders that the journal takes for open and that are not open at the venue."""
     by_name = {order.client_order_id: order for order in outlook.view.orders.values()}
     found, asked = [], 0
@@ -131,7 +131,7 @@ def _gone(client: VenueClient, outlook: Outlook) -> list[Difference]:
             if asked == ASKED:
                 break
             asked += 1
-            status = _status(client, order)
+            status = _status(venue, order)
         elif there.open:
             continue
         else:
@@ -140,17 +140,21 @@ def _gone(client: VenueClient, outlook: Outlook) -> list[Difference]:
     return found
 
 
-def _status(client: VenueClient, order: JournalOrder) -> str:
+def _status(venue: Venue, order: JournalOrder) -> str:
     """What the venue says of an order that is in no listing."""
     if not order.venue_id:
-        raw = client.order_by_client_id(order.client_order_id)
-        return "not known" if raw is None else str(raw.get("status"))
+        ack = venue.order_by_client_id(order.client_order_id)
+        return NOT_KNOWN if ack is None else _status_in(ack)
     try:
-        return str(client.order(order.venue_id).get("status"))
+        return _status_in(venue.order(order.venue_id))
     except VenueRefusal as refusal:
-        if refusal.status != NOT_FOUND:
+        if refusal.reason is not VenueReason.NOT_FOUND:
             raise
-        return "not known"
+        return NOT_KNOWN
+
+
+def _status_in(ack: OrderAck) -> str:
+    return next((order.status for order in ack.orders if order.id == ack.id), NOT_KNOWN)
 
 
 def _unknown(outlook: Outlook) -> list[Difference]:
@@ -197,8 +201,8 @@ def _ours(outlook: Outlook, journaled: Iterable[JournalOrder]) -> set[str]:
 
 
 def _unprotected(outlook: Outlook, settings: Settings) -> list[Difference]:
-    # A hand's stop is for the hand's shares, and gone when the hand likes.
-    ours_alone = _ours(outlook, (order for order in outlook.journal.orders if order.role != MANUAL))
+    # A manual stop protects manual shares, and whoever sent it may cancel it.
+    ours_alone = _ours(outlook, (order for order in outlook.journal.orders if order.role != OrderRole.MANUAL))
     counted = [o for o in outlook.view.orders.values() if o.id in ours_alone or o.symbol in settings.live.adopt]
     found = []
     for symbol in sorted(outlook.own.ledger.positions):

@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from brokers.alpaca.client import VenueClient
-from brokers.alpaca.errors import VenueError
-from brokers.alpaca.listing_validation import position_of
-from brokers.alpaca.listings import flat
-from brokers.alpaca.payloads import amount, digits
-from brokers.desk.execution.protection_status import protection_status
+from brokers.admission import Admission
+from brokers.desk.core import DeskCore
 from brokers.desk.reconcile.budget_keeper import BudgetKeeper
 from brokers.desk.reconcile.position_book import NEW_YORK
-from brokers.desk.session import client_for
-from brokers.desk.venue_state import Floor
+from brokers.desk.reconcile.protection_status import protection_status
+from brokers.desk.venue_snapshot import grouped
 from brokers.journal import IllegalTransition, Journal, JournalConflict
 from brokers.journal.address import parse_address
 from brokers.journal.snapshot import read_snapshot
 from brokers.operator.account import journal_of, require_account, sign_in
-from brokers.operator.cleanup import Cleanup, Pace, floor_of
+from brokers.operator.cleanup import Cleanup, Pace, core_of
 from brokers.operator.local_state import LocalState, budget_keeper, purge, unknown_symbols
+from brokers.ports import Venue
+from brokers.quantities import digits
+from brokers.venue_errors import VenueError
+from brokers.venues import open_venue
 from config import Settings
 
 REASON = "purged by the cleanup: the venue does not know this symbol"
@@ -46,16 +46,17 @@ def clean_up(
     Refusal
         Before anything was done: no keys, no venue, a journal in use or damaged.
     """
-    client = client_for(settings, paper)
-    account_id = sign_in(client, paper)
+    admission = Admission()
+    venue = open_venue(settings, paper, admission)
+    account_id = sign_in(venue, paper)
     pace = pace or Pace()
     if dry_run:
-        return _settled(say, lambda: _dry(client, settings, account_id, Cleanup(client, say, None, pace)))
+        return _settled(say, lambda: _dry(venue, settings, account_id, Cleanup(venue, say, None, pace)))
     answer_s = settings.live.journal_answer_s
-    with Journal(journal_of(settings), account_id, client.clock.now, answer_s) as journal:
-        floor = floor_of(client, journal, settings)
-        cleanup = Cleanup(client, say, floor, pace)
-        return _settled(say, lambda: _really(cleanup, floor, settings, account_id))
+    with Journal(journal_of(settings), account_id, venue.clock.now, answer_s) as journal:
+        core = core_of(venue, journal, settings, admission)
+        cleanup = Cleanup(venue, say, core, pace)
+        return _settled(say, lambda: _really(cleanup, core, settings, account_id))
 
 
 def _settled(say: Callable[[str], None], work: Callable[[], bool]) -> bool:
@@ -68,55 +69,57 @@ def _settled(say: Callable[[str], None], work: Callable[[], bool]) -> bool:
     return False
 
 
-def _dry(client: VenueClient, settings: Settings, account_id: str, cleanup: Cleanup) -> bool:
+def _dry(venue: Venue, settings: Settings, account_id: str, cleanup: Cleanup) -> bool:
     cleanup.cancel_all()
-    cleanup.sell_dust(client.venue_clock().is_open)
+    cleanup.sell_dust(venue.venue_clock().is_open)
     path = parse_address(journal_of(settings)).path
     if path is not None and not path.exists():
         return True
     journal = read_snapshot(journal_of(settings))
     require_account(journal, account_id, settings)
     state = LocalState.of_snapshot(journal, settings)
-    for symbol in unknown_symbols(client, state, _at_venue(client)):
+    for symbol in unknown_symbols(venue, state, _at_venue(venue)):
         cleanup.say(f"would purge {_local(state, symbol)}")
     return True
 
 
-def _really(cleanup: Cleanup, floor: Floor, settings: Settings, account_id: str) -> bool:
-    client, say = cleanup.client, cleanup.say
-    today = floor.now.astimezone(NEW_YORK).date()
-    budget, doubt = budget_keeper(Path(settings.live.state_dir), account_id, floor, today)
+def _really(cleanup: Cleanup, core: DeskCore, settings: Settings, account_id: str) -> bool:
+    venue, say = cleanup.venue, cleanup.say
+    today = core.state.now.astimezone(NEW_YORK).date()
+    budget, doubt = budget_keeper(Path(settings.live.state_dir), account_id, core, today)
     if doubt:
         say(f"the weekly budget is left as it is: {doubt}")
     empty, settled = cleanup.cancel_all(), True
     try:
-        floor.look()
-        for wrong in floor.books.contradictions.values():
+        core.observer.look()
+        for wrong in core.sync.contradictions.values():
             raise JournalConflict(f"{wrong.symbol}: {wrong.what}")
-        settled = cleanup.sell_dust(client.venue_clock().is_open)
-        state = LocalState.of_floor(floor)
-        for symbol in unknown_symbols(client, state, _at_venue(client)):
+        settled = cleanup.sell_dust(venue.venue_clock().is_open)
+        state = LocalState.of_core(core)
+        for symbol in unknown_symbols(venue, state, _at_venue(venue)):
             say(f"purge {_local(state, symbol)}")
-            purge(floor, state, symbol, REASON)
-        _tell_unprotected(client, say)
+            purge(core, state, symbol, REASON)
+        _tell_unprotected(venue, say)
     finally:
         # Fills that were booked here are spent budget; a trader refuses to start where the two disagree.
         if budget is not None:
-            settled &= _kept(budget, floor, say)
+            settled &= _kept(budget, core, say)
     return empty and settled
 
 
-def _kept(budget: BudgetKeeper, floor: Floor, say: Callable[[str], None]) -> bool:
+def _kept(budget: BudgetKeeper, core: DeskCore, say: Callable[[str], None]) -> bool:
     try:
-        budget.keep(floor.own.ledger.budget)
+        budget.keep(core.positions.book.ledger.budget)
     except OSError as error:
         say(f"{budget.path}: cannot be written ({error.strerror}); make it writable and run this again")
         return False
     return True
 
 
-def _at_venue(client: VenueClient) -> set[str]:
-    return {str(raw["symbol"]) for raw in (*client.positions(), *client.open_orders()) if raw.get("symbol")}
+def _at_venue(venue: Venue) -> set[str]:
+    listing = venue.open_orders()
+    ordered = {order.symbol for order in listing.orders} | {row.symbol for row in listing.unread if row.symbol}
+    return ordered | set(venue.positions().by_symbol)
 
 
 def _local(state: LocalState, symbol: str) -> str:
@@ -124,11 +127,11 @@ def _local(state: LocalState, symbol: str) -> str:
     return f"{symbol}, unknown to the venue; in the journal: {digits(held)} shares, open orders: {orders}"
 
 
-def _tell_unprotected(client: VenueClient, say: Callable[[str], None]) -> None:
-    orders = flat(client.open_orders()).values()
-    for raw in filter(None, map(position_of, client.positions())):
-        symbol, held = str(raw["symbol"]), abs(amount(raw, "qty"))
-        signed = -held if raw.get("side") == "short" else held
-        bare = held - protection_status(orders, symbol, signed).protected
-        if bare > 0:
-            say(f"WITHOUT A STOP: {digits(bare)} of {digits(held)} {symbol}; a trader puts its own back at its start")
+def _tell_unprotected(venue: Venue, say: Callable[[str], None]) -> None:
+    orders = grouped(venue.open_orders().orders).values()
+    for position in venue.positions().by_symbol.values():
+        symbol, held = position.symbol, abs(position.quantity)
+        unprotected = held - protection_status(orders, symbol, position.quantity).protected
+        if unprotected > 0:
+            count = f"{digits(unprotected)} of {digits(held)} {symbol}"
+            say(f"WITHOUT A STOP: {count}; a trader puts its own back at its start")

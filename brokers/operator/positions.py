@@ -6,12 +6,13 @@ import math
 from dataclasses import dataclass
 from decimal import Decimal
 
-from brokers.alpaca.payloads import amount, digits
-from brokers.desk.execution.protection_status import ProtectionStatus, protection_status
+from brokers.desk.reconcile.protection_status import ProtectionStatus, protection_status
 from brokers.journal import JournalOrder, State
 from brokers.journal.history import in_present_shares
 from brokers.operator.account import Outlook
 from brokers.operator.differences import missing_fills
+from brokers.order_types import OrderRole
+from brokers.quantities import digits
 from config import Settings
 
 
@@ -63,7 +64,7 @@ class PositionReport:
 
 
 def report(outlook: Outlook, settings: Settings) -> list[PositionReport]:
-    """Every position of the account, ours and hands'."""
+    """Every position of the account, ours and those made by hand."""
     unbooked = missing_fills(outlook)[1]
     return [
         _position(symbol, outlook, settings, unbooked.get(symbol, Decimal(0)))
@@ -72,37 +73,37 @@ def report(outlook: Outlook, settings: Settings) -> list[PositionReport]:
 
 
 def _position(symbol: str, outlook: Outlook, settings: Settings, unbooked: Decimal) -> PositionReport:
-    raw, held = outlook.view.positions[symbol], outlook.view.held(symbol)
-    cover = protection_status(outlook.view.orders.values(), symbol, held)
+    there, held = outlook.view.positions[symbol], outlook.view.held(symbol)
+    protection = protection_status(outlook.view.orders.values(), symbol, held)
     ours = outlook.own.ledger.positions.get(symbol)
     sign = 1 if held > 0 else -1
-    price = float(amount(raw, "current_price") or amount(raw, "avg_entry_price"))
-    stop, target = _levels(cover, sign)
+    price = float(there.price or there.average_price)
+    stop, target = _levels(protection, sign)
     stop_works, target_works = not math.isnan(stop), not math.isnan(target)
     if ours is not None and not stop_works:
-        stop = _last_level(outlook, symbol, "stop", ours.stop)
+        stop = _last_level(outlook, symbol, OrderRole.STOP, ours.stop)
     if ours is not None and not target_works:
-        target = _last_level(outlook, symbol, "target", ours.target)
+        target = _last_level(outlook, symbol, OrderRole.TARGET, ours.target)
     return PositionReport(
         symbol=symbol,
         owner=_owner(outlook.own.quantity(symbol) + unbooked, held, symbol in settings.live.adopt),
         held=held,
-        entry=float(amount(raw, "avg_entry_price")) if ours is None else ours.entry_price,
+        entry=float(there.average_price) if ours is None else ours.entry_price,
         price=price,
         stop=stop,
         target=target,
         stop_works=stop_works,
         target_works=target_works,
         risk=math.nan if ours is None else ours.risk_per_share,
-        protected=min(cover.protected, abs(held)),
+        protected=min(protection.protected, abs(held)),
         triggers=_triggers(sign, price, stop, target),
     )
 
 
-def _levels(cover: ProtectionStatus, sign: int) -> tuple[float, float]:
+def _levels(protection: ProtectionStatus, sign: int) -> tuple[float, float]:
     """The working stop and target that the price would reach first."""
-    stops = [sign * float(order.stop_price) for order in cover.stops if order.stop_price]
-    targets = [sign * float(order.limit_price) for order in cover.exits if not order.is_stop and order.limit_price]
+    stops = [sign * float(order.stop_price) for order in protection.stops if order.stop_price]
+    targets = [sign * float(order.limit_price) for order in protection.exits if not order.is_stop and order.limit_price]
     return sign * max(stops, default=math.nan), sign * min(targets, default=math.nan)
 
 
@@ -121,7 +122,7 @@ def _last_level(outlook: Outlook, symbol: str, role: str, otherwise: float) -> f
 
 
 def _level(order: JournalOrder, role: str) -> Decimal | None:
-    return order.stop_price if role == "stop" else order.limit_price
+    return order.stop_price if role == OrderRole.STOP else order.limit_price
 
 
 def _owner(ours: Decimal, held: Decimal, adopted: bool) -> str:

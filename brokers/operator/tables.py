@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from rich.table import Table
 from rich.text import Text
 
-from brokers.alpaca.payloads import digits
-from brokers.operator.by_hand import HandMade
 from brokers.operator.differences import Difference
+from brokers.operator.manual_positions import ManualPosition
 from brokers.operator.positions import PositionReport
+from brokers.quantities import digits
 
 UNKNOWN = "–"
 
@@ -23,12 +23,12 @@ def differences_table(differences: Sequence[Difference]) -> Table:
     return _table("Journal against venue", headings, rows)
 
 
-def by_hand_lines(hands: Sequence[HandMade]) -> list[str]:
-    """What hands hold, each position and all of them together."""
-    if not hands:
+def manual_position_lines(manual: Sequence[ManualPosition]) -> list[str]:
+    """What was traded by held, each position and all of them together."""
+    if not manual:
         return []
-    worth, share = sum(hand.worth for hand in hands), sum(hand.share for hand in hands)
-    lines = [f"By hand: {hand.text}" for hand in hands]
+    worth, share = sum(held.worth for held in manual), sum(held.share for held in manual)
+    lines = [f"By hand: {held.text}" for held in manual]
     return [*lines, f"By hand, together: {worth:,.2f} USD, {share:.1%} of the account"]
 
 

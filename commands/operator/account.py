@@ -10,7 +10,7 @@ from commands.options import MoneyOptions, ScreenOptions, SettingsOptions, State
 from config.errors import Refusal
 
 if TYPE_CHECKING:
-    from brokers.alpaca.client import VenueClient
+    from brokers.ports import Venue
     from config import Settings
 
 
@@ -39,24 +39,24 @@ def settings_of(*groups: Any, screen: ScreenOptions) -> Settings:
 
 def signed_in(
     money: MoneyOptions, venue: VenueOptions, state: StateOptions, chosen: SettingsOptions, screen: ScreenOptions
-) -> tuple[VenueClient, Settings]:
-    """A client whose keys the broker has taken, and the settings.
+) -> tuple[Venue, Settings]:
+    """A venue whose keys the broker has taken, and the settings.
 
     Raises
     ------
     Refusal
         The settings, the keys or the broker's answer are not in order.
     """
-    from brokers.desk.session import client_for
     from brokers.operator.account import sign_in
+    from brokers.venues import open_venue
     from config.environment import own_the_run
 
     paper = money_of(money) == "paper"
     settings = settings_of(chosen, state, venue, screen=screen)
     own_the_run()
-    client = client_for(settings, paper)
-    sign_in(client, paper)
-    return client, settings
+    account = open_venue(settings, paper)
+    sign_in(account, paper)
+    return account, settings
 
 
 def require_known_broker(broker: str) -> None:

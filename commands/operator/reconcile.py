@@ -23,7 +23,7 @@ def reconcile(
     Exit status: 0 no differences, 1 differences, 2 refused the input.
     """
     from brokers.operator.differences import compare
-    from brokers.operator.tables import by_hand_lines, differences_table
+    from brokers.operator.tables import differences_table, manual_position_lines
     from commands.operator.documents import differences_document
     from commands.screen import console, show_json
 
@@ -35,7 +35,7 @@ def reconcile(
     printer = console(json=False)
     if not found.clean:
         printer.print(differences_table(found.differences))
-    for line in by_hand_lines(found.by_hand):
+    for line in manual_position_lines(found.by_hand):
         printer.print(line, highlight=False)
     compared = f"{found.positions} positions and {found.orders} open orders at the venue"
     count = len(found.differences)

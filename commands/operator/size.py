@@ -61,8 +61,8 @@ def size(
     from risk.equity_sizer import calculate_position_size
 
     if equity is None:
-        client, settings = signed_in(money, venue, state, chosen, screen)
-        equity = float(client.account()["equity"])
+        at, settings = signed_in(money, venue, state, chosen, screen)
+        equity = float(at.account().equity)
         source = f"the {money_of(money)} account"
     else:
         settings, source = settings_of(chosen, state, venue, screen=screen), "--equity"

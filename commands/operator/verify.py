@@ -72,7 +72,7 @@ def verify(
     from brokers.operator.track_record import Period
     from brokers.operator.track_record import verify as verify_journal
 
-    period = Period(_midnight(start, 0), _midnight(end, 1))
+    period = Period(midnight(start, 0), midnight(end, 1))
     if bundle is not None:
         record = verify_bundle(bundle, period)
     else:
@@ -81,7 +81,7 @@ def verify(
     return 0
 
 
-def _midnight(day: date | None, after: int) -> datetime | None:
+def midnight(day: date | None, after: int) -> datetime | None:
     """Midnight in New York of a day, or of the day after it: by the calendar, also after a day of 23 hours."""
     from zoneinfo import ZoneInfo
 

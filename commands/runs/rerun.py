@@ -105,7 +105,7 @@ def _refuse_interrupted(folder: Path) -> None:
         summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         raise Refusal(f"{folder}: its summary.json cannot be read, so it is no complete run; start it anew") from None
-    if INTERRUPTED in summary:
+    if summary.get(INTERRUPTED):
         raise Refusal(
             f"{folder}: was interrupted, so there is no whole run to repeat; start it with "
             f"risk-first {summary['mode']} --config {folder / 'settings.yaml'}"

@@ -41,7 +41,8 @@ class Signal:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if "name" in vars(cls):
+        # A class without settings of its own shares those of its base, which are nobody's to fill.
+        if {"name", "Config"} <= vars(cls).keys():
             with_defaults(cls.Config, f"signals.modules.{cls.name}")
 
     def __init__(self, config: Any) -> None:

@@ -184,7 +184,15 @@ def script(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_the_script_counts_moved_stops_too():
     done = script(
-        "--markdown", "--start", "2020-01-02", "--end", "2020-12-31", "--set", "risk.chain=[cash_buffer,trailing_stop]"
+        "--markdown",
+        "--start",
+        "2020-01-02",
+        "--end",
+        "2020-12-31",
+        "--set",
+        "risk.chain=[cash_buffer,trailing_stop]",
+        "--set",
+        "selection.min_confidence=0.5",
     )
     assert done.returncode == 0, done.stderr
     table = [[cell.strip() for cell in line.strip("|").split("|")] for line in done.stdout.splitlines()[2:]]

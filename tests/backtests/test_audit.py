@@ -21,6 +21,11 @@ from market.bar_tables import to_table
 from market.bars import BarTable
 from tests.backtests.runs import Run, backtest
 
+WIDE_GATE = {
+    "gate.max_order_notional_frac": 1.0, "gate.max_day_notional_frac": 4.0, "gate.max_new_positions": 100,
+    "gate.min_cash_frac": 0.0, "selection.min_confidence": 0.5,
+}  # fmt: skip
+"""For runs in which the rules above it are what is audited."""
 ALWAYS = {"cash", "book", "stop", "stop_level", "notional", "positions", "weight"}
 CAPS = {"cash_buffer", "sector_cap", "correlation_cap", "exposure_budget"}
 WINDOW = {"active": (), "swing": (), "bench": (), "intraday": ("2023-06-01", "2023-06-14")}
@@ -28,7 +33,8 @@ WINDOW = {"active": (), "swing": (), "bench": (), "intraday": ("2023-06-01", "20
 
 @pytest.fixture(scope="module")
 def active() -> Run:
-    return backtest("active")
+    # So many entries that every kind of record is in it.
+    return backtest("active", sets={"selection.min_confidence": 0.5, "risk.chain-": ["peak_halt", "streak_halt"]})
 
 
 # ---- honest runs ----------------------------------------------------------------------------------------
@@ -43,17 +49,18 @@ def active() -> Run:
         ("bench", {}, ALWAYS),
         (
             "active",
-            {"sizing.max_notional_frac": 0.15, "risk.chain": ["cash_buffer", "rebalancer", "inverse_hedge"]},
+            WIDE_GATE
+            | {"sizing.max_notional_frac": 0.15, "risk.chain": ["cash_buffer", "rebalancer", "inverse_hedge"]},
             {*ALWAYS, "cash_buffer", "inverse", "trim"},
         ),
         (  # an account in which one share can be too heavy, and is left alone
             "active",
-            {"account.budget_usd": 1000.0, "sizing.max_notional_frac": 0.15, "risk.chain": ["rebalancer"]},
+            WIDE_GATE | {"account.budget_usd": 1000.0, "sizing.max_notional_frac": 0.15, "risk.chain": ["rebalancer"]},
             {*ALWAYS, "trim"},
         ),
         (  # hedges so large that the market lifts them above their total
             "active",
-            {
+            WIDE_GATE | {
                 "sizing.max_notional_frac": 0.2, "risk.modules.inverse_hedge.size_frac": 0.2,
                 "risk.modules.inverse_hedge.clear_frac": 0.01, "risk.modules.inverse_hedge.stop_frac": 0.5,
                 "risk.chain": ["cash_buffer", "inverse_hedge"],
@@ -266,7 +273,7 @@ CASES = {
     "negative cash": Case(
         {"cash"},
         {FIRST: entries("AAPL", "AMD", frac=0.6)}, {FIRST: entries("AAPL", "AMD", frac=0.4)}, "cash -",
-        sets={"sizing.max_notional_frac": 1.0, "gate.max_order_notional_frac": 1.0, "risk.chain": ["sector_cap"]},
+        sets=WIDE_GATE | {"sizing.max_notional_frac": 1.0, "risk.chain": ["sector_cap"]},
     ),
     "third position of a day": Case(
         {"exposure_budget"},

@@ -23,23 +23,31 @@ YEARS = ("2018-01-01", "2024-12-31")
 QUARTER = ("2022-03-01", "2022-05-31")
 BUY_SLIP, SELL_SLIP = 1 + 5e-4, 1 - 5e-4
 
-HEAVY = {
+MANY = {"selection.min_confidence": 0.5, "selection.a_plus_score": 62.5}
+"""Every condition that is just met may enter: what the rules keep is seen where there are many entries."""
+UNHALTED = MANY | {"risk.chain-": ["peak_halt", "streak_halt"]}
+HEAVY = MANY | {
     "sizing.max_notional_frac": 0.15,
+    "gate.max_order_notional_frac": 0.2,
+    "gate.max_day_notional_frac": 1.0,
+    "gate.max_new_positions": 20,
     "risk.chain": ["sector_cap", "correlation_cap", "cash_buffer", "rebalancer", "inverse_hedge"],
 }
-CROWDED = {
+CROWDED = MANY | {
     "signals.enabled": ["mean_reversion", "momentum", "trend"],
     "sizing.max_notional_frac": 0.05,
+    "gate.max_new_positions": 20,
+    "gate.max_day_notional_frac": 1.0,
     "selection.execute": 4,
     # Without the budget, which would never let so many positions stand at once.
     "risk.chain": ["allocation", "sector_cap", "correlation_cap", "cash_buffer", "rebalancer", "inverse_hedge"],
 }
 RUNS = {
-    "active": ("active", DAILY, YEARS, {}),
+    "active": ("active", DAILY, YEARS, UNHALTED),
     "swing": ("swing", DAILY, YEARS, {}),
     "heavy": ("active", DAILY, YEARS, HEAVY),
     "crowded": ("active", DAILY, YEARS, CROWDED),
-    "intraday": ("intraday", MINUTES, QUARTER, {}),
+    "intraday": ("intraday", MINUTES, QUARTER, UNHALTED | {"selection.min_session_bars": 0}),
 }
 ALWAYS = {
     "cash", "book", "stop", "stop_level", "notional", "positions", "weight", "cash_buffer", "sector_cap",

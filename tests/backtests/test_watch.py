@@ -12,6 +12,7 @@ import pytest
 
 import backtests.rehearsal_monitor as watching
 from backtests.rehearsal_monitor import Books, RehearsalWatch, disagreements
+from brokers.alpaca.venue import AlpacaVenue
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 VENUE = Books("the exchange", {"SPY": Decimal(10)}, Decimal("96000.12"))
@@ -32,15 +33,17 @@ def test_a_share_or_a_cent_is_a_disagreement(positions, cash, expected):
 
 
 def scene(held: str, spent: str) -> tuple[Any, Any, Any]:
-    """A strategy that bought one SPY for 400 by its own books, a seat, and a venue that says otherwise or not."""
+    """A strategy that bought one SPY for 400 by its own books, a session, and a venue that says otherwise or not."""
     account = {"cash": "1000"}
-    clients = SimpleNamespace(
+    clients: Any = SimpleNamespace(
         trading=SimpleNamespace(observers=[]),
         data=SimpleNamespace(observers=[]),
     )
     own = SimpleNamespace(symbols={"SPY"}, total=lambda symbol: Decimal(1), ledger=SimpleNamespace(cash=-400.0))
     desk = SimpleNamespace(
-        tick=lambda: None, floor=SimpleNamespace(own=own), protector=SimpleNamespace(spells=[], naked={})
+        tick=lambda: None,
+        positions=SimpleNamespace(book=own),
+        protector=SimpleNamespace(log=SimpleNamespace(intervals=[], present={})),
     )
 
     def iterate() -> None:
@@ -59,7 +62,11 @@ def scene(held: str, spent: str) -> tuple[Any, Any, Any]:
     exchange = SimpleNamespace(
         account=lambda: dict(account), positions=lambda: [{"symbol": "SPY", "qty": held}] if held else []
     )
-    return strategy, SimpleNamespace(client=clients, journal=journal), SimpleNamespace(call=lambda f: f(exchange))
+    return (
+        strategy,
+        SimpleNamespace(venue=AlpacaVenue(clients), journal=journal),
+        SimpleNamespace(call=lambda f: f(exchange)),
+    )
 
 
 @pytest.mark.parametrize(
@@ -69,10 +76,10 @@ def test_the_watch_reads_all_books_at_the_end(monkeypatch, held, spent, amiss):
     monkeypatch.setattr(watching, "SETTLE_S", 0.0)
     watch = RehearsalWatch()
     assert watch.disagreements == ["the run did not come to its end"]
-    strategy, seat, server = scene(held, spent)
-    with watch(strategy, seat, server):
+    strategy, session, server = scene(held, spent)
+    with watch(strategy, session, server):
         # What the start asks for is no iteration's.
-        seat.client.trading.observers[0](None)
+        session.venue.client.trading.observers[0](None)
         strategy.broker.trade_listeners[0]({"event": "partial_fill"})
         strategy._executor._on_trading_iteration_callable()
         strategy._executor._on_trading_iteration_callable()

@@ -1,4 +1,4 @@
-"""A VenueClient and a door around the pure exchange, and the broker on them."""
+"""A VenueClient and an order router around the pure exchange, and the broker on them."""
 
 from __future__ import annotations
 
@@ -11,10 +11,14 @@ from typing import Any
 
 from lumibot.entities import Asset, Order
 
-from brokers.alpaca.clock import VenueClock, VenueTime
-from brokers.alpaca.errors import OutcomeUnknown, VenueRefusal, VenueUnavailable
+from brokers.alpaca.clock import VenueClock
+from brokers.alpaca.errors import AlpacaRefusal
+from brokers.alpaca.listings import ack_of
+from brokers.alpaca.payloads import patch_of, payload_of
 from brokers.lumibot.broker import HardenedAlpaca
+from brokers.ports import OrderAck, OrderChange, OrderRequest, VenueTime
 from brokers.rehearsal.alpaca.errors import ApiError
+from brokers.venue_errors import OutcomeUnknown, VenueUnavailable
 from tests.brokers.rehearsal.venue import Venue
 
 STRATEGY = "s"
@@ -42,7 +46,7 @@ class FakeClient:
                 return call(*args, **more)
             except ApiError as error:
                 code: Any = error.body.get("code")
-                raise VenueRefusal(error.status, code, str(error.body["message"]), error.body) from None
+                raise AlpacaRefusal(error.status, code, str(error.body["message"]), error.body) from None
 
     def budget(self, seconds: float) -> Any:
         return nullcontext()
@@ -62,7 +66,7 @@ class FakeClient:
     def order_by_client_id(self, client_order_id: str) -> Any:
         try:
             return self._ask("by_client_id", self.venue.order_by_client_id, client_order_id)
-        except VenueRefusal:
+        except AlpacaRefusal:
             return None
 
     def venue_clock(self) -> VenueTime:
@@ -77,7 +81,7 @@ class FakeClient:
         return self._ask(f"bars {','.join(symbols)} {minutes}", lambda: self.rows)
 
 
-class Door:
+class Router:
     """Sends what it is given; ``fails`` is raised instead, ``silent`` after it was sent."""
 
     def __init__(self, client: FakeClient) -> None:
@@ -88,25 +92,25 @@ class Door:
         self.silent = False
         self.closes = True
 
-    def submit(self, order: Order, payload: Mapping[str, Any]) -> Any:
+    def submit(self, request: OrderRequest) -> OrderAck:
         if self.fails is not None:
             raise self.fails
-        name = f"ours-{len(self.sent)}"
+        name, payload = f"ours-{len(self.sent)}", payload_of(request)
         self.sent.append(payload)
         raw = self.client._ask("submit", self.client.venue.submit, {**payload, "client_order_id": name})
         if self.silent:
             error = OutcomeUnknown("504")
             error.client_order_id = name
             raise error
-        return raw
+        return ack_of(raw)
 
-    def replace(self, order: Order, patch: Mapping[str, Any]) -> Any:
-        self.asked.append(("replace", order.identifier))
-        return self.client._ask("replace", self.client.venue.replace, order.identifier, patch)
+    def replace(self, venue_id: str, change: OrderChange) -> OrderAck:
+        self.asked.append(("replace", venue_id))
+        return ack_of(self.client._ask("replace", self.client.venue.replace, venue_id, patch_of(change)))
 
-    def cancel(self, order: Order) -> None:
-        self.asked.append(("cancel", order.identifier))
-        self.client._ask("cancel", self.client.venue.cancel, order.identifier)
+    def cancel(self, venue_id: str) -> None:
+        self.asked.append(("cancel", venue_id))
+        self.client._ask("cancel", self.client.venue.cancel, venue_id)
 
     def sell_all(self, end_entries: bool) -> None:
         if self.fails is not None:
@@ -138,14 +142,14 @@ class Told:
 
 
 class Scene:
-    """Broker, door, client and exchange, with a subscriber; ``stream`` hands the exchange's events on."""
+    """Broker, router, client and exchange, with a subscriber; ``stream`` hands the exchange's events on."""
 
-    def __init__(self, venue: Venue | None = None, market: str = "NASDAQ", door: bool = True) -> None:
+    def __init__(self, venue: Venue | None = None, market: str = "NASDAQ", router: bool = True) -> None:
         self.venue = venue or Venue()
         self.client: Any = FakeClient(self.venue)
-        self.door = Door(self.client)
+        self.router = Router(self.client)
         self.broker: Any = HardenedAlpaca(
-            self.client, stream_url=None, market=market, door=self.door if door else None, paper=True,
+            self.client, stream_url=None, market=market, router=self.router if router else None, paper=True,
             connect_stream=False, key="K", secret="S",
         )  # fmt: skip
         self.told = Told()

@@ -313,7 +313,8 @@ def test_a_waiting_entry_cannot_be_moved_past_the_gate():
 
 @pytest.fixture(scope="module")
 def year():
-    settings = load("active", overlays=[embedded.OVERLAY], overrides=["risk.modules.rebalancer.max_weight_frac=0.095"])
+    sets = ["risk.modules.rebalancer.max_weight_frac=0.095", "selection.min_confidence=0.5", "risk.chain-=streak_halt"]
+    settings = load("active", overlays=[embedded.OVERLAY], overrides=sets)
     table = to_table(embedded.daily(), [*embedded.STOCKS, embedded.COMPOSITE, embedded.INVERSE], "embedded")
     window = [pd.Timestamp(day, tz=NEW_YORK) for day in ("2021-06-01", "2022-12-31")]
     return settings, [run_table(CombinedStrategy, settings, table, *window) for _ in range(2)]

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-RUN = ["-m", "commands", "backtest", "--profile", "swing", "--start", "2020-03-02", "--end", "2020-03-31"]
-EXPLAIN = ["-m", "commands", "explain", "AAPL", "--last", "2", "--run"]
+RUN = ["-m", "commands", "backtest", "--profile", "swing", "--start", "2020-02-03", "--end", "2020-03-31"]
+EXPLAIN = ["-m", "commands", "explain", "NVDA", "--last", "2", "--run"]
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +82,7 @@ def test_another_encoding_loses_a_sign_and_nothing_else(folder, tmp_path, encodi
         ran = plain(argv, PYTHONIOENCODING=encoding, PYTHONUTF8="0", LC_ALL="C")
         assert (ran.returncode, ran.stderr) == (0, b"")
         ran.stdout.decode(encoding)
-        assert b"AAPL" in ran.stdout
+        assert b"NVDA" in ran.stdout
 
 
 def test_a_reader_that_goes_away_is_no_error(folder):

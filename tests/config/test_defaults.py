@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from config.defaults import shipped, with_defaults
 from risk.brackets import BRACKETS
 from risk.equity_sizer import SizingConfig
-from risk.interface import ModuleConfig
+from risk.interface import ModuleConfig, RiskModule
 from strategies.ensemble import EnsembleConfig
 from strategies.registry import RISK_MODULES, SIGNALS
 
@@ -47,6 +47,20 @@ def test_a_section_that_the_file_does_not_have_leaves_a_model_alone():
 
     with_defaults(Own, "risk.modules.of_another_package")
     assert Own().bars == 7
+
+
+def test_a_module_of_the_same_name_keeps_its_own_settings_and_spoils_no_other_s():
+    class Mine(RiskModule):
+        name = "rebalancer"
+
+    class Other(RiskModule):
+        name = "sector_cap"
+
+        class Config(ModuleConfig):
+            own: int = 3
+
+    assert Mine.Config is RiskModule.Config and RiskModule.Config.model_fields == {}
+    assert Other.Config().model_dump() == {"own": 3}
 
 
 def test_what_the_file_says_becomes_the_default_and_a_value_given_wins():

@@ -12,9 +12,9 @@ import pytest
 
 from brokers.desk.execution.protection import Protector
 from brokers.desk.reconcile.external_positions import ExternalPositions
-from brokers.desk.session import client_for
 from brokers.operator.account import look
 from brokers.operator.positions import PositionReport, report
+from brokers.venues import open_venue
 from tests.brokers.rehearsal.market import wait_for
 from tests.scripts.venue import SCRIPTS, Place, script
 
@@ -25,13 +25,13 @@ MOVED = replace(
 
 
 def reports(desk: Place) -> dict[str, PositionReport]:
-    found = report(look(client_for(desk.settings, paper=True), desk.settings), desk.settings)
+    found = report(look(open_venue(desk.settings, paper=True), desk.settings), desk.settings)
     return {row.symbol: row for row in found}
 
 
 def entered(desk: Place) -> None:
-    with desk.trader() as floor:
-        desk.enter(floor)
+    with desk.trader() as core:
+        desk.enter(core)
 
 
 def price(desk: Place, symbol: str, usd: str) -> None:
@@ -71,14 +71,16 @@ def test_a_level_that_is_no_order_any_more_comes_from_the_journal(desk, capsys):
 def test_a_fraction_of_a_share_is_shown_as_bare(desk, capsys):
     entered(desk)
     desk.cancel_all()
-    with desk.trader() as floor:
-        floor.look()
+    with desk.trader() as core:
+        core.observer.look()
         desk.by_hand("AAPL", "0.5", "sell")
-        floor.look()
-        ExternalPositions(floor, lambda symbol: None).look()
-        Protector(floor, lambda symbol, why: None).tend("AAPL")
+        core.observer.look()
+        state, positions, gateway = core.state, core.positions, core.gateway
+        settings = core.settings
+        ExternalPositions(state, positions, core.sync, settings, gateway.cancel, lambda symbol: None).look()
+        Protector(state, positions, gateway, settings, lambda symbol, why: None).tend("AAPL")
         wait_for(lambda: len(desk.open_orders()) == 1)
-        floor.look()
+        core.observer.look()
     assert (reports(desk)["AAPL"].held, reports(desk)["AAPL"].protected) == (Decimal("49.5"), 49)
     assert SCRIPT.main(desk.arguments) == 0
     assert "49 of 49.5" in capsys.readouterr().out
@@ -88,8 +90,8 @@ def test_a_target_that_a_hand_moved_is_remembered(desk):
     entered(desk)
     target = next(o for row in desk.open_orders() for o in (row, *(row["legs"] or ())) if o["type"] == "limit")
     desk.server.call(lambda exchange: exchange.replace(target["id"], {"limit_price": "110"}))
-    with desk.trader() as floor:
-        floor.look()
+    with desk.trader() as core:
+        core.observer.look()
     desk.cancel_all()
     row = reports(desk)["AAPL"]
     assert (row.target, row.target_works) == (110, False)
@@ -112,17 +114,19 @@ def test_a_position_by_hand_has_no_levels_and_no_r(desk):
 
 def test_shares_of_both_are_told_apart(desk):
     entered(desk)
-    with desk.trader() as floor:
+    with desk.trader() as core:
         desk.by_hand("AAPL", "7")
-        floor.look()
+        core.observer.look()
     assert reports(desk)["AAPL"].owner == "ours 50, by hand 7"
     assert reports(desk)["AAPL"].protected == 50
 
 
 def test_a_fill_that_is_not_booked_yet_is_ours(desk):
-    with desk.trader() as floor:
-        floor.look()
-        name = floor.journal.plan_order(floor.intent("AAPL", "buy", Decimal(5), "market", "entry", floor.now))
+    with desk.trader() as core:
+        core.observer.look()
+        name = core.journal.plan_order(
+            core.gateway.intent("AAPL", "buy", Decimal(5), "market", "entry", core.state.now)
+        )
     desk.by_hand("AAPL", "5", client_order_id=name)
     assert reports(desk)["AAPL"].owner == "ours"
 

@@ -17,17 +17,17 @@ from tests.scripts.venue import CLEANUP, NEW_YORK, SCRIPTS, START, Place, place,
 
 def invent_symbol(desk: Place, symbol: str = "GONE") -> None:
     """A position and an open order that the journal has and the venue has never heard of."""
-    with desk.trader() as floor:
-        now = floor.now
-        floor.books.note_difference(symbol, Decimal(7), Decimal(12), now, "from another time")
+    with desk.trader() as core:
+        now = core.state.now
+        core.sync.note_difference(symbol, Decimal(7), Decimal(12), now, "from another time")
         intent = OrderIntent("combined", symbol, "sell", Decimal(7), "stop", "stop", now, stop_price=Decimal(10))
-        floor.journal.plan_order(intent)
+        core.journal.plan_order(intent)
 
 
 def messy(desk: Place) -> None:
     """A bracket of ours, an order and a remnant by hand, a symbol that is not there any more."""
-    with desk.trader() as floor:
-        desk.enter(floor)
+    with desk.trader() as core:
+        desk.enter(core)
     desk.by_hand("PLTR", "3", type="limit", limit_price="150")
     desk.by_hand("TSLA", "0.002")
     desk.by_hand("PENNY", "2")
@@ -55,12 +55,12 @@ def test_everything_is_cleaned_up_and_a_second_run_does_nothing(desk, capsys):
     gaps = [b.local_time - a.local_time for a, b in itertools.pairwise(changes)]
     assert min(gaps) >= 0.1
 
-    with desk.trader() as floor:
-        floor.look()
-        assert floor.journal.positions_by_fills() == {"AAPL": 50}
-        assert floor.own.symbols == {"AAPL"}
-        assert floor.journal.open_orders() == []
-        gone = floor.journal.explain("GONE")
+    with desk.trader() as core:
+        core.observer.look()
+        assert core.journal.positions_by_fills() == {"AAPL": 50}
+        assert core.positions.book.symbols == {"AAPL"}
+        assert core.journal.open_orders() == []
+        gone = core.journal.explain("GONE")
         assert any("purged by the cleanup" in row.text for row in gone)
         assert any("from another time" in row.text for row in gone)
 
@@ -69,8 +69,8 @@ def test_everything_is_cleaned_up_and_a_second_run_does_nothing(desk, capsys):
     said = capsys.readouterr().out
     assert len(desk.changes()) == before
     assert [line for line in said.splitlines() if not line.startswith("WITHOUT A STOP")] == ["Done."]
-    with desk.trader() as floor:
-        assert floor.journal.positions_by_fills() == {"AAPL": 50}
+    with desk.trader() as core:
+        assert core.journal.positions_by_fills() == {"AAPL": 50}
     assert desk.files().keys() == files.keys()
 
 
@@ -107,8 +107,8 @@ def test_the_check_of_a_dry_run_finds_a_change(desk, monkeypatch):
 
 
 def test_beside_a_trader_only_a_dry_run_is_possible(desk, capsys):
-    with desk.trader() as floor:
-        desk.enter(floor)
+    with desk.trader() as core:
+        desk.enter(core)
         assert run(desk) == 2
         said = capsys.readouterr().err
         assert "writes this journal; stop it first" in said and said.count("\n") == 1
@@ -155,14 +155,14 @@ def test_what_the_venue_does_not_trade_is_left(desk, monkeypatch, capsys):
 
 
 def test_a_remnant_of_ours_leaves_our_books(desk):
-    with desk.trader() as floor:
-        desk.enter(floor, "PENNY", 2)
+    with desk.trader() as core:
+        desk.enter(core, "PENNY", 2)
     assert run(desk) == 0
-    with desk.trader() as floor:
-        floor.look()
+    with desk.trader() as core:
+        core.observer.look()
         assert desk.held("PENNY") == 0
-        assert floor.own.symbols == set()
-        assert len(floor.own.portions) == 1
+        assert core.positions.book.symbols == set()
+        assert len(core.positions.book.portions) == 1
 
 
 def test_kraken_is_refused(desk, capsys):

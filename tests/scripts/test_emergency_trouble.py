@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from brokers.alpaca.client import VenueClient
-from brokers.alpaca.errors import VenueRefusal
+from brokers.alpaca.errors import AlpacaRefusal
 from brokers.desk.reconcile.budget_keeper import BudgetKeeper
 from brokers.desk.session import open_session
 from brokers.journal import JournalConflict
@@ -21,10 +21,10 @@ from tests.scripts.venue import Place, run
 @pytest.fixture
 def stopped_out(desk: Place) -> Place:
     """A trader saved its budget and left; then its stop was hit."""
-    with desk.trader() as floor:
-        desk.enter(floor)
-        keeper = BudgetKeeper.open(desk.state, floor.view.account["account_number"], floor.now.date())
-        keeper.keep(floor.own.ledger.budget)
+    with desk.trader() as core:
+        desk.enter(core)
+        keeper = BudgetKeeper.open(desk.state, core.state.view.account.id, core.state.now.date())
+        keeper.keep(core.positions.book.ledger.budget)
     desk.server.call(lambda exchange: exchange.on_quote(exchange.now, {"AAPL": Decimal(94)}))
     wait_for(lambda: desk.held("AAPL") == 0)
     return desk
@@ -32,9 +32,9 @@ def stopped_out(desk: Place) -> Place:
 
 def deployed(place: Place) -> float:
     """What the budget's file has deployed this week, as a trader that starts finds it."""
-    seat = open_session(place.settings, paper=True)
-    seat.close()
-    return seat.budget.saved.deployed(seat.budget.saved.day).week_usd
+    session = open_session(place.settings, paper=True)
+    session.close()
+    return session.budget.saved.deployed(session.budget.saved.day).week_usd
 
 
 def test_the_budget_follows_what_the_cleanup_booked(stopped_out):
@@ -71,7 +71,7 @@ def test_a_venue_that_contradicts_the_journal_stops_it_after_the_cancels(desk, m
         raise JournalConflict("order-1 is filled here and open there")
 
     desk.by_hand("PLTR", "3", type="limit", limit_price="150")
-    monkeypatch.setattr("brokers.desk.venue_state.Floor.look", contradicted)
+    monkeypatch.setattr("brokers.desk.reconcile.observer.VenueObserver.look", contradicted)
     assert run(desk) == 1
     assert "contradicts the journal (order-1" in capsys.readouterr().out
     assert desk.open_orders() == []
@@ -94,7 +94,7 @@ def test_a_cancel_that_got_lost_is_asked_for_again(desk, monkeypatch):
 
 def test_orders_that_stay_are_told_with_status_1(desk, monkeypatch, capsys):
     monkeypatch.setattr(Pace.done_by, "__defaults__", (0.3,))
-    monkeypatch.setattr("brokers.desk.execution.order_gateway.Counter.cancel", lambda self, name: False)
+    monkeypatch.setattr("brokers.desk.execution.order_gateway.OrderGateway.cancel", lambda self, name: False)
     desk.by_hand("PLTR", "3", type="limit", limit_price="150")
     assert run(desk) == 1
     said = capsys.readouterr().out
@@ -113,7 +113,7 @@ def test_a_sale_that_the_venue_refuses_is_told(desk, monkeypatch, capsys):
     desk.by_hand("PENNY", "2")
 
     def refuse(self, payload):
-        raise VenueRefusal(403, 40310000, "cost basis must be >= minimal amount of order 1")
+        raise AlpacaRefusal(403, 40310000, "cost basis must be >= minimal amount of order 1")
 
     monkeypatch.setattr("brokers.alpaca.client.VenueClient.submit", refuse)
     assert run(desk) == 0

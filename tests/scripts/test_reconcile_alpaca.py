@@ -8,13 +8,13 @@ from decimal import Decimal
 
 import pytest
 
-from brokers.desk.session import client_for
 from brokers.journal import State
 from brokers.journal.snapshot import read_snapshot
 from brokers.operator import differences
 from brokers.operator.account import sign_in
 from brokers.operator.differences import Comparison, Kind
-from brokers.operator.tables import by_hand_lines
+from brokers.operator.tables import manual_position_lines
+from brokers.venues import open_venue
 from tests.scripts.venue import SCRIPTS, Place, script
 
 SCRIPT = script("reconcile_alpaca")
@@ -26,7 +26,7 @@ def brisk(monkeypatch):
 
 
 def compared(desk: Place) -> Comparison:
-    client = client_for(desk.settings, paper=True)
+    client = open_venue(desk.settings, paper=True)
     sign_in(client, paper=True)
     return differences.compare(client, desk.settings)
 
@@ -38,8 +38,8 @@ def kinds(desk: Place) -> list[Kind]:
 @pytest.fixture
 def running(desk: Place) -> Place:
     """A trader was there and bought 50 AAPL behind a bracket; its books are in order."""
-    with desk.trader() as floor:
-        desk.enter(floor)
+    with desk.trader() as core:
+        desk.enter(core)
     return desk
 
 
@@ -75,17 +75,17 @@ def test_hand_made_positions_are_told_with_their_right_size(running, capsys):
 def test_a_hand_made_position_within_the_caps_is_no_difference_once_it_is_known(running, capsys):
     running.by_hand("PLTR", "10")
     assert kinds(running) == [Kind.POSITION]
-    with running.trader() as floor:
-        floor.look()
-        floor.books.note_difference("PLTR", Decimal(10), Decimal("170.77"), floor.now, "by hand")
+    with running.trader() as core:
+        core.observer.look()
+        core.sync.note_difference("PLTR", Decimal(10), Decimal("170.77"), core.state.now, "by hand")
     assert SCRIPT.main(running.arguments) == 0
     assert "10 PLTR at 170.77 is 1,707.70 USD, 1.6% of the account, within the caps" in capsys.readouterr().out
 
 
 def test_shares_that_went_are_found(running):
     running.cancel_all()
-    with running.trader() as floor:
-        floor.look()
+    with running.trader() as core:
+        core.observer.look()
     running.by_hand("AAPL", "20", "sell")
     found = {d.kind: d for d in compared(running).differences}
     assert (found[Kind.POSITION].here, found[Kind.POSITION].there) == ("50", "30")
@@ -114,18 +114,18 @@ def test_exits_that_were_cancelled_are_found_gone_and_their_shares_bare(running)
 
 
 def test_an_order_that_the_venue_never_saw_is_found(running):
-    with running.trader() as floor:
-        intent = floor.intent("PLTR", "buy", Decimal(3), "limit", "entry", floor.now, limit=150)
-        floor.journal.plan_order(intent)
+    with running.trader() as core:
+        intent = core.gateway.intent("PLTR", "buy", Decimal(3), "limit", "entry", core.state.now, limit=150)
+        core.journal.plan_order(intent)
     (found,) = compared(running).differences
     assert (found.kind, found.here, found.there) == (Kind.GONE, "journaled", "not known")
 
 
 def test_an_order_whose_answer_was_lost_is_found(running):
-    with running.trader() as floor:
-        intent = floor.intent("PLTR", "buy", Decimal(3), "limit", "entry", floor.now, limit=150)
-        name = floor.journal.plan_order(intent)
-        floor.journal.unknown(name, "no answer")
+    with running.trader() as core:
+        intent = core.gateway.intent("PLTR", "buy", Decimal(3), "limit", "entry", core.state.now, limit=150)
+        name = core.journal.plan_order(intent)
+        core.journal.unknown(name, "no answer")
     running.by_hand("PLTR", "3", type="limit", limit_price="150", client_order_id=name)
     (found,) = compared(running).differences
     assert (found.kind, found.subject) == (Kind.UNKNOWN, name)
@@ -133,10 +133,10 @@ def test_an_order_whose_answer_was_lost_is_found(running):
 
 
 def test_a_fill_that_was_missed_is_found_and_explains_the_position(desk):
-    with desk.trader() as floor:
-        floor.look()
-        intent = floor.intent("AAPL", "buy", Decimal(5), "market", "entry", floor.now)
-        name = floor.journal.plan_order(intent)
+    with desk.trader() as core:
+        core.observer.look()
+        intent = core.gateway.intent("AAPL", "buy", Decimal(5), "market", "entry", core.state.now)
+        name = core.journal.plan_order(intent)
     desk.by_hand("AAPL", "5", client_order_id=name)
     found = {d.kind: d for d in compared(desk).differences}
     assert set(found) == {Kind.GONE, Kind.FILLS}
@@ -146,7 +146,7 @@ def test_a_fill_that_was_missed_is_found_and_explains_the_position(desk):
 
 def test_what_is_settled_at_the_second_look_is_no_difference(running):
     order = running.by_hand("PLTR", "3", type="limit", limit_price="150")
-    client = client_for(running.settings, paper=True)
+    client = open_venue(running.settings, paper=True)
     found = differences.compare(
         client, running.settings, wait=lambda s: running.server.call(lambda exchange: exchange.cancel(order))
     )
@@ -181,10 +181,10 @@ def test_what_a_crash_left_is_read_and_left_as_it_is(running):
         "journal = Journal(sys.argv[1], sys.argv[2]); journal.begin_run('a', 'b', 'c', 'd'); "
         "journal.event(sys.argv[3], 'cancelled'); os._exit(9)"
     )
-    with running.trader() as floor:
-        floor.look()
-        account = floor.view.account["account_number"]
-        name = next(o.client_order_id for o in floor.journal.open_orders() if o.role == "stop")
+    with running.trader() as core:
+        core.observer.look()
+        account = core.state.view.account.id
+        name = next(o.client_order_id for o in core.journal.open_orders() if o.role == "stop")
     path = running.state / "journal.sqlite3"
     done = subprocess.run(
         [sys.executable, "-c", writer, str(path), account, name], cwd=SCRIPTS.parent, timeout=60, check=False
@@ -202,7 +202,7 @@ def test_the_documents_explain_every_kind_and_show_the_figures(running):
     assert [kind for kind in Kind if f"| {kind.value} |" not in text] == []
     running.by_hand("PLTR", "291")
     running.by_hand("TSLA", "76")
-    assert [line for line in by_hand_lines(compared(running).by_hand) if line not in text] == []
+    assert [line for line in manual_position_lines(compared(running).by_hand) if line not in text] == []
 
 
 def test_as_a_command(running):

@@ -16,13 +16,15 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
-from brokers.alpaca.payloads import bracket
-from brokers.desk.session import JOURNAL_FILE, client_for
-from brokers.desk.venue_state import Floor
+from brokers.admission import Admission
+from brokers.desk.core import DeskCore
+from brokers.desk.execution.requests import bracket
+from brokers.desk.session import JOURNAL_FILE
 from brokers.journal import Journal
-from brokers.operator.cleanup import floor_of
+from brokers.operator.cleanup import core_of
 from brokers.rehearsal.alpaca.server import RehearsalServer
 from brokers.rehearsal.core.settings import VenueSettings
+from brokers.venues import open_venue
 from config import Settings
 from config.arguments import addresses
 from config.loader import load
@@ -77,24 +79,25 @@ class Place:
         return load(arguments=[*addresses(self.server.url), ("test", "live.state_dir", str(self.state))])
 
     @contextmanager
-    def trader(self) -> Iterator[Floor]:
-        """A trader's floor at this venue; its journal is closed at the end."""
+    def trader(self) -> Iterator[DeskCore]:
+        """What a trader at this venue trades with; its journal is closed at the end."""
         settings = self.settings
-        client = client_for(settings, paper=True)
-        client.venue_clock()
-        with Journal(self.state / JOURNAL_FILE, str(client.account()["account_number"]), client.clock.now) as journal:
-            yield floor_of(client, journal, settings)
+        admission = Admission()
+        venue = open_venue(settings, True, admission)
+        venue.venue_clock()
+        with Journal(self.state / JOURNAL_FILE, venue.account().id, venue.clock.now) as journal:
+            yield core_of(venue, journal, settings, admission)
 
-    def enter(self, floor: Floor, symbol: str = "AAPL", shares: int = 50) -> None:
+    def enter(self, core: DeskCore, symbol: str = "AAPL", shares: int = 50) -> None:
         """Buy at market behind a bracket at 5% and 15%, and book it."""
         price = PRICES[symbol]
-        floor.look()
-        floor.place(
-            bracket(symbol, "buy", shares, price * 0.95, price * 1.15, None), "entry", floor.now, opens=True,
+        core.observer.look()
+        core.gateway.place(
+            bracket(symbol, "buy", shares, price * 0.95, price * 1.15, None), "entry", core.state.now, opens=True,
             quote=price,
         )  # fmt: skip
         wait_for(lambda: self.held(symbol) == shares)
-        floor.look()
+        core.observer.look()
 
     def by_hand(self, symbol: str, shares: str, side: str = "buy", **terms: Any) -> str:
         """An order from another program; a market order is waited for."""

@@ -7,8 +7,8 @@ import pytest
 
 from config import Refusal, load
 from market.features import FeatureTable
+from market.indicator_library import Indicator, indicator, made_up
 from strategies.expressions import parsed
-from strategies.library import Indicator, indicator, made_up
 from strategies.registry import build_pipeline, build_signals
 from strategies.signals.rule import RuleConfig, rule_signal
 from tests.brokers.harness import daily_table
@@ -77,7 +77,7 @@ class Leaks(Indicator):
 
 
 def test_a_planted_leak_is_found(monkeypatch):
-    monkeypatch.setattr("strategies.library.Indicator", Leaks)
+    monkeypatch.setattr("market.indicator_library.Indicator", Leaks)
     indicator.cache_clear()
     with pytest.raises(Refusal, match="sma_7: looks ahead"):
         indicator("sma_7")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -10,14 +10,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from brokers.alpaca.payloads import Json
 from market.bar_tables import to_table
 from market.bars import DAY_MINUTES, FIELDS, BarTable
 from market.calendar import NEW_YORK, nanoseconds, session_times, sessions_until
 
 MOST_MISSING = 2
 """So many bars may be outstanding before nothing is decided on the ones that are there."""
-KEYS = {"open": "o", "high": "h", "low": "l", "close": "c", "volume": "v"}
 SESSION_MINUTES = 390
 HOUR_MINUTES = 60
 PUBLISHED_AFTER = pd.Timedelta(minutes=30)
@@ -61,18 +59,15 @@ class BarCollector:
         """Forget everything."""
         self._frame = _empty()
 
-    def add(self, rows: Mapping[str, Sequence[Json]], read_at: datetime | None = None) -> None:
-        """Take in bars as the venue writes them; see ``add_frame``. Rows without a readable time are left out."""
-        parts = [_frame(symbol, bars) for symbol, bars in rows.items() if bars and symbol in self.symbols]
-        if parts:
-            self.add_frame(pd.concat(parts, ignore_index=True), read_at)
-
-    def add_frame(self, frame: pd.DataFrame, read_at: datetime | None = None) -> None:
+    def add(self, frame: pd.DataFrame, read_at: datetime | None = None) -> None:
         """Take in a long table: symbol, datetime (aware), open, high, low, close, volume.
 
         A later bar of the same time replaces the earlier. What was still forming at ``read_at``, when it was read,
         is left out: read in part and never again, it would pass for a complete one.
         """
+        frame = frame[frame["symbol"].isin(self.symbols)]
+        if frame.empty:
+            return
         if read_at is not None:
             frame = frame[self._over(pd.DatetimeIndex(frame["datetime"]), pd.Timestamp(read_at))]
         both = pd.concat([self._frame, frame], ignore_index=True) if len(self._frame) else frame
@@ -181,23 +176,6 @@ def joined(parts: pd.DataFrame) -> pd.DataFrame:
     ).reset_index()  # fmt: skip
     whole.loc[whole["bad"], list(FIELDS[:4])] = np.nan
     return whole.drop(columns="bad")
-
-
-def _frame(symbol: str, bars: Sequence[Any]) -> pd.DataFrame:
-    rows = [bar for bar in bars if isinstance(bar, Mapping)]
-    values = {name: [_number(bar.get(key)) for bar in rows] for name, key in KEYS.items()}
-    stamps = pd.Series([bar.get("t") for bar in rows], dtype=object)
-    times = pd.to_datetime(stamps, utc=True, format="ISO8601", errors="coerce")
-    frame = pd.DataFrame({"symbol": symbol, "datetime": times, **values})
-    return frame[frame["datetime"].notna()]
-
-
-def _number(value: Any) -> float:
-    """NaN for whatever is no number: the features say then why the symbol makes no order."""
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        return float("nan")
 
 
 def _empty() -> pd.DataFrame:

@@ -5,46 +5,33 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from queue import Empty, Queue
 from typing import Protocol
+from zoneinfo import ZoneInfo
 
 import pandas as pd
 
-from brokers.alpaca.errors import VenueError
-from brokers.alpaca.payloads import Json
 from brokers.desk.data.bar_collector import BarCollector
-from brokers.desk.data.quotes import Quote, read_quote
-from brokers.desk.reconcile.position_book import NEW_YORK
+from brokers.desk.data.quotes import Quote, judged
+from brokers.ports import Clock, QuoteStream, Venue, VenueQuote
+from brokers.venue_errors import VenueError
 from market.bars import BarTable
-from market.calendar import sessions_until
+from market.calendar import NEW_YORK, sessions_until
 from market.features import FeatureTable, bars_to_settle
 from market.market import Market
 
+ZONE = ZoneInfo(NEW_YORK)
 BEHIND_BARS = 3
 RETRY = timedelta(minutes=15)
 SPARE_SESSIONS = 2
 YAHOO_S = 4.0
 ATTEMPTS, PAUSE_S = 5, 1.0
 REREAD, REREAD_DAYS = timedelta(hours=1), timedelta(days=5)
-ALPACA, YAHOO, NONE = "alpaca", "yahoo", "none"
+YAHOO, NONE = "yahoo", "none"
 
 log = logging.getLogger(__name__)
-
-
-class Bars(Protocol):
-    """What the feed asks of a venue's client."""
-
-    def bars(
-        self, symbols: Iterable[str], minutes: int, start: datetime, end: datetime | None = None,
-        adjustment: str = "all",
-    ) -> dict[str, list[Json]]: ...  # fmt: skip
-    def latest_quotes(self, symbols: Iterable[str]) -> dict[str, Json]: ...
-
-
-class Clock(Protocol):
-    def now(self) -> datetime: ...
 
 
 class Fallback(Protocol):
@@ -56,9 +43,7 @@ class LiveFeed:
 
     Parameters
     ----------
-    client : Bars
-    clock : Clock
-        The venue's.
+    venue : Venue
     symbols, needs : sequence of str
         Columns and features.
     sectors : mapping of str to str
@@ -68,12 +53,13 @@ class LiveFeed:
         Whether the exchange's hours count.
     max_quote_age_s : float
     fallback : Fallback, optional
+    stream : QuoteStream, optional
+        Brings quotes without asking.
     """
 
     def __init__(
         self,
-        client: Bars,
-        clock: Clock,
+        venue: Venue,
         symbols: Sequence[str],
         needs: Sequence[str],
         sectors: Mapping[str, str],
@@ -82,9 +68,11 @@ class LiveFeed:
         sessions: bool,
         max_quote_age_s: float,
         fallback: Fallback | None = None,
+        stream: QuoteStream | None = None,
     ) -> None:
-        self.client = client
-        self.clock = clock
+        self.venue = venue
+        self.clock: Clock = venue.clock
+        self.source = venue.name.lower()
         self.symbols = tuple(symbols)
         self.needs = tuple(needs)
         self.sectors = sectors
@@ -92,8 +80,7 @@ class LiveFeed:
         self.fallback = fallback
         self.collected = BarCollector(symbols, bar_minutes, sessions)
         self.sources: dict[str, str] = {}
-        self.streamed: Callable[[str], Json | None] = lambda name: None
-        """The quote that a stream of prices has just brought, None without."""
+        self._stream = stream
         self.bars: BarTable | None = None
         self.features: FeatureTable | None = None
         self._loaded: date | None = None
@@ -113,7 +100,7 @@ class LiveFeed:
         now = self.clock.now()
         why = self._fill(now)
         self._fall_back(now, why)
-        self.bars = self.collected.table(now, ALPACA)
+        self.bars = self.collected.table(now, self.source)
         if self.bars is None:
             raise VenueError(f"no bars of {', '.join(self.symbols[:3])} and others; {why or 'the venue has none'}")
         self.features = FeatureTable(self.bars, self.needs, self.sectors)
@@ -122,11 +109,13 @@ class LiveFeed:
     def quotes(self, symbols: Iterable[str]) -> dict[str, Quote]:
         """The newest quote of each symbol, judged; one request."""
         wanted = list(symbols)
-        streamed = {s: self.streamed(s) for s in wanted}
-        asked = [s for s, raw in streamed.items() if raw is None]
-        raws: dict[str, Json | None] = {**streamed, **(self.client.latest_quotes(asked) if asked else {})}
+        found: dict[str, VenueQuote] = {}
+        if self._stream is not None:
+            found = {symbol: quote for symbol in wanted if (quote := self._stream.latest(symbol)) is not None}
+        if asked := [symbol for symbol in wanted if symbol not in found]:
+            found |= self.venue.quotes(asked)
         now = self.clock.now()
-        return {s: read_quote(s, raws.get(s), now, self.max_quote_age) for s in wanted}
+        return {symbol: judged(symbol, found.get(symbol), now, self.max_quote_age) for symbol in wanted}
 
     def why_unusable(self, symbol: str) -> str:
         """Why a symbol makes no order now, in words; empty if it may."""
@@ -145,7 +134,7 @@ class LiveFeed:
     def _fill(self, now: datetime) -> str:
         """Ask the venue for what is new, everything at the beginning of a session; returns why it could not."""
         try:
-            if self._loaded != now.astimezone(NEW_YORK).date():
+            if self._loaded != now.astimezone(ZONE).date():
                 self._load(now)
             if self._answered is None or self._answered < now:
                 # From where the venue spoke last, so that an outage leaves no hole; it may correct its newest bars.
@@ -162,28 +151,28 @@ class LiveFeed:
 
         Many pages may take longer than an iteration has; what has come is kept, and the next goes on from there.
         """
-        today = now.astimezone(NEW_YORK).date()
-        if self._until is None or self._until.astimezone(NEW_YORK).date() != today:
+        today = now.astimezone(ZONE).date()
+        if self._until is None or self._until.astimezone(ZONE).date() != today:
             self._until = now
         until, found = self._until, self._ask(self._history_start(self._until), self._until)
         self._until = None
-        if any(found.values()):
+        if len(found):
             self.collected.clear()
             self._loaded = today
         self._take(found, until)
 
-    def _ask(self, start: datetime, end: datetime | None = None) -> dict[str, list[Json]]:
-        return self.client.bars(self.symbols, self.collected.asked_minutes, start, end)
+    def _ask(self, start: datetime, end: datetime | None = None) -> pd.DataFrame:
+        return self.venue.bars(self.symbols, self.collected.asked_minutes, start, end)
 
-    def _take(self, found: Mapping[str, list[Json]], read_at: datetime) -> None:
+    def _take(self, found: pd.DataFrame, read_at: datetime) -> None:
         self._answered = read_at
         self.collected.add(found, read_at)
-        self._tell({symbol: ALPACA for symbol, rows in found.items() if rows})
+        self._tell({str(symbol): self.source for symbol in found["symbol"].unique()})
 
     def _history_start(self, now: datetime) -> datetime:
         bars = bars_to_settle(self.needs, self.collected.session_bars)
         sessions = -(-bars // self.collected.session_bars) + SPARE_SESSIONS
-        first = sessions_until(pd.Timestamp(now.astimezone(NEW_YORK).date()), sessions)[0]
+        first = sessions_until(pd.Timestamp(now.astimezone(ZONE).date()), sessions)[0]
         start: datetime = first.tz_localize(NEW_YORK).to_pydatetime()
         return start
 
@@ -235,7 +224,7 @@ class LiveFeed:
             self._yahoo_down_until = now + RETRY
             return
         if len(found):
-            self.collected.add_frame(found, now)
+            self.collected.add(found, now)
             self._tell({symbol: YAHOO})
         else:
             log.warning("%s: Yahoo has none either", symbol)

@@ -10,55 +10,96 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from functools import partial
 
 import pandas as pd
 
-from brokers.alpaca.payloads import bracket, single, whole_lots
 from brokers.desk.data.quotes import Quote
 from brokers.desk.entry_halts import EntryHalts
 from brokers.desk.execution.exit_levels import VENUE_GAP
-from brokers.desk.execution.order_gateway import OrderRefused
-from brokers.desk.reconcile.journal_sync import OPENING_ROLES
+from brokers.desk.execution.order_gateway import OrderGateway, OrderRefused
+from brokers.desk.execution.requests import bracket, single
+from brokers.desk.reconcile.own_positions import OwnPositions
 from brokers.desk.reconcile.position_book import NEW_YORK
-from brokers.desk.venue_state import Floor
+from brokers.desk.venue_state import VenueState
 from brokers.desk_rules import entry_at
 from brokers.journal import AlreadyPlanned, JournalOrder, State
 from brokers.journal.states import FINAL
+from brokers.order_types import OPENING_ROLES, RefusalCode, Resting, Side, TimeInForce
+from brokers.ports import OrderRequest
+from brokers.quantities import down, up, whole_lots
 from brokers.record import OrderRecord, not_sent
+from config import Settings
 from market.calendar import session_times, sessions_until
 from risk.model import BracketTerms, Proposal, floor_lot
-from risk.policy_gate import tick_down, tick_up
 
 ATTEMPTS = 4
-"""The limit and the market orders after it: a venue that fills in crumbs is left alone after so many."""
+"""The limit and the market orders after it: a venue that fills in small parts is left alone after so many."""
 TAKES = "AT_MARKET"
-COVERED_WITHIN = timedelta(seconds=30)
+PROTECTED_WITHIN = timedelta(seconds=30)
 """The rest of an entry waits so long for the stop of its part, then it is not bought."""
 
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class EntryWindow:
+    """What the venue's hours say of entries now: why they forbid them, and whether these are extended hours."""
+
+    closed: str = ""
+    extended: bool = False
+
+
+class Stage(StrEnum):
+    """What is done with the order under way."""
+
+    WORKING = "it may wait for its fill"
+    CANCELLING = "it is being cancelled"
+    AWAITING_STOP = "it has ended, and the rest waits for the part that filled to be behind its stop"
+
+
 @dataclass(slots=True)
-class Task:
+class EntryTask:
     """One accepted proposal on its way into the market; quantities in shares.
 
-    ``ask`` is the quote that slippage is measured against, NaN where there was none; ``extended`` tells that the order
-    under way was sent in extended hours, ``over`` why nothing more is to be bought, ``uncovered`` since when the rest
-    waits for the part that has filled to be behind its stop.
+    Parameters
+    ----------
+    proposal : Proposal
+    time : datetime
+        Of the decision.
+    wanted, filled : float
+    quote : float
+        What slippage is measured against, NaN where there was none.
+    stage : Stage
+    order : str
+        Client order id of the order under way.
+    sent, cancel_asked : datetime, optional
+        When that was sent, and when its cancel was asked for last.
+    attempts : int
+        Orders that were sent.
+    extended : bool
+        Whether the order under way was sent in extended hours.
+    over : str
+        Why nothing more is to be bought.
+    unprotected_since : datetime, optional
+        Since when the rest waits for the stop of its part.
     """
 
     proposal: Proposal
     time: datetime
     wanted: float
-    ask: float = math.nan
+    quote: float = math.nan
+    stage: Stage = Stage.WORKING
     order: str = ""
     sent: datetime | None = None
     attempts: int = 0
     filled: float = 0.0
-    cancelling: datetime | None = None
+    cancel_asked: datetime | None = None
     extended: bool = False
     over: str = ""
-    uncovered: datetime | None = None
+    unprotected_since: datetime | None = None
 
 
 class Entries:
@@ -66,22 +107,37 @@ class Entries:
 
     Parameters
     ----------
-    floor : Floor
-    switches : EntryHalts
-    hours : callable
-        Why the venue's hours forbid entries now, empty if they don't; sets ``extended``.
+    state : VenueState
+    positions : OwnPositions
+    gateway : OrderGateway
+    halts : EntryHalts
+    settings : Settings
+    window : callable
+        What the venue's hours say now.
     """
 
-    def __init__(self, floor: Floor, switches: EntryHalts, hours: Callable[[Entries], str]) -> None:
-        self.floor = floor
-        self._switches = switches
-        self._hours = hours
-        self.tasks: dict[str, Task] = {}
+    def __init__(
+        self,
+        state: VenueState,
+        positions: OwnPositions,
+        gateway: OrderGateway,
+        halts: EntryHalts,
+        settings: Settings,
+        window: Callable[[], EntryWindow],
+    ) -> None:
+        self._state = state
+        self._positions = positions
+        self._gateway = gateway
+        self._journal = positions.journal
+        self._halts = halts
+        self._rule = settings.live.entry
+        self._lot = settings.sizing.lot
+        self._max_unprotected_frac = settings.live.extended_hours.max_unprotected_frac
+        self.window = window
+        self.tasks: dict[str, EntryTask] = {}
         self.skipped: list[OrderRecord] = []
         self.slippage: list[tuple[str, float, float]] = []
         """Client order id, quote and average price of what was filled."""
-        self.extended = False
-        """Whether the venue is in its extended hours, where there are no brackets."""
         self.by_subclass: set[str] = set()
         """Client order ids of what came through Lumibot in this run: how long that waits is not ours to say."""
         self._abandoned: dict[str, str] = {}
@@ -89,13 +145,13 @@ class Entries:
 
     def begin(self, proposal: Proposal, time: datetime, quote: Quote) -> None:
         """Send an entry; a proposal that cannot be sent leaves a trace and nothing else."""
-        if doubt := self.floor.doubt(proposal.symbol):
-            self.refuse(proposal, time, f"DESK_DOUBT: {doubt}")
+        if doubt := self._positions.doubt(proposal.symbol):
+            self.refuse(proposal, time, f"{RefusalCode.DOUBT}: {doubt}")
             return
-        if self.floor.unresolved(proposal.symbol) or proposal.symbol in self.tasks:
+        if self._positions.unresolved(proposal.symbol) or proposal.symbol in self.tasks:
             self.refuse(proposal, time, "DESK_PENDING: an earlier order of it has no outcome yet")
             return
-        task = Task(proposal, time, proposal.quantity)
+        task = EntryTask(proposal, time, proposal.quantity)
         if self._attempt(task, quote):
             self.tasks[proposal.symbol] = task
 
@@ -103,20 +159,20 @@ class Entries:
         """One step with what is on its way in a symbol."""
         task = self.tasks.get(symbol)
         if task is None:
-            self._end_what_nobody_tends(symbol)
+            self._end_untended(symbol)
             return
-        order = self.floor.journal.order(task.order)
+        order = self._journal.order(task.order)
         if order.state in FINAL:
             self._next(task, order)
         else:
             self._follow(task, order)
 
     def end(self, symbol: str) -> None:
-        """Of one step what only cancels: without a look, in doubt and while the process ends nothing is bought."""
+        """Take only the part of a step that cancels: without a look, in doubt and at shutdown nothing is bought."""
         task = self.tasks.get(symbol)
         if task is None:
-            self._end_what_nobody_tends(symbol)
-        elif (order := self.floor.journal.order(task.order)).state not in FINAL:
+            self._end_untended(symbol)
+        elif (order := self._journal.order(task.order)).state not in FINAL:
             self._follow(task, order)
 
     def abandon(self, why: str) -> None:
@@ -125,14 +181,10 @@ class Entries:
         for name in (*names, *(task.order for task in self.tasks.values())):
             self._abandoned.setdefault(name, why)
 
-    def closed(self) -> str:
-        """Why the venue's hours forbid entries now, empty if they don't."""
-        return self._hours(self)
-
     @property
     def waiting(self) -> list[JournalOrder]:
-        """Orders that open a position and may still be filled, those without an answer among them."""
-        return [order for order in self.floor.journal.open_orders() if order.role in OPENING_ROLES]
+        """Orders that open a position and may still be filled, also those without an answer."""
+        return [order for order in self._journal.open_orders() if order.role in OPENING_ROLES]
 
     def pending(self) -> dict[str, Proposal]:
         """What is still to be filled, by symbol."""
@@ -143,17 +195,26 @@ class Entries:
             found[order.symbol] = task.proposal.resized(rest) if task else _from_journal(order, rest)
         return found
 
-    def _attempt(self, task: Task, quote: Quote) -> bool:
+    def _attempt(self, task: EntryTask, quote: Quote) -> bool:
         """Send the next order of a task; False if there is none."""
-        proposal, floor = task.proposal, self.floor
+        proposal, window = task.proposal, self.window()
         buys = proposal.side == "buy"
         price, limit, note = self._price(task, quote)
         if not math.isfinite(price):
             self.refuse(proposal, task.time, f"DESK_QUOTE: {proposal.symbol}: {quote.problem}")
             return False
-        entry = entry_at(proposal, price, limit or price, floor.lot, wanted=task.wanted, filled=task.filled)
+        rules = self._state.rules
+        entry = entry_at(
+            proposal,
+            price,
+            (limit or price) * (1 + float(rules.fee_frac)),
+            self._lot,
+            wanted=task.wanted,
+            filled=task.filled,
+            tick=partial(rules.tick, symbol=proposal.symbol),
+        )
         quantity, stop, target, reason = entry.quantity, entry.stop, entry.target, f"{entry.reason}{note}"
-        if not entry.possible:
+        if not entry.possible or quantity < rules.least(proposal.symbol, Decimal(str(price))):
             self.refuse(proposal, task.time, f"DESK_SIZE: nothing is left of it at {price:.4f}; {proposal.reason}")
             return False
         # Nor does the stop lie farther from the market than that of the part that is there.
@@ -163,67 +224,80 @@ class Entries:
                 self.refuse(proposal, task.time, f"DESK_STOP: {price:.4f} is at or beyond the stop {first} of its part")
                 return False
             stop = max(stop, first) if buys else min(stop, first)
-        side = "buy" if buys else "sell"
-        if self.extended:
+        side: Side = "buy" if buys else "sell"
+        request: OrderRequest
+        if window.extended:
             if limit is None or not self._room_without_stop(quantity * limit):
                 self.refuse(
                     proposal, task.time, "DESK_EXTENDED: no quote, or too much is without a stop until the open"
                 )
                 return False
-            payload = single(proposal.symbol, side, quantity, limit, extended=True)
+            request = single(proposal.symbol, side, quantity, limit, extended=True)
+        elif Resting.BRACKET in self._state.rules.resting:
+            request = bracket(proposal.symbol, side, quantity, stop, target, limit)
         else:
-            payload = bracket(proposal.symbol, side, quantity, stop, target, limit)
+            # What fills is protected once the order has ended.
+            request = single(proposal.symbol, side, quantity, limit, time_in_force=self._time_in_force)
         try:
-            order = floor.place(
-                payload, proposal.role, task.time, opens=True, quote=price, reference=proposal.price,
-                bracket=(stop, target), reason=reason,
-            )  # fmt: skip
+            order = self._gateway.place(
+                request,
+                proposal.role,
+                task.time,
+                opens=True,
+                quote=price,
+                reference=proposal.price,
+                levels=(stop, target),
+                reason=reason,
+            )
         except (OrderRefused, AlreadyPlanned) as refusal:
             self.refuse(proposal, task.time, f"{refusal}; {reason}")
             return False
         if not task.attempts:
             task.wanted = quantity
-        task.order, task.sent, task.cancelling = order.client_order_id, floor.now, None
-        task.extended = self.extended
+        task.order, task.sent, task.cancel_asked = order.client_order_id, self._state.now, None
+        task.stage, task.extended = Stage.WORKING, window.extended
         task.attempts += 1
         return True
 
     def _stop_of_part(self, symbol: str) -> float | None:
         """The stop farthest from the market behind which shares of the symbol are already; None if there are none."""
-        cover, held = self.floor.cover(symbol), self.floor.own.quantity(symbol)
-        stops = [float(order.stop_price) for order in cover.stops if order.stop_price]
+        protection, held = self._positions.protection(symbol), self._positions.book.quantity(symbol)
+        stops = [float(order.stop_price) for order in protection.stops if order.stop_price]
         if not held or not stops:
             return None
         return min(stops) if held > 0 else max(stops)
 
-    def _price(self, task: Task, quote: Quote) -> tuple[float, float | None, str]:
+    def _price(self, task: EntryTask, quote: Quote) -> tuple[float, float | None, str]:
         """Reference price, limit and a note; NaN where no order may be sent."""
-        rule, proposal = self.floor.settings.live.entry, task.proposal
+        rule, proposal = self._rule, task.proposal
         if quote.problem and not quote.missing:
             return math.nan, None, ""
         if quote.missing:
             return proposal.price, None, f"; {TAKES}: no quote, the last close is {proposal.price:g}"
         buys = proposal.side == "buy"
         price = float(quote.ask if buys else quote.bid)
-        if math.isnan(task.ask):
-            task.ask = price
+        if math.isnan(task.quote):
+            task.quote = price
         if task.attempts:
             return price, None, f"; {TAKES}: the limit left {task.wanted - task.filled:g}"
         offset = rule.cheap_offset_usd if price < rule.cheap_below_usd else price * rule.offset_frac
-        return price, tick_up(price + offset) if buys else tick_down(price - offset), ""
+        bound = price + offset if buys else price - offset
+        tick = self._state.rules.tick(bound, proposal.symbol)
+        return price, up(bound, tick) if buys else down(bound, tick), ""
 
-    def _next(self, task: Task, order: JournalOrder) -> None:
-        """An order of a task has ended: the rest goes at market once its part is covered.
+    def _next(self, task: EntryTask, order: JournalOrder) -> None:
+        """An order of a task has ended: the rest goes at market once its part is protected.
 
         Not where somebody else ended it.
         """
         symbol = task.proposal.symbol
-        if task.uncovered is None:
+        if task.stage is not Stage.AWAITING_STOP:
             task.filled += float(order.filled_quantity)
-            if order.average_price is not None and not math.isnan(task.ask):
-                self.slippage.append((order.client_order_id, task.ask, float(order.average_price)))
-        rest = floor_lot(task.wanted - task.filled, self.floor.lot)
-        goes_on = task.cancelling is not None and order.state is State.CANCELLED and task.attempts < ATTEMPTS
+            if order.average_price is not None and not math.isnan(task.quote):
+                self.slippage.append((order.client_order_id, task.quote, float(order.average_price)))
+        rest = floor_lot(task.wanted - task.filled, self._lot)
+        asked = task.stage in (Stage.CANCELLING, Stage.AWAITING_STOP)
+        goes_on = asked and order.state is State.CANCELLED and task.attempts < ATTEMPTS
         given_up = task.attempts > 1 and not order.filled_quantity
         why = self._why_no_more(task) if goes_on and not given_up else f"the order is {order.state}"
         if rest <= 0 or why:
@@ -231,34 +305,35 @@ class Entries:
                 log.warning("%s: %g of %g shares not bought, %s", symbol, rest, task.wanted, why)
             del self.tasks[symbol]
             return
-        if self._part_is_bare(symbol):
-            task.uncovered = task.uncovered or self.floor.now
-            if self.floor.now - task.uncovered >= COVERED_WITHIN:
+        if self._part_is_unprotected(symbol):
+            task.stage, now = Stage.AWAITING_STOP, self._state.now
+            task.unprotected_since = task.unprotected_since or now
+            if now - task.unprotected_since >= PROTECTED_WITHIN:
                 log.warning("%s: %g of %g shares not bought, those there have no stop", symbol, rest, task.wanted)
                 del self.tasks[symbol]
             return
-        task.uncovered = None
-        if not self._attempt(task, self.floor.quote(symbol)):
+        task.unprotected_since = None
+        if not self._attempt(task, self._state.quote(symbol)):
             del self.tasks[symbol]
 
-    def _part_is_bare(self, symbol: str) -> bool:
+    def _part_is_unprotected(self, symbol: str) -> bool:
         """Whether shares of a symbol are without a stop: none are bought beside them."""
-        floor = self.floor
-        return floor.cover(symbol).protected < whole_lots(abs(floor.own.quantity(symbol)), floor.lot)
+        held = whole_lots(abs(self._positions.book.quantity(symbol)), self._lot)
+        return self._positions.protection(symbol).protected < held
 
-    def _follow(self, task: Task, order: JournalOrder) -> None:
+    def _follow(self, task: EntryTask, order: JournalOrder) -> None:
         """Cancel an order that is not to wait any longer, until that has an outcome."""
         task.over = task.over or self._why_over(task)
         if order.state in (State.JOURNALED, State.UNKNOWN):
             return
-        if task.cancelling is not None:
-            task.cancelling = self.floor.cancels_again(order.venue_id, task.cancelling)
+        if task.cancel_asked is not None:
+            task.cancel_asked = self._gateway.cancel_again(order.venue_id, task.cancel_asked)
         elif why := self._why_end(task, order):
             log.info("%s: ending the entry, %s", order.symbol, why)
-            if self.floor.counter.cancel(order.venue_id):
-                task.cancelling = self.floor.now
+            if self._gateway.cancel(order.venue_id):
+                task.stage, task.cancel_asked = Stage.CANCELLING, self._state.now
 
-    def _why_end(self, task: Task, order: JournalOrder) -> str:
+    def _why_end(self, task: EntryTask, order: JournalOrder) -> str:
         """Why an order that waits is to be cancelled, empty if it may wait."""
         if order.filled_quantity > 0:
             # The exits of a bracket wait until it has filled completely: what is here already must not wait.
@@ -267,26 +342,31 @@ class Entries:
             return task.over
         return f"not filled in {self._patience(task).seconds} s" if self._overdue(task) else ""
 
-    def _why_over(self, task: Task) -> str:
+    def _why_over(self, task: EntryTask) -> str:
         """Why an entry has come too late: something stops entries for good, or the hours it was sent in are over."""
-        why = [*self._switches.lasting(self.floor.now), self._abandoned.get(task.order, ""), self.closed()]
-        if self.extended and not task.extended:
+        window = self.window()
+        why = [*self._halts.lasting(self._state.now), self._abandoned.get(task.order, ""), window.closed]
+        if window.extended and not task.extended:
             why.append("the session is over")
         return "; ".join(filter(None, why))
 
-    def _why_no_more(self, task: Task) -> str:
+    def _why_no_more(self, task: EntryTask) -> str:
         """Why the rest of an entry is not sent, empty if it is."""
-        why = task.over or self._why_over(task) or "; ".join(self._switches.stopped(self.floor.now))
+        why = task.over or self._why_over(task) or "; ".join(self._halts.stopped(self._state.now))
         # There is nothing but limits in extended hours.
-        return why or ("these are extended hours" if self.extended else "")
+        return why or ("these are extended hours" if self.window().extended else "")
 
-    def _overdue(self, task: Task) -> bool:
-        return task.sent is not None and self.floor.now - task.sent >= self._patience(task)
+    @property
+    def _time_in_force(self) -> TimeInForce:
+        return TimeInForce.GTC if self._state.rules.always_open else TimeInForce.DAY
 
-    def _patience(self, task: Task) -> timedelta:
-        return timedelta(seconds=self.floor.settings.live.entry.patience_s)
+    def _overdue(self, task: EntryTask) -> bool:
+        return task.sent is not None and self._state.now - task.sent >= self._patience(task)
 
-    def _end_what_nobody_tends(self, symbol: str) -> None:
+    def _patience(self, task: EntryTask) -> timedelta:
+        return timedelta(seconds=self._rule.patience_s)
+
+    def _end_untended(self, symbol: str) -> None:
         """End entries that have no task: those of earlier runs, whose reasons are gone, and what may wait no longer.
 
         A part that filled is protected once the rest has ended.
@@ -294,31 +374,32 @@ class Entries:
         for order in self.waiting:
             if order.symbol != symbol or not order.venue_id:
                 continue
-            there, why = self.floor.view.orders.get(order.venue_id), self._why_untended(order)
-            if why and (there is None or (there.open and not there.leaving)):
+            there, why = self._state.view.orders.get(order.venue_id), self._why_untended(order)
+            if why and (there is None or (there.open and not there.cancel_pending)):
                 log.warning("%s: ending an entry, %s", symbol, why)
-                self.floor.counter.cancel(order.venue_id)
+                self._gateway.cancel(order.venue_id)
 
     def _why_untended(self, order: JournalOrder) -> str:
         if order.client_order_id not in self.by_subclass:
             return "it is from before the restart"
-        why = [*self._switches.lasting(self.floor.now), self._abandoned.get(order.client_order_id, "")]
+        why = [*self._halts.lasting(self._state.now), self._abandoned.get(order.client_order_id, "")]
         return "partly filled" if order.filled_quantity else "; ".join(filter(None, why))
 
     def _room_without_stop(self, notional: float) -> bool:
         """Whether what waits for its stop until the opening may grow by so many USD."""
-        floor = self.floor
-        most = floor.settings.live.extended_hours.max_unprotected_frac * floor.equity
-        now = pd.Timestamp(floor.now)
+        most = self._max_unprotected_frac * self._state.equity
+        now = pd.Timestamp(self._state.now)
         closes = session_times(sessions_until(pd.Timestamp(now.tz_convert(NEW_YORK).date()), 2))[1]
         # Whatever was bought since then has not seen a regular session, in which alone stops are triggered.
         last_close = closes[closes <= now].max()
         waiting = sum(
-            abs(p.quantity) * p.entry_price for p in floor.own.ledger.positions.values() if p.entry_time >= last_close
+            abs(p.quantity) * p.entry_price
+            for p in self._positions.book.ledger.positions.values()
+            if p.entry_time >= last_close
         )
         waiting += sum(
             float(order.remaining * (order.limit_price or 0))
-            for order in floor.journal.open_orders()
+            for order in self._journal.open_orders()
             if order.role in OPENING_ROLES
         )
         log.info("without a stop until the opening: %.2f USD and %.2f more, at most %.2f", waiting, notional, most)
@@ -326,11 +407,11 @@ class Entries:
 
     def refuse(self, proposal: Proposal, time: datetime, why: str) -> None:
         """Leave a trace of an entry that was approved and could not be sent."""
-        told = (time.date(), why.partition(":")[0])
+        reason = (time.date(), why.partition(":")[0])
         # The same proposal comes at every iteration until its reading changes: the record keeps each, the log one.
-        news = self._refused.get(proposal.symbol) != told
+        news = self._refused.get(proposal.symbol) != reason
         log.log(logging.WARNING if news else logging.DEBUG, "%s not entered: %s", proposal.symbol, why)
-        self._refused[proposal.symbol] = told
+        self._refused[proposal.symbol] = reason
         self.skipped.append(not_sent(time, "", proposal, why))
 
 

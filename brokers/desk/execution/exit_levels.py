@@ -7,9 +7,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
-from brokers.alpaca.payloads import price_text
-from brokers.desk.execution.protection_status import ProtectionStatus
-from brokers.desk.venue_state import Floor
+from brokers.desk.reconcile.own_positions import OwnPositions
+from brokers.desk.reconcile.protection_status import ProtectionStatus
+from brokers.desk.venue_state import VenueState
+from brokers.order_types import OrderRole
+from brokers.quantities import nearest
+from config.schema import Protection
 from risk.model import Position
 
 VENUE_GAP = 0.01
@@ -32,17 +35,22 @@ class LevelKeeper:
 
     Parameters
     ----------
-    floor : Floor
+    state : VenueState
+    positions : OwnPositions
+    rule : Protection
+        Where the exits of a position without any belong.
     """
 
-    def __init__(self, floor: Floor) -> None:
-        self._floor = floor
+    def __init__(self, state: VenueState, positions: OwnPositions, rule: Protection) -> None:
+        self._state = state
+        self._positions = positions
+        self._rule = rule
         self._known: dict[str, tuple[str, Levels]] = {}
 
     def of(self, position: Position) -> Levels:
         """Stop and target of a position as they are now or were last."""
         symbol = position.symbol
-        episode = self._floor.own.entries[symbol].client_order_id
+        episode = self._positions.book.entries[symbol].client_order_id
         known = self._known.get(symbol)
         if known is None or known[0] != episode:
             self._known[symbol] = known = (episode, self._read(position))
@@ -52,14 +60,16 @@ class LevelKeeper:
         """Read a symbol's levels from the journal again when they are asked for next."""
         self._known.pop(symbol, None)
 
-    def see(self, position: Position, cover: ProtectionStatus) -> None:
-        """What works at the venue is where the levels are, also after a hand moved them."""
+    def see(self, position: Position, protection: ProtectionStatus) -> None:
+        """What works at the venue is where the levels are, also after somebody moved them by hand."""
         levels, long = self.of(position), position.quantity > 0
-        stops = [float(order.stop_price) for order in cover.stops if order.stop_price]
+        stops = [float(order.stop_price) for order in protection.stops if order.stop_price]
         targets = [
             float(order.limit_price)
-            for order in cover.exits
-            if order.limit_price and not order.leaving and self._floor.whose.role(order) == "target"
+            for order in protection.exits
+            if order.limit_price
+            and not order.cancel_pending
+            and self._positions.ownership.role(order) == OrderRole.TARGET
         ]
         if stops:
             levels.stop = min(stops) if long else max(stops)
@@ -68,27 +78,28 @@ class LevelKeeper:
 
     def _read(self, position: Position) -> Levels:
         """By the newest exits in the journal, by the bracket, or by the settings where there is neither."""
-        floor, symbol = self._floor, position.symbol
-        since = floor.own.entries[symbol].journaled_at
-        rule, sign = floor.settings.live.protection, 1 if position.quantity > 0 else -1
+        symbol, rule = position.symbol, self._rule
+        since = self._positions.book.entries[symbol].journaled_at
+        sign = 1 if position.quantity > 0 else -1
 
-        def level(role: str, bracket: float, frac: float) -> float:
-            newest: Decimal | None = floor.journal.last_exit_price(symbol, role, since)
-            otherwise = float(price_text(position.entry_price * (1 + sign * frac))) if math.isnan(bracket) else bracket
+        def level(role: OrderRole, bracket: float, frac: float) -> float:
+            newest: Decimal | None = self._positions.journal.last_exit_price(symbol, str(role), since)
+            by_rule = position.entry_price * (1 + sign * frac)
+            otherwise = nearest(by_rule, self._state.rules.tick(by_rule, symbol)) if math.isnan(bracket) else bracket
             return float(newest) if newest else otherwise
 
         return Levels(
-            stop=level("stop", position.stop, -rule.stop_frac),
-            target=level("target", position.target, rule.target_frac),
+            stop=level(OrderRole.STOP, position.stop, -rule.stop_frac),
+            target=level(OrderRole.TARGET, position.target, rule.target_frac),
         )
 
 
 def passed(levels: Levels, prices: Iterable[float], sign: int) -> str:
     """What the market has left behind, in words; empty unless every one of ``prices`` is beyond stop or target."""
     known = list(prices)
-    told = " and ".join(f"{price:g}" for price in known)
+    words = " and ".join(f"{price:g}" for price in known)
     if known and all(sign * (price - levels.stop) < VENUE_GAP for price in known):
-        return f"STOP_PASSED: {told} is at or beyond the stop {levels.stop}"
+        return f"STOP_PASSED: {words} is at or beyond the stop {levels.stop}"
     if known and all(sign * (levels.target - price) < VENUE_GAP for price in known):
-        return f"TARGET_PASSED: {told} is at or beyond the target {levels.target}"
+        return f"TARGET_PASSED: {words} is at or beyond the target {levels.target}"
     return ""

@@ -1,28 +1,31 @@
-"""The only door to the venue: every order passes the policy gate, then the journal, then the wire."""
+"""Sends orders: each passes the policy gate, then the journal, and only then leaves for the venue."""
 
 from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from datetime import datetime, timedelta
+from decimal import Decimal
+from functools import partial
 
-from brokers.alpaca.errors import NotSent, OutcomeUnknown, VenueRefusal
-from brokers.alpaca.listings import read
-from brokers.alpaca.payloads import Json
-from brokers.desk.reconcile.journal_sync import Contradiction, JournalSync, differs
-from brokers.desk.reconcile.position_book import EXIT_ROLES
+from brokers.admission import Admission
+from brokers.desk.execution.requests import on_grid, on_tick
+from brokers.desk.reconcile.journal_sync import JournalSync
+from brokers.desk.reconcile.own_positions import OwnPositions
+from brokers.desk.venue_state import VenueState
 from brokers.journal import Journal, JournalOrder, OrderIntent, State
+from brokers.order_types import EXIT_ROLES, LEVEL_ROLES, OrderType, RefusalCode, Side, VenueReason
+from brokers.ports import Bracket, OcoExits, OrderAck, OrderChange, OrderRequest, Single, StopOnly
+from brokers.quantities import digits
+from brokers.venue_errors import NotSent, OutcomeUnknown, VenueRefusal
 from config.schema import Gate
-from risk.policy_gate import AccountState, OrderRequest, check
+from risk.policy_gate import OrderRequest as GateRequest
+from risk.policy_gate import check
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-DUPLICATE_ID = 40010001
-PROTECTIVE = ("stop", "target")
+ASK_AGAIN = timedelta(seconds=3)
+"""After this a cancel that has come to nothing is asked for once more."""
 
 log = logging.getLogger(__name__)
 
@@ -36,15 +39,6 @@ class OrderRefused(Exception):
         self.venue = venue
 
 
-class Orders(Protocol):
-    """What the counter needs of a venue's client."""
-
-    def submit(self, payload: Mapping[str, Any]) -> Json: ...
-    def replace(self, venue_id: str, patch: Mapping[str, Any]) -> Json: ...
-    def cancel(self, venue_id: str) -> None: ...
-    def order_by_client_id(self, client_order_id: str) -> Json | None: ...
-
-
 @dataclass(slots=True)
 class Limits:
     """What the gate measures orders with."""
@@ -55,90 +49,158 @@ class Limits:
 
 
 class OrderGateway:
-    """Places, changes and cancels orders.
+    """Places, changes and cancels orders; the only class that does.
 
     Parameters
     ----------
-    venue : Orders
+    state : VenueState
     journal : Journal
-    books : JournalSync
+    sync : JournalSync
+    positions : OwnPositions
     limits : Limits
-    standing : callable
-        Gives the account's state for the gate, for a symbol and without the order that is to be replaced.
-    answered : callable
-        Gets what the venue answered to a request, as it came.
+    admission : Admission
+        Holds each order while it is being sent.
+    strategy : str
+        Name that orders go by in the journal.
+
+    Attributes
+    ----------
+    shutting_down : bool
+        Whether the process is ending: nothing is placed then but stops and targets.
     """
 
     def __init__(
         self,
-        venue: Orders,
+        state: VenueState,
         journal: Journal,
-        books: JournalSync,
+        sync: JournalSync,
+        positions: OwnPositions,
         limits: Limits,
-        standing: Callable[[str, str], AccountState],
-        answered: Callable[[Mapping[str, Any]], None],
+        admission: Admission,
+        strategy: str,
     ) -> None:
-        self.venue = venue
-        self.journal = journal
-        self.books = books
         self.limits = limits
-        self._standing = standing
-        self._answered = answered
-        self.leaving = False
-        """Whether the process is ending."""
-        self._admitted: dict[str, bool] = {}
-        """Requests under way, by the order's name or id, and whether each is urgent."""
+        self.shutting_down = False
+        self._state = state
+        self._venue = state.venue
+        self._journal = journal
+        self._sync = sync
+        self._positions = positions
+        self._admission = admission
+        self._strategy = strategy
 
-    def admits(self, method: str, path: str, body: Mapping[str, Any] | None) -> bool:
-        """Whether a request that changes orders is one of this counter's; the wire asks before it sends."""
-        return _named(method, path, body) in self._admitted
+    def place(
+        self,
+        request: OrderRequest,
+        role: str,
+        time: datetime,
+        *,
+        opens: bool = False,
+        quote: float = math.nan,
+        reference: float | None = None,
+        levels: tuple[float, float] | None = None,
+        parent: str = "",
+        reason: str = "",
+    ) -> JournalOrder:
+        """Place one order; returns it as it stands, which may be unknown.
 
-    def urgent(self, method: str, path: str, body: Mapping[str, Any] | None) -> bool:
-        """Whether a request of this counter is about leaving or protecting a position, or a cancel."""
-        return self._admitted.get(_named(method, path, body), False)
-
-    def submit(self, intent: OrderIntent, payload: Mapping[str, Any], request: OrderRequest) -> JournalOrder:
-        """Place an order; returns it as it stands, which may be unknown.
+        Parameters
+        ----------
+        request : OrderRequest
+        role : str
+        time : datetime
+            Of the decision.
+        opens : bool
+            Whether it opens a position.
+        quote, reference : float
+            The price that it would trade against now, and the one that it was decided on, USD.
+        levels : (float, float), optional
+            Stop and target of a position that has them elsewhere than in the order itself.
+        parent : str
+            Client order id of the entry whose exits these are.
+        reason : str
 
         Raises
         ------
         OrderRefused
-            It was not placed, for sure; while the process ends, whatever does not protect.
+            It was not placed, for sure; at shutdown, whatever does not protect.
         AlreadyPlanned
             It was or may have been sent before.
         """
-        if self.leaving and intent.role not in PROTECTIVE:
-            raise OrderRefused("DESK_LEAVING: the process is ending, nothing is sent but stops and targets")
-        self._pass_the_gate(request, "")
-        name = self.journal.plan_order(intent)
-        # The venue refuses an order to close that would open, so a sale that it takes late cannot make a short.
-        purpose = f"{intent.side}_to_{'open' if request.opens else 'close'}"
-        sent = {**payload, "position_intent": purpose, "client_order_id": name}
-        return self._send(name, lambda: self.venue.submit(sent), urgent=not request.opens)
+        if self.shutting_down and role not in LEVEL_ROLES:
+            raise OrderRefused(f"{RefusalCode.SHUTDOWN}: the process is ending, nothing is sent but stops and targets")
+        request = on_grid(request, partial(self._state.rules.tick, symbol=request.symbol))
+        intent = self.intent(
+            request.symbol,
+            request.side,
+            request.quantity,
+            _type_of(request),
+            role,
+            time,
+            limit=_limit_of(request),
+            stop=_stop_of(request),
+            levels=self._levels(request, levels),
+            parent=parent,
+            reason=reason,
+        )
+        measured = _measured(intent, opens=opens, quote=quote, reference=reference)
+        self._pass_the_gate(measured, "")
+        name = self._journal.plan_order(intent)
+        if opens:
+            self._positions.measured(name, measured.price)
+        log.info(
+            "%s: %s %s %s %s; %s", role, intent.side, digits(request.quantity), intent.symbol, terms(request), reason
+        )
+        return self._send(name, lambda: self._venue.submit(request, name, opens), urgent=not opens)
 
-    def replace(
-        self, venue_id: str, intent: OrderIntent, patch: Mapping[str, Any], quote: float = math.nan
-    ) -> JournalOrder:
-        """Put another order in the place of one that rests; raises like ``submit``.
+    def intent(
+        self,
+        symbol: str,
+        side: Side,
+        quantity: Decimal,
+        kind: str,
+        role: str,
+        time: datetime,
+        *,
+        limit: Decimal | None = None,
+        stop: Decimal | None = None,
+        levels: tuple[Decimal | None, Decimal | None] = (None, None),
+        parent: str = "",
+        reason: str = "",
+    ) -> OrderIntent:
+        """What the journal is to know of an order; its number is the next free one of the decision."""
+        return OrderIntent(
+            strategy=self._strategy,
+            symbol=symbol,
+            side=side,
+            quantity=quantity,
+            type=str(kind),
+            role=str(role),
+            decision_time=time,
+            sequence=self._journal.next_sequence(symbol, str(role), time),
+            limit_price=limit,
+            stop_price=stop,
+            bracket_stop=levels[0],
+            bracket_target=levels[1],
+            parent_id=parent,
+            reason=reason,
+        )
+
+    def replace(self, venue_id: str, intent: OrderIntent, change: OrderChange, quote: float = math.nan) -> JournalOrder:
+        """Put another order in the place of one that rests; raises like ``place``.
 
         ``quote`` is the price it would trade against now, which only an order that opens a position needs.
         """
         opens = intent.role not in EXIT_ROLES
-        limit, stop = (None if p is None else float(p) for p in (intent.limit_price, intent.stop_price))
-        request = OrderRequest(
-            intent.symbol, opens, float(intent.quantity), quote, None, limit, stop, buy=intent.side == "buy"
-        )
-        self._pass_the_gate(request, self.books.client_id(venue_id) or "")
-        name = self.journal.plan_order(intent)
-        return self._send(
-            name, lambda: self.venue.replace(venue_id, {**patch, "client_order_id": name}), urgent=not opens
-        )
+        self._pass_the_gate(_measured(intent, opens=opens, quote=quote), self._sync.client_id(venue_id) or "")
+        name = self._journal.plan_order(intent)
+        return self._send(name, lambda: self._venue.replace(venue_id, change, name), urgent=not opens)
 
     def cancel(self, venue_id: str) -> bool:
         """Ask for a cancel; False if the venue says that there is nothing to cancel any more."""
-        with self._admission(venue_id, urgent=True):
+        with self._admission.sending(venue_id, urgent=True):
             try:
-                self.venue.cancel(venue_id)
+                self._venue.cancel(venue_id)
             except VenueRefusal as refusal:
                 log.info("cancel of %s refused: %s", venue_id, refusal.message)
                 return False
@@ -147,66 +209,136 @@ class OrderGateway:
                 log.warning("cancel of %s without an answer: %s", venue_id, error)
         return True
 
-    def _pass_the_gate(self, request: OrderRequest, replaced: str) -> None:
+    def cancel_again(self, venue_id: str, asked: datetime) -> datetime:
+        """Ask once more for a cancel that has come to nothing; returns when it was asked for last.
+
+        A cancel whose answer was lost may never have arrived.
+        """
+        there, now = self._state.view.orders.get(venue_id), self._state.now
+        if there is None or not there.open or there.cancel_pending or now - asked < ASK_AGAIN:
+            return asked
+        self.cancel(venue_id)
+        return now
+
+    def _pass_the_gate(self, request: GateRequest, replaced: str) -> None:
         limits = self.limits
-        standing = self._standing(request.symbol, replaced)
-        refusal = check(request, standing, limits.gate, limits.lot, limits.position_frac)
+        account = self._positions.account_state(request.symbol, replaced)
+        refusal = check(
+            request,
+            account,
+            limits.gate,
+            limits.lot,
+            limits.position_frac,
+            partial(self._state.rules.tick, symbol=request.symbol),
+        )
         if refusal is not None:
             raise OrderRefused(str(refusal))
 
-    def _send(self, name: str, request: Callable[[], Json], *, urgent: bool) -> JournalOrder:
-        with self._admission(name, urgent):
+    def _send(self, name: str, request: Callable[[], OrderAck], *, urgent: bool) -> JournalOrder:
+        with self._admission.sending(name, urgent):
             try:
-                raw = request()
+                ack = request()
             except VenueRefusal as refusal:
-                if refusal.code == DUPLICATE_ID:
+                if refusal.reason is VenueReason.DUPLICATE_ID:
                     return self._there_already(name)
-                self.journal.event(name, State.REJECTED, reason=f"{refusal.status} {refusal.message}")
-                raise OrderRefused(f"VENUE_REFUSED: {refusal.message}", refusal) from refusal
+                self._journal.event(name, State.REJECTED, reason=str(refusal))
+                raise OrderRefused(f"{RefusalCode.VENUE}: {refusal.message}", refusal) from refusal
             except NotSent as error:
-                self.journal.event(name, State.REJECTED, reason=f"not sent: {error}")
-                raise OrderRefused(f"NOT_SENT: {error}") from error
+                self._journal.event(name, State.REJECTED, reason=f"not sent: {error}")
+                raise OrderRefused(f"{RefusalCode.NOT_SENT}: {error}") from error
             except OutcomeUnknown as error:
                 log.warning("%s: outcome unknown (%s); it will be looked up by its id", name, error)
-                return self.journal.unknown(name, str(error))
-        return self.accepted(name, raw)
+                return self._journal.unknown(name, str(error))
+        return self._accepted(name, ack)
 
-    def accepted(self, name: str, raw: Mapping[str, Any]) -> JournalOrder:
-        """Book the venue's answer to a request for ``name``."""
-        if raw.get("client_order_id") not in (None, "", name):
-            # A venue that names replacements itself: ours was taken under that name, and is booked under it.
-            self.journal.event(name, State.REJECTED, reason=f"the venue calls it {raw['client_order_id']}")
-            order = self.books.take_raw(raw)
-            self._answered(raw)
-            return order or self.journal.order(name)
-        answered = read(raw)
-        if answered is not None and (wrong := differs(self.journal.order(name), answered)):
-            log.error("%s: the venue answered with %s; nothing is booked, it will be looked up", name, wrong)
-            self.books.alarms.append(Contradiction(self.journal.order(name).symbol, f"{name} was answered as {wrong}"))
-            return self.journal.unknown(name, wrong)
-        self.journal.sent(name, str(raw["id"]))
-        self.books.learn(str(raw["id"]), name)
-        self.books.take_raw(raw)
-        self._answered(raw)
-        return self.journal.order(name)
+    def _levels(
+        self, request: OrderRequest, levels: tuple[float, float] | None
+    ) -> tuple[Decimal | None, Decimal | None]:
+        """Stop and target, from the order itself or as they are given."""
+        if levels is None:
+            return _levels_of(request)
+        tick = partial(self._state.rules.tick, symbol=request.symbol)
+        stop, target = (None if math.isnan(price) else on_tick(price, tick) for price in levels)
+        return stop, target
 
     def _there_already(self, name: str) -> JournalOrder:
         """The venue knows the id: an earlier request of ours got through."""
-        self.journal.unknown(name, "the venue knows this id already")
-        raw = self.venue.order_by_client_id(name)
-        return self.journal.order(name) if raw is None else self.accepted(name, raw)
+        self._journal.unknown(name, "the venue knows this id already")
+        ack = self._venue.order_by_client_id(name)
+        return self._journal.order(name) if ack is None else self._accepted(name, ack)
 
-    @contextmanager
-    def _admission(self, name: str, urgent: bool) -> Iterator[None]:
-        self._admitted[name] = urgent
-        try:
-            yield
-        finally:
-            self._admitted.pop(name, None)
+    def _accepted(self, name: str, ack: OrderAck) -> JournalOrder:
+        order = self._sync.accept(name, ack)
+        if order.state is not State.UNKNOWN:
+            self._state.show(ack.orders, self._sync.held_back(ack.unread))
+        return order
 
 
-def _named(method: str, path: str, body: Mapping[str, Any] | None) -> str:
-    """What the request calls its order; empty where that is nothing a counter sends."""
-    if method in ("POST", "PATCH"):
-        return str((body or {}).get("client_order_id") or "")
-    return path.rpartition("/")[2] if method == "DELETE" else ""
+def terms(request: OrderRequest) -> str:
+    """The prices of an order in words."""
+    limit, (stop, target) = _limit_of(request), _levels_of(request)
+    if isinstance(request, StopOnly):
+        return f"stop {digits(request.stop)}"
+    if isinstance(request, OcoExits):
+        parts = [str(OrderType.LIMIT)]
+    else:
+        parts = [f"at {digits(limit)}" if limit is not None else str(_type_of(request))]
+    parts += [] if target is None else [f"target {digits(target)}"]
+    parts += [] if stop is None else [f"stop {digits(stop)}"]
+    return ", ".join(parts)
+
+
+def _type_of(request: OrderRequest) -> str:
+    match request:
+        case Single():
+            return request.type
+        case Bracket():
+            return request.entry.type
+        case OcoExits():
+            return OrderType.LIMIT
+        case StopOnly():
+            return OrderType.STOP
+
+
+def _limit_of(request: OrderRequest) -> Decimal | None:
+    match request:
+        case Single():
+            return request.limit_price
+        case Bracket():
+            return request.entry.limit_price
+        case OcoExits():
+            return request.target
+        case StopOnly():
+            return None
+
+
+def _stop_of(request: OrderRequest) -> Decimal | None:
+    """The trigger of an order itself; the legs of a group have orders of their own."""
+    match request:
+        case Single():
+            return request.stop_price
+        case Bracket():
+            return request.entry.stop_price
+        case StopOnly():
+            return request.stop
+        case OcoExits():
+            return None
+
+
+def _levels_of(request: OrderRequest) -> tuple[Decimal | None, Decimal | None]:
+    """Stop and target that an order brings with it."""
+    return (request.stop, request.target) if isinstance(request, Bracket | OcoExits) else (None, None)
+
+
+def _measured(intent: OrderIntent, *, opens: bool, quote: float, reference: float | None = None) -> GateRequest:
+    """An order as the gate measures it."""
+    return GateRequest(
+        symbol=intent.symbol,
+        opens=opens,
+        quantity=float(intent.quantity),
+        quote=quote,
+        reference=reference,
+        limit_price=None if intent.limit_price is None else float(intent.limit_price),
+        stop_price=None if intent.stop_price is None else float(intent.stop_price),
+        buy=intent.side == "buy",
+    )

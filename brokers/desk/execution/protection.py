@@ -5,22 +5,28 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from brokers.alpaca.listings import VenueOrder
-from brokers.alpaca.payloads import CRUMB, amount, digits, exits, price_text, whole_lots
+from brokers.desk.execution.backoff import Backoff
 from brokers.desk.execution.exit_levels import LevelKeeper, Levels, passed
-from brokers.desk.execution.order_gateway import OrderRefused
-from brokers.desk.execution.protection_status import ProtectionStatus
+from brokers.desk.execution.order_gateway import OrderGateway, OrderRefused
+from brokers.desk.execution.requests import exits, stop_only
+from brokers.desk.execution.unprotected import UnprotectedLog
 from brokers.desk.reconcile.order_ownership import orphaned_manual_exits
-from brokers.desk.venue_state import Floor
+from brokers.desk.reconcile.own_positions import OwnPositions
+from brokers.desk.reconcile.protection_status import ProtectionStatus
+from brokers.desk.venue_state import VenueState
 from brokers.journal import JournalOrder
+from brokers.order_types import LEVEL_ROLES, OrderRole, OrderType, Resting, Side, TimeInForce, VenueReason
+from brokers.ports import OrderChange, OrderRequest, VenueOrder
+from brokers.quantities import digits, exact, nearest, whole_lots
+from config import Settings
 from risk.model import Adjustment, Position
 
-LONGEST_PAUSE_S, LONGEST_BARE_PAUSE_S = 60, 8
-"""Between two attempts to place protection that is refused; the latter in the session, in which stops are triggered."""
+FIRST_PAUSE_S, LONGEST_PAUSE_S, LONGEST_UNPROTECTED_PAUSE_S = 2.0, 60.0, 8.0
+"""Between two attempts to place protection that is refused; the last in the session, in which stops are triggered."""
 UNANSWERED = timedelta(seconds=2)
 """An order without an answer delays protection no longer: the venue never lets the same shares be sold twice."""
 PATIENCE = timedelta(seconds=30)
@@ -32,31 +38,18 @@ RESIZE = timedelta(seconds=5)
 REMNANT = timedelta(minutes=10)
 """Between two attempts to sell what is left of a share."""
 NOBODY = "there is no position"
-LEVEL_EXITS = ("stop", "target")
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class UnprotectedInterval:
-    """A time in which shares were not behind a stop; ``until`` None while it lasts."""
+class RefusedProtection:
+    """Protection that was refused, and what tells it from any other."""
 
-    symbol: str
-    since: datetime
-    until: datetime | None
-    why: str
+    circumstances: tuple[object, ...]
+    backoff: Backoff
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """Protection that was refused ``times`` times in a row, last at ``time``; ``what`` tells it from any other."""
-
-    what: tuple[object, ...]
-    times: int
-    time: datetime
-
-
-@dataclass(slots=True)
 class Protector:
     """Places what is missing, cancels what is too much, renews what would end.
 
@@ -65,79 +58,94 @@ class Protector:
 
     Parameters
     ----------
-    floor : Floor
+    state : VenueState
+    positions : OwnPositions
+    gateway : OrderGateway
+    settings : Settings
     leave : callable
         Closes a position whose stop or target the market has passed: symbol and reason.
+
+    Attributes
+    ----------
+    log : UnprotectedLog
     """
 
-    floor: Floor
-    leave: Callable[[str, str], None]
-    spells: list[UnprotectedInterval] = field(default_factory=list)
-    _keeper: LevelKeeper = field(init=False)
-    _naked: dict[str, tuple[datetime, str]] = field(default_factory=dict)
-    _since: dict[tuple[str, str], datetime] = field(default_factory=dict)
-    _remnants: dict[str, Decimal] = field(default_factory=dict)
-    _refused: dict[str, Refused] = field(default_factory=dict)
-    _cancelling: set[str] = field(default_factory=set)
-
-    def __post_init__(self) -> None:
-        self._keeper = LevelKeeper(self.floor)
+    def __init__(
+        self,
+        state: VenueState,
+        positions: OwnPositions,
+        gateway: OrderGateway,
+        settings: Settings,
+        leave: Callable[[str, str], None],
+    ) -> None:
+        self._state = state
+        self._positions = positions
+        self._gateway = gateway
+        self._lot = settings.sizing.lot
+        self._renew_days = settings.live.protection.renew_days
+        self._close_at_once = leave
+        self._keeper = LevelKeeper(state, positions, settings.live.protection)
+        self._waits_since: dict[tuple[str, str], datetime] = {}
+        self._remnants: dict[str, Decimal] = {}
+        self._refused: dict[str, RefusedProtection] = {}
+        self._cancelling: set[str] = set()
+        self.log = UnprotectedLog(lambda: state.now)
 
     def tend(self, symbol: str, keep: Decimal | None = None) -> None:
         """One step towards a stop for each of our whole shares; ``keep`` where fewer are to stay."""
         self._cancelling.discard(symbol)
-        held, cover = self.floor.own.quantity(symbol), self.floor.cover(symbol)
-        whole = whole_lots(abs(held), self.floor.lot)
-        self._note(symbol, whole - cover.protected)
-        self._tell_remnant(symbol, abs(held) - whole)
-        for order in orphaned_manual_exits(self.floor, symbol):
-            why = f"it is for more shares than hands have, {digits(abs(held))} are ours" if held else NOBODY
+        held, protection = self._positions.book.quantity(symbol), self._positions.protection(symbol)
+        whole = self._can_rest(symbol, abs(held))
+        self.log.see(symbol, whole - protection.protected)
+        self._log_remnant(symbol, abs(held) - whole)
+        for order in orphaned_manual_exits(symbol, self._state.view, self._positions.book, self._positions.ownership):
+            why = f"it is for more shares than were bought by hand, {digits(abs(held))} are ours" if held else NOBODY
             self._end(order, f"sent by hand, {why}")
         if not held:
-            self._since = {key: since for key, since in self._since.items() if key[0] != symbol}
+            self._waits_since = {key: since for key, since in self._waits_since.items() if key[0] != symbol}
             self._refused.pop(symbol, None)
-            for order in cover.groups.values():
+            for order in protection.groups.values():
                 self._end(order, NOBODY)
             return
         if not whole and keep is None:
             self._leave_remnant(symbol, held)
-        if self._something_leaves(symbol, cover):
+        if self._something_ends(symbol, protection):
             self._cancelling.add(symbol)
             return
         if self._just_sent(symbol):
             return
-        self._keeper.see(self.floor.own.ledger.positions[symbol], cover)
-        want = whole if keep is None else min(whole, whole_lots(keep, self.floor.lot))
-        missing = want - cover.protected
-        lagging = missing < 0 and cover.lagging == -missing
+        self._keeper.see(self._positions.book.ledger.positions[symbol], protection)
+        want = whole if keep is None else min(whole, whole_lots(keep, self._lot))
+        missing = want - protection.protected
+        lagging = missing < 0 and protection.lagging == -missing
         if self._waits(symbol, "resize", lagging, RESIZE):
             return
         if missing > 0:
-            self._place(symbol, held, missing, cover)
+            self._place(symbol, held, missing, protection)
         elif missing < 0:
-            for order in self._surplus(cover, -missing):
-                self._end(order, f"exits for {digits(cover.protected)}, {digits(want)} held")
+            for order in self._surplus(protection, -missing):
+                self._end(order, f"exits for {digits(protection.protected)}, {digits(want)} held")
         else:
-            self._renew(cover)
+            self._renew(protection)
 
     def tighten(self, change: Adjustment, time: datetime) -> None:
         """Move the resting stops of a position, each for itself; never away from the market."""
-        position = self.floor.own.ledger.positions.get(change.symbol)
+        position = self._positions.book.ledger.positions.get(change.symbol)
         if position is None or change.stop is None:
             return
-        cover = self.floor.cover(change.symbol)
-        self._keeper.see(position, cover)
+        protection = self._positions.protection(change.symbol)
+        self._keeper.see(position, protection)
         sign = 1 if position.quantity > 0 else -1
-        stop = float(price_text(change.stop))
+        stop = self._on_tick(change.stop, change.symbol)
         levels = self.levels(position)
         if not sign * (stop - levels.stop) > 0:
             return
-        quote = self.floor.quote(change.symbol)
+        quote = self._state.quote(change.symbol)
         if not quote.problem and passed(Levels(stop, sign * math.inf), quote.prices, sign):
             self._leave(change.symbol, f"{change.code}; the market has passed the new stop {stop}")
             return
-        for order in cover.stops:
-            # One part's stop may lie nearer already, where a hand moved it.
+        for order in protection.stops:
+            # One part's stop may lie nearer already, where it was moved by hand.
             if sign * (stop - float(order.stop_price)) > 0:
                 self._move(order, stop, change.code, time, levels)
 
@@ -154,79 +162,89 @@ class Protector:
         """Symbols in which something was cancelled or is ending, so that the next step has to look what came of it."""
         return frozenset(self._cancelling)
 
-    @property
-    def naked(self) -> dict[str, str]:
-        """Symbols with shares that no stop covers now, and why."""
-        return {symbol: why for symbol, (_, why) in dict(self._naked).items()}
-
     def _just_sent(self, symbol: str) -> bool:
-        return any(self.floor.now - order.journaled_at < UNANSWERED for order in self.floor.unresolved(symbol))
+        return any(self._state.now - order.journaled_at < UNANSWERED for order in self._positions.unresolved(symbol))
 
-    def _something_leaves(self, symbol: str, cover: ProtectionStatus) -> bool:
+    def _something_ends(self, symbol: str, protection: ProtectionStatus) -> bool:
         """Whether to wait for exits that are being cancelled, or for an entry whose exits would fight new ones."""
-        leaving = [order for order in (*cover.exits, *cover.entries) if order.leaving]
-        waits = self._waits(symbol, "leaving", bool(leaving), PATIENCE)
-        for order in leaving if not waits else ():
+        pending = [order for order in (*protection.exits, *protection.entries) if order.cancel_pending]
+        waits = self._waits(symbol, "cancel", bool(pending), PATIENCE)
+        for order in pending if not waits else ():
             self._end(order, f"asked {PATIENCE.seconds} s ago and still there")
         # Until the venue says that an entry has ended, its rest may fill, and then its own exits protect all of it.
-        part = any(entry.filled for entry in cover.entries)
-        return self._waits(symbol, "ending", part, ENDING) or (waits and cover.leaving)
+        part = any(entry.filled for entry in protection.entries)
+        return self._waits(symbol, "ending", part, ENDING) or (waits and protection.cancel_pending)
 
     def _waits(self, symbol: str, what: str, there: bool, most: timedelta) -> bool:
         """Whether to wait for something: while it is there, but no longer than ``most`` at a time."""
         if not there:
-            self._since.pop((symbol, what), None)
+            self._waits_since.pop((symbol, what), None)
             return False
-        now = self.floor.now
-        if now - self._since.setdefault((symbol, what), now) < most:
+        now = self._state.now
+        if now - self._waits_since.setdefault((symbol, what), now) < most:
             return True
-        self._since[symbol, what] = now
+        self._waits_since[symbol, what] = now
         return False
 
-    def _place(self, symbol: str, held: Decimal, missing: Decimal, cover: ProtectionStatus) -> None:
-        floor = self.floor
-        available = floor.view.available(symbol)
+    def _place(self, symbol: str, held: Decimal, missing: Decimal, protection: ProtectionStatus) -> None:
+        available = self._state.view.available(symbol)
         if available < missing:
-            self._clear_the_way(symbol, cover)
+            self._clear_the_way(symbol, protection)
         if self._waits(symbol, "shares", available < missing, PATIENCE):
             return
-        if available < missing and not (missing := whole_lots(available, floor.lot)):
+        if available < missing and not (missing := whole_lots(available, self._lot)):
             return
-        levels, entry = self.levels(floor.own.ledger.positions[symbol]), floor.own.entries[symbol]
+        levels, entry = self.levels(self._positions.book.ledger.positions[symbol]), self._positions.book.entries[symbol]
         sign = 1 if held > 0 else -1
         what = self._circumstances(symbol, missing, levels, sign)
         if self._pauses(symbol, what):
             return
-        payload = exits(symbol, "sell" if held > 0 else "buy", float(missing), levels.stop, levels.target)
+        request, role = self._exits(symbol, "sell" if held > 0 else "buy", missing, levels)
         try:
-            floor.place(payload, "target", entry.decision_time, parent=entry.client_order_id, reason="protection")
+            self._gateway.place(request, role, entry.decision_time, parent=entry.client_order_id, reason="protection")
         except OrderRefused as refusal:
             log.warning("%s: %s shares without a stop, protection refused: %s", symbol, missing, refusal.code)
             before = self._refused.get(symbol)
-            times = before.times + 1 if before is not None and before.what == what else 1
-            self._refused[symbol] = Refused(what, times, floor.now)
+            if before is None or before.circumstances != what:
+                before = RefusedProtection(what, Backoff(FIRST_PAUSE_S, LONGEST_PAUSE_S))
+            before.backoff.failed(self._state.now)
+            self._refused[symbol] = before
             if why := self._passed(symbol, levels, refusal, sign):
                 self._leave(symbol, why)
         else:
             self._refused.pop(symbol, None)
 
+    def _exits(self, symbol: str, side: Side, quantity: Decimal, levels: Levels) -> tuple[OrderRequest, OrderRole]:
+        """The protection that this venue lets rest: a pair where it has such, else the stop by itself."""
+        if Resting.OCO in self._state.rules.resting:
+            return exits(symbol, side, quantity, levels.stop, levels.target), OrderRole.TARGET
+        return stop_only(symbol, side, quantity, levels.stop), OrderRole.STOP
+
+    def _can_rest(self, symbol: str, held: Decimal) -> Decimal:
+        """What of a position an order that rests may be for: whole lots, as far as they are not below the minimum."""
+        whole = whole_lots(held, self._lot)
+        return whole if whole >= self._state.rules.least(symbol, self._state.view.price(symbol)) else Decimal(0)
+
+    def _on_tick(self, price: float, symbol: str) -> float:
+        return nearest(price, self._state.rules.tick(price, symbol))
+
     def _circumstances(self, symbol: str, missing: Decimal, levels: Levels, sign: int) -> tuple[object, ...]:
         """What a refusal may hang on: with any of it changed, the next attempt is a new one, and waits for nothing."""
-        price = float(amount(self.floor.view.positions.get(symbol, {}), "current_price"))
-        return missing, levels.stop, levels.target, self.floor.in_session, bool(passed(levels, [price], sign))
+        price = float(self._state.view.price(symbol))
+        return missing, levels.stop, levels.target, self._state.in_session, bool(passed(levels, [price], sign))
 
     def _pauses(self, symbol: str, what: tuple[object, ...]) -> bool:
         """Whether the same protection was refused just now; the pause doubles from one refusal to the next."""
         refused = self._refused.get(symbol)
-        if refused is None or refused.what != what:
-            return False
-        most = LONGEST_BARE_PAUSE_S if self.floor.in_session else LONGEST_PAUSE_S
-        return self.floor.now - refused.time < timedelta(seconds=min(2**refused.times, most))
+        longest = LONGEST_UNPROTECTED_PAUSE_S if self._state.in_session else None
+        return (
+            refused is not None and refused.circumstances == what and refused.backoff.pauses(self._state.now, longest)
+        )
 
     def _leave(self, symbol: str, why: str) -> None:
         """Close a position whose level was passed; what a price outside the session passed, the next open decides."""
-        if self.floor.in_session:
-            self.leave(symbol, why)
+        if self._state.in_session:
+            self._close_at_once(symbol, why)
         else:
             log.warning("%s: not left outside the regular session, %s", symbol, why)
 
@@ -235,91 +253,90 @@ class Protector:
 
         One side alone is no witness: the bid of a thin quote lies wherever somebody left it.
         """
-        if refusal.venue is None or not self.floor.in_session:
+        if refusal.venue is None or not self._state.in_session:
             return ""
-        if (base := refusal.venue.body.get("base_price")) is not None:
-            told = f"the venue's price {base} is beyond the stop {levels.stop} or the target {levels.target}"
-            return passed(levels, [float(base)], sign) or told
-        quote = self.floor.quote(symbol)
+        if (base := refusal.venue.market_price) is not None:
+            beyond = f"the venue's price {base} is beyond the stop {levels.stop} or the target {levels.target}"
+            return passed(levels, [float(base)], sign) or beyond
+        quote = self._state.quote(symbol)
         return "" if quote.problem else passed(levels, quote.prices, sign)
 
-    def _clear_the_way(self, symbol: str, cover: ProtectionStatus) -> None:
+    def _clear_the_way(self, symbol: str, protection: ProtectionStatus) -> None:
         """Cancel exits without a stop that hold the shares."""
-        stopped = {order.group for order in cover.exits if order.is_stop}
-        for order in cover.exits:
+        stopped = {order.group for order in protection.exits if order.is_stop}
+        for order in protection.exits:
             if not order.is_stop and order.group not in stopped:
                 self._end(order, "it holds shares that need a stop")
 
-    def _surplus(self, cover: ProtectionStatus, excess: Decimal) -> list[VenueOrder]:
+    def _surplus(self, protection: ProtectionStatus, excess: Decimal) -> list[VenueOrder]:
         """The fewest exits to cancel so that what stays protects the position, and no share more.
 
         Where no groups add up to ``excess``, shares that lose their stop by it get it back with the next step, and
         are as few as can be. A process that ends may have no next step, so then no share loses its stop.
         """
-        covered = sums_of(cover.by_group)
-        enough = [total for total in covered if (total <= excess if self.floor.counter.leaving else total >= excess)]
-        best = min(enough, key=lambda total: (abs(total - excess), len(covered[total])))
-        return [cover.groups[group] for group in covered[best]]
+        sums, ending = sums_of(protection.by_group), self._gateway.shutting_down
+        enough = [total for total in sums if (total <= excess if ending else total >= excess)]
+        best = min(enough, key=lambda total: (abs(total - excess), len(sums[total])))
+        return [protection.groups[group] for group in sums[best]]
 
     def _end(self, order: VenueOrder, why: str) -> None:
-        log.warning("%s: cancelling %s, %s", order.symbol, _told(order), why)
-        self.floor.counter.cancel(order.id)
+        log.warning("%s: cancelling %s, %s", order.symbol, _terms(order), why)
+        self._gateway.cancel(order.id)
         self._cancelling.add(order.symbol)
 
-    def _renew(self, cover: ProtectionStatus) -> None:
+    def _renew(self, protection: ProtectionStatus) -> None:
         """Exits near the end of their life are cancelled one at a time; the next step places them anew.
 
-        In the regular session only: at other times the venue may not take them back until the next one. Not while the
-        process ends, which may have no next step.
+        In the regular session only: at other times the venue may not take them back until the next one. Not at
+        shutdown, after which there may be no next step.
         """
-        if not self.floor.in_session or self.floor.counter.leaving:
+        if not self._state.in_session or self._gateway.shutting_down:
             return
-        soon = self.floor.now + timedelta(days=self.floor.settings.live.protection.renew_days)
-        for order in cover.exits:
-            if order.ends is not None and order.ends < soon and order.raw.get("time_in_force") == "gtc":
-                self._end(order, f"to be renewed, it would end on {order.ends.date()}")
+        soon = self._state.now + timedelta(days=self._renew_days)
+        for order in protection.exits:
+            if order.expires is not None and order.expires < soon and order.time_in_force == TimeInForce.GTC:
+                self._end(order, f"to be renewed, it would end on {order.expires.date()}")
                 return
 
     def _move(self, order: VenueOrder, stop: float, why: str, time: datetime, levels: Levels) -> None:
-        floor = self.floor
-        name = floor.books.client_id(order.id)
-        parent = floor.journal.order(name).parent_id if name else ""
-        intent = floor.intent(
-            order.symbol, order.side, order.remaining, "stop", "stop", time, stop=stop, parent=parent, reason=why
+        name = self._positions.sync.client_id(order.id)
+        parent = self._positions.journal.order(name).parent_id if name else ""
+        intent = self._gateway.intent(
+            order.symbol,
+            order.side,
+            order.remaining,
+            OrderType.STOP,
+            OrderRole.STOP,
+            time,
+            stop=exact(stop),
+            parent=parent,
+            reason=why,
         )
         try:
-            moved: JournalOrder = floor.counter.replace(order.id, intent, {"stop_price": price_text(stop)})
+            moved: JournalOrder = self._gateway.replace(order.id, intent, OrderChange(stop_price=exact(stop)))
         except OrderRefused as refusal:
             log.warning("%s: the stop stays at %s: %s", order.symbol, order.stop_price, refusal.code)
-            if refusal.venue is not None and "base_price" in refusal.venue.body:
+            if refusal.venue is not None and refusal.venue.reason is VenueReason.PRICE_PASSED:
                 self._leave(order.symbol, f"{why}; the venue's price has passed the new stop {stop}")
             return
         log.info("%s: stop moved from %s to %s (%s); %s", order.symbol, order.stop_price, stop, moved.state, why)
         levels.stop = stop
 
-    def _note(self, symbol: str, missing: Decimal) -> None:
-        """Keep the times in which whole shares were without a stop."""
-        if missing > 0 and symbol not in self._naked:
-            self._naked[symbol] = (self.floor.now, f"{digits(missing)} shares without a working stop")
-        elif missing <= 0 and symbol in self._naked:
-            since, why = self._naked.pop(symbol)
-            self.spells.append(UnprotectedInterval(symbol, since, self.floor.now, why))
-
-    def _tell_remnant(self, symbol: str, rest: Decimal) -> None:
+    def _log_remnant(self, symbol: str, rest: Decimal) -> None:
         """Say once of a fraction that nothing protects it: the venue takes exits that rest for whole shares only."""
-        if rest >= CRUMB and rest != self._remnants.get(symbol):
+        if rest >= self._state.rules.fraction and rest != self._remnants.get(symbol):
             log.warning("%s: %s of a share cannot be behind a stop, orders that rest are whole", symbol, digits(rest))
         self._remnants[symbol] = rest
 
     def _leave_remnant(self, symbol: str, held: Decimal) -> None:
         """What is left of a share follows the whole ones where those went by stop or target."""
-        entry = self.floor.own.entries[symbol].client_order_id
-        gone = any(p.entry_order == entry and p.trade.exit_reason in LEVEL_EXITS for p in self.floor.own.portions)
-        now = self.floor.now
-        tried = self._since.get((symbol, "remnant"), now - REMNANT)
+        entry = self._positions.book.entries[symbol].client_order_id
+        gone = any(p.entry_order == entry and p.trade.exit_reason in LEVEL_ROLES for p in self._positions.book.portions)
+        now = self._state.now
+        tried = self._waits_since.get((symbol, "remnant"), now - REMNANT)
         if gone and now - tried >= REMNANT:
-            self._since[symbol, "remnant"] = now
-            self.leave(symbol, f"{digits(abs(held))} are left of what went by its exits")
+            self._waits_since[symbol, "remnant"] = now
+            self._close_at_once(symbol, f"{digits(abs(held))} are left of what went by its exits")
 
 
 def sums_of(quantities: Mapping[str, Decimal]) -> dict[Decimal, tuple[str, ...]]:
@@ -333,6 +350,6 @@ def sums_of(quantities: Mapping[str, Decimal]) -> dict[Decimal, tuple[str, ...]]
     return found
 
 
-def _told(order: VenueOrder) -> str:
+def _terms(order: VenueOrder) -> str:
     price = order.stop_price if order.is_stop else order.limit_price
     return f"{order.side} {order.type} of {order.remaining} at {price or 'market'}"

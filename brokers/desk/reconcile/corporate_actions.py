@@ -7,16 +7,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
-from typing import TYPE_CHECKING
 
-from brokers.alpaca.listings import VenueOrder
-from brokers.alpaca.payloads import amount
-from brokers.desk.reconcile.position_adjustments import MANUAL
+from brokers.desk.reconcile.position_book import PositionBook
 from brokers.desk.venue_snapshot import VenueSnapshot
 from brokers.journal import JournalOrder
-
-if TYPE_CHECKING:
-    from brokers.desk.reconcile.position_book import PositionBook
+from brokers.order_types import OrderRole
+from brokers.ports import VenueOrder
 
 ROUNDING = Decimal("0.005")
 """Venues round average prices: what was paid counts as the same within this fraction."""
@@ -36,11 +32,11 @@ class Basis:
 
     @classmethod
     def at_venue(cls, view: VenueSnapshot, symbol: str) -> Basis:
-        return cls(view.held(symbol), amount(view.positions.get(symbol, {}), "avg_entry_price"))
+        return cls(view.held(symbol), view.average_price(symbol))
 
     @classmethod
     def in_books(cls, own: PositionBook, symbol: str) -> Basis | None:
-        """By the journal's fills, hands' shares included; None if nothing is held."""
+        """By the journal's fills, manual shares included; None if nothing is held."""
         position, theirs = own.ledger.positions.get(symbol), own.manual.get(symbol, NOTHING)
         ours, total = own.quantity(symbol), own.total(symbol)
         price = Decimal(str(position.entry_price)) if position else NOTHING
@@ -82,7 +78,7 @@ def adjusted(planned: JournalOrder, order: VenueOrder) -> tuple[Decimal, Decimal
 def unadjusted(order: VenueOrder, planned: JournalOrder) -> bool:
     """Whether an order of ours, older than a split, has the prices that it was sent with."""
     sent = planned.limit_price or NOTHING, planned.stop_price or NOTHING
-    return planned.role != MANUAL and sent == (order.limit_price, order.stop_price)
+    return planned.role != OrderRole.MANUAL and sent == (order.limit_price, order.stop_price)
 
 
 def renamed(own: PositionBook, view: VenueSnapshot, known: Mapping[str, Basis]) -> Iterator[tuple[str, str]]:

@@ -5,16 +5,13 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
-from brokers.alpaca.errors import VenueError, VenueRefusal
-from brokers.alpaca.listings import each, moment
-from brokers.alpaca.payloads import Json
-from brokers.desk.reconcile.journal_sync import Contradiction
-from brokers.journal import JournalOrder
-
-if TYPE_CHECKING:
-    from brokers.desk.venue_state import Floor
+from brokers.desk.reconcile.journal_sync import Contradiction, JournalSync
+from brokers.desk.venue_state import VenueState
+from brokers.journal import Journal, JournalOrder
+from brokers.order_types import LEVEL_ROLES, VenueReason
+from brokers.ports import OrderAck, VenueListing
+from brokers.venue_errors import VenueError, VenueRefusal
 
 FIRST_LOOK_BACK = timedelta(days=7)
 OVERLAP = timedelta(minutes=2)
@@ -22,7 +19,6 @@ QUIET = timedelta(seconds=60)
 """How long an order to buy or sell that the venue doesn't know may still be on its way to it."""
 QUIET_EXIT = timedelta(seconds=10)
 """The same of a stop or target: shares wait for the next one, and both of them hold shares, so one is refused."""
-QUIET_ROLES = ("stop", "target")
 DENIALS, DENIED_FOR = 3, timedelta(seconds=30)
 """So often and so long the venue has to say of an order that it took that there is none."""
 ASK_ONE_BY_ONE = 5
@@ -30,7 +26,6 @@ NOTHING, PAUSES = timedelta(0), (timedelta(seconds=1), timedelta(seconds=2), tim
 """An order is asked for at once, then after these, the last one for ever, in the venue's time."""
 ASK_WITHIN_S = 2.0
 """Local seconds that all lookups of one look may take: everything else waits for them."""
-NOT_FOUND = 404
 
 log = logging.getLogger(__name__)
 
@@ -41,49 +36,54 @@ class InflightOrders:
 
     Parameters
     ----------
-    floor : Floor
+    state : VenueState
+    journal : Journal
+    sync : JournalSync
     """
 
-    floor: Floor
+    state: VenueState
+    journal: Journal
+    sync: JournalSync
     _asked: dict[str, int] = field(default_factory=dict)
     _due: dict[str, datetime] = field(default_factory=dict)
     _denied: dict[str, list[datetime]] = field(default_factory=dict)
 
-    def listed(self, last_look: datetime | None) -> tuple[list[Json], list[Json]]:
+    def listed(self, last_look: datetime | None) -> tuple[VenueListing, VenueListing]:
         """Orders sent since the last look, and open ones; further back where one that was open is in neither.
 
         Listings go by the time of sending, so that what was sent long ago and has ended is in none of the short ones.
         """
-        floor = self.floor
-        sent = {order.client_order_id: order.decision_time for order in floor.journal.open_orders()}
+        state, venue = self.state, self.state.venue
+        sent = {order.client_order_id: order.decision_time for order in self.journal.open_orders()}
         # The first look learns from the entries of old positions which exits belong together.
-        since = last_look or min([floor.now - FIRST_LOOK_BACK, *sent.values()])
-        raws, opened = floor.venue.orders_since(since - OVERLAP), floor.venue.open_orders()
-        there = {str(row.get("client_order_id")) for row in each([*raws, *opened])}
-        for order in floor.view.orders.values():
-            # Hands' as well: what filled of theirs is a fact only as long as its order is seen.
-            if order.open and order.client_order_id not in sent and (time := moment(order.raw.get("submitted_at"))):
-                sent[order.client_order_id] = time
+        since = last_look or min([state.now - FIRST_LOOK_BACK, *sent.values()])
+        recent, opened = venue.orders_since(since - OVERLAP), venue.open_orders()
+        there = {order.client_order_id for order in (*recent.orders, *opened.orders)}
+        for order in state.view.orders.values():
+            # Those sent by hand as well: what filled of one is a fact only as long as it is seen.
+            if order.open and order.client_order_id not in sent and order.submitted is not None:
+                sent[order.client_order_id] = order.submitted
         # Whatever was sent since then would be listed already.
         gone = [time for name, time in sent.items() if name not in there and time < since - OVERLAP]
         if gone:
-            raws = [*floor.venue.orders_since(min(gone) - OVERLAP), *raws]
-        return raws, opened
+            longer = venue.orders_since(min(gone) - OVERLAP)
+            recent = VenueListing((*longer.orders, *recent.orders), (*longer.unread, *recent.unread))
+        return recent, opened
 
     def ask(self) -> None:
         """Look up orders that are open here and were not listed, those first that were asked for least.
 
         Each for itself: one that cannot be looked up keeps its own symbol waiting and no other.
         """
-        there = self.floor.view.orders
-        gone = {o.client_order_id: o for o in self.floor.journal.open_orders() if o.venue_id not in there}
+        there = self.state.view.orders
+        gone = {o.client_order_id: o for o in self.journal.open_orders() if o.venue_id not in there}
         self._asked = {name: self._asked.get(name, 0) for name in gone}
         self._due = {name: time for name, time in self._due.items() if name in gone}
         self._denied = {name: times for name, times in self._denied.items() if name in gone}
-        now = self.floor.now
+        now = self.state.now
         # A clock that was put back makes nobody wait longer.
         due = [name for name in gone if not NOTHING < self._due.get(name, now) - now <= PAUSES[-1]]
-        with self.floor.time_budget(ASK_WITHIN_S):
+        with self.state.time_budget(ASK_WITHIN_S):
             for name in sorted(due, key=self._asked.__getitem__)[:ASK_ONE_BY_ONE]:
                 self._due[name] = now + PAUSES[min(self._asked[name], len(PAUSES) - 1)]
                 self._asked[name] += 1
@@ -100,37 +100,41 @@ class InflightOrders:
             else:
                 self._by_name(order)
         except VenueRefusal as refusal:
-            log.warning("%s: the venue does not tell of it (%s %s)", name, refusal.status, refusal.message)
+            log.warning("%s: the venue does not tell of it (%s)", name, refusal)
         except VenueError as error:
             log.warning("%s: cannot be looked up: %s", name, error)
             return False
         except ValueError as error:
-            self.floor.books.contradictions[order.venue_id or name] = Contradiction(order.symbol, str(error))
+            self.sync.contradictions[order.venue_id or name] = Contradiction(order.symbol, str(error))
         return True
 
     def _by_venue_id(self, order: JournalOrder) -> None:
-        name, now = order.client_order_id, self.floor.now
+        name, now = order.client_order_id, self.state.now
         try:
-            raw = self.floor.venue.order(order.venue_id)
+            ack = self.state.venue.order(order.venue_id)
         except VenueRefusal as refusal:
-            if refusal.status != NOT_FOUND:
+            if refusal.reason is not VenueReason.NOT_FOUND:
                 raise
             log.warning("%s: the venue does not know it (%s)", name, refusal.message)
             denied = self._denied.setdefault(name, [])
             denied.append(now)
             if len(denied) >= DENIALS and now - denied[0] >= DENIED_FOR:
                 log.error("%s: the venue does not know its own order any more", name)
-                self.floor.books.lose(name, f"gone at the venue: {refusal.message}")
+                self.sync.lose(name, f"gone at the venue: {refusal.message}")
             return
         self._denied.pop(name, None)
-        self.floor.add(raw)
+        self._take(ack)
 
     def _by_name(self, order: JournalOrder) -> None:
         name = order.client_order_id
-        raw = self.floor.venue.order_by_client_id(name)
-        if raw is not None:
-            self.floor.counter.accepted(name, raw)
-            self.floor.add(raw)
-        elif self.floor.now - order.journaled_at > (QUIET_EXIT if order.role in QUIET_ROLES else QUIET):
+        ack = self.state.venue.order_by_client_id(name)
+        if ack is not None:
+            self.sync.accept(name, ack)
+            self._take(ack)
+        elif self.state.now - order.journaled_at > (QUIET_EXIT if order.role in LEVEL_ROLES else QUIET):
             log.warning("%s never reached the venue", name)
-            self.floor.books.lose(name, "never reached the venue")
+            self.sync.lose(name, "never reached the venue")
+
+    def _take(self, ack: OrderAck) -> None:
+        self.state.show(ack.orders, self.sync.held_back(ack.unread))
+        self.sync.take(self.state.view.orders)

@@ -6,27 +6,26 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any, Literal
 
-from brokers.alpaca.listings import VenueOrder, flat, moment
-from brokers.alpaca.payloads import amount
 from brokers.desk.reconcile.corporate_actions import adjusted
-from brokers.desk.reconcile.position_adjustments import MANUAL, PositionAdjustment
+from brokers.desk.reconcile.position_adjustments import PositionAdjustment
+from brokers.desk.venue_snapshot import grouped, in_words
 from brokers.journal import Cumulative, Execution, Journal, JournalOrder, OrderIntent, State
 from brokers.journal.fills import FillReport
+from brokers.order_types import OrderRole
+from brokers.ports import OrderAck, TradeUpdate, UnreadOrder, VenueOrder
 from config.errors import Refusal
 
 log = logging.getLogger(__name__)
 
 TAKEN_BACK = "what was concluded from a difference is taken back"
-OPENING_ROLES = ("entry", "hedge")
-FILLS = ("fill", "partial_fill")
 CENT = Decimal("0.01")
 FAR = 10
 """So many times the prices that an order was sent with, or the same part of them, is no price that it was filled at."""
 INSTANT = timedelta(microseconds=1)
+NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,20 +54,23 @@ class JournalSync:
         Name that adopted orders go by.
     now : callable
         The present time.
+    disbelieved : set of str, optional
+        Is kept: the venue's ids of orders of ours that it shows as something else than what was sent.
     """
 
-    def __init__(self, journal: Journal, strategy: str, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, journal: Journal, strategy: str, now: Callable[[], datetime], disbelieved: set[str] | None = None
+    ) -> None:
         self.journal = journal
         self.strategy = strategy
         self._now = now
         self._ours = journal.venue_ids()
         self._told: dict[str, tuple[object, ...]] = {}
-        self._strangers: dict[str, Any] = {}
-        self._known = len(self._ours)
-        self.disbelieved: set[str] = set()
-        """The venue's ids of orders of ours that it shows as something else than what was sent."""
+        self.disbelieved: set[str] = set() if disbelieved is None else disbelieved
         self.alarms: list[Contradiction] = []
         """Answers to requests that told of something else than what was sent, since the last look."""
+        self._foreign: dict[str, datetime | None] = {}
+        self._known = len(self._ours)
         self.contradictions: dict[str, Contradiction] = {}
         """By the venue's id of the order: what did not fit the journal when it was last seen."""
         self.moved: dict[str, datetime] = {}
@@ -81,12 +83,20 @@ class JournalSync:
         return self._ours.get(venue_id)
 
     def symbol_of(self, venue_id: str, client_order_id: str) -> str:
-        """The symbol that an order of ours was sent for; empty of a hand's or nobody's."""
+        """The symbol that an order of ours was sent for; empty of a manual order or nobody's."""
         name = self._ours.get(venue_id)
         if name is None and client_order_id in self.journal.without_venue_id():
             name = client_order_id
         order = self.journal.order(name) if name else None
-        return "" if order is None or order.role == MANUAL else order.symbol
+        return "" if order is None or order.role == OrderRole.MANUAL else order.symbol
+
+    def held_back(self, unread: Iterable[UnreadOrder]) -> dict[str, str]:
+        """Symbols of ours in which an order of ours, or of a group of ours, cannot be read, with the order in words."""
+        found: dict[str, str] = {}
+        for row in unread:
+            if symbol := next(filter(None, (self.symbol_of(*names) for names in row.relatives)), ""):
+                found.setdefault(symbol, in_words(row))
+        return found
 
     def learn(self, venue_id: str, client_order_id: str) -> None:
         """An order of ours got its id at the venue."""
@@ -97,62 +107,63 @@ class JournalSync:
 
         Each order for itself: one that contradicts the journal is kept in ``contradictions``, the others go on.
         """
-        strangers: list[VenueOrder] = []
+        foreign: list[VenueOrder] = []
         relations: Relations | None = None
         # A leg needs its parent in the journal first, a replacement what it replaces.
-        for order in sorted(orders.values(), key=lambda o: (str(o.raw.get("submitted_at")), o.id != o.group)):
-            with self._apart(order):
+        for order in sorted(orders.values(), key=lambda o: (o.submitted or NEVER, o.id != o.group)):
+            with self._isolated(order):
                 if order.id not in self._ours:
-                    if self._known_stranger(order):
-                        strangers.append(order)
+                    if self._known_foreign(order):
+                        foreign.append(order)
                         continue
                     relations = relations or self._relations(orders)
                     if not self._recognise(order, relations):
-                        strangers.append(order)
+                        foreign.append(order)
                         continue
                 self._book(order)
         if self._known != len(self._ours):
-            # What has become ours may be what a stranger belongs to.
+            # What has become ours may be what an order of somebody else's belongs to.
             self._known = len(self._ours)
-            self._strangers.clear()
-        self._strangers |= {order.id: order.raw.get("updated_at") for order in strangers}
-        return strangers
+            self._foreign.clear()
+        self._foreign |= {order.id: order.updated for order in foreign}
+        return foreign
 
-    def take_raw(self, raw: Mapping[str, Any]) -> JournalOrder | None:
-        """Book one answer of the venue, legs included; None if it is not ours."""
-        self.take(flat([raw]))
-        name = self._ours.get(str(raw["id"]))
-        return None if name is None else self.journal.order(name)
+    def accept(self, name: str, ack: OrderAck) -> JournalOrder:
+        """Book the venue's answer to a request for the order ``name``."""
+        if ack.client_order_id not in ("", name):
+            # A venue that names replacements itself: ours was taken under that name, and is booked under it.
+            self.journal.event(name, State.REJECTED, reason=f"the venue calls it {ack.client_order_id}")
+            self.take(grouped(ack.orders))
+            return self.journal.order(self._ours.get(ack.id, name))
+        answered = next((order for order in ack.orders if order.id == ack.id), None)
+        if answered is not None and (wrong := differs(self.journal.order(name), answered)):
+            log.error("%s: the venue answered with %s; nothing is booked, it will be looked up", name, wrong)
+            self.alarms.append(Contradiction(self.journal.order(name).symbol, f"{name} was answered as {wrong}"))
+            return self.journal.unknown(name, wrong)
+        self.journal.sent(name, ack.id)
+        self._ours[ack.id] = name
+        self.take(grouped(ack.orders))
+        return self.journal.order(name)
 
-    def take_event(self, event: Mapping[str, Any]) -> bool:
+    def take_update(self, update: TradeUpdate) -> bool:
         """Book a trade update; False if the order is not ours."""
-        raw = event.get("order") or {}
-        if not raw.get("id"):
-            return False
-        alone = flat([raw])
-        order = alone.get(str(raw["id"]))
+        alone = grouped(update.orders)
+        order = alone.get(update.id)
         if order is None:
             return False
         if order.id not in self._ours and not self._recognise(order, self._relations(alone)):
             return False
         reports: list[FillReport] = []
-        if event.get("event") in FILLS and amount(event, "qty") > 0 and amount(event, "price") > 0:
-            reports.append(
-                Execution(
-                    quantity=amount(event, "qty"),
-                    price=amount(event, "price"),
-                    time=moment(event.get("timestamp")) or order.time or _never(),
-                    fill_id=str(event.get("execution_id") or ""),
-                    cumulative=order.filled or None,
-                )
-            )
+        if (fill := update.fill) is not None:
+            time = fill.time or _time_of(order)
+            reports.append(Execution(fill.quantity, fill.price, time, fill.id, order.filled or None))
         self._book(order, reports)
         return True
 
     def adopt_manual(self, order: VenueOrder) -> None:
-        """Take in an order that a hand sent, with what was filled of it."""
-        with self._apart(order):
-            self._adopt(order, MANUAL, "", "found at the venue, sent by hand")
+        """Take in an order that was sent by hand, with what was filled of it."""
+        with self._isolated(order):
+            self._adopt(order, OrderRole.MANUAL, "", "found at the venue, sent by hand")
             self._book(order)
 
     def lose(self, client_order_id: str, why: str) -> None:
@@ -169,9 +180,9 @@ class JournalSync:
             side="buy" if quantity > 0 else "sell",
             quantity=abs(quantity),
             type="market",
-            role=MANUAL,
+            role=str(OrderRole.MANUAL),
             decision_time=now,
-            sequence=self.journal.next_sequence(symbol, MANUAL, now),
+            sequence=self.journal.next_sequence(symbol, OrderRole.MANUAL, now),
             reason=reason,
         )
         name = self.journal.plan_order(intent)
@@ -187,9 +198,9 @@ class JournalSync:
             side="sell" if undone.side == "buy" else "buy",
             quantity=quantity,
             type="market",
-            role=MANUAL,
+            role=str(OrderRole.MANUAL),
             decision_time=now,
-            sequence=self.journal.next_sequence(undone.symbol, MANUAL, now),
+            sequence=self.journal.next_sequence(undone.symbol, OrderRole.MANUAL, now),
             parent_id=note.client_order_id,
             reason=TAKEN_BACK,
         )
@@ -202,7 +213,7 @@ class JournalSync:
         self.fills += 1
 
     @contextmanager
-    def _apart(self, order: VenueOrder) -> Iterator[None]:
+    def _isolated(self, order: VenueOrder) -> Iterator[None]:
         """Keep what is wrong with one order from the others."""
         try:
             yield
@@ -212,10 +223,10 @@ class JournalSync:
         else:
             self.contradictions.pop(order.id, None)
 
-    def _known_stranger(self, order: VenueOrder) -> bool:
-        """Whether nothing has changed since an order was found to be nobody's."""
-        seen = self._strangers.get(order.id)
-        return seen is not None and seen == order.raw.get("updated_at") and self._known == len(self._ours)
+    def _known_foreign(self, order: VenueOrder) -> bool:
+        """Whether nothing has changed since an order was found not to be ours."""
+        seen = self._foreign.get(order.id)
+        return seen is not None and seen == order.updated and self._known == len(self._ours)
 
     def _relations(self, orders: Mapping[str, VenueOrder]) -> Relations:
         groups: dict[str, str] = {}
@@ -231,7 +242,7 @@ class JournalSync:
             self._ours[order.id] = order.client_order_id
             relations.groups.setdefault(order.group, order.client_order_id)
             return True
-        replaced = self._ours.get(str(order.raw.get("replaces")))
+        replaced = self._ours.get(order.replaces)
         if replaced is not None:
             old = self.journal.order(replaced)
             self._adopt(order, old.role, old.parent_id, "took the place of an order of ours")
@@ -240,21 +251,21 @@ class JournalSync:
         if parent is None:
             return False
         top = self.journal.order(parent)
-        # The exits that a hand gave to its entry are the hand's.
-        role = MANUAL if top.role == MANUAL else "stop" if order.is_stop else "target"
+        # The exits of an entry that was sent by hand are manual like it.
+        leg = OrderRole.STOP if order.is_stop else OrderRole.TARGET
+        role = OrderRole.MANUAL if top.role == OrderRole.MANUAL else leg
         self._adopt(order, role, top.parent_id or top.client_order_id, f"leg of {top.client_order_id}")
         return True
 
     def _adopt(self, order: VenueOrder, role: str, parent: str, reason: str) -> None:
-        side: Literal["buy", "sell"] = "buy" if order.side == "buy" else "sell"
         intent = OrderIntent(
             strategy=self.strategy,
             symbol=order.symbol,
-            side=side,
+            side=order.side,
             quantity=order.quantity,
             type=order.type,
-            role=role,
-            decision_time=moment(order.raw.get("submitted_at")) or moment(order.raw.get("created_at")) or _never(),
+            role=str(role),
+            decision_time=order.submitted or order.created or _time_of(order),
             limit_price=order.limit_price or None,
             stop_price=order.stop_price or None,
             parent_id=parent,
@@ -275,7 +286,7 @@ class JournalSync:
             raise ValueError(f"{name} is shown as {wrong}")
         self.disbelieved.discard(order.id)
         if order.filled > 0 and order.average_price > 0:
-            reports.append(Cumulative(order.filled, order.average_price, order.time or _never()))
+            reports.append(Cumulative(order.filled, order.average_price, _time_of(order)))
         if reports and (ratio := adjusted(before, order)):
             self._split(before, ratio, min(report.time for report in reports))
         state = order.state
@@ -287,7 +298,7 @@ class JournalSync:
                 name,
                 state,
                 f"{order.status}:{order.filled}" + "".join(f":{r.key}" for r in reports if isinstance(r, Execution)),
-                time=order.time,
+                time=order.changed,
                 venue_id=order.id,
                 fills=reports,
                 quantity=order.quantity,
@@ -309,6 +320,11 @@ class JournalSync:
                 )  # fmt: skip
         self._told[name] = news
 
+    def enter_split(self, symbol: str, ratio: tuple[Decimal, Decimal]) -> None:
+        """Enter a split that shows in the venue's positions, as of now."""
+        self.journal.split(symbol, *ratio)
+        self.fills += 1
+
     def _split(self, exits: JournalOrder, ratio: tuple[Decimal, Decimal], filled: datetime) -> None:
         """Enter a split that shows in an order that the venue adjusted and filled: the position may be gone by now."""
         symbol = exits.symbol
@@ -321,16 +337,16 @@ class JournalSync:
 def differs(planned: JournalOrder, order: VenueOrder) -> str:
     """How an order that the venue shows cannot be the one that was sent, in words; empty if it can.
 
-    A split of its shares explains another quantity and price. Of hands' orders nothing was known beforehand.
+    A split of its shares explains another quantity and price. Of manual orders nothing was known beforehand.
     """
-    if planned.role == MANUAL:
+    if planned.role == OrderRole.MANUAL:
         return ""
     if (order.symbol, order.side) != (planned.symbol, planned.side):
         return f"{order.side} {order.symbol}, it was sent as {planned.side} {planned.symbol}"
     if adjusted(planned, order):
         return ""
     most = planned.quantity
-    if order.filled > most or (order.quantity > most and not order.raw.get("replaces")):
+    if order.filled > most or (order.quantity > most and not order.replaces):
         return f"{order.quantity} shares with {order.filled} filled, {most} were sent"
     sent = planned.limit_price, planned.stop_price, planned.bracket_stop, planned.bracket_target
     # Those of the venue may be adjusted to a split that is booked already.
@@ -341,5 +357,7 @@ def differs(planned: JournalOrder, order: VenueOrder) -> str:
     return ""
 
 
-def _never() -> datetime:
-    raise ValueError("the venue's answer has no time in it")
+def _time_of(order: VenueOrder) -> datetime:
+    if order.changed is None:
+        raise ValueError("the venue's answer has no time in it")
+    return order.changed

@@ -1,4 +1,4 @@
-"""Differences without an order, as the journal keeps them: entered as a hand's, and taken back if they were none."""
+"""Differences without an order, as the journal keeps them: entered as manual trades, taken back if they were none."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from brokers.journal import FilledOrder, JournalOrder
-
-MANUAL = "manual"
-"""Role of what a hand did at the venue."""
+from brokers.order_types import OrderRole
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +50,7 @@ def undone(order: JournalOrder) -> bool:
 
 def _entered(order: JournalOrder) -> bool:
     """Whether no order at the venue stands behind it."""
-    return order.role == MANUAL and not order.venue_id
+    return order.role == OrderRole.MANUAL and not order.venue_id
 
 
 def _less(item: FilledOrder, back: Decimal) -> FilledOrder | None:

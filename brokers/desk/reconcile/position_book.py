@@ -9,15 +9,14 @@ from datetime import date, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from brokers.desk.reconcile.journal_sync import OPENING_ROLES
-from brokers.desk.reconcile.position_adjustments import MANUAL, PositionAdjustment, adjustment_of, settled
+from brokers.desk.reconcile.position_adjustments import PositionAdjustment, adjustment_of, settled
 from brokers.journal import Figures, FilledOrder, JournalOrder, Split
 from brokers.ledger import Fill, Ledger
+from brokers.order_types import EXIT_ROLES, OPENING_ROLES, OrderRole
 from brokers.record import RunRecord, TradeRecord
 from risk.model import BracketTerms, Proposal, Side
 from risk.weekly_budget import WeeklyBudget
 
-EXIT_ROLES = ("stop", "target", "trim", "partial", "close")
 NEW_YORK = ZoneInfo("America/New_York")
 DIGITS = 9
 """Of a share; what lies below is the rounding of binary numbers."""
@@ -36,11 +35,11 @@ class Portion:
 class PositionBook:
     """Positions by whom they belong to.
 
-    ``ledger`` holds ours, ``manual`` the shares that hands bought, signed. ``entries`` names the order that
-    opened each position of ours, ``portions`` what was closed. ``paid`` is the average price of hands' shares, USD;
-    ``notes`` are differences that count, the latest last; ``moved`` tells when an order of a symbol was filled last or
-    its shares split, ``splits`` when that was. ``opened`` is what fills opened on each session date, manual purchases
-    included, USD.
+    ``ledger`` holds ours, ``manual`` the shares that were traded by hand, signed. ``entries`` names the order that
+    opened each position of ours, ``portions`` what was closed. ``paid`` is the average price of manual shares, USD;
+    ``adjustments`` are differences that count, the latest last; ``moved`` is when an order of a symbol was filled last
+    or its shares split, ``splits`` when that was. ``opened`` is what fills opened on each session date, USD, manual
+    purchases included.
     """
 
     ledger: Ledger
@@ -48,7 +47,7 @@ class PositionBook:
     entries: dict[str, JournalOrder] = field(default_factory=dict)
     portions: list[Portion] = field(default_factory=list)
     paid: dict[str, Decimal] = field(default_factory=dict)
-    notes: dict[str, list[PositionAdjustment]] = field(default_factory=dict)
+    adjustments: dict[str, list[PositionAdjustment]] = field(default_factory=dict)
     moved: dict[str, datetime] = field(default_factory=dict)
     splits: dict[str, datetime] = field(default_factory=dict)
     opened: dict[date, float] = field(default_factory=dict)
@@ -86,7 +85,7 @@ class PositionBook:
             entries=dict(self.entries),
             portions=list(self.portions),
             paid=dict(self.paid),
-            notes={symbol: list(notes) for symbol, notes in self.notes.items()},
+            adjustments={symbol: list(adjustments) for symbol, adjustments in self.adjustments.items()},
             moved=dict(self.moved),
             splits=dict(self.splits),
             opened=dict(self.opened),
@@ -155,15 +154,15 @@ def book_event(
         return
     order = event.order
     quantity = order.filled_quantity if order.side == "buy" else -order.filled_quantity
-    if order.role in OPENING_ROLES or (order.role == MANUAL and order.side == "buy"):
+    if order.role in OPENING_ROLES or (order.role == OrderRole.MANUAL and order.side == "buy"):
         day = event.first_fill.astimezone(NEW_YORK).date()
         book.opened[day] = book.opened.get(day, 0.0) + float(order.filled_notional)
     if order.role not in OPENING_ROLES and order.symbol not in adopted:
         quantity = _ours(book, event, quantity)
     if quantity:
         _apply(book, event, quantity, figures)
-    if note := adjustment_of(event):
-        book.notes.setdefault(order.symbol, []).append(note)
+    if adjustment := adjustment_of(event):
+        book.adjustments.setdefault(order.symbol, []).append(adjustment)
     else:
         book.moved[order.symbol] = max(event.last_fill, book.moved.get(order.symbol, event.last_fill))
 
@@ -193,25 +192,25 @@ def _split(book: PositionBook, split: Split) -> None:
 
 
 def _ours(book: PositionBook, item: FilledOrder, quantity: Decimal) -> Decimal:
-    """What of a fill that opens nothing of ours took away from ours; the rest is booked as hands' shares.
+    """What of a fill that opens nothing of ours took away from ours; the rest is booked as manual.
 
-    A hand's takes hands' shares first, and leaves no less than nothing of ours. An exit of ours takes ours first, then
-    what hands hold; what it sold beyond both is a short position of ours, which nobody else would close.
+    A manual order takes manual shares first, and leaves no less than nothing of ours. An exit of ours takes ours first,
+    then manual ones; what it sold beyond both is a short position of ours, which nobody else would close.
     """
     symbol = item.order.symbol
     ours, theirs = book.quantity(symbol), book.manual.get(symbol, Decimal(0))
     from_ours = Decimal(0)
     if ours * quantity < 0:
-        by_hand = item.order.role == MANUAL and theirs * quantity < 0
+        by_hand = item.order.role == OrderRole.MANUAL and theirs * quantity < 0
         rest = quantity + theirs if by_hand else quantity
         if rest * quantity > 0:
             from_ours = max(rest, -ours) if quantity < 0 else min(rest, -ours)
-    if item.order.role != MANUAL:
+    if item.order.role != OrderRole.MANUAL:
         rest = quantity - from_ours
-        of_hands = Decimal(0)
+        of_manual = Decimal(0)
         if theirs * rest < 0:
-            of_hands = max(rest, -theirs) if rest < 0 else min(rest, -theirs)
-        from_ours = quantity - of_hands
+            of_manual = max(rest, -theirs) if rest < 0 else min(rest, -theirs)
+        from_ours = quantity - of_manual
     if from_ours == quantity:
         return quantity
     after = book.manual[symbol] = theirs + quantity - from_ours
@@ -225,7 +224,7 @@ def _ours(book: PositionBook, item: FilledOrder, quantity: Decimal) -> Decimal:
 
 
 def _charge_by_hand(book: PositionBook, item: FilledOrder, after: Decimal, before: Decimal) -> None:
-    """What a hand deploys counts against the budget like our own, and is freed at what was paid for it.
+    """Count a manual trade against the budget like our own; it is freed at what was paid for it.
 
     The books of a symbol never mix.
     """

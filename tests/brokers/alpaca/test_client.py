@@ -6,9 +6,10 @@ import pytest
 
 from brokers.alpaca.client import VenueClient, timeframe
 from brokers.alpaca.clock import VenueClock
-from brokers.alpaca.errors import NotSent, VenueRefusal, VenueUnavailable
+from brokers.alpaca.errors import AlpacaRefusal
 from brokers.alpaca.limits import SlidingWindowLimiter
 from brokers.alpaca.pagination import PAGE
+from brokers.venue_errors import NotSent, VenueUnavailable
 from tests.brokers.alpaca.scripted import Asked, FakeClock, answer, client_of, computed, serving
 
 T0 = datetime(2026, 9, 28, 14, 30, tzinfo=UTC)
@@ -109,7 +110,7 @@ def test_an_order_is_found_by_either_name():
         assert client.order("1") == client.order_by_client_id("mine/1") == {"id": "1"}
         assert client.order_by_client_id("mine/1") is None
         assert client.asset("BRK/B") is None
-        with pytest.raises(VenueRefusal) as error:
+        with pytest.raises(AlpacaRefusal) as error:
             client.order("1")
         assert error.value.status == 404
         assert [asked.path for asked in server.asked] == [
@@ -268,7 +269,7 @@ def test_an_unknown_symbol_is_left_out_and_remembered():
 def test_a_refusal_about_something_else_stays_one(message):
     with serving(answer({"message": message}, 400)) as server:
         client = client_of(server.url)
-        with pytest.raises(VenueRefusal):
+        with pytest.raises(AlpacaRefusal):
             client.bars(["A", "SPY"], 5, T0)
         assert client.unknown_symbols == set()
 

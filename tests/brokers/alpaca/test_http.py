@@ -15,10 +15,11 @@ from alpaca.trading.requests import MarketOrderRequest
 
 from brokers.alpaca.client import VenueClient
 from brokers.alpaca.dns import Names
-from brokers.alpaca.errors import NotSent, OutcomeUnknown, VenueRefusal, VenueUnavailable
+from brokers.alpaca.errors import AlpacaRefusal
 from brokers.alpaca.http import Timeouts
 from brokers.alpaca.limits import CircuitBreaker, SlidingWindowLimiter
 from brokers.alpaca.transport import _TimedReader, attempt
+from brokers.venue_errors import NotSent, OutcomeUnknown, VenueUnavailable
 from tests.brokers.alpaca.scripted import (
     KEY,
     SECRET,
@@ -344,10 +345,10 @@ def test_nothing_that_nobody_admits_is_sent(method, change):
         asked: list[tuple] = []
         for admit in (None, lambda *request: bool(asked.append(request))):
             client.trading.admit = admit
-            with pytest.raises(VenueRefusal) as error:
+            with pytest.raises(AlpacaRefusal) as error:
                 change(client)
             assert error.value.status == 0
-        with pytest.raises(VenueRefusal):
+        with pytest.raises(AlpacaRefusal):
             client.trading.close_all_positions()
         assert not server.asked
         assert asked[0][0] == method
@@ -364,7 +365,7 @@ def test_observers_are_told_and_cannot_do_harm(caplog):
 
         client.trading.observers += [fail, lines.append]
         assert client.submit(ORDER) == {"id": "1"}
-        for error in (VenueRefusal, OutcomeUnknown):
+        for error in (AlpacaRefusal, OutcomeUnknown):
             with pytest.raises(error):
                 client.submit(ORDER)
         assert [line.outcome for line in lines] == ["200", "422", "OutcomeUnknown"]

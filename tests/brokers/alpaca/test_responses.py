@@ -6,8 +6,9 @@ import traceback
 
 import pytest
 
-from brokers.alpaca.errors import BadKeys, OutcomeUnknown, VenueError, VenueRefusal
+from brokers.alpaca.errors import AlpacaRefusal, BadKeys
 from brokers.alpaca.responses import limit_of
+from brokers.venue_errors import OutcomeUnknown, VenueError
 from tests.brokers.alpaca.scripted import KEY, SECRET, answer, client_of, hang, hang_up, serving
 
 ORDER = {"symbol": "SPY", "client_order_id": "name-1"}
@@ -20,25 +21,25 @@ CHANGES = [
 @pytest.mark.parametrize(
     ("status", "body", "kind", "code", "message"),
     [
-        (422, {"code": 40010001, "message": "client_order_id must be unique"}, VenueRefusal, 40010001, "unique"),
-        (403, {"code": "40310000", "message": "insufficient qty"}, VenueRefusal, 40310000, "insufficient"),
-        (403, {"existing_qty": "1", "message": "insufficient qty available"}, VenueRefusal, None, "insufficient"),
-        (403, {"code": 40310000, "message": "forbidden"}, VenueRefusal, 40310000, "forbidden"),
-        (403, {"message": "subscription does not permit querying recent SIP data"}, VenueRefusal, None, "SIP"),
+        (422, {"code": 40010001, "message": "client_order_id must be unique"}, AlpacaRefusal, 40010001, "unique"),
+        (403, {"code": "40310000", "message": "insufficient qty"}, AlpacaRefusal, 40310000, "insufficient"),
+        (403, {"existing_qty": "1", "message": "insufficient qty available"}, AlpacaRefusal, None, "insufficient"),
+        (403, {"code": 40310000, "message": "forbidden"}, AlpacaRefusal, 40310000, "forbidden"),
+        (403, {"message": "subscription does not permit querying recent SIP data"}, AlpacaRefusal, None, "SIP"),
         (403, {"message": "forbidden."}, BadKeys, None, "forbidden"),
         (401, {"code": 40110000, "message": "request is not authorized"}, BadKeys, 40110000, "authorized"),
         (401, "", BadKeys, None, "unauthorized"),
         (403, "<html>no</html>", BadKeys, None, "html"),
-        (404, "gone", VenueRefusal, None, "gone"),
-        (422, [1], VenueRefusal, None, ""),
-        (400, {"code": True, "message": None}, VenueRefusal, None, ""),
+        (404, "gone", AlpacaRefusal, None, "gone"),
+        (422, [1], AlpacaRefusal, None, ""),
+        (400, {"code": True, "message": None}, AlpacaRefusal, None, ""),
     ],
 )
 def test_a_refusal_is_read(status, body, kind, code, message):
     with serving(answer(body, status)) as server:
         client = client_of(server.url)
         for ask in (client.account, lambda: client.submit(ORDER)):
-            with pytest.raises(VenueRefusal) as error:
+            with pytest.raises(AlpacaRefusal) as error:
                 ask()
             assert type(error.value) is kind
             assert (error.value.status, error.value.code) == (status, code)

@@ -13,7 +13,7 @@ import pytest
 from websockets.sync.server import ServerConnection, serve
 
 from brokers.alpaca.client import VenueClient
-from brokers.desk.data.quote_stream import QuoteStream
+from brokers.alpaca.quote_stream import AlpacaQuoteStream
 from brokers.lumibot.trade_stream import TradeStream
 from config.addresses import encrypted_abroad
 
@@ -81,8 +81,8 @@ def test_no_stream_follows_a_redirect(elsewhere, status, caplog):
     trades.first_wait_s = 0.05
     thread = threading.Thread(target=trades.run, daemon=True)
     thread.start()
-    prices = QuoteStream(f"{url}/v2/iex", KEY, SECRET, lambda *quote: None)
-    prices.start()
+    prices = AlpacaQuoteStream(f"{url}/v2/iex", KEY, SECRET)
+    prices.start(lambda *quote: None)
     deadline = time.monotonic() + 10
     while len({path for path, _ in venue.seen}) < 2 and time.monotonic() < deadline:
         time.sleep(0.02)
@@ -113,9 +113,9 @@ def test_no_proxy_and_no_netrc_between_us_and_this_machine(monkeypatch, tmp_path
     assert venue.seen and not proxy.seen
     headers = venue.seen[0][1]
     assert headers["APCA-API-KEY-ID"] == KEY and "Authorization" not in headers
-    prices = QuoteStream(venue.url.replace("http", "ws"), KEY, SECRET, lambda *quote: None)
+    prices = AlpacaQuoteStream(venue.url.replace("http", "ws"), KEY, SECRET)
     asked = len(venue.seen)
-    prices.start()
+    prices.start(lambda *quote: None)
     deadline = time.monotonic() + 10
     while len(venue.seen) == asked and time.monotonic() < deadline:
         time.sleep(0.02)

@@ -12,10 +12,11 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from brokers.alpaca.errors import NotSent, OutcomeUnknown, VenueUnavailable
 from brokers.desk import shutdown
 from brokers.desk.monitor import BUSY_S, IDLE_S
+from brokers.desk.shutdown import shut_down
 from brokers.rehearsal.core.faults import FaultPlan
+from brokers.venue_errors import NotSent, OutcomeUnknown, VenueUnavailable
 from tests.brokers.desk.scene import Scene
 
 CHANGING = ("submit", "replace", "cancel")
@@ -150,7 +151,7 @@ def faults_of_leaving(scene: Scene, within_s: float = 30.0) -> list[str]:
     before = len(scene.wire.calls)
     sleep, shutdown.time.sleep = shutdown.time.sleep, lambda seconds: scene.pass_time(1)
     try:
-        scene.desk.settle(within_s)
+        shut_down(scene.desk, within_s)
     finally:
         shutdown.time.sleep = sleep
         log.removeHandler(keep)
@@ -278,7 +279,7 @@ def watch(scene: Scene, seconds: float, naked: Naked) -> None:
 
 def _act(scene: Scene, chance: Random) -> None:
     symbol = chance.choice(["AAPL", "MSFT", "NVDA"])
-    held = scene.desk.floor.own.quantity(symbol)
+    held = scene.desk.positions.book.quantity(symbol)
     what = chance.choice(["enter", "enter", "trim", "partial", "exit", "tighten", "nothing"])
     pending = scene.desk.entries.pending()
     if what == "enter" and not held and symbol not in pending:

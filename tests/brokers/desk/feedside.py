@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from brokers.alpaca.venue import AlpacaVenue
 from brokers.desk.data.feed import LiveFeed
 from market.calendar import NEW_YORK, session_times, sessions_until
 
@@ -56,6 +57,10 @@ class DataVenue:
         self.asked: list[tuple[tuple[str, ...], int, datetime]] = []
         self.ends: list[datetime | None] = []
         self.asked_quotes: list[tuple[str, ...]] = []
+
+    @property
+    def clock(self) -> DataVenue:
+        return self
 
     def now(self) -> datetime:
         return self.time
@@ -111,6 +116,14 @@ def feed(
     venue: DataVenue, symbols: Sequence[str], *, minutes: int = 5, sessions: bool = True, yahoo: Yahoo | None = None,
     needs: Sequence[str] = (),
 ) -> LiveFeed:  # fmt: skip
+    client: Any = venue
     return LiveFeed(
-        venue, venue, symbols, needs, {}, bar_minutes=minutes, sessions=sessions, max_quote_age_s=300, fallback=yahoo
+        AlpacaVenue(client),
+        symbols,
+        needs,
+        {},
+        bar_minutes=minutes,
+        sessions=sessions,
+        max_quote_age_s=300,
+        fallback=yahoo,
     )

@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
-from brokers.alpaca.clock import VenueTime
-from brokers.alpaca.errors import OutcomeUnknown, VenueError, VenueRefusal
-from brokers.desk.data.quotes import Quote, read_quote
+from brokers.admission import Admission
+from brokers.alpaca.errors import AlpacaRefusal
+from brokers.alpaca.listings import orders_of, update_of
+from brokers.alpaca.market_data import quote_of
+from brokers.alpaca.venue import AlpacaVenue
+from brokers.desk.core import assemble
+from brokers.desk.data.quotes import Quote, judged
 from brokers.desk.desk import LiveDesk
 from brokers.desk.entry_halts import EntryHalts, KillSwitch
-from brokers.desk.execution.entries import Entries
+from brokers.desk.execution.entries import EntryWindow
 from brokers.desk.reconcile.budget_keeper import BudgetKeeper
-from brokers.desk.venue_state import Floor
 from brokers.journal import Journal
+from brokers.ports import VenueTime
 from brokers.rehearsal.alpaca.errors import ApiError
 from brokers.rehearsal.alpaca.exchange import Exchange
 from brokers.rehearsal.core.faults import FaultPlan
 from brokers.rehearsal.core.settings import VenueSettings
+from brokers.venue_errors import OutcomeUnknown, VenueError
 from config import load
 from risk.model import Adjustment, BracketTerms, Plan, Proposal
 
@@ -36,6 +43,11 @@ WIDE_GATE = (
 Json = dict[str, Any]
 
 
+def read_quote(symbol: str, raw: Mapping[str, Any] | None, now: datetime, max_age: timedelta) -> Quote:
+    """A quote as Alpaca writes it, judged; None for none."""
+    return judged(symbol, None if raw is None else quote_of(raw), now, max_age)
+
+
 class Clock:
     """The venue's clock, as far as a desk reads it: never the same time twice and never back, as a real one.
 
@@ -47,6 +59,9 @@ class Clock:
         self.wrong = timedelta(0)
         self.due = False
         self._newest = exchange.now
+
+    def local(self, venue_seconds: float) -> float:
+        return venue_seconds
 
     def now(self) -> datetime:
         self._newest = max(self.exchange.now + self.wrong, self._newest + timedelta(microseconds=1))
@@ -60,6 +75,14 @@ class Wire:
         self.exchange = exchange
         self.calls: list[tuple[str, Any]] = []
         self.mishap: Callable[[str, str], None] = lambda method, phase: None
+
+    clock: Clock
+    bucket: Any = SimpleNamespace(drop_waiting=lambda: None, room=lambda need, requests: True)
+    gone = ""
+    trading_url = "in process"
+
+    def budget(self, seconds: float) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def venue_clock(self) -> VenueTime:
         raw = self._call("venue_clock", self.exchange.clock)
@@ -91,7 +114,7 @@ class Wire:
     def order_by_client_id(self, client_order_id: str) -> Json | None:
         try:
             return self._call("order_by_client_id", lambda: self.exchange.order_by_client_id(client_order_id))
-        except VenueRefusal:
+        except AlpacaRefusal:
             return None
 
     def submit(self, payload: Mapping[str, Any]) -> Json:
@@ -110,7 +133,7 @@ class Wire:
             answer = request()
         except ApiError as error:
             code = error.body.get("code")
-            raise VenueRefusal(error.status, code, str(error.body.get("message")), error.body) from error
+            raise AlpacaRefusal(error.status, code, str(error.body.get("message")), error.body) from error
         self.mishap(name, "after")
         return answer
 
@@ -151,19 +174,20 @@ class Scene:
         self.wire = Wire(self.exchange)
         self.journal = Journal(self.address, ACCOUNT, lambda: self.exchange.now, self.settings.live.journal_answer_s)
         self.journal.begin_run("rehearse", "combined", "active", "hash")
-        self.clock = Clock(self.exchange)
-        clock: Any = self.clock
-        self.floor = Floor(self.wire, self.journal, self.settings, clock, self.quotes, "combined")
-        self.floor.add_up()
+        self.clock = self.wire.clock = Clock(self.exchange)
+        client: Any = self.wire
+        self.admission = Admission()
+        core = assemble(AlpacaVenue(client), self.journal, self.settings, self.quotes, self.admission)
+        self.state, self.positions, self.gateway = core.state, core.positions, core.gateway
+        self.sync, self.observer = core.sync, core.observer
         today = self.exchange.now.date()
         budget = BudgetKeeper.open(self.folder, ACCOUNT, today)
         budget.compare(self.journal.filled_orders(), today)
-        switches = EntryHalts(self.journal, KillSwitch(self.folder))
-        self.desk = LiveDesk(self.floor, switches, budget, (), lambda: None, self.hours)
+        halts = EntryHalts(self.journal, KillSwitch(self.folder))
+        self.desk = LiveDesk(core, halts, budget, (), lambda: None, lambda: self.window())
 
-    def hours(self, entries: Entries) -> str:
-        entries.extended = not self.exchange.clock()["is_open"]
-        return ""
+    def window(self) -> EntryWindow:
+        return EntryWindow(extended=not self.exchange.clock()["is_open"])
 
     def stop(self) -> None:
         self.journal.close()
@@ -191,10 +215,15 @@ class Scene:
         self.exchange.on_quote(now, {symbol: self.prices[symbol] for symbol in prices})
         self.hand_on()
 
+    def take(self, raw: Mapping[str, Any]) -> None:
+        """One order, as an answer about it alone would show it."""
+        self.state.show(orders_of([raw]))
+        self.sync.take(self.state.view.orders)
+
     def hand_on(self) -> None:
         events, self.events[:] = list(self.events), []
         for event in self.told(events):
-            self.desk.hear(event)
+            self.desk.hear(update_of(event))
 
     def step(self, seconds: float = 1.0, **prices: float) -> None:
         """Time passes and the desk looks and works."""
@@ -264,7 +293,7 @@ class Scene:
     def agrees(self) -> bool:
         """Journal, desk and venue hold the same shares, and the journal's cash is the venue's."""
         venue = {row["symbol"]: Decimal(row["qty"]) for row in self.exchange.positions()}
-        own = {symbol: self.floor.own.total(symbol) for symbol in self.floor.own.symbols}
+        own = {symbol: self.positions.book.total(symbol) for symbol in self.positions.book.symbols}
         cash = Decimal(self.exchange.account()["cash"]) - Decimal(100_000)
         return venue == own == self.journal.positions_by_fills() and abs(self.journal.cash_by_fills() - cash) < 1
 

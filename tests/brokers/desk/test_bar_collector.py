@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from brokers.alpaca.market_data import bars_of
 from brokers.desk.data.bar_collector import BarCollector
 from market.bars import BarTable
 from tests.brokers.desk.feedside import Json, daily_rows, moment, regular_rows, row, rows_between
@@ -17,7 +18,7 @@ def table(
     rows: list[Json], now: str, minutes: int = 5, sessions: bool = True, symbols: tuple[str, ...] = ("A",)
 ) -> BarTable:
     bars = BarCollector(symbols, minutes, sessions)
-    bars.add({"A": rows})
+    bars.add(bars_of({"A": rows}))
     found = bars.table(moment(now), "test")
     assert found is not None
     return found
@@ -49,7 +50,7 @@ def test_every_length_is_made_of_what_is_asked_for(minutes: int) -> None:
     bars = BarCollector(("A",), minutes, sessions=True)
     asked = 1 if minutes == 1 else 5
     assert bars.asked_minutes == asked
-    bars.add({"A": rows_between("2023-03-07 09:30", "2023-03-07 11:29", asked)})
+    bars.add(bars_of({"A": rows_between("2023-03-07 09:30", "2023-03-07 11:29", asked)}))
     found = bars.table(moment("2023-03-07 11:30"), "test")
     assert found is not None
     assert len(found) == 120 // minutes
@@ -103,7 +104,7 @@ def test_daily_labels_are_midnight_in_new_york(label: str) -> None:
 def test_a_symbol_without_a_trade_has_no_bar() -> None:
     bars = BarCollector(("A", "B"), 5, sessions=True)
     rows = rows_between("2023-03-07 09:30", "2023-03-07 09:40")
-    bars.add({"A": rows, "B": [rows[0], rows[2]]})
+    bars.add(bars_of({"A": rows, "B": [rows[0], rows[2]]}))
     found = bars.table(moment("2023-03-07 09:45"), "test")
     assert found is not None
     assert np.isnan(found.close[:, 1]).tolist() == [False, True, False]
@@ -112,7 +113,7 @@ def test_a_symbol_without_a_trade_has_no_bar() -> None:
 def test_a_correction_replaces_what_was_read_before() -> None:
     bars = BarCollector(("A",), 5, sessions=True)
     for close in (100.0, 101.0):
-        bars.add({"A": [row("2023-03-07 09:30"), row("2023-03-07 09:35", close)]})
+        bars.add(bars_of({"A": [row("2023-03-07 09:30"), row("2023-03-07 09:35", close)]}))
     found = bars.table(moment("2023-03-07 09:40"), "test")
     assert found is not None
     assert found.close[:, 0].tolist() == [100.0, 101.0]

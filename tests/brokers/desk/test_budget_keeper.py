@@ -78,8 +78,8 @@ def test_a_trader_killed_after_a_close_and_before_the_file_starts_again(tmp_path
     scene.settle(3)
     scene.deaf = True
     scene.pass_time(5, AAPL=94)
-    scene.floor.look()
-    assert scene.floor.own.quantity("AAPL") == 0
+    scene.observer.look()
+    assert scene.positions.book.quantity("AAPL") == 0
     before = BudgetKeeper.open(tmp_path, ACCOUNT, TUESDAY).saved.deployed(TUESDAY).week_usd
     scene.restart()
     assert before > scene.desk.reconcile().budget.week_usd == 0
@@ -153,7 +153,7 @@ def test_a_budget_that_cannot_be_written_stops_entries_until_it_can(tmp_path, mo
     assert "cannot be written (disk full)" in scene.desk.entries.skipped[-1].reason
     assert scene.stopped() == scene.held() > 0
     scene.step()
-    assert scene.desk.switches.reasons(scene.exchange.now) == []
+    assert scene.desk.halts.reasons(scene.exchange.now) == []
     assert json.loads((tmp_path / FILE).read_text())
     scene.stop()
 

@@ -9,11 +9,11 @@ from decimal import Decimal
 
 import pytest
 
-from brokers.alpaca.errors import NotSent, OutcomeUnknown, VenueUnavailable
-from brokers.desk.data.quotes import read_quote
+from brokers.desk.shutdown import shut_down
 from brokers.rehearsal.alpaca.errors import ApiError
 from brokers.rehearsal.core.faults import FaultPlan
-from tests.brokers.desk.scene import Scene, changes, held, lost
+from brokers.venue_errors import NotSent, OutcomeUnknown, VenueUnavailable
+from tests.brokers.desk.scene import Scene, changes, held, lost, read_quote
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def test_an_exit_cancels_the_legs_waits_for_the_shares_and_sells_through_the_mar
     assert scene.held() == 0
     assert scene.open() == []
     assert [(t.quantity, t.exit_reason) for t in scene.desk.record.trades] == [(49, "close")]
-    assert scene.desk.closing.tasks == {}
+    assert scene.desk.exits.tasks == {}
     assert scene.agrees()
 
 
@@ -167,7 +167,7 @@ def test_ending_in_mid_close_puts_the_stop_back_and_sells_nothing(tmp_path):
     scene.adjust("exit")
     assert changes(scene) == ["cancel"]
     running = RunningClock(scene)
-    scene.desk.settle(2.0)
+    shut_down(scene.desk, 2.0)
     running.stop()
     assert scene.held() == scene.stopped() == 49
     assert closes(scene) == []
@@ -187,21 +187,21 @@ def test_ending_with_a_sale_at_the_venue_takes_it_back(scene):
     assert [o["type"] for o in scene.open()] == ["limit"]
     assert scene.stopped() == 0
     running = RunningClock(scene)
-    scene.desk.settle(2.0)
+    shut_down(scene.desk, 2.0)
     running.stop()
     assert scene.held() == scene.stopped() == 49
     assert scene.agrees()
 
 
 def test_nothing_begins_after_the_end_has_begun(scene):
-    scene.desk.settle(1.0)
+    shut_down(scene.desk, 1.0)
     scene.adjust("exit")
     scene.enter("MSFT")
     assert changes(scene) == []
 
 
 def test_ending_without_anything_bare_takes_one_look_and_changes_nothing(scene):
-    scene.desk.settle(1.0)
+    shut_down(scene.desk, 1.0)
     assert [name for name, _ in scene.wire.calls] == ["orders_since", "open_orders", "positions"]
 
 

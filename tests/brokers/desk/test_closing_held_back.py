@@ -7,12 +7,11 @@ from decimal import Decimal
 
 import pytest
 
-from brokers.alpaca.errors import VenueRefusal
-from brokers.desk.data.quotes import read_quote
+from brokers.alpaca.errors import AlpacaRefusal
 from brokers.desk.entry_halts import KillLevel, KillSwitch
 from brokers.desk.execution.exits import FIRST_REST_S
 from risk.model import BracketTerms
-from tests.brokers.desk.scene import Scene, changes, held
+from tests.brokers.desk.scene import Scene, changes, held, read_quote
 from tests.brokers.desk.test_closing import closes
 
 
@@ -38,7 +37,7 @@ def refuse_sales(scene: Scene) -> list[bool]:
     def refused(payload):
         if refusing and "order_class" not in payload:
             scene.wire.calls.append(("submit", payload))
-            raise VenueRefusal(403, 40310000, "not today")
+            raise AlpacaRefusal(403, 40310000, "not today")
         return submit(payload)
 
     scene.wire.submit = refused
@@ -63,7 +62,7 @@ def test_a_short_is_covered_clear_of_a_hand_s_sale(tmp_path):
     scene.adjust("exit")
     scene.settle(5)
     assert closes(scene) == [("10", "100.04")]
-    assert scene.floor.own.quantity("AAPL") == 0
+    assert scene.positions.book.quantity("AAPL") == 0
     scene.stop()
 
 
@@ -74,7 +73,7 @@ def test_a_short_is_covered_clear_of_a_hand_s_sale(tmp_path):
 )
 def test_where_a_hand_s_order_lets_nothing_through_the_stop_is_never_given_up(scene, terms):
     hand = by_hand(scene, **terms)
-    scene.desk.switches.kill.pull(KillLevel.FLATTEN)
+    scene.desk.halts.kill.pull(KillLevel.FLATTEN)
     for _ in range(60):
         scene.step(2)
         assert scene.stopped() == 49
@@ -173,7 +172,7 @@ def test_a_stop_that_fires_while_a_close_waits_leaves_nothing_to_sell(scene):
     scene.step(1, AAPL=94)
     scene.settle(4)
     assert scene.held() == 0
-    assert scene.desk.closing.tasks == {}
+    assert scene.desk.exits.tasks == {}
     assert closes(scene) == []
 
 
@@ -182,7 +181,7 @@ def refusing(scene: Scene, on: list[bool]) -> None:
 
     def mishap(name: str, when: str) -> None:
         if on and name == "submit" and when == "before":
-            raise VenueRefusal(422, 42210000, "asset AAPL is halted")
+            raise AlpacaRefusal(422, 42210000, "asset AAPL is halted")
 
     scene.wire.mishap = mishap
 
@@ -203,7 +202,7 @@ def test_a_stop_comes_back_as_soon_as_the_symbol_takes_orders_again(scene):
 def test_a_sale_that_is_refused_gives_way_to_the_stop_at_once(scene):
     def no_sales(name, when):
         if name == "submit" and when == "before" and "order_class" not in scene.wire.calls[-1][1]:
-            raise VenueRefusal(422, 42210000, "only groups are taken now")
+            raise AlpacaRefusal(422, 42210000, "only groups are taken now")
 
     scene.wire.mishap = no_sales
     scene.adjust("exit")

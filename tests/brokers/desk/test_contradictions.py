@@ -8,10 +8,11 @@ from decimal import Decimal
 
 import pytest
 
-from brokers.alpaca.errors import BadKeys, OutcomeUnknown, VenueRefusal
-from brokers.alpaca.listings import flat
+from brokers.alpaca.errors import AlpacaRefusal, BadKeys
+from brokers.alpaca.listings import orders_of
 from brokers.journal import State
 from brokers.lumibot.order_mapping import order_of, rows_of
+from brokers.venue_errors import OutcomeUnknown
 from tests.brokers.desk.scene import Scene
 
 
@@ -56,12 +57,12 @@ def test_a_contradiction_in_one_symbol_leaves_the_others_their_stops(scene, capl
     with caplog.at_level(logging.ERROR):
         scene.settle(4)
     assert scene.stopped("MSFT") == scene.held("MSFT") == 49
-    assert scene.floor.view.time > scene.exchange.now - timedelta(seconds=1)
-    assert "expired cannot be filled" in scene.floor.doubt("AAPL")
-    assert scene.floor.doubt("MSFT") == ""
+    assert scene.state.view.time > scene.exchange.now - timedelta(seconds=1)
+    assert "expired cannot be filled" in scene.positions.doubt("AAPL")
+    assert scene.positions.doubt("MSFT") == ""
     assert "journal" in scene.journal.halts(scene.exchange.now.date())
     assert [record.message for record in caplog.records if "contradicts" in record.message] == [
-        f"AAPL: the venue contradicts the journal, no entries this session: {scene.floor.doubt('AAPL')}"
+        f"AAPL: the venue contradicts the journal, no entries this session: {scene.positions.doubt('AAPL')}"
     ]
     scene.restart()
     drop_stop(scene, "MSFT")
@@ -71,7 +72,7 @@ def test_a_contradiction_in_one_symbol_leaves_the_others_their_stops(scene, capl
 
 def test_nothing_is_entered_in_a_symbol_in_doubt(scene):
     scene.desk.reconcile()
-    scene.floor.renamed["AAPL"] = "it may have another name"
+    scene.positions.renamed["AAPL"] = "it may have another name"
     scene.enter("AAPL", iterate=False)
     assert scene.desk.entries.skipped[-1].reason.startswith("DESK_DOUBT: it may have another name")
 
@@ -89,11 +90,11 @@ def test_a_hands_order_for_an_amount_of_money_grows_with_its_fills(scene):
     scene.step(1, AAPL=100.01)
     scene.settle(2)
     assert scene.journal.order(order.client_order_id).state is State.FILLED
-    assert scene.floor.own.manual["AAPL"] == scene.held() > part
+    assert scene.positions.book.manual["AAPL"] == scene.held() > part
     assert scene.journal.halts(scene.exchange.now.date()) == frozenset()
 
 
-@pytest.mark.parametrize("refusal", [BadKeys(401, None, "unauthorized"), VenueRefusal(422, None, "invalid")])
+@pytest.mark.parametrize("refusal", [BadKeys(401, None, "unauthorized"), AlpacaRefusal(422, None, "invalid")])
 def test_a_refusal_to_tell_of_an_order_does_not_end_it(scene, refusal):
     name = waiting_entry(scene)
     hidden = unlisted(scene, "AAPL")
@@ -117,7 +118,7 @@ def test_an_order_is_given_up_after_several_denials_and_taken_back_when_it_is_th
     hidden = unlisted(scene, "AAPL")
 
     def order(venue_id, nested=True):
-        raise VenueRefusal(404, 40410000, "order not found")
+        raise AlpacaRefusal(404, 40410000, "order not found")
 
     known, scene.wire.order = scene.wire.order, order
     states = []
@@ -137,7 +138,7 @@ def test_an_order_is_given_up_after_several_denials_and_taken_back_when_it_is_th
     scene.restart()
     scene.deaf = False
     scene.settle(3)
-    assert scene.floor.own.quantity("AAPL") == scene.held() == scene.stopped() == 39
+    assert scene.positions.book.quantity("AAPL") == scene.held() == scene.stopped() == 39
     assert scene.agrees()
 
 
@@ -164,8 +165,8 @@ def test_an_order_that_arrives_late_is_ours(scene, seconds):
     assert scene.journal.order(name).state is (State.UNKNOWN if seconds < 60 else State.LOST)
     scene.exchange.submit(box[0])
     scene.settle(4)
-    assert scene.floor.own.quantity("AAPL") == scene.held() == scene.stopped() == 49
-    assert scene.floor.own.manual == {}
+    assert scene.positions.book.quantity("AAPL") == scene.held() == scene.stopped() == 49
+    assert scene.positions.book.manual == {}
     assert scene.agrees()
 
 
@@ -205,7 +206,7 @@ def test_rows_that_cannot_be_read_are_left_out_and_told_once(scene, caplog):
     scene.settle(4)
     assert scene.stopped() == 49
     assert sorted(r.message.split()[1] for r in caplog.records if "is left out" in r.message) == ["None", "a", "c", "d"]
-    assert flat(bad) == {}
+    assert orders_of(bad) == ()
 
 
 def test_a_position_that_cannot_be_read_is_no_sale(scene):
@@ -214,7 +215,7 @@ def test_a_position_that_cannot_be_read_is_no_sale(scene):
     whole = scene.wire.positions
     scene.wire.positions = lambda: [{**row, "qty": None} for row in whole()]
     scene.settle(10, 20)
-    assert scene.floor.own.quantity("AAPL") == scene.stopped() == 49
+    assert scene.positions.book.quantity("AAPL") == scene.stopped() == 49
 
 
 def test_what_of_a_listing_cannot_be_read_never_reaches_lumibot(scene):
@@ -231,13 +232,13 @@ def test_what_of_a_listing_cannot_be_read_never_reaches_lumibot(scene):
     ]
     scene.wire.open_orders = lambda: [*bad, *listed()]
     scene.step()
-    orders, _, _ = scene.desk.snapshot()
+    orders = scene.desk.snapshot().listing
     assert [order_of(row, "test").identifier for row, _ in rows_of(orders)] == [
         "d", ours["id"], ours["legs"][0]["id"],
     ]  # fmt: skip
     # Its symbol is in doubt, and no other.
-    assert "cannot be read" in scene.floor.doubt("MSFT")
-    assert not scene.floor.doubt("AAPL")
+    assert "cannot be read" in scene.positions.doubt("MSFT")
+    assert not scene.positions.doubt("AAPL")
     assert scene.stopped() == 49
 
 
@@ -263,10 +264,10 @@ def test_orders_of_others_are_looked_at_once(scene, monkeypatch):
         real = getattr(scene.journal, name, None)
         if real is not None:
             monkeypatch.setattr(scene.journal, name, lambda real=real: asked.append(1) or real())
-    scene.floor.look()
-    assert len(scene.floor.view.strangers) == 30
+    scene.observer.look()
+    assert len(scene.state.view.foreign) == 30
     assert len(asked) <= 1
-    scene.floor.look()
+    scene.observer.look()
     assert len(asked) <= 1
 
 
@@ -287,10 +288,10 @@ def test_where_the_venue_holds_the_opposite_of_ours_nothing_is_sent(scene, caplo
     assert sent == ["MSFT"]
     assert scene.stopped("MSFT") == 49
     assert caplog.text.count("AAPL: nothing is sent in it: 49.0 shares are ours by the fills") == 1
-    assert "holds -51" in scene.floor.doubt("AAPL")
-    assert not scene.floor.doubt("MSFT")
+    assert "holds -51" in scene.positions.doubt("AAPL")
+    assert not scene.positions.doubt("MSFT")
     # The books follow as they do with any difference, and the doubt is over.
     scene.settle(10, 20)
-    assert (scene.floor.own.quantity("AAPL"), scene.floor.own.manual["AAPL"]) == (0, -51)
-    assert not scene.floor.doubt("AAPL")
-    assert scene.desk.closing.tasks == {}
+    assert (scene.positions.book.quantity("AAPL"), scene.positions.book.manual["AAPL"]) == (0, -51)
+    assert not scene.positions.doubt("AAPL")
+    assert scene.desk.exits.tasks == {}

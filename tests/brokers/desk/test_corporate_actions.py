@@ -51,12 +51,12 @@ def test_a_split_scales_the_position_and_its_levels(scene, caplog):
     split(scene, "10")
     with caplog.at_level(logging.WARNING):
         scene.settle(3)
-    position = scene.floor.own.ledger.positions["AAPL"]
+    position = scene.positions.book.ledger.positions["AAPL"]
     assert position.quantity == scene.held() == scene.stopped() == 490
     assert position.entry_price == pytest.approx(10.001)
     assert (position.stop, position.target) == (pytest.approx(9.501), pytest.approx(11.501))
     assert stop_price(scene) == Decimal("9.5")
-    assert scene.floor.own.manual == {}
+    assert scene.positions.book.manual == {}
     assert scene.desk.record.trades == []
     assert "AAPL: 49 shares became 490 each" in caplog.text
     assert scene.journal.positions_by_fills() == {"AAPL": Decimal(490)}
@@ -67,7 +67,7 @@ def test_a_split_is_known_after_a_restart(scene):
     scene.settle(3)
     scene.restart()
     scene.settle(3)
-    position = scene.floor.own.ledger.positions["AAPL"]
+    position = scene.positions.book.ledger.positions["AAPL"]
     assert (position.quantity, position.initial_quantity) == (490, 490)
     assert scene.stopped() == 490
     assert scene.desk.protector.levels(position).stop == pytest.approx(9.5, abs=0.01)
@@ -88,7 +88,7 @@ def test_a_split_while_the_trader_was_down_is_found(scene):
     split(scene, "10")
     scene.restart()
     scene.settle(3)
-    assert scene.floor.own.quantity("AAPL") == scene.held() == scene.stopped() == 490
+    assert scene.positions.book.quantity("AAPL") == scene.held() == scene.stopped() == 490
     assert stop_price(scene) == Decimal("9.5")
 
 
@@ -103,7 +103,7 @@ def test_a_stop_that_was_tightened_is_scaled_too(scene):
 
 def test_the_best_price_is_in_present_shares(scene):
     position = scene.desk.reconcile().positions["AAPL"]
-    scene.desk.booker._best["AAPL"] = (scene.desk.booker._best["AAPL"][0], 120.0)
+    scene.desk.books._best["AAPL"] = (scene.desk.books._best["AAPL"][0], 120.0)
     assert scene.desk.reconcile().positions["AAPL"].best_price == 120 > position.entry_price
     split(scene, "10")
     scene.settle(2)
@@ -117,15 +117,15 @@ def test_hands_shares_are_split_with_ours(scene):
     split(scene, "3")
     scene.restart()
     scene.settle(3)
-    assert scene.floor.own.quantity("AAPL") == scene.stopped() == 147
-    assert scene.floor.own.manual == {"AAPL": Decimal(90)}
+    assert scene.positions.book.quantity("AAPL") == scene.stopped() == 147
+    assert scene.positions.book.manual == {"AAPL": Decimal(90)}
     assert scene.held() == 237
 
 
 def test_a_reverse_split_pays_the_fraction_in_cash(scene):
     split(scene, "0.1", left="4")
     scene.settle(3)
-    position = scene.floor.own.ledger.positions["AAPL"]
+    position = scene.positions.book.ledger.positions["AAPL"]
     assert position.quantity == scene.held() == scene.stopped() == 4
     assert position.entry_price == pytest.approx(1000.1)
     assert stop_price(scene) == Decimal("950.1")
@@ -151,7 +151,7 @@ def test_the_scripts_know_of_the_split(scene):
     snapshot = read_snapshot(scene.folder / "journal.sqlite")
     own = replay(snapshot.filled, lambda order: None, splits=snapshot.splits)
     assert own.quantity("AAPL") == 490
-    assert _last_level(Outlook(scene.floor.view, snapshot, own), "AAPL", "stop", 0.0) == pytest.approx(9.501)
+    assert _last_level(Outlook(scene.state.view, snapshot, own), "AAPL", "stop", 0.0) == pytest.approx(9.501)
 
 
 @pytest.mark.parametrize(
@@ -192,17 +192,17 @@ def test_a_position_under_a_new_name_is_told_and_left(scene, caplog):
     scene.wire.calls.clear()
     with caplog.at_level(logging.ERROR):
         scene.settle(20, 20)
-    assert scene.floor.own.quantity("AAPL") == scene.stopped() == 49
-    assert scene.floor.own.manual == {}
+    assert scene.positions.book.quantity("AAPL") == scene.stopped() == 49
+    assert scene.positions.book.manual == {}
     assert not [name for name, _ in scene.wire.calls if name in ("submit", "cancel", "replace")]
     told = [record.message for record in caplog.records]
     assert told == ["AAPL seems to be called APPL2 now; see docs/operating.md, no entries in either"]
     assert any(told[0] in row.text for row in scene.journal.explain("AAPL"))
     for symbol in ("AAPL", "APPL2"):
-        assert scene.floor.doubt(symbol) == told[0]
+        assert scene.positions.doubt(symbol) == told[0]
     scene.restart()
     scene.settle(3)
-    assert scene.floor.own.quantity("AAPL") == 49
+    assert scene.positions.book.quantity("AAPL") == 49
 
 
 def test_an_exit_whose_cancel_hangs_after_a_split_keeps_its_own_shares_waiting_and_no_others(scene):
@@ -226,7 +226,7 @@ def test_an_exit_whose_cancel_hangs_after_a_split_keeps_its_own_shares_waiting_a
     scene.step(17 * 3600, AAPL=10)
     scene.settle(3)
     sold = [what["qty"] for name, what in scene.wire.calls if name == "submit" and what["type"] != "stop"]
-    assert (set(sold), scene.held(), scene.floor.own.quantity("AAPL")) == ({"441"}, 0, 0)
+    assert (set(sold), scene.held(), scene.positions.book.quantity("AAPL")) == ({"441"}, 0, 0)
 
 
 def adjust_exits(scene: Scene, factor: int) -> None:
@@ -259,8 +259,8 @@ def test_a_split_is_found_in_an_exit_that_filled_after_it(scene, by_hand):
     scene.start()
     for _ in range(4):
         scene.step()
-        assert scene.floor.own.quantity("AAPL") == 0
-    assert scene.floor.own.total("AAPL") == scene.held()
+        assert scene.positions.book.quantity("AAPL") == 0
+    assert scene.positions.book.total("AAPL") == scene.held()
     (trade,) = scene.desk.record.trades
     assert (trade.quantity, trade.entry_price, trade.exit_reason) == (490, pytest.approx(10.001), "stop")
     assert trade.pnl == pytest.approx(490 * (trade.exit_price - 10.001))
@@ -270,11 +270,11 @@ def test_a_split_is_found_in_an_exit_that_filled_after_it(scene, by_hand):
 def test_an_adjusted_exit_that_fills_later_is_no_second_split(scene):
     adjust_exits(scene, 10)
     scene.settle(3)
-    assert scene.floor.own.quantity("AAPL") == scene.stopped() == 490
+    assert scene.positions.book.quantity("AAPL") == scene.stopped() == 490
     scene.step(1, AAPL=9.4)
     scene.settle(3)
     assert len(scene.journal.splits()) == 1
-    assert (scene.floor.own.quantity("AAPL"), scene.held()) == (0, 0)
+    assert (scene.positions.book.quantity("AAPL"), scene.held()) == (0, 0)
     (trade,) = scene.desk.record.trades
     assert (trade.quantity, trade.entry_price) == (490, pytest.approx(10.001))
 
@@ -288,7 +288,9 @@ def test_an_adjusted_target_that_fills_in_part_leaves_the_rest_at_its_levels(sce
     assert 0 < scene.held() < 490
     scene.restart()
     scene.settle(4)
-    assert scene.floor.own.total("AAPL") == scene.floor.own.quantity("AAPL") == scene.held() == scene.stopped()
-    position = scene.floor.own.ledger.positions["AAPL"]
+    assert (
+        scene.positions.book.total("AAPL") == scene.positions.book.quantity("AAPL") == scene.held() == scene.stopped()
+    )
+    position = scene.positions.book.ledger.positions["AAPL"]
     assert position.entry_price == pytest.approx(10.001)
     assert scene.desk.protector.levels(position).stop == pytest.approx(9.5, abs=0.01)

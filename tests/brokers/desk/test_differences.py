@@ -53,8 +53,8 @@ def test_positions_that_are_listed_late_do_not_cost_the_stops(scene, seconds):
     scene.step(3)
     scene.enter()
     scene.settle(60, 2)
-    assert scene.floor.own.quantity("AAPL") == scene.held() == scene.stopped() == 49
-    assert scene.floor.own.manual == {}
+    assert scene.positions.book.quantity("AAPL") == scene.held() == scene.stopped() == 49
+    assert scene.positions.book.manual == {}
     assert cancels(scene) == 0
 
 
@@ -68,12 +68,12 @@ def test_orders_that_are_listed_late_make_no_position_of_a_hand(scene):
     for _ in range(5):
         scene.pass_time(5)
         scene.desk.look()
-        assert scene.floor.own.manual == {}
+        assert scene.positions.book.manual == {}
     for name, real in kept.items():
         setattr(scene.wire, name, real)
     scene.settle(3)
-    assert scene.floor.own.quantity("AAPL") == scene.stopped() == 49
-    assert scene.floor.own.manual == {}
+    assert scene.positions.book.quantity("AAPL") == scene.stopped() == 49
+    assert scene.positions.book.manual == {}
 
 
 def test_missing_shares_are_ours_until_they_have_been_missing_for_long(scene):
@@ -82,9 +82,9 @@ def test_missing_shares_are_ours_until_they_have_been_missing_for_long(scene):
     scene.pass_time(120)
     shown(scene, "AAPL", lambda row: {**row, "qty": "29", "qty_available": "0"})
     scene.settle(3, 5)
-    assert scene.floor.own.quantity("AAPL") == 49
+    assert scene.positions.book.quantity("AAPL") == 49
     scene.step(25)
-    assert scene.floor.own.quantity("AAPL") == 29
+    assert scene.positions.book.quantity("AAPL") == 29
 
 
 def test_two_looks_are_too_few_whatever_the_time_between_them(scene):
@@ -95,7 +95,7 @@ def test_two_looks_are_too_few_whatever_the_time_between_them(scene):
     scene.desk.look()
     scene.pass_time(60)
     scene.desk.look()
-    assert scene.floor.own.quantity("AAPL") == 49
+    assert scene.positions.book.quantity("AAPL") == 49
 
 
 def test_nothing_is_cancelled_in_the_step_that_concludes(scene):
@@ -103,7 +103,7 @@ def test_nothing_is_cancelled_in_the_step_that_concludes(scene):
     scene.settle(3)
     scene.pass_time(120)
     on = shown(scene, "AAPL", gone)
-    while scene.floor.own.quantity("AAPL"):
+    while scene.positions.book.quantity("AAPL"):
         scene.pass_time(10)
         with scene.desk.iteration():
             scene.desk.look()
@@ -121,16 +121,16 @@ def test_shares_that_come_back_are_ours_again_and_protected(scene):
     scene.pass_time(120)
     on = shown(scene, "AAPL", gone)
     scene.settle(8, 10)
-    assert scene.floor.own.quantity("AAPL") == scene.stopped() == 0
+    assert scene.positions.book.quantity("AAPL") == scene.stopped() == 0
     on.clear()
     scene.settle(5)
-    assert scene.floor.own.quantity("AAPL") == scene.held() == scene.stopped() == 49
-    assert scene.floor.own.manual.get("AAPL", Decimal(0)) == 0
-    assert scene.floor.own.portions == []
+    assert scene.positions.book.quantity("AAPL") == scene.held() == scene.stopped() == 49
+    assert scene.positions.book.manual.get("AAPL", Decimal(0)) == 0
+    assert scene.positions.book.portions == []
     assert scene.agrees()
     scene.restart()
     scene.settle(3)
-    assert scene.floor.own.quantity("AAPL") == scene.stopped() == 49
+    assert scene.positions.book.quantity("AAPL") == scene.stopped() == 49
 
 
 def test_shares_bought_later_are_not_those_that_went(scene):
@@ -146,14 +146,14 @@ def test_shares_bought_later_are_not_those_that_went(scene):
     kept = scene.wire.orders_since
     scene.wire.orders_since = lambda after, nested=True: [r for r in kept(after, nested) if r["qty"] != "20"]
     scene.settle(8, 10)
-    assert scene.floor.own.quantity("AAPL") == scene.stopped() == 29
+    assert scene.positions.book.quantity("AAPL") == scene.stopped() == 29
     scene.step(1, AAPL=94)
     scene.settle(3)
     scene.step(120, AAPL=100)
-    assert scene.floor.own.symbols == set()
+    assert scene.positions.book.symbols == set()
     scene.exchange.submit(hand | {"side": "buy"})
     scene.settle(4)
-    assert (scene.floor.own.quantity("AAPL"), scene.floor.own.manual["AAPL"]) == (0, 20)
+    assert (scene.positions.book.quantity("AAPL"), scene.positions.book.manual["AAPL"]) == (0, 20)
 
 
 def test_a_position_is_not_left_while_its_shares_are_unsettled(scene, caplog):
@@ -165,7 +165,7 @@ def test_a_position_is_not_left_while_its_shares_are_unsettled(scene, caplog):
     scene.step(1, AAPL=90)
     scene.settle(3)
     assert "AAPL: not left before its shares are settled, STOP_PASSED" in caplog.text
-    assert scene.desk.closing.tasks == {}
+    assert scene.desk.exits.tasks == {}
     on.clear()
     scene.settle(10)
     assert scene.held() == 0
@@ -183,20 +183,20 @@ def test_a_fill_by_hand_whose_order_is_found_after_a_restart_counts_once(scene, 
     scene.wire.orders_since = lambda after, nested=True: [r for r in kept(after, nested) if r["qty"] != "100"]
     scene.step(2, TSLA=98.9)
     scene.settle(4, 2)
-    assert scene.floor.own.manual == {"TSLA": Decimal(100)}
+    assert scene.positions.book.manual == {"TSLA": Decimal(100)}
     scene.wire.orders_since = kept
     if later:
         scene.exchange.submit(
             {"symbol": "TSLA", "side": "buy", "type": "market", "qty": str(later), "time_in_force": "day"}
         )
         scene.settle(2)
-    spent = scene.floor.opened_today()
+    spent = scene.positions.opened_today()
     scene.restart()
     scene.step(1)
     for _ in range(3):
-        assert scene.floor.own.manual == {"TSLA": Decimal(100 + later)}
-        assert scene.floor.opened_today() == pytest.approx(spent, rel=0.01)
-        assert scene.floor.own.ledger.budget.day_usd == pytest.approx(spent, rel=0.01)
+        assert scene.positions.book.manual == {"TSLA": Decimal(100 + later)}
+        assert scene.positions.opened_today() == pytest.approx(spent, rel=0.01)
+        assert scene.positions.book.ledger.budget.day_usd == pytest.approx(spent, rel=0.01)
         scene.settle(2, 40)
     assert scene.agrees()
 
@@ -207,9 +207,9 @@ def test_the_exits_of_a_hands_entry_are_the_hands(scene):
          "order_class": "bracket", "take_profit": {"limit_price": "120"}, "stop_loss": {"stop_price": "90"}}
     )  # fmt: skip
     scene.settle(3)
-    assert scene.floor.own.manual == {"TSLA": Decimal(20)}
+    assert scene.positions.book.manual == {"TSLA": Decimal(20)}
     scene.step(1, TSLA=89)
     scene.settle(3)
     assert scene.held("TSLA") == 0
-    assert scene.floor.own.ledger.positions == {}
-    assert scene.floor.own.symbols == set()
+    assert scene.positions.book.ledger.positions == {}
+    assert scene.positions.book.symbols == set()

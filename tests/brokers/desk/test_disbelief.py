@@ -45,10 +45,10 @@ def test_exits_that_cannot_be_read_count_and_nothing_more_is_sent(scene, caplog,
     scene.adjust("tighten", stop=98.0)
     scene.settle(10)
     assert changes(scene) == []
-    assert scene.floor.cover("AAPL").protected == 49
-    assert scene.desk.protector.naked == {}
+    assert scene.positions.protection("AAPL").protected == 49
+    assert scene.desk.protector.log.present == {}
     assert caplog.text.count("AAPL: nothing is sent in it before that changes") == 1
-    assert scene.floor.doubt("AAPL")
+    assert scene.positions.doubt("AAPL")
     on.clear()
     scene.settle(6)
     assert scene.held() == 0
@@ -101,7 +101,7 @@ def test_an_order_shown_as_another_is_neither_booked_nor_cancelled(scene, caplog
     assert scene.agrees()
     assert "AAPL: the venue contradicts the journal, no entries this session" in caplog.text
     assert "journal" in scene.journal.halts(scene.exchange.now.date())
-    assert scene.floor.own.symbols == {"AAPL"}
+    assert scene.positions.book.symbols == {"AAPL"}
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,12 @@ from decimal import Decimal
 
 import pytest
 
-from brokers.alpaca.errors import VenueRefusal
-from brokers.desk.data.quotes import Quote, read_quote
+from brokers.alpaca.errors import AlpacaRefusal
+from brokers.desk.data.quotes import Quote
 from brokers.desk.execution.entries import ATTEMPTS
 from brokers.rehearsal.core.faults import FaultPlan
 from risk.model import BracketTerms
-from tests.brokers.desk.scene import Scene, lost
+from tests.brokers.desk.scene import Scene, lost, read_quote
 
 
 def scene_at(folder, price: float = 100.0, **options) -> Scene:
@@ -249,7 +249,7 @@ def test_the_rest_is_bought_once_the_part_is_behind_its_stop(scene):
     def no_exits(name, when):
         if name == "submit" and when == "before" and scene.wire.calls[-1][1].get("order_class") == "oco" and refused[0]:
             refused[0] -= 1
-            raise VenueRefusal(422, None, "not now")
+            raise AlpacaRefusal(422, None, "not now")
 
     scene.wire.mishap = no_exits
     bought = []
@@ -268,7 +268,7 @@ def test_the_rest_is_not_bought_while_its_part_has_no_stop(scene, caplog):
 
     def no_exits(name, when):
         if name == "submit" and when == "before" and scene.wire.calls[-1][1].get("order_class") == "oco":
-            raise VenueRefusal(422, None, "not now")
+            raise AlpacaRefusal(422, None, "not now")
 
     scene.wire.mishap = no_exits
     scene.settle(40)
@@ -293,7 +293,7 @@ def test_the_risk_of_a_position_is_that_of_all_its_parts(scene):
     assert scene.held() == scene.stopped() == 14
     # The rest lies behind the stop of its part, which is nearer than its own 5% would be.
     assert {Decimal(o["stop_price"]) for o in scene.open() if o["type"] == "stop"} == {Decimal("95.01")}
-    position = scene.floor.own.ledger.positions["AAPL"]
+    position = scene.positions.book.ledger.positions["AAPL"]
     assert (position.initial_stop, position.initial_quantity) == (pytest.approx(95.01), 14)
     assert position.risk_per_share == pytest.approx((8 * 100.01 + 6 * 97.01) / 14 - 95.01)
 
@@ -305,7 +305,7 @@ def test_the_risk_of_a_rest_that_was_bought_higher_is_its_own(scene):
         scene.step(0.3)
     scene.step(1, AAPL=102)
     scene.settle(3)
-    position = scene.floor.own.ledger.positions["AAPL"]
+    position = scene.positions.book.ledger.positions["AAPL"]
     rest = float(scene.held()) - 8
     assert rest > 0
     assert position.initial_stop == pytest.approx((8 * 95.01 + rest * 96.91) / (8 + rest))

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 
-from brokers.alpaca.errors import NotSent, OutcomeUnknown, VenueUnavailable
-from brokers.desk.data.quotes import read_quote
 from brokers.desk.entry_halts import KillLevel
+from brokers.desk.execution.requests import single
+from brokers.desk.order_router import LumibotOrderRouter
+from brokers.desk.shutdown import shut_down
 from brokers.journal import State
-from brokers.lumibot.order_router import LumibotOrderRouter
+from brokers.order_types import TimeInForce
+from brokers.ports import OrderChange
 from brokers.rehearsal.core.faults import FaultPlan
-from tests.brokers.desk.scene import Scene, held, lost
+from brokers.venue_errors import NotSent, OutcomeUnknown, VenueUnavailable
+from tests.brokers.desk.scene import Scene, held, lost, read_quote
 from tests.brokers.desk.test_closing import RunningClock, closes
 from tests.brokers.desk.test_entries import buys, leave_behind
 
@@ -24,11 +28,11 @@ MONDAY = datetime(2023, 3, 13, 13, 30, 5, tzinfo=UTC)
 
 
 def stop(scene: Scene) -> None:
-    scene.desk.switches.kill.pull(KillLevel.STOP)
+    scene.desk.halts.kill.pull(KillLevel.STOP)
 
 
 def halt(scene: Scene) -> None:
-    scene.desk.switches.halt("drawdown_halt", scene.floor.now, "equity fell")
+    scene.desk.halts.halt("drawdown_halt", scene.state.now, "equity fell")
 
 
 def purchases(scene: Scene, symbol: str = "AAPL") -> list[str]:
@@ -47,9 +51,8 @@ def fail(scene: Scene, *calls: str) -> None:
 
 def subclass_buys(scene: Scene, limit: str) -> str:
     """An order through Lumibot; its id at the venue."""
-    terms = {"type": "limit", "limit_price": limit, "time_in_force": "gtc"}
-    raw = LumibotOrderRouter(scene.desk).submit(None, {"symbol": "AAPL", "side": "buy", "qty": "10", **terms})
-    return str(raw["id"])
+    request = single("AAPL", "buy", 10, float(limit), time_in_force=TimeInForce.GTC)
+    return LumibotOrderRouter(scene.desk).submit(request).id
 
 
 @pytest.mark.parametrize("forbid", [stop, halt])
@@ -60,7 +63,7 @@ def test_what_stops_entries_ends_one_that_waits(scene, forbid):
     scene.settle(2)
     assert purchases(scene) == []
     # Off again, it stays ended.
-    scene.desk.switches.kill.pull(KillLevel.OFF)
+    scene.desk.halts.kill.pull(KillLevel.OFF)
     scene.settle(10, 4)
     assert buys(scene) == [("limit", "39")]
     assert scene.desk.entries.tasks == {}
@@ -80,7 +83,7 @@ def test_a_reason_that_passes_ends_no_waiting_entry_and_a_look_that_failed_is_no
     scene.step(1)
     fail(scene, "orders_since")
     scene.step(1)
-    assert "venue" in scene.desk.switches.passing
+    assert "venue" in scene.desk.halts.passing
     scene.wire.mishap = lambda name, when: None
     scene.step(1)
     assert purchases(scene) == ["new"]
@@ -107,8 +110,8 @@ def test_a_part_that_filled_before_the_stop_keeps_its_protection(tmp_path):
 def test_an_entry_is_over_when_its_session_is(tmp_path, extended):
     scene = Scene(tmp_path, start=FRIDAY)
     if not extended:
-        whole = scene.hours
-        scene.desk.entries._hours = lambda entries: whole(entries) or ("the market is closed" * entries.extended)
+        whole = scene.window
+        scene.desk.entries.window = lambda: replace(whole(), closed="the market is closed" * whole().extended)
     leave_behind(scene)
     scene.settle(9, 4)
     assert scene.exchange.now > FRIDAY.replace(hour=21, minute=0, second=0)
@@ -128,7 +131,7 @@ def test_leaving_leaves_orders_and_names_entries(scene, caplog):
     subclass_buys(scene, "90")
     scene.step()
     running = RunningClock(scene)
-    scene.desk.settle(3.0)
+    shut_down(scene.desk, 3.0)
     running.stop()
     assert purchases(scene) == ["new"] and purchases(scene, "MSFT") == ["new"]
     assert scene.held() == scene.stopped() == 49
@@ -145,7 +148,7 @@ def test_leaving_covers_the_part_of_an_entry_that_filled(tmp_path):
     assert 0 < part < 39
     faults.partial_fill_frac = 0.0
     running = RunningClock(scene)
-    scene.desk.settle(3.0)
+    shut_down(scene.desk, 3.0)
     running.stop()
     assert scene.held() == scene.stopped() == part
     assert purchases(scene) == []
@@ -154,7 +157,7 @@ def test_leaving_covers_the_part_of_an_entry_that_filled(tmp_path):
 def flatten_after_restart(scene: Scene) -> None:
     leave_behind(scene)
     scene.restart()
-    scene.desk.switches.kill.pull(KillLevel.FLATTEN)
+    scene.desk.halts.kill.pull(KillLevel.FLATTEN)
 
 
 def test_flatten_ends_when_no_entry_can_be_filled_any_more(scene):
@@ -184,7 +187,7 @@ def test_flatten_waits_for_the_outcome_of_an_entry_without_an_answer(scene):
     scene.enter(iterate=False)
     assert scene.journal.open_orders()[0].state is State.UNKNOWN
     scene.restart()
-    scene.desk.switches.kill.pull(KillLevel.FLATTEN)
+    scene.desk.halts.kill.pull(KillLevel.FLATTEN)
     scene.settle(10, 4)
     assert not scene.desk.flattened
     # After a minute it has not arrived.
@@ -201,7 +204,7 @@ def test_an_entry_of_a_subclass_waits_as_long_as_it_likes(scene):
 
 def changed_by_subclass(scene: Scene) -> None:
     entry = next(order for order in scene.open() if order["side"] == "buy")
-    LumibotOrderRouter(scene.desk).replace(type("Order", (), {"identifier": entry["id"]}), {"limit_price": "98.5"})
+    LumibotOrderRouter(scene.desk).replace(entry["id"], OrderChange(limit_price=Decimal("98.5")))
 
 
 def test_so_does_one_that_a_subclass_has_moved(scene):
@@ -275,7 +278,7 @@ def test_the_rest_of_an_entry_is_not_bought_without_a_look(scene):
 def test_without_a_look_a_stop_that_rests_is_not_given_up(scene):
     held(scene)
     fail(scene, "orders_since")
-    scene.desk.switches.kill.pull(KillLevel.FLATTEN)
+    scene.desk.halts.kill.pull(KillLevel.FLATTEN)
     ticks(scene, 10)
     assert scene.stopped() == 49
     scene.wire.mishap = lambda name, when: None

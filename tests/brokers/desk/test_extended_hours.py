@@ -8,9 +8,8 @@ from decimal import Decimal
 
 import pytest
 
-from brokers.desk.data.quotes import read_quote
 from risk.model import BracketTerms
-from tests.brokers.desk.scene import Scene
+from tests.brokers.desk.scene import Scene, read_quote
 
 EIGHT = datetime(2023, 3, 7, 13, 0, tzinfo=UTC)
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from brokers.alpaca.errors import VenueError, VenueUnavailable
+from brokers.venue_errors import VenueError, VenueUnavailable
 from tests.brokers.desk.feedside import DataVenue, Yahoo, daily_rows, feed, moment, regular_rows, rows_between
 
 DAY = "2023-03-07"

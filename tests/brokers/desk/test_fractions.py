@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from brokers.alpaca.errors import VenueRefusal
+from brokers.alpaca.errors import AlpacaRefusal
 from brokers.desk.entry_halts import KillLevel
 from tests.brokers.desk.scene import Scene
 
@@ -43,7 +43,7 @@ def test_whole_shares_keep_their_stop_and_the_fraction_is_told_once(scene, caplo
     assert (scene.held(), scene.stopped()) == (Decimal("48.5"), 48)
     assert caplog.text.count("0.5 of a share cannot be behind a stop") == 1
     # Nothing is under way for it.
-    assert scene.desk.protector.naked == {}
+    assert scene.desk.protector.log.present == {}
     assert not scene.desk.busy
     assert scene.desk.reconcile().positions["AAPL"].protected_quantity == 48
 
@@ -55,7 +55,7 @@ def test_the_whole_shares_are_sold_and_then_the_fraction_at_market(scene, how):
     if how == "exit":
         scene.adjust("exit")
     else:
-        scene.desk.switches.kill.pull(KillLevel.FLATTEN)
+        scene.desk.halts.kill.pull(KillLevel.FLATTEN)
     scene.settle(8)
     assert singles(scene) == [("48", "limit", "day"), ("0.5", "market", "day")]
     assert scene.held() == 0
@@ -102,7 +102,7 @@ def test_a_fraction_that_the_venue_does_not_take_is_tried_less_and_less_often(sc
     def refuse(payload):
         if Decimal(payload["qty"]) < 1:
             scene.wire.calls.append(("submit", payload))
-            raise VenueRefusal(422, None, 'asset "AAPL" is not fractionable', {})
+            raise AlpacaRefusal(422, None, 'asset "AAPL" is not fractionable', {})
         return submit(payload)
 
     scene.wire.submit = refuse

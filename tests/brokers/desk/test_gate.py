@@ -5,13 +5,20 @@ from __future__ import annotations
 import pytest
 
 from brokers.desk.execution.order_gateway import OrderRefused
-from brokers.lumibot.order_router import LumibotOrderRouter
+from brokers.desk.execution.requests import single
+from brokers.desk.order_router import LumibotOrderRouter
+from brokers.order_types import Side
+from brokers.ports import Single
 from tests.brokers.desk.scene import SYMBOLS, Scene
 
 SHIPPED = (
     "gate.max_order_notional_frac=0.105", "gate.max_day_notional_frac=0.21", "gate.max_new_positions=2",
     "gate.min_cash_frac=0.15",
 )  # fmt: skip
+
+
+def market(symbol: str, quantity: int, side: Side = "buy") -> Single:
+    return single(symbol, side, quantity, None)
 
 
 @pytest.fixture
@@ -22,14 +29,10 @@ def scene(tmp_path):
     made.stop()
 
 
-def market(symbol: str, quantity: int, side: str = "buy") -> dict[str, str]:
-    return {"symbol": symbol, "side": side, "qty": str(quantity), "type": "market", "time_in_force": "day"}
-
-
 def buy(scene: Scene, symbol: str, quantity: int) -> str:
     """Send it the way a subclass's order comes; the code of the refusal, empty where it was sent."""
     try:
-        LumibotOrderRouter(scene.desk).submit(None, market(symbol, quantity))
+        LumibotOrderRouter(scene.desk).submit(market(symbol, quantity))
     except OrderRefused as refused:
         return refused.code.partition(":")[0]
     return ""
@@ -71,7 +74,7 @@ def test_the_day_is_spent_after_a_restart_too(scene):
 def test_what_is_sold_and_bought_again_counts_again(scene):
     assert buy(scene, "AAPL", 100) == ""
     scene.settle(3)
-    scene.desk.closing.begin("AAPL", None, "close", "sold by the test", scene.floor.now)
+    scene.desk.exits.begin("AAPL", None, "close", "sold by the test", scene.state.now)
     scene.settle(4)
     assert buy(scene, "MSFT", 100) == ""
     scene.settle(3)

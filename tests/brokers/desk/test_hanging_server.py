@@ -15,6 +15,7 @@ import pytest
 from sqlalchemy import text
 
 from brokers.desk import unprotected_alarm
+from brokers.desk.shutdown import shut_down
 from brokers.desk.unprotected_alarm import UnprotectedAlarm, WatchedLock
 from brokers.journal import Journal, OrderIntent
 from config.errors import Refusal
@@ -87,9 +88,9 @@ def bare(tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     scene.pass_time(1)
     with scene.desk.lock:
         scene.desk.look()
-        assert scene.floor.cover("AAPL").protected == 0
-        scene.desk.protector._note("AAPL", scene.floor.own.quantity("AAPL"))
-    assert scene.desk.protector.naked
+        assert scene.positions.protection("AAPL").protected == 0
+        scene.desk.protector.log.see("AAPL", scene.positions.book.quantity("AAPL"))
+    assert scene.desk.protector.log.present
     monkeypatch.setattr(unprotected_alarm, "HELD_S", 0.4)
     yield scene
     scene.stop()
@@ -101,7 +102,7 @@ def iterate(scene: Scene) -> None:
 
 
 def test_bare_shares_are_told_of_while_the_desk_waits_for_the_journal(bare, caplog):
-    alarm = UnprotectedAlarm(bare.desk.lock, lambda: bare.desk.protector.naked)
+    alarm = UnprotectedAlarm(bare.desk.lock, lambda: bare.desk.protector.log.present)
     alarm.start()
     with stopped(bare.journal), caplog.at_level(logging.ERROR):
         step = threading.Thread(target=iterate, args=[bare])
@@ -115,13 +116,13 @@ def test_bare_shares_are_told_of_while_the_desk_waits_for_the_journal(bare, capl
     alarm.stop()
     assert len(told) == 1
     assert "nothing is looked after: the journal or the venue does not answer; AAPL has" in told[0]
-    assert set(bare.desk.switches.passing) == {"the journal"}
+    assert set(bare.desk.halts.passing) == {"the journal"}
 
 
 def test_leaving_says_that_no_look_was_possible(bare, caplog):
     with stopped(bare.journal):
         began = time.monotonic()
-        bare.desk.settle(2.0)
+        shut_down(bare.desk, 2.0)
         assert time.monotonic() - began < 10
     told = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
     assert any("leaving: no look was possible" in line and "AAPL had" in line for line in told), told
@@ -138,7 +139,7 @@ def test_leaving_says_so_too_where_the_desk_is_held(bare, caplog):
     holder = threading.Thread(target=hold)
     holder.start()
     held.wait(5)
-    bare.desk.settle(0.3)
+    shut_down(bare.desk, 0.3)
     done.set()
     holder.join()
     assert "leaving: no look was possible (one step has taken" in caplog.text

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from brokers.alpaca.errors import OutcomeUnknown, VenueRefusal, VenueUnavailable
+from brokers.alpaca.errors import AlpacaRefusal
 from brokers.journal import JournalConflict, JournalOrder
+from brokers.venue_errors import OutcomeUnknown, VenueUnavailable
 from tests.brokers.desk.scene import Scene, held, lost
 
 
@@ -29,7 +30,7 @@ def loses_its_stop(scene: Scene) -> None:
     scene.exchange.cancel(next(order["id"] for order in scene.open() if order["type"] == "stop"))
 
 
-@pytest.mark.parametrize("error", [VenueUnavailable("504"), VenueRefusal(403, None, "no"), JournalConflict("twice")])
+@pytest.mark.parametrize("error", [VenueUnavailable("504"), AlpacaRefusal(403, None, "no"), JournalConflict("twice")])
 def test_an_order_that_cannot_be_looked_up_keeps_no_other_symbol_waiting(scene, monkeypatch, error):
     unanswered(scene)
 
@@ -40,9 +41,9 @@ def test_an_order_that_cannot_be_looked_up_keeps_no_other_symbol_waiting(scene, 
     loses_its_stop(scene)
     scene.settle(4)
     assert scene.stopped() == 49
-    assert "venue" not in scene.desk.switches.passing
+    assert "venue" not in scene.desk.halts.passing
     # What does not fit the journal ends entries, what has no answer those of its symbol.
-    halted = scene.desk.switches.reasons(scene.exchange.now)
+    halted = scene.desk.halts.reasons(scene.exchange.now)
     assert bool(halted) == isinstance(error, JournalConflict)
     bought = [call for call in scene.wire.calls if call[0] == "submit" and call[1]["symbol"] == "NVDA"]
     scene.enter("NVDA", 10)
@@ -54,9 +55,9 @@ def test_the_lookup_that_works_again_settles_the_order(scene, monkeypatch):
     with monkeypatch.context() as broken:
         broken.setattr(scene.wire, "order_by_client_id", lambda name: (_ for _ in ()).throw(VenueUnavailable("504")))
         scene.settle(3)
-        assert scene.floor.unresolved("NVDA")
+        assert scene.positions.unresolved("NVDA")
     scene.settle(2, seconds=40)
-    assert not scene.floor.unresolved("NVDA")
+    assert not scene.positions.unresolved("NVDA")
 
 
 def test_orders_that_hang_take_turns_one_at_a_look(scene, monkeypatch):
@@ -70,7 +71,7 @@ def test_orders_that_hang_take_turns_one_at_a_look(scene, monkeypatch):
         raise VenueUnavailable("no answer (ReadTimeout)")
 
     monkeypatch.setattr(scene.wire, "order_by_client_id", hang)
-    spent = len(scene.floor.journal.unresolved())
+    spent = len(scene.journal.unresolved())
     for looks in range(1, 4):
         scene.desk.look()
         assert len(asked) == looks
@@ -79,13 +80,13 @@ def test_orders_that_hang_take_turns_one_at_a_look(scene, monkeypatch):
 
 def test_all_lookups_of_a_look_share_a_little_time(scene, monkeypatch):
     given: list[float] = []
-    before = scene.floor.time_budget
+    before = scene.state.time_budget
 
     def budget(seconds: float) -> Any:
         given.append(seconds)
         return before(seconds)
 
-    monkeypatch.setattr(scene.floor, "time_budget", budget)
+    monkeypatch.setattr(scene.state, "time_budget", budget)
     scene.desk.look()
     assert given == [2.0]
 
@@ -101,7 +102,7 @@ def test_an_order_without_an_answer_is_asked_for_ever_more_seldom_and_lists_noth
     assert 4 <= len(asked) <= 7
     assert len(since) == 20
     scene.settle(100, seconds=5)
-    assert "crash" not in scene.desk.switches.halted(scene.exchange.now) and scene.floor.unresolved("NVDA")
+    assert "crash" not in scene.desk.halts.halted(scene.exchange.now) and scene.positions.unresolved("NVDA")
 
 
 def listed_from(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> list[datetime]:
@@ -137,7 +138,7 @@ def test_what_ended_of_an_old_position_is_seen_in_one_look(scene, monkeypatch):
     scene.pass_time(1, AAPL=94)
     asked = listed_from(scene, monkeypatch)
     scene.desk.look()
-    assert scene.floor.own.quantity("AAPL") == 0
+    assert scene.positions.book.quantity("AAPL") == 0
     assert len(asked) == 2
     scene.desk.look()
     assert len(asked) == 3
@@ -158,11 +159,11 @@ def test_exits_that_are_listed_apart_stay_one_group(scene, monkeypatch, restarte
 
     monkeypatch.setattr(scene.wire, "open_orders", apart)
     scene.settle(3)
-    assert len([o for o in scene.floor.view.orders.values() if o.open]) == 2
-    assert len(scene.floor.cover("AAPL").groups) == 1
+    assert len([o for o in scene.state.view.orders.values() if o.open]) == 2
+    assert len(scene.positions.protection("AAPL").groups) == 1
     scene.enter("MSFT", 10)
     scene.settle(3)
-    assert len(scene.floor.cover("AAPL").groups) == 1
+    assert len(scene.positions.protection("AAPL").groups) == 1
 
 
 def by_hand(scene: Scene, **more: Any) -> dict[str, Any]:

@@ -8,13 +8,19 @@ from decimal import Decimal
 
 import pytest
 
-from brokers.alpaca.errors import VenueUnavailable
+from brokers.alpaca.listings import positions_of
 from brokers.desk.entry_halts import KillLevel
-from brokers.desk.reconcile.external_positions import lot_of, right_size, unit_price
+from brokers.desk.reconcile.external_positions import lot_of, right_size
+from brokers.ports import VenuePosition
 from brokers.rehearsal.core.settings import VenueSettings
+from brokers.venue_errors import VenueUnavailable
 from config.errors import Refusal
 from risk.model import Plan
 from tests.brokers.desk.scene import Scene
+
+
+def position(**told: str) -> VenuePosition:
+    return positions_of([{"symbol": "X", **told}]).by_symbol["X"]
 
 
 def by_hand(scene: Scene, symbol: str, quantity: int, side: str = "buy", **terms: str) -> dict[str, object]:
@@ -52,7 +58,7 @@ def test_a_position_from_before_is_found_without_its_order(tmp_path, caplog):
     scene.pass_time(1)
     scene.wire.orders_since = lambda after, nested=True: []
     scene.settle(4)
-    assert scene.floor.own.manual == {"NVDA": Decimal(9)}
+    assert scene.positions.book.manual == {"NVDA": Decimal(9)}
     assert "NVDA: +9 shares without an order of ours" in caplog.text
     assert scene.journal.positions_by_fills() == {"NVDA": Decimal(9)}
     scene.stop()
@@ -79,7 +85,7 @@ def test_a_stop_cancelled_by_hand_comes_back(scene):
     assert scene.stopped() == scene.held() == 49
     again = next(order for order in scene.open() if order["type"] == "stop")
     assert again["stop_price"] == stop["stop_price"]
-    assert [spell.symbol for spell in scene.desk.protector.spells][-1] == "AAPL"
+    assert [spell.symbol for spell in scene.desk.protector.log.intervals][-1] == "AAPL"
 
 
 def test_an_exit_without_a_position_is_cancelled(scene, caplog):
@@ -108,20 +114,20 @@ def test_shares_of_ours_sold_by_hand_are_ours_no_more(scene):
     by_hand(scene, "AAPL", 20, "sell")
     scene.settle(5)
     assert scene.held() == scene.stopped() == 29
-    assert scene.floor.own.quantity("AAPL") == 29
+    assert scene.positions.book.quantity("AAPL") == 29
     assert scene.agrees()
 
 
 def test_the_kill_switch_stops_entries_and_its_second_level_sells(scene):
     scene.enter()
     scene.settle(2)
-    scene.desk.switches.kill.pull(KillLevel.STOP)
+    scene.desk.halts.kill.pull(KillLevel.STOP)
     scene.enter("MSFT")
     scene.settle(2)
     assert scene.held("MSFT") == 0
     assert scene.desk.entries.skipped[-1].reason == "DESK_STOPPED: kill switch: stop"
     assert scene.stopped() == 49
-    scene.desk.switches.kill.pull(KillLevel.FLATTEN)
+    scene.desk.halts.kill.pull(KillLevel.FLATTEN)
     scene.settle(6)
     assert scene.held() == 0
     assert scene.open() == []
@@ -164,7 +170,7 @@ def test_a_journal_that_fails_keeps_entries_back_until_it_works_again(scene, mon
 
     scene.enter()
     scene.settle(2)
-    monkeypatch.setattr(scene.floor, "look", full)
+    monkeypatch.setattr(scene.observer, "look", full)
     monkeypatch.setattr(scene.desk, "_looked", -math.inf)
     with pytest.raises(VenueUnavailable):
         scene.desk.snapshot()
@@ -179,9 +185,9 @@ def test_a_journal_that_fails_keeps_entries_back_until_it_works_again(scene, mon
 
 
 def test_an_option_counts_with_its_hundred_shares_and_coins_come_in_parts(scene):
-    option = {"qty": "2", "market_value": "2240", "current_price": "11.2", "asset_class": "us_option"}
-    assert unit_price(option) == 1120
-    coin = {"qty": "0.0123", "market_value": "848.70", "current_price": "69000", "asset_class": "crypto"}
-    assert unit_price(coin) == pytest.approx(69_000)
+    option = position(qty="2", market_value="2240", current_price="11.2", asset_class="us_option")
+    assert option.unit_price == 1120
+    coin = position(qty="0.0123", market_value="848.70", current_price="69000", asset_class="crypto")
+    assert float(coin.unit_price) == pytest.approx(69_000)
     assert right_size(scene.settings, 106_400, 69_000, lot_of(coin, 1)) == pytest.approx(10_640 / 69_000)
-    assert unit_price({"qty": "3", "market_value": "0", "avg_entry_price": "5"}) == 5
+    assert position(qty="3", market_value="0", avg_entry_price="5").unit_price == 5

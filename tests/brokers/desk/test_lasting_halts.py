@@ -11,7 +11,7 @@ from brokers.desk_rules import halt_dates
 from brokers.record import EquityRow
 from risk.peak_halt import PeakHalt
 from tests.brokers.desk.scene import TUESDAY, Scene
-from tests.risk.helpers import module
+from tests.risk.helpers import market, module
 
 FIVE = [date(2023, 3, 7), date(2023, 3, 8), date(2023, 3, 9), date(2023, 3, 10), date(2023, 3, 13)]
 
@@ -43,12 +43,14 @@ def test_a_loss_from_the_journal_s_peak_halts_five_sessions_and_survives_a_resta
     book = scene.desk.reconcile()
     assert book.equity_peak == 120_000 and book.equity == 100_000
     assert book.halted == {"peak_halt"}
+    refused = scene.desk.halters[0].review(scene.proposal("AAPL", 10), book, market({"AAPL": 100.0}))
+    assert refused.until is not None and refused.until.isoformat() == "2023-03-14T00:00:00-04:00"
     assert [scene.journal.halts(day) for day in FIVE] == [frozenset({"peak_halt"})] * 5
     assert scene.journal.halts(date(2023, 3, 14)) == frozenset()
     scene.restart()
     scene.desk.halters = [module(PeakHalt)]
     assert scene.desk.reconcile().halted == {"peak_halt"}
-    assert scene.desk.switches.stopped(scene.floor.now) == ["halted for this session by peak_halt"], "a subclass too"
+    assert scene.desk.halts.stopped(scene.state.now) == ["halted for this session by peak_halt"], "a subclass too"
     halt = scene.journal.last_halt("peak_halt")
     assert halt is not None and (halt.began.date(), halt.until) == (FIVE[0], FIVE[4])
 

@@ -8,11 +8,12 @@ from decimal import Decimal
 
 import pytest
 
-from brokers.alpaca.errors import NotSent, VenueUnavailable
 from brokers.alpaca.limits import Need, SlidingWindowLimiter
-from brokers.alpaca.payloads import single
 from brokers.desk.execution.order_gateway import OrderRefused
 from brokers.desk.execution.protection import sums_of
+from brokers.desk.execution.requests import single
+from brokers.desk.shutdown import shut_down
+from brokers.venue_errors import NotSent, VenueUnavailable
 from risk.model import Plan
 from tests.brokers.desk.drills import exits_of
 from tests.brokers.desk.scene import Scene, changes, slow_cancels
@@ -80,7 +81,7 @@ def test_a_stop_of_the_process_leaves_as_many_exits_as_shares(scene, after, monk
     ]  # fmt: skip
     for step in steps[:after]:
         step()
-    scene.desk.settle(5.0)
+    shut_down(scene.desk, 5.0)
     scene.pass_time(5)
     assert exits_of(scene, "AAPL") == scene.stopped() == scene.held() > 0
 
@@ -90,9 +91,9 @@ def test_a_process_that_ends_makes_no_share_bare_for_a_surplus(scene, monkeypatc
     monkeypatch.setattr("brokers.desk.shutdown.time.sleep", lambda seconds: scene.pass_time(0.5))
     scene.enter("AAPL", 50)
     scene.settle(2)
-    monkeypatch.setattr(type(scene.floor.own), "quantity", lambda self, symbol: Decimal(40))
+    monkeypatch.setattr(type(scene.positions.book), "quantity", lambda self, symbol: Decimal(40))
     scene.wire.calls.clear()
-    scene.desk.settle(0.5)
+    shut_down(scene.desk, 0.5)
     assert changes(scene) == []
     assert scene.stopped() == 49
 
@@ -102,7 +103,7 @@ def test_exits_are_not_renewed_while_the_process_ends(scene):
     scene.settle(2)
     scene.pass_time(80 * 24 * 3600, AAPL=100)
     scene.wire.calls.clear()
-    scene.desk.settle(0.5)
+    shut_down(scene.desk, 0.5)
     assert changes(scene) == []
     assert scene.stopped() == 49
 
@@ -134,7 +135,7 @@ def test_everything_that_stays_is_named(scene, caplog):
     scene.exchange.on_quote(scene.exchange.now, {"AAPL": Decimal(101)})
     scene.enter("AAPL", 40)
     with caplog.at_level(logging.INFO):
-        scene.desk.settle(1.0)
+        shut_down(scene.desk, 1.0)
     told = [record.message for record in caplog.records if "at the venue" in record.message]
     assert told == [
         "AAPL: an entry waits on at the venue, the next start ends it: buy limit of 39 at 100.07",
@@ -151,19 +152,19 @@ def test_a_sale_that_waits_for_the_rate_limit_is_dropped_and_its_stop_goes_back(
     waits = threading.Event()
 
     def limited(name: str, when: str) -> None:
-        if name == "submit" and when == "before" and not scene.desk.leaving:
+        if name == "submit" and when == "before" and not scene.desk.shutting_down:
             waits.set()
             if not bucket.take(Need.ORDERS, 20):
                 raise NotSent("the rate limit leaves no room")
 
     scene.wire.mishap = limited
-    scene.floor.drop_waiting = bucket.drop_waiting
+    scene.state.drop_waiting = bucket.drop_waiting
     scene.adjust("exit")
     monkeypatch.setattr("brokers.desk.shutdown.time.sleep", lambda seconds: scene.pass_time(0.5))
     iterating = threading.Thread(target=scene.settle, args=(2,))
     iterating.start()
     assert waits.wait(5)
-    scene.desk.settle(5.0)
+    shut_down(scene.desk, 5.0)
     iterating.join(5)
     assert scene.held() == scene.stopped() == 49
     assert {order["order_class"] for order in scene.exchange.orders("all")} == {"bracket", "oco"}
@@ -174,14 +175,14 @@ def test_nothing_is_entered_once_the_process_ends(scene):
     scene.desk.reconcile()
 
     def ends(name: str, when: str) -> None:
-        scene.desk.leaving = scene.desk.leaving or (name, when) == ("submit", "after")
+        scene.desk.shutting_down = scene.desk.shutting_down or (name, when) == ("submit", "after")
 
     scene.wire.mishap = ends
     now = scene.exchange.now
     scene.desk.execute(Plan(now, entries=(scene.proposal("AAPL", 50), scene.proposal("MSFT", 40))))
     assert changes(scene) == ["submit"]
     with pytest.raises(OrderRefused, match="DESK_LEAVING"):
-        scene.floor.place(single("NVDA", "buy", 1, None), "entry", now, opens=True, quote=100.0)
+        scene.gateway.place(single("NVDA", "buy", 1, None), "entry", now, opens=True, quote=100.0)
 
 
 def test_what_waits_is_named_without_the_lock_too(scene, caplog):
@@ -197,7 +198,7 @@ def test_what_waits_is_named_without_the_lock_too(scene, caplog):
     holder = threading.Thread(target=hold)
     holder.start()
     assert taken.wait(5)
-    scene.desk.settle(0.2)
+    shut_down(scene.desk, 0.2)
     done.set()
     holder.join(5)
     assert "leaving: no look was possible" in caplog.text

@@ -38,10 +38,10 @@ def test_protection_goes_on_after_a_session_was_lost(scene, url):
     scene.deaf = True
     scene.exchange.cancel(scene.open()[0]["id"])
     scene.step(1)
-    assert set(scene.desk.switches.passing) == {"the journal"}
+    assert set(scene.desk.halts.passing) == {"the journal"}
     scene.settle(3)
     assert scene.held() == scene.stopped() == 49
-    assert scene.desk.switches.reasons(scene.exchange.now) == []
+    assert scene.desk.halts.reasons(scene.exchange.now) == []
     assert scene.agrees()
 
 
@@ -71,11 +71,11 @@ def test_a_fill_that_was_written_without_an_answer_counts(scene, url, monkeypatc
     dialect.do_commit = lose
     scene.deaf = True
     scene.step(1, AAPL=94)
-    assert set(scene.desk.switches.passing) == {"the journal"}
+    assert set(scene.desk.halts.passing) == {"the journal"}
     monkeypatch.undo()
     monkeypatch.setattr("brokers.journal.store.REOPEN_PAUSE_S", 0.0)
     scene.settle(2)
-    assert scene.held() == scene.floor.own.quantity("AAPL") == 0
+    assert scene.held() == scene.positions.book.quantity("AAPL") == 0
     assert scene.agrees()
 
 
@@ -83,11 +83,11 @@ def test_a_journal_that_is_taken_stops_entries_for_good(scene, url):
     end_sessions(url)
     with Journal(url, ACCOUNT):
         scene.settle(2)
-        assert "another process has taken the journal" in scene.desk.switches.taken
+        assert "another process has taken the journal" in scene.desk.halts.taken
     scene.wire.calls.clear()
     scene.settle(2)
     assert not [name for name, _ in scene.wire.calls if name == "submit"]
-    assert "the journal" in scene.desk.switches.passing
+    assert "the journal" in scene.desk.halts.passing
 
 
 def test_a_trader_whose_journal_is_taken_ends_with_a_sentence(tmp_path, url, monkeypatch):

@@ -14,10 +14,11 @@ from typing import Any
 
 import pytest
 
-from brokers.alpaca.errors import VenueUnavailable
-from brokers.desk.data.quote_stream import QuoteStream
+from brokers.alpaca.listings import update_of
+from brokers.alpaca.quote_stream import AlpacaQuoteStream
 from brokers.desk.execution.protection import Protector
 from brokers.desk.monitor import AHEAD_S, BUSY_S, Monitor
+from brokers.venue_errors import VenueUnavailable
 from tests.brokers.desk.scene import Json, Scene, held
 from tests.test_live_command import wait_until
 
@@ -99,7 +100,7 @@ def test_news_without_end_take_no_more_than_half_of_the_rate_limit(scene, monkey
     clock: Any = Brisk(scene)
     looks: list[float] = []
     monkeypatch.setattr(scene.desk, "tick", lambda: looks.append(time.monotonic()))
-    monkeypatch.setattr(scene.desk.protector, "_naked", {"AAPL": (scene.exchange.now, "bare")})
+    monkeypatch.setattr(scene.desk.protector.log, "_open", {"AAPL": (scene.exchange.now, "bare")})
     monitor = Monitor(scene.desk, clock)
     monitor.start()
     began = time.monotonic()
@@ -120,13 +121,13 @@ def test_what_an_iteration_has_just_seen_is_not_looked_at_again(scene, monkeypat
     monitor.start()
     end = time.monotonic() + 20 * clock.local(BUSY_S)
     while time.monotonic() < end:
-        scene.floor.view = replace(scene.floor.view)
+        scene.state.view = replace(scene.state.view)
         time.sleep(clock.local(BUSY_S) / 10)
     assert len(looks) <= 2
     before = len(looks)
     wait_until(lambda: len(looks) > before, 5)
     # News do not wait for that.
-    scene.floor.view = replace(scene.floor.view)
+    scene.state.view = replace(scene.state.view)
     before = len(looks)
     monitor._news.set()
     wait_until(lambda: len(looks) > before, 5)
@@ -143,7 +144,7 @@ def test_orders_that_are_not_ours_do_not_hurry_the_watch(scene):
         scene.exchange.submit(order)
         scene.pass_time(1)
         for event in told:
-            monitor.hear(event)
+            monitor.hear(update_of(event))
         assert monitor._news.is_set() is hurried
         told.clear()
 
@@ -167,7 +168,7 @@ def test_the_watch_reads_the_clock_when_it_is_time_and_goes_on_without_it(scene)
 
 def test_a_locked_journal_stops_entries_while_it_lasts_and_never_the_watch(scene):
     impatient(scene)
-    passing = scene.desk.switches.passing
+    passing = scene.desk.halts.passing
     with watching(scene) as monitor:
         with locked_journal(scene):
             wait_until(lambda: "the journal" in passing, 10)
@@ -177,7 +178,7 @@ def test_a_locked_journal_stops_entries_while_it_lasts_and_never_the_watch(scene
         wait_until(lambda: not passing, 10)
         until(scene, lambda: scene.stopped() == 49)
         assert monitor._thread.is_alive()
-    assert scene.desk.switches.reasons(scene.exchange.now) == []
+    assert scene.desk.halts.reasons(scene.exchange.now) == []
     scene.enter("MSFT", 40)
     scene.settle(2)
     assert scene.held("MSFT") == 39
@@ -194,11 +195,11 @@ def test_a_trade_update_that_cannot_be_booked_is_found_at_the_venue(scene):
     assert heard
     with locked_journal(scene):
         for event in heard:
-            monitor.hear(event)
-    assert set(scene.desk.switches.passing) == {"the journal"}
+            monitor.hear(update_of(event))
+    assert set(scene.desk.halts.passing) == {"the journal"}
     scene.settle(3)
     assert scene.stopped() == 49
-    assert scene.desk.switches.passing == {}
+    assert scene.desk.halts.passing == {}
 
 
 def test_a_surprise_halts_entries_and_the_watch_goes_on(scene, monkeypatch):
@@ -212,7 +213,7 @@ def test_a_surprise_halts_entries_and_the_watch_goes_on(scene, monkeypatch):
     monkeypatch.setattr(Protector, "tend", surprise)
     with watching(scene):
         wait_until(lambda: len(looks) >= 3, 10)
-    assert scene.desk.switches.reasons(scene.exchange.now) == ["halted for this session by crash"]
+    assert scene.desk.halts.reasons(scene.exchange.now) == ["halted for this session by crash"]
 
 
 def test_what_is_bare_can_be_asked_for_while_it_changes(scene):
@@ -221,8 +222,8 @@ def test_what_is_bare_can_be_asked_for_while_it_changes(scene):
     def change() -> None:
         while not over.is_set():
             for k in range(6):
-                protector._naked[f"S{k}"] = (now, "why")
-            protector._naked.clear()
+                protector.log._open[f"S{k}"] = (now, "why")
+            protector.log._open.clear()
 
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
@@ -231,7 +232,7 @@ def test_what_is_bare_can_be_asked_for_while_it_changes(scene):
     try:
         ends = time.monotonic() + 1.0
         while time.monotonic() < ends:
-            assert set(protector.naked) <= {f"S{k}" for k in range(6)}
+            assert set(protector.log.present) <= {f"S{k}" for k in range(6)}
     finally:
         over.set()
         thread.join()
@@ -239,7 +240,7 @@ def test_what_is_bare_can_be_asked_for_while_it_changes(scene):
 
 
 def test_the_stream_of_prices_outlives_a_listener_that_fails(monkeypatch):
-    monkeypatch.setattr("brokers.desk.data.quote_stream.FIRST_WAIT_S", 0.05)
+    monkeypatch.setattr("brokers.alpaca.quote_stream.FIRST_WAIT_S", 0.05)
     tries = []
 
     class Socket:
@@ -256,9 +257,9 @@ def test_the_stream_of_prices_outlives_a_listener_that_fails(monkeypatch):
     def fail(symbol: str, bid: float, ask: float) -> None:
         raise RuntimeError("dictionary changed size during iteration")
 
-    monkeypatch.setattr("brokers.desk.data.quote_stream.connect", lambda *_, **__: Socket())
-    stream = QuoteStream("ws://127.0.0.1:9", "key", "secret", fail)
-    stream.start()
+    monkeypatch.setattr("brokers.alpaca.quote_stream.connect", lambda *_, **__: Socket())
+    stream = AlpacaQuoteStream("ws://127.0.0.1:9", "key", "secret")
+    stream.start(fail)
     wait_until(lambda: len(tries) >= 2, 5)
     stream.stop()
 

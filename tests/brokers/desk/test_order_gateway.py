@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 
-from brokers.alpaca.errors import NotSent
-from brokers.alpaca.payloads import single
+from brokers.alpaca.client import order_named
 from brokers.desk.execution.order_gateway import OrderRefused
+from brokers.desk.execution.requests import single
 from brokers.journal import AlreadyPlanned, State
+from brokers.venue_errors import NotSent
 from tests.brokers.desk.scene import Scene, lost
 
 
@@ -19,8 +22,17 @@ def scene(scene: Scene) -> Scene:
 
 def buy(scene: Scene, quantity: float = 10, **options):
     options = {"opens": True, "quote": 100.01} | options
-    return scene.floor.place(
-        single("AAPL", "buy", quantity, 100.03), "entry", scene.exchange.now, bracket=(95, 115), **options
+    return scene.gateway.place(
+        single("AAPL", "buy", quantity, 100.03), "entry", scene.exchange.now, levels=(95, 115), **options
+    )
+
+
+def asks(scene: Scene):
+    """What the wire asks before it sends: whether a request may leave, and whether it is urgent."""
+    allowed = scene.admission
+    return (
+        lambda method, path, body: allowed.admits(order_named(method, path, body)),
+        lambda method, path, body: allowed.urgent(order_named(method, path, body)),
     )
 
 
@@ -63,7 +75,7 @@ def test_a_refusal_of_the_venue_ends_the_order(scene):
     scene.exchange.submit({"symbol": "AAPL", "qty": "5", "side": "buy", "type": "market", "time_in_force": "day"})
     scene.pass_time(1)
     with pytest.raises(OrderRefused, match="VENUE_REFUSED: insufficient qty") as refused:
-        scene.floor.place(single("AAPL", "sell", 9, 99), "close", scene.exchange.now)
+        scene.gateway.place(single("AAPL", "sell", 9, 99), "close", scene.exchange.now)
     assert refused.value.venue.status == 403
     assert stored(scene)[-1].state is State.REJECTED
 
@@ -106,49 +118,53 @@ def test_the_venue_knowing_the_id_means_that_it_came_through(scene):
 
 
 def test_the_same_order_is_not_planned_twice(scene):
-    intent = scene.floor.intent("AAPL", "buy", 10, "limit", "entry", scene.exchange.now, limit=100.03)
+    intent = scene.gateway.intent(
+        "AAPL", "buy", Decimal(10), "limit", "entry", scene.exchange.now, limit=Decimal("100.03")
+    )
     scene.journal.plan_order(intent)
     with pytest.raises(AlreadyPlanned):
         scene.journal.plan_order(intent)
 
 
 def test_only_requests_of_the_counter_are_admitted(scene):
-    counter, seen = scene.floor.counter, []
+    seen = []
+    admits, _ = asks(scene)
 
     def mishap(name: str, when: str) -> None:
         if name == "submit":
             mine = {"client_order_id": sent(scene)[-1]["client_order_id"]}
-            seen.append(counter.admits("POST", "/orders", mine))
-            seen.append(counter.admits("POST", "/orders", {"client_order_id": "another"}))
-            seen.append(counter.admits("POST", "/orders", None))
-            seen.append(counter.admits("DELETE", "/positions", None))
+            seen.append(admits("POST", "/orders", mine))
+            seen.append(admits("POST", "/orders", {"client_order_id": "another"}))
+            seen.append(admits("POST", "/orders", None))
+            seen.append(admits("DELETE", "/positions", None))
 
     scene.wire.mishap = mishap
     order = buy(scene)
     assert seen == [True, False, False, False] * 2
-    assert not counter.admits("POST", "/orders", {"client_order_id": order.client_order_id})
-    assert not counter.admits("DELETE", "/orders", None)
-    assert not counter.admits("GET", "/orders", None)
+    assert not admits("POST", "/orders", {"client_order_id": order.client_order_id})
+    assert not admits("DELETE", "/orders", None)
+    assert not admits("GET", "/orders", None)
 
 
 def test_a_cancel_is_admitted_by_the_venues_id(scene):
-    order, counter = buy(scene), scene.floor.counter
-    seen = []
-    scene.wire.mishap = lambda name, when: seen.append(counter.admits("DELETE", f"/orders/{order.venue_id}", None))
-    assert counter.cancel(order.venue_id)
+    order, gateway, seen = buy(scene), scene.gateway, []
+    admits, _ = asks(scene)
+    scene.wire.mishap = lambda name, when: seen.append(admits("DELETE", f"/orders/{order.venue_id}", None))
+    assert gateway.cancel(order.venue_id)
     assert seen == [True, True]
-    assert not counter.cancel(order.venue_id)  # Already on its way.
+    assert not gateway.cancel(order.venue_id)  # Already on its way.
 
 
 def test_exits_and_cancels_are_urgent_and_entries_are_not(scene):
-    counter, seen = scene.floor.counter, []
+    seen = []
+    _, urgent = asks(scene)
 
     def mishap(name: str, when: str) -> None:
         if (name, when) == ("submit", "before"):
-            seen.append((name, counter.urgent("POST", "/orders", sent(scene)[-1])))
+            seen.append((name, urgent("POST", "/orders", sent(scene)[-1])))
         if (name, when) in (("replace", "before"), ("cancel", "before")):
             venue_id, patch = what if isinstance(what := scene.wire.calls[-1][1], tuple) else (what, None)
-            seen.append((name, counter.urgent("PATCH" if patch else "DELETE", f"/orders/{venue_id}", patch)))
+            seen.append((name, urgent("PATCH" if patch else "DELETE", f"/orders/{venue_id}", patch)))
 
     scene.wire.mishap = mishap
     scene.enter("AAPL", 50)
@@ -159,10 +175,10 @@ def test_exits_and_cancels_are_urgent_and_entries_are_not(scene):
     scene.settle(3)
     assert scene.held() == 0
     assert seen == [("submit", False), ("replace", True), ("cancel", True), ("submit", True)]
-    assert not counter.urgent("POST", "/orders", {"client_order_id": "another"})
+    assert not urgent("POST", "/orders", {"client_order_id": "another"})
 
 
 def test_a_cancel_without_an_answer_counts_as_asked(scene):
     order = buy(scene)
     scene.wire.mishap = lost("cancel", "before")
-    assert scene.floor.counter.cancel(order.venue_id)
+    assert scene.gateway.cancel(order.venue_id)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from brokers.alpaca.errors import VenueUnavailable
+from brokers.venue_errors import VenueUnavailable
 from config import Refusal
 from tests.brokers.desk.scene import TUESDAY, Json, Scene
 
@@ -35,12 +35,12 @@ def by_hand(scene: Scene, side: str, quantity: int, name: str, symbol: str = "AA
 def hand_holds(scene: Scene, quantity: int) -> None:
     by_hand(scene, "buy", quantity, "hand-shares")
     scene.settle(3)
-    assert scene.floor.own.manual == {"AAPL": quantity}
+    assert scene.positions.book.manual == {"AAPL": quantity}
 
 
 def lose_exits(scene: Scene) -> None:
     """Cancel our bracket by hand."""
-    ours = next(o for o in scene.open() if o["type"] == "stop" and scene.floor.books.client_id(o["id"]))
+    ours = next(o for o in scene.open() if o["type"] == "stop" and scene.sync.client_id(o["id"]))
     scene.exchange.cancel(ours["id"])
     scene.pass_time(1)
     scene.pass_time(1)
@@ -154,7 +154,7 @@ def test_an_exit_by_hand_for_our_shares_is_stray_and_ours_comes_back(scene, capl
     lose_exits(scene)
     by_hand(scene, "sell", 49, "hand-stop", type="stop", stop_price="90", time_in_force="gtc")
     scene.settle(5)
-    assert "sent by hand, it is for more shares than hands have, 49 are ours" in caplog.text
+    assert "sent by hand, it is for more shares than were bought by hand, 49 are ours" in caplog.text
     assert status(scene, "hand-stop") == "canceled"
     assert stops(scene) == {Decimal("95.01"): 49}
 
@@ -177,7 +177,7 @@ def test_beside_a_purchase_by_hand_a_close_stays_a_limit(scene):
     def down(symbols: object) -> Any:
         raise VenueUnavailable("no answer")
 
-    scene.floor.quotes = down
+    scene.state.quotes = down
     scene.adjust("exit")
     scene.settle(5)
     assert scene.held() == 0
@@ -208,7 +208,7 @@ def test_a_leg_that_the_journal_could_not_take_is_ours_all_the_same(scene, monke
         pair = [order for order in scene.exchange.orders(nested=True) if order["order_class"] == "oco"]
         assert len(pair) == 1
         with suppress(Refusal):
-            scene.floor.add(pair[0])
+            scene.take(pair[0])
         scene.wire.calls.clear()
         for _ in range(3):
             scene.desk.work()
@@ -222,7 +222,7 @@ def test_no_stray_is_cancelled_without_a_look(scene):
     by_hand = scene.exchange.submit(
         {"symbol": "MSFT", "side": "buy", "qty": "5", "type": "limit", "limit_price": "99", "time_in_force": "day"}
     )
-    scene.floor.add({**by_hand, "symbol": "AAPL", "side": "sell"})
+    scene.take({**by_hand, "symbol": "AAPL", "side": "sell"})
     scene.wire.calls.clear()
     scene.desk._tend("AAPL")
     assert changes(scene) == []

@@ -8,9 +8,9 @@ from decimal import Decimal
 
 import pytest
 
-from brokers.desk.reconcile.journal_sync import MANUAL
 from brokers.desk.reconcile.position_book import NEW_YORK, replay
 from brokers.journal import Figures, FilledOrder, JournalOrder, State
+from brokers.order_types import OrderRole
 from tests.brokers.desk.scene import TUESDAY
 
 FIGURES = Figures("momentum", "", Decimal("81.5"), price=Decimal(100), stop=Decimal(95), atr=Decimal(2))
@@ -85,22 +85,22 @@ def test_the_rest_of_an_entry_adds_to_the_position_of_its_first_order():
 @pytest.mark.parametrize(
     ("orders", "ours", "theirs"),
     [
-        ((("buy", 10, MANUAL),), 0, 10),
-        ((("buy", 10, MANUAL), ("sell", 4, MANUAL)), 0, 6),
-        ((("sell", 5, MANUAL),), 0, -5),
-        ((("buy", 10, "entry"), ("sell", 4, MANUAL)), 6, 0),
-        ((("buy", 10, "entry"), ("buy", 3, MANUAL), ("sell", 5, MANUAL)), 8, 0),
-        ((("buy", 10, "entry"), ("sell", 12, MANUAL)), 0, -2),
-        ((("buy", 10, "entry"), ("buy", 3, MANUAL), ("sell", 10, "stop")), 0, 3),
+        ((("buy", 10, OrderRole.MANUAL),), 0, 10),
+        ((("buy", 10, OrderRole.MANUAL), ("sell", 4, OrderRole.MANUAL)), 0, 6),
+        ((("sell", 5, OrderRole.MANUAL),), 0, -5),
+        ((("buy", 10, "entry"), ("sell", 4, OrderRole.MANUAL)), 6, 0),
+        ((("buy", 10, "entry"), ("buy", 3, OrderRole.MANUAL), ("sell", 5, OrderRole.MANUAL)), 8, 0),
+        ((("buy", 10, "entry"), ("sell", 12, OrderRole.MANUAL)), 0, -2),
+        ((("buy", 10, "entry"), ("buy", 3, OrderRole.MANUAL), ("sell", 10, "stop")), 0, 3),
         # An exit takes ours first, and what exceeds them from hands.
-        ((("buy", 50, MANUAL), ("sell", 50, "close")), 0, 0),
-        ((("buy", 10, "entry"), ("buy", 3, MANUAL), ("sell", 12, "close")), 0, 1),
+        ((("buy", 50, OrderRole.MANUAL), ("sell", 50, "close")), 0, 0),
+        ((("buy", 10, "entry"), ("buy", 3, OrderRole.MANUAL), ("sell", 12, "close")), 0, 1),
         # What it sold beyond both is ours to buy back.
         ((("buy", 10, "entry"), ("sell", 100, "stop")), -90, 0),
         ((("sell", 10, "entry"), ("buy", 12, "stop")), 2, 0),
-        ((("buy", 10, "entry"), ("buy", 3, MANUAL), ("sell", 15, "close")), -2, 0),
-        ((("buy", 10, "entry"), ("sell", 4, MANUAL), ("sell", 10, "stop")), -4, 0),
-        ((("sell", 3, MANUAL), ("buy", 10, "entry"), ("sell", 12, "stop")), -2, -3),
+        ((("buy", 10, "entry"), ("buy", 3, OrderRole.MANUAL), ("sell", 15, "close")), -2, 0),
+        ((("buy", 10, "entry"), ("sell", 4, OrderRole.MANUAL), ("sell", 10, "stop")), -4, 0),
+        ((("sell", 3, OrderRole.MANUAL), ("buy", 10, "entry"), ("sell", 12, "stop")), -2, -3),
         ((("sell", 10, "entry"), ("buy", 4, "trim")), -6, 0),
     ],
 )
@@ -111,18 +111,18 @@ def test_whose_shares_a_fill_takes(orders, ours, theirs):
 
 
 def test_an_adopted_symbol_is_ours():
-    own = book(filled("buy", 10, 100, role=MANUAL), adopted=("AAPL",))
+    own = book(filled("buy", 10, 100, role=OrderRole.MANUAL), adopted=("AAPL",))
     assert (own.quantity("AAPL"), own.manual) == (10, {})
 
 
 def test_what_hands_deploy_is_charged():
     day = TUESDAY.date()
-    assert book(filled("buy", 10, 100, role=MANUAL)).ledger.budget.deployed(day).week_usd == 1000
-    both = book(filled("buy", 10, 100, role=MANUAL), filled("buy", 5, 100, symbol="MSFT", minute=1))
+    assert book(filled("buy", 10, 100, role=OrderRole.MANUAL)).ledger.budget.deployed(day).week_usd == 1000
+    both = book(filled("buy", 10, 100, role=OrderRole.MANUAL), filled("buy", 5, 100, symbol="MSFT", minute=1))
     assert both.ledger.budget.deployed(day).week_usd == 1500
 
 
 def test_an_exit_that_sold_what_hands_hold_charges_the_week_with_nothing():
-    own = book(filled("buy", 10, 100, role=MANUAL), filled("sell", 10, 101, role="close", minute=1))
+    own = book(filled("buy", 10, 100, role=OrderRole.MANUAL), filled("sell", 10, 101, role="close", minute=1))
     assert own.ledger.budget.deployed(TUESDAY.date()).week_usd == 0
     assert own.portions == []

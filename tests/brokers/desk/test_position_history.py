@@ -11,11 +11,11 @@ from random import Random
 import pytest
 
 from brokers.desk.reconcile import position_history
-from brokers.desk.reconcile.position_adjustments import MANUAL
 from brokers.desk.reconcile.position_book import replay
 from brokers.desk.reconcile.position_history import PositionHistory
 from brokers.journal import Figures, FilledOrder, JournalOrder, OrderIntent, Split, State
 from brokers.journal.fills import Cumulative
+from brokers.order_types import OrderRole
 from tests.brokers.desk.scene import TUESDAY, Scene
 
 SYMBOLS = ("AAPL", "MSFT", "NVDA")
@@ -61,8 +61,8 @@ class Written:
 
 def an_order(chance: Random, number: int, minute: float, **more) -> FilledOrder:
     time = TUESDAY + timedelta(minutes=minute)
-    role = chance.choice(["entry", "entry", "stop", "target", "close", "trim", MANUAL, "hedge"])
-    side = "buy" if role in ("entry", "hedge") or (role == MANUAL and chance.random() < 0.5) else "sell"
+    role = chance.choice(["entry", "entry", "stop", "target", "close", "trim", OrderRole.MANUAL, "hedge"])
+    side = "buy" if role in ("entry", "hedge") or (role == OrderRole.MANUAL and chance.random() < 0.5) else "sell"
     count = Decimal(chance.randint(1, 20))
     part = count if chance.random() < 0.6 else Decimal(chance.randint(1, int(count)))
     values = {
@@ -82,7 +82,7 @@ def a_day(chance: Random, journal: Written, number: int, minute: float, seen: Co
         ["new", "more", "late", "split", "difference", "back", "moved"], [50, 20, 3, 3, 8, 6, 3]
     )[0]  # fmt: skip
     items = list(journal.orders.values())
-    notes = [f for f in items if f.order.role == MANUAL and not f.order.venue_id and not f.order.parent_id]
+    notes = [f for f in items if f.order.role == OrderRole.MANUAL and not f.order.venue_id and not f.order.parent_id]
     partly = [f for f in items[-40:] if f.order.filled_quantity < f.order.quantity and f not in notes]
     if kind == "more" and partly:
         item = chance.choice(partly)
@@ -104,7 +104,7 @@ def a_day(chance: Random, journal: Written, number: int, minute: float, seen: Co
         )  # fmt: skip
         journal.told.append("")
     elif kind == "difference":
-        journal.put(an_order(chance, number, minute, role=MANUAL, venue_id=""))
+        journal.put(an_order(chance, number, minute, role=OrderRole.MANUAL, venue_id=""))
     elif kind == "back" and notes:
         note = chance.choice(notes)
         taken = sum(f.order.filled_quantity for f in items if f.order.parent_id == note.order.client_order_id)
@@ -113,7 +113,7 @@ def a_day(chance: Random, journal: Written, number: int, minute: float, seen: Co
             return
         side = "sell" if note.order.side == "buy" else "buy"
         undone = an_order(
-            chance, number, minute, role=MANUAL, venue_id="", parent_id=note.order.client_order_id, side=side,
+            chance, number, minute, role=OrderRole.MANUAL, venue_id="", parent_id=note.order.client_order_id, side=side,
             symbol=note.order.symbol, quantity=left, filled_quantity=left,
         )  # fmt: skip
         journal.put(replace(undone, first_fill=note.first_fill, last_fill=note.first_fill))
@@ -184,9 +184,9 @@ def test_a_gate_check_and_a_fill_load_no_history(tmp_path, monkeypatch):
     scene.enter("MSFT", 20)
     scene.step(1, AAPL=94)
     scene.settle(3)
-    assert scene.held("MSFT") == scene.floor.own.quantity("MSFT") > 0 == scene.floor.own.quantity("AAPL")
+    assert scene.held("MSFT") == scene.positions.book.quantity("MSFT") > 0 == scene.positions.book.quantity("AAPL")
     assert [trade.symbol for trade in scene.desk.record.trades] == ["AAPL"]
-    assert scene.floor.opened_today() == pytest.approx(49 * 100 + 19 * 100, rel=0.01)
+    assert scene.positions.opened_today() == pytest.approx(49 * 100 + 19 * 100, rel=0.01)
     monkeypatch.undo()
     assert scene.agrees()
     scene.stop()
@@ -195,9 +195,9 @@ def test_a_gate_check_and_a_fill_load_no_history(tmp_path, monkeypatch):
 def test_the_gate_counts_a_fill_that_nobody_has_looked_at_yet(tmp_path):
     scene = Scene(tmp_path)
     now, journal = scene.exchange.now, scene.journal
-    assert scene.floor.opened_today() == 0
+    assert scene.positions.opened_today() == 0
     name = journal.plan_order(OrderIntent("combined", "AAPL", "buy", 10, "market", "entry", now))
     journal.event(name, State.FILLED, fills=[Cumulative(10, 100, now)])
-    assert scene.floor.opened_today() == 1000
-    assert scene.floor.own.quantity("AAPL") == 0
+    assert scene.positions.opened_today() == 1000
+    assert scene.positions.book.quantity("AAPL") == 0
     scene.stop()

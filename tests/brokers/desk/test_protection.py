@@ -7,9 +7,9 @@ from decimal import Decimal
 
 import pytest
 
-from brokers.alpaca.errors import VenueRefusal
-from brokers.alpaca.payloads import exits
-from brokers.desk.execution.protection_status import protection_status
+from brokers.alpaca.errors import AlpacaRefusal
+from brokers.desk.execution.requests import exits
+from brokers.desk.reconcile.protection_status import protection_status
 from brokers.rehearsal.core.faults import FaultPlan
 from tests.brokers.desk.scene import TUESDAY, Json, Scene, changes, held, lost
 
@@ -157,7 +157,7 @@ def test_protection_without_an_answer_is_placed_once(scene, phase):
 
 
 def test_exits_are_renewed_before_the_venue_drops_them(scene):
-    scene.desk.protector._renew(scene.floor.cover("AAPL"))
+    scene.desk.protector._renew(scene.positions.protection("AAPL"))
     assert changes(scene) == []
     old = stop_of(scene)["id"]
     scene.pass_time(80 * 24 * 3600, AAPL=100)
@@ -192,7 +192,7 @@ def test_a_price_outside_the_session_is_no_reason_to_leave(scene, caplog):
     take_away(scene)
     scene.settle(4)
     assert "protection refused" in caplog.text
-    assert scene.desk.closing.tasks == {}
+    assert scene.desk.exits.tasks == {}
     # The next day opens above the stop, which comes back at once.
     scene.step(16 * 3600 + 1800, AAPL=101)
     assert scene.held() == scene.stopped() == 49
@@ -204,14 +204,14 @@ def test_a_tighter_stop_that_a_price_outside_the_session_passed_is_no_exit(scene
     scene.settle(2)
     scene.adjust("tighten", stop=97.0)
     scene.settle(4)
-    assert scene.desk.closing.tasks == {}
+    assert scene.desk.exits.tasks == {}
     assert scene.held() == scene.stopped() == 49
 
 
 def halted(name: str, when: str) -> None:
     """A mishap: the venue takes no order, and no price is the reason."""
     if (name, when) == ("submit", "before"):
-        raise VenueRefusal(403, 40310000, "asset is halted", {})
+        raise AlpacaRefusal(403, 40310000, "asset is halted", {})
 
 
 def refusals(scene: Scene, steps: int) -> int:
@@ -231,7 +231,7 @@ def test_protection_that_is_refused_is_tried_again_after_ever_longer_pauses(scen
     scene.wire.calls.clear()
     scene.step(2, AAPL=94)
     assert changes(scene) == ["submit"]
-    assert "AAPL" in scene.desk.closing.tasks
+    assert "AAPL" in scene.desk.exits.tasks
 
 
 def test_a_pause_ends_with_the_next_success(scene):
@@ -250,12 +250,12 @@ def test_times_without_a_stop_are_kept_with_their_reason(scene):
     take_away(scene)
     scene.desk.look()
     scene.desk.protector.tend("AAPL")
-    assert scene.desk.protector.naked == {"AAPL": "49 shares without a working stop"}
+    assert scene.desk.protector.log.present == {"AAPL": "49 shares without a working stop"}
     assert scene.desk.busy
     since = scene.exchange.now
     scene.settle(2)
-    assert scene.desk.protector.naked == {}
-    spell = scene.desk.protector.spells[-1]
+    assert scene.desk.protector.log.present == {}
+    spell = scene.desk.protector.log.intervals[-1]
     assert (spell.symbol, spell.since - since < timedelta(seconds=1)) == ("AAPL", True)
     assert spell.until is not None and spell.until - since <= timedelta(seconds=2.1)
 
@@ -265,7 +265,7 @@ def test_exits_of_an_entry_that_still_works_protect_nothing(tmp_path):
     scene.exchange.on_quote(scene.exchange.now, {"AAPL": Decimal(101)})
     scene.enter()
     scene.desk.look()
-    cover = protection_status(scene.floor.view.orders.values(), "AAPL", Decimal(0))
+    cover = protection_status(scene.state.view.orders.values(), "AAPL", Decimal(0))
     assert (cover.protected, cover.exits, len(cover.entries)) == (0, (), 1)
     scene.stop()
 
@@ -274,7 +274,7 @@ def test_exits_for_more_than_is_held_are_put_right(scene):
     row = target_of(scene)
     # Twenty are sold behind the venue's back, as a booking error would be: the exits hold 49, 29 are there.
     assert Decimal(row["qty"]) == 49
-    cover = scene.floor.cover("AAPL")
+    cover = scene.positions.protection("AAPL")
     assert cover.protected == 49
     scene.desk.protector.tend("AAPL", Decimal(29))
     assert changes(scene) == ["cancel"]
@@ -339,8 +339,8 @@ def test_a_part_of_an_entry_that_does_not_end_is_covered_after_three_seconds(tmp
 def oversold(scene: Scene, monkeypatch) -> None:
     """Two pairs of exits of ours for 54 shares, of which there are 49, and the market falls through both."""
     with monkeypatch.context() as patch:
-        patch.setattr("brokers.rehearsal.rules.check_available", lambda *given, **more: None)
-        scene.floor.place(exits("AAPL", "sell", 5, 95.01, 115), "target", scene.floor.now)
+        patch.setattr("brokers.rehearsal.alpaca.orders.rules.check_available", lambda *given, **more: None)
+        scene.gateway.place(exits("AAPL", "sell", 5, 95.01, 115), "target", scene.state.now)
         scene.pass_time(0.1)
         scene.pass_time(1, AAPL=94)
     assert scene.held() == -5
@@ -352,8 +352,8 @@ def test_a_short_that_exits_of_ours_made_is_bought_back_at_once(scene, monkeypat
     assert scene.held() == 0
     assert scene.agrees()
     assert "exits of ours left -5 shares, which are closed at once" in caplog.text
-    assert [p.trade.quantity for p in scene.floor.own.portions] == [49, 5]
-    assert scene.floor.own.manual == {}
+    assert [p.trade.quantity for p in scene.positions.book.portions] == [49, 5]
+    assert scene.positions.book.manual == {}
 
 
 def test_a_short_that_the_venue_does_not_show_is_not_bought_back(scene, monkeypatch):
@@ -362,5 +362,5 @@ def test_a_short_that_the_venue_does_not_show_is_not_bought_back(scene, monkeypa
     scene.wire.positions = list
     scene.wire.calls.clear()
     scene.settle(5)
-    assert scene.floor.own.turned("AAPL")
+    assert scene.positions.book.turned("AAPL")
     assert changes(scene) == []

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from brokers.desk.data.quotes import read_quote
 from tests.brokers.desk.feedside import DataVenue, feed, moment
+from tests.brokers.desk.scene import read_quote
 
 NOW = moment("2023-03-07 10:00")
 AGE = timedelta(seconds=300)

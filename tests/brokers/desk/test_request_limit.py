@@ -6,10 +6,10 @@ import time
 
 import pytest
 
-from brokers.alpaca.errors import NotSent
-from brokers.alpaca.limits import SlidingWindowLimiter
 from brokers.desk.monitor import BUSY_S
 from brokers.desk.wiring import refuse_pace
+from brokers.ports import RequestLimit
+from brokers.venue_errors import NotSent
 from config import Refusal
 from tests.brokers.desk.scene import Scene, held
 
@@ -17,12 +17,12 @@ from tests.brokers.desk.scene import Scene, held
 @pytest.mark.parametrize("pace", ["1S", "2S", "5S"])
 def test_a_pace_that_cannot_work_is_refused_with_the_shortest_that_can(pace):
     with pytest.raises(Refusal, match=rf"^pace.sleeptime {pace}: .*; the shortest that works is 6S$"):
-        refuse_pace(pace, SlidingWindowLimiter())
+        refuse_pace(pace, RequestLimit(200, 140))
 
 
 @pytest.mark.parametrize("pace", ["6S", "15S", "1M", "60M", "1D"])
 def test_a_pace_that_works_is_taken(pace):
-    refuse_pace(pace, SlidingWindowLimiter())
+    refuse_pace(pace, RequestLimit(200, 140))
 
 
 def test_requests_at_the_shortest_pace_stay_below_the_limit():
@@ -38,8 +38,8 @@ def test_requests_at_the_shortest_pace_stay_below_the_limit():
 
 def test_iterations_give_way_at_once_while_shares_are_bare_and_say_so(scene: Scene, caplog):
     held(scene)
-    scene.floor.room = lambda requests: False
-    scene.desk.protector._naked["AAPL"] = (scene.exchange.now, "without a stop")
+    scene.state.room = lambda requests: False
+    scene.desk.protector.log._open["AAPL"] = (scene.exchange.now, "without a stop")
     began = time.monotonic()
     with scene.desk.iteration():
         scene.desk.reconcile()
@@ -58,10 +58,10 @@ def test_an_iteration_waits_for_room_without_the_desks_lock(scene: Scene, monkey
 
     def room(requests: int) -> bool:
         asked.append(requests)
-        assert not scene.desk.lock._is_owned()
+        assert scene.desk.lock.held_s == 0
         return len(asked) > 3
 
-    scene.floor.room = room
+    scene.state.room = room
     monkeypatch.setattr("brokers.desk.desk.NAP_S", 0.0)
     with scene.desk.iteration():
         scene.desk.reconcile()

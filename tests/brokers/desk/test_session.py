@@ -10,11 +10,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from brokers.alpaca.client import VenueClient
-from brokers.alpaca.clock import VenueTime
-from brokers.alpaca.errors import BadKeys, NotSent, VenueUnavailable
+from brokers.alpaca.errors import BadKeys
+from brokers.alpaca.venue import AlpacaVenue
 from brokers.desk import session as module
 from brokers.desk.session import _account
 from brokers.journal import Journal
+from brokers.ports import VenueTime
+from brokers.venue_errors import NotSent, VenueUnavailable
 from config import Refusal
 
 NOW = datetime(2026, 3, 3, 15, 0, tzinfo=UTC)
@@ -60,7 +62,7 @@ def slept(monkeypatch):
 )
 def test_a_venue_that_stumbles_at_the_start_is_asked_again(slept, caplog, error):
     client = Stumbling([error, error])
-    assert _account(client, paper=True)[0] == "some"
+    assert _account(AlpacaVenue(client), paper=True)[0] == "some"
     assert slept == [1.0, 2.0]
     assert caplog.text.count("the venue does not answer") == 2
 
@@ -68,19 +70,19 @@ def test_a_venue_that_stumbles_at_the_start_is_asked_again(slept, caplog, error)
 def test_a_venue_that_stays_away_is_refused_after_a_while(slept):
     client = Stumbling([VenueUnavailable("no answer")] * 100)
     with pytest.raises(Refusal, match=r"does not answer \(no answer\), asked for 20 s"):
-        _account(client, paper=True)
+        _account(AlpacaVenue(client), paper=True)
     assert 15 <= sum(slept) <= 20
 
 
 def test_wrong_keys_are_refused_at_once(slept):
     with pytest.raises(Refusal, match="ALPACA_API_KEY"):
-        _account(Stumbling([BadKeys(401, None, "unauthorized")]), paper=True)
+        _account(AlpacaVenue(Stumbling([BadKeys(401, None, "unauthorized")])), paper=True)
     assert slept == []
 
 
 @pytest.mark.parametrize(("ahead_s", "words"), [(90, "90 s behind"), (-90, "90 s ahead of"), (4, None)])
 def test_a_clock_that_is_off_is_told_once(caplog, ahead_s, words):
-    _account(Stumbling([], ahead_s), paper=True)
+    _account(AlpacaVenue(Stumbling([], ahead_s)), paper=True)
     told = [record.message for record in caplog.records if "clock is" in record.message]
     assert told == ([f"this machine's clock is {words} the venue's, whose time counts; set it right"] if words else [])
 

@@ -8,15 +8,16 @@ from decimal import Decimal
 
 import pytest
 
-from brokers.alpaca.errors import VenueError, VenueRefusal, VenueUnavailable
-from brokers.desk.data.quotes import Quote, read_quote
+from brokers.alpaca.errors import AlpacaRefusal
+from brokers.desk.data.quotes import Quote
 from brokers.desk.entry_halts import KillLevel
+from brokers.venue_errors import VenueError, VenueUnavailable
 from risk.model import Adjustment, Plan
-from tests.brokers.desk.scene import Scene
+from tests.brokers.desk.scene import Scene, read_quote
 
 OUTAGES = [
     VenueUnavailable("no answer"),
-    VenueRefusal(403, None, "subscription does not permit querying recent SIP data"),
+    AlpacaRefusal(403, None, "subscription does not permit querying recent SIP data"),
 ]
 
 
@@ -38,7 +39,7 @@ def silence(scene: Scene, error: VenueError) -> None:
     def down(symbols: Iterable[str]) -> dict[str, Quote]:
         raise error
 
-    scene.floor.quotes = down
+    scene.state.quotes = down
 
 
 def say(scene: Scene, bid: str, ask: str) -> None:
@@ -79,7 +80,7 @@ def test_an_exit_goes_at_market(scene, outage):
 def test_the_kill_switch_sells(scene):
     hold(scene, "AAPL", "MSFT")
     silence(scene, OUTAGES[0])
-    scene.desk.switches.kill.pull(KillLevel.FLATTEN)
+    scene.desk.halts.kill.pull(KillLevel.FLATTEN)
     scene.settle(5)
     assert (scene.held("AAPL"), scene.held("MSFT")) == (0, 0)
     assert scene.desk.flattened
@@ -115,7 +116,7 @@ def test_a_thin_bid_does_not_sell_what_lost_its_exits(scene):
     hold(scene, "AAPL")
     lose_exits(scene)
     say(scene, "94.90", "99.50")
-    assert scene.floor.quote("AAPL").problem == ""
+    assert scene.state.quote("AAPL").problem == ""
     scene.settle(3)
     assert scene.held() == scene.stopped() == 49
 
@@ -136,7 +137,7 @@ def test_a_refusal_without_a_price_is_judged_by_both_sides_of_the_quote(scene):
 
     def refuse(payload):
         if payload.get("order_class") == "oco":
-            raise VenueRefusal(422, None, "stop price is not accepted", {})
+            raise AlpacaRefusal(422, None, "stop price is not accepted", {})
         return submit(payload)
 
     scene.wire.submit = refuse

@@ -19,7 +19,7 @@ def test_a_link_to_the_journal_is_the_same_journal(tmp_path):
     (tmp_path / "folder").symlink_to(real)
     lock = FileLock(real / "journal")
     for path in (other / "journal", tmp_path / "folder" / "journal"):
-        with pytest.raises(Refusal, match=f"process {os.getpid()} writes this journal"):
+        with pytest.raises(Refusal, match=rf"process {os.getpid()} on \S+ since \S+ writes this journal"):
             FileLock(path)
     lock.release()
     second = FileLock(other / "journal")

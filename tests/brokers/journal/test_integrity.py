@@ -164,7 +164,7 @@ def flip(seed: int, count: int, whole: Path, folder: Path) -> Counter[str]:
 
 def test_flipped_bits_are_refused_or_without_effect(upgraded, tmp_path):
     results = flip(1, 100, upgraded, tmp_path)
-    assert results["refused"] > 30, results
+    assert results["refused"] > 10, results
     assert results["no effect"] > 5, results
 
 
@@ -172,7 +172,7 @@ def test_flipped_bits_are_refused_or_without_effect(upgraded, tmp_path):
 @pytest.mark.timeout(3600)
 def test_many_flipped_bits_are_refused_or_without_effect(upgraded, tmp_path):
     results = flip(2, 2000, upgraded, tmp_path)
-    assert results["refused"] > 600, results
+    assert results["refused"] > 300, results
     assert results["found by verify"] > 0, results
 
 

@@ -43,13 +43,13 @@ def test_everything_is_there_after_an_upgrade_and_stays_after_another_start(old)
     before = read_snapshot(old)
     assert before.account_id == ACCOUNT
     assert (len(before.orders), len(before.filled)) == (12, 7)
-    assert [row.kind for row in read_explanation(old, NVDA)].count("verdict") == 2
+    assert [row.kind for row in read_explanation(old, NVDA).rows].count("verdict") == 2
     for _ in range(2):
         with Journal(old, ACCOUNT) as journal:
             assert journal.positions_by_fills() == {"NVDA": Decimal(49)}
             assert journal.halts(TUESDAY.date()) == {"drawdown_halt"}
         assert read_snapshot(old) == before
-        assert [row.kind for row in read_explanation(old, NVDA)].count("verdict") == 2
+        assert [row.kind for row in read_explanation(old, NVDA).rows].count("verdict") == 2
 
 
 def test_a_journal_of_version_1_is_traded_on(old, tmp_path):
@@ -65,16 +65,16 @@ def test_a_journal_of_version_1_is_traded_on(old, tmp_path):
     state = scene.exchange._state
     state.ledger.book(state.asset("NVDA"), Decimal(49), Decimal(100), TUESDAY)
     scene.start()
-    assert len(scene.floor.own.portions) == 2
+    assert len(scene.positions.book.portions) == 2
     scene.settle(4)
-    assert scene.held("NVDA") == scene.stopped("NVDA") == scene.floor.own.quantity("NVDA") == 49
+    assert scene.held("NVDA") == scene.stopped("NVDA") == scene.positions.book.quantity("NVDA") == 49
     assert {o["stop_price"] for o in scene.open("NVDA") if o["type"] == "stop"} == {"95.01"}
     scene.enter("AAPL", 50)
     scene.settle(3)
     scene.step(1, AAPL=94)
     scene.settle(3)
-    assert scene.held("AAPL") == scene.floor.own.quantity("AAPL") == 0
-    assert [p.trade.symbol for p in scene.floor.own.portions] == ["AAPL", "MSFT", "AAPL"]
+    assert scene.held("AAPL") == scene.positions.book.quantity("AAPL") == 0
+    assert [p.trade.symbol for p in scene.positions.book.portions] == ["AAPL", "MSFT", "AAPL"]
     assert scene.journal.positions_by_fills() == {"NVDA": Decimal(49)}
     scene.stop()
     Journal(old, ACCOUNT).close()
@@ -153,7 +153,7 @@ def test_every_version_has_its_upgrade():
 def test_a_journal_from_before_there_were_splits_goes_on(old):
     execute(old, "DROP TABLE splits")
     assert read_snapshot(old).splits == ()
-    assert read_explanation(old, NVDA)
+    assert read_explanation(old, NVDA).rows
     with Journal(old, ACCOUNT) as journal:
         assert journal.splits() == []
         journal.split("NVDA", Decimal(1), Decimal(2), TUESDAY + timedelta(hours=4))

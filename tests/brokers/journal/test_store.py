@@ -77,7 +77,7 @@ def test_another_process_is_refused_until_the_first_ends(address):
             assert message.startswith(f"{address}: process {holder.pid} on {socket.gethostname()} since 20")
         else:
             assert f"process {holder.pid} on {socket.gethostname()}, session " in message
-        assert read_explanation(address, "AMD") == []
+        assert read_explanation(address, "AMD").rows == ()
     finally:
         holder.kill()
         holder.communicate(timeout=30)

@@ -11,8 +11,9 @@ import pytest
 from lumibot.entities import Asset
 from lumibot.strategies import Strategy
 
-from brokers.alpaca.errors import OutcomeUnknown, VenueRefusal
+from brokers.alpaca.errors import AlpacaRefusal
 from brokers.desk.execution.order_gateway import OrderRefused
+from brokers.venue_errors import OutcomeUnknown
 from tests.brokers.alpaca_venue import STRATEGY, Scene
 from tests.brokers.rehearsal.venue import Venue
 
@@ -25,18 +26,18 @@ def scene() -> Scene:
     return Scene()
 
 
-def test_without_a_door_nothing_is_sent() -> None:
-    scene = Scene(door=False)
+def test_without_a_router_nothing_is_sent() -> None:
+    scene = Scene(router=False)
     order = scene.bracket()
     assert order.status == "error"
-    assert "NO_DOOR" in order.error_message
+    assert "NO_ROUTER" in order.error_message
     assert scene.told.events == [("error",)]
     assert scene.venue.orders("all") == []
 
 
-@pytest.mark.parametrize("error", [OrderRefused("GATE_TICK: no"), VenueRefusal(403, 40310000, "insufficient qty")])
+@pytest.mark.parametrize("error", [OrderRefused("GATE_TICK: no"), AlpacaRefusal(403, 40310000, "insufficient qty")])
 def test_a_refused_order_ends_in_an_error_event_and_raises_nothing(scene: Scene, error: Exception) -> None:
-    scene.door.fails = error
+    scene.router.fails = error
     order = scene.bracket()
     assert (order.status, order.error_message) == ("error", str(error))
     assert scene.told.events == [("error",)]
@@ -64,7 +65,7 @@ def test_an_oco_is_tracked_as_the_venue_s_two_orders(scene: Scene) -> None:
 
 
 def test_an_order_without_an_answer_is_found_by_its_name(scene: Scene) -> None:
-    scene.door.silent = True
+    scene.router.silent = True
     order = scene.bracket()
     assert order.identifier == "ours-0"
     assert order.is_active()
@@ -76,7 +77,7 @@ def test_an_order_without_an_answer_is_found_by_its_name(scene: Scene) -> None:
 
 
 def test_an_order_that_never_reached_the_venue_ends_as_an_error(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    scene.door.fails = OutcomeUnknown("timeout")
+    scene.router.fails = OutcomeUnknown("timeout")
     order = scene.bracket()
     scene.look()
     assert order.is_active()
@@ -113,7 +114,7 @@ def test_a_stop_that_could_not_be_moved_keeps_its_price(scene: Scene) -> None:
     stop = scene.bracket().child_orders[1]
     scene.venue.cancel(stop.identifier)
     scene.venue.wait()
-    with pytest.raises(VenueRefusal):
+    with pytest.raises(AlpacaRefusal):
         scene.broker.modify_order(stop, stop_price=97.0)
     assert stop.stop_price == 95.0
 
@@ -121,7 +122,7 @@ def test_a_stop_that_could_not_be_moved_keeps_its_price(scene: Scene) -> None:
 def test_a_cancelled_bracket_ends_with_one_event_each(scene: Scene) -> None:
     order = scene.bracket(limit_price=90.0, secondary_stop_price=85.0)
     scene.broker.cancel_orders([order, *order.child_orders])
-    assert scene.door.asked == [("cancel", order.identifier)]
+    assert scene.router.asked == [("cancel", order.identifier)]
     scene.venue.wait()
     scene.stream(times=2)
     scene.look()
@@ -141,22 +142,22 @@ def test_a_cancel_that_came_too_late_brings_the_fill(scene: Scene) -> None:
 def test_positions_are_closed_through_the_door(scene: Scene, ends: bool) -> None:
     scene.broker.sell_all(STRATEGY, cancel_open_orders=ends)
     assert scene.broker.close_position(STRATEGY, Asset("AAPL"), 0.5) is None
-    assert scene.door.asked == [("sell_all", str(ends)), ("close", "AAPL 0.5")]
-    assert scene.door.sent == []
+    assert scene.router.asked == [("sell_all", str(ends)), ("close", "AAPL 0.5")]
+    assert scene.router.sent == []
 
 
 def test_a_position_that_the_desk_does_not_hold_is_closed_by_an_order(scene: Scene) -> None:
     scene.venue.buy()
     scene.look()
     scene.broker.sync_positions(SimpleNamespace(name=STRATEGY))
-    scene.door.closes = False
+    scene.router.closes = False
     order = scene.broker.close_position(STRATEGY, Asset("AAPL"))
     assert (order.side, order.quantity) == ("sell", 10)
-    assert scene.door.sent[-1]["side"] == "sell"
+    assert scene.router.sent[-1]["side"] == "sell"
 
 
 def test_a_sale_that_is_refused_raises_nothing(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
-    scene.door.fails = OrderRefused("DESK_SCAN: a scan sends nothing")
+    scene.router.fails = OrderRefused("DESK_SCAN: a scan sends nothing")
     scene.broker.sell_all(STRATEGY)
     assert "sell_all was refused: DESK_SCAN" in caplog.text
 

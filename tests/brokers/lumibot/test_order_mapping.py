@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from lumibot.entities import Asset
 
+from brokers.alpaca.payloads import payload_of
 from brokers.desk.execution.order_gateway import OrderRefused
-from brokers.lumibot.order_mapping import order_of, payload_of, status_of
+from brokers.lumibot.order_mapping import order_of, request_of, status_of
 from tests.brokers.alpaca_venue import STRATEGY, Scene
 
 # Half a cent of spread on each side, to the cent.
@@ -63,7 +64,7 @@ def scene() -> Scene:
     ],
 )  # fmt: skip
 def test_an_order_becomes_alpaca_s_payload(scene: Scene, more: dict[str, Any], expected: dict[str, Any]) -> None:
-    payload = payload_of(scene.order(**more))
+    payload = payload_of(request_of(scene.order(**more)))
     assert {key: payload[key] for key in expected} == expected
     assert payload["symbol"] == "AAPL"
     assert "client_order_id" not in payload
@@ -71,7 +72,7 @@ def test_an_order_becomes_alpaca_s_payload(scene: Scene, more: dict[str, Any], e
 
 def test_a_payload_is_what_the_venue_takes(scene: Scene) -> None:
     assert scene.bracket(limit_price=99.123).status == "new"
-    assert scene.door.sent[0]["limit_price"] == "99.12"
+    assert scene.router.sent[0]["limit_price"] == "99.12"
 
 
 @pytest.mark.parametrize(
@@ -89,7 +90,7 @@ def test_a_payload_is_what_the_venue_takes(scene: Scene) -> None:
 )
 def test_what_the_venue_has_no_words_for_is_refused(scene: Scene, more: dict[str, Any], code: str) -> None:
     with pytest.raises(OrderRefused, match=code):
-        payload_of(scene.order(**more))
+        payload_of(request_of(scene.order(**more)))
 
 
 @pytest.mark.parametrize("kind", ["crypto", "option", "future", "forex"])
@@ -97,7 +98,7 @@ def test_only_stocks_are_traded(scene: Scene, kind: str) -> None:
     order = scene.order()
     order.asset = Asset("X", asset_type=kind)
     with pytest.raises(OrderRefused, match="ORDER_ASSET"):
-        payload_of(order)
+        request_of(order)
 
 
 @pytest.mark.parametrize(

@@ -9,20 +9,18 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from random import Random
 from types import ModuleType
 
 import pytest
-from typer import Typer
-from typer.testing import CliRunner
 
 from brokers.desk.reconcile.position_book import replay
 from brokers.journal import Cumulative, Execution, Journal, OrderIntent, orders
 from brokers.operator.bundle import export, verify_bundle
 from brokers.operator.track_record import Period, verify
-from commands.operator import export as export_command
+from commands.app import main
 from commands.operator import verify as verify_command
 from config.errors import Refusal
 from tests.brokers.desk.drills import scripted_day
@@ -235,29 +233,25 @@ def test_a_forged_figure_that_is_hashed_anew_is_found_by_both(bundle, tmp_path, 
     assert tool.main([str(folder)]) == 1
 
 
-def test_the_commands(day, tmp_path):
-    app = Typer()
-    app.command("verify")(verify_command.command)
-    app.command("export")(export_command.command)
-    run = CliRunner().invoke
-    done = run(app, ["verify", "--journal", str(day)])
-    assert done.exit_code == 0, done.output
-    assert "it is what was written: " in done.output
-    done = run(app, ["export", "--journal", str(day), str(tmp_path / "out")])
-    assert (done.exit_code, sorted(f.name for f in (tmp_path / "out").iterdir())) == (
-        0, ["derived.jsonl", "manifest.json", "rows.jsonl"],
-    )  # fmt: skip
-    assert run(app, ["verify", str(tmp_path / "out"), "--start", "2023-03-07", "--end", "2023-03-07"]).exit_code == 0
+def test_the_commands(day, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert main(["verify", "--journal", str(day)]) == 0
+    assert "it is what was written: " in capsys.readouterr().out
+    assert main(["export", str(out), "--journal", str(day)]) == 0
+    assert sorted(f.name for f in out.iterdir()) == ["derived.jsonl", "manifest.json", "rows.jsonl"]
+    capsys.readouterr()
+    assert main(["verify", str(out), "--start", "2023-03-07", "--end", "2023-03-07", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["counts"]["orders"] > 0
     for arguments in (
-        ["export", "--journal", str(day), str(tmp_path / "out")],
+        ["export", str(out), "--journal", str(day)],
         ["verify", "--journal", str(tmp_path / "nothing.sqlite")],
         ["verify", str(tmp_path)],
         ["verify", "--journal", str(day), "--start", "07/03/2023"],
     ):
-        assert run(app, arguments).exit_code == 2, arguments
+        assert main(arguments) == 2, arguments
 
 
 def test_a_day_ends_at_midnight_in_new_york():
-    assert verify_command._day("2023-03-07", "--end", 1) == datetime(2023, 3, 8, 5, tzinfo=UTC)
-    assert verify_command._day("2023-03-11", "--end", 1) == datetime(2023, 3, 12, 5, tzinfo=UTC)
-    assert verify_command._day("2023-03-13", "--start", 0) == datetime(2023, 3, 13, 4, tzinfo=UTC)
+    assert verify_command.midnight(date(2023, 3, 7), 1) == datetime(2023, 3, 8, 5, tzinfo=UTC)
+    assert verify_command.midnight(date(2023, 3, 11), 1) == datetime(2023, 3, 12, 5, tzinfo=UTC)
+    assert verify_command.midnight(date(2023, 3, 13), 0) == datetime(2023, 3, 13, 4, tzinfo=UTC)

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from brokers.desk.execution.entries import Entries
+from collections.abc import Iterable, Sequence
+
 from brokers.journal import FilledOrder, Journal
 from brokers.record import OrderRecord, RunRecord
 
 
-def keep_orders(record: RunRecord, journal: Journal, entries: Entries) -> None:
-    """Put every order of the run into its record: what was sent, and what was approved and could not be."""
+def keep_orders(
+    record: RunRecord,
+    journal: Journal,
+    skipped: Sequence[OrderRecord],
+    slippage: Iterable[tuple[str, float, float]],
+) -> None:
+    """Put every order of the run into its record: what was sent, and what was approved and could not be.
+
+    ``slippage`` has client order id, quote and average price of entries.
+    """
     filled: dict[str, FilledOrder] = {f.order.client_order_id: f for f in journal.filled_orders()}
-    slipped = {name: (quote, price) for name, quote, price in entries.slippage}
+    slipped = {name: (quote, price) for name, quote, price in slippage}
     orders = []
     for order in journal.run_orders():
         fill = filled.get(order.client_order_id)
@@ -36,6 +45,6 @@ def keep_orders(record: RunRecord, journal: Journal, entries: Entries) -> None:
                 slippage_usd=sign * (price - quote) * float(order.filled_quantity) if quote else 0.0,
             )
         )
-    record.orders = sorted([*orders, *entries.skipped], key=lambda o: o.time)
+    record.orders = sorted([*orders, *skipped], key=lambda o: o.time)
     record.slippage_cost = sum(o.slippage_usd for o in orders)
     record.turnover = sum(o.filled_quantity * (o.filled_price or 0.0) for o in orders)

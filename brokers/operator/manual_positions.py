@@ -1,4 +1,4 @@
-"""Positions that hands made: what they are worth, their share of the account, and the size that would be right."""
+"""Positions made by hand: what they are worth, their share of the account, and the size that would be right."""
 
 from __future__ import annotations
 
@@ -6,15 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from brokers.alpaca.payloads import amount, digits
-from brokers.desk.reconcile.external_positions import lot_of, right_size, unit_price
+from brokers.desk.reconcile.external_positions import lot_of, right_size
 from brokers.operator.account import Outlook
+from brokers.quantities import digits
 from config import Settings
 
 
 @dataclass(frozen=True, slots=True)
-class HandMade:
-    """A hand's shares of one symbol, signed; price and worth in USD, ``share`` of equity, ``right`` in shares."""
+class ManualPosition:
+    """The shares of one symbol that were traded by hand, signed.
+
+    Price and worth in USD, ``share`` of equity, ``right`` in shares.
+    """
 
     symbol: str
     held: Decimal
@@ -34,11 +37,11 @@ class HandMade:
         return f"{shares}, {self.share:.1%} of the account{right}"
 
 
-def hand_made(outlook: Outlook, settings: Settings, unbooked: Mapping[str, Decimal]) -> list[HandMade]:
+def manual_positions(outlook: Outlook, settings: Settings, unbooked: Mapping[str, Decimal]) -> list[ManualPosition]:
     """What is held beyond our own shares; ``unbooked`` are signed shares of fills of ours that are not booked yet."""
-    equity = float(amount(outlook.view.account, "equity"))
+    equity = float(outlook.view.account.equity)
     found = []
-    for symbol, raw in sorted(outlook.view.positions.items()):
+    for symbol, position in sorted(outlook.view.positions.items()):
         if symbol in settings.live.adopt:
             continue
         held = outlook.view.held(symbol)
@@ -46,9 +49,9 @@ def hand_made(outlook: Outlook, settings: Settings, unbooked: Mapping[str, Decim
         # Fewer than ours is a difference of quantity and nobody's position.
         if theirs * held <= 0:
             continue
-        price = unit_price(raw)
+        price = float(position.unit_price)
         worth = abs(float(theirs)) * price
         share = worth / equity if equity > 0 else 0.0
-        right = right_size(settings, equity, price, lot_of(raw, settings.sizing.lot))
-        found.append(HandMade(symbol, theirs, price, worth, share, right))
+        right = right_size(settings, equity, price, lot_of(position, settings.sizing.lot))
+        found.append(ManualPosition(symbol, theirs, price, worth, share, right))
     return found

@@ -1,21 +1,19 @@
-"""Orders that come through Lumibot, from a subclass or a hand in the same process, take the desk's way as well."""
+"""Orders that come through Lumibot, from a subclass or from other code in the process, go through the desk as well."""
 
 from __future__ import annotations
 
 import logging
 import math
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from decimal import Decimal
-from typing import Any
 
-from brokers.alpaca.errors import OutcomeUnknown, VenueError
-from brokers.alpaca.payloads import Json, amount
 from brokers.desk.desk import LiveDesk
 from brokers.desk.execution.order_gateway import OrderRefused
-from brokers.desk.reconcile.position_adjustments import MANUAL
-from brokers.desk.reconcile.position_book import EXIT_ROLES
 from brokers.journal import JournalOrder, State
+from brokers.order_types import EXIT_ROLES, OrderRole, RefusalCode
+from brokers.ports import OrderAck, OrderChange, OrderRequest
+from brokers.venue_errors import OutcomeUnknown, VenueError
 
 CLOSE_WITHIN_S, POLL_S = 12.0, 0.5
 """Local seconds that a call may wait for what it closes, and between two looks; the desk goes on closing after it."""
@@ -25,7 +23,7 @@ log = logging.getLogger(__name__)
 
 
 class LumibotOrderRouter:
-    """Lumibot's door to the venue. A scan and a process that is ending send nothing; what opens obeys the switches.
+    """Sends Lumibot's orders. A scan and a process that is ending send nothing; what opens obeys the halts of entries.
 
     Parameters
     ----------
@@ -35,70 +33,77 @@ class LumibotOrderRouter:
     def __init__(self, desk: LiveDesk) -> None:
         self.desk = desk
 
-    def submit(self, order: Any, payload: Mapping[str, Any]) -> Json:
+    def submit(self, request: OrderRequest) -> OrderAck:
         """Place an order of any kind; what is bought without exits is given its exits by the desk.
 
         Raises
         ------
         OrderRefused
-            By a switch, the gate or the venue, or because the position's own exits hold the shares.
+            By a halt, the gate or the venue, or because the position's own exits hold the shares.
         OutcomeUnknown
             No answer; its ``client_order_id`` is the order's name.
         """
-        desk, floor = self.desk, self.desk.floor
+        desk, positions = self.desk, self.desk.positions
         with desk.lock:
-            symbol, quantity = str(payload["symbol"]), amount(payload, "qty")
-            held = floor.view.held(symbol)
-            reduces = held != 0 and (held > 0) == (payload["side"] == "sell") and quantity <= abs(held)
+            symbol = request.symbol
+            held = desk.state.view.held(symbol)
+            reduces = held != 0 and (held > 0) == (request.side == "sell") and request.quantity <= abs(held)
             self._let_through(opens=not reduces)
-            if not reduces and (doubt := floor.doubt(symbol)):
-                raise OrderRefused(f"DESK_DOUBT: {doubt}")
-            # What hands hold is a hand's to sell, also by way of Lumibot, and never a close of ours.
-            leaves = "close" if floor.own.quantity(symbol) * held > 0 else MANUAL
-            if reduces and floor.cover(symbol).exits:
+            if not reduces and (doubt := positions.doubt(symbol)):
+                raise OrderRefused(f"{RefusalCode.DOUBT}: {doubt}")
+            # What was bought by hand is sold by hand, also by way of Lumibot, and its sale never closes ours.
+            leaves = OrderRole.CLOSE if positions.book.quantity(symbol) * held > 0 else OrderRole.MANUAL
+            if reduces and positions.protection(symbol).exits:
                 raise OrderRefused(
-                    f"DESK_HELD: exits hold the shares of {symbol}; close_position() and sell_all() cancel them first"
+                    f"{RefusalCode.HELD}: exits hold the shares of {symbol}; close_position() and sell_all() cancel "
+                    "them first"
                 )
-            placed = floor.place(
-                dict(payload),
-                leaves if reduces else "entry",
-                floor.now,
+            placed = desk.gateway.place(
+                request,
+                leaves if reduces else OrderRole.ENTRY,
+                desk.state.now,
                 opens=not reduces,
-                quote=self._price(symbol, str(payload["side"]), not reduces),
+                quote=self._price(symbol, request.side, not reduces),
                 reason="sent through Lumibot",
             )
             desk.entries.by_subclass.add(placed.client_order_id)
             return self._answer(placed)
 
-    def replace(self, order: Any, patch: Mapping[str, Any]) -> Json:
+    def replace(self, venue_id: str, change: OrderChange) -> OrderAck:
         """Change the prices of an order of ours; raises like ``submit``."""
-        desk, floor = self.desk, self.desk.floor
+        desk = self.desk
         with desk.lock:
-            there, name = floor.view.orders.get(str(order.identifier)), floor.books.client_id(str(order.identifier))
-            old = floor.journal.order(name) if name is not None else None
-            if there is None or old is None or old.role == MANUAL:
-                raise OrderRefused(f"DESK_UNKNOWN: {order.identifier} is no open order of ours")
+            there, name = desk.state.view.orders.get(venue_id), desk.sync.client_id(venue_id)
+            old = desk.journal.order(name) if name is not None else None
+            if there is None or old is None or old.role == OrderRole.MANUAL:
+                raise OrderRefused(f"{RefusalCode.UNKNOWN}: {venue_id} is no open order of ours")
             opens = old.role not in EXIT_ROLES
             self._let_through(opens)
-            intent = floor.intent(
-                there.symbol, there.side, there.remaining, there.type, old.role, floor.now,
-                limit=patch.get("limit_price") or (str(there.limit_price) if there.limit_price else None),
-                stop=patch.get("stop_price") or (str(there.stop_price) if there.stop_price else None),
-                parent=old.parent_id, reason="changed through Lumibot",
-            )  # fmt: skip
+            intent = desk.gateway.intent(
+                there.symbol,
+                there.side,
+                there.remaining,
+                there.type,
+                old.role,
+                desk.state.now,
+                limit=change.limit_price or there.limit_price or None,
+                stop=change.stop_price or there.stop_price or None,
+                parent=old.parent_id,
+                reason="changed through Lumibot",
+            )
             quote = self._price(there.symbol, there.side, opens)
-            placed = floor.counter.replace(there.id, intent, patch, quote)
+            placed = desk.gateway.replace(there.id, intent, change, quote)
             desk.entries.by_subclass.add(placed.client_order_id)
             return self._answer(placed)
 
-    def cancel(self, order: Any) -> None:
+    def cancel(self, venue_id: str) -> None:
         """Ask for a cancel; shares that lose their stop by it get it back from the desk."""
         with self.desk.lock:
             self._let_through(opens=False)
-            self.desk.floor.counter.cancel(str(order.identifier))
+            self.desk.gateway.cancel(venue_id)
 
     def sell_all(self, end_entries: bool) -> None:
-        """Close every position of ours, as far as that is done in a while; what hands bought is theirs.
+        """Close every position of ours, as far as that is done in a while; what was bought by hand stays.
 
         Raises
         ------
@@ -112,10 +117,10 @@ class LumibotOrderRouter:
 
         def left() -> set[str]:
             # Again at each look: an entry may have filled before its cancel.
-            for symbol in list(desk.floor.own.ledger.positions):
-                desk.closing.begin(symbol, None, "close", REASON, desk.floor.now)
+            for symbol in list(desk.positions.book.ledger.positions):
+                desk.exits.begin(symbol, None, OrderRole.CLOSE, REASON, desk.state.now)
             waiting = desk.entries.waiting if end_entries else []
-            return set(desk.closing.tasks) | {order.symbol for order in waiting}
+            return set(desk.exits.tasks) | {order.symbol for order in waiting}
 
         self._wait_for(left)
 
@@ -124,12 +129,12 @@ class LumibotOrderRouter:
         desk = self.desk
         with desk.lock:
             self._let_through(opens=False)
-            held = desk.floor.own.quantity(symbol)
+            held = desk.positions.book.quantity(symbol)
             if not held:
                 return False
             quantity = None if frac == 1 else float(abs(held) * Decimal(str(frac)))
-            desk.closing.begin(symbol, quantity, "close", REASON, desk.floor.now)
-        self._wait_for(lambda: desk.closing.tasks.keys() & {symbol})
+            desk.exits.begin(symbol, quantity, OrderRole.CLOSE, REASON, desk.state.now)
+        self._wait_for(lambda: desk.exits.tasks.keys() & {symbol})
         return True
 
     def _wait_for(self, left: Callable[[], Collection[str]]) -> None:
@@ -153,22 +158,23 @@ class LumibotOrderRouter:
     def _let_through(self, opens: bool) -> None:
         desk = self.desk
         if not desk.submit:
-            raise OrderRefused("DESK_SCAN: a scan sends nothing")
-        if desk.leaving:
-            raise OrderRefused("DESK_LEAVING: the process is ending, orders stay as they are")
-        if opens and (why := desk.switches.stopped(desk.floor.now)):
-            raise OrderRefused(f"DESK_STOPPED: {'; '.join(why)}")
+            raise OrderRefused(f"{RefusalCode.SCAN}: a scan sends nothing")
+        if desk.shutting_down:
+            raise OrderRefused(f"{RefusalCode.SHUTDOWN}: the process is ending, orders stay as they are")
+        if opens and (why := desk.halts.stopped(desk.state.now)):
+            raise OrderRefused(f"{RefusalCode.STOPPED}: {'; '.join(why)}")
 
     def _price(self, symbol: str, side: str, opens: bool) -> float:
         """What an order would trade against now; exits need none, and so none is asked for."""
         if not opens:
             return math.nan
-        quote = self.desk.floor.quote(symbol)
+        quote = self.desk.state.quote(symbol)
         return float(quote.ask if side == "buy" else quote.bid)
 
-    def _answer(self, placed: JournalOrder) -> Json:
+    def _answer(self, placed: JournalOrder) -> OrderAck:
         if placed.state in (State.UNKNOWN, State.JOURNALED) or not placed.venue_id:
             unknown = OutcomeUnknown("no answer to the order")
             unknown.client_order_id = placed.client_order_id
             raise unknown
-        return self.desk.floor.view.orders[placed.venue_id].raw
+        order = self.desk.state.view.orders[placed.venue_id]
+        return OrderAck(order.id, order.client_order_id, (order,), native=order.native)

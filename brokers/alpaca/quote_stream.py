@@ -1,4 +1,4 @@
-"""The venue's stream of quotes: keeps what is held priced between two looks, without asking for it."""
+"""Alpaca's stream of quotes: keeps what is held priced between two looks, without asking for it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from typing import Any, Literal
 from websockets.sync.client import connect
 from websockets.sync.connection import Connection
 
-from brokers.alpaca.payloads import Json
+from brokers.alpaca.market_data import quote_of
+from brokers.ports import VenueQuote
 from config.addresses import encrypted_abroad
 
 MOST_SYMBOLS = 30
@@ -24,7 +25,7 @@ OPEN_S, POLL_S = 5.0, 0.5
 log = logging.getLogger(__name__)
 
 
-class QuoteStream:
+class AlpacaQuoteStream:
     """A thread that holds the newest quote of a few symbols; a venue without such a stream costs nothing.
 
     Parameters
@@ -32,8 +33,6 @@ class QuoteStream:
     url : str
         Of the plan's stream, e.g. ``wss://stream.data.alpaca.markets/v2/iex``.
     key, secret : str
-    on_quote : callable
-        Gets symbol, bid and ask of each quote, in the stream's thread.
     fresh_s : float
         Local seconds for which a quote counts as the newest.
     """
@@ -43,21 +42,22 @@ class QuoteStream:
         url: str,
         key: str,
         secret: str,
-        on_quote: Callable[[str, float, float], None],
         fresh_s: float = FRESH_S,
     ) -> None:
         self.url = url
         self.fresh_s = fresh_s
         self._login = {"action": "auth", "key": key, "secret": secret}
-        self._on_quote = on_quote
+        self._on_quote: Callable[[str, float, float], None] = lambda symbol, bid, ask: None
         self._wanted: tuple[str, ...] = ()
         self._watched: frozenset[str] = frozenset()
-        self._newest: dict[str, tuple[Json, float]] = {}
+        self._newest: dict[str, tuple[VenueQuote, float]] = {}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="price-stream", daemon=True)
         self.connected = False
 
-    def start(self) -> None:
+    def start(self, on_quote: Callable[[str, float, float], None]) -> None:
+        """Begin; ``on_quote`` gets symbol, bid and ask of each quote, in the stream's thread."""
+        self._on_quote = on_quote
         self._thread.start()
 
     def stop(self, wait_s: float = 2.0) -> None:
@@ -70,10 +70,10 @@ class QuoteStream:
         """Follow these symbols from now on, the first ``MOST_SYMBOLS`` of them."""
         self._wanted = tuple(sorted(symbols))[:MOST_SYMBOLS]
 
-    def latest(self, symbol: str) -> Json | None:
-        """The newest quote as the venue wrote it (bp, ap, t); None if none came in the last seconds."""
-        raw, at = self._newest.get(symbol, (None, 0.0))
-        return raw if raw is not None and time.monotonic() - at <= self.fresh_s else None
+    def latest(self, symbol: str) -> VenueQuote | None:
+        """The newest quote; None if none came in the last seconds."""
+        quote, at = self._newest.get(symbol, (None, 0.0))
+        return quote if quote is not None and time.monotonic() - at <= self.fresh_s else None
 
     def _run(self) -> None:
         wait, told = FIRST_WAIT_S, False
@@ -114,9 +114,9 @@ class QuoteStream:
         elif kind == "error":
             raise ValueError(str(message.get("msg")))
         elif kind == "q":
-            symbol = str(message["S"])
-            self._newest[symbol] = (message, time.monotonic())
-            self._on_quote(symbol, float(message.get("bp") or 0), float(message.get("ap") or 0))
+            symbol, quote = str(message["S"]), quote_of(message)
+            self._newest[symbol] = (quote, time.monotonic())
+            self._on_quote(symbol, float(quote.bid), float(quote.ask))
 
     def _subscribe(self, socket: Connection) -> None:
         wanted = frozenset(self._wanted)

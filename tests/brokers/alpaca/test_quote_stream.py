@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from brokers.desk.data.quote_stream import QuoteStream
+from brokers.alpaca.quote_stream import AlpacaQuoteStream
 from brokers.rehearsal.alpaca.server import RehearsalServer
 from tests.test_live_command import falling_bars, wait_until
 
@@ -18,10 +18,8 @@ NOON = datetime(2023, 3, 9, 12, 1, tzinfo=ZoneInfo("America/New_York"))
 def test_quotes_of_watched_symbols_arrive(tmp_path):
     heard = []
     with RehearsalServer(falling_bars(), start=NOON, sessions=1, speed=60) as server:
-        stream = QuoteStream(
-            server.data_stream_url, server.key, server.secret, lambda symbol, bid, ask: heard.append((symbol, bid, ask))
-        )
-        stream.start()
+        stream = AlpacaQuoteStream(server.data_stream_url, server.key, server.secret)
+        stream.start(lambda symbol, bid, ask: heard.append((symbol, bid, ask)))
         stream.watch(["AAPL"])
         wait_until(lambda: len(heard) >= 2)
         assert {symbol for symbol, _, _ in heard} == {"AAPL"}
@@ -34,9 +32,9 @@ def test_quotes_of_watched_symbols_arrive(tmp_path):
 
 
 def test_a_venue_without_the_stream_is_left_alone(caplog):
-    stream = QuoteStream("ws://127.0.0.1:9/v2/iex", "key", "secret", lambda *quote: None)
+    stream = AlpacaQuoteStream("ws://127.0.0.1:9/v2/iex", "key", "secret")
     with caplog.at_level("INFO"):
-        stream.start()
+        stream.start(lambda *quote: None)
         wait_until(lambda: "quotes are asked for" in caplog.text)
     stream.stop()
     assert stream.latest("AAPL") is None
@@ -45,10 +43,10 @@ def test_a_venue_without_the_stream_is_left_alone(caplog):
 class Nights:
     """Connections one after another: each is as long as told, and then lost; waits pass at once."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, stream: QuoteStream, worked: list[bool]) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, stream: AlpacaQuoteStream, worked: list[bool]) -> None:
         self.worked, self.waits = worked, list[float]()
         self.stream = stream
-        monkeypatch.setattr("brokers.desk.data.quote_stream.connect", lambda *_, **__: self)
+        monkeypatch.setattr("brokers.alpaca.quote_stream.connect", lambda *_, **__: self)
         monkeypatch.setattr(stream, "_stop", self)
 
     def __enter__(self) -> Nights:
@@ -70,7 +68,7 @@ class Nights:
 
 
 def test_a_connection_that_worked_begins_anew_with_a_short_pause(monkeypatch, caplog):
-    stream: Any = QuoteStream("ws://x", "key", "secret", lambda *quote: None)
+    stream: Any = AlpacaQuoteStream("ws://x", "key", "secret")
     nights = Nights(monkeypatch, stream, [False, False, False, True, True, False])
     with caplog.at_level("INFO"):
         stream._run()

@@ -1,4 +1,4 @@
-"""From the floor to the book that rules read, and to the record of the run."""
+"""From the venue's state and our positions to the book that rules read, and to the record of the run."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ from decimal import Decimal
 import numpy as np
 import pandas as pd
 
-from brokers.alpaca.payloads import amount
-from brokers.desk.execution.protection import Protector
+from brokers.desk.reconcile.own_positions import OwnPositions
 from brokers.desk.reconcile.position_book import NEW_YORK, Portion, PositionBook
-from brokers.desk.venue_state import Floor
+from brokers.desk.venue_state import VenueState
 from brokers.record import EquityRow, RunRecord, TradeRecord
 from market.bars import BarTable
 from market.sectors import inverse_funds
@@ -26,48 +25,60 @@ class BookBuilder:
 
     Parameters
     ----------
-    floor : Floor
-    protector : Protector
+    state : VenueState
+    positions : OwnPositions
+    sectors : mapping of str to str
+    levels : callable
+        Stop and target of a position of ours, USD.
     bars : callable
         The complete bars known now, None before the first.
     """
 
-    def __init__(self, floor: Floor, protector: Protector, bars: Callable[[], BarTable | None]) -> None:
-        self.floor = floor
-        self.protector = protector
+    def __init__(
+        self,
+        state: VenueState,
+        positions: OwnPositions,
+        sectors: Mapping[str, str],
+        levels: Callable[[Position], tuple[float, float]],
+        bars: Callable[[], BarTable | None],
+    ) -> None:
+        self._state = state
+        self._positions = positions
+        self._sectors = sectors
+        self._levels = levels
         self._bars = bars
         self._best: dict[str, tuple[str, float]] = {}
         self._kept: PositionBook | None = None
 
     def book(self, pending: Mapping[str, Proposal]) -> Book:
-        """What is held, on its way and left, now; hands' positions count like ours."""
-        floor = self.floor
-        now = floor.now.astimezone(NEW_YORK)
-        positions = {symbol: self._ours(position) for symbol, position in floor.own.ledger.positions.items()}
-        for symbol, held in floor.own.manual.items():
+        """What is held, on its way and left, now; positions made by hand count like ours."""
+        state, own = self._state, self._positions.book
+        now = state.now.astimezone(NEW_YORK)
+        positions = {symbol: self._ours(position) for symbol, position in own.ledger.positions.items()}
+        for symbol, held in own.manual.items():
             if held and symbol not in positions:
-                positions[symbol] = self._by_hand(symbol, held)
-        opened = floor.journal.open_session(now.date(), amount(floor.view.account, "equity"), now)
-        budget = floor.own.ledger.budget
+                positions[symbol] = self._manual(symbol, held)
+        opened = self._positions.journal.open_session(now.date(), state.view.account.equity, now)
+        budget = own.ledger.budget
         return Book(
             time=now,
-            equity=floor.equity,
-            cash=float(amount(floor.view.account, "cash")),
+            equity=state.equity,
+            cash=float(state.view.account.cash),
             positions=positions,
             pending={s: p for s, p in pending.items() if p.quantity > 0},
-            opened_today_usd=floor.opened_today(),
+            opened_today_usd=self._positions.opened_today(),
             session_open_equity=float(opened),
-            closed_trades=floor.own.ledger.closed[-CLOSED_TRADES_KEPT:],
+            closed_trades=own.ledger.closed[-CLOSED_TRADES_KEPT:],
             budget=None if budget is None else budget.deployed(max(now.date(), budget.day)),
         )
 
     def equity_row(self, book: Book) -> EquityRow:
         """The account at one moment, positions at the venue's prices."""
-        worth = {s: float(amount(raw, "market_value")) for s, raw in self.floor.view.positions.items()}
-        labelled = inverse_funds(self.floor.settings.universe.sectors)
+        worth = {s: float(p.market_value or 0) for s, p in self._state.view.positions.items()}
+        labelled = inverse_funds(self._sectors)
         hedges = labelled | {s for s, position in book.positions.items() if position.role == "hedge"}
         inverse = sum(usd for s, usd in worth.items() if s in hedges)
-        ours = self.floor.own.ledger.positions
+        ours = self._positions.book.ledger.positions
         return EquityRow(
             time=book.time,
             equity=book.equity,
@@ -84,27 +95,27 @@ class BookBuilder:
         A portion grows while its exit order fills, and a late fill may put another in its place. Books share the
         portions up to where the later one was booked anew.
         """
-        own, kept = self.floor.own, self._kept
+        own, kept = self._positions.book, self._kept
         if own is kept:
             return
         if kept is None:
-            self.floor.journal.trades(_by_orders(own.portions))
+            self._positions.journal.trades(_by_orders(own.portions))
         else:
             both = range(min(len(own.portions), len(kept.portions)))
             same = bisect_left(both, True, key=lambda i: own.portions[i] is not kept.portions[i])
             changed, before = _by_orders(own.portions[same:]), _by_orders(kept.portions[same:])
-            self.floor.journal.change_trades(changed, before.keys() - changed.keys())
+            self._positions.journal.change_trades(changed, before.keys() - changed.keys())
         record.trades = list(own.ledger.record.trades)
         self._kept = own
 
     def _ours(self, position: Position) -> Position:
-        levels, cover = self.protector.levels(position), self.floor.cover(position.symbol)
+        (stop, target), protection = self._levels(position), self._positions.protection(position.symbol)
         return replace(
             position,
-            stop=levels.stop,
-            target=levels.target,
-            initial_stop=levels.stop if math.isnan(position.initial_stop) else position.initial_stop,
-            protected_quantity=float(cover.protected),
+            stop=stop,
+            target=target,
+            initial_stop=stop if math.isnan(position.initial_stop) else position.initial_stop,
+            protected_quantity=float(protection.protected),
             best_price=self._best_price(position),
         )
 
@@ -127,14 +138,13 @@ class BookBuilder:
         self._best[symbol] = (episode, best)
         return best
 
-    def _by_hand(self, symbol: str, held: Decimal) -> Position:
-        raw = self.floor.view.positions.get(symbol, {})
-        price = float(amount(raw, "avg_entry_price")) or math.nan
+    def _manual(self, symbol: str, held: Decimal) -> Position:
+        price = float(self._state.view.average_price(symbol)) or math.nan
         return Position(
             symbol=symbol,
             quantity=float(held),
             entry_price=price,
-            entry_time=self.floor.now.astimezone(NEW_YORK),
+            entry_time=self._state.now.astimezone(NEW_YORK),
             stop=math.nan,
             target=math.nan,
             initial_stop=math.nan,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from brokers.alpaca.listings import VenueOrder
+from brokers.ports import VenueOrder
 
 NOTHING = Decimal(0)
 
@@ -16,7 +16,7 @@ class ProtectionStatus:
     """The orders of one symbol, as they stand to its position.
 
     ``protected`` counts shares behind a working stop, ``exits`` are open orders that would reduce the position,
-    ``entries`` those that would add to it, ``leaving`` tells that a cancel or replace of an exit is on its way.
+    ``entries`` those that would add to it, ``cancel_pending`` tells that a cancel or replace of an exit is on its way.
     ``lagging`` of the protected shares are sold already: their target filled in part, and the venue resizes the
     stop next to it a moment later. ``by_group`` tells how many of them each group protects.
     """
@@ -24,18 +24,18 @@ class ProtectionStatus:
     protected: Decimal
     exits: tuple[VenueOrder, ...]
     entries: tuple[VenueOrder, ...]
-    leaving: bool
+    cancel_pending: bool
     lagging: Decimal
     by_group: Mapping[str, Decimal] = field(default_factory=dict)
 
     @property
     def stops(self) -> tuple[VenueOrder, ...]:
-        return tuple(order for order in self.exits if order.is_stop and not order.leaving)
+        return tuple(order for order in self.exits if order.is_stop and not order.cancel_pending)
 
     @property
     def groups(self) -> dict[str, VenueOrder]:
         """One open exit of each group: cancelling it cancels the group."""
-        return {order.group: order for order in self.exits if not order.leaving}
+        return {order.group: order for order in self.exits if not order.cancel_pending}
 
 
 def protection_status(
@@ -62,14 +62,14 @@ def protection_status(
             exits.append(order)
     best: dict[str, Decimal] = {}
     for order in exits:
-        if order.is_stop and not order.leaving:
+        if order.is_stop and not order.cancel_pending:
             best[order.group] = max(best.get(order.group, NOTHING), order.remaining)
     sold = {order.group: order.remaining for order in exits if order.filled and not order.is_stop}
     return ProtectionStatus(
         protected=sum(best.values(), NOTHING),
         exits=tuple(exits),
         entries=tuple(entries),
-        leaving=any(order.leaving for order in exits),
+        cancel_pending=any(order.cancel_pending for order in exits),
         lagging=sum((max(NOTHING, count - sold.get(group, count)) for group, count in best.items()), NOTHING),
         by_group=best,
     )

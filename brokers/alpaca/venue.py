@@ -1,0 +1,156 @@
+"""Alpaca as a venue: requests in its words, answers read once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from brokers.alpaca.client import VenueClient
+from brokers.alpaca.limits import Need
+from brokers.alpaca.listings import account_of, ack_of, listing_of, positions_of
+from brokers.alpaca.market_data import bars_of, quote_of
+from brokers.alpaca.payloads import patch_of, payload_of
+from brokers.order_types import Resting
+from brokers.ports import (
+    OrderAck,
+    OrderChange,
+    OrderRequest,
+    RequestLimit,
+    VenueAccount,
+    VenueListing,
+    VenuePositions,
+    VenueQuote,
+    VenueTime,
+)
+from brokers.venue_errors import VenueUnavailable
+from risk.policy_gate import tick_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from brokers.alpaca.clock import VenueClock
+    from brokers.alpaca.quote_stream import AlpacaQuoteStream
+
+FRACTION = Decimal("1e-9")
+
+
+class AlpacaRules:
+    """US stocks at Alpaca: whole shares may rest, parts of one go at market for the day."""
+
+    resting = frozenset({Resting.BRACKET, Resting.OCO, Resting.STOP})
+    always_open = False
+    fee_frac = Decimal(0)
+    fraction = FRACTION
+
+    def least(self, symbol: str, price: Decimal) -> Decimal:
+        return FRACTION
+
+    def tick(self, price: float, symbol: str) -> float:
+        return tick_of(price)
+
+
+class AlpacaVenue:
+    """One account at Alpaca.
+
+    Parameters
+    ----------
+    client : VenueClient
+    quote_stream : AlpacaQuoteStream, optional
+
+    Raises
+    ------
+    VenueError
+        From every method that asks.
+    """
+
+    name = "Alpaca"
+    key_names = ("ALPACA_API_KEY", "ALPACA_API_SECRET")
+    rules = AlpacaRules()
+
+    def __init__(self, client: VenueClient, quote_stream: AlpacaQuoteStream | None = None) -> None:
+        self.client = client
+        self.quote_stream = quote_stream
+
+    @property
+    def address(self) -> str:
+        return self.client.trading_url
+
+    @property
+    def clock(self) -> VenueClock:
+        return self.client.clock
+
+    @property
+    def gone(self) -> str:
+        return self.client.gone
+
+    def budget(self, seconds: float) -> AbstractContextManager[None]:
+        return self.client.budget(seconds)
+
+    @property
+    def request_limit(self) -> RequestLimit:
+        bucket = self.client.bucket
+        return RequestLimit(bucket.limit, bucket.limit - Need.PRICES * bucket.reserve)
+
+    def room(self, requests: int) -> bool:
+        return self.client.bucket.room(Need.PRICES, requests)
+
+    def drop_waiting(self) -> None:
+        self.client.bucket.drop_waiting()
+
+    def venue_clock(self) -> VenueTime:
+        return self.client.venue_clock()
+
+    def account(self) -> VenueAccount:
+        try:
+            return account_of(self.client.account())
+        except ValueError as error:
+            raise VenueUnavailable(f"the account cannot be read: {error}") from None
+
+    def positions(self) -> VenuePositions:
+        return positions_of(self.client.positions())
+
+    def open_orders(self) -> VenueListing:
+        return listing_of(self.client.open_orders())
+
+    def orders_since(self, after: datetime) -> VenueListing:
+        return listing_of(self.client.orders_since(after))
+
+    def order(self, venue_id: str) -> OrderAck:
+        return ack_of(self.client.order(venue_id))
+
+    def order_by_client_id(self, client_order_id: str) -> OrderAck | None:
+        raw = self.client.order_by_client_id(client_order_id)
+        return None if raw is None else ack_of(raw)
+
+    def submit(self, request: OrderRequest, client_order_id: str, opens: bool) -> OrderAck:
+        # Alpaca refuses an order to close that would open, so a sale that it takes late cannot make a short.
+        purpose = f"{request.side}_to_{'open' if opens else 'close'}"
+        named = {"position_intent": purpose, "client_order_id": client_order_id}
+        return ack_of(self.client.submit({**payload_of(request), **named}))
+
+    def replace(self, venue_id: str, change: OrderChange, client_order_id: str) -> OrderAck:
+        return ack_of(self.client.replace(venue_id, {**patch_of(change), "client_order_id": client_order_id}))
+
+    def cancel(self, venue_id: str) -> None:
+        self.client.cancel(venue_id)
+
+    def quotes(self, symbols: Iterable[str]) -> dict[str, VenueQuote]:
+        found = self.client.latest_quotes(symbols)
+        return {symbol: quote_of(raw) for symbol, raw in found.items()}
+
+    def bars(self, symbols: Iterable[str], minutes: int, start: datetime, end: datetime | None = None) -> pd.DataFrame:
+        return bars_of(self.client.bars(symbols, minutes, start, end))
+
+    def trades(self, symbol: str) -> bool:
+        asset = self.client.asset(symbol)
+        return asset is not None and asset.get("tradable") is not False and asset.get("status") != "inactive"
+
+    def lists(self, symbol: str) -> bool:
+        return self.client.asset(symbol) is not None
+
+    def trades_fractions(self, symbol: str) -> bool:
+        asset = self.client.asset(symbol)
+        return asset is not None and asset.get("fractionable") is not False

@@ -1,0 +1,40 @@
+"""Pauses between attempts that come to nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+
+@dataclass(slots=True)
+class Backoff:
+    """A pause that doubles from one failure in a row to the next.
+
+    Parameters
+    ----------
+    first_s, longest_s : float
+        Seconds of the venue.
+    failures : int
+        In a row.
+    failed_at : datetime, optional
+        When the last one was; None lets the next attempt go at once.
+    """
+
+    first_s: float
+    longest_s: float
+    failures: int = 0
+    failed_at: datetime | None = None
+
+    def failed(self, now: datetime) -> None:
+        self.failures += 1
+        self.failed_at = now
+
+    def succeeded(self) -> None:
+        self.failures, self.failed_at = 0, None
+
+    def pauses(self, now: datetime, longest_s: float | None = None) -> bool:
+        """Whether the pause since the last failure goes on; ``longest_s`` bounds it further."""
+        if self.failed_at is None:
+            return False
+        longest = self.longest_s if longest_s is None else min(longest_s, self.longest_s)
+        return now - self.failed_at < timedelta(seconds=min(self.first_s * 2 ** (self.failures - 1), longest))

@@ -1,0 +1,210 @@
+"""Targets at a venue where a stop rests by itself: watched here, and exchanged for the stop when they are reached.
+
+The stop holds the shares, so it is cancelled first; once they are free they are offered at the target. What is not sold
+within the time that shares may be without a stop goes back behind one.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from brokers.desk.execution.backoff import Backoff
+from brokers.desk.execution.exit_levels import Levels
+from brokers.desk.execution.order_gateway import OrderGateway, OrderRefused
+from brokers.desk.execution.requests import single
+from brokers.desk.reconcile.own_positions import OwnPositions
+from brokers.desk.venue_state import VenueState
+from brokers.journal import AlreadyPlanned, State
+from brokers.journal.states import FINAL
+from brokers.order_types import OrderRole, Resting, TimeInForce
+from brokers.quantities import whole_lots
+from config import Settings
+from risk.model import Position
+
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 15.0, 300.0
+"""Behind the stop after an exchange that sold nothing, doubled from one to the next."""
+
+log = logging.getLogger(__name__)
+
+
+class Stage(StrEnum):
+    """Where an exchange stands."""
+
+    WATCHING = "the stop rests, the target is watched"
+    RELEASING = "the stop is being cancelled"
+    SELLING = "the shares are offered at the target"
+    RETURNING = "what was not sold goes back behind a stop"
+
+
+@dataclass(slots=True)
+class Exchange:
+    """The target of one position.
+
+    ``began`` is when the stop's cancel was asked for, ``order`` the client order id of the offer.
+    """
+
+    stage: Stage = Stage.WATCHING
+    began: datetime | None = None
+    order: str = ""
+    cancel_asked: datetime | None = None
+    backoff: Backoff = field(default_factory=lambda: Backoff(FIRST_PAUSE_S, LONGEST_PAUSE_S))
+
+
+class TargetExchange:
+    """Sells positions at their targets where the venue lets only the stop rest.
+
+    Parameters
+    ----------
+    state : VenueState
+    positions : OwnPositions
+    gateway : OrderGateway
+    settings : Settings
+    levels : callable
+        Stop and target of a position.
+    """
+
+    def __init__(
+        self,
+        state: VenueState,
+        positions: OwnPositions,
+        gateway: OrderGateway,
+        settings: Settings,
+        levels: Callable[[Position], Levels],
+    ) -> None:
+        self._state = state
+        self._positions = positions
+        self._gateway = gateway
+        self._lot = settings.sizing.lot
+        self._longest_s = settings.live.protection.max_exchange_s
+        self._levels = levels
+        self._exchanges: dict[str, Exchange] = {}
+        self.needed = Resting.OCO not in state.rules.resting
+        """Whether the venue has no pair of a stop and a target."""
+
+    @property
+    def watching(self) -> bool:
+        """Whether a target of ours has to be watched."""
+        return self.needed and bool(self._positions.book.ledger.positions)
+
+    def keeps(self, symbol: str) -> Decimal | None:
+        """How many shares are to be protected now: fewer while they are exchanged; None is all of them."""
+        exchange = self._exchanges.get(symbol)
+        if exchange is None or exchange.stage in (Stage.WATCHING, Stage.RETURNING):
+            return None
+        return Decimal(0) if exchange.stage is Stage.SELLING else self._positions.protection(symbol).protected
+
+    def tend(self, symbol: str) -> None:
+        """One step with the target of a position."""
+        position = self._positions.book.ledger.positions.get(symbol)
+        if position is None:
+            self._exchanges.pop(symbol, None)
+            return
+        exchange = self._exchanges.setdefault(symbol, Exchange())
+        match exchange.stage:
+            case Stage.WATCHING:
+                self._watch(exchange, position)
+            case Stage.RELEASING:
+                self._release(exchange, position)
+            case Stage.SELLING:
+                self._follow(exchange, symbol)
+            case Stage.RETURNING:
+                if not self._missing(position):
+                    exchange.stage, exchange.began = Stage.WATCHING, None
+
+    def give_up(self, symbol: str) -> None:
+        """Something else closes the position: an offer is cancelled, and no other begins."""
+        exchange = self._exchanges.get(symbol)
+        if exchange is None or exchange.stage is Stage.WATCHING:
+            return
+        if exchange.stage is Stage.SELLING:
+            self._follow(exchange, symbol, over=True)
+        else:
+            self._exchanges.pop(symbol)
+
+    def call_off(self) -> None:
+        """Offer nothing more: what has not been sold goes back behind its stop."""
+        for exchange in self._exchanges.values():
+            if exchange.stage is not Stage.WATCHING:
+                exchange.stage = Stage.RETURNING
+
+    def _watch(self, exchange: Exchange, position: Position) -> None:
+        now = self._state.now
+        if exchange.backoff.pauses(now) or self._missing(position) or self._positions.unresolved(position.symbol):
+            return
+        quote = self._state.quote(position.symbol)
+        long, target = position.quantity > 0, self._levels(position).target
+        reached = not quote.problem and (float(quote.bid) >= target if long else float(quote.ask) <= target)
+        if not reached:
+            return
+        log.info("%s: the target %s is reached, its stop is exchanged for it", position.symbol, target)
+        exchange.stage, exchange.began = Stage.RELEASING, now
+        self._release(exchange, position)
+
+    def _release(self, exchange: Exchange, position: Position) -> None:
+        """Cancel the stops, and offer the shares once the venue has given them back."""
+        symbol = position.symbol
+        protection = self._positions.protection(symbol)
+        for order in protection.groups.values():
+            self._gateway.cancel(order.id)
+        whole = whole_lots(abs(self._positions.book.quantity(symbol)), self._lot)
+        if not protection.exits and self._state.view.available(symbol) >= whole:
+            self._offer(exchange, position, whole)
+        elif self._overdue(exchange):
+            log.warning("%s: the shares were not free in time, the stop goes back", symbol)
+            self._end(exchange, sold=False)
+
+    def _offer(self, exchange: Exchange, position: Position, quantity: Decimal) -> None:
+        symbol, long = position.symbol, position.quantity > 0
+        request = single(
+            symbol,
+            "sell" if long else "buy",
+            quantity,
+            self._levels(position).target,
+            time_in_force=TimeInForce.GTC if self._state.rules.always_open else TimeInForce.DAY,
+        )
+        entry = self._positions.book.entries[symbol]
+        try:
+            order = self._gateway.place(
+                request, OrderRole.TARGET, self._state.now, parent=entry.client_order_id, reason="target reached"
+            )
+        except (OrderRefused, AlreadyPlanned) as refusal:
+            log.warning("%s: not offered at its target, %s", symbol, refusal)
+            self._end(exchange, sold=False)
+            return
+        exchange.stage, exchange.order, exchange.cancel_asked = Stage.SELLING, order.client_order_id, None
+
+    def _follow(self, exchange: Exchange, symbol: str, over: bool = False) -> None:
+        """Cancel the offer when its time is up, and let what is left go back behind a stop once it has ended."""
+        order = self._positions.journal.order(exchange.order)
+        if order.state in FINAL:
+            self._end(exchange, sold=order.state is State.FILLED)
+        elif order.state in (State.JOURNALED, State.UNKNOWN):
+            return
+        elif exchange.cancel_asked is not None:
+            exchange.cancel_asked = self._gateway.cancel_again(order.venue_id, exchange.cancel_asked)
+        elif (over or self._overdue(exchange)) and self._gateway.cancel(order.venue_id):
+            log.info("%s: the offer at its target ends, what is left goes back behind a stop", symbol)
+            exchange.cancel_asked = self._state.now
+
+    def _end(self, exchange: Exchange, sold: bool) -> None:
+        exchange.stage, exchange.order, exchange.cancel_asked = Stage.RETURNING, "", None
+        if sold:
+            exchange.backoff.succeeded()
+        else:
+            exchange.backoff.failed(self._state.now)
+
+    def _overdue(self, exchange: Exchange) -> bool:
+        """Whether so much of the time that there is has gone by that the stop has to go back now."""
+        if exchange.began is None:
+            return True
+        return (self._state.now - exchange.began).total_seconds() >= self._longest_s
+
+    def _missing(self, position: Position) -> bool:
+        """Whether some of the shares are not behind a stop."""
+        whole = whole_lots(abs(self._positions.book.quantity(position.symbol)), self._lot)
+        return self._positions.protection(position.symbol).protected < whole

@@ -1,0 +1,58 @@
+"""The times in which shares of ours were without a working stop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from brokers.quantities import digits
+
+
+@dataclass(frozen=True, slots=True)
+class UnprotectedInterval:
+    """A time in which shares were not behind a stop."""
+
+    symbol: str
+    since: datetime
+    until: datetime
+    why: str
+
+    @property
+    def seconds(self) -> float:
+        return (self.until - self.since).total_seconds()
+
+
+class UnprotectedLog:
+    """Measures unprotected times.
+
+    Parameters
+    ----------
+    now : callable
+        The venue's time.
+    """
+
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        self._now = now
+        self._open: dict[str, tuple[datetime, str]] = {}
+        self.intervals: list[UnprotectedInterval] = []
+        """Those that have ended."""
+
+    def see(self, symbol: str, missing: Decimal) -> None:
+        """So many shares of a symbol are without a stop now."""
+        if missing > 0 and symbol not in self._open:
+            self._open[symbol] = (self._now(), f"{digits(missing)} shares without a working stop")
+        elif missing <= 0 and symbol in self._open:
+            since, why = self._open.pop(symbol)
+            self.intervals.append(UnprotectedInterval(symbol, since, self._now(), why))
+
+    @property
+    def present(self) -> dict[str, str]:
+        """Symbols with shares that no stop covers now, and why."""
+        return {symbol: why for symbol, (_, why) in dict(self._open).items()}
+
+    def seconds(self, symbol: str) -> float:
+        """How long a symbol has been without a stop now; 0 if it isn't."""
+        since = self._open.get(symbol)
+        return 0.0 if since is None else (self._now() - since[0]).total_seconds()

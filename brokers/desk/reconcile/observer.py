@@ -1,0 +1,82 @@
+"""Looks at the venue and books what it shows: listings, lookups of what they leave out, and trade updates."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from brokers.desk.reconcile.inflight_orders import InflightOrders
+from brokers.desk.reconcile.journal_sync import JournalSync
+from brokers.desk.reconcile.own_positions import OwnPositions
+from brokers.desk.venue_snapshot import VenueSnapshot, grouped, in_words, not_believed
+from brokers.desk.venue_state import VenueState
+from brokers.ports import TradeUpdate
+
+
+class VenueObserver:
+    """Takes the venue's word into the state and the journal.
+
+    Parameters
+    ----------
+    state : VenueState
+    sync : JournalSync
+    inflight : InflightOrders
+    positions : OwnPositions
+    """
+
+    def __init__(self, state: VenueState, sync: JournalSync, inflight: InflightOrders, positions: OwnPositions) -> None:
+        self._state = state
+        self._sync = sync
+        self._inflight = inflight
+        self._positions = positions
+        self._looked: datetime | None = None
+
+    def look(self, account: bool = True) -> None:
+        """Ask the venue how things stand, and book it; without ``account`` equity and cash stay as they were.
+
+        Raises
+        ------
+        VenueError
+            It could not be asked.
+        """
+        state, venue = self._state, self._state.venue
+        state.read_clock(required=account)
+        began = state.now
+        # Orders before positions: a fill in between shows as a position whose order is seen a moment later.
+        sent, opened = self._inflight.listed(self._looked)
+        held = venue.positions()
+        before = state.view
+        figures, figures_time = before.account, before.account_time
+        if account or not before.account.id:
+            seen, figures = state.now, venue.account()
+            figures_time = seen
+        # The entry by which exits are recognised may have been sent too long ago to be listed again.
+        orders = grouped([*sent.orders, *opened.orders], before.orders.values())
+        self._sync.contradictions.clear()
+        foreign = self._sync.take(orders)
+        listed = [*sent.orders, *opened.orders]
+        unread = [row for row in (*sent.unread, *opened.unread) if row.id not in orders]
+        # What the venue shows as something else than what was sent is no order to count, cancel or replace.
+        unread += not_believed(listed, self._sync.disbelieved)
+        state.view = VenueSnapshot(
+            time=began,
+            account=figures,
+            positions=held.by_symbol,
+            orders=state.believed(orders),
+            foreign=foreign,
+            listing=opened.native,
+            complete=held.complete,
+            unread={row.symbol: in_words(row) for row in unread if row.symbol},
+            held_back=self._sync.held_back(unread),
+            account_time=figures_time,
+        )
+        self._looked = began
+        self._inflight.ask()
+        self._positions.refresh()
+
+    def hear(self, update: TradeUpdate) -> bool:
+        """Take in a trade update; False if it is of an order that is not ours."""
+        if not self._sync.take_update(update):
+            return False
+        self._state.show(update.orders)
+        self._positions.refresh()
+        return True

@@ -1,0 +1,166 @@
+"""What is ours: positions by our fills, how the venue's shares and orders stand to them, and what may be concluded."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+
+from brokers.desk.reconcile.corporate_actions import unadjusted
+from brokers.desk.reconcile.journal_sync import JournalSync
+from brokers.desk.reconcile.order_ownership import OrderOwnership
+from brokers.desk.reconcile.position_book import NEW_YORK
+from brokers.desk.reconcile.position_history import PositionHistory
+from brokers.desk.reconcile.protection_status import ProtectionStatus, protection_status
+from brokers.desk.venue_state import VenueState
+from brokers.journal import Journal, JournalOrder
+from brokers.order_types import LEVEL_ROLES, OPENING_ROLES, OrderRole
+from brokers.ports import VenueOrder
+from risk.policy_gate import AccountState
+
+SEEN_LATE = timedelta(seconds=1)
+"""How long before the account was asked for a fill may be that its cash does not know of yet."""
+
+
+class OwnPositions:
+    """Our positions as the journal's fills have them, beside what the venue shows.
+
+    Parameters
+    ----------
+    state : VenueState
+    journal : Journal
+    sync : JournalSync
+    ownership : OrderOwnership
+    adopted : collection of str
+        Symbols whose positions made by hand are managed like our own.
+
+    Attributes
+    ----------
+    book : PositionBook
+    renamed : dict of str to str
+        Symbols that seem to have another name now, or to be the new name of another, in words.
+    """
+
+    def __init__(
+        self,
+        state: VenueState,
+        journal: Journal,
+        sync: JournalSync,
+        ownership: OrderOwnership,
+        adopted: Collection[str],
+    ) -> None:
+        self.state = state
+        self.journal = journal
+        self.sync = sync
+        self.ownership = ownership
+        self.adopted = adopted
+        self.renamed: dict[str, str] = {}
+        self._history = PositionHistory(journal, adopted)
+        self._fills = -1
+        self._began = state.now
+        self._measured_at: dict[str, float] = {}
+        self.book = self._history.book
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Add our fills up if there are new ones."""
+        if self._fills == self.sync.fills:
+            return
+        today = self.state.now.astimezone(NEW_YORK).date()
+        self.book = self._history.update(today)
+        self._fills = self.sync.fills
+
+    def protection(self, symbol: str) -> ProtectionStatus:
+        """What protects our shares of a symbol: orders of ours alone, whoever trades by hand may cancel theirs.
+
+        Exits from before a split that still have their old prices protect nothing, whatever shares they hold.
+        """
+        orders = self.state.view.orders.values()
+        there = (order for order in orders if order.symbol == symbol and self.ownership.ours(order))
+        ours = (order for order in there if not (order.open and self.stale(order)))
+        held = self.book.quantity(symbol)
+        status = protection_status(ours, symbol, held, self._opens)
+        if symbol not in self.state.view.held_back:
+            return status
+        # What was sent and has not ended, as far as anybody knows, protects as long as it cannot be read.
+        sent = [o for o in self.journal.open_orders() if o.symbol == symbol and o.role in LEVEL_ROLES]
+        stops = [o.remaining for o in sent if o.role == OrderRole.STOP] or [o.remaining for o in sent]
+        return replace(status, protected=max(status.protected, min(abs(held), sum(stops, Decimal(0)))))
+
+    def stale(self, order: VenueOrder) -> bool:
+        """Whether an order of ours is from before a split, and the venue did not adjust it."""
+        split, name = self.book.splits.get(order.symbol), self.sync.client_id(order.id)
+        if split is None or name is None:
+            return False
+        planned = self.journal.order(name)
+        return planned.journaled_at < split and unadjusted(order, planned)
+
+    def doubt(self, symbol: str) -> str:
+        """Why nothing may be entered in a symbol now, empty if nothing is wrong with its books."""
+        more = self.opposed(symbol), self.state.view.unread.get(symbol, "")
+        return "; ".join([*self.unsure(symbol), *(why for why in more if why)])
+
+    def opposed(self, symbol: str) -> str:
+        """Words for the venue holding the opposite of ours, so that an exit would add to what it holds; else empty."""
+        ours, there = self.book.quantity(symbol), self.state.view.held(symbol)
+        return f"{ours} shares are ours by the fills, and the venue holds {there}" if ours * there < 0 else ""
+
+    def unsure(self, symbol: str) -> list[str]:
+        """Why nothing may be concluded from a difference of a symbol's shares now."""
+        contradictions = [c.what for c in self.sync.contradictions.values() if c.symbol == symbol]
+        return [*contradictions, *([self.renamed[symbol]] if symbol in self.renamed else [])]
+
+    def unresolved(self, symbol: str) -> list[JournalOrder]:
+        """Orders of a symbol whose outcome is not known."""
+        return [order for order in self.journal.unresolved() if order.symbol == symbol and not order.venue_id]
+
+    def account_state(self, symbol: str, without: str = "") -> AccountState:
+        """What the gate measures an order of ``symbol`` against, ``without`` the order whose place it takes."""
+        positions = self.state.view.positions
+        held = set(self.book.symbols) | {s for s, position in positions.items() if position.quantity}
+        waiting = [o for o in self.journal.open_orders() if o.role in OPENING_ROLES and o.client_order_id != without]
+        promised = sum(float(o.remaining) * self._worth(o) for o in waiting)
+        opened = self.opened_today()
+        budget, today = self.book.ledger.budget, self.state.now.astimezone(NEW_YORK).date()
+        positions_today = 0 if budget is None else budget.deployed(max(today, budget.day)).day_positions
+        there = positions.get(symbol)
+        # What was paid counts too: a position that has fallen leaves no room for more of it.
+        paid = 0.0 if there is None else abs(float(there.quantity * there.average_price))
+        worth = max(paid, 0.0 if there is None else abs(float(there.market_value or 0)))
+        ordered = sum(float(o.remaining) * self._worth(o) for o in waiting if o.symbol == symbol)
+        return AccountState(
+            equity=self.state.equity,
+            cash=float(self.state.view.account.cash) - promised - self._bought_since_the_account_was_seen(),
+            day_notional=opened + promised,
+            new_positions=positions_today + len({o.symbol for o in waiting} - held),
+            open_positions=len(held | {o.symbol for o in waiting}),
+            holds_symbol=symbol in held or any(o.symbol == symbol for o in waiting),
+            symbol_notional=worth + ordered,
+        )
+
+    def measured(self, client_order_id: str, price: float) -> None:
+        """Remember the price that an order was measured at when it was sent."""
+        self._measured_at[client_order_id] = price
+
+    def _bought_since_the_account_was_seen(self) -> float:
+        """USD of entries whose fills the cash of the account, as last seen, may not know of."""
+        seen = self.state.view.account_time or self._began
+        recent = self._history.filled_after(seen - SEEN_LATE)
+        return sum(float(f.order.filled_notional) for f in recent if f.order.role in OPENING_ROLES)
+
+    def _worth(self, order: JournalOrder) -> float:
+        """What a share of a waiting order may cost, USD; NaN, at which the gate refuses, where nothing tells it."""
+        known = order.limit_price or self._measured_at.get(order.client_order_id) or order.bracket_stop
+        return math.nan if known is None else float(known)
+
+    def opened_today(self) -> float:
+        """USD that fills of this session opened, those by hand included."""
+        today = self.state.now.astimezone(NEW_YORK).date()
+        # By the journal's fills of now, which the parts of the desk may not have been shown yet.
+        return self._history.update(today).opened.get(today, 0.0)
+
+    def _opens(self, order: VenueOrder) -> bool | None:
+        role = self.ownership.role(order)
+        return None if role == OrderRole.MANUAL else role in OPENING_ROLES

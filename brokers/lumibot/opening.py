@@ -1,0 +1,31 @@
+"""Opens Lumibot's broker on the account of a venue."""
+
+from __future__ import annotations
+
+from brokers.alpaca.venue import AlpacaVenue
+from brokers.lumibot.broker import HardenedAlpaca
+from brokers.ports import Venue
+from brokers.venues import keys_of
+from config import Settings
+from config.errors import Refusal
+
+
+def lumibot_broker(venue: Venue, settings: Settings, paper: bool) -> HardenedAlpaca:
+    """Lumibot's broker on the same account, sending and asking through the same client.
+
+    Raises
+    ------
+    Refusal
+        Lumibot has none for this venue here.
+    """
+    if not isinstance(venue, AlpacaVenue):
+        raise Refusal(f"{venue.name}: there is no broker of Lumibot's for it")
+    key, secret = keys_of(settings)
+    return HardenedAlpaca(
+        venue.client,
+        key=key,
+        secret=secret,
+        paper=paper,
+        market=settings.pace.market,
+        stream_url=settings.broker.alpaca.stream_url,
+    )

@@ -1,0 +1,50 @@
+"""Quantities in whole lots and prices on their tick, and both in plain digits."""
+
+from __future__ import annotations
+
+import math
+from decimal import Decimal
+
+from risk.model import floor_lot
+
+SLACK = 1e-6
+"""Of a tick: a price that should be on the grid may come out a hair off it."""
+
+
+def digits(number: Decimal | float) -> str:
+    """A number in plain digits, without exponent or trailing zeros."""
+    value = number if isinstance(number, Decimal) else Decimal(str(number))
+    return format(value.normalize(), "f")
+
+
+def whole_lots(quantity: Decimal, lot: float) -> Decimal:
+    """What of a quantity is whole lots."""
+    return Decimal(str(floor_lot(float(quantity), lot)))
+
+
+def nearest(price: float, tick: float) -> float:
+    """The price on the grid that lies nearest."""
+    decimals = _decimals(tick)
+    if tick == 10.0**-decimals:
+        return round(price, decimals)
+    return round(round(price / tick) * tick, decimals)
+
+
+def up(price: float, tick: float) -> float:
+    """The first price on the grid at or above a price."""
+    return round(math.ceil(price / tick - SLACK) * tick, _decimals(tick))
+
+
+def down(price: float, tick: float) -> float:
+    """The last price on the grid at or below a price."""
+    return round(math.floor(price / tick + SLACK) * tick, _decimals(tick))
+
+
+def exact(price: float) -> Decimal:
+    """A price that is on its grid, without the noise of binary numbers."""
+    return Decimal(str(price))
+
+
+def _decimals(tick: float) -> int:
+    exponent = Decimal(str(tick)).normalize().as_tuple().exponent
+    return max(0, -exponent) if isinstance(exponent, int) else 0

@@ -1,0 +1,54 @@
+"""What can come of a request to a venue: an answer, a refusal, or not knowing."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from brokers.order_types import VenueReason
+
+
+class VenueError(Exception):
+    """Base of everything that a request to the venue can end with."""
+
+
+class VenueRefusal(VenueError):
+    """A definite no: nothing has happened at the venue.
+
+    Parameters
+    ----------
+    message : str
+        The venue's own words.
+    reason : VenueReason
+        What of it the desk acts on.
+    market_price : Decimal, optional
+        Where the venue says what its market is, USD.
+    """
+
+    def __init__(
+        self, message: str, reason: VenueReason = VenueReason.OTHER, market_price: Decimal | None = None
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.reason = reason
+        self.market_price = market_price
+
+
+class KeysRefused(VenueRefusal):
+    """The venue doesn't know the keys, or they have expired."""
+
+
+class OutcomeUnknown(VenueError):
+    """A request that changes orders had no answer: it may or may not have been taken.
+
+    ``client_order_id`` is the name to look the order up by, where whoever sent it gave it one.
+    """
+
+    client_order_id: str = ""
+
+
+class VenueUnavailable(VenueError):
+    """A question had no answer."""
+
+
+class NotSent(VenueUnavailable):
+    """Nothing reached the venue, or it turned the request away unread."""

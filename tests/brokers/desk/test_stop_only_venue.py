@@ -1,0 +1,260 @@
+"""The desk on a venue without brackets and pairs: coins, always open, a stop that holds them, answers that get lost."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+import brokers.desk
+from brokers.admission import Admission
+from brokers.desk.core import assemble
+from brokers.desk.data.quotes import judged
+from brokers.desk.desk import LiveDesk
+from brokers.desk.entry_halts import EntryHalts, KillSwitch
+from brokers.desk.execution.entries import EntryWindow
+from brokers.desk.reconcile.budget_keeper import BudgetKeeper
+from brokers.journal import Journal, State
+from brokers.order_types import OrderRole, OrderType
+from brokers.ports import Venue
+from config import load
+from risk.model import BracketTerms, Plan, Proposal
+from tests.brokers.desk.stop_only_venue import StopOnlyVenue
+
+BTC, SATURDAY = "BTC/USD", datetime(2026, 3, 7, 23, 0, tzinfo=UTC)
+WANTED = 0.10123456
+SETTINGS = (
+    "sizing.lot=0.00000001", "pace.market=24/7", "gate.max_day_notional_frac=1", "gate.max_new_positions=10",
+    "live.protection.max_exchange_s=10",
+)  # fmt: skip
+LONGEST_S = 20.0
+"""Seconds of the venue in which coins may be without a stop: to be seen, and to be exchanged and protected again."""
+
+
+class Day:
+    """An account, a desk, time that passes when told to, and how long coins were without a stop at the venue."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.settings = folder, load(overrides=list(SETTINGS))
+        self.venue = StopOnlyVenue(SATURDAY, {BTC: Decimal(90_000)})
+        self.unprotected: list[float] = []
+        self._since: datetime | None = None
+        self.start()
+
+    def start(self) -> None:
+        venue: Venue = self.venue
+        self.journal = Journal(str(self.folder / "journal.sqlite"), "coins", self.venue.now, 5.0)
+        self.journal.begin_run("rehearse", "combined", "active", "hash")
+        age = self.venue.release * 300
+        core = assemble(
+            venue,
+            self.journal,
+            self.settings,
+            lambda symbols: {s: judged(s, q, venue.clock.now(), age) for s, q in venue.quotes(symbols).items()},
+            Admission(),
+        )
+        budget = BudgetKeeper.open(self.folder, "coins", self.venue.now().date())
+        halts = EntryHalts(self.journal, KillSwitch(self.folder))
+        self.positions = core.positions
+        self.desk = LiveDesk(core, halts, budget, (), lambda: None, EntryWindow)
+
+    def restart(self) -> None:
+        self.journal.close()
+        self.start()
+
+    def step(self, seconds: float = 1.0, price: str | None = None) -> None:
+        """Time passes and the desk looks and works."""
+        self.venue.pass_time(seconds, **({} if price is None else {BTC: price}))
+        self.measure()
+        with self.desk.iteration():
+            self.desk.look()
+            self.desk.reconcile()
+
+    def settle(self, steps: int = 8, seconds: float = 1.0) -> None:
+        for _ in range(steps):
+            self.step(seconds)
+
+    def measure(self) -> None:
+        now = self.venue.time
+        if self.venue.stopped(BTC) < self.held:
+            self._since = self._since or now
+            assert (now - self._since).total_seconds() <= LONGEST_S, "coins were without a stop for too long"
+        elif self._since is not None:
+            self.unprotected.append((now - self._since).total_seconds())
+            self._since = None
+
+    def enter(self) -> None:
+        self.desk.reconcile()
+        price = float(self.venue.prices[BTC])
+        terms = BracketTerms("buy", 0.05, 0.15)
+        proposal = Proposal(
+            BTC, "buy", "momentum", 80.0, price, 2_000.0, price * 0.95, price * 1.15, terms, WANTED, "test"
+        )
+        self.desk.execute(Plan(self.venue.now(), entries=(proposal,)))
+
+    def bought(self) -> None:
+        """Coins behind their stop."""
+        self.enter()
+        self.settle(4)
+        assert self.held == self.venue.stopped(BTC) > 0
+
+    @property
+    def held(self) -> Decimal:
+        return self.venue.held.get(BTC, Decimal(0))
+
+    def roles(self) -> list[str]:
+        return [item.order.role for item in self.journal.filled_orders()]
+
+    def agrees(self) -> bool:
+        return self.positions.book.quantity(BTC) == self.held == self.venue.stopped(BTC) and not self.desk.entries.tasks
+
+
+@pytest.fixture
+def day(tmp_path: Path) -> Iterator[Day]:
+    day = Day(tmp_path)
+    yield day
+    day.journal.close()
+
+
+def test_an_entry_has_no_exits_of_its_own_and_each_part_gets_a_stop(day):
+    day.venue.part = Decimal("0.4")
+    day.enter()
+    assert [order.type for order in day.venue.orders.values()] == [OrderType.LIMIT]
+    day.step()
+    part = day.held
+    assert 0 < part < Decimal(str(WANTED))
+    day.venue.part = Decimal(1)
+    day.settle(6)
+    # The rest is bought once the part is behind its stop, and all of it in lots of 1e-8 within what was approved.
+    assert day.held == day.venue.stopped(BTC) > part
+    assert day.held % Decimal("1e-8") == 0
+    spent = Decimal(100_000) - day.venue.cash
+    assert spent <= Decimal(str(WANTED)) * 90_000
+    assert day.agrees()
+    assert max(day.unprotected) <= 4
+
+
+def test_a_stop_that_fires_leaves_nothing_behind(day):
+    day.bought()
+    day.step(1, "85000")
+    day.settle(2)
+    assert day.held == 0
+    assert day.roles() == ["entry", "stop"]
+    assert not any(order.open for order in day.venue.orders.values())
+
+
+def test_a_target_is_exchanged_for_the_stop(day):
+    day.bought()
+    day.step(1, "103800")
+    # The stop is cancelled first, since it holds the coins; they are offered once they are free.
+    assert day.venue.stopped(BTC) == 0
+    day.settle(4)
+    assert day.held == 0
+    assert day.roles() == ["entry", "target"]
+    sold = day.journal.filled_orders()[-1].order
+    assert sold.average_price >= Decimal(90_000) * Decimal("1.15")
+    assert 0 < max(day.unprotected) <= 5
+    # The desk has measured the same, to the pace at which it looks.
+    assert 0.5 < max(interval.seconds for interval in day.desk.protector.log.intervals) <= max(day.unprotected)
+
+
+def test_what_is_not_sold_at_the_target_goes_back_behind_its_stop(day):
+    day.bought()
+    before = day.held
+    day.venue.part = Decimal("0.5")
+    day.step(1, "103800")
+    day.step(1)
+    day.step(1, "102000")
+    day.settle(14)
+    assert day.held == before or day.roles().count("target") == 1
+    assert day.held == day.venue.stopped(BTC) > 0
+    assert day.agrees()
+    assert max(day.unprotected) <= 16
+    # And once more, when the pause is over.
+    day.venue.part = Decimal(1)
+    day.step(30, "103900")
+    day.settle(4)
+    assert day.held == 0
+
+
+@pytest.mark.parametrize("steps", [0, 1, 2])
+def test_a_restart_in_the_middle_of_an_exchange_converges(day, steps):
+    day.bought()
+    day.step(1, "103800")
+    for _ in range(steps):
+        day.venue.pass_time(0.4)
+        day.measure()
+        with day.desk.iteration():
+            day.desk.look()
+            day.desk.reconcile()
+        day.venue.prices[BTC] = Decimal(103_000)
+    day.restart()
+    day.settle(12)
+    assert day.held == day.venue.stopped(BTC)
+    assert day.agrees()
+
+
+@pytest.mark.parametrize("phase", ["before", "after"])
+@pytest.mark.parametrize("request_", ["submit", "cancel"])
+@pytest.mark.parametrize("when", ["entry", "stop", "target"])
+def test_a_lost_answer_never_doubles_an_order_and_the_stop_comes_back(day, request_, phase, when):
+    if when == "entry":
+        day.venue.lose = (request_, phase)
+        day.enter()
+    elif when == "stop":
+        day.enter()
+        day.venue.lose = (request_, phase)
+    else:
+        day.bought()
+        day.venue.lose = (request_, phase)
+        day.step(1, "103800")
+    day.settle(30, 3)
+    day.settle(8)
+    entries = [o for o in day.journal.run_orders() if o.role == OrderRole.ENTRY]
+    assert sum(order.filled_quantity for order in entries) <= Decimal(str(WANTED))
+    assert len([o for o in entries if o.state is State.FILLED]) <= 1
+    assert day.held >= 0
+    assert day.held == day.venue.stopped(BTC)
+    assert day.agrees()
+
+
+def test_a_whole_day(day):
+    """Everything in a row, protected throughout: a part, a stop, a target, a return, a restart, an exit."""
+    day.venue.part = Decimal("0.3")
+    day.enter()
+    day.step()
+    day.venue.part = Decimal(1)
+    day.settle(8)
+    assert day.agrees()
+    day.step(1, "85000")
+    day.settle(3)
+    day.bought()
+    day.step(1, "98500")
+    day.settle(5)
+    assert day.held == 0
+    day.bought()
+    day.restart()
+    day.settle(4)
+    assert day.agrees()
+    day.desk.exits.begin(BTC, None, OrderRole.CLOSE, "rule", day.venue.now())
+    day.settle(8)
+    assert day.held == 0
+    # Each part of the first entry had a stop of its own.
+    assert day.roles() == ["entry", "entry", "stop", "stop", "entry", "target", "entry", "close"]
+    assert len(day.unprotected) >= 4
+    assert max(day.unprotected) <= 8
+
+
+def test_nothing_above_the_port_knows_a_venue_or_its_words():
+    above = [
+        *Path(brokers.desk.__path__[0]).rglob("*.py"),
+        *(Path(brokers.desk.__path__[0]).parent / name for name in ("ports.py", "desk_rules.py", "order_types.py")),
+    ]
+    assert len(above) > 30
+    words = re.compile(r"(?i:alpaca|kraken)|\braw\b|\bJson\b|\.native\[")
+    lines = [(path.name, line) for path in above for line in path.read_text().splitlines()]
+    assert [found for found in lines if words.search(found[1])] == []
