@@ -20,7 +20,17 @@ def test_one_symbol_that_is_there_is_enough(capsys, shown):
 
 def test_what_only_rules_look_at_is_not_told_as_if_it_were_traded(capsys, tmp_path, shown):
     bars().to_parquet("bars.parquet")
-    argv = ["--backtest", "--quiet", "--data", "bars.parquet", "--symbols", "AAPL,NOPE", "--benchmark", "NVDA"]
+    argv = [
+        "--backtest",
+        "--quiet",
+        "--no-report",
+        "--data",
+        "bars.parquet",
+        "--symbols",
+        "AAPL,NOPE",
+        "--benchmark",
+        "NVDA",
+    ]
     assert live_trader.main([*argv, "--out", "out"]) == 0
     told = capsys.readouterr().out
     assert "2 symbols; not known to the source: NOPE\n" in re.sub(" +\n", "\n", told)
@@ -28,14 +38,14 @@ def test_what_only_rules_look_at_is_not_told_as_if_it_were_traded(capsys, tmp_pa
     assert f"Note: {helpers}" in " ".join(told.split())
     summary = Folder(tmp_path / "out").summary
     assert summary["missing_symbols"] == ["NOPE"] and helpers in summary["notes"]
-    assert live_trader.main([*argv, "--scan"]) == 0
+    assert live_trader.main([*(word for word in argv if word != "--no-report"), "--scan"]) == 0
     told = capsys.readouterr().out
     assert "not in the data: NOPE\n" in told and helpers in " ".join(told.split())
 
 
 def test_a_default_benchmark_that_is_not_there_is_noted(capsys, tmp_path, shown):
     bars().to_parquet("bars.parquet")
-    argv = ["--backtest", "--quiet", "--data", "bars.parquet", "--symbols", "AAPL", "--out", "out"]
+    argv = ["--backtest", "--quiet", "--no-report", "--data", "bars.parquet", "--symbols", "AAPL", "--out", "out"]
     assert live_trader.main(argv) == 0
     note = "no benchmark: the data hold no bars of SPY; name one with --benchmark"
     told = capsys.readouterr().out
@@ -49,7 +59,18 @@ EAGER = ["--set", "signals.modules.mean_reversion.oversold_rsi=60", "--set", "ex
 
 def test_a_position_whose_bars_end_is_told_and_no_stop_counts_for_it(capsys, tmp_path, shown):
     cut("NVDA", "2020-01-01", "2020-03-31").to_parquet("bars.parquet")
-    argv = ["--backtest", "--quiet", "--data", "bars.parquet", "--benchmark", "AAPL", "--symbols", "NVDA", *EAGER]
+    argv = [
+        "--backtest",
+        "--quiet",
+        "--no-report",
+        "--data",
+        "bars.parquet",
+        "--benchmark",
+        "AAPL",
+        "--symbols",
+        "NVDA",
+        *EAGER,
+    ]
     # Without an end of its own a run would end with the last bar of what it trades.
     assert live_trader.main([*argv, "--end", "2020-06-29", "--out", "out"]) == 0
     folder = Folder(tmp_path / "out")
@@ -82,7 +103,17 @@ def test_a_position_whose_bars_end_is_told_and_no_stop_counts_for_it(capsys, tmp
 )
 def test_a_benchmark_without_the_whole_window_is_told_with_its_span(tmp_path, shown, first, last, told):
     cut("NVDA", first, last).to_parquet("bars.parquet")
-    argv = ["--backtest", "--quiet", "--data", "bars.parquet", "--symbols", "AAPL", "--benchmark", "NVDA"]
+    argv = [
+        "--backtest",
+        "--quiet",
+        "--no-report",
+        "--data",
+        "bars.parquet",
+        "--symbols",
+        "AAPL",
+        "--benchmark",
+        "NVDA",
+    ]
     assert live_trader.main([*argv, "--start", "2020-02-01", "--out", "out"]) == 0
     notes = [note for note in Folder(tmp_path / "out").summary["notes"] if "benchmark" in note]
     expected = f"the benchmark NVDA has bars {told} only: its figures are of this span, not of the whole run"
@@ -90,7 +121,7 @@ def test_a_benchmark_without_the_whole_window_is_told_with_its_span(tmp_path, sh
 
 
 def test_a_period_longer_than_the_data_is_noted(capsys, tmp_path, shown):
-    argv = ["--backtest", "--quiet", "--start", "2020-01-02", "--end", "2020-01-31", "--out", "out"]
+    argv = ["--backtest", "--quiet", "--no-report", "--start", "2020-01-02", "--end", "2020-01-31", "--out", "out"]
     assert live_trader.main([*argv, "--set", "signals.modules.mean_reversion.rsi_bars=100000"]) == 0
     note = "no symbol has enough history for rsi_100000; give earlier bars or a shorter period"
     summary = Folder(tmp_path / "out").summary
@@ -107,7 +138,7 @@ def test_a_market_that_never_closes_is_annualised_with_its_own_days(tmp_path, sh
     )
     frame.assign(datetime=frame.datetime.map(days)).to_parquet("always.parquet")
     frame.to_parquet("weekdays.parquet")
-    common = ["--backtest", "--quiet", "--symbols", "AAPL,NVDA", "--benchmark", "NVDA"]
+    common = ["--backtest", "--quiet", "--no-report", "--symbols", "AAPL,NVDA", "--benchmark", "NVDA"]
     common += ["--set", "selection.min_confidence=0.5"]
     for name in ("always", "weekdays"):
         assert live_trader.main([*common, "--data", f"{name}.parquet", "--out", name]) == 0
@@ -129,10 +160,10 @@ def test_a_scan_window_that_no_bar_reaches_is_noted_beside_one_that_is(capsys, t
         "scan windows in which no bar opens, so that nothing is entered: 15:55; the bars of 15 minutes open from "
         "09:30 to 15:45 New York"
     )
-    assert live_trader.main(["--backtest", *windowed("10:25", "15:55"), "--out", "out"]) == 0
+    assert live_trader.main(["--backtest", "--no-report", *windowed("10:25", "15:55"), "--out", "out"]) == 0
     assert note in Folder(tmp_path / "out").summary["notes"]
     capsys.readouterr()
     assert live_trader.main(["--backtest", "--scan", *windowed("10:25", "15:55")]) == 0
     assert note in " ".join(capsys.readouterr().out.split())
-    assert live_trader.main(["--backtest", *windowed("10:25", "15:45"), "--out", "both"]) == 0
+    assert live_trader.main(["--backtest", "--no-report", *windowed("10:25", "15:45"), "--out", "both"]) == 0
     assert not any("scan window" in note for note in Folder(tmp_path / "both").summary["notes"])

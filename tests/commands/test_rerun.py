@@ -11,7 +11,7 @@ from backtests.run_inputs import read_inputs
 from commands.app import main
 from config import load
 
-SWING = ["backtest", "--quiet", "--profile", "swing", "--start", "2020-03-02", "--end", "2020-04-30"]
+SWING = ["backtest", "--quiet", "--no-report", "--profile", "swing", "--start", "2020-03-02", "--end", "2020-04-30"]
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,18 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-RUN = ["-m", "commands", "backtest", "--profile", "swing", "--start", "2020-02-03", "--end", "2020-03-31"]
+RUN = [
+    "-m",
+    "commands",
+    "backtest",
+    "--no-report",
+    "--profile",
+    "swing",
+    "--start",
+    "2020-02-03",
+    "--end",
+    "2020-03-31",
+]
 EXPLAIN = ["-m", "commands", "explain", "NVDA", "--last", "2", "--run"]
 
 

@@ -167,7 +167,10 @@ def test_dividends_are_in_cash_and_break_no_promise(cache, capsys, monkeypatch):
     assert float(run.result.strategy.cash) == pytest.approx(last.cash, abs=0.01)
     argv = [part for name, value in sets.items() for part in ("--set", f"{name}={json.dumps(value)}")]
     window = ["--start", "2022-01-03", "--end", "2022-12-30"]
-    assert live_trader.main(["--backtest", "--data", "yahoo", *window, *argv, "--quiet", "--out", "out"]) == 0
+    assert (
+        live_trader.main(["--backtest", "--data", "yahoo", "--no-report", *window, *argv, "--quiet", "--out", "out"])
+        == 0
+    )
     note = f"dividends of {dividends:,.2f} USD are in cash and equity, not in the trades"
     assert note in json.loads(Path("out/summary.json").read_text())["notes"]
     assert note in " ".join(capsys.readouterr().out.split())

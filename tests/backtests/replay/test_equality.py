@@ -150,7 +150,7 @@ def test_markets_that_are_not_whole(kind, cut, tmp_path):
 
 def test_the_command_line_writes_the_same_files(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    common = ["--backtest", "--quiet", "--start", "2022-03-01", "--end", "2022-06-30", "--engine"]
+    common = ["--backtest", "--quiet", "--no-report", "--start", "2022-03-01", "--end", "2022-06-30", "--engine"]
     assert [live_trader.main([*common, engine, "--out", engine]) for engine in ("lumibot", "replay")] == [0, 0]
     for name in FILES:
         assert (tmp_path / "lumibot" / name).read_bytes() == (tmp_path / "replay" / name).read_bytes(), name
