@@ -7,6 +7,7 @@ import dataclasses
 import pytest
 
 from brokers.backtest.desk import BacktestDesk
+from brokers.backtest.lumibot_orders import LumibotOrders
 from brokers.desk_rules import entry_at, halting
 from risk.interface import RiskModule
 from risk.model import CLOSED_TRADES_KEPT
@@ -54,7 +55,10 @@ def test_a_backtest_s_book_has_a_budget_whatever_the_chain():
     books = []
     run(
         daily_table(X=[QUIET] * 3),
-        {0: bracket(10, 90, 140), 1: lambda s: books.append(BacktestDesk(s.broker, s).reconcile())},
+        {
+            0: bracket(10, 90, 140),
+            1: lambda s: books.append(BacktestDesk(s.broker, s, LumibotOrders(s.name)).reconcile()),
+        },
     )
     assert (books[0].budget.week_usd, books[0].budget.week_positions) == (1_000, 1)
     assert (books[0].budget.day_usd, books[0].opened_today_usd) == (0, 0), "the day before opened it"
@@ -64,7 +68,7 @@ def test_a_rule_cannot_change_the_ledger_of_a_backtest():
     done = []
 
     def meddle(s):
-        state = BacktestDesk(s.broker, s).reconcile()
+        state = BacktestDesk(s.broker, s, LumibotOrders(s.name)).reconcile()
         for change in (
             lambda: setattr(state.positions["X"], "stop", 1.0),
             lambda: state.positions.pop("X"),
@@ -82,7 +86,7 @@ def test_a_book_holds_the_latest_closed_trades_only():
     def keep(s):
         ledger = s.broker.ledger
         ledger.closed.extend([dataclasses.replace(ledger.closed[0], pnl=float(n)) for n in range(CLOSED_TRADES_KEPT)])
-        state = BacktestDesk(s.broker, s).reconcile()
+        state = BacktestDesk(s.broker, s, LumibotOrders(s.name)).reconcile()
         assert [t.pnl for t in state.closed_trades] == [float(n) for n in range(CLOSED_TRADES_KEPT)]
 
     run(daily_table(X=[QUIET] * 4), {0: send(10, "buy"), 1: send(10, "sell"), 2: keep})
@@ -148,7 +152,7 @@ def test_exits_are_renewed_as_long_before_their_end_as_the_settings_say():
 
     def look(days):
         def at(s):
-            BacktestDesk(s.broker, s, renew_days=days).reconcile()
+            BacktestDesk(s.broker, s, LumibotOrders(s.name), renew_days=days).reconcile()
             ends[days] = [w.expires for w in s.broker.working("X") if w.exit]
 
         return at
