@@ -26,7 +26,6 @@ from risk.interface import RiskModule
 from strategies.ensemble import EnsembleConfig
 from strategies.pipeline import Pipeline, Selection
 from strategies.signals.base import Signal
-from strategies.signals.rule import RuleConfig, rule_signal
 
 
 @cache
@@ -172,6 +171,11 @@ def build_signals(settings: Settings) -> tuple[Signal, ...]:
 def _rules(settings: Settings) -> dict[str, Signal]:
     """The signals that ``signals.rules`` describes, those that are off too."""
     rules: dict[str, Signal] = {}
+    if not settings.signals.rules:
+        return rules
+    # Imported here: settings without rules need no library of indicators, which loads pandas.
+    from strategies.signals.rule import RuleConfig, rule_signal
+
     for name, section in settings.signals.rules.items():
         key = f"signals.rules.{name}"
         source = settings.provenance.within(key)

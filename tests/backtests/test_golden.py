@@ -37,7 +37,7 @@ def fingerprint(record: RunRecord) -> dict[str, Any]:
     orders = [
         (
             o.time.isoformat(), o.client_order_id, o.parent_id, o.symbol, o.side, rounded(o.quantity), o.type,
-            rounded(o.limit_price), rounded(o.stop_price), o.role, o.status, rounded(o.filled_quantity),
+            rounded(o.limit_price), rounded(o.stop_price), str(o.role), o.status, rounded(o.filled_quantity),
             rounded(o.filled_price), o.filled_time and o.filled_time.isoformat(),
         )
         for o in record.orders

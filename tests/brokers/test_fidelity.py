@@ -133,14 +133,14 @@ def test_nothing_is_bought_beyond_cash():
 def test_two_orders_that_fit_alone_and_not_together():
     done = run(daily_table(X=[QUIET] * 3), {0: lambda s: (send(60, "buy")(s), send(60, "buy")(s))}, cash=10_000)
     assert [o.status for o in done.record.orders] == ["filled", "rejected"]
-    assert done.record.orders[1].reason == "CASH: 6000.00 needed, 4000.00 there"
+    assert done.record.orders[1].reason == "GATE_SYMBOL_NOTIONAL: 12000.00 held and ordered of X is above 10000.00"
 
 
 def test_a_short_needs_its_notional_in_cash():
     both = {0: lambda s: (send(60, "buy")(s), send(60, "sell_short", "Y")(s))}
     done = run(daily_table(X=[QUIET] * 3, Y=[QUIET] * 3), both)
     assert [o.status for o in done.record.orders] == ["filled", "rejected"]
-    assert done.record.orders[1].reason == "CASH: 6000.00 needed, 4000.00 there"
+    assert done.record.orders[1].reason == "GATE_CASH: -2000.00 in cash would be left, below 0.00"
 
 
 def test_slippage_and_fees_on_market_and_stop_fills():

@@ -15,6 +15,7 @@ from lumibot.brokers import Alpaca
 from lumibot.data_sources import AlpacaData
 from lumibot.entities import Asset, Order
 
+from brokers.alpaca import payloads
 from brokers.alpaca.client import VenueClient
 from brokers.alpaca.http import Hardened
 from brokers.lumibot import order_mapping
@@ -88,9 +89,9 @@ def test_a_limit_entry_is_sent_as_a_market_order_and_exits_off_the_tick(desk: De
     with pytest.raises(APIError):
         broker.submit_order(bracket(limit_price=99.0, secondary_limit_price=110.123456))
     sent = desk.posts[0]
-    still(sent["type"], defect="market", right="limit", workaround=order_mapping.payload_of)
+    still(sent["type"], defect="market", right="limit", workaround=payloads.payload_of)
     target = str(sent["take_profit"]["limit_price"])
-    still(target, defect="110.123456", right="110.12", workaround=order_mapping.payload_of)
+    still(target, defect="110.123456", right="110.12", workaround=payloads.payload_of)
 
 
 def test_the_wait_for_the_close_calls_what_is_not_there() -> None:

@@ -96,7 +96,7 @@ def test_cap_keeps_the_first_symbols():
     [
         ("sizin.x=1", "--set: sizin is not a setting; did you mean sizing?"),
         ("sizing.risk_fraction=1", "--set: sizing.risk_fraction is not a setting; did you mean sizing.risk_frac?"),
-        ("pace.=1", "--set: pace. is not a setting; known here: bars, market, sleeptime, speed, windows"),
+        ("pace.=1", "--set pace.: write --set KEY=VALUE"),
         ("broker.alpaca.trade_url=x", "did you mean broker.alpaca.trading_url?"),
         ("sizing.risk_frac=15", "--set: sizing.risk_frac is 15; it is a fraction of 1, write 0.15 for 15%"),
         ("sizing.risk_frac=15%", '--set: sizing.risk_frac is "15%"; it is a fraction of 1, write 0.15 for 15%'),

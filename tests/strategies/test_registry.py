@@ -76,14 +76,14 @@ def test_every_built_in_is_where_the_registry_says():
             "risk.chain=[sector_cp]",
             "--set: risk.chain: sector_cp is not a known risk module; did you",
         ),
-        (build_risk_chain, "risk.modules..x=1", "--set: risk.modules:  is not a known risk module; known here: "),
+        (build_risk_chain, "risk.modules..x=1", "--set risk.modules..x: write --set KEY=VALUE"),
         (
             build_signals,
             "signals.enabled=[rsi]",
             "--set: signals.enabled: rsi is not a known signal; known here: mean_",
         ),
         (build_bracket, "exits.model=atrr", "--set: exits.model: atrr is not a known bracket model; did you mean atr?"),
-        (build_bracket, "exits.models..x=1", "--set: exits.models:  is not a known bracket model; known here: "),
+        (build_bracket, "exits.models..x=1", "--set exits.models..x: write --set KEY=VALUE"),
         (
             build_risk_chain,
             "risk.modules.sector_cap.max_share_frac=40",

@@ -53,7 +53,7 @@ def test_the_grammar(text, value):
         ("close and volume", "is a number where a condition belongs"),
         ("(close > 1) + 1 > 2", "is a condition where a number belongs"),
         ("close >", "cannot be read"),
-        ("clsoe > 1", "did you mean"),
+        ("volum > 1", "did you mean"),
         ("smaa_20 > 1", "there is no indicator of that name"),
         ("sma_20_20_20_20_20 > 1", "takes fewer numbers"),
         ("previous(close + 1) > 1", "previous takes the name of one feature"),

@@ -342,6 +342,9 @@ def oversold(scene: Scene, monkeypatch) -> None:
         patch.setattr("brokers.rehearsal.alpaca.orders.rules.check_available", lambda *given, **more: None)
         scene.gateway.place(exits("AAPL", "sell", 5, 95.01, 115), "target", scene.state.now)
         scene.pass_time(0.1)
+        # A venue that takes no notice of what an order was sent for.
+        for order in scene.exchange._state.orders.values():
+            order.intent = None
         scene.pass_time(1, AAPL=94)
     assert scene.held() == -5
 

@@ -49,7 +49,7 @@ def decision(symbol: str, *verdicts: Verdict) -> Decision:
 SIZED = Verdict("equity_sizer", "EQUITY_SIZER: cut by notional", 300, 61, {"equity": np.float64(105_000)})
 KEPT = Verdict("sector_cap", "OK", 61, 61, {"count": 1, "nan": float("nan")})
 CROWDED = Verdict("sector_cap", "SECTOR_CAP: crypto_adjacent 3/3", 50, 0, {"count": 3, "held": {"RIOT", "COIN"}})
-HALTED = Verdict("drawdown_halt", "DRAWDOWN_HALT: 3.2%", 9, 0, {})
+HALTED = Verdict("drawdown_halt", "DRAWDOWN_HALT: 3.2%", 9, 0, {}, until=BEGIN + timedelta(hours=5))
 PLAN = Plan(BEGIN, decisions=(decision("AMD", SIZED, KEPT), decision("MARA", CROWDED), decision("MU", HALTED)))
 
 

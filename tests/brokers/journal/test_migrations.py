@@ -63,7 +63,7 @@ def test_a_journal_of_version_1_is_traded_on(old, tmp_path):
     finally:
         Scene.start = start
     state = scene.exchange._state
-    state.ledger.book(state.asset("NVDA"), Decimal(49), Decimal(100), TUESDAY)
+    state.ledger.book(state.assets["NVDA"], Decimal(49), Decimal(100), TUESDAY)
     scene.start()
     assert len(scene.positions.book.portions) == 2
     scene.settle(4)
