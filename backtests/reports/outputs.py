@@ -300,7 +300,7 @@ def summary(
         "seconds": {name: round(float(seconds.get(name, 0)), 3) for name in ("data", "engine", "report")},
         "versions": dict(sorted(info.versions.items())),
         "notes": list(info.notes),
-        "interrupted": info.interrupted or None,
+        **({INTERRUPTED: info.interrupted} if info.interrupted else {}),
         "open_positions": [
             {
                 "symbol": held.symbol,

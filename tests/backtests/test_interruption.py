@@ -44,7 +44,8 @@ def test_an_interrupted_run_is_marked_in_every_file_and_ends_with_1(tmp_path, mo
     before = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
     assert live_trader.main(["--backtest", "--quiet", *WINDOW, "--engine", engine, "--out", str(out)]) == 1
     assert before == [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
-    assert BARS <= Struck.checked < BARS + 20
+    # Lumibot runs the strategy in a thread of its own, which goes on until the main thread has heard the signal.
+    assert BARS <= Struck.checked < BARS + 100
     said = capsys.readouterr().out
     assert f"by {number.name}: not the whole run" in said and "Interrupted by" in said
     summary = json.loads((out / "summary.json").read_text())
