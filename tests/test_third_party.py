@@ -20,6 +20,7 @@ PACKAGE = Path(__file__).parent / "third_party" / "friday_rule"
 FRIDAY = 4
 WINDOW = ("--start", "2018-01-02", "--end", "2020-12-31")
 PLUG = """
+selection: {min_confidence: 0.5} # what is just met may enter: many entries to judge
 risk:
   chain: [friday_rule, allocation, sector_cap, cash_buffer, inverse_hedge]
   modules:
@@ -136,7 +137,7 @@ def test_its_settings_count(installed, plug, tmp_path):
     [
         ("{from_hour: 24}", "risk.modules.friday_rule.from_hour is 24; it must be at most 23"),
         ("{from_hour: noon}", 'risk.modules.friday_rule.from_hour is "noon"; write a whole number'),
-        ("{hour: 10}", "risk.modules.friday_rule.hour is not a setting; did you mean"),
+        ("{from_hours: 10}", "risk.modules.friday_rule.from_hours is not a setting; did you mean risk.modules.friday_rule.from_hour?"),
     ],
 )
 def test_a_wrong_setting_is_refused_with_file_and_key(installed, plug, settings, told):

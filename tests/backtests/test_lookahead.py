@@ -24,6 +24,8 @@ from tests.backtests.sample import sample_table
 
 YEAR = ("--start", "2020-01-02", "--end", "2020-12-31")
 DAYS = ("--start", "2023-06-06", "--end", "2023-06-08")
+EAGER = ("--set", "selection.min_confidence=0.5")
+"""Every condition that is just met may enter: many decisions to compare."""
 
 
 def lookahead(capsys, *argv: str, cuts: int = 3) -> tuple[int, str]:
@@ -36,7 +38,7 @@ def lookahead(capsys, *argv: str, cuts: int = 3) -> tuple[int, str]:
 
 @pytest.mark.parametrize(
     ("profile", "window", "decisions", "features"),
-    [("active", YEAR, 50, 500_000), ("swing", YEAR, 250, 500_000), ("intraday", DAYS, 500, 250_000)],
+    [("active", (*YEAR, *EAGER), 50, 500_000), ("swing", YEAR, 250, 500_000), ("intraday", DAYS, 500, 250_000)],
 )
 def test_the_shipped_profiles_are_clean(capsys, tmp_path, monkeypatch, profile, window, decisions, features):
     monkeypatch.chdir(tmp_path)
