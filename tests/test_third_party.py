@@ -137,7 +137,10 @@ def test_its_settings_count(installed, plug, tmp_path):
     [
         ("{from_hour: 24}", "risk.modules.friday_rule.from_hour is 24; it must be at most 23"),
         ("{from_hour: noon}", 'risk.modules.friday_rule.from_hour is "noon"; write a whole number'),
-        ("{from_hours: 10}", "risk.modules.friday_rule.from_hours is not a setting; did you mean risk.modules.friday_rule.from_hour?"),
+        (
+            "{from_hours: 10}",
+            "risk.modules.friday_rule.from_hours is not a setting; did you mean risk.modules.friday_rule.from_hour?",
+        ),
     ],
 )
 def test_a_wrong_setting_is_refused_with_file_and_key(installed, plug, settings, told):
