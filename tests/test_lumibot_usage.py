@@ -423,6 +423,7 @@ from datetime import datetime
 from pathlib import Path
 from backtests import embedded
 from backtests.data import yahoo_cache
+from backtests.reports.order_outcomes import with_outcomes
 from backtests.reports.outputs import write_records
 from config.environment import own_the_run
 own_the_run()
@@ -441,14 +442,16 @@ for symbol in embedded.STOCKS:
     frame.loc[frame.index[::20], "Stock Splits"] = 4.0
     YahooHelper.dump_pickle_file(symbol, "1d", frame)
 _, strategy = CombinedStrategy.run_backtest(
-    YahooDataBacktesting, datetime(2022, 6, 1), datetime(2023, 7, 2, 12), benchmark_asset=None,
+    YahooDataBacktesting, datetime(2021, 6, 1), datetime(2023, 7, 2, 12), benchmark_asset=None,
     parameters={"profile": "active", "config": [embedded.OVERLAY], "set": {"selection.min_confidence": 0.5}},
     analyze_backtest=False, show_progress_bar=False, quiet_logs=True,
 )
+# As the command line does: a decision ends with what the gate said of its order.
+strategy.record.decisions = with_outcomes(strategy.record)
 Path("yahoo").mkdir()
 write_records(Path("yahoo"), strategy.record)
 sys.exit(live_trader.main([
-    "--backtest", "--data", "bars.parquet", "--config", str(embedded.OVERLAY), "--start", "2022-06-01",
+    "--backtest", "--data", "bars.parquet", "--config", str(embedded.OVERLAY), "--start", "2021-06-01",
     "--end", "2023-06-30", "--set", "selection.min_confidence=0.5", "--out", "file", "--quiet",
 ]))
 """
