@@ -34,6 +34,8 @@ ROOT = Path(__file__).parents[1]
 SYMBOLS = (*embedded.STOCKS, embedded.COMPOSITE, embedded.INVERSE)
 START, END = datetime.fromisoformat("2022-01-01"), datetime.fromisoformat("2022-12-31")
 PARAMETERS = {"profile": "active", "config": [embedded.OVERLAY]}
+MANY = {"selection.min_confidence": 0.5}
+"""Every condition that is just met may enter."""
 QUIET = {"analyze_backtest": False, "save_stats_file": False, "show_progress_bar": False, "quiet_logs": True}
 COLUMNS = ["open", "high", "low", "close", "volume"]
 
@@ -62,12 +64,22 @@ def backtest(strategy: type[CombinedStrategy] = CombinedStrategy, **options: Any
     return strategy.run_backtest(PandasDataBacktesting, START, END, **given | options)[1]
 
 
-@pytest.fixture(scope="module")
-def ours() -> Any:
-    """The same year through the package's own engine."""
+def engine(overrides: dict[str, Any]) -> Any:
+    """The same year through the package's own engine; returns its record."""
     table = to_table(embedded.daily(), SYMBOLS, "embedded")
     window = [pd.Timestamp(day, tz=NEW_YORK) for day in (START, END)]
-    return run_table(CombinedStrategy, load("active", overlays=[embedded.OVERLAY]), table, *window).record
+    settings = load("active", overrides=overrides, overlays=[embedded.OVERLAY])
+    return run_table(CombinedStrategy, settings, table, *window).record
+
+
+@pytest.fixture(scope="module")
+def ours() -> Any:
+    return engine({})
+
+
+@pytest.fixture(scope="module")
+def many() -> Any:
+    return engine(MANY)
 
 
 def same(record: Any, expected: Any) -> None:
@@ -93,7 +105,7 @@ def test_backtest_returns_lumibot_s_own_figures(ours):
 
 
 def test_settings_can_be_named_one_by_one_and_loaded_ones_decide_alone(ours):
-    calm = backtest(parameters=PARAMETERS | {"set": {"selection.execute": 1, "universe.symbols": ["NVDA"]}})
+    calm = backtest(parameters=PARAMETERS | {"set": MANY | {"selection.execute": 1, "universe.symbols": ["NVDA"]}})
     assert {o.symbol for o in calm.record.orders if o.role == "entry"} == {"NVDA"}
     loaded = backtest(parameters={"settings": load("active", overlays=[embedded.OVERLAY]), "profile": "swing"})
     same(loaded.record, ours)
@@ -227,7 +239,10 @@ class Holder(CombinedStrategy):
 
 
 def test_the_benchmark_is_read_when_the_strategy_is():
-    overrides = {"gate.max_order_notional_frac": 1.0, "fills.market_slippage_bps": 0}
+    overrides = {
+        "gate.max_order_notional_frac": 1.0, "gate.max_day_notional_frac": 1.0, "gate.min_cash_frac": 0.0,
+        "fills.market_slippage_bps": 0,
+    }  # fmt: skip
     done = backtest(Holder, benchmark_asset="NVDA", parameters=PARAMETERS | {"set": overrides})
     assert done.record.orders[0].status == "filled"
     assert done._benchmark_asset == "NVDA"
@@ -259,7 +274,8 @@ def test_the_benchmark_frame_has_lumibot_s_form(tmp_path, monkeypatch):
 def test_data_without_any_benchmark_run_and_say_so(empty_folder, caplog):
     bars = embedded.daily()
     given = frames(bars[bars.symbol.isin(["NVDA", "AAPL"])])
-    parameters = {"profile": "active", "set": {"universe.symbols": ["NVDA", "AAPL"], "risk.chain": ["cash_buffer"]}}
+    wanted = MANY | {"universe.symbols": ["NVDA", "AAPL"], "risk.chain": ["cash_buffer"]}
+    parameters = {"profile": "active", "set": wanted}
     done = CombinedStrategy.run_backtest(
         PandasDataBacktesting, START, END, pandas_data=given, parameters=parameters, quiet_logs=True
     )[1]
@@ -289,14 +305,16 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
-def test_a_bar_whose_prices_are_none_is_as_good_as_missing(ours, fault):
-    held = next(t for t in ours.trades if t.symbol == "NVDA" and (t.exit_time - t.entry_time).days > 5)
+def test_a_bar_whose_prices_are_none_is_as_good_as_missing(many, fault):
+    held = next(t for t in many.trades if t.symbol == "NVDA" and (t.exit_time - t.entry_time).days > 5)
     bars = embedded.daily()
     day = pd.Timestamp(held.entry_time.date()) + pd.offsets.BDay(2)
     bad = (bars.symbol == "NVDA") & (bars.datetime == day)
     assert bad.sum() == 1
-    done = backtest(pandas_data=frames(bars.assign(**{k: bars[k].where(~bad, v) for k, v in fault.items()})))
-    same(done.record, backtest(pandas_data=frames(bars[~bad])).record)
+    parameters = PARAMETERS | {"set": MANY}
+    faulty = bars.assign(**{k: bars[k].where(~bad, v) for k, v in fault.items()})
+    done = backtest(pandas_data=frames(faulty), parameters=parameters)
+    same(done.record, backtest(pandas_data=frames(bars[~bad]), parameters=parameters).record)
     (note,) = [note for note in done.notes if "left out" in note]
     assert note.endswith("at odds with each other: NVDA (1)")
 
@@ -405,6 +423,7 @@ from datetime import datetime
 from pathlib import Path
 from backtests import embedded
 from backtests.data import yahoo_cache
+from backtests.reports.order_outcomes import with_outcomes
 from backtests.reports.outputs import write_records
 from config.environment import own_the_run
 own_the_run()
@@ -423,15 +442,17 @@ for symbol in embedded.STOCKS:
     frame.loc[frame.index[::20], "Stock Splits"] = 4.0
     YahooHelper.dump_pickle_file(symbol, "1d", frame)
 _, strategy = CombinedStrategy.run_backtest(
-    YahooDataBacktesting, datetime(2022, 6, 1), datetime(2023, 7, 2, 12), benchmark_asset=None,
-    parameters={"profile": "active", "config": [embedded.OVERLAY]}, analyze_backtest=False, show_progress_bar=False,
-    quiet_logs=True,
+    YahooDataBacktesting, datetime(2021, 6, 1), datetime(2023, 7, 2, 12), benchmark_asset=None,
+    parameters={"profile": "active", "config": [embedded.OVERLAY], "set": {"selection.min_confidence": 0.5}},
+    analyze_backtest=False, show_progress_bar=False, quiet_logs=True,
 )
+# As the command line does: a decision ends with what the gate said of its order.
+strategy.record.decisions = with_outcomes(strategy.record)
 Path("yahoo").mkdir()
 write_records(Path("yahoo"), strategy.record)
 sys.exit(live_trader.main([
-    "--backtest", "--data", "bars.parquet", "--config", str(embedded.OVERLAY), "--start", "2022-06-01",
-    "--end", "2023-06-30", "--out", "file", "--quiet",
+    "--backtest", "--data", "bars.parquet", "--config", str(embedded.OVERLAY), "--start", "2021-06-01",
+    "--end", "2023-06-30", "--set", "selection.min_confidence=0.5", "--out", "file", "--quiet",
 ]))
 """
 
