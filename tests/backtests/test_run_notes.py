@@ -138,7 +138,7 @@ def test_a_market_that_never_closes_is_annualised_with_its_own_days(tmp_path, sh
     )
     frame.assign(datetime=frame.datetime.map(days)).to_parquet("always.parquet")
     frame.to_parquet("weekdays.parquet")
-    common = ["--backtest", "--quiet", "--no-report", "--symbols", "AAPL,NVDA", "--benchmark", "NVDA"]
+    common = ["--backtest", "--quiet", "--symbols", "AAPL,NVDA", "--benchmark", "NVDA"]
     common += ["--set", "selection.min_confidence=0.5"]
     for name in ("always", "weekdays"):
         assert live_trader.main([*common, "--data", f"{name}.parquet", "--out", name]) == 0

@@ -12,7 +12,10 @@ SIX = ("AAPL", "AMZN", "GOOG", "META", "NFLX", "NVDA")
 
 @pytest.mark.parametrize(
     ("argv", "watched"),
-    [("--end 2018-02-06", {"SYN_EW6", "SYN_INV"}), ("--profile intraday --end 2023-06-08", set())],
+    [
+        ("--end 2018-02-06", {"SYN_EW6", "SYN_INV"}),
+        ("--profile intraday --end 2023-06-08 --set selection.min_confidence=0.5", set()),
+    ],
 )
 def test_once_and_scan_tell_every_symbol_and_scan_sends_nothing(capsys, shown, tmp_path, argv, watched):
     told = {}
@@ -52,6 +55,7 @@ def test_one_intraday_iteration_sees_every_bar_closed_before_it(capsys, shown, e
 def test_outside_the_scan_windows_that_is_the_reason(capsys, shown):
     """A half day ends before the second window opens."""
     argv = "--backtest --scan --profile swing --set signals.enabled=[momentum,vwap] --end 2022-11-25"
+    argv += " --set selection.min_confidence=0.5"
     assert live_trader.main(argv.split()) == 0
     lines = verdicts_told(capsys.readouterr().out)
     assert "outside the scan windows" in lines["META"] and shown[0].strategy.plan.decisions == ()
@@ -59,6 +63,7 @@ def test_outside_the_scan_windows_that_is_the_reason(capsys, shown):
 
 def test_every_verdict_of_a_crowded_scan_is_explained(capsys, shown):
     argv = "--backtest --scan --profile swing --end 2020-03-13 --set selection.execute=1"
+    argv += " --set selection.min_confidence=0.5 --set selection.only_a_plus=false"
     assert live_trader.main(argv.split()) == 0
     told = capsys.readouterr().out
     decisions = shown[0].strategy.plan.decisions

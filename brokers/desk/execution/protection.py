@@ -82,6 +82,7 @@ class Protector:
         self._positions = positions
         self._gateway = gateway
         self._lot = settings.sizing.lot
+        self._through = settings.live.close.through_frac
         self._renew_days = settings.live.protection.renew_days
         self._close_at_once = leave
         self._keeper = LevelKeeper(state, positions, settings.live.protection)
@@ -211,6 +212,28 @@ class Protector:
             self._refused[symbol] = before
             if why := self._passed(symbol, levels, refusal, sign):
                 self._leave(symbol, why)
+                self._place_nearest(symbol, held, missing, levels, refusal)
+        else:
+            self._refused.pop(symbol, None)
+
+    def _place_nearest(
+        self, symbol: str, held: Decimal, missing: Decimal, levels: Levels, refusal: OrderRefused
+    ) -> None:
+        """At shutdown nothing is sold any more: what the market has passed goes behind the nearest stop it leaves."""
+        price = refusal.venue.market_price if refusal.venue is not None else None
+        if not self._gateway.shutting_down or price is None:
+            return
+        sign = 1 if held > 0 else -1
+        away = self._through
+        stop = self._on_tick(float(price) * (1 - sign * away), symbol)
+        target = levels.target if sign * (levels.target - float(price)) > 0 else float(price) * (1 + sign * away)
+        nearest_levels = Levels(stop, self._on_tick(target, symbol))
+        request, role = self._exits(symbol, "sell" if held > 0 else "buy", missing, nearest_levels)
+        entry = self._positions.book.entries[symbol]
+        try:
+            self._gateway.place(request, role, entry.decision_time, parent=entry.client_order_id, reason="nearest stop")
+        except OrderRefused as again:
+            log.warning("%s: the nearest stop %s was refused too: %s", symbol, stop, again.code)
         else:
             self._refused.pop(symbol, None)
 

@@ -141,7 +141,7 @@ from backtests.request import EMBEDDED_OVERLAY
 from config.environment import own_the_run
 own_the_run()
 yahoo_cache.fill(embedded.daily())
-common = ["--backtest", "--quiet", "--no-report", "--profile", "swing", "--config", str(EMBEDDED_OVERLAY),
+common = ["--backtest", "--quiet", "--profile", "swing", "--config", str(EMBEDDED_OVERLAY),
           "--start", "2020-10-19", "--end", "2021-04-30"]
 codes = [
     live_trader.main([*common, "--data", "yahoo", "--out", "yahoo"]),
