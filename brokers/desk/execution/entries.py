@@ -18,6 +18,7 @@ import pandas as pd
 
 from brokers.desk.data.quotes import Quote
 from brokers.desk.entry_halts import EntryHalts
+from brokers.desk.execution.backoff import elapsed
 from brokers.desk.execution.exit_levels import VENUE_GAP
 from brokers.desk.execution.order_gateway import OrderGateway, OrderRefused
 from brokers.desk.execution.requests import bracket, single
@@ -308,7 +309,7 @@ class Entries:
         if self._part_is_unprotected(symbol):
             task.stage, now = Stage.AWAITING_STOP, self._state.now
             task.unprotected_since = task.unprotected_since or now
-            if now - task.unprotected_since >= PROTECTED_WITHIN:
+            if elapsed(now, task.unprotected_since, PROTECTED_WITHIN):
                 log.warning("%s: %g of %g shares not bought, those there have no stop", symbol, rest, task.wanted)
                 del self.tasks[symbol]
             return
@@ -361,7 +362,7 @@ class Entries:
         return TimeInForce.GTC if self._state.rules.always_open else TimeInForce.DAY
 
     def _overdue(self, task: EntryTask) -> bool:
-        return task.sent is not None and self._state.now - task.sent >= self._patience(task)
+        return task.sent is not None and elapsed(self._state.now, task.sent, self._patience(task))
 
     def _patience(self, task: EntryTask) -> timedelta:
         return timedelta(seconds=self._rule.patience_s)

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from decimal import ROUND_DOWN, Decimal
 from enum import StrEnum
 
-from brokers.desk.execution.backoff import Backoff
+from brokers.desk.execution.backoff import Backoff, elapsed
 from brokers.desk.execution.order_gateway import OrderGateway, OrderRefused
 from brokers.desk.execution.requests import single
 from brokers.desk.reconcile.order_ownership import self_trade_limit
@@ -148,7 +148,7 @@ class Exits:
 
     def _unheard(self, task: ExitTask) -> bool:
         """Whether a sale was sent a while ago, and the venue knows nothing of it."""
-        if not task.order or task.sent is None or self._state.now - task.sent < UNHEARD:
+        if not task.order or task.sent is None or not elapsed(self._state.now, task.sent, UNHEARD):
             return False
         return not self._positions.journal.order(task.order).venue_id
 
@@ -183,7 +183,7 @@ class Exits:
         if (task := self.tasks[symbol]).order:
             self._watch(task)
         # How many shares are free is not seen, so an order that has ended gets the time to give them back.
-        if task.ended is None or self._state.now - task.ended >= RELEASE:
+        if task.ended is None or elapsed(self._state.now, task.ended, RELEASE):
             self.sell(symbol)
 
     def sell(self, symbol: str) -> None:
@@ -226,7 +226,7 @@ class Exits:
         if task.stage is Stage.SELLING or task.releasing_since is not None:
             return False
         now = self._state.now
-        if task.asked is None or now - task.asked >= ASK_TRADABLE:
+        if task.asked is None or elapsed(now, task.asked, ASK_TRADABLE):
             task.asked, task.tradable = now, True
             try:
                 task.tradable = self._state.venue.trades(task.symbol)
@@ -260,7 +260,7 @@ class Exits:
 
     def _awaits_shares(self, task: ExitTask, quantity: Decimal) -> bool:
         """Whether an order that has just ended still holds what is to be sold."""
-        waits = task.ended is not None and self._state.now - task.ended < RELEASE
+        waits = task.ended is not None and not elapsed(self._state.now, task.ended, RELEASE)
         return waits and self._state.view.available(task.symbol) < quantity
 
     def _release(self, task: ExitTask, held: Decimal) -> None:
@@ -269,7 +269,7 @@ class Exits:
             return
         protection, available = self._positions.protection(task.symbol), self._state.view.available(task.symbol)
         task.releasing_since = task.releasing_since or self._state.now
-        overdue = self._state.now - task.releasing_since >= PATIENCE
+        overdue = elapsed(self._state.now, task.releasing_since, PATIENCE)
         for order in (*protection.entries, *protection.groups.values()):
             if not order.cancel_pending:
                 self._gateway.cancel(order.id)
@@ -364,7 +364,7 @@ class Exits:
             return
         if task.cancel_asked is not None:
             task.cancel_asked = self._gateway.cancel_again(order.venue_id, task.cancel_asked)
-        elif (task.over or self._state.now - task.sent >= patience) and self._gateway.cancel(order.venue_id):
+        elif (task.over or elapsed(self._state.now, task.sent, patience)) and self._gateway.cancel(order.venue_id):
             task.cancel_asked = self._state.now
 
 

@@ -11,6 +11,7 @@ from decimal import Decimal
 from functools import partial
 
 from brokers.admission import Admission
+from brokers.desk.execution.backoff import elapsed
 from brokers.desk.execution.requests import on_grid, on_tick
 from brokers.desk.reconcile.journal_sync import JournalSync
 from brokers.desk.reconcile.own_positions import OwnPositions
@@ -215,7 +216,7 @@ class OrderGateway:
         A cancel whose answer was lost may never have arrived.
         """
         there, now = self._state.view.orders.get(venue_id), self._state.now
-        if there is None or not there.open or there.cancel_pending or now - asked < ASK_AGAIN:
+        if there is None or not there.open or there.cancel_pending or not elapsed(now, asked, ASK_AGAIN):
             return asked
         self.cancel(venue_id)
         return now

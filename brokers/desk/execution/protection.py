@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from brokers.desk.execution.backoff import Backoff
+from brokers.desk.execution.backoff import Backoff, elapsed
 from brokers.desk.execution.exit_levels import LevelKeeper, Levels, passed
 from brokers.desk.execution.order_gateway import OrderGateway, OrderRefused
 from brokers.desk.execution.requests import exits, stop_only
@@ -164,7 +164,8 @@ class Protector:
         return frozenset(self._cancelling)
 
     def _just_sent(self, symbol: str) -> bool:
-        return any(self._state.now - order.journaled_at < UNANSWERED for order in self._positions.unresolved(symbol))
+        now, unresolved = self._state.now, self._positions.unresolved(symbol)
+        return any(not elapsed(now, order.journaled_at, UNANSWERED) for order in unresolved)
 
     def _something_ends(self, symbol: str, protection: ProtectionStatus) -> bool:
         """Whether to wait for exits that are being cancelled, or for an entry whose exits would fight new ones."""
@@ -182,7 +183,7 @@ class Protector:
             self._waits_since.pop((symbol, what), None)
             return False
         now = self._state.now
-        if now - self._waits_since.setdefault((symbol, what), now) < most:
+        if not elapsed(now, self._waits_since.setdefault((symbol, what), now), most):
             return True
         self._waits_since[symbol, what] = now
         return False

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from brokers.admission import Admission
+from brokers.alpaca.clock import FAR_S
 from brokers.alpaca.errors import AlpacaRefusal
 from brokers.alpaca.listings import orders_of, update_of
 from brokers.alpaca.market_data import quote_of
@@ -49,7 +50,9 @@ def read_quote(symbol: str, raw: Mapping[str, Any] | None, now: datetime, max_ag
 
 
 class Clock:
-    """The venue's clock, as far as a desk reads it: never the same time twice and never back, as a real one.
+    """The venue's clock, as far as a desk reads it: never the same time twice, and back as the real one goes back.
+
+    That is only where it was far ahead, which the venue said twice.
 
     ``wrong`` is by how much what it says differs from the venue's true time.
     """
@@ -64,7 +67,8 @@ class Clock:
         return venue_seconds
 
     def now(self) -> datetime:
-        self._newest = max(self.exchange.now + self.wrong, self._newest + timedelta(microseconds=1))
+        reading, least = self.exchange.now + self.wrong, self._newest + timedelta(microseconds=1)
+        self._newest = reading if least - reading > timedelta(seconds=FAR_S) else max(reading, least)
         return self._newest
 
 
