@@ -14,8 +14,7 @@ from config.former_names import FORMER_ARGUMENTS
 NEAR = 0.8
 """Likeness, 0 to 1, from which on a name is offered instead of another; a far guess misleads."""
 _EXTRA = re.compile(r"unexpected extra argument\(s\) \((.*)\)$", re.DOTALL)
-_PLAIN = re.compile(r"[^\s:@]{1,80}")
-"""A word that is repeated in a message; an address may hold a password."""
+LONGEST_WORD = 80
 _NEEDS = re.compile(r"Option '([^']+)' requires an argument")
 
 
@@ -46,8 +45,7 @@ def _sentence(error: TyperException) -> str:
             return f"{word} is not an argument here; {hint}"
         return f"{word} is not an argument; {near(word, _options(error))}"
     if found := _EXTRA.search(text):
-        word = found[1].split(" ")[0]
-        return f"{word if _PLAIN.fullmatch(word) else 'an extra word'} is not an argument; see --help"
+        return f"{found[1].split(' ')[0][:LONGEST_WORD]} is not an argument; see --help"
     if text.startswith("Missing "):
         name = _name(error)
         return f"{name} is missing; see --help"

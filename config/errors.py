@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 
+from config.secrets import redacted
 from config.terminal import plain_output
 
 EXIT_FAILED, EXIT_REFUSED = 1, 2
@@ -62,9 +63,9 @@ def exit_status(run: Callable[[], int]) -> int:
 
 
 def tell(sentence: str) -> None:
-    """One line on standard error."""
+    """One line on standard error, without the password of an address that the sentence repeats."""
     try:
-        sys.stderr.write(" ".join(sentence.split()) + "\n")
+        sys.stderr.write(redacted(" ".join(sentence.split())) + "\n")
         sys.stderr.flush()
     except OSError:
         # Nobody reads it, or there is no room for it: the exit status says what there is to say.

@@ -14,6 +14,8 @@ ALPACA_VARIABLES = ("ALPACA_API_KEY", "ALPACA_API_SECRET")
 _SECRET_KEY = re.compile(r"(^|_)(api_?key|key_?id|secrets?|password|passphrase|token|database_url)(_|$)", re.IGNORECASE)
 _IN_ADDRESS = re.compile(r"(?<=//)[^\s\"']*@")
 _WITHOUT_SCHEME = re.compile(r"[^\s\"'/@:=]+:[^\s\"']*@")
+_MISTYPED = re.compile(r"\b([A-Za-z][\w+.-]*):(?!/)(?=[^\s'\"]*:[^\s'\"])[^\s'\"]+")
+"""An address of a database whose slashes were forgotten: scheme, user and password between colons."""
 HIDEABLE = 8
 """Characters of the shortest secret that is looked for: hiding shorter ones would blacken words."""
 
@@ -53,7 +55,8 @@ def redacted(text: str) -> str:
 
     A password may hold a slash or an @ that should have been encoded, so all up to the last @ is taken out.
     """
-    return _WITHOUT_SCHEME.sub(f"{MASK}@", _IN_ADDRESS.sub(f"{MASK}@", text))
+    text = _WITHOUT_SCHEME.sub(f"{MASK}@", _IN_ADDRESS.sub(f"{MASK}@", text))
+    return _MISTYPED.sub(rf"\1:{MASK}", text)
 
 
 def without_secrets(text: str, secrets: Iterable[str | None]) -> str:
