@@ -46,9 +46,9 @@ from backtests.run_inputs import write_inputs
 from backtests.run_result import RunResult
 from backtests.scan_screen import show_scan
 from config import Settings
-from config.error_messages import some
 from config.errors import EXIT_FAILED, Refusal
-from config.markets import NEW_YORK_EQUITY_MARKETS
+from config.reading.error_messages import some
+from config.values.markets import NEW_YORK_EQUITY_MARKETS
 from config.version import version as package_version
 from market.bars import BarTable
 from market.sectors import inverse_funds

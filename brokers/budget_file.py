@@ -19,7 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from brokers.durable import put_in_place
 from config.errors import Refusal
-from config.files import read_ordinary
+from config.reading.files import read_ordinary
 from risk.weekly_budget import WeeklyBudget
 
 VERSION = 1

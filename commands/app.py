@@ -17,7 +17,7 @@ from commands.composition import HELP_OPTIONS, Command, invoked
 from commands.options import show_version
 from commands.usage import near, refused
 from config.errors import Refusal, exit_status
-from config.former_names import FORMER_COMMANDS
+from config.reading.former_names import FORMER_COMMANDS
 
 PROGRAM = "risk-first"
 

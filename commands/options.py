@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from config.arguments import DEFAULT_PROFILE
 from config.errors import Refusal
+from config.reading.arguments import DEFAULT_PROFILE
 
 DATA_SOURCES = ("yahoo", "alpaca", "embedded")
 DEFAULT_DATA = "embedded"

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from typer.exceptions import TyperException
 
 from config.errors import Refusal
-from config.former_names import FORMER_ARGUMENTS
+from config.reading.former_names import FORMER_ARGUMENTS
 
 NEAR = 0.8
 """Likeness, 0 to 1, from which on a name is offered instead of another; a far guess misleads."""

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from config.addresses import on_loopback
-from config.markets import NEW_YORK_EQUITY_MARKETS, NEW_YORK_HOURS
+from config.values.addresses import on_loopback
+from config.values.markets import NEW_YORK_EQUITY_MARKETS, NEW_YORK_HOURS
 
 if TYPE_CHECKING:
     from config.schema import Settings

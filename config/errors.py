@@ -10,8 +10,8 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 
-from config.secrets import redacted
 from config.terminal import plain_output
+from config.values.secrets import redacted
 
 EXIT_FAILED, EXIT_REFUSED = 1, 2
 _STORAGE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG})

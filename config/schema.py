@@ -14,12 +14,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, model_validator
 
-from config.addresses import address
 from config.cross_checks import contradictions
-from config.markets import MARKETS
-from config.provenance import Provenance
-from config.secrets import Secrets
-from config.symbols import canonical
+from config.values.addresses import address
+from config.values.markets import MARKETS
+from config.values.provenance import Provenance
+from config.values.secrets import Secrets
+from config.values.symbols import canonical
 
 
 def _sleeptime(value: Any) -> str:

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from config.error_messages import closest
 from config.errors import Refusal
+from config.reading.error_messages import closest
 
 SERIES = {"open_": "open", "open": "open", "high": "high", "low": "low", "close": "close", "volume": "volume"}
 NOT_NUMBERS = ("offset", "talib", "kwargs")

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from config.defaults import with_defaults
-from config.symbols import canonical
+from config.values.symbols import canonical
 from market.market import Market
 from risk.model import Adjustment, Book, Proposal, Verdict
 

@@ -18,7 +18,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from config import Refusal, Settings
-from config.error_messages import closest, sentence
+from config.reading.error_messages import closest, sentence
 from risk.brackets import BRACKETS, BracketModel
 from risk.cash_buffer import CashBuffer
 from risk.equity_sizer import SizingConfig

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from backtests.data.reading.options import ReadOptions
-from config.error_messages import some
 from config.errors import Refusal
+from config.reading.error_messages import some
 from market.bar_tables import DAILY_FROM_MINUTES, DAILY_RUN, DAILY_TO_MINUTES, spacings
 from market.bars import DAY_MINUTES, FIELDS, PRICES, ROUNDING_FRAC
 from market.calendar import NEW_YORK, REGULAR_CLOSE, REGULAR_OPEN

@@ -14,9 +14,9 @@ from alpaca.common.enums import BaseURL
 
 from brokers.admission import Admission
 from brokers.alpaca.clock import VenueClock
+from brokers.alpaca.connection.http import DataHttp, Timeouts, TradingHttp, time_budget
+from brokers.alpaca.connection.limits import WINDOW_S, CircuitBreaker, SlidingWindowLimiter
 from brokers.alpaca.errors import NOT_FOUND, AlpacaRefusal
-from brokers.alpaca.http import DataHttp, Timeouts, TradingHttp, time_budget
-from brokers.alpaca.limits import WINDOW_S, CircuitBreaker, SlidingWindowLimiter
 from brokers.alpaca.pagination import all_orders
 from brokers.alpaca.responses import Json, object_of, order_of, rows_of, text_of, time_of
 from brokers.ports import VenueTime

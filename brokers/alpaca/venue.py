@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from brokers.alpaca.client import VenueClient
-from brokers.alpaca.limits import Need
+from brokers.alpaca.connection.limits import Need
 from brokers.alpaca.listings import account_of, ack_of, listing_of, positions_of
 from brokers.alpaca.market_data import bars_of, quote_of
 from brokers.alpaca.payloads import patch_of, payload_of

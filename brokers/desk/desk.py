@@ -20,10 +20,10 @@ from brokers.desk.execution.entries import Entries, EntryWindow
 from brokers.desk.execution.exits import Exits
 from brokers.desk.execution.protection import Protector
 from brokers.desk.execution.target_exchange import TargetExchange
+from brokers.desk.execution.unprotected_alarm import WatchedLock
 from brokers.desk.reconcile.budget_keeper import BudgetKeeper
 from brokers.desk.reconcile.external_positions import ExternalPositions
 from brokers.desk.reconcile.journal_sync import Contradiction
-from brokers.desk.unprotected_alarm import WatchedLock
 from brokers.desk.venue_snapshot import VenueSnapshot
 from brokers.desk_rules import ADJUSTMENT_ROLES, halt_dates, halting
 from brokers.journal import IllegalTransition, JournalConflict

@@ -10,9 +10,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select
 
 from brokers.journal import orders
+from brokers.journal.database.schema import decisions, fills, order_events, rows_of, verdicts
+from brokers.journal.database.schema import orders as orders_table
 from brokers.journal.fills import written
-from brokers.journal.schema import decisions, fills, order_events, rows_of, verdicts
-from brokers.journal.schema import orders as orders_table
 from brokers.journal.values import JournalOrder
 
 LATEST = 20

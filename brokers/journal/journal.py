@@ -18,16 +18,17 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Table, select
 
-from brokers.journal import chain, explain, history, orders, records
+from brokers.journal import explain, history, orders, records
+from brokers.journal.database import chain
+from brokers.journal.database.schema import equity, halts, rows_of, runs, sessions
+from brokers.journal.database.schema import orders as orders_table
+from brokers.journal.database.schema import splits as splits_table
+from brokers.journal.database.store import ANSWER_WITHIN_S, Store
 from brokers.journal.explain import ExplainRow
 from brokers.journal.fills import FillReport
 from brokers.journal.history import Figures, FilledOrder, Split
 from brokers.journal.order_ids import client_order_id
-from brokers.journal.schema import equity, halts, rows_of, runs, sessions
-from brokers.journal.schema import orders as orders_table
-from brokers.journal.schema import splits as splits_table
 from brokers.journal.states import State
-from brokers.journal.store import ANSWER_WITHIN_S, Store
 from brokers.journal.values import AlreadyPlanned, JournalOrder, OrderIntent
 from brokers.record import EquityRow, TradeRecord
 from risk.model import Plan

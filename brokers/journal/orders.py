@@ -9,9 +9,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, func, select, text
 
-from brokers.journal import chain
+from brokers.journal.database import chain
+from brokers.journal.database.schema import UNRESOLVED, fills, order_events, orders, rows_of
 from brokers.journal.fills import Booked, Cumulative, Execution, FillReport, booked, exact, written
-from brokers.journal.schema import UNRESOLVED, fills, order_events, orders, rows_of
 from brokers.journal.states import FINAL, OPEN, State, advance
 from brokers.journal.values import AlreadyPlanned, JournalConflict, JournalOrder, OrderIntent
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from brokers.journal.database.store import Store
 from brokers.journal.explain import LATEST, Explanation, explanation
-from brokers.journal.store import Store
-from config.symbols import spelled
+from config.values.symbols import spelled
 
 
 def read_explanation(address: str | Path, wanted: str, latest: int = LATEST) -> Explanation:

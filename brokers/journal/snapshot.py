@@ -10,13 +10,13 @@ from pathlib import Path
 from sqlalchemy import inspect, select
 
 from brokers.journal import history, orders
-from brokers.journal.address import parse_address
+from brokers.journal.database.address import parse_address
+from brokers.journal.database.schema import meta, rows_of, splits
+from brokers.journal.database.schema import orders as orders_table
+from brokers.journal.database.sqlite_file import require_whole
+from brokers.journal.database.store import Store
 from brokers.journal.history import FilledOrder, Split
-from brokers.journal.schema import meta, rows_of, splits
-from brokers.journal.schema import orders as orders_table
-from brokers.journal.sqlite_file import require_whole
 from brokers.journal.states import OPEN
-from brokers.journal.store import Store
 from brokers.journal.values import JournalOrder
 from config.errors import Refusal
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from brokers.desk.lifecycle.session import JOURNAL_FILE
 from brokers.desk.reconcile.inflight_orders import FIRST_LOOK_BACK, OVERLAP
 from brokers.desk.reconcile.position_book import PositionBook, replay
-from brokers.desk.session import JOURNAL_FILE
 from brokers.desk.venue_snapshot import VenueSnapshot, grouped
 from brokers.journal.snapshot import JournalSnapshot, read_snapshot
 from brokers.ports import Venue

@@ -12,7 +12,7 @@ from brokers.desk.reconcile.position_book import NEW_YORK
 from brokers.desk.reconcile.protection_status import protection_status
 from brokers.desk.venue_snapshot import grouped
 from brokers.journal import IllegalTransition, Journal, JournalConflict
-from brokers.journal.address import parse_address
+from brokers.journal.database.address import parse_address
 from brokers.journal.snapshot import read_snapshot
 from brokers.operator.account import journal_of, require_account, sign_in
 from brokers.operator.cleanup import Cleanup, Pace, core_of

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 def settings_of(*groups: Any, screen: ScreenOptions) -> Settings:
     """The merged settings of the groups of options that a command takes."""
-    from config.arguments import addresses
-    from config.dotenv import with_keys
-    from config.loader import load
-    from config.secrets import Secrets
+    from config.reading.arguments import addresses
+    from config.reading.dotenv import with_keys
+    from config.reading.loader import load
+    from config.values.secrets import Secrets
 
     options = gathered(*groups)
     overrides = addresses(options.get("alpaca_url"))

@@ -35,8 +35,8 @@ class JournalOptions:
 
 def address_of(named: JournalOptions, chosen: SettingsOptions, state: StateOptions, screen: ScreenOptions) -> str:
     """Where the journal is."""
-    from brokers.journal.address import journal_address
-    from config.secrets import Secrets
+    from brokers.journal.database.address import journal_address
+    from config.values.secrets import Secrets
 
     if named.journal:
         return named.journal

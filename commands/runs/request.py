@@ -108,7 +108,7 @@ def carry_out(request: RunRequest, *, quietly: bool = False) -> int:
         tell_settings(request.settings, screen)
     # Lumibot takes seconds to import, so nothing above may reach it.
     if request.mode != "backtest":
-        from backtests.live_runs import run_live
+        from backtests.live.live_runs import run_live
 
         return run_live(request, screen)
     from backtests.cli_run import run
@@ -127,9 +127,9 @@ def settled(arguments: RunArguments, *, alone: bool = False) -> tuple[Mode, Sett
     """
     from backtests.argument_use import refuse_unread
     from backtests.request import EMBEDDED_OVERLAY
-    from config.dotenv import with_keys
-    from config.loader import load
-    from config.secrets import ALPACA_VARIABLES, Secrets
+    from config.reading.dotenv import with_keys
+    from config.reading.loader import load
+    from config.values.secrets import ALPACA_VARIABLES, Secrets
     from strategies.registry import STRATEGIES, build_pipeline
 
     environment = with_keys(os.environ, arguments.dotenv, frozenset(Secrets.model_fields))
@@ -161,8 +161,8 @@ def settled(arguments: RunArguments, *, alone: bool = False) -> tuple[Mode, Sett
 
 def _overrides(arguments: RunArguments) -> list[tuple[str, str, Any]]:
     """Arguments that stand for a setting: where it is said, its key and value."""
-    from config.arguments import addresses
-    from config.universe import read_universe
+    from config.reading.arguments import addresses
+    from config.reading.universe import read_universe
 
     symbols, sectors = None, None
     if arguments.symbols is not None and arguments.universe is not None:
@@ -241,7 +241,7 @@ def _reading(arguments: RunArguments) -> ReadOptions:
 
 
 def _refuse_no_data(data: str) -> None:
-    from config.error_messages import closest, no_file
+    from config.reading.error_messages import closest, no_file
 
     path = Path(data)
     if path.is_dir():
@@ -256,7 +256,7 @@ def _refuse_no_data(data: str) -> None:
 
 def refuse_what_is_missing(request: RunRequest, chosen: bool, yes: bool = False) -> None:
     """Refuse modes that cannot run here and now; tell the mode where none was chosen."""
-    from config.secrets import ALPACA_VARIABLES
+    from config.values.secrets import ALPACA_VARIABLES
 
     mode, settings = request.mode, request.settings
     missing = settings.secrets.missing(ALPACA_VARIABLES)

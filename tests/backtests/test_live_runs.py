@@ -12,9 +12,9 @@ import pytest
 from rich.console import Console
 
 import live_trader
-from backtests import live_runs
-from backtests.live_runs import _placed
-from backtests.rehearsals import window_of
+from backtests.live import live_runs
+from backtests.live.live_runs import _placed
+from backtests.live.rehearsals import window_of
 from backtests.request import RunRequest
 from commands.runs.request import RunArguments, requested, settled
 from config import Refusal

@@ -9,11 +9,11 @@ from urllib.parse import quote
 
 import pytest
 
-from brokers.journal.address import parse_address
-from config.dotenv import with_keys
+from brokers.journal.database.address import parse_address
 from config.errors import Refusal
-from config.loader import load
-from config.secrets import redacted, without_secrets
+from config.reading.dotenv import with_keys
+from config.reading.loader import load
+from config.values.secrets import redacted, without_secrets
 
 SECRET = "s3cret/Ke+y%zz99"
 NAMES = frozenset({"ALPACA_API_KEY", "ALPACA_API_SECRET"})

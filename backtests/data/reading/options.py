@@ -8,7 +8,7 @@ from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from config.errors import Refusal
-from config.symbols import canonical
+from config.values.symbols import canonical
 
 DateOrder = Literal["dmy", "mdy"]
 Decimal = Literal["point", "comma"]

@@ -16,8 +16,8 @@ from pydantic import ValidationError
 from backtests.replay.engine import replay
 from backtests.reports.metrics import curve_metrics, session_closes
 from config import Settings
-from config.error_messages import closest, sentence
 from config.errors import Refusal
+from config.reading.error_messages import closest, sentence
 from market.bars import BarTable
 
 Parameters = Mapping[str, Any]

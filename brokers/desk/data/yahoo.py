@@ -8,7 +8,7 @@ from datetime import datetime
 import pandas as pd
 
 from brokers.desk.data.bar_collector import joined
-from config.symbols import at_yahoo
+from config.values.symbols import at_yahoo
 from market.bars import DAY_MINUTES, FIELDS
 
 TIMEOUT_S = 4

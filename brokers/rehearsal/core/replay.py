@@ -14,7 +14,7 @@ import pandas as pd
 
 from brokers.rehearsal.core.hours import TradingHours
 from config.errors import Refusal
-from config.symbols import spelled
+from config.values.symbols import spelled
 from market.bar_tables import DAILY_FROM_MINUTES
 from market.bars import DAY_MINUTES, FIELDS, PRICES
 from market.calendar import nanoseconds

@@ -6,8 +6,8 @@ import pytest
 
 from brokers.alpaca.client import VenueClient, timeframe
 from brokers.alpaca.clock import VenueClock
+from brokers.alpaca.connection.limits import SlidingWindowLimiter
 from brokers.alpaca.errors import AlpacaRefusal
-from brokers.alpaca.limits import SlidingWindowLimiter
 from brokers.alpaca.pagination import PAGE
 from brokers.venue_errors import NotSent, VenueUnavailable
 from tests.brokers.alpaca.scripted import Asked, FakeClock, answer, client_of, computed, serving

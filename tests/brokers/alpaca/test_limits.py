@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brokers.alpaca.limits import BreakerState, CircuitBreaker, Need, SlidingWindowLimiter
+from brokers.alpaca.connection.limits import BreakerState, CircuitBreaker, Need, SlidingWindowLimiter
 from tests.brokers.alpaca.scripted import FakeClock
 
 

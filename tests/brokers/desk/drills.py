@@ -12,9 +12,9 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from brokers.desk import shutdown
+from brokers.desk.lifecycle import shutdown
+from brokers.desk.lifecycle.shutdown import shut_down
 from brokers.desk.monitor import BUSY_S, IDLE_S
-from brokers.desk.shutdown import shut_down
 from brokers.rehearsal.core.faults import FaultPlan
 from brokers.venue_errors import NotSent, OutcomeUnknown, VenueUnavailable
 from tests.brokers.desk.scene import Scene
@@ -141,7 +141,7 @@ def faults_of(scene: Scene) -> list[str]:
 
 def faults_of_leaving(scene: Scene, within_s: float = 30.0) -> list[str]:
     """End the process, with a venue that answers: what must not be then, however it was just before."""
-    log, named = logging.getLogger("brokers.desk.shutdown"), list[str]()
+    log, named = logging.getLogger("brokers.desk.lifecycle.shutdown"), list[str]()
     keep = logging.Handler()
     keep.emit = lambda record: named.append(record.getMessage())  # type: ignore[method-assign]
     disabled, level = logging.root.manager.disable, log.level

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import pytest
 
-from brokers.desk.shutdown import shut_down
+from brokers.desk.lifecycle.shutdown import shut_down
 from brokers.rehearsal.alpaca.errors import ApiError
 from brokers.rehearsal.core.faults import FaultPlan
 from brokers.venue_errors import NotSent, OutcomeUnknown, VenueUnavailable

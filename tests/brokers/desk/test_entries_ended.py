@@ -11,8 +11,8 @@ import pytest
 
 from brokers.desk.entry_halts import KillLevel
 from brokers.desk.execution.requests import single
+from brokers.desk.lifecycle.shutdown import shut_down
 from brokers.desk.order_router import LumibotOrderRouter
-from brokers.desk.shutdown import shut_down
 from brokers.journal import State
 from brokers.order_types import TimeInForce
 from brokers.ports import OrderChange

@@ -10,8 +10,8 @@ import pytest
 from brokers.desk.entry_halts import KillLevel
 from brokers.desk.execution.order_gateway import OrderRefused
 from brokers.desk.execution.requests import single
+from brokers.desk.lifecycle.shutdown import shut_down
 from brokers.desk.order_router import LumibotOrderRouter
-from brokers.desk.shutdown import shut_down
 from brokers.ports import OrderChange
 from tests.brokers.desk.scene import Json, Scene, held
 from tests.brokers.desk.test_closing import RunningClock

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from brokers.desk.reconcile.budget_keeper import FILE
-from brokers.journal import Journal, State, migrations, schema
-from brokers.journal.address import parse_address
+from brokers.journal import Journal, State
+from brokers.journal.database import migrations, schema
+from brokers.journal.database.address import parse_address
 from brokers.journal.reader import read_explanation
 from brokers.journal.snapshot import read_snapshot
 from brokers.rehearsal.core.settings import VenueSettings

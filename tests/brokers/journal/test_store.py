@@ -14,11 +14,11 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from brokers.journal import Journal, JournalConflict, JournalTaken, OrderIntent
-from brokers.journal.address import journal_address, parse_address
+from brokers.journal.database.address import journal_address, parse_address
+from brokers.journal.database.server import Server
 from brokers.journal.reader import read_explanation
-from brokers.journal.server import Server
 from config.errors import Refusal
-from config.secrets import Secrets
+from config.values.secrets import Secrets
 from tests.brokers.journal.conftest import ACCOUNT, BEGIN
 from tests.brokers.journal.postgres_server import PASSWORD
 
@@ -280,7 +280,7 @@ def test_a_server_that_is_away_is_not_asked_all_the_time(postgres, monkeypatch):
                 journal.unresolved()
         assert len(tries) == 1
         monkeypatch.undo()
-        monkeypatch.setattr("brokers.journal.store.REOPEN_PAUSE_S", 0.0)
+        monkeypatch.setattr("brokers.journal.database.store.REOPEN_PAUSE_S", 0.0)
         assert journal.unresolved() == []
 
 

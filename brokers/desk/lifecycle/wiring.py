@@ -14,13 +14,13 @@ from brokers.desk.data.yahoo import YahooFallback
 from brokers.desk.desk import ITERATION_REQUESTS, LiveDesk
 from brokers.desk.entry_halts import EntryHalts
 from brokers.desk.execution.entries import EntryWindow
-from brokers.desk.link import DeskLink, LiveBroker
+from brokers.desk.execution.unprotected_alarm import UnprotectedAlarm
+from brokers.desk.lifecycle.link import DeskLink, LiveBroker
+from brokers.desk.lifecycle.order_export import keep_orders
+from brokers.desk.lifecycle.session import TradingSession
+from brokers.desk.lifecycle.shutdown import shut_down
 from brokers.desk.monitor import BUSY_S, Monitor
-from brokers.desk.order_export import keep_orders
 from brokers.desk.order_router import LumibotOrderRouter
-from brokers.desk.session import TradingSession
-from brokers.desk.shutdown import shut_down
-from brokers.desk.unprotected_alarm import UnprotectedAlarm
 from brokers.ports import RequestLimit
 from brokers.record import RunRecord
 from config import Refusal, Settings

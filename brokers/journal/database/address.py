@@ -10,7 +10,7 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from config.errors import Refusal
-from config.secrets import Secrets
+from config.values.secrets import Secrets
 
 DEFAULT_FILE = Path("state") / "journal.sqlite3"
 _LIKE_A_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:|//|(?:postgres|sqlite)", re.IGNORECASE)

@@ -24,8 +24,8 @@ from rich.logging import RichHandler
 from backtests.cli_run import benchmark_closes, data_for
 from backtests.documents import live_scan_document, run_document, show_document
 from backtests.interruption import Interruption
-from backtests.rehearsal_monitor import Watch
-from backtests.rehearsals import FAST_DAILY, FAST_INTRADAY, PAPER_PARTIAL_FILLS, cents, rehearsed, window_of
+from backtests.live.rehearsal_monitor import Watch
+from backtests.live.rehearsals import FAST_DAILY, FAST_INTRADAY, PAPER_PARTIAL_FILLS, cents, rehearsed, window_of
 from backtests.reports.formatting import counted
 from backtests.reports.metrics import ALWAYS_OPEN_PER_YEAR, SESSIONS_PER_YEAR
 from backtests.reports.order_outcomes import with_outcomes
@@ -45,9 +45,9 @@ from backtests.request import RunRequest
 from backtests.run_inputs import write_inputs
 from backtests.scan_screen import show_live_scan
 from brokers.desk.data.feed import NONE
+from brokers.desk.lifecycle.session import TradingSession, open_session
+from brokers.desk.lifecycle.wiring import ALWAYS_OPEN, LiveAccount
 from brokers.desk.reconcile.position_book import NEW_YORK
-from brokers.desk.session import TradingSession, open_session
-from brokers.desk.wiring import ALWAYS_OPEN, LiveAccount
 from brokers.journal import JournalTaken
 from brokers.venue_errors import VenueError
 from config import Refusal, Settings

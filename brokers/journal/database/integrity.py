@@ -17,11 +17,11 @@ from typing import Any
 
 from sqlalchemy import JSON, Boolean, Column, Connection, Table
 
-from brokers.journal import chain, schema
-from brokers.journal.column_values import only_type, reader_of, short
+from brokers.journal.database import chain, schema
+from brokers.journal.database.column_values import only_type, reader_of, short
+from brokers.journal.database.schema import CHAIN_COLUMNS
+from brokers.journal.database.sqlite_file import tables_digest
 from brokers.journal.fills import Cumulative, Execution, FillReport, booked, written
-from brokers.journal.schema import CHAIN_COLUMNS
-from brokers.journal.sqlite_file import tables_digest
 from config.errors import Refusal
 
 WAY_OUT = "restore the journal from a copy, no orders until then"

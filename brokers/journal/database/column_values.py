@@ -11,8 +11,8 @@ from typing import Any
 
 from sqlalchemy import JSON, Boolean, Column, Date, Integer, String
 
+from brokers.journal.database.schema import Exact, Moment
 from brokers.journal.fills import written
-from brokers.journal.schema import Exact, Moment
 from brokers.journal.states import State
 
 FIRST_YEAR, LAST_YEAR = 1990, 2100

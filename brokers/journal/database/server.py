@@ -15,8 +15,8 @@ from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.engine import URL, Engine
 from sqlalchemy.pool import NullPool
 
-from brokers.journal.answer_limit import AnswerLimit
-from brokers.journal.schema import meta
+from brokers.journal.database.answer_limit import AnswerLimit
+from brokers.journal.database.schema import meta
 from config.errors import Refusal
 
 _ADVISORY_LOCK = 0x6A6F75726E616C  # "journal", of this database only.

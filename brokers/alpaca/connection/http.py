@@ -19,12 +19,12 @@ from alpaca.data.historical import StockHistoricalDataClient
 from alpaca.trading.client import TradingClient
 from urllib3.exceptions import HTTPError
 
+from brokers.alpaca.connection.limits import CircuitBreaker, Need, SlidingWindowLimiter
+from brokers.alpaca.connection.transport import DeadlineAdapter, attempt
 from brokers.alpaca.errors import AlpacaRefusal
-from brokers.alpaca.limits import CircuitBreaker, Need, SlidingWindowLimiter
 from brokers.alpaca.responses import body_of, limit_of, pause_of, refusal_of
-from brokers.alpaca.transport import DeadlineAdapter, attempt
 from brokers.venue_errors import NotSent, OutcomeUnknown, VenueError, VenueUnavailable
-from config.addresses import encrypted_abroad
+from config.values.addresses import encrypted_abroad
 
 LEAST_S = 0.2
 """Less time than this is not worth a request."""

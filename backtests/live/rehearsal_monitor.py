@@ -15,9 +15,9 @@ from typing import Any
 
 from rich.table import Table
 
-from brokers.alpaca.http import RequestLog
+from brokers.alpaca.connection.http import RequestLog
 from brokers.alpaca.venue import AlpacaVenue
-from brokers.desk.session import TradingSession
+from brokers.desk.lifecycle.session import TradingSession
 
 CENT = Decimal("0.01")
 SETTLE_S = 20.0

@@ -19,7 +19,7 @@ from commands.runs.request import RunArguments, merged, refuse_what_is_missing, 
 PIPE_WIDTH = 120
 
 
-@command("scripts/module_activity.py --profile swing --data bars.parquet --start 2022-01-03")
+@command("tools/module_activity.py --profile swing --data bars.parquet --start 2022-01-03")
 def module_activity(
     universe: UniverseOptions,
     chosen: SettingsOptions,

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from config.errors import Refusal
-from config.files import read_ordinary
+from config.reading.files import read_ordinary
 
 LONGEST_BYTES = 65_536
 _LINE = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*)")

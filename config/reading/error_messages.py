@@ -12,9 +12,9 @@ from typing import Any, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from config.former_names import former_setting
-from config.provenance import Provenance
-from config.secrets import redacted
+from config.reading.former_names import former_setting
+from config.values.provenance import Provenance
+from config.values.secrets import redacted
 
 LONGEST_VALUE = 60
 NEAR = 0.75

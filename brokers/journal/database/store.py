@@ -20,12 +20,12 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DBAPIError, NoSuchTableError
 from sqlalchemy.pool import NullPool
 
-from brokers.journal import chain, migrations, schema
-from brokers.journal.address import Address, parse_address
-from brokers.journal.file_lock import FileLock
-from brokers.journal.integrity import require_sound
-from brokers.journal.server import NO_ORDERS, JournalTaken, Server
-from brokers.journal.sqlite_file import create, require_whole, sqlite_connection, tables_digest
+from brokers.journal.database import chain, migrations, schema
+from brokers.journal.database.address import Address, parse_address
+from brokers.journal.database.file_lock import FileLock
+from brokers.journal.database.integrity import require_sound
+from brokers.journal.database.server import NO_ORDERS, JournalTaken, Server
+from brokers.journal.database.sqlite_file import create, require_whole, sqlite_connection, tables_digest
 from config.errors import Refusal
 
 log = logging.getLogger(__name__)

@@ -17,8 +17,7 @@ from typing import Any
 
 from sqlalchemy import Boolean, Column, Connection, Date, Integer, Table, select, update
 
-from brokers.journal.fills import exact, written
-from brokers.journal.schema import (
+from brokers.journal.database.schema import (
     CHAIN_COLUMNS,
     DERIVED,
     Exact,
@@ -36,6 +35,7 @@ from brokers.journal.schema import (
     trades,
     verdicts,
 )
+from brokers.journal.fills import exact, written
 
 HEAD, GENESIS = "chain", "chain_begins_with"
 CHAINED: tuple[Table, ...] = (runs, decisions, orders, order_events, fills, equity, sessions, halts, splits)

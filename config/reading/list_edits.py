@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from config.error_messages import closest
 from config.errors import Refusal
+from config.reading.error_messages import closest
 
 EDITABLE = ("risk.chain", "signals.enabled", "universe.symbols", "gate.restricted", "live.adopt")
 """Dotted keys of the lists that can be edited."""

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import typer
 
@@ -30,7 +30,7 @@ from config import Refusal
 BAR_MINUTES = 5
 
 
-@command("scripts/rehearse_days.py --data bars.parquet --start 2022-11-10 --end 2022-11-11 --out runs/days")
+@command("tools/drills/rehearse_days.py --data bars.parquet --start 2022-11-10 --end 2022-11-11 --out runs/days")
 def rehearse_days(
     universe: UniverseOptions,
     chosen: SettingsOptions,
@@ -63,8 +63,8 @@ def _rehearse(arguments: RunArguments, inverse: bool) -> int:
     from backtests.cli_run import run
     from backtests.data.bar_files import read_bars
     from backtests.data.session_bars import session_bars, with_inverse
-    from backtests.live_runs import run_live
-    from backtests.rehearsal_monitor import RehearsalWatch
+    from backtests.live.live_runs import run_live
+    from backtests.live.rehearsal_monitor import RehearsalWatch
     from backtests.reports.outputs import prepare_folder
     from config.environment import own_the_run
 

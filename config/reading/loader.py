@@ -10,16 +10,16 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from config import strict_yaml
-from config.error_messages import closest, sentence
 from config.errors import Refusal
-from config.files import read_ordinary
-from config.list_edits import edited, split
-from config.provenance import Provenance
+from config.reading import strict_yaml
+from config.reading.error_messages import closest, sentence
+from config.reading.files import read_ordinary
+from config.reading.list_edits import edited, split
 from config.schema import Settings
-from config.secrets import MASK, Secrets, looks_secret
+from config.values.provenance import Provenance
+from config.values.secrets import MASK, Secrets, looks_secret
 
-FOLDER = Path(__file__).parent
+FOLDER = Path(__file__).parents[1]
 PROFILES = FOLDER / "profiles"
 
 SHORT_KEYS = {"market": "pace.market", "sleeptime": "pace.sleeptime"}

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from backtests.request import RunRequest
 from config import Refusal, Settings
-from config.secrets import Secrets
+from config.values.secrets import Secrets
 
 REHEARSED_SESSIONS = 3
 LIVELY_EMBEDDED = date(2022, 5, 6)

@@ -27,7 +27,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from config import load
-from config.loader import profiles
+from config.reading.loader import profiles
 from risk.brackets import BRACKETS
 from risk.model import Adjustment
 from strategies.registry import (
@@ -56,7 +56,7 @@ UNIT_FIRST = {"min_gauges": "number of gauges"}
 INTRODUCTION = """\
 # Risk modules, signals and brackets
 
-Written by `scripts/document_risk_modules.py` from the code, so edit that instead. Each part is set in YAML under
+Written by `tools/document_risk_modules.py` from the code, so edit that instead. Each part is set in YAML under
 the key that its section names; every value below is the default, and a value out of bounds is refused before
 anything starts. What a profile sets differently is told with the profile. The examples are what the code really
 says about an account of 100,000 USD; prices in them are made up.
@@ -72,7 +72,7 @@ def main(arguments: Sequence[str]) -> int:
     if "--check" not in arguments:
         OUT.write_text(text, encoding="utf-8")
     elif not OUT.is_file() or OUT.read_text(encoding="utf-8") != text:
-        print(f"docs/{OUT.name} is stale: run scripts/{Path(__file__).name} and commit what it writes")
+        print(f"docs/{OUT.name} is stale: run tools/{Path(__file__).name} and commit what it writes")
         return 1
     return 0
 

@@ -7,8 +7,8 @@ import io
 from pathlib import Path
 
 from config.errors import Refusal
-from config.files import read_ordinary
-from config.symbols import canonical
+from config.reading.files import read_ordinary
+from config.values.symbols import canonical
 
 SYMBOL_COLUMNS = ("symbol", "ticker")
 

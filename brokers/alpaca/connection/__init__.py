@@ -1,0 +1,1 @@
+"""Requests to Alpaca on the wire: time limits, rate limit, no redirect, none sent twice."""
