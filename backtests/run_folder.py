@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from backtests.reports.order_outcomes import as_decided
-from backtests.reports.outputs import COMMENT, INTERRUPTED
+from backtests.reports.run_files import COMMENT, INTERRUPTED
 from config.errors import Refusal
 from risk.model import OPENING_ROLES
 

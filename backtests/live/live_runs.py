@@ -29,18 +29,11 @@ from backtests.live.rehearsals import FAST_DAILY, FAST_INTRADAY, PAPER_PARTIAL_F
 from backtests.reports.formatting import counted
 from backtests.reports.metrics import ALWAYS_OPEN_PER_YEAR, SESSIONS_PER_YEAR
 from backtests.reports.order_outcomes import with_outcomes
-from backtests.reports.outputs import (
-    TEARSHEET,
-    RunInfo,
-    check_folder,
-    default_folder,
-    prepare_folder,
-    unused,
-    write_figures,
-    write_report,
-)
+from backtests.reports.outputs import write_figures, write_report
+from backtests.reports.run_files import TEARSHEET, check_folder, default_folder, prepare_folder, unused
+from backtests.reports.run_info import RunInfo
 from backtests.reports.summary_screen import show_files, show_summary
-from backtests.reports.tearsheet_process import TearsheetProcess
+from backtests.reports.tearsheet.process import TearsheetProcess
 from backtests.request import RunRequest
 from backtests.run_inputs import write_inputs
 from backtests.scan_screen import show_live_scan

@@ -12,7 +12,7 @@ import pandas as pd
 from brokers.backtest.working_orders import GTC_DAYS, WorkingOrder
 from brokers.ledger import Ledger
 from brokers.record import RunRecord
-from config.schema import Fills, Gate
+from config.sections import Fills, Gate
 from market.bars import BarTable
 from market.indicators import forward_filled
 from risk.weekly_budget import WeeklyBudget

@@ -65,7 +65,7 @@ def _rehearse(arguments: RunArguments, inverse: bool) -> int:
     from backtests.data.session_bars import session_bars, with_inverse
     from backtests.live.live_runs import run_live
     from backtests.live.rehearsal_monitor import RehearsalWatch
-    from backtests.reports.outputs import prepare_folder
+    from backtests.reports.run_files import prepare_folder
     from config.environment import own_the_run
 
     folder = prepare_folder(arguments.out, arguments.overwrite)

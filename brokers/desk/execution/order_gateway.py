@@ -21,7 +21,7 @@ from brokers.order_types import EXIT_ROLES, LEVEL_ROLES, OrderType, RefusalCode,
 from brokers.ports import Bracket, OcoExits, OrderAck, OrderChange, OrderRequest, Single, StopOnly
 from brokers.quantities import digits
 from brokers.venue_errors import NotSent, OutcomeUnknown, VenueRefusal
-from config.schema import Gate
+from config.sections import Gate
 from risk.policy_gate import OrderRequest as GateRequest
 from risk.policy_gate import check
 

@@ -1,8 +1,8 @@
 """Lumibot's own tearsheet, drawn from our equity curve, the run's own benchmark and our figures.
 
 Nothing is fetched: Lumibot would ask Yahoo for the benchmark and for the risk-free rate, so it is handed both. Drawing
-takes seconds, so it is done in a process of its own (``tearsheet_process``), which runs this module:
-``python -m backtests.reports.tearsheet PATH`` with a pickled ``TearsheetInput`` on standard input.
+takes seconds, so it is done in a process of its own (``process``), which runs this module:
+``python -m backtests.reports.tearsheet.sheet PATH`` with a pickled ``TearsheetInput`` on standard input.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ import pandas as pd
 
 from backtests.reports.formatting import cell, write_text
 from backtests.reports.metrics import Figure, figure_text, for_people, session_closes
-from backtests.reports.outputs import RunInfo
-from backtests.reports.tearsheet_page import PageFacts, corrected
+from backtests.reports.run_info import RunInfo
+from backtests.reports.tearsheet.page import PageFacts, corrected
 from brokers.record import RunRecord
 
 RISK_FREE_RATE = 0.0

@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 from types import TracebackType
 
-from backtests.reports.tearsheet import TearsheetInput
+from backtests.reports.tearsheet.sheet import TearsheetInput
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 LONGEST_S = 300
 
 
@@ -28,7 +28,7 @@ class TearsheetProcess:
         self.path = path.absolute()
         paths = [str(ROOT), os.environ.get("PYTHONPATH", "")]
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "backtests.reports.tearsheet", str(self.path)],
+            [sys.executable, "-m", "backtests.reports.tearsheet.sheet", str(self.path)],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from backtests.reports.outputs import RunInfo
+from backtests.reports.run_info import RunInfo
 
 ALWAYS = (
     "Risk-Free Rate",
