@@ -65,6 +65,15 @@ class Venue:
         return self._state.now
 
     @property
+    def faults(self) -> FaultPlan:
+        """What goes wrong at this venue; it may be changed or replaced while the venue runs."""
+        return self._life.faults
+
+    @faults.setter
+    def faults(self, plan: FaultPlan) -> None:
+        self._life.faults = plan
+
+    @property
     def equity(self) -> Decimal:
         """Cash and positions at the last prices."""
         return self._state.ledger.equity

@@ -258,7 +258,7 @@ class Scene:
 
     def in_part(self, symbol: str, away: float, send: Callable[[], object]) -> None:
         """Send something that fills in part before the market has run away to another price."""
-        faults = self.exchange._life.faults
+        faults = self.exchange.faults
         faults.partial_fill_frac = 1.0
         send()
         self.pass_time(0.3)
@@ -314,6 +314,16 @@ def held(scene: Scene, symbol: str = "AAPL") -> None:
     scene.wire.calls.clear()
 
 
+def fill(scene: Scene, quantity: int) -> None:
+    """So many shares of the entry fill, whatever was asked of it."""
+    (entry,) = (order for order in scene.exchange._state.open_orders("AAPL") if order.buy)
+    status = entry.status
+    scene.exchange._life.fill(entry, Decimal(quantity), Decimal("100.01"))
+    if entry.open and status == "pending_cancel":
+        entry.status = status
+    scene.hand_on()
+
+
 def changes(scene: Scene) -> list[str]:
     """What was asked for that changes orders."""
     return [name for name, _ in scene.wire.calls if name in ("submit", "cancel", "replace")]
@@ -348,3 +358,21 @@ def lost(on: str, phase: str, times: int = 1) -> Callable[[str, str], None]:
 
 
 __all__ = ["ACCOUNT", "SYMBOLS", "TUESDAY", "Clock", "Scene", "VenueError", "Wire", "lost"]
+
+
+def hang(scene: Scene, is_meant: Callable[[Json], bool]) -> None:
+    """The venue shows some orders as being cancelled, for ever."""
+
+    def shown(ask: Callable[..., list[Json]]) -> Callable[..., list[Json]]:
+        def asked(*args: Any, **kwargs: Any) -> list[Json]:
+            rows = ask(*args, **kwargs)
+            for row in rows:
+                for order in (row, *(row["legs"] or ())):
+                    if is_meant(order):
+                        order["status"] = "pending_cancel"
+            return rows
+
+        return asked
+
+    scene.wire.orders_since = shown(scene.wire.orders_since)
+    scene.wire.open_orders = shown(scene.wire.open_orders)

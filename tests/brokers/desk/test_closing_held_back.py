@@ -11,8 +11,8 @@ from brokers.alpaca.errors import AlpacaRefusal
 from brokers.desk.entry_halts import KillLevel, KillSwitch
 from brokers.desk.execution.exits import FIRST_REST_S
 from risk.model import BracketTerms
+from tests.brokers.desk.closing_scene import closes
 from tests.brokers.desk.scene import Scene, changes, held, read_quote
-from tests.brokers.desk.test_closing import closes
 
 
 @pytest.fixture

@@ -18,9 +18,9 @@ from brokers.order_types import TimeInForce
 from brokers.ports import OrderChange
 from brokers.rehearsal.core.faults import FaultPlan
 from brokers.venue_errors import NotSent, OutcomeUnknown, VenueUnavailable
+from tests.brokers.desk.closing_scene import RunningClock, closes
+from tests.brokers.desk.entry_scene import buys, leave_behind
 from tests.brokers.desk.scene import Scene, held, lost, read_quote
-from tests.brokers.desk.test_closing import RunningClock, closes
-from tests.brokers.desk.test_entries import buys, leave_behind
 
 FRIDAY = datetime(2023, 3, 10, 20, 59, 40, tzinfo=UTC)
 """Twenty seconds before the close."""

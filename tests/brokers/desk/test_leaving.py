@@ -16,17 +16,7 @@ from brokers.desk.lifecycle.shutdown import shut_down
 from brokers.venue_errors import NotSent, VenueUnavailable
 from risk.model import Plan
 from tests.brokers.desk.drills import exits_of
-from tests.brokers.desk.scene import Scene, changes, slow_cancels
-
-
-def fill(scene: Scene, quantity: int) -> None:
-    """So many shares of the entry fill, whatever was asked of it."""
-    (entry,) = (order for order in scene.exchange._state.open_orders("AAPL") if order.buy)
-    status = entry.status
-    scene.exchange._life.fill(entry, Decimal(quantity), Decimal("100.01"))
-    if entry.open and status == "pending_cancel":
-        entry.status = status
-    scene.hand_on()
+from tests.brokers.desk.scene import Scene, changes, fill, slow_cancels
 
 
 def part_of(scene: Scene) -> None:

@@ -13,9 +13,9 @@ from sqlalchemy.exc import OperationalError
 from brokers.journal import Journal
 from tests.brokers.desk.scene import ACCOUNT, Scene
 from tests.brokers.journal.conftest import postgres  # noqa: F401  # a fixture
+from tests.brokers.journal.databases import end_sessions
 from tests.brokers.journal.postgres_server import PostgresServer
-from tests.brokers.journal.test_store import end_sessions
-from tests.test_live_command import command, venue, wait_until
+from tests.live_venue import command, venue, wait_until
 
 
 @pytest.fixture

@@ -99,10 +99,10 @@ def test_tightening_replaces_the_stop_and_nothing_else(scene):
 
 def test_tightening_leaves_a_part_s_stop_that_is_nearer_already(tmp_path):
     scene = Scene(tmp_path)
-    scene.exchange._life.faults.partial_fill_frac = 1.0
+    scene.exchange.faults.partial_fill_frac = 1.0
     scene.enter()
     scene.settle(1)
-    scene.exchange._life.faults.partial_fill_frac = 0.0
+    scene.exchange.faults.partial_fill_frac = 0.0
     scene.settle(8)
     by_hand, other = (order for order in scene.open() if order["type"] == "stop")
     scene.exchange.replace(by_hand["id"], {"stop_price": "98.50"})
@@ -292,10 +292,10 @@ def test_a_target_that_fills_in_part_keeps_its_stop_while_the_venue_resizes_it(s
     scene.wire.orders_since = lambda after, nested=True: shown(listings[0](after, nested))
     scene.wire.open_orders = lambda: shown(listings[1]())
     scene.deaf = True
-    scene.exchange._life.faults.partial_fill_frac = 1.0
+    scene.exchange.faults.partial_fill_frac = 1.0
     scene.exchange.on_quote(scene.exchange.now, {"AAPL": Decimal("115.02")})
     scene.pass_time(0, AAPL=114.9)
-    scene.exchange._life.faults.partial_fill_frac = 0.0
+    scene.exchange.faults.partial_fill_frac = 0.0
     assert 0 < scene.held() < 49
     scene.settle(3)
     assert changes(scene) == []
@@ -316,7 +316,7 @@ def test_a_stop_that_is_never_resized_is_too_much(scene):
 
     scene.wire.orders_since = lambda after, nested=True: shown(listings[0](after, nested))
     scene.wire.open_orders = lambda: shown(listings[1]())
-    scene.exchange._life.faults.partial_fill_frac = 1.0
+    scene.exchange.faults.partial_fill_frac = 1.0
     scene.exchange.on_quote(scene.exchange.now, {"AAPL": Decimal("115.02")})
     scene.pass_time(0, AAPL=114.9)
     scene.settle(7)

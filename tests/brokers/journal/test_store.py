@@ -20,6 +20,7 @@ from brokers.journal.reader import read_explanation
 from config.errors import Refusal
 from config.values.secrets import Secrets
 from tests.brokers.journal.conftest import ACCOUNT, BEGIN
+from tests.brokers.journal.databases import end_sessions, execute
 from tests.brokers.journal.postgres_server import PASSWORD
 
 ROOT = Path(__file__).parents[3]
@@ -48,20 +49,6 @@ def refusal(address: str | Path, account: str = ACCOUNT) -> str:
     assert "\n" not in message
     assert PASSWORD not in message
     return message
-
-
-def execute(address: str, statement: str) -> None:
-    """Change a journal behind its back."""
-    if address.startswith("postgresql"):
-        import psycopg2
-
-        connection = psycopg2.connect(address)
-        connection.autocommit = True
-        connection.cursor().execute(statement)
-    else:
-        connection = sqlite3.connect(address, isolation_level=None)
-        connection.execute(statement)
-    connection.close()
 
 
 def test_another_process_is_refused_until_the_first_ends(address):
@@ -191,12 +178,6 @@ def test_a_closed_journal_takes_nothing(journal):
     journal.close()
     with pytest.raises(Refusal, match="connection is lost"):
         journal.plan_order(INTENT)
-
-
-def end_sessions(url: str) -> None:
-    """Whoever uses the database loses the connection."""
-    others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = "
-    execute(url, others + "current_database()")
 
 
 def test_a_lost_server_connection_is_got_back_with_nothing_lost_or_doubled(postgres):

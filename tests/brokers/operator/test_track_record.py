@@ -25,8 +25,8 @@ from commands.operator import verify as verify_command
 from config.errors import Refusal
 from tests.brokers.desk.drills import scripted_day
 from tests.brokers.desk.scene import ACCOUNT, TUESDAY, Scene
-from tests.brokers.desk.test_position_history import DAY, Written, a_day
-from tests.brokers.journal.test_migrations import put
+from tests.brokers.desk.written_days import DAY, Written, a_day
+from tests.brokers.journal.databases import put
 
 TOOL = Path(__file__).parents[3] / "tools" / "verify_bundle.py"
 
@@ -95,8 +95,7 @@ def test_a_journal_on_either_database_gives_the_same_bundle(where, tmp_path, req
     if where == "sqlite":
         address = str(put(tmp_path / "journal.sqlite"))
     else:
-        from tests.brokers.journal.test_migrations import KEPT
-        from tests.brokers.journal.test_store import execute
+        from tests.brokers.journal.databases import KEPT, execute
 
         address = request.getfixturevalue("postgres").fresh()
         execute(address, (KEPT / "version_1.postgresql.sql").read_text())
