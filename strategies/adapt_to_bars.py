@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from config import Refusal, Settings
+from config.values.markets import NEW_YORK
 from market.bars import BarTable
-from market.calendar import NEW_YORK
 from strategies.pipeline import Pipeline
 from strategies.registry import keep_daily_signals
 

@@ -11,9 +11,10 @@ import pandas as pd
 from backtests.data.reading.options import ReadOptions
 from config.errors import Refusal
 from config.reading.error_messages import some
+from config.values.markets import NEW_YORK
 from market.bar_tables import DAILY_FROM_MINUTES, DAILY_RUN, DAILY_TO_MINUTES, spacings
 from market.bars import DAY_MINUTES, FIELDS, PRICES, ROUNDING_FRAC
-from market.calendar import NEW_YORK, REGULAR_CLOSE, REGULAR_OPEN
+from market.calendar import REGULAR_CLOSE, REGULAR_OPEN
 
 # Sessions close at full and half hours, half days included: daily stamps that differ by less are no session's.
 CLOSING_STEP_S = 1_800

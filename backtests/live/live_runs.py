@@ -40,10 +40,10 @@ from backtests.scan_screen import show_live_scan
 from brokers.desk.data.feed import NONE
 from brokers.desk.lifecycle.session import TradingSession, open_session
 from brokers.desk.lifecycle.wiring import ALWAYS_OPEN, LiveAccount
-from brokers.desk.reconcile.position_book import NEW_YORK
 from brokers.journal import JournalTaken
 from brokers.venue_errors import VenueError
 from config import Refusal, Settings
+from config.values.markets import NEW_YORK_ZONE
 from market.bar_tables import to_frame
 from market.bars import DAY_MINUTES
 from strategies.registry import build_pipeline, keep_daily_signals, strategy_class
@@ -67,7 +67,7 @@ def run_live(request: RunRequest, console: Console, watch: Watch | None = None) 
     """
     _log_to(console, logging.WARNING if request.quiet else logging.INFO)
     if request.mode != "rehearse":
-        return _run(_placed(request, datetime.now(NEW_YORK)), request.settings, console, None)
+        return _run(_placed(request, datetime.now(NEW_YORK_ZONE)), request.settings, console, None)
     from brokers.rehearsal.alpaca.server import RehearsalServer
     from brokers.rehearsal.core.faults import FaultPlan
     from brokers.rehearsal.core.settings import VenueSettings
@@ -167,7 +167,7 @@ def _tell_closed(settings: Settings, session: TradingSession, console: Console) 
     with contextlib.suppress(VenueError):
         told = session.venue.venue_clock()
         if not told.is_open:
-            opens = told.next_open.astimezone(NEW_YORK)
+            opens = told.next_open.astimezone(NEW_YORK_ZONE)
             console.print(f"the market is closed, the first iteration comes at {opens:%a %Y-%m-%d %H:%M} New York")
 
 
@@ -290,7 +290,7 @@ def _signals(stopping: Interruption, status: int) -> Iterator[None]:
 
 def _describe(request: RunRequest, settings: Settings, account: LiveAccount, seconds: float) -> RunInfo:
     rows, bars = account.record.equity, account.feed.bars
-    now = account.session.venue.clock.now().astimezone(NEW_YORK)
+    now = account.session.venue.clock.now().astimezone(NEW_YORK_ZONE)
     start, end = (rows[0].time, rows[-1].time) if rows else (now, now)
     benchmark = settings.universe.benchmark
     closes = None if bars is None else benchmark_closes(bars, benchmark, pd.Timestamp(start), pd.Timestamp(end))

@@ -12,9 +12,10 @@ import numpy as np
 import pandas as pd
 
 from brokers.desk.reconcile.own_positions import OwnPositions
-from brokers.desk.reconcile.position_book import NEW_YORK, Portion, PositionBook
+from brokers.desk.reconcile.position_book import Portion, PositionBook
 from brokers.desk.venue_state import VenueState
 from brokers.record import EquityRow, RunRecord, TradeRecord
+from config.values.markets import NEW_YORK_ZONE
 from market.bars import BarTable
 from market.sectors import inverse_funds
 from risk.model import CLOSED_TRADES_KEPT, Book, Position, Proposal
@@ -53,7 +54,7 @@ class BookBuilder:
     def book(self, pending: Mapping[str, Proposal]) -> Book:
         """What is held, on its way and left, now; positions made by hand count like ours."""
         state, own = self._state, self._positions.book
-        now = state.now.astimezone(NEW_YORK)
+        now = state.now.astimezone(NEW_YORK_ZONE)
         positions = {symbol: self._ours(position) for symbol, position in own.ledger.positions.items()}
         for symbol, held in own.manual.items():
             if held and symbol not in positions:
@@ -144,7 +145,7 @@ class BookBuilder:
             symbol=symbol,
             quantity=float(held),
             entry_price=price,
-            entry_time=self._state.now.astimezone(NEW_YORK),
+            entry_time=self._state.now.astimezone(NEW_YORK_ZONE),
             stop=math.nan,
             target=math.nan,
             initial_stop=math.nan,

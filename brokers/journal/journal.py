@@ -14,7 +14,6 @@ from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import Table, select
 
@@ -31,11 +30,11 @@ from brokers.journal.order_ids import client_order_id
 from brokers.journal.states import State
 from brokers.journal.values import AlreadyPlanned, JournalOrder, OrderIntent
 from brokers.record import EquityRow, TradeRecord
+from config.values.markets import NEW_YORK_ZONE
 from risk.model import Plan
 
 SHARE_DIGITS = 9
 """Of a share, to which venues keep fractions."""
-NEW_YORK = ZoneInfo("America/New_York")
 
 
 @dataclass(frozen=True, slots=True)
@@ -381,7 +380,7 @@ class Journal:
         """The highest equity that was kept, from midnight in New York of a day on; None if none was."""
         wanted = select(equity.c.equity)
         if since is not None:
-            wanted = wanted.where(equity.c.time >= datetime.combine(since, time.min, NEW_YORK))
+            wanted = wanted.where(equity.c.time >= datetime.combine(since, time.min, NEW_YORK_ZONE))
         with self._store.transaction() as connection:
             # Compared here: a database that keeps decimals as text would compare their spelling.
             return max(connection.scalars(wanted), default=None)

@@ -15,7 +15,8 @@ import pandas as pd
 from brokers.alpaca.client import VenueClient
 from brokers.ports import VenueTime
 from brokers.venue_errors import VenueError
-from market.calendar import NEW_YORK, is_session, last_session, session_times
+from config.values.markets import NEW_YORK
+from market.calendar import is_session, last_session, session_times
 
 ALWAYS = "24/7"
 SLICE_S = 1.0

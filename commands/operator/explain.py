@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
-from zoneinfo import ZoneInfo
 
 import typer
 
@@ -13,11 +12,11 @@ from commands.composition import command
 from commands.operator.account import settings_of
 from commands.options import KeyOptions, ScreenOptions, SettingsOptions, StateOptions, a_count
 from config.errors import Refusal
+from config.values.markets import NEW_YORK_ZONE
 
 if TYPE_CHECKING:
     from brokers.journal.explain import ExplainRow, Explanation
 
-NEW_YORK = ZoneInfo("America/New_York")
 DEFAULT_LAST = 20
 STYLES = {"decision": "bold", "order": "bold", "verdict": "", "event": "dim", "fill": "green"}
 BEGINS = ("decision", "order")
@@ -111,7 +110,7 @@ def _table(wanted: str, groups: Sequence[Sequence[ExplainRow]], *, everything: b
     for group in groups:
         shown = [row for row in group if everything or row.kind != "verdict" or row.change]
         for row in shown:
-            moment = row.time.astimezone(NEW_YORK).isoformat(sep=" ", timespec="seconds")
+            moment = row.time.astimezone(NEW_YORK_ZONE).isoformat(sep=" ", timespec="seconds")
             cells = (Text(cell) for cell in (moment, row.kind, row.subject, row.text, row.change))
             table.add_row(*cells, style=STYLES[row.kind])
         if silent := len(group) - len(shown):

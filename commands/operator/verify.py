@@ -15,6 +15,7 @@ import typer
 from commands.composition import command
 from commands.operator.account import settings_of
 from commands.options import ScreenOptions, SettingsOptions, StateOptions, a_day
+from config.values.markets import NEW_YORK_ZONE
 
 if TYPE_CHECKING:
     from brokers.operator.track_record import TrackRecord
@@ -83,11 +84,9 @@ def verify(
 
 def midnight(day: date | None, after: int) -> datetime | None:
     """Midnight in New York of a day, or of the day after it: by the calendar, also after a day of 23 hours."""
-    from zoneinfo import ZoneInfo
-
     if day is None:
         return None
-    return datetime(day.year, day.month, day.day, tzinfo=ZoneInfo("America/New_York")) + timedelta(days=after)
+    return datetime(day.year, day.month, day.day, tzinfo=NEW_YORK_ZONE) + timedelta(days=after)
 
 
 def tell(record: TrackRecord, screen: ScreenOptions) -> None:

@@ -1,4 +1,6 @@
-"""The market names Lumibot accepts (`Strategy.set_market`), and New York's regular hours."""
+"""The market names Lumibot accepts (`Strategy.set_market`), and New York's regular hours and time zone."""
+
+from zoneinfo import ZoneInfo
 
 MARKETS = frozenset({
     "24/5", "24/7", "ASEX", "ASX", "BATS", "BMF", "BSE", "BVMF", "CBOT_Agriculture", "CBOT_Bond",
@@ -13,3 +15,7 @@ MARKETS = frozenset({
 
 NEW_YORK_EQUITY_MARKETS = frozenset({"NYSE", "NASDAQ", "BATS", "XNYS", "stock"})
 NEW_YORK_HOURS = ("09:30", "16:00")
+
+NEW_YORK = "America/New_York"
+NEW_YORK_ZONE = ZoneInfo(NEW_YORK)
+"""The time zone of the exchange and of every session and day that is meant here."""

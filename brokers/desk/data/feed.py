@@ -17,8 +17,9 @@ from brokers.desk.data.bar_collector import BarCollector
 from brokers.desk.data.quotes import Quote, judged
 from brokers.ports import Clock, QuoteStream, Venue, VenueQuote
 from brokers.venue_errors import VenueError
+from config.values.markets import NEW_YORK
 from market.bars import BarTable
-from market.calendar import NEW_YORK, sessions_until
+from market.calendar import sessions_until
 from market.features import FeatureTable, bars_to_settle
 from market.market import Market
 

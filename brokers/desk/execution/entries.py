@@ -23,7 +23,6 @@ from brokers.desk.execution.exit_levels import VENUE_GAP
 from brokers.desk.execution.order_gateway import OrderGateway, OrderRefused
 from brokers.desk.execution.requests import bracket, single
 from brokers.desk.reconcile.own_positions import OwnPositions
-from brokers.desk.reconcile.position_book import NEW_YORK
 from brokers.desk.venue_state import VenueState
 from brokers.desk_rules import entry_at
 from brokers.journal import AlreadyPlanned, JournalOrder, State
@@ -33,6 +32,7 @@ from brokers.ports import OrderRequest
 from brokers.quantities import down, up, whole_lots
 from brokers.record import OrderRecord, not_sent
 from config import Settings
+from config.values.markets import NEW_YORK_ZONE
 from market.calendar import session_times, sessions_until
 from risk.model import BracketTerms, Proposal, floor_lot
 
@@ -390,7 +390,7 @@ class Entries:
         """Whether what waits for its stop until the opening may grow by so many USD."""
         most = self._max_unprotected_frac * self._state.equity
         now = pd.Timestamp(self._state.now)
-        closes = session_times(sessions_until(pd.Timestamp(now.tz_convert(NEW_YORK).date()), 2))[1]
+        closes = session_times(sessions_until(pd.Timestamp(now.tz_convert(NEW_YORK_ZONE).date()), 2))[1]
         # Whatever was bought since then has not seen a regular session, in which alone stops are triggered.
         last_close = closes[closes <= now].max()
         waiting = sum(
