@@ -16,8 +16,8 @@ from functools import partial
 from brokers.desk.book_builder import BookBuilder
 from brokers.desk.core import DeskCore
 from brokers.desk.entry_halts import EntryHalts, KillLevel
+from brokers.desk.execution.closing import PositionCloser
 from brokers.desk.execution.entries import Entries, EntryWindow
-from brokers.desk.execution.exits import Exits
 from brokers.desk.execution.protection import Protector
 from brokers.desk.execution.target_exchange import TargetExchange
 from brokers.desk.execution.unprotected_alarm import WatchedLock
@@ -91,7 +91,7 @@ class LiveDesk:
         self.submit = submit
         trading = core.state, core.positions, core.gateway
         self.entries = Entries(*trading, halts, core.settings, window)
-        self.exits = Exits(*trading, core.settings)
+        self.closer = PositionCloser(*trading, core.settings)
         self.protector = Protector(*trading, core.settings, self._leave)
         self.targets = TargetExchange(*trading, core.settings, self.protector.levels)
         self.external = ExternalPositions(
@@ -160,7 +160,7 @@ class LiveDesk:
         """
         ends, began = time.monotonic() + ROOM_WITHIN_S, time.monotonic()
         while not self.state.room(ITERATION_REQUESTS):
-            urgent = self.protector.log.present or self.exits.tasks or self.shutting_down
+            urgent = self.protector.log.present or self.closer.tasks or self.shutting_down
             if urgent or time.monotonic() >= ends:
                 return False
             time.sleep(NAP_S)
@@ -201,8 +201,8 @@ class LiveDesk:
             if symbol in self.state.view.held_back:
                 continue
             known = recent and symbol not in self.external.reduced and not self.external.unsettled(symbol)
-            if known and self.exits.under_way(symbol):
-                self._isolated(symbol, partial(self.exits.go_on, symbol))
+            if known and self.closer.under_way(symbol):
+                self._isolated(symbol, partial(self.closer.go_on, symbol))
             elif known and symbol in self.protector.log.present and not self._may_be_protected(symbol):
                 self._isolated(symbol, partial(self.protector.tend, symbol))
             self._isolated(symbol, partial(self.entries.end, symbol))
@@ -323,7 +323,7 @@ class LiveDesk:
         """Whether something is under way that should not wait for the next iteration."""
         return bool(
             self.entries.tasks
-            or self.exits.tasks
+            or self.closer.tasks
             or self.protector.log.present
             or self.protector.cancelling
             or self.targets.watching
@@ -339,12 +339,12 @@ class LiveDesk:
             return
         self.external.clear_stale(symbol)
         self._close_what_exits_opened(symbol)
-        self.exits.free(symbol)
+        self.closer.free(symbol)
         self._exchange_target(symbol)
         # Nor does what may be ours again in a moment lose its exits.
         if self.positions.book.quantity(symbol) or not self.external.unsettled(symbol):
             self.protector.tend(symbol, self._keeps(symbol))
-        self.exits.sell(symbol)
+        self.closer.sell(symbol)
         if self.shutting_down:
             self.entries.end(symbol)
         else:
@@ -353,32 +353,32 @@ class LiveDesk:
     def _close_what_exits_opened(self, symbol: str) -> None:
         """Exits of ours that sold more than there was have opened a position that nobody decided: it goes at once."""
         own, there = self.positions.book, self.state.view.held(symbol)
-        if not own.turned(symbol) or symbol in self.exits.tasks or self.shutting_down:
+        if not own.turned(symbol) or symbol in self.closer.tasks or self.shutting_down:
             return
         if own.quantity(symbol) * there > 0 and not self.external.unsettled(symbol):
             log.error(
                 "%s: exits of ours left %s shares, which are closed at once", symbol, digits(own.quantity(symbol))
             )
-            self.exits.begin(symbol, None, OrderRole.CLOSE, "exits sold more than was held", self.state.now)
+            self.closer.begin(symbol, None, OrderRole.CLOSE, "exits sold more than was held", self.state.now)
 
     def _exchange_target(self, symbol: str) -> None:
         """Where the venue has no pair of stop and target, take a target that is reached; a close goes before it."""
         if not self.targets.needed:
             return
-        if symbol in self.exits.tasks or self.shutting_down:
+        if symbol in self.closer.tasks or self.shutting_down:
             self.targets.give_up(symbol)
         else:
             self.targets.tend(symbol)
 
     def _keeps(self, symbol: str) -> Decimal | None:
         """How many shares are to be protected now; None is all of them."""
-        return self.exits.keeps(symbol) if symbol in self.exits.tasks else self.targets.keeps(symbol)
+        return self.closer.keeps(symbol) if symbol in self.closer.tasks else self.targets.keeps(symbol)
 
     @property
     def symbols(self) -> set[str]:
         """What is held, on its way or resting at the venue."""
         at_work = {order.symbol for order in self.state.view.orders.values() if order.open}
-        tasks = self.entries.tasks.keys() | self.exits.tasks.keys() | self.protector.log.present.keys()
+        tasks = self.entries.tasks.keys() | self.closer.tasks.keys() | self.protector.log.present.keys()
         return set(self.positions.book.ledger.positions) | at_work | tasks
 
     def _adjust(self, adjustment: Adjustment, plan: Plan) -> None:
@@ -390,7 +390,7 @@ class LiveDesk:
             self.protector.tighten(adjustment, plan.time)
             return
         quantity = None if adjustment.kind == "exit" else adjustment.quantity
-        self.exits.begin(adjustment.symbol, quantity, ADJUSTMENT_ROLES[adjustment.kind], adjustment.code, plan.time)
+        self.closer.begin(adjustment.symbol, quantity, ADJUSTMENT_ROLES[adjustment.kind], adjustment.code, plan.time)
 
     def _enter(self, plan: Plan) -> None:
         if not plan.entries:
@@ -421,14 +421,14 @@ class LiveDesk:
             log.warning("%s: not left before its shares are settled, %s", symbol, why)
             return
         log.warning("%s: leaving at once, %s", symbol, why)
-        self.exits.begin(symbol, None, OrderRole.CLOSE, why, self.state.now)
+        self.closer.begin(symbol, None, OrderRole.CLOSE, why, self.state.now)
 
     def _flatten(self) -> None:
         """The kill switch's second level: no entries, and nothing stays."""
         for symbol in list(self.positions.book.ledger.positions):
-            self.exits.begin(symbol, None, OrderRole.CLOSE, "kill switch: flatten", self.state.now)
+            self.closer.begin(symbol, None, OrderRole.CLOSE, "kill switch: flatten", self.state.now)
         # An order that opens may be filled as long as it is not over, one without an answer too.
-        if not self.positions.book.ledger.positions and not self.exits.tasks and not self.entries.waiting:
+        if not self.positions.book.ledger.positions and not self.closer.tasks and not self.entries.waiting:
             if not self.flattened:
                 log.warning("kill switch: every position of ours is closed")
             self.flattened = True

@@ -5,8 +5,8 @@ from brokers.journal.database.server import JournalTaken
 from brokers.journal.fills import Cumulative, Execution
 from brokers.journal.history import Figures, FilledOrder, Split
 from brokers.journal.journal import Journal
+from brokers.journal.journal_order import AlreadyPlanned, JournalConflict, JournalOrder, OrderIntent
 from brokers.journal.states import IllegalTransition, State
-from brokers.journal.values import AlreadyPlanned, JournalConflict, JournalOrder, OrderIntent
 
 __all__ = [
     "AlreadyPlanned",

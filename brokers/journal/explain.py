@@ -9,11 +9,11 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select
 
-from brokers.journal import orders
+from brokers.journal import order_statements
 from brokers.journal.database.schema import decisions, fills, order_events, rows_of, verdicts
 from brokers.journal.database.schema import orders as orders_table
 from brokers.journal.fills import written
-from brokers.journal.values import JournalOrder
+from brokers.journal.journal_order import JournalOrder
 
 LATEST = 20
 """Decisions and orders of a symbol that are told unless more are asked for."""
@@ -82,7 +82,7 @@ def _family(connection: Connection, wanted: str) -> list[JournalOrder]:
     """The order of that id, the client's or the venue's; empty if it is no order's."""
     column = orders_table.c
     by_id = or_(column.client_order_id == wanted, column.venue_id == wanted)
-    return orders.many(connection, rows_of(orders_table).where(by_id))
+    return order_statements.many(connection, rows_of(orders_table).where(by_id))
 
 
 def explain(connection: Connection, wanted: str, latest: int = LATEST) -> list[ExplainRow]:
@@ -108,7 +108,7 @@ def explain(connection: Connection, wanted: str, latest: int = LATEST) -> list[E
         order = found[0]
         root = order.parent_id or order.client_order_id
         family = or_(column.client_order_id == root, column.parent_id == root)
-        told = orders.many(
+        told = order_statements.many(
             connection, rows_of(orders_table).where(or_(family, column.client_order_id == order.client_order_id))
         )
         match = and_(decisions.c.symbol == order.symbol, decisions.c.time == order.decision_time)

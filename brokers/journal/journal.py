@@ -17,7 +17,7 @@ from typing import Any
 
 from sqlalchemy import Table, select
 
-from brokers.journal import explain, history, orders, records
+from brokers.journal import decision_statements, explain, history, order_statements
 from brokers.journal.database import chain
 from brokers.journal.database.schema import equity, halts, rows_of, runs, sessions
 from brokers.journal.database.schema import orders as orders_table
@@ -26,9 +26,9 @@ from brokers.journal.database.store import ANSWER_WITHIN_S, Store
 from brokers.journal.explain import ExplainRow
 from brokers.journal.fills import FillReport
 from brokers.journal.history import Figures, FilledOrder, Split
+from brokers.journal.journal_order import AlreadyPlanned, JournalOrder, OrderIntent
 from brokers.journal.order_ids import client_order_id
 from brokers.journal.states import State
-from brokers.journal.values import AlreadyPlanned, JournalOrder, OrderIntent
 from brokers.record import EquityRow, TradeRecord
 from config.values.markets import NEW_YORK_ZONE
 from risk.model import Plan
@@ -106,7 +106,7 @@ class Journal:
         """Start a run; decisions and orders from here on belong to it. Returns its number."""
         row = {"mode": mode, "strategy": strategy, "profile": profile, "config_hash": config_hash}
         with self._store.transaction() as connection:
-            number = records.next_id(connection, runs)
+            number = decision_statements.next_id(connection, runs)
             chain.insert(connection, runs, {"id": number, "started": self._clock(), **row})
         self._run_id = number
         return number
@@ -131,7 +131,7 @@ class Journal:
         """
         name = self.order_id(intent)
         with self._store.transaction() as connection:
-            orders.insert(connection, name, intent, run_id=self._run_id, now=self._clock())
+            order_statements.insert(connection, name, intent, run_id=self._run_id, now=self._clock())
         return name
 
     def adopt(self, client_order_id: str, intent: OrderIntent, venue_id: str) -> None:
@@ -143,8 +143,10 @@ class Journal:
         with self._store.transaction() as connection:
             now = self._clock()
             with suppress(AlreadyPlanned):
-                orders.insert(connection, client_order_id, intent, run_id=self._run_id, now=now, venue_id=venue_id)
-            orders.report(
+                order_statements.insert(
+                    connection, client_order_id, intent, run_id=self._run_id, now=now, venue_id=venue_id
+                )
+            order_statements.report(
                 connection, client_order_id, State.WORKING, "adopted", time=now, venue_id=venue_id, reason="adopted"
             )
 
@@ -199,7 +201,7 @@ class Journal:
         # Before it is written: it may be on the disk even where no answer comes.
         self._touched.append(client_order_id)
         with self._store.transaction() as connection:
-            return orders.report(
+            return order_statements.report(
                 connection,
                 client_order_id,
                 told,
@@ -214,12 +216,12 @@ class Journal:
     def order(self, client_order_id: str) -> JournalOrder:
         """One order; JournalConflict if it is not there."""
         with self._store.transaction() as connection:
-            return orders.one(connection, client_order_id)
+            return order_statements.one(connection, client_order_id)
 
     def find_by_venue_id(self, venue_id: str) -> JournalOrder | None:
         """The order that the venue calls so; None if there is none."""
         with self._store.transaction() as connection:
-            found = orders.many(connection, rows_of(orders_table).where(orders_table.c.venue_id == venue_id))
+            found = order_statements.many(connection, rows_of(orders_table).where(orders_table.c.venue_id == venue_id))
         return found[0] if found else None
 
     def without_venue_id(self) -> frozenset[str]:
@@ -230,12 +232,12 @@ class Journal:
     def open_orders(self) -> list[JournalOrder]:
         """Orders that are not over, oldest first."""
         with self._store.transaction() as connection:
-            return orders.open_orders(connection)
+            return order_statements.open_orders(connection)
 
     def unresolved(self) -> list[JournalOrder]:
         """Orders to ask the venue about: journaled, sent or unknown, or over without the figures of their fills."""
         with self._store.transaction() as connection:
-            return orders.unresolved(connection)
+            return order_statements.unresolved(connection)
 
     def filled_orders(self) -> list[FilledOrder]:
         """Every order with fills, by the time of its first fill."""
@@ -271,7 +273,7 @@ class Journal:
     def run_orders(self) -> list[JournalOrder]:
         """Orders of the present run, oldest first."""
         with self._store.transaction() as connection:
-            return orders.many(connection, rows_of(orders_table).where(orders_table.c.run_id == self._run_id))
+            return order_statements.many(connection, rows_of(orders_table).where(orders_table.c.run_id == self._run_id))
 
     def venue_ids(self) -> dict[str, str]:
         """Client order id by the venue's id, of every order that has one."""
@@ -326,18 +328,18 @@ class Journal:
     def decisions(self, plan: Plan) -> None:
         """Keep a plan's decisions with their verdicts; the same plan again in a run changes nothing."""
         with self._store.transaction() as connection:
-            records.keep_plan(connection, plan, self._run_id)
+            decision_statements.keep_plan(connection, plan, self._run_id)
 
     def trades(self, closed: Mapping[tuple[str, str], TradeRecord]) -> None:
         """Keep every closed portion, by the orders that opened and closed it; what is no longer one goes."""
         with self._store.transaction() as connection:
-            records.settle_trades(connection, closed)
+            decision_statements.settle_trades(connection, closed)
 
     def change_trades(self, closed: Mapping[tuple[str, str], TradeRecord], gone: Collection[tuple[str, str]]) -> None:
         """The same where only these were closed or changed since, and ``gone`` are no longer there."""
         if closed or gone:
             with self._store.transaction() as connection:
-                records.change_trades(connection, closed, gone)
+                decision_statements.change_trades(connection, closed, gone)
 
     def equity(self, row: EquityRow) -> None:
         """Keep the account's state at one time; the first of a time stays."""
@@ -392,7 +394,7 @@ class Journal:
 
     def _put(self, table: Table, key: dict[str, Any], values: dict[str, Any]) -> None:
         with self._store.transaction() as connection:
-            records.put(connection, table, key, values)
+            decision_statements.put(connection, table, key, values)
 
 
 def _scale(held: dict[str, Decimal], split: Split) -> None:

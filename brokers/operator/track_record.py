@@ -18,8 +18,8 @@ from brokers.journal import Cumulative, Execution, Figures, FilledOrder, Journal
 from brokers.journal.database import chain, schema
 from brokers.journal.database.integrity import Damaged, examine
 from brokers.journal.database.store import Store
+from brokers.journal.decision_statements import kept
 from brokers.journal.fills import FillReport, booked, written
-from brokers.journal.records import kept
 from config.errors import Refusal
 
 WAY_OUT = "the journal is not what was written; keep it, and restore a copy to trade"

@@ -42,7 +42,7 @@ def _until_protected(desk: LiveDesk, end: float) -> str:
             failed = f"one step has taken {desk.lock.held_s:.0f} s, the journal or the venue does not answer"
             break
         try:
-            desk.exits.call_off()
+            desk.closer.call_off()
             desk.targets.call_off()
             desk.tick(end - time.monotonic())
             looked = True
@@ -63,7 +63,7 @@ def _until_protected(desk: LiveDesk, end: float) -> str:
 def _unfinished(desk: LiveDesk) -> bool:
     """Whether another step is needed before every position has exits for its shares."""
     in_part = any(order.filled_quantity for order in desk.entries.waiting)
-    return bool(desk.exits.tasks or desk.protector.log.present or desk.protector.cancelling or in_part)
+    return bool(desk.closer.tasks or desk.protector.log.present or desk.protector.cancelling or in_part)
 
 
 def _tell_no_look(desk: LiveDesk, why: str) -> None:

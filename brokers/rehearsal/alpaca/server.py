@@ -23,7 +23,7 @@ from brokers.rehearsal.core.bar_playback import BarPlayback
 from brokers.rehearsal.core.faults import FaultPlan
 from brokers.rehearsal.core.pace import ByHand, ByTime
 from brokers.rehearsal.core.player import Player
-from brokers.rehearsal.core.replay import load_bars, play_as_of
+from brokers.rehearsal.core.replay_bars import load_bars, play_as_of
 from brokers.rehearsal.core.settings import VenueSettings
 from brokers.rehearsal.serving.access import KeyRing, new_keys
 from brokers.rehearsal.serving.gateway import Gateway

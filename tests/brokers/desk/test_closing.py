@@ -34,7 +34,7 @@ def test_an_exit_cancels_the_legs_waits_for_the_shares_and_sells_through_the_mar
     assert scene.held() == 0
     assert scene.open() == []
     assert [(t.quantity, t.exit_reason) for t in scene.desk.record.trades] == [(49, "close")]
-    assert scene.desk.exits.tasks == {}
+    assert scene.desk.closer.tasks == {}
     assert scene.agrees()
 
 

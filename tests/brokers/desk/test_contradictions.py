@@ -294,4 +294,4 @@ def test_where_the_venue_holds_the_opposite_of_ours_nothing_is_sent(scene, caplo
     scene.settle(10, 20)
     assert (scene.positions.book.quantity("AAPL"), scene.positions.book.manual["AAPL"]) == (0, -51)
     assert not scene.positions.doubt("AAPL")
-    assert scene.desk.exits.tasks == {}
+    assert scene.desk.closer.tasks == {}

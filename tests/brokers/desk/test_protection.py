@@ -192,7 +192,7 @@ def test_a_price_outside_the_session_is_no_reason_to_leave(scene, caplog):
     take_away(scene)
     scene.settle(4)
     assert "protection refused" in caplog.text
-    assert scene.desk.exits.tasks == {}
+    assert scene.desk.closer.tasks == {}
     # The next day opens above the stop, which comes back at once.
     scene.step(16 * 3600 + 1800, AAPL=101)
     assert scene.held() == scene.stopped() == 49
@@ -204,7 +204,7 @@ def test_a_tighter_stop_that_a_price_outside_the_session_passed_is_no_exit(scene
     scene.settle(2)
     scene.adjust("tighten", stop=97.0)
     scene.settle(4)
-    assert scene.desk.exits.tasks == {}
+    assert scene.desk.closer.tasks == {}
     assert scene.held() == scene.stopped() == 49
 
 
@@ -231,7 +231,7 @@ def test_protection_that_is_refused_is_tried_again_after_ever_longer_pauses(scen
     scene.wire.calls.clear()
     scene.step(2, AAPL=94)
     assert changes(scene) == ["submit"]
-    assert "AAPL" in scene.desk.exits.tasks
+    assert "AAPL" in scene.desk.closer.tasks
 
 
 def test_a_pause_ends_with_the_next_success(scene):

@@ -17,7 +17,7 @@ from types import ModuleType
 import pytest
 
 from brokers.desk.reconcile.position_book import replay
-from brokers.journal import Cumulative, Execution, Journal, OrderIntent, orders
+from brokers.journal import Cumulative, Execution, Journal, OrderIntent, order_statements
 from brokers.operator.bundle import export, verify_bundle
 from brokers.operator.track_record import Period, verify
 from commands.app import main
@@ -140,7 +140,7 @@ def write(connection, item, chance: Random) -> None:
     )  # fmt: skip
     name, total = order.client_order_id, order.filled_quantity
     price = round(order.filled_notional / total, 4)
-    orders.insert(
+    order_statements.insert(
         connection, name, intent, run_id=None, now=order.journaled_at, venue_id=order.venue_id or None
     )  # fmt: skip
     reports = [Cumulative(total, price, item.last_fill)]
@@ -149,7 +149,7 @@ def write(connection, item, chance: Random) -> None:
     else:
         reports = [Execution(total, price, item.first_fill, "", total)]
     for report in reports:
-        orders.report(
+        order_statements.report(
             connection, name, order.state, report.key, time=item.last_fill, venue_id=order.venue_id or None,
             reports=[report],
         )  # fmt: skip

@@ -15,7 +15,7 @@ from brokers.rehearsal.core.faults import FaultPlan
 from brokers.rehearsal.core.hours import AlwaysOpen, Phase
 from brokers.rehearsal.core.model import Asset, Closing, Order, OrderEvent
 from brokers.rehearsal.core.player import Player
-from brokers.rehearsal.core.replay import load_bars
+from brokers.rehearsal.core.replay_bars import load_bars
 from brokers.rehearsal.core.settings import VenueSettings
 from brokers.rehearsal.core.venue import Venue
 

@@ -49,7 +49,7 @@ class Stage(StrEnum):
 
 
 @dataclass(slots=True)
-class ExitTask:
+class CloseTask:
     """A position, or a part of it, on its way out.
 
     Parameters
@@ -96,7 +96,7 @@ class ExitTask:
     tradable: bool = True
 
 
-class Exits:
+class PositionCloser:
     """Takes positions out of the market without ever meeting their own exits.
 
     Parameters
@@ -113,7 +113,7 @@ class Exits:
         self._gateway = gateway
         self._rule = settings.live.close
         self._lot = settings.sizing.lot
-        self.tasks: dict[str, ExitTask] = {}
+        self.tasks: dict[str, CloseTask] = {}
 
     def begin(self, symbol: str, quantity: float | None, role: str, reason: str, time: datetime) -> None:
         """Close ``quantity`` shares of a position, or all of it; what is under way already goes on."""
@@ -129,7 +129,7 @@ class Exits:
             # A whole exit overtakes a trim: the order under way goes on, and the rest follows it.
             running.keep, running.reason, running.stage = held - sold, reason, Stage.RELEASING
             return
-        self.tasks[symbol] = ExitTask(symbol, held - sold, role, reason, time)
+        self.tasks[symbol] = CloseTask(symbol, held - sold, role, reason, time)
 
     def call_off(self) -> None:
         """Sell nothing more: what has not gone yet stays, and its stop goes back."""
@@ -146,7 +146,7 @@ class Exits:
             return None
         return task.keep if task.stage is Stage.SELLING else self._positions.protection(symbol).protected
 
-    def _unheard(self, task: ExitTask) -> bool:
+    def _unheard(self, task: CloseTask) -> bool:
         """Whether a sale was sent a while ago, and the venue knows nothing of it."""
         if not task.order or task.sent is None or not elapsed(self._state.now, task.sent, UNHEARD):
             return False
@@ -204,7 +204,7 @@ class Exits:
         if there:
             self._sell(task, min(held - task.keep, there, self._state.view.available(symbol) or held))
 
-    def _stays_behind(self, task: ExitTask, held: Decimal) -> bool:
+    def _stays_behind(self, task: CloseTask, held: Decimal) -> bool:
         """Whether what is to go stays behind its stop, or gets it back first: selling it now comes to nothing.
 
         That is so for a while after a round of attempts that sold nothing, and as long as it is known beforehand.
@@ -221,7 +221,7 @@ class Exits:
             task.fruitless.failed_at = None
         return self._untradable(task) or self._blocked_by_hand(task, held)
 
-    def _untradable(self, task: ExitTask) -> bool:
+    def _untradable(self, task: CloseTask) -> bool:
         """Whether the venue says that it does not trade the symbol now: then nothing is cancelled for a sale."""
         if task.stage is Stage.SELLING or task.releasing_since is not None:
             return False
@@ -237,7 +237,7 @@ class Exits:
                 log.warning("%s: the venue does not trade it now, it stays behind its stop", task.symbol)
         return not task.tradable
 
-    def _blocked_by_hand(self, task: ExitTask, held: Decimal) -> bool:
+    def _blocked_by_hand(self, task: CloseTask, held: Decimal) -> bool:
         """Whether an order by hand on the other side keeps every order of ours from being filled now.
 
         Waiting costs little: a purchase by hand is filled before the market can fall below it, and is gone then.
@@ -258,12 +258,12 @@ class Exits:
             )  # fmt: skip
         return True
 
-    def _awaits_shares(self, task: ExitTask, quantity: Decimal) -> bool:
+    def _awaits_shares(self, task: CloseTask, quantity: Decimal) -> bool:
         """Whether an order that has just ended still holds what is to be sold."""
         waits = task.ended is not None and not elapsed(self._state.now, task.ended, RELEASE)
         return waits and self._state.view.available(task.symbol) < quantity
 
-    def _release(self, task: ExitTask, held: Decimal) -> None:
+    def _release(self, task: CloseTask, held: Decimal) -> None:
         """Cancel what holds the shares, until the venue has given all of them back."""
         if self._gateway.shutting_down:
             return
@@ -286,7 +286,7 @@ class Exits:
         if free or overdue:
             task.releasing_since = None
 
-    def _sell(self, task: ExitTask, quantity: Decimal) -> None:
+    def _sell(self, task: CloseTask, quantity: Decimal) -> None:
         long = self._positions.book.quantity(task.symbol) > 0
         whole = whole_lots(quantity, self._lot)
         # A fraction goes last and at market, for the day: the venue takes it in no other way.
@@ -309,7 +309,7 @@ class Exits:
         task.order, task.sent, task.cancel_asked = order.client_order_id, self._state.now, None
         task.orders += 1
 
-    def _limit(self, task: ExitTask, long: bool) -> float | None:
+    def _limit(self, task: CloseTask, long: bool) -> float | None:
         """Through the market, as often as it is chased; None is at market.
 
         A manual order on the other side keeps a market order from being taken, and a limit that would meet it: so it
@@ -346,7 +346,7 @@ class Exits:
         tick = self._state.rules.tick(price, symbol)
         return up(price + tick / 2, tick) if long else down(price - tick / 2, tick)
 
-    def _watch(self, task: ExitTask) -> None:
+    def _watch(self, task: CloseTask) -> None:
         """Follow the order under way; it is cancelled when its time is up, and forgotten when it has ended."""
         order = self._positions.journal.order(task.order)
         if order.state in FINAL:

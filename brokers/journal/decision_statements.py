@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Select, Table, and_, func, select
 from brokers.journal.database import chain
 from brokers.journal.database.schema import decisions, trades, verdicts
 from brokers.journal.fills import exact
-from brokers.journal.values import known, plain
+from brokers.journal.journal_order import known, plain
 from brokers.record import TradeRecord
 from risk.model import Decision, Plan
 
