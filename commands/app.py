@@ -49,6 +49,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "band": (f"{RESEARCH}.band", "The result over several fill assumptions."),
     "shadow": (f"{RESEARCH}.shadow", "Follow what was refused on paper."),
     "data": ("commands.data", "Fetch bars into a file, and show what a file holds."),
+    "new": ("commands.developer.new", "Begin a new risk rule: its files, tests and defaults."),
 }
 """Command: the module that has it under its own name (or, as a typer of its own, ``app``), and the line of the help."""
 
