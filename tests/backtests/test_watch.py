@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
@@ -106,13 +107,14 @@ def test_the_script_says_what_it_does_not_do(script, capsys, arguments, named):
 
 @pytest.mark.slow
 @pytest.mark.shared
-@pytest.mark.xfail(
-    strict=False, reason="since entries wait for the session's bars, 2 of 9 decisions of it are unexplained"
-)
 def test_half_a_day_agrees_and_every_difference_is_explained(script, shared_data, tmp_path, capsys):
     """The day after Thanksgiving: half a session, rehearsed in a minute."""
     arguments = ["--strategy", "combined", "--profile", "intraday", "--symbols", "SPY,QQQ,NVDA,AAPL,MSFT,TSLA,BA"]
     arguments += ["--data", str(shared_data / "bars_5min.parquet"), "--start", "2022-11-25", "--end", "2022-11-25"]
     arguments += ["--config", str(DRILLS / "rehearsal_stimulus.yaml"), "--inverse", "--speed", "200", "--quiet"]
     assert script.main([*arguments, "--out", str(tmp_path / "days")]) == 0, capsys.readouterr().out
-    assert "bars_differ" not in (tmp_path / "days" / "comparison.md").read_text()
+    told = (tmp_path / "days" / "comparison.md").read_text()
+    same = re.search(r"the same \| (\d+)", told)
+    # A machine so busy that the trader comes too late for the session would have nothing to compare.
+    assert same and int(same[1]) >= 5, told
+    assert "bars_differ" not in told
