@@ -114,7 +114,7 @@ class AlpacaFace:
         """What takes long and needs no exchange: the calendar of sixty years, once."""
         return all_sessions if path == "/v2/calendar" else None
 
-    def read(self, raw: bytes) -> object:
+    def read(self, request: web.Request, raw: bytes) -> object:
         """The JSON body, an empty object where there is none; None for one that can't be read."""
         try:
             return json.loads(raw) if raw else {}

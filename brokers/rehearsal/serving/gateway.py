@@ -15,7 +15,7 @@ from aiohttp import web
 
 from brokers.rehearsal.serving.answers import Answer, Face
 from brokers.rehearsal.serving.network_faults import Fault, Mishap, NetworkFaults
-from brokers.rehearsal.serving.rate import RateLimit, RequestCount
+from brokers.rehearsal.serving.rate import Limit, RequestCount
 
 NO_CONTENT = 204
 LONGEST_LOG = 100_000
@@ -87,11 +87,11 @@ class Gateway:
         catch_up: Callable[[], None],
         now: Callable[[], datetime],
         schedule: Schedule,
-        new_limit: Callable[[], RateLimit],
+        new_limit: Callable[[], Limit],
         new_count: Callable[[], RequestCount],
     ) -> None:
         self._face, self._faults, self._catch_up, self._now, self._schedule = face, faults, catch_up, now, schedule
-        self._limits: dict[tuple[str, str], RateLimit] = defaultdict(new_limit)
+        self._limits: dict[tuple[str, str], Limit] = defaultdict(new_limit)
         self.counts: dict[str, RequestCount] = defaultdict(new_count)
         self.unauthorized = 0
         self._count = 0
@@ -124,7 +124,7 @@ class Gateway:
         preparation = self._face.preparation(path) if refused is None else None
         if preparation is not None:
             await asyncio.to_thread(preparation)
-        payload, answer = self._face.read(raw), refused
+        payload, answer = self._face.read(request, raw), refused
 
         def process_late() -> None:
             self._face.answer(method, path, request.query, payload)
