@@ -125,6 +125,10 @@ class AlpacaFace:
         """Process a request."""
         return self._routes.answer(method, path, query, payload)
 
+    def worded(self, usual: Answer, text: str) -> Answer:
+        """The same status with another message."""
+        return Answer(usual.status, {"message": text})
+
     def keeps_answer(self, method: str, path: str) -> bool:
         """Only where orders or positions change."""
         return method != "GET" and path.startswith(("/v2/orders", "/v2/positions"))

@@ -20,6 +20,8 @@ class FaultPlan:
     seed : int, default=0
     partial_fill_frac : float, default=0
         Executions that fill only a part; Alpaca's paper venue does so in 0.1 of all.
+    partial_pause : timedelta, default=0
+        How long the rest of an order then waits before any of it fills.
     late_release_frac : float, default=0
         Cancels after which the held shares come back ``late_release`` later than usual.
     late_release : timedelta, default=5 s
@@ -44,6 +46,7 @@ class FaultPlan:
 
     seed: int = 0
     partial_fill_frac: float = 0.0
+    partial_pause: timedelta = field(default=timedelta(0))
     late_release_frac: float = 0.0
     late_release: timedelta = field(default=timedelta(seconds=5))
     cancel_race_frac: float = 0.0

@@ -104,6 +104,7 @@ class Matcher:
             order
             for order in self._state.open_orders(symbol)
             if (phase is Phase.REGULAR or order.extended_hours)
+            and (order.resumes is None or order.resumes <= self._state.now)
             and order.auction != "close"
             and (order.works or _guards(order))
         ]
@@ -127,6 +128,7 @@ class Matcher:
         qty = allowed if order.time_in_force == "fok" else self._life.faults.part(allowed, order.asset.lot)
         if qty < wanted:
             tried.add(order.id)
+            order.resumes = self._state.now + self._life.faults.partial_pause
         self._life.fill(order, qty, price)
         if qty == allowed < wanted:
             self._life.end(order, "canceled")

@@ -116,6 +116,7 @@ class Order:
     Either ``qty`` or ``notional`` is None. ``starts`` is when the venue begins to work on it, ``expires`` when it
     ends (None: never). ``triggered`` is set once a stop has become a market or limit order, ``rested`` once it has
     waited for a later price. ``before`` is the status that a refused replace or a lost cancel race returns to.
+    After a part ``resumes`` is when the rest may fill.
     ``intent`` is what the client declared, ``open`` or ``close``; an order that closes never turns the position
     round. ``auction`` is empty, or the only auction it takes part in, ``open`` or ``close``. ``parent`` is the order
     whose fill made this one by its ``closing``. ``fee`` is in the quote currency; ``fee_in_units`` says that it is
@@ -159,6 +160,7 @@ class Order:
     closing: Closing | None = None
     parent: str | None = None
     fee_in_units: bool = False
+    resumes: datetime | None = None
 
     @property
     def symbol(self) -> str:

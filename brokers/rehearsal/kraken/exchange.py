@@ -94,8 +94,8 @@ class KrakenExchange(Venue):
         """What SystemStatus tells."""
         return self._status
 
-    @status.setter
-    def status(self, status: str) -> None:
+    def set_status(self, status: str) -> None:
+        """Put the whole exchange into a state; while it is not online, no order is matched."""
         if status not in STATUSES:
             raise ValueError(f"{status} is no status of the exchange; it is one of {', '.join(STATUSES)}")
         returns = self._status == MAINTENANCE != status
@@ -228,6 +228,9 @@ class KrakenExchange(Venue):
             )  # fmt: skip
             self.trades[trade.id] = trade
             self.terms[order.id].fills.append(trade.id)
+            if not order.open:
+                # A cancel that came too late is no reason for anything.
+                self.terms[order.id].reason = None
             self.balances.settle()
         if self._told_to is not None:
             self._told_to(event)

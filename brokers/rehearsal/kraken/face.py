@@ -116,6 +116,10 @@ class KrakenFace:
             raise KrakenError(UNKNOWN_METHOD)
         return found
 
+    def worded(self, usual: Answer, text: str) -> Answer:
+        """Kraken's text for it, with status 200."""
+        return refused(text)
+
     def keeps_answer(self, method: str, path: str) -> bool:
         """Only where orders change."""
         return _name(path) in TradingApi(self._exchange).methods()

@@ -47,5 +47,8 @@ class Face(Protocol):
     def answer(self, method: str, path: str, query: Mapping[str, str], payload: object) -> Answer:
         """Process a request; refusals are answers too."""
 
+    def worded(self, usual: Answer, text: str) -> Answer:
+        """What the venue says with other words than its usual ones."""
+
     def keeps_answer(self, method: str, path: str) -> bool:
         """Whether the log keeps the answer; those of listings would fill the memory."""
