@@ -20,8 +20,6 @@ class FaultPlan:
     seed : int, default=0
     partial_fill_frac : float, default=0
         Executions that fill only a part; Alpaca's paper venue does so in 0.1 of all.
-    partial_pause : timedelta, default=0
-        How long the rest of an order then waits before any of it fills.
     late_release_frac : float, default=0
         Cancels after which the held shares come back ``late_release`` later than usual.
     late_release : timedelta, default=5 s
@@ -42,11 +40,12 @@ class FaultPlan:
     surplus_stop_goes_short : bool, default=True
         Whether an exit of a group that exceeds the position turns it round; else it fills what is there. An order
         that was declared to close never turns a position round.
+    partial_pause : timedelta, default=0
+        How long the rest of an order that filled in part waits before any of it can fill.
     """
 
     seed: int = 0
     partial_fill_frac: float = 0.0
-    partial_pause: timedelta = field(default=timedelta(0))
     late_release_frac: float = 0.0
     late_release: timedelta = field(default=timedelta(seconds=5))
     cancel_race_frac: float = 0.0
@@ -56,6 +55,7 @@ class FaultPlan:
     cancel_delay_s: tuple[float, float] = (0.3, 2.0)
     legs_beside_others: Literal["arm", "reserve"] = "arm"
     surplus_stop_goes_short: bool = True
+    partial_pause: timedelta = field(default=timedelta(0))
     _random: Random = field(init=False, repr=False)
     _delays: Random = field(init=False, repr=False)
 

@@ -185,8 +185,8 @@ class Lifecycle:
                 side="sell" if order.buy else "buy", type=closing.type, time_in_force="gtc",
                 qty=qty, notional=None, created=self.state.now, starts=self.state.now, expires=None,
                 limit_price=closing.limit_price, stop_price=closing.stop_price,
-                trail_price=None, trail_percent=None, hwm=None, triggered=False, rested=False, fee_in_units=False, resumes=None,
-                filled_qty=ZERO, filled_value=ZERO, fee=ZERO, updated=None, times={},
+                trail_price=None, trail_percent=None, hwm=None, triggered=False, rested=False, fee_in_units=False,
+                resumes=None, filled_qty=ZERO, filled_value=ZERO, fee=ZERO, updated=None, times={},
                 replaces=None, replaced_by=None, group=None, role="", intent="", closing=None, parent=order.id,
             )
         )  # fmt: skip

@@ -64,8 +64,8 @@ def synthetic_bars(seed: int = 0, days: int = DAYS, first_day: str = FIRST_DAY) 
 
 def _shocks(random: np.random.Generator, count: int) -> np.ndarray:
     """Fat-tailed shocks of unit variance."""
-    shocks: np.ndarray = random.standard_t(TAIL, count) * np.sqrt((TAIL - 2) / TAIL)
-    return np.clip(shocks, -8, 8)
+    shocks: np.ndarray = np.clip(random.standard_t(TAIL, count) * np.sqrt((TAIL - 2) / TAIL), -8, 8)
+    return shocks
 
 
 def _clustered(random: np.random.Generator, count: int) -> np.ndarray:
@@ -74,7 +74,8 @@ def _clustered(random: np.random.Generator, count: int) -> np.ndarray:
     for hour in range(count):
         logarithm = PERSISTENCE * logarithm + RESPONSE * np.sqrt(1 - PERSISTENCE**2) * 2 * noise[hour]
         levels[hour] = np.exp(logarithm)
-    return np.clip(levels, LOWEST, HIGHEST)
+    clipped: np.ndarray = np.clip(levels, LOWEST, HIGHEST)
+    return clipped
 
 
 def _coin(
