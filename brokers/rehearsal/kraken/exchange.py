@@ -136,7 +136,7 @@ class KrakenExchange(Venue):
             self.life.end(order, "canceled")
 
     def draft(self, request: OrderRequest) -> Order:
-        """The order that a request asks for, not yet taken; KrakenError where the market or the account forbids it."""
+        """The order that a request asks for, neither checked nor taken."""
         pair, now = request.pair, self.now
         bid_ask = self.bid_ask(pair)
         ask = ZERO if bid_ask is None else bid_ask[1]
@@ -144,7 +144,7 @@ class KrakenExchange(Venue):
         if request.by_cost:
             qty = (qty / ask).quantize(Decimal(1).scaleb(-LOT_DECIMALS), ROUND_DOWN) if ask else ZERO
         txid = self.life.new_id()
-        order = Order(
+        return Order(
             txid, request.cl_ord_id or txid, len(self.orders), self._state.assets[pair.symbol],
             request.side, KINDS[request.ordertype], _life(request), qty, None,
             now, max(request.starts or now, now), request.expires,
@@ -153,11 +153,15 @@ class KrakenExchange(Venue):
             trail_percent=request.trail.percent if request.trail else None,
             closing=request.closing, fee_in_units=request.side == "buy" and "fcib" in request.flags,
         )  # fmt: skip
+
+    def check(self, order: Order, request: OrderRequest, replaces: Order | None) -> None:
+        """KrakenError where market or account forbid a draft; ``replaces`` is the order whose place it takes."""
+        pair, bid_ask = request.pair, self.bid_ask(request.pair)
         rules.check_market(order, self.last(pair))
-        rules.check_minimums(pair, order, ask)
+        rules.check_minimums(pair, order, ZERO if bid_ask is None else bid_ask[1])
         if request.post_only and bid_ask is not None:
             rules.check_post_only(order, *bid_ask)
-        return order
+        rules.check_funds(self.life.funds, order, replaces)
 
     def place(self, order: Order, terms: Terms) -> None:
         """Take in a draft; it works, and may execute, before this returns."""

@@ -61,7 +61,7 @@ class TradingApi:
         ids = {exchange.terms[o.id].cl_ord_id for o in exchange.open_orders() if o is not replaces}
         rules.check_unique(request.cl_ord_id, ids)
         order = exchange.draft(request)
-        rules.check_funds(exchange.life.funds, order, replaces)
+        exchange.check(order, request, replaces)
         terms = of_request(request, exchange.now, given)
         told = description(order, terms)
         if request.validate:
@@ -88,7 +88,9 @@ class TradingApi:
             try:
                 answers.append(self._place(request, order, once=False))
             except KrakenError as error:
-                answers.append({"error": str(error)})
+                terms = of_request(request, self._exchange.now, order)
+                descr = {"order": description(self._exchange.draft(request), terms)["order"]}
+                answers.append({"error": str(error), "descr": descr})
         return {"orders": answers}
 
     def amend_order(self, given: Call) -> Json:

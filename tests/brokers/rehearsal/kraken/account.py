@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -28,6 +29,7 @@ class Account:
     def __init__(self, faults: FaultPlan | None = None, **settings: Any) -> None:
         self.events: list[OrderEvent] = []
         given = {"cash_usd": Decimal(1_000), "tier": "none", **settings}
+        given["balances"] = {name: Decimal(str(amount)) for name, amount in given.get("balances", {}).items()}
         self.exchange = KrakenExchange(listings(), SATURDAY, KrakenSettings(**given), faults, self.events.append)
         self.trading, self.telling = TradingApi(self.exchange), AccountApi(self.exchange)
         self.exchange.on_quote(SATURDAY, {symbol: Decimal(price) for symbol, price in PRICES.items()})
@@ -39,6 +41,12 @@ class Account:
     def walk(self, price: str, symbol: str = "BTC/USD", seconds: float = 60) -> None:
         """A walk to a price, through all that lie between."""
         self.exchange.walk(self.exchange.now + timedelta(seconds=seconds), {symbol: Decimal(price)})
+
+    def coarse_ticks(self) -> None:
+        """Let the prices of BTC be half dollars, with decimals that promise more."""
+        listed = self.exchange.listed
+        pairs = {key: replace(p, tick=Decimal("0.5")) if key == "XXBTZUSD" else p for key, p in listed.pairs.items()}
+        self.exchange.listed = replace(listed, pairs=pairs)
 
     def wait(self, seconds: float = 1) -> None:
         self.exchange.advance(self.exchange.now + timedelta(seconds=seconds))

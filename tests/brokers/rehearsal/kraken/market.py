@@ -34,6 +34,8 @@ def bars(symbols: tuple[str, ...] = tuple(PRICES), days: int = 40) -> pd.DataFra
 def served(**options: Any) -> KrakenServer:
     """A server whose clock stands on Saturday, 19:00 UTC."""
     account = {"cash_usd": Decimal(1_000), "tier": "none", **options.pop("account", {})}
+    account["balances"] = {name: Decimal(str(amount)) for name, amount in account.get("balances", {}).items()}
+    account["cash_usd"] = Decimal(str(account["cash_usd"]))
     data = options.pop("data", None)
     return KrakenServer(
         bars() if data is None else data,
