@@ -92,3 +92,5 @@ class KrakenLifecycle(Lifecycle):
         if order.buy and qty > self.funds.free_units(order.symbol):
             return
         super()._close_the_fill(order, qty, closing)
+        # The engine makes it with the fill, so that the same move of the price can execute it.
+        self._open(next(reversed(self.state.orders.values())))
