@@ -231,7 +231,7 @@ class Lifecycle:
             level = order.limit_price or order.stop_price or (ask if order.buy else bid)
             qty = self.closable(order, order.remaining(level))
             if qty > 0:
-                if order.exits and order.role == "stop_loss":
+                if order.stop_price is not None and not order.triggered:
                     self.trigger(order)
                 self.fill(order, qty, level)
                 self.tell("order_cancel_rejected", order)

@@ -28,11 +28,16 @@ class Account:
 
     def __init__(self, faults: FaultPlan | None = None, **settings: Any) -> None:
         self.events: list[OrderEvent] = []
+        self.born: dict[str, Decimal] = {}
         given = {"cash_usd": Decimal(1_000), "tier": "none", **settings}
         given["balances"] = {name: Decimal(str(amount)) for name, amount in given.get("balances", {}).items()}
-        self.exchange = KrakenExchange(listings(), SATURDAY, KrakenSettings(**given), faults, self.events.append)
+        self.exchange = KrakenExchange(listings(), SATURDAY, KrakenSettings(**given), faults, self._hear)
         self.trading, self.telling = TradingApi(self.exchange), AccountApi(self.exchange)
         self.exchange.on_quote(SATURDAY, {symbol: Decimal(price) for symbol, price in PRICES.items()})
+
+    def _hear(self, event: OrderEvent) -> None:
+        self.events.append(event)
+        self.born.setdefault(event.order.id, event.order.qty or Decimal(0))
 
     def price(self, price: str, symbol: str = "BTC/USD", seconds: float = 1) -> None:
         """A jump of the price."""
