@@ -14,7 +14,7 @@ from brokers.rehearsal.kraken.orders.bodies import Json, number, order_body, sec
 
 Call = Mapping[str, object]
 PAGE = 50
-QUERIED_MOST = 50
+QUERIED_MOST = 20
 MONEY, FEE = 4, 4
 """Decimals of amounts of money and of fees in per cent."""
 TOKEN_LIFE_S = 900
@@ -48,12 +48,12 @@ class AccountApi:
 
     def balance(self, given: Call) -> Json:
         """All balances, held parts included."""
-        lines = self._exchange.balances.lines(self._exchange.listed)
+        lines = self._exchange.balances.lines()
         return {line.coin.key: line.text(line.amount) for line in lines}
 
     def balance_ex(self, given: Call) -> Json:
         """All balances, with what orders hold of them."""
-        lines = self._exchange.balances.lines(self._exchange.listed)
+        lines = self._exchange.balances.lines()
         return {
             line.coin.key: {"balance": line.text(line.amount), "hold_trade": line.text(line.held)} for line in lines
         }

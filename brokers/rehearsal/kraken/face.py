@@ -57,8 +57,9 @@ class KrakenFace:
         self._public = market.methods()
         self._private: dict[str, Callable[[Mapping[str, object]], object]] = {
             **AccountApi(exchange).methods(),
-            **TradingApi(exchange).methods(),
+            **(trading := TradingApi(exchange).methods()),
         }
+        self._changing = frozenset(trading)
 
     def key_of(self, request: web.Request) -> str | Answer:
         """The key of a private request, if the account has it; nobody asks who reads public data."""
@@ -122,7 +123,11 @@ class KrakenFace:
 
     def keeps_answer(self, method: str, path: str) -> bool:
         """Only where orders change."""
-        return _name(path) in TradingApi(self._exchange).methods()
+        return _name(path) in self._changing
+
+    def by_hand(self, method: str, parameters: Mapping[str, object]) -> object:
+        """What the account's owner does elsewhere, without a key; KrakenError where it is refused."""
+        return self._method(self._private, method)(parameters)
 
 
 def _name(path: str) -> str:

@@ -106,8 +106,9 @@ class KrakenServer(VenueHost[KrakenExchange]):
         pace: ByHand | ByTime = ByHand(player)
         if clock == "auto":
             pace = ByTime(player, speed, skip_nights=False, gap_s=0.0)
+        self._face = KrakenFace(exchange, MarketData(playback, exchange), keys)
         gateway = Gateway(
-            KrakenFace(exchange, MarketData(playback, exchange), keys),
+            self._face,
             faults,
             pace.catch_up,
             lambda: exchange.now,
@@ -116,6 +117,21 @@ class KrakenServer(VenueHost[KrakenExchange]):
             lambda: RequestCount(MINUTE_S / speed),
         )
         super().__init__(player, pace, gateway, faults, host, port)
+
+    def by_hand(self, method: str, **parameters: object) -> object:
+        """Let the account's owner do something elsewhere: ``by_hand("AddOrder", pair="XBTUSD", …)``.
+
+        Returns
+        -------
+        object
+            What Kraken would answer as ``result``.
+
+        Raises
+        ------
+        KrakenError
+            It is refused.
+        """
+        return self.call(lambda _: self._face.by_hand(method, parameters))
 
     def _add_streams(self, router: web.UrlDispatcher) -> None:
         """None: REST is all that is served."""

@@ -43,7 +43,7 @@ class Balances:
     """
 
     def __init__(self, state: State, funds: Funds, listed: Listings, settings: KrakenSettings) -> None:
-        self._state, self._funds = state, funds
+        self._state, self._funds, self._listed = state, funds, listed
         self._pairs: dict[str, Pair] = {pair.base.key: pair for pair in listed.pairs.values()}
         self._flexible: dict[str, tuple[Coin, Decimal]] = {}
         self._locked: dict[str, tuple[Coin, Decimal]] = {}
@@ -73,6 +73,19 @@ class Balances:
         else:
             holding.qty += amount
 
+    def move(self, name: str, amount: Decimal) -> None:
+        """A deposit, or a withdrawal of a negative amount, whatever orders hold; KrakenError for what is not there."""
+        coin = self._listed.coin(name)
+        if coin is None or (amount < 0 and self.total(coin.key) + amount < 0):
+            raise KrakenError(f"{UNKNOWN_ASSET}: {name}")
+        pair, ledger = self._pairs.get(coin.key), self._state.ledger
+        if pair is None and coin.key != self._money.key:
+            raise KrakenError(f"{UNKNOWN_ASSET}: {name}")
+        self._open(coin, None, amount)
+        if pair is not None and not ledger.quantity(pair.symbol):
+            del ledger.holdings[pair.symbol]
+        self.settle()
+
     def total(self, key: str) -> Decimal:
         """All there is of money or of a traded coin, flexible or not."""
         pair = self._pairs.get(key)
@@ -90,13 +103,13 @@ class Balances:
         for symbol in self._state.ledger.holdings:
             self._seen.update(key for key, pair in self._pairs.items() if pair.symbol == symbol)
 
-    def lines(self, listed: Listings) -> Iterator[Balance]:
+    def lines(self) -> Iterator[Balance]:
         """Every balance that the account has or has had."""
         self.settle()
         for key in sorted(self._seen, key=lambda k: (k != self._money.key, k)):
             flexible = self._flexible.get(key)
             earning = flexible[1] if flexible else ZERO
-            yield Balance(listed.coins[key], self.total(key) - earning, self.held(key))
+            yield Balance(self._listed.coins[key], self.total(key) - earning, self.held(key))
         for coin, amount in (*self._flexible.values(), *self._locked.values()):
             yield Balance(coin, amount, ZERO)
 

@@ -9,6 +9,7 @@ from typing import Any
 import ccxt
 import pytest
 
+from brokers.rehearsal.kraken.errors import KrakenError
 from brokers.rehearsal.kraken.server import KrakenServer
 from tests.brokers.rehearsal.kraken.account import UUID
 from tests.brokers.rehearsal.kraken.market import Client, later, served, set_price
@@ -163,6 +164,17 @@ def test_errors_have_ccxts_classes(
 ) -> None:
     with pytest.raises(error):
         venue[1].create_order(*arguments)
+
+
+def test_what_the_owner_does_by_hand_is_seen(venue: tuple[KrakenServer, Any]) -> None:
+    server, client = venue
+    answer: Any = server.by_hand("AddOrder", pair="XBTUSD", type="buy", ordertype="market", volume="0.001")
+    (trade,) = client.fetch_my_trades(BTC)
+    assert trade["order"] == answer["txid"][0]
+    foreign = server.by_hand("AddOrder", pair="XBTUSD", type="sell", ordertype="iceberg", volume="0.001", price="99000")
+    assert client.private_post_openorders()["result"]["open"][foreign["txid"][0]]["descr"]["ordertype"] == "iceberg"  # type: ignore[index]
+    with pytest.raises(KrakenError, match="Insufficient funds"):
+        server.by_hand("AddOrder", pair="XBTUSD", type="sell", ordertype="market", volume="5")
 
 
 def test_a_wrong_secret_opens_nothing(venue: tuple[KrakenServer, Any]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from brokers.rehearsal.core.faults import FaultPlan
+from brokers.rehearsal.kraken.errors import KrakenError
 from brokers.rehearsal.kraken.listings import FeeTier
 from tests.brokers.rehearsal.kraken.account import Account, refusal
 
@@ -103,6 +104,21 @@ def test_what_is_locked_or_dust_is_told_and_no_more() -> None:
     assert (told["SOL.S"], told["XXDG"], told["KFEE"]) == ("1.50000000", "0.00003100", "100.00")
     assert refusal(account, side="sell", pair="SOLUSD", volume="1") == "EOrder:Insufficient funds"
     assert refusal(account, side="sell", pair="XDGUSD", volume="0.000031") == "EOrder:Order minimum not met"
+
+
+def test_coins_and_money_that_come_and_go_elsewhere() -> None:
+    account = Account(balances={"XBT": "0.001"})
+    stop = account.add("sell", "stop-loss", "0.001", price="85000")
+    account.exchange.balances.move("XBT", Decimal("-0.001"))
+    account.exchange.balances.move("USD", Decimal(-900))
+    assert (account.coins(), account.cash) == (0, 100)
+    account.price("84000")
+    assert account.told(stop)["reason"] == "Insufficient funds"
+    account.exchange.balances.move("ETH", Decimal(2))
+    account.add("sell", "market", "2", "XETHZUSD")
+    for name, amount in (("XBT", -1), ("USD", -1_000_000), ("NO", 1), ("SOL.S", 1)):
+        with pytest.raises(KrakenError, match="Unknown asset"):
+            account.exchange.balances.move(name, Decimal(amount))
 
 
 def test_the_worth_of_it_all() -> None:
