@@ -15,6 +15,7 @@ from brokers.rehearsal.kraken.synthetic_bars import COINS, NOTE, synthetic_bars
 from config.errors import Refusal
 from tests.brokers.rehearsal.kraken.account import SATURDAY
 from tests.brokers.rehearsal.kraken.market import Wire, bars, later, served
+from tests.brokers.rehearsal.market import wait_for
 
 HOUR = 3_600
 
@@ -143,6 +144,17 @@ def test_synthetic_bars_are_the_same_for_the_same_seed_and_say_what_they_are() -
     assert (first["high"] >= first[["open", "close"]].max(axis=1)).all()
     assert (first["low"] <= first[["open", "close"]].min(axis=1)).all()
     assert (first[["low", "volume"]] > 0).all(axis=None)
+
+
+def test_time_can_pass_by_itself() -> None:
+    with served(clock="auto", speed=3_600.0) as server:
+        wire, began = Wire(server), server.now
+        order = {"pair": "XBTUSD", "type": "buy", "ordertype": "limit", "volume": "0.001", "price": "89600"}
+        assert wire.private("AddOrder", **order)["error"] == []
+        wait_for(lambda: bool(wire.private("TradesHistory")["result"]["trades"]))
+        assert server.now - began >= timedelta(minutes=20)
+        (trade,) = wire.private("TradesHistory")["result"]["trades"].values()
+        assert (trade["price"], trade["maker"]) == ("89600.00000", True)
 
 
 def test_synthetic_bars_can_be_played() -> None:
