@@ -159,7 +159,9 @@ def _kraken(given: argparse.Namespace) -> KrakenServer:
         frame = synthetic_bars(seed)
     else:
         first = symbols[0] if symbols else None
-        reading = ReadOptions(given.date_order, given.timezone or "UTC", given.decimal, first, "all")
+        reading = ReadOptions(
+            given.date_order, given.timezone, given.decimal, first, "all", unsaid_timezone=str(AlwaysOpen.zone)
+        )
         bars = read_file(given.data, symbols, options=reading)
         frame, notes = bars.frame, [f"read as: {bars.read_as}", *bars.notes]
     server = KrakenServer(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 
 from brokers.rehearsal.core.model import ZERO, Order
-from brokers.rehearsal.kraken.errors import KrakenError, invalid
+from brokers.rehearsal.kraken.errors import UNKNOWN_PAIR, KrakenError, invalid
 from brokers.rehearsal.kraken.exchange import KrakenExchange
 from brokers.rehearsal.kraken.listings import FeeTier
 from brokers.rehearsal.kraken.orders.arguments import client_id, flag, text
@@ -71,7 +71,7 @@ class AccountApi:
         names = [name for name in text(given, "pair").split(",") if name]
         pairs = [exchange.listed.pair(name) for name in names]
         if any(pair is None for pair in pairs):
-            raise KrakenError("EQuery:Unknown asset pair")
+            raise KrakenError(UNKNOWN_PAIR)
         if pairs:
             told["fees"] = {pair.key: self._fee(lambda tier: tier.taker) for pair in pairs if pair}
             told["fees_maker"] = {pair.key: self._fee(lambda tier: tier.maker) for pair in pairs if pair}

@@ -172,6 +172,7 @@ class KrakenExchange(Venue):
     def amend(self, order: Order, terms: Order, moved: bool) -> None:
         """Give an open order the quantity and prices of ``terms``; where it ``moved``, it queues anew."""
         order.qty, order.limit_price, order.stop_price = terms.qty, terms.limit_price, terms.stop_price
+        order.trail_percent, order.trail_price = terms.trail_percent, terms.trail_price
         order.updated = self.terms[order.id].created = self.now
         order.rested = order.rested and not moved
         if order.qty is not None and order.qty <= order.filled_qty:
@@ -189,9 +190,12 @@ class KrakenExchange(Venue):
         return order.open
 
     def withdraw(self, order: Order, reason: str) -> None:
-        """End an open order at once, as another one takes its place."""
+        """End an open order at once, as another one takes its place, and with it what the order holds."""
         self.terms[order.id].reason = reason
+        ledger = self._state.ledger
+        waiting = list(ledger.releases)
         self.life.end(order, "canceled")
+        ledger.releases[:] = waiting
 
     def foreign_order(self, shown_as: str, side: str, symbol: str, qty: Decimal, stop_price: Decimal) -> Order:
         """An order that somebody else has put into the account, of a type that this exchange does not trade.

@@ -12,6 +12,7 @@ from aiohttp import web
 from brokers.rehearsal.kraken.account_api import AccountApi
 from brokers.rehearsal.kraken.auth import Keys
 from brokers.rehearsal.kraken.errors import (
+    INVALID_ARGUMENTS,
     INVALID_KEY,
     TOO_MANY_CALLS,
     UNAVAILABLE,
@@ -49,8 +50,8 @@ class KrakenFace:
 
     too_many = refused(TOO_MANY_CALLS)
     server_error = refused(UNAVAILABLE)
-    timed_out = Answer(520, {"error": ["EService:Unavailable"]})
-    too_large = refused("EGeneral:Invalid arguments")
+    timed_out = Answer(520, {"error": [UNAVAILABLE]})
+    too_large = refused(INVALID_ARGUMENTS)
 
     def __init__(self, exchange: KrakenExchange, market: MarketData, keys: Keys) -> None:
         self._exchange, self._keys = exchange, keys
@@ -83,7 +84,7 @@ class KrakenFace:
         key = request.headers.get("API-Key", "")
         parameters = _parameters(raw, request.content_type)
         if parameters is None:
-            return Signed(key, refusal="EGeneral:Invalid arguments")
+            return Signed(key, refusal=INVALID_ARGUMENTS)
         nonce = parameters.pop("nonce", None)
         signed = request.headers.get("API-Sign", "")
         return Signed(key, parameters, self._keys.refusal(key, signed, request.raw_path, nonce, raw))

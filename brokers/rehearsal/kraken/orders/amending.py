@@ -7,7 +7,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from brokers.rehearsal.core.model import Order
-from brokers.rehearsal.kraken.errors import KrakenError, invalid
+from brokers.rehearsal.kraken.errors import UNKNOWN_ORDER, KrakenError, invalid
 from brokers.rehearsal.kraken.orders.arguments import price, text, volume
 from brokers.rehearsal.kraken.orders.request import TRAILING, read_trail
 from brokers.rehearsal.kraken.orders.terms import Terms
@@ -58,7 +58,7 @@ def edited(terms: Terms, given: Mapping[str, object], remaining: Decimal) -> dic
         The order makes orders of its fills, or was made by one: those can't be edited.
     """
     if terms.closing is not None or not terms.given:
-        raise KrakenError("EOrder:Unknown order")
+        raise KrakenError(UNKNOWN_ORDER)
     kept = {name: value for name, value in terms.given.items() if name not in ("cl_ord_id", "deadline", "validate")}
     kept.pop("nonce", None)
     names = ("volume", "price", "price2", "oflags", "deadline", "validate")

@@ -106,6 +106,24 @@ def test_an_edit_makes_another_order() -> None:
     assert account.status(other) == "open"
 
 
+def test_an_edited_order_can_execute_at_once() -> None:
+    account = Account(balances={"XBT": "0.001"})
+    target = account.add("sell", "limit", "0.001", price="95000")
+    answer = account.trading.edit_order({"txid": target, "price": "89000"})
+    assert account.status(str(answer["txid"])) == "closed"
+    assert account.coins() == 0
+
+
+def test_the_distance_of_a_trailing_stop_can_be_amended() -> None:
+    account = Account(balances={"XBT": "0.001"})
+    stop = account.add("sell", "trailing-stop", "0.001", price="+1%")
+    account.amend(stop, trigger_price="+2%")
+    told = account.told(stop)
+    assert (told["descr"]["price"], told["stopprice"]) == ("+2.0000%", "88200.0")
+    account.price("100000")
+    assert account.told(stop)["stopprice"] == "98000.0"
+
+
 def test_what_makes_or_was_made_by_another_order_cannot_be_edited() -> None:
     account = Account()
     entry = account.add("buy", "market", "0.001", close={"ordertype": "stop-loss", "price": "85000"})
