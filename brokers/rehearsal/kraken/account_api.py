@@ -9,11 +9,11 @@ from brokers.rehearsal.core.model import ZERO, Order
 from brokers.rehearsal.kraken.errors import UNKNOWN_PAIR, KrakenError, invalid
 from brokers.rehearsal.kraken.exchange import KrakenExchange
 from brokers.rehearsal.kraken.listings import FeeTier
-from brokers.rehearsal.kraken.orders.arguments import client_id, flag, text
+from brokers.rehearsal.kraken.orders.arguments import client_id, count, flag, text
 from brokers.rehearsal.kraken.orders.bodies import Json, number, order_body, seconds, trade_body
 
 Call = Mapping[str, object]
-PAGE = 50
+PAGE, OFFSET_MOST = 50, 10**9
 QUERIED_MOST = 20
 MONEY, FEE = 4, 4
 """Decimals of amounts of money and of fees in per cent."""
@@ -106,7 +106,10 @@ class AccountApi:
 
         found = [o for o in self._filtered(found, given) if start < time(o) <= end]
         found.sort(key=lambda order: (time(order), order.sequence), reverse=True)
-        return {"closed": self._told(found[self._offset(given) :][:PAGE], given), "count": len(found)}
+        return {
+            "closed": self._told(found[count(given, "ofs", 0, 0, OFFSET_MOST) :][:PAGE], given),
+            "count": len(found),
+        }
 
     def query_orders(self, given: Call) -> Json:
         """Orders by txid; one that nobody knows is not in the answer."""
@@ -121,7 +124,7 @@ class AccountApi:
         start, end = self._bound(given, "start"), self._bound(given, "end")
         found = [t for t in reversed(self._exchange.trades.values()) if start < seconds(t.at) <= end]
         terms = self._exchange.terms
-        part = found[self._offset(given) :][:PAGE]
+        part = found[count(given, "ofs", 0, 0, OFFSET_MOST) :][:PAGE]
         return {"trades": {t.id: trade_body(t, terms[t.order.id]) for t in part}, "count": len(found)}
 
     def query_trades(self, given: Call) -> Json:
@@ -162,12 +165,6 @@ class AccountApi:
             return float(value)
         except ValueError:
             raise invalid(name) from None
-
-    def _offset(self, given: Call) -> int:
-        value = text(given, "ofs") or "0"
-        if not value.isdigit():
-            raise invalid("ofs")
-        return int(value)
 
 
 def reversed_by_time(orders: list[Order]) -> list[Order]:

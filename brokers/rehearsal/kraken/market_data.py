@@ -11,13 +11,16 @@ from brokers.rehearsal.core.bar_playback import DAY, MINUTE_NS, BarPlayback, Pla
 from brokers.rehearsal.kraken.errors import UNAVAILABLE, UNKNOWN_ASSET, UNKNOWN_PAIR, KrakenError, invalid
 from brokers.rehearsal.kraken.exchange import KrakenExchange
 from brokers.rehearsal.kraken.listings import Pair
-from brokers.rehearsal.kraken.orders.arguments import text
+from brokers.rehearsal.kraken.orders.arguments import count, text
 from brokers.rehearsal.kraken.orders.bodies import Json, number
 
 Call = Mapping[str, object]
 INTERVALS = (1, 5, 15, 30, 60, 240, 1440, 10080, 21600)
 """Minutes."""
-ROWS_MOST, TRADES_MOST, LEVELS_MOST = 720, 1_000, 500
+ROWS_MOST, TRADES_MOST, LEVELS, LEVELS_MOST = 720, 1_000, 100, 500
+SINCE_MOST = 2**63
+RECENT = timedelta(days=10)
+"""What trades are looked for in where no time is given."""
 PRICE, LOTS, VOLUME = 5, 3, 8
 """Decimals of prices, of sizes in the book, of volumes."""
 MARGIN = {
@@ -130,15 +133,15 @@ class MarketData:
     def ohlc(self, given: Call) -> Json:
         """Up to 720 bars, the newest, the forming one last; bars without trades repeat the price."""
         pair = self._one(given)
-        minutes = text(given, "interval") or "1"
-        if not minutes.isdigit() or int(minutes) not in INTERVALS:
+        minutes = count(given, "interval", 1, min(INTERVALS), max(INTERVALS))
+        if minutes not in INTERVALS:
             raise invalid("interval")
-        length = int(minutes) * MINUTE_NS
+        length = minutes * MINUTE_NS
         now = to_ns(self._exchange.now)
         forming = now // length * length
         first = forming - (ROWS_MOST - 1) * length
-        if since := text(given, "since"):
-            first = max(first, (_whole(since, "since") * NANO // length + 1) * length)
+        if text(given, "since"):
+            first = max(first, (count(given, "since", 0, 0, SINCE_MOST) * NANO // length + 1) * length)
         rows = self._rows(pair, length, first, forming) if first <= forming else []
         return {pair.key: rows, "last": (forming - length) // NANO}
 
@@ -164,9 +167,7 @@ class MarketData:
     def depth(self, given: Call) -> Json:
         """A book made up around bid and ask: levels a tick apart, each with what the last trade moved."""
         pair = self._one(given)
-        count = _whole(text(given, "count") or "100", "count")
-        if not 1 <= count <= LEVELS_MOST:
-            raise invalid("count")
+        levels = count(given, "count", LEVELS, 1, LEVELS_MOST)
         quotes, last = self._exchange.bid_ask(pair), self._playback.last(pair.symbol, self._exchange.now)
         if quotes is None:
             raise KrakenError(UNAVAILABLE)
@@ -177,21 +178,18 @@ class MarketData:
             return [number(price, decimals), size, at]
 
         bid, ask = quotes
-        bids = [bid - pair.tick * step for step in range(count) if bid > pair.tick * step]
-        return {pair.key: {"asks": [level(ask + pair.tick * n) for n in range(count)], "bids": list(map(level, bids))}}
+        bids = [bid - pair.tick * step for step in range(levels) if bid > pair.tick * step]
+        return {pair.key: {"asks": [level(ask + pair.tick * n) for n in range(levels)], "bids": list(map(level, bids))}}
 
     def trades(self, given: Call) -> Json:
         """Up to 1,000 trades after ``since`` (nanoseconds, or seconds), oldest first; the newest without it."""
         pair = self._one(given)
-        count = _whole(text(given, "count") or str(TRADES_MOST), "count")
-        if not 1 <= count <= TRADES_MOST:
-            raise invalid("count")
-        now = self._exchange.now
+        most, now = count(given, "count", TRADES_MOST, 1, TRADES_MOST), self._exchange.now
         since = text(given, "since")
-        after = _whole(since, "since") if since else to_ns(now - timedelta(days=10))
-        after = after if after > NANO * NANO // 10 else after * NANO
+        after = count(given, "since", 0, 0, SINCE_MOST) if since else to_ns(now - RECENT)
+        after = min(after if after > NANO * NANO // 10 else after * NANO, to_ns(now))
         found = [t for t in self._playback.trades(pair.symbol, from_ns(after), now, now) if t[0] > after]
-        part = found[:count] if since else found[-count:]
+        part = found[:most] if since else found[-most:]
         decimals = max(PRICE, pair.pair_decimals)
         rows: list[list[object]] = [
             [f"{price:.{decimals}f}", f"{size:.{VOLUME}f}", at / NANO, "b" if n % 2 else "s", "m", "", at // MINUTE_NS]
@@ -249,10 +247,3 @@ def _joined(days: list[PlayedBar], length: int) -> list[PlayedBar]:
             )
         )  # fmt: skip
     return joined
-
-
-def _whole(value: str, name: str) -> int:
-    try:
-        return int(float(value)) if len(value) < 15 else int(value)
-    except ValueError:
-        raise invalid(name) from None

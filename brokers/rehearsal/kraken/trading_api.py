@@ -12,7 +12,7 @@ from brokers.rehearsal.kraken.exchange import CANCEL_ONLY, MAINTENANCE, POST_ONL
 from brokers.rehearsal.kraken.listings import Pair
 from brokers.rehearsal.kraken.orders import rules
 from brokers.rehearsal.kraken.orders.amending import edited, read_amend
-from brokers.rehearsal.kraken.orders.arguments import check_deadline, client_id, flag, text
+from brokers.rehearsal.kraken.orders.arguments import check_deadline, client_id, count, flag, text
 from brokers.rehearsal.kraken.orders.bodies import Json, description, number
 from brokers.rehearsal.kraken.orders.request import OrderRequest, find_pair, read_order
 from brokers.rehearsal.kraken.orders.terms import of_request
@@ -161,12 +161,7 @@ class TradingApi:
 
     def cancel_all_after(self, given: Call) -> Json:
         """Cancel every open order in so many seconds unless it is asked again; 0 ends that."""
-        try:
-            seconds = int(text(given, "timeout"))
-        except ValueError:
-            raise invalid("timeout") from None
-        if not 0 <= seconds <= LONGEST_TIMER_S:
-            raise invalid("timeout")
+        seconds = count(given, "timeout", -1, 0, LONGEST_TIMER_S)
         now = self._exchange.now
         self._exchange.timer = now + timedelta(seconds=seconds) if seconds else None
         timer = self._exchange.timer

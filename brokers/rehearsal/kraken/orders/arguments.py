@@ -12,6 +12,8 @@ from brokers.rehearsal.kraken.listings import LOT_DECIMALS, Pair
 
 UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|[0-9a-fA-F]{32}")
 FREE_TEXT = re.compile(r"[\x21-\x7e]{1,18}")
+LARGEST_EXPONENT, DIGITS = 15, 20
+"""Of a number that means anything: its power of ten, and the digits of a whole one."""
 SOONEST, LATEST = timedelta(milliseconds=500), timedelta(seconds=60)
 """How far ahead a deadline may lie."""
 
@@ -36,9 +38,17 @@ def amount(given: Mapping[str, object], name: str) -> Decimal | None:
         number = Decimal(value)
     except InvalidOperation:
         raise invalid(name) from None
-    if not number.is_finite() or number <= 0:
+    if not number.is_finite() or number <= 0 or abs(number.adjusted()) > LARGEST_EXPONENT:
         raise invalid(name)
     return number
+
+
+def count(given: Mapping[str, object], name: str, default: int, least: int, most: int) -> int:
+    """A whole number within bounds."""
+    value = text(given, name) or str(default)
+    if not (value.isascii() and value.isdecimal()) or len(value) > DIGITS or not least <= int(value) <= most:
+        raise invalid(name)
+    return int(value)
 
 
 def volume(given: Mapping[str, object], name: str = "volume") -> Decimal:
