@@ -14,6 +14,7 @@ from brokers.rehearsal.core.faults import FaultPlan
 from brokers.rehearsal.serving.network_faults import Mishap
 from tests.brokers.rehearsal.kraken.account import UUID, Account
 from tests.brokers.rehearsal.kraken.market import later, set_price, trading
+from tests.brokers.rehearsal.market import wait_for
 
 BUY = ("BTC/USD", "limit", "buy", 0.001, 80_000)
 
@@ -39,6 +40,7 @@ def test_an_order_whose_answer_is_lost_is_found_by_its_id(mishap: Mishap, taken:
         server.faults.strike(mishap, path="AddOrder")
         with pytest.raises(ccxt.NetworkError):
             client.create_order(*BUY, {"clientOrderId": UUID})
+        client.timeout = 5_000
         assert known(client) == (["open"] if taken else [])
 
 
@@ -97,12 +99,12 @@ def test_what_is_kept_back_is_overtaken_and_its_nonce_is_old() -> None:
     with trading() as (server, client):
         client.load_markets()
         client.timeout = 300
-        server.faults.strike(Mishap.HANG_BEFORE, path="AddOrder", seconds=1.0)
+        server.faults.strike(Mishap.HANG_BEFORE, path="AddOrder", seconds=2.0)
         with pytest.raises(ccxt.RequestTimeout):
             client.create_order(*BUY, {"clientOrderId": UUID})
         client.timeout = 5_000
         client.fetch_balance()
-        time.sleep(1.2)
+        wait_for(lambda: server.log[-1].path == "/0/private/AddOrder")
         assert known(client) == []
         assert [entry.path for entry in server.log if getattr(entry.payload, "refusal", None)] == [
             "/0/private/AddOrder"
