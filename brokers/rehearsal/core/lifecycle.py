@@ -118,6 +118,10 @@ class Lifecycle:
         settings = self.state.settings
         return settings.maker_fee_frac if makes(order) else settings.taker_fee_frac
 
+    def fill_price(self, order: Order, quoted: Decimal) -> Decimal:
+        """What a fill costs where the other side quotes so much: in a jump that is better than a limit that rested."""
+        return quoted
+
     def trigger(self, stop: Order) -> None:
         """A stop price was reached: the take-profit gives way and the stop goes to market."""
         stop.triggered, stop.rested = True, False

@@ -117,7 +117,7 @@ class Matcher:
                 return
         bid, ask = self._state.ledger.bid_ask(last, order.asset)
         # An auction has one price for both sides.
-        price = last if order.auction else ask if order.buy else bid
+        price = last if order.auction else self._life.fill_price(order, ask if order.buy else bid)
         if not order.fits(price):
             return
         wanted = order.remaining(price)

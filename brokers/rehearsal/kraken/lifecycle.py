@@ -60,11 +60,14 @@ class KrakenLifecycle(Lifecycle):
         super().fill(order, qty, price)
         self.volume += qty * price
 
+    def fill_price(self, order: Order, quoted: Decimal) -> Decimal:
+        """A limit that has rested is what others trade against: it fills at its own price, however far they go."""
+        return order.limit_price if order.limit_price is not None and makes(order) else quoted
+
     def closable(self, order: Order, qty: Decimal) -> Decimal:
         """All of it where the account has what it takes: nobody can sell coins, or spend money, that are not free."""
         if order.buy:
-            ask = self.funds.ask(order)
-            price = ask if order.limit_price is None else min(ask, order.limit_price)
+            price = self.fill_price(order, self.funds.ask(order))
             enough = self.funds.cost(order, price) <= self.funds.free_cash(without=order)
         else:
             enough = qty <= self.funds.free_units(order.symbol, without=order)

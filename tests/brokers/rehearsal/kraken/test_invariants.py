@@ -185,5 +185,5 @@ def test_random_streams(stops_hold: bool, small_closes: bool) -> None:
         "order_cancel_rejected": 5,
     }  # fmt: skip
     if not stops_hold:
-        expected["no funds at the trigger"] = 5
+        expected["no funds at the trigger"] = 2
     assert {name: seen[name] for name, least in expected.items() if seen[name] < least} == {}, seen

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from brokers.rehearsal.core.faults import FaultPlan
 from brokers.rehearsal.kraken.errors import KrakenError
 from tests.brokers.rehearsal.kraken.account import UUID, Account, refusal
 
@@ -30,6 +32,17 @@ def test_who_rests_makes_and_pays_less() -> None:
     (trade,) = account.exchange.trades.values()
     assert trade.maker
     assert account.balance() == ("910.7775", "0.0000")
+
+
+def test_who_rests_gets_his_own_price_even_in_a_jump() -> None:
+    account = Account(FaultPlan(seed=2, partial_fill_frac=1.0, partial_pause=timedelta(seconds=30)))
+    resting = account.add("buy", "limit", "0.004", price="89000")
+    account.price("80000")
+    account.price("70000", seconds=31)
+    assert len(account.told(resting)["trades"]) == 2
+    assert {trade.price for trade in account.exchange.trades.values()} == {Decimal(89_000)}
+    taker = Account()
+    assert taker.told(taker.add("buy", "limit", "0.001", price="95000"))["price"] == "90000.1"
 
 
 @pytest.mark.parametrize(
