@@ -110,13 +110,13 @@ def to_exchange_time(frame: pd.DataFrame, path: Path, options: ReadOptions) -> t
         )
     if times.dt.tz is not None:
         return times.dt.tz_convert(NEW_YORK), int(length)
-    zone = options.timezone or NEW_YORK
+    zone = options.timezone or options.unsaid_timezone
     local = times.dt.tz_localize(zone, ambiguous="NaT", nonexistent="NaT")
     if local.isna().any():
         raise Refusal(
             f"{path}: {_where(frame, local.isna())} is no unique time in {zone}; give times with their offset"
         )
-    if options.timezone is None and (other := _looks_like(times)):
+    if zone == NEW_YORK and options.timezone is None and (other := _looks_like(times)):
         raise Refusal(
             f"{path}: its times have no offset and look like those of {other}, where they begin with the session; say "
             f"--timezone {other}, or --timezone {NEW_YORK} if they are New York's"
