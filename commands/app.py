@@ -23,6 +23,7 @@ PROGRAM = "risk-first"
 
 RUNS, OPERATING, RESEARCH = "commands.runs", "commands.operator", "commands.research"
 COMMANDS: dict[str, tuple[str, str]] = {
+    "demo": ("commands.demo", "Show the problems this was built against, tried again."),
     "backtest": (f"{RUNS}.backtest", "Run the strategy on historical bars."),
     "rehearse": (f"{RUNS}.rehearse", "Rehearse trading against a local exchange."),
     "trade": (f"{RUNS}.trade", "Trade on Alpaca: the paper account, or real money."),
