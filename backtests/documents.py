@@ -10,6 +10,7 @@ from typing import Any
 
 from backtests.checks.lookahead import Report
 from backtests.data.data_sets import DataSet
+from backtests.iteration import account_view
 from backtests.reports.formatting import to_json_indented
 from backtests.run_result import RunResult
 from brokers.record import OrderRecord
@@ -98,10 +99,7 @@ def iteration_document(
         "data_source": source,
         "equity": book.equity,
         "cash": book.cash,
-        "positions": {
-            symbol: {"quantity": held.quantity, "entry": held.entry_price, "stop": held.stop, "target": held.target}
-            for symbol, held in sorted(book.positions.items())
-        },
+        **account_view.document(book, market, pipeline.chain),
         "symbols": symbols,
         "missing_symbols": list(missing),
         "decisions": [_decision(decision) for decision in plan.decisions],
