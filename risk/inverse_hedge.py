@@ -145,7 +145,8 @@ class InverseHedge(RiskModule):
             told = "hedges are sold" if held else f"no hedge below {config.open_frac:.0%}"
         else:
             told = "hedges stay" if held else f"no hedge below {config.open_frac:.0%}"
-        total = f"; {sum(held.values()) / book.equity:.1%} of at most {config.max_total_frac:.0%}" if held else ""
+        shown = held and book.equity > 0
+        total = f"; {sum(held.values()) / book.equity:.1%} of at most {config.max_total_frac:.0%}" if shown else ""
         return f"{hot} of {len(readings)} gauges above RSI {config.overbought:g} ({listed}), {share:.0%}: {told}{total}"
 
     def propose(self, book: Book, market: Market) -> list[Proposal]:
