@@ -53,7 +53,7 @@ from config.version import version as package_version
 from market.bars import BarTable
 from market.sectors import inverse_funds
 from risk.model import Position
-from strategies.adapt_to_bars import fit
+from strategies.adapt_to_bars import decides_on_days, fit
 from strategies.registry import build_pipeline, build_signals, strategy_class
 from strategies.run_notes import (
     absent_symbols,
@@ -181,7 +181,7 @@ def data_for(request: RunRequest, settings: Settings) -> DataSet:
         seed=request.seed,
         traded=settings.universe.traded,
         options=replace(request.reading, hours=hours_of(settings)),
-        length=length_of(settings) if request.mode == "backtest" else None,
+        length=length_of(settings) if request.mode == "backtest" and not decides_on_days(settings) else None,
     )
     if told := told_universe(settings, data):
         data = replace(data, notes=(*data.notes, told))

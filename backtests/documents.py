@@ -38,7 +38,7 @@ def run_document(folder: Path) -> dict[str, Any]:
 def scan_document(result: RunResult, data: DataSet, *, scan: bool) -> dict[str, Any]:
     """The only iteration of a backtest; see ``iteration_document``."""
     strategy = result.strategy
-    row = strategy.feed.features.bars.opens_at.get_loc(strategy.plan.time) - 1
+    row = strategy.feed.features.bars.row_closed_at(strategy.plan.time)
     missing, _ = absent_symbols(data.missing, strategy.pipeline)
     notes = (*data.notes, *without_unknown(strategy.notes, missing))
     return iteration_document(strategy, row, data.source, result.record.orders, notes, missing, scan=scan)

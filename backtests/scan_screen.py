@@ -32,7 +32,7 @@ NARROW, WIDE = 80, 100
 def show_scan(console: Console, result: RunResult, data: DataSet, *, scan: bool) -> None:
     """Print the only iteration of ``result``, a run of one iteration on ``data``; ``scan``: nothing was submitted."""
     strategy = result.strategy
-    row = strategy.feed.features.bars.opens_at.get_loc(strategy.plan.time) - 1
+    row = strategy.feed.features.bars.row_closed_at(strategy.plan.time)
     heading = f"{data.source} · equity {result.record.initial_equity:,.2f} USD"
     missing, _ = absent_symbols(data.missing, strategy.pipeline)
     notes = (*data.notes, *without_unknown(strategy.notes, missing))
