@@ -38,7 +38,7 @@ from backtests.reports.outputs import (
     write_figures,
     write_report,
 )
-from backtests.reports.scoreboard import scoreboard, scoreboard_screen
+from backtests.reports.scoreboard import scoreboard_of
 from backtests.reports.summary_screen import show_files, show_summary
 from backtests.reports.tearsheet_process import TearsheetProcess
 from backtests.request import Engine, RunRequest
@@ -66,7 +66,6 @@ from strategies.run_notes import (
     without_unknown,
 )
 
-SCOREBOARD_DAYS = 10
 GENERAL_DEFAULT = "config/base.yaml"
 REPLAYED = "combined"
 
@@ -121,7 +120,7 @@ def run(request: RunRequest, console: Console) -> int:
             if not request.json:
                 show_summary(console, result.record, info, figures)
             if request.scoreboard:
-                console.print(scoreboard_screen(scoreboard(result.record), SCOREBOARD_DAYS))
+                console.print(scoreboard_of(result.record, settings.universe.sectors))
             if tearsheet is not None and not result.interrupted:
                 with console.status("drawing the report"):
                     failed = write_report(

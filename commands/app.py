@@ -37,6 +37,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "size": (f"{OPERATING}.size", "Compute how many shares an entry may have."),
     "positions": (f"{OPERATING}.positions", "Show each position, its exits, what protects it."),
     "explain": (f"{OPERATING}.explain", "Say why orders were sent, resized or refused."),
+    "scoreboard": (f"{OPERATING}.scoreboard", "Measure every day of a trader beside its goals."),
     "reconcile": (f"{OPERATING}.reconcile", "Compare the journal with the broker's account."),
     "cleanup": (f"{OPERATING}.cleanup", "Cancel all orders, sell dust, purge symbols."),
     "kill": (f"{OPERATING}.kill", "Stop entries, or sell everything: the kill switch."),

@@ -54,7 +54,9 @@ class OrderLife(BarMatching):
 
     def _accept(self, working: WorkingOrder) -> bool:
         """Note an order and its exits, and let it work if gate and venue have no objection."""
-        self.record.orders.extend(w.record for w in working.family())
+        for w in working.family():
+            w.record.sent_time = self.datetime
+            self.record.orders.append(w.record)
         refusal = working.refusal or self._gate(working)
         if refusal:
             self._reject(working, refusal)
