@@ -14,17 +14,14 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from backtests.reports.fill_measures import filled_in_time, sectors_by_day, stop_outs
 from backtests.reports.metrics import Figure, max_drawdown, metrics
 from brokers.record import EquityRow, OrderRecord, RunRecord, TradeRecord
-from market.sectors import UNCLASSIFIED
-from risk.model import OPENING_ROLES
 
 _RULE = re.compile(r"[A-Z][A-Z0-9_]*: ")
 _LEGS = ("stop", "target")
 SCREEN_DAYS = 10
 """Days that a run shows."""
-FLAT = 1e-9
-"""Shares below which a position is none."""
 
 
 class Goals(BaseModel):
@@ -129,7 +126,7 @@ def scoreboard(
     drawdowns: list[float] = []
     sent = Counter(order.time.date() for order in interferences(record.orders))
     daily: list[Score] = []
-    held = _sectors_by_day(record.orders, by_day, sectors)
+    held = sectors_by_day(record.orders, by_day, sectors)
     before = record.initial_equity
     for day, rows in by_day.items():
         drawdown = max_drawdown(np.array([before, *(row.equity for row in rows)]))
@@ -147,59 +144,6 @@ def scoreboard(
         "sectors": max((count for count in held.values() if count is not None), default=None),
     }
     return _scores(None, values, goals, unknown) + daily
-
-
-def filled_in_time(orders: Iterable[OrderRecord], patience_s: float) -> float | None:
-    """Share of the filled entries and hedges that were filled within ``patience_s`` of their sending.
-
-    None where there are none, or where all of them were filled at the moment they were sent, as in a backtest.
-    """
-    waited = [
-        order.seconds_to_fill
-        for order in orders
-        if order.role in OPENING_ROLES and order.filled_quantity and order.seconds_to_fill is not None
-    ]
-    if not any(waited):
-        return None
-    return sum(seconds <= patience_s for seconds in waited) / len(waited)
-
-
-def stop_outs(trades: Iterable[TradeRecord]) -> dict[str, tuple[int, int]]:
-    """By signal, how many of its closed portions ended at the stop, and how many there were."""
-    found: dict[str, tuple[int, int]] = {}
-    for trade in trades:
-        stopped, count = found.get(trade.signal, (0, 0))
-        found[trade.signal] = (stopped + (trade.exit_reason == "stop"), count + 1)
-    return dict(sorted(found.items()))
-
-
-def _sectors_by_day(
-    orders: Iterable[OrderRecord], days: Iterable[date], sectors: Mapping[str, str] | None
-) -> dict[date, int | None]:
-    """The largest number of sectors that entries held at once on each day."""
-    if sectors is None:
-        return {}
-    fills = sorted(
-        (order for order in orders if order.filled_time is not None and order.filled_quantity),
-        key=lambda order: (order.filled_time, order.role not in OPENING_ROLES),
-    )
-    entered = {order.symbol for order in fills if order.role == "entry"}
-    quantity: dict[str, float] = defaultdict(float)
-    most: dict[date, int | None] = {}
-    place = 0
-    for day in sorted(days):
-        largest = _held_sectors(quantity, sectors)
-        while place < len(fills) and (when := fills[place].filled_time) is not None and when.date() <= day:
-            order = fills[place]
-            if order.symbol in entered:
-                quantity[order.symbol] += order.filled_quantity * (1 if order.side == "buy" else -1)
-            largest, place = max(largest, _held_sectors(quantity, sectors)), place + 1
-        most[day] = largest
-    return most
-
-
-def _held_sectors(quantity: Mapping[str, float], sectors: Mapping[str, str]) -> int:
-    return len({sectors.get(symbol, UNCLASSIFIED) for symbol, held in quantity.items() if abs(held) > FLAT})
 
 
 def interferences(orders: Iterable[OrderRecord]) -> list[OrderRecord]:

@@ -36,6 +36,7 @@ def scoreboard(
     Exit status: 0 done, 2 refused the input.
     """
     from backtests.reports import scoreboard as board
+    from backtests.reports.fill_measures import stop_outs
     from brokers.operator.account import journal_of
     from brokers.operator.journal_record import NOT_KEPT, record_of
     from commands.screen import console, show_json
@@ -45,7 +46,7 @@ def scoreboard(
     if not record.equity:
         raise Refusal(f"{settings.live.state_dir}: its journal has no day yet; a trader writes it while it trades")
     scores = board.scoreboard(record, sectors=settings.universe.sectors, unknown=NOT_KEPT)
-    stopped = board.stop_outs(record.trades)
+    stopped = stop_outs(record.trades)
     if screen.json:
         show_json(
             {

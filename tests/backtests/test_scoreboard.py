@@ -11,8 +11,9 @@ import pytest
 from pydantic import ValidationError
 from rich.console import Console
 
+from backtests.reports.fill_measures import stop_outs
 from backtests.reports.metrics import metrics
-from backtests.reports.scoreboard import Goals, interferences, scoreboard, scoreboard_screen, stop_outs
+from backtests.reports.scoreboard import Goals, interferences, scoreboard, scoreboard_screen
 from brokers.record import EquityRow, OrderRecord, RunRecord, TradeRecord
 from tests.backtests.sample import sample_record, sample_table
 from tests.brokers.harness import FREE, bracket, daily_table, run, send
