@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from commands.composition import command
+from commands.options import ScreenOptions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,9 +20,8 @@ class DemoOptions:
     )
     set_: Annotated[
         list[str],
-        typer.Option("--set", metavar="KEY=VALUE", help="A setting over every scene's own, to switch a rule off."),
+        typer.Option("--set", metavar="KEY=VALUE", help="One setting; repeatable."),
     ] = field(default_factory=list)
-    json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output, nothing else.")] = False
 
 
 @command(
@@ -29,12 +29,14 @@ class DemoOptions:
     "risk-first demo --only killed --only hands",
     "risk-first demo --only sectors --set risk.chain-=sector_cap",
 )
-def demo(options: DemoOptions) -> int:
-    """Show the problems that this package was built against.
+def demo(options: DemoOptions, screen: ScreenOptions) -> int:
+    """Show the problems this was built against, tried again.
 
     Each scene says what used to happen, does it again with the program that trades, and checks what comes of it:
-    with bars made for it, an exchange on this machine, no keys and no network. A rule that is switched off with
-    --set makes its scene fail.
+    with bars made for it, an exchange on this machine, no keys and no network. A setting lies above every
+    scene's own: a rule that is switched off with --set makes its scene fail.
+
+    --quiet shows the result alone, --verbose each check on a line of its own and how long its scene took.
 
     Exit status: 0 every check holds, 1 one does not, 2 refused the input.
     """
@@ -49,15 +51,17 @@ def demo(options: DemoOptions) -> int:
     # Rules that a scene adds can be taken away again.
     load(overrides=[*FOLLOWING, *options.set_])
     own_the_run()
-    printer = console(json=options.json)
-    printer.quiet = options.json
-    show_heading(printer, len(scenes))
+    printer = console(json=screen.json)
+    printer.quiet = screen.json
+    if not screen.quiet:
+        show_heading(printer, len(scenes))
     played = []
-    for one in play(scenes, options.set_, lambda scene: show_title(printer, scene)):
-        show_played(printer, one)
+    for one in play(scenes, options.set_, lambda scene: None if screen.quiet else show_title(printer, scene)):
+        if not screen.quiet:
+            show_played(printer, one, each=screen.verbose)
         played.append(one)
     show_end(printer, played)
     found = document(played)
-    if options.json:
+    if screen.json:
         show_json(found)
     return 0 if found["passed"] else 1

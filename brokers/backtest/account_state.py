@@ -45,6 +45,8 @@ class AccountState:
         self._entered_inside: dict[str, datetime] = {}
         self._marks_of: tuple[int, list[float]] = (-1, [])
         self._first_expiry: datetime | None = None
+        self.halted: frozenset[str] = frozenset()
+        """Rules that have ended entries for this session or several."""
 
     def open_account(
         self,

@@ -34,15 +34,17 @@ def show_title(console: Console, scene: Scene) -> None:
     _lines(console, "command", [scene.command])
 
 
-def show_played(console: Console, played: Played) -> None:
-    """What happens now, and whether it is as it should be."""
+def show_played(console: Console, played: Played, *, each: bool = False) -> None:
+    """What happens now, and whether it is as it should be; ``each`` check on a line of its own, and the time."""
     _lines(console, "now", played.seen.lines)
     holding = [claim for claim, holds in played.seen.checks if holds]
     failing = [claim for claim, holds in played.seen.checks if not holds]
     if holding:
-        _lines(console, "holds", ["; ".join(holding)], "green")
+        _lines(console, "holds", holding if each else ["; ".join(holding)], "green")
     for claim in failing:
         _lines(console, "FAILS", [claim], "bold red")
+    if each:
+        _lines(console, "seconds", [f"{played.seconds:.1f}"])
 
 
 def show_end(console: Console, played: Sequence[Played]) -> None:

@@ -27,7 +27,7 @@ def scoreboard(
         int | None, typer.Option(parser=a_count, metavar="N", help=f"Days that are shown (default: {SHOWN_DAYS}).")
     ] = None,
 ) -> int:
-    """Measure every day of a trader's journal.
+    """Measure every day of a trader beside its goals.
 
     Win rate, profit factor, largest fall within a day, average R, exits by hand beside a bracket, entries filled within
     30 seconds of their sending, sectors held, and stop-outs by signal, beside what is hoped for. It needs no keys and
