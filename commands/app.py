@@ -23,6 +23,7 @@ PROGRAM = "risk-first"
 
 RUNS, OPERATING, RESEARCH = "commands.runs", "commands.operator", "commands.research"
 COMMANDS: dict[str, tuple[str, str]] = {
+    "demo": ("commands.demo", "Show the problems this was built against, tried again."),
     "backtest": (f"{RUNS}.backtest", "Run the strategy on historical bars."),
     "rehearse": (f"{RUNS}.rehearse", "Rehearse trading against a local exchange."),
     "trade": (f"{RUNS}.trade", "Trade on Alpaca: the paper account, or real money."),
@@ -36,6 +37,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "size": (f"{OPERATING}.size", "Compute how many shares an entry may have."),
     "positions": (f"{OPERATING}.positions", "Show each position, its exits, what protects it."),
     "explain": (f"{OPERATING}.explain", "Say why orders were sent, resized or refused."),
+    "scoreboard": (f"{OPERATING}.scoreboard", "Measure every day of a trader beside its goals."),
     "reconcile": (f"{OPERATING}.reconcile", "Compare the journal with the broker's account."),
     "cleanup": (f"{OPERATING}.cleanup", "Cancel all orders, sell dust, purge symbols."),
     "kill": (f"{OPERATING}.kill", "Stop entries, or sell everything: the kill switch."),

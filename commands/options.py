@@ -145,16 +145,20 @@ class FolderOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReportOptions:
+class ScoreboardOptions:
+    """Measures beside goals."""
+
+    scoreboard: Annotated[bool, typer.Option("--scoreboard", help="Print the daily scoreboard after a run.")] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportOptions(ScoreboardOptions):
     """What a backtest shows beside its figures."""
 
     draw_all: Annotated[bool, typer.Option("--draw-all", help="Draw every trade, not only a choice of them.")] = False
     no_report: Annotated[
         bool, typer.Option("--no-report", help="Tables and figures only: no pictures, page and tearsheet.")
     ] = False
-    scoreboard: Annotated[bool, typer.Option("--scoreboard", help="Print the daily scoreboard after a backtest.")] = (
-        False
-    )
 
 
 @dataclass(frozen=True, kw_only=True)

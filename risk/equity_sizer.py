@@ -47,12 +47,13 @@ class PositionSize:
 def calculate_position_size(
     entry_price: float,
     stop_loss: float,
-    account_equity: float,
+    account_equity: float | None = None,
     risk_pct: float = 0.02,
     max_notional_pct: float = 0.10,
     *,
     size_multiplier: float = 1.0,
     lot: float = 1.0,
+    cognitive_multiplier: float | None = None,
 ) -> PositionSize:
     """Size a position so that neither its risk nor its value exceeds a share of equity.
 
@@ -70,6 +71,8 @@ def calculate_position_size(
         Scales the result down, in [0, 1]; no multiplier can lift a cap.
     lot : float, default=1
         Smallest tradable quantity.
+    cognitive_multiplier : float, optional
+        Another name for ``size_multiplier``.
 
     Returns
     -------
@@ -78,6 +81,8 @@ def calculate_position_size(
 
     Raises
     ------
+    TypeError
+        Without an equity, or with both multipliers.
     ValueError
         If a price, the equity or the lot is not a positive number, a fraction is outside its
         range, or stop and entry coincide (the risk of a share is then unknown).
@@ -88,6 +93,15 @@ def calculate_position_size(
     >>> size.shares, size.notional, size.cap_reason
     (61, 10370, 'notional')
     """
+    if account_equity is None:
+        raise TypeError(
+            "calculate_position_size needs account_equity, e.g. account_equity=105000; the command risk-first size "
+            f"--entry {entry_price:g} --stop {stop_loss:g} reads it from the account"
+        )
+    if cognitive_multiplier is not None:
+        if size_multiplier != 1:
+            raise TypeError("cognitive_multiplier is another name for size_multiplier; give one of them")
+        size_multiplier = cognitive_multiplier
     for name, value in (
         ("entry_price", entry_price),
         ("stop_loss", stop_loss),

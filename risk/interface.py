@@ -78,6 +78,10 @@ class RiskModule:
         """Positions this module itself wants to open (the hedger); sized and judged like any other."""
         return []
 
+    def status(self, book: Book, market: Market) -> str:
+        """What this rule reads now, in one line for a screen, whether or not it does anything; empty for nothing."""
+        return ""
+
     def halts(self, book: Book) -> bool:
         """Whether new positions are over for ``halt_sessions``; the desk remembers the name in ``book.halted``."""
         return False

@@ -55,6 +55,14 @@ def test_a_stale_or_missing_file_is_found(generator, monkeypatch, tmp_path, caps
     assert "tools/document_risk_modules.py" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("words", [["--help"], ["--write"]])
+def test_help_and_unknown_words_write_nothing(generator, monkeypatch, tmp_path, words):
+    monkeypatch.setattr(generator, "OUT", tmp_path / "risk-modules.md")
+    with pytest.raises(SystemExit):
+        generator.main(words)
+    assert list(tmp_path.iterdir()) == []
+
+
 def leaves(config: BaseModel) -> list[str]:
     nested = [(name, getattr(config, name)) for name in type(config).model_fields]
     return [

@@ -1,8 +1,6 @@
 #!/usr/bin/env python
 """Write docs/risk-modules.md: what every risk module, signal and bracket model does and how it is set.
 
-Usage: document_risk_modules.py [--check]
-
 Everything is read from the code: the first paragraph of a class, its settings with their bounds, the profiles
 that run it, and what it says on the scenes of example_scenes.py. With --check nothing is written, and the exit
 status is 1 if the file is not what would be written.
@@ -10,6 +8,7 @@ status is 1 if the file is not what would be written.
 
 from __future__ import annotations
 
+import argparse
 import inspect
 import re
 import sys
@@ -68,8 +67,11 @@ R is the distance from the entry to the initial stop, ATR the average true range
 
 def main(arguments: Sequence[str]) -> int:
     """Write the file, or compare with it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="write nothing, and say whether the file is stale")
+    asked = parser.parse_args(arguments)
     text = document()
-    if "--check" not in arguments:
+    if not asked.check:
         OUT.write_text(text, encoding="utf-8")
     elif not OUT.is_file() or OUT.read_text(encoding="utf-8") != text:
         print(f"docs/{OUT.name} is stale: run tools/{Path(__file__).name} and commit what it writes")

@@ -32,6 +32,7 @@ from backtests.reports.order_outcomes import with_outcomes
 from backtests.reports.outputs import write_figures, write_report
 from backtests.reports.run_files import TEARSHEET, check_folder, default_folder, prepare_folder, unused
 from backtests.reports.run_info import RunInfo
+from backtests.reports.scoreboard import scoreboard_of
 from backtests.reports.summary_screen import show_files, show_summary
 from backtests.reports.tearsheet.process import TearsheetProcess
 from backtests.request import RunRequest
@@ -148,6 +149,8 @@ def _run(request: RunRequest, settings: Settings, console: Console, server: Any,
     figures = write_figures(folder, account.record, info)
     if not request.json:
         show_summary(console, account.record, info, figures)
+        if request.scoreboard:
+            console.print(scoreboard_of(account.record, settings.universe.sectors))
     with TearsheetProcess(folder / TEARSHEET) as tearsheet:
         failed = write_report(folder, account.record, info, account.feed.bars, figures, tearsheet)
     if request.json:

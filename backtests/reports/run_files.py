@@ -10,7 +10,7 @@ from config.errors import Refusal
 
 ORDER_COLUMNS = (
     "time", "client_order_id", "parent_id", "symbol", "side", "quantity", "type", "limit_price", "stop_price",
-    "role", "status", "filled_quantity", "filled_price", "filled_time", "reason",
+    "role", "status", "filled_quantity", "filled_price", "filled_time", "reason", "sent_time", "slippage_usd",
 )  # fmt: skip
 TRADE_COLUMNS = (
     "symbol", "side", "quantity", "entry_time", "entry_price", "exit_time", "exit_price", "stop", "target", "atr",

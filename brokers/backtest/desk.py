@@ -116,7 +116,9 @@ class BacktestDesk:
         for module in list(halting(self.halters, book, self._halts.left)):
             self._halts.begin(module, now)
             broker.record.halts.append((now, module.name))
-        return replace(book, halted=frozenset(self._halts.left))
+        halted = frozenset(self._halts.left)
+        broker.stop_entries(halted)
+        return replace(book, halted=halted)
 
     def _deployed(self, day: date) -> DeployedBudget | None:
         """What was deployed, summed anew only after a fill and on a new day."""

@@ -43,7 +43,7 @@ def folder(tmp_path: Path, record: RunRecord) -> Path:
         (
             "orders.csv",
             "time,client_order_id,parent_id,symbol,side,quantity,type,limit_price,stop_price,role,status,"
-            "filled_quantity,filled_price,filled_time,reason",
+            "filled_quantity,filled_price,filled_time,reason,sent_time,slippage_usd",
         ),
         (
             "trades.csv",

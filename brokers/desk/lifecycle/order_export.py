@@ -42,6 +42,7 @@ def keep_orders(
                 filled_price=None if order.average_price is None else float(order.average_price),
                 filled_time=None if fill is None else fill.last_fill,
                 reason=order.reason,
+                sent_time=order.journaled_at.astimezone(order.decision_time.tzinfo),
                 slippage_usd=sign * (price - quote) * float(order.filled_quantity) if quote else 0.0,
             )
         )

@@ -10,6 +10,7 @@ import pytest
 
 import live_trader
 from backtests import cli_run
+from backtests.checks.lookahead import check
 from backtests.cli_run import execute, wants_intraday
 from backtests.data.data_sets import load_data, window
 from backtests.engine import run_table
@@ -19,6 +20,7 @@ from backtests.reports.outputs import write_records
 from backtests.request import EMBEDDED_OVERLAY
 from backtests.run_result import RunResult
 from config import Refusal, load
+from market.calendar import sessions_until
 from strategies.combined import CombinedStrategy
 from strategies.registry import build_pipeline
 from tests.backtests.replay.tables import NEW_YORK, grid_of, table_on
@@ -135,3 +137,67 @@ def test_a_window_without_bars_is_refused():
     table = table_on(grid_of("hours"))
     with pytest.raises(Refusal, match="no bars between"):
         replay(load("bench"), table, pd.Timestamp("2030-01-01", tz=NEW_YORK), pd.Timestamp("2030-02-01", tz=NEW_YORK))
+
+
+def session_grid(days: int, minutes: int) -> pd.DatetimeIndex:
+    """Whole regular sessions."""
+    count = 390 // minutes
+    return pd.DatetimeIndex(
+        [
+            pd.Timestamp(f"{day:%Y-%m-%d} 09:30", tz=NEW_YORK) + pd.Timedelta(minutes=minutes * n)
+            for day in sessions_until(pd.Timestamp("2023-06-30"), days)
+            for n in range(count)
+        ]
+    )
+
+
+ON_DAYS = {
+    "universe.symbols": ["AAA", "BBB", "CCC"], "universe.benchmark": "AAA", "selection.only_a_plus": False,
+    "pace.windows": ["10:30", "15:45"], "selection.min_confidence": 0.5, "selection.execute": 1,
+    "signals.enabled": ["momentum", "mean_reversion"], "signals.modules.momentum.min_volume_ratio": 0.5,
+    "signals.modules.mean_reversion.oversold_rsi": 48.0, "exits.model": "atr",
+    "risk.chain": ["exposure_budget", "cash_buffer", "rebalancer", "trailing_stop"],
+    "risk.modules.trailing_stop.arm_r": 0.5,
+}  # fmt: skip
+
+
+def test_decisions_on_days_filled_on_shorter_bars(tmp_path):
+    """Swing as it runs live: the days that are over, read at two times of the day, with fills on the bars after."""
+    table, settings = table_on(session_grid(70, 15)), load("swing", overrides=ON_DAYS)
+    begins, ends = table.opens_at[26 * 30], table.opens_at[-1]
+    lumibot = run_table(CombinedStrategy, settings, table, begins, ends)
+    replayed = replay(settings, table, begins, ends)
+    assert_same(lumibot, replayed, tmp_path)
+    entries = [order for order in lumibot.record.orders if order.role == "entry" and order.status == "filled"]
+    assert len(entries) > 5
+    assert {f"{order.time:%H:%M}" for order in entries} == {"10:30", "15:45"}
+    assert {order.filled_time for order in entries} == {order.time for order in entries}, "at the opening of that bar"
+    inside = {f"{trade.exit_time:%H:%M}" for trade in lumibot.record.trades if trade.exit_reason in ("stop", "target")}
+    assert len(inside) > 3, "stops and targets act within the day"
+    features = lumibot.strategy.feed.features
+    assert features.bars.daily and len(features.bars) == 70
+    by_time = {decision.time: decision for decision in lumibot.record.decisions}
+    for moment, decision in by_time.items():
+        yesterday = features.market_at(pd.Timestamp(moment))
+        assert decision.proposal.price == yesterday.value("close", decision.proposal.symbol)
+        assert features.bars.session[yesterday.row] == features.bars.opens_at.searchsorted(moment) - 2, (
+            "and no later day"
+        )
+    assert any("decided on the days that are over, at 10:30 and 15:45" in note for note in lumibot.strategy.notes)
+
+
+def test_nothing_that_is_decided_on_days_depends_on_later_bars():
+    table, settings = table_on(session_grid(60, 15)), load("swing", overrides=ON_DAYS)
+    begins, ends = table.opens_at[26 * 30], table.opens_at[-1]
+    found = check(
+        lambda bars: replay(settings, bars, begins, min(ends, bars.opens_at[-1])), table, begins, ends, cuts=6
+    )
+    assert found.clean, found.leaks
+    assert found.decisions > 20 and found.features > 10_000
+
+
+def test_bars_of_another_length_than_was_asked_for_are_refused():
+    settings = load("active", overrides={"universe.symbols": ["AAA", "BBB", "CCC"], "pace.bars": 5})
+    table = table_on(session_grid(5, 15))
+    with pytest.raises(Refusal, match=r"--set: pace.bars is 5, the bars are of 15 minutes"):
+        replay(settings, table, table.opens_at[0], table.opens_at[-1])
