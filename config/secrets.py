@@ -19,7 +19,7 @@ HIDEABLE = 8
 
 
 class Secrets(BaseModel):
-    """Keys of the venues and the journal's address; None where the variable is not set."""
+    """Keys of the venues, the journal's address and where notifications go; None where the variable is not set."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -28,6 +28,7 @@ class Secrets(BaseModel):
     KRAKEN_API_KEY: SecretStr | None = None
     KRAKEN_API_SECRET: SecretStr | None = None
     DATABASE_URL: SecretStr | None = None
+    NOTIFY_URLS: SecretStr | None = None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Secrets:
@@ -64,7 +65,7 @@ def without_secrets(text: str, secrets: Iterable[str | None]) -> str:
     return text
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=128)
 def _spelled(secret: str) -> re.Pattern[str]:
     """Every spelling of a secret that an echo may have."""
     plain = "".join(f"(?:{re.escape(c)}|%(?i:{c.encode().hex()}))" for c in secret)

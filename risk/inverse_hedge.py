@@ -133,7 +133,7 @@ class InverseHedge(RiskModule):
     def propose(self, book: Book, market: Market) -> list[Proposal]:
         """The hedge that the reading calls for, if it is not there yet and the total leaves room for it."""
         config = self.config
-        readings = self._readings(market)
+        readings = self.readings(market)
         share = self._share(readings)
         if share is None or share < config.open_frac - EPSILON:
             return []
@@ -170,7 +170,7 @@ class InverseHedge(RiskModule):
     def manage(self, book: Book, market: Market) -> list[Adjustment]:
         """Unwind when the reading has cleared; otherwise trim what the market has lifted above the total."""
         config = self.config
-        share = self._share(self._readings(market))
+        share = self._share(self.readings(market))
         if share is not None and share < config.clear_frac - EPSILON:
             code = f"INVERSE_HEDGE: {share:.0%} of gauges overbought < {config.clear_frac:.0%}, unwound"
             hedges = [s for s, position in book.positions.items() if position.role == "hedge"]
@@ -195,7 +195,7 @@ class InverseHedge(RiskModule):
                 adjustments.append(Adjustment(self.name, "trim", symbol, code, quantity=quantity, inputs=inputs))
         return adjustments
 
-    def _readings(self, market: Market) -> dict[str, float]:
+    def readings(self, market: Market) -> dict[str, float]:
         """RSI of every usable gauge."""
         values = {s: market.value(self._rsi, s) for s in self.config.gauges if market.usable(s)}
         return {s: rsi for s, rsi in values.items() if math.isfinite(rsi)}

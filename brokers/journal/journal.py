@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Table, select
 
-from brokers.journal import chain, explain, history, orders, records
+from brokers.journal import chain, explain, history, marks, orders, records
 from brokers.journal.explain import ExplainRow
 from brokers.journal.fills import FillReport
 from brokers.journal.history import Figures, FilledOrder, Split
@@ -389,6 +389,16 @@ class Journal:
         """Why orders of a symbol, or one order, were sent, resized or refused; see ``explain.explain``."""
         with self._store.transaction() as connection:
             return explain.explain(connection, wanted)
+
+    def mark(self, name: str) -> str | None:
+        """A text that was kept for the next start; see ``marks``."""
+        with self._store.transaction() as connection:
+            return marks.read(connection, name)
+
+    def keep_mark(self, name: str, value: str | None) -> None:
+        """Keep a text for the next start in place of the one before; None takes it away."""
+        with self._store.transaction() as connection:
+            marks.keep(connection, name, value)
 
     def _put(self, table: Table, key: dict[str, Any], values: dict[str, Any]) -> None:
         with self._store.transaction() as connection:

@@ -14,7 +14,7 @@ import pandas as pd
 
 from brokers.alpaca.client import VenueClient
 from brokers.ports import VenueTime
-from brokers.venue_errors import VenueError
+from brokers.venue_errors import VenueError, level_of
 from market.calendar import NEW_YORK, is_session, last_session, session_times
 
 ALWAYS = "24/7"
@@ -114,7 +114,7 @@ class VenueHours:
                 try:
                     self._hours = self.client.venue_clock()
                 except VenueError as error:
-                    log.warning("the venue's clock was not heard: %s", error)
+                    log.log(level_of(error), "the venue's clock was not heard: %s", error)
             return self._hours, self.client.clock.now()
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
 from brokers.quantities import digits
+from brokers.reporting.events import EventKind, about
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +46,15 @@ class UnprotectedLog:
     def see(self, symbol: str, missing: Decimal) -> None:
         """So many shares of a symbol are without a stop now."""
         if missing > 0 and symbol not in self._open:
-            self._open[symbol] = (self._now(), f"{digits(missing)} shares without a working stop")
+            why = f"{digits(missing)} shares without a working stop"
+            self._open[symbol] = (self._now(), why)
+            log.info("%s: %s, it is put back", symbol, why, extra=about(EventKind.UNPROTECTED, symbol))
         elif missing <= 0 and symbol in self._open:
             since, why = self._open.pop(symbol)
             self.intervals.append(UnprotectedInterval(symbol, since, self._now(), why))
+            seconds = self.intervals[-1].seconds
+            event = about(EventKind.UNPROTECTED, symbol, over=True, seconds=seconds)
+            log.info("%s: every share is behind its stop again, after %.1f s", symbol, seconds, extra=event)
 
     @property
     def present(self) -> dict[str, str]:
