@@ -99,9 +99,7 @@ class RunLog:
         def keep(notices: list[Notice]) -> None:
             session.journal.keep_mark(UNDELIVERED, written(notices) if notices else None)
 
-        self._notifier = Notifier(channels(urls.get_secret_value(), watching), watching, keep)
-        for notice in left:
-            self._notifier.put(notice)
+        self._notifier = Notifier(channels(urls.get_secret_value(), watching), watching, keep, left)
         handler = NoticeHandler(self._notifier.put, self._masker, self._now)
         for name in LOGGERS:
             logging.getLogger(name).addHandler(handler)

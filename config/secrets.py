@@ -68,7 +68,7 @@ def without_secrets(text: str, secrets: Iterable[str | None]) -> str:
 @lru_cache(maxsize=128)
 def _spelled(secret: str) -> re.Pattern[str]:
     """Every spelling of a secret that an echo may have."""
-    plain = "".join(f"(?:{re.escape(c)}|%(?i:{c.encode().hex()}))" for c in secret)
+    plain = "".join(f"(?:{re.escape(c)}|(?i:{''.join(f'%{byte:02x}' for byte in c.encode())}))" for c in secret)
     # In base64 three bytes are four characters, so that what stands before the secret shifts it: three ways to see
     # it, without the characters at both ends that its neighbours share.
     shifted = []

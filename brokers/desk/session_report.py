@@ -71,13 +71,14 @@ class SessionReport:
         longest = max((gap.seconds for gap in gaps), default=0.0)
         protected, held = record.protected_bars - self._bars[0], record.position_bars - self._bars[1]
         refused = dict(self._iterations.refusals.most_common())
-        change = equity / self._opened - 1 if self._opened > 0 else 0.0
+        opened = float(desk.journal.session_open_equity(day) or self._opened)
+        change = equity / opened - 1 if opened > 0 else 0.0
         parts = [
             f"session {day}: equity {equity:,.2f} USD, {change:+.2%}",
             f"{len(closed)} closed, {won} of them won, {profit:+,.2f} USD" if closed else "no trade closed",
             f"refused {sum(refused.values())} ({', '.join(f'{n} {c}' for n, c in refused.items())})" if refused
             else "nothing refused",
-            f"slippage against the quote {-saved:+,.2f} USD in {measured} fills" if measured else "no entry filled",
+            f"{'saved' if saved >= 0 else 'paid'} {abs(saved):,.2f} USD against the quotes of {measured} entries" if measured else "no entry filled",
             f"{len(gaps)} times without a stop, the longest {longest:.0f} s" if gaps else "always behind stops",
         ]  # fmt: skip
         if desk.protector.log.present:
@@ -102,9 +103,9 @@ class SessionReport:
     def _saved(self) -> tuple[float, int]:
         """USD that entries cost less than at their quotes, and how many were measured."""
         new = self._desk.entries.slippage[self._slippage :]
-        total = 0.0
+        saved = 0.0
         for name, quote, paid in new:
             order = self._desk.journal.order(name)
             sign = 1 if order.side == "buy" else -1
-            total += sign * (quote - paid) * float(order.filled_quantity)
-        return total, len(new)
+            saved += sign * (quote - paid) * float(order.filled_quantity)
+        return saved, len(new)

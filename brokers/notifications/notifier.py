@@ -50,6 +50,8 @@ class Notifier:
     settings : Notifications
     keep : callable, optional
         Writes down the notices that nobody has received yet, all of them each time; called in the thread only.
+    left : sequence of Notice
+        What is written down from an earlier run.
     monotonic : callable, optional
         Local seconds.
     """
@@ -59,14 +61,15 @@ class Notifier:
         channels: Sequence[Channel],
         settings: Notifications,
         keep: Callable[[list[Notice]], None] | None = None,
+        left: Sequence[Notice] = (),
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._targets = [_Target(channel) for channel in channels]
         self._settings, self._keep, self._monotonic = settings, keep, monotonic
         self._changed = threading.Condition()
-        self._waiting: list[_Waiting] = []
+        self._kept: list[Notice] = list(left)
+        self._waiting = [self._entered(notice, monotonic(), failed=True) for notice in left]
         self._same: dict[str, tuple[float, int]] = {}
-        self._kept: list[Notice] = []
         self._given_up: list[Notice] = []
         self._ends = math.inf
         self._thread = threading.Thread(target=self._run, name="notifications", daemon=True)
@@ -92,13 +95,16 @@ class Notifier:
             if times:
                 notice = replace(notice, text=f"{notice.text} (and {times} times since it was told last)")
             self._same[notice.key] = (now, 0)
-            self._waiting.append(_Waiting(notice, now, dict.fromkeys(range(len(self._targets)), 0)))
+            self._waiting.append(self._entered(notice, now))
             if notice.critical:
                 # An address that failed a while ago may work again: this does not wait for the end of its pause.
                 for target in self._targets:
                     target.next_try = min(target.next_try, now)
             self._make_room(now)
             self._changed.notify()
+
+    def _entered(self, notice: Notice, now: float, *, failed: bool = False) -> _Waiting:
+        return _Waiting(notice, now, dict.fromkeys(range(len(self._targets)), 0), failed=failed)
 
     def close(self, within_s: float) -> list[Notice]:
         """Send what waits as far as the time allows; returns what nobody has received."""

@@ -123,9 +123,11 @@ class IterationReport:
             )
 
     def _tell_iteration(self, plan: Plan, book: Book, filled: int, *, submit: bool) -> None:
-        kinds = Counter(adjustment.kind for adjustment in plan.adjustments)
+        kinds: dict[str, list[str]] = {}
+        for adjustment in plan.adjustments:
+            kinds.setdefault(adjustment.kind, []).append(adjustment.symbol)
         refused = Counter(d.bound_by.partition(":")[0] for d in plan.decisions if d.outcome == "refused")
-        did = [f"{count} {kind}" for kind, count in sorted(kinds.items())]
+        did = [f"{kind} {', '.join(symbols)}" for kind, symbols in sorted(kinds.items())]
         if plan.entries:
             did.insert(0, f"entering {', '.join(f'{p.quantity:g} {p.symbol}' for p in plan.entries)}")
         if filled:

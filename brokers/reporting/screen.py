@@ -14,8 +14,8 @@ from brokers.reporting.events import EventKind, event_of
 from brokers.reporting.masking import Masker
 from risk.model import NEW_YORK
 
-QUIET_KINDS = frozenset({EventKind.READING})
-"""Events that are in the log file only."""
+QUIET_KINDS = frozenset({EventKind.READING, EventKind.UNPROTECTED})
+"""Events that are in the log file only, unless they are warnings."""
 STYLES = {logging.WARNING: "yellow", logging.ERROR: "bold red", logging.CRITICAL: "bold red"}
 _DIM = frozenset({EventKind.HEARTBEAT, EventKind.REFUSAL, EventKind.RISK})
 

@@ -54,7 +54,7 @@ class UnprotectedLog:
             self.intervals.append(UnprotectedInterval(symbol, since, self._now(), why))
             seconds = self.intervals[-1].seconds
             event = about(EventKind.UNPROTECTED, symbol, over=True, seconds=seconds)
-            log.info("%s: every share is behind its stop again, after %.1f s", symbol, seconds, extra=event)
+            log.info("%s: nothing of it is without a stop any more, after %.1f s", symbol, seconds, extra=event)
 
     @property
     def present(self) -> dict[str, str]:
