@@ -22,6 +22,7 @@ from config.former_names import FORMER_COMMANDS
 PROGRAM = "risk-first"
 
 RUNS, OPERATING, RESEARCH = "commands.runs", "commands.operator", "commands.research"
+SERVICE = "commands.service"
 COMMANDS: dict[str, tuple[str, str]] = {
     "backtest": (f"{RUNS}.backtest", "Run the strategy on historical bars."),
     "rehearse": (f"{RUNS}.rehearse", "Rehearse trading against a local exchange."),
@@ -39,6 +40,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "reconcile": (f"{OPERATING}.reconcile", "Compare the journal with the broker's account."),
     "cleanup": (f"{OPERATING}.cleanup", "Cancel all orders, sell dust, purge symbols."),
     "kill": (f"{OPERATING}.kill", "Stop entries, or sell everything: the kill switch."),
+    "doctor": (f"{SERVICE}.doctor", "Check keys, account, clock, data, disk and journal."),
+    "monitor": (f"{SERVICE}.monitor", "Watch sockets, threads and files of a trader."),
+    "notify": (f"{SERVICE}.notify", "Show where notifications go, and try them."),
+    "mcp": (f"{SERVICE}.mcp", "Let an assistant read: an MCP server over stdio."),
     "verify": (f"{OPERATING}.verify", "Check that a journal or a bundle is what was written."),
     "export": (f"{OPERATING}.export", "Write a journal as a bundle that others can check."),
     "overfit": (f"{RESEARCH}.overfit", "Judge the best of many backtests by the returns of all."),

@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 
+from config.private_files import private_files
 from config.terminal import plain_output
 
 EXIT_FAILED, EXIT_REFUSED = 1, 2
@@ -41,7 +42,8 @@ def exit_status(run: Callable[[], int]) -> int:
     """
     plain_output()
     try:
-        with _ended_like_an_interruption():
+        # Journals, logs and runs tell what somebody owns: whatever a command writes is for its owner alone.
+        with _ended_like_an_interruption(), private_files():
             status = run()
         sys.stdout.flush()
     except KeyboardInterrupt:

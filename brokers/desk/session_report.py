@@ -76,11 +76,10 @@ class SessionReport:
         parts = [
             f"session {day}: equity {equity:,.2f} USD, {change:+.2%}",
             f"{len(closed)} closed, {won} of them won, {profit:+,.2f} USD" if closed else "no trade closed",
-            f"refused {sum(refused.values())} ({', '.join(f'{n} {c}' for n, c in refused.items())})" if refused
-            else "nothing refused",
-            f"{'saved' if saved >= 0 else 'paid'} {abs(saved):,.2f} USD against the quotes of {measured} entries" if measured else "no entry filled",
+            _refusals_in_words(refused),
+            _slippage_in_words(saved, measured),
             f"{len(gaps)} times without a stop, the longest {longest:.0f} s" if gaps else "always behind stops",
-        ]  # fmt: skip
+        ]
         if desk.protector.log.present:
             parts.append(f"WITHOUT A STOP NOW: {', '.join(sorted(desk.protector.log.present))}")
         fields: dict[str, Any] = {
@@ -109,3 +108,15 @@ class SessionReport:
             sign = 1 if order.side == "buy" else -1
             saved += sign * (quote - paid) * float(order.filled_quantity)
         return saved, len(new)
+
+
+def _refusals_in_words(refused: dict[str, int]) -> str:
+    listed = ", ".join(f"{rule} {count}" for rule, count in refused.items())
+    return f"refused {sum(refused.values())} ({listed})" if refused else "nothing refused"
+
+
+def _slippage_in_words(saved: float, measured: int) -> str:
+    if not measured:
+        return "no entry filled"
+    entries = "1 entry" if measured == 1 else f"{measured} entries"
+    return f"{'saved' if saved >= 0 else 'paid'} {abs(saved):,.2f} USD against the quotes of {entries}"
