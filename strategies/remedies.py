@@ -13,6 +13,8 @@ from strategies.registry import RISK_MODULES
 _OTHERS: Mapping[str, Callable[[Verdict, float], Remedy]] = {
     equity_sizer.NAME: equity_sizer.remedy_for,
     policy_gate.NAME: policy_gate.remedy_for,
+    "desk": lambda verdict, price: Remedy("a quote at which what was decided can be sent; the code tells what it was"),
+    "venue": lambda verdict, price: Remedy("what the broker's refusal says; it was not the rules"),
     "ensemble": lambda verdict, price: Remedy("agreement of more signals, or another signals.ensemble"),
     "pipeline": lambda verdict, price: Remedy(
         "a proposal of the module that can be sized; the code tells what it lacks"
