@@ -51,6 +51,10 @@ class Monitor:
         """Up to when the looks so far would last, one in ``BUSY_S``."""
         self._seen = desk.state.view
         """What the last look showed: if it is another one, somebody else has looked."""
+        self.listening = False
+        """Whether trade updates arrive."""
+        self.heard: float | None = None
+        """When the last trade update or quote came, by ``time.time``."""
         self._news = threading.Event()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="desk-monitor", daemon=True)
@@ -71,6 +75,7 @@ class Monitor:
 
     def hear(self, update: TradeUpdate) -> None:
         """A trade update: booked at once, acted on by the thread; what could not be booked it finds at the venue."""
+        self.heard = time.time()
         try:
             if not self.desk.hear(update):
                 return
@@ -80,6 +85,7 @@ class Monitor:
 
     def stream_state(self, listening: bool) -> None:
         """The stream came or went: what it did not tell is to be seen at the venue."""
+        self.listening = listening
         log.log(
             logging.INFO if listening else logging.WARNING, "trade updates %s", "arrive" if listening else "stopped"
         )
@@ -87,6 +93,7 @@ class Monitor:
 
     def price(self, symbol: str, bid: float, ask: float) -> None:
         """A quote: shares without a stop are looked after at once, whichever way it goes."""
+        self.heard = time.time()
         if symbol in self.desk.protector.log.present:
             self._news.set()
 
