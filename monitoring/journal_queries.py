@@ -12,6 +12,8 @@ from monitoring.rows import DecisionRow, EquityPoint, EventRow, FillRow, OrderRo
 from risk.model import Verdict
 
 PAGE = 50
+AT_ONCE = 500
+"""Names in one statement: a database takes only so many."""
 FINAL = ("filled", "cancelled", "rejected", "replaced", "expired", "lost")
 _DECISION = (
     "id, time, symbol, side, role, signal, score, price, stop, target, atr, proposed_quantity, final_quantity, "
@@ -252,9 +254,11 @@ def _with_ends(db: Statements, found: Sequence[OrderRow]) -> list[OrderRow]:
     over = [order.id for order in found if order.state in FINAL]
     if not over:
         return list(found)
-    names, values = numbered(over)
-    sql = f"SELECT client_order_id, max(time) AS ended FROM order_events WHERE client_order_id IN {names} "
-    ends = {r["client_order_id"]: moment(r["ended"]) for r in db.rows(f"{sql} GROUP BY client_order_id", **values)}
+    ends: dict[str, datetime] = {}
+    for first in range(0, len(over), AT_ONCE):
+        names, values = numbered(over[first : first + AT_ONCE])
+        sql = f"SELECT client_order_id, max(time) AS ended FROM order_events WHERE client_order_id IN {names} "
+        ends |= {r["client_order_id"]: moment(r["ended"]) for r in db.rows(f"{sql} GROUP BY client_order_id", **values)}
     return [replace(order, ended=ends.get(order.id)) for order in found]
 
 
