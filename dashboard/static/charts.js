@@ -4,7 +4,7 @@ const { createChart, createSeriesMarkers, AreaSeries, CandlestickSeries, LineSer
 const STOP = "#d1382c", TARGET = "#1d8a4e", BUY = "#2f6fb0", SELL = "#b0662f";
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const looks = () => ({
-  layout: { background: { color: colour("--card") }, textColor: colour("--dim"), fontFamily: getComputedStyle(document.body).fontFamily },
+  layout: { attributionLogo: false, background: { color: colour("--card") }, textColor: colour("--dim"), fontFamily: getComputedStyle(document.body).fontFamily },
   grid: { vertLines: { color: colour("--line") }, horzLines: { color: colour("--line") } },
   timeScale: { borderColor: colour("--line") },
   rightPriceScale: { borderColor: colour("--line") },
