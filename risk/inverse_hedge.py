@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from market.market import Market
 from market.sectors import INVERSE
 from risk.interface import Fraction, ModuleConfig, PositiveFraction, RiskModule, Symbol
+from risk.limits import Limit
 from risk.lots import EPSILON, Lot, affordable, trim_quantity
 from risk.model import Adjustment, Book, BracketTerms, Position, Proposal, Verdict
 
@@ -118,6 +119,10 @@ class InverseHedge(RiskModule):
     def symbols(self) -> Sequence[str]:
         config = self.config
         return (*config.gauges, config.broad_gauge, config.nasdaq_gauge, *(fund.symbol for fund in config.funds))
+
+    def limits(self, book: Book, market: Market) -> list[Limit]:
+        used, most = sum(self._inverse(book, market).values()), self.config.max_total_frac * book.equity
+        return [Limit(self.name, "inverse positions", used, most, scope="inverse")]
 
     def review(self, proposal: Proposal, book: Book, market: Market) -> Verdict:
         """Hold any inverse proposal, a signal's too, to what is left of the total."""

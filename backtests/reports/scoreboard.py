@@ -65,7 +65,7 @@ _MEASURES = (
     ("protected_share", "Position time protected", "protected_frac", "≥", "{:.2%}"),
 )
 _FORMS = {measure: form for measure, _, _, _, form in _MEASURES}
-_LABELS = {measure: label for measure, label, _, _, _ in _MEASURES}
+LABELS = {measure: label for measure, label, _, _, _ in _MEASURES}
 
 
 def scoreboard(record: RunRecord, goals: Goals | None = None) -> list[Score]:
@@ -159,14 +159,14 @@ def scoreboard_screen(scores: Sequence[Score], last_days: int) -> RenderableType
         total.add_column(heading, justify="right")
     for score in scores:
         if score.day is None:
-            total.add_row(_LABELS[score.measure], score.text, score.goal, _met(score))
+            total.add_row(LABELS[score.measure], score.text, score.goal, _met(score))
     days: dict[date, list[Score]] = {}
     for score in scores:
         if score.day is not None:
             days.setdefault(score.day, []).append(score)
     daily = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
     daily.add_column("day", no_wrap=True, min_width=10)
-    for label in _LABELS.values():
+    for label in LABELS.values():
         # One word per line: as long as they are, the headings fit side by side into 80 columns.
         daily.add_column(label.replace("Maximum daily", "Daily").replace(" ", "\n"), justify="right", no_wrap=True)
     for day in sorted(days, reverse=True)[:last_days]:

@@ -62,6 +62,10 @@ class Monitor:
         """The stream of trade updates and why it is silent, while it is."""
         self._seen = desk.state.view
         """What the last look showed: if it is another one, somebody else has looked."""
+        self.listening = False
+        """Whether trade updates arrive."""
+        self.heard: float | None = None
+        """When the last trade update or quote came, by ``time.time``."""
         self._news = threading.Event()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="desk-monitor", daemon=True)
@@ -82,6 +86,7 @@ class Monitor:
 
     def hear(self, update: TradeUpdate) -> None:
         """A trade update: booked at once, acted on by the thread; what could not be booked it finds at the venue."""
+        self.heard = time.time()
         try:
             if not self.desk.hear(update):
                 return
@@ -91,6 +96,7 @@ class Monitor:
 
     def stream_state(self, listening: bool) -> None:
         """The stream came or went: what it did not tell is to be seen at the venue."""
+        self.listening = listening
         self.deaf = {} if listening else {"trade updates": "the connection is lost"}
         # At the end of the process the stream is closed as it should be.
         lost = not listening and not self._stop.is_set()
@@ -100,6 +106,7 @@ class Monitor:
 
     def price(self, symbol: str, bid: float, ask: float) -> None:
         """A quote: shares without a stop are looked after at once, whichever way it goes."""
+        self.heard = time.time()
         if symbol in self.desk.protector.log.present:
             self._news.set()
 

@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import count
-from typing import Any
+from typing import Any, Protocol
 
 from brokers.desk.core import assemble
 from brokers.desk.data.feed import LiveFeed
@@ -49,6 +49,12 @@ UNIT_S = {"S": 1, "M": 60, "H": 3_600, "D": 86_400}
 log = logging.getLogger(__name__)
 
 
+class Recorder(Protocol):
+    """Tells the operator's screens what the trader does."""
+
+    def stop(self, ended: str) -> None: ...
+
+
 @dataclass(slots=True)
 class LiveAccount:
     """Everything ``CombinedStrategy`` needs live.
@@ -64,7 +70,10 @@ class LiveAccount:
     sleeptime: str
     alarm: UnprotectedAlarm
     summary: SessionReport
+    pace_s: float
     notes: tuple[str, ...] = ()
+    recorder: Recorder | None = None
+    """Writes what the operator's screens read; None where nobody reads."""
     _closed: list[bool] = field(default_factory=list)
 
     @property
@@ -91,6 +100,8 @@ class LiveAccount:
                 log.error("the run's files lack its orders: %s", refusal)
             self.session.close()
         self.alarm.stop()
+        if self.recorder is not None:
+            self.recorder.stop("the trader was ended")
 
 
 def open_live(broker: LiveBroker, settings: Settings, session: TradingSession, submit: bool = True) -> LiveAccount:
@@ -149,7 +160,7 @@ def open_live(broker: LiveBroker, settings: Settings, session: TradingSession, s
         alarm.start()
     with venue.budget(HISTORY_S):
         feed.prepare()
-    return LiveAccount(desk, feed, pipeline, monitor, session, sleeptime, alarm, summary, notes)
+    return LiveAccount(desk, feed, pipeline, monitor, session, sleeptime, alarm, summary, seconds_of(sleeptime), notes)
 
 
 def gauge_readings(pipeline: Pipeline, feed: LiveFeed) -> Callable[[], Mapping[str, float]]:
