@@ -45,7 +45,9 @@ def exit_status(run: Callable[[], int]) -> int:
         # Journals, logs and runs tell what somebody owns: whatever a command writes is for its owner alone.
         with _ended_like_an_interruption(), private_files():
             status = run()
-        sys.stdout.flush()
+        # A server that talks over standard output closes it at its end.
+        if not sys.stdout.closed:
+            sys.stdout.flush()
     except KeyboardInterrupt:
         tell("Interrupted.")
     except BrokenPipeError:

@@ -14,7 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from brokers.desk.entry_halts import KillLevel, KillSwitch
-from brokers.desk.session import JOURNAL_FILE
+from brokers.journal.address import JOURNAL_FILE
 from brokers.journal.snapshot import read_snapshot
 from brokers.notifications.targets import VARIABLE, channels
 from brokers.operator.account import journal_of

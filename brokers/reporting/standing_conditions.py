@@ -59,6 +59,7 @@ class StandingConditions:
     ) -> None:
         self._conditions, self._again_s, self._monotonic = conditions, again_s, monotonic
         self._since: dict[tuple[EventKind, str], float] = {}
+        self._seen: dict[tuple[EventKind, str], float] = {}
         self._told: dict[tuple[EventKind, str], float] = {}
 
     def look(self) -> None:
@@ -70,14 +71,17 @@ class StandingConditions:
         present = dict(condition.present())
         for subject, why in sorted(present.items()):
             key = (condition.kind, subject)
+            self._seen[key] = now
             lasted = now - self._since.setdefault(key, now)
             if lasted < condition.after_s or now - self._told.get(key, -self._again_s) < self._again_s:
                 continue
             self._told[key] = now
             text = condition.text.format(subject=subject, why=why, seconds=f"{lasted:.0f}")
             log.error("%s", text, extra=about(condition.kind, subject, seconds=round(lasted, 1), why=why))
-        for key in [key for key in self._since if key[0] is condition.kind and key[1] not in present]:
-            lasted = now - self._since.pop(key)
+        # What comes and goes within that time is one condition: a stream that flaps is down.
+        calm = [k for k, seen in self._seen.items() if k[0] is condition.kind and now - seen >= condition.after_s]
+        for key in calm:
+            lasted = self._seen.pop(key) - self._since.pop(key)
             if self._told.pop(key, None) is not None:
                 text = condition.over.format(subject=key[1], seconds=f"{lasted:.0f}")
                 log.warning("%s", text, extra=about(condition.kind, key[1], over=True, seconds=round(lasted, 1)))

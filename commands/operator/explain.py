@@ -74,7 +74,7 @@ def _found(
     wanted: str, run: Path | None, journal: str | None, last: int,
     state: StateOptions, chosen: SettingsOptions, keys: KeyOptions, screen: ScreenOptions,
 ) -> Explanation:  # fmt: skip
-    from brokers.desk.session import JOURNAL_FILE
+    from brokers.journal.address import JOURNAL_FILE
     from brokers.journal.reader import read_explanation
     from brokers.operator.account import journal_of
 

@@ -36,8 +36,8 @@ def monitor(
 
     Exit status: 0 nothing to warn of, 1 a warning, 2 refused the input.
     """
-    from brokers.desk.session import JOURNAL_FILE
     from brokers.health.process import Sample, judged, sample, trader_of
+    from brokers.journal.address import JOURNAL_FILE
     from commands.screen import console, show_json
     from config.operating import operating
 

@@ -52,13 +52,20 @@ def test_what_lasts_is_told_once_then_again_and_its_end(world, caplog):
     assert [line[2] for line in told(caplog)] == ["AAPL: 10 shares for 308 s", "MSFT: 5 shares for 308 s"]
     world.bare = {"MSFT": "5 shares"}
     world.until(320)
-    assert told(caplog) == [("WARNING", True, "AAPL: 309 s")]
+    assert told(caplog) == [("WARNING", True, "AAPL: 308 s")]
+
+
+def test_what_comes_and_goes_is_one_condition(world, caplog):
+    for second in range(1, 30):
+        world.bare = {"stream": "lost"} if second % 2 else {}
+        world.until(second)
+    assert [line[2] for line in told(caplog)] == ["stream: lost for 8 s"]
 
 
 def test_what_comes_back_is_told_anew(world, caplog):
-    for start in (0, 20):
+    for start in (0, 30):
         world.bare = {"AAPL": "10 shares"}
         world.until(start + 10)
         world.bare = {}
-        world.until(start + 20)
+        world.until(start + 30)
     assert [line[0] for line in told(caplog)] == ["ERROR", "WARNING", "ERROR", "WARNING"]
