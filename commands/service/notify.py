@@ -21,13 +21,16 @@ def notify(
     chosen: SettingsOptions,
     screen: ScreenOptions,
     test: Annotated[bool, typer.Option("--test", help="Send one to each address, and say whether it went.")] = False,
+    message: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Send this to each address, as critical: for a supervisor.")
+    ] = None,
 ) -> int:
     """Show where notifications go, and try them.
 
     Addresses are those of apprise (tgram://, ntfy://, mailto://, json:// and others) in NOTIFY_URLS, separated by
     blanks; they are secrets and are never shown.
 
-    Exit status: 0 done, 1 an address did not take the test, 2 refused the input.
+    Exit status: 0 done, 1 an address did not take it, 2 refused the input.
     """
     from brokers.notifications.targets import VARIABLE, channels
     from commands.screen import console, show_json
@@ -38,7 +41,11 @@ def notify(
         raise Refusal(f"{VARIABLE} is not set; put addresses into it, e.g. ntfy://my-topic, and try again")
     found: list[tuple[str, bool | None]] = []
     for channel in channels(urls.get_secret_value(), operating().notifications):
-        delivered = channel.send("risk-first: test", MESSAGE, critical=False) if test else None
+        delivered = None
+        if message is not None:
+            delivered = channel.send("risk-first: CRITICAL", message, critical=True)
+        elif test:
+            delivered = channel.send("risk-first: test", MESSAGE, critical=False)
         found.append((channel.name, delivered))
     if screen.json:
         show_json([{"address": name, "delivered": delivered} for name, delivered in found])

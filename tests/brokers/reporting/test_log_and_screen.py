@@ -125,6 +125,21 @@ def test_the_screen_shows_events_and_warnings_in_the_time_of_new_york(logger):
     assert len(everything.getvalue().splitlines()) == 4
 
 
+def test_a_warning_that_repeats_is_shown_once_a_minute(logger):
+    stream = io.StringIO()
+    screen = screen_on(stream)
+    for second in range(0, 61, 2):
+        for text in ("the venue is silent", f"try {second}"):
+            record = logging.LogRecord(logger.name, logging.WARNING, "", 7, text, (), None)
+            record.created = 1_000.0 + second
+            screen.handle(record)
+    shown = [line.partition("WARNING ")[2] for line in stream.getvalue().splitlines()]
+    assert [line for line in shown if "silent" in line] == [
+        "the venue is silent", "the venue is silent (and 29 times since it was shown)",
+    ]  # fmt: skip
+    assert len(shown) == 2 + 31, "others are shown each time"
+
+
 def test_a_screen_that_is_gone_costs_the_line_alone(logger):
     stream = io.StringIO()
     logger.addHandler(screen_on(stream))

@@ -13,8 +13,11 @@ from pathlib import Path
 import pytest
 from mcp import ClientSession, StdioServerParameters
 from mcp.client.stdio import stdio_client
+from mcp.shared.memory import create_connected_server_and_client_session
 
 from brokers.journal import Journal
+from brokers.reporting.masking import Masker
+from commands.service.mcp_server import TraderTools, server_of
 from config import load
 from monitoring.state import STATE_FILE, PositionState, TraderState, write_state
 from risk.model import BracketTerms, Decision, Plan, Proposal, Verdict
@@ -118,13 +121,23 @@ print([name for name in sys.modules if any(name == s or name.startswith(s + ".")
     assert done.stdout.strip() == "[]", done.stdout + done.stderr
 
 
+def ask_here(folder, name, arguments):
+    """One question in this process."""
+
+    async def talk():
+        server = server_of(TraderTools(folder, folder / "journal.sqlite3", Masker([])))
+        async with create_connected_server_and_client_session(server._mcp_server) as session:
+            return await session.call_tool(name, arguments)
+
+    return asyncio.run(asyncio.wait_for(talk(), 30))
+
+
 @pytest.mark.parametrize("arguments", [{"wanted": "x" * 200}, {"wanted": "AAPL", "limit": 10_000}])
 def test_what_is_out_of_bounds_is_refused(folder, arguments):
-    _, (answer,) = ask(folder, ("explain", arguments))
-    assert answer.isError
+    assert ask_here(folder, "explain", arguments).isError
 
 
 def test_without_a_trader_the_sentence_says_where_to_look(tmp_path):
-    _, (answer,) = ask(tmp_path, ("status", {}))
+    answer = ask_here(tmp_path, "status", {})
     assert answer.isError
     assert "name its state folder with --state-dir" in answer.content[0].text

@@ -64,6 +64,8 @@ def test_notify_sends_a_test_and_shows_no_address(capsys, monkeypatch, receiver)
     assert [message["title"] for message in heard] == ["risk-first: test"]
     assert main(["notify"]) == 0
     assert len(heard) == 1, "without --test nothing is sent"
+    assert main(["notify", "--message", "it has stopped"]) == 1
+    assert (heard[1]["title"], heard[1]["message"]) == ("risk-first: CRITICAL", "it has stopped")
 
 
 @pytest.mark.parametrize("urls", ["", "nonsense", "unknown-service://x"])
