@@ -90,6 +90,8 @@ class Drill:
                 "NOTIFY_URLS": self.receiver.url,
             },
             stdout=(self.folder / "screen.txt").open("ab"), stderr=subprocess.STDOUT,
+            # A shell that runs this drill in the background has Ctrl-C ignored, and the trader would follow it.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )  # fmt: skip
 
     def end(self, number: signal.Signals) -> None:

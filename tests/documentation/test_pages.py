@@ -38,10 +38,8 @@ LINES = typed_lines()
 
 
 def options_of(command) -> set[str]:
-    return {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)} | {
-        "-h",
-        "--help",
-    }
+    named = (name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts))
+    return {*named, "-h", "--help"}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -82,7 +80,6 @@ def test_every_command_and_option_of_the_pages_exists():
 
 @pytest.mark.parametrize("argv", RUN, ids=" ".join)
 def test_commands_of_the_pages_run(argv, monkeypatch, tmp_path, capsys):
-    assert any(line.split()[0] == argv[0] for _, line in LINES) or argv[0] == "size"
     monkeypatch.chdir(tmp_path)
     (tmp_path / "state").mkdir(mode=0o700)
     assert main(argv) == 0, capsys.readouterr().err
