@@ -90,8 +90,6 @@ class Drill:
                 "NOTIFY_URLS": self.receiver.url,
             },
             stdout=(self.folder / "screen.txt").open("ab"), stderr=subprocess.STDOUT,
-            # A shell that runs this drill in the background has Ctrl-C ignored, and the trader would follow it.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )  # fmt: skip
 
     def end(self, number: signal.Signals) -> None:
@@ -220,6 +218,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--keep", type=Path, help="keep everything in this folder")
     keep = parser.parse_args().keep
+    # A shell that runs this in the background has Ctrl-C ignored, and the trader would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with tempfile.TemporaryDirectory() as scratch, venue(DAY) as server:
         folder = keep or Path(scratch)
         folder.mkdir(parents=True, exist_ok=True)

@@ -83,11 +83,6 @@ def test_services_share_no_state_and_publish_nothing():
         assert one["init"]
         assert one["read_only"]
         assert (one["stop_grace_period"], one["cap_drop"]) == ("30s", ["ALL"])
-            True,
-            True,
-            "30s",
-            ["ALL"],
-        )
     assert all("ports" not in one for one in services.values())
     assert "env_file" not in services["dashboard"], "the page's process has no keys"
     assert services["dashboard"]["volumes"][0].endswith(":ro")
