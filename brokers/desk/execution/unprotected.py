@@ -43,12 +43,13 @@ class UnprotectedLog:
         self.intervals: list[UnprotectedInterval] = []
         """Those that have ended."""
 
-    def see(self, symbol: str, missing: Decimal) -> None:
-        """So many shares of a symbol are without a stop now."""
+    def see(self, symbol: str, missing: Decimal, reason: Callable[[], str] = lambda: "") -> None:
+        """So many shares of a symbol are without a stop now; ``reason`` is asked where that is news."""
         if missing > 0 and symbol not in self._open:
             why = f"{digits(missing)} shares without a working stop"
             self._open[symbol] = (self._now(), why)
-            log.info("%s: %s, it is put back", symbol, why, extra=about(EventKind.UNPROTECTED, symbol))
+            told = "; ".join(filter(None, (why, reason())))
+            log.info("%s: %s", symbol, told, extra=about(EventKind.UNPROTECTED, symbol, reason=told))
         elif missing <= 0 and symbol in self._open:
             since, why = self._open.pop(symbol)
             self.intervals.append(UnprotectedInterval(symbol, since, self._now(), why))
