@@ -110,7 +110,7 @@ class RunLog:
         now = session.venue.clock.now()
         if began := session.journal.mark(RUNNING):
             log.warning(
-                "the run that began %s ended without an order: it was killed, or this machine stopped; "
+                "the run that began %s did not end by itself: it was killed, or this machine stopped; "
                 "what it left is looked at first", began, extra=about(EventKind.CRASH),
             )  # fmt: skip
         session.journal.keep_mark(RUNNING, now.isoformat(timespec="seconds"))

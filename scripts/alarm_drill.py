@@ -209,7 +209,7 @@ def play(drill: Drill) -> None:
     drill.end(signal.SIGKILL)
     at = time.time()
     drill.start()
-    drill.told("kill -9, by the next start", "ended without an order", at, 60)
+    drill.told("kill -9, by the next start", "did not end by itself", at, 60)
     drill.end(signal.SIGTERM)
 
 

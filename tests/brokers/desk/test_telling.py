@@ -145,14 +145,14 @@ def test_a_notifier_that_hangs_costs_an_iteration_nothing(tmp_path):
     notifier.start()
     try:
         times: dict[str, list[float]] = {"alone": [], "told": []}
-        for _ in range(6):
-            times["alone"] += iterations(alone, 5)
+        for _ in range(4):
+            times["alone"] += iterations(alone, 3)
             logger.addHandler(handler)
             logger.error("something critical, so that the thread hangs in it")
-            times["told"] += iterations(telling, 5)
+            times["told"] += iterations(telling, 3)
             logger.removeHandler(handler)
         assert channel.tried.is_set()
-        assert len(spent) > 30, "records were handed on"
+        assert len(spent) > 20, "records were handed on"
         assert median(spent) < 0.001
         assert median(times["told"]) < 1.5 * median(times["alone"]) + 0.002, times
     finally:
