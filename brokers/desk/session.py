@@ -19,8 +19,8 @@ from brokers.venue_errors import KeysRefused, VenueError, VenueUnavailable
 from brokers.venues import open_venue
 from config import Settings
 from config.errors import Refusal
+from monitoring.state import JOURNAL_FILE as JOURNAL_FILE
 
-JOURNAL_FILE = "journal.sqlite3"
 START_S = 15.0
 START_AGAIN_S, PAUSES_S = 20.0, (1.0, 2.0, 4.0)
 """A venue that does not answer at the start is asked again for so long, after these pauses, the last one repeated."""
