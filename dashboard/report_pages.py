@@ -43,7 +43,10 @@ class Report:
 async def scoreboard(request: web.Request) -> web.Response:
     """What was measured beside what is hoped for, in all and by day."""
     context = request.app[CONTEXT]
-    found = await answer(context.settings, {"question": "scoreboard"})
+    mark = await asyncio.to_thread(context.journal.mark)
+    if context.board is None or context.board[0] != mark:
+        context.board = mark, await answer(context.settings, {"question": "scoreboard"})
+    found = context.board[1]
     return context.page("scoreboard", request, status=await asyncio.to_thread(context.status), board=found)
 
 

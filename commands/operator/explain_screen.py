@@ -132,7 +132,7 @@ def _now(printer: Console, now: ReadingRow, *, decided: bool) -> None:
 
 
 def _line(printer: Console, text: str, style: str = "") -> None:
-    printer.print(text, style=style.strip(), highlight=False, markup=False, soft_wrap=True)
+    printer.print(text, style=style.strip(), highlight=False, markup=False, soft_wrap=not printer.is_terminal)
 
 
 def _when(moment: datetime) -> str:

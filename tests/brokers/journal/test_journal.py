@@ -251,15 +251,17 @@ def test_the_script_reads_beside_the_writer(journal, address):
     journal.decisions(PLAN)
     done = script("MARA", "--journal", address)
     assert done.returncode == 0, done.stderr
-    for word in ("2024-03-04 10:30:00-05:00", "SECTOR_CAP: crypto_adjacent 3/3", "closing a position of its sector"):
+    for word in ("2024-03-04 10:30:00", "SECTOR_CAP: crypto_adjacent 3/3", f"it would take: {SectorCap.remedy}"):
         assert word in done.stdout
     nothing = script("TSLA", "--journal", address)
     assert (nothing.returncode, nothing.stdout) == (2, "")
-    assert nothing.stderr == "TSLA: nothing in the journal; give a ticker in capitals or an order's id\n"
+    assert nothing.stderr == (
+        "TSLA: nothing in the journal; give a ticker, an order's id, or a time such as 2024-03-04T10:30\n"
+    )
 
 
 def test_the_script_refuses_a_journal_that_is_not_there(tmp_path):
     done = script("AMD", "--journal", str(tmp_path / "none.sqlite3"))
     assert done.returncode == 2
-    assert done.stderr == f"{tmp_path}/none.sqlite3: there is no journal; name an existing one\n"
+    assert done.stderr == f"{tmp_path}/none.sqlite3: there is no journal; name the folder of one with --state-dir\n"
     assert not list(tmp_path.iterdir())
