@@ -7,7 +7,7 @@ import re
 import secrets
 from collections.abc import Awaitable, Callable
 from ipaddress import ip_address
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
@@ -105,7 +105,7 @@ def admitted(request: web.Request, settings: PageSettings) -> web.Response | Non
     cookie = f"risk_first_{_port(request)}"
     given = request.query.get("token")
     if given is not None and _same(given, settings.token):
-        answer = web.Response(status=303, headers={"Location": request.path})
+        answer = web.Response(status=303, headers={"Location": quote("/" + request.path.lstrip("/\\"))})
         answer.set_cookie(cookie, settings.token, httponly=True, samesite="Strict", path="/")
         return answer
     scheme, _, bearer = request.headers.get("Authorization", "").partition(" ")

@@ -80,8 +80,8 @@ def small_folder(folder: Path, address: str | None = None) -> Path:
             journal.equity(row)
         trade = TradeRecord(
             symbol="AMD", side="buy", quantity=11, entry_time=BEGIN, entry_price=170.01,
-            exit_time=BEGIN + timedelta(hours=1), exit_price=161.5, stop=161.5, target=195.5, atr=2.0, stop_multiple=None,
-            pnl=-93.61, r_multiple=-1.0, exit_reason="stop", signal="mean_reversion", score=72.5,
+            exit_time=BEGIN + timedelta(hours=1), exit_price=161.5, stop=161.5, target=195.5, atr=2.0,
+            stop_multiple=None, pnl=-93.61, r_multiple=-1.0, exit_reason="stop", signal="mean_reversion", score=72.5,
         )  # fmt: skip
         journal.trades({(name, "leg-1"): trade})
     write_state(folder / STATE_FILE, trader_state())
@@ -154,7 +154,8 @@ def large_journal(path: Path, decisions: int = 100_000, trades: int = 5_000) -> 
         for k in range(decisions):
             outcome = rng.choice(("refused", "refused", "resized", "sent"))
             final = "0" if outcome == "refused" else "60"
-            rows.append((k + 1, 1, times[k], 0, names[k % 100], "buy", "entry", "mean_reversion", "72.5", "170", "161.5",
+            rows.append((k + 1, 1, times[k], 0, names[k % 100], "buy", "entry", "mean_reversion", "72.5", "170",
+                         "161.5",
                          "195.5", "2", "300", final, outcome, "RSI(14) 25.1, oversold below 30"))  # fmt: skip
             verdicts.append((k + 1, 0, "equity_sizer", "EQUITY_SIZER: 60 shares", "300", "60", inputs))
             last = rng.choice(rules)
@@ -166,8 +167,8 @@ def large_journal(path: Path, decisions: int = 100_000, trades: int = 5_000) -> 
                     break
         marks = ", ".join("?" * 17)
         db.executemany(
-            "INSERT INTO decisions (id, run_id, time, sequence, symbol, side, role, signal, score, price, stop, target, atr, "
-            f"proposed_quantity, final_quantity, outcome, reason) VALUES ({marks})", rows,
+            "INSERT INTO decisions (id, run_id, time, sequence, symbol, side, role, signal, score, price, stop, target, "
+            f"atr, proposed_quantity, final_quantity, outcome, reason) VALUES ({marks})", rows,
         )  # fmt: skip
         db.executemany(
             "INSERT INTO verdicts (decision_id, sequence, module, code, before, after, inputs) VALUES (?,?,?,?,?,?,?)",
