@@ -128,17 +128,18 @@ def test_the_account_and_the_token_are_on_no_page(page):
         assert ACCOUNT not in text and TOKEN not in text
 
 
-def test_ten_thousand_garbage_requests_leave_it_as_it_was(page):
+@pytest.mark.parametrize("count", [500, pytest.param(10_000, marks=pytest.mark.slow)])
+def test_garbage_requests_leave_it_as_it_was(page, count):
     rng = random.Random(7)
     letters = string.printable + "\x00\xff\r\n"
     heads = [b"GET / HTTP/1.1\r\n", b"GET /%s HTTP/1.1\r\n", b"\x16\x03\x01", b"GET / HTTP/9.9\r\n", b"A" * 20_000, b""]
     sent = 0
-    for k in range(10_000):
+    for k in range(count):
         junk = "".join(rng.choices(letters, k=rng.randrange(0, 120))).encode("latin-1", "replace")
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", page.port), timeout=10) as line:
             line.sendall(heads[k % len(heads)] + junk + b"\r\n\r\n")
             sent += 1
-    assert sent > 9_000
+    assert sent > 0.9 * count
     assert page.get("/").status == 200
     assert page.ask("GET", "/").status == 401
 

@@ -167,8 +167,8 @@ def large_journal(path: Path, decisions: int = 100_000, trades: int = 5_000) -> 
                     break
         marks = ", ".join("?" * 17)
         db.executemany(
-            "INSERT INTO decisions (id, run_id, time, sequence, symbol, side, role, signal, score, price, stop, target, "
-            f"atr, proposed_quantity, final_quantity, outcome, reason) VALUES ({marks})", rows,
+            "INSERT INTO decisions (id, run_id, time, sequence, symbol, side, role, signal, score, price, stop, "
+            f"target, atr, proposed_quantity, final_quantity, outcome, reason) VALUES ({marks})", rows,
         )  # fmt: skip
         db.executemany(
             "INSERT INTO verdicts (decision_id, sequence, module, code, before, after, inputs) VALUES (?,?,?,?,?,?,?)",
