@@ -58,7 +58,7 @@ from strategies.registry import build_pipeline, keep_daily_signals, strategy_cla
 from strategies.run_notes import absent_symbols, benchmark_in_part, without_benchmark
 
 EXIT_DONE, EXIT_FAILED, EXIT_STOPPED = 0, 1, 3
-LEAVE_WITHIN_S = 8.0
+LEAVE_WITHIN_S = 9.0
 POLL_S = 0.2
 SETTLE_S = 45.0
 """How long a single iteration waits for what it sent, in the venue's time."""

@@ -57,6 +57,9 @@ class RunLog:
         self._early = _Early(KEPT_UNTIL_OPEN)
         for name in LOGGERS:
             logger = logging.getLogger(name)
+            for earlier in logger.handlers:
+                # Of another run in this process.
+                earlier.close()
             logger.handlers[:] = [screen, self._early]
             logger.setLevel(logging.INFO)
             logger.propagate = False

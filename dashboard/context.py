@@ -47,6 +47,8 @@ class Context:
         self._account = ""
         self._task: asyncio.Task[None] | None = None
         self.mark = ""
+        self.board: tuple[str, dict[str, Any]] | None = None
+        """The scoreboard of a journal's mark: it is worked out once for each."""
 
     def secret(self) -> str:
         """The account's number, which no page shows."""

@@ -12,7 +12,7 @@ from typing import Any
 from aiohttp import web
 
 from dashboard.context import CONTEXT
-from dashboard.security import REPORT_POLICY, UNMASKED
+from dashboard.security import REPORT_POLICY, AsItIs
 from dashboard.workers import answer
 
 SHOWN = {
@@ -43,7 +43,10 @@ class Report:
 async def scoreboard(request: web.Request) -> web.Response:
     """What was measured beside what is hoped for, in all and by day."""
     context = request.app[CONTEXT]
-    found = await answer(context.settings, {"question": "scoreboard"})
+    mark = await asyncio.to_thread(context.journal.mark)
+    if context.board is None or context.board[0] != mark:
+        context.board = mark, await answer(context.settings, {"question": "scoreboard"})
+    found = context.board[1]
     return context.page("scoreboard", request, status=await asyncio.to_thread(context.status), board=found)
 
 
@@ -64,8 +67,8 @@ async def report_file(request: web.Request) -> web.StreamResponse:
     kind = SHOWN[path.suffix.lower()]
     charset = None if kind.startswith("image") else "utf-8"
     body = await asyncio.to_thread(path.read_bytes)
-    response = web.Response(body=body, content_type=kind, charset=charset)
-    response[UNMASKED] = kind.startswith("image") or len(body) > LARGEST_BYTES
+    answer_kind = AsItIs if kind.startswith("image") else web.Response
+    response = answer_kind(body=body, content_type=kind, charset=charset)
     response.headers["Content-Security-Policy"] = REPORT_POLICY
     return response
 

@@ -7,7 +7,7 @@ import re
 import secrets
 from collections.abc import Awaitable, Callable
 from ipaddress import ip_address
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
@@ -35,10 +35,12 @@ HEADERS = {
 READS = frozenset({"GET", "HEAD"})
 OWN_SITE = frozenset({"same-origin", "none", ""})
 MASKED_TYPES = ("text/html", "application/json", "text/plain")
-UNMASKED = "unmasked"
-"""Key of a response that is a file as it is."""
 
 log = logging.getLogger(__name__)
+
+
+class AsItIs(web.Response):
+    """An answer that is a file of the package or a picture: nothing is taken out of it."""
 
 
 def guard(settings: PageSettings, secret: Callable[[], str]) -> Middleware:
@@ -69,8 +71,9 @@ def guard(settings: PageSettings, secret: Callable[[], str]) -> Middleware:
         except Exception as error:
             log.exception("a page failed: %s", type(error).__name__)
             response = web.Response(text="500 this page failed; the log of the dashboard tells why\n", status=500)
-        if isinstance(response, web.Response) and response.content_type in MASKED_TYPES and not response.get(UNMASKED):
-            response.text = masked(response.text or "", secret())
+        if isinstance(response, web.Response) and not isinstance(response, AsItIs):
+            if response.content_type in MASKED_TYPES:
+                response.text = masked(response.text or "", secret())
         return _with_headers(response)
 
     return guarded
@@ -105,7 +108,7 @@ def admitted(request: web.Request, settings: PageSettings) -> web.Response | Non
     cookie = f"risk_first_{_port(request)}"
     given = request.query.get("token")
     if given is not None and _same(given, settings.token):
-        answer = web.Response(status=303, headers={"Location": request.path})
+        answer = web.Response(status=303, headers={"Location": quote("/" + request.path.lstrip("/\\"))})
         answer.set_cookie(cookie, settings.token, httponly=True, samesite="Strict", path="/")
         return answer
     scheme, _, bearer = request.headers.get("Authorization", "").partition(" ")

@@ -11,7 +11,7 @@ from aiohttp import web
 from config.errors import Refusal
 from dashboard import desk_pages, feeds, log_pages, report_pages
 from dashboard.context import CONTEXT, Context
-from dashboard.security import UNMASKED, guard, is_loopback
+from dashboard.security import AsItIs, guard, is_loopback
 from dashboard.settings import PageSettings
 
 HERE = Path(__file__).parent
@@ -77,7 +77,6 @@ async def _static(request: web.Request) -> web.Response:
         raise web.HTTPNotFound
     kind = STATIC[name]
     charset = None if kind == "image/svg+xml" else "utf-8"
-    response = web.Response(body=(HERE / "static" / name).read_bytes(), content_type=kind, charset=charset)
-    response[UNMASKED] = True
+    response = AsItIs(body=(HERE / "static" / name).read_bytes(), content_type=kind, charset=charset)
     response.headers["Cache-Control"] = "private, max-age=300"
     return response

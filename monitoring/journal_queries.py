@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from monitoring.journal_reader import Statements, document, moment, number, numbered
@@ -293,7 +294,7 @@ def _verdict(row: Mapping[str, Any]) -> Verdict:
 
 
 def _order(row: Mapping[str, Any]) -> OrderRow:
-    filled, notional = float(row["filled_quantity"]), float(row["filled_notional"])
+    filled, notional = Decimal(str(row["filled_quantity"])), Decimal(str(row["filled_notional"]))
     return OrderRow(
         id=row["client_order_id"],
         parent=row["parent_id"] or "",
@@ -310,7 +311,7 @@ def _order(row: Mapping[str, Any]) -> OrderRow:
         time=moment(row["journaled_at"]),
         reason=row["reason"],
         state=row["state"],
-        filled=filled,
-        average=notional / filled if filled else None,
+        filled=float(filled),
+        average=float(notional / filled) if filled else None,
         estimated=bool(row["estimated"]),
     )

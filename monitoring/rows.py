@@ -90,6 +90,15 @@ class OrderRow:
     events: tuple[EventRow, ...] = field(default=())
     fills: tuple[FillRow, ...] = field(default=())
 
+    @property
+    def steps(self) -> list[EventRow]:
+        """The events in which something changed, without the journaling and what only repeats the one before."""
+        found: list[EventRow] = []
+        for event in sorted(self.events, key=lambda e: e.time):
+            if event.status != "journaled" and not (found and found[-1].status == event.status and not event.reason):
+                found.append(event)
+        return found
+
 
 @dataclass(frozen=True, slots=True)
 class TradeRow:

@@ -16,7 +16,7 @@ from typing import Any
 
 from config.errors import Refusal
 
-STATE_FILE = "trader.json"
+STATE_FILE, JOURNAL_FILE = "trader.json", "journal.sqlite3"
 VERSION = 1
 MISSED_BEATS = 3
 """So many beats without a new file mean that the trader hangs or is gone."""

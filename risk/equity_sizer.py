@@ -170,6 +170,8 @@ def size(proposal: Proposal, book: Book, config: SizingConfig) -> Verdict:
 def remedy_for(verdict: Verdict, price: float) -> Remedy:
     """What would have to change for a larger size; ``price`` of the proposal in USD."""
     by_risk, by_notional = verdict.inputs.get("by_risk"), verdict.inputs.get("by_notional")
+    if verdict.after > 0 and (by_risk is None or by_notional is None):
+        return Remedy("a nearer stop, more equity, or larger limits in sizing")
     if by_risk is None or by_notional is None:
         return Remedy("a stop on the right side of the entry, and an account with equity above zero")
     if by_notional < by_risk:

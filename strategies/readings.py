@@ -11,7 +11,7 @@ from market.features import FeatureTable
 from market.market import Market
 from risk import equity_sizer, policy_gate
 from risk.limits import Limit
-from risk.model import Book, Decision, Plan
+from risk.model import Book, Decision, Plan, binding_verdict
 from strategies.pipeline import ATR, Pipeline
 
 
@@ -92,7 +92,9 @@ def _why(
     book: Book | None,
 ) -> tuple[str, str]:
     if decision is not None:
-        return "decided", f"{decision.outcome} {decision.final_quantity:g} of {decision.proposed_quantity:g}"
+        size = f"{decision.outcome} {decision.final_quantity:g} of {decision.proposed_quantity:g}"
+        binding = binding_verdict(decision.verdicts)
+        return "decided", size if binding is None or binding.code == "OK" else f"{size}: {binding.code}"
     if why := features.why_unusable(market.row, symbol):
         return "unusable", why
     if symbol not in pipeline.universe:

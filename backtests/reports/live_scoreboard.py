@@ -37,21 +37,23 @@ def board(journal: JournalReader) -> dict[str, Any]:
         The journal cannot be read.
     """
     with journal.open() as db:
-        record, entries = _record(db), _entries(db)
+        orders = journal_queries.orders(db, limit=_ALL)[::-1]
+        record, entries = _record(db, orders), _entries(db, orders)
     scores = scoreboard(record)
     traded = Counter(trade.exit_time.date() for trade in record.trades)
     days: dict[date, list[Score]] = {}
     for score in scores:
         if score.day is not None:
             days.setdefault(score.day, []).append(score)
+    by_day: dict[date, list[OrderRow]] = {}
     for order in entries:
-        days.setdefault(_day(order.time), [])
+        by_day.setdefault(_day(order.time), []).append(order)
     return {
         "total": [*map(_plain, (s for s in scores if s.day is None)), _within(entries)],
         "days": [
             {
                 "day": str(day), "trades": traded[day],
-                "scores": [*map(_plain, days[day]), _within([o for o in entries if _day(o.time) == day])],
+                "scores": [*map(_plain, days[day]), _within(by_day.get(day, ()))],
             }
             for day in sorted(days, reverse=True) if days[day]
         ],
@@ -61,9 +63,8 @@ def board(journal: JournalReader) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _record(db: Statements) -> RunRecord:
+def _record(db: Statements, orders: Sequence[OrderRow]) -> RunRecord:
     """What the journal knows, as a run would have left it."""
-    orders = journal_queries.orders(db, limit=_ALL)[::-1]
     prices = _decided_prices(db)
     covered = _Cover(orders, db)
     rows = [
@@ -169,12 +170,12 @@ def _trade(t: Any) -> TradeRecord:
     )  # fmt: skip
 
 
-def _entries(db: Statements) -> list[OrderRow]:
+def _entries(db: Statements, orders: Sequence[OrderRow]) -> list[OrderRow]:
     """Entries that filled, with their events."""
-    orders = [o for o in journal_queries.orders(db, limit=_ALL) if o.role in _OPENING and o.filled and not o.parent]
+    mine = [o for o in orders if o.role in _OPENING and o.filled and not o.parent]
     found: list[OrderRow] = []
-    for first in range(0, len(orders), 500):
-        found += journal_queries.with_life(db, orders[first : first + 500])
+    for first in range(0, len(mine), journal_queries.AT_ONCE):
+        found += journal_queries.with_life(db, mine[first : first + journal_queries.AT_ONCE])
     return found
 
 

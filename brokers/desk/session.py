@@ -15,13 +15,13 @@ from brokers.desk.entry_halts import KillSwitch
 from brokers.desk.reconcile.budget_keeper import BudgetKeeper
 from brokers.desk.reconcile.position_book import NEW_YORK
 from brokers.journal import Journal
-from brokers.journal.address import JOURNAL_FILE
 from brokers.ports import Venue, VenueAccount
 from brokers.venue_errors import KeysRefused, VenueError, VenueUnavailable
 from brokers.venues import open_venue
 from config import Settings
 from config.errors import Refusal
 from config.private_files import open_to_others, private_folder
+from monitoring.state import JOURNAL_FILE as JOURNAL_FILE
 
 START_S = 15.0
 START_AGAIN_S, PAUSES_S = 20.0, (1.0, 2.0, 4.0)

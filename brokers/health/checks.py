@@ -14,7 +14,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from brokers.desk.entry_halts import KillLevel, KillSwitch
-from brokers.journal.address import JOURNAL_FILE
 from brokers.journal.snapshot import read_snapshot
 from brokers.notifications.targets import VARIABLE, channels
 from brokers.operator.account import journal_of
@@ -28,6 +27,7 @@ from config.operating import Operating
 from config.private_files import open_to_others
 from config.secrets import ALPACA_VARIABLES
 from config.version import required
+from monitoring.state import JOURNAL_FILE
 
 PYTHONS = ((3, 11), (3, 13))
 DATA_DAYS = 7

@@ -12,9 +12,7 @@ from sqlalchemy.exc import ArgumentError
 from config.errors import Refusal
 from config.secrets import Secrets
 
-JOURNAL_FILE = "journal.sqlite3"
-"""Of a state folder."""
-DEFAULT_FILE = Path("state") / JOURNAL_FILE
+DEFAULT_FILE = Path("state") / "journal.sqlite3"
 _LIKE_A_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:|//|(?:postgres|sqlite)", re.IGNORECASE)
 _FORM = "write postgresql://user:password@host:port/database, with / @ : ? # % of a password percent-encoded"
 

@@ -18,8 +18,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Table, select
 
-from brokers.journal import chain, explain, history, marks, orders, records
-from brokers.journal.explain import ExplainRow
+from brokers.journal import chain, history, marks, orders, records
 from brokers.journal.fills import FillReport
 from brokers.journal.history import Figures, FilledOrder, Split
 from brokers.journal.order_ids import client_order_id
@@ -384,11 +383,6 @@ class Journal:
         with self._store.transaction() as connection:
             # Compared here: a database that keeps decimals as text would compare their spelling.
             return max(connection.scalars(wanted), default=None)
-
-    def explain(self, wanted: str) -> list[ExplainRow]:
-        """Why orders of a symbol, or one order, were sent, resized or refused; see ``explain.explain``."""
-        with self._store.transaction() as connection:
-            return explain.explain(connection, wanted)
 
     def mark(self, name: str) -> str | None:
         """A text that was kept for the next start; see ``marks``."""

@@ -53,7 +53,7 @@ def dashboard(
 
     Exit status: 0 done, 2 refused the input.
     """
-    from brokers.operator.account import journal_of
+    from commands.operator.places import journal_of
     from dashboard.settings import PageSettings
 
     settings = settings_of(chosen, state, keys, screen=screen)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from commands.composition import command
 from commands.operator.account import settings_of
+from commands.operator.places import journal_of
 from commands.options import KeyOptions, ScreenOptions, SettingsOptions, StateOptions
 
 
@@ -21,13 +22,11 @@ def mcp(state: StateOptions, chosen: SettingsOptions, keys: KeyOptions, screen: 
     """
     import warnings
 
-    from brokers.journal.address import JOURNAL_FILE
     from brokers.reporting.masking import Masker
     from commands.service.mcp_server import TraderTools, server_of
 
     settings = settings_of(chosen, state, keys, screen=screen)
-    folder, url = Path(settings.live.state_dir), settings.secrets.DATABASE_URL
-    journal = folder / JOURNAL_FILE if url is None else url.get_secret_value()
+    folder, journal = Path(settings.live.state_dir), journal_of(settings)
     with warnings.catch_warnings():
         # The library's own settings warn of themselves.
         warnings.simplefilter("ignore")

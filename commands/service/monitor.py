@@ -37,9 +37,9 @@ def monitor(
     Exit status: 0 nothing to warn of, 1 a warning, 2 refused the input.
     """
     from brokers.health.process import Sample, judged, sample, trader_of
-    from brokers.journal.address import JOURNAL_FILE
     from commands.screen import console, show_json
     from config.operating import operating
+    from monitoring.state import JOURNAL_FILE
 
     folder = Path(settings_of(chosen, state, screen=screen).live.state_dir)
     number = pid if pid is not None else trader_of(folder, f"{JOURNAL_FILE}-lock")
