@@ -7,10 +7,12 @@ import re
 import shlex
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from brokers.journal import Journal
 from commands.app import COMMANDS, available, load, main
 from live_trader import live_trader
 
@@ -94,3 +96,19 @@ def test_the_pages_build_as_a_site_without_a_warning(tmp_path):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "deploy.html").exists()
+
+
+def test_the_backup_of_the_page_copies_a_journal_that_is_being_written(tmp_path):
+    text = (ROOT / "docs/deploy.md").read_text(encoding="utf-8")
+    program = re.search(r"python - \S+ \S+ <<'END'\n(.*?)\nEND\n", text, re.DOTALL)[1]
+    now = datetime.now(UTC)
+    with Journal(tmp_path / "journal.sqlite3", "account", lambda: now) as journal:
+        journal.halt(now.date(), "drawdown_halt", now, "test")
+        copy = tmp_path / "copy.sqlite3"
+        done = subprocess.run(
+            [sys.executable, "-", str(tmp_path / "journal.sqlite3"), str(copy)],
+            input=program, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+    with Journal(copy, "account", lambda: now) as restored:
+        assert restored.halts(now.date()) == {"drawdown_halt"}

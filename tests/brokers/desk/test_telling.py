@@ -9,7 +9,6 @@ from statistics import median
 
 import pytest
 
-from brokers.alpaca.clock import VenueClock
 from brokers.desk.monitor import Monitor
 from brokers.desk.session_report import SessionReport
 from brokers.notifications.log_notices import NoticeHandler
@@ -17,7 +16,6 @@ from brokers.notifications.notifier import Notifier
 from brokers.reporting.events import EventKind, event_of
 from brokers.reporting.iteration_report import IterationReport
 from brokers.reporting.masking import Masker
-from brokers.venue_errors import ClockInDoubt, VenueUnavailable, level_of
 from config.operating import operating
 from tests.brokers.desk.scene import Scene
 
@@ -78,14 +76,6 @@ def test_the_session_is_summed_up_once_when_it_is_over(scene, caplog):
     assert figures["profit_usd"] == pytest.approx(-49 * 6.01, abs=5)
     assert figures["entries_measured"] == 1
     assert "1 closed, 0 of them won" in summary.message
-
-
-def test_a_clock_in_doubt_is_no_warning_the_first_time():
-    now = {"s": 0.0}
-    clock = VenueClock(1.0, lambda: now["s"])
-    assert not clock.in_doubt
-    assert level_of(ClockInDoubt("far")) == logging.INFO
-    assert level_of(VenueUnavailable("far")) == logging.WARNING
 
 
 @pytest.mark.parametrize(("ending", "level"), [(False, logging.WARNING), (True, logging.INFO)])
