@@ -12,6 +12,9 @@ from brokers.reporting.events import EventKind, about
 from brokers.reporting.iteration_report import IterationReport
 from risk.model import NEW_YORK
 
+PATIENCE_S = 0.5
+"""Local seconds that a summary waits for a step of the desk: at the end of the process there are few."""
+
 log = logging.getLogger(__name__)
 
 
@@ -57,8 +60,13 @@ class SessionReport:
         day, self._day = self._day, None
         if day is None:
             return
-        with self._desk.lock:
+        if not self._desk.lock.acquire(timeout=PATIENCE_S):
+            log.warning("session %s: no summary, one step has taken %.0f s", day, self._desk.lock.held_s)
+            return
+        try:
             text, fields = self._summary(day)
+        finally:
+            self._desk.lock.release()
         log.info("%s", text, extra=about(EventKind.SUMMARY, **fields))
 
     def _summary(self, day: date) -> tuple[str, dict[str, Any]]:

@@ -88,10 +88,10 @@ class LiveAccount:
         if self._closed:
             return
         self._closed.append(True)
-        with contextlib.suppress(Refusal):
-            self.summary.tell()
         shut_down(self.desk, PROTECT_WITHIN_S)
         self.monitor.stop(STOP_WITHIN_S)
+        with contextlib.suppress(Refusal):
+            self.summary.tell()
         with self.desk.lock:
             try:
                 entries = self.desk.entries

@@ -51,7 +51,7 @@ class NoticeHandler(logging.Handler):
         critical = loud or (event is not None and event.kind in CRITICAL and not event.over)
         moment = self._now() or datetime.fromtimestamp(record.created, UTC)
         text = self._masker(record.getMessage())
-        if event is None or event.kind not in _CONDITIONS:
+        if event is None or event.kind not in _CONDITIONS or "reasons" in event.fields:
             # Errors of one place in the code differ in their figures only.
             key = f"{record.name}:{record.lineno}:{event.symbol if event else ''}" if loud else text
             return Notice(text, critical, moment, key)

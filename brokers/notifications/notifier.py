@@ -193,6 +193,10 @@ class Notifier:
                 target.next_try = math.inf
             for item in items:
                 self._attempted(item, number, now, done=done)
+            if not done:
+                # What waits behind a critical one would have failed as well, and is to survive a kill like it.
+                for item in self._waiting:
+                    item.failed = item.failed or number in item.attempts
             self._waiting = [item for item in self._waiting if item.attempts]
         if done and critical:
             self.longest_s = max(self.longest_s, *(now - item.put for item in items))

@@ -189,6 +189,15 @@ def test_errors_and_chosen_events_become_notices_without_secrets(heard):
     ]  # fmt: skip
 
 
+def test_each_change_of_what_stops_entries_is_news(heard):
+    logger, found = heard
+    for reasons in (["kill switch: stop"], ["kill switch: stop", "the venue is gone"], []):
+        event = about(EventKind.HALT, over=not reasons, reasons=reasons)
+        logger.warning("entries are %s", f"stopped; {'; '.join(reasons)}" if reasons else "allowed again", extra=event)
+    assert len({notice.key for notice in found}) == 3
+    assert not any(notice.critical for notice in found)
+
+
 def test_an_error_in_telling_never_reaches_who_logs(heard):
     logger, found = heard
     record = logging.LogRecord(logger.name, logging.ERROR, "", 0, "%d of %d", ("no number",), None)
