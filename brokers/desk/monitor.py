@@ -58,7 +58,7 @@ class Monitor:
         self.clock = clock
         self._paid = time.monotonic()
         """Up to when the looks so far would last, one in ``BUSY_S``."""
-        self.deaf: dict[str, str] = {}
+        self.stream_down: dict[str, str] = {}
         """The stream of trade updates and why it is silent, while it is."""
         self._seen = desk.state.view
         """What the last look showed: if it is another one, somebody else has looked."""
@@ -73,6 +73,8 @@ class Monitor:
     def start(self) -> None:
         if self._stream is not None:
             self._stream.start(self.price)
+        if not self.listening:
+            self.stream_down = {"trade updates": "there has been no connection yet"}
         self._thread.start()
 
     def stop(self, wait_s: float) -> None:
@@ -97,7 +99,7 @@ class Monitor:
     def stream_state(self, listening: bool) -> None:
         """The stream came or went: what it did not tell is to be seen at the venue."""
         self.listening = listening
-        self.deaf = {} if listening else {"trade updates": "the connection is lost"}
+        self.stream_down = {} if listening else {"trade updates": "the connection is lost"}
         # At the end of the process the stream is closed as it should be.
         lost = not listening and not self._stop.is_set()
         told = "arrive" if listening else "stopped; until they arrive again orders are followed by asking"

@@ -188,7 +188,7 @@ def standing_conditions(
         ),
         Condition(
             EventKind.STREAM_DOWN,
-            lambda: monitor.deaf,
+            lambda: monitor.stream_down,
             alarms.stream_down_s,
             "STREAM DOWN: no {subject} for {seconds} s, {why}; orders are followed by asking",
             "{subject} arrive again after {seconds} s",

@@ -82,12 +82,23 @@ def test_the_session_is_summed_up_once_when_it_is_over(scene, caplog):
 def test_a_stream_that_stops_is_a_warning_unless_the_process_ends(scene, caplog, ending, level):
     monitor = Monitor(scene.desk, scene.clock)
     monitor.stream_state(True)
-    assert monitor.deaf == {}
+    assert monitor.stream_down == {}
     if ending:
         monitor.stop(0.1)
     monitor.stream_state(False)
-    assert list(monitor.deaf) == ["trade updates"]
+    assert list(monitor.stream_down) == ["trade updates"]
     assert [r.levelno for r in caplog.records if "trade updates stopped" in r.message] == [level]
+
+
+def test_a_stream_that_never_came_about_is_down(scene):
+    monitor = Monitor(scene.desk, scene.clock)
+    monitor.start()
+    try:
+        assert list(monitor.stream_down) == ["trade updates"]
+        monitor.stream_state(True)
+        assert monitor.stream_down == {}
+    finally:
+        monitor.stop(2.0)
 
 
 class Hanging:
