@@ -124,8 +124,11 @@ class RunLog:
         self._notifier = None
         if session is None:
             return
-        if notifier is not None and (left := notifier.close(operating().notifications.close_s)):
-            log.warning("%d notifications reached nobody; the next start tells and sends them", len(left))
+        if notifier is not None:
+            left = notifier.close(operating().notifications.close_s)
+            if left:
+                log.warning("%d notifications reached nobody; the next start tells and sends them", len(left))
+            log.info("%d messages were delivered, critical ones within %.1f s", notifier.delivered, notifier.longest_s)
         try:
             session.journal.keep_mark(RUNNING, None)
         except Refusal as refusal:

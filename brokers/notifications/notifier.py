@@ -178,13 +178,14 @@ class Notifier:
         title = "risk-first: CRITICAL" if critical else "risk-first"
         done = target.channel.send(title, _text([item.notice for item in items]), critical)
         now = self._monotonic()
+        news: list[str] = []
         with self._changed:
             if done:
                 self.delivered += 1
             if done and target.failures:
-                log.warning("notifications: %s works again", target.channel.name)
+                news.append(f"{target.channel.name} works again")
             if not done and not target.failures:
-                log.warning("notifications: %s does not take them, it is tried again", target.channel.name)
+                news.append(f"{target.channel.name} does not take them, it is tried again")
             target.failures = 0 if done else target.failures + 1
             pauses = self._settings.retry_s
             target.next_try = now if done else now + pauses[min(target.failures, len(pauses)) - 1]
@@ -192,7 +193,7 @@ class Notifier:
                 # At the end each address is tried once more, and no second time.
                 target.next_try = math.inf
             for item in items:
-                self._attempted(item, number, now, done=done)
+                news += self._attempted(item, number, done=done)
             if not done:
                 # What waits behind a critical one would have failed as well, and is to survive a kill like it.
                 for item in self._waiting:
@@ -200,14 +201,17 @@ class Notifier:
             self._waiting = [item for item in self._waiting if item.attempts]
         if done and critical:
             self.longest_s = max(self.longest_s, *(now - item.put for item in items))
-        log.debug("notifications: %d to %s: %s", len(items), target.channel.name, "delivered" if done else "failed")
+        # Never under the lock: a handler may hand a record back to ``put``, and who logs would wait for who logs.
+        for text in news:
+            log.warning("notifications: %s", text)
         self._write_down([])
 
-    def _attempted(self, item: _Waiting, number: int, now: float, *, done: bool) -> None:
+    def _attempted(self, item: _Waiting, number: int, *, done: bool) -> list[str]:
+        """Count an attempt; returns what is to be logged of it."""
         if done:
             item.delivered = True
             del item.attempts[number]
-            return
+            return []
         item.failed = True
         item.attempts[number] += 1
         # What is critical is given up at one address only after another has taken it.
@@ -215,7 +219,8 @@ class Notifier:
             del item.attempts[number]
             if not item.attempts and not item.delivered:
                 self._given_up.append(item.notice)
-                log.warning("notifications: nobody could be told: %s", item.notice.line)
+                return [f"nobody could be told: {item.notice.line}"]
+        return []
 
     def _write_down(self, about_to_send: list[_Waiting]) -> None:
         """Keep what is critical before it is tried, anything else once it has failed."""

@@ -1,4 +1,4 @@
-"""A rehearsed day of trouble: everything critical is told within ten seconds, and nothing planted can be read anywhere."""
+"""A rehearsed day of trouble: everything critical is told within ten seconds, and nothing planted can be read."""
 
 from __future__ import annotations
 

@@ -164,6 +164,39 @@ def test_a_file_that_is_no_list_of_notices_is_none():
     assert read("nonsense") == read('{"a": 1}') == read('[{"text": 1}]') == []
 
 
+def test_who_logs_and_who_sends_never_wait_for_one_another(opened):
+    """Records come in from several threads while the sender itself logs that its address fails and works again."""
+    phone = Phone(works=False)
+    notifier = opened(phone)
+    logger = logging.getLogger("brokers")
+    handler = NoticeHandler(notifier.put, Masker([]), lambda: NOON)
+    logger.addHandler(handler)
+    over = threading.Event()
+
+    def flap():
+        while not over.is_set():
+            phone.works = not phone.works
+            time.sleep(0.001)
+
+    def report(number):
+        for count in range(300):
+            notifier.put(notice(f"{number} {count}", critical=count % 50 == 0))
+            logging.getLogger("brokers.desk.test_lock").error("thread %d, %d", number, count)
+
+    threads = [threading.Thread(target=report, args=(number,), daemon=True) for number in range(4)]
+    flapping = threading.Thread(target=flap, daemon=True)
+    try:
+        for thread in (flapping, *threads):
+            thread.start()
+        for thread in threads:
+            thread.join(20)
+        assert not any(thread.is_alive() for thread in threads)
+        assert phone.tries > 3
+    finally:
+        over.set()
+        logger.removeHandler(handler)
+
+
 @pytest.fixture
 def heard():
     found: list[Notice] = []
