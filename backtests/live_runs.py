@@ -132,8 +132,14 @@ def _run(
         "started: %s, profile %s, state in %s", request.mode, request.profile, settings.live.state_dir,
         extra=about(EventKind.START, mode=request.mode, profile=request.profile),
     )  # fmt: skip
-    _tell_closed(settings, session, console)
-    strategy = _strategy(request, settings, session)
+    try:
+        _tell_closed(settings, session, console)
+        strategy = _strategy(request, settings, session)
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt):
+            log.warning("ended before the first iteration; orders stay at the venue", extra=about(EventKind.LEAVING))
+        session.close()
+        raise
     # Who is stopped as it should be has done its work; a rehearsal has an end of its own.
     ended = EXIT_DONE if server is None and not request.once else EXIT_FAILED
     stopping = Interruption()

@@ -197,19 +197,19 @@ def play(drill: Drill) -> None:
     at = time.time()
     drill.start()
     drill.told("a start", "started: paper", at, 60)
-    drill.wait((drill.folder / "state/trader.json").exists, 10)
-    time.sleep(4)
+    drill.wait(lambda: drill.logged("equity", at) is not None, 60)
     drill.end(signal.SIGTERM)
     drill.told("SIGTERM", "SIGTERM: leaving", at)
 
     at = time.time()
     drill.start()
     drill.told("a start", "started: paper", at, 60)
-    time.sleep(4)
+    drill.wait(lambda: drill.logged("equity", at) is not None, 60)
     drill.end(signal.SIGKILL)
     at = time.time()
     drill.start()
     drill.told("kill -9, by the next start", "did not end by itself", at, 60)
+    drill.wait(lambda: drill.logged("equity", at) is not None, 60)
     drill.end(signal.SIGTERM)
 
 
