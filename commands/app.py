@@ -22,6 +22,7 @@ from config.reading.former_names import FORMER_COMMANDS
 PROGRAM = "risk-first"
 
 RUNS, OPERATING, RESEARCH = "commands.runs", "commands.operator", "commands.research"
+SERVICE = "commands.service"
 COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("commands.demo", "Show the problems this was built against, tried again."),
     "backtest": (f"{RUNS}.backtest", "Run the strategy on historical bars."),
@@ -36,11 +37,18 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "show-config": (f"{RUNS}.show_config", "Print the merged settings, secrets masked."),
     "size": (f"{OPERATING}.size", "Compute how many shares an entry may have."),
     "positions": (f"{OPERATING}.positions", "Show each position, its exits, what protects it."),
-    "explain": (f"{OPERATING}.explain", "Say why orders were sent, resized or refused."),
+    "explain": (f"{OPERATING}.explain", "Say why something was sent, resized or refused."),
     "scoreboard": (f"{OPERATING}.scoreboard", "Measure every day of a trader beside its goals."),
+    "status": (f"{OPERATING}.status", "Say what is held, what may be bought, what is halted."),
+    "whatif": (f"{OPERATING}.whatif", "Show the book after a shock: what exits, what halts."),
+    "dashboard": (f"{OPERATING}.dashboard", "Show the trader in a browser on this machine."),
     "reconcile": (f"{OPERATING}.reconcile", "Compare the journal with the broker's account."),
     "cleanup": (f"{OPERATING}.cleanup", "Cancel all orders, sell dust, purge symbols."),
     "kill": (f"{OPERATING}.kill", "Stop entries, or sell everything: the kill switch."),
+    "doctor": (f"{SERVICE}.doctor", "Check keys, account, clock, data, disk and journal."),
+    "monitor": (f"{SERVICE}.monitor", "Watch sockets, threads and files of a trader."),
+    "notify": (f"{SERVICE}.notify", "Show where notifications go, and try them."),
+    "mcp": (f"{SERVICE}.mcp", "Let an assistant read: an MCP server over stdio."),
     "verify": (f"{OPERATING}.verify", "Check that a journal or a bundle is what was written."),
     "export": (f"{OPERATING}.export", "Write a journal as a bundle that others can check."),
     "overfit": (f"{RESEARCH}.overfit", "Judge the best of many backtests by the returns of all."),

@@ -83,7 +83,7 @@ class ScreenOptions:
     json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output, nothing else.")] = False
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar and no log lines but warnings.")] = False
     verbose: Annotated[
-        bool, typer.Option("--verbose", help="Say also which settings differ from the defaults, and who set them.")
+        bool, typer.Option("--verbose", help="Say more: settings that were chosen and where; every line of the log.")
     ] = False
 
 

@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 
+from config.private_files import private_files
 from config.terminal import plain_output
 from config.values.secrets import redacted
 
@@ -42,9 +43,12 @@ def exit_status(run: Callable[[], int]) -> int:
     """
     plain_output()
     try:
-        with _ended_like_an_interruption():
+        # Journals, logs and runs tell what somebody owns: whatever a command writes is for its owner alone.
+        with _ended_like_an_interruption(), private_files():
             status = run()
-        sys.stdout.flush()
+        # A server that talks over standard output closes it at its end.
+        if not sys.stdout.closed:
+            sys.stdout.flush()
     except KeyboardInterrupt:
         tell("Interrupted.")
     except BrokenPipeError:

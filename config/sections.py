@@ -222,6 +222,15 @@ class Live(Section):
     yahoo: bool
 
 
+class Monitoring(Section):
+    """What a trader leaves for the operator's screens, and where their page is; no decision reads any of it."""
+
+    beat_s: Annotated[float, Field(ge=0.2, le=60)]
+    keep_days: Annotated[int, Field(ge=1, le=400)]
+    keep_bars: Annotated[int, Field(ge=100, le=20_000)]
+    port: Annotated[int, Field(ge=0, le=65_535)]
+
+
 class Alpaca(Section):
     """Addresses of the venue; None is Alpaca's own for the mode, paper or live. ``feed`` is its data plan."""
 
@@ -255,4 +264,5 @@ class Sections(Section):
     gate: Gate
     fills: Fills
     live: Live
+    monitoring: Monitoring
     broker: Broker

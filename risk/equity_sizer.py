@@ -9,6 +9,7 @@ from pydantic import Field
 
 from config.defaults import with_defaults
 from risk.interface import ModuleConfig, PositiveFraction
+from risk.limits import Remedy
 from risk.lots import Lot, affordable
 from risk.model import Book, Proposal, Verdict, floor_lot
 
@@ -178,3 +179,17 @@ def size(proposal: Proposal, book: Book, config: SizingConfig) -> Verdict:
     else:
         code = "OK"
     return Verdict(NAME, code, before, after, inputs)
+
+
+def remedy_for(verdict: Verdict, price: float) -> Remedy:
+    """What would have to change for a larger size; ``price`` of the proposal in USD."""
+    by_risk, by_notional = verdict.inputs.get("by_risk"), verdict.inputs.get("by_notional")
+    if verdict.after > 0 and (by_risk is None or by_notional is None):
+        return Remedy("a nearer stop, more equity, or larger limits in sizing")
+    if by_risk is None or by_notional is None:
+        return Remedy("a stop on the right side of the entry, and an account with equity above zero")
+    if by_notional < by_risk:
+        return Remedy(
+            f"more equity or a larger sizing.max_notional_frac: the notional cap allows {by_notional:g} shares"
+        )
+    return Remedy(f"a nearer stop, more equity or a larger sizing.risk_frac: the risk cap allows {by_risk:g} shares")

@@ -172,6 +172,26 @@ class Verdict:
         return 0 < self.after < self.before
 
 
+def binding_verdict(verdicts: Sequence[Verdict]) -> Verdict | None:
+    """The last verdict that took something off; None where none did."""
+    return next((v for v in reversed(verdicts) if v.after < v.before or v.refused), None)
+
+
+def bound_by(verdicts: Sequence[Verdict]) -> str:
+    """What decided the final quantity of a chain: the last rule that took something off; empty where none did.
+
+    Of the sizer it also names the cap: ``equity_sizer: risk`` or ``equity_sizer: notional``.
+    """
+    last = binding_verdict(verdicts)
+    if last is None:
+        first = next((v for v in verdicts if "by_risk" in v.inputs), None)
+        return "" if first is None else f"{first.module}: risk"
+    if "by_notional" not in last.inputs:
+        return last.module
+    by_risk, by_notional = last.inputs["by_risk"], last.inputs["by_notional"]
+    return f"{last.module}: {'notional' if by_notional < by_risk else 'risk'}"
+
+
 @dataclass(frozen=True, slots=True)
 class Adjustment:
     """A change to what is held: ``trim`` or ``partial`` (sell ``quantity``), ``exit`` (sell all), ``tighten``.
@@ -336,18 +356,8 @@ class Decision:
 
     @property
     def bound_by(self) -> str:
-        """What decided the final quantity: the last rule that took something off; empty where none did.
-
-        Of the sizer it also names the cap: ``equity_sizer: risk`` or ``equity_sizer: notional``.
-        """
-        last = next((v for v in reversed(self.verdicts) if v.after < v.before or v.refused), None)
-        if last is None:
-            first = next((v for v in self.verdicts if "by_risk" in v.inputs), None)
-            return "" if first is None else f"{first.module}: risk"
-        if "by_notional" not in last.inputs:
-            return last.module
-        by_risk, by_notional = last.inputs["by_risk"], last.inputs["by_notional"]
-        return f"{last.module}: {'notional' if by_notional < by_risk else 'risk'}"
+        """What decided the final quantity; see ``bound_by``."""
+        return bound_by(self.verdicts)
 
     @property
     def outcome(self) -> Literal["sent", "resized", "refused"]:

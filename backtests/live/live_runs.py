@@ -19,7 +19,6 @@ from typing import Any
 
 import pandas as pd
 from rich.console import Console
-from rich.logging import RichHandler
 
 from backtests.cli_run import benchmark_closes, data_for
 from backtests.documents import live_scan_document, run_document, show_document
@@ -37,11 +36,13 @@ from backtests.reports.summary_screen import show_files, show_summary
 from backtests.reports.tearsheet.process import TearsheetProcess
 from backtests.request import RunRequest
 from backtests.run_inputs import write_inputs
+from backtests.run_log import RunLog
 from backtests.scan_screen import show_live_scan
 from brokers.desk.data.feed import NONE
 from brokers.desk.lifecycle.session import TradingSession, open_session
 from brokers.desk.lifecycle.wiring import ALWAYS_OPEN, LiveAccount
 from brokers.journal import JournalTaken
+from brokers.reporting.events import EventKind, about
 from brokers.venue_errors import VenueError
 from config import Refusal, Settings
 from config.values.markets import NEW_YORK_ZONE
@@ -51,7 +52,7 @@ from strategies.registry import build_pipeline, keep_daily_signals, strategy_cla
 from strategies.run_notes import absent_symbols, benchmark_in_part, without_benchmark
 
 EXIT_DONE, EXIT_FAILED, EXIT_STOPPED = 0, 1, 3
-LEAVE_WITHIN_S = 8.0
+LEAVE_WITHIN_S = 9.0
 POLL_S = 0.2
 SETTLE_S = 45.0
 """How long a single iteration waits for what it sent, in the venue's time."""
@@ -66,9 +67,9 @@ def run_live(request: RunRequest, console: Console, watch: Watch | None = None) 
     Refusal
         Before anything is sent, for whatever is not in order.
     """
-    _log_to(console, logging.WARNING if request.quiet else logging.INFO)
+    told = RunLog(console, request.settings.secrets, quiet=request.quiet, verbose=request.verbose)
     if request.mode != "rehearse":
-        return _run(_placed(request, datetime.now(NEW_YORK_ZONE)), request.settings, console, None)
+        return _run(_placed(request, datetime.now(NEW_YORK_ZONE)), request.settings, console, told, None)
     from brokers.rehearsal.alpaca.server import RehearsalServer
     from brokers.rehearsal.core.faults import FaultPlan
     from brokers.rehearsal.core.settings import VenueSettings
@@ -90,7 +91,7 @@ def run_live(request: RunRequest, console: Console, watch: Watch | None = None) 
         )
         request = _placed(request, server.now)
         settings = rehearsed(request.settings, server, speed, request, table.daily)
-        return _run(request, settings, console, server, watch)
+        return _run(request, settings, console, told, server, watch)
 
 
 def _placed(request: RunRequest, now: datetime) -> RunRequest:
@@ -102,7 +103,9 @@ def _placed(request: RunRequest, now: datetime) -> RunRequest:
     return replace(request, out=out)
 
 
-def _run(request: RunRequest, settings: Settings, console: Console, server: Any, watch: Watch | None = None) -> int:
+def _run(
+    request: RunRequest, settings: Settings, console: Console, told: RunLog, server: Any, watch: Watch | None = None
+) -> int:
     began = time.perf_counter()
     if settings.pace.bars == DAY_MINUTES:
         keep_daily_signals(build_pipeline(settings), settings)
@@ -111,11 +114,26 @@ def _run(request: RunRequest, settings: Settings, console: Console, server: Any,
     if not request.once:
         check_folder(request.out, request.overwrite)
     session = open_session(settings, paper, request.mode, request.profile)
+    try:
+        told.open(session, settings, lasting=not request.once)
+    except Refusal:
+        session.close()
+        raise
     # A start that is refused leaves no folder, and an earlier run's as it was.
     folder = None if request.once else _prepared(request, session)
     console.print(f"account {session.account_id}, {request.mode}, journal {session.journal.name}")
-    _tell_closed(settings, session, console)
-    strategy = _strategy(request, settings, session)
+    log.info(
+        "started: %s, profile %s, state in %s", request.mode, request.profile, settings.live.state_dir,
+        extra=about(EventKind.START, mode=request.mode, profile=request.profile),
+    )  # fmt: skip
+    try:
+        _tell_closed(settings, session, console)
+        strategy = _strategy(request, settings, session)
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt):
+            log.warning("ended before the first iteration; orders stay at the venue", extra=about(EventKind.LEAVING))
+        session.close()
+        raise
     # Who is stopped as it should be has done its work; a rehearsal has an end of its own.
     ended = EXIT_DONE if server is None and not request.once else EXIT_FAILED
     stopping = Interruption()
@@ -128,6 +146,12 @@ def _run(request: RunRequest, settings: Settings, console: Console, server: Any,
         except JournalTaken as taken:
             log.error("%s", taken)
             return EXIT_FAILED
+        except Exception as error:
+            log.critical(
+                "the trader ends with an error, %s: %s; orders stay at the venue", type(error).__name__, error,
+                exc_info=error, extra=about(EventKind.CRASH, error=type(error).__name__),
+            )  # fmt: skip
+            raise
         finally:
             account: LiveAccount | None = getattr(strategy, "account", None)
             _leave(strategy, account, session)
@@ -230,7 +254,7 @@ def _until_the_end(strategy: Any, server: Any, stopping: Interruption, ended: in
             log.error("%s", account.desk.halts.taken)
             return EXIT_FAILED
         if account is not None and account.desk.flattened:
-            log.warning("stopped by the kill switch, everything of ours is closed")
+            log.warning("stopped by the kill switch, everything of ours is closed", extra=about(EventKind.LEAVING))
             return EXIT_STOPPED
         if server is not None and server.finished:
             return EXIT_DONE
@@ -282,7 +306,7 @@ def _signals(stopping: Interruption, status: int) -> Iterator[None]:
     def stop(number: int, frame: Any) -> None:
         if not stopping.asked:
             stopping.ask(number)
-            log.warning("%s: leaving; orders stay at the venue", stopping.name)
+            log.warning("%s: leaving; orders stay at the venue", stopping.name, extra=about(EventKind.LEAVING))
             watchdog = threading.Timer(LEAVE_WITHIN_S, os._exit, (status,))
             watchdog.daemon = True
             watchdog.start()
@@ -326,18 +350,3 @@ def _describe(request: RunRequest, settings: Settings, account: LiveAccount, sec
 
 def _no_bars(account: LiveAccount, symbol: str) -> bool:
     return account.feed.sources.get(symbol, NONE) == NONE
-
-
-def _log_to(console: Console, level: int) -> None:
-    """What happens, as it happens; Lumibot's own talk is left out."""
-    handler: logging.Handler
-    if console.is_terminal:
-        handler = RichHandler(console=console, show_path=False, log_time_format="[%H:%M:%S]", markup=False)
-    else:
-        handler = logging.StreamHandler(console.file)
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S%z"))
-    for name in ("brokers", "backtests", "strategies"):
-        logger = logging.getLogger(name)
-        logger.handlers[:] = [handler]
-        logger.setLevel(level)
-        logger.propagate = False

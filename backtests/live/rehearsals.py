@@ -48,7 +48,11 @@ def rehearsed(settings: Settings, server: Any, speed: float, request: RunRequest
             "live": settings.live.model_copy(update={"state_dir": str(request.out / "state"), "yahoo": False}),
         }
     )
-    changed._secrets = Secrets(ALPACA_API_KEY=SecretStr(server.key), ALPACA_API_SECRET=SecretStr(server.secret))
+    changed._secrets = Secrets(
+        ALPACA_API_KEY=SecretStr(server.key),
+        ALPACA_API_SECRET=SecretStr(server.secret),
+        NOTIFY_URLS=settings.secrets.NOTIFY_URLS,
+    )
     return changed
 
 

@@ -66,6 +66,12 @@ class VenueClock:
                 return True
             return self.monotonic() - self._heard[1] >= self.local(READ_S)
 
+    @property
+    def in_doubt(self) -> bool:
+        """Whether the last reading was far from the one before and has not been confirmed."""
+        with self._mutex:
+            return self._doubtful is not None
+
     def heard(self, venue_time: datetime, sent: float, received: float) -> bool:
         """The venue said its time in answer to a request; both moments by the local monotonic clock.
 

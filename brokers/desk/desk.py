@@ -31,7 +31,8 @@ from brokers.order_types import OrderRole, RefusalCode
 from brokers.ports import TradeUpdate
 from brokers.quantities import digits
 from brokers.record import RunRecord
-from brokers.venue_errors import NotSent, VenueError, VenueUnavailable
+from brokers.reporting.iteration_report import IterationReport
+from brokers.venue_errors import NotSent, VenueError, VenueUnavailable, level_of
 from market.bars import BarTable
 from risk.interface import RiskModule
 from risk.model import NEW_YORK, Adjustment, Book, Plan, Position
@@ -71,6 +72,8 @@ class LiveDesk:
         What the venue's hours say of entries now.
     submit : bool
         False decides and sends nothing (a scan).
+    report : IterationReport, optional
+        Tells of each iteration; None tells nothing.
     """
 
     def __init__(
@@ -82,7 +85,9 @@ class LiveDesk:
         bars: Callable[[], BarTable | None],
         window: Callable[[], EntryWindow],
         submit: bool = True,
+        report: IterationReport | None = None,
     ) -> None:
+        self._report, self._decided_on = report, Book(core.state.now, 0.0, 0.0)
         self.state, self.positions, self.gateway = core.state, core.positions, core.gateway
         self.sync, self.observer, self.journal = core.sync, core.observer, core.journal
         self.halts = halts
@@ -128,7 +133,7 @@ class LiveDesk:
             self.iterations += 1
         except VenueError as error:
             self.halts.passing["venue"] = str(error)
-            log.warning("iteration skipped: %s", error)
+            log.log(level_of(error), "iteration skipped: %s", error)
         except Exception as error:
             # At shutdown the journal is closed under an iteration that is still on its way.
             if not self.shutting_down:
@@ -244,12 +249,22 @@ class LiveDesk:
         with self.lock:
             self.record.decisions.extend(plan.decisions)
             self.journal.decisions(plan)
+            self._tell(plan)
             if not self.submit or self.shutting_down:
                 return
             for adjustment in plan.adjustments:
                 self._isolated(adjustment.symbol, partial(self._adjust, adjustment, plan))
             self.work()
             self._enter(plan)
+
+    def _tell(self, plan: Plan) -> None:
+        """Put what was decided into the log; what goes wrong in telling costs no order."""
+        if self._report is None:
+            return
+        try:
+            self._report.decided(plan, self._decided_on, self.sync.fills, submit=self.submit)
+        except Exception:
+            log.exception("an iteration could not be told of")
 
     def look(self, account: bool = True) -> None:
         """Ask the venue; contradictions between it and the journal stop entries and are logged."""
@@ -395,7 +410,7 @@ class LiveDesk:
     def _enter(self, plan: Plan) -> None:
         if not plan.entries:
             return
-        why = self.halts.reasons(self.state.now, self._module_names)
+        why = self.halts.reasons(self.state.now, self.module_names)
         if closed := self.entries.window().closed:
             why = [*why, closed]
         if why:
@@ -409,7 +424,7 @@ class LiveDesk:
                 self.entries.begin(proposal, plan.time, quotes[proposal.symbol])
 
     @property
-    def _module_names(self) -> frozenset[str]:
+    def module_names(self) -> frozenset[str]:
         return frozenset(module.name for module in self.halters)
 
     def _stop_and_target(self, position: Position) -> tuple[float, float]:
@@ -469,7 +484,7 @@ class LiveDesk:
             self.halts.halt(module.name, book.time, f"equity {book.equity:.2f}", sessions)
             self.record.halts.append((book.time, module.name))
         book = replace(book, halted=self.halts.halted(book.time), halted_until=self._ends_of_halts(book.time.date()))
-        self.halts.reasons(book.time, self._module_names)
+        self.halts.reasons(book.time, self.module_names)
         if math.isnan(self.record.initial_equity):
             self.record.initial_equity = book.equity
         row = self.books.equity_row(book)
@@ -477,4 +492,5 @@ class LiveDesk:
         self.record.position_bars += len(self.positions.book.ledger.positions)
         self.record.protected_bars += row.protected
         self.journal.equity(row)
+        self._decided_on = book
         return book

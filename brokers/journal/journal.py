@@ -17,13 +17,12 @@ from typing import Any
 
 from sqlalchemy import Table, select
 
-from brokers.journal import decision_statements, explain, history, order_statements
+from brokers.journal import decision_statements, history, marks, order_statements
 from brokers.journal.database import chain
 from brokers.journal.database.schema import equity, halts, rows_of, runs, sessions
 from brokers.journal.database.schema import orders as orders_table
 from brokers.journal.database.schema import splits as splits_table
 from brokers.journal.database.store import ANSWER_WITHIN_S, Store
-from brokers.journal.explain import ExplainRow
 from brokers.journal.fills import FillReport
 from brokers.journal.history import Figures, FilledOrder, Split
 from brokers.journal.journal_order import AlreadyPlanned, JournalOrder, OrderIntent
@@ -387,10 +386,15 @@ class Journal:
             # Compared here: a database that keeps decimals as text would compare their spelling.
             return max(connection.scalars(wanted), default=None)
 
-    def explain(self, wanted: str) -> list[ExplainRow]:
-        """Why orders of a symbol, or one order, were sent, resized or refused; see ``explain.explain``."""
+    def mark(self, name: str) -> str | None:
+        """A text that was kept for the next start; see ``marks``."""
         with self._store.transaction() as connection:
-            return explain.explain(connection, wanted)
+            return marks.read(connection, name)
+
+    def keep_mark(self, name: str, value: str | None) -> None:
+        """Keep a text for the next start in place of the one before; None takes it away."""
+        with self._store.transaction() as connection:
+            marks.keep(connection, name, value)
 
     def _put(self, table: Table, key: dict[str, Any], values: dict[str, Any]) -> None:
         with self._store.transaction() as connection:

@@ -99,6 +99,8 @@ class HardenedAlpaca(VenueHours, SnapshotReader):
         self.link, self.router, self.extended_hours = link, link.router, link.extended_hours
         self.trade_listeners.append(lambda event: link.on_update(update_of(event)))
         self.stream_listeners.append(link.on_stream)
+        if self._is_stream_subscribed:
+            link.on_stream(True)
 
     def _create_trading_client(self) -> Any:
         return self.client.trading

@@ -14,7 +14,7 @@ import pandas as pd
 
 from brokers.alpaca.client import VenueClient
 from brokers.ports import VenueTime
-from brokers.venue_errors import VenueError
+from brokers.venue_errors import VenueError, level_of
 from config.values.markets import NEW_YORK
 from market.calendar import is_session, last_session, session_times
 
@@ -115,7 +115,7 @@ class VenueHours:
                 try:
                     self._hours = self.client.venue_clock()
                 except VenueError as error:
-                    log.warning("the venue's clock was not heard: %s", error)
+                    log.log(level_of(error), "the venue's clock was not heard: %s", error)
             return self._hours, self.client.clock.now()
 
 

@@ -21,7 +21,7 @@ HIDEABLE = 8
 
 
 class Secrets(BaseModel):
-    """Keys of the venues and the journal's address; None where the variable is not set."""
+    """Keys of the venues, the journal's address and where notifications go; None where the variable is not set."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -30,6 +30,7 @@ class Secrets(BaseModel):
     KRAKEN_API_KEY: SecretStr | None = None
     KRAKEN_API_SECRET: SecretStr | None = None
     DATABASE_URL: SecretStr | None = None
+    NOTIFY_URLS: SecretStr | None = None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Secrets:
@@ -67,10 +68,10 @@ def without_secrets(text: str, secrets: Iterable[str | None]) -> str:
     return text
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=128)
 def _spelled(secret: str) -> re.Pattern[str]:
     """Every spelling of a secret that an echo may have."""
-    plain = "".join(f"(?:{re.escape(c)}|%(?i:{c.encode().hex()}))" for c in secret)
+    plain = "".join(f"(?:{re.escape(c)}|(?i:{''.join(f'%{byte:02x}' for byte in c.encode())}))" for c in secret)
     # In base64 three bytes are four characters, so that what stands before the secret shifts it: three ways to see
     # it, without the characters at both ends that its neighbours share.
     shifted = []

@@ -84,6 +84,7 @@ class LiveFeed:
         self._stream = stream
         self.bars: BarTable | None = None
         self.features: FeatureTable | None = None
+        self.market: Market | None = None
         self._loaded: date | None = None
         self._until: datetime | None = None
         self._asked_yahoo: dict[str, datetime] = {}
@@ -105,7 +106,8 @@ class LiveFeed:
         if self.bars is None:
             raise VenueError(f"no bars of {', '.join(self.symbols[:3])} and others; {why or 'the venue has none'}")
         self.features = FeatureTable(self.bars, self.needs, self.sectors)
-        return self.features.market_at(pd.Timestamp(now).tz_convert(NEW_YORK))
+        self.market = self.features.market_at(pd.Timestamp(now).tz_convert(NEW_YORK))
+        return self.market
 
     def quotes(self, symbols: Iterable[str]) -> dict[str, Quote]:
         """The newest quote of each symbol, judged; one request."""

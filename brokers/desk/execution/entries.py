@@ -29,8 +29,9 @@ from brokers.journal import AlreadyPlanned, JournalOrder, State
 from brokers.journal.states import FINAL
 from brokers.order_types import OPENING_ROLES, RefusalCode, Resting, Side, TimeInForce
 from brokers.ports import OrderRequest
-from brokers.quantities import down, up, whole_lots
+from brokers.quantities import digits, down, up, whole_lots
 from brokers.record import OrderRecord, not_sent
+from brokers.reporting.events import EventKind, about
 from config import Settings
 from config.values.markets import NEW_YORK_ZONE
 from market.calendar import session_times, sessions_until
@@ -249,6 +250,7 @@ class Entries:
                 reference=proposal.price,
                 levels=(stop, target),
                 reason=reason,
+                remark=_multiple(proposal, price, stop),
             )
         except (OrderRefused, AlreadyPlanned) as refusal:
             self.refuse(proposal, task.time, f"{refusal}; {reason}")
@@ -296,6 +298,7 @@ class Entries:
             task.filled += float(order.filled_quantity)
             if order.average_price is not None and not math.isnan(task.quote):
                 self.slippage.append((order.client_order_id, task.quote, float(order.average_price)))
+                _tell_slippage(order, task.quote, float(order.average_price))
         rest = floor_lot(task.wanted - task.filled, self._lot)
         asked = task.stage in (Stage.CANCELLING, Stage.AWAITING_STOP)
         goes_on = asked and order.state is State.CANCELLED and task.attempts < ATTEMPTS
@@ -414,6 +417,24 @@ class Entries:
         log.log(logging.WARNING if news else logging.DEBUG, "%s not entered: %s", proposal.symbol, why)
         self._refused[proposal.symbol] = reason
         self.skipped.append(not_sent(time, "", proposal, why))
+
+
+def _multiple(proposal: Proposal, price: float, stop: float) -> str:
+    """How far an entry's stop is in multiples of its ATR, in words; empty where it has none."""
+    if not (proposal.atr > 0 and math.isfinite(stop)):
+        return ""
+    return f"stop {abs(price - stop) / proposal.atr:.2f} × ATR {proposal.atr:.4g} away"
+
+
+def _tell_slippage(order: JournalOrder, quote: float, paid: float) -> None:
+    """What an entry's fill saved against the quote of the moment it was sent."""
+    saved = (quote - paid if order.side == "buy" else paid - quote) * float(order.filled_quantity)
+    side = "ask" if order.side == "buy" else "bid"
+    log.info(
+        "%s: %s %s at %.4f, the %s was %.4f: %s %.2f USD", order.symbol, digits(order.filled_quantity),
+        "bought" if order.side == "buy" else "sold", paid, side, quote, "saved" if saved >= 0 else "cost", abs(saved),
+        extra=about(EventKind.READING, order.symbol, order=order.client_order_id, saved_usd=saved),
+    )  # fmt: skip
 
 
 def _from_journal(order: JournalOrder, rest: float) -> Proposal:

@@ -97,7 +97,7 @@ class Protector:
         self._cancelling.discard(symbol)
         held, protection = self._positions.book.quantity(symbol), self._positions.protection(symbol)
         whole = self._can_rest(symbol, abs(held))
-        self.log.see(symbol, whole - protection.protected)
+        self.log.see(symbol, whole - protection.protected, lambda: self._last_stop(symbol))
         self._log_remnant(symbol, abs(held) - whole)
         for order in orphaned_manual_exits(symbol, self._state.view, self._positions.book, self._positions.ownership):
             why = f"it is for more shares than were bought by hand, {digits(abs(held))} are ours" if held else NOBODY
@@ -345,6 +345,14 @@ class Protector:
             return
         log.info("%s: stop moved from %s to %s (%s); %s", order.symbol, order.stop_price, stop, moved.state, why)
         levels.stop = stop
+
+    def _last_stop(self, symbol: str) -> str:
+        """What became of the stop that was there last, in words."""
+        ended = [o for o in self._state.view.orders.values() if o.symbol == symbol and o.is_stop and not o.open]
+        if not ended:
+            return "none has been seen yet"
+        last = max(ended, key=lambda order: (order.changed is not None, order.changed))
+        return f"the last one, at {digits(last.stop_price)}, is {last.status}"
 
     def _log_remnant(self, symbol: str, rest: Decimal) -> None:
         """Say once of a fraction that nothing protects it: the venue takes exits that rest for whole shares only."""

@@ -11,6 +11,9 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 
+from brokers.reporting.events import EventKind, about
+from brokers.reporting.standing_conditions import StandingConditions
+
 POLL_S = 0.5
 HELD_S = 6.0
 """Local seconds that one step may hold the desk while shares are without a stop before that is logged."""
@@ -67,9 +70,17 @@ class UnprotectedAlarm:
         The desk's.
     unprotected : callable
         Symbols with shares that no stop covered when that was last known, and why; must need no lock.
+    conditions : StandingConditions, optional
+        What else is looked at as often.
     """
 
-    def __init__(self, lock: WatchedLock, unprotected: Callable[[], Mapping[str, str]]) -> None:
+    def __init__(
+        self,
+        lock: WatchedLock,
+        unprotected: Callable[[], Mapping[str, str]],
+        conditions: StandingConditions | None = None,
+    ) -> None:
+        self._conditions = conditions
         self._lock = lock
         self._unprotected = unprotected
         self._told = -AGAIN_S
@@ -86,6 +97,8 @@ class UnprotectedAlarm:
     def _run(self) -> None:
         while not self._stop.wait(POLL_S):
             self.look()
+            if self._conditions is not None:
+                self._conditions.look()
 
     def look(self) -> None:
         """Log what has to be known now."""
@@ -97,4 +110,5 @@ class UnprotectedAlarm:
         log.error(
             "one step has taken %.0f s and nothing is looked after: the journal or the venue does not answer; %s",
             held, what or "every position had its stop when it was last looked at",
+            extra=about(EventKind.ERROR, held_s=held),
         )  # fmt: skip

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import chain, repeat
 from pathlib import Path
@@ -18,9 +19,10 @@ from brokers.venue_errors import KeysRefused, VenueError, VenueUnavailable
 from brokers.venues import open_venue
 from config import Settings
 from config.errors import Refusal
+from config.private_files import open_to_others, private_folder
 from config.values.markets import NEW_YORK_ZONE
+from monitoring.state import JOURNAL_FILE as JOURNAL_FILE
 
-JOURNAL_FILE = "journal.sqlite3"
 START_S = 15.0
 START_AGAIN_S, PAUSES_S = 20.0, (1.0, 2.0, 4.0)
 """A venue that does not answer at the start is asked again for so long, after these pauses, the last one repeated."""
@@ -47,8 +49,12 @@ class TradingSession:
     clock_skew: timedelta
     mode: str
     profile: str
+    before_close: list[Callable[[], None]] = field(default_factory=list)
+    """Called once, before the journal is closed."""
 
     def close(self) -> None:
+        while self.before_close:
+            self.before_close.pop()()
         self.journal.close()
 
 
@@ -68,9 +74,11 @@ def open_session(settings: Settings, paper: bool, mode: str = "paper", profile: 
     url = settings.secrets.DATABASE_URL
     address = folder / JOURNAL_FILE if url is None else url.get_secret_value()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        private_folder(folder)
     except OSError as error:
         raise Refusal(f"live.state_dir {folder}: cannot be made ({error.strerror}); name another") from None
+    if open_to_others(folder):
+        log.warning("%s: others on this machine can enter it; keep it to yourself with chmod 700 %s", folder, folder)
     journal = Journal(address, account_id, venue.clock.now, settings.live.journal_answer_s)
     try:
         today = venue.clock.now().astimezone(NEW_YORK_ZONE).date()

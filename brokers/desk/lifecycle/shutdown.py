@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Iterable
 
 from brokers.desk.desk import LiveDesk
 from brokers.ports import VenueOrder
+from brokers.quantities import digits
+from brokers.reporting.events import EventKind, about
 from config.errors import Refusal
 
 PAUSE_S, LONGEST_PAUSE_S = 0.1, 0.5
@@ -91,8 +94,20 @@ def _tell_what_stays(desk: LiveDesk, looked: bool) -> None:
         there = stays.pop(name, None)
         terms = "it has no answer yet" if there is None else _terms(there)
         log.warning("%s: an entry waits on at the venue, the next start ends it: %s", symbol, terms)
-    for order in stays.values():
-        log.info("%s: stays at the venue: %s", order.symbol, _terms(order))
+    for symbol, resting in _by_symbol(stays.values()).items():
+        held = desk.positions.book.quantity(symbol)
+        what = f"{digits(abs(held))} shares stay" if held else "stays at the venue"
+        behind = "; ".join(_terms(order) for order in resting)
+        event = about(EventKind.LEAVING, symbol, held=str(held), orders=[o.client_order_id for o in resting])
+        log.info("%s: %s%s: %s", symbol, what, " behind" if held else "", behind, extra=event)
+
+
+def _by_symbol(orders: Iterable[VenueOrder]) -> dict[str, list[VenueOrder]]:
+    """Orders that rest, stops first."""
+    found: dict[str, list[VenueOrder]] = {}
+    for order in sorted(orders, key=lambda o: (o.symbol, not o.is_stop)):
+        found.setdefault(order.symbol, []).append(order)
+    return found
 
 
 def _terms(order: VenueOrder) -> str:

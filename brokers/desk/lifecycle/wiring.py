@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import count
-from typing import Any
+from typing import Any, Protocol
 
 from brokers.desk.core import assemble
 from brokers.desk.data.feed import LiveFeed
@@ -21,10 +23,16 @@ from brokers.desk.lifecycle.session import TradingSession
 from brokers.desk.lifecycle.shutdown import shut_down
 from brokers.desk.monitor import BUSY_S, Monitor
 from brokers.desk.order_router import LumibotOrderRouter
+from brokers.desk.session_report import SessionReport
 from brokers.ports import RequestLimit
 from brokers.record import RunRecord
+from brokers.reporting.events import EventKind
+from brokers.reporting.iteration_report import IterationReport
+from brokers.reporting.standing_conditions import Condition, StandingConditions
 from config import Refusal, Settings
+from config.operating import Alarms, operating
 from market.bars import DAY_MINUTES
+from risk.inverse_hedge import InverseHedge
 from strategies.pipeline import Pipeline
 from strategies.registry import build_pipeline, keep_daily_signals
 
@@ -41,6 +49,12 @@ UNIT_S = {"S": 1, "M": 60, "H": 3_600, "D": 86_400}
 log = logging.getLogger(__name__)
 
 
+class Recorder(Protocol):
+    """Tells the operator's screens what the trader does."""
+
+    def stop(self, ended: str) -> None: ...
+
+
 @dataclass(slots=True)
 class LiveAccount:
     """Everything ``CombinedStrategy`` needs live.
@@ -55,7 +69,11 @@ class LiveAccount:
     session: TradingSession
     sleeptime: str
     alarm: UnprotectedAlarm
+    summary: SessionReport
+    pace_s: float
     notes: tuple[str, ...] = ()
+    recorder: Recorder | None = None
+    """Writes what the operator's screens read; None where nobody reads."""
     _closed: list[bool] = field(default_factory=list)
 
     @property
@@ -72,6 +90,8 @@ class LiveAccount:
         self._closed.append(True)
         shut_down(self.desk, PROTECT_WITHIN_S)
         self.monitor.stop(STOP_WITHIN_S)
+        with contextlib.suppress(Refusal):
+            self.summary.tell()
         with self.desk.lock:
             try:
                 entries = self.desk.entries
@@ -80,6 +100,8 @@ class LiveAccount:
                 log.error("the run's files lack its orders: %s", refusal)
             self.session.close()
         self.alarm.stop()
+        if self.recorder is not None:
+            self.recorder.stop("the trader was ended")
 
 
 def open_live(broker: LiveBroker, settings: Settings, session: TradingSession, submit: bool = True) -> LiveAccount:
@@ -112,9 +134,14 @@ def open_live(broker: LiveBroker, settings: Settings, session: TradingSession, s
     journal.begin_run(session.mode, settings.strategy, session.profile, settings.config_hash)
     core = assemble(venue, journal, settings, feed.quotes, session.admission)
     halts = EntryHalts(journal, session.kill, lambda: venue.gone)
-    desk = LiveDesk(core, halts, session.budget, pipeline.halters, lambda: feed.bars, lambda: window_of(broker), submit)
+    watching = operating()
+    report = IterationReport(watching.screen.heartbeat_s, gauge_readings(pipeline, feed))
+    desk = LiveDesk(
+        core, halts, session.budget, pipeline.halters, lambda: feed.bars, lambda: window_of(broker), submit, report
+    )
     sleeptime = local_pace(pace.sleeptime, pace.speed)
-    monitor = Monitor(desk, venue.clock, seconds_of(sleeptime), stream)
+    summary = SessionReport(desk, report, venue.clock.now)
+    monitor = Monitor(desk, venue.clock, seconds_of(sleeptime), stream, summary)
     broker.attach(
         DeskLink(
             router=LumibotOrderRouter(desk),
@@ -124,13 +151,56 @@ def open_live(broker: LiveBroker, settings: Settings, session: TradingSession, s
             extended_hours=settings.live.extended_hours.enabled,
         )
     )
-    alarm = UnprotectedAlarm(desk.lock, lambda: desk.protector.log.present)
+    conditions = StandingConditions(
+        standing_conditions(desk, monitor, lambda: venue.gone, watching.alarms), watching.alarms.again_s
+    )
+    alarm = UnprotectedAlarm(desk.lock, lambda: desk.protector.log.present, conditions)
     if submit:
         monitor.start()
         alarm.start()
     with venue.budget(HISTORY_S):
         feed.prepare()
-    return LiveAccount(desk, feed, pipeline, monitor, session, sleeptime, alarm, notes)
+    return LiveAccount(desk, feed, pipeline, monitor, session, sleeptime, alarm, summary, seconds_of(sleeptime), notes)
+
+
+def gauge_readings(pipeline: Pipeline, feed: LiveFeed) -> Callable[[], Mapping[str, float]]:
+    """What the hedger's gauges say as of the last bar; nothing where no hedger runs."""
+    hedgers = [module for module in pipeline.chain if isinstance(module, InverseHedge)]
+
+    def readings() -> Mapping[str, float]:
+        market = feed.market
+        return {} if market is None or not hedgers else hedgers[0].readings(market)
+
+    return readings
+
+
+def standing_conditions(
+    desk: LiveDesk, monitor: Monitor, gone: Callable[[], str], alarms: Alarms
+) -> tuple[Condition, ...]:
+    """What is told as an error once it has lasted."""
+    return (
+        Condition(
+            EventKind.UNPROTECTED,
+            lambda: desk.protector.log.present,
+            alarms.unprotected_s,
+            "UNPROTECTED {subject}: {why} for {seconds} s; protect it on the venue's own page if this stays",
+            "{subject}: protected again after {seconds} s",
+        ),
+        Condition(
+            EventKind.STREAM_DOWN,
+            lambda: monitor.stream_down,
+            alarms.stream_down_s,
+            "STREAM DOWN: no {subject} for {seconds} s, {why}; orders are followed by asking",
+            "{subject} arrive again after {seconds} s",
+        ),
+        Condition(
+            EventKind.VENUE_DOWN,
+            lambda: {"the venue": why} if (why := gone()) else {},
+            alarms.venue_down_s,
+            "VENUE DOWN for {seconds} s: {why}; no entries, stops that rest at the venue go on",
+            "{subject} answers again after {seconds} s",
+        ),
+    )
 
 
 def window_of(broker: LiveBroker) -> EntryWindow:

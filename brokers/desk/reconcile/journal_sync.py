@@ -16,6 +16,7 @@ from brokers.journal import Cumulative, Execution, Journal, JournalOrder, OrderI
 from brokers.journal.fills import FillReport
 from brokers.order_types import OrderRole
 from brokers.ports import OrderAck, TradeUpdate, UnreadOrder, VenueOrder
+from brokers.reporting.events import EventKind, about
 from config.errors import Refusal
 
 log = logging.getLogger(__name__)
@@ -317,6 +318,8 @@ class JournalSync:
                     "%s %s %s %s: %s of %s at %s",
                     after.role, after.side, after.symbol, after.state, after.filled_quantity, after.quantity,
                     round(float(after.average_price or 0), 6),
+                    extra=about(EventKind.FILL, after.symbol, order=name, role=after.role, side=after.side,
+                                filled=str(after.filled_quantity), price=str(after.average_price or "")),
                 )  # fmt: skip
         self._told[name] = news
 

@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 from config.errors import Refusal
+from config.private_files import private_folder
 
 
 class FileLock:
@@ -25,7 +26,7 @@ class FileLock:
 
     def __init__(self, path: Path) -> None:
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            private_folder(path.parent)
             real = path.resolve()
             lock = real.with_name(f"{real.name}-lock")
             flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK

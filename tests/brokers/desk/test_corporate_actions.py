@@ -14,6 +14,7 @@ from brokers.journal.snapshot import read_snapshot
 from brokers.operator.account import Outlook
 from brokers.operator.positions import _last_level
 from tests.brokers.desk.scene import Scene, hang
+from tests.brokers.journal.told import told as explained
 
 
 @pytest.fixture
@@ -196,7 +197,8 @@ def test_a_position_under_a_new_name_is_told_and_left(scene, caplog):
     assert not [name for name, _ in scene.wire.calls if name in ("submit", "cancel", "replace")]
     told = [record.message for record in caplog.records]
     assert told == ["AAPL seems to be called APPL2 now; see docs/operating.md, no entries in either"]
-    assert any(told[0] in row.text for row in scene.journal.explain("AAPL"))
+    kept = explained(scene.journal.name, "AAPL").orders
+    assert any(told[0] in event.reason for order in kept for event in order.events)
     for symbol in ("AAPL", "APPL2"):
         assert scene.positions.doubt(symbol) == told[0]
     scene.restart()

@@ -126,11 +126,10 @@ def test_everything_that_stays_is_named(scene, caplog):
     scene.enter("AAPL", 40)
     with caplog.at_level(logging.INFO):
         shut_down(scene.desk, 1.0)
-    told = [record.message for record in caplog.records if "at the venue" in record.message]
+    told = [record.message for record in caplog.records if record.name == "brokers.desk.lifecycle.shutdown"]
     assert told == [
         "AAPL: an entry waits on at the venue, the next start ends it: buy limit of 39 at 100.07",
-        "MSFT: stays at the venue: sell limit of 49 at 115.01",
-        "MSFT: stays at the venue: sell stop of 49 at 95.01",
+        "MSFT: 49 shares stay behind: sell stop of 49 at 95.01; sell limit of 49 at 115.01",
     ]
 
 

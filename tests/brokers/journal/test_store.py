@@ -16,12 +16,12 @@ from sqlalchemy.exc import OperationalError
 from brokers.journal import Journal, JournalConflict, JournalTaken, OrderIntent
 from brokers.journal.database.address import journal_address, parse_address
 from brokers.journal.database.server import Server
-from brokers.journal.reader import read_explanation
 from config.errors import Refusal
 from config.values.secrets import Secrets
 from tests.brokers.journal.conftest import ACCOUNT, BEGIN
 from tests.brokers.journal.databases import end_sessions, execute
 from tests.brokers.journal.postgres_server import PASSWORD
+from tests.brokers.journal.told import told
 
 ROOT = Path(__file__).parents[3]
 INTENT = OrderIntent("s", "AMD", "buy", 1, "market", "entry", BEGIN)
@@ -64,7 +64,7 @@ def test_another_process_is_refused_until_the_first_ends(address):
             assert message.startswith(f"{address}: process {holder.pid} on {socket.gethostname()} since 20")
         else:
             assert f"process {holder.pid} on {socket.gethostname()}, session " in message
-        assert read_explanation(address, "AMD").rows == ()
+        assert told(address, "AMD").empty
     finally:
         holder.kill()
         holder.communicate(timeout=30)
@@ -83,7 +83,7 @@ def test_another_account_and_another_version(address):
     execute(address, "UPDATE meta SET value = '3' WHERE key = 'schema_version'")
     assert "schema_version is 3, known here is 2; use the program that wrote it" in refusal(address)
     with pytest.raises(Refusal, match="schema_version"):
-        read_explanation(address, "AMD")
+        told(address, "AMD")
 
 
 def test_a_missing_table_is_damage(address):
