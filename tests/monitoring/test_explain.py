@@ -122,7 +122,8 @@ def test_a_run_s_folder_is_read_like_a_journal(tmp_path):
     }
     lines = [
         {"time": f"2024-03-0{k}T09:30:00-05:00", "symbol": "AMD", "side": "buy", "signal": "trend", "score": 70,
-         "price": 100, "stop": 95, "target": 115, "atr": None, "proposed_quantity": 50, "final_quantity": 0, "outcome": "refused",
+         "price": 100, "stop": 95, "target": 115, "atr": None, "proposed_quantity": 50,
+         "final_quantity": 0, "outcome": "refused",
          "verdicts": [verdict]}
         for k in (4, 5)
     ]  # fmt: skip
