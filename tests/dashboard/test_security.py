@@ -47,8 +47,8 @@ def test_the_token_in_the_address_becomes_a_cookie_that_scripts_cannot_read(page
     "host",
     ["evil.example", "evil.example:{port}", "127.0.0.1.evil.example:{port}", "localhost.evil.example", "127.0.0.1:1",
      "", "a b",
-     "localhost@evil.example:{port}", "user@127.0.0.1:{port}", "[::1", "127.0.0.1:{port}@evil.example",
-     "0.0.0.0:{port}"],
+     "localhost@evil.example:{port}", "user@127.0.0.1:{port}", "[::1",
+     "127.0.0.1:{port}@evil.example", "0.0.0.0:{port}"],
 )  # fmt: skip
 def test_a_name_that_was_pointed_here_is_refused(page, host):
     answer = page.ask("GET", "/", {**TOKENED, "Host": host.format(port=page.port)})
