@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from brokers.admission import Admission
 from brokers.alpaca.client import VenueClient
-from brokers.alpaca.clock import VenueClock
 from brokers.alpaca.quote_stream import FRESH_S, AlpacaQuoteStream
 from brokers.alpaca.venue import AlpacaVenue
+from brokers.network.clock import VenueClock
 from config import Settings
 from config.errors import Refusal
 

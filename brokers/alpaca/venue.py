@@ -31,8 +31,8 @@ from risk.policy_gate import tick_of
 if TYPE_CHECKING:
     import pandas as pd
 
-    from brokers.alpaca.clock import VenueClock
     from brokers.alpaca.quote_stream import AlpacaQuoteStream
+    from brokers.network.clock import VenueClock
 
 FRACTION = Decimal("1e-9")
 
