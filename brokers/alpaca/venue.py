@@ -112,6 +112,9 @@ class AlpacaVenue:
     def positions(self) -> VenuePositions:
         return positions_of(self.client.positions())
 
+    def expect(self, client_order_ids: Iterable[str]) -> None:
+        """Nothing: Alpaca lists orders under the names they were sent with."""
+
     def open_orders(self) -> VenueListing:
         return listing_of(self.client.open_orders())
 

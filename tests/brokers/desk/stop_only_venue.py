@@ -123,6 +123,8 @@ class StopOnlyVenue:
             }
         )
 
+    def expect(self, client_order_ids: Iterable[str]) -> None: ...
+
     def open_orders(self) -> VenueListing:
         return VenueListing(tuple(order for order in self.orders.values() if order.open))
 
