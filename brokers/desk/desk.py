@@ -41,8 +41,8 @@ ITERATION_S = 12.0
 STEP_S = 8.0
 LOOK_FRAC = 0.75
 """Of a step: a look that hangs leaves the rest to what goes on without one."""
-ITERATION_REQUESTS = 7
-"""Clock, orders sent, open orders, positions, account, bars and quotes."""
+URGENT_S = 1.0
+"""The venue's seconds between two looks at a venue with few requests while something is under way."""
 ROOM_WITHIN_S, NAP_S = 60.0, 0.1
 """Local seconds that an iteration waits for room below the rate limit, and how often it asks for it."""
 SLOW_S = 15.0
@@ -105,7 +105,8 @@ class LiveDesk:
         self.iterations = 0
         self.flattened = False
         self.longest_s = 0.0
-        self._looked = -math.inf
+        self._looked = self._seen_at = -math.inf
+        self._limit = core.state.venue.request_limit
         self._peak = math.nan
         self._peak_since: date | None = None
         self._market = core.settings.pace.market
@@ -159,7 +160,7 @@ class LiveDesk:
         While shares are without their stop or a position is being closed, it does not wait but gives way.
         """
         ends, began = time.monotonic() + ROOM_WITHIN_S, time.monotonic()
-        while not self.state.room(ITERATION_REQUESTS):
+        while not self.state.room(self._limit.iteration):
             urgent = self.protector.log.present or self.exits.tasks or self.shutting_down
             if urgent or time.monotonic() >= ends:
                 return False
@@ -171,8 +172,19 @@ class LiveDesk:
     def tick(self, within_s: float = STEP_S) -> None:
         """Look and work between iterations; raises VenueError like ``reconcile``."""
         with self.lock, self.state.time_budget(within_s):
-            self._see(partial(self.look, account=False), within_s * LOOK_FRAC)
+            if self._look_is_due():
+                self._see(partial(self.look, account=False), within_s * LOOK_FRAC)
             self.work()
+
+    def _look_is_due(self) -> bool:
+        """Whether to look between iterations: always, but where requests are few and nothing has happened."""
+        limit, local = self._limit, self.state.clock.local
+        if not limit.quiet_s:
+            return True
+        since = time.monotonic() - self._seen_at
+        if self.urgent and since >= local(URGENT_S):
+            return since >= local(limit.look_s) or self.state.room(limit.look + limit.iteration)
+        return since >= local(limit.quiet_s)
 
     def _see(self, look: Callable[[], object], within_s: float) -> None:
         """Look; where that fails, what is safe without it is done before the error goes on."""
@@ -254,6 +266,7 @@ class LiveDesk:
     def look(self, account: bool = True) -> None:
         """Ask the venue; contradictions between it and the journal stop entries and are logged."""
         self.observer.look(account)
+        self._seen_at = time.monotonic()
         self.halts.account = self.state.view.account.blocked
         if account:
             self._looked = time.monotonic()
@@ -321,12 +334,17 @@ class LiveDesk:
     @property
     def busy(self) -> bool:
         """Whether something is under way that should not wait for the next iteration."""
+        return self.targets.watching or self.urgent
+
+    @property
+    def urgent(self) -> bool:
+        """Whether something is under way whose outcome only a look can show."""
         return bool(
             self.entries.tasks
             or self.exits.tasks
             or self.protector.log.present
             or self.protector.cancelling
-            or self.targets.watching
+            or self.targets.under_way
             or any(not order.venue_id for order in self.journal.open_orders())
         )
 

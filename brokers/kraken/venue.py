@@ -45,7 +45,6 @@ if TYPE_CHECKING:
 
 ENDLESS = timedelta(days=3_650)
 MINUTE_S = 60.0
-USABLE_FRAC = 0.9
 ITERATION, LOOK = 3, 2
 """Private requests: open orders and balances; an iteration may have to ask for what has ended."""
 
@@ -104,7 +103,7 @@ class KrakenVenue:
         return RequestLimit(a_minute, a_minute, ITERATION, LOOK, look_s, max(self._quiet_s, look_s))
 
     def room(self, requests: int) -> bool:
-        return self.client.rates.room(min(requests, ITERATION))
+        return self.client.rates.room(requests)
 
     def drop_waiting(self) -> None:
         self.client.rates.drop_waiting()

@@ -20,7 +20,7 @@ from brokers.desk.data.quotes import Quote
 from brokers.desk.entry_halts import EntryHalts
 from brokers.desk.execution.exit_levels import VENUE_GAP
 from brokers.desk.execution.order_gateway import OrderGateway, OrderRefused
-from brokers.desk.execution.requests import bracket, single
+from brokers.desk.execution.requests import bracket, entry_behind_stop, single
 from brokers.desk.reconcile.own_positions import OwnPositions
 from brokers.desk.reconcile.position_book import NEW_YORK
 from brokers.desk.venue_state import VenueState
@@ -236,8 +236,9 @@ class Entries:
         elif Resting.BRACKET in self._state.rules.resting:
             request = bracket(proposal.symbol, side, quantity, stop, target, limit)
         else:
-            # What fills is protected once the order has ended.
             request = single(proposal.symbol, side, quantity, limit, time_in_force=self._time_in_force)
+            if Resting.ENTRY_STOP in rules.resting:
+                request = entry_behind_stop(request, stop)
         try:
             order = self._gateway.place(
                 request,
@@ -335,7 +336,7 @@ class Entries:
 
     def _why_end(self, task: EntryTask, order: JournalOrder) -> str:
         """Why an order that waits is to be cancelled, empty if it may wait."""
-        if order.filled_quantity > 0:
+        if order.filled_quantity > 0 and Resting.ENTRY_STOP not in self._state.rules.resting:
             # The exits of a bracket wait until it has filled completely: what is here already must not wait.
             return "partly filled"
         if task.over:

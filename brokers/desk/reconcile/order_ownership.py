@@ -49,7 +49,7 @@ class OrderOwnership:
         if name is not None:
             return self._role_of(name)
         # The journal may not have got to know it yet: what belongs to a group of ours is ours.
-        group = (self._sync.client_id(o.id) for o in self._seen() if o.group == order.group)
+        group = (self._sync.client_id(o.id) for o in self._seen() if o.group == order.group or o.id == order.made_by)
         if any(member is not None and self._role_of(member) != OrderRole.MANUAL for member in group):
             return OrderRole.STOP if order.is_stop else OrderRole.TARGET
         return OrderRole.MANUAL

@@ -77,7 +77,7 @@ class Wire:
         self.mishap: Callable[[str, str], None] = lambda method, phase: None
 
     clock: Clock
-    bucket: Any = SimpleNamespace(drop_waiting=lambda: None, room=lambda need, requests: True)
+    bucket: Any = SimpleNamespace(limit=200, reserve=30, drop_waiting=lambda: None, room=lambda need, requests: True)
     gone = ""
     trading_url = "in process"
 
