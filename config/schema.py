@@ -237,10 +237,19 @@ class Alpaca(Section):
 
 
 class Kraken(Section):
+    """Address and limits of the venue; ``tier`` is the account's level of verification, which sets how often it may
+    be asked. ``account`` is what the journal calls it, None for a name that follows from the key. ``monitoring_s`` is
+    the least time between two looks at an account in which nothing is under way.
+    """
+
     url: HttpUrl
+    tier: Literal["starter", "intermediate", "pro"]
+    account: Name | None
+    monitoring_s: Annotated[float, Field(ge=0, le=600)]
 
 
 class Broker(Section):
+    venue: Literal["alpaca", "kraken"]
     alpaca: Alpaca
     kraken: Kraken
 
