@@ -20,6 +20,7 @@ from brokers.ports import Venue
 from config import Settings
 from config.addresses import on_loopback
 from config.errors import Refusal
+from market.trading_day import use_day_of
 
 NAME_DIGITS = 12
 DATA_STREAM = "wss://stream.data.alpaca.markets"
@@ -40,6 +41,7 @@ def open_venue(settings: Settings, paper: bool, admission: Admission | None = No
     Refusal
         There are no keys, or the venue has no account of that kind.
     """
+    use_day_of(settings.pace.day)
     if settings.broker.venue == "kraken":
         return open_kraken(settings, paper, admission)
     return open_alpaca(settings, paper, admission)

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
-from datetime import time as clock_time
 from decimal import Decimal
 from functools import partial
 
@@ -33,8 +32,9 @@ from brokers.quantities import digits
 from brokers.record import RunRecord
 from brokers.venue_errors import NotSent, VenueError, VenueUnavailable
 from market.bars import BarTable
+from market.trading_day import begin_of, day_of
 from risk.interface import RiskModule
-from risk.model import NEW_YORK, Adjustment, Book, Plan, Position
+from risk.model import Adjustment, Book, Plan, Position
 
 ITERATION_S = 12.0
 """Longest time that an iteration may spend asking the venue."""
@@ -462,7 +462,7 @@ class LiveDesk:
 
     def _with_halts(self, book: Book) -> Book:
         """The book with what halts of several sessions need: when they began, and the peak since the last one ended."""
-        journal, today = self.journal, book.time.date()
+        journal, today = self.journal, day_of(book.time)
         known = {m.name: halt for m in self.halters if (halt := journal.last_halt(m.name)) is not None}
         ends = [known[m.name].until for m in self.halters if m.measures_peak and m.name in known]
         since = max(ends, default=None)
@@ -475,18 +475,18 @@ class LiveDesk:
         return replace(book, equity_peak=self._peak, last_halts={name: halt.began for name, halt in known.items()})
 
     def _ends_of_halts(self, today: date) -> dict[str, datetime]:
-        """When the halts of rules that hold today end, at midnight in New York."""
+        """When the halts of rules that hold today end, at midnight."""
         known = {m.name: halt for m in self.halters if (halt := self.journal.last_halt(m.name)) is not None}
         days = {name: halt.until + timedelta(days=1) for name, halt in known.items() if halt.until >= today}
-        return {name: datetime.combine(day, clock_time.min, NEW_YORK) for name, day in days.items()}
+        return {name: begin_of(day) for name, day in days.items()}
 
     def _book(self) -> Book:
-        book = self._with_halts(self.books.book(self.entries.pending()))
+        book = self._with_halts(self.books.book(self.entries.pending(), self.entries.sent))
         for module in list(halting(self.halters, book, self.halts.halted(book.time))):
-            sessions = halt_dates(book.time.date(), module.halt_sessions, self._market)
+            sessions = halt_dates(day_of(book.time), module.halt_sessions, self._market)
             self.halts.halt(module.name, book.time, f"equity {book.equity:.2f}", sessions)
             self.record.halts.append((book.time, module.name))
-        book = replace(book, halted=self.halts.halted(book.time), halted_until=self._ends_of_halts(book.time.date()))
+        book = replace(book, halted=self.halts.halted(book.time), halted_until=self._ends_of_halts(day_of(book.time)))
         self.halts.reasons(book.time, self._module_names)
         if math.isnan(self.record.initial_equity):
             self.record.initial_equity = book.equity

@@ -9,9 +9,9 @@ from datetime import date, datetime
 from enum import StrEnum
 from pathlib import Path
 
-from brokers.desk.reconcile.position_book import NEW_YORK
 from brokers.journal import Journal, JournalTaken
 from config.errors import Refusal
+from market.trading_day import day_of
 
 log = logging.getLogger(__name__)
 
@@ -171,4 +171,4 @@ class EntryHalts:
 
 
 def _session(now: datetime) -> date:
-    return now.astimezone(NEW_YORK).date()
+    return day_of(now)

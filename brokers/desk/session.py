@@ -12,13 +12,13 @@ from pathlib import Path
 from brokers.admission import Admission
 from brokers.desk.entry_halts import KillSwitch
 from brokers.desk.reconcile.budget_keeper import BudgetKeeper
-from brokers.desk.reconcile.position_book import NEW_YORK
 from brokers.journal import Journal
 from brokers.ports import Venue, VenueAccount
 from brokers.venue_errors import KeysRefused, VenueError, VenueUnavailable
 from brokers.venues import open_venue
 from config import Settings
 from config.errors import Refusal
+from market.trading_day import day_of
 
 JOURNAL_FILE = "journal.sqlite3"
 START_S = 15.0
@@ -73,7 +73,7 @@ def open_session(settings: Settings, paper: bool, mode: str = "paper", profile: 
         raise Refusal(f"live.state_dir {folder}: cannot be made ({error.strerror}); name another") from None
     journal = Journal(address, account_id, venue.clock.now, settings.live.journal_answer_s)
     try:
-        today = venue.clock.now().astimezone(NEW_YORK).date()
+        today = day_of(venue.clock.now())
         budget = BudgetKeeper.open(folder, account_id, today)
         budget.compare(journal.filled_orders(), today)
     except BaseException:

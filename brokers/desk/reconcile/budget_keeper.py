@@ -8,9 +8,9 @@ from datetime import date
 from pathlib import Path
 
 from brokers import budget_file
-from brokers.desk.reconcile.position_book import NEW_YORK
 from brokers.journal import FilledOrder
 from config.errors import Refusal
+from market.trading_day import day_of
 from risk.weekly_budget import WeeklyBudget
 
 FILE = "weekly_budget.json"
@@ -79,7 +79,7 @@ class BudgetKeeper:
 
 
 def _day(item: FilledOrder) -> date:
-    return item.last_fill.astimezone(NEW_YORK).date()
+    return day_of(item.last_fill)
 
 
 def _traded(filled: Collection[FilledOrder], side: str) -> float:
