@@ -269,6 +269,26 @@ class TradeUpdate:
 
 
 @dataclass(frozen=True, slots=True)
+class TradeTerms:
+    """What trading a symbol costs this account and needs at least, by the venue's own word.
+
+    ``maker`` and ``taker`` are fees as fractions of 1, ``price`` what a unit costs now, USD, 0 where none is known;
+    ``least`` is the smallest quantity of an order at that price. ``closed`` says why it is not traded now, in words.
+    """
+
+    symbol: str
+    price: Decimal
+    least: Decimal
+    maker: Decimal = NOTHING
+    taker: Decimal = NOTHING
+    closed: str = ""
+
+    @property
+    def least_usd(self) -> Decimal:
+        return self.least * self.price
+
+
+@dataclass(frozen=True, slots=True)
 class VenueQuote:
     """Bid and ask as the venue told them; ``unreadable`` says what is wrong with the answer."""
 
@@ -517,6 +537,10 @@ class Venue(Protocol):
 
         1440 minutes are a day; what is no number is NaN; the newest bar may still be forming.
         """
+        ...
+
+    def terms(self, symbols: Iterable[str]) -> list[TradeTerms]:
+        """What trading each symbol costs and needs, of those that the venue knows."""
         ...
 
     def lists(self, symbol: str) -> bool:

@@ -67,6 +67,13 @@ def open_kraken(settings: Settings, paper: bool, admission: Admission | None = N
     return KrakenVenue(client, VenueClock(speed), kraken.account or f"kraken-{name}", kraken.monitoring_s)
 
 
+def public_kraken(settings: Settings) -> KrakenVenue:
+    """Kraken as everybody sees it, without keys: pairs and prices."""
+    kraken = settings.broker.kraken
+    rest = KrakenRest("", "", nonce=None, rates=RateModel(TIERS[kraken.tier]), url=kraken.url)
+    return KrakenVenue(KrakenClient(rest), VenueClock(settings.pace.speed), "")
+
+
 def _is_base64(text: str) -> bool:
     try:
         return bool(base64.b64decode(text, validate=True))

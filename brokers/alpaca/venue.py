@@ -19,6 +19,7 @@ from brokers.ports import (
     OrderChange,
     OrderRequest,
     RequestLimit,
+    TradeTerms,
     VenueAccount,
     VenueListing,
     VenuePositions,
@@ -146,6 +147,11 @@ class AlpacaVenue:
 
     def bars(self, symbols: Iterable[str], minutes: int, start: datetime, end: datetime | None = None) -> pd.DataFrame:
         return bars_of(self.client.bars(symbols, minutes, start, end))
+
+    def terms(self, symbols: Iterable[str]) -> list[TradeTerms]:
+        """No commission, and parts of a share at market; what rests is whole shares."""
+        quotes = self.quotes(symbols)
+        return [TradeTerms(s, max(q.ask, q.bid), Decimal(1)) for s, q in quotes.items() if not q.unreadable]
 
     def trades(self, symbol: str) -> bool:
         asset = self.client.asset(symbol)

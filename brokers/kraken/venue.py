@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from brokers.journal.states import State
 from brokers.kraken.account_view import AccountView
+from brokers.kraken.answers.fees import Fees
 from brokers.kraken.answers.figures import NOTHING, moment
 from brokers.kraken.answers.names import Names, uuid_of
 from brokers.kraken.connection.client import KrakenClient
@@ -29,6 +30,7 @@ from brokers.ports import (
     RequestLimit,
     Single,
     StopOnly,
+    TradeTerms,
     VenueAccount,
     VenueListing,
     VenueOrder,
@@ -205,6 +207,19 @@ class KrakenVenue:
 
     def bars(self, symbols: Iterable[str], minutes: int, start: datetime, end: datetime | None = None) -> pd.DataFrame:
         return self._view.bars(symbols, minutes, start, end)
+
+    def terms(self, symbols: Iterable[str], fees: Fees | None = None) -> list[TradeTerms]:
+        """Minimums of AssetPairs and fees of TradeVolume, unless ``fees`` are given; no fee is assumed."""
+        known = [pair for symbol in symbols if (pair := self.reference.pair(symbol)) is not None]
+        own = {} if fees is not None else self.reference.fees(pair.symbol for pair in known)
+        quotes = self.quotes(pair.symbol for pair in known)
+        found = []
+        for pair in known:
+            fee = fees or own[pair.symbol]
+            quote = quotes.get(pair.symbol, VenueQuote())
+            closed = "" if pair.online else f"Kraken has it in {pair.status} mode"
+            found.append(TradeTerms(pair.symbol, quote.ask, pair.least(quote.ask), fee.maker, fee.taker, closed))
+        return found
 
     def lists(self, symbol: str) -> bool:
         return self.reference.pair(symbol) is not None

@@ -29,7 +29,9 @@ from commands.options import (
     VenueOptions,
 )
 from commands.venue_choice import KRAKEN, chosen_profile, override
+from config.dotenv import with_keys
 from config.errors import Refusal
+from config.secrets import ALPACA_VARIABLES, Secrets
 
 if TYPE_CHECKING:
     from backtests.data.reading.options import ReadOptions
@@ -92,6 +94,7 @@ def start(arguments: RunArguments) -> int:
     Refusal
         Before anything is started.
     """
+    arguments = resolved(arguments)
     mode, settings = settled(arguments)
     request = requested(arguments, mode, settings)
     refuse_what_is_missing(request, chosen=arguments.mode is not None, yes=arguments.yes)
@@ -118,6 +121,35 @@ def carry_out(request: RunRequest, *, quietly: bool = False) -> int:
     return run(request, screen)
 
 
+def resolved(arguments: RunArguments) -> RunArguments:
+    """The arguments with the mode and the profile that are meant, told where the balance picked it; the same again."""
+    environment = _environment(arguments)
+    mode = arguments.mode
+    if mode is None:
+        # Kraken has no paper accounts, and real money is never a guess.
+        no_keys = bool(Secrets.from_environment(environment).missing(ALPACA_VARIABLES))
+        mode = "rehearse" if no_keys or arguments.venue == KRAKEN else "paper"
+    stated = override(arguments.venue)
+    choice = chosen_profile(
+        arguments.profile,
+        arguments.venue,
+        arguments.strategy,
+        arguments.budget,
+        live=mode in ("paper", "live"),
+        environment=environment,
+        stated=[*stated, *_overrides(replace(arguments, strategy=None))],
+    )
+    if choice.told:
+        stream = sys.stderr if arguments.json else sys.stdout
+        stream.write(f"{choice.told}\n")
+    strategy = None if arguments.strategy == choice.profile else arguments.strategy
+    return replace(arguments, profile=choice.profile, strategy=strategy)
+
+
+def _environment(arguments: RunArguments) -> Mapping[str, str]:
+    return with_keys(os.environ, arguments.dotenv, frozenset(Secrets.model_fields))
+
+
 def settled(arguments: RunArguments, *, alone: bool = False) -> tuple[Mode, Settings]:
     """Mode and merged settings, with everything that can be wrong with them refused.
 
@@ -129,12 +161,11 @@ def settled(arguments: RunArguments, *, alone: bool = False) -> tuple[Mode, Sett
     """
     from backtests.argument_use import refuse_unread
     from backtests.request import EMBEDDED_OVERLAY
-    from config.dotenv import with_keys
     from config.loader import load
-    from config.secrets import ALPACA_VARIABLES, Secrets
     from strategies.registry import STRATEGIES, build_pipeline
 
-    environment = with_keys(os.environ, arguments.dotenv, frozenset(Secrets.model_fields))
+    arguments = resolved(arguments)
+    environment = _environment(arguments)
     mode: Mode | None = arguments.mode
     if mode is None:
         # Kraken has no paper accounts, and real money is never a guess.
@@ -143,7 +174,6 @@ def settled(arguments: RunArguments, *, alone: bool = False) -> tuple[Mode, Sett
     settings_alone = alone and arguments.mode is None
     if not settings_alone:
         refuse_unread(given(arguments) - {"mode", "overlays"}, mode, chosen=arguments.mode is not None)
-    arguments = _with_profile(arguments, mode, environment)
     # The embedded stocks; coins of its own has a rehearsal at Kraken.
     embedded = arguments.data == DEFAULT_DATA or (arguments.data is None and not settings_alone)
     embedded &= load(arguments.profile, arguments.config, arguments.set_).broker.venue != KRAKEN
@@ -164,25 +194,6 @@ def settled(arguments: RunArguments, *, alone: bool = False) -> tuple[Mode, Sett
     STRATEGIES.require(settings.strategy, place)
     build_pipeline(settings)
     return mode, settings
-
-
-def _with_profile(arguments: RunArguments, mode: Mode, environment: Mapping[str, str]) -> RunArguments:
-    """The arguments with the profile that is meant, told where the balance picked it."""
-    stated = override(arguments.venue)
-    choice = chosen_profile(
-        arguments.profile,
-        arguments.venue,
-        arguments.strategy,
-        arguments.budget,
-        live=mode in ("paper", "live"),
-        environment=environment,
-        stated=[*stated, *_overrides(replace(arguments, strategy=None))],
-    )
-    if choice.told:
-        stream = sys.stderr if arguments.json else sys.stdout
-        stream.write(f"{choice.told}\n")
-    strategy = None if arguments.strategy == choice.profile else arguments.strategy
-    return replace(arguments, profile=choice.profile, strategy=strategy)
 
 
 def _overrides(arguments: RunArguments) -> list[tuple[str, str, Any]]:

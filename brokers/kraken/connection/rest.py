@@ -81,7 +81,8 @@ class KrakenRest(ccxt.kraken):
     Parameters
     ----------
     key, secret : str
-    nonce : Nonce
+    nonce : Nonce or None
+        None where only public questions are asked.
     rates : RateModel
     url : str
         Address of the venue, without path.
@@ -94,7 +95,14 @@ class KrakenRest(ccxt.kraken):
     """
 
     def __init__(
-        self, key: str, secret: str, *, nonce: Nonce, rates: RateModel, url: str, breaker: CircuitBreaker | None = None
+        self,
+        key: str,
+        secret: str,
+        *,
+        nonce: Nonce | None,
+        rates: RateModel,
+        url: str,
+        breaker: CircuitBreaker | None = None,
     ) -> None:
         super().__init__({"apiKey": key, "secret": secret, "enableRateLimit": False})
         self.urls["api"] = {"public": url, "private": url}
@@ -107,6 +115,8 @@ class KrakenRest(ccxt.kraken):
             self.session.mount(scheme, DeadlineAdapter())
 
     def nonce(self) -> int:
+        if self.counter is None:
+            raise NotSent("there are no keys, only public questions are asked")
         return self.counter.take()
 
     def request(

@@ -25,6 +25,7 @@ from brokers.ports import (
     OrderRequest,
     RequestLimit,
     StopOnly,
+    TradeTerms,
     VenueAccount,
     VenueListing,
     VenueOrder,
@@ -183,6 +184,9 @@ class StopOnlyVenue:
 
     def bars(self, symbols: Iterable[str], minutes: int, start: datetime, end: datetime | None = None) -> pd.DataFrame:
         return pd.DataFrame()
+
+    def terms(self, symbols: Iterable[str]) -> list[TradeTerms]:
+        return [TradeTerms(s, self.prices[s], self.rules.least(s, self.prices[s]), FEE, FEE) for s in symbols]
 
     def lists(self, symbol: str) -> bool:
         return symbol in self.prices
