@@ -491,7 +491,13 @@ class Venue(Protocol):
 
     def account(self) -> VenueAccount: ...
 
-    def positions(self) -> VenuePositions: ...
+    def positions(self) -> VenuePositions:
+        """What is held, without dust."""
+        ...
+
+    def dust(self) -> VenuePositions:
+        """What is held and too little to be a position; empty where every share is one."""
+        ...
 
     def expect(self, client_order_ids: Iterable[str]) -> None:
         """Tell names of ours that listed orders may have, for a venue that lists them in a form of its own."""

@@ -113,6 +113,10 @@ class AlpacaVenue:
     def positions(self) -> VenuePositions:
         return positions_of(self.client.positions())
 
+    def dust(self) -> VenuePositions:
+        """None: whatever is held is a position."""
+        return VenuePositions({})
+
     def expect(self, client_order_ids: Iterable[str]) -> None:
         """Nothing: Alpaca lists orders under the names they were sent with."""
 

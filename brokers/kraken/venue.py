@@ -134,8 +134,9 @@ class KrakenVenue:
         return found
 
     def dust(self) -> VenuePositions:
-        """Every coin there is, also what is too little to be sold."""
-        return self._view.positions(dust=True)
+        """Coins that cannot be sold, by volume or by worth, or are worth less than a dollar."""
+        every, positions = self._view.positions(dust=True), self._view.positions().by_symbol
+        return VenuePositions({s: there for s, there in every.by_symbol.items() if s not in positions}, every.complete)
 
     # ---- orders in ------------------------------------------------------------------------------------
 

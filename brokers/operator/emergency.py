@@ -119,7 +119,7 @@ def _kept(budget: BudgetKeeper, core: DeskCore, say: Callable[[str], None]) -> b
 def _at_venue(venue: Venue) -> set[str]:
     listing = venue.open_orders()
     ordered = {order.symbol for order in listing.orders} | {row.symbol for row in listing.unread if row.symbol}
-    return ordered | set(venue.positions().by_symbol)
+    return ordered | set(venue.positions().by_symbol) | set(venue.dust().by_symbol)
 
 
 def _local(state: LocalState, symbol: str) -> str:

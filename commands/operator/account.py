@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from commands.composition import gathered
 from commands.options import MoneyOptions, ScreenOptions, SettingsOptions, StateOptions, VenueOptions, money_of
-from commands.venue_choice import VENUES, override
+from commands.venue_choice import KRAKEN, VENUES, override
 from config.errors import Refusal
 
 if TYPE_CHECKING:
@@ -52,8 +52,9 @@ def signed_in(
     from brokers.venues import open_venue
     from config.environment import own_the_run
 
-    paper = money_of(money) == "paper"
     settings = settings_of(chosen, state, venue, screen=screen)
+    # What only reads looks at whichever account the keys are of; Kraken has one kind alone.
+    paper = money_of(money) == "paper" and settings.broker.venue != KRAKEN
     own_the_run()
     account = open_venue(settings, paper)
     sign_in(account, paper)

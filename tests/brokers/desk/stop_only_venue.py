@@ -124,6 +124,9 @@ class StopOnlyVenue:
             }
         )
 
+    def dust(self) -> VenuePositions:
+        return VenuePositions({})
+
     def expect(self, client_order_ids: Iterable[str]) -> None: ...
 
     def open_orders(self) -> VenueListing:
