@@ -54,7 +54,7 @@ class State:
         if order.notional is not None:
             return order.notional - order.filled_value
         last = self.ledger.prices.get(order.symbol, ZERO)
-        ask = self.ledger.bid_ask(last)[1] if last else ZERO
+        ask = self.ledger.bid_ask(last, order.asset)[1] if last else ZERO
         price = order.limit_price or max(order.stop_price or ZERO, ask)
         if not order.buy:
             price = max(order.limit_price or ZERO, ask * (1 + self.settings.short_collar_frac))
