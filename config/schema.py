@@ -141,7 +141,7 @@ class Exits(Section):
 class Sizing(Section):
     risk_frac: PositiveFraction
     max_notional_frac: PositiveFraction
-    notional_usd: Annotated[float, Field(gt=0)] | None
+    notional_usd: Annotated[float, Field(gt=0)] | None = None
     lot: Annotated[float, Field(gt=0)]
 
 
@@ -175,7 +175,7 @@ class Fills(Section):
     limit_slippage_bps: BasisPoints
     fee_per_share_usd: Annotated[float, Field(ge=0)]
     fee_frac: Annotated[float, Field(ge=0, le=0.1)]
-    maker_fee_frac: Annotated[float, Field(ge=0, le=0.1)] | None
+    maker_fee_frac: Annotated[float, Field(ge=0, le=0.1)] | None = None
 
 
 class Entry(Section):

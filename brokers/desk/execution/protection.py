@@ -123,7 +123,7 @@ class Protector:
         lagging = missing < 0 and protection.lagging == -missing
         if self._waits(symbol, "resize", lagging, RESIZE):
             return
-        if missing > 0:
+        if missing > 0 and not self._too_little(symbol, missing, protection):
             self._place(symbol, held, missing, protection)
         elif missing < 0:
             for order in self._surplus(protection, -missing):
@@ -308,6 +308,19 @@ class Protector:
         log.warning("%s: cancelling %s, %s", order.symbol, _terms(order), why)
         self._gateway.cancel(order.id)
         self._cancelling.add(order.symbol)
+
+    def _too_little(self, symbol: str, missing: Decimal, protection: ProtectionStatus) -> bool:
+        """Whether too little is missing for a stop of its own: then the smallest that rests goes, for one over both.
+
+        While the entry still fills what is missing may become enough by itself.
+        """
+        least = self._state.rules.least(symbol, self._state.view.price(symbol))
+        stops = sorted(protection.stops, key=lambda order: (order.remaining, order.id))
+        if missing >= least or not stops:
+            return False
+        if not protection.entries and not self._gateway.shutting_down:
+            self._end(stops[0], f"{digits(missing)} more are too little for a stop of their own")
+        return True
 
     def _join(self, protection: ProtectionStatus) -> bool:
         """Cancel two small stops at one price, so that the next step places one for both; False where there are none.
