@@ -74,6 +74,9 @@ class SettingsOptions:
     set_: Annotated[list[str], typer.Option("--set", metavar="KEY=VALUE", help="One setting; repeatable.")] = field(
         default_factory=list
     )
+    venue: Annotated[
+        str | None, typer.Option(metavar="alpaca|kraken", help="Where is traded; kraken picks the profile by balance.")
+    ] = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -125,8 +125,10 @@ def _unreachable_windows(settings: Sections) -> Iterator[ImpossibleCombination]:
 
 
 def _faster_than_real_time(settings: Sections) -> Iterator[ImpossibleCombination]:
-    alpaca = settings.broker.alpaca
-    addresses = (alpaca.trading_url, alpaca.data_url, alpaca.stream_url)
+    alpaca, kraken = settings.broker.alpaca, settings.broker.kraken
+    addresses: tuple[str | None, ...] = (alpaca.trading_url, alpaca.data_url, alpaca.stream_url)
+    if settings.broker.venue == "kraken":
+        addresses = (kraken.url,)
     if settings.pace.speed != 1 and not all(url is not None and on_loopback(url) for url in addresses):
         yield ImpossibleCombination(
             f"pace.speed is {settings.pace.speed:g}, but time passes faster only at a venue on loopback; give its "

@@ -96,6 +96,7 @@ class Pace(Section):
     bars: Annotated[int, AfterValidator(_bar_minutes)]
     speed: Annotated[float, Field(ge=1, le=10_000)]
     market: Annotated[str, AfterValidator(_market)]
+    day: Literal["America/New_York", "UTC"]
     windows: tuple[Annotated[str, AfterValidator(_clock_time)], ...]
 
 
@@ -135,6 +136,7 @@ class Exits(Section):
 class Sizing(Section):
     risk_frac: PositiveFraction
     max_notional_frac: PositiveFraction
+    notional_usd: Annotated[float, Field(gt=0)] | None = None
     lot: Annotated[float, Field(gt=0)]
 
 
@@ -168,15 +170,18 @@ class Fills(Section):
     limit_slippage_bps: BasisPoints
     fee_per_share_usd: Annotated[float, Field(ge=0)]
     fee_frac: Annotated[float, Field(ge=0, le=0.1)]
+    maker_fee_frac: Annotated[float, Field(ge=0, le=0.1)] | None = None
 
 
 class Entry(Section):
-    """How an entry meets the market: a limit through the ask, for so long, and then at market."""
+    """How an entry meets the market: a limit through the ask or at the bid, for so long, and what follows it."""
 
     cheap_below_usd: Annotated[float, Field(gt=0)]
     cheap_offset_usd: Annotated[float, Field(ge=0)]
     offset_frac: Annotated[float, Field(ge=0, le=0.05)]
     patience_s: Annotated[float, Field(gt=0, le=3_600)]
+    join: Literal["ask", "bid"]
+    rest: Literal["market", "none"]
     max_quote_age_s: Annotated[float, Field(gt=0)]
 
 
@@ -241,10 +246,24 @@ class Alpaca(Section):
 
 
 class Kraken(Section):
+    """Address and limits of the venue.
+
+    ``tier`` is the account's level of verification, which sets how often it may be asked. ``account`` is what the
+    journal calls it, None for a name that follows from the key. ``profiles`` are lower bounds of the balance, USD.
+    ``query_s`` and ``monitoring_s`` are the least times between two look-ups of what has ended, and between two looks
+    at an account in which nothing is under way.
+    """
+
     url: HttpUrl
+    tier: Literal["starter", "intermediate", "pro"]
+    account: Name | None
+    profiles: Annotated[dict[Name, Annotated[float, Field(ge=0)]], Field(min_length=1)]
+    query_s: Annotated[float, Field(ge=0, le=600)]
+    monitoring_s: Annotated[float, Field(ge=0, le=600)]
 
 
 class Broker(Section):
+    venue: Literal["alpaca", "kraken"]
     alpaca: Alpaca
     kraken: Kraken
 

@@ -21,6 +21,7 @@ class SizingConfig(ModuleConfig):
 
     risk_frac: PositiveFraction = Field(description="loss at the stop, as a fraction of equity, at most")
     max_notional_frac: PositiveFraction = Field(description="position value, as a fraction of equity, at most")
+    notional_usd: float | None = Field(gt=0, description="position value, USD, at most; null is no such cap")
     lot: Lot
 
 
@@ -150,7 +151,7 @@ def size(proposal: Proposal, book: Book, config: SizingConfig) -> Verdict:
             proposal.stop,
             book.equity,
             config.risk_frac,
-            config.max_notional_frac,
+            _fraction(config, book.equity),
             size_multiplier=proposal.size_multiplier,
             lot=config.lot,
         )
@@ -193,3 +194,10 @@ def remedy_for(verdict: Verdict, price: float) -> Remedy:
             f"more equity or a larger sizing.max_notional_frac: the notional cap allows {by_notional:g} shares"
         )
     return Remedy(f"a nearer stop, more equity or a larger sizing.risk_frac: the risk cap allows {by_risk:g} shares")
+
+
+def _fraction(config: SizingConfig, equity: float) -> float:
+    """The cap on a position's value as a fraction of equity: the stricter one of fraction and amount."""
+    if config.notional_usd is None or not equity > 0:
+        return config.max_notional_frac
+    return min(config.max_notional_frac, config.notional_usd / equity)

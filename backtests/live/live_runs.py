@@ -20,12 +20,11 @@ from typing import Any
 import pandas as pd
 from rich.console import Console
 
-from backtests.cli_run import benchmark_closes, data_for
+from backtests.cli_run import benchmark_closes
 from backtests.documents import live_scan_document, run_document, show_document
 from backtests.interruption import Interruption
 from backtests.live.rehearsal_monitor import Watch
-from backtests.live.rehearsals import FAST_DAILY, FAST_INTRADAY, PAPER_PARTIAL_FILLS, cents, rehearsed, window_of
-from backtests.reports.formatting import counted
+from backtests.live.rehearsals import rehearsal_of, rehearsed
 from backtests.reports.metrics import ALWAYS_OPEN_PER_YEAR, SESSIONS_PER_YEAR
 from backtests.reports.order_outcomes import with_outcomes
 from backtests.reports.outputs import write_figures, write_report
@@ -46,7 +45,6 @@ from brokers.reporting.events import EventKind, about
 from brokers.venue_errors import VenueError
 from config import Refusal, Settings
 from config.values.markets import NEW_YORK_ZONE
-from market.bar_tables import to_frame
 from market.bars import DAY_MINUTES
 from strategies.registry import build_pipeline, keep_daily_signals, strategy_class
 from strategies.run_notes import absent_symbols, benchmark_in_part, without_benchmark
@@ -70,27 +68,11 @@ def run_live(request: RunRequest, console: Console, watch: Watch | None = None) 
     told = RunLog(console, request.settings.secrets, quiet=request.quiet, verbose=request.verbose)
     if request.mode != "rehearse":
         return _run(_placed(request, datetime.now(NEW_YORK_ZONE)), request.settings, console, told, None)
-    from brokers.rehearsal.alpaca.server import RehearsalServer
-    from brokers.rehearsal.core.faults import FaultPlan
-    from brokers.rehearsal.core.settings import VenueSettings
-
-    data = data_for(request, request.settings)
-    table = data.table
-    days = pd.DatetimeIndex(table.opens_at.tz_localize(None).normalize().unique())
-    start, end = window_of(request, days)
-    speed = request.speed or (FAST_DAILY if table.daily else FAST_INTRADAY)
-    cash = VenueSettings(cash_usd=cents(request.budget), seed=request.seed)
-    crumbs = FaultPlan(seed=request.seed, partial_fill_frac=PAPER_PARTIAL_FILLS)
-    sessions = int(((days >= start) & (days <= end)).sum())
-    with RehearsalServer(
-        to_frame(table), start=start.date(), sessions=sessions or None, settings=cash, venue_faults=crumbs, speed=speed
-    ) as server:  # fmt: skip
-        console.print(
-            f"[bold]rehearsal:[/] {data.source} from {start.date()}, {counted(sessions, 'session')}, {speed:g} times "
-            f"as fast, on {server.url}"
-        )
+    rehearsal = rehearsal_of(request)
+    with rehearsal.server as server:
+        console.print(f"[bold]rehearsal:[/] {rehearsal.told}, on {server.url}", soft_wrap=True)
         request = _placed(request, server.now)
-        settings = rehearsed(request.settings, server, speed, request, table.daily)
+        settings = rehearsed(request.settings, server, rehearsal.speed, request, rehearsal.daily)
         return _run(request, settings, console, told, server, watch)
 
 
@@ -330,7 +312,7 @@ def _describe(request: RunRequest, settings: Settings, account: LiveAccount, sec
         mode=request.mode,
         strategy=request.strategy,
         profile=request.profile,
-        data_source="alpaca",
+        data_source=settings.broker.venue,
         data_hash="",
         config_hash=settings.config_hash,
         start=start,

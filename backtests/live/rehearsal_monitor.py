@@ -15,7 +15,7 @@ from typing import Any
 
 from rich.table import Table
 
-from brokers.alpaca.connection.http import RequestLog
+from brokers.alpaca.http import RequestLog
 from brokers.alpaca.venue import AlpacaVenue
 from brokers.desk.lifecycle.session import TradingSession
 

@@ -6,6 +6,7 @@ import math
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from datetime import datetime
 from decimal import Decimal
 
 import numpy as np
@@ -18,6 +19,7 @@ from brokers.record import EquityRow, RunRecord, TradeRecord
 from config.values.markets import NEW_YORK_ZONE
 from market.bars import BarTable
 from market.sectors import inverse_funds
+from market.trading_day import day_of
 from risk.model import CLOSED_TRADES_KEPT, Book, Position, Proposal
 
 
@@ -51,12 +53,15 @@ class BookBuilder:
         self._best: dict[str, tuple[str, float]] = {}
         self._kept: PositionBook | None = None
 
-    def book(self, pending: Mapping[str, Proposal]) -> Book:
-        """What is held, on its way and left, now; positions made by hand count like ours."""
+    def book(self, pending: Mapping[str, Proposal], sent: Iterable[datetime] = ()) -> Book:
+        """What is held, on its way and left, now; positions made by hand count like ours.
+
+        ``sent`` is when the latest orders that open a position were sent.
+        """
         state, own = self._state, self._positions.book
         now = state.now.astimezone(NEW_YORK_ZONE)
         positions = self.positions()
-        opened = self._positions.journal.open_session(now.date(), state.view.account.equity, now)
+        opened = self._positions.journal.open_session(day_of(now), state.view.account.equity, now)
         budget = own.ledger.budget
         return Book(
             time=now,
@@ -67,7 +72,8 @@ class BookBuilder:
             opened_today_usd=self._positions.opened_today(),
             session_open_equity=float(opened),
             closed_trades=own.ledger.closed[-CLOSED_TRADES_KEPT:],
-            budget=None if budget is None else budget.deployed(max(now.date(), budget.day)),
+            budget=None if budget is None else budget.deployed(max(day_of(now), budget.day)),
+            entries_sent=tuple(sent),
         )
 
     def positions(self) -> dict[str, Position]:

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
-from datetime import time as clock_time
 from decimal import Decimal
 from functools import partial
 
@@ -34,16 +33,17 @@ from brokers.record import RunRecord
 from brokers.reporting.iteration_report import IterationReport
 from brokers.venue_errors import NotSent, VenueError, VenueUnavailable, level_of
 from market.bars import BarTable
+from market.trading_day import begin_of, day_of
 from risk.interface import RiskModule
-from risk.model import NEW_YORK, Adjustment, Book, Plan, Position
+from risk.model import Adjustment, Book, Plan, Position
 
 ITERATION_S = 12.0
 """Longest time that an iteration may spend asking the venue."""
 STEP_S = 8.0
 LOOK_FRAC = 0.75
 """Of a step: a look that hangs leaves the rest to what goes on without one."""
-ITERATION_REQUESTS = 7
-"""Clock, orders sent, open orders, positions, account, bars and quotes."""
+URGENT_S = 1.0
+"""The venue's seconds between two looks at a venue with few requests while something is under way."""
 ROOM_WITHIN_S, NAP_S = 60.0, 0.1
 """Local seconds that an iteration waits for room below the rate limit, and how often it asks for it."""
 SLOW_S = 15.0
@@ -110,7 +110,8 @@ class LiveDesk:
         self.iterations = 0
         self.flattened = False
         self.longest_s = 0.0
-        self._looked = -math.inf
+        self._looked = self._seen_at = -math.inf
+        self._limit = core.state.venue.request_limit
         self._peak = math.nan
         self._peak_since: date | None = None
         self._market = core.settings.pace.market
@@ -164,7 +165,7 @@ class LiveDesk:
         While shares are without their stop or a position is being closed, it does not wait but gives way.
         """
         ends, began = time.monotonic() + ROOM_WITHIN_S, time.monotonic()
-        while not self.state.room(ITERATION_REQUESTS):
+        while not self.state.room(self._limit.iteration):
             urgent = self.protector.log.present or self.closer.tasks or self.shutting_down
             if urgent or time.monotonic() >= ends:
                 return False
@@ -176,8 +177,19 @@ class LiveDesk:
     def tick(self, within_s: float = STEP_S) -> None:
         """Look and work between iterations; raises VenueError like ``reconcile``."""
         with self.lock, self.state.time_budget(within_s):
-            self._see(partial(self.look, account=False), within_s * LOOK_FRAC)
+            if self._look_is_due():
+                self._see(partial(self.look, account=False), within_s * LOOK_FRAC)
             self.work()
+
+    def _look_is_due(self) -> bool:
+        """Whether to look between iterations: always, but where requests are few and nothing has happened."""
+        limit, local = self._limit, self.state.clock.local
+        if not limit.quiet_s:
+            return True
+        since = time.monotonic() - self._seen_at
+        if self.urgent and since >= local(URGENT_S):
+            return since >= local(limit.look_s) or self.state.room(limit.look + limit.iteration)
+        return since >= local(limit.quiet_s)
 
     def _see(self, look: Callable[[], object], within_s: float) -> None:
         """Look; where that fails, what is safe without it is done before the error goes on."""
@@ -269,6 +281,7 @@ class LiveDesk:
     def look(self, account: bool = True) -> None:
         """Ask the venue; contradictions between it and the journal stop entries and are logged."""
         self.observer.look(account)
+        self._seen_at = time.monotonic()
         self.halts.account = self.state.view.account.blocked
         if account:
             self._looked = time.monotonic()
@@ -336,12 +349,17 @@ class LiveDesk:
     @property
     def busy(self) -> bool:
         """Whether something is under way that should not wait for the next iteration."""
+        return self.targets.watching or self.urgent
+
+    @property
+    def urgent(self) -> bool:
+        """Whether something is under way whose outcome only a look can show."""
         return bool(
             self.entries.tasks
             or self.closer.tasks
             or self.protector.log.present
             or self.protector.cancelling
-            or self.targets.watching
+            or self.targets.under_way
             or any(not order.venue_id for order in self.journal.open_orders())
         )
 
@@ -459,7 +477,7 @@ class LiveDesk:
 
     def _with_halts(self, book: Book) -> Book:
         """The book with what halts of several sessions need: when they began, and the peak since the last one ended."""
-        journal, today = self.journal, book.time.date()
+        journal, today = self.journal, day_of(book.time)
         known = {m.name: halt for m in self.halters if (halt := journal.last_halt(m.name)) is not None}
         ends = [known[m.name].until for m in self.halters if m.measures_peak and m.name in known]
         since = max(ends, default=None)
@@ -472,18 +490,18 @@ class LiveDesk:
         return replace(book, equity_peak=self._peak, last_halts={name: halt.began for name, halt in known.items()})
 
     def _ends_of_halts(self, today: date) -> dict[str, datetime]:
-        """When the halts of rules that hold today end, at midnight in New York."""
+        """When the halts of rules that hold today end, at midnight."""
         known = {m.name: halt for m in self.halters if (halt := self.journal.last_halt(m.name)) is not None}
         days = {name: halt.until + timedelta(days=1) for name, halt in known.items() if halt.until >= today}
-        return {name: datetime.combine(day, clock_time.min, NEW_YORK) for name, day in days.items()}
+        return {name: begin_of(day) for name, day in days.items()}
 
     def _book(self) -> Book:
-        book = self._with_halts(self.books.book(self.entries.pending()))
+        book = self._with_halts(self.books.book(self.entries.pending(), self.entries.sent))
         for module in list(halting(self.halters, book, self.halts.halted(book.time))):
-            sessions = halt_dates(book.time.date(), module.halt_sessions, self._market)
+            sessions = halt_dates(day_of(book.time), module.halt_sessions, self._market)
             self.halts.halt(module.name, book.time, f"equity {book.equity:.2f}", sessions)
             self.record.halts.append((book.time, module.name))
-        book = replace(book, halted=self.halts.halted(book.time), halted_until=self._ends_of_halts(book.time.date()))
+        book = replace(book, halted=self.halts.halted(book.time), halted_until=self._ends_of_halts(day_of(book.time)))
         self.halts.reasons(book.time, self.module_names)
         if math.isnan(self.record.initial_equity):
             self.record.initial_equity = book.equity

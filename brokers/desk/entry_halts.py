@@ -13,7 +13,7 @@ from brokers.journal import Journal, JournalTaken
 from brokers.reporting.events import EventKind, about
 from config.errors import Refusal
 from config.private_files import OWNER_ONLY, private_folder
-from config.values.markets import NEW_YORK_ZONE
+from market.trading_day import day_of
 
 log = logging.getLogger(__name__)
 
@@ -177,4 +177,4 @@ class EntryHalts:
 
 
 def _session(now: datetime) -> date:
-    return now.astimezone(NEW_YORK_ZONE).date()
+    return day_of(now)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
@@ -29,7 +29,7 @@ from brokers.journal.journal_order import AlreadyPlanned, JournalOrder, OrderInt
 from brokers.journal.order_ids import client_order_id
 from brokers.journal.states import State
 from brokers.record import EquityRow, TradeRecord
-from config.values.markets import NEW_YORK_ZONE
+from market.trading_day import begin_of
 from risk.model import Plan
 
 SHARE_DIGITS = 9
@@ -378,10 +378,10 @@ class Journal:
         return Halt(began, max(row.session for row in rows if row.time == began))
 
     def highest_equity(self, since: date | None) -> Decimal | None:
-        """The highest equity that was kept, from midnight in New York of a day on; None if none was."""
+        """The highest equity that was kept, from the beginning of a day on; None if none was."""
         wanted = select(equity.c.equity)
         if since is not None:
-            wanted = wanted.where(equity.c.time >= datetime.combine(since, time.min, NEW_YORK_ZONE))
+            wanted = wanted.where(equity.c.time >= begin_of(since))
         with self._store.transaction() as connection:
             # Compared here: a database that keeps decimals as text would compare their spelling.
             return max(connection.scalars(wanted), default=None)

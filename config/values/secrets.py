@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, SecretStr
 
 MASK = "********"
 ALPACA_VARIABLES = ("ALPACA_API_KEY", "ALPACA_API_SECRET")
+KRAKEN_VARIABLES = ("KRAKEN_API_KEY", "KRAKEN_API_SECRET")
 _SECRET_KEY = re.compile(r"(^|_)(api_?key|key_?id|secrets?|password|passphrase|token|database_url)(_|$)", re.IGNORECASE)
 _IN_ADDRESS = re.compile(r"(?<=//)[^\s\"']*@")
 _WITHOUT_SCHEME = re.compile(r"[^\s\"'/@:=]+:[^\s\"']*@")

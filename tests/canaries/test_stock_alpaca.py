@@ -17,7 +17,7 @@ from lumibot.entities import Asset, Order
 
 from brokers.alpaca import payloads
 from brokers.alpaca.client import VenueClient
-from brokers.alpaca.connection.http import Hardened
+from brokers.alpaca.http import Hardened
 from brokers.lumibot import order_mapping
 from brokers.lumibot.account_reader import SnapshotReader
 from brokers.lumibot.data_source import HardenedAlpacaData

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -21,7 +22,7 @@ from brokers.desk.entry_halts import EntryHalts
 from brokers.desk.execution.backoff import elapsed
 from brokers.desk.execution.exit_levels import VENUE_GAP
 from brokers.desk.execution.order_gateway import OrderGateway, OrderRefused
-from brokers.desk.execution.requests import bracket, single
+from brokers.desk.execution.requests import bracket, entry_behind_stop, single
 from brokers.desk.reconcile.own_positions import OwnPositions
 from brokers.desk.venue_state import VenueState
 from brokers.desk_rules import entry_at
@@ -39,6 +40,7 @@ from risk.model import BracketTerms, Proposal, floor_lot
 
 ATTEMPTS = 4
 """The limit and the market orders after it: a venue that fills in small parts is left alone after so many."""
+SENT_KEPT = 120
 TAKES = "AT_MARKET"
 PROTECTED_WITHIN = timedelta(seconds=30)
 """The rest of an entry waits so long for the stop of its part, then it is not bought."""
@@ -142,6 +144,8 @@ class Entries:
         """Client order id, quote and average price of what was filled."""
         self.by_subclass: set[str] = set()
         """Client order ids of what came through Lumibot in this run: how long that waits is not ours to say."""
+        self.sent = deque((order.journaled_at for order in self.waiting), maxlen=SENT_KEPT)
+        """When the latest orders that open a position were sent, and when one that nobody filled was given up."""
         self._abandoned: dict[str, str] = {}
         self._refused: dict[str, tuple[date, str]] = {}
 
@@ -238,8 +242,9 @@ class Entries:
         elif Resting.BRACKET in self._state.rules.resting:
             request = bracket(proposal.symbol, side, quantity, stop, target, limit)
         else:
-            # What fills is protected once the order has ended.
             request = single(proposal.symbol, side, quantity, limit, time_in_force=self._time_in_force)
+            if Resting.ENTRY_STOP in rules.resting:
+                request = entry_behind_stop(request, stop)
         try:
             order = self._gateway.place(
                 request,
@@ -255,6 +260,7 @@ class Entries:
         except (OrderRefused, AlreadyPlanned) as refusal:
             self.refuse(proposal, task.time, f"{refusal}; {reason}")
             return False
+        self.sent.append(self._state.now)
         if not task.attempts:
             task.wanted = quantity
         task.order, task.sent, task.cancel_asked = order.client_order_id, self._state.now, None
@@ -281,6 +287,10 @@ class Entries:
         price = float(quote.ask if buys else quote.bid)
         if math.isnan(task.quote):
             task.quote = price
+        if self._rule.join == "bid" and not task.attempts:
+            # It rests on this side of the market, where it makes liquidity and pays the lower fee.
+            joined = quote.bid if buys else quote.ask
+            return float(joined), float(joined), ""
         if task.attempts:
             return price, None, f"; {TAKES}: the limit left {task.wanted - task.filled:g}"
         offset = rule.cheap_offset_usd if price < rule.cheap_below_usd else price * rule.offset_frac
@@ -301,10 +311,13 @@ class Entries:
                 _tell_slippage(order, task.quote, float(order.average_price))
         rest = floor_lot(task.wanted - task.filled, self._lot)
         asked = task.stage in (Stage.CANCELLING, Stage.AWAITING_STOP)
-        goes_on = asked and order.state is State.CANCELLED and task.attempts < ATTEMPTS
+        goes_on = asked and order.state is State.CANCELLED and task.attempts < ATTEMPTS and self._rule.rest == "market"
         given_up = task.attempts > 1 and not order.filled_quantity
         why = self._why_no_more(task) if goes_on and not given_up else f"the order is {order.state}"
         if rest <= 0 or why:
+            if not task.filled:
+                # It is not entered again at once.
+                self.sent.append(self._state.now)
             if rest > 0:
                 log.warning("%s: %g of %g shares not bought, %s", symbol, rest, task.wanted, why)
             del self.tasks[symbol]
@@ -339,7 +352,7 @@ class Entries:
 
     def _why_end(self, task: EntryTask, order: JournalOrder) -> str:
         """Why an order that waits is to be cancelled, empty if it may wait."""
-        if order.filled_quantity > 0:
+        if order.filled_quantity > 0 and Resting.ENTRY_STOP not in self._state.rules.resting:
             # The exits of a bracket wait until it has filled completely: what is here already must not wait.
             return "partly filled"
         if task.over:

@@ -35,6 +35,8 @@ ENDING = timedelta(seconds=3)
 """How long shares that filled in part wait for the end of their entry, whose exits would come on top of their own."""
 RESIZE = timedelta(seconds=5)
 """How long the venue may take to resize a stop after its target has filled in part."""
+JOIN_AFTER = timedelta(seconds=15)
+"""How old stops have to be before several become one: a cancel of a younger one counts more at a venue."""
 REMNANT = timedelta(minutes=10)
 """Between two attempts to sell what is left of a share."""
 NOBODY = "there is no position"
@@ -121,12 +123,12 @@ class Protector:
         lagging = missing < 0 and protection.lagging == -missing
         if self._waits(symbol, "resize", lagging, RESIZE):
             return
-        if missing > 0:
+        if missing > 0 and not self._too_little(symbol, missing, protection):
             self._place(symbol, held, missing, protection)
         elif missing < 0:
             for order in self._surplus(protection, -missing):
                 self._end(order, f"exits for {digits(protection.protected)}, {digits(want)} held")
-        else:
+        elif not self._join(protection):
             self._renew(protection)
 
     def tighten(self, change: Adjustment, time: datetime) -> None:
@@ -307,6 +309,38 @@ class Protector:
         log.warning("%s: cancelling %s, %s", order.symbol, _terms(order), why)
         self._gateway.cancel(order.id)
         self._cancelling.add(order.symbol)
+
+    def _too_little(self, symbol: str, missing: Decimal, protection: ProtectionStatus) -> bool:
+        """Whether too little is missing for a stop of its own: then the smallest that rests goes, for one over both.
+
+        While the entry still fills what is missing may become enough by itself.
+        """
+        least = self._state.rules.least(symbol, self._state.view.price(symbol))
+        stops = sorted(protection.stops, key=lambda order: (order.remaining, order.id))
+        if missing >= least or not stops:
+            return False
+        if not protection.entries and not self._gateway.shutting_down:
+            self._end(stops[0], f"{digits(missing)} more are too little for a stop of their own")
+        return True
+
+    def _join(self, protection: ProtectionStatus) -> bool:
+        """Cancel two small stops at one price, so that the next step places one for both; False where there are none.
+
+        A venue that makes a stop for every fill of an entry leaves as many as there were fills. Only the shares of
+        these two are without a stop meanwhile, as what a stop holds cannot be behind another.
+        """
+        if Resting.ENTRY_STOP not in self._state.rules.resting or self._gateway.shutting_down or protection.entries:
+            return False
+        at_price: dict[Decimal, list[VenueOrder]] = {}
+        for order in protection.stops:
+            if not order.filled and (order.created is None or self._state.now - order.created >= JOIN_AFTER):
+                at_price.setdefault(order.stop_price, []).append(order)
+        several = [orders for orders in at_price.values() if len(orders) > 1]
+        if not several:
+            return False
+        for order in sorted(several[0], key=lambda o: (o.remaining, o.id))[:2]:
+            self._end(order, "one stop is to stand for several")
+        return True
 
     def _renew(self, protection: ProtectionStatus) -> None:
         """Exits near the end of their life are cancelled one at a time; the next step places them anew.

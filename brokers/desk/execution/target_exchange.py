@@ -91,6 +91,11 @@ class TargetExchange:
         """Whether a target of ours has to be watched."""
         return self.needed and bool(self._positions.book.ledger.positions)
 
+    @property
+    def under_way(self) -> bool:
+        """Whether a stop is being exchanged for its target."""
+        return any(exchange.stage is not Stage.WATCHING for exchange in self._exchanges.values())
+
     def keeps(self, symbol: str) -> Decimal | None:
         """How many shares are to be protected now: fewer while they are exchanged; None is all of them."""
         exchange = self._exchanges.get(symbol)

@@ -20,7 +20,7 @@ from brokers.venues import open_venue
 from config import Settings
 from config.errors import Refusal
 from config.private_files import open_to_others, private_folder
-from config.values.markets import NEW_YORK_ZONE
+from market.trading_day import day_of
 from monitoring.state import JOURNAL_FILE as JOURNAL_FILE
 
 START_S = 15.0
@@ -81,7 +81,7 @@ def open_session(settings: Settings, paper: bool, mode: str = "paper", profile: 
         log.warning("%s: others on this machine can enter it; keep it to yourself with chmod 700 %s", folder, folder)
     journal = Journal(address, account_id, venue.clock.now, settings.live.journal_answer_s)
     try:
-        today = venue.clock.now().astimezone(NEW_YORK_ZONE).date()
+        today = day_of(venue.clock.now())
         budget = BudgetKeeper.open(folder, account_id, today)
         budget.compare(journal.filled_orders(), today)
     except BaseException:

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from brokers.desk.core import assemble
 from brokers.desk.data.feed import LiveFeed
 from brokers.desk.data.yahoo import YahooFallback
-from brokers.desk.desk import ITERATION_REQUESTS, LiveDesk
+from brokers.desk.desk import LiveDesk
 from brokers.desk.entry_halts import EntryHalts
 from brokers.desk.execution.entries import EntryWindow
 from brokers.desk.execution.unprotected_alarm import UnprotectedAlarm
@@ -21,7 +21,7 @@ from brokers.desk.lifecycle.link import DeskLink, LiveBroker
 from brokers.desk.lifecycle.order_export import keep_orders
 from brokers.desk.lifecycle.session import TradingSession
 from brokers.desk.lifecycle.shutdown import shut_down
-from brokers.desk.monitor import BUSY_S, Monitor
+from brokers.desk.monitor import Monitor
 from brokers.desk.order_router import LumibotOrderRouter
 from brokers.desk.session_report import SessionReport
 from brokers.ports import RequestLimit
@@ -42,7 +42,6 @@ PROTECT_WITHIN_S, STOP_WITHIN_S = 6.0, 1.0
 after ten seconds."""
 HISTORY_S = 30.0
 """Longest time for reading the history of bars ahead of the first iteration; what is missing then comes later."""
-LOOK_REQUESTS = 3
 MINUTE_S = 60.0
 UNIT_S = {"S": 1, "M": 60, "H": 3_600, "D": 86_400}
 
@@ -214,7 +213,7 @@ def window_of(broker: LiveBroker) -> EntryWindow:
 def refuse_pace(sleeptime: str, limit: RequestLimit) -> None:
     """Refuse a pace at which iterations and the watch over stops would ask more than the venue allows.
 
-    While something is under way somebody looks every ``BUSY_S`` seconds, of which an iteration is one.
+    While something is under way somebody looks every ``limit.look_s`` seconds, of which an iteration is one.
 
     Raises
     ------
@@ -223,8 +222,9 @@ def refuse_pace(sleeptime: str, limit: RequestLimit) -> None:
     """
 
     def works(seconds: int) -> bool:
-        looks = math.ceil(seconds / BUSY_S)
-        return (looks * LOOK_REQUESTS + ITERATION_REQUESTS - LOOK_REQUESTS) * MINUTE_S / seconds <= limit.usable
+        looks = max(1, math.floor(seconds / limit.look_s) if limit.quiet_s else math.ceil(seconds / limit.look_s))
+        asked = limit.iteration if limit.quiet_s else looks * limit.look + limit.iteration - limit.look
+        return asked * MINUTE_S / seconds <= limit.usable
 
     if not works(seconds_of(sleeptime)):
         shortest = next(seconds for seconds in count(1) if works(seconds))

@@ -11,7 +11,7 @@ from pathlib import Path
 from brokers import budget_file
 from brokers.journal import FilledOrder
 from config.errors import Refusal
-from config.values.markets import NEW_YORK_ZONE
+from market.trading_day import day_of
 from risk.weekly_budget import WeeklyBudget
 
 log = logging.getLogger(__name__)
@@ -84,7 +84,7 @@ class BudgetKeeper:
 
 
 def _day(item: FilledOrder) -> date:
-    return item.last_fill.astimezone(NEW_YORK_ZONE).date()
+    return day_of(item.last_fill)
 
 
 def _traded(filled: Collection[FilledOrder], side: str) -> float:

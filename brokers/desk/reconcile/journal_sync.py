@@ -111,7 +111,7 @@ class JournalSync:
         foreign: list[VenueOrder] = []
         relations: Relations | None = None
         # A leg needs its parent in the journal first, a replacement what it replaces.
-        for order in sorted(orders.values(), key=lambda o: (o.submitted or NEVER, o.id != o.group)):
+        for order in sorted(orders.values(), key=lambda o: (o.submitted or NEVER, o.id != o.group, bool(o.made_by))):
             with self._isolated(order):
                 if order.id not in self._ours:
                     if self._known_foreign(order):
@@ -248,7 +248,7 @@ class JournalSync:
             old = self.journal.order(replaced)
             self._adopt(order, old.role, old.parent_id, "took the place of an order of ours")
             return True
-        parent = relations.groups.get(order.group)
+        parent = relations.groups.get(order.group) or self._ours.get(order.made_by)
         if parent is None:
             return False
         top = self.journal.order(parent)

@@ -17,7 +17,7 @@ from brokers.desk.venue_state import VenueState
 from brokers.journal import Journal, JournalOrder
 from brokers.order_types import LEVEL_ROLES, OPENING_ROLES, OrderRole
 from brokers.ports import VenueOrder
-from config.values.markets import NEW_YORK_ZONE
+from market.trading_day import day_of
 from risk.policy_gate import AccountState
 
 SEEN_LATE = timedelta(seconds=1)
@@ -68,7 +68,7 @@ class OwnPositions:
         """Add our fills up if there are new ones."""
         if self._fills == self.sync.fills:
             return
-        today = self.state.now.astimezone(NEW_YORK_ZONE).date()
+        today = day_of(self.state.now)
         self.book = self._history.update(today)
         self._fills = self.sync.fills
 
@@ -123,7 +123,7 @@ class OwnPositions:
         waiting = [o for o in self.journal.open_orders() if o.role in OPENING_ROLES and o.client_order_id != without]
         promised = sum(float(o.remaining) * self._worth(o) for o in waiting)
         opened = self.opened_today()
-        budget, today = self.book.ledger.budget, self.state.now.astimezone(NEW_YORK_ZONE).date()
+        budget, today = self.book.ledger.budget, day_of(self.state.now)
         positions_today = 0 if budget is None else budget.deployed(max(today, budget.day)).day_positions
         there = positions.get(symbol)
         # What was paid counts too: a position that has fallen leaves no room for more of it.
@@ -157,7 +157,7 @@ class OwnPositions:
 
     def opened_today(self) -> float:
         """USD that fills of this session opened, those by hand included."""
-        today = self.state.now.astimezone(NEW_YORK_ZONE).date()
+        today = day_of(self.state.now)
         # By the journal's fills of now, which the parts of the desk may not have been shown yet.
         return self._history.update(today).opened.get(today, 0.0)
 

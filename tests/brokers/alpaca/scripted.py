@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from brokers.alpaca.client import VenueClient
-from brokers.alpaca.connection.http import Timeouts
+from brokers.alpaca.http import Timeouts
 
 KEY, SECRET = "PKTHEKEYOFTHETEST", "the-secret-of-the-test"
 

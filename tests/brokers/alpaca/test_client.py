@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from brokers.alpaca.client import VenueClient, timeframe
-from brokers.alpaca.clock import VenueClock
-from brokers.alpaca.connection.limits import SlidingWindowLimiter
 from brokers.alpaca.errors import AlpacaRefusal
+from brokers.alpaca.limits import SlidingWindowLimiter
 from brokers.alpaca.pagination import PAGE
+from brokers.network.clock import VenueClock
 from brokers.venue_errors import NotSent, VenueUnavailable, level_of
 from tests.brokers.alpaca.scripted import Asked, FakeClock, answer, client_of, computed, serving
 

@@ -11,7 +11,6 @@ from types import SimpleNamespace
 from typing import Any
 
 from brokers.admission import Admission
-from brokers.alpaca.clock import FAR_S
 from brokers.alpaca.errors import AlpacaRefusal
 from brokers.alpaca.listings import orders_of, update_of
 from brokers.alpaca.market_data import quote_of
@@ -23,6 +22,7 @@ from brokers.desk.entry_halts import EntryHalts, KillSwitch
 from brokers.desk.execution.entries import EntryWindow
 from brokers.desk.reconcile.budget_keeper import BudgetKeeper
 from brokers.journal import Journal
+from brokers.network.clock import FAR_S
 from brokers.ports import VenueTime
 from brokers.rehearsal.alpaca.errors import ApiError
 from brokers.rehearsal.alpaca.exchange import Exchange
@@ -81,7 +81,7 @@ class Wire:
         self.mishap: Callable[[str, str], None] = lambda method, phase: None
 
     clock: Clock
-    bucket: Any = SimpleNamespace(drop_waiting=lambda: None, room=lambda need, requests: True)
+    bucket: Any = SimpleNamespace(limit=200, reserve=30, drop_waiting=lambda: None, room=lambda need, requests: True)
     gone = ""
     trading_url = "in process"
 

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import pytest
 
-from brokers.alpaca.connection.limits import Need, SlidingWindowLimiter
+from brokers.alpaca.limits import Need, SlidingWindowLimiter
 from brokers.desk.execution.order_gateway import OrderRefused
 from brokers.desk.execution.protection import sums_of
 from brokers.desk.execution.requests import single

@@ -22,7 +22,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import NewConnectionError
 from urllib3.util.connection import create_connection
 
-from brokers.alpaca.connection.dns import Names
+from brokers.network.dns import Names
 
 LEAST_S = 0.001
 LOOKUP_SHARE = 0.5

@@ -1,1 +1,0 @@
-"""Requests to Alpaca on the wire: time limits, rate limit, no redirect, none sent twice."""
