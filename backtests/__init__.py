@@ -1,5 +1,5 @@
 """Research: data files, runs, reports and checks."""
 
-from config.environment import calm_lumibot
+from config.process.environment import calm_lumibot
 
 calm_lumibot()

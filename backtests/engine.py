@@ -20,7 +20,7 @@ from brokers.backtest.broker import BarFillBroker
 from brokers.backtest.source import CausalPandasData
 from config import Settings
 from config.errors import Refusal
-from config.terminal import draws
+from config.process.terminal import draws
 from market.bars import BarTable
 
 

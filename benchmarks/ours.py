@@ -17,7 +17,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from config.environment import own_the_run
+from config.process.environment import own_the_run
 
 own_the_run()
 

@@ -1,5 +1,5 @@
 """Everything that knows a venue: desks, brokers, and the records they leave."""
 
-from config.environment import calm_lumibot
+from config.process.environment import calm_lumibot
 
 calm_lumibot()

@@ -17,9 +17,9 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from brokers.durable import put_in_place
+from brokers.atomic_files import put_in_place
 from config.errors import Refusal
-from config.private_files import private_folder
+from config.process.private_files import private_folder
 from config.reading.files import read_ordinary
 from risk.weekly_budget import WeeklyBudget
 

@@ -21,7 +21,7 @@ from config.reading.former_names import FORMER_COMMANDS
 
 PROGRAM = "risk-first"
 
-RUNS, OPERATING, RESEARCH = "commands.runs", "commands.operator", "commands.research"
+RUNS, OPERATING, VIEWS, RESEARCH = "commands.runs", "commands.operator", "commands.views", "commands.research"
 SERVICE = "commands.service"
 COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("commands.demo", "Show the problems this was built against, tried again."),
@@ -38,11 +38,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "feasibility": (f"{OPERATING}.feasibility", "Tell what a balance can do: minimums, fees, win rates."),
     "size": (f"{OPERATING}.size", "Compute how many shares an entry may have."),
     "positions": (f"{OPERATING}.positions", "Show each position, its exits, what protects it."),
-    "explain": (f"{OPERATING}.explain", "Say why something was sent, resized or refused."),
-    "scoreboard": (f"{OPERATING}.scoreboard", "Measure every day of a trader beside its goals."),
-    "status": (f"{OPERATING}.status", "Say what is held, what may be bought, what is halted."),
-    "whatif": (f"{OPERATING}.whatif", "Show the book after a shock: what exits, what halts."),
-    "dashboard": (f"{OPERATING}.dashboard", "Show the trader in a browser on this machine."),
+    "explain": (f"{VIEWS}.explain", "Say why something was sent, resized or refused."),
+    "scoreboard": (f"{VIEWS}.scoreboard", "Measure every day of a trader beside its goals."),
+    "status": (f"{VIEWS}.status", "Say what is held, what may be bought, what is halted."),
+    "whatif": (f"{VIEWS}.whatif", "Show the book after a shock: what exits, what halts."),
+    "dashboard": (f"{VIEWS}.dashboard", "Show the trader in a browser on this machine."),
     "reconcile": (f"{OPERATING}.reconcile", "Compare the journal with the broker's account."),
     "cleanup": (f"{OPERATING}.cleanup", "Cancel all orders, sell dust, purge symbols."),
     "kill": (f"{OPERATING}.kill", "Stop entries, or sell everything: the kill switch."),

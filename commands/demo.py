@@ -44,7 +44,7 @@ def demo(options: DemoOptions, screen: ScreenOptions) -> int:
     from commands.demonstration.protection import FOLLOWING
     from commands.demonstration.screen import document, show_end, show_heading, show_played, show_title
     from commands.screen import console, show_json
-    from config.environment import own_the_run
+    from config.process.environment import own_the_run
     from config.reading.loader import load
 
     scenes = chosen(options.only)

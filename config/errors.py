@@ -10,8 +10,8 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 
-from config.private_files import private_files
-from config.terminal import plain_output
+from config.process.private_files import private_files
+from config.process.terminal import plain_output
 from config.values.secrets import redacted
 
 EXIT_FAILED, EXIT_REFUSED = 1, 2

@@ -14,8 +14,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from backtests.data.bar_files import absent, read_bars
 from backtests.data.yahoo_cache import fill
-from config.environment import own_the_run
 from config.errors import Refusal
+from config.process.environment import own_the_run
 
 
 def main() -> int:

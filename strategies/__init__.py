@@ -1,5 +1,5 @@
 """The strategy: bars, features, signals, pipeline, and the Lumibot class around them."""
 
-from config.environment import calm_lumibot
+from config.process.environment import calm_lumibot
 
 calm_lumibot()

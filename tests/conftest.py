@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from config.environment import own_the_run
+from config.process.environment import own_the_run
 from tests.network_guard import NetworkGuard
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"

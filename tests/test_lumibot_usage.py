@@ -425,7 +425,7 @@ from backtests import embedded
 from backtests.data import yahoo_cache
 from backtests.reports.order_outcomes import with_outcomes
 from backtests.reports.outputs import write_records
-from config.environment import own_the_run
+from config.process.environment import own_the_run
 own_the_run()
 from lumibot.backtesting import YahooDataBacktesting
 from lumibot.tools.yahoo_helper import YahooHelper

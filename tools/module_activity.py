@@ -45,7 +45,7 @@ def _count(arguments: RunArguments, markdown: bool) -> int:
     from backtests.cli_run import data_for, execute
     from backtests.data.data_sets import window
     from backtests.reports.activity import Tightening, activity, activity_markdown, activity_table
-    from config.environment import own_the_run
+    from config.process.environment import own_the_run
     from strategies.registry import strategy_class
 
     own_the_run()

@@ -25,6 +25,7 @@ from backtests.documents import live_scan_document, run_document, show_document
 from backtests.interruption import Interruption
 from backtests.live.rehearsal_monitor import Watch
 from backtests.live.rehearsals import rehearsal_of, rehearsed
+from backtests.live.run_log import RunLog
 from backtests.reports.metrics import ALWAYS_OPEN_PER_YEAR, SESSIONS_PER_YEAR
 from backtests.reports.order_outcomes import with_outcomes
 from backtests.reports.outputs import write_figures, write_report
@@ -35,7 +36,6 @@ from backtests.reports.summary_screen import show_files, show_summary
 from backtests.reports.tearsheet.process import TearsheetProcess
 from backtests.request import RunRequest
 from backtests.run_inputs import write_inputs
-from backtests.run_log import RunLog
 from backtests.scan_screen import show_live_scan
 from brokers.desk.data.feed import NONE
 from brokers.desk.lifecycle.session import TradingSession, open_session

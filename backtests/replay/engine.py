@@ -22,7 +22,7 @@ from backtests.run_result import RunResult
 from brokers.backtest.opening import wire
 from config import Settings
 from config.errors import Refusal
-from config.terminal import draws
+from config.process.terminal import draws
 from market.bars import BarTable
 from market.market import Market
 from risk.model import Book, Plan

@@ -12,7 +12,7 @@ from pathlib import Path
 from brokers.journal import Journal, JournalTaken
 from brokers.reporting.events import EventKind, about
 from config.errors import Refusal
-from config.private_files import OWNER_ONLY, private_folder
+from config.process.private_files import OWNER_ONLY, private_folder
 from market.trading_day import day_of
 
 log = logging.getLogger(__name__)

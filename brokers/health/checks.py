@@ -23,7 +23,7 @@ from brokers.venues import open_venue
 from config import Settings
 from config.errors import Refusal
 from config.operating import Operating
-from config.private_files import open_to_others
+from config.process.private_files import open_to_others
 from config.values.addresses import on_loopback
 from config.values.secrets import ALPACA_VARIABLES
 from config.version import required

@@ -13,7 +13,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from brokers.durable import put_in_place
+from brokers.atomic_files import put_in_place
 from brokers.journal.database import chain
 from brokers.journal.database.integrity import Damaged
 from brokers.operator.track_record import Period, TrackRecord, derive, read

@@ -11,7 +11,7 @@ from decimal import Decimal
 from brokers.admission import Admission
 from brokers.desk.core import DeskCore, assemble
 from brokers.desk.execution.order_gateway import OrderRefused
-from brokers.desk.execution.requests import single
+from brokers.desk.execution.order_requests import single
 from brokers.desk.venue_snapshot import grouped
 from brokers.journal import Journal, State
 from brokers.journal.states import FINAL

@@ -14,7 +14,7 @@ from typing import Any
 
 from brokers.reporting.events import event_of
 from brokers.reporting.masking import Masker
-from config.private_files import OWNER_ONLY, private_folder
+from config.process.private_files import OWNER_ONLY, private_folder
 
 FOLDER, FILE = "log", "trader.jsonl"
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from brokers.desk.execution.order_gateway import OrderRefused
-from brokers.desk.execution.requests import single
+from brokers.desk.execution.order_requests import single
 from commands.demonstration.bars import PRICES, day_at_the_exchange, two_years
 from commands.demonstration.exchange import EQUITY_USD, TRADED, exchange, settle, trader
 from commands.demonstration.scene import Scene, Seen, Stage
@@ -68,7 +68,7 @@ def _at_the_exchange(stage: Stage, seen: Seen) -> None:
 def backtested(stage: Stage) -> Any:
     """The record of a Lumibot backtest in which a subclass orders everything it sees."""
     # Lumibot takes seconds to import, and only this scene needs it.
-    from config.environment import own_the_run
+    from config.process.environment import own_the_run
 
     own_the_run()
     from lumibot.backtesting import PandasDataBacktesting

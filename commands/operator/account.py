@@ -50,7 +50,7 @@ def signed_in(
     """
     from brokers.operator.account import sign_in
     from brokers.venues import open_venue
-    from config.environment import own_the_run
+    from config.process.environment import own_the_run
 
     settings = settings_of(chosen, state, venue, screen=screen)
     # What only reads looks at whichever account the keys are of; Kraken has one kind alone.

@@ -47,7 +47,7 @@ def cleanup(
     """
     from brokers.operator.emergency import clean_up
     from commands.screen import show_json
-    from config.environment import own_the_run
+    from config.process.environment import own_the_run
 
     require_known_broker(broker)
     settings = settings_of(replace(chosen, venue=broker), state, venue, screen=screen)

@@ -35,7 +35,7 @@ def prepared(arguments: RunArguments) -> Prepared:
     from backtests.data.data_sets import window
     from backtests.reports.metrics import sessions_per_year
     from backtests.research.search.trials import TrialContext
-    from config.environment import own_the_run
+    from config.process.environment import own_the_run
     from strategies.adapt_to_bars import fit
     from strategies.registry import build_pipeline
 

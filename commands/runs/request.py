@@ -104,7 +104,7 @@ def start(arguments: RunArguments) -> int:
 def carry_out(request: RunRequest, *, quietly: bool = False) -> int:
     """Run a request; returns the exit status. ``quietly`` keeps the figures from the screen."""
     from commands.screen import console
-    from config.environment import own_the_run
+    from config.process.environment import own_the_run
 
     own_the_run()
     screen = console(request.json)

@@ -29,8 +29,8 @@ def doctor(
     """
     from brokers.health.checks import Doctor
     from commands.screen import console, show_json
-    from config.environment import own_the_run
     from config.operating import operating
+    from config.process.environment import own_the_run
 
     paper = money_of(money) == "paper"
     settings = settings_of(chosen, state, venue, screen=screen)

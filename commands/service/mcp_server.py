@@ -17,8 +17,8 @@ from mcp.types import ToolAnnotations
 from pydantic import Field
 
 from brokers.reporting.masking import Masker
-from commands.operator.status import document as status_document
-from commands.operator.whatif import document as whatif_document
+from commands.views.status import document as status_document
+from commands.views.whatif import document as whatif_document
 from config.errors import Refusal
 from config.values.symbols import spelled
 from monitoring import journal_queries

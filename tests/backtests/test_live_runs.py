@@ -15,8 +15,8 @@ import live_trader
 from backtests.live import live_runs
 from backtests.live.live_runs import _placed
 from backtests.live.rehearsals import window_of
+from backtests.live.run_log import RunLog
 from backtests.request import RunRequest
-from backtests.run_log import RunLog
 from commands.runs.request import RunArguments, requested, settled
 from config import Refusal
 from live_trader import ModeOptions, of_modes

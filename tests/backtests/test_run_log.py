@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
-from backtests.run_log import LOGGERS, RunLog
+from backtests.live.run_log import LOGGERS, RunLog
 from brokers.journal import Journal
 from brokers.journal.marks import RUNNING, UNDELIVERED
 from brokers.notifications.notice import Notice, read, written

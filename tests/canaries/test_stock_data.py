@@ -18,7 +18,7 @@ from lumibot.tools.yahoo_helper import YahooHelper
 from backtests.data.yahoo_cache import yahoo_frame
 from brokers.backtest.broker import BarFillBroker
 from brokers.backtest.source import CausalPandasData, dividends_of
-from config.environment import calm_lumibot, own_the_run
+from config.process.environment import calm_lumibot, own_the_run
 from strategies.combined import CombinedStrategy
 from tests.canaries.stock import QUIET, bracket, daily, intraday, pandas_source, run_stock, send, still
 

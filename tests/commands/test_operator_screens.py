@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from commands.app import main
-from commands.operator.dashboard import kept_token
+from commands.views.dashboard import kept_token
 from config.errors import Refusal
 from monitoring.state import STATE_FILE, HaltState, write_state
 from tests.monitoring.journals import ACCOUNT, BEGIN, small_folder, trader_state

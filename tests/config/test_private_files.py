@@ -14,7 +14,7 @@ from brokers.budget_file import save
 from brokers.desk.entry_halts import KillLevel, KillSwitch
 from brokers.journal import Journal
 from config.errors import exit_status
-from config.private_files import open_to_others, private_files, private_folder
+from config.process.private_files import open_to_others, private_files, private_folder
 from risk.weekly_budget import WeeklyBudget
 
 ROOT = Path(__file__).parents[2]

@@ -18,7 +18,7 @@ import pandas as pd
 
 from brokers.admission import Admission
 from brokers.desk.core import DeskCore
-from brokers.desk.execution.requests import bracket
+from brokers.desk.execution.order_requests import bracket
 from brokers.desk.lifecycle.session import JOURNAL_FILE
 from brokers.journal import Journal
 from brokers.operator.cleanup import core_of

@@ -66,7 +66,7 @@ def _rehearse(arguments: RunArguments, inverse: bool) -> int:
     from backtests.live.live_runs import run_live
     from backtests.live.rehearsal_monitor import RehearsalWatch
     from backtests.reports.run_files import prepare_folder
-    from config.environment import own_the_run
+    from config.process.environment import own_the_run
 
     folder = prepare_folder(arguments.out, arguments.overwrite)
     bars = session_bars(read_bars(arguments.data, end=arguments.end), BAR_MINUTES)

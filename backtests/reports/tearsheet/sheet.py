@@ -301,7 +301,7 @@ def _style() -> dict[str, Any]:
 
 def main() -> int:
     """Draw what comes on standard input; nothing came if the run ended before its report."""
-    from config.environment import own_the_run
+    from config.process.environment import own_the_run
 
     own_the_run()
     with _quiet():

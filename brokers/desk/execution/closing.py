@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from brokers.desk.execution.backoff import Backoff, elapsed
 from brokers.desk.execution.order_gateway import OrderGateway, OrderRefused
-from brokers.desk.execution.requests import single
+from brokers.desk.execution.order_requests import single
 from brokers.desk.reconcile.order_ownership import self_trade_limit
 from brokers.desk.reconcile.own_positions import OwnPositions
 from brokers.desk.venue_state import VenueState

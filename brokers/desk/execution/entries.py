@@ -22,7 +22,7 @@ from brokers.desk.entry_halts import EntryHalts
 from brokers.desk.execution.backoff import elapsed
 from brokers.desk.execution.exit_levels import VENUE_GAP
 from brokers.desk.execution.order_gateway import OrderGateway, OrderRefused
-from brokers.desk.execution.requests import bracket, entry_behind_stop, single
+from brokers.desk.execution.order_requests import bracket, entry_behind_stop, single
 from brokers.desk.reconcile.own_positions import OwnPositions
 from brokers.desk.venue_state import VenueState
 from brokers.desk_rules import entry_at

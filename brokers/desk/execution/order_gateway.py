@@ -13,7 +13,7 @@ from typing import Any
 
 from brokers.admission import Admission
 from brokers.desk.execution.backoff import elapsed
-from brokers.desk.execution.requests import on_grid, on_tick
+from brokers.desk.execution.order_requests import on_grid, on_tick
 from brokers.desk.reconcile.journal_sync import JournalSync
 from brokers.desk.reconcile.own_positions import OwnPositions
 from brokers.desk.venue_state import VenueState

@@ -12,8 +12,8 @@ from decimal import Decimal
 from brokers.desk.execution.backoff import Backoff, elapsed
 from brokers.desk.execution.exit_levels import LevelKeeper, Levels, passed
 from brokers.desk.execution.order_gateway import OrderGateway, OrderRefused
-from brokers.desk.execution.requests import exits, stop_only
-from brokers.desk.execution.unprotected import UnprotectedLog
+from brokers.desk.execution.order_requests import exits, stop_only
+from brokers.desk.execution.unprotected_log import UnprotectedLog
 from brokers.desk.reconcile.order_ownership import orphaned_manual_exits
 from brokers.desk.reconcile.own_positions import OwnPositions
 from brokers.desk.reconcile.protection_status import ProtectionStatus

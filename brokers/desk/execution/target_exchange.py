@@ -16,7 +16,7 @@ from enum import StrEnum
 from brokers.desk.execution.backoff import Backoff, elapsed
 from brokers.desk.execution.exit_levels import Levels
 from brokers.desk.execution.order_gateway import OrderGateway, OrderRefused
-from brokers.desk.execution.requests import single
+from brokers.desk.execution.order_requests import single
 from brokers.desk.reconcile.own_positions import OwnPositions
 from brokers.desk.venue_state import VenueState
 from brokers.journal import AlreadyPlanned, State

@@ -19,7 +19,7 @@ from brokers.venue_errors import KeysRefused, VenueError, VenueUnavailable
 from brokers.venues import open_venue
 from config import Settings
 from config.errors import Refusal
-from config.private_files import open_to_others, private_folder
+from config.process.private_files import open_to_others, private_folder
 from market.trading_day import day_of
 from monitoring.state import JOURNAL_FILE as JOURNAL_FILE
 

@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 from config.errors import Refusal
-from config.private_files import private_folder
+from config.process.private_files import private_folder
 
 
 class FileLock:

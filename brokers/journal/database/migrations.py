@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, bindparam, inspect, select, text
 
-from brokers.durable import put_in_place
+from brokers.atomic_files import put_in_place
 from brokers.journal.database import chain, schema
 
 log = logging.getLogger(__name__)

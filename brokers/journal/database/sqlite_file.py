@@ -12,7 +12,7 @@ from urllib.parse import quote
 from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.pool import NullPool
 
-from brokers.durable import put_in_place
+from brokers.atomic_files import put_in_place
 from config.errors import Refusal
 
 _BUSY_TIMEOUT_S = 5.0

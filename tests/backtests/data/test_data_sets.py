@@ -138,7 +138,7 @@ import live_trader
 from backtests import embedded
 from backtests.data import yahoo_cache
 from backtests.request import EMBEDDED_OVERLAY
-from config.environment import own_the_run
+from config.process.environment import own_the_run
 own_the_run()
 yahoo_cache.fill(embedded.daily())
 common = ["--backtest", "--quiet", "--profile", "swing", "--config", str(EMBEDDED_OVERLAY),

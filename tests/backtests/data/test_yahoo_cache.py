@@ -32,7 +32,7 @@ import json, sys
 from datetime import datetime
 from backtests import embedded
 from backtests.data import yahoo_cache
-from config.environment import own_the_run
+from config.process.environment import own_the_run
 own_the_run()
 hold = sys.argv[1] == "hold"
 bars = embedded.daily()

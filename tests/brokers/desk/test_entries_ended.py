@@ -10,7 +10,7 @@ from decimal import Decimal
 import pytest
 
 from brokers.desk.entry_halts import KillLevel
-from brokers.desk.execution.requests import single
+from brokers.desk.execution.order_requests import single
 from brokers.desk.lifecycle.shutdown import shut_down
 from brokers.desk.order_router import LumibotOrderRouter
 from brokers.journal import State

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from brokers.desk.execution.order_gateway import OrderRefused
-from brokers.desk.execution.requests import single
+from brokers.desk.execution.order_requests import single
 from brokers.desk.order_router import LumibotOrderRouter
 from brokers.order_types import Side
 from brokers.ports import Single

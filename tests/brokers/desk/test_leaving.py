@@ -10,8 +10,8 @@ import pytest
 
 from brokers.alpaca.limits import Need, SlidingWindowLimiter
 from brokers.desk.execution.order_gateway import OrderRefused
+from brokers.desk.execution.order_requests import single
 from brokers.desk.execution.protection import sums_of
-from brokers.desk.execution.requests import single
 from brokers.desk.lifecycle.shutdown import shut_down
 from brokers.venue_errors import NotSent, VenueUnavailable
 from risk.model import Plan

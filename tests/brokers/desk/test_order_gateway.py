@@ -8,7 +8,7 @@ import pytest
 
 from brokers.alpaca.client import order_named
 from brokers.desk.execution.order_gateway import OrderRefused
-from brokers.desk.execution.requests import single
+from brokers.desk.execution.order_requests import single
 from brokers.journal import AlreadyPlanned, State
 from brokers.venue_errors import NotSent
 from tests.brokers.desk.scene import Scene, lost

@@ -9,7 +9,7 @@ import pytest
 
 from brokers.desk.entry_halts import KillLevel
 from brokers.desk.execution.order_gateway import OrderRefused
-from brokers.desk.execution.requests import single
+from brokers.desk.execution.order_requests import single
 from brokers.desk.lifecycle.shutdown import shut_down
 from brokers.desk.order_router import LumibotOrderRouter
 from brokers.ports import OrderChange

@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from brokers.alpaca.errors import AlpacaRefusal
-from brokers.desk.execution.requests import exits
+from brokers.desk.execution.order_requests import exits
 from brokers.desk.reconcile.protection_status import protection_status
 from brokers.rehearsal.core.faults import FaultPlan
 from tests.brokers.desk.scene import TUESDAY, Json, Scene, changes, held, lost

@@ -62,8 +62,8 @@ def explain(
 
     Exit status: 0 done, 2 refused the input.
     """
-    from commands.operator.explain_screen import document, show
     from commands.screen import console, show_json
+    from commands.views.explain_screen import document, show
     from monitoring.explain import explain as explained
     from monitoring.explain import moment_of
 
