@@ -108,6 +108,9 @@ def show_iteration(
         name = f"order {order.client_order_id}" if order.client_order_id else "no order"
         told = f"{name}: {order.side} {order.quantity:g} {order.symbol}, {order.status}{price}{why}"
         console.print(told, soft_wrap=True)
+    if not scan:
+        sent = sum(not order.parent_id and bool(order.client_order_id) for order in orders)
+        console.print(f"[bold]complete:[/] {counted(sent, 'order')} of this iteration, stops and targets go with them")
 
 
 def _title(console: Console, text: str) -> None:

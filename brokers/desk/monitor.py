@@ -80,9 +80,9 @@ class Monitor:
 
     def stream_state(self, listening: bool) -> None:
         """The stream came or went: what it did not tell is to be seen at the venue."""
-        log.log(
-            logging.INFO if listening else logging.WARNING, "trade updates %s", "arrive" if listening else "stopped"
-        )
+        # A process that ends has let go of the stream by itself.
+        level = logging.INFO if listening or self.desk.shutting_down else logging.WARNING
+        log.log(level, "trade updates %s", "arrive" if listening else "stopped")
         self._news.set()
 
     def price(self, symbol: str, bid: float, ask: float) -> None:
