@@ -165,7 +165,7 @@ def _held(found: Sequence[PositionView], width: int) -> Table:
 
 
 def _known(value: float, form: str) -> str:
-    return format(value, form) if np.isfinite(value) else "none"
+    return format(value, form) if np.isfinite(value) else "–"
 
 
 def _seen(
@@ -209,7 +209,7 @@ def _seen(
         table.add_row(
             symbol,
             *((market.sector(symbol),) if width >= NARROW else ()),
-            *(f"{market.value(name, symbol):,.2f}" for name in readings),
+            *(_known(market.value(name, symbol), ",.2f") for name in readings),
             said or "–",
             verdict,
         )
