@@ -29,26 +29,20 @@ from backtests.reports.breakdowns import OpenPosition
 from backtests.reports.formatting import counted
 from backtests.reports.metrics import sessions_per_year
 from backtests.reports.order_outcomes import with_outcomes
-from backtests.reports.outputs import (
-    TEARSHEET,
-    RunInfo,
-    default_folder,
-    prepare_folder,
-    unused,
-    write_figures,
-    write_report,
-)
+from backtests.reports.outputs import write_figures, write_report
+from backtests.reports.run_files import TEARSHEET, default_folder, prepare_folder, unused
+from backtests.reports.run_info import RunInfo
 from backtests.reports.scoreboard import scoreboard_of
 from backtests.reports.summary_screen import show_files, show_summary
-from backtests.reports.tearsheet_process import TearsheetProcess
+from backtests.reports.tearsheet.process import TearsheetProcess
 from backtests.request import Engine, RunRequest
 from backtests.run_inputs import write_inputs
 from backtests.run_result import RunResult
 from backtests.scan_screen import show_scan
 from config import Settings
-from config.error_messages import some
 from config.errors import EXIT_FAILED, Refusal
-from config.markets import NEW_YORK_EQUITY_MARKETS
+from config.reading.error_messages import some
+from config.values.markets import NEW_YORK_EQUITY_MARKETS
 from config.version import version as package_version
 from market.bars import BarTable
 from market.sectors import inverse_funds

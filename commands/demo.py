@@ -45,7 +45,7 @@ def demo(options: DemoOptions, screen: ScreenOptions) -> int:
     from commands.demonstration.screen import document, show_end, show_heading, show_played, show_title
     from commands.screen import console, show_json
     from config.environment import own_the_run
-    from config.loader import load
+    from config.reading.loader import load
 
     scenes = chosen(options.only)
     # Rules that a scene adds can be taken away again.

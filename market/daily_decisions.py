@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from config.values.markets import NEW_YORK
 from market.bars import DAY_MINUTES, FIELDS, BarTable
-from market.calendar import NEW_YORK, session_times
+from market.calendar import session_times
 
 _MADE: dict[str, Callable[[Any], pd.DataFrame]] = {
     "open": lambda grouped: grouped.first(),

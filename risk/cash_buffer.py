@@ -6,6 +6,7 @@ from pydantic import Field
 
 from market.market import Market
 from risk.interface import Fraction, ModuleConfig, RiskModule
+from risk.limits import Limit, Remedy
 from risk.lots import Lot, affordable
 from risk.model import Book, Proposal, Verdict
 
@@ -40,6 +41,22 @@ class CashBuffer(RiskModule):
         lot: Lot
 
     config: Config
+
+    def limits(self, book: Book, market: Market) -> list[Limit]:
+        kept = self.config.buffer_frac * book.equity
+        return [
+            Limit(
+                self.name, "spent of what the buffer leaves", max(0.0, book.equity - book.free_cash), book.equity - kept
+            )
+        ]
+
+    @classmethod
+    def remedy_for(cls, verdict: Verdict, price: float) -> Remedy:
+        spendable = verdict.inputs.get("spendable")
+        if spendable is None or not verdict.before * price > spendable:
+            return Remedy(cls.remedy)
+        missing = verdict.before * price - spendable
+        return Remedy(f"{missing:,.2f} USD more free cash for {verdict.before:g} shares: {cls.remedy}")
 
     def review(self, proposal: Proposal, book: Book, market: Market) -> Verdict:
         """Keep what fits, shrink what does not, refuse a remnant."""

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from market.market import Market
 from risk.interface import ModuleConfig, RiskModule
+from risk.limits import Remedy
 from risk.lots import EPSILON
 from risk.model import Book, Proposal, Verdict
 
@@ -84,6 +85,11 @@ class CorrelationCap(RiskModule):
             return self
 
     config: Config
+
+    @classmethod
+    def remedy_for(cls, verdict: Verdict, price: float) -> Remedy:
+        alike = verdict.inputs.get("alike")
+        return Remedy(f"one of {', '.join(alike)} has to be closed" if alike else cls.remedy)
 
     def review(self, proposal: Proposal, book: Book, market: Market) -> Verdict:
         """Compare the candidate with every other held or accepted entry."""

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from market.market import Market
 from risk.interface import ModuleConfig, RiskModule
+from risk.limits import Limit
 from risk.lots import EPSILON
 from risk.model import Book, Proposal, Verdict
 
@@ -26,6 +27,7 @@ class DrawdownHalt(RiskModule):
 
     name = "drawdown_halt"
     remedy = "the next session"
+    frees = "next_session"
 
     class Config(ModuleConfig):
         """Settings of ``DrawdownHalt``."""
@@ -35,6 +37,14 @@ class DrawdownHalt(RiskModule):
         )
 
     config: Config
+
+    def limits(self, book: Book, market: Market) -> list[Limit]:
+        opening = book.session_open_equity
+        if not opening > 0:
+            return []
+        lost = max(0.0, opening - book.equity)
+        most = self.config.max_drawdown_frac * opening
+        return [Limit(self.name, "lost since the session's opening", lost, most, "USD", "next_session", halts=True)]
 
     def halts(self, book: Book) -> bool:
         """Whether the session's loss is too large, by this reading."""

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from config.defaults import with_defaults
 from risk.interface import ModuleConfig, PositiveFraction
+from risk.limits import Remedy
 from risk.lots import Lot, affordable
 from risk.model import Book, Proposal, Verdict, floor_lot
 
@@ -20,6 +21,7 @@ class SizingConfig(ModuleConfig):
 
     risk_frac: PositiveFraction = Field(description="loss at the stop, as a fraction of equity, at most")
     max_notional_frac: PositiveFraction = Field(description="position value, as a fraction of equity, at most")
+    notional_usd: float | None = Field(gt=0, description="position value, USD, at most; null is no such cap")
     lot: Lot
 
 
@@ -149,7 +151,7 @@ def size(proposal: Proposal, book: Book, config: SizingConfig) -> Verdict:
             proposal.stop,
             book.equity,
             config.risk_frac,
-            config.max_notional_frac,
+            _fraction(config, book.equity),
             size_multiplier=proposal.size_multiplier,
             lot=config.lot,
         )
@@ -178,3 +180,24 @@ def size(proposal: Proposal, book: Book, config: SizingConfig) -> Verdict:
     else:
         code = "OK"
     return Verdict(NAME, code, before, after, inputs)
+
+
+def remedy_for(verdict: Verdict, price: float) -> Remedy:
+    """What would have to change for a larger size; ``price`` of the proposal in USD."""
+    by_risk, by_notional = verdict.inputs.get("by_risk"), verdict.inputs.get("by_notional")
+    if verdict.after > 0 and (by_risk is None or by_notional is None):
+        return Remedy("a nearer stop, more equity, or larger limits in sizing")
+    if by_risk is None or by_notional is None:
+        return Remedy("a stop on the right side of the entry, and an account with equity above zero")
+    if by_notional < by_risk:
+        return Remedy(
+            f"more equity or a larger sizing.max_notional_frac: the notional cap allows {by_notional:g} shares"
+        )
+    return Remedy(f"a nearer stop, more equity or a larger sizing.risk_frac: the risk cap allows {by_risk:g} shares")
+
+
+def _fraction(config: SizingConfig, equity: float) -> float:
+    """The cap on a position's value as a fraction of equity: the stricter one of fraction and amount."""
+    if config.notional_usd is None or not equity > 0:
+        return config.max_notional_frac
+    return min(config.max_notional_frac, config.notional_usd / equity)

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from market.market import Market
 from risk.interface import Fraction, ModuleConfig, PositiveFraction, RiskModule
+from risk.limits import Limit, Remedy
 from risk.lots import Lot, affordable
 from risk.model import Book, Proposal, Verdict
 
@@ -69,6 +70,29 @@ class ExposureBudget(RiskModule):
             return self
 
     config: Config
+
+    def limits(self, book: Book, market: Market) -> list[Limit]:
+        config, spent = self.config, book.budget
+        if spent is None:
+            return []
+        promised = book.promised_cash
+        coming = sum(symbol not in book.positions for symbol in book.pending)
+        day, week = config.day_frac * book.equity, config.week_frac * book.equity
+        opened, charged = spent.day_positions + coming, spent.week_positions + coming
+        return [
+            Limit(self.name, "deployed today", spent.day_usd + promised, day, "USD", "next_session"),
+            Limit(self.name, "deployed this week", spent.week_usd + promised, week, "USD", "next_week"),
+            Limit(self.name, "opened today", opened, config.day_positions, "positions", "next_session"),
+            Limit(self.name, "charged to the week", charged, config.week_positions_max, "positions", "next_week"),
+        ]
+
+    @classmethod
+    def remedy_for(cls, verdict: Verdict, price: float) -> Remedy:
+        if "no budget known" in verdict.code:
+            return Remedy("the weekly budget has to be known; see the log of the trader")
+        if verdict.detail.startswith("day "):
+            return Remedy("the next session; what closes gives nothing of the day's limit back", "next_session")
+        return Remedy("a position that closes frees the week's dollars, or the next week", "next_week")
 
     def review(self, proposal: Proposal, book: Book, market: Market) -> Verdict:
         """Counts first, then dollars: of day and week the one that leaves less decides."""

@@ -8,8 +8,9 @@ from typing import Annotated, Any, ClassVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from config.defaults import with_defaults
-from config.symbols import canonical
+from config.values.symbols import canonical
 from market.market import Market
+from risk.limits import Frees, Limit, Remedy
 from risk.model import Adjustment, Book, Proposal, Verdict
 
 Fraction = Annotated[float, Field(ge=0, le=1, description="fraction of 1")]
@@ -43,6 +44,8 @@ class RiskModule:
     name: ClassVar[str]
     remedy: ClassVar[str] = ""
     """What would have to change for a refusal of this rule to become an entry, in words."""
+    frees: ClassVar[Frees] = ""
+    """When time alone ends a refusal of this rule."""
     measures_peak: ClassVar[bool] = False
     """Whether its halts are measured from the peak of equity, which then begins anew after each."""
 
@@ -81,6 +84,23 @@ class RiskModule:
     def status(self, book: Book, market: Market) -> str:
         """What this rule reads now, in one line for a screen, whether or not it does anything; empty for nothing."""
         return ""
+
+    def limits(self, book: Book, market: Market) -> list[Limit]:
+        """The limits of this rule and how much of each is used, for the operator's screens; no decision reads them."""
+        return []
+
+    @classmethod
+    def remedy_for(cls, verdict: Verdict, price: float) -> Remedy:
+        """What would have to change for a verdict of this rule, with its own figures where they are recorded.
+
+        Parameters
+        ----------
+        verdict : Verdict
+            As it was recorded; of a journal it holds what JSON can hold.
+        price : float
+            Of the proposal, USD.
+        """
+        return Remedy(cls.remedy or f"what {cls.name} read, or its settings", cls.frees)
 
     def halts(self, book: Book) -> bool:
         """Whether new positions are over for ``halt_sessions``; the desk remembers the name in ``book.halted``."""

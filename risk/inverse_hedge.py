@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from market.market import Market
 from market.sectors import INVERSE
 from risk.interface import Fraction, ModuleConfig, PositiveFraction, RiskModule, Symbol
+from risk.limits import Limit
 from risk.lots import EPSILON, Lot, affordable, trim_quantity
 from risk.model import Adjustment, Book, BracketTerms, Position, Proposal, Verdict
 
@@ -119,6 +120,10 @@ class InverseHedge(RiskModule):
         config = self.config
         return (*config.gauges, config.broad_gauge, config.nasdaq_gauge, *(fund.symbol for fund in config.funds))
 
+    def limits(self, book: Book, market: Market) -> list[Limit]:
+        used, most = sum(self._inverse(book, market).values()), self.config.max_total_frac * book.equity
+        return [Limit(self.name, "inverse positions", used, most, scope="inverse")]
+
     def review(self, proposal: Proposal, book: Book, market: Market) -> Verdict:
         """Hold any inverse proposal, a signal's too, to what is left of the total."""
         if not self._counts(proposal, market):
@@ -132,7 +137,7 @@ class InverseHedge(RiskModule):
 
     def status(self, book: Book, market: Market) -> str:
         """The gauges' reading, also when nothing follows from it, and what is held against the market."""
-        config, readings = self.config, self._readings(market)
+        config, readings = self.config, self.readings(market)
         listed = ", ".join(f"{s} {rsi:.1f}" for s, rsi in readings.items())
         share = self._share(readings)
         if share is None:
@@ -152,7 +157,7 @@ class InverseHedge(RiskModule):
     def propose(self, book: Book, market: Market) -> list[Proposal]:
         """The hedge that the reading calls for, if it is not there yet and the total leaves room for it."""
         config = self.config
-        readings = self._readings(market)
+        readings = self.readings(market)
         share = self._share(readings)
         if share is None or share < config.open_frac - EPSILON:
             return []
@@ -189,7 +194,7 @@ class InverseHedge(RiskModule):
     def manage(self, book: Book, market: Market) -> list[Adjustment]:
         """Unwind when the reading has cleared; otherwise trim what the market has lifted above the total."""
         config = self.config
-        share = self._share(self._readings(market))
+        share = self._share(self.readings(market))
         if share is not None and share < config.clear_frac - EPSILON:
             code = f"INVERSE_HEDGE: {share:.0%} of gauges overbought < {config.clear_frac:.0%}, unwound"
             hedges = [s for s, position in book.positions.items() if position.role == "hedge"]
@@ -214,7 +219,7 @@ class InverseHedge(RiskModule):
                 adjustments.append(Adjustment(self.name, "trim", symbol, code, quantity=quantity, inputs=inputs))
         return adjustments
 
-    def _readings(self, market: Market) -> dict[str, float]:
+    def readings(self, market: Market) -> dict[str, float]:
         """RSI of every usable gauge."""
         values = {s: market.value(self._rsi, s) for s in self.config.gauges if market.usable(s)}
         return {s: rsi for s, rsi in values.items() if math.isfinite(rsi)}

@@ -172,6 +172,26 @@ class Verdict:
         return 0 < self.after < self.before
 
 
+def binding_verdict(verdicts: Sequence[Verdict]) -> Verdict | None:
+    """The last verdict that took something off; None where none did."""
+    return next((v for v in reversed(verdicts) if v.after < v.before or v.refused), None)
+
+
+def bound_by(verdicts: Sequence[Verdict]) -> str:
+    """What decided the final quantity of a chain: the last rule that took something off; empty where none did.
+
+    Of the sizer it also names the cap: ``equity_sizer: risk`` or ``equity_sizer: notional``.
+    """
+    last = binding_verdict(verdicts)
+    if last is None:
+        first = next((v for v in verdicts if "by_risk" in v.inputs), None)
+        return "" if first is None else f"{first.module}: risk"
+    if "by_notional" not in last.inputs:
+        return last.module
+    by_risk, by_notional = last.inputs["by_risk"], last.inputs["by_notional"]
+    return f"{last.module}: {'notional' if by_notional < by_risk else 'risk'}"
+
+
 @dataclass(frozen=True, slots=True)
 class Adjustment:
     """A change to what is held: ``trim`` or ``partial`` (sell ``quantity``), ``exit`` (sell all), ``tighten``.
@@ -269,7 +289,9 @@ class Book:
     that is known. ``closed_trades``
     holds the latest ``CLOSED_TRADES_KEPT`` closed positions, oldest first. ``budget`` is what was deployed this
     day and week; both desks always give it. ``halted`` names the rules that have stopped entries for the rest of
-    this session or for several. A book cannot be changed: ``accepting`` and ``dataclasses.replace`` give another one.
+    this session or for several. ``entries_sent`` is when the latest orders that open a position were sent, unfilled
+    ones too, as far as a desk keeps that; ``accepted`` counts what was accepted earlier in this scan. A book cannot be
+    changed: ``accepting`` and ``dataclasses.replace`` give another one.
     """
 
     time: datetime
@@ -285,6 +307,8 @@ class Book:
     halted: frozenset[str] = frozenset()
     last_halts: Mapping[str, datetime] = field(default_factory=dict)
     halted_until: Mapping[str, datetime] = field(default_factory=dict)
+    entries_sent: Sequence[datetime] = ()
+    accepted: int = 0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "positions", ReadOnlyDict(self.positions))
@@ -298,7 +322,8 @@ class Book:
 
     def accepting(self, proposal: Proposal) -> Book:
         """The book that counts an accepted proposal: what is judged after it in this scan is judged by that one."""
-        return replace(self, pending={**self.pending, proposal.symbol: proposal})
+        pending = {**self.pending, proposal.symbol: proposal}
+        return replace(self, pending=pending, accepted=self.accepted + 1)
 
     @property
     def promised_cash(self) -> float:
@@ -336,18 +361,8 @@ class Decision:
 
     @property
     def bound_by(self) -> str:
-        """What decided the final quantity: the last rule that took something off; empty where none did.
-
-        Of the sizer it also names the cap: ``equity_sizer: risk`` or ``equity_sizer: notional``.
-        """
-        last = next((v for v in reversed(self.verdicts) if v.after < v.before or v.refused), None)
-        if last is None:
-            first = next((v for v in self.verdicts if "by_risk" in v.inputs), None)
-            return "" if first is None else f"{first.module}: risk"
-        if "by_notional" not in last.inputs:
-            return last.module
-        by_risk, by_notional = last.inputs["by_risk"], last.inputs["by_notional"]
-        return f"{last.module}: {'notional' if by_notional < by_risk else 'risk'}"
+        """What decided the final quantity; see ``bound_by``."""
+        return bound_by(self.verdicts)
 
     @property
     def outcome(self) -> Literal["sent", "resized", "refused"]:

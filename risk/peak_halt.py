@@ -6,6 +6,7 @@ from pydantic import Field
 
 from market.market import Market
 from risk.interface import ModuleConfig, RiskModule
+from risk.limits import Limit
 from risk.lots import EPSILON
 from risk.model import Book, Proposal, Verdict
 
@@ -37,6 +38,13 @@ class PeakHalt(RiskModule):
         sessions: int = Field(ge=1, le=60, description="sessions without new positions, the first one counted")
 
     config: Config
+
+    def limits(self, book: Book, market: Market) -> list[Limit]:
+        peak = book.equity_peak
+        if not peak > 0:
+            return []
+        lost = max(0.0, peak - book.equity)
+        return [Limit(self.name, "lost since the peak", lost, self.config.max_drawdown_frac * peak, halts=True)]
 
     @property
     def halt_sessions(self) -> int:

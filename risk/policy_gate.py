@@ -11,7 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from config.schema import Gate
+from config.sections import Gate
+from risk.limits import Limit, Remedy
 from risk.lots import EPSILON, affordable
 from risk.model import Book, Proposal, Verdict
 
@@ -241,3 +242,35 @@ def review(proposal: Proposal, book: Book, gate: Gate) -> Verdict | None:
     else:
         return None
     return Verdict(NAME, str(refusal), 0, 0)
+
+
+_REMEDIES = {
+    GateCode.COLLAR: Remedy("a quote within gate.price_collar_frac of the price that was decided on, at another scan"),
+    GateCode.QUOTE: Remedy("a price of the symbol that can be used"),
+    GateCode.CASH: Remedy("more free cash, or a smaller gate.min_cash_frac"),
+    GateCode.ORDER_NOTIONAL: Remedy("a smaller order; the code tells the right size"),
+    GateCode.SYMBOL_NOTIONAL: Remedy("less held and ordered of the symbol, or a larger gate.max_order_notional_frac"),
+    GateCode.RESTRICTED: Remedy("the symbol has to leave gate.restricted"),
+    GateCode.POSITIONS: Remedy("a position has to be closed, or gate.max_open_positions raised"),
+    GateCode.NEW_POSITIONS: Remedy("the next session, or a larger gate.max_new_positions", "next_session"),
+    GateCode.DAY_NOTIONAL: Remedy("the next session, or a larger gate.max_day_notional_frac", "next_session"),
+}
+
+
+def remedy_for(verdict: Verdict, price: float) -> Remedy:
+    """What would have to change for the gate to let a proposal through."""
+    return next(
+        (r for code, r in _REMEDIES.items() if code == verdict.word), Remedy("an order within the limits of gate")
+    )
+
+
+def limits(book: Book, gate: Gate) -> list[Limit]:
+    """The gate's limits of a day and how much of each is used now."""
+    new = 0 if book.budget is None else book.budget.day_positions
+    new += sum(symbol not in book.positions for symbol in book.pending)
+    day_limit = _strictest(gate.max_day_notional_frac, book.equity, gate.max_day_notional_usd)
+    return [
+        Limit(NAME, "opened today", book.opened_today_usd + book.promised_cash, day_limit, "USD", "next_session"),
+        Limit(NAME, "new positions today", new, gate.max_new_positions, "positions", "next_session"),
+        Limit(NAME, "open positions", book.count, gate.max_open_positions, "positions"),
+    ]

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from market.market import Market
 from market.sectors import UNCLASSIFIED
 from risk.interface import ModuleConfig, PositiveFraction, RiskModule
+from risk.limits import Limit, Remedy
 from risk.lots import EPSILON
 from risk.model import Book, Proposal, Verdict
 
@@ -59,6 +60,23 @@ class SectorCap(RiskModule):
             return ""
         told = ", ".join(f"{sector} {count}" for sector, count in held.most_common())
         return f"{told}; at most {self.config.max_positions} in a sector"
+
+    def limits(self, book: Book, market: Market) -> list[Limit]:
+        sectors = [market.sector(s) for s, role in book.exposures() if role == "entry"]
+        most = self.config.max_positions
+        return [
+            Limit(self.name, "positions", sectors.count(sector), most, "positions", scope=sector)
+            for sector in sorted(set(sectors))
+        ]
+
+    @classmethod
+    def remedy_for(cls, verdict: Verdict, price: float) -> Remedy:
+        sector = verdict.inputs.get("sector")
+        if sector is None:
+            return Remedy(cls.remedy)
+        if " share " in verdict.code:
+            return Remedy(f"a position of {sector} has to be closed, or more positions held in other sectors")
+        return Remedy(f"a position of {sector} has to be closed")
 
     def review(self, proposal: Proposal, book: Book, market: Market) -> Verdict:
         """Count the book as it would be after acceptance, hedges left out."""

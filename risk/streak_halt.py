@@ -6,6 +6,7 @@ from pydantic import Field
 
 from market.market import Market
 from risk.interface import ModuleConfig, RiskModule
+from risk.limits import Limit
 from risk.model import CLOSED_TRADES_KEPT, Book, Proposal, Verdict
 
 
@@ -35,6 +36,10 @@ class StreakHalt(RiskModule):
         sessions: int = Field(ge=1, le=60, description="sessions without new positions, the first one counted")
 
     config: Config
+
+    def limits(self, book: Book, market: Market) -> list[Limit]:
+        losses, most = self._losses(book), self.config.losing_trades
+        return [Limit(self.name, "losing trades in a row", losses, most, "trades", halts=True)]
 
     @property
     def halt_sessions(self) -> int:

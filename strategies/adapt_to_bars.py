@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from config import Refusal, Settings
-from config.markets import NEW_YORK_EQUITY_MARKETS
+from config.values.markets import NEW_YORK, NEW_YORK_EQUITY_MARKETS
 from market.bars import DAY_MINUTES, BarTable
-from market.calendar import NEW_YORK
 from market.daily_decisions import days_of
 from strategies.pipeline import Pipeline
 from strategies.registry import keep_daily_signals

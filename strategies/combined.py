@@ -103,11 +103,17 @@ class CombinedStrategy(Strategy):
         if isinstance(self.broker, BarFillBroker):
             return open_backtest(self, self.broker, self.settings, submit)
         # What trading needs is not loaded for a backtest.
-        from brokers.desk.session import open_session
-        from brokers.desk.wiring import open_live
+        from brokers.desk.lifecycle.session import open_session
+        from brokers.desk.lifecycle.wiring import open_live
 
         session = self.parameters.get("session") or open_session(self.settings, paper=self.broker.is_paper)
-        return open_live(self.broker, self.settings, session, submit)
+        account = open_live(self.broker, self.settings, session, submit)
+        if submit:
+            from brokers.live_state.recorder import StateRecorder
+
+            account.recorder = StateRecorder(self, account, self.settings)
+            account.recorder.start()
+        return account
 
     def _update_portfolio_value(self) -> Any:
         # Lumibot would look up each position's last price, which on daily frames is a price of the future.

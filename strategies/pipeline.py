@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from config.errors import Refusal
-from config.schema import Gate
+from config.sections import Gate
 from market.market import Market
 from risk.brackets import BracketModel
 from risk.equity_sizer import SizingConfig, size
@@ -267,6 +267,19 @@ class Pipeline:
             quantity=0,
             reason=f"{signal.reason(market, symbol)}; {terms.label}",
         )
+
+    def hypothetical(self, market: Market, book: Book, symbol: str) -> Decision | None:
+        """What sizing and chain would say now of an entry in a symbol that came alone; nothing is counted.
+
+        None where no stop and target can be set. The first signal of the configuration gives side and stop.
+        """
+        speaker = self.signals[0]
+        wish = self._proposal(Candidate(self.selection.a_plus_score, symbol, speaker), market)
+        if wish is None:
+            return None
+        scan = _Scan(market, book)
+        self._judge(wish, scan)
+        return scan.decisions[-1]
 
     def _judge(self, proposal: Proposal, scan: _Scan, candidate: Candidate | None = None) -> bool:
         """Size a proposal, run the chain over it, record why, and count it if anything is left."""

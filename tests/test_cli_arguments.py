@@ -31,10 +31,10 @@ def requests(monkeypatch):
     seen = []
     stand_in = types.ModuleType("backtests.cli_run")
     stand_in.run = lambda request, console: seen.append(request) or 0
-    live = types.ModuleType("backtests.live_runs")
+    live = types.ModuleType("backtests.live.live_runs")
     live.run_live = stand_in.run
     monkeypatch.setitem(sys.modules, "backtests.cli_run", stand_in)
-    monkeypatch.setitem(sys.modules, "backtests.live_runs", live)
+    monkeypatch.setitem(sys.modules, "backtests.live.live_runs", live)
     return seen
 
 

@@ -73,7 +73,7 @@ _MEASURES = (
     ("sectors", "Sectors held", "sectors", "≥", "{:d}"),
 )
 _FORMS = {measure: form for measure, _, _, _, form in _MEASURES}
-_LABELS = {measure: label for measure, label, _, _, _ in _MEASURES}
+LABELS = {measure: label for measure, label, _, _, _ in _MEASURES}
 
 
 def scoreboard(
@@ -192,15 +192,15 @@ def scoreboard_screen(
         total.add_column(heading, justify="right")
     for score in scores:
         if score.day is None:
-            total.add_row(_LABELS[score.measure], score.text, score.goal, _met(score))
+            total.add_row(LABELS[score.measure], score.text, score.goal, _met(score))
     days: dict[date, list[Score]] = {}
     for score in scores:
         if score.day is not None:
             days.setdefault(score.day, []).append(score)
     daily = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
     daily.add_column("day", no_wrap=True, min_width=10)
-    shown = [measure for measure in _LABELS if measure != "sectors"]
-    for label in (_LABELS[measure] for measure in shown):
+    shown = [measure for measure in LABELS if measure != "sectors"]
+    for label in (LABELS[measure] for measure in shown):
         # One word per line: as long as they are, the headings fit side by side into 80 columns.
         daily.add_column(label.replace("Maximum daily", "Daily").replace(" ", "\n"), justify="right", no_wrap=True)
     for day in sorted(days, reverse=True)[:last_days]:

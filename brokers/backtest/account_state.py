@@ -13,9 +13,10 @@ import pandas as pd
 from brokers.backtest.working_orders import GTC_DAYS, WorkingOrder
 from brokers.ledger import Ledger
 from brokers.record import RunRecord
-from config.schema import Fills, Gate
+from config.sections import Fills, Gate
 from market.bars import BarTable
 from market.indicators import forward_filled
+from market.trading_day import day_of
 from risk.weekly_budget import WeeklyBudget
 
 
@@ -71,7 +72,7 @@ class AccountState:
         self.bars, self.fill_model, self.gate, self.record, self.lot = bars, fills, gate, record, lot
         self._position_frac, self.inverse = position_frac, inverse
         self._dividends = dividends or {}
-        self.ledger = Ledger(cash, record, budget=WeeklyBudget(bars.opens_at[0].date()))
+        self.ledger = Ledger(cash, record, budget=WeeklyBudget(day_of(bars.opens_at[0])))
         self._column = {symbol: k for k, symbol in enumerate(bars.symbols)}
         self._opens = bars.opens_at.to_pydatetime().tolist()
         self._closes = bars.closes_at.to_pydatetime().tolist()

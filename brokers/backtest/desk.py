@@ -14,6 +14,7 @@ from brokers.backtest.order_life import OrderLife
 from brokers.backtest.working_orders import venue_gap
 from brokers.desk_rules import ADJUSTMENT_ROLES, Halts, entry_at, halting
 from brokers.record import not_sent
+from market.trading_day import day_of
 from risk.interface import RiskModule
 from risk.model import CLOSED_TRADES_KEPT, Adjustment, Book, DeployedBudget, Plan, Position, Proposal, Side, floor_lot
 from risk.policy_gate import round_to_tick
@@ -89,7 +90,7 @@ class BacktestDesk:
         cash = float(self.strategy.cash)
         if abs(cash - ledger.cash) > 0.01:
             ledger.cash = round(cash, 6)
-        day = now.date()
+        day = day_of(now)
         if day != self._session_day:
             self._session_day = day
             self._opening_equity = broker.equity()

@@ -16,6 +16,7 @@ from market.bars import BarTable
 from market.features import FeatureTable
 from market.market import Market
 from market.sectors import inverse_funds
+from market.trading_day import use_day_of
 from strategies.adapt_to_bars import decision_bars, fit
 from strategies.pipeline import Pipeline
 from strategies.registry import build_pipeline
@@ -99,6 +100,7 @@ def wire(
     Refusal
         If a module is unknown, a setting is wrong or can't work on these bars, or they hold none of the universe.
     """
+    use_day_of(settings.pace.day)
     pipeline = build_pipeline(settings) if pipeline is None else pipeline
     notes = (*fit(pipeline, bars, settings), *_notes(bars, pipeline, settings, end))
     for note in notes:

@@ -15,6 +15,7 @@ from brokers.backtest.fills import Kind
 from brokers.backtest.matching import BarMatching
 from brokers.backtest.working_orders import GTC_DAYS, WorkingOrder
 from brokers.order_types import RefusalCode
+from market.trading_day import day_of
 from risk.model import Proposal
 from risk.policy_gate import AccountState, OrderRequest, check
 
@@ -98,7 +99,7 @@ class OrderLife(BarMatching):
         # What was paid counts too: a position that has fallen leaves no room for more of it.
         price = max(position.entry_price, self.quote(symbol)) if position else 0.0
         worth = abs(position.quantity) * price if position else 0.0
-        opened = 0 if budget is None else budget.deployed(max(self.datetime.date(), budget.day)).day_positions
+        opened = 0 if budget is None else budget.deployed(max(day_of(self.datetime), budget.day)).day_positions
         return AccountState(
             equity=self.equity(),
             cash=self.ledger.cash - sum(w.notional for w in waiting),

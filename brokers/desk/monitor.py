@@ -8,6 +8,7 @@ import threading
 import time
 
 from brokers.desk.desk import LiveDesk
+from brokers.desk.session_report import SessionReport
 from brokers.ports import Clock, QuoteStream, TradeUpdate
 from brokers.venue_errors import VenueError
 
@@ -37,20 +38,34 @@ class Monitor:
         Local seconds from one iteration to the next; endless where nobody iterates.
     stream : QuoteStream, optional
         Follows the symbols that matter now.
+    session : SessionReport, optional
+        Tells the summary of each session.
     """
 
     def __init__(
-        self, desk: LiveDesk, clock: Clock, pace_s: float = math.inf, stream: QuoteStream | None = None
+        self,
+        desk: LiveDesk,
+        clock: Clock,
+        pace_s: float = math.inf,
+        stream: QuoteStream | None = None,
+        session: SessionReport | None = None,
     ) -> None:
         self.desk = desk
+        self._session = session
         self._stream = stream
         self._patience_s = MISSED_PACES * pace_s + MISSED_S
         self._iterations, self._overdue = -1, math.inf
         self.clock = clock
         self._paid = time.monotonic()
         """Up to when the looks so far would last, one in ``BUSY_S``."""
+        self.stream_down: dict[str, str] = {}
+        """The stream of trade updates and why it is silent, while it is."""
         self._seen = desk.state.view
         """What the last look showed: if it is another one, somebody else has looked."""
+        self.listening = False
+        """Whether trade updates arrive."""
+        self.heard: float | None = None
+        """When the last trade update or quote came, by ``time.time``."""
         self._news = threading.Event()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="desk-monitor", daemon=True)
@@ -58,6 +73,8 @@ class Monitor:
     def start(self) -> None:
         if self._stream is not None:
             self._stream.start(self.price)
+        if not self.listening:
+            self.stream_down = {"trade updates": "there has been no connection yet"}
         self._thread.start()
 
     def stop(self, wait_s: float) -> None:
@@ -71,6 +88,7 @@ class Monitor:
 
     def hear(self, update: TradeUpdate) -> None:
         """A trade update: booked at once, acted on by the thread; what could not be booked it finds at the venue."""
+        self.heard = time.time()
         try:
             if not self.desk.hear(update):
                 return
@@ -80,13 +98,17 @@ class Monitor:
 
     def stream_state(self, listening: bool) -> None:
         """The stream came or went: what it did not tell is to be seen at the venue."""
-        # A process that ends has let go of the stream by itself.
-        level = logging.INFO if listening or self.desk.shutting_down else logging.WARNING
-        log.log(level, "trade updates %s", "arrive" if listening else "stopped")
+        self.listening = listening
+        self.stream_down = {} if listening else {"trade updates": "the connection is lost"}
+        # At the end of the process the stream is closed as it should be.
+        lost = not listening and not self._stop.is_set()
+        told = "arrive" if listening else "stopped; until they arrive again orders are followed by asking"
+        log.log(logging.WARNING if lost else logging.INFO, "trade updates %s", told)
         self._news.set()
 
     def price(self, symbol: str, bid: float, ask: float) -> None:
         """A quote: shares without a stop are looked after at once, whichever way it goes."""
+        self.heard = time.time()
         if symbol in self.desk.protector.log.present:
             self._news.set()
 
@@ -106,6 +128,16 @@ class Monitor:
             pause = self._look()
             self._seen = self.desk.state.view
             self._miss_iterations()
+            self._tell_session()
+
+    def _tell_session(self) -> None:
+        """Tell the summary of a session that is over; what goes wrong in telling ends no watch."""
+        if self._session is None:
+            return
+        try:
+            self._session.look()
+        except Exception:
+            log.exception("the session could not be summed up")
 
     def _miss_iterations(self) -> None:
         """Say loudly that no iteration comes: Lumibot may leave them out without a word, and then goes on doing so."""

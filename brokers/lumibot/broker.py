@@ -22,7 +22,7 @@ from brokers.alpaca.client import VenueClient
 from brokers.alpaca.listings import update_of
 from brokers.alpaca.payloads import Json
 from brokers.desk.execution.order_gateway import OrderRefused
-from brokers.desk.link import DeskLink
+from brokers.desk.lifecycle.link import DeskLink
 from brokers.lumibot.account_reader import SnapshotReader
 from brokers.lumibot.data_source import HardenedAlpacaData
 from brokers.lumibot.market_hours import VenueHours
@@ -99,6 +99,8 @@ class HardenedAlpaca(VenueHours, SnapshotReader):
         self.link, self.router, self.extended_hours = link, link.router, link.extended_hours
         self.trade_listeners.append(lambda event: link.on_update(update_of(event)))
         self.stream_listeners.append(link.on_stream)
+        if self._is_stream_subscribed:
+            link.on_stream(True)
 
     def _create_trading_client(self) -> Any:
         return self.client.trading

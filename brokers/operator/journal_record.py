@@ -11,14 +11,15 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, select
 
-from brokers.journal import history, orders
+from brokers.journal import history
+from brokers.journal import order_statements as orders
+from brokers.journal.database.schema import equity, halts, rows_of, sessions, trades
+from brokers.journal.database.schema import orders as orders_table
+from brokers.journal.database.store import Store
 from brokers.journal.history import FilledOrder
-from brokers.journal.schema import equity, halts, rows_of, sessions, trades
-from brokers.journal.schema import orders as orders_table
-from brokers.journal.store import Store
-from brokers.journal.values import JournalOrder
+from brokers.journal.journal_order import JournalOrder
 from brokers.record import EquityRow, OrderRecord, RunRecord, TradeRecord
-from market.calendar import NEW_YORK
+from config.values.markets import NEW_YORK
 
 NOT_KEPT = ("slippage", "protected_share")
 """Measures of a scoreboard that a journal holds nothing of."""

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from market.calendar import NEW_YORK, session_times, sessions_until
+from config.values.markets import NEW_YORK
+from market.calendar import session_times, sessions_until
 
 DAY = "2026-01-02"
 """The session that plays at the exchange."""

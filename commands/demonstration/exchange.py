@@ -13,18 +13,18 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
-from brokers.desk.link import DeskLink
-from brokers.desk.session import open_session
-from brokers.desk.wiring import LiveAccount, open_live
+from brokers.desk.lifecycle.link import DeskLink
+from brokers.desk.lifecycle.session import open_session
+from brokers.desk.lifecycle.wiring import LiveAccount, open_live
 from brokers.ports import Venue
 from brokers.rehearsal.alpaca.server import RehearsalServer
 from brokers.rehearsal.core.settings import VenueSettings
 from brokers.venue_errors import VenueUnavailable
 from commands.demonstration.bars import DAY, MINUTES, PRICES
 from commands.demonstration.scene import Stage, environment
-from config.arguments import addresses
-from config.loader import load
-from market.calendar import NEW_YORK
+from config.reading.arguments import addresses
+from config.reading.loader import load
+from config.values.markets import NEW_YORK
 from risk.model import Plan
 
 EQUITY_USD = 106_400

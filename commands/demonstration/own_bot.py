@@ -12,7 +12,7 @@ from brokers.desk.execution.requests import single
 from commands.demonstration.bars import PRICES, day_at_the_exchange, two_years
 from commands.demonstration.exchange import EQUITY_USD, TRADED, exchange, settle, trader
 from commands.demonstration.scene import Scene, Seen, Stage
-from config import strict_yaml
+from config.reading import strict_yaml
 
 DAYS = 12
 SHARES = ("MARA", "RIOT", "COIN", "AAPL", "MSFT", "KO", "XOM", "CAT")

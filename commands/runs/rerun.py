@@ -43,14 +43,20 @@ def rerun(
 
     Exit status: 0 the same files, 1 a file differs, 2 refused the input.
     """
-    from backtests.run_inputs import SETTINGS_FILE, read_inputs
+    from backtests.run_inputs import read_inputs
 
     inputs = read_inputs(folder)
     if inputs.mode not in ("backtest", "rehearse"):
         raise Refusal(f"{folder}: is a run on the {inputs.mode} account, which is not repeated; start risk-first trade")
     _refuse_interrupted(folder)
-    arguments = merged(files, screen)
-    again = replace(
+    return _repeated(as_asked(merged(files, screen), folder, inputs, data), inputs, folder, screen)
+
+
+def as_asked(arguments: RunArguments, folder: Path, inputs: RunInputs, data: str | None = None) -> RunArguments:
+    """The arguments with those of the run in a folder; ``data`` is where its data are now, if they were moved."""
+    from backtests.run_inputs import SETTINGS_FILE
+
+    return replace(
         arguments,
         mode=inputs.mode,
         profile=inputs.profile,
@@ -67,7 +73,6 @@ def rerun(
         speed=inputs.speed,
         engine=inputs.engine,
     )
-    return _repeated(again, inputs, folder, screen)
 
 
 def _repeated(again: RunArguments, inputs: RunInputs, folder: Path, screen: ScreenOptions) -> int:
@@ -76,7 +81,7 @@ def _repeated(again: RunArguments, inputs: RunInputs, folder: Path, screen: Scre
     if inputs.mode == "rehearse":
         return carry_out(request)
     _refuse_other_data(request, inputs)
-    from backtests.reports.outputs import check_folder, unused
+    from backtests.reports.run_files import check_folder, unused
     from commands.screen import console, show_json
 
     out = request.out or unused(folder.with_name(f"{folder.name}-rerun"))
@@ -99,7 +104,7 @@ def _repeated(again: RunArguments, inputs: RunInputs, folder: Path, screen: Scre
 
 
 def _refuse_interrupted(folder: Path) -> None:
-    from backtests.reports.outputs import INTERRUPTED
+    from backtests.reports.run_files import INTERRUPTED
 
     try:
         summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))

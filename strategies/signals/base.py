@@ -64,6 +64,13 @@ class Signal:
         """Feature columns that ``opposes`` reads, asked for only if the signal has a veto."""
         return ()
 
+    def lacks(self, market: Market, symbol: str) -> str:
+        """What the readings of a usable symbol lack for this signal to fire, e.g. ``RSI(14) 47.2, needs below 30``.
+
+        For the operator's screens, where the signal is silent; no decision reads it.
+        """
+        return "its condition is not met"
+
     def reason(self, market: Market, symbol: str) -> str:
         """One line with the readings behind a score, for the log and the journal."""
         raise NotImplementedError

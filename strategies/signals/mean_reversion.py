@@ -63,6 +63,10 @@ class MeanReversion(Signal):
         score = config.scored(rsi, config.oversold_rsi, config.full_score_rsi)
         return spoken(market, rsi < config.oversold_rsi, score)
 
+    def lacks(self, market: Market, symbol: str) -> str:
+        config = self.config
+        return f"RSI({config.rsi_bars}) {market.value(config.rsi, symbol):.1f}, needs below {config.oversold_rsi:g}"
+
     def reason(self, market: Market, symbol: str) -> str:
         config = self.config
         return f"RSI({config.rsi_bars}) {market.value(config.rsi, symbol):.1f}, oversold below {config.oversold_rsi:g}"

@@ -99,6 +99,21 @@ class Momentum(Signal):
         against: np.ndarray = below > config.min_breakout_atr
         return against
 
+    def lacks(self, market: Market, symbol: str) -> str:
+        config = self.config
+        close, high = market.value("close", symbol), market.value(config.high, symbol)
+        roc, atr = market.value(config.roc, symbol), market.value(config.atr, symbol)
+        volume, usual = market.value("volume", symbol), market.value(config.mean_volume, symbol)
+        level = high + config.min_breakout_atr * atr
+        told = []
+        if not close > level:
+            told.append(f"close {close:.2f}, needs above {level:.2f}, the {config.breakout_bars}-bar high")
+        if not roc > config.min_roc_frac:
+            told.append(f"ROC({config.roc_bars}) {roc:+.1%}, needs above {config.min_roc_frac:.1%}")
+        if volume > 0 and usual > 0 and volume < config.min_volume_ratio * usual:
+            told.append(f"volume {volume / usual:.1f}x the usual, needs {config.min_volume_ratio:g}x")
+        return "; ".join(told) or super().lacks(market, symbol)
+
     def reason(self, market: Market, symbol: str) -> str:
         config = self.config
         close, high = market.value("close", symbol), market.value(config.high, symbol)

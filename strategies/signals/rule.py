@@ -51,6 +51,10 @@ class RuleSignal(Signal):
             return silent(market)
         return spoken(market, self.when.of(market), np.clip(self.score.of(market), 50.0, 100.0))
 
+    def lacks(self, market: Market, symbol: str) -> str:
+        readings = ", ".join(f"{name} {market.value(c, symbol):.6g}" for name, c in self.when.columns.items())
+        return f"{readings}, needs {self.when.text}"
+
     def reason(self, market: Market, symbol: str) -> str:
         columns = {**self.when.columns, **self.score.columns}
         readings = ", ".join(f"{name} {market.value(column, symbol):.6g}" for name, column in columns.items())

@@ -99,6 +99,23 @@ class Trend(Signal):
         against: np.ndarray = market.values(self.config.reversed) >= 1
         return against
 
+    def lacks(self, market: Market, symbol: str) -> str:
+        config, adx = self.config, market.value(self.config.adx, symbol)
+        aligned, above = market.value(config.aligned, symbol), market.value(config.above, symbol)
+        told = []
+        if not aligned >= 1:
+            told.append(f"EMAs not in order {config.fast_bars} > {config.middle_bars} > {config.slow_bars}")
+        elif not above >= 1:
+            told.append(f"close below EMA {config.fast_bars}, needs above")
+        elif not (aligned <= config.fresh_bars or above <= config.resumed_bars):
+            told.append(
+                f"in order for {aligned:.0f} bars and above EMA {config.fast_bars} for {above:.0f}, needs at most "
+                f"{config.fresh_bars} or {config.resumed_bars}"
+            )
+        if not adx >= config.min_adx:
+            told.append(f"ADX({config.adx_bars}) {adx:.1f}, needs {config.min_adx:g}")
+        return "; ".join(told) or super().lacks(market, symbol)
+
     def reason(self, market: Market, symbol: str) -> str:
         config = self.config
         aligned, above = market.value(config.aligned, symbol), market.value(config.above, symbol)

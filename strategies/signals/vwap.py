@@ -77,6 +77,19 @@ class Vwap(Signal):
         )
         return spoken(market, reclaims | deviates, score)
 
+    def lacks(self, market: Market, symbol: str) -> str:
+        config, bars = self.config, market.value("session_bar", symbol)
+        if not (bars >= config.min_session_bars and market.in_its_session):
+            have = bars if market.in_its_session else 0
+            return f"{have:.0f} complete bars of the session, needs {config.min_session_bars}"
+        close, vwap = market.value("close", symbol), market.value("vwap", symbol)
+        above = (close - vwap) / market.value(config.atr, symbol)
+        crossed = market.value("bars_above_vwap", symbol) == 1
+        told = f"close {close:.2f} is {above:+.1f} ATR from VWAP {vwap:.2f}, needs -{config.min_deviation_atr:g} or "
+        return told + (
+            f"+{config.min_reclaim_atr:g}" if crossed else f"+{config.min_reclaim_atr:g} in the bar that crosses it"
+        )
+
     def reason(self, market: Market, symbol: str) -> str:
         close, vwap = market.value("close", symbol), market.value("vwap", symbol)
         distance = abs(close - vwap) / market.value(self.config.atr, symbol)

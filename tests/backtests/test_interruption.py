@@ -12,8 +12,8 @@ import pytest
 import live_trader
 from backtests import cli_run
 from backtests.interruption import Interruption
-from backtests.run_explanation import run_explanation
-from backtests.run_folder import read_run
+from backtests.run_folder import read_files, read_run
+from monitoring.explain import RunSource
 
 WINDOW = ("--profile", "swing", "--start", "2020-01-02", "--end", "2020-12-31")
 BARS = 40
@@ -58,7 +58,7 @@ def test_an_interrupted_run_is_marked_in_every_file_and_ends_with_1(tmp_path, mo
     # Our own readers know the mark.
     assert len(read_run(out).iterations) == len(pd.read_csv(out / "equity.csv", comment="#")) > 0
     symbol = next(iter(summary["symbols"]))
-    run_explanation(out, symbol)
+    assert RunSource(out).count(symbol)[0] == sum(d["symbol"] == symbol for d in read_files(out).decisions)
     monkeypatch.undo()
     assert live_trader.main(["--backtest", "--quiet", *WINDOW, "--out", str(out), "--overwrite"]) == 0
     assert "interrupted" not in (out / "orders.csv").read_text()

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from config import load, profiles
-from config.loader import FOLDER
-from config.markets import MARKETS
+from config.reading.loader import FOLDER
+from config.values.markets import MARKETS
 from risk.brackets import BRACKETS
 from strategies.registry import RISK_MODULES, SIGNALS, build_bracket, build_pipeline, build_risk_chain, build_signals
 

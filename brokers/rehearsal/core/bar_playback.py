@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from brokers.rehearsal.core.model import Bar
-from brokers.rehearsal.core.replay import Bars
+from brokers.rehearsal.core.replay_bars import Bars
 from market.calendar import nanoseconds
 
 PER_BAR = 4

@@ -13,8 +13,8 @@ from brokers.desk.reconcile.position_book import replay
 from brokers.journal.snapshot import read_snapshot
 from brokers.operator.account import Outlook
 from brokers.operator.positions import _last_level
-from tests.brokers.desk.scene import Scene
-from tests.brokers.desk.test_orders_by_hand import hang
+from tests.brokers.desk.scene import Scene, hang
+from tests.brokers.journal.told import told as explained
 
 
 @pytest.fixture
@@ -197,7 +197,8 @@ def test_a_position_under_a_new_name_is_told_and_left(scene, caplog):
     assert not [name for name, _ in scene.wire.calls if name in ("submit", "cancel", "replace")]
     told = [record.message for record in caplog.records]
     assert told == ["AAPL seems to be called APPL2 now; see docs/operating.md, no entries in either"]
-    assert any(told[0] in row.text for row in scene.journal.explain("AAPL"))
+    kept = explained(scene.journal.name, "AAPL").orders
+    assert any(told[0] in event.reason for order in kept for event in order.events)
     for symbol in ("AAPL", "APPL2"):
         assert scene.positions.doubt(symbol) == told[0]
     scene.restart()
@@ -281,10 +282,10 @@ def test_an_adjusted_exit_that_fills_later_is_no_second_split(scene):
 
 def test_an_adjusted_target_that_fills_in_part_leaves_the_rest_at_its_levels(scene):
     adjust_exits(scene, 10)
-    scene.exchange._life.faults.partial_fill_frac = 1.0
+    scene.exchange.faults.partial_fill_frac = 1.0
     scene.exchange.on_quote(scene.exchange.now, {"AAPL": Decimal("11.52")})
     scene.pass_time(0, AAPL=11.4)
-    scene.exchange._life.faults.partial_fill_frac = 0.0
+    scene.exchange.faults.partial_fill_frac = 0.0
     assert 0 < scene.held() < 490
     scene.restart()
     scene.settle(4)

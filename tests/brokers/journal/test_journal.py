@@ -6,7 +6,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -24,10 +24,12 @@ from brokers.journal import (
     JournalConflict,
     OrderIntent,
 )
-from brokers.journal.schema import trades
+from brokers.journal.database.schema import trades
 from brokers.record import EquityRow, TradeRecord
 from risk.model import BracketTerms, Decision, Plan, Proposal, Verdict
+from risk.sector_cap import SectorCap
 from tests.brokers.journal.conftest import ACCOUNT, BEGIN
+from tests.brokers.journal.told import told
 
 ROOT = Path(__file__).parents[3]
 SESSION = date(2024, 3, 4)
@@ -199,32 +201,45 @@ def test_trades_are_what_the_fills_say_now(journal):
         assert kept() == {exits[0]: (49, Decimal("244.02")), exits[2]: (20, Decimal("99.6"))}
 
 
-def test_explain_tells_the_chain_and_what_would_have_to_change(journal):
+def test_explain_tells_the_chain_and_what_would_have_to_change(journal, address):
     journal.begin_run("rehearse", "combined", "active", "abc")
     for _ in range(2):
         journal.decisions(PLAN)
     name = journal.plan_order(ENTRY)
     journal.sent(name, "v-1")
     journal.event(name, "filled", "e", fills=[Execution(61, "170.01", BEGIN, "x1", 61)])
-    rows = journal.explain(name)
-    assert [row.kind for row in rows] == ["decision", "verdict", "verdict", "order", *["event"] * 3, "fill"]
-    assert (
-        rows[0].text
-        == "resized: buy 300 became 61 by momentum, score 72.5, price 170, stop 163, target 195.5; RSI rose"
+    found = told(address, name)
+    (entered,), (order,) = found.stories, found.orders
+    d = entered.decision
+    assert (d.outcome, d.proposed, d.final, d.signal, d.score, d.reason) == (
+        "resized",
+        300,
+        61,
+        "momentum",
+        72.5,
+        "RSI rose",
     )
-    assert rows[0].change == rows[1].change == "a stop closer to the entry, more equity, or larger limits in sizing"
-    assert rows[1].text == "EQUITY_SIZER: cut by notional (300 became 61) [equity 105000]"
-    assert (rows[2].text, rows[2].change) == ("OK [count 1, nan None]", "")
-    assert rows[3].text.startswith("filled: buy 61 AMD limit as entry, limit 170.02, bracket stop 163")
-    assert "61 filled at 170.0100; momentum 72" in rows[3].text
-    assert [row.text for row in rows[4:]] == ["journaled: momentum 72", "sent", "filled", "61 at 170.01"]
-    assert journal.explain("AMD") == journal.explain("v-1") == rows
-    refused, verdict = journal.explain("MARA")
-    assert refused.text.startswith("refused: buy 50 became 0")
-    assert refused.change == "closing a position of its sector, or a larger risk.modules.sector_cap"
-    assert verdict.text == "SECTOR_CAP: crypto_adjacent 3/3 (50 became 0) [count 3, held ['COIN', 'RIOT']]"
-    assert journal.explain("MU")[0].change.endswith("it ends at 2024-03-04T20:30:00+00:00")
-    assert journal.explain("TSLA") == []
+    assert (d.price, d.stop, d.target, d.atr) == (170, 163, 195.5, None)
+    assert [(s.verdict.module, s.verdict.code, s.binding) for s in entered.steps] == [
+        ("equity_sizer", "EQUITY_SIZER: cut by notional", True), (entered.steps[1].verdict.module, "OK", False),
+    ]  # fmt: skip
+    assert entered.steps[0].verdict.inputs == {"equity": 105000}
+    assert entered.steps[1].verdict.inputs == {"count": 1, "nan": None} and entered.steps[1].remedy is None
+    assert entered.bound_by == "equity_sizer" and entered.change.startswith("a nearer stop")
+    assert (order.state, order.quantity, order.limit, order.bracket_stop) == ("filled", 61, 170.02, 163)
+    assert (order.filled, order.average, order.reason) == (61, 170.01, "momentum 72")
+    assert [event.status for event in order.events] == ["journaled", "sent", "filled"]
+    assert [(fill.quantity, fill.price) for fill in order.fills] == [(61, 170.01)]
+    assert told(address, "v-1").orders == told(address, "AMD").orders == found.orders
+    assert told(address, "AMD").stories == found.stories
+    (refused,) = told(address, "MARA").stories
+    assert (refused.decision.outcome, refused.decision.final, refused.bound_by) == ("refused", 0, "sector_cap")
+    # The remedy is the rule's own; this rule's inputs name no sector.
+    assert refused.change == SectorCap.remedy and refused.unlocks is None
+    assert refused.steps[-1].verdict.code == "SECTOR_CAP: crypto_adjacent 3/3"
+    assert refused.steps[-1].verdict.inputs == {"count": 3, "held": ["COIN", "RIOT"]}
+    assert told(address, "MU").stories[0].unlocks == datetime(2024, 3, 4, 20, 30, tzinfo=UTC)
+    assert told(address, "TSLA").empty
 
 
 def script(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -236,15 +251,17 @@ def test_the_script_reads_beside_the_writer(journal, address):
     journal.decisions(PLAN)
     done = script("MARA", "--journal", address)
     assert done.returncode == 0, done.stderr
-    for word in ("2024-03-04 10:30:00-05:00", "SECTOR_CAP: crypto_adjacent 3/3", "closing a position of its sector"):
+    for word in ("2024-03-04 10:30:00", "SECTOR_CAP: crypto_adjacent 3/3", f"it would take: {SectorCap.remedy}"):
         assert word in done.stdout
     nothing = script("TSLA", "--journal", address)
     assert (nothing.returncode, nothing.stdout) == (2, "")
-    assert nothing.stderr == "TSLA: nothing in the journal; give a ticker in capitals or an order's id\n"
+    assert nothing.stderr == (
+        "TSLA: nothing in the journal; give a ticker, an order's id, or a time such as 2024-03-04T10:30\n"
+    )
 
 
 def test_the_script_refuses_a_journal_that_is_not_there(tmp_path):
     done = script("AMD", "--journal", str(tmp_path / "none.sqlite3"))
     assert done.returncode == 2
-    assert done.stderr == f"{tmp_path}/none.sqlite3: there is no journal; name an existing one\n"
+    assert done.stderr == f"{tmp_path}/none.sqlite3: there is no journal; name the folder of one with --state-dir\n"
     assert not list(tmp_path.iterdir())

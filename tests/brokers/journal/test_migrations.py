@@ -11,22 +11,17 @@ from pathlib import Path
 import pytest
 
 from brokers.desk.reconcile.budget_keeper import FILE
-from brokers.journal import Journal, State, migrations, schema
-from brokers.journal.address import parse_address
-from brokers.journal.reader import read_explanation
+from brokers.journal import Journal, State
+from brokers.journal.database import migrations, schema
+from brokers.journal.database.address import parse_address
 from brokers.journal.snapshot import read_snapshot
 from brokers.rehearsal.core.settings import VenueSettings
 from config.errors import Refusal
 from tests.brokers.desk.scene import ACCOUNT, TUESDAY, Scene
-from tests.brokers.journal.test_store import execute
+from tests.brokers.journal.databases import KEPT, execute, put
+from tests.brokers.journal.told import told
 
-KEPT = Path(__file__).parent / "kept"
 NVDA = "combined-NVDA-20230307T150030-entry-0-bae2129ca1084193"
-
-
-def put(path: Path) -> Path:
-    path.parent.mkdir(exist_ok=True)
-    return Path(shutil.copyfile(KEPT / "version_1.sqlite", path))
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -43,13 +38,13 @@ def test_everything_is_there_after_an_upgrade_and_stays_after_another_start(old)
     before = read_snapshot(old)
     assert before.account_id == ACCOUNT
     assert (len(before.orders), len(before.filled)) == (12, 7)
-    assert [row.kind for row in read_explanation(old, NVDA).rows].count("verdict") == 2
+    assert sum(len(story.steps) for story in told(old, NVDA).stories) == 2
     for _ in range(2):
         with Journal(old, ACCOUNT) as journal:
             assert journal.positions_by_fills() == {"NVDA": Decimal(49)}
             assert journal.halts(TUESDAY.date()) == {"drawdown_halt"}
         assert read_snapshot(old) == before
-        assert [row.kind for row in read_explanation(old, NVDA).rows].count("verdict") == 2
+        assert sum(len(story.steps) for story in told(old, NVDA).stories) == 2
 
 
 def test_a_journal_of_version_1_is_traded_on(old, tmp_path):
@@ -153,7 +148,7 @@ def test_every_version_has_its_upgrade():
 def test_a_journal_from_before_there_were_splits_goes_on(old):
     execute(old, "DROP TABLE splits")
     assert read_snapshot(old).splits == ()
-    assert read_explanation(old, NVDA).rows
+    assert told(old, NVDA).orders
     with Journal(old, ACCOUNT) as journal:
         assert journal.splits() == []
         journal.split("NVDA", Decimal(1), Decimal(2), TUESDAY + timedelta(hours=4))

@@ -1,0 +1,63 @@
+"""What a backtest read of every symbol at a moment: worked out from its own data, up to the last bar closed by then."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+from functools import cache
+
+import pandas as pd
+
+from backtests.cli_run import data_for
+from backtests.request import RunRequest
+from config.values.markets import NEW_YORK
+from market.features import FeatureTable
+from monitoring.rows import ReadingRow
+from risk.model import Plan
+from strategies.adapt_to_bars import fit
+from strategies.readings import readings
+from strategies.registry import build_pipeline
+
+
+def run_readings(request: RunRequest) -> Callable[[datetime | None], list[ReadingRow]]:
+    """A function that gives the readings at a moment (None: the end of the run).
+
+    Parameters
+    ----------
+    request : RunRequest
+        As the run was asked for; its data are loaded at the first question.
+    """
+
+    @cache
+    def table() -> FeatureTable:
+        # The run has been: its bars are what they are, whatever length the settings that it kept would ask for.
+        data = data_for(replace(request, mode="rehearse"), request.settings)
+        pipeline = build_pipeline(request.settings)
+        return FeatureTable(data.table, pipeline.needs(), request.settings.universe.sectors)
+
+    @cache
+    def at(moment: datetime | None) -> list[ReadingRow]:
+        features = table()
+        pipeline = build_pipeline(request.settings)
+        fit(pipeline, features.bars, request.settings)
+        when = pd.Timestamp(features.bars.closes_at[-1] if moment is None else moment).tz_convert(NEW_YORK)
+        market = features.market_at(when)
+        if market.empty:
+            return []
+        # What the book held is told by the decisions; here no book is known, so that no size is asked for.
+        found = readings(pipeline, features, market, Plan(when), None)
+        return [
+            ReadingRow(when, r.symbol, _known(r.close), _known(r.atr), r.status, _told(r.status, r.text)) for r in found
+        ]
+
+    return at
+
+
+def _told(status: str, text: str) -> str:
+    return f"{text}; what the account held then is not looked at here" if status == "blocked" else text
+
+
+def _known(value: float) -> float | None:
+    return value if math.isfinite(value) else None

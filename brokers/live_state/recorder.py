@@ -1,0 +1,154 @@
+"""A thread that tells the operator's screens what a trader does; it is on no path of an order.
+
+Each beat it replaces the state file; after each iteration it adds what was seen to the market view. The desk's lock is
+asked for and not waited for: while it is held the file tells what was held before, and says so by its ages.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from brokers.live_state.snapshot import Held, Moments, state_of
+from market.bars import BarTable
+from monitoring.market_view import VIEW_FILE, Bar, MarketViewWriter
+from monitoring.rows import ReadingRow
+from monitoring.state import STATE_FILE, write_state
+from risk.limits import Limit
+from risk.model import Book, Plan
+from strategies.readings import limits, readings
+
+if TYPE_CHECKING:
+    from brokers.desk.lifecycle.wiring import LiveAccount
+    from config import Settings
+
+POLL_S = 0.25
+"""How often it looks whether an iteration has ended; the file is replaced then, and at each beat."""
+LOCK_S = 0.02
+STOP_S = 2.0
+
+log = logging.getLogger(__name__)
+
+
+class StateRecorder:
+    """Writes the state file and the market view of one trader.
+
+    Parameters
+    ----------
+    strategy : CombinedStrategy
+        Whose ``plan``, ``book`` and ``feed`` are read after each iteration.
+    account : LiveAccount
+    settings : Settings
+    """
+
+    def __init__(self, strategy: Any, account: LiveAccount, settings: Settings) -> None:
+        self._strategy, self._account, self._settings = strategy, account, settings
+        self._folder = Path(settings.live.state_dir)
+        self._moments = Moments(datetime.now(UTC))
+        self._held, self._limits = Held(), list[Limit]()
+        self._plan: Plan | None = None
+        self._book: Book | None = None
+        self._view: MarketViewWriter | None = None
+        self._last_bar = -math.inf
+        self._failed: set[str] = set()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="state-recorder", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self, ended: str) -> None:
+        """Write a last state that says how the trader ended."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(STOP_S)
+        self._guarded("state file", lambda: self._write(ended))
+        if self._view is not None:
+            self._view.close()
+
+    def _run(self) -> None:
+        due = 0.0
+        while not self._stop.is_set():
+            plan = getattr(self._strategy, "plan", None)
+            new = plan is not None and plan is not self._plan
+            if new:
+                self._plan = plan
+                self._guarded("market view", self._after_iteration)
+            if new or time.monotonic() >= due:
+                due = time.monotonic() + self._settings.monitoring.beat_s
+                self._guarded("state file", self._write)
+            self._stop.wait(POLL_S)
+
+    def _guarded(self, what: str, step: Any) -> None:
+        """What goes wrong here costs a screen its news and nothing else; it is logged once until it works again."""
+        try:
+            step()
+            self._failed.discard(what)
+        except Exception as error:
+            if what not in self._failed:
+                self._failed.add(what)
+                log.warning("the %s of the operator's screens could not be written: %s", what, error)
+
+    def _write(self, ended: str = "") -> None:
+        desk, moments = self._account.desk, self._moments
+        if desk.iterations != moments.iterations:
+            moments.iterations, moments.iteration = desk.iterations, datetime.now(UTC)
+        if desk.state.view is not moments.seen:
+            moments.seen, moments.look = desk.state.view, datetime.now(UTC)
+        if not ended and desk.lock.acquire(timeout=LOCK_S):
+            try:
+                self._held = Held(desk.books.positions(), tuple(desk.halts.stopped(desk.state.now, desk.module_names)))
+            finally:
+                desk.lock.release()
+        state = state_of(self._account, self._settings, self._book, self._held, self._limits, moments, ended)
+        write_state(self._folder / STATE_FILE, state)
+
+    def _after_iteration(self) -> None:
+        """What the last iteration saw, as far as its bars are still there."""
+        strategy, plan = self._strategy, self._plan
+        book, features = strategy.book, strategy.feed.features
+        assert plan is not None
+        for proposal in plan.entries:
+            book = book.accepting(proposal)
+        self._book = book
+        market = features.market_at(plan.time)
+        self._limits = limits(strategy.pipeline, book, market)
+        found = readings(strategy.pipeline, features, market, plan, book)
+        rows = [
+            ReadingRow(
+                plan.time, r.symbol, _known(r.close), _known(r.atr), r.status, r.text, r.allowed, r.bound_by, r.code
+            )
+            for r in found
+        ]  # fmt: skip
+        if self._view is None:
+            keep = self._settings.monitoring
+            self._view = MarketViewWriter(self._folder / VIEW_FILE, keep.keep_days, keep.keep_bars)
+        table = features.bars
+        self._view.write(plan.time, self._settings.pace.bars, self._new_bars(table), rows)
+        if self._last_bar == -math.inf:
+            self._view.prune_bars(table.symbols)
+        if len(table.opens_at):
+            self._last_bar = table.opens_at[-1].timestamp()
+
+    def _new_bars(self, table: BarTable) -> Iterator[tuple[str, Bar]]:
+        """Bars from the last one that was written on: it may have been corrected since."""
+        opens = table.opens_at.as_unit("ns").astype("int64").to_numpy() // 1_000_000_000
+        first = max(int(opens.searchsorted(self._last_bar)), len(opens) - self._settings.monitoring.keep_bars)
+        for k, symbol in enumerate(table.symbols):
+            columns = [getattr(table, name)[first:, k] for name in ("open", "high", "low", "close", "volume")]
+            block = np.column_stack(columns)
+            for stamp, values in zip(opens[first:].tolist(), block, strict=True):
+                if np.isfinite(values[:4]).all():
+                    yield symbol, (stamp, *(float(v) for v in np.nan_to_num(values)))
+
+
+def _known(value: float) -> float | None:
+    return value if math.isfinite(value) else None

@@ -1,0 +1,144 @@
+"""From the desk to the state file: what is held, what halts, and how much of each limit is used."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from market.sectors import UNCLASSIFIED
+from monitoring.state import HaltState, LimitState, PendingState, PositionState, TraderState
+from risk.limits import Limit
+from risk.model import Book, Position, Proposal
+
+if TYPE_CHECKING:
+    from brokers.desk.lifecycle.wiring import LiveAccount
+    from config import Settings
+
+LEFT_OUT = frozenset({"broker"})
+"""Sections of the settings that are not written: addresses are nobody's business."""
+
+
+@dataclass(slots=True)
+class Moments:
+    """When things last happened, by this machine's clock."""
+
+    started: datetime
+    iteration: datetime | None = None
+    look: datetime | None = None
+    iterations: int = 0
+    seen: object = None
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What the desk held when it last let anybody look."""
+
+    positions: Mapping[str, Position] = field(default_factory=dict)
+    stopped_by: tuple[str, ...] = ()
+
+
+def state_of(
+    account: LiveAccount,
+    settings: Settings,
+    book: Book | None,
+    held: Held,
+    limits: Iterable[Limit],
+    moments: Moments,
+    ended: str = "",
+) -> TraderState:
+    """What the state file says now.
+
+    Parameters
+    ----------
+    account : LiveAccount
+    settings : Settings
+    book : Book, optional
+        Of the last iteration; None before the first.
+    held : Held
+    limits : iterable of Limit
+        Of the last iteration.
+    moments : Moments
+    ended : str
+        How the trader ended; empty while it runs.
+    """
+    desk = account.desk
+    view, sectors = desk.state.view, settings.universe.sectors
+    heard = account.monitor.heard
+    known = view.account_time is not None or desk.iterations > 0
+    return TraderState(
+        written=datetime.now(UTC),
+        time=desk.state.now.astimezone(UTC),
+        started=moments.started,
+        beat_s=settings.monitoring.beat_s,
+        pace_s=account.pace_s,
+        speed=settings.pace.speed,
+        mode=account.session.mode,
+        profile=account.session.profile,
+        strategy=settings.strategy,
+        pid=os.getpid(),
+        ended=ended,
+        iterations=desk.iterations,
+        last_iteration=moments.iteration,
+        last_look=moments.look,
+        last_tick=None if heard is None else datetime.fromtimestamp(heard, UTC),
+        in_session=desk.state.in_session,
+        listening=account.monitor.listening,
+        busy=bool(desk.entries.tasks or desk.closer.tasks),
+        equity=float(view.account.equity) if known else None,
+        cash=float(view.account.cash) if known else None,
+        free_cash=None if book is None else book.free_cash,
+        session_open_equity=None if book is None else _known(book.session_open_equity),
+        equity_peak=None if book is None else _known(book.equity_peak),
+        book_time=None if book is None else book.time,
+        positions=tuple(
+            _position(p, view.price(p.symbol), sectors) for _, p in sorted(held.positions.items())
+        ),
+        pending=() if book is None else tuple(_pending(p, sectors) for _, p in sorted(book.pending.items())),
+        halts=() if book is None else tuple(_halts(book)),
+        kill=str(desk.halts.kill.level),
+        stopped_by=held.stopped_by,
+        unprotected={symbol: desk.protector.log.seconds(symbol) for symbol in desk.protector.log.present},
+        limits=tuple(
+            LimitState(x.module, x.name, x.used, x.most, x.unit, x.frees, x.halts, x.scope) for x in limits
+        ),
+        last_halts={} if book is None else {name: when.isoformat() for name, when in book.last_halts.items()},
+        settings={name: part for name, part in settings.as_dict().items() if name not in LEFT_OUT},
+    )  # fmt: skip
+
+
+def _position(position: Position, price: Any, sectors: Mapping[str, str]) -> PositionState:
+    return PositionState(
+        symbol=position.symbol,
+        quantity=position.quantity,
+        entry_price=_known(position.entry_price),
+        price=float(price) or None,
+        stop=_known(position.stop),
+        target=_known(position.target),
+        initial_stop=_known(position.initial_stop),
+        protected=position.protected_quantity,
+        entry_time=position.entry_time,
+        sector=sectors.get(position.symbol, UNCLASSIFIED),
+        role=position.role,
+        signal=position.signal,
+        owner="manual" if position.signal == "manual" else "ours",
+    )
+
+
+def _pending(proposal: Proposal, sectors: Mapping[str, str]) -> PendingState:
+    return PendingState(
+        proposal.symbol, proposal.quantity, proposal.price, proposal.stop, proposal.target,
+        sectors.get(proposal.symbol, UNCLASSIFIED), proposal.role,
+    )  # fmt: skip
+
+
+def _halts(book: Book) -> Iterable[HaltState]:
+    for name in sorted(book.halted):
+        yield HaltState(name, "", book.last_halts.get(name), book.halted_until.get(name))
+
+
+def _known(value: float) -> float | None:
+    return value if math.isfinite(value) else None

@@ -1,0 +1,190 @@
+"""``status``: what is held, what may still be bought, and what is halted."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+from zoneinfo import ZoneInfo
+
+import typer
+
+from commands.composition import command
+from commands.operator.account import settings_of
+from commands.options import KeyOptions, ScreenOptions, SettingsOptions, StateOptions
+from config.errors import Refusal
+
+if TYPE_CHECKING:
+    from monitoring.status import Buyable, Status
+
+NEW_YORK = ZoneInfo("America/New_York")
+
+
+@command("risk-first status", "risk-first status --watch", "risk-first status --state-dir state --json")
+def status(
+    state: StateOptions,
+    chosen: SettingsOptions,
+    keys: KeyOptions,
+    screen: ScreenOptions,
+    watch: Annotated[bool, typer.Option("--watch", help="Show it anew each beat, until Ctrl-C.")] = False,
+) -> int:
+    """Say what is held, what may be bought, what is halted.
+
+    Of a running trader, or of what the last one in the state folder wrote before it ended: positions and what is lost
+    in USD if all stops fire, what may still be bought today and this week and which limit says so, every limit with
+    what is used of it, halts and until when. It reads the state folder alone and asks no broker.
+
+    Exit status: 0 done, 2 refused the input.
+    """
+    from commands.screen import console, show_json
+    from monitoring.state import STATE_FILE
+
+    settings = settings_of(chosen, state, keys, screen=screen)
+    path = Path(settings.live.state_dir) / STATE_FILE
+    if screen.json:
+        if watch:
+            raise Refusal("--watch is for people, --json for programs; give one of them")
+        show_json(document(_read(path)))
+        return 0
+    printer = console(json=False)
+    if not watch:
+        printer.print(_screen(_read(path)), highlight=False)
+        return 0
+    from rich.live import Live
+
+    try:
+        with Live(_screen(_read(path)), console=printer, screen=printer.is_terminal, auto_refresh=False) as shown:
+            while True:
+                time.sleep(settings.monitoring.beat_s)
+                shown.update(_screen(_read(path)), refresh=True)
+    except KeyboardInterrupt:
+        return 0
+
+
+def _read(path: Path) -> Status:
+    from monitoring.state import read_state
+    from monitoring.status import status as meaning
+
+    state = read_state(path)
+    if state is None:
+        raise Refusal(f"{path}: no trader has written here; name the state folder of one with --state-dir")
+    return meaning(state)
+
+
+def document(found: Status) -> dict[str, Any]:
+    """The answer for programs."""
+    state = found.state
+    return {
+        "sign_of_life": found.sign_of_life,
+        "age_s": round(found.age_s, 1),
+        "mode": state.mode,
+        "profile": state.profile,
+        "venue_time": state.time,
+        "last_iteration": state.last_iteration,
+        "last_look": state.last_look,
+        "last_tick": state.last_tick,
+        "equity": state.equity,
+        "cash": state.cash,
+        "day_result": state.day_result,
+        "lost_at_stops": found.lost_at_stops,
+        "lost_at_stops_frac": found.lost_frac,
+        "without_a_stop_usd": found.bare,
+        "without_a_stop": found.unbounded,
+        "today": asdict(found.today),
+        "week": asdict(found.week),
+        "positions": [
+            {**asdict(p), "profit": p.profit, "r": p.unrealised_r, "lost_at_stop": p.lost_at_stop}
+            for p in state.positions
+        ],
+        "pending": [asdict(p) for p in state.pending],
+        "limits": [{**asdict(limit), "left": limit.left} for limit in state.limits],
+        "halts": [asdict(halt) for halt in found.halts],
+        "kill": state.kill,
+        "stopped_by": found.stopped_by,
+    }
+
+
+def _screen(found: Status) -> Any:
+    from rich.console import Group
+    from rich.text import Text
+
+    state = found.state
+    venue = f"{state.time.astimezone(NEW_YORK):%Y-%m-%d %H:%M:%S}"
+    life = {
+        "running": Text(f"running, {state.mode}, {state.profile}; venue time {venue}", "green"),
+        "ended": Text(f"ended {found.age_s:,.0f} s ago ({state.ended}); as of {venue}", "yellow"),
+        "stale": Text(
+            f"NO SIGN OF LIFE for {found.age_s:,.0f} s: the trader hangs or is gone; as of {venue}", "bold red"
+        ),
+    }[found.sign_of_life]
+    head = f"equity {_usd(state.equity)}, cash {_usd(state.cash)}"
+    if state.day_result is not None and state.session_open_equity:
+        head += f", today {state.day_result:+,.2f} ({state.day_result / state.session_open_equity:+.2%})"
+    parts: list[Any] = [life, Text(head)]
+    if state.positions:
+        parts.append(_positions(found))
+    loss = f"If all stops fire: {found.lost_at_stops:,.2f} USD"
+    loss += "" if found.lost_frac is None else f", {found.lost_frac:.2%} of equity"
+    parts.append(Text(loss if state.positions else "Nothing is held."))
+    if found.unbounded:
+        told = f"Without a stop: {found.bare:,.2f} USD in {', '.join(found.unbounded)}"
+        parts.append(Text(told, "bold red"))
+    parts += [Text(f"May still be bought today: {_buyable(found.today)}"), Text(f"This week: {_buyable(found.week)}")]
+    for halt in found.halts:
+        until = (
+            "for this session" if halt.until is None else f"until {halt.until.astimezone(NEW_YORK):%a %Y-%m-%d %H:%M}"
+        )
+        parts.append(Text(f"Halted by {halt.name}, {until}", "bold red"))
+    if state.kill != "off":
+        parts.append(
+            Text(f"Kill switch: {state.kill}; risk-first kill --resume lets entries through again", "bold red")
+        )
+    parts += [Text(f"Entries are stopped: {why}", "bold red") for why in found.stopped_by if "kill switch" not in why]
+    parts.append(_limits(found))
+    return Group(*parts)
+
+
+def _positions(found: Status) -> Any:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name in ("symbol", "quantity", "entry", "price", "profit", "R", "stop", "target", "protected", "lost at stop"):
+        table.add_column(name, justify="left" if name == "symbol" else "right")
+    for p in found.state.positions:
+        r = p.unrealised_r
+        table.add_row(
+            p.symbol, f"{p.quantity:,.10g}", _usd(p.entry_price), _usd(p.price),
+            "–" if p.profit is None else f"{p.profit:+,.2f}",
+            "–" if r is None else f"{r:+.2f}", _usd(p.stop), _usd(p.target),
+            "all" if p.bare <= 0 else f"[red]{p.protected:g} of {abs(p.quantity):g}[/]", _usd(p.lost_at_stop),
+        )  # fmt: skip
+    return table
+
+
+def _limits(found: Status) -> Any:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name in ("limit", "rule", "used", "of", "left", "free again"):
+        table.add_column(name, justify="right" if name in ("used", "of", "left") else "left")
+    frees = {"next_session": "next session", "next_week": "next week", "": ""}
+    for x in found.state.limits:
+        form = "{:,.2f}" if x.unit == "USD" else "{:g}"
+        name = f"{x.name}, {x.scope}" if x.scope and x.scope not in ("one position", "inverse") else x.name
+        style = "bold red" if x.left <= 0 and x.used > 0 else "yellow" if x.share >= 0.8 else ""
+        cells = [form.format(value) for value in (x.used, x.most, x.left)]
+        table.add_row(*map(Text, (name, x.module, *cells, frees[x.frees])), style=style)
+    return table
+
+
+def _buyable(found: Buyable) -> str:
+    if found.why:
+        return f"nothing ({found.why})"
+    places = "" if found.positions is None else f" in {found.positions:g} positions"
+    return f"{found.usd:,.2f} USD{places}, bound by {found.bound_by}"
+
+
+def _usd(value: float | None) -> str:
+    return "–" if value is None else f"{value:,.2f}"

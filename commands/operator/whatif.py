@@ -1,0 +1,167 @@
+"""``whatif``: the book after a shock."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from commands.composition import command
+from commands.operator.account import settings_of
+from commands.options import KeyOptions, ScreenOptions, SettingsOptions, StateOptions
+from config.errors import Refusal
+
+if TYPE_CHECKING:
+    from monitoring.whatif import Shock, WhatIf
+
+NAMED = "NAME=-20%"
+
+
+@command(
+    "risk-first whatif --market -10%",
+    "risk-first whatif --shock pandemic_2020",
+    "risk-first whatif --market -2% --sector semis=-15% --symbol NVDA=-25% --json",
+)
+def whatif(
+    state: StateOptions,
+    chosen: SettingsOptions,
+    keys: KeyOptions,
+    screen: ScreenOptions,
+    market: Annotated[
+        str | None, typer.Option(metavar="PERCENT", help="Move of the market, e.g. -10%; each symbol by its beta.")
+    ] = None,
+    shock: Annotated[str | None, typer.Option(metavar="NAME", help="A named shock; --shock list shows them.")] = None,
+    sector: Annotated[list[str], typer.Option(metavar=NAMED, help="A sector that moves on its own.")] = [],  # noqa: B006
+    symbol: Annotated[list[str], typer.Option(metavar=NAMED, help="A symbol that moves on its own.")] = [],  # noqa: B006
+) -> int:
+    """Show the book after a shock: what exits, what halts.
+
+    Of what the trader holds: each position moves by its beta to the benchmark, measured from the trader's own bars,
+    inverse funds against it by their leverage. Equity is told twice: if the market falls step by step, so that stops
+    fill at their levels, and if it opens there at once, so that they fill beyond. It reads the state folder alone.
+
+    Exit status: 0 done, 2 refused the input.
+    """
+    from commands.screen import console, show_json
+    from monitoring.market_view import VIEW_FILE, MarketView
+    from monitoring.state import STATE_FILE, read_state
+    from monitoring.whatif import BETA_BARS, named_shocks, what_if
+
+    printer = console(screen.json)
+    if shock == "list":
+        for name, found in named_shocks().items():
+            printer.print(f"{name}: market {found.market:+.2%}, {found.told}", highlight=False)
+        return 0
+    wanted = _shock(market, shock, sector, symbol)
+    settings = settings_of(chosen, state, keys, screen=screen)
+    folder = Path(settings.live.state_dir)
+    held = read_state(folder / STATE_FILE)
+    if held is None:
+        raise Refusal(f"{folder}: no trader has written here; name the state folder of one with --state-dir")
+    names = {p.symbol for p in held.positions} | {str(held.settings["universe"]["benchmark"])}
+    closes = MarketView(folder / VIEW_FILE).closes(names, BETA_BARS + 1)
+    answer = what_if(held, wanted, closes)
+    if screen.json:
+        show_json(document(answer))
+    else:
+        _print(answer, printer)
+    return 0
+
+
+def document(answer: WhatIf) -> dict[str, Any]:
+    """The answer for programs."""
+    from dataclasses import asdict
+
+    return {
+        "shock": asdict(answer.shock),
+        "equity": answer.equity,
+        "equity_step_by_step": answer.equity_at_level,
+        "equity_at_once": answer.equity_at_once,
+        "positions": [asdict(p) for p in answer.positions],
+        "fired": [p.symbol for p in answer.fired],
+        "halts": answer.halts,
+        "limits": [{**asdict(x), "left": x.left} for x in answer.limits],
+    }
+
+
+def _shock(market: str | None, name: str | None, sectors: list[str], symbols: list[str]) -> Shock:
+    from dataclasses import replace
+
+    from config.values.symbols import spelled
+    from monitoring.whatif import Shock, named_shocks
+
+    if name is not None and market is not None:
+        raise Refusal("--market and --shock both say how far the market moves; give one of them")
+    if name is None and market is None and not sectors and not symbols:
+        raise Refusal(
+            "whatif needs a shock: --market -10%, --shock NAME, --sector or --symbol; --shock list shows names"
+        )
+    if name is None:
+        base = Shock("as given", 0.0 if market is None else fraction("--market", market))
+    else:
+        known = named_shocks()
+        if name not in known:
+            raise Refusal(f"--shock {name}: is not known; there are {', '.join(known)}")
+        base = known[name]
+    own = dict(_named("--sector", text) for text in sectors)
+    single = {spelled(key): value for key, value in (_named("--symbol", text) for text in symbols)}
+    return replace(base, sectors={**base.sectors, **own}, symbols=single)
+
+
+def _named(option: str, text: str) -> tuple[str, float]:
+    key, sign, value = text.partition("=")
+    if not (key and sign):
+        raise Refusal(f"{option} {text}: write {NAMED}")
+    return key, fraction(f"{option} {key}", value)
+
+
+def fraction(option: str, text: str) -> float:
+    """A move as people write it: ``-10%``, ``-10`` is refused, ``-0.1`` is a fraction.
+
+    Raises
+    ------
+    Refusal
+    """
+    raw = text.strip()
+    try:
+        value = float(raw.removesuffix("%")) / (100 if raw.endswith("%") else 1)
+    except ValueError:
+        raise Refusal(f"{option} {text}: is no move; write a percentage such as -10%") from None
+    if not -1 < value <= 2:
+        raise Refusal(f"{option} {text}: would be {value:+.0%}; write a percentage above -100%, such as -10%")
+    return value
+
+
+def _print(answer: WhatIf, printer: Any) -> None:
+    from rich.table import Table
+
+    shock = answer.shock
+    printer.print(f"Market {shock.market:+.2%}" + (f" ({shock.told})" if shock.told else ""), highlight=False)
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name in (
+        "symbol",
+        "quantity",
+        "price",
+        "moves",
+        "because",
+        "price after",
+        "exit",
+        "USD step by step",
+        "USD at once",
+    ):
+        table.add_column(name, justify="left" if name in ("symbol", "because", "exit") else "right")
+    for p in answer.positions:
+        table.add_row(
+            p.symbol, f"{p.quantity:,.10g}", f"{p.price:,.2f}", f"{p.moved:+.1%}", p.why, f"{p.price_after:,.2f}",
+            p.exit or "stays", f"{p.at_level:+,.2f}", f"{p.at_once:+,.2f}",
+        )  # fmt: skip
+    printer.print(table if answer.positions else "Nothing is held.")
+    for word, after in (("step by step, stops fill at their levels", answer.equity_at_level),
+                        ("at once, stops fill beyond them", answer.equity_at_once)):  # fmt: skip
+        change = after / answer.equity - 1 if answer.equity else 0.0
+        printer.print(f"Equity {answer.equity:,.2f} → {after:,.2f} USD ({change:+.2%}), {word}", highlight=False)
+    fired = ", ".join(f"{p.symbol} ({p.exit})" for p in answer.fired) or "none"
+    printer.print(f"Exits that fire: {fired}", highlight=False)
+    printer.print(f"Halts that begin: {', '.join(answer.halts) or 'none'}", highlight=False)
+    printer.print("Rules that trim or exit by indicators are not played; betas are of the past.", style="dim")

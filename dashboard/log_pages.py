@@ -1,0 +1,150 @@
+"""The decision log, one decision with its chain, and the orders with their lives."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import date, datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from aiohttp import web
+
+from dashboard.context import CONTEXT
+from dashboard.desk_pages import SYMBOL
+from dashboard.workers import answer
+from monitoring import journal_queries
+from monitoring.journal_reader import Statements
+
+NEW_YORK = ZoneInfo("America/New_York")
+OUTCOMES = ("sent", "resized", "refused")
+PAGE = 50
+LARGEST = 2**53
+
+
+async def decisions(request: web.Request) -> web.Response:
+    """Decisions by outcome, module, symbol and day, the latest first."""
+    context, query = request.app[CONTEXT], request.query
+    chosen = {
+        "outcome": query.get("outcome", "") if query.get("outcome") in OUTCOMES else "",
+        "module": query.get("module", "")[:64],
+        "symbol": query.get("symbol", "").strip().upper()[:20],
+        "day": query.get("day", ""),
+    }
+    day = _day(chosen["day"])
+    since = None if day is None else datetime.combine(day, time.min, NEW_YORK)
+    before = _number(query.get("before", ""))
+
+    def ask(db: Statements) -> tuple[list[Any], list[str]]:
+        found = journal_queries.decisions(
+            db, symbol=chosen["symbol"], outcome=chosen["outcome"], module=chosen["module"], since=since,
+            until=None if day is None else datetime.combine(day + timedelta(days=1), time.min, NEW_YORK),
+            before=before, limit=PAGE + 1,
+        )  # fmt: skip
+        newest = int(db.scalar("SELECT max(id) FROM decisions") or 0)
+        # Of the latest thousands alone: every rule that runs is among them, and the log may be long.
+        modules = db.rows("SELECT DISTINCT module FROM verdicts WHERE decision_id > :since", since=newest - 5_000)
+        return found, sorted(row["module"] for row in modules)
+
+    found, modules = await context.ask(ask)
+    more = found[PAGE - 1].id if len(found) > PAGE else None
+    return context.page(
+        "decisions", request, status=await asyncio.to_thread(context.status), decisions=found[:PAGE], modules=modules,
+        outcomes=OUTCOMES, chosen=chosen | {"day": "" if day is None else str(day)}, more=more, first=before is None,
+    )  # fmt: skip
+
+
+async def decision(request: web.Request) -> web.Response:
+    """One decision: what each rule said, from which numbers, and what became of it."""
+    context, number = request.app[CONTEXT], _number(request.match_info["number"])
+    if number is None:
+        raise web.HTTPNotFound
+
+    def ask(db: Statements) -> tuple[Any, list[Any]]:
+        found = journal_queries.decision(db, number)
+        if found is None:
+            return None, []
+        rows = db.rows(
+            "SELECT client_order_id FROM orders WHERE symbol = :symbol AND decision_time = :time AND parent_id IS NULL",
+            symbol=found.symbol, time=found.time,
+        )  # fmt: skip
+        return found, [row["client_order_id"] for row in rows]
+
+    found, orders = await context.ask(ask)
+    if found is None:
+        raise web.HTTPNotFound
+    status = await asyncio.to_thread(context.status)
+    reading = await asyncio.to_thread(context.view.reading, found.symbol)
+    return context.page("decision", request, status=status, decision=found, orders=orders, reading=reading)
+
+
+async def remedy(request: web.Request) -> web.Response:
+    """What would have to change for a decision, by the rules themselves, which another process loads."""
+    context, number = request.app[CONTEXT], _number(request.match_info["number"])
+    if number is None:
+        raise web.HTTPNotFound
+    found = await answer(context.settings, {"question": "remedy", "decision": number})
+    if "error" in found:
+        raise web.HTTPNotFound
+    return web.json_response(found)
+
+
+async def orders(request: web.Request) -> web.Response:
+    """Orders with what became of them, the latest first."""
+    context, query = request.app[CONTEXT], request.query
+    symbol = query.get("symbol", "").strip().upper()
+    symbol = symbol if SYMBOL.fullmatch(symbol) else ""
+    before = _mark(query.get("before", ""))
+
+    def ask(db: Statements) -> list[Any]:
+        found = journal_queries.orders(db, symbol=symbol, before=before, limit=PAGE + 1)
+        return journal_queries.with_life(db, found)
+
+    found = await context.ask(ask)
+    last = found[PAGE - 1] if len(found) > PAGE else None
+    more = None if last is None else f"{last.time.isoformat()}|{last.id}"
+    return context.page(
+        "orders", request, status=await asyncio.to_thread(context.status), orders=found[:PAGE], symbol=symbol,
+        more=more, first=before is None, family=False,
+    )  # fmt: skip
+
+
+async def order(request: web.Request) -> web.Response:
+    """One order with its parent, legs and replacements."""
+    context, name = request.app[CONTEXT], request.match_info["name"][:128]
+    found = await context.ask(lambda db: journal_queries.family(db, name))
+    if not found:
+        raise web.HTTPNotFound
+    return context.page(
+        "orders", request, status=await asyncio.to_thread(context.status), orders=found, symbol=found[0].symbol,
+        more=None, first=True, family=True,
+    )  # fmt: skip
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and int(text[:20]) < LARGEST else None
+
+
+def _day(text: str) -> date | None:
+    try:
+        found = date.fromisoformat(text)
+    except ValueError:
+        return None
+    return found if 1990 <= found.year <= 2100 else None
+
+
+def _mark(text: str) -> tuple[datetime, str] | None:
+    when, _, name = text.partition("|")
+    try:
+        found = datetime.fromisoformat(when)
+    except ValueError:
+        return None
+    return (found, name[:128]) if found.tzinfo is not None else None
+
+
+ROUTES = [
+    web.get("/decisions", decisions),
+    web.get("/decision/{number}", decision),
+    web.get("/decision/{number}/remedy", remedy),
+    web.get("/orders", orders),
+    web.get("/order/{name}", order),
+]

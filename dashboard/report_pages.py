@@ -1,0 +1,117 @@
+"""The scoreboard, and what backtests, walks forward and optimisations left in the folder of runs."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from dashboard.context import CONTEXT
+from dashboard.security import REPORT_POLICY, AsItIs
+from dashboard.workers import answer
+
+SHOWN = {
+    ".html": "text/html", ".png": "image/png", ".svg": "image/svg+xml", ".json": "application/json",
+    ".csv": "text/plain", ".md": "text/plain",
+}  # fmt: skip
+HIDDEN = frozenset({"state"})
+"""Folders inside a run that are no report: a rehearsal's state has its journal."""
+MOST_RUNS, MOST_FILES = 200, 40
+LARGEST_BYTES = 64_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One run's folder: its figures, and the files that can be looked at."""
+
+    name: str
+    changed: datetime
+    summary: dict[str, Any]
+    files: tuple[str, ...]
+
+    def figure(self, name: str) -> float | None:
+        """One figure of the summary; None without."""
+        value = self.summary.get("metrics", {}).get(name)
+        return float(value) if isinstance(value, int | float) else None
+
+
+async def scoreboard(request: web.Request) -> web.Response:
+    """What was measured beside what is hoped for, in all and by day."""
+    context = request.app[CONTEXT]
+    mark = await asyncio.to_thread(context.journal.mark)
+    if context.board is None or context.board[0] != mark:
+        context.board = mark, await answer(context.settings, {"question": "scoreboard"})
+    found = context.board[1]
+    return context.page("scoreboard", request, status=await asyncio.to_thread(context.status), board=found)
+
+
+async def reports(request: web.Request) -> web.Response:
+    """Every run whose folder is there, the latest first."""
+    context = request.app[CONTEXT]
+    found = await asyncio.to_thread(_reports, context.settings.runs_folder)
+    status = await asyncio.to_thread(context.status)
+    return context.page("reports", request, status=status, reports=found, runs=context.settings.runs)
+
+
+async def report_file(request: web.Request) -> web.StreamResponse:
+    """One file of a run, shown so that nothing in it runs."""
+    folder = request.app[CONTEXT].settings.runs_folder
+    path = await asyncio.to_thread(_inside, folder, request.match_info["name"])
+    if path is None:
+        raise web.HTTPNotFound
+    kind = SHOWN[path.suffix.lower()]
+    charset = None if kind.startswith("image") else "utf-8"
+    body = await asyncio.to_thread(path.read_bytes)
+    answer_kind = AsItIs if kind.startswith("image") else web.Response
+    response = answer_kind(body=body, content_type=kind, charset=charset)
+    response.headers["Content-Security-Policy"] = REPORT_POLICY
+    return response
+
+
+def _inside(folder: Path, name: str) -> Path | None:
+    """The file of that name within the folder of runs, whatever links and dots it is written with; None elsewhere."""
+    try:
+        root = folder.resolve(strict=True)
+        path = (root / name).resolve(strict=True)
+        inside = path.is_relative_to(root) and path.is_file() and path.stat().st_size <= LARGEST_BYTES
+    except (OSError, ValueError, RuntimeError):
+        return None
+    hidden = HIDDEN & set(path.relative_to(root).parts) if inside else {"outside"}
+    return path if inside and not hidden and path.suffix.lower() in SHOWN else None
+
+
+def _reports(folder: Path) -> list[Report]:
+    try:
+        folders = sorted((f for f in folder.iterdir() if f.is_dir()), key=lambda f: f.stat().st_mtime, reverse=True)
+    except OSError:
+        return []
+    return [report for f in folders[:MOST_RUNS] if (report := _report(folder, f)) is not None]
+
+
+def _report(root: Path, folder: Path) -> Report | None:
+    pages = sorted(
+        (p for p in folder.rglob("*") if p.suffix in (".html", ".md") and not HIDDEN & set(p.relative_to(root).parts)),
+        key=lambda p: (len(p.parts), p.name),
+    )  # fmt: skip
+    summary: dict[str, Any] = {}
+    try:
+        raw = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+        summary = raw if isinstance(raw, dict) else {}
+    except (OSError, ValueError):
+        pass
+    if not pages and not summary:
+        return None
+    names = tuple(str(page.relative_to(root)) for page in pages[:MOST_FILES])
+    return Report(folder.name, datetime.fromtimestamp(folder.stat().st_mtime, UTC), summary, names)
+
+
+ROUTES = [
+    web.get("/scoreboard", scoreboard),
+    web.get("/reports", reports),
+    web.get("/report/{name:.+}", report_file),
+]

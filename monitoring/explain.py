@@ -1,0 +1,249 @@
+"""Why something was entered, resized, refused or not even proposed, and what would have to change.
+
+The same answer for a trader's journal and the folder of a backtest, for the command, the page and other programs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+from pathlib import Path
+from typing import Protocol
+from zoneinfo import ZoneInfo
+
+from monitoring import journal_queries
+from monitoring.journal_reader import JournalReader
+from monitoring.market_view import MarketView
+from monitoring.rows import DecisionRow, OrderRow, ReadingRow
+from monitoring.run_files import RunFiles
+from risk.limits import Frees, Remedy
+from risk.model import Verdict
+from strategies.remedies import remedy_for
+
+NEW_YORK = ZoneInfo("America/New_York")
+LATEST = 20
+"""Decisions and orders of a symbol that are told unless more are asked for."""
+NextSession = Callable[[datetime, bool], datetime]
+
+
+class Source(Protocol):
+    """Where the answers come from."""
+
+    def decisions(self, symbol: str, at: datetime | None, limit: int) -> list[DecisionRow]: ...
+    def decisions_at(self, time: datetime) -> list[DecisionRow]: ...
+    def orders(self, symbol: str, at: datetime | None, limit: int) -> list[OrderRow]: ...
+    def family(self, wanted: str) -> list[OrderRow]: ...
+    def count(self, symbol: str) -> tuple[int, int]: ...
+    def reading(self, symbol: str, at: datetime | None) -> ReadingRow | None: ...
+    def readings(self, at: datetime) -> list[ReadingRow]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One verdict of a chain; ``binding`` decided the quantity, ``remedy`` is what would change it."""
+
+    verdict: Verdict
+    binding: bool = False
+    remedy: Remedy | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """One decision: its chain, the rule that decided, what would have to change, and when it is free again by time."""
+
+    decision: DecisionRow
+    steps: tuple[Step, ...]
+    bound_by: str = ""
+    change: str = ""
+    unlocks: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """The answer, the latest first. ``now`` is the last reading of the symbol, with the largest size allowed.
+
+    ``silent`` are readings of symbols about which nothing was decided; ``counts`` how many decisions and orders of the
+    symbol there are in all.
+    """
+
+    wanted: str
+    kind: str
+    stories: tuple[Story, ...]
+    orders: tuple[OrderRow, ...]
+    now: ReadingRow | None = None
+    silent: tuple[ReadingRow, ...] = ()
+    counts: tuple[int, int] = (0, 0)
+
+    @property
+    def empty(self) -> bool:
+        return not (self.stories or self.orders or self.now or self.silent)
+
+
+class JournalSource:
+    """A trader's journal and what it saw of the market."""
+
+    def __init__(self, journal: JournalReader, view: MarketView) -> None:
+        self._journal, self._view = journal, view
+
+    def decisions(self, symbol: str, at: datetime | None, limit: int) -> list[DecisionRow]:
+        with self._journal.open() as db:
+            until = None if at is None else at + timedelta(microseconds=1)
+            return journal_queries.decisions(db, symbol=symbol, until=until, limit=limit)
+
+    def decisions_at(self, time: datetime) -> list[DecisionRow]:
+        with self._journal.open() as db:
+            return journal_queries.decisions_at(db, time)
+
+    def orders(self, symbol: str, at: datetime | None, limit: int) -> list[OrderRow]:
+        before = None if at is None else (at + timedelta(microseconds=1), "")
+        with self._journal.open() as db:
+            found = journal_queries.orders(db, symbol=symbol, before=before, limit=limit)
+            return journal_queries.with_life(db, found)
+
+    def family(self, wanted: str) -> list[OrderRow]:
+        with self._journal.open() as db:
+            return journal_queries.family(db, wanted)
+
+    def count(self, symbol: str) -> tuple[int, int]:
+        with self._journal.open() as db:
+            return tuple(  # type: ignore[return-value]  # two of them
+                int(db.scalar(f"SELECT count(*) FROM {table} WHERE symbol = :symbol", symbol=symbol) or 0)
+                for table in ("decisions", "orders")
+            )
+
+    def reading(self, symbol: str, at: datetime | None) -> ReadingRow | None:
+        return self._view.reading(symbol, at)
+
+    def readings(self, at: datetime) -> list[ReadingRow]:
+        return self._view.readings(at)
+
+
+class RunSource:
+    """The folder of a backtest; ``read`` works out the readings of a bar from the run's own data.
+
+    Parameters
+    ----------
+    folder : Path
+    read : callable, optional
+        Readings of all symbols at the last bar that was closed at a moment (None: at the end of the run).
+    """
+
+    def __init__(self, folder: Path, read: Callable[[datetime | None], list[ReadingRow]] | None = None) -> None:
+        self._files, self._read = RunFiles(folder), read
+
+    def decisions(self, symbol: str, at: datetime | None, limit: int) -> list[DecisionRow]:
+        return self._files.decisions(symbol, at, limit)
+
+    def decisions_at(self, time: datetime) -> list[DecisionRow]:
+        return self._files.decisions_at(time)
+
+    def orders(self, symbol: str, at: datetime | None, limit: int) -> list[OrderRow]:
+        return self._files.orders(symbol, at, limit)
+
+    def family(self, wanted: str) -> list[OrderRow]:
+        return self._files.family(wanted)
+
+    def count(self, symbol: str) -> tuple[int, int]:
+        return self._files.count(symbol)
+
+    def reading(self, symbol: str, at: datetime | None) -> ReadingRow | None:
+        found = self._read(at) if self._read is not None else []
+        return next((reading for reading in found if reading.symbol == symbol), None)
+
+    def readings(self, at: datetime) -> list[ReadingRow]:
+        return self._read(at) if self._read is not None else []
+
+
+def explain(source: Source, wanted: str, at: datetime | None = None, latest: int = LATEST) -> Explanation:
+    """Explain a symbol, an order or, with ``wanted`` empty, everything that was decided at a time.
+
+    Parameters
+    ----------
+    source : Source
+    wanted : str
+        A symbol, or an order's id: the client's or the venue's.
+    at : datetime, optional
+        The moment that is meant, by default the latest.
+    latest : int, default=20
+        How many decisions and orders of a symbol.
+    """
+    if not wanted:
+        assert at is not None
+        stories = tuple(story(decision) for decision in source.decisions_at(at))
+        read = source.readings(at)
+        when = max((s.decision.time for s in stories), default=None)
+        if read and when is not None and read[0].time > when:
+            # The iteration that is meant decided nothing; an older one is no answer.
+            stories = ()
+        told = {s.decision.symbol for s in stories}
+        return Explanation(at.isoformat(), "time", stories, (), None, tuple(r for r in read if r.symbol not in told))
+    if family := source.family(wanted):
+        first = next((o for o in family if not o.parent), family[0])
+        made = [d for d in source.decisions(first.symbol, first.decided, 1) if d.time == first.decided]
+        return Explanation(wanted, "order", tuple(story(d) for d in made), tuple(family))
+    found = source.decisions(wanted, at, latest)
+    return Explanation(
+        wanted,
+        "symbol",
+        tuple(story(decision) for decision in found),
+        tuple(source.orders(wanted, at, latest)),
+        source.reading(wanted, at),
+        counts=source.count(wanted),
+    )
+
+
+def story(decision: DecisionRow, next_session: NextSession | None = None) -> Story:
+    """A decision with the rule that decided, what would have to change and when it is free again by time alone."""
+    binding = decision.binding
+    steps: list[Step] = []
+    change, unlocks = "", None
+    for verdict in decision.verdicts:
+        acted = verdict.code != "OK" and (verdict.after <= 0 or verdict.after < verdict.before)
+        remedy = remedy_for(verdict, decision.price or 0.0) if acted else None
+        steps.append(Step(verdict, verdict is binding, remedy))
+        if verdict is binding and remedy is not None:
+            change = remedy.text
+            unlocks = verdict.until or unlocked(remedy.frees, decision.time, next_session or session_after)
+    return Story(decision, tuple(steps), decision.bound_by, change, unlocks)
+
+
+def unlocked(frees: Frees, since: datetime, after: NextSession) -> datetime | None:
+    """The moment at which time alone frees a limit that was reached at ``since``."""
+    return after(since, frees == "next_week") if frees else None
+
+
+def session_after(moment: datetime, next_week: bool) -> datetime:
+    """Opening of the first New York session after the day of a moment, or of the first in a later ISO week."""
+    # Imported here: the calendar takes half a second to load, and most answers need none.
+    import pandas as pd
+
+    from market.calendar import session_times, sessions_after
+
+    day = moment.astimezone(NEW_YORK).date()
+    if next_week:
+        day += timedelta(days=6 - day.weekday())
+    opens, _ = session_times(pd.DatetimeIndex(sessions_after(day, 1)))
+    found: datetime = opens[0].to_pydatetime()
+    return found
+
+
+def moment_of(text: str) -> datetime | None:
+    """A moment as people write it (``2024-03-04 10:30``, New York time unless it has a zone); None if it is none.
+
+    A day alone means its end.
+    """
+    try:
+        found = datetime.fromisoformat(text.strip())
+    except ValueError:
+        return None
+    if len(text.strip()) == len("2024-03-04"):
+        found = datetime.combine(found.date(), time.max)
+    return found if found.tzinfo else found.replace(tzinfo=NEW_YORK)
+
+
+def source_of(state_dir: Path, journal: str | Path) -> JournalSource:
+    """The source of a trader: its journal, and the market view in its state folder."""
+    from monitoring.market_view import VIEW_FILE
+
+    return JournalSource(JournalReader(journal), MarketView(state_dir / VIEW_FILE))

@@ -1,0 +1,317 @@
+"""What the screens ask of a journal; pages go by key, so that the last of 100,000 decisions cost what the first do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from monitoring.journal_reader import Statements, document, moment, number, numbered
+from monitoring.rows import DecisionRow, EquityPoint, EventRow, FillRow, OrderRow, TradeRow
+from risk.model import Verdict
+
+PAGE = 50
+AT_ONCE = 500
+"""Names in one statement: a database takes only so many."""
+FINAL = ("filled", "cancelled", "rejected", "replaced", "expired", "lost")
+_DECISION = (
+    "id, time, symbol, side, role, signal, score, price, stop, target, atr, proposed_quantity, final_quantity, "
+    "outcome, reason"
+)
+_ORDER = (
+    "client_order_id, parent_id, symbol, side, quantity, type, role, limit_price, stop_price, bracket_stop, "
+    "bracket_target, decision_time, journaled_at, reason, state, filled_quantity, filled_notional, estimated"
+)
+
+
+def decisions(
+    db: Statements,
+    *,
+    symbol: str = "",
+    outcome: str = "",
+    module: str = "",
+    since: datetime | None = None,
+    until: datetime | None = None,
+    before: int | None = None,
+    limit: int = PAGE,
+) -> list[DecisionRow]:
+    """Decisions, the latest first, with their verdicts.
+
+    Parameters
+    ----------
+    db : Statements
+    symbol, outcome, module : str
+        Only of these; ``module`` is one whose verdict was not OK. Empty is any.
+    since, until : datetime, optional
+        From this moment on, and before that one.
+    before : int, optional
+        Only with a smaller number: the next page.
+    limit : int
+    """
+    where: list[str] = ["1 = 1"]
+    values: dict[str, Any] = {"most": limit}
+    for name, value in (("symbol", symbol), ("outcome", outcome)):
+        if value:
+            where.append(f"d.{name} = :{name}")
+            values[name] = value
+    for clause, name, given in (("d.time >= :since", "since", since), ("d.time < :until", "until", until),
+                                ("d.id < :before", "before", before)):  # fmt: skip
+        if given is not None:
+            where.append(clause)
+            values[name] = given
+    if module:
+        where.append(
+            "EXISTS (SELECT 1 FROM verdicts v WHERE v.decision_id = d.id AND v.module = :module AND v.code <> 'OK')"
+        )
+        values["module"] = module
+    sql = f"SELECT {_DECISION} FROM decisions d WHERE {' AND '.join(where)} ORDER BY d.id DESC LIMIT :most"
+    return with_verdicts(db, [_decision(row) for row in db.rows(sql, **values)])
+
+
+def decision(db: Statements, number: int) -> DecisionRow | None:
+    """One decision with its verdicts."""
+    found = db.rows(f"SELECT {_DECISION} FROM decisions WHERE id = :id", id=number)
+    return with_verdicts(db, [_decision(row) for row in found])[0] if found else None
+
+
+def decisions_at(db: Statements, time: datetime) -> list[DecisionRow]:
+    """Every decision of the last iteration at or before a moment that decided anything."""
+    last = db.scalar("SELECT max(time) FROM decisions WHERE time <= :time", time=time)
+    if last is None:
+        return []
+    found = db.rows(f"SELECT {_DECISION} FROM decisions WHERE time = :time ORDER BY id", time=moment(last))
+    return with_verdicts(db, [_decision(row) for row in found])
+
+
+def with_verdicts(db: Statements, found: Sequence[DecisionRow]) -> list[DecisionRow]:
+    """The same decisions with their chains, one statement for all."""
+    if not found:
+        return []
+    names, values = numbered([d.id for d in found])
+    sql = (
+        "SELECT decision_id, module, code, before, after, inputs, until FROM verdicts "
+        f"WHERE decision_id IN {names} ORDER BY decision_id, sequence"
+    )
+    chains: dict[int, list[Verdict]] = {}
+    for row in db.rows(sql, **values):
+        chains.setdefault(row["decision_id"], []).append(_verdict(row))
+    return [replace(d, verdicts=tuple(chains.get(d.id, ()))) for d in found]
+
+
+def orders(
+    db: Statements,
+    *,
+    symbol: str = "",
+    before: tuple[datetime, str] | None = None,
+    limit: int = PAGE,
+    open_only: bool = False,
+) -> list[OrderRow]:
+    """Orders, the latest first, without events; ``before`` is time and id of the last of the page before."""
+    where: list[str] = ["1 = 1"]
+    values: dict[str, Any] = {"most": limit}
+    if symbol:
+        where.append("symbol = :symbol")
+        values["symbol"] = symbol
+    if before is not None:
+        where.append("(journaled_at, client_order_id) < (:time, :id)")
+        values["time"], values["id"] = before
+    if open_only:
+        where.append("state NOT IN " + str(FINAL))
+    sql = f"SELECT {_ORDER} FROM orders WHERE {' AND '.join(where)} "
+    sql += "ORDER BY journaled_at DESC, client_order_id DESC LIMIT :most"
+    return _with_ends(db, [_order(row) for row in db.rows(sql, **values)])
+
+
+def family(db: Statements, wanted: str) -> list[OrderRow]:
+    """An order by the client's id or the venue's, with its parent, legs and replacements; with events and fills."""
+    found = db.rows(
+        "SELECT client_order_id, parent_id FROM orders WHERE client_order_id = :name OR venue_id = :name", name=wanted
+    )
+    if not found:
+        return []
+    root = found[0]["parent_id"] or found[0]["client_order_id"]
+    sql = (
+        f"SELECT {_ORDER} FROM orders WHERE client_order_id = :root OR parent_id = :root OR client_order_id = :name "
+        "ORDER BY journaled_at, client_order_id"
+    )
+    rows = [_order(row) for row in db.rows(sql, root=root, name=found[0]["client_order_id"])]
+    return with_life(db, rows)
+
+
+def with_life(db: Statements, found: Sequence[OrderRow]) -> list[OrderRow]:
+    """The same orders with their events and fills."""
+    if not found:
+        return []
+    names, values = numbered([order.id for order in found])
+    events: dict[str, list[EventRow]] = {}
+    sql = f"SELECT client_order_id, time, status, state, reason FROM order_events WHERE client_order_id IN {names}"
+    for row in db.rows(f"{sql} ORDER BY id", **values):
+        told = EventRow(moment(row["time"]), row["status"], row["state"], row["reason"])
+        events.setdefault(row["client_order_id"], []).append(told)
+    shares: dict[str, list[FillRow]] = {}
+    sql = f"SELECT client_order_id, kind, quantity, price, time FROM fills WHERE client_order_id IN {names}"
+    for row in db.rows(f"{sql} ORDER BY time, fill_key", **values):
+        fill = FillRow(moment(row["time"]), float(row["quantity"]), float(row["price"]), row["kind"] == "cumulative")
+        shares.setdefault(row["client_order_id"], []).append(fill)
+    return [
+        replace(
+            order,
+            events=tuple(events.get(order.id, ())),
+            fills=tuple(shares.get(order.id, ())),
+            ended=_ended(order, events.get(order.id, ())),
+        )
+        for order in found
+    ]
+
+
+def exits_of(db: Statements, symbol: str, since: datetime) -> list[OrderRow]:
+    """Orders of a symbol that carried a stop or a target since a moment, oldest first, with when they ended."""
+    sql = f"SELECT {_ORDER} FROM orders WHERE symbol = :symbol AND journaled_at >= :since ORDER BY journaled_at"
+    return _with_ends(db, [_order(row) for row in db.rows(sql, symbol=symbol, since=since)])
+
+
+def fills(db: Statements, *, symbol: str = "", since: datetime | None = None, limit: int = 500) -> list[FillRow]:
+    """Fills with their orders, the latest first."""
+    where = ["f.kind = 'execution'"]
+    values: dict[str, Any] = {"most": limit}
+    if symbol:
+        where.append("o.symbol = :symbol")
+        values["symbol"] = symbol
+    if since is not None:
+        where.append("f.time >= :since")
+        values["since"] = since
+    sql = (
+        "SELECT f.time, f.quantity, f.price, f.client_order_id, o.symbol, o.side, o.role FROM fills f "
+        "JOIN orders o ON o.client_order_id = f.client_order_id "
+        f"WHERE {' AND '.join(where)} ORDER BY f.time DESC LIMIT :most"
+    )
+    return [
+        FillRow(
+            moment(r["time"]), float(r["quantity"]), float(r["price"]), False, r["client_order_id"], r["symbol"],
+            r["side"], r["role"],
+        )
+        for r in db.rows(sql, **values)
+    ]  # fmt: skip
+
+
+def trades(db: Statements, *, symbol: str = "", limit: int = PAGE) -> list[TradeRow]:
+    """Closed portions, the latest first."""
+    sql = (
+        "SELECT symbol, side, quantity, entry_time, entry_price, exit_time, exit_price, pnl, r_multiple, exit_reason, "
+        "signal FROM trades" + (" WHERE symbol = :symbol" if symbol else "") + " ORDER BY exit_time DESC LIMIT :most"
+    )
+    values: dict[str, Any] = {"most": limit, **({"symbol": symbol} if symbol else {})}
+    return [
+        TradeRow(
+            r["symbol"], r["side"], float(r["quantity"]), moment(r["entry_time"]), float(r["entry_price"]),
+            moment(r["exit_time"]), float(r["exit_price"]), float(r["pnl"]), number(r["r_multiple"]),
+            r["exit_reason"], r["signal"],
+        )
+        for r in db.rows(sql, **values)
+    ]  # fmt: skip
+
+
+def equity(db: Statements, *, since: datetime | None = None, most: int = 1_500) -> list[EquityPoint]:
+    """The account over time, oldest first; of more than ``most`` moments evenly spaced ones and the last."""
+    clause, values = (" WHERE time >= :since", {"since": since}) if since is not None else ("", {})
+    count = int(db.scalar(f"SELECT count(*) FROM equity{clause}", **values) or 0)
+    step = max(1, -(-count // most))
+    sql = (
+        "SELECT time, equity, cash, long_exposure, inverse_exposure FROM (SELECT *, row_number() OVER "
+        f"(ORDER BY time DESC) AS place FROM equity{clause}) AS numbered WHERE (place - 1) % :step = 0 ORDER BY time"
+    )
+    return [
+        EquityPoint(
+            moment(r["time"]), float(r["equity"]), float(r["cash"]), float(r["long_exposure"]),
+            float(r["inverse_exposure"]),
+        )
+        for r in db.rows(sql.replace("%", "%%") if db.server else sql, step=step, **values)
+    ]  # fmt: skip
+
+
+def symbols(db: Statements) -> list[str]:
+    """Every symbol that was ever ordered."""
+    return [row["symbol"] for row in db.rows("SELECT DISTINCT symbol FROM orders ORDER BY symbol")]
+
+
+def decided_symbols(db: Statements) -> list[str]:
+    """Every symbol that was ever decided on."""
+    return [row["symbol"] for row in db.rows("SELECT DISTINCT symbol FROM decisions ORDER BY symbol")]
+
+
+def net_fills(db: Statements) -> dict[str, float]:
+    """Shares held by symbol as our fills alone add up; flat ones left out, splits not counted."""
+    held: dict[str, float] = {}
+    for row in db.rows("SELECT symbol, side, filled_quantity FROM orders WHERE filled_quantity <> :none", none="0"):
+        signed = float(row["filled_quantity"]) * (1 if row["side"] == "buy" else -1)
+        held[row["symbol"]] = held.get(row["symbol"], 0.0) + signed
+    return {symbol: shares for symbol, shares in sorted(held.items()) if abs(shares) > 1e-9}
+
+
+def _with_ends(db: Statements, found: Sequence[OrderRow]) -> list[OrderRow]:
+    """When each order that is over ended: its last event."""
+    over = [order.id for order in found if order.state in FINAL]
+    if not over:
+        return list(found)
+    ends: dict[str, datetime] = {}
+    for first in range(0, len(over), AT_ONCE):
+        names, values = numbered(over[first : first + AT_ONCE])
+        sql = f"SELECT client_order_id, max(time) AS ended FROM order_events WHERE client_order_id IN {names} "
+        ends |= {r["client_order_id"]: moment(r["ended"]) for r in db.rows(f"{sql} GROUP BY client_order_id", **values)}
+    return [replace(order, ended=ends.get(order.id)) for order in found]
+
+
+def _ended(order: OrderRow, events: Sequence[EventRow]) -> datetime | None:
+    return max((event.time for event in events), default=None) if order.state in FINAL else None
+
+
+def _decision(row: Mapping[str, Any]) -> DecisionRow:
+    return DecisionRow(
+        id=row["id"],
+        time=moment(row["time"]),
+        symbol=row["symbol"],
+        side=row["side"],
+        role=row["role"],
+        signal=row["signal"],
+        score=number(row["score"]),
+        price=number(row["price"]),
+        stop=number(row["stop"]),
+        target=number(row["target"]),
+        atr=number(row["atr"]),
+        proposed=float(row["proposed_quantity"]),
+        final=float(row["final_quantity"]),
+        outcome=row["outcome"],
+        reason=row["reason"],
+    )
+
+
+def _verdict(row: Mapping[str, Any]) -> Verdict:
+    until = None if row["until"] is None else moment(row["until"])
+    inputs = document(row["inputs"]) or {}
+    return Verdict(row["module"], row["code"], float(row["before"]), float(row["after"]), inputs, until)
+
+
+def _order(row: Mapping[str, Any]) -> OrderRow:
+    filled, notional = Decimal(str(row["filled_quantity"])), Decimal(str(row["filled_notional"]))
+    return OrderRow(
+        id=row["client_order_id"],
+        parent=row["parent_id"] or "",
+        symbol=row["symbol"],
+        side=row["side"],
+        quantity=float(row["quantity"]),
+        type=row["type"],
+        role=row["role"],
+        limit=number(row["limit_price"]),
+        stop=number(row["stop_price"]),
+        bracket_stop=number(row["bracket_stop"]),
+        bracket_target=number(row["bracket_target"]),
+        decided=moment(row["decision_time"]),
+        time=moment(row["journaled_at"]),
+        reason=row["reason"],
+        state=row["state"],
+        filled=float(filled),
+        average=float(notional / filled) if filled else None,
+        estimated=bool(row["estimated"]),
+    )

@@ -1,0 +1,253 @@
+"""The state file: what a running trader says of itself, replaced as a whole each beat.
+
+It holds no secret and no account number. Everything in it may be lost: the journal and the broker have what counts.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from config.errors import Refusal
+
+STATE_FILE, JOURNAL_FILE = "trader.json", "journal.sqlite3"
+VERSION = 1
+MISSED_BEATS = 3
+"""So many beats without a new file mean that the trader hangs or is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class PositionState:
+    """One position; prices in USD, None where not known. ``owner`` is ``ours`` or ``manual``."""
+
+    symbol: str
+    quantity: float
+    entry_price: float | None
+    price: float | None
+    stop: float | None
+    target: float | None
+    initial_stop: float | None
+    protected: float
+    entry_time: datetime
+    sector: str
+    role: str
+    signal: str
+    owner: str
+
+    @property
+    def sign(self) -> int:
+        return 1 if self.quantity >= 0 else -1
+
+    @property
+    def value(self) -> float:
+        """USD at the present price, negative for a short."""
+        return self.quantity * (self.price or self.entry_price or 0.0)
+
+    @property
+    def profit(self) -> float | None:
+        """USD since the entry, before costs."""
+        if self.price is None or self.entry_price is None:
+            return None
+        return self.quantity * (self.price - self.entry_price)
+
+    @property
+    def unrealised_r(self) -> float | None:
+        """Profit so far, in multiples of the risk taken at entry."""
+        if self.initial_stop is None or self.entry_price is None or self.price is None:
+            return None
+        risk = abs(self.entry_price - self.initial_stop)
+        return self.sign * (self.price - self.entry_price) / risk if risk > 0 else None
+
+    @property
+    def bare(self) -> float:
+        """Shares without a working stop."""
+        return max(0.0, abs(self.quantity) - self.protected)
+
+    @property
+    def lost_at_stop(self) -> float | None:
+        """USD that equity falls from now if the stop of the protected shares fires at its level; None without one."""
+        if self.stop is None or self.price is None:
+            return None
+        return max(0.0, self.sign * (self.price - self.stop)) * min(self.protected, abs(self.quantity))
+
+
+@dataclass(frozen=True, slots=True)
+class PendingState:
+    """An entry on its way."""
+
+    symbol: str
+    quantity: float
+    price: float
+    stop: float
+    target: float
+    sector: str
+    role: str
+
+
+@dataclass(frozen=True, slots=True)
+class HaltState:
+    """A halt in force: whose, why, since when and until when (None where only a person ends it)."""
+
+    name: str
+    reason: str
+    began: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LimitState:
+    """A ``risk.limits.Limit`` as it was at the last iteration."""
+
+    module: str
+    name: str
+    used: float
+    most: float
+    unit: str
+    frees: str
+    halts: bool
+    scope: str
+
+    @property
+    def left(self) -> float:
+        return max(0.0, self.most - self.used)
+
+    @property
+    def share(self) -> float:
+        """Part of it that is used, 0 to 1."""
+        return min(1.0, self.used / self.most) if self.most > 0 else float(self.used > 0)
+
+
+@dataclass(frozen=True, slots=True)
+class TraderState:
+    """What a trader says of itself.
+
+    ``written``, ``last_*`` and ``started`` are this machine's time, ``time`` the venue's; ``speed`` is how many seconds
+    of the venue pass in one of ours. ``settings`` are the parts of the merged settings that the answers need.
+    """
+
+    written: datetime
+    time: datetime
+    started: datetime
+    beat_s: float
+    pace_s: float
+    speed: float
+    mode: str
+    profile: str
+    strategy: str
+    pid: int
+    ended: str = ""
+    iterations: int = 0
+    last_iteration: datetime | None = None
+    last_look: datetime | None = None
+    last_tick: datetime | None = None
+    in_session: bool = False
+    listening: bool = False
+    busy: bool = False
+    equity: float | None = None
+    cash: float | None = None
+    free_cash: float | None = None
+    session_open_equity: float | None = None
+    equity_peak: float | None = None
+    book_time: datetime | None = None
+    positions: tuple[PositionState, ...] = ()
+    pending: tuple[PendingState, ...] = ()
+    halts: tuple[HaltState, ...] = ()
+    kill: str = "off"
+    stopped_by: tuple[str, ...] = ()
+    unprotected: Mapping[str, float] = field(default_factory=dict)
+    limits: tuple[LimitState, ...] = ()
+    last_halts: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def age_s(self, now: datetime | None = None) -> float:
+        """Seconds since it was written."""
+        return ((now or datetime.now(UTC)) - self.written).total_seconds()
+
+    def stale(self, now: datetime | None = None) -> bool:
+        """Whether the trader should have written since, and did not end in order."""
+        return not self.ended and self.age_s(now) > MISSED_BEATS * self.beat_s
+
+    @property
+    def day_result(self) -> float | None:
+        """USD since the session's opening."""
+        if self.equity is None or self.session_open_equity is None:
+            return None
+        return self.equity - self.session_open_equity
+
+
+_PARTS = {"positions": PositionState, "pending": PendingState, "halts": HaltState, "limits": LimitState}
+_TIMES = {
+    "written", "time", "started", "last_iteration", "last_look", "last_tick", "book_time", "entry_time", "began",
+    "until",
+}  # fmt: skip
+
+
+def write_state(path: Path, state: TraderState) -> None:
+    """Replace the file, whole or not at all; it is not forced to the disk, as the next beat brings another.
+
+    Raises
+    ------
+    OSError
+    """
+    text = json.dumps({"version": VERSION, **_plain(asdict(state))}, separators=(",", ":"))
+    fresh = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+    fresh.replace(path)
+
+
+def read_state(path: Path) -> TraderState | None:
+    """What the trader wrote last; None where there is no such file.
+
+    Raises
+    ------
+    Refusal
+        The file cannot be read or is of another version.
+    """
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(raw, dict) or raw.pop("version", None) != VERSION:
+            raise Refusal(f"{path}: is of another version of this program; start the trader again with this one")
+        found: TraderState = _of(TraderState, raw)
+        return found
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise Refusal(f"{path}: cannot be read ({error.strerror}); make it readable") from None
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        if isinstance(error, Refusal):
+            raise
+        raise Refusal(f"{path}: is damaged; delete it, a running trader writes it anew") from None
+
+
+def _of(kind: type[Any], raw: Mapping[str, Any]) -> Any:
+    values: dict[str, Any] = {}
+    for item in fields(kind):
+        value = raw[item.name]
+        if item.name in _TIMES and value is not None:
+            value = datetime.fromisoformat(value)
+        elif item.name in _PARTS and isinstance(value, list):
+            value = tuple(_of(_PARTS[item.name], part) for part in value)
+        elif isinstance(value, list):
+            value = tuple(value)
+        values[item.name] = value
+    return kind(**values)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(item) for item in value]
+    return value

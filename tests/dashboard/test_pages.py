@@ -1,0 +1,223 @@
+import json
+import re
+import socket
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from dashboard.server import STATIC
+from dashboard.workers import environment
+from monitoring.state import STATE_FILE, read_state, write_state
+from tests.dashboard.serving import TOKEN, served
+from tests.monitoring.journals import HALTED, large_journal, small_folder, trader_state
+
+
+def text_of(html: str) -> str:
+    return " ".join(re.sub(r"<[^>]+>", " ", html).split())
+
+
+def test_the_landing_page_shows_what_is_held_lost_and_left(page):
+    said = text_of(page.get("/").text)
+    for words in ("105,000.00", "Lost if all stops fire 325.00", "10,630", "AMD", "161.50", "195.50", "50 of 61",
+                  "Unprotected AMD for 3 s", "lost since the session&#39;s opening", "deployed this week"):  # fmt: skip
+        assert words in said, words
+    assert "Running" in said
+
+
+def test_what_a_limit_uses_is_a_bar_that_a_screen_reader_tells(page):
+    html = page.get("/").text
+    assert 'value="0.5061904761904762"' not in html or "50% used" in html
+    assert re.search(r'<progress max="1" value="[0-9.]+" aria-label="exposure_budget, deployed today : 49% used"', html)
+
+
+def test_a_symbol_that_nothing_was_proposed_for_says_what_it_needs(page):
+    assert "RSI(14) 47.2, needs below 30" in page.get("/symbols").text
+    said = text_of(page.get("/symbol/PLTR").text)
+    assert "RSI(14) 47.2, needs below 30" in said and "At most 410 may be bought now, bound by equity_sizer" in said
+
+
+def test_a_symbol_has_its_bars_its_dated_levels_and_its_fills(page):
+    found = json.loads(page.get("/candles/AMD").text)
+    assert len(found["bars"]) == 100 and found["minutes"] == 5
+    kinds = [(line["kind"], line["points"][0]["value"], line["works"]) for line in found["lines"]]
+    assert ("stop", 161.5, True) in kinds and ("target", 195.5, False) in kinds
+    (fill,) = found["fills"]
+    assert (fill["side"], fill["text"]) == ("buy", "entry 61 @ 170.01")
+    times = [bar["time"] for bar in found["bars"]]
+    assert times == sorted(set(times)) and fill["time"] in times
+    # Times are written as New York's clock shows them: 15:30 UTC in March is 10:30.
+    assert datetime.fromtimestamp(fill["time"], UTC).strftime("%H:%M") == "10:30"
+
+
+def test_the_log_filters_and_leads_to_the_whole_chain(page):
+    assert page.get("/decisions").text.count('href="/decision/') == 4
+    assert page.get("/decisions?outcome=refused").text.count('href="/decision/') == 3
+    assert page.get("/decisions?module=sector_cap").text.count('href="/decision/') == 1
+    assert page.get("/decisions?symbol=amd&day=2024-03-04").text.count('href="/decision/') == 1
+    assert page.get("/decisions?day=2024-03-05").text.count('href="/decision/') == 0
+    assert page.get("/decisions?outcome=other&day=never&before=x").text.count('href="/decision/') == 4
+    chain = text_of(page.get("/decision/1").text)
+    for words in ("equity_sizer", "300 → 61", "cash_buffer", "by_notional 61", "Decided by equity_sizer: notional"):
+        assert words in chain
+
+
+def test_the_remedy_is_the_rules_own(page):
+    found = json.loads(page.get("/decision/2/remedy").text)
+    assert found == {
+        "bound_by": "sector_cap",
+        "change": "a position of crypto_adjacent has to be closed",
+        "unlocks": "",
+    }
+    found = json.loads(page.get("/decision/3/remedy").text)
+    assert found["change"].startswith("the next session") and "2024-03-05 09:30" in found["unlocks"]
+
+
+def test_an_order_has_its_life_and_its_family(page):
+    said = text_of(page.get("/orders").text)
+    assert "leg-1" in said and "61 at 170.01" in said
+    assert page.get("/order/leg-1").text.count('class="life"') == 2
+    assert page.get("/order/nothing").status == 404
+
+
+def test_the_scoreboard_has_all_goals_and_the_days(page):
+    said = text_of(page.get("/scoreboard").text)
+    for measure in ("Win rate", "Profit factor", "Maximum daily drawdown", "Average R", "Slippage",
+                    "Bracket interference",
+                    "Position time protected", "Fills within 30 s"):  # fmt: skip
+        assert measure in said
+    assert "2024-03-04" in said and "-1.00" in said and "Stop-outs by signal" in said
+
+
+def test_reports_are_listed_with_their_figures(page):
+    html = page.get("/reports").text
+    assert (
+        "backtest-active-2013-01-02" in html
+        and "report.html" in html
+        and "state" not in re.findall(r'href="/report/([^"]*)"', html)
+    )
+    assert "93" in text_of(html)
+
+
+def test_metrics_are_in_the_text_format(page):
+    answer = page.get("/metrics")
+    assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+    lines = [line for line in answer.text.splitlines() if not line.startswith("#")]
+    values = dict(line.rsplit(" ", 1) for line in lines)
+    assert values["rft_equity_usd"] == "105000" and values["rft_unprotected_shares"] == "11"
+    assert values['rft_refusals_total{module="sector_cap"}'] == "1"
+    assert values['rft_orders_total{role="entry",outcome="filled"}'] == "1"
+    assert values['rft_halt_active{kind="kill_switch"}'] == "0"
+    for line in lines:
+        assert re.fullmatch(r'[a-z_]+(\{([a-z]+="[^"]*",?)+\})? -?[0-9.e+-]+', line), line
+    named = {line.split()[2] for line in answer.text.splitlines() if line.startswith("# TYPE")}
+    assert {line.partition("{")[0].partition(" ")[0] for line in lines} == named
+
+
+def test_every_static_file_is_there(page):
+    for name in STATIC:
+        assert page.get(f"/static/{name}").status == 200
+    assert "Apache License" in page.get("/static/lightweight-charts/LICENSE").text
+    assert page.get("/static/nothing.js").status == 404
+
+
+def test_beats_come_and_change_with_news(tmp_path):
+    state = small_folder(tmp_path / "state")
+    with served(state, tmp_path, beat_s=0.2) as page, socket.create_connection(("127.0.0.1", page.port), 10) as line:
+        line.sendall(
+            f"GET /beats HTTP/1.1\r\nHost: 127.0.0.1:{page.port}\r\nAuthorization: Bearer {TOKEN}\r\n\r\n".encode()
+        )
+        heard: list[str] = []
+        file = line.makefile("r", encoding="utf-8", newline="\n")
+
+        def mark() -> str:
+            while not (text := file.readline()).startswith("data: "):
+                pass
+            return text
+
+        heard.extend(mark() for _ in range(4))
+        assert len(set(heard[1:])) == 1
+        write_state(state / STATE_FILE, trader_state(halts=HALTED))
+        ends = time.monotonic() + 5
+        while mark() == heard[-1]:
+            assert time.monotonic() < ends
+        assert "peak_halt" in page.get("/").text
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"ended": "the trader was ended"}, "Ended"),
+        ({"written": datetime.now(UTC) - timedelta(hours=1)}, "No sign of life"),
+        ({"halts": HALTED}, "Halt peak_halt, until 2024-03-09"),
+        ({"kill": "flatten"}, "Kill switch flatten"),
+        ({"stopped_by": ("venue: no answer",)}, "Entries are stopped venue: no answer"),
+    ],
+)
+def test_what_is_wrong_is_said_on_every_page(tmp_path, changes, words):
+    state = small_folder(tmp_path / "state")
+    write_state(state / STATE_FILE, trader_state(**changes))
+    with served(state, tmp_path) as page:
+        for path in ("/", "/symbols", "/decisions", "/orders", "/reports"):
+            assert words in text_of(page.get(path).text)
+
+
+def test_a_journal_without_a_trader_is_shown_as_such(tmp_path):
+    state = small_folder(tmp_path / "state")
+    (state / STATE_FILE).unlink()
+    with served(state, tmp_path) as page:
+        said = text_of(page.get("/").text)
+        assert "No trader" in said and "61 AMD" in said and "104,900.00" in said
+        assert page.get("/metrics").status == 200
+
+
+def test_a_journal_that_is_gone_or_damaged_is_said_and_comes_back(tmp_path):
+    state = small_folder(tmp_path / "state")
+    journal = state / "journal.sqlite3"
+    kept = journal.read_bytes()
+    with served(state, tmp_path) as page:
+        journal.write_bytes(b"not a database at all, but long enough to be read as one" * 100)
+        assert page.get("/").status == 503
+        journal.unlink()
+        answer = page.get("/")
+        assert answer.status == 503 and "there is no journal" in answer.text
+        journal.write_bytes(kept)
+        assert page.get("/").status == 200
+
+
+def test_reading_leaves_nothing_beside_the_journal(tmp_path):
+    state = small_folder(tmp_path / "state")
+    before = {path.name: path.stat().st_mtime_ns for path in state.iterdir()}
+    with served(state, tmp_path) as page:
+        for path in ("/", "/decisions", "/orders", "/symbol/AMD", "/metrics"):
+            assert page.get(path).status == 200
+    assert {path.name: path.stat().st_mtime_ns for path in state.iterdir()} == before
+
+
+def test_no_key_reaches_the_page_or_its_helpers(monkeypatch, tmp_path):
+    from dashboard.settings import PageSettings
+
+    for name in ("ALPACA_API_KEY", "ALPACA_API_SECRET", "DATABASE_URL", "RISK_FIRST_NOTIFY"):
+        monkeypatch.setenv(name, "planted-secret")
+    found = environment(PageSettings(journal="j", state_dir="s", runs="r", token=TOKEN))
+    assert "planted-secret" not in json.dumps(found)
+
+
+def test_a_long_log_is_paged_by_key_and_answers_at_once(tmp_path):
+    state = tmp_path / "state"
+    large_journal(state / "journal.sqlite3", decisions=20_000, trades=1_000)
+    with served(state, tmp_path) as page:
+        seen: list[int] = []
+        path = "/decisions?outcome=refused"
+        for _ in range(3):
+            began = time.monotonic()
+            html = page.get(path).text
+            assert time.monotonic() - began < 3
+            seen += map(int, re.findall(r'href="/decision/(\d+)"', html))
+            following = re.search(r'rel="next" href="([^"]+)"', html)
+            assert following
+            path = following[1].replace("&amp;", "&")
+        assert len(seen) == len(set(seen)) == 150 and seen == sorted(seen, reverse=True)
+        first = re.findall(r'href="/order/([^"]+)">\1', page.get("/orders").text)
+        assert len(set(first)) >= 50
+    assert read_state(state / STATE_FILE) is None

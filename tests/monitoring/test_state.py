@@ -1,0 +1,89 @@
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from config.errors import Refusal
+from monitoring.state import STATE_FILE, HaltState, read_state, write_state
+from monitoring.status import status
+from tests.monitoring.journals import BEGIN, HALTED, trader_state
+
+
+def test_a_state_comes_back_as_it_was_written(tmp_path):
+    state = trader_state(halts=HALTED, ended="", last_halts={"peak_halt": BEGIN.isoformat()})
+    write_state(tmp_path / STATE_FILE, state)
+    assert read_state(tmp_path / STATE_FILE) == state
+    assert (tmp_path / STATE_FILE).stat().st_mode & 0o077 == 0
+    assert [path.name for path in tmp_path.iterdir()] == [STATE_FILE]
+
+
+def test_what_is_no_number_is_written_as_unknown(tmp_path):
+    write_state(tmp_path / STATE_FILE, trader_state(equity=float("nan")))
+    found = read_state(tmp_path / STATE_FILE)
+    assert found is not None and found.equity is None
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"version": 1}', '{"version": 99}', "\x00"])
+def test_a_damaged_state_file_is_refused_with_its_name(tmp_path, text):
+    path = tmp_path / STATE_FILE
+    path.write_text(text)
+    with pytest.raises(Refusal, match=r"trader\.json: is (damaged|of another version)"):
+        read_state(path)
+
+
+def test_no_file_is_no_trader(tmp_path):
+    assert read_state(tmp_path / STATE_FILE) is None
+
+
+def test_three_missed_beats_mean_no_sign_of_life():
+    now = datetime.now(UTC)
+    beat = trader_state(written=now - timedelta(seconds=5.9))
+    assert status(beat, now).sign_of_life == "running"
+    assert status(replace(beat, written=now - timedelta(seconds=6.1)), now).sign_of_life == "stale"
+    assert (
+        status(replace(beat, written=now - timedelta(days=9), ended="the trader was ended"), now).sign_of_life
+        == "ended"
+    )
+
+
+def test_what_is_lost_if_all_stops_fire_by_hand():
+    found = status(trader_state())
+    # 50 of 61 shares are behind the stop: 50 × (168.00 − 161.50); the other 11 are told apart.
+    assert found.lost_at_stops == pytest.approx(325.0)
+    assert found.lost_frac == pytest.approx(325.0 / 105_000)
+    assert (found.bare, found.unbounded) == (pytest.approx(11 * 168.0), ("AMD",))
+
+
+def test_what_may_be_bought_is_the_strictest_limit():
+    found = status(trader_state())
+    # deployed today 10,630 left, the gate 11,680, the week 12,000, cash 78,750.
+    assert (found.today.usd, found.today.bound_by) == (pytest.approx(10_630), "exposure_budget, deployed today")
+    assert (found.week.usd, found.week.bound_by) == (pytest.approx(12_000), "exposure_budget, deployed this week")
+    assert (found.today.positions, found.today.why) == (1, "")
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"halts": (HaltState("drawdown_halt", "3.1% lost"),)}, "drawdown_halt: 3.1% lost"),
+        ({"kill": "stop"}, "kill switch: stop"),
+        ({"stopped_by": ("venue: no answer",)}, "venue: no answer"),
+    ],
+)
+def test_nothing_may_be_bought_today_while_entries_are_stopped(changes, why):
+    found = status(trader_state(**changes))
+    assert (found.today.usd, found.today.why, found.halted) == (0, why, True)
+    assert found.week.usd > 0
+
+
+def test_a_spent_count_of_positions_leaves_nothing():
+    limits = tuple(replace(x, used=2) if x.name == "new positions today" else x for x in trader_state().limits)
+    found = status(trader_state(limits=limits))
+    assert (found.today.usd, found.today.why) == (0, "policy_gate, new positions today: 2 of 2")
+
+
+def test_no_secret_section_is_in_the_settings_of_the_state(tmp_path):
+    write_state(tmp_path / STATE_FILE, trader_state())
+    written = json.loads((tmp_path / STATE_FILE).read_text())
+    assert "broker" not in written["settings"] and "risk" in written["settings"]

@@ -1,0 +1,95 @@
+import math
+from dataclasses import replace
+from datetime import timedelta
+
+import numpy as np
+import pytest
+
+from config.errors import Refusal
+from monitoring.whatif import Shock, beta, named_shocks, what_if
+from tests.monitoring.journals import BEGIN, trader_state
+
+
+def test_a_fall_beyond_the_stop_fires_it_at_its_level_or_beyond():
+    found = what_if(trader_state(), Shock("as given", -0.10))
+    (amd,) = found.positions
+    after = 168.0 * 0.9
+    assert (amd.exit, amd.price_after, amd.why) == ("stop", pytest.approx(after), "as the market, beta not known")
+    # 50 shares at the stop or at the open beyond it, 11 without a stop at the price after.
+    assert amd.at_level == pytest.approx(50 * (161.5 - 168) + 11 * (after - 168))
+    assert amd.at_once == pytest.approx(61 * (after - 168))
+    assert found.equity_at_level == pytest.approx(105_000 + amd.at_level)
+    assert found.equity_at_once == pytest.approx(105_000 + amd.at_once)
+
+
+def test_a_loss_beyond_the_limit_and_a_fifth_loser_halt():
+    # 61 × 16.8 lost at once is 0.98% of the opening; the drawdown halt needs 3%, the streak its fifth loser.
+    assert what_if(trader_state(), Shock("as given", -0.10)).halts == ("streak_halt",)
+    assert what_if(trader_state(), Shock("as given", -0.01)).halts == ()
+    big = replace(trader_state().positions[0], quantity=400.0, protected=400.0)
+    assert what_if(trader_state(positions=(big,)), Shock("as given", -0.10)).halts == ("drawdown_halt", "streak_halt")
+
+
+def test_a_winner_that_meets_its_target_ends_there():
+    found = what_if(trader_state(), Shock("as given", 0.20))
+    (amd,) = found.positions
+    assert (amd.exit, found.halts) == ("target", ())
+    assert amd.at_level == pytest.approx(61 * (195.5 - 168))
+    assert amd.at_once == pytest.approx(61 * (168 * 1.2 - 168))
+
+
+def test_shorts_gain_where_longs_lose():
+    short = replace(
+        trader_state().positions[0], quantity=-61.0, protected=61.0, stop=176.0, target=150.0, entry_price=165.0
+    )
+    (fell,) = what_if(trader_state(positions=(short,)), Shock("as given", -0.05)).positions
+    assert fell.exit == "" and fell.at_once == pytest.approx(61 * 168 * 0.05)
+    (rose,) = what_if(trader_state(positions=(short,)), Shock("as given", 0.10)).positions
+    assert rose.exit == "stop"
+    assert rose.at_level == pytest.approx(-61 * (176 - 168)) and rose.at_once == pytest.approx(-61 * 16.8)
+
+
+def test_an_inverse_fund_moves_against_the_market_by_its_leverage():
+    fund = replace(trader_state().positions[0], symbol="SQQQ", sector="inverse", role="hedge", stop=None, target=None)
+    # The chain of the settings names its funds.
+    (moved,) = what_if(trader_state(positions=(fund,)), Shock("as given", -0.10)).positions
+    assert (moved.moved, moved.exit) == (pytest.approx(0.30), "") and "3x" in moved.why
+
+
+def test_a_sector_and_a_symbol_of_their_own_go_before_beta():
+    (sector,) = what_if(trader_state(), Shock("s", -0.01, {"semis": -0.2})).positions
+    (single,) = what_if(trader_state(), Shock("s", -0.01, {"semis": -0.2}, {"AMD": -0.5})).positions
+    assert (sector.moved, single.moved) == (-0.2, -0.5)
+
+
+def test_beta_is_the_slope_of_returns_that_both_have():
+    rng = np.random.default_rng(1)
+    market = rng.normal(0, 0.01, 100)
+    spy = dict(enumerate(np.exp(np.cumsum(market)).tolist()))
+    amd = dict(enumerate(np.exp(np.cumsum(1.7 * market)).tolist()))
+    found = beta(amd, spy)
+    assert found == pytest.approx(1.7)
+    assert beta({k: amd[k] for k in range(20)}, spy) is None
+    assert beta(amd, dict.fromkeys(spy, 1.0)) is None
+    (moved,) = what_if(trader_state(), Shock("as given", -0.02), {"AMD": amd, "SPY": spy}).positions
+    assert moved.moved == pytest.approx(-0.034) and moved.why == "beta 1.70"
+
+
+def test_every_named_shock_can_be_played():
+    shocks = named_shocks()
+    assert len(shocks) >= 8
+    for shock in shocks.values():
+        assert -1 < shock.market < 0 and shock.told
+        assert math.isfinite(what_if(trader_state(), shock).equity_at_once)
+
+
+def test_before_the_first_iteration_there_is_nothing_to_shock():
+    with pytest.raises(Refusal, match="first iteration"):
+        what_if(trader_state(book_time=None), Shock("as given", -0.1))
+
+
+def test_a_halt_in_force_does_not_begin_again():
+    from monitoring.state import HaltState
+
+    halted = trader_state(halts=(HaltState("streak_halt", "", BEGIN, BEGIN + timedelta(days=5)),))
+    assert what_if(halted, Shock("as given", -0.10)).halts == ()
