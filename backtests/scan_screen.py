@@ -108,6 +108,9 @@ def show_iteration(
         name = f"order {order.client_order_id}" if order.client_order_id else "no order"
         told = f"{name}: {order.side} {order.quantity:g} {order.symbol}, {order.status}{price}{why}"
         console.print(told, soft_wrap=True)
+    if not scan:
+        sent = sum(not order.parent_id and bool(order.client_order_id) for order in orders)
+        console.print(f"[bold]complete:[/] {counted(sent, 'order')} of this iteration, stops and targets go with them")
 
 
 def _title(console: Console, text: str) -> None:
@@ -162,7 +165,7 @@ def _held(found: Sequence[PositionView], width: int) -> Table:
 
 
 def _known(value: float, form: str) -> str:
-    return format(value, form) if np.isfinite(value) else "none"
+    return format(value, form) if np.isfinite(value) else "–"
 
 
 def _seen(
@@ -206,7 +209,7 @@ def _seen(
         table.add_row(
             symbol,
             *((market.sector(symbol),) if width >= NARROW else ()),
-            *(f"{market.value(name, symbol):,.2f}" for name in readings),
+            *(_known(market.value(name, symbol), ",.2f") for name in readings),
             said or "–",
             verdict,
         )

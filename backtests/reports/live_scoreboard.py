@@ -16,6 +16,7 @@ from monitoring.journal_reader import JournalReader, Statements, moment
 from monitoring.rows import OrderRow
 
 NEW_YORK = ZoneInfo("America/New_York")
+FILLED_IN_TIME, SECTORS = "filled_in_time", "sectors"
 FILLED_WITHIN_S, FILLED_GOAL = 30.0, 0.95
 _ALL = 10**9
 _OPENING = ("entry", "hedge")
@@ -28,8 +29,10 @@ NOTES = (
 )
 
 
-def board(journal: JournalReader) -> dict[str, Any]:
+def board(journal: JournalReader, sectors: Mapping[str, str] | None = None) -> dict[str, Any]:
     """The scoreboard as plain values: ``total``, ``days`` (the latest first), ``stop_outs`` by signal, ``notes``.
+
+    ``sectors`` has the label of each symbol; without it sectors are not counted.
 
     Raises
     ------
@@ -39,7 +42,9 @@ def board(journal: JournalReader) -> dict[str, Any]:
     with journal.open() as db:
         orders = journal_queries.orders(db, limit=_ALL)[::-1]
         record, entries = _record(db, orders), _entries(db, orders)
-    scores = scoreboard(record)
+    # Fills are timed by the events of their orders, below.
+    left_out = {FILLED_IN_TIME, *(() if sectors is not None else (SECTORS,))}
+    scores = [score for score in scoreboard(record, sectors=sectors) if score.measure not in left_out]
     traded = Counter(trade.exit_time.date() for trade in record.trades)
     days: dict[date, list[Score]] = {}
     for score in scores:

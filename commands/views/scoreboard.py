@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from commands.composition import command
 from commands.operator.account import settings_of
-from commands.options import ScreenOptions, SettingsOptions, StateOptions, a_count
+from commands.options import KeyOptions, ScreenOptions, SettingsOptions, StateOptions, a_count
 from config.errors import Refusal
 
+if TYPE_CHECKING:
+    from rich.table import Table
+
 SHOWN_DAYS = 20
+_MET = {True: "yes", False: "no", None: "–"}
 
 
 @command(
@@ -22,6 +27,7 @@ SHOWN_DAYS = 20
 def scoreboard(
     state: StateOptions,
     chosen: SettingsOptions,
+    keys: KeyOptions,
     screen: ScreenOptions,
     days: Annotated[
         int | None, typer.Option(parser=a_count, metavar="N", help=f"Days that are shown (default: {SHOWN_DAYS}).")
@@ -29,33 +35,57 @@ def scoreboard(
 ) -> int:
     """Measure every day of a trader beside its goals.
 
-    Win rate, profit factor, largest fall within a day, average R, exits by hand beside a bracket, entries filled within
-    30 seconds of their sending, sectors held, and stop-outs by signal, beside what is hoped for. It needs no keys and
-    may run beside a trader. Slippage and protected time are on the scoreboard of a run: --scoreboard.
+    Win rate, profit factor, largest fall within a day, average R, slippage, exits by hand beside a bracket, position
+    time protected, sectors held, entries filled within 30 seconds, and stop-outs by signal, of every day in the
+    journal. It asks no broker and may run beside a trader.
 
     Exit status: 0 done, 2 refused the input.
     """
-    from backtests.reports import scoreboard as board
-    from backtests.reports.fill_measures import stop_outs
+    from backtests.reports.live_scoreboard import board
     from brokers.operator.account import journal_of
-    from brokers.operator.journal_record import NOT_KEPT, record_of
     from commands.screen import console, show_json
+    from monitoring.journal_reader import JournalReader
 
-    settings = settings_of(chosen, state, screen=screen)
-    record = record_of(journal_of(settings))
-    if not record.equity:
+    settings = settings_of(chosen, state, keys, screen=screen)
+    found = board(JournalReader(journal_of(settings)), settings.universe.sectors)
+    if not found["days"]:
         raise Refusal(f"{settings.live.state_dir}: its journal has no day yet; a trader writes it while it trades")
-    scores = board.scoreboard(record, sectors=settings.universe.sectors, unknown=NOT_KEPT)
-    stopped = stop_outs(record.trades)
     if screen.json:
-        show_json(
-            {
-                "scores": [
-                    {"day": s.day, "measure": s.measure, "value": s.value, "goal": s.goal, "met": s.met} for s in scores
-                ],
-                "stop_outs": {name: {"stopped": count, "trades": of} for name, (count, of) in stopped.items()},
-            }
-        )
-    else:
-        console(json=False).print(board.scoreboard_screen(scores, SHOWN_DAYS if days is None else days, stopped))
+        show_json(found)
+        return 0
+    printer = console(json=False)
+    printer.print(_total(found["total"]))
+    for name, (stopped, trades) in found["stop_outs"].items():
+        printer.print(f"stopped out: {name} {stopped} of {trades}, {stopped / trades:.0%}", highlight=False)
+    printer.print()
+    printer.print(_daily(found["days"][: SHOWN_DAYS if days is None else days]))
+    for note in found["notes"]:
+        printer.print(f"[dim]{note}[/]", highlight=False)
     return 0
+
+
+def _total(scores: Sequence[dict[str, Any]]) -> Table:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="dim")
+    table.add_column("")
+    for heading in ("measured", "goal", "met"):
+        table.add_column(heading, justify="right")
+    for score in scores:
+        table.add_row(score["label"], score["text"], score["goal"], _MET[score["met"]])
+    return table
+
+
+def _daily(days: Sequence[dict[str, Any]]) -> Table:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
+    table.add_column("day", no_wrap=True, min_width=10)
+    table.add_column("trades", justify="right")
+    for score in days[0]["scores"] if days else ():
+        # One word per line, so that the headings fit side by side.
+        heading = score["label"].replace("Maximum daily", "Daily").replace(" ", "\n")
+        table.add_column(heading, justify="right", no_wrap=True)
+    for day in days:
+        table.add_row(day["day"], str(day["trades"]), *(score["text"] for score in day["scores"]))
+    return table

@@ -9,9 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from lumibot.backtesting import PandasDataBacktesting
+from lumibot.backtesting import PandasDataBacktesting, YahooDataBacktesting
 from lumibot.entities import Asset, Data
+from lumibot.tools.yahoo_helper import YahooHelper
 
+from backtests import embedded
+from backtests.data import yahoo_cache
 from strategies.combined import CombinedStrategy
 
 DAYS = pd.bdate_range("2024-03-04", periods=9)
@@ -186,3 +189,43 @@ def test_a_halt_stops_a_subclass_too_and_ends_what_waits():
     opened = [o.filled_time.date() for o in record.orders if o.filled_time is not None and o.role == "entry"]
     assert opened and not [day for day in opened if begun.date() <= day < ended]
     assert any(o.time.date() >= ended and o.status == "filled" for o in record.orders), "then it goes on"
+
+
+class BuysTheEmbedded(BuysEverything):
+    """The same on the symbols of the settings."""
+
+    def buy(self, when: str) -> None:
+        for symbol in self.settings.universe.symbols:
+            price = self.broker.quote(symbol)
+            for share in (0.5, 0.105, 0.1, 0.05):
+                if quantity := int(share * self.broker.equity() / price):
+                    self.submit_order(self.create_order(symbol, quantity, **self.parameters["kind"](price)))
+
+
+def test_in_a_yahoo_backtest_it_ends_at_the_same_exposure(tmp_path, monkeypatch):
+    monkeypatch.setattr(YahooHelper, "LUMIBOT_YAHOO_CACHE_FOLDER", str(tmp_path))
+    monkeypatch.setattr(YahooHelper, "CACHING_ENABLED", True)
+    yahoo_cache.fill(embedded.daily())
+    _, strategy = BuysTheEmbedded.run_backtest(
+        YahooDataBacktesting,
+        datetime.fromisoformat("2022-06-01"),
+        datetime.fromisoformat("2022-06-15"),
+        budget=EQUITY,
+        parameters={"profile": "active", "config": [embedded.OVERLAY], "kind": market},
+        benchmark_asset=None,
+        analyze_backtest=False,
+        show_progress_bar=False,
+        quiet_logs=True,
+        save_stats_file=False,
+    )
+    equity = {row.time.date(): row.equity for row in strategy.record.equity}
+    opened: dict[Any, dict[str, float]] = defaultdict(lambda: defaultdict(float))
+    for order in strategy.record.orders:
+        if order.role == "entry" and order.status == "filled":
+            opened[order.filled_time.date()][order.symbol] += order.filled_quantity * order.filled_price
+    assert len(opened) >= 3, "it bought on several days"
+    for day, by_symbol in opened.items():
+        assert sum(by_symbol.values()) <= 0.21 * equity[day] * 1.02 and len(by_symbol) <= 4
+        assert max(by_symbol.values()) <= 0.105 * equity[day] * 1.02
+    codes = {order.reason.partition(":")[0] for order in strategy.record.orders if order.status == "rejected"}
+    assert {"GATE_ORDER_NOTIONAL", "GATE_DAY_NOTIONAL"} <= codes
