@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 
 from config.process.private_files import private_files
 from config.process.terminal import plain_output
-from config.values.secrets import redacted
+from config.values.masking import redacted
 
 EXIT_FAILED, EXIT_REFUSED = 1, 2
 _STORAGE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG})

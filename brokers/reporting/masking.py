@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from config.values.secrets import HIDEABLE, MASK, Secrets, redacted, without_secrets
+from config.values.masking import HIDEABLE, MASK, redacted, without_secrets
+from config.values.secrets import Secrets
 
 _PARTS = re.compile(r"[\s,/@:?&=#]+")
 _ENOUGH = 12

@@ -13,8 +13,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from config.reading.former_names import former_setting
+from config.values.masking import redacted
 from config.values.provenance import Provenance
-from config.values.secrets import redacted
 
 LONGEST_VALUE = 60
 NEAR = 0.75

@@ -16,8 +16,9 @@ from config.reading.error_messages import closest, sentence
 from config.reading.files import read_ordinary
 from config.reading.list_edits import edited, split
 from config.schema import Settings
+from config.values.masking import MASK
 from config.values.provenance import Provenance
-from config.values.secrets import MASK, Secrets, looks_secret
+from config.values.secrets import Secrets, looks_secret
 
 FOLDER = Path(__file__).parents[1]
 PROFILES = FOLDER / "profiles"

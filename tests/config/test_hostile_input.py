@@ -13,7 +13,7 @@ from brokers.journal.database.address import parse_address
 from config.errors import Refusal
 from config.reading.dotenv import with_keys
 from config.reading.loader import load
-from config.values.secrets import redacted, without_secrets
+from config.values.masking import redacted, without_secrets
 
 SECRET = "s3cret/Ke+y%zz99"
 NAMES = frozenset({"ALPACA_API_KEY", "ALPACA_API_SECRET"})
