@@ -54,7 +54,10 @@ class BookBuilder:
         """What is held, on its way and left, now; positions made by hand count like ours."""
         state, own = self._state, self._positions.book
         now = state.now.astimezone(NEW_YORK)
-        positions = self.positions()
+        positions = {symbol: self._ours(position) for symbol, position in own.ledger.positions.items()}
+        for symbol, held in own.manual.items():
+            if held and symbol not in positions:
+                positions[symbol] = self._manual(symbol, held)
         opened = self._positions.journal.open_session(now.date(), state.view.account.equity, now)
         budget = own.ledger.budget
         return Book(
@@ -68,15 +71,6 @@ class BookBuilder:
             closed_trades=own.ledger.closed[-CLOSED_TRADES_KEPT:],
             budget=None if budget is None else budget.deployed(max(now.date(), budget.day)),
         )
-
-    def positions(self) -> dict[str, Position]:
-        """What is held now, with its levels and what protects it."""
-        own = self._positions.book
-        positions = {symbol: self._ours(position) for symbol, position in own.ledger.positions.items()}
-        for symbol, held in own.manual.items():
-            if held and symbol not in positions:
-                positions[symbol] = self._manual(symbol, held)
-        return positions
 
     def equity_row(self, book: Book) -> EquityRow:
         """The account at one moment, positions at the venue's prices."""

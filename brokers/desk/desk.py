@@ -395,7 +395,7 @@ class LiveDesk:
     def _enter(self, plan: Plan) -> None:
         if not plan.entries:
             return
-        why = self.halts.reasons(self.state.now, self.module_names)
+        why = self.halts.reasons(self.state.now, self._module_names)
         if closed := self.entries.window().closed:
             why = [*why, closed]
         if why:
@@ -409,7 +409,7 @@ class LiveDesk:
                 self.entries.begin(proposal, plan.time, quotes[proposal.symbol])
 
     @property
-    def module_names(self) -> frozenset[str]:
+    def _module_names(self) -> frozenset[str]:
         return frozenset(module.name for module in self.halters)
 
     def _stop_and_target(self, position: Position) -> tuple[float, float]:
@@ -469,7 +469,7 @@ class LiveDesk:
             self.halts.halt(module.name, book.time, f"equity {book.equity:.2f}", sessions)
             self.record.halts.append((book.time, module.name))
         book = replace(book, halted=self.halts.halted(book.time), halted_until=self._ends_of_halts(book.time.date()))
-        self.halts.reasons(book.time, self.module_names)
+        self.halts.reasons(book.time, self._module_names)
         if math.isnan(self.record.initial_equity):
             self.record.initial_equity = book.equity
         row = self.books.equity_row(book)

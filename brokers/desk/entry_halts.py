@@ -154,6 +154,11 @@ class EntryHalts:
             log.warning("entries are %s", f"stopped; {'; '.join(found)}" if found else "allowed again")
         return found
 
+    @property
+    def told(self) -> frozenset[str]:
+        """What ``reasons`` found last; asks nobody."""
+        return self._said
+
     def stopped(self, now: datetime, modules: frozenset[str] = frozenset()) -> list[str]:
         """The same, without telling the log."""
         found = [f"{name}: {why}" for name, why in sorted(self.passing.items())]
