@@ -23,7 +23,6 @@ READ_BY: dict[str, tuple[tuple[Mode, ...], str]] = {
     "engine": (_BACKTEST, "it drives a backtest"),
     "draw_all": (_BACKTEST, "it draws the trades of a backtest"),
     "no_report": (_BACKTEST, "only a backtest's report can be left out"),
-    "scoreboard": (_BACKTEST, "it is printed after a backtest"),
     "speed": (("rehearse",), "only a rehearsal makes time pass faster"),
     "sleeptime": (("rehearse", *_VENUE), "a backtest decides once per bar"),
     "alpaca_url": (_VENUE, "its orders don't leave this machine"),

@@ -29,31 +29,25 @@ from backtests.reports.breakdowns import OpenPosition
 from backtests.reports.formatting import counted
 from backtests.reports.metrics import sessions_per_year
 from backtests.reports.order_outcomes import with_outcomes
-from backtests.reports.outputs import (
-    TEARSHEET,
-    RunInfo,
-    default_folder,
-    prepare_folder,
-    unused,
-    write_figures,
-    write_report,
-)
-from backtests.reports.scoreboard import scoreboard, scoreboard_screen
+from backtests.reports.outputs import write_figures, write_report
+from backtests.reports.run_files import TEARSHEET, default_folder, prepare_folder, unused
+from backtests.reports.run_info import RunInfo
+from backtests.reports.scoreboard import scoreboard_of
 from backtests.reports.summary_screen import show_files, show_summary
-from backtests.reports.tearsheet_process import TearsheetProcess
+from backtests.reports.tearsheet.process import TearsheetProcess
 from backtests.request import Engine, RunRequest
 from backtests.run_inputs import write_inputs
 from backtests.run_result import RunResult
 from backtests.scan_screen import show_scan
 from config import Settings
-from config.error_messages import some
 from config.errors import EXIT_FAILED, Refusal
-from config.markets import NEW_YORK_EQUITY_MARKETS
+from config.reading.error_messages import some
+from config.values.markets import NEW_YORK_EQUITY_MARKETS
 from config.version import version as package_version
 from market.bars import BarTable
 from market.sectors import inverse_funds
 from risk.model import Position
-from strategies.adapt_to_bars import fit
+from strategies.adapt_to_bars import decides_on_days, fit
 from strategies.registry import build_pipeline, build_signals, strategy_class
 from strategies.run_notes import (
     absent_symbols,
@@ -66,7 +60,6 @@ from strategies.run_notes import (
     without_unknown,
 )
 
-SCOREBOARD_DAYS = 10
 GENERAL_DEFAULT = "config/base.yaml"
 REPLAYED = "combined"
 
@@ -121,7 +114,7 @@ def run(request: RunRequest, console: Console) -> int:
             if not request.json:
                 show_summary(console, result.record, info, figures)
             if request.scoreboard:
-                console.print(scoreboard_screen(scoreboard(result.record), SCOREBOARD_DAYS))
+                console.print(scoreboard_of(result.record, settings.universe.sectors))
             if tearsheet is not None and not result.interrupted:
                 with console.status("drawing the report"):
                     failed = write_report(
@@ -181,7 +174,7 @@ def data_for(request: RunRequest, settings: Settings) -> DataSet:
         seed=request.seed,
         traded=settings.universe.traded,
         options=replace(request.reading, hours=hours_of(settings)),
-        length=length_of(settings) if request.mode == "backtest" else None,
+        length=length_of(settings) if request.mode == "backtest" and not decides_on_days(settings) else None,
     )
     if told := told_universe(settings, data):
         data = replace(data, notes=(*data.notes, told))

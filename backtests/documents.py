@@ -10,6 +10,7 @@ from typing import Any
 
 from backtests.checks.lookahead import Report
 from backtests.data.data_sets import DataSet
+from backtests.iteration import account_view
 from backtests.reports.formatting import to_json_indented
 from backtests.run_result import RunResult
 from brokers.record import OrderRecord
@@ -37,7 +38,7 @@ def run_document(folder: Path) -> dict[str, Any]:
 def scan_document(result: RunResult, data: DataSet, *, scan: bool) -> dict[str, Any]:
     """The only iteration of a backtest; see ``iteration_document``."""
     strategy = result.strategy
-    row = strategy.feed.features.bars.opens_at.get_loc(strategy.plan.time) - 1
+    row = strategy.feed.features.bars.row_closed_at(strategy.plan.time)
     missing, _ = absent_symbols(data.missing, strategy.pipeline)
     notes = (*data.notes, *without_unknown(strategy.notes, missing))
     return iteration_document(strategy, row, data.source, result.record.orders, notes, missing, scan=scan)
@@ -98,10 +99,7 @@ def iteration_document(
         "data_source": source,
         "equity": book.equity,
         "cash": book.cash,
-        "positions": {
-            symbol: {"quantity": held.quantity, "entry": held.entry_price, "stop": held.stop, "target": held.target}
-            for symbol, held in sorted(book.positions.items())
-        },
+        **account_view.document(book, market, pipeline.chain),
         "symbols": symbols,
         "missing_symbols": list(missing),
         "decisions": [_decision(decision) for decision in plan.decisions],

@@ -13,8 +13,9 @@ from typing import Any
 import pandas as pd
 
 from backtests.reports.order_outcomes import as_decided
-from backtests.reports.outputs import COMMENT, INTERRUPTED
+from backtests.reports.run_files import COMMENT, INTERRUPTED
 from config.errors import Refusal
+from config.values.markets import NEW_YORK
 from risk.model import OPENING_ROLES
 
 FLAT = 1e-9
@@ -181,4 +182,4 @@ def _holding(opened: Json, closed: Json | None, signals: Mapping[tuple[str, pd.T
 
 
 def _time(text: str) -> pd.Timestamp:
-    return pd.Timestamp(text).tz_convert("America/New_York")
+    return pd.Timestamp(text).tz_convert(NEW_YORK)

@@ -12,7 +12,7 @@ import pandas as pd
 
 from backtests.cli_run import data_for
 from backtests.request import RunRequest
-from market.calendar import NEW_YORK
+from config.values.markets import NEW_YORK
 from market.features import FeatureTable
 from monitoring.rows import ReadingRow
 from risk.model import Plan

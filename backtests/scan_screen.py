@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from backtests.data.data_sets import DataSet
+from backtests.iteration import account_view
+from backtests.iteration.account_view import PositionView
 from backtests.reports.formatting import counted
 from backtests.run_result import RunResult
 from brokers.record import OrderRecord
 from market.features import FeatureTable
 from market.market import Market
+from risk.interface import RiskModule
 from risk.model import Book, Decision
 from strategies.pipeline import ATR, Pipeline
 from strategies.run_notes import absent_symbols, without_unknown
 
 RSI = "rsi_14"
+HEADINGS = {ATR: "ATR", RSI: "RSI"}
+NARROW, WIDE = 80, 100
+"""Columns of the screen below which tables leave out what can be spared."""
 
 
 def show_scan(console: Console, result: RunResult, data: DataSet, *, scan: bool) -> None:
     """Print the only iteration of ``result``, a run of one iteration on ``data``; ``scan``: nothing was submitted."""
     strategy = result.strategy
-    row = strategy.feed.features.bars.opens_at.get_loc(strategy.plan.time) - 1
+    row = strategy.feed.features.bars.row_closed_at(strategy.plan.time)
     heading = f"{data.source} · equity {result.record.initial_equity:,.2f} USD"
     missing, _ = absent_symbols(data.missing, strategy.pipeline)
     notes = (*data.notes, *without_unknown(strategy.notes, missing))
@@ -72,16 +79,25 @@ def show_iteration(
     features, pipeline, plan = strategy.feed.features, strategy.pipeline, strategy.plan
     market = features.market_at_row(row, plan.time)
     decisions = {decision.proposal.symbol: decision for decision in plan.decisions}
+    book = strategy.book
     console.print(f"[bold]{plan.time:%Y-%m-%d %H:%M %Z}[/] · {heading}")
     for note in notes:
-        console.print(f"[yellow]{note}[/]")
-    console.print(_seen(features, pipeline, market, row, decisions, strategy.book, scan))
+        console.print(f"[yellow]{escape(note)}[/]")
+    show_account(console, pipeline.chain, book, market)
+    _title(console, "opportunities")
+    console.print(_seen(features, pipeline, market, row, decisions, book, scan, console.width))
     if absent := ", ".join(missing):
         console.print(f"not in the data: {absent}")
     for decision in plan.decisions:
         console.print(_why(decision), highlight=False, soft_wrap=True)
+        if decision.outcome != "refused":
+            console.print(f"  {account_view.terms(decision, book)}", highlight=False, soft_wrap=True)
     for adjustment in plan.adjustments:
-        console.print(f"{adjustment.kind} {adjustment.symbol}: {adjustment.code}")
+        quantity = f" {adjustment.quantity:g}" if adjustment.quantity else ""
+        told = f"{adjustment.kind}{quantity} {adjustment.symbol}: {adjustment.code}"
+        console.print(told, highlight=False, soft_wrap=True)
+    if not (plan.decisions or plan.adjustments):
+        console.print("nothing to decide: no signal, and nothing that is held needs a change", soft_wrap=True)
     if scan:
         console.print(f"[bold]scan:[/] {counted(len(plan.entries), 'entry', 'entries')} accepted, nothing submitted")
     for order in orders:
@@ -94,6 +110,61 @@ def show_iteration(
         console.print(told, soft_wrap=True)
 
 
+def _title(console: Console, text: str) -> None:
+    console.print(f"\n[bold]{text}[/]")
+
+
+def show_account(console: Console, chain: Sequence[RiskModule], book: Book, market: Market) -> None:
+    """What there is, what protects it, and what each rule reads."""
+    _title(console, "account")
+    console.print(account_view.money(book), highlight=False, soft_wrap=True)
+    found = account_view.positions(book, market)
+    if found:
+        console.print(_held(found, console.width))
+    for line in account_view.protection(found):
+        console.print(line, highlight=False, soft_wrap=True)
+    told = account_view.statuses(chain, book, market)
+    if told:
+        _title(console, "rules")
+        grid = Table(box=None, pad_edge=False, show_header=False)
+        grid.add_column(style="dim", no_wrap=True)
+        grid.add_column(overflow="fold")
+        for name, text in told.items():
+            grid.add_row(name, escape(text))
+        console.print(grid, highlight=False)
+
+
+def _held(found: Sequence[PositionView], width: int) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("held", no_wrap=True)
+    columns: dict[str, Callable[[PositionView], str]] = {
+        "shares": lambda one: f"{one.quantity:g}",
+        "entry": lambda one: f"{one.entry:,.2f}",
+        "last": lambda one: f"{one.last:,.2f}",
+        "R": lambda one: _known(one.profit_r, "+.2f"),
+        "weight": lambda one: f"{one.weight_frac:.1%}",
+        "stop": lambda one: _known(one.stop, ",.2f"),
+        "to it": lambda one: _known(one.to_stop_frac, ".1%"),
+        "target": lambda one: _known(one.target, ",.2f"),
+        "to that": lambda one: _known(one.to_target_frac, ".1%"),
+        "behind a stop": lambda one: f"{one.protected:g} of {abs(one.quantity):g}",
+    }
+    if width < NARROW:
+        columns = {name: columns[name] for name in ("shares", "last", "weight", "stop", "target")}
+    elif width < WIDE:
+        columns.pop("to that")
+        columns.pop("entry")
+    for name in columns:
+        table.add_column(name, justify="right", no_wrap=True)
+    for one in found:
+        table.add_row(one.symbol, *(tell(one) for tell in columns.values()))
+    return table
+
+
+def _known(value: float, form: str) -> str:
+    return format(value, form) if np.isfinite(value) else "none"
+
+
 def _seen(
     features: FeatureTable,
     pipeline: Pipeline,
@@ -102,12 +173,15 @@ def _seen(
     decisions: dict[str, Decision],
     book: Book,
     scan: bool,
+    width: int,
 ) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("symbol", "sector"):
-        table.add_column(name)
-    for name in ("close", "ATR", "RSI"):
-        table.add_column(name, justify="right")
+    table.add_column("symbol", no_wrap=True)
+    readings = ("close", ATR, RSI) if width >= NARROW else ("close", RSI)
+    if width >= NARROW:
+        table.add_column("sector")
+    for name in readings:
+        table.add_column(HEADINGS.get(name, name), justify="right", no_wrap=True)
     table.add_column("signal")
     table.add_column("verdict", overflow="fold")
     best = {signal.name: signal.scores(market) for signal in pipeline.signals}
@@ -131,8 +205,8 @@ def _seen(
             verdict = _undecided(pipeline, market, max(scores.values(), default=None))
         table.add_row(
             symbol,
-            market.sector(symbol),
-            *(f"{market.value(name, symbol):,.2f}" for name in ("close", ATR, RSI)),
+            *((market.sector(symbol),) if width >= NARROW else ()),
+            *(f"{market.value(name, symbol):,.2f}" for name in readings),
             said or "–",
             verdict,
         )

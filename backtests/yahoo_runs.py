@@ -15,8 +15,9 @@ from lumibot.entities import Asset
 
 from brokers.backtest.source import dividends_of, table_of
 from brokers.backtest.yahoo import require_yahoo
+from config.values.markets import NEW_YORK
 from market.bars import FIELDS, BarTable
-from market.calendar import NEW_YORK, nanoseconds
+from market.calendar import nanoseconds
 
 ZONE = ZoneInfo(NEW_YORK)
 

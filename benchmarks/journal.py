@@ -21,7 +21,7 @@ from brokers.desk.reconcile.book_builder import BookBuilder
 
 from brokers.desk.reconcile.budget_keeper import BudgetKeeper
 from brokers.desk.reconcile.position_history import PositionHistory
-from brokers.journal import Execution, Journal, OrderIntent, State, orders
+from brokers.journal import Execution, Journal, OrderIntent, State, order_statements
 from brokers.record import RunRecord
 
 ACCOUNT, SYMBOLS, PER_DAY, PROBES = "benchmark", 40, 30, 20
@@ -52,8 +52,8 @@ def grow(journal: Journal, first: int, last: int) -> None:
         for number in range(first, last):
             wish = intent(number)
             name = journal.order_id(wish)
-            orders.insert(connection, name, wish, run_id=None, now=moment(number))
-            orders.report(
+            order_statements.insert(connection, name, wish, run_id=None, now=moment(number))
+            order_statements.report(
                 connection, name, State.FILLED, "filled", time=moment(number), venue_id=f"venue-{number}",
                 reports=[fill(number)],
             )  # fmt: skip

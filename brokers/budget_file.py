@@ -19,7 +19,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from brokers.durable import put_in_place
 from config.errors import Refusal
-from config.files import read_ordinary
+from config.private_files import private_folder
+from config.reading.files import read_ordinary
 from risk.weekly_budget import WeeklyBudget
 
 VERSION = 1
@@ -50,7 +51,7 @@ def load(path: Path, account_id: str, today: date) -> WeeklyBudget:
     try:
         data = read_ordinary(path)
     except FileNotFoundError:
-        log.warning("%s is not there: account %s begins with an empty weekly budget", path, account_id)
+        log.info("%s is not there: account %s begins with an empty weekly budget", path, account_id)
         return WeeklyBudget(today)
     except OSError as error:
         raise Refusal(f"{path}: cannot be read ({error.strerror}); make it readable, no entries until then") from error
@@ -69,7 +70,7 @@ def save(path: Path, budget: WeeklyBudget, account_id: str) -> None:
         It could not be written. The file holds the state before (or the new one, where only the folder could
         not be forced to the disk), and no entry may follow until a save succeeds.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    private_folder(path.parent)
     # Of this process alone: a second trader, started by mistake, must not write into the same bytes.
     fresh = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:

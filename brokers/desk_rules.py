@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 
 from brokers.order_types import OrderRole
 from brokers.quantities import down, up
-from config.markets import NEW_YORK_EQUITY_MARKETS
+from config.values.markets import NEW_YORK_EQUITY_MARKETS
 from market.calendar import sessions_after
 from risk.interface import RiskModule
 from risk.model import AdjustmentKind, Book, Proposal, floor_lot

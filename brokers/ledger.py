@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from brokers.record import RunRecord, TradeRecord
+from market.trading_day import day_of
 from risk.model import ClosedTrade, Position, Proposal
 from risk.weekly_budget import WeeklyBudget
 
@@ -75,7 +76,7 @@ class Ledger:
         self.record.dividends += dividend
 
     def _charged(self, budget: WeeklyBudget, fill: Fill) -> WeeklyBudget:
-        day, position = fill.time.date(), self.positions.get(fill.symbol)
+        day, position = day_of(fill.time), self.positions.get(fill.symbol)
         if position is None or position.quantity * fill.quantity > 0:
             return budget.opened(fill.symbol, abs(fill.quantity) * fill.price, day)
         if abs(position.quantity + fill.quantity) < 1e-9:

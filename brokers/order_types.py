@@ -56,12 +56,13 @@ class Resting(StrEnum):
 
     ``BRACKET``: an entry with a stop and a target that come into force once it has filled completely. ``OCO``: a stop
     and a target for the same shares, of which one cancels the other. ``STOP``: a stop by itself, which holds its
-    shares.
+    shares. ``ENTRY_STOP``: an entry with a stop alone, of which each part that fills gets its own at once.
     """
 
     BRACKET = "bracket"
     OCO = "oco"
     STOP = "stop"
+    ENTRY_STOP = "entry_stop"
 
 
 class RefusalCode(StrEnum):

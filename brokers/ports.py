@@ -120,6 +120,10 @@ class VenueOrder:
         Whether the venue itself ends it with others.
     cancel_pending : bool
         Whether a cancel or replace of it is on its way.
+    made_by : str
+        Id of the order whose fill made it, where a venue makes exits of its own for what fills; empty without.
+    fee : Decimal
+        What its fills cost so far, USD; 0 where the venue tells none with an order.
     created, submitted, updated, changed, expires : datetime, optional
         ``changed`` is the newest of what the venue tells; ``expires`` is when the venue drops it.
     native : object
@@ -146,6 +150,8 @@ class VenueOrder:
     opens_group: bool = False
     grouped: bool = False
     cancel_pending: bool = False
+    made_by: str = ""
+    fee: Decimal = NOTHING
     created: datetime | None = None
     submitted: datetime | None = None
     updated: datetime | None = None
@@ -263,6 +269,26 @@ class TradeUpdate:
 
 
 @dataclass(frozen=True, slots=True)
+class TradeTerms:
+    """What trading a symbol costs this account and needs at least, by the venue's own word.
+
+    ``maker`` and ``taker`` are fees as fractions of 1, ``price`` what a unit costs now, USD, 0 where none is known;
+    ``least`` is the smallest quantity of an order at that price. ``closed`` says why it is not traded now, in words.
+    """
+
+    symbol: str
+    price: Decimal
+    least: Decimal
+    maker: Decimal = NOTHING
+    taker: Decimal = NOTHING
+    closed: str = ""
+
+    @property
+    def least_usd(self) -> Decimal:
+        return self.least * self.price
+
+
+@dataclass(frozen=True, slots=True)
 class VenueQuote:
     """Bid and ask as the venue told them; ``unreadable`` says what is wrong with the answer."""
 
@@ -349,10 +375,19 @@ class OrderChange:
 
 @dataclass(frozen=True, slots=True)
 class RequestLimit:
-    """Requests that a venue allows in a minute, and how many of them iterations and the watch over stops may use."""
+    """Requests that a venue allows in a minute, and how many of them iterations and the watch over stops may use.
+
+    ``iteration`` and ``look`` are how many one of each needs, ``look_s`` how far looks have to be apart while something
+    is under way, in the venue's seconds. ``quiet_s`` is the least time between two looks while only a target is
+    watched; 0 looks each time.
+    """
 
     a_minute: int
     usable: int
+    iteration: int = 7
+    look: int = 3
+    look_s: float = 2.0
+    quiet_s: float = 0.0
 
 
 # ---- venue ---------------------------------------------------------------------------------------------
@@ -456,7 +491,17 @@ class Venue(Protocol):
 
     def account(self) -> VenueAccount: ...
 
-    def positions(self) -> VenuePositions: ...
+    def positions(self) -> VenuePositions:
+        """What is held, without dust."""
+        ...
+
+    def dust(self) -> VenuePositions:
+        """What is held and too little to be a position; empty where every share is one."""
+        ...
+
+    def expect(self, client_order_ids: Iterable[str]) -> None:
+        """Tell names of ours that listed orders may have, for a venue that lists them in a form of its own."""
+        ...
 
     def open_orders(self) -> VenueListing:
         """Every open order."""
@@ -498,6 +543,10 @@ class Venue(Protocol):
 
         1440 minutes are a day; what is no number is NaN; the newest bar may still be forming.
         """
+        ...
+
+    def terms(self, symbols: Iterable[str]) -> list[TradeTerms]:
+        """What trading each symbol costs and needs, of those that the venue knows."""
         ...
 
     def lists(self, symbol: str) -> bool:

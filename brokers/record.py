@@ -14,8 +14,9 @@ class OrderRecord:
     """One order as the venue saw it. ``type`` is market, limit, stop, stop_limit or trail.
 
     ``role`` is one of entry, target, stop, trim, hedge, partial, close. ``status`` ends as filled,
-    cancelled, rejected, expired or working. Prices in USD, times timezone-aware. ``slippage_usd`` is what its
-    fill cost beyond the price that it would have had without.
+    cancelled, rejected, expired or working. Prices in USD, times timezone-aware: ``time`` is the decision's,
+    ``sent_time`` when the order left, None for one that was not sent. ``slippage_usd`` is what its fill cost beyond the
+    price that it would have had without, live beyond the quote of the moment; negative where it was better.
     """
 
     time: datetime
@@ -34,6 +35,14 @@ class OrderRecord:
     filled_time: datetime | None = None
     reason: str = ""
     slippage_usd: float = 0.0
+    sent_time: datetime | None = None
+
+    @property
+    def seconds_to_fill(self) -> float | None:
+        """From the sending to the last fill; None where either is not known."""
+        if self.sent_time is None or self.filled_time is None:
+            return None
+        return (self.filled_time - self.sent_time).total_seconds()
 
 
 def not_sent(time: datetime, client_order_id: str, proposal: Proposal, why: str) -> OrderRecord:

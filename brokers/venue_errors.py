@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from decimal import Decimal
 
 from brokers.order_types import VenueReason
@@ -52,3 +53,15 @@ class VenueUnavailable(VenueError):
 
 class NotSent(VenueUnavailable):
     """Nothing reached the venue, or it turned the request away unread."""
+
+
+class ClockInDoubt(VenueUnavailable):
+    """The venue's clock says something far from what it said before: no answer until the next reading agrees.
+
+    A night that a rehearsal leaves out and a machine that slept look like this once.
+    """
+
+
+def level_of(error: VenueError) -> int:
+    """How loudly an answer that did not come is logged: a clock in doubt settles with the next reading."""
+    return logging.INFO if isinstance(error, ClockInDoubt) else logging.WARNING

@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+from pathlib import Path
+
 from brokers.admission import Admission
 from brokers.alpaca.client import VenueClient
-from brokers.alpaca.clock import VenueClock
 from brokers.alpaca.quote_stream import FRESH_S, AlpacaQuoteStream
 from brokers.alpaca.venue import AlpacaVenue
+from brokers.kraken.connection.client import KrakenClient
+from brokers.kraken.connection.nonce import Nonce
+from brokers.kraken.connection.rates import TIERS, RateModel
+from brokers.kraken.connection.rest import KrakenRest
+from brokers.kraken.venue import KrakenVenue
+from brokers.network.clock import VenueClock
+from brokers.ports import Venue
 from config import Settings
 from config.errors import Refusal
+from config.values.addresses import on_loopback
+from market.trading_day import use_day_of
 
+NAME_DIGITS = 12
 DATA_STREAM = "wss://stream.data.alpaca.markets"
 
 
-def open_venue(settings: Settings, paper: bool, admission: Admission | None = None) -> AlpacaVenue:
-    """The account whose keys are in the environment.
+def open_venue(settings: Settings, paper: bool, admission: Admission | None = None) -> Venue:
+    """The account whose keys are in the environment, at the venue of ``broker.venue``.
 
     Parameters
     ----------
@@ -26,8 +39,50 @@ def open_venue(settings: Settings, paper: bool, admission: Admission | None = No
     Raises
     ------
     Refusal
-        There are no keys.
+        There are no keys, or the venue has no account of that kind.
     """
+    use_day_of(settings.pace.day)
+    if settings.broker.venue == "kraken":
+        return open_kraken(settings, paper, admission)
+    return open_alpaca(settings, paper, admission)
+
+
+def open_kraken(settings: Settings, paper: bool, admission: Admission | None = None) -> KrakenVenue:
+    """The account at Kraken, which has no paper accounts: on loopback it is a rehearsal's."""
+    kraken, secrets = settings.broker.kraken, settings.secrets
+    if paper and not on_loopback(kraken.url):
+        raise Refusal(
+            "Kraken has no paper accounts: rehearse with --rehearse --venue kraken, or trade real money with --live"
+        )
+    if secrets.KRAKEN_API_KEY is None or secrets.KRAKEN_API_SECRET is None:
+        raise Refusal("Kraken keys are missing: set KRAKEN_API_KEY and KRAKEN_API_SECRET in the environment")
+    key, secret = secrets.KRAKEN_API_KEY.get_secret_value(), secrets.KRAKEN_API_SECRET.get_secret_value()
+    if not _is_base64(secret):
+        raise Refusal("KRAKEN_API_SECRET: is no private key of Kraken's, which is base64; copy it as Kraken showed it")
+    name = hashlib.sha256(key.encode()).hexdigest()[:NAME_DIGITS]
+    speed = settings.pace.speed
+    nonce = Nonce(Path(settings.live.state_dir) / f"kraken-{name}.nonce")
+    rest = KrakenRest(key, secret, nonce=nonce, rates=RateModel(TIERS[kraken.tier], speed=speed), url=kraken.url)
+    client = KrakenClient(rest, admission)
+    return KrakenVenue(client, VenueClock(speed), kraken.account or f"kraken-{name}", kraken.monitoring_s)
+
+
+def public_kraken(settings: Settings) -> KrakenVenue:
+    """Kraken as everybody sees it, without keys: pairs and prices."""
+    kraken = settings.broker.kraken
+    rest = KrakenRest("", "", nonce=None, rates=RateModel(TIERS[kraken.tier]), url=kraken.url)
+    return KrakenVenue(KrakenClient(rest), VenueClock(settings.pace.speed), "")
+
+
+def _is_base64(text: str) -> bool:
+    try:
+        return bool(base64.b64decode(text, validate=True))
+    except ValueError:
+        return False
+
+
+def open_alpaca(settings: Settings, paper: bool, admission: Admission | None = None) -> AlpacaVenue:
+    """The account at Alpaca."""
     key, secret = keys_of(settings)
     alpaca = settings.broker.alpaca
     client = VenueClient(

@@ -17,12 +17,14 @@ from commands.composition import HELP_OPTIONS, Command, invoked
 from commands.options import show_version
 from commands.usage import near, refused
 from config.errors import Refusal, exit_status
-from config.former_names import FORMER_COMMANDS
+from config.reading.former_names import FORMER_COMMANDS
 
 PROGRAM = "risk-first"
 
 RUNS, OPERATING, RESEARCH = "commands.runs", "commands.operator", "commands.research"
+SERVICE = "commands.service"
 COMMANDS: dict[str, tuple[str, str]] = {
+    "demo": ("commands.demo", "Show the problems this was built against, tried again."),
     "backtest": (f"{RUNS}.backtest", "Run the strategy on historical bars."),
     "rehearse": (f"{RUNS}.rehearse", "Rehearse trading against a local exchange."),
     "trade": (f"{RUNS}.trade", "Trade on Alpaca: the paper account, or real money."),
@@ -33,15 +35,21 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "compare": (f"{RUNS}.compare", "Compare the decisions of a live run and a backtest."),
     "replay-then-paper": (f"{RUNS}.replay_then_paper", "Replay a window, then trade on paper alike."),
     "show-config": (f"{RUNS}.show_config", "Print the merged settings, secrets masked."),
+    "feasibility": (f"{OPERATING}.feasibility", "Tell what a balance can do: minimums, fees, win rates."),
     "size": (f"{OPERATING}.size", "Compute how many shares an entry may have."),
     "positions": (f"{OPERATING}.positions", "Show each position, its exits, what protects it."),
     "explain": (f"{OPERATING}.explain", "Say why something was sent, resized or refused."),
+    "scoreboard": (f"{OPERATING}.scoreboard", "Measure every day of a trader beside its goals."),
     "status": (f"{OPERATING}.status", "Say what is held, what may be bought, what is halted."),
     "whatif": (f"{OPERATING}.whatif", "Show the book after a shock: what exits, what halts."),
     "dashboard": (f"{OPERATING}.dashboard", "Show the trader in a browser on this machine."),
     "reconcile": (f"{OPERATING}.reconcile", "Compare the journal with the broker's account."),
     "cleanup": (f"{OPERATING}.cleanup", "Cancel all orders, sell dust, purge symbols."),
     "kill": (f"{OPERATING}.kill", "Stop entries, or sell everything: the kill switch."),
+    "doctor": (f"{SERVICE}.doctor", "Check keys, account, clock, data, disk and journal."),
+    "monitor": (f"{SERVICE}.monitor", "Watch sockets, threads and files of a trader."),
+    "notify": (f"{SERVICE}.notify", "Show where notifications go, and try them."),
+    "mcp": (f"{SERVICE}.mcp", "Let an assistant read: an MCP server over stdio."),
     "verify": (f"{OPERATING}.verify", "Check that a journal or a bundle is what was written."),
     "export": (f"{OPERATING}.export", "Write a journal as a bundle that others can check."),
     "overfit": (f"{RESEARCH}.overfit", "Judge the best of many backtests by the returns of all."),
@@ -52,6 +60,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "band": (f"{RESEARCH}.band", "The result over several fill assumptions."),
     "shadow": (f"{RESEARCH}.shadow", "Follow what was refused on paper."),
     "data": ("commands.data", "Fetch bars into a file, and show what a file holds."),
+    "new": ("commands.developer.new", "Begin a new risk rule: its files, tests and defaults."),
 }
 """Command: the module that has it under its own name (or, as a typer of its own, ``app``), and the line of the help."""
 

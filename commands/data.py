@@ -120,7 +120,7 @@ def get(
     from backtests.data import downloads
     from backtests.data.bar_files import described, read_file
     from backtests.data.reading.options import ReadOptions
-    from config.addresses import address
+    from config.values.addresses import address
 
     downloads.refuse_target(out, overwrite=overwrite)
     if alpaca_url is not None:

@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from config.arguments import DEFAULT_PROFILE
 from config.errors import Refusal
+from config.reading.arguments import DEFAULT_PROFILE
 
 DATA_SOURCES = ("yahoo", "alpaca", "embedded")
 DEFAULT_DATA = "embedded"
@@ -74,6 +74,9 @@ class SettingsOptions:
     set_: Annotated[list[str], typer.Option("--set", metavar="KEY=VALUE", help="One setting; repeatable.")] = field(
         default_factory=list
     )
+    venue: Annotated[
+        str | None, typer.Option(metavar="alpaca|kraken", help="Where is traded; kraken picks the profile by balance.")
+    ] = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +86,7 @@ class ScreenOptions:
     json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output, nothing else.")] = False
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar and no log lines but warnings.")] = False
     verbose: Annotated[
-        bool, typer.Option("--verbose", help="Say also which settings differ from the defaults, and who set them.")
+        bool, typer.Option("--verbose", help="Say more: settings that were chosen and where; every line of the log.")
     ] = False
 
 
@@ -145,16 +148,20 @@ class FolderOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReportOptions:
+class ScoreboardOptions:
+    """Measures beside goals."""
+
+    scoreboard: Annotated[bool, typer.Option("--scoreboard", help="Print the daily scoreboard after a run.")] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportOptions(ScoreboardOptions):
     """What a backtest shows beside its figures."""
 
     draw_all: Annotated[bool, typer.Option("--draw-all", help="Draw every trade, not only a choice of them.")] = False
     no_report: Annotated[
         bool, typer.Option("--no-report", help="Tables and figures only: no pictures, page and tearsheet.")
     ] = False
-    scoreboard: Annotated[bool, typer.Option("--scoreboard", help="Print the daily scoreboard after a backtest.")] = (
-        False
-    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterable
 from typer.exceptions import TyperException
 
 from config.errors import Refusal
-from config.former_names import FORMER_ARGUMENTS
+from config.reading.former_names import FORMER_ARGUMENTS
 
 NEAR = 0.8
 """Likeness, 0 to 1, from which on a name is offered instead of another; a far guess misleads."""
 _EXTRA = re.compile(r"unexpected extra argument\(s\) \((.*)\)$", re.DOTALL)
+LONGEST_WORD = 80
 _NEEDS = re.compile(r"Option '([^']+)' requires an argument")
 
 
@@ -44,7 +45,7 @@ def _sentence(error: TyperException) -> str:
             return f"{word} is not an argument here; {hint}"
         return f"{word} is not an argument; {near(word, _options(error))}"
     if found := _EXTRA.search(text):
-        return f"{found[1].split(' ')[0]} is not an argument; see --help"
+        return f"{found[1].split(' ')[0][:LONGEST_WORD]} is not an argument; see --help"
     if text.startswith("Missing "):
         name = _name(error)
         return f"{name} is missing; see --help"

@@ -1,4 +1,4 @@
-"""Typed settings: base.yaml, a profile, your own overlays, single values; see ``config.loader.load``.
+"""Typed settings: base.yaml, a profile, your own overlays, single values; see ``config.reading.loader.load``.
 
 ``load``, ``profiles`` and ``Settings`` are imported when they are first asked for: they bring pydantic with them, and
 a command line that only prints its help should not wait for it.
@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 from config.errors import Refusal
 
 if TYPE_CHECKING:
-    from config.loader import load, profiles
+    from config.reading.loader import load, profiles
     from config.schema import Settings
 
 __all__ = ["Refusal", "Settings", "load", "profiles"]
-_PLACES = {"load": "config.loader", "profiles": "config.loader", "Settings": "config.schema"}
+_PLACES = {"load": "config.reading.loader", "profiles": "config.reading.loader", "Settings": "config.schema"}
 
 
 def __getattr__(name: str) -> Any:

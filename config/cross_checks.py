@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
-from config.addresses import on_loopback
-from config.markets import NEW_YORK_EQUITY_MARKETS, NEW_YORK_HOURS
-
-if TYPE_CHECKING:
-    from config.schema import Settings
+from config.sections import Sections
+from config.values.addresses import on_loopback
+from config.values.markets import NEW_YORK_EQUITY_MARKETS, NEW_YORK_HOURS
 
 ROUNDING = 1e-9
 
@@ -31,7 +28,7 @@ class ImpossibleCombination(ValueError):
         self.keys = keys
 
 
-def contradictions(settings: Settings) -> Iterator[ImpossibleCombination]:
+def contradictions(settings: Sections) -> Iterator[ImpossibleCombination]:
     """Every contradiction in the settings, the most basic first."""
     yield from _repeated_names(settings)
     yield from _selection(settings)
@@ -41,7 +38,7 @@ def contradictions(settings: Settings) -> Iterator[ImpossibleCombination]:
     yield from _faster_than_real_time(settings)
 
 
-def _repeated_names(settings: Settings) -> Iterator[ImpossibleCombination]:
+def _repeated_names(settings: Sections) -> Iterator[ImpossibleCombination]:
     lists = {
         "universe.symbols": settings.universe.symbols,
         "signals.enabled": settings.signals.enabled,
@@ -54,7 +51,7 @@ def _repeated_names(settings: Settings) -> Iterator[ImpossibleCombination]:
                 yield ImpossibleCombination(f"{key} names {name} twice; name it once", key)
 
 
-def _selection(settings: Settings) -> Iterator[ImpossibleCombination]:
+def _selection(settings: Sections) -> Iterator[ImpossibleCombination]:
     chosen = settings.selection
     if chosen.execute > chosen.watch_list:
         yield ImpossibleCombination(
@@ -73,7 +70,7 @@ def _selection(settings: Settings) -> Iterator[ImpossibleCombination]:
         )
 
 
-def _gate_below_sizing(settings: Settings) -> Iterator[ImpossibleCombination]:
+def _gate_below_sizing(settings: Sections) -> Iterator[ImpossibleCombination]:
     size = settings.sizing.max_notional_frac
     limits = {
         "gate.max_order_notional_frac": settings.gate.max_order_notional_frac,
@@ -89,7 +86,7 @@ def _gate_below_sizing(settings: Settings) -> Iterator[ImpossibleCombination]:
             )
 
 
-def _fractional_lots(settings: Settings) -> Iterator[ImpossibleCombination]:
+def _fractional_lots(settings: Sections) -> Iterator[ImpossibleCombination]:
     """A bracket needs whole shares: the venue takes fractions in plain day orders only, which protect nothing."""
     shares = [symbol for symbol in settings.universe.traded if "/" not in symbol]
     if settings.pace.market not in NEW_YORK_EQUITY_MARKETS or not shares:
@@ -106,7 +103,7 @@ def _fractional_lots(settings: Settings) -> Iterator[ImpossibleCombination]:
             )
 
 
-def _unreachable_windows(settings: Settings) -> Iterator[ImpossibleCombination]:
+def _unreachable_windows(settings: Sections) -> Iterator[ImpossibleCombination]:
     pace = settings.pace
     if pace.windows and pace.sleeptime.endswith("D"):
         yield ImpossibleCombination(
@@ -127,9 +124,11 @@ def _unreachable_windows(settings: Settings) -> Iterator[ImpossibleCombination]:
                 )
 
 
-def _faster_than_real_time(settings: Settings) -> Iterator[ImpossibleCombination]:
-    alpaca = settings.broker.alpaca
-    addresses = (alpaca.trading_url, alpaca.data_url, alpaca.stream_url)
+def _faster_than_real_time(settings: Sections) -> Iterator[ImpossibleCombination]:
+    alpaca, kraken = settings.broker.alpaca, settings.broker.kraken
+    addresses: tuple[str | None, ...] = (alpaca.trading_url, alpaca.data_url, alpaca.stream_url)
+    if settings.broker.venue == "kraken":
+        addresses = (kraken.url,)
     if settings.pace.speed != 1 and not all(url is not None and on_loopback(url) for url in addresses):
         yield ImpossibleCombination(
             f"pace.speed is {settings.pace.speed:g}, but time passes faster only at a venue on loopback; give its "

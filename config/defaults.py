@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from config import strict_yaml
+from config.reading import strict_yaml
 
 BASE = Path(__file__).parent / "base.yaml"
 

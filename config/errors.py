@@ -10,7 +10,9 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 
+from config.private_files import private_files
 from config.terminal import plain_output
+from config.values.secrets import redacted
 
 EXIT_FAILED, EXIT_REFUSED = 1, 2
 _STORAGE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG})
@@ -41,9 +43,12 @@ def exit_status(run: Callable[[], int]) -> int:
     """
     plain_output()
     try:
-        with _ended_like_an_interruption():
+        # Journals, logs and runs tell what somebody owns: whatever a command writes is for its owner alone.
+        with _ended_like_an_interruption(), private_files():
             status = run()
-        sys.stdout.flush()
+        # A server that talks over standard output closes it at its end.
+        if not sys.stdout.closed:
+            sys.stdout.flush()
     except KeyboardInterrupt:
         tell("Interrupted.")
     except BrokenPipeError:
@@ -62,9 +67,9 @@ def exit_status(run: Callable[[], int]) -> int:
 
 
 def tell(sentence: str) -> None:
-    """One line on standard error."""
+    """One line on standard error, without the password of an address that the sentence repeats."""
     try:
-        sys.stderr.write(" ".join(sentence.split()) + "\n")
+        sys.stderr.write(redacted(" ".join(sentence.split())) + "\n")
         sys.stderr.flush()
     except OSError:
         # Nobody reads it, or there is no room for it: the exit status says what there is to say.

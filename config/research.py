@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from config import strict_yaml
+from config.reading import strict_yaml
 
 FILE = Path(__file__).with_name("research.yaml")
 Share = Annotated[float, Field(gt=0, lt=1)]

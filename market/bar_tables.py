@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 
 from config.errors import Refusal
+from config.values.markets import NEW_YORK
 from market.bars import DAY_MINUTES, FIELDS, PRICES, BarTable, sane
-from market.calendar import NEW_YORK, nanoseconds, session_times
+from market.calendar import nanoseconds, session_times
 
 NANOSECONDS = 60_000_000_000  # of a minute
 

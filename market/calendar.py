@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 import pandas_market_calendars as market_calendars
 
-NEW_YORK = "America/New_York"
+from config.values.markets import NEW_YORK
+
 EXCHANGE = "NYSE"
 REGULAR_OPEN = pd.Timedelta(hours=9, minutes=30)
 REGULAR_CLOSE = pd.Timedelta(hours=16)

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from config.error_messages import closest
 from config.errors import Refusal
+from config.reading.error_messages import closest
+from config.values.markets import NEW_YORK
 
 SERIES = {"open_": "open", "open": "open", "high": "high", "low": "low", "close": "close", "volume": "volume"}
 NOT_NUMBERS = ("offset", "talib", "kwargs")
@@ -125,6 +126,6 @@ def made_up(bars: int) -> pd.DataFrame:
     close = 100 * np.exp(np.cumsum(random.normal(0, 0.02, bars)))
     open_ = close * np.exp(random.normal(0, 0.01, bars))
     high, low = np.maximum(open_, close) * 1.01, np.minimum(open_, close) * 0.99
-    index = pd.date_range("2020-01-01", periods=bars, freq="D", tz="America/New_York")
+    index = pd.date_range("2020-01-01", periods=bars, freq="D", tz=NEW_YORK)
     columns = {"open": open_, "high": high, "low": low, "close": close, "volume": random.uniform(1e5, 1e6, bars)}
     return pd.DataFrame(columns, index=index)

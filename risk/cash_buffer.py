@@ -76,3 +76,11 @@ class CashBuffer(RiskModule):
             return self.refuse(proposal, code, warning=True, **inputs)
         code = f"CASH_BUFFER: {fits:g} of {proposal.quantity:g} fit above the {config.buffer_frac:.0%} buffer"
         return self.shrink(proposal, fits, code, **inputs)
+
+    def status(self, book: Book, market: Market) -> str:
+        """What may still be spent above the buffer."""
+        buffer = self.config.buffer_frac * book.equity
+        return (
+            f"{max(0.0, book.free_cash - buffer):,.2f} USD may be spent; {self.config.buffer_frac:.0%} of equity, "
+            f"{buffer:,.2f} USD, stay"
+        )

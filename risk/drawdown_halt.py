@@ -50,6 +50,14 @@ class DrawdownHalt(RiskModule):
         """Whether the session's loss is too large, by this reading."""
         return tripped(book, self.config)
 
+    def status(self, book: Book, market: Market) -> str:
+        """The day so far, and how much of the loss that halts is used."""
+        opening, most = book.session_open_equity, self.config.max_drawdown_frac
+        if not opening > 0:
+            return ""
+        halted = "; halted for this session" if self.name in book.halted or tripped(book, self.config) else ""
+        return f"today {book.equity / opening - 1:+.2%}, entries stop below -{most:.1%}{halted}"
+
     def review(self, proposal: Proposal, book: Book, market: Market) -> Verdict:
         """Refuse while halted, when this reading halts, and where there is no reading."""
         opening, most = book.session_open_equity, self.config.max_drawdown_frac

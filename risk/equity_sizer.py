@@ -21,6 +21,7 @@ class SizingConfig(ModuleConfig):
 
     risk_frac: PositiveFraction = Field(description="loss at the stop, as a fraction of equity, at most")
     max_notional_frac: PositiveFraction = Field(description="position value, as a fraction of equity, at most")
+    notional_usd: float | None = Field(gt=0, description="position value, USD, at most; null is no such cap")
     lot: Lot
 
 
@@ -48,12 +49,13 @@ class PositionSize:
 def calculate_position_size(
     entry_price: float,
     stop_loss: float,
-    account_equity: float,
+    account_equity: float | None = None,
     risk_pct: float = 0.02,
     max_notional_pct: float = 0.10,
     *,
     size_multiplier: float = 1.0,
     lot: float = 1.0,
+    cognitive_multiplier: float | None = None,
 ) -> PositionSize:
     """Size a position so that neither its risk nor its value exceeds a share of equity.
 
@@ -71,6 +73,8 @@ def calculate_position_size(
         Scales the result down, in [0, 1]; no multiplier can lift a cap.
     lot : float, default=1
         Smallest tradable quantity.
+    cognitive_multiplier : float, optional
+        Another name for ``size_multiplier``.
 
     Returns
     -------
@@ -79,6 +83,8 @@ def calculate_position_size(
 
     Raises
     ------
+    TypeError
+        Without an equity, or with both multipliers.
     ValueError
         If a price, the equity or the lot is not a positive number, a fraction is outside its
         range, or stop and entry coincide (the risk of a share is then unknown).
@@ -89,6 +95,15 @@ def calculate_position_size(
     >>> size.shares, size.notional, size.cap_reason
     (61, 10370, 'notional')
     """
+    if account_equity is None:
+        raise TypeError(
+            "calculate_position_size needs account_equity, e.g. account_equity=105000; the command risk-first size "
+            f"--entry {entry_price:g} --stop {stop_loss:g} reads it from the account"
+        )
+    if cognitive_multiplier is not None:
+        if size_multiplier != 1:
+            raise TypeError("cognitive_multiplier is another name for size_multiplier; give one of them")
+        size_multiplier = cognitive_multiplier
     for name, value in (
         ("entry_price", entry_price),
         ("stop_loss", stop_loss),
@@ -136,7 +151,7 @@ def size(proposal: Proposal, book: Book, config: SizingConfig) -> Verdict:
             proposal.stop,
             book.equity,
             config.risk_frac,
-            config.max_notional_frac,
+            _fraction(config, book.equity),
             size_multiplier=proposal.size_multiplier,
             lot=config.lot,
         )
@@ -179,3 +194,10 @@ def remedy_for(verdict: Verdict, price: float) -> Remedy:
             f"more equity or a larger sizing.max_notional_frac: the notional cap allows {by_notional:g} shares"
         )
     return Remedy(f"a nearer stop, more equity or a larger sizing.risk_frac: the risk cap allows {by_risk:g} shares")
+
+
+def _fraction(config: SizingConfig, equity: float) -> float:
+    """The cap on a position's value as a fraction of equity: the stricter one of fraction and amount."""
+    if config.notional_usd is None or not equity > 0:
+        return config.max_notional_frac
+    return min(config.max_notional_frac, config.notional_usd / equity)

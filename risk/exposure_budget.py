@@ -140,3 +140,15 @@ class ExposureBudget(RiskModule):
             return self.refuse(proposal, code, **inputs)
         code = f"EXPOSURE_BUDGET: {reading}, {fits:g} of {proposal.quantity:g} fit"
         return self.shrink(proposal, fits, f"{code}, {week}" if warns else code, **inputs)
+
+    def status(self, book: Book, market: Market) -> str:
+        """What day and week have spent of what they may."""
+        config, spent = self.config, book.budget
+        if spent is None or not book.equity > 0:
+            return "no budget known: nothing is entered"
+        day, week = spent.day_usd / book.equity, spent.week_usd / book.equity
+        return (
+            f"today {day:.1%} of {config.day_frac:.0%} deployed, {spent.day_positions} of {config.day_positions} new "
+            f"positions; this week {week:.1%} of {config.week_frac:.0%}, {spent.week_positions} of "
+            f"{config.week_positions_max}"
+        )

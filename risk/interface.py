@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from config.defaults import with_defaults
-from config.symbols import canonical
+from config.values.symbols import canonical
 from market.market import Market
 from risk.limits import Frees, Limit, Remedy
 from risk.model import Adjustment, Book, Proposal, Verdict
@@ -80,6 +80,10 @@ class RiskModule:
     def propose(self, book: Book, market: Market) -> list[Proposal]:
         """Positions this module itself wants to open (the hedger); sized and judged like any other."""
         return []
+
+    def status(self, book: Book, market: Market) -> str:
+        """What this rule reads now, in one line for a screen, whether or not it does anything; empty for nothing."""
+        return ""
 
     def limits(self, book: Book, market: Market) -> list[Limit]:
         """The limits of this rule and how much of each is used, for the operator's screens; no decision reads them."""

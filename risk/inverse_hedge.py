@@ -135,10 +135,29 @@ class InverseHedge(RiskModule):
         code = f"INVERSE_HEDGE: total would pass {self.config.max_total_frac:.0%} of equity"
         return self.shrink(proposal, allowed, code, room_usd=room)
 
+    def status(self, book: Book, market: Market) -> str:
+        """The gauges' reading, also when nothing follows from it, and what is held against the market."""
+        config, readings = self.config, self.readings(market)
+        listed = ", ".join(f"{s} {rsi:.1f}" for s, rsi in readings.items())
+        share = self._share(readings)
+        if share is None:
+            return f"{len(readings)} of {len(config.gauges)} gauges can be read, a reading needs {config.min_gauges}"
+        hot = sum(rsi > config.overbought for rsi in readings.values())
+        held = self._inverse(book, market)
+        if share >= config.open_frac - EPSILON:
+            told = "hedged" if held else "a hedge is due"
+        elif share < config.clear_frac - EPSILON:
+            told = "hedges are sold" if held else f"no hedge below {config.open_frac:.0%}"
+        else:
+            told = "hedges stay" if held else f"no hedge below {config.open_frac:.0%}"
+        shown = held and book.equity > 0
+        total = f"; {sum(held.values()) / book.equity:.1%} of at most {config.max_total_frac:.0%}" if shown else ""
+        return f"{hot} of {len(readings)} gauges above RSI {config.overbought:g} ({listed}), {share:.0%}: {told}{total}"
+
     def propose(self, book: Book, market: Market) -> list[Proposal]:
         """The hedge that the reading calls for, if it is not there yet and the total leaves room for it."""
         config = self.config
-        readings = self._readings(market)
+        readings = self.readings(market)
         share = self._share(readings)
         if share is None or share < config.open_frac - EPSILON:
             return []
@@ -175,7 +194,7 @@ class InverseHedge(RiskModule):
     def manage(self, book: Book, market: Market) -> list[Adjustment]:
         """Unwind when the reading has cleared; otherwise trim what the market has lifted above the total."""
         config = self.config
-        share = self._share(self._readings(market))
+        share = self._share(self.readings(market))
         if share is not None and share < config.clear_frac - EPSILON:
             code = f"INVERSE_HEDGE: {share:.0%} of gauges overbought < {config.clear_frac:.0%}, unwound"
             hedges = [s for s, position in book.positions.items() if position.role == "hedge"]
@@ -200,7 +219,7 @@ class InverseHedge(RiskModule):
                 adjustments.append(Adjustment(self.name, "trim", symbol, code, quantity=quantity, inputs=inputs))
         return adjustments
 
-    def _readings(self, market: Market) -> dict[str, float]:
+    def readings(self, market: Market) -> dict[str, float]:
         """RSI of every usable gauge."""
         values = {s: market.value(self._rsi, s) for s in self.config.gauges if market.usable(s)}
         return {s: rsi for s, rsi in values.items() if math.isfinite(rsi)}

@@ -289,7 +289,9 @@ class Book:
     that is known. ``closed_trades``
     holds the latest ``CLOSED_TRADES_KEPT`` closed positions, oldest first. ``budget`` is what was deployed this
     day and week; both desks always give it. ``halted`` names the rules that have stopped entries for the rest of
-    this session or for several. A book cannot be changed: ``accepting`` and ``dataclasses.replace`` give another one.
+    this session or for several. ``entries_sent`` is when the latest orders that open a position were sent, unfilled
+    ones too, as far as a desk keeps that; ``accepted`` counts what was accepted earlier in this scan. A book cannot be
+    changed: ``accepting`` and ``dataclasses.replace`` give another one.
     """
 
     time: datetime
@@ -305,6 +307,8 @@ class Book:
     halted: frozenset[str] = frozenset()
     last_halts: Mapping[str, datetime] = field(default_factory=dict)
     halted_until: Mapping[str, datetime] = field(default_factory=dict)
+    entries_sent: Sequence[datetime] = ()
+    accepted: int = 0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "positions", ReadOnlyDict(self.positions))
@@ -318,7 +322,8 @@ class Book:
 
     def accepting(self, proposal: Proposal) -> Book:
         """The book that counts an accepted proposal: what is judged after it in this scan is judged by that one."""
-        return replace(self, pending={**self.pending, proposal.symbol: proposal})
+        pending = {**self.pending, proposal.symbol: proposal}
+        return replace(self, pending=pending, accepted=self.accepted + 1)
 
     @property
     def promised_cash(self) -> float:

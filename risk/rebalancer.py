@@ -39,6 +39,20 @@ class Rebalancer(RiskModule):
 
     config: Config
 
+    def status(self, book: Book, market: Market) -> str:
+        """The heaviest position beside the weight that is trimmed."""
+        if not (math.isfinite(book.equity) and book.equity > 0):
+            return ""
+        weights = {s: abs(p.quantity) * market.mark(s) / book.equity for s, p in book.positions.items()}
+        known = {symbol: weight for symbol, weight in weights.items() if math.isfinite(weight)}
+        if not known:
+            return ""
+        heaviest = max(known, key=lambda symbol: known[symbol])
+        limit = self.config.max_weight_frac
+        heavy = sum(weight > limit + self.config.band_frac + EPSILON for weight in known.values())
+        told = f"{heavy} to be trimmed" if heavy else "all properly sized"
+        return f"heaviest {heaviest}, {known[heaviest]:.1%} of at most {limit:.0%}: {told}"
+
     def manage(self, book: Book, market: Market) -> list[Adjustment]:
         """One trim per position that is too heavy at its mark."""
         config = self.config

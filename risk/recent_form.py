@@ -69,13 +69,7 @@ class RecentForm(RiskModule):
         config = self.config
         if proposal.role == "hedge":
             return self.keep(proposal)
-        results: list[float] = []
-        for trade in reversed(book.closed_trades):
-            if len(results) == config.last_trades:
-                break
-            if trade.role == "entry":
-                results.append(trade.pnl)
-        wins, trades = sum(pnl > 0 for pnl in results), len(results)
+        wins, trades = self._form(book)
         risk = form_risk(wins, trades, config)
         usd = risk * book.equity * proposal.size_multiplier
         allowed = affordable(usd, proposal.risk_per_share, config.lot)
@@ -90,6 +84,21 @@ class RecentForm(RiskModule):
             return self.keep(proposal, **inputs)
         code = f"RECENT_FORM: {wins} of the last {trades} trades won, {risk:.1%} risk per trade"
         return self.shrink(proposal, allowed, code, **inputs)
+
+    def status(self, book: Book, market: Market) -> str:
+        """The form, and what it allows."""
+        wins, trades = self._form(book)
+        return f"{wins} of the last {trades} trades won: {form_risk(wins, trades, self.config):.1%} risk per trade"
+
+    def _form(self, book: Book) -> tuple[int, int]:
+        """Wins and number of the latest closed trades, hedges left out."""
+        results: list[float] = []
+        for trade in reversed(book.closed_trades):
+            if len(results) == self.config.last_trades:
+                break
+            if trade.role == "entry":
+                results.append(trade.pnl)
+        return sum(pnl > 0 for pnl in results), len(results)
 
 
 def form_risk(wins: int, trades: int, config: RecentForm.Config) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Self
 
 from pydantic import Field, model_validator
@@ -51,6 +52,14 @@ class SectorCap(RiskModule):
             return self
 
     config: Config
+
+    def status(self, book: Book, market: Market) -> str:
+        """How many positions there are in each sector."""
+        held = Counter(market.sector(symbol) for symbol, role in book.exposures() if role == "entry")
+        if not held:
+            return ""
+        told = ", ".join(f"{sector} {count}" for sector, count in held.most_common())
+        return f"{told}; at most {self.config.max_positions} in a sector"
 
     def limits(self, book: Book, market: Market) -> list[Limit]:
         sectors = [market.sector(s) for s, role in book.exposures() if role == "entry"]

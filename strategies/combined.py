@@ -103,8 +103,8 @@ class CombinedStrategy(Strategy):
         if isinstance(self.broker, BarFillBroker):
             return open_backtest(self, self.broker, self.settings, submit)
         # What trading needs is not loaded for a backtest.
-        from brokers.desk.session import open_session
-        from brokers.desk.wiring import open_live
+        from brokers.desk.lifecycle.session import open_session
+        from brokers.desk.lifecycle.wiring import open_live
 
         session = self.parameters.get("session") or open_session(self.settings, paper=self.broker.is_paper)
         account = open_live(self.broker, self.settings, session, submit)

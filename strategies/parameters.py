@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from config import Refusal, Settings, load
-from config.error_messages import closest
-from config.former_names import former_setting
+from config.reading.error_messages import closest
+from config.reading.former_names import former_setting
 
 READ = ("profile", "config", "set", "settings", "submit")
 """What a user may pass."""

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from config.errors import Refusal
-from config.schema import Gate
+from config.sections import Gate
 from market.market import Market
 from risk.brackets import BracketModel
 from risk.equity_sizer import SizingConfig, size

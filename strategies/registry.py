@@ -18,7 +18,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from config import Refusal, Settings
-from config.error_messages import closest, sentence
+from config.reading.error_messages import closest, sentence
 from risk.brackets import BRACKETS, BracketModel
 from risk.cash_buffer import CashBuffer
 from risk.equity_sizer import SizingConfig
@@ -111,6 +111,7 @@ RISK_MODULES = Registry(
         "rebalancer": "risk.rebalancer:Rebalancer",
         "inverse_hedge": "risk.inverse_hedge:InverseHedge",
         "overbought_exit": "risk.overbought_exit:OverboughtExit",
+        "entry_gates": "risk.entry_gates:EntryGates",
         "exposure_budget": "risk.exposure_budget:ExposureBudget",
         "recent_form": "risk.recent_form:RecentForm",
         "drawdown_halt": "risk.drawdown_halt:DrawdownHalt",

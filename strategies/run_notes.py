@@ -11,7 +11,7 @@ import pandas as pd
 
 from config import Settings
 from config.defaults import shipped
-from config.error_messages import some
+from config.reading.error_messages import some
 from market.bars import BarTable
 from market.features import FeatureTable
 from market.market import Market

@@ -31,10 +31,10 @@ def requests(monkeypatch):
     seen = []
     stand_in = types.ModuleType("backtests.cli_run")
     stand_in.run = lambda request, console: seen.append(request) or 0
-    live = types.ModuleType("backtests.live_runs")
+    live = types.ModuleType("backtests.live.live_runs")
     live.run_live = stand_in.run
     monkeypatch.setitem(sys.modules, "backtests.cli_run", stand_in)
-    monkeypatch.setitem(sys.modules, "backtests.live_runs", live)
+    monkeypatch.setitem(sys.modules, "backtests.live.live_runs", live)
     return seen
 
 
@@ -110,10 +110,10 @@ def test_data_that_are_no_file_are_told_for_what_they_are(capsys, tmp_path):
 
 UNREAD = {
     "--backtest": ["--sleeptime 5M", "--speed 60", "--yes", "--alpaca-url http://127.0.0.1:1"],
-    "--rehearse": ["--yes", "--alpaca-url http://127.0.0.1:1", "--lookahead 2", "--draw-all", "--scoreboard"],
+    "--rehearse": ["--yes", "--alpaca-url http://127.0.0.1:1", "--lookahead 2", "--draw-all"],
     "--paper": [
         "--data embedded", "--start 2022-01-03", "--end 2022-01-03", "--budget 5000", "--lookahead 2", "--draw-all",
-        "--scoreboard", "--speed 60", "--yes",
+        "--speed 60", "--yes",
     ],
     "--live": ["--data yahoo", "--start 2022-01-03", "--end 2022-01-03", "--budget 5000", "--speed 60"],
     "--backtest --scan": ["--out x", "--overwrite", "--draw-all", "--scoreboard", "--lookahead 2"],

@@ -17,7 +17,7 @@ from risk.interface import ModuleConfig, RiskModule
 from strategies.registry import RISK_MODULES, SIGNALS, installed
 
 ROOT = Path(__file__).parents[1]
-SCRIPT = ROOT / "scripts" / "document_risk_modules.py"
+SCRIPT = ROOT / "tools" / "document_risk_modules.py"
 TEXT = (ROOT / "docs" / "risk-modules.md").read_text(encoding="utf-8")
 SECTIONS = {part.partition("\n")[0]: part for part in re.split(r"^### ", TEXT, flags=re.MULTILINE)[1:]}
 CLASSES = {
@@ -52,7 +52,15 @@ def test_a_stale_or_missing_file_is_found(generator, monkeypatch, tmp_path, caps
     assert generator.main(["--check"]) == 0
     generator.OUT.write_text(TEXT.replace("| `3` |", "| `4` |", 1), encoding="utf-8")
     assert generator.main(["--check"]) == 1
-    assert "scripts/document_risk_modules.py" in capsys.readouterr().out
+    assert "tools/document_risk_modules.py" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("words", [["--help"], ["--write"]])
+def test_help_and_unknown_words_write_nothing(generator, monkeypatch, tmp_path, words):
+    monkeypatch.setattr(generator, "OUT", tmp_path / "risk-modules.md")
+    with pytest.raises(SystemExit):
+        generator.main(words)
+    assert list(tmp_path.iterdir()) == []
 
 
 def leaves(config: BaseModel) -> list[str]:

@@ -26,8 +26,8 @@ from backtests.engine import run_table
 from brokers.backtest import yahoo
 from brokers.backtest.source import table_of
 from config import Refusal, load
+from config.values.markets import NEW_YORK
 from market.bar_tables import to_table
-from market.calendar import NEW_YORK
 from strategies.combined import CombinedStrategy
 
 ROOT = Path(__file__).parents[1]

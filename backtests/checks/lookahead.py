@@ -191,19 +191,21 @@ def _compare_features(
     """Every feature of every bar closed before the cut; returns how many values were compared."""
     ours, theirs = whole.strategy.feed.features, other.strategy.feed.features
     compared = 0
+    # Days that are decided on have rows of their own.
+    rows = ours.bars.row_closed_at(table.opens_at[row]) + 1
     for symbol, k in ours.index.items():
         # A source may leave out a symbol whose first bar lies behind the cut.
         there = theirs.index.get(symbol)
         for name, column in ours.columns.items():
-            one = column[:row, k].astype(float)
-            two = np.full(row, np.nan) if there is None else theirs.columns[name][:row, there].astype(float)
+            one = column[:rows, k].astype(float)
+            two = np.full(rows, np.nan) if there is None else theirs.columns[name][:rows, there].astype(float)
             if there is None and name == "usable":
-                two = np.zeros(row)
-            compared += row
+                two = np.zeros(rows)
+            compared += rows
             different = ~((one == two) | (np.isnan(one) & np.isnan(two)))
             if different.any():
                 at = int(np.argmax(different))
                 leaks.append(
-                    Leak(table.opens_at[row], variant, table.closes_at[at], f"{name} of {symbol}", one[at], two[at])
+                    Leak(table.opens_at[row], variant, ours.bars.closes_at[at], f"{name} of {symbol}", one[at], two[at])
                 )
     return compared

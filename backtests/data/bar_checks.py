@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 
 from backtests.data.reading.options import ReadOptions
-from config.error_messages import some
 from config.errors import Refusal
+from config.reading.error_messages import some
+from config.values.markets import NEW_YORK
 from market.bar_tables import DAILY_FROM_MINUTES, DAILY_RUN, DAILY_TO_MINUTES, spacings
 from market.bars import DAY_MINUTES, FIELDS, PRICES, ROUNDING_FRAC
-from market.calendar import NEW_YORK, REGULAR_CLOSE, REGULAR_OPEN
+from market.calendar import REGULAR_CLOSE, REGULAR_OPEN
 
 # Sessions close at full and half hours, half days included: daily stamps that differ by less are no session's.
 CLOSING_STEP_S = 1_800
@@ -109,13 +110,13 @@ def to_exchange_time(frame: pd.DataFrame, path: Path, options: ReadOptions) -> t
         )
     if times.dt.tz is not None:
         return times.dt.tz_convert(NEW_YORK), int(length)
-    zone = options.timezone or NEW_YORK
+    zone = options.timezone or options.unsaid_timezone
     local = times.dt.tz_localize(zone, ambiguous="NaT", nonexistent="NaT")
     if local.isna().any():
         raise Refusal(
             f"{path}: {_where(frame, local.isna())} is no unique time in {zone}; give times with their offset"
         )
-    if options.timezone is None and (other := _looks_like(times)):
+    if zone == NEW_YORK and options.timezone is None and (other := _looks_like(times)):
         raise Refusal(
             f"{path}: its times have no offset and look like those of {other}, where they begin with the session; say "
             f"--timezone {other}, or --timezone {NEW_YORK} if they are New York's"

@@ -15,9 +15,9 @@ from backtests.data.bar_checks import check_numbers, check_order, to_exchange_ti
 from backtests.data.bar_notes import gaps, jumps, kept_hours
 from backtests.data.reading.long_tables import names_in, read_long
 from backtests.data.reading.options import PLAIN, ReadOptions
-from config.error_messages import no_file, some
 from config.errors import Refusal
-from config.symbols import spelled
+from config.reading.error_messages import no_file, some
+from config.values.symbols import spelled
 from market.bars import DAY_MINUTES
 
 TEXT_FILES = (".csv", ".txt", ".tsv")

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from backtests.data.reading.options import Hours
-from config.error_messages import some
 from config.errors import Refusal
+from config.reading.error_messages import some
 from market.bars import DAY_MINUTES
 from market.calendar import session_times, sessions_among
 

@@ -15,9 +15,10 @@ from backtests.data.bar_files import absent, data_hash, read_file
 from backtests.data.reading.options import PLAIN, ReadOptions
 from backtests.data.session_bars import put_together
 from config.errors import Refusal
+from config.values.markets import NEW_YORK
 from market.bar_tables import to_table
 from market.bars import DAY_MINUTES, BarTable
-from market.calendar import NEW_YORK, session_times
+from market.calendar import session_times
 
 EMBEDDED, YAHOO, ALPACA = "embedded", "yahoo", "alpaca"
 INTRADAY_MINUTES = 5

@@ -16,12 +16,12 @@ import pandas as pd
 
 from brokers.alpaca.client import VenueClient, timeframe
 from brokers.venue_errors import VenueError, VenueRefusal
-from config.error_messages import some
 from config.errors import Refusal
-from config.secrets import ALPACA_VARIABLES, Secrets
-from config.symbols import at_yahoo, canonical
+from config.reading.error_messages import some
+from config.values.markets import NEW_YORK
+from config.values.secrets import ALPACA_VARIABLES, Secrets
+from config.values.symbols import at_yahoo, canonical
 from market.bars import DAY_MINUTES, FIELDS
-from market.calendar import NEW_YORK
 
 YAHOO, ALPACA = "yahoo", "alpaca"
 SOURCES = (YAHOO, ALPACA)

@@ -7,7 +7,7 @@ from pathlib import Path
 from backtests.data.bar_files import symbols_of
 from backtests.data.reading.options import ReadOptions
 from config import Settings
-from config.loader import Override
+from config.reading.loader import Override
 
 FROM_FILE = "--data "
 INVERSE = "inverse"

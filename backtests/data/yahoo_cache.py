@@ -16,8 +16,9 @@ import pandas as pd
 
 from brokers.backtest.yahoo import HELD_UNTIL, yahoo_helper
 from config.errors import Refusal
-from config.symbols import at_yahoo, canonical
-from market.calendar import NEW_YORK, REGULAR_CLOSE
+from config.values.markets import NEW_YORK
+from config.values.symbols import at_yahoo, canonical
+from market.calendar import REGULAR_CLOSE
 
 _HELD = (pd.Timestamp(HELD_UNTIL) + REGULAR_CLOSE).tz_localize(NEW_YORK)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from backtests.embedded.paths import bars_within_days
-from market.calendar import NEW_YORK
+from config.values.markets import NEW_YORK
 
 PATH = Path(__file__).parent / "stocks_daily.parquet"
 OVERLAY = Path(__file__).parent / "embedded.yaml"

@@ -18,7 +18,7 @@ from market.bars import BarTable
 from market.features import FeatureTable
 from market.market import Market
 from risk.model import Adjustment, Book, Plan
-from strategies.adapt_to_bars import fit
+from strategies.adapt_to_bars import decision_bars, fit
 from strategies.pipeline import Pipeline, later, strictest
 from strategies.registry import build_pipeline
 
@@ -66,7 +66,7 @@ class SegmentedRun(ReplayRun):
     def decide(self, now: datetime, book: Book) -> Plan:
         """The current window's entries and adjustments, and older windows' adjustments of what they opened."""
         self._current = bisect_right(self._seams, pd.Timestamp(now)) - 1
-        row = self.broker.closed_row()
+        row = self.feed.row()
         decider = self._deciders[self._current]
         owners = {s: bisect_right(self._seams, pd.Timestamp(p.entry_time)) - 1 for s, p in book.positions.items()}
         self.desk.halters = decider.pipeline.halters
@@ -94,7 +94,9 @@ class SegmentedRun(ReplayRun):
         pipeline = build_pipeline(segment.settings)
         fit(pipeline, table, segment.settings)
         pipeline.brief = True
-        features = FeatureTable(table, pipeline.needs(), segment.settings.universe.sectors, columns)
+        decided = decision_bars(table, segment.settings)
+        known = columns if decided is table else None
+        features = FeatureTable(decided, pipeline.needs(), segment.settings.universe.sectors, known)
         eligible = np.array([symbol in pipeline.universe for symbol in table.symbols], dtype=bool)
         pipeline.ensemble = TableEnsemble(pipeline.ensemble, features, eligible)
         return _Decider(pipeline, features)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -14,11 +14,14 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from backtests.reports.fill_measures import filled_in_time, sectors_by_day, stop_outs
 from backtests.reports.metrics import Figure, max_drawdown, metrics
 from brokers.record import EquityRow, OrderRecord, RunRecord, TradeRecord
 
 _RULE = re.compile(r"[A-Z][A-Z0-9_]*: ")
 _LEGS = ("stop", "target")
+SCREEN_DAYS = 10
+"""Days that a run shows."""
 
 
 class Goals(BaseModel):
@@ -33,6 +36,9 @@ class Goals(BaseModel):
     slippage_frac: float = Field(default=0.0005, gt=0, le=1, description="slippage of the traded value, below it")
     interference: int = Field(default=0, ge=0, description="exits by hand beside a working bracket, at most")
     protected_frac: float = Field(default=1.0, ge=0, le=1, description="share of position-time protected, at least")
+    filled_frac: float = Field(default=0.95, ge=0, le=1, description="share of entries filled in time, above it")
+    patience_s: float = Field(default=30.0, gt=0, description="seconds from the sending within which a fill is in time")
+    sectors: int = Field(default=4, ge=1, description="sectors of the entries of a week, at least")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +69,19 @@ _MEASURES = (
     ("slippage", "Slippage", "slippage_frac", "<", "{:.3%}"),
     ("interference", "Bracket interference", "interference", "≤", "{:d}"),
     ("protected_share", "Position time protected", "protected_frac", "≥", "{:.2%}"),
+    ("filled_in_time", "Filled within 30 s", "filled_frac", ">", "{:.1%}"),
+    ("sectors", "Sectors held", "sectors", "≥", "{:d}"),
 )
 _FORMS = {measure: form for measure, _, _, _, form in _MEASURES}
 LABELS = {measure: label for measure, label, _, _, _ in _MEASURES}
 
 
-def scoreboard(record: RunRecord, goals: Goals | None = None) -> list[Score]:
+def scoreboard(
+    record: RunRecord,
+    goals: Goals | None = None,
+    sectors: Mapping[str, str] | None = None,
+    unknown: Collection[str] = (),
+) -> list[Score]:
     """Every measure of the whole record, then of each day on which it has equity.
 
     Parameters
@@ -76,6 +89,10 @@ def scoreboard(record: RunRecord, goals: Goals | None = None) -> list[Score]:
     record : RunRecord
         What a run, or a day of trading, left.
     goals : Goals, optional
+    sectors : mapping of str to str, optional
+        Label of each symbol's sector; without it sectors are not counted.
+    unknown : collection of str
+        Measures that the record holds nothing of: they have no value.
 
     Returns
     -------
@@ -91,6 +108,11 @@ def scoreboard(record: RunRecord, goals: Goals | None = None) -> list[Score]:
             See ``interferences``; of the day on which the order was sent.
         ``protected_share``
             Share of position-bars in which working stops covered the whole position.
+        ``filled_in_time``
+            Share of the filled entries whose last fill came within ``goals.patience_s`` of the sending; None in a
+            backtest, which fills an entry at the moment it is sent.
+        ``sectors``
+            How many sectors were held at once, at most: of entries, hedges left out.
     """
     goals = goals or Goals()
     by_day = _days(record)
@@ -104,6 +126,7 @@ def scoreboard(record: RunRecord, goals: Goals | None = None) -> list[Score]:
     drawdowns: list[float] = []
     sent = Counter(order.time.date() for order in interferences(record.orders))
     daily: list[Score] = []
+    held = sectors_by_day(record.orders, by_day, sectors)
     before = record.initial_equity
     for day, rows in by_day.items():
         drawdown = max_drawdown(np.array([before, *(row.equity for row in rows)]))
@@ -112,10 +135,15 @@ def scoreboard(record: RunRecord, goals: Goals | None = None) -> list[Score]:
             drawdowns.append(drawdown)
         values = _of_trades(closed[day]) | {"daily_drawdown": drawdown, "interference": sent[day]}
         values |= _of_day(rows, filled[day])
-        daily += _scores(day, values, goals)
+        values |= {"filled_in_time": filled_in_time(filled[day], goals.patience_s), "sectors": held.get(day)}
+        daily += _scores(day, values, goals, unknown)
     values = _of_trades(record.trades) | _totals(record)
     values |= {"daily_drawdown": max(drawdowns, default=None), "interference": sent.total()}
-    return _scores(None, values, goals) + daily
+    values |= {
+        "filled_in_time": filled_in_time(record.orders, goals.patience_s),
+        "sectors": max((count for count in held.values() if count is not None), default=None),
+    }
+    return _scores(None, values, goals, unknown) + daily
 
 
 def interferences(orders: Iterable[OrderRecord]) -> list[OrderRecord]:
@@ -151,8 +179,13 @@ def interferences(orders: Iterable[OrderRecord]) -> list[OrderRecord]:
     return found
 
 
-def scoreboard_screen(scores: Sequence[Score], last_days: int) -> RenderableType:
-    """The scoreboard as something rich can print: the whole record, then its last days, newest first."""
+def scoreboard_screen(
+    scores: Sequence[Score], last_days: int, stopped: Mapping[str, tuple[int, int]] | None = None
+) -> RenderableType:
+    """The scoreboard as something rich can print: the whole record, then its last days, newest first.
+
+    ``stopped`` is what ``stop_outs`` found.
+    """
     total = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="dim")
     total.add_column("")
     for heading in ("measured", "goal", "met"):
@@ -166,13 +199,24 @@ def scoreboard_screen(scores: Sequence[Score], last_days: int) -> RenderableType
             days.setdefault(score.day, []).append(score)
     daily = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
     daily.add_column("day", no_wrap=True, min_width=10)
-    for label in LABELS.values():
+    shown = [measure for measure in LABELS if measure != "sectors"]
+    for label in (LABELS[measure] for measure in shown):
         # One word per line: as long as they are, the headings fit side by side into 80 columns.
         daily.add_column(label.replace("Maximum daily", "Daily").replace(" ", "\n"), justify="right", no_wrap=True)
     for day in sorted(days, reverse=True)[:last_days]:
-        daily.add_row(f"{day}", *(Text(score.text, style=_STYLES[score.met]) for score in days[day]))
+        found = {score.measure: score for score in days[day]}
+        daily.add_row(f"{day}", *(Text(found[name].text, style=_STYLES[found[name].met]) for name in shown))
     note = Text("Measured on this record alone; it says nothing about what comes.", style="dim")
-    return Group(total, "", daily, "", note) if days else Group(total, "", note)
+    told = [
+        Text(f"stopped out: {name or 'signal unknown'} {count} of {trades}, {count / trades:.0%}")
+        for name, (count, trades) in (stopped or {}).items()
+    ]
+    return Group(total, *told, "", daily, "", note) if days else Group(total, *told, "", note)
+
+
+def scoreboard_of(record: RunRecord, sectors: Mapping[str, str]) -> RenderableType:
+    """The scoreboard of a record as a run prints it."""
+    return scoreboard_screen(scoreboard(record, sectors=sectors), SCREEN_DAYS, stop_outs(record.trades))
 
 
 _STYLES = {True: "green", False: "red", None: "dim"}
@@ -183,10 +227,10 @@ def _met(score: Score) -> Text:
     return Text(word, style=_STYLES[score.met])
 
 
-def _scores(day: date | None, values: dict[str, Figure], goals: Goals) -> list[Score]:
+def _scores(day: date | None, values: dict[str, Figure], goals: Goals, unknown: Collection[str]) -> list[Score]:
     scores = []
     for measure, _, goal, sense, form in _MEASURES:
-        wanted, value = getattr(goals, goal), values.get(measure)
+        wanted, value = getattr(goals, goal), None if measure in unknown else values.get(measure)
         met = None if value is None else _reached(value, sense, wanted)
         scores.append(Score(day, measure, value, f"{sense} {form.format(wanted)}", met))
     return scores

@@ -14,7 +14,8 @@ from rich.text import Text
 from backtests.reports.breakdowns import Breakdown, by_signal
 from backtests.reports.formatting import cell, counted
 from backtests.reports.metrics import Figure, figure_text, for_people
-from backtests.reports.outputs import TRADE_PAGES, RunInfo
+from backtests.reports.run_files import TRADE_PAGES
+from backtests.reports.run_info import RunInfo
 from brokers.record import RunRecord, TradeRecord
 
 WIDTH = 96

@@ -13,14 +13,16 @@ from urllib.parse import quote
 from alpaca.common.enums import BaseURL
 
 from brokers.admission import Admission
-from brokers.alpaca.clock import VenueClock
 from brokers.alpaca.errors import NOT_FOUND, AlpacaRefusal
-from brokers.alpaca.http import DataHttp, Timeouts, TradingHttp, time_budget
-from brokers.alpaca.limits import WINDOW_S, CircuitBreaker, SlidingWindowLimiter
+from brokers.alpaca.http import DataHttp, Timeouts, TradingHttp
+from brokers.alpaca.limits import WINDOW_S, SlidingWindowLimiter
 from brokers.alpaca.pagination import all_orders
 from brokers.alpaca.responses import Json, object_of, order_of, rows_of, text_of, time_of
+from brokers.network.breaker import CircuitBreaker
+from brokers.network.budget import time_budget
+from brokers.network.clock import VenueClock
 from brokers.ports import VenueTime
-from brokers.venue_errors import OutcomeUnknown, VenueError, VenueUnavailable
+from brokers.venue_errors import ClockInDoubt, OutcomeUnknown, VenueError, VenueUnavailable
 
 BARS_PAGE = 10_000
 DAY_MINUTES = 1440
@@ -120,7 +122,7 @@ class VenueClient:
 
         A reading far from the one before is no answer until the next one agrees with it.
         """
-        sent = self.clock.monotonic()
+        sent, again = self.clock.monotonic(), self.clock.in_doubt
         raw = object_of(self.trading.get("/clock"))
         try:
             told = VenueTime(
@@ -131,7 +133,8 @@ class VenueClient:
         if not isinstance(told.is_open, bool):
             raise VenueUnavailable("the venue's clock does not say whether the market is open")
         if not self.clock.heard(told.now, sent, self.clock.monotonic()):
-            raise VenueUnavailable(f"the venue's clock says {told.now}, far from what it said before; it is read again")
+            kind = VenueUnavailable if again else ClockInDoubt
+            raise kind(f"the venue's clock says {told.now}, far from what it said before; it is read again")
         return told
 
     def open_orders(self) -> list[Json]:

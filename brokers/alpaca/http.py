@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,14 +18,14 @@ from alpaca.trading.client import TradingClient
 from urllib3.exceptions import HTTPError
 
 from brokers.alpaca.errors import AlpacaRefusal
-from brokers.alpaca.limits import CircuitBreaker, Need, SlidingWindowLimiter
+from brokers.alpaca.limits import Need, SlidingWindowLimiter
 from brokers.alpaca.responses import body_of, limit_of, pause_of, refusal_of
-from brokers.alpaca.transport import DeadlineAdapter, attempt
+from brokers.network.breaker import CircuitBreaker
+from brokers.network.budget import seconds_left
+from brokers.network.transport import DeadlineAdapter, attempt
 from brokers.venue_errors import NotSent, OutcomeUnknown, VenueError, VenueUnavailable
-from config.addresses import encrypted_abroad
+from config.values.addresses import encrypted_abroad
 
-LEAST_S = 0.2
-"""Less time than this is not worth a request."""
 TOO_MANY, TIMEOUT = 429, 408
 POSITIVE, NEGATIVE = range(200, 300), range(400, 500)
 GUARDED = ("/orders", "/positions")
@@ -35,19 +33,6 @@ GUARDED = ("/orders", "/positions")
 log = logging.getLogger(__name__)
 
 Admission = Callable[[str, str, Mapping[str, Any] | None], bool]
-_deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
-
-
-@contextmanager
-def time_budget(seconds: float) -> Iterator[None]:
-    """Bound the time of all requests made inside, by this thread; an outer budget stays in force."""
-    outer = _deadline.get()
-    mine = time.monotonic() + seconds
-    token = _deadline.set(mine if outer is None else min(mine, outer))
-    try:
-        yield
-    finally:
-        _deadline.reset(token)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,10 +126,10 @@ class Hardened:
         request = self._prepared(method, url, data)
         if not (urgent or self.breaker.ready):
             raise NotSent("the circuit breaker is open")
-        if not self.bucket.take(need, _left(self.timeouts.max_wait_s)):
+        if not self.bucket.take(need, seconds_left(self.timeouts.max_wait_s)):
             raise NotSent(f"own rate limit: {self.bucket.spent}, no room in the time there is")
         connect, read = self.timeouts.connect_s, self.timeouts.read_s
-        left = _left(connect + read)
+        left = seconds_left(connect + read)
         settings = self._session.merge_environment_settings(url, {}, False, None, None)
         if not encrypted_abroad(url):
             # Keys in plain text are for this machine alone, and no proxy reaches its loopback.
@@ -211,11 +196,3 @@ class DataHttp(Hardened, StockHistoricalDataClient):
 
 def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
     return request
-
-
-def _left(most: float) -> float:
-    deadline = _deadline.get()
-    left = most if deadline is None else min(most, deadline - time.monotonic())
-    if left < LEAST_S:
-        raise NotSent("the time for this step is used up")
-    return left

@@ -14,7 +14,7 @@ from websockets.sync.connection import Connection
 
 from brokers.alpaca.market_data import quote_of
 from brokers.ports import VenueQuote
-from config.addresses import encrypted_abroad
+from config.values.addresses import encrypted_abroad
 
 MOST_SYMBOLS = 30
 """What Alpaca's basic plan streams."""

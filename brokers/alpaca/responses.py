@@ -12,7 +12,7 @@ from typing import Any
 
 from brokers.alpaca.errors import AlpacaRefusal, BadKeys
 from brokers.venue_errors import VenueError, VenueUnavailable
-from config.secrets import without_secrets
+from config.values.secrets import without_secrets
 
 Json = dict[str, Any]
 

@@ -19,6 +19,7 @@ from brokers.ports import (
     OrderChange,
     OrderRequest,
     RequestLimit,
+    TradeTerms,
     VenueAccount,
     VenueListing,
     VenuePositions,
@@ -31,8 +32,8 @@ from risk.policy_gate import tick_of
 if TYPE_CHECKING:
     import pandas as pd
 
-    from brokers.alpaca.clock import VenueClock
     from brokers.alpaca.quote_stream import AlpacaQuoteStream
+    from brokers.network.clock import VenueClock
 
 FRACTION = Decimal("1e-9")
 
@@ -112,6 +113,13 @@ class AlpacaVenue:
     def positions(self) -> VenuePositions:
         return positions_of(self.client.positions())
 
+    def dust(self) -> VenuePositions:
+        """None: whatever is held is a position."""
+        return VenuePositions({})
+
+    def expect(self, client_order_ids: Iterable[str]) -> None:
+        """Nothing: Alpaca lists orders under the names they were sent with."""
+
     def open_orders(self) -> VenueListing:
         return listing_of(self.client.open_orders())
 
@@ -143,6 +151,11 @@ class AlpacaVenue:
 
     def bars(self, symbols: Iterable[str], minutes: int, start: datetime, end: datetime | None = None) -> pd.DataFrame:
         return bars_of(self.client.bars(symbols, minutes, start, end))
+
+    def terms(self, symbols: Iterable[str]) -> list[TradeTerms]:
+        """No commission, and parts of a share at market; what rests is whole shares."""
+        quotes = self.quotes(symbols)
+        return [TradeTerms(s, max(q.ask, q.bid), Decimal(1)) for s, q in quotes.items() if not q.unreadable]
 
     def trades(self, symbol: str) -> bool:
         asset = self.client.asset(symbol)

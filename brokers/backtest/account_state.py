@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,9 +13,10 @@ import pandas as pd
 from brokers.backtest.working_orders import GTC_DAYS, WorkingOrder
 from brokers.ledger import Ledger
 from brokers.record import RunRecord
-from config.schema import Fills, Gate
+from config.sections import Fills, Gate
 from market.bars import BarTable
 from market.indicators import forward_filled
+from market.trading_day import day_of
 from risk.weekly_budget import WeeklyBudget
 
 
@@ -44,6 +46,8 @@ class AccountState:
         self._entered_inside: dict[str, datetime] = {}
         self._marks_of: tuple[int, list[float]] = (-1, [])
         self._first_expiry: datetime | None = None
+        self.halted: frozenset[str] = frozenset()
+        """Rules that have ended entries for this session or several."""
 
     def open_account(
         self,
@@ -56,17 +60,19 @@ class AccountState:
         position_frac: float = 1,
         inverse: frozenset[str] = frozenset(),
         dividends: Mapping[int, Mapping[str, float]] | None = None,
+        decided: BarTable | None = None,
     ) -> None:
         """Hand over what the account is made of; bars that closed before now are history, not to be traded.
 
         ``position_frac`` is what sizing gives one position, of equity: the right size that a refusal names.
         ``inverse`` are the symbols whose value is inverse exposure, whoever bought them. ``dividends`` are what
-        is to be credited: USD a share, by row of the ex-date and symbol.
+        is to be credited: USD a share, by row of the ex-date and symbol. ``decided`` are the bars that are decided on,
+        where they are others than those that fill.
         """
         self.bars, self.fill_model, self.gate, self.record, self.lot = bars, fills, gate, record, lot
         self._position_frac, self.inverse = position_frac, inverse
         self._dividends = dividends or {}
-        self.ledger = Ledger(cash, record, budget=WeeklyBudget(bars.opens_at[0].date()))
+        self.ledger = Ledger(cash, record, budget=WeeklyBudget(day_of(bars.opens_at[0])))
         self._column = {symbol: k for k, symbol in enumerate(bars.symbols)}
         self._opens = bars.opens_at.to_pydatetime().tolist()
         self._closes = bars.closes_at.to_pydatetime().tolist()
@@ -74,7 +80,12 @@ class AccountState:
         self._marks = forward_filled(bars.close)
         self._last_rows = bars.last_rows().tolist()
         self._next_row = int(bars.opens_at.searchsorted(self.datetime, side="left"))
-        self._best_row = self._next_row - 1
+        self._decided = bars if decided is None else decided
+        self._decided_opens, self._decided_closes = self._opens, self._closes
+        if self._decided is not bars:
+            self._decided_opens = self._decided.opens_at.to_pydatetime().tolist()
+            self._decided_closes = self._decided.closes_at.to_pydatetime().tolist()
+        self._best_row = self._next_row - 1 if self._decided is bars else self.decided_row()
         record.began = next(iter(self._opens[self._next_row :]), None)
         self._opened = True
 
@@ -147,17 +158,24 @@ class AccountState:
             self._marks_of = (row, self._marks[row].tolist())
         return self._marks_of[1]
 
+    def decided_row(self) -> int:
+        """Row of the newest bar that is decided on and complete now; -1 if none is."""
+        if self._decided is self.bars:
+            return self.closed_row()
+        return bisect_right(self._decided_closes, self.datetime) - 1
+
     def note_best_prices(self) -> None:
-        """Carry the best price of every position on to the newest bar that is complete now."""
-        newest = self.closed_row()
+        """Carry the best price of every position on to the newest bar that is decided on and complete now."""
+        newest, bars = self.decided_row(), self._decided
         for row in range(self._best_row + 1, newest + 1):
-            opened = self._opens[row]
+            opened, closed = self._decided_opens[row], self._decided_closes[row]
             for symbol, position in list(self.ledger.positions.items()):
-                if position.entry_time > opened:
+                inside = position.entry_time > opened
+                if inside and (bars is self.bars or position.entry_time >= closed):
                     continue
-                k, bars = self._column[symbol], self.bars
+                k = self._column[symbol]
                 high, low = bars.high[row, k], bars.low[row, k]
-                if self._entered_inside.get(symbol) == opened:
+                if inside or self._entered_inside.get(symbol) == opened:
                     # The close is the one price of this bar that surely came after the entry.
                     high = low = bars.close[row, k]
                 if (high > position.best_price) if position.quantity > 0 else (low < position.best_price):

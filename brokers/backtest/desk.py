@@ -14,6 +14,7 @@ from brokers.backtest.order_life import OrderLife
 from brokers.backtest.working_orders import venue_gap
 from brokers.desk_rules import ADJUSTMENT_ROLES, Halts, entry_at, halting
 from brokers.record import not_sent
+from market.trading_day import day_of
 from risk.interface import RiskModule
 from risk.model import CLOSED_TRADES_KEPT, Adjustment, Book, DeployedBudget, Plan, Position, Proposal, Side, floor_lot
 from risk.policy_gate import round_to_tick
@@ -89,7 +90,7 @@ class BacktestDesk:
         cash = float(self.strategy.cash)
         if abs(cash - ledger.cash) > 0.01:
             ledger.cash = round(cash, 6)
-        day = now.date()
+        day = day_of(now)
         if day != self._session_day:
             self._session_day = day
             self._opening_equity = broker.equity()
@@ -116,7 +117,9 @@ class BacktestDesk:
         for module in list(halting(self.halters, book, self._halts.left)):
             self._halts.begin(module, now)
             broker.record.halts.append((now, module.name))
-        return replace(book, halted=frozenset(self._halts.left))
+        halted = frozenset(self._halts.left)
+        broker.stop_entries(halted)
+        return replace(book, halted=halted)
 
     def _deployed(self, day: date) -> DeployedBudget | None:
         """What was deployed, summed anew only after a fill and on a new day."""

@@ -11,15 +11,17 @@ import math
 from dataclasses import dataclass
 from enum import IntEnum
 
-from config.schema import Fills
+from config.sections import Fills
 
 NEVER = math.nan
 FOUR_DIGITS_FROM = 0.1
 
 
-def fee(model: Fills, quantity: float, price: float) -> float:
-    """What the venue charges for one execution, USD."""
-    return round(quantity * model.fee_per_share_usd + quantity * price * model.fee_frac, 4)
+def fee(model: Fills, quantity: float, price: float, *, rested: bool = False) -> float:
+    """What the venue charges for one execution, USD; less where it has a fee of its own for limits that rested."""
+    maker = model.maker_fee_frac if rested else None
+    frac = model.fee_frac if maker is None else maker
+    return round(quantity * model.fee_per_share_usd + quantity * price * frac, 4)
 
 
 class Kind(IntEnum):

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from config.error_messages import some
 from config.errors import Refusal
-from config.symbols import spelled
+from config.reading.error_messages import some
+from config.values.symbols import spelled
 from market.bar_tables import DAILY_FROM_MINUTES, DAILY_RUN, DAILY_TO_MINUTES, NANOSECONDS, frames_to_table
 from market.bars import DAY_MINUTES, FIELDS, BarTable
 from market.calendar import nanoseconds

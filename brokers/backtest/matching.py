@@ -110,7 +110,9 @@ class BarMatching(AccountState):
         if w.opens and held and (held > 0) is not w.ticket.buy:
             self._reject(w, f"VENUE_SIDE: {held:g} {w.symbol} must be closed before the other side is opened")
             return []
-        cost = fee(self.fill_model, quantity, price)
+        # A limit that was filled at its own price had rested; one filled better was marketable.
+        rested = w.ticket.kind is Kind.LIMIT and price == w.ticket.limit
+        cost = fee(self.fill_model, quantity, price, rested=rested)
         needed = quantity * price + cost
         if w.opens and needed > self.ledger.cash + 0.005:
             self._reject(w, f"CASH: {needed:.2f} needed, {self.ledger.cash:.2f} there")

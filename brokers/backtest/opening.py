@@ -16,7 +16,8 @@ from market.bars import BarTable
 from market.features import FeatureTable
 from market.market import Market
 from market.sectors import inverse_funds
-from strategies.adapt_to_bars import fit
+from market.trading_day import use_day_of
+from strategies.adapt_to_bars import decision_bars, fit
 from strategies.pipeline import Pipeline
 from strategies.registry import build_pipeline
 from strategies.run_notes import absent_symbols, lacking, nothing_to_trade, unknown, without_faults
@@ -33,7 +34,11 @@ class BacktestFeed:
         self.features = features
 
     def snapshot(self) -> Market:
-        return self.features.market_at_row(self._broker.closed_row(), self._broker.datetime)
+        return self.features.market_at_row(self.row(), self._broker.datetime)
+
+    def row(self) -> int:
+        """Row of the newest bar that is decided on and complete now; -1 if none is."""
+        return self._broker.decided_row()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,16 +100,20 @@ def wire(
     Refusal
         If a module is unknown, a setting is wrong or can't work on these bars, or they hold none of the universe.
     """
+    use_day_of(settings.pace.day)
     pipeline = build_pipeline(settings) if pipeline is None else pipeline
     notes = (*fit(pipeline, bars, settings), *_notes(bars, pipeline, settings, end))
     for note in notes:
         log.warning("%s", note)
-    features = FeatureTable(bars, pipeline.needs(), settings.universe.sectors, columns)
+    decided = decision_bars(bars, settings)
+    # Columns that were computed before are of these bars, not of days made of them.
+    known = columns if decided is bars else None
+    features = FeatureTable(decided, pipeline.needs(), settings.universe.sectors, known)
     record = RunRecord(initial_equity=float(strategy.cash))
     lot = settings.sizing.lot
     broker.open_account(
         bars, float(strategy.cash), settings.fills, settings.gate, record, lot, settings.sizing.max_notional_frac,
-        inverse_funds(settings.universe.sectors), dividends,
+        inverse_funds(settings.universe.sectors), dividends, decided,
     )  # fmt: skip
     desk = BacktestDesk(broker, strategy, orders, lot, pipeline.halters, submit, settings.live.protection.renew_days)
     return BacktestAccount(desk, BacktestFeed(broker, features), pipeline, record, pace(bars), notes)

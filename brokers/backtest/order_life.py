@@ -14,6 +14,8 @@ from typing import Any
 from brokers.backtest.fills import Kind
 from brokers.backtest.matching import BarMatching
 from brokers.backtest.working_orders import GTC_DAYS, WorkingOrder
+from brokers.order_types import RefusalCode
+from market.trading_day import day_of
 from risk.model import Proposal
 from risk.policy_gate import AccountState, OrderRequest, check
 
@@ -54,7 +56,9 @@ class OrderLife(BarMatching):
 
     def _accept(self, working: WorkingOrder) -> bool:
         """Note an order and its exits, and let it work if gate and venue have no objection."""
-        self.record.orders.extend(w.record for w in working.family())
+        for w in working.family():
+            w.record.sent_time = self.datetime
+            self.record.orders.append(w.record)
         refusal = working.refusal or self._gate(working)
         if refusal:
             self._reject(working, refusal)
@@ -64,7 +68,22 @@ class OrderLife(BarMatching):
         self._begin(working)
         return True
 
+    def stop_entries(self, halted: frozenset[str]) -> None:
+        """Take no orders that open while ``halted`` names a rule, and end those that wait, whoever sent them."""
+        self.halted = halted
+        if halted:
+            for w in self.entries():
+                self._end(w, "cancelled", self._stopped())
+
+    def _stopped(self) -> str:
+        """What a live desk says to an order that opens while a rule has stopped entries; empty while none has."""
+        told = "; ".join(f"halted for this session by {name}" for name in sorted(self.halted))
+        return f"{RefusalCode.STOPPED}: {told}" if told else ""
+
     def _gate(self, w: WorkingOrder) -> str | None:
+        # The desk's own proposals have been judged by the rule itself.
+        if w.opens and w.intent is None and (stopped := self._stopped()):
+            return stopped
         account = self._account(w.symbol)
         for x in w.family():
             refusal = check(self._request(w, x), account, self.gate, self.lot, self._position_frac)
@@ -80,7 +99,7 @@ class OrderLife(BarMatching):
         # What was paid counts too: a position that has fallen leaves no room for more of it.
         price = max(position.entry_price, self.quote(symbol)) if position else 0.0
         worth = abs(position.quantity) * price if position else 0.0
-        opened = 0 if budget is None else budget.deployed(max(self.datetime.date(), budget.day)).day_positions
+        opened = 0 if budget is None else budget.deployed(max(day_of(self.datetime), budget.day)).day_positions
         return AccountState(
             equity=self.equity(),
             cash=self.ledger.cash - sum(w.notional for w in waiting),

@@ -19,7 +19,7 @@ from lumibot.tools.helpers import parse_timestep_qty_and_unit
 from brokers.backtest.frames import pandas_table
 from brokers.backtest.yahoo import require_yahoo, served, yahoo_bars
 from config.errors import Refusal
-from config.symbols import spelled
+from config.values.symbols import spelled
 from market.bar_tables import frames_to_table, session_dates
 from market.bars import DAY_MINUTES, FIELDS, BarTable
 

@@ -16,7 +16,7 @@ from typing import Any
 import pandas as pd
 
 from config.errors import Refusal
-from config.symbols import at_yahoo
+from config.values.symbols import at_yahoo
 from market.calendar import last_session
 
 YAHOO_URL = "https://query2.finance.yahoo.com/"

@@ -6,17 +6,20 @@ import math
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from datetime import datetime
 from decimal import Decimal
 
 import numpy as np
 import pandas as pd
 
 from brokers.desk.reconcile.own_positions import OwnPositions
-from brokers.desk.reconcile.position_book import NEW_YORK, Portion, PositionBook
+from brokers.desk.reconcile.position_book import Portion, PositionBook
 from brokers.desk.venue_state import VenueState
 from brokers.record import EquityRow, RunRecord, TradeRecord
+from config.values.markets import NEW_YORK_ZONE
 from market.bars import BarTable
 from market.sectors import inverse_funds
+from market.trading_day import day_of
 from risk.model import CLOSED_TRADES_KEPT, Book, Position, Proposal
 
 
@@ -50,15 +53,15 @@ class BookBuilder:
         self._best: dict[str, tuple[str, float]] = {}
         self._kept: PositionBook | None = None
 
-    def book(self, pending: Mapping[str, Proposal]) -> Book:
-        """What is held, on its way and left, now; positions made by hand count like ours."""
+    def book(self, pending: Mapping[str, Proposal], sent: Iterable[datetime] = ()) -> Book:
+        """What is held, on its way and left, now; positions made by hand count like ours.
+
+        ``sent`` is when the latest orders that open a position were sent.
+        """
         state, own = self._state, self._positions.book
-        now = state.now.astimezone(NEW_YORK)
-        positions = {symbol: self._ours(position) for symbol, position in own.ledger.positions.items()}
-        for symbol, held in own.manual.items():
-            if held and symbol not in positions:
-                positions[symbol] = self._manual(symbol, held)
-        opened = self._positions.journal.open_session(now.date(), state.view.account.equity, now)
+        now = state.now.astimezone(NEW_YORK_ZONE)
+        positions = self.positions()
+        opened = self._positions.journal.open_session(day_of(now), state.view.account.equity, now)
         budget = own.ledger.budget
         return Book(
             time=now,
@@ -69,8 +72,18 @@ class BookBuilder:
             opened_today_usd=self._positions.opened_today(),
             session_open_equity=float(opened),
             closed_trades=own.ledger.closed[-CLOSED_TRADES_KEPT:],
-            budget=None if budget is None else budget.deployed(max(now.date(), budget.day)),
+            budget=None if budget is None else budget.deployed(max(day_of(now), budget.day)),
+            entries_sent=tuple(sent),
         )
+
+    def positions(self) -> dict[str, Position]:
+        """What is held now, with its levels and what protects it."""
+        own = self._positions.book
+        positions = {symbol: self._ours(position) for symbol, position in own.ledger.positions.items()}
+        for symbol, held in own.manual.items():
+            if held and symbol not in positions:
+                positions[symbol] = self._manual(symbol, held)
+        return positions
 
     def equity_row(self, book: Book) -> EquityRow:
         """The account at one moment, positions at the venue's prices."""
@@ -144,7 +157,7 @@ class BookBuilder:
             symbol=symbol,
             quantity=float(held),
             entry_price=price,
-            entry_time=self._state.now.astimezone(NEW_YORK),
+            entry_time=self._state.now.astimezone(NEW_YORK_ZONE),
             stop=math.nan,
             target=math.nan,
             initial_stop=math.nan,

@@ -9,21 +9,20 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
-from datetime import time as clock_time
 from decimal import Decimal
 from functools import partial
 
 from brokers.desk.book_builder import BookBuilder
 from brokers.desk.core import DeskCore
 from brokers.desk.entry_halts import EntryHalts, KillLevel
+from brokers.desk.execution.closing import PositionCloser
 from brokers.desk.execution.entries import Entries, EntryWindow
-from brokers.desk.execution.exits import Exits
 from brokers.desk.execution.protection import Protector
 from brokers.desk.execution.target_exchange import TargetExchange
+from brokers.desk.execution.unprotected_alarm import WatchedLock
 from brokers.desk.reconcile.budget_keeper import BudgetKeeper
 from brokers.desk.reconcile.external_positions import ExternalPositions
 from brokers.desk.reconcile.journal_sync import Contradiction
-from brokers.desk.unprotected_alarm import WatchedLock
 from brokers.desk.venue_snapshot import VenueSnapshot
 from brokers.desk_rules import ADJUSTMENT_ROLES, halt_dates, halting
 from brokers.journal import IllegalTransition, JournalConflict
@@ -31,18 +30,20 @@ from brokers.order_types import OrderRole, RefusalCode
 from brokers.ports import TradeUpdate
 from brokers.quantities import digits
 from brokers.record import RunRecord
-from brokers.venue_errors import NotSent, VenueError, VenueUnavailable
+from brokers.reporting.iteration_report import IterationReport
+from brokers.venue_errors import NotSent, VenueError, VenueUnavailable, level_of
 from market.bars import BarTable
+from market.trading_day import begin_of, day_of
 from risk.interface import RiskModule
-from risk.model import NEW_YORK, Adjustment, Book, Plan, Position
+from risk.model import Adjustment, Book, Plan, Position
 
 ITERATION_S = 12.0
 """Longest time that an iteration may spend asking the venue."""
 STEP_S = 8.0
 LOOK_FRAC = 0.75
 """Of a step: a look that hangs leaves the rest to what goes on without one."""
-ITERATION_REQUESTS = 7
-"""Clock, orders sent, open orders, positions, account, bars and quotes."""
+URGENT_S = 1.0
+"""The venue's seconds between two looks at a venue with few requests while something is under way."""
 ROOM_WITHIN_S, NAP_S = 60.0, 0.1
 """Local seconds that an iteration waits for room below the rate limit, and how often it asks for it."""
 SLOW_S = 15.0
@@ -71,6 +72,8 @@ class LiveDesk:
         What the venue's hours say of entries now.
     submit : bool
         False decides and sends nothing (a scan).
+    report : IterationReport, optional
+        Tells of each iteration; None tells nothing.
     """
 
     def __init__(
@@ -82,7 +85,9 @@ class LiveDesk:
         bars: Callable[[], BarTable | None],
         window: Callable[[], EntryWindow],
         submit: bool = True,
+        report: IterationReport | None = None,
     ) -> None:
+        self._report, self._decided_on = report, Book(core.state.now, 0.0, 0.0)
         self.state, self.positions, self.gateway = core.state, core.positions, core.gateway
         self.sync, self.observer, self.journal = core.sync, core.observer, core.journal
         self.halts = halts
@@ -91,7 +96,7 @@ class LiveDesk:
         self.submit = submit
         trading = core.state, core.positions, core.gateway
         self.entries = Entries(*trading, halts, core.settings, window)
-        self.exits = Exits(*trading, core.settings)
+        self.closer = PositionCloser(*trading, core.settings)
         self.protector = Protector(*trading, core.settings, self._leave)
         self.targets = TargetExchange(*trading, core.settings, self.protector.levels)
         self.external = ExternalPositions(
@@ -105,7 +110,8 @@ class LiveDesk:
         self.iterations = 0
         self.flattened = False
         self.longest_s = 0.0
-        self._looked = -math.inf
+        self._looked = self._seen_at = -math.inf
+        self._limit = core.state.venue.request_limit
         self._peak = math.nan
         self._peak_since: date | None = None
         self._market = core.settings.pace.market
@@ -128,7 +134,7 @@ class LiveDesk:
             self.iterations += 1
         except VenueError as error:
             self.halts.passing["venue"] = str(error)
-            log.warning("iteration skipped: %s", error)
+            log.log(level_of(error), "iteration skipped: %s", error)
         except Exception as error:
             # At shutdown the journal is closed under an iteration that is still on its way.
             if not self.shutting_down:
@@ -159,8 +165,8 @@ class LiveDesk:
         While shares are without their stop or a position is being closed, it does not wait but gives way.
         """
         ends, began = time.monotonic() + ROOM_WITHIN_S, time.monotonic()
-        while not self.state.room(ITERATION_REQUESTS):
-            urgent = self.protector.log.present or self.exits.tasks or self.shutting_down
+        while not self.state.room(self._limit.iteration):
+            urgent = self.protector.log.present or self.closer.tasks or self.shutting_down
             if urgent or time.monotonic() >= ends:
                 return False
             time.sleep(NAP_S)
@@ -171,8 +177,19 @@ class LiveDesk:
     def tick(self, within_s: float = STEP_S) -> None:
         """Look and work between iterations; raises VenueError like ``reconcile``."""
         with self.lock, self.state.time_budget(within_s):
-            self._see(partial(self.look, account=False), within_s * LOOK_FRAC)
+            if self._look_is_due():
+                self._see(partial(self.look, account=False), within_s * LOOK_FRAC)
             self.work()
+
+    def _look_is_due(self) -> bool:
+        """Whether to look between iterations: always, but where requests are few and nothing has happened."""
+        limit, local = self._limit, self.state.clock.local
+        if not limit.quiet_s:
+            return True
+        since = time.monotonic() - self._seen_at
+        if self.urgent and since >= local(URGENT_S):
+            return since >= local(limit.look_s) or self.state.room(limit.look + limit.iteration)
+        return since >= local(limit.quiet_s)
 
     def _see(self, look: Callable[[], object], within_s: float) -> None:
         """Look; where that fails, what is safe without it is done before the error goes on."""
@@ -201,8 +218,8 @@ class LiveDesk:
             if symbol in self.state.view.held_back:
                 continue
             known = recent and symbol not in self.external.reduced and not self.external.unsettled(symbol)
-            if known and self.exits.under_way(symbol):
-                self._isolated(symbol, partial(self.exits.go_on, symbol))
+            if known and self.closer.under_way(symbol):
+                self._isolated(symbol, partial(self.closer.go_on, symbol))
             elif known and symbol in self.protector.log.present and not self._may_be_protected(symbol):
                 self._isolated(symbol, partial(self.protector.tend, symbol))
             self._isolated(symbol, partial(self.entries.end, symbol))
@@ -244,6 +261,7 @@ class LiveDesk:
         with self.lock:
             self.record.decisions.extend(plan.decisions)
             self.journal.decisions(plan)
+            self._tell(plan)
             if not self.submit or self.shutting_down:
                 return
             for adjustment in plan.adjustments:
@@ -251,9 +269,19 @@ class LiveDesk:
             self.work()
             self._enter(plan)
 
+    def _tell(self, plan: Plan) -> None:
+        """Put what was decided into the log; what goes wrong in telling costs no order."""
+        if self._report is None:
+            return
+        try:
+            self._report.decided(plan, self._decided_on, self.sync.fills, submit=self.submit)
+        except Exception:
+            log.exception("an iteration could not be told of")
+
     def look(self, account: bool = True) -> None:
         """Ask the venue; contradictions between it and the journal stop entries and are logged."""
         self.observer.look(account)
+        self._seen_at = time.monotonic()
         self.halts.account = self.state.view.account.blocked
         if account:
             self._looked = time.monotonic()
@@ -321,12 +349,17 @@ class LiveDesk:
     @property
     def busy(self) -> bool:
         """Whether something is under way that should not wait for the next iteration."""
+        return self.targets.watching or self.urgent
+
+    @property
+    def urgent(self) -> bool:
+        """Whether something is under way whose outcome only a look can show."""
         return bool(
             self.entries.tasks
-            or self.exits.tasks
+            or self.closer.tasks
             or self.protector.log.present
             or self.protector.cancelling
-            or self.targets.watching
+            or self.targets.under_way
             or any(not order.venue_id for order in self.journal.open_orders())
         )
 
@@ -339,12 +372,12 @@ class LiveDesk:
             return
         self.external.clear_stale(symbol)
         self._close_what_exits_opened(symbol)
-        self.exits.free(symbol)
+        self.closer.free(symbol)
         self._exchange_target(symbol)
         # Nor does what may be ours again in a moment lose its exits.
         if self.positions.book.quantity(symbol) or not self.external.unsettled(symbol):
             self.protector.tend(symbol, self._keeps(symbol))
-        self.exits.sell(symbol)
+        self.closer.sell(symbol)
         if self.shutting_down:
             self.entries.end(symbol)
         else:
@@ -353,32 +386,32 @@ class LiveDesk:
     def _close_what_exits_opened(self, symbol: str) -> None:
         """Exits of ours that sold more than there was have opened a position that nobody decided: it goes at once."""
         own, there = self.positions.book, self.state.view.held(symbol)
-        if not own.turned(symbol) or symbol in self.exits.tasks or self.shutting_down:
+        if not own.turned(symbol) or symbol in self.closer.tasks or self.shutting_down:
             return
         if own.quantity(symbol) * there > 0 and not self.external.unsettled(symbol):
             log.error(
                 "%s: exits of ours left %s shares, which are closed at once", symbol, digits(own.quantity(symbol))
             )
-            self.exits.begin(symbol, None, OrderRole.CLOSE, "exits sold more than was held", self.state.now)
+            self.closer.begin(symbol, None, OrderRole.CLOSE, "exits sold more than was held", self.state.now)
 
     def _exchange_target(self, symbol: str) -> None:
         """Where the venue has no pair of stop and target, take a target that is reached; a close goes before it."""
         if not self.targets.needed:
             return
-        if symbol in self.exits.tasks or self.shutting_down:
+        if symbol in self.closer.tasks or self.shutting_down:
             self.targets.give_up(symbol)
         else:
             self.targets.tend(symbol)
 
     def _keeps(self, symbol: str) -> Decimal | None:
         """How many shares are to be protected now; None is all of them."""
-        return self.exits.keeps(symbol) if symbol in self.exits.tasks else self.targets.keeps(symbol)
+        return self.closer.keeps(symbol) if symbol in self.closer.tasks else self.targets.keeps(symbol)
 
     @property
     def symbols(self) -> set[str]:
         """What is held, on its way or resting at the venue."""
         at_work = {order.symbol for order in self.state.view.orders.values() if order.open}
-        tasks = self.entries.tasks.keys() | self.exits.tasks.keys() | self.protector.log.present.keys()
+        tasks = self.entries.tasks.keys() | self.closer.tasks.keys() | self.protector.log.present.keys()
         return set(self.positions.book.ledger.positions) | at_work | tasks
 
     def _adjust(self, adjustment: Adjustment, plan: Plan) -> None:
@@ -390,12 +423,12 @@ class LiveDesk:
             self.protector.tighten(adjustment, plan.time)
             return
         quantity = None if adjustment.kind == "exit" else adjustment.quantity
-        self.exits.begin(adjustment.symbol, quantity, ADJUSTMENT_ROLES[adjustment.kind], adjustment.code, plan.time)
+        self.closer.begin(adjustment.symbol, quantity, ADJUSTMENT_ROLES[adjustment.kind], adjustment.code, plan.time)
 
     def _enter(self, plan: Plan) -> None:
         if not plan.entries:
             return
-        why = self.halts.reasons(self.state.now, self._module_names)
+        why = self.halts.reasons(self.state.now, self.module_names)
         if closed := self.entries.window().closed:
             why = [*why, closed]
         if why:
@@ -409,7 +442,7 @@ class LiveDesk:
                 self.entries.begin(proposal, plan.time, quotes[proposal.symbol])
 
     @property
-    def _module_names(self) -> frozenset[str]:
+    def module_names(self) -> frozenset[str]:
         return frozenset(module.name for module in self.halters)
 
     def _stop_and_target(self, position: Position) -> tuple[float, float]:
@@ -421,14 +454,14 @@ class LiveDesk:
             log.warning("%s: not left before its shares are settled, %s", symbol, why)
             return
         log.warning("%s: leaving at once, %s", symbol, why)
-        self.exits.begin(symbol, None, OrderRole.CLOSE, why, self.state.now)
+        self.closer.begin(symbol, None, OrderRole.CLOSE, why, self.state.now)
 
     def _flatten(self) -> None:
         """The kill switch's second level: no entries, and nothing stays."""
         for symbol in list(self.positions.book.ledger.positions):
-            self.exits.begin(symbol, None, OrderRole.CLOSE, "kill switch: flatten", self.state.now)
+            self.closer.begin(symbol, None, OrderRole.CLOSE, "kill switch: flatten", self.state.now)
         # An order that opens may be filled as long as it is not over, one without an answer too.
-        if not self.positions.book.ledger.positions and not self.exits.tasks and not self.entries.waiting:
+        if not self.positions.book.ledger.positions and not self.closer.tasks and not self.entries.waiting:
             if not self.flattened:
                 log.warning("kill switch: every position of ours is closed")
             self.flattened = True
@@ -444,7 +477,7 @@ class LiveDesk:
 
     def _with_halts(self, book: Book) -> Book:
         """The book with what halts of several sessions need: when they began, and the peak since the last one ended."""
-        journal, today = self.journal, book.time.date()
+        journal, today = self.journal, day_of(book.time)
         known = {m.name: halt for m in self.halters if (halt := journal.last_halt(m.name)) is not None}
         ends = [known[m.name].until for m in self.halters if m.measures_peak and m.name in known]
         since = max(ends, default=None)
@@ -457,19 +490,19 @@ class LiveDesk:
         return replace(book, equity_peak=self._peak, last_halts={name: halt.began for name, halt in known.items()})
 
     def _ends_of_halts(self, today: date) -> dict[str, datetime]:
-        """When the halts of rules that hold today end, at midnight in New York."""
+        """When the halts of rules that hold today end, at midnight."""
         known = {m.name: halt for m in self.halters if (halt := self.journal.last_halt(m.name)) is not None}
         days = {name: halt.until + timedelta(days=1) for name, halt in known.items() if halt.until >= today}
-        return {name: datetime.combine(day, clock_time.min, NEW_YORK) for name, day in days.items()}
+        return {name: begin_of(day) for name, day in days.items()}
 
     def _book(self) -> Book:
-        book = self._with_halts(self.books.book(self.entries.pending()))
+        book = self._with_halts(self.books.book(self.entries.pending(), self.entries.sent))
         for module in list(halting(self.halters, book, self.halts.halted(book.time))):
-            sessions = halt_dates(book.time.date(), module.halt_sessions, self._market)
+            sessions = halt_dates(day_of(book.time), module.halt_sessions, self._market)
             self.halts.halt(module.name, book.time, f"equity {book.equity:.2f}", sessions)
             self.record.halts.append((book.time, module.name))
-        book = replace(book, halted=self.halts.halted(book.time), halted_until=self._ends_of_halts(book.time.date()))
-        self.halts.reasons(book.time, self._module_names)
+        book = replace(book, halted=self.halts.halted(book.time), halted_until=self._ends_of_halts(day_of(book.time)))
+        self.halts.reasons(book.time, self.module_names)
         if math.isnan(self.record.initial_equity):
             self.record.initial_equity = book.equity
         row = self.books.equity_row(book)
@@ -477,4 +510,5 @@ class LiveDesk:
         self.record.position_bars += len(self.positions.book.ledger.positions)
         self.record.protected_bars += row.protected
         self.journal.equity(row)
+        self._decided_on = book
         return book

@@ -9,9 +9,11 @@ from datetime import date, datetime
 from enum import StrEnum
 from pathlib import Path
 
-from brokers.desk.reconcile.position_book import NEW_YORK
 from brokers.journal import Journal, JournalTaken
+from brokers.reporting.events import EventKind, about
 from config.errors import Refusal
+from config.private_files import OWNER_ONLY, private_folder
+from market.trading_day import day_of
 
 log = logging.getLogger(__name__)
 
@@ -62,12 +64,12 @@ class KillSwitch:
 
     def pull(self, level: KillLevel) -> None:
         """Set it; ``OFF`` lets entries through again."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        private_folder(self.folder)
         wanted = {KillLevel.STOP: (STOP_FILE,), KillLevel.FLATTEN: (STOP_FILE, FLATTEN_FILE), KillLevel.OFF: ()}[level]
         for name in (STOP_FILE, FLATTEN_FILE):
             if name in wanted:
                 if not self._there(name):
-                    (self.folder / name).touch()
+                    (self.folder / name).touch(OWNER_ONLY)
             else:
                 (self.folder / name).unlink(missing_ok=True)
 
@@ -109,7 +111,10 @@ class EntryHalts:
                 log.error("no entries while the journal cannot be used: %s", error)
             self.passing[UNUSABLE], self._troubled = str(error), True
             return
-        log.error("iteration failed, no entries until the next session: %s", error, exc_info=error)
+        log.error(
+            "iteration failed, no entries until the next session: %s", error, exc_info=error,
+            extra=about(EventKind.CRASH, error=type(error).__name__),
+        )  # fmt: skip
         self.halt(CRASH, now, f"{type(error).__name__}: {error}")
 
     def looked(self) -> None:
@@ -151,7 +156,8 @@ class EntryHalts:
         found = self.stopped(now, modules)
         if frozenset(found) != self._said:
             self._said = frozenset(found)
-            log.warning("entries are %s", f"stopped; {'; '.join(found)}" if found else "allowed again")
+            text = f"stopped; {'; '.join(found)}" if found else "allowed again"
+            log.warning("entries are %s", text, extra=about(EventKind.HALT, over=not found, reasons=found))
         return found
 
     @property
@@ -176,4 +182,4 @@ class EntryHalts:
 
 
 def _session(now: datetime) -> date:
-    return now.astimezone(NEW_YORK).date()
+    return day_of(now)

@@ -8,6 +8,7 @@ import threading
 import time
 
 from brokers.desk.desk import LiveDesk
+from brokers.desk.session_report import SessionReport
 from brokers.ports import Clock, QuoteStream, TradeUpdate
 from brokers.venue_errors import VenueError
 
@@ -37,18 +38,28 @@ class Monitor:
         Local seconds from one iteration to the next; endless where nobody iterates.
     stream : QuoteStream, optional
         Follows the symbols that matter now.
+    session : SessionReport, optional
+        Tells the summary of each session.
     """
 
     def __init__(
-        self, desk: LiveDesk, clock: Clock, pace_s: float = math.inf, stream: QuoteStream | None = None
+        self,
+        desk: LiveDesk,
+        clock: Clock,
+        pace_s: float = math.inf,
+        stream: QuoteStream | None = None,
+        session: SessionReport | None = None,
     ) -> None:
         self.desk = desk
+        self._session = session
         self._stream = stream
         self._patience_s = MISSED_PACES * pace_s + MISSED_S
         self._iterations, self._overdue = -1, math.inf
         self.clock = clock
         self._paid = time.monotonic()
         """Up to when the looks so far would last, one in ``BUSY_S``."""
+        self.stream_down: dict[str, str] = {}
+        """The stream of trade updates and why it is silent, while it is."""
         self._seen = desk.state.view
         """What the last look showed: if it is another one, somebody else has looked."""
         self.listening = False
@@ -62,6 +73,8 @@ class Monitor:
     def start(self) -> None:
         if self._stream is not None:
             self._stream.start(self.price)
+        if not self.listening:
+            self.stream_down = {"trade updates": "there has been no connection yet"}
         self._thread.start()
 
     def stop(self, wait_s: float) -> None:
@@ -86,9 +99,11 @@ class Monitor:
     def stream_state(self, listening: bool) -> None:
         """The stream came or went: what it did not tell is to be seen at the venue."""
         self.listening = listening
-        log.log(
-            logging.INFO if listening else logging.WARNING, "trade updates %s", "arrive" if listening else "stopped"
-        )
+        self.stream_down = {} if listening else {"trade updates": "the connection is lost"}
+        # At the end of the process the stream is closed as it should be.
+        lost = not listening and not self._stop.is_set()
+        told = "arrive" if listening else "stopped; until they arrive again orders are followed by asking"
+        log.log(logging.WARNING if lost else logging.INFO, "trade updates %s", told)
         self._news.set()
 
     def price(self, symbol: str, bid: float, ask: float) -> None:
@@ -113,6 +128,16 @@ class Monitor:
             pause = self._look()
             self._seen = self.desk.state.view
             self._miss_iterations()
+            self._tell_session()
+
+    def _tell_session(self) -> None:
+        """Tell the summary of a session that is over; what goes wrong in telling ends no watch."""
+        if self._session is None:
+            return
+        try:
+            self._session.look()
+        except Exception:
+            log.exception("the session could not be summed up")
 
     def _miss_iterations(self) -> None:
         """Say loudly that no iteration comes: Lumibot may leave them out without a word, and then goes on doing so."""

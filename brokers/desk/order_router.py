@@ -118,9 +118,9 @@ class LumibotOrderRouter:
         def left() -> set[str]:
             # Again at each look: an entry may have filled before its cancel.
             for symbol in list(desk.positions.book.ledger.positions):
-                desk.exits.begin(symbol, None, OrderRole.CLOSE, REASON, desk.state.now)
+                desk.closer.begin(symbol, None, OrderRole.CLOSE, REASON, desk.state.now)
             waiting = desk.entries.waiting if end_entries else []
-            return set(desk.exits.tasks) | {order.symbol for order in waiting}
+            return set(desk.closer.tasks) | {order.symbol for order in waiting}
 
         self._wait_for(left)
 
@@ -133,8 +133,8 @@ class LumibotOrderRouter:
             if not held:
                 return False
             quantity = None if frac == 1 else float(abs(held) * Decimal(str(frac)))
-            desk.exits.begin(symbol, quantity, OrderRole.CLOSE, REASON, desk.state.now)
-        self._wait_for(lambda: desk.exits.tasks.keys() & {symbol})
+            desk.closer.begin(symbol, quantity, OrderRole.CLOSE, REASON, desk.state.now)
+        self._wait_for(lambda: desk.closer.tasks.keys() & {symbol})
         return True
 
     def _wait_for(self, left: Callable[[], Collection[str]]) -> None:

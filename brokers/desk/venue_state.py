@@ -11,7 +11,7 @@ from datetime import datetime
 from brokers.desk.data.quotes import Quote, unavailable
 from brokers.desk.venue_snapshot import VenueSnapshot, grouped
 from brokers.ports import Venue, VenueAccount, VenueOrder, VenueTime
-from brokers.venue_errors import VenueError
+from brokers.venue_errors import VenueError, level_of
 
 QUOTE_S = 2.0
 """Local seconds that one quote is worth to what can be done without it."""
@@ -82,7 +82,7 @@ class VenueState:
                 with self.time_budget(QUOTE_S):
                     self._hours = self.venue.venue_clock()
             except VenueError as error:
-                log.warning("the venue's clock was not heard: %s", error)
+                log.log(level_of(error), "the venue's clock was not heard: %s", error)
 
     def show(self, orders: Iterable[VenueOrder], held_back: Mapping[str, str] | None = None) -> None:
         """Bring orders of the view up to date, before the venue's next listing does."""

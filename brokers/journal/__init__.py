@@ -1,12 +1,12 @@
 """The live journal: decisions, orders, fills, trades, equity and halts, in SQLite or PostgreSQL."""
 
-from brokers.journal.address import journal_address
+from brokers.journal.database.address import journal_address
+from brokers.journal.database.server import JournalTaken
 from brokers.journal.fills import Cumulative, Execution
 from brokers.journal.history import Figures, FilledOrder, Split
 from brokers.journal.journal import Journal
-from brokers.journal.server import JournalTaken
+from brokers.journal.journal_order import AlreadyPlanned, JournalConflict, JournalOrder, OrderIntent
 from brokers.journal.states import IllegalTransition, State
-from brokers.journal.values import AlreadyPlanned, JournalConflict, JournalOrder, OrderIntent
 
 __all__ = [
     "AlreadyPlanned",

@@ -9,9 +9,9 @@ from decimal import Decimal
 
 from sqlalchemy import Connection, func, select
 
-from brokers.journal.schema import decisions, fills, orders, rows_of, splits
+from brokers.journal.database.schema import decisions, fills, orders, rows_of, splits
+from brokers.journal.journal_order import JournalOrder
 from brokers.journal.states import State
-from brokers.journal.values import JournalOrder
 
 
 @dataclass(frozen=True, slots=True)

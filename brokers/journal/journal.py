@@ -9,31 +9,31 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import Table, select
 
-from brokers.journal import chain, history, orders, records
+from brokers.journal import decision_statements, history, marks, order_statements
+from brokers.journal.database import chain
+from brokers.journal.database.schema import equity, halts, rows_of, runs, sessions
+from brokers.journal.database.schema import orders as orders_table
+from brokers.journal.database.schema import splits as splits_table
+from brokers.journal.database.store import ANSWER_WITHIN_S, Store
 from brokers.journal.fills import FillReport
 from brokers.journal.history import Figures, FilledOrder, Split
+from brokers.journal.journal_order import AlreadyPlanned, JournalOrder, OrderIntent
 from brokers.journal.order_ids import client_order_id
-from brokers.journal.schema import equity, halts, rows_of, runs, sessions
-from brokers.journal.schema import orders as orders_table
-from brokers.journal.schema import splits as splits_table
 from brokers.journal.states import State
-from brokers.journal.store import ANSWER_WITHIN_S, Store
-from brokers.journal.values import AlreadyPlanned, JournalOrder, OrderIntent
 from brokers.record import EquityRow, TradeRecord
+from market.trading_day import begin_of
 from risk.model import Plan
 
 SHARE_DIGITS = 9
 """Of a share, to which venues keep fractions."""
-NEW_YORK = ZoneInfo("America/New_York")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ class Journal:
         """Start a run; decisions and orders from here on belong to it. Returns its number."""
         row = {"mode": mode, "strategy": strategy, "profile": profile, "config_hash": config_hash}
         with self._store.transaction() as connection:
-            number = records.next_id(connection, runs)
+            number = decision_statements.next_id(connection, runs)
             chain.insert(connection, runs, {"id": number, "started": self._clock(), **row})
         self._run_id = number
         return number
@@ -130,7 +130,7 @@ class Journal:
         """
         name = self.order_id(intent)
         with self._store.transaction() as connection:
-            orders.insert(connection, name, intent, run_id=self._run_id, now=self._clock())
+            order_statements.insert(connection, name, intent, run_id=self._run_id, now=self._clock())
         return name
 
     def adopt(self, client_order_id: str, intent: OrderIntent, venue_id: str) -> None:
@@ -142,8 +142,10 @@ class Journal:
         with self._store.transaction() as connection:
             now = self._clock()
             with suppress(AlreadyPlanned):
-                orders.insert(connection, client_order_id, intent, run_id=self._run_id, now=now, venue_id=venue_id)
-            orders.report(
+                order_statements.insert(
+                    connection, client_order_id, intent, run_id=self._run_id, now=now, venue_id=venue_id
+                )
+            order_statements.report(
                 connection, client_order_id, State.WORKING, "adopted", time=now, venue_id=venue_id, reason="adopted"
             )
 
@@ -198,7 +200,7 @@ class Journal:
         # Before it is written: it may be on the disk even where no answer comes.
         self._touched.append(client_order_id)
         with self._store.transaction() as connection:
-            return orders.report(
+            return order_statements.report(
                 connection,
                 client_order_id,
                 told,
@@ -213,12 +215,12 @@ class Journal:
     def order(self, client_order_id: str) -> JournalOrder:
         """One order; JournalConflict if it is not there."""
         with self._store.transaction() as connection:
-            return orders.one(connection, client_order_id)
+            return order_statements.one(connection, client_order_id)
 
     def find_by_venue_id(self, venue_id: str) -> JournalOrder | None:
         """The order that the venue calls so; None if there is none."""
         with self._store.transaction() as connection:
-            found = orders.many(connection, rows_of(orders_table).where(orders_table.c.venue_id == venue_id))
+            found = order_statements.many(connection, rows_of(orders_table).where(orders_table.c.venue_id == venue_id))
         return found[0] if found else None
 
     def without_venue_id(self) -> frozenset[str]:
@@ -229,12 +231,12 @@ class Journal:
     def open_orders(self) -> list[JournalOrder]:
         """Orders that are not over, oldest first."""
         with self._store.transaction() as connection:
-            return orders.open_orders(connection)
+            return order_statements.open_orders(connection)
 
     def unresolved(self) -> list[JournalOrder]:
         """Orders to ask the venue about: journaled, sent or unknown, or over without the figures of their fills."""
         with self._store.transaction() as connection:
-            return orders.unresolved(connection)
+            return order_statements.unresolved(connection)
 
     def filled_orders(self) -> list[FilledOrder]:
         """Every order with fills, by the time of its first fill."""
@@ -270,7 +272,7 @@ class Journal:
     def run_orders(self) -> list[JournalOrder]:
         """Orders of the present run, oldest first."""
         with self._store.transaction() as connection:
-            return orders.many(connection, rows_of(orders_table).where(orders_table.c.run_id == self._run_id))
+            return order_statements.many(connection, rows_of(orders_table).where(orders_table.c.run_id == self._run_id))
 
     def venue_ids(self) -> dict[str, str]:
         """Client order id by the venue's id, of every order that has one."""
@@ -325,18 +327,18 @@ class Journal:
     def decisions(self, plan: Plan) -> None:
         """Keep a plan's decisions with their verdicts; the same plan again in a run changes nothing."""
         with self._store.transaction() as connection:
-            records.keep_plan(connection, plan, self._run_id)
+            decision_statements.keep_plan(connection, plan, self._run_id)
 
     def trades(self, closed: Mapping[tuple[str, str], TradeRecord]) -> None:
         """Keep every closed portion, by the orders that opened and closed it; what is no longer one goes."""
         with self._store.transaction() as connection:
-            records.settle_trades(connection, closed)
+            decision_statements.settle_trades(connection, closed)
 
     def change_trades(self, closed: Mapping[tuple[str, str], TradeRecord], gone: Collection[tuple[str, str]]) -> None:
         """The same where only these were closed or changed since, and ``gone`` are no longer there."""
         if closed or gone:
             with self._store.transaction() as connection:
-                records.change_trades(connection, closed, gone)
+                decision_statements.change_trades(connection, closed, gone)
 
     def equity(self, row: EquityRow) -> None:
         """Keep the account's state at one time; the first of a time stays."""
@@ -376,17 +378,27 @@ class Journal:
         return Halt(began, max(row.session for row in rows if row.time == began))
 
     def highest_equity(self, since: date | None) -> Decimal | None:
-        """The highest equity that was kept, from midnight in New York of a day on; None if none was."""
+        """The highest equity that was kept, from the beginning of a day on; None if none was."""
         wanted = select(equity.c.equity)
         if since is not None:
-            wanted = wanted.where(equity.c.time >= datetime.combine(since, time.min, NEW_YORK))
+            wanted = wanted.where(equity.c.time >= begin_of(since))
         with self._store.transaction() as connection:
             # Compared here: a database that keeps decimals as text would compare their spelling.
             return max(connection.scalars(wanted), default=None)
 
+    def mark(self, name: str) -> str | None:
+        """A text that was kept for the next start; see ``marks``."""
+        with self._store.transaction() as connection:
+            return marks.read(connection, name)
+
+    def keep_mark(self, name: str, value: str | None) -> None:
+        """Keep a text for the next start in place of the one before; None takes it away."""
+        with self._store.transaction() as connection:
+            marks.keep(connection, name, value)
+
     def _put(self, table: Table, key: dict[str, Any], values: dict[str, Any]) -> None:
         with self._store.transaction() as connection:
-            records.put(connection, table, key, values)
+            decision_statements.put(connection, table, key, values)
 
 
 def _scale(held: dict[str, Decimal], split: Split) -> None:

@@ -9,15 +9,15 @@ from pathlib import Path
 
 from sqlalchemy import inspect, select
 
-from brokers.journal import history, orders
-from brokers.journal.address import parse_address
+from brokers.journal import history, order_statements
+from brokers.journal.database.address import parse_address
+from brokers.journal.database.schema import meta, rows_of, splits
+from brokers.journal.database.schema import orders as orders_table
+from brokers.journal.database.sqlite_file import require_whole
+from brokers.journal.database.store import Store
 from brokers.journal.history import FilledOrder, Split
-from brokers.journal.schema import meta, rows_of, splits
-from brokers.journal.schema import orders as orders_table
-from brokers.journal.sqlite_file import require_whole
+from brokers.journal.journal_order import JournalOrder
 from brokers.journal.states import OPEN
-from brokers.journal.store import Store
-from brokers.journal.values import JournalOrder
 from config.errors import Refusal
 
 TRIES = 20
@@ -72,7 +72,7 @@ def _read(address: str | Path) -> JournalSnapshot:
             account = connection.scalar(select(meta.c.value).where(meta.c.key == "account_id"))
             return JournalSnapshot(
                 str(account),
-                tuple(orders.many(connection, rows_of(orders_table))),
+                tuple(order_statements.many(connection, rows_of(orders_table))),
                 tuple(history.filled_orders(connection)),
                 tuple(history.all_splits(connection)) if inspect(connection).has_table(splits.name) else (),
             )

@@ -27,7 +27,7 @@ from risk.model import Book, Plan
 from strategies.readings import limits, readings
 
 if TYPE_CHECKING:
-    from brokers.desk.wiring import LiveAccount
+    from brokers.desk.lifecycle.wiring import LiveAccount
     from config import Settings
 
 POLL_S = 0.25

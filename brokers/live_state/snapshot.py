@@ -17,7 +17,7 @@ from risk.model import Book, Position, Proposal
 
 if TYPE_CHECKING:
     from brokers.desk.desk import LiveDesk
-    from brokers.desk.wiring import LiveAccount
+    from brokers.desk.lifecycle.wiring import LiveAccount
     from config import Settings
 
 LEFT_OUT = frozenset({"broker"})
@@ -79,7 +79,7 @@ def state_of(
         last_tick=None if heard is None else datetime.fromtimestamp(heard, UTC),
         in_session=desk.state.in_session,
         listening=account.monitor.listening,
-        busy=bool(desk.entries.tasks or desk.exits.tasks),
+        busy=bool(desk.entries.tasks or desk.closer.tasks),
         equity=float(view.account.equity) if known else None,
         cash=float(view.account.cash) if known else None,
         free_cash=None if book is None else book.free_cash,

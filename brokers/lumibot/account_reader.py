@@ -16,7 +16,7 @@ from brokers.alpaca.client import VenueClient
 from brokers.alpaca.errors import AlpacaRefusal
 from brokers.alpaca.payloads import Json, amount
 from brokers.desk.execution.order_gateway import OrderRefused
-from brokers.desk.link import DeskLink
+from brokers.desk.lifecycle.link import DeskLink
 from brokers.lumibot.order_tracker import OrderTracker
 from brokers.venue_errors import VenueError
 

@@ -22,7 +22,7 @@ from brokers.alpaca.client import VenueClient
 from brokers.alpaca.listings import update_of
 from brokers.alpaca.payloads import Json
 from brokers.desk.execution.order_gateway import OrderRefused
-from brokers.desk.link import DeskLink
+from brokers.desk.lifecycle.link import DeskLink
 from brokers.lumibot.account_reader import SnapshotReader
 from brokers.lumibot.data_source import HardenedAlpacaData
 from brokers.lumibot.market_hours import VenueHours

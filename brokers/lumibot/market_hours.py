@@ -14,8 +14,9 @@ import pandas as pd
 
 from brokers.alpaca.client import VenueClient
 from brokers.ports import VenueTime
-from brokers.venue_errors import VenueError
-from market.calendar import NEW_YORK, is_session, last_session, session_times
+from brokers.venue_errors import VenueError, level_of
+from config.values.markets import NEW_YORK
+from market.calendar import is_session, last_session, session_times
 
 ALWAYS = "24/7"
 SLICE_S = 1.0
@@ -114,7 +115,7 @@ class VenueHours:
                 try:
                     self._hours = self.client.venue_clock()
                 except VenueError as error:
-                    log.warning("the venue's clock was not heard: %s", error)
+                    log.log(level_of(error), "the venue's clock was not heard: %s", error)
             return self._hours, self.client.clock.now()
 
 

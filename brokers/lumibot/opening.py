@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from brokers.alpaca.venue import AlpacaVenue
+from brokers.kraken.venue import KrakenVenue
 from brokers.lumibot.broker import HardenedAlpaca
+from brokers.lumibot.kraken_broker import KrakenBroker
 from brokers.ports import Venue
 from brokers.venues import keys_of
 from config import Settings
 from config.errors import Refusal
 
 
-def lumibot_broker(venue: Venue, settings: Settings, paper: bool) -> HardenedAlpaca:
+def lumibot_broker(venue: Venue, settings: Settings, paper: bool) -> HardenedAlpaca | KrakenBroker:
     """Lumibot's broker on the same account, sending and asking through the same client.
 
     Raises
@@ -18,6 +20,8 @@ def lumibot_broker(venue: Venue, settings: Settings, paper: bool) -> HardenedAlp
     Refusal
         Lumibot has none for this venue here.
     """
+    if isinstance(venue, KrakenVenue):
+        return KrakenBroker(venue, market=settings.pace.market)
     if not isinstance(venue, AlpacaVenue):
         raise Refusal(f"{venue.name}: there is no broker of Lumibot's for it")
     key, secret = keys_of(settings)

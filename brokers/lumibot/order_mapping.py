@@ -38,16 +38,17 @@ def status_of(status: str) -> str:
     return STATUSES.get(status, "new")
 
 
-def request_of(order: Order) -> OrderRequest:
-    """What a venue is to be asked for an order.
+def request_of(order: Order, symbol: str = "") -> OrderRequest:
+    """What a venue is to be asked for an order; ``symbol`` names a pair of currencies, empty a stock's is taken.
 
     Raises
     ------
     OrderRefused
         Lumibot can say it, but no venue here can.
     """
-    if order.asset is None or order.asset.asset_type != Asset.AssetType.STOCK:
-        raise OrderRefused(f"ORDER_ASSET: only stocks are traded, not {getattr(order.asset, 'asset_type', None)}")
+    wanted = Asset.AssetType.CRYPTO if symbol else Asset.AssetType.STOCK
+    if order.asset is None or order.asset.asset_type != wanted:
+        raise OrderRefused(f"ORDER_ASSET: only {wanted}s are traded, not {getattr(order.asset, 'asset_type', None)}")
     custom = dict(order.custom_params or {})
     if odd := sorted(set(custom) - set(CUSTOM)):
         raise OrderRefused(f"ORDER_PARAMS: {', '.join(odd)} cannot be set by an order")
@@ -57,7 +58,8 @@ def request_of(order: Order) -> OrderRequest:
     limited = kind if order_class != "oco" else "limit"
     if custom.get("type", limited) != limited:
         raise OrderRefused(f"ORDER_TYPE: this is a {limited} order, not {custom['type']}")
-    symbol = str(normalize_symbol_for_broker(order.asset.symbol, "alpaca", Asset.AssetType.STOCK))
+    if not symbol:
+        symbol = str(normalize_symbol_for_broker(order.asset.symbol, "alpaca", Asset.AssetType.STOCK))
     side, quantity, time_in_force = _side(order), _quantity(order), _time_in_force(order, custom)
     target, stop, stop_limit = (None, None, None) if order_class == "simple" else _exits(order, order_class)
     if order_class == "oco":

@@ -7,13 +7,13 @@ from pathlib import Path
 
 from brokers.desk.reconcile.inflight_orders import FIRST_LOOK_BACK, OVERLAP
 from brokers.desk.reconcile.position_book import PositionBook, replay
-from brokers.desk.session import JOURNAL_FILE
 from brokers.desk.venue_snapshot import VenueSnapshot, grouped
 from brokers.journal.snapshot import JournalSnapshot, read_snapshot
 from brokers.ports import Venue
 from brokers.venue_errors import KeysRefused, VenueError
 from config import Settings
 from config.errors import Refusal
+from monitoring.state import JOURNAL_FILE
 
 LOOK_S = 30.0
 

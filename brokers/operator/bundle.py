@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from brokers.durable import put_in_place
-from brokers.journal import chain
-from brokers.journal.integrity import Damaged
+from brokers.journal.database import chain
+from brokers.journal.database.integrity import Damaged
 from brokers.operator.track_record import Period, TrackRecord, derive, read
 from config.errors import Refusal
 

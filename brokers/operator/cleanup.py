@@ -98,7 +98,8 @@ class Cleanup:
     def sell_dust(self, is_open: bool) -> bool:
         """Sell positions worth less than a dollar, where the venue takes that; False if one was not settled."""
         settled = True
-        for position in self.venue.positions().by_symbol.values():
+        held_there = {**self.venue.positions().by_symbol, **self.venue.dust().by_symbol}
+        for position in held_there.values():
             worth, held = abs(position.market_value or Decimal(0)), abs(position.quantity)
             if not held or worth >= DUST_USD:
                 continue
@@ -156,6 +157,9 @@ class Cleanup:
             return "the venue does not trade it"
         if position.quantity % 1 and not self.venue.trades_fractions(position.symbol):
             return "the venue takes whole shares of it only"
+        least = self.venue.rules.least(position.symbol, position.unit_price)
+        if abs(position.quantity) < least:
+            return f"the venue takes no order below {digits(least)}"
         return "" if is_open else "the market is closed; run this again when it is open"
 
     def _sell(self, core: DeskCore, position: VenuePosition) -> bool:
@@ -163,7 +167,7 @@ class Cleanup:
         if not self.pace.done_by(lambda: self._released(symbol)):
             self.say(f"the venue does not release the shares of {symbol}; run this again")
             return False
-        adopt(core, symbol)
+        adopt(core, symbol, position.quantity)
         # A remnant is sold whole, so that it is its own lot.
         core.gateway.limits.lot = float(held)
         request = single(symbol, "buy" if position.quantity < 0 else "sell", held, None)
@@ -188,18 +192,22 @@ class Cleanup:
         return False
 
     def _released(self, symbol: str) -> bool:
-        position = self.venue.positions().by_symbol.get(symbol)
+        there = {**self.venue.positions().by_symbol, **self.venue.dust().by_symbol}
+        position = there.get(symbol)
         return position is None or position.available >= abs(position.quantity)
 
 
-def adopt(core: DeskCore, symbol: str) -> None:
-    """Enter the shares of a symbol that were bought by hand, so that a sale of them adds up."""
+def adopt(core: DeskCore, symbol: str, held: Decimal | None = None) -> None:
+    """Enter the shares of a symbol that were bought by hand, so that a sale of them adds up.
+
+    ``held`` is how many there are, by default what the last look showed, which leaves dust out.
+    """
     view, positions = core.state.view, core.positions
     for order in view.foreign:
         if order.symbol == symbol and order.filled > 0:
             core.sync.adopt_manual(order)
     positions.refresh()
-    difference = view.held(symbol) - positions.book.total(symbol)
+    difference = (view.held(symbol) if held is None else held) - positions.book.total(symbol)
     if difference and not positions.unresolved(symbol):
         price = view.average_price(symbol)
         core.sync.note_difference(symbol, difference, price, core.state.now, "found at the venue without an order")

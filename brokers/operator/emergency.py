@@ -8,11 +8,10 @@ from pathlib import Path
 from brokers.admission import Admission
 from brokers.desk.core import DeskCore
 from brokers.desk.reconcile.budget_keeper import BudgetKeeper
-from brokers.desk.reconcile.position_book import NEW_YORK
 from brokers.desk.reconcile.protection_status import protection_status
 from brokers.desk.venue_snapshot import grouped
 from brokers.journal import IllegalTransition, Journal, JournalConflict
-from brokers.journal.address import parse_address
+from brokers.journal.database.address import parse_address
 from brokers.journal.snapshot import read_snapshot
 from brokers.operator.account import journal_of, require_account, sign_in
 from brokers.operator.cleanup import Cleanup, Pace, core_of
@@ -22,6 +21,7 @@ from brokers.quantities import digits
 from brokers.venue_errors import VenueError
 from brokers.venues import open_venue
 from config import Settings
+from market.trading_day import day_of
 
 REASON = "purged by the cleanup: the venue does not know this symbol"
 
@@ -85,7 +85,7 @@ def _dry(venue: Venue, settings: Settings, account_id: str, cleanup: Cleanup) ->
 
 def _really(cleanup: Cleanup, core: DeskCore, settings: Settings, account_id: str) -> bool:
     venue, say = cleanup.venue, cleanup.say
-    today = core.state.now.astimezone(NEW_YORK).date()
+    today = day_of(core.state.now)
     budget, doubt = budget_keeper(Path(settings.live.state_dir), account_id, core, today)
     if doubt:
         say(f"the weekly budget is left as it is: {doubt}")
@@ -119,7 +119,7 @@ def _kept(budget: BudgetKeeper, core: DeskCore, say: Callable[[str], None]) -> b
 def _at_venue(venue: Venue) -> set[str]:
     listing = venue.open_orders()
     ordered = {order.symbol for order in listing.orders} | {row.symbol for row in listing.unread if row.symbol}
-    return ordered | set(venue.positions().by_symbol)
+    return ordered | set(venue.positions().by_symbol) | set(venue.dust().by_symbol)
 
 
 def _local(state: LocalState, symbol: str) -> str:

@@ -14,11 +14,12 @@ from typing import Any
 from sqlalchemy import select
 
 from brokers.desk.reconcile.position_book import PositionBook, replay
-from brokers.journal import Cumulative, Execution, Figures, FilledOrder, JournalOrder, Split, State, chain, schema
+from brokers.journal import Cumulative, Execution, Figures, FilledOrder, JournalOrder, Split, State
+from brokers.journal.database import chain, schema
+from brokers.journal.database.integrity import Damaged, examine
+from brokers.journal.database.store import Store
+from brokers.journal.decision_statements import kept
 from brokers.journal.fills import FillReport, booked, written
-from brokers.journal.integrity import Damaged, examine
-from brokers.journal.records import kept
-from brokers.journal.store import Store
 from config.errors import Refusal
 
 WAY_OUT = "the journal is not what was written; keep it, and restore a copy to trade"

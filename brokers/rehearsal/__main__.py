@@ -1,4 +1,4 @@
-"""``python -m brokers.rehearsal``: the rehearsal venue alone, for whatever Alpaca client comes."""
+"""``python -m brokers.rehearsal``: the rehearsal venue alone, for whatever client of Alpaca or Kraken comes."""
 
 from __future__ import annotations
 
@@ -18,10 +18,18 @@ from backtests.data.bar_files import absent, read_file
 from backtests.data.reading.options import ReadOptions
 from brokers.rehearsal.alpaca.server import RehearsalServer
 from brokers.rehearsal.alpaca.us_hours import US_HOURS
+from brokers.rehearsal.core.hours import AlwaysOpen
 from brokers.rehearsal.core.settings import VenueSettings
+from brokers.rehearsal.kraken.options import kraken_settings
+from brokers.rehearsal.kraken.server import KrakenServer
+from brokers.rehearsal.kraken.synthetic_bars import NOTE, synthetic_bars
 from brokers.rehearsal.options import as_of_day, fault_plan
 from config.errors import Refusal, exit_status
 
+VENUES = ("alpaca", "kraken")
+CASH = {"alpaca": "100000", "kraken": "1000"}
+ALPACA_ONLY, KRAKEN_ONLY = ("hours",), ("tier", "fees", "balance", "stops_hold", "small_closes")
+Server = RehearsalServer | KrakenServer
 # Six stocks, daily, that come with the package.
 EMBEDDED = Path(__file__).parents[2] / "backtests" / "embedded" / "stocks_daily.parquet"
 
@@ -35,25 +43,25 @@ class Parser(argparse.ArgumentParser):
 
 def _parser() -> Parser:
     parser = Parser(prog="python -m brokers.rehearsal", description=__doc__, allow_abbrev=False)
+    parser.add_argument("--venue", choices=VENUES, default=VENUES[0], help="whose protocol it speaks (%(default)s)")
     parser.add_argument(
         "--data",
-        help="bars to replay: a .parquet or .csv file, or a folder with one for each symbol "
-        "(default: the package's daily bars of six stocks; a day of them is four prices)",
+        help="bars to replay: a .parquet or .csv file, or a folder with one for each symbol (default: the package's "
+        "daily bars of six stocks, a day of which is four prices; for Kraken synthetic hourly bars of coins)",
     )
     parser.add_argument("--date-order", choices=("dmy", "mdy"), help="of dates such as 03/04/2022 in it")
-    parser.add_argument("--timezone", help="of times without offset in it (default: New York's)")
+    parser.add_argument("--timezone", help="of times without offset in it (default: New York's, for Kraken UTC)")
     parser.add_argument("--decimal", choices=("point", "comma"), help="what a number such as 1,234 in it means")
     parser.add_argument(
         "--hours",
         choices=("regular", "extended", "all"),
-        default="extended",
-        help="whose bars are played (%(default)s)",
+        help="whose bars of shares are played (default: extended)",
     )
-    parser.add_argument("--start", help="first day, 2023-01-31, or moment, 2023-01-31T11:00 New York time")
+    parser.add_argument("--start", help="first day, 2023-01-31, or moment, 2023-01-31T11:00 of the venue's time")
     parser.add_argument("--sessions", help="days to play (default: all from --start, else the data's last)")
     parser.add_argument("--symbols", help="such as AAPL,NVDA (default: all of the data)")
     parser.add_argument("--speed", default="1", help="venue seconds per second; above 1 nights are skipped")
-    parser.add_argument("--cash", default="100000", help="opening balance, USD")
+    parser.add_argument("--cash", help="opening balance, USD (default: 100000, for Kraken 1000)")
     parser.add_argument("--key", help="key that clients sign in with (default: a new one)")
     parser.add_argument("--secret", help="its secret (default: a new one, printed once)")
     parser.add_argument("--seed", default="0", help="of all ids and mishaps")
@@ -69,6 +77,14 @@ def _parser() -> Parser:
         "--as-of",
         help="today or a date: play the days as if the first were that session, for clients that go by their own clock",
     )
+    kraken = parser.add_argument_group("Kraken")
+    kraken.add_argument("--tier", help="whose limits: starter (default), intermediate, pro or none")
+    kraken.add_argument("--fees", help="maker and taker in per cent, 0.40/0.80 (default: those listed, by volume)")
+    kraken.add_argument(
+        "--balance", action="append", metavar="ASSET=AMOUNT", help="such as XBT.F=0.0002; repeat for more"
+    )
+    kraken.add_argument("--stops-hold", help="false: what waits for its trigger holds no coins (default: true)")
+    kraken.add_argument("--small-closes", help="true: also fills below the minimums make closing orders")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", default="0", help="0 takes a free one")
     return parser
@@ -120,22 +136,71 @@ def _host(text: str) -> str:
     return text
 
 
-def _server(given: argparse.Namespace) -> RehearsalServer:
+def _server(given: argparse.Namespace) -> Server:
     if "" in (given.key, given.secret):
         raise Refusal("--key and --secret must not be empty; give them or leave them out")
+    for name in KRAKEN_ONLY if given.venue == "alpaca" else ALPACA_ONLY:
+        if getattr(given, name) is not None:
+            raise Refusal(f"--{name.replace('_', '-')} is nothing that {given.venue.title()} has; leave it out")
+    return _alpaca(given) if given.venue == "alpaca" else _kraken(given)
+
+
+def _symbols(given: argparse.Namespace) -> list[str] | None:
+    return [s for s in given.symbols.split(",") if s] if given.symbols else None
+
+
+def _sessions(given: argparse.Namespace) -> int | None:
+    return _whole(given.sessions, "sessions", 1) if given.sessions is not None else None
+
+
+def _kraken(given: argparse.Namespace) -> KrakenServer:
+    seed, symbols, notes = _whole(given.seed, "seed", 0), _symbols(given), [NOTE]
+    if given.data is None:
+        frame = synthetic_bars(seed)
+    else:
+        first = symbols[0] if symbols else None
+        reading = ReadOptions(
+            given.date_order, given.timezone, given.decimal, first, "all", unsaid_timezone=str(AlwaysOpen.zone)
+        )
+        bars = read_file(given.data, symbols, options=reading)
+        frame, notes = bars.frame, [f"read as: {bars.read_as}", *bars.notes]
+    server = KrakenServer(
+        frame,
+        start=_start(given.start),
+        sessions=_sessions(given),
+        symbols=symbols,
+        settings=kraken_settings(
+            _cash(given.cash or CASH["kraken"]), seed, given.balance or (), given.fees, given.tier or "starter",
+            given.stops_hold or "true", given.small_closes or "false",
+        ),
+        venue_faults=fault_plan(given.fault, seed, _number(given.partial_fills, "partial-fills", 0, 1)),
+        speed=_number(given.speed, "speed", 0.001),
+        key=given.key,
+        secret=given.secret,
+        host=_host(given.host),
+        port=_whole(given.port, "port", 0, 65535),
+        as_of=as_of_day(given.as_of, AlwaysOpen.zone),
+    )  # fmt: skip
+    for note in notes:
+        sys.stderr.write(f"{note}\n")
+    return server
+
+
+def _alpaca(given: argparse.Namespace) -> RehearsalServer:
     if given.data is None and not EMBEDDED.is_file():
         raise Refusal("no --data, and the package's own bars are not installed; give a .parquet or .csv file")
     seed = _whole(given.seed, "seed", 0)
-    symbols = [s for s in given.symbols.split(",") if s] if given.symbols else None
-    reading = ReadOptions(given.date_order, given.timezone, given.decimal, symbols[0] if symbols else None, given.hours)
+    symbols = _symbols(given)
+    first = symbols[0] if symbols else None
+    reading = ReadOptions(given.date_order, given.timezone, given.decimal, first, given.hours or "extended")
     bars = read_file(given.data if given.data is not None else EMBEDDED, symbols, options=reading)
     if lacking := absent(bars.frame, symbols or []):
         raise Refusal(f"{given.data or EMBEDDED}: no bars of {', '.join(lacking)}; choose other --symbols")
     server = RehearsalServer(
         bars.frame,
         start=_start(given.start),
-        sessions=_whole(given.sessions, "sessions", 1) if given.sessions is not None else None,
-        settings=VenueSettings(cash_usd=_cash(given.cash), seed=seed),
+        sessions=_sessions(given),
+        settings=VenueSettings(cash_usd=_cash(given.cash or CASH["alpaca"]), seed=seed),
         venue_faults=fault_plan(given.fault, seed, _number(given.partial_fills, "partial-fills", 0, 1)),
         speed=_number(given.speed, "speed", 0.001),
         key=given.key,
@@ -150,9 +215,14 @@ def _server(given: argparse.Namespace) -> RehearsalServer:
     return server
 
 
-def _told(server: RehearsalServer, given: argparse.Namespace) -> str:
+def _told(server: Server, given: argparse.Namespace) -> str:
     """Where the venue is and what opens it; a secret that was handed in is not repeated."""
     secret = "that was given" if given.secret else server.secret
+    if isinstance(server, KrakenServer):
+        return (
+            f"Kraken rehearsal at {server.url}, REST alone: point both addresses of ccxt.kraken's urls['api'] there, "
+            f"with the key {server.key} and the secret {secret}\n"
+        )
     return (
         f"Alpaca rehearsal at {server.url}, stream {server.stream_url}: point a client's url_override there, "
         f"with the key {server.key} and the secret {secret}\n"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from commands.composition import gathered
 from commands.options import MoneyOptions, ScreenOptions, SettingsOptions, StateOptions, VenueOptions, money_of
+from commands.venue_choice import KRAKEN, VENUES, override
 from config.errors import Refusal
 
 if TYPE_CHECKING:
@@ -16,13 +17,13 @@ if TYPE_CHECKING:
 
 def settings_of(*groups: Any, screen: ScreenOptions) -> Settings:
     """The merged settings of the groups of options that a command takes."""
-    from config.arguments import addresses
-    from config.dotenv import with_keys
-    from config.loader import load
-    from config.secrets import Secrets
+    from config.reading.arguments import addresses
+    from config.reading.dotenv import with_keys
+    from config.reading.loader import load
+    from config.values.secrets import Secrets
 
     options = gathered(*groups)
-    overrides = addresses(options.get("alpaca_url"))
+    overrides = [*addresses(options.get("alpaca_url")), *override(options.get("venue"))]
     if (folder := options.get("state_dir")) is not None:
         overrides.append(("--state-dir", "live.state_dir", folder))
     environment = with_keys(os.environ, options.get("dotenv"), frozenset(Secrets.model_fields))
@@ -51,8 +52,9 @@ def signed_in(
     from brokers.venues import open_venue
     from config.environment import own_the_run
 
-    paper = money_of(money) == "paper"
     settings = settings_of(chosen, state, venue, screen=screen)
+    # What only reads looks at whichever account the keys are of; Kraken has one kind alone.
+    paper = money_of(money) == "paper" and settings.broker.venue != KRAKEN
     own_the_run()
     account = open_venue(settings, paper)
     sign_in(account, paper)
@@ -60,8 +62,6 @@ def signed_in(
 
 
 def require_known_broker(broker: str) -> None:
-    """Refuse a broker that this version does not trade at."""
-    if broker == "kraken":
-        raise Refusal("--broker kraken: is not available in this version; cancel orders there on Kraken's own site")
-    if broker != "alpaca":
-        raise Refusal(f"--broker {broker}: is not known here; write alpaca")
+    """Refuse a broker that nobody here trades at."""
+    if broker not in VENUES:
+        raise Refusal(f"--broker {broker}: is not known here; write {' or '.join(VENUES)}")

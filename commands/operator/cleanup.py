@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -19,11 +20,13 @@ from commands.options import (
     money_of,
 )
 from commands.runs.request import confirm
+from commands.venue_choice import KRAKEN
 
 
 @command(
     "risk-first cleanup --broker alpaca --dry-run",
     "risk-first cleanup --broker alpaca --live --yes",
+    "risk-first cleanup --broker kraken --live",
 )
 def cleanup(
     broker: Annotated[str, typer.Option(metavar="alpaca|kraken", help="Whose orders.")],
@@ -47,8 +50,9 @@ def cleanup(
     from config.environment import own_the_run
 
     require_known_broker(broker)
-    paper = money_of(money) == "paper"
-    settings = settings_of(chosen, state, venue, screen=screen)
+    settings = settings_of(replace(chosen, venue=broker), state, venue, screen=screen)
+    # What is looked at without a change is whichever account the keys are of.
+    paper = money_of(money) == "paper" and not (dry_run and broker == KRAKEN)
     if not paper and not dry_run and not consent.yes:
         confirm("This cancels every order of the live account, stops included.")
     own_the_run()

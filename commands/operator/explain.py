@@ -89,7 +89,7 @@ def explain(
 
 
 def _by_name(source: Source, wanted: str, moment: datetime | None, latest: int) -> Explanation:
-    from config.symbols import spelled
+    from config.values.symbols import spelled
     from monitoring.explain import explain as explained
 
     found = explained(source, wanted, moment, latest)

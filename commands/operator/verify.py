@@ -15,6 +15,7 @@ import typer
 from commands.composition import command
 from commands.operator.account import settings_of
 from commands.options import ScreenOptions, SettingsOptions, StateOptions, a_day
+from config.values.markets import NEW_YORK_ZONE
 
 if TYPE_CHECKING:
     from brokers.operator.track_record import TrackRecord
@@ -35,8 +36,8 @@ class JournalOptions:
 
 def address_of(named: JournalOptions, chosen: SettingsOptions, state: StateOptions, screen: ScreenOptions) -> str:
     """Where the journal is."""
-    from brokers.journal.address import journal_address
-    from config.secrets import Secrets
+    from brokers.journal.database.address import journal_address
+    from config.values.secrets import Secrets
 
     if named.journal:
         return named.journal
@@ -83,11 +84,9 @@ def verify(
 
 def midnight(day: date | None, after: int) -> datetime | None:
     """Midnight in New York of a day, or of the day after it: by the calendar, also after a day of 23 hours."""
-    from zoneinfo import ZoneInfo
-
     if day is None:
         return None
-    return datetime(day.year, day.month, day.day, tzinfo=ZoneInfo("America/New_York")) + timedelta(days=after)
+    return datetime(day.year, day.month, day.day, tzinfo=NEW_YORK_ZONE) + timedelta(days=after)
 
 
 def tell(record: TrackRecord, screen: ScreenOptions) -> None:

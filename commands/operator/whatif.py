@@ -88,7 +88,7 @@ def document(answer: WhatIf) -> dict[str, Any]:
 def _shock(market: str | None, name: str | None, sectors: list[str], symbols: list[str]) -> Shock:
     from dataclasses import replace
 
-    from config.symbols import spelled
+    from config.values.symbols import spelled
     from monitoring.whatif import Shock, named_shocks
 
     if name is not None and market is not None:

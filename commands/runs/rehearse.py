@@ -7,6 +7,7 @@ from commands.options import (
     DataOptions,
     FolderOptions,
     PaceOptions,
+    ScoreboardOptions,
     ScreenOptions,
     SeedOptions,
     SettingsOptions,
@@ -28,6 +29,7 @@ def rehearse(
     pace: PaceOptions,
     seed: SeedOptions,
     folder: FolderOptions,
+    board: ScoreboardOptions,
     screen: ScreenOptions,
 ) -> int:
     """Rehearse trading against a local exchange.
@@ -36,4 +38,4 @@ def rehearse(
     the time of day. Without --start it plays the last three sessions of a file, which takes about ten minutes at
     120 times. No keys are needed; the state of the trader is in the run's folder.
     """
-    return start(merged(universe, chosen, data, speed, pace, seed, folder, screen, mode="rehearse"))
+    return start(merged(universe, chosen, data, speed, pace, seed, folder, board, screen, mode="rehearse"))

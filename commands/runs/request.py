@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,10 @@ from commands.options import (
     UniverseOptions,
     VenueOptions,
 )
+from commands.venue_choice import KRAKEN, chosen_profile, override
 from config.errors import Refusal
+from config.reading.dotenv import with_keys
+from config.values.secrets import ALPACA_VARIABLES, Secrets
 
 if TYPE_CHECKING:
     from backtests.data.reading.options import ReadOptions
@@ -90,6 +94,7 @@ def start(arguments: RunArguments) -> int:
     Refusal
         Before anything is started.
     """
+    arguments = resolved(arguments)
     mode, settings = settled(arguments)
     request = requested(arguments, mode, settings)
     refuse_what_is_missing(request, chosen=arguments.mode is not None, yes=arguments.yes)
@@ -108,12 +113,41 @@ def carry_out(request: RunRequest, *, quietly: bool = False) -> int:
         tell_settings(request.settings, screen)
     # Lumibot takes seconds to import, so nothing above may reach it.
     if request.mode != "backtest":
-        from backtests.live_runs import run_live
+        from backtests.live.live_runs import run_live
 
         return run_live(request, screen)
     from backtests.cli_run import run
 
     return run(request, screen)
+
+
+def resolved(arguments: RunArguments) -> RunArguments:
+    """The arguments with the mode and the profile that are meant, told where the balance picked it; the same again."""
+    environment = _environment(arguments)
+    mode = arguments.mode
+    if mode is None:
+        # Kraken has no paper accounts, and real money is never a guess.
+        no_keys = bool(Secrets.from_environment(environment).missing(ALPACA_VARIABLES))
+        mode = "rehearse" if no_keys or arguments.venue == KRAKEN else "paper"
+    stated = override(arguments.venue)
+    choice = chosen_profile(
+        arguments.profile,
+        arguments.venue,
+        arguments.strategy,
+        arguments.budget,
+        live=mode in ("paper", "live"),
+        environment=environment,
+        stated=[*stated, *_overrides(replace(arguments, strategy=None))],
+    )
+    if choice.told:
+        stream = sys.stderr if arguments.json else sys.stdout
+        stream.write(f"{choice.told}\n")
+    strategy = None if arguments.strategy == choice.profile else arguments.strategy
+    return replace(arguments, profile=choice.profile, strategy=strategy)
+
+
+def _environment(arguments: RunArguments) -> Mapping[str, str]:
+    return with_keys(os.environ, arguments.dotenv, frozenset(Secrets.model_fields))
 
 
 def settled(arguments: RunArguments, *, alone: bool = False) -> tuple[Mode, Settings]:
@@ -127,19 +161,22 @@ def settled(arguments: RunArguments, *, alone: bool = False) -> tuple[Mode, Sett
     """
     from backtests.argument_use import refuse_unread
     from backtests.request import EMBEDDED_OVERLAY
-    from config.dotenv import with_keys
-    from config.loader import load
-    from config.secrets import ALPACA_VARIABLES, Secrets
+    from config.reading.loader import load
     from strategies.registry import STRATEGIES, build_pipeline
 
-    environment = with_keys(os.environ, arguments.dotenv, frozenset(Secrets.model_fields))
+    arguments = resolved(arguments)
+    environment = _environment(arguments)
     mode: Mode | None = arguments.mode
     if mode is None:
-        mode = "rehearse" if Secrets.from_environment(environment).missing(ALPACA_VARIABLES) else "paper"
+        # Kraken has no paper accounts, and real money is never a guess.
+        no_keys = bool(Secrets.from_environment(environment).missing(ALPACA_VARIABLES))
+        mode = "rehearse" if no_keys or arguments.venue == KRAKEN else "paper"
     settings_alone = alone and arguments.mode is None
     if not settings_alone:
         refuse_unread(given(arguments) - {"mode", "overlays"}, mode, chosen=arguments.mode is not None)
+    # The embedded stocks; coins of its own has a rehearsal at Kraken.
     embedded = arguments.data == DEFAULT_DATA or (arguments.data is None and not settings_alone)
+    embedded &= load(arguments.profile, arguments.config, arguments.set_).broker.venue != KRAKEN
     overlays = [EMBEDDED_OVERLAY] if embedded and (settings_alone or mode in ("backtest", "rehearse")) else []
     below = [*overlays, *arguments.overlays]
     stated = _overrides(arguments)
@@ -161,8 +198,8 @@ def settled(arguments: RunArguments, *, alone: bool = False) -> tuple[Mode, Sett
 
 def _overrides(arguments: RunArguments) -> list[tuple[str, str, Any]]:
     """Arguments that stand for a setting: where it is said, its key and value."""
-    from config.arguments import addresses
-    from config.universe import read_universe
+    from config.reading.arguments import addresses
+    from config.reading.universe import read_universe
 
     symbols, sectors = None, None
     if arguments.symbols is not None and arguments.universe is not None:
@@ -182,6 +219,7 @@ def _overrides(arguments: RunArguments) -> list[tuple[str, str, Any]]:
         ("--sleeptime", "pace.sleeptime", arguments.sleeptime),
         ("--state-dir", "live.state_dir", arguments.state_dir),
         *addresses(arguments.alpaca_url),
+        *override(arguments.venue),
     )
     return [item for item in stated if item[2] is not None]
 
@@ -241,7 +279,7 @@ def _reading(arguments: RunArguments) -> ReadOptions:
 
 
 def _refuse_no_data(data: str) -> None:
-    from config.error_messages import closest, no_file
+    from config.reading.error_messages import closest, no_file
 
     path = Path(data)
     if path.is_dir():
@@ -256,23 +294,29 @@ def _refuse_no_data(data: str) -> None:
 
 def refuse_what_is_missing(request: RunRequest, chosen: bool, yes: bool = False) -> None:
     """Refuse modes that cannot run here and now; tell the mode where none was chosen."""
-    from config.secrets import ALPACA_VARIABLES
+    from config.values.secrets import ALPACA_VARIABLES, KRAKEN_VARIABLES
 
     mode, settings = request.mode, request.settings
-    missing = settings.secrets.missing(ALPACA_VARIABLES)
+    kraken = settings.broker.venue == KRAKEN
+    missing = settings.secrets.missing(KRAKEN_VARIABLES if kraken else ALPACA_VARIABLES)
     way_out = f"set {' and '.join(missing)} in the environment"
+    if mode == "paper" and kraken:
+        raise Refusal(
+            "--paper: Kraken has no paper accounts; rehearse with --rehearse, or trade real money with --live"
+        )
     if mode in {"paper", "live"} and missing:
-        raise Refusal(f"--{mode} needs Alpaca keys: {way_out}")
+        raise Refusal(f"--{mode} needs {settings.broker.venue.title()} keys: {way_out}")
     if mode == "backtest":
         if request.data == "alpaca" and missing:
             raise Refusal(f"--data alpaca needs Alpaca keys: {way_out}")
         return
-    if mode == "live":
+    if mode == "live" and not kraken:
         for key in ("pace.sleeptime", "pace.market"):
             if (source := settings.source_of(key)).startswith("--"):
                 raise Refusal(f"{source}: {key} of equities is not changed for one run with --live; use a profile")
     if not chosen:
-        keys = "Alpaca keys are not set" if missing else "Alpaca keys are set"
+        name = settings.broker.venue.title()
+        keys = f"{name} keys are not set" if missing else f"{name} keys are set"
         stream = sys.stderr if request.json else sys.stdout
         stream.write(f"=== No mode was given and {keys}: {mode.upper()} ===\n")
     if mode == "live" and not yes:

@@ -81,7 +81,7 @@ def _repeated(again: RunArguments, inputs: RunInputs, folder: Path, screen: Scre
     if inputs.mode == "rehearse":
         return carry_out(request)
     _refuse_other_data(request, inputs)
-    from backtests.reports.outputs import check_folder, unused
+    from backtests.reports.run_files import check_folder, unused
     from commands.screen import console, show_json
 
     out = request.out or unused(folder.with_name(f"{folder.name}-rerun"))
@@ -104,7 +104,7 @@ def _repeated(again: RunArguments, inputs: RunInputs, folder: Path, screen: Scre
 
 
 def _refuse_interrupted(folder: Path) -> None:
-    from backtests.reports.outputs import INTERRUPTED
+    from backtests.reports.run_files import INTERRUPTED
 
     try:
         summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))

@@ -13,6 +13,7 @@ from commands.options import (
     FolderOptions,
     MoneyOptions,
     PaceOptions,
+    ScoreboardOptions,
     ScreenOptions,
     SeedOptions,
     SettingsOptions,
@@ -48,6 +49,7 @@ def trade(
     consent: ConsentOptions,
     seed: SeedOptions,
     folder: FolderOptions,
+    board: ScoreboardOptions,
     screen: ScreenOptions,
 ) -> int:
     """Trade on Alpaca: the paper account, or real money.
@@ -56,5 +58,5 @@ def trade(
     --live and a typed word, or --yes. Ctrl-C, SIGTERM and SIGHUP end it within seconds; stops and targets stay at
     the broker.
     """
-    groups = (universe, chosen, pace, venue, state, consent, seed, folder, screen)
+    groups = (universe, chosen, pace, venue, state, consent, seed, folder, board, screen)
     return start(merged(*groups, mode=money_of(money), once=single.once, scan=single.scan))

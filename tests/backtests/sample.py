@@ -8,7 +8,7 @@ from datetime import datetime
 import numpy as np
 import pandas as pd
 
-from backtests.reports.outputs import RunInfo
+from backtests.reports.run_info import RunInfo
 from brokers.record import EquityRow, OrderRecord, RunRecord, TradeRecord
 from market.bars import BarTable
 from risk.model import BracketTerms, Decision, Proposal, Verdict

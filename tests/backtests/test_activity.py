@@ -178,7 +178,7 @@ def test_a_run_adds_up():
 
 
 def script(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(ROOT / "scripts" / "module_activity.py"), "--quiet", *arguments]
+    command = [sys.executable, str(ROOT / "tools" / "module_activity.py"), "--quiet", *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
 

@@ -17,7 +17,7 @@ from tests.backtests.commands import Folder
 
 COLUMNS = {
     "orders.csv": "time,client_order_id,parent_id,symbol,side,quantity,type,limit_price,stop_price,role,status,"
-    "filled_quantity,filled_price,filled_time,reason",
+    "filled_quantity,filled_price,filled_time,reason,sent_time,slippage_usd",
     "trades.csv": "symbol,side,quantity,entry_time,entry_price,exit_time,exit_price,stop,target,atr,stop_multiple,"
     "pnl,r_multiple,exit_reason,signal,score",
     "equity.csv": "time,equity,cash,long_exposure,inverse_exposure,positions",

@@ -11,7 +11,7 @@ import pytest
 
 from backtests.checks.comparison import Cause, Comparison, compare
 from backtests.checks.comparison_report import markdown
-from backtests.reports.outputs import EQUITY_COLUMNS, ORDER_COLUMNS
+from backtests.reports.run_files import EQUITY_COLUMNS, ORDER_COLUMNS
 from config import Refusal
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "compare_runs.py"

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def builder():
-    spec = importlib.util.spec_from_file_location("build_embedded_data", ROOT / "scripts" / "build_embedded_data.py")
+    spec = importlib.util.spec_from_file_location("build_embedded_data", ROOT / "tools" / "build_embedded_data.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

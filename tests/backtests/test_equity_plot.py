@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,17 +13,11 @@ from matplotlib.axes import Axes
 
 from backtests.reports.pictures.equity_plot import plot_equity, risk_share
 from brokers.record import RunRecord
+from tests.backtests.pictures import size
 from tests.backtests.sample import sample_info, sample_record, sample_table
 
 TABLE = sample_table(120)
 RECORD = sample_record(TABLE)
-
-
-def size(path: Path) -> tuple[int, int]:
-    header = path.read_bytes()[:24]
-    assert header.startswith(b"\x89PNG")
-    width, height = struct.unpack(">II", header[16:])
-    return width, height
 
 
 def test_equity(tmp_path: Path) -> None:

@@ -12,10 +12,11 @@ import pytest
 from rich.console import Console
 
 import live_trader
-from backtests import live_runs
-from backtests.live_runs import _placed
-from backtests.rehearsals import window_of
+from backtests.live import live_runs
+from backtests.live.live_runs import _placed
+from backtests.live.rehearsals import window_of
 from backtests.request import RunRequest
+from backtests.run_log import RunLog
 from commands.runs.request import RunArguments, requested, settled
 from config import Refusal
 from live_trader import ModeOptions, of_modes
@@ -43,12 +44,17 @@ def test_every_start_has_a_folder_of_its_own(tmp_path, monkeypatch):
                if f.name != "settings")  # fmt: skip
 
 
+def log_of(asked):
+    """What the run tells, nowhere."""
+    return RunLog(Console(quiet=True), asked.settings.secrets, quiet=True, verbose=False)
+
+
 def test_signals_that_mean_nothing_on_daily_bars_are_refused_before_the_venue_is_asked(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(live_runs, "open_session", lambda *_: pytest.fail("nothing is to be asked"))
     asked = _placed(request("--paper", "--set", "signals.enabled=[vwap]", "--set", "pace.bars=1440"), NOON)
     with pytest.raises(Refusal, match=r"^--set: signals\.enabled: vwap needs intraday bars"):
-        live_runs._run(asked, asked.settings, Console(), None)
+        live_runs._run(asked, asked.settings, Console(), log_of(asked), None)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -62,7 +68,7 @@ def test_a_start_that_is_refused_leaves_no_folder_and_an_earlier_run_as_it_was(t
     for argv in (["--paper"], ["--paper"], ["--paper", "--out", "new"]):
         asked = _placed(request(*argv), NOON)
         with pytest.raises(Refusal, match="does not answer"):
-            live_runs._run(asked, asked.settings, Console(), None)
+            live_runs._run(asked, asked.settings, Console(), log_of(asked), None)
     assert list(tmp_path.iterdir()) == []
     earlier = tmp_path / "mine" / "summary.json"
     earlier.parent.mkdir()
@@ -70,7 +76,7 @@ def test_a_start_that_is_refused_leaves_no_folder_and_an_earlier_run_as_it_was(t
     for argv, told in ((["--overwrite"], "does not answer"), ([], "mine is not empty")):
         asked = _placed(request("--paper", "--out", "mine", *argv), NOON)
         with pytest.raises(Refusal, match=told):
-            live_runs._run(asked, asked.settings, Console(), None)
+            live_runs._run(asked, asked.settings, Console(), log_of(asked), None)
     assert earlier.read_text() == "{}"
 
 

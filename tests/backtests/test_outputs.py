@@ -16,7 +16,8 @@ import pytest
 
 from backtests.reports.formatting import cell, to_json, to_json_indented, write_text
 from backtests.reports.metrics import metrics
-from backtests.reports.outputs import default_folder, prepare_folder, summary, write_records
+from backtests.reports.outputs import summary, write_records
+from backtests.reports.run_files import default_folder, prepare_folder
 from brokers.record import RunRecord
 from config.errors import Refusal
 from risk.model import Decision, Verdict
@@ -42,7 +43,7 @@ def folder(tmp_path: Path, record: RunRecord) -> Path:
         (
             "orders.csv",
             "time,client_order_id,parent_id,symbol,side,quantity,type,limit_price,stop_price,role,status,"
-            "filled_quantity,filled_price,filled_time,reason",
+            "filled_quantity,filled_price,filled_time,reason,sent_time,slippage_usd",
         ),
         (
             "trades.csv",

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import io
-from datetime import date, datetime
+from dataclasses import replace
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 from pydantic import ValidationError
 from rich.console import Console
 
+from backtests.reports.fill_measures import stop_outs
 from backtests.reports.metrics import metrics
 from backtests.reports.scoreboard import Goals, interferences, scoreboard, scoreboard_screen
 from brokers.record import EquityRow, OrderRecord, RunRecord, TradeRecord
@@ -64,6 +66,8 @@ def test_the_whole_record():
         "slippage": (pytest.approx(0.0004), True),
         "interference": (0, True),
         "protected_share": (0.95, False),
+        "filled_in_time": (None, None),
+        "sectors": (None, None),
     }
 
 
@@ -77,6 +81,8 @@ def test_each_day():
         "slippage": (None, None),
         "interference": (0, True),
         "protected_share": (None, None),
+        "filled_in_time": (None, None),
+        "sectors": (None, None),
     }
     # Measured from Monday's last bar; without losers there is no profit factor.
     tuesday = of(scores, TUESDAY)
@@ -127,7 +133,17 @@ def test_a_goal_that_is_none_is_refused():
 def test_nothing_traded_is_nothing_measured():
     assert of(scoreboard(RunRecord(initial_equity=100.0))) == {
         **dict.fromkeys(
-            ("win_rate", "profit_factor", "daily_drawdown", "avg_r", "slippage", "protected_share"), (None, None)
+            (
+                "win_rate",
+                "profit_factor",
+                "daily_drawdown",
+                "avg_r",
+                "slippage",
+                "protected_share",
+                "filled_in_time",
+                "sectors",
+            ),
+            (None, None),
         ),
         "interference": (0, True),
     }
@@ -228,3 +244,46 @@ def test_no_word_of_the_screen_is_cut_at_80_columns():
 def test_the_screen_shows_the_last_days_only():
     assert "2024-03-04" not in printed(two_days(), days=1)
     assert "Win rate" in printed(RunRecord(initial_equity=1.0))
+
+
+def timed(day, symbol, seconds, role="entry", side="buy", quantity=10.0):
+    sent = at(day, 11)
+    return OrderRecord(
+        sent, f"{symbol}-{role}", "", symbol, side, quantity, "limit", 100.0, None, role, "filled", quantity, 100.0,
+        sent + timedelta(seconds=seconds), sent_time=sent,
+    )  # fmt: skip
+
+
+def test_fills_are_timed_from_the_sending_and_sectors_are_counted_at_once():
+    record = two_days()
+    record.orders = [
+        timed(MONDAY, "A", 4), timed(MONDAY, "B", 31), timed(MONDAY, "SH", 2, role="hedge"),
+        timed(MONDAY, "A", 90, role="stop", side="sell"), timed(TUESDAY, "C", 30),
+    ]  # fmt: skip
+    assert record.orders[1].seconds_to_fill == 31
+    labels = {"A": "tech", "B": "energy", "C": "banks"}
+    found = scoreboard(record, sectors=labels)
+    assert of(found)["filled_in_time"] == (0.75, False)
+    assert of(found, MONDAY)["filled_in_time"] == (pytest.approx(2 / 3), False)
+    assert of(found, TUESDAY)["filled_in_time"] == (1.0, True)
+    assert of(found)["sectors"] == (2, False), "A was sold before C was bought"
+    assert of(found, TUESDAY)["sectors"][0] == 2, "B is held on"
+    assert of(scoreboard(record))["sectors"] == (None, None)
+
+
+def test_a_backtest_s_fills_take_no_time_and_are_no_measure():
+    record = two_days()
+    record.orders = [timed(MONDAY, "A", 0), timed(TUESDAY, "C", 0)]
+    assert of(scoreboard(record))["filled_in_time"] == (None, None)
+
+
+def test_stop_outs_are_counted_by_signal():
+    stopped = replace(trade(MONDAY, -50, -1), exit_reason="stop")
+    assert stop_outs([trade(MONDAY, 300, 3), stopped, replace(stopped, signal="vwap")]) == {
+        "trend": (1, 2),
+        "vwap": (1, 1),
+    }
+    text = io.StringIO()
+    Console(file=text, width=80).print(scoreboard_screen(scoreboard(two_days()), 5, stop_outs([stopped])))
+    assert "stopped out: trend 1 of 1, 100%" in text.getvalue()
+    assert max(map(len, text.getvalue().splitlines())) <= 80

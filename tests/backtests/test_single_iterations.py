@@ -55,7 +55,7 @@ def test_one_intraday_iteration_sees_every_bar_closed_before_it(capsys, shown, e
 def test_outside_the_scan_windows_that_is_the_reason(capsys, shown):
     """A half day ends before the second window opens."""
     argv = "--backtest --scan --profile swing --set signals.enabled=[momentum,vwap] --end 2022-11-25"
-    argv += " --set selection.min_confidence=0.5"
+    argv += " --set selection.min_confidence=0.5 --set pace.bars=5"
     assert live_trader.main(argv.split()) == 0
     lines = verdicts_told(capsys.readouterr().out)
     assert "outside the scan windows" in lines["META"] and shown[0].strategy.plan.decisions == ()

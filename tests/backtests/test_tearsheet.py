@@ -14,10 +14,12 @@ from rich.console import Console
 
 from backtests.reports.html_report import write_html_report
 from backtests.reports.metrics import metrics
-from backtests.reports.outputs import TEARSHEET, RunInfo, write_figures, write_report
+from backtests.reports.outputs import write_figures, write_report
+from backtests.reports.run_files import TEARSHEET
+from backtests.reports.run_info import RunInfo
 from backtests.reports.summary_screen import show_summary
-from backtests.reports.tearsheet import LABELS, custom_metrics, tearsheet_input, write_tearsheet
-from backtests.reports.tearsheet_process import TearsheetProcess
+from backtests.reports.tearsheet.process import TearsheetProcess
+from backtests.reports.tearsheet.sheet import LABELS, custom_metrics, tearsheet_input, write_tearsheet
 from brokers.record import RunRecord
 from tests.backtests.sample import sample_info, sample_record, sample_table
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from backtests.reports.tearsheet_page import PageFacts, corrected, monthly_returns
+from backtests.reports.tearsheet.page import PageFacts, corrected, monthly_returns
 
 PAGE = """<html><head><link rel="shortcut icon" href="https://elsewhere"></head><body>
 <h1>combined <dt>1 Jan, 2020 - 31 Jan, 2020</dt></h1>

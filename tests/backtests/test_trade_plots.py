@@ -7,8 +7,8 @@ from pathlib import Path
 
 from backtests.reports.pictures.trade_plots import PER_SHEET, plot_trades, sheets
 from brokers.record import RunRecord
+from tests.backtests.pictures import size
 from tests.backtests.sample import sample_record, sample_table
-from tests.backtests.test_equity_plot import size
 
 TABLE = sample_table(120)
 RECORD = sample_record(TABLE)

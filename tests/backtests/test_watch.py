@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,11 +11,11 @@ from typing import Any
 
 import pytest
 
-import backtests.rehearsal_monitor as watching
-from backtests.rehearsal_monitor import Books, RehearsalWatch, disagreements
+import backtests.live.rehearsal_monitor as watching
+from backtests.live.rehearsal_monitor import Books, RehearsalWatch, disagreements
 from brokers.alpaca.venue import AlpacaVenue
 
-SCRIPTS = Path(__file__).parents[2] / "scripts"
+DRILLS = Path(__file__).parents[2] / "tools" / "drills"
 VENUE = Books("the exchange", {"SPY": Decimal(10)}, Decimal("96000.12"))
 
 
@@ -89,7 +90,7 @@ def test_the_watch_reads_all_books_at_the_end(monkeypatch, held, spent, amiss):
 
 @pytest.fixture(scope="module")
 def script() -> Any:
-    spec = importlib.util.spec_from_file_location("rehearse_days", SCRIPTS / "rehearse_days.py")
+    spec = importlib.util.spec_from_file_location("rehearse_days", DRILLS / "rehearse_days.py")
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -106,13 +107,14 @@ def test_the_script_says_what_it_does_not_do(script, capsys, arguments, named):
 
 @pytest.mark.slow
 @pytest.mark.shared
-@pytest.mark.xfail(
-    strict=False, reason="since entries wait for the session's bars, 2 of 9 decisions of it are unexplained"
-)
 def test_half_a_day_agrees_and_every_difference_is_explained(script, shared_data, tmp_path, capsys):
     """The day after Thanksgiving: half a session, rehearsed in a minute."""
     arguments = ["--strategy", "combined", "--profile", "intraday", "--symbols", "SPY,QQQ,NVDA,AAPL,MSFT,TSLA,BA"]
     arguments += ["--data", str(shared_data / "bars_5min.parquet"), "--start", "2022-11-25", "--end", "2022-11-25"]
-    arguments += ["--config", str(SCRIPTS / "rehearsal_stimulus.yaml"), "--inverse", "--speed", "200", "--quiet"]
+    arguments += ["--config", str(DRILLS / "rehearsal_stimulus.yaml"), "--inverse", "--speed", "200", "--quiet"]
     assert script.main([*arguments, "--out", str(tmp_path / "days")]) == 0, capsys.readouterr().out
-    assert "bars_differ" not in (tmp_path / "days" / "comparison.md").read_text()
+    told = (tmp_path / "days" / "comparison.md").read_text()
+    same = re.search(r"the same \| (\d+)", told)
+    # A machine so busy that the trader comes too late for the session would have nothing to compare.
+    assert same and int(same[1]) >= 5, told
+    assert "bars_differ" not in told

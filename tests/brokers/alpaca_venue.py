@@ -11,11 +11,11 @@ from typing import Any
 
 from lumibot.entities import Asset, Order
 
-from brokers.alpaca.clock import VenueClock
 from brokers.alpaca.errors import AlpacaRefusal
 from brokers.alpaca.listings import ack_of
 from brokers.alpaca.payloads import patch_of, payload_of
 from brokers.lumibot.broker import HardenedAlpaca
+from brokers.network.clock import VenueClock
 from brokers.ports import OrderAck, OrderChange, OrderRequest, VenueTime
 from brokers.rehearsal.alpaca.errors import ApiError
 from brokers.venue_errors import OutcomeUnknown, VenueUnavailable

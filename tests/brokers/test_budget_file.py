@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import logging
 import os
 import random
 import signal
@@ -72,8 +73,10 @@ def test_the_same_budget_gives_the_same_bytes(path):
 
 
 def test_a_missing_file_is_an_empty_budget_and_said(path, caplog):
-    assert load(path, ACCOUNT, FRIDAY) == WeeklyBudget(FRIDAY)
+    with caplog.at_level(logging.INFO):
+        assert load(path, ACCOUNT, FRIDAY) == WeeklyBudget(FRIDAY)
     assert "begins with an empty weekly budget" in caplog.text
+    assert {record.levelname for record in caplog.records} == {"INFO"}, "a first start is nothing to warn of"
     assert not path.parent.exists()
 
 

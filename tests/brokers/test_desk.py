@@ -18,9 +18,9 @@ from brokers.backtest.fills import fee, slipped
 from brokers.backtest.lumibot_orders import LumibotOrders
 from brokers.record import RunRecord
 from config import load
-from config.schema import Fills
+from config.sections import Fills
+from config.values.markets import NEW_YORK
 from market.bar_tables import to_table
-from market.calendar import NEW_YORK
 from risk.model import Adjustment, BracketTerms, Plan
 from strategies.combined import CombinedStrategy
 from tests.brokers.harness import bracket, daily_table, fills_of, run, send

@@ -134,3 +134,55 @@ def test_money_limits_hold_beside_the_fractions():
             assert order.filled_quantity * order.filled_price <= 4_000
             opened[order.filled_time.date()] += order.filled_quantity * order.filled_price
     assert opened and max(opened.values()) <= 6_000
+
+
+WIDE = {
+    "gate.max_new_positions": 20, "gate.max_order_notional_frac": 0.2, "gate.max_day_notional_frac": 4.0,
+    "gate.min_cash_frac": 0.0,
+}  # fmt: skip
+
+
+class BuysAndWaits(CombinedStrategy):
+    """Buys at market, and leaves a limit far below that a crash would fill."""
+
+    def on_trading_iteration(self) -> None:
+        super().on_trading_iteration()
+        for symbol in SYMBOLS:
+            price = self.broker.quote(symbol)
+            quantity = int(0.099 * self.broker.equity() / price)
+            self.submit_order(self.create_order(symbol, quantity, "buy"))
+            low = round(price * 0.6, 2)
+            self.submit_order(self.create_order(symbol, 1, "buy", limit_price=low, time_in_force="gtc"))
+
+
+def test_a_halt_stops_a_subclass_too_and_ends_what_waits():
+    """Twelve per cent lost on the seventh day: no order of anybody opens a position for five sessions."""
+    days = pd.bdate_range("2024-03-04", periods=16)
+    price = np.where(np.arange(16) < 7, 100.0, 80.0)
+    bars = {"open": price, "high": price * 1.001, "low": price * 0.999, "close": price, "volume": 1e6}
+    frame = pd.DataFrame(bars, index=days)
+    frame.loc[days[8:9], "low"] = 50.0
+    frames = {Asset(s): Data(Asset(s), frame, timestep="day") for s in (*SYMBOLS, "SPY")}
+    _, strategy = BuysAndWaits.run_backtest(
+        PandasDataBacktesting,
+        datetime.fromisoformat("2024-03-04"),
+        datetime.fromisoformat("2024-03-26"),
+        pandas_data=frames,
+        budget=EQUITY,
+        parameters={"profile": "active", "set": WIDE},
+        analyze_backtest=False,
+        show_progress_bar=False,
+        quiet_logs=True,
+        save_stats_file=False,
+    )
+    record = strategy.record
+    (begun,) = {time for time, module in record.halts if module == "peak_halt"}
+    ended = days[days.get_loc(pd.Timestamp(begun.date())) + 5].date()
+    during = [o for o in record.orders if begun.date() <= o.time.date() < ended]
+    assert len(during) == 5 * 12 and {o.status for o in during} == {"rejected"}
+    assert {o.reason for o in during} == {"DESK_STOPPED: halted for this session by peak_halt"}
+    waited = [o for o in record.orders if o.status == "cancelled" and o.reason.startswith("DESK_STOPPED")]
+    assert waited and all(o.limit_price == 60.0 for o in waited)
+    opened = [o.filled_time.date() for o in record.orders if o.filled_time is not None and o.role == "entry"]
+    assert opened and not [day for day in opened if begun.date() <= day < ended]
+    assert any(o.time.date() >= ended and o.status == "filled" for o in record.orders), "then it goes on"

@@ -13,7 +13,7 @@ from lumibot.entities import Asset, Data, Order
 from lumibot.strategies import Strategy
 from lumibot.traders import Trader
 
-from market.calendar import NEW_YORK
+from config.values.markets import NEW_YORK
 
 Bar = tuple[float, float, float, float]
 Fill = tuple[str, float, float]

@@ -12,7 +12,7 @@ from lumibot.entities import TradingFee, TradingSlippage
 
 from brokers.backtest import fills, working_orders
 from brokers.backtest.broker import BarFillBroker
-from market.calendar import NEW_YORK
+from config.values.markets import NEW_YORK
 from tests.canaries.stock import QUIET, Bar, both, bracket, daily, intraday, pandas_source, run_stock, send, still
 
 ENTRY = ("buy", 10, 100)

@@ -13,8 +13,8 @@ import pytest
 
 import live_trader
 from commands.app import COMMANDS, available, load, main
-from config.former_names import FORMER_COMMANDS, FORMER_SETTINGS, former_setting
-from config.loader import load as settings
+from config.reading.former_names import FORMER_COMMANDS, FORMER_SETTINGS, former_setting
+from config.reading.loader import load as settings
 
 ROOT = Path(__file__).parents[2]
 OURS = [name for name in available() if name != "data"]

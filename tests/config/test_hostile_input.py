@@ -9,11 +9,11 @@ from urllib.parse import quote
 
 import pytest
 
-from brokers.journal.address import parse_address
-from config.dotenv import with_keys
+from brokers.journal.database.address import parse_address
 from config.errors import Refusal
-from config.loader import load
-from config.secrets import redacted, without_secrets
+from config.reading.dotenv import with_keys
+from config.reading.loader import load
+from config.values.secrets import redacted, without_secrets
 
 SECRET = "s3cret/Ke+y%zz99"
 NAMES = frozenset({"ALPACA_API_KEY", "ALPACA_API_SECRET"})
@@ -90,6 +90,7 @@ def test_a_plain_path_stays_one(path):
         "postgresql://user:hun/ter2@host/db",
         "postgresql://user:hunter2@x@host/db",
         "user:hunter2/W@host",
+        "postgresql:usr:hunter2",
         "at https://user:hunter2@host, and more",
         '"ws://key:hunter2@127.0.0.1/stream"',
     ],
@@ -99,7 +100,13 @@ def test_a_password_is_masked_in_every_spelling(text):
 
 
 def test_what_is_no_password_is_left():
-    for text in ("10:30 to 15:55", "broker.alpaca.trading_url is https://example.com/a:b", "write to me@example.com"):
+    for text in (
+        "10:30 to 15:55",
+        "broker.alpaca.trading_url is https://example.com/a:b",
+        "write to me@example.com",
+        "http://127.0.0.1:8000: closed",
+        "2020-01-02T12:30:05",
+    ):
         assert redacted(text) == text
 
 

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from config import Refusal
-from config.strict_yaml import parse
+from config.reading.strict_yaml import parse
 
 
 @pytest.mark.parametrize(

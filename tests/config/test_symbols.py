@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config import Refusal, load
-from config.symbols import at_yahoo, canonical, spelled
+from config.values.symbols import at_yahoo, canonical, spelled
 
 SPELLINGS = {
     "BRK.B": ("BRK.B", "BRK-B", "BRK/B", "brk-b", " BRK.B \t"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from config import Refusal
-from config.universe import read_universe
+from config.reading.universe import read_universe
 
 
 def test_symbols_in_order_and_labels_where_there_are_some(tmp_path):

@@ -1,4 +1,4 @@
-"""kill -9 of a real trader at calls to the venue; ``scripts/kill_drill.py`` does it at every one."""
+"""kill -9 of a real trader at calls to the venue; ``tools/drills/kill_drill.py`` does it at every one."""
 
 from __future__ import annotations
 

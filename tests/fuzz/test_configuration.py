@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from config.errors import Refusal
-from config.loader import load
+from config.reading.loader import load
 from strategies.registry import build_pipeline
 
 LONGEST_S = 2.0

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from config.values.markets import NEW_YORK
 from market.bar_tables import to_table
 from market.bars import BarTable
-from market.calendar import NEW_YORK, week_ends
+from market.calendar import week_ends
 from market.feature_registry import parse
 from market.features import FeatureTable, bars_to_settle
 from market.timeframes import higher_bars

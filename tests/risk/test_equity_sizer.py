@@ -143,3 +143,16 @@ def test_every_setting_has_an_effect(settings, after):
     config = SizingConfig.model_validate(settings)
     assert size(proposal("PLTR", 0), book(), config).after == after
     assert size(proposal("PLTR", 0), book(), SizingConfig()).after == 100
+
+
+def test_without_an_equity_it_says_which_command_reads_the_account():
+    with pytest.raises(TypeError, match=r"account_equity=105000; .* risk-first size --entry 170 --stop 163 reads it"):
+        calculate_position_size(170, 163)
+
+
+def test_the_multiplier_goes_by_its_other_name_too():
+    assert calculate_position_size(170, 163, 105_000, cognitive_multiplier=0.5).shares == 30
+    with pytest.raises(TypeError, match="another name for size_multiplier"):
+        calculate_position_size(170, 163, 105_000, size_multiplier=0.5, cognitive_multiplier=0.5)
+    with pytest.raises(ValueError, match="size_multiplier must be in"):
+        calculate_position_size(170, 163, 105_000, cognitive_multiplier=1.5)

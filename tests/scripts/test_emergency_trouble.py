@@ -8,8 +8,8 @@ import pytest
 
 from brokers.alpaca.client import VenueClient
 from brokers.alpaca.errors import AlpacaRefusal
+from brokers.desk.lifecycle.session import open_session
 from brokers.desk.reconcile.budget_keeper import BudgetKeeper
-from brokers.desk.session import open_session
 from brokers.journal import JournalConflict
 from brokers.operator import cleanup
 from brokers.operator.cleanup import Pace

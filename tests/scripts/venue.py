@@ -19,15 +19,15 @@ import pandas as pd
 from brokers.admission import Admission
 from brokers.desk.core import DeskCore
 from brokers.desk.execution.requests import bracket
-from brokers.desk.session import JOURNAL_FILE
+from brokers.desk.lifecycle.session import JOURNAL_FILE
 from brokers.journal import Journal
 from brokers.operator.cleanup import core_of
 from brokers.rehearsal.alpaca.server import RehearsalServer
 from brokers.rehearsal.core.settings import VenueSettings
 from brokers.venues import open_venue
 from config import Settings
-from config.arguments import addresses
-from config.loader import load
+from config.reading.arguments import addresses
+from config.reading.loader import load
 from tests.brokers.rehearsal.market import wait_for
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"

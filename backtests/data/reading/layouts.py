@@ -10,9 +10,9 @@ from pathlib import Path
 
 from backtests.data.reading.options import LONGEST_TOLD, shortened, symbols_in
 from backtests.data.reading.tables import Names
-from config.error_messages import some
 from config.errors import Refusal
-from config.symbols import canonical
+from config.reading.error_messages import some
+from config.values.symbols import canonical
 from market.bars import FIELDS, PRICES
 
 NEEDED = ("symbol", "datetime", *FIELDS)

@@ -19,7 +19,7 @@ from backtests.data.reading.tables import Columns, RawTable
 from backtests.data.reading.text_files import open_text
 from backtests.data.reading.times import parse_times
 from config.errors import Refusal
-from config.symbols import canonical
+from config.values.symbols import canonical
 from market.bars import FIELDS
 
 COLUMNS = ["symbol", "datetime", *FIELDS]

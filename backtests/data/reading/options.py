@@ -8,7 +8,8 @@ from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from config.errors import Refusal
-from config.symbols import canonical
+from config.values.markets import NEW_YORK
+from config.values.symbols import canonical
 
 DateOrder = Literal["dmy", "mdy"]
 Decimal = Literal["point", "comma"]
@@ -30,7 +31,9 @@ class ReadOptions:
     date_order : {"dmy", "mdy"}, optional
         Of dates such as 03/04/2022.
     timezone : str, optional
-        IANA name of the zone of times without an offset; New York's by default.
+        IANA name of the zone of times without an offset, where the user says it.
+    unsaid_timezone : str
+        Their zone where the user doesn't; New York's by default, UTC for what trades around the clock.
     decimal : {"point", "comma"}, optional
         What a number such as 1,234 means.
     symbol : str, optional
@@ -47,6 +50,7 @@ class ReadOptions:
     symbol: str | None = None
     hours: Hours = "regular"
     max_bytes: int = MAX_BYTES
+    unsaid_timezone: str = NEW_YORK
 
     def __post_init__(self) -> None:
         if self.timezone is not None:

@@ -17,8 +17,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from backtests.reports.metrics import session_closes
-from backtests.reports.outputs import RunInfo
 from backtests.reports.pictures.plot_style import BARS, BENCHMARK, DPI, EQUITY, GRID, LOSS, SAME_RISK, plain_axes, save
+from backtests.reports.run_info import RunInfo
 from brokers.record import RunRecord
 
 LOG_RATIO = 4.0

@@ -11,8 +11,8 @@ from typing import Any
 
 import optuna
 
-from config import strict_yaml
 from config.errors import Refusal
+from config.reading import strict_yaml
 
 Distribution = optuna.distributions.BaseDistribution
 

@@ -15,9 +15,10 @@ from pydantic import ValidationError
 
 from backtests.replay.engine import replay
 from backtests.reports.metrics import curve_metrics, session_closes
+from backtests.research.search.windows import Window
 from config import Settings
-from config.error_messages import closest, sentence
 from config.errors import Refusal
+from config.reading.error_messages import closest, sentence
 from market.bars import BarTable
 
 Parameters = Mapping[str, Any]
@@ -144,3 +145,13 @@ def session_labels(context: TrialContext) -> list[str]:
     inside = (opens >= context.start) & (opens <= context.end)
     days = (closes[inside] - pd.Timedelta(microseconds=1)).date
     return [str(day) for day in dict.fromkeys(days)]
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What a window's search chose, and how many trials it made."""
+
+    window: Window
+    number: int
+    trial: Trial
+    trials: int

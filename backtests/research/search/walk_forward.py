@@ -23,12 +23,12 @@ from backtests.replay.engine import undisturbed
 from backtests.replay.segments import Segment, SegmentedRun
 from backtests.reports.formatting import counted, csv_text, to_json_indented, write_text
 from backtests.reports.metrics import Figure, curve_metrics, growth, session_closes
-from backtests.reports.outputs import EQUITY_COLUMNS, TRADE_COLUMNS
+from backtests.reports.run_files import EQUITY_COLUMNS, TRADE_COLUMNS
 from backtests.research.search.executors import Executor
 from backtests.research.search.registry import Entry, TrialRegistry
 from backtests.research.search.space import Space
 from backtests.research.search.study import Plan, Study
-from backtests.research.search.trials import Trial, TrialContext, require_keys, settings_with
+from backtests.research.search.trials import Chosen, TrialContext, require_keys, settings_with
 from backtests.research.search.walk_report import walk_report
 from backtests.research.search.windows import Window
 from backtests.research.statistics import Moments, deflated_sharpe, min_track_record, moments, probabilistic_sharpe
@@ -38,16 +38,6 @@ from config.errors import Refusal
 from config.research import research
 
 STUDY = "walk-forward"
-
-
-@dataclass(frozen=True, slots=True)
-class Chosen:
-    """What a window's search chose, and how many trials it made."""
-
-    window: Window
-    number: int
-    trial: Trial
-    trials: int
 
 
 @dataclass(frozen=True, slots=True)

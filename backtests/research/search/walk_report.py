@@ -11,7 +11,7 @@ from backtests.reports.formatting import counted
 from backtests.research import page
 
 if TYPE_CHECKING:
-    from backtests.research.search.walk_forward import Chosen
+    from backtests.research.search.trials import Chosen
 
 
 def walk_report(

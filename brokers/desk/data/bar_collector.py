@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from config.values.markets import NEW_YORK
 from market.bar_tables import to_table
 from market.bars import DAY_MINUTES, FIELDS, BarTable
-from market.calendar import NEW_YORK, nanoseconds, session_times, sessions_until
+from market.calendar import nanoseconds, session_times, sessions_until
 
 MOST_MISSING = 2
 """So many bars may be outstanding before nothing is decided on the ones that are there."""

@@ -17,8 +17,9 @@ from brokers.desk.data.bar_collector import BarCollector
 from brokers.desk.data.quotes import Quote, judged
 from brokers.ports import Clock, QuoteStream, Venue, VenueQuote
 from brokers.venue_errors import VenueError
+from config.values.markets import NEW_YORK
 from market.bars import BarTable
-from market.calendar import NEW_YORK, sessions_until
+from market.calendar import sessions_until
 from market.features import FeatureTable, bars_to_settle
 from market.market import Market
 
@@ -83,6 +84,7 @@ class LiveFeed:
         self._stream = stream
         self.bars: BarTable | None = None
         self.features: FeatureTable | None = None
+        self.market: Market | None = None
         self._loaded: date | None = None
         self._until: datetime | None = None
         self._asked_yahoo: dict[str, datetime] = {}
@@ -104,7 +106,8 @@ class LiveFeed:
         if self.bars is None:
             raise VenueError(f"no bars of {', '.join(self.symbols[:3])} and others; {why or 'the venue has none'}")
         self.features = FeatureTable(self.bars, self.needs, self.sectors)
-        return self.features.market_at(pd.Timestamp(now).tz_convert(NEW_YORK))
+        self.market = self.features.market_at(pd.Timestamp(now).tz_convert(NEW_YORK))
+        return self.market
 
     def quotes(self, symbols: Iterable[str]) -> dict[str, Quote]:
         """The newest quote of each symbol, judged; one request."""

@@ -8,7 +8,8 @@ from datetime import datetime
 import pandas as pd
 
 from brokers.desk.data.bar_collector import joined
-from config.symbols import at_yahoo
+from config.values.markets import NEW_YORK
+from config.values.symbols import at_yahoo
 from market.bars import DAY_MINUTES, FIELDS
 
 TIMEOUT_S = 4
@@ -44,7 +45,7 @@ class YahooFallback:
         )  # fmt: skip
         found = frame.rename(columns=str.lower)[list(FIELDS)] if len(frame) else pd.DataFrame(columns=list(FIELDS))
         times = pd.DatetimeIndex(found.index)
-        times = times.tz_localize("America/New_York") if times.tz is None else times
+        times = times.tz_localize(NEW_YORK) if times.tz is None else times
         found = found.assign(symbol=symbol, datetime=times.tz_convert("UTC")).reset_index(drop=True)
         if minutes == HOUR_MINUTES and len(found):
             return joined(found.assign(datetime=found["datetime"].dt.floor("h")))

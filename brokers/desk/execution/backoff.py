@@ -1,9 +1,14 @@
-"""Pauses between attempts that come to nothing."""
+"""Waits of the desk, and pauses between attempts that come to nothing."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+
+def elapsed(now: datetime, since: datetime, span: timedelta) -> bool:
+    """Whether ``span`` is over since ``since``; a clock that was put back behind ``since`` lengthens no wait."""
+    return not since <= now < since + span
 
 
 @dataclass(slots=True)
@@ -37,4 +42,5 @@ class Backoff:
         if self.failed_at is None:
             return False
         longest = self.longest_s if longest_s is None else min(longest_s, self.longest_s)
-        return now - self.failed_at < timedelta(seconds=min(self.first_s * 2 ** (self.failures - 1), longest))
+        pause = timedelta(seconds=min(self.first_s * 2 ** (self.failures - 1), longest))
+        return not elapsed(now, self.failed_at, pause)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -18,25 +19,28 @@ import pandas as pd
 
 from brokers.desk.data.quotes import Quote
 from brokers.desk.entry_halts import EntryHalts
+from brokers.desk.execution.backoff import elapsed
 from brokers.desk.execution.exit_levels import VENUE_GAP
 from brokers.desk.execution.order_gateway import OrderGateway, OrderRefused
-from brokers.desk.execution.requests import bracket, single
+from brokers.desk.execution.requests import bracket, entry_behind_stop, single
 from brokers.desk.reconcile.own_positions import OwnPositions
-from brokers.desk.reconcile.position_book import NEW_YORK
 from brokers.desk.venue_state import VenueState
 from brokers.desk_rules import entry_at
 from brokers.journal import AlreadyPlanned, JournalOrder, State
 from brokers.journal.states import FINAL
 from brokers.order_types import OPENING_ROLES, RefusalCode, Resting, Side, TimeInForce
 from brokers.ports import OrderRequest
-from brokers.quantities import down, up, whole_lots
+from brokers.quantities import digits, down, up, whole_lots
 from brokers.record import OrderRecord, not_sent
+from brokers.reporting.events import EventKind, about
 from config import Settings
+from config.values.markets import NEW_YORK_ZONE
 from market.calendar import session_times, sessions_until
 from risk.model import BracketTerms, Proposal, floor_lot
 
 ATTEMPTS = 4
 """The limit and the market orders after it: a venue that fills in small parts is left alone after so many."""
+SENT_KEPT = 120
 TAKES = "AT_MARKET"
 PROTECTED_WITHIN = timedelta(seconds=30)
 """The rest of an entry waits so long for the stop of its part, then it is not bought."""
@@ -140,6 +144,8 @@ class Entries:
         """Client order id, quote and average price of what was filled."""
         self.by_subclass: set[str] = set()
         """Client order ids of what came through Lumibot in this run: how long that waits is not ours to say."""
+        self.sent = deque((order.journaled_at for order in self.waiting), maxlen=SENT_KEPT)
+        """When the latest orders that open a position were sent, and when one that nobody filled was given up."""
         self._abandoned: dict[str, str] = {}
         self._refused: dict[str, tuple[date, str]] = {}
 
@@ -236,8 +242,9 @@ class Entries:
         elif Resting.BRACKET in self._state.rules.resting:
             request = bracket(proposal.symbol, side, quantity, stop, target, limit)
         else:
-            # What fills is protected once the order has ended.
             request = single(proposal.symbol, side, quantity, limit, time_in_force=self._time_in_force)
+            if Resting.ENTRY_STOP in rules.resting:
+                request = entry_behind_stop(request, stop)
         try:
             order = self._gateway.place(
                 request,
@@ -248,10 +255,12 @@ class Entries:
                 reference=proposal.price,
                 levels=(stop, target),
                 reason=reason,
+                remark=_multiple(proposal, price, stop),
             )
         except (OrderRefused, AlreadyPlanned) as refusal:
             self.refuse(proposal, task.time, f"{refusal}; {reason}")
             return False
+        self.sent.append(self._state.now)
         if not task.attempts:
             task.wanted = quantity
         task.order, task.sent, task.cancel_asked = order.client_order_id, self._state.now, None
@@ -278,6 +287,10 @@ class Entries:
         price = float(quote.ask if buys else quote.bid)
         if math.isnan(task.quote):
             task.quote = price
+        if self._rule.join == "bid" and not task.attempts:
+            # It rests on this side of the market, where it makes liquidity and pays the lower fee.
+            joined = quote.bid if buys else quote.ask
+            return float(joined), float(joined), ""
         if task.attempts:
             return price, None, f"; {TAKES}: the limit left {task.wanted - task.filled:g}"
         offset = rule.cheap_offset_usd if price < rule.cheap_below_usd else price * rule.offset_frac
@@ -295,12 +308,16 @@ class Entries:
             task.filled += float(order.filled_quantity)
             if order.average_price is not None and not math.isnan(task.quote):
                 self.slippage.append((order.client_order_id, task.quote, float(order.average_price)))
+                _tell_slippage(order, task.quote, float(order.average_price))
         rest = floor_lot(task.wanted - task.filled, self._lot)
         asked = task.stage in (Stage.CANCELLING, Stage.AWAITING_STOP)
-        goes_on = asked and order.state is State.CANCELLED and task.attempts < ATTEMPTS
+        goes_on = asked and order.state is State.CANCELLED and task.attempts < ATTEMPTS and self._rule.rest == "market"
         given_up = task.attempts > 1 and not order.filled_quantity
         why = self._why_no_more(task) if goes_on and not given_up else f"the order is {order.state}"
         if rest <= 0 or why:
+            if not task.filled:
+                # It is not entered again at once.
+                self.sent.append(self._state.now)
             if rest > 0:
                 log.warning("%s: %g of %g shares not bought, %s", symbol, rest, task.wanted, why)
             del self.tasks[symbol]
@@ -308,7 +325,7 @@ class Entries:
         if self._part_is_unprotected(symbol):
             task.stage, now = Stage.AWAITING_STOP, self._state.now
             task.unprotected_since = task.unprotected_since or now
-            if now - task.unprotected_since >= PROTECTED_WITHIN:
+            if elapsed(now, task.unprotected_since, PROTECTED_WITHIN):
                 log.warning("%s: %g of %g shares not bought, those there have no stop", symbol, rest, task.wanted)
                 del self.tasks[symbol]
             return
@@ -335,7 +352,7 @@ class Entries:
 
     def _why_end(self, task: EntryTask, order: JournalOrder) -> str:
         """Why an order that waits is to be cancelled, empty if it may wait."""
-        if order.filled_quantity > 0:
+        if order.filled_quantity > 0 and Resting.ENTRY_STOP not in self._state.rules.resting:
             # The exits of a bracket wait until it has filled completely: what is here already must not wait.
             return "partly filled"
         if task.over:
@@ -361,7 +378,7 @@ class Entries:
         return TimeInForce.GTC if self._state.rules.always_open else TimeInForce.DAY
 
     def _overdue(self, task: EntryTask) -> bool:
-        return task.sent is not None and self._state.now - task.sent >= self._patience(task)
+        return task.sent is not None and elapsed(self._state.now, task.sent, self._patience(task))
 
     def _patience(self, task: EntryTask) -> timedelta:
         return timedelta(seconds=self._rule.patience_s)
@@ -389,7 +406,7 @@ class Entries:
         """Whether what waits for its stop until the opening may grow by so many USD."""
         most = self._max_unprotected_frac * self._state.equity
         now = pd.Timestamp(self._state.now)
-        closes = session_times(sessions_until(pd.Timestamp(now.tz_convert(NEW_YORK).date()), 2))[1]
+        closes = session_times(sessions_until(pd.Timestamp(now.tz_convert(NEW_YORK_ZONE).date()), 2))[1]
         # Whatever was bought since then has not seen a regular session, in which alone stops are triggered.
         last_close = closes[closes <= now].max()
         waiting = sum(
@@ -413,6 +430,24 @@ class Entries:
         log.log(logging.WARNING if news else logging.DEBUG, "%s not entered: %s", proposal.symbol, why)
         self._refused[proposal.symbol] = reason
         self.skipped.append(not_sent(time, "", proposal, why))
+
+
+def _multiple(proposal: Proposal, price: float, stop: float) -> str:
+    """How far an entry's stop is in multiples of its ATR, in words; empty where it has none."""
+    if not (proposal.atr > 0 and math.isfinite(stop)):
+        return ""
+    return f"stop {abs(price - stop) / proposal.atr:.2f} × ATR {proposal.atr:.4g} away"
+
+
+def _tell_slippage(order: JournalOrder, quote: float, paid: float) -> None:
+    """What an entry's fill saved against the quote of the moment it was sent."""
+    saved = (quote - paid if order.side == "buy" else paid - quote) * float(order.filled_quantity)
+    side = "ask" if order.side == "buy" else "bid"
+    log.info(
+        "%s: %s %s at %.4f, the %s was %.4f: %s %.2f USD", order.symbol, digits(order.filled_quantity),
+        "bought" if order.side == "buy" else "sold", paid, side, quote, "saved" if saved >= 0 else "cost", abs(saved),
+        extra=about(EventKind.READING, order.symbol, order=order.client_order_id, saved_usd=saved),
+    )  # fmt: skip
 
 
 def _from_journal(order: JournalOrder, rest: float) -> Proposal:

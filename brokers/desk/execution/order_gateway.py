@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
+from typing import Any
 
 from brokers.admission import Admission
+from brokers.desk.execution.backoff import elapsed
 from brokers.desk.execution.requests import on_grid, on_tick
 from brokers.desk.reconcile.journal_sync import JournalSync
 from brokers.desk.reconcile.own_positions import OwnPositions
@@ -19,8 +21,9 @@ from brokers.journal import Journal, JournalOrder, OrderIntent, State
 from brokers.order_types import EXIT_ROLES, LEVEL_ROLES, OrderType, RefusalCode, Side, VenueReason
 from brokers.ports import Bracket, OcoExits, OrderAck, OrderChange, OrderRequest, Single, StopOnly
 from brokers.quantities import digits
+from brokers.reporting.events import EventKind, about
 from brokers.venue_errors import NotSent, OutcomeUnknown, VenueRefusal
-from config.schema import Gate
+from config.sections import Gate
 from risk.policy_gate import OrderRequest as GateRequest
 from risk.policy_gate import check
 
@@ -101,6 +104,7 @@ class OrderGateway:
         levels: tuple[float, float] | None = None,
         parent: str = "",
         reason: str = "",
+        remark: str = "",
     ) -> JournalOrder:
         """Place one order; returns it as it stands, which may be unknown.
 
@@ -119,6 +123,8 @@ class OrderGateway:
         parent : str
             Client order id of the entry whose exits these are.
         reason : str
+        remark : str
+            For the log alone.
 
         Raises
         ------
@@ -149,8 +155,10 @@ class OrderGateway:
         if opens:
             self._positions.measured(name, measured.price)
         log.info(
-            "%s: %s %s %s %s; %s", role, intent.side, digits(request.quantity), intent.symbol, terms(request), reason
-        )
+            "%s: %s %s %s %s; %s", role, intent.side, digits(request.quantity), intent.symbol, terms(request),
+            "; ".join(filter(None, (remark, reason))),
+            extra=about(EventKind.ORDER, intent.symbol, **_figures(name, intent)),
+        )  # fmt: skip
         return self._send(name, lambda: self._venue.submit(request, name, opens), urgent=not opens)
 
     def intent(
@@ -215,7 +223,7 @@ class OrderGateway:
         A cancel whose answer was lost may never have arrived.
         """
         there, now = self._state.view.orders.get(venue_id), self._state.now
-        if there is None or not there.open or there.cancel_pending or now - asked < ASK_AGAIN:
+        if there is None or not there.open or there.cancel_pending or not elapsed(now, asked, ASK_AGAIN):
             return asked
         self.cancel(venue_id)
         return now
@@ -272,6 +280,13 @@ class OrderGateway:
         if order.state is not State.UNKNOWN:
             self._state.show(ack.orders, self._sync.held_back(ack.unread))
         return order
+
+
+def _figures(name: str, intent: OrderIntent) -> dict[str, Any]:
+    """An order's figures for programs that read the log; exact ones are texts."""
+    prices = {key: getattr(intent, key) for key in ("limit_price", "stop_price", "bracket_stop", "bracket_target")}
+    told = {key: None if price is None else digits(price) for key, price in prices.items()}
+    return {"order": name, "role": intent.role, "side": intent.side, "quantity": digits(intent.quantity), **told}
 
 
 def terms(request: OrderRequest) -> str:

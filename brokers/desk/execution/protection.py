@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from brokers.desk.execution.backoff import Backoff
+from brokers.desk.execution.backoff import Backoff, elapsed
 from brokers.desk.execution.exit_levels import LevelKeeper, Levels, passed
 from brokers.desk.execution.order_gateway import OrderGateway, OrderRefused
 from brokers.desk.execution.requests import exits, stop_only
@@ -35,6 +35,8 @@ ENDING = timedelta(seconds=3)
 """How long shares that filled in part wait for the end of their entry, whose exits would come on top of their own."""
 RESIZE = timedelta(seconds=5)
 """How long the venue may take to resize a stop after its target has filled in part."""
+JOIN_AFTER = timedelta(seconds=15)
+"""How old stops have to be before several become one: a cancel of a younger one counts more at a venue."""
 REMNANT = timedelta(minutes=10)
 """Between two attempts to sell what is left of a share."""
 NOBODY = "there is no position"
@@ -97,7 +99,7 @@ class Protector:
         self._cancelling.discard(symbol)
         held, protection = self._positions.book.quantity(symbol), self._positions.protection(symbol)
         whole = self._can_rest(symbol, abs(held))
-        self.log.see(symbol, whole - protection.protected)
+        self.log.see(symbol, whole - protection.protected, lambda: self._last_stop(symbol))
         self._log_remnant(symbol, abs(held) - whole)
         for order in orphaned_manual_exits(symbol, self._state.view, self._positions.book, self._positions.ownership):
             why = f"it is for more shares than were bought by hand, {digits(abs(held))} are ours" if held else NOBODY
@@ -121,12 +123,12 @@ class Protector:
         lagging = missing < 0 and protection.lagging == -missing
         if self._waits(symbol, "resize", lagging, RESIZE):
             return
-        if missing > 0:
+        if missing > 0 and not self._too_little(symbol, missing, protection):
             self._place(symbol, held, missing, protection)
         elif missing < 0:
             for order in self._surplus(protection, -missing):
                 self._end(order, f"exits for {digits(protection.protected)}, {digits(want)} held")
-        else:
+        elif not self._join(protection):
             self._renew(protection)
 
     def tighten(self, change: Adjustment, time: datetime) -> None:
@@ -164,7 +166,8 @@ class Protector:
         return frozenset(self._cancelling)
 
     def _just_sent(self, symbol: str) -> bool:
-        return any(self._state.now - order.journaled_at < UNANSWERED for order in self._positions.unresolved(symbol))
+        now, unresolved = self._state.now, self._positions.unresolved(symbol)
+        return any(not elapsed(now, order.journaled_at, UNANSWERED) for order in unresolved)
 
     def _something_ends(self, symbol: str, protection: ProtectionStatus) -> bool:
         """Whether to wait for exits that are being cancelled, or for an entry whose exits would fight new ones."""
@@ -182,7 +185,7 @@ class Protector:
             self._waits_since.pop((symbol, what), None)
             return False
         now = self._state.now
-        if now - self._waits_since.setdefault((symbol, what), now) < most:
+        if not elapsed(now, self._waits_since.setdefault((symbol, what), now), most):
             return True
         self._waits_since[symbol, what] = now
         return False
@@ -307,6 +310,38 @@ class Protector:
         self._gateway.cancel(order.id)
         self._cancelling.add(order.symbol)
 
+    def _too_little(self, symbol: str, missing: Decimal, protection: ProtectionStatus) -> bool:
+        """Whether too little is missing for a stop of its own: then the smallest that rests goes, for one over both.
+
+        While the entry still fills what is missing may become enough by itself.
+        """
+        least = self._state.rules.least(symbol, self._state.view.price(symbol))
+        stops = sorted(protection.stops, key=lambda order: (order.remaining, order.id))
+        if missing >= least or not stops:
+            return False
+        if not protection.entries and not self._gateway.shutting_down:
+            self._end(stops[0], f"{digits(missing)} more are too little for a stop of their own")
+        return True
+
+    def _join(self, protection: ProtectionStatus) -> bool:
+        """Cancel two small stops at one price, so that the next step places one for both; False where there are none.
+
+        A venue that makes a stop for every fill of an entry leaves as many as there were fills. Only the shares of
+        these two are without a stop meanwhile, as what a stop holds cannot be behind another.
+        """
+        if Resting.ENTRY_STOP not in self._state.rules.resting or self._gateway.shutting_down or protection.entries:
+            return False
+        at_price: dict[Decimal, list[VenueOrder]] = {}
+        for order in protection.stops:
+            if not order.filled and (order.created is None or self._state.now - order.created >= JOIN_AFTER):
+                at_price.setdefault(order.stop_price, []).append(order)
+        several = [orders for orders in at_price.values() if len(orders) > 1]
+        if not several:
+            return False
+        for order in sorted(several[0], key=lambda o: (o.remaining, o.id))[:2]:
+            self._end(order, "one stop is to stand for several")
+        return True
+
     def _renew(self, protection: ProtectionStatus) -> None:
         """Exits near the end of their life are cancelled one at a time; the next step places them anew.
 
@@ -344,6 +379,14 @@ class Protector:
             return
         log.info("%s: stop moved from %s to %s (%s); %s", order.symbol, order.stop_price, stop, moved.state, why)
         levels.stop = stop
+
+    def _last_stop(self, symbol: str) -> str:
+        """What became of the stop that was there last, in words."""
+        ended = [o for o in self._state.view.orders.values() if o.symbol == symbol and o.is_stop and not o.open]
+        if not ended:
+            return "none has been seen yet"
+        last = max(ended, key=lambda order: (order.changed is not None, order.changed))
+        return f"the last one, at {digits(last.stop_price)}, is {last.status}"
 
     def _log_remnant(self, symbol: str, rest: Decimal) -> None:
         """Say once of a fraction that nothing protects it: the venue takes exits that rest for whole shares only."""

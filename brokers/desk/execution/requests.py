@@ -39,6 +39,11 @@ def bracket(symbol: str, side: Side, quantity: Number, stop: float, target: floa
     return Bracket(entry, exact(stop), exact(target))
 
 
+def entry_behind_stop(entry: Single, stop: float) -> Bracket:
+    """An entry of which each part that fills gets a stop from the venue at once."""
+    return Bracket(entry, exact(stop), None)
+
+
 def exits(symbol: str, side: Side, quantity: Number, stop: float, target: float) -> OcoExits:
     """A target and a stop for shares that are there: whichever comes first cancels the other."""
     return OcoExits(symbol, side, _quantity(quantity), exact(stop), exact(target))

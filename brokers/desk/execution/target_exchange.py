@@ -9,11 +9,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
-from brokers.desk.execution.backoff import Backoff
+from brokers.desk.execution.backoff import Backoff, elapsed
 from brokers.desk.execution.exit_levels import Levels
 from brokers.desk.execution.order_gateway import OrderGateway, OrderRefused
 from brokers.desk.execution.requests import single
@@ -90,6 +90,11 @@ class TargetExchange:
     def watching(self) -> bool:
         """Whether a target of ours has to be watched."""
         return self.needed and bool(self._positions.book.ledger.positions)
+
+    @property
+    def under_way(self) -> bool:
+        """Whether a stop is being exchanged for its target."""
+        return any(exchange.stage is not Stage.WATCHING for exchange in self._exchanges.values())
 
     def keeps(self, symbol: str) -> Decimal | None:
         """How many shares are to be protected now: fewer while they are exchanged; None is all of them."""
@@ -202,7 +207,7 @@ class TargetExchange:
         """Whether so much of the time that there is has gone by that the stop has to go back now."""
         if exchange.began is None:
             return True
-        return (self._state.now - exchange.began).total_seconds() >= self._longest_s
+        return elapsed(self._state.now, exchange.began, timedelta(seconds=self._longest_s))
 
     def _missing(self, position: Position) -> bool:
         """Whether some of the shares are not behind a stop."""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
 from brokers.quantities import digits
+from brokers.reporting.events import EventKind, about
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +43,19 @@ class UnprotectedLog:
         self.intervals: list[UnprotectedInterval] = []
         """Those that have ended."""
 
-    def see(self, symbol: str, missing: Decimal) -> None:
-        """So many shares of a symbol are without a stop now."""
+    def see(self, symbol: str, missing: Decimal, reason: Callable[[], str] = lambda: "") -> None:
+        """So many shares of a symbol are without a stop now; ``reason`` is asked where that is news."""
         if missing > 0 and symbol not in self._open:
-            self._open[symbol] = (self._now(), f"{digits(missing)} shares without a working stop")
+            why = f"{digits(missing)} shares without a working stop"
+            self._open[symbol] = (self._now(), why)
+            told = "; ".join(filter(None, (why, reason())))
+            log.info("%s: %s", symbol, told, extra=about(EventKind.UNPROTECTED, symbol, reason=told))
         elif missing <= 0 and symbol in self._open:
             since, why = self._open.pop(symbol)
             self.intervals.append(UnprotectedInterval(symbol, since, self._now(), why))
+            seconds = self.intervals[-1].seconds
+            event = about(EventKind.UNPROTECTED, symbol, over=True, seconds=seconds)
+            log.info("%s: nothing of it is without a stop any more, after %.1f s", symbol, seconds, extra=event)
 
     @property
     def present(self) -> dict[str, str]:

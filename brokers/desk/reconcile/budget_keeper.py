@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
 from brokers import budget_file
-from brokers.desk.reconcile.position_book import NEW_YORK
 from brokers.journal import FilledOrder
 from config.errors import Refusal
+from market.trading_day import day_of
 from risk.weekly_budget import WeeklyBudget
+
+log = logging.getLogger(__name__)
 
 FILE = "weekly_budget.json"
 SLACK_USD = 1.0
@@ -53,6 +56,8 @@ class BudgetKeeper:
         Refusal
             It is not: the journal was moved or replaced, and beginning anew would give the week a second budget.
         """
+        if filled and not self.path.exists():
+            log.warning("%s is gone, the journal has fills: it is made again from them", self.path)
         saved = self.saved.rolled(max(today, self.saved.day))
         for charge in saved.charges:
             fills = [f for f in filled if f.order.symbol == charge.symbol and _day(f) >= charge.opened]
@@ -79,7 +84,7 @@ class BudgetKeeper:
 
 
 def _day(item: FilledOrder) -> date:
-    return item.last_fill.astimezone(NEW_YORK).date()
+    return day_of(item.last_fill)
 
 
 def _traded(filled: Collection[FilledOrder], side: str) -> float:

@@ -16,6 +16,7 @@ from brokers.journal import Cumulative, Execution, Journal, JournalOrder, OrderI
 from brokers.journal.fills import FillReport
 from brokers.order_types import OrderRole
 from brokers.ports import OrderAck, TradeUpdate, UnreadOrder, VenueOrder
+from brokers.reporting.events import EventKind, about
 from config.errors import Refusal
 
 log = logging.getLogger(__name__)
@@ -110,7 +111,7 @@ class JournalSync:
         foreign: list[VenueOrder] = []
         relations: Relations | None = None
         # A leg needs its parent in the journal first, a replacement what it replaces.
-        for order in sorted(orders.values(), key=lambda o: (o.submitted or NEVER, o.id != o.group)):
+        for order in sorted(orders.values(), key=lambda o: (o.submitted or NEVER, o.id != o.group, bool(o.made_by))):
             with self._isolated(order):
                 if order.id not in self._ours:
                     if self._known_foreign(order):
@@ -247,7 +248,7 @@ class JournalSync:
             old = self.journal.order(replaced)
             self._adopt(order, old.role, old.parent_id, "took the place of an order of ours")
             return True
-        parent = relations.groups.get(order.group)
+        parent = relations.groups.get(order.group) or self._ours.get(order.made_by)
         if parent is None:
             return False
         top = self.journal.order(parent)
@@ -317,6 +318,8 @@ class JournalSync:
                     "%s %s %s %s: %s of %s at %s",
                     after.role, after.side, after.symbol, after.state, after.filled_quantity, after.quantity,
                     round(float(after.average_price or 0), 6),
+                    extra=about(EventKind.FILL, after.symbol, order=name, role=after.role, side=after.side,
+                                filled=str(after.filled_quantity), price=str(after.average_price or "")),
                 )  # fmt: skip
         self._told[name] = news
 

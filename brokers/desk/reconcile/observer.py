@@ -41,6 +41,7 @@ class VenueObserver:
         state, venue = self._state, self._state.venue
         state.read_clock(required=account)
         began = state.now
+        venue.expect(order.client_order_id for order in self._inflight.journal.open_orders())
         # Orders before positions: a fill in between shows as a position whose order is seen a moment later.
         sent, opened = self._inflight.listed(self._looked)
         held = venue.positions()

@@ -7,11 +7,12 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from brokers.desk.reconcile.journal_sync import JournalSync
-from brokers.desk.reconcile.position_book import NEW_YORK, PositionBook
+from brokers.desk.reconcile.position_book import PositionBook
 from brokers.desk.venue_snapshot import VenueSnapshot
 from brokers.journal import Journal
 from brokers.order_types import OrderRole, OrderType
 from brokers.ports import VenueOrder
+from market.trading_day import day_of
 
 NEVER = datetime.min.replace(tzinfo=UTC)
 NOTHING = Decimal(0)
@@ -49,7 +50,7 @@ class OrderOwnership:
         if name is not None:
             return self._role_of(name)
         # The journal may not have got to know it yet: what belongs to a group of ours is ours.
-        group = (self._sync.client_id(o.id) for o in self._seen() if o.group == order.group)
+        group = (self._sync.client_id(o.id) for o in self._seen() if o.group == order.group or o.id == order.made_by)
         if any(member is not None and self._role_of(member) != OrderRole.MANUAL for member in group):
             return OrderRole.STOP if order.is_stop else OrderRole.TARGET
         return OrderRole.MANUAL
@@ -84,13 +85,13 @@ def orphaned_manual_exits(
         if trade is None:
             return []
         sign = 1 if trade.side == "buy" else -1
-        window = trade.entry_time, trade.exit_time.astimezone(NEW_YORK).date()
+        window = trade.entry_time, day_of(trade.exit_time)
     # By the venue's word too: shares whose order was never seen are entered as manual a moment later.
     room = max(NOTHING, sign * book.manual.get(symbol, NOTHING), sign * (there - ours))
     found = []
     for order in sorted(_manual_exits(symbol, sign, view, ownership), key=lambda o: o.created or NEVER):
         sent = order.created
-        if window and (sent is None or sent < window[0] or sent.astimezone(NEW_YORK).date() > window[1]):
+        if window and (sent is None or sent < window[0] or day_of(sent) > window[1]):
             continue
         room -= order.remaining
         if room < 0:

@@ -11,13 +11,13 @@ from decimal import Decimal
 from brokers.desk.reconcile.corporate_actions import unadjusted
 from brokers.desk.reconcile.journal_sync import JournalSync
 from brokers.desk.reconcile.order_ownership import OrderOwnership
-from brokers.desk.reconcile.position_book import NEW_YORK
 from brokers.desk.reconcile.position_history import PositionHistory
 from brokers.desk.reconcile.protection_status import ProtectionStatus, protection_status
 from brokers.desk.venue_state import VenueState
 from brokers.journal import Journal, JournalOrder
 from brokers.order_types import LEVEL_ROLES, OPENING_ROLES, OrderRole
 from brokers.ports import VenueOrder
+from market.trading_day import day_of
 from risk.policy_gate import AccountState
 
 SEEN_LATE = timedelta(seconds=1)
@@ -68,7 +68,7 @@ class OwnPositions:
         """Add our fills up if there are new ones."""
         if self._fills == self.sync.fills:
             return
-        today = self.state.now.astimezone(NEW_YORK).date()
+        today = day_of(self.state.now)
         self.book = self._history.update(today)
         self._fills = self.sync.fills
 
@@ -123,7 +123,7 @@ class OwnPositions:
         waiting = [o for o in self.journal.open_orders() if o.role in OPENING_ROLES and o.client_order_id != without]
         promised = sum(float(o.remaining) * self._worth(o) for o in waiting)
         opened = self.opened_today()
-        budget, today = self.book.ledger.budget, self.state.now.astimezone(NEW_YORK).date()
+        budget, today = self.book.ledger.budget, day_of(self.state.now)
         positions_today = 0 if budget is None else budget.deployed(max(today, budget.day)).day_positions
         there = positions.get(symbol)
         # What was paid counts too: a position that has fallen leaves no room for more of it.
@@ -157,7 +157,7 @@ class OwnPositions:
 
     def opened_today(self) -> float:
         """USD that fills of this session opened, those by hand included."""
-        today = self.state.now.astimezone(NEW_YORK).date()
+        today = day_of(self.state.now)
         # By the journal's fills of now, which the parts of the desk may not have been shown yet.
         return self._history.update(today).opened.get(today, 0.0)
 

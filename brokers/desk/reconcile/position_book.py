@@ -7,17 +7,17 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
-from zoneinfo import ZoneInfo
 
 from brokers.desk.reconcile.position_adjustments import PositionAdjustment, adjustment_of, settled
 from brokers.journal import Figures, FilledOrder, JournalOrder, Split
 from brokers.ledger import Fill, Ledger
 from brokers.order_types import EXIT_ROLES, OPENING_ROLES, OrderRole
 from brokers.record import RunRecord, TradeRecord
+from config.values.markets import NEW_YORK_ZONE
+from market.trading_day import day_of
 from risk.model import BracketTerms, Proposal, Side
 from risk.weekly_budget import WeeklyBudget
 
-NEW_YORK = ZoneInfo("America/New_York")
 DIGITS = 9
 """Of a share; what lies below is the rounding of binary numbers."""
 
@@ -125,7 +125,7 @@ Event = FilledOrder | Split
 
 def begin(first_fills: Iterable[datetime], first_day: date | None) -> PositionBook:
     """The book before any fill; the exposure budget begins on the first day that is named."""
-    days = [time.astimezone(NEW_YORK).date() for time in first_fills]
+    days = [day_of(time) for time in first_fills]
     first = min([*days, *([first_day] if first_day else [])], default=None)
     return PositionBook(Ledger(cash=0.0, record=RunRecord(), budget=WeeklyBudget(first) if first else None))
 
@@ -155,7 +155,7 @@ def book_event(
     order = event.order
     quantity = order.filled_quantity if order.side == "buy" else -order.filled_quantity
     if order.role in OPENING_ROLES or (order.role == OrderRole.MANUAL and order.side == "buy"):
-        day = event.first_fill.astimezone(NEW_YORK).date()
+        day = day_of(event.first_fill)
         book.opened[day] = book.opened.get(day, 0.0) + float(order.filled_notional)
     if order.role not in OPENING_ROLES and order.symbol not in adopted:
         quantity = _ours(book, event, quantity)
@@ -231,7 +231,7 @@ def _charge_by_hand(book: PositionBook, item: FilledOrder, after: Decimal, befor
     budget, price = book.ledger.budget, item.order.average_price
     if budget is None or price is None or book.quantity(item.order.symbol):
         return
-    day = item.first_fill.astimezone(NEW_YORK).date()
+    day = day_of(item.first_fill)
     symbol, change = item.order.symbol, abs(after) - abs(before)
     if after == 0:
         book.ledger.budget = budget.closed(symbol, day)
@@ -270,7 +270,7 @@ def _apply(
             initial_quantity=max(position.initial_quantity, total, key=abs),
         )
     ledger.apply(
-        Fill(order.symbol, float(quantity), price, 0.0, item.last_fill.astimezone(NEW_YORK), order.role),
+        Fill(order.symbol, float(quantity), price, 0.0, item.last_fill.astimezone(NEW_YORK_ZONE), order.role),
         intent, stop, target,
     )  # fmt: skip
     book.portions += [

@@ -12,7 +12,8 @@ from brokers.rehearsal.alpaca.errors import unprocessable
 from brokers.rehearsal.alpaca.json_bodies import Json
 from brokers.rehearsal.alpaca.queries import Query, choose, day
 from brokers.rehearsal.alpaca.us_hours import POST_LENGTH, PRE_OPEN
-from market.calendar import EXCHANGE, NEW_YORK
+from config.values.markets import NEW_YORK
+from market.calendar import EXCHANGE
 
 FIRST, LAST = date(1970, 1, 1), date(2029, 12, 31)
 _building = Lock()

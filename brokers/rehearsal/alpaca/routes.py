@@ -114,7 +114,7 @@ class AlpacaFace:
         """What takes long and needs no exchange: the calendar of sixty years, once."""
         return all_sessions if path == "/v2/calendar" else None
 
-    def read(self, raw: bytes) -> object:
+    def read(self, request: web.Request, raw: bytes) -> object:
         """The JSON body, an empty object where there is none; None for one that can't be read."""
         try:
             return json.loads(raw) if raw else {}
@@ -124,6 +124,10 @@ class AlpacaFace:
     def answer(self, method: str, path: str, query: Query, payload: object) -> Answer:
         """Process a request."""
         return self._routes.answer(method, path, query, payload)
+
+    def worded(self, usual: Answer, text: str) -> Answer:
+        """The same status with another message."""
+        return Answer(usual.status, {"message": text})
 
     def keeps_answer(self, method: str, path: str) -> bool:
         """Only where orders or positions change."""

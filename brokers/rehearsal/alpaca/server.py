@@ -23,7 +23,7 @@ from brokers.rehearsal.core.bar_playback import BarPlayback
 from brokers.rehearsal.core.faults import FaultPlan
 from brokers.rehearsal.core.pace import ByHand, ByTime
 from brokers.rehearsal.core.player import Player
-from brokers.rehearsal.core.replay import load_bars, play_as_of
+from brokers.rehearsal.core.replay_bars import load_bars, play_as_of
 from brokers.rehearsal.core.settings import VenueSettings
 from brokers.rehearsal.serving.access import KeyRing, new_keys
 from brokers.rehearsal.serving.gateway import Gateway
@@ -38,7 +38,7 @@ class RehearsalServer(VenueHost[Exchange]):
     Parameters
     ----------
     data : DataFrame
-        Bars, see :func:`brokers.rehearsal.core.replay.load_bars`. What lies before ``start`` is served as history.
+        Bars, see :func:`brokers.rehearsal.core.replay_bars.load_bars`. What lies before ``start`` is served as history.
     start : date or datetime, optional
         First day played (the clock starts five minutes before its open) or the moment at which the clock
         starts (naive: New York). By default the last ``sessions`` of the data.
@@ -65,7 +65,7 @@ class RehearsalServer(VenueHost[Exchange]):
         For each key, of trading and of market data.
     as_of : date, optional
         The session that the first day played is moved to, and all others with it; see
-        :func:`brokers.rehearsal.core.replay.play_as_of`.
+        :func:`brokers.rehearsal.core.replay_bars.play_as_of`.
 
     Raises
     ------

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from brokers.rehearsal.core.hours import Session, TradingHours
-from market.calendar import NEW_YORK, is_session, nanoseconds, session_times, sessions_until
+from config.values.markets import NEW_YORK
+from market.calendar import is_session, nanoseconds, session_times, sessions_until
 
 NEW_YORK_ZONE = ZoneInfo(NEW_YORK)
 PRE_OPEN = time(4)

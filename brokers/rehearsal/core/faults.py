@@ -40,6 +40,8 @@ class FaultPlan:
     surplus_stop_goes_short : bool, default=True
         Whether an exit of a group that exceeds the position turns it round; else it fills what is there. An order
         that was declared to close never turns a position round.
+    partial_pause : timedelta, default=0
+        How long the rest of an order that filled in part waits before any of it can fill.
     """
 
     seed: int = 0
@@ -53,6 +55,7 @@ class FaultPlan:
     cancel_delay_s: tuple[float, float] = (0.3, 2.0)
     legs_beside_others: Literal["arm", "reserve"] = "arm"
     surplus_stop_goes_short: bool = True
+    partial_pause: timedelta = field(default=timedelta(0))
     _random: Random = field(init=False, repr=False)
     _delays: Random = field(init=False, repr=False)
 

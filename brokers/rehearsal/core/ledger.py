@@ -41,20 +41,24 @@ class VenueLedger:
         holding = self.holdings.get(symbol)
         return holding.qty if holding else ZERO
 
-    def half_spread(self, price: Decimal) -> Decimal:
+    def half_spread(self, price: Decimal, asset: Asset | None = None) -> Decimal:
         """How far bid and ask lie from a last price."""
+        if asset is not None and asset.half_spread is not None:
+            return asset.half_spread
         frac = self.settings.half_spread_frac
         return price * frac if frac else self.settings.half_spread_usd
 
-    def bid_ask(self, price: Decimal) -> tuple[Decimal, Decimal]:
+    def bid_ask(self, price: Decimal, asset: Asset | None = None) -> tuple[Decimal, Decimal]:
         """Best bid and ask around a last price."""
-        half = self.half_spread(price)
+        half = self.half_spread(price, asset)
+        if asset is not None and asset.half_spread is not None:
+            return max(price - half, asset.tick_at(price)), price + half
         lowest = price - half if self.settings.half_spread_frac else min(price, LOWEST_BID)
         return max(price - half, lowest), price + half
 
     def book(self, asset: Asset, signed: Decimal, price: Decimal, now: datetime, fee: Decimal = ZERO) -> Decimal:
         """Book a fill of ``signed`` units; returns the position after it."""
-        self.cash -= signed * price + fee
+        self.cash -= asset.money(signed * price) + fee
         holding = self.holdings.get(asset.symbol)
         if holding is None:
             self.holdings[asset.symbol] = Holding(asset, signed, price, now)
@@ -69,6 +73,14 @@ class VenueLedger:
             holding.average = price
         holding.qty = total
         return total
+
+    def take(self, asset: Asset, units: Decimal) -> Decimal:
+        """Take units away that were not sold, as a fee; returns the position after it."""
+        holding = self.holdings[asset.symbol]
+        holding.qty -= units
+        if holding.qty == 0:
+            del self.holdings[asset.symbol]
+        return self.quantity(asset.symbol)
 
     def new_day(self) -> None:
         """Yesterday's prices and equity become those that today is compared with."""

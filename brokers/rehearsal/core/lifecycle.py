@@ -10,12 +10,12 @@ import heapq
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from itertools import count
 
 from brokers.rehearsal.core.faults import FaultPlan
 from brokers.rehearsal.core.hours import Phase
-from brokers.rehearsal.core.model import WORKING, ZERO, Closing, Execution, Group, Order, OrderEvent
+from brokers.rehearsal.core.model import TRAILING, WORKING, ZERO, Closing, Execution, Group, Order, OrderEvent
 from brokers.rehearsal.core.state import State
 
 Emit = Callable[[OrderEvent], None]
@@ -87,11 +87,10 @@ class Lifecycle:
 
     def fill(self, order: Order, qty: Decimal, price: Decimal) -> None:
         """Execute ``qty`` units at ``price``, with what that means to the order's group and its closing order."""
-        settings = self.state.settings
-        maker = order.rested and order.type == "limit"
-        fee = qty * price * (settings.maker_fee_frac if maker else settings.taker_fee_frac)
+        value = order.asset.money(qty * price)
+        fee = order.asset.money(value * self.fee_frac(order))
         order.filled_qty += qty
-        order.filled_value += qty * price
+        order.filled_value += value
         order.fee += fee
         done = order.remaining(price) <= 0
         if not done and order.status == "pending_cancel":
@@ -99,7 +98,7 @@ class Lifecycle:
             order.updated = self.state.now
         else:
             self._mark(order, "filled" if done else "partially_filled")
-        position = self.state.ledger.book(order.asset, qty if order.buy else -qty, price, self.state.now, fee)
+        position = self._book(order, qty, price, fee)
         self.tell("fill" if done else "partial_fill", order, Execution(self.new_id(), price, qty, fee, position))
         if order.closing is not None:
             self._close_the_fill(order, qty, order.closing)
@@ -114,9 +113,18 @@ class Lifecycle:
                 stop.qty = order.qty - order.filled_qty
                 stop.updated = self.state.now
 
+    def fee_frac(self, order: Order) -> Decimal:
+        """The fee of a fill of this order as a share of its value; a limit order that has rested makes."""
+        settings = self.state.settings
+        return settings.maker_fee_frac if makes(order) else settings.taker_fee_frac
+
+    def fill_price(self, order: Order, quoted: Decimal) -> Decimal:
+        """What a fill costs where the other side quotes so much: in a jump that is better than a limit that rested."""
+        return quoted
+
     def trigger(self, stop: Order) -> None:
         """A stop price was reached: the take-profit gives way and the stop goes to market."""
-        stop.triggered = True
+        stop.triggered, stop.rested = True, False
         if not waits_behind(stop):
             return
         target = stop.group.take_profit if stop.group else None
@@ -160,9 +168,17 @@ class Lifecycle:
         if order.status not in ("pending_new", "accepted"):
             return
         self._mark(order, "new")
-        if order.type == "trailing_stop" and (price := self.state.live_price(order.symbol)) is not None:
+        if order.type in TRAILING and (price := self.state.live_price(order.symbol)) is not None:
             order.follow(price)
         self.tell("new", order)
+
+    def _book(self, order: Order, qty: Decimal, price: Decimal, fee: Decimal) -> Decimal:
+        """Book a fill and its fee, in money or in units; returns the position after it."""
+        ledger, signed = self.state.ledger, qty if order.buy else -qty
+        if not order.fee_in_units:
+            return ledger.book(order.asset, signed, price, self.state.now, fee)
+        ledger.book(order.asset, signed, price, self.state.now)
+        return ledger.take(order.asset, (fee / price).quantize(order.asset.lot, ROUND_HALF_UP))
 
     def _close_the_fill(self, order: Order, qty: Decimal, closing: Closing) -> None:
         """The order that a fill brings with it."""
@@ -173,8 +189,8 @@ class Lifecycle:
                 side="sell" if order.buy else "buy", type=closing.type, time_in_force="gtc",
                 qty=qty, notional=None, created=self.state.now, starts=self.state.now, expires=None,
                 limit_price=closing.limit_price, stop_price=closing.stop_price,
-                trail_price=None, trail_percent=None, hwm=None, triggered=False, rested=False,
-                filled_qty=ZERO, filled_value=ZERO, fee=ZERO, updated=None, times={},
+                trail_price=None, trail_percent=None, hwm=None, triggered=False, rested=False, fee_in_units=False,
+                resumes=None, filled_qty=ZERO, filled_value=ZERO, fee=ZERO, updated=None, times={},
                 replaces=None, replaced_by=None, group=None, role="", intent="", closing=None, parent=order.id,
             )
         )  # fmt: skip
@@ -215,11 +231,11 @@ class Lifecycle:
         price = self.state.live_price(order.symbol)
         works = self.state.phase is Phase.REGULAR and order.before in WORKING and price is not None
         if works and price is not None and self.faults.fill_races_cancel():
-            bid, ask = self.state.ledger.bid_ask(price)
+            bid, ask = self.state.ledger.bid_ask(price, order.asset)
             level = order.limit_price or order.stop_price or (ask if order.buy else bid)
             qty = self.closable(order, order.remaining(level))
             if qty > 0:
-                if order.exits and order.role == "stop_loss":
+                if order.stop_price is not None and not order.triggered:
                     self.trigger(order)
                 self.fill(order, qty, level)
                 self.tell("order_cancel_rejected", order)
@@ -244,7 +260,7 @@ class Lifecycle:
             self._mark(new, "held" if waits else "new")
         self.tell("replaced", old)
         if not waits:
-            if new.type == "trailing_stop" and old.hwm is not None:
+            if new.type in TRAILING and old.hwm is not None:
                 new.follow(old.hwm)
             self.tell("new", new)
         self._release_later(old.symbol, held - self.state.held(old.symbol))
@@ -266,6 +282,11 @@ class Lifecycle:
             elif rests and order.status == "new" and not order.extended_hours and order.time_in_force == "gtc":
                 order.starts = self.state.hours.session_ahead(now).pre_open
                 self._mark(order, "accepted")
+
+
+def makes(order: Order) -> bool:
+    """Whether a fill of it now would be a maker's: it has a limit and has rested with it."""
+    return order.rested and order.limit_price is not None
 
 
 def waits_behind(order: Order) -> bool:

@@ -12,10 +12,14 @@ from __future__ import annotations
 from decimal import Decimal
 
 from brokers.rehearsal.core.hours import Phase
+from brokers.rehearsal.core.ledger import VenueLedger
 from brokers.rehearsal.core.lifecycle import Lifecycle, waits_behind
-from brokers.rehearsal.core.model import ZERO, Bar, Order
+from brokers.rehearsal.core.model import TRAILING, ZERO, Bar, Order
 
-STOPS = frozenset({"stop", "stop_limit", "trailing_stop"})
+STOPS = frozenset({"stop", "stop_limit", "trailing_stop", "trailing_stop_limit"})
+TRIGGERED = STOPS | {"take_profit", "take_profit_limit"}
+"""Kinds that wait for a price: a stop for one that hurts, a take-profit for one that pleases."""
+LIMITED = frozenset({"stop_limit", "take_profit_limit", "trailing_stop_limit"})
 AT_ONCE = frozenset({"ioc", "fok"})
 
 
@@ -24,8 +28,8 @@ def touch(order: Order, start: Decimal, end: Decimal, half_spread: Decimal) -> D
 
     Buys execute on the ask and sells on the bid; stops trigger on the last price.
     """
-    if order.type in STOPS and not order.triggered:
-        level, rising = order.stop_price, order.buy
+    if order.type in TRIGGERED and not order.triggered:
+        level, rising = order.stop_price, order.buy == (order.type in STOPS)
     elif order.limit_price is None:
         return start
     else:
@@ -72,7 +76,7 @@ class Matcher:
                 (abs(at - here), order.type not in STOPS, order.sequence, at, order)
                 for order in self._matchable(symbol)
                 if order.id not in tried
-                and (at := touch(order, here, end, ZERO if order.auction else ledger.half_spread(here))) is not None
+                and (at := touch(order, here, end, _half_spread(ledger, order, here))) is not None
             ]
             if not reached:
                 break
@@ -83,7 +87,7 @@ class Matcher:
         self._price(symbol, end)
         for order in self._matchable(symbol):
             order.rested = True
-            if order.type == "trailing_stop" and not order.triggered:
+            if order.type in TRAILING and not order.triggered:
                 order.follow(end)
         ledger.priced_at[symbol] = self._state.now
 
@@ -100,19 +104,20 @@ class Matcher:
             order
             for order in self._state.open_orders(symbol)
             if (phase is Phase.REGULAR or order.extended_hours)
+            and (order.resumes is None or order.resumes <= self._state.now)
             and order.auction != "close"
             and (order.works or _guards(order))
         ]
 
     def _execute(self, order: Order, last: Decimal, tried: set[str]) -> None:
-        if order.type in STOPS and not order.triggered:
+        if order.type in TRIGGERED and not order.triggered:
             self._life.trigger(order)
-            if order.type == "stop_limit":
+            if order.type in LIMITED:
                 # Seen again at this price, now as a limit, by the loop that called.
                 return
-        bid, ask = self._state.ledger.bid_ask(last)
+        bid, ask = self._state.ledger.bid_ask(last, order.asset)
         # An auction has one price for both sides.
-        price = last if order.auction else ask if order.buy else bid
+        price = last if order.auction else self._life.fill_price(order, ask if order.buy else bid)
         if not order.fits(price):
             return
         wanted = order.remaining(price)
@@ -123,6 +128,7 @@ class Matcher:
         qty = allowed if order.time_in_force == "fok" else self._life.faults.part(allowed, order.asset.lot)
         if qty < wanted:
             tried.add(order.id)
+            order.resumes = self._state.now + self._life.faults.partial_pause
         self._life.fill(order, qty, price)
         if qty == allowed < wanted:
             self._life.end(order, "canceled")
@@ -132,6 +138,11 @@ class Matcher:
         for order in self._matchable(symbol):
             if order.time_in_force in AT_ONCE or order.auction:
                 self._life.end(order, "canceled")
+
+
+def _half_spread(ledger: VenueLedger, order: Order, price: Decimal) -> Decimal:
+    """How far bid and ask lie from the price for this order; an auction has one price for both sides."""
+    return ZERO if order.auction else ledger.half_spread(price, order.asset)
 
 
 def _guards(order: Order) -> bool:

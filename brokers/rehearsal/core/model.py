@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 
 TERMINAL = frozenset({"filled", "canceled", "expired", "replaced", "rejected"})
 WORKING = frozenset({"new", "partially_filled"})
+TRAILING = frozenset({"trailing_stop", "trailing_stop_limit"})
 ZERO = Decimal(0)
 CENT, CENT_FRACTION = Decimal("0.01"), Decimal("0.0001")
 
@@ -25,6 +26,10 @@ class Asset:
         Smallest quantity of a fill.
     tick : Decimal, optional
         Distance between prices; None for the grid of US shares, a cent from $1 on, a hundredth of it below.
+    half_spread : Decimal, optional
+        How far bid and ask lie from the last price; None for what the venue's settings say.
+    money_step : Decimal, optional
+        What the value and the fee of a fill are rounded to; None for no rounding.
     """
 
     id: str
@@ -36,6 +41,12 @@ class Asset:
     tradable: bool = True
     lot: Decimal = Decimal("1e-9")
     tick: Decimal | None = None
+    half_spread: Decimal | None = None
+    money_step: Decimal | None = None
+
+    def money(self, amount: Decimal) -> Decimal:
+        """An amount of the quote currency as the venue books it."""
+        return amount if self.money_step is None else amount.quantize(self.money_step, ROUND_HALF_UP)
 
     def tick_at(self, price: Decimal) -> Decimal:
         """The distance between prices around ``price``."""
@@ -51,7 +62,7 @@ class Closing:
     Parameters
     ----------
     type : str
-        ``stop``, ``stop_limit`` or ``limit``.
+        ``stop``, ``stop_limit``, ``take_profit``, ``take_profit_limit`` or ``limit``.
     stop_price, limit_price : Decimal, optional
     """
 
@@ -105,9 +116,11 @@ class Order:
     Either ``qty`` or ``notional`` is None. ``starts`` is when the venue begins to work on it, ``expires`` when it
     ends (None: never). ``triggered`` is set once a stop has become a market or limit order, ``rested`` once it has
     waited for a later price. ``before`` is the status that a refused replace or a lost cancel race returns to.
+    After a part ``resumes`` is when the rest may fill.
     ``intent`` is what the client declared, ``open`` or ``close``; an order that closes never turns the position
     round. ``auction`` is empty, or the only auction it takes part in, ``open`` or ``close``. ``parent`` is the order
-    whose fill made this one by its ``closing``. ``fee`` is in the quote currency.
+    whose fill made this one by its ``closing``. ``fee`` is in the quote currency; ``fee_in_units`` says that it is
+    taken in units of the asset instead, at the price of the fill.
     """
 
     id: str
@@ -146,6 +159,8 @@ class Order:
     auction: str = ""
     closing: Closing | None = None
     parent: str | None = None
+    fee_in_units: bool = False
+    resumes: datetime | None = None
 
     @property
     def symbol(self) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from itertools import islice
 
 from brokers.rehearsal.core.hours import Phase, TradingHours
 from brokers.rehearsal.core.ledger import VenueLedger
@@ -24,6 +25,8 @@ class State:
     assets: dict[str, Asset]
     orders: dict[str, Order] = field(default_factory=dict)
     by_client_id: dict[str, Order] = field(default_factory=dict)
+    _live: list[Order] = field(default_factory=list, init=False, repr=False)
+    _looked_at: int = field(default=0, init=False, repr=False)
 
     @property
     def phase(self) -> Phase:
@@ -32,11 +35,14 @@ class State:
 
     def open_orders(self, symbol: str | None = None) -> Iterator[Order]:
         """Every order that isn't terminal, in order of entry."""
-        return (o for o in self.orders.values() if o.open and symbol in (None, o.symbol))
+        # What has ended stays ended, so that a long session need not look at all its orders again and again.
+        new = islice(self.orders.values(), self._looked_at, None) if len(self.orders) > self._looked_at else ()
+        self._live, self._looked_at = [o for o in (*self._live, *new) if o.open], len(self.orders)
+        return (o for o in self._live if o.open and symbol in (None, o.symbol))
 
     def held(self, symbol: str, without: Order | None = None) -> Decimal:
         """Units of the position that orders hold; see :meth:`VenueLedger.held`."""
-        return self.ledger.held(symbol, self.orders.values(), without)
+        return self.ledger.held(symbol, self.open_orders(symbol), without)
 
     def live_price(self, symbol: str) -> Decimal | None:
         """The last price, if it is one of the present phase of the day."""
@@ -54,7 +60,7 @@ class State:
         if order.notional is not None:
             return order.notional - order.filled_value
         last = self.ledger.prices.get(order.symbol, ZERO)
-        ask = self.ledger.bid_ask(last)[1] if last else ZERO
+        ask = self.ledger.bid_ask(last, order.asset)[1] if last else ZERO
         price = order.limit_price or max(order.stop_price or ZERO, ask)
         if not order.buy:
             price = max(order.limit_price or ZERO, ask * (1 + self.settings.short_collar_frac))

@@ -6,7 +6,7 @@ through :meth:`Venue.on_quote` and :meth:`Venue.on_bar`. Same seed and same call
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
@@ -56,13 +56,26 @@ class Venue:
         assets = [s if isinstance(s, Asset) else Asset(new_id(), s, f"{s} Common Stock") for s in symbols]
         ledger = VenueLedger(settings, settings.cash_usd, settings.cash_usd)
         self._state = State(settings, hours, now, ledger, {a.symbol: a for a in assets})
-        self._life = Lifecycle(self._state, faults or FaultPlan(), new_id, emit)
+        self._life = self._lifecycle(self._state, faults or FaultPlan(), new_id, emit)
         self._matcher = Matcher(self._life)
+
+    def _lifecycle(self, state: State, faults: FaultPlan, new_id: Callable[[], str], emit: Emit) -> Lifecycle:
+        """What moves orders from status to status; a venue with rules of its own returns its own."""
+        return Lifecycle(state, faults, new_id, emit)
 
     @property
     def now(self) -> datetime:
         """The venue's time."""
         return self._state.now
+
+    @property
+    def faults(self) -> FaultPlan:
+        """What goes wrong at this venue; it may be changed or replaced while the venue runs."""
+        return self._life.faults
+
+    @faults.setter
+    def faults(self, plan: FaultPlan) -> None:
+        self._life.faults = plan
 
     @property
     def equity(self) -> Decimal:

@@ -41,11 +41,14 @@ class Face(Protocol):
     def preparation(self, path: str) -> Callable[[], object] | None:
         """What has to be worked out before a path is answered and takes so long that the venue can't wait for it."""
 
-    def read(self, raw: bytes) -> object:
-        """The payload of a body; None for one that can't be read."""
+    def read(self, request: web.Request, raw: bytes) -> object:
+        """The payload of a request with this body; None for one that can't be read."""
 
     def answer(self, method: str, path: str, query: Mapping[str, str], payload: object) -> Answer:
         """Process a request; refusals are answers too."""
+
+    def worded(self, usual: Answer, text: str) -> Answer:
+        """What the venue says with other words than its usual ones."""
 
     def keeps_answer(self, method: str, path: str) -> bool:
         """Whether the log keeps the answer; those of listings would fill the memory."""

@@ -15,7 +15,7 @@ from aiohttp import web
 
 from brokers.rehearsal.serving.answers import Answer, Face
 from brokers.rehearsal.serving.network_faults import Fault, Mishap, NetworkFaults
-from brokers.rehearsal.serving.rate import RateLimit, RequestCount
+from brokers.rehearsal.serving.rate import Limit, RequestCount
 
 NO_CONTENT = 204
 LONGEST_LOG = 100_000
@@ -87,11 +87,11 @@ class Gateway:
         catch_up: Callable[[], None],
         now: Callable[[], datetime],
         schedule: Schedule,
-        new_limit: Callable[[], RateLimit],
+        new_limit: Callable[[], Limit],
         new_count: Callable[[], RequestCount],
     ) -> None:
         self._face, self._faults, self._catch_up, self._now, self._schedule = face, faults, catch_up, now, schedule
-        self._limits: dict[tuple[str, str], RateLimit] = defaultdict(new_limit)
+        self._limits: dict[tuple[str, str], Limit] = defaultdict(new_limit)
         self.counts: dict[str, RequestCount] = defaultdict(new_count)
         self.unauthorized = 0
         self._count = 0
@@ -120,11 +120,11 @@ class Gateway:
         unseen = mishap is Mishap.DROP_BEFORE or (mishap is Mishap.HANG_BEFORE and endless)
         if fault is not None and mishap is Mishap.HANG_BEFORE and not endless:
             await self._hang(fault)
-        refused = self._refused(mishap, within)
+        refused = self._refused(fault, within)
         preparation = self._face.preparation(path) if refused is None else None
         if preparation is not None:
             await asyncio.to_thread(preparation)
-        payload, answer = self._face.read(raw), refused
+        payload, answer = self._face.read(request, raw), refused
 
         def process_late() -> None:
             self._face.answer(method, path, request.query, payload)
@@ -137,7 +137,7 @@ class Gateway:
             else:
                 answer = self._face.answer(method, path, request.query, payload)
         timed_out = mishap in (Mishap.TIMEOUT_AFTER, Mishap.PROCESSED_LATE) and refused is None
-        said = self._face.timed_out if timed_out else answer
+        said = self._worded(self._face.timed_out, fault) if timed_out else answer
         lost = unseen or mishap is Mishap.DROP_AFTER or (mishap is Mishap.HANG_AFTER and endless)
         kept = answer.body if answer is not None and self._face.keeps_answer(method, path) else None
         status = None if lost or said is None else said.status
@@ -155,11 +155,18 @@ class Gateway:
             return _break(request)
         return _told(said, {**limit.headers(), "X-Request-ID": f"{number:032x}"})
 
-    def _refused(self, mishap: Mishap | None, within: bool) -> Answer | None:
+    def _refused(self, fault: Fault | None, within: bool) -> Answer | None:
         """What is answered before the face looks at the request."""
-        if not within or mishap is Mishap.TOO_MANY:
+        if not within:
             return self._face.too_many
-        return self._face.server_error if mishap is Mishap.SERVER_ERROR else None
+        if fault is None or fault.mishap not in (Mishap.TOO_MANY, Mishap.SERVER_ERROR):
+            return None
+        usual = self._face.too_many if fault.mishap is Mishap.TOO_MANY else self._face.server_error
+        return self._worded(usual, fault)
+
+    def _worded(self, usual: Answer, fault: Fault | None) -> Answer:
+        """The words of a fault that has some, in place of the usual answer."""
+        return self._face.worded(usual, fault.text) if fault is not None and fault.text else usual
 
     def _tell(self, number: int, method: str, path: str, phase: Literal["before", "after"]) -> None:
         for hook in self.hooks:

@@ -42,6 +42,9 @@ class Fault:
     seconds : float, optional
         Local seconds that a hang lasts, None for ever. Of a request that is processed late the venue's seconds
         until then; None draws them from ``late_s``.
+    text : str
+        What the venue says in place of its usual words, where the mishap is an answer: processed or not, the client
+        is told this.
     late_s : tuple of float
         Shortest and longest time until a late request is processed, seconds of the venue.
     """
@@ -53,6 +56,7 @@ class Fault:
     times: int | None = 1
     frac: float = 1.0
     seconds: float | None = None
+    text: str = ""
     late_s: tuple[float, float] = (5.0, 20.0)
 
 
@@ -104,16 +108,28 @@ class NetworkFaults:
             self._faults.append(fault)
 
     def strike(
-        self, mishap: Mishap, method: str = ".*", path: str = "", nth: int = 1, seconds: float | None = None
+        self,
+        mishap: Mishap,
+        method: str = ".*",
+        path: str = "",
+        nth: int = 1,
+        seconds: float | None = None,
+        text: str = "",
     ) -> None:
         """Strike the ``nth`` request from now that matches, once."""
-        self.add(Fault(mishap, method, path, skip=nth - 1, seconds=seconds))
+        self.add(Fault(mishap, method, path, skip=nth - 1, seconds=seconds, text=text))
 
     def chance(
-        self, mishap: Mishap, frac: float, method: str = ".*", path: str = "", seconds: float | None = None
+        self,
+        mishap: Mishap,
+        frac: float,
+        method: str = ".*",
+        path: str = "",
+        seconds: float | None = None,
+        text: str = "",
     ) -> None:
         """Strike each request that matches with a probability, until :meth:`clear`."""
-        self.add(Fault(mishap, method, path, times=None, frac=frac, seconds=seconds))
+        self.add(Fault(mishap, method, path, times=None, frac=frac, seconds=seconds, text=text))
 
     def stream(self, faults: StreamFaults) -> None:
         """Put the stream's mishaps in force, in place of those before."""

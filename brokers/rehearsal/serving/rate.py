@@ -7,8 +7,31 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 MINUTE_S = 60.0
+
+
+class Limit(Protocol):
+    """How often a key may ask."""
+
+    def take(self) -> bool:
+        """Count a request; False if it is one too many."""
+
+    def headers(self) -> dict[str, str]:
+        """What every answer carries."""
+
+
+class Unlimited:
+    """For a face that counts by itself, by what is asked."""
+
+    def take(self) -> bool:
+        """Never one too many."""
+        return True
+
+    def headers(self) -> dict[str, str]:
+        """None."""
+        return {}
 
 
 class RateLimit:

@@ -10,7 +10,7 @@ import pytest
 
 from backtests.data.bar_files import absent, data_hash, read_bars
 from config.errors import Refusal
-from config.symbols import canonical
+from config.values.symbols import canonical
 from market.bar_tables import to_table
 
 SHARED = Path(__file__).parents[3] / ".." / "shared" / "data"

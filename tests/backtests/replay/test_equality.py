@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 
 import live_trader
 from backtests import cli_run
+from backtests.checks.lookahead import check
 from backtests.cli_run import execute, wants_intraday
 from backtests.data.data_sets import load_data, window
 from backtests.engine import run_table
@@ -20,14 +20,13 @@ from backtests.reports.outputs import write_records
 from backtests.request import EMBEDDED_OVERLAY
 from backtests.run_result import RunResult
 from config import Refusal, load
-from market.bar_tables import to_table
-from market.bars import BarTable
+from market.calendar import sessions_until
 from strategies.combined import CombinedStrategy
 from strategies.registry import build_pipeline
+from tests.backtests.replay.tables import NEW_YORK, grid_of, table_on
 from tests.conftest import SHARED_DATA
 
 FILES = ("orders.csv", "trades.csv", "equity.csv", "decisions.jsonl")
-NEW_YORK = "America/New_York"
 
 
 def files_of(result: RunResult, folder: Path) -> dict[str, bytes]:
@@ -90,34 +89,6 @@ def test_real_bars(profile, file, start, end, tmp_path):
     assert_same(lumibot, replayed, tmp_path)
 
 
-def grid_of(kind: str) -> pd.DatetimeIndex:
-    """Bar times of markets that are not whole: holes, late first bars, nights, changes of the clock."""
-    days = pd.bdate_range("2023-03-06", periods=9)
-    if kind == "daily with holes":
-        return pd.bdate_range("2023-01-02", periods=120).delete([3, 14, 15, 60])
-    if kind == "around the clock":
-        hours = pd.date_range("2022-11-01", "2022-11-12", freq="1h", tz="UTC")
-        return hours.delete([29, 57, 58, 118, 119, 120, 200])
-    minutes = {"5 minutes with holes": (5, 78, "09:30"), "hours": (60, 7, "09:30"), "extended": (15, 64, "04:00")}
-    step, count, first = minutes[kind]
-    times = [pd.Timestamp(f"{day:%Y-%m-%d} {first}", tz=NEW_YORK) + pd.Timedelta(minutes=step * n)
-             for day in days for n in range(count)]  # fmt: skip
-    gone = {0, 5, 6, count - 1, count, 2 * count + 3} if kind != "hours" else set()
-    return pd.DatetimeIndex([time for n, time in enumerate(times) if n not in gone])
-
-
-def table_on(times: pd.DatetimeIndex, seed: int = 5) -> BarTable:
-    rng = np.random.default_rng(seed)
-    parts = []
-    for symbol in ("AAA", "BBB", "CCC"):
-        close = 50 * np.exp(np.cumsum(rng.normal(0, 0.012, len(times))))
-        opens = close * np.exp(rng.normal(0, 0.006, len(times)))
-        high, low = np.maximum(opens, close) * 1.004, np.minimum(opens, close) * 0.996
-        bars = {"symbol": symbol, "datetime": times, "open": opens, "high": high, "low": low, "close": close}
-        parts.append(pd.DataFrame(bars).assign(volume=1e6))
-    return to_table(pd.concat(parts), ["AAA", "BBB", "CCC"], "random")
-
-
 class Watched(CombinedStrategy):
     """Notes when it is called."""
 
@@ -166,3 +137,67 @@ def test_a_window_without_bars_is_refused():
     table = table_on(grid_of("hours"))
     with pytest.raises(Refusal, match="no bars between"):
         replay(load("bench"), table, pd.Timestamp("2030-01-01", tz=NEW_YORK), pd.Timestamp("2030-02-01", tz=NEW_YORK))
+
+
+def session_grid(days: int, minutes: int) -> pd.DatetimeIndex:
+    """Whole regular sessions."""
+    count = 390 // minutes
+    return pd.DatetimeIndex(
+        [
+            pd.Timestamp(f"{day:%Y-%m-%d} 09:30", tz=NEW_YORK) + pd.Timedelta(minutes=minutes * n)
+            for day in sessions_until(pd.Timestamp("2023-06-30"), days)
+            for n in range(count)
+        ]
+    )
+
+
+ON_DAYS = {
+    "universe.symbols": ["AAA", "BBB", "CCC"], "universe.benchmark": "AAA", "selection.only_a_plus": False,
+    "pace.windows": ["10:30", "15:45"], "selection.min_confidence": 0.5, "selection.execute": 1,
+    "signals.enabled": ["momentum", "mean_reversion"], "signals.modules.momentum.min_volume_ratio": 0.5,
+    "signals.modules.mean_reversion.oversold_rsi": 48.0, "exits.model": "atr",
+    "risk.chain": ["exposure_budget", "cash_buffer", "rebalancer", "trailing_stop"],
+    "risk.modules.trailing_stop.arm_r": 0.5,
+}  # fmt: skip
+
+
+def test_decisions_on_days_filled_on_shorter_bars(tmp_path):
+    """Swing as it runs live: the days that are over, read at two times of the day, with fills on the bars after."""
+    table, settings = table_on(session_grid(70, 15)), load("swing", overrides=ON_DAYS)
+    begins, ends = table.opens_at[26 * 30], table.opens_at[-1]
+    lumibot = run_table(CombinedStrategy, settings, table, begins, ends)
+    replayed = replay(settings, table, begins, ends)
+    assert_same(lumibot, replayed, tmp_path)
+    entries = [order for order in lumibot.record.orders if order.role == "entry" and order.status == "filled"]
+    assert len(entries) > 5
+    assert {f"{order.time:%H:%M}" for order in entries} == {"10:30", "15:45"}
+    assert {order.filled_time for order in entries} == {order.time for order in entries}, "at the opening of that bar"
+    inside = {f"{trade.exit_time:%H:%M}" for trade in lumibot.record.trades if trade.exit_reason in ("stop", "target")}
+    assert len(inside) > 3, "stops and targets act within the day"
+    features = lumibot.strategy.feed.features
+    assert features.bars.daily and len(features.bars) == 70
+    by_time = {decision.time: decision for decision in lumibot.record.decisions}
+    for moment, decision in by_time.items():
+        yesterday = features.market_at(pd.Timestamp(moment))
+        assert decision.proposal.price == yesterday.value("close", decision.proposal.symbol)
+        assert features.bars.session[yesterday.row] == features.bars.opens_at.searchsorted(moment) - 2, (
+            "and no later day"
+        )
+    assert any("decided on the days that are over, at 10:30 and 15:45" in note for note in lumibot.strategy.notes)
+
+
+def test_nothing_that_is_decided_on_days_depends_on_later_bars():
+    table, settings = table_on(session_grid(60, 15)), load("swing", overrides=ON_DAYS)
+    begins, ends = table.opens_at[26 * 30], table.opens_at[-1]
+    found = check(
+        lambda bars: replay(settings, bars, begins, min(ends, bars.opens_at[-1])), table, begins, ends, cuts=6
+    )
+    assert found.clean, found.leaks
+    assert found.decisions > 20 and found.features > 10_000
+
+
+def test_bars_of_another_length_than_was_asked_for_are_refused():
+    settings = load("active", overrides={"universe.symbols": ["AAA", "BBB", "CCC"], "pace.bars": 5})
+    table = table_on(session_grid(5, 15))
+    with pytest.raises(Refusal, match=r"--set: pace.bars is 5, the bars are of 15 minutes"):
+        replay(settings, table, table.opens_at[0], table.opens_at[-1])

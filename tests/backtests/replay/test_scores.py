@@ -12,7 +12,7 @@ from market.features import FeatureTable
 from strategies.ensemble import Ensemble
 from strategies.registry import SIGNALS, build_pipeline
 from strategies.signals.mean_reversion import MeanReversion
-from tests.backtests.replay.test_equality import grid_of, table_on
+from tests.backtests.replay.tables import grid_of, table_on
 
 
 class Ranked(MeanReversion):

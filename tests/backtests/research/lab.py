@@ -9,7 +9,7 @@ import pandas as pd
 from backtests.research.search.trials import TrialContext
 from config import load
 from market.bars import BarTable
-from tests.backtests.replay.test_equality import table_on
+from tests.backtests.replay.tables import table_on
 
 RSI = "signals.modules.mean_reversion.oversold_rsi"
 STOP = "signals.modules.mean_reversion.stop_atr"

@@ -1,15 +1,16 @@
 from __future__ import annotations
 
+import logging
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
 from brokers.alpaca.client import VenueClient, timeframe
-from brokers.alpaca.clock import VenueClock
 from brokers.alpaca.errors import AlpacaRefusal
 from brokers.alpaca.limits import SlidingWindowLimiter
 from brokers.alpaca.pagination import PAGE
-from brokers.venue_errors import NotSent, VenueUnavailable
+from brokers.network.clock import VenueClock
+from brokers.venue_errors import NotSent, VenueUnavailable, level_of
 from tests.brokers.alpaca.scripted import Asked, FakeClock, answer, client_of, computed, serving
 
 T0 = datetime(2026, 9, 28, 14, 30, tzinfo=UTC)
@@ -171,6 +172,20 @@ def test_a_reading_of_the_clock_that_is_far_off_is_no_answer_until_it_is_said_ag
             if _ == 0:
                 client.venue_clock()
         assert client.venue_clock().now == T0 + timedelta(hours=5)
+
+
+def test_a_night_left_out_is_in_doubt_once_and_a_clock_that_jumps_about_is_a_warning():
+    told = {"is_open": True, "next_open": "2026-09-29T09:30:00-04:00", "next_close": "2026-09-28T16:00:00-04:00"}
+    readings = [{**told, "timestamp": f"2026-09-28T{hour}:30:00-04:00"} for hour in (10, 15, 12)]
+    with serving(*map(answer, readings)) as server:
+        client = client_of(server.url, clock=VenueClock(monotonic=FakeClock(100.0)))
+        client.venue_clock()
+        levels = []
+        for _ in range(2):
+            with pytest.raises(VenueUnavailable) as raised:
+                client.venue_clock()
+            levels.append(level_of(raised.value))
+    assert levels == [logging.INFO, logging.WARNING]
 
 
 def test_the_rate_limit_counts_the_minutes_of_the_venue():

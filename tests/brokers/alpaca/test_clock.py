@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from brokers.alpaca.clock import VenueClock
+from brokers.network.clock import VenueClock
 from tests.brokers.alpaca.scripted import FakeClock
 
 NOON = datetime(2026, 9, 28, 16, 0, tzinfo=UTC)

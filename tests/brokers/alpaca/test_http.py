@@ -14,11 +14,12 @@ from alpaca.trading.enums import OrderSide, TimeInForce
 from alpaca.trading.requests import MarketOrderRequest
 
 from brokers.alpaca.client import VenueClient
-from brokers.alpaca.dns import Names
 from brokers.alpaca.errors import AlpacaRefusal
 from brokers.alpaca.http import Timeouts
-from brokers.alpaca.limits import CircuitBreaker, SlidingWindowLimiter
-from brokers.alpaca.transport import _TimedReader, attempt
+from brokers.alpaca.limits import SlidingWindowLimiter
+from brokers.network.breaker import CircuitBreaker
+from brokers.network.dns import Names
+from brokers.network.transport import _TimedReader, attempt
 from brokers.venue_errors import NotSent, OutcomeUnknown, VenueUnavailable
 from tests.brokers.alpaca.scripted import (
     KEY,
@@ -134,7 +135,7 @@ def test_nothing_is_sent_without_a_connection(monkeypatch, failure):
     def fail(*args, **more):
         raise failure
 
-    monkeypatch.setattr("brokers.alpaca.transport.socket.getaddrinfo", fail)
+    monkeypatch.setattr("brokers.network.transport.socket.getaddrinfo", fail)
     with pytest.raises(NotSent):
         client_of("http://127.0.0.1:9").submit(ORDER)
 
@@ -146,7 +147,7 @@ def test_a_resolver_that_hangs_is_given_up_in_time(monkeypatch):
         over.wait(10)
         raise socket.gaierror(-3, "Temporary failure in name resolution")
 
-    monkeypatch.setattr("brokers.alpaca.transport.NAMES", Names())
+    monkeypatch.setattr("brokers.network.transport.NAMES", Names())
     monkeypatch.setattr(socket, "getaddrinfo", hang_on)
     client = client_of("http://127.0.0.1:9", timeouts=Timeouts(3.0, 5.0))
     began = time.monotonic()
@@ -165,9 +166,9 @@ def test_a_host_is_where_it_was_while_its_name_cannot_be_resolved(monkeypatch):
     with serving(answer({"id": "1"})) as server:
         assert client_of(server.url).account() == {"id": "1"}
         monkeypatch.setattr(socket, "getaddrinfo", fail)
-        monkeypatch.setattr("brokers.alpaca.transport.create_connection", connected)
+        monkeypatch.setattr("brokers.network.transport.create_connection", connected)
         assert client_of(server.url).account() == {"id": "1"}
-        monkeypatch.setattr("brokers.alpaca.transport.NAMES", Names())
+        monkeypatch.setattr("brokers.network.transport.NAMES", Names())
         with pytest.raises(NotSent):
             client_of(server.url).account()
 
@@ -200,7 +201,7 @@ def test_resolver_connection_and_handshake_share_one_connect_timeout(monkeypatch
     with socket.create_server(("127.0.0.1", 0)) as listener:
         threading.Thread(target=drip_hello, args=(listener,), daemon=True).start()
         client = client_of(f"https://127.0.0.1:{listener.getsockname()[1]}", timeouts=Timeouts(1.0, 5.0))
-        monkeypatch.setattr("brokers.alpaca.transport.socket.getaddrinfo", slow_at_first)
+        monkeypatch.setattr("brokers.network.transport.socket.getaddrinfo", slow_at_first)
         began = time.monotonic()
         with pytest.raises(NotSent):
             client.submit(ORDER)
@@ -217,8 +218,8 @@ def test_all_addresses_of_a_host_share_one_connect_timeout(monkeypatch):
 
     entry = (socket.AF_INET, socket.SOCK_STREAM, 6, "")
     found = [(*entry, (f"127.0.0.{i}", 9)) for i in (1, 2, 3)]
-    monkeypatch.setattr("brokers.alpaca.transport.socket.getaddrinfo", lambda *args, **more: found)
-    monkeypatch.setattr("brokers.alpaca.transport.create_connection", time_out)
+    monkeypatch.setattr("brokers.network.transport.socket.getaddrinfo", lambda *args, **more: found)
+    monkeypatch.setattr("brokers.network.transport.create_connection", time_out)
     with pytest.raises(NotSent):
         client_of("http://127.0.0.1:9", timeouts=Timeouts(3.0, 5.0)).submit(ORDER)
     assert granted[0] == pytest.approx(1.0, abs=0.05)

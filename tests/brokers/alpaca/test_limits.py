@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brokers.alpaca.limits import BreakerState, CircuitBreaker, Need, SlidingWindowLimiter
+from brokers.alpaca.limits import Need, SlidingWindowLimiter
+from brokers.network.breaker import BreakerState, CircuitBreaker
 from tests.brokers.alpaca.scripted import FakeClock
 
 

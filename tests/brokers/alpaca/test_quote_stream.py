@@ -10,7 +10,7 @@ import pytest
 
 from brokers.alpaca.quote_stream import AlpacaQuoteStream
 from brokers.rehearsal.alpaca.server import RehearsalServer
-from tests.test_live_command import falling_bars, wait_until
+from tests.live_venue import falling_bars, wait_until
 
 NOON = datetime(2023, 3, 9, 12, 1, tzinfo=ZoneInfo("America/New_York"))
 

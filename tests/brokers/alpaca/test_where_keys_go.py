@@ -15,7 +15,7 @@ from websockets.sync.server import ServerConnection, serve
 from brokers.alpaca.client import VenueClient
 from brokers.alpaca.quote_stream import AlpacaQuoteStream
 from brokers.lumibot.trade_stream import TradeStream
-from config.addresses import encrypted_abroad
+from config.values.addresses import encrypted_abroad
 
 KEY, SECRET = "KEY-hunter2", "SECRET-hunter2"
 

@@ -12,9 +12,9 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from brokers.desk import shutdown
+from brokers.desk.lifecycle import shutdown
+from brokers.desk.lifecycle.shutdown import shut_down
 from brokers.desk.monitor import BUSY_S, IDLE_S
-from brokers.desk.shutdown import shut_down
 from brokers.rehearsal.core.faults import FaultPlan
 from brokers.venue_errors import NotSent, OutcomeUnknown, VenueUnavailable
 from tests.brokers.desk.scene import Scene
@@ -75,10 +75,10 @@ def scripted_day(scene: Scene, tick: Callable[[], None]) -> None:
 
     send(lambda: scene.enter("AAPL", 50))
     step(1, AAPL=100)
-    scene.exchange._life.faults.partial_fill_frac = 1.0
+    scene.exchange.faults.partial_fill_frac = 1.0
     send(lambda: scene.enter("MSFT", 40))
     step()
-    scene.exchange._life.faults.partial_fill_frac = 0.0
+    scene.exchange.faults.partial_fill_frac = 0.0
     for _ in range(4):
         step()
     send(lambda: scene.adjust("trim", "AAPL", quantity=20))
@@ -141,7 +141,7 @@ def faults_of(scene: Scene) -> list[str]:
 
 def faults_of_leaving(scene: Scene, within_s: float = 30.0) -> list[str]:
     """End the process, with a venue that answers: what must not be then, however it was just before."""
-    log, named = logging.getLogger("brokers.desk.shutdown"), list[str]()
+    log, named = logging.getLogger("brokers.desk.lifecycle.shutdown"), list[str]()
     keep = logging.Handler()
     keep.emit = lambda record: named.append(record.getMessage())  # type: ignore[method-assign]
     disabled, level = logging.root.manager.disable, log.level
@@ -195,7 +195,7 @@ def killed_at(folder: Path, call: int, phase: str) -> tuple[list[str], Naked]:
     scene.wire.mishap = mishap
     with suppress(Killed):
         scripted_day(scene, lambda: None)
-    scene.exchange._life.faults.partial_fill_frac = 0.0
+    scene.exchange.faults.partial_fill_frac = 0.0
     scene.pass_time(1)
     scene.restart()
     naked, found = Naked(), list[str]()
@@ -257,7 +257,7 @@ def troubled_day(folder: Path, seed: int) -> tuple[list[str], Naked]:
             scene.wire.mishap = mishap
     scene.wire.mishap = lambda name, when: None
     scene.deaf, scene.clock.wrong = False, timedelta(0)
-    scene.exchange._life.faults = FaultPlan(seed=seed)
+    scene.exchange.faults = FaultPlan(seed=seed)
     found = faults_of_leaving(scene)
     scene.restart()
     for _ in range(SETTLE_STEPS):

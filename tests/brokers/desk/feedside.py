@@ -10,7 +10,8 @@ import pandas as pd
 
 from brokers.alpaca.venue import AlpacaVenue
 from brokers.desk.data.feed import LiveFeed
-from market.calendar import NEW_YORK, session_times, sessions_until
+from config.values.markets import NEW_YORK
+from market.calendar import session_times, sessions_until
 
 Json = dict[str, Any]
 

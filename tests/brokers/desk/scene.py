@@ -22,6 +22,7 @@ from brokers.desk.entry_halts import EntryHalts, KillSwitch
 from brokers.desk.execution.entries import EntryWindow
 from brokers.desk.reconcile.budget_keeper import BudgetKeeper
 from brokers.journal import Journal
+from brokers.network.clock import FAR_S
 from brokers.ports import VenueTime
 from brokers.rehearsal.alpaca.errors import ApiError
 from brokers.rehearsal.alpaca.exchange import Exchange
@@ -49,7 +50,9 @@ def read_quote(symbol: str, raw: Mapping[str, Any] | None, now: datetime, max_ag
 
 
 class Clock:
-    """The venue's clock, as far as a desk reads it: never the same time twice and never back, as a real one.
+    """The venue's clock, as far as a desk reads it: never the same time twice, and back as the real one goes back.
+
+    That is only where it was far ahead, which the venue said twice.
 
     ``wrong`` is by how much what it says differs from the venue's true time.
     """
@@ -64,7 +67,8 @@ class Clock:
         return venue_seconds
 
     def now(self) -> datetime:
-        self._newest = max(self.exchange.now + self.wrong, self._newest + timedelta(microseconds=1))
+        reading, least = self.exchange.now + self.wrong, self._newest + timedelta(microseconds=1)
+        self._newest = reading if least - reading > timedelta(seconds=FAR_S) else max(reading, least)
         return self._newest
 
 
@@ -77,7 +81,7 @@ class Wire:
         self.mishap: Callable[[str, str], None] = lambda method, phase: None
 
     clock: Clock
-    bucket: Any = SimpleNamespace(drop_waiting=lambda: None, room=lambda need, requests: True)
+    bucket: Any = SimpleNamespace(limit=200, reserve=30, drop_waiting=lambda: None, room=lambda need, requests: True)
     gone = ""
     trading_url = "in process"
 
@@ -254,7 +258,7 @@ class Scene:
 
     def in_part(self, symbol: str, away: float, send: Callable[[], object]) -> None:
         """Send something that fills in part before the market has run away to another price."""
-        faults = self.exchange._life.faults
+        faults = self.exchange.faults
         faults.partial_fill_frac = 1.0
         send()
         self.pass_time(0.3)
@@ -310,6 +314,16 @@ def held(scene: Scene, symbol: str = "AAPL") -> None:
     scene.wire.calls.clear()
 
 
+def fill(scene: Scene, quantity: int) -> None:
+    """So many shares of the entry fill, whatever was asked of it."""
+    (entry,) = (order for order in scene.exchange._state.open_orders("AAPL") if order.buy)
+    status = entry.status
+    scene.exchange._life.fill(entry, Decimal(quantity), Decimal("100.01"))
+    if entry.open and status == "pending_cancel":
+        entry.status = status
+    scene.hand_on()
+
+
 def changes(scene: Scene) -> list[str]:
     """What was asked for that changes orders."""
     return [name for name, _ in scene.wire.calls if name in ("submit", "cancel", "replace")]
@@ -344,3 +358,21 @@ def lost(on: str, phase: str, times: int = 1) -> Callable[[str, str], None]:
 
 
 __all__ = ["ACCOUNT", "SYMBOLS", "TUESDAY", "Clock", "Scene", "VenueError", "Wire", "lost"]
+
+
+def hang(scene: Scene, is_meant: Callable[[Json], bool]) -> None:
+    """The venue shows some orders as being cancelled, for ever."""
+
+    def shown(ask: Callable[..., list[Json]]) -> Callable[..., list[Json]]:
+        def asked(*args: Any, **kwargs: Any) -> list[Json]:
+            rows = ask(*args, **kwargs)
+            for row in rows:
+                for order in (row, *(row["legs"] or ())):
+                    if is_meant(order):
+                        order["status"] = "pending_cancel"
+            return rows
+
+        return asked
+
+    scene.wire.orders_since = shown(scene.wire.orders_since)
+    scene.wire.open_orders = shown(scene.wire.open_orders)

@@ -25,6 +25,7 @@ from brokers.ports import (
     OrderRequest,
     RequestLimit,
     StopOnly,
+    TradeTerms,
     VenueAccount,
     VenueListing,
     VenueOrder,
@@ -123,6 +124,11 @@ class StopOnlyVenue:
             }
         )
 
+    def dust(self) -> VenuePositions:
+        return VenuePositions({})
+
+    def expect(self, client_order_ids: Iterable[str]) -> None: ...
+
     def open_orders(self) -> VenueListing:
         return VenueListing(tuple(order for order in self.orders.values() if order.open))
 
@@ -181,6 +187,9 @@ class StopOnlyVenue:
 
     def bars(self, symbols: Iterable[str], minutes: int, start: datetime, end: datetime | None = None) -> pd.DataFrame:
         return pd.DataFrame()
+
+    def terms(self, symbols: Iterable[str]) -> list[TradeTerms]:
+        return [TradeTerms(s, self.prices[s], self.rules.least(s, self.prices[s]), FEE, FEE) for s in symbols]
 
     def lists(self, symbol: str) -> bool:
         return symbol in self.prices

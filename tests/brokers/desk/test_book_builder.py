@@ -25,7 +25,7 @@ def recorded(scene: Scene) -> list[tuple[str, float]]:
 def touch_the_target(scene: Scene) -> None:
     """The price touches the target of a position and goes away again: a part of it is sold."""
     held(scene)
-    faults = scene.exchange._life.faults
+    faults = scene.exchange.faults
     faults.partial_fill_frac = 1.0
     for price in ("115.02", "114.9"):
         scene.exchange.on_quote(scene.exchange.now, {"AAPL": Decimal(price)})

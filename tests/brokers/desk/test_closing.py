@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import threading
 from contextlib import suppress
 from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 
-from brokers.desk.shutdown import shut_down
+from brokers.desk.lifecycle.shutdown import shut_down
 from brokers.rehearsal.alpaca.errors import ApiError
 from brokers.rehearsal.core.faults import FaultPlan
 from brokers.venue_errors import NotSent, OutcomeUnknown, VenueUnavailable
+from tests.brokers.desk.closing_scene import RunningClock, closes
 from tests.brokers.desk.scene import Scene, changes, held, lost, read_quote
 
 
@@ -20,11 +20,6 @@ from tests.brokers.desk.scene import Scene, changes, held, lost, read_quote
 def scene(scene: Scene) -> Scene:
     held(scene)
     return scene
-
-
-def closes(scene: Scene) -> list[tuple[str, str | None]]:
-    sent = [what for name, what in scene.wire.calls if name == "submit"]
-    return [(order["qty"], order.get("limit_price")) for order in sent if "order_class" not in order]
 
 
 def test_an_exit_cancels_the_legs_waits_for_the_shares_and_sells_through_the_market(scene):
@@ -39,7 +34,7 @@ def test_an_exit_cancels_the_legs_waits_for_the_shares_and_sells_through_the_mar
     assert scene.held() == 0
     assert scene.open() == []
     assert [(t.quantity, t.exit_reason) for t in scene.desk.record.trades] == [(49, "close")]
-    assert scene.desk.exits.tasks == {}
+    assert scene.desk.closer.tasks == {}
     assert scene.agrees()
 
 
@@ -203,24 +198,6 @@ def test_nothing_begins_after_the_end_has_begun(scene):
 def test_ending_without_anything_bare_takes_one_look_and_changes_nothing(scene):
     shut_down(scene.desk, 1.0)
     assert [name for name, _ in scene.wire.calls] == ["orders_since", "open_orders", "positions"]
-
-
-class RunningClock:
-    """Lets the venue's time run while the desk settles."""
-
-    def __init__(self, scene: Scene) -> None:
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, args=(scene,))
-        self._thread.start()
-
-    def _run(self, scene: Scene) -> None:
-        while not self._stop.wait(0.1):
-            with scene.desk.lock:
-                scene.pass_time(0.5)
-
-    def stop(self) -> None:
-        self._stop.set()
-        self._thread.join()
 
 
 def intents(scene: Scene) -> list[str]:

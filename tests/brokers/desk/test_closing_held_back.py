@@ -9,10 +9,10 @@ import pytest
 
 from brokers.alpaca.errors import AlpacaRefusal
 from brokers.desk.entry_halts import KillLevel, KillSwitch
-from brokers.desk.execution.exits import FIRST_REST_S
+from brokers.desk.execution.closing import FIRST_REST_S
 from risk.model import BracketTerms
+from tests.brokers.desk.closing_scene import closes
 from tests.brokers.desk.scene import Scene, changes, held, read_quote
-from tests.brokers.desk.test_closing import closes
 
 
 @pytest.fixture
@@ -172,7 +172,7 @@ def test_a_stop_that_fires_while_a_close_waits_leaves_nothing_to_sell(scene):
     scene.step(1, AAPL=94)
     scene.settle(4)
     assert scene.held() == 0
-    assert scene.desk.exits.tasks == {}
+    assert scene.desk.closer.tasks == {}
     assert closes(scene) == []
 
 

@@ -78,12 +78,12 @@ def test_nothing_is_entered_in_a_symbol_in_doubt(scene):
 
 
 def test_a_hands_order_for_an_amount_of_money_grows_with_its_fills(scene):
-    scene.exchange._life.faults.partial_fill_frac = 1.0
+    scene.exchange.faults.partial_fill_frac = 1.0
     scene.exchange.submit(
         {"symbol": "AAPL", "side": "buy", "type": "market", "notional": "1000", "time_in_force": "day"}
     )
     scene.step(1)
-    scene.exchange._life.faults.partial_fill_frac = 0.0
+    scene.exchange.faults.partial_fill_frac = 0.0
     (order,) = [o for o in scene.journal.open_orders() if o.symbol == "AAPL"]
     assert (order.state, order.filled_quantity) == (State.PARTIALLY_FILLED, scene.held())
     part = scene.held()
@@ -294,4 +294,4 @@ def test_where_the_venue_holds_the_opposite_of_ours_nothing_is_sent(scene, caplo
     scene.settle(10, 20)
     assert (scene.positions.book.quantity("AAPL"), scene.positions.book.manual["AAPL"]) == (0, -51)
     assert not scene.positions.doubt("AAPL")
-    assert scene.desk.exits.tasks == {}
+    assert scene.desk.closer.tasks == {}

@@ -13,8 +13,7 @@ from brokers.desk.reconcile.position_book import replay
 from brokers.journal.snapshot import read_snapshot
 from brokers.operator.account import Outlook
 from brokers.operator.positions import _last_level
-from tests.brokers.desk.scene import Scene
-from tests.brokers.desk.test_orders_by_hand import hang
+from tests.brokers.desk.scene import Scene, hang
 from tests.brokers.journal.told import told as explained
 
 
@@ -283,10 +282,10 @@ def test_an_adjusted_exit_that_fills_later_is_no_second_split(scene):
 
 def test_an_adjusted_target_that_fills_in_part_leaves_the_rest_at_its_levels(scene):
     adjust_exits(scene, 10)
-    scene.exchange._life.faults.partial_fill_frac = 1.0
+    scene.exchange.faults.partial_fill_frac = 1.0
     scene.exchange.on_quote(scene.exchange.now, {"AAPL": Decimal("11.52")})
     scene.pass_time(0, AAPL=11.4)
-    scene.exchange._life.faults.partial_fill_frac = 0.0
+    scene.exchange.faults.partial_fill_frac = 0.0
     assert 0 < scene.held() < 490
     scene.restart()
     scene.settle(4)

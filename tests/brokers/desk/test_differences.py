@@ -165,7 +165,7 @@ def test_a_position_is_not_left_while_its_shares_are_unsettled(scene, caplog):
     scene.step(1, AAPL=90)
     scene.settle(3)
     assert "AAPL: not left before its shares are settled, STOP_PASSED" in caplog.text
-    assert scene.desk.exits.tasks == {}
+    assert scene.desk.closer.tasks == {}
     on.clear()
     scene.settle(10)
     assert scene.held() == 0

@@ -12,7 +12,8 @@ from brokers.desk.data.quotes import Quote
 from brokers.desk.execution.entries import ATTEMPTS
 from brokers.rehearsal.core.faults import FaultPlan
 from risk.model import BracketTerms
-from tests.brokers.desk.scene import Scene, lost, read_quote
+from tests.brokers.desk.entry_scene import buys, leave_behind, sent
+from tests.brokers.desk.scene import Scene, fill, lost, read_quote
 
 
 def scene_at(folder, price: float = 100.0, **options) -> Scene:
@@ -24,21 +25,6 @@ def scene(tmp_path):
     scene = scene_at(tmp_path)
     yield scene
     scene.stop()
-
-
-def sent(scene: Scene) -> list[dict[str, object]]:
-    return [what for name, what in scene.wire.calls if name == "submit"]
-
-
-def buys(scene: Scene) -> list[tuple[str, str]]:
-    return [(order["type"], order["qty"]) for order in sent(scene) if order["side"] == "buy"]
-
-
-def leave_behind(scene: Scene) -> None:
-    """Send an entry that the market has just run away from."""
-    scene.exchange.on_quote(scene.exchange.now, {"AAPL": Decimal(101)})
-    scene.enter("AAPL", 40)
-    scene.prices["AAPL"] = Decimal(101)
 
 
 def entry_reason(scene: Scene) -> str:
@@ -237,9 +223,7 @@ def partly(scene: Scene, quantity: int = 8) -> None:
     """Of an entry of 14 some shares fill, and the market runs away."""
     scene.exchange.on_quote(scene.exchange.now, {"AAPL": Decimal(101)})
     scene.enter("AAPL", 15)
-    (entry,) = (order for order in scene.exchange._state.open_orders("AAPL") if order.buy)
-    scene.exchange._life.fill(entry, Decimal(quantity), Decimal("100.01"))
-    scene.hand_on()
+    fill(scene, quantity)
 
 
 def test_the_rest_is_bought_once_the_part_is_behind_its_stop(scene):

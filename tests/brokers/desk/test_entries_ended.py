@@ -11,16 +11,16 @@ import pytest
 
 from brokers.desk.entry_halts import KillLevel
 from brokers.desk.execution.requests import single
+from brokers.desk.lifecycle.shutdown import shut_down
 from brokers.desk.order_router import LumibotOrderRouter
-from brokers.desk.shutdown import shut_down
 from brokers.journal import State
 from brokers.order_types import TimeInForce
 from brokers.ports import OrderChange
 from brokers.rehearsal.core.faults import FaultPlan
 from brokers.venue_errors import NotSent, OutcomeUnknown, VenueUnavailable
+from tests.brokers.desk.closing_scene import RunningClock, closes
+from tests.brokers.desk.entry_scene import buys, leave_behind
 from tests.brokers.desk.scene import Scene, held, lost, read_quote
-from tests.brokers.desk.test_closing import RunningClock, closes
-from tests.brokers.desk.test_entries import buys, leave_behind
 
 FRIDAY = datetime(2023, 3, 10, 20, 59, 40, tzinfo=UTC)
 """Twenty seconds before the close."""

@@ -74,7 +74,7 @@ def test_the_day_is_spent_after_a_restart_too(scene):
 def test_what_is_sold_and_bought_again_counts_again(scene):
     assert buy(scene, "AAPL", 100) == ""
     scene.settle(3)
-    scene.desk.exits.begin("AAPL", None, "close", "sold by the test", scene.state.now)
+    scene.desk.closer.begin("AAPL", None, "close", "sold by the test", scene.state.now)
     scene.settle(4)
     assert buy(scene, "MSFT", 100) == ""
     scene.settle(3)

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from brokers.desk import unprotected_alarm
-from brokers.desk.shutdown import shut_down
-from brokers.desk.unprotected_alarm import UnprotectedAlarm, WatchedLock
+from brokers.desk.execution import unprotected_alarm
+from brokers.desk.execution.unprotected_alarm import UnprotectedAlarm, WatchedLock
+from brokers.desk.lifecycle.shutdown import shut_down
 from brokers.journal import Journal, OrderIntent
 from config.errors import Refusal
 from tests.brokers.desk.scene import ACCOUNT, TUESDAY, Scene
@@ -44,8 +44,8 @@ def stopped(journal: Journal) -> Iterator[None]:
 
 
 def test_a_session_that_hangs_is_given_up_and_got_back(url, monkeypatch):
-    monkeypatch.setattr("brokers.journal.store.REOPEN_PAUSE_S", 0.0)
-    monkeypatch.setattr("brokers.journal.server._LOCK_WITHIN_S", 0.3)
+    monkeypatch.setattr("brokers.journal.database.store.REOPEN_PAUSE_S", 0.0)
+    monkeypatch.setattr("brokers.journal.database.server._LOCK_WITHIN_S", 0.3)
     with Journal(url, ACCOUNT, answer_within_s=0.5) as journal:
         name = journal.plan_order(INTENT)
         with stopped(journal):

@@ -12,21 +12,11 @@ from brokers.alpaca.limits import Need, SlidingWindowLimiter
 from brokers.desk.execution.order_gateway import OrderRefused
 from brokers.desk.execution.protection import sums_of
 from brokers.desk.execution.requests import single
-from brokers.desk.shutdown import shut_down
+from brokers.desk.lifecycle.shutdown import shut_down
 from brokers.venue_errors import NotSent, VenueUnavailable
 from risk.model import Plan
 from tests.brokers.desk.drills import exits_of
-from tests.brokers.desk.scene import Scene, changes, slow_cancels
-
-
-def fill(scene: Scene, quantity: int) -> None:
-    """So many shares of the entry fill, whatever was asked of it."""
-    (entry,) = (order for order in scene.exchange._state.open_orders("AAPL") if order.buy)
-    status = entry.status
-    scene.exchange._life.fill(entry, Decimal(quantity), Decimal("100.01"))
-    if entry.open and status == "pending_cancel":
-        entry.status = status
-    scene.hand_on()
+from tests.brokers.desk.scene import Scene, changes, fill, slow_cancels
 
 
 def part_of(scene: Scene) -> None:
@@ -72,7 +62,7 @@ def test_a_part_waits_for_the_end_of_its_entry(scene):
 @pytest.mark.parametrize("after", range(6))
 def test_a_stop_of_the_process_leaves_as_many_exits_as_shares(scene, after, monkeypatch):
     """Whenever it comes, while the rest of an entry fills after its part was covered."""
-    monkeypatch.setattr("brokers.desk.shutdown.time.sleep", lambda seconds: scene.pass_time(0.5))
+    monkeypatch.setattr("brokers.desk.lifecycle.shutdown.time.sleep", lambda seconds: scene.pass_time(0.5))
     slow_cancels(scene, 4)
     part_of(scene)
     steps = [
@@ -88,7 +78,7 @@ def test_a_stop_of_the_process_leaves_as_many_exits_as_shares(scene, after, monk
 
 def test_a_process_that_ends_makes_no_share_bare_for_a_surplus(scene, monkeypatch, caplog):
     """One group for too many shares: in the next step they would get a smaller one, and there may be none."""
-    monkeypatch.setattr("brokers.desk.shutdown.time.sleep", lambda seconds: scene.pass_time(0.5))
+    monkeypatch.setattr("brokers.desk.lifecycle.shutdown.time.sleep", lambda seconds: scene.pass_time(0.5))
     scene.enter("AAPL", 50)
     scene.settle(2)
     monkeypatch.setattr(type(scene.positions.book), "quantity", lambda self, symbol: Decimal(40))
@@ -136,11 +126,10 @@ def test_everything_that_stays_is_named(scene, caplog):
     scene.enter("AAPL", 40)
     with caplog.at_level(logging.INFO):
         shut_down(scene.desk, 1.0)
-    told = [record.message for record in caplog.records if "at the venue" in record.message]
+    told = [record.message for record in caplog.records if record.name == "brokers.desk.lifecycle.shutdown"]
     assert told == [
         "AAPL: an entry waits on at the venue, the next start ends it: buy limit of 39 at 100.07",
-        "MSFT: stays at the venue: sell limit of 49 at 115.01",
-        "MSFT: stays at the venue: sell stop of 49 at 95.01",
+        "MSFT: 49 shares stay behind: sell stop of 49 at 95.01; sell limit of 49 at 115.01",
     ]
 
 
@@ -160,7 +149,7 @@ def test_a_sale_that_waits_for_the_rate_limit_is_dropped_and_its_stop_goes_back(
     scene.wire.mishap = limited
     scene.state.drop_waiting = bucket.drop_waiting
     scene.adjust("exit")
-    monkeypatch.setattr("brokers.desk.shutdown.time.sleep", lambda seconds: scene.pass_time(0.5))
+    monkeypatch.setattr("brokers.desk.lifecycle.shutdown.time.sleep", lambda seconds: scene.pass_time(0.5))
     iterating = threading.Thread(target=scene.settle, args=(2,))
     iterating.start()
     assert waits.wait(5)

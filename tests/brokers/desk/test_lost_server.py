@@ -13,9 +13,9 @@ from sqlalchemy.exc import OperationalError
 from brokers.journal import Journal
 from tests.brokers.desk.scene import ACCOUNT, Scene
 from tests.brokers.journal.conftest import postgres  # noqa: F401  # a fixture
+from tests.brokers.journal.databases import end_sessions
 from tests.brokers.journal.postgres_server import PostgresServer
-from tests.brokers.journal.test_store import end_sessions
-from tests.test_live_command import command, venue, wait_until
+from tests.live_venue import command, venue, wait_until
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def test_a_fill_that_was_written_without_an_answer_counts(scene, url, monkeypatc
         commit(connection)
         if filling[0]:
             dialect.do_commit = commit
-            monkeypatch.setattr("brokers.journal.server.Server.connect_again", away)
+            monkeypatch.setattr("brokers.journal.database.server.Server.connect_again", away)
             end_sessions(url)
             connection.cursor().execute("SELECT 1")
 
@@ -73,7 +73,7 @@ def test_a_fill_that_was_written_without_an_answer_counts(scene, url, monkeypatc
     scene.step(1, AAPL=94)
     assert set(scene.desk.halts.passing) == {"the journal"}
     monkeypatch.undo()
-    monkeypatch.setattr("brokers.journal.store.REOPEN_PAUSE_S", 0.0)
+    monkeypatch.setattr("brokers.journal.database.store.REOPEN_PAUSE_S", 0.0)
     scene.settle(2)
     assert scene.held() == scene.positions.book.quantity("AAPL") == 0
     assert scene.agrees()

@@ -20,38 +20,14 @@ from brokers.desk.execution.protection import Protector
 from brokers.desk.monitor import AHEAD_S, BUSY_S, Monitor
 from brokers.venue_errors import VenueUnavailable
 from tests.brokers.desk.scene import Json, Scene, held
-from tests.test_live_command import wait_until
-
-
-class Hurried:
-    """A clock by which a watch looks all the time."""
-
-    def __init__(self, scene: Scene) -> None:
-        self._scene = scene
-
-    def local(self, seconds: float) -> float:
-        return min(seconds, 0.05)
-
-    def now(self) -> datetime:
-        return self._scene.exchange.now
+from tests.brokers.desk.watching import Hurried, watching
+from tests.live_venue import wait_until
 
 
 @pytest.fixture
 def scene(scene: Scene) -> Scene:
     held(scene)
     return scene
-
-
-@contextmanager
-def watching(scene: Scene) -> Iterator[Monitor]:
-    clock: Any = Hurried(scene)
-    monitor = Monitor(scene.desk, clock)
-    monitor.start()
-    try:
-        yield monitor
-    finally:
-        monitor.stop(5)
-        assert not monitor._thread.is_alive()
 
 
 @contextmanager

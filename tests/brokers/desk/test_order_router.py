@@ -10,12 +10,12 @@ import pytest
 from brokers.desk.entry_halts import KillLevel
 from brokers.desk.execution.order_gateway import OrderRefused
 from brokers.desk.execution.requests import single
+from brokers.desk.lifecycle.shutdown import shut_down
 from brokers.desk.order_router import LumibotOrderRouter
-from brokers.desk.shutdown import shut_down
 from brokers.ports import OrderChange
-from tests.brokers.desk.scene import Json, Scene, held
-from tests.brokers.desk.test_closing import RunningClock
-from tests.brokers.desk.test_monitor import watching
+from tests.brokers.desk.closing_scene import RunningClock
+from tests.brokers.desk.scene import Json, Scene, changes, held
+from tests.brokers.desk.watching import watching
 
 
 @pytest.fixture
@@ -54,10 +54,6 @@ def resting(scene: Scene, symbol: str = "AAPL") -> Json:
     scene.step(1)
     scene.wire.calls.clear()
     return of(scene, "limit", "buy", symbol)
-
-
-def changes(scene: Scene) -> list[str]:
-    return [name for name, _ in scene.wire.calls if name in ("submit", "cancel", "replace")]
 
 
 def refusal(call: Callable[[], object]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
@@ -12,7 +12,7 @@ import pytest
 
 from brokers.venue_errors import VenueUnavailable
 from config import Refusal
-from tests.brokers.desk.scene import TUESDAY, Json, Scene
+from tests.brokers.desk.scene import TUESDAY, Scene, changes, hang
 
 
 @pytest.fixture
@@ -52,28 +52,6 @@ def status(scene: Scene, name: str) -> str:
 
 def stops(scene: Scene) -> dict[Decimal, Decimal]:
     return {Decimal(o["stop_price"]): Decimal(o["qty"]) for o in scene.open() if o["type"] == "stop"}
-
-
-def changes(scene: Scene) -> list[str]:
-    return [name for name, _ in scene.wire.calls if name in ("submit", "cancel", "replace")]
-
-
-def hang(scene: Scene, is_meant: Callable[[Json], bool]) -> None:
-    """The venue shows some orders as being cancelled, for ever."""
-
-    def shown(ask: Callable[..., list[Json]]) -> Callable[..., list[Json]]:
-        def asked(*args: Any, **kwargs: Any) -> list[Json]:
-            rows = ask(*args, **kwargs)
-            for row in rows:
-                for order in (row, *(row["legs"] or ())):
-                    if is_meant(order):
-                        order["status"] = "pending_cancel"
-            return rows
-
-        return asked
-
-    scene.wire.orders_since = shown(scene.wire.orders_since)
-    scene.wire.open_orders = shown(scene.wire.open_orders)
 
 
 def test_a_stop_for_shares_of_the_hand_s_own_changes_nothing_of_ours(scene):

@@ -8,9 +8,10 @@ from decimal import Decimal
 
 import pytest
 
-from brokers.desk.reconcile.position_book import NEW_YORK, replay
+from brokers.desk.reconcile.position_book import replay
 from brokers.journal import Figures, FilledOrder, JournalOrder, State
 from brokers.order_types import OrderRole
+from config.values.markets import NEW_YORK_ZONE
 from tests.brokers.desk.scene import TUESDAY
 
 FIGURES = Figures("momentum", "", Decimal("81.5"), price=Decimal(100), stop=Decimal(95), atr=Decimal(2))
@@ -48,7 +49,7 @@ def test_a_position_carries_what_it_was_decided_on():
     position = own.ledger.positions["AAPL"]
     assert (position.quantity, position.entry_price, position.stop, position.target) == (10, 100.5, 95, 115)
     assert (position.signal, position.score, position.atr, position.stop_multiple_atr) == ("momentum", 81.5, 2, 2.5)
-    assert position.entry_time == TUESDAY.astimezone(NEW_YORK)
+    assert position.entry_time == TUESDAY.astimezone(NEW_YORK_ZONE)
     assert own.entries["AAPL"].client_order_id == "entry-0"
 
 

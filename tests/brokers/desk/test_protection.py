@@ -99,10 +99,10 @@ def test_tightening_replaces_the_stop_and_nothing_else(scene):
 
 def test_tightening_leaves_a_part_s_stop_that_is_nearer_already(tmp_path):
     scene = Scene(tmp_path)
-    scene.exchange._life.faults.partial_fill_frac = 1.0
+    scene.exchange.faults.partial_fill_frac = 1.0
     scene.enter()
     scene.settle(1)
-    scene.exchange._life.faults.partial_fill_frac = 0.0
+    scene.exchange.faults.partial_fill_frac = 0.0
     scene.settle(8)
     by_hand, other = (order for order in scene.open() if order["type"] == "stop")
     scene.exchange.replace(by_hand["id"], {"stop_price": "98.50"})
@@ -192,7 +192,7 @@ def test_a_price_outside_the_session_is_no_reason_to_leave(scene, caplog):
     take_away(scene)
     scene.settle(4)
     assert "protection refused" in caplog.text
-    assert scene.desk.exits.tasks == {}
+    assert scene.desk.closer.tasks == {}
     # The next day opens above the stop, which comes back at once.
     scene.step(16 * 3600 + 1800, AAPL=101)
     assert scene.held() == scene.stopped() == 49
@@ -204,7 +204,7 @@ def test_a_tighter_stop_that_a_price_outside_the_session_passed_is_no_exit(scene
     scene.settle(2)
     scene.adjust("tighten", stop=97.0)
     scene.settle(4)
-    assert scene.desk.exits.tasks == {}
+    assert scene.desk.closer.tasks == {}
     assert scene.held() == scene.stopped() == 49
 
 
@@ -231,7 +231,7 @@ def test_protection_that_is_refused_is_tried_again_after_ever_longer_pauses(scen
     scene.wire.calls.clear()
     scene.step(2, AAPL=94)
     assert changes(scene) == ["submit"]
-    assert "AAPL" in scene.desk.exits.tasks
+    assert "AAPL" in scene.desk.closer.tasks
 
 
 def test_a_pause_ends_with_the_next_success(scene):
@@ -292,10 +292,10 @@ def test_a_target_that_fills_in_part_keeps_its_stop_while_the_venue_resizes_it(s
     scene.wire.orders_since = lambda after, nested=True: shown(listings[0](after, nested))
     scene.wire.open_orders = lambda: shown(listings[1]())
     scene.deaf = True
-    scene.exchange._life.faults.partial_fill_frac = 1.0
+    scene.exchange.faults.partial_fill_frac = 1.0
     scene.exchange.on_quote(scene.exchange.now, {"AAPL": Decimal("115.02")})
     scene.pass_time(0, AAPL=114.9)
-    scene.exchange._life.faults.partial_fill_frac = 0.0
+    scene.exchange.faults.partial_fill_frac = 0.0
     assert 0 < scene.held() < 49
     scene.settle(3)
     assert changes(scene) == []
@@ -316,7 +316,7 @@ def test_a_stop_that_is_never_resized_is_too_much(scene):
 
     scene.wire.orders_since = lambda after, nested=True: shown(listings[0](after, nested))
     scene.wire.open_orders = lambda: shown(listings[1]())
-    scene.exchange._life.faults.partial_fill_frac = 1.0
+    scene.exchange.faults.partial_fill_frac = 1.0
     scene.exchange.on_quote(scene.exchange.now, {"AAPL": Decimal("115.02")})
     scene.pass_time(0, AAPL=114.9)
     scene.settle(7)

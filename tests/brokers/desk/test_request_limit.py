@@ -6,8 +6,8 @@ import time
 
 import pytest
 
+from brokers.desk.lifecycle.wiring import refuse_pace
 from brokers.desk.monitor import BUSY_S
-from brokers.desk.wiring import refuse_pace
 from brokers.ports import RequestLimit
 from brokers.venue_errors import NotSent
 from config import Refusal

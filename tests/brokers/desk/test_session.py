@@ -12,8 +12,8 @@ import pytest
 from brokers.alpaca.client import VenueClient
 from brokers.alpaca.errors import BadKeys
 from brokers.alpaca.venue import AlpacaVenue
-from brokers.desk import session as module
-from brokers.desk.session import _account
+from brokers.desk.lifecycle import session as module
+from brokers.desk.lifecycle.session import _account
 from brokers.journal import Journal
 from brokers.ports import VenueTime
 from brokers.venue_errors import NotSent, VenueUnavailable

@@ -240,7 +240,7 @@ def test_a_whole_day(day):
     day.restart()
     day.settle(4)
     assert day.agrees()
-    day.desk.exits.begin(BTC, None, OrderRole.CLOSE, "rule", day.venue.now())
+    day.desk.closer.begin(BTC, None, OrderRole.CLOSE, "rule", day.venue.now())
     day.settle(8)
     assert day.held == 0
     # Each part of the first entry had a stop of its own.

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from brokers.journal.file_lock import FileLock
+from brokers.journal.database.file_lock import FileLock
 from config.errors import Refusal
 
 

@@ -17,8 +17,7 @@ from brokers.operator.track_record import verify
 from config.errors import Refusal
 from tests.brokers.desk.scene import ACCOUNT, TUESDAY
 from tests.brokers.journal.conftest import BEGIN
-from tests.brokers.journal.test_migrations import KEPT, put
-from tests.brokers.journal.test_store import execute
+from tests.brokers.journal.databases import KEPT, execute, put
 
 ENTRY = "combined-AAPL-20230307T150000-entry-0-68f9061191350963"
 

@@ -24,7 +24,7 @@ from brokers.journal import (
     JournalConflict,
     OrderIntent,
 )
-from brokers.journal.schema import trades
+from brokers.journal.database.schema import trades
 from brokers.record import EquityRow, TradeRecord
 from risk.model import BracketTerms, Decision, Plan, Proposal, Verdict
 from risk.sector_cap import SectorCap

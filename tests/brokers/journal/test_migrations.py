@@ -11,22 +11,17 @@ from pathlib import Path
 import pytest
 
 from brokers.desk.reconcile.budget_keeper import FILE
-from brokers.journal import Journal, State, migrations, schema
-from brokers.journal.address import parse_address
+from brokers.journal import Journal, State
+from brokers.journal.database import migrations, schema
+from brokers.journal.database.address import parse_address
 from brokers.journal.snapshot import read_snapshot
 from brokers.rehearsal.core.settings import VenueSettings
 from config.errors import Refusal
 from tests.brokers.desk.scene import ACCOUNT, TUESDAY, Scene
-from tests.brokers.journal.test_store import execute
+from tests.brokers.journal.databases import KEPT, execute, put
 from tests.brokers.journal.told import told
 
-KEPT = Path(__file__).parent / "kept"
 NVDA = "combined-NVDA-20230307T150030-entry-0-bae2129ca1084193"
-
-
-def put(path: Path) -> Path:
-    path.parent.mkdir(exist_ok=True)
-    return Path(shutil.copyfile(KEPT / "version_1.sqlite", path))
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

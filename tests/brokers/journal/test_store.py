@@ -14,11 +14,12 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from brokers.journal import Journal, JournalConflict, JournalTaken, OrderIntent
-from brokers.journal.address import journal_address, parse_address
-from brokers.journal.server import Server
+from brokers.journal.database.address import journal_address, parse_address
+from brokers.journal.database.server import Server
 from config.errors import Refusal
-from config.secrets import Secrets
+from config.values.secrets import Secrets
 from tests.brokers.journal.conftest import ACCOUNT, BEGIN
+from tests.brokers.journal.databases import end_sessions, execute
 from tests.brokers.journal.postgres_server import PASSWORD
 from tests.brokers.journal.told import told
 
@@ -48,20 +49,6 @@ def refusal(address: str | Path, account: str = ACCOUNT) -> str:
     assert "\n" not in message
     assert PASSWORD not in message
     return message
-
-
-def execute(address: str, statement: str) -> None:
-    """Change a journal behind its back."""
-    if address.startswith("postgresql"):
-        import psycopg2
-
-        connection = psycopg2.connect(address)
-        connection.autocommit = True
-        connection.cursor().execute(statement)
-    else:
-        connection = sqlite3.connect(address, isolation_level=None)
-        connection.execute(statement)
-    connection.close()
 
 
 def test_another_process_is_refused_until_the_first_ends(address):
@@ -193,12 +180,6 @@ def test_a_closed_journal_takes_nothing(journal):
         journal.plan_order(INTENT)
 
 
-def end_sessions(url: str) -> None:
-    """Whoever uses the database loses the connection."""
-    others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = "
-    execute(url, others + "current_database()")
-
-
 def test_a_lost_server_connection_is_got_back_with_nothing_lost_or_doubled(postgres):
     url = postgres.fresh()
     with Journal(url, ACCOUNT) as journal:
@@ -280,7 +261,7 @@ def test_a_server_that_is_away_is_not_asked_all_the_time(postgres, monkeypatch):
                 journal.unresolved()
         assert len(tries) == 1
         monkeypatch.undo()
-        monkeypatch.setattr("brokers.journal.store.REOPEN_PAUSE_S", 0.0)
+        monkeypatch.setattr("brokers.journal.database.store.REOPEN_PAUSE_S", 0.0)
         assert journal.unresolved() == []
 
 

@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 from lumibot.entities import Asset
 
-from brokers.alpaca.clock import VenueClock
 from brokers.lumibot.market_hours import in_extended_hours
+from brokers.network.clock import VenueClock
 from tests.brokers.alpaca_venue import Scene
 from tests.brokers.rehearsal.venue import Venue, at
 

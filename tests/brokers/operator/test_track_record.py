@@ -17,7 +17,7 @@ from types import ModuleType
 import pytest
 
 from brokers.desk.reconcile.position_book import replay
-from brokers.journal import Cumulative, Execution, Journal, OrderIntent, orders
+from brokers.journal import Cumulative, Execution, Journal, OrderIntent, order_statements
 from brokers.operator.bundle import export, verify_bundle
 from brokers.operator.track_record import Period, verify
 from commands.app import main
@@ -25,8 +25,8 @@ from commands.operator import verify as verify_command
 from config.errors import Refusal
 from tests.brokers.desk.drills import scripted_day
 from tests.brokers.desk.scene import ACCOUNT, TUESDAY, Scene
-from tests.brokers.desk.test_position_history import DAY, Written, a_day
-from tests.brokers.journal.test_migrations import put
+from tests.brokers.desk.written_days import DAY, Written, a_day
+from tests.brokers.journal.databases import put
 
 TOOL = Path(__file__).parents[3] / "tools" / "verify_bundle.py"
 
@@ -95,8 +95,7 @@ def test_a_journal_on_either_database_gives_the_same_bundle(where, tmp_path, req
     if where == "sqlite":
         address = str(put(tmp_path / "journal.sqlite"))
     else:
-        from tests.brokers.journal.test_migrations import KEPT
-        from tests.brokers.journal.test_store import execute
+        from tests.brokers.journal.databases import KEPT, execute
 
         address = request.getfixturevalue("postgres").fresh()
         execute(address, (KEPT / "version_1.postgresql.sql").read_text())
@@ -141,7 +140,7 @@ def write(connection, item, chance: Random) -> None:
     )  # fmt: skip
     name, total = order.client_order_id, order.filled_quantity
     price = round(order.filled_notional / total, 4)
-    orders.insert(
+    order_statements.insert(
         connection, name, intent, run_id=None, now=order.journaled_at, venue_id=order.venue_id or None
     )  # fmt: skip
     reports = [Cumulative(total, price, item.last_fill)]
@@ -150,7 +149,7 @@ def write(connection, item, chance: Random) -> None:
     else:
         reports = [Execution(total, price, item.first_fill, "", total)]
     for report in reports:
-        orders.report(
+        order_statements.report(
             connection, name, order.state, report.key, time=item.last_fill, venue_id=order.venue_id or None,
             reports=[report],
         )  # fmt: skip

@@ -17,13 +17,14 @@ def test_every_mishap_can_be_asked_for() -> None:
     plan = fault_plan(
         [
             "cancel_delay_frac=0.5", "cancel_delay_s=0.3-2", "late_release=7", "silent_sibling_cancel=true",
+            "partial_pause=30",
             "legs_beside_others=reserve", "surplus_stop_goes_short=false", "cancel_race_frac=1",
         ],
         seed=5, partial_fill_frac=0.25,
     )  # fmt: skip
     assert (plan.seed, plan.partial_fill_frac, plan.cancel_race_frac) == (5, 0.25, 1.0)
     assert (plan.cancel_delay_frac, plan.cancel_delay_s) == (0.5, (0.3, 2.0))
-    assert plan.late_release == timedelta(seconds=7)
+    assert (plan.late_release, plan.partial_pause) == (timedelta(seconds=7), timedelta(seconds=30))
     assert (plan.silent_sibling_cancel, plan.surplus_stop_goes_short, plan.legs_beside_others) == (
         True,
         False,

@@ -15,7 +15,7 @@ from brokers.rehearsal.core.faults import FaultPlan
 from brokers.rehearsal.core.hours import AlwaysOpen, Phase
 from brokers.rehearsal.core.model import Asset, Closing, Order, OrderEvent
 from brokers.rehearsal.core.player import Player
-from brokers.rehearsal.core.replay import load_bars
+from brokers.rehearsal.core.replay_bars import load_bars
 from brokers.rehearsal.core.settings import VenueSettings
 from brokers.rehearsal.core.venue import Venue
 
@@ -159,3 +159,55 @@ def test_bars_of_coins_are_played_over_midnight() -> None:
     _, price, shares, _ = playback.last("DOGE/USD", datetime(2026, 3, 8, 3, tzinfo=UTC)) or (0, 0.0, 0.0, False)
     assert (price, shares) == (0.1000001, 2.625)
     assert loaded.frame["high"].iloc[0] == 0.2
+
+
+@pytest.mark.parametrize(("side", "untouched", "touched"), [("sell", "94999.9", "95000"), ("buy", "85000.1", "85000")])
+def test_a_take_profit_waits_for_the_price_that_pleases(side: str, untouched: str, touched: str) -> None:
+    venue = Coins()
+    venue.send("buy", "market", "0.2")
+    level = Decimal("95000") if side == "sell" else Decimal("85000")
+    order = venue.send(side, "take_profit", "0.1", stop_price=level)
+    venue.price(untouched)
+    assert order.status == "new"
+    venue.price(touched)
+    assert (order.status, order.triggered) == ("filled", True)
+
+
+def test_a_take_profit_with_a_limit_rests_once_it_is_triggered() -> None:
+    venue = Coins()
+    venue.send("buy", "market", "0.1")
+    order = venue.send("sell", "take_profit_limit", "0.1", stop_price=Decimal("95000"), limit_price=Decimal("95500"))
+    venue.price("95000")
+    assert (order.status, order.triggered) == ("new", True)
+    venue.price("96000")
+    assert order.status == "filled"
+    assert order.fee == order.filled_value * FEES.maker_fee_frac
+
+
+def test_spread_and_rounding_of_an_asset_of_its_own() -> None:
+    asset = replace(BTC, half_spread=Decimal("0.5"), money_step=Decimal("0.01"))
+    venue = Coins()
+    order = venue.send("buy", "market", "0.00012345", asset)
+    assert order.filled_value == Decimal("11.11")
+    assert order.fee == Decimal("0.04")
+    assert venue._state.ledger.cash == Decimal(100_000) - Decimal("11.15")
+    assert venue._state.ledger.bid_ask(Decimal("90000"), asset) == (Decimal("89999.5"), Decimal("90000.5"))
+
+
+def test_a_fee_can_be_taken_in_units() -> None:
+    venue = Coins()
+    order = venue.send("buy", "market", "0.1", fee_in_units=True)
+    assert venue._state.ledger.cash == 100_000 - order.filled_value
+    assert venue._state.ledger.quantity("BTC/USD") == Decimal("0.0996")
+
+
+def test_the_rest_of_an_order_can_wait() -> None:
+    venue = Coins(faults=FaultPlan(seed=3, partial_fill_frac=1.0, partial_pause=timedelta(seconds=10)))
+    order = venue.send("buy", "limit", "0.5", limit_price=Decimal("90100"))
+    first = order.filled_qty
+    assert 0 < first < Decimal("0.5")
+    for _ in range(8):
+        venue.price("90000")
+    assert order.filled_qty == first
+    venue.advance(venue.now + timedelta(seconds=2))
+    assert order.filled_qty > first

@@ -12,7 +12,7 @@ import requests
 
 from brokers.rehearsal.alpaca.us_hours import US_HOURS
 from brokers.rehearsal.core.hours import AlwaysOpen
-from brokers.rehearsal.core.replay import load_bars, play_as_of
+from brokers.rehearsal.core.replay_bars import load_bars, play_as_of
 from config.errors import Refusal
 from tests.brokers.rehearsal.market import bars
 from tests.brokers.rehearsal.venue import NEW_YORK, at

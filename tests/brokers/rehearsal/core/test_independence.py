@@ -27,8 +27,13 @@ def imports(folder: str) -> set[str]:
 @pytest.mark.parametrize(
     ("folder", "strange"),
     [
-        ("core", ("brokers.rehearsal.alpaca", "brokers.rehearsal.serving", "aiohttp", "json")),
-        ("serving", ("brokers.rehearsal.alpaca",)),
+        (
+            "core",
+            ("brokers.rehearsal.alpaca", "brokers.rehearsal.kraken", "brokers.rehearsal.serving", "aiohttp", "json"),
+        ),
+        ("serving", ("brokers.rehearsal.alpaca", "brokers.rehearsal.kraken")),
+        ("kraken", ("brokers.rehearsal.alpaca", "ccxt", "lumibot")),
+        ("alpaca", ("brokers.rehearsal.kraken",)),
     ],
 )
 def test_what_it_does_not_know(folder: str, strange: tuple[str, ...]) -> None:

@@ -18,7 +18,7 @@ from brokers.rehearsal.core.bar_playback import BarPlayback, from_ns
 from brokers.rehearsal.core.model import Bar
 from brokers.rehearsal.core.pace import ByTime
 from brokers.rehearsal.core.player import Player
-from brokers.rehearsal.core.replay import load_bars
+from brokers.rehearsal.core.replay_bars import load_bars
 from brokers.rehearsal.core.settings import VenueSettings
 from brokers.rehearsal.serving.rate import RateLimit
 from config.errors import Refusal

@@ -58,6 +58,9 @@ def test_answers_that_are_no_orders(server: RehearsalServer, mishap: Mishap, sta
     entry = server.log[-1]
     assert (entry.status, entry.mishap) == (status, mishap)
     assert ("id" in str(entry.answer)) == bool(orders)
+    server.faults.strike(mishap, "POST", "/v2/orders", text="other words")
+    answer = send(server)
+    assert (answer.status_code, answer.json()) == (status, {"message": "other words"})
     assert send(server).status_code == 200
 
 

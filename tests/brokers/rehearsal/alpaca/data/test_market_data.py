@@ -27,7 +27,7 @@ from brokers.rehearsal.alpaca.data.timeframes import read_timeframe
 from brokers.rehearsal.alpaca.server import RehearsalServer
 from brokers.rehearsal.alpaca.us_hours import US_HOURS
 from brokers.rehearsal.core.bar_playback import BarPlayback, to_ns
-from brokers.rehearsal.core.replay import load_bars
+from brokers.rehearsal.core.replay_bars import load_bars
 from tests.brokers.rehearsal.market import START, bars, later, market_data, served
 from tests.brokers.rehearsal.venue import at, order
 

@@ -1,0 +1,1 @@
+"""What one iteration tells of the account."""

@@ -1,0 +1,1 @@
+"""Live runs from the command line, rehearsed or real."""

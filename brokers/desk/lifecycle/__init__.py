@@ -1,0 +1,1 @@
+"""How a live run begins and ends: its session, its parts, its last seconds, its files."""

@@ -1,0 +1,146 @@
+"""Opens a trading session: keys, journal and budget have to be in order, each is refused in a sentence."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from itertools import chain, repeat
+from pathlib import Path
+
+from brokers.admission import Admission
+from brokers.desk.entry_halts import KillSwitch
+from brokers.desk.reconcile.budget_keeper import BudgetKeeper
+from brokers.journal import Journal
+from brokers.ports import Venue, VenueAccount
+from brokers.venue_errors import KeysRefused, VenueError, VenueUnavailable
+from brokers.venues import open_venue
+from config import Settings
+from config.errors import Refusal
+from config.private_files import open_to_others, private_folder
+from market.trading_day import day_of
+from monitoring.state import JOURNAL_FILE as JOURNAL_FILE
+
+START_S = 15.0
+START_AGAIN_S, PAUSES_S = 20.0, (1.0, 2.0, 4.0)
+"""A venue that does not answer at the start is asked again for so long, after these pauses, the last one repeated."""
+LARGEST_SKEW_S = 5.0
+"""A clock of this machine that is farther off than this is logged."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class TradingSession:
+    """An account that is ready to be traded.
+
+    ``clock_skew`` is how far this machine's clock is off the venue's; ``mode`` and ``profile`` are for the journal.
+    """
+
+    venue: Venue
+    admission: Admission
+    journal: Journal
+    budget: BudgetKeeper
+    kill: KillSwitch
+    account_id: str
+    paper: bool
+    clock_skew: timedelta
+    mode: str
+    profile: str
+    before_close: list[Callable[[], None]] = field(default_factory=list)
+    """Called once, before the journal is closed."""
+
+    def close(self) -> None:
+        while self.before_close:
+            self.before_close.pop()()
+        self.journal.close()
+
+
+def open_session(settings: Settings, paper: bool, mode: str = "paper", profile: str = "") -> TradingSession:
+    """Open everything that trading needs.
+
+    Raises
+    ------
+    Refusal
+        In one sentence what is not in order; nothing was sent.
+    """
+    admission = Admission()
+    venue = open_venue(settings, paper, admission)
+    account_id, skew = _account(venue, paper)
+    folder = Path(settings.live.state_dir)
+    kill = KillSwitch(folder)
+    url = settings.secrets.DATABASE_URL
+    address = folder / JOURNAL_FILE if url is None else url.get_secret_value()
+    try:
+        private_folder(folder)
+    except OSError as error:
+        raise Refusal(f"live.state_dir {folder}: cannot be made ({error.strerror}); name another") from None
+    if open_to_others(folder):
+        log.warning("%s: others on this machine can enter it; keep it to yourself with chmod 700 %s", folder, folder)
+    journal = Journal(address, account_id, venue.clock.now, settings.live.journal_answer_s)
+    try:
+        today = day_of(venue.clock.now())
+        budget = BudgetKeeper.open(folder, account_id, today)
+        budget.compare(journal.filled_orders(), today)
+    except BaseException:
+        journal.close()
+        raise
+    return TradingSession(venue, admission, journal, budget, kill, account_id, paper, skew, mode, profile)
+
+
+def _account(venue: Venue, paper: bool) -> tuple[str, timedelta]:
+    """The account's name by the venue, and how far this machine's clock is off."""
+    kind = "paper" if paper else "live"
+    try:
+        account, skew = _answer(venue)
+    except KeysRefused as error:
+        raise Refusal(
+            f"the venue does not take {' and '.join(venue.key_names)} ({error.message}); set the keys of the "
+            f"{kind} account, a new pair if they have expired"
+        ) from None
+    except VenueError as error:
+        raise Refusal(
+            f"{venue.address}: the venue does not answer ({error}), asked for {START_AGAIN_S:.0f} s; "
+            "try again when it does"
+        ) from None
+    if account.blocked:
+        # What is held there has to keep its stops all the same.
+        log.error(
+            "the venue lets this account open nothing: %s; settle that with %s, stops go on",
+            account.blocked,
+            venue.name,
+        )
+    if not account.id:
+        raise Refusal(f"{venue.address}: its account has no id; this is no {venue.name} server")
+    if abs(skew) > timedelta(days=1):
+        # A venue that plays another day's bars.
+        log.warning("the venue's time is %s, and counts", venue.clock.now().isoformat(timespec="minutes"))
+    elif (off := abs(skew.total_seconds())) > LARGEST_SKEW_S:
+        side = "behind" if skew > timedelta(0) else "ahead of"
+        log.warning("this machine's clock is %.0f s %s the venue's, whose time counts; set it right", off, side)
+    return account.id, skew
+
+
+def _answer(venue: Venue) -> tuple[VenueAccount, timedelta]:
+    """The account, and how far the venue's clock is ahead of this machine's; asked again where there is no answer.
+
+    Raises
+    ------
+    VenueError
+        The venue refused, or gave no answer in all that time.
+    """
+    ends = time.monotonic() + START_AGAIN_S
+    for pause in chain(PAUSES_S, repeat(PAUSES_S[-1])):
+        try:
+            with venue.budget(START_S):
+                before = venue.clock.now()
+                reading = venue.venue_clock()
+                return venue.account(), reading.now - before
+        except VenueUnavailable as error:
+            if time.monotonic() + pause > ends:
+                raise
+            log.warning("the venue does not answer (%s), it is asked again in %.0f s", error, pause)
+        time.sleep(pause)
+    raise AssertionError

@@ -1,0 +1,115 @@
+"""The last seconds of a process: orders stay at the venue, nothing new is sent, no position is left unprotected."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable
+
+from brokers.desk.desk import LiveDesk
+from brokers.ports import VenueOrder
+from brokers.quantities import digits
+from brokers.reporting.events import EventKind, about
+from config.errors import Refusal
+
+PAUSE_S, LONGEST_PAUSE_S = 0.1, 0.5
+
+log = logging.getLogger(__name__)
+
+
+def shut_down(desk: LiveDesk, within_s: float) -> None:
+    """End what is under way, as far as ``within_s`` local seconds allow.
+
+    Orders that rest are left as they are; a close that has not sold yet is called off, so that its stop goes back.
+    Of an entry that has filled in part the rest is cancelled, or its exits would not work. It takes no longer than it
+    has to: one look is made in any case, and others follow while a position has more or fewer exits than shares.
+    """
+    desk.shutting_down = True
+    # Whoever waits for the rate limit has the desk's lock, and may wait with a sale that nobody wants any more.
+    desk.state.drop_waiting()
+    if not desk.submit:
+        return
+    unseen = _until_protected(desk, time.monotonic() + within_s)
+    if unseen:
+        _tell_no_look(desk, unseen)
+    _tell_what_stays(desk, looked=not unseen)
+    # What another thread still tries finds the journal closed.
+    desk.halts.ended = True
+
+
+def _until_protected(desk: LiveDesk, end: float) -> str:
+    """Look and work until nothing is left to do; empty, or why no look was possible."""
+    looked, failed, pause = False, "there was no time for one", PAUSE_S
+    while (left := end - time.monotonic()) > 0:
+        if not desk.lock.acquire(timeout=left):
+            failed = f"one step has taken {desk.lock.held_s:.0f} s, the journal or the venue does not answer"
+            break
+        try:
+            desk.closer.call_off()
+            desk.targets.call_off()
+            desk.tick(end - time.monotonic())
+            looked = True
+            if not _unfinished(desk):
+                break
+        except Exception as error:
+            # Whatever it is, the process has to end in order.
+            failed = str(error)
+            log.warning("leaving: %s", error)
+        finally:
+            desk.lock.release()
+        time.sleep(pause)
+        # Looks take requests from what protects, where they are many.
+        pause = min(2 * pause, LONGEST_PAUSE_S)
+    return "" if looked else failed
+
+
+def _unfinished(desk: LiveDesk) -> bool:
+    """Whether another step is needed before every position has exits for its shares."""
+    in_part = any(order.filled_quantity for order in desk.entries.waiting)
+    return bool(desk.closer.tasks or desk.protector.log.present or desk.protector.cancelling or in_part)
+
+
+def _tell_no_look(desk: LiveDesk, why: str) -> None:
+    """What is known without the desk's lock and the journal, and of when that is."""
+    unprotected = "; ".join(f"{symbol} had {what}" for symbol, what in sorted(desk.protector.log.present.items()))
+    log.error(
+        "leaving: no look was possible (%s); at %s %s; start again to protect what has no stop",
+        why, desk.state.view.time.isoformat(timespec="seconds"), unprotected or "every position had its stop",
+    )  # fmt: skip
+
+
+def _tell_what_stays(desk: LiveDesk, looked: bool) -> None:
+    """Name everything that waits at the venue, and every share without a stop; by the last look, and without a lock."""
+    for symbol, why in desk.protector.log.present.items():
+        log.error("%s: left with %s; start again to protect it", symbol, why)
+    ours = desk.sync.client_id
+    stays = {ours(o.id): o for o in desk.state.view.orders.values() if o.open and o.armed and ours(o.id) is not None}
+    try:
+        waiting = {order.client_order_id: order.symbol for order in desk.entries.waiting} if looked else {}
+    except Refusal as refusal:
+        log.error("leaving: whether entries still wait is not known, %s", refusal)
+        waiting = {}
+    waiting |= {task.order: symbol for symbol, task in desk.entries.tasks.items() if not looked}
+    for name, symbol in waiting.items():
+        there = stays.pop(name, None)
+        terms = "it has no answer yet" if there is None else _terms(there)
+        log.warning("%s: an entry waits on at the venue, the next start ends it: %s", symbol, terms)
+    for symbol, resting in _by_symbol(stays.values()).items():
+        held = desk.positions.book.quantity(symbol)
+        what = f"{digits(abs(held))} shares stay" if held else "stays at the venue"
+        behind = "; ".join(_terms(order) for order in resting)
+        event = about(EventKind.LEAVING, symbol, held=str(held), orders=[o.client_order_id for o in resting])
+        log.info("%s: %s%s: %s", symbol, what, " behind" if held else "", behind, extra=event)
+
+
+def _by_symbol(orders: Iterable[VenueOrder]) -> dict[str, list[VenueOrder]]:
+    """Orders that rest, stops first."""
+    found: dict[str, list[VenueOrder]] = {}
+    for order in sorted(orders, key=lambda o: (o.symbol, not o.is_stop)):
+        found.setdefault(order.symbol, []).append(order)
+    return found
+
+
+def _terms(order: VenueOrder) -> str:
+    price = order.stop_price if order.is_stop else order.limit_price
+    return f"{order.side} {order.type} of {order.remaining} at {price or 'market'}"

@@ -1,0 +1,244 @@
+"""Opens a live run: feed, pipeline, desk and monitor, wired to Lumibot's broker."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any, Protocol
+
+from brokers.desk.core import assemble
+from brokers.desk.data.feed import LiveFeed
+from brokers.desk.data.yahoo import YahooFallback
+from brokers.desk.desk import LiveDesk
+from brokers.desk.entry_halts import EntryHalts
+from brokers.desk.execution.entries import EntryWindow
+from brokers.desk.execution.unprotected_alarm import UnprotectedAlarm
+from brokers.desk.lifecycle.link import DeskLink, LiveBroker
+from brokers.desk.lifecycle.order_export import keep_orders
+from brokers.desk.lifecycle.session import TradingSession
+from brokers.desk.lifecycle.shutdown import shut_down
+from brokers.desk.monitor import Monitor
+from brokers.desk.order_router import LumibotOrderRouter
+from brokers.desk.session_report import SessionReport
+from brokers.ports import RequestLimit
+from brokers.record import RunRecord
+from brokers.reporting.events import EventKind
+from brokers.reporting.iteration_report import IterationReport
+from brokers.reporting.standing_conditions import Condition, StandingConditions
+from config import Refusal, Settings
+from config.operating import Alarms, operating
+from market.bars import DAY_MINUTES
+from risk.inverse_hedge import InverseHedge
+from strategies.pipeline import Pipeline
+from strategies.registry import build_pipeline, keep_daily_signals
+
+ALWAYS_OPEN = "24/7"
+PROTECT_WITHIN_S, STOP_WITHIN_S = 6.0, 1.0
+"""Longest time at the end for stops of what is without one, and for the watch's last request: a supervisor often kills
+after ten seconds."""
+HISTORY_S = 30.0
+"""Longest time for reading the history of bars ahead of the first iteration; what is missing then comes later."""
+MINUTE_S = 60.0
+UNIT_S = {"S": 1, "M": 60, "H": 3_600, "D": 86_400}
+
+log = logging.getLogger(__name__)
+
+
+class Recorder(Protocol):
+    """Tells the operator's screens what the trader does."""
+
+    def stop(self, ended: str) -> None: ...
+
+
+@dataclass(slots=True)
+class LiveAccount:
+    """Everything ``CombinedStrategy`` needs live.
+
+    ``sleeptime`` is in Lumibot's notation and local time; ``close`` ends the watch and the journal.
+    """
+
+    desk: LiveDesk
+    feed: LiveFeed
+    pipeline: Pipeline
+    monitor: Monitor
+    session: TradingSession
+    sleeptime: str
+    alarm: UnprotectedAlarm
+    summary: SessionReport
+    pace_s: float
+    notes: tuple[str, ...] = ()
+    recorder: Recorder | None = None
+    """Writes what the operator's screens read; None where nobody reads."""
+    _closed: list[bool] = field(default_factory=list)
+
+    @property
+    def record(self) -> RunRecord:
+        return self.desk.record
+
+    def spare_lumibot(self, strategy: Any) -> None:
+        """Nothing to spare here; a backtest has work that nobody reads."""
+
+    def close(self) -> None:
+        """Protect what has no stop, stop watching, complete the record, and close the journal; orders stay."""
+        if self._closed:
+            return
+        self._closed.append(True)
+        shut_down(self.desk, PROTECT_WITHIN_S)
+        self.monitor.stop(STOP_WITHIN_S)
+        with contextlib.suppress(Refusal):
+            self.summary.tell()
+        with self.desk.lock:
+            try:
+                entries = self.desk.entries
+                keep_orders(self.record, self.session.journal, entries.skipped, entries.slippage)
+            except Refusal as refusal:
+                log.error("the run's files lack its orders: %s", refusal)
+            self.session.close()
+        self.alarm.stop()
+        if self.recorder is not None:
+            self.recorder.stop("the trader was ended")
+
+
+def open_live(broker: LiveBroker, settings: Settings, session: TradingSession, submit: bool = True) -> LiveAccount:
+    """Wire a live run on ``broker``, Lumibot's broker on the session's account.
+
+    Raises
+    ------
+    Refusal
+        If a module is unknown or a setting is wrong, or the venue's limit of requests does not allow the pace.
+    """
+    refuse_pace(settings.pace.sleeptime, session.venue.request_limit)
+    pipeline = build_pipeline(settings)
+    minutes, pace = settings.pace.bars, settings.pace
+    notes = keep_daily_signals(pipeline, settings) if minutes == DAY_MINUTES else ()
+    pipeline.window_minutes = max(1, math.ceil(seconds_of(pace.sleeptime) / 60)) if pace.windows else minutes
+    pipeline.intraday = minutes < DAY_MINUTES
+    venue, journal = session.venue, session.journal
+    stream = venue.quote_stream
+    feed = LiveFeed(
+        venue,
+        tuple(dict.fromkeys([*pipeline.symbols(), settings.universe.benchmark])),
+        pipeline.needs(),
+        settings.universe.sectors,
+        bar_minutes=minutes,
+        sessions=pace.market != ALWAYS_OPEN,
+        max_quote_age_s=settings.live.entry.max_quote_age_s,
+        fallback=YahooFallback() if settings.live.yahoo else None,
+        stream=stream,
+    )
+    journal.begin_run(session.mode, settings.strategy, session.profile, settings.config_hash)
+    core = assemble(venue, journal, settings, feed.quotes, session.admission)
+    halts = EntryHalts(journal, session.kill, lambda: venue.gone)
+    watching = operating()
+    report = IterationReport(watching.screen.heartbeat_s, gauge_readings(pipeline, feed))
+    desk = LiveDesk(
+        core, halts, session.budget, pipeline.halters, lambda: feed.bars, lambda: window_of(broker), submit, report
+    )
+    sleeptime = local_pace(pace.sleeptime, pace.speed)
+    summary = SessionReport(desk, report, venue.clock.now)
+    monitor = Monitor(desk, venue.clock, seconds_of(sleeptime), stream, summary)
+    broker.attach(
+        DeskLink(
+            router=LumibotOrderRouter(desk),
+            look=desk.snapshot,
+            on_update=monitor.hear,
+            on_stream=monitor.stream_state,
+            extended_hours=settings.live.extended_hours.enabled,
+        )
+    )
+    conditions = StandingConditions(
+        standing_conditions(desk, monitor, lambda: venue.gone, watching.alarms), watching.alarms.again_s
+    )
+    alarm = UnprotectedAlarm(desk.lock, lambda: desk.protector.log.present, conditions)
+    if submit:
+        monitor.start()
+        alarm.start()
+    with venue.budget(HISTORY_S):
+        feed.prepare()
+    return LiveAccount(desk, feed, pipeline, monitor, session, sleeptime, alarm, summary, seconds_of(sleeptime), notes)
+
+
+def gauge_readings(pipeline: Pipeline, feed: LiveFeed) -> Callable[[], Mapping[str, float]]:
+    """What the hedger's gauges say as of the last bar; nothing where no hedger runs."""
+    hedgers = [module for module in pipeline.chain if isinstance(module, InverseHedge)]
+
+    def readings() -> Mapping[str, float]:
+        market = feed.market
+        return {} if market is None or not hedgers else hedgers[0].readings(market)
+
+    return readings
+
+
+def standing_conditions(
+    desk: LiveDesk, monitor: Monitor, gone: Callable[[], str], alarms: Alarms
+) -> tuple[Condition, ...]:
+    """What is told as an error once it has lasted."""
+    return (
+        Condition(
+            EventKind.UNPROTECTED,
+            lambda: desk.protector.log.present,
+            alarms.unprotected_s,
+            "UNPROTECTED {subject}: {why} for {seconds} s; protect it on the venue's own page if this stays",
+            "{subject}: protected again after {seconds} s",
+        ),
+        Condition(
+            EventKind.STREAM_DOWN,
+            lambda: monitor.stream_down,
+            alarms.stream_down_s,
+            "STREAM DOWN: no {subject} for {seconds} s, {why}; orders are followed by asking",
+            "{subject} arrive again after {seconds} s",
+        ),
+        Condition(
+            EventKind.VENUE_DOWN,
+            lambda: {"the venue": why} if (why := gone()) else {},
+            alarms.venue_down_s,
+            "VENUE DOWN for {seconds} s: {why}; no entries, stops that rest at the venue go on",
+            "{subject} answers again after {seconds} s",
+        ),
+    )
+
+
+def window_of(broker: LiveBroker) -> EntryWindow:
+    """What the venue's hours say of entries now."""
+    return EntryWindow(
+        closed="" if broker.is_market_open() else "the market is closed",
+        extended=broker.market != ALWAYS_OPEN and not broker.in_regular_hours(),
+    )
+
+
+def refuse_pace(sleeptime: str, limit: RequestLimit) -> None:
+    """Refuse a pace at which iterations and the watch over stops would ask more than the venue allows.
+
+    While something is under way somebody looks every ``limit.look_s`` seconds, of which an iteration is one.
+
+    Raises
+    ------
+    Refusal
+        With the shortest pace that works.
+    """
+
+    def works(seconds: int) -> bool:
+        looks = max(1, math.floor(seconds / limit.look_s) if limit.quiet_s else math.ceil(seconds / limit.look_s))
+        asked = limit.iteration if limit.quiet_s else looks * limit.look + limit.iteration - limit.look
+        return asked * MINUTE_S / seconds <= limit.usable
+
+    if not works(seconds_of(sleeptime)):
+        shortest = next(seconds for seconds in count(1) if works(seconds))
+        raise Refusal(
+            f"pace.sleeptime {sleeptime}: at this pace the venue's limit of {limit.a_minute} requests a minute could "
+            f"not be kept beside the watch over stops; the shortest that works is {shortest}S"
+        )
+
+
+def seconds_of(sleeptime: str) -> int:
+    """Seconds in Lumibot's notation, e.g. ``5M``."""
+    return int(sleeptime[:-1]) * UNIT_S[sleeptime[-1]]
+
+
+def local_pace(sleeptime: str, speed: float) -> str:
+    """The pace in local time: as it is, or in whole seconds where the venue's time runs faster."""
+    return sleeptime if speed == 1 else f"{max(1, round(seconds_of(sleeptime) / speed))}S"

@@ -1,0 +1,24 @@
+"""Small texts by name in the journal's table ``meta``: what the next start has to know. They are in no hash."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, delete, insert, select
+
+from brokers.journal.database.schema import meta
+
+RUNNING, UNDELIVERED = "running", "undelivered"
+"""When the present run began, while it lasts; notices that nobody has received."""
+
+
+def read(connection: Connection, name: str) -> str | None:
+    """The text of a name; None if there is none."""
+    return connection.scalar(select(meta.c.value).where(meta.c.key == name))
+
+
+def keep(connection: Connection, name: str, value: str | None) -> None:
+    """Replace the text of a name; None takes it away."""
+    if name not in (RUNNING, UNDELIVERED):
+        raise ValueError(f"{name} is no mark")
+    connection.execute(delete(meta).where(meta.c.key == name))
+    if value is not None:
+        connection.execute(insert(meta).values(key=name, value=value))

@@ -1,0 +1,1 @@
+"""Kraken spot as a venue: requests in its words through ccxt, answers read once."""

@@ -1,0 +1,131 @@
+"""Balances, prices and bars with few requests: what was just read serves the next question too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pandas as pd
+
+from brokers.kraken.answers.balances import USD, Balances, balances_of, equity_of, positions_of
+from brokers.kraken.answers.market_data import INTERVALS, bars_of, no_bars, prices_of, quotes_of
+from brokers.kraken.connection.client import KrakenClient
+from brokers.kraken.reference import Reference
+from brokers.network.clock import VenueClock
+from brokers.ports import VenuePositions, VenueQuote
+from brokers.venue_errors import VenueRefusal
+
+KEEP_S = 1.0
+"""The venue's seconds for which balances and tickers serve a second question of the same look."""
+AGAIN_S = 15.0
+"""Seconds of the venue between two questions for a bar that is late."""
+ONLINE = "online"
+MINUTE_S = 60
+
+
+class AccountView:
+    """What the account holds and what the market is.
+
+    Parameters
+    ----------
+    client : KrakenClient
+    reference : Reference
+    clock : VenueClock
+    """
+
+    def __init__(self, client: KrakenClient, reference: Reference, clock: VenueClock) -> None:
+        self._client = client
+        self._reference = reference
+        self._clock = clock
+        self._balances: tuple[datetime, Balances] | None = None
+        self._totals: dict[str, Decimal] = {}
+        self._moved = False
+        self._quotes: dict[str, tuple[datetime, VenueQuote]] = {}
+        self._bars: dict[tuple[str, int], tuple[datetime, pd.DataFrame]] = {}
+
+    def forget(self) -> None:
+        """Something was sent: balances are asked for anew."""
+        self._balances = None
+
+    def moved(self) -> bool:
+        """Whether balances have changed between the last two readings; asked once for each change."""
+        moved, self._moved = self._moved, False
+        return moved
+
+    def balances(self) -> Balances:
+        now = self._clock.now()
+        if self._balances is None or not self._fresh(self._balances[0], now):
+            found = balances_of(self._client.balances(), self._reference.pairs)
+            totals = {name: there.total for name, there in found.spendable.items()}
+            self._moved |= bool(self._totals) and totals != self._totals
+            self._balances, self._totals = (now, found), totals
+        return self._balances[1]
+
+    def figures(self) -> tuple[Decimal, Decimal]:
+        """Equity and cash, USD."""
+        there = self.balances()
+        return equity_of(there, self._prices(there)), there.cash
+
+    def positions(self, *, dust: bool = False) -> VenuePositions:
+        there = self.balances()
+        return positions_of(there, self._reference.pairs, self._prices(there), dust=dust)
+
+    def closed(self) -> str:
+        """Why nothing may be opened now, in words; empty while Kraken is online."""
+        status = str(self._client.system_status().get("status") or ONLINE)
+        return "" if status == ONLINE else f"Kraken is in {status} mode"
+
+    def quotes(self, symbols: Iterable[str]) -> dict[str, VenueQuote]:
+        """Bid and ask of each symbol that Kraken trades; one request."""
+        now, wanted = self._clock.now(), list(symbols)
+        due = [s for s in wanted if s not in self._quotes or not self._fresh(self._quotes[s][0], now)]
+        pairs = [pair for symbol in due if (pair := self._reference.pair(symbol)) is not None]
+        if pairs:
+            told = quotes_of(self._client.tickers(pair.key for pair in pairs), self._reference.pairs, now)
+            self._quotes |= {symbol: (now, quote) for symbol, quote in told.items()}
+        return {symbol: self._quotes[symbol][1] for symbol in wanted if symbol in self._quotes}
+
+    def bars(self, symbols: Iterable[str], minutes: int, start: datetime, end: datetime | None) -> pd.DataFrame:
+        """Complete bars since ``start``, as far back as Kraken has them; each is asked for once."""
+        if minutes not in INTERVALS:
+            raise VenueRefusal(f"Kraken has no bars of {minutes} minutes; it has {', '.join(map(str, INTERVALS))}")
+        parts = [part for symbol in symbols if len(part := self._bars_of(symbol, minutes, start))]
+        if not parts:
+            return no_bars()
+        found = pd.concat(parts, ignore_index=True)
+        inside = found["datetime"] >= pd.Timestamp(start)
+        if end is not None:
+            inside &= found["datetime"] < pd.Timestamp(end)
+        return found[inside].reset_index(drop=True)
+
+    def _bars_of(self, symbol: str, minutes: int, start: datetime) -> pd.DataFrame:
+        pair, now = self._reference.pair(symbol), self._clock.now()
+        if pair is None:
+            return no_bars()
+        step = timedelta(minutes=minutes)
+        asked_at, kept = self._bars.get((symbol, minutes), (None, no_bars()))
+        last = kept["datetime"].iloc[-1].to_pydatetime() if len(kept) else None
+        complete = last is not None and now < last + 2 * step
+        late = asked_at is not None and now - asked_at < timedelta(seconds=AGAIN_S)
+        covered = len(kept) and (kept["datetime"].iloc[0] <= pd.Timestamp(start) or asked_at is not None)
+        if covered and (complete or late):
+            return kept
+        since = start if last is None else last
+        answer = self._client.bars(pair.key, minutes, int(since.astimezone(UTC).timestamp()) - minutes * MINUTE_S)
+        rows: list[Any] = next((rows for name, rows in answer.items() if self._reference.pairs.named(name) is pair), [])
+        # The last row is still forming.
+        fresh = bars_of(symbol, rows[:-1])
+        both = pd.concat([kept, fresh], ignore_index=True) if len(kept) else fresh
+        both = both.drop_duplicates("datetime", keep="last").sort_values("datetime", ignore_index=True)
+        self._bars[symbol, minutes] = now, both
+        return both
+
+    def _prices(self, there: Balances) -> dict[str, Decimal]:
+        symbols = [f"{coin}/{USD}" for coin in there.coins]
+        return prices_of(self.quotes(symbols)) if symbols else {}
+
+    @staticmethod
+    def _fresh(read_at: datetime, now: datetime) -> bool:
+        return timedelta(0) <= now - read_at < timedelta(seconds=KEEP_S)

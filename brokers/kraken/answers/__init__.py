@@ -1,0 +1,1 @@
+"""What Kraken answers, read once."""

@@ -1,0 +1,110 @@
+"""Kraken's balances as positions and an account: what earns is folded in, what is dust is kept apart."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from functools import cache
+from typing import Any
+
+from brokers.kraken.answers.figures import NOTHING, amount
+from brokers.kraken.answers.pairs import NO_COINS, SPENDABLE, Pairs
+from brokers.ports import VenuePosition, VenuePositions
+
+USD = "USD"
+DUST_USD = Decimal(1)
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """What there is of one asset; ``held`` is what orders hold of it."""
+
+    total: Decimal = NOTHING
+    held: Decimal = NOTHING
+
+    @property
+    def available(self) -> Decimal:
+        return max(NOTHING, self.total - self.held)
+
+
+@dataclass(frozen=True, slots=True)
+class Balances:
+    """Balances by the asset's name here; ``locked`` are those that cannot be spent, ``complete`` as for positions."""
+
+    spendable: dict[str, Balance]
+    locked: dict[str, Decimal] = field(default_factory=dict)
+    complete: bool = True
+
+    @property
+    def cash(self) -> Decimal:
+        return self.spendable.get(USD, Balance()).total
+
+    @property
+    def coins(self) -> dict[str, Balance]:
+        return {name: there for name, there in self.spendable.items() if name != USD and there.total > 0}
+
+
+def balances_of(answer: Mapping[str, Any], pairs: Pairs) -> Balances:
+    """BalanceEx: ``X.F`` counts as X, other kinds are locked, fee credits are no coins."""
+    totals, locked, complete = dict[str, Balance](), dict[str, Decimal](), True
+    for asset, row in answer.items():
+        name = pairs.coin(str(asset))
+        if name in NO_COINS or asset in NO_COINS:
+            continue
+        try:
+            total, held = amount(row, "balance"), amount(row, "hold_trade")
+            # An account with a credit line can spend more than its balance; what it owes is not its own.
+            total -= amount(row, "credit_used")
+        except (ValueError, AttributeError) as error:
+            _leave_out(str(asset), repr(error))
+            complete = False
+            continue
+        root = name.removesuffix(SPENDABLE)
+        if "." in root:
+            locked[root] = locked.get(root, NOTHING) + total
+            continue
+        before = totals.get(root, Balance())
+        totals[root] = Balance(before.total + total, before.held + held)
+    return Balances(totals, locked, complete)
+
+
+def positions_of(
+    balances: Balances, pairs: Pairs, prices: Mapping[str, Decimal], *, dust: bool = False
+) -> VenuePositions:
+    """Coins as positions, against USD.
+
+    What cannot be sold, by volume or by worth, is dust and no position, unless ``dust`` asks for it. A coin without a
+    price is one all the same: what is not known must not be missing.
+    """
+    found: dict[str, VenuePosition] = {}
+    for coin, there in balances.coins.items():
+        symbol = f"{coin}/{USD}"
+        price, pair = prices.get(symbol, NOTHING), pairs.of(symbol)
+        worth = there.total * price
+        small = pair is not None and there.total < pair.ordermin
+        if not dust and (small or (price > 0 and worth < DUST_USD)):
+            continue
+        found[symbol] = VenuePosition(
+            symbol=symbol,
+            quantity=there.total,
+            available=there.available,
+            price=price,
+            market_value=worth if price > 0 else None,
+            lot=None if pair is None else pair.lot,
+        )
+    return VenuePositions(found, balances.complete)
+
+
+def equity_of(balances: Balances, prices: Mapping[str, Decimal]) -> Decimal:
+    """Cash and what the coins are worth in USD; locked ones are not counted, as they cannot be traded."""
+    worth = (there.total * prices.get(f"{coin}/{USD}", NOTHING) for coin, there in balances.coins.items())
+    return sum(worth, balances.cash)
+
+
+@cache
+def _leave_out(asset: str, why: str) -> None:
+    log.warning("the balance of %s at Kraken cannot be read: %s", asset, why)

@@ -1,0 +1,31 @@
+"""What trading costs this account, by Kraken's own word: never a fee that somebody once wrote down."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from brokers.kraken.answers.figures import amount
+from brokers.kraken.answers.pairs import HUNDRED, Pairs
+
+
+@dataclass(frozen=True, slots=True)
+class Fees:
+    """Fees of one pair, fractions of 1."""
+
+    maker: Decimal
+    taker: Decimal
+
+
+def fees_of(answer: Mapping[str, Any], pairs: Pairs) -> dict[str, Fees]:
+    """TradeVolume: fees by symbol; a pair without a maker's fee pays the taker's for both."""
+    makers = answer.get("fees_maker") or {}
+    found: dict[str, Fees] = {}
+    for name, row in (answer.get("fees") or {}).items():
+        if (pair := pairs.named(str(name))) is not None:
+            taker = amount(row, "fee") / HUNDRED
+            maker = amount(makers[name], "fee") / HUNDRED if name in makers else taker
+            found[pair.symbol] = Fees(maker, taker)
+    return found

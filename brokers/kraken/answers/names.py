@@ -1,0 +1,30 @@
+"""Our names of orders in the form that Kraken takes: a UUID that follows from the name."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+
+NAMESPACE = uuid.UUID("6f6b7a1e-5c0b-5b0e-9d55-2f3a1c7d9b10")
+"""Of this package: the same name gives the same UUID in every process, for ever."""
+
+
+def uuid_of(name: str) -> str:
+    """The ``cl_ord_id`` of an order of ours."""
+    return str(uuid.uuid5(NAMESPACE, name))
+
+
+class Names:
+    """Finds our name of an order by its ``cl_ord_id``, for the names that it was told of."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, str] = {}
+
+    def tell(self, names: Iterable[str]) -> None:
+        """Orders of these names may be listed."""
+        for name in names:
+            self._names.setdefault(uuid_of(name), name)
+
+    def of(self, cl_ord_id: str) -> str:
+        """Our name of an order; the id itself where it is none of ours, empty for none."""
+        return self._names.get(cl_ord_id.lower(), cl_ord_id)

@@ -1,0 +1,81 @@
+"""What Kraken's error texts mean: refused, unknown, gone, or never taken."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from brokers.order_types import VenueReason
+from brokers.venue_errors import KeysRefused, NotSent, OutcomeUnknown, VenueError, VenueRefusal, VenueUnavailable
+
+UNKNOWN = (
+    "EService:Unavailable", "EService:Busy", "EService:Timeout", "EGeneral:Internal error", "EDatabase:",
+)  # fmt: skip
+"""The request may have been carried out."""
+NOT_TAKEN = (
+    "EAPI:Rate limit exceeded", "EOrder:Rate limit exceeded", "EGeneral:Too many requests",
+    "EGeneral:Temporary lockout", "EAPI:Invalid nonce", "EService:Deadline elapsed",
+)  # fmt: skip
+"""Turned away unread, or too late for the engine: it may be sent again."""
+TOO_MUCH = ("Rate limit exceeded", "Too many requests", "Temporary lockout")
+LOCKOUT = "EGeneral:Temporary lockout"
+LOCKOUT_S, PAUSE_S = 900.0, 5.0
+KEYS = (
+    "EAPI:Invalid key", "EAPI:Invalid signature", "EGeneral:Permission denied", "EAccount:", "ETrade:User Locked",
+    "EAPI:Feature disabled",
+)  # fmt: skip
+GONE = "EOrder:Unknown order"
+FUNDS = "EOrder:Insufficient funds"
+DUPLICATE = ("EOrder:Duplicate", "cl_ord_id")
+
+
+class KrakenKeysRefused(KeysRefused):
+    """Kraken does not take the key, its signature or its permissions, or has locked the account."""
+
+
+def error_of(texts: Iterable[object], *, changes: bool, sells: bool = False) -> VenueError | None:
+    """The error that an answer's list of texts means; None for an empty one.
+
+    Parameters
+    ----------
+    texts : iterable
+        ``error`` of the answer. Those that begin with W are warnings.
+    changes : bool
+        Whether the request changes orders, so that not knowing is more than a question without an answer.
+    sells : bool
+        Whether it sells: funds are coins then, which something holds.
+    """
+    found = [str(text) for text in texts if not str(text).startswith("W")]
+    if not found:
+        return None
+    message = "; ".join(found)
+    # Where several are told, one that leaves the outcome open counts most.
+    if any(text.startswith(UNKNOWN) for text in found):
+        return OutcomeUnknown(message) if changes else VenueUnavailable(message)
+    if any(text.startswith(KEYS) for text in found):
+        return KrakenKeysRefused(message)
+    if any(text.startswith(NOT_TAKEN) for text in found):
+        return NotSent(message)
+    return VenueRefusal(message, _reason(message, sells))
+
+
+def lost(status: int, *, changes: bool) -> VenueError:
+    """The error that an HTTP status without a readable answer means."""
+    message = f"the venue answered {status}"
+    return OutcomeUnknown(message) if changes else VenueUnavailable(message)
+
+
+def pause_of(message: str) -> float:
+    """Seconds for which nothing is sent after an error; 0 where it was not about the rate."""
+    if LOCKOUT in message:
+        return LOCKOUT_S
+    return PAUSE_S if any(text in message for text in TOO_MUCH) else 0.0
+
+
+def _reason(message: str, sells: bool) -> VenueReason:
+    if GONE in message:
+        return VenueReason.NOT_FOUND
+    if FUNDS in message and sells:
+        return VenueReason.SHARES_HELD
+    if any(text in message for text in DUPLICATE):
+        return VenueReason.DUPLICATE_ID
+    return VenueReason.OTHER

@@ -1,0 +1,192 @@
+"""Kraken's two limits, counted here before Kraken does: requests of a key, and order work in a pair."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+NAP_S = 0.1
+"""Longest time that a request waits without asking whether it is still wanted."""
+
+
+class Category(StrEnum):
+    """What a request is for; each has a least interval in the settings."""
+
+    ENTRY = "entry"
+    EXIT = "exit"
+    MONITORING = "monitoring"
+    QUERY = "query"
+
+
+class Work(StrEnum):
+    """What the matching engine is asked to do with an order."""
+
+    ADD = "add"
+    AMEND = "amend"
+    CANCEL = "cancel"
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """Limits of an account's level of verification; ``*_decay`` is what is forgotten in a second."""
+
+    rest: float
+    rest_decay: float
+    engine: float
+    engine_decay: float
+
+
+TIERS = {
+    "starter": Tier(15, 0.33, 60, 1.0),
+    "intermediate": Tier(20, 0.5, 125, 2.34),
+    "pro": Tier(20, 1.0, 180, 3.75),
+}
+PENALTIES: dict[Work, tuple[int, tuple[tuple[float, int], ...]]] = {
+    Work.ADD: (1, ()),
+    Work.AMEND: (1, ((5, 3), (10, 2), (15, 1))),
+    Work.CANCEL: (0, ((5, 8), (10, 6), (15, 5), (45, 4), (90, 2), (300, 1))),
+}
+"""Fixed part, and what comes on top below an age in seconds, since the order was made or last amended."""
+COSTS = {"Ledgers": 2, "QueryLedgers": 2, "TradesHistory": 2}
+UNCOUNTED = frozenset({"AddOrder", "AmendOrder", "CancelOrder", "CancelOrderBatch", "AddOrderBatch", "CancelAll"})
+
+
+def cost_of(endpoint: str) -> int:
+    """What a private request adds to the counter of its key."""
+    return 0 if endpoint in UNCOUNTED else COSTS.get(endpoint, 1)
+
+
+def penalty(work: Work, age_s: float) -> int:
+    """What order work adds to the counter of its pair, by the age of the order."""
+    fixed, steps = PENALTIES[work]
+    return fixed + next((extra for below, extra in steps if age_s < below), 0)
+
+
+@dataclass(slots=True)
+class Counter:
+    """Counts up with what is asked and down with time; ``peak`` is the highest it was."""
+
+    most: float
+    decay: float
+    level: float = 0.0
+    peak: float = 0.0
+    at: float = 0.0
+
+    def now(self, time_s: float) -> float:
+        self.level = max(0.0, self.level - (time_s - self.at) * self.decay)
+        self.at = time_s
+        return self.level
+
+    def wait(self, cost: float, reserve: float, time_s: float) -> float:
+        """Seconds until so much fits below the limit less a reserve."""
+        over = self.now(time_s) + cost - (self.most - reserve)
+        return 0.0 if over <= 0 else over / self.decay
+
+    def add(self, cost: float, time_s: float) -> None:
+        self.level = self.now(time_s) + cost
+        self.peak = max(self.peak, self.level)
+
+
+@dataclass(slots=True)
+class RateModel:
+    """What Kraken has counted of one key, as far as this process knows.
+
+    Parameters
+    ----------
+    tier : Tier
+    reserve : float
+        Part of the requests' counter that is kept for look-ups of what protects or has no answer.
+    clock : callable, optional
+        Local seconds that only grow.
+    speed : float
+        Seconds of the venue in one of ours.
+    """
+
+    tier: Tier
+    reserve: float = 4.0
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+    speed: float = 1.0
+    rest: Counter = field(init=False)
+    engines: dict[str, Counter] = field(default_factory=dict)
+    _born: dict[str, float] = field(default_factory=dict)
+    _closed_until: float = -math.inf
+    _drops: int = 0
+    _mutex: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self.rest = Counter(self.tier.rest, self.tier.rest_decay * self.speed, at=self.clock())
+
+    def take(self, endpoint: str, max_wait_s: float, *, urgent: bool) -> bool:
+        """Wait for room for a private request and take it; False if there is none in that time."""
+        cost, ends, drops = cost_of(endpoint), self.clock() + max_wait_s, self._drops
+        while True:
+            with self._mutex:
+                now = self.clock()
+                wait = max(self.rest.wait(cost, 0 if urgent else self.reserve, now) if cost else 0.0,
+                           self._closed_until - now)  # fmt: skip
+                if wait <= 0:
+                    self.rest.add(cost, now)
+                    return True
+            if now + wait > ends or self._drops != drops:
+                return False
+            self.sleep(min(wait, NAP_S))
+
+    def room(self, cost: float) -> bool:
+        """Whether requests of so much could go now beside the reserve."""
+        with self._mutex:
+            now = self.clock()
+            return now >= self._closed_until and self.rest.wait(cost, self.reserve, now) <= 0
+
+    def work(self, pair: str, work: Work, order_id: str, *, urgent: bool) -> bool:
+        """Count order work in a pair; False where it would pass the limit.
+
+        What is urgent goes beyond a tenth that is kept for it.
+        """
+        with self._mutex:
+            now, tier = self.clock(), self.tier
+            engine = self.engines.setdefault(pair, Counter(tier.engine, tier.engine_decay * self.speed, at=now))
+            born = self._born.get(order_id)
+            # An order of an earlier process is as old as nobody knows: the worst is counted for it.
+            age = 0.0 if born is None else (now - born) * self.speed
+            cost = penalty(work, age)
+            if engine.wait(cost, 0 if urgent else tier.engine / 10, now) > 0:
+                return False
+            engine.add(cost, now)
+            if work is Work.CANCEL:
+                self._born.pop(order_id, None)
+            elif order_id:
+                self._born[order_id] = now
+            return True
+
+    def born(self, order_id: str, age_s: float = 0.0) -> None:
+        """An order was made so many seconds of the venue ago."""
+        with self._mutex:
+            self._born.setdefault(order_id, self.clock() - age_s / self.speed)
+
+    def full(self, seconds: float) -> None:
+        """Kraken said that it was too much: the counter is at its limit, and nothing goes for so long."""
+        with self._mutex:
+            now = self.clock()
+            self.rest.now(now)
+            self.rest.level = self.rest.most
+            self._closed_until = max(self._closed_until, now + seconds / self.speed)
+
+    def drop_waiting(self) -> None:
+        """Send no request that waits now."""
+        self._drops += 1
+
+    @property
+    def spent(self) -> str:
+        """How much of the limit is used, in words."""
+        with self._mutex:
+            return f"{self.rest.now(self.clock()):.1f} of {self.rest.most:g} counted"
+
+    @property
+    def peaks(self) -> tuple[float, float]:
+        """The highest that the requests' counter was, and the highest of a pair's."""
+        return self.rest.peak, max((engine.peak for engine in self.engines.values()), default=0.0)

@@ -1,0 +1,214 @@
+"""ccxt's Kraken client with one's own nonce, rate model, deadline and reading of errors.
+
+ccxt knows the endpoints and signs. What it does beyond that is left out: it counts nonces in milliseconds, sleeps
+before each read, has no time limit for a request as a whole, and sorts errors by what can be retried instead of by what
+has happened.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import ccxt
+import requests
+from urllib3.exceptions import HTTPError
+
+from brokers.kraken.connection.errors import error_of, lost, pause_of
+from brokers.kraken.connection.nonce import Nonce
+from brokers.kraken.connection.rates import RateModel
+from brokers.network.breaker import CircuitBreaker
+from brokers.network.budget import seconds_left
+from brokers.network.transport import DeadlineAdapter, attempt
+from brokers.venue_errors import NotSent, OutcomeUnknown, VenueError, VenueRefusal, VenueUnavailable
+from config.values.addresses import encrypted_abroad
+
+CONNECT_S, READ_S, WAIT_S = 3.0, 6.0, 8.0
+"""Local seconds: to connect, for the answer, and for room below the rate limit."""
+CHANGES = frozenset({
+    "AddOrder", "AddOrderBatch", "AmendOrder", "EditOrder", "CancelOrder", "CancelOrderBatch", "CancelAll",
+    "CancelAllOrdersAfter", "Withdraw", "WithdrawCancel", "WalletTransfer",
+})  # fmt: skip
+SERVER_ERROR = 500
+Json = dict[str, Any]
+
+log = logging.getLogger(__name__)
+_admitted: ContextVar[bool] = ContextVar("admitted", default=False)
+_urgent: ContextVar[bool] = ContextVar("urgent", default=False)
+
+
+@contextmanager
+def admitted() -> Iterator[None]:
+    """Let requests that change orders out; everything else of ccxt's is refused."""
+    token = _admitted.set(True)
+    try:
+        yield
+    finally:
+        _admitted.reset(token)
+
+
+@contextmanager
+def urgently(urgent: bool = True) -> Iterator[None]:
+    """Requests made inside may use what is kept below the limit, and pass an open breaker."""
+    token = _urgent.set(urgent)
+    try:
+        yield
+    finally:
+        _urgent.reset(token)
+
+
+@dataclass(frozen=True, slots=True)
+class RequestLog:
+    """One request as it went; ``outcome`` is the status or the error's name, ``seconds`` include waiting."""
+
+    endpoint: str
+    outcome: str
+    seconds: float
+    began: float
+
+
+class KrakenRest(ccxt.kraken):
+    """A ccxt client of Kraken.
+
+    Parameters
+    ----------
+    key, secret : str
+    nonce : Nonce or None
+        None where only public questions are asked.
+    rates : RateModel
+    url : str
+        Address of the venue, without path.
+    breaker : CircuitBreaker, optional
+
+    Raises
+    ------
+    VenueError
+        From every request; see ``brokers.kraken.connection.errors``.
+    """
+
+    def __init__(
+        self,
+        key: str,
+        secret: str,
+        *,
+        nonce: Nonce | None,
+        rates: RateModel,
+        url: str,
+        breaker: CircuitBreaker | None = None,
+    ) -> None:
+        super().__init__({"apiKey": key, "secret": secret, "enableRateLimit": False})
+        self.urls["api"] = {"public": url, "private": url}
+        self.counter, self.rates, self.breaker = nonce, rates, breaker or CircuitBreaker()
+        self.observers: list[Callable[[RequestLog], None]] = []
+        # One private request at a time: two that overtake one another arrive with a nonce that falls.
+        self._one = threading.Lock()
+        self.session.auth = _as_it_is
+        for scheme in ("http://", "https://"):
+            self.session.mount(scheme, DeadlineAdapter())
+
+    def nonce(self) -> int:
+        if self.counter is None:
+            raise NotSent("there are no keys, only public questions are asked")
+        return self.counter.take()
+
+    def request(
+        self,
+        path: str,
+        api: Any = "public",
+        method: str = "GET",
+        params: Mapping[str, Any] | None = None,
+        headers: Any = None,
+        body: Any = None,
+        config: Any = None,
+    ) -> Any:
+        """One request, sent once; the ``result`` of the answer."""
+        began, outcome = time.monotonic(), "error"
+        changes = path in CHANGES
+        try:
+            if changes and not _admitted.get():
+                raise VenueRefusal(f"{path} did not come through the order gateway, it is not sent")
+            answer = (
+                self._private(path, api, method, params) if api == "private" else self._sent(path, api, method, params)
+            )
+            error = error_of(answer.get("error") or (), changes=changes, sells=(params or {}).get("type") == "sell")
+            if error is not None:
+                if pause := pause_of(str(error)):
+                    self.rates.full(pause)
+                raise error
+            outcome = "ok"
+            return answer.get("result", {})
+        except VenueError as error:
+            outcome = type(error).__name__
+            raise
+        finally:
+            line = RequestLog(path, outcome, time.monotonic() - began, began)
+            for observer in tuple(self.observers):
+                observer(line)
+
+    def _private(self, path: str, api: str, method: str, params: Mapping[str, Any] | None) -> Json:
+        if not self.rates.take(path, seconds_left(WAIT_S), urgent=_urgent.get()):
+            raise NotSent(f"own rate limit: {self.rates.spent}, no room in the time there is")
+        if not self._one.acquire(timeout=seconds_left(CONNECT_S + READ_S)):
+            raise NotSent("another request has no answer yet")
+        try:
+            return self._sent(path, api, method, params)
+        finally:
+            self._one.release()
+
+    def _sent(self, path: str, api: str, method: str, params: Mapping[str, Any] | None) -> Json:
+        if not (_urgent.get() or self.breaker.permits()):
+            raise NotSent("the circuit breaker is open")
+        answer: Json = super().request(path, api, method, dict(params or {}))
+        return answer
+
+    def fetch(self, url: str, method: str = "GET", headers: Any = None, body: Any = None) -> Json:
+        """Send what was signed and read the whole answer within the time there is."""
+        changes = url.rsplit("/", 1)[-1].partition("?")[0] in CHANGES
+        left = seconds_left(CONNECT_S + READ_S)
+        prepared = self.session.prepare_request(
+            requests.Request(method, url, headers=self.prepare_request_headers(headers), data=body)
+        )
+        settings = self.session.merge_environment_settings(url, {}, False, None, None)
+        if not encrypted_abroad(url):
+            settings["proxies"] = {}
+        failure = ""
+        with attempt(left) as sent:
+            try:
+                timeout = min(CONNECT_S, left), min(READ_S, left)
+                response = self.session.send(prepared, timeout=timeout, allow_redirects=False, **settings)
+            except (requests.RequestException, HTTPError, OSError) as error:
+                failure = type(error).__name__
+        # Raised out of the handler: the error in there carries the request, and with it the key and the signature.
+        if failure:
+            self.breaker.failed()
+            if not sent.written:
+                raise NotSent(f"the venue cannot be reached ({failure})")
+            message = f"no answer ({failure})"
+            raise OutcomeUnknown(message) if changes else VenueUnavailable(message)
+        answer = _read(response.content)
+        if answer is None or response.status_code >= SERVER_ERROR:
+            self.breaker.failed()
+            raise lost(response.status_code, changes=changes)
+        self.breaker.answered()
+        return answer
+
+
+def _read(content: bytes) -> Json | None:
+    """The answer, its numbers exact; None if it is no answer of Kraken's."""
+    try:
+        answer = json.loads(content, parse_float=Decimal)
+    except ValueError:
+        return None
+    return answer if isinstance(answer, dict) and isinstance(answer.get("error"), list) else None
+
+
+def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    return request

@@ -1,0 +1,125 @@
+"""Kraken's orders with few requests: what is open is listed, and what has ended since is asked for only then."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from brokers.kraken.answers.listings import listing_of
+from brokers.kraken.answers.names import Names, uuid_of
+from brokers.kraken.connection.client import KrakenClient
+from brokers.kraken.connection.rest import Json, urgently
+from brokers.kraken.reference import Reference
+from brokers.network.clock import VenueClock
+from brokers.ports import OrderAck, VenueListing, VenueOrder
+
+KEEP_S = 1.0
+"""The venue's seconds for which a listing serves a second question of the same look."""
+OVERLAP = timedelta(seconds=30)
+"""Before the last listing of what has ended: Kraken's clock and ours are not the same."""
+
+
+class OrderMemory:
+    """Remembers which orders were open, so that it is seen which of them have ended.
+
+    A listing of what has ended costs a request. It is asked for where an order that was open is open no more, where
+    balances moved without one, and where somebody looks farther back than ever before.
+
+    Parameters
+    ----------
+    client : KrakenClient
+    reference : Reference
+    names : Names
+    clock : VenueClock
+    """
+
+    def __init__(self, client: KrakenClient, reference: Reference, names: Names, clock: VenueClock) -> None:
+        self._client = client
+        self._reference = reference
+        self._names = names
+        self._clock = clock
+        self._listed: tuple[datetime, Json] | None = None
+        self._open: dict[str, str] = {}
+        self._pairs: dict[str, str] = {}
+        self._back_to: datetime | None = None
+        self._ended_at: datetime | None = None
+        self._doubted = True
+
+    def forget(self) -> None:
+        """Something was sent: the next question is asked anew."""
+        self._listed = None
+
+    def doubt(self) -> None:
+        """Balances moved: what has ended is listed at the next look, also where no order of ours is missing."""
+        self._doubted = True
+
+    def sent(self, order: VenueOrder) -> None:
+        """An order was taken: if no listing of open orders shows it, it has ended."""
+        self._open[order.id] = self._pairs[order.id] = self._reference.required(order.symbol).key
+
+    def pair_of(self, txid: str) -> str:
+        """The pair of an order, for the count of its order work; empty where it is not known."""
+        return self._pairs.get(txid, "")
+
+    def open_orders(self) -> VenueListing:
+        """Every open order."""
+        return self._read(self._open_now())
+
+    def since(self, after: datetime) -> VenueListing:
+        """Orders sent or ended after a time, and every one that is open."""
+        now = self._clock.now()
+        opened = self._open_now()
+        gone = [txid for txid in self._open if txid not in opened]
+        farther = self._back_to is None or after < self._back_to
+        found = dict(opened)
+        if gone or self._doubted or farther:
+            # After the first time only what is new: from the last listing of what has ended.
+            start = after if farther or self._ended_at is None else min(after, self._ended_at - OVERLAP)
+            found |= self._client.closed_orders(start)
+            self._back_to = after if farther else self._back_to
+            self._ended_at, self._doubted = now, False
+        if lost := [txid for txid in gone if txid not in found]:
+            found |= self._client.orders(lost)
+        for txid in gone:
+            # One that Kraken does not know goes on being missed, and is asked for by the desk.
+            self._open.pop(txid, None)
+        return self._read(found)
+
+    def by_id(self, txid: str) -> OrderAck | None:
+        """One order; None if Kraken knows none of that id."""
+        with urgently():
+            return self._ack(self._client.orders([txid]), txid)
+
+    def by_name(self, name: str) -> OrderAck | None:
+        """The order of that name, open or ended; None if Kraken has none."""
+        cl_ord_id = uuid_of(name)
+        with urgently():
+            return self._named(self._client.open_orders(cl_ord_id), cl_ord_id) or self._named(
+                self._client.closed_orders(cl_ord_id=cl_ord_id), cl_ord_id
+            )
+
+    def _named(self, rows: Json, cl_ord_id: str) -> OrderAck | None:
+        # A server that does not know the filter answers with everything.
+        found = {txid: row for txid, row in rows.items() if str(row.get("cl_ord_id") or "").lower() == cl_ord_id}
+        return self._ack(found, next(iter(found))) if found else None
+
+    def _open_now(self) -> Json:
+        now = self._clock.now()
+        if self._listed is None or not timedelta(0) <= now - self._listed[0] < timedelta(seconds=KEEP_S):
+            rows = self._client.open_orders()
+            self._listed = now, rows
+            for order in listing_of(rows, self._reference.pairs, self._names, now).orders:
+                self.sent(order)
+                if order.created is not None:
+                    self._client.rates.born(order.id, max(0.0, (now - order.created).total_seconds()))
+        return self._listed[1]
+
+    def _read(self, rows: Json) -> VenueListing:
+        return listing_of(rows, self._reference.pairs, self._names, self._clock.now())
+
+    def _ack(self, rows: Json, txid: str) -> OrderAck | None:
+        if txid not in rows:
+            return None
+        listing = self._read(rows)
+        order = next((order for order in listing.orders if order.id == txid), None)
+        name = "" if order is None else order.client_order_id
+        return OrderAck(txid, name, listing.orders, listing.unread, native=order)

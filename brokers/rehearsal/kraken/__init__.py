@@ -1,0 +1,1 @@
+"""A rehearsal exchange that accepts, holds, fills and refuses orders as Kraken does."""

@@ -1,0 +1,1 @@
+"""What the rehearsed Kraken account has, can still spend, and may still ask."""

@@ -1,0 +1,1 @@
+"""Orders of the Kraken face: read, checked, described."""

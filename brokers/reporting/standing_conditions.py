@@ -1,0 +1,87 @@
+"""Tells of conditions that last: shares without a stop, a stream or a venue that is gone.
+
+It needs no lock and no journal, so that it speaks while everything else waits.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from brokers.reporting.events import EventKind, about
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """Something that is wrong for some subjects, and why.
+
+    Parameters
+    ----------
+    kind : EventKind
+    present : callable
+        Subjects (symbols, hosts) of which it holds now, and why; must need no lock.
+    after_s : float
+        Local seconds that it has to last before it is told.
+    text : str
+        Of the log line, with ``{subject}``, ``{why}`` and ``{seconds}``.
+    over : str
+        Of the line that it has ended, with ``{subject}`` and ``{seconds}``.
+    """
+
+    kind: EventKind
+    present: Callable[[], Mapping[str, str]]
+    after_s: float
+    text: str
+    over: str
+
+
+class StandingConditions:
+    """Looks at conditions again and again; tells each once when it has lasted, again while it lasts, and its end.
+
+    Parameters
+    ----------
+    conditions : sequence of Condition
+    again_s : float
+        Local seconds until one that lasts is told again.
+    monotonic : callable, optional
+        Local seconds.
+    """
+
+    def __init__(
+        self,
+        conditions: tuple[Condition, ...],
+        again_s: float,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._conditions, self._again_s, self._monotonic = conditions, again_s, monotonic
+        self._since: dict[tuple[EventKind, str], float] = {}
+        self._seen: dict[tuple[EventKind, str], float] = {}
+        self._told: dict[tuple[EventKind, str], float] = {}
+
+    def look(self) -> None:
+        """Tell what is to be told now."""
+        for condition in self._conditions:
+            self._look(condition, self._monotonic())
+
+    def _look(self, condition: Condition, now: float) -> None:
+        present = dict(condition.present())
+        for subject, why in sorted(present.items()):
+            key = (condition.kind, subject)
+            self._seen[key] = now
+            lasted = now - self._since.setdefault(key, now)
+            if lasted < condition.after_s or now - self._told.get(key, -self._again_s) < self._again_s:
+                continue
+            self._told[key] = now
+            text = condition.text.format(subject=subject, why=why, seconds=f"{lasted:.0f}")
+            log.error("%s", text, extra=about(condition.kind, subject, seconds=round(lasted, 1), why=why))
+        # What comes and goes within that time is one condition: a stream that flaps is down.
+        calm = [k for k, seen in self._seen.items() if k[0] is condition.kind and now - seen >= condition.after_s]
+        for key in calm:
+            lasted = self._seen.pop(key) - self._since.pop(key)
+            if self._told.pop(key, None) is not None:
+                text = condition.over.format(subject=key[1], seconds=f"{lasted:.0f}")
+                log.warning("%s", text, extra=about(condition.kind, key[1], over=True, seconds=round(lasted, 1)))

@@ -1,0 +1,82 @@
+"""Which venue and, at Kraken, which profile is meant: by name, or picked by the account's balance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from config.errors import Refusal
+from config.reading.arguments import DEFAULT_PROFILE
+
+if TYPE_CHECKING:
+    from config import Settings
+
+VENUES = ("alpaca", "kraken")
+KRAKEN = "kraken"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A profile, and the sentence that tells of it where it was picked by balance."""
+
+    profile: str
+    told: str = ""
+
+
+def override(venue: str | None) -> list[tuple[str, str, Any]]:
+    """What ``--venue`` stands for, as overrides for ``config.load``; Refusal for one that is not known."""
+    if venue is None:
+        return []
+    if venue not in VENUES:
+        raise Refusal(f"--venue {venue}: is not known here; write {' or '.join(VENUES)}")
+    return [("--venue", "broker.venue", venue)]
+
+
+def chosen_profile(
+    profile: str,
+    venue: str | None,
+    strategy: str | None,
+    budget: float | None,
+    *,
+    live: bool,
+    environment: Mapping[str, str] | None,
+    stated: list[tuple[str, str, Any]],
+) -> Choice:
+    """The profile of a run.
+
+    A profile of the small accounts may be named as strategy too: it is the same strategy under other settings. At
+    Kraken the balance picks one where none is named: ``budget`` in a rehearsal or backtest, what Kraken says when live.
+
+    Raises
+    ------
+    Refusal
+        The balance is too small, or profile and strategy name different ones.
+    """
+    from config.reading.loader import load
+
+    bounds = load().broker.kraken.profiles
+    if strategy in bounds:
+        if profile not in (DEFAULT_PROFILE, strategy):
+            raise Refusal(f"--strategy {strategy}: is a profile, and --profile names {profile}; leave one of them out")
+        return Choice(strategy)
+    if venue != KRAKEN or profile != DEFAULT_PROFILE:
+        return Choice(profile)
+    from config.balance_profiles import profile_of, selected
+
+    smallest = min(bounds, key=lambda name: bounds[name])
+    balance = load(smallest).account.budget_usd if budget is None else budget
+    if live:
+        balance = _balance(load(smallest, arguments=stated, environment=environment))
+    name = profile_of(balance, bounds)
+    return Choice(name, selected(name, balance))
+
+
+def _balance(settings: Settings) -> float:
+    """What the account is worth by Kraken's word, USD."""
+    from brokers.operator.account import sign_in
+    from brokers.venues import open_venue
+
+    account = open_venue(settings, paper=False)
+    sign_in(account, paper=False)
+    return float(account.account().equity)

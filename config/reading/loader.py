@@ -1,0 +1,171 @@
+"""Merges base, profile, files and single values into validated settings that know where each value came from."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from config.errors import Refusal
+from config.reading import strict_yaml
+from config.reading.error_messages import closest, sentence
+from config.reading.files import read_ordinary
+from config.reading.list_edits import edited, split
+from config.schema import Settings
+from config.values.provenance import Provenance
+from config.values.secrets import MASK, Secrets, looks_secret
+
+FOLDER = Path(__file__).parents[1]
+PROFILES = FOLDER / "profiles"
+
+SHORT_KEYS = {"market": "pace.market", "sleeptime": "pace.sleeptime"}
+"""What ``--set`` accepts without its section: Lumibot's own words for pace and hours."""
+
+SECRETS = "secrets"
+DEEPEST, LONGEST_KEY, LONGEST_SHOWN = 12, 200, 60
+"""Parts and characters of a dotted key, and how many of them are told of one that is longer."""
+
+Override = tuple[str, str, Any]
+
+
+def profiles() -> tuple[str, ...]:
+    """Names of the profiles that come with the package."""
+    return tuple(sorted(path.stem for path in PROFILES.glob("*.yaml")))
+
+
+def load(
+    profile: str = "active",
+    files: Iterable[str | Path] = (),
+    overrides: Iterable[str] | Mapping[str, Any] = (),
+    overlays: Iterable[str | Path] = (),
+    arguments: Sequence[Override] = (),
+    environment: Mapping[str, str] | None = None,
+) -> Settings:
+    """Merge and validate the settings. Later sources win: sections merge key by key, lists are replaced.
+
+    Parameters
+    ----------
+    profile : str, default="active"
+        Overlay in ``config/profiles``.
+    files : iterable of path
+        The user's own YAML overlays, in order.
+    overrides : iterable of str, or mapping
+        Single values: ``a.b=c`` with ``c`` read as YAML, or dotted keys and values.
+    overlays : iterable of path
+        What a data source asks for; below ``files``.
+    arguments : sequence of (source, dotted key, value)
+        Values from arguments of their own, e.g. ``("--budget", "account.budget_usd", 5000.0)``; the last word.
+    environment : mapping, optional
+        Where secrets are read from, ``os.environ`` by default.
+
+    Raises
+    ------
+    Refusal
+        One sentence that names the file, the key, the wrong value and what would be right.
+    """
+    merged: dict[str, Any] = {}
+    defaults = (FOLDER / "base.yaml", _profile_path(profile), *map(Path, overlays))
+    provenance = Provenance(map(_shown, defaults))
+    for path in (*defaults, *map(Path, files)):
+        source = _shown(path)
+        _merge(merged, _read(path, source), source, provenance)
+    single = [("--set", *item) for item in _pairs(overrides)]
+    for source, dotted, value in (*single, *arguments):
+        _merge(merged, _nested(dotted, value, source), source, provenance)
+    try:
+        settings = Settings.model_validate_json(json.dumps(merged))
+    except ValidationError as error:
+        raise Refusal(sentence(error, Settings, provenance)) from None
+    settings._provenance = provenance
+    settings._secrets = Secrets.from_environment(os.environ if environment is None else environment)
+    return settings
+
+
+def _profile_path(profile: str) -> Path:
+    if profile not in profiles():
+        raise Refusal(f"--profile {profile}: there is no such profile; {closest(profile, profiles())}")
+    return PROFILES / f"{profile}.yaml"
+
+
+def _shown(path: Path) -> str:
+    """A path as a reader knows it: our own files relative to the package, others as they were given."""
+    inside = path.is_absolute() and path.is_relative_to(FOLDER.parent)
+    return path.relative_to(FOLDER.parent).as_posix() if inside else str(path)
+
+
+def _read(path: Path, source: str) -> dict[str, Any]:
+    try:
+        text = read_ordinary(path).decode("utf-8")
+    except FileNotFoundError:
+        raise Refusal(f"{source}: there is no such file; give the path of a YAML file") from None
+    except UnicodeDecodeError:
+        raise Refusal(f"{source}: not a text file; give a YAML file in UTF-8") from None
+    except OSError as error:
+        raise Refusal(f"{source}: cannot be read, {error.strerror}; give the path of a YAML file") from None
+    content = strict_yaml.parse(text, source)
+    if not isinstance(content, dict):
+        raise Refusal(f"{source}: holds no settings; write sections such as sizing: with their keys below them")
+    return content
+
+
+def _pairs(overrides: Iterable[str] | Mapping[str, Any]) -> list[tuple[str, Any]]:
+    if isinstance(overrides, Mapping):
+        return [(SHORT_KEYS.get(key, key), value) for key, value in overrides.items()]
+    pairs = []
+    for text in overrides:
+        key, equals, value = text.partition("=")
+        key = key.strip()
+        if not equals or not all(key.split(".")):
+            raise Refusal(f"--set {key or equals}: write --set KEY=VALUE, e.g. --set sizing.risk_frac=0.01")
+        pairs.append((SHORT_KEYS.get(key, key), strict_yaml.parse(value, f"--set {key}")))
+    return pairs
+
+
+def _nested(dotted: str, value: Any, source: str) -> dict[str, Any]:
+    *parents, last = dotted.split(".")
+    if len(parents) >= DEEPEST or len(dotted) > LONGEST_KEY:
+        raise Refusal(f"{source} {dotted[:LONGEST_SHOWN]}…: is no setting, its key is too long; see --show-config")
+    nested: dict[str, Any] = {last: value}
+    for parent in reversed(parents):
+        nested = {parent: nested}
+    return nested
+
+
+def _merge(
+    into: dict[str, Any], overlay: Mapping[str, Any], source: str, provenance: Provenance, above: str = ""
+) -> None:
+    """Lay ``overlay`` over ``into``, in place, and note the source of each leaf and of each new section."""
+    for written, value in overlay.items():
+        key, edit = split(str(written))
+        dotted = f"{above}.{key}" if above else key
+        if edit:
+            provenance.note(dotted, source)
+            into[key] = edited(dotted, edit, into.get(key), value, source)
+            continue
+        if _holds_secret(dotted, key, value):
+            names = ", ".join(Secrets.model_fields)
+            raise Refusal(
+                f"{source}: {dotted} looks like a secret; secrets come from environment variables only ({names}), "
+                "so take it out of the settings"
+            )
+        if dotted == SECRETS:
+            continue
+        if not isinstance(value, Mapping):
+            provenance.note(dotted, source)
+            into[key] = value
+            continue
+        if not isinstance(into.get(key), dict):
+            provenance.note(dotted, source)
+            into[key] = {}
+        _merge(into[key], value, source, provenance, dotted)
+
+
+def _holds_secret(dotted: str, key: str, value: Any) -> bool:
+    """Whether a secret may be written here; the masked listing that ``--show-config`` prints holds none."""
+    if dotted == SECRETS and isinstance(value, Mapping):
+        return any(item not in (None, MASK) for item in value.values())
+    return value is not None and looks_secret(key)

@@ -1,0 +1,287 @@
+"""The sections of the settings: frozen, strict, no unknown keys, units in the names.
+
+``_frac`` is a fraction of 1 (0.15 is 15%), ``_usd`` money, ``_bps`` hundredths of a percent. The
+sections of risk modules, signals and bracket models are plain dictionaries here: each module owns
+its settings and ``strategies.registry`` validates them.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from config.values.addresses import address
+from config.values.markets import MARKETS
+from config.values.symbols import canonical
+
+
+def _sleeptime(value: Any) -> str:
+    if not isinstance(value, str) or not re.fullmatch(r"[1-9][0-9]*[SMHD]", value.upper()):
+        raise ValueError('write a whole number and S, M, H or D, e.g. "30S", "5M", "1H" or "1D"')
+    return value.upper()
+
+
+def _market(value: str) -> str:
+    if value not in MARKETS:
+        raise ValueError("write one of Lumibot's markets, e.g. NYSE, NASDAQ, us_futures or 24/7")
+    return value
+
+
+def _bar_minutes(value: int) -> int:
+    if value not in BAR_MINUTES:
+        raise ValueError(f"write one of {', '.join(map(str, BAR_MINUTES))} minutes")
+    return value
+
+
+def _clock_time(value: str) -> str:
+    if not re.fullmatch(r"([01][0-9]|2[0-3]):[0-5][0-9]", value):
+        raise ValueError('write New York time as "HH:MM", e.g. "10:30"')
+    return value
+
+
+def _http_url(value: str) -> str:
+    return address(value, "https", "http")
+
+
+def _stream_url(value: str) -> str:
+    return address(value, "wss", "ws")
+
+
+BAR_MINUTES = (1, 5, 15, 30, 60, 1440)
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+PositiveFraction = Annotated[float, Field(gt=0, le=1)]
+BasisPoints = Annotated[float, Field(ge=0, le=1_000)]
+Name = Annotated[str, Field(min_length=1)]
+Symbol = Annotated[str, AfterValidator(canonical)]
+HttpUrl = Annotated[str, AfterValidator(_http_url)]
+StreamUrl = Annotated[str, AfterValidator(_stream_url)]
+ModuleSettings = dict[str, dict[str, Any]]
+
+
+class Section(BaseModel):
+    """Base of every section."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class Account(Section):
+    budget_usd: Annotated[float, Field(ge=1)]
+
+
+class Universe(Section):
+    """What may be traded; ``cap`` keeps the first N symbols, ``benchmark`` is only compared with."""
+
+    symbols: Annotated[tuple[Symbol, ...], Field(min_length=1)]
+    sectors: dict[Symbol, Name]
+    benchmark: Symbol
+    cap: Annotated[int, Field(ge=1)] | None
+
+    @property
+    def traded(self) -> tuple[str, ...]:
+        """The symbols after the cap."""
+        return self.symbols[: self.cap]
+
+
+class Pace(Section):
+    """When iterations happen: ``sleeptime`` and ``market`` in Lumibot's words, ``windows`` in New York time.
+
+    ``bars`` is the length of the bars that a live run decides on, in minutes; 1440 is a day. ``speed`` is how many
+    seconds of the venue pass in one of ours: above 1 only for a venue on loopback.
+    """
+
+    sleeptime: Annotated[str, BeforeValidator(_sleeptime)]
+    bars: Annotated[int, AfterValidator(_bar_minutes)]
+    speed: Annotated[float, Field(ge=1, le=10_000)]
+    market: Annotated[str, AfterValidator(_market)]
+    day: Literal["America/New_York", "UTC"]
+    windows: tuple[Annotated[str, AfterValidator(_clock_time)], ...]
+
+
+class Vote(Section):
+    """How the enabled signals vote on an entry; a quorum of 1 without veto is no vote."""
+
+    quorum: Annotated[int, Field(ge=1)]
+    veto: tuple[Name, ...]
+    min_vote_score: Annotated[float, Field(ge=0, le=100)]
+
+
+class Signals(Section):
+    """``modules`` are the settings of signals that are classes, ``rules`` are signals written in YAML."""
+
+    enabled: Annotated[tuple[Name, ...], Field(min_length=1)]
+    rules: ModuleSettings
+    ensemble: Vote
+    modules: ModuleSettings
+
+
+class Selection(Section):
+    """From scores to entries: confidence is score / 100."""
+
+    min_confidence: Fraction
+    a_plus_score: Annotated[float, Field(ge=0, le=100)]
+    watch_list: Annotated[int, Field(ge=1)]
+    execute: Annotated[int, Field(ge=1)]
+    only_a_plus: bool
+    min_session_bars: Annotated[int, Field(ge=0, le=100)]
+
+
+class Exits(Section):
+    model: Name
+    models: ModuleSettings
+
+
+class Sizing(Section):
+    risk_frac: PositiveFraction
+    max_notional_frac: PositiveFraction
+    notional_usd: Annotated[float, Field(gt=0)] | None = None
+    lot: Annotated[float, Field(gt=0)]
+
+
+class Risk(Section):
+    chain: tuple[Name, ...]
+    modules: ModuleSettings
+
+
+class Gate(Section):
+    """The policy gate under everything; ``max_day_notional_frac`` may exceed 1.
+
+    ``min_cash_frac`` None stands for the share that the rule cash_buffer keeps where it runs, and for 0 elsewhere.
+    """
+
+    max_order_notional_frac: PositiveFraction
+    max_day_notional_frac: Annotated[float, Field(gt=0, le=4)]
+    max_order_notional_usd: Annotated[float, Field(gt=0)] | None
+    max_day_notional_usd: Annotated[float, Field(gt=0)] | None
+    max_new_positions: Annotated[int, Field(ge=1)]
+    min_cash_frac: Fraction | None
+    max_open_positions: Annotated[int, Field(ge=1)]
+    restricted: tuple[Symbol, ...]
+    price_collar_frac: PositiveFraction
+
+
+class Fills(Section):
+    """What the backtester charges; slippage is against us."""
+
+    market_slippage_bps: BasisPoints
+    stop_slippage_bps: BasisPoints
+    limit_slippage_bps: BasisPoints
+    fee_per_share_usd: Annotated[float, Field(ge=0)]
+    fee_frac: Annotated[float, Field(ge=0, le=0.1)]
+    maker_fee_frac: Annotated[float, Field(ge=0, le=0.1)] | None = None
+
+
+class Entry(Section):
+    """How an entry meets the market: a limit through the ask or at the bid, for so long, and what follows it."""
+
+    cheap_below_usd: Annotated[float, Field(gt=0)]
+    cheap_offset_usd: Annotated[float, Field(ge=0)]
+    offset_frac: Annotated[float, Field(ge=0, le=0.05)]
+    patience_s: Annotated[float, Field(gt=0, le=3_600)]
+    join: Literal["ask", "bid"]
+    rest: Literal["market", "none"]
+    max_quote_age_s: Annotated[float, Field(gt=0)]
+
+
+class Close(Section):
+    """How a protected position is closed: a limit through the market, chased, and then at market."""
+
+    through_frac: Annotated[float, Field(ge=0, le=0.05)]
+    patience_s: Annotated[float, Field(gt=0, le=600)]
+    chases: Annotated[int, Field(ge=0, le=20)]
+
+
+class ExtendedHours(Section):
+    """Entries from 04:00 New York to four hours after the close; what they leave bare until the opening is capped."""
+
+    enabled: bool
+    max_unprotected_frac: PositiveFraction
+
+
+class Protection(Section):
+    """Exits for shares that were found without any, how long before their end resting exits are renewed, and how long a
+    stop may be away for its target where the venue lets only the stop rest.
+    """
+
+    stop_frac: Annotated[float, Field(gt=0, lt=1)]
+    target_frac: Annotated[float, Field(gt=0)]
+    renew_days: Annotated[int, Field(ge=1, le=80)]
+    max_exchange_s: Annotated[float, Field(gt=0, le=300)]
+
+
+class Live(Section):
+    """What only a run against a venue needs; ``adopt`` names positions made by hand that it may manage;
+    ``yahoo`` lets Yahoo serve bars of tickers that the venue has none of. ``journal_answer_s`` is how long a database
+    server may be silent before its session counts as lost.
+    """
+
+    state_dir: Name
+    journal_answer_s: Annotated[float, Field(ge=0.5, le=60)]
+    entry: Entry
+    close: Close
+    protection: Protection
+    extended_hours: ExtendedHours
+    adopt: tuple[Symbol, ...]
+    yahoo: bool
+
+
+class Monitoring(Section):
+    """What a trader leaves for the operator's screens, and where their page is; no decision reads any of it."""
+
+    beat_s: Annotated[float, Field(ge=0.2, le=60)]
+    keep_days: Annotated[int, Field(ge=1, le=400)]
+    keep_bars: Annotated[int, Field(ge=100, le=20_000)]
+    port: Annotated[int, Field(ge=0, le=65_535)]
+
+
+class Alpaca(Section):
+    """Addresses of the venue; None is Alpaca's own for the mode, paper or live. ``feed`` is its data plan."""
+
+    trading_url: HttpUrl | None
+    data_url: HttpUrl | None
+    stream_url: StreamUrl | None
+    feed: Literal["iex", "sip"]
+
+
+class Kraken(Section):
+    """Address and limits of the venue.
+
+    ``tier`` is the account's level of verification, which sets how often it may be asked. ``account`` is what the
+    journal calls it, None for a name that follows from the key. ``profiles`` are lower bounds of the balance, USD.
+    ``query_s`` and ``monitoring_s`` are the least times between two look-ups of what has ended, and between two looks
+    at an account in which nothing is under way.
+    """
+
+    url: HttpUrl
+    tier: Literal["starter", "intermediate", "pro"]
+    account: Name | None
+    profiles: Annotated[dict[Name, Annotated[float, Field(ge=0)]], Field(min_length=1)]
+    query_s: Annotated[float, Field(ge=0, le=600)]
+    monitoring_s: Annotated[float, Field(ge=0, le=600)]
+
+
+class Broker(Section):
+    venue: Literal["alpaca", "kraken"]
+    alpaca: Alpaca
+    kraken: Kraken
+
+
+class Sections(Section):
+    """All sections, each fine by itself."""
+
+    strategy: Name
+    account: Account
+    universe: Universe
+    pace: Pace
+    signals: Signals
+    selection: Selection
+    exits: Exits
+    sizing: Sizing
+    risk: Risk
+    gate: Gate
+    fills: Fills
+    live: Live
+    monitoring: Monitoring
+    broker: Broker

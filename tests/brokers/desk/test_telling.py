@@ -1,0 +1,164 @@
+"""What the desk tells of itself: figures of orders, bare positions and why, the session; and what telling costs it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from statistics import median
+
+import pytest
+
+from brokers.desk.monitor import Monitor
+from brokers.desk.session_report import SessionReport
+from brokers.notifications.log_notices import NoticeHandler
+from brokers.notifications.notifier import Notifier
+from brokers.reporting.events import EventKind, event_of
+from brokers.reporting.iteration_report import IterationReport
+from brokers.reporting.masking import Masker
+from config.operating import operating
+from tests.brokers.desk.scene import Scene
+
+
+@pytest.fixture(autouse=True)
+def everything(caplog):
+    caplog.set_level(logging.INFO)
+
+
+def told(caplog, kind):
+    return [record for record in caplog.records if (event := event_of(record)) and event.kind is kind]
+
+
+def test_an_order_is_told_with_all_its_figures_and_its_fill_against_the_ask(scene, caplog):
+    scene.enter("AAPL", 50)
+    scene.settle(2)
+    (order,) = [r for r in told(caplog, EventKind.ORDER) if event_of(r).fields["role"] == "entry"]
+    assert order.message.startswith("entry: buy 49 AAPL at 100.07, target 115.01, stop 95.01; stop 2.50 × ATR 2 away")
+    figures = event_of(order).fields
+    assert {k: figures[k] for k in ("side", "quantity", "limit_price", "bracket_stop", "bracket_target")} == {
+        "side": "buy", "quantity": "49", "limit_price": "100.07", "bracket_stop": "95.01", "bracket_target": "115.01",
+    }  # fmt: skip
+    (saved,) = [r.message for r in told(caplog, EventKind.READING)]
+    assert saved == "AAPL: 49 bought at 100.0100, the ask was 100.0100: saved 0.00 USD"
+
+
+def test_a_position_found_bare_is_told_with_the_reason_and_its_end(scene, caplog):
+    scene.enter("AAPL", 50)
+    scene.settle(2)
+    caplog.clear()
+    (stop,) = [order for order in scene.open() if order["type"] == "stop"]
+    scene.exchange.cancel(stop["id"])
+    scene.hand_on()
+    scene.settle(3)
+    messages = [record.message for record in told(caplog, EventKind.UNPROTECTED)]
+    assert messages[0] == "AAPL: 49 shares without a working stop; the last one, at 95.01, is canceled"
+    assert messages[1].startswith("AAPL: nothing of it is without a stop any more, after ")
+
+
+def test_the_session_is_summed_up_once_when_it_is_over(scene, caplog):
+    iterations = IterationReport(60.0)
+    report = SessionReport(scene.desk, iterations, scene.clock.now)
+    scene.desk._report = iterations
+    scene.step()
+    report.look()
+    scene.enter("AAPL", 50)
+    scene.settle(2)
+    scene.step(1, AAPL=94.0)
+    scene.settle(3)
+    report.look()
+    assert told(caplog, EventKind.SUMMARY) == []
+    scene.step(7 * 3_600)
+    report.look()
+    report.look()
+    (summary,) = told(caplog, EventKind.SUMMARY)
+    figures = event_of(summary).fields
+    assert (figures["session"], figures["trades"], figures["won"]) == ("2023-03-07", 1, 0)
+    assert figures["profit_usd"] == pytest.approx(-49 * 6.01, abs=5)
+    assert figures["entries_measured"] == 1
+    assert "1 closed, 0 of them won" in summary.message
+
+
+@pytest.mark.parametrize(("ending", "level"), [(False, logging.WARNING), (True, logging.INFO)])
+def test_a_stream_that_stops_is_a_warning_unless_the_process_ends(scene, caplog, ending, level):
+    monitor = Monitor(scene.desk, scene.clock)
+    monitor.stream_state(True)
+    assert monitor.stream_down == {}
+    if ending:
+        monitor.stop(0.1)
+    monitor.stream_state(False)
+    assert list(monitor.stream_down) == ["trade updates"]
+    assert [r.levelno for r in caplog.records if "trade updates stopped" in r.message] == [level]
+
+
+def test_a_stream_that_never_came_about_is_down(scene):
+    monitor = Monitor(scene.desk, scene.clock)
+    monitor.start()
+    try:
+        assert list(monitor.stream_down) == ["trade updates"]
+        monitor.stream_state(True)
+        assert monitor.stream_down == {}
+    finally:
+        monitor.stop(2.0)
+
+
+class Hanging:
+    """An address that never answers."""
+
+    name = "hanging"
+
+    def __init__(self):
+        self.tried, self.over = threading.Event(), threading.Event()
+
+    def send(self, title, text, critical):
+        self.tried.set()
+        self.over.wait(60)
+        return False
+
+
+def iterations(scene: Scene, number: int) -> list[float]:
+    """Seconds that each of some iterations took, with entries and fills among them."""
+    taken = []
+    for turn in range(number):
+        began = time.perf_counter()
+        scene.enter(("AAPL", "MSFT", "NVDA", "PLTR", "TSLA")[turn % 5], 20)
+        scene.step(0.5)
+        taken.append(time.perf_counter() - began)
+    return taken
+
+
+def test_a_notifier_that_hangs_costs_an_iteration_nothing(tmp_path):
+    """Two desks take turns, so that a busy machine slows both: one tells nobody, the other an address that hangs."""
+    (tmp_path / "alone").mkdir()
+    (tmp_path / "told").mkdir()
+    alone, telling = Scene(tmp_path / "alone"), Scene(tmp_path / "told")
+    channel = Hanging()
+    notifier = Notifier([channel], operating({}).notifications, lambda notices: None)
+    spent: list[float] = []
+
+    class Timed(NoticeHandler):
+        def emit(self, record):
+            began = time.perf_counter()
+            super().emit(record)
+            spent.append(time.perf_counter() - began)
+
+    handler = Timed(notifier.put, Masker(["a-secret-of-some-length"]), lambda: None)
+    logger = logging.getLogger("brokers")
+    notifier.start()
+    try:
+        times: dict[str, list[float]] = {"alone": [], "told": []}
+        for _ in range(4):
+            times["alone"] += iterations(alone, 3)
+            logger.addHandler(handler)
+            logger.error("something critical, so that the thread hangs in it")
+            times["told"] += iterations(telling, 3)
+            logger.removeHandler(handler)
+        assert channel.tried.is_set()
+        assert len(spent) > 20, "records were handed on"
+        assert median(spent) < 0.001
+        assert median(times["told"]) < 1.5 * median(times["alone"]) + 0.002, times
+    finally:
+        logger.removeHandler(handler)
+        channel.over.set()
+        notifier.close(0.1)
+        alone.stop()
+        telling.stop()

@@ -1,0 +1,105 @@
+"""The nonce, the rate model, names, and what the transport makes of answers."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from brokers.kraken.answers.names import Names, uuid_of
+from brokers.kraken.connection.errors import error_of, pause_of
+from brokers.kraken.connection.nonce import Nonce
+from brokers.kraken.connection.rates import TIERS, Counter, RateModel, Work, cost_of, penalty
+from brokers.order_types import VenueReason
+from brokers.venue_errors import VenueRefusal
+from config.errors import Refusal
+
+
+def test_a_nonce_grows_across_threads_restarts_and_a_clock_put_back(tmp_path):
+    time = [1_000_000]
+    first = Nonce(tmp_path / "nonce", lambda: time[0])
+    taken: list[int] = []
+    threads = [threading.Thread(target=lambda: taken.extend(first.take() for _ in range(50))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(taken)) == 200
+    time[0] = 500
+    second = Nonce(tmp_path / "nonce", lambda: time[0])
+    assert second.take() > max(taken)
+
+
+def test_two_processes_that_share_the_file_never_take_the_same(tmp_path):
+    one, other = Nonce(tmp_path / "nonce"), Nonce(tmp_path / "nonce")
+    taken = [nonce.take() for _ in range(100) for nonce in (one, other)]
+    assert taken == sorted(set(taken))
+
+
+@pytest.mark.parametrize("text", ["abc", "9" * 30])
+def test_a_file_that_holds_no_nonce_is_refused(tmp_path, text):
+    (tmp_path / "nonce").write_text(text)
+    with pytest.raises(Refusal, match="no nonce"):
+        Nonce(tmp_path / "nonce")
+
+
+def test_order_work_counts_as_kraken_s_table_has_it():
+    assert [penalty(Work.CANCEL, age) for age in (0, 5, 10, 15, 45, 90, 300)] == [8, 6, 5, 4, 2, 1, 0]
+    assert [penalty(Work.AMEND, age) for age in (0, 5, 10, 15, 45)] == [4, 3, 2, 1, 1]
+    assert penalty(Work.ADD, 0) == 1
+    assert [cost_of(e) for e in ("TradesHistory", "OpenOrders", "AddOrder", "CancelOrder")] == [2, 1, 0, 0]
+
+
+def test_the_request_counter_lets_no_more_through_than_the_tier_allows():
+    now = [0.0]
+    rates = RateModel(TIERS["starter"], reserve=4, clock=lambda: now[0], sleep=lambda s: now.__setitem__(0, now[0] + s))
+    passed = sum(rates.take("OpenOrders", 0, urgent=False) for _ in range(30))
+    assert passed == 11, "four are kept for what is urgent"
+    assert sum(rates.take("QueryOrders", 0, urgent=True) for _ in range(10)) == 4
+    assert not rates.room(1)
+    began = now[0]
+    assert rates.take("OpenOrders", 60, urgent=False)
+    assert now[0] - began == pytest.approx(5 / 0.33, abs=0.2), "it waits until the counter has fallen"
+    assert rates.peaks[0] <= 15
+
+
+def test_the_engine_s_counter_is_kept_per_pair_and_by_age():
+    now = [0.0]
+    rates = RateModel(TIERS["starter"], clock=lambda: now[0])
+    for n in range(6):
+        assert rates.work("XXBTZUSD", Work.ADD, "", urgent=True)
+        rates.born(f"o{n}")
+        assert rates.work("XXBTZUSD", Work.CANCEL, f"o{n}", urgent=True)
+    assert rates.engines["XXBTZUSD"].now(now[0]) == 54, "add and cancel within five seconds are nine"
+    assert not rates.work("XXBTZUSD", Work.CANCEL, "young", urgent=True)
+    assert rates.work("XETHZUSD", Work.ADD, "", urgent=False), "another pair has a counter of its own"
+    rates.born("old", age_s=301)
+    assert rates.work("XXBTZUSD", Work.CANCEL, "old", urgent=True), "an old order costs nothing to cancel"
+
+
+def test_a_counter_falls_with_time():
+    counter = Counter(15, 0.33)
+    counter.add(15, 0)
+    assert counter.wait(1, 0, 0) == pytest.approx(1 / 0.33)
+    assert counter.now(10) == pytest.approx(11.7)
+
+
+def test_names_are_uuids_that_follow_from_ours():
+    names = Names()
+    assert uuid_of("a") == uuid_of("a") != uuid_of("b")
+    names.tell(["a"])
+    assert names.of(uuid_of("a").upper()) == "a"
+    assert names.of("6d1b345e-2821-40e2-ad83-4ecb18a06878") == "6d1b345e-2821-40e2-ad83-4ecb18a06878"
+
+
+def test_funds_mean_coins_that_something_holds_only_for_a_sale():
+    sale, purchase = (error_of(["EOrder:Insufficient funds"], changes=True, sells=sells) for sells in (True, False))
+    assert isinstance(sale, VenueRefusal) and sale.reason is VenueReason.SHARES_HELD
+    assert isinstance(purchase, VenueRefusal) and purchase.reason is VenueReason.OTHER
+    assert error_of(["WAPI:a warning"], changes=True) is None
+
+
+def test_a_lockout_closes_for_a_quarter_of_an_hour():
+    assert pause_of("EGeneral:Temporary lockout") == 900
+    assert pause_of("EAPI:Rate limit exceeded") == 5
+    assert pause_of("EOrder:Insufficient funds") == 0

@@ -1,0 +1,71 @@
+"""A condition is told once it has lasted, again while it lasts, and at its end."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from brokers.reporting.events import EventKind, event_of
+from brokers.reporting.standing_conditions import Condition, StandingConditions
+
+
+class World:
+    def __init__(self):
+        self.now, self.bare = 0.0, {}
+        condition = Condition(
+            EventKind.UNPROTECTED, lambda: self.bare, 8.0, "{subject}: {why} for {seconds} s", "{subject}: {seconds} s"
+        )
+        self.conditions = StandingConditions((condition,), 300.0, lambda: self.now)
+
+    def until(self, moment):
+        while self.now < moment:
+            self.now += 0.5
+            self.conditions.look()
+
+
+@pytest.fixture
+def world(caplog):
+    caplog.set_level(logging.INFO)
+    return World()
+
+
+def told(caplog):
+    found = [(record.levelname, event_of(record).over, record.message) for record in caplog.records]
+    caplog.clear()
+    return found
+
+
+def test_what_ends_in_time_is_never_told(world, caplog):
+    world.bare = {"AAPL": "10 shares"}
+    world.until(8)
+    world.bare = {}
+    world.until(30)
+    assert told(caplog) == []
+
+
+def test_what_lasts_is_told_once_then_again_and_its_end(world, caplog):
+    world.bare = {"AAPL": "10 shares", "MSFT": "5 shares"}
+    world.until(300)
+    assert [line[2] for line in told(caplog)] == ["AAPL: 10 shares for 8 s", "MSFT: 5 shares for 8 s"]
+    world.until(309)
+    assert [line[2] for line in told(caplog)] == ["AAPL: 10 shares for 308 s", "MSFT: 5 shares for 308 s"]
+    world.bare = {"MSFT": "5 shares"}
+    world.until(320)
+    assert told(caplog) == [("WARNING", True, "AAPL: 308 s")]
+
+
+def test_what_comes_and_goes_is_one_condition(world, caplog):
+    for second in range(1, 30):
+        world.bare = {"stream": "lost"} if second % 2 else {}
+        world.until(second)
+    assert [line[2] for line in told(caplog)] == ["stream: lost for 8 s"]
+
+
+def test_what_comes_back_is_told_anew(world, caplog):
+    for start in (0, 30):
+        world.bare = {"AAPL": "10 shares"}
+        world.until(start + 10)
+        world.bare = {}
+        world.until(start + 30)
+    assert [line[0] for line in told(caplog)] == ["ERROR", "WARNING", "ERROR", "WARNING"]

@@ -1,0 +1,114 @@
+"""What the pages tell a reader to type exists and is parsed, what they link to is there, and they build as a site."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from brokers.journal import Journal
+from commands.app import COMMANDS, available, load, main
+from live_trader import live_trader
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").glob("*.md"))]
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+TYPED = re.compile(r"(?:risk-first|-m commands) (?P<line>[^`\n|]+)|live_trader\.py (?P<old>[^`\n|]+)")
+PLACEHOLDER = re.compile(r"[|…\[\]]|\.\.\.")
+RUN = (["show-config"], ["size", "--entry", "170", "--stop", "163", "--equity", "105000"], ["kill", "status"])
+"""Commands of the pages that need no keys, no data and less than a second."""
+
+
+def typed_lines() -> list[tuple[str, str]]:
+    """Page and command line of everything that a page tells a reader to type."""
+    found = []
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8").replace("\\\n", " ")
+        for match in TYPED.finditer(text):
+            line = match["line"] or f"LIVE {match['old']}"
+            found.append((page.name, line.partition(" #")[0].strip()))
+    return found
+
+
+LINES = typed_lines()
+
+
+def options_of(command) -> set[str]:
+    named = (name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts))
+    return {*named, "-h", "--help"}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_leads_to_a_file(page):
+    targets = [t.partition("#")[0] for t in LINK.findall(page.read_text(encoding="utf-8"))]
+    local = [t for t in targets if t and "://" not in t and not t.startswith("mailto:")]
+    assert [t for t in local if not (page.parent / t).exists()] == []
+
+
+def test_every_page_of_the_documentation_is_in_its_contents():
+    listed = set(re.findall(r"^[a-z][a-z-]+$", (ROOT / "docs/index.md").read_text(encoding="utf-8"), re.MULTILINE))
+    assert {page.stem for page in (ROOT / "docs").glob("*.md")} - {"index"} == listed
+
+
+def test_every_command_and_option_of_the_pages_exists():
+    wrong, seen = [], set()
+    for page, line in LINES:
+        words = shlex.split(line.replace("'", ""), comments=False) if line.count('"') % 2 == 0 else line.split()
+        name = words[0]
+        if name == "LIVE":
+            known = options_of(live_trader.click)
+        elif name in COMMANDS and name in available():
+            command = load(name)
+            known = options_of(command)
+            for sub in getattr(command, "commands", {}).values():
+                known |= options_of(sub)
+        elif not re.fullmatch(r"[a-z][a-z-]+", name) or name == "backtest":
+            continue
+        else:
+            wrong.append(f"{page}: {line}: no command {name}")
+            continue
+        seen.add(name)
+        given = [w.partition("=")[0] for w in words[1:] if re.fullmatch(r"--[a-z][a-z-]*(=.*)?", w)]
+        wrong += [f"{page}: {line}: {option}" for option in given if option not in known]
+    assert wrong == []
+    assert len(seen) >= 12, f"only {sorted(seen)} were found in the pages"
+
+
+@pytest.mark.parametrize("argv", RUN, ids=" ".join)
+def test_commands_of_the_pages_run(argv, monkeypatch, tmp_path, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "state").mkdir(mode=0o700)
+    assert main(argv) == 0, capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_the_pages_build_as_a_site_without_a_warning(tmp_path):
+    """Slow: Sphinx reads every page, about five seconds."""
+    done = subprocess.run(
+        [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-b", "html", str(ROOT / "docs"), str(tmp_path)],
+        capture_output=True, text=True, check=False, env=os.environ | {"PYTHONWARNINGS": "ignore"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "deploy.html").exists()
+
+
+def test_the_backup_of_the_page_copies_a_journal_that_is_being_written(tmp_path):
+    text = (ROOT / "docs/deploy.md").read_text(encoding="utf-8")
+    program = re.search(r"python - \S+ \S+ <<'END'\n(.*?)\nEND\n", text, re.DOTALL)[1]
+    now = datetime.now(UTC)
+    with Journal(tmp_path / "journal.sqlite3", "account", lambda: now) as journal:
+        journal.halt(now.date(), "drawdown_halt", now, "test")
+        copy = tmp_path / "copy.sqlite3"
+        done = subprocess.run(
+            [sys.executable, "-", str(tmp_path / "journal.sqlite3"), str(copy)],
+            input=program, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+    with Journal(copy, "account", lambda: now) as restored:
+        assert restored.halts(now.date()) == {"drawdown_halt"}

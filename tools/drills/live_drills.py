@@ -1,0 +1,73 @@
+#!/usr/bin/env python
+"""Drill the live desk: killed at every call of a scripted day, then days with mishaps drawn by a seed.
+
+Usage: live_drills.py [--seeds N] [--every N]
+
+Exit status: 0 nothing was wrong, 1 something was.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import statistics
+import sys
+import tempfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from tests.brokers.desk.drills import Naked, calls_of, killed_at, troubled_day
+
+PHASES = ("before", "after")
+Drill = Callable[[Path], tuple[list[str], Naked]]
+
+
+def run(console: Console, title: str, drills: Iterable[tuple[str, Drill]]) -> tuple[int, int, list[float]]:
+    """Play drills, tell what was wrong; returns drills, failures and spells without a stop."""
+    named, failures, spells = list(drills), 0, []
+    for name, drill in track(named, title, console=console):
+        with tempfile.TemporaryDirectory() as folder:
+            found, naked = drill(Path(folder))
+        failures += bool(found)
+        # A spell that never ended is among the faults.
+        spells += naked.spells
+        if found:
+            console.print(f"[red]{name}[/]: {'; '.join(found)}")
+    return len(named), failures, spells
+
+
+def main() -> int:
+    """Run both drills and print what came of them."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=40, help="troubled days (default: %(default)s)")
+    parser.add_argument("--every", type=int, default=1, help="kill at every N-th call only (default: %(default)s)")
+    args = parser.parse_args()
+    logging.disable(logging.CRITICAL)
+    console = Console()
+    with tempfile.TemporaryDirectory() as folder:
+        calls = len(calls_of(Path(folder)))
+    kills = [
+        (f"call {call} {phase}", lambda folder, call=call, phase=phase: killed_at(folder, call, phase))
+        for call in range(1, calls + 1, args.every)
+        for phase in PHASES
+    ]
+    days = [(f"seed {seed}", lambda folder, seed=seed: troubled_day(folder, seed)) for seed in range(args.seeds)]
+    table = Table("drill", "runs", "failures", "times without a stop", "median s", "worst s")
+    wrong = 0
+    for title, drills in (("killed", kills), ("troubled days", days)):
+        count, failures, spells = run(console, title, drills)
+        wrong += failures
+        figures = (f"{statistics.median(spells):.1f}", f"{max(spells):.1f}") if spells else ("-", "-")
+        table.add_row(title, str(count), str(failures), str(len(spells)), *figures)
+    console.print(table)
+    return int(wrong > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
