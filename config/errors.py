@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 
 from config.private_files import private_files
 from config.terminal import plain_output
-from config.values.secrets import redacted
 
 EXIT_FAILED, EXIT_REFUSED = 1, 2
 _STORAGE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG})
@@ -68,6 +67,9 @@ def exit_status(run: Callable[[], int]) -> int:
 
 def tell(sentence: str) -> None:
     """One line on standard error, without the password of an address that the sentence repeats."""
+    # Imported here: it brings pydantic, and the page's process, which knows refusals, should stay small.
+    from config.values.secrets import redacted
+
     try:
         sys.stderr.write(redacted(" ".join(sentence.split())) + "\n")
         sys.stderr.flush()
