@@ -11,6 +11,7 @@ from config.errors import Refusal
 from dashboard.settings import PageSettings, from_environment
 from dashboard.words import moment
 from monitoring.journal_reader import JournalReader
+from monitoring.state import STATE_FILE, read_state
 
 
 def main() -> int:
@@ -42,7 +43,9 @@ def scoreboard(settings: PageSettings, question: dict[str, Any]) -> dict[str, An
     """The scoreboard of the journal, in words."""
     from backtests.reports.live_scoreboard import board
 
-    return board(JournalReader(settings.journal))
+    state = read_state(settings.state_folder / STATE_FILE)
+    sectors = None if state is None else state.settings.get("universe", {}).get("sectors")
+    return board(JournalReader(settings.journal), sectors)
 
 
 def _unlocks(when: datetime | None) -> str:

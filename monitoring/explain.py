@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Protocol
 from zoneinfo import ZoneInfo
@@ -24,6 +24,8 @@ from strategies.remedies import remedy_for
 NEW_YORK = ZoneInfo("America/New_York")
 LATEST = 20
 """Decisions and orders of a symbol that are told unless more are asked for."""
+COIN = "/"
+"""In the name of a pair of coins, whose days and weeks turn at midnight UTC."""
 NextSession = Callable[[datetime, bool], datetime]
 
 
@@ -204,13 +206,20 @@ def story(decision: DecisionRow, next_session: NextSession | None = None) -> Sto
         steps.append(Step(verdict, verdict is binding, remedy))
         if verdict is binding and remedy is not None:
             change = remedy.text
-            unlocks = verdict.until or unlocked(remedy.frees, decision.time, next_session or session_after)
+            after = next_session or (day_after if COIN in decision.symbol else session_after)
+            unlocks = verdict.until or unlocked(remedy.frees, decision.time, after)
     return Story(decision, tuple(steps), decision.bound_by, change, unlocks)
 
 
 def unlocked(frees: Frees, since: datetime, after: NextSession) -> datetime | None:
     """The moment at which time alone frees a limit that was reached at ``since``."""
     return after(since, frees == "next_week") if frees else None
+
+
+def day_after(moment: datetime, next_week: bool) -> datetime:
+    """The first midnight UTC after a moment, or the first one of a later ISO week."""
+    day = moment.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    return day + timedelta(days=7 - day.weekday() if next_week else 1)
 
 
 def session_after(moment: datetime, next_week: bool) -> datetime:

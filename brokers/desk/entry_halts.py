@@ -160,6 +160,11 @@ class EntryHalts:
             log.warning("entries are %s", text, extra=about(EventKind.HALT, over=not found, reasons=found))
         return found
 
+    @property
+    def told(self) -> frozenset[str]:
+        """What ``reasons`` found last; asks nobody."""
+        return self._said
+
     def stopped(self, now: datetime, modules: frozenset[str] = frozenset()) -> list[str]:
         """The same, without telling the log."""
         found = [f"{name}: {why}" for name, why in sorted(self.passing.items())]

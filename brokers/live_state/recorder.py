@@ -1,7 +1,7 @@
 """A thread that tells the operator's screens what a trader does; it is on no path of an order.
 
-Each beat it replaces the state file; after each iteration it adds what was seen to the market view. The desk's lock is
-asked for and not waited for: while it is held the file tells what was held before, and says so by its ages.
+Each beat it replaces the state file; after each iteration it adds what was seen to the market view. It reads what the
+desk has in memory, takes no lock and asks neither journal nor venue, so that nothing that trades ever waits for it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from brokers.live_state.snapshot import Held, Moments, state_of
+from brokers.live_state.snapshot import Moments, state_of
 from market.bars import BarTable
 from monitoring.market_view import VIEW_FILE, Bar, MarketViewWriter
 from monitoring.rows import ReadingRow
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 POLL_S = 0.25
 """How often it looks whether an iteration has ended; the file is replaced then, and at each beat."""
-LOCK_S = 0.02
 STOP_S = 2.0
 
 log = logging.getLogger(__name__)
@@ -53,7 +52,7 @@ class StateRecorder:
         self._strategy, self._account, self._settings = strategy, account, settings
         self._folder = Path(settings.live.state_dir)
         self._moments = Moments(datetime.now(UTC))
-        self._held, self._limits = Held(), list[Limit]()
+        self._limits: list[Limit] = []
         self._plan: Plan | None = None
         self._book: Book | None = None
         self._view: MarketViewWriter | None = None
@@ -103,12 +102,7 @@ class StateRecorder:
             moments.iterations, moments.iteration = desk.iterations, datetime.now(UTC)
         if desk.state.view is not moments.seen:
             moments.seen, moments.look = desk.state.view, datetime.now(UTC)
-        if not ended and desk.lock.acquire(timeout=LOCK_S):
-            try:
-                self._held = Held(desk.books.positions(), tuple(desk.halts.stopped(desk.state.now, desk.module_names)))
-            finally:
-                desk.lock.release()
-        state = state_of(self._account, self._settings, self._book, self._held, self._limits, moments, ended)
+        state = state_of(self._account, self._settings, self._book, self._limits, moments, ended)
         write_state(self._folder / STATE_FILE, state)
 
     def _after_iteration(self) -> None:

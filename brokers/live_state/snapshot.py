@@ -5,16 +5,18 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from brokers.desk.reconcile.protection_status import protection_status
 from market.sectors import UNCLASSIFIED
 from monitoring.state import HaltState, LimitState, PendingState, PositionState, TraderState
 from risk.limits import Limit
 from risk.model import Book, Position, Proposal
 
 if TYPE_CHECKING:
+    from brokers.desk.desk import LiveDesk
     from brokers.desk.lifecycle.wiring import LiveAccount
     from config import Settings
 
@@ -33,19 +35,10 @@ class Moments:
     seen: object = None
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
-    """What the desk held when it last let anybody look."""
-
-    positions: Mapping[str, Position] = field(default_factory=dict)
-    stopped_by: tuple[str, ...] = ()
-
-
 def state_of(
     account: LiveAccount,
     settings: Settings,
     book: Book | None,
-    held: Held,
     limits: Iterable[Limit],
     moments: Moments,
     ended: str = "",
@@ -58,7 +51,6 @@ def state_of(
     settings : Settings
     book : Book, optional
         Of the last iteration; None before the first.
-    held : Held
     limits : iterable of Limit
         Of the last iteration.
     moments : Moments
@@ -95,12 +87,12 @@ def state_of(
         equity_peak=None if book is None else _known(book.equity_peak),
         book_time=None if book is None else book.time,
         positions=tuple(
-            _position(p, view.price(p.symbol), sectors) for _, p in sorted(held.positions.items())
+            _position(p, view.price(p.symbol), sectors) for _, p in sorted(held_now(desk, book).items())
         ),
         pending=() if book is None else tuple(_pending(p, sectors) for _, p in sorted(book.pending.items())),
         halts=() if book is None else tuple(_halts(book)),
         kill=str(desk.halts.kill.level),
-        stopped_by=held.stopped_by,
+        stopped_by=tuple(_stopped(desk)),
         unprotected={symbol: desk.protector.log.seconds(symbol) for symbol in desk.protector.log.present},
         limits=tuple(
             LimitState(x.module, x.name, x.used, x.most, x.unit, x.frees, x.halts, x.scope) for x in limits
@@ -108,6 +100,44 @@ def state_of(
         last_halts={} if book is None else {name: when.isoformat() for name, when in book.last_halts.items()},
         settings={name: part for name, part in settings.as_dict().items() if name not in LEFT_OUT},
     )  # fmt: skip
+
+
+def held_now(desk: LiveDesk, book: Book | None) -> dict[str, Position]:
+    """What is held by the venue's last look, with the levels that work there, or were last where none does."""
+    view, own, before = desk.state.view, desk.positions.book, {} if book is None else book.positions
+    orders = list(view.orders.values())
+    manual = {symbol: float(held) for symbol, held in list(own.manual.items()) if held}
+    found = {}
+    for symbol in {*own.ledger.positions, *manual}:
+        ours, last = own.ledger.positions.get(symbol), before.get(symbol)
+        if ours is None:
+            ours = last or _by_hand(symbol, manual[symbol], float(view.average_price(symbol)), desk.state.now)
+            ours = replace(ours, quantity=manual[symbol])
+        elif last is not None and last.entry_time == ours.entry_time:
+            ours = replace(ours, stop=last.stop, target=last.target, initial_stop=last.initial_stop)
+        status = protection_status(orders, symbol, view.held(symbol))
+        nearest = max if ours.quantity > 0 else min
+        stops = [float(order.stop_price) for order in status.stops if order.stop_price]
+        covered = min(float(status.protected), abs(ours.quantity))
+        found[symbol] = replace(ours, stop=nearest(stops) if stops else ours.stop, protected_quantity=covered)
+    return found
+
+
+def _by_hand(symbol: str, quantity: float, price: float, now: datetime) -> Position:
+    """A position made by hand before the first iteration knew it."""
+    nan = math.nan
+    return Position(symbol, quantity, price or nan, now, nan, nan, nan, signal="manual")
+
+
+def _stopped(desk: LiveDesk) -> Iterable[str]:
+    """What keeps entries back now, by what is in memory."""
+    halts = desk.halts
+    yield from (f"{name}: {why}" for name, why in sorted(dict(halts.passing).items()))
+    if gone := halts.venue_gone():
+        yield gone
+    yield from sorted(reason for reason in halts.told if reason.startswith("halted for this session"))
+    if halts.account:
+        yield f"the account: {halts.account}"
 
 
 def _position(position: Position, price: Any, sectors: Mapping[str, str]) -> PositionState:

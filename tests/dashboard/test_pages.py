@@ -84,7 +84,7 @@ def test_the_scoreboard_has_all_goals_and_the_days(page):
     said = text_of(page.get("/scoreboard").text)
     for measure in ("Win rate", "Profit factor", "Maximum daily drawdown", "Average R", "Slippage",
                     "Bracket interference",
-                    "Position time protected", "Fills within 30 s"):  # fmt: skip
+                    "Position time protected", "Filled within 30 s", "Sectors held"):  # fmt: skip
         assert measure in said
     assert "2024-03-04" in said and "-1.00" in said and "Stop-outs by signal" in said
 

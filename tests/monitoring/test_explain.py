@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -6,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from config.errors import Refusal
-from monitoring.explain import RunSource, explain, moment_of, session_after, source_of, story
+from monitoring.explain import RunSource, day_after, explain, moment_of, session_after, source_of, story
 from monitoring.journal_reader import JournalReader
 from monitoring.rows import DecisionRow, ReadingRow
 from monitoring.state import JOURNAL_FILE
@@ -95,6 +96,14 @@ def test_the_session_after_knows_weekends_holidays_and_weeks():
     # Good Friday is none.
     assert session_after(friday, next_week=False).strftime("%Y-%m-%d %H:%M") == "2024-04-01 09:30"
     assert session_after(datetime(2024, 3, 25, 15, tzinfo=UTC), next_week=True).strftime("%Y-%m-%d") == "2024-04-01"
+
+
+def test_days_and_weeks_of_coins_turn_at_midnight_utc():
+    late = datetime(2024, 3, 8, 23, 30, tzinfo=UTC)
+    assert day_after(late, next_week=False) == datetime(2024, 3, 9, tzinfo=UTC)
+    assert day_after(late, next_week=True) == datetime(2024, 3, 11, tzinfo=UTC)
+    spent = replace(decided("exposure_budget", "EXPOSURE_BUDGET: day 2/2 positions"), symbol="BTC/USD", time=late)
+    assert story(spent).unlocks == datetime(2024, 3, 9, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
