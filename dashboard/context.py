@@ -81,6 +81,7 @@ class Context:
             now=datetime.now(UTC),
             beat_s=self.settings.beat_s,
             missed_beats=MISSED_BEATS,
+            mark=self.mark,
             **{"status": None, **values},
         )
         return web.Response(text=text, content_type="text/html")

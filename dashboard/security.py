@@ -71,9 +71,8 @@ def guard(settings: PageSettings, secret: Callable[[], str]) -> Middleware:
         except Exception as error:
             log.exception("a page failed: %s", type(error).__name__)
             response = web.Response(text="500 this page failed; the log of the dashboard tells why\n", status=500)
-        if isinstance(response, web.Response) and not isinstance(response, AsItIs):
-            if response.content_type in MASKED_TYPES:
-                response.text = masked(response.text or "", secret())
+        if type(response) is web.Response and response.content_type in MASKED_TYPES:
+            response.text = masked(response.text or "", secret())
         return _with_headers(response)
 
     return guarded

@@ -1,4 +1,4 @@
-"""What the screens ask of a journal; pages go by key, so that the last of 100,000 decisions cost what the first do."""
+"""What the screens ask of a journal, by key, so that the last of 100,000 decisions cost what the first do; masked."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from monitoring.journal_reader import Statements, document, moment, number, numbered
+from monitoring.masking import masked
 from monitoring.rows import DecisionRow, EquityPoint, EventRow, FillRow, OrderRow, TradeRow
 from risk.model import Verdict
 
@@ -148,7 +149,7 @@ def with_life(db: Statements, found: Sequence[OrderRow]) -> list[OrderRow]:
     events: dict[str, list[EventRow]] = {}
     sql = f"SELECT client_order_id, time, status, state, reason FROM order_events WHERE client_order_id IN {names}"
     for row in db.rows(f"{sql} ORDER BY id", **values):
-        told = EventRow(moment(row["time"]), row["status"], row["state"], row["reason"])
+        told = EventRow(moment(row["time"]), row["status"], row["state"], masked(row["reason"]))
         events.setdefault(row["client_order_id"], []).append(told)
     shares: dict[str, list[FillRow]] = {}
     sql = f"SELECT client_order_id, kind, quantity, price, time FROM fills WHERE client_order_id IN {names}"
@@ -283,14 +284,14 @@ def _decision(row: Mapping[str, Any]) -> DecisionRow:
         proposed=float(row["proposed_quantity"]),
         final=float(row["final_quantity"]),
         outcome=row["outcome"],
-        reason=row["reason"],
+        reason=masked(row["reason"]),
     )
 
 
 def _verdict(row: Mapping[str, Any]) -> Verdict:
     until = None if row["until"] is None else moment(row["until"])
     inputs = document(row["inputs"]) or {}
-    return Verdict(row["module"], row["code"], float(row["before"]), float(row["after"]), inputs, until)
+    return Verdict(row["module"], masked(row["code"]), float(row["before"]), float(row["after"]), inputs, until)
 
 
 def _order(row: Mapping[str, Any]) -> OrderRow:
@@ -309,7 +310,7 @@ def _order(row: Mapping[str, Any]) -> OrderRow:
         bracket_target=number(row["bracket_target"]),
         decided=moment(row["decision_time"]),
         time=moment(row["journaled_at"]),
-        reason=row["reason"],
+        reason=masked(row["reason"]),
         state=row["state"],
         filled=float(filled),
         average=float(notional / filled) if filled else None,

@@ -245,6 +245,11 @@ def review(proposal: Proposal, book: Book, gate: Gate) -> Verdict | None:
 
 
 _REMEDIES = {
+    GateCode.COLLAR: Remedy("a quote within gate.price_collar_frac of the price that was decided on, at another scan"),
+    GateCode.QUOTE: Remedy("a price of the symbol that can be used"),
+    GateCode.CASH: Remedy("more free cash, or a smaller gate.min_cash_frac"),
+    GateCode.ORDER_NOTIONAL: Remedy("a smaller order; the code tells the right size"),
+    GateCode.SYMBOL_NOTIONAL: Remedy("less held and ordered of the symbol, or a larger gate.max_order_notional_frac"),
     GateCode.RESTRICTED: Remedy("the symbol has to leave gate.restricted"),
     GateCode.POSITIONS: Remedy("a position has to be closed, or gate.max_open_positions raised"),
     GateCode.NEW_POSITIONS: Remedy("the next session, or a larger gate.max_new_positions", "next_session"),

@@ -137,9 +137,7 @@ def _screen(found: Status) -> Any:
         )
         parts.append(Text(f"Halted by {halt.name}, {until}", "bold red"))
     if state.kill != "off":
-        parts.append(
-            Text(f"Kill switch: {state.kill}; risk-first kill --resume lets entries through again", "bold red")
-        )
+        parts.append(Text(f"Kill switch: {state.kill}; risk-first kill off lets entries through again", "bold red"))
     parts += [Text(f"Entries are stopped: {why}", "bold red") for why in found.stopped_by if "kill switch" not in why]
     parts.append(_limits(found))
     return Group(*parts)

@@ -88,8 +88,9 @@ async function candles(place) {
       shape: fill.side === "buy" ? "arrowUp" : "arrowDown", color: fill.side === "buy" ? BUY : SELL,
     })));
     if (first) {
-      const shown = Math.min(found.bars.length, place.clientWidth < 600 ? 80 : 160);
-      made.timeScale().setVisibleLogicalRange({ from: found.bars.length - shown, to: found.bars.length + 6 });
+      const wanted = found.minutes < 1440 ? 160 : 60;
+      const shown = Math.min(found.bars.length, place.clientWidth < 600 ? wanted / 2 : wanted);
+      made.timeScale().setVisibleLogicalRange({ from: found.bars.length - shown, to: found.bars.length + shown / 8 });
     }
     place.dataset.drawn = String(found.bars.length);
   };

@@ -5,7 +5,7 @@ const beat = Number(root.dataset.beat) * 1000;
 const missed = Number(root.dataset.missed);
 const frozen = document.getElementById("frozen");
 let heard = Date.now();
-let mark = null;
+let mark = root.dataset.mark; // what is shown is at least as new
 let busy = false;
 let again = false;
 
@@ -58,7 +58,7 @@ function follow() {
   const source = new EventSource("/beats");
   source.onmessage = (event) => {
     heard = Date.now();
-    if (mark !== null && event.data !== mark && !document.hidden) renew();
+    if (event.data !== mark && !document.hidden) renew();
     mark = event.data;
     tick();
   };

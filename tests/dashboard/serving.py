@@ -31,6 +31,16 @@ class Served:
     """``get`` asks as a reader with the token; ``ask`` sends what it is given."""
 
     port: int
+    loop: asyncio.AbstractEventLoop
+    _held: threading.Event
+
+    def pause(self) -> None:
+        """Let the page's process hang."""
+        self._held.clear()
+        self.loop.call_soon_threadsafe(self._held.wait)
+
+    def go_on(self) -> None:
+        self._held.set()
 
     def get(self, path: str, **headers: str) -> Answer:
         return self.ask("GET", path, {"Authorization": f"Bearer {TOKEN}", **headers})
@@ -79,11 +89,13 @@ def served(state: Path, runs: Path, journal: str = "", beat_s: float = 0.2) -> I
         loop.close()
 
     runner: web.AppRunner | None = None
+    held = threading.Event()
     thread = threading.Thread(target=main, daemon=True)
     thread.start()
     assert up.wait(20)
     try:
-        yield Served(sock.getsockname()[1])
+        yield Served(sock.getsockname()[1], loop, held)
     finally:
+        held.set()
         loop.call_soon_threadsafe(loop.stop)
         thread.join(20)

@@ -5,7 +5,10 @@ from __future__ import annotations
 import contextlib
 import random
 import socket
+import sqlite3
 import string
+import subprocess
+import sys
 
 import pytest
 
@@ -13,8 +16,9 @@ from config.errors import Refusal
 from dashboard.security import is_loopback
 from dashboard.server import listening
 from dashboard.settings import PageSettings
-from tests.dashboard.serving import TOKEN
-from tests.monitoring.journals import ACCOUNT, HOSTILE
+from monitoring.state import JOURNAL_FILE, STATE_FILE, HaltState, write_state
+from tests.dashboard.serving import TOKEN, served
+from tests.monitoring.journals import ACCOUNT, HOSTILE, small_folder, trader_state
 
 PAGES = (
     "/", "/symbols", "/symbol/AMD", "/symbol/ODD", "/decisions", "/decision/1", "/decision/4", "/orders", "/reports",
@@ -47,7 +51,8 @@ def test_the_token_in_the_address_becomes_a_cookie_that_scripts_cannot_read(page
     "host",
     ["evil.example", "evil.example:{port}", "127.0.0.1.evil.example:{port}", "localhost.evil.example", "127.0.0.1:1",
      "", "a b",
-     "localhost@evil.example:{port}", "user@127.0.0.1:{port}", "[::1", "127.0.0.1:{port}@evil.example", "0.0.0.0:{port}"],
+     "localhost@evil.example:{port}", "user@127.0.0.1:{port}", "[::1",
+     "127.0.0.1:{port}@evil.example", "0.0.0.0:{port}"],
 )  # fmt: skip
 def test_a_name_that_was_pointed_here_is_refused(page, host):
     answer = page.ask("GET", "/", {**TOKENED, "Host": host.format(port=page.port)})
@@ -154,3 +159,42 @@ def test_it_listens_on_this_machine_alone(host):
 def test_a_taken_port_is_refused_in_a_sentence(page):
     with pytest.raises(Refusal, match="give another, or 0"):
         listening(PageSettings(journal="j", state_dir="s", runs="r", token=TOKEN, port=page.port))
+
+
+def test_planted_secrets_are_on_no_page(tmp_path):
+    """Keys in every place that words of others reach: reasons of orders, events, halts, codes, the state file."""
+    state = small_folder(tmp_path / "state")
+    planted = "PKPLANTED00000000000", "wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEY12", "hunter2secret"
+    words = f"refused {planted[0]} {planted[1]} postgresql://a:{planted[2]}@h/d secret={planted[2]}"
+    with sqlite3.connect(state / JOURNAL_FILE) as db:
+        for table, column in (("orders", "reason"), ("order_events", "reason"), ("halts", "reason"),
+                              ("decisions", "reason"), ("verdicts", "code")):  # fmt: skip
+            db.execute(f"UPDATE {table} SET {column} = ?", (words,))
+    write_state(state / STATE_FILE, trader_state(stopped_by=(words,), halts=(HaltState("x", words),)))
+    seen = 0
+    with served(state, tmp_path) as page:
+        for path in (*PAGES, "/scoreboard", "/order/leg-1", "/decision/2/remedy"):
+            text = page.get(path).text
+            assert not any(word in text for word in planted), path
+            seen += "********" in text
+    assert seen >= 6
+    journal = str(state / JOURNAL_FILE)
+    for wanted in ("AMD", "MARA", "leg-1"):
+        for more in (["--all"], ["--json"]):
+            done = subprocess.run(
+                [sys.executable, "-m", "commands", "explain", wanted, "--journal", journal, *more],
+                capture_output=True, text=True, check=True,
+            )  # fmt: skip
+            assert not any(word in done.stdout + done.stderr for word in planted)
+            assert "********" in done.stdout
+
+
+def test_twenty_readers_at_once_are_served(page):
+    with contextlib.ExitStack() as open_lines:
+        for _ in range(20):
+            line = open_lines.enter_context(socket.create_connection(("127.0.0.1", page.port), timeout=20))
+            line.sendall(
+                f"GET /beats HTTP/1.1\r\nHost: 127.0.0.1:{page.port}\r\nAuthorization: Bearer {TOKEN}\r\n\r\n".encode()
+            )
+            assert b"200 OK" in line.recv(4096)
+        assert page.get("/").status == 200

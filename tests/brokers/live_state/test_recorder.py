@@ -1,0 +1,162 @@
+"""What a running trader leaves for the screens, and that nothing it trades with waits for it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from datetime import timedelta
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from brokers.live_state.recorder import StateRecorder
+from market.bars import BarTable
+from market.features import FeatureTable
+from monitoring.market_view import VIEW_FILE, MarketView
+from monitoring.state import STATE_FILE, read_state
+from monitoring.status import status
+from risk.model import Book, Plan
+from strategies.registry import build_pipeline
+from tests.brokers.desk.scene import SYMBOLS, Scene
+
+
+@pytest.fixture
+def scene(tmp_path):
+    made = Scene(tmp_path / "state", overrides=[f"live.state_dir={tmp_path / 'state'}", "monitoring.beat_s=0.2"])
+    yield made
+    made.stop()
+
+
+def table_of(symbols, bars: int, now) -> BarTable:
+    """Hourly bars, the last one closed at the last full hour."""
+    end = pd.Timestamp(now).tz_convert("America/New_York").floor("h")
+    opens = pd.date_range(end=end - pd.Timedelta(hours=1), periods=bars, freq="h")
+    walk = np.random.default_rng(3).normal(0, 0.005, (bars, len(symbols))).cumsum(axis=0)
+    close = 100 * np.exp(walk)
+    days = pd.Index(opens.date)
+    return BarTable(
+        tuple(symbols), opens, opens + pd.Timedelta(hours=1), pd.factorize(days)[0], 60,
+        close, close * 1.01, close * 0.99, close, np.full_like(close, 1e6),
+    )  # fmt: skip
+
+
+def trader(scene: Scene, bars: int = 120):
+    """A strategy after an iteration, and its account."""
+    pipeline = build_pipeline(scene.settings)
+    table = table_of(SYMBOLS, bars, scene.exchange.now)
+    features = FeatureTable(table, pipeline.needs(), scene.settings.universe.sectors)
+    account = SimpleNamespace(
+        desk=scene.desk, monitor=SimpleNamespace(heard=time.time(), listening=True), pace_s=60.0,
+        session=SimpleNamespace(mode="rehearse", profile="active"),
+    )  # fmt: skip
+    now = scene.exchange.now
+    book = Book(now, 100_000.0, 100_000.0, session_open_equity=100_000.0, equity_peak=100_000.0)
+    strategy = SimpleNamespace(
+        pipeline=pipeline, feed=SimpleNamespace(features=features), plan=Plan(now), book=book, settings=scene.settings
+    )
+    return strategy, account
+
+
+def eventually(what, within_s: float = 10.0):
+    ends = time.monotonic() + within_s
+    while not (found := what()):
+        assert time.monotonic() < ends
+        time.sleep(0.05)
+    return found
+
+
+def test_a_position_is_told_with_what_protects_it_and_bars_and_readings_are_kept(scene):
+    scene.enter("AAPL", 50)
+    scene.settle()
+    strategy, account = trader(scene)
+    recorder = StateRecorder(strategy, account, scene.settings)
+    recorder.start()
+    path, folder = scene.folder / STATE_FILE, scene.folder
+    state = eventually(lambda: (found := read_state(path)) and found.positions and found.limits and found)
+    (position,) = state.positions
+    assert (position.symbol, position.quantity, position.protected, position.bare) == ("AAPL", 49, 49, 0)
+    levels = scene.desk.protector.levels(scene.positions.book.ledger.positions["AAPL"])
+    assert (position.stop, position.target) == (levels.stop, levels.target)
+    assert state.equity == pytest.approx(float(scene.desk.state.view.account.equity))
+    # A book without a budget has no limit of it to tell.
+    assert {"exposure_budget", "drawdown_halt", "policy_gate"} - {x.module for x in state.limits} == {"exposure_budget"}
+    assert status(state).sign_of_life == "running"
+    view = MarketView(folder / VIEW_FILE)
+    assert len(view.bars("AAPL")) == 120 and view.bar_minutes() == scene.settings.pace.bars
+    assert {r.symbol for r in view.readings()} == set(SYMBOLS)
+    recorder.stop("the trader was ended")
+    assert read_state(path).ended == "the trader was ended"
+    text = path.read_text()
+    assert "rehearsal-account" not in text and "broker" not in json.loads(text)["settings"]
+
+
+def test_while_the_desk_is_held_signs_of_life_go_on_and_the_desk_never_waits(scene):
+    strategy, account = trader(scene)
+    recorder = StateRecorder(strategy, account, scene.settings)
+    recorder.start()
+    path = scene.folder / STATE_FILE
+    eventually(path.exists)
+    with scene.desk.lock:
+        before = read_state(path).written
+        eventually(lambda: read_state(path).written > before + timedelta(seconds=0.3))
+    # Whoever asks for the desk gets it at once: the recorder holds it for no longer than a copy takes.
+    longest = 0.0
+    for _ in range(200):
+        began = time.perf_counter()
+        with scene.desk.lock:
+            longest = max(longest, time.perf_counter() - began)
+        time.sleep(0.002)
+    recorder.stop("over")
+    assert longest < 0.25
+
+
+def test_what_cannot_be_written_is_told_once_and_trading_goes_on(scene, caplog):
+    strategy, account = trader(scene)
+    recorder = StateRecorder(strategy, account, scene.settings)
+    (scene.folder / STATE_FILE).mkdir(parents=True)
+    with caplog.at_level(logging.WARNING):
+        recorder.start()
+        eventually(lambda: "state file of the operator's screens could not be written" in caplog.text)
+        time.sleep(0.7)
+        scene.enter("MSFT", 10)
+        scene.settle()
+        recorder.stop("over")
+    assert scene.held("MSFT") > 0
+    assert caplog.text.count("state file of the operator's screens could not be written") == 1
+    assert not [thread for thread in threading.enumerate() if thread.name == "state-recorder"]
+
+
+def test_a_second_iteration_adds_its_bars_and_keeps_earlier_readings(scene):
+    strategy, account = trader(scene, bars=100)
+    recorder = StateRecorder(strategy, account, scene.settings)
+    recorder.start()
+    view = MarketView(scene.folder / VIEW_FILE)
+    first = eventually(lambda: view.readings() and view.readings()[0].time)
+    later = scene.exchange.now + timedelta(hours=2)
+    strategy.feed.features = FeatureTable(
+        table_of(SYMBOLS, 102, later), strategy.pipeline.needs(), scene.settings.universe.sectors
+    )
+    strategy.plan = Plan(later)
+    eventually(lambda: view.readings()[0].time > first)
+    assert view.reading("AAPL", first).time == first
+    assert view.reading("AAPL", first - timedelta(seconds=1)) is None
+    opens = [bar[0] for bar in view.bars("AAPL")]
+    assert opens == sorted(set(opens)) and len(opens) >= 100
+    recorder.stop("over")
+
+
+def test_no_view_is_an_empty_one(tmp_path):
+    view = MarketView(tmp_path / "nothing")
+    assert (view.bars("A"), view.readings(), view.symbols(), view.bar_minutes(), view.reading("A")) == (
+        [],
+        [],
+        [],
+        0,
+        None,
+    )
+    (tmp_path / "odd").write_bytes(b"odd" * 999)
+    assert MarketView(tmp_path / "odd").bars("A") == []

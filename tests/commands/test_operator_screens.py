@@ -1,0 +1,153 @@
+"""status, whatif, explain and dashboard as they are typed."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from commands.app import main
+from commands.operator.dashboard import kept_token
+from config.errors import Refusal
+from monitoring.state import STATE_FILE, HaltState, write_state
+from tests.monitoring.journals import ACCOUNT, BEGIN, small_folder, trader_state
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def state(tmp_path_factory):
+    return small_folder(tmp_path_factory.mktemp("trader") / "state")
+
+
+def said(capsys, *argv: object, status: int = 0) -> str:
+    assert main([str(word) for word in argv]) == status
+    found = capsys.readouterr()
+    return found.out if status == 0 else found.err
+
+
+def test_status_says_what_is_held_lost_left_and_halted(state, capsys):
+    write_state(state / STATE_FILE, trader_state())
+    text = said(capsys, "status", "--state-dir", state)
+    for words in ("running, paper, active", "equity 105,000.00", "If all stops fire: 325.00 USD, 0.31% of equity",
+                  "Without a stop: 1,848.00 USD in AMD", "10,630.00 USD in 1 positions, bound by exposure_budget",
+                  "This week: 12,000.00 USD", "50 of 61", "next session"):  # fmt: skip
+        assert words in text, words
+    write_state(state / STATE_FILE, trader_state(kill="stop", halts=(HaltState("peak_halt", "", BEGIN, BEGIN),)))
+    text = said(capsys, "status", "--state-dir", state)
+    assert "Halted by peak_halt, until Mon 2024-03-04 10:30" in text and "Kill switch: stop" in text
+    assert "today: nothing (peak_halt; kill switch: stop)" in text
+    found = json.loads(said(capsys, "status", "--state-dir", state, "--json"))
+    assert (found["lost_at_stops"], found["today"]["usd"], found["kill"]) == (325.0, 0.0, "stop")
+    write_state(state / STATE_FILE, trader_state())
+
+
+def test_the_way_back_that_status_names_is_one(capsys, tmp_path):
+    small_folder(tmp_path / "state")
+    write_state(tmp_path / "state" / STATE_FILE, trader_state(kill="stop"))
+    text = said(capsys, "status", "--state-dir", tmp_path / "state")
+    found = re.search(r"risk-first (kill \w+)", text)
+    assert found
+    assert said(capsys, *found[1].split(), "--state-dir", tmp_path / "state")
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        (["status", "--state-dir", "nowhere"], "no trader has written here"),
+        (["status", "--watch", "--json"], "give one of them"),
+        (["whatif"], "needs a shock"),
+        (["whatif", "--market", "-10"], "write a percentage above -100%"),
+        (["whatif", "--market", "much"], "is no move"),
+        (["whatif", "--shock", "none"], "there are black_monday_1987"),
+        (["whatif", "--shock", "pandemic_2020", "--market", "-1%"], "give one of them"),
+        (["whatif", "--sector", "semis"], "write NAME=-20%"),
+        (["explain", "AAPL", "--at", "then"], "is no time"),
+        (["explain", "2024-03-04", "--at", "2024-03-05"], "give one of them"),
+        (["explain", "AAPL", "--data", "x"], "is read with --run only"),
+        (["dashboard", "--host", "0.0.0.0"], "for this machine alone"),
+        (["dashboard", "--state-dir", "nowhere"], "there is no journal"),
+    ],
+)
+def test_wrong_input_is_refused_in_a_sentence(state, capsys, argv, words):
+    place = [] if "--state-dir" in argv else ["--state-dir", state]
+    text = said(capsys, *argv, *place, status=2)
+    assert words in text and "Traceback" not in text and text.count("\n") == 1
+
+
+def test_whatif_tells_exits_and_halts(state, capsys):
+    text = said(capsys, "whatif", "--market", "-10%", "--state-dir", state)
+    assert "Exits that fire: AMD (stop)" in text and "Halts that begin: streak_halt" in text
+    found = json.loads(said(capsys, "whatif", "--symbol", "AMD=-50%", "--state-dir", state, "--json"))
+    assert found["positions"][0]["moved"] == -0.5 and found["fired"] == ["AMD"]
+    assert "pandemic_2020: market -11.98%" in said(capsys, "whatif", "--shock", "list")
+
+
+def test_explain_is_short_unless_all_is_asked_for(state, capsys):
+    short = said(capsys, "explain", "MARA", "--state-dir", state)
+    assert "decided by sector_cap: SECTOR_CAP: crypto_adjacent 3/3" in short
+    assert "it would take: a position of crypto_adjacent has to be closed" in short and "read " not in short
+    assert "read sector crypto_adjacent" in said(capsys, "explain", "MARA", "--state-dir", state, "--all")
+    nothing = said(capsys, "explain", "PLTR", "--state-dir", state)
+    assert "nothing proposed, mean_reversion: RSI(14) 47.2, needs below 30" in nothing
+    assert "the largest size allowed at that moment: 410, bound by equity_sizer: notional" in nothing
+    then = said(capsys, "explain", "2024-03-04T11:00", "--state-dir", state)
+    assert then.count("refused:") == 3 and "PLTR nothing proposed" in then
+    found = json.loads(said(capsys, "explain", "MU", "--state-dir", state, "--json"))
+    assert found["stories"][0]["unlocks"].startswith("2024-03-05T09:30")
+    for text in (short, nothing, then):
+        assert ACCOUNT not in text
+
+
+def test_a_token_file_is_kept_and_private(tmp_path):
+    path = tmp_path / "page.token"
+    token = kept_token(path)
+    assert kept_token(path) == token and path.stat().st_mode & 0o077 == 0
+    path.chmod(0o644)
+    with pytest.raises(Refusal, match="chmod 600"):
+        kept_token(path)
+    path.chmod(0o600)
+    path.write_text("short")
+    with pytest.raises(Refusal, match="delete it for a new one"):
+        kept_token(path)
+
+
+def test_the_page_is_a_process_of_its_own_without_a_key_that_ends_when_told(state, tmp_path):
+    planted = {"ALPACA_API_KEY": "PKPLANTEDKEY00000000", "ALPACA_API_SECRET": "planted-secret-of-the-account-000000000"}
+    argv = [
+        sys.executable,
+        "-m",
+        "commands",
+        "dashboard",
+        "--state-dir",
+        str(state),
+        "--port",
+        "0",
+        "--runs",
+        str(tmp_path),
+    ]
+    process = subprocess.Popen(
+        argv, cwd=ROOT, env={**os.environ, **planted, "PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout is not None
+        address = process.stdout.readline().strip()
+        token = address.partition("token=")[2]
+        asked = urllib.request.Request(address.partition("?")[0], headers={"Authorization": f"Bearer {token}"})
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(asked, timeout=20) as answer:
+            assert "AMD" in answer.read().decode()
+        environment = Path(f"/proc/{process.pid}/environ")
+        if environment.exists():
+            assert b"lanted" not in environment.read_bytes().replace(b"PLANTED", b"planted")
+            memory = re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{process.pid}/status").read_text())
+            assert memory and int(memory[1]) < 60_000
+    finally:
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0

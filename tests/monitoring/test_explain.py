@@ -1,0 +1,174 @@
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from config.errors import Refusal
+from monitoring.explain import RunSource, explain, moment_of, session_after, source_of, story
+from monitoring.journal_reader import JournalReader
+from monitoring.rows import DecisionRow, ReadingRow
+from monitoring.state import JOURNAL_FILE
+from risk.model import Verdict
+from strategies.registry import RISK_MODULES
+from strategies.remedies import remedy_for
+from tests.monitoring.journals import BEGIN, small_folder
+
+NEW_YORK = ZoneInfo("America/New_York")
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory):
+    state = small_folder(tmp_path_factory.mktemp("explain") / "state")
+    return source_of(state, state / JOURNAL_FILE)
+
+
+def test_a_symbol_is_told_with_its_size_now_and_what_it_lacks(source):
+    found = explain(source, "PLTR")
+    assert (found.stories, found.orders) == ((), ())
+    assert found.now is not None and found.now.text == "mean_reversion: RSI(14) 47.2, needs below 30"
+    assert (found.now.allowed, found.now.bound_by) == (410, "equity_sizer: notional")
+    assert explain(source, "PLTR", BEGIN - timedelta(days=1)).empty
+
+
+def test_a_time_is_told_with_what_was_decided_and_what_was_not(source):
+    found = explain(source, "", BEGIN + timedelta(minutes=3))
+    assert [s.decision.symbol for s in found.stories] == ["AMD", "MARA", "MU", "ODD"]
+    assert [r.symbol for r in found.silent] == ["PLTR"]
+    assert explain(source, "", BEGIN - timedelta(days=1)).empty
+
+
+def test_an_order_is_told_with_its_family_and_its_decision(source):
+    found = explain(source, "v-2")
+    assert [o.role for o in found.orders] == ["entry", "stop"]
+    assert [s.decision.symbol for s in found.stories] == ["AMD"]
+    assert found.stories[0].bound_by == "equity_sizer: notional"
+    assert "more equity or a larger sizing.max_notional_frac" in found.stories[0].change
+
+
+def decided(
+    module: str, code: str, before: float = 50, after: float = 0, until: datetime | None = None, **inputs: object
+):
+    verdict = Verdict(module, code, before, after, inputs, until)
+    return DecisionRow(
+        1, BEGIN, "AMD", "buy", "entry", "x", 70, 100.0, 95, 115, 2, 50, after, "refused", "", (verdict,)
+    )
+
+
+@pytest.mark.parametrize(
+    ("verdict", "words", "unlocks"),
+    [
+        (decided("exposure_budget", "EXPOSURE_BUDGET: day 2/2 positions"), "the next session", "2024-03-05 09:30"),
+        (decided("exposure_budget", "EXPOSURE_BUDGET: week 10/10"), "a position that closes", "2024-03-11 09:30"),
+        (decided("exposure_budget", "EXPOSURE_BUDGET: no budget known"), "has to be known", None),
+        (decided("drawdown_halt", "DRAWDOWN_HALT: 3.1% below"), "the next session", "2024-03-05 09:30"),
+        (decided("peak_halt", "PEAK_HALT: x", until=datetime(2024, 3, 11, tzinfo=NEW_YORK)), "the end of the halt",
+         "2024-03-11 00:00"),
+        (decided("cash_buffer", "CASH_BUFFER: x", spendable=1_000.0), "4,000.00 USD more free cash for 50", None),
+        (decided("sector_cap", "SECTOR_CAP: semis 3/3", sector="semis"), "a position of semis has to be closed", None),
+        (decided("correlation_cap", "CORRELATION_CAP: x", alike={"MU": 0.8, "NVDA": 0.9}), "one of MU, NVDA", None),
+        (decided("policy_gate", "GATE_NEW_POSITIONS: 2 of 2"), "the next session", "2024-03-05 09:30"),
+        (decided("policy_gate", "GATE_RESTRICTED: x"), "gate.restricted", None),
+        (decided("selection", "EXECUTE_LIMIT: 2 of 2"), "the next scan", None),
+        (decided("equity_sizer", "EQUITY_SIZER: 0 shares", by_risk=0, by_notional=5), "a nearer stop", None),
+        (decided("somebody_elses", "SOMEBODY: x"), "the rule is not installed here", None),
+    ],
+)  # fmt: skip
+def test_each_rule_tells_its_own_remedy_and_when_time_frees_it(verdict, words, unlocks):
+    told = story(verdict)
+    assert words in told.change
+    found = None if told.unlocks is None else told.unlocks.astimezone(NEW_YORK).strftime("%Y-%m-%d %H:%M")
+    assert found == unlocks
+
+
+def test_every_rule_of_the_package_answers_for_a_bare_refusal():
+    asked = 0
+    for name in RISK_MODULES.places():
+        assert remedy_for(Verdict(name, f"{name.upper()}: x", 1, 0), 100.0).text
+        asked += 1
+    assert asked >= 15
+
+
+def test_the_session_after_knows_weekends_holidays_and_weeks():
+    friday = datetime(2024, 3, 28, 15, 0, tzinfo=UTC)
+    # Good Friday is none.
+    assert session_after(friday, next_week=False).strftime("%Y-%m-%d %H:%M") == "2024-04-01 09:30"
+    assert session_after(datetime(2024, 3, 25, 15, tzinfo=UTC), next_week=True).strftime("%Y-%m-%d") == "2024-04-01"
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("2024-03-04 10:30", datetime(2024, 3, 4, 10, 30, tzinfo=NEW_YORK)),
+        ("2024-03-04T10:30:00+00:00", datetime(2024, 3, 4, 10, 30, tzinfo=UTC)),
+        ("2024-03-04", datetime(2024, 3, 4, 23, 59, 59, 999999, tzinfo=NEW_YORK)),
+        ("yesterday", None),
+        ("AAPL", None),
+        ("2024-13-04", None),
+    ],
+)
+def test_times_as_people_write_them(text, found):
+    assert moment_of(text) == found
+
+
+def test_a_run_s_folder_is_read_like_a_journal(tmp_path):
+    verdict = {
+        "module": "sector_cap",
+        "code": "SECTOR_CAP: semis 3/3",
+        "before": 50,
+        "after": 0,
+        "inputs": {"sector": "semis"},
+    }
+    lines = [
+        {"time": f"2024-03-0{k}T09:30:00-05:00", "symbol": "AMD", "side": "buy", "signal": "trend", "score": 70,
+         "price": 100, "stop": 95, "target": 115, "atr": None, "proposed_quantity": 50,
+         "final_quantity": 0, "outcome": "refused",
+         "verdicts": [verdict]}
+        for k in (4, 5)
+    ]  # fmt: skip
+    (tmp_path / "decisions.jsonl").write_text(
+        "".join(json.dumps(x) + "\n" for x in [*lines, {"interrupted": "SIGINT"}])
+    )
+    (tmp_path / "orders.csv").write_text(
+        "time,client_order_id,parent_id,symbol,side,quantity,type,limit_price,stop_price,role,status,filled_quantity,"
+        "filled_price,filled_time,reason\n"
+        "2024-03-04T09:30:00-05:00,e1,,AMD,buy,50,limit,100.1,,entry,filled,50,100.05,2024-03-04T09:30:00-05:00,why\n"
+        "2024-03-04T09:30:00-05:00,e1-stop,e1,AMD,sell,50,stop,,95,stop,working,0,,,leg\n# interrupted by SIGINT\n"
+    )
+    silent = ReadingRow(BEGIN, "MU", 90.0, 1.0, "silent", "RSI 47.2, needs below 30")
+    source = RunSource(tmp_path, lambda at: [silent])
+    found = explain(source, "AMD", latest=1)
+    assert [s.decision.time.day for s in found.stories] == [5] and found.counts == (2, 2)
+    assert found.stories[0].change == "a position of semis has to be closed"
+    assert [o.id for o in explain(source, "e1-stop").orders] == ["e1", "e1-stop"]
+    assert explain(source, "MU").now == silent
+    with pytest.raises(Refusal, match="is not the complete folder of a run"):
+        explain(RunSource(tmp_path / "nothing"), "AMD")
+
+
+def test_a_journal_that_is_none_is_refused_without_a_trace(tmp_path):
+    path = tmp_path / "journal.sqlite3"
+    with pytest.raises(Refusal, match="there is no journal"), JournalReader(path).open():
+        pass
+    path.write_bytes(b"odd" * 2_000)
+    with pytest.raises(Refusal, match="cannot be read"), JournalReader(path).open():
+        pass
+    assert [p.name for p in tmp_path.iterdir()] == ["journal.sqlite3"]
+
+
+@pytest.mark.parametrize(
+    "address", ["postgresql://trader:hunter2@127.0.0.1:1/j", "postgresql+psycopg2://a:hunter2@127.0.0.1:1/j"]
+)
+def test_a_server_that_is_away_is_refused_without_its_password(address):
+    with pytest.raises(Refusal) as refused, JournalReader(address).open():
+        pass
+    assert "hunter2" not in str(refused.value) and "does not answer" in str(refused.value)
+    assert isinstance(refused.value.__suppress_context__, bool) and refused.value.__cause__ is None
+
+
+def test_nothing_can_be_written_through_a_reader(source, tmp_path):
+    state = small_folder(tmp_path / "state")
+    with pytest.raises(Refusal, match=r"readonly"), JournalReader(state / JOURNAL_FILE).open() as db:
+        db.rows("DELETE FROM decisions")
+    assert Path(state / JOURNAL_FILE).exists()
