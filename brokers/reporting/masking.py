@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
+from urllib.parse import unquote
 
 from config.values.masking import HIDEABLE, MASK, redacted, without_secrets
 from config.values.secrets import Secrets
@@ -43,9 +44,10 @@ class Masker:
             if "://" in text:
                 # Of an address the user, the password and the tokens in its path are what is secret.
                 found |= {part for part in _PARTS.split(text) if len(part) >= _ENOUGH}
-                found |= set(text.replace(",", " ").split())
-                found |= {part for address in text.split() for part in _user_info(address)}
-        return cls(found)
+                addresses = text.replace(",", " ").split()
+                found |= {*addresses, *(part for address in addresses for part in _user_info(address))}
+        # A password that had to be encoded in its address is typed and echoed as it is, too.
+        return cls(found | {unquote(secret) for secret in found})
 
     def __call__(self, text: str) -> str:
         """The text without secrets."""

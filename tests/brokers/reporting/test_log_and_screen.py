@@ -25,7 +25,9 @@ TOKEN = "123456:telegram-bot-token"
 SECRETS = Secrets(
     ALPACA_API_SECRET=SecretStr(KEY),
     DATABASE_URL=SecretStr("postgresql://trader:pass-word-of-db@host/journal"),
-    NOTIFY_URLS=SecretStr(f"tgram://{TOKEN}/998877665544 json://me:webhook-password@127.0.0.1:1/"),
+    NOTIFY_URLS=SecretStr(
+        f"tgram://{TOKEN}/998877665544 json://me:webhook-password@127.0.0.1:1/,mailto://me:p%40ss-of-mail@host"
+    ),
 )
 VENUE = datetime(2024, 3, 5, 14, 31, 7, tzinfo=UTC)
 SPELLINGS = [
@@ -42,6 +44,8 @@ SPELLINGS = [
     "telegram-bot-token",
     "998877665544",
     "webhook-password",
+    "p%40ss-of-mail",
+    "p@ss-of-mail",
 ]
 
 
