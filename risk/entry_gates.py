@@ -43,6 +43,8 @@ class EntryGates(RiskModule):
         Score / 100.
     fee_frac : float
         What is kept of the cash for the fee of an entry and of its exit together, as a fraction of its value.
+    min_equity_usd : float
+        Below it nothing is entered any more.
     min_order_usd : float
         What the balance would shrink below it is refused.
     restricted : tuple of str
@@ -60,6 +62,7 @@ class EntryGates(RiskModule):
         max_positions: int = Field(ge=1, le=100, description="open positions, at most")
         min_confidence: Fraction = Field(description="score / 100 that an entry needs, fraction of 1")
         fee_frac: Fraction = Field(description="kept of the cash for both fees, fraction of the position's value")
+        min_equity_usd: float = Field(ge=0, description="equity below which nothing is entered, USD")
         min_order_usd: float = Field(ge=0, description="an entry that the balance would shrink below it is refused")
         restricted: tuple[Symbol, ...] = Field(description="symbols that are never entered")
         lot: Lot
@@ -86,6 +89,9 @@ class EntryGates(RiskModule):
         if proposal.score < config.min_confidence * 100:
             low = f"{proposal.score / 100:.2f} below {config.min_confidence:.2f}"
             return self._no(proposal, Gate.QUALITY, low, **inputs)
+        if not book.equity >= config.min_equity_usd:
+            left = f"equity {book.equity:.2f} USD, at least {config.min_equity_usd:.2f}"
+            return self._no(proposal, Gate.BALANCE, left, **inputs)
         fits = affordable(book.free_cash / (1 + config.fee_frac), proposal.price, config.lot)
         quantity = min(fits, proposal.quantity)
         if not quantity * proposal.price >= max(config.min_order_usd, 0) or quantity <= 0:
