@@ -64,7 +64,9 @@ def open_kraken(settings: Settings, paper: bool, admission: Admission | None = N
     nonce = Nonce(Path(settings.live.state_dir) / f"kraken-{name}.nonce")
     rest = KrakenRest(key, secret, nonce=nonce, rates=RateModel(TIERS[kraken.tier], speed=speed), url=kraken.url)
     client = KrakenClient(rest, admission)
-    return KrakenVenue(client, VenueClock(speed), kraken.account or f"kraken-{name}", kraken.monitoring_s)
+    return KrakenVenue(
+        client, VenueClock(speed), kraken.account or f"kraken-{name}", kraken.monitoring_s, kraken.query_s
+    )
 
 
 def public_kraken(settings: Settings) -> KrakenVenue:

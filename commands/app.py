@@ -35,7 +35,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "compare": (f"{RUNS}.compare", "Compare the decisions of a live run and a backtest."),
     "replay-then-paper": (f"{RUNS}.replay_then_paper", "Replay a window, then trade on paper alike."),
     "show-config": (f"{RUNS}.show_config", "Print the merged settings, secrets masked."),
-    "feasibility": (f"{OPERATING}.feasibility", "Tell what a balance can do: minimums, fees, win rates."),
+    "feasibility": (f"{OPERATING}.feasibility", "Tell what an account can do before it does it."),
     "size": (f"{OPERATING}.size", "Compute how many shares an entry may have."),
     "positions": (f"{OPERATING}.positions", "Show each position, its exits, what protects it."),
     "explain": (f"{VIEWS}.explain", "Say why something was sent, resized or refused."),

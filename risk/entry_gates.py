@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from enum import StrEnum
-
 from pydantic import Field
 
 from market.market import Market
@@ -12,18 +9,11 @@ from risk.interface import Fraction, ModuleConfig, RiskModule, Symbol
 from risk.lots import Lot, affordable
 from risk.model import Book, Proposal, Verdict
 
-MINUTE = timedelta(seconds=60)
-
-
-class Gate(StrEnum):
-    """The gates in their order."""
-
-    INTERVAL = "INTERVAL"
-    OPEN_POSITION = "OPEN_POSITION"
-    QUALITY = "QUALITY"
-    BALANCE = "BALANCE"
-    SYMBOL = "SYMBOL"
-    PENDING_ORDER = "PENDING_ORDER"
+MINUTE_S = 60.0
+INTERVAL, OPEN_POSITION, QUALITY = "INTERVAL", "OPEN_POSITION", "QUALITY"
+BALANCE, SYMBOL, PENDING_ORDER = "BALANCE", "SYMBOL", "PENDING_ORDER"
+GATES = (INTERVAL, OPEN_POSITION, QUALITY, BALANCE, SYMBOL, PENDING_ORDER)
+"""In the order in which they are asked."""
 
 
 class EntryGates(RiskModule):
@@ -43,10 +33,14 @@ class EntryGates(RiskModule):
         Score / 100.
     fee_frac : float
         What is kept of the cash for the fee of an entry and of its exit together, as a fraction of its value.
+    min_equity_usd : float
+        Below it nothing is entered any more.
     min_order_usd : float
         What the balance would shrink below it is refused.
     restricted : tuple of str
         Symbols that are never entered.
+    lot : float
+        Smallest tradable quantity.
     """
 
     name = "entry_gates"
@@ -60,6 +54,7 @@ class EntryGates(RiskModule):
         max_positions: int = Field(ge=1, le=100, description="open positions, at most")
         min_confidence: Fraction = Field(description="score / 100 that an entry needs, fraction of 1")
         fee_frac: Fraction = Field(description="kept of the cash for both fees, fraction of the position's value")
+        min_equity_usd: float = Field(ge=0, description="equity below which nothing is entered, USD")
         min_order_usd: float = Field(ge=0, description="an entry that the balance would shrink below it is refused")
         restricted: tuple[Symbol, ...] = Field(description="symbols that are never entered")
         lot: Lot
@@ -68,45 +63,43 @@ class EntryGates(RiskModule):
 
     def review(self, proposal: Proposal, book: Book, market: Market) -> Verdict:
         """The six gates."""
-        config, sent = self.config, entries_sent(book)
-        recent = [time for time in sent if book.time - time < MINUTE]
+        config = self.config
+        ages = [(book.time - time).total_seconds() for time in book.entry_times]
+        recent = [age for age in ages if age < MINUTE_S]
         # Those accepted earlier in this scan are sent in this moment.
         count = len(recent) + book.accepted
         inputs = {"entries_in_a_minute": count, "positions": len(book.positions), "free_cash": book.free_cash}
-        if sent and (since := (book.time - max(sent)).total_seconds()) < config.interval_s:
+        if ages and (since := min(ages)) < config.interval_s:
             why = f"{since:.0f} s after the last entry, {config.interval_s:g} s apart"
-            return self._no(proposal, Gate.INTERVAL, why, **inputs)
+            return self._no(proposal, INTERVAL, why, **inputs)
         if count >= config.entries_a_minute:
-            return self._no(proposal, Gate.INTERVAL, f"{count} of {config.entries_a_minute} entries a minute", **inputs)
+            return self._no(proposal, INTERVAL, f"{count} of {config.entries_a_minute} entries a minute", **inputs)
         if proposal.symbol in book.positions:
-            return self._no(proposal, Gate.OPEN_POSITION, f"{proposal.symbol} is held and not averaged down", **inputs)
+            return self._no(proposal, OPEN_POSITION, f"{proposal.symbol} is held and not averaged down", **inputs)
         if len(book.positions) >= config.max_positions:
             held = f"{len(book.positions)} of {config.max_positions} positions"
-            return self._no(proposal, Gate.OPEN_POSITION, held, **inputs)
+            return self._no(proposal, OPEN_POSITION, held, **inputs)
         if proposal.score < config.min_confidence * 100:
             low = f"{proposal.score / 100:.2f} below {config.min_confidence:.2f}"
-            return self._no(proposal, Gate.QUALITY, low, **inputs)
+            return self._no(proposal, QUALITY, low, **inputs)
+        if not book.equity >= config.min_equity_usd:
+            left = f"equity {book.equity:.2f} USD, at least {config.min_equity_usd:.2f}"
+            return self._no(proposal, BALANCE, left, **inputs)
         fits = affordable(book.free_cash / (1 + config.fee_frac), proposal.price, config.lot)
         quantity = min(fits, proposal.quantity)
         if not quantity * proposal.price >= max(config.min_order_usd, 0) or quantity <= 0:
             short = f"{book.free_cash:.2f} USD buy {fits * proposal.price:.2f}, at least {config.min_order_usd:.2f}"
-            return self._no(proposal, Gate.BALANCE, short, **inputs)
+            return self._no(proposal, BALANCE, short, **inputs)
         if proposal.symbol in config.restricted:
-            return self._no(proposal, Gate.SYMBOL, f"{proposal.symbol} is restricted", **inputs)
+            return self._no(proposal, SYMBOL, f"{proposal.symbol} is restricted", **inputs)
         if proposal.symbol in book.pending or len(book.positions.keys() | book.pending.keys()) >= config.max_positions:
             waiting = ", ".join(sorted(book.pending))
-            return self._no(proposal, Gate.PENDING_ORDER, f"an order of {waiting} is on its way", **inputs)
+            return self._no(proposal, PENDING_ORDER, f"an order of {waiting} is on its way", **inputs)
         if quantity < proposal.quantity:
-            code = f"{Gate.BALANCE}: {book.free_cash:.2f} USD with {config.fee_frac:.2%} for fees"
+            code = f"{BALANCE}: {book.free_cash:.2f} USD with {config.fee_frac:.2%} for fees"
             return self.shrink(proposal, quantity, code, **inputs)
         return self.keep(proposal, **inputs)
 
-    def _no(self, proposal: Proposal, gate: Gate, why: str, **inputs: float) -> Verdict:
-        place = list(Gate).index(gate) + 1
+    def _no(self, proposal: Proposal, gate: str, why: str, **inputs: float) -> Verdict:
+        place = GATES.index(gate) + 1
         return self.refuse(proposal, f"{gate}: {why}", gate=place, **inputs)
-
-
-def entries_sent(book: Book) -> list[datetime]:
-    """When orders that open a position were sent, as far as the book knows."""
-    known = [position.entry_time for position in book.positions.values() if position.role == "entry"]
-    return [*book.entries_sent, *known, *(trade.opened for trade in book.closed_trades[-10:])]

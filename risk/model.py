@@ -326,6 +326,12 @@ class Book:
         return replace(self, pending=pending, accepted=self.accepted + 1)
 
     @property
+    def entry_times(self) -> tuple[datetime, ...]:
+        """When orders that open a position were sent, as far as it is known; of what is held, when it was bought."""
+        held = (position.entry_time for position in self.positions.values() if position.role == "entry")
+        return (*self.entries_sent, *held, *(trade.opened for trade in self.closed_trades[-10:]))
+
+    @property
     def promised_cash(self) -> float:
         return sum(p.notional for p in self.pending.values())
 

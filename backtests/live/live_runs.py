@@ -41,6 +41,7 @@ from brokers.desk.data.feed import NONE
 from brokers.desk.lifecycle.session import TradingSession, open_session
 from brokers.desk.lifecycle.wiring import ALWAYS_OPEN, LiveAccount
 from brokers.journal import JournalTaken
+from brokers.operator.feasibility import feasibility
 from brokers.reporting.events import EventKind, about
 from brokers.venue_errors import VenueError
 from config import Refusal, Settings
@@ -110,6 +111,7 @@ def _run(
     )  # fmt: skip
     try:
         _tell_closed(settings, session, console)
+        _tell_feasibility(settings, session, request.profile, console)
         strategy = _strategy(request, settings, session)
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt):
@@ -178,6 +180,32 @@ def _tell_closed(settings: Settings, session: TradingSession, console: Console) 
         if not told.is_open:
             opens = told.next_open.astimezone(NEW_YORK_ZONE)
             console.print(f"the market is closed, the first iteration comes at {opens:%a %Y-%m-%d %H:%M} New York")
+
+
+def _tell_feasibility(settings: Settings, session: TradingSession, profile: str, console: Console) -> None:
+    """Where trading costs fees: what the account can do, before its first order.
+
+    Raises
+    ------
+    Refusal
+        No symbol of the universe can be traded with this balance, or the venue does not tell its fees.
+    """
+    venue, traded = session.venue, settings.universe.traded
+    if not venue.rules.fee_frac:
+        return
+    try:
+        terms, balance = venue.terms(traded), float(venue.account().equity)
+    except VenueError as error:
+        session.close()
+        raise Refusal(f"{venue.name} does not tell minimums and fees ({error}), and none is assumed") from None
+    dearest = max(((t.maker, t.taker) for t in terms), key=lambda fees: fees[1], default=None)
+    report = None if dearest is None else feasibility(venue.name, settings, balance, terms, dearest, profile)
+    for line in () if report is None else report.lines():
+        console.print(line, highlight=False, soft_wrap=True)
+    # What is held has to keep its stops, whatever can be entered.
+    if (report is None or not report.possible) and not venue.positions().by_symbol:
+        session.close()
+        raise Refusal(f"{venue.name}: nothing of {', '.join(traded)} can be traded with {balance:.2f} USD")
 
 
 def _prepared(request: RunRequest, session: TradingSession) -> Path:

@@ -30,9 +30,13 @@ class OrderMemory:
     reference : Reference
     names : Names
     clock : VenueClock
+    query_s : float
+        Least time between two listings of what has ended that no missing order asks for, the venue's seconds.
     """
 
-    def __init__(self, client: KrakenClient, reference: Reference, names: Names, clock: VenueClock) -> None:
+    def __init__(
+        self, client: KrakenClient, reference: Reference, names: Names, clock: VenueClock, query_s: float = 0.0
+    ) -> None:
         self._client = client
         self._reference = reference
         self._names = names
@@ -43,6 +47,7 @@ class OrderMemory:
         self._back_to: datetime | None = None
         self._ended_at: datetime | None = None
         self._doubted = True
+        self._query = timedelta(seconds=query_s)
 
     def forget(self) -> None:
         """Something was sent: the next question is asked anew."""
@@ -71,7 +76,8 @@ class OrderMemory:
         gone = [txid for txid in self._open if txid not in opened]
         farther = self._back_to is None or after < self._back_to
         found = dict(opened)
-        if gone or self._doubted or farther:
+        rested = self._ended_at is None or now - self._ended_at >= self._query
+        if gone or farther or (self._doubted and rested):
             # After the first time only what is new: from the last listing of what has ended.
             start = after if farther or self._ended_at is None else min(after, self._ended_at - OVERLAP)
             found |= self._client.closed_orders(start)

@@ -62,6 +62,8 @@ class KrakenVenue:
         What the journal calls the account; Kraken has no name for it.
     quiet_s : float
         Least time between two looks while only a target is watched, the venue's seconds.
+    query_s : float
+        The same between two listings of what has ended that no missing order asks for.
 
     Raises
     ------
@@ -73,7 +75,9 @@ class KrakenVenue:
     key_names = ("KRAKEN_API_KEY", "KRAKEN_API_SECRET")
     quote_stream = None
 
-    def __init__(self, client: KrakenClient, clock: VenueClock, account_id: str, quiet_s: float = 0.0) -> None:
+    def __init__(
+        self, client: KrakenClient, clock: VenueClock, account_id: str, quiet_s: float = 0.0, query_s: float = 0.0
+    ) -> None:
         self.client = client
         self.clock = clock
         self.reference = Reference(client)
@@ -81,7 +85,7 @@ class KrakenVenue:
         self.names = Names()
         self._account_id = account_id
         self._quiet_s = quiet_s
-        self._memory = OrderMemory(client, self.reference, self.names, clock)
+        self._memory = OrderMemory(client, self.reference, self.names, clock, query_s)
         self._view = AccountView(client, self.reference, clock)
 
     @property

@@ -36,7 +36,7 @@ def feasibility(
         str | None, typer.Option(metavar="MAKER,TAKER", help="Fees in percent, e.g. 0.25,0.40 (default: asked for).")
     ] = None,
 ) -> int:
-    """Tell what an account can do at a venue before it does it.
+    """Tell what an account can do before it does it.
 
     Minimums come from the venue, and the fees of this account too, which needs its keys; --fees stands in for them.
     No fee is ever assumed.

@@ -31,7 +31,8 @@ def test_usable_from_a_plain_script():
 
 
 def test_profiles_are_found():
-    assert profiles() == ("active", "bench", "intraday", "swing")
+    known = ("active", "aggressive", "bench", "intraday", "low_capital", "micro_cap", "standard", "swing")
+    assert profiles() == known
 
 
 def test_later_sources_win_and_are_named(yaml_file):
@@ -194,7 +195,8 @@ def test_unreadable_files(tmp_path):
 
 def test_an_unknown_profile_lists_the_known():
     assert refusal(profile="actve") == "--profile actve: there is no such profile; did you mean active?"
-    assert refusal(profile="x").endswith("known here: active, bench, intraday, swing")
+    listed = "active, aggressive, bench, intraday, low_capital, micro_cap, standard, swing"
+    assert refusal(profile="x").endswith(f"known here: {listed}")
     assert "there is no such profile" in refusal(profile="../base")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from zlib import crc32
@@ -87,6 +87,11 @@ def situation(seed: int) -> Situation:
             week_positions=int(random.integers(0, 12)),
         ),
     )
+    # Of their own, so that nothing else of a situation changes.
+    apart = np.random.default_rng((seed, 1))
+    if apart.random() < 0.6:
+        ages = apart.uniform(1, 90, apart.integers(1, 4))
+        state = replace(state, entries_sent=tuple(NOW - timedelta(seconds=float(age)) for age in ages))
     return Situation(state, on, tuple(wishes[:2]))
 
 

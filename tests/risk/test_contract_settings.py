@@ -79,11 +79,13 @@ def other_values(value: object, annotation: object) -> list[object]:
     if isinstance(value, str):
         return [s for s in SYMBOLS if s != value]
     if isinstance(value, tuple):
-        return [value[:1], value[1:], value[:3]]
+        return [value[:1], value[1:], value[:3], SYMBOLS[:4]]
+    if value is None:
+        return [100.0, 1_000.0]
     if isinstance(value, int):
         return [7, 10, 1, 2, value + 1, value - 1, value * 2, 120]
     assert isinstance(value, float)
-    factors = (0.1, 0.5, 1.1, 1.2, 1.5, 2, 7)
+    factors = (0.1, 0.5, 1.1, 1.2, 1.5, 2, 7, 10_000)
     return [*(value * factor for factor in factors), value + 0.3, value - 15, value + 15, 0.0, 0.01, 0.9]
 
 

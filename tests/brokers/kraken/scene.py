@@ -85,9 +85,16 @@ class WatchedRest(KrakenRest):
 class KrakenScene:
     """One account, and one process after another that trades it."""
 
-    def __init__(self, server: KrakenServer, folder: Path, tier: Tier = ENDLESS_TIER, profile: str = "active") -> None:
+    def __init__(
+        self,
+        server: KrakenServer,
+        folder: Path,
+        tier: Tier = ENDLESS_TIER,
+        profile: str = "active",
+        stated: tuple[str, ...] = SETTINGS,
+    ) -> None:
         self.server, self.folder, self.tier = server, folder, tier
-        self.settings = load(profile, overrides=list(SETTINGS))
+        self.settings = load(profile, overrides=list(stated))
         self.asked: Counter[str] = Counter()
         self.bare: dict[str, datetime] = {}
         self.spells: list[float] = []
@@ -212,6 +219,12 @@ class KrakenScene:
 
     def cash(self) -> Decimal:
         return self.server.call(lambda exchange: exchange._state.ledger.cash)
+
+    def client_fees(self) -> Decimal:
+        """What the venue charged for our orders, by its own listing."""
+        listing = self.venue.orders_since(self.server.now - timedelta(days=3_000))
+        ours = (order for order in listing.orders if self.core.sync.client_id(order.id) is not None)
+        return sum((order.fee for order in ours), Decimal(0))
 
     def faults(self) -> list[str]:
         """What must not be, at the venue and in the journal."""

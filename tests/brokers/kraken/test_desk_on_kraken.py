@@ -196,13 +196,14 @@ def test_a_troubled_day_ends_in_order(tmp_path, seed):
 
 
 @pytest.mark.slow
-def test_a_hundred_troubled_days_end_in_order(tmp_path):
+@pytest.mark.parametrize("first", range(2, 102, 10))
+def test_a_hundred_troubled_days_end_in_order(tmp_path, first):
     failed, wrong = {}, 0
-    for seed in range(2, 102):
+    for seed in range(first, first + 10):
         (tmp_path / f"day {seed}").mkdir()
         found, count = troubled(tmp_path / f"day {seed}", seed)
         wrong += count
         if found:
             failed[seed] = found
     assert failed == {}
-    assert wrong > 100
+    assert wrong > 10
