@@ -17,7 +17,7 @@ from config.reading.former_names import FORMER_COMMANDS, FORMER_SETTINGS, former
 from config.reading.loader import load as settings
 
 ROOT = Path(__file__).parents[2]
-OURS = [name for name in available() if name != "data"]
+OURS = [name for name in available() if name not in ("data", "new")]
 
 
 def run(*argv: str, **options: object) -> subprocess.CompletedProcess[str]:

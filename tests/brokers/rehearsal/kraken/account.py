@@ -11,7 +11,7 @@ import pytest
 
 from brokers.rehearsal.core.faults import FaultPlan
 from brokers.rehearsal.core.model import OrderEvent
-from brokers.rehearsal.kraken.account_api import AccountApi
+from brokers.rehearsal.kraken.account.account_api import AccountApi
 from brokers.rehearsal.kraken.errors import KrakenError
 from brokers.rehearsal.kraken.exchange import KrakenExchange
 from brokers.rehearsal.kraken.listings import listings
