@@ -77,9 +77,9 @@ def _alpaca(request: RunRequest) -> Rehearsal:
 
 def _kraken(request: RunRequest) -> Rehearsal:
     from brokers.rehearsal.core.faults import FaultPlan
+    from brokers.rehearsal.kraken.reference.synthetic_bars import NOTE, synthetic_bars
     from brokers.rehearsal.kraken.server import KrakenServer
     from brokers.rehearsal.kraken.settings import KrakenSettings
-    from brokers.rehearsal.kraken.synthetic_bars import NOTE, synthetic_bars
 
     if request.data == "embedded":
         frame, source = synthetic_bars(request.seed), NOTE

@@ -21,8 +21,8 @@ from brokers.rehearsal.alpaca.us_hours import US_HOURS
 from brokers.rehearsal.core.hours import AlwaysOpen
 from brokers.rehearsal.core.settings import VenueSettings
 from brokers.rehearsal.kraken.options import kraken_settings
+from brokers.rehearsal.kraken.reference.synthetic_bars import NOTE, synthetic_bars
 from brokers.rehearsal.kraken.server import KrakenServer
-from brokers.rehearsal.kraken.synthetic_bars import NOTE, synthetic_bars
 from brokers.rehearsal.options import as_of_day, fault_plan
 from config.errors import Refusal, exit_status
 

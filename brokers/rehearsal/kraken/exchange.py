@@ -17,10 +17,10 @@ from brokers.rehearsal.kraken.account.balances import Balances
 from brokers.rehearsal.kraken.account.counters import Counters
 from brokers.rehearsal.kraken.errors import CANCEL_PENDING, KrakenError, invalid
 from brokers.rehearsal.kraken.lifecycle import KrakenLifecycle
-from brokers.rehearsal.kraken.listings import LOT_DECIMALS, Listings, Pair
 from brokers.rehearsal.kraken.orders import rules
 from brokers.rehearsal.kraken.orders.request import KINDS, OrderRequest
 from brokers.rehearsal.kraken.orders.terms import Terms, Trade, of_closing
+from brokers.rehearsal.kraken.reference.listings import LOT_DECIMALS, Listings, Pair
 from brokers.rehearsal.kraken.settings import UNLIMITED, KrakenSettings
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"

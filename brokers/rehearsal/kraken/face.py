@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
-from brokers.rehearsal.kraken.account.account_api import AccountApi
+from brokers.rehearsal.kraken.account_api import AccountApi
 from brokers.rehearsal.kraken.auth import Keys
 from brokers.rehearsal.kraken.errors import (
     INVALID_ARGUMENTS,

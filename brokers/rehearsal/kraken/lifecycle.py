@@ -10,8 +10,8 @@ from brokers.rehearsal.core.lifecycle import Emit, Lifecycle, makes
 from brokers.rehearsal.core.model import ZERO, Closing, Order
 from brokers.rehearsal.core.state import State
 from brokers.rehearsal.kraken.account.funds import Funds
-from brokers.rehearsal.kraken.listings import FeeTier, Listings
 from brokers.rehearsal.kraken.orders.terms import Terms
+from brokers.rehearsal.kraken.reference.listings import FeeTier, Listings
 from brokers.rehearsal.kraken.settings import KrakenSettings, fee_tier
 
 PERCENT = Decimal(100)

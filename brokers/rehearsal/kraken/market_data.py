@@ -10,9 +10,9 @@ from decimal import Decimal
 from brokers.rehearsal.core.bar_playback import DAY, MINUTE_NS, BarPlayback, PlayedBar, Timeframe, from_ns, to_ns
 from brokers.rehearsal.kraken.errors import UNAVAILABLE, UNKNOWN_ASSET, UNKNOWN_PAIR, KrakenError, invalid
 from brokers.rehearsal.kraken.exchange import KrakenExchange
-from brokers.rehearsal.kraken.listings import Pair
 from brokers.rehearsal.kraken.orders.arguments import count, text
 from brokers.rehearsal.kraken.orders.bodies import Json, number
+from brokers.rehearsal.kraken.reference.listings import Pair
 
 Call = Mapping[str, object]
 INTERVALS = (1, 5, 15, 30, 60, 240, 1440, 10080, 21600)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 
-from brokers.rehearsal.kraken.listings import FeeTier, listings
+from brokers.rehearsal.kraken.reference.listings import FeeTier, listings
 from brokers.rehearsal.kraken.settings import UNLIMITED, KrakenSettings
 from config.errors import Refusal
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 from brokers.rehearsal.core.settings import VenueSettings
-from brokers.rehearsal.kraken.listings import FeeTier, Listings
+from brokers.rehearsal.kraken.reference.listings import FeeTier, Listings
 
 UNLIMITED = "none"
 FOREVER = timedelta(days=36_500)

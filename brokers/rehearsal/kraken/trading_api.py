@@ -9,13 +9,13 @@ from brokers.rehearsal.core.model import ZERO, Order
 from brokers.rehearsal.kraken.account.counters import ADD, AMEND, CANCEL, EDIT, cost
 from brokers.rehearsal.kraken.errors import INVALID_ARGUMENTS, UNAVAILABLE, UNKNOWN_ORDER, KrakenError, invalid
 from brokers.rehearsal.kraken.exchange import CANCEL_ONLY, MAINTENANCE, POST_ONLY_MODE, KrakenExchange
-from brokers.rehearsal.kraken.listings import Pair
 from brokers.rehearsal.kraken.orders import rules
 from brokers.rehearsal.kraken.orders.amending import edited, read_amend
 from brokers.rehearsal.kraken.orders.arguments import check_deadline, client_id, count, flag, text
 from brokers.rehearsal.kraken.orders.bodies import Json, description, number
 from brokers.rehearsal.kraken.orders.request import OrderRequest, find_pair, read_order
 from brokers.rehearsal.kraken.orders.terms import of_request
+from brokers.rehearsal.kraken.reference.listings import Pair
 
 Call = Mapping[str, object]
 BATCH_LEAST, BATCH_MOST, CANCELS_MOST = 2, 15, 50

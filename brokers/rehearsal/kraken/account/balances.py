@@ -11,7 +11,7 @@ from brokers.rehearsal.core.model import ZERO
 from brokers.rehearsal.core.state import State
 from brokers.rehearsal.kraken.account.funds import Funds
 from brokers.rehearsal.kraken.errors import UNKNOWN_ASSET, KrakenError
-from brokers.rehearsal.kraken.listings import Coin, Listings, Pair
+from brokers.rehearsal.kraken.reference.listings import Coin, Listings, Pair
 from brokers.rehearsal.kraken.settings import KrakenSettings
 
 

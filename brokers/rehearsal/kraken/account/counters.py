@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from brokers.rehearsal.kraken.errors import ORDERS_LIMIT, TOO_MANY_CALLS, TOO_MANY_ORDERS, KrakenError
-from brokers.rehearsal.kraken.listings import Limits
+from brokers.rehearsal.kraken.reference.listings import Limits
 
 DEAR_CALLS = frozenset({"Ledgers", "QueryLedgers", "TradesHistory"})
 UNCOUNTED_CALLS = frozenset(

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 
 from brokers.rehearsal.kraken.errors import DEADLINE, TICK_SIZE, KrakenError, invalid
-from brokers.rehearsal.kraken.listings import LOT_DECIMALS, Pair
+from brokers.rehearsal.kraken.reference.listings import LOT_DECIMALS, Pair
 
 UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|[0-9a-fA-F]{32}")
 FREE_TEXT = re.compile(r"[\x21-\x7e]{1,18}")

@@ -7,9 +7,9 @@ from datetime import datetime
 from decimal import Decimal
 
 from brokers.rehearsal.core.model import ZERO, Order
-from brokers.rehearsal.kraken.listings import LOT_DECIMALS, Pair
 from brokers.rehearsal.kraken.orders.request import LIMITS, TRAILING, Trail
 from brokers.rehearsal.kraken.orders.terms import Terms, Trade
+from brokers.rehearsal.kraken.reference.listings import LOT_DECIMALS, Pair
 
 Json = dict[str, object]
 NOTHING = "0.00000"

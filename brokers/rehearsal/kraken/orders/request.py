@@ -9,7 +9,6 @@ from decimal import Decimal
 
 from brokers.rehearsal.core.model import Closing
 from brokers.rehearsal.kraken.errors import UNKNOWN_PAIR, KrakenError, invalid
-from brokers.rehearsal.kraken.listings import Listings, Pair
 from brokers.rehearsal.kraken.orders.arguments import (
     amount,
     check_deadline,
@@ -22,6 +21,7 @@ from brokers.rehearsal.kraken.orders.arguments import (
     user_reference,
     volume,
 )
+from brokers.rehearsal.kraken.reference.listings import Listings, Pair
 
 KINDS = {
     "market": "market",

@@ -16,7 +16,7 @@ from brokers.rehearsal.kraken.errors import (
     KrakenError,
     invalid,
 )
-from brokers.rehearsal.kraken.listings import Pair
+from brokers.rehearsal.kraken.reference.listings import Pair
 
 
 def check_minimums(pair: Pair, order: Order, ask: Decimal) -> None:

@@ -8,8 +8,8 @@ from datetime import datetime
 from decimal import Decimal
 
 from brokers.rehearsal.core.model import Closing, Order
-from brokers.rehearsal.kraken.listings import Pair
 from brokers.rehearsal.kraken.orders.request import KINDS, OrderRequest, Trail
+from brokers.rehearsal.kraken.reference.listings import Pair
 
 BY_KIND = {kind: ordertype for ordertype, kind in KINDS.items() if ordertype != "iceberg"}
 

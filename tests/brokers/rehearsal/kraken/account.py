@@ -11,10 +11,10 @@ import pytest
 
 from brokers.rehearsal.core.faults import FaultPlan
 from brokers.rehearsal.core.model import OrderEvent
-from brokers.rehearsal.kraken.account.account_api import AccountApi
+from brokers.rehearsal.kraken.account_api import AccountApi
 from brokers.rehearsal.kraken.errors import KrakenError
 from brokers.rehearsal.kraken.exchange import KrakenExchange
-from brokers.rehearsal.kraken.listings import listings
+from brokers.rehearsal.kraken.reference.listings import listings
 from brokers.rehearsal.kraken.settings import KrakenSettings
 from brokers.rehearsal.kraken.trading_api import TradingApi
 

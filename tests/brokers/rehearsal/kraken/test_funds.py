@@ -10,7 +10,7 @@ import pytest
 
 from brokers.rehearsal.core.faults import FaultPlan
 from brokers.rehearsal.kraken.errors import KrakenError
-from brokers.rehearsal.kraken.listings import FeeTier
+from brokers.rehearsal.kraken.reference.listings import FeeTier
 from tests.brokers.rehearsal.kraken.account import Account, refusal
 
 

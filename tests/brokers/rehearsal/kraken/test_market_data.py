@@ -9,9 +9,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from brokers.rehearsal.kraken.reference.synthetic_bars import COINS, NOTE, synthetic_bars
 from brokers.rehearsal.kraken.server import KrakenServer
 from brokers.rehearsal.kraken.settings import KrakenSettings
-from brokers.rehearsal.kraken.synthetic_bars import COINS, NOTE, synthetic_bars
 from config.errors import Refusal
 from tests.brokers.rehearsal.kraken.account import SATURDAY
 from tests.brokers.rehearsal.kraken.market import Wire, bars, later, served

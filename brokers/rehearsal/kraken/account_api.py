@@ -8,9 +8,9 @@ from decimal import Decimal
 from brokers.rehearsal.core.model import ZERO, Order
 from brokers.rehearsal.kraken.errors import UNKNOWN_PAIR, KrakenError, invalid
 from brokers.rehearsal.kraken.exchange import KrakenExchange
-from brokers.rehearsal.kraken.listings import FeeTier
 from brokers.rehearsal.kraken.orders.arguments import client_id, count, flag, text
 from brokers.rehearsal.kraken.orders.bodies import Json, number, order_body, seconds, trade_body
+from brokers.rehearsal.kraken.reference.listings import FeeTier
 
 Call = Mapping[str, object]
 PAGE, OFFSET_MOST = 50, 10**9

@@ -1,0 +1,1 @@
+"""Reference data of the rehearsed Kraken: pairs, fees, limits, and synthetic bars."""
