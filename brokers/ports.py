@@ -8,13 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Protocol
 
-from brokers.journal.states import State
-from brokers.order_types import STOP_TYPES, OrderType, Resting, Side, TimeInForce
+from brokers.order_types import Resting
+from brokers.venue_requests import OrderChange, OrderRequest, RequestLimit
+from brokers.venue_values import (
+    OrderAck,
+    TradeTerms,
+    VenueAccount,
+    VenueListing,
+    VenuePositions,
+    VenueQuote,
+    VenueTime,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,8 +31,6 @@ if TYPE_CHECKING:
     from market.market import Market
     from risk.model import Book, Plan
     from strategies.pipeline import Pipeline
-
-NOTHING = Decimal(0)
 
 
 # ---- both modes ----------------------------------------------------------------------------------------
@@ -76,318 +82,6 @@ class Account(Protocol):
     def spare_lumibot(self, strategy: Any) -> None:
         """Keep Lumibot's loop from work whose result nobody reads."""
         ...
-
-
-# ---- what a venue shows --------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class VenueTime:
-    """What the venue's clock says; all timezone-aware."""
-
-    now: datetime
-    is_open: bool
-    next_open: datetime
-    next_close: datetime
-
-    def open_at(self, moment: datetime) -> bool:
-        """Whether the regular session is on at a later moment, as far as this tells."""
-        return moment < self.next_close and (self.is_open or moment >= self.next_open)
-
-
-@dataclass(frozen=True, slots=True)
-class VenueOrder:
-    """One order at the venue; a price that it does not have is 0.
-
-    Parameters
-    ----------
-    id, client_order_id : str
-        The venue's name for it and ours; the first again where the venue knows none of ours.
-    status : str
-        The venue's own word, for readers; ``state`` is what it means.
-    group : str
-        Names what fills or ends together. A venue gives an order its own id; ``brokers.desk.venue_snapshot`` joins
-        what was listed together.
-    armed : bool
-        False for exits that wait for their entry to fill completely.
-    listed_under : str
-        Id of the order in whose listing it came; its own for an order that came by itself.
-    replaces : str
-        Id of the order whose place it took, empty without.
-    opens_group : bool
-        Whether it has exits that wait for it.
-    grouped : bool
-        Whether the venue itself ends it with others.
-    cancel_pending : bool
-        Whether a cancel or replace of it is on its way.
-    made_by : str
-        Id of the order whose fill made it, where a venue makes exits of its own for what fills; empty without.
-    fee : Decimal
-        What its fills cost so far, USD; 0 where the venue tells none with an order.
-    created, submitted, updated, changed, expires : datetime, optional
-        ``changed`` is the newest of what the venue tells; ``expires`` is when the venue drops it.
-    native : object
-        The order as the venue wrote it, for the broker class that speaks its language; the desk does not read it.
-    """
-
-    id: str
-    client_order_id: str
-    symbol: str
-    side: Side
-    type: str
-    status: str
-    state: State
-    quantity: Decimal
-    filled: Decimal = NOTHING
-    average_price: Decimal = NOTHING
-    limit_price: Decimal = NOTHING
-    stop_price: Decimal = NOTHING
-    time_in_force: str = ""
-    group: str = ""
-    armed: bool = True
-    listed_under: str = ""
-    replaces: str = ""
-    opens_group: bool = False
-    grouped: bool = False
-    cancel_pending: bool = False
-    made_by: str = ""
-    fee: Decimal = NOTHING
-    created: datetime | None = None
-    submitted: datetime | None = None
-    updated: datetime | None = None
-    changed: datetime | None = None
-    expires: datetime | None = None
-    native: object = field(default=None, compare=False, repr=False)
-
-    @property
-    def open(self) -> bool:
-        return self.state in (State.WORKING, State.PARTIALLY_FILLED)
-
-    @property
-    def remaining(self) -> Decimal:
-        return self.quantity - self.filled if self.open else NOTHING
-
-    @property
-    def is_stop(self) -> bool:
-        return self.type in STOP_TYPES
-
-
-@dataclass(frozen=True, slots=True)
-class VenuePosition:
-    """What the account holds of one symbol.
-
-    ``quantity`` is signed, ``available`` what no order holds, without sign. A price that the venue does not tell is 0,
-    a worth that it does not tell None. ``lot`` is the symbol's own smallest quantity, None where the settings' holds.
-    """
-
-    symbol: str
-    quantity: Decimal
-    available: Decimal
-    average_price: Decimal = NOTHING
-    price: Decimal = NOTHING
-    market_value: Decimal | None = None
-    lot: Decimal | None = None
-    native: object = field(default=None, compare=False, repr=False)
-
-    @property
-    def unit_price(self) -> Decimal:
-        """What one unit is worth now; an option's price is of a share, its unit a hundred."""
-        if self.market_value and self.quantity:
-            return abs(self.market_value / self.quantity)
-        return self.price or self.average_price
-
-
-@dataclass(frozen=True, slots=True)
-class VenueAccount:
-    """The account; ``id`` is empty where the server is no venue, ``blocked`` says why it may open nothing."""
-
-    id: str = ""
-    equity: Decimal = NOTHING
-    cash: Decimal = NOTHING
-    blocked: str = ""
-    native: object = field(default=None, compare=False, repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class UnreadOrder:
-    """An order that cannot be read, or is not believed; ``relatives`` are ids, the venue's and ours, of its group."""
-
-    id: str
-    symbol: str
-    relatives: tuple[tuple[str, str], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class VenueListing:
-    """Orders as a venue listed them, legs as orders of their own; ``unread`` are those that could not be read.
-
-    ``native`` is the listing of open orders as sent, without what cannot be read.
-    """
-
-    orders: tuple[VenueOrder, ...]
-    unread: tuple[UnreadOrder, ...] = ()
-    native: object = field(default=None, compare=False, repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class VenuePositions:
-    """Positions by symbol; ``complete`` is False if one could not be read, so that what is missing may be there."""
-
-    by_symbol: dict[str, VenuePosition]
-    complete: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class OrderAck:
-    """The venue's answer about one order: its names, and what could be read of it and of the orders in its group."""
-
-    id: str
-    client_order_id: str
-    orders: tuple[VenueOrder, ...]
-    unread: tuple[UnreadOrder, ...] = ()
-    native: object = field(default=None, compare=False, repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class VenueFill:
-    """One execution; ``id`` is the venue's, empty without."""
-
-    quantity: Decimal
-    price: Decimal
-    time: datetime | None
-    id: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class TradeUpdate:
-    """What a stream tells of an order; ``id`` is empty where it tells of none that could be read."""
-
-    id: str
-    symbol: str
-    orders: tuple[VenueOrder, ...] = ()
-    fill: VenueFill | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class TradeTerms:
-    """What trading a symbol costs this account and needs at least, by the venue's own word.
-
-    ``maker`` and ``taker`` are fees as fractions of 1, ``price`` what a unit costs now, USD, 0 where none is known;
-    ``least`` is the smallest quantity of an order at that price. ``closed`` says why it is not traded now, in words.
-    """
-
-    symbol: str
-    price: Decimal
-    least: Decimal
-    maker: Decimal = NOTHING
-    taker: Decimal = NOTHING
-    closed: str = ""
-
-    @property
-    def least_usd(self) -> Decimal:
-        return self.least * self.price
-
-
-@dataclass(frozen=True, slots=True)
-class VenueQuote:
-    """Bid and ask as the venue told them; ``unreadable`` says what is wrong with the answer."""
-
-    bid: Decimal = NOTHING
-    ask: Decimal = NOTHING
-    time: datetime | None = None
-    unreadable: str = ""
-
-
-# ---- what a venue is sent ------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Single:
-    """An order without exits; at market without a price. ``trail_frac`` is a fraction of 1."""
-
-    symbol: str
-    side: Side
-    quantity: Decimal
-    type: OrderType = OrderType.MARKET
-    limit_price: Decimal | None = None
-    stop_price: Decimal | None = None
-    trail_usd: Decimal | None = None
-    trail_frac: Decimal | None = None
-    time_in_force: TimeInForce = TimeInForce.DAY
-    extended_hours: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Bracket:
-    """An entry with exits that come into force with it; one of them alone where the venue has such a pair."""
-
-    entry: Single
-    stop: Decimal | None
-    target: Decimal | None
-    stop_limit: Decimal | None = None
-
-    @property
-    def symbol(self) -> str:
-        return self.entry.symbol
-
-    @property
-    def side(self) -> Side:
-        return self.entry.side
-
-    @property
-    def quantity(self) -> Decimal:
-        return self.entry.quantity
-
-
-@dataclass(frozen=True, slots=True)
-class OcoExits:
-    """A target and a stop for shares that are there: whichever fills first cancels the other."""
-
-    symbol: str
-    side: Side
-    quantity: Decimal
-    stop: Decimal
-    target: Decimal
-    stop_limit: Decimal | None = None
-    time_in_force: TimeInForce = TimeInForce.GTC
-
-
-@dataclass(frozen=True, slots=True)
-class StopOnly:
-    """A stop by itself, good till cancelled."""
-
-    symbol: str
-    side: Side
-    quantity: Decimal
-    stop: Decimal
-
-
-OrderRequest = Single | Bracket | OcoExits | StopOnly
-
-
-@dataclass(frozen=True, slots=True)
-class OrderChange:
-    """New prices for an order that rests; None leaves one as it is."""
-
-    limit_price: Decimal | None = None
-    stop_price: Decimal | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class RequestLimit:
-    """Requests that a venue allows in a minute, and how many of them iterations and the watch over stops may use.
-
-    ``iteration`` and ``look`` are how many one of each needs, ``look_s`` how far looks have to be apart while something
-    is under way, in the venue's seconds. ``quiet_s`` is the least time between two looks while only a target is
-    watched; 0 looks each time.
-    """
-
-    a_minute: int
-    usable: int
-    iteration: int = 7
-    look: int = 3
-    look_s: float = 2.0
-    quiet_s: float = 0.0
 
 
 # ---- venue ---------------------------------------------------------------------------------------------

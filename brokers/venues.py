@@ -6,7 +6,6 @@ import base64
 import hashlib
 from pathlib import Path
 
-from brokers.admission import Admission
 from brokers.alpaca.client import VenueClient
 from brokers.alpaca.quote_stream import FRESH_S, AlpacaQuoteStream
 from brokers.alpaca.venue import AlpacaVenue
@@ -15,6 +14,7 @@ from brokers.kraken.connection.nonce import Nonce
 from brokers.kraken.connection.rates import TIERS, RateModel
 from brokers.kraken.connection.rest import KrakenRest
 from brokers.kraken.venue import KrakenVenue
+from brokers.network.admission import Admission
 from brokers.network.clock import VenueClock
 from brokers.ports import Venue
 from config import Settings

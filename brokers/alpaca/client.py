@@ -12,17 +12,17 @@ from urllib.parse import quote
 
 from alpaca.common.enums import BaseURL
 
-from brokers.admission import Admission
 from brokers.alpaca.errors import NOT_FOUND, AlpacaRefusal
 from brokers.alpaca.http import DataHttp, Timeouts, TradingHttp
 from brokers.alpaca.limits import WINDOW_S, SlidingWindowLimiter
 from brokers.alpaca.pagination import all_orders
 from brokers.alpaca.responses import Json, object_of, order_of, rows_of, text_of, time_of
+from brokers.network.admission import Admission
 from brokers.network.breaker import CircuitBreaker
 from brokers.network.budget import time_budget
 from brokers.network.clock import VenueClock
-from brokers.ports import VenueTime
 from brokers.venue_errors import ClockInDoubt, OutcomeUnknown, VenueError, VenueUnavailable
+from brokers.venue_values import VenueTime
 
 BARS_PAGE = 10_000
 DAY_MINUTES = 1440

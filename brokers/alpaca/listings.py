@@ -12,7 +12,7 @@ from typing import Any
 from brokers.alpaca.payloads import Json, amount
 from brokers.journal.states import State
 from brokers.order_types import OrderType
-from brokers.ports import (
+from brokers.venue_values import (
     OrderAck,
     TradeUpdate,
     UnreadOrder,

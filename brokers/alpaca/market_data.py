@@ -9,7 +9,7 @@ import pandas as pd
 
 from brokers.alpaca.listings import moment
 from brokers.alpaca.payloads import Json, amount
-from brokers.ports import VenueQuote
+from brokers.venue_values import VenueQuote
 from market.bars import FIELDS
 
 KEYS = {"open": "o", "high": "h", "low": "l", "close": "c", "volume": "v"}

@@ -7,8 +7,8 @@ from decimal import Decimal
 from typing import Any
 
 from brokers.order_types import OrderType, TimeInForce
-from brokers.ports import Bracket, OcoExits, OrderChange, OrderRequest, Single, StopOnly
 from brokers.quantities import digits
+from brokers.venue_requests import Bracket, OcoExits, OrderChange, OrderRequest, Single, StopOnly
 from risk.policy_gate import round_to_tick
 
 Json = dict[str, Any]

@@ -13,7 +13,7 @@ from websockets.sync.client import connect
 from websockets.sync.connection import Connection
 
 from brokers.alpaca.market_data import quote_of
-from brokers.ports import VenueQuote
+from brokers.venue_values import VenueQuote
 from config.values.addresses import encrypted_abroad
 
 MOST_SYMBOLS = 30

@@ -14,19 +14,9 @@ from brokers.alpaca.listings import account_of, ack_of, listing_of, positions_of
 from brokers.alpaca.market_data import bars_of, quote_of
 from brokers.alpaca.payloads import patch_of, payload_of
 from brokers.order_types import Resting
-from brokers.ports import (
-    OrderAck,
-    OrderChange,
-    OrderRequest,
-    RequestLimit,
-    TradeTerms,
-    VenueAccount,
-    VenueListing,
-    VenuePositions,
-    VenueQuote,
-    VenueTime,
-)
 from brokers.venue_errors import VenueUnavailable
+from brokers.venue_requests import OrderChange, OrderRequest, RequestLimit
+from brokers.venue_values import OrderAck, TradeTerms, VenueAccount, VenueListing, VenuePositions, VenueQuote, VenueTime
 from risk.policy_gate import tick_of
 
 if TYPE_CHECKING:

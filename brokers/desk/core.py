@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from brokers.admission import Admission
 from brokers.desk.data.quotes import Quote
 from brokers.desk.execution.order_gateway import Limits, OrderGateway
 from brokers.desk.reconcile.inflight_orders import InflightOrders
@@ -15,6 +14,7 @@ from brokers.desk.reconcile.order_ownership import OrderOwnership
 from brokers.desk.reconcile.own_positions import OwnPositions
 from brokers.desk.venue_state import VenueState
 from brokers.journal import Journal
+from brokers.network.admission import Admission
 from brokers.ports import Venue
 from config import Settings
 

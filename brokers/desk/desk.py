@@ -27,11 +27,11 @@ from brokers.desk.venue_snapshot import VenueSnapshot
 from brokers.desk_rules import ADJUSTMENT_ROLES, halt_dates, halting
 from brokers.journal import IllegalTransition, JournalConflict
 from brokers.order_types import OrderRole, RefusalCode
-from brokers.ports import TradeUpdate
 from brokers.quantities import digits
 from brokers.record import RunRecord
 from brokers.reporting.iteration_report import IterationReport
 from brokers.venue_errors import NotSent, VenueError, VenueUnavailable, level_of
+from brokers.venue_values import TradeUpdate
 from market.bars import BarTable
 from market.trading_day import begin_of, day_of
 from risk.interface import RiskModule

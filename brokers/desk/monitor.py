@@ -9,8 +9,9 @@ import time
 
 from brokers.desk.desk import LiveDesk
 from brokers.desk.session_report import SessionReport
-from brokers.ports import Clock, QuoteStream, TradeUpdate
+from brokers.ports import Clock, QuoteStream
 from brokers.venue_errors import VenueError
+from brokers.venue_values import TradeUpdate
 
 BUSY_S, IDLE_S, LEAST_S = 2.0, 15.0, 0.25
 """Seconds of the venue between two looks: while something is under way, at rest, and after news."""

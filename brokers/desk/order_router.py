@@ -12,8 +12,9 @@ from brokers.desk.desk import LiveDesk
 from brokers.desk.execution.order_gateway import OrderRefused
 from brokers.journal import JournalOrder, State
 from brokers.order_types import EXIT_ROLES, OrderRole, RefusalCode
-from brokers.ports import OrderAck, OrderChange, OrderRequest
 from brokers.venue_errors import OutcomeUnknown, VenueError
+from brokers.venue_requests import OrderChange, OrderRequest
+from brokers.venue_values import OrderAck
 
 CLOSE_WITHIN_S, POLL_S = 12.0, 0.5
 """Local seconds that a call may wait for what it closes, and between two looks; the desk goes on closing after it."""

@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from brokers.journal.states import State
-from brokers.ports import UnreadOrder, VenueAccount, VenueOrder, VenuePosition
+from brokers.venue_values import UnreadOrder, VenueAccount, VenueOrder, VenuePosition
 
 NOTHING = Decimal(0)
 

@@ -10,8 +10,9 @@ from datetime import datetime
 
 from brokers.desk.data.quotes import Quote, unavailable
 from brokers.desk.venue_snapshot import VenueSnapshot, grouped
-from brokers.ports import Venue, VenueAccount, VenueOrder, VenueTime
+from brokers.ports import Venue
 from brokers.venue_errors import VenueError, level_of
+from brokers.venue_values import VenueAccount, VenueOrder, VenueTime
 
 QUOTE_S = 2.0
 """Local seconds that one quote is worth to what can be done without it."""

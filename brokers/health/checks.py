@@ -17,8 +17,9 @@ from brokers.desk.entry_halts import KillLevel, KillSwitch
 from brokers.journal.snapshot import read_snapshot
 from brokers.notifications.targets import VARIABLE, channels
 from brokers.operator.account import journal_of
-from brokers.ports import Venue, VenueTime
+from brokers.ports import Venue
 from brokers.venue_errors import KeysRefused, VenueError, VenueRefusal
+from brokers.venue_values import VenueTime
 from brokers.venues import open_venue
 from config import Settings
 from config.errors import Refusal

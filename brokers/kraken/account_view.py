@@ -14,8 +14,8 @@ from brokers.kraken.answers.market_data import INTERVALS, bars_of, no_bars, pric
 from brokers.kraken.connection.client import KrakenClient
 from brokers.kraken.reference import Reference
 from brokers.network.clock import VenueClock
-from brokers.ports import VenuePositions, VenueQuote
 from brokers.venue_errors import VenueRefusal
+from brokers.venue_values import VenuePositions, VenueQuote
 
 KEEP_S = 1.0
 """The venue's seconds for which balances and tickers serve a second question of the same look."""

@@ -10,7 +10,7 @@ from brokers.kraken.connection.client import KrakenClient
 from brokers.kraken.connection.rest import Json, urgently
 from brokers.kraken.reference import Reference
 from brokers.network.clock import VenueClock
-from brokers.ports import OrderAck, VenueListing, VenueOrder
+from brokers.venue_values import OrderAck, VenueListing, VenueOrder
 
 KEEP_S = 1.0
 """The venue's seconds for which a listing serves a second question of the same look."""

@@ -9,9 +9,9 @@ from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, Decimal
 
 from brokers.kraken.answers.pairs import Pair
 from brokers.order_types import OrderType, Side, TimeInForce
-from brokers.ports import Bracket, OcoExits, OrderChange, OrderRequest, Single, StopOnly
 from brokers.quantities import digits
 from brokers.venue_errors import VenueRefusal
+from brokers.venue_requests import Bracket, OcoExits, OrderChange, OrderRequest, Single, StopOnly
 
 Fields = dict[str, str]
 TYPES = {

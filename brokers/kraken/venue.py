@@ -21,15 +21,10 @@ from brokers.kraken.reference import Reference
 from brokers.kraken.rules import KrakenRules
 from brokers.network.budget import time_budget
 from brokers.order_types import OrderType, VenueReason
-from brokers.ports import (
-    Bracket,
-    OcoExits,
+from brokers.venue_errors import VenueRefusal, VenueUnavailable
+from brokers.venue_requests import Bracket, OcoExits, OrderChange, OrderRequest, RequestLimit, Single, StopOnly
+from brokers.venue_values import (
     OrderAck,
-    OrderChange,
-    OrderRequest,
-    RequestLimit,
-    Single,
-    StopOnly,
     TradeTerms,
     VenueAccount,
     VenueListing,
@@ -38,7 +33,6 @@ from brokers.ports import (
     VenueQuote,
     VenueTime,
 )
-from brokers.venue_errors import VenueRefusal, VenueUnavailable
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -29,8 +29,10 @@ from brokers.lumibot.market_hours import VenueHours
 from brokers.lumibot.order_mapping import request_of
 from brokers.lumibot.trade_stream import TradeStream
 from brokers.order_types import RefusalCode
-from brokers.ports import OrderAck, OrderChange, OrderRouter
+from brokers.ports import OrderRouter
 from brokers.venue_errors import OutcomeUnknown, VenueError
+from brokers.venue_requests import OrderChange
+from brokers.venue_values import OrderAck
 from risk.policy_gate import round_to_tick
 
 STREAM_START_S = 5.0

@@ -26,9 +26,11 @@ from brokers.lumibot.kraken_data import KrakenData, symbol_of
 from brokers.lumibot.market_hours import VenueHours
 from brokers.lumibot.order_mapping import request_of, told
 from brokers.order_types import OrderType, RefusalCode
-from brokers.ports import OrderChange, OrderRouter, VenueOrder
+from brokers.ports import OrderRouter
 from brokers.quantities import exact
 from brokers.venue_errors import OutcomeUnknown, VenueError
+from brokers.venue_requests import OrderChange
+from brokers.venue_values import VenueOrder
 
 FRESH_S = 0.5
 USD = Asset("USD", Asset.AssetType.FOREX)

@@ -13,8 +13,8 @@ from typing import Any
 import pandas as pd
 
 from brokers.alpaca.client import VenueClient
-from brokers.ports import VenueTime
 from brokers.venue_errors import VenueError, level_of
+from brokers.venue_values import VenueTime
 from config.values.markets import NEW_YORK
 from market.calendar import is_session, last_session, session_times
 

@@ -13,7 +13,7 @@ from lumibot.tools.symbol_normalization import normalize_symbol_for_broker, norm
 from brokers.alpaca.payloads import Json, amount
 from brokers.desk.execution.order_gateway import OrderRefused
 from brokers.order_types import OrderType, Side, TimeInForce
-from brokers.ports import Bracket, OcoExits, OrderRequest, Single
+from brokers.venue_requests import Bracket, OcoExits, OrderRequest, Single
 from risk.policy_gate import round_to_tick
 
 # Lumibot's own table makes cancels of what is still to be replaced or cancelled, or only done for the day.

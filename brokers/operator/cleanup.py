@@ -8,17 +8,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from brokers.admission import Admission
 from brokers.desk.core import DeskCore, assemble
 from brokers.desk.execution.order_gateway import OrderRefused
 from brokers.desk.execution.order_requests import single
 from brokers.desk.venue_snapshot import grouped
 from brokers.journal import Journal, State
 from brokers.journal.states import FINAL
+from brokers.network.admission import Admission
 from brokers.order_types import OrderRole
-from brokers.ports import Venue, VenueOrder, VenuePosition
+from brokers.ports import Venue
 from brokers.quantities import digits
 from brokers.venue_errors import VenueError
+from brokers.venue_values import VenueOrder, VenuePosition
 from config import Settings
 
 PAUSE_S = 0.1

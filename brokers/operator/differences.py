@@ -13,9 +13,10 @@ from brokers.journal import JournalOrder, State
 from brokers.operator.account import Outlook, look, silent
 from brokers.operator.manual_positions import ManualPosition, manual_positions
 from brokers.order_types import OrderRole, VenueReason
-from brokers.ports import OrderAck, Venue
+from brokers.ports import Venue
 from brokers.quantities import digits
 from brokers.venue_errors import VenueError, VenueRefusal
+from brokers.venue_values import OrderAck
 from config import Settings
 
 AGAIN_S = 2.0

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from brokers.admission import Admission
 from brokers.desk.core import DeskCore
 from brokers.desk.reconcile.budget_keeper import BudgetKeeper
 from brokers.desk.reconcile.protection_status import protection_status
@@ -13,6 +12,7 @@ from brokers.desk.venue_snapshot import grouped
 from brokers.journal import IllegalTransition, Journal, JournalConflict
 from brokers.journal.database.address import parse_address
 from brokers.journal.snapshot import read_snapshot
+from brokers.network.admission import Admission
 from brokers.operator.account import journal_of, require_account, sign_in
 from brokers.operator.cleanup import Cleanup, Pace, core_of
 from brokers.operator.local_state import LocalState, budget_keeper, purge, unknown_symbols

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from brokers.ports import TradeTerms
+from brokers.venue_values import TradeTerms
 from config import Settings
 from config.balance_profiles import profile_of
 

@@ -16,7 +16,7 @@ from config.reading.arguments import DEFAULT_PROFILE
 
 if TYPE_CHECKING:
     from brokers.kraken.answers.fees import Fees
-    from brokers.ports import TradeTerms
+    from brokers.venue_values import TradeTerms
     from config import Settings
 
 HUNDRED = Decimal(100)

@@ -16,9 +16,10 @@ from brokers.alpaca.listings import ack_of
 from brokers.alpaca.payloads import patch_of, payload_of
 from brokers.lumibot.broker import HardenedAlpaca
 from brokers.network.clock import VenueClock
-from brokers.ports import OrderAck, OrderChange, OrderRequest, VenueTime
 from brokers.rehearsal.alpaca.errors import ApiError
 from brokers.venue_errors import OutcomeUnknown, VenueUnavailable
+from brokers.venue_requests import OrderChange, OrderRequest
+from brokers.venue_values import OrderAck, VenueTime
 from tests.brokers.rehearsal.venue import Venue
 
 STRATEGY = "s"

@@ -19,7 +19,7 @@ from brokers.kraken.answers import balances, listings
 from brokers.kraken.connection.nonce import Nonce
 from brokers.kraken.connection.rest import KrakenRest
 from brokers.lumibot.kraken_broker import KrakenBroker
-from brokers.ports import VenueAccount
+from brokers.venue_values import VenueAccount
 from tests.brokers.kraken.scripted import SECRET, body, results, scripted
 from tests.canaries.stock import still
 

@@ -16,11 +16,11 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
-from brokers.admission import Admission
 from brokers.desk.core import DeskCore
 from brokers.desk.execution.order_requests import bracket
 from brokers.desk.lifecycle.session import JOURNAL_FILE
 from brokers.journal import Journal
+from brokers.network.admission import Admission
 from brokers.operator.cleanup import core_of
 from brokers.rehearsal.alpaca.server import RehearsalServer
 from brokers.rehearsal.core.settings import VenueSettings

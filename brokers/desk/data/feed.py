@@ -15,8 +15,9 @@ import pandas as pd
 
 from brokers.desk.data.bar_collector import BarCollector
 from brokers.desk.data.quotes import Quote, judged
-from brokers.ports import Clock, QuoteStream, Venue, VenueQuote
+from brokers.ports import Clock, QuoteStream, Venue
 from brokers.venue_errors import VenueError
+from brokers.venue_values import VenueQuote
 from config.values.markets import NEW_YORK
 from market.bars import BarTable
 from market.calendar import sessions_until

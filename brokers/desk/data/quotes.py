@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
-from brokers.ports import VenueQuote
 from brokers.venue_errors import VenueError
+from brokers.venue_values import VenueQuote
 
 WIDEST_FRAC = Decimal("0.05")
 NOTHING = Decimal(0)

@@ -29,10 +29,10 @@ from brokers.desk_rules import entry_at
 from brokers.journal import AlreadyPlanned, JournalOrder, State
 from brokers.journal.states import FINAL
 from brokers.order_types import OPENING_ROLES, RefusalCode, Resting, Side, TimeInForce
-from brokers.ports import OrderRequest
 from brokers.quantities import digits, down, up, whole_lots
 from brokers.record import OrderRecord, not_sent
 from brokers.reporting.events import EventKind, about
+from brokers.venue_requests import OrderRequest
 from config import Settings
 from config.values.markets import NEW_YORK_ZONE
 from market.calendar import session_times, sessions_until

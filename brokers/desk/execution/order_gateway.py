@@ -11,18 +11,19 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
-from brokers.admission import Admission
 from brokers.desk.execution.backoff import elapsed
 from brokers.desk.execution.order_requests import on_grid, on_tick
 from brokers.desk.reconcile.journal_sync import JournalSync
 from brokers.desk.reconcile.own_positions import OwnPositions
 from brokers.desk.venue_state import VenueState
 from brokers.journal import Journal, JournalOrder, OrderIntent, State
+from brokers.network.admission import Admission
 from brokers.order_types import EXIT_ROLES, LEVEL_ROLES, OrderType, RefusalCode, Side, VenueReason
-from brokers.ports import Bracket, OcoExits, OrderAck, OrderChange, OrderRequest, Single, StopOnly
 from brokers.quantities import digits
 from brokers.reporting.events import EventKind, about
 from brokers.venue_errors import NotSent, OutcomeUnknown, VenueRefusal
+from brokers.venue_requests import Bracket, OcoExits, OrderChange, OrderRequest, Single, StopOnly
+from brokers.venue_values import OrderAck
 from config.sections import Gate
 from risk.policy_gate import OrderRequest as GateRequest
 from risk.policy_gate import check

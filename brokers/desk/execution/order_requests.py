@@ -7,8 +7,8 @@ from dataclasses import replace
 from decimal import Decimal
 
 from brokers.order_types import OrderType, Side, TimeInForce
-from brokers.ports import Bracket, OcoExits, OrderChange, OrderRequest, Single, StopOnly
 from brokers.quantities import exact, nearest
+from brokers.venue_requests import Bracket, OcoExits, OrderChange, OrderRequest, Single, StopOnly
 
 Number = Decimal | float
 

@@ -20,8 +20,9 @@ from brokers.desk.reconcile.protection_status import ProtectionStatus
 from brokers.desk.venue_state import VenueState
 from brokers.journal import JournalOrder
 from brokers.order_types import LEVEL_ROLES, OrderRole, OrderType, Resting, Side, TimeInForce, VenueReason
-from brokers.ports import OrderChange, OrderRequest, VenueOrder
 from brokers.quantities import digits, exact, nearest, whole_lots
+from brokers.venue_requests import OrderChange, OrderRequest
+from brokers.venue_values import VenueOrder
 from config import Settings
 from risk.model import Adjustment, Position
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from brokers.desk.venue_snapshot import VenueSnapshot
-from brokers.ports import OrderRouter, TradeUpdate
+from brokers.ports import OrderRouter
+from brokers.venue_values import TradeUpdate
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,13 @@ from datetime import timedelta
 from itertools import chain, repeat
 from pathlib import Path
 
-from brokers.admission import Admission
 from brokers.desk.entry_halts import KillSwitch
 from brokers.desk.reconcile.budget_keeper import BudgetKeeper
 from brokers.journal import Journal
-from brokers.ports import Venue, VenueAccount
+from brokers.network.admission import Admission
+from brokers.ports import Venue
 from brokers.venue_errors import KeysRefused, VenueError, VenueUnavailable
+from brokers.venue_values import VenueAccount
 from brokers.venues import open_venue
 from config import Settings
 from config.errors import Refusal

@@ -7,9 +7,9 @@ import time
 from collections.abc import Iterable
 
 from brokers.desk.desk import LiveDesk
-from brokers.ports import VenueOrder
 from brokers.quantities import digits
 from brokers.reporting.events import EventKind, about
+from brokers.venue_values import VenueOrder
 from config.errors import Refusal
 
 PAUSE_S, LONGEST_PAUSE_S = 0.1, 0.5

@@ -24,11 +24,11 @@ from brokers.desk.lifecycle.shutdown import shut_down
 from brokers.desk.monitor import Monitor
 from brokers.desk.order_router import LumibotOrderRouter
 from brokers.desk.session_report import SessionReport
-from brokers.ports import RequestLimit
 from brokers.record import RunRecord
 from brokers.reporting.events import EventKind
 from brokers.reporting.iteration_report import IterationReport
 from brokers.reporting.standing_conditions import Condition, StandingConditions
+from brokers.venue_requests import RequestLimit
 from config import Refusal, Settings
 from config.operating import Alarms, operating
 from market.bars import DAY_MINUTES

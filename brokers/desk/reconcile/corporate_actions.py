@@ -12,7 +12,7 @@ from brokers.desk.reconcile.position_book import PositionBook
 from brokers.desk.venue_snapshot import VenueSnapshot
 from brokers.journal import JournalOrder
 from brokers.order_types import OrderRole
-from brokers.ports import VenueOrder
+from brokers.venue_values import VenueOrder
 
 ROUNDING = Decimal("0.005")
 """Venues round average prices: what was paid counts as the same within this fraction."""

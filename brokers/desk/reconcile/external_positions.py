@@ -13,7 +13,7 @@ from brokers.desk.reconcile.journal_sync import JournalSync
 from brokers.desk.reconcile.own_positions import OwnPositions
 from brokers.desk.venue_snapshot import VenueSnapshot
 from brokers.desk.venue_state import VenueState
-from brokers.ports import VenueOrder, VenuePosition
+from brokers.venue_values import VenueOrder, VenuePosition
 from config import Settings
 from risk.lots import affordable
 

@@ -10,8 +10,8 @@ from brokers.desk.reconcile.journal_sync import Contradiction, JournalSync
 from brokers.desk.venue_state import VenueState
 from brokers.journal import Journal, JournalOrder
 from brokers.order_types import LEVEL_ROLES, VenueReason
-from brokers.ports import OrderAck, VenueListing
 from brokers.venue_errors import VenueError, VenueRefusal
+from brokers.venue_values import OrderAck, VenueListing
 
 FIRST_LOOK_BACK = timedelta(days=7)
 OVERLAP = timedelta(minutes=2)

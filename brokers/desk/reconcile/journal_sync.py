@@ -15,8 +15,8 @@ from brokers.desk.venue_snapshot import grouped, in_words
 from brokers.journal import Cumulative, Execution, Journal, JournalOrder, OrderIntent, State
 from brokers.journal.fills import FillReport
 from brokers.order_types import OrderRole
-from brokers.ports import OrderAck, TradeUpdate, UnreadOrder, VenueOrder
 from brokers.reporting.events import EventKind, about
+from brokers.venue_values import OrderAck, TradeUpdate, UnreadOrder, VenueOrder
 from config.errors import Refusal
 
 log = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ from brokers.desk.reconcile.journal_sync import JournalSync
 from brokers.desk.reconcile.own_positions import OwnPositions
 from brokers.desk.venue_snapshot import VenueSnapshot, grouped, in_words, not_believed
 from brokers.desk.venue_state import VenueState
-from brokers.ports import TradeUpdate
+from brokers.venue_values import TradeUpdate
 
 
 class VenueObserver:

@@ -11,7 +11,7 @@ from brokers.desk.reconcile.position_book import PositionBook
 from brokers.desk.venue_snapshot import VenueSnapshot
 from brokers.journal import Journal
 from brokers.order_types import OrderRole, OrderType
-from brokers.ports import VenueOrder
+from brokers.venue_values import VenueOrder
 from market.trading_day import day_of
 
 NEVER = datetime.min.replace(tzinfo=UTC)

@@ -16,7 +16,7 @@ from brokers.desk.reconcile.protection_status import ProtectionStatus, protectio
 from brokers.desk.venue_state import VenueState
 from brokers.journal import Journal, JournalOrder
 from brokers.order_types import LEVEL_ROLES, OPENING_ROLES, OrderRole
-from brokers.ports import VenueOrder
+from brokers.venue_values import VenueOrder
 from market.trading_day import day_of
 from risk.policy_gate import AccountState
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from brokers.ports import VenueOrder
+from brokers.venue_values import VenueOrder
 
 NOTHING = Decimal(0)
 

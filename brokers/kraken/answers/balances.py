@@ -11,7 +11,7 @@ from typing import Any
 
 from brokers.kraken.answers.figures import NOTHING, amount
 from brokers.kraken.answers.pairs import NO_COINS, SPENDABLE, Pairs
-from brokers.ports import VenuePosition, VenuePositions
+from brokers.venue_values import VenuePosition, VenuePositions
 
 USD = "USD"
 DUST_USD = Decimal(1)

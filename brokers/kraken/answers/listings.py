@@ -14,7 +14,7 @@ from brokers.kraken.answers.figures import NOTHING, amount, moment
 from brokers.kraken.answers.names import Names
 from brokers.kraken.answers.pairs import Pairs
 from brokers.order_types import OrderType
-from brokers.ports import UnreadOrder, VenueListing, VenueOrder
+from brokers.venue_values import UnreadOrder, VenueListing, VenueOrder
 
 KINDS = {
     "market": OrderType.MARKET,

@@ -12,7 +12,7 @@ import pandas as pd
 
 from brokers.kraken.answers.figures import NOTHING
 from brokers.kraken.answers.pairs import Pairs
-from brokers.ports import VenueQuote
+from brokers.venue_values import VenueQuote
 from market.bars import FIELDS
 
 INTERVALS = (1, 5, 15, 30, 60, 240, 1440, 10080, 21600)

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from brokers.admission import Admission
 from brokers.kraken.answers.figures import seconds
 from brokers.kraken.connection.rates import Work
 from brokers.kraken.connection.rest import Json, KrakenRest, admitted, urgently
 from brokers.kraken.payloads import Fields
+from brokers.network.admission import Admission
 from brokers.venue_errors import NotSent, VenueRefusal, VenueUnavailable
 
 BY_IDS, PAGE, MOST_PAGES = 20, 50, 20

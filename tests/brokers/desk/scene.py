@@ -10,7 +10,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from brokers.admission import Admission
 from brokers.alpaca.errors import AlpacaRefusal
 from brokers.alpaca.listings import orders_of, update_of
 from brokers.alpaca.market_data import quote_of
@@ -22,13 +21,14 @@ from brokers.desk.entry_halts import EntryHalts, KillSwitch
 from brokers.desk.execution.entries import EntryWindow
 from brokers.desk.reconcile.budget_keeper import BudgetKeeper
 from brokers.journal import Journal
+from brokers.network.admission import Admission
 from brokers.network.clock import FAR_S
-from brokers.ports import VenueTime
 from brokers.rehearsal.alpaca.errors import ApiError
 from brokers.rehearsal.alpaca.exchange import Exchange
 from brokers.rehearsal.core.faults import FaultPlan
 from brokers.rehearsal.core.settings import VenueSettings
 from brokers.venue_errors import OutcomeUnknown, VenueError
+from brokers.venue_values import VenueTime
 from config import load
 from risk.model import Adjustment, BracketTerms, Plan, Proposal
 

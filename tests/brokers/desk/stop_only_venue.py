@@ -17,14 +17,10 @@ import pandas as pd
 
 from brokers.journal import State
 from brokers.order_types import OrderType, Resting, VenueReason
-from brokers.ports import (
-    Bracket,
-    OcoExits,
+from brokers.venue_errors import OutcomeUnknown, VenueRefusal
+from brokers.venue_requests import Bracket, OcoExits, OrderChange, OrderRequest, RequestLimit, StopOnly
+from brokers.venue_values import (
     OrderAck,
-    OrderChange,
-    OrderRequest,
-    RequestLimit,
-    StopOnly,
     TradeTerms,
     VenueAccount,
     VenueListing,
@@ -34,7 +30,6 @@ from brokers.ports import (
     VenueQuote,
     VenueTime,
 )
-from brokers.venue_errors import OutcomeUnknown, VenueRefusal
 
 LOT, TICK, FEE = Decimal("1e-8"), 0.1, Decimal("0.004")
 HALF_SPREAD = Decimal("0.5")

@@ -15,9 +15,9 @@ from brokers.desk.lifecycle.shutdown import shut_down
 from brokers.desk.order_router import LumibotOrderRouter
 from brokers.journal import State
 from brokers.order_types import TimeInForce
-from brokers.ports import OrderChange
 from brokers.rehearsal.core.faults import FaultPlan
 from brokers.venue_errors import NotSent, OutcomeUnknown, VenueUnavailable
+from brokers.venue_requests import OrderChange
 from tests.brokers.desk.closing_scene import RunningClock, closes
 from tests.brokers.desk.entry_scene import buys, leave_behind
 from tests.brokers.desk.scene import Scene, held, lost, read_quote

@@ -8,7 +8,7 @@ from brokers.desk.execution.order_gateway import OrderRefused
 from brokers.desk.execution.order_requests import single
 from brokers.desk.order_router import LumibotOrderRouter
 from brokers.order_types import Side
-from brokers.ports import Single
+from brokers.venue_requests import Single
 from tests.brokers.desk.scene import SYMBOLS, Scene
 
 SHIPPED = (

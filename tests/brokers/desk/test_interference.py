@@ -11,9 +11,9 @@ import pytest
 from brokers.alpaca.listings import positions_of
 from brokers.desk.entry_halts import KillLevel
 from brokers.desk.reconcile.external_positions import lot_of, right_size
-from brokers.ports import VenuePosition
 from brokers.rehearsal.core.settings import VenueSettings
 from brokers.venue_errors import VenueUnavailable
+from brokers.venue_values import VenuePosition
 from config.errors import Refusal
 from risk.model import Plan
 from tests.brokers.desk.scene import Scene

@@ -12,7 +12,7 @@ from brokers.desk.execution.order_gateway import OrderRefused
 from brokers.desk.execution.order_requests import single
 from brokers.desk.lifecycle.shutdown import shut_down
 from brokers.desk.order_router import LumibotOrderRouter
-from brokers.ports import OrderChange
+from brokers.venue_requests import OrderChange
 from tests.brokers.desk.closing_scene import RunningClock
 from tests.brokers.desk.scene import Json, Scene, changes, held
 from tests.brokers.desk.watching import watching

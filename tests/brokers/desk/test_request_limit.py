@@ -8,8 +8,8 @@ import pytest
 
 from brokers.desk.lifecycle.wiring import refuse_pace
 from brokers.desk.monitor import BUSY_S
-from brokers.ports import RequestLimit
 from brokers.venue_errors import NotSent
+from brokers.venue_requests import RequestLimit
 from config import Refusal
 from tests.brokers.desk.scene import Scene, held
 

@@ -15,8 +15,8 @@ from brokers.alpaca.venue import AlpacaVenue
 from brokers.desk.lifecycle import session as module
 from brokers.desk.lifecycle.session import _account
 from brokers.journal import Journal
-from brokers.ports import VenueTime
 from brokers.venue_errors import NotSent, VenueUnavailable
+from brokers.venue_values import VenueTime
 from config import Refusal
 
 NOW = datetime(2026, 3, 3, 15, 0, tzinfo=UTC)

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 import brokers.desk
-from brokers.admission import Admission
 from brokers.desk.core import assemble
 from brokers.desk.data.quotes import judged
 from brokers.desk.desk import LiveDesk
@@ -19,6 +18,7 @@ from brokers.desk.entry_halts import EntryHalts, KillSwitch
 from brokers.desk.execution.entries import EntryWindow
 from brokers.desk.reconcile.budget_keeper import BudgetKeeper
 from brokers.journal import Journal, State
+from brokers.network.admission import Admission
 from brokers.order_types import OrderRole, OrderType
 from brokers.ports import Venue
 from config import load

@@ -14,8 +14,8 @@ import pytest
 from brokers.desk.entry_halts import KillLevel, KillSwitch
 from brokers.health.checks import Doctor
 from brokers.journal import Journal
-from brokers.ports import VenueAccount, VenueQuote, VenueTime
 from brokers.venue_errors import KeysRefused, VenueRefusal, VenueUnavailable
+from brokers.venue_values import VenueAccount, VenueQuote, VenueTime
 from config import load
 from config.operating import operating
 

@@ -10,7 +10,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from brokers.admission import Admission
 from brokers.desk.core import assemble
 from brokers.desk.data.quotes import judged
 from brokers.desk.desk import LiveDesk
@@ -23,6 +22,7 @@ from brokers.kraken.connection.nonce import Nonce
 from brokers.kraken.connection.rates import RateModel, Tier
 from brokers.kraken.connection.rest import KrakenRest
 from brokers.kraken.venue import KrakenVenue
+from brokers.network.admission import Admission
 from brokers.network.clock import VenueClock
 from brokers.rehearsal.kraken.server import KrakenServer
 from config import load

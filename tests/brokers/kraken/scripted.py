@@ -8,12 +8,12 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from brokers.admission import Admission
 from brokers.kraken.connection.client import KrakenClient
 from brokers.kraken.connection.nonce import Nonce
 from brokers.kraken.connection.rates import TIERS, RateModel
 from brokers.kraken.connection.rest import KrakenRest
 from brokers.kraken.venue import KrakenVenue
+from brokers.network.admission import Admission
 from brokers.network.clock import VenueClock
 
 EXAMPLES: dict[str, Any] = json.loads((Path(__file__).parent / "examples.json").read_text(), parse_float=Decimal)

@@ -10,8 +10,8 @@ import pytest
 from brokers.journal.states import State
 from brokers.kraken.connection.errors import error_of
 from brokers.order_types import OrderType
-from brokers.ports import Bracket, Single, StopOnly
 from brokers.venue_errors import KeysRefused, NotSent, OutcomeUnknown, VenueRefusal
+from brokers.venue_requests import Bracket, Single, StopOnly
 from tests.brokers.kraken.scripted import EXAMPLES, body, scripted
 
 BTC = "BTC/USD"

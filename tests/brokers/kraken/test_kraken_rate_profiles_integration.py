@@ -11,7 +11,7 @@ import pytest
 from brokers.kraken.connection.rates import Category
 from brokers.kraken.rate_profile import RateProfile, category_of, get_kraken_rate_profile
 from brokers.operator.feasibility import expectations, feasibility
-from brokers.ports import TradeTerms
+from brokers.venue_values import TradeTerms
 from config import load
 from config.balance_profiles import profile_of
 from config.errors import Refusal

@@ -27,7 +27,7 @@ TOOLS = ["decisions", "explain", "positions", "scoreboard", "status", "trades", 
 TIME = datetime(2024, 3, 5, 15, 30, tzinfo=UTC)
 PLANTED = "planted-key-0123456789"
 SENDERS = (
-    "lumibot", "alpaca", "ccxt", "brokers.alpaca", "brokers.lumibot", "brokers.venues", "brokers.admission",
+    "lumibot", "alpaca", "ccxt", "brokers.alpaca", "brokers.lumibot", "brokers.venues", "brokers.network.admission",
     "brokers.desk.execution", "brokers.desk.core", "brokers.desk.desk", "brokers.operator.cleanup",
 )  # fmt: skip
 """What can bring an order to a venue, and what makes it."""
