@@ -16,7 +16,7 @@ from tests.drills.killing import DATA, ROOT
 def test_the_owner_is_told_of_everything_critical(tmp_path):
     """Slow: a real trader is started four times and loses stream, stops and venue, about three minutes."""
     done = subprocess.run(
-        [sys.executable, str(ROOT / "scripts/alarm_drill.py"), "--keep", str(tmp_path)],
+        [sys.executable, str(ROOT / "tools/drills/alarm_drill.py"), "--keep", str(tmp_path)],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
