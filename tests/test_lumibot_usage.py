@@ -457,6 +457,7 @@ sys.exit(live_trader.main([
 """
 
 
+@pytest.mark.slow
 def test_yahoo_and_a_file_with_the_same_bars_leave_the_same_files(tmp_path):
     """The window ends on a Sunday, the cache on the Friday before."""
     environment = {**os.environ, "LUMIBOT_CACHE_FOLDER": str(tmp_path / "cache"), "PYTHONPATH": str(ROOT)}

@@ -129,9 +129,13 @@ def test_a_quiet_iteration_asks_little(scene):
 
 
 @pytest.mark.parametrize(
-    "endpoint", ["AddOrder", "CancelOrder", "AmendOrder", "OpenOrders", "BalanceEx", "QueryOrders"]
+    ("when", "endpoint"),
+    [
+        pytest.param(when, endpoint, marks=() if endpoint == "AmendOrder" else pytest.mark.slow)
+        for when in ("before", "after")
+        for endpoint in ("AddOrder", "CancelOrder", "AmendOrder", "OpenOrders", "BalanceEx", "QueryOrders")
+    ],
 )
-@pytest.mark.parametrize("when", ["before", "after"])
 def test_killed_at_a_request_the_next_process_finds_everything(tmp_path, endpoint, when):
     killed = 0
     with served() as server:
