@@ -20,7 +20,9 @@ from commands.app import available, load, main
 LONGEST_S = 2.0
 """Of computing: how long a busy machine takes is not the question."""
 SHORT, LONG = 80, 4_000
-NAMES = [name for name in available() if name not in ("data", "new")]
+WITHOUT_END = ("dashboard", "demo", "mcp")
+"""These serve, or play for minutes, whatever they are told."""
+NAMES = [name for name in available() if name not in ("data", "new", *WITHOUT_END)]
 OPTIONS = sorted({option for name in NAMES for parameter in load(name).params for option in parameter.opts})
 WORDS = st.one_of(
     st.sampled_from([
