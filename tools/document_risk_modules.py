@@ -49,6 +49,7 @@ UNITS = {
     "score": "score, 0–100", "correlation": "correlation", "ratio": "multiple", "multiple": "multiple",
     "factor": "multiple", "leverage": "multiple", "buckets": "price buckets", "positions": "positions",
     "trades": "trades", "gauges": "symbols", "gauge": "symbol", "symbol": "symbol",
+    "restricted": "symbols", "minute": "a minute", "confidence": "fraction of 1",
 }  # fmt: skip
 """Unit by a word of a setting's name; the last known word of the name counts."""
 UNIT_FIRST = {"min_gauges": "number of gauges"}

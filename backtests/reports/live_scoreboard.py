@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
+from backtests.reports.fill_measures import stop_outs
 from backtests.reports.scoreboard import LABELS, Score, scoreboard
 from brokers.record import EquityRow, OrderRecord, RunRecord, TradeRecord
+from market.trading_day import day_of, day_zone
 from monitoring import journal_queries
 from monitoring.journal_reader import JournalReader, Statements, moment
 from monitoring.rows import OrderRow
 
-NEW_YORK = ZoneInfo("America/New_York")
-FILLED_IN_TIME, SECTORS = "filled_in_time", "sectors"
-FILLED_WITHIN_S, FILLED_GOAL = 30.0, 0.95
 _ALL = 10**9
 _OPENING = ("entry", "hedge")
 NOTES = (
@@ -25,14 +23,18 @@ NOTES = (
     "Slippage is what stops filled beyond their level, and entries beyond the price they were decided at; what a limit "
     "order filled better is not set off.",
     "Position time protected is counted at each iteration: shares behind a working stop against shares held.",
-    "Fills within 30 s count entries that filled at all, from the broker's having them to the last share.",
+    "Filled within 30 s counts entries that filled at all, from the journal's line before they were sent.",
 )
 
 
 def board(journal: JournalReader, sectors: Mapping[str, str] | None = None) -> dict[str, Any]:
     """The scoreboard as plain values: ``total``, ``days`` (the latest first), ``stop_outs`` by signal, ``notes``.
 
-    ``sectors`` has the label of each symbol; without it sectors are not counted.
+    Parameters
+    ----------
+    journal : JournalReader
+    sectors : mapping of str to str, optional
+        Labels by symbol, for how many sectors were held.
 
     Raises
     ------
@@ -40,32 +42,23 @@ def board(journal: JournalReader, sectors: Mapping[str, str] | None = None) -> d
         The journal cannot be read.
     """
     with journal.open() as db:
-        orders = journal_queries.orders(db, limit=_ALL)[::-1]
-        record, entries = _record(db, orders), _entries(db, orders)
-    # Fills are timed by the events of their orders, below.
-    left_out = {FILLED_IN_TIME, *(() if sectors is not None else (SECTORS,))}
-    scores = [score for score in scoreboard(record, sectors=sectors) if score.measure not in left_out]
-    traded = Counter(trade.exit_time.date() for trade in record.trades)
+        record = _record(db, journal_queries.orders(db, limit=_ALL)[::-1])
+    scores = scoreboard(record, sectors=sectors)
+    traded = Counter(day_of(trade.exit_time) for trade in record.trades)
     days: dict[date, list[Score]] = {}
     for score in scores:
         if score.day is not None:
             days.setdefault(score.day, []).append(score)
-    by_day: dict[date, list[OrderRow]] = {}
-    for order in entries:
-        by_day.setdefault(_day(order.time), []).append(order)
     return {
-        "total": [*map(_plain, (s for s in scores if s.day is None)), _within(entries)],
+        "total": [_plain(score) for score in scores if score.day is None],
         "days": [
-            {
-                "day": str(day), "trades": traded[day],
-                "scores": [*map(_plain, days[day]), _within(by_day.get(day, ()))],
-            }
-            for day in sorted(days, reverse=True) if days[day]
+            {"day": str(day), "trades": traded[day], "scores": [_plain(score) for score in days[day]]}
+            for day in sorted(days, reverse=True)
         ],
         "traded": len(traded),
-        "stop_outs": _stop_outs(record.trades),
+        "stop_outs": stop_outs(record.trades),
         "notes": list(NOTES),
-    }  # fmt: skip
+    }
 
 
 def _record(db: Statements, orders: Sequence[OrderRow]) -> RunRecord:
@@ -74,7 +67,7 @@ def _record(db: Statements, orders: Sequence[OrderRow]) -> RunRecord:
     covered = _Cover(orders, db)
     rows = [
         EquityRow(
-            time=point.time.astimezone(NEW_YORK), equity=point.equity, cash=point.cash,
+            time=point.time.astimezone(day_zone()), equity=point.equity, cash=point.cash,
             long_exposure=point.long_exposure, inverse_exposure=point.inverse_exposure, positions=held, protected=safe,
         )
         for point in journal_queries.equity(db, most=_ALL) for held, safe in [covered.at(point.time)]
@@ -131,7 +124,7 @@ class _Cover:
 def _order(order: OrderRow, prices: Mapping[tuple[str, datetime], float]) -> OrderRecord:
     filled = order.ended if order.filled and order.state == "filled" else None
     return OrderRecord(
-        time=order.time.astimezone(NEW_YORK),
+        time=order.time.astimezone(day_zone()),
         client_order_id=order.id,
         parent_id=order.parent,
         symbol=order.symbol,
@@ -144,8 +137,9 @@ def _order(order: OrderRow, prices: Mapping[tuple[str, datetime], float]) -> Ord
         status="working" if order.ended is None else "filled" if order.filled else order.state,
         filled_quantity=order.filled,
         filled_price=order.average,
-        filled_time=None if filled is None else filled.astimezone(NEW_YORK),
+        filled_time=None if filled is None else filled.astimezone(day_zone()),
         reason=order.reason,
+        sent_time=order.time.astimezone(day_zone()),
         slippage_usd=_slippage(order, prices),
     )
 
@@ -168,46 +162,11 @@ def _decided_prices(db: Statements) -> dict[tuple[str, datetime], float]:
 def _trade(t: Any) -> TradeRecord:
     nan = float("nan")
     return TradeRecord(
-        symbol=t.symbol, side=t.side, quantity=t.quantity, entry_time=t.entry_time.astimezone(NEW_YORK),
-        entry_price=t.entry_price, exit_time=t.exit_time.astimezone(NEW_YORK), exit_price=t.exit_price, stop=nan,
+        symbol=t.symbol, side=t.side, quantity=t.quantity, entry_time=t.entry_time.astimezone(day_zone()),
+        entry_price=t.entry_price, exit_time=t.exit_time.astimezone(day_zone()), exit_price=t.exit_price, stop=nan,
         target=nan, atr=nan, stop_multiple=None, pnl=t.profit, r_multiple=nan if t.r is None else t.r,
         exit_reason=t.exit_reason, signal=t.signal, score=nan,
     )  # fmt: skip
-
-
-def _entries(db: Statements, orders: Sequence[OrderRow]) -> list[OrderRow]:
-    """Entries that filled, with their events."""
-    mine = [o for o in orders if o.role in _OPENING and o.filled and not o.parent]
-    found: list[OrderRow] = []
-    for first in range(0, len(mine), journal_queries.AT_ONCE):
-        found += journal_queries.with_life(db, mine[first : first + journal_queries.AT_ONCE])
-    return found
-
-
-def _within(entries: Iterable[OrderRow]) -> dict[str, Any]:
-    taken = [s for s in map(_seconds, entries) if s is not None]
-    part = sum(s <= FILLED_WITHIN_S for s in taken) / len(taken) if taken else None
-    return {
-        "label": "Fills within 30 s", "text": "–" if part is None else f"{part:.1%}", "goal": f"> {FILLED_GOAL:.1%}",
-        "met": None if part is None else part > FILLED_GOAL,
-    }  # fmt: skip
-
-
-def _seconds(order: OrderRow) -> float | None:
-    last = max((fill.time for fill in order.fills), default=None)
-    return None if last is None else max(timedelta(0), last - order.time).total_seconds()
-
-
-def _stop_outs(trades: Iterable[TradeRecord]) -> dict[str, tuple[int, int]]:
-    found: dict[str, tuple[int, int]] = {}
-    for trade in trades:
-        stopped, all_ = found.get(trade.signal or "unknown", (0, 0))
-        found[trade.signal or "unknown"] = (stopped + (trade.exit_reason == "stop"), all_ + 1)
-    return dict(sorted(found.items()))
-
-
-def _day(moment: datetime) -> date:
-    return moment.astimezone(NEW_YORK).date()
 
 
 def _plain(score: Score) -> dict[str, Any]:

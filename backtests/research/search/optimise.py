@@ -131,7 +131,7 @@ def _document(
         "verdict": judged["verdict"],
         "sentence": verdict.sentence(),
         "interval_confidence": rules.bootstrap.confidence,
-        "fill_assumptions": context.settings["fills"],
+        "fill_assumptions": {k: v for k, v in context.settings["fills"].items() if v is not None},
         "notes": [*notes, *(weak if trial.trades < rules.overfit.min_trades else [])],
         "seconds": round(result.seconds, 3),
     }

@@ -202,7 +202,7 @@ def _document(
         "windows_above_zero": float(np.mean([value > 0 for value in out])),
         "sharpe_deviation": float(np.std(sharpes, ddof=1)) if len(sharpes) > 1 else None,
         "parameters": _stability(chosen),
-        "fill_assumptions": context.settings["fills"],
+        "fill_assumptions": {k: v for k, v in context.settings["fills"].items() if v is not None},
         "notes": list(notes),
     }
     document["verdict"], document["sentence"] = _verdict(document, found, mean_train, test_rate, context)

@@ -29,7 +29,7 @@ def test_every_day_of_a_journal_is_measured(traded, capsys):
     assert main(["scoreboard", "--state-dir", str(traded), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     total = {score["label"]: score["text"] for score in found["total"]}
-    assert total["Win rate"] == "0.0%" and total["Fills within 30 s"] == "100.0%" and total["Sectors held"] == "1"
+    assert total["Win rate"] == "0.0%" and total["Filled within 30 s"] == "100.0%" and total["Sectors held"] == "1"
     assert [day["day"] for day in found["days"]] == ["2023-03-07"]
     assert sum(stopped for stopped, _ in found["stop_outs"].values()) == 1
 
@@ -37,8 +37,8 @@ def test_every_day_of_a_journal_is_measured(traded, capsys):
 def test_the_screen_shows_totals_days_and_what_was_measured_how(traded, capsys):
     assert main(["scoreboard", "--state-dir", str(traded), "--days", "1"]) == 0
     told = capsys.readouterr().out
-    assert "Fills within 30 s" in told and "2023-03-07" in told and "1 of 1, 100%" in told
-    assert "Win rate, profit factor and average R are of the portions" in told
+    assert "Filled within 30 s" in told and "2023-03-07" in told and "1 of 1, 100%" in told
+    assert "Filled within 30 s counts entries that filled at all" in told
 
 
 def test_a_folder_without_a_journal_is_refused(tmp_path, capsys):
