@@ -27,6 +27,7 @@ def refused(server: RehearsalServer, folder: Path, *extra: str, **options: objec
     return told.strip().splitlines()[-1]
 
 
+@pytest.mark.slow
 def test_it_trades_ends_on_a_signal_and_everything_went_through_the_journal(tmp_path):
     with venue() as server:
         process = command(server, tmp_path)

@@ -106,6 +106,7 @@ def refused(config: Path, *arguments: str, path: Path | None) -> str:
     return done.stderr
 
 
+@pytest.mark.slow
 def test_it_decides_about_entries_on_fridays(installed, plug, tmp_path):
     orders, decisions = backtest(plug(), tmp_path / "run", installed)
     entries = weekdays(orders, "entry")

@@ -154,6 +154,7 @@ print("CODES", *codes)
 """
 
 
+@pytest.mark.slow
 def test_a_yahoo_run_is_the_run_on_a_file_of_the_same_bars(tmp_path):
     """Clocks change twice in the window: Lumibot's Yahoo clock must not move against ours."""
     environment = {**os.environ, "LUMIBOT_CACHE_FOLDER": str(tmp_path / "cache"), "PYTHONPATH": str(ROOT)}

@@ -60,7 +60,7 @@ def test_the_day_makes_the_calls_that_the_drill_kills_at(tmp_path):
 
 
 def test_killed_at_some_calls(tmp_path):
-    kill(tmp_path, range(3, CALLS + 1, 23))
+    kill(tmp_path, range(3, CALLS + 1, 44))
 
 
 @pytest.mark.slow
