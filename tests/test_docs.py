@@ -45,6 +45,7 @@ def test_the_file_is_what_the_code_says():
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_a_stale_or_missing_file_is_found(generator, monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(generator, "OUT", tmp_path / "risk-modules.md")
     assert generator.main(["--check"]) == 1

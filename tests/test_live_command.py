@@ -61,6 +61,7 @@ def test_it_trades_ends_on_a_signal_and_everything_went_through_the_journal(tmp_
     }
 
 
+@pytest.mark.slow
 def test_wrong_keys_and_what_is_damaged_is_refused_in_a_sentence(tmp_path):
     state = tmp_path / "state"
     state.mkdir()

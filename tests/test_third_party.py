@@ -126,6 +126,7 @@ def test_it_decides_about_entries_on_fridays(installed, plug, tmp_path):
                for d, v in judged if v["code"] == "OK")  # fmt: skip
 
 
+@pytest.mark.slow
 def test_its_settings_count(installed, plug, tmp_path):
     """Decisions on daily bars fall on 9:30: from ten o'clock on there is nothing to refuse."""
     orders, decisions = backtest(plug("{from_hour: 10}"), tmp_path / "late", installed)

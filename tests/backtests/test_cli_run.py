@@ -171,6 +171,7 @@ def test_orders_hang_together(active):
         assert (verdict["code"], verdict["after"]) == (order.reason, 0)
 
 
+@pytest.mark.slow
 def test_the_same_run_writes_the_same_bytes(active, tmp_path):
     assert live_trader.main([*ACTIVE, "--out", str(tmp_path / "again")]) == 0
     again = Folder(tmp_path / "again")
@@ -182,6 +183,7 @@ def test_the_same_run_writes_the_same_bytes(active, tmp_path):
     assert one == two and summaries[0] == summaries[1]
 
 
+@pytest.mark.slow
 def test_a_run_goes_where_it_belongs_and_overwrites_only_when_told(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     argv = ["--backtest", "--quiet", "--profile", "swing", "--start", "2020-03-02", "--end", "2020-03-31"]

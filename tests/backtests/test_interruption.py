@@ -34,7 +34,12 @@ class Struck(Interruption):
 
 @pytest.mark.parametrize(
     ("number", "engine"),
-    [(signal.SIGINT, "lumibot"), (signal.SIGTERM, "lumibot"), (signal.SIGHUP, "lumibot"), (signal.SIGTERM, "replay")],
+    [
+        (signal.SIGINT, "lumibot"),
+        pytest.param(signal.SIGTERM, "lumibot", marks=pytest.mark.slow),
+        pytest.param(signal.SIGHUP, "lumibot", marks=pytest.mark.slow),
+        pytest.param(signal.SIGTERM, "replay", marks=pytest.mark.slow),
+    ],
 )
 def test_an_interrupted_run_is_marked_in_every_file_and_ends_with_1(tmp_path, monkeypatch, capsys, number, engine):
     monkeypatch.setattr(cli_run, "Interruption", Struck)

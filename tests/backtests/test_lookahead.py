@@ -103,6 +103,7 @@ def plant_strategy(monkeypatch, name: str) -> tuple[str, str]:
     return "--strategy", "planted"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("profile", "window"), [("active", YEAR), ("intraday", DAYS)])
 @pytest.mark.parametrize("name", ["PeeksAtTheFormingBar", "PeeksADayAhead", "SizesByTheFuture"])
 def test_a_strategy_that_buys_by_the_next_bar_is_found(capsys, monkeypatch, name, profile, window):

@@ -65,6 +65,7 @@ def orders(name: str, role: str) -> list[OrderRecord]:
     return [o for o in run_of(name).record.orders if o.role == role]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "rules", "trades", "sessions"),
     [

@@ -131,6 +131,7 @@ def test_a_period_longer_than_the_data_is_noted(capsys, tmp_path, shown):
     assert summary["metrics"]["trades"] == 0 and "trades/" not in files and "trades.csv" in files
 
 
+@pytest.mark.slow
 def test_a_market_that_never_closes_is_annualised_with_its_own_days(tmp_path, shown):
     frame = bars()
     days = dict(

@@ -78,6 +78,7 @@ def test_nothing_is_wider_than_the_terminal(folder, columns):
         assert max(map(len, lines)) <= columns
 
 
+@pytest.mark.slow
 def test_no_colours_where_none_are_wanted(folder):
     _, colours = shown([*EXPLAIN, str(folder)], 80)
     _, none = shown([*EXPLAIN, str(folder)], 80, NO_COLOR="1")
@@ -87,6 +88,7 @@ def test_no_colours_where_none_are_wanted(folder):
     assert "\x1b" not in dumb
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
 def test_another_encoding_loses_a_sign_and_nothing_else(folder, tmp_path, encoding):
     for argv in ([*RUN, "--quiet", "--out", str(tmp_path / encoding)], [*EXPLAIN, str(folder)]):

@@ -75,6 +75,7 @@ def run(command, environment, cwd=None) -> subprocess.CompletedProcess:
     return subprocess.run(command, check=False, cwd=cwd, env=environment, capture_output=True, text=True, timeout=120)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hold", ["", "hold"])
 def test_a_yahoo_run_needs_no_network(tmp_path, hold):
     environment = {
@@ -222,6 +223,7 @@ def test_intraday_bars_are_refused(cache):
         yahoo_cache.fill(frame)
 
 
+@pytest.mark.slow
 def test_script_fills_and_reports(tmp_path):
     environment = {**os.environ, "LUMIBOT_CACHE_FOLDER": str(tmp_path)}
     script = [sys.executable, str(ROOT / "scripts" / "fill_yahoo_cache.py")]

@@ -90,6 +90,7 @@ def test_a_journal_that_is_taken_stops_entries_for_good(scene, url):
     assert "the journal" in scene.desk.halts.passing
 
 
+@pytest.mark.slow
 def test_a_trader_whose_journal_is_taken_ends_with_a_sentence(tmp_path, url, monkeypatch):
     monkeypatch.setitem(os.environ, "DATABASE_URL", url)
     with venue() as server:
