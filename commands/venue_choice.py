@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -40,13 +40,13 @@ def chosen_profile(
     budget: float | None,
     *,
     live: bool,
-    environment: Mapping[str, str] | None,
-    stated: list[tuple[str, str, Any]],
+    settings_of: Callable[[str], Settings],
 ) -> Choice:
     """The profile of a run.
 
     A profile of the small accounts may be named as strategy too: it is the same strategy under other settings. At
-    Kraken the balance picks one where none is named: ``budget`` in a rehearsal or backtest, what Kraken says when live.
+    Kraken the balance picks one where none is named: ``budget`` in a rehearsal or backtest, what Kraken says when live,
+    at the address and with the keys of ``settings_of`` a profile, which reads all that the user has set.
 
     Raises
     ------
@@ -67,7 +67,7 @@ def chosen_profile(
     smallest = min(bounds, key=lambda name: bounds[name])
     balance = load(smallest).account.budget_usd if budget is None else budget
     if live:
-        balance = _balance(load(smallest, arguments=stated, environment=environment))
+        balance = _balance(settings_of(smallest))
     name = profile_of(balance, bounds)
     return Choice(name, selected(name, balance))
 

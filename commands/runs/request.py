@@ -123,6 +123,8 @@ def carry_out(request: RunRequest, *, quietly: bool = False) -> int:
 
 def resolved(arguments: RunArguments) -> RunArguments:
     """The arguments with the mode and the profile that are meant, told where the balance picked it; the same again."""
+    from config.reading.loader import load
+
     environment = _environment(arguments)
     mode = arguments.mode
     if mode is None:
@@ -136,8 +138,13 @@ def resolved(arguments: RunArguments) -> RunArguments:
         arguments.strategy,
         arguments.budget,
         live=mode in ("paper", "live"),
-        environment=environment,
-        stated=[*stated, *_overrides(replace(arguments, strategy=None))],
+        settings_of=lambda profile: load(
+            profile,
+            arguments.config,
+            arguments.set_,
+            arguments=[*stated, *_overrides(replace(arguments, strategy=None))],
+            environment=environment,
+        ),
     )
     if choice.told:
         stream = sys.stderr if arguments.json else sys.stdout

@@ -1,0 +1,27 @@
+"""The account whose balance picks the profile is the one that all of the user's settings name."""
+
+from __future__ import annotations
+
+import pytest
+
+import commands.venue_choice as venue_choice
+from commands.runs.request import RunArguments, resolved
+
+URL = "http://127.0.0.1:8123"
+
+
+@pytest.mark.parametrize("by", ["--set", "--config"])
+def test_the_balance_is_asked_for_where_the_settings_say(monkeypatch, tmp_path, by):
+    asked = []
+    monkeypatch.setattr(venue_choice, "_balance", lambda settings: asked.append(settings.broker.kraken.url) or 50.0)
+    own = tmp_path / "own.yaml"
+    own.write_text(f"broker: {{kraken: {{url: '{URL}'}}}}\n", encoding="utf-8")
+    settings = {"set_": [f"broker.kraken.url={URL}"]} if by == "--set" else {"config": [own]}
+    found = resolved(RunArguments(mode="live", venue="kraken", **settings))
+    assert asked == [URL]
+    assert found.profile == "micro_cap"
+
+
+def test_a_rehearsal_asks_nobody(monkeypatch):
+    monkeypatch.setattr(venue_choice, "_balance", lambda settings: pytest.fail("asked"))
+    assert resolved(RunArguments(mode="rehearse", venue="kraken", budget=600.0)).profile == "standard"
