@@ -181,13 +181,14 @@ def settled(arguments: RunArguments, *, alone: bool = False) -> tuple[Mode, Sett
     settings_alone = alone and arguments.mode is None
     if not settings_alone:
         refuse_unread(given(arguments) - {"mode", "overlays"}, mode, chosen=arguments.mode is not None)
-    # The embedded stocks; coins of its own has a rehearsal at Kraken.
     embedded = arguments.data == DEFAULT_DATA or (arguments.data is None and not settings_alone)
-    embedded &= load(arguments.profile, arguments.config, arguments.set_).broker.venue != KRAKEN
-    overlays = [EMBEDDED_OVERLAY] if embedded and (settings_alone or mode in ("backtest", "rehearse")) else []
-    below = [*overlays, *arguments.overlays]
-    stated = _overrides(arguments)
+    embedded &= settings_alone or mode in ("backtest", "rehearse")
+    stated, below = _overrides(arguments), list(arguments.overlays)
     settings = load(arguments.profile, arguments.config, arguments.set_, below, stated, environment)
+    # The embedded stocks bring their own universe; a rehearsal at Kraken has coins of its own.
+    if embedded and settings.broker.venue != KRAKEN:
+        below = [EMBEDDED_OVERLAY, *below]
+        settings = load(arguments.profile, arguments.config, arguments.set_, below, stated, environment)
     if arguments.data is not None and arguments.data not in DATA_SOURCES and mode in ("backtest", "rehearse"):
         _refuse_no_data(arguments.data)
         # Imported here: settings alone need no reader of files.

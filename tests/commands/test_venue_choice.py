@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import commands.venue_choice as venue_choice
-from commands.runs.request import RunArguments, resolved
+from commands.runs.request import RunArguments, resolved, settled
 
 URL = "http://127.0.0.1:8123"
 
@@ -25,3 +25,11 @@ def test_the_balance_is_asked_for_where_the_settings_say(monkeypatch, tmp_path, 
 def test_a_rehearsal_asks_nobody(monkeypatch):
     monkeypatch.setattr(venue_choice, "_balance", lambda settings: pytest.fail("asked"))
     assert resolved(RunArguments(mode="rehearse", venue="kraken", budget=600.0)).profile == "standard"
+
+
+def test_an_address_given_as_an_argument_counts_when_the_settings_are_judged(monkeypatch):
+    monkeypatch.setenv("ALPACA_API_KEY", "PKTEST")
+    monkeypatch.setenv("ALPACA_API_SECRET", "secret")
+    arguments = RunArguments(mode="paper", alpaca_url="http://127.0.0.1:8123", set_=["pace.speed=30"])
+    mode, settings = settled(arguments)
+    assert (mode, settings.pace.speed) == ("paper", 30)
