@@ -10,6 +10,7 @@ import pytest
 from tests.drills.killing import DATA, ROOT
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.slow
 @pytest.mark.shared
 @pytest.mark.skipif(not DATA.exists(), reason="needs the market data in ../shared/data")
