@@ -7,10 +7,10 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
+from config.values.markets import NEW_YORK_ZONE
 from dashboard.context import CONTEXT, MOST_FOLLOWERS
 from dashboard.desk_pages import symbol_of
 from monitoring import journal_queries
@@ -19,7 +19,6 @@ from monitoring.market_view import Bar
 from monitoring.metrics import CONTENT_TYPE, metrics
 from monitoring.rows import FillRow, OrderRow
 
-NEW_YORK = ZoneInfo("America/New_York")
 CHART_BARS, LONGEST_LINES = 600, 60
 """Bars of a chart, and how many stop and target lines it shows, the latest."""
 QUIET_S = 15.0
@@ -136,7 +135,7 @@ def _stamp(moment: datetime) -> int:
 
 def _local(stamp: int) -> int:
     """Seconds that a chart without zones shows as New York's time."""
-    offset = datetime.fromtimestamp(stamp, NEW_YORK).utcoffset()
+    offset = datetime.fromtimestamp(stamp, NEW_YORK_ZONE).utcoffset()
     assert offset is not None
     return stamp + int(offset.total_seconds())
 

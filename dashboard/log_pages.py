@@ -5,17 +5,16 @@ from __future__ import annotations
 import asyncio
 from datetime import date, datetime, time, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
+from config.values.markets import NEW_YORK_ZONE
 from dashboard.context import CONTEXT
 from dashboard.desk_pages import SYMBOL
 from dashboard.workers import answer
 from monitoring import journal_queries
 from monitoring.journal_reader import Statements
 
-NEW_YORK = ZoneInfo("America/New_York")
 OUTCOMES = ("sent", "resized", "refused")
 PAGE = 50
 LARGEST = 2**53
@@ -31,13 +30,13 @@ async def decisions(request: web.Request) -> web.Response:
         "day": query.get("day", ""),
     }
     day = _day(chosen["day"])
-    since = None if day is None else datetime.combine(day, time.min, NEW_YORK)
+    since = None if day is None else datetime.combine(day, time.min, NEW_YORK_ZONE)
     before = _number(query.get("before", ""))
 
     def ask(db: Statements) -> tuple[list[Any], list[str]]:
         found = journal_queries.decisions(
             db, symbol=chosen["symbol"], outcome=chosen["outcome"], module=chosen["module"], since=since,
-            until=None if day is None else datetime.combine(day + timedelta(days=1), time.min, NEW_YORK),
+            until=None if day is None else datetime.combine(day + timedelta(days=1), time.min, NEW_YORK_ZONE),
             before=before, limit=PAGE + 1,
         )  # fmt: skip
         newest = int(db.scalar("SELECT max(id) FROM decisions") or 0)

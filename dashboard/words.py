@@ -6,9 +6,9 @@ import math
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
-from zoneinfo import ZoneInfo
 
-NEW_YORK = ZoneInfo("America/New_York")
+from config.values.markets import NEW_YORK_ZONE
+
 NONE = "–"
 
 
@@ -53,12 +53,12 @@ def moment(value: datetime | None, seconds: bool = True) -> str:
     """Date and time."""
     if value is None:
         return NONE
-    return value.astimezone(NEW_YORK).strftime("%Y-%m-%d %H:%M:%S" if seconds else "%Y-%m-%d %H:%M")
+    return value.astimezone(NEW_YORK_ZONE).strftime("%Y-%m-%d %H:%M:%S" if seconds else "%Y-%m-%d %H:%M")
 
 
 def clock(value: datetime | None) -> str:
     """The time of the day."""
-    return NONE if value is None else value.astimezone(NEW_YORK).strftime("%H:%M:%S")
+    return NONE if value is None else value.astimezone(NEW_YORK_ZONE).strftime("%H:%M:%S")
 
 
 def machine(value: datetime | None) -> str:

@@ -5,13 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from config.values.markets import NEW_YORK_ZONE
 from market.sectors import UNCLASSIFIED
-
-NEW_YORK = ZoneInfo("America/New_York")
 
 
 class Market:
@@ -113,8 +111,8 @@ class Market:
             return True
         if self._row < 0:
             return False
-        opened = datetime.fromtimestamp(float(self._times[0, self._row]), NEW_YORK)
-        return opened.date() == self.time.astimezone(NEW_YORK).date()
+        opened = datetime.fromtimestamp(float(self._times[0, self._row]), NEW_YORK_ZONE)
+        return opened.date() == self.time.astimezone(NEW_YORK_ZONE).date()
 
     def mark(self, symbol: str) -> float:
         """Last known close of a symbol, also when its newest bar is missing; NaN if there never was one."""

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Protocol
-from zoneinfo import ZoneInfo
 
+from config.values.markets import NEW_YORK_ZONE
 from monitoring import journal_queries
 from monitoring.journal_reader import JournalReader
 from monitoring.market_view import MarketView
@@ -21,7 +21,6 @@ from risk.limits import Frees, Remedy
 from risk.model import Verdict
 from strategies.remedies import remedy_for
 
-NEW_YORK = ZoneInfo("America/New_York")
 LATEST = 20
 """Decisions and orders of a symbol that are told unless more are asked for."""
 COIN = "/"
@@ -229,7 +228,7 @@ def session_after(moment: datetime, next_week: bool) -> datetime:
 
     from market.calendar import session_times, sessions_after
 
-    day = moment.astimezone(NEW_YORK).date()
+    day = moment.astimezone(NEW_YORK_ZONE).date()
     if next_week:
         day += timedelta(days=6 - day.weekday())
     opens, _ = session_times(pd.DatetimeIndex(sessions_after(day, 1)))
@@ -248,7 +247,7 @@ def moment_of(text: str) -> datetime | None:
         return None
     if len(text.strip()) == len("2024-03-04"):
         found = datetime.combine(found.date(), time.max)
-    return found if found.tzinfo else found.replace(tzinfo=NEW_YORK)
+    return found if found.tzinfo else found.replace(tzinfo=NEW_YORK_ZONE)
 
 
 def source_of(state_dir: Path, journal: str | Path) -> JournalSource:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-MASK = "********"
+from config.values.masking import MASK
+
 _IN_ADDRESS = re.compile(r"(?<=://)[^\s/@'\"<>]*:[^\s/@'\"<>]*(?=@)")
 _ALPACA_KEY = re.compile(r"\b[APC]K[A-Z0-9]{16,30}\b")
 _ASSIGNED = re.compile(

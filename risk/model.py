@@ -16,9 +16,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from operator import attrgetter
 from typing import Any, Literal, NoReturn, TypeVar, get_args
-from zoneinfo import ZoneInfo
 
-NEW_YORK = ZoneInfo("America/New_York")
 Side = Literal["buy", "sell_short"]
 Role = Literal["entry", "hedge"]
 OPENING_ROLES: tuple[str, ...] = get_args(Role)

@@ -10,12 +10,12 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
 import numpy as np
 
 from config.errors import Refusal
 from config.sections import Gate
+from config.values.markets import NEW_YORK_ZONE
 from market.market import Market
 from risk.brackets import BracketModel
 from risk.equity_sizer import SizingConfig, size
@@ -27,7 +27,6 @@ from strategies.signals.base import Signal
 
 ATR = "atr_14"
 SESSION_BAR = "session_bar"
-ZONE = ZoneInfo("America/New_York")
 _SAME_STOP = 1e-6
 
 
@@ -179,7 +178,7 @@ class Pipeline:
         """Whether this iteration is the first one at or after the beginning of a scan window."""
         if not self.windows or not self.window_minutes:
             return True
-        local = time.astimezone(ZONE)
+        local = time.astimezone(NEW_YORK_ZONE)
         minute = local.hour * 60 + local.minute
         return any(self.inside(window, minute) for window in self.windows)
 

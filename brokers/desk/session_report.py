@@ -10,7 +10,7 @@ from typing import Any
 from brokers.desk.desk import LiveDesk
 from brokers.reporting.events import EventKind, about
 from brokers.reporting.iteration_report import IterationReport
-from risk.model import NEW_YORK
+from config.values.markets import NEW_YORK_ZONE
 
 PATIENCE_S = 0.5
 """Local seconds that a summary waits for a step of the desk: at the end of the process there are few."""
@@ -40,7 +40,7 @@ class SessionReport:
     def look(self) -> None:
         """See whether a session has begun or ended; for the thread that watches, without the desk's lock."""
         if self._desk.state.in_session:
-            today = self._now().astimezone(NEW_YORK).date()
+            today = self._now().astimezone(NEW_YORK_ZONE).date()
             if self._day is not None and self._day != today:
                 # The night was not seen, as in a rehearsal that leaves it out.
                 self.tell()
@@ -71,7 +71,7 @@ class SessionReport:
 
     def _summary(self, day: date) -> tuple[str, dict[str, Any]]:
         desk, record = self._desk, self._desk.record
-        closed = [t for t in record.trades if t.exit_time.astimezone(NEW_YORK).date() == day]
+        closed = [t for t in record.trades if t.exit_time.astimezone(NEW_YORK_ZONE).date() == day]
         profit, won = sum(t.pnl for t in closed), sum(t.pnl > 0 for t in closed)
         equity = record.equity[-1].equity if record.equity else self._opened
         saved, measured = self._saved()

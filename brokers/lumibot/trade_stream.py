@@ -112,7 +112,7 @@ class TradeStream(TradingStream):
     async def _connect(self) -> None:
         # alpaca-py's connection would follow a redirect to any host, and hand it key and secret.
         headers = {"User-Agent": get_default_user_agent()}
-        socket: Any = await _Straight(self._endpoint, extra_headers=headers, **CONNECTION)  # type: ignore[arg-type]
+        socket: Any = await _Straight(self._endpoint, extra_headers=headers, **CONNECTION)  # type: ignore[arg-type]  # its stub is loose
         self._ws = socket
 
     async def _auth(self) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from risk.model import NEW_YORK
+from config.values.markets import NEW_YORK_ZONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Notice:
     @property
     def line(self) -> str:
         """As it is read: the time in New York and the text."""
-        return f"{self.time.astimezone(NEW_YORK):%H:%M:%S} {self.text}"
+        return f"{self.time.astimezone(NEW_YORK_ZONE):%H:%M:%S} {self.text}"
 
 
 def written(notices: Iterable[Notice]) -> str:

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from brokers.reporting.events import EventKind, event_of
 from brokers.reporting.masking import Masker
-from risk.model import NEW_YORK
+from config.values.markets import NEW_YORK_ZONE
 
 QUIET_KINDS = frozenset({EventKind.READING, EventKind.UNPROTECTED})
 """Events that are in the log file only, unless they are warnings."""
@@ -71,7 +71,7 @@ class Screen(logging.Handler):
     def _print(self, record: logging.LogRecord) -> None:
         event = event_of(record)
         venue = getattr(record, "venue_time", None) or self._now()
-        moment = (venue or datetime.fromtimestamp(record.created, NEW_YORK)).astimezone(NEW_YORK)
+        moment = (venue or datetime.fromtimestamp(record.created, NEW_YORK_ZONE)).astimezone(NEW_YORK_ZONE)
         text = self._masker(record.getMessage())
         if left_out := getattr(record, "left_out", 0):
             text = f"{text} (and {left_out} times since it was shown)"

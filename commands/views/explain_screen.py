@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
+
+from config.values.markets import NEW_YORK_ZONE
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
     from monitoring.explain import Explanation, Story
     from monitoring.rows import OrderRow, ReadingRow
 
-NEW_YORK = ZoneInfo("America/New_York")
 STYLES = {"sent": "green", "resized": "yellow", "refused": "red"}
 
 
@@ -136,7 +136,7 @@ def _line(printer: Console, text: str, style: str = "") -> None:
 
 
 def _when(moment: datetime) -> str:
-    return moment.astimezone(NEW_YORK).strftime("%Y-%m-%d %H:%M:%S")
+    return moment.astimezone(NEW_YORK_ZONE).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _read(value: Any) -> str:

@@ -6,7 +6,6 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
-from zoneinfo import ZoneInfo
 
 import typer
 
@@ -14,11 +13,10 @@ from commands.composition import command
 from commands.operator.account import settings_of
 from commands.options import KeyOptions, ScreenOptions, SettingsOptions, StateOptions
 from config.errors import Refusal
+from config.values.markets import NEW_YORK_ZONE
 
 if TYPE_CHECKING:
     from monitoring.status import Buyable, Status
-
-NEW_YORK = ZoneInfo("America/New_York")
 
 
 @command("risk-first status", "risk-first status --watch", "risk-first status --state-dir state --json")
@@ -110,7 +108,7 @@ def _screen(found: Status) -> Any:
     from rich.text import Text
 
     state = found.state
-    venue = f"{state.time.astimezone(NEW_YORK):%Y-%m-%d %H:%M:%S}"
+    venue = f"{state.time.astimezone(NEW_YORK_ZONE):%Y-%m-%d %H:%M:%S}"
     life = {
         "running": Text(f"running, {state.mode}, {state.profile}; venue time {venue}", "green"),
         "ended": Text(f"ended {found.age_s:,.0f} s ago ({state.ended}); as of {venue}", "yellow"),
@@ -133,7 +131,9 @@ def _screen(found: Status) -> Any:
     parts += [Text(f"May still be bought today: {_buyable(found.today)}"), Text(f"This week: {_buyable(found.week)}")]
     for halt in found.halts:
         until = (
-            "for this session" if halt.until is None else f"until {halt.until.astimezone(NEW_YORK):%a %Y-%m-%d %H:%M}"
+            "for this session"
+            if halt.until is None
+            else f"until {halt.until.astimezone(NEW_YORK_ZONE):%a %Y-%m-%d %H:%M}"
         )
         parts.append(Text(f"Halted by {halt.name}, {until}", "bold red"))
     if state.kill != "off":

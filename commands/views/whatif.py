@@ -32,8 +32,8 @@ def whatif(
         str | None, typer.Option(metavar="PERCENT", help="Move of the market, e.g. -10%; each symbol by its beta.")
     ] = None,
     shock: Annotated[str | None, typer.Option(metavar="NAME", help="A named shock; --shock list shows them.")] = None,
-    sector: Annotated[list[str], typer.Option(metavar=NAMED, help="A sector that moves on its own.")] = [],  # noqa: B006
-    symbol: Annotated[list[str], typer.Option(metavar=NAMED, help="A symbol that moves on its own.")] = [],  # noqa: B006
+    sector: Annotated[list[str], typer.Option(metavar=NAMED, help="A sector that moves on its own.")] = [],  # noqa: B006  # typer copies it
+    symbol: Annotated[list[str], typer.Option(metavar=NAMED, help="A symbol that moves on its own.")] = [],  # noqa: B006  # typer copies it
 ) -> int:
     """Show the book after a shock: what exits, what halts.
 

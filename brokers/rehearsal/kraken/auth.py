@@ -21,7 +21,7 @@ LARGEST_NONCE = 2**64
 
 def new_keys() -> tuple[str, str]:
     """A key and a secret that nobody knows yet, in Kraken's form."""
-    return tuple(base64.b64encode(secrets.token_bytes(n)).decode() for n in (KEY_BYTES, SECRET_BYTES))  # type: ignore[return-value]
+    return tuple(base64.b64encode(secrets.token_bytes(n)).decode() for n in (KEY_BYTES, SECRET_BYTES))  # type: ignore[return-value]  # two of them
 
 
 def signature(secret: bytes, path: str, nonce: str, body: bytes) -> str:

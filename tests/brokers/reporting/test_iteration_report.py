@@ -10,9 +10,10 @@ import pytest
 
 from brokers.reporting.events import event_of
 from brokers.reporting.iteration_report import IterationReport
-from risk.model import NEW_YORK, Book, BracketTerms, Decision, Plan, Proposal, Verdict
+from config.values.markets import NEW_YORK_ZONE
+from risk.model import Book, BracketTerms, Decision, Plan, Proposal, Verdict
 
-TIME = datetime(2024, 3, 5, 10, 30, tzinfo=NEW_YORK)
+TIME = datetime(2024, 3, 5, 10, 30, tzinfo=NEW_YORK_ZONE)
 BOOK = Book(TIME, 100_500.0, 80_000.0, session_open_equity=100_000.0)
 PROPOSAL = Proposal(
     symbol="AAPL", side="buy", signal="trend", score=80.0, price=100.0, atr=2.0, stop=96.0, target=110.0,
