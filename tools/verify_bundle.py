@@ -46,7 +46,7 @@ def read_manifest(folder):
     own = hashlib.sha256(json.dumps(unsigned, sort_keys=True, indent=1).encode()).hexdigest()
     signed = json.dumps({**unsigned, "sha256": own}, sort_keys=True, indent=1)
     require(signed.encode() + b"\n" == data, "manifest.json: its own hash is another")
-    require(manifest["format"] == 1, "manifest.json: its format is not known here")
+    require(manifest["format"] in (1, 2), "manifest.json: its format is not known here")
     return manifest
 
 
@@ -86,12 +86,16 @@ def check_decision(row):
 
 
 def filled(reports):
-    """Shares, USD and whether the USD are partly a guess, from an order's fill reports."""
-    tagged, single, totals, placed = {}, {}, [(ZERO, ZERO, 0)], set()
+    """Shares, USD, whether the USD are partly a guess, and the fees, from an order's fill reports."""
+    tagged, single, totals, placed, charged = {}, {}, [(ZERO, ZERO, 0)], set(), [(ZERO, ZERO)]
     for report in sorted(reports, key=report_key):
         quantity, price = Decimal(report["quantity"]), Decimal(report["price"])
         if report["kind"] == "cumulative":
             totals.append((quantity, price, -price.normalize().as_tuple().exponent))
+            # Bundles of format 1 know no fees; a row has them where the venue told them with the total.
+            if report.get("fees") is not None:
+                require(Decimal(report["fees"]) >= 0, "fees below 0")
+                charged.append((quantity, Decimal(report["fees"])))
         elif report["cumulative"] is None:
             single[report["fill_id"]] = (quantity, price)
         else:
@@ -101,22 +105,23 @@ def filled(reports):
     shares = sum((quantity for quantity, _ in alone), ZERO)
     # Of two averages for one total the one with more digits, then the higher one.
     known, average, _ = max(totals, key=lambda t: (t[0], t[2], t[1]))
-    top = max([known, *tagged])
+    top, fees = max([known, *tagged]), max(charged)[1]
     if shares >= top:
-        return shares, sum((quantity * price for quantity, price in alone), ZERO), False
+        return shares, sum((quantity * price for quantity, price in alone), ZERO), False, fees
     money, reached, guessed = known * average, known, False
     for total in sorted(total for total in tagged if total > known):
         quantity, price = tagged[total]
         guessed = guessed or total - quantity != reached
         money += (total - reached) * price
         reached = total
-    return top, money, guessed
+    return top, money, guessed, fees
 
 
 def report_key(report):
     """Reports are gone through in the order of their names, so that a doubt is settled in one way."""
     if report["kind"] == "cumulative":
-        return f"sum:{report['quantity']}@{report['price']}"
+        total = f"sum:{report['quantity']}@{report['price']}"
+        return total if report.get("fees") is None else f"{total}-{report['fees']}"
     return f"id:{report['fill_id']}" if report["fill_id"] else f"at:{report['cumulative']}"
 
 
@@ -138,7 +143,7 @@ def read_orders(rows):
     for name, order in orders.items():
         require(order["state"] is not None, f"order {name}: it has no events")
         mine = reports.get(name, [])
-        order["shares"], order["usd"], order["guessed"] = filled(mine)
+        order["shares"], order["usd"], order["guessed"], order["fees"] = filled(mine)
         order["first"] = min((row["time"] for row in mine), default=None)
         order["last"] = max((row["time"] for row in mine), default=None)
     return orders
@@ -157,7 +162,7 @@ def settle(orders):
             kept.append(dict(order))
     for order in kept:
         left = order["shares"] - back.get(order["client_order_id"], ZERO)
-        order["usd"] = order["usd"] * left / order["shares"]
+        order["usd"], order["fees"] = (order[name] * left / order["shares"] for name in ("usd", "fees"))
         order["shares"] = left
     return [order for order in kept if order["shares"] > 0]
 
@@ -197,20 +202,26 @@ def from_ours(signed, held, theirs, by_hand):
 
 def book(ours, trades, order, part):
     symbol, price = order["symbol"], order["usd"] / order["shares"]
+    fee = order["fees"] * abs(part) / order["shares"]
     position = ours.get(symbol)
     if position is not None and (closing := taken(part, position["shares"])) not in (ZERO, part):
         book(ours, trades, order, closing)
         part -= closing
-        position = None
+        fee, position = order["fees"] * abs(part) / order["shares"], None
     if position is None:
-        ours[symbol] = {"shares": part, "price": price, "entry": order["client_order_id"], "time": order["last"]}
+        ours[symbol] = {
+            "shares": part, "price": price, "entry": order["client_order_id"], "time": order["last"], "fees": fee,
+        }  # fmt: skip
         return
     if position["shares"] * part > 0:
         total = position["shares"] + part
         position["price"] = (position["price"] * position["shares"] + price * part) / total
         position["shares"] = total
+        position["fees"] += fee
         return
-    gain = (price - position["price"]) * abs(part) * (1 if position["shares"] > 0 else -1)
+    paid = position["fees"] * abs(part / position["shares"])
+    position["fees"] -= paid
+    gain = (price - position["price"]) * abs(part) * (1 if position["shares"] > 0 else -1) - fee - paid
     trades[position["entry"], order["client_order_id"]] = {
         "symbol": symbol, "quantity": abs(part), "entry_price": position["price"], "exit_price": price, "pnl": gain,
         "entry_time": position["time"], "exit_time": order["last"], "exit_reason": order["role"],
@@ -229,7 +240,7 @@ def scale(ours, manual, symbol, before, after):
         manual[symbol] = round(total * after / before - (ours[symbol]["shares"] if symbol in ours else ZERO), 9)
 
 
-def compare(lines, orders, ours, manual, trades):
+def compare(lines, orders, ours, manual, trades, form):
     told = {"order": {}, "trade": {}, "position": {}}
     for line in lines:
         row = json.loads(line)
@@ -246,6 +257,7 @@ def compare(lines, orders, ours, manual, trades):
             "venue_id": order["venue_id"], "filled_quantity": text_of(order["shares"]),
             "filled_notional": text_of(order["usd"]), "estimated": order["guessed"],
         }  # fmt: skip
+        found |= {"fees": text_of(order["fees"])} if form > 1 else {}
         require(row == found, f"derived.jsonl: order {name} is {dumps(row)}, its rows say {dumps(found)}")
     held = {symbol: position["shares"] for symbol, position in ours.items()}
     require(told["position"].keys() == held.keys() | manual.keys(), "derived.jsonl: other positions follow")
@@ -271,12 +283,13 @@ def verify(folder, known_head=""):
             check_decision(row)
     orders = read_orders(rows)
     ours, manual, trades = replay(orders, [row for row in rows if row["table"] == "splits"], manifest["adopted"])
-    compare(read_lines(folder, "derived.jsonl", manifest), orders, ours, manual, trades)
+    compare(read_lines(folder, "derived.jsonl", manifest), orders, ours, manual, trades, manifest["format"])
     equity = sorted((row["time"], row["equity"]) for row in rows if row["table"] == "equity")
     span = f", equity {equity[0][1]} to {equity[-1][1]} USD from {equity[0][0]} to {equity[-1][0]}" if equity else ""
     gain = sum((trade["pnl"] for trade in trades.values()), ZERO)
+    fees = sum((order["fees"] for order in orders.values()), ZERO)
     return (
-        f"{len(rows)} rows, {len(orders)} orders, {len(trades)} trades with {gain:.2f} USD before fees, "
+        f"{len(rows)} rows, {len(orders)} orders, {len(trades)} trades with {gain:.2f} USD after fees, {fees:.2f} USD of fees, "
         f"{len(ours)} positions of ours, {len(manual)} made by hand{span}; head {manifest['head']['link']} "
         f"{manifest['head']['hash']}{'; ' + manifest['upgraded'] if manifest['upgraded'] else ''}"
     )

@@ -19,7 +19,7 @@ from monitoring.rows import OrderRow
 _ALL = 10**9
 _OPENING = ("entry", "hedge")
 NOTES = (
-    "Win rate, profit factor and average R are of the portions closed on the day, after costs.",
+    "Win rate, profit factor and average R are of the portions closed on the day, after slippage and fees.",
     "Slippage is what stops filled beyond their level, and entries beyond the price they were decided at; what a limit "
     "order filled better is not set off.",
     "Position time protected is counted at each iteration: shares behind a working stop against shares held.",
@@ -79,6 +79,7 @@ def _record(db: Statements, orders: Sequence[OrderRow]) -> RunRecord:
         trades=[_trade(t) for t in journal_queries.trades(db, limit=_ALL)][::-1],
         equity=rows,
         slippage_cost=sum(record.slippage_usd for record in records),
+        fees=sum(order.fees for order in orders),
         turnover=sum(record.filled_quantity * (record.filled_price or 0.0) for record in records),
         position_bars=sum(row.positions for row in rows),
         protected_bars=sum(row.protected for row in rows),

@@ -232,7 +232,7 @@ class KrakenScene:
         """What the venue charged for our orders, by its own listing."""
         listing = self.venue.orders_since(self.server.now - timedelta(days=3_000))
         ours = (order for order in listing.orders if self.core.sync.client_id(order.id) is not None)
-        return sum((order.fee for order in ours), Decimal(0))
+        return sum((order.fees for order in ours if order.fees), Decimal(0))
 
     def faults(self) -> list[str]:
         """What must not be, at the venue and in the journal."""
