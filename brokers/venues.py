@@ -14,6 +14,7 @@ from brokers.kraken.connection.nonce import Nonce
 from brokers.kraken.connection.rates import TIERS, RateModel
 from brokers.kraken.connection.rest import KrakenRest
 from brokers.kraken.venue import KrakenVenue
+from brokers.kraken.waits import Waits
 from brokers.network.admission import Admission
 from brokers.network.clock import VenueClock
 from brokers.ports import Venue
@@ -64,16 +65,14 @@ def open_kraken(settings: Settings, paper: bool, admission: Admission | None = N
     nonce = Nonce(Path(settings.live.state_dir) / f"kraken-{name}.nonce")
     rest = KrakenRest(key, secret, nonce=nonce, rates=RateModel(TIERS[kraken.tier], speed=speed), url=kraken.url)
     client = KrakenClient(rest, admission)
-    return KrakenVenue(
-        client, VenueClock(speed), kraken.account or f"kraken-{name}", kraken.monitoring_s, kraken.query_s
-    )
+    return KrakenVenue(client, VenueClock(speed), kraken.account or f"kraken-{name}", Waits.of(kraken))
 
 
 def public_kraken(settings: Settings) -> KrakenVenue:
     """Kraken as everybody sees it, without keys: pairs and prices."""
     kraken = settings.broker.kraken
     rest = KrakenRest("", "", nonce=None, rates=RateModel(TIERS[kraken.tier]), url=kraken.url)
-    return KrakenVenue(KrakenClient(rest), VenueClock(settings.pace.speed), "")
+    return KrakenVenue(KrakenClient(rest), VenueClock(settings.pace.speed), "", Waits.of(settings.broker.kraken))
 
 
 def _is_base64(text: str) -> bool:

@@ -92,10 +92,9 @@ def filled(reports):
         quantity, price = Decimal(report["quantity"]), Decimal(report["price"])
         if report["kind"] == "cumulative":
             totals.append((quantity, price, -price.normalize().as_tuple().exponent))
-            # Bundles of format 1 know no fees; a row has them where the venue told them with the total.
-            if report.get("fees") is not None:
-                require(Decimal(report["fees"]) >= 0, "fees below 0")
-                charged.append((quantity, Decimal(report["fees"])))
+            # A row has fees where the venue told them with the total; bundles of format 1 have none.
+            charged.append((quantity if "fees" in report else ZERO, Decimal(report.get("fees", ZERO))))
+            require(charged[-1][1] >= 0, "fees below 0")
         elif report["cumulative"] is None:
             single[report["fill_id"]] = (quantity, price)
         else:
@@ -120,8 +119,7 @@ def filled(reports):
 def report_key(report):
     """Reports are gone through in the order of their names, so that a doubt is settled in one way."""
     if report["kind"] == "cumulative":
-        total = f"sum:{report['quantity']}@{report['price']}"
-        return total if report.get("fees") is None else f"{total}-{report['fees']}"
+        return f"sum:{report['quantity']}@{report['price']}"
     return f"id:{report['fill_id']}" if report["fill_id"] else f"at:{report['cumulative']}"
 
 
@@ -133,9 +131,7 @@ def read_orders(rows):
         elif row["table"] == "order_events":
             order = orders[row["client_order_id"]]
             order["state"] = row["state"]
-            for name in ("quantity", "venue_id"):
-                if row[name] is not None:
-                    order[name] = row[name]
+            order |= {name: row[name] for name in ("quantity", "venue_id") if row[name] is not None}
         elif row["table"] == "fills":
             require(row["client_order_id"] in orders, f"a fill of no order: {row['client_order_id']}")
             require(Decimal(row["quantity"]) > 0 and Decimal(row["price"]) > 0, "a fill of nothing")
@@ -151,8 +147,7 @@ def read_orders(rows):
 
 def settle(orders):
     """Filled orders in the order of their first fills, without what was taken back."""
-    back = {}
-    kept = []
+    back, kept = {}, []
     for order in orders.values():
         if order["first"] is None:
             continue
@@ -209,24 +204,21 @@ def book(ours, trades, order, part):
         part -= closing
         fee, position = order["fees"] * abs(part) / order["shares"], None
     if position is None:
-        ours[symbol] = {
-            "shares": part, "price": price, "entry": order["client_order_id"], "time": order["last"], "fees": fee,
-        }  # fmt: skip
+        ours[symbol] = {"shares": part, "price": price, "entry": order["client_order_id"], "time": order["last"]}
+        ours[symbol]["fees"] = fee
         return
     if position["shares"] * part > 0:
         total = position["shares"] + part
         position["price"] = (position["price"] * position["shares"] + price * part) / total
-        position["shares"] = total
-        position["fees"] += fee
+        position |= {"shares": total, "fees": position["fees"] + fee}
         return
     paid = position["fees"] * abs(part / position["shares"])
-    position["fees"] -= paid
     gain = (price - position["price"]) * abs(part) * (1 if position["shares"] > 0 else -1) - fee - paid
     trades[position["entry"], order["client_order_id"]] = {
         "symbol": symbol, "quantity": abs(part), "entry_price": position["price"], "exit_price": price, "pnl": gain,
         "entry_time": position["time"], "exit_time": order["last"], "exit_reason": order["role"],
     }  # fmt: skip
-    position["shares"] += part
+    position |= {"shares": position["shares"] + part, "fees": position["fees"] - paid}
     if abs(position["shares"]) < SHARE:
         del ours[symbol]
 
@@ -286,10 +278,9 @@ def verify(folder, known_head=""):
     compare(read_lines(folder, "derived.jsonl", manifest), orders, ours, manual, trades, manifest["format"])
     equity = sorted((row["time"], row["equity"]) for row in rows if row["table"] == "equity")
     span = f", equity {equity[0][1]} to {equity[-1][1]} USD from {equity[0][0]} to {equity[-1][0]}" if equity else ""
-    gain = sum((trade["pnl"] for trade in trades.values()), ZERO)
-    fees = sum((order["fees"] for order in orders.values()), ZERO)
+    gain, fees = sum((t["pnl"] for t in trades.values()), ZERO), sum((o["fees"] for o in orders.values()), ZERO)
     return (
-        f"{len(rows)} rows, {len(orders)} orders, {len(trades)} trades with {gain:.2f} USD after fees, {fees:.2f} USD of fees, "
+        f"{len(rows)} rows, {len(orders)} orders, {len(trades)} trades with {gain:.2f} USD after fees ({fees:.2f}), "
         f"{len(ours)} positions of ours, {len(manual)} made by hand{span}; head {manifest['head']['link']} "
         f"{manifest['head']['hash']}{'; ' + manifest['upgraded'] if manifest['upgraded'] else ''}"
     )
