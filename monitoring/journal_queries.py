@@ -176,30 +176,6 @@ def exits_of(db: Statements, symbol: str, since: datetime) -> list[OrderRow]:
     return _with_ends(db, [_order(row) for row in db.rows(sql, symbol=symbol, since=since)])
 
 
-def fills(db: Statements, *, symbol: str = "", since: datetime | None = None, limit: int = 500) -> list[FillRow]:
-    """Fills with their orders, the latest first."""
-    where = ["f.kind = 'execution'"]
-    values: dict[str, Any] = {"most": limit}
-    if symbol:
-        where.append("o.symbol = :symbol")
-        values["symbol"] = symbol
-    if since is not None:
-        where.append("f.time >= :since")
-        values["since"] = since
-    sql = (
-        "SELECT f.time, f.quantity, f.price, f.client_order_id, o.symbol, o.side, o.role FROM fills f "
-        "JOIN orders o ON o.client_order_id = f.client_order_id "
-        f"WHERE {' AND '.join(where)} ORDER BY f.time DESC LIMIT :most"
-    )
-    return [
-        FillRow(
-            moment(r["time"]), float(r["quantity"]), float(r["price"]), False, r["client_order_id"], r["symbol"],
-            r["side"], r["role"],
-        )
-        for r in db.rows(sql, **values)
-    ]  # fmt: skip
-
-
 def trades(db: Statements, *, symbol: str = "", limit: int = PAGE) -> list[TradeRow]:
     """Closed portions, the latest first."""
     sql = (

@@ -12,7 +12,7 @@ from backtests.reports.fill_measures import stop_outs
 from backtests.reports.scoreboard import LABELS, Score, scoreboard
 from brokers.record import EquityRow, OrderRecord, RunRecord, TradeRecord
 from market.trading_day import day_of, day_zone
-from monitoring import journal_queries
+from monitoring import journal_fills, journal_queries
 from monitoring.journal_reader import JournalReader, Statements, moment
 from monitoring.rows import OrderRow
 
@@ -91,7 +91,7 @@ class _Cover:
 
     def __init__(self, orders: Sequence[OrderRow], db: Statements) -> None:
         steps: dict[str, list[tuple[datetime, float, float]]] = {}
-        for fill in journal_queries.fills(db, limit=_ALL):
+        for fill in journal_fills.fills(db, limit=_ALL):
             signed = fill.quantity if fill.side == "buy" else -fill.quantity
             steps.setdefault(fill.symbol, []).append((fill.time, signed, 0.0))
         for order in orders:

@@ -16,6 +16,8 @@ from brokers.operator.positions import report
 from brokers.operator.track_record import verify
 from brokers.rehearsal.kraken.reference.listings import FeeTier
 from config import Settings, load
+from monitoring.journal_fills import fills
+from monitoring.journal_reader import JournalReader
 from monitoring.state import JOURNAL_FILE
 from tests.brokers.journal.databases import KEPT, execute, put
 from tests.brokers.kraken.scene import BTC, ETH, SETTINGS, KrakenScene, scripted_day
@@ -139,3 +141,25 @@ def test_a_journal_of_version_2_is_traded_on(where, tmp_path, request):
         scene.close()
     with Journal(address, "test") as journal:
         assert journal.fees() > 0
+
+
+def test_the_screens_show_fills_one_by_one_where_totals_alone_were_told(tmp_path):
+    with served() as server:
+        scene = KrakenScene(server, tmp_path)
+        server.faults.venue.partial_fill_frac = 1.0
+        scene.enter(ETH, 200)
+        scene.settle(8, 2)
+        server.faults.venue.partial_fill_frac = 0.0
+        for _ in range(6):
+            scene.step(20)
+        with JournalReader(tmp_path / "journal.sqlite").open() as db:
+            shown = fills(db, symbol=ETH)
+            bought = [fill for fill in shown if fill.side == "buy"]
+            latest = fills(db, symbol=ETH, limit=2)
+        held = float(scene.held(ETH))
+        assert len(bought) > 2
+        assert sum(fill.quantity for fill in bought) == pytest.approx(held)
+        (entry,) = (item.order for item in scene.journal.filled_orders() if item.order.role == "entry")
+        assert sum(fill.quantity * fill.price for fill in bought) == pytest.approx(float(entry.filled_notional))
+        assert latest == shown[:2], "what a total added does not hang on how many are asked for"
+        scene.close()
