@@ -133,6 +133,10 @@ class VenueRules(Protocol):
         """The smallest step of a price there."""
         ...
 
+    def gap(self, symbol: str) -> float:
+        """How far from the market an exit has to lie at least, in the currency of the price."""
+        ...
+
 
 class Venue(Protocol):
     """One account at a venue. Every method raises VenueError, of the kinds in ``brokers.venue_errors``."""

@@ -56,8 +56,8 @@ class VenueOrder:
         Whether a cancel or replace of it is on its way.
     made_by : str
         Id of the order whose fill made it, where a venue makes exits of its own for what fills; empty without.
-    fee : Decimal
-        What its fills cost so far, USD; 0 where the venue tells none with an order.
+    fees : Decimal, optional
+        What the venue charged for its fills so far, USD; None where it does not tell that with an order.
     created, submitted, updated, changed, expires : datetime, optional
         ``changed`` is the newest of what the venue tells; ``expires`` is when the venue drops it.
     native : object
@@ -85,7 +85,7 @@ class VenueOrder:
     grouped: bool = False
     cancel_pending: bool = False
     made_by: str = ""
-    fee: Decimal = NOTHING
+    fees: Decimal | None = None
     created: datetime | None = None
     submitted: datetime | None = None
     updated: datetime | None = None

@@ -54,6 +54,7 @@ def open_kraken(settings: Settings, paper: bool, admission: Admission | None = N
     from brokers.kraken.connection.rates import TIERS, RateModel
     from brokers.kraken.connection.rest import KrakenRest
     from brokers.kraken.venue import KrakenVenue
+    from brokers.kraken.waits import Waits
 
     kraken, secrets = settings.broker.kraken, settings.secrets
     if paper and not on_loopback(kraken.url):
@@ -70,9 +71,7 @@ def open_kraken(settings: Settings, paper: bool, admission: Admission | None = N
     nonce = Nonce(Path(settings.live.state_dir) / f"kraken-{name}.nonce")
     rest = KrakenRest(key, secret, nonce=nonce, rates=RateModel(TIERS[kraken.tier], speed=speed), url=kraken.url)
     client = KrakenClient(rest, admission)
-    return KrakenVenue(
-        client, VenueClock(speed), kraken.account or f"kraken-{name}", kraken.monitoring_s, kraken.query_s
-    )
+    return KrakenVenue(client, VenueClock(speed), kraken.account or f"kraken-{name}", Waits.of(kraken))
 
 
 def public_kraken(settings: Settings) -> KrakenVenue:
@@ -81,10 +80,11 @@ def public_kraken(settings: Settings) -> KrakenVenue:
     from brokers.kraken.connection.rates import TIERS, RateModel
     from brokers.kraken.connection.rest import KrakenRest
     from brokers.kraken.venue import KrakenVenue
+    from brokers.kraken.waits import Waits
 
     kraken = settings.broker.kraken
     rest = KrakenRest("", "", nonce=None, rates=RateModel(TIERS[kraken.tier]), url=kraken.url)
-    return KrakenVenue(KrakenClient(rest), VenueClock(settings.pace.speed), "")
+    return KrakenVenue(KrakenClient(rest), VenueClock(settings.pace.speed), "", Waits.of(settings.broker.kraken))
 
 
 def _is_base64(text: str) -> bool:

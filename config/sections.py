@@ -252,7 +252,8 @@ class Kraken(Section):
     ``tier`` is the account's level of verification, which sets how often it may be asked. ``account`` is what the
     journal calls it, None for a name that follows from the key. ``profiles`` are lower bounds of the balance, USD.
     ``query_s`` and ``monitoring_s`` are the least times between two look-ups of what has ended, and between two looks
-    at an account in which nothing is under way.
+    at an account in which nothing is under way; ``late_bar_s`` between two questions for a bar that is late, and
+    ``reference_s`` between two readings of pairs and fees.
     """
 
     url: HttpUrl
@@ -261,6 +262,8 @@ class Kraken(Section):
     profiles: Annotated[dict[Name, Annotated[float, Field(ge=0)]], Field(min_length=1)]
     query_s: Annotated[float, Field(ge=0, le=600)]
     monitoring_s: Annotated[float, Field(ge=0, le=600)]
+    late_bar_s: Annotated[float, Field(ge=1, le=600)]
+    reference_s: Annotated[float, Field(ge=60, le=86_400)]
 
 
 class Broker(Section):

@@ -11,7 +11,7 @@ from typing import Any
 from aiohttp import web
 
 from dashboard.context import CONTEXT
-from monitoring import journal_queries
+from monitoring import journal_fills, journal_queries
 from monitoring.journal_reader import Statements
 from monitoring.rows import DecisionRow, FillRow, OrderRow, TradeRow
 from monitoring.state import LimitState
@@ -65,7 +65,7 @@ async def symbol(request: web.Request) -> web.Response:
         return (
             journal_queries.decisions(db, symbol=name, limit=20),
             journal_queries.orders(db, symbol=name, limit=20),
-            journal_queries.fills(db, symbol=name, limit=20),
+            journal_fills.fills(db, symbol=name, limit=20),
             journal_queries.trades(db, symbol=name, limit=20),
         )
 

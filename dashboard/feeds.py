@@ -13,7 +13,7 @@ from aiohttp import web
 from config.values.markets import NEW_YORK_ZONE
 from dashboard.context import CONTEXT, MOST_FOLLOWERS
 from dashboard.desk_pages import symbol_of
-from monitoring import journal_queries
+from monitoring import journal_fills, journal_queries
 from monitoring.journal_reader import Statements
 from monitoring.market_view import Bar
 from monitoring.metrics import CONTENT_TYPE, metrics
@@ -67,7 +67,7 @@ async def candles(request: web.Request) -> web.Response:
     since = datetime.fromtimestamp(bars[0][0], UTC) if bars else datetime(1970, 1, 1, tzinfo=UTC)
 
     def ask(db: Statements) -> tuple[list[OrderRow], list[FillRow]]:
-        return journal_queries.exits_of(db, symbol, since), journal_queries.fills(db, symbol=symbol, since=since)
+        return journal_queries.exits_of(db, symbol, since), journal_fills.fills(db, symbol=symbol, since=since)
 
     orders, fills = await context.ask(ask)
     opens = [bar[0] for bar in bars]

@@ -23,8 +23,10 @@ _DECISION = (
 )
 _ORDER = (
     "client_order_id, parent_id, symbol, side, quantity, type, role, limit_price, stop_price, bracket_stop, "
-    "bracket_target, decision_time, journaled_at, reason, state, filled_quantity, filled_notional, estimated"
+    "bracket_target, decision_time, journaled_at, reason, state, filled_quantity, filled_notional, estimated, {fees}"
 )
+FEES_SINCE = 3
+"""The version of the tables that brought fees."""
 
 
 def decisions(
@@ -120,7 +122,7 @@ def orders(
         values["time"], values["id"] = before
     if open_only:
         where.append("state NOT IN " + str(FINAL))
-    sql = f"SELECT {_ORDER} FROM orders WHERE {' AND '.join(where)} "
+    sql = f"SELECT {_columns(db)} FROM orders WHERE {' AND '.join(where)} "
     sql += "ORDER BY journaled_at DESC, client_order_id DESC LIMIT :most"
     return _with_ends(db, [_order(row) for row in db.rows(sql, **values)])
 
@@ -134,7 +136,8 @@ def family(db: Statements, wanted: str) -> list[OrderRow]:
         return []
     root = found[0]["parent_id"] or found[0]["client_order_id"]
     sql = (
-        f"SELECT {_ORDER} FROM orders WHERE client_order_id = :root OR parent_id = :root OR client_order_id = :name "
+        f"SELECT {_columns(db)} FROM orders "
+        "WHERE client_order_id = :root OR parent_id = :root OR client_order_id = :name "
         "ORDER BY journaled_at, client_order_id"
     )
     rows = [_order(row) for row in db.rows(sql, root=root, name=found[0]["client_order_id"])]
@@ -169,32 +172,8 @@ def with_life(db: Statements, found: Sequence[OrderRow]) -> list[OrderRow]:
 
 def exits_of(db: Statements, symbol: str, since: datetime) -> list[OrderRow]:
     """Orders of a symbol that carried a stop or a target since a moment, oldest first, with when they ended."""
-    sql = f"SELECT {_ORDER} FROM orders WHERE symbol = :symbol AND journaled_at >= :since ORDER BY journaled_at"
+    sql = f"SELECT {_columns(db)} FROM orders WHERE symbol = :symbol AND journaled_at >= :since ORDER BY journaled_at"
     return _with_ends(db, [_order(row) for row in db.rows(sql, symbol=symbol, since=since)])
-
-
-def fills(db: Statements, *, symbol: str = "", since: datetime | None = None, limit: int = 500) -> list[FillRow]:
-    """Fills with their orders, the latest first."""
-    where = ["f.kind = 'execution'"]
-    values: dict[str, Any] = {"most": limit}
-    if symbol:
-        where.append("o.symbol = :symbol")
-        values["symbol"] = symbol
-    if since is not None:
-        where.append("f.time >= :since")
-        values["since"] = since
-    sql = (
-        "SELECT f.time, f.quantity, f.price, f.client_order_id, o.symbol, o.side, o.role FROM fills f "
-        "JOIN orders o ON o.client_order_id = f.client_order_id "
-        f"WHERE {' AND '.join(where)} ORDER BY f.time DESC LIMIT :most"
-    )
-    return [
-        FillRow(
-            moment(r["time"]), float(r["quantity"]), float(r["price"]), False, r["client_order_id"], r["symbol"],
-            r["side"], r["role"],
-        )
-        for r in db.rows(sql, **values)
-    ]  # fmt: skip
 
 
 def trades(db: Statements, *, symbol: str = "", limit: int = PAGE) -> list[TradeRow]:
@@ -315,4 +294,10 @@ def _order(row: Mapping[str, Any]) -> OrderRow:
         filled=float(filled),
         average=float(notional / filled) if filled else None,
         estimated=bool(row["estimated"]),
+        fees=float(row["fees"]),
     )
+
+
+def _columns(db: Statements) -> str:
+    """An order's columns; before fees were kept they are 0."""
+    return _ORDER.format(fees="fees" if db.version >= FEES_SINCE else "0 AS fees")

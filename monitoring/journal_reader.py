@@ -18,16 +18,19 @@ from urllib.parse import quote
 
 from config.errors import Refusal
 
-READABLE = ("1", "2")
+READABLE = ("1", "2", "3")
 BUSY_S, SERVER_S = 2.0, 5
 _NAMED = re.compile(r"(?<!:):([a-z_]+)")
 
 
 class Statements:
-    """One read-only connection: runs statements with ``:name`` parameters and reads values of either database."""
+    """One read-only connection: runs statements with ``:name`` parameters and reads values of either database.
 
-    def __init__(self, raw: Any, server: bool) -> None:
-        self._raw, self.server = raw, server
+    ``version`` is that of the tables.
+    """
+
+    def __init__(self, raw: Any, server: bool, version: int = 3) -> None:
+        self._raw, self.server, self.version = raw, server, version
 
     def rows(self, sql: str, /, **values: Any) -> list[Mapping[str, Any]]:
         """The rows of a statement, by column."""
@@ -77,7 +80,8 @@ class JournalReader:
             statements = Statements(raw, self._path is None)
             version = statements.scalar("SELECT value FROM meta WHERE key = 'schema_version'")
             if version not in READABLE:
-                raise Refusal(f"{self.name}: schema_version is {version}, readable here are {' and '.join(READABLE)}")
+                raise Refusal(f"{self.name}: schema_version is {version}, readable here are {', '.join(READABLE)}")
+            statements.version = int(version)
             yield statements
         except sqlite3.Error as error:
             raise Refusal(f"{self.name}: cannot be read ({error})") from None

@@ -66,7 +66,7 @@ class FillRow:
 
 @dataclass(frozen=True, slots=True)
 class OrderRow:
-    """One order; ``time`` is when it was journaled, ``ended`` when it was over."""
+    """One order; ``time`` is when it was journaled, ``ended`` when it was over; ``fees`` in USD, as the venue told."""
 
     id: str
     parent: str
@@ -86,6 +86,7 @@ class OrderRow:
     filled: float
     average: float | None
     estimated: bool = False
+    fees: float = 0.0
     ended: datetime | None = None
     events: tuple[EventRow, ...] = field(default=())
     fills: tuple[FillRow, ...] = field(default=())
@@ -102,7 +103,7 @@ class OrderRow:
 
 @dataclass(frozen=True, slots=True)
 class TradeRow:
-    """One closed portion of a position; ``profit`` in USD, ``r`` in multiples of the risk taken."""
+    """One closed portion of a position; ``profit`` in USD after fees, ``r`` in multiples of the risk taken."""
 
     symbol: str
     side: str

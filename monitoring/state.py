@@ -17,14 +17,17 @@ from typing import Any
 from config.errors import Refusal
 
 STATE_FILE, JOURNAL_FILE = "trader.json", "journal.sqlite3"
-VERSION = 1
+VERSION = 2
 MISSED_BEATS = 3
 """So many beats without a new file mean that the trader hangs or is gone."""
 
 
 @dataclass(frozen=True, slots=True)
 class PositionState:
-    """One position; prices in USD, None where not known. ``owner`` is ``ours`` or ``manual``."""
+    """One position; prices in USD, None where not known. ``owner`` is ``ours`` or ``manual``.
+
+    ``fees`` are what the venue charged for buying what is held, USD.
+    """
 
     symbol: str
     quantity: float
@@ -39,6 +42,7 @@ class PositionState:
     role: str
     signal: str
     owner: str
+    fees: float
 
     @property
     def sign(self) -> int:
@@ -51,18 +55,18 @@ class PositionState:
 
     @property
     def profit(self) -> float | None:
-        """USD since the entry, before costs."""
+        """USD since the entry, less the fees of the entry."""
         if self.price is None or self.entry_price is None:
             return None
-        return self.quantity * (self.price - self.entry_price)
+        return self.quantity * (self.price - self.entry_price) - self.fees
 
     @property
     def unrealised_r(self) -> float | None:
         """Profit so far, in multiples of the risk taken at entry."""
-        if self.initial_stop is None or self.entry_price is None or self.price is None:
+        if self.initial_stop is None or self.entry_price is None or self.profit is None:
             return None
-        risk = abs(self.entry_price - self.initial_stop)
-        return self.sign * (self.price - self.entry_price) / risk if risk > 0 else None
+        risk = abs(self.quantity * (self.entry_price - self.initial_stop))
+        return self.profit / risk if risk > 0 else None
 
     @property
     def bare(self) -> float:

@@ -46,7 +46,7 @@ def read_manifest(folder):
     own = hashlib.sha256(json.dumps(unsigned, sort_keys=True, indent=1).encode()).hexdigest()
     signed = json.dumps({**unsigned, "sha256": own}, sort_keys=True, indent=1)
     require(signed.encode() + b"\n" == data, "manifest.json: its own hash is another")
-    require(manifest["format"] == 1, "manifest.json: its format is not known here")
+    require(manifest["format"] in (1, 2), "manifest.json: its format is not known here")
     return manifest
 
 
@@ -86,12 +86,15 @@ def check_decision(row):
 
 
 def filled(reports):
-    """Shares, USD and whether the USD are partly a guess, from an order's fill reports."""
-    tagged, single, totals, placed = {}, {}, [(ZERO, ZERO, 0)], set()
+    """Shares, USD, whether the USD are partly a guess, and the fees, from an order's fill reports."""
+    tagged, single, totals, placed, charged = {}, {}, [(ZERO, ZERO, 0)], set(), [(ZERO, ZERO)]
     for report in sorted(reports, key=report_key):
         quantity, price = Decimal(report["quantity"]), Decimal(report["price"])
         if report["kind"] == "cumulative":
             totals.append((quantity, price, -price.normalize().as_tuple().exponent))
+            # A row has fees where the venue told them with the total; bundles of format 1 have none.
+            charged.append((quantity if "fees" in report else ZERO, Decimal(report.get("fees", ZERO))))
+            require(charged[-1][1] >= 0, "fees below 0")
         elif report["cumulative"] is None:
             single[report["fill_id"]] = (quantity, price)
         else:
@@ -101,16 +104,16 @@ def filled(reports):
     shares = sum((quantity for quantity, _ in alone), ZERO)
     # Of two averages for one total the one with more digits, then the higher one.
     known, average, _ = max(totals, key=lambda t: (t[0], t[2], t[1]))
-    top = max([known, *tagged])
+    top, fees = max([known, *tagged]), max(charged)[1]
     if shares >= top:
-        return shares, sum((quantity * price for quantity, price in alone), ZERO), False
+        return shares, sum((quantity * price for quantity, price in alone), ZERO), False, fees
     money, reached, guessed = known * average, known, False
     for total in sorted(total for total in tagged if total > known):
         quantity, price = tagged[total]
         guessed = guessed or total - quantity != reached
         money += (total - reached) * price
         reached = total
-    return top, money, guessed
+    return top, money, guessed, fees
 
 
 def report_key(report):
@@ -128,9 +131,7 @@ def read_orders(rows):
         elif row["table"] == "order_events":
             order = orders[row["client_order_id"]]
             order["state"] = row["state"]
-            for name in ("quantity", "venue_id"):
-                if row[name] is not None:
-                    order[name] = row[name]
+            order |= {name: row[name] for name in ("quantity", "venue_id") if row[name] is not None}
         elif row["table"] == "fills":
             require(row["client_order_id"] in orders, f"a fill of no order: {row['client_order_id']}")
             require(Decimal(row["quantity"]) > 0 and Decimal(row["price"]) > 0, "a fill of nothing")
@@ -138,7 +139,7 @@ def read_orders(rows):
     for name, order in orders.items():
         require(order["state"] is not None, f"order {name}: it has no events")
         mine = reports.get(name, [])
-        order["shares"], order["usd"], order["guessed"] = filled(mine)
+        order["shares"], order["usd"], order["guessed"], order["fees"] = filled(mine)
         order["first"] = min((row["time"] for row in mine), default=None)
         order["last"] = max((row["time"] for row in mine), default=None)
     return orders
@@ -146,8 +147,7 @@ def read_orders(rows):
 
 def settle(orders):
     """Filled orders in the order of their first fills, without what was taken back."""
-    back = {}
-    kept = []
+    back, kept = {}, []
     for order in orders.values():
         if order["first"] is None:
             continue
@@ -157,7 +157,7 @@ def settle(orders):
             kept.append(dict(order))
     for order in kept:
         left = order["shares"] - back.get(order["client_order_id"], ZERO)
-        order["usd"] = order["usd"] * left / order["shares"]
+        order["usd"], order["fees"] = (order[name] * left / order["shares"] for name in ("usd", "fees"))
         order["shares"] = left
     return [order for order in kept if order["shares"] > 0]
 
@@ -197,25 +197,28 @@ def from_ours(signed, held, theirs, by_hand):
 
 def book(ours, trades, order, part):
     symbol, price = order["symbol"], order["usd"] / order["shares"]
+    fee = order["fees"] * abs(part) / order["shares"]
     position = ours.get(symbol)
     if position is not None and (closing := taken(part, position["shares"])) not in (ZERO, part):
         book(ours, trades, order, closing)
         part -= closing
-        position = None
+        fee, position = order["fees"] * abs(part) / order["shares"], None
     if position is None:
         ours[symbol] = {"shares": part, "price": price, "entry": order["client_order_id"], "time": order["last"]}
+        ours[symbol]["fees"] = fee
         return
     if position["shares"] * part > 0:
         total = position["shares"] + part
         position["price"] = (position["price"] * position["shares"] + price * part) / total
-        position["shares"] = total
+        position |= {"shares": total, "fees": position["fees"] + fee}
         return
-    gain = (price - position["price"]) * abs(part) * (1 if position["shares"] > 0 else -1)
+    paid = position["fees"] * abs(part / position["shares"])
+    gain = (price - position["price"]) * abs(part) * (1 if position["shares"] > 0 else -1) - fee - paid
     trades[position["entry"], order["client_order_id"]] = {
         "symbol": symbol, "quantity": abs(part), "entry_price": position["price"], "exit_price": price, "pnl": gain,
         "entry_time": position["time"], "exit_time": order["last"], "exit_reason": order["role"],
     }  # fmt: skip
-    position["shares"] += part
+    position |= {"shares": position["shares"] + part, "fees": position["fees"] - paid}
     if abs(position["shares"]) < SHARE:
         del ours[symbol]
 
@@ -229,7 +232,7 @@ def scale(ours, manual, symbol, before, after):
         manual[symbol] = round(total * after / before - (ours[symbol]["shares"] if symbol in ours else ZERO), 9)
 
 
-def compare(lines, orders, ours, manual, trades):
+def compare(lines, orders, ours, manual, trades, form):
     told = {"order": {}, "trade": {}, "position": {}}
     for line in lines:
         row = json.loads(line)
@@ -246,6 +249,7 @@ def compare(lines, orders, ours, manual, trades):
             "venue_id": order["venue_id"], "filled_quantity": text_of(order["shares"]),
             "filled_notional": text_of(order["usd"]), "estimated": order["guessed"],
         }  # fmt: skip
+        found |= {"fees": text_of(order["fees"])} if form > 1 else {}
         require(row == found, f"derived.jsonl: order {name} is {dumps(row)}, its rows say {dumps(found)}")
     held = {symbol: position["shares"] for symbol, position in ours.items()}
     require(told["position"].keys() == held.keys() | manual.keys(), "derived.jsonl: other positions follow")
@@ -271,12 +275,12 @@ def verify(folder, known_head=""):
             check_decision(row)
     orders = read_orders(rows)
     ours, manual, trades = replay(orders, [row for row in rows if row["table"] == "splits"], manifest["adopted"])
-    compare(read_lines(folder, "derived.jsonl", manifest), orders, ours, manual, trades)
+    compare(read_lines(folder, "derived.jsonl", manifest), orders, ours, manual, trades, manifest["format"])
     equity = sorted((row["time"], row["equity"]) for row in rows if row["table"] == "equity")
     span = f", equity {equity[0][1]} to {equity[-1][1]} USD from {equity[0][0]} to {equity[-1][0]}" if equity else ""
-    gain = sum((trade["pnl"] for trade in trades.values()), ZERO)
+    gain, fees = sum((t["pnl"] for t in trades.values()), ZERO), sum((o["fees"] for o in orders.values()), ZERO)
     return (
-        f"{len(rows)} rows, {len(orders)} orders, {len(trades)} trades with {gain:.2f} USD before fees, "
+        f"{len(rows)} rows, {len(orders)} orders, {len(trades)} trades with {gain:.2f} USD after fees ({fees:.2f}), "
         f"{len(ours)} positions of ours, {len(manual)} made by hand{span}; head {manifest['head']['link']} "
         f"{manifest['head']['hash']}{'; ' + manifest['upgraded'] if manifest['upgraded'] else ''}"
     )

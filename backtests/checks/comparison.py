@@ -44,6 +44,7 @@ class Cause(StrEnum):
     UNEXPLAINED = "unexplained"
 
 
+SATURDAY = 5
 NOTHING = pd.Timedelta(0)
 Key = tuple[pd.Timestamp, str, str, str]
 
@@ -94,6 +95,8 @@ class _Comparer:
     def __init__(self, live: RunFolder, backtest: RunFolder) -> None:
         self.live, self.backtest = live, backtest
         closes = backtest.iterations
+        # Who trades at weekends trades around the clock: no session that bars are counted from.
+        self._always_open = any(close.weekday() == SATURDAY for close in closes)
         gaps = pd.Series(closes[1:] - closes[:-1])
         self.length = gaps.median() if len(gaps) else pd.Timedelta(minutes=5)
         # A backtest's equity is of the close of each bar that it decided at the opening of.
@@ -106,6 +109,8 @@ class _Comparer:
 
     def bar(self, time: pd.Timestamp) -> pd.Timestamp:
         """The opening of the bar in which ``time`` lies; its predecessor is the last closed one."""
+        if self._always_open:
+            return time.tz_convert("UTC").floor(self.length).tz_convert(time.tz)
         if self.length >= pd.Timedelta(hours=20):
             return time.normalize()
         begins = time.normalize() + pd.Timedelta(hours=9, minutes=30)

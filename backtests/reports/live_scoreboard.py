@@ -12,14 +12,14 @@ from backtests.reports.fill_measures import stop_outs
 from backtests.reports.scoreboard import LABELS, Score, scoreboard
 from brokers.record import EquityRow, OrderRecord, RunRecord, TradeRecord
 from market.trading_day import day_of, day_zone
-from monitoring import journal_queries
+from monitoring import journal_fills, journal_queries
 from monitoring.journal_reader import JournalReader, Statements, moment
 from monitoring.rows import OrderRow
 
 _ALL = 10**9
 _OPENING = ("entry", "hedge")
 NOTES = (
-    "Win rate, profit factor and average R are of the portions closed on the day, after costs.",
+    "Win rate, profit factor and average R are of the portions closed on the day, after slippage and fees.",
     "Slippage is what stops filled beyond their level, and entries beyond the price they were decided at; what a limit "
     "order filled better is not set off.",
     "Position time protected is counted at each iteration: shares behind a working stop against shares held.",
@@ -79,6 +79,7 @@ def _record(db: Statements, orders: Sequence[OrderRow]) -> RunRecord:
         trades=[_trade(t) for t in journal_queries.trades(db, limit=_ALL)][::-1],
         equity=rows,
         slippage_cost=sum(record.slippage_usd for record in records),
+        fees=sum(order.fees for order in orders),
         turnover=sum(record.filled_quantity * (record.filled_price or 0.0) for record in records),
         position_bars=sum(row.positions for row in rows),
         protected_bars=sum(row.protected for row in rows),
@@ -90,7 +91,7 @@ class _Cover:
 
     def __init__(self, orders: Sequence[OrderRow], db: Statements) -> None:
         steps: dict[str, list[tuple[datetime, float, float]]] = {}
-        for fill in journal_queries.fills(db, limit=_ALL):
+        for fill in journal_fills.fills(db, limit=_ALL):
             signed = fill.quantity if fill.side == "buy" else -fill.quantity
             steps.setdefault(fill.symbol, []).append((fill.time, signed, 0.0))
         for order in orders:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from brokers.network.clock import VenueClock
 
 FRACTION = Decimal("1e-9")
+CENT = 0.01
+"""Alpaca refuses an exit that is nearer to its own price, USD."""
 
 
 class AlpacaRules:
@@ -41,6 +43,9 @@ class AlpacaRules:
 
     def tick(self, price: float, symbol: str) -> float:
         return tick_of(price)
+
+    def gap(self, symbol: str) -> float:
+        return CENT
 
 
 class AlpacaVenue:

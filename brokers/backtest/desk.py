@@ -17,7 +17,7 @@ from brokers.record import not_sent
 from market.trading_day import day_of
 from risk.interface import RiskModule
 from risk.model import CLOSED_TRADES_KEPT, Adjustment, Book, DeployedBudget, Plan, Position, Proposal, Side, floor_lot
-from risk.policy_gate import round_to_tick
+from risk.policy_gate import round_to_tick, tick_down, tick_up
 from risk.weekly_budget import WeeklyBudget
 
 
@@ -160,8 +160,9 @@ class BacktestDesk:
             self._send(order, role, None, adjustment.code)
 
     def _tighten(self, adjustment: Adjustment, position: Position) -> None:
-        stop = round_to_tick(adjustment.stop or 0)
         sign = 1 if position.quantity > 0 else -1
+        # Towards the market, as live: never farther from it than decided.
+        stop = (tick_up if sign > 0 else tick_down)(adjustment.stop or 0)
         if not sign * (stop - position.stop) > 0:
             return
         quote = self.broker.quote(adjustment.symbol)

@@ -68,19 +68,26 @@ class Execution:
 
 @dataclass(frozen=True, slots=True)
 class Cumulative:
-    """The order's total so far, as a lookup or a status report gives it; prices in USD, averaged."""
+    """The order's total so far, as a lookup or a status report gives it; prices in USD, averaged.
+
+    ``fees`` are what the venue charged for all of it, USD; None where it does not tell them with an order.
+    """
 
     quantity: Decimal | float | str
     average_price: Decimal | float | str
     time: datetime
+    fees: Decimal | float | str | None = None
 
     def __post_init__(self) -> None:
         if exact(self.quantity) <= 0 or exact(self.average_price) <= 0:
             raise ValueError("a total needs a quantity and an average price above 0")
+        if self.fees is not None and exact(self.fees) < 0:
+            raise ValueError("fees are not below 0")
 
     @property
     def key(self) -> str:
-        return f"sum:{written(exact(self.quantity))}@{written(exact(self.average_price))}"
+        total = f"sum:{written(exact(self.quantity))}@{written(exact(self.average_price))}"
+        return total if self.fees is None else f"{total}-{written(exact(self.fees))}"
 
 
 FillReport = Execution | Cumulative
@@ -88,11 +95,15 @@ FillReport = Execution | Cumulative
 
 @dataclass(frozen=True, slots=True)
 class Booked:
-    """What was filled: shares and USD. ``estimated``: the quantity is sure, part of the price is not yet."""
+    """What was filled: shares, USD before fees, and the fees in USD as far as the venue told them.
+
+    ``estimated``: the quantity is sure, part of the price is not yet.
+    """
 
     quantity: Decimal = ZERO
     notional: Decimal = ZERO
     estimated: bool = False
+    fees: Decimal = ZERO
 
 
 def booked(reports: Iterable[FillReport]) -> Booked:
@@ -100,15 +111,19 @@ def booked(reports: Iterable[FillReport]) -> Booked:
 
     The quantity is the larger of the sum of the single fills and the highest total; both can only be too
     small. The money is that of the single fills where they are complete, else that of the highest total with
-    an average price plus the fills after it. A gap between them is priced like the fill that follows it.
+    an average price plus the fills after it. A gap between them is priced like the fill that follows it. Fees are
+    those of the highest total that was told with any; of two for one total the higher.
     """
     tagged: dict[Decimal, Execution] = {}
     single: dict[str, Execution] = {}
     totals: list[tuple[Decimal, Decimal]] = []
+    charged: list[tuple[Decimal, Decimal]] = []
     placed: set[str] = set()
     for report in sorted(reports, key=lambda r: r.key):
         if isinstance(report, Cumulative):
             totals.append((exact(report.quantity), exact(report.average_price)))
+            if report.fees is not None:
+                charged.append((exact(report.quantity), exact(report.fees)))
         elif report.cumulative is None:
             single[report.fill_id] = report
         else:
@@ -120,15 +135,16 @@ def booked(reports: Iterable[FillReport]) -> Booked:
     # Averages are rounded: of two for the same total, the one with more digits is nearer.
     known, average = max(totals, key=lambda t: (t[0], -_exponent(t[1]), t[1]), default=(ZERO, ZERO))
     top = max([known, *tagged])
+    fees = max(charged, default=(ZERO, ZERO))[1]
     if filled >= top:
-        return Booked(filled, sum((exact(e.quantity) * exact(e.price) for e in executions), ZERO))
+        return Booked(filled, sum((exact(e.quantity) * exact(e.price) for e in executions), ZERO), fees=fees)
     notional, reached, estimated = known * average, known, False
     for total in sorted(total for total in tagged if total > known):
         fill = tagged[total]
         estimated |= total - exact(fill.quantity) != reached
         notional += (total - reached) * exact(fill.price)
         reached = total
-    return Booked(top, notional, estimated)
+    return Booked(top, notional, estimated, fees)
 
 
 def _exponent(number: Decimal) -> int:

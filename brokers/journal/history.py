@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from sqlalchemy import Connection, func, select
 
-from brokers.journal.database.schema import decisions, fills, orders, rows_of, splits
+from brokers.journal.database.schema import VERSION, decisions, fills, orders, rows_of, splits
 from brokers.journal.journal_order import JournalOrder
 from brokers.journal.states import State
 
@@ -48,7 +48,9 @@ class Figures:
     atr: Decimal | None
 
 
-def filled_orders(connection: Connection, names: Collection[str] | None = None) -> list[FilledOrder]:
+def filled_orders(
+    connection: Connection, names: Collection[str] | None = None, version: int = VERSION
+) -> list[FilledOrder]:
     """Every order with fills, by the time of its first; of ``names`` alone where they are given."""
     table = orders.c
     found = select(
@@ -60,7 +62,7 @@ def filled_orders(connection: Connection, names: Collection[str] | None = None) 
         found = found.where(fills.c.client_order_id.in_(names))
     times = found.subquery()
     query = (
-        rows_of(orders)
+        rows_of(orders, version)
         .add_columns(times.c.first, times.c.last)
         .join(times, times.c.client_order_id == table.client_order_id)
         .order_by(times.c.first, table.journaled_at, table.client_order_id)

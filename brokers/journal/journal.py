@@ -314,13 +314,18 @@ class Journal:
         return {symbol: quantity for symbol, quantity in sorted(held.items()) if quantity}
 
     def cash_by_fills(self) -> Decimal:
-        """USD that our fills brought (sales) less what they cost, before fees."""
+        """USD that our fills brought (sales) less what they cost and less their fees, as far as the venue told them."""
         # Summed here: SQLite would use floats.
         table = orders_table.c
-        query = select(table.side, table.filled_notional).where(table.filled_quantity != Decimal(0))
+        query = select(table.side, table.filled_notional, table.fees).where(table.filled_quantity != Decimal(0))
         with self._store.transaction() as connection:
             rows = connection.execute(query).all()
-        return sum((usd if side == "sell" else -usd for side, usd in rows), Decimal(0))
+        return sum(((usd if side == "sell" else -usd) - fees for side, usd, fees in rows), Decimal(0))
+
+    def fees(self) -> Decimal:
+        """USD that the venue charged for our fills, as far as it told."""
+        with self._store.transaction() as connection:
+            return sum(connection.scalars(select(orders_table.c.fees)), Decimal(0))
 
     # What else is worth keeping.
 

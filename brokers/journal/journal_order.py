@@ -79,7 +79,11 @@ class OrderIntent:
 
 @dataclass(frozen=True, slots=True)
 class JournalOrder:
-    """One order as the journal knows it; ``filled_notional`` in USD, ``estimated`` if part of it is a guess."""
+    """One order as the journal knows it.
+
+    ``filled_notional`` is in USD before fees, ``estimated`` if part of it is a guess; ``fees`` are USD, as far as the
+    venue told them.
+    """
 
     client_order_id: str
     parent_id: str
@@ -101,6 +105,7 @@ class JournalOrder:
     filled_quantity: Decimal
     filled_notional: Decimal
     estimated: bool
+    fees: Decimal
     journaled_at: datetime
 
     @property

@@ -70,6 +70,7 @@ def insert(
         "filled_quantity": Decimal(0),
         "filled_notional": Decimal(0),
         "estimated": False,
+        "fees": Decimal(0),
         "journaled_at": now,
     }
     chain.insert(connection, orders, row)
@@ -146,6 +147,7 @@ def report(
             "filled_quantity": total.quantity,
             "filled_notional": total.notional,
             "estimated": total.estimated,
+            "fees": total.fees,
         }
         # The quantity of an order for an amount of money is what was filled so far: only the venue knows the end.
         goes_on = quantity is not None and status is State.PARTIALLY_FILLED
@@ -198,15 +200,17 @@ def _row(fill: FillReport) -> dict[str, Any]:
     specific: dict[str, Any]
     if isinstance(fill, Cumulative):
         specific = {"kind": "cumulative", "fill_id": "", "price": fill.average_price, "cumulative": fill.quantity}
+        specific["fees"] = None if fill.fees is None else exact(fill.fees)
     else:
         cumulative = fill.cumulative
         specific = {"kind": "execution", "fill_id": fill.fill_id, "price": fill.price, "cumulative": cumulative}
+        specific["fees"] = None
     return {"fill_key": fill.key, "quantity": fill.quantity, "time": fill.time, **specific}
 
 
 def _restored(row: Any) -> FillReport:
     if row.kind == "cumulative":
-        return Cumulative(row.quantity, row.price, row.time)
+        return Cumulative(row.quantity, row.price, row.time, row.fees)
     return Execution(row.quantity, row.price, row.time, row.fill_id, row.cumulative)
 
 

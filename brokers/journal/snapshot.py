@@ -72,8 +72,8 @@ def _read(address: str | Path) -> JournalSnapshot:
             account = connection.scalar(select(meta.c.value).where(meta.c.key == "account_id"))
             return JournalSnapshot(
                 str(account),
-                tuple(order_statements.many(connection, rows_of(orders_table))),
-                tuple(history.filled_orders(connection)),
+                tuple(order_statements.many(connection, rows_of(orders_table, store.version))),
+                tuple(history.filled_orders(connection, version=store.version)),
                 tuple(history.all_splits(connection)) if inspect(connection).has_table(splits.name) else (),
             )
     finally:

@@ -19,8 +19,6 @@ from brokers.venue_values import VenuePositions, VenueQuote
 
 KEEP_S = 1.0
 """The venue's seconds for which balances and tickers serve a second question of the same look."""
-AGAIN_S = 15.0
-"""Seconds of the venue between two questions for a bar that is late."""
 ONLINE = "online"
 MINUTE_S = 60
 
@@ -33,12 +31,15 @@ class AccountView:
     client : KrakenClient
     reference : Reference
     clock : VenueClock
+    late_bar_s : float
+        Least time between two questions for a bar that is late, the venue's seconds.
     """
 
-    def __init__(self, client: KrakenClient, reference: Reference, clock: VenueClock) -> None:
+    def __init__(self, client: KrakenClient, reference: Reference, clock: VenueClock, late_bar_s: float) -> None:
         self._client = client
         self._reference = reference
         self._clock = clock
+        self._late_bar = timedelta(seconds=late_bar_s)
         self._balances: tuple[datetime, Balances] | None = None
         self._totals: dict[str, Decimal] = {}
         self._moved = False
@@ -108,7 +109,7 @@ class AccountView:
         asked_at, kept = self._bars.get((symbol, minutes), (None, no_bars()))
         last = kept["datetime"].iloc[-1].to_pydatetime() if len(kept) else None
         complete = last is not None and now < last + 2 * step
-        late = asked_at is not None and now - asked_at < timedelta(seconds=AGAIN_S)
+        late = asked_at is not None and now - asked_at < self._late_bar
         covered = len(kept) and (kept["datetime"].iloc[0] <= pd.Timestamp(start) or asked_at is not None)
         if covered and (complete or late):
             return kept

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from brokers.kraken.answers.figures import moment
 from brokers.kraken.answers.listings import listing_of
 from brokers.kraken.answers.names import Names, uuid_of
 from brokers.kraken.connection.client import KrakenClient
@@ -16,6 +17,8 @@ KEEP_S = 1.0
 """The venue's seconds for which a listing serves a second question of the same look."""
 OVERLAP = timedelta(seconds=30)
 """Before the last listing of what has ended: Kraken's clock and ours are not the same."""
+RETAINED = 1_000
+"""So many orders that have ended are kept for further questions, the newest."""
 
 
 class OrderMemory:
@@ -35,7 +38,7 @@ class OrderMemory:
     """
 
     def __init__(
-        self, client: KrakenClient, reference: Reference, names: Names, clock: VenueClock, query_s: float = 0.0
+        self, client: KrakenClient, reference: Reference, names: Names, clock: VenueClock, query_s: float
     ) -> None:
         self._client = client
         self._reference = reference
@@ -44,6 +47,7 @@ class OrderMemory:
         self._listed: tuple[datetime, Json] | None = None
         self._open: dict[str, str] = {}
         self._pairs: dict[str, str] = {}
+        self._ended: Json = {}
         self._back_to: datetime | None = None
         self._ended_at: datetime | None = None
         self._doubted = True
@@ -75,20 +79,30 @@ class OrderMemory:
         opened = self._open_now()
         gone = [txid for txid in self._open if txid not in opened]
         farther = self._back_to is None or after < self._back_to
-        found = dict(opened)
         rested = self._ended_at is None or now - self._ended_at >= self._query
         if gone or farther or (self._doubted and rested):
             # After the first time only what is new: from the last listing of what has ended.
             start = after if farther or self._ended_at is None else min(after, self._ended_at - OVERLAP)
-            found |= self._client.closed_orders(start)
+            self._ended |= self._client.closed_orders(start)
             self._back_to = after if farther else self._back_to
             self._ended_at, self._doubted = now, False
+        found = opened | {txid: row for txid, row in self._ended.items() if _ended_since(row, after)}
         if lost := [txid for txid in gone if txid not in found]:
-            found |= self._client.orders(lost)
+            asked = self._client.orders(lost)
+            self._ended |= {txid: row for txid, row in asked.items() if row.get("closetm")}
+            found |= asked
+        self._retain()
         for txid in gone:
             # One that Kraken does not know goes on being missed, and is asked for by the desk.
             self._open.pop(txid, None)
         return self._read(found)
+
+    def _retain(self) -> None:
+        """Let go of the oldest; whoever looks farther back than what is kept has it listed anew."""
+        if len(self._ended) > RETAINED:
+            newest_first = sorted(self._ended.items(), key=lambda item: item[1].get("closetm") or 0.0, reverse=True)
+            self._ended = dict(newest_first[:RETAINED])
+            self._back_to = moment(newest_first[RETAINED][1].get("closetm"))
 
     def by_id(self, txid: str) -> OrderAck | None:
         """One order; None if Kraken knows none of that id."""
@@ -129,3 +143,8 @@ class OrderMemory:
         order = next((order for order in listing.orders if order.id == txid), None)
         name = "" if order is None else order.client_order_id
         return OrderAck(txid, name, listing.orders, listing.unread, native=order)
+
+
+def _ended_since(row: Json, after: datetime) -> bool:
+    ended = moment(row.get("closetm"))
+    return ended is None or ended >= after

@@ -1,4 +1,4 @@
-"""Pairs and fees as Kraken has them now; read at the start and every hour, as they change."""
+"""Pairs and fees as Kraken has them now; read at the start and from time to time, as they change."""
 
 from __future__ import annotations
 
@@ -13,9 +13,6 @@ from brokers.kraken.answers.pairs import Pair, Pairs, pairs_of
 from brokers.kraken.connection.client import KrakenClient
 from brokers.venue_errors import VenueError, VenueRefusal, VenueUnavailable
 
-AGAIN_S = 3_600.0
-"""Local seconds after which pairs and fees are read again."""
-
 log = logging.getLogger(__name__)
 
 
@@ -25,12 +22,15 @@ class Reference:
     Parameters
     ----------
     client : KrakenClient
+    again_s : float
+        Local seconds after which pairs and fees are read again.
     clock : callable, optional
         Local seconds that only grow.
     """
 
-    def __init__(self, client: KrakenClient, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, client: KrakenClient, again_s: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._client = client
+        self._again_s = again_s
         self._clock = clock
         self._pairs: Pairs | None = None
         self._read_at = 0.0
@@ -40,9 +40,9 @@ class Reference:
 
     @property
     def pairs(self) -> Pairs:
-        """Every pair; those of an hour ago where Kraken does not answer now."""
+        """Every pair; those that were read before where Kraken does not answer now."""
         with self._mutex:
-            if self._pairs is None or self._clock() - self._read_at >= AGAIN_S:
+            if self._pairs is None or self._clock() - self._read_at >= self._again_s:
                 self._read()
             assert self._pairs is not None
             return self._pairs
@@ -67,7 +67,8 @@ class Reference:
             Kraken does not tell them, and no fee is assumed.
         """
         pairs, now = {symbol: self.required(symbol) for symbol in symbols}, self._clock()
-        due = [symbol for symbol in pairs if now - self._fees_at.get(symbol, now - AGAIN_S) >= AGAIN_S]
+        again = self._again_s
+        due = [symbol for symbol in pairs if now - self._fees_at.get(symbol, now - again) >= again]
         if due:
             told = fees_of(self._client.trade_volume(pairs[symbol].key for symbol in due), self.pairs)
             if missing := [symbol for symbol in due if symbol not in told]:
@@ -92,7 +93,7 @@ class Reference:
             if self._pairs is None:
                 raise
             log.warning("Kraken's pairs could not be read again (%s); those of before hold", error)
-            self._read_at = self._clock() - AGAIN_S / 2
+            self._read_at = self._clock() - self._again_s / 2
             return
         if not pairs.all:
             raise VenueUnavailable("Kraken lists no pair that can be read")

@@ -19,6 +19,7 @@ from brokers.kraken.order_memory import OrderMemory
 from brokers.kraken.payloads import amended, fields_of
 from brokers.kraken.reference import Reference
 from brokers.kraken.rules import KrakenRules
+from brokers.kraken.waits import Waits
 from brokers.network.budget import time_budget
 from brokers.order_types import OrderType, VenueReason
 from brokers.venue_errors import VenueRefusal, VenueUnavailable
@@ -54,10 +55,7 @@ class KrakenVenue:
     clock : VenueClock
     account_id : str
         What the journal calls the account; Kraken has no name for it.
-    quiet_s : float
-        Least time between two looks while only a target is watched, the venue's seconds.
-    query_s : float
-        The same between two listings of what has ended that no missing order asks for.
+    waits : Waits
 
     Raises
     ------
@@ -69,18 +67,16 @@ class KrakenVenue:
     key_names = ("KRAKEN_API_KEY", "KRAKEN_API_SECRET")
     quote_stream = None
 
-    def __init__(
-        self, client: KrakenClient, clock: VenueClock, account_id: str, quiet_s: float = 0.0, query_s: float = 0.0
-    ) -> None:
+    def __init__(self, client: KrakenClient, clock: VenueClock, account_id: str, waits: Waits) -> None:
         self.client = client
         self.clock = clock
-        self.reference = Reference(client)
+        self.reference = Reference(client, waits.reference_s)
         self.rules = KrakenRules(self.reference)
         self.names = Names()
         self._account_id = account_id
-        self._quiet_s = quiet_s
-        self._memory = OrderMemory(client, self.reference, self.names, clock, query_s)
-        self._view = AccountView(client, self.reference, clock)
+        self._quiet_s = waits.quiet_s
+        self._memory = OrderMemory(client, self.reference, self.names, clock, waits.query_s)
+        self._view = AccountView(client, self.reference, clock, waits.late_bar_s)
 
     @property
     def address(self) -> str:

@@ -87,7 +87,8 @@ def state_of(
         equity_peak=None if book is None else _known(book.equity_peak),
         book_time=None if book is None else book.time,
         positions=tuple(
-            _position(p, view.price(p.symbol), sectors) for _, p in sorted(held_now(desk, book).items())
+            _position(p, view.price(p.symbol), sectors, desk.positions.book.ledger.entry_fees.get(p.symbol, 0.0))
+            for _, p in sorted(held_now(desk, book).items())
         ),
         pending=() if book is None else tuple(_pending(p, sectors) for _, p in sorted(book.pending.items())),
         halts=() if book is None else tuple(_halts(book)),
@@ -140,7 +141,7 @@ def _stopped(desk: LiveDesk) -> Iterable[str]:
         yield f"the account: {halts.account}"
 
 
-def _position(position: Position, price: Any, sectors: Mapping[str, str]) -> PositionState:
+def _position(position: Position, price: Any, sectors: Mapping[str, str], fees: float) -> PositionState:
     return PositionState(
         symbol=position.symbol,
         quantity=position.quantity,
@@ -155,6 +156,7 @@ def _position(position: Position, price: Any, sectors: Mapping[str, str]) -> Pos
         role=position.role,
         signal=position.signal,
         owner="manual" if position.signal == "manual" else "ours",
+        fees=fees,
     )
 
 

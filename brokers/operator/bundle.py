@@ -19,7 +19,7 @@ from brokers.journal.database.integrity import Damaged
 from brokers.operator.track_record import Period, TrackRecord, derive, read
 from config.errors import Refusal
 
-FORMAT = 1
+FORMAT = 2
 ROWS, DERIVED, MANIFEST = "rows.jsonl", "derived.jsonl", "manifest.json"
 
 

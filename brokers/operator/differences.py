@@ -32,6 +32,7 @@ class Kind(StrEnum):
     GONE = "order open here, not there"
     UNKNOWN = "order at the venue, unknown here"
     FILLS = "fills missing here"
+    FEES = "fees differ"
     UNPROTECTED = "unprotected shares"
     OVERSIZED = "made by hand, too large"
 
@@ -99,6 +100,7 @@ def _compared(venue: Venue, settings: Settings) -> Comparison:
         *gone,
         *_unknown(outlook),
         *fills,
+        *_fees(outlook),
         *_unprotected(outlook, settings),
         *(
             Difference(Kind.OVERSIZED, held.symbol, f"{held.right:g} would be right", digits(held.held), held.text)
@@ -188,6 +190,20 @@ def missing_fills(outlook: Outlook) -> tuple[list[Difference], dict[str, Decimal
         text = f"{order.side} {order.symbol}: {digits(missing)} at {digits(order.average_price)} to be booked"
         found.append(Difference(Kind.FILLS, order.client_order_id, digits(here), digits(order.filled), text))
     return found, unbooked
+
+
+def _fees(outlook: Outlook) -> list[Difference]:
+    """Orders of ours for which the venue charged something else than is booked, where it tells that with an order."""
+    booked = {order.client_order_id: order for order in outlook.journal.orders}
+    by_id = {order.venue_id: order for order in outlook.journal.orders if order.venue_id}
+    found = []
+    for there in outlook.view.orders.values():
+        here = by_id.get(there.id) or booked.get(there.client_order_id)
+        if here is None or there.fees is None or there.filled != here.filled_quantity or there.fees == here.fees:
+            continue
+        text = f"{there.side} {digits(there.filled)} {there.symbol}: the venue charged {digits(there.fees)} USD"
+        found.append(Difference(Kind.FEES, here.client_order_id, digits(here.fees), digits(there.fees), text))
+    return found
 
 
 def _ours(outlook: Outlook, journaled: Iterable[JournalOrder]) -> set[str]:

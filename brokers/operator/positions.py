@@ -21,7 +21,8 @@ class PositionReport:
     """One position; prices in USD, NaN for what is not known.
 
     ``stop_works`` and ``target_works`` tell whether the level is an order at the venue; ``risk`` is the initial
-    distance from entry to stop, 1 R; ``triggers`` names the exit whose level the price has reached.
+    distance from entry to stop, 1 R; ``triggers`` names the exit whose level the price has reached; ``fees`` are what
+    the venue charged for buying what is held, USD.
     """
 
     symbol: str
@@ -36,6 +37,7 @@ class PositionReport:
     risk: float
     protected: Decimal
     triggers: str
+    fees: float = 0.0
 
     @property
     def sign(self) -> int:
@@ -43,8 +45,13 @@ class PositionReport:
 
     @property
     def unrealised_r(self) -> float:
-        """Profit so far, in R."""
-        return self.in_r(self.sign * (self.price - self.entry))
+        """Profit so far less the fees of the entry, in R."""
+        return self.in_r(self.sign * (self.price - self.entry) - self.fees / abs(float(self.held)))
+
+    @property
+    def profit(self) -> float:
+        """USD so far, less the fees of the entry."""
+        return float(self.held) * (self.price - self.entry) - self.fees
 
     @property
     def to_stop(self) -> float:
@@ -97,6 +104,7 @@ def _position(symbol: str, outlook: Outlook, settings: Settings, unbooked: Decim
         risk=math.nan if ours is None else ours.risk_per_share,
         protected=min(protection.protected, abs(held)),
         triggers=_triggers(sign, price, stop, target),
+        fees=outlook.own.ledger.entry_fees.get(symbol, 0.0),
     )
 
 

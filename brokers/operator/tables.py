@@ -35,7 +35,7 @@ def manual_position_lines(manual: Sequence[ManualPosition]) -> list[str]:
 def positions_table(reports: Sequence[PositionReport]) -> Table:
     """Each position with its levels; a level that is no order at the venue is in brackets."""
     headings = (
-        "symbol", "owner", "held", "protected", "entry", "price", "R so far", "stop", "to stop", "target",
+        "symbol", "owner", "held", "protected", "entry", "price", "profit", "R so far", "stop", "to stop", "target",
         "to target", "would trigger now",
     )  # fmt: skip
     rows = [
@@ -46,6 +46,7 @@ def positions_table(reports: Sequence[PositionReport]) -> Table:
             f"{digits(r.protected)} of {digits(abs(r.held))}",
             _price(r.entry),
             _price(r.price),
+            UNKNOWN if math.isnan(r.profit) else f"{r.profit:+,.2f}",
             _r(r.unrealised_r),
             _level(r.stop, r.stop_works),
             _distance(r, r.to_stop),

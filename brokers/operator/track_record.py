@@ -45,8 +45,9 @@ class TrackRecord:
     """What the rows of a chain amount to.
 
     ``orders``, ``trades`` and ``positions`` are lines of JSON, as a bundle holds them; ``counts`` rows of the period by
-    table, ``cash_by_fills`` and ``cash_change`` USD from the first to the last row of equity in it: what differs are
-    fees, dividends, interest and payments.
+    table, ``cash_by_fills`` (after the fees that were told with orders) and ``cash_change`` USD from the first to the
+    last row of equity in it: what differs are other fees, dividends, interest and payments. ``fees`` are those of the
+    fills between them, USD.
     """
 
     orders: list[str]
@@ -54,6 +55,7 @@ class TrackRecord:
     positions: list[str]
     counts: dict[str, int] = field(default_factory=dict)
     cash_by_fills: Decimal = Decimal(0)
+    fees: Decimal = Decimal(0)
     cash_change: Decimal = Decimal(0)
     head: str = ""
     upgraded: str = ""
@@ -95,8 +97,8 @@ def read(
             if meta["schema_version"] != str(schema.VERSION):
                 version = meta["schema_version"]
                 raise Refusal(
-                    f"{store.name}: is of schema version {version}, which has no chain; start the trader once to "
-                    "bring it up to date"
+                    f"{store.name}: is of schema version {version}; start the trader once to bring it to version "
+                    f"{schema.VERSION}, and verify it then"
                 )
             found = examine(connection)
         record = derive([json.loads(text) for text in found.lines], period, adopted)
@@ -174,7 +176,10 @@ def _orders(tables: Mapping[str, list[Row]]) -> tuple[list[FilledOrder], list[di
         number, price, time = Decimal(row["quantity"]), Decimal(row["price"]), _time(row["time"])
         total = None if row["cumulative"] is None else Decimal(row["cumulative"])
         single = row["kind"] == "execution"
-        report = Execution(number, price, time, row["fill_id"], total) if single else Cumulative(number, price, time)
+        fees = None if row.get("fees") is None else Decimal(row["fees"])
+        report = (
+            Execution(number, price, time, row["fill_id"], total) if single else Cumulative(number, price, time, fees)
+        )
         reports.setdefault(row["client_order_id"], []).append(report)
     filled, orders = [], []
     for row in tables["orders"]:
@@ -189,6 +194,7 @@ def _orders(tables: Mapping[str, list[Row]]) -> tuple[list[FilledOrder], list[di
             "filled_quantity": written(total_fill.quantity),
             "filled_notional": written(total_fill.notional),
             "estimated": total_fill.estimated,
+            "fees": written(total_fill.fees),
         }
         orders.append(derived)
         if mine:
@@ -200,7 +206,7 @@ def _orders(tables: Mapping[str, list[Row]]) -> tuple[list[FilledOrder], list[di
 
 def _order(row: Row, derived: Row) -> JournalOrder:
     exact = {name: None if row[name] is None else Decimal(row[name]) for name in PRICES}
-    amounts = {name: Decimal(derived[name]) for name in ("quantity", "filled_quantity", "filled_notional")}
+    amounts = {name: Decimal(derived[name]) for name in ("quantity", "filled_quantity", "filled_notional", "fees")}
     times = {name: _time(row[name]) for name in ("decision_time", "journaled_at")}
     more = {"venue_id": derived["venue_id"], "estimated": derived["estimated"], "state": State(derived["state"])}
     return JournalOrder.of({**row, **exact, **amounts, **times, **more})
@@ -234,7 +240,9 @@ def _explain_cash(record: TrackRecord, equity: list[Row], filled: list[FilledOrd
     for item in filled:
         if between.holds(item.last_fill.isoformat()):
             order = item.order
-            record.cash_by_fills += order.filled_notional if order.side == "sell" else -order.filled_notional
+            moved = order.filled_notional if order.side == "sell" else -order.filled_notional
+            record.cash_by_fills += moved - order.fees
+            record.fees += order.fees
 
 
 def _order_line(row: Row) -> str:

@@ -21,6 +21,8 @@ def positions_document(reports: Sequence[PositionReport]) -> list[dict[str, Any]
             "protected": float(r.protected),
             "entry": r.entry,
             "price": r.price,
+            "profit": r.profit,
+            "fees": r.fees,
             "r_so_far": r.unrealised_r,
             "stop": r.stop,
             "stop_works": r.stop_works,

@@ -104,8 +104,9 @@ def tell(record: TrackRecord, screen: ScreenOptions) -> None:
     if counts["equity"]:
         rest = record.cash_change - record.cash_by_fills
         lines.append(
-            f"cash moved by {record.cash_change:.2f} USD, fills by {record.cash_by_fills:.2f}: {rest:.2f} USD are "
-            "fees, dividends, interest, payments and fills that the account did not show yet"
+            f"cash moved by {record.cash_change:.2f} USD, fills by {record.cash_by_fills:.2f} after {record.fees:.2f} "
+            f"of fees: {rest:.2f} USD are other fees, dividends, interest, payments and fills that the account did "
+            "not show yet"
         )
     if record.upgraded:
         lines.append(f"the chain vouches for later rows alone: {record.upgraded}")
@@ -119,6 +120,7 @@ def document_of(record: TrackRecord) -> dict[str, Any]:
         "counts": record.counts,
         "cash_change": str(record.cash_change),
         "cash_by_fills": str(record.cash_by_fills),
+        "fees": str(record.fees),
         "upgraded": record.upgraded or None,
         "trades": [json.loads(line) for line in record.trades],
         "positions": [json.loads(line) for line in record.positions],

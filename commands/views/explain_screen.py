@@ -105,6 +105,7 @@ def _order(printer: Console, o: OrderRow, everything: bool) -> None:
     )
     levels = "".join(f", {name} {value:,.2f}" for name, value in prices if value)
     filled = f", {o.filled:g} filled at {o.average:,.4f}" if o.average else ""
+    filled += f", fees {o.fees:,.2f} USD" if o.fees else ""
     filled += " (price partly estimated)" if o.estimated else ""
     what = f"{o.side} {o.quantity:g} {o.symbol} {o.type} as {o.role}"
     _line(printer, f"order {_when(o.time)} {o.state}: {what}{levels}{filled}", "bold")

@@ -110,7 +110,7 @@ def trader_state(**changes: Any) -> TraderState:
     settings = {name: part for name, part in load().as_dict().items() if name != "broker"}
     position = PositionState(
         symbol="AMD", quantity=61.0, entry_price=170.0, price=168.0, stop=161.5, target=195.5, initial_stop=161.5,
-        protected=50.0, entry_time=BEGIN, sector="semis", role="entry", signal="mean_reversion", owner="ours",
+        protected=50.0, entry_time=BEGIN, sector="semis", role="entry", signal="mean_reversion", owner="ours", fees=0.0,
     )  # fmt: skip
     limits = (
         LimitState("equity_sizer", "one position", 0.0, 10_500.0, "USD", "", False, "one position"),
@@ -188,8 +188,8 @@ def large_journal(path: Path, decisions: int = 100_000, trades: int = 5_000) -> 
             equity.append((when, f"{100_000 + rng.gauss(0, 300):.2f}", "90000", "10000", "0", 1))
         db.executemany(
             "INSERT INTO orders (client_order_id, run_id, parent_id, strategy, symbol, side, quantity, type, role, "
-            "decision_time, sequence, reason, state, filled_quantity, filled_notional, estimated, journaled_at) "
-            "VALUES (?, ?, ?, 'combined', ?, ?, ?, ?, ?, ?, 0, '', ?, ?, ?, 0, ?)", orders,
+            "decision_time, sequence, reason, state, filled_quantity, filled_notional, estimated, fees, journaled_at) "
+            "VALUES (?, ?, ?, 'combined', ?, ?, ?, ?, ?, ?, 0, '', ?, ?, ?, 0, '0', ?)", orders,
         )  # fmt: skip
         db.executemany(
             "INSERT INTO order_events (client_order_id, event_key, time, status, state, reason) VALUES (?,?,?,?,?,?)",

@@ -2,7 +2,7 @@
 
 import pytest
 
-from monitoring import journal_queries
+from monitoring import journal_fills, journal_queries
 from monitoring.explain import explain, source_of
 from monitoring.journal_reader import JournalReader
 from monitoring.metrics import Counts
@@ -34,7 +34,7 @@ QUESTIONS = [
     lambda db: journal_queries.orders(db, symbol="AMD", before=(BEGIN.replace(hour=20), "zz"), open_only=True),
     lambda db: journal_queries.family(db, "v-2"),
     lambda db: journal_queries.exits_of(db, "AMD", BEGIN),
-    lambda db: journal_queries.fills(db, symbol="AMD", since=BEGIN),
+    lambda db: journal_fills.fills(db, symbol="AMD", since=BEGIN),
     lambda db: journal_queries.trades(db),
     lambda db: journal_queries.equity(db),
     lambda db: journal_queries.equity(db, most=2, since=BEGIN),

@@ -20,7 +20,6 @@ from brokers.desk.data.quotes import Quote
 from brokers.desk.entry_halts import EntryHalts
 from brokers.desk.execution.backoff import elapsed
 from brokers.desk.execution.entry_task import EntryTask, EntryWindow, Stage
-from brokers.desk.execution.exit_levels import VENUE_GAP
 from brokers.desk.execution.order_gateway import OrderGateway, OrderRefused
 from brokers.desk.execution.order_requests import bracket, entry_behind_stop, single
 from brokers.desk.reconcile.own_positions import OwnPositions
@@ -168,7 +167,7 @@ class Entries:
         # Nor does the stop lie farther from the market than that of the part that is there.
         if (first := self._stop_of_part(proposal.symbol)) is not None:
             sign, prices = (1 if buys else -1), [price] if quote.problem else quote.prices
-            if any(sign * (known - first) <= VENUE_GAP for known in prices):
+            if any(sign * (known - first) <= rules.gap(proposal.symbol) for known in prices):
                 self.refuse(proposal, task.time, f"DESK_STOP: {price:.4f} is at or beyond the stop {first} of its part")
                 return False
             stop = max(stop, first) if buys else min(stop, first)

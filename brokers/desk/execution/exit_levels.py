@@ -11,12 +11,9 @@ from brokers.desk.reconcile.own_positions import OwnPositions
 from brokers.desk.reconcile.protection_status import ProtectionStatus
 from brokers.desk.venue_state import VenueState
 from brokers.order_types import OrderRole
-from brokers.quantities import nearest
+from brokers.quantities import down, nearest, up
 from config.sections import Protection
 from risk.model import Position
-
-VENUE_GAP = 0.01
-"""The venue wants an exit at least so far from the market, USD."""
 
 
 @dataclass(slots=True)
@@ -85,8 +82,10 @@ class LevelKeeper:
         def level(role: OrderRole, bracket: float, frac: float) -> float:
             newest: Decimal | None = self._positions.journal.last_exit_price(symbol, str(role), since)
             by_rule = position.entry_price * (1 + sign * frac)
-            otherwise = nearest(by_rule, self._state.rules.tick(by_rule, symbol)) if math.isnan(bracket) else bracket
-            return float(newest) if newest else otherwise
+            tick = self._state.rules.tick(by_rule, symbol)
+            # A stop never farther from the market than the rule says.
+            grid = nearest if role is OrderRole.TARGET else up if sign > 0 else down
+            return float(newest) if newest else grid(by_rule, tick) if math.isnan(bracket) else bracket
 
         return Levels(
             stop=level(OrderRole.STOP, position.stop, -rule.stop_frac),
@@ -94,12 +93,15 @@ class LevelKeeper:
         )
 
 
-def passed(levels: Levels, prices: Iterable[float], sign: int) -> str:
-    """What the market has left behind, in words; empty unless every one of ``prices`` is beyond stop or target."""
+def passed(levels: Levels, prices: Iterable[float], sign: int, gap: float) -> str:
+    """What the market has left behind, in words; empty unless every one of ``prices`` is beyond stop or target.
+
+    ``gap`` is how far from the market the venue wants an exit to lie.
+    """
     known = list(prices)
     words = " and ".join(f"{price:g}" for price in known)
-    if known and all(sign * (price - levels.stop) < VENUE_GAP for price in known):
+    if known and all(sign * (price - levels.stop) < gap for price in known):
         return f"STOP_PASSED: {words} is at or beyond the stop {levels.stop}"
-    if known and all(sign * (levels.target - price) < VENUE_GAP for price in known):
+    if known and all(sign * (levels.target - price) < gap for price in known):
         return f"TARGET_PASSED: {words} is at or beyond the target {levels.target}"
     return ""

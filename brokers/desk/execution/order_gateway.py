@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from brokers.desk.execution.backoff import elapsed
-from brokers.desk.execution.order_requests import on_grid, on_tick
+from brokers.desk.execution.order_requests import on_grid, on_tick, stop_on_tick
 from brokers.desk.reconcile.journal_sync import JournalSync
 from brokers.desk.reconcile.own_positions import OwnPositions
 from brokers.desk.venue_state import VenueState
@@ -267,8 +267,12 @@ class OrderGateway:
         if levels is None:
             return _levels_of(request)
         tick = partial(self._state.rules.tick, symbol=request.symbol)
-        stop, target = (None if math.isnan(price) else on_tick(price, tick) for price in levels)
-        return stop, target
+        leaving: Side = "sell" if request.side == "buy" else "buy"
+        stop, target = levels
+        return (
+            None if math.isnan(stop) else stop_on_tick(stop, leaving, tick),
+            None if math.isnan(target) else on_tick(target, tick),
+        )
 
     def _there_already(self, name: str) -> JournalOrder:
         """The venue knows the id: an earlier request of ours got through."""

@@ -7,8 +7,8 @@ from dataclasses import replace
 from decimal import Decimal
 
 from brokers.order_types import OrderType, Side, TimeInForce
-from brokers.quantities import exact, nearest
-from brokers.venue_requests import Bracket, OcoExits, OrderChange, OrderRequest, Single, StopOnly
+from brokers.quantities import down, exact, nearest, up
+from brokers.venue_requests import Bracket, OcoExits, OrderRequest, Single, StopOnly
 
 Number = Decimal | float
 
@@ -55,7 +55,8 @@ def stop_only(symbol: str, side: Side, quantity: Number, stop: float) -> StopOnl
 
 
 def on_grid(request: OrderRequest, tick: Callable[[float], float]) -> OrderRequest:
-    """The same order with its prices on the venue's grid, each at the nearest."""
+    """The same order with its prices on the venue's grid: stops towards the market, limits at the nearest."""
+    leaving: Side = request.side if isinstance(request, OcoExits | StopOnly) else _opposite(request.side)
 
     def rounded(price: Decimal | None) -> Decimal | None:
         return None if price is None else on_tick(price, tick)
@@ -65,22 +66,23 @@ def on_grid(request: OrderRequest, tick: Callable[[float], float]) -> OrderReque
             return replace(
                 request,
                 limit_price=rounded(request.limit_price),
-                stop_price=rounded(request.stop_price),
+                stop_price=None if request.stop_price is None else stop_on_tick(request.stop_price, request.side, tick),
                 trail_usd=rounded(request.trail_usd),
             )
         case Bracket():
             entry = on_grid(request.entry, tick)
             assert isinstance(entry, Single)
-            return Bracket(entry, rounded(request.stop), rounded(request.target), rounded(request.stop_limit))
+            stop = None if request.stop is None else stop_on_tick(request.stop, leaving, tick)
+            return Bracket(entry, stop, rounded(request.target), rounded(request.stop_limit))
         case OcoExits():
             return replace(
                 request,
-                stop=on_tick(request.stop, tick),
+                stop=stop_on_tick(request.stop, leaving, tick),
                 target=on_tick(request.target, tick),
                 stop_limit=rounded(request.stop_limit),
             )
         case StopOnly():
-            return replace(request, stop=on_tick(request.stop, tick))
+            return replace(request, stop=stop_on_tick(request.stop, leaving, tick))
 
 
 def on_tick(price: Decimal | float, tick: Callable[[float], float]) -> Decimal:
@@ -88,10 +90,17 @@ def on_tick(price: Decimal | float, tick: Callable[[float], float]) -> Decimal:
     return exact(nearest(float(price), tick(float(price))))
 
 
-def changed(change: OrderChange, tick: Callable[[float], float]) -> OrderChange:
-    """The same change with its prices on the venue's grid."""
-    limit, stop = (None if p is None else on_tick(p, tick) for p in (change.limit_price, change.stop_price))
-    return OrderChange(limit, stop)
+def stop_on_tick(price: Decimal | float, side: Side, tick: Callable[[float], float]) -> Decimal:
+    """A stop on the venue's grid, never farther from the market than decided: a sale's up, a purchase's down.
+
+    So no more is lost at it than was sized for; it triggers at most a tick early.
+    """
+    towards = up if side == "sell" else down
+    return exact(towards(float(price), tick(float(price))))
+
+
+def _opposite(side: Side) -> Side:
+    return "sell" if side == "buy" else "buy"
 
 
 def _quantity(number: Number) -> Decimal:

@@ -8,11 +8,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import partial
 
 from brokers.desk.execution.backoff import Backoff, elapsed
 from brokers.desk.execution.exit_levels import LevelKeeper, Levels, passed
 from brokers.desk.execution.order_gateway import OrderGateway, OrderRefused
-from brokers.desk.execution.order_requests import exits, stop_only
+from brokers.desk.execution.order_requests import exits, stop_on_tick, stop_only
 from brokers.desk.execution.unprotected_log import UnprotectedLog
 from brokers.desk.reconcile.order_ownership import orphaned_manual_exits
 from brokers.desk.reconcile.own_positions import OwnPositions
@@ -140,12 +141,16 @@ class Protector:
         protection = self._positions.protection(change.symbol)
         self._keeper.see(position, protection)
         sign = 1 if position.quantity > 0 else -1
-        stop = self._on_tick(change.stop, change.symbol)
-        levels = self.levels(position)
+        levels, quote = self.levels(position), self._state.quote(change.symbol)
+        stop = self._stop_on_tick(change.stop, change.symbol, sign)
+        prices = [] if quote.problem else quote.prices
+        gap, away = self._state.rules.gap(change.symbol), sign * math.inf
+        if passed(Levels(stop, away), prices, sign, gap) and not passed(Levels(change.stop, away), prices, sign, gap):
+            # The rounding alone would sell what nobody decided to sell: a tick farther is less.
+            stop = self._stop_on_tick(change.stop, change.symbol, -sign)
         if not sign * (stop - levels.stop) > 0:
             return
-        quote = self._state.quote(change.symbol)
-        if not quote.problem and passed(Levels(stop, sign * math.inf), quote.prices, sign):
+        if passed(Levels(stop, away), prices, sign, gap):
             self._leave(change.symbol, f"{change.code}; the market has passed the new stop {stop}")
             return
         for order in protection.stops:
@@ -229,7 +234,7 @@ class Protector:
             return
         sign = 1 if held > 0 else -1
         away = self._through
-        stop = self._on_tick(float(price) * (1 - sign * away), symbol)
+        stop = self._stop_on_tick(float(price) * (1 - sign * away), symbol, sign)
         target = levels.target if sign * (levels.target - float(price)) > 0 else float(price) * (1 + sign * away)
         nearest_levels = Levels(stop, self._on_tick(target, symbol))
         request, role = self._exits(symbol, "sell" if held > 0 else "buy", missing, nearest_levels)
@@ -255,10 +260,15 @@ class Protector:
     def _on_tick(self, price: float, symbol: str) -> float:
         return nearest(price, self._state.rules.tick(price, symbol))
 
+    def _stop_on_tick(self, price: float, symbol: str, sign: int) -> float:
+        """A stop on the grid, towards the market for a position of that sign."""
+        side: Side = "sell" if sign > 0 else "buy"
+        return float(stop_on_tick(price, side, partial(self._state.rules.tick, symbol=symbol)))
+
     def _circumstances(self, symbol: str, missing: Decimal, levels: Levels, sign: int) -> tuple[object, ...]:
         """What a refusal may hang on: with any of it changed, the next attempt is a new one, and waits for nothing."""
-        price = float(self._state.view.price(symbol))
-        return missing, levels.stop, levels.target, self._state.in_session, bool(passed(levels, [price], sign))
+        price, gap = float(self._state.view.price(symbol)), self._state.rules.gap(symbol)
+        return missing, levels.stop, levels.target, self._state.in_session, bool(passed(levels, [price], sign, gap))
 
     def _pauses(self, symbol: str, what: tuple[object, ...]) -> bool:
         """Whether the same protection was refused just now; the pause doubles from one refusal to the next."""
@@ -282,11 +292,12 @@ class Protector:
         """
         if refusal.venue is None or not self._state.in_session:
             return ""
+        gap = self._state.rules.gap(symbol)
         if (base := refusal.venue.market_price) is not None:
             beyond = f"the venue's price {base} is beyond the stop {levels.stop} or the target {levels.target}"
-            return passed(levels, [float(base)], sign) or beyond
+            return passed(levels, [float(base)], sign, gap) or beyond
         quote = self._state.quote(symbol)
-        return "" if quote.problem else passed(levels, quote.prices, sign)
+        return "" if quote.problem else passed(levels, quote.prices, sign, gap)
 
     def _clear_the_way(self, symbol: str, protection: ProtectionStatus) -> None:
         """Cancel exits without a stop that hold the shares."""

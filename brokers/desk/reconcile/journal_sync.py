@@ -277,7 +277,7 @@ class JournalSync:
 
     def _book(self, order: VenueOrder, reports: Iterable[FillReport] = ()) -> None:
         name = self._ours[order.id]
-        news = (order.status, order.filled, order.average_price, order.quantity, order.symbol, order.side)
+        news = (order.status, order.filled, order.average_price, order.fees, order.quantity, order.symbol, order.side)
         reports = list(reports)
         if self._told.get(name) == news and not reports:
             return
@@ -287,7 +287,7 @@ class JournalSync:
             raise ValueError(f"{name} is shown as {wrong}")
         self.disbelieved.discard(order.id)
         if order.filled > 0 and order.average_price > 0:
-            reports.append(Cumulative(order.filled, order.average_price, _time_of(order)))
+            reports.append(Cumulative(order.filled, order.average_price, _time_of(order), order.fees))
         if reports and (ratio := adjusted(before, order)):
             self._split(before, ratio, min(report.time for report in reports))
         state = order.state
@@ -308,7 +308,8 @@ class JournalSync:
             # It may be written all the same, if the journal was lost in that moment: what was filled is read anew.
             self.fills += 1
             raise
-        if after.filled_quantity != before.filled_quantity or after.filled_notional != before.filled_notional:
+        figures = [(told.filled_quantity, told.filled_notional, told.fees) for told in (before, after)]
+        if figures[0] != figures[1]:
             self.fills += 1
             self.moved[after.symbol] = self._now()
             # The single executions may only put the rounding of their average right; that is no news to anybody.
@@ -319,7 +320,8 @@ class JournalSync:
                     after.role, after.side, after.symbol, after.state, after.filled_quantity, after.quantity,
                     round(float(after.average_price or 0), 6),
                     extra=about(EventKind.FILL, after.symbol, order=name, role=after.role, side=after.side,
-                                filled=str(after.filled_quantity), price=str(after.average_price or "")),
+                                filled=str(after.filled_quantity), price=str(after.average_price or ""),
+                                fees=str(after.fees)),
                 )  # fmt: skip
         self._told[name] = news
 

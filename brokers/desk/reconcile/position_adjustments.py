@@ -57,5 +57,5 @@ def _less(item: FilledOrder, back: Decimal) -> FilledOrder | None:
     order, left = item.order, item.order.filled_quantity - back
     if not back or left <= 0:
         return item if not back else None
-    part = replace(order, filled_quantity=left, filled_notional=order.filled_notional * left / order.filled_quantity)
-    return replace(item, order=part)
+    notional, fees = (usd * left / order.filled_quantity for usd in (order.filled_notional, order.fees))
+    return replace(item, order=replace(order, filled_quantity=left, filled_notional=notional, fees=fees))

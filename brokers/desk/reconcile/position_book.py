@@ -269,8 +269,10 @@ def _apply(
             initial_stop=(position.initial_stop * float(held) + stop * float(quantity)) / total,
             initial_quantity=max(position.initial_quantity, total, key=abs),
         )
+    # Of an order that is ours in part only, ours is its part of the fees.
+    fee = float(order.fees * abs(quantity) / order.filled_quantity) if order.fees else 0.0
     ledger.apply(
-        Fill(order.symbol, float(quantity), price, 0.0, item.last_fill.astimezone(NEW_YORK_ZONE), order.role),
+        Fill(order.symbol, float(quantity), price, fee, item.last_fill.astimezone(NEW_YORK_ZONE), order.role),
         intent, stop, target,
     )  # fmt: skip
     book.portions += [

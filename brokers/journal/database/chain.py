@@ -41,6 +41,8 @@ HEAD, GENESIS = "chain", "chain_begins_with"
 CHAINED: tuple[Table, ...] = (runs, decisions, orders, order_events, fills, equity, sessions, halts, splits)
 LEFT_OUT = {decisions.name: {"id"}, order_events.name: {"id"}, orders.name: DERIVED}
 """Columns that are in no hash: numbers that the place in the chain tells, and what follows from other rows."""
+NAMED_IF_THERE = {fills.name: {"fees"}}
+"""Columns that came with a later version: a row that has nothing in them has the line that it had before."""
 _INFO = "journal_chain"
 
 
@@ -82,7 +84,12 @@ def next_hash(before: str, text: str) -> str:
 
 def plain_values(table: Table, row: Mapping[str, Any]) -> dict[str, Any]:
     """A row's hashed columns as JSON holds them; the same from what is written and from what was read."""
-    return {column.name: _plain(column, row.get(column.name)) for column in _HASHED[table.name]}
+    late = NAMED_IF_THERE.get(table.name, ())
+    return {
+        column.name: _plain(column, row.get(column.name))
+        for column in _HASHED[table.name]
+        if column.name not in late or row.get(column.name) is not None
+    }
 
 
 def verdict_values(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

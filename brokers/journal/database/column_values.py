@@ -30,9 +30,11 @@ ABOVE_ZERO = {
 NOT_BELOW_ZERO = {
     ("orders", "filled_quantity"),
     ("orders", "filled_notional"),
+    ("orders", "fees"),
     ("orders", "limit_price"),
     ("orders", "stop_price"),
     ("fills", "cumulative"),
+    ("fills", "fees"),
     ("trades", "quantity"),
 }
 ONE_OF: Mapping[tuple[str, str], frozenset[str]] = {

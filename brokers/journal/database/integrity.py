@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import gc
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
+from itertools import compress
 from json.encoder import encode_basestring_ascii
 from typing import Any
 
@@ -69,11 +70,21 @@ class Links:
         out = chain.LEFT_OUT.get(table.name, set()) | set(CHAIN_COLUMNS)
         hashed = {name: column for name, column in found.columns.items() if name not in out} | dict(more or {})
         whole = hashed | {"link": links, "table": [table.name] * len(links)}
-        names = sorted(whole)
-        # The text of ``chain.line``, column by column: row by row it takes three times as long.
-        form = "{" + ",".join(f'"{name}":%s' for name in names) + "}"
-        rows = zip(*(_texts(whole[name]) for name in names), strict=True)
-        self.lines |= dict(zip(links, map(form.__mod__, rows), strict=True))
+        late = chain.NAMED_IF_THERE.get(table.name, set()) & whole.keys()
+        if not late:
+            self.lines |= dict(zip(links, _lines(whole), strict=True))
+            return
+        for has in (False, True):
+            chosen = [any(whole[name][place] is not None for name in late) is has for place in range(len(links))]
+            part = {n: list(compress(values, chosen)) for n, values in whole.items() if has or n not in late}
+            self.lines |= dict(zip(compress(links, chosen), _lines(part), strict=True))
+
+
+def _lines(columns: Mapping[str, list[Any]]) -> Iterator[str]:
+    """The text of ``chain.line``, column by column: row by row it takes three times as long."""
+    names = sorted(columns)
+    form = "{" + ",".join(f'"{name}":%s' for name in names) + "}"
+    return map(form.__mod__, zip(*(_texts(columns[name]) for name in names), strict=True))
 
 
 def _texts(values: list[Any]) -> list[str]:
@@ -251,8 +262,8 @@ def _plain_column(found: Found, column: Column[Any], sqlite: bool) -> list[Any]:
         raise
 
 
-_LATE = {*CHAIN_COLUMNS, "quantity", "venue_id"}
-"""Columns that version 1 lacks."""
+_LATE = {*CHAIN_COLUMNS, "quantity", "venue_id", "fees"}
+"""Columns that earlier versions lack."""
 
 
 def _columns(connection: Connection, table: Table) -> set[str]:
@@ -283,10 +294,12 @@ def _require_derived(orders: Found, events: Found, filled: Found, version: int) 
     columns = orders.columns
     for place, name in enumerate(columns["client_order_id"]):
         try:
-            quantity, notional, estimated = _booked(reports.get(name))
+            quantity, notional, estimated, fees = _booked(reports.get(name))
         except ValueError as error:
             raise Damaged(f"table fills, row {name}: {error}") from None
         derived: Row = {"filled_quantity": quantity, "filled_notional": notional, "estimated": estimated}
+        if version >= schema.FEES_SINCE:
+            derived["fees"] = fees
         if version > 1:
             if name not in state:
                 raise Damaged(f"table orders, row {name}: it has no events")
@@ -319,29 +332,32 @@ def _by_events(events: Found, version: int) -> tuple[dict[str, str], dict[str, d
 def _keys(row: Row) -> tuple[str, ...]:
     """What a fill may be called."""
     if row["kind"] == "cumulative":
-        return (f"sum:{row['quantity']}@{row['price']}",)
+        total = f"sum:{row['quantity']}@{row['price']}"
+        return (total if row.get("fees") is None else f"{total}-{row['fees']}",)
     if not row["fill_id"]:
         return (f"at:{row['cumulative']}",)
     return (f"id:{row['fill_id']}", f"id:{row['fill_id']}@{row['cumulative']}")
 
 
-def _booked(rows: list[Row] | None) -> tuple[str, str, bool]:
-    """What was filled of an order, and for how many USD, as its row holds it."""
+def _booked(rows: list[Row] | None) -> tuple[str, str, bool, str]:
+    """What was filled of an order, for how many USD and at which fees, as its row holds it."""
     if rows is None:
-        return "0", "0", False
+        return "0", "0", False, "0"
     if len(rows) == 1 and rows[0]["cumulative"] in (None, rows[0]["quantity"]):
         quantity = rows[0]["quantity"]
-        return quantity, written(Decimal(quantity) * Decimal(rows[0]["price"])), False
+        return quantity, written(Decimal(quantity) * Decimal(rows[0]["price"])), False, rows[0].get("fees") or "0"
     reports: list[FillReport] = []
     for row in rows:
         number, price = Decimal(row["quantity"]), Decimal(row["price"])
         if row["kind"] == "cumulative":
-            reports.append(Cumulative(number, price, _EPOCH))
+            fees = row.get("fees")
+            reports.append(Cumulative(number, price, _EPOCH, None if fees is None else Decimal(fees)))
         else:
             total = row["cumulative"]
             reports.append(Execution(number, price, _EPOCH, row["fill_id"], None if total is None else Decimal(total)))
     total_fill = booked(reports)
-    return written(total_fill.quantity), written(total_fill.notional), total_fill.estimated
+    amounts = written(total_fill.quantity), written(total_fill.notional)
+    return *amounts, total_fill.estimated, written(total_fill.fees)
 
 
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)

@@ -115,7 +115,8 @@ def _link(connection: Connection, table: Table, order: tuple[str, ...]) -> int:
     keys = [column.name for column in table.primary_key.columns]
     told = _verdicts(connection) if table is schema.decisions else {}
     links = []
-    query = select(table).order_by(*(table.c[name] for name in order))
+    columns = (column for column in table.columns if column.name not in _LATER)
+    query = select(*columns).order_by(*(table.c[name] for name in order))
     for row in connection.execute(query).mappings().all():
         more = {"verdicts": told.get(row["id"], [])} if table is schema.decisions else {}
         linked = chain.link_in(connection, table, dict(row), more)
@@ -137,5 +138,18 @@ def _verdicts(connection: Connection) -> Mapping[int, list[dict[str, Any]]]:
     return {decision: chain.verdict_values(told) for decision, told in found.items()}
 
 
-UPGRADES: Mapping[int, Upgrade] = {1: _to_version_2}
+_LATER = frozenset({"fees"})
+"""Columns that tables had not yet in version 2."""
+
+
+def _to_version_3(connection: Connection, account_id: str) -> None:
+    """Orders and the totals that were told of them get their fees; those of before are not known and count 0."""
+    number, none = ("VARCHAR(64)", "'0'") if connection.dialect.name == "sqlite" else ("NUMERIC", "0")
+    connection.execute(text(f"ALTER TABLE orders ADD COLUMN fees {number} NOT NULL DEFAULT {none}"))
+    connection.execute(text(f"ALTER TABLE fills ADD COLUMN fees {number}"))
+    if connection.dialect.name != "sqlite":
+        connection.execute(text("ALTER TABLE orders ALTER COLUMN fees DROP DEFAULT"))
+
+
+UPGRADES: Mapping[int, Upgrade] = {1: _to_version_2, 2: _to_version_3}
 """By the version that an upgrade begins with."""

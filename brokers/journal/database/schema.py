@@ -23,6 +23,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    literal,
     select,
     text,
 )
@@ -32,11 +33,13 @@ from sqlalchemy.types import TypeEngine
 from brokers.journal.fills import exact, written
 from brokers.journal.order_ids import MAX_CHARACTERS
 
-VERSION = 2
-READABLE = frozenset({"1", "2"})
+VERSION = 3
+READABLE = frozenset({"1", "2", "3"})
 """Versions whose tables tools that only read can read; whoever writes brings a journal to ``VERSION`` first."""
+FEES_SINCE = 3
+"""The version that brought the fees of orders and of their totals."""
 CHAIN_COLUMNS = ("link", "hash")
-DERIVED = frozenset({"venue_id", "quantity", "state", "filled_quantity", "filled_notional", "estimated"})
+DERIVED = frozenset({"venue_id", "quantity", "state", "filled_quantity", "filled_notional", "estimated", "fees"})
 """What of an order follows from its events and fills."""
 UNRESOLVED = (
     "state IN ('journaled', 'sent', 'unknown') OR estimated OR (state = 'filled' AND filled_quantity <> quantity)"
@@ -166,6 +169,7 @@ orders = Table(
     Column("filled_quantity", Exact, nullable=False),
     Column("filled_notional", Exact, nullable=False),
     Column("estimated", Boolean, nullable=False),
+    Column("fees", Exact, nullable=False),
     Column("journaled_at", Moment, nullable=False),
     *_chain(),
 )
@@ -187,6 +191,7 @@ order_events = Table(
     *_chain(),
 )
 
+# ``fees`` of a total, where the venue told them with it.
 fills = Table(
     "fills",
     metadata,
@@ -197,6 +202,7 @@ fills = Table(
     Column("quantity", Exact, nullable=False),
     Column("price", Exact, nullable=False),
     Column("cumulative", Exact),
+    Column("fees", Exact),
     Column("time", Moment, nullable=False),
     *_chain(),
 )
@@ -263,7 +269,14 @@ Index("orders_symbol_role_time", orders.c.symbol, orders.c.role, orders.c.decisi
 Index("orders_unresolved", orders.c.journaled_at, sqlite_where=text(UNRESOLVED), postgresql_where=text(UNRESOLVED))
 
 
-def rows_of(table: Table) -> Select[Any]:
-    """Rows as every readable version has them: without their place in the chain, events without what they changed."""
+def rows_of(table: Table, version: int = VERSION) -> Select[Any]:
+    """Rows as every readable version has them: without their place in the chain, events without what they changed.
+
+    Before version 3 no fees were kept: orders are read with fees of 0, fill reports with none.
+    """
     late = {*CHAIN_COLUMNS, *(("quantity", "venue_id") if table is order_events else ())}
-    return select(*(column for column in table.columns if column.name not in late))
+    columns: list[Any] = [column for column in table.columns if column.name not in late]
+    if version < FEES_SINCE:
+        unknown = literal(Decimal(0) if table is orders else None, Exact).label("fees")
+        columns = [unknown if column.name == "fees" else column for column in columns]
+    return select(*columns)

@@ -77,6 +77,8 @@ class Store:
         self._answer_within_s = answer_within_s
         self._reopened = 0.0
         self._taken = ""
+        self.version = schema.VERSION
+        """Of the tables as they are; an earlier one where they are only read."""
         try:
             with self._explained():
                 if self._address.path is not None:
@@ -222,6 +224,7 @@ class Store:
                 f"{self.name}: schema_version is {version}, known here is {schema.VERSION}; use the program that wrote "
                 f"it, or move it away once the account is flat, {NO_ORDERS}"
             )
+        self.version = int(version)
         late = {schema.splits.name} if version == "1" else set()
         if missing := sorted(schema.metadata.tables.keys() - there - late):
             raise Refusal(f"{self.name}: is damaged, table {missing[0]} is gone; restore it from a copy, {NO_ORDERS}")
@@ -230,6 +233,7 @@ class Store:
             require_sound(self._connection, self.name, int(version))
         if self._writes and int(version) < schema.VERSION:
             self._upgrade(self._connection, int(version), str(account_id))
+            self.version = schema.VERSION
 
     def _upgrade(self, connection: Connection, version: int, account_id: str) -> None:
         """Bring a journal to the present version, whole or not at all."""

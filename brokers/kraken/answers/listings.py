@@ -98,7 +98,7 @@ def order_of(txid: str, row: Mapping[str, Any], pairs: Pairs, names: Names, seen
         group=txid,
         listed_under=txid,
         made_by=str(row.get("refid") or ""),
-        fee=amount(row, "fee"),
+        fees=amount(row, "fee"),
         created=opened,
         submitted=opened,
         # Kraken does not say when an order changed last.

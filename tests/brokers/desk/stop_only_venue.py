@@ -48,6 +48,9 @@ class CoinRules:
     def tick(self, price: float, symbol: str) -> float:
         return TICK
 
+    def gap(self, symbol: str) -> float:
+        return TICK
+
 
 @dataclass
 class StopOnlyVenue:

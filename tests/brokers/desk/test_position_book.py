@@ -27,7 +27,7 @@ def filled(
         "symbol": symbol, "side": side, "quantity": count, "type": "limit", "role": role, "limit_price": None,
         "stop_price": None, "bracket_stop": Decimal(95), "bracket_target": Decimal(115), "decision_time": time,
         "sequence": 0, "reason": "", "state": State.FILLED, "filled_quantity": count,
-        "filled_notional": count * Decimal(str(price)), "estimated": False, "journaled_at": time,
+        "filled_notional": count * Decimal(str(price)), "estimated": False, "fees": Decimal(0), "journaled_at": time,
     }  # fmt: skip
     return FilledOrder(JournalOrder(**values | more), time, time)
 

@@ -87,8 +87,8 @@ def test_tightening_replaces_the_stop_and_nothing_else(scene):
     scene.adjust("tighten", stop=97.004)
     assert changes(scene) == ["replace"]
     scene.settle(2)
-    assert Decimal(stop_of(scene)["stop_price"]) == 97
-    assert scene.desk.reconcile().positions["AAPL"].stop == 97
+    assert Decimal(stop_of(scene)["stop_price"]) == Decimal("97.01"), "never farther from the market than decided"
+    assert scene.desk.reconcile().positions["AAPL"].stop == 97.01
     assert scene.stopped() == 49
     # The stop is ours under its new id too.
     scene.step(1, AAPL=96)

@@ -69,7 +69,7 @@ def an_order(chance: Random, number: int, minute: float, **more) -> FilledOrder:
         "symbol": chance.choice(SYMBOLS), "side": side, "quantity": count, "type": "limit", "role": role,
         "limit_price": None, "stop_price": None, "bracket_stop": Decimal(95), "bracket_target": Decimal(115),
         "decision_time": time, "sequence": 0, "reason": "", "state": State.PARTIALLY_FILLED, "filled_quantity": part,
-        "filled_notional": part * Decimal(chance.randint(9000, 11000)) / 100, "estimated": False,
+        "filled_notional": part * Decimal(chance.randint(9000, 11000)) / 100, "estimated": False, "fees": part / 8,
         "journaled_at": time,
     }  # fmt: skip
     return FilledOrder(JournalOrder(**values | more), time, time)

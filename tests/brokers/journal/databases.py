@@ -30,6 +30,7 @@ def end_sessions(url: str) -> None:
 KEPT = Path(__file__).parent / "kept"
 
 
-def put(path: Path) -> Path:
+def put(path: Path, version: int = 1) -> Path:
+    """Put a file of an earlier version in a place."""
     path.parent.mkdir(exist_ok=True)
-    return Path(shutil.copyfile(KEPT / "version_1.sqlite", path))
+    return Path(shutil.copyfile(KEPT / f"version_{version}.sqlite", path))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import permutations
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -50,6 +51,16 @@ def test_what_a_set_of_reports_adds_up_to(reports, quantity, notional, estimated
     assert booked(reports[::-1]) == booked(reports)
 
 
+def test_fees_are_those_of_the_highest_total_that_was_told_with_any():
+    part, whole = Cumulative(30, "101", T, "0.12"), Cumulative(35, "101.178571", T, "0.14")
+    later = Cumulative(35, "101.178571", T, "0.141")
+    cases = {(part,): "0.12", (part, whole): "0.14", (part, whole, later): "0.141", (A, B, C, part): "0.12",
+             (part, SUM_35): "0.12", (SUM_35, A, B, C): "0", (whole, A, B, C): "0.14"}  # fmt: skip
+    for reports, fees in cases.items():
+        for some in permutations(reports):
+            assert booked([*some, some[0]]).fees == Decimal(fees)
+
+
 @pytest.mark.parametrize(
     "make",
     [
@@ -60,6 +71,7 @@ def test_what_a_set_of_reports_adds_up_to(reports, quantity, notional, estimated
         lambda: Execution(5, 1, T, "a", 4),
         lambda: Cumulative(0, 1, T),
         lambda: Cumulative(1, "inf", T),
+        lambda: Cumulative(1, 1, T, "-0.01"),
     ],
 )
 def test_what_is_no_fill_is_refused(make):

@@ -80,7 +80,7 @@ def test_the_file_is_copied_first_and_no_copy_is_replaced(tmp_path, caplog):
     (tmp_path / "journal.sqlite.version-1").write_text("an older copy")
     rows = list(sqlite3.connect(path).iterdump())
     Journal(path, ACCOUNT).close()
-    assert "brought from schema version 1 to 2, as it was it is kept as" in caplog.text
+    assert "brought from schema version 1 to 3, as it was it is kept as" in caplog.text
     assert (tmp_path / "journal.sqlite.version-1").read_text() == "an older copy"
     assert list(sqlite3.connect(tmp_path / "journal.sqlite.version-1-2").iterdump()) == rows
     (tmp_path / "journal.sqlite").unlink()

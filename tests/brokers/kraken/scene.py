@@ -28,9 +28,10 @@ from brokers.rehearsal.kraken.server import KrakenServer
 from config import load
 from market.trading_day import day_of
 from risk.model import Adjustment, BracketTerms, Plan, Proposal
+from tests.brokers.kraken.scripted import NO_PAUSE
 from tests.brokers.rehearsal.kraken.market import set_price
 
-BTC, ETH = "BTC/USD", "ETH/USD"
+BTC, ETH, DOGE = "BTC/USD", "ETH/USD", "DOGE/USD"
 ENDLESS_TIER = Tier(1e9, 1e9, 1e9, 1e9)
 SETTINGS = (
     "sizing.lot=0.00000001", "gate.max_day_notional_frac=4", "gate.max_new_positions=50", "gate.max_open_positions=10",
@@ -92,7 +93,9 @@ class KrakenScene:
         tier: Tier = ENDLESS_TIER,
         profile: str = "active",
         stated: tuple[str, ...] = SETTINGS,
+        journal: str = "",
     ) -> None:
+        self.address = journal or str(folder / "journal.sqlite")
         self.server, self.folder, self.tier = server, folder, tier
         self.settings = load(profile, overrides=list(stated))
         self.asked: Counter[str] = Counter()
@@ -114,8 +117,8 @@ class KrakenScene:
         self.rest.asked, self.rest.die = self.asked, self.die
         self.rest.breaker.most = 10**9
         admission = Admission()
-        self.venue = KrakenVenue(KrakenClient(self.rest, admission), self.clock, "test")
-        self.journal = Journal(str(self.folder / "journal.sqlite"), "test", self.clock.now, 5.0)
+        self.venue = KrakenVenue(KrakenClient(self.rest, admission), self.clock, "test", NO_PAUSE)
+        self.journal = Journal(self.address, "test", self.clock.now, 5.0)
         self.journal.begin_run("rehearse", "combined", "test", "hash")
         venue = self.venue
         core = assemble(
@@ -232,7 +235,7 @@ class KrakenScene:
         """What the venue charged for our orders, by its own listing."""
         listing = self.venue.orders_since(self.server.now - timedelta(days=3_000))
         ours = (order for order in listing.orders if self.core.sync.client_id(order.id) is not None)
-        return sum((order.fee for order in ours), Decimal(0))
+        return sum((order.fees for order in ours if order.fees), Decimal(0))
 
     def faults(self) -> list[str]:
         """What must not be, at the venue and in the journal."""

@@ -13,6 +13,7 @@ from brokers.kraken.connection.nonce import Nonce
 from brokers.kraken.connection.rates import TIERS, RateModel
 from brokers.kraken.connection.rest import KrakenRest
 from brokers.kraken.venue import KrakenVenue
+from brokers.kraken.waits import Waits
 from brokers.network.admission import Admission
 from brokers.network.clock import VenueClock
 
@@ -34,6 +35,9 @@ def results() -> dict[str, Answer]:
             found[endpoint] = example["body"]["result"]
     found["AddOrder"] = body("POST /0/private/AddOrder", "limit")["result"]
     return found
+
+
+NO_PAUSE = Waits(quiet_s=0.0, query_s=0.0, late_bar_s=15.0, reference_s=3_600.0)
 
 
 class ScriptedRest(KrakenRest):
@@ -61,4 +65,4 @@ class ScriptedRest(KrakenRest):
 
 def scripted(folder: Path, answers: dict[str, Answer] | None = None) -> tuple[KrakenVenue, ScriptedRest, Admission]:
     rest, admission = ScriptedRest(folder, answers), Admission()
-    return KrakenVenue(KrakenClient(rest, admission), VenueClock(), "test"), rest, admission
+    return KrakenVenue(KrakenClient(rest, admission), VenueClock(), "test", NO_PAUSE), rest, admission

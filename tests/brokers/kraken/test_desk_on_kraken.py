@@ -12,7 +12,7 @@ import pytest
 
 from brokers.order_types import OrderRole
 from brokers.rehearsal.serving.network_faults import Mishap
-from tests.brokers.kraken.scene import BTC, ETH, KrakenScene, scripted_day
+from tests.brokers.kraken.scene import BTC, DOGE, ETH, KrakenScene, scripted_day
 from tests.brokers.rehearsal.kraken.market import Wire, served
 
 ENDPOINTS = ("AddOrder", "CancelOrder", "AmendOrder", "OpenOrders", "BalanceEx", "QueryOrders")
@@ -81,11 +81,32 @@ def test_a_stop_is_moved_by_an_amendment_and_verified(scene):
     scene.settle(2)
     (after,) = scene.open()
     assert after.id == before.id, "amended, not replaced"
-    assert after.stop_price == Decimal("89000.0")
+    assert after.stop_price == Decimal("89000.1"), "towards the market: never farther from it than decided"
     assert scene.asked["AmendOrder"] == 1 and scene.faults() == []
     scene.restart()
     scene.settle(2)
     assert scene.faults() == []
+
+
+def test_a_moved_stop_is_rounded_towards_the_market_unless_the_rounding_alone_would_sell(tmp_path):
+    """Cheap coins have steps far below a cent, and their stops lie far less than a cent from the market."""
+    with served(account={"cash_usd": 1_000}) as server:
+        scene = KrakenScene(server, tmp_path)
+        scene.enter(DOGE, 100)
+        scene.settle(2)
+        ask, tick = float(scene.venue.quotes([DOGE])[DOGE].ask), scene.venue.rules.tick(0.2, DOGE)
+        decided = ask * 0.995 + 0.3 * tick
+        scene.adjust("tighten", DOGE, stop=decided)
+        scene.settle(1)
+        (stop,) = scene.open(DOGE)
+        assert decided <= float(stop.stop_price) < decided + tick
+        # Decided below the ask by less than a tick and a gap: rounding up would reach it.
+        near = ask - 1.4 * tick
+        scene.adjust("tighten", DOGE, stop=near)
+        (stop,) = scene.open(DOGE)
+        assert near - tick < float(stop.stop_price) <= near
+        assert scene.held(DOGE) > 0
+        scene.close()
 
 
 def test_what_is_not_filled_in_time_is_given_up_and_not_bought_at_market(scene):

@@ -66,7 +66,7 @@ def test_open_orders_are_read_and_a_trailing_stop_of_a_hand_is_no_error(kraken):
     orders = {order.id: order for order in listing.orders}
     entry, stop = orders["OENTRY-AAAAA-000001"], orders["OSTOP1-AAAAA-000002"]
     assert (entry.symbol, entry.side, entry.type, entry.state) == (BTC, "buy", OrderType.LIMIT, State.PARTIALLY_FILLED)
-    assert (entry.filled, entry.average_price, entry.fee) == (Decimal("0.0001"), 89_000, Decimal("0.02225"))
+    assert (entry.filled, entry.average_price, entry.fees) == (Decimal("0.0001"), 89_000, Decimal("0.02225"))
     assert (stop.type, stop.stop_price, stop.made_by) == (OrderType.STOP, Decimal("88110.0"), entry.id)
     assert orders["OSTOPL-AAAAA-000003"].limit_price == Decimal("87500.0")
     assert orders["OFORGN-AAAAA-000004"].type == OrderType.TRAILING_STOP
@@ -188,3 +188,14 @@ def test_each_error_text_means_something_definite(texts):
     assert isinstance(changed, NotSent) == any(word in texts[0] for word in turned_away)
     keys = ("Invalid key", "Invalid signature", "Permission denied")
     assert isinstance(changed, KeysRefused) == any(word in texts[0] for word in keys)
+
+
+def test_what_has_ended_is_told_again_to_whoever_asks_again(kraken):
+    """A comparison that looks twice must see the same orders twice."""
+    venue, rest, _ = kraken
+    first = {order.id for order in venue.orders_since(LONG_AGO).orders}
+    assert {order.id for order in venue.orders_since(LONG_AGO).orders} == first
+    assert rest.count("ClosedOrders") == 1
+    late = max(order.changed for order in venue.orders_since(LONG_AGO).orders if not order.open)
+    ended = {order.id for order in venue.orders_since(late + timedelta(seconds=1)).orders if not order.open}
+    assert ended == set(), "what ended before is not told"

@@ -47,7 +47,7 @@ def folder(tmp_path):
         journal.decisions(Plan(TIME, decisions=(refusal,)))
     position = PositionState(
         symbol="MSFT", quantity=10.0, entry_price=100.0, price=101.0, stop=95.0, target=115.0, initial_stop=95.0,
-        protected=10.0, entry_time=TIME, sector="mega_tech", role="entry", signal="trend", owner="ours",
+        protected=10.0, entry_time=TIME, sector="mega_tech", role="entry", signal="trend", owner="ours", fees=0.0,
     )  # fmt: skip
     now = datetime.now(UTC)
     trader = TraderState(

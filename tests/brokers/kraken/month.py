@@ -1,0 +1,183 @@
+"""A small account trades real hourly bars at the rehearsed Kraken with the live pipeline, within Starter limits.
+
+Run it: ``python -m tests.brokers.kraken.month --data bars.parquet --start 2021-01-03 --days 30 --out FOLDER``. It prints
+what was measured, backtests the same days with the same fees, and ends with status 1 where books disagree or a
+difference between the two is not explained.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from brokers.desk.data.feed import LiveFeed
+from brokers.desk.lifecycle.order_export import keep_orders
+from brokers.kraken.connection.rates import TIERS
+from market.trading_day import use_day_of
+from strategies.registry import build_pipeline
+from tests.brokers.kraken.scene import BTC, ETH, KrakenScene
+from tests.brokers.rehearsal.kraken.market import served
+
+FEES = {"maker": "0.0025", "taker": "0.004"}
+WARM_UP = timedelta(days=31)
+"""Bars before the first day, for indicators: what Kraken gives of hours."""
+
+
+class Iterations:
+    """Iterates a scene's pipeline and keeps what is to be measured."""
+
+    def __init__(self, scene: KrakenScene, symbols: tuple[str, ...]) -> None:
+        self.scene = scene
+        self.pipeline = build_pipeline(scene.settings)
+        self.feed = LiveFeed(
+            scene.venue, symbols, self.pipeline.needs(), {}, bar_minutes=60, sessions=False, max_quote_age_s=100_000.0
+        )
+        self.refused: Counter[str] = Counter()
+        self.entries: list[datetime] = []
+        self.most_held = self.count = 0
+        self.wall_s: list[float] = []
+        self.cpu_s: list[float] = []
+        self.requests: list[int] = []
+        self.private: list[int] = []
+
+    def one(self) -> None:
+        """One iteration, timed: by the wall, by this process's own work, and by requests."""
+        scene = self.scene
+        asked, wall, cpu = Counter(scene.asked), time.perf_counter(), time.thread_time()
+        scene.alive(self._iterate)
+        self.wall_s.append(time.perf_counter() - wall)
+        self.cpu_s.append(time.thread_time() - cpu)
+        fresh = scene.asked - asked
+        self.requests.append(sum(fresh.values()))
+        self.private.append(sum(fresh[name] for name in PRIVATE))
+        self.count += 1
+
+    def _iterate(self) -> None:
+        scene = self.scene
+        with scene.desk.iteration():
+            book = scene.desk.reconcile()
+            self.most_held = max(self.most_held, len(book.positions))
+            plan = self.pipeline.decide(self.feed.snapshot(), book)
+            for decision in plan.decisions:
+                for verdict in decision.verdicts:
+                    if verdict.refused:
+                        self.refused[verdict.code.partition(":")[0]] += 1
+            before = len(scene.desk.entries.sent)
+            scene.desk.execute(plan)
+            self.entries.extend([scene.clock.time] * (len(scene.desk.entries.sent) > before))
+
+
+PRIVATE = ("OpenOrders", "ClosedOrders", "QueryOrders", "BalanceEx", "TradeVolume", "AddOrder", "AmendOrder",
+           "CancelOrder")  # fmt: skip
+
+
+def rehearse(
+    file: Path, folder: Path, start: datetime, days: int, step_s: float, *, symbols: tuple[str, ...] = (BTC, ETH),
+    cash: int = 50, profile: str = "micro_cap", written: Path | None = None, stated: tuple[str, ...] = (),
+) -> dict[str, Any]:  # fmt: skip
+    """Run the pipeline against the exchange; returns what was measured, and writes the run's files if asked to."""
+    bars = pd.read_parquet(file)
+    inside = (bars["datetime"] >= start - WARM_UP) & (bars["datetime"] < start + timedelta(days=days + 1))
+    use_day_of("UTC")
+    folder.mkdir(parents=True, exist_ok=True)
+    with served(data=bars[inside], start=start, account={"cash_usd": cash, "tier": "starter"}) as server:
+        all_stated = (f"universe.symbols=[{', '.join(symbols)}]", "live.entry.max_quote_age_s=100000", *stated)
+        scene = KrakenScene(server, folder, TIERS["starter"], profile, all_stated)
+        run = Iterations(scene, symbols)
+        while server.now < start + timedelta(days=days):
+            # Local time stands still here; what was looked at in an earlier step is old.
+            scene.desk._looked = scene.desk._seen_at = float("-inf")
+            scene.pass_time(10.0 if scene.desk.urgent else step_s)
+            run.one()
+        scene.settle(3, 10)
+        own, fills = scene.positions.book.ledger, [o for o in scene.orders() if o.filled_qty]
+        result = {
+            "iterations": run.count, "requests": sum(run.requests), "most requests": max(run.requests),
+            "most private requests": max(run.private), "longest s": max(run.wall_s), "most cpu s": max(run.cpu_s),
+            "peaks": scene.rates.peaks, "refused": dict(run.refused), "entries": len(run.entries),
+            "most positions": run.most_held, "filled": len(fills),
+            "protected": 1 - scene.bare_s / scene.held_s if scene.held_s else 1.0,
+            "worst gap s": max(scene.spells, default=0.0), "faults": scene.faults(),
+            "cash at the venue": scene.cash(), "cash by the journal": cash + scene.journal.cash_by_fills(),
+            "fees": scene.journal.fees(), "closed": len(own.closed), "profit": sum(t.pnl for t in own.record.trades),
+            "most entries a minute": most_in(run.entries, timedelta(minutes=1)),
+            "largest order usd": max((float(o.qty * (o.limit_price or 0)) for o in scene.orders() if o.buy), default=0),
+        }  # fmt: skip
+        if written is not None:
+            entries = scene.desk.entries
+            keep_orders(scene.desk.record, scene.journal, entries.skipped, entries.slippage)
+            write_run(written, scene.desk.record)
+        scene.close()
+    return result
+
+
+def most_in(times: list[datetime], span: timedelta) -> int:
+    """The most of some times that lie within a span."""
+    return max((sum(timedelta(0) <= other - one < span for other in times) for one in times), default=0)
+
+
+def write_run(folder: Path, record: Any) -> None:
+    """The files that a comparison reads."""
+    from backtests.reports.order_outcomes import with_outcomes
+    from backtests.reports.outputs import write_records
+
+    folder.mkdir(parents=True, exist_ok=True)
+    record.decisions = with_outcomes(record)
+    write_records(folder, record)
+    (folder / "summary.json").write_text(json.dumps({"mode": "rehearse"}))
+
+
+def backtest(file: Path, folder: Path, start: datetime, days: int, symbols: tuple[str, ...], cash: int) -> None:
+    """The same days in the backtester, with the same fees."""
+    from commands.app import main
+
+    end = start + timedelta(days=days - 1)
+    status = main(
+        ["backtest", "--profile", "micro_cap", "--data", str(file), "--start", f"{start:%Y-%m-%d}",
+         "--end", f"{end:%Y-%m-%d}", "--out", str(folder), "--budget", str(cash), "--overwrite",
+         "--set", f"universe.symbols=[{', '.join(symbols)}]", "--set", f"fills.fee_frac={FEES['taker']}",
+         "--set", f"fills.maker_fee_frac={FEES['maker']}", "--no-report"]
+    )  # fmt: skip
+    if status:
+        raise SystemExit(status)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Rehearse, backtest, compare; returns the exit status."""
+    reading = argparse.ArgumentParser(description="A small account at the rehearsed Kraken, and in the backtester.")
+    reading.add_argument("--data", type=Path, required=True)
+    reading.add_argument("--start", type=lambda text: datetime.fromisoformat(text).replace(tzinfo=UTC), required=True)
+    reading.add_argument("--days", type=int, default=30)
+    reading.add_argument("--step", type=float, default=300.0)
+    reading.add_argument("--out", type=Path, required=True)
+    reading.add_argument("--set", action="append", default=[])
+    given = reading.parse_args(arguments)
+    live, tested = given.out / "live", given.out / "backtest"
+    found = rehearse(
+        given.data, given.out / "state", given.start, given.days, given.step, written=live, stated=tuple(given.set)
+    )
+    for name, value in found.items():
+        print(f"{name:>24}  {value}", flush=True)
+    backtest(given.data, tested, given.start, given.days, (BTC, ETH), 50)
+    from backtests.checks.comparison import compare
+    from backtests.checks.comparison_report import counts_table, markdown
+    from commands.screen import console
+
+    compared = compare(live, tested)
+    (given.out / "comparison.md").write_text(markdown(compared), encoding="utf-8")
+    console(json=False).print(counts_table(compared))
+    apart = abs(found["cash at the venue"] - found["cash by the journal"]) >= Decimal("0.01")
+    return 1 if found["faults"] or apart or compared.unexplained else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
