@@ -15,6 +15,8 @@ from config.process.terminal import plain_output
 from config.values.masking import redacted
 
 EXIT_FAILED, EXIT_REFUSED = 1, 2
+LONGEST = 1_500
+"""Characters of a refusal; of a longer one the beginning and the end are told."""
 _STORAGE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG})
 
 
@@ -31,6 +33,9 @@ class Refusal(Exception):
     """
 
     def __init__(self, sentence: str = "", *, key: str = "") -> None:
+        # What somebody wrote is repeated in it, and may be of any length.
+        if len(sentence) > LONGEST:
+            sentence = f"{sentence[: LONGEST // 2]} … {sentence[-LONGEST // 3 :]}"
         super().__init__(sentence)
         self.key = key
 
