@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from config.process.private_files import private_files
 from config.process.terminal import plain_output
 from config.values.masking import redacted
+from config.values.printable import one_line
 
 EXIT_FAILED, EXIT_REFUSED = 1, 2
 LONGEST = 1_500
@@ -74,7 +75,7 @@ def exit_status(run: Callable[[], int]) -> int:
 def tell(sentence: str) -> None:
     """One line on standard error, without the password of an address that the sentence repeats."""
     try:
-        sys.stderr.write(redacted(" ".join(sentence.split())) + "\n")
+        sys.stderr.write(one_line(redacted(" ".join(sentence.split()))) + "\n")
         sys.stderr.flush()
     except OSError:
         # Nobody reads it, or there is no room for it: the exit status says what there is to say.
