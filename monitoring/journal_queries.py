@@ -292,9 +292,8 @@ def _decision(row: Mapping[str, Any]) -> DecisionRow:
 def _verdict(row: Mapping[str, Any]) -> Verdict:
     until = None if row["until"] is None else moment(row["until"])
     inputs = document(row["inputs"]) or {}
-    return Verdict(
-        row["module"], one_line(masked(row["code"])), float(row["before"]), float(row["after"]), inputs, until
-    )
+    code = one_line(masked(row["code"]))
+    return Verdict(row["module"], code, float(row["before"]), float(row["after"]), inputs, until)
 
 
 def _order(row: Mapping[str, Any]) -> OrderRow:

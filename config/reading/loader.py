@@ -121,9 +121,8 @@ def _pairs(overrides: Iterable[str] | Mapping[str, Any]) -> list[tuple[str, Any]
         key, equals, value = text.partition("=")
         key = key.strip()
         if not equals or not all(key.split(".")):
-            raise Refusal(
-                f"--set {key[:LONGEST_SHOWN] or equals}: write --set KEY=VALUE, e.g. --set sizing.risk_frac=0.01"
-            )
+            shown = key[:LONGEST_SHOWN] or equals
+            raise Refusal(f"--set {shown}: write --set KEY=VALUE, e.g. --set sizing.risk_frac=0.01")
         _check_length("--set", key)
         pairs.append((SHORT_KEYS.get(key, key), strict_yaml.parse(value, f"--set {key}")))
     return pairs

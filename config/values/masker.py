@@ -1,7 +1,7 @@
 """Takes secrets out of every text that leaves the process: log, screen, notification, page, answer to an assistant.
 
-Those that a run was given are known, and found in every spelling that an echo may have. What looks like a secret is taken
-out too, as a page or a journal of another run holds secrets that nobody told this process of.
+Those that a run was given are known, and found in every spelling that an echo may have. What looks like a secret is
+taken out too, as a page or a journal of another run holds secrets that nobody told this process of.
 """
 
 from __future__ import annotations
