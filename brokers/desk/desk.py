@@ -17,6 +17,7 @@ from brokers.desk.core import DeskCore
 from brokers.desk.entry_halts import EntryHalts, KillLevel
 from brokers.desk.execution.closing import PositionCloser
 from brokers.desk.execution.entries import Entries, EntryWindow
+from brokers.desk.execution.overdue_stops import OverdueStops
 from brokers.desk.execution.protection import Protector
 from brokers.desk.execution.target_exchange import TargetExchange
 from brokers.desk.execution.unprotected_alarm import WatchedLock
@@ -99,6 +100,7 @@ class LiveDesk:
         self.closer = PositionCloser(*trading, core.settings)
         self.protector = Protector(*trading, core.settings, self._leave)
         self.targets = TargetExchange(*trading, core.settings, self.protector.levels)
+        self.overdue = OverdueStops(core.state, core.positions, self._leave, asks=self.targets.needed)
         self.external = ExternalPositions(
             core.state, core.positions, core.sync, core.settings, core.gateway.cancel, self.protector.relearn
         )
@@ -360,6 +362,7 @@ class LiveDesk:
             or self.protector.log.present
             or self.protector.cancelling
             or self.targets.under_way
+            or self.overdue.symbols
             or any(not order.venue_id for order in self.journal.open_orders())
         )
 
@@ -377,6 +380,7 @@ class LiveDesk:
         # Nor does what may be ours again in a moment lose its exits.
         if self.positions.book.quantity(symbol) or not self.external.unsettled(symbol):
             self.protector.tend(symbol, self._keeps(symbol))
+        self._watch_stops(symbol)
         self.closer.sell(symbol)
         if self.shutting_down:
             self.entries.end(symbol)
@@ -402,6 +406,13 @@ class LiveDesk:
             self.targets.give_up(symbol)
         else:
             self.targets.tend(symbol)
+
+    def _watch_stops(self, symbol: str) -> None:
+        """A stop that the market has passed and that does not fill; nothing is left to it while something closes."""
+        if symbol in self.closer.tasks or self.targets.keeps(symbol) is not None or self.shutting_down:
+            self.overdue.forget(symbol)
+        else:
+            self.overdue.tend(symbol)
 
     def _keeps(self, symbol: str) -> Decimal | None:
         """How many shares are to be protected now; None is all of them."""

@@ -16,7 +16,7 @@ from config.sections import Protection
 from risk.model import Position
 
 VENUE_GAP = 0.01
-"""The venue wants an exit at least so far from the market, USD."""
+"""The venue wants an exit at least so far from the market, USD; below a dollar as much less as the price is less."""
 
 
 @dataclass(slots=True)
@@ -98,8 +98,12 @@ def passed(levels: Levels, prices: Iterable[float], sign: int) -> str:
     """What the market has left behind, in words; empty unless every one of ``prices`` is beyond stop or target."""
     known = list(prices)
     words = " and ".join(f"{price:g}" for price in known)
-    if known and all(sign * (price - levels.stop) < VENUE_GAP for price in known):
+    if known and all(sign * (price - levels.stop) < _gap(levels.stop) for price in known):
         return f"STOP_PASSED: {words} is at or beyond the stop {levels.stop}"
-    if known and all(sign * (levels.target - price) < VENUE_GAP for price in known):
+    if known and all(sign * (levels.target - price) < _gap(levels.target) for price in known):
         return f"TARGET_PASSED: {words} is at or beyond the target {levels.target}"
     return ""
+
+
+def _gap(level: float) -> float:
+    return VENUE_GAP * min(1.0, level) if level > 0 else VENUE_GAP
