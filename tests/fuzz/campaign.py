@@ -13,7 +13,6 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
-from copy import deepcopy
 from functools import cache
 from pathlib import Path
 from random import Random
@@ -78,8 +77,8 @@ def _peak_mb() -> float:
 
 
 @cache
-def _shipped(path: Path, source: str) -> dict[str, Any]:
-    return _READ(path, source)
+def _shipped(path: Path, source: str) -> str:
+    return json.dumps(_READ(path, source))
 
 
 _READ = loader._read
@@ -87,7 +86,8 @@ _READ = loader._read
 
 def shipped_once(path: Path, source: str) -> dict[str, Any]:
     """Reads the package's own files once for all cases."""
-    return deepcopy(_shipped(path, source)) if path.is_relative_to(loader.FOLDER) else _READ(path, source)
+    inside = path.is_absolute() and path.is_relative_to(loader.FOLDER)
+    return dict(json.loads(_shipped(path, source))) if inside else _READ(path, source)
 
 
 def configurations(count: int, seed: int = 0) -> Campaign:
