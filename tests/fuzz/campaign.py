@@ -142,7 +142,35 @@ def short_runs(count: int, seed: int = 0) -> Campaign:
     return campaign
 
 
-KINDS = {"configurations": configurations, "short_runs": short_runs}
+def damaged_files(count: int, seed: int = 0) -> Campaign:
+    """Good files after some accidents, half of them csv, half parquet: read as what is left of them, or refused."""
+    from tests.fuzz.test_data_files import fuzz
+
+    campaign = Campaign()
+    with tempfile.TemporaryDirectory() as folder:
+        for number, kind in enumerate(["csv", "parquet"]):
+            fuzz(Path(folder), kind, count // 2, seed + number, campaign.tried)
+    return campaign
+
+
+def command_lines(count: int, seed: int = 0) -> Campaign:
+    """Random arguments of every command that ends by itself, none of which runs anything."""
+    from tests.fuzz.test_command_lines import here_and_nothing, outcome, random_line
+
+    campaign = Campaign()
+    with tempfile.TemporaryDirectory() as folder, here_and_nothing(Path(folder)):
+        for number in range(seed, seed + count):
+            line = random_line(Random(number))
+            campaign.tried(number, lambda line=line: outcome(line))  # type: ignore[misc]  # a lambda with its own line
+    return campaign
+
+
+KINDS = {
+    "configurations": configurations,
+    "short_runs": short_runs,
+    "damaged_files": damaged_files,
+    "command_lines": command_lines,
+}
 
 
 def main() -> int:
