@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import Progress
 
 from backtests.checks.lookahead import check
@@ -126,7 +125,7 @@ def run(request: RunRequest, console: Console) -> int:
     else:
         show_files(console, info, folder)
     if failed:
-        console.print(f"[red]{escape(failed)}[/]", highlight=False, soft_wrap=True)
+        console.print(failed, style="red", highlight=False, soft_wrap=True)
     return EXIT_FAILED if failed or result.interrupted else 0
 
 
@@ -409,8 +408,11 @@ def _check_lookahead(
     console.print(f"cuts: {cuts}", highlight=False)
     console.print(f"compared: {report.decisions:,} decisions, {report.features:,} feature values", highlight=False)
     if not report.decisions:
-        console.print("[yellow]nothing was decided before the cuts, so only features were compared[/]")
+        console.print("nothing was decided before the cuts, so only features were compared", style="yellow")
     for leak in report.leaks:
-        console.print(f"[red]LEAK[/] {escape(str(leak))}", highlight=False, soft_wrap=True)
-    console.print("[green]no look-ahead found[/]" if report.clean else f"[red]{counted(len(report.leaks), 'leak')}[/]")
+        console.print(f"LEAK {leak}", style="red", highlight=False, soft_wrap=True)
+    if report.clean:
+        console.print("no look-ahead found", style="green")
+    else:
+        console.print(counted(len(report.leaks), "leak"), style="red")
     return 0 if report.clean else 1

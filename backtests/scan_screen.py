@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from backtests.data.data_sets import DataSet
 from backtests.iteration import account_view
@@ -80,9 +80,9 @@ def show_iteration(
     market = features.market_at_row(row, plan.time)
     decisions = {decision.proposal.symbol: decision for decision in plan.decisions}
     book = strategy.book
-    console.print(f"[bold]{plan.time:%Y-%m-%d %H:%M %Z}[/] · {heading}")
+    console.print(Text.assemble((f"{plan.time:%Y-%m-%d %H:%M %Z}", "bold"), f" · {heading}"))
     for note in notes:
-        console.print(f"[yellow]{escape(note)}[/]")
+        console.print(note, style="yellow")
     show_account(console, pipeline.chain, book, market)
     _title(console, "opportunities")
     console.print(_seen(features, pipeline, market, row, decisions, book, scan, console.width))
@@ -99,7 +99,8 @@ def show_iteration(
     if not (plan.decisions or plan.adjustments):
         console.print("nothing to decide: no signal, and nothing that is held needs a change", soft_wrap=True)
     if scan:
-        console.print(f"[bold]scan:[/] {counted(len(plan.entries), 'entry', 'entries')} accepted, nothing submitted")
+        accepted = counted(len(plan.entries), "entry", "entries")
+        console.print(Text.assemble(("scan:", "bold"), f" {accepted} accepted, nothing submitted"))
     for order in orders:
         if order.parent_id:
             continue
@@ -110,11 +111,12 @@ def show_iteration(
         console.print(told, soft_wrap=True)
     if not scan:
         sent = sum(not order.parent_id and bool(order.client_order_id) for order in orders)
-        console.print(f"[bold]complete:[/] {counted(sent, 'order')} of this iteration, stops and targets go with them")
+        told = f" {counted(sent, 'order')} of this iteration, stops and targets go with them"
+        console.print(Text.assemble(("complete:", "bold"), told))
 
 
 def _title(console: Console, text: str) -> None:
-    console.print(f"\n[bold]{text}[/]")
+    console.print(f"\n{text}", style="bold")
 
 
 def show_account(console: Console, chain: Sequence[RiskModule], book: Book, market: Market) -> None:
@@ -133,7 +135,7 @@ def show_account(console: Console, chain: Sequence[RiskModule], book: Book, mark
         grid.add_column(style="dim", no_wrap=True)
         grid.add_column(overflow="fold")
         for name, text in told.items():
-            grid.add_row(name, escape(text))
+            grid.add_row(name, text)
         console.print(grid, highlight=False)
 
 
@@ -197,7 +199,7 @@ def _seen(
         said = ", ".join(f"{name} {score:.0f}" for name, score in sorted(scores.items(), key=lambda item: -item[1]))
         decision = decisions.get(symbol)
         if decision is not None:
-            verdict = _verdict(decision, scan)
+            verdict: Text | str = _verdict(decision, scan)
         elif why:
             verdict = f"skipped: {why}"
         elif book.held(symbol):
@@ -227,15 +229,15 @@ def _undecided(pipeline: Pipeline, market: Market, score: float | None) -> str:
     return "no stop and target can be set"
 
 
-def _verdict(decision: Decision, scan: bool) -> str:
+def _verdict(decision: Decision, scan: bool) -> Text:
     if decision.outcome == "refused":
-        return f"[red]refused[/] {decision.verdicts[-1].code}"
+        return Text.assemble(("refused", "red"), f" {decision.verdicts[-1].code}")
     colour = "green" if decision.outcome == "sent" else "yellow"
     said = "would send" if scan else decision.outcome
-    return f"[{colour}]{said}[/] {decision.final_quantity:g} of {decision.proposed_quantity:g}"
+    return Text.assemble((said, colour), f" {decision.final_quantity:g} of {decision.proposed_quantity:g}")
 
 
-def _why(decision: Decision) -> str:
+def _why(decision: Decision) -> Text:
     p = decision.proposal
     chain = " → ".join(f"{v.module} {v.after:g} ({v.code})" for v in decision.verdicts)
-    return f"[bold]{p.symbol}[/] {p.side} by {p.signal}, score {p.score:.0f}, {p.reason}: {chain}"
+    return Text.assemble((p.symbol, "bold"), f" {p.side} by {p.signal}, score {p.score:.0f}, {p.reason}: {chain}")

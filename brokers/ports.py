@@ -261,7 +261,9 @@ class Venue(Protocol):
 
 
 class QuoteStream(Protocol):
-    """A venue's stream of quotes, for the few symbols that matter now."""
+    """A venue's stream of quotes, for the few symbols that matter now; ``connected`` while quotes can come."""
+
+    connected: bool
 
     def start(self, on_quote: Callable[[str, float, float], None]) -> None:
         """Begin; ``on_quote`` gets symbol, bid and ask in the stream's thread."""

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from config.errors import Refusal
+from config.values.printable import one_line
 
 EXAMPLES_SHOW = (
     "\b\nExamples:\n  risk-first data show bars.parquet\n  risk-first data show prices.csv --date-order dmy --json"
@@ -150,7 +151,7 @@ def _screen(file: Path, told: dict[str, Any]) -> str:
     if told.get("missing"):
         lines.append(f"missing  {', '.join(told['missing'])}: the source has no bars of them")
     lines += [f"note     {note}" for note in told["notes"]]
-    return "\n".join([str(file), *lines])
+    return "\n".join(map(one_line, [str(file), *lines]))
 
 
 def _length(seconds: int) -> str:

@@ -14,10 +14,10 @@ PIPE_WIDTH = 200
 
 def console(json: bool) -> Console:
     """A console on standard output; on standard error where that is kept for a JSON document."""
-    from rich.console import Console
+    from commands.plain_console import PlainConsole
 
     stream = sys.stderr if json else sys.stdout
-    return Console(file=stream, width=None if stream.isatty() else PIPE_WIDTH)
+    return PlainConsole(file=stream, width=None if stream.isatty() else PIPE_WIDTH)
 
 
 def show_json(document: Any) -> None:

@@ -13,8 +13,11 @@ from collections.abc import Callable, Iterator
 from config.process.private_files import private_files
 from config.process.terminal import plain_output
 from config.values.masking import redacted
+from config.values.printable import one_line
 
 EXIT_FAILED, EXIT_REFUSED = 1, 2
+LONGEST = 1_500
+"""Characters of a refusal; of a longer one the beginning and the end are told."""
 _STORAGE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG})
 
 
@@ -31,6 +34,9 @@ class Refusal(Exception):
     """
 
     def __init__(self, sentence: str = "", *, key: str = "") -> None:
+        # What somebody wrote is repeated in it, and may be of any length.
+        if len(sentence) > LONGEST:
+            sentence = f"{sentence[: LONGEST // 2]} … {sentence[-LONGEST // 3 :]}"
         super().__init__(sentence)
         self.key = key
 
@@ -69,7 +75,7 @@ def exit_status(run: Callable[[], int]) -> int:
 def tell(sentence: str) -> None:
     """One line on standard error, without the password of an address that the sentence repeats."""
     try:
-        sys.stderr.write(redacted(" ".join(sentence.split())) + "\n")
+        sys.stderr.write(one_line(redacted(" ".join(sentence.split()))) + "\n")
         sys.stderr.flush()
     except OSError:
         # Nobody reads it, or there is no room for it: the exit status says what there is to say.

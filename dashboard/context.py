@@ -12,6 +12,7 @@ import jinja2
 from aiohttp import web
 
 from config.errors import Refusal
+from config.values.printable import shown
 from dashboard.settings import PageSettings
 from dashboard.words import FILTERS
 from monitoring.journal_reader import JournalReader, Statements
@@ -40,8 +41,9 @@ class Context:
         self.view = MarketView(settings.state_folder / VIEW_FILE)
         self.counts = Counts()
         self.templates = jinja2.Environment(
-            loader=templates, autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
-        )
+            loader=templates, autoescape=True, finalize=shown, trim_blocks=True, lstrip_blocks=True,
+            undefined=jinja2.StrictUndefined,
+        )  # fmt: skip
         self.templates.filters.update(FILTERS)
         self.followers: set[asyncio.Queue[str]] = set()
         self._account = ""

@@ -13,8 +13,8 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from config.errors import Refusal
+from config.values.masker import masked
 from dashboard.settings import LOOPBACK, PageSettings
-from monitoring.masking import masked
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

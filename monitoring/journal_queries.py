@@ -8,8 +8,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from config.values.masker import masked
+from config.values.printable import one_line
 from monitoring.journal_reader import Statements, document, moment, number, numbered
-from monitoring.masking import masked
 from monitoring.rows import DecisionRow, EquityPoint, EventRow, FillRow, OrderRow, TradeRow
 from risk.model import Verdict
 
@@ -152,7 +153,7 @@ def with_life(db: Statements, found: Sequence[OrderRow]) -> list[OrderRow]:
     events: dict[str, list[EventRow]] = {}
     sql = f"SELECT client_order_id, time, status, state, reason FROM order_events WHERE client_order_id IN {names}"
     for row in db.rows(f"{sql} ORDER BY id", **values):
-        told = EventRow(moment(row["time"]), row["status"], row["state"], masked(row["reason"]))
+        told = EventRow(moment(row["time"]), row["status"], row["state"], one_line(masked(row["reason"])))
         events.setdefault(row["client_order_id"], []).append(told)
     shares: dict[str, list[FillRow]] = {}
     sql = f"SELECT client_order_id, kind, quantity, price, time FROM fills WHERE client_order_id IN {names}"
@@ -263,14 +264,15 @@ def _decision(row: Mapping[str, Any]) -> DecisionRow:
         proposed=float(row["proposed_quantity"]),
         final=float(row["final_quantity"]),
         outcome=row["outcome"],
-        reason=masked(row["reason"]),
+        reason=one_line(masked(row["reason"])),
     )
 
 
 def _verdict(row: Mapping[str, Any]) -> Verdict:
     until = None if row["until"] is None else moment(row["until"])
     inputs = document(row["inputs"]) or {}
-    return Verdict(row["module"], masked(row["code"]), float(row["before"]), float(row["after"]), inputs, until)
+    code = one_line(masked(row["code"]))
+    return Verdict(row["module"], code, float(row["before"]), float(row["after"]), inputs, until)
 
 
 def _order(row: Mapping[str, Any]) -> OrderRow:
@@ -289,7 +291,7 @@ def _order(row: Mapping[str, Any]) -> OrderRow:
         bracket_target=number(row["bracket_target"]),
         decided=moment(row["decision_time"]),
         time=moment(row["journaled_at"]),
-        reason=masked(row["reason"]),
+        reason=one_line(masked(row["reason"])),
         state=row["state"],
         filled=float(filled),
         average=float(notional / filled) if filled else None,

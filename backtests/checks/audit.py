@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from backtests.checks.audit_budget import BudgetAudit
+from backtests.checks.audit_gate import GATE_RULES, GateAudit
 from brokers.record import EquityRow, OrderRecord, RunRecord
 from config import Settings
 from market.bars import BarTable
@@ -71,6 +72,7 @@ class _Auditor:
         self.returns = self.marks.pct_change(fill_method=None)
         limits = self.rules.get("exposure_budget")
         self.budget = None if limits is None else BudgetAudit(limits)
+        self.gate = GateAudit(settings.gate)
         self.held: dict[str, float] = {}
         self.roles: dict[str, str] = {}
         self.entries_of: dict[str, list[str]] = defaultdict(list)
@@ -136,6 +138,11 @@ class _Auditor:
                 self.checked["exposure_budget"] += 1
                 for reading in self.budget.entry(order, before.equity):
                     self._broken(time, "exposure_budget", order.symbol, reading)
+            for rule in GATE_RULES:
+                self.checked[rule] += 1
+            session = int(self.table.session[row])
+            for rule, reading in self.gate.entry(order, before.equity, session, order.symbol in open_now):
+                self._broken(time, rule, order.symbol, reading)
             open_now[order.symbol] = order.role
             self.checked["positions"] += 1
             if len(open_now) > self.settings.gate.max_open_positions:

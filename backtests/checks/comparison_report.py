@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from rich.markup import escape
 from rich.table import Table
 
 from backtests.checks.comparison import Cause, Comparison
@@ -51,7 +50,7 @@ def list_table(found: Comparison) -> Table:
     for heading in ("bar, New York", "symbol", "signal", "cause", "detail"):
         table.add_column(heading, overflow="fold")
     for d in found.differences:
-        table.add_row(f"{d.bar:%Y-%m-%d %H:%M}", d.symbol, d.signal, str(d.cause), escape(d.detail))
+        table.add_row(f"{d.bar:%Y-%m-%d %H:%M}", d.symbol, d.signal, str(d.cause), d.detail)
     return table
 
 

@@ -71,7 +71,7 @@ def run_live(request: RunRequest, console: Console, watch: Watch | None = None) 
         return _run(_placed(request, datetime.now(NEW_YORK_ZONE)), request.settings, console, told, None)
     rehearsal = rehearsal_of(request)
     with rehearsal.server as server:
-        console.print(f"[bold]rehearsal:[/] {rehearsal.told}, on {server.url}", soft_wrap=True)
+        console.print(f"rehearsal: {rehearsal.told}, on {server.url}", soft_wrap=True)
         request = _placed(request, server.now)
         settings = rehearsed(request.settings, server, rehearsal.speed, request, rehearsal.daily)
         return _run(request, settings, console, told, server, watch)
@@ -283,7 +283,7 @@ def _once(request: RunRequest, strategy: Any, session: TradingSession, console: 
         if stopping.wait(POLL_S):
             return EXIT_FAILED
     if getattr(strategy, "plan", None) is None:
-        console.print(f"[red]nothing was decided:[/] {'; '.join(account.desk.halts.reasons(began))}")
+        console.print(f"nothing was decided: {'; '.join(account.desk.halts.reasons(began))}", style="red")
         return EXIT_FAILED
     account.close()
     if request.json:

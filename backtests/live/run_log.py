@@ -17,10 +17,10 @@ from brokers.notifications.notifier import Notifier, first_of
 from brokers.notifications.targets import channels
 from brokers.reporting.events import EventKind, about
 from brokers.reporting.log_file import JsonLines, LogFile
-from brokers.reporting.masking import Masker
 from brokers.reporting.screen import Screen
 from config import Refusal, Settings
 from config.operating import operating
+from config.values.masker import Masker
 from config.values.secrets import Secrets
 
 if TYPE_CHECKING:

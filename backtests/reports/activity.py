@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from rich.table import Table
+from rich.text import Text
 
 from brokers.record import OrderRecord, RunRecord
 from risk.equity_sizer import NAME as SIZER
@@ -101,7 +102,7 @@ def activity_table(rows: Sequence[Row], title: str = "") -> Table:
     for action in shown:
         table.add_column(action, justify="right", overflow="fold")
     for row in rows:
-        table.add_row(row.module, *(_cell(row, action, "\n[dim]{}[/]") for action in shown))
+        table.add_row(row.module, *(_count_above_date(row, action) for action in shown))
     return table
 
 
@@ -170,6 +171,11 @@ def _module_of(word: str, names: Sequence[str]) -> str:
 
 def _happened(rows: Sequence[Row]) -> list[str]:
     return [action for action in ACTIONS if any(row.counts[action] for row in rows)]
+
+
+def _count_above_date(row: Row, action: str) -> Text:
+    count, _, day = _cell(row, action, "\n{}").partition("\n")
+    return Text.assemble(count, (f"\n{day}", "dim")) if day else Text(count)
 
 
 def _cell(row: Row, action: str, form: str) -> str:

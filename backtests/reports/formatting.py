@@ -14,6 +14,9 @@ from typing import Any
 
 import pandas as pd
 
+from config.values.printable import one_line
+
+_FORMULA = ("=", "+", "-", "@")
 DECIMALS = 8
 """Places of every written number: a satoshi, and far below a cent."""
 
@@ -81,7 +84,9 @@ def cell(value: Any) -> str:
     if value is None or value is pd.NaT:
         return ""
     if isinstance(value, str):
-        return value
+        text = one_line(value)
+        # A spreadsheet would compute what begins like this.
+        return f"'{text}" if text.startswith(_FORMULA) else text
     if isinstance(value, date):
         return moment(value)
     return decimal(value) if math.isfinite(value) else ""

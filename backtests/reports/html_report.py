@@ -14,6 +14,7 @@ from backtests.reports.metrics import Figure, figure_text
 from backtests.reports.run_info import RunInfo
 from backtests.reports.summary_screen import CURVE, TRADING, curve_values
 from brokers.record import RunRecord
+from config.values.printable import shown
 
 
 def write_html_report(
@@ -71,6 +72,7 @@ def _environment() -> Environment:
         loader=PackageLoader("backtests.reports", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=shown,
         trim_blocks=True,
         lstrip_blocks=True,
     )

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
@@ -28,6 +28,8 @@ BARS_PAGE = 10_000
 DAY_MINUTES = 1440
 INVALID = (400, 422)
 HOUR_MINUTES = 60
+LONGEST_CLOSED = timedelta(days=30)
+"""Farther off than that no exchange opens."""
 SYMBOL = re.compile(r"[A-Z0-9][A-Z0-9./-]*")
 
 
@@ -130,6 +132,8 @@ class VenueClient:
             )
         except (KeyError, ValueError) as error:
             raise VenueUnavailable(f"the venue's clock cannot be read ({error})") from None
+        if not (told.now <= told.next_open <= told.now + LONGEST_CLOSED and told.now <= told.next_close):
+            raise VenueUnavailable(f"the venue's clock is at {told.now} and opens at {told.next_open}")
         if not isinstance(told.is_open, bool):
             raise VenueUnavailable("the venue's clock does not say whether the market is open")
         if not self.clock.heard(told.now, sent, self.clock.monotonic()):

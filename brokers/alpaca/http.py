@@ -15,16 +15,15 @@ from typing import Any
 import requests
 from alpaca.data.historical import StockHistoricalDataClient
 from alpaca.trading.client import TradingClient
-from urllib3.exceptions import HTTPError
 
 from brokers.alpaca.errors import AlpacaRefusal
 from brokers.alpaca.limits import Need, SlidingWindowLimiter
 from brokers.alpaca.responses import body_of, limit_of, pause_of, refusal_of
+from brokers.network.answer import Unanswered, sent_once
 from brokers.network.breaker import CircuitBreaker
 from brokers.network.budget import seconds_left
-from brokers.network.transport import DeadlineAdapter, attempt
+from brokers.network.transport import DeadlineAdapter
 from brokers.venue_errors import NotSent, OutcomeUnknown, VenueError, VenueUnavailable
-from config.values.addresses import encrypted_abroad
 
 TOO_MANY, TIMEOUT = 429, 408
 POSITIVE, NEGATIVE = range(200, 300), range(400, 500)
@@ -130,38 +129,26 @@ class Hardened:
             raise NotSent(f"own rate limit: {self.bucket.spent}, no room in the time there is")
         connect, read = self.timeouts.connect_s, self.timeouts.read_s
         left = seconds_left(connect + read)
-        settings = self._session.merge_environment_settings(url, {}, False, None, None)
-        if not encrypted_abroad(url):
-            # Keys in plain text are for this machine alone, and no proxy reaches its loopback.
-            settings["proxies"] = {}
         # Asked last, as a trial that isn't sent would be wasted.
         if not (urgent or self.breaker.permits()):
             raise NotSent("the circuit breaker is open")
-        failure = ""
-        with attempt(left) as sent:
-            try:
-                response = self._session.send(
-                    request, timeout=(min(connect, left), min(read, left)), allow_redirects=False, **settings
-                )
-            except (requests.RequestException, HTTPError, OSError) as error:
-                failure = type(error).__name__
-        # Raised out of the handler: the error in there carries the request, and with it the keys.
-        if failure:
+        answer = sent_once(self._session, request, seconds=left, connect_s=connect, read_s=read)
+        if isinstance(answer, Unanswered):
             self.breaker.failed()
-            if not sent.written:
-                raise NotSent(f"the venue cannot be reached ({failure})")
-            raise lost(f"no answer ({failure})")
-        status = response.status_code
-        if self.reads is Need.LISTINGS and (told := limit_of(response.headers)) is not None:
+            if not answer.written:
+                raise NotSent(f"the venue cannot be reached ({answer.why})")
+            raise lost(f"no answer ({answer.why})")
+        status = answer.status
+        if self.reads is Need.LISTINGS and (told := limit_of(answer.headers)) is not None:
             self.bucket.told(*told)
         if status == TOO_MANY:
-            self.bucket.turned_away(pause_of(response.headers))
+            self.bucket.turned_away(pause_of(answer.headers))
             raise NotSent("429, too many requests")
         if status == TIMEOUT or (status not in POSITIVE and status not in NEGATIVE):
             self.breaker.failed()
             raise lost(f"the venue answered {status}")
         self.breaker.answered()
-        return status, response.content
+        return status, answer.body
 
     def _prepared(self, method: str, url: str, data: Any) -> requests.PreparedRequest:
         place = {"params": data} if method in ("GET", "DELETE") else {"json": data}

@@ -9,8 +9,10 @@ from decimal import Decimal
 from functools import cache
 from typing import Any
 
-from brokers.alpaca.payloads import Json, amount
+from brokers.alpaca.payloads import Json
+from brokers.alpaca.responses import time_of
 from brokers.journal.states import State
+from brokers.network.figures import amount, figure
 from brokers.order_types import OrderType
 from brokers.venue_values import (
     OrderAck,
@@ -58,8 +60,13 @@ def state_of(status: str) -> State:
 
 
 def moment(text: Any) -> datetime | None:
-    """A venue's time, timezone-aware; None for none."""
-    return datetime.fromisoformat(str(text)) if text else None
+    """A venue's time, timezone-aware; None for none.
+
+    Raises
+    ------
+    ValueError
+    """
+    return time_of(text) if text else None
 
 
 # ---- orders --------------------------------------------------------------------------------------------
@@ -111,7 +118,14 @@ def _fill_of(event: Mapping[str, Any]) -> VenueFill | None:
 
 def each(raws: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
     """Every row of a listing, and its legs as rows of their own."""
-    return (row for raw in raws for row in (raw, *(raw.get("legs") or ())))
+    return (row for raw in raws for row in (raw, *legs_of(raw)))
+
+
+def legs_of(raw: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
+    """The legs of an order; what is listed as one and is none is a row of its symbol that cannot be read."""
+    legs, nothing = raw.get("legs") or (), {"symbol": raw.get("symbol")}
+    listed = legs if isinstance(legs, list | tuple) else (None,)
+    return tuple(leg if isinstance(leg, Mapping) else nothing for leg in listed)
 
 
 def read(row: Mapping[str, Any], listed_under: str = "") -> VenueOrder | None:
@@ -159,7 +173,7 @@ def _order(raw: Mapping[str, Any], listed_under: str) -> VenueOrder:
         listed_under=listed_under or name,
         replaces=str(raw.get("replaces") or ""),
         # An exit that is listed with its sibling trades on its side.
-        opens_group=any(leg.get("side") != raw.get("side") for leg in raw.get("legs") or ()),
+        opens_group=any(leg.get("side") != raw.get("side") for leg in legs_of(raw)),
         grouped=raw.get("order_class") not in (None, "", "simple"),
         cancel_pending=status in CANCEL_PENDING,
         created=created,
@@ -186,7 +200,7 @@ def _legible(raws: Iterable[Mapping[str, Any]]) -> list[Json]:
     """The orders of a listing as sent, without rows and legs that cannot be read."""
     kept = list[Json]()
     for raw in raws:
-        legs = [dict(leg) for leg in raw.get("legs") or () if _fine(leg)]
+        legs = [dict(leg) for leg in legs_of(raw) if _fine(leg)]
         kept += [{**raw, "legs": legs or None}] if _fine(raw) else legs
     return kept
 
@@ -223,10 +237,10 @@ def _position(raw: Mapping[str, Any]) -> VenuePosition | None:
     """A position without figures that are no numbers; None, logged once, if what is held cannot be read."""
     symbol = raw.get("symbol")
     try:
-        quantity = Decimal(raw["qty"])
-        if not (symbol and quantity.is_finite()):
-            raise ValueError(f"{raw['qty']} {symbol}")
-    except (KeyError, TypeError, ValueError, ArithmeticError) as error:
+        quantity = figure(raw["qty"], "qty")
+        if not symbol:
+            raise ValueError("it has no symbol")
+    except (KeyError, ValueError) as error:
         leave_out(f"the position in {symbol}", repr(error))
         return None
     names = ("qty_available", "avg_entry_price", "current_price", "market_value", "unrealized_pl")

@@ -8,7 +8,8 @@ from typing import Any
 import pandas as pd
 
 from brokers.alpaca.listings import moment
-from brokers.alpaca.payloads import Json, amount
+from brokers.alpaca.payloads import Json
+from brokers.network.figures import amount
 from brokers.venue_values import VenueQuote
 from market.bars import FIELDS
 

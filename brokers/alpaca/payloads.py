@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -72,23 +71,3 @@ def _exits(stop: Decimal | None, target: Decimal | None, stop_limit: Decimal | N
 
 def _prices(**prices: Decimal | None) -> Json:
     return {name: price_text(price) for name, price in prices.items() if price is not None}
-
-
-def amount(raw: Mapping[str, Any], key: str) -> Decimal:
-    """A number of a venue's answer; 0 where it is missing or null.
-
-    Raises
-    ------
-    ValueError
-        It is there and no finite number.
-    """
-    value = raw.get(key)
-    if value is None or value == "":
-        return Decimal(0)
-    try:
-        number = Decimal(str(value))
-    except ArithmeticError:
-        raise ValueError(f"{key} is {value!r}, not a number") from None
-    if not number.is_finite():
-        raise ValueError(f"{key} is {value!r}, not a number")
-    return number

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -21,6 +22,10 @@ MOST_SYMBOLS = 30
 FRESH_S = 2.0
 FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 60.0
 OPEN_S, POLL_S = 5.0, 0.5
+LASTING_S = 30.0
+"""A connection that ends sooner, and told no quote, did not work: the next one waits longer than the one before."""
+MOST_BYTES = 2**18
+"""Of a message; one with the quotes of thirty symbols has some five thousand."""
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +58,8 @@ class AlpacaQuoteStream:
         self._newest: dict[str, tuple[VenueQuote, float]] = {}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="price-stream", daemon=True)
-        self.connected = False
+        self.connected = self._heard = False
+        self.first_wait_s, self.lasting_s = FIRST_WAIT_S, LASTING_S
 
     def start(self, on_quote: Callable[[str, float, float], None]) -> None:
         """Begin; ``on_quote`` gets symbol, bid and ask of each quote, in the stream's thread."""
@@ -76,17 +82,21 @@ class AlpacaQuoteStream:
         return quote if quote is not None and time.monotonic() - at <= self.fresh_s else None
 
     def _run(self) -> None:
-        wait, told = FIRST_WAIT_S, False
+        wait, told = self.first_wait_s, False
         while not self._stop.is_set():
             try:
                 # Through no proxy where the venue is on this machine or what is said is not encrypted.
                 proxy: Literal[True] | None = True if encrypted_abroad(self.url) else None
-                with connect(self.url, open_timeout=OPEN_S, close_timeout=1.0, proxy=proxy) as socket:
+                began, self._heard = math.inf, False
+                with connect(
+                    self.url, open_timeout=OPEN_S, close_timeout=1.0, proxy=proxy, max_size=MOST_BYTES
+                ) as socket:
+                    began = time.monotonic()
                     self._read(socket)
             except Exception as error:
                 # Whatever it is, the next connection may be free of it.
-                if self.connected:
-                    wait, told = FIRST_WAIT_S, False
+                if self._heard or time.monotonic() - began >= self.lasting_s:
+                    wait, told = self.first_wait_s, False
                 if not told:
                     log.info("no stream of prices (%s); quotes are asked for", type(error).__name__)
                 told = True
@@ -115,6 +125,7 @@ class AlpacaQuoteStream:
             raise ValueError(str(message.get("msg")))
         elif kind == "q":
             symbol, quote = str(message["S"]), quote_of(message)
+            self._heard |= not quote.unreadable
             self._newest[symbol] = (quote, time.monotonic())
             self._on_quote(symbol, float(quote.bid), float(quote.ask))
 

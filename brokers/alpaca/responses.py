@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from brokers.alpaca.errors import AlpacaRefusal, BadKeys
+from brokers.network.figures import dated
 from brokers.venue_errors import VenueError, VenueUnavailable
 from config.values.masking import without_secrets
 
@@ -104,12 +105,9 @@ def time_of(text: Any) -> datetime:
     Raises
     ------
     ValueError
-        It is no time, or has no zone.
+        It is no time, has no zone, or is in no year that an account has seen.
     """
-    moment = datetime.fromisoformat(str(text))
-    if moment.tzinfo is None:
-        raise ValueError(f"{text} has no time zone")
-    return moment
+    return dated(datetime.fromisoformat(str(text)))
 
 
 def text_of(moment: datetime) -> str:

@@ -16,6 +16,7 @@ from brokers.desk.entry_halts import EntryHalts, KillLevel
 from brokers.desk.execution.closing import PositionCloser
 from brokers.desk.execution.entries import Entries
 from brokers.desk.execution.entry_task import EntryWindow
+from brokers.desk.execution.overdue_stops import OverdueStops
 from brokers.desk.execution.protection import Protector
 from brokers.desk.execution.target_exchange import TargetExchange
 from brokers.desk.execution.unprotected_alarm import WatchedLock
@@ -97,6 +98,7 @@ class LiveDesk:
         self.closer = PositionCloser(*trading, core.settings)
         self.protector = Protector(*trading, core.settings, self._leave)
         self.targets = TargetExchange(*trading, core.settings, self.protector.levels)
+        self.overdue = OverdueStops(core.state, core.positions, self._leave, asks=self.targets.needed)
         self.external = ExternalPositions(
             core.state, core.positions, core.sync, core.settings, core.gateway.cancel, self.protector.relearn
         )
@@ -111,7 +113,7 @@ class LiveDesk:
         self._looked = self._seen_at = -math.inf
         self._limit = core.state.venue.request_limit
         self.symbol_work = SymbolWork(
-            core, halts, self.entries, self.closer, self.protector, self.targets, self.external
+            core, halts, self.entries, self.closer, self.protector, self.targets, self.external, self.overdue
         )
         self._plans = PlanExecution(core, halts, halters, self.symbol_work)
         self._lasting = LastingHalts(core.journal, halters)

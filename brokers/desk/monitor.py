@@ -15,6 +15,8 @@ from brokers.venue_values import TradeUpdate
 
 BUSY_S, IDLE_S, LEAST_S = 2.0, 15.0, 0.25
 """Seconds of the venue between two looks: while something is under way, at rest, and after news."""
+UNSTREAMED_S = 2.0
+"""And where a stop rests and no stream of prices says that the market has passed it."""
 
 AHEAD_S = 8.0
 """So far ahead of one look in ``BUSY_S`` news may get, then they wait. A look is three requests or more: so many
@@ -108,9 +110,9 @@ class Monitor:
         self._news.set()
 
     def price(self, symbol: str, bid: float, ask: float) -> None:
-        """A quote: shares without a stop are looked after at once, whichever way it goes."""
+        """A quote: shares without a stop are looked after at once, and so are those whose stop it has passed."""
         self.heard = time.time()
-        if symbol in self.desk.protector.log.present:
+        if symbol in self.desk.protector.log.present or self.desk.overdue.reaches(symbol, bid, ask):
             self._news.set()
 
     def _run(self) -> None:
@@ -167,5 +169,6 @@ class Monitor:
             self.desk.halts.crashed(error, self.clock.now())
             self._stop.wait(CRASHED_S)
         else:
-            return BUSY_S if busy else IDLE_S
+            blind = self.desk.overdue.watching and not (self._stream is not None and self._stream.connected)
+            return BUSY_S if busy else UNSTREAMED_S if blind else IDLE_S
         return BUSY_S

@@ -12,6 +12,7 @@ from brokers.desk.core import DeskCore
 from brokers.desk.entry_halts import EntryHalts
 from brokers.desk.execution.closing import PositionCloser
 from brokers.desk.execution.entries import Entries
+from brokers.desk.execution.overdue_stops import OverdueStops
 from brokers.desk.execution.protection import Protector
 from brokers.desk.execution.target_exchange import TargetExchange
 from brokers.desk.reconcile.external_positions import ExternalPositions
@@ -37,6 +38,7 @@ class SymbolWork:
     protector : Protector
     targets : TargetExchange
     external : ExternalPositions
+    overdue : OverdueStops
     """
 
     def __init__(
@@ -48,11 +50,12 @@ class SymbolWork:
         protector: Protector,
         targets: TargetExchange,
         external: ExternalPositions,
+        overdue: OverdueStops,
     ) -> None:
         self.state, self.positions, self.gateway, self.journal = core.state, core.positions, core.gateway, core.journal
         self.halts = halts
         self.entries, self.closer, self.protector, self.targets = entries, closer, protector, targets
-        self.external = external
+        self.external, self.overdue = external, overdue
 
     @property
     def symbols(self) -> set[str]:
@@ -70,6 +73,7 @@ class SymbolWork:
             or self.protector.log.present
             or self.protector.cancelling
             or self.targets.under_way
+            or self.overdue.symbols
             or any(not order.venue_id for order in self.journal.open_orders())
         )
 
@@ -128,6 +132,7 @@ class SymbolWork:
         # Nor does what may be ours again in a moment lose its exits.
         if self.positions.book.quantity(symbol) or not self.external.unsettled(symbol):
             self.protector.tend(symbol, self._keeps(symbol))
+        self._watch_stops(symbol)
         self.closer.sell(symbol)
         if self.gateway.shutting_down:
             self.entries.end(symbol)
@@ -153,6 +158,14 @@ class SymbolWork:
             self.targets.give_up(symbol)
         else:
             self.targets.tend(symbol)
+
+    def _watch_stops(self, symbol: str) -> None:
+        """A stop that the market has passed and that does not fill; nothing is left to it while something closes."""
+        closes = symbol in self.closer.tasks or self.targets.keeps(symbol) is not None
+        if closes or self.gateway.shutting_down:
+            self.overdue.forget(symbol)
+        else:
+            self.overdue.tend(symbol)
 
     def _keeps(self, symbol: str) -> Decimal | None:
         """How many shares are to be protected now; None is all of them."""

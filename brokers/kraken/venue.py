@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from brokers.journal.states import State
 from brokers.kraken.account_view import AccountView
 from brokers.kraken.answers.fees import Fees
-from brokers.kraken.answers.figures import NOTHING, moment
+from brokers.kraken.answers.figures import moment
 from brokers.kraken.answers.names import Names, uuid_of
 from brokers.kraken.connection.client import KrakenClient
 from brokers.kraken.order_memory import OrderMemory
@@ -21,6 +21,7 @@ from brokers.kraken.reference import Reference
 from brokers.kraken.rules import KrakenRules
 from brokers.kraken.waits import Waits
 from brokers.network.budget import time_budget
+from brokers.network.figures import MOST, NOTHING
 from brokers.order_types import OrderType, VenueReason
 from brokers.venue_errors import VenueRefusal, VenueUnavailable
 from brokers.venue_requests import Bracket, OcoExits, OrderChange, OrderRequest, RequestLimit, Single, StopOnly
@@ -108,7 +109,10 @@ class KrakenVenue:
 
     def venue_clock(self) -> VenueTime:
         sent = self.clock.monotonic()
-        now = moment(self.client.time().get("unixtime"))
+        try:
+            now = moment(self.client.time().get("unixtime"))
+        except ValueError as error:
+            raise VenueUnavailable(f"the venue's clock cannot be read ({error})") from None
         if now is None:
             raise VenueUnavailable("the venue's clock cannot be read")
         # It tells whole seconds, so it is half a second later in the mean.
@@ -119,6 +123,8 @@ class KrakenVenue:
 
     def account(self) -> VenueAccount:
         equity, cash = self._view.figures()
+        if abs(equity) >= MOST:
+            raise VenueUnavailable(f"the account cannot be read: equity of {equity:.3g} USD")
         return VenueAccount(self._account_id, equity, cash, self._view.closed())
 
     def positions(self) -> VenuePositions:

@@ -14,10 +14,11 @@ from lumibot.entities import Asset, Order, Position
 
 from brokers.alpaca.client import VenueClient
 from brokers.alpaca.errors import AlpacaRefusal
-from brokers.alpaca.payloads import Json, amount
+from brokers.alpaca.payloads import Json
 from brokers.desk.execution.order_gateway import OrderRefused
 from brokers.desk.lifecycle.link import DeskLink
 from brokers.lumibot.order_tracker import OrderTracker
+from brokers.network.figures import amount
 from brokers.venue_errors import VenueError
 
 FRESH_S = 0.5

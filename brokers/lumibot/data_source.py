@@ -15,7 +15,8 @@ from lumibot.tools.helpers import parse_canonical_timestep
 from lumibot.tools.symbol_normalization import normalize_symbol_for_broker
 
 from brokers.alpaca.client import DAY_MINUTES, VenueClient
-from brokers.alpaca.payloads import Json, amount
+from brokers.alpaca.payloads import Json
+from brokers.network.figures import amount
 from brokers.venue_errors import VenueError
 from market.calendar import session_times
 

@@ -10,8 +10,9 @@ from typing import Any
 from lumibot.entities import Asset, Order
 from lumibot.tools.symbol_normalization import normalize_symbol_for_broker, normalize_symbol_for_internal
 
-from brokers.alpaca.payloads import Json, amount
+from brokers.alpaca.payloads import Json
 from brokers.desk.execution.order_gateway import OrderRefused
+from brokers.network.figures import amount
 from brokers.order_types import OrderType, Side, TimeInForce
 from brokers.venue_requests import Bracket, OcoExits, OrderRequest, Single
 from risk.policy_gate import round_to_tick

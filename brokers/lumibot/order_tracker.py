@@ -19,9 +19,10 @@ from typing import Any
 from lumibot.brokers import Alpaca
 from lumibot.entities import Order
 
-from brokers.alpaca.payloads import Json, amount
+from brokers.alpaca.payloads import Json
 from brokers.desk.execution.order_gateway import OrderRefused
 from brokers.lumibot.order_mapping import ENDED, order_of, raw_of, rows_of, status_of, take_over, told
+from brokers.network.figures import amount
 from brokers.order_types import STOP_TYPES
 
 WORKING = ("new", "accepted", "partially_filled")

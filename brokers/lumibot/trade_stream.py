@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import json
 import logging
+import math
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -14,11 +16,18 @@ from alpaca.common.utils import get_default_user_agent
 from alpaca.trading.stream import TradingStream
 from websockets.legacy.client import Connect
 
+from brokers.alpaca.listings import update_of
 from brokers.alpaca.payloads import Json
 
 FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 30.0
 # alpaca-py lets a dead connection pass for a live one for three minutes.
-CONNECTION = {"ping_interval": 10, "ping_timeout": 20, "open_timeout": 5, "close_timeout": 1, "max_queue": 1024}
+CONNECTION = {
+    "ping_interval": 10, "ping_timeout": 20, "open_timeout": 5, "close_timeout": 1,
+    # A trade update has some two thousand characters; what waits unread has a size, too.
+    "max_size": 2**18, "max_queue": 128,
+}  # fmt: skip
+LASTING_S = 30.0
+"""A connection that ends sooner, and told nothing, did not work: the next one waits longer than the one before."""
 
 log = logging.getLogger(__name__)
 
@@ -62,12 +71,14 @@ class TradeStream(TradingStream):
         super().__init__(key, secret, paper, raw_data=True, url_override=url or "")
         self._on_event, self._on_state = on_event, on_state
         self._reading: tuple[asyncio.AbstractEventLoop, asyncio.Task[None]] | None = None
-        self._stopped = False
+        self._stopped = self._heard = False
         self.keys_refused = False
-        self.first_wait_s = FIRST_WAIT_S
+        self.first_wait_s, self.lasting_s = FIRST_WAIT_S, LASTING_S
 
         async def hand_over(message: Json) -> None:
-            self._tell(self._on_event, dict(message.get("data") or {}))
+            update = dict(message.get("data") or {})
+            self._heard |= update_of(update).id != ""
+            self._tell(self._on_event, update)
 
         self.subscribe_trade_updates(hand_over)
 
@@ -92,14 +103,18 @@ class TradeStream(TradingStream):
         wait = self.first_wait_s
         while not self._stopped:
             try:
+                began, self._heard = math.inf, False
                 await self._start_ws()  # type: ignore[no-untyped-call]  # alpaca-py is untyped here
-                wait = self.first_wait_s
+                began = time.monotonic()
                 await self._consume()
             except _Unauthorized:
                 self.keys_refused = True
                 log.error("the trade stream refuses the keys; it stays closed, and orders are followed by asking")
                 return
-            except (websockets.WebSocketException, OSError, ValueError, AttributeError) as error:
+            except Exception as error:
+                # Whatever the venue has sent, the next connection may be free of it.
+                if self._heard or time.monotonic() - began >= self.lasting_s:
+                    wait = self.first_wait_s
                 if not self._stopped:
                     log.warning("trade stream: %s; next try in %.0f s", str(error) or type(error).__name__, wait)
             finally:

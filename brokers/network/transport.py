@@ -27,14 +27,24 @@ from brokers.network.dns import Names
 LEAST_S = 0.001
 LOOKUP_SHARE = 0.5
 """Part of the time to connect that may go into finding the address."""
+HEADERS = 64 * 2**10
+"""Bytes of an answer that may be headers and the marks between the parts of its body."""
 NAMES = Names()
+
+
+class AnswerTooLarge(OSError):
+    """The venue sends more than any answer of its has reason to be."""
 
 
 @dataclass(slots=True)
 class Attempt:
-    """One request: it ends at ``deadline`` (local monotonic seconds); ``written`` once a byte of it may have left."""
+    """One request: it ends at ``deadline`` (local monotonic seconds); ``written`` once a byte of it may have left.
+
+    ``readable`` is how many bytes its answer may still have, headers included.
+    """
 
     deadline: float
+    readable: int
     written: bool = False
 
     @property
@@ -47,9 +57,9 @@ _attempt: ContextVar[Attempt | None] = ContextVar("attempt", default=None)
 
 
 @contextmanager
-def attempt(seconds: float) -> Iterator[Attempt]:
+def attempt(seconds: float, most_bytes: int) -> Iterator[Attempt]:
     """Bound what this thread sends and reads inside; the body of the answer has to be read inside as well."""
-    mine = Attempt(time.monotonic() + seconds)
+    mine = Attempt(time.monotonic() + seconds, most_bytes + HEADERS)
     token = _attempt.set(mine)
     try:
         yield mine
@@ -74,6 +84,10 @@ class _TimedReader(io.RawIOBase):
                 raise TimeoutError("the time of the request is over")
             self._sock.settimeout(current.left if self._most is None else min(current.left, self._most))
         count: int | None = self._raw.readinto(buffer)
+        if current is not None:
+            current.readable -= count or 0
+            if current.readable < 0:
+                raise AnswerTooLarge("the answer does not end")
         return count
 
     def close(self) -> None:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from brokers.notifications.notice import Notice
 from brokers.reporting.events import Event, EventKind, event_of
-from brokers.reporting.masking import Masker
+from config.values.masker import Masker
 
 CRITICAL = frozenset({EventKind.CRASH, EventKind.UNPROTECTED, EventKind.STREAM_DOWN, EventKind.VENUE_DOWN})
 TOLD = frozenset({EventKind.START, EventKind.FILL, EventKind.HALT, EventKind.SUMMARY, EventKind.LEAVING})
@@ -50,7 +50,7 @@ class NoticeHandler(logging.Handler):
             return None
         critical = loud or (event is not None and event.kind in CRITICAL and not event.over)
         moment = self._now() or datetime.fromtimestamp(record.created, UTC)
-        text = self._masker(record.getMessage())
+        text = self._masker.line(record.getMessage())
         if event is None or event.kind not in _CONDITIONS or "reasons" in event.fields:
             # Errors of one place in the code differ in their figures only.
             key = f"{record.name}:{record.lineno}:{event.symbol if event else ''}" if loud else text

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from brokers.reporting.events import event_of
-from brokers.reporting.masking import Masker
 from config.process.private_files import OWNER_ONLY, private_folder
+from config.values.masker import Masker
+from config.values.printable import printable
 
 FOLDER, FILE = "log", "trader.jsonl"
 
@@ -43,13 +44,13 @@ class JsonLines(logging.Formatter):
             "venue_time": None if venue is None else venue.isoformat(timespec="milliseconds"),
             "level": record.levelname,
             "logger": record.name,
-            "message": self._masker(record.getMessage()),
+            "message": self._masker.line(record.getMessage()),
         }
         if (event := event_of(record)) is not None:
-            row |= {"event": str(event.kind), "symbol": self._masker(event.symbol) or None, "over": event.over}
+            row |= {"event": str(event.kind), "symbol": self._masker.line(event.symbol) or None, "over": event.over}
             row |= {"fields": self._masker.plain(event.fields)} if event.fields else {}
         if record.exc_info:
-            row["error"] = self._masker(self.formatException(record.exc_info))
+            row["error"] = printable(self._masker(self.formatException(record.exc_info)))
         return json.dumps(row, ensure_ascii=False)
 
 

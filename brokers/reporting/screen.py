@@ -12,8 +12,9 @@ from rich.console import Console
 from rich.text import Text
 
 from brokers.reporting.events import EventKind, event_of
-from brokers.reporting.masking import Masker
 from config.values.markets import NEW_YORK_ZONE
+from config.values.masker import Masker
+from config.values.printable import printable
 
 QUIET_KINDS = frozenset({EventKind.READING, EventKind.UNPROTECTED})
 """Events that are in the log file only, unless they are warnings."""
@@ -72,11 +73,12 @@ class Screen(logging.Handler):
         event = event_of(record)
         venue = getattr(record, "venue_time", None) or self._now()
         moment = (venue or datetime.fromtimestamp(record.created, NEW_YORK_ZONE)).astimezone(NEW_YORK_ZONE)
-        text = self._masker(record.getMessage())
+        text = self._masker.line(record.getMessage())
         if left_out := getattr(record, "left_out", 0):
             text = f"{text} (and {left_out} times since it was shown)"
         if self._everything and record.exc_info:
-            text = f"{text}\n{self._masker(logging.Formatter().formatException(record.exc_info))}"
+            error = self._masker(logging.Formatter().formatException(record.exc_info))
+            text = f"{text}\n{printable(error)}"
         if not self._console.is_terminal:
             self._console.file.write(f"{moment:%Y-%m-%dT%H:%M:%S%z} {record.levelname} {text}\n")
             self._console.file.flush()

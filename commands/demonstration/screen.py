@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
 
 from commands.demonstration.programme import SCENES, Played
 from commands.demonstration.scene import Scene
@@ -29,7 +29,7 @@ def show_heading(console: Console, count: int) -> None:
 
 def show_title(console: Console, scene: Scene) -> None:
     """The scene that is about to be played, and what used to happen."""
-    console.print(f"\n[bold]{SCENES.index(scene) + 1:>2}  {escape(scene.title)}[/]", highlight=False)
+    console.print(f"\n{SCENES.index(scene) + 1:>2}  {scene.title}", style="bold", highlight=False)
     _lines(console, "before", [scene.before])
     _lines(console, "command", [scene.command])
 
@@ -52,12 +52,11 @@ def show_end(console: Console, played: Sequence[Played]) -> None:
     good, seconds = sum(one.seen.passed for one in played), sum(one.seconds for one in played)
     checks = sum(len(one.seen.checks) for one in played)
     colour = "green" if good == len(played) else "red"
-    console.print(
-        f"\n[bold {colour}]{good} of {len(played)} scenes hold[/], {checks} checks, {seconds:.0f} s", highlight=False
-    )
+    hold = Text(f"\n{good} of {len(played)} scenes hold", style=f"bold {colour}")
+    console.print(Text.assemble(hold, f", {checks} checks, {seconds:.0f} s"), highlight=False)
     if good < len(played):
         told = ", ".join(one.scene.name for one in played if not one.seen.passed)
-        console.print(f"[red]not so: {escape(told)}[/]", highlight=False)
+        console.print(f"not so: {told}", style="red", highlight=False)
 
 
 def document(played: Sequence[Played]) -> dict[str, Any]:
@@ -85,8 +84,8 @@ def document(played: Sequence[Played]) -> dict[str, Any]:
 def _lines(console: Console, label: str, texts: Sequence[str], style: str = "") -> None:
     for number, line in enumerate(_wrapped(texts, _width(console) - INDENT - LABEL)):
         head = f"{label if number == 0 else '':<{LABEL}}"
-        shown = f"[{style}]{escape(head + line)}[/]" if style else f"[dim]{head}[/]{escape(line)}"
-        console.print(" " * INDENT + shown, highlight=False, soft_wrap=True)
+        shown = Text(head + line, style=style) if style else Text.assemble((head, "dim"), line)
+        console.print(Text.assemble(" " * INDENT, shown), highlight=False, soft_wrap=True)
 
 
 def _wrapped(texts: Sequence[str], width: int) -> Iterator[str]:

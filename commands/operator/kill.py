@@ -12,6 +12,7 @@ import typer
 from commands.composition import command
 from commands.operator.account import settings_of
 from commands.options import ScreenOptions, SettingsOptions, StateOptions
+from config.values.printable import one_line
 
 
 class Wanted(StrEnum):
@@ -46,5 +47,5 @@ def kill(
     if screen.json:
         show_json({"state_dir": str(folder), "before": done.before, "now": done.now, "meaning": MEANING[done.now]})
     else:
-        sys.stdout.write(f"{done.text}\n")
+        sys.stdout.write(f"{one_line(done.text)}\n")
     return 0

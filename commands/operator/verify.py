@@ -16,6 +16,7 @@ from commands.composition import command
 from commands.operator.account import settings_of
 from commands.options import ScreenOptions, SettingsOptions, StateOptions, a_day
 from config.values.markets import NEW_YORK_ZONE
+from config.values.printable import one_line
 
 if TYPE_CHECKING:
     from brokers.operator.track_record import TrackRecord
@@ -110,7 +111,7 @@ def tell(record: TrackRecord, screen: ScreenOptions) -> None:
         )
     if record.upgraded:
         lines.append(f"the chain vouches for later rows alone: {record.upgraded}")
-    sys.stdout.write("".join(f"{line}\n" for line in (*lines, f"head {record.head}")))
+    sys.stdout.write("".join(f"{one_line(line)}\n" for line in (*lines, f"head {record.head}")))
 
 
 def document_of(record: TrackRecord) -> dict[str, Any]:

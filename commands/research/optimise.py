@@ -107,7 +107,7 @@ def optimise(
     pbo = "–" if done.verdict.pbo is None else f"{done.verdict.pbo:.3f}"
     figures = f"Sharpe {best.sharpe:.2f}, return {best.total_return:.1%}, drawdown {best.max_drawdown:.1%}"
     lines = (
-        f"[bold]{done.verdict.verdict}[/]: {done.verdict.sentence()}",
+        f"{done.verdict.verdict}: {done.verdict.sentence()}",
         f"best of {len(done.study.trials):,}: trial {done.best}, {told}",
         f"{figures}, {best.trades} trades",
         f"DSR {done.verdict.dsr:.3f}, PBO {pbo} (0.5 = chance), {done.verdict.counted:,} trials counted on these data",

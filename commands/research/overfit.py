@@ -65,7 +65,7 @@ def overfit(
 def _told(v: Verdict) -> str:
     pbo = "not defined for one trial or so few periods" if v.pbo is None else f"{v.pbo:.3f} (0.5 = chance)"
     lines = [
-        f"[bold]{v.verdict}[/]: {v.sentence()}",
+        f"{v.verdict}: {v.sentence()}",
         f"best trial                 {v.best}, one of {v.trials:,} over {v.observations:,} periods",
         f"Sharpe ratio a year        {v.sharpe:.3f}",
         f"probabilistic Sharpe       {v.psr:.3f}, the probability that it is above 0, for a single trial",

@@ -92,7 +92,7 @@ def walk_forward(
     figures = document["metrics"]
     efficiency = document["efficiency"]
     lines = (
-        f"[bold]{document['verdict']}[/]: {document['sentence']}",
+        f"{document['verdict']}: {document['sentence']}",
         f"out of sample {document['test_start'][:10]} to {document['test_end'][:10]}: return "
         f"{figures['total_return'] or 0:.1%}, drawdown {figures['max_drawdown'] or 0:.1%}, {figures['trades']} trades",
         f"return a year, test over train: {'–' if efficiency is None else f'{efficiency:.2f}'}; "

@@ -22,8 +22,8 @@ def mcp(state: StateOptions, chosen: SettingsOptions, keys: KeyOptions, screen: 
     """
     import warnings
 
-    from brokers.reporting.masking import Masker
     from commands.service.mcp_server import TraderTools, server_of
+    from config.values.masker import Masker
 
     settings = settings_of(chosen, state, keys, screen=screen)
     folder, journal = Path(settings.live.state_dir), journal_of(settings)

@@ -16,10 +16,10 @@ from mcp.server.fastmcp.exceptions import ToolError
 from mcp.types import ToolAnnotations
 from pydantic import Field
 
-from brokers.reporting.masking import Masker
 from commands.views.status import document as status_document
 from commands.views.whatif import document as whatif_document
 from config.errors import Refusal
+from config.values.masker import Masker
 from config.values.symbols import spelled
 from monitoring import journal_queries
 from monitoring.explain import explain as explanation
@@ -179,7 +179,7 @@ class TraderTools:
         try:
             answer: Json = self._masker.plain(_timed(ask()))
         except Refusal as refusal:
-            raise ToolError(self._masker(str(refusal))) from None
+            raise ToolError(self._masker.line(str(refusal))) from None
         return answer
 
 

@@ -60,7 +60,7 @@ def scoreboard(
     printer.print()
     printer.print(_daily(found["days"][: SHOWN_DAYS if days is None else days]))
     for note in found["notes"]:
-        printer.print(f"[dim]{note}[/]", highlight=False)
+        printer.print(note, style="dim", highlight=False)
     return 0
 
 

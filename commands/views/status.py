@@ -145,17 +145,19 @@ def _screen(found: Status) -> Any:
 
 def _positions(found: Status) -> Any:
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=None, pad_edge=False, header_style="dim")
     for name in ("symbol", "quantity", "entry", "price", "profit", "R", "stop", "target", "protected", "lost at stop"):
         table.add_column(name, justify="left" if name == "symbol" else "right")
     for p in found.state.positions:
         r = p.unrealised_r
+        some = Text(f"{p.protected:g} of {abs(p.quantity):g}", style="red")
         table.add_row(
             p.symbol, f"{p.quantity:,.10g}", _usd(p.entry_price), _usd(p.price),
             "–" if p.profit is None else f"{p.profit:+,.2f}",
             "–" if r is None else f"{r:+.2f}", _usd(p.stop), _usd(p.target),
-            "all" if p.bare <= 0 else f"[red]{p.protected:g} of {abs(p.quantity):g}[/]", _usd(p.lost_at_stop),
+            "all" if p.bare <= 0 else some, _usd(p.lost_at_stop),
         )  # fmt: skip
     return table
 

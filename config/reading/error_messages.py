@@ -89,7 +89,7 @@ def sentence(error: ValidationError, model: type[BaseModel], provenance: Provena
     """
     # An unknown key explains a missing one, so it is told first.
     first = min(error.errors(include_url=False), key=lambda found: found["type"] != "extra_forbidden")
-    path = [part for part in first["loc"] if part != "[key]"]
+    path = [part[:LONGEST_VALUE] if isinstance(part, str) else part for part in first["loc"] if part != "[key]"]
     dotted = ".".join([*([prefix] if prefix else []), *(str(part) for part in path)])
     contradiction = first.get("ctx", {}).get("error")
     keys = getattr(contradiction, "keys", ())

@@ -121,15 +121,21 @@ def _pairs(overrides: Iterable[str] | Mapping[str, Any]) -> list[tuple[str, Any]
         key, equals, value = text.partition("=")
         key = key.strip()
         if not equals or not all(key.split(".")):
-            raise Refusal(f"--set {key or equals}: write --set KEY=VALUE, e.g. --set sizing.risk_frac=0.01")
+            shown = key[:LONGEST_SHOWN] or equals
+            raise Refusal(f"--set {shown}: write --set KEY=VALUE, e.g. --set sizing.risk_frac=0.01")
+        _check_length("--set", key)
         pairs.append((SHORT_KEYS.get(key, key), strict_yaml.parse(value, f"--set {key}")))
     return pairs
 
 
-def _nested(dotted: str, value: Any, source: str) -> dict[str, Any]:
-    *parents, last = dotted.split(".")
-    if len(parents) >= DEEPEST or len(dotted) > LONGEST_KEY:
+def _check_length(source: str, dotted: str) -> None:
+    if dotted.count(".") >= DEEPEST or len(dotted) > LONGEST_KEY:
         raise Refusal(f"{source} {dotted[:LONGEST_SHOWN]}…: is no setting, its key is too long; see --show-config")
+
+
+def _nested(dotted: str, value: Any, source: str) -> dict[str, Any]:
+    _check_length(source, dotted)
+    *parents, last = dotted.split(".")
     nested: dict[str, Any] = {last: value}
     for parent in reversed(parents):
         nested = {parent: nested}

@@ -15,6 +15,7 @@ import pytest
 
 from backtests import embedded
 from backtests.checks.audit import audit
+from backtests.checks.audit_gate import GATE_RULES
 from brokers.record import EquityRow, OrderRecord, RunRecord, TradeRecord
 from config import Settings, load
 from market.bar_tables import to_table
@@ -26,7 +27,7 @@ WIDE_GATE = {
     "gate.min_cash_frac": 0.0, "selection.min_confidence": 0.5,
 }  # fmt: skip
 """For runs in which the rules above it are what is audited."""
-ALWAYS = {"cash", "book", "stop", "stop_level", "notional", "positions", "weight"}
+ALWAYS = {*GATE_RULES, "cash", "book", "stop", "stop_level", "notional", "positions", "weight"}
 CAPS = {"cash_buffer", "sector_cap", "correlation_cap", "exposure_budget"}
 WINDOW = {"active": (), "swing": (), "bench": (), "intraday": ("2023-06-01", "2023-06-14")}
 
@@ -294,6 +295,25 @@ CASES = {
          FIRST + 4: entries("TSLA", frac=0.0995)},
         "on the week's bill", sets=ONLY_BUDGET,
     ),
+    "more in an order than the gate lets through": Case(
+        {"order_notional"},
+        {FIRST: entries("AAPL", frac=0.09)}, {FIRST: entries("AAPL", frac=0.049)}, "the limit is",
+        sets={"gate.max_order_notional_usd": 5_000.0},
+    ),
+    "more in a day than the gate lets through": Case(
+        {"day_notional"},
+        {FIRST: entries("AAPL", "AMD", frac=0.09)}, {FIRST: entries("AAPL", frac=0.09), FIRST + 1: entries("AMD")},
+        "the limit is", sets={"gate.max_day_notional_usd": 15_000.0},
+    ),
+    "more new positions than the gate lets through": Case(
+        {"new_positions"},
+        {FIRST: entries("AAPL", "AMD")}, {FIRST: entries("AAPL"), FIRST + 1: entries("AMD")}, "2 opened",
+        sets={"gate.max_new_positions": 1},
+    ),
+    "one that is restricted": Case(
+        {"restricted"},
+        {FIRST: entries("AMD")}, {FIRST: entries("AAPL")}, "restricted list", sets={"gate.restricted": ["AMD"]},
+    ),
     "stop that was passed": Case(
         {"stop_level"},
         {FIRST: entries("COIN"), 82: [("COIN", 0, "close")]}, {FIRST: entries("COIN"), 80: [("COIN", 0, "close")]},
@@ -304,7 +324,7 @@ CASES = {
 
 def settings_of(case: Case) -> Settings:
     chosen = {"universe.symbols": [s for s, sector in SECTORS.items() if sector != "inverse"]}
-    return load("active", overrides={**chosen, **WITHOUT_BUDGET, **case.sets})
+    return load("active", overrides={**chosen, **WIDE_GATE, **WITHOUT_BUDGET, **case.sets})
 
 
 @pytest.mark.parametrize("name", CASES)

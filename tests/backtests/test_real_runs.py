@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from backtests.checks.audit import audit
+from backtests.checks.audit_gate import GATE_RULES
 from brokers.record import OrderRecord, TradeRecord
 from config import load
 from tests.backtests.runs import Run, backtest
@@ -50,7 +51,7 @@ RUNS = {
     "intraday": ("intraday", MINUTES, QUARTER, UNHALTED | {"selection.min_session_bars": 0}),
 }
 ALWAYS = {
-    "cash", "book", "stop", "stop_level", "notional", "positions", "weight", "cash_buffer", "sector_cap",
+    *GATE_RULES, "cash", "book", "stop", "stop_level", "notional", "positions", "weight", "cash_buffer", "sector_cap",
     "correlation_cap",
 }  # fmt: skip
 

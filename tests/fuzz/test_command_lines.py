@@ -6,6 +6,9 @@ import contextlib
 import io
 import time
 from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
 
 import pytest
 import typer
@@ -24,14 +27,12 @@ WITHOUT_END = ("dashboard", "demo", "mcp")
 """These serve, or play for minutes, whatever they are told."""
 NAMES = [name for name in available() if name not in ("data", "new", *WITHOUT_END)]
 OPTIONS = sorted({option for name in NAMES for parameter in load(name).params for option in parameter.opts})
-WORDS = st.one_of(
-    st.sampled_from([
-        "AAPL", "A,B", "swing", "embedded", "yahoo", "none.csv", "2020-01-02", "2020-13-01", "0", "-1", "1e400", "nan",
-        "9" * 5_000, "a.b=c", "sizing.risk_frac=0.01", ".".join("a" * 3_000) + "=1", "account.budget_usd=!!int x", "",
-        "--", "-", "=", "stop", "status", "\x00", "é", "\ud800", "http://user:hunter2@host", "postgresql:u:hunter2",
-    ]),
-    st.text(max_size=12),
-)  # fmt: skip
+SPECIAL = [
+    "AAPL", "A,B", "swing", "embedded", "yahoo", "none.csv", "2020-01-02", "2020-13-01", "0", "-1", "1e400", "nan",
+    "9" * 5_000, "a.b=c", "sizing.risk_frac=0.01", ".".join("a" * 3_000) + "=1", "account.budget_usd=!!int x", "",
+    "--", "-", "=", "stop", "status", "\x00", "é", "\ud800", "http://user:hunter2@host", "postgresql:u:hunter2",
+]  # fmt: skip
+WORDS = st.one_of(st.sampled_from(SPECIAL), st.text(max_size=12))
 LINES = st.lists(st.one_of(st.sampled_from(OPTIONS), WORDS), max_size=7)
 seen: Counter[int] = Counter()
 
@@ -41,16 +42,50 @@ def prepared_for_nothing(request, settings):
     raise typer.Exit(0)
 
 
+@contextlib.contextmanager
+def here_and_nothing(folder: Path) -> Iterator[None]:
+    """Commands work in a folder, and run nothing."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setattr(requests, "carry_out", lambda request, **more: 0)
+        patch.setattr(cli_run, "data_for", prepared_for_nothing)
+        # What the first command imports is none of the second's time.
+        for name in ("backtest", "kill"):
+            main([name, "--banana"])
+            main([name, "status"])
+        yield
+
+
 @pytest.fixture(autouse=True)
-def nothing_is_run(monkeypatch, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("here")
-    monkeypatch.chdir(folder)
-    monkeypatch.setattr(requests, "carry_out", lambda request, **more: 0)
-    monkeypatch.setattr(cli_run, "data_for", prepared_for_nothing)
-    # What the first command imports is none of the second's time.
-    for name in ("backtest", "kill"):
-        main([name, "--banana"])
-        main([name, "status"])
+def nothing_is_run(tmp_path_factory):
+    with here_and_nothing(tmp_path_factory.mktemp("here")):
+        yield
+
+
+def random_line(rng: Random) -> list[str]:
+    """A command and some of its arguments, of other commands' arguments, and words."""
+    name = rng.choice(NAMES)
+    own = [option for parameter in load(name).params for option in parameter.opts]
+    line = [name]
+    for _ in range(rng.randint(0, 7)):
+        kind = rng.random()
+        letters = (rng.choice([rng.randrange(32, 127), rng.randrange(1, 0x2FFF)]) for _ in range(rng.randint(0, 12)))
+        line.append(rng.choice(own) if kind < 0.5 else rng.choice(OPTIONS) if kind < 0.6 else
+                    rng.choice(SPECIAL) if kind < 0.9 else "".join(map(chr, letters)))  # fmt: skip
+    return line
+
+
+def outcome(line: list[str]) -> str:
+    """Carry out a command line; what must not come of it is an error."""
+    status, said, took = carried_out(main, line)
+    if took >= LONGEST_S:
+        # What is imported only once is none of the command's time.
+        status, said, _ = carried_out(main, line)
+    if "Traceback" in said or "hunter2" in said or status not in (0, 1, 2):
+        raise AssertionError(f"{line}: status {status}: {said[-300:]}")
+    if status == 2 and (said.count("\n") != 1 or len(said) <= 5):
+        raise AssertionError(f"{line}: refused in {said.count(chr(10))} lines: {said[:200]}")
+    return f"status {status}"
 
 
 def carried_out(run, argv: list[str]) -> tuple[int, str, float]:

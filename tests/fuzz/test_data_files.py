@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -167,8 +168,14 @@ def judge(path: Path, intraday: bool) -> str:
     return "whole" if len(found) == len(truth) else "part"
 
 
-def fuzz(folder: Path, kind: str, examples: int, number: int) -> Counter[str]:
-    """Damage files so many times; counts of what came of them."""
+def at_once(number: int, case: Callable[[], str]) -> None:
+    case()
+
+
+def fuzz(
+    folder: Path, kind: str, examples: int, number: int, tried: Callable[[int, Callable[[], str]], None] = at_once
+) -> Counter[str]:
+    """Damage files so many times, each ``tried`` by itself; counts of what came of them."""
     outcomes: Counter[str] = Counter()
 
     @seed(number)
@@ -181,7 +188,13 @@ def fuzz(folder: Path, kind: str, examples: int, number: int) -> Counter[str]:
         else:
             pq.write_table(pa.Table.from_pandas(GOOD[intraday], preserve_index=False), path, write_page_checksum=True)
             path.write_bytes(damaged_parquet(path.read_bytes(), draw))
-        outcomes[judge(path, intraday)] += 1
+
+        def judged() -> str:
+            found = judge(path, intraday)
+            outcomes[found] += 1
+            return found
+
+        tried(number, judged)
 
     once()
     return outcomes

@@ -7,6 +7,7 @@ takes seconds, so it is done in a process of its own (``process``), which runs t
 
 from __future__ import annotations
 
+import html
 import importlib
 import inspect
 import logging
@@ -29,6 +30,7 @@ from backtests.reports.metrics import Figure, figure_text, for_people, session_c
 from backtests.reports.run_info import RunInfo
 from backtests.reports.tearsheet.page import PageFacts, corrected
 from brokers.record import RunRecord
+from config.values.printable import one_line
 
 RISK_FREE_RATE = 0.0
 
@@ -146,21 +148,26 @@ def write_tearsheet(path: Path, given: TearsheetInput) -> None:
 
         create_tearsheet(
             _by_session(given.closes, "portfolio_value"),
-            given.title,
+            _text(given.title),
             str(unfinished),
             _benchmark(given),
-            given.benchmark or None,
+            _text(given.benchmark) or None,
             False,
             True,
             risk_free_rate=RISK_FREE_RATE,
-            strategy_parameters=dict(given.parameters),
+            strategy_parameters={_text(name): _text(value) for name, value in given.parameters.items()},
             lumibot_version=given.lumibot_version,
-            backtesting_data_sources=given.data_source,
+            backtesting_data_sources=_text(given.data_source),
             custom_metrics=dict(given.rows),
         )
     page = unfinished.read_text(encoding="utf-8") if unfinished.exists() else "<html><body></body></html>"
     unfinished.unlink(missing_ok=True)
     write_text(path, corrected(page, given.rows, given.facts))
+
+
+def _text(text: str) -> str:
+    """A name or a note as text of a page: Lumibot and QuantStats put it there as it is."""
+    return html.escape(one_line(text))
 
 
 def _day(moment: date) -> date:

@@ -100,8 +100,13 @@ def passed(levels: Levels, prices: Iterable[float], sign: int, gap: float) -> st
     """
     known = list(prices)
     words = " and ".join(f"{price:g}" for price in known)
-    if known and all(sign * (price - levels.stop) < gap for price in known):
+    if known and all(sign * (price - levels.stop) < _scaled(gap, levels.stop) for price in known):
         return f"STOP_PASSED: {words} is at or beyond the stop {levels.stop}"
-    if known and all(sign * (levels.target - price) < gap for price in known):
+    if known and all(sign * (levels.target - price) < _scaled(gap, levels.target) for price in known):
         return f"TARGET_PASSED: {words} is at or beyond the target {levels.target}"
     return ""
+
+
+def _scaled(gap: float, level: float) -> float:
+    """Below a dollar the gap is as much less as the price is less."""
+    return gap * min(1.0, level) if level > 0 else gap

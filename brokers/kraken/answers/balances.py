@@ -9,8 +9,8 @@ from decimal import Decimal
 from functools import cache
 from typing import Any
 
-from brokers.kraken.answers.figures import NOTHING, amount
 from brokers.kraken.answers.pairs import NO_COINS, SPENDABLE, Pairs
+from brokers.network.figures import NOTHING, amount
 from brokers.venue_values import VenuePosition, VenuePositions
 
 USD = "USD"

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from brokers.kraken.answers.figures import amount
 from brokers.kraken.answers.pairs import HUNDRED, Pairs
+from brokers.network.figures import amount
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,40 +1,30 @@
-"""Numbers and times of Kraken's answers, read exactly or not at all."""
+"""Times of Kraken's answers and requests."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
+from brokers.network.figures import dated, figure
+
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-NOTHING = Decimal(0)
 
 
-def amount(raw: Mapping[str, Any], key: str) -> Decimal:
-    """A number of an answer; 0 where it is missing or null.
+def moment(value: Any) -> datetime | None:
+    """Seconds since 1970 as a time, UTC; None for none or 0.
 
     Raises
     ------
     ValueError
-        It is there and no finite number.
+        They are no number, or in no year that an account has seen.
     """
-    value = raw.get(key)
-    if value is None or value == "":
-        return NOTHING
+    seconds = figure(value or 0, "a time")
+    if not seconds:
+        return None
     try:
-        number = Decimal(str(value))
-    except ArithmeticError:
-        raise ValueError(f"{key} is {value!r}, not a number") from None
-    if not number.is_finite():
-        raise ValueError(f"{key} is {value!r}, not a number")
-    return number
-
-
-def moment(value: Any) -> datetime | None:
-    """Seconds since 1970 as a time, UTC; None for none or 0."""
-    seconds = Decimal(str(value or 0))
-    return EPOCH + timedelta(microseconds=int(seconds * 1_000_000)) if seconds else None
+        return dated(EPOCH + timedelta(microseconds=int(seconds * 1_000_000)))
+    except OverflowError:
+        raise ValueError(f"{value!r} is in no year that an account has seen") from None
 
 
 def seconds(time: datetime) -> str:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from brokers.kraken.answers.figures import NOTHING
 from brokers.kraken.answers.pairs import Pairs
+from brokers.network.figures import LAST_YEAR, NOTHING, figure
 from brokers.venue_values import VenueQuote
 from market.bars import FIELDS
 
+LATEST = int(datetime(LAST_YEAR + 1, 1, 1, tzinfo=UTC).timestamp())
 INTERVALS = (1, 5, 15, 30, 60, 240, 1440, 10080, 21600)
 """Lengths of bars that Kraken has, minutes."""
 MOST_BARS = 720
@@ -29,7 +30,7 @@ def quotes_of(answer: Mapping[str, Any], pairs: Pairs, now: datetime) -> dict[st
         if (pair := pairs.named(str(name))) is None:
             continue
         try:
-            found[pair.symbol] = VenueQuote(_price(row["b"][0]), _price(row["a"][0]), now)
+            found[pair.symbol] = VenueQuote(figure(row["b"][0], "bid"), figure(row["a"][0], "ask"), now)
         except (KeyError, IndexError, TypeError, ValueError) as error:
             found[pair.symbol] = VenueQuote(unreadable=repr(error))
     return found
@@ -42,7 +43,7 @@ def prices_of(quotes: Mapping[str, VenueQuote]) -> dict[str, Decimal]:
 
 def bars_of(symbol: str, rows: Sequence[Any]) -> pd.DataFrame:
     """Rows of OHLC as a long table; those without a readable time are left out."""
-    kept = [row for row in rows if isinstance(row, Sequence) and len(row) > PLACES["volume"] and _is_number(row[0])]
+    kept = [row for row in rows if isinstance(row, Sequence) and len(row) > PLACES["volume"] and _is_time(row[0])]
     times = pd.to_datetime([int(row[0]) for row in kept], unit="s", utc=True)
     values = {name: [_number(row[place]) for row in kept] for name, place in PLACES.items()}
     return pd.DataFrame({"symbol": symbol, "datetime": times, **values})
@@ -54,18 +55,9 @@ def no_bars() -> pd.DataFrame:
     return pd.DataFrame(empty)
 
 
-def _price(value: Any) -> Decimal:
-    try:
-        price = Decimal(str(value))
-    except ArithmeticError:
-        raise ValueError(f"{value!r} is no price") from None
-    if not price.is_finite():
-        raise ValueError(f"{value!r} is no price")
-    return price
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+def _is_time(value: Any) -> bool:
+    """Whether it is seconds since 1970 within the years that an account has seen."""
+    return isinstance(value, int) and not isinstance(value, bool) and 0 < value < LATEST
 
 
 def _number(value: Any) -> float:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from brokers.kraken.answers.figures import amount
+from brokers.network.figures import amount
 
 NAMES = {"XBT": "BTC", "XDG": "DOGE"}
 """Kraken's own names of what everybody else calls otherwise."""

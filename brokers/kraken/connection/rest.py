@@ -20,16 +20,15 @@ from typing import Any
 
 import ccxt
 import requests
-from urllib3.exceptions import HTTPError
 
 from brokers.kraken.connection.errors import error_of, lost, pause_of
 from brokers.kraken.connection.nonce import Nonce
 from brokers.kraken.connection.rates import RateModel
+from brokers.network.answer import Unanswered, sent_once
 from brokers.network.breaker import CircuitBreaker
 from brokers.network.budget import seconds_left
-from brokers.network.transport import DeadlineAdapter, attempt
+from brokers.network.transport import DeadlineAdapter
 from brokers.venue_errors import NotSent, OutcomeUnknown, VenueError, VenueRefusal, VenueUnavailable
-from config.values.addresses import encrypted_abroad
 
 CONNECT_S, READ_S, WAIT_S = 3.0, 6.0, 8.0
 """Local seconds: to connect, for the answer, and for room below the rate limit."""
@@ -176,36 +175,26 @@ class KrakenRest(ccxt.kraken):
         prepared = self.session.prepare_request(
             requests.Request(method, url, headers=self.prepare_request_headers(headers), data=body)
         )
-        settings = self.session.merge_environment_settings(url, {}, False, None, None)
-        if not encrypted_abroad(url):
-            settings["proxies"] = {}
-        failure = ""
-        with attempt(left) as sent:
-            try:
-                timeout = min(CONNECT_S, left), min(READ_S, left)
-                response = self.session.send(prepared, timeout=timeout, allow_redirects=False, **settings)
-            except (requests.RequestException, HTTPError, OSError) as error:
-                failure = type(error).__name__
-        # Raised out of the handler: the error in there carries the request, and with it the key and the signature.
-        if failure:
+        answer = sent_once(self.session, prepared, seconds=left, connect_s=CONNECT_S, read_s=READ_S)
+        if isinstance(answer, Unanswered):
             self.breaker.failed()
-            if not sent.written:
-                raise NotSent(f"the venue cannot be reached ({failure})")
-            message = f"no answer ({failure})"
+            if not answer.written:
+                raise NotSent(f"the venue cannot be reached ({answer.why})")
+            message = f"no answer ({answer.why})"
             raise OutcomeUnknown(message) if changes else VenueUnavailable(message)
-        answer = _read(response.content)
-        if answer is None or response.status_code >= SERVER_ERROR:
+        told = _read(answer.body)
+        if told is None or answer.status >= SERVER_ERROR:
             self.breaker.failed()
-            raise lost(response.status_code, changes=changes)
+            raise lost(answer.status, changes=changes)
         self.breaker.answered()
-        return answer
+        return told
 
 
 def _read(content: bytes) -> Json | None:
     """The answer, its numbers exact; None if it is no answer of Kraken's."""
     try:
         answer = json.loads(content, parse_float=Decimal)
-    except ValueError:
+    except (ValueError, ArithmeticError, RecursionError):
         return None
     return answer if isinstance(answer, dict) and isinstance(answer.get("error"), list) else None
 

@@ -42,6 +42,8 @@ class FaultPlan:
         that was declared to close never turns a position round.
     partial_pause : timedelta, default=0
         How long the rest of an order that filled in part waits before any of it can fill.
+    stops_stick : {"", "untriggered", "unfilled"}, default=""
+        Stops whose price is reached are not triggered, or are triggered and do not fill, while this is set.
     """
 
     seed: int = 0
@@ -56,6 +58,7 @@ class FaultPlan:
     legs_beside_others: Literal["arm", "reserve"] = "arm"
     surplus_stop_goes_short: bool = True
     partial_pause: timedelta = field(default=timedelta(0))
+    stops_stick: Literal["", "untriggered", "unfilled"] = ""
     _random: Random = field(init=False, repr=False)
     _delays: Random = field(init=False, repr=False)
 

@@ -107,12 +107,17 @@ class Matcher:
             and (order.resumes is None or order.resumes <= self._state.now)
             and order.auction != "close"
             and (order.works or _guards(order))
+            and not self._sticks(order)
         ]
+
+    def _sticks(self, order: Order) -> bool:
+        how = self._life.faults.stops_stick
+        return bool(how) and order.type in STOPS and (order.triggered or how == "untriggered")
 
     def _execute(self, order: Order, last: Decimal, tried: set[str]) -> None:
         if order.type in TRIGGERED and not order.triggered:
             self._life.trigger(order)
-            if order.type in LIMITED:
+            if order.type in LIMITED or self._sticks(order):
                 # Seen again at this price, now as a limit, by the loop that called.
                 return
         bid, ask = self._state.ledger.bid_ask(last, order.asset)

@@ -46,6 +46,7 @@ class Nights:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, stream: AlpacaQuoteStream, worked: list[bool]) -> None:
         self.worked, self.waits = worked, list[float]()
         self.stream = stream
+        self.told = '[{"T": "success", "msg": "authenticated"}, {"T": "q", "S": "KO", "bp": 60, "ap": 60.1}]'
         monkeypatch.setattr("brokers.alpaca.quote_stream.connect", lambda *_, **__: self)
         monkeypatch.setattr(stream, "_stop", self)
 
@@ -57,7 +58,7 @@ class Nights:
     def recv(self, timeout: float) -> str:
         if self.worked.pop(0):
             self.worked.insert(0, False)
-            return '[{"T": "success", "msg": "authenticated"}]'
+            return self.told
         raise ConnectionError
 
     def is_set(self) -> bool:
@@ -75,3 +76,11 @@ def test_a_connection_that_worked_begins_anew_with_a_short_pause(monkeypatch, ca
     assert nights.waits == [1.0, 2.0, 4.0, 1.0, 1.0, 2.0]
     # Said when it is missing, once, and each time that it is lost.
     assert caplog.text.count("quotes are asked for") == 3
+
+
+def test_a_connection_that_tells_nothing_is_tried_ever_more_seldom(monkeypatch):
+    stream: Any = AlpacaQuoteStream("ws://x", "key", "secret")
+    nights = Nights(monkeypatch, stream, [True, False, True, False, True, False])
+    nights.told = '[{"T": "success", "msg": "authenticated"}, {"T": "q", "S": "KO", "bp": 1e30, "ap": 1e30}]'
+    stream._run()
+    assert nights.waits == [1.0, 2.0, 4.0, 8.0, 16.0, 32.0]

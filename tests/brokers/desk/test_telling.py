@@ -15,8 +15,8 @@ from brokers.notifications.log_notices import NoticeHandler
 from brokers.notifications.notifier import Notifier
 from brokers.reporting.events import EventKind, event_of
 from brokers.reporting.iteration_report import IterationReport
-from brokers.reporting.masking import Masker
 from config.operating import operating
+from config.values.masker import Masker
 from tests.brokers.desk.scene import Scene
 
 

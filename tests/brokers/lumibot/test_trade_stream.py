@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 import time
@@ -154,3 +155,33 @@ def test_a_stream_that_cannot_connect_does_not_hold_up_the_start(monkeypatch: py
     broker = connected("ws://127.0.0.1:9/stream")
     assert time.monotonic() - began < 2
     broker.shutdown()
+
+
+@pytest.mark.parametrize(
+    "junk",
+    [b"[" * 100_000, b"7", b"[]", b"null", b"\xff", b'{"stream": "trade_updates", "data": [1]}', b"x" * 2**19,
+     b'{"stream": "trade_updates", "data": {"order": 5}}',
+     b'{"stream": "trade_updates", "data": {"order": {"id": 1}}}'],
+)  # fmt: skip
+def test_junk_ends_no_stream_and_is_asked_for_ever_more_seldom(venues, junk, monkeypatch):
+    waits, sleep = list[float](), asyncio.sleep
+
+    async def pause(seconds: float) -> None:
+        # The connection's own pauses, between its pings, are longer.
+        if seconds < 10:
+            waits.append(seconds)
+        await sleep(seconds)
+
+    def talk(connection: ServerConnection) -> None:
+        connection.send(junk)
+        connection.close()
+
+    venues.talks = [talk, talk, talk, lambda connection: connection.send(_frame("trade_updates", {"order": {}}))]
+    monkeypatch.setattr("brokers.lumibot.trade_stream.asyncio.sleep", pause)
+    reader = Reader(venues.url)
+    deadline = time.monotonic() + 10
+    while {} not in [told.get("order") for told in reader.heard if isinstance(told, dict)]:
+        assert time.monotonic() < deadline and reader.thread.is_alive()
+        time.sleep(0.01)
+    assert waits == [0.01, 0.02, 0.04]
+    reader.stream.stop()

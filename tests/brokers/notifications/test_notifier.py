@@ -13,8 +13,8 @@ from brokers.notifications.log_notices import NoticeHandler
 from brokers.notifications.notice import Notice, read, written
 from brokers.notifications.notifier import Notifier
 from brokers.reporting.events import EventKind, about
-from brokers.reporting.masking import Masker
 from config.operating import operating
+from config.values.masker import Masker
 
 NOON = datetime(2024, 3, 5, 17, 0, tzinfo=UTC)
 QUICK = operating({}).notifications.model_copy(

@@ -16,8 +16,8 @@ from rich.console import Console
 
 from brokers.reporting.events import EventKind, about
 from brokers.reporting.log_file import JsonLines, LogFile
-from brokers.reporting.masking import Masker
 from brokers.reporting.screen import Screen
+from config.values.masker import Masker
 from config.values.secrets import Secrets
 
 KEY = "PKTEST/0123+abc=é'x"

@@ -16,9 +16,9 @@ from mcp.client.stdio import stdio_client
 from mcp.shared.memory import create_connected_server_and_client_session
 
 from brokers.journal import Journal
-from brokers.reporting.masking import Masker
 from commands.service.mcp_server import TraderTools, server_of
 from config import load
+from config.values.masker import Masker
 from monitoring.state import STATE_FILE, PositionState, TraderState, write_state
 from risk.model import BracketTerms, Decision, Plan, Proposal, Verdict
 
@@ -106,7 +106,7 @@ def test_the_process_has_no_sender(folder):
     script = f"""
 import sys
 from pathlib import Path
-from brokers.reporting.masking import Masker
+from config.values.masker import Masker
 from commands.service.mcp import mcp
 from commands.service.mcp_server import TraderTools, server_of
 folder = Path({str(folder)!r})

@@ -1,4 +1,8 @@
-"""Takes secrets out of every text that leaves the process by log, screen or notification."""
+"""Takes secrets out of every text that leaves the process: log, screen, notification, page, answer to an assistant.
+
+Those that a run was given are known, and found in every spelling that an echo may have. What looks like a secret is
+taken out too, as a page or a journal of another run holds secrets that nobody told this process of.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +12,18 @@ from typing import Any
 from urllib.parse import unquote
 
 from config.values.masking import HIDEABLE, MASK, redacted, without_secrets
+from config.values.printable import one_line
 from config.values.secrets import Secrets
 
 _PARTS = re.compile(r"[\s,/@:?&=#]+")
+_IN_ADDRESS = re.compile(r"(?<=://)[^\s/@'\"<>]*:[^\s/@'\"<>]*(?=@)")
+_ALPACA_KEY = re.compile(r"\b[APC]K[A-Z0-9]{16,30}\b")
+_ASSIGNED = re.compile(
+    r"(?i)((?:api[_-]?key|secret(?:[_-]?key)?|password|passwd|token)[\"']?\s*[=:]\s*[\"']?)[^\s\"'&<>,;]{6,}"
+)
+_LONG = re.compile(r"(?<![A-Za-z0-9+/_=-])(?=[A-Za-z0-9+/]*[a-z])(?=[A-Za-z0-9+/]*[A-Z])(?=[A-Za-z0-9+/]*[0-9])"
+                   r"[A-Za-z0-9+/]{40,88}={0,2}(?![A-Za-z0-9+/_=-])")  # fmt: skip
+_WEBHOOK = re.compile(r"\b(?:tgram|discord|slack|ntfys?|mailtos?|pover|jsons?|xmls?)://[^\s\"'<>]+")
 _ENOUGH = 12
 """Characters of a part of an address that is looked for alone: shorter ones are words and host names."""
 
@@ -24,7 +37,7 @@ class Masker:
         What must not be read anywhere; texts below eight characters are not looked for.
     """
 
-    def __init__(self, secrets: Iterable[str]) -> None:
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
         known = {secret for secret in secrets if secret and len(secret) >= HIDEABLE}
         # The longest first: a part of a secret must not take the middle out of the whole.
         self._secrets = tuple(sorted(known, key=lambda secret: (-len(secret), secret)))
@@ -52,7 +65,12 @@ class Masker:
     def __call__(self, text: str) -> str:
         """The text without secrets."""
         text = without_secrets(redacted(text), self._secrets)
-        return text if self._more is None else self._more.sub(MASK, text)
+        text = text if self._more is None else self._more.sub(MASK, text)
+        return _without_likely(text)
+
+    def line(self, text: str) -> str:
+        """The text without secrets, in one line that shows what is in it."""
+        return one_line(self(text))
 
     def plain(self, value: Any) -> Any:
         """A value for JSON, with every text in it masked; what JSON does not know becomes text."""
@@ -61,10 +79,26 @@ class Masker:
         if isinstance(value, float):
             return value if value - value == 0 else None
         if isinstance(value, Mapping):
-            return {self(str(key)): self.plain(item) for key, item in value.items()}
+            return {self.line(str(key)): self.plain(item) for key, item in value.items()}
         if isinstance(value, list | tuple | set | frozenset):
             return [self.plain(item) for item in value]
-        return self(str(value))
+        return self.line(str(value))
+
+
+_LIKELY = Masker()
+
+
+def masked(text: str, word: str = "") -> str:
+    """The text without what looks like a secret, and without ``word``, the account's number for instance."""
+    return _LIKELY(text.replace(word, MASK) if word else text)
+
+
+def _without_likely(text: str) -> str:
+    text = _WEBHOOK.sub(lambda found: f"{found[0].partition('://')[0]}://{MASK}", text)
+    text = _IN_ADDRESS.sub(MASK, text)
+    text = _ALPACA_KEY.sub(MASK, text)
+    text = _ASSIGNED.sub(lambda found: f"{found[1]}{MASK}", text)
+    return _LONG.sub(MASK, text)
 
 
 def _user_info(address: str) -> Iterable[str]:

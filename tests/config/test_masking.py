@@ -1,6 +1,6 @@
 import pytest
 
-from monitoring.masking import MASK, masked
+from config.values.masker import MASK, masked
 
 PLANTED = [
     "PKABCDEFGH0123456789",

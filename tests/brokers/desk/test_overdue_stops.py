@@ -1,0 +1,146 @@
+"""Stops that the market has passed and that do not fill."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from brokers.desk.execution.overdue_stops import OverdueStops
+from brokers.desk.monitor import BUSY_S, IDLE_S, UNSTREAMED_S, Monitor
+from tests.brokers.desk.scene import Json, Scene, held
+
+NOTICED_S = 5
+
+
+@pytest.fixture
+def scene(scene: Scene) -> Scene:
+    held(scene)
+    scene.settle(2)
+    return scene
+
+
+def errors(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [r.getMessage() for r in caplog.records if r.levelno == logging.ERROR and "has not filled" in r.getMessage()]
+
+
+@pytest.mark.parametrize("how", ["untriggered", "unfilled"])
+def test_a_stop_that_sticks_is_told_within_seconds_and_its_position_closed(scene, how, caplog):
+    scene.exchange.faults.stops_stick = how
+    scene.step(1, AAPL=94)
+    assert scene.held() == 49
+    passed = 0
+    while not errors(caplog):
+        scene.step(1)
+        passed += 1
+        assert passed <= NOTICED_S
+    scene.settle(15)
+    assert scene.held() == 0
+    assert not scene.open()
+    assert scene.agrees()
+    (told,) = errors(caplog)
+    assert "AAPL: STOP_PASSED: 93.99 and 94.01 is beyond the stop 95" in told
+
+
+def test_a_stop_that_fills_a_moment_later_is_left_alone(scene, caplog):
+    scene.exchange.faults.stops_stick = "unfilled"
+    scene.step(1, AAPL=94)
+    scene.exchange.faults.stops_stick = ""
+    scene.step(1, AAPL=94)
+    scene.settle(5)
+    assert scene.held() == 0 and scene.agrees()
+    assert errors(caplog) == [] and "closing" not in caplog.text
+
+
+def test_a_price_that_comes_back_leaves_the_stop_where_it_is(scene, caplog):
+    scene.exchange.faults.stops_stick = "untriggered"
+    for price in (94, 96, 94, 96, 95):
+        scene.step(1, AAPL=price)
+    scene.settle(5)
+    assert scene.held() == scene.stopped() == 49
+    assert errors(caplog) == []
+
+
+def test_a_halted_share_is_told_of_and_left_to_the_venue(scene, caplog):
+    """Its last price lies beyond the stop, and no quote comes any more."""
+    scene.exchange.faults.stops_stick = "unfilled"
+    scene.step(1, AAPL=94)
+    scene.quote_age = timedelta(minutes=10)
+    scene.settle(8)
+    assert scene.held() == 49 and len(errors(caplog)) == 1
+    assert "closing" not in caplog.text
+    scene.quote_age = timedelta(0)
+    scene.settle(15)
+    assert scene.held() == 0 and scene.agrees()
+
+
+def test_one_side_of_a_quote_is_no_witness(scene, caplog):
+    scene.exchange.faults.stops_stick = "untriggered"
+    whole = scene.quotes
+    scene.step(1, AAPL=94)
+    real = scene.quote("AAPL")
+    scene.quoted = lambda symbol: real.__class__(symbol, real.bid, real.ask + 4, real.time)
+    scene.settle(8)
+    assert scene.held() == 49 and errors(caplog) == []
+    assert whole(["AAPL"])
+
+
+def test_a_part_that_fills_is_a_stop_that_works(scene, caplog):
+    scene.exchange.faults.partial_fill_frac = 1.0
+    scene.step(1, AAPL=94)
+    for _ in range(4):
+        scene.step(1, AAPL=94)
+    assert "has not filled" not in caplog.text
+
+
+def test_outside_the_session_no_price_is_a_reason(scene, monkeypatch):
+    stops = scene.desk.overdue
+    monkeypatch.setattr(type(scene.state), "in_session", property(lambda self: False))
+    scene.exchange.faults.stops_stick = "untriggered"
+    scene.step(1, AAPL=94)
+    scene.settle(6)
+    assert not stops.symbols and not stops.watching and scene.held() == 49
+
+
+def test_a_quote_beyond_the_stop_wakes_the_watch(scene):
+    monitor = Monitor(scene.desk, scene.clock)
+    for bid, ask, news in ((95.0, 95.01, False), (94.99, 95.01, False), (94.98, 94.99, True)):
+        monitor._news.clear()
+        monitor.price("AAPL", bid, ask)
+        assert monitor._news.is_set() is news
+    assert not scene.desk.overdue.reaches("MSFT", 1, 1)
+
+
+@pytest.mark.parametrize(("stream", "pause"), [(None, UNSTREAMED_S), (False, UNSTREAMED_S), (True, IDLE_S)])
+def test_without_a_stream_of_prices_the_watch_looks_more_often(scene, stream, pause):
+    there: Any = None if stream is None else SimpleNamespace(connected=stream, watch=lambda symbols: None)
+    monitor = Monitor(scene.desk, scene.clock, stream=there)
+    assert monitor._look() == pause
+    scene.exchange.faults.stops_stick = "untriggered"
+    scene.pass_time(1, AAPL=94)
+    monitor._look()
+    assert monitor._look() == BUSY_S and scene.desk.urgent
+    scene.exchange.faults.stops_stick = ""
+
+
+def test_a_short_is_watched_the_other_way_round():
+    order = SimpleNamespace(stop_price=105, cancel_pending=False, filled=0, id="o", status="new")
+    protection: Json = {"stops": [order]}
+    position = SimpleNamespace(quantity=-10)
+    positions: Any = SimpleNamespace(
+        book=SimpleNamespace(ledger=SimpleNamespace(positions={"X": position})),
+        protection=lambda symbol: SimpleNamespace(**protection),
+    )
+    state: Any = SimpleNamespace(
+        in_session=True, now=None, view=SimpleNamespace(price=lambda symbol: 104.0),
+        quote=lambda symbol: SimpleNamespace(problem="", prices=(105.5, 105.6)),
+    )  # fmt: skip
+    stops = OverdueStops(state, positions, lambda *_: None, asks=False)
+    stops.tend("X")
+    assert not stops.symbols and stops.reaches("X", 105.1, 105.2) and not stops.reaches("X", 104.9, 105.2)
+    state.view = SimpleNamespace(price=lambda symbol: 105.4)
+    stops.tend("X")
+    assert list(stops.symbols) == ["X"]
