@@ -17,6 +17,7 @@ from dashboard.words import FILTERS
 from monitoring.journal_reader import JournalReader, Statements
 from monitoring.market_view import VIEW_FILE, MarketView
 from monitoring.metrics import Counts
+from monitoring.signs import signs
 from monitoring.state import MISSED_BEATS, STATE_FILE, TraderState, read_state
 from monitoring.status import Status, status
 
@@ -75,7 +76,9 @@ class Context:
 
     def page(self, name: str, request: web.Request, **values: Any) -> web.Response:
         """A page from its template."""
+        found: Status | None = values.get("status")
         text = self.templates.get_template(f"{name}.html.j2").render(
+            signs=() if found is None else signs(found),
             path=request.path,
             here=name,
             now=datetime.now(UTC),

@@ -9,7 +9,7 @@ import json
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import MISSING, Field, asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -101,6 +101,16 @@ class HaltState:
 
 
 @dataclass(frozen=True, slots=True)
+class ConditionState:
+    """Trouble that lasts: ``unprotected``, ``stream_down`` or ``venue_down``, of what, why, since when."""
+
+    kind: str
+    subject: str
+    why: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class LimitState:
     """A ``risk.limits.Limit`` as it was at the last iteration."""
 
@@ -161,6 +171,7 @@ class TraderState:
     kill: str = "off"
     stopped_by: tuple[str, ...] = ()
     unprotected: Mapping[str, float] = field(default_factory=dict)
+    conditions: tuple[ConditionState, ...] = ()
     limits: tuple[LimitState, ...] = ()
     last_halts: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -181,10 +192,11 @@ class TraderState:
         return self.equity - self.session_open_equity
 
 
-_PARTS = {"positions": PositionState, "pending": PendingState, "halts": HaltState, "limits": LimitState}
+_PARTS = {"positions": PositionState, "pending": PendingState, "halts": HaltState, "limits": LimitState,
+          "conditions": ConditionState}  # fmt: skip
 _TIMES = {
     "written", "time", "started", "last_iteration", "last_look", "last_tick", "book_time", "entry_time", "began",
-    "until",
+    "until", "since",
 }  # fmt: skip
 
 
@@ -230,6 +242,9 @@ def read_state(path: Path) -> TraderState | None:
 def _of(kind: type[Any], raw: Mapping[str, Any]) -> Any:
     values: dict[str, Any] = {}
     for item in fields(kind):
+        if item.name not in raw and _optional(item):
+            # A trader of an older release did not write it.
+            continue
         value = raw[item.name]
         if item.name in _TIMES and value is not None:
             value = datetime.fromisoformat(value)
@@ -239,6 +254,10 @@ def _of(kind: type[Any], raw: Mapping[str, Any]) -> Any:
             value = tuple(value)
         values[item.name] = value
     return kind(**values)
+
+
+def _optional(item: Field[Any]) -> bool:
+    return item.default is not MISSING or item.default_factory is not MISSING
 
 
 def _plain(value: Any) -> Any:

@@ -15,7 +15,16 @@ from brokers.record import EquityRow, TradeRecord
 from config import load
 from monitoring.market_view import VIEW_FILE, MarketViewWriter
 from monitoring.rows import ReadingRow
-from monitoring.state import JOURNAL_FILE, STATE_FILE, HaltState, LimitState, PositionState, TraderState, write_state
+from monitoring.state import (
+    JOURNAL_FILE,
+    STATE_FILE,
+    ConditionState,
+    HaltState,
+    LimitState,
+    PositionState,
+    TraderState,
+    write_state,
+)
 from risk.model import BracketTerms, Decision, Plan, Proposal, Verdict
 
 ACCOUNT = "PA3SECRETACCOUNT"
@@ -136,6 +145,7 @@ def trader_state(**changes: Any) -> TraderState:
     return replace(state, **changes)
 
 
+STREAM_DOWN = (ConditionState("stream_down", "trade updates", "the connection is lost", datetime.now(UTC)),)
 HALTED = (HaltState("peak_halt", "", BEGIN, BEGIN + timedelta(days=5)),)
 
 

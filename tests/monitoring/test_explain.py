@@ -10,11 +10,11 @@ from config.errors import Refusal
 from monitoring.explain import RunSource, day_after, explain, moment_of, session_after, source_of, story
 from monitoring.journal_reader import JournalReader
 from monitoring.rows import DecisionRow, ReadingRow
-from monitoring.state import JOURNAL_FILE
+from monitoring.state import JOURNAL_FILE, STATE_FILE, write_state
 from risk.model import Verdict
 from strategies.registry import RISK_MODULES
 from strategies.remedies import remedy_for
-from tests.monitoring.journals import BEGIN, small_folder
+from tests.monitoring.journals import BEGIN, HALTED, small_folder, trader_state
 
 NEW_YORK = ZoneInfo("America/New_York")
 
@@ -46,6 +46,18 @@ def test_an_order_is_told_with_its_family_and_its_decision(source):
     assert [s.decision.symbol for s in found.stories] == ["AMD"]
     assert found.stories[0].bound_by == "equity_sizer: notional"
     assert "more equity or a larger sizing.max_notional_frac" in found.stories[0].change
+
+
+def test_what_is_wrong_now_comes_with_the_answer_and_not_with_one_about_the_past(tmp_path):
+    state = small_folder(tmp_path / "state")
+    asked = source_of(state, state / JOURNAL_FILE)
+    write_state(state / STATE_FILE, trader_state(halts=HALTED))
+    assert [sign.kind for sign in explain(asked, "AMD").signs] == ["unprotected", "halt"]
+    assert [sign.kind for sign in explain(asked, "v-2").signs] == ["unprotected", "halt"]
+    assert [sign.kind for sign in explain(asked, "PLTR").signs] == ["halt"]
+    assert explain(asked, "AMD", BEGIN + timedelta(minutes=3)).signs == ()
+    write_state(state / STATE_FILE, trader_state(halts=HALTED, ended="the trader was ended"))
+    assert explain(asked, "AMD").signs == ()
 
 
 def decided(
