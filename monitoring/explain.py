@@ -197,12 +197,16 @@ def explain(source: Source, wanted: str, at: datetime | None = None, latest: int
         now = source.signs(first.symbol)
         return Explanation(wanted, "order", tuple(story(d) for d in made), tuple(family), signs=now)
     found = source.decisions(wanted, at, latest)
+    reading = source.reading(wanted, at)
+    if reading is not None and found and reading.time < found[0].time:
+        # Read before what was decided last: the trader ended in between.
+        reading = None
     return Explanation(
         wanted,
         "symbol",
         tuple(story(decision) for decision in found),
         tuple(source.orders(wanted, at, latest)),
-        source.reading(wanted, at),
+        reading,
         counts=source.count(wanted),
         signs=source.signs(wanted) if at is None else (),
     )
@@ -220,13 +224,23 @@ def story(decision: DecisionRow, next_session: NextSession | None = None) -> Sto
         if verdict is binding and remedy is not None:
             change = remedy.text
             after = next_session or (day_after if COIN in decision.symbol else session_after)
-            unlocks = verdict.until or unlocked(remedy.frees, decision.time, after)
+            unlocks = unlocked(remedy.frees, decision.time, after)
+            if verdict.until is not None:
+                unlocks = opening(verdict.until, after)
     return Story(decision, tuple(steps), decision.bound_by, change, unlocks)
 
 
 def unlocked(frees: Frees, since: datetime, after: NextSession) -> datetime | None:
     """The moment at which time alone frees a limit that was reached at ``since``."""
     return after(since, frees == "next_week") if frees else None
+
+
+def opening(until: datetime, after: NextSession) -> datetime:
+    """When entries go on after a refusal that ends at a moment: a day's beginning means its session's opening."""
+    # Imported here: it brings pandas, and most answers need none.
+    from market.trading_day import begin_of, day_of
+
+    return after(until - timedelta(microseconds=1), False) if begin_of(day_of(until)) == until else until
 
 
 def day_after(moment: datetime, next_week: bool) -> datetime:

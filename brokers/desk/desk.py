@@ -24,7 +24,7 @@ from brokers.desk.reconcile.budget_keeper import BudgetKeeper
 from brokers.desk.reconcile.external_positions import ExternalPositions
 from brokers.desk.reconcile.journal_sync import Contradiction
 from brokers.desk.venue_snapshot import VenueSnapshot
-from brokers.desk_rules import ADJUSTMENT_ROLES, halt_dates, halting
+from brokers.desk_rules import ADJUSTMENT_ROLES, end_of_halt, halt_dates, halting
 from brokers.journal import IllegalTransition, JournalConflict
 from brokers.order_types import OrderRole, RefusalCode
 from brokers.quantities import digits
@@ -33,7 +33,7 @@ from brokers.reporting.iteration_report import IterationReport
 from brokers.venue_errors import NotSent, VenueError, VenueUnavailable, level_of
 from brokers.venue_values import TradeUpdate
 from market.bars import BarTable
-from market.trading_day import begin_of, day_of
+from market.trading_day import day_of
 from risk.interface import RiskModule
 from risk.model import Adjustment, Book, Plan, Position
 
@@ -492,8 +492,7 @@ class LiveDesk:
     def _ends_of_halts(self, today: date) -> dict[str, datetime]:
         """When the halts of rules that hold today end, at midnight."""
         known = {m.name: halt for m in self.halters if (halt := self.journal.last_halt(m.name)) is not None}
-        days = {name: halt.until + timedelta(days=1) for name, halt in known.items() if halt.until >= today}
-        return {name: begin_of(day) for name, day in days.items()}
+        return {name: end_of_halt(halt.until) for name, halt in known.items() if halt.until >= today}
 
     def _book(self) -> Book:
         book = self._with_halts(self.books.book(self.entries.pending(), self.entries.sent))

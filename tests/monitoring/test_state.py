@@ -117,3 +117,9 @@ def test_why_the_venue_is_gone_is_said_once():
     gone = ConditionState("venue_down", "the venue", "no answer", datetime.now(UTC))
     found = status(trader_state(unprotected={}, conditions=(gone,), stopped_by=("no answer",)))
     assert [sign.kind for sign in signs(found)] == ["venue_down"]
+
+
+def test_before_the_first_iteration_nothing_is_said_of_limits():
+    found = status(trader_state(limits=(), book_time=None))
+    assert found.today.usd == found.week.usd == 0.0
+    assert found.today.why == found.week.why == "its limits are known after the first iteration"
