@@ -12,6 +12,7 @@ import jinja2
 from aiohttp import web
 
 from config.errors import Refusal
+from dashboard.kept_answers import KeptAnswers
 from dashboard.settings import PageSettings
 from dashboard.words import FILTERS
 from monitoring.journal_reader import JournalReader, Statements
@@ -22,8 +23,6 @@ from monitoring.state import MISSED_BEATS, STATE_FILE, TraderState, read_state
 from monitoring.status import Status, status
 
 T = TypeVar("T")
-MOST_FOLLOWERS = 64
-"""Browsers that may follow the page at once; a further one is told to come back later."""
 
 
 class Context:
@@ -45,6 +44,7 @@ class Context:
         )
         self.templates.filters.update(FILTERS)
         self.followers: set[asyncio.Queue[str]] = set()
+        self.kept = KeptAnswers(self._mark, settings.beat_s, settings.kept_answers)
         self._account = ""
         self._task: asyncio.Task[None] | None = None
         self.mark = ""

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from config.errors import Refusal
+from monitoring.masking import masked
 
 STATE_FILE, JOURNAL_FILE = "trader.json", "journal.sqlite3"
 VERSION = 1
@@ -194,6 +195,8 @@ class TraderState:
 
 _PARTS = {"positions": PositionState, "pending": PendingState, "halts": HaltState, "limits": LimitState,
           "conditions": ConditionState}  # fmt: skip
+_WORDS = {"reason", "why", "stopped_by", "ended"}
+"""Texts that may repeat what a venue said: they are masked as they are read."""
 _TIMES = {
     "written", "time", "started", "last_iteration", "last_look", "last_tick", "book_time", "entry_time", "began",
     "until", "since",
@@ -250,6 +253,8 @@ def _of(kind: type[Any], raw: Mapping[str, Any]) -> Any:
             value = datetime.fromisoformat(value)
         elif item.name in _PARTS and isinstance(value, list):
             value = tuple(_of(_PARTS[item.name], part) for part in value)
+        elif item.name in _WORDS:
+            value = masked(value) if isinstance(value, str) else tuple(map(masked, value))
         elif isinstance(value, list):
             value = tuple(value)
         values[item.name] = value
