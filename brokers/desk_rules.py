@@ -11,6 +11,7 @@ from brokers.order_types import OrderRole
 from brokers.quantities import down, up
 from config.values.markets import NEW_YORK_EQUITY_MARKETS
 from market.calendar import sessions_after
+from market.trading_day import begin_of, day_of
 from risk.interface import RiskModule
 from risk.model import AdjustmentKind, Book, Proposal, floor_lot
 from risk.policy_gate import tick_of
@@ -84,17 +85,19 @@ class Halts:
     """What keeps a backtest from new positions, for how many sessions, and the peak that such halts are measured from.
 
     ``left`` counts down the sessions of each halt, the present one included; ``began`` tells when the latest halt of
-    each module began; ``peak`` is USD.
+    each module began and ``until`` when those that last end, by the calendar; ``peak`` is USD.
     """
 
     peak: float = math.nan
     left: dict[str, int] = field(default_factory=dict)
     began: dict[str, datetime] = field(default_factory=dict)
+    until: dict[str, datetime] = field(default_factory=dict)
 
     def open_session(self, halters: Sequence[RiskModule], equity: float) -> None:
         """Count a session down; a peak that a halt was measured from begins anew when the halt has ended."""
         over = {name for name, left in self.left.items() if left <= 1}
         self.left = {name: left - 1 for name, left in self.left.items() if left > 1}
+        self.until = {name: end for name, end in self.until.items() if name in self.left}
         if any(module.measures_peak and module.name in over for module in halters):
             self.peak = equity
 
@@ -103,9 +106,10 @@ class Halts:
         self.peak = equity if math.isnan(self.peak) else max(self.peak, equity)
         return self.peak
 
-    def begin(self, module: RiskModule, time: datetime) -> None:
+    def begin(self, module: RiskModule, time: datetime, market: str) -> None:
         self.left[module.name] = module.halt_sessions
         self.began[module.name] = time
+        self.until[module.name] = end_of_halt(halt_dates(day_of(time), module.halt_sessions, market)[-1])
 
 
 def halt_dates(today: date, sessions: int, market: str) -> tuple[date, ...]:
@@ -115,6 +119,11 @@ def halt_dates(today: date, sessions: int, market: str) -> tuple[date, ...]:
     if market not in NEW_YORK_EQUITY_MARKETS:
         return tuple(today + timedelta(days=n) for n in range(sessions))
     return (today, *sessions_after(today, sessions - 1))
+
+
+def end_of_halt(last: date) -> datetime:
+    """When a halt that covers a date as its last ends: at midnight."""
+    return begin_of(last + timedelta(days=1))
 
 
 def halting(halters: Sequence[RiskModule], book: Book, halted: Collection[str]) -> Iterator[RiskModule]:

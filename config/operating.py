@@ -30,6 +30,15 @@ class Log(_Section):
 
 class ScreenSettings(_Section):
     heartbeat_s: Seconds
+    same_within_s: Annotated[float, Field(ge=0, le=86_400)]
+
+
+class Page(_Section):
+    """What the page's process keeps and waits for."""
+
+    followers: Annotated[int, Field(ge=1, le=1_000)]
+    answer_s: Seconds
+    kept_answers: Annotated[int, Field(ge=1, le=1_000)]
 
 
 class Alarms(_Section):
@@ -75,6 +84,7 @@ class Operating(_Section):
 
     log: Log
     screen: ScreenSettings
+    page: Page
     alarms: Alarms
     notifications: Notifications
     monitor: MonitorLevels

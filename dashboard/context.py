@@ -13,17 +13,17 @@ from aiohttp import web
 
 from config.errors import Refusal
 from config.values.printable import shown
+from dashboard.kept_answers import KeptAnswers
 from dashboard.settings import PageSettings
 from dashboard.words import FILTERS
 from monitoring.journal_reader import JournalReader, Statements
 from monitoring.market_view import VIEW_FILE, MarketView
 from monitoring.metrics import Counts
+from monitoring.signs import signs
 from monitoring.state import MISSED_BEATS, STATE_FILE, TraderState, read_state
 from monitoring.status import Status, status
 
 T = TypeVar("T")
-MOST_FOLLOWERS = 64
-"""Browsers that may follow the page at once; a further one is told to come back later."""
 
 
 class Context:
@@ -46,6 +46,7 @@ class Context:
         )  # fmt: skip
         self.templates.filters.update(FILTERS)
         self.followers: set[asyncio.Queue[str]] = set()
+        self.kept = KeptAnswers(self._mark, settings.beat_s, settings.kept_answers)
         self._account = ""
         self._task: asyncio.Task[None] | None = None
         self.mark = ""
@@ -77,7 +78,9 @@ class Context:
 
     def page(self, name: str, request: web.Request, **values: Any) -> web.Response:
         """A page from its template."""
+        found: Status | None = values.get("status")
         text = self.templates.get_template(f"{name}.html.j2").render(
+            signs=() if found is None else signs(found),
             path=request.path,
             here=name,
             now=datetime.now(UTC),

@@ -11,7 +11,7 @@ from typing import Any
 from aiohttp import web
 
 from config.values.markets import NEW_YORK_ZONE
-from dashboard.context import CONTEXT, MOST_FOLLOWERS
+from dashboard.context import CONTEXT
 from dashboard.desk_pages import symbol_of
 from monitoring import journal_fills, journal_queries
 from monitoring.journal_reader import Statements
@@ -28,7 +28,7 @@ QUIET_S = 15.0
 async def beats(request: web.Request) -> web.StreamResponse:
     """Server-sent events: one each beat, with a mark that changes when there is news."""
     context = request.app[CONTEXT]
-    if len(context.followers) >= MOST_FOLLOWERS:
+    if len(context.followers) >= context.settings.followers:
         raise web.HTTPServiceUnavailable(reason="too many browsers follow this page")
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
     response.headers["X-Content-Type-Options"] = "nosniff"

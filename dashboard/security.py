@@ -14,6 +14,7 @@ from aiohttp.typedefs import Middleware
 
 from config.errors import Refusal
 from config.values.masker import masked
+from dashboard.kept_answers import KeptAnswers
 from dashboard.settings import LOOPBACK, PageSettings
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -43,7 +44,7 @@ class AsItIs(web.Response):
     """An answer that is a file of the package or a picture: nothing is taken out of it."""
 
 
-def guard(settings: PageSettings, secret: Callable[[], str]) -> Middleware:
+def guard(settings: PageSettings, secret: Callable[[], str], kept: KeptAnswers) -> Middleware:
     """The middleware that stands before every page.
 
     Parameters
@@ -51,7 +52,14 @@ def guard(settings: PageSettings, secret: Callable[[], str]) -> Middleware:
     settings : PageSettings
     secret : callable
         What must be in no answer besides what looks like a key: the account's number.
+    kept : KeptAnswers
     """
+
+    async def masked_answer(request: web.Request, handler: Handler) -> web.StreamResponse:
+        response = await handler(request)
+        if type(response) is web.Response and response.content_type in MASKED_TYPES:
+            response.text = masked(response.text or "", secret())
+        return response
 
     @web.middleware
     async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -59,7 +67,7 @@ def guard(settings: PageSettings, secret: Callable[[], str]) -> Middleware:
             refuse(request, settings)
             if (answer := admitted(request, settings)) is not None:
                 return _with_headers(answer)
-            response = await handler(request)
+            return _with_headers(await kept.answer(request, lambda: masked_answer(request, handler)))
         except web.HTTPException as error:
             if error.status < 400:
                 raise
@@ -71,8 +79,7 @@ def guard(settings: PageSettings, secret: Callable[[], str]) -> Middleware:
         except Exception as error:
             log.exception("a page failed: %s", type(error).__name__)
             response = web.Response(text="500 this page failed; the log of the dashboard tells why\n", status=500)
-        if type(response) is web.Response and response.content_type in MASKED_TYPES:
-            response.text = masked(response.text or "", secret())
+        response.text = masked(response.text or "", secret())
         return _with_headers(response)
 
     return guarded

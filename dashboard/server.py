@@ -30,7 +30,7 @@ STATIC = {
 def application(settings: PageSettings) -> web.Application:
     """The application of one page."""
     context = Context(settings, jinja2.FileSystemLoader(HERE / "templates"))
-    app = web.Application(middlewares=[guard(settings, context.secret)])
+    app = web.Application(middlewares=[guard(settings, context.secret, context.kept)])
     app[CONTEXT] = context
     app.router.add_get("/static/{name:.+}", _static)
     for pages in (desk_pages, log_pages, report_pages, feeds):

@@ -16,7 +16,8 @@ LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 class PageSettings:
     """Paths as text; ``journal`` is a file or ``postgresql://…``, ``token`` what a reader has to show.
 
-    ``trader`` is False where the folder is a run's alone, without a trader's state.
+    ``followers`` browsers may follow the page at once, ``answer_s`` is how long another process is waited for, and
+    ``kept_answers`` how many answers are kept for all browsers.
     """
 
     journal: str
@@ -26,6 +27,9 @@ class PageSettings:
     host: str = "127.0.0.1"
     port: int = 8787
     beat_s: float = 2.0
+    followers: int = 64
+    answer_s: float = 30.0
+    kept_answers: int = 32
 
     def text(self) -> str:
         return json.dumps(asdict(self))

@@ -11,7 +11,6 @@ from typing import Any
 
 from dashboard.settings import VARIABLE, PageSettings
 
-ANSWER_S = 30.0
 AT_ONCE = 2
 """Such processes at a time; further questions wait."""
 _ROOT = Path(__file__).parent.parent
@@ -27,7 +26,7 @@ async def answer(settings: PageSettings, question: dict[str, Any]) -> dict[str, 
             env=environment(settings), cwd="/",
         )  # fmt: skip
         try:
-            out, _ = await asyncio.wait_for(process.communicate(json.dumps(question).encode()), ANSWER_S)
+            out, _ = await asyncio.wait_for(process.communicate(json.dumps(question).encode()), settings.answer_s)
         except TimeoutError:
             process.kill()
             await process.wait()

@@ -17,6 +17,9 @@ from monitoring.journal_reader import JournalReader
 from monitoring.market_view import MarketView
 from monitoring.rows import DecisionRow, OrderRow, ReadingRow
 from monitoring.run_files import RunFiles
+from monitoring.signs import Sign, concerning
+from monitoring.state import STATE_FILE, read_state
+from monitoring.status import status
 from risk.limits import Frees, Remedy
 from risk.model import Verdict
 from strategies.remedies import remedy_for
@@ -38,6 +41,7 @@ class Source(Protocol):
     def count(self, symbol: str) -> tuple[int, int]: ...
     def reading(self, symbol: str, at: datetime | None) -> ReadingRow | None: ...
     def readings(self, at: datetime) -> list[ReadingRow]: ...
+    def signs(self, symbol: str) -> tuple[Sign, ...]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,7 @@ class Explanation:
     """The answer, the latest first. ``now`` is the last reading of the symbol, with the largest size allowed.
 
     ``silent`` are readings of symbols about which nothing was decided; ``counts`` how many decisions and orders of the
-    symbol there are in all.
+    symbol there are in all, ``signs`` what is wrong or stops entries now, where the trader runs and now is meant.
     """
 
     wanted: str
@@ -75,6 +79,7 @@ class Explanation:
     now: ReadingRow | None = None
     silent: tuple[ReadingRow, ...] = ()
     counts: tuple[int, int] = (0, 0)
+    signs: tuple[Sign, ...] = ()
 
     @property
     def empty(self) -> bool:
@@ -82,10 +87,10 @@ class Explanation:
 
 
 class JournalSource:
-    """A trader's journal and what it saw of the market."""
+    """A trader's journal, what it saw of the market, and what it says of itself (``state``, its file)."""
 
-    def __init__(self, journal: JournalReader, view: MarketView) -> None:
-        self._journal, self._view = journal, view
+    def __init__(self, journal: JournalReader, view: MarketView, state: Path | None = None) -> None:
+        self._journal, self._view, self._state = journal, view, state
 
     def decisions(self, symbol: str, at: datetime | None, limit: int) -> list[DecisionRow]:
         with self._journal.open() as db:
@@ -118,6 +123,10 @@ class JournalSource:
 
     def readings(self, at: datetime) -> list[ReadingRow]:
         return self._view.readings(at)
+
+    def signs(self, symbol: str) -> tuple[Sign, ...]:
+        state = None if self._state is None else read_state(self._state)
+        return () if state is None or state.ended else concerning(status(state), symbol)
 
 
 class RunSource:
@@ -155,6 +164,9 @@ class RunSource:
     def readings(self, at: datetime) -> list[ReadingRow]:
         return self._read(at) if self._read is not None else []
 
+    def signs(self, symbol: str) -> tuple[Sign, ...]:
+        return ()
+
 
 def explain(source: Source, wanted: str, at: datetime | None = None, latest: int = LATEST) -> Explanation:
     """Explain a symbol, an order or, with ``wanted`` empty, everything that was decided at a time.
@@ -182,15 +194,21 @@ def explain(source: Source, wanted: str, at: datetime | None = None, latest: int
     if family := source.family(wanted):
         first = next((o for o in family if not o.parent), family[0])
         made = [d for d in source.decisions(first.symbol, first.decided, 1) if d.time == first.decided]
-        return Explanation(wanted, "order", tuple(story(d) for d in made), tuple(family))
+        now = source.signs(first.symbol)
+        return Explanation(wanted, "order", tuple(story(d) for d in made), tuple(family), signs=now)
     found = source.decisions(wanted, at, latest)
+    reading = source.reading(wanted, at)
+    if reading is not None and found and reading.time < found[0].time:
+        # Read before what was decided last: the trader ended in between.
+        reading = None
     return Explanation(
         wanted,
         "symbol",
         tuple(story(decision) for decision in found),
         tuple(source.orders(wanted, at, latest)),
-        source.reading(wanted, at),
+        reading,
         counts=source.count(wanted),
+        signs=source.signs(wanted) if at is None else (),
     )
 
 
@@ -206,13 +224,23 @@ def story(decision: DecisionRow, next_session: NextSession | None = None) -> Sto
         if verdict is binding and remedy is not None:
             change = remedy.text
             after = next_session or (day_after if COIN in decision.symbol else session_after)
-            unlocks = verdict.until or unlocked(remedy.frees, decision.time, after)
+            unlocks = unlocked(remedy.frees, decision.time, after)
+            if verdict.until is not None:
+                unlocks = opening(verdict.until, after)
     return Story(decision, tuple(steps), decision.bound_by, change, unlocks)
 
 
 def unlocked(frees: Frees, since: datetime, after: NextSession) -> datetime | None:
     """The moment at which time alone frees a limit that was reached at ``since``."""
     return after(since, frees == "next_week") if frees else None
+
+
+def opening(until: datetime, after: NextSession) -> datetime:
+    """When entries go on after a refusal that ends at a moment: a day's beginning means its session's opening."""
+    # Imported here: it brings pandas, and most answers need none.
+    from market.trading_day import begin_of, day_of
+
+    return after(until - timedelta(microseconds=1), False) if begin_of(day_of(until)) == until else until
 
 
 def day_after(moment: datetime, next_week: bool) -> datetime:
@@ -251,7 +279,7 @@ def moment_of(text: str) -> datetime | None:
 
 
 def source_of(state_dir: Path, journal: str | Path) -> JournalSource:
-    """The source of a trader: its journal, and the market view in its state folder."""
+    """The source of a trader: its journal, and what its state folder holds beside it."""
     from monitoring.market_view import VIEW_FILE
 
-    return JournalSource(JournalReader(journal), MarketView(state_dir / VIEW_FILE))
+    return JournalSource(JournalReader(journal), MarketView(state_dir / VIEW_FILE), state_dir / STATE_FILE)

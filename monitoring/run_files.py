@@ -82,8 +82,12 @@ def _a_run(folder: Path) -> Iterator[None]:
 
 def _decision(number: int, row: Mapping[str, Any]) -> DecisionRow:
     verdicts = [
-        Verdict(v["module"], v["code"], v["before"] or 0, v["after"] or 0, v["inputs"]) for v in row["verdicts"]
-    ]
+        Verdict(
+            v["module"], v["code"], v["before"] or 0, v["after"] or 0, v["inputs"],
+            datetime.fromisoformat(v["until"]) if "until" in v else None,
+        )
+        for v in row["verdicts"]
+    ]  # fmt: skip
     return DecisionRow(
         id=number,
         time=datetime.fromisoformat(row["time"]),

@@ -9,12 +9,13 @@ import json
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import MISSING, Field, asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from config.errors import Refusal
+from monitoring.masking import masked
 
 STATE_FILE, JOURNAL_FILE = "trader.json", "journal.sqlite3"
 VERSION = 2
@@ -105,6 +106,16 @@ class HaltState:
 
 
 @dataclass(frozen=True, slots=True)
+class ConditionState:
+    """Trouble that lasts: ``unprotected``, ``stream_down`` or ``venue_down``, of what, why, since when."""
+
+    kind: str
+    subject: str
+    why: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class LimitState:
     """A ``risk.limits.Limit`` as it was at the last iteration."""
 
@@ -165,6 +176,7 @@ class TraderState:
     kill: str = "off"
     stopped_by: tuple[str, ...] = ()
     unprotected: Mapping[str, float] = field(default_factory=dict)
+    conditions: tuple[ConditionState, ...] = ()
     limits: tuple[LimitState, ...] = ()
     last_halts: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -185,10 +197,13 @@ class TraderState:
         return self.equity - self.session_open_equity
 
 
-_PARTS = {"positions": PositionState, "pending": PendingState, "halts": HaltState, "limits": LimitState}
+_PARTS = {"positions": PositionState, "pending": PendingState, "halts": HaltState, "limits": LimitState,
+          "conditions": ConditionState}  # fmt: skip
+_WORDS = {"reason", "why", "stopped_by", "ended"}
+"""Texts that may repeat what a venue said: they are masked as they are read."""
 _TIMES = {
     "written", "time", "started", "last_iteration", "last_look", "last_tick", "book_time", "entry_time", "began",
-    "until",
+    "until", "since",
 }  # fmt: skip
 
 
@@ -234,15 +249,24 @@ def read_state(path: Path) -> TraderState | None:
 def _of(kind: type[Any], raw: Mapping[str, Any]) -> Any:
     values: dict[str, Any] = {}
     for item in fields(kind):
+        if item.name not in raw and _optional(item):
+            # A trader of an older release did not write it.
+            continue
         value = raw[item.name]
         if item.name in _TIMES and value is not None:
             value = datetime.fromisoformat(value)
         elif item.name in _PARTS and isinstance(value, list):
             value = tuple(_of(_PARTS[item.name], part) for part in value)
+        elif item.name in _WORDS:
+            value = masked(value) if isinstance(value, str) else tuple(map(masked, value))
         elif isinstance(value, list):
             value = tuple(value)
         values[item.name] = value
     return kind(**values)
+
+
+def _optional(item: Field[Any]) -> bool:
+    return item.default is not MISSING or item.default_factory is not MISSING
 
 
 def _plain(value: Any) -> Any:

@@ -87,6 +87,8 @@ def _buyable(limits: Iterable[LimitState], why: str) -> Buyable:
     whole = [limit for limit in limits if not limit.scope and not limit.halts]
     usd = min((limit for limit in whole if limit.unit == "USD"), key=lambda limit: limit.left, default=None)
     places = min((limit for limit in whole if limit.unit == "positions"), key=lambda limit: limit.left, default=None)
+    if usd is None and not why:
+        why = "its limits are known after the first iteration"
     most, bound = (0.0, "") if usd is None else (usd.left, named(usd))
     left = None if places is None else places.left
     if not why and places is not None and places.left < 1:

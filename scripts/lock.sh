@@ -16,16 +16,20 @@ resolve() {
   "$uv" --no-config pip compile --quiet --no-header --no-annotate --no-strip-extras \
     --only-binary :all: --no-binary ibapi "$@"
 }
+# The slim lock leaves out what Lumibot requires and this program never imports; what the tests run on is that and the
+# development tools, so that CI runs the whole suite on what README installs first.
+slim=(--excludes scripts/slim-excludes.txt)
 if [ "${1:-}" = --check ]; then
   # uv puts its output in place by a rename, which would replace /dev/null itself.
   scratch=$(mktemp -d)
   trap 'rm -rf "$scratch"' EXIT
   for python in 3.11 3.12 3.13; do
     for platform in x86_64-manylinux_2_28 aarch64-manylinux_2_28 aarch64-apple-darwin; do
-      for lock in requirements.lock requirements-dev.lock; do
-        extra=()
-        [ "$lock" = requirements-dev.lock ] && extra=(--extra dev)
-        resolve pyproject.toml "${extra[@]}" --constraints "$lock" --python-version "$python" \
+      for lock in requirements.lock requirements-slim.lock requirements-dev.lock; do
+        options=("${slim[@]}")
+        [ "$lock" = requirements.lock ] && options=()
+        [ "$lock" = requirements-dev.lock ] && options+=(--extra dev)
+        resolve pyproject.toml "${options[@]}" --constraints "$lock" --python-version "$python" \
           --python-platform "$platform" --output-file "$scratch/resolved-$python-$platform-$lock"
         echo "$lock: every package has a wheel for $platform, Python $python"
       done
@@ -33,6 +37,7 @@ if [ "${1:-}" = --check ]; then
   done
   exit
 fi
-resolve --universal --python-version 3.11 --generate-hashes pyproject.toml --output-file requirements.lock "$@"
-resolve --universal --python-version 3.11 --generate-hashes pyproject.toml --extra dev --constraints requirements.lock \
-  --output-file requirements-dev.lock "$@"
+universal=(--universal --python-version 3.11 --generate-hashes pyproject.toml)
+resolve "${universal[@]}" --output-file requirements.lock "$@"
+resolve "${universal[@]}" "${slim[@]}" --constraints requirements.lock --output-file requirements-slim.lock "$@"
+resolve "${universal[@]}" "${slim[@]}" --extra dev --constraints requirements.lock --output-file requirements-dev.lock "$@"

@@ -52,7 +52,8 @@ class RunLog:
         self._session: TradingSession | None = None
         self._notifier: Notifier | None = None
         self._file: LogFile | None = None
-        screen = Screen(console, self._masker, self._now, everything=verbose)
+        same_within_s = operating().screen.same_within_s
+        screen = Screen(console, self._masker, self._now, everything=verbose, same_within_s=same_within_s)
         screen.setLevel(logging.WARNING if quiet else logging.INFO)
         self._early = _Early(KEPT_UNTIL_OPEN)
         for name in LOGGERS:

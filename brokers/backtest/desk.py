@@ -52,6 +52,8 @@ class BacktestDesk:
         False records decisions and sends nothing (a scan).
     renew_days : int
         Good-till-cancelled exits are renewed so many days before the venue drops them.
+    market : str
+        Whose calendar says when a halt of several sessions ends.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class BacktestDesk:
         halters: Sequence[RiskModule] = (),
         submit: bool = True,
         renew_days: int = 10,
+        market: str = "NYSE",
     ) -> None:
         self.broker = broker
         self.strategy = strategy
@@ -70,6 +73,7 @@ class BacktestDesk:
         self.lot = lot
         self.halters = halters
         self.submit = submit
+        self.market = market
         self._renew_ahead = timedelta(days=renew_days)
         self._session_day: date | None = None
         self._opening_equity = math.nan
@@ -115,11 +119,11 @@ class BacktestDesk:
             budget=self._deployed(day),
         )
         for module in list(halting(self.halters, book, self._halts.left)):
-            self._halts.begin(module, now)
+            self._halts.begin(module, now, self.market)
             broker.record.halts.append((now, module.name))
         halted = frozenset(self._halts.left)
         broker.stop_entries(halted)
-        return replace(book, halted=halted)
+        return replace(book, halted=halted, halted_until=self._halts.until)
 
     def _deployed(self, day: date) -> DeployedBudget | None:
         """What was deployed, summed anew only after a fill and on a new day."""

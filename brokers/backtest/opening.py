@@ -115,7 +115,10 @@ def wire(
         bars, float(strategy.cash), settings.fills, settings.gate, record, lot, settings.sizing.max_notional_frac,
         inverse_funds(settings.universe.sectors), dividends, decided,
     )  # fmt: skip
-    desk = BacktestDesk(broker, strategy, orders, lot, pipeline.halters, submit, settings.live.protection.renew_days)
+    desk = BacktestDesk(
+        broker, strategy, orders, lot, pipeline.halters, submit, settings.live.protection.renew_days,
+        settings.pace.market,
+    )  # fmt: skip
     return BacktestAccount(desk, BacktestFeed(broker, features), pipeline, record, pace(bars), notes)
 
 

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 
+from brokers.desk_rules import end_of_halt
 from brokers.journal import Journal
 from brokers.journal.journal import Halt
-from market.trading_day import begin_of, day_of
+from market.trading_day import day_of
 from risk.interface import RiskModule
 from risk.model import Book
 
@@ -45,8 +46,7 @@ class LastingHalts:
 
     def ends(self, today: date) -> dict[str, datetime]:
         """When the halts that hold today end, at midnight."""
-        days = {n: halt.until + timedelta(days=1) for n, halt in self._known().items() if halt.until >= today}
-        return {name: begin_of(day) for name, day in days.items()}
+        return {name: end_of_halt(halt.until) for name, halt in self._known().items() if halt.until >= today}
 
     def _known(self) -> dict[str, Halt]:
         return {m.name: halt for m in self.halters if (halt := self.journal.last_halt(m.name)) is not None}

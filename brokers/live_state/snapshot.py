@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from brokers.desk.reconcile.protection_status import protection_status
 from market.sectors import UNCLASSIFIED
-from monitoring.state import HaltState, LimitState, PendingState, PositionState, TraderState
+from monitoring.state import ConditionState, HaltState, LimitState, PendingState, PositionState, TraderState
 from risk.limits import Limit
 from risk.model import Book, Position, Proposal
 
@@ -95,6 +95,9 @@ def state_of(
         kill=str(desk.halts.kill.level),
         stopped_by=tuple(_stopped(desk)),
         unprotected={symbol: desk.protector.log.seconds(symbol) for symbol in desk.protector.log.present},
+        conditions=tuple(
+            ConditionState(str(x.kind), x.subject, x.why, x.since) for x in account.alarm.standing()
+        ),
         limits=tuple(
             LimitState(x.module, x.name, x.used, x.most, x.unit, x.frees, x.halts, x.scope) for x in limits
         ),

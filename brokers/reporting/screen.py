@@ -19,8 +19,6 @@ from config.values.printable import printable
 QUIET_KINDS = frozenset({EventKind.READING, EventKind.UNPROTECTED})
 """Events that are in the log file only, unless they are warnings."""
 STYLES = {logging.WARNING: "yellow", logging.ERROR: "bold red", logging.CRITICAL: "bold red"}
-SAME_WITHIN_S = 60.0
-"""So long a warning that says the same again is only counted; the log file has each."""
 _DIM = frozenset({EventKind.HEARTBEAT, EventKind.REFUSAL, EventKind.RISK})
 
 
@@ -34,12 +32,21 @@ class Screen(logging.Handler):
     now : callable
         The venue's time, None before it is known.
     everything : bool
+    same_within_s : float
+        So long a warning that says the same again is only counted; the log file has each.
     """
 
     def __init__(
-        self, console: Console, masker: Masker, now: Callable[[], datetime | None], *, everything: bool
+        self,
+        console: Console,
+        masker: Masker,
+        now: Callable[[], datetime | None],
+        *,
+        everything: bool,
+        same_within_s: float,
     ) -> None:
         super().__init__()
+        self._same_within_s = same_within_s
         self._console, self._masker, self._now, self._everything = console, masker, now, everything
         self._same: dict[tuple[str, int, str], tuple[float, int]] = {}
 
@@ -60,10 +67,10 @@ class Screen(logging.Handler):
         """Whether a warning has not been shown lately; how often it was left out stands in the next one."""
         key = record.name, record.lineno, record.getMessage()
         shown, left_out = self._same.get(key, (-math.inf, 0))
-        if record.created - shown < SAME_WITHIN_S:
+        if record.created - shown < self._same_within_s:
             self._same[key] = shown, left_out + 1
             return False
-        recent = {k: told for k, told in self._same.items() if record.created - told[0] < SAME_WITHIN_S}
+        recent = {k: told for k, told in self._same.items() if record.created - told[0] < self._same_within_s}
         self._same = recent | {key: (record.created, 0)}
         if left_out:
             record.left_out = left_out

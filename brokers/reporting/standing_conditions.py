@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 from brokers.reporting.events import EventKind, about
 
@@ -39,6 +40,16 @@ class Condition:
     over: str
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A condition that was told and has not ended; ``since`` is this machine's time."""
+
+    kind: EventKind
+    subject: str
+    why: str
+    since: datetime
+
+
 class StandingConditions:
     """Looks at conditions again and again; tells each once when it has lasted, again while it lasts, and its end.
 
@@ -61,6 +72,11 @@ class StandingConditions:
         self._since: dict[tuple[EventKind, str], float] = {}
         self._seen: dict[tuple[EventKind, str], float] = {}
         self._told: dict[tuple[EventKind, str], float] = {}
+        self._standing: dict[tuple[EventKind, str], Standing] = {}
+
+    def standing(self) -> tuple[Standing, ...]:
+        """What was told and has not ended; may be asked from any thread."""
+        return tuple(found for _, found in sorted(dict(self._standing).items()))
 
     def look(self) -> None:
         """Tell what is to be told now."""
@@ -76,12 +92,14 @@ class StandingConditions:
             if lasted < condition.after_s or now - self._told.get(key, -self._again_s) < self._again_s:
                 continue
             self._told[key] = now
+            self._standing[key] = Standing(condition.kind, subject, why, datetime.now(UTC) - timedelta(seconds=lasted))
             text = condition.text.format(subject=subject, why=why, seconds=f"{lasted:.0f}")
             log.error("%s", text, extra=about(condition.kind, subject, seconds=round(lasted, 1), why=why))
         # What comes and goes within that time is one condition: a stream that flaps is down.
         calm = [k for k, seen in self._seen.items() if k[0] is condition.kind and now - seen >= condition.after_s]
         for key in calm:
             lasted = self._seen.pop(key) - self._since.pop(key)
+            self._standing.pop(key, None)
             if self._told.pop(key, None) is not None:
                 text = condition.over.format(subject=key[1], seconds=f"{lasted:.0f}")
                 log.warning("%s", text, extra=about(condition.kind, key[1], over=True, seconds=round(lasted, 1)))

@@ -103,7 +103,13 @@ class TraderTools:
                 for story in answer.stories
             ]
             now = None if answer.now is None else asdict(answer.now)
-            return {"wanted": answer.wanted, "decisions": stories, "orders": _rows(answer.orders), "last_reading": now}
+            return {
+                "wanted": answer.wanted,
+                "wrong_or_stopped_now": [str(sign) for sign in answer.signs],
+                "decisions": stories,
+                "orders": _rows(answer.orders),
+                "last_reading": now,
+            }
 
         return self._answer(found)
 

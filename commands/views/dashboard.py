@@ -54,6 +54,7 @@ def dashboard(
     Exit status: 0 done, 2 refused the input.
     """
     from commands.operator.places import journal_of
+    from config.operating import operating
     from dashboard.settings import PageSettings
 
     settings = settings_of(chosen, state, keys, screen=screen)
@@ -65,6 +66,7 @@ def dashboard(
         host=host,
         port=settings.monitoring.port if port is None else port,
         beat_s=settings.monitoring.beat_s,
+        **operating().page.model_dump(),
     )
     become(page)
     return 0

@@ -19,6 +19,8 @@ STYLES = {"sent": "green", "resized": "yellow", "refused": "red"}
 
 def show(printer: Console, found: Explanation, *, everything: bool) -> None:
     """Print an explanation: the binding rule and its remedy, or every rule with what it read."""
+    for sign in found.signs:
+        _line(printer, f"Now: {sign}", "bold red")
     for story in found.stories:
         _story(printer, story, everything)
     for order in found.orders:
@@ -42,6 +44,7 @@ def document(found: Explanation) -> dict[str, Any]:
         "orders": {"shown": len(found.orders), "of": found.counts[1] or len(found.orders)},
         "stories": [_plain(story) for story in found.stories],
         "orders_found": [asdict(order) for order in found.orders],
+        "signs": [asdict(sign) for sign in found.signs],
         "now": None if found.now is None else asdict(found.now),
         "not_proposed": [asdict(reading) for reading in found.silent],
     }

@@ -72,6 +72,8 @@ def _read(path: Path) -> Status:
 
 def document(found: Status) -> dict[str, Any]:
     """The answer for programs."""
+    from monitoring.signs import signs
+
     state = found.state
     return {
         "sign_of_life": found.sign_of_life,
@@ -100,12 +102,16 @@ def document(found: Status) -> dict[str, Any]:
         "halts": [asdict(halt) for halt in found.halts],
         "kill": state.kill,
         "stopped_by": found.stopped_by,
+        "listening": state.listening,
+        "signs": [asdict(sign) for sign in signs(found)],
     }
 
 
 def _screen(found: Status) -> Any:
     from rich.console import Group
     from rich.text import Text
+
+    from monitoring.signs import signs
 
     state = found.state
     venue = f"{state.time.astimezone(NEW_YORK_ZONE):%Y-%m-%d %H:%M:%S}"
@@ -119,7 +125,8 @@ def _screen(found: Status) -> Any:
     head = f"equity {_usd(state.equity)}, cash {_usd(state.cash)}"
     if state.day_result is not None and state.session_open_equity:
         head += f", today {state.day_result:+,.2f} ({state.day_result / state.session_open_equity:+.2%})"
-    parts: list[Any] = [life, Text(head)]
+    wrong = [Text(str(sign), "bold red") for sign in signs(found) if sign.kind != "stale"]
+    parts: list[Any] = [life, *wrong, Text(head)]
     if state.positions:
         parts.append(_positions(found))
     loss = f"If all stops fire: {found.lost_at_stops:,.2f} USD"
@@ -129,16 +136,6 @@ def _screen(found: Status) -> Any:
         told = f"Without a stop: {found.bare:,.2f} USD in {', '.join(found.unbounded)}"
         parts.append(Text(told, "bold red"))
     parts += [Text(f"May still be bought today: {_buyable(found.today)}"), Text(f"This week: {_buyable(found.week)}")]
-    for halt in found.halts:
-        until = (
-            "for this session"
-            if halt.until is None
-            else f"until {halt.until.astimezone(NEW_YORK_ZONE):%a %Y-%m-%d %H:%M}"
-        )
-        parts.append(Text(f"Halted by {halt.name}, {until}", "bold red"))
-    if state.kill != "off":
-        parts.append(Text(f"Kill switch: {state.kill}; risk-first kill off lets entries through again", "bold red"))
-    parts += [Text(f"Entries are stopped: {why}", "bold red") for why in found.stopped_by if "kill switch" not in why]
     parts.append(_limits(found))
     return Group(*parts)
 

@@ -43,7 +43,7 @@ def test_status_says_what_is_held_lost_left_and_halted(state, capsys):
         assert words in text, words
     write_state(state / STATE_FILE, trader_state(kill="stop", halts=(HaltState("peak_halt", "", BEGIN, BEGIN),)))
     text = said(capsys, "status", "--state-dir", state)
-    assert "Halted by peak_halt, until Mon 2024-03-04 10:30" in text and "Kill switch: stop" in text
+    assert "Halt: peak_halt, until Mon 2024-03-04 10:30" in text and "Kill switch: stop" in text
     assert "today: nothing (peak_halt; kill switch: stop)" in text
     found = json.loads(said(capsys, "status", "--state-dir", state, "--json"))
     assert (found["lost_at_stops"], found["today"]["usd"], found["kill"]) == (325.0, 0.0, "stop")

@@ -26,8 +26,8 @@ QUIET = [
     "--no-proxy-server", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 ]  # fmt: skip
 """A browser asks its maker's hosts by itself; what the page asks for is what is watched."""
-FIRST_CHART_MS = 1_000
-"""On an idle machine; the test allows three times as much, as others may be at work on it."""
+FIRST_CHART_MS, TRIES = 1_000, 3
+"""The fastest of so many counts: others at work on the machine make it slower, never faster."""
 
 
 @dataclass
@@ -163,10 +163,14 @@ def test_a_long_journal_draws_its_first_chart_soon_and_stays_small(chromium, tmp
     keep_readings(state, 500)
     with served(state, tmp_path) as page, opened(chromium, page) as (tab, watched):
         for path, chart in (("/", "#equity"), ("/symbol/AMD", "#candles")):
-            tab.goto(f"http://127.0.0.1:{page.port}{path}")
-            tab.wait_for_selector(f"{chart}[data-drawn]")
-            drawn = tab.evaluate("performance.now()")
-            assert drawn < 3 * FIRST_CHART_MS, (path, drawn)
+            drawn = []
+            for _ in range(TRIES):
+                tab.goto(f"http://127.0.0.1:{page.port}{path}")
+                tab.wait_for_selector(f"{chart}[data-drawn]")
+                drawn.append(tab.evaluate("performance.now()"))
+                # What was kept for others would hide what the first of them waits for.
+                write_state(state / STATE_FILE, trader_state())
+            assert min(drawn) < FIRST_CHART_MS, (path, drawn)
             assert tab.evaluate("performance.memory.usedJSHeapSize") < 60e6
         assert re.fullmatch(r"\d+", tab.get_attribute("#candles", "data-drawn") or "")
         assert (watched.errors, watched.elsewhere) == ([], [])

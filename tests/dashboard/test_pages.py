@@ -10,7 +10,7 @@ from dashboard.server import STATIC
 from dashboard.workers import environment
 from monitoring.state import STATE_FILE, read_state, write_state
 from tests.dashboard.serving import TOKEN, served
-from tests.monitoring.journals import HALTED, large_journal, small_folder, trader_state
+from tests.monitoring.journals import HALTED, STREAM_DOWN, large_journal, small_folder, trader_state
 
 
 def text_of(html: str) -> str:
@@ -149,9 +149,10 @@ def test_beats_come_and_change_with_news(tmp_path):
     [
         ({"ended": "the trader was ended"}, "Ended"),
         ({"written": datetime.now(UTC) - timedelta(hours=1)}, "No sign of life"),
-        ({"halts": HALTED}, "Halt peak_halt, until 2024-03-09"),
+        ({"halts": HALTED}, "Halt peak_halt, until Sat 2024-03-09"),
         ({"kill": "flatten"}, "Kill switch flatten"),
         ({"stopped_by": ("venue: no answer",)}, "Entries are stopped venue: no answer"),
+        ({"conditions": STREAM_DOWN}, "trade updates do not arrive (the connection is lost); orders are followed"),
     ],
 )
 def test_what_is_wrong_is_said_on_every_page(tmp_path, changes, words):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,7 +16,16 @@ from brokers.record import EquityRow, TradeRecord
 from config import load
 from monitoring.market_view import VIEW_FILE, MarketViewWriter
 from monitoring.rows import ReadingRow
-from monitoring.state import JOURNAL_FILE, STATE_FILE, HaltState, LimitState, PositionState, TraderState, write_state
+from monitoring.state import (
+    JOURNAL_FILE,
+    STATE_FILE,
+    ConditionState,
+    HaltState,
+    LimitState,
+    PositionState,
+    TraderState,
+    write_state,
+)
 from risk.model import BracketTerms, Decision, Plan, Proposal, Verdict
 
 ACCOUNT = "PA3SECRETACCOUNT"
@@ -136,6 +146,7 @@ def trader_state(**changes: Any) -> TraderState:
     return replace(state, **changes)
 
 
+STREAM_DOWN = (ConditionState("stream_down", "trade updates", "the connection is lost", datetime.now(UTC)),)
 HALTED = (HaltState("peak_halt", "", BEGIN, BEGIN + timedelta(days=5)),)
 
 
@@ -208,3 +219,6 @@ def large_journal(path: Path, decisions: int = 100_000, trades: int = 5_000) -> 
             "INSERT INTO equity (time, equity, cash, long_exposure, inverse_exposure, positions) "
             "VALUES (?,?,?,?,?,?)", equity,
         )  # fmt: skip
+    # As a trader leaves it: without this each reader goes through a log of the file's own size.
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -6,15 +6,18 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from backtests.reports.outputs import write_records
+from brokers.journal import Journal
+from brokers.record import RunRecord
 from config.errors import Refusal
 from monitoring.explain import RunSource, day_after, explain, moment_of, session_after, source_of, story
 from monitoring.journal_reader import JournalReader
 from monitoring.rows import DecisionRow, ReadingRow
-from monitoring.state import JOURNAL_FILE
-from risk.model import Verdict
+from monitoring.state import JOURNAL_FILE, STATE_FILE, write_state
+from risk.model import Decision, Verdict
 from strategies.registry import RISK_MODULES
 from strategies.remedies import remedy_for
-from tests.monitoring.journals import BEGIN, small_folder
+from tests.monitoring.journals import ACCOUNT, BEGIN, HALTED, plan, proposal, small_folder, trader_state
 
 NEW_YORK = ZoneInfo("America/New_York")
 
@@ -48,6 +51,18 @@ def test_an_order_is_told_with_its_family_and_its_decision(source):
     assert "more equity or a larger sizing.max_notional_frac" in found.stories[0].change
 
 
+def test_what_is_wrong_now_comes_with_the_answer_and_not_with_one_about_the_past(tmp_path):
+    state = small_folder(tmp_path / "state")
+    asked = source_of(state, state / JOURNAL_FILE)
+    write_state(state / STATE_FILE, trader_state(halts=HALTED))
+    assert [sign.kind for sign in explain(asked, "AMD").signs] == ["unprotected", "halt"]
+    assert [sign.kind for sign in explain(asked, "v-2").signs] == ["unprotected", "halt"]
+    assert [sign.kind for sign in explain(asked, "PLTR").signs] == ["halt"]
+    assert explain(asked, "AMD", BEGIN + timedelta(minutes=3)).signs == ()
+    write_state(state / STATE_FILE, trader_state(halts=HALTED, ended="the trader was ended"))
+    assert explain(asked, "AMD").signs == ()
+
+
 def decided(
     module: str, code: str, before: float = 50, after: float = 0, until: datetime | None = None, **inputs: object
 ):
@@ -65,7 +80,9 @@ def decided(
         (decided("exposure_budget", "EXPOSURE_BUDGET: no budget known"), "has to be known", None),
         (decided("drawdown_halt", "DRAWDOWN_HALT: 3.1% below"), "the next session", "2024-03-05 09:30"),
         (decided("peak_halt", "PEAK_HALT: x", until=datetime(2024, 3, 11, tzinfo=NEW_YORK)), "the end of the halt",
-         "2024-03-11 00:00"),
+         "2024-03-11 09:30"),
+        (decided("peak_halt", "PEAK_HALT: x", until=datetime(2024, 3, 8, 14, 5, tzinfo=NEW_YORK)), "end of the halt",
+         "2024-03-08 14:05"),
         (decided("cash_buffer", "CASH_BUFFER: x", spendable=1_000.0), "4,000.00 USD more free cash for 50", None),
         (decided("sector_cap", "SECTOR_CAP: semis 3/3", sector="semis"), "a position of semis has to be closed", None),
         (decided("correlation_cap", "CORRELATION_CAP: x", alike={"MU": 0.8, "NVDA": 0.9}), "one of MU, NVDA", None),
@@ -154,6 +171,28 @@ def test_a_run_s_folder_is_read_like_a_journal(tmp_path):
     assert explain(source, "MU").now == silent
     with pytest.raises(Refusal, match="is not the complete folder of a run"):
         explain(RunSource(tmp_path / "nothing"), "AMD")
+
+
+def test_the_end_of_a_halt_is_in_a_run_s_files(tmp_path):
+    until = datetime(2024, 3, 9, tzinfo=NEW_YORK)
+    refused = Verdict("peak_halt", "PEAK_HALT: 10.2% below", 50, 0, {"equity": 90.0}, until)
+    decision = Decision(BEGIN, proposal("AMD", 0), 50, (refused,))
+    write_records(tmp_path, RunRecord(initial_equity=100.0, decisions=[decision]))
+    (found,) = explain(RunSource(tmp_path), "AMD").stories
+    assert found.steps[0].verdict.until == until and found.steps[0].verdict.inputs == {"equity": 90.0}
+    # A Saturday's midnight: entries go on when Monday's session opens.
+    assert found.unlocks == datetime(2024, 3, 11, 9, 30, tzinfo=NEW_YORK)
+
+
+def test_a_reading_from_before_the_last_decision_is_none_of_now(tmp_path):
+    state = small_folder(tmp_path / "state")
+    source = source_of(state, state / JOURNAL_FILE)
+    assert explain(source, "AMD").now is not None
+    with Journal(state / JOURNAL_FILE, ACCOUNT, lambda: BEGIN) as journal:
+        journal.begin_run("paper", "combined", "active", "abc")
+        journal.decisions(plan(BEGIN + timedelta(hours=1)))
+    found = explain(source, "AMD")
+    assert found.stories[0].decision.time == BEGIN + timedelta(hours=1) and found.now is None
 
 
 def test_a_journal_that_is_none_is_refused_without_a_trace(tmp_path):

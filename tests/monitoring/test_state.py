@@ -5,9 +5,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from config.errors import Refusal
-from monitoring.state import STATE_FILE, HaltState, read_state, write_state
+from monitoring.signs import concerning, signs
+from monitoring.state import STATE_FILE, ConditionState, HaltState, read_state, write_state
 from monitoring.status import status
-from tests.monitoring.journals import BEGIN, HALTED, trader_state
+from tests.monitoring.journals import BEGIN, HALTED, STREAM_DOWN, trader_state
 
 
 def test_a_state_comes_back_as_it_was_written(tmp_path):
@@ -87,3 +88,38 @@ def test_no_secret_section_is_in_the_settings_of_the_state(tmp_path):
     write_state(tmp_path / STATE_FILE, trader_state())
     written = json.loads((tmp_path / STATE_FILE).read_text())
     assert "broker" not in written["settings"] and "risk" in written["settings"]
+
+
+def test_a_file_of_an_older_release_lacks_only_what_it_did_not_know(tmp_path):
+    path = tmp_path / STATE_FILE
+    write_state(path, trader_state())
+    older = json.loads(path.read_text())
+    del older["conditions"], older["unprotected"]
+    path.write_text(json.dumps(older))
+    found = read_state(path)
+    assert found is not None and (found.conditions, found.unprotected, found.equity) == ((), {}, 105_000.0)
+    del older["written"]
+    path.write_text(json.dumps(older))
+    with pytest.raises(Refusal, match="damaged"):
+        read_state(path)
+
+
+def test_signs_name_all_that_is_wrong_the_most_urgent_first():
+    state = trader_state(kill="stop", halts=HALTED, conditions=STREAM_DOWN, stopped_by=("venue: no answer",))
+    found = status(replace(state, written=datetime.now(UTC) - timedelta(hours=1)))
+    assert [sign.kind for sign in signs(found)] == ["stale", "unprotected", "stream_down", "kill", "halt", "stopped"]
+    assert [sign.kind for sign in concerning(found, "MU")] == ["stale", "stream_down", "kill", "halt", "stopped"]
+    assert "AMD for 3 s, 11 of 61 shares" in str(signs(found)[1])
+    assert signs(status(trader_state(unprotected={}))) == ()
+
+
+def test_why_the_venue_is_gone_is_said_once():
+    gone = ConditionState("venue_down", "the venue", "no answer", datetime.now(UTC))
+    found = status(trader_state(unprotected={}, conditions=(gone,), stopped_by=("no answer",)))
+    assert [sign.kind for sign in signs(found)] == ["venue_down"]
+
+
+def test_before_the_first_iteration_nothing_is_said_of_limits():
+    found = status(trader_state(limits=(), book_time=None))
+    assert found.today.usd == found.week.usd == 0.0
+    assert found.today.why == found.week.why == "its limits are known after the first iteration"

@@ -10,6 +10,8 @@ import pytest
 from pydantic import ValidationError
 
 from brokers.desk_rules import Halts
+from market.calendar import sessions_after
+from market.trading_day import begin_of, day_of
 from risk.model import ClosedTrade
 from risk.peak_halt import PeakHalt
 from risk.streak_halt import StreakHalt
@@ -98,10 +100,14 @@ def test_settings_that_cannot_be_are_refused(settings):
 def test_sessions_are_counted_down_and_the_peak_begins_anew():
     rule, halts = module(PeakHalt, sessions=3), Halts()
     assert [halts.see(e) for e in (100.0, 120.0, 90.0)] == [100, 120, 120]
-    halts.begin(rule, NOW)
+    halts.begin(rule, NOW, "NYSE")
+    ends = begin_of(sessions_after(day_of(NOW), 2)[-1] + timedelta(days=1))
+    assert halts.until == {"peak_halt": ends}
     seen = []
     for equity in (80.0, 85.0, 70.0, 60.0):
         halts.open_session([rule], equity)
         seen.append((dict(halts.left), halts.see(equity)))
     assert seen == [({"peak_halt": 2}, 120), ({"peak_halt": 1}, 120), ({}, 70), ({}, 70)]
-    assert halts.began == {"peak_halt": NOW}
+    assert halts.began == {"peak_halt": NOW} and halts.until == {}
+    halts.begin(rule, NOW, "24/7")
+    assert halts.until == {"peak_halt": begin_of(day_of(NOW) + timedelta(days=3))}

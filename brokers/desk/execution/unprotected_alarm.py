@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 
 from brokers.reporting.events import EventKind, about
-from brokers.reporting.standing_conditions import StandingConditions
+from brokers.reporting.standing_conditions import Standing, StandingConditions
 
 POLL_S = 0.5
 HELD_S = 6.0
@@ -86,6 +86,10 @@ class UnprotectedAlarm:
         self._told = -AGAIN_S
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="unprotected-alarm", daemon=True)
+
+    def standing(self) -> tuple[Standing, ...]:
+        """The conditions that were told and have not ended."""
+        return () if self._conditions is None else self._conditions.standing()
 
     def start(self) -> None:
         self._thread.start()

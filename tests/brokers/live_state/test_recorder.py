@@ -6,7 +6,7 @@ import json
 import logging
 import threading
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import numpy as np
@@ -15,6 +15,8 @@ import pytest
 
 from brokers.desk.entry_halts import KillLevel
 from brokers.live_state.recorder import StateRecorder
+from brokers.reporting.events import EventKind
+from brokers.reporting.standing_conditions import Standing
 from market.bars import BarTable
 from market.features import FeatureTable
 from monitoring.market_view import VIEW_FILE, MarketView
@@ -23,6 +25,8 @@ from monitoring.status import status
 from risk.model import Book, Plan
 from strategies.registry import build_pipeline
 from tests.brokers.desk.scene import SYMBOLS, Scene
+
+LASTING = (Standing(EventKind.STREAM_DOWN, "trade updates", "the connection is lost", datetime.now(UTC)),)
 
 
 @pytest.fixture
@@ -52,7 +56,7 @@ def trader(scene: Scene, bars: int = 120):
     features = FeatureTable(table, pipeline.needs(), scene.settings.universe.sectors)
     account = SimpleNamespace(
         desk=scene.desk, monitor=SimpleNamespace(heard=time.time(), listening=True), pace_s=60.0,
-        session=SimpleNamespace(mode="rehearse", profile="active"),
+        session=SimpleNamespace(mode="rehearse", profile="active"), alarm=SimpleNamespace(standing=lambda: LASTING),
     )  # fmt: skip
     now = scene.exchange.now
     book = Book(now, 100_000.0, 100_000.0, session_open_equity=100_000.0, equity_peak=100_000.0)
@@ -83,6 +87,7 @@ def test_a_position_is_told_with_what_protects_it_and_bars_and_readings_are_kept
     levels = scene.desk.protector.levels(scene.positions.book.ledger.positions["AAPL"])
     assert (position.stop, position.target) == (levels.stop, levels.target)
     assert state.equity == pytest.approx(float(scene.desk.state.view.account.equity))
+    assert [(x.kind, x.why) for x in state.conditions] == [("stream_down", "the connection is lost")]
     # A book without a budget has no limit of it to tell.
     assert {"exposure_budget", "drawdown_halt", "policy_gate"} - {x.module for x in state.limits} == {"exposure_budget"}
     assert status(state).sign_of_life == "running"

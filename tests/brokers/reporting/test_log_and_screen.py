@@ -64,7 +64,7 @@ def file_in(folder, *, size=10_000_000):
 
 def screen_on(stream, *, everything=False, terminal=False):
     console = Console(file=stream, force_terminal=terminal, width=200)
-    return Screen(console, Masker.of(SECRETS), lambda: VENUE, everything=everything)
+    return Screen(console, Masker.of(SECRETS), lambda: VENUE, everything=everything, same_within_s=60.0)
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS)

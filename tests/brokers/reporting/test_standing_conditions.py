@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from datetime import UTC, datetime
 
 import pytest
 
@@ -69,3 +70,16 @@ def test_what_comes_back_is_told_anew(world, caplog):
         world.bare = {}
         world.until(start + 30)
     assert [line[0] for line in told(caplog)] == ["ERROR", "WARNING", "ERROR", "WARNING"]
+
+
+def test_what_was_told_and_lasts_can_be_asked_for(world):
+    world.bare = {"AAPL": "10 shares"}
+    world.until(7.5)
+    assert world.conditions.standing() == ()
+    world.until(12)
+    (found,) = world.conditions.standing()
+    assert (found.kind, found.subject, found.why) == (EventKind.UNPROTECTED, "AAPL", "10 shares")
+    assert 7 < (datetime.now(UTC) - found.since).total_seconds() < 10
+    world.bare = {}
+    world.until(30)
+    assert world.conditions.standing() == ()
