@@ -33,9 +33,7 @@ class SessionReport:
         self._desk, self._iterations, self._now = desk, iterations, now
         self._day: date | None = None
         self._opened = 0.0
-        self._slippage = 0
-        self._intervals = 0
-        self._bars = (0, 0)
+        self._counted()
 
     def look(self) -> None:
         """See whether a session has begun or ended; for the thread that watches, without the desk's lock."""
@@ -50,8 +48,11 @@ class SessionReport:
             self.tell()
 
     def _begin(self, today: date) -> None:
+        self._day, self._opened = today, self._desk.record.equity[-1].equity
+
+    def _counted(self) -> None:
+        """Count from here: a session's first fills may come before it is first seen, and belong to its summary."""
         desk = self._desk
-        self._day, self._opened = today, desk.record.equity[-1].equity
         self._slippage, self._intervals = len(desk.entries.slippage), len(desk.protector.log.intervals)
         self._bars = desk.record.protected_bars, desk.record.position_bars
 
@@ -65,6 +66,7 @@ class SessionReport:
             return
         try:
             text, fields = self._summary(day)
+            self._counted()
         finally:
             self._desk.lock.release()
         log.info("%s", text, extra=about(EventKind.SUMMARY, **fields))

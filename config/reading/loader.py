@@ -69,11 +69,12 @@ def load(
         One sentence that names the file, the key, the wrong value and what would be right.
     """
     merged: dict[str, Any] = {}
-    defaults = (FOLDER / "base.yaml", _profile_path(profile), *map(Path, overlays))
+    below = tuple(map(Path, overlays))
+    defaults = (FOLDER / "base.yaml", _profile_path(profile), *below)
     provenance = Provenance(map(_shown, defaults))
     for path in (*defaults, *map(Path, files)):
         source = _shown(path)
-        _merge(merged, _read(path, source), source, provenance)
+        _merge(merged, _read(path, source), source, provenance, changes_alone=path in below)
     single = [("--set", *item) for item in _pairs(overrides)]
     for source, dotted, value in (*single, *arguments):
         _merge(merged, _nested(dotted, value, source), source, provenance)
@@ -143,9 +144,18 @@ def _nested(dotted: str, value: Any, source: str) -> dict[str, Any]:
 
 
 def _merge(
-    into: dict[str, Any], overlay: Mapping[str, Any], source: str, provenance: Provenance, above: str = ""
+    into: dict[str, Any],
+    overlay: Mapping[str, Any],
+    source: str,
+    provenance: Provenance,
+    above: str = "",
+    changes_alone: bool = False,
 ) -> None:
-    """Lay ``overlay`` over ``into``, in place, and note the source of each leaf and of each new section."""
+    """Lay ``overlay`` over ``into``, in place, and note the source of each leaf and of each new section.
+
+    ``changes_alone`` notes no leaf whose value is there already: the settings of a run that is repeated name them all,
+    also those that nobody has decided on.
+    """
     for written, value in overlay.items():
         key, edit = split(str(written))
         dotted = f"{above}.{key}" if above else key
@@ -162,13 +172,14 @@ def _merge(
         if dotted == SECRETS:
             continue
         if not isinstance(value, Mapping):
-            provenance.note(dotted, source)
+            if not changes_alone or key not in into or into[key] != value:
+                provenance.note(dotted, source)
             into[key] = value
             continue
         if not isinstance(into.get(key), dict):
             provenance.note(dotted, source)
             into[key] = {}
-        _merge(into[key], value, source, provenance, dotted)
+        _merge(into[key], value, source, provenance, dotted, changes_alone)
 
 
 def _holds_secret(dotted: str, key: str, value: Any) -> bool:

@@ -71,6 +71,17 @@ def test_other_data_and_no_run_are_refused(tmp_path, capsys):
     assert "was interrupted" in capsys.readouterr().err
 
 
+def test_a_run_on_a_daily_file_is_repeated_under_the_default_length_of_bars(tmp_path, capsys):
+    """Its settings name all of them, also the length of bars that nobody chose and a daily file stands back from."""
+    data, run = tmp_path / "bars.csv", tmp_path / "run"
+    frame = embedded.daily()
+    frame[(frame.datetime >= "2019-11-01") & (frame.datetime < "2020-03-01")].to_csv(data, index=False)
+    wanted = ["backtest", "--quiet", "--no-report", "--data", str(data), "--benchmark", "AAPL", "--engine", "replay"]
+    assert main([*wanted, "--out", str(run)]) == 0
+    assert main(["rerun", str(run)]) == 0
+    assert "every file is the same" in capsys.readouterr().out
+
+
 def test_a_command_can_be_run_twice(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert main(SWING) == main(SWING) == 0

@@ -78,6 +78,19 @@ def test_the_session_is_summed_up_once_when_it_is_over(scene, caplog):
     assert "1 closed, 0 of them won" in summary.message
 
 
+def test_what_filled_before_the_session_was_first_seen_is_in_its_summary(scene, caplog):
+    iterations = IterationReport(60.0)
+    report = SessionReport(scene.desk, iterations, scene.clock.now)
+    scene.step()
+    scene.enter("AAPL", 50)
+    scene.settle(2)
+    report.look()
+    report.tell()
+    (summary,) = told(caplog, EventKind.SUMMARY)
+    assert event_of(summary).fields["entries_measured"] == 1
+    assert "no entry filled" not in summary.message
+
+
 @pytest.mark.parametrize(("ending", "level"), [(False, logging.WARNING), (True, logging.INFO)])
 def test_a_stream_that_stops_is_a_warning_unless_the_process_ends(scene, caplog, ending, level):
     monitor = Monitor(scene.desk, scene.clock)

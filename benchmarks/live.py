@@ -1,0 +1,121 @@
+"""What a whole trader costs: requests a minute, its own CPU per iteration and its memory, by the number of symbols.
+
+``python benchmarks/live.py [symbols …] [--minutes N]`` starts an exchange in this process and the trader's command in
+one of its own, at the pace of the day: profile intraday, five-minute bars, an iteration every 15 seconds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pandas as pd
+import psutil
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+
+from brokers.rehearsal.alpaca.server import RehearsalServer
+from market.calendar import session_times, sessions_until
+
+LAST_DAY, SESSIONS, BAR_MINUTES = "2023-03-09", 20, 5
+START = datetime(2023, 3, 9, 11, 2, tzinfo=ZoneInfo("America/New_York"))
+PACE_S = 15
+WARM_UP_S, PATIENCE_S = 45.0, 300.0
+
+
+def bars(symbols: list[str]) -> pd.DataFrame:
+    """Random five-minute bars of twenty sessions, the same each time."""
+    chance = np.random.default_rng(1)
+    opens, closes = session_times(sessions_until(pd.Timestamp(LAST_DAY), SESSIONS))
+    step = f"{BAR_MINUTES}min"
+    times = pd.DatetimeIndex(
+        np.concatenate([pd.date_range(o, c, freq=step, inclusive="left") for o, c in zip(opens, closes, strict=True)])
+    )
+    parts = []
+    for symbol in symbols:
+        close = 20 * (1 + 9 * chance.random()) * np.exp(np.cumsum(chance.normal(0, 0.001, len(times))))
+        first = np.r_[close[0], close[:-1]]
+        high, low = np.maximum(first, close) * 1.0005, np.minimum(first, close) * 0.9995
+        parts.append(
+            pd.DataFrame(
+                {"symbol": symbol, "datetime": times, "open": first, "high": high, "low": low, "close": close,
+                 "volume": 10_000}
+            )
+        )  # fmt: skip
+    return pd.concat(parts, ignore_index=True)
+
+
+def command(server: RehearsalServer, symbols: list[str]) -> list[str]:
+    """The trader's command line."""
+    return [
+        sys.executable, str(ROOT / "live_trader.py"), "--strategy", "combined", "--paper", "--profile", "intraday",
+        "--alpaca-url", server.url, "--sleeptime", f"{PACE_S}S", "--set", "live.yahoo=false",
+        "--symbols", ",".join(symbols), "--benchmark", symbols[0], "--out", "run", "--overwrite", "--quiet",
+    ]  # fmt: skip
+
+
+def measure(count: int, minutes: float, folder: Path) -> tuple[float, float, float, float]:
+    """Requests a minute, CPU milliseconds per iteration, MB at the end and at the most; the start aside."""
+    symbols = [f"S{number:04d}" for number in range(count)]
+    with RehearsalServer(bars(symbols), start=START, sessions=1) as server:
+        keys = {"ALPACA_API_KEY": server.key, "ALPACA_API_SECRET": server.secret}
+        with (folder / "log").open("w") as log:
+            process = subprocess.Popen(
+                command(server, symbols), cwd=folder, env={**os.environ, **keys}, stdout=log, stderr=log
+            )
+            trader = psutil.Process(process.pid)
+            try:
+                deadline = time.monotonic() + PATIENCE_S
+                while not any(request.path.endswith("/quotes/latest") for request in server.log):
+                    if process.poll() is not None or time.monotonic() > deadline:
+                        raise SystemExit((folder / "log").read_text())
+                    time.sleep(0.5)
+                    if time.monotonic() > deadline - PATIENCE_S + WARM_UP_S and iterations(server) > 1:
+                        break
+                time.sleep(PACE_S)
+                before, asked, began = trader.cpu_times(), len(server.log), iterations(server)
+                peak, ends = 0, time.monotonic() + minutes * 60
+                while time.monotonic() < ends:
+                    time.sleep(1)
+                    peak = max(peak, trader.memory_info().rss)
+                after = trader.cpu_times()
+                cpu = after.user + after.system - before.user - before.system
+                done = iterations(server) - began
+                return (
+                    (len(server.log) - asked) / minutes, 1000 * cpu / max(done, 1), trader.memory_info().rss / 1e6,
+                    peak / 1e6,
+                )  # fmt: skip
+            finally:
+                process.terminate()
+                process.wait(30)
+
+
+def iterations(server: RehearsalServer) -> int:
+    """Each iteration asks once for the account."""
+    return sum(request.path == "/v2/account" for request in server.log)
+
+
+def main() -> None:
+    """Print a table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("symbols", type=int, nargs="*", default=[8, 33, 300, 1000])
+    parser.add_argument("--minutes", type=float, default=5.0, help="measured, of the day (default: %(default)s)")
+    args = parser.parse_args()
+    print(f"{'symbols':>8} {'requests/min':>13} {'CPU ms/iteration':>17} {'MB':>6} {'most MB':>8}")
+    for count in args.symbols:
+        with tempfile.TemporaryDirectory() as folder:
+            asked, cpu, size, peak = measure(count, args.minutes, Path(folder))
+        print(f"{count:8,d} {asked:13.1f} {cpu:17.0f} {size:6.0f} {peak:8.0f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
