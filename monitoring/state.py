@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from config.errors import Refusal
-from monitoring.masking import masked
+from config.values.masker import masked
 
 STATE_FILE, JOURNAL_FILE = "trader.json", "journal.sqlite3"
 VERSION = 2

@@ -35,7 +35,7 @@ def record(text: str, **extra: object) -> logging.LogRecord:
 def test_a_line_of_the_screen_stays_one(terminal):
     stream = io.StringIO()
     console = PlainConsole(file=stream, force_terminal=terminal, color_system=None, width=400)
-    screen = Screen(console, Masker(), lambda: None, everything=True)
+    screen = Screen(console, Masker(), lambda: None, everything=True, same_within_s=60)
     screen.emit(record(FORGED))
     text = stream.getvalue()
     assert text.count("\n") == 1 and not set(text) & set(HIDDEN)

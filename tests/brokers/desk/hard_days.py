@@ -40,7 +40,11 @@ DECIDES_S = 0.5
 """Local seconds in which the desk is to have given its answer to a session that hangs."""
 
 ANSWERING, RESTARTED = "the venue answers", "after a restart"
-CLOSING, NO_ANSWER, HELD = "the position is being closed", "an answer was lost or late", "the venue holds shares or orders"
+CLOSING, NO_ANSWER, HELD = (
+    "the position is being closed",
+    "an answer was lost or late",
+    "the venue holds shares or orders",
+)
 SILENT, NO_PROCESS, DATABASE = "the stream loses events", "there is no process", "the database is away"
 
 
@@ -294,7 +298,9 @@ class HardDay:
             quiet = self.scene.exchange.now > self.lost_until and not self.late and not self.deaf
             too_many = sum(left.values(), Decimal(0)) > abs(self.scene.exchange._state.ledger.quantity(symbol))
             watched = self.server is None or not self.server.troubled
-            self.surplus[symbol] = self.surplus.get(symbol, 0) + 1 if too_many and not ending and quiet and watched else 0
+            self.surplus[symbol] = (
+                self.surplus.get(symbol, 0) + 1 if too_many and not ending and quiet and watched else 0
+            )
             self.met["surplus"] += too_many
             if self.surplus[symbol] == 2:
                 self.faults.append(f"{symbol}: a surplus of exits after a look, at {self.scene.exchange.now:%H:%M:%S}")
