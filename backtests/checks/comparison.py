@@ -110,7 +110,8 @@ class _Comparer:
     def bar(self, time: pd.Timestamp) -> pd.Timestamp:
         """The opening of the bar in which ``time`` lies; its predecessor is the last closed one."""
         if self._always_open:
-            return time.tz_convert("UTC").floor(self.length).tz_convert(time.tz)
+            midnight = time.tz_convert("UTC").normalize()
+            return (midnight + (time - midnight) // self.length * self.length).tz_convert(time.tz)
         if self.length >= pd.Timedelta(hours=20):
             return time.normalize()
         begins = time.normalize() + pd.Timedelta(hours=9, minutes=30)

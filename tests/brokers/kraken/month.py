@@ -102,7 +102,8 @@ def rehearse(
         scene.settle(3, 10)
         own, fills = scene.positions.book.ledger, [o for o in scene.orders() if o.filled_qty]
         result = {
-            "iterations": run.count, "requests": sum(run.requests), "most requests": max(run.requests),
+            "iterations": run.count, "requests": sum(run.requests), "requests of the first": run.requests[0],
+            "most requests": max(run.requests[1:]),
             "most private requests": max(run.private), "a usual iteration's": median(run.requests),
             "waited for limits s": scene.waited, "longest s": max(run.wall_s), "most cpu s": max(run.cpu_s),
             "peaks": scene.rates.peaks, "refused": dict(run.refused), "entries": len(run.entries),

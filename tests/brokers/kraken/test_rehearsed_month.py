@@ -18,8 +18,8 @@ START = datetime(2021, 1, 3, tzinfo=UTC)
 SYNTHETIC_START = datetime(2025, 2, 11, 19, tzinfo=UTC)
 """Three symbols are proposed in this hour."""
 EVERY_SIGNAL = ("risk.modules.entry_gates.min_confidence=0", "selection.min_confidence=0")
-LATENCY_S = 0.2
-"""Of a request to Kraken, with some to spare."""
+LATENCY_S = 0.15
+"""Of a request to Kraken over a usual line."""
 
 
 @pytest.mark.shared
@@ -48,11 +48,11 @@ def synthetic() -> pd.DataFrame:
 
 @pytest.mark.slow
 def test_five_pairs_every_ten_seconds_stay_below_starter_limits(tmp_path, synthetic):
-    """An hour, with entries, exchanges of stop and target and ends: nothing is waited for, and it takes two seconds."""
+    """Over an hour, with entries, exchanges of stop and target and ends: nothing is waited for, and it takes two seconds."""
     symbols = tuple(coin.symbol for coin in COINS)
     assert len(symbols) == 5
     found = rehearse(
-        synthetic, tmp_path, SYNTHETIC_START, timedelta(hours=1), 10.0, symbols=symbols, cash=900, profile="standard",
+        synthetic, tmp_path, SYNTHETIC_START, timedelta(minutes=70), 10.0, symbols=symbols, cash=900, profile="standard",
         stated=(*EVERY_SIGNAL, "live.entry.join=ask"),
     )  # fmt: skip
     assert found["iterations"] >= 350 and found["entries"] >= 2
@@ -60,7 +60,9 @@ def test_five_pairs_every_ten_seconds_stay_below_starter_limits(tmp_path, synthe
     assert found["peaks"][0] < 15 and found["peaks"][1] < 60
     assert found["waited for limits s"] == 0
     assert found["a usual iteration's"] <= 6
-    assert found["most cpu s"] + found["most requests"] * LATENCY_S <= 2 + LATENCY_S, found
+    # Once an hour each pair's bar is new; the first iteration also reads what Kraken lists.
+    assert found["most cpu s"] + found["most requests"] * LATENCY_S <= 2, found
+    assert found["requests of the first"] <= 15
 
 
 @pytest.mark.parametrize(
