@@ -48,11 +48,11 @@ def synthetic() -> pd.DataFrame:
 
 @pytest.mark.slow
 def test_five_pairs_every_ten_seconds_stay_below_starter_limits(tmp_path, synthetic):
-    """Over an hour, with entries, exchanges of stop and target and ends: nothing is waited for, and it takes two seconds."""
-    symbols = tuple(coin.symbol for coin in COINS)
+    """Over an hour, with entries, exchanges and ends: nothing is waited for, and an iteration takes two seconds."""
+    symbols, span = tuple(coin.symbol for coin in COINS), timedelta(minutes=70)
     assert len(symbols) == 5
     found = rehearse(
-        synthetic, tmp_path, SYNTHETIC_START, timedelta(minutes=70), 10.0, symbols=symbols, cash=900, profile="standard",
+        synthetic, tmp_path, SYNTHETIC_START, span, 10.0, symbols=symbols, cash=900, profile="standard",
         stated=(*EVERY_SIGNAL, "live.entry.join=ask"),
     )  # fmt: skip
     assert found["iterations"] >= 350 and found["entries"] >= 2
