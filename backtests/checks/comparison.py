@@ -6,9 +6,10 @@ import math
 import re
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import pairwise
 from pathlib import Path
 
 import pandas as pd
@@ -32,6 +33,7 @@ class Cause(StrEnum):
 
     DECIDED_EARLIER = "decided_earlier_in_bar"
     DECIDED_AGAIN = "decided_again_in_bar"
+    ENTERED_AGAIN = "entered_again_in_bar"
     BOOK = "book_differs"
     QUOTE = "quote_differs"
     BARS = "bars_differ"
@@ -96,7 +98,7 @@ class _Comparer:
         self.live, self.backtest = live, backtest
         closes = backtest.iterations
         # Who trades at weekends trades around the clock: no session that bars are counted from.
-        self._always_open = any(close.weekday() == SATURDAY for close in closes)
+        self._always_open = any(close.weekday() >= SATURDAY for close in closes)
         gaps = pd.Series(closes[1:] - closes[:-1])
         self.length = gaps.median() if len(gaps) else pd.Timedelta(minutes=5)
         # A backtest's equity is of the close of each bar that it decided at the opening of.
@@ -110,7 +112,8 @@ class _Comparer:
     def bar(self, time: pd.Timestamp) -> pd.Timestamp:
         """The opening of the bar in which ``time`` lies; its predecessor is the last closed one."""
         if self._always_open:
-            return time.tz_convert("UTC").floor(self.length).tz_convert(time.tz)
+            midnight = time.tz_convert("UTC").normalize()
+            return (midnight + (time - midnight) // self.length * self.length).tz_convert(time.tz)
         if self.length >= pd.Timedelta(hours=20):
             return time.normalize()
         begins = time.normalize() + pd.Timedelta(hours=9, minutes=30)
@@ -132,7 +135,23 @@ class _Comparer:
                 found = self._only_in_backtest(key)
             if found is not None:
                 result.differences.append(Difference(key[0], key[1], key[3], *found))
+            again = self._entered_again(key[0], ours.get(key, []))
+            result.differences += [Difference(key[0], key[1], key[3], *more) for more in again]
         return result
+
+    def _entered_again(self, bar: pd.Timestamp, scans: list[Json]) -> Iterator[tuple[Cause, str]]:
+        """Entries of live after the first of their bar: a backtest, which decides once a bar, cannot have them."""
+        taken = [d for d in scans if d["final_quantity"] and self.live.order_of(d) is not None]
+        for before, decision in pairwise(taken):
+            symbol, first, time = decision["symbol"], before["time"], decision["time"]
+            out = [h for h in self.live.holdings if h.symbol == symbol and h.until and first < h.until <= time]
+            unfilled = self.live.filled(before)[0] == 0
+            if out:
+                yield Cause.ENTERED_AGAIN, f"at {time:%H:%M:%S}, live was out inside the bar: {out[-1].told()}"
+            elif unfilled:
+                yield Cause.ENTERED_AGAIN, f"at {time:%H:%M:%S}, the entry of {first:%H:%M:%S} was not filled"
+            else:
+                yield Cause.UNEXPLAINED, f"entered at {first:%H:%M:%S} and again at {time:%H:%M:%S}"
 
     def _by_key(self, run: RunFolder) -> dict[Key, list[Json]]:
         found: dict[Key, list[Json]] = {}

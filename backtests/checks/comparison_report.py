@@ -11,6 +11,7 @@ TITLE = "decisions, live and backtest"
 MEANINGS = {
     Cause.DECIDED_EARLIER: "its position ended inside the bar, so that live decided before the bar was over",
     Cause.DECIDED_AGAIN: "live scans several times per bar: a later scan took what the first one had left",
+    Cause.ENTERED_AGAIN: "out inside the bar, or not filled, live entered once more before the bar was over",
     Cause.BOOK: "positions, cash, equity or budget differ, since an earlier trade went differently",
     Cause.QUOTE: "the same decision, another size at the quote of its moment",
     Cause.BARS: "the figures or bars that were seen differ",

@@ -170,7 +170,7 @@ class BacktestDesk:
         if not sign * (stop - position.stop) > 0:
             return
         quote = self.broker.quote(adjustment.symbol)
-        if sign * (quote - stop) < venue_gap(quote):
+        if sign * (quote - stop) < venue_gap(quote, self.broker.fill_model.exit_gap_usd):
             # The venue refuses a stop that the market has passed: it would have triggered, so it does.
             self._sell(adjustment, position, abs(position.quantity), ADJUSTMENT_ROLES["exit"])
             return

@@ -89,7 +89,7 @@ class OrderLife(BarMatching):
             refusal = check(self._request(w, x), account, self.gate, self.lot, self._position_frac)
             if refusal is not None:
                 return str(refusal)
-        return w.venue_refusal(self.quote(w.symbol))
+        return w.venue_refusal(self.quote(w.symbol), self.fill_model.exit_gap_usd)
 
     def _account(self, symbol: str, without: WorkingOrder | None = None) -> AccountState:
         held = {s for s, group in self._of_symbol.items() if any(x.opens for x in group)} | self.ledger.positions.keys()

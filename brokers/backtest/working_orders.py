@@ -15,12 +15,11 @@ from risk.model import Proposal
 from risk.policy_gate import SMALLEST_QUOTED, tick_of
 
 GTC_DAYS = 90  # The venue cancels good-till-cancelled orders after this many days.
-VENUE_GAP = 0.01  # Exits must lie at least this far from the market when an order is accepted (USD).
 
 
-def venue_gap(quote: float) -> float:
-    """How far from the market exits must lie, USD; of prices that no venue quotes, one step of theirs."""
-    return VENUE_GAP if quote >= SMALLEST_QUOTED else tick_of(quote)
+def venue_gap(quote: float, least: float) -> float:
+    """How far from the market exits must lie, USD: ``least``, a step at least; of what no venue quotes, a step."""
+    return tick_of(quote) if quote < SMALLEST_QUOTED else max(least, tick_of(quote))
 
 
 _numbers = itertools.count()
@@ -88,14 +87,14 @@ class WorkingOrder:
         target = next((leg.ticket.limit for leg in self.legs if leg.ticket.kind is Kind.LIMIT), math.nan)
         return stop, target
 
-    def venue_refusal(self, quote: float) -> str | None:
+    def venue_refusal(self, quote: float, least_gap: float) -> str | None:
         """What the venue says to exits on the wrong side of the market; None if it accepts them."""
         stop, target = self.levels()
         buy = self.ticket.buy if self.legs and not self.exit else not self.ticket.buy
         if self.ticket.kind is not Kind.MARKET and not self.exit:
             quote = self.ticket.limit if not math.isnan(self.ticket.limit) else self.ticket.stop
         sign = 1 if buy else -1
-        gap = venue_gap(quote)
+        gap = venue_gap(quote, least_gap)
         if sign * (quote - stop) < gap:
             return f"VENUE_STOP: stop {stop} is not below {quote} by {gap}" if buy else f"VENUE_STOP: stop {stop}"
         if sign * (target - quote) < gap:

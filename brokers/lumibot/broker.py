@@ -27,8 +27,8 @@ from brokers.lumibot.account_reader import SnapshotReader
 from brokers.lumibot.data_source import HardenedAlpacaData
 from brokers.lumibot.market_hours import VenueHours
 from brokers.lumibot.order_mapping import request_of
+from brokers.lumibot.order_routing import RoutedOrders
 from brokers.lumibot.trade_stream import TradeStream
-from brokers.order_types import RefusalCode
 from brokers.ports import OrderRouter
 from brokers.venue_errors import OutcomeUnknown, VenueError
 from brokers.venue_requests import OrderChange
@@ -41,7 +41,7 @@ STREAM_STOP_S = 2.0
 log = logging.getLogger(__name__)
 
 
-class HardenedAlpaca(VenueHours, SnapshotReader):
+class HardenedAlpaca(VenueHours, RoutedOrders, SnapshotReader):
     """A Lumibot broker on a :class:`VenueClient`.
 
     Parameters
@@ -141,29 +141,14 @@ class HardenedAlpaca(VenueHours, SnapshotReader):
             return list(orders)
         return [self._submit_order(order) for order in orders]
 
-    def _modify_order(self, order: Order, limit_price: float | None = None, stop_price: float | None = None) -> None:
-        """Change prices.
+    def _prices(self, limit_price: float | None, stop_price: float | None) -> OrderChange:
+        return OrderChange(_on_tick(limit_price), _on_tick(stop_price))
 
-        Raises
-        ------
-        OrderRefused, VenueError
-            It was not done or may not have been. Lumibot writes the new price on the order of its own accord
-            unless it is told so.
-        """
-        change = OrderChange(_on_tick(limit_price), _on_tick(stop_price))
-        if change == OrderChange() or order._closed_event.is_set():
-            return
-        self.renewed(order, _raw_of(self._required_router().replace(str(order.identifier), change)))
+    def _take_change(self, order: Order, ack: OrderAck) -> None:
+        self.renewed(order, _raw_of(ack))
 
-    def cancel_order(self, order: Order) -> None:
-        """Ask for a cancel; what comes of it is told by the stream or the next look."""
-        try:
-            self._required_router().cancel(str(order.identifier))
-        except OutcomeUnknown as error:
-            log.warning("cancel of %s without an answer: %s", order, error)
-        except (OrderRefused, VenueError) as error:
-            log.warning("cancel of %s refused: %s", order, error)
-            self._look_up(order)
+    def _cancel_refused(self, order: Order) -> None:
+        self._look_up(order)
 
     def cancel_orders(self, orders: Iterable[Order]) -> None:
         """Ask for cancels, one for each group: the venue ends a group as a whole."""
@@ -183,15 +168,6 @@ class HardenedAlpaca(VenueHours, SnapshotReader):
             orders = [order for order in self.get_tracked_orders(name) if order.is_active()]
         self.cancel_orders(orders)
 
-    def sell_all(
-        self, strategy_name: str, cancel_open_orders: bool = True, strategy: Any = None, is_multileg: bool = False
-    ) -> None:
-        """Close every position of ours through the router, which cancels what holds the shares and waits for them."""
-        try:
-            self._required_router().sell_all(end_entries=cancel_open_orders)
-        except (OrderRefused, VenueError) as error:
-            log.warning("sell_all was refused: %s", error)
-
     def close_position(
         self,
         strategy_name: str,
@@ -208,11 +184,6 @@ class HardenedAlpaca(VenueHours, SnapshotReader):
             log.warning("closing %s was refused: %s", asset.symbol, error)
             return None
         return super().close_position(strategy_name, asset, fraction, position_side, position_id)
-
-    def _required_router(self) -> OrderRouter:
-        if self.router is None:
-            raise OrderRefused(f"{RefusalCode.NO_ROUTER}: this broker sends no orders")
-        return self.router
 
     # ---- the stream -----------------------------------------------------------------------------------
 

@@ -25,12 +25,13 @@ from brokers.kraken.venue import KrakenVenue
 from brokers.lumibot.kraken_data import KrakenData, symbol_of
 from brokers.lumibot.market_hours import VenueHours
 from brokers.lumibot.order_mapping import request_of, told
-from brokers.order_types import OrderType, RefusalCode
+from brokers.lumibot.order_routing import RoutedOrders
+from brokers.order_types import OrderType
 from brokers.ports import OrderRouter
 from brokers.quantities import exact
 from brokers.venue_errors import OutcomeUnknown, VenueError
 from brokers.venue_requests import OrderChange
-from brokers.venue_values import VenueOrder
+from brokers.venue_values import OrderAck, VenueOrder
 
 FRESH_S = 0.5
 USD = Asset("USD", Asset.AssetType.FOREX)
@@ -39,7 +40,7 @@ ENDED = (State.CANCELLED, State.EXPIRED, State.REPLACED)
 log = logging.getLogger(__name__)
 
 
-class KrakenBroker(VenueHours, Ccxt):
+class KrakenBroker(VenueHours, RoutedOrders, Ccxt):
     """A Lumibot broker on a :class:`KrakenVenue`.
 
     Parameters
@@ -189,23 +190,13 @@ class KrakenBroker(VenueHours, Ccxt):
     def _submit_orders(self, orders: Iterable[Order], is_multileg: bool = False, **_: Any) -> list[Order]:
         return [self._submit_order(order) for order in orders]
 
-    def _modify_order(self, order: Order, limit_price: float | None = None, stop_price: float | None = None) -> None:
-        """Change prices; OrderRefused or VenueError where it was not done or may not have been."""
-        prices = (None if price is None else exact(price) for price in (limit_price, stop_price))
-        change = OrderChange(*prices)
-        if change == OrderChange() or order._closed_event.is_set():
-            return
-        ack = self._required_router().replace(str(order.identifier), change)
+    def _prices(self, limit_price: float | None, stop_price: float | None) -> OrderChange:
+        return OrderChange(*(None if price is None else exact(price) for price in (limit_price, stop_price)))
+
+    def _take_change(self, order: Order, ack: OrderAck) -> None:
         for there in ack.orders:
             if there.id == ack.id:
                 _take_prices(order, there)
-
-    def cancel_order(self, order: Order) -> None:
-        """Ask for a cancel; what comes of it is seen at the next look."""
-        try:
-            self._required_router().cancel(str(order.identifier))
-        except (OrderRefused, VenueError) as error:
-            log.warning("cancel of %s: %s", order, error)
 
     def cancel_orders(self, orders: Iterable[Order]) -> None:
         for order in orders:
@@ -216,15 +207,6 @@ class KrakenBroker(VenueHours, Ccxt):
         """Cancel what is given, by default every open order that the last look showed."""
         name = self._strategy_name_from_input(strategy)
         self.cancel_orders(self._pull_all_orders(name, strategy) if orders is None else orders)
-
-    def sell_all(
-        self, strategy_name: str, cancel_open_orders: bool = True, strategy: Any = None, is_multileg: bool = False
-    ) -> None:
-        """Close every position of ours through the router, which cancels what holds the coins and waits for them."""
-        try:
-            self._required_router().sell_all(end_entries=cancel_open_orders)
-        except (OrderRefused, VenueError) as error:
-            log.warning("sell_all was refused: %s", error)
 
     def close_position(
         self,
@@ -239,11 +221,6 @@ class KrakenBroker(VenueHours, Ccxt):
             self._required_router().close(symbol_of(asset), fraction)
         except (OrderRefused, VenueError) as error:
             log.warning("closing %s was refused: %s", asset.symbol, error)
-
-    def _required_router(self) -> OrderRouter:
-        if self.router is None:
-            raise OrderRefused(f"{RefusalCode.NO_ROUTER}: this broker sends no orders")
-        return self.router
 
     # ---- no stream ------------------------------------------------------------------------------------
 

@@ -90,6 +90,32 @@ def test_the_same_decisions_differ_in_nothing_and_repeats_count_once(compared):
     assert (found.pairs, found.same, found.repeated, found.differences) == (2, 2, 1, [])
 
 
+def test_an_entry_after_an_exit_inside_the_bar_is_a_difference_of_its_own(compared):
+    live = [order("09:30:10", filled="09:30:11"), order("09:31:00", "stop", filled="09:31:00", price=98.0),
+            order("09:32:10", filled="09:32:11")]  # fmt: skip
+    again = [decision("09:30:10"), decision("09:32:10")]
+    found = compared(again, [decision("09:30:00")], live, [order("09:30:00")])
+    assert only_cause(found) is Cause.ENTERED_AGAIN
+    assert "09:32:10" in found.differences[0].detail
+    assert found.same == 1
+
+
+def test_an_entry_beside_one_that_is_held_is_not_explained(compared):
+    live = [order("09:30:10", filled="09:30:11"), order("09:32:10", filled="09:32:11")]
+    found = compared([decision("09:30:10"), decision("09:32:10")], [decision("09:30:00")], live, [order("09:30:00")])
+    assert found.unexplained == 1
+
+
+def test_around_the_clock_bars_are_of_whole_hours(tmp_path):
+    """A weekend's hours begin at midnight UTC, not at the opening of an exchange."""
+    sunday = "2022-12-11T"
+    closes = [f"{sunday}{hour:02}:00:00" for hour in (9, 10, 11, 12)]
+    live = write(tmp_path / "live", [f"{sunday}09:05:00", f"{sunday}09:55:00"], [refused(f"{sunday}09:55:00")])
+    tested = write(tmp_path / "backtest", closes, [refused(f"{sunday}09:00:00")])
+    found = compare(live, tested)
+    assert (found.pairs, found.same, found.differences) == (1, 1, [])
+
+
 @pytest.mark.parametrize("name", ["price", "atr", "score", "stop", "target"])
 def test_other_figures_are_other_bars(compared, name):
     value = decision("09:30:00")[name] * (1 + 1e-5)

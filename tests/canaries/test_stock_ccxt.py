@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,17 @@ from lumibot.data_sources import CcxtData
 from lumibot.entities import Asset, Order
 
 from brokers.desk.venue_snapshot import VenueSnapshot
+from brokers.journal.states import State
 from brokers.kraken import payloads, venue
 from brokers.kraken.answers import balances, listings
 from brokers.kraken.connection.nonce import Nonce
 from brokers.kraken.connection.rest import KrakenRest
+from brokers.kraken.venue import KrakenVenue
 from brokers.lumibot.kraken_broker import KrakenBroker
 from brokers.venue_values import VenueAccount
-from tests.brokers.kraken.scripted import SECRET, body, results, scripted
+from brokers.venues import open_kraken
+from config import Refusal, load
+from tests.brokers.kraken.scripted import EXAMPLES, SECRET, body, results, scripted
 from tests.canaries.stock import still
 
 BTC, USD = Asset("BTC", "crypto"), Asset("USD", "forex")
@@ -271,3 +276,65 @@ def test_errors_are_sorted_by_what_can_be_retried(text: str, defect: str, right:
     from brokers.kraken.connection.errors import error_of
 
     still(found, defect, right, error_of)
+
+
+# ---- what was never told ---------------------------------------------------------------------------------
+
+
+def test_the_stream_loses_what_was_filled_in_part(tmp_path: Path) -> None:
+    """Kraken's event has ``cum_qty``; ccxt.pro's order has no filled quantity until the order is complete."""
+    import ccxt.pro
+
+    (told,) = (
+        row for update in EXAMPLES["ws_v2"]["updates"] for row in update["data"] if row["order_status"] ==
+        "partially_filled"
+    )  # fmt: skip
+    assert float(told["cum_qty"]) == 0.0001
+    read = ccxt.pro.kraken().parse_ws_order(told)
+    still(read["filled"], None, 0.0001, KrakenBroker._get_stream_object)
+    assert ours(tmp_path)._get_stream_object() is None
+    assert KrakenVenue.quote_stream is None
+
+
+def test_a_part_that_filled_while_the_order_is_open_is_not_told(listed: dict[str, Any], tmp_path: Path) -> None:
+    """The executor copies status and quantity of what is still open; here it is a fill at the next look."""
+    row = listed["OENTRY-AAAAA-000001"]
+    row["vol_exec"], row["cost"], row["fee"], row["price"] = "0.0001", "8.9", "0.02225", "89000.0"
+    answers = {"OpenOrders": {"open": {"OENTRY-AAAAA-000001": row}}}
+    (raw,) = stock(answers).api.fetch_open_orders()
+    parsed = stock(answers)._parse_broker_order(raw, "s")
+    filled = sum(float(part.quantity) for part in parsed.transactions)
+    still(filled, 0.0, 0.0001, KrakenBroker._tell)
+    venue_, _, _ = scripted(tmp_path, answers)
+    (there,) = venue_.open_orders().orders
+    assert (there.state, float(there.filled), str(there.fees)) == ("partially_filled", 0.0001, "0.02225")
+
+
+def test_an_order_that_was_cancelled_is_over_at_the_next_look_alone(listed: dict[str, Any], tmp_path: Path) -> None:
+    """Stock Ccxt leaves it as new for good until it leaves the listing; here the look ends it."""
+    broker = stock()
+    resting = order("limit", "buy", limit_price=89_000)
+    broker._submit_order(resting)
+    broker.cancel_order(resting)
+    still(resting.is_canceled(), False, True, KrakenBroker._tell)
+    account = ours(tmp_path)
+    (there,) = (o for o in account.client.open_orders().orders if o.id == "OENTRY-AAAAA-000001")
+    mine = account._seen(there, "s")
+    assert mine is not None and not mine.is_canceled()
+    account._tell(mine, replace(there, state=State.CANCELLED))
+    assert mine.is_canceled()
+
+
+def test_the_sandbox_that_ccxt_does_not_have() -> None:
+    """Asked for a sandbox, stock Lumibot ends in an error of Python's; here paper accounts are refused in words."""
+
+    def opened(sandbox: bool) -> str:
+        try:
+            CcxtData({**CONFIG, "sandbox": sandbox})
+        except (TypeError, ccxt.BaseError) as error:
+            return type(error).__name__
+        return "opened"
+
+    still(opened(True), "TypeError", "opened", KrakenBroker.__init__)
+    with pytest.raises(Refusal, match="Kraken has no paper accounts"):
+        open_kraken(load("micro_cap"), paper=True)

@@ -55,7 +55,7 @@ def test_a_split_scales_the_position_and_its_levels(scene, caplog):
     assert position.quantity == scene.held() == scene.stopped() == 490
     assert position.entry_price == pytest.approx(10.001)
     assert (position.stop, position.target) == (pytest.approx(9.501), pytest.approx(11.501))
-    assert stop_price(scene) == Decimal("9.5")
+    assert stop_price(scene) == Decimal("9.51"), "95.01 / 10, up to the next cent"
     assert scene.positions.book.manual == {}
     assert scene.desk.record.trades == []
     assert "AAPL: 49 shares became 490 each" in caplog.text
@@ -74,7 +74,7 @@ def test_a_split_is_known_after_a_restart(scene):
     scene.exchange.cancel(next(order for order in scene.open() if order["type"] == "stop")["id"])
     scene.pass_time(1)
     scene.settle(3)
-    assert stop_price(scene) == Decimal("9.5")
+    assert stop_price(scene) == Decimal("9.51")
     scene.adjust("exit")
     scene.settle(5)
     (trade,) = scene.desk.record.trades
@@ -89,7 +89,7 @@ def test_a_split_while_the_trader_was_down_is_found(scene):
     scene.restart()
     scene.settle(3)
     assert scene.positions.book.quantity("AAPL") == scene.held() == scene.stopped() == 490
-    assert stop_price(scene) == Decimal("9.5")
+    assert stop_price(scene) == Decimal("9.51")
 
 
 def test_a_stop_that_was_tightened_is_scaled_too(scene):
@@ -142,7 +142,7 @@ def test_exits_that_the_venue_left_at_the_old_price_are_cancelled_first(scene):
     scene.settle(5)
     assert not old & {order["id"] for order in scene.open()}
     assert scene.held() == scene.stopped() == 490
-    assert stop_price(scene) == Decimal("9.5")
+    assert stop_price(scene) == Decimal("9.51")
 
 
 def test_the_scripts_know_of_the_split(scene):
@@ -219,7 +219,7 @@ def test_an_exit_whose_cancel_hangs_after_a_split_keeps_its_own_shares_waiting_a
     scene.settle(10, 2)
     assert len(asked) > 1
     new = [order for order in scene.open() if order["id"] not in old and order["type"] == "stop"]
-    assert [(order["qty"], order["stop_price"]) for order in new] == [("441", "9.5")]
+    assert [(order["qty"], order["stop_price"]) for order in new] == [("441", "9.51")]
     # What it does not hold is sold too, and no more; the old stop itself is triggered at the open.
     scene.wire.calls.clear()
     scene.adjust("exit")

@@ -1,6 +1,6 @@
 """A small account trades real hourly bars at the rehearsed Kraken with the live pipeline, within Starter limits.
 
-Run it: ``python -m tests.brokers.kraken.month --data bars.parquet --start 2021-01-03 --days 30 --out FOLDER``. It prints
+Run it: ``python -m tests.brokers.kraken.month --data bars.parquet --start 2021-01-03 --days 30 --out FOLDER``. It tells
 what was measured, backtests the same days with the same fees, and ends with status 1 where books disagree or a
 difference between the two is not explained.
 """
@@ -15,6 +15,7 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import pandas as pd
@@ -81,19 +82,19 @@ PRIVATE = ("OpenOrders", "ClosedOrders", "QueryOrders", "BalanceEx", "TradeVolum
 
 
 def rehearse(
-    file: Path, folder: Path, start: datetime, days: int, step_s: float, *, symbols: tuple[str, ...] = (BTC, ETH),
-    cash: int = 50, profile: str = "micro_cap", written: Path | None = None, stated: tuple[str, ...] = (),
+    bars: pd.DataFrame, folder: Path, start: datetime, last: timedelta, step_s: float, *,
+    symbols: tuple[str, ...] = (BTC, ETH), cash: int = 50, profile: str = "micro_cap", written: Path | None = None,
+    stated: tuple[str, ...] = (),
 ) -> dict[str, Any]:  # fmt: skip
     """Run the pipeline against the exchange; returns what was measured, and writes the run's files if asked to."""
-    bars = pd.read_parquet(file)
-    inside = (bars["datetime"] >= start - WARM_UP) & (bars["datetime"] < start + timedelta(days=days + 1))
+    inside = (bars["datetime"] >= start - WARM_UP) & (bars["datetime"] < start + last + timedelta(days=1))
     use_day_of("UTC")
     folder.mkdir(parents=True, exist_ok=True)
     with served(data=bars[inside], start=start, account={"cash_usd": cash, "tier": "starter"}) as server:
         all_stated = (f"universe.symbols=[{', '.join(symbols)}]", "live.entry.max_quote_age_s=100000", *stated)
         scene = KrakenScene(server, folder, TIERS["starter"], profile, all_stated)
         run = Iterations(scene, symbols)
-        while server.now < start + timedelta(days=days):
+        while server.now < start + last:
             # Local time stands still here; what was looked at in an earlier step is old.
             scene.desk._looked = scene.desk._seen_at = float("-inf")
             scene.pass_time(10.0 if scene.desk.urgent else step_s)
@@ -101,8 +102,10 @@ def rehearse(
         scene.settle(3, 10)
         own, fills = scene.positions.book.ledger, [o for o in scene.orders() if o.filled_qty]
         result = {
-            "iterations": run.count, "requests": sum(run.requests), "most requests": max(run.requests),
-            "most private requests": max(run.private), "longest s": max(run.wall_s), "most cpu s": max(run.cpu_s),
+            "iterations": run.count, "requests": sum(run.requests), "requests of the first": run.requests[0],
+            "most requests": max(run.requests[1:]),
+            "most private requests": max(run.private), "a usual iteration's": median(run.requests),
+            "waited for limits s": scene.waited, "longest s": max(run.wall_s), "most cpu s": max(run.cpu_s),
             "peaks": scene.rates.peaks, "refused": dict(run.refused), "entries": len(run.entries),
             "most positions": run.most_held, "filled": len(fills),
             "protected": 1 - scene.bare_s / scene.held_s if scene.held_s else 1.0,
@@ -163,10 +166,12 @@ def main(arguments: list[str] | None = None) -> int:
     given = reading.parse_args(arguments)
     live, tested = given.out / "live", given.out / "backtest"
     found = rehearse(
-        given.data, given.out / "state", given.start, given.days, given.step, written=live, stated=tuple(given.set)
-    )
+        pd.read_parquet(given.data), given.out / "state", given.start, timedelta(days=given.days), given.step,
+        written=live, stated=tuple(given.set),
+    )  # fmt: skip
     for name, value in found.items():
-        print(f"{name:>24}  {value}", flush=True)
+        sys.stdout.write(f"{name:>24}  {value}\n")
+    sys.stdout.flush()
     backtest(given.data, tested, given.start, given.days, (BTC, ETH), 50)
     from backtests.checks.comparison import compare
     from backtests.checks.comparison_report import counts_table, markdown

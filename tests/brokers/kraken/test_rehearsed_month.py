@@ -1,18 +1,25 @@
-"""A 50 USD account trades real hourly bars at the rehearsed Kraken with the live pipeline, within Starter limits."""
+"""A 50 USD account trades hourly bars at the rehearsed Kraken with the live pipeline, within Starter limits."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+import pandas as pd
 import pytest
 
-from risk.entry_gates import INTERVAL, OPEN_POSITION, QUALITY
+from brokers.rehearsal.kraken.reference.synthetic_bars import COINS, synthetic_bars
+from risk.entry_gates import BALANCE, INTERVAL, OPEN_POSITION, PENDING_ORDER, QUALITY, SYMBOL
 from tests.brokers.kraken.month import rehearse
 from tests.conftest import SHARED_DATA
 
 FILE = SHARED_DATA / "kraken_1h.parquet"
 START = datetime(2021, 1, 3, tzinfo=UTC)
+SYNTHETIC_START = datetime(2025, 2, 11, 19, tzinfo=UTC)
+"""Three symbols are proposed in this hour."""
+EVERY_SIGNAL = ("risk.modules.entry_gates.min_confidence=0", "selection.min_confidence=0")
+LATENCY_S = 0.15
+"""Of a request to Kraken over a usual line."""
 
 
 @pytest.mark.shared
@@ -20,7 +27,8 @@ START = datetime(2021, 1, 3, tzinfo=UTC)
 @pytest.mark.timeout(1_200)
 @pytest.mark.skipif(not FILE.is_file(), reason="needs ../shared/data")
 def test_days_of_a_small_account(tmp_path):
-    found = rehearse(FILE, tmp_path, START, 3, 300.0, stated=("live.entry.join=ask",))
+    bars = pd.read_parquet(FILE)
+    found = rehearse(bars, tmp_path, START, timedelta(days=3), 300.0, stated=("live.entry.join=ask",))
     assert found["faults"] == [] and found["filled"] > 4
     assert found["most positions"] == 1 and found["largest order usd"] <= 20.001
     assert found["most entries a minute"] <= 2
@@ -30,4 +38,50 @@ def test_days_of_a_small_account(tmp_path):
     assert found["peaks"][0] <= 15 and found["peaks"][1] <= 60
     # The program's own work; how long the exchange takes beside it is this machine's business.
     assert found["most cpu s"] <= 2
-    assert found["refused"].keys() >= {QUALITY, OPEN_POSITION, INTERVAL}
+    assert found["refused"].keys() >= {QUALITY, OPEN_POSITION}
+
+
+@pytest.fixture(scope="module")
+def synthetic() -> pd.DataFrame:
+    return synthetic_bars(days=75)
+
+
+@pytest.mark.slow
+def test_five_pairs_every_ten_seconds_stay_below_starter_limits(tmp_path, synthetic):
+    """Over an hour, with entries, exchanges and ends: nothing is waited for, and an iteration takes two seconds."""
+    symbols, span = tuple(coin.symbol for coin in COINS), timedelta(minutes=70)
+    assert len(symbols) == 5
+    found = rehearse(
+        synthetic, tmp_path, SYNTHETIC_START, span, 10.0, symbols=symbols, cash=900, profile="standard",
+        stated=(*EVERY_SIGNAL, "live.entry.join=ask"),
+    )  # fmt: skip
+    assert found["iterations"] >= 350 and found["entries"] >= 2
+    assert found["faults"] == []
+    assert found["peaks"][0] < 15 and found["peaks"][1] < 60
+    assert found["waited for limits s"] == 0
+    assert found["a usual iteration's"] <= 6
+    # Once an hour each pair's bar is new; the first iteration also reads what Kraken lists.
+    assert found["most cpu s"] + found["most requests"] * LATENCY_S <= 2, found
+    assert found["requests of the first"] <= 15
+
+
+@pytest.mark.parametrize(
+    ("gate", "cash", "stated"),
+    [
+        (BALANCE, 19, ()),
+        (SYMBOL, 50, ("risk.modules.entry_gates.restricted=[BTC/USD, ETH/USD, SOL/USD, DOGE/USD, XRP/USD]",)),
+        (PENDING_ORDER, 50, ("live.entry.join=bid",)),
+        (OPEN_POSITION, 50, ("live.entry.join=ask",)),
+        (INTERVAL, 50, ("live.entry.join=bid",)),
+        (QUALITY, 50, ("risk.modules.entry_gates.min_confidence=1",)),
+    ],
+)
+def test_each_gate_refuses_in_a_rehearsal(tmp_path, synthetic, gate, cash, stated):
+    """Minutes of the whole stack, from bars to orders, in which the gate has something to refuse."""
+    symbols = tuple(coin.symbol for coin in COINS)
+    found = rehearse(
+        synthetic, tmp_path, SYNTHETIC_START, timedelta(minutes=3), 10.0, symbols=symbols, cash=cash,
+        stated=(*EVERY_SIGNAL, *stated),
+    )  # fmt: skip
+    assert found["refused"].get(gate, 0) > 0, found["refused"]
+    assert found["faults"] == [] and found["most positions"] <= 1
