@@ -61,9 +61,10 @@ def answers(change: Callable[[Json], Any], method: str = "POST") -> Change:
 
 
 def quotes(**fields: Any) -> Change:
-    return of(
-        "/v2/stocks/quotes/latest", lambda body: {"quotes": {s: {**q, **fields} for s, q in body["quotes"].items()}}
-    )
+    def every(body: Json) -> Json:
+        return {"quotes": {symbol: {**quote, **fields} for symbol, quote in body["quotes"].items()}}
+
+    return of("/v2/stocks/quotes/latest", every)
 
 
 def everything(body: Any) -> Change:
@@ -97,8 +98,8 @@ def circles(asked: Asked, told: Told) -> Told:
 
 def sold_elsewhere(body: Json) -> Json:
     """Another order than the one that was sent, filled for a fantasy."""
-    return {**body, "symbol": "TSLA", "side": "sell", "qty": "999999", "filled_qty": "999999", "filled_avg_price": "0.01",
-            "status": "filled"}  # fmt: skip
+    fantasy = {"symbol": "TSLA", "side": "sell", "qty": "999999", "filled_qty": "999999", "filled_avg_price": "0.01"}
+    return {**body, **fantasy, "status": "filled"}
 
 
 def deep(_: Any) -> Any:
@@ -108,6 +109,7 @@ def deep(_: Any) -> Any:
     return body
 
 
+many = [{"symbol": f"X{number}", "qty": "1"} for number in range(10_000)]
 CHANGES: dict[str, Change] = {
     # the account
     "equity of 1e30": account(equity="1e30", cash="1e30"),
@@ -135,7 +137,7 @@ CHANGES: dict[str, Change] = {
     "positions without a quantity": positions(lambda row: {k: v for k, v in row.items() if k != "qty"}),
     "prices of positions that are none": positions(lambda row: {**row, "current_price": "-1e9", "market_value": "x"}),
     "a position in a path": of("/v2/positions", lambda body: [*body, {"symbol": "../../etc/passwd", "qty": "5"}]),
-    "10,000 positions": of("/v2/positions", lambda body: [*body, *({"symbol": f"X{n}", "qty": "1"} for n in range(10_000))]),
+    "10,000 positions": of("/v2/positions", lambda body: body + many),
     # orders
     "types nobody knows": orders(lambda row: {**row, "type": "iceberg", "order_type": "iceberg"}),
     "statuses nobody knows": orders(lambda row: {**row, "status": "dreaming"}),
@@ -147,7 +149,7 @@ CHANGES: dict[str, Change] = {
     "ids that are paths": orders(lambda row: {**row, "id": f"../../{row['id']}/\x00"}),
     "legs that are a number": orders(lambda row: {**row, "legs": 7}),
     "legs that are words": orders(lambda row: {**row, "legs": ["a", None]}),
-    "orders of the year 9999": orders(lambda row: {**row, "created_at": "9999-12-31T23:59:59Z", "expires_at": "9999-12-31"}),
+    "orders of the year 9999": orders(lambda row: {**row, "created_at": "9999-12-31T23:59:59Z"}),
     "prices of orders that are none": orders(lambda row: {**row, "stop_price": "-0.0e9", "limit_price": "1e400"}),
     "words with terminal escapes": orders(lambda row: {**row, "status": ESCAPES, "symbol": ESCAPES}),
     "a listing that never ends": circles,

@@ -1,4 +1,4 @@
-"""Hostile venues that send answers in a way that nobody should: too long, too late, elsewhere, or with the keys in them."""
+"""Hostile venues that send answers as nobody should: too long, too late, elsewhere, or with the keys in them."""
 
 from __future__ import annotations
 
