@@ -24,7 +24,7 @@ from brokers.network.clock import VenueClock
 from brokers.venue_errors import ClockInDoubt, OutcomeUnknown, VenueError, VenueUnavailable
 from brokers.venue_values import VenueTime
 
-BARS_PAGE = 10_000
+BARS_PAGE, MOST_PAGES = 10_000, 500
 DAY_MINUTES = 1440
 INVALID = (400, 422)
 HOUR_MINUTES = 60
@@ -238,6 +238,8 @@ class VenueClient:
                 # Without an end the same request means something else a moment later.
                 self._unfinished = reading if reading.found and "end" in query else None
                 raise
+            if len(reading.tokens) >= MOST_PAGES:
+                raise VenueUnavailable(f"the pages of bars do not end after {MOST_PAGES}")
             for symbol, rows in _part(page, "bars").items():
                 reading.found.setdefault(symbol, []).extend([] if rows is None else rows_of(rows))
             token = page.get("next_page_token")

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
+from brokers.alpaca.listings import legs_of
 from brokers.alpaca.responses import Json, order_of, rows_of, text_of, time_of
 from brokers.venue_errors import VenueUnavailable
 
-PAGE = 500
+PAGE, MOST_PAGES = 500, 100
 LARGEST_GROUP = 5
 """Orders that one row of a nested listing may stand for, itself included."""
 OVERLAP = timedelta(microseconds=1)
@@ -38,11 +39,13 @@ def all_orders(ask: Callable[[Json], Any], query: Json) -> list[Json]:
     newest_first = query["direction"] == "desc"
     query = {**query, "limit": PAGE}
     found: dict[str, Json] = {}
-    while True:
+    for _ in range(MOST_PAGES):
         page = [order_of(row) for row in rows_of(ask(query))]
+        if len(page) > PAGE:
+            raise VenueUnavailable(f"a page of orders has {len(page)} rows, {PAGE} were asked for")
         known = len(found)
         found.update((str(row["id"]), row) for row in page)
-        if sum(1 + len(row.get("legs") or ()) for row in page) <= PAGE - LARGEST_GROUP:
+        if sum(1 + len(legs_of(row)) for row in page) <= PAGE - LARGEST_GROUP:
             return list(found.values())
         if len(found) == known:
             raise VenueUnavailable(f"the listing of orders does not go on after {known}")
@@ -52,6 +55,7 @@ def all_orders(ask: Callable[[Json], Any], query: Json) -> list[Json]:
             query["until"] = text_of(max(times) + OVERLAP)
         else:
             query["after"] = text_of(min(times) - OVERLAP)
+    raise VenueUnavailable(f"the listing of orders does not end after {MOST_PAGES} pages")
 
 
 def _times(row: Json) -> list[datetime]:

@@ -14,7 +14,7 @@ from brokers.desk.reconcile.position_adjustments import PositionAdjustment
 from brokers.desk.venue_snapshot import grouped, in_words
 from brokers.journal import Cumulative, Execution, Journal, JournalOrder, OrderIntent, State
 from brokers.journal.fills import FillReport
-from brokers.order_types import OrderRole
+from brokers.order_types import OPENING_ROLES, OrderRole
 from brokers.reporting.events import EventKind, about
 from brokers.venue_values import OrderAck, TradeUpdate, UnreadOrder, VenueOrder
 from config.errors import Refusal
@@ -43,6 +43,14 @@ class Contradiction:
 
     symbol: str
     what: str
+
+
+class Misplaced(ValueError):
+    """An order is shown as what it cannot be; ``symbol`` is the one that it belongs to."""
+
+    def __init__(self, told: str, symbol: str) -> None:
+        super().__init__(told)
+        self.symbol = symbol
 
 
 class JournalSync:
@@ -219,7 +227,7 @@ class JournalSync:
         try:
             yield
         except ValueError as error:
-            symbol = self.symbol_of(order.id, order.client_order_id) or order.symbol
+            symbol = self.symbol_of(order.id, order.client_order_id) or getattr(error, "symbol", order.symbol)
             self.contradictions[order.id] = Contradiction(symbol, str(error))
         else:
             self.contradictions.pop(order.id, None)
@@ -246,6 +254,7 @@ class JournalSync:
         replaced = self._ours.get(order.replaces)
         if replaced is not None:
             old = self.journal.order(replaced)
+            self._check_relative(order, old, old.side)
             self._adopt(order, old.role, old.parent_id, "took the place of an order of ours")
             return True
         parent = relations.groups.get(order.group) or self._ours.get(order.made_by)
@@ -255,8 +264,23 @@ class JournalSync:
         # The exits of an entry that was sent by hand are manual like it.
         leg = OrderRole.STOP if order.is_stop else OrderRole.TARGET
         role = OrderRole.MANUAL if top.role == OrderRole.MANUAL else leg
+        closes = "sell" if top.side == "buy" else "buy"
+        self._check_relative(order, top, closes if top.role in OPENING_ROLES else top.side)
         self._adopt(order, role, top.parent_id or top.client_order_id, f"leg of {top.client_order_id}")
         return True
+
+    def _check_relative(self, order: VenueOrder, known: JournalOrder, side: str) -> None:
+        """What belongs to an order of ours trades its symbol, and its side or, of an entry, the other one.
+
+        Raises
+        ------
+        Misplaced
+            The venue shows it otherwise: it is no order to count, and none to cancel as one that protects nothing.
+        """
+        if order.symbol != known.symbol or (order.side != side and known.role != OrderRole.MANUAL):
+            self.disbelieved.add(order.id)
+            told = f"{order.id} is shown as {order.side} {order.symbol}, it belongs to {known.client_order_id}"
+            raise Misplaced(told, known.symbol)
 
     def _adopt(self, order: VenueOrder, role: str, parent: str, reason: str) -> None:
         intent = OrderIntent(
