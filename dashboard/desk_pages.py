@@ -13,12 +13,14 @@ from aiohttp import web
 from dashboard.context import CONTEXT
 from monitoring import journal_fills, journal_queries
 from monitoring.journal_reader import Statements
+from monitoring.order_tries import folded
 from monitoring.rows import DecisionRow, FillRow, OrderRow, TradeRow
 from monitoring.state import LimitState
 from monitoring.status import Status
 
 SYMBOL = re.compile(r"[A-Z0-9][A-Z0-9./-]{0,19}")
 LATEST = 8
+ORDERS = 50
 HALT_SESSIONS = 30
 
 
@@ -64,7 +66,7 @@ async def symbol(request: web.Request) -> web.Response:
     def ask(db: Statements) -> tuple[list[DecisionRow], list[OrderRow], list[FillRow], list[TradeRow]]:
         return (
             journal_queries.decisions(db, symbol=name, limit=20),
-            journal_queries.orders(db, symbol=name, limit=20),
+            journal_queries.orders(db, symbol=name, limit=ORDERS),
             journal_fills.fills(db, symbol=name, limit=20),
             journal_queries.trades(db, symbol=name, limit=20),
         )
@@ -76,7 +78,7 @@ async def symbol(request: web.Request) -> web.Response:
         raise web.HTTPNotFound
     return context.page(
         "symbol", request, symbol=name, status=status, position=held, reading=reading, decisions=decisions,
-        orders=orders, fills=fills, trades=trades,
+        orders=folded(orders), fills=fills, trades=trades,
     )  # fmt: skip
 
 

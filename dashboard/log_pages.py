@@ -14,6 +14,7 @@ from dashboard.desk_pages import SYMBOL
 from dashboard.workers import answer
 from monitoring import journal_queries
 from monitoring.journal_reader import Statements
+from monitoring.order_tries import Tried, folded
 
 OUTCOMES = ("sent", "resized", "refused")
 PAGE = 50
@@ -102,7 +103,7 @@ async def orders(request: web.Request) -> web.Response:
     last = found[PAGE - 1] if len(found) > PAGE else None
     more = None if last is None else f"{last.time.isoformat()}|{last.id}"
     return context.page(
-        "orders", request, status=await asyncio.to_thread(context.status), orders=found[:PAGE], symbol=symbol,
+        "orders", request, status=await asyncio.to_thread(context.status), orders=folded(found[:PAGE]), symbol=symbol,
         more=more, first=before is None, family=False,
     )  # fmt: skip
 
@@ -114,7 +115,8 @@ async def order(request: web.Request) -> web.Response:
     if not found:
         raise web.HTTPNotFound
     return context.page(
-        "orders", request, status=await asyncio.to_thread(context.status), orders=found, symbol=found[0].symbol,
+        "orders", request, status=await asyncio.to_thread(context.status), orders=[Tried(one) for one in found],
+        symbol=found[0].symbol,
         more=None, first=True, family=True,
     )  # fmt: skip
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +14,7 @@ from aiohttp import web
 
 from dashboard.context import CONTEXT
 from dashboard.security import REPORT_POLICY, AsItIs
+from dashboard.words import quantity, share, signed, signed_share, usd
 from dashboard.workers import answer
 
 SHOWN = {
@@ -24,6 +26,15 @@ HIDDEN = frozenset({"state"})
 MOST_RUNS, MOST_FILES = 200, 40
 LARGEST_BYTES = 64_000_000
 
+FIGURES: tuple[tuple[str, str, Callable[[float], str]], ...] = (
+    ("trials", "trials", quantity), ("windows", "windows", quantity), ("trades", "trades", quantity),
+    ("win_rate", "win rate", share), ("profit_factor", "profit factor", usd), ("avg_r", "average R", signed),
+    ("total_return", "return", signed_share), ("sharpe", "Sharpe", usd), ("max_drawdown", "maximum drawdown", share),
+    ("windows_above_zero", "windows above zero", share), ("dsr", "deflated Sharpe", usd),
+    ("pbo", "probability of overfitting", usd), ("final_equity", "equity at the end", lambda value: usd(value, 0)),
+)  # fmt: skip
+"""Names in a summary, what they are called, and how they are written."""
+
 
 @dataclass(frozen=True, slots=True)
 class Report:
@@ -34,10 +45,25 @@ class Report:
     summary: dict[str, Any]
     files: tuple[str, ...]
 
-    def figure(self, name: str) -> float | None:
-        """One figure of the summary; None without."""
-        value = self.summary.get("metrics", {}).get(name)
-        return float(value) if isinstance(value, int | float) else None
+    @property
+    def kind(self) -> str:
+        """What was run, and over which days."""
+        s = self.summary
+        what = "walk-forward" if "windows_above_zero" in s else "optimisation" if "best" in s else s.get("mode", "")
+        days = [str(s.get(name) or s.get(f"test_{name}") or "")[:10] for name in ("start", "end")]
+        told = " ".join(filter(None, (str(what or ""), str(s.get("profile") or ""))))
+        return f"{told}, {days[0]} to {days[1]}" if all(days) else told
+
+    @property
+    def figures(self) -> list[tuple[str, str]]:
+        """Figures of the run, or of the best trial of a search, as they are written; those that it has."""
+        places = [part for part in (self.summary.get("metrics"), self.summary.get("best"), self.summary) if part]
+        found = []
+        for name, word, written in FIGURES:
+            value = next((p[name] for p in places if isinstance(p, dict) and name in p), None)
+            if isinstance(value, int | float):
+                found.append((word, written(float(value))))
+        return found
 
 
 async def scoreboard(request: web.Request) -> web.Response:

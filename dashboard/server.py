@@ -33,6 +33,8 @@ def application(settings: PageSettings) -> web.Application:
     app = web.Application(middlewares=[guard(settings, context.secret, context.kept)])
     app[CONTEXT] = context
     app.router.add_get("/static/{name:.+}", _static)
+    # A report has no icon of its own, and a browser then asks for this one.
+    app.router.add_get("/favicon.ico", _icon)
     for pages in (desk_pages, log_pages, report_pages, feeds):
         app.add_routes(pages.ROUTES)
     app.on_startup.append(context.start)
@@ -75,6 +77,14 @@ async def _static(request: web.Request) -> web.Response:
     name = request.match_info["name"]
     if name not in STATIC:
         raise web.HTTPNotFound
+    return await _file(name)
+
+
+async def _icon(_: web.Request) -> web.Response:
+    return await _file("icon.svg")
+
+
+async def _file(name: str) -> web.Response:
     kind = STATIC[name]
     charset = None if kind == "image/svg+xml" else "utf-8"
     response = AsItIs(body=(HERE / "static" / name).read_bytes(), content_type=kind, charset=charset)

@@ -15,6 +15,7 @@ table{border-collapse:collapse;font-variant-numeric:tabular-nums}th,td{padding:.
 th:first-child,td:first-child{text-align:left}td{white-space:nowrap}thead th{border-bottom:1px solid #8a94a3}
 tbody tr:nth-child(even){background:#f6f7f9}div.wide{overflow-x:auto}p.note{color:#57606e;font-size:.9rem}
 svg text{font:12px system-ui,sans-serif;fill:#1c2430}
+@media(max-width:40rem){td{white-space:normal}th,td{padding:.2rem .4rem}}
 @media(prefers-color-scheme:dark){body{background:#14181f;color:#e4e8ee}p.verdict{background:#1e2733}
 tbody tr:nth-child(even){background:#1a2029}p.note{color:#a4adba}svg text{fill:#e4e8ee}}
 """

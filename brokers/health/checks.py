@@ -91,9 +91,9 @@ class Doctor:
         try:
             there = version("lumibot")
         except PackageNotFoundError:
-            return Check("versions", False, f"{found}; Lumibot is not installed", "install requirements.lock")
+            return Check("versions", False, f"{found}; Lumibot is not installed", "install requirements-slim.lock")
         if wanted and there != wanted:
-            return Check("versions", False, f"{found}, Lumibot {there}", f"install Lumibot {wanted}: requirements.lock")
+            return Check("versions", False, f"{found}, Lumibot {there}", f"install Lumibot {wanted}: requirements-slim.lock")
         return Check("versions", True, f"{found}, Lumibot {there}")
 
     def _state_folder(self) -> Check:

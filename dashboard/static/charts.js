@@ -44,7 +44,7 @@ async function equity(place) {
       const made = chart(place);
       line = made.addSeries(AreaSeries, {
         lineColor: BUY, topColor: "rgba(47,111,176,.25)", bottomColor: "rgba(47,111,176,0)", lineWidth: 2,
-        priceFormat: { type: "price", precision: 0, minMove: 1 }, priceLineVisible: false,
+        priceFormat: { type: "custom", minMove: 1, formatter: (usd) => Math.round(usd).toLocaleString("en-US") }, priceLineVisible: false,
       });
       line.setData(found.points);
       made.timeScale().fitContent();

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,14 @@ import pytest
 from tests.dashboard.serving import Served, served
 from tests.monitoring.journals import small_folder
 
-REPORT = '<!doctype html><title>r</title><script>document.title = "ran"</script><p id="r">a report</p>'
+REPORT = (
+    '<!doctype html><title>r</title><script>document.title = "ran"</script><p id="r">a report</p>'
+    '<img src="equity.png" alt="">'
+)
+
+PICTURE = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
 
 
 @pytest.fixture(scope="module")
@@ -20,6 +28,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = place / "runs" / "backtest-active-2013-01-02"
     (run / "state").mkdir(parents=True)
     (run / "report.html").write_text(REPORT)
+    (run / "equity.png").write_bytes(PICTURE)
     (run / "summary.json").write_text(
         '{"mode": "backtest", "profile": "active", "start": "2013-01-02", "metrics": {"trades": 93}}'
     )

@@ -117,9 +117,12 @@ def test_odd_words_run_nowhere(chromium, page):
 
 
 def test_a_report_runs_no_script(chromium, page):
-    with opened(chromium, page) as (tab, _):
+    with opened(chromium, page) as (tab, watched):
         tab.goto(f"http://127.0.0.1:{page.port}/report/backtest-active-2013-01-02/report.html")
         assert tab.title() == "r" and "a report" in tab.inner_text("#r")
+        assert tab.evaluate("document.querySelector('img').naturalWidth") == 1
+        # Chromium tells of the script that it did not run.
+        assert [told for told in watched.errors if "script" not in told] == []
 
 
 def test_news_arrive_without_a_reload_and_keep_the_place(chromium, tmp_path):

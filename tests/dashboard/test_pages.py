@@ -8,9 +8,11 @@ import pytest
 
 from dashboard.server import STATIC
 from dashboard.workers import environment
+from monitoring.order_tries import folded
+from monitoring.rows import OrderRow
 from monitoring.state import STATE_FILE, read_state, write_state
 from tests.dashboard.serving import TOKEN, served
-from tests.monitoring.journals import HALTED, STREAM_DOWN, large_journal, small_folder, trader_state
+from tests.monitoring.journals import BEGIN, HALTED, STREAM_DOWN, large_journal, small_folder, trader_state
 
 
 def text_of(html: str) -> str:
@@ -222,3 +224,46 @@ def test_a_long_log_is_paged_by_key_and_answers_at_once(tmp_path):
         first = re.findall(r'href="/order/([^"]+)">\1', page.get("/orders").text)
         assert len(set(first)) >= 50
     assert read_state(state / STATE_FILE) is None
+
+
+def test_a_search_and_a_walk_forward_are_told_with_their_verdict(tmp_path):
+    runs = {
+        "study": {
+            "start": "2013-01-02T09:30:00-05:00", "end": "2023-09-21T09:30:00-04:00", "trials": 4, "dsr": 0.76,
+            "pbo": 0.55, "best": {"sharpe": 0.25, "trades": 106, "total_return": 0.0553},
+            "verdict": "overfit", "sentence": "trial 0 was best by fitting the past",
+        },
+        "walk": {
+            "test_start": "2015-01-02", "test_end": "2023-09-21", "windows": 9, "windows_above_zero": 0.667,
+            "metrics": {"trades": 88, "total_return": 0.006}, "verdict": "no edge", "sentence": "luck explains it",
+        },
+        "odd": {"metrics": [], "best": None, "trades": "many"},
+    }  # fmt: skip
+    for name, summary in runs.items():
+        (tmp_path / "runs" / name).mkdir(parents=True)
+        (tmp_path / "runs" / name / "summary.json").write_text(json.dumps(summary))
+    with served(small_folder(tmp_path / "state"), tmp_path / "runs") as page:
+        said = text_of(page.get("/reports").text)
+    assert "study optimisation, 2013-01-02 to 2023-09-21" in said
+    assert "overfit: trial 0 was best by fitting the past trials 4 trades 106 return +5.53% Sharpe 0.25" in said
+    assert "walk walk-forward, 2015-01-02 to 2023-09-21" in said
+    assert "windows 9 trades 88 return +0.60% windows above zero 66.7%" in said
+    assert "None" not in said
+
+
+def test_tries_that_came_to_nothing_are_one_line():
+    def order(name, state, role="target"):
+        return OrderRow(
+            id=name, parent="e", symbol="MU", side="sell", quantity=5, type="limit", role=role, limit=1.0, stop=None,
+            bracket_stop=None, bracket_target=None, decided=BEGIN, time=BEGIN, reason="", state=state, filled=0,
+            average=None,
+        )  # fmt: skip
+
+    rows = [order("a", "working"), order("b", "lost"), order("c", "lost"), order("d", "lost", "stop"),
+            order("e", "cancelled"), order("f", "cancelled")]  # fmt: skip
+    told = [(tried.order.id, [before.id for before in tried.before]) for tried in folded(rows)]
+    assert told == [("a", []), ("b", ["c"]), ("d", []), ("e", []), ("f", [])]
+
+
+def test_a_report_s_icon_is_the_page_s(page):
+    assert page.get("/favicon.ico").headers["Content-Type"] == "image/svg+xml"

@@ -115,7 +115,7 @@ def test_every_answer_says_what_a_browser_may_do_with_it(page):
 def test_a_report_is_shown_and_nothing_in_it_runs(page):
     answer = page.get("/report/backtest-active-2013-01-02/report.html")
     assert answer.status == 200 and "a report" in answer.text
-    assert answer.headers["Content-Security-Policy"].startswith("sandbox; default-src 'none'")
+    assert answer.headers["Content-Security-Policy"].startswith("sandbox allow-same-origin; default-src 'none'")
 
 
 def test_words_from_outside_stay_words(page):
