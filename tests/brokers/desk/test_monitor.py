@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -17,7 +17,8 @@ import pytest
 from brokers.alpaca.listings import update_of
 from brokers.alpaca.quote_stream import AlpacaQuoteStream
 from brokers.desk.execution.protection import Protector
-from brokers.desk.monitor import AHEAD_S, BUSY_S, Monitor
+from brokers.desk.look_pace import AHEAD_S, BUSY_S, IDLE_S, LookPace
+from brokers.desk.monitor import Monitor
 from brokers.venue_errors import VenueUnavailable
 from tests.brokers.desk.scene import Json, Scene, held
 from tests.brokers.desk.watching import Hurried, watching
@@ -261,3 +262,27 @@ def test_no_iterations_are_missed_while_the_market_is_closed_or_while_they_come(
     for _ in range(3):
         monitor._miss_iterations()
     assert "no iteration" not in caplog.text
+
+
+def test_shares_without_stop_or_sale_are_looked_at_soon_and_news_keep_their_part():
+    """What a cancel has freed comes back without news; in the long run it stays at one look in two seconds."""
+    pace, now, looks = LookPace(lambda seconds: seconds, 0.0), 0.0, []
+    while now < 60:
+        now += pace.pause_s(now, busy=True, uncovered=True) + pace.delay_s(now)
+        pace.looks(now)
+        looks.append(now)
+    assert looks[0] < 0.5 and looks[1] - looks[0] < 0.5
+    assert max(sum(start <= time < start + 60 for time in looks) for start in looks) <= (60 + AHEAD_S) / BUSY_S + 1
+    assert pace.delay_s(now) < BUSY_S, "news after them need not wait for longer than a pace"
+    assert pace.pause_s(now + 60, busy=False, uncovered=False) == IDLE_S
+
+
+def test_a_part_is_cancelled_before_anything_is_asked(scene):
+    scene.exchange.faults.partial_fill_frac = 1.0
+    scene.exchange.faults.partial_pause = timedelta(seconds=5)
+    scene.enter("AAPL", 50)
+    scene.pass_time(0.3)
+    assert 0 < scene.held() < 49
+    scene.wire.calls.clear()
+    scene.desk.tick()
+    assert scene.wire.calls[0][0] == "cancel"
