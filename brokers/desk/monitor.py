@@ -51,7 +51,7 @@ class Monitor:
         self._patience_s = MISSED_PACES * pace_s + MISSED_S
         self._iterations, self._overdue = -1, math.inf
         self.clock = clock
-        self._pace = LookPace(lambda seconds: self.clock.local(seconds), time.monotonic())
+        self._pace = LookPace(clock.local, time.monotonic())
         self.stream_down: dict[str, str] = {}
         """The stream of trade updates and why it is silent, while it is."""
         self._seen = desk.state.view

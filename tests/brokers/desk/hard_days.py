@@ -41,7 +41,11 @@ DECIDES_S = 0.5
 """Local seconds in which the desk is to have given its answer to a session that hangs."""
 
 ANSWERING, RESTARTED = "the venue answers", "after a restart"
-CLOSING, NO_ANSWER, HELD = "the position is being closed", "an answer was lost or late", "the venue holds shares or orders"
+CLOSING, NO_ANSWER, HELD = (
+    "the position is being closed",
+    "an answer was lost or late",
+    "the venue holds shares or orders",
+)
 SILENT, NO_PROCESS, DATABASE = "the stream loses events", "there is no process", "the database is away"
 
 
@@ -157,7 +161,6 @@ class HardDay:
         )
         self.rate, self.late_rate = chance.choice([0, 0, 0.02, 0.08]), chance.choice([0, 0, 0.1])
         self.latency_s, self.deaf = chance.choice([0.0, 0.05, 0.1]), chance.choice([0.0, 0.0, 0.0, 0.2])
-        self.lost_until = self.silent_until = datetime.min.replace(tzinfo=None)
         self.late: list[tuple[datetime, dict[str, Any]]] = []
         self.asked: deque[datetime] = deque()
         self.ends_at: int | None = None
@@ -271,8 +274,8 @@ class HardDay:
     def selling(self, symbol: str) -> Decimal:
         """Shares in a sale of ours that goes through the market."""
         orders = self.scene.exchange._state.open_orders(symbol)
-        return sum((o.remaining(Decimal(1)) for o in orders if not o.buy and o.group is None and not o.type == "stop"),
-                   Decimal(0))
+        sales = (o for o in orders if not o.buy and o.group is None and o.type != "stop")
+        return sum((o.remaining(Decimal(1)) for o in sales), Decimal(0))
 
     def causes(self, symbol: str, now: datetime) -> set[str]:
         found = set()
@@ -348,7 +351,8 @@ class HardDay:
             quiet = self.scene.exchange.now > self.lost_until and not self.late and not self.deaf
             too_many = sum(left.values(), Decimal(0)) > abs(self.scene.exchange._state.ledger.quantity(symbol))
             watched = self.server is None or not self.server.troubled
-            self.surplus[symbol] = self.surplus.get(symbol, 0) + 1 if too_many and not ending and quiet and watched else 0
+            counts = too_many and not ending and quiet and watched
+            self.surplus[symbol] = self.surplus.get(symbol, 0) + 1 if counts else 0
             self.met["surplus"] += too_many
             if self.surplus[symbol] == 2:
                 self.faults.append(f"{symbol}: a surplus of exits after a look, at {self.scene.exchange.now:%H:%M:%S}")

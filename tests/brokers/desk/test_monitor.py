@@ -9,7 +9,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -20,7 +21,7 @@ from brokers.desk.execution.protection import Protector
 from brokers.desk.look_pace import AHEAD_S, BUSY_S, IDLE_S, LookPace
 from brokers.desk.monitor import Monitor
 from brokers.venue_errors import VenueUnavailable
-from tests.brokers.desk.scene import Json, Scene, held
+from tests.brokers.desk.scene import Json, Scene, fill, held
 from tests.brokers.desk.watching import Hurried, watching
 from tests.live_venue import wait_until
 
@@ -278,11 +279,9 @@ def test_shares_without_stop_or_sale_are_looked_at_soon_and_news_keep_their_part
 
 
 def test_a_part_is_cancelled_before_anything_is_asked(scene):
-    scene.exchange.faults.partial_fill_frac = 1.0
-    scene.exchange.faults.partial_pause = timedelta(seconds=5)
-    scene.enter("AAPL", 50)
-    scene.pass_time(0.3)
-    assert 0 < scene.held() < 49
+    scene.exchange.on_quote(scene.exchange.now, {"AAPL": Decimal(101)})
+    scene.enter("AAPL", 15)
+    fill(scene, 8)
     scene.wire.calls.clear()
     scene.desk.tick()
     assert scene.wire.calls[0][0] == "cancel"
