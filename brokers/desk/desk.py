@@ -180,9 +180,15 @@ class LiveDesk:
     def tick(self, within_s: float = STEP_S) -> None:
         """Look and work between iterations; raises VenueError like ``reconcile``."""
         with self.lock, self.state.time_budget(within_s):
+            self._end_parts()
             if self._look_is_due():
                 self._see(partial(self.look, account=False), within_s * LOOK_FRAC)
             self.work()
+
+    def _end_parts(self) -> None:
+        """Cancel entries that are known to have filled in part, before anything is asked: their shares have no stop."""
+        for symbol in sorted(self.entries.parts() - self.state.view.held_back.keys()):
+            self._isolated(symbol, partial(self.entries.end, symbol))
 
     def _look_is_due(self) -> bool:
         """Whether to look between iterations: always, but where requests are few and nothing has happened."""
@@ -314,6 +320,11 @@ class LiveDesk:
     def busy(self) -> bool:
         """Whether something is under way that should not wait for the next iteration."""
         return self.targets.watching or self.urgent
+
+    @property
+    def uncovered(self) -> bool:
+        """Whether shares have neither a stop nor a sale at the venue, so that each moment counts."""
+        return any(not self.closer.at_venue(symbol) for symbol in self.protector.log.present)
 
     @property
     def urgent(self) -> bool:

@@ -8,19 +8,11 @@ import threading
 import time
 
 from brokers.desk.desk import LiveDesk
+from brokers.desk.look_pace import BUSY_S, LookPace
 from brokers.desk.session_report import SessionReport
 from brokers.ports import Clock, QuoteStream
 from brokers.venue_errors import VenueError
 from brokers.venue_values import TradeUpdate
-
-BUSY_S, IDLE_S, LEAST_S = 2.0, 15.0, 0.25
-"""Seconds of the venue between two looks: while something is under way, at rest, and after news."""
-UNSTREAMED_S = 2.0
-"""And where a stop rests and no stream of prices says that the market has passed it."""
-
-AHEAD_S = 8.0
-"""So far ahead of one look in ``BUSY_S`` news may get, then they wait. A look is three requests or more: so many
-take half of what the venue allows in a minute, and leave the rest to what is to be sent."""
 
 MISSED_PACES, MISSED_S = 3, 30.0
 """So many paces and local seconds without an iteration in the regular session are logged as an error."""
@@ -59,8 +51,7 @@ class Monitor:
         self._patience_s = MISSED_PACES * pace_s + MISSED_S
         self._iterations, self._overdue = -1, math.inf
         self.clock = clock
-        self._paid = time.monotonic()
-        """Up to when the looks so far would last, one in ``BUSY_S``."""
+        self._pace = LookPace(clock.local, time.monotonic())
         self.stream_down: dict[str, str] = {}
         """The stream of trade updates and why it is silent, while it is."""
         self._seen = desk.state.view
@@ -123,11 +114,10 @@ class Monitor:
                 # An iteration has looked meanwhile.
                 self._seen, pause = self.desk.state.view, BUSY_S
                 continue
-            ahead = self._paid - time.monotonic() - self.clock.local(AHEAD_S)
-            if self._stop.wait(max(ahead, min(self.clock.local(LEAST_S), LEAST_S))):
+            if self._stop.wait(self._pace.delay_s(time.monotonic())):
                 return
             self._news.clear()
-            self._paid = max(self._paid, time.monotonic()) + self.clock.local(BUSY_S)
+            self._pace.looks(time.monotonic())
             pause = self._look()
             self._seen = self.desk.state.view
             self._miss_iterations()
@@ -159,7 +149,7 @@ class Monitor:
         try:
             with self.desk.lock:
                 self.desk.tick()
-                symbols, busy = self.desk.symbols, self.desk.busy
+                symbols, busy, uncovered = self.desk.symbols, self.desk.busy, self.desk.uncovered
             if self._stream is not None:
                 self._stream.watch(symbols)
         except VenueError as error:
@@ -169,6 +159,7 @@ class Monitor:
             self.desk.halts.crashed(error, self.clock.now())
             self._stop.wait(CRASHED_S)
         else:
+            # Where a stop rests and no stream of prices says that the market has passed it, looks have to.
             blind = self.desk.overdue.watching and not (self._stream is not None and self._stream.connected)
-            return BUSY_S if busy else UNSTREAMED_S if blind else IDLE_S
+            return self._pace.pause_s(time.monotonic(), busy=busy or blind, uncovered=uncovered)
         return BUSY_S

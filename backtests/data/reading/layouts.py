@@ -8,6 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from backtests.data.reading.exports import (
+    HEADLESS_DAY_AND_CLOCK,
+    HEADLESS_ONE_TIME,
+    TIMES,
+    exporter,
+    other_names,
+)
 from backtests.data.reading.options import LONGEST_TOLD, shortened, symbols_in
 from backtests.data.reading.tables import Names
 from config.errors import Refusal
@@ -18,13 +25,12 @@ from market.bars import FIELDS, PRICES
 NEEDED = ("symbol", "datetime", *FIELDS)
 ADJUSTED = "adjusted"
 _SYMBOLS = ("symbol", "ticker", "name", "sym")
-_TIMES = ("datetime", "timestamp", "date", "time", "unix", "gmttime", "localtime", "index", "")
+_TIMES = ("datetime", "timestamp", *TIMES, "date", "time", "unix", "gmttime", "localtime", "index", "")
 _MEANINGS = {
     "open": "open", "high": "high", "low": "low", "close": "close", "volume": "volume",
     "vol": "volume", "tickvol": "volume", "tickvolume": "volume", "closelast": "close",
     "adjclose": ADJUSTED, "adjustedclose": ADJUSTED, "adjusted": ADJUSTED, "closeadj": ADJUSTED,
 }  # fmt: skip
-_METATRADER = ("date", "time", "open", "high", "low", "close", "volume")
 # Names of files that say what is in them, not whose.
 _NO_SYMBOLS = frozenset(
     """BARS DATA DAILY FILE HOUR HOURLY MINUTE OHLC OHLCV PRICE PRICES QUOTE QUOTES STOCK STOCKS TEST TRADE
@@ -103,17 +109,22 @@ def layout_of(names: Names, path: Path, *, headless: bool, symbol: str | None) -
         A column is missing or there twice, or whose bars they are is left open.
     """
     if headless:
-        if not len(_METATRADER) <= len(names) <= len(_METATRADER) + 2:
-            raise Refusal(f"{path}: its first row holds no headings; write one such as {','.join(NEEDED)}")
-        places = {name: k for k, name in enumerate(_METATRADER)}
-        bars = Bars({name: places[name] for name in FIELDS}, name=_symbol_of_file(path, symbol))
-        return Layout("MetaTrader, one symbol", (0, 1), (bars,))
+        return _headless(len(names), path, symbol)
     names = tuple(map(_of_tuple, names))
     if any(len([part for part in name if part]) > 1 for name in names):
         return _two_rows(names, path)
     plain = [_plain(name) for name in names]
     found = _long(plain, names, path, symbol)
     return found if found is not None else _wide(names, plain, path)
+
+
+def _headless(width: int, path: Path, symbol: str | None) -> Layout:
+    """Columns without headings, in the order in which everybody writes them."""
+    if not HEADLESS_ONE_TIME <= width <= HEADLESS_DAY_AND_CLOCK + 2:
+        raise Refusal(f"{path}: its first row holds no headings; write one such as {','.join(NEEDED)}")
+    times = (0,) if width == HEADLESS_ONE_TIME else (0, 1)
+    fields = {name: len(times) + k for k, name in enumerate(FIELDS)}
+    return Layout("no headings, one symbol", times, (Bars(fields, name=_symbol_of_file(path, symbol)),))
 
 
 def _plain(name: Sequence[str]) -> str:
@@ -146,6 +157,7 @@ def _long(plain: Sequence[str], names: Names, path: Path, symbol: str | None) ->
             told = " and ".join(dict.fromkeys([" ".join(names[fields[meaning]]), " ".join(names[place])]))
             raise Refusal(f"{path}: two columns of {meaning} ({told}); leave one of them out")
         fields[meaning] = place
+    fields |= other_names(plain, fields)
     if not any(name in fields for name in PRICES[:3]):
         return None
     symbols = [k for wanted in _SYMBOLS for k, name in enumerate(plain) if name == wanted][:1]
@@ -180,11 +192,9 @@ def _kind(plain: Sequence[str], names: Names, bars: Bars) -> str:
     of = "one symbol" if one else f"symbols in column {' '.join(names[bars.symbol or 0])[:LONGEST_TOLD]}"
     if {"ticker", "per"} <= there:
         return "Stooq"
-    if "tickvol" in there:
-        return f"MetaTrader, {of}"
-    if there & {"tradecount", "vwap"} and "timestamp" in there:
-        return f"Alpaca, {of}"
-    if ADJUSTED in bars.fields and one:
+    if found := exporter(frozenset(there)):
+        return f"{found}, {of}"
+    if "adjclose" in there and one:
         return f"Yahoo, {of}"
     if not one and plain[bars.symbol or 0] == "name":
         return f"Kaggle, {of}"

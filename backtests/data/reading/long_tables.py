@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from backtests.data.reading.exports import refuse_other_units
 from backtests.data.reading.layouts import ADJUSTED, Bars, Layout, layout_of
 from backtests.data.reading.numbers import as_floats, numbers
 from backtests.data.reading.options import ReadOptions, shortened, symbols_in
@@ -20,7 +21,7 @@ from backtests.data.reading.text_files import open_text
 from backtests.data.reading.times import parse_times
 from config.errors import Refusal
 from config.values.symbols import canonical
-from market.bars import FIELDS
+from market.bars import FIELDS, PRICES
 
 COLUMNS = ["symbol", "datetime", *FIELDS]
 STOOQ_MARKET = ".US"
@@ -45,12 +46,14 @@ def read_long(path: Path, kind: str, wanted: frozenset[str] | None, options: Rea
     raw, layout = _open(path, kind, options)
     found = _read(raw, layout, wanted)
     stamps, how = _times(found, layout, path, options)
+    first = str(_series(found, layout.times[0]).iloc[0]).strip() if len(stamps) else ""
     parts = []
     remarks = [*raw.remarks, how]
     for bars in layout.bars:
         if wanted is not None and bars.symbol is None and bars.name not in wanted:
             continue
         part, decimal = _bars(found, bars, stamps, layout, path, options)
+        refuse_other_units(path, layout.kind, first, [part[name].to_numpy(dtype=float) for name in PRICES])
         parts.append(part)
         remarks.append(decimal)
     if not parts:

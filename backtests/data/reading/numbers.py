@@ -18,6 +18,8 @@ PLAIN = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 _COMMA_ONLY = r"^[+-]?\d{1,3},\d{3}$"
 _THOUSANDS_BY_COMMA = r"^[+-]?\d{1,3}(,\d{3})+(\.\d*)?$"
 _THOUSANDS_BY_POINT = r"^[+-]?\d{1,3}(\.\d{3})+(,\d*)?$"
+_SHORT = (("K", "e3"), ("M", "e6"), ("B", "e9"))
+"""How volumes are shortened: 1.04B."""
 _DECIMAL_COMMA = r"^[+-]?\d*,\d*([eE][+-]?\d+)?$"
 
 
@@ -46,6 +48,9 @@ def numbers(
         A comma may stand for a decimal point or for thousands.
     """
     trimmed = {name: _trimmed(values) for name, values in texts.items()}
+    if "volume" in trimmed:
+        for unit, power in _SHORT:
+            trimmed["volume"] = pc.replace_substring_regex(trimmed["volume"], rf"^([0-9.,]+)\s*{unit}$", rf"\1{power}")
     # Every column takes part in telling what a comma means: one volume of 1,234 alone would not.
     with_comma = {name: column for name, column in trimmed.items() if _any(pc.match_substring(column, ","))}
     if not with_comma:

@@ -124,7 +124,8 @@ def _head(start: bytes, encoding: str, path: Path) -> tuple[list[str], int]:
 
 
 def _is_comment(line: str) -> bool:
-    return not line.strip(" \t") or line.lstrip().startswith(("#", "//"))
+    # Some exports name their site above the headings.
+    return not line.strip(" \t") or bool(re.match(r"\s*(?:#|//|https?://\S+\s*$)", line))
 
 
 def _separator(lines: Sequence[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -18,7 +19,7 @@ from market.calendar import nanoseconds, session_times, sessions_until
 MOST_MISSING = 2
 """So many bars may be outstanding before nothing is decided on the ones that are there."""
 SESSION_MINUTES = 390
-HOUR_MINUTES = 60
+HOUR_MINUTES, HALF_HOUR = 60, 30
 PUBLISHED_AFTER = pd.Timedelta(minutes=30)
 """How long after its end the bar of a day may be outstanding."""
 
@@ -44,6 +45,7 @@ class BarCollector:
         fits = (1, DAY_MINUTES) if sessions else (1, HOUR_MINUTES, DAY_MINUTES)
         self.asked_minutes = minutes if minutes in fits else 5
         self._frame = _empty()
+        self._made: tuple[pd.DataFrame, pd.Timestamp, str, BarTable | None] | None = None
 
     @property
     def daily(self) -> bool:
@@ -71,16 +73,31 @@ class BarCollector:
             return
         if read_at is not None:
             frame = frame[self._over(pd.DatetimeIndex(frame["datetime"]), pd.Timestamp(read_at))]
+        if frame.empty:
+            return
         both = pd.concat([self._frame, frame], ignore_index=True) if len(self._frame) else frame
         self._frame = both.drop_duplicates(["symbol", "datetime"], keep="last", ignore_index=True)
 
     def keep_from(self, start: datetime) -> None:
         """Drop what is older."""
-        self._frame = self._frame[self._frame["datetime"] >= pd.Timestamp(start)].reset_index(drop=True)
+        old = self._frame["datetime"] < pd.Timestamp(start)
+        if old.any():
+            self._frame = self._frame[~old].reset_index(drop=True)
 
     def newest(self) -> dict[str, pd.Timestamp]:
         """When the last bar of each symbol that has any begins."""
         return {str(symbol): time for symbol, time in self._frame.groupby("symbol")["datetime"].max().items()}
+
+    def complete(self, now: datetime) -> bool:
+        """Whether every symbol has the last bar that should be there: nothing new can be asked for yet."""
+        expected, newest = self.expected(self.step_of(now)), self.newest()
+        if not len(expected) or len(newest) < len(self.symbols):
+            return False
+        last = expected[-1]
+        if self.daily:
+            return bool(min(_date(time.tz_convert(NEW_YORK)) for time in newest.values()) >= last)
+        # Bars are asked for as parts of the longer ones that are decided on.
+        return bool(min(newest.values()) >= last + pd.Timedelta(minutes=self.minutes - self.asked_minutes))
 
     def bars_after(self, time: pd.Timestamp) -> int:
         """How many bars there are, of any symbol, that begin after a time; nights don't count."""
@@ -88,8 +105,21 @@ class BarCollector:
         return int(times[times > time].nunique())
 
     def table(self, now: datetime, source: str) -> BarTable | None:
-        """Every bar that is complete at ``now``, and an empty row where newer ones should be; None without any."""
-        present = pd.Timestamp(now).tz_convert(NEW_YORK)
+        """Every bar that is complete at ``now``, and an empty row where newer ones should be; None without any.
+
+        The same table until bars come or one could have ended.
+        """
+        present = self.step_of(now)
+        if self._made is None or self._made[0] is not self._frame or self._made[1:3] != (present, source):
+            self._made = self._frame, present, source, self._table(present, source)
+        return self._made[3]
+
+    def step_of(self, now: datetime) -> pd.Timestamp:
+        """The last moment at which a bar can have ended: bars and sessions end on a common grid of the clock."""
+        step = f"{math.gcd(self.minutes, HALF_HOUR)}min"
+        return pd.Timestamp(now).tz_convert("UTC").floor(step).tz_convert(NEW_YORK)
+
+    def _table(self, present: pd.Timestamp, source: str) -> BarTable | None:
         frame = self._days(present) if self.daily else self._intraday(present)
         if frame.empty:
             return None

@@ -30,6 +30,8 @@ RETRY = timedelta(minutes=15)
 SPARE_SESSIONS = 2
 YAHOO_S = 4.0
 ATTEMPTS, PAUSE_S = 5, 1.0
+LATE = timedelta(minutes=1)
+"""Bars that are missing are asked for at each iteration so long after they ended, then once in it."""
 REREAD, REREAD_DAYS = timedelta(hours=1), timedelta(days=5)
 YAHOO, NONE = "yahoo", "none"
 
@@ -103,10 +105,11 @@ class LiveFeed:
         now = self.clock.now()
         why = self._fill(now)
         self._fall_back(now, why)
-        self.bars = self.collected.table(now, self.source)
+        before, self.bars = self.bars, self.collected.table(now, self.source)
         if self.bars is None:
             raise VenueError(f"no bars of {', '.join(self.symbols[:3])} and others; {why or 'the venue has none'}")
-        self.features = FeatureTable(self.bars, self.needs, self.sectors)
+        if self.features is None or self.bars is not before:
+            self.features = FeatureTable(self.bars, self.needs, self.sectors)
         self.market = self.features.market_at(pd.Timestamp(now).tz_convert(NEW_YORK))
         return self.market
 
@@ -140,7 +143,7 @@ class LiveFeed:
         try:
             if self._loaded != now.astimezone(ZONE).date():
                 self._load(now)
-            if self._answered is None or self._answered < now:
+            if self._is_due(now):
                 # From where the venue spoke last, so that an outage leaves no hole; it may correct its newest bars.
                 reread = REREAD_DAYS if self.collected.daily else REREAD
                 since = now if self._answered is None else self._answered
@@ -149,6 +152,14 @@ class LiveFeed:
             return f"the venue's bars cannot be read: {error}"
         self.collected.keep_from(self._history_start(now))
         return ""
+
+    def _is_due(self, now: datetime) -> bool:
+        """Whether the venue can have bars that it had not when it spoke last: one may have ended, or some are late."""
+        if self._answered is None or self.collected.step_of(now) > self.collected.step_of(self._answered):
+            return True
+        waited = now - self._answered
+        late = now - self.collected.step_of(now).to_pydatetime() < LATE
+        return waited > timedelta(0) and (late or waited >= LATE) and not self.collected.complete(now)
 
     def _load(self, now: datetime) -> None:
         """Read all that the features need, up to the moment at which that was begun: splits and dividends change it.

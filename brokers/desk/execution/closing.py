@@ -178,6 +178,11 @@ class PositionCloser:
         task = self.tasks.get(symbol)
         return task is not None and (bool(task.order) or task.stage is Stage.SELLING)
 
+    def at_venue(self, symbol: str) -> bool:
+        """Whether a sale waits at the venue."""
+        task = self.tasks.get(symbol)
+        return task is not None and bool(task.order)
+
     def go_on(self, symbol: str) -> None:
         """Of one step what needs no look: our own order's outcome is in the journal, and so is how much is left."""
         if (task := self.tasks[symbol]).order:

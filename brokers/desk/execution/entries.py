@@ -122,6 +122,12 @@ class Entries:
         elif (order := self._journal.order(task.order)).state not in FINAL:
             self._follow(task, order)
 
+    def parts(self) -> set[str]:
+        """Symbols whose entry has filled in part, and whose cancel was not asked for yet."""
+        waits = {s: t.order for s, t in self.tasks.items() if t.stage is Stage.WORKING and t.cancel_asked is None}
+        orders = {symbol: self._journal.order(name) for symbol, name in waits.items()}
+        return {symbol for symbol, order in orders.items() if order.filled_quantity and order.state not in FINAL}
+
     def abandon(self, why: str) -> None:
         """End every entry that there is, whoever tends it; the next steps do it, until each has an outcome."""
         names = [order.client_order_id for order in self.waiting]

@@ -85,6 +85,7 @@ class OrderGateway:
     ) -> None:
         self.limits = limits
         self.shutting_down = False
+        self._accepted_cancels: dict[str, datetime] = {}
         self._state = state
         self._venue = state.venue
         self._journal = journal
@@ -206,7 +207,14 @@ class OrderGateway:
         return self._send(name, lambda: self._venue.replace(venue_id, change, name), urgent=not opens)
 
     def cancel(self, venue_id: str) -> bool:
-        """Ask for a cancel; False if the venue says that there is nothing to cancel any more."""
+        """Ask for a cancel; False if the venue says that there is nothing to cancel any more.
+
+        One that the venue has just accepted is not asked for again: several steps may want it before the next look.
+        """
+        now = self._state.now
+        self._accepted_cancels = {i: at for i, at in self._accepted_cancels.items() if not elapsed(now, at, ASK_AGAIN)}
+        if venue_id in self._accepted_cancels:
+            return True
         with self._admission.sending(venue_id, urgent=True):
             try:
                 self._venue.cancel(venue_id)
@@ -216,6 +224,8 @@ class OrderGateway:
             except OutcomeUnknown as error:
                 # Asking twice for a cancel does no harm; the next look shows what came of it.
                 log.warning("cancel of %s without an answer: %s", venue_id, error)
+            else:
+                self._accepted_cancels[venue_id] = now
         return True
 
     def cancel_again(self, venue_id: str, asked: datetime) -> datetime:

@@ -54,7 +54,7 @@ FORMS = {
                 zip(each("#,{o},{h},{l},{c},{v},NaN"), MIDNIGHTS, strict=True)]),
         "TradingView, one symbol, seconds since 1970, UTC",
     ),
-    "MetaTrader 4": ("AAA.csv", lines(*each("{dot},00:00,{o},{h},{l},{c},{v}")), "MetaTrader, one symbol"),
+    "MetaTrader 4": ("AAA.csv", lines(*each("{dot},00:00,{o},{h},{l},{c},{v}")), "no headings, one symbol"),
     "MetaTrader 5": (
         "AAA.csv",
         lines("<DATE>\t<OPEN>\t<HIGH>\t<LOW>\t<CLOSE>\t<TICKVOL>\t<VOL>\t<SPREAD>",
@@ -120,6 +120,67 @@ FORMS = {
         lines('Date,Open,High,Low,Close,Volume',
               *[f'"Jan {k + 3}, 2022",{o},{h},{low},{c},{v}' for k, (_, o, h, low, c, v) in enumerate(ROWS)]),
         "one symbol",
+    ),
+    "Tiingo": (
+        "AAA.csv",
+        lines("date,close,high,low,open,volume,adjClose,adjHigh,adjLow,adjOpen,adjVolume,divCash,splitFactor",
+              *each("{d},{c},{h},{l},{o},{v},{c},{h},{l},{o},{v},0.0,1.0")),
+        "Tiingo, one symbol, adjusted close",
+    ),
+    "Alpha Vantage": (
+        "AAA.csv",
+        lines("timestamp,open,high,low,close,adjusted_close,volume,dividend_amount,split_coefficient",
+              *each("{d},{o},{h},{l},{c},{c},{v},0.0000,1.0")),
+        "Alpha Vantage, one symbol, adjusted close",
+    ),
+    "Investing.com": (
+        "AAA.csv",
+        lines('"Date","Price","Open","High","Low","Vol.","Change %"',
+              *[f'"Jan {k + 3:02d}, 2022","{c}","{o}","{h}","{low}","{v / 1000}K","1.00%"'
+                for k, (_, o, h, low, c, v) in enumerate(ROWS)]),
+        "Investing.com, one symbol",
+    ),
+    "Polygon's flat files": (
+        "x.csv",
+        lines("ticker,volume,open,close,high,low,window_start,transactions",
+              *[line.replace("#", str((stamp + 18_000) * 10**9)) for line, stamp in
+                zip(each("AAA,{v},{o},{c},{h},{l},#,5"), MIDNIGHTS, strict=True)]),
+        "Polygon, symbols in column ticker, nanoseconds since 1970, UTC",
+    ),
+    "Interactive Brokers": (
+        "AAA.csv",
+        lines(",date,open,high,low,close,volume,average,barCount", *each("{k},{d},{o},{h},{l},{c},{v},10.4,5")),
+        "Interactive Brokers, one symbol",
+    ),
+    "NinjaTrader, days": (
+        "AAA.txt", lines(*each("{day};{o};{h};{l};{c};{v}")), "no headings, one symbol, separator ;",
+    ),
+    "FirstRate": ("AAA.txt", lines(*each("{d},{o},{h},{l},{c},{v}")), "no headings, one symbol"),
+    "Databento": (
+        "x.csv",
+        lines("ts_event,rtype,publisher_id,instrument_id,open,high,low,close,volume,symbol",
+              *each("{d}T00:00:00.000000000Z,35,2,32,{o},{h},{l},{c},{v},AAA")),
+        "Databento, symbols in column symbol",
+    ),
+    "Sharadar": (
+        "x.csv",
+        lines("ticker,date,open,high,low,close,volume,closeadj,closeunadj,lastupdated",
+              *each("AAA,{d},{o},{h},{l},{c},{v},{c},{c},2022-02-01")),
+        "Sharadar, symbols in column ticker, adjusted close",
+    ),
+    "CryptoDataDownload": (
+        "x.csv",
+        lines("https://www.CryptoDataDownload.com",
+              "unix,date,symbol,open,high,low,close,Volume AAA,Volume USD",
+              *[line.replace("#", str(stamp)) for line, stamp in
+                zip(each("#,{d} 00:00:00,AAA,{o},{h},{l},{c},{v},99"), MIDNIGHTS, strict=True)]),
+        "long table, symbols in column symbol",
+    ),
+    "EODData": (
+        "x.csv",
+        lines("Symbol,Date,Open,High,Low,Close,Volume",
+              *[f"AAA,{k + 3:02d}-Jan-2022,{o},{h},{low},{c},{v}" for k, (_, o, h, low, c, v) in enumerate(ROWS)]),
+        "long table, symbols in column Symbol",
     ),
 }  # fmt: skip
 
@@ -330,6 +391,25 @@ REFUSED = {
     "both signs": (
         "x.csv", lines("symbol;datetime;open;high;low;close;volume", "AAA;2022-01-03;1,5;2,5;1,5;2,5;1,234,567"),
         "commas are decimal in some numbers and set thousands apart in others",
+    ),
+    "Databento's raw prices": (
+        "x.csv",
+        lines("ts_event,rtype,publisher_id,instrument_id,open,high,low,close,volume,symbol",
+              *each("{d}T00:00:00Z,35,2,32,10250000000,11000000000,10000000000,10500000000,{v},AAA")),
+        r"its prices are billionths of a dollar; export them as decimals \(pretty_px\)",
+    ),
+    "LEAN's prices": (
+        "AAA.csv", lines(*each("{day} 00:00,102500,110000,100000,105000,{v}")),
+        "whole numbers without headings may be ten-thousandths, as LEAN writes prices",
+    ),
+    "NinjaTrader's minutes": (
+        "AAA.txt", lines(*each("{day} 09310{k};{o};{h};{l};{c};{v}")), "are those at which a bar ends; write headings",
+    ),
+    "Nasdaq's dates": (
+        "AAA.csv",
+        lines("Date,Close/Last,Volume,Open,High,Low",
+              *[f"01/0{k + 3}/2022,${c},{v},${o},${h},${low}" for k, (_, o, h, low, c, v) in enumerate(ROWS)]),
+        "may have the day or the month first; say --date-order dmy or --date-order mdy",
     ),
     "weekdays": ("x.csv", lines(HEAD, "AAA,Monday,1,2,1,2,5"), "is not a time"),
     "small numbers": ("x.csv", lines(HEAD, "AAA,44564,1,2,1,2,5"), "is not a time"),

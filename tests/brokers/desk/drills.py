@@ -14,7 +14,7 @@ from typing import Any
 
 from brokers.desk.lifecycle import shutdown
 from brokers.desk.lifecycle.shutdown import shut_down
-from brokers.desk.monitor import BUSY_S, IDLE_S
+from brokers.desk.look_pace import BUSY_S, IDLE_S
 from brokers.rehearsal.core.faults import FaultPlan
 from brokers.venue_errors import NotSent, OutcomeUnknown, VenueUnavailable
 from tests.brokers.desk.scene import Scene

@@ -19,7 +19,7 @@ from typing import Any
 
 from brokers.desk.lifecycle import shutdown
 from brokers.desk.lifecycle.wiring import PROTECT_WITHIN_S
-from brokers.desk.monitor import BUSY_S, IDLE_S, LEAST_S
+from brokers.desk.look_pace import BUSY_S, LookPace
 from brokers.rehearsal.alpaca.errors import ApiError
 from brokers.rehearsal.core.faults import FaultPlan
 from brokers.venue_errors import NotSent, OutcomeUnknown, VenueError, VenueUnavailable
@@ -28,8 +28,9 @@ from tests.brokers.desk.scene import Scene
 from tests.brokers.journal.troubled_server import TroubledServer
 
 TRADED = {"AAPL": 50, "MSFT": 40, "NVDA": 30}
-SLICE_S = 0.25
-ITERATIONS = 40
+SLICE_S, FINE_S = 0.25, 0.1
+"""Between two readings of the venue: at rest, and while something is under way."""
+ITERATIONS = 20
 AFTERWARDS_S = 30.0
 """How long the market goes on after the process has ended."""
 TROUBLE_LASTS_S = 3.0
@@ -68,30 +69,63 @@ class SlowVenue(FaultPlan):
 
 
 @dataclass
-class Unprotected:
-    """Spells in which shares were without a stop at the venue, by cause; a spell may have several."""
+class Lot:
+    """Shares that have been unprotected for as long as one another."""
 
-    since: dict[str, datetime] = field(default_factory=dict)
-    causes: dict[str, set[str]] = field(default_factory=dict)
+    since: datetime
+    quantity: Decimal
+    causes: set[str]
+
+
+@dataclass
+class Unprotected:
+    """For how long shares were without a stop at the venue, by cause; a spell may have several.
+
+    Shares are told apart by when they lost their stop or were bought: those that have waited longest are covered first.
+    """
+
+    lots: dict[str, list[Lot]] = field(default_factory=dict)
     spells: list[tuple[str, float, frozenset[str]]] = field(default_factory=list)
 
-    def look(self, symbol: str, bare: bool, now: datetime, causes: set[str]) -> None:
-        if bare:
-            self.since.setdefault(symbol, now)
-            self.causes.setdefault(symbol, set()).update(causes)
-        elif symbol in self.since:
-            self.end(symbol, now)
-
-    def end(self, symbol: str, now: datetime) -> None:
-        spell = (now - self.since.pop(symbol)).total_seconds()
-        self.spells.append((symbol, spell, frozenset(self.causes.pop(symbol))))
+    def look(self, symbol: str, held: Decimal, stopped: Decimal, now: datetime, causes: set[str]) -> None:
+        """So many shares are held now, and so many of them are protected."""
+        lots = self.lots.setdefault(symbol, [])
+        before, was = self._seen.get(symbol, (Decimal(0), Decimal(0)))
+        self._seen[symbol] = held, stopped
+        # What left the position, or got a stop, is taken from the oldest; what came, or lost one, is new.
+        gone = max(before - held, Decimal(0)) + max(stopped - was, Decimal(0))
+        if (come := max(held - before, Decimal(0)) + max(was - stopped, Decimal(0))) > 0:
+            lots.append(Lot(now, come, set()))
+        for lot in lots:
+            lot.causes |= causes
+        while gone > 0 and lots:
+            taken = min(gone, lots[0].quantity)
+            gone, lots[0].quantity = gone - taken, lots[0].quantity - taken
+            if not lots[0].quantity:
+                self._end(symbol, lots.pop(0), now)
+        if stopped >= held:
+            for lot in lots:
+                self._end(symbol, lot, now)
+            lots.clear()
 
     def restart(self, now: datetime, cause: str) -> None:
         """What was open ends with the process; what is open after that begins anew, and is counted by itself."""
-        for symbol in list(self.since):
-            self.causes[symbol].add(NO_PROCESS)
-            self.end(symbol, now)
-            self.since[symbol], self.causes[symbol] = now, {cause}
+        for symbol, lots in self.lots.items():
+            for lot in lots:
+                lot.causes.add(NO_PROCESS)
+                self._end(symbol, lot, now)
+                lot.since, lot.causes = now, {cause}
+
+    @property
+    def open(self) -> bool:
+        """Whether any share is unprotected now."""
+        return any(self.lots.values())
+
+    def _end(self, symbol: str, lot: Lot, now: datetime) -> None:
+        if now > lot.since:
+            self.spells.append((symbol, (now - lot.since).total_seconds(), frozenset(lot.causes)))
+
+    _seen: dict[str, tuple[Decimal, Decimal]] = field(default_factory=dict)
 
 
 @dataclass
@@ -104,6 +138,9 @@ class HardDay:
     server: TroubledServer | None = None
     faults: list[str] = field(default_factory=list)
     unprotected: Unprotected = field(default_factory=Unprotected)
+    """Neither a stop nor a sale on its way through the market."""
+    without_stop: Unprotected = field(default_factory=Unprotected)
+    """No stop, whatever is being sold."""
     met: Counter[str] = field(default_factory=Counter)
     busiest: int = 0
     """Requests in the busiest minute."""
@@ -123,8 +160,7 @@ class HardDay:
             legs_beside_others=chance.choice(["arm", "reserve"]),
         )
         self.rate, self.late_rate = chance.choice([0, 0, 0.02, 0.08]), chance.choice([0, 0, 0.1])
-        self.latency_s, self.deaf = chance.choice([0.0, 0.05, 0.2]), chance.choice([0.0, 0.0, 0.0, 0.2])
-        self.lost_until = self.silent_until = datetime.min.replace(tzinfo=None)
+        self.latency_s, self.deaf = chance.choice([0.0, 0.05, 0.1]), chance.choice([0.0, 0.0, 0.0, 0.2])
         self.late: list[tuple[datetime, dict[str, Any]]] = []
         self.asked: deque[datetime] = deque()
         self.ends_at: int | None = None
@@ -139,6 +175,7 @@ class HardDay:
         if chance.random() < 0.3:
             scene.told = Babble(chance)
         self.wire()
+        self.pace = LookPace(lambda seconds: seconds, self.venue_s)
         for number in range(ITERATIONS):
             self.iterate(number)
             self.watch(self.pace_s)
@@ -224,13 +261,21 @@ class HardDay:
                 self.met["short"] += 1
                 if (text := f"{symbol}: short of {-held}") not in self.faults:
                     self.faults.append(text)
-            self.unprotected.look(symbol, stopped < abs(held), now, self.causes(symbol, now))
+            causes, selling = self.causes(symbol, now), self.selling(symbol)
+            self.unprotected.look(symbol, abs(held), min(stopped + selling, abs(held)), now, causes)
+            self.without_stop.look(symbol, abs(held), min(stopped, abs(held)), now, causes)
 
     def stopped(self, symbol: str) -> Decimal:
         """Shares behind a stop that the venue watches."""
         orders = self.scene.exchange._state.open_orders(symbol)
         armed = (o for o in orders if not o.buy and (o.group is None or o.group.entry is None or o.group.armed))
         return sum((o.remaining(Decimal(1)) for o in armed if o.type == "stop"), Decimal(0))
+
+    def selling(self, symbol: str) -> Decimal:
+        """Shares in a sale of ours that goes through the market."""
+        orders = self.scene.exchange._state.open_orders(symbol)
+        sales = (o for o in orders if not o.buy and o.group is None and o.type != "stop")
+        return sum((o.remaining(Decimal(1)) for o in sales), Decimal(0))
 
     def causes(self, symbol: str, now: datetime) -> set[str]:
         found = set()
@@ -267,23 +312,31 @@ class HardDay:
     def watch(self, seconds: float) -> None:
         """The time until the next iteration, in which the desk is looked after as its monitor does."""
         passed, since, news, pause = 0.0, 0.0, False, BUSY_S
-        while passed < seconds:
-            news = self.pass_time(SLICE_S) or news
-            passed, since = passed + SLICE_S, since + SLICE_S
-            due = LEAST_S if news else pause
-            if since >= due:
-                since, news, pause = 0.0, False, BUSY_S
-                failed = self.met["answer lost"]
-                try:
-                    self.scene.desk.tick()
-                except VenueError:
-                    self.met["look failed"] += 1
-                except Exception as error:
-                    self.scene.desk.halts.crashed(error, self.scene.exchange.now)
-                else:
-                    pause = BUSY_S if self.scene.desk.busy else IDLE_S
-                    if failed == self.met["answer lost"]:
-                        self.after_a_look()
+        while passed < seconds and not self.scene.desk.shutting_down:
+            slice_s = FINE_S if self.without_stop.open else SLICE_S
+            news = self.pass_time(slice_s) or news
+            passed, since = passed + slice_s, since + slice_s
+            delay = self.pace.delay_s(self.venue_s)
+            if since < (delay if news else pause + delay):
+                continue
+            since, news, pause = 0.0, False, BUSY_S
+            self.pace.looks(self.venue_s)
+            failed = self.met["answer lost"]
+            try:
+                self.scene.desk.tick()
+            except VenueError:
+                self.met["look failed"] += 1
+            except Exception as error:
+                self.scene.desk.halts.crashed(error, self.scene.exchange.now)
+            else:
+                desk = self.scene.desk
+                pause = self.pace.pause_s(self.venue_s, busy=desk.busy, uncovered=desk.uncovered)
+                if failed == self.met["answer lost"]:
+                    self.after_a_look()
+
+    @property
+    def venue_s(self) -> float:
+        return self.scene.exchange.now.timestamp()
 
     def after_a_look(self) -> None:
         """Exits beyond the position are being cancelled after one look, at the latest after the next."""
@@ -298,9 +351,8 @@ class HardDay:
             quiet = self.scene.exchange.now > self.lost_until and not self.late and not self.deaf
             too_many = sum(left.values(), Decimal(0)) > abs(self.scene.exchange._state.ledger.quantity(symbol))
             watched = self.server is None or not self.server.troubled
-            self.surplus[symbol] = (
-                self.surplus.get(symbol, 0) + 1 if too_many and not ending and quiet and watched else 0
-            )
+            counts = too_many and not ending and quiet and watched
+            self.surplus[symbol] = self.surplus.get(symbol, 0) + 1 if counts else 0
             self.met["surplus"] += too_many
             if self.surplus[symbol] == 2:
                 self.faults.append(f"{symbol}: a surplus of exits after a look, at {self.scene.exchange.now:%H:%M:%S}")
@@ -327,8 +379,6 @@ class HardDay:
         if self.server is not None:
             self.server.heal()
         scene.stop()
-        for symbol in list(self.unprotected.since):
-            self.unprotected.causes[symbol].add(NO_PROCESS)
         for _ in range(self.chance.choice([1, 8, 80])):
             self.pass_time(SLICE_S, hears=False)
         self.start()
@@ -338,7 +388,8 @@ class HardDay:
             self.server.heal()
         self.scene.events.clear()
         self.scene.start()
-        self.unprotected.restart(self.scene.exchange.now, RESTARTED)
+        for measure in (self.unprotected, self.without_stop):
+            measure.restart(self.scene.exchange.now, RESTARTED)
         self.wire()
 
     # The end.
@@ -354,9 +405,8 @@ class HardDay:
         if chance.random() < 0.7:
             self.ends_at = chance.randrange(1, 25)
             for number in range(3):
-                self.iterate(number)
-                if scene.desk.shutting_down:
-                    break
+                if not scene.desk.shutting_down:
+                    self.iterate(number)
                 self.watch(2)
         real = shutdown.time
         shutdown.time = SimpleNamespace(  # type: ignore[assignment]

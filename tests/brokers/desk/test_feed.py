@@ -249,3 +249,35 @@ def test_an_empty_answer_in_the_morning_leaves_the_history() -> None:
     venue.rows["A"] = rows_between("2023-03-09 09:30", "2023-03-09 09:35")
     venue.at("2023-03-08 09:31")
     assert live.snapshot().mark("A") > 0
+
+
+def test_between_two_bars_nothing_is_asked_and_nothing_is_computed_again() -> None:
+    venue = venue_of(("A", "B"), f"{DAY} 10:01")
+    live = feed(venue, ["A", "B"], needs=NEEDS)
+    live.snapshot()
+    asked, features = len(venue.asked), live.features
+    venue.at(f"{DAY} 10:04:30")
+    market = live.snapshot()
+    assert len(venue.asked) == asked and live.features is features
+    assert market.time == moment(f"{DAY} 10:04:30")
+    venue.at(f"{DAY} 10:05:10")
+    live.snapshot()
+    assert len(venue.asked) == asked + 1 and live.features is not features
+
+
+def test_a_bar_that_is_late_is_asked_for_at_each_iteration_of_a_minute_and_then_once_in_it() -> None:
+    venue = venue_of(("A", "B"), f"{DAY} 10:04")
+    live = feed(venue, ["A", "B"], needs=NEEDS)
+    live.snapshot()
+    late = [row for row in venue.rows["B"] if row["t"] >= "2023-03-07T15:00"]
+    venue.rows["B"] = [row for row in venue.rows["B"] if row not in late]
+    asked = []
+    for second in range(10, 300, 20):
+        venue.at(str(moment(f"{DAY} 10:05") + timedelta(seconds=second)))
+        before = len(venue.asked)
+        live.snapshot()
+        asked += [second] * (len(venue.asked) - before)
+    assert asked == [10, 30, 50, 110, 170, 230, 290]
+    venue.rows["B"] += late
+    venue.at(f"{DAY} 10:10:01")
+    assert live.snapshot().usable("B")

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -17,9 +18,10 @@ import pytest
 from brokers.alpaca.listings import update_of
 from brokers.alpaca.quote_stream import AlpacaQuoteStream
 from brokers.desk.execution.protection import Protector
-from brokers.desk.monitor import AHEAD_S, BUSY_S, Monitor
+from brokers.desk.look_pace import AHEAD_S, BUSY_S, IDLE_S, LookPace
+from brokers.desk.monitor import Monitor
 from brokers.venue_errors import VenueUnavailable
-from tests.brokers.desk.scene import Json, Scene, held
+from tests.brokers.desk.scene import Json, Scene, fill, held
 from tests.brokers.desk.watching import Hurried, watching
 from tests.live_venue import wait_until
 
@@ -261,3 +263,25 @@ def test_no_iterations_are_missed_while_the_market_is_closed_or_while_they_come(
     for _ in range(3):
         monitor._miss_iterations()
     assert "no iteration" not in caplog.text
+
+
+def test_shares_without_stop_or_sale_are_looked_at_soon_and_news_keep_their_part():
+    """What a cancel has freed comes back without news; in the long run it stays at one look in two seconds."""
+    pace, now, looks = LookPace(lambda seconds: seconds, 0.0), 0.0, []
+    while now < 60:
+        now += pace.pause_s(now, busy=True, uncovered=True) + pace.delay_s(now)
+        pace.looks(now)
+        looks.append(now)
+    assert looks[0] < 0.5 and looks[1] - looks[0] < 0.5
+    assert max(sum(start <= time < start + 60 for time in looks) for start in looks) <= (60 + AHEAD_S) / BUSY_S + 1
+    assert pace.delay_s(now) < BUSY_S, "news after them need not wait for longer than a pace"
+    assert pace.pause_s(now + 60, busy=False, uncovered=False) == IDLE_S
+
+
+def test_a_part_is_cancelled_before_anything_is_asked(scene):
+    scene.exchange.on_quote(scene.exchange.now, {"AAPL": Decimal(101)})
+    scene.enter("AAPL", 15)
+    fill(scene, 8)
+    scene.wire.calls.clear()
+    scene.desk.tick()
+    assert scene.wire.calls[0][0] == "cancel"

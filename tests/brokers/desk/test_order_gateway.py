@@ -152,7 +152,16 @@ def test_a_cancel_is_admitted_by_the_venues_id(scene):
     scene.wire.mishap = lambda name, when: seen.append(admits("DELETE", f"/orders/{order.venue_id}", None))
     assert gateway.cancel(order.venue_id)
     assert seen == [True, True]
-    assert not gateway.cancel(order.venue_id)  # Already on its way.
+
+
+def test_a_cancel_that_was_accepted_is_not_asked_for_again_at_once(scene):
+    order, gateway = buy(scene), scene.gateway
+    scene.wire.calls.clear()
+    assert gateway.cancel(order.venue_id) and gateway.cancel(order.venue_id)
+    assert [name for name, _ in scene.wire.calls] == ["cancel"]
+    scene.pass_time(4)
+    assert not gateway.cancel(order.venue_id), "by then it has ended, and the venue says so"
+    assert [name for name, _ in scene.wire.calls] == ["cancel", "cancel"]
 
 
 def test_exits_and_cancels_are_urgent_and_entries_are_not(scene):

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from brokers.desk.execution.overdue_stops import OverdueStops
-from brokers.desk.monitor import BUSY_S, IDLE_S, UNSTREAMED_S, Monitor
+from brokers.desk.look_pace import BUSY_S, IDLE_S
+from brokers.desk.monitor import Monitor
 from tests.brokers.desk.scene import Json, Scene, held
 
 NOTICED_S = 5
@@ -114,7 +115,7 @@ def test_a_quote_beyond_the_stop_wakes_the_watch(scene):
     assert not scene.desk.overdue.reaches("MSFT", 1, 1)
 
 
-@pytest.mark.parametrize(("stream", "pause"), [(None, UNSTREAMED_S), (False, UNSTREAMED_S), (True, IDLE_S)])
+@pytest.mark.parametrize(("stream", "pause"), [(None, BUSY_S), (False, BUSY_S), (True, IDLE_S)])
 def test_without_a_stream_of_prices_the_watch_looks_more_often(scene, stream, pause):
     there: Any = None if stream is None else SimpleNamespace(connected=stream, watch=lambda symbols: None)
     monitor = Monitor(scene.desk, scene.clock, stream=there)

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from brokers.desk.lifecycle.wiring import refuse_pace
-from brokers.desk.monitor import BUSY_S
+from brokers.desk.look_pace import BUSY_S
 from brokers.venue_errors import NotSent
 from brokers.venue_requests import RequestLimit
 from config import Refusal
