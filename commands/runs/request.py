@@ -274,6 +274,7 @@ def requested(arguments: RunArguments, mode: Mode, settings: Settings) -> RunReq
         settings=settings,
         reading=_reading(arguments),
         engine=arguments.engine,
+        repeated=bool(arguments.overlays),
     )
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from backtests import embedded
@@ -39,6 +41,20 @@ def test_a_run_tells_its_engine(tmp_path, engine):
     path = tmp_path / "run"
     assert main([*SWING, "--no-report", "--engine", engine, "--out", str(path)]) == 0
     assert read_inputs(path).engine == engine
+
+
+def test_a_run_on_longer_bars_than_its_settings_name_repeats_itself(tmp_path, capsys):
+    # The default of 60 minutes stands back for a file of days, and is in the run's own settings as if it were chosen.
+    days = pd.bdate_range("2021-01-04", periods=90)
+    closes = 100 * np.cumprod(1 + np.random.default_rng(3).normal(0, 0.02, 90))
+    bars = pd.DataFrame({"symbol": "AMD", "date": days, "open": closes, "high": closes * 1.01, "low": closes * 0.99,
+                         "close": closes, "volume": 1e6})  # fmt: skip
+    bars.to_csv(tmp_path / "bars.csv", index=False)
+    wanted = ["--data", str(tmp_path / "bars.csv"), "--engine", "replay", "--no-report", "--out", str(tmp_path / "run")]
+    assert main(["backtest", "--json", *wanted]) == 0
+    capsys.readouterr()
+    assert main(["rerun", str(tmp_path / "run"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["identical"]
 
 
 def test_a_file_that_differs_is_named(folder, tmp_path, capsys):
