@@ -180,15 +180,10 @@ class LiveDesk:
     def tick(self, within_s: float = STEP_S) -> None:
         """Look and work between iterations; raises VenueError like ``reconcile``."""
         with self.lock, self.state.time_budget(within_s):
-            self._end_parts()
+            self.symbol_work.end_parts()
             if self._look_is_due():
                 self._see(partial(self.look, account=False), within_s * LOOK_FRAC)
             self.work()
-
-    def _end_parts(self) -> None:
-        """Cancel entries that are known to have filled in part, before anything is asked: their shares have no stop."""
-        for symbol in sorted(self.entries.parts() - self.state.view.held_back.keys()):
-            self._isolated(symbol, partial(self.entries.end, symbol))
 
     def _look_is_due(self) -> bool:
         """Whether to look between iterations: always, but where requests are few and nothing has happened."""

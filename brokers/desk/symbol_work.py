@@ -82,6 +82,11 @@ class SymbolWork:
         for symbol in sorted(self.symbols):
             self.isolated(symbol, partial(self._tend, symbol))
 
+    def end_parts(self) -> None:
+        """Cancel entries that are known to have filled in part, before anything is asked: their shares have no stop."""
+        for symbol in sorted(self.entries.parts() - self.state.view.held_back.keys()):
+            self.isolated(symbol, partial(self.entries.end, symbol))
+
     def step_unseen(self) -> None:
         """Do what no look could forbid: entries end, unprotected shares are sold or protected.
 

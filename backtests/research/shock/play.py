@@ -128,7 +128,7 @@ class _Play:
         self.result.lowest = min(self.result.lowest, lowest)
         book = self._book(number, lowest, opening)
         for module in list(halting(self.halters, book, self.halts.left)):
-            self.halts.begin(module, book.time)
+            self.halts.begin(module, book.time, self.present.settings.pace.market)
             self.result.halts.append(ShockHalt(number, day.label, module.name, module.halt_sessions))
         for symbol, bar in bars.items():
             self.price[symbol] = bar[3]
