@@ -166,6 +166,11 @@ class Venue(Protocol):
         ...
 
     @property
+    def tells_orders(self) -> bool:
+        """Whether it tells of orders by itself, through a stream; otherwise they are followed by asking."""
+        ...
+
+    @property
     def quote_stream(self) -> QuoteStream | None:
         """Its stream of quotes, not yet started; None if it has none."""
         ...

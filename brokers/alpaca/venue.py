@@ -64,6 +64,7 @@ class AlpacaVenue:
 
     name = "Alpaca"
     key_names = ("ALPACA_API_KEY", "ALPACA_API_SECRET")
+    tells_orders = True
     rules = AlpacaRules()
 
     def __init__(self, client: VenueClient, quote_stream: AlpacaQuoteStream | None = None) -> None:
