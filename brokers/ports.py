@@ -133,8 +133,8 @@ class VenueRules(Protocol):
         """The smallest step of a price there."""
         ...
 
-    def gap(self, symbol: str) -> float:
-        """How far from the market an exit has to lie at least, in the currency of the price."""
+    def gap(self, price: float, symbol: str) -> float:
+        """How far from the market an exit at a price has to lie at least, in the currency of the price."""
         ...
 
 
@@ -163,6 +163,11 @@ class Venue(Protocol):
     @property
     def gone(self) -> str:
         """Why it counts as gone, in words; empty if it doesn't."""
+        ...
+
+    @property
+    def tells_orders(self) -> bool:
+        """Whether it tells of orders by itself, through a stream; otherwise they are followed by asking."""
         ...
 
     @property

@@ -163,6 +163,7 @@ class TraderState:
     last_tick: datetime | None = None
     in_session: bool = False
     listening: bool = False
+    streamed: bool = True
     busy: bool = False
     equity: float | None = None
     cash: float | None = None

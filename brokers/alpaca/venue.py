@@ -44,8 +44,9 @@ class AlpacaRules:
     def tick(self, price: float, symbol: str) -> float:
         return tick_of(price)
 
-    def gap(self, symbol: str) -> float:
-        return CENT
+    def gap(self, price: float, symbol: str) -> float:
+        # Below a dollar it is as much less as the price is less.
+        return CENT * min(1.0, price) if price > 0 else CENT
 
 
 class AlpacaVenue:
@@ -64,6 +65,7 @@ class AlpacaVenue:
 
     name = "Alpaca"
     key_names = ("ALPACA_API_KEY", "ALPACA_API_SECRET")
+    tells_orders = True
     rules = AlpacaRules()
 
     def __init__(self, client: VenueClient, quote_stream: AlpacaQuoteStream | None = None) -> None:

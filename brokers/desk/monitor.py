@@ -67,7 +67,7 @@ class Monitor:
     def start(self) -> None:
         if self._stream is not None:
             self._stream.start(self.price)
-        if not self.listening:
+        if not self.listening and self.desk.state.venue.tells_orders:
             self.stream_down = {"trade updates": "there has been no connection yet"}
         self._thread.start()
 

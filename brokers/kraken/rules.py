@@ -36,6 +36,6 @@ class KrakenRules:
     def tick(self, price: float, symbol: str) -> float:
         return float(self._reference.required(symbol).tick)
 
-    def gap(self, symbol: str) -> float:
+    def gap(self, price: float, symbol: str) -> float:
         """A tick: Kraken takes a stop anywhere, and triggers at once one that the market has reached."""
         return float(self._reference.required(symbol).tick)

@@ -67,6 +67,7 @@ class KrakenVenue:
     name = "Kraken"
     key_names = ("KRAKEN_API_KEY", "KRAKEN_API_SECRET")
     quote_stream = None
+    tells_orders = False
 
     def __init__(self, client: KrakenClient, clock: VenueClock, account_id: str, waits: Waits) -> None:
         self.client = client

@@ -79,6 +79,7 @@ def state_of(
         last_tick=None if heard is None else datetime.fromtimestamp(heard, UTC),
         in_session=desk.state.in_session,
         listening=account.monitor.listening,
+        streamed=desk.state.venue.tells_orders,
         busy=bool(desk.entries.tasks or desk.closer.tasks),
         equity=float(view.account.equity) if known else None,
         cash=float(view.account.cash) if known else None,

@@ -168,7 +168,7 @@ class Cleanup:
         if not self.pace.done_by(lambda: self._released(symbol)):
             self.say(f"the venue does not release the shares of {symbol}; run this again")
             return False
-        adopt(core, symbol, position.quantity)
+        adopt(core, symbol, position)
         # A remnant is sold whole, so that it is its own lot.
         core.gateway.limits.lot = float(held)
         request = single(symbol, "buy" if position.quantity < 0 else "sell", held, None)
@@ -198,19 +198,22 @@ class Cleanup:
         return position is None or position.available >= abs(position.quantity)
 
 
-def adopt(core: DeskCore, symbol: str, held: Decimal | None = None) -> None:
+def adopt(core: DeskCore, symbol: str, position: VenuePosition | None = None) -> None:
     """Enter the shares of a symbol that were bought by hand, so that a sale of them adds up.
 
-    ``held`` is how many there are, by default what the last look showed, which leaves dust out.
+    ``position`` is what there is, by default what the last look showed, which leaves dust out. A venue that does not
+    know what was paid has them entered at the present price.
     """
+    held = core.state.view.held(symbol) if position is None else position.quantity
     view, positions = core.state.view, core.positions
     for order in view.foreign:
         if order.symbol == symbol and order.filled > 0:
             core.sync.adopt_manual(order)
     positions.refresh()
-    difference = (view.held(symbol) if held is None else held) - positions.book.total(symbol)
+    difference = held - positions.book.total(symbol)
     if difference and not positions.unresolved(symbol):
-        price = view.average_price(symbol)
+        paid = view.average_price(symbol) or view.price(symbol)
+        price = paid if position is None else position.average_price or position.unit_price
         core.sync.note_difference(symbol, difference, price, core.state.now, "found at the venue without an order")
         positions.refresh()
 

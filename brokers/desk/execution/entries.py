@@ -173,7 +173,7 @@ class Entries:
         # Nor does the stop lie farther from the market than that of the part that is there.
         if (first := self._stop_of_part(proposal.symbol)) is not None:
             sign, prices = (1 if buys else -1), [price] if quote.problem else quote.prices
-            if any(sign * (known - first) <= rules.gap(proposal.symbol) for known in prices):
+            if any(sign * (known - first) <= rules.gap(first, proposal.symbol) for known in prices):
                 self.refuse(proposal, task.time, f"DESK_STOP: {price:.4f} is at or beyond the stop {first} of its part")
                 return False
             stop = max(stop, first) if buys else min(stop, first)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -93,20 +93,15 @@ class LevelKeeper:
         )
 
 
-def passed(levels: Levels, prices: Iterable[float], sign: int, gap: float) -> str:
+def passed(levels: Levels, prices: Iterable[float], sign: int, gap: Callable[[float], float]) -> str:
     """What the market has left behind, in words; empty unless every one of ``prices`` is beyond stop or target.
 
-    ``gap`` is how far from the market the venue wants an exit to lie.
+    ``gap`` is how far from the market the venue wants an exit at a price to lie.
     """
     known = list(prices)
     words = " and ".join(f"{price:g}" for price in known)
-    if known and all(sign * (price - levels.stop) < _scaled(gap, levels.stop) for price in known):
+    if known and all(sign * (price - levels.stop) < gap(levels.stop) for price in known):
         return f"STOP_PASSED: {words} is at or beyond the stop {levels.stop}"
-    if known and all(sign * (levels.target - price) < _scaled(gap, levels.target) for price in known):
+    if known and all(sign * (levels.target - price) < gap(levels.target) for price in known):
         return f"TARGET_PASSED: {words} is at or beyond the target {levels.target}"
     return ""
-
-
-def _scaled(gap: float, level: float) -> float:
-    """Below a dollar the gap is as much less as the price is less."""
-    return gap * min(1.0, level) if level > 0 else gap

@@ -144,7 +144,7 @@ class Protector:
         levels, quote = self.levels(position), self._state.quote(change.symbol)
         stop = self._stop_on_tick(change.stop, change.symbol, sign)
         prices = [] if quote.problem else quote.prices
-        gap, away = self._state.rules.gap(change.symbol), sign * math.inf
+        gap, away = self._gap_of(change.symbol), sign * math.inf
         if passed(Levels(stop, away), prices, sign, gap) and not passed(Levels(change.stop, away), prices, sign, gap):
             # The rounding alone would sell what nobody decided to sell: a tick farther is less.
             stop = self._stop_on_tick(change.stop, change.symbol, -sign)
@@ -265,9 +265,13 @@ class Protector:
         side: Side = "sell" if sign > 0 else "buy"
         return float(stop_on_tick(price, side, partial(self._state.rules.tick, symbol=symbol)))
 
+    def _gap_of(self, symbol: str) -> Callable[[float], float]:
+        """How far from the market the venue wants an exit at a price to lie."""
+        return partial(self._state.rules.gap, symbol=symbol)
+
     def _circumstances(self, symbol: str, missing: Decimal, levels: Levels, sign: int) -> tuple[object, ...]:
         """What a refusal may hang on: with any of it changed, the next attempt is a new one, and waits for nothing."""
-        price, gap = float(self._state.view.price(symbol)), self._state.rules.gap(symbol)
+        price, gap = float(self._state.view.price(symbol)), self._gap_of(symbol)
         return missing, levels.stop, levels.target, self._state.in_session, bool(passed(levels, [price], sign, gap))
 
     def _pauses(self, symbol: str, what: tuple[object, ...]) -> bool:
@@ -292,7 +296,7 @@ class Protector:
         """
         if refusal.venue is None or not self._state.in_session:
             return ""
-        gap = self._state.rules.gap(symbol)
+        gap = self._gap_of(symbol)
         if (base := refusal.venue.market_price) is not None:
             beyond = f"the venue's price {base} is beyond the stop {levels.stop} or the target {levels.target}"
             return passed(levels, [float(base)], sign, gap) or beyond

@@ -20,8 +20,8 @@ def keep_orders(
     """
     filled: dict[str, FilledOrder] = {f.order.client_order_id: f for f in journal.filled_orders()}
     slipped = {name: (quote, price) for name, quote, price in slippage}
-    orders = []
-    for order in journal.run_orders():
+    orders, of_run = [], journal.run_orders()
+    for order in of_run:
         fill = filled.get(order.client_order_id)
         quote, price = slipped.get(order.client_order_id, (0.0, 0.0))
         sign = 1 if order.side == "buy" else -1
@@ -47,5 +47,6 @@ def keep_orders(
             )
         )
     record.orders = sorted([*orders, *skipped], key=lambda o: o.time)
+    record.fees = float(sum(order.fees for order in of_run))
     record.slippage_cost = sum(o.slippage_usd for o in orders)
     record.turnover = sum(o.filled_quantity * (o.filled_price or 0.0) for o in orders)

@@ -48,7 +48,7 @@ class CoinRules:
     def tick(self, price: float, symbol: str) -> float:
         return TICK
 
-    def gap(self, symbol: str) -> float:
+    def gap(self, price: float, symbol: str) -> float:
         return TICK
 
 
@@ -68,6 +68,7 @@ class StopOnlyVenue:
     release: timedelta = timedelta(seconds=1)
 
     name, address, key_names, gone, due, quote_stream = "Coins", "in process", ("COINS_KEY",), "", False, None
+    tells_orders = False
 
     def __post_init__(self) -> None:
         self.rules, self.clock = CoinRules(), self

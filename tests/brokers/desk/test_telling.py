@@ -114,6 +114,16 @@ def test_a_stream_that_never_came_about_is_down(scene):
         monitor.stop(2.0)
 
 
+def test_no_stream_is_missed_where_orders_are_followed_by_asking(scene, monkeypatch):
+    monkeypatch.setattr(type(scene.desk.state.venue), "tells_orders", False)
+    monitor = Monitor(scene.desk, scene.clock)
+    monitor.start()
+    try:
+        assert monitor.stream_down == {}
+    finally:
+        monitor.stop(2.0)
+
+
 class Hanging:
     """An address that never answers."""
 

@@ -13,12 +13,13 @@ import pytest
 
 from brokers.journal import Journal, OrderIntent, State
 from brokers.journal.fills import Cumulative
+from brokers.journal.snapshot import read_snapshot
 from brokers.operator.emergency import clean_up
 from brokers.rehearsal.kraken.server import KrakenServer
 from brokers.rehearsal.serving.network_faults import Mishap
 from brokers.venues import open_venue
 from config import Settings, load
-from tests.brokers.rehearsal.kraken.market import Wire, served
+from tests.brokers.rehearsal.kraken.market import Wire, served, set_price
 
 DUST = {"XBT": "0.00000500", "ETH": "0.0001", "SOL": "0.003", "DOGE": "3", "XBT.F": "0.0000001"}
 """Worth less than a dollar each, and all below the least that Kraken takes."""
@@ -102,3 +103,21 @@ def test_a_cancel_that_fails_is_tried_again_and_told(account):
     assert account.run()
     assert account.open() == 0
     assert sum(line.startswith("cancel ") for line in account.said) > 4
+
+
+def test_dust_that_kraken_takes_is_sold_and_booked_with_its_fee(account):
+    """Below a dollar and above the least volume and cost: 45 coins at two cents."""
+    set_price(account.server, "0.02", "DOGE/USD")
+    state = account.server.call(lambda exchange: exchange._state)
+    state.ledger.book(state.assets["DOGE/USD"], Decimal(42), Decimal(0), account.server.now)
+    cash = account.server.call(lambda exchange: exchange._state.ledger.cash)
+    assert account.run(dry_run=True)
+    assert any(line.startswith("would sell dust: 45 DOGE/USD") for line in account.said), account.said
+    assert account.run()
+    assert any(line.startswith("sold 45 DOGE/USD") for line in account.said), account.said
+    gained = account.server.call(lambda exchange: exchange._state.ledger.cash) - cash
+    filled = read_snapshot(Path(account.settings.live.state_dir, "journal.sqlite3")).filled
+    (sale,) = (item.order for item in filled if item.order.symbol == "DOGE/USD" and item.order.side == "sell")
+    assert sale.fees > 0 and abs(sale.filled_notional - sale.fees - gained) < Decimal("1e-6")
+    assert account.run()
+    assert not any("sell dust" in line for line in account.said)

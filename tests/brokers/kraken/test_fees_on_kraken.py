@@ -107,7 +107,7 @@ def kept_where_the_commands_look(server, folder: Path) -> tuple[KrakenScene, Set
     return scene, load("active", overrides=[*SETTINGS, f"live.state_dir={folder}"])
 
 
-@pytest.mark.parametrize("where", ["sqlite", "postgresql"])
+@pytest.mark.parametrize("where", ["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
 def test_a_journal_of_version_2_is_traded_on(where, tmp_path, request):
     """Its stop is gone at this exchange and goes back; the sale has its fee, and the next trade has both."""
     if where == "postgresql":
@@ -119,7 +119,7 @@ def test_a_journal_of_version_2_is_traded_on(where, tmp_path, request):
     with served(account=account, start=SATURDAY + timedelta(hours=1)) as server:
         scene = KrakenScene(server, tmp_path, journal=address)
         known = scene.journal.cash_by_fills()
-        scene.settle(90)
+        scene.settle(25, 5)
         assert scene.held(ETH) == scene.stopped(ETH) == Decimal("0.06636743")
         assert scene.journal.fees() == 0
         scene.step(1, ETH="2900")

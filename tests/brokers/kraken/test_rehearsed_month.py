@@ -71,9 +71,9 @@ def test_five_pairs_every_ten_seconds_stay_below_starter_limits(tmp_path, synthe
         (BALANCE, 19, ()),
         (SYMBOL, 50, ("risk.modules.entry_gates.restricted=[BTC/USD, ETH/USD, SOL/USD, DOGE/USD, XRP/USD]",)),
         (PENDING_ORDER, 50, ("live.entry.join=bid",)),
-        (OPEN_POSITION, 50, ("live.entry.join=ask",)),
-        (INTERVAL, 50, ("live.entry.join=bid",)),
-        (QUALITY, 50, ("risk.modules.entry_gates.min_confidence=1",)),
+        pytest.param(OPEN_POSITION, 50, ("live.entry.join=ask",), marks=pytest.mark.slow),
+        pytest.param(INTERVAL, 50, ("live.entry.join=bid",), marks=pytest.mark.slow),
+        pytest.param(QUALITY, 50, ("risk.modules.entry_gates.min_confidence=1",), marks=pytest.mark.slow),
     ],
 )
 def test_each_gate_refuses_in_a_rehearsal(tmp_path, synthetic, gate, cash, stated):
