@@ -24,6 +24,7 @@ from brokers.network.breaker import CircuitBreaker
 from brokers.network.budget import seconds_left
 from brokers.network.transport import DeadlineAdapter
 from brokers.venue_errors import NotSent, OutcomeUnknown, VenueError, VenueUnavailable
+from config.values.masker import Masker
 
 TOO_MANY, TIMEOUT = 429, 408
 POSITIVE, NEGATIVE = range(200, 300), range(400, 500)
@@ -72,6 +73,7 @@ class Hardened:
     _api_key: str | None
     _secret_key: str | None
     _get_default_headers: Callable[[], dict[str, str]]
+    masker: Masker
     bucket: SlidingWindowLimiter
     breaker: CircuitBreaker
     timeouts: Timeouts
@@ -83,6 +85,7 @@ class Hardened:
     def harden(self, bucket: SlidingWindowLimiter, breaker: CircuitBreaker, timeouts: Timeouts) -> None:
         """Share the rate limit with the other clients of the account."""
         self.bucket, self.breaker, self.timeouts, self.admit, self.observers = bucket, breaker, timeouts, None, []
+        self.masker = Masker(filter(None, (self._api_key, self._secret_key)))
         self.urgent = lambda method, path, body: False
         # The keys are in headers: what a .netrc has for the host is not for it.
         self._session.auth = _as_it_is
@@ -109,7 +112,7 @@ class Hardened:
             status, content = self._exchange(method, url, data, lost, need=need, urgent=urgent)
             outcome = str(status)
             if status in NEGATIVE:
-                raise refusal_of(status, content, (self._api_key, self._secret_key))
+                raise refusal_of(status, content, self.masker)
             return body_of(content, lost)
         except (OutcomeUnknown, VenueUnavailable) as error:
             outcome = type(error).__name__

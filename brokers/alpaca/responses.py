@@ -6,14 +6,13 @@ import json
 import math
 import re
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from brokers.alpaca.errors import AlpacaRefusal, BadKeys
 from brokers.network.figures import dated
 from brokers.venue_errors import VenueError, VenueUnavailable
-from config.values.masking import without_secrets
 
 Json = dict[str, Any]
 
@@ -37,9 +36,9 @@ def body_of(content: bytes, unreadable: type[VenueError]) -> Any:
     raise unreadable("the answer is not readable")
 
 
-def refusal_of(status: int, content: bytes, secrets: Iterable[str | None]) -> AlpacaRefusal:
-    """A negative answer as an error, without the keys if the venue repeats them."""
-    text = without_secrets(content.decode("utf-8", "replace"), secrets)
+def refusal_of(status: int, content: bytes, masked: Callable[[str], str]) -> AlpacaRefusal:
+    """A negative answer as an error, without the keys if the venue repeats them, which ``masked`` takes out."""
+    text = masked(content.decode("utf-8", "replace"))
     try:
         body = json.loads(text)
     except (ValueError, RecursionError):

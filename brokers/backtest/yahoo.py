@@ -16,7 +16,7 @@ from typing import Any
 import pandas as pd
 
 from config.errors import Refusal
-from config.values.symbols import at_yahoo
+from config.values.symbols import at_yahoo, is_symbol
 from market.calendar import last_session
 
 YAHOO_URL = "https://query2.finance.yahoo.com/"
@@ -90,6 +90,8 @@ def yahoo_bars(source: Any, symbol: str) -> Any:
     """
     from lumibot.entities import Asset
 
+    if not is_symbol(symbol):
+        return None
     asset, there = Asset(symbol), Asset(at_yahoo(symbol))
     if asset in source._data_store:
         return source._data_store[asset]
@@ -122,7 +124,8 @@ def reachable(url: str | None = None, timeout_s: float = REACH_TIMEOUT_S) -> boo
 
 def _cached(symbol: str) -> tuple[date | None, bool]:
     """Date of the last cached bar, and whether the cache is held beyond it."""
-    stored = yahoo_helper().check_pickle_file(symbol, "1d")
+    # Lumibot makes a file's name of it, and reads what is there.
+    stored = yahoo_helper().check_pickle_file(symbol, "1d") if is_symbol(symbol) else None
     if stored is None or stored.data is None or stored.data.empty:
         return None, False
     held = stored.data.index[-1].date() >= HELD_UNTIL

@@ -53,6 +53,15 @@ def canonical(text: str) -> str:
     return symbol
 
 
+def is_symbol(text: str) -> bool:
+    """Whether a text can be a symbol: what becomes part of a file's name or of an address has to be asked before."""
+    try:
+        canonical(text)
+    except ValueError:
+        return False
+    return True
+
+
 def spelled(text: str) -> str:
     """The one spelling of what may be a symbol; anything else as it is."""
     try:

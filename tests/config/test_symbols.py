@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import string
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from config import Refusal, load
-from config.values.symbols import at_yahoo, canonical, spelled
+from config.values.symbols import at_yahoo, canonical, is_symbol, spelled
 
 SPELLINGS = {
     "BRK.B": ("BRK.B", "BRK-B", "BRK/B", "brk-b", " BRK.B \t"),
@@ -76,3 +77,24 @@ def test_both_spellings_in_the_settings_are_one_symbol():
     with pytest.raises(Refusal, match=r"universe\.symbols names BRK\.B twice"):
         load(overrides=["universe.symbols=[BRK-B, BRK.B]"])
     assert load(overrides=["universe.sectors={BRK-B: mine}"]).universe.sectors["BRK.B"] == "mine"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["../../X", "A/../../X", "..", ".", "A/..", "/etc/passwd", "A//B", "C:\\X", "A\x00", "A\nB", "~X", "-X", "A B", "*",
+     "A?", "\u202eX", "x" * 25, "", "A/B/C", ".X", "X.", "%2e%2e%2f"],
+)  # fmt: skip
+def test_what_is_a_path_is_no_symbol(text, tmp_path, monkeypatch):
+    from brokers.backtest import yahoo
+    from brokers.desk.data.yahoo import YahooFallback
+
+    assert not is_symbol(text)
+    monkeypatch.setattr(yahoo, "yahoo_helper", lambda: pytest.fail("a file was looked for"))
+    assert yahoo._cached(text) == (None, False)
+    assert yahoo.yahoo_bars(None, text) is None
+    assert len(YahooFallback().bars(text, 1440, datetime(2024, 1, 2, tzinfo=UTC))) == 0
+
+
+@pytest.mark.parametrize("text", ["AAPL", "BRK.B", "BTC/USD", "^GSPC", "EURUSD=X", "BAC.PRL", "A"])
+def test_real_symbols_are_some(text):
+    assert is_symbol(text)

@@ -9,7 +9,7 @@ import pandas as pd
 
 from brokers.desk.data.bar_collector import joined
 from config.values.markets import NEW_YORK
-from config.values.symbols import at_yahoo
+from config.values.symbols import at_yahoo, is_symbol
 from market.bars import DAY_MINUTES, FIELDS
 
 TIMEOUT_S = 4
@@ -39,6 +39,8 @@ class YahooFallback:
         begin = pd.Timestamp(start)
         if minutes != DAY_MINUTES:
             begin = max(begin, pd.Timestamp.now(tz="UTC") - pd.Timedelta(days=LONGEST_INTRADAY_DAYS))
+        if not is_symbol(symbol):
+            return pd.DataFrame({"symbol": [], "datetime": pd.DatetimeIndex([], tz="UTC"), **{f: [] for f in FIELDS}})
         frame = yfinance.Ticker(at_yahoo(symbol)).history(
             interval=INTERVALS[minutes], start=begin.date().isoformat(), prepost=False, auto_adjust=True,
             timeout=TIMEOUT_S,

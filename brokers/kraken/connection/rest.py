@@ -29,6 +29,7 @@ from brokers.network.breaker import CircuitBreaker
 from brokers.network.budget import seconds_left
 from brokers.network.transport import DeadlineAdapter
 from brokers.venue_errors import NotSent, OutcomeUnknown, VenueError, VenueRefusal, VenueUnavailable
+from config.values.masker import Masker
 
 CONNECT_S, READ_S, WAIT_S = 3.0, 6.0, 8.0
 """Local seconds: to connect, for the answer, and for room below the rate limit."""
@@ -104,6 +105,7 @@ class KrakenRest(ccxt.kraken):
         breaker: CircuitBreaker | None = None,
     ) -> None:
         super().__init__({"apiKey": key, "secret": secret, "enableRateLimit": False})
+        self._masker = Masker((key, secret))
         self.urls["api"] = {"public": url, "private": url}
         self.counter, self.rates, self.breaker = nonce, rates, breaker or CircuitBreaker()
         self.observers: list[Callable[[RequestLog], None]] = []
@@ -137,7 +139,8 @@ class KrakenRest(ccxt.kraken):
             answer = (
                 self._private(path, api, method, params) if api == "private" else self._sent(path, api, method, params)
             )
-            error = error_of(answer.get("error") or (), changes=changes, sells=(params or {}).get("type") == "sell")
+            texts = [self._masker(str(text)) for text in answer.get("error") or ()]
+            error = error_of(texts, changes=changes, sells=(params or {}).get("type") == "sell")
             if error is not None:
                 if pause := pause_of(str(error)):
                     self.rates.full(pause)
