@@ -93,7 +93,9 @@ class Doctor:
         except PackageNotFoundError:
             return Check("versions", False, f"{found}; Lumibot is not installed", "install requirements-slim.lock")
         if wanted and there != wanted:
-            return Check("versions", False, f"{found}, Lumibot {there}", f"install Lumibot {wanted}: requirements-slim.lock")
+            return Check(
+                "versions", False, f"{found}, Lumibot {there}", f"install Lumibot {wanted}: requirements-slim.lock"
+            )
         return Check("versions", True, f"{found}, Lumibot {there}")
 
     def _state_folder(self) -> Check:
