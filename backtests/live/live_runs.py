@@ -73,6 +73,7 @@ def run_live(request: RunRequest, console: Console, watch: Watch | None = None) 
     with rehearsal.server as server:
         console.print(f"rehearsal: {rehearsal.told}, on {server.url}", soft_wrap=True)
         request = _placed(request, server.now)
+        console.print(f"see it: risk-first dashboard --state-dir {request.out}/state", soft_wrap=True)
         settings = rehearsed(request.settings, server, rehearsal.speed, request, rehearsal.daily)
         return _run(request, settings, console, told, server, watch)
 

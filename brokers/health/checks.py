@@ -26,12 +26,14 @@ from config.errors import Refusal
 from config.operating import Operating
 from config.process.private_files import open_to_others
 from config.values.addresses import on_loopback
-from config.values.secrets import ALPACA_VARIABLES
+from config.values.secrets import ALPACA_VARIABLES, KRAKEN_VARIABLES
 from config.version import required
 from monitoring.state import JOURNAL_FILE
 
 PYTHONS = ((3, 11), (3, 13))
 DATA_DAYS = 7
+COIN, PAIR = "/", "BTC/USD"
+"""In the name of a pair of coins, and the pair that is asked for where the settings name a share."""
 ASK_S = 10.0
 ANOTHER_DAY_S = 86_400.0
 
@@ -68,6 +70,7 @@ class Doctor:
     ) -> None:
         self._settings, self._levels, self._paper, self._open_account = settings, levels, paper, open_account
         self._folder = Path(settings.live.state_dir)
+        self._kraken = settings.broker.venue == "kraken"
 
     def checks(self) -> Iterator[Check]:
         """Every check, in the order in which one would mend what they find."""
@@ -154,21 +157,25 @@ class Doctor:
         return Check("notifications", True, f"{names}; risk-first notify --test tries them")
 
     def _venue(self) -> Iterator[Check]:
-        missing = self._settings.secrets.missing(ALPACA_VARIABLES)
+        missing = self._settings.secrets.missing(KRAKEN_VARIABLES if self._kraken else ALPACA_VARIABLES)
         if missing:
             yield Check("keys", False, f"{' and '.join(missing)} not set", "set them, or use --dotenv")
             return
-        venue = self._open_account(self._settings, self._paper)
+        try:
+            venue = self._open_account(self._settings, self._paper)
+        except Refusal as refusal:
+            yield Check("keys", False, str(refusal), "do what the sentence says")
+            return
         kind = "paper" if self._paper else "live"
         began = time.monotonic()
         try:
             with venue.budget(ASK_S):
                 account = venue.account()
         except KeysRefused as error:
-            other = "--live" if self._paper else "--paper"
+            other = "" if self._kraken else f"; {'--live' if self._paper else '--paper'} asks the other account"
             yield Check(
                 "keys", False, f"refused by {venue.name} ({error.message})",
-                f"set the pair of the {kind} account, a new one if it has expired; {other} asks the other account",
+                f"set the pair of the {kind} account, a new one if it has expired{other}",
             )  # fmt: skip
             return
         except VenueError as error:
@@ -210,25 +217,28 @@ class Doctor:
         return Check("clock", True, f"within {off:.1f} s of the venue's; the market is {_open(told)}"), told
 
     def _data(self, venue: Venue, clock: VenueTime) -> Check:
-        symbol, feed = self._settings.universe.benchmark, self._settings.broker.alpaca.feed
+        symbol, feed = self._settings.universe.benchmark, f"feed {self._settings.broker.alpaca.feed}"
+        refused = "set broker.alpaca.feed to iex, or subscribe to the plan that has it"
+        if self._kraken:
+            symbol, feed = symbol if COIN in symbol else PAIR, f"{venue.name}'s data"
+            refused = "look at what the key may ask"
         try:
             with venue.budget(ASK_S):
                 quote = venue.quotes([symbol]).get(symbol)
                 bars = venue.bars([symbol], self._settings.pace.bars, clock.now - timedelta(days=DATA_DAYS))
         except VenueRefusal as refusal:
-            way_out = "set broker.alpaca.feed to iex, or subscribe to the plan that has it"
-            return Check("data", False, f"feed {feed} is refused: {refusal.message}", way_out)
+            return Check("data", False, f"{feed}: refused, {refusal.message}", refused)
         except VenueError as error:
-            return Check("data", False, f"feed {feed} does not answer ({error})", "look at the venue's status page")
+            return Check("data", False, f"{feed}: no answer ({error})", "look at the venue's status page")
         if bars.empty:
-            return Check("data", False, f"feed {feed} has no bars of {symbol}", "set universe.benchmark to what it has")
+            return Check("data", False, f"{feed}: no bars of {symbol}", "set universe.benchmark to what it has")
         if quote is None or quote.time is None:
-            return Check("data", not clock.is_open, f"feed {feed} has no quote of {symbol}", "wait for the opening")
+            return Check("data", not clock.is_open, f"{feed}: no quote of {symbol}", "wait for the opening")
         delay, most = max((clock.now - quote.time).total_seconds(), 0.0), self._levels.doctor.max_delay_s
         if clock.is_open and delay > most:
-            detail = f"feed {feed}: the newest quote of {symbol} is {delay:.0f} s old"
+            detail = f"{feed}: the newest quote of {symbol} is {delay:.0f} s old"
             return Check("data", False, detail, "a delayed plan cannot be traded on: subscribe, or use feed iex")
-        return Check("data", True, f"feed {feed}: bars of {symbol}, quote {delay:.0f} s old, market {_open(clock)}")
+        return Check("data", True, f"{feed}: bars of {symbol}, quote {delay:.0f} s old, market {_open(clock)}")
 
 
 def _open(clock: VenueTime) -> str:

@@ -226,6 +226,8 @@ def _told(server: Server, given: argparse.Namespace) -> str:
     return (
         f"Alpaca rehearsal at {server.url}, stream {server.stream_url}: point a client's url_override there, "
         f"with the key {server.key} and the secret {secret}\n"
+        "A trader, with these as ALPACA_API_KEY and ALPACA_API_SECRET: risk-first trade --paper --alpaca-url "
+        f"{server.url} --set pace.speed={_number(given.speed, 'speed', 0.001):g}\n"
     )
 
 

@@ -69,7 +69,7 @@ def open_session(settings: Settings, paper: bool, mode: str = "paper", profile: 
     """
     admission = Admission()
     venue = open_venue(settings, paper, admission)
-    account_id, skew = _account(venue, paper)
+    account_id, skew = _account(venue, paper, settings.pace.speed)
     folder = Path(settings.live.state_dir)
     kill = KillSwitch(folder)
     url = settings.secrets.DATABASE_URL
@@ -91,7 +91,7 @@ def open_session(settings: Settings, paper: bool, mode: str = "paper", profile: 
     return TradingSession(venue, admission, journal, budget, kill, account_id, paper, skew, mode, profile)
 
 
-def _account(venue: Venue, paper: bool) -> tuple[str, timedelta]:
+def _account(venue: Venue, paper: bool, speed: float) -> tuple[str, timedelta]:
     """The account's name by the venue, and how far this machine's clock is off."""
     kind = "paper" if paper else "live"
     try:
@@ -117,7 +117,8 @@ def _account(venue: Venue, paper: bool) -> tuple[str, timedelta]:
         raise Refusal(f"{venue.address}: its account has no id; this is no {venue.name} server")
     if abs(skew) > timedelta(days=1):
         # A venue that plays another day's bars.
-        log.warning("the venue's time is %s, and counts", venue.clock.now().isoformat(timespec="minutes"))
+        faster = "; if it runs faster than a clock, start with --set pace.speed=N" if speed == 1 else ""
+        log.warning("the venue's time is %s, and counts%s", venue.clock.now().isoformat(timespec="minutes"), faster)
     elif (off := abs(skew.total_seconds())) > LARGEST_SKEW_S:
         side = "behind" if skew > timedelta(0) else "ahead of"
         log.warning("this machine's clock is %.0f s %s the venue's, whose time counts; set it right", off, side)

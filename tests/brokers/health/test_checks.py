@@ -17,6 +17,7 @@ from brokers.journal import Journal
 from brokers.venue_errors import KeysRefused, VenueRefusal, VenueUnavailable
 from brokers.venue_values import VenueAccount, VenueQuote, VenueTime
 from config import load
+from config.errors import Refusal
 from config.operating import operating
 
 KEYS = {"ALPACA_API_KEY": "key-key-key", "ALPACA_API_SECRET": "secret-secret"}
@@ -123,3 +124,35 @@ def test_a_journal_that_is_whole_is_told(scene):
     check = scene.checks()["journal"]
     assert check.ok
     assert "whole, 0 filled orders" in check.detail
+
+
+KRAKEN = {"KRAKEN_API_KEY": "key-key-key", "KRAKEN_API_SECRET": "YWJjZGVmZ2g="}
+
+
+def at_kraken(tmp_path, opened, keys=KRAKEN):
+    arguments = [("--state-dir", "live.state_dir", str(tmp_path)), ("--venue", "broker.venue", "kraken")]
+    settings = load(environment=keys, arguments=arguments)
+    return {check.check: check for check in Doctor(settings, LEVELS, False, opened).checks()}
+
+
+def test_kraken_is_asked_with_its_own_keys_and_for_a_pair(scene, tmp_path):
+    asked = []
+    scene.venue.name = "Kraken"
+    scene.venue.bars = lambda symbols, *_: asked.extend(symbols) or scene.venue.rows
+    found = at_kraken(tmp_path, lambda *_: scene.venue)
+    assert all(check.ok for name, check in found.items() if name != "state folder")
+    assert asked == ["BTC/USD"] and "Kraken's data: bars of BTC/USD" in found["data"].detail
+    scene.venue.raised.update(account=KeysRefused("EAPI:Invalid signature"))
+    refused = at_kraken(tmp_path, lambda *_: scene.venue)["keys"]
+    assert "refused by Kraken" in refused.detail and "--paper" not in refused.way_out
+    assert (
+        "KRAKEN_API_KEY and KRAKEN_API_SECRET not set" in at_kraken(tmp_path, lambda *_: scene.venue, {})["keys"].detail
+    )
+
+
+def test_a_venue_that_cannot_be_opened_is_a_line_and_no_end(tmp_path):
+    def opened(*_):
+        raise Refusal("Kraken has no paper accounts")
+
+    found = at_kraken(tmp_path, opened)
+    assert (found["keys"].ok, found["keys"].detail) == (False, "Kraken has no paper accounts")

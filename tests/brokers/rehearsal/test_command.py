@@ -81,7 +81,8 @@ def test_the_command_serves_until_it_is_told_to_end() -> None:
 def test_new_keys_are_told_once_and_open_the_account_as_of_today() -> None:
     given = _parser().parse_args(["--speed", "60", "--as-of", "today", "--symbols", "AAPL"])
     with _server(given) as server:
-        line = _told(server, given)
+        line, command = _told(server, given).splitlines()
+        assert command.endswith(f"risk-first trade --paper --alpaca-url {server.url} --set pace.speed=60")
         key, secret = line.split("the key ")[1].split(" and the secret ")
         client: Any = TradingClient(key, secret.strip(), url_override=server.url)
         assert client.get_account().cash == "100000"
