@@ -88,3 +88,20 @@ class VenueReason(StrEnum):
     NOT_FOUND = "no such order"
     PRICE_PASSED = "the market has passed the price"
     SHARES_HELD = "something holds the shares"
+
+
+class State(StrEnum):
+    """Where an order stands; ``UNKNOWN`` means sent without an answer, to be looked up by its client order id."""
+
+    PLANNED = "planned"
+    JOURNALED = "journaled"
+    SENT = "sent"
+    UNKNOWN = "unknown"
+    WORKING = "working"
+    PARTIALLY_FILLED = "partially_filled"
+    FILLED = "filled"
+    CANCELLED = "cancelled"
+    REJECTED = "rejected"
+    REPLACED = "replaced"
+    EXPIRED = "expired"
+    LOST = "lost"

@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
-from brokers.journal.states import State
-from brokers.order_types import STOP_TYPES, Side
+from brokers.order_types import STOP_TYPES, Side, State
 
 NOTHING = Decimal(0)
 

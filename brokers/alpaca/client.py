@@ -15,13 +15,13 @@ from alpaca.common.enums import BaseURL
 from brokers.alpaca.errors import NOT_FOUND, AlpacaRefusal
 from brokers.alpaca.http import DataHttp, Timeouts, TradingHttp
 from brokers.alpaca.limits import WINDOW_S, SlidingWindowLimiter
-from brokers.alpaca.pagination import all_orders
+from brokers.alpaca.pagination import all_orders, in_parts
 from brokers.alpaca.responses import Json, object_of, order_of, rows_of, text_of, time_of
 from brokers.network.admission import Admission
 from brokers.network.breaker import CircuitBreaker
 from brokers.network.budget import time_budget
 from brokers.network.clock import VenueClock
-from brokers.venue_errors import ClockInDoubt, OutcomeUnknown, VenueError, VenueUnavailable
+from brokers.venue_errors import ClockInDoubt, OutcomeUnknown, VenueUnavailable
 from brokers.venue_values import VenueTime
 
 BARS_PAGE, MOST_PAGES = 10_000, 500
@@ -41,6 +41,7 @@ class _Reading:
     next: Json
     found: dict[str, list[Json]] = field(default_factory=dict)
     tokens: set[str] = field(default_factory=set)
+    whole: bool = False
 
 
 class VenueClient:
@@ -93,7 +94,8 @@ class VenueClient:
         self.feed = feed
         self.trading_url = trading_url or (BaseURL.TRADING_PAPER if paper else BaseURL.TRADING_LIVE).value
         self.unknown_symbols: set[str] = set()
-        self._unfinished: _Reading | None = None
+        self._readings: dict[str, _Reading] = {}
+        """Bars that came before an answer was missing, by the symbols that were asked for."""
         self.trading = TradingHttp(key, secret, paper=paper, url_override=self.trading_url)
         self.data = DataHttp(key, secret, url_override=data_url or BaseURL.DATA.value)
         for http, guard in ((self.trading, self.breaker), (self.data, self.data_breaker)):
@@ -188,7 +190,9 @@ class VenueClient:
         end: datetime | None = None,
         adjustment: str = "all",
     ) -> dict[str, list[Json]]:
-        """Bars by symbol, oldest first; one request for each 10,000 of them. ``minutes`` 1440 is a day.
+        """Bars by symbol, oldest first; one request for each 10,000 of them, and for some hundreds of symbols.
+
+        ``minutes`` 1440 is a day.
 
         Where ``end`` is given and a page is not answered, those before it are kept: asked for the same again, it
         goes on from there.
@@ -203,7 +207,13 @@ class VenueClient:
         }
         if end is not None:
             query["end"] = text_of(end)
-        wanted = self._known(symbols)
+        found: dict[str, list[Json]] = {}
+        for part in in_parts(self._known(symbols)):
+            found |= self._bars_of(part, query)
+        self._readings.clear()
+        return found
+
+    def _bars_of(self, wanted: list[str], query: Json) -> dict[str, list[Json]]:
         while wanted:
             try:
                 return self._bar_pages({**query, "symbols": ",".join(wanted)})
@@ -212,8 +222,13 @@ class VenueClient:
         return {}
 
     def latest_quotes(self, symbols: Iterable[str]) -> dict[str, Json]:
-        """The newest quote of each symbol that has one; one request."""
-        wanted = self._known(symbols)
+        """The newest quote of each symbol that has one; one request for some hundreds."""
+        found: dict[str, Json] = {}
+        for part in in_parts(self._known(symbols)):
+            found |= self._quotes_of(part)
+        return found
+
+    def _quotes_of(self, wanted: list[str]) -> dict[str, Json]:
         while wanted:
             try:
                 told = self.data.get("/stocks/quotes/latest", {"symbols": ",".join(wanted), "feed": self.feed})
@@ -227,16 +242,16 @@ class VenueClient:
         return all_orders(lambda page: self.trading.get("/orders", page), query)
 
     def _bar_pages(self, query: Json) -> dict[str, list[Json]]:
-        kept, self._unfinished = self._unfinished, None
+        kept = self._readings.get(query["symbols"])
         reading = kept if kept is not None and kept.asked == query else _Reading(query, query)
-        while True:
+        if "end" in query:
+            # Without an end the same request means something else a moment later.
+            self._readings[query["symbols"]] = reading
+        while not reading.whole:
             try:
                 page = object_of(self.data.get("/stocks/bars", reading.next))
             except AlpacaRefusal:
-                raise
-            except VenueError:
-                # Without an end the same request means something else a moment later.
-                self._unfinished = reading if reading.found and "end" in query else None
+                self._readings.pop(query["symbols"], None)
                 raise
             if len(reading.tokens) >= MOST_PAGES:
                 raise VenueUnavailable(f"the pages of bars do not end after {MOST_PAGES}")
@@ -244,11 +259,14 @@ class VenueClient:
                 reading.found.setdefault(symbol, []).extend([] if rows is None else rows_of(rows))
             token = page.get("next_page_token")
             if not token:
-                return reading.found
+                reading.whole = True
+                break
             if token in reading.tokens:
+                self._readings.pop(query["symbols"], None)
                 raise VenueUnavailable("the pages of bars go in circles")
             reading.tokens.add(token)
             reading.next = {**query, "page_token": token}
+        return reading.found
 
     def _known(self, symbols: Iterable[str]) -> list[str]:
         return [symbol for symbol in dict.fromkeys(symbols) if symbol not in self.unknown_symbols]

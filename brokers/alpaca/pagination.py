@@ -1,8 +1,8 @@
-"""Listings of orders that are longer than a page."""
+"""Listings of orders that are longer than a page, and symbols that are more than an address holds."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,6 +11,8 @@ from brokers.alpaca.responses import Json, order_of, rows_of, text_of, time_of
 from brokers.venue_errors import VenueUnavailable
 
 PAGE, MOST_PAGES = 500, 100
+LONGEST_SYMBOLS = 4_000
+"""Characters of an address that may name symbols: servers refuse addresses of more than eight thousand."""
 LARGEST_GROUP = 5
 """Orders that one row of a nested listing may stand for, itself included."""
 OVERLAP = timedelta(microseconds=1)
@@ -66,3 +68,17 @@ def _times(row: Json) -> list[datetime]:
     if not times:
         raise VenueUnavailable("an order in the listing has no time")
     return times
+
+
+def in_parts(symbols: Sequence[str], longest: int = LONGEST_SYMBOLS) -> Iterator[list[str]]:
+    """Symbols in as few parts as one request's address can name."""
+    part, length = list[str](), 0
+    for symbol in symbols:
+        # A comma takes three characters in an address.
+        if part and length + len(symbol) + 3 > longest:
+            yield part
+            part, length = [], 0
+        part.append(symbol)
+        length += len(symbol) + 3
+    if part:
+        yield part

@@ -10,25 +10,9 @@ It counts as over, but the venue's word is above ours, so whatever the venue say
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import StrEnum
 from types import MappingProxyType
 
-
-class State(StrEnum):
-    """Where an order stands; ``UNKNOWN`` means sent without an answer, to be looked up by its client order id."""
-
-    PLANNED = "planned"
-    JOURNALED = "journaled"
-    SENT = "sent"
-    UNKNOWN = "unknown"
-    WORKING = "working"
-    PARTIALLY_FILLED = "partially_filled"
-    FILLED = "filled"
-    CANCELLED = "cancelled"
-    REJECTED = "rejected"
-    REPLACED = "replaced"
-    EXPIRED = "expired"
-    LOST = "lost"
+from brokers.order_types import State
 
 
 class IllegalTransition(ValueError):

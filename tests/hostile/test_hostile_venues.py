@@ -7,12 +7,6 @@ import pytest
 from tests.hostile.trial import PHASES, hostilities, tried
 
 FEW = ("another symbol", "a refusal with the keys in it", "types nobody knows")
-    "another symbol",
-    "equity of 1e30",
-    "a body without an end",
-    "a refusal with the keys in it",
-    "types nobody knows",
-)
 LEAST = 60
 
 

@@ -37,7 +37,7 @@ from strategies.pipeline import Pipeline
 from strategies.registry import build_pipeline, keep_daily_signals
 
 ALWAYS_OPEN = "24/7"
-PROTECT_WITHIN_S, STOP_WITHIN_S = 6.0, 1.0
+PROTECT_WITHIN_S, STOP_WITHIN_S = 10.0, 1.0
 """Longest time at the end for stops of what is without one, and for the watch's last request: a supervisor often kills
 after ten seconds."""
 HISTORY_S = 30.0

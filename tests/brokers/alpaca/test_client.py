@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import logging
 from datetime import UTC, datetime, timedelta, timezone
+from urllib.parse import quote
 
 import pytest
 
 from brokers.alpaca.client import VenueClient, timeframe
 from brokers.alpaca.errors import AlpacaRefusal
 from brokers.alpaca.limits import SlidingWindowLimiter
-from brokers.alpaca.pagination import PAGE
+from brokers.alpaca.pagination import LONGEST_SYMBOLS, PAGE
 from brokers.network.clock import VenueClock
 from brokers.venue_errors import NotSent, VenueUnavailable, level_of
 from tests.brokers.alpaca.scripted import Asked, FakeClock, answer, client_of, computed, serving
@@ -242,6 +243,30 @@ def test_pages_that_came_are_kept_when_a_later_one_is_not_answered():
             client.bars(["AAPL", "SPY"], 5, T0, end)
         client.bars(["AAPL", "SPY"], 5, T0, end + timedelta(hours=1))
         assert [asked.query.get("page_token") for asked in server.asked[4:]] == [None, "p2", "p3", None, "p2", "p3"]
+
+
+def test_a_thousand_symbols_are_asked_for_in_addresses_that_a_server_takes():
+    symbols, failing = [f"S{number:04d}" for number in range(1000)], [False, True, False]
+
+    def script(handler) -> None:
+        wanted = handler.asked.query["symbols"].split(",")
+        if handler.asked.path.endswith("latest"):
+            answer({"quotes": {symbol: {"ap": 1} for symbol in wanted}})(handler)
+        elif failing.pop(0) if failing else False:
+            answer({"message": "internal"}, 500)(handler)
+        else:
+            answer({"bars": {symbol: [bar(1)] for symbol in wanted}})(handler)
+
+    with serving(script) as server:
+        client, end = client_of(server.url), T0 + timedelta(hours=1)
+        with pytest.raises(VenueUnavailable):
+            client.bars(symbols, 5, T0, end)
+        assert list(client.bars(symbols, 5, T0, end)) == symbols
+        parts = [asked.query["symbols"].split(",") for asked in server.asked]
+        assert parts[1] == parts[2], "what came is kept, and the part without an answer is asked for again"
+        assert [s for part in (parts[0], *parts[2:]) for s in part] == symbols
+        assert max(len(quote(",".join(part))) for part in parts) <= LONGEST_SYMBOLS
+        assert len(client.latest_quotes(symbols)) == 1000
 
 
 @pytest.mark.parametrize("body", [[], {"bars": []}, {"bars": {"SPY": {}}}, {"bars": {}, "next_page_token": "again"}])

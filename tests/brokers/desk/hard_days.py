@@ -8,6 +8,7 @@ with every request, and what the venue holds is read from the venue itself.
 from __future__ import annotations
 
 from collections import Counter, deque
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -17,6 +18,7 @@ from random import Random
 from types import SimpleNamespace
 from typing import Any
 
+from brokers.alpaca.listings import update_of
 from brokers.desk.lifecycle import shutdown
 from brokers.desk.lifecycle.wiring import PROTECT_WITHIN_S
 from brokers.desk.look_pace import BUSY_S, LookPace
@@ -25,6 +27,16 @@ from brokers.rehearsal.core.faults import FaultPlan
 from brokers.venue_errors import NotSent, OutcomeUnknown, VenueError, VenueUnavailable
 from tests.brokers.desk.drills import CHANGING, SETTLE_STEPS, Babble, exits_of, faults_of
 from tests.brokers.desk.scene import Scene
+from tests.brokers.desk.unprotected_spells import (
+    ANSWERING,
+    CLOSING,
+    DATABASE,
+    HELD,
+    NO_ANSWER,
+    RESTARTED,
+    SILENT,
+    Unprotected,
+)
 from tests.brokers.journal.troubled_server import TroubledServer
 
 TRADED = {"AAPL": 50, "MSFT": 40, "NVDA": 30}
@@ -39,14 +51,6 @@ LONGEST_CANCEL = timedelta(seconds=2)
 """A venue that takes longer to end an order does not answer as it should."""
 DECIDES_S = 0.5
 """Local seconds in which the desk is to have given its answer to a session that hangs."""
-
-ANSWERING, RESTARTED = "the venue answers", "after a restart"
-CLOSING, NO_ANSWER, HELD = (
-    "the position is being closed",
-    "an answer was lost or late",
-    "the venue holds shares or orders",
-)
-SILENT, NO_PROCESS, DATABASE = "the stream loses events", "there is no process", "the database is away"
 
 
 class SlowVenue(FaultPlan):
@@ -66,66 +70,6 @@ class SlowVenue(FaultPlan):
             until = self.now() + delay + timedelta(seconds=1)
             self.until = until if self.until is None else max(self.until, until)
         return delay
-
-
-@dataclass
-class Lot:
-    """Shares that have been unprotected for as long as one another."""
-
-    since: datetime
-    quantity: Decimal
-    causes: set[str]
-
-
-@dataclass
-class Unprotected:
-    """For how long shares were without a stop at the venue, by cause; a spell may have several.
-
-    Shares are told apart by when they lost their stop or were bought: those that have waited longest are covered first.
-    """
-
-    lots: dict[str, list[Lot]] = field(default_factory=dict)
-    spells: list[tuple[str, float, frozenset[str]]] = field(default_factory=list)
-
-    def look(self, symbol: str, held: Decimal, stopped: Decimal, now: datetime, causes: set[str]) -> None:
-        """So many shares are held now, and so many of them are protected."""
-        lots = self.lots.setdefault(symbol, [])
-        before, was = self._seen.get(symbol, (Decimal(0), Decimal(0)))
-        self._seen[symbol] = held, stopped
-        # What left the position, or got a stop, is taken from the oldest; what came, or lost one, is new.
-        gone = max(before - held, Decimal(0)) + max(stopped - was, Decimal(0))
-        if (come := max(held - before, Decimal(0)) + max(was - stopped, Decimal(0))) > 0:
-            lots.append(Lot(now, come, set()))
-        for lot in lots:
-            lot.causes |= causes
-        while gone > 0 and lots:
-            taken = min(gone, lots[0].quantity)
-            gone, lots[0].quantity = gone - taken, lots[0].quantity - taken
-            if not lots[0].quantity:
-                self._end(symbol, lots.pop(0), now)
-        if stopped >= held:
-            for lot in lots:
-                self._end(symbol, lot, now)
-            lots.clear()
-
-    def restart(self, now: datetime, cause: str) -> None:
-        """What was open ends with the process; what is open after that begins anew, and is counted by itself."""
-        for symbol, lots in self.lots.items():
-            for lot in lots:
-                lot.causes.add(NO_PROCESS)
-                self._end(symbol, lot, now)
-                lot.since, lot.causes = now, {cause}
-
-    @property
-    def open(self) -> bool:
-        """Whether any share is unprotected now."""
-        return any(self.lots.values())
-
-    def _end(self, symbol: str, lot: Lot, now: datetime) -> None:
-        if now > lot.since:
-            self.spells.append((symbol, (now - lot.since).total_seconds(), frozenset(lot.causes)))
-
-    _seen: dict[str, tuple[Decimal, Decimal]] = field(default_factory=dict)
 
 
 @dataclass
@@ -248,8 +192,13 @@ class HardDay:
         if not hears:
             return False
         news = bool(scene.events)
-        with suppress(VenueError):
-            scene.hand_on()
+        events, scene.events[:] = list(scene.events), []
+        for event in scene.told(events):
+            # As the monitor takes them: what could not be booked is found at the venue.
+            try:
+                scene.desk.hear(update_of(event))
+            except Exception as error:
+                scene.desk.halts.crashed(error, scene.exchange.now)
         return news
 
     def see(self) -> None:
@@ -443,3 +392,13 @@ class HardDay:
             self.see()
         self.faults += faults_of(scene)
         scene.stop()
+
+
+def worst_by_cause(days: Iterable[HardDay]) -> dict[str, float]:
+    """Longest spell of each set of causes, in words; ``ANSWERING`` where there was none but the venue's own time."""
+    worst: dict[str, float] = {}
+    for day in days:
+        for _, seconds, causes in day.unprotected.spells:
+            name = ", ".join(sorted(causes)) or ANSWERING
+            worst[name] = max(worst.get(name, 0.0), seconds)
+    return worst
