@@ -59,6 +59,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "risk-bill": (f"{RESEARCH}.risk_bill", "What each risk module cost and saved."),
     "band": (f"{RESEARCH}.band", "The result over several fill assumptions."),
     "shadow": (f"{RESEARCH}.shadow", "Follow what was refused on paper."),
+    "parity": (f"{RESEARCH}.parity", "Decide again on what a live session recorded."),
     "shock": (f"{RESEARCH}.shock", "Play falls of the past on the present book."),
     "data": ("commands.data", "Fetch bars into a file, and show what a file holds."),
     "new": ("commands.developer.new", "Begin a new risk rule: its files, tests and defaults."),

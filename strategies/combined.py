@@ -50,6 +50,8 @@ class CombinedStrategy(Strategy):
     account: Account
     desk: Desk
     feed: Feed
+    snapshots: Any = None
+    """Where a live run keeps what it decided on; None in a backtest."""
 
     def __init__(self, broker: Any = None, *args: Any, **kwargs: Any) -> None:
         refuse_former_attributes(type(self), CombinedStrategy)
@@ -88,6 +90,8 @@ class CombinedStrategy(Strategy):
             market = self.feed.snapshot()
             self._tell_of_fit(market)
             self.plan = self.pipeline.decide(market, self.book)
+            if self.snapshots is not None:
+                self.snapshots.decided(market, self.book, self.plan)
             self.desk.execute(self.plan)
 
     def _tell_of_fit(self, market: Market) -> None:
@@ -111,8 +115,9 @@ class CombinedStrategy(Strategy):
         if submit:
             from brokers.live_state.recorder import StateRecorder
 
-            account.recorder = StateRecorder(self, account, self.settings)
-            account.recorder.start()
+            account.recorder = recorder = StateRecorder(self, account, self.settings)
+            recorder.start()
+            self.snapshots = recorder.snapshots
         return account
 
     def _update_portfolio_value(self) -> Any:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from brokers.live_state.snapshot import Moments, state_of
+from brokers.live_state.snapshot_log import SnapshotLog
 from market.bars import BarTable
 from monitoring.market_view import VIEW_FILE, Bar, MarketViewWriter
 from monitoring.rows import ReadingRow
@@ -58,17 +59,20 @@ class StateRecorder:
         self._view: MarketViewWriter | None = None
         self._last_bar = -math.inf
         self._failed: set[str] = set()
+        self.snapshots = SnapshotLog(self._folder, settings, account.pipeline, lambda: account.feed.bars)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="state-recorder", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
+        self.snapshots.start()
 
     def stop(self, ended: str) -> None:
         """Write a last state that says how the trader ended."""
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join(STOP_S)
+        self.snapshots.stop()
         self._guarded("state file", lambda: self._write(ended))
         if self._view is not None:
             self._view.close()

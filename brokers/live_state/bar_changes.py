@@ -1,0 +1,105 @@
+"""A table of bars that grows with every look, as what has changed since the one before."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from config.values.markets import NEW_YORK
+from market.bars import FIELDS, BarTable
+
+Record = dict[str, Any]
+
+
+def changes(table: BarTable, before: BarTable | None) -> Record:
+    """What makes ``table`` of ``before``: where it begins, how its sessions lie, and bars that are new or corrected.
+
+    Parameters
+    ----------
+    table : BarTable
+    before : BarTable, optional
+        What a reader has already; None is nothing.
+    """
+    opens = _seconds(table.opens_at)
+    fresh = np.ones(len(table), dtype=bool)
+    whole = before is None or before.symbols != table.symbols or before.minutes != table.minutes
+    if before is not None and not whole:
+        known = {stamp: row for row, stamp in enumerate(_seconds(before.opens_at).tolist())}
+        rows = np.array([known.get(stamp, -1) for stamp in opens.tolist()])
+        there = rows >= 0
+        # Of what the reader has, nothing but the oldest may be gone.
+        whole = not len(opens) or int(there.sum()) != sum(stamp >= opens[0] for stamp in known)
+        if not whole:
+            fresh[there] = ~_same(table, there, before, rows[there])
+    record: Record = {
+        "begins": int(opens[0]) if len(opens) else None,
+        "rows": len(table),
+        "sessions": np.unique(table.session, return_counts=True)[1].tolist(),
+        "bars": _bars(table, np.flatnonzero(np.ones(len(table), dtype=bool) if whole else fresh)),
+    }
+    if whole:
+        record |= {"symbols": list(table.symbols), "minutes": table.minutes, "source": table.source}
+    return record
+
+
+def _same(one: BarTable, rows: np.ndarray, other: BarTable, its: np.ndarray) -> np.ndarray:
+    equal = _seconds(one.closes_at)[rows] == _seconds(other.closes_at)[its]
+    for name in FIELDS:
+        a, b = getattr(one, name)[rows], getattr(other, name)[its]
+        equal &= ((a == b) | (np.isnan(a) & np.isnan(b))).all(axis=1)
+    return np.asarray(equal)
+
+
+def _bars(table: BarTable, rows: np.ndarray) -> list[Any]:
+    opens, closes = _seconds(table.opens_at)[rows].tolist(), _seconds(table.closes_at)[rows].tolist()
+    values = [getattr(table, name)[rows].tolist() for name in FIELDS]
+    return [[*times, *prices] for *times, prices in zip(opens, closes, zip(*values, strict=True), strict=True)]
+
+
+def _seconds(times: pd.DatetimeIndex) -> np.ndarray:
+    seconds: np.ndarray = times.as_unit("s").astype("int64").to_numpy()
+    return seconds
+
+
+class GrowingTable:
+    """Builds the tables again from their changes, in order."""
+
+    def __init__(self) -> None:
+        self._bars: dict[int, list[Any]] = {}
+        self._about: tuple[tuple[str, ...], int, str] = ((), 0, "")
+
+    def apply(self, record: Record) -> BarTable:
+        """The table after a record.
+
+        Raises
+        ------
+        ValueError
+            A record before it is missing.
+        """
+        if "symbols" in record:
+            self._bars = {}
+            self._about = (tuple(record["symbols"]), int(record["minutes"]), str(record["source"]))
+        for opened, *rest in record["bars"]:
+            self._bars[opened] = rest
+        begins = record["begins"]
+        self._bars = {
+            stamp: self._bars[stamp] for stamp in sorted(self._bars) if begins is not None and stamp >= begins
+        }
+        if len(self._bars) != record["rows"]:
+            raise ValueError(f"{record['rows']} bars were seen, {len(self._bars)} are recorded")
+        symbols, minutes, source = self._about
+        open_, high, low, close, volume = (
+            np.array([rest[k + 1] for rest in self._bars.values()], dtype=float).reshape(-1, len(symbols))
+            for k in range(len(FIELDS))
+        )
+        session = np.repeat(np.arange(len(record["sessions"])), record["sessions"])
+        opens, closes = list(self._bars), [rest[0] for rest in self._bars.values()]
+        return BarTable(
+            symbols, _times(opens), _times(closes), session, minutes, open_, high, low, close, volume, source
+        )
+
+
+def _times(stamps: list[int]) -> pd.DatetimeIndex:
+    return pd.DatetimeIndex(pd.to_datetime(stamps, unit="s", utc=True)).tz_convert(NEW_YORK)
