@@ -294,7 +294,7 @@ def describe(
     missing, _ = absent_symbols(data.missing, strategy.pipeline)
     notes = without_unknown(strategy.notes, missing)
     if closes is None:
-        notes = (*notes, without_benchmark(benchmark))
+        notes = (*notes, without_benchmark(benchmark, data.table))
     else:
         notes = (*notes, *benchmark_in_part(data.table, benchmark, start, end))
     notes = (*notes, *held_without_bars(strategy.broker.ledger.positions.values(), result.table, end))

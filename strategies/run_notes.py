@@ -25,8 +25,10 @@ FULL_BOOK = 4
 """Positions below which a universe is told to be too narrow: as many as a scan's budget takes at most."""
 
 
-def without_benchmark(symbol: str) -> str:
+def without_benchmark(symbol: str, table: BarTable | None) -> str:
     """The note of a run that is compared with nothing."""
+    if table is not None and symbol in table.symbols:
+        return f"no benchmark: no bar of {symbol} has ended in the window"
     return f"no benchmark: the data hold no bars of {symbol}; name one with --benchmark"
 
 

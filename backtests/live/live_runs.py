@@ -334,7 +334,7 @@ def _describe(request: RunRequest, settings: Settings, account: LiveAccount, sec
     closes = None if bars is None else benchmark_closes(bars, benchmark, pd.Timestamp(start), pd.Timestamp(end))
     missing, notes = absent_symbols((s for s in account.feed.symbols if _no_bars(account, s)), account.pipeline)
     if closes is None:
-        notes = (*notes, without_benchmark(benchmark))
+        notes = (*notes, without_benchmark(benchmark, bars))
     elif bars is not None:
         notes = (*notes, *benchmark_in_part(bars, benchmark, pd.Timestamp(start), pd.Timestamp(end)))
     return RunInfo(

@@ -27,9 +27,7 @@ def parity(
         Path, typer.Argument(metavar="PLACE", help="State folder of a trader, folder of a live run, or one day's file.")
     ],
     screen: ScreenOptions,
-    set_: Annotated[
-        list[str], typer.Option("--set", metavar="KEY=VALUE", help="Decide with another setting, repeatable.")
-    ] = [],  # noqa: B006  # typer copies it
+    set_: Annotated[list[str], typer.Option("--set", metavar="KEY=VALUE", help="One setting; repeatable.")] = [],  # noqa: B006  # typer copies it
     out: Annotated[Path | None, typer.Option(metavar="FILE.html", help="Write a page too.")] = None,
 ) -> int:
     """Decide again on what a live session recorded.

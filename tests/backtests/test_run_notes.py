@@ -9,6 +9,8 @@ import pandas as pd
 import pytest
 
 import live_trader
+from market.bar_tables import to_table
+from strategies.run_notes import without_benchmark
 from tests.backtests.commands import Folder, bars, cut, quarters, verdicts_told, windowed
 
 
@@ -52,6 +54,12 @@ def test_a_default_benchmark_that_is_not_there_is_noted(capsys, tmp_path, shown)
     assert f"Note: {note}" in told and "1 symbol\n" in re.sub(" +\n", "\n", told)
     summary = Folder(tmp_path / "out").summary
     assert note in summary["notes"] and summary["benchmark"]["symbol"] is None
+
+
+def test_a_benchmark_whose_day_is_not_over_is_not_called_missing():
+    table = to_table(bars(), ["AAPL"], "a trader on daily bars, in its first session")
+    assert without_benchmark("AAPL", table) == "no benchmark: no bar of AAPL has ended in the window"
+    assert "hold no bars of SPY" in without_benchmark("SPY", table)
 
 
 EAGER = ["--set", "signals.modules.mean_reversion.oversold_rsi=60", "--set", "exits.models.fixed.stop_frac=0.5"]
