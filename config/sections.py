@@ -172,6 +172,7 @@ class Fills(Section):
     fee_frac: Annotated[float, Field(ge=0, le=0.1)]
     maker_fee_frac: Annotated[float, Field(ge=0, le=0.1)] | None = None
     exit_gap_usd: Annotated[float, Field(ge=0, le=1)] = 0.01
+    entry_rests: bool = False
 
 
 class Entry(Section):
