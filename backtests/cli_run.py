@@ -63,6 +63,9 @@ from strategies.run_notes import (
 GENERAL_DEFAULT = "config/base.yaml"
 REPLAYED = "combined"
 
+ENTRIES_AT_MARKET = "market at the open of the bar after the decision"
+ENTRIES_REST = "a limit a step from the open of the bar after the decision, for that bar"
+
 
 def run(request: RunRequest, console: Console) -> int:
     """Carry out a backtest request; returns the exit status.
@@ -312,7 +315,7 @@ def describe(
         fill_assumptions={
             **fills,
             "ambiguous_bar": "stop before target",
-            "entries": "market at the open of the bar after the decision",
+            "entries": ENTRIES_REST if settings.fills.entry_rests else ENTRIES_AT_MARKET,
             "gaps": "at the open",
         },
         benchmark=benchmark if closes is not None else "",

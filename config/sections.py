@@ -173,6 +173,7 @@ class Fills(Section):
     maker_fee_frac: Annotated[float, Field(ge=0, le=0.1)] | None = None
     cash_interest_frac: Annotated[float, Field(ge=0, le=0.25)]
     exit_gap_usd: Annotated[float, Field(ge=0, le=1)] = 0.01
+    entry_rests: bool = False
 
 
 class Entry(Section):

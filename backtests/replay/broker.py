@@ -18,7 +18,7 @@ _numbers = itertools.count()
 
 @dataclass(slots=True, eq=False)
 class ReplayOrder:
-    """An order as the desk asks for it: a market order, with exits if ``stop`` and ``target`` are given.
+    """An order as the desk asks for it: at market without a limit, with exits if ``stop`` and ``target`` are given.
 
     ``quantity`` in shares, prices in USD. ``closes`` tells an exit from an entry.
     """
@@ -42,9 +42,11 @@ class ReplayOrders:
         """A market order for the day that reduces a long or a short position."""
         return ReplayOrder(symbol, not long, quantity, closes=True)
 
-    def bracket(self, symbol: str, side: Side, quantity: float, stop: float, target: float) -> ReplayOrder:
-        """A market entry with a stop and a target that live until they are cancelled; prices in USD."""
-        return ReplayOrder(symbol, side == "buy", quantity, closes=False, stop=stop, target=target)
+    def bracket(
+        self, symbol: str, side: Side, quantity: float, stop: float, target: float, limit: float | None = None
+    ) -> ReplayOrder:
+        """An entry with a stop and a target that live until they are cancelled; at market without a limit; USD."""
+        return ReplayOrder(symbol, side == "buy", quantity, closes=False, stop=stop, target=target, limit_price=limit)
 
 
 class ReplayBroker(OrderLife):
@@ -60,7 +62,8 @@ class ReplayBroker(OrderLife):
         """Take an order in: it works from now on, or its record says why not."""
         role, intent, reason = self.intents.pop(order.identifier)
         name = self.order_id(order.symbol, role)
-        working = self._one(order, name, "", role, Kind.MARKET, order.buy, order.closes, reason)
+        kind = Kind.MARKET if order.limit_price is None else Kind.LIMIT
+        working = self._one(order, name, "", role, kind, order.buy, order.closes, reason, order.limit_price)
         working.intent = intent
         working.day = order.closes
         order.working = working
@@ -135,7 +138,7 @@ class ReplayBroker(OrderLife):
             role=role,
             reason=reason,
         )
-        mine = order if kind is Kind.MARKET else ReplayOrder(order.symbol, buy, quantity, True)
+        mine = order if not parent else ReplayOrder(order.symbol, buy, quantity, True)
         working = WorkingOrder(mine, ticket, order.symbol, quantity, not exit_, exit_, False, record)
         mine.working = working
         return working

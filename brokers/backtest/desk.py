@@ -17,7 +17,7 @@ from brokers.record import not_sent
 from market.trading_day import day_of
 from risk.interface import RiskModule
 from risk.model import CLOSED_TRADES_KEPT, Adjustment, Book, DeployedBudget, Plan, Position, Proposal, Side, floor_lot
-from risk.policy_gate import round_to_tick, tick_down, tick_up
+from risk.policy_gate import round_to_tick, tick_down, tick_of, tick_up
 from risk.weekly_budget import WeeklyBudget
 
 
@@ -28,8 +28,10 @@ class OrderMaker(Protocol):
         """A market order for the day that reduces a long or a short position."""
         ...
 
-    def bracket(self, symbol: str, side: Side, quantity: float, stop: float, target: float) -> Any:
-        """A market entry with a stop and a target that live until they are cancelled."""
+    def bracket(
+        self, symbol: str, side: Side, quantity: float, stop: float, target: float, limit: float | None = None
+    ) -> Any:
+        """An entry with a stop and a target that live until they are cancelled; at market without a limit."""
         ...
 
 
@@ -91,6 +93,8 @@ class BacktestDesk:
         """
         broker, ledger = self.broker, self.broker.ledger
         now = broker.datetime
+        if broker.fill_model.entry_rests:
+            broker.give_up_entries()
         cash = float(self.strategy.cash)
         if abs(cash - ledger.cash) > 0.01:
             ledger.cash = round(cash, 6)
@@ -185,14 +189,19 @@ class BacktestDesk:
         if not self.broker.quoted(proposal.symbol):
             self._skip(proposal, f"DESK_QUOTE: {proposal.symbol} has no price now, its last one is {quote:.4f}")
             return
-        filled = slipped(quote, proposal.side == "buy", model.market_slippage_bps)
+        buys = proposal.side == "buy"
+        limit = None
+        if model.entry_rests:
+            # The side of the market that makes liquidity; a bar has no spread, so a step from its open.
+            limit = quote = round_to_tick(quote - tick_of(quote) if buys else quote + tick_of(quote))
+        filled = slipped(quote, buys, model.market_slippage_bps) if limit is None else limit
         worst = filled * (1 + model.fee_frac) + model.fee_per_share_usd
         entry = entry_at(proposal, quote, worst, self.lot)
         if not entry.possible:
             self._skip(proposal, f"DESK_SIZE: nothing is left of it at the quote {quote:.4f}; {entry.reason}")
             return
         order = self.orders.bracket(
-            proposal.symbol, proposal.side, entry.quantity, entry.stop, round_to_tick(entry.target)
+            proposal.symbol, proposal.side, entry.quantity, entry.stop, round_to_tick(entry.target), limit
         )
         self._send(order, proposal.role, proposal, entry.reason)
 

@@ -34,13 +34,16 @@ class LumibotOrders:
         side = Order.OrderSide.SELL if long else Order.OrderSide.BUY_TO_COVER
         return Order(self._name, self._asset(symbol), quantity, side, time_in_force="day")
 
-    def bracket(self, symbol: str, side: Side, quantity: float, stop: float, target: float) -> Order:
-        """A market entry with a stop and a target that live until they are cancelled; prices in USD."""
+    def bracket(
+        self, symbol: str, side: Side, quantity: float, stop: float, target: float, limit: float | None = None
+    ) -> Order:
+        """An entry with a stop and a target that live until they are cancelled; at market without a limit; USD."""
         return Order(
             self._name,
             self._asset(symbol),
             quantity,
             Order.OrderSide.BUY if side == "buy" else Order.OrderSide.SELL_SHORT,
+            limit_price=limit,
             order_class=Order.OrderClass.BRACKET,
             secondary_stop_price=stop,
             secondary_limit_price=target,

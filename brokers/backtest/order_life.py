@@ -75,6 +75,12 @@ class OrderLife(BarMatching):
             for w in self.entries():
                 self._end(w, "cancelled", self._stopped())
 
+    def give_up_entries(self) -> None:
+        """End entries of the desk that have waited for a bar."""
+        for w in self.entries():
+            if w.intent is not None:
+                self._end(w, "expired", "its limit was not reached within a bar")
+
     def _stopped(self) -> str:
         """What a live desk says to an order that opens while a rule has stopped entries; empty while none has."""
         told = "; ".join(f"halted for this session by {name}" for name in sorted(self.halted))

@@ -322,11 +322,6 @@ class Journal:
             rows = connection.execute(query).all()
         return sum(((usd if side == "sell" else -usd) - fees for side, usd, fees in rows), Decimal(0))
 
-    def fees(self) -> Decimal:
-        """USD that the venue charged for our fills, as far as it told."""
-        with self._store.transaction() as connection:
-            return sum(connection.scalars(select(orders_table.c.fees)), Decimal(0))
-
     # What else is worth keeping.
 
     def decisions(self, plan: Plan) -> None:

@@ -177,7 +177,7 @@ def test_a_stop_only_ever_tightens():
     script = {0: enter(wish())} | {n + 1: tighten(stop) for n, stop in enumerate([96.004, 95.5, 90.0, 96.0, 97.5])}
     bars = [QUIET] * 6 + [(100, 101, 97, 98), QUIET]
     done = run(daily_table(X=bars), script)
-    assert moved == [96.0, 96.0, 96.0, 96.0, 97.5]
+    assert moved == [96.01, 96.01, 96.01, 96.01, 97.5]
     assert fills_of(done)[1] == ("stop", 10, 97.5)
     assert done.record.trades[0].stop == 95.0, "R is defined by the initial stop"
 
@@ -346,3 +346,23 @@ def test_a_scan_of_a_whole_run_decides_and_sends_nothing(year):
     scan = run_table(CombinedStrategy, settings, full.table, first, first, submit=False)
     assert scan.record.orders == [] and scan.strategy.get_orders() == []
     assert repr(scan.record.decisions) == repr([d for d in full.record.decisions if d.time == first])
+
+
+RESTING = COSTS.model_copy(update={"entry_rests": True, "maker_fee_frac": 0.0005, "fee_per_share_usd": 0})
+
+
+def test_an_entry_that_rests_is_filled_where_the_bar_comes_to_it_and_pays_the_maker_s_fee():
+    bars = daily_table(X=[QUIET, (100, 101, 99.5, 100), QUIET])
+    done = run(bars, {1: enter(wish(10, terms=BracketTerms("buy", stop_frac=0.05, target_frac=0.1)))}, fills=RESTING)
+    assert fills_of(done) == [("entry", 9, 99.99)]
+    assert by_role(done)["entry"].limit_price == 99.99 and by_role(done)["entry"].slippage_usd == 0
+    assert done.record.fees == pytest.approx(9 * 99.99 * 0.0005, abs=1e-4)
+    assert by_role(done)["stop"].stop_price == pytest.approx(99.99 * 0.95, abs=0.01)
+
+
+def test_an_entry_that_rests_is_given_up_after_its_bar():
+    bars = daily_table(X=[QUIET, (100, 103, 100, 102), (102, 103, 98, 99), QUIET])
+    done = run(bars, {1: enter(wish(10)), 2: lambda s: desk(s).reconcile()}, fills=RESTING)
+    assert fills_of(done) == []
+    entry = by_role(done)["entry"]
+    assert (entry.status, entry.reason) == ("expired", "its limit was not reached within a bar")

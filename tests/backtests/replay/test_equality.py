@@ -71,6 +71,8 @@ def both(profile, data, start, end, sets=None):
         ("intraday", "2023-06-05", "2023-06-09", {}),
         ("bench", "2022-01-03", "2022-12-30", {"fills.fee_per_share_usd": 0.01, "fills.fee_frac": 0.001,
                                                 "fills.cash_interest_frac": 0.04}),
+        ("bench", "2022-01-03", "2022-09-30", {"fills.entry_rests": True, "fills.fee_frac": 0.004,
+                                               "fills.maker_fee_frac": 0.0025}),
         ("active", "2019-01-03", "2020-12-30", {"risk.chain": ["rebalancer", "trailing_stop"],
                                                "signals.enabled": ["trend", "momentum", "mean_reversion"],
                                                "signals.ensemble.quorum": 2, "signals.ensemble.min_vote_score": 0.0,

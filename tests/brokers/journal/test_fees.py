@@ -17,6 +17,7 @@ from monitoring import journal_queries
 from monitoring.journal_reader import JournalReader
 from tests.brokers.journal.conftest import ACCOUNT, BEGIN
 from tests.brokers.journal.databases import KEPT, execute, put
+from tests.brokers.journal.told import fees_of
 
 OPEN_ETH = Decimal("0.06636743")
 
@@ -37,7 +38,7 @@ def _trade(journal: Journal) -> None:
 def test_cash_and_the_trade_are_after_fees(address, clock):
     with Journal(address, ACCOUNT, clock) as journal:
         _trade(journal)
-        assert journal.fees() == Decimal("1.292")
+        assert fees_of(journal) == Decimal("1.292")
         assert journal.cash_by_fills() == Decimal(10) - Decimal("1.292")
         book = replay(journal.filled_orders(), lambda order: None)
         (trade,) = book.ledger.record.trades
@@ -47,7 +48,7 @@ def test_cash_and_the_trade_are_after_fees(address, clock):
         assert book.ledger.record.fees == pytest.approx(1.292)
         journal.trades({(p.entry_order, p.exit_order): p.trade for p in book.portions})
     with Journal(address, ACCOUNT, clock) as journal:
-        assert journal.fees() == Decimal("1.292")
+        assert fees_of(journal) == Decimal("1.292")
     assert len(verify(address).trades) == 1
     with JournalReader(address).open() as db:
         assert [order.fees for order in journal_queries.orders(db)] == [0.888, 0.404]
@@ -59,7 +60,7 @@ def test_what_a_venue_tells_no_fees_of_has_the_rows_of_before(address, clock):
     with Journal(address, ACCOUNT, clock) as journal:
         name = journal.plan_order(OrderIntent("s", "AMD", "buy", 1, "limit", "entry", BEGIN))
         journal.event(name, "filled", fills=[Execution(1, 100, BEGIN, "a", 1), Cumulative(1, 100, BEGIN)])
-        assert journal.fees() == 0
+        assert fees_of(journal) == 0
     rows = [line for line in read(address)[1] if '"table":"fills"' in line]
     assert len(rows) == 2
     assert not any("fees" in line for line in rows)
@@ -108,7 +109,7 @@ def test_a_journal_of_version_2_is_brought_to_3_and_its_chain_goes_on(version_2)
     for _ in range(2):
         with Journal(version_2, "test") as journal:
             assert journal.positions_by_fills() == {"ETH/USD": OPEN_ETH}
-            assert journal.fees() == 0
+            assert fees_of(journal) == 0
         assert _head(version_2) == head, "no row was hashed anew"
         assert read_snapshot(version_2) == before
     assert verify(version_2).head == head

@@ -25,6 +25,7 @@ from brokers.desk.lifecycle.order_export import keep_orders
 from brokers.kraken.connection.rates import TIERS
 from market.trading_day import use_day_of
 from strategies.registry import build_pipeline
+from tests.brokers.journal.told import fees_of
 from tests.brokers.kraken.scene import BTC, ETH, KrakenScene
 from tests.brokers.rehearsal.kraken.market import served
 
@@ -111,7 +112,7 @@ def rehearse(
             "protected": 1 - scene.bare_s / scene.held_s if scene.held_s else 1.0,
             "worst gap s": max(scene.spells, default=0.0), "faults": scene.faults(),
             "cash at the venue": scene.cash(), "cash by the journal": cash + scene.journal.cash_by_fills(),
-            "fees": scene.journal.fees(), "closed": len(own.closed), "profit": sum(t.pnl for t in own.record.trades),
+            "fees": fees_of(scene.journal), "closed": len(own.closed), "profit": sum(t.pnl for t in own.record.trades),
             "most entries a minute": most_in(run.entries, timedelta(minutes=1)),
             "largest order usd": max((float(o.qty * (o.limit_price or 0)) for o in scene.orders() if o.buy), default=0),
         }  # fmt: skip

@@ -20,6 +20,7 @@ from monitoring.journal_fills import fills
 from monitoring.journal_reader import JournalReader
 from monitoring.state import JOURNAL_FILE
 from tests.brokers.journal.databases import KEPT, execute, put
+from tests.brokers.journal.told import fees_of
 from tests.brokers.kraken.scene import BTC, ETH, SETTINGS, KrakenScene, scripted_day
 from tests.brokers.rehearsal.kraken.account import SATURDAY
 from tests.brokers.rehearsal.kraken.market import served
@@ -37,7 +38,7 @@ def test_a_day_s_cash_agrees_and_its_trades_are_after_fees(tmp_path):
         charged = scene.client_fees()
         assert scene.faults() == []
         assert charged > 1
-        assert scene.journal.fees() == charged
+        assert fees_of(scene.journal) == charged
         assert abs(begin + scene.journal.cash_by_fills() - scene.cash()) < DUST
         own = scene.positions.book.ledger
         assert abs(Decimal(str(own.cash)) - scene.journal.cash_by_fills()) < CENT
@@ -121,7 +122,7 @@ def test_a_journal_of_version_2_is_traded_on(where, tmp_path, request):
         known = scene.journal.cash_by_fills()
         scene.settle(25, 5)
         assert scene.held(ETH) == scene.stopped(ETH) == Decimal("0.06636743")
-        assert scene.journal.fees() == 0
+        assert fees_of(scene.journal) == 0
         scene.step(1, ETH="2900")
         scene.settle(4)
         assert scene.held(ETH) == 0
@@ -140,7 +141,7 @@ def test_a_journal_of_version_2_is_traded_on(where, tmp_path, request):
         assert of_btc.pnl == pytest.approx(gains[1] - fees[1] - fees[2], abs=0.001)
         scene.close()
     with Journal(address, "test") as journal:
-        assert journal.fees() > 0
+        assert fees_of(journal) > 0
 
 
 def test_the_screens_show_fills_one_by_one_where_totals_alone_were_told(tmp_path):

@@ -81,6 +81,7 @@ def test_what_is_listed_is_what_the_examples_list() -> None:
         wire = Wire(server)
         assert result(wire.public("AssetPairs")) == result(told["GET /0/public/AssetPairs"]["body"])
         ours = result(wire.public("Assets"))
+        assert ours.pop("XXRP")["altname"] == "XRP", "listed beside what the examples have"
         assert {k: v for k, v in ours.items() if not k.endswith(".F")} | {
             k: ours[k] for k in ("XBT.F", "USD.F")
         } == result(told["GET /0/public/Assets"]["body"])
