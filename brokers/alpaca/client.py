@@ -245,6 +245,8 @@ class VenueClient:
             token = page.get("next_page_token")
             if not token:
                 return reading.found
+            if not isinstance(token, str):
+                raise VenueUnavailable("the next page of bars has no name")
             if token in reading.tokens:
                 raise VenueUnavailable("the pages of bars go in circles")
             reading.tokens.add(token)

@@ -1,4 +1,4 @@
-"""Venues that lie, flood, echo and send elsewhere: before, at and after the first entry; all of them are slow tests."""
+"""Venues that lie, flood, echo and send elsewhere, before, at and after the first entry; all of them are slow tests."""
 
 from __future__ import annotations
 
@@ -7,12 +7,6 @@ import pytest
 from tests.hostile.trial import PHASES, hostilities, tried
 
 FEW = ("another symbol", "a refusal with the keys in it", "types nobody knows")
-    "another symbol",
-    "equity of 1e30",
-    "a body without an end",
-    "a refusal with the keys in it",
-    "types nobody knows",
-)
 LEAST = 60
 
 
