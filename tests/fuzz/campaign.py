@@ -7,6 +7,7 @@ its own seed, so that one that is found can be repeated alone.
 from __future__ import annotations
 
 import json
+import logging
 import resource
 import sys
 import tempfile
@@ -188,6 +189,7 @@ KINDS = {
 
 def main() -> int:
     kind, count, seed = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]) if len(sys.argv) > 3 else 0
+    logging.disable(logging.CRITICAL)
     began = time.monotonic()
     campaign = KINDS[kind](count, seed)
     told = {
