@@ -11,6 +11,7 @@ from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Protocol
 
+from config.errors import Refusal
 from config.values.markets import NEW_YORK_ZONE
 from monitoring import journal_queries
 from monitoring.journal_reader import JournalReader
@@ -182,7 +183,8 @@ def explain(source: Source, wanted: str, at: datetime | None = None, latest: int
         How many decisions and orders of a symbol.
     """
     if not wanted:
-        assert at is not None
+        if at is None:
+            raise Refusal("nothing was asked for; give a ticker, an order's id, or a time such as 2024-03-04T10:30")
         stories = tuple(story(decision) for decision in source.decisions_at(at))
         read = source.readings(at)
         when = max((s.decision.time for s in stories), default=None)

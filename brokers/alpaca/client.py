@@ -261,6 +261,9 @@ class VenueClient:
             if not token:
                 reading.whole = True
                 break
+            if not isinstance(token, str):
+                self._readings.pop(query["symbols"], None)
+                raise VenueUnavailable("the next page of bars has no name")
             if token in reading.tokens:
                 self._readings.pop(query["symbols"], None)
                 raise VenueUnavailable("the pages of bars go in circles")

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Container, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 from brokers.alpaca.payloads import Json
@@ -137,7 +137,7 @@ def read(row: Mapping[str, Any], listed_under: str = "") -> VenueOrder | None:
         return None
 
 
-@cache
+@lru_cache(maxsize=1_000)
 def leave_out(what: str, why: str) -> None:
     """Say of a row of the venue's that it cannot be read; once."""
     log.warning("%s of the venue's listing is left out, it cannot be read: %s", what, why)

@@ -115,9 +115,9 @@ class AccountView:
             return kept
         since = start if last is None else last
         answer = self._client.bars(pair.key, minutes, int(since.astimezone(UTC).timestamp()) - minutes * MINUTE_S)
-        rows: list[Any] = next((rows for name, rows in answer.items() if self._reference.pairs.named(name) is pair), [])
+        rows: Any = next((rows for name, rows in answer.items() if self._reference.pairs.named(name) is pair), [])
         # The last row is still forming.
-        fresh = bars_of(symbol, rows[:-1])
+        fresh = bars_of(symbol, rows[:-1] if isinstance(rows, list) else [])
         both = pd.concat([kept, fresh], ignore_index=True) if len(kept) else fresh
         both = both.drop_duplicates("datetime", keep="last").sort_values("datetime", ignore_index=True)
         self._bars[symbol, minutes] = now, both

@@ -7,6 +7,7 @@ its own seed, so that one that is found can be repeated alone.
 from __future__ import annotations
 
 import json
+import logging
 import resource
 import sys
 import tempfile
@@ -165,7 +166,20 @@ def command_lines(count: int, seed: int = 0) -> Campaign:
     return campaign
 
 
+def venue_answers(count: int, seed: int = 0) -> Campaign:
+    """Answers of both venues with parts that are odd, gone, doubled or nested."""
+    from tests.fuzz.venue_answers import alpaca, kraken
+
+    campaign = Campaign()
+    with tempfile.TemporaryDirectory() as folder:
+        for number in range(seed, seed + count):
+            rng = Random(number)
+            campaign.tried(number, lambda rng=rng: alpaca(rng) if rng.random() < 0.5 else kraken(rng, Path(folder)))  # type: ignore[misc]  # a lambda with its own seed
+    return campaign
+
+
 KINDS = {
+    "venue_answers": venue_answers,
     "configurations": configurations,
     "short_runs": short_runs,
     "damaged_files": damaged_files,
@@ -175,6 +189,7 @@ KINDS = {
 
 def main() -> int:
     kind, count, seed = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]) if len(sys.argv) > 3 else 0
+    logging.disable(logging.CRITICAL)
     began = time.monotonic()
     campaign = KINDS[kind](count, seed)
     told = {

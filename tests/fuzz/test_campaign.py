@@ -6,9 +6,12 @@ import pytest
 
 from tests.fuzz.campaign import KINDS
 
-SHORT = {"configurations": 120, "short_runs": 6, "damaged_files": 20, "command_lines": 20}
-LONG = {"configurations": 5_000, "short_runs": 60, "damaged_files": 1_000, "command_lines": 1_000}
+SHORT = {"venue_answers": 30, "configurations": 120, "short_runs": 6, "damaged_files": 20, "command_lines": 20}
+LONG = {
+    "venue_answers": 3_000, "configurations": 5_000, "short_runs": 60, "damaged_files": 1_000, "command_lines": 1_000,
+}  # fmt: skip
 SEEN = {
+    "venue_answers": {"most read at Alpaca", "most read at Kraken"},
     "configurations": {"loaded", "refused"},
     "short_runs": {"traded", "checked order_notional", "checked sector_cap", "checked exposure_budget"},
     "damaged_files": {"whole", "refused"},

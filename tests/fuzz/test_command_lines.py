@@ -83,6 +83,9 @@ def outcome(line: list[str]) -> str:
         status, said, _ = carried_out(main, line)
     if "Traceback" in said or "hunter2" in said or status not in (0, 1, 2):
         raise AssertionError(f"{line}: status {status}: {said[-300:]}")
+    if "--verbose" in line:
+        # Settings that were chosen are told line by line before the sentence.
+        said = "".join(said.splitlines(keepends=True)[-1:])
     if status == 2 and (said.count("\n") != 1 or len(said) <= 5):
         raise AssertionError(f"{line}: refused in {said.count(chr(10))} lines: {said[:200]}")
     return f"status {status}"

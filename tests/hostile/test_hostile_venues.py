@@ -1,4 +1,4 @@
-"""Venues that lie, flood, echo and send elsewhere: before, at and after the first entry; all of them are slow tests."""
+"""Venues that lie, flood, echo and send elsewhere, before, at and after the first entry; all of them are slow tests."""
 
 from __future__ import annotations
 

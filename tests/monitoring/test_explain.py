@@ -9,6 +9,7 @@ import pytest
 from backtests.reports.outputs import write_records
 from brokers.journal import Journal
 from brokers.record import RunRecord
+from commands.app import main
 from config.errors import Refusal
 from monitoring.explain import RunSource, day_after, explain, moment_of, session_after, source_of, story
 from monitoring.journal_reader import JournalReader
@@ -220,3 +221,9 @@ def test_nothing_can_be_written_through_a_reader(source, tmp_path):
     with pytest.raises(Refusal, match=r"readonly"), JournalReader(state / JOURNAL_FILE).open() as db:
         db.rows("DELETE FROM decisions")
     assert Path(state / JOURNAL_FILE).exists()
+
+
+def test_nothing_asked_for_is_refused(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["explain", ""]) == 2
+    assert "give a ticker" in capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -9,6 +10,8 @@ from typing import Any
 
 from brokers.kraken.answers.pairs import HUNDRED, Pairs
 from brokers.network.figures import amount
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +24,16 @@ class Fees:
 
 def fees_of(answer: Mapping[str, Any], pairs: Pairs) -> dict[str, Fees]:
     """TradeVolume: fees by symbol; a pair without a maker's fee pays the taker's for both."""
-    makers = answer.get("fees_maker") or {}
+    takers, makers = answer.get("fees"), answer.get("fees_maker") or {}
     found: dict[str, Fees] = {}
-    for name, row in (answer.get("fees") or {}).items():
-        if (pair := pairs.named(str(name))) is not None:
+    for name, row in takers.items() if isinstance(takers, Mapping) else ():
+        if (pair := pairs.named(str(name))) is None:
+            continue
+        try:
             taker = amount(row, "fee") / HUNDRED
             maker = amount(makers[name], "fee") / HUNDRED if name in makers else taker
-            found[pair.symbol] = Fees(maker, taker)
+        except (LookupError, ValueError, TypeError, AttributeError) as error:
+            log.warning("the fee of %s at Kraken cannot be read: %r", pair.symbol, error)
+            continue
+        found[pair.symbol] = Fees(maker, taker)
     return found

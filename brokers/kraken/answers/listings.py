@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 from brokers.journal.states import State
@@ -45,13 +45,13 @@ def listing_of(orders: Mapping[str, Any], pairs: Pairs, names: Names, seen: date
     for txid, row in orders.items():
         try:
             read.append(order_of(txid, row, pairs, names, seen))
-        except (KeyError, ValueError, TypeError, AttributeError, ArithmeticError) as error:
+        except (LookupError, ValueError, TypeError, AttributeError, ArithmeticError) as error:
             leave_out(txid, repr(error))
             unread.append(UnreadOrder(txid, _symbol(row, pairs), ((txid, _name(row, names)),)))
     return VenueListing(tuple(read), tuple(unread), native=tuple(read))
 
 
-@cache
+@lru_cache(maxsize=1_000)
 def leave_out(txid: str, why: str) -> None:
     """Say of an order that it cannot be read; once."""
     log.warning("the order %s at Kraken is left out, it is none of a kind that is traded here: %s", txid, why)
@@ -109,8 +109,8 @@ def order_of(txid: str, row: Mapping[str, Any], pairs: Pairs, names: Names, seen
     )
 
 
-def _name(row: Mapping[str, Any], names: Names) -> str:
-    return names.of(str(row.get("cl_ord_id") or ""))
+def _name(row: Any, names: Names) -> str:
+    return names.of(str(row.get("cl_ord_id") or "")) if isinstance(row, Mapping) else ""
 
 
 def _symbol(row: Any, pairs: Pairs) -> str:

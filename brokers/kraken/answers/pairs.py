@@ -82,13 +82,14 @@ class Pairs:
 
 def pairs_of(answer: Mapping[str, Any], assets: Mapping[str, Any]) -> Pairs:
     """Pairs and assets as listed; a pair that cannot be read is left out and told."""
-    names = {str(name): str(row.get("altname") or name) for name, row in assets.items()}
+    named = {name: row.get("altname") for name, row in assets.items() if isinstance(row, Mapping)}
+    names = {str(name): str(named.get(name) or name) for name in assets}
     blank = Pairs((), names)
     found = []
     for key, row in answer.items():
         try:
             found.append(_pair(str(key), row, blank))
-        except (KeyError, ValueError, ArithmeticError, TypeError, AttributeError) as error:
+        except (LookupError, ValueError, ArithmeticError, TypeError, AttributeError) as error:
             log.warning("the pair %s cannot be read and is left out: %r", key, error)
     return Pairs(found, names)
 
