@@ -51,7 +51,9 @@ class Record:
 
     def add(self, place: str, text: str, at: float | None = None) -> None:
         now = time.time()
-        self.said.append(Said(now if at is None else at, place, text, now))
+        # What is logged was there when it was written, what is asked for when the answer came.
+        came = at if at is not None and place == "log" else now
+        self.said.append(Said(now if at is None else at, place, text, came))
 
     def shows(self, place: str, lines: tuple[str, ...], at: float | None = None) -> None:
         """A screen as it stands now, or as it was asked for at a moment: what it did not show before is new."""
@@ -66,10 +68,8 @@ class Record:
 
     def first(self, place: str, word: str, since: float) -> Said | None:
         """The first time that a place said a word after a moment."""
-        said = list(self.said)
-        return next(
-            (s for s in said if s.place == place and max(s.at, s.came) >= since - CLOCK_S and word in s.text), None
-        )
+        said = [s for s in list(self.said) if s.place == place and s.came >= since - CLOCK_S]
+        return next((s for s in said if word in s.text), None)
 
 
 def _figureless(line: str) -> str:
