@@ -105,7 +105,7 @@ class Drill:
         found = {p: self.record.first(p, w, since) for p, w in words.items()}
         if logged and (line := found["log"]) is not None:
             since = line.at
-        seconds = {p: None if said is None else said.at - since for p, said in found.items()}
+        seconds = {p: None if said is None else max(0.0, said.at - since) for p, said in found.items()}
         self.table.append((what, seconds))
         for place, late in seconds.items():
             if late is None:

@@ -34,11 +34,12 @@ CLOCK_S = 0.01
 
 
 class Said(NamedTuple):
-    """When something was first to be read, where, and how it read."""
+    """When something was first to be read, where, and how it read; ``came`` is when an answer was there."""
 
     at: float
     place: str
     text: str
+    came: float
 
 
 @dataclass
@@ -49,7 +50,10 @@ class Record:
     _last: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def add(self, place: str, text: str, at: float | None = None) -> None:
-        self.said.append(Said(time.time() if at is None else at, place, text))
+        now = time.time()
+        # What is logged was there when it was written, what is asked for when the answer came.
+        came = at if at is not None and place == "log" else now
+        self.said.append(Said(now if at is None else at, place, text, came))
 
     def shows(self, place: str, lines: tuple[str, ...], at: float | None = None) -> None:
         """A screen as it stands now, or as it was asked for at a moment: what it did not show before is new."""
@@ -64,8 +68,8 @@ class Record:
 
     def first(self, place: str, word: str, since: float) -> Said | None:
         """The first time that a place said a word after a moment."""
-        said = list(self.said)
-        return next((s for s in said if s.place == place and s.at >= since - CLOCK_S and word in s.text), None)
+        said = [s for s in list(self.said) if s.place == place and s.came >= since - CLOCK_S]
+        return next((s for s in said if word in s.text), None)
 
 
 def _figureless(line: str) -> str:
