@@ -10,8 +10,7 @@ from functools import cache
 from typing import Any
 
 from brokers.alpaca.payloads import Json, amount
-from brokers.journal.states import State
-from brokers.order_types import OrderType
+from brokers.order_types import OrderType, State
 from brokers.venue_values import (
     OrderAck,
     TradeUpdate,

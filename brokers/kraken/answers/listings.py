@@ -9,11 +9,10 @@ from decimal import Decimal
 from functools import cache
 from typing import Any
 
-from brokers.journal.states import State
 from brokers.kraken.answers.figures import NOTHING, amount, moment
 from brokers.kraken.answers.names import Names
 from brokers.kraken.answers.pairs import Pairs
-from brokers.order_types import OrderType
+from brokers.order_types import OrderType, State
 from brokers.venue_values import UnreadOrder, VenueListing, VenueOrder
 
 KINDS = {
