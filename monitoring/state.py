@@ -9,7 +9,7 @@ import json
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import MISSING, Field, asdict, dataclass, field, fields
+from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -215,7 +215,7 @@ def write_state(path: Path, state: TraderState) -> None:
     ------
     OSError
     """
-    text = json.dumps({"version": VERSION, **_plain(asdict(state))}, separators=(",", ":"))
+    text = json.dumps({"version": VERSION, **_plain(state)}, separators=(",", ":"))
     fresh = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(handle, "w", encoding="utf-8") as file:
@@ -271,6 +271,9 @@ def _optional(item: Field[Any]) -> bool:
 
 
 def _plain(value: Any) -> Any:
+    # A state is written every other second: ``asdict`` would copy all of it first.
+    if is_dataclass(value):
+        return {item.name: _plain(getattr(value, item.name)) for item in fields(value)}
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, datetime):

@@ -11,9 +11,8 @@ from typing import Any
 
 from brokers.alpaca.payloads import Json
 from brokers.alpaca.responses import time_of
-from brokers.journal.states import State
 from brokers.network.figures import amount, figure
-from brokers.order_types import OrderType
+from brokers.order_types import OrderType, State
 from brokers.venue_values import (
     OrderAck,
     TradeUpdate,

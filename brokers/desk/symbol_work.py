@@ -136,7 +136,11 @@ class SymbolWork:
         self._exchange_target(symbol)
         # Nor does what may be ours again in a moment lose its exits.
         if self.positions.book.quantity(symbol) or not self.external.unsettled(symbol):
+            known = symbol in self.closer.tasks
             self.protector.tend(symbol, self._keeps(symbol))
+            if not known and symbol in self.closer.tasks:
+                # Protection has found that the market has passed the stop: what is free goes in this step.
+                self.closer.free(symbol)
         self._watch_stops(symbol)
         self.closer.sell(symbol)
         if self.gateway.shutting_down:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 
-from brokers.journal.states import State
+from brokers.order_types import State
 from brokers.venue_values import UnreadOrder, VenueAccount, VenueOrder, VenuePosition
 
 NOTHING = Decimal(0)

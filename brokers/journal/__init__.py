@@ -6,7 +6,8 @@ from brokers.journal.fills import Cumulative, Execution
 from brokers.journal.history import Figures, FilledOrder, Split
 from brokers.journal.journal import Journal
 from brokers.journal.journal_order import AlreadyPlanned, JournalConflict, JournalOrder, OrderIntent
-from brokers.journal.states import IllegalTransition, State
+from brokers.journal.states import IllegalTransition
+from brokers.order_types import State
 
 __all__ = [
     "AlreadyPlanned",

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, func, select
 
 from brokers.journal.database.schema import VERSION, decisions, fills, orders, rows_of, splits
 from brokers.journal.journal_order import JournalOrder
-from brokers.journal.states import State
+from brokers.order_types import State
 
 
 @dataclass(frozen=True, slots=True)

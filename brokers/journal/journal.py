@@ -27,7 +27,7 @@ from brokers.journal.fills import FillReport
 from brokers.journal.history import Figures, FilledOrder, Split
 from brokers.journal.journal_order import AlreadyPlanned, JournalOrder, OrderIntent
 from brokers.journal.order_ids import client_order_id
-from brokers.journal.states import State
+from brokers.order_types import State
 from brokers.record import EquityRow, TradeRecord
 from market.trading_day import begin_of
 from risk.model import Plan

@@ -11,7 +11,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from brokers.journal.states import FINAL, State
+from brokers.journal.states import FINAL
+from brokers.order_types import State
 
 Number = Decimal | float
 OrderSide = Literal["buy", "sell"]

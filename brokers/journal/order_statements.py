@@ -13,7 +13,8 @@ from brokers.journal.database import chain
 from brokers.journal.database.schema import UNRESOLVED, fills, order_events, orders, rows_of
 from brokers.journal.fills import Booked, Cumulative, Execution, FillReport, booked, exact, written
 from brokers.journal.journal_order import AlreadyPlanned, JournalConflict, JournalOrder, OrderIntent
-from brokers.journal.states import FINAL, OPEN, State, advance
+from brokers.journal.states import FINAL, OPEN, advance
+from brokers.order_types import State
 
 _PRICES = ("limit_price", "stop_price", "bracket_stop", "bracket_target")
 

@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from brokers.journal.states import State
 from brokers.kraken.account_view import AccountView
 from brokers.kraken.answers.fees import Fees
 from brokers.kraken.answers.figures import moment
@@ -22,7 +21,7 @@ from brokers.kraken.rules import KrakenRules
 from brokers.kraken.waits import Waits
 from brokers.network.budget import time_budget
 from brokers.network.figures import MOST, NOTHING
-from brokers.order_types import OrderType, VenueReason
+from brokers.order_types import OrderType, State, VenueReason
 from brokers.venue_errors import VenueRefusal, VenueUnavailable
 from brokers.venue_requests import Bracket, OcoExits, OrderChange, OrderRequest, RequestLimit, Single, StopOnly
 from brokers.venue_values import (

@@ -143,9 +143,10 @@ class StateRecorder:
         for k, symbol in enumerate(table.symbols):
             columns = [getattr(table, name)[first:, k] for name in ("open", "high", "low", "close", "volume")]
             block = np.column_stack(columns)
-            for stamp, values in zip(opens[first:].tolist(), block, strict=True):
-                if np.isfinite(values[:4]).all():
-                    yield symbol, (stamp, *(float(v) for v in np.nan_to_num(values)))
+            whole = np.isfinite(block[:, :4]).all(axis=1)
+            rows = np.nan_to_num(block[whole]).tolist()
+            for stamp, values in zip(opens[first:][whole].tolist(), rows, strict=True):
+                yield symbol, (stamp, *values)
 
 
 def _known(value: float) -> float | None:

@@ -20,13 +20,12 @@ from lumibot.entities import Asset, Order, Position
 from brokers.desk.execution.order_gateway import OrderRefused
 from brokers.desk.lifecycle.link import DeskLink
 from brokers.desk.venue_snapshot import VenueSnapshot
-from brokers.journal.states import State
 from brokers.kraken.venue import KrakenVenue
 from brokers.lumibot.kraken_data import KrakenData, symbol_of
 from brokers.lumibot.market_hours import VenueHours
 from brokers.lumibot.order_mapping import request_of, told
 from brokers.lumibot.order_routing import RoutedOrders
-from brokers.order_types import OrderType
+from brokers.order_types import OrderType, State
 from brokers.ports import OrderRouter
 from brokers.quantities import exact
 from brokers.venue_errors import OutcomeUnknown, VenueError

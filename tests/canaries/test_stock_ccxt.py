@@ -15,13 +15,13 @@ from lumibot.data_sources import CcxtData
 from lumibot.entities import Asset, Order
 
 from brokers.desk.venue_snapshot import VenueSnapshot
-from brokers.journal.states import State
 from brokers.kraken import payloads, venue
 from brokers.kraken.answers import balances, listings
 from brokers.kraken.connection.nonce import Nonce
 from brokers.kraken.connection.rest import KrakenRest
 from brokers.kraken.venue import KrakenVenue
 from brokers.lumibot.kraken_broker import KrakenBroker
+from brokers.order_types import State
 from brokers.venue_values import VenueAccount
 from brokers.venues import open_kraken
 from config import Refusal, load

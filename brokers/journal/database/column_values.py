@@ -13,7 +13,7 @@ from sqlalchemy import JSON, Boolean, Column, Date, Integer, String
 
 from brokers.journal.database.schema import Exact, Moment
 from brokers.journal.fills import written
-from brokers.journal.states import State
+from brokers.order_types import State
 
 FIRST_YEAR, LAST_YEAR = 1990, 2100
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]*[1-9])?")

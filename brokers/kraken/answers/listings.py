@@ -9,12 +9,11 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
-from brokers.journal.states import State
 from brokers.kraken.answers.figures import moment
 from brokers.kraken.answers.names import Names
 from brokers.kraken.answers.pairs import Pairs
 from brokers.network.figures import NOTHING, amount
-from brokers.order_types import OrderType
+from brokers.order_types import OrderType, State
 from brokers.venue_values import UnreadOrder, VenueListing, VenueOrder
 
 KINDS = {

@@ -83,6 +83,18 @@ def test_a_level_that_the_market_has_passed_is_left_at_once(scene, price, why, c
     assert scene.agrees()
 
 
+def test_what_is_free_is_sold_in_the_step_that_finds_its_stop_passed(scene):
+    take_away(scene)
+    scene.pass_time(1, AAPL=90)
+    scene.wire.calls.clear()
+    with scene.desk.iteration():
+        scene.desk.look()
+        scene.desk.reconcile()
+    assert [what["side"] for name, what in scene.wire.calls if name == "submit"] == ["sell", "sell"]
+    scene.pass_time(1)
+    assert scene.held() == 0
+
+
 def test_tightening_replaces_the_stop_and_nothing_else(scene):
     scene.adjust("tighten", stop=97.004)
     assert changes(scene) == ["replace"]
@@ -230,7 +242,7 @@ def test_protection_that_is_refused_is_tried_again_after_ever_longer_pauses(scen
     # With the price beyond the stop it is another matter, and is decided at once.
     scene.wire.calls.clear()
     scene.step(2, AAPL=94)
-    assert changes(scene) == ["submit"]
+    assert changes(scene) == ["submit", "submit"], "protection once more, and the sale in the same step"
     assert "AAPL" in scene.desk.closer.tasks
 
 

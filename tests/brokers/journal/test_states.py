@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from brokers.journal.order_ids import MAX_CHARACTERS, client_order_id
-from brokers.journal.states import FINAL, OPEN, TRANSITIONS, WITHOUT_OUTCOME, IllegalTransition, State, advance
+from brokers.journal.states import FINAL, OPEN, TRANSITIONS, WITHOUT_OUTCOME, IllegalTransition, advance
+from brokers.order_types import State
 
 # From each state (row) what each report (column) makes of it: M moves, - changes nothing, X is illegal.
 TABLE = """

@@ -7,9 +7,8 @@ from decimal import Decimal
 
 import pytest
 
-from brokers.journal.states import State
 from brokers.kraken.connection.errors import error_of
-from brokers.order_types import OrderType
+from brokers.order_types import OrderType, State
 from brokers.venue_errors import KeysRefused, NotSent, OutcomeUnknown, VenueRefusal
 from brokers.venue_requests import Bracket, Single, StopOnly
 from tests.brokers.kraken.scripted import EXAMPLES, body, scripted
