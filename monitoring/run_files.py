@@ -80,14 +80,22 @@ def _a_run(folder: Path) -> Iterator[None]:
         raise Refusal(f"{folder}: is not the complete folder of a run ({why}); give the --out of one") from None
 
 
+def _verdict(row: Mapping[str, Any]) -> Verdict:
+    """A verdict of the file, which has the end of a halt among the inputs."""
+    inputs = dict(row["inputs"])
+    until = inputs.pop("until", None)
+    return Verdict(
+        row["module"],
+        row["code"],
+        row["before"] or 0,
+        row["after"] or 0,
+        inputs,
+        None if until is None else datetime.fromisoformat(until),
+    )
+
+
 def _decision(number: int, row: Mapping[str, Any]) -> DecisionRow:
-    verdicts = [
-        Verdict(
-            v["module"], v["code"], v["before"] or 0, v["after"] or 0, v["inputs"],
-            datetime.fromisoformat(v["until"]) if "until" in v else None,
-        )
-        for v in row["verdicts"]
-    ]  # fmt: skip
+    verdicts = [_verdict(verdict) for verdict in row["verdicts"]]
     return DecisionRow(
         id=number,
         time=datetime.fromisoformat(row["time"]),

@@ -183,8 +183,8 @@ def _decision(decision: Decision) -> str:
 
 
 def _verdict(verdict: Verdict) -> str:
-    until = "" if verdict.until is None else f',"until":"{moment(verdict.until)}"'
+    inputs = verdict.inputs if verdict.until is None else {**verdict.inputs, "until": verdict.until}
     return (
         f'{{"module":{quoted(verdict.module)},"code":{quoted(verdict.code)},'
-        f'"before":{number(verdict.before)},"after":{number(verdict.after)},"inputs":{to_json(verdict.inputs)}{until}}}'
+        f'"before":{number(verdict.before)},"after":{number(verdict.after)},"inputs":{to_json(inputs)}}}'
     )

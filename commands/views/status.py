@@ -154,7 +154,8 @@ def _positions(found: Status) -> Any:
             p.symbol, f"{p.quantity:,.10g}", _usd(p.entry_price), _usd(p.price),
             "–" if p.profit is None else f"{p.profit:+,.2f}",
             "–" if r is None else f"{r:+.2f}", _usd(p.stop), _usd(p.target),
-            "all" if p.bare <= 0 else some, _usd(p.lost_at_stop),
+            "all" if p.bare <= 0 else some,
+            _usd(p.lost_at_stop) if p.protected > 0 else "no stop",
         )  # fmt: skip
     return table
 

@@ -105,12 +105,13 @@ class Drill:
         found = {p: self.record.first(p, w, since) for p, w in words.items()}
         if logged and (line := found["log"]) is not None:
             since = line.at
-        seconds = {p: None if said is None else max(0.0, said.at - since) for p, said in found.items()}
+        seconds = {p: None if said is None else said.came - since for p, said in found.items()}
         self.table.append((what, seconds))
-        for place, late in seconds.items():
-            if late is None:
+        for place, said in found.items():
+            if said is None:
                 self.faults.append(f"{what}: not said by {place}")
-            elif critical and late > LATEST_S:
+            elif critical and (late := said.at - since) > LATEST_S:
+                # What an answer takes once it was asked for is this machine's, and is in the table.
                 self.faults.append(f"{what}: {late:.1f} s until said by {place}")
         self.say(f"{what}: " + ", ".join(f"{p} {'NEVER' if s is None else f'{s:.1f} s'}" for p, s in seconds.items()))
 
