@@ -149,6 +149,8 @@ class Gate(Section):
     """The policy gate under everything; ``max_day_notional_frac`` may exceed 1.
 
     ``min_cash_frac`` None stands for the share that the rule cash_buffer keeps where it runs, and for 0 elsewhere.
+    ``cash_funds`` count as cash: they pass the limits of order, day and number; None stands for the funds of the rule
+    cash_sweep where it runs, and for none elsewhere.
     """
 
     max_order_notional_frac: PositiveFraction
@@ -159,6 +161,7 @@ class Gate(Section):
     min_cash_frac: Fraction | None
     max_open_positions: Annotated[int, Field(ge=1)]
     restricted: tuple[Symbol, ...]
+    cash_funds: tuple[Symbol, ...] | None
     price_collar_frac: PositiveFraction
 
 

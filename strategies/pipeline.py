@@ -23,6 +23,7 @@ from risk.interface import RiskModule
 from risk.model import Adjustment, Book, Decision, Plan, Proposal, Verdict, floor_lot
 from risk.policy_gate import review
 from strategies.ensemble import Candidate, Ensemble, EnsembleConfig
+from strategies.parking import Parking
 from strategies.signals.base import Signal
 
 ATR = "atr_14"
@@ -111,6 +112,7 @@ class Pipeline:
         self.intraday = False
         self.brief = False
         """Leave out decisions on candidates that come after the scan's last entry; what is entered is the same."""
+        self.parking = Parking(chain, gate)
         self._reviewers = [m for m in chain if type(m).review is not RiskModule.review]
         self.halters = [m for m in chain if type(m).halts is not RiskModule.halts]
         self._managers = [m for m in chain if type(m).manage is not RiskModule.manage]
@@ -160,6 +162,12 @@ class Pipeline:
         """One iteration's plan."""
         if market.empty:
             return Plan(book.time)
+        if not self.parking:
+            return self._decided(market, book)
+        return self.parking.funded(self._decided(market, self.parking.as_cash(book, market)), book, market)
+
+    def _decided(self, market: Market, book: Book) -> Plan:
+        """The plan of a book in which nothing is parked."""
         # Adjustments are changes to what is held: without positions nobody is asked for any.
         managers = self._managers if book.positions else ()
         adjustments = strictest(a for m in managers for a in m.manage(book, market) if later(a, book, market))
@@ -272,6 +280,7 @@ class Pipeline:
 
         None where no stop and target can be set. The first signal of the configuration gives side and stop.
         """
+        book = self.parking.as_cash(book, market)
         speaker = self.signals[0]
         wish = self._proposal(Candidate(self.selection.a_plus_score, symbol, speaker), market)
         if wish is None:

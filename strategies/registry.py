@@ -105,6 +105,7 @@ RISK_MODULES = Registry(
     "risk_first.risk_modules",
     {
         "allocation": "risk.allocation:Allocation",
+        "cash_sweep": "risk.cash_sweep:CashSweep",
         "sector_cap": "risk.sector_cap:SectorCap",
         "correlation_cap": "risk.correlation_cap:CorrelationCap",
         "cash_buffer": "risk.cash_buffer:CashBuffer",
