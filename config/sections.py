@@ -161,7 +161,7 @@ class Gate(Section):
     min_cash_frac: Fraction | None
     max_open_positions: Annotated[int, Field(ge=1)]
     restricted: tuple[Symbol, ...]
-    cash_funds: tuple[Symbol, ...] | None
+    cash_funds: tuple[Symbol, ...] | None = None
     price_collar_frac: PositiveFraction
 
 

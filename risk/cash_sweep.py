@@ -9,7 +9,7 @@ from pydantic import Field
 
 from market.market import Market
 from risk.interface import Fraction, ModuleConfig, PositiveFraction, RiskModule, Symbol
-from risk.lots import Lot, affordable
+from risk.lots import EPSILON, Lot, affordable
 from risk.model import Adjustment, Book, BracketTerms, Position, Proposal, floor_lot
 
 
@@ -66,8 +66,9 @@ class CashSweep(RiskModule):
         return sum(position.quantity * self._price(position.symbol, market) for position in self._parked(book, market))
 
     def park(self, usd: float, book: Book, market: Market) -> Proposal | None:
-        """The purchase that idle cash is worth: of the first fund that is not held; None where it is not."""
+        """The purchase that free cash is worth, the spare aside: of the first fund that is not held; None otherwise."""
         config = self.config
+        usd -= config.spare_frac * book.equity
         if not usd >= config.min_park_frac * book.equity or book.equity <= 0:
             return None
         free = (fund for fund in config.funds if not book.held(fund) and market.usable(fund))
@@ -92,7 +93,8 @@ class CashSweep(RiskModule):
         parked = sorted(self._parked(book, market), key=lambda p: (p.quantity * market.mark(p.symbol), p.symbol))
         for position in parked:
             price, held = self._price(position.symbol, market), position.quantity
-            quantity = floor_lot(math.ceil(wanted / price / lot - 1e-9) * lot, lot)
+            lots = min(wanted / price, held) / lot
+            quantity = floor_lot(max(1, math.ceil(lots - EPSILON)) * lot, lot)
             code = f"CASH_SWEEP: {usd:,.2f} USD wanted for entries"
             inputs = {"wanted_usd": usd, "price": price, "held": held}
             if quantity >= held:

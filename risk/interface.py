@@ -91,7 +91,7 @@ class RiskModule:
         return 0.0
 
     def park(self, usd: float, book: Book, market: Market) -> Proposal | None:
-        """What to buy with so much idle cash; None for nothing."""
+        """What to buy with so much cash above the buffer; None for nothing."""
         return None
 
     def raise_cash(self, usd: float, book: Book, market: Market) -> list[Adjustment]:

@@ -55,17 +55,16 @@ class Parking:
         market : Market
         """
         for module in self._sweeps:
-            kept = (self._kept_frac + module.config.spare_frac) * book.equity
-            # An entry may take the spare cash; only what the gate keeps is never touched.
-            spare = book.free_cash - sum(p.notional for p in plan.entries)
-            short = self._kept_frac * book.equity - spare if plan.entries else 0.0
+            # What the gate keeps is touched by nobody.
+            free = book.free_cash - sum(p.notional for p in plan.entries) - self._kept_frac * book.equity
+            short = -free if plan.entries else 0.0
             if short > 0:
                 sales = module.raise_cash(short, book, market)
                 if sales:
                     funding = plan.funding | {sale.symbol for sale in sales}
                     plan = replace(plan, adjustments=(*plan.adjustments, *sales), funding=funding)
-            elif not book.halted and (wish := module.park(spare - kept, book, market)) is not None:
-                verdict = Verdict(module.name, "OK", wish.quantity, wish.quantity, {"idle_usd": spare - kept})
+            elif not book.halted and (wish := module.park(free, book, market)) is not None:
+                verdict = Verdict(module.name, "OK", wish.quantity, wish.quantity, {"free_usd": free})
                 decision = Decision(book.time, wish, wish.quantity, (verdict,))
                 plan = replace(
                     plan, entries=(*plan.entries, wish), decisions=(*plan.decisions, decision)
