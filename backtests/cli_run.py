@@ -56,6 +56,7 @@ from strategies.run_notes import (
     out_of_reach,
     with_dividends,
     with_interest,
+    with_parked,
     without_benchmark,
     without_unknown,
 )
@@ -329,6 +330,7 @@ def describe(
             *notes,
             *with_dividends(result.record.dividends),
             *with_interest(result.record.interest),
+            *with_parked(result.record.parked),
             *out_of_reach(strategy.feed.features, strategy.pipeline, end),
         ),
         seed=request.seed,

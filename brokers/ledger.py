@@ -31,7 +31,8 @@ class Ledger:
 
     ``entry_fees`` holds what opening each position cost, until its trades carry it; ``realised`` what its
     closed portions brought so far; ``budget`` what was deployed; ``closed``
-    every position that is closed completely.
+    every position that is closed completely. ``parked`` are funds that count as cash: they are charged to no budget and
+    are no trades; what they brought is in the record's ``parked``.
     """
 
     cash: float
@@ -41,6 +42,7 @@ class Ledger:
     realised: dict[str, float] = field(default_factory=dict)
     budget: WeeklyBudget | None = None
     closed: list[ClosedTrade] = field(default_factory=list)
+    parked: frozenset[str] = frozenset()
 
     def quantity(self, symbol: str) -> float:
         position = self.positions.get(symbol)
@@ -50,7 +52,7 @@ class Ledger:
         """Book a fill; ``intent``, ``stop`` and ``target`` describe the position if this fill opens one."""
         self.cash = round(self.cash - fill.quantity * fill.price - fill.fee, 6)
         self.record.fees += fill.fee
-        if self.budget is not None:
+        if self.budget is not None and fill.symbol not in self.parked:
             self.budget = self._charged(self.budget, fill)
         self.record.turnover += abs(fill.quantity) * fill.price
         position = self.positions.get(fill.symbol)
@@ -96,6 +98,10 @@ class Ledger:
         direction = 1 if position.quantity > 0 else -1
         pnl = direction * (fill.price - position.entry_price) * closed - fill.fee - entry_fee
         risk = position.risk_per_share
+        if fill.symbol in self.parked:
+            self.record.parked += pnl
+            self._unpark(position, fill)
+            return
         self.record.trades.append(
             TradeRecord(
                 symbol=fill.symbol,
@@ -136,6 +142,13 @@ class Ledger:
                     role=position.role,
                 )
             )
+
+    def _unpark(self, position: Position, fill: Fill) -> None:
+        left = position.quantity + fill.quantity
+        if abs(left) < 1e-9:
+            del self.positions[fill.symbol], self.entry_fees[fill.symbol]
+        else:
+            self.change(fill.symbol, quantity=left)
 
 
 def _opened(fill: Fill, intent: Proposal | None, stop: float, target: float) -> Position:

@@ -36,6 +36,7 @@ def contradictions(settings: Sections) -> Iterator[ImpossibleCombination]:
     yield from _fractional_lots(settings)
     yield from _unreachable_windows(settings)
     yield from _faster_than_real_time(settings)
+    yield from _parked_cash(settings)
 
 
 def _repeated_names(settings: Sections) -> Iterator[ImpossibleCombination]:
@@ -136,3 +137,26 @@ def _faster_than_real_time(settings: Sections) -> Iterator[ImpossibleCombination
             "pace.speed",
             "broker.alpaca.trading_url",
         )
+
+
+def _parked_cash(settings: Sections) -> Iterator[ImpossibleCombination]:
+    """A fund that counts as cash passes limits that hold entries: it can't be one."""
+    funds = settings.gate.cash_funds or ()
+    for fund in funds:
+        if fund in settings.universe.traded:
+            yield ImpossibleCombination(
+                f"gate.cash_funds has {fund}, which universe.symbols trades as well; take it out of one of them",
+                "gate.cash_funds",
+                "universe.symbols",
+            )
+    if "cash_sweep" not in settings.risk.chain:
+        return
+    parked = settings.risk.modules.get("cash_sweep", {}).get("funds", ())
+    for fund in parked:
+        if fund not in funds:
+            yield ImpossibleCombination(
+                f"risk.modules.cash_sweep.funds has {fund}, which gate.cash_funds lacks, so that the gate would refuse "
+                "it; leave gate.cash_funds at null, or add it there",
+                "gate.cash_funds",
+                "risk.modules.cash_sweep.funds",
+            )

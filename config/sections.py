@@ -108,12 +108,35 @@ class Vote(Section):
     min_vote_score: Annotated[float, Field(ge=0, le=100)]
 
 
+CLOSED_KEPT = 200
+"""Closed trades that a book holds at most."""
+
+
+class MetaModel(Section):
+    """A classifier that learns from the strategy's own closed trades how far to trust an entry.
+
+    ``features`` are read at the last bar before each entry. Of the trades that are closed the first ``train_share``
+    fit it and the later ones calibrate its probability; it is fitted anew after each ``refit_trades`` more of them. An
+    entry has half its size at the probability ``half_at`` and below, all of it at ``full_at`` and above.
+    """
+
+    enabled: bool
+    features: Annotated[tuple[Name, ...], Field(min_length=1)]
+    min_trades: Annotated[int, Field(ge=40, le=CLOSED_KEPT)]
+    refit_trades: Annotated[int, Field(ge=1)]
+    train_share: Annotated[float, Field(ge=0.5, le=0.9)]
+    half_at: Fraction
+    full_at: Fraction
+    history_bars: Annotated[int, Field(ge=50, le=20_000)]
+
+
 class Signals(Section):
     """``modules`` are the settings of signals that are classes, ``rules`` are signals written in YAML."""
 
     enabled: Annotated[tuple[Name, ...], Field(min_length=1)]
     rules: ModuleSettings
     ensemble: Vote
+    meta_model: MetaModel
     modules: ModuleSettings
 
 
@@ -149,6 +172,8 @@ class Gate(Section):
     """The policy gate under everything; ``max_day_notional_frac`` may exceed 1.
 
     ``min_cash_frac`` None stands for the share that the rule cash_buffer keeps where it runs, and for 0 elsewhere.
+    ``cash_funds`` count as cash: they pass the limits of order, day and number; None stands for the funds of the rule
+    cash_sweep where it runs, and for none elsewhere.
     """
 
     max_order_notional_frac: PositiveFraction
@@ -159,6 +184,7 @@ class Gate(Section):
     min_cash_frac: Fraction | None
     max_open_positions: Annotated[int, Field(ge=1)]
     restricted: tuple[Symbol, ...]
+    cash_funds: tuple[Symbol, ...] | None = None
     price_collar_frac: PositiveFraction
 
 

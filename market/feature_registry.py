@@ -248,6 +248,13 @@ def _session_rows(own: OwnBars, sessions: int) -> np.ndarray:
     return indicators.rows_of_sessions(own.field("session"), own.table_row(), sessions)
 
 
+@feature("history", first=lambda bars: 1, settled=lambda bars: bars, required=False)
+def _history(own: OwnBars, bars: int) -> np.ndarray:
+    """How many bars there are, up to so many; to name it makes a live feed keep them."""
+    count = 1.0 + np.arange(own.field("close").shape[0])[:, np.newaxis]
+    return np.where(np.isfinite(own.field("close")), np.minimum(count, bars), np.nan)
+
+
 @feature("mean", first=lambda bars: bars)
 def _mean(own: OwnBars, bars: int) -> np.ndarray:
     return indicators.rolling_mean(own.field("close"), bars)

@@ -86,6 +86,19 @@ class Market:
         rows: np.ndarray = self._columns[name][max(0, self._row + 1 - bars) : self._row + 1]
         return rows
 
+    def row_before(self, time: datetime) -> int:
+        """Row of the last visible bar that had closed at ``time``; -1 where none is, or times are unknown."""
+        if self._times is None or self._row < 0:
+            return -1
+        return min(self._row, int(self._times[1].searchsorted(time.timestamp(), side="right")) - 1)
+
+    def value_at(self, row: int, name: str, symbol: str) -> float:
+        """One value at an earlier row; NaN for a row that is not visible."""
+        column, k = self._columns.get(name), self.index.get(symbol)
+        if column is None or k is None or not 0 <= row <= self._row:
+            return math.nan
+        return float(column[row, k])
+
     def minutes_since(self, time: datetime) -> float:
         """Trading time from ``time`` to the close of the last closed bar: bars count, nights between them don't.
 

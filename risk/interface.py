@@ -81,6 +81,23 @@ class RiskModule:
         """Positions this module itself wants to open (the hedger); sized and judged like any other."""
         return []
 
+    @property
+    def cash_funds(self) -> tuple[str, ...]:
+        """Funds in which this rule parks idle cash, none by default; they count as cash to every other rule."""
+        return ()
+
+    def ready_cash(self, book: Book, market: Market) -> float:
+        """USD that a sale of everything parked would bring."""
+        return 0.0
+
+    def park(self, usd: float, book: Book, market: Market) -> Proposal | None:
+        """What to buy with so much cash above the buffer; None for nothing."""
+        return None
+
+    def raise_cash(self, usd: float, book: Book, market: Market) -> list[Adjustment]:
+        """Sales of what is parked that bring so much, or all there is; sent before the entries that want it."""
+        return []
+
     def status(self, book: Book, market: Market) -> str:
         """What this rule reads now, in one line for a screen, whether or not it does anything; empty for nothing."""
         return ""

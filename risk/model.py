@@ -377,9 +377,13 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What one iteration wants done: adjustments first, then entries; decisions hold the why."""
+    """What one iteration wants done: adjustments first, then entries; decisions hold the why.
+
+    ``funding`` are the symbols whose sale has to be over before the entries go, since it brings their cash.
+    """
 
     time: datetime
     adjustments: tuple[Adjustment, ...] = ()
     entries: tuple[Proposal, ...] = ()
     decisions: tuple[Decision, ...] = ()
+    funding: frozenset[str] = frozenset()

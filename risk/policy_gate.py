@@ -185,6 +185,11 @@ def check(
         return GateRefusal(GateCode.COLLAR, f"{off}")
     # Written so that a reading that is not a number refuses.
     notional = request.notional
+    kept = (gate.min_cash_frac or 0.0) * account.equity
+    leaves_cash = account.cash - notional >= kept - abs(kept) * EPSILON - EPSILON
+    if request.symbol in (gate.cash_funds or ()):
+        # What counts as cash takes no place and no part of a day; it may take all the cash above what is kept.
+        return None if leaves_cash else _below_the_kept(account.cash - notional, kept)
     order_limit = _strictest(gate.max_order_notional_frac, account.equity, gate.max_order_notional_usd)
     if not notional <= order_limit * (1 + EPSILON):
         sized = affordable(position_frac * account.equity, request.named_price, lot)
@@ -199,9 +204,8 @@ def check(
     day = account.day_notional + notional
     if not day <= day_limit * (1 + EPSILON):
         return GateRefusal(GateCode.DAY_NOTIONAL, f"{day:.2f} opened today is above {day_limit:.2f}")
-    kept = (gate.min_cash_frac or 0.0) * account.equity
-    if not account.cash - notional >= kept - abs(kept) * EPSILON - EPSILON:
-        return GateRefusal(GateCode.CASH, f"{account.cash - notional:.2f} in cash would be left, below {kept:.2f}")
+    if not leaves_cash:
+        return _below_the_kept(account.cash - notional, kept)
     if not account.holds_symbol and account.new_positions >= gate.max_new_positions:
         told = f"{account.new_positions} of {gate.max_new_positions} new positions were opened or ordered today"
         return GateRefusal(GateCode.NEW_POSITIONS, told)
@@ -210,6 +214,10 @@ def check(
             GateCode.POSITIONS, f"{account.open_positions} of {gate.max_open_positions} positions are open"
         )
     return None
+
+
+def _below_the_kept(left: float, kept: float) -> GateRefusal:
+    return GateRefusal(GateCode.CASH, f"{left:.2f} in cash would be left, below {kept:.2f}")
 
 
 def _off_collar(request: OrderRequest, collar: float) -> str:

@@ -23,6 +23,8 @@ from risk.interface import RiskModule
 from risk.model import Adjustment, Book, Decision, Plan, Proposal, Verdict, floor_lot
 from risk.policy_gate import review
 from strategies.ensemble import Candidate, Ensemble, EnsembleConfig
+from strategies.meta_model import MetaModel
+from strategies.parking import Parking
 from strategies.signals.base import Signal
 
 ATR = "atr_14"
@@ -84,6 +86,8 @@ class Pipeline:
         is held is looked after at every iteration.
     ensemble : EnsembleConfig, optional
         How the signals vote; by default the highest score speaks for a symbol and nobody objects.
+    meta_model : MetaModel, optional
+        Scales the size of an entry by what became of earlier ones.
     """
 
     def __init__(
@@ -98,6 +102,7 @@ class Pipeline:
         universe: Iterable[str],
         windows: Sequence[str] = (),
         ensemble: EnsembleConfig | None = None,
+        meta_model: MetaModel | None = None,
     ) -> None:
         self.ensemble = Ensemble(signals, ensemble or EnsembleConfig.model_validate({}), selection.min_score)
         self.chain = tuple(chain)
@@ -111,6 +116,8 @@ class Pipeline:
         self.intraday = False
         self.brief = False
         """Leave out decisions on candidates that come after the scan's last entry; what is entered is the same."""
+        self.parking = Parking(chain, gate)
+        self.meta_model = meta_model
         self._reviewers = [m for m in chain if type(m).review is not RiskModule.review]
         self.halters = [m for m in chain if type(m).halts is not RiskModule.halts]
         self._managers = [m for m in chain if type(m).manage is not RiskModule.manage]
@@ -128,6 +135,8 @@ class Pipeline:
         parts += [module.needs() for module in self.chain]
         if self.selection.min_session_bars:
             parts.append((SESSION_BAR,))
+        if self.meta_model is not None:
+            parts.append(self.meta_model.needs())
         return sorted({name for part in parts for name in part})
 
     def keep_daily_signals(self) -> list[str]:
@@ -160,6 +169,12 @@ class Pipeline:
         """One iteration's plan."""
         if market.empty:
             return Plan(book.time)
+        if not self.parking:
+            return self._decided(market, book)
+        return self.parking.funded(self._decided(market, self.parking.as_cash(book, market)), book, market)
+
+    def _decided(self, market: Market, book: Book) -> Plan:
+        """The plan of a book in which nothing is parked."""
         # Adjustments are changes to what is held: without positions nobody is asked for any.
         managers = self._managers if book.positions else ()
         adjustments = strictest(a for m in managers for a in m.manage(book, market) if later(a, book, market))
@@ -208,7 +223,7 @@ class Pipeline:
         for candidate in candidates:
             if self.brief and len(able) >= chosen.watch_list:
                 break
-            wish = self._proposal(candidate, scan.market)
+            wish = self._scaled(self._proposal(candidate, scan.market), scan)
             if wish is None:
                 continue
             wanted.append((candidate, wish))
@@ -267,11 +282,18 @@ class Pipeline:
             reason=f"{signal.reason(market, symbol)}; {terms.label}",
         )
 
+    def _scaled(self, wish: Proposal | None, scan: _Scan) -> Proposal | None:
+        """The wish with the share of its size that the meta-model trusts it with."""
+        if wish is None or self.meta_model is None:
+            return wish
+        return replace(wish, size_multiplier=self.meta_model.multiplier(scan.market, scan.book, wish.symbol))
+
     def hypothetical(self, market: Market, book: Book, symbol: str) -> Decision | None:
         """What sizing and chain would say now of an entry in a symbol that came alone; nothing is counted.
 
         None where no stop and target can be set. The first signal of the configuration gives side and stop.
         """
+        book = self.parking.as_cash(book, market)
         speaker = self.signals[0]
         wish = self._proposal(Candidate(self.selection.a_plus_score, symbol, speaker), market)
         if wish is None:

@@ -127,6 +127,7 @@ def _blocked(pipeline: Pipeline, market: Market, symbol: str) -> str:
 
 def limits(pipeline: Pipeline, book: Book, market: Market) -> list[Limit]:
     """Every limit of sizing, gate and chain, and how much of each is used."""
+    book = pipeline.parking.as_cash(book, market)
     most = pipeline.sizing.max_notional_frac * book.equity
     found = [Limit(equity_sizer.NAME, "one position", 0.0, most, scope="one position")]
     found += policy_gate.limits(book, pipeline.gate)

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -24,6 +25,7 @@ from risk.cash_buffer import CashBuffer
 from risk.equity_sizer import SizingConfig
 from risk.interface import RiskModule
 from strategies.ensemble import EnsembleConfig
+from strategies.meta_model import MetaModel
 from strategies.pipeline import Pipeline, Selection
 from strategies.signals.base import Signal
 
@@ -105,6 +107,7 @@ RISK_MODULES = Registry(
     "risk_first.risk_modules",
     {
         "allocation": "risk.allocation:Allocation",
+        "cash_sweep": "risk.cash_sweep:CashSweep",
         "sector_cap": "risk.sector_cap:SectorCap",
         "correlation_cap": "risk.correlation_cap:CorrelationCap",
         "cash_buffer": "risk.cash_buffer:CashBuffer",
@@ -221,11 +224,24 @@ def build_pipeline(settings: Settings) -> Pipeline:
             chosen.min_session_bars,
         ),
         "ensemble": EnsembleConfig(**settings.signals.ensemble.model_dump()),
+        "meta_model": _meta_model(settings),
     }
     with _naming_the_source(settings):
         return Pipeline(
             **parts, gate=settings.gate, universe=settings.universe.traded, windows=settings.pace.windows
         )  # fmt: skip
+
+
+def _meta_model(settings: Settings) -> MetaModel | None:
+    """The meta-model, where it is on; Refusal without its library."""
+    if not settings.signals.meta_model.enabled:
+        return None
+    if find_spec("sklearn") is None:
+        raise Refusal(
+            f"{settings.source_of('signals.meta_model.enabled')}: signals.meta_model needs scikit-learn, which is not "
+            "installed; install the package with the extra learning, or switch it off"
+        )
+    return MetaModel(settings.signals.meta_model)
 
 
 def keep_daily_signals(pipeline: Pipeline, settings: Settings) -> tuple[str, ...]:

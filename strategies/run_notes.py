@@ -102,6 +102,11 @@ def with_interest(usd: float) -> tuple[str, ...]:
     return (f"interest of {usd:,.2f} USD on idle cash is in cash and equity, not in the trades",) if usd else ()
 
 
+def with_parked(usd: float) -> tuple[str, ...]:
+    """A note about what parked cash brought, if there was any."""
+    return (f"{usd:+,.2f} USD from T-bill funds, which count as cash, are not in the trades",) if usd else ()
+
+
 def absent_symbols(missing: Iterable[str], pipeline: Pipeline) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """What is missing of the symbols that were to be traded, and notes about those that only rules look at."""
     missing = tuple(missing)

@@ -48,7 +48,7 @@ UNITS = {
     "lot": "shares or coins", "rsi": "RSI, 0–100", "overbought": "RSI, 0–100", "adx": "ADX, 0–100",
     "score": "score, 0–100", "correlation": "correlation", "ratio": "multiple", "multiple": "multiple",
     "factor": "multiple", "leverage": "multiple", "buckets": "price buckets", "positions": "positions",
-    "trades": "trades", "gauges": "symbols", "gauge": "symbol", "symbol": "symbol",
+    "trades": "trades", "gauges": "symbols", "funds": "symbols", "gauge": "symbol", "symbol": "symbol",
     "restricted": "symbols", "minute": "a minute", "confidence": "fraction of 1",
 }  # fmt: skip
 """Unit by a word of a setting's name; the last known word of the name counts."""
@@ -217,6 +217,11 @@ def acts(rule: Any, scene: Scene) -> Iterator[tuple[str, str]]:
         yield change.kind, f"{done(change, scene)}: `{change.code}`"
     for wanted in rule.propose(scene.book, market):
         yield "proposed", f"{wanted.quantity:g} {wanted.symbol} proposed: `{wanted.reason}`"
+    # Of cash a sixth is taken for the buffer, or as much as is wanted for an entry.
+    if (parked := rule.park(scene.book.cash * 5 / 6, scene.book, market)) is not None:
+        yield "parked", f"{parked.quantity:g} {parked.symbol} bought: `{parked.reason}`"
+    for sale in rule.raise_cash(asked.notional, scene.book, market):
+        yield "wanted", f"{done(sale, scene)}: `{sale.code}`"
 
 
 def done(change: Adjustment, scene: Scene) -> str:

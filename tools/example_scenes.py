@@ -19,7 +19,7 @@ BAR = timedelta(minutes=30)
 EQUITY = 100_000.0
 PRICES = {
     "NVDA": 170.0, "AAPL": 180.0, "MSFT": 400.0, "GOOGL": 140.0, "TSLA": 200.0, "AMD": 200.0, "COIN": 220.0,
-    "MARA": 20.0, "RIOT": 12.0, "SPY": 510.0, "QQQ": 440.0, "SH": 13.0, "SPXS": 9.0, "SQQQ": 11.0,
+    "MARA": 20.0, "RIOT": 12.0, "SPY": 510.0, "QQQ": 440.0, "SH": 13.0, "SPXS": 9.0, "SQQQ": 11.0, "BIL": 91.5,
 }  # fmt: skip
 SECTORS = {
     "NVDA": "mega_tech", "AAPL": "mega_tech", "MSFT": "mega_tech", "GOOGL": "mega_tech", "AMD": "semis",
@@ -128,5 +128,6 @@ def scenes() -> Iterator[Scene]:
         (book(position("AMD", 9_000.0, 0.95)), wish(), hot),
         (book(position("SH", 9_000.0, role="hedge")), wish(), {}),
         (book(position("SH", 21_000.0, role="hedge")), wish("SQQQ", 500, role="hedge"), hot),
+        (book(position("BIL", 60_000.0), cash=40_000.0), wish(), {}),
     ):
         yield Scene(state, wanted, readings)

@@ -15,9 +15,9 @@ from typing import Any
 import pandas as pd
 
 from backtests.checks.snapshots import Damage, Snapshot, read_snapshots
-from backtests.research.search.trials import settings_with
+from backtests.recorded_settings import recorded_settings
 from brokers.live_state.values_json import encoded
-from config import Settings, load
+from config import Settings
 from config.version import version
 from market.bars import DAY_MINUTES
 from market.features import FeatureTable
@@ -145,7 +145,7 @@ class _Decider:
 @lru_cache(maxsize=4)
 def _decider(about: str, changed: Callable[[Settings], Settings] | None) -> _Decider:
     header = json.loads(about)
-    recorded = settings_with({**load().as_dict(), **header["settings"]}, {})
+    recorded = recorded_settings(header["settings"])
     settings = recorded if changed is None else changed(recorded)
     use_day_of(settings.pace.day)
     pipeline = build_pipeline(settings)

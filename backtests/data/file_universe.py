@@ -16,7 +16,8 @@ INVERSE = "inverse"
 def file_universe(settings: Settings, data: str, reading: ReadOptions) -> list[Override]:
     """The setting that makes the symbols of ``data`` the universe; none where the user has named one.
 
-    Funds labelled inverse are a hedge's to buy, and are left to it, unless nothing else is there.
+    Funds labelled inverse are a hedge's to buy and those that count as cash a sweep's, and are left to them, unless
+    nothing else is there.
 
     Raises
     ------
@@ -27,5 +28,6 @@ def file_universe(settings: Settings, data: str, reading: ReadOptions) -> list[O
         return []
     symbols = symbols_of(Path(data), reading)
     sectors = settings.universe.sectors
-    traded = [symbol for symbol in symbols if sectors.get(symbol) != INVERSE] or symbols
+    parked = frozenset(settings.gate.cash_funds or ())
+    traded = [s for s in symbols if sectors.get(s) != INVERSE and s not in parked] or symbols
     return [(f"{FROM_FILE}{data}", "universe.symbols", traded)]

@@ -74,7 +74,10 @@ class SegmentedRun(ReplayRun):
         older = sorted({owner for owner in owners.values() if owner != self._current})
         if not older:
             return plan
-        kept = [a for a in plan.adjustments if owners.get(a.symbol, self._current) == self._current]
+        kept = [
+            a for a in plan.adjustments
+            if owners.get(a.symbol, self._current) == self._current or a.symbol in plan.funding
+        ]  # fmt: skip
         for owner in older:
             mine = self._adjustments(self._deciders[owner], row, now, book)
             kept += [a for a in mine if owners.get(a.symbol) == owner]

@@ -34,6 +34,7 @@ class AccountState:
 
     def __init__(self) -> None:
         self._all: dict[int, WorkingOrder] = {}
+        self._parked: frozenset[str] = frozenset()
         self._of_symbol: dict[str, list[WorkingOrder]] = {}
         self._next_row = 0
         self._sequence = 0
@@ -72,7 +73,8 @@ class AccountState:
         self.bars, self.fill_model, self.gate, self.record, self.lot = bars, fills, gate, record, lot
         self._position_frac, self.inverse = position_frac, inverse
         self._dividends = dividends or {}
-        self.ledger = Ledger(cash, record, budget=WeeklyBudget(day_of(bars.opens_at[0])))
+        self._parked = frozenset(gate.cash_funds or ())
+        self.ledger = Ledger(cash, record, budget=WeeklyBudget(day_of(bars.opens_at[0])), parked=self._parked)
         self._column = {symbol: k for k, symbol in enumerate(bars.symbols)}
         self._opens = bars.opens_at.to_pydatetime().tolist()
         self._closes = bars.closes_at.to_pydatetime().tolist()
@@ -225,5 +227,6 @@ class AccountState:
 
     def day_notional(self, without: WorkingOrder | None = None) -> float:
         """What this session opened and what waiting orders may still open, USD; ``without`` one of them."""
-        waiting = sum(w.notional for w in self._all.values() if w.opens and w is not without)
+        entries = (w for w in self._all.values() if w.opens and w.symbol not in self._parked)
+        waiting = sum(w.notional for w in entries if w is not without)
         return self.opened_today() + waiting

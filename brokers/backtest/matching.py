@@ -142,7 +142,7 @@ class BarMatching(AccountState):
         record.status, record.filled_quantity, record.filled_price, record.filled_time = "filled", quantity, price, time
         record.slippage_usd = abs(price - raw) * quantity
         self.record.slippage_cost += record.slippage_usd
-        if w.opens:
+        if w.opens and w.symbol not in self._parked:
             self._count_opened(quantity * price)
         signed = quantity if w.ticket.buy else -quantity
         stop, target = w.levels()
@@ -173,12 +173,15 @@ class BarMatching(AccountState):
 
     def _value(self, row: int) -> None:
         marks = self.marks_at(row)
-        long_value = inverse_value = 0.0
-        protected = 0
-        positions = self.ledger.positions
-        for symbol, position in positions.items():
+        long_value = inverse_value = parked_value = 0.0
+        protected = count = 0
+        for symbol, position in self.ledger.positions.items():
             k = self._column[symbol]
             value = position.quantity * marks[k]
+            if symbol in self._parked:
+                parked_value += value
+                continue
+            count += 1
             if position.role == "hedge" or symbol in self.inverse:
                 inverse_value += value
             else:
@@ -186,16 +189,16 @@ class BarMatching(AccountState):
             # Where a symbol's bars have ended, no stop can be triggered any more, so none protects.
             if row <= self._last_rows[k]:
                 protected += self.protected_quantity(symbol) >= abs(position.quantity) - 1e-9
-        self.record.position_bars += len(positions)
+        self.record.position_bars += count
         self.record.protected_bars += protected
         self.record.equity.append(
             EquityRow(
                 time=self._closes[row],
-                equity=self.ledger.cash + long_value + inverse_value,
-                cash=self.ledger.cash,
+                equity=self.ledger.cash + parked_value + long_value + inverse_value,
+                cash=self.ledger.cash + parked_value,
                 long_exposure=long_value,
                 inverse_exposure=inverse_value,
-                positions=len(positions),
+                positions=count,
                 protected=protected,
             )
         )

@@ -99,7 +99,7 @@ class OrderLife(BarMatching):
 
     def _account(self, symbol: str, without: WorkingOrder | None = None) -> AccountState:
         held = {s for s, group in self._of_symbol.items() if any(x.opens for x in group)} | self.ledger.positions.keys()
-        positions = self.ledger.positions
+        positions, parked = self.ledger.positions, self._parked
         waiting = [w for w in self.entries() if w is not without]
         position, budget = positions.get(symbol), self.ledger.budget
         # What was paid counts too: a position that has fallen leaves no room for more of it.
@@ -108,13 +108,20 @@ class OrderLife(BarMatching):
         opened = 0 if budget is None else budget.deployed(max(day_of(self.datetime), budget.day)).day_positions
         return AccountState(
             equity=self.equity(),
-            cash=self.ledger.cash - sum(w.notional for w in waiting),
+            cash=self.ledger.cash - sum(w.notional for w in waiting) + self._coming(),
             day_notional=self.day_notional(without),
-            new_positions=opened + len({w.symbol for w in waiting} - positions.keys()),
-            open_positions=len(held),
+            new_positions=opened + len({w.symbol for w in waiting} - positions.keys() - parked),
+            open_positions=len(held - parked),
             holds_symbol=symbol in held,
             symbol_notional=worth + sum(w.notional for w in waiting if w.symbol == symbol),
         )
+
+    def _coming(self) -> float:
+        """USD that sales of parked cash bring at the open at which what is ordered now is filled, before it."""
+        sales = (w for s in self._parked for w in self._of_symbol.get(s, ()) if w.exit and w.ticket.kind is Kind.MARKET)
+        model = self.fill_model
+        cost = model.market_slippage_bps / 1e4 + model.fee_frac
+        return sum(w.quantity * (self.quote(w.symbol) * (1 - cost) - model.fee_per_share_usd) for w in sales)
 
     def _request(self, parent: WorkingOrder, w: WorkingOrder) -> OrderRequest:
         return OrderRequest(

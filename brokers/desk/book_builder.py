@@ -91,14 +91,16 @@ class BookBuilder:
         labelled = inverse_funds(self._sectors)
         hedges = labelled | {s for s, position in book.positions.items() if position.role == "hedge"}
         inverse = sum(usd for s, usd in worth.items() if s in hedges)
-        ours = self._positions.book.ledger.positions
+        parked = self._positions.parked & worth.keys()
+        in_funds = sum(worth[s] for s in parked)
+        ours = {s: p for s, p in self._positions.book.ledger.positions.items() if s not in parked}
         return EquityRow(
             time=book.time,
             equity=book.equity,
-            cash=book.cash,
-            long_exposure=sum(worth.values()) - inverse,
+            cash=book.cash + in_funds,
+            long_exposure=sum(worth.values()) - inverse - in_funds,
             inverse_exposure=inverse,
-            positions=len(worth),
+            positions=len(worth) - len(parked),
             protected=sum(book.positions[s].protected_quantity >= abs(ours[s].quantity) for s in ours),
         )
 

@@ -55,7 +55,7 @@ def assemble(
     state = VenueState(venue, quotes, disbelieved)
     sync = JournalSync(journal, settings.strategy, venue.clock.now, disbelieved)
     ownership = OrderOwnership(sync, journal, settings.live.adopt, state.seen)
-    positions = OwnPositions(state, journal, sync, ownership, settings.live.adopt)
+    positions = OwnPositions(state, journal, sync, ownership, settings.live.adopt, settings.gate.cash_funds or ())
     limits = Limits(settings.gate, settings.sizing.lot, settings.sizing.max_notional_frac)
     gateway = OrderGateway(state, journal, sync, positions, limits, admission, settings.strategy)
     observer = VenueObserver(state, sync, InflightOrders(state, journal, sync), positions)

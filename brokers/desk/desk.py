@@ -300,6 +300,10 @@ class LiveDesk:
         if self.halts.kill.level is KillLevel.FLATTEN and not self.shutting_down:
             self._flatten()
         self.symbol_work.step()
+        if self._plans.waits_for_cash:
+            # What the sale brought is in the account as it is now.
+            self.view(0.0)
+        self._plans.resume()
         self._keep_books()
 
     @property

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
 from functools import partial
 
 from brokers.desk.core import DeskCore
@@ -13,6 +15,9 @@ from brokers.desk_rules import ADJUSTMENT_ROLES
 from brokers.order_types import RefusalCode
 from risk.interface import RiskModule
 from risk.model import Adjustment, Plan
+
+FUNDED_WITHIN = timedelta(seconds=60)
+"""How long an entry waits for the sale of parked cash; its decision is too old then, and the next scan decides anew."""
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +40,7 @@ class PlanExecution:
         self.halter_names = frozenset(module.name for module in halters)
         self.work = work
         self.entries = work.entries
+        self._unfunded: tuple[Plan, datetime] | None = None
 
     def adjust(self, plan: Plan) -> None:
         """Begin what the rules ask of positions that are held."""
@@ -42,8 +48,15 @@ class PlanExecution:
             self.work.isolated(adjustment.symbol, partial(self._adjust, adjustment, plan))
 
     def enter(self, plan: Plan) -> None:
-        """Begin the entries, or refuse them with every reason that holds now."""
+        """Begin the entries, or refuse them with every reason that holds now.
+
+        Entries whose cash a sale brings wait until it is over; ``resume`` begins them then.
+        """
+        self._unfunded = None
         if not plan.entries:
+            return
+        if self._selling(plan):
+            self._unfunded = plan, self.state.now
             return
         why = self.halts.reasons(self.state.now, self.halter_names)
         if closed := self.entries.window().closed:
@@ -57,6 +70,27 @@ class PlanExecution:
             # An answer that contradicts what was sent ends entries with the next look, and these before it.
             if not self.gateway.shutting_down and not self.sync.alarms:
                 self.entries.begin(proposal, plan.time, quotes[proposal.symbol])
+
+    @property
+    def waits_for_cash(self) -> bool:
+        """Whether entries wait whose sale is over, so that the account has to be looked at again."""
+        return self._unfunded is not None and not self._selling(self._unfunded[0])
+
+    def resume(self) -> None:
+        """Begin the entries whose cash is there by now, at present quotes; after too long they are given up."""
+        if self._unfunded is None:
+            return
+        plan, since = self._unfunded
+        if self.state.now - since > FUNDED_WITHIN:
+            self._unfunded = None
+            why = f"{RefusalCode.STOPPED}: the sale that was to bring its cash took too long"
+            for proposal in plan.entries:
+                self.entries.refuse(proposal, plan.time, why)
+        elif (seen := self.state.view.account_time) is not None and seen > since and not self._selling(plan):
+            self.enter(replace(plan, funding=frozenset()))
+
+    def _selling(self, plan: Plan) -> bool:
+        return any(symbol in self.work.closer.tasks for symbol in plan.funding)
 
     def _adjust(self, adjustment: Adjustment, plan: Plan) -> None:
         if adjustment.symbol not in self.positions.book.ledger.positions:

@@ -19,6 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from risk.brackets import BRACKETS
+from risk.cash_sweep import CashSweep
 from risk.equity_sizer import SizingConfig
 from risk.interface import RiskModule
 from risk.model import DeployedBudget
@@ -184,7 +185,8 @@ def test_a_rule_that_changes_the_book_is_stopped():
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 def test_management_never_raises_and_never_sells_more_than_is_held(situation):
     state, on, _ = situation
-    for rule in (module(cls) for cls in MODULES):
+    parks = module(CashSweep, funds=["NVDA", "AAPL", "XXX"])
+    for rule in (*(module(cls) for cls in MODULES), parks):
         assert "\n" not in rule.status(state, on)
         for change in rule.manage(state, on):
             assert change.module == rule.name
@@ -197,6 +199,14 @@ def test_management_never_raises_and_never_sells_more_than_is_held(situation):
             assert wish.quantity > 0
             assert on.usable(wish.symbol)
             assert 0 < wish.stop < wish.price < wish.target
+        for usd in (math.nan, -1.0, 0.0, 10_000.0, 1e9):
+            if (wish := rule.park(usd, state, on)) is not None:
+                assert wish.symbol in rule.cash_funds and not state.held(wish.symbol) and on.usable(wish.symbol)
+                assert 0 < wish.notional <= usd and 0 < wish.stop < wish.price < wish.target
+            for sale in rule.raise_cash(usd, state, on):
+                held = state.positions[sale.symbol].quantity
+                assert sale.symbol in rule.cash_funds and 0 <= sale.quantity < held
+                assert (sale.kind == "trim") == (sale.quantity > 0) and sale.code.startswith(f"{rule.name.upper()}: ")
 
 
 @pytest.mark.parametrize("cls", MODULES)

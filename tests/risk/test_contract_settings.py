@@ -35,14 +35,25 @@ def cases() -> tuple[Situation, ...]:
     return tuple(situation(seed) for seed in range(SITUATIONS))
 
 
+PARKED_AS = {"BIL": "AAPL", "SGOV": "MSFT", "SHV": "NVDA"}
+"""Symbols of the situations that stand for the funds in which cash is parked."""
+
+
 def module_acts(name: str, config: BaseModel, case: Situation) -> object:
     """What a module does, in numbers and warnings: a changed message is no effect."""
     rule = MODULES[name](config)
+    if rule.cash_funds:
+        rule = MODULES[name](config.model_copy(update={"funds": [PARKED_AS.get(f, f) for f in rule.cash_funds]}))
+    usd = case.book.cash * 0.3
+    parked = rule.park(usd, case.book, case.market)
+    sold = [(a.kind, a.symbol, a.quantity) for a in rule.raise_cash(usd, case.book, case.market)]
+    parks = parked and (parked.symbol, parked.quantity, parked.stop, parked.target)
+    cash = (parks, sold, rule.ready_cash(case.book, case.market))
     verdicts = [rule.review(wish, case.book, case.market) for wish in case.wishes]
     reviews = [(v.after, v.inputs.get("warning")) for v in verdicts]
     changes = [(a.kind, a.symbol, a.quantity, a.stop) for a in rule.manage(case.book, case.market)]
     hedges = [(p.symbol, p.quantity, p.stop, p.target, p.atr) for p in rule.propose(case.book, case.market)]
-    return reviews, changes, hedges, rule.halts(case.book) and rule.halt_sessions
+    return reviews, changes, hedges, cash, rule.halts(case.book) and rule.halt_sessions
 
 
 def sizing_acts(config: BaseModel, case: Situation) -> object:

@@ -19,6 +19,7 @@ from backtests.research.search.windows import Window
 from config import Settings
 from config.errors import Refusal
 from config.reading.error_messages import closest, sentence
+from config.values.provenance import Provenance
 from market.bars import BarTable
 
 Parameters = Mapping[str, Any]
@@ -111,7 +112,7 @@ def settings_with(base: Mapping[str, Any], parameters: Parameters) -> Settings:
     try:
         return Settings.model_validate_json(json.dumps(merged))
     except ValidationError as error:
-        raise Refusal(sentence(error, Settings, Settings.model_validate(base).provenance)) from None
+        raise Refusal(sentence(error, Settings, Provenance())) from None
 
 
 def run_trial(context: TrialContext, parameters: Parameters) -> Trial:

@@ -9,9 +9,9 @@ from datetime import datetime
 
 import pandas as pd
 
+from backtests.recorded_settings import recorded_settings
 from backtests.replay.engine import ReplayRun
-from backtests.research.search.trials import settings_with
-from config import Settings, load
+from config import Settings
 from config.errors import Refusal
 from market.sectors import INVERSE, UNCLASSIFIED
 from monitoring.state import PositionState, TraderState
@@ -67,7 +67,7 @@ def book_of_trader(state: TraderState, closes: Closes) -> PresentBook:
     """
     if state.equity is None or state.book_time is None:
         raise Refusal("the trader has not looked at its account yet; ask again after its first iteration")
-    settings = settings_with({**load().as_dict(), **state.settings}, {})
+    settings = recorded_settings(state.settings)
     chain = build_pipeline(settings).chain
     benchmark = settings.universe.benchmark
     held = tuple(

@@ -35,6 +35,8 @@ class OwnPositions:
     ownership : OrderOwnership
     adopted : collection of str
         Symbols whose positions made by hand are managed like our own.
+    parked : collection of str, optional
+        Funds that count as cash: no entries, no positions of a limit and no trades.
 
     Attributes
     ----------
@@ -50,14 +52,16 @@ class OwnPositions:
         sync: JournalSync,
         ownership: OrderOwnership,
         adopted: Collection[str],
+        parked: Collection[str] = (),
     ) -> None:
         self.state = state
         self.journal = journal
         self.sync = sync
         self.ownership = ownership
         self.adopted = adopted
+        self.parked = frozenset(parked)
         self.renamed: dict[str, str] = {}
-        self._history = PositionHistory(journal, adopted)
+        self._history = PositionHistory(journal, adopted, self.parked)
         self._fills = -1
         self._began = state.now
         self._measured_at: dict[str, float] = {}
@@ -122,6 +126,8 @@ class OwnPositions:
         held = set(self.book.symbols) | {s for s, position in positions.items() if position.quantity}
         waiting = [o for o in self.journal.open_orders() if o.role in OPENING_ROLES and o.client_order_id != without]
         promised = sum(float(o.remaining) * self._worth(o) for o in waiting)
+        entries = [o for o in waiting if o.symbol not in self.parked]
+        counted = sum(float(o.remaining) * self._worth(o) for o in entries) if self.parked else promised
         opened = self.opened_today()
         budget, today = self.book.ledger.budget, day_of(self.state.now)
         positions_today = 0 if budget is None else budget.deployed(max(today, budget.day)).day_positions
@@ -133,9 +139,9 @@ class OwnPositions:
         return AccountState(
             equity=self.state.equity,
             cash=float(self.state.view.account.cash) - promised - self._bought_since_the_account_was_seen(),
-            day_notional=opened + promised,
-            new_positions=positions_today + len({o.symbol for o in waiting} - held),
-            open_positions=len(held | {o.symbol for o in waiting}),
+            day_notional=opened + counted,
+            new_positions=positions_today + len({o.symbol for o in entries} - held),
+            open_positions=len((held | {o.symbol for o in waiting}) - self.parked),
             holds_symbol=symbol in held or any(o.symbol == symbol for o in waiting),
             symbol_notional=worth + ordered,
         )

@@ -123,11 +123,12 @@ def replay(
 Event = FilledOrder | Split
 
 
-def begin(first_fills: Iterable[datetime], first_day: date | None) -> PositionBook:
-    """The book before any fill; the exposure budget begins on the first day that is named."""
+def begin(first_fills: Iterable[datetime], first_day: date | None, parked: Collection[str] = ()) -> PositionBook:
+    """The book before any fill; the exposure budget begins on the first day that is named, without what is parked."""
     days = [day_of(time) for time in first_fills]
     first = min([*days, *([first_day] if first_day else [])], default=None)
-    return PositionBook(Ledger(cash=0.0, record=RunRecord(), budget=WeeklyBudget(first) if first else None))
+    budget = WeeklyBudget(first) if first else None
+    return PositionBook(Ledger(cash=0.0, record=RunRecord(), budget=budget, parked=frozenset(parked)))
 
 
 def order_of(event: Event) -> tuple[datetime, int, datetime, str]:
@@ -154,7 +155,8 @@ def book_event(
         return
     order = event.order
     quantity = order.filled_quantity if order.side == "buy" else -order.filled_quantity
-    if order.role in OPENING_ROLES or (order.role == OrderRole.MANUAL and order.side == "buy"):
+    opens = order.role in OPENING_ROLES or (order.role == OrderRole.MANUAL and order.side == "buy")
+    if opens and order.symbol not in book.ledger.parked:
         day = day_of(event.first_fill)
         book.opened[day] = book.opened.get(day, 0.0) + float(order.filled_notional)
     if order.role not in OPENING_ROLES and order.symbol not in adopted:

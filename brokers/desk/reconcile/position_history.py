@@ -30,10 +30,13 @@ class PositionHistory:
     journal : Journal
     adopted : collection of str
         Symbols whose manual positions are managed like our own.
+    parked : collection of str
+        Funds that count as cash.
     """
 
     journal: Journal
     adopted: Collection[str] = ()
+    parked: Collection[str] = ()
     book: PositionBook = field(default_factory=lambda: begin((), None))
     replays: int = 0
     """How often all of history was replayed."""
@@ -73,7 +76,7 @@ class PositionHistory:
         entered = self.journal.all_figures()
         self._figures = {f.order.client_order_id: entered.get((f.order.symbol, f.order.decision_time)) for f in filled}
         self._events = in_order([*filled, *splits])
-        self._checkpoints = [(0, begin((f.first_fill for f in filled), today))]
+        self._checkpoints = [(0, begin((f.first_fill for f in filled), today, self.parked))]
         self._go_on()
         self._mark, self._splits = mark, frozenset(splits)
         self.replays += 1

@@ -44,6 +44,7 @@ def assert_same(one: RunResult, other: RunResult, folder: Path) -> None:
         "fees",
         "turnover",
         "interest",
+        "parked",
         "position_bars",
         "protected_bars",
         "halts",
@@ -77,6 +78,10 @@ def both(profile, data, start, end, sets=None):
                                                "signals.enabled": ["trend", "momentum", "mean_reversion"],
                                                "signals.ensemble.quorum": 2, "signals.ensemble.min_vote_score": 0.0,
                                                "exits.model": "atr"}),
+        # A stock stands for a fund: parked in it, cash is sold for entries, and its stop is hit now and then.
+        ("active", "2019-01-03", "2019-12-30", {"risk.chain": ["exposure_budget", "cash_buffer", "cash_sweep"],
+                                               "risk.modules.cash_sweep.funds": ["GOOG"],
+                                               "universe.symbols": ["AAPL", "AMZN", "META", "NFLX", "NVDA"]}),
     ],
 )  # fmt: skip
 def test_embedded_bars(profile, start, end, sets, tmp_path):
