@@ -56,12 +56,8 @@ def trader(scene: Scene, bars: int = 120):
     features = FeatureTable(table, pipeline.needs(), scene.settings.universe.sectors)
     account = SimpleNamespace(
         desk=scene.desk, monitor=SimpleNamespace(heard=time.time(), listening=True), pace_s=60.0,
-<<<<<<< HEAD
         session=SimpleNamespace(mode="rehearse", profile="active"), alarm=SimpleNamespace(standing=lambda: LASTING),
-=======
-        session=SimpleNamespace(mode="rehearse", profile="active"), pipeline=pipeline,
-        feed=SimpleNamespace(bars=table),
->>>>>>> h-lab
+        pipeline=pipeline, feed=SimpleNamespace(bars=table),
     )  # fmt: skip
     now = scene.exchange.now
     book = Book(now, 100_000.0, 100_000.0, session_open_equity=100_000.0, equity_peak=100_000.0)
