@@ -48,7 +48,7 @@ def synthetic() -> pd.DataFrame:
 
 @pytest.mark.slow
 def test_five_pairs_every_ten_seconds_stay_below_starter_limits(tmp_path, synthetic):
-    """Over an hour, with entries, exchanges and ends: nothing is waited for, and an iteration takes two seconds."""
+    """Over an hour with entries: nothing is waited for, and an iteration takes two seconds at most."""
     symbols, span = tuple(coin.symbol for coin in COINS), timedelta(minutes=70)
     assert len(symbols) == 5
     found = rehearse(
