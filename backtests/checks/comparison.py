@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
-import re
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import pairwise
@@ -14,18 +12,23 @@ from pathlib import Path
 
 import pandas as pd
 
+from backtests.checks.decision_figures import (
+    figures_differ,
+    quote,
+    result_of,
+    ruling,
+    same_value,
+    told_of,
+    why_of,
+)
 from backtests.run_folder import Holding, Json, RunFolder, read_run
 
-CLOSE_FRAC = 1e-6
-"""Figures that differ by less, relatively, are the same: what is left of a recursive average's seed is below it."""
 SEEN_LATE = pd.Timedelta(minutes=4)
 """How old the venue's word may be in a decision: two local seconds of a rehearsal at 120 times real time."""
 STRADDLES = pd.Timedelta(minutes=1)
 """A decision carries the time of its book; so long after it, a bar may close and its market still be read."""
-FIGURES = ("price", "atr", "score", "stop", "target")
 MARKET_MODULES = frozenset({"trend_confirmation", "volume_profile", "ensemble"})
 """Rules that read bars and nothing of the book."""
-QUOTE = re.compile(r"at the quote ([\d.]+)")
 
 
 class Cause(StrEnum):
@@ -47,6 +50,8 @@ class Cause(StrEnum):
 
 
 SATURDAY = 5
+REMEMBERED = 48
+"""So many bars a bar that was seen differently is in the averages, enough to move a decision."""
 NOTHING = pd.Timedelta(0)
 Key = tuple[pd.Timestamp, str, str, str]
 
@@ -101,6 +106,8 @@ class _Comparer:
         self._always_open = any(close.weekday() >= SATURDAY for close in closes)
         gaps = pd.Series(closes[1:] - closes[:-1])
         self.length = gaps.median() if len(gaps) else pd.Timedelta(minutes=5)
+        self._apart: dict[str, list[tuple[pd.Timestamp, str]]] = {}
+        """By symbol the bars in which both decided on other figures."""
         # A backtest's equity is of the close of each bar that it decided at the opening of.
         self.bars = [self.bar(close - pd.Timedelta(microseconds=1)) for close in closes]
         self._known = {self._key(decision): decision for decision in backtest.decisions}
@@ -122,6 +129,9 @@ class _Comparer:
     def run(self) -> Comparison:
         result = Comparison(self.live.path, self.backtest.path)
         ours, theirs = self._by_key(self.live), self._by_key(self.backtest)
+        for key in sorted(ours.keys() & theirs.keys()):
+            if name := figures_differ(ours[key][0], theirs[key][0]):
+                self._apart.setdefault(key[1], []).append((key[0], name))
         for key in sorted(ours.keys() | theirs.keys()):
             if key in ours and key in theirs:
                 result.pairs += 1
@@ -171,36 +181,36 @@ class _Comparer:
         following = bisect_left(self.bars, after[0])
         if following < len(self.bars):
             after = (self.bars[following], *after[1:])
-        if key != after and after in self._known and not _figures_differ(decision, self._known[after]):
+        if key != after and after in self._known and not figures_differ(decision, self._known[after]):
             there = self._known.get(key)
-            return after if there is None or _figures_differ(decision, there) else key
+            return after if there is None or figures_differ(decision, there) else key
         return key
 
     # Decisions that both made.
 
     def _of_pair(self, bar: pd.Timestamp, scans: list[Json], theirs: Json) -> tuple[Cause, str] | None:
         ours = scans[0]
-        if name := _figures_differ(ours, theirs):
+        if name := figures_differ(ours, theirs):
             return Cause.BARS, f"{name} {ours[name]} live, {theirs[name]} backtest"
         found = self._of_verdicts(bar, ours, theirs) or self._of_orders(ours, theirs)
         if found is not None:
             return found
         taken = [d for d in scans[1:] if d["final_quantity"]]
         if taken and not ours["final_quantity"]:
-            return Cause.DECIDED_AGAIN, f"{_why(ours)} first, taken at {taken[0]['time']:%H:%M:%S}"
+            return Cause.DECIDED_AGAIN, f"{why_of(ours)} first, taken at {taken[0]['time']:%H:%M:%S}"
         return None
 
     def _of_verdicts(self, bar: pd.Timestamp, ours: Json, theirs: Json) -> tuple[Cause, str] | None:
-        if _result(ours) == _result(theirs):
+        if result_of(ours) == result_of(theirs):
             return None
-        told = f"live {_told(ours)}, backtest {_told(theirs)}"
+        told = f"live {told_of(ours)}, backtest {told_of(theirs)}"
         for one, two in zip(ours["verdicts"], theirs["verdicts"], strict=False):
-            if _ruling(one) == _ruling(two) and one["module"] == two["module"]:
+            if ruling(one) == ruling(two) and one["module"] == two["module"]:
                 continue
             module = str(one["module"])
             if "halt" in module or "HALT" in one["code"] + two["code"]:
                 return Cause.HALTED, told
-            differing = [n for n in one["inputs"] if not _same(one["inputs"][n], two["inputs"].get(n))]
+            differing = [n for n in one["inputs"] if not same_value(one["inputs"][n], two["inputs"].get(n))]
             if one["module"] == two["module"] and module in MARKET_MODULES:
                 return (Cause.BARS if differing else Cause.UNEXPLAINED), told
             trade = self._earlier(bar, ours["symbol"])
@@ -221,13 +231,13 @@ class _Comparer:
             why = one["reason"] if refused[0] else two["reason"]
             return (Cause.HALTED if why.startswith("DESK_STOPPED") else Cause.VENUE), why
         if one["quantity"] != two["quantity"]:
-            quotes = [_quote(o) for o in (one, two)]
+            quotes = [quote(o) for o in (one, two)]
             if quotes[0] == quotes[1]:
                 return Cause.UNEXPLAINED, f"{one['quantity']:g} live, {two['quantity']:g} backtest at the same quote"
             sizes = f"{one['quantity']:g} at {quotes[0]} live, {two['quantity']:g} at {quotes[1]} backtest"
             return Cause.QUOTE, sizes
         (shares, price), (others, other) = self.live.filled(ours), self.backtest.filled(theirs)
-        if shares != others or not _same(price, other):
+        if shares != others or not same_value(price, other):
             return Cause.FILL, f"{shares:g} at {price:.4f} live, {others:g} at {other:.4f} backtest"
         return None
 
@@ -263,6 +273,12 @@ class _Comparer:
         for decision in run.decisions:
             if decision["symbol"] == key[1] and self.bar(decision["time"]) == bar:
                 return Cause.BARS, f"there {decision['signal']} spoke for it, with {decision['score']}"
+        for other, name in self._apart.get(key[1], ()):
+            if NOTHING <= other - bar <= REMEMBERED * self.length:
+                return (
+                    Cause.BARS,
+                    f"not decided there; {name} of {other:%m-%d %H:%M} differs too, so a bar before it does",
+                )
         return Cause.UNEXPLAINED, "not held there, and no decision"
 
     def _like(self, run: RunFolder, symbol: str, signal: str) -> list[Holding]:
@@ -289,38 +305,3 @@ class _Comparer:
 def _spans(held: Holding, scan: pd.Timestamp) -> bool:
     """Whether a live scan may have seen a position: news of its end may be as old as the scan's view."""
     return held.since < scan and (held.until is None or held.until > scan - SEEN_LATE)
-
-
-def _figures_differ(one: Json, two: Json) -> str:
-    """The first figure that differs; empty if none does."""
-    return next((name for name in FIGURES if not _same(one[name], two[name])), "")
-
-
-def _same(one: object, two: object) -> bool:
-    numbers = isinstance(one, int | float) and isinstance(two, int | float)
-    return math.isclose(one, two, rel_tol=CLOSE_FRAC, abs_tol=1e-9) if numbers else one == two  # type: ignore[arg-type]  # both are numbers
-
-
-def _ruling(verdict: Mapping[str, object]) -> tuple[object, object, str]:
-    return verdict["before"], verdict["after"], str(verdict["code"]).partition(":")[0]
-
-
-def _result(decision: Json) -> tuple[object, ...]:
-    """What counts: outcome, final size, and who refused it with which code."""
-    refuser = (decision["verdicts"][-1]["module"], _ruling(decision["verdicts"][-1])[2]) if decision["verdicts"] else ()
-    return decision["outcome"], decision["final_quantity"], *(refuser if decision["outcome"] == "refused" else ())
-
-
-def _why(decision: Json) -> str:
-    return f"{decision['verdicts'][-1]['code']}" if decision["verdicts"] else decision["outcome"]
-
-
-def _told(decision: Json) -> str:
-    return (
-        f"refused ({_why(decision)})" if decision["outcome"] == "refused" else f"{decision['final_quantity']:g} taken"
-    )
-
-
-def _quote(order: Json) -> str:
-    found = QUOTE.search(order["reason"])
-    return found[1] if found else "its price"

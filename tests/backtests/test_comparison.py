@@ -106,6 +106,18 @@ def test_an_entry_beside_one_that_is_held_is_not_explained(compared):
     assert found.unexplained == 1
 
 
+def test_what_one_side_alone_decided_is_of_other_bars_where_the_next_decision_has_other_figures(compared):
+    live = [refused("09:35:10"), refused("09:45:10") | {"atr": 1.01}]
+    found = compared(live, [refused("09:45:00")])
+    assert [d.cause for d in found.differences] == [Cause.BARS, Cause.BARS]
+    assert "atr of 12-13 09:45 differs too" in found.differences[0].detail
+
+
+def test_what_one_side_alone_decided_is_not_explained_by_figures_that_are_the_same(compared):
+    found = compared([refused("09:35:10"), refused("09:45:10")], [refused("09:45:00")])
+    assert only_cause(found) is Cause.UNEXPLAINED
+
+
 def test_around_the_clock_bars_are_of_whole_hours(tmp_path):
     """A weekend's hours begin at midnight UTC, not at the opening of an exchange."""
     sunday = "2022-12-11T"

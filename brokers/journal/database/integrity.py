@@ -306,6 +306,8 @@ def _require_derived(orders: Found, events: Found, filled: Found, version: int) 
             derived |= {"state": state[name], "quantity": None, "venue_id": None}
             derived |= changed.get(name, {})
         for column, value in derived.items():
+            if column not in columns:
+                raise Damaged(f"table orders: column {column} is gone")
             if columns[column][place] != value:
                 there = short(str(columns[column][place]))
                 raise Damaged(f"table orders, row {name}: {column} is {there}, events and fills say {value}")

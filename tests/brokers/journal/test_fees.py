@@ -140,3 +140,10 @@ def _head(address: str) -> str:
             cursor.execute("SELECT value FROM meta WHERE key = 'chain'")
             return str(cursor.fetchone()[0])
     return str(sqlite3.connect(address).execute("SELECT value FROM meta WHERE key = 'chain'").fetchone()[0])
+
+
+def test_a_column_that_is_gone_is_damage(version_2):
+    Journal(version_2, "test").close()
+    execute(version_2, "ALTER TABLE orders DROP COLUMN fees")
+    with pytest.raises(Refusal, match="is damaged"):
+        Journal(version_2, "test")
