@@ -25,7 +25,7 @@ from brokers.venue_errors import ClockInDoubt, OutcomeUnknown, VenueError, Venue
 from brokers.venue_values import VenueTime
 
 BARS_PAGE, MOST_PAGES = 10_000, 500
-MOST_POSITIONS = 1_000
+MOST_POSITIONS = 500
 """Each that is not ours is looked after one by one."""
 DAY_MINUTES = 1440
 INVALID = (400, 422)
