@@ -107,7 +107,7 @@ def _heading(info: RunInfo) -> Table:
     shown = ", ".join(info.missing_symbols[:LISTED])
     more = f" and {len(info.missing_symbols) - LISTED} more" if len(info.missing_symbols) > LISTED else ""
     missing = f"; not known to the source: {shown}{more}" if shown else ""
-    fills = ", ".join(f"{name} {cell(value)}" for name, value in info.fill_assumptions.items())
+    fills = ", ".join(f"{name} {cell(value)}" for name, value in info.fill_assumptions.items() if value is not None)
     if info.interrupted:
         grid.add_row("INTERRUPTED", Text(f"by {info.interrupted}: not the whole run", style="bold red"))
     grid.add_row(info.mode, Text(f"{info.strategy}, profile {info.profile}", style="bold"))

@@ -12,21 +12,19 @@ class Provenance:
 
     def __init__(self, defaults: Iterable[str] = ()) -> None:
         self._sources: dict[str, str] = {}
-        self._parents: set[str] = set()
-        """Keys below which something was set, now or before: few settings have any, and there are hundreds."""
+        self._sections: set[str] = set()
         self._defaults = frozenset(defaults)
 
     def note(self, dotted: str, source: str) -> None:
         """``source`` sets ``dotted`` and with it everything below."""
-        if dotted in self._parents:
+        if dotted in self._sections:
             for key in [key for key in self._sources if key.startswith(f"{dotted}.")]:
                 del self._sources[key]
-        # The order is that of the last say.
+        # A key that is set again moves to the end: the order is that of the last say.
         self._sources.pop(dotted, None)
         self._sources[dotted] = source
-        above = dotted
-        while (above := above.rpartition(".")[0]) and above not in self._parents:
-            self._parents.add(above)
+        while dotted := dotted.rpartition(".")[0]:
+            self._sections.add(dotted)
 
     def of(self, dotted: str) -> str:
         """The source of a key or of its nearest parent that has one."""

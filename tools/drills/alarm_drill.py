@@ -28,7 +28,7 @@ from brokers.rehearsal.alpaca.server import RehearsalServer
 from brokers.rehearsal.serving.network_faults import Fault, Mishap
 from tests.drills.killing import ROOT, START, Day, unprotected, venue
 
-PASSWORD = "planted-webhook-password"
+PASSWORD = "planted-webhook-password"  # noqa: S105  # planted, to be searched for
 DRAWDOWN = "0.0004"
 DAY = Day(START.replace(hour=10, minute=30), 30.0)
 """A moment at which an early iteration enters."""
