@@ -25,6 +25,8 @@ from brokers.venue_errors import ClockInDoubt, OutcomeUnknown, VenueUnavailable
 from brokers.venue_values import VenueTime
 
 BARS_PAGE, MOST_PAGES = 10_000, 500
+MOST_POSITIONS = 500
+"""Each that is not ours is looked after one by one."""
 DAY_MINUTES = 1440
 INVALID = (400, 422)
 HOUR_MINUTES = 60
@@ -119,7 +121,10 @@ class VenueClient:
         return object_of(self.trading.get("/account"))
 
     def positions(self) -> list[Json]:
-        return rows_of(self.trading.get("/positions"))
+        rows = rows_of(self.trading.get("/positions"))
+        if len(rows) > MOST_POSITIONS:
+            raise VenueUnavailable(f"{len(rows)} positions are listed, more than an account here can have")
+        return rows
 
     def venue_clock(self) -> VenueTime:
         """The venue's clock; ours follows it from here on.

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from brokers.alpaca.payloads import Json
-from brokers.alpaca.responses import time_of
+from brokers.alpaca.responses import ID, time_of
 from brokers.network.figures import amount, figure
 from brokers.order_types import OrderType, State
 from brokers.venue_values import (
@@ -146,6 +146,8 @@ def _order(raw: Mapping[str, Any], listed_under: str) -> VenueOrder:
     """Notional orders have no quantity at the venue: theirs is what was filled."""
     filled, name, status = amount(raw, "filled_qty"), str(raw["id"]), str(raw["status"])
     kind = str(raw.get("type") or raw.get("order_type") or OrderType.MARKET)
+    if not ID.fullmatch(name):
+        raise ValueError(f"its id is {name!r}")
     # What an order of an unknown kind protects, or whether one still works, would be a guess.
     if kind not in tuple(OrderType) or (status not in STATES and status not in WORKING):
         raise ValueError(f"type {kind!r} or status {status!r} is not known")

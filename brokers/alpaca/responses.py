@@ -21,6 +21,7 @@ DEFAULT_PAUSE_S, LEAST_PAUSE_S, MOST_PAUSE_S = 3.0, 0.5, 60.0
 ORDER_CODE = "403"
 """How the venue's own codes begin where a 403 is about an order, e.g. 40310000."""
 SHOWN = 200
+ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 KEYS = re.compile(r"forbidden|unauthori[sz]ed|not authori[sz]ed|access key", re.IGNORECASE)
 
 
@@ -80,8 +81,8 @@ def object_of(answer: Any, unreadable: type[VenueError] = VenueUnavailable) -> J
 
 
 def order_of(answer: Any, unreadable: type[VenueError] = VenueUnavailable) -> Json:
-    """The answer if it is an order: an object with an id; raises ``unreadable`` otherwise."""
-    if not object_of(answer, unreadable).get("id"):
+    """The answer if it is an order, whose id becomes part of paths; raises ``unreadable`` otherwise."""
+    if not ID.fullmatch(str(object_of(answer, unreadable).get("id") or "")):
         raise unreadable("the answer is no order")
     return object_of(answer)
 

@@ -98,7 +98,6 @@ class LiveDesk:
         self.closer = PositionCloser(*trading, core.settings)
         self.protector = Protector(*trading, core.settings, self._leave)
         self.targets = TargetExchange(*trading, core.settings, self.protector.levels)
-        self.overdue = OverdueStops(core.state, core.positions, self._leave, asks=self.targets.needed)
         self.external = ExternalPositions(
             core.state, core.positions, core.sync, core.settings, core.gateway.cancel, self.protector.relearn
         )
@@ -112,6 +111,7 @@ class LiveDesk:
         self.longest_s = 0.0
         self._looked = self._seen_at = -math.inf
         self._limit = core.state.venue.request_limit
+        self.overdue = OverdueStops(core.state, core.positions, self._leave, asks=self.targets.needed)
         self.symbol_work = SymbolWork(
             core, halts, self.entries, self.closer, self.protector, self.targets, self.external, self.overdue
         )
