@@ -21,7 +21,8 @@ def text_of(html: str) -> str:
 
 def test_the_landing_page_shows_what_is_held_lost_and_left(page):
     said = text_of(page.get("/").text)
-    for words in ("105,000.00", "Lost if all stops fire 325.00 0.31%; 1,848 USD have no stop", "10,630", "AMD", "161.50", "195.50", "50 of 61",
+    for words in ("105,000.00", "Lost if all stops fire 325.00 0.31%; 1,848 USD have no stop",
+                  "10,630", "AMD", "161.50", "195.50", "50 of 61",
                   "Unprotected AMD for 3 s", "lost since the session&#39;s opening", "deployed this week"):  # fmt: skip
         assert words in said, words
     assert "Running" in said
