@@ -56,6 +56,7 @@ from strategies.run_notes import (
     nothing_to_trade,
     out_of_reach,
     with_dividends,
+    with_interest,
     without_benchmark,
     without_unknown,
 )
@@ -321,6 +322,7 @@ def describe(
             *data.notes,
             *notes,
             *with_dividends(result.record.dividends),
+            *with_interest(result.record.interest),
             *out_of_reach(strategy.feed.features, strategy.pipeline, end),
         ),
         seed=request.seed,

@@ -75,6 +75,11 @@ class Ledger:
         self.cash = round(self.cash + dividend, 6)
         self.record.dividends += dividend
 
+    def earn(self, interest: float) -> None:
+        """Book interest on idle cash, USD."""
+        self.cash = round(self.cash + interest, 6)
+        self.record.interest += interest
+
     def _charged(self, budget: WeeklyBudget, fill: Fill) -> WeeklyBudget:
         day, position = day_of(fill.time), self.positions.get(fill.symbol)
         if position is None or position.quantity * fill.quantity > 0:

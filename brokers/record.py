@@ -109,10 +109,10 @@ class RunRecord:
     """Everything one run did, in order of time.
 
     ``began`` is the opening of a backtest's first bar, None live, where the first equity row is of the beginning.
-    ``slippage_cost`` and ``fees`` in USD, ``turnover`` the filled notional in USD; ``dividends`` in USD were
-    credited to cash beside the trades, whose pnl holds none; ``protected_bars`` of ``position_bars`` (position × bar)
-    had a working stop for every share, and bars to come that could trigger it; ``halts`` says when which module ended a
-    session for entries; open positions are valued in the last equity row.
+    ``slippage_cost`` and ``fees`` in USD, ``turnover`` the filled notional in USD; ``dividends`` and ``interest`` in
+    USD were credited to cash beside the trades, whose pnl holds none; ``protected_bars`` of ``position_bars``
+    (position × bar) had a working stop for every share, and bars to come that could trigger it; ``halts`` says when
+    which module ended a session for entries; open positions are valued in the last equity row.
     """
 
     initial_equity: float = math.nan
@@ -125,6 +125,7 @@ class RunRecord:
     fees: float = 0.0
     turnover: float = 0.0
     dividends: float = 0.0
+    interest: float = 0.0
     position_bars: int = 0
     protected_bars: int = 0
     halts: list[tuple[datetime, str]] = field(default_factory=list)

@@ -5,15 +5,11 @@ from __future__ import annotations
 import base64
 import hashlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from brokers.alpaca.client import VenueClient
 from brokers.alpaca.quote_stream import FRESH_S, AlpacaQuoteStream
 from brokers.alpaca.venue import AlpacaVenue
-from brokers.kraken.connection.client import KrakenClient
-from brokers.kraken.connection.nonce import Nonce
-from brokers.kraken.connection.rates import TIERS, RateModel
-from brokers.kraken.connection.rest import KrakenRest
-from brokers.kraken.venue import KrakenVenue
 from brokers.network.admission import Admission
 from brokers.network.clock import VenueClock
 from brokers.ports import Venue
@@ -21,6 +17,9 @@ from config import Settings
 from config.errors import Refusal
 from config.values.addresses import on_loopback
 from market.trading_day import use_day_of
+
+if TYPE_CHECKING:
+    from brokers.kraken.venue import KrakenVenue
 
 NAME_DIGITS = 12
 DATA_STREAM = "wss://stream.data.alpaca.markets"
@@ -49,6 +48,13 @@ def open_venue(settings: Settings, paper: bool, admission: Admission | None = No
 
 def open_kraken(settings: Settings, paper: bool, admission: Admission | None = None) -> KrakenVenue:
     """The account at Kraken, which has no paper accounts: on loopback it is a rehearsal's."""
+    # ccxt takes half a second to load, which an account at Alpaca need not wait for.
+    from brokers.kraken.connection.client import KrakenClient
+    from brokers.kraken.connection.nonce import Nonce
+    from brokers.kraken.connection.rates import TIERS, RateModel
+    from brokers.kraken.connection.rest import KrakenRest
+    from brokers.kraken.venue import KrakenVenue
+
     kraken, secrets = settings.broker.kraken, settings.secrets
     if paper and not on_loopback(kraken.url):
         raise Refusal(
@@ -71,6 +77,11 @@ def open_kraken(settings: Settings, paper: bool, admission: Admission | None = N
 
 def public_kraken(settings: Settings) -> KrakenVenue:
     """Kraken as everybody sees it, without keys: pairs and prices."""
+    from brokers.kraken.connection.client import KrakenClient
+    from brokers.kraken.connection.rates import TIERS, RateModel
+    from brokers.kraken.connection.rest import KrakenRest
+    from brokers.kraken.venue import KrakenVenue
+
     kraken = settings.broker.kraken
     rest = KrakenRest("", "", nonce=None, rates=RateModel(TIERS[kraken.tier]), url=kraken.url)
     return KrakenVenue(KrakenClient(rest), VenueClock(settings.pace.speed), "")

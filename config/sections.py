@@ -163,7 +163,7 @@ class Gate(Section):
 
 
 class Fills(Section):
-    """What the backtester charges; slippage is against us."""
+    """What the backtester charges, slippage against us, and what it pays: interest on idle cash, a year."""
 
     market_slippage_bps: BasisPoints
     stop_slippage_bps: BasisPoints
@@ -171,6 +171,7 @@ class Fills(Section):
     fee_per_share_usd: Annotated[float, Field(ge=0)]
     fee_frac: Annotated[float, Field(ge=0, le=0.1)]
     maker_fee_frac: Annotated[float, Field(ge=0, le=0.1)] | None = None
+    cash_interest_frac: Annotated[float, Field(ge=0, le=0.25)]
 
 
 class Entry(Section):

@@ -95,6 +95,11 @@ def with_dividends(usd: float) -> tuple[str, ...]:
     return (f"dividends of {usd:,.2f} USD are in cash and equity, not in the trades",) if usd else ()
 
 
+def with_interest(usd: float) -> tuple[str, ...]:
+    """A note about interest on idle cash, if there was any."""
+    return (f"interest of {usd:,.2f} USD on idle cash is in cash and equity, not in the trades",) if usd else ()
+
+
 def absent_symbols(missing: Iterable[str], pipeline: Pipeline) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """What is missing of the symbols that were to be traded, and notes about those that only rules look at."""
     missing = tuple(missing)

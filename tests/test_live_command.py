@@ -81,6 +81,7 @@ def test_wrong_keys_and_what_is_damaged_is_refused_in_a_sentence(tmp_path):
         assert "state/journal.sqlite3" in refused(server, tmp_path, preexec_fn=full_disk)
 
 
+@pytest.mark.slow
 def test_the_kill_switch_holds_entries_back_and_its_second_level_ends_the_run(tmp_path):
     state = tmp_path / "state"
     state.mkdir()

@@ -212,6 +212,7 @@ def test_a_trader_by_hand(ours):
     same(strategy.record, ours)
 
 
+@pytest.mark.slow
 def test_lumibot_s_defaults_need_no_network_and_make_a_real_tearsheet(empty_folder, ours):
     """Nothing is said of benchmark (SPY), treasury yield and reports: what most scripts do."""
     done = CombinedStrategy.run_backtest(

@@ -95,7 +95,7 @@ class ReplayBroker(OrderLife):
     def _booked(self, w: WorkingOrder, price: float, quantity: float, cost: float) -> None:
         """Nobody else keeps books here."""
 
-    def _credited(self, symbol: str, amount: float) -> None:
+    def _credited(self, kind: str, symbol: str, amount: float) -> None:
         """Nobody else keeps books here."""
 
     def _leg(self, order: ReplayOrder, parent: WorkingOrder, number: int, kind: Kind, price: float) -> WorkingOrder:

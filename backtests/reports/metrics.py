@@ -1,7 +1,7 @@
 """The figures of a run, each with its definition; a figure that is not defined is ``None``, never NaN.
 
 Ratios of the equity curve use one value per trading session (the last bar's equity of each day), so
-that hourly and daily runs can be compared. The risk-free rate is taken as 0.
+that hourly and daily runs can be compared. The risk-free rate is what idle cash earns, 0 by default.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def sessions_per_year(times: pd.DatetimeIndex) -> int:
     return ALWAYS_OPEN_PER_YEAR if saturdays * 14 >= len(days) > 0 else SESSIONS_PER_YEAR
 
 
-def metrics(record: RunRecord, sessions_per_year: int = SESSIONS_PER_YEAR) -> dict[str, Figure]:
+def metrics(record: RunRecord, sessions_per_year: int = SESSIONS_PER_YEAR, cash_rate: float = 0.0) -> dict[str, Figure]:
     """All figures of a run.
 
     Parameters
@@ -48,6 +48,8 @@ def metrics(record: RunRecord, sessions_per_year: int = SESSIONS_PER_YEAR) -> di
         What the run left in memory.
     sessions_per_year : int, default=252
         Annualises Sharpe and Sortino.
+    cash_rate : float, default=0
+        What idle cash earns in a year; Sharpe and Sortino are over it.
 
     Returns
     -------
@@ -82,7 +84,7 @@ def metrics(record: RunRecord, sessions_per_year: int = SESSIONS_PER_YEAR) -> di
             ended, nothing does.
     """
     outcomes = [decision.outcome for decision in record.decisions]
-    curve = curve_metrics(session_closes(record), sessions_per_year)
+    curve = curve_metrics(session_closes(record), sessions_per_year, cash_rate)
     years = _years(record)
     annual = _annualised(years)
     return {
@@ -111,7 +113,16 @@ def figure_text(value: Figure, form: str) -> str:
     return "–" if value is None else form.format(value)
 
 
-def curve_metrics(closes: pd.Series, sessions_per_year: int = SESSIONS_PER_YEAR) -> dict[str, Figure]:
+def excess_returns(closes: pd.Series, sessions_per_year: int, cash_rate: float) -> np.ndarray:
+    """Returns from close to close over what cash earned meanwhile; shape ``(n - 1,)``."""
+    values = closes.to_numpy(dtype=float)
+    returns = np.asarray(values[1:] / values[:-1] - 1)
+    return returns - math.expm1(math.log1p(cash_rate) / sessions_per_year) if cash_rate else returns
+
+
+def curve_metrics(
+    closes: pd.Series, sessions_per_year: int = SESSIONS_PER_YEAR, cash_rate: float = 0.0
+) -> dict[str, Figure]:
     """The figures that any curve of session closes has, so that the benchmark is measured alike.
 
     Parameters
@@ -119,6 +130,8 @@ def curve_metrics(closes: pd.Series, sessions_per_year: int = SESSIONS_PER_YEAR)
     closes : Series of float
         One value per session, indexed by time, ascending.
     sessions_per_year : int, default=252
+    cash_rate : float, default=0
+        What cash earns in a year; the ratios are over it.
 
     Returns
     -------
@@ -129,7 +142,7 @@ def curve_metrics(closes: pd.Series, sessions_per_year: int = SESSIONS_PER_YEAR)
     empty = {"total_return": None, "cagr": None, "max_drawdown": None, "sharpe": None, "sortino": None}
     if len(values) < 2 or not np.isfinite(values).all() or (values <= 0).any():
         return {**empty, "max_drawdown": max_drawdown(values)}
-    returns = values[1:] / values[:-1] - 1
+    returns = excess_returns(closes, sessions_per_year, cash_rate)
     deviation = float(returns.std(ddof=1)) if len(returns) > 1 else 0.0
     downside = math.sqrt(float(np.square(np.minimum(returns, 0)).mean()))
     scale = math.sqrt(sessions_per_year)

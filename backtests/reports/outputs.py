@@ -56,7 +56,7 @@ def write_figures(folder: Path, record: RunRecord, info: RunInfo) -> dict[str, F
     dict
         The metrics, as in the summary.
     """
-    figures = metrics(record, info.sessions_per_year)
+    figures = metrics(record, info.sessions_per_year, info.cash_rate)
     write_records(folder, record, info.interrupted)
     _write_summary(folder, record, info, figures, info.seconds)
     return figures

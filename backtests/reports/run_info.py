@@ -73,11 +73,16 @@ class RunInfo:
     interrupted: str = ""
 
     @property
+    def cash_rate(self) -> float:
+        """What idle cash earned in a year."""
+        return float(self.fill_assumptions.get("cash_interest_frac", 0.0))
+
+    @property
     def benchmark_figures(self) -> dict[str, Figure]:
         """The benchmark's own figures over the window; empty without a benchmark."""
         if self.benchmark_closes is None:
             return {}
-        return curve_metrics(self.benchmark_closes, self.sessions_per_year)
+        return curve_metrics(self.benchmark_closes, self.sessions_per_year, self.cash_rate)
 
     @property
     def shows_growth_per_year(self) -> bool:

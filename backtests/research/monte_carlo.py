@@ -119,7 +119,7 @@ def _prepared(context: TrialContext) -> ReplayRun:
 def _outcome(run: ReplayRun, context: TrialContext) -> Outcome:
     with undisturbed():
         run.run()
-    figures = curve_metrics(session_closes(run.record), context.sessions_per_year)
+    figures = curve_metrics(session_closes(run.record), context.sessions_per_year, context.cash_rate)
     sharpe, total, fall = (float(figures[name] or 0.0) for name in ("sharpe", "total_return", "max_drawdown"))
     return Outcome(sharpe, total, fall, len(run.record.trades))
 

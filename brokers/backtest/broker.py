@@ -193,12 +193,12 @@ class BarFillBroker(OrderLife, BacktestingBroker):
         if cost and (strategy := self.strategy_of(w.order.strategy)) is not None:
             self._apply_trade_cost(strategy, cost)
 
-    def _credited(self, symbol: str, amount: float) -> None:
+    def _credited(self, kind: str, symbol: str, amount: float) -> None:
         for subscriber in self._subscribers:
             strategy = subscriber.strategy
             strategy._set_cash_position(float(strategy.cash) + amount)
             strategy._record_backtest_cash_event(
-                event_type="dividend", amount=amount, reason="dividend", raw_type="dividend", raw_subtype=symbol
+                event_type=kind, amount=amount, reason=kind, raw_type=kind, raw_subtype=symbol or None
             )
 
     def strategy_of(self, name: str) -> Any:

@@ -11,6 +11,9 @@ from brokers.backtest.fills import Kind, at_open, fee, within
 from brokers.backtest.working_orders import GTC_DAYS, WorkingOrder
 from brokers.ledger import Fill
 from brokers.record import EquityRow
+from market.trading_day import day_of
+
+DAYS_A_YEAR = 365
 
 
 class BarMatching(AccountState):
@@ -34,8 +37,8 @@ class BarMatching(AccountState):
         """Tell of a fill."""
         raise NotImplementedError
 
-    def _credited(self, symbol: str, amount: float) -> None:
-        """Tell of a dividend."""
+    def _credited(self, kind: str, symbol: str, amount: float) -> None:
+        """Tell of a dividend of a symbol, or of interest on cash."""
         raise NotImplementedError
 
     def _activate(self, leg: WorkingOrder) -> None:
@@ -44,6 +47,7 @@ class BarMatching(AccountState):
 
     def _process_bar(self, row: int) -> None:
         self._next_row = row + 1
+        self._earn(row)
         due = self._due(row)
         if self._all:
             self._match(row)
@@ -52,10 +56,25 @@ class BarMatching(AccountState):
                 self._expire(self._closes[row])
         for symbol, amount in due.items():
             self.ledger.credit(amount)
-            self._credited(symbol, amount)
+            self._credited("dividend", symbol, amount)
         self._value(row)
         if self.on_bar is not None:
             self.on_bar(1)
+
+    def _earn(self, row: int) -> None:
+        """Credit the interest on cash for the days since the last session, with the first bar of the next one.
+
+        Cash that a short sale brought in earns none: it secures the shares that are owed.
+        """
+        rate = self.fill_model.cash_interest_frac
+        if not rate or row == 0 or self._sessions[row] == self._sessions[row - 1]:
+            return
+        short = sum(-p.quantity * p.entry_price for p in self.ledger.positions.values() if p.quantity < 0)
+        days = (day_of(self._opens[row]) - day_of(self._opens[row - 1])).days
+        if (idle := self.ledger.cash - short) > 0:
+            interest = round(idle * rate * days / DAYS_A_YEAR, 6)
+            self.ledger.earn(interest)
+            self._credited("interest", "", interest)
 
     def _due(self, row: int) -> dict[str, float]:
         """Dividends in USD for what is held when the ex-date begins; who is short owes them.

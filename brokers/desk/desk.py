@@ -8,26 +8,27 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from datetime import date, datetime, timedelta
-from decimal import Decimal
 from functools import partial
 
 from brokers.desk.book_builder import BookBuilder
 from brokers.desk.core import DeskCore
 from brokers.desk.entry_halts import EntryHalts, KillLevel
 from brokers.desk.execution.closing import PositionCloser
-from brokers.desk.execution.entries import Entries, EntryWindow
+from brokers.desk.execution.entries import Entries
+from brokers.desk.execution.entry_task import EntryWindow
 from brokers.desk.execution.protection import Protector
 from brokers.desk.execution.target_exchange import TargetExchange
 from brokers.desk.execution.unprotected_alarm import WatchedLock
+from brokers.desk.lasting_halts import LastingHalts
+from brokers.desk.plan_execution import PlanExecution
 from brokers.desk.reconcile.budget_keeper import BudgetKeeper
 from brokers.desk.reconcile.external_positions import ExternalPositions
 from brokers.desk.reconcile.journal_sync import Contradiction
+from brokers.desk.symbol_work import SymbolWork
 from brokers.desk.venue_snapshot import VenueSnapshot
-from brokers.desk_rules import ADJUSTMENT_ROLES, end_of_halt, halt_dates, halting
+from brokers.desk_rules import halt_dates, halting
 from brokers.journal import IllegalTransition, JournalConflict
-from brokers.order_types import OrderRole, RefusalCode
-from brokers.quantities import digits
+from brokers.order_types import OrderRole
 from brokers.record import RunRecord
 from brokers.reporting.iteration_report import IterationReport
 from brokers.venue_errors import NotSent, VenueError, VenueUnavailable, level_of
@@ -35,7 +36,7 @@ from brokers.venue_values import TradeUpdate
 from market.bars import BarTable
 from market.trading_day import day_of
 from risk.interface import RiskModule
-from risk.model import Adjustment, Book, Plan, Position
+from risk.model import Book, Plan, Position
 
 ITERATION_S = 12.0
 """Longest time that an iteration may spend asking the venue."""
@@ -48,9 +49,6 @@ ROOM_WITHIN_S, NAP_S = 60.0, 0.1
 """Local seconds that an iteration waits for room below the rate limit, and how often it asks for it."""
 SLOW_S = 15.0
 FRESH_S = 1.0
-RECENT = timedelta(seconds=60)
-"""How old a view may be for what it shows unprotected to be sold or protected without another look."""
-
 CROWDED = "own rate limit: iterations give way to the watch over stops"
 
 log = logging.getLogger(__name__)
@@ -112,8 +110,11 @@ class LiveDesk:
         self.longest_s = 0.0
         self._looked = self._seen_at = -math.inf
         self._limit = core.state.venue.request_limit
-        self._peak = math.nan
-        self._peak_since: date | None = None
+        self.symbol_work = SymbolWork(
+            core, halts, self.entries, self.closer, self.protector, self.targets, self.external
+        )
+        self._plans = PlanExecution(core, halts, halters, self.symbol_work)
+        self._lasting = LastingHalts(core.journal, halters)
         self._market = core.settings.pace.market
         self._contradicted: set[Contradiction] = set()
         self._held_back: set[str] = set()
@@ -197,39 +198,11 @@ class LiveDesk:
             with self.state.time_budget(within_s):
                 look()
         except VenueError:
-            self._go_on_unseen()
+            if self.submit:
+                self.symbol_work.step_unseen()
             raise
         # Before anything is decided: a look that failed earlier is no reason now.
         self.halts.looked()
-
-    def _go_on_unseen(self) -> None:
-        """Do what no look could forbid: entries end, unprotected shares are sold or protected.
-
-        Exits that rest are not cancelled: whether their shares come free could not be seen, and they might stay
-        unprotected. Nor are the shares sold that they hold, since a sale would be a short one if a stop has just
-        filled. Shares that a recent look saw free are sold by orders of ours alone, whose outcome is in the journal.
-        """
-        if not self.submit:
-            return
-        # The look may have failed after it had booked something.
-        self.positions.refresh()
-        recent = self.state.now - self.state.view.time < RECENT
-        for symbol in sorted(self.symbols | {order.symbol for order in self.entries.waiting}):
-            if symbol in self.state.view.held_back:
-                continue
-            known = recent and symbol not in self.external.reduced and not self.external.unsettled(symbol)
-            if known and self.closer.under_way(symbol):
-                self._isolated(symbol, partial(self.closer.go_on, symbol))
-            elif known and symbol in self.protector.log.present and not self._may_be_protected(symbol):
-                self._isolated(symbol, partial(self.protector.tend, symbol))
-            self._isolated(symbol, partial(self.entries.end, symbol))
-
-    def _may_be_protected(self, symbol: str) -> bool:
-        """Whether shares that were seen without a stop may have one by now: an order has no answer, or all of an entry
-        may have filled, which gives its own exits effect.
-        """
-        entries = self.positions.protection(symbol).entries
-        return bool(self.positions.unresolved(symbol)) or any(entry.filled for entry in entries)
 
     def view(self, max_age_s: float) -> VenueSnapshot:
         """The venue as last seen, looked at again if that is longer ago in local seconds."""
@@ -264,10 +237,9 @@ class LiveDesk:
             self._tell(plan)
             if not self.submit or self.shutting_down:
                 return
-            for adjustment in plan.adjustments:
-                self._isolated(adjustment.symbol, partial(self._adjust, adjustment, plan))
+            self._plans.adjust(plan)
             self.work()
-            self._enter(plan)
+            self._plans.enter(plan)
 
     def _tell(self, plan: Plan) -> None:
         """Put what was decided into the log; what goes wrong in telling costs no order."""
@@ -324,18 +296,8 @@ class LiveDesk:
             return
         if self.halts.kill.level is KillLevel.FLATTEN and not self.shutting_down:
             self._flatten()
-        for symbol in sorted(self.symbols):
-            self._isolated(symbol, partial(self._tend, symbol))
+        self.symbol_work.step()
         self._keep_books()
-
-    def _isolated(self, symbol: str, step: Callable[[], None]) -> None:
-        """One step of one symbol; what goes wrong in it costs no other symbol its own."""
-        try:
-            step()
-        except VenueError as error:
-            log.warning("%s: the next step has to wait, %s", symbol, error)
-        except Exception as error:
-            self.halts.crashed(error, self.state.now)
 
     @property
     def shutting_down(self) -> bool:
@@ -354,96 +316,12 @@ class LiveDesk:
     @property
     def urgent(self) -> bool:
         """Whether something is under way whose outcome only a look can show."""
-        return bool(
-            self.entries.tasks
-            or self.closer.tasks
-            or self.protector.log.present
-            or self.protector.cancelling
-            or self.targets.under_way
-            or any(not order.venue_id for order in self.journal.open_orders())
-        )
-
-    def _tend(self, symbol: str) -> None:
-        if symbol in self.state.view.held_back:
-            return
-        # What was concluded a moment ago, and might be taken back, cancels no exits yet.
-        if symbol in self.external.reduced or symbol in self.positions.renamed or self.positions.opposed(symbol):
-            self.entries.end(symbol)
-            return
-        self.external.clear_stale(symbol)
-        self._close_what_exits_opened(symbol)
-        self.closer.free(symbol)
-        self._exchange_target(symbol)
-        # Nor does what may be ours again in a moment lose its exits.
-        if self.positions.book.quantity(symbol) or not self.external.unsettled(symbol):
-            self.protector.tend(symbol, self._keeps(symbol))
-        self.closer.sell(symbol)
-        if self.shutting_down:
-            self.entries.end(symbol)
-        else:
-            self.entries.tend(symbol)
-
-    def _close_what_exits_opened(self, symbol: str) -> None:
-        """Exits of ours that sold more than there was have opened a position that nobody decided: it goes at once."""
-        own, there = self.positions.book, self.state.view.held(symbol)
-        if not own.turned(symbol) or symbol in self.closer.tasks or self.shutting_down:
-            return
-        if own.quantity(symbol) * there > 0 and not self.external.unsettled(symbol):
-            log.error(
-                "%s: exits of ours left %s shares, which are closed at once", symbol, digits(own.quantity(symbol))
-            )
-            self.closer.begin(symbol, None, OrderRole.CLOSE, "exits sold more than was held", self.state.now)
-
-    def _exchange_target(self, symbol: str) -> None:
-        """Where the venue has no pair of stop and target, take a target that is reached; a close goes before it."""
-        if not self.targets.needed:
-            return
-        if symbol in self.closer.tasks or self.shutting_down:
-            self.targets.give_up(symbol)
-        else:
-            self.targets.tend(symbol)
-
-    def _keeps(self, symbol: str) -> Decimal | None:
-        """How many shares are to be protected now; None is all of them."""
-        return self.closer.keeps(symbol) if symbol in self.closer.tasks else self.targets.keeps(symbol)
+        return self.symbol_work.urgent
 
     @property
     def symbols(self) -> set[str]:
         """What is held, on its way or resting at the venue."""
-        at_work = {order.symbol for order in self.state.view.orders.values() if order.open}
-        tasks = self.entries.tasks.keys() | self.closer.tasks.keys() | self.protector.log.present.keys()
-        return set(self.positions.book.ledger.positions) | at_work | tasks
-
-    def _adjust(self, adjustment: Adjustment, plan: Plan) -> None:
-        if adjustment.symbol not in self.positions.book.ledger.positions:
-            if adjustment.kind != "tighten":
-                log.warning("%s: %s left to its owner: %s", adjustment.symbol, adjustment.kind, adjustment.code)
-            return
-        if adjustment.kind == "tighten":
-            self.protector.tighten(adjustment, plan.time)
-            return
-        quantity = None if adjustment.kind == "exit" else adjustment.quantity
-        self.closer.begin(adjustment.symbol, quantity, ADJUSTMENT_ROLES[adjustment.kind], adjustment.code, plan.time)
-
-    def _enter(self, plan: Plan) -> None:
-        if not plan.entries:
-            return
-        why = self.halts.reasons(self.state.now, self.module_names)
-        if closed := self.entries.window().closed:
-            why = [*why, closed]
-        if why:
-            for proposal in plan.entries:
-                self.entries.refuse(proposal, plan.time, f"{RefusalCode.STOPPED}: {'; '.join(why)}")
-            return
-        quotes = self.state.quotes([proposal.symbol for proposal in plan.entries])
-        for proposal in plan.entries:
-            # An answer that contradicts what was sent ends entries with the next look, and these before it.
-            if not self.gateway.shutting_down and not self.sync.alarms:
-                self.entries.begin(proposal, plan.time, quotes[proposal.symbol])
-
-    @property
-    def module_names(self) -> frozenset[str]:
-        return frozenset(module.name for module in self.halters)
+        return self.symbol_work.symbols
 
     def _stop_and_target(self, position: Position) -> tuple[float, float]:
         levels = self.protector.levels(position)
@@ -475,33 +353,14 @@ class LiveDesk:
             self.halts.passing["budget"] = f"{self.budget.path}: cannot be written ({error.strerror})"
         self.books.keep_trades(self.record)
 
-    def _with_halts(self, book: Book) -> Book:
-        """The book with what halts of several sessions need: when they began, and the peak since the last one ended."""
-        journal, today = self.journal, day_of(book.time)
-        known = {m.name: halt for m in self.halters if (halt := journal.last_halt(m.name)) is not None}
-        ends = [known[m.name].until for m in self.halters if m.measures_peak and m.name in known]
-        since = max(ends, default=None)
-        if since != self._peak_since or math.isnan(self._peak):
-            self._peak_since = since
-            highest = journal.highest_equity(None if since is None else since + timedelta(days=1))
-            self._peak = book.equity if highest is None else float(highest)
-        # While such a halt lasts nothing is measured from a peak: it begins anew in the session after it.
-        self._peak = book.equity if since is not None and today <= since else max(self._peak, book.equity)
-        return replace(book, equity_peak=self._peak, last_halts={name: halt.began for name, halt in known.items()})
-
-    def _ends_of_halts(self, today: date) -> dict[str, datetime]:
-        """When the halts of rules that hold today end, at midnight."""
-        known = {m.name: halt for m in self.halters if (halt := self.journal.last_halt(m.name)) is not None}
-        return {name: end_of_halt(halt.until) for name, halt in known.items() if halt.until >= today}
-
     def _book(self) -> Book:
-        book = self._with_halts(self.books.book(self.entries.pending(), self.entries.sent))
+        book = self._lasting.measured(self.books.book(self.entries.pending(), self.entries.sent))
         for module in list(halting(self.halters, book, self.halts.halted(book.time))):
             sessions = halt_dates(day_of(book.time), module.halt_sessions, self._market)
             self.halts.halt(module.name, book.time, f"equity {book.equity:.2f}", sessions)
             self.record.halts.append((book.time, module.name))
-        book = replace(book, halted=self.halts.halted(book.time), halted_until=self._ends_of_halts(day_of(book.time)))
-        self.halts.reasons(book.time, self.module_names)
+        book = replace(book, halted=self.halts.halted(book.time), halted_until=self._lasting.ends(day_of(book.time)))
+        self.halts.reasons(book.time, self._plans.halter_names)
         if math.isnan(self.record.initial_equity):
             self.record.initial_equity = book.equity
         row = self.books.equity_row(book)

@@ -77,6 +77,8 @@ def _dry(venue: Venue, settings: Settings, account_id: str, cleanup: Cleanup) ->
         return True
     journal = read_snapshot(journal_of(settings))
     require_account(journal, account_id, settings)
+    if doubt := budget_keeper(Path(settings.live.state_dir), account_id, journal.filled, day_of(venue.clock.now()))[1]:
+        cleanup.say(_left(doubt))
     state = LocalState.of_snapshot(journal, settings)
     for symbol in unknown_symbols(venue, state, _at_venue(venue)):
         cleanup.say(f"would purge {_local(state, symbol)}")
@@ -86,9 +88,9 @@ def _dry(venue: Venue, settings: Settings, account_id: str, cleanup: Cleanup) ->
 def _really(cleanup: Cleanup, core: DeskCore, settings: Settings, account_id: str) -> bool:
     venue, say = cleanup.venue, cleanup.say
     today = day_of(core.state.now)
-    budget, doubt = budget_keeper(Path(settings.live.state_dir), account_id, core, today)
+    budget, doubt = budget_keeper(Path(settings.live.state_dir), account_id, core.journal.filled_orders(), today)
     if doubt:
-        say(f"the weekly budget is left as it is: {doubt}")
+        say(_left(doubt))
     empty, settled = cleanup.cancel_all(), True
     try:
         core.observer.look()
@@ -105,6 +107,10 @@ def _really(cleanup: Cleanup, core: DeskCore, settings: Settings, account_id: st
         if budget is not None:
             settled &= _kept(budget, core, say)
     return empty and settled
+
+
+def _left(doubt: str) -> str:
+    return f"the weekly budget is left as it is: {doubt}"
 
 
 def _kept(budget: BudgetKeeper, core: DeskCore, say: Callable[[str], None]) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -60,11 +60,13 @@ def purge(core: DeskCore, state: LocalState, symbol: str, reason: str) -> None:
     core.positions.refresh()
 
 
-def budget_keeper(folder: Path, account_id: str, core: DeskCore, today: date) -> tuple[BudgetKeeper | None, str]:
+def budget_keeper(
+    folder: Path, account_id: str, filled: Collection[FilledOrder], today: date
+) -> tuple[BudgetKeeper | None, str]:
     """The budget file that has to follow what is booked; None and why where it cannot be trusted, then it is left."""
     try:
         keeper = BudgetKeeper.open(folder, account_id, today)
-        keeper.compare(core.journal.filled_orders(), today)
+        keeper.compare(filled, today)
     except Refusal as refusal:
         return None, str(refusal)
     return keeper, ""

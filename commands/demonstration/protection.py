@@ -27,7 +27,7 @@ def killed(stage: Stage, seen: Seen) -> None:
     # PLTR stands until 10:15, then falls by 8% in ten minutes.
     with exchange(day_at_the_exchange({"PLTR": [1, 1, 1, 0.96, 0.92]}, falling=FALLING)) as at:
         before = at.equity
-        process = subprocess.Popen(
+        process = subprocess.Popen(  # noqa: S603  # our own module; no shell
             [sys.executable, "-m", "commands.demonstration.trader_process", at.url, str(stage.folder / "state"),
              *stage.overrides],
             cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,

@@ -114,8 +114,14 @@ def _rendered(template: str, **values: Any) -> str:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     loader = PackageLoader("commands.developer", "templates")
+    # What is written is Python, not a page.
     return (
-        Environment(loader=loader, undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False)
+        Environment(
+            loader=loader,
+            undefined=StrictUndefined,
+            keep_trailing_newline=True,
+            autoescape=False,  # noqa: S701
+        )
         .get_template(template)
         .render(values)
     )

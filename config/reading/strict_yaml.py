@@ -6,6 +6,8 @@ This reader resolves the scalars of YAML 1.2 only, and no anchors, aliases and t
 
 from __future__ import annotations
 
+import copy
+import functools
 import re
 from typing import Any
 
@@ -86,6 +88,11 @@ _StrictLoader.add_constructor("tag:yaml.org,2002:int", _integer)
 _StrictLoader.add_constructor("tag:yaml.org,2002:float", _number)
 
 
+@functools.lru_cache(maxsize=64)
+def _document(text: str) -> Any:
+    return yaml.load(text, Loader=_StrictLoader)  # noqa: S506  # safer than the SafeLoader that it extends
+
+
 def parse(text: str, source: str) -> Any:
     """Read one YAML document.
 
@@ -108,7 +115,8 @@ def parse(text: str, source: str) -> Any:
         a number too long to be meant, with the line.
     """
     try:
-        return yaml.load(text, Loader=_StrictLoader)
+        # The same few files are read for every run of a search; what is handed out is a copy.
+        return copy.deepcopy(_document(text))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f"{source}, line {mark.line + 1}" if mark else source

@@ -12,13 +12,19 @@ class Provenance:
 
     def __init__(self, defaults: Iterable[str] = ()) -> None:
         self._sources: dict[str, str] = {}
+        self._sections: set[str] = set()
         self._defaults = frozenset(defaults)
 
     def note(self, dotted: str, source: str) -> None:
         """``source`` sets ``dotted`` and with it everything below."""
-        for key in [key for key in self._sources if key == dotted or key.startswith(f"{dotted}.")]:
-            del self._sources[key]
+        if dotted in self._sections:
+            for key in [key for key in self._sources if key.startswith(f"{dotted}.")]:
+                del self._sources[key]
+        # A key that is set again moves to the end: the order is that of the last say.
+        self._sources.pop(dotted, None)
         self._sources[dotted] = source
+        while dotted := dotted.rpartition(".")[0]:
+            self._sections.add(dotted)
 
     def of(self, dotted: str) -> str:
         """The source of a key or of its nearest parent that has one."""

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from matplotlib.axes import Axes
 
-from backtests.reports.pictures.equity_plot import plot_equity, risk_share
+from backtests.reports.pictures.equity_plot import _benchmarks, plot_equity, risk_share
 from brokers.record import RunRecord
 from tests.backtests.pictures import size
 from tests.backtests.sample import sample_info, sample_record, sample_table
@@ -60,6 +60,19 @@ def test_the_scale_is_logarithmic_where_curves_differ_much(
     closes = pd.Series(grown, index=info.benchmark_closes.index)
     plot_equity(tmp_path / "a.png", RECORD, replace(info, benchmark_closes=closes))
     assert scales == (["log"] if log else [])
+
+
+def test_the_cash_beside_the_same_risk_earns_what_idle_cash_does() -> None:
+    index = pd.date_range("2023-01-02 16:00", periods=366, tz="America/New_York")
+    rng = np.random.default_rng(1)
+    closes = pd.Series(100 * np.cumprod(1 + rng.normal(0, 0.01, 366)), index=index)
+    calm = pd.Series(100 * np.cumprod(1 + closes.pct_change().fillna(0).to_numpy() / 2), index=index)
+    ends = []
+    for rate in (0.0, 0.04):
+        info = replace(sample_info(TABLE), benchmark_closes=closes, fill_assumptions={"cash_interest_frac": rate})
+        same = _benchmarks(RECORD, info, calm, index.tz)[1].values
+        ends.append(float(same.iloc[-1]))
+    assert ends[1] / ends[0] == pytest.approx(np.exp(0.02), rel=1e-3)
 
 
 def test_the_same_risk_is_a_share_of_the_benchmark() -> None:

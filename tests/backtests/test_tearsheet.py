@@ -88,6 +88,7 @@ def test_every_figure_has_a_label() -> None:
     assert list(LABELS) == list(metrics(RECORD))
 
 
+@pytest.mark.slow
 def test_every_file_is_there_once_the_report_is(tmp_path: Path) -> None:
     figures = write_figures(tmp_path, RECORD, INFO)
     assert figures == metrics(RECORD)
@@ -102,6 +103,7 @@ def test_every_file_is_there_once_the_report_is(tmp_path: Path) -> None:
     assert all(f'src="{name}"' in page for name in ("equity.png", "trades/worst-and-best.png"))
 
 
+@pytest.mark.slow
 def test_a_page_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> None:
     with TearsheetProcess(tmp_path / "gone" / TEARSHEET) as process:
         process.draw(tearsheet_input(RECORD, INFO, metrics(RECORD)))

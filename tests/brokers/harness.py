@@ -19,7 +19,8 @@ from market.bar_tables import to_table
 from market.bars import BarTable
 
 FREE = Fills(
-    market_slippage_bps=0, stop_slippage_bps=0, limit_slippage_bps=0, fee_per_share_usd=0, fee_frac=0
+    market_slippage_bps=0, stop_slippage_bps=0, limit_slippage_bps=0, fee_per_share_usd=0, fee_frac=0,
+    cash_interest_frac=0,
 )  # fmt: skip
 OPEN_GATE = Gate(
     max_order_notional_frac=1, max_day_notional_frac=4, max_order_notional_usd=None, max_day_notional_usd=None,

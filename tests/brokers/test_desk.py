@@ -28,7 +28,8 @@ from tests.risk.helpers import proposal
 
 QUIET = (100.0, 101.0, 99.0, 100.0)
 COSTS = Fills(
-    market_slippage_bps=5, stop_slippage_bps=5, limit_slippage_bps=0, fee_per_share_usd=0.01, fee_frac=0.001
+    market_slippage_bps=5, stop_slippage_bps=5, limit_slippage_bps=0, fee_per_share_usd=0.01, fee_frac=0.001,
+    cash_interest_frac=0,
 )  # fmt: skip
 
 

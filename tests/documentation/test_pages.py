@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import yaml
 
 from brokers.journal import Journal
 from commands.app import COMMANDS, available, load, main
@@ -49,6 +50,24 @@ def test_every_link_leads_to_a_file(page):
     targets = [t.partition("#")[0] for t in LINK.findall(page.read_text(encoding="utf-8"))]
     local = [t for t in targets if t and "://" not in t and not t.startswith("mailto:")]
     assert [t for t in local if not (page.parent / t).exists()] == []
+
+
+def test_what_is_never_done_is_held_by_tests_that_exist():
+    lines = (ROOT / "docs/never-done.md").read_text(encoding="utf-8").splitlines()
+    promises = [line for line in lines if line.startswith("| ") and not line.startswith("| never |")]
+    named = [re.findall(r"`(tests/[a-z_/]+\.py)::(test_\w+)`", line) for line in promises]
+    assert len(named) >= 15 and all(named)
+    for file, name in (one for several in named for one in several):
+        assert re.search(rf"^def {name}\(", (ROOT / file).read_text(encoding="utf-8"), re.MULTILINE), (file, name)
+
+
+def test_the_workflows_of_the_forge_run_the_checks_and_codeql_with_few_rights():
+    flows = {p.stem: yaml.safe_load(p.read_text(encoding="utf-8")) for p in (ROOT / ".github/workflows").glob("*.yml")}
+    steps = {name: [step for job in flow["jobs"].values() for step in job["steps"]] for name, flow in flows.items()}
+    assert {"run": "bash .ci/run"} in steps["checks"]
+    assert any(step.get("uses", "").startswith("github/codeql-action/analyze@") for step in steps["codeql"])
+    assert flows["checks"]["permissions"] == {"contents": "read"}
+    assert flows["codeql"]["permissions"] == {"contents": "read", "security-events": "write"}
 
 
 def test_every_page_of_the_documentation_is_in_its_contents():

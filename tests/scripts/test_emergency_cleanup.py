@@ -94,6 +94,19 @@ def test_a_dry_run_tells_the_same_and_changes_nothing(desk, capsys):
     assert len(desk.open_orders()) == 2
 
 
+def test_a_budget_that_cannot_be_trusted_is_told_and_purges_nothing_twice(desk, capsys):
+    messy(desk)
+    (desk.state / "weekly_budget.json").write_text("{")
+    assert run(desk, "--dry-run") == run(desk) == 0
+    dry, said = capsys.readouterr().out.split("Dry run: nothing was changed.")
+    for told_of in (dry, said):
+        assert "the weekly budget is left as it is: " in told_of and "weekly_budget.json: is damaged" in told_of
+    assert "purge GONE" in said
+    assert run(desk) == 0
+    assert "purge" not in capsys.readouterr().out
+    assert (desk.state / "weekly_budget.json").read_text() == "{"
+
+
 def test_a_dry_run_needs_no_journal_and_makes_none(desk):
     desk.by_hand("PLTR", "3", type="limit", limit_price="150")
     assert run(desk, "--dry-run") == 0

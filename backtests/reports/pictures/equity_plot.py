@@ -117,7 +117,10 @@ def _benchmarks(record: RunRecord, info: RunInfo, closes: pd.Series, zone: tzinf
     curves = [_Curve(f"{info.benchmark}, held", held * (record.initial_equity / held.iloc[0]), BENCHMARK, 1.2)]
     part = risk_share(closes, benchmark)
     if part is not None:
-        same = record.initial_equity * (1 + part * held.pct_change().fillna(0)).cumprod()
+        times = pd.DatetimeIndex(held.index)
+        days = np.diff(times, prepend=times[:1]) / np.timedelta64(1, "D")
+        cash = (1 - part) * info.cash_rate * days / 365
+        same = record.initial_equity * (1 + part * held.pct_change().fillna(0) + cash).cumprod()
         curves.append(_Curve(f"{part:.0%} in {info.benchmark}, same risk", same, SAME_RISK, 1.2))
     return curves
 

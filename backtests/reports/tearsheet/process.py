@@ -27,7 +27,7 @@ class TearsheetProcess:
     def __init__(self, path: Path) -> None:
         self.path = path.absolute()
         paths = [str(ROOT), os.environ.get("PYTHONPATH", "")]
-        self._process = subprocess.Popen(
+        self._process = subprocess.Popen(  # noqa: S603  # our own module; no shell
             [sys.executable, "-m", "backtests.reports.tearsheet.sheet", str(self.path)],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,

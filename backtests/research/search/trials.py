@@ -14,7 +14,7 @@ import pandas as pd
 from pydantic import ValidationError
 
 from backtests.replay.engine import replay
-from backtests.reports.metrics import curve_metrics, session_closes
+from backtests.reports.metrics import curve_metrics, excess_returns, session_closes
 from backtests.research.search.windows import Window
 from config import Settings
 from config.errors import Refusal
@@ -41,6 +41,11 @@ class TrialContext:
     end: pd.Timestamp
     sessions_per_year: int
     columns: dict[str, np.ndarray] = field(default_factory=dict)
+
+    @property
+    def cash_rate(self) -> float:
+        """What idle cash earns in a year."""
+        return float(self.settings["fills"]["cash_interest_frac"])
 
     def __getstate__(self) -> tuple[Any, ...]:
         return (self.key, self.settings, self.table, self.start, self.end, self.sessions_per_year)
@@ -120,8 +125,7 @@ def run_trial(context: TrialContext, parameters: Parameters) -> Trial:
     except Refusal as refusal:
         return Trial(dict(parameters), "", np.empty(0), math.nan, math.nan, math.nan, 0, 0.0, str(refusal))
     closes = session_closes(result.record)
-    values = closes.to_numpy(dtype=float)
-    figures = curve_metrics(closes, context.sessions_per_year)
+    figures = curve_metrics(closes, context.sessions_per_year, context.cash_rate)
 
     def number(name: str) -> float:
         value = figures[name]
@@ -130,7 +134,7 @@ def run_trial(context: TrialContext, parameters: Parameters) -> Trial:
     return Trial(
         parameters=dict(parameters),
         config_hash=settings.config_hash,
-        returns=values[1:] / values[:-1] - 1,
+        returns=excess_returns(closes, context.sessions_per_year, context.cash_rate),
         sharpe=number("sharpe"),
         total_return=number("total_return"),
         max_drawdown=number("max_drawdown"),

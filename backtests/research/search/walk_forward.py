@@ -22,7 +22,7 @@ import pandas as pd
 from backtests.replay.engine import undisturbed
 from backtests.replay.segments import Segment, SegmentedRun
 from backtests.reports.formatting import counted, csv_text, to_json_indented, write_text
-from backtests.reports.metrics import Figure, curve_metrics, growth, session_closes
+from backtests.reports.metrics import Figure, curve_metrics, excess_returns, growth, session_closes
 from backtests.reports.run_files import EQUITY_COLUMNS, TRADE_COLUMNS
 from backtests.research.search.executors import Executor
 from backtests.research.search.registry import Entry, TrialRegistry
@@ -89,7 +89,7 @@ def walk_forward(
         run = SegmentedRun(segments, context.table, windows[-1].test_end, context.columns)
         run.run()
     closes = session_closes(run.record)
-    measured = [_tested(run.record, closes, window, context.sessions_per_year) for window in windows]
+    measured = [_tested(run.record, closes, window, context) for window in windows]
     document = _document(name, chosen, measured, run.record, closes, context, plan, registry, data_hash, notes)
     document["seconds"] = round(time.perf_counter() - begun, 3)
     write_text(folder / "windows.csv", _windows_csv(chosen, measured))
@@ -139,13 +139,13 @@ def _choose(
     return Chosen(window, best, able[best], len(result.trials) + result.failed)
 
 
-def _tested(record: RunRecord, closes: pd.Series, window: Window, periods: int) -> dict[str, Figure]:
+def _tested(record: RunRecord, closes: pd.Series, window: Window, context: TrialContext) -> dict[str, Figure]:
     """Figures of one test window, from the equity at its beginning to that at its end."""
     opens = window.test_start
     inside = closes[(closes.index > opens) & (closes.index <= _day_after(window.test_end))]
     before = closes[closes.index <= opens]
     curve = pd.concat([before.iloc[-1:] if len(before) else closes.iloc[:1], inside])
-    figures = curve_metrics(curve, periods)
+    figures = curve_metrics(curve, context.sessions_per_year, context.cash_rate)
     trades = sum(window.test_start <= t.entry_time <= _day_after(window.test_end) for t in record.trades)
     return {**figures, "trades": trades, "sessions": len(inside)}
 
@@ -167,8 +167,8 @@ def _document(
     notes: tuple[str, ...],
 ) -> dict[str, Any]:
     values = closes.to_numpy(dtype=float)
-    found = moments(values[1:] / values[:-1] - 1)
-    figures = curve_metrics(closes, context.sessions_per_year)
+    found = moments(excess_returns(closes, context.sessions_per_year, context.cash_rate))
+    figures = curve_metrics(closes, context.sessions_per_year, context.cash_rate)
     studies = len({e["study"] for e in registry.entries() if e["data"] == data_hash and e["study"].startswith(STUDY)})
     scale = math.sqrt(context.sessions_per_year)
     ratios = np.array([c.trial.sharpe for c in chosen]) / scale

@@ -9,10 +9,9 @@ import logging
 import math
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from enum import StrEnum
 from functools import partial
 
 import pandas as pd
@@ -20,6 +19,7 @@ import pandas as pd
 from brokers.desk.data.quotes import Quote
 from brokers.desk.entry_halts import EntryHalts
 from brokers.desk.execution.backoff import elapsed
+from brokers.desk.execution.entry_task import EntryTask, EntryWindow, Stage
 from brokers.desk.execution.exit_levels import VENUE_GAP
 from brokers.desk.execution.order_gateway import OrderGateway, OrderRefused
 from brokers.desk.execution.order_requests import bracket, entry_behind_stop, single
@@ -46,64 +46,6 @@ PROTECTED_WITHIN = timedelta(seconds=30)
 """The rest of an entry waits so long for the stop of its part, then it is not bought."""
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class EntryWindow:
-    """What the venue's hours say of entries now: why they forbid them, and whether these are extended hours."""
-
-    closed: str = ""
-    extended: bool = False
-
-
-class Stage(StrEnum):
-    """What is done with the order under way."""
-
-    WORKING = "it may wait for its fill"
-    CANCELLING = "it is being cancelled"
-    AWAITING_STOP = "it has ended, and the rest waits for the part that filled to be behind its stop"
-
-
-@dataclass(slots=True)
-class EntryTask:
-    """One accepted proposal on its way into the market; quantities in shares.
-
-    Parameters
-    ----------
-    proposal : Proposal
-    time : datetime
-        Of the decision.
-    wanted, filled : float
-    quote : float
-        What slippage is measured against, NaN where there was none.
-    stage : Stage
-    order : str
-        Client order id of the order under way.
-    sent, cancel_asked : datetime, optional
-        When that was sent, and when its cancel was asked for last.
-    attempts : int
-        Orders that were sent.
-    extended : bool
-        Whether the order under way was sent in extended hours.
-    over : str
-        Why nothing more is to be bought.
-    unprotected_since : datetime, optional
-        Since when the rest waits for the stop of its part.
-    """
-
-    proposal: Proposal
-    time: datetime
-    wanted: float
-    quote: float = math.nan
-    stage: Stage = Stage.WORKING
-    order: str = ""
-    sent: datetime | None = None
-    attempts: int = 0
-    filled: float = 0.0
-    cancel_asked: datetime | None = None
-    extended: bool = False
-    over: str = ""
-    unprotected_since: datetime | None = None
 
 
 class Entries:

@@ -15,7 +15,7 @@ from brokers.desk.data.feed import LiveFeed
 from brokers.desk.data.yahoo import YahooFallback
 from brokers.desk.desk import LiveDesk
 from brokers.desk.entry_halts import EntryHalts
-from brokers.desk.execution.entries import EntryWindow
+from brokers.desk.execution.entry_task import EntryWindow
 from brokers.desk.execution.unprotected_alarm import UnprotectedAlarm
 from brokers.desk.lifecycle.link import DeskLink, LiveBroker
 from brokers.desk.lifecycle.order_export import keep_orders

@@ -30,7 +30,7 @@ _CONNECTION = {
     "tcp_user_timeout": 10_000,
 }
 _LOCK_WITHIN_S, _POLL_S = 2.0, 0.1
-"""How long a lost session of ours may take to end, and how often the lock is tried meanwhile."""
+"""How long a lost session may take to end, ours or that of a killed process, and how often the lock is tried."""
 _MARK = "writer"
 _LONGEST_NAME = 63
 NO_ORDERS = "no orders until then"
@@ -70,7 +70,12 @@ class Server:
     def connect(self) -> Connection:
         """A session, the only one that writes; Refusal if another process has that."""
         connection = self._begin_session()
-        if self.writer and not self._lock(connection):
+        ends = time.monotonic() + _LOCK_WITHIN_S
+        # A process that has just ended has its lock until the server notices.
+        while self.writer and not self._lock(connection):
+            if time.monotonic() < ends:
+                time.sleep(_POLL_S)
+                continue
             who = self._holder(connection)
             connection.close()
             raise Refusal(f"{self.name}: {who} writes this journal; stop it first, {NO_ORDERS}")

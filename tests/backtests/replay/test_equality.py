@@ -39,7 +39,16 @@ def assert_same(one: RunResult, other: RunResult, folder: Path) -> None:
     ours, theirs = files_of(one, folder / "lumibot"), files_of(other, folder / "replay")
     for name in FILES:
         assert ours[name] == theirs[name], name
-    for figure in ("slippage_cost", "fees", "turnover", "position_bars", "protected_bars", "halts", "began"):
+    for figure in (
+        "slippage_cost",
+        "fees",
+        "turnover",
+        "interest",
+        "position_bars",
+        "protected_bars",
+        "halts",
+        "began",
+    ):
         assert getattr(one.record, figure) == getattr(other.record, figure), figure
 
 
@@ -60,7 +69,8 @@ def both(profile, data, start, end, sets=None):
         ("active", "2020-01-02", "2020-12-31", {}),
         ("swing", "2018-07-02", "2018-12-31", {}),
         ("intraday", "2023-06-05", "2023-06-09", {}),
-        ("bench", "2022-01-03", "2022-12-30", {"fills.fee_per_share_usd": 0.01, "fills.fee_frac": 0.001}),
+        ("bench", "2022-01-03", "2022-12-30", {"fills.fee_per_share_usd": 0.01, "fills.fee_frac": 0.001,
+                                                "fills.cash_interest_frac": 0.04}),
         ("active", "2019-01-03", "2020-12-30", {"risk.chain": ["rebalancer", "trailing_stop"],
                                                "signals.enabled": ["trend", "momentum", "mean_reversion"],
                                                "signals.ensemble.quorum": 2, "signals.ensemble.min_vote_score": 0.0,

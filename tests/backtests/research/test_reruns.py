@@ -24,7 +24,10 @@ from tests.brokers.harness import daily_table
 from tests.risk.helpers import proposal
 
 QUIET = (100.0, 101.0, 99.0, 100.0)
-FREE = Fills(market_slippage_bps=0, stop_slippage_bps=0, limit_slippage_bps=0, fee_per_share_usd=0, fee_frac=0)
+FREE = Fills(
+    market_slippage_bps=0, stop_slippage_bps=0, limit_slippage_bps=0, fee_per_share_usd=0, fee_frac=0,
+    cash_interest_frac=0,
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -18,7 +18,7 @@ from brokers.desk.core import assemble
 from brokers.desk.data.quotes import Quote, judged
 from brokers.desk.desk import LiveDesk
 from brokers.desk.entry_halts import EntryHalts, KillSwitch
-from brokers.desk.execution.entries import EntryWindow
+from brokers.desk.execution.entry_task import EntryWindow
 from brokers.desk.reconcile.budget_keeper import BudgetKeeper
 from brokers.journal import Journal
 from brokers.network.admission import Admission
@@ -30,6 +30,7 @@ from brokers.rehearsal.core.settings import VenueSettings
 from brokers.venue_errors import OutcomeUnknown, VenueError
 from brokers.venue_values import VenueTime
 from config import load
+from risk.interface import RiskModule
 from risk.model import Adjustment, BracketTerms, Plan, Proposal
 
 ACCOUNT = "rehearsal-account"
@@ -155,8 +156,10 @@ class Scene:
         prices: Mapping[str, float] | None = None,
         start: datetime = TUESDAY,
         journal: str = "",
+        halters: Sequence[RiskModule] = (),
     ) -> None:
         self.folder = folder
+        self.halters = halters
         self.address = journal or str(folder / "journal.sqlite")
         self.settings = load(overrides=[*WIDE_GATE, *overrides])
         self.events: list[Json] = []
@@ -188,7 +191,7 @@ class Scene:
         budget = BudgetKeeper.open(self.folder, ACCOUNT, today)
         budget.compare(self.journal.filled_orders(), today)
         halts = EntryHalts(self.journal, KillSwitch(self.folder))
-        self.desk = LiveDesk(core, halts, budget, (), lambda: None, lambda: self.window())
+        self.desk = LiveDesk(core, halts, budget, self.halters, lambda: None, lambda: self.window())
 
     def window(self) -> EntryWindow:
         return EntryWindow(extended=not self.exchange.clock()["is_open"])

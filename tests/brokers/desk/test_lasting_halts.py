@@ -18,8 +18,7 @@ FIVE = [date(2023, 3, 7), date(2023, 3, 8), date(2023, 3, 9), date(2023, 3, 10),
 
 @pytest.fixture
 def scene(tmp_path):
-    made = Scene(tmp_path)
-    made.desk.halters = [module(PeakHalt)]
+    made = Scene(tmp_path, halters=[module(PeakHalt)])
     yield made
     made.stop()
 
@@ -39,7 +38,6 @@ def test_a_loss_from_the_journal_s_peak_halts_five_sessions_and_survives_a_resta
     assert scene.desk.reconcile().halted == frozenset()
     scene.journal.equity(valued(120_000))
     scene.restart()
-    scene.desk.halters = [module(PeakHalt)]
     book = scene.desk.reconcile()
     assert book.equity_peak == 120_000 and book.equity == 100_000
     assert book.halted == {"peak_halt"}
@@ -48,7 +46,6 @@ def test_a_loss_from_the_journal_s_peak_halts_five_sessions_and_survives_a_resta
     assert [scene.journal.halts(day) for day in FIVE] == [frozenset({"peak_halt"})] * 5
     assert scene.journal.halts(date(2023, 3, 14)) == frozenset()
     scene.restart()
-    scene.desk.halters = [module(PeakHalt)]
     assert scene.desk.reconcile().halted == {"peak_halt"}
     assert scene.desk.halts.stopped(scene.state.now) == ["halted for this session by peak_halt"], "a subclass too"
     halt = scene.journal.last_halt("peak_halt")

@@ -202,5 +202,5 @@ def test_no_stray_is_cancelled_without_a_look(scene):
     )
     scene.take({**by_hand, "symbol": "AAPL", "side": "sell"})
     scene.wire.calls.clear()
-    scene.desk._tend("AAPL")
+    scene.desk.symbol_work._tend("AAPL")
     assert changes(scene) == []

@@ -15,7 +15,7 @@ from brokers.desk.core import assemble
 from brokers.desk.data.quotes import judged
 from brokers.desk.desk import LiveDesk
 from brokers.desk.entry_halts import EntryHalts, KillSwitch
-from brokers.desk.execution.entries import EntryWindow
+from brokers.desk.execution.entry_task import EntryWindow
 from brokers.desk.reconcile.budget_keeper import BudgetKeeper
 from brokers.journal import Journal, State
 from brokers.network.admission import Admission

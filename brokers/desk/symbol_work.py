@@ -1,0 +1,159 @@
+"""One step with everything that is under way in a symbol: entries, stops, targets, closes."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import timedelta
+from decimal import Decimal
+from functools import partial
+
+from brokers.desk.core import DeskCore
+from brokers.desk.entry_halts import EntryHalts
+from brokers.desk.execution.closing import PositionCloser
+from brokers.desk.execution.entries import Entries
+from brokers.desk.execution.protection import Protector
+from brokers.desk.execution.target_exchange import TargetExchange
+from brokers.desk.reconcile.external_positions import ExternalPositions
+from brokers.order_types import OrderRole
+from brokers.quantities import digits
+from brokers.venue_errors import VenueError
+
+RECENT = timedelta(seconds=60)
+"""How old a view may be for what it shows unprotected to be sold or protected without another look."""
+
+log = logging.getLogger(__name__)
+
+
+class SymbolWork:
+    """Calls the parts that send orders in the order in which they may follow each other.
+
+    Parameters
+    ----------
+    core : DeskCore
+    halts : EntryHalts
+    entries : Entries
+    closer : PositionCloser
+    protector : Protector
+    targets : TargetExchange
+    external : ExternalPositions
+    """
+
+    def __init__(
+        self,
+        core: DeskCore,
+        halts: EntryHalts,
+        entries: Entries,
+        closer: PositionCloser,
+        protector: Protector,
+        targets: TargetExchange,
+        external: ExternalPositions,
+    ) -> None:
+        self.state, self.positions, self.gateway, self.journal = core.state, core.positions, core.gateway, core.journal
+        self.halts = halts
+        self.entries, self.closer, self.protector, self.targets = entries, closer, protector, targets
+        self.external = external
+
+    @property
+    def symbols(self) -> set[str]:
+        """What is held, on its way or resting at the venue."""
+        at_work = {order.symbol for order in self.state.view.orders.values() if order.open}
+        tasks = self.entries.tasks.keys() | self.closer.tasks.keys() | self.protector.log.present.keys()
+        return set(self.positions.book.ledger.positions) | at_work | tasks
+
+    @property
+    def urgent(self) -> bool:
+        """Whether something is under way whose outcome only a look can show."""
+        return bool(
+            self.entries.tasks
+            or self.closer.tasks
+            or self.protector.log.present
+            or self.protector.cancelling
+            or self.targets.under_way
+            or any(not order.venue_id for order in self.journal.open_orders())
+        )
+
+    def step(self) -> None:
+        """One step in every symbol; safe to repeat."""
+        for symbol in sorted(self.symbols):
+            self.isolated(symbol, partial(self._tend, symbol))
+
+    def step_unseen(self) -> None:
+        """Do what no look could forbid: entries end, unprotected shares are sold or protected.
+
+        Exits that rest are not cancelled: whether their shares come free could not be seen, and they might stay
+        unprotected. Nor are the shares sold that they hold, since a sale would be a short one if a stop has just
+        filled. Shares that a recent look saw free are sold by orders of ours alone, whose outcome is in the journal.
+        """
+        # The look may have failed after it had booked something.
+        self.positions.refresh()
+        recent = self.state.now - self.state.view.time < RECENT
+        for symbol in sorted(self.symbols | {order.symbol for order in self.entries.waiting}):
+            if symbol in self.state.view.held_back:
+                continue
+            known = recent and symbol not in self.external.reduced and not self.external.unsettled(symbol)
+            if known and self.closer.under_way(symbol):
+                self.isolated(symbol, partial(self.closer.go_on, symbol))
+            elif known and symbol in self.protector.log.present and not self._may_be_protected(symbol):
+                self.isolated(symbol, partial(self.protector.tend, symbol))
+            self.isolated(symbol, partial(self.entries.end, symbol))
+
+    def isolated(self, symbol: str, step: Callable[[], None]) -> None:
+        """One step of one symbol; what goes wrong in it costs no other symbol its own."""
+        try:
+            step()
+        except VenueError as error:
+            log.warning("%s: the next step has to wait, %s", symbol, error)
+        except Exception as error:
+            self.halts.crashed(error, self.state.now)
+
+    def _may_be_protected(self, symbol: str) -> bool:
+        """Whether shares that were seen without a stop may have one by now: an order has no answer, or all of an entry
+        may have filled, which gives its own exits effect.
+        """
+        entries = self.positions.protection(symbol).entries
+        return bool(self.positions.unresolved(symbol)) or any(entry.filled for entry in entries)
+
+    def _tend(self, symbol: str) -> None:
+        if symbol in self.state.view.held_back:
+            return
+        # What was concluded a moment ago, and might be taken back, cancels no exits yet.
+        if symbol in self.external.reduced or symbol in self.positions.renamed or self.positions.opposed(symbol):
+            self.entries.end(symbol)
+            return
+        self.external.clear_stale(symbol)
+        self._close_what_exits_opened(symbol)
+        self.closer.free(symbol)
+        self._exchange_target(symbol)
+        # Nor does what may be ours again in a moment lose its exits.
+        if self.positions.book.quantity(symbol) or not self.external.unsettled(symbol):
+            self.protector.tend(symbol, self._keeps(symbol))
+        self.closer.sell(symbol)
+        if self.gateway.shutting_down:
+            self.entries.end(symbol)
+        else:
+            self.entries.tend(symbol)
+
+    def _close_what_exits_opened(self, symbol: str) -> None:
+        """Exits of ours that sold more than there was have opened a position that nobody decided: it goes at once."""
+        own, there = self.positions.book, self.state.view.held(symbol)
+        if not own.turned(symbol) or symbol in self.closer.tasks or self.gateway.shutting_down:
+            return
+        if own.quantity(symbol) * there > 0 and not self.external.unsettled(symbol):
+            log.error(
+                "%s: exits of ours left %s shares, which are closed at once", symbol, digits(own.quantity(symbol))
+            )
+            self.closer.begin(symbol, None, OrderRole.CLOSE, "exits sold more than was held", self.state.now)
+
+    def _exchange_target(self, symbol: str) -> None:
+        """Where the venue has no pair of stop and target, take a target that is reached; a close goes before it."""
+        if not self.targets.needed:
+            return
+        if symbol in self.closer.tasks or self.gateway.shutting_down:
+            self.targets.give_up(symbol)
+        else:
+            self.targets.tend(symbol)
+
+    def _keeps(self, symbol: str) -> Decimal | None:
+        """How many shares are to be protected now; None is all of them."""
+        return self.closer.keeps(symbol) if symbol in self.closer.tasks else self.targets.keeps(symbol)
