@@ -43,9 +43,7 @@ class KeptAnswers:
         self._kept: OrderedDict[str, Kept] = OrderedDict()
         self._turns: dict[str, asyncio.Lock] = {}
 
-    async def answer(
-        self, request: web.Request, make: Callable[[], Awaitable[web.StreamResponse]]
-    ) -> web.StreamResponse:
+    async def answer(self, request: web.Request, make: Make) -> web.StreamResponse:
         """The answer to a request, from what is kept or else by ``make``."""
         if request.method != "GET" or not (request.path in PAGES or request.path.startswith(FEEDS)):
             return await make()

@@ -200,8 +200,8 @@ def explain(source: Source, wanted: str, at: datetime | None = None, latest: int
         return Explanation(wanted, "order", tuple(story(d) for d in made), tuple(family), signs=now)
     found = source.decisions(wanted, at, latest)
     reading = source.reading(wanted, at)
-    if reading is not None and found and reading.time < found[0].time:
-        # Read before what was decided last: the trader ended in between.
+    if reading is not None and found and reading.time < found[0].time.replace(microsecond=0):
+        # Read before what was decided last: the trader ended in between. Readings are kept by whole seconds.
         reading = None
     return Explanation(
         wanted,

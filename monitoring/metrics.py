@@ -84,6 +84,11 @@ def _of_state(out: list[str], found: Status) -> None:
     halts = [({"kind": halt.name}, 1.0) for halt in state.halts]
     halts.append(({"kind": "kill_switch"}, float(state.kill != "off")))
     _series(out, "rft_halt_active", "gauge", "Whether a halt is in force.", halts)
+    lasting = {x.kind for x in state.conditions}
+    _series(
+        out, "rft_trouble_active", "gauge", "Whether trouble of a kind has lasted and lasts.",
+        [({"kind": kind}, float(kind in lasting)) for kind in ("unprotected", "stream_down", "venue_down")],
+    )  # fmt: skip
     _series(
         out, "rft_position_value_usd", "gauge", "Value of a position.",
         [({"symbol": p.symbol}, p.value) for p in state.positions],

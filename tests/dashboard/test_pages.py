@@ -111,6 +111,7 @@ def test_metrics_are_in_the_text_format(page):
     assert values['rft_refusals_total{module="sector_cap"}'] == "1"
     assert values['rft_orders_total{role="entry",outcome="filled"}'] == "1"
     assert values['rft_halt_active{kind="kill_switch"}'] == "0"
+    assert values['rft_trouble_active{kind="stream_down"}'] == "0"
     for line in lines:
         assert re.fullmatch(r'[a-z_]+(\{([a-z]+="[^"]*",?)+\})? -?[0-9.e+-]+', line), line
     named = {line.split()[2] for line in answer.text.splitlines() if line.startswith("# TYPE")}

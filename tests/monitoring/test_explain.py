@@ -191,6 +191,10 @@ def test_a_reading_from_before_the_last_decision_is_none_of_now(tmp_path):
     assert explain(source, "AMD").now is not None
     with Journal(state / JOURNAL_FILE, ACCOUNT, lambda: BEGIN) as journal:
         journal.begin_run("paper", "combined", "active", "abc")
+        journal.decisions(plan(BEGIN + timedelta(microseconds=400_000)))
+    assert explain(source, "AMD").now is not None
+    with Journal(state / JOURNAL_FILE, ACCOUNT, lambda: BEGIN) as journal:
+        journal.begin_run("paper", "combined", "active", "abc")
         journal.decisions(plan(BEGIN + timedelta(hours=1)))
     found = explain(source, "AMD")
     assert found.stories[0].decision.time == BEGIN + timedelta(hours=1) and found.now is None
