@@ -17,8 +17,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from brokers.desk.reconcile.book_builder import BookBuilder
-
+from brokers.desk.book_builder import BookBuilder
 from brokers.desk.reconcile.budget_keeper import BudgetKeeper
 from brokers.desk.reconcile.position_history import PositionHistory
 from brokers.journal import Execution, Journal, OrderIntent, State, order_statements
@@ -77,9 +76,9 @@ def measure(count: int, folder: Path) -> dict[str, tuple[float, float]]:
     journal = opened[0]
     history, today = PositionHistory(journal), moment(count).date()
     found["first replay"] = timed(lambda: history.update(today))
-    floor: Any = SimpleNamespace(own=history.book, journal=journal)
+    own: Any = SimpleNamespace(book=history.book, journal=journal)
     maker, record, keeper = (
-        BookBuilder(floor, None, lambda: None),
+        BookBuilder(own, own, {}, lambda position: (0.0, 0.0), lambda: None),
         RunRecord(),
         BudgetKeeper.open(folder, ACCOUNT, today),
     )
@@ -94,9 +93,9 @@ def measure(count: int, folder: Path) -> dict[str, tuple[float, float]]:
 
         what: dict[str, Callable[[], object]] = {
             "write a fill": written,
-            "book a fill": lambda: setattr(floor, "own", history.update(today)),
+            "book a fill": lambda: setattr(own, "book", history.update(today)),
             "keep trades": lambda: maker.keep_trades(record),
-            "keep the budget": lambda: keeper.keep(floor.own.ledger.budget),
+            "keep the budget": lambda: keeper.keep(own.book.ledger.budget),
             "gate: opened today": lambda: history.update(today).opened.get(today, 0.0),
             "gate: open orders": journal.open_orders,
             "unresolved orders": journal.unresolved,

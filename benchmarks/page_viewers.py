@@ -32,7 +32,7 @@ from brokers.record import EquityRow
 from tests.drills.killing import START, Day, trader, venue
 
 ROOT = Path(__file__).parents[1]
-TOKEN = "token-of-the-benchmark-0123456789"  # noqa: S105  # of a page on this machine, for a minute
+TOKEN = "token-of-the-benchmark-0123456789"  # of a page on this machine, for a minute
 DAY = Day(START.replace(hour=10, minute=30), 30.0)
 TURNS, PACE_S, WRITES = 3, 60, 300
 VIEWER = """

@@ -40,6 +40,7 @@ def test_it_trades_ends_on_a_signal_and_everything_went_through_the_journal(tmp_
         told, _ = process.communicate(timeout=20)
         assert time.monotonic() - began < 5
         assert process.returncode == 0, told
+        assert "ERROR" not in told, "an end in order is no error"
         log = server.log
         account = server.call(lambda exchange: exchange.account())["account_number"]
         stops = [o for o in server.call(lambda e: e.orders(nested=True)) for o in (o, *(o["legs"] or ()))]

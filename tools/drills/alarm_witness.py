@@ -24,8 +24,8 @@ from typing import NamedTuple
 
 from tests.drills.killing import ROOT
 
-PASSWORD = "planted-webhook-password"  # noqa: S105  # planted, to be searched for
-TOKEN = "token-of-the-drill-0123456789"  # noqa: S105  # of a page on this machine, for a minute
+PASSWORD = "planted-webhook-password"  # planted, to be searched for
+TOKEN = "token-of-the-drill-0123456789"  # of a page on this machine, for a minute
 PLACES = ("log", "notice", "screen", "page", "status", "explain")
 PAUSE_S = 0.5
 LATE_S = 5.0

@@ -1,7 +1,7 @@
 #!/usr/bin/env python
-"""Drill the live desk: killed at every call of a scripted day, then days with mishaps drawn by a seed.
+"""Drill the live desk: killed at every call of a scripted day, days with mishaps drawn by a seed, days at a slow venue.
 
-Usage: live_drills.py [--seeds N] [--every N]
+Usage: live_drills.py [--seeds N] [--every N] [--hard N] [--pace S]
 
 Exit status: 0 nothing was wrong, 1 something was.
 """
@@ -23,6 +23,7 @@ from rich.table import Table
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.brokers.desk.drills import Naked, calls_of, killed_at, troubled_day
+from tests.brokers.desk.hard_days import HardDay, worst_by_cause
 
 PHASES = ("before", "after")
 Drill = Callable[[Path], tuple[list[str], Naked]]
@@ -47,6 +48,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=40, help="troubled days (default: %(default)s)")
     parser.add_argument("--every", type=int, default=1, help="kill at every N-th call only (default: %(default)s)")
+    parser.add_argument("--hard", type=int, default=10, help="days at a slow venue (default: %(default)s)")
+    parser.add_argument("--pace", type=float, default=15.0, help="seconds between iterations of these (default: 15)")
     args = parser.parse_args()
     logging.disable(logging.CRITICAL)
     console = Console()
@@ -66,7 +69,23 @@ def main() -> int:
         figures = (f"{statistics.median(spells):.1f}", f"{max(spells):.1f}") if spells else ("-", "-")
         table.add_row(title, str(count), str(failures), str(len(spells)), *figures)
     console.print(table)
+    wrong += hard_days(console, range(args.hard), args.pace)
     return int(wrong > 0)
+
+
+def hard_days(console: Console, seeds: range, pace_s: float) -> int:
+    """Play days at a slow venue and print the longest spells without stop and sale, by cause; how many were wrong."""
+    days = []
+    for seed in track(seeds, "days at a slow venue", console=console):
+        with tempfile.TemporaryDirectory() as folder:
+            days.append(HardDay(Path(folder), seed, pace_s).play())
+        if days[-1].faults:
+            console.print(f"[red]seed {seed}[/]: {'; '.join(days[-1].faults)}")
+    table = Table("shares without stop and sale, because", "longest, s")
+    for cause, seconds in sorted(worst_by_cause(days).items()):
+        table.add_row(cause, f"{seconds:.1f}")
+    console.print(table)
+    return sum(bool(day.faults) for day in days)
 
 
 if __name__ == "__main__":
