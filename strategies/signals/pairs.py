@@ -155,6 +155,11 @@ class PairsShort(Pairs):
     name = "pairs_short"
     side = "sell_short"
 
+    class Config(Pairs.Config):
+        """Settings of ``PairsShort``, those of ``Pairs``."""
+
+    config: Config
+
     def _distance(self, pair: Pair, k: int, closes: np.ndarray) -> float:
         return -super()._distance(pair, k, closes)
 
