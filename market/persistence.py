@@ -18,7 +18,7 @@ LEAST_BARS = 12
 
 
 def longest_loop(closes: np.ndarray, bars: int) -> np.ndarray:
-    """Lifetime of the longest loop in the latest ``bars`` returns; some milliseconds for each symbol and bar.
+    """Lifetime of the longest loop in the latest ``bars`` returns; about a millisecond for each symbol and bar.
 
     Parameters
     ----------
