@@ -21,6 +21,7 @@ from market import indicators
 from market.bars import FIELDS, BarTable
 from market.indicator_library import Indicator, indicator
 from market.indicators import OwnRows
+from market.persistence import longest_loop
 from market.timeframes import higher_bars
 
 # A recursive average has forgotten its seed when this share of it is left.
@@ -253,6 +254,11 @@ def _history(own: OwnBars, bars: int) -> np.ndarray:
     """How many bars there are, up to so many; to name it makes a live feed keep them."""
     count = 1.0 + np.arange(own.field("close").shape[0])[:, np.newaxis]
     return np.where(np.isfinite(own.field("close")), np.minimum(count, bars), np.nan)
+
+
+@feature("persistence", first=lambda bars: bars + 1, required=False)
+def _persistence(own: OwnBars, bars: int) -> np.ndarray:
+    return longest_loop(own.field("close"), bars)
 
 
 @feature("mean", first=lambda bars: bars)

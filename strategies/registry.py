@@ -134,6 +134,8 @@ SIGNALS = Registry(
     {
         "mean_reversion": "strategies.signals.mean_reversion:MeanReversion",
         "momentum": "strategies.signals.momentum:Momentum",
+        "pairs": "strategies.signals.pairs:Pairs",
+        "pairs_short": "strategies.signals.pairs:PairsShort",
         "trend": "strategies.signals.trend:Trend",
         "vwap": "strategies.signals.vwap:Vwap",
     },
@@ -168,6 +170,12 @@ def build_signals(settings: Settings) -> tuple[Signal, ...]:
     chosen, rules = settings.signals.enabled, _rules(settings)
     named = tuple(name for name in chosen if name not in rules)
     built = _build(settings, SIGNALS, Signal, named, "signals.enabled", settings.signals.modules, "signals.modules")
+    for signal in built:
+        if signal.requires and find_spec(signal.requires) is None:
+            raise Refusal(
+                f"{settings.source_of('signals.enabled')}: signals.enabled: {signal.name} needs {signal.requires}, "
+                "which is not installed; install the package with the extra learning, or take it out"
+            )
     found = {**rules, **dict(zip(named, built, strict=True))}
     return tuple(found[name] for name in chosen)
 

@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(Path(__file__).resolve().parent)]
 
 import numpy as np
-from example_scenes import PRICES, Scene, book, scenes, wish
+from example_scenes import PRICES, Scene, book, pair_market, scenes, wish
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
@@ -48,7 +48,8 @@ UNITS = {
     "lot": "shares or coins", "rsi": "RSI, 0–100", "overbought": "RSI, 0–100", "adx": "ADX, 0–100",
     "score": "score, 0–100", "correlation": "correlation", "ratio": "multiple", "multiple": "multiple",
     "factor": "multiple", "leverage": "multiple", "buckets": "price buckets", "positions": "positions",
-    "trades": "trades", "gauges": "symbols", "funds": "symbols", "gauge": "symbol", "symbol": "symbol",
+    "trades": "trades", "gauges": "symbols", "funds": "symbols", "p": "probability", "z": "deviations",
+    "sector": "yes or no", "gauge": "symbol", "symbol": "symbol",
     "restricted": "symbols", "minute": "a minute", "confidence": "fraction of 1",
 }  # fmt: skip
 """Unit by a word of a setting's name; the last known word of the name counts."""
@@ -235,11 +236,13 @@ def done(change: Adjustment, scene: Scene) -> str:
 
 
 def said_by_signal(cls: type[Any]) -> list[str]:
-    """Score and reason on the first scene, where every built-in signal speaks for NVDA."""
+    """Score and reason on the first scene, or of a pair: one of them speaks for NVDA with every built-in signal."""
     signal = cls(cls.Config())
-    market = Scene(book(), wish(), {}).market(signal.needs())
-    score = float(signal.scores(market)[market.index["NVDA"]])
-    return [] if np.isnan(score) else [f"{signal.side} NVDA, score {score:.0f}: `{signal.reason(market, 'NVDA')}`"]
+    for market in (Scene(book(), wish(), {}).market(signal.needs()), pair_market(-0.12), pair_market(0.12)):
+        score = float(signal.scores(market)[market.index["NVDA"]])
+        if np.isfinite(score):
+            return [f"{signal.side} NVDA, score {score:.0f}: `{signal.reason(market, 'NVDA')}`"]
+    return []
 
 
 def said_by_bracket(cls: type[Any]) -> list[str]:

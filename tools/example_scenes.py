@@ -131,3 +131,19 @@ def scenes() -> Iterator[Scene]:
         (book(position("BIL", 60_000.0), cash=40_000.0), wish(), {}),
     ):
         yield Scene(state, wanted, readings)
+
+
+def pair_market(gap: float) -> Market:
+    """Two years of days in which NVDA and AAPL keep together, and NVDA stands off by ``gap`` at the end."""
+    random, bars = np.random.default_rng(4), 500
+    walk, apart = random.normal(0, 0.015, bars).cumsum(), random.normal(0, 0.04, bars)
+    apart[-1] = gap
+    closes = np.exp(np.column_stack([walk + apart, walk]))
+    closes *= [PRICES["NVDA"] / closes[-1, 0], PRICES["AAPL"] / closes[-1, 1]]
+    opens = NOW.timestamp() - 86_400.0 * np.arange(bars, 0, -1)
+    usable = np.ones((bars, 2), dtype=bool)
+    return Market(
+        time=NOW, row=bars - 1, symbols=("NVDA", "AAPL"), index={"NVDA": 0, "AAPL": 1},
+        columns={"close": closes, "mark": closes, "usable": usable}, sectors=SECTORS,
+        times=np.stack([opens, opens + 23_400]),
+    )  # fmt: skip

@@ -35,6 +35,8 @@ class Signal:
     side: ClassVar[Side] = "buy"
     intraday_only: ClassVar[bool] = False
     elementwise: ClassVar[bool] = False
+    requires: ClassVar[str] = ""
+    """A package of an extra without which it cannot run; empty for none."""
 
     class Config(SignalConfig):
         pass
