@@ -2,12 +2,9 @@
 """Check an exported track record without any of the program that wrote it: standard library alone.
 
 Usage: verify_bundle.py FOLDER [--head "NUMBER HASH"]
-
 ``--head`` is a head that was told earlier, by the trader's owner: the record must hold it at its place. Without it the
 check shows that the bundle is whole and agrees with itself, not when it was made.
-Exit status: 0 it holds, 1 it does not.
-
-Checked are hashes, the chain, the bookkeeping of decisions, and what was filled, positions and trades from fills.
+Exit status: 0 it holds, 1 it does not. Checked are hashes, the chain, the bookkeeping of decisions, and what was filled, positions and trades from fills.
 """
 
 import hashlib
@@ -204,8 +201,8 @@ def book(ours, trades, order, part):
         part -= closing
         fee, position = order["fees"] * abs(part) / order["shares"], None
     if position is None:
-        ours[symbol] = {"shares": part, "price": price, "entry": order["client_order_id"], "time": order["last"]}
-        ours[symbol]["fees"] = fee
+        opened = {"entry": order["client_order_id"], "time": order["last"]}
+        ours[symbol] = {"shares": part, "price": price, "fees": fee, **opened}
         return
     if position["shares"] * part > 0:
         total = position["shares"] + part
@@ -234,8 +231,7 @@ def scale(ours, manual, symbol, before, after):
 
 def compare(lines, orders, ours, manual, trades, form):
     told = {"order": {}, "trade": {}, "position": {}}
-    for line in lines:
-        row = json.loads(line)
+    for line, row in ((line, json.loads(line)) for line in lines):
         require(dumps(row) == line, f"derived.jsonl: not as it was written: {line[:80]}")
         pair = row.get("entry_order_id"), row.get("exit_order_id")
         key = pair if row["kind"] == "trade" else row.get("client_order_id") or row["symbol"]
