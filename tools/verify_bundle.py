@@ -4,7 +4,8 @@
 Usage: verify_bundle.py FOLDER [--head "NUMBER HASH"]
 ``--head`` is a head that was told earlier, by the trader's owner: the record must hold it at its place. Without it the
 check shows that the bundle is whole and agrees with itself, not when it was made.
-Exit status: 0 it holds, 1 it does not. Checked are hashes, the chain, the bookkeeping of decisions, and what was filled, positions and trades from fills.
+Exit status: 0 it holds, 1 it does not. Checked are hashes, the chain, the bookkeeping of decisions, and what was filled,
+positions and trades from fills.
 """
 
 import hashlib
@@ -169,8 +170,7 @@ def replay(orders, splits, adopted):
         if event["table"] == "splits":
             scale(ours, manual, symbol, Decimal(event["before"]), Decimal(event["after"]))
             continue
-        signed = event["shares"] if event["side"] == "buy" else -event["shares"]
-        part = signed
+        part = signed = event["shares"] if event["side"] == "buy" else -event["shares"]
         if event["role"] not in OPENING and symbol not in adopted:
             held = ours[symbol]["shares"] if symbol in ours else ZERO
             part = from_ours(signed, held, manual.get(symbol, ZERO), event["role"] == "manual")

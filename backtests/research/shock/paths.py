@@ -15,7 +15,7 @@ PATHS: dict[str, str] = {
     "pandemic_2020": "2020-02-20 to 2020-03-23, the S&P 500 fell by a third in 23 sessions",
     "inflation_2022": "2022-01-04 to 2022-10-12, the S&P 500 fell by a quarter in 195 sessions",
 }
-"""Name of each path that comes with the program, and what it was. The moves are those of SPY with its dividends."""
+"""Name of each path that comes with the program, and what it was. Moves are the index's, without dividends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,12 @@ class ShockPath:
 def at_once(shock: Shock) -> ShockPath:
     """A move of one session that the market opens with, so that stops fill beyond their levels."""
     move = shock.market
-    return ShockPath(shock.name, shock.told, (MarketDay("session 1", move, move, move, move),), shock.sectors)
+    return ShockPath(shock.name, shock.told, (_opening_with(move, "session 1"),), shock.sectors)
+
+
+def _opening_with(move: float, label: str) -> MarketDay:
+    """A session of which only the close is known: it opens with its whole move, so that no stop fills too well."""
+    return MarketDay(label, move, move, move, move)
 
 
 def shock_path(name: str) -> ShockPath:
@@ -63,11 +68,8 @@ def shock_path(name: str) -> ShockPath:
     """
     if name in PATHS:
         text = (files("backtests.research.shock") / f"{name}.csv").read_text(encoding="utf-8")
-        days = tuple(
-            MarketDay(row["date"], *(float(row[column]) / BPS for column in ("open", "high", "low", "close")))
-            for row in csv.DictReader(text.splitlines())
-        )
-        return ShockPath(name, PATHS[name], days)
+        moves = [(row["date"], float(row["close"]) / BPS) for row in csv.DictReader(text.splitlines())]
+        return ShockPath(name, PATHS[name], tuple(_opening_with(move, label) for label, move in moves))
     named = named_shocks()
     if name not in named:
         raise Refusal(f"--path {name}: is not known; there are {', '.join(all_names())}")
