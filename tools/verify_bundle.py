@@ -4,7 +4,7 @@
 Usage: verify_bundle.py FOLDER [--head "NUMBER HASH"]
 ``--head`` is a head that was told earlier, by the trader's owner: the record must hold it at its place. Without it the
 check shows that the bundle is whole and agrees with itself, not when it was made.
-Exit status: 0 it holds, 1 it does not. Checked are hashes, the chain, the bookkeeping of decisions, and what was filled,
+Exit status: 0 it holds, 1 it does not. Checked are hashes, chain, the bookkeeping of decisions, and what was filled,
 positions and trades from fills.
 """
 
