@@ -54,7 +54,7 @@ BAR_MINUTES = (1, 5, 15, 30, 60, 1440)
 Fraction = Annotated[float, Field(ge=0, le=1)]
 PositiveFraction = Annotated[float, Field(gt=0, le=1)]
 BasisPoints = Annotated[float, Field(ge=0, le=1_000)]
-Name = Annotated[str, Field(min_length=1)]
+Name = Annotated[str, Field(min_length=1, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Symbol = Annotated[str, AfterValidator(canonical)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 StreamUrl = Annotated[str, AfterValidator(_stream_url)]

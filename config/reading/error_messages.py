@@ -31,6 +31,7 @@ _WANTED = {
     "bool_parsing": "write true or false",
     "string_type": "write text (in quotes if it looks like a number)",
     "string_too_short": "it must not be empty",
+    "string_pattern_mismatch": "write it without characters that cannot be seen",
     "list_type": "write a list, e.g. [A, B]",
     "tuple_type": "write a list, e.g. [A, B]",
     "dict_type": "it is a section: write its keys below it",

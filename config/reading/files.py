@@ -20,6 +20,9 @@ def read_ordinary(path: Path, most: int = MOST_BYTES) -> bytes:
         It cannot be opened, or is a folder, a pipe or a device (``is no ordinary file``), or is too large.
     """
     # Without this flag a pipe would be waited for until somebody writes into it.
+    if "\0" in str(path):
+        # No file is called so, and the system's functions refuse it as a programmer's error.
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(handle, "rb") as file:
         mode = os.fstat(handle).st_mode

@@ -46,8 +46,8 @@ def spoiled(rng: Random, body: Any, deepest: int = 6) -> Any:
         else:
             continue
         if at is body and not isinstance(body, dict | list):
-            return rng.choice(ODD)
-    return body if rng.random() < 0.95 else rng.choice([*ODD, [body], {"x": body}])
+            return copy.deepcopy(rng.choice(ODD))
+    return body if rng.random() < 0.95 else copy.deepcopy(rng.choice([*ODD, [body], {"x": body}]))
 
 
 def _spoil(rng: Random, at: Any, key: Any) -> None:
@@ -59,7 +59,7 @@ def _spoil(rng: Random, at: Any, key: Any) -> None:
         case 2 if isinstance(at, list):
             at.append(at[key])
         case _:
-            at[key] = rng.choice(ODD)
+            at[key] = copy.deepcopy(rng.choice(ODD))
 
 
 def _account() -> dict[str, Any]:
