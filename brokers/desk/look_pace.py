@@ -9,7 +9,7 @@ BUSY_S, IDLE_S, LEAST_S = 2.0, 15.0, 0.1
 UNCOVERED_S = 0.25
 """While shares have neither stop nor sale at the venue: those that a cancel has freed come back without any news."""
 
-AHEAD_S = 8.0
+AHEAD_S = 12.0
 """So far ahead of one look in ``BUSY_S`` news may get, then they wait. A look is three requests or more: so many
 take half of what the venue allows in a minute, and leave the rest to what is to be sent."""
 UNCOVERED_AHEAD_S = 6.0
