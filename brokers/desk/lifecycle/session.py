@@ -91,8 +91,8 @@ def open_session(settings: Settings, paper: bool, mode: str = "paper", profile: 
     return TradingSession(venue, admission, journal, budget, kill, account_id, paper, skew, mode, profile)
 
 
-def _account(venue: Venue, paper: bool, speed: float) -> tuple[str, timedelta]:
-    """The account's name by the venue, and how far this machine's clock is off."""
+def _account(venue: Venue, paper: bool, speed: float = 1.0) -> tuple[str, timedelta]:
+    """The account's name by the venue, and how far this machine's clock is off; ``speed`` is the venue's time's."""
     kind = "paper" if paper else "live"
     try:
         account, skew = _answer(venue)

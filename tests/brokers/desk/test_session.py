@@ -95,3 +95,10 @@ def test_who_writes_the_journal_is_named(tmp_path):
     assert who is not None
     assert who.groups()[:2] == (str(os.getpid()), socket.gethostname())
     assert abs(datetime.fromisoformat(who[3]) - datetime.now(UTC)) < timedelta(minutes=1)
+
+
+@pytest.mark.parametrize(("speed", "hint"), [(1.0, True), (600.0, False)])
+def test_a_venue_that_plays_another_day_is_told_with_what_its_pace_needs(caplog, speed, hint):
+    _account(AlpacaVenue(Stumbling([], -400 * 86_400.0)), paper=True, speed=speed)
+    (line,) = [r.getMessage() for r in caplog.records if "and counts" in r.getMessage()]
+    assert ("--set pace.speed=N" in line) is hint
