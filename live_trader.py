@@ -57,10 +57,11 @@ class ModeOptions:
     lookahead: Annotated[
         int | None,
         typer.Option(
-            parser=a_count, metavar="CUTS",
+            parser=a_count,
+            metavar="CUTS",
             help="Check instead that no decision depends on later data, at so many moments.",
         ),
-    ] = None  # fmt: skip
+    ] = None
 
 
 @command(

@@ -123,7 +123,7 @@ def run(request: RunRequest, console: Console) -> int:
                 with console.status("drawing the report"):
                     failed = write_report(
                         folder, result.record, info, result.table, figures, tearsheet, request.draw_all
-                    )  # fmt: skip
+                    )
     if request.json:
         show_document(run_document(folder))
     else:

@@ -18,9 +18,20 @@ from risk.model import Decision
 from strategies.run_notes import absent_symbols, without_unknown
 
 ORDER_KEYS = (
-    "client_order_id", "parent_id", "symbol", "side", "quantity", "type", "limit_price", "stop_price", "role",
-    "status", "filled_quantity", "filled_price", "reason",
-)  # fmt: skip
+    "client_order_id",
+    "parent_id",
+    "symbol",
+    "side",
+    "quantity",
+    "type",
+    "limit_price",
+    "stop_price",
+    "role",
+    "status",
+    "filled_quantity",
+    "filled_price",
+    "reason",
+)
 
 
 def show_document(document: Any) -> None:

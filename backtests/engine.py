@@ -60,9 +60,7 @@ def run_table(
     window = table.opens_at[(table.opens_at >= start) & (table.opens_at <= end)]
     if window.empty:
         raise Refusal(f"{table.source}: no bars between {start} and {end}; choose --start and --end inside the data")
-    source = CausalPandasData(
-        table, window[0].to_pydatetime(), window[-1].to_pydatetime(), show_progress_bar=False
-    )  # fmt: skip
+    source = CausalPandasData(table, window[0].to_pydatetime(), window[-1].to_pydatetime(), show_progress_bar=False)
     return run_source(
         strategy_class, settings, source, len(window), submit=submit, progress=progress, interruption=interruption
     )

@@ -37,9 +37,11 @@ class Holding:
     def told(self) -> str:
         """In words."""
         began = f"{self.symbol} {self.since:%Y-%m-%d %H:%M:%S} at {self.entry_price:.4f}"
-        return f"{began}, held" if self.until is None else (
-            f"{began}, out {self.until:%m-%d %H:%M:%S} at {self.exit_price:.4f} ({self.how})"
-        )  # fmt: skip
+        return (
+            f"{began}, held"
+            if self.until is None
+            else (f"{began}, out {self.until:%m-%d %H:%M:%S} at {self.exit_price:.4f} ({self.how})")
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +65,14 @@ class RunFolder:
 
     def filled(self, decision: Mapping[str, Any]) -> tuple[float, float]:
         """Shares that a decision brought, in however many orders, and their average price; 0 and NaN without."""
-        mine = [o for o in self.orders if o["symbol"] == decision["symbol"] and o["role"] in OPENING_ROLES
-                and o["time"] == decision["time"] and o["filled_quantity"] > 0]  # fmt: skip
+        mine = [
+            o
+            for o in self.orders
+            if o["symbol"] == decision["symbol"]
+            and o["role"] in OPENING_ROLES
+            and o["time"] == decision["time"]
+            and o["filled_quantity"] > 0
+        ]
         shares = sum(o["filled_quantity"] for o in mine)
         paid = sum(o["filled_quantity"] * o["filled_price"] for o in mine)
         return shares, paid / shares if shares else float("nan")

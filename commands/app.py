@@ -106,11 +106,15 @@ class _Group(TyperGroup):
 
 
 _app = typer.Typer(
-    cls=_Group, rich_markup_mode=None, pretty_exceptions_enable=False, no_args_is_help=False,
-    invoke_without_command=True, context_settings=HELP_OPTIONS,
+    cls=_Group,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    no_args_is_help=False,
+    invoke_without_command=True,
+    context_settings=HELP_OPTIONS,
     epilog="\b\nExamples:\n  risk-first backtest\n  risk-first rehearse --profile intraday --speed 120\n"
     "  risk-first trade --scan\n  risk-first COMMAND --help",
-)  # fmt: skip
+)
 
 
 @_app.callback()

@@ -41,9 +41,13 @@ class Context:
         self.view = MarketView(settings.state_folder / VIEW_FILE)
         self.counts = Counts()
         self.templates = jinja2.Environment(
-            loader=templates, autoescape=True, finalize=shown, trim_blocks=True, lstrip_blocks=True,
+            loader=templates,
+            autoescape=True,
+            finalize=shown,
+            trim_blocks=True,
+            lstrip_blocks=True,
             undefined=jinja2.StrictUndefined,
-        )  # fmt: skip
+        )
         self.templates.filters.update(FILTERS)
         self.followers: set[asyncio.Queue[str]] = set()
         self.kept = KeptAnswers(self._mark, settings.beat_s, settings.kept_answers)

@@ -77,9 +77,17 @@ async def symbol(request: web.Request) -> web.Response:
     if not (decisions or orders or reading or held):
         raise web.HTTPNotFound
     return context.page(
-        "symbol", request, symbol=name, status=status, position=held, reading=reading, decisions=decisions,
-        orders=folded(orders), fills=fills, trades=trades,
-    )  # fmt: skip
+        "symbol",
+        request,
+        symbol=name,
+        status=status,
+        position=held,
+        reading=reading,
+        decisions=decisions,
+        orders=folded(orders),
+        fills=fills,
+        trades=trades,
+    )
 
 
 async def symbols(request: web.Request) -> web.Response:

@@ -75,13 +75,11 @@ async def candles(request: web.Request) -> web.Response:
     return web.json_response(
         {
             "minutes": minutes,
-            "bars": [
-                {"time": _local(t), "open": o, "high": h, "low": low, "close": c} for t, o, h, low, c, _ in bars
-            ],
+            "bars": [{"time": _local(t), "open": o, "high": h, "low": low, "close": c} for t, o, h, low, c, _ in bars],
             "lines": list(_lines(orders, opens, now))[-LONGEST_LINES:],
             "fills": list(_marks(fills, opens)),
         }
-    )  # fmt: skip
+    )
 
 
 async def prometheus(request: web.Request) -> web.Response:
@@ -119,9 +117,11 @@ def _marks(fills: Iterable[FillRow], opens: list[int]) -> Iterable[dict[str, Any
     for fill in sorted(fills, key=lambda f: f.time):
         place = _place(opens, int(fill.time.timestamp()))
         yield {
-            "time": _local(opens[place]), "side": fill.side, "role": fill.role,
+            "time": _local(opens[place]),
+            "side": fill.side,
+            "role": fill.role,
             "text": f"{fill.role} {fill.quantity:g} @ {fill.price:.2f}",
-        }  # fmt: skip
+        }
 
 
 def _place(opens: list[int], moment: int) -> int:

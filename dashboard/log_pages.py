@@ -36,10 +36,15 @@ async def decisions(request: web.Request) -> web.Response:
 
     def ask(db: Statements) -> tuple[list[Any], list[str]]:
         found = journal_queries.decisions(
-            db, symbol=chosen["symbol"], outcome=chosen["outcome"], module=chosen["module"], since=since,
+            db,
+            symbol=chosen["symbol"],
+            outcome=chosen["outcome"],
+            module=chosen["module"],
+            since=since,
             until=None if day is None else datetime.combine(day + timedelta(days=1), time.min, NEW_YORK_ZONE),
-            before=before, limit=PAGE + 1,
-        )  # fmt: skip
+            before=before,
+            limit=PAGE + 1,
+        )
         newest = int(db.scalar("SELECT max(id) FROM decisions") or 0)
         # Of the latest thousands alone: every rule that runs is among them, and the log may be long.
         modules = db.rows("SELECT DISTINCT module FROM verdicts WHERE decision_id > :since", since=newest - 5_000)
@@ -48,9 +53,16 @@ async def decisions(request: web.Request) -> web.Response:
     found, modules = await context.ask(ask)
     more = found[PAGE - 1].id if len(found) > PAGE else None
     return context.page(
-        "decisions", request, status=await asyncio.to_thread(context.status), decisions=found[:PAGE], modules=modules,
-        outcomes=OUTCOMES, chosen=chosen | {"day": "" if day is None else str(day)}, more=more, first=before is None,
-    )  # fmt: skip
+        "decisions",
+        request,
+        status=await asyncio.to_thread(context.status),
+        decisions=found[:PAGE],
+        modules=modules,
+        outcomes=OUTCOMES,
+        chosen=chosen | {"day": "" if day is None else str(day)},
+        more=more,
+        first=before is None,
+    )
 
 
 async def decision(request: web.Request) -> web.Response:
@@ -65,8 +77,9 @@ async def decision(request: web.Request) -> web.Response:
             return None, []
         rows = db.rows(
             "SELECT client_order_id FROM orders WHERE symbol = :symbol AND decision_time = :time AND parent_id IS NULL",
-            symbol=found.symbol, time=found.time,
-        )  # fmt: skip
+            symbol=found.symbol,
+            time=found.time,
+        )
         return found, [row["client_order_id"] for row in rows]
 
     found, orders = await context.ask(ask)
@@ -103,9 +116,15 @@ async def orders(request: web.Request) -> web.Response:
     last = found[PAGE - 1] if len(found) > PAGE else None
     more = None if last is None else f"{last.time.isoformat()}|{last.id}"
     return context.page(
-        "orders", request, status=await asyncio.to_thread(context.status), orders=folded(found[:PAGE]), symbol=symbol,
-        more=more, first=before is None, family=False,
-    )  # fmt: skip
+        "orders",
+        request,
+        status=await asyncio.to_thread(context.status),
+        orders=folded(found[:PAGE]),
+        symbol=symbol,
+        more=more,
+        first=before is None,
+        family=False,
+    )
 
 
 async def order(request: web.Request) -> web.Response:
@@ -115,10 +134,15 @@ async def order(request: web.Request) -> web.Response:
     if not found:
         raise web.HTTPNotFound
     return context.page(
-        "orders", request, status=await asyncio.to_thread(context.status), orders=[Tried(one) for one in found],
+        "orders",
+        request,
+        status=await asyncio.to_thread(context.status),
+        orders=[Tried(one) for one in found],
         symbol=found[0].symbol,
-        more=None, first=True, family=True,
-    )  # fmt: skip
+        more=None,
+        first=True,
+        family=True,
+    )
 
 
 def _number(text: str) -> int | None:

@@ -18,21 +18,33 @@ from dashboard.words import quantity, share, signed, signed_share, usd
 from dashboard.workers import answer
 
 SHOWN = {
-    ".html": "text/html", ".png": "image/png", ".svg": "image/svg+xml", ".json": "application/json",
-    ".csv": "text/plain", ".md": "text/plain",
-}  # fmt: skip
+    ".html": "text/html",
+    ".png": "image/png",
+    ".svg": "image/svg+xml",
+    ".json": "application/json",
+    ".csv": "text/plain",
+    ".md": "text/plain",
+}
 HIDDEN = frozenset({"state"})
 """Folders inside a run that are no report: a rehearsal's state has its journal."""
 MOST_RUNS, MOST_FILES = 200, 40
 LARGEST_BYTES = 64_000_000
 
 FIGURES: tuple[tuple[str, str, Callable[[float], str]], ...] = (
-    ("trials", "trials", quantity), ("windows", "windows", quantity), ("trades", "trades", quantity),
-    ("win_rate", "win rate", share), ("profit_factor", "profit factor", usd), ("avg_r", "average R", signed),
-    ("total_return", "return", signed_share), ("sharpe", "Sharpe", usd), ("max_drawdown", "maximum drawdown", share),
-    ("windows_above_zero", "windows above zero", share), ("dsr", "deflated Sharpe", usd),
-    ("pbo", "probability of overfitting", usd), ("final_equity", "equity at the end", lambda value: usd(value, 0)),
-)  # fmt: skip
+    ("trials", "trials", quantity),
+    ("windows", "windows", quantity),
+    ("trades", "trades", quantity),
+    ("win_rate", "win rate", share),
+    ("profit_factor", "profit factor", usd),
+    ("avg_r", "average R", signed),
+    ("total_return", "return", signed_share),
+    ("sharpe", "Sharpe", usd),
+    ("max_drawdown", "maximum drawdown", share),
+    ("windows_above_zero", "windows above zero", share),
+    ("dsr", "deflated Sharpe", usd),
+    ("pbo", "probability of overfitting", usd),
+    ("final_equity", "equity at the end", lambda value: usd(value, 0)),
+)
 """Names in a summary, what they are called, and how they are written."""
 
 
@@ -123,7 +135,7 @@ def _report(root: Path, folder: Path) -> Report | None:
     pages = sorted(
         (p for p in folder.rglob("*") if p.suffix in (".html", ".md") and not HIDDEN & set(p.relative_to(root).parts)),
         key=lambda p: (len(p.parts), p.name),
-    )  # fmt: skip
+    )
     summary: dict[str, Any] = {}
     try:
         raw = json.loads((folder / "summary.json").read_text(encoding="utf-8"))

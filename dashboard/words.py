@@ -99,7 +99,17 @@ def _none(value: float | None) -> bool:
 
 
 FILTERS = {
-    "usd": usd, "signed": signed, "share": share, "signed_share": signed_share, "price": price, "quantity": quantity,
-    "multiple": multiple, "moment": moment, "clock": clock, "machine": machine, "age": age, "reading": reading,
+    "usd": usd,
+    "signed": signed,
+    "share": share,
+    "signed_share": signed_share,
+    "price": price,
+    "quantity": quantity,
+    "multiple": multiple,
+    "moment": moment,
+    "clock": clock,
+    "machine": machine,
+    "age": age,
+    "reading": reading,
     "path": path,
-}  # fmt: skip
+}

@@ -21,10 +21,15 @@ async def answer(settings: PageSettings, question: dict[str, Any]) -> dict[str, 
     """The answer to one question; ``{"error": …}`` where there is none."""
     async with _turns:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "dashboard.worker",
-            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
-            env=environment(settings), cwd="/",
-        )  # fmt: skip
+            sys.executable,
+            "-m",
+            "dashboard.worker",
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+            env=environment(settings),
+            cwd="/",
+        )
         try:
             out, _ = await asyncio.wait_for(process.communicate(json.dumps(question).encode()), settings.answer_s)
         except TimeoutError:

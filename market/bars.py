@@ -62,10 +62,19 @@ class BarTable:
         """The first ``bars`` rows: what would have been known had the data ended there."""
         cut = slice(0, bars)
         return BarTable(
-            self.symbols, self.opens_at[cut], self.closes_at[cut], self.session[cut], self.minutes,
-            self.open[cut], self.high[cut], self.low[cut], self.close[cut], self.volume[cut], self.source,
+            self.symbols,
+            self.opens_at[cut],
+            self.closes_at[cut],
+            self.session[cut],
+            self.minutes,
+            self.open[cut],
+            self.high[cut],
+            self.low[cut],
+            self.close[cut],
+            self.volume[cut],
+            self.source,
             self.left_out,
-        )  # fmt: skip
+        )
 
     def last_rows(self) -> np.ndarray:
         """Row that ends the session of each symbol's last bar, -1 without any; shape ``(symbols,)``.

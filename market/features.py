@@ -79,8 +79,11 @@ class FeatureTable:
         self._sane = good
         self._times = np.stack([nanoseconds(bars.opens_at), nanoseconds(bars.closes_at)]) / 1e9
         self.columns: dict[str, np.ndarray] = {
-            **{name: getattr(bars, name) for name in FIELDS}, **computed, "mark": mark, "usable": usable,
-        }  # fmt: skip
+            **{name: getattr(bars, name) for name in FIELDS},
+            **computed,
+            "mark": mark,
+            "usable": usable,
+        }
 
     def market_at(self, moment: pd.Timestamp) -> Market:
         """What is known at ``moment``: the last bar closed by then and all before it."""

@@ -60,8 +60,11 @@ def decisions(
         if value:
             where.append(f"d.{name} = :{name}")
             values[name] = value
-    for clause, name, given in (("d.time >= :since", "since", since), ("d.time < :until", "until", until),
-                                ("d.id < :before", "before", before)):  # fmt: skip
+    for clause, name, given in (
+        ("d.time >= :since", "since", since),
+        ("d.time < :until", "until", until),
+        ("d.id < :before", "before", before),
+    ):
         if given is not None:
             where.append(clause)
             values[name] = given
@@ -186,12 +189,20 @@ def trades(db: Statements, *, symbol: str = "", limit: int = PAGE) -> list[Trade
     values: dict[str, Any] = {"most": limit, **({"symbol": symbol} if symbol else {})}
     return [
         TradeRow(
-            r["symbol"], r["side"], float(r["quantity"]), moment(r["entry_time"]), float(r["entry_price"]),
-            moment(r["exit_time"]), float(r["exit_price"]), float(r["pnl"]), number(r["r_multiple"]),
-            r["exit_reason"], r["signal"],
+            r["symbol"],
+            r["side"],
+            float(r["quantity"]),
+            moment(r["entry_time"]),
+            float(r["entry_price"]),
+            moment(r["exit_time"]),
+            float(r["exit_price"]),
+            float(r["pnl"]),
+            number(r["r_multiple"]),
+            r["exit_reason"],
+            r["signal"],
         )
         for r in db.rows(sql, **values)
-    ]  # fmt: skip
+    ]
 
 
 def equity(db: Statements, *, since: datetime | None = None, most: int = 1_500) -> list[EquityPoint]:
@@ -205,11 +216,14 @@ def equity(db: Statements, *, since: datetime | None = None, most: int = 1_500) 
     )
     return [
         EquityPoint(
-            moment(r["time"]), float(r["equity"]), float(r["cash"]), float(r["long_exposure"]),
+            moment(r["time"]),
+            float(r["equity"]),
+            float(r["cash"]),
+            float(r["long_exposure"]),
             float(r["inverse_exposure"]),
         )
         for r in db.rows(sql.replace("%", "%%") if db.server else sql, step=step, **values)
-    ]  # fmt: skip
+    ]
 
 
 def symbols(db: Statements) -> list[str]:

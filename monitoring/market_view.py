@@ -56,9 +56,7 @@ class MarketViewWriter:
     ) -> None:
         """Add what one iteration saw; what is older than it is kept goes."""
         stamp = int(time.timestamp())
-        rows = [
-            (r.symbol, stamp, r.close, r.atr, r.status, r.text, r.allowed, r.bound_by, r.code) for r in readings
-        ]  # fmt: skip
+        rows = [(r.symbol, stamp, r.close, r.atr, r.status, r.text, r.allowed, r.bound_by, r.code) for r in readings]
         self._db.execute("BEGIN IMMEDIATE")
         try:
             self._db.executemany(

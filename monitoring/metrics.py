@@ -44,13 +44,19 @@ def metrics(found: Status | None, counts: Counts) -> str:
     if found is not None:
         _of_state(out, found)
     _series(
-        out, "rft_orders_total", "counter", "Orders by role and present state.",
+        out,
+        "rft_orders_total",
+        "counter",
+        "Orders by role and present state.",
         [({"role": role, "outcome": state}, n) for (role, state), n in sorted(counts.orders.items())],
-    )  # fmt: skip
+    )
     _series(
-        out, "rft_refusals_total", "counter", "Proposals refused, by the rule that refused them.",
+        out,
+        "rft_refusals_total",
+        "counter",
+        "Proposals refused, by the rule that refused them.",
         [({"module": module}, n) for module, n in sorted(counts.refusals.items())],
-    )  # fmt: skip
+    )
     return "\n".join(out) + "\n"
 
 
@@ -78,21 +84,30 @@ def _of_state(out: list[str], found: Status) -> None:
         kind = "counter" if name.endswith("_total") else "gauge"
         _series(out, name, kind, told, [] if value is None else [({}, value)])
     _series(
-        out, "rft_exposure_ratio", "gauge", "Part of a limit in money that is used.",
+        out,
+        "rft_exposure_ratio",
+        "gauge",
+        "Part of a limit in money that is used.",
         [({"module": x.module, "budget": x.name}, x.used / x.most) for x in budgets if x.most > 0],
-    )  # fmt: skip
+    )
     halts = [({"kind": halt.name}, 1.0) for halt in state.halts]
     halts.append(({"kind": "kill_switch"}, float(state.kill != "off")))
     _series(out, "rft_halt_active", "gauge", "Whether a halt is in force.", halts)
     lasting = {x.kind for x in state.conditions}
     _series(
-        out, "rft_trouble_active", "gauge", "Whether trouble of a kind has lasted and lasts.",
+        out,
+        "rft_trouble_active",
+        "gauge",
+        "Whether trouble of a kind has lasted and lasts.",
         [({"kind": kind}, float(kind in lasting)) for kind in ("unprotected", "stream_down", "venue_down")],
-    )  # fmt: skip
+    )
     _series(
-        out, "rft_position_value_usd", "gauge", "Value of a position.",
+        out,
+        "rft_position_value_usd",
+        "gauge",
+        "Value of a position.",
         [({"symbol": p.symbol}, p.value) for p in state.positions],
-    )  # fmt: skip
+    )
 
 
 def _series(out: list[str], name: str, kind: str, told: str, rows: Sequence[tuple[Mapping[str, Any], float]]) -> None:

@@ -198,14 +198,28 @@ class TraderState:
         return self.equity - self.session_open_equity
 
 
-_PARTS = {"positions": PositionState, "pending": PendingState, "halts": HaltState, "limits": LimitState,
-          "conditions": ConditionState}  # fmt: skip
+_PARTS = {
+    "positions": PositionState,
+    "pending": PendingState,
+    "halts": HaltState,
+    "limits": LimitState,
+    "conditions": ConditionState,
+}
 _WORDS = {"reason", "why", "stopped_by", "ended"}
 """Texts that may repeat what a venue said: they are masked as they are read."""
 _TIMES = {
-    "written", "time", "started", "last_iteration", "last_look", "last_tick", "book_time", "entry_time", "began",
-    "until", "since",
-}  # fmt: skip
+    "written",
+    "time",
+    "started",
+    "last_iteration",
+    "last_look",
+    "last_tick",
+    "book_time",
+    "entry_time",
+    "began",
+    "until",
+    "since",
+}
 
 
 def write_state(path: Path, state: TraderState) -> None:

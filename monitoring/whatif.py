@@ -195,14 +195,19 @@ def _book(state: TraderState, shocked: Sequence[ShockedPosition], equity: float)
     after = {p.symbol: p for p in shocked}
     positions = {
         p.symbol: Position(
-            symbol=p.symbol, quantity=p.quantity, entry_price=p.entry_price or nan, entry_time=p.entry_time,
-            stop=nan if p.stop is None else p.stop, target=nan if p.target is None else p.target,
+            symbol=p.symbol,
+            quantity=p.quantity,
+            entry_price=p.entry_price or nan,
+            entry_time=p.entry_time,
+            stop=nan if p.stop is None else p.stop,
+            target=nan if p.target is None else p.target,
             initial_stop=nan if p.initial_stop is None else p.initial_stop,
-            role="hedge" if p.role == "hedge" else "entry", protected_quantity=p.protected,
+            role="hedge" if p.role == "hedge" else "entry",
+            protected_quantity=p.protected,
         )
         for p in state.positions
         if p.symbol not in left
-    }  # fmt: skip
+    }
     sold = sum(after[p.symbol].quantity * after[p.symbol].price_after for p in state.positions if p.symbol in left)
     return Book(
         time=now,
@@ -240,7 +245,10 @@ def _market(state: TraderState, shocked: Sequence[ShockedPosition]) -> Market:
     mark = np.array([[p.price_after for p in shocked]])
     assert state.book_time is not None
     return Market(
-        time=state.book_time, row=0, symbols=names, index={s: k for k, s in enumerate(names)},
+        time=state.book_time,
+        row=0,
+        symbols=names,
+        index={s: k for k, s in enumerate(names)},
         columns={"mark": mark, "close": mark, "usable": np.ones_like(mark, dtype=bool)},
         sectors={p.symbol: p.sector for p in state.positions},
-    )  # fmt: skip
+    )

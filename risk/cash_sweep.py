@@ -81,9 +81,18 @@ class CashSweep(RiskModule):
         terms = BracketTerms("buy", stop_frac=config.stop_frac, target_frac=config.target_frac, label="parked cash")
         stop, target = terms.at(price)
         return Proposal(
-            symbol=fund, side="buy", signal=self.name, score=0.0, price=price, atr=math.nan, stop=stop, target=target,
-            terms=terms, quantity=quantity, reason=f"{usd:,.2f} USD above the buffer are idle",
-        )  # fmt: skip
+            symbol=fund,
+            side="buy",
+            signal=self.name,
+            score=0.0,
+            price=price,
+            atr=math.nan,
+            stop=stop,
+            target=target,
+            terms=terms,
+            quantity=quantity,
+            reason=f"{usd:,.2f} USD above the buffer are idle",
+        )
 
     def raise_cash(self, usd: float, book: Book, market: Market) -> list[Adjustment]:
         """Sales that bring at least so much, or all there is; the smallest goes first, so that its place is free."""
@@ -101,9 +110,7 @@ class CashSweep(RiskModule):
                 sales.append(Adjustment(self.name, "exit", position.symbol, code, inputs=inputs))
                 wanted -= held * price
             else:
-                sales.append(
-                    Adjustment(self.name, "trim", position.symbol, code, quantity=quantity, inputs=inputs)
-                )  # fmt: skip
+                sales.append(Adjustment(self.name, "trim", position.symbol, code, quantity=quantity, inputs=inputs))
                 wanted -= quantity * price
             if wanted <= 0:
                 break

@@ -20,11 +20,17 @@ from market.market import Market
 LONGEST = 500
 """Characters of an expression."""
 ARITHMETIC: dict[type[ast.operator], Callable[..., np.ndarray]] = {
-    ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv,
-}  # fmt: skip
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+}
 COMPARISONS: dict[type[ast.cmpop], Callable[..., np.ndarray]] = {
-    ast.Lt: operator.lt, ast.LtE: operator.le, ast.Gt: operator.gt, ast.GtE: operator.ge,
-}  # fmt: skip
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+}
 PREVIOUS = "previous"
 
 Evaluate = Callable[[Market], np.ndarray]

@@ -66,7 +66,5 @@ class Parking:
             elif not book.halted and (wish := module.park(free, book, market)) is not None:
                 verdict = Verdict(module.name, "OK", wish.quantity, wish.quantity, {"free_usd": free})
                 decision = Decision(book.time, wish, wish.quantity, (verdict,))
-                plan = replace(
-                    plan, entries=(*plan.entries, wish), decisions=(*plan.decisions, decision)
-                )  # fmt: skip
+                plan = replace(plan, entries=(*plan.entries, wish), decisions=(*plan.decisions, decision))
         return plan

@@ -217,10 +217,11 @@ def _reachable_positions(pipeline: Pipeline, market: Market) -> tuple[str, ...]:
     while True:
         total = sum(held.values()) + 1
         open_to = [
-            s for s in sizes
+            s
+            for s in sizes
             if held[s] < min(sizes[s], cap.max_positions)
             and (total < cap.share_from_positions or (held[s] + 1) / total <= cap.max_share_frac + EPSILON)
-        ]  # fmt: skip
+        ]
         if not open_to:
             break
         held[min(open_to, key=lambda s: (held[s], s))] += 1

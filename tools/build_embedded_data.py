@@ -80,9 +80,13 @@ def build(source: Path, out: Path) -> pd.DataFrame:
     bars = bars.sort_values(["symbol", "datetime"], ignore_index=True)[["symbol", "datetime", *PRICES, "volume"]]
     table = pa.Table.from_pandas(bars, preserve_index=False).replace_schema_metadata(None)
     pq.write_table(
-        table, out, compression="zstd", compression_level=19, use_dictionary=["symbol", "datetime"],
+        table,
+        out,
+        compression="zstd",
+        compression_level=19,
+        use_dictionary=["symbol", "datetime"],
         column_encoding=dict.fromkeys(PRICES, "BYTE_STREAM_SPLIT"),
-    )  # fmt: skip
+    )
     return bars
 
 

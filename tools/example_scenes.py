@@ -18,20 +18,52 @@ BARS = 61
 BAR = timedelta(minutes=30)
 EQUITY = 100_000.0
 PRICES = {
-    "NVDA": 170.0, "AAPL": 180.0, "MSFT": 400.0, "GOOGL": 140.0, "TSLA": 200.0, "AMD": 200.0, "COIN": 220.0,
-    "MARA": 20.0, "RIOT": 12.0, "SPY": 510.0, "QQQ": 440.0, "SH": 13.0, "SPXS": 9.0, "SQQQ": 11.0, "BIL": 91.5,
-}  # fmt: skip
+    "NVDA": 170.0,
+    "AAPL": 180.0,
+    "MSFT": 400.0,
+    "GOOGL": 140.0,
+    "TSLA": 200.0,
+    "AMD": 200.0,
+    "COIN": 220.0,
+    "MARA": 20.0,
+    "RIOT": 12.0,
+    "SPY": 510.0,
+    "QQQ": 440.0,
+    "SH": 13.0,
+    "SPXS": 9.0,
+    "SQQQ": 11.0,
+    "BIL": 91.5,
+}
 SECTORS = {
-    "NVDA": "mega_tech", "AAPL": "mega_tech", "MSFT": "mega_tech", "GOOGL": "mega_tech", "AMD": "semis",
-    "TSLA": "autos", "COIN": "crypto_adjacent", "MARA": "crypto_adjacent", "RIOT": "crypto_adjacent",
-}  # fmt: skip
+    "NVDA": "mega_tech",
+    "AAPL": "mega_tech",
+    "MSFT": "mega_tech",
+    "GOOGL": "mega_tech",
+    "AMD": "semis",
+    "TSLA": "autos",
+    "COIN": "crypto_adjacent",
+    "MARA": "crypto_adjacent",
+    "RIOT": "crypto_adjacent",
+}
 # Readings that make every built-in signal speak for NVDA; those of the other symbols are the same, the RSI aside.
 READINGS = {
-    "rsi_14": 24.0, "atr_14": 4.0, "atr_mean_14_20": 3.5, "adx_14": 31.0, "high_20": 168.0, "low_20": 150.0,
-    "roc_10": 0.04, "mean_volume_20": 900.0, "bars_aligned_9_21_50": 2.0, "bars_above_ema_9": 2.0, "vwap": 167.0,
-    "bars_above_vwap": 1.0, "session_bar": 8.0, "session_rows_20": 20.0, "higher_ema_9": 166.0,
+    "rsi_14": 24.0,
+    "atr_14": 4.0,
+    "atr_mean_14_20": 3.5,
+    "adx_14": 31.0,
+    "high_20": 168.0,
+    "low_20": 150.0,
+    "roc_10": 0.04,
+    "mean_volume_20": 900.0,
+    "bars_aligned_9_21_50": 2.0,
+    "bars_above_ema_9": 2.0,
+    "vwap": 167.0,
+    "bars_above_vwap": 1.0,
+    "session_bar": 8.0,
+    "session_rows_20": 20.0,
+    "higher_ema_9": 166.0,
     "higher_ema_21": 162.0,
-}  # fmt: skip
+}
 
 RSI_STEP = 0.4
 
@@ -76,9 +108,18 @@ def wish(symbol: str = "NVDA", quantity: float = 58, **changes: Any) -> Proposal
     terms = BracketTerms("buy", stop_frac=0.05, target_frac=0.15)
     stop, target = terms.at(price)
     made = Proposal(
-        symbol=symbol, side="buy", signal="mean_reversion", score=80.0, price=price, atr=4.0, stop=stop,
-        target=target, terms=terms, quantity=quantity, reason="",
-    )  # fmt: skip
+        symbol=symbol,
+        side="buy",
+        signal="mean_reversion",
+        score=80.0,
+        price=price,
+        atr=4.0,
+        stop=stop,
+        target=target,
+        terms=terms,
+        quantity=quantity,
+        reason="",
+    )
     return replace(made, **changes)
 
 
@@ -86,19 +127,31 @@ def position(symbol: str, usd: float, entry: float = 1.0, **changes: Any) -> Pos
     """A long worth about ``usd`` that was bought at ``entry`` times the present price."""
     price, quantity = PRICES[symbol] * entry, float(usd // PRICES[symbol])
     values: dict[str, Any] = {
-        "symbol": symbol, "quantity": quantity, "entry_price": price, "entry_time": NOW - 6 * BAR,
-        "stop": price * 0.95, "target": price * 1.15, "initial_stop": price * 0.95, "initial_quantity": quantity,
-        "best_price": max(price, PRICES[symbol]), "protected_quantity": quantity,
-    }  # fmt: skip
+        "symbol": symbol,
+        "quantity": quantity,
+        "entry_price": price,
+        "entry_time": NOW - 6 * BAR,
+        "stop": price * 0.95,
+        "target": price * 1.15,
+        "initial_stop": price * 0.95,
+        "initial_quantity": quantity,
+        "best_price": max(price, PRICES[symbol]),
+        "protected_quantity": quantity,
+    }
     return Position(**values | changes)
 
 
 def book(*positions: Position, **changes: Any) -> Book:
     """An account of 100,000 USD that has deployed nothing yet."""
     values: dict[str, Any] = {
-        "time": NOW, "equity": EQUITY, "cash": EQUITY, "positions": {p.symbol: p for p in positions},
-        "session_open_equity": EQUITY, "equity_peak": EQUITY, "budget": DeployedBudget(NOW.date()),
-    }  # fmt: skip
+        "time": NOW,
+        "equity": EQUITY,
+        "cash": EQUITY,
+        "positions": {p.symbol: p for p in positions},
+        "session_open_equity": EQUITY,
+        "equity_peak": EQUITY,
+        "budget": DeployedBudget(NOW.date()),
+    }
     return Book(**values | changes)
 
 
@@ -143,7 +196,11 @@ def pair_market(gap: float) -> Market:
     opens = NOW.timestamp() - 86_400.0 * np.arange(bars, 0, -1)
     usable = np.ones((bars, 2), dtype=bool)
     return Market(
-        time=NOW, row=bars - 1, symbols=("NVDA", "AAPL"), index={"NVDA": 0, "AAPL": 1},
-        columns={"close": closes, "mark": closes, "usable": usable}, sectors=SECTORS,
+        time=NOW,
+        row=bars - 1,
+        symbols=("NVDA", "AAPL"),
+        index={"NVDA": 0, "AAPL": 1},
+        columns={"close": closes, "mark": closes, "usable": usable},
+        sectors=SECTORS,
         times=np.stack([opens, opens + 23_400]),
-    )  # fmt: skip
+    )

@@ -93,8 +93,13 @@ def study(source: BarTable, settings: dict[str, Any], kind: str, seed: int, bars
     trials = [run_trial(context, parameters) for parameters in GRID]
     returns = np.column_stack([trial.returns for trial in trials])
     verdict = judge(returns, [str(k) for k in range(len(trials))], periods=252, counted=len(trials))
-    return {"verdict": verdict.verdict, "sharpe": verdict.sharpe, "dsr": verdict.dsr, "pbo": verdict.pbo,
-            "trades": max(trial.trades for trial in trials)}  # fmt: skip
+    return {
+        "verdict": verdict.verdict,
+        "sharpe": verdict.sharpe,
+        "dsr": verdict.dsr,
+        "pbo": verdict.pbo,
+        "trades": max(trial.trades for trial in trials),
+    }
 
 
 def made_market(source: BarTable, random: np.random.Generator, bars: int, *, edge: bool) -> BarTable:
@@ -123,8 +128,10 @@ def made_market(source: BarTable, random: np.random.Generator, bars: int, *, edg
 
 def table(rows: Sequence[dict[str, Any]]) -> str:
     """The verdicts by kind as markdown."""
-    lines = ["| market | studies | verdict right | edge | no edge | overfit | too short | median DSR | median PBO |",
-             "|---|---|---|---|---|---|---|---|---|"]  # fmt: skip
+    lines = [
+        "| market | studies | verdict right | edge | no edge | overfit | too short | median DSR | median PBO |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
     for kind in KINDS:
         mine = [row for row in rows if row["kind"] == kind]
         if not mine:

@@ -39,11 +39,28 @@ FAMILIES = (
     ("Unicode", r"unicode"),
     ("EPL", r"eclipse public"),
     ("proprietary", r"proprietary|all rights reserved\.?$"),
-)  # fmt: skip
-COMPATIBLE = frozenset({
-    "LGPL", "GPL-3.0-or-later", "GPL-3.0", "AGPL-3.0", "GPL-2.0-or-later", "MPL-2.0", "Apache-2.0", "BSD", "MIT", "ISC",
-    "PSF-2.0", "HPND", "Unlicense", "Zlib", "NCSA", "BSL-1.0", "Unicode",
-})  # fmt: skip
+)
+COMPATIBLE = frozenset(
+    {
+        "LGPL",
+        "GPL-3.0-or-later",
+        "GPL-3.0",
+        "AGPL-3.0",
+        "GPL-2.0-or-later",
+        "MPL-2.0",
+        "Apache-2.0",
+        "BSD",
+        "MIT",
+        "ISC",
+        "PSF-2.0",
+        "HPND",
+        "Unlicense",
+        "Zlib",
+        "NCSA",
+        "BSL-1.0",
+        "Unicode",
+    }
+)
 """With GPL-3.0-or-later, by the Free Software Foundation's list; GPL-2.0 alone and the EPL are not."""
 
 NOTED = {

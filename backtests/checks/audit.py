@@ -127,8 +127,10 @@ class _Auditor:
             if cost > self.settings.sizing.max_notional_frac * before.equity + CENT:
                 self._broken(time, "notional", order.symbol, f"{cost / before.equity:.4f} of equity")
             for module, check in (
-                ("cash_buffer", self._cash), ("sector_cap", self._sector), ("correlation_cap", self._correlation),
-            ):  # fmt: skip
+                ("cash_buffer", self._cash),
+                ("sector_cap", self._sector),
+                ("correlation_cap", self._correlation),
+            ):
                 config = self.rules.get(module)
                 if config is not None and (module == "cash_buffer" or order.role == "entry"):
                     self.checked[module] += 1

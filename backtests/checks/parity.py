@@ -213,8 +213,11 @@ def _of_decision(then: Json, now: Json) -> tuple[Cause, str] | None:
     for one, other in zip(then["verdicts"], now["verdicts"], strict=False):
         if one["module"] != other["module"]:
             return Cause.ORDER, f"{one['module']} then, {other['module']} now"
-        differing = [k for k in one["inputs"].keys() | other["inputs"].keys()
-                     if not _same(one["inputs"].get(k), other["inputs"].get(k))]  # fmt: skip
+        differing = [
+            k
+            for k in one["inputs"].keys() | other["inputs"].keys()
+            if not _same(one["inputs"].get(k), other["inputs"].get(k))
+        ]
         if not (_same(one["before"], other["before"]) and _same(one["after"], other["after"])):
             cause = Cause.READING if differing else Cause.RULE
             seen = f" ({', '.join(sorted(differing))} differ)" if differing else ""

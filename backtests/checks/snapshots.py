@@ -82,9 +82,13 @@ def read_snapshots(path: Path, damage: Damage) -> Iterator[Snapshot]:
                 raise ValueError("the beginning of the file is missing")
             bars = table.apply(raw["bars"])
             snapshot = Snapshot(
-                about, int(raw["number"]), decoded(datetime, raw["seen_at"]), bars, decoded(Book, raw["book"]),
+                about,
+                int(raw["number"]),
+                decoded(datetime, raw["seen_at"]),
+                bars,
+                decoded(Book, raw["book"]),
                 raw["plan"],
-            )  # fmt: skip
+            )
         except (ValueError, KeyError, TypeError, AttributeError):
             damage.lines += 1
             continue

@@ -98,10 +98,15 @@ def write(found: Download, path: Path, about: dict[str, Any], *, overwrite: bool
     frame = found.frame
     span = [f"{time:%Y-%m-%d}" for time in (frame["datetime"].min(), frame["datetime"].max())]
     told = {
-        **about, "adjusted_for": ADJUSTED, "symbols": sorted(set(frame["symbol"])), "missing": list(found.missing),
-        "first": span[0], "last": span[1], "rows": len(frame),
+        **about,
+        "adjusted_for": ADJUSTED,
+        "symbols": sorted(set(frame["symbol"])),
+        "missing": list(found.missing),
+        "first": span[0],
+        "last": span[1],
+        "rows": len(frame),
         "fetched_at": datetime.now(UTC).isoformat(timespec="seconds"),
-    }  # fmt: skip
+    }
     text = json.dumps(told, indent=2) + "\n"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -158,9 +163,14 @@ def _from_yahoo(symbols: Sequence[str], start: date, end: date, minutes: int) ->
     for symbol in symbols:
         try:
             frame = yfinance.Ticker(at_yahoo(symbol)).history(
-                interval=YAHOO_INTERVALS[minutes], start=start.isoformat(), end=(end + timedelta(days=1)).isoformat(),
-                prepost=False, auto_adjust=True, actions=False, timeout=YAHOO_TIMEOUT_S,
-            )  # fmt: skip
+                interval=YAHOO_INTERVALS[minutes],
+                start=start.isoformat(),
+                end=(end + timedelta(days=1)).isoformat(),
+                prepost=False,
+                auto_adjust=True,
+                actions=False,
+                timeout=YAHOO_TIMEOUT_S,
+            )
         except (YFException, KeyError, TypeError, ValueError) as error:
             # What it does not know, and what it does not answer in its own form, look alike here.
             logging.getLogger(__name__).info("%s: %s", symbol, error)
@@ -188,9 +198,12 @@ def _from_alpaca(
     except ValueError as error:
         raise Refusal(f"--minutes {minutes}: {error}; choose another length") from None
     client = VenueClient(
-        secrets.ALPACA_API_KEY.get_secret_value(), secrets.ALPACA_API_SECRET.get_secret_value(), paper=True,
-        data_url=data_url, feed=feed,
-    )  # fmt: skip
+        secrets.ALPACA_API_KEY.get_secret_value(),
+        secrets.ALPACA_API_SECRET.get_secret_value(),
+        paper=True,
+        data_url=data_url,
+        feed=feed,
+    )
     first = datetime.combine(start, time(), ZONE)
     last = datetime.combine(end + timedelta(days=1), time(), ZONE) - timedelta(microseconds=1)
     try:

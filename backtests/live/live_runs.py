@@ -107,9 +107,12 @@ def _run(
     folder = None if request.once else _prepared(request, session)
     console.print(f"account {session.account_id}, {request.mode}, journal {session.journal.name}")
     log.info(
-        "started: %s, profile %s, state in %s", request.mode, request.profile, settings.live.state_dir,
+        "started: %s, profile %s, state in %s",
+        request.mode,
+        request.profile,
+        settings.live.state_dir,
         extra=about(EventKind.START, mode=request.mode, profile=request.profile),
-    )  # fmt: skip
+    )
     try:
         _tell_closed(settings, session, console)
         _tell_feasibility(settings, session, request.profile, console)
@@ -133,9 +136,12 @@ def _run(
             return EXIT_FAILED
         except Exception as error:
             log.critical(
-                "the trader ends with an error, %s: %s; orders stay at the venue", type(error).__name__, error,
-                exc_info=error, extra=about(EventKind.CRASH, error=type(error).__name__),
-            )  # fmt: skip
+                "the trader ends with an error, %s: %s; orders stay at the venue",
+                type(error).__name__,
+                error,
+                exc_info=error,
+                extra=about(EventKind.CRASH, error=type(error).__name__),
+            )
             raise
         finally:
             account: LiveAccount | None = getattr(strategy, "account", None)

@@ -70,7 +70,7 @@ def _alpaca(request: RunRequest) -> Rehearsal:
     sessions = int(((days >= start) & (days <= end)).sum())
     server = RehearsalServer(
         to_frame(table), start=start.date(), sessions=sessions or None, settings=cash, venue_faults=crumbs, speed=speed
-    )  # fmt: skip
+    )
     told = f"{data.source} from {start.date()}, {counted(sessions, 'session')}, {speed:g} times as fast"
     return Rehearsal(server, speed, table.daily, told)
 

@@ -115,8 +115,10 @@ class RunLog:
         if began := session.journal.mark(RUNNING):
             log.warning(
                 "the run that began %s did not end by itself: it was killed, or this machine stopped; "
-                "what it left is looked at first", began, extra=about(EventKind.CRASH),
-            )  # fmt: skip
+                "what it left is looked at first",
+                began,
+                extra=about(EventKind.CRASH),
+            )
         session.journal.keep_mark(RUNNING, now.isoformat(timespec="seconds"))
 
     def _close(self) -> None:

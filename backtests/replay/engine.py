@@ -77,7 +77,7 @@ class ReplayRun:
         self.broker = ReplayBroker(self.times[0])
         account = wire(
             self, self.broker, ReplayOrders(), settings, table, dividends or {}, self.times[-1], submit, columns=columns
-        )  # fmt: skip
+        )
         self.desk, self.feed, self.pipeline = account.desk, account.feed, account.pipeline
         self.record = account.record
         self.notes = (*account.notes, *settings_without_effect(settings))

@@ -86,8 +86,9 @@ class TableEnsemble(Ensemble):
         order = np.lexsort((alphabet[columns], price[rows, columns], -traded, -best[rows, columns], rows))
         rows, columns = rows[order], columns[order]
         found: list[list[Candidate]] = [[] for _ in range(len(best))]
-        spoken = zip(rows.tolist(), columns.tolist(), best[rows, columns].tolist(), speaker[rows, columns].tolist(),
-                     strict=True)  # fmt: skip
+        spoken = zip(
+            rows.tolist(), columns.tolist(), best[rows, columns].tolist(), speaker[rows, columns].tolist(), strict=True
+        )
         for row, k, score, which in spoken:
             found[row].append(Candidate(score, symbols[k], self.signals[which]))
         return found

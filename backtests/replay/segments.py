@@ -75,9 +75,10 @@ class SegmentedRun(ReplayRun):
         if not older:
             return plan
         kept = [
-            a for a in plan.adjustments
+            a
+            for a in plan.adjustments
             if owners.get(a.symbol, self._current) == self._current or a.symbol in plan.funding
-        ]  # fmt: skip
+        ]
         for owner in older:
             mine = self._adjustments(self._deciders[owner], row, now, book)
             kept += [a for a in mine if owners.get(a.symbol) == owner]

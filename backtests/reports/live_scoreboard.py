@@ -67,11 +67,17 @@ def _record(db: Statements, orders: Sequence[OrderRow]) -> RunRecord:
     covered = _Cover(orders, db)
     rows = [
         EquityRow(
-            time=point.time.astimezone(day_zone()), equity=point.equity, cash=point.cash,
-            long_exposure=point.long_exposure, inverse_exposure=point.inverse_exposure, positions=held, protected=safe,
+            time=point.time.astimezone(day_zone()),
+            equity=point.equity,
+            cash=point.cash,
+            long_exposure=point.long_exposure,
+            inverse_exposure=point.inverse_exposure,
+            positions=held,
+            protected=safe,
         )
-        for point in journal_queries.equity(db, most=_ALL) for held, safe in [covered.at(point.time)]
-    ]  # fmt: skip
+        for point in journal_queries.equity(db, most=_ALL)
+        for held, safe in [covered.at(point.time)]
+    ]
     records = [_order(order, prices) for order in orders]
     return RunRecord(
         initial_equity=rows[0].equity if rows else float("nan"),
@@ -163,11 +169,23 @@ def _decided_prices(db: Statements) -> dict[tuple[str, datetime], float]:
 def _trade(t: Any) -> TradeRecord:
     nan = float("nan")
     return TradeRecord(
-        symbol=t.symbol, side=t.side, quantity=t.quantity, entry_time=t.entry_time.astimezone(day_zone()),
-        entry_price=t.entry_price, exit_time=t.exit_time.astimezone(day_zone()), exit_price=t.exit_price, stop=nan,
-        target=nan, atr=nan, stop_multiple=None, pnl=t.profit, r_multiple=nan if t.r is None else t.r,
-        exit_reason=t.exit_reason, signal=t.signal, score=nan,
-    )  # fmt: skip
+        symbol=t.symbol,
+        side=t.side,
+        quantity=t.quantity,
+        entry_time=t.entry_time.astimezone(day_zone()),
+        entry_price=t.entry_price,
+        exit_time=t.exit_time.astimezone(day_zone()),
+        exit_price=t.exit_price,
+        stop=nan,
+        target=nan,
+        atr=nan,
+        stop_multiple=None,
+        pnl=t.profit,
+        r_multiple=nan if t.r is None else t.r,
+        exit_reason=t.exit_reason,
+        signal=t.signal,
+        score=nan,
+    )
 
 
 def _plain(score: Score) -> dict[str, Any]:

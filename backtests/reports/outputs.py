@@ -22,7 +22,7 @@ from backtests.reports.formatting import (
     to_json_indented,
     write_lines,
     write_text,
-)  # fmt: skip
+)
 from backtests.reports.metrics import Figure, metrics
 from backtests.reports.run_files import (
     COMMENT,

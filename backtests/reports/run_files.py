@@ -9,20 +9,57 @@ from pathlib import Path
 from config.errors import Refusal
 
 ORDER_COLUMNS = (
-    "time", "client_order_id", "parent_id", "symbol", "side", "quantity", "type", "limit_price", "stop_price",
-    "role", "status", "filled_quantity", "filled_price", "filled_time", "reason", "sent_time", "slippage_usd",
-)  # fmt: skip
+    "time",
+    "client_order_id",
+    "parent_id",
+    "symbol",
+    "side",
+    "quantity",
+    "type",
+    "limit_price",
+    "stop_price",
+    "role",
+    "status",
+    "filled_quantity",
+    "filled_price",
+    "filled_time",
+    "reason",
+    "sent_time",
+    "slippage_usd",
+)
 TRADE_COLUMNS = (
-    "symbol", "side", "quantity", "entry_time", "entry_price", "exit_time", "exit_price", "stop", "target", "atr",
-    "stop_multiple", "pnl", "r_multiple", "exit_reason", "signal", "score",
-)  # fmt: skip
+    "symbol",
+    "side",
+    "quantity",
+    "entry_time",
+    "entry_price",
+    "exit_time",
+    "exit_price",
+    "stop",
+    "target",
+    "atr",
+    "stop_multiple",
+    "pnl",
+    "r_multiple",
+    "exit_reason",
+    "signal",
+    "score",
+)
 EQUITY_COLUMNS = ("time", "equity", "cash", "long_exposure", "inverse_exposure", "positions")
 
 TEARSHEET = "tearsheet.html"
 FILES = (
-    "summary.json", "orders.csv", "trades.csv", "decisions.jsonl", "equity.csv", TEARSHEET, "report.html", "equity.png",
-    "settings.yaml", "run.json",
-)  # fmt: skip
+    "summary.json",
+    "orders.csv",
+    "trades.csv",
+    "decisions.jsonl",
+    "equity.csv",
+    TEARSHEET,
+    "report.html",
+    "equity.png",
+    "settings.yaml",
+    "run.json",
+)
 TRADE_PAGES = "trades"
 """Folder of the trade pictures inside a run's folder."""
 INTERRUPTED = "interrupted"

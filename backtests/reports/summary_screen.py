@@ -20,9 +20,15 @@ from brokers.record import RunRecord, TradeRecord
 
 WIDTH = 96
 _SHOWN = (
-    "report.html", "tearsheet.html", "equity.png", f"{TRADE_PAGES}/", "trades.csv", "orders.csv", "decisions.jsonl",
+    "report.html",
+    "tearsheet.html",
+    "equity.png",
+    f"{TRADE_PAGES}/",
+    "trades.csv",
+    "orders.csv",
+    "decisions.jsonl",
     "summary.json",
-)  # fmt: skip
+)
 LISTED = 6
 """Exit reasons, rules and missing symbols shown; the rest is counted."""
 

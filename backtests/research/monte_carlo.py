@@ -61,8 +61,9 @@ class _Moved(Ensemble):
         return [c for c in self._found.get(market.row, ()) if not held(c.symbol)]
 
 
-def monte_carlo(context: TrialContext, runs: int, seed: int, executor: Executor,
-                on_run: Callable[[int], Any] = lambda _: None) -> MonteCarlo:  # fmt: skip
+def monte_carlo(
+    context: TrialContext, runs: int, seed: int, executor: Executor, on_run: Callable[[int], Any] = lambda _: None
+) -> MonteCarlo:
     """Compare a run with random strategies and its trades with themselves in other orders.
 
     Parameters
@@ -111,9 +112,13 @@ def _own(context: TrialContext) -> tuple[Outcome, np.ndarray]:
 def _prepared(context: TrialContext) -> ReplayRun:
     with undisturbed():
         return ReplayRun(
-            settings_with(context.settings, {}), context.table, context.start, context.end,
-            columns=context.columns, brief=True,
-        )  # fmt: skip
+            settings_with(context.settings, {}),
+            context.table,
+            context.start,
+            context.end,
+            columns=context.columns,
+            brief=True,
+        )
 
 
 def _outcome(run: ReplayRun, context: TrialContext) -> Outcome:

@@ -74,9 +74,7 @@ def band(
 ) -> list[BandCell]:
     """The run over every combination of slippage (of market and stop orders) and fee."""
     pairs = list(itertools.product(slippage_bps, fee_frac))
-    items = [
-        {"fills.market_slippage_bps": s, "fills.stop_slippage_bps": s, "fills.fee_frac": f} for s, f in pairs
-    ]  # fmt: skip
+    items = [{"fills.market_slippage_bps": s, "fills.stop_slippage_bps": s, "fills.fee_frac": f} for s, f in pairs]
     trials = executor.map(run_trial, context, items)
     on_trial(len(items))
     for trial in trials:

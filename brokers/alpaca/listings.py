@@ -34,9 +34,19 @@ STATES: Mapping[str, State] = {
     "partially_filled": State.PARTIALLY_FILLED,
 }
 WORKING = (
-    "new", "accepted", "pending_new", "held", "pending_cancel", "pending_replace", "done_for_day", "calculated",
-    "stopped", "suspended", "accepted_for_bidding", "pending_review",
-)  # fmt: skip
+    "new",
+    "accepted",
+    "pending_new",
+    "held",
+    "pending_cancel",
+    "pending_replace",
+    "done_for_day",
+    "calculated",
+    "stopped",
+    "suspended",
+    "accepted_for_bidding",
+    "pending_review",
+)
 CANCEL_PENDING = ("pending_cancel", "pending_replace")
 GTC_LIFE = timedelta(days=90)
 TERMS = ("trail_price", "trail_percent", "notional")

@@ -112,13 +112,27 @@ def wire(
     record = RunRecord(initial_equity=float(strategy.cash))
     lot = settings.sizing.lot
     broker.open_account(
-        bars, float(strategy.cash), settings.fills, settings.gate, record, lot, settings.sizing.max_notional_frac,
-        inverse_funds(settings.universe.sectors), dividends, decided,
-    )  # fmt: skip
+        bars,
+        float(strategy.cash),
+        settings.fills,
+        settings.gate,
+        record,
+        lot,
+        settings.sizing.max_notional_frac,
+        inverse_funds(settings.universe.sectors),
+        dividends,
+        decided,
+    )
     desk = BacktestDesk(
-        broker, strategy, orders, lot, pipeline.halters, submit, settings.live.protection.renew_days,
+        broker,
+        strategy,
+        orders,
+        lot,
+        pipeline.halters,
+        submit,
+        settings.live.protection.renew_days,
         settings.pace.market,
-    )  # fmt: skip
+    )
     return BacktestAccount(desk, BacktestFeed(broker, features), pipeline, record, pace(bars), notes)
 
 

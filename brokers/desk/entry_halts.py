@@ -112,9 +112,11 @@ class EntryHalts:
             self.passing[UNUSABLE], self._troubled = str(error), True
             return
         log.error(
-            "iteration failed, no entries until the next session: %s", error, exc_info=error,
+            "iteration failed, no entries until the next session: %s",
+            error,
+            exc_info=error,
             extra=about(EventKind.CRASH, error=type(error).__name__),
-        )  # fmt: skip
+        )
         self.halt(CRASH, now, f"{type(error).__name__}: {error}")
 
     def looked(self) -> None:

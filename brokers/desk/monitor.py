@@ -141,8 +141,9 @@ class Monitor:
             self._overdue = now + self._patience_s
             log.error(
                 "no iteration for %.0f s: nothing is decided, the watch over stops goes on; "
-                "start the trader again if this stays", self._patience_s
-            )  # fmt: skip
+                "start the trader again if this stays",
+                self._patience_s,
+            )
 
     def _look(self) -> float:
         """Look and work once, whatever comes of it; returns the venue's seconds until the next time."""

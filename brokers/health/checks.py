@@ -133,9 +133,10 @@ class Doctor:
         took = time.monotonic() - began
         holder = _holder(self._folder)
         return Check(
-            "journal", True,
+            "journal",
+            True,
             f"whole, {len(found.filled)} filled orders, {len(found.open)} open ones, read in {took:.1f} s{holder}",
-        )  # fmt: skip
+        )
 
     def _kill_switch(self) -> Check:
         level = KillSwitch(self._folder).level
@@ -174,9 +175,11 @@ class Doctor:
         except KeysRefused as error:
             other = "" if self._kraken else f"; {'--live' if self._paper else '--paper'} asks the other account"
             yield Check(
-                "keys", False, f"refused by {venue.name} ({error.message})",
+                "keys",
+                False,
+                f"refused by {venue.name} ({error.message})",
                 f"set the pair of the {kind} account, a new one if it has expired{other}",
-            )  # fmt: skip
+            )
             return
         except VenueError as error:
             yield Check("keys", False, f"{venue.address} does not answer ({error})", "look at the network")
@@ -184,9 +187,11 @@ class Doctor:
         took = time.monotonic() - began
         slow = took > self._levels.doctor.max_answer_s
         yield Check(
-            "keys", not slow, f"taken by {venue.name}, {kind}, answered in {took:.2f} s",
+            "keys",
+            not slow,
+            f"taken by {venue.name}, {kind}, answered in {took:.2f} s",
             "a slow connection costs fills: look at the network" if slow else "",
-        )  # fmt: skip
+        )
         if account.blocked:
             yield Check("account", False, f"may open nothing: {account.blocked}", f"settle it with {venue.name}")
         else:

@@ -125,7 +125,7 @@ class StateRecorder:
                 plan.time, r.symbol, _known(r.close), _known(r.atr), r.status, r.text, r.allowed, r.bound_by, r.code
             )
             for r in found
-        ]  # fmt: skip
+        ]
         if self._view is None:
             keep = self._settings.monitoring
             self._view = MarketViewWriter(self._folder / VIEW_FILE, keep.keep_days, keep.keep_bars)

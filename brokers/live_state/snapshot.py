@@ -96,15 +96,11 @@ def state_of(
         kill=str(desk.halts.kill.level),
         stopped_by=tuple(_stopped(desk)),
         unprotected={symbol: desk.protector.log.seconds(symbol) for symbol in desk.protector.log.present},
-        conditions=tuple(
-            ConditionState(str(x.kind), x.subject, x.why, x.since) for x in account.alarm.standing()
-        ),
-        limits=tuple(
-            LimitState(x.module, x.name, x.used, x.most, x.unit, x.frees, x.halts, x.scope) for x in limits
-        ),
+        conditions=tuple(ConditionState(str(x.kind), x.subject, x.why, x.since) for x in account.alarm.standing()),
+        limits=tuple(LimitState(x.module, x.name, x.used, x.most, x.unit, x.frees, x.halts, x.scope) for x in limits),
         last_halts={} if book is None else {name: when.isoformat() for name, when in book.last_halts.items()},
         settings={name: part for name, part in settings.as_dict().items() if name not in LEFT_OUT},
-    )  # fmt: skip
+    )
 
 
 def held_now(desk: LiveDesk, book: Book | None) -> dict[str, Position]:
@@ -166,9 +162,14 @@ def _position(position: Position, price: Any, sectors: Mapping[str, str], fees: 
 
 def _pending(proposal: Proposal, sectors: Mapping[str, str]) -> PendingState:
     return PendingState(
-        proposal.symbol, proposal.quantity, proposal.price, proposal.stop, proposal.target,
-        sectors.get(proposal.symbol, UNCLASSIFIED), proposal.role,
-    )  # fmt: skip
+        proposal.symbol,
+        proposal.quantity,
+        proposal.price,
+        proposal.stop,
+        proposal.target,
+        sectors.get(proposal.symbol, UNCLASSIFIED),
+        proposal.role,
+    )
 
 
 def _halts(book: Book) -> Iterable[HaltState]:

@@ -59,9 +59,13 @@ class SnapshotLog:
         self._keep = timedelta(days=settings.monitoring.keep_days)
         about = {name: part for name, part in settings.as_dict().items() if name != "broker"}
         self._header = {
-            "version": VERSION, "program": version(), "settings": about, "window_minutes": pipeline.window_minutes,
-            "intraday": pipeline.intraday, "began": datetime.now(UTC).isoformat(),
-        }  # fmt: skip
+            "version": VERSION,
+            "program": version(),
+            "settings": about,
+            "window_minutes": pipeline.window_minutes,
+            "intraday": pipeline.intraday,
+            "began": datetime.now(UTC).isoformat(),
+        }
         self._queue: SimpleQueue[tuple[int, BarTable, datetime, Book, Plan] | None] = SimpleQueue()
         self._number = 0
         self._file: Path | None = None

@@ -26,8 +26,15 @@ SNAPSHOT_BUDGET_S = 8.0
 LOOKUP_S = 10.0
 """How long an order without an answer may stay unknown to the venue before it counts as not sent."""
 POSITION_FIELDS = (
-    "asset_class", "symbol", "qty", "avg_entry_price", "unrealized_pl", "current_price", "side", "market_value",
-)  # fmt: skip
+    "asset_class",
+    "symbol",
+    "qty",
+    "avg_entry_price",
+    "unrealized_pl",
+    "current_price",
+    "side",
+    "market_value",
+)
 GONE = (404, 422)
 
 log = logging.getLogger(__name__)

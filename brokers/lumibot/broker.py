@@ -189,9 +189,13 @@ class HardenedAlpaca(VenueHours, RoutedOrders, SnapshotReader):
 
     def _get_stream_object(self) -> TradeStream:
         return TradeStream(
-            self.api_key, self.api_secret, paper=self.is_paper, url=self.stream_url,
-            on_event=self._on_trade_update, on_state=self._on_stream,
-        )  # fmt: skip
+            self.api_key,
+            self.api_secret,
+            paper=self.is_paper,
+            url=self.stream_url,
+            on_event=self._on_trade_update,
+            on_state=self._on_stream,
+        )
 
     def _register_stream_events(self) -> None:
         """Nothing: the stream has one listener, which it was made with."""

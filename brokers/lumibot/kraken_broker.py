@@ -61,9 +61,12 @@ class KrakenBroker(VenueHours, RoutedOrders, Ccxt):
         self._known: dict[str, Order] = {}
         self._books = threading.RLock()
         Ccxt.__init__(
-            self, {"exchange_id": "kraken", "sandbox": False, "MARKET": market},
-            data_source=KrakenData(venue), max_workers=1, connect_stream=False,
-        )  # fmt: skip
+            self,
+            {"exchange_id": "kraken", "sandbox": False, "MARKET": market},
+            data_source=KrakenData(venue),
+            max_workers=1,
+            connect_stream=False,
+        )
         self.market = market
 
     def attach(self, link: DeskLink) -> None:

@@ -22,10 +22,14 @@ from brokers.alpaca.payloads import Json
 FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 30.0
 # alpaca-py lets a dead connection pass for a live one for three minutes.
 CONNECTION = {
-    "ping_interval": 10, "ping_timeout": 20, "open_timeout": 5, "close_timeout": 1,
+    "ping_interval": 10,
+    "ping_timeout": 20,
+    "open_timeout": 5,
+    "close_timeout": 1,
     # A trade update has some two thousand characters; what waits unread has a size, too.
-    "max_size": 2**18, "max_queue": 128,
-}  # fmt: skip
+    "max_size": 2**18,
+    "max_queue": 128,
+}
 LASTING_S = 30.0
 """A connection that ends sooner, and told nothing, did not work: the next one waits longer than the one before."""
 

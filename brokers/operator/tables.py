@@ -35,9 +35,20 @@ def manual_position_lines(manual: Sequence[ManualPosition]) -> list[str]:
 def positions_table(reports: Sequence[PositionReport]) -> Table:
     """Each position with its levels; a level that is no order at the venue is in brackets."""
     headings = (
-        "symbol", "owner", "held", "protected", "entry", "price", "profit", "R so far", "stop", "to stop", "target",
-        "to target", "would trigger now",
-    )  # fmt: skip
+        "symbol",
+        "owner",
+        "held",
+        "protected",
+        "entry",
+        "price",
+        "profit",
+        "R so far",
+        "stop",
+        "to stop",
+        "target",
+        "to target",
+        "would trigger now",
+    )
     rows = [
         (
             r.symbol,

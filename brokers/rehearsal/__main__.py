@@ -170,8 +170,13 @@ def _kraken(given: argparse.Namespace) -> KrakenServer:
         sessions=_sessions(given),
         symbols=symbols,
         settings=kraken_settings(
-            _cash(given.cash or CASH["kraken"]), seed, given.balance or (), given.fees, given.tier or "starter",
-            given.stops_hold or "true", given.small_closes or "false",
+            _cash(given.cash or CASH["kraken"]),
+            seed,
+            given.balance or (),
+            given.fees,
+            given.tier or "starter",
+            given.stops_hold or "true",
+            given.small_closes or "false",
         ),
         venue_faults=fault_plan(given.fault, seed, _number(given.partial_fills, "partial-fills", 0, 1)),
         speed=_number(given.speed, "speed", 0.001),
@@ -180,7 +185,7 @@ def _kraken(given: argparse.Namespace) -> KrakenServer:
         host=_host(given.host),
         port=_whole(given.port, "port", 0, 65535),
         as_of=as_of_day(given.as_of, AlwaysOpen.zone),
-    )  # fmt: skip
+    )
     for note in notes:
         sys.stderr.write(f"{note}\n")
     return server

@@ -82,9 +82,12 @@ class IterationReport:
             end = "the next session" if until is None else f"{until:%a %Y-%m-%d}"
             log.error(
                 "halt %s: no new positions before %s; equity %s, %s since the opening; stops and exits go on",
-                name, end, _usd(book.equity), _day_result(book),
+                name,
+                end,
+                _usd(book.equity),
+                _day_result(book),
                 extra=about(EventKind.HALT, halt=name, until=end, equity=book.equity),
-            )  # fmt: skip
+            )
         for name in sorted(self._halted - book.halted):
             log.warning("halt %s is over", name, extra=about(EventKind.HALT, over=True, halt=name))
         self._halted = book.halted
@@ -105,9 +108,12 @@ class IterationReport:
                 if not math.isnan(before):
                     log.info(
                         "risk per trade %.2f%% instead of %.2f%%: %g of the last %g trades won",
-                        100 * self._risk_frac, 100 * before, verdict.inputs["wins"], verdict.inputs["trades"],
+                        100 * self._risk_frac,
+                        100 * before,
+                        verdict.inputs["wins"],
+                        verdict.inputs["trades"],
                         extra=about(EventKind.RISK, before=before, now=self._risk_frac),
-                    )  # fmt: skip
+                    )
         if decision.outcome != "refused":
             self._refused.pop(symbol, None)
             return
@@ -146,9 +152,12 @@ class IterationReport:
             self._told = now
             why = "; ".join(did) or "nothing to do"
             log.info(
-                "%s without a change, the last: %s; %s", _counted(self._quiet, "iteration"), why, state,
+                "%s without a change, the last: %s; %s",
+                _counted(self._quiet, "iteration"),
+                why,
+                state,
                 extra=about(EventKind.HEARTBEAT, **_figures(plan, book, filled)),
-            )  # fmt: skip
+            )
             self._quiet = 0
 
 

@@ -62,8 +62,13 @@ class Exchange:
     def by_hand(self, symbol: str, shares: float, side: str = "buy", **terms: Any) -> None:
         """An order typed at the broker; a market order is filled when this returns."""
         order = {
-            "symbol": symbol, "qty": f"{shares:g}", "side": side, "type": "market", "time_in_force": "day", **terms,
-        }  # fmt: skip
+            "symbol": symbol,
+            "qty": f"{shares:g}",
+            "side": side,
+            "type": "market",
+            "time_in_force": "day",
+            **terms,
+        }
         self.server.call(lambda exchange: exchange.submit(order))
         self.pass_time(1)
 
@@ -164,9 +169,10 @@ class Trader:
 
     def __init__(self, url: str, folder: Path, settings: Sequence[str], profile: str = "active") -> None:
         loaded = load(
-            profile, overrides=[*BASIC, *settings],
+            profile,
+            overrides=[*BASIC, *settings],
             arguments=[*addresses(url), ("the demonstration", "live.state_dir", str(folder))],
-        )  # fmt: skip
+        )
         self.session = open_session(loaded, paper=True, mode="rehearse", profile=profile)
         self.hours = VenueHours(self.session.venue)
         self.account: LiveAccount = open_live(self.hours, loaded, self.session)

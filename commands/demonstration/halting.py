@@ -18,8 +18,12 @@ def bad_day(stage: Stage, seen: Seen) -> None:
     """Shares that hands bought fall by 8%, and a signal comes."""
     bars = day_at_the_exchange({"PLTR": CRASH}, falling=("AAPL",))
     # The trader itself can lose 1% in a day at most; here hands hold half of the account.
-    room = ("risk.modules.exposure_budget.day_frac=1.0", "risk.modules.exposure_budget.week_frac=1.0",
-            "gate.max_day_notional_frac=2.0", "gate.max_new_positions=10")  # fmt: skip
+    room = (
+        "risk.modules.exposure_budget.day_frac=1.0",
+        "risk.modules.exposure_budget.week_frac=1.0",
+        "gate.max_day_notional_frac=2.0",
+        "gate.max_new_positions=10",
+    )
     with exchange(bars) as at:
         at.by_hand("PLTR", 291)
         before = at.equity

@@ -56,7 +56,19 @@ def backtest(stage: Stage, bars: pd.DataFrame, *settings: str, profile: str = "a
         bars.to_csv(path, index=False)
     folder = stage.folder / name
     output = stage.run(
-        "backtest", "--engine", "replay", "--no-report", "--quiet", "--profile", profile, "--data", str(path),
-        "--benchmark", "SPY", "--out", str(folder), *stage.settings(*settings),
-    )  # fmt: skip
+        "backtest",
+        "--engine",
+        "replay",
+        "--no-report",
+        "--quiet",
+        "--profile",
+        profile,
+        "--data",
+        str(path),
+        "--benchmark",
+        "SPY",
+        "--out",
+        str(folder),
+        *stage.settings(*settings),
+    )
     return Run(folder, output)

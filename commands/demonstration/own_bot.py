@@ -92,10 +92,11 @@ def backtested(stage: Stage) -> Any:
     bars = two_years()
     bars = bars[bars["datetime"] >= sorted(bars["datetime"].unique())[-DAYS]]
     frames = {
-        Asset(symbol): Data(Asset(symbol), own.set_index("datetime")[["open", "high", "low", "close", "volume"]],
-                            timestep="day")
+        Asset(symbol): Data(
+            Asset(symbol), own.set_index("datetime")[["open", "high", "low", "close", "volume"]], timestep="day"
+        )
         for symbol, own in bars.groupby("symbol")
-    }  # fmt: skip
+    }
     first, last = bars["datetime"].min(), bars["datetime"].max()
     settings = {
         key: strict_yaml.parse(value, key) for key, _, value in (text.partition("=") for text in stage.overrides)

@@ -13,12 +13,23 @@ from commands.demonstration.scene import Scene, Seen, stage
 from config.errors import Refusal
 
 ORDER = (
-    "size", "hands", "killed", "cancelled", "cleanup", "sectors", "widths", "stop-outs", "hedge", "winner", "bad-day",
-    "kill", "budget", "lookahead", "own-bot",
-)  # fmt: skip
-_BY_NAME = {
-    scene.name: scene for module in (sizes, protection, limits, halting, own_bot) for scene in module.SCENES
-}  # fmt: skip
+    "size",
+    "hands",
+    "killed",
+    "cancelled",
+    "cleanup",
+    "sectors",
+    "widths",
+    "stop-outs",
+    "hedge",
+    "winner",
+    "bad-day",
+    "kill",
+    "budget",
+    "lookahead",
+    "own-bot",
+)
+_BY_NAME = {scene.name: scene for module in (sizes, protection, limits, halting, own_bot) for scene in module.SCENES}
 SCENES: tuple[Scene, ...] = tuple(_BY_NAME[name] for name in ORDER)
 
 

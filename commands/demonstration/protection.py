@@ -28,10 +28,18 @@ def killed(stage: Stage, seen: Seen) -> None:
     with exchange(day_at_the_exchange({"PLTR": [1, 1, 1, 0.96, 0.92]}, falling=FALLING)) as at:
         before = at.equity
         process = subprocess.Popen(  # noqa: S603  # our own module; no shell
-            [sys.executable, "-m", "commands.demonstration.trader_process", at.url, str(stage.folder / "state"),
-             *stage.overrides],
-            cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
+            [
+                sys.executable,
+                "-m",
+                "commands.demonstration.trader_process",
+                at.url,
+                str(stage.folder / "state"),
+                *stage.overrides,
+            ],
+            cwd=ROOT,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
         try:
             ends = time.monotonic() + PATIENCE_S
             while not at.held("PLTR") and time.monotonic() < ends and process.poll() is None:
@@ -47,8 +55,10 @@ def killed(stage: Stage, seen: Seen) -> None:
             at.pass_time(BAR_S)
         sale = next((fill for fill in at.fills() if fill["side"] == "sell"), None)
         if sale is not None:
-            seen.say(f"PLTR falls 8%: the stop sold {sale['filled_qty']} at {float(sale['filled_avg_price']):.2f}, "
-                     "with no process alive")  # fmt: skip
+            seen.say(
+                f"PLTR falls 8%: the stop sold {sale['filled_qty']} at {float(sale['filled_avg_price']):.2f}, "
+                "with no process alive"
+            )
         lost = (before - at.equity) / before
         seen.check("the process is dead", process.returncode != 0)
         seen.check("shares were bought", bought > 0)

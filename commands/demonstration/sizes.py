@@ -13,9 +13,7 @@ SHARES_BY_HAND = {"PLTR": 291, "TSLA": 76}
 
 def one_order(stage: Stage, seen: Seen) -> None:
     """The size of the entry that was meant."""
-    said = stage.run(
-        "size", "--entry", "170", "--stop", "163", "--equity", "105000", "--json", *stage.settings()
-    )  # fmt: skip
+    said = stage.run("size", "--entry", "170", "--stop", "163", "--equity", "105000", "--json", *stage.settings())
     found = json.loads(said.text)
     seen.say(
         f"{found['by_risk']:g} shares by the 2% that may be lost, {found['by_notional']:g} by the 10% of the account"

@@ -69,9 +69,14 @@ def size(
     limits = settings.sizing
     try:
         found = calculate_position_size(
-            entry, stop, equity, limits.risk_frac, limits.max_notional_frac,
-            size_multiplier=1.0 if multiplier is None else multiplier, lot=limits.lot,
-        )  # fmt: skip
+            entry,
+            stop,
+            equity,
+            limits.risk_frac,
+            limits.max_notional_frac,
+            size_multiplier=1.0 if multiplier is None else multiplier,
+            lot=limits.lot,
+        )
     except ValueError as error:
         raise Refusal(_named(str(error))) from None
     if screen.json:
@@ -82,20 +87,26 @@ def size(
     printer.print(
         f"{found.shares:g} shares at {entry:,.2f}: {found.notional:,.2f} USD, {share:.1%} of {equity:,.2f} USD "
         f"({source}); {found.risk_dollars:,.2f} USD are lost at {stop:,.2f}",
-        highlight=False, soft_wrap=True,
-    )  # fmt: skip
+        highlight=False,
+        soft_wrap=True,
+    )
     printer.print(
         f"by risk ({limits.risk_frac:.1%}) {found.by_risk:g}, by notional ({limits.max_notional_frac:.1%}) "
         f"{found.by_notional:g}" + (f"; capped by {found.cap_reason}" if found.capped else ""),
-        highlight=False, soft_wrap=True,
-    )  # fmt: skip
+        highlight=False,
+        soft_wrap=True,
+    )
     return 0
 
 
 def _named(problem: str) -> str:
     """What is wrong, under the names of the command line."""
-    names = {"entry_price": "--entry", "stop_loss": "--stop", "account_equity": "--equity",
-             "size_multiplier": "--multiplier"}  # fmt: skip
+    names = {
+        "entry_price": "--entry",
+        "stop_loss": "--stop",
+        "account_equity": "--equity",
+        "size_multiplier": "--multiplier",
+    }
     for name, option in names.items():
         problem = problem.replace(name, option)
     return problem

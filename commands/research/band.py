@@ -72,10 +72,16 @@ def band(
     }
     if screen.json:
         rows = [
-            {"slippage_bps": c.slippage_bps, "fee_frac": c.fee_frac, "total_return": c.trial.total_return,
-             "sharpe": c.trial.sharpe, "max_drawdown": c.trial.max_drawdown, "trades": c.trial.trades}
+            {
+                "slippage_bps": c.slippage_bps,
+                "fee_frac": c.fee_frac,
+                "total_return": c.trial.total_return,
+                "sharpe": c.trial.sharpe,
+                "max_drawdown": c.trial.max_drawdown,
+                "trades": c.trial.trades,
+            }
             for c in cells
-        ]  # fmt: skip
+        ]
         show_json({**spread, "cells": rows})
         return 0
     low, high = spread["total_return"]

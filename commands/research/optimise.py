@@ -96,9 +96,16 @@ def optimise(
         progress(total, "trial", found.request.quiet) as bar,
     ):
         done = carried_out(
-            out, found.context, space, plan, where, TrialRegistry(workers.registry), found.data.hash,
-            bar.update, found.data.notes,
-        )  # fmt: skip
+            out,
+            found.context,
+            space,
+            plan,
+            where,
+            TrialRegistry(workers.registry),
+            found.data.hash,
+            bar.update,
+            found.data.notes,
+        )
     if screen.json:
         show_json(done.document)
         return 0
@@ -135,7 +142,5 @@ def planned(search: SearchOptions, seed: SeedOptions, trials: int | None) -> tup
     elif trials is None:
         raise Refusal("--trials is missing: say how many trials the search may make")
     sampler = "grid" if search.search is None else search.sampler
-    plan = Plan(
-        sampler, trials or 0, seed.seed or 0, DEFAULTS.batch, DEFAULTS.startup_trials, search.objective
-    )  # fmt: skip
+    plan = Plan(sampler, trials or 0, seed.seed or 0, DEFAULTS.batch, DEFAULTS.startup_trials, search.objective)
     return space, plan

@@ -54,8 +54,12 @@ def risk_bill(
         whole, lines = carried_out(context, where, bar.update)
     documents = [line.document(whole) for line in lines]
     if screen.json:
-        with_all = {"total_return": whole.total_return, "max_drawdown": whole.max_drawdown, "sharpe": whole.sharpe,
-                    "trades": whole.trades}  # fmt: skip
+        with_all = {
+            "total_return": whole.total_return,
+            "max_drawdown": whole.max_drawdown,
+            "sharpe": whole.sharpe,
+            "trades": whole.trades,
+        }
         show_json({"with_all": with_all, "modules": documents})
         return 0
     title = (
@@ -68,8 +72,11 @@ def risk_bill(
             table.add_row(d["module"], "can't be left out", "", "", "")
             continue
         table.add_row(
-            d["module"], f"{d['return_cost']:+.1%}", f"{d['drawdown_saved']:+.1%}", f"{d['sharpe_change']:+.2f}",
+            d["module"],
+            f"{d['return_cost']:+.1%}",
+            f"{d['drawdown_saved']:+.1%}",
+            f"{d['sharpe_change']:+.2f}",
             str(d["trades_without"]),
-        )  # fmt: skip
+        )
     console(screen.json).print(table)
     return 0

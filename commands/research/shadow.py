@@ -48,8 +48,12 @@ def shadow(
     table = Table("rule", "proposals", "cost, USD", "saved, USD", "net cost, USD", share)
     for line in lines:
         table.add_row(
-            line.module, f"{line.proposals:,}", f"{line.cost:,.0f}", f"{line.saved:,.0f}", f"{line.net:+,.0f}",
+            line.module,
+            f"{line.proposals:,}",
+            f"{line.cost:,.0f}",
+            f"{line.saved:,.0f}",
+            f"{line.net:+,.0f}",
             f"{line.low:+,.0f} to {line.high:+,.0f}",
-        )  # fmt: skip
+        )
     console(screen.json).print(table)
     return 0

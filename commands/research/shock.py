@@ -73,10 +73,15 @@ def shock(
         table.add_column(name, justify="left" if name in ("shock", "halts") else "right")
     for r in results:
         table.add_row(
-            r.path.name, str(len(r.path.days)), f"{r.path.market:+.1%}", f"{r.worst:+.2%}", f"{r.change:+.2%}",
-            f"{r.held_through / r.equity - 1:+.2%}", str(len(r.exits)),
+            r.path.name,
+            str(len(r.path.days)),
+            f"{r.path.market:+.1%}",
+            f"{r.worst:+.2%}",
+            f"{r.change:+.2%}",
+            f"{r.held_through / r.equity - 1:+.2%}",
+            str(len(r.exits)),
             ", ".join(dict.fromkeys(f"{h.rule}" for h in r.halts)) or "none",
-        )  # fmt: skip
+        )
     printer.print(f"[bold]{sentence(results)}[/]", highlight=False, soft_wrap=True)
     printer.print(table)
     left_out = ", ".join(dict.fromkeys(name for r in results for name in r.unplayed))

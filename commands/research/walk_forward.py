@@ -73,18 +73,32 @@ def walk_forward(
     found = prepared(merged(universe, chosen, data, seed, screen, mode="backtest"))
     context = found.context
     cut = windows(
-        context.table, context.start, context.end, *lengths, anchored=anchored, purge=purge or 0,
-        embargo=DEFAULTS.embargo_sessions if embargo is None else embargo, min_train_bars=DEFAULTS.min_train_bars,
-    )  # fmt: skip
+        context.table,
+        context.start,
+        context.end,
+        *lengths,
+        anchored=anchored,
+        purge=purge or 0,
+        embargo=DEFAULTS.embargo_sessions if embargo is None else embargo,
+        min_train_bars=DEFAULTS.min_train_bars,
+    )
     each = space.size if space.grid is not None else plan.trials
     with (
         executor(workers.workers or os.cpu_count() or 1, workers.cluster) as where,
         progress((each or 0) * len(cut), "trial", found.request.quiet) as bar,
     ):
         done = carried_out(
-            out, context, cut, space, plan, where, TrialRegistry(workers.registry), found.data.hash, bar.update,
+            out,
+            context,
+            cut,
+            space,
+            plan,
+            where,
+            TrialRegistry(workers.registry),
+            found.data.hash,
+            bar.update,
             found.data.notes,
-        )  # fmt: skip
+        )
     document = done.document
     if screen.json:
         show_json(document)

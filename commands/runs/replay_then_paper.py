@@ -78,6 +78,16 @@ def _on_paper(both: RunArguments) -> RunArguments:
     if both.json:
         raise Refusal("--json: this command runs twice; give it to risk-first backtest and risk-first once instead")
     return replace(
-        both, mode="paper", once=True, data=None, start=None, end=None, budget=None, out=None, overwrite=False,
-        draw_all=False, no_report=False, scoreboard=False,
-    )  # fmt: skip
+        both,
+        mode="paper",
+        once=True,
+        data=None,
+        start=None,
+        end=None,
+        budget=None,
+        out=None,
+        overwrite=False,
+        draw_all=False,
+        no_report=False,
+        scoreboard=False,
+    )

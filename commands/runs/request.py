@@ -195,9 +195,7 @@ def settled(arguments: RunArguments, *, alone: bool = False) -> tuple[Mode, Sett
         from backtests.data.file_universe import file_universe
 
         if more := file_universe(settings, arguments.data, _reading(arguments)):
-            settings = load(
-                arguments.profile, arguments.config, arguments.set_, below, [*stated, *more], environment
-            )  # fmt: skip
+            settings = load(arguments.profile, arguments.config, arguments.set_, below, [*stated, *more], environment)
     place = "--strategy" if arguments.strategy else f"{settings.source_of('strategy')}: strategy"
     STRATEGIES.require(settings.strategy, place)
     build_pipeline(settings)

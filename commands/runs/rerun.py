@@ -98,8 +98,7 @@ def _repeated(again: RunArguments, inputs: RunInputs, folder: Path, screen: Scre
     elif differing:
         printer.print(f"{out}: other than in {folder}: {', '.join(differing)}", highlight=False, soft_wrap=True)
     else:
-        printer.print(f"{out}: every file is the same as in {folder}, byte for byte", highlight=False,
-                      soft_wrap=True)  # fmt: skip
+        printer.print(f"{out}: every file is the same as in {folder}, byte for byte", highlight=False, soft_wrap=True)
     return 1 if differing else 0
 
 

@@ -193,8 +193,14 @@ def server_of(tools: TraderTools) -> FastMCP:
     """An MCP server with the tools, and nothing else."""
     server: FastMCP = FastMCP("risk-first", instructions=INSTRUCTIONS, log_level="WARNING")
     for tool in (
-        tools.status, tools.positions, tools.explain, tools.decisions, tools.trades, tools.scoreboard, tools.whatif,
-    ):  # fmt: skip
+        tools.status,
+        tools.positions,
+        tools.explain,
+        tools.decisions,
+        tools.trades,
+        tools.scoreboard,
+        tools.whatif,
+    ):
         server.add_tool(tool, annotations=READ_ONLY)
     return server
 

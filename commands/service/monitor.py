@@ -53,8 +53,9 @@ def monitor(
         printer.print(
             f"process {number}, {now.seconds:.0f} s: {now.sockets} sockets ({states}), {now.threads} threads, "
             f"{now.files}{limit} files, {now.memory_mb:.0f} MB",
-            highlight=False, soft_wrap=True,
-        )  # fmt: skip
+            highlight=False,
+            soft_wrap=True,
+        )
         if seconds is None or now.seconds + (every or 1) > seconds:
             break
         time.sleep(every or 1)

@@ -97,9 +97,14 @@ def _by_name(source: Source, wanted: str, moment: datetime | None, latest: int) 
 
 
 def _source(
-    run: Path | None, journal: str | None, data: str | None,
-    state: StateOptions, chosen: SettingsOptions, keys: KeyOptions, screen: ScreenOptions,
-) -> Source:  # fmt: skip
+    run: Path | None,
+    journal: str | None,
+    data: str | None,
+    state: StateOptions,
+    chosen: SettingsOptions,
+    keys: KeyOptions,
+    screen: ScreenOptions,
+) -> Source:
     from commands.operator.places import journal_of
     from monitoring.explain import RunSource, source_of
     from monitoring.state import JOURNAL_FILE

@@ -151,12 +151,17 @@ def _positions(found: Status) -> Any:
         r = p.unrealised_r
         some = Text(f"{p.protected:g} of {abs(p.quantity):g}", style="red")
         table.add_row(
-            p.symbol, f"{p.quantity:,.10g}", _usd(p.entry_price), _usd(p.price),
+            p.symbol,
+            f"{p.quantity:,.10g}",
+            _usd(p.entry_price),
+            _usd(p.price),
             "–" if p.profit is None else f"{p.profit:+,.2f}",
-            "–" if r is None else f"{r:+.2f}", _usd(p.stop), _usd(p.target),
+            "–" if r is None else f"{r:+.2f}",
+            _usd(p.stop),
+            _usd(p.target),
             "all" if p.bare <= 0 else some,
             _usd(p.lost_at_stop) if p.protected > 0 else "no stop",
-        )  # fmt: skip
+        )
     return table
 
 

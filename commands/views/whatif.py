@@ -153,12 +153,21 @@ def _print(answer: WhatIf, printer: Any) -> None:
         table.add_column(name, justify="left" if name in ("symbol", "because", "exit") else "right")
     for p in answer.positions:
         table.add_row(
-            p.symbol, f"{p.quantity:,.10g}", f"{p.price:,.2f}", f"{p.moved:+.1%}", p.why, f"{p.price_after:,.2f}",
-            p.exit or "stays", f"{p.at_level:+,.2f}", f"{p.at_once:+,.2f}",
-        )  # fmt: skip
+            p.symbol,
+            f"{p.quantity:,.10g}",
+            f"{p.price:,.2f}",
+            f"{p.moved:+.1%}",
+            p.why,
+            f"{p.price_after:,.2f}",
+            p.exit or "stays",
+            f"{p.at_level:+,.2f}",
+            f"{p.at_once:+,.2f}",
+        )
     printer.print(table if answer.positions else "Nothing is held.")
-    for word, after in (("step by step, stops fill at their levels", answer.equity_at_level),
-                        ("at once, stops fill beyond them", answer.equity_at_once)):  # fmt: skip
+    for word, after in (
+        ("step by step, stops fill at their levels", answer.equity_at_level),
+        ("at once, stops fill beyond them", answer.equity_at_once),
+    ):
         change = after / answer.equity - 1 if answer.equity else 0.0
         printer.print(f"Equity {answer.equity:,.2f} → {after:,.2f} USD ({change:+.2%}), {word}", highlight=False)
     fired = ", ".join(f"{p.symbol} ({p.exit})" for p in answer.fired) or "none"

@@ -21,8 +21,10 @@ _ALPACA_KEY = re.compile(r"\b[APC]K[A-Z0-9]{16,30}\b")
 _ASSIGNED = re.compile(
     r"(?i)((?:api[_-]?key|secret(?:[_-]?key)?|password|passwd|token)[\"']?\s*[=:]\s*[\"']?)[^\s\"'&<>,;]{6,}"
 )
-_LONG = re.compile(r"(?<![A-Za-z0-9+/_=-])(?=[A-Za-z0-9+/]*[a-z])(?=[A-Za-z0-9+/]*[A-Z])(?=[A-Za-z0-9+/]*[0-9])"
-                   r"[A-Za-z0-9+/]{40,88}={0,2}(?![A-Za-z0-9+/_=-])")  # fmt: skip
+_LONG = re.compile(
+    r"(?<![A-Za-z0-9+/_=-])(?=[A-Za-z0-9+/]*[a-z])(?=[A-Za-z0-9+/]*[A-Z])(?=[A-Za-z0-9+/]*[0-9])"
+    r"[A-Za-z0-9+/]{40,88}={0,2}(?![A-Za-z0-9+/_=-])"
+)
 _WEBHOOK = re.compile(r"\b(?:tgram|discord|slack|ntfys?|mailtos?|pover|jsons?|xmls?)://[^\s\"'<>]+")
 _ENOUGH = 12
 """Characters of a part of an address that is looked for alone: shorter ones are words and host names."""

@@ -11,7 +11,7 @@ import re
 _HIDDEN = (
     "\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\ufff9-\ufffb"
     "\ud800-\udfff\U000e0000-\U000e0fff"
-)  # fmt: skip
+)
 _OF_A_TEXT = re.compile(f"[{_HIDDEN}]")
 _OF_A_LINE = re.compile(f"[{_HIDDEN}\t\n]")
 

@@ -59,18 +59,40 @@ class Drill:
     def start(self) -> None:
         self.process = subprocess.Popen(
             [
-                sys.executable, str(ROOT / "live_trader.py"), "--strategy", "combined", "--paper", "--profile",
-                "intraday", "--alpaca-url", self.server.url, "--set", f"pace.speed={DAY.speed:g}", "--sleeptime",
-                "60S", "--set", "market=24/7", "--set", "live.yahoo=false", "--symbols",
-                "SPY,QQQ,NVDA,AAPL,MSFT,TSLA", "--out", str(self.folder / "run"), "--overwrite", "--state-dir",
+                sys.executable,
+                str(ROOT / "live_trader.py"),
+                "--strategy",
+                "combined",
+                "--paper",
+                "--profile",
+                "intraday",
+                "--alpaca-url",
+                self.server.url,
+                "--set",
+                f"pace.speed={DAY.speed:g}",
+                "--sleeptime",
+                "60S",
+                "--set",
+                "market=24/7",
+                "--set",
+                "live.yahoo=false",
+                "--symbols",
+                "SPY,QQQ,NVDA,AAPL,MSFT,TSLA",
+                "--out",
+                str(self.folder / "run"),
+                "--overwrite",
+                "--state-dir",
                 str(self.folder / "state"),
             ],
             env={
-                **os.environ, "ALPACA_API_KEY": self.server.key, "ALPACA_API_SECRET": self.server.secret,
+                **os.environ,
+                "ALPACA_API_KEY": self.server.key,
+                "ALPACA_API_SECRET": self.server.secret,
                 "NOTIFY_URLS": self.receiver.url,
             },
-            stdout=(self.folder / "screen.txt").open("ab"), stderr=subprocess.STDOUT,
-        )  # fmt: skip
+            stdout=(self.folder / "screen.txt").open("ab"),
+            stderr=subprocess.STDOUT,
+        )
 
     def end(self, number: signal.Signals) -> None:
         assert self.process is not None
@@ -172,8 +194,9 @@ def play(drill: Drill) -> None:
             server.drop_streams()
 
     threading.Thread(target=flap, daemon=True).start()
-    drill.told("stream down", everywhere("STREAM DOWN", page="Stream down", status="Stream down",
-                                         explain="Stream down"), at)  # fmt: skip
+    drill.told(
+        "stream down", everywhere("STREAM DOWN", page="Stream down", status="Stream down", explain="Stream down"), at
+    )
     stop.set()
     drill.told("the stream is back", noticed("arrive again after") | gone("Stream down"), at, critical=False)
 
@@ -181,8 +204,9 @@ def play(drill: Drill) -> None:
     drill.say("every order is cancelled by hand, stops too, and the venue takes none")
     server.faults.add(Fault(Mishap.SERVER_ERROR, method="POST", path="/orders", times=None))
     server.call(lambda exchange: exchange.cancel_all())
-    drill.told("without a stop", everywhere("UNPROTECTED", page="Unprotected", status="Unprotected",
-                                            explain="Unprotected"), at)  # fmt: skip
+    drill.told(
+        "without a stop", everywhere("UNPROTECTED", page="Unprotected", status="Unprotected", explain="Unprotected"), at
+    )
     server.faults.clear()
     drill.wait(lambda: not server.call(unprotected), 20)
     drill.told("protected again", noticed("protected again after") | gone("Unprotected"), at, critical=False)
@@ -190,16 +214,21 @@ def play(drill: Drill) -> None:
     at = time.time()
     drill.say("the venue is dead")
     server.faults.add(Fault(Mishap.DROP_BEFORE, times=None))
-    drill.told("venue down", everywhere("VENUE DOWN", page="Venue down", status="Venue down", explain="Venue down"),
-               at, within=40)  # fmt: skip
+    drill.told(
+        "venue down",
+        everywhere("VENUE DOWN", page="Venue down", status="Venue down", explain="Venue down"),
+        at,
+        within=40,
+    )
     server.faults.clear()
     drill.told("the venue is back", noticed("answers again after") | gone("Venue down"), at, within=40, critical=False)
 
     at = time.time()
     drill.say("4% of the account are lost at one stroke")
     server.call(lose)
-    words = everywhere("halt drawdown_halt", page="Halt drawdown_halt", status="Halt: drawdown_halt",
-                       explain="Halt: drawdown_halt")  # fmt: skip
+    words = everywhere(
+        "halt drawdown_halt", page="Halt drawdown_halt", status="Halt: drawdown_halt", explain="Halt: drawdown_halt"
+    )
     drill.told("halt", words, at, within=60, logged=True)
 
     at = time.time()

@@ -150,11 +150,25 @@ class Witness:
             token.write_text(TOKEN)
         self._page = subprocess.Popen(
             [
-                sys.executable, "-m", "commands", "dashboard", "--state-dir", str(state), "--port", "0",
-                "--token-file", str(token), "--runs", str(self._folder),
+                sys.executable,
+                "-m",
+                "commands",
+                "dashboard",
+                "--state-dir",
+                str(state),
+                "--port",
+                "0",
+                "--token-file",
+                str(token),
+                "--runs",
+                str(self._folder),
             ],
-            cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=_without_keys(),
-        )  # fmt: skip
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env=_without_keys(),
+        )
         assert self._page.stdout is not None
         found = re.match(r"http://127\.0\.0\.1:(\d+)/", self._page.stdout.readline())
         if found is None:
@@ -228,8 +242,12 @@ def _get(port: int, path: str) -> http.client.HTTPResponse:
 def _command(*words: str) -> str:
     done = subprocess.run(
         [sys.executable, "-m", "commands", *words],
-        cwd=ROOT, capture_output=True, text=True, check=False, env={**_without_keys(), "COLUMNS": "200"},
-    )  # fmt: skip
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**_without_keys(), "COLUMNS": "200"},
+    )
     return done.stdout
 
 

@@ -27,10 +27,20 @@ ADJUSTED = "adjusted"
 _SYMBOLS = ("symbol", "ticker", "name", "sym")
 _TIMES = ("datetime", "timestamp", *TIMES, "date", "time", "unix", "gmttime", "localtime", "index", "")
 _MEANINGS = {
-    "open": "open", "high": "high", "low": "low", "close": "close", "volume": "volume",
-    "vol": "volume", "tickvol": "volume", "tickvolume": "volume", "closelast": "close",
-    "adjclose": ADJUSTED, "adjustedclose": ADJUSTED, "adjusted": ADJUSTED, "closeadj": ADJUSTED,
-}  # fmt: skip
+    "open": "open",
+    "high": "high",
+    "low": "low",
+    "close": "close",
+    "volume": "volume",
+    "vol": "volume",
+    "tickvol": "volume",
+    "tickvolume": "volume",
+    "closelast": "close",
+    "adjclose": ADJUSTED,
+    "adjustedclose": ADJUSTED,
+    "adjusted": ADJUSTED,
+    "closeadj": ADJUSTED,
+}
 # Names of files that say what is in them, not whose.
 _NO_SYMBOLS = frozenset(
     """BARS DATA DAILY FILE HOUR HOURLY MINUTE OHLC OHLCV PRICE PRICES QUOTE QUOTES STOCK STOCKS TEST TRADE

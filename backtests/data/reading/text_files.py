@@ -179,15 +179,21 @@ def _table(path: Path, encoding: str, separator: str, skipped: int, places: Sequ
             path,
             # Only a reader without threads counts rows.
             csv_files.ReadOptions(
-                use_threads=False, skip_rows=skipped, autogenerate_column_names=True, encoding=encoding,
+                use_threads=False,
+                skip_rows=skipped,
+                autogenerate_column_names=True,
+                encoding=encoding,
                 block_size=2 * MAX_LINE_BYTES,
             ),
             csv_files.ParseOptions(delimiter=separator, invalid_row_handler=judge, newlines_in_values=True),
             csv_files.ConvertOptions(
-                include_columns=[f"f{k}" for k in places], include_missing_columns=True, strings_can_be_null=False,
-                quoted_strings_can_be_null=False, column_types=dict.fromkeys([f"f{k}" for k in places], pa.string()),
+                include_columns=[f"f{k}" for k in places],
+                include_missing_columns=True,
+                strings_can_be_null=False,
+                quoted_strings_can_be_null=False,
+                column_types=dict.fromkeys([f"f{k}" for k in places], pa.string()),
             ),
-        )  # fmt: skip
+        )
     except (pa.ArrowException, OSError, ValueError) as error:
         reason = " ".join(str(error).split())[:200]
         raise Refusal(f"{path}: cannot be read as csv ({reason}); write the file again") from error

@@ -15,8 +15,12 @@ WAY_OUT = "write times as 2023-01-31 or 2023-01-31 09:35 (New York), or with an 
 FIRST_YEAR, LAST_YEAR = 1900, 2100
 
 # Counted since 1970: the number of digits tells the unit of any moment between 1973 and 2100.
-EPOCHS = {"s": (1e8, 5e9, "seconds"), "ms": (1e11, 5e12, "milliseconds"), "us": (1e14, 5e15, "microseconds"),
-          "ns": (1e17, 5e18, "nanoseconds")}  # fmt: skip
+EPOCHS = {
+    "s": (1e8, 5e9, "seconds"),
+    "ms": (1e11, 5e12, "milliseconds"),
+    "us": (1e14, 5e15, "microseconds"),
+    "ns": (1e17, 5e18, "nanoseconds"),
+}
 NANOSECONDS = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
 WHOLE = r"[0-9]{9,19}(?:\.0*)?"
 _TAIL = (

@@ -120,9 +120,7 @@ class RayCluster:
         if address:
             self._ray.init(address=f"ray://{address}", log_to_driver=False)
         else:
-            self._ray.init(
-                num_cpus=workers, include_dashboard=False, _node_ip_address=LOOPBACK, log_to_driver=False
-            )  # fmt: skip
+            self._ray.init(num_cpus=workers, include_dashboard=False, _node_ip_address=LOOPBACK, log_to_driver=False)
         self._remote = self._ray.remote(call_held)
         self._sent: tuple[str, Any] | None = None
 

@@ -95,9 +95,12 @@ def _document(
     trial = result.trials[best]
     rules = research()
     found = intervals(
-        trial.returns, context.sessions_per_year, rules.bootstrap.repetitions, rules.bootstrap.confidence,
+        trial.returns,
+        context.sessions_per_year,
+        rules.bootstrap.repetitions,
+        rules.bootstrap.confidence,
         rules.bootstrap.seed,
-    )  # fmt: skip
+    )
     judged = verdict.document()
     weak = [
         f"the best trial made {counted(trial.trades, 'trade')}: {rules.overfit.min_trades} are the least to judge by"
@@ -139,8 +142,18 @@ def _document(
 
 def _trials_csv(result: StudyResult, plan: Plan) -> str:
     keys = list(dict.fromkeys(key for trial in result.trials.values() for key in trial.parameters))
-    header = ["number", "state", *keys, "objective", "sharpe", "total_return", "max_drawdown", "trades",
-              "config_hash", "reason"]  # fmt: skip
+    header = [
+        "number",
+        "state",
+        *keys,
+        "objective",
+        "sharpe",
+        "total_return",
+        "max_drawdown",
+        "trades",
+        "config_hash",
+        "reason",
+    ]
     rows: list[list[Any]] = [header]
     for number in sorted({*result.trials, *result.refused}):
         trial = result.trials.get(number)
@@ -149,7 +162,17 @@ def _trials_csv(result: StudyResult, plan: Plan) -> str:
             continue
         values = [trial.parameters.get(key, "") for key in keys]
         rows.append(
-            [number, "complete", *values, trial.objective(plan.objective), trial.sharpe, trial.total_return,
-             trial.max_drawdown, trial.trades, trial.config_hash, ""]
-        )  # fmt: skip
+            [
+                number,
+                "complete",
+                *values,
+                trial.objective(plan.objective),
+                trial.sharpe,
+                trial.total_return,
+                trial.max_drawdown,
+                trial.trades,
+                trial.config_hash,
+                "",
+            ]
+        )
     return csv_rows(rows)

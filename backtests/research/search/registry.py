@@ -65,12 +65,19 @@ class TrialRegistry:
         now = datetime.now(UTC).isoformat(timespec="seconds")
         lines = [
             json.dumps(
-                {"time": now, "data": e.data, "study": e.study, "number": e.number, "window": list(e.window),
-                 "parameters": e.parameters},
-                separators=(",", ":"), default=str,
+                {
+                    "time": now,
+                    "data": e.data,
+                    "study": e.study,
+                    "number": e.number,
+                    "window": list(e.window),
+                    "parameters": e.parameters,
+                },
+                separators=(",", ":"),
+                default=str,
             )
             for e in entries
-        ]  # fmt: skip
+        ]
         if not lines:
             return
         try:

@@ -34,7 +34,8 @@ def study_report(document: dict[str, Any], result: StudyResult, verdict: Verdict
         page.paragraph(
             f"{document['trials']} trials from {document['start'][:10]} to {document['end'][:10]}, "
             f"{document['trials_ever']} ever on these data; {document['refused']} configurations were refused, "
-            f"{document['failed']} trials were interrupted. Past results promise nothing.", "note",
+            f"{document['failed']} trials were interrupted. Past results promise nothing.",
+            "note",
         ),
         page.heading("Figures"),
         page.table(["figure", "value"], _figures(document, verdict)),
@@ -42,7 +43,7 @@ def study_report(document: dict[str, Any], result: StudyResult, verdict: Verdict
         page.table(["setting", "value"], [[k, page.told(v)] for k, v in best["parameters"].items()]),
         page.heading(f"The best {min(SHOWN, len(result.trials))} trials by {plan.objective}"),
         _best(result, plan),
-    ]  # fmt: skip
+    ]
     surface = _surface(list(result.trials.values()), plan.objective)
     if surface:
         parts += [page.heading(f"Mean {plan.objective} over the two settings that move it most"), surface]
@@ -82,10 +83,16 @@ def _best(result: StudyResult, plan: Plan) -> str:
     ranked = sorted(result.trials.items(), key=lambda item: (-item[1].objective(plan.objective), item[0]))[:SHOWN]
     keys = list(dict.fromkeys(key for _, trial in ranked for key in trial.parameters))
     rows = [
-        [str(number), *[page.told(trial.parameters.get(key)) for key in keys], f"{trial.sharpe:.2f}",
-         f"{trial.total_return:.1%}", f"{trial.max_drawdown:.1%}", trial.trades]
+        [
+            str(number),
+            *[page.told(trial.parameters.get(key)) for key in keys],
+            f"{trial.sharpe:.2f}",
+            f"{trial.total_return:.1%}",
+            f"{trial.max_drawdown:.1%}",
+            trial.trades,
+        ]
         for number, trial in ranked
-    ]  # fmt: skip
+    ]
     short = [key.rpartition(".")[2] for key in keys]
     return page.table(["number", *short, "Sharpe", "return", "drawdown", "trades"], rows)
 
@@ -97,8 +104,10 @@ def _surface(trials: list[Trial], objective: str) -> str:
     moving = [key for key, steps in labels.items() if len(set(steps)) > 1]
     if not moving or len(trials) < 2:
         return ""
-    means = {key: [scores[[k for k, s in enumerate(labels[key]) if s == step]].mean() for step in set(labels[key])]
-             for key in moving}  # fmt: skip
+    means = {
+        key: [scores[[k for k, s in enumerate(labels[key]) if s == step]].mean() for step in set(labels[key])]
+        for key in moving
+    }
     moving.sort(key=lambda key: -float(np.std(means[key])))
     x, y = moving[0], moving[1] if len(moving) > 1 else ""
     down = labels[y] if y else [""] * len(trials)

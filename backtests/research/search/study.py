@@ -125,10 +125,15 @@ class Study:
             while batch := self._ask(again):
                 again = []
                 self._registry.add(
-                    Entry(self._data_hash, self.name, t.number, dict(t.params),
-                          (self.context.start.isoformat(), self.context.end.isoformat()))
+                    Entry(
+                        self._data_hash,
+                        self.name,
+                        t.number,
+                        dict(t.params),
+                        (self.context.start.isoformat(), self.context.end.isoformat()),
+                    )
                     for t in batch
-                )  # fmt: skip
+                )
                 found = executor.map(run_trial, self.context, [dict(t.params) for t in batch])
                 for asked, trial in zip(batch, found, strict=True):
                     self._tell(asked, trial)

@@ -120,9 +120,7 @@ def run_trial(context: TrialContext, parameters: Parameters) -> Trial:
     begun = time.perf_counter()
     try:
         settings = settings_with(context.settings, parameters)
-        result = replay(
-            settings, context.table, context.start, context.end, columns=context.columns, brief=True
-        )  # fmt: skip
+        result = replay(settings, context.table, context.start, context.end, columns=context.columns, brief=True)
     except Refusal as refusal:
         return Trial(dict(parameters), "", np.empty(0), math.nan, math.nan, math.nan, 0, 0.0, str(refusal))
     closes = session_closes(result.record)

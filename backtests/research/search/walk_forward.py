@@ -245,22 +245,51 @@ def _stability(chosen: list[Chosen]) -> dict[str, Any]:
 
 def _windows_csv(chosen: list[Chosen], measured: list[dict[str, Figure]]) -> str:
     keys = list(chosen[0].trial.parameters)
-    header = ["window", "train_start", "train_end", "test_start", "test_end", "trials", *keys, "train_sharpe",
-              "train_return", "train_trades", "test_sharpe", "test_return", "test_drawdown", "test_trades"]  # fmt: skip
+    header = [
+        "window",
+        "train_start",
+        "train_end",
+        "test_start",
+        "test_end",
+        "trials",
+        *keys,
+        "train_sharpe",
+        "train_return",
+        "train_trades",
+        "test_sharpe",
+        "test_return",
+        "test_drawdown",
+        "test_trades",
+    ]
     rows: list[list[Any]] = [header]
     for c, m in zip(chosen, measured, strict=True):
         w, t = c.window, c.trial
         rows.append(
-            [w.number, *map(_iso, (w.train_start, w.train_end, w.test_start, w.test_end)), c.trials,
-             *[t.parameters[key] for key in keys], t.sharpe, t.total_return, t.trades, m["sharpe"], m["total_return"],
-             m["max_drawdown"], m["trades"]]
-        )  # fmt: skip
+            [
+                w.number,
+                *map(_iso, (w.train_start, w.train_end, w.test_start, w.test_end)),
+                c.trials,
+                *[t.parameters[key] for key in keys],
+                t.sharpe,
+                t.total_return,
+                t.trades,
+                m["sharpe"],
+                m["total_return"],
+                m["max_drawdown"],
+                m["trades"],
+            ]
+        )
     return csv_rows(rows)
 
 
 def _name(context: TrialContext, windows: list[Window], space: Space, plan: Plan, data_hash: str) -> str:
-    told = [data_hash, context.settings, [map(_iso, (w.train_start, w.test_start)) for w in windows],
-            space.document(), [plan.sampler, plan.trials, plan.seed, plan.objective]]  # fmt: skip
+    told = [
+        data_hash,
+        context.settings,
+        [map(_iso, (w.train_start, w.test_start)) for w in windows],
+        space.document(),
+        [plan.sampler, plan.trials, plan.seed, plan.objective],
+    ]
     text = json.dumps(told, sort_keys=True, default=list)
     return f"{STUDY}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 

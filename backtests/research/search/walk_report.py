@@ -50,9 +50,16 @@ def walk_report(
         page.table(
             ["test", "trial", "train Sharpe", "train return", "test Sharpe", "test return", "test drawdown", "trades"],
             [
-                [f"{c.window.test_start:%Y-%m-%d} to {c.window.test_end:%Y-%m-%d}", c.number, f"{c.trial.sharpe:.2f}",
-                 _percent(c.trial.total_return), f"{m['sharpe'] or 0:.2f}", _percent(m["total_return"]),
-                 _percent(m["max_drawdown"]), m["trades"]]
+                [
+                    f"{c.window.test_start:%Y-%m-%d} to {c.window.test_end:%Y-%m-%d}",
+                    c.number,
+                    f"{c.trial.sharpe:.2f}",
+                    _percent(c.trial.total_return),
+                    f"{m['sharpe'] or 0:.2f}",
+                    _percent(m["total_return"]),
+                    _percent(m["max_drawdown"]),
+                    m["trades"],
+                ]
                 for c, m in zip(chosen, measured, strict=True)
             ],
         ),
@@ -64,7 +71,7 @@ def walk_report(
                 for key, entry in document["parameters"].items()
             ],
         ),
-    ]  # fmt: skip
+    ]
     fills = ", ".join(f"{name} {value:g}" for name, value in document["fill_assumptions"].items())
     parts.append(page.paragraph(f"Fills as assumed: {fills}. " + " ".join(document["notes"]), "note"))
     return page.page(f"Walk-forward {document['study']}", parts)

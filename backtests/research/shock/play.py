@@ -100,9 +100,13 @@ class _Play:
         self.halts = Halts(present.equity_peak, dict(present.halted))
         self.rows: list[np.ndarray] = []
         self.result = ShockResult(
-            path, present.equity, [present.equity], present.equity, 0.0,
+            path,
+            present.equity,
+            [present.equity],
+            present.equity,
+            0.0,
             unplayed=tuple(m.name for m in managers if m not in self.managers),
-        )  # fmt: skip
+        )
 
     def run(self) -> ShockResult:
         for number, day in enumerate(self.path.days, 1):
@@ -185,9 +189,16 @@ class _Play:
                 return
 
     def _leave(
-        self, number: int, day: MarketDay, position: Position, quantity: float, price: float, why: str,
-        *, partial: bool = False,
-    ) -> None:  # fmt: skip
+        self,
+        number: int,
+        day: MarketDay,
+        position: Position,
+        quantity: float,
+        price: float,
+        why: str,
+        *,
+        partial: bool = False,
+    ) -> None:
         if not quantity > 0:
             return
         symbol, sign = position.symbol, math.copysign(1.0, position.quantity)
@@ -246,8 +257,11 @@ class _Play:
         columns |= {"mark": columns["close"], "usable": np.ones_like(columns["close"], dtype=bool)}
         begins = np.array([self._time(k).timestamp() for k in range(1, number)])
         return Market(
-            time=self._time(number), row=len(self.rows) - 1, symbols=names,
-            index={symbol: k for k, symbol in enumerate(names)}, columns=columns,
+            time=self._time(number),
+            row=len(self.rows) - 1,
+            symbols=names,
+            index={symbol: k for k, symbol in enumerate(names)},
+            columns=columns,
             sectors={symbol: held.sector for symbol, held in self.held.items()},
             times=np.stack([begins, begins + SESSION.total_seconds()]),
-        )  # fmt: skip
+        )

@@ -100,12 +100,19 @@ def _position(p: PositionState) -> Position:
     nan = math.nan
     best = [price for price in (p.entry_price, p.price) if price is not None]
     return Position(
-        symbol=p.symbol, quantity=p.quantity, entry_price=p.entry_price or p.price or nan, entry_time=p.entry_time,
-        stop=nan if p.stop is None else p.stop, target=nan if p.target is None else p.target,
-        initial_stop=nan if p.initial_stop is None else p.initial_stop, signal=p.signal,
-        role="hedge" if p.role == "hedge" else "entry", protected_quantity=p.protected, initial_quantity=p.quantity,
+        symbol=p.symbol,
+        quantity=p.quantity,
+        entry_price=p.entry_price or p.price or nan,
+        entry_time=p.entry_time,
+        stop=nan if p.stop is None else p.stop,
+        target=nan if p.target is None else p.target,
+        initial_stop=nan if p.initial_stop is None else p.initial_stop,
+        signal=p.signal,
+        role="hedge" if p.role == "hedge" else "entry",
+        protected_quantity=p.protected,
+        initial_quantity=p.quantity,
         best_price=max(best) if p.quantity > 0 else min(best),
-    )  # fmt: skip
+    )
 
 
 def book_of_run(run: ReplayRun) -> PresentBook:
@@ -126,12 +133,13 @@ def book_of_run(run: ReplayRun) -> PresentBook:
     marks = dict(zip(table.symbols, broker.marks_at(last - 1), strict=True))
     held = tuple(
         Held(
-            replace(position, protected_quantity=broker.protected_quantity(symbol)), marks[symbol],
+            replace(position, protected_quantity=broker.protected_quantity(symbol)),
+            marks[symbol],
             sectors.get(symbol, UNCLASSIFIED),
             *slope(symbol, sectors.get(symbol, UNCLASSIFIED), settings.universe.benchmark, chain, closes),
         )
         for symbol, position in sorted(broker.ledger.positions.items())
-    )  # fmt: skip
+    )
     equity, book = broker.equity(), run.book
     peak = equity if book is None or math.isnan(book.equity_peak) else max(equity, book.equity_peak)
     halted = {} if book is None else dict.fromkeys(book.halted, 1)

@@ -48,8 +48,13 @@ def document(present: PresentBook, results: Sequence[ShockResult]) -> dict[str, 
         "equity": present.equity,
         "verdict": sentence(results),
         "positions": [
-            {"symbol": h.position.symbol, "quantity": h.position.quantity, "price": h.price, "moves": h.slope,
-             "because": h.why}
+            {
+                "symbol": h.position.symbol,
+                "quantity": h.position.quantity,
+                "price": h.price,
+                "moves": h.slope,
+                "because": h.why,
+            }
             for h in present.held
         ],
         "shocks": [
@@ -69,16 +74,24 @@ def document(present: PresentBook, results: Sequence[ShockResult]) -> dict[str, 
             }
             for r in results
         ],
-    }  # fmt: skip
+    }
 
 
 def shock_page(present: PresentBook, results: Sequence[ShockResult]) -> str:
     """The page; it needs no network."""
     rows = [
-        (r.path.name, len(r.path.days), f"{r.path.market:+.1%}", f"{r.worst:+.2%}", f"{r.change:+.2%}",
-         f"{r.held_through / r.equity - 1:+.2%}", len(r.exits), ", ".join(h.rule for h in _first(r)) or "–")
+        (
+            r.path.name,
+            len(r.path.days),
+            f"{r.path.market:+.1%}",
+            f"{r.worst:+.2%}",
+            f"{r.change:+.2%}",
+            f"{r.held_through / r.equity - 1:+.2%}",
+            len(r.exits),
+            ", ".join(h.rule for h in _first(r)) or "–",
+        )
         for r in results
-    ]  # fmt: skip
+    ]
     header = ("shock", "sessions", "market", "equity at the lowest", "at its end", "held through", "exits", "halts")
     parts = [
         paragraph(sentence(results), "verdict"),
@@ -87,10 +100,20 @@ def shock_page(present: PresentBook, results: Sequence[ShockResult]) -> str:
         heading("What is held"),
         table(
             ("symbol", "quantity", "price", "stop", "target", "moves with the market by", "because"),
-            [(h.position.symbol, h.position.quantity, f"{h.price:,.2f}", h.position.stop, h.position.target,
-              f"{h.slope:.2f}", h.why) for h in present.held],
+            [
+                (
+                    h.position.symbol,
+                    h.position.quantity,
+                    f"{h.price:,.2f}",
+                    h.position.stop,
+                    h.position.target,
+                    f"{h.slope:.2f}",
+                    h.why,
+                )
+                for h in present.held
+            ],
         ),
-    ]  # fmt: skip
+    ]
     for r in results:
         parts += [heading(r.path.name), paragraph(r.path.told)]
         if len(r.path.days) > 1:

@@ -202,9 +202,13 @@ def joined(parts: pd.DataFrame) -> pd.DataFrame:
     bad = ~np.isfinite(parts[list(FIELDS[:4])].to_numpy(dtype=float)).all(axis=1)
     grouped = parts.assign(bad=bad).groupby(["symbol", "datetime"], sort=False)
     whole = grouped.agg(
-        open=("open", "first"), high=("high", "max"), low=("low", "min"), close=("close", "last"),
-        volume=("volume", "sum"), bad=("bad", "any"),
-    ).reset_index()  # fmt: skip
+        open=("open", "first"),
+        high=("high", "max"),
+        low=("low", "min"),
+        close=("close", "last"),
+        volume=("volume", "sum"),
+        bad=("bad", "any"),
+    ).reset_index()
     whole.loc[whole["bad"], list(FIELDS[:4])] = np.nan
     return whole.drop(columns="bad")
 

@@ -42,9 +42,12 @@ class YahooFallback:
         if not is_symbol(symbol):
             return pd.DataFrame({"symbol": [], "datetime": pd.DatetimeIndex([], tz="UTC"), **{f: [] for f in FIELDS}})
         frame = yfinance.Ticker(at_yahoo(symbol)).history(
-            interval=INTERVALS[minutes], start=begin.date().isoformat(), prepost=False, auto_adjust=True,
+            interval=INTERVALS[minutes],
+            start=begin.date().isoformat(),
+            prepost=False,
+            auto_adjust=True,
             timeout=TIMEOUT_S,
-        )  # fmt: skip
+        )
         found = frame.rename(columns=str.lower)[list(FIELDS)] if len(frame) else pd.DataFrame(columns=list(FIELDS))
         times = pd.DatetimeIndex(found.index)
         times = times.tz_localize(NEW_YORK) if times.tz is None else times

@@ -259,8 +259,9 @@ class PositionCloser:
         if task.stage is not Stage.BEHIND_STOP:
             log.warning(
                 "%s: an order by hand on the other side lets no sale through; it waits behind its stop, and goes on "
-                "once that order is filled or cancelled, or the market has moved away from it", task.symbol
-            )  # fmt: skip
+                "once that order is filled or cancelled, or the market has moved away from it",
+                task.symbol,
+            )
         return True
 
     def _awaits_shares(self, task: CloseTask, quantity: Decimal) -> bool:

@@ -391,10 +391,17 @@ def _tell_slippage(order: JournalOrder, quote: float, paid: float) -> None:
     saved = (quote - paid if order.side == "buy" else paid - quote) * float(order.filled_quantity)
     side = "ask" if order.side == "buy" else "bid"
     log.info(
-        "%s: %s %s at %.4f, the %s was %.4f: %s %.2f USD", order.symbol, digits(order.filled_quantity),
-        "bought" if order.side == "buy" else "sold", paid, side, quote, "saved" if saved >= 0 else "cost", abs(saved),
+        "%s: %s %s at %.4f, the %s was %.4f: %s %.2f USD",
+        order.symbol,
+        digits(order.filled_quantity),
+        "bought" if order.side == "buy" else "sold",
+        paid,
+        side,
+        quote,
+        "saved" if saved >= 0 else "cost",
+        abs(saved),
         extra=about(EventKind.READING, order.symbol, order=order.client_order_id, saved_usd=saved),
-    )  # fmt: skip
+    )
 
 
 def _from_journal(order: JournalOrder, rest: float) -> Proposal:

@@ -157,10 +157,15 @@ class OrderGateway:
         if opens:
             self._positions.measured(name, measured.price)
         log.info(
-            "%s: %s %s %s %s; %s", role, intent.side, digits(request.quantity), intent.symbol, terms(request),
+            "%s: %s %s %s %s; %s",
+            role,
+            intent.side,
+            digits(request.quantity),
+            intent.symbol,
+            terms(request),
             "; ".join(filter(None, (remark, reason))),
             extra=about(EventKind.ORDER, intent.symbol, **_figures(name, intent)),
-        )  # fmt: skip
+        )
         return self._send(name, lambda: self._venue.submit(request, name, opens), urgent=not opens)
 
     def intent(

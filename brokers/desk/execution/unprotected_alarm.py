@@ -113,6 +113,7 @@ class UnprotectedAlarm:
         what = "; ".join(f"{symbol} has {why}" for symbol, why in sorted(unprotected.items()))
         log.error(
             "one step has taken %.0f s and nothing is looked after: the journal or the venue does not answer; %s",
-            held, what or "every position had its stop when it was last looked at",
+            held,
+            what or "every position had its stop when it was last looked at",
             extra=about(EventKind.ERROR, held_s=held),
-        )  # fmt: skip
+        )

@@ -74,8 +74,10 @@ def _tell_no_look(desk: LiveDesk, why: str) -> None:
     unprotected = "; ".join(f"{symbol} had {what}" for symbol, what in sorted(desk.protector.log.present.items()))
     log.error(
         "leaving: no look was possible (%s); at %s %s; start again to protect what has no stop",
-        why, desk.state.view.time.isoformat(timespec="seconds"), unprotected or "every position had its stop",
-    )  # fmt: skip
+        why,
+        desk.state.view.time.isoformat(timespec="seconds"),
+        unprotected or "every position had its stop",
+    )
 
 
 def _tell_what_stays(desk: LiveDesk, looked: bool) -> None:

@@ -341,12 +341,24 @@ class JournalSync:
             if after.filled_quantity != before.filled_quantity or apart >= CENT:
                 log.info(
                     "%s %s %s %s: %s of %s at %s",
-                    after.role, after.side, after.symbol, after.state, after.filled_quantity, after.quantity,
+                    after.role,
+                    after.side,
+                    after.symbol,
+                    after.state,
+                    after.filled_quantity,
+                    after.quantity,
                     round(float(after.average_price or 0), 6),
-                    extra=about(EventKind.FILL, after.symbol, order=name, role=after.role, side=after.side,
-                                filled=str(after.filled_quantity), price=str(after.average_price or ""),
-                                fees=str(after.fees)),
-                )  # fmt: skip
+                    extra=about(
+                        EventKind.FILL,
+                        after.symbol,
+                        order=name,
+                        role=after.role,
+                        side=after.side,
+                        filled=str(after.filled_quantity),
+                        price=str(after.average_price or ""),
+                        fees=str(after.fees),
+                    ),
+                )
         self._told[name] = news
 
     def enter_split(self, symbol: str, ratio: tuple[Decimal, Decimal]) -> None:

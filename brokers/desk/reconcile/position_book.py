@@ -275,8 +275,10 @@ def _apply(
     fee = float(order.fees * abs(quantity) / order.filled_quantity) if order.fees else 0.0
     ledger.apply(
         Fill(order.symbol, float(quantity), price, fee, item.last_fill.astimezone(NEW_YORK_ZONE), order.role),
-        intent, stop, target,
-    )  # fmt: skip
+        intent,
+        stop,
+        target,
+    )
     book.portions += [
         Portion(trade, entry.client_order_id, order.client_order_id) for trade in ledger.record.trades[closed:]
     ]

@@ -8,21 +8,33 @@ from brokers.order_types import VenueReason
 from brokers.venue_errors import KeysRefused, NotSent, OutcomeUnknown, VenueError, VenueRefusal, VenueUnavailable
 
 UNKNOWN = (
-    "EService:Unavailable", "EService:Busy", "EService:Timeout", "EGeneral:Internal error", "EDatabase:",
-)  # fmt: skip
+    "EService:Unavailable",
+    "EService:Busy",
+    "EService:Timeout",
+    "EGeneral:Internal error",
+    "EDatabase:",
+)
 """The request may have been carried out."""
 NOT_TAKEN = (
-    "EAPI:Rate limit exceeded", "EOrder:Rate limit exceeded", "EGeneral:Too many requests",
-    "EGeneral:Temporary lockout", "EAPI:Invalid nonce", "EService:Deadline elapsed",
-)  # fmt: skip
+    "EAPI:Rate limit exceeded",
+    "EOrder:Rate limit exceeded",
+    "EGeneral:Too many requests",
+    "EGeneral:Temporary lockout",
+    "EAPI:Invalid nonce",
+    "EService:Deadline elapsed",
+)
 """Turned away unread, or too late for the engine: it may be sent again."""
 TOO_MUCH = ("Rate limit exceeded", "Too many requests", "Temporary lockout")
 LOCKOUT = "EGeneral:Temporary lockout"
 LOCKOUT_S, PAUSE_S = 900.0, 5.0
 KEYS = (
-    "EAPI:Invalid key", "EAPI:Invalid signature", "EGeneral:Permission denied", "EAccount:", "ETrade:User Locked",
+    "EAPI:Invalid key",
+    "EAPI:Invalid signature",
+    "EGeneral:Permission denied",
+    "EAccount:",
+    "ETrade:User Locked",
     "EAPI:Feature disabled",
-)  # fmt: skip
+)
 GONE = "EOrder:Unknown order"
 FUNDS = "EOrder:Insufficient funds"
 DUPLICATE = ("EOrder:Duplicate", "cl_ord_id")

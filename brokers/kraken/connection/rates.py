@@ -127,8 +127,9 @@ class RateModel:
         while True:
             with self._mutex:
                 now = self.clock()
-                wait = max(self.rest.wait(cost, 0 if urgent else self.reserve, now) if cost else 0.0,
-                           self._closed_until - now)  # fmt: skip
+                wait = max(
+                    self.rest.wait(cost, 0 if urgent else self.reserve, now) if cost else 0.0, self._closed_until - now
+                )
                 if wait <= 0:
                     self.rest.add(cost, now)
                     return True

@@ -33,10 +33,21 @@ from config.values.masker import Masker
 
 CONNECT_S, READ_S, WAIT_S = 3.0, 6.0, 8.0
 """Local seconds: to connect, for the answer, and for room below the rate limit."""
-CHANGES = frozenset({
-    "AddOrder", "AddOrderBatch", "AmendOrder", "EditOrder", "CancelOrder", "CancelOrderBatch", "CancelAll",
-    "CancelAllOrdersAfter", "Withdraw", "WithdrawCancel", "WalletTransfer",
-})  # fmt: skip
+CHANGES = frozenset(
+    {
+        "AddOrder",
+        "AddOrderBatch",
+        "AmendOrder",
+        "EditOrder",
+        "CancelOrder",
+        "CancelOrderBatch",
+        "CancelAll",
+        "CancelAllOrdersAfter",
+        "Withdraw",
+        "WithdrawCancel",
+        "WalletTransfer",
+    }
+)
 SERVER_ERROR = 500
 Json = dict[str, Any]
 

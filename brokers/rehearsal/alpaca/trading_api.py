@@ -17,14 +17,28 @@ from brokers.rehearsal.alpaca.routes import Call, Routes
 
 MULTI_STATUS, NO_CONTENT = 207, 204
 ASSET_CLASSES = (
-    "us_equity", "us_option", "crypto", "crypto_perp", "treasury", "corporate", "global_equity", "us_index",
-    "us_equity_chain", "ipo",
-)  # fmt: skip
+    "us_equity",
+    "us_option",
+    "crypto",
+    "crypto_perp",
+    "treasury",
+    "corporate",
+    "global_equity",
+    "us_index",
+    "us_equity_chain",
+    "ipo",
+)
 EXCHANGES = ("AMEX", "ARCA", "BATS", "NYSE", "NASDAQ", "NYSEARCA", "OTC", "CRYPTO")
 ATTRIBUTES = (
-    "ptp_no_exception", "ptp_with_exception", "ipo", "has_options", "options_late_close", "fractional_eh_enabled",
-    "overnight_tradable", "overnight_halted",
-)  # fmt: skip
+    "ptp_no_exception",
+    "ptp_with_exception",
+    "ipo",
+    "has_options",
+    "options_late_close",
+    "fractional_eh_enabled",
+    "overnight_tradable",
+    "overnight_halted",
+)
 
 
 class TradingApi:

@@ -185,15 +185,40 @@ class Lifecycle:
         self.accept(
             replace(
                 order,
-                id=self.new_id(), client_order_id=self.new_id(), sequence=len(self.state.orders),
-                side="sell" if order.buy else "buy", type=closing.type, time_in_force="gtc",
-                qty=qty, notional=None, created=self.state.now, starts=self.state.now, expires=None,
-                limit_price=closing.limit_price, stop_price=closing.stop_price,
-                trail_price=None, trail_percent=None, hwm=None, triggered=False, rested=False, fee_in_units=False,
-                resumes=None, filled_qty=ZERO, filled_value=ZERO, fee=ZERO, updated=None, times={},
-                replaces=None, replaced_by=None, group=None, role="", intent="", closing=None, parent=order.id,
+                id=self.new_id(),
+                client_order_id=self.new_id(),
+                sequence=len(self.state.orders),
+                side="sell" if order.buy else "buy",
+                type=closing.type,
+                time_in_force="gtc",
+                qty=qty,
+                notional=None,
+                created=self.state.now,
+                starts=self.state.now,
+                expires=None,
+                limit_price=closing.limit_price,
+                stop_price=closing.stop_price,
+                trail_price=None,
+                trail_percent=None,
+                hwm=None,
+                triggered=False,
+                rested=False,
+                fee_in_units=False,
+                resumes=None,
+                filled_qty=ZERO,
+                filled_value=ZERO,
+                fee=ZERO,
+                updated=None,
+                times={},
+                replaces=None,
+                replaced_by=None,
+                group=None,
+                role="",
+                intent="",
+                closing=None,
+                parent=order.id,
             )
-        )  # fmt: skip
+        )
 
     def _arm(self, group: Group) -> None:
         """The entry has filled: the take-profit works, the stop waits behind it or works alone."""

@@ -152,8 +152,10 @@ def play_as_of(bars: Bars, as_of: date, start: date | None = None, sessions: int
     offsets = pd.to_timedelta([moved[stamp.date()] for stamp in local.normalize()])
     times = (local + offsets).tz_localize(hours.zone, ambiguous="NaT", nonexistent="NaT")
     if any(pd.isna(times)):
-        raise Refusal(f"the bars of {days[0]} to {days[-1]} cannot be played as of {as_of}: some fall on the hour that "
-                      "a change of the clock leaves out or repeats; choose another date")  # fmt: skip
+        raise Refusal(
+            f"the bars of {days[0]} to {days[-1]} cannot be played as of {as_of}: some fall on the hour that "
+            "a change of the clock leaves out or repeats; choose another date"
+        )
     frame = bars.frame.assign(datetime=times)
     opens, closes = spans(times, bars.minutes, hours)
     moved_start: date = new[old.index(first) + shift]

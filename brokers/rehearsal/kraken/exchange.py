@@ -145,14 +145,25 @@ class KrakenExchange(Venue):
             qty = (qty / ask).quantize(Decimal(1).scaleb(-LOT_DECIMALS), ROUND_DOWN) if ask else ZERO
         txid = self.life.new_id()
         return Order(
-            txid, request.cl_ord_id or txid, len(self.orders), self._state.assets[pair.symbol],
-            request.side, KINDS[request.ordertype], _life(request), qty, None,
-            now, max(request.starts or now, now), request.expires,
-            limit_price=request.limit, stop_price=request.trigger_price,
+            txid,
+            request.cl_ord_id or txid,
+            len(self.orders),
+            self._state.assets[pair.symbol],
+            request.side,
+            KINDS[request.ordertype],
+            _life(request),
+            qty,
+            None,
+            now,
+            max(request.starts or now, now),
+            request.expires,
+            limit_price=request.limit,
+            stop_price=request.trigger_price,
             trail_price=request.trail.distance if request.trail else None,
             trail_percent=request.trail.percent if request.trail else None,
-            closing=request.closing, fee_in_units=request.side == "buy" and "fcib" in request.flags,
-        )  # fmt: skip
+            closing=request.closing,
+            fee_in_units=request.side == "buy" and "fcib" in request.flags,
+        )
 
     def check(self, order: Order, request: OrderRequest, replaces: Order | None) -> None:
         """KrakenError where market or account forbid a draft; ``replaces`` is the order whose place it takes."""
@@ -207,9 +218,20 @@ class KrakenExchange(Venue):
             raise invalid("pair")
         txid = self.life.new_id()
         order = Order(
-            txid, txid, len(self.orders), self._state.assets[pair.symbol], side, "stop", "gtc", qty, None,
-            self.now, self.now, None, stop_price=stop_price,
-        )  # fmt: skip
+            txid,
+            txid,
+            len(self.orders),
+            self._state.assets[pair.symbol],
+            side,
+            "stop",
+            "gtc",
+            qty,
+            None,
+            self.now,
+            self.now,
+            None,
+            stop_price=stop_price,
+        )
         self.terms[txid] = Terms(pair, shown_as, self.now, reference="last")
         self.life.accept(order)
         self.advance(self.now)
@@ -231,9 +253,16 @@ class KrakenExchange(Venue):
         if event.execution is not None:
             done = event.execution
             trade = Trade(
-                f"T{done.id[1:]}", FIRST_TRADE + len(self.trades), order, event.at, done.price, done.qty,
-                order.asset.money(done.qty * done.price), done.fee, makes(order),
-            )  # fmt: skip
+                f"T{done.id[1:]}",
+                FIRST_TRADE + len(self.trades),
+                order,
+                event.at,
+                done.price,
+                done.qty,
+                order.asset.money(done.qty * done.price),
+                done.fee,
+                makes(order),
+            )
             self.trades[trade.id] = trade
             self.terms[order.id].fills.append(trade.id)
             if not order.open:

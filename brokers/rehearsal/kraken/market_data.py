@@ -24,9 +24,13 @@ RECENT = timedelta(days=10)
 PRICE, LOTS, VOLUME = 5, 3, 8
 """Decimals of prices, of sizes in the book, of volumes."""
 MARGIN = {
-    "leverage_buy": [2, 3, 4, 5], "leverage_sell": [2, 3, 4, 5], "margin_call": 80, "margin_stop": 40,
-    "long_position_limit": 300, "short_position_limit": 240,
-}  # fmt: skip
+    "leverage_buy": [2, 3, 4, 5],
+    "leverage_sell": [2, 3, 4, 5],
+    "margin_call": 80,
+    "margin_stop": 40,
+    "long_position_limit": 300,
+    "short_position_limit": 240,
+}
 NANO = 1_000_000_000
 
 
@@ -75,9 +79,13 @@ class MarketData:
                 raise KrakenError(UNKNOWN_ASSET)
             worth = {} if coin.collateral_value is None else {"collateral_value": coin.collateral_value}
             told[coin.key] = {
-                "aclass": "currency", "altname": coin.altname, "decimals": coin.decimals,
-                "display_decimals": coin.display_decimals, **worth, "status": "enabled",
-            }  # fmt: skip
+                "aclass": "currency",
+                "altname": coin.altname,
+                "decimals": coin.decimals,
+                "display_decimals": coin.display_decimals,
+                **worth,
+                "status": "enabled",
+            }
         return told
 
     def asset_pairs(self, given: Call) -> Json:
@@ -87,15 +95,26 @@ class MarketData:
     def _pair(self, pair: Pair) -> Json:
         fees = self._exchange.listed.fees
         return {
-            "altname": pair.altname, "wsname": pair.wsname, "aclass_base": "currency", "base": pair.base.key,
-            "aclass_quote": "currency", "quote": pair.quote.key, "lot": "unit", "cost_decimals": pair.cost_decimals,
-            "pair_decimals": pair.pair_decimals, "lot_decimals": VOLUME, "lot_multiplier": 1,
+            "altname": pair.altname,
+            "wsname": pair.wsname,
+            "aclass_base": "currency",
+            "base": pair.base.key,
+            "aclass_quote": "currency",
+            "quote": pair.quote.key,
+            "lot": "unit",
+            "cost_decimals": pair.cost_decimals,
+            "pair_decimals": pair.pair_decimals,
+            "lot_decimals": VOLUME,
+            "lot_multiplier": 1,
             "fees": [[int(tier.volume), float(tier.taker)] for tier in fees],
             "fees_maker": [[int(tier.volume), float(tier.maker)] for tier in fees],
-            "fee_volume_currency": "ZUSD", **MARGIN, "ordermin": format(pair.ordermin, "f"),
-            "costmin": format(pair.costmin, "f"), "tick_size": format(pair.tick, "f"),
+            "fee_volume_currency": "ZUSD",
+            **MARGIN,
+            "ordermin": format(pair.ordermin, "f"),
+            "costmin": format(pair.costmin, "f"),
+            "tick_size": format(pair.tick, "f"),
             "status": self._exchange.status_of(pair),
-        }  # fmt: skip
+        }
 
     def ticker(self, given: Call) -> Json:
         """Bid, ask, last trade, and what the day and the last 24 hours were like; no time of any of it."""
@@ -242,8 +261,14 @@ def _joined(days: list[PlayedBar], length: int) -> list[PlayedBar]:
         worth = math.fsum(day.vwap * day.volume for day in part)
         joined.append(
             PlayedBar(
-                start, part[0].open, max(d.high for d in part), min(d.low for d in part), part[-1].close, volume,
-                sum(d.trades for d in part), worth / volume if volume else part[-1].close,
+                start,
+                part[0].open,
+                max(d.high for d in part),
+                min(d.low for d in part),
+                part[-1].close,
+                volume,
+                sum(d.trades for d in part),
+                worth / volume if volume else part[-1].close,
             )
-        )  # fmt: skip
+        )
     return joined

@@ -40,10 +40,14 @@ def kraken_settings(
     if tier not in tiers:
         raise Refusal(f"--tier {tier} is none of Kraken's; give one of {', '.join(tiers)}")
     return KrakenSettings(
-        cash_usd=cash, balances=dict(_balance(text) for text in balances), seed=seed, tier=tier,
+        cash_usd=cash,
+        balances=dict(_balance(text) for text in balances),
+        seed=seed,
+        tier=tier,
         fees=() if fees is None else (_fees(fees),),
-        stops_hold=_switch("stops-hold", stops_hold), small_closes=_switch("small-closes", small_closes),
-    )  # fmt: skip
+        stops_hold=_switch("stops-hold", stops_hold),
+        small_closes=_switch("small-closes", small_closes),
+    )
 
 
 def _balance(text: str) -> tuple[str, Decimal]:

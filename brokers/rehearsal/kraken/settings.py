@@ -57,9 +57,13 @@ class KrakenSettings:
     def of_the_venue(self) -> VenueSettings:
         """What the venue's core has to know."""
         return VenueSettings(
-            cash_usd=self.cash_usd, seed=self.seed, multiplier=Decimal(1), release_delay=self.release_delay,
-            stops_hold=self.stops_hold, gtc_life=FOREVER,
-        )  # fmt: skip
+            cash_usd=self.cash_usd,
+            seed=self.seed,
+            multiplier=Decimal(1),
+            release_delay=self.release_delay,
+            stops_hold=self.stops_hold,
+            gtc_life=FOREVER,
+        )
 
 
 def fee_tier(settings: KrakenSettings, listed: Listings, volume: Decimal) -> tuple[FeeTier, FeeTier | None]:

@@ -143,10 +143,19 @@ class Gateway:
         status = None if lost or said is None else said.status
         self.log.append(
             LoggedRequest(
-                number, self._now(), time.monotonic(), method, path, dict(request.query), payload, status, kept,
-                mishap, key,
+                number,
+                self._now(),
+                time.monotonic(),
+                method,
+                path,
+                dict(request.query),
+                payload,
+                status,
+                kept,
+                mishap,
+                key,
             )
-        )  # fmt: skip
+        )
         if refused is None and not unseen and mishap is not Mishap.PROCESSED_LATE:
             self._tell(number, method, path, "after")
         if fault is not None and (mishap is Mishap.HANG_AFTER or (mishap is Mishap.HANG_BEFORE and endless)):

@@ -21,23 +21,40 @@ def zulu(stamp: int) -> str:
 def bar_json(bar: PlayedBar) -> Json:
     """The Bar object."""
     return {
-        "t": zulu(bar.start), "o": bar.open, "h": bar.high, "l": bar.low, "c": bar.close,
-        "v": bar.volume, "n": bar.trades, "vw": bar.vwap,
-    }  # fmt: skip
+        "t": zulu(bar.start),
+        "o": bar.open,
+        "h": bar.high,
+        "l": bar.low,
+        "c": bar.close,
+        "v": bar.volume,
+        "n": bar.trades,
+        "vw": bar.vwap,
+    }
 
 
 def trade_json(at: int, price: float, shares: float) -> Json:
     """The Trade object."""
     return {
-        "t": zulu(at), "x": EXCHANGE_CODE, "p": price, "s": shares, "c": ["@"], "i": at // 1_000, "z": TAPE_CODE,
-    }  # fmt: skip
+        "t": zulu(at),
+        "x": EXCHANGE_CODE,
+        "p": price,
+        "s": shares,
+        "c": ["@"],
+        "i": at // 1_000,
+        "z": TAPE_CODE,
+    }
 
 
 def quote_json(at: int, bid: Decimal, ask: Decimal) -> Json:
     """The Quote object."""
     return {
         "t": zulu(at),
-        "bx": EXCHANGE_CODE, "bp": float(bid), "bs": QUOTE_SIZE,
-        "ax": EXCHANGE_CODE, "ap": float(ask), "as": QUOTE_SIZE,
-        "c": ["R"], "z": TAPE_CODE,
-    }  # fmt: skip
+        "bx": EXCHANGE_CODE,
+        "bp": float(bid),
+        "bs": QUOTE_SIZE,
+        "ax": EXCHANGE_CODE,
+        "ap": float(ask),
+        "as": QUOTE_SIZE,
+        "c": ["R"],
+        "z": TAPE_CODE,
+    }

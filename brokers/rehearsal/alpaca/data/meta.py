@@ -6,12 +6,28 @@ from brokers.rehearsal.alpaca.data.parameters import bad
 from brokers.rehearsal.alpaca.routes import Call, Routes
 
 EXCHANGES = {
-    "A": "NYSE American (AMEX)", "B": "NASDAQ OMX BX", "C": "National Stock Exchange", "D": "FINRA ADF",
-    "H": "MIAX", "I": "International Securities Exchange", "J": "Cboe EDGA", "K": "Cboe EDGX",
-    "L": "Long Term Stock Exchange", "M": "Chicago Stock Exchange", "N": "New York Stock Exchange",
-    "P": "NYSE Arca", "Q": "NASDAQ OMX", "S": "NASDAQ Small Cap", "T": "NASDAQ Int", "U": "Members Exchange",
-    "V": "IEX", "W": "CBOE", "X": "NASDAQ OMX PSX", "Y": "Cboe BYX", "Z": "Cboe BZX",
-}  # fmt: skip
+    "A": "NYSE American (AMEX)",
+    "B": "NASDAQ OMX BX",
+    "C": "National Stock Exchange",
+    "D": "FINRA ADF",
+    "H": "MIAX",
+    "I": "International Securities Exchange",
+    "J": "Cboe EDGA",
+    "K": "Cboe EDGX",
+    "L": "Long Term Stock Exchange",
+    "M": "Chicago Stock Exchange",
+    "N": "New York Stock Exchange",
+    "P": "NYSE Arca",
+    "Q": "NASDAQ OMX",
+    "S": "NASDAQ Small Cap",
+    "T": "NASDAQ Int",
+    "U": "Members Exchange",
+    "V": "IEX",
+    "W": "CBOE",
+    "X": "NASDAQ OMX PSX",
+    "Y": "Cboe BYX",
+    "Z": "Cboe BZX",
+}
 # Those that this exchange gives; Alpaca lists more.
 CONDITIONS = {
     "trade": {"@": "Regular Sale", "O": "Market Center Opening Trade", "M": "Market Center Close Price"},

@@ -176,8 +176,10 @@ def _check_changes(
     """A replacement that changes nothing is no replacement."""
     trails = old.trail_percent if old.trail_percent is not None else old.trail_price
     pairs = [
-        (qty, old.remaining(Decimal(0))), (trail, trails),
-        (prices["limit_price"], old.limit_price), (prices["stop_price"], old.stop_price),
-    ]  # fmt: skip
+        (qty, old.remaining(Decimal(0))),
+        (trail, trails),
+        (prices["limit_price"], old.limit_price),
+        (prices["stop_price"], old.stop_price),
+    ]
     if not changed and all(new is None or new == known for new, known in pairs):
         raise unprocessable("order parameters are not changed")

@@ -11,9 +11,7 @@ from brokers.rehearsal.kraken.errors import ORDERS_LIMIT, TOO_MANY_CALLS, TOO_MA
 from brokers.rehearsal.kraken.reference.listings import Limits
 
 DEAR_CALLS = frozenset({"Ledgers", "QueryLedgers", "TradesHistory"})
-UNCOUNTED_CALLS = frozenset(
-    {"AddOrder", "AddOrderBatch", "AmendOrder", "EditOrder", "CancelOrder", "CancelOrderBatch"}
-)  # fmt: skip
+UNCOUNTED_CALLS = frozenset({"AddOrder", "AddOrderBatch", "AmendOrder", "EditOrder", "CancelOrder", "CancelOrderBatch"})
 ADD = 1.0
 AMEND, EDIT, CANCEL = "amend", "edit", "cancel"
 FIXED = {AMEND: 1.0, EDIT: 1.0, CANCEL: 0.0}

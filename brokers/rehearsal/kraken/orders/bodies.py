@@ -15,9 +15,15 @@ Json = dict[str, object]
 NOTHING = "0.00000"
 PERCENT_DECIMALS = 4
 STATUS = {
-    "pending_new": "pending", "accepted": "pending", "new": "open", "partially_filled": "open",
-    "pending_cancel": "open", "filled": "closed", "canceled": "canceled", "expired": "expired",
-}  # fmt: skip
+    "pending_new": "pending",
+    "accepted": "pending",
+    "new": "open",
+    "partially_filled": "open",
+    "pending_cancel": "open",
+    "filled": "closed",
+    "canceled": "canceled",
+    "expired": "expired",
+}
 
 
 def number(value: Decimal, decimals: int) -> str:

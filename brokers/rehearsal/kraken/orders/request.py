@@ -133,10 +133,25 @@ def read_order(given: Mapping[str, object], listed: Listings, now: datetime) -> 
         raise invalid("userref")
     close_type = text(given, "close[ordertype]")
     return OrderRequest(
-        pair, side, ordertype, volume(given), limit, trigger_price, trail, offset, time_in_force,
-        moment(given, "starttm", now), expires, flags, _reference(given), user_reference(given), client_id(given),
-        close_type, _closing(given, pair, close_type), flag(given, "validate"),
-    )  # fmt: skip
+        pair,
+        side,
+        ordertype,
+        volume(given),
+        limit,
+        trigger_price,
+        trail,
+        offset,
+        time_in_force,
+        moment(given, "starttm", now),
+        expires,
+        flags,
+        _reference(given),
+        user_reference(given),
+        client_id(given),
+        close_type,
+        _closing(given, pair, close_type),
+        flag(given, "validate"),
+    )
 
 
 def _flags(given: Mapping[str, object], side: str, ordertype: str) -> tuple[str, ...]:

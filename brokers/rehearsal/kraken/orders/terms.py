@@ -77,11 +77,19 @@ class Trade:
 def of_request(request: OrderRequest, now: datetime, given: Mapping[str, object]) -> Terms:
     """The terms of a new order."""
     return Terms(
-        request.pair, request.ordertype, now, request.flags,
+        request.pair,
+        request.ordertype,
+        now,
+        request.flags,
         request.reference if request.ordertype not in ("market", "limit", "iceberg") else "",
-        request.userref, request.cl_ord_id, request.offset, request.close_type, request.closing,
-        request.volume if request.by_cost else None, dict(given),
-    )  # fmt: skip
+        request.userref,
+        request.cl_ord_id,
+        request.offset,
+        request.close_type,
+        request.closing,
+        request.volume if request.by_cost else None,
+        dict(given),
+    )
 
 
 def of_closing(order: Order, parent: Terms, now: datetime) -> Terms:

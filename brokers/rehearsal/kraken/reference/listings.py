@@ -49,10 +49,15 @@ class Pair:
     def asset(self, spread_ticks: int) -> Asset:
         """What the venue's core trades; bid and ask lie ``spread_ticks`` from the last price."""
         return Asset(
-            self.key, self.symbol, self.base.code, "KRAKEN",
-            lot=Decimal(1).scaleb(-LOT_DECIMALS), tick=self.tick, half_spread=self.tick * spread_ticks,
+            self.key,
+            self.symbol,
+            self.base.code,
+            "KRAKEN",
+            lot=Decimal(1).scaleb(-LOT_DECIMALS),
+            tick=self.tick,
+            half_spread=self.tick * spread_ticks,
             money_step=Decimal(1).scaleb(-self.cost_decimals),
-        )  # fmt: skip
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +118,17 @@ def listings() -> Listings:
     for key, given in told["pairs"].items():
         base, quote = coins[given["base"]], coins[given["quote"]]
         pairs[key] = Pair(
-            key, given["altname"], given["wsname"], f"{base.code}/{quote.code}", base, quote,
-            given["cost_decimals"], given["pair_decimals"],
-            Decimal(given["ordermin"]), Decimal(given["costmin"]), Decimal(given["tick_size"]),
-        )  # fmt: skip
+            key,
+            given["altname"],
+            given["wsname"],
+            f"{base.code}/{quote.code}",
+            base,
+            quote,
+            given["cost_decimals"],
+            given["pair_decimals"],
+            Decimal(given["ordermin"]),
+            Decimal(given["costmin"]),
+            Decimal(given["tick_size"]),
+        )
     fees = tuple(FeeTier(*(Decimal(str(number)) for number in row)) for row in told["fees"])
     return Listings(coins, pairs, fees, {name: Limits(**fields) for name, fields in told["limits"].items()})
