@@ -13,10 +13,10 @@ from config.errors import Refusal
 
 if TYPE_CHECKING:
     from config.reading.loader import load, profiles
-    from config.schema import Settings
+    from config.settings import Settings
 
 __all__ = ["Refusal", "Settings", "load", "profiles"]
-_PLACES = {"load": "config.reading.loader", "profiles": "config.reading.loader", "Settings": "config.schema"}
+_PLACES = {"load": "config.reading.loader", "profiles": "config.reading.loader", "Settings": "config.settings"}
 
 
 def __getattr__(name: str) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from config.sections import Sections
+from config.schema import Sections
 from config.values.addresses import on_loopback
 from config.values.markets import NEW_YORK_EQUITY_MARKETS, NEW_YORK_HOURS
 

@@ -1,93 +1,319 @@
-"""The settings of a run: all sections together, free of contradictions, and where each value came from."""
+"""The sections of the settings: frozen, strict, no unknown keys, units in the names.
+
+``_frac`` is a fraction of 1 (0.15 is 15%), ``_usd`` money, ``_bps`` hundredths of a percent. The
+sections of risk modules, signals and bracket models are plain dictionaries here: each module owns
+its settings and ``strategies.registry`` validates them.
+"""
 
 from __future__ import annotations
 
-import hashlib
-import json
-from typing import Any
+import re
+from typing import Annotated, Any, Literal
 
-from pydantic import PrivateAttr, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from config.cross_checks import contradictions
-from config.sections import Sections
-from config.values.provenance import Provenance
-from config.values.secrets import Secrets
+from config.values.addresses import address
+from config.values.markets import MARKETS
 from config.values.symbols import canonical
 
 
-class Settings(Sections):
-    """Everything a run depends on besides its data, dates and seed."""
+def _sleeptime(value: Any) -> str:
+    if not isinstance(value, str) or not re.fullmatch(r"[1-9][0-9]*[SMHD]", value.upper()):
+        raise ValueError('write a whole number and S, M, H or D, e.g. "30S", "5M", "1H" or "1D"')
+    return value.upper()
 
-    _provenance: Provenance = PrivateAttr(default_factory=Provenance)
-    _secrets: Secrets = PrivateAttr(default_factory=Secrets)
 
-    @model_validator(mode="after")
-    def _keep_the_buffer(self) -> Settings:
-        """The gate leaves as much cash as the rule above it does, and knows the funds in which cash is parked."""
-        if self.gate.min_cash_frac is None:
-            rule = self.risk.modules.get("cash_buffer", {}) if "cash_buffer" in self.risk.chain else {}
-            kept = rule.get("buffer_frac", 0.0)
-            if isinstance(kept, int | float) and 0 <= kept <= 1:
-                gate = self.gate.model_copy(update={"min_cash_frac": float(kept)})
-                object.__setattr__(self, "gate", gate)
-        if self.gate.cash_funds is None:
-            sweep = self.risk.modules.get("cash_sweep", {}) if "cash_sweep" in self.risk.chain else {}
-            funds = sweep.get("funds", ())
-            named = tuple(canonical(fund) for fund in funds if isinstance(fund, str)) if funds else ()
-            object.__setattr__(self, "gate", self.gate.model_copy(update={"cash_funds": named}))
-        return self
+def _market(value: str) -> str:
+    if value not in MARKETS:
+        raise ValueError("write one of Lumibot's markets, e.g. NYSE, NASDAQ, us_futures or 24/7")
+    return value
 
-    @model_validator(mode="after")
-    def _refuse_contradictions(self) -> Settings:
-        for contradiction in contradictions(self):
-            raise contradiction
-        return self
+
+def _bar_minutes(value: int) -> int:
+    if value not in BAR_MINUTES:
+        raise ValueError(f"write one of {', '.join(map(str, BAR_MINUTES))} minutes")
+    return value
+
+
+def _clock_time(value: str) -> str:
+    if not re.fullmatch(r"([01][0-9]|2[0-3]):[0-5][0-9]", value):
+        raise ValueError('write New York time as "HH:MM", e.g. "10:30"')
+    return value
+
+
+def _http_url(value: str) -> str:
+    return address(value, "https", "http")
+
+
+def _stream_url(value: str) -> str:
+    return address(value, "wss", "ws")
+
+
+BAR_MINUTES = (1, 5, 15, 30, 60, 1440)
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+PositiveFraction = Annotated[float, Field(gt=0, le=1)]
+BasisPoints = Annotated[float, Field(ge=0, le=1_000)]
+Name = Annotated[str, Field(min_length=1, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Symbol = Annotated[str, AfterValidator(canonical)]
+HttpUrl = Annotated[str, AfterValidator(_http_url)]
+StreamUrl = Annotated[str, AfterValidator(_stream_url)]
+ModuleSettings = dict[str, dict[str, Any]]
+
+
+class Section(BaseModel):
+    """Base of every section."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class Account(Section):
+    budget_usd: Annotated[float, Field(ge=1)]
+
+
+class Universe(Section):
+    """What may be traded; ``cap`` keeps the first N symbols, ``benchmark`` is only compared with."""
+
+    symbols: Annotated[tuple[Symbol, ...], Field(min_length=1)]
+    sectors: dict[Symbol, Name]
+    benchmark: Symbol
+    cap: Annotated[int, Field(ge=1)] | None
 
     @property
-    def secrets(self) -> Secrets:
-        """Keys and addresses with passwords, from environment variables only."""
-        return self._secrets
-
-    @property
-    def provenance(self) -> Provenance:
-        """Where each setting comes from."""
-        return self._provenance
-
-    def source_of(self, dotted: str) -> str:
-        """Where a setting comes from: a file, ``--set`` or another argument.
-
-        Parameters
-        ----------
-        dotted : str
-            A key such as ``sizing.risk_frac``; for one that was not set, its nearest parent counts.
-        """
-        return self._provenance.of(dotted)
-
-    def chosen(self) -> list[tuple[str, Any, str]]:
-        """Key, value and source of each setting that the user set."""
-        return [(key, self._value(key), source) for key, source in self._provenance.choices()]
-
-    def _value(self, dotted: str) -> Any:
-        value: Any = self.model_dump(mode="json")
-        for part in dotted.split("."):
-            value = value.get(part) if isinstance(value, dict) else None
-        return value
-
-    def as_dict(self, masked: bool = False) -> dict[str, Any]:
-        """The settings as plain lists and dictionaries; ``masked=True`` adds the secrets, hidden."""
-        plain = self.model_dump(mode="json")
-        return {**plain, "secrets": self._secrets.masked()} if masked else plain
-
-    @property
-    def config_hash(self) -> str:
-        """SHA-256 of the settings without secrets; 5 and 5.0 are the same setting."""
-        text = json.dumps(_floats(self.as_dict()), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()
+    def traded(self) -> tuple[str, ...]:
+        """The symbols after the cap."""
+        return self.symbols[: self.cap]
 
 
-def _floats(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _floats(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_floats(item) for item in value]
-    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+class Pace(Section):
+    """When iterations happen: ``sleeptime`` and ``market`` in Lumibot's words, ``windows`` in New York time.
+
+    ``bars`` is the length of the bars that a live run decides on, in minutes; 1440 is a day. ``speed`` is how many
+    seconds of the venue pass in one of ours: above 1 only for a venue on loopback.
+    """
+
+    sleeptime: Annotated[str, BeforeValidator(_sleeptime)]
+    bars: Annotated[int, AfterValidator(_bar_minutes)]
+    speed: Annotated[float, Field(ge=1, le=10_000)]
+    market: Annotated[str, AfterValidator(_market)]
+    day: Literal["America/New_York", "UTC"]
+    windows: tuple[Annotated[str, AfterValidator(_clock_time)], ...]
+
+
+class Vote(Section):
+    """How the enabled signals vote on an entry; a quorum of 1 without veto is no vote."""
+
+    quorum: Annotated[int, Field(ge=1)]
+    veto: tuple[Name, ...]
+    min_vote_score: Annotated[float, Field(ge=0, le=100)]
+
+
+CLOSED_KEPT = 200
+"""Closed trades that a book holds at most."""
+
+
+class MetaModel(Section):
+    """A classifier that learns from the strategy's own closed trades how far to trust an entry.
+
+    ``features`` are read at the last bar before each entry. Of the trades that are closed the first ``train_share``
+    fit it and the later ones calibrate its probability; it is fitted anew after each ``refit_trades`` more of them. An
+    entry has half its size at the probability ``half_at`` and below, all of it at ``full_at`` and above.
+    """
+
+    enabled: bool
+    features: Annotated[tuple[Name, ...], Field(min_length=1)]
+    min_trades: Annotated[int, Field(ge=40, le=CLOSED_KEPT)]
+    refit_trades: Annotated[int, Field(ge=1)]
+    train_share: Annotated[float, Field(ge=0.5, le=0.9)]
+    half_at: Fraction
+    full_at: Fraction
+    history_bars: Annotated[int, Field(ge=50, le=20_000)]
+
+
+class Signals(Section):
+    """``modules`` are the settings of signals that are classes, ``rules`` are signals written in YAML."""
+
+    enabled: Annotated[tuple[Name, ...], Field(min_length=1)]
+    rules: ModuleSettings
+    ensemble: Vote
+    meta_model: MetaModel
+    modules: ModuleSettings
+
+
+class Selection(Section):
+    """From scores to entries: confidence is score / 100."""
+
+    min_confidence: Fraction
+    a_plus_score: Annotated[float, Field(ge=0, le=100)]
+    watch_list: Annotated[int, Field(ge=1)]
+    execute: Annotated[int, Field(ge=1)]
+    only_a_plus: bool
+    min_session_bars: Annotated[int, Field(ge=0, le=100)]
+
+
+class Exits(Section):
+    model: Name
+    models: ModuleSettings
+
+
+class Sizing(Section):
+    risk_frac: PositiveFraction
+    max_notional_frac: PositiveFraction
+    notional_usd: Annotated[float, Field(gt=0)] | None = None
+    lot: Annotated[float, Field(gt=0)]
+
+
+class Risk(Section):
+    chain: tuple[Name, ...]
+    modules: ModuleSettings
+
+
+class Gate(Section):
+    """The policy gate under everything; ``max_day_notional_frac`` may exceed 1.
+
+    ``min_cash_frac`` None stands for the share that the rule cash_buffer keeps where it runs, and for 0 elsewhere.
+    ``cash_funds`` count as cash: they pass the limits of order, day and number; None stands for the funds of the rule
+    cash_sweep where it runs, and for none elsewhere.
+    """
+
+    max_order_notional_frac: PositiveFraction
+    max_day_notional_frac: Annotated[float, Field(gt=0, le=4)]
+    max_order_notional_usd: Annotated[float, Field(gt=0)] | None
+    max_day_notional_usd: Annotated[float, Field(gt=0)] | None
+    max_new_positions: Annotated[int, Field(ge=1)]
+    min_cash_frac: Fraction | None
+    max_open_positions: Annotated[int, Field(ge=1)]
+    restricted: tuple[Symbol, ...]
+    cash_funds: tuple[Symbol, ...] | None = None
+    price_collar_frac: PositiveFraction
+
+
+class Fills(Section):
+    """What the backtester charges, slippage against us, and what it pays: interest on idle cash, a year."""
+
+    market_slippage_bps: BasisPoints
+    stop_slippage_bps: BasisPoints
+    limit_slippage_bps: BasisPoints
+    fee_per_share_usd: Annotated[float, Field(ge=0)]
+    fee_frac: Annotated[float, Field(ge=0, le=0.1)]
+    maker_fee_frac: Annotated[float, Field(ge=0, le=0.1)] | None = None
+    cash_interest_frac: Annotated[float, Field(ge=0, le=0.25)]
+    exit_gap_usd: Annotated[float, Field(ge=0, le=1)] = 0.01
+    entry_rests: bool = False
+
+
+class Entry(Section):
+    """How an entry meets the market: a limit through the ask or at the bid, for so long, and what follows it."""
+
+    cheap_below_usd: Annotated[float, Field(gt=0)]
+    cheap_offset_usd: Annotated[float, Field(ge=0)]
+    offset_frac: Annotated[float, Field(ge=0, le=0.05)]
+    patience_s: Annotated[float, Field(gt=0, le=3_600)]
+    join: Literal["ask", "bid"]
+    rest: Literal["market", "none"]
+    max_quote_age_s: Annotated[float, Field(gt=0)]
+
+
+class Close(Section):
+    """How a protected position is closed: a limit through the market, chased, and then at market."""
+
+    through_frac: Annotated[float, Field(ge=0, le=0.05)]
+    patience_s: Annotated[float, Field(gt=0, le=600)]
+    chases: Annotated[int, Field(ge=0, le=20)]
+
+
+class ExtendedHours(Section):
+    """Entries from 04:00 New York to four hours after the close; what they leave bare until the opening is capped."""
+
+    enabled: bool
+    max_unprotected_frac: PositiveFraction
+
+
+class Protection(Section):
+    """Exits for shares that were found without any, how long before their end resting exits are renewed, and how long a
+    stop may be away for its target where the venue lets only the stop rest.
+    """
+
+    stop_frac: Annotated[float, Field(gt=0, lt=1)]
+    target_frac: Annotated[float, Field(gt=0)]
+    renew_days: Annotated[int, Field(ge=1, le=80)]
+    max_exchange_s: Annotated[float, Field(gt=0, le=300)]
+
+
+class Live(Section):
+    """What only a run against a venue needs; ``adopt`` names positions made by hand that it may manage;
+    ``yahoo`` lets Yahoo serve bars of tickers that the venue has none of. ``journal_answer_s`` is how long a database
+    server may be silent before its session counts as lost.
+    """
+
+    state_dir: Name
+    journal_answer_s: Annotated[float, Field(ge=0.5, le=60)]
+    entry: Entry
+    close: Close
+    protection: Protection
+    extended_hours: ExtendedHours
+    adopt: tuple[Symbol, ...]
+    yahoo: bool
+
+
+class Monitoring(Section):
+    """What a trader leaves for the operator's screens, and where their page is; no decision reads any of it."""
+
+    beat_s: Annotated[float, Field(ge=0.2, le=60)]
+    keep_days: Annotated[int, Field(ge=1, le=400)]
+    keep_bars: Annotated[int, Field(ge=100, le=20_000)]
+    port: Annotated[int, Field(ge=0, le=65_535)]
+
+
+class Alpaca(Section):
+    """Addresses of the venue; None is Alpaca's own for the mode, paper or live. ``feed`` is its data plan."""
+
+    trading_url: HttpUrl | None
+    data_url: HttpUrl | None
+    stream_url: StreamUrl | None
+    feed: Literal["iex", "sip"]
+
+
+class Kraken(Section):
+    """Address and limits of the venue.
+
+    ``tier`` is the account's level of verification, which sets how often it may be asked. ``account`` is what the
+    journal calls it, None for a name that follows from the key. ``profiles`` are lower bounds of the balance, USD.
+    ``query_s`` and ``monitoring_s`` are the least times between two look-ups of what has ended, and between two looks
+    at an account in which nothing is under way; ``late_bar_s`` between two questions for a bar that is late, and
+    ``reference_s`` between two readings of pairs and fees.
+    """
+
+    url: HttpUrl
+    tier: Literal["starter", "intermediate", "pro"]
+    account: Name | None
+    profiles: Annotated[dict[Name, Annotated[float, Field(ge=0)]], Field(min_length=1)]
+    query_s: Annotated[float, Field(ge=0, le=600)]
+    monitoring_s: Annotated[float, Field(ge=0, le=600)]
+    late_bar_s: Annotated[float, Field(ge=1, le=600)]
+    reference_s: Annotated[float, Field(ge=60, le=86_400)]
+
+
+class Broker(Section):
+    venue: Literal["alpaca", "kraken"]
+    alpaca: Alpaca
+    kraken: Kraken
+
+
+class Sections(Section):
+    """All sections, each fine by itself."""
+
+    strategy: Name
+    account: Account
+    universe: Universe
+    pace: Pace
+    signals: Signals
+    selection: Selection
+    exits: Exits
+    sizing: Sizing
+    risk: Risk
+    gate: Gate
+    fills: Fills
+    live: Live
+    monitoring: Monitoring
+    broker: Broker

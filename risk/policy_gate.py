@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from config.sections import Gate
+from config.schema import Gate
 from risk.limits import Limit, Remedy
 from risk.lots import EPSILON, affordable
 from risk.model import Book, Proposal, Verdict

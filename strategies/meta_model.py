@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from config.sections import MetaModel as MetaModelConfig
+from config.schema import MetaModel as MetaModelConfig
 from market.market import Market
 from risk.model import Book, ClosedTrade
 

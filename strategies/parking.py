@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from config.sections import Gate
+from config.schema import Gate
 from market.market import Market
 from risk.interface import RiskModule
 from risk.model import Book, Decision, Plan, Verdict

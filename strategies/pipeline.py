@@ -14,7 +14,7 @@ from datetime import datetime
 import numpy as np
 
 from config.errors import Refusal
-from config.sections import Gate
+from config.schema import Gate
 from config.values.markets import NEW_YORK_ZONE
 from market.market import Market
 from risk.brackets import BracketModel

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from brokers.record import OrderRecord
-from config.sections import Gate
+from config.schema import Gate
 
 CENT = 0.01
 GATE_RULES = ("order_notional", "day_notional", "new_positions", "restricted")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from brokers.backtest.fills import Kind, Ticket, at_open, fee, slipped, within
-from config.sections import Fills
+from config.schema import Fills
 from market.bars import BarTable
 from risk.model import Decision, Proposal
 from risk.policy_gate import round_to_tick, tick_down, tick_up

@@ -19,8 +19,8 @@ from brokers.alpaca.pagination import all_orders, in_parts
 from brokers.alpaca.responses import Json, object_of, order_of, rows_of, text_of, time_of
 from brokers.network.admission import Admission
 from brokers.network.breaker import CircuitBreaker
-from brokers.network.budget import time_budget
 from brokers.network.clock import VenueClock
+from brokers.network.time_budget import time_budget
 from brokers.venue_errors import ClockInDoubt, OutcomeUnknown, VenueUnavailable
 from brokers.venue_values import VenueTime
 

@@ -21,7 +21,7 @@ from brokers.alpaca.limits import Need, SlidingWindowLimiter
 from brokers.alpaca.responses import body_of, limit_of, pause_of, refusal_of
 from brokers.network.answer import Unanswered, sent_once
 from brokers.network.breaker import CircuitBreaker
-from brokers.network.budget import seconds_left
+from brokers.network.time_budget import seconds_left
 from brokers.network.transport import DeadlineAdapter
 from brokers.venue_errors import NotSent, OutcomeUnknown, VenueError, VenueUnavailable
 from config.values.masker import Masker

@@ -13,7 +13,7 @@ import pandas as pd
 from brokers.backtest.working_orders import GTC_DAYS, WorkingOrder
 from brokers.ledger import Ledger
 from brokers.record import RunRecord
-from config.sections import Fills, Gate
+from config.schema import Fills, Gate
 from market.bars import BarTable
 from market.indicators import forward_filled
 from market.trading_day import day_of

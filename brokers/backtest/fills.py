@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass
 from enum import IntEnum
 
-from config.sections import Fills
+from config.schema import Fills
 
 NEVER = math.nan
 FOUR_DIGITS_FROM = 0.1

@@ -19,8 +19,8 @@ from brokers.kraken.payloads import amended, fields_of
 from brokers.kraken.reference import Reference
 from brokers.kraken.rules import KrakenRules
 from brokers.kraken.waits import Waits
-from brokers.network.budget import time_budget
 from brokers.network.figures import MOST, NOTHING
+from brokers.network.time_budget import time_budget
 from brokers.order_types import OrderType, State, VenueReason
 from brokers.venue_errors import VenueRefusal, VenueUnavailable
 from brokers.venue_requests import Bracket, OcoExits, OrderChange, OrderRequest, RequestLimit, Single, StopOnly

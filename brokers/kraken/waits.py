@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from config.sections import Kraken
+from config.schema import Kraken
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,7 @@ def kill(
     Exit status: 0 done, 2 refused the input.
     """
     from brokers.desk.entry_halts import KillLevel
-    from brokers.operator.killing import MEANING, set_switch
+    from brokers.operator.kill_switch import MEANING, set_switch
     from commands.screen import show_json
 
     folder = Path(settings_of(chosen, state, screen=screen).live.state_dir)

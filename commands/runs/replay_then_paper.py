@@ -66,7 +66,7 @@ def replay_then_paper(
 
 
 def _with_meta_model(both: RunArguments) -> RunArguments:
-    from config.sections import Signals
+    from config.schema import Signals
 
     if META_MODEL not in Signals.model_fields:
         raise Refusal("--cognitive: this version has no meta-model to scale sizes by; leave it out")

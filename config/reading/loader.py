@@ -15,7 +15,7 @@ from config.reading import strict_yaml
 from config.reading.error_messages import closest, sentence
 from config.reading.files import read_ordinary
 from config.reading.list_edits import edited, split
-from config.schema import Settings
+from config.settings import Settings
 from config.values.masking import MASK
 from config.values.provenance import Provenance
 from config.values.secrets import Secrets, looks_secret

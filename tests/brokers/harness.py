@@ -14,7 +14,7 @@ from lumibot.traders import Trader
 from brokers.backtest.broker import BarFillBroker
 from brokers.backtest.source import CausalPandasData
 from brokers.record import RunRecord
-from config.sections import Fills, Gate
+from config.schema import Fills, Gate
 from market.bar_tables import to_table
 from market.bars import BarTable
 

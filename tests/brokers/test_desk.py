@@ -18,7 +18,7 @@ from brokers.backtest.fills import fee, slipped
 from brokers.backtest.lumibot_orders import LumibotOrders
 from brokers.record import RunRecord
 from config import load
-from config.sections import Fills
+from config.schema import Fills
 from config.values.markets import NEW_YORK
 from market.bar_tables import to_table
 from risk.model import Adjustment, BracketTerms, Plan

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from config.sections import Fills
+from config.schema import Fills
 from tests.brokers.harness import FREE, bracket, daily_table, fills_of, minute_table, run, send
 
 QUIET = (100.0, 101.0, 99.0, 100.0)

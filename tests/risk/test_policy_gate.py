@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config.sections import Gate
+from config.schema import Gate
 from risk.lots import EPSILON
 from risk.model import DeployedBudget
 from risk.policy_gate import AccountState, GateCode, OrderRequest, check, review, round_to_tick, tick_of

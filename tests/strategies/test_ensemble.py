@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from backtests.reports.formatting import to_json
 from config.errors import Refusal
-from config.sections import Gate
+from config.schema import Gate
 from risk.brackets import FixedBracket
 from risk.equity_sizer import SizingConfig
 from strategies.ensemble import Ensemble, EnsembleConfig

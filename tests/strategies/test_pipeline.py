@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from config.errors import Refusal
-from config.sections import Gate
+from config.schema import Gate
 from risk.brackets import AtrBracket, FixedBracket
 from risk.cash_buffer import CashBuffer
 from risk.equity_sizer import SizingConfig

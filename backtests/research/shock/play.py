@@ -13,7 +13,7 @@ from backtests.research.shock.paths import MarketDay, ShockPath
 from backtests.research.shock.present import Held, PresentBook
 from brokers.backtest.fills import Kind, Ticket, at_open, fee, within
 from brokers.desk_rules import Halts, halting
-from config.sections import Fills
+from config.schema import Fills
 from market.bars import FIELDS
 from market.features import ALWAYS
 from market.market import Market

@@ -12,7 +12,7 @@ from brokers.desk.reconcile.protection_status import ProtectionStatus
 from brokers.desk.venue_state import VenueState
 from brokers.order_types import OrderRole
 from brokers.quantities import down, nearest, up
-from config.sections import Protection
+from config.schema import Protection
 from risk.model import Position
 
 

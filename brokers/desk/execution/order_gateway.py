@@ -24,7 +24,7 @@ from brokers.reporting.events import EventKind, about
 from brokers.venue_errors import NotSent, OutcomeUnknown, VenueRefusal
 from brokers.venue_requests import Bracket, OcoExits, OrderChange, OrderRequest, Single, StopOnly
 from brokers.venue_values import OrderAck
-from config.sections import Gate
+from config.schema import Gate
 from risk.policy_gate import OrderRequest as GateRequest
 from risk.policy_gate import check
 

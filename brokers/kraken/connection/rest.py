@@ -26,7 +26,7 @@ from brokers.kraken.connection.nonce import Nonce
 from brokers.kraken.connection.rates import RateModel
 from brokers.network.answer import Unanswered, sent_once
 from brokers.network.breaker import CircuitBreaker
-from brokers.network.budget import seconds_left
+from brokers.network.time_budget import seconds_left
 from brokers.network.transport import DeadlineAdapter
 from brokers.venue_errors import NotSent, OutcomeUnknown, VenueError, VenueRefusal, VenueUnavailable
 from config.values.masker import Masker

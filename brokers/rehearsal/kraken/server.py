@@ -17,9 +17,9 @@ from brokers.rehearsal.core.player import Player
 from brokers.rehearsal.core.replay_bars import load_bars, play_as_of
 from brokers.rehearsal.kraken.auth import Keys, new_keys
 from brokers.rehearsal.kraken.exchange import KrakenExchange
-from brokers.rehearsal.kraken.face import KrakenFace
 from brokers.rehearsal.kraken.market_data import MarketData
 from brokers.rehearsal.kraken.reference.listings import listings
+from brokers.rehearsal.kraken.routes import KrakenFace
 from brokers.rehearsal.kraken.settings import KrakenSettings
 from brokers.rehearsal.serving.gateway import Gateway
 from brokers.rehearsal.serving.host import VenueHost

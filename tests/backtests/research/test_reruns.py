@@ -17,7 +17,7 @@ from backtests.research.shadow import Followed, bill, follow
 from commands.app import main
 from config import load
 from config.errors import Refusal
-from config.sections import Fills
+from config.schema import Fills
 from risk.model import BracketTerms, Decision, Verdict
 from tests.backtests.research.lab import context
 from tests.brokers.harness import daily_table

@@ -1,0 +1,93 @@
+"""The settings of a run: all sections together, free of contradictions, and where each value came from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from pydantic import PrivateAttr, model_validator
+
+from config.cross_checks import contradictions
+from config.schema import Sections
+from config.values.provenance import Provenance
+from config.values.secrets import Secrets
+from config.values.symbols import canonical
+
+
+class Settings(Sections):
+    """Everything a run depends on besides its data, dates and seed."""
+
+    _provenance: Provenance = PrivateAttr(default_factory=Provenance)
+    _secrets: Secrets = PrivateAttr(default_factory=Secrets)
+
+    @model_validator(mode="after")
+    def _keep_the_buffer(self) -> Settings:
+        """The gate leaves as much cash as the rule above it does, and knows the funds in which cash is parked."""
+        if self.gate.min_cash_frac is None:
+            rule = self.risk.modules.get("cash_buffer", {}) if "cash_buffer" in self.risk.chain else {}
+            kept = rule.get("buffer_frac", 0.0)
+            if isinstance(kept, int | float) and 0 <= kept <= 1:
+                gate = self.gate.model_copy(update={"min_cash_frac": float(kept)})
+                object.__setattr__(self, "gate", gate)
+        if self.gate.cash_funds is None:
+            sweep = self.risk.modules.get("cash_sweep", {}) if "cash_sweep" in self.risk.chain else {}
+            funds = sweep.get("funds", ())
+            named = tuple(canonical(fund) for fund in funds if isinstance(fund, str)) if funds else ()
+            object.__setattr__(self, "gate", self.gate.model_copy(update={"cash_funds": named}))
+        return self
+
+    @model_validator(mode="after")
+    def _refuse_contradictions(self) -> Settings:
+        for contradiction in contradictions(self):
+            raise contradiction
+        return self
+
+    @property
+    def secrets(self) -> Secrets:
+        """Keys and addresses with passwords, from environment variables only."""
+        return self._secrets
+
+    @property
+    def provenance(self) -> Provenance:
+        """Where each setting comes from."""
+        return self._provenance
+
+    def source_of(self, dotted: str) -> str:
+        """Where a setting comes from: a file, ``--set`` or another argument.
+
+        Parameters
+        ----------
+        dotted : str
+            A key such as ``sizing.risk_frac``; for one that was not set, its nearest parent counts.
+        """
+        return self._provenance.of(dotted)
+
+    def chosen(self) -> list[tuple[str, Any, str]]:
+        """Key, value and source of each setting that the user set."""
+        return [(key, self._value(key), source) for key, source in self._provenance.choices()]
+
+    def _value(self, dotted: str) -> Any:
+        value: Any = self.model_dump(mode="json")
+        for part in dotted.split("."):
+            value = value.get(part) if isinstance(value, dict) else None
+        return value
+
+    def as_dict(self, masked: bool = False) -> dict[str, Any]:
+        """The settings as plain lists and dictionaries; ``masked=True`` adds the secrets, hidden."""
+        plain = self.model_dump(mode="json")
+        return {**plain, "secrets": self._secrets.masked()} if masked else plain
+
+    @property
+    def config_hash(self) -> str:
+        """SHA-256 of the settings without secrets; 5 and 5.0 are the same setting."""
+        text = json.dumps(_floats(self.as_dict()), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _floats(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _floats(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_floats(item) for item in value]
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
