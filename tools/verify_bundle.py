@@ -212,15 +212,9 @@ def book(ours, trades, order, part):
     paid = position["fees"] * abs(part / position["shares"])
     gain = (price - position["price"]) * abs(part) * (1 if position["shares"] > 0 else -1) - fee - paid
     trades[position["entry"], order["client_order_id"]] = {
-        "symbol": symbol,
-        "quantity": abs(part),
-        "entry_price": position["price"],
-        "exit_price": price,
-        "pnl": gain,
-        "entry_time": position["time"],
-        "exit_time": order["last"],
-        "exit_reason": order["role"],
-    }
+        "symbol": symbol, "quantity": abs(part), "entry_price": position["price"], "exit_price": price, "pnl": gain,
+        "entry_time": position["time"], "exit_time": order["last"], "exit_reason": order["role"],
+    }  # fmt: skip
     position |= {"shares": position["shares"] + part, "fees": position["fees"] - paid}
     if abs(position["shares"]) < SHARE:
         del ours[symbol]
@@ -247,15 +241,10 @@ def compare(lines, orders, ours, manual, trades, form):
     for name, row in told["order"].items():
         order = orders[name]
         found = {
-            "kind": "order",
-            "client_order_id": name,
-            "state": order["state"],
-            "quantity": order["quantity"],
-            "venue_id": order["venue_id"],
-            "filled_quantity": text_of(order["shares"]),
-            "filled_notional": text_of(order["usd"]),
-            "estimated": order["guessed"],
-        }
+            "kind": "order", "client_order_id": name, "state": order["state"], "quantity": order["quantity"],
+            "venue_id": order["venue_id"], "filled_quantity": text_of(order["shares"]),
+            "filled_notional": text_of(order["usd"]), "estimated": order["guessed"],
+        }  # fmt: skip
         found |= {"fees": text_of(order["fees"])} if form > 1 else {}
         require(row == found, f"derived.jsonl: order {name} is {dumps(row)}, its rows say {dumps(found)}")
     held = {symbol: position["shares"] for symbol, position in ours.items()}
