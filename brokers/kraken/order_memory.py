@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from brokers.kraken.answers.figures import moment
 from brokers.kraken.answers.listings import listing_of
@@ -17,6 +19,7 @@ KEEP_S = 1.0
 """The venue's seconds for which a listing serves a second question of the same look."""
 OVERLAP = timedelta(seconds=30)
 """Before the last listing of what has ended: Kraken's clock and ours are not the same."""
+EARLIEST = datetime.min.replace(tzinfo=UTC)
 RETAINED = 1_000
 """So many orders that have ended are kept for further questions, the newest."""
 
@@ -89,7 +92,7 @@ class OrderMemory:
         found = opened | {txid: row for txid, row in self._ended.items() if _ended_since(row, after)}
         if lost := [txid for txid in gone if txid not in found]:
             asked = self._client.orders(lost)
-            self._ended |= {txid: row for txid, row in asked.items() if row.get("closetm")}
+            self._ended |= {txid: row for txid, row in asked.items() if _closed_at(row) is not None}
             found |= asked
         self._retain()
         for txid in gone:
@@ -100,9 +103,9 @@ class OrderMemory:
     def _retain(self) -> None:
         """Let go of the oldest; whoever looks farther back than what is kept has it listed anew."""
         if len(self._ended) > RETAINED:
-            newest_first = sorted(self._ended.items(), key=lambda item: item[1].get("closetm") or 0.0, reverse=True)
+            newest_first = sorted(self._ended.items(), key=lambda item: _closed_at(item[1]) or EARLIEST, reverse=True)
             self._ended = dict(newest_first[:RETAINED])
-            self._back_to = moment(newest_first[RETAINED][1].get("closetm"))
+            self._back_to = _closed_at(newest_first[RETAINED][1])
 
     def by_id(self, txid: str) -> OrderAck | None:
         """One order; None if Kraken knows none of that id."""
@@ -119,7 +122,8 @@ class OrderMemory:
 
     def _named(self, rows: Json, cl_ord_id: str) -> OrderAck | None:
         # A server that does not know the filter answers with everything.
-        found = {txid: row for txid, row in rows.items() if str(row.get("cl_ord_id") or "").lower() == cl_ord_id}
+        named = {txid: row for txid, row in rows.items() if isinstance(row, Mapping)}
+        found = {txid: row for txid, row in named.items() if str(row.get("cl_ord_id") or "").lower() == cl_ord_id}
         return self._ack(found, next(iter(found))) if found else None
 
     def _open_now(self) -> Json:
@@ -145,6 +149,14 @@ class OrderMemory:
         return OrderAck(txid, name, listing.orders, listing.unread, native=order)
 
 
-def _ended_since(row: Json, after: datetime) -> bool:
-    ended = moment(row.get("closetm"))
+def _closed_at(row: Any) -> datetime | None:
+    """When an order ended; None for one that is open, and for what cannot be read, which the listing tells."""
+    try:
+        return moment(row.get("closetm")) if isinstance(row, Mapping) else None
+    except ValueError:
+        return None
+
+
+def _ended_since(row: Any, after: datetime) -> bool:
+    ended = _closed_at(row)
     return ended is None or ended >= after
