@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from config.schema import Sections
 from config.values.addresses import on_loopback
-from config.values.markets import NEW_YORK_EQUITY_MARKETS, NEW_YORK_HOURS
+from config.values.markets import NEW_YORK_EQUITY_MARKETS, NEW_YORK_HOURS, T_BILL_FUNDS
 
 ROUNDING = 1e-9
 
@@ -142,6 +142,12 @@ def _faster_than_real_time(settings: Sections) -> Iterator[ImpossibleCombination
 def _parked_cash(settings: Sections) -> Iterator[ImpossibleCombination]:
     """A fund that counts as cash passes limits that hold entries: it can't be one."""
     funds = settings.gate.cash_funds or ()
+    for fund in sorted(set(funds) - T_BILL_FUNDS):
+        yield ImpossibleCombination(
+            f"gate.cash_funds has {fund}, which is not known as a T-bill fund: it would be bought past the limits of "
+            f"entries; name one of {', '.join(sorted(T_BILL_FUNDS))}",
+            "gate.cash_funds",
+        )
     for fund in funds:
         if fund in settings.universe.traded:
             yield ImpossibleCombination(

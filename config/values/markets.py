@@ -99,3 +99,6 @@ NEW_YORK_HOURS = ("09:30", "16:00")
 NEW_YORK = "America/New_York"
 NEW_YORK_ZONE = ZoneInfo(NEW_YORK)
 """The time zone of the exchange and of every session and day that is meant here."""
+
+T_BILL_FUNDS = frozenset({"BIL", "BILS", "CLIP", "GBIL", "SGOV", "SHV", "TBIL", "TBLL", "USFR", "VBIL", "XBIL"})
+"""US funds that hold Treasury bills, or notes whose rate follows them, of at most a year or so."""

@@ -111,6 +111,9 @@ def test_what_it_needs_of_the_settings_is_refused_where_it_is_missing():
         load(overrides={**on, "universe.symbols": ["BIL", "NVDA"]})
     with pytest.raises(Refusal, match="so that the gate would refuse"):
         load(overrides={**on, "gate.cash_funds": ["BIL"]})
+    for leak in ({"gate.cash_funds": ["TQQQ"]}, {**on, "risk.modules.cash_sweep.funds": ["TQQQ"]}):
+        with pytest.raises(Refusal, match="TQQQ, which is not known as a T-bill fund"):
+            load(overrides=leak)
 
 
 def test_it_says_what_is_parked():

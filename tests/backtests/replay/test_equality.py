@@ -84,7 +84,9 @@ def both(profile, data, start, end, sets=None):
                                                "universe.symbols": ["AAPL", "AMZN", "META", "NFLX", "NVDA"]}),
     ],
 )  # fmt: skip
-def test_embedded_bars(profile, start, end, sets, tmp_path):
+def test_embedded_bars(profile, start, end, sets, tmp_path, monkeypatch):
+    # The embedded bars hold no T-bill fund.
+    monkeypatch.setattr("config.cross_checks.T_BILL_FUNDS", {"GOOG"})
     lumibot, replayed = both(profile, "embedded", start, end, sets)
     assert len(lumibot.record.orders) > 10 and len(lumibot.record.trades) > 2
     assert_same(lumibot, replayed, tmp_path)

@@ -14,7 +14,9 @@ ON = ("gate.cash_funds=[PLTR]", "universe.symbols=[AAPL, MSFT, NVDA, TSLA]", "ga
 
 
 @pytest.fixture
-def scene(tmp_path):
+def scene(tmp_path, monkeypatch):
+    # The exchange of the scene lists no T-bill fund.
+    monkeypatch.setattr("config.cross_checks.T_BILL_FUNDS", {FUND})
     made = Scene(tmp_path, overrides=ON)
     yield made
     made.stop()
