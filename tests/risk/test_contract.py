@@ -22,6 +22,7 @@ from risk.brackets import BRACKETS
 from risk.cash_sweep import CashSweep
 from risk.equity_sizer import SizingConfig
 from risk.interface import RiskModule
+from risk.lots import EPSILON
 from risk.model import DeployedBudget
 from strategies.pipeline import Pipeline, Selection
 from strategies.registry import RISK_MODULES
@@ -202,7 +203,7 @@ def test_management_never_raises_and_never_sells_more_than_is_held(situation):
         for usd in (math.nan, -1.0, 0.0, 10_000.0, 1e9):
             if (wish := rule.park(usd, state, on)) is not None:
                 assert wish.symbol in rule.cash_funds and not state.held(wish.symbol) and on.usable(wish.symbol)
-                assert 0 < wish.notional <= usd and 0 < wish.stop < wish.price < wish.target
+                assert 0 < wish.notional <= usd * (1 + EPSILON) and 0 < wish.stop < wish.price < wish.target
             for sale in rule.raise_cash(usd, state, on):
                 held = state.positions[sale.symbol].quantity
                 assert sale.symbol in rule.cash_funds and 0 <= sale.quantity < held

@@ -139,7 +139,8 @@ def test_other_orders_and_their_ends(venue: tuple[KrakenServer, Any]) -> None:
     )
     assert len(client.fetch_open_orders()) == 5
     client.cancel_orders([order["id"] for order in batch], BTC)
-    assert client.cancel_all_orders()[0]["info"]["result"]["count"] == 3
+    # A string where ccxt reads JSON without orjson.
+    assert int(client.cancel_all_orders()[0]["info"]["result"]["count"]) == 3
     assert client.fetch_open_orders() == []
     client.cancel_all_orders_after(60_000)
     client.cancel_all_orders_after(0)
