@@ -27,7 +27,7 @@ def tool() -> ModuleType:
 def test_every_licence_of_the_lock_is_known(tool):
     found = [tool.look(*pin) for pin in tool.pins(ROOT / "requirements.lock")]
     assert len(found) > 250
-    # What this machine has in another version is another test's to say; what the slim lock leaves out is not here to ask.
+    # Another version is another test's to tell; what the slim lock leaves out is not here to ask.
     wrong = [package for package in found if package.wrong and "installed" not in package.wrong]
     assert wrong == []
     asked = [package for package in found if package.wrong != "not installed"]
