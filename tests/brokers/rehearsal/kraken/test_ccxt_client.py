@@ -148,7 +148,7 @@ def test_other_orders_and_their_ends(venue: tuple[KrakenServer, Any]) -> None:
     assert {order["status"] for order in found} == {"canceled"}
     bought = client.create_market_buy_order_with_cost(BTC, 20)
     assert client.fetch_order(bought["id"])["info"]["oflags"] == "viqc"
-    assert client.private_post_getwebsocketstoken()["result"]["expires"] == 900
+    assert int(client.private_post_getwebsocketstoken()["result"]["expires"]) == 900
 
 
 @pytest.mark.parametrize(
