@@ -72,6 +72,10 @@ class Ledger:
         position = self.positions[symbol] = replace(self.positions[symbol], **values)
         return position
 
+    def note_best(self, symbol: str, price: float) -> None:
+        """Keep a price better than any before since the position's entry."""
+        self.positions[symbol] = self.positions[symbol].at_best(price)
+
     def credit(self, dividend: float) -> None:
         """Book a dividend, USD; negative where a short position owes it."""
         self.cash = round(self.cash + dividend, 6)

@@ -146,10 +146,14 @@ class WeeklyBudget(_Places):
         return DeployedBudget(
             day=day,
             day_usd=now.day_usd,
-            day_positions=sum(c.opened == day for c in now.charges),
-            week_usd=math.fsum(c.usd for c in now.charges),
+            day_positions=now.opened_on(day),
+            week_usd=math.fsum([c.usd for c in now.charges]),
             week_positions=len(now.charges),
         )
+
+    def opened_on(self, day: date) -> int:
+        """How many positions were opened in a session, closed ones too."""
+        return len([c for c in self.charges if c.opened == day])
 
     @property
     def _places(self) -> dict[str, int]:

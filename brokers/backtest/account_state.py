@@ -181,7 +181,7 @@ class AccountState:
                     # The close is the one price of this bar that surely came after the entry.
                     high = low = bars.close[row, k]
                 if (high > position.best_price) if position.quantity > 0 else (low < position.best_price):
-                    self.ledger.change(symbol, best_price=float(high if position.quantity > 0 else low))
+                    self.ledger.note_best(symbol, float(high if position.quantity > 0 else low))
         self._best_row = max(self._best_row, newest)
 
     def working(self, symbol: str) -> list[WorkingOrder]:

@@ -81,6 +81,7 @@ class BacktestDesk:
         self._opening_equity = math.nan
         self._halts = Halts()
         self._summed: tuple[WeeklyBudget, DeployedBudget] | None = None
+        self._seen: dict[str, tuple[Position, Position]] = {}
 
     def iteration(self) -> AbstractContextManager[None]:
         """Around one iteration: in a backtest an error ends the run."""
@@ -105,29 +106,39 @@ class BacktestDesk:
             self._halts.open_session(self.halters, self._opening_equity)
             broker.renew_exits(now + self._renew_ahead)
         broker.note_best_prices()
-        positions = {
-            symbol: replace(position, protected_quantity=broker.protected_quantity(symbol))
-            for symbol, position in ledger.positions.items()
-        }
+        equity = broker.equity()
         book = Book(
             time=now,
-            equity=broker.equity(),
+            equity=equity,
             cash=ledger.cash,
-            positions=positions,
+            positions=self._protected(),
             pending={w.symbol: w.intent for w in broker.entries() if w.intent is not None},
             opened_today_usd=broker.opened_today(),
             session_open_equity=self._opening_equity,
-            equity_peak=self._halts.see(broker.equity()),
+            equity_peak=self._halts.see(equity),
             closed_trades=ledger.closed[-CLOSED_TRADES_KEPT:],
             last_halts=self._halts.began,
             budget=self._deployed(day),
+            halted=frozenset(self._halts.left),
+            halted_until=self._halts.until,
         )
         for module in list(halting(self.halters, book, self._halts.left)):
             self._halts.begin(module, now, self.market)
             broker.record.halts.append((now, module.name))
         halted = frozenset(self._halts.left)
         broker.stop_entries(halted)
-        return replace(book, halted=halted, halted_until=self._halts.until)
+        return book if halted == book.halted else replace(book, halted=halted, halted_until=self._halts.until)
+
+    def _protected(self) -> dict[str, Position]:
+        """What is held, each position with what its working stops cover; what has not changed is the same object."""
+        seen, self._seen = self._seen, {}
+        for symbol, position in self.broker.ledger.positions.items():
+            covered = self.broker.protected_quantity(symbol)
+            known = seen.get(symbol)
+            if known is None or known[0] is not position or known[1].protected_quantity != covered:
+                known = position, position.protected_by(covered)
+            self._seen[symbol] = known
+        return {symbol: shown for symbol, (_, shown) in self._seen.items()}
 
     def _deployed(self, day: date) -> DeployedBudget | None:
         """What was deployed, summed anew only after a fill and on a new day."""

@@ -105,7 +105,7 @@ class OrderLife(BarMatching):
         # What was paid counts too: a position that has fallen leaves no room for more of it.
         price = max(position.entry_price, self.quote(symbol)) if position else 0.0
         worth = abs(position.quantity) * price if position else 0.0
-        opened = 0 if budget is None else budget.deployed(max(day_of(self.datetime), budget.day)).day_positions
+        opened = 0 if budget is None else budget.opened_on(max(day_of(self.datetime), budget.day))
         return AccountState(
             equity=self.equity(),
             cash=self.ledger.cash - sum(w.notional for w in waiting) + self._coming(),
