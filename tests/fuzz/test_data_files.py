@@ -98,7 +98,9 @@ def damaged_text(data: bytes, draw: st.DataObject) -> bytes:
                 place = places[at % len(places)]
                 data = data[:place] + data[place + 1 :]
         elif kind == "cut":
-            data = data[:at]
+            # Inside the last field of a line nobody can see it: a shorter number is a number too.
+            rest = data[at:].partition(b"\n")[0]
+            data = data[:at] if b"," in rest or not rest else data[: data.rfind(b",", 0, at) + 1]
         elif kind == "drop line":
             data = b"\n".join(lines[:row] + lines[row + 1 :])
         elif kind == "double line":
