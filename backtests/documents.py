@@ -12,26 +12,14 @@ from backtests.checks.lookahead import Report
 from backtests.data.data_sets import DataSet
 from backtests.iteration import account_view
 from backtests.reports.formatting import to_json_indented
+from backtests.reports.run_files import ORDER_COLUMNS
 from backtests.run_result import RunResult
 from brokers.record import OrderRecord
 from risk.model import Decision
 from strategies.run_notes import absent_symbols, without_unknown
 
-ORDER_KEYS = (
-    "client_order_id",
-    "parent_id",
-    "symbol",
-    "side",
-    "quantity",
-    "type",
-    "limit_price",
-    "stop_price",
-    "role",
-    "status",
-    "filled_quantity",
-    "filled_price",
-    "reason",
-)
+ORDER_KEYS = tuple(c for c in ORDER_COLUMNS if c not in ("time", "filled_time", "sent_time", "slippage_usd"))
+"""What is told of an order of a scan, which has not met the market."""
 
 
 def show_document(document: Any) -> None:

@@ -162,7 +162,7 @@ def command_lines(count: int, seed: int = 0) -> Campaign:
     with tempfile.TemporaryDirectory() as folder, here_and_nothing(Path(folder)):
         for number in range(seed, seed + count):
             line = random_line(Random(number))
-            campaign.tried(number, lambda line=line: outcome(line))  # type: ignore[misc]  # a lambda with its own line
+            campaign.tried(number, lambda line=line: outcome(line))
     return campaign
 
 
@@ -174,7 +174,7 @@ def venue_answers(count: int, seed: int = 0) -> Campaign:
     with tempfile.TemporaryDirectory() as folder:
         for number in range(seed, seed + count):
             rng = Random(number)
-            campaign.tried(number, lambda rng=rng: alpaca(rng) if rng.random() < 0.5 else kraken(rng, Path(folder)))  # type: ignore[misc]  # a lambda with its own seed
+            campaign.tried(number, lambda rng=rng: alpaca(rng) if rng.random() < 0.5 else kraken(rng, Path(folder)))
     return campaign
 
 

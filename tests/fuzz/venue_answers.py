@@ -65,11 +65,11 @@ def _spoil(rng: Random, at: Any, key: Any) -> None:
 def _account() -> dict[str, Any]:
     """What an exchange says of an account that holds something, with orders of every kind."""
     exchange: Exchange = Venue()
-    exchange.quote("50", "MSFT")  # type: ignore[attr-defined]  # the tests' venue
-    exchange.buy("10")  # type: ignore[attr-defined]  # the tests' venue
-    exchange.oco()  # type: ignore[attr-defined]
-    exchange.bracket("limit", limit_price="99")  # type: ignore[attr-defined]
-    exchange.send(kind="trailing_stop", trail_price="2", symbol="MSFT")  # type: ignore[attr-defined]
+    exchange.quote("50", "MSFT")
+    exchange.buy("10")
+    exchange.oco()
+    exchange.bracket("limit", limit_price="99")
+    exchange.send(kind="trailing_stop", trail_price="2", symbol="MSFT")
     quote = {"bp": 99.9, "ap": 100.1, "t": exchange.now.isoformat()}
     bar = {"o": 1, "h": 2, "l": 0.5, "c": 1.5, "v": 100, "t": exchange.now.isoformat()}
     return {
@@ -77,7 +77,7 @@ def _account() -> dict[str, Any]:
         "/orders": exchange.orders("all", limit=500, nested=True),
         "/stocks/quotes/latest": {"quotes": {"AAPL": quote, "MSFT": quote}},
         "/stocks/bars": {"bars": {"AAPL": [bar, bar], "MSFT": [bar]}, "next_page_token": None},
-        "/assets/AAPL": exchange.asset("AAPL"), "stream": exchange.events[-1],  # type: ignore[attr-defined]
+        "/assets/AAPL": exchange.asset("AAPL"), "stream": exchange.events[-1],
     }  # fmt: skip
 
 

@@ -179,7 +179,7 @@ class HostileScene(Scene):
     def quotes(self, symbols: Iterable[str]) -> dict[str, Quote]:
         wanted, client, now = list(symbols), self.wire, self.exchange.now
         try:
-            found: Mapping[str, Any] = client.latest_quotes(wanted)  # type: ignore[attr-defined]  # a real client
+            found: Mapping[str, Any] = client.latest_quotes(wanted)
         except VenueError as error:
             return {symbol: unavailable(symbol, error) for symbol in wanted}
         return {symbol: read_quote(symbol, found.get(symbol), now, timedelta(minutes=5)) for symbol in wanted}

@@ -143,7 +143,7 @@ def faults_of_leaving(scene: Scene, within_s: float = 30.0) -> list[str]:
     """End the process, with a venue that answers: what must not be then, however it was just before."""
     log, named = logging.getLogger("brokers.desk.lifecycle.shutdown"), list[str]()
     keep = logging.Handler()
-    keep.emit = lambda record: named.append(record.getMessage())  # type: ignore[method-assign]
+    keep.emit = lambda record: named.append(record.getMessage())
     disabled, level = logging.root.manager.disable, log.level
     logging.disable(logging.NOTSET)
     log.addHandler(keep)

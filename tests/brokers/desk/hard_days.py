@@ -132,7 +132,7 @@ class HardDay:
     def wire(self) -> None:
         """Put the mishaps between the desk and the venue."""
         self.scene.wire.mishap = self.mishap
-        self.scene.wire.submit = self.submit  # type: ignore[method-assign]
+        self.scene.wire.submit = self.submit
 
     def submit(self, payload: Any) -> Any:
         """An order that the venue takes in only later says nothing now."""
@@ -358,9 +358,7 @@ class HardDay:
                     self.iterate(number)
                 self.watch(2)
         real = shutdown.time
-        shutdown.time = SimpleNamespace(  # type: ignore[assignment]
-            sleep=self.pass_time, monotonic=lambda: scene.exchange.now.timestamp()
-        )
+        shutdown.time = SimpleNamespace(sleep=self.pass_time, monotonic=lambda: scene.exchange.now.timestamp())
         try:
             shutdown.shut_down(scene.desk, PROTECT_WITHIN_S)
         finally:

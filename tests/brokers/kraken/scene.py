@@ -136,7 +136,7 @@ class KrakenScene:
         self.desk = LiveDesk(core, self.halts, budget, (), lambda: None, EntryWindow)
         if self.tier is ENDLESS_TIER:
             # Room that comes with the venue's time would be waited for in vain, for a minute of ours.
-            self.desk._has_room = lambda: True  # type: ignore[method-assign]
+            self.desk._has_room = lambda: True
 
     def _wait(self, seconds: float) -> None:
         self.waited += max(seconds, 0.001)
@@ -199,7 +199,7 @@ class KrakenScene:
     def adjust(self, kind: str, symbol: str = BTC, **more: Any) -> None:
         def act() -> None:
             with self.desk.iteration():
-                change = Adjustment("test", kind, symbol, f"TEST_{kind.upper()}", **more)  # type: ignore[arg-type]
+                change = Adjustment("test", kind, symbol, f"TEST_{kind.upper()}", **more)
                 self.desk.execute(Plan(self.clock.now(), adjustments=(change,)))
 
         self.alive(act)

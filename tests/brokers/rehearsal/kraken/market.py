@@ -43,7 +43,7 @@ def served(**options: Any) -> KrakenServer:
     )
 
 
-class Client(ccxt.kraken):  # type: ignore[misc]
+class Client(ccxt.kraken):
     """ccxt's client, pointed to a server, with a nonce that rises and without its own waiting."""
 
     def __init__(self, server: KrakenServer, **options: Any) -> None:

@@ -173,7 +173,7 @@ def test_what_the_owner_does_by_hand_is_seen(venue: tuple[KrakenServer, Any]) ->
     (trade,) = client.fetch_my_trades(BTC)
     assert trade["order"] == answer["txid"][0]
     foreign = server.by_hand("AddOrder", pair="XBTUSD", type="sell", ordertype="iceberg", volume="0.001", price="99000")
-    assert client.private_post_openorders()["result"]["open"][foreign["txid"][0]]["descr"]["ordertype"] == "iceberg"  # type: ignore[index]
+    assert client.private_post_openorders()["result"]["open"][foreign["txid"][0]]["descr"]["ordertype"] == "iceberg"
     with pytest.raises(KrakenError, match="Insufficient funds"):
         server.by_hand("AddOrder", pair="XBTUSD", type="sell", ordertype="market", volume="5")
 

@@ -57,7 +57,7 @@ def test_without_a_file_it_plays_bars_that_say_they_are_made_up(capsys: pytest.C
         assert "synthetic" in capsys.readouterr().err
         line = _told(server, given)
         key, secret = line.split("the key ")[1].strip().split(" and the secret ")
-        client: Any = Client(server, apiKey=key, secret=secret)  # type: ignore[arg-type]
+        client: Any = Client(server, apiKey=key, secret=secret)
         assert client.fetch_balance()["total"]["USD"] == 50
         assert client.fetch_trading_fee("BTC/USD")["taker"] == 0.008
         assert abs(client.fetch_time() / 1_000 - datetime.now(UTC).timestamp()) < 86_400
@@ -71,7 +71,7 @@ def test_a_secret_that_was_handed_in_is_not_repeated() -> None:
         line = _told(server, given)
         assert "OWN" in line
         assert "b3du" not in line
-        assert Wire(server).private("Balance")["result"]["ZUSD"] == "1000.0000"  # type: ignore[arg-type]
+        assert Wire(server).private("Balance")["result"]["ZUSD"] == "1000.0000"
 
 
 def test_a_file_of_any_spelling_is_played(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -83,7 +83,7 @@ def test_a_file_of_any_spelling_is_played(tmp_path: Path, capsys: pytest.Capture
     given = _parser().parse_args([*KRAKEN, "--data", str(path), "--symbols", "BTC-USD", "--start", "2026-11-28T12:00"])
     with _server(given) as server:
         assert "read as" in capsys.readouterr().err
-        wire = Wire(server)  # type: ignore[arg-type]
+        wire = Wire(server)
         assert list(wire.public("AssetPairs")["result"]) == ["XXBTZUSD"]
         assert (
             wire.public("Time")["result"]["unixtime"] // 60

@@ -166,7 +166,7 @@ def test_foreign_pages_are_turned_away(wire: Wire, headers: dict[str, str], stat
 
 def test_a_foreign_page_opens_no_stream(wire: Wire) -> None:
     for url in (wire.server.stream_url, wire.server.data_stream_url):
-        with pytest.raises(InvalidStatus) as caught, sync.connect(url, origin="http://attacker.example"):  # type: ignore[arg-type]
+        with pytest.raises(InvalidStatus) as caught, sync.connect(url, origin="http://attacker.example"):
             pass
         assert caught.value.response.status_code == 403
 

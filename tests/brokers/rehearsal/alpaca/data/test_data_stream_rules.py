@@ -31,7 +31,7 @@ class Listener:
 
     def hear(self) -> dict[str, Any]:
         [message] = json.loads(self.socket.recv(timeout=5))
-        return message  # type: ignore[no-any-return]
+        return message
 
     def ask(self, **request: object) -> dict[str, Any]:
         self.socket.send(json.dumps(request))
