@@ -11,6 +11,7 @@ import pytest
 from hypothesis import settings
 
 from config.process.environment import own_the_run
+from market.trading_day import DEFAULT, use_day_of
 from tests.network_guard import NetworkGuard
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
@@ -51,6 +52,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def shared_data() -> Path:
     """Folder of the real market data; tests that use it carry the marker ``shared``."""
     return SHARED_DATA
+
+
+@pytest.fixture(autouse=True)
+def new_york_s_days() -> Iterator[None]:
+    """One process trades one account, so its day is set once; a process of tests trades many, each in its own day."""
+    yield
+    use_day_of(DEFAULT)
 
 
 @pytest.fixture(autouse=True)
