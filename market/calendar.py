@@ -23,10 +23,18 @@ def nanoseconds(times: pd.DatetimeIndex) -> np.ndarray:
 
 @cache
 def _schedule(first_year: int, last_year: int) -> pd.DataFrame:
-    """Sessions of whole years; the calendar takes long to work them out, and a live feed asks in every iteration."""
-    schedule: pd.DataFrame = market_calendars.get_calendar(EXCHANGE).schedule(
-        f"{first_year}-01-01", f"{last_year}-12-31", tz=NEW_YORK
-    )
+    """Sessions of whole years; the calendar takes long to work them out, and a live feed asks in every iteration.
+
+    The calendar's own list of sessions works out each holiday from 1970 to 2030 first, whatever years are asked for.
+    """
+    exchange = market_calendars.get_calendar(EXCHANGE)
+    first, last = np.datetime64(f"{first_year}-01-01"), np.datetime64(f"{last_year}-12-31")
+    regular = exchange.regular_holidays.holidays(first, last)
+    once = pd.DatetimeIndex(pd.to_datetime(exchange.adhoc_holidays, utc=True)).tz_localize(None)
+    closed = np.concatenate([regular.to_numpy(), once.to_numpy()]).astype("datetime64[D]")
+    days = np.arange(first, last + 1)
+    open_days = days[np.is_busday(days, exchange.weekmask, closed)]
+    schedule: pd.DataFrame = exchange.schedule_from_days(pd.DatetimeIndex(open_days.astype("datetime64[ns]")), NEW_YORK)
     return schedule
 
 

@@ -134,7 +134,11 @@ class WeeklyBudget(_Places):
         """
         if day < self.day:
             raise ValueError(f"the budget is of {self.day}, it cannot go back to {day}")
-        return self if day == self.day else replace(self, day=day, day_usd=0.0)._pruned()
+        if day == self.day:
+            return self
+        week = _week(day)
+        charges = tuple([c for c in self.charges if _counts(c, week)])
+        return self._next(0.0, charges, {c.symbol: i for i, c in enumerate(charges) if c.closed is None}, day)
 
     def deployed(self, day: date) -> DeployedBudget:
         """What counts in session ``day``.
@@ -172,12 +176,14 @@ class WeeklyBudget(_Places):
             places = {symbol: i for symbol, i in places.items() if i != place}
         return self._next(day_usd, charges, places)
 
-    def _next(self, day_usd: float, charges: tuple[Charge, ...], places: dict[str, int]) -> WeeklyBudget:
+    def _next(
+        self, day_usd: float, charges: tuple[Charge, ...], places: dict[str, int], day: date | None = None
+    ) -> WeeklyBudget:
         """The state after one change of a state that is in order: a week of many positions is not gone through anew."""
         if not math.isfinite(day_usd):
             raise ValueError(f"{day_usd} USD were opened on {self.day}")
         after = object.__new__(WeeklyBudget)
-        for name, value in (("day", self.day), ("day_usd", day_usd), ("charges", charges), ("_place", places)):
+        for name, value in (("day", day or self.day), ("day_usd", day_usd), ("charges", charges), ("_place", places)):
             object.__setattr__(after, name, value)
         return after
 

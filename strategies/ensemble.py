@@ -136,6 +136,8 @@ class Ensemble:
             Candidate(score, market.symbols[k], signal) if ballot is None else ballot.candidate(k, score, signal)
             for k, (_, score, signal) in best.items()
         ]
+        if len(found) < 2:
+            return found
         # Of equal scores the one goes first of which more was traded, then the cheaper lot, then the alphabet.
         price = dict(zip(market.symbols, market.values("close").tolist(), strict=True))
         volume = dict(zip(market.symbols, market.values("volume").tolist(), strict=True))

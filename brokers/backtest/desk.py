@@ -103,6 +103,8 @@ class BacktestDesk:
         if day != self._session_day:
             self._session_day = day
             self._opening_equity = broker.equity()
+            if ledger.budget is not None:
+                ledger.budget = ledger.budget.rolled(max(day, ledger.budget.day))
             self._halts.open_session(self.halters, self._opening_equity)
             broker.renew_exits(now + self._renew_ahead)
         broker.note_best_prices()
