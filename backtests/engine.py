@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from queue import SimpleQueue
 from typing import Any
 
 import pandas as pd
@@ -23,6 +24,8 @@ from config import Settings
 from config.errors import Refusal
 from config.process.terminal import draws
 from market.bars import BarTable
+
+VALUES_BETWEEN_COLLECTIONS = 50_000
 
 
 def run_table(
@@ -83,7 +86,7 @@ def run_source(
     start, end = source.datetime_start, source.datetime_end
     with (
         _quiet(),
-        _loaded_code_left_alone(),
+        _patient_collector(),
         tqdm(
             total=bars, unit="bar", desc="backtest", disable=None if progress and draws() else True, leave=False
         ) as meter,
@@ -109,6 +112,8 @@ def run_source(
         )
         # Lumibot's statistics rows list every position at every bar; they only feed its own analysis.
         strategy._executor._trace_stats = lambda *_: {}
+        # The loop asks them several times an iteration, in one thread.
+        strategy._executor.queue, strategy._executor.priority_queue = SimpleQueue(), SimpleQueue()
         trader = Trader(backtest=True, quiet_logs=True)
         # Lumibot takes Ctrl-C for itself, ends its loop, and leaves a run that looks complete.
         trader._stop_pool = interruption.ask
@@ -132,12 +137,18 @@ def _plain(moment: datetime) -> datetime:
 
 
 @contextmanager
-def _loaded_code_left_alone() -> Iterator[None]:
-    """The garbage collector need not look through all that is imported again and again while a run grows."""
+def _patient_collector() -> Iterator[None]:
+    """A run's record only grows: looking through it and all that is imported at every 700 values finds no garbage.
+
+    Lumibot leaves some cycles behind, so they are still looked for, less often.
+    """
+    often = gc.get_threshold()
     gc.freeze()
+    gc.set_threshold(VALUES_BETWEEN_COLLECTIONS, *often[1:])
     try:
         yield
     finally:
+        gc.set_threshold(*often)
         gc.unfreeze()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -32,7 +32,7 @@ class Ledger:
     ``entry_fees`` holds what opening each position cost, until its trades carry it; ``realised`` what its
     closed portions brought so far; ``budget`` what was deployed; ``closed``
     every position that is closed completely. ``parked`` are funds that count as cash: they are charged to no budget and
-    are no trades; what they brought is in the record's ``parked``.
+    are no trades; what they brought is in the record's ``parked``. ``fills`` counts what was booked.
     """
 
     cash: float
@@ -43,6 +43,7 @@ class Ledger:
     budget: WeeklyBudget | None = None
     closed: list[ClosedTrade] = field(default_factory=list)
     parked: frozenset[str] = frozenset()
+    fills: int = 0
 
     def quantity(self, symbol: str) -> float:
         position = self.positions.get(symbol)
@@ -50,6 +51,7 @@ class Ledger:
 
     def apply(self, fill: Fill, intent: Proposal | None, stop: float, target: float) -> None:
         """Book a fill; ``intent``, ``stop`` and ``target`` describe the position if this fill opens one."""
+        self.fills += 1
         self.cash = round(self.cash - fill.quantity * fill.price - fill.fee, 6)
         self.record.fees += fill.fee
         if self.budget is not None and fill.symbol not in self.parked:
@@ -69,12 +71,8 @@ class Ledger:
 
     def change(self, symbol: str, **values: Any) -> Position:
         """Put a changed position in the place of the one held; books that were handed out keep theirs."""
-        position = self.positions[symbol] = replace(self.positions[symbol], **values)
+        position = self.positions[symbol] = self.positions[symbol].changed(**values)
         return position
-
-    def note_best(self, symbol: str, price: float) -> None:
-        """Keep a price better than any before since the position's entry."""
-        self.positions[symbol] = self.positions[symbol].at_best(price)
 
     def credit(self, dividend: float) -> None:
         """Book a dividend, USD; negative where a short position owes it."""

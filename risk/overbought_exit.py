@@ -41,12 +41,12 @@ class OverboughtExit(RiskModule):
 
     def manage(self, book: Book, market: Market) -> list[Adjustment]:
         """One exit per overbought long with a usable newest bar."""
-        above = self.config.rsi_above
+        above, column = self.config.rsi_above, self._column
         adjustments = []
         for symbol, position in book.positions.items():
             if position.role != "entry" or position.side != "buy" or not market.usable(symbol):
                 continue
-            rsi = market.value(self._column, symbol)
+            rsi = market.value(column, symbol)
             if rsi > above:
                 code = f"OVERBOUGHT_EXIT: RSI {rsi:.1f} > {above:g}"
                 adjustments.append(Adjustment(self.name, "exit", symbol, code, inputs={"rsi": rsi}))

@@ -63,7 +63,7 @@ class Rebalancer(RiskModule):
             mark = market.mark(symbol)
             held = abs(position.quantity)
             weight = held * mark / book.equity
-            if not market.usable(symbol) or not weight > config.max_weight_frac + config.band_frac + EPSILON:
+            if not weight > config.max_weight_frac + config.band_frac + EPSILON or not market.usable(symbol):
                 continue
             quantity = trim_quantity(held, config.max_weight_frac * book.equity / mark, config.lot)
             if quantity > 0:

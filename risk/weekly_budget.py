@@ -96,7 +96,7 @@ class WeeklyBudget(_Places):
             charges = (*now.charges, Charge(symbol, day, usd))
             return now._next(day_usd, charges, now._places | {symbol: len(now.charges)})
         charge = now.charges[place]
-        return now._with(place, replace(charge, usd=charge.usd + usd), day_usd)
+        return now._with(place, Charge(symbol, charge.opened, charge.usd + usd), day_usd)
 
     def reduced(self, symbol: str, notional: float, day: date) -> WeeklyBudget:
         """Free a part that was sold, so that two halves free what the whole would have freed.
@@ -110,7 +110,7 @@ class WeeklyBudget(_Places):
         if place is None:
             return now
         charge = now.charges[place]
-        return now._with(place, replace(charge, usd=max(0.0, charge.usd - usd)), now.day_usd)
+        return now._with(place, Charge(symbol, charge.opened, max(0.0, charge.usd - usd)), now.day_usd)
 
     def closed(self, symbol: str, day: date) -> WeeklyBudget:
         """Free the dollars of a position; it stays in the counts. A symbol that isn't charged frees nothing."""
@@ -119,7 +119,7 @@ class WeeklyBudget(_Places):
         if place is None:
             return now
         charge = now.charges[place]
-        over = replace(charge, usd=0.0, closed=max(day, charge.opened))
+        over = Charge(symbol, charge.opened, 0.0, max(day, charge.opened))
         left = now._with(place, over, now.day_usd)
         # The other charges were looked through when the week began.
         return left if _counts(over, _week(now.day)) else left._pruned()

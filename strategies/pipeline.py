@@ -256,7 +256,8 @@ class Pipeline:
                 refusal = Verdict("selection", why, 0, 0, {"score": candidate.score})
                 scan.refuse(proposal, *self.ensemble.verdicts(candidate), refusal)
                 continue
-            taken += self._judge(proposal, scan, candidate)
+            # What was taken before it has changed the book that it was sized on.
+            taken += self._judge(proposal, scan, candidate, sized[candidate.symbol] if not taken else None)
 
     def _too_weak(self, candidate: Candidate) -> bool:
         return self.selection.only_a_plus and candidate.score < self.selection.a_plus_score
@@ -302,10 +303,12 @@ class Pipeline:
         self._judge(wish, scan)
         return scan.decisions[-1]
 
-    def _judge(self, proposal: Proposal, scan: _Scan, candidate: Candidate | None = None) -> bool:
-        """Size a proposal, run the chain over it, record why, and count it if anything is left."""
+    def _judge(
+        self, proposal: Proposal, scan: _Scan, candidate: Candidate | None = None, sized: Verdict | None = None
+    ) -> bool:
+        """Size a proposal (unless it has been), run the chain over it, record why, and count it if anything is left."""
         book = scan.book
-        first = review(proposal, book, self.gate) or size(proposal, book, self.sizing)
+        first = review(proposal, book, self.gate) or sized or size(proposal, book, self.sizing)
         votes = () if candidate is None else self.ensemble.verdicts(candidate, first.before)
         verdicts = [*votes, first]
         proposed = first.after

@@ -46,6 +46,7 @@ class AccountState:
         self._best_row = -1
         self._entered_inside: dict[str, datetime] = {}
         self._marks_of: tuple[int, list[float]] = (-1, [])
+        self._valued: tuple[tuple[int, int, float], float] = ((-1, -1, math.nan), math.nan)
         self._first_expiry: datetime | None = None
         self.halted: frozenset[str] = frozenset()
         """Rules that have ended entries for this session or several."""
@@ -147,6 +148,12 @@ class AccountState:
         if not self.ledger.positions:
             return self.ledger.cash
         row = self.closed_row()
+        as_of = (row, self.ledger.fills, self.ledger.cash)
+        if self._valued[0] != as_of:
+            self._valued = (as_of, self._worth(row))
+        return self._valued[1]
+
+    def _worth(self, row: int) -> float:
         marks = self.marks_at(row) if row >= 0 else [math.nan] * len(self._column)
         value = self.ledger.cash
         for symbol, position in self.ledger.positions.items():
@@ -181,7 +188,7 @@ class AccountState:
                     # The close is the one price of this bar that surely came after the entry.
                     high = low = bars.close[row, k]
                 if (high > position.best_price) if position.quantity > 0 else (low < position.best_price):
-                    self.ledger.note_best(symbol, float(high if position.quantity > 0 else low))
+                    self.ledger.change(symbol, best_price=float(high if position.quantity > 0 else low))
         self._best_row = max(self._best_row, newest)
 
     def working(self, symbol: str) -> list[WorkingOrder]:

@@ -81,7 +81,6 @@ class BacktestDesk:
         self._opening_equity = math.nan
         self._halts = Halts()
         self._summed: tuple[WeeklyBudget, DeployedBudget] | None = None
-        self._seen: dict[str, tuple[Position, Position]] = {}
 
     def iteration(self) -> AbstractContextManager[None]:
         """Around one iteration: in a backtest an error ends the run."""
@@ -132,15 +131,13 @@ class BacktestDesk:
         return book if halted == book.halted else replace(book, halted=halted, halted_until=self._halts.until)
 
     def _protected(self) -> dict[str, Position]:
-        """What is held, each position with what its working stops cover; what has not changed is the same object."""
-        seen, self._seen = self._seen, {}
-        for symbol, position in self.broker.ledger.positions.items():
+        """What is held, each position with what its working stops cover now."""
+        ledger = self.broker.ledger
+        for symbol, position in ledger.positions.items():
             covered = self.broker.protected_quantity(symbol)
-            known = seen.get(symbol)
-            if known is None or known[0] is not position or known[1].protected_quantity != covered:
-                known = position, position.protected_by(covered)
-            self._seen[symbol] = known
-        return {symbol: shown for symbol, (_, shown) in self._seen.items()}
+            if position.protected_quantity != covered:
+                ledger.change(symbol, protected_quantity=covered)
+        return dict(ledger.positions)
 
     def _deployed(self, day: date) -> DeployedBudget | None:
         """What was deployed, summed anew only after a fill and on a new day."""

@@ -51,7 +51,10 @@ class LumibotOrders:
         )
 
     def _asset(self, symbol: str) -> Asset:
-        return self._assets.setdefault(symbol, Asset(symbol))
+        asset = self._assets.get(symbol)
+        if asset is None:
+            asset = self._assets[symbol] = Asset(symbol)
+        return asset
 
 
 def build_working_order(

@@ -118,6 +118,8 @@ class OrderLife(BarMatching):
 
     def _coming(self) -> float:
         """USD that sales of parked cash bring at the open at which what is ordered now is filled, before it."""
+        if not self._parked:
+            return 0.0
         sales = (w for s in self._parked for w in self._of_symbol.get(s, ()) if w.exit and w.ticket.kind is Kind.MARKET)
         model = self.fill_model
         cost = model.market_slippage_bps / 1e4 + model.fee_frac
@@ -150,11 +152,15 @@ class OrderLife(BarMatching):
             self._first_expiry = w.expires if self._first_expiry is None else min(self._first_expiry, w.expires)
         self._all[w.number] = w
         self._of_symbol.setdefault(w.symbol, []).append(w)
-        if w.exit and w.symbol in self.ledger.positions:
-            if w.ticket.kind is Kind.LIMIT:
+        position = self.ledger.positions.get(w.symbol) if w.exit else None
+        if position is None:
+            return
+        # A bracket's exits stand where the position that its entry has opened says.
+        if w.ticket.kind is Kind.LIMIT:
+            if position.target != w.ticket.limit:
                 self.ledger.change(w.symbol, target=w.ticket.limit)
-            elif w.ticket.kind is not Kind.MARKET and not math.isnan(w.ticket.stop):
-                self.ledger.change(w.symbol, stop=w.ticket.stop)
+        elif w.ticket.kind is not Kind.MARKET and not math.isnan(w.ticket.stop) and position.stop != w.ticket.stop:
+            self.ledger.change(w.symbol, stop=w.ticket.stop)
 
     # ---- out --------------------------------------------------------------------------------------------
 

@@ -13,5 +13,5 @@ def test_a_copy_differs_in_one_value_alone():
     held = replace(held, score=61.0, best_price=130.0)  # a value that is no number equals nothing
     named = [item.name for item in fields(Position)]
     assert len({repr(getattr(held, name)) for name in named}) > 10, "values that are told from each other"
-    assert held.protected_by(40.0) == replace(held, protected_quantity=40.0) != held
-    assert held.at_best(123.0) == replace(held, best_price=123.0) != held
+    assert held.changed(protected_quantity=40.0) == replace(held, protected_quantity=40.0) != held
+    assert held.changed(best_price=123.0) == replace(held, best_price=123.0) != held
