@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from datetime import date, datetime
 from operator import attrgetter
 from typing import Any, Literal, NoReturn, TypeVar, get_args
@@ -124,16 +124,18 @@ class Proposal:
 
     def resized(self, quantity: float) -> Proposal:
         """The same wish for another quantity."""
-        if quantity == self.quantity:
-            return self
-        values = list(_values_of(self))
-        values[_QUANTITY] = quantity
-        return Proposal(*values)
+        return self if quantity == self.quantity else self.changed(quantity=quantity)
+
+    def changed(self, **values: Any) -> Proposal:
+        """The wish with other values; the chain asks for so many that ``dataclasses.replace`` would take too long."""
+        told = list(_VALUES_OF_PROPOSAL(self))
+        for name, value in values.items():
+            told[_PLACES_IN_PROPOSAL[name]] = value
+        return Proposal(*told)
 
 
-# The chain asks for another quantity at every step: ``dataclasses.replace`` takes five times as long.
-_values_of = attrgetter(*Proposal.__dataclass_fields__)
-_QUANTITY = list(Proposal.__dataclass_fields__).index("quantity")
+_PLACES_IN_PROPOSAL = {item.name: place for place, item in enumerate(fields(Proposal))}
+_VALUES_OF_PROPOSAL: Callable[[Proposal], tuple[Any, ...]] = attrgetter(*_PLACES_IN_PROPOSAL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +210,7 @@ class Adjustment:
     inputs: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Position:
     """What is held of one symbol and what protects it; a change makes a new one.
 
@@ -243,17 +245,20 @@ class Position:
     def risk_per_share(self) -> float:
         return abs(self.entry_price - self.initial_stop)
 
-    # Both are made for each position at each bar: copying by position takes half the time of dataclasses.replace.
     def changed(self, **values: Any) -> Position:
-        """The position with other values; runs change so many that ``dataclasses.replace`` would take too long."""
-        told = list(_VALUES_OF_POSITION(self))
-        for name, value in values.items():
-            told[_PLACES_IN_POSITION[name]] = value
-        return Position(*told)
+        """The position with other values; runs change so many that ``dataclasses.replace`` would take too long.
 
-
-_PLACES_IN_POSITION = {item.name: place for place, item in enumerate(fields(Position))}
-_VALUES_OF_POSITION: Callable[[Position], tuple[Any, ...]] = attrgetter(*_PLACES_IN_POSITION)
+        Raises
+        ------
+        TypeError
+            A position has no such value.
+        """
+        if not values.keys() <= self.__dict__.keys():
+            raise TypeError(f"a position has no {', '.join(values.keys() - self.__dict__.keys())}")
+        after = object.__new__(Position)
+        after.__dict__.update(self.__dict__)
+        after.__dict__.update(values)
+        return after
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,10 +326,14 @@ class Book:
     accepted: int = 0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "positions", ReadOnlyDict(self.positions))
-        object.__setattr__(self, "pending", ReadOnlyDict(self.pending))
-        object.__setattr__(self, "last_halts", ReadOnlyDict(self.last_halts))
-        object.__setattr__(self, "halted_until", ReadOnlyDict(self.halted_until))
+        if type(self.positions) is not ReadOnlyDict:
+            object.__setattr__(self, "positions", ReadOnlyDict(self.positions))
+        if type(self.pending) is not ReadOnlyDict:
+            object.__setattr__(self, "pending", ReadOnlyDict(self.pending))
+        if type(self.last_halts) is not ReadOnlyDict:
+            object.__setattr__(self, "last_halts", ReadOnlyDict(self.last_halts))
+        if type(self.halted_until) is not ReadOnlyDict:
+            object.__setattr__(self, "halted_until", ReadOnlyDict(self.halted_until))
         object.__setattr__(self, "closed_trades", tuple(self.closed_trades)[-CLOSED_TRADES_KEPT:])
 
     def held(self, symbol: str) -> bool:
@@ -332,8 +341,10 @@ class Book:
 
     def accepting(self, proposal: Proposal) -> Book:
         """The book that counts an accepted proposal: what is judged after it in this scan is judged by that one."""
-        pending = {**self.pending, proposal.symbol: proposal}
-        return replace(self, pending=pending, accepted=self.accepted + 1)
+        told = list(_VALUES_OF_BOOK(self))
+        told[_PENDING] = ReadOnlyDict({**self.pending, proposal.symbol: proposal})
+        told[_ACCEPTED] = self.accepted + 1
+        return Book(*told)
 
     @property
     def entry_times(self) -> tuple[datetime, ...]:
@@ -360,6 +371,11 @@ class Book:
     @property
     def count(self) -> int:
         return len(self.positions.keys() | self.pending.keys())
+
+
+_PLACES_IN_BOOK = [item.name for item in fields(Book)]
+_VALUES_OF_BOOK: Callable[[Book], tuple[Any, ...]] = attrgetter(*_PLACES_IN_BOOK)
+_PENDING, _ACCEPTED = map(_PLACES_IN_BOOK.index, ("pending", "accepted"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from datetime import date
+from operator import attrgetter
 
 from risk.model import DeployedBudget
 
@@ -43,15 +44,19 @@ class Charge:
             raise ValueError(f"{self.symbol} closed on {self.closed} but opened on {self.opened} or still charged")
 
 
-class _Places:
-    """Room for where the open charges stand; no field, so that it is neither compared nor saved."""
+_OPENED, _USD = attrgetter("opened"), attrgetter("usd")
 
-    __slots__ = ("_place",)
+
+class _Known:
+    """Room for where the open charges stand and what they sum up to; no fields: neither compared nor saved."""
+
+    __slots__ = ("_place", "_sum")
     _place: dict[str, int]
+    _sum: DeployedBudget
 
 
 @dataclass(frozen=True, slots=True)
-class WeeklyBudget(_Places):
+class WeeklyBudget(_Known):
     """The bill as of session ``day``; every transition returns a new one.
 
     A transition for a later session rolls forward first. One for an earlier session, a fill that was missed
@@ -147,17 +152,23 @@ class WeeklyBudget(_Places):
         as freed in it, and one that happens during the scan only in the next.
         """
         now = self.rolled(day)
-        return DeployedBudget(
-            day=day,
-            day_usd=now.day_usd,
-            day_positions=now.opened_on(day),
-            week_usd=math.fsum([c.usd for c in now.charges]),
-            week_positions=len(now.charges),
-        )
+        return now._sums
 
-    def opened_on(self, day: date) -> int:
-        """How many positions were opened in a session, closed ones too."""
-        return len([c for c in self.charges if c.opened == day])
+    @property
+    def _sums(self) -> DeployedBudget:
+        """What counts in the session of the last change; gates and books ask between two changes."""
+        try:
+            return self._sum
+        except AttributeError:
+            sums = DeployedBudget(
+                day=self.day,
+                day_usd=self.day_usd,
+                day_positions=list(map(_OPENED, self.charges)).count(self.day),
+                week_usd=math.fsum(map(_USD, self.charges)),
+                week_positions=len(self.charges),
+            )
+            object.__setattr__(self, "_sum", sums)
+            return sums
 
     @property
     def _places(self) -> dict[str, int]:

@@ -238,7 +238,7 @@ class Pipeline:
         for candidate, wish in wanted:
             if self.brief and taken >= chosen.execute:
                 break
-            proposal, why = replace(wish, rank=taken + 1, batch=batch), ""
+            proposal, why = wish.changed(rank=taken + 1, batch=batch), ""
             if candidate.refusal:
                 scan.refuse(proposal, *self.ensemble.verdicts(candidate))
                 continue

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import pandas as pd
@@ -43,6 +43,7 @@ class AccountState:
         self._opened = False
         self._closed_at: tuple[int, Any] = (-2, None)
         self._closed_row = -1
+        self._day: tuple[Any, date] = (None, date.min)
         self._best_row = -1
         self._entered_inside: dict[str, datetime] = {}
         self._marks_of: tuple[int, list[float]] = (-1, [])
@@ -132,6 +133,13 @@ class AccountState:
             return False
         begins = row < len(self._opens) and self._opens[row] == self.datetime
         return not begins or not math.isnan(self.bars.open[row, k])
+
+    def today(self) -> date:
+        """The day that it is now."""
+        now = self.datetime
+        if self._day[0] != now:
+            self._day = (now, day_of(now))
+        return self._day[1]
 
     def closed_row(self) -> int:
         """Row of the newest bar that is complete now; -1 if none is."""

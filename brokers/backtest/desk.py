@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from datetime import date, timedelta
@@ -14,11 +14,9 @@ from brokers.backtest.order_life import OrderLife
 from brokers.backtest.working_orders import venue_gap
 from brokers.desk_rules import ADJUSTMENT_ROLES, Halts, entry_at, halting
 from brokers.record import not_sent
-from market.trading_day import day_of
 from risk.interface import RiskModule
-from risk.model import CLOSED_TRADES_KEPT, Adjustment, Book, DeployedBudget, Plan, Position, Proposal, Side, floor_lot
+from risk.model import CLOSED_TRADES_KEPT, Adjustment, Book, Plan, Position, Proposal, ReadOnlyDict, Side, floor_lot
 from risk.policy_gate import round_to_tick, tick_down, tick_of, tick_up
-from risk.weekly_budget import WeeklyBudget
 
 
 class OrderMaker(Protocol):
@@ -80,7 +78,6 @@ class BacktestDesk:
         self._session_day: date | None = None
         self._opening_equity = math.nan
         self._halts = Halts()
-        self._summed: tuple[WeeklyBudget, DeployedBudget] | None = None
 
     def iteration(self) -> AbstractContextManager[None]:
         """Around one iteration: in a backtest an error ends the run."""
@@ -98,7 +95,7 @@ class BacktestDesk:
         cash = float(self.strategy.cash)
         if abs(cash - ledger.cash) > 0.01:
             ledger.cash = round(cash, 6)
-        day = day_of(now)
+        day = broker.today()
         if day != self._session_day:
             self._session_day = day
             self._opening_equity = broker.equity()
@@ -119,7 +116,7 @@ class BacktestDesk:
             equity_peak=self._halts.see(equity),
             closed_trades=ledger.closed[-CLOSED_TRADES_KEPT:],
             last_halts=self._halts.began,
-            budget=self._deployed(day),
+            budget=None if ledger.budget is None else ledger.budget.deployed(max(day, ledger.budget.day)),
             halted=frozenset(self._halts.left),
             halted_until=self._halts.until,
         )
@@ -130,23 +127,14 @@ class BacktestDesk:
         broker.stop_entries(halted)
         return book if halted == book.halted else replace(book, halted=halted, halted_until=self._halts.until)
 
-    def _protected(self) -> dict[str, Position]:
+    def _protected(self) -> Mapping[str, Position]:
         """What is held, each position with what its working stops cover now."""
         ledger = self.broker.ledger
         for symbol, position in ledger.positions.items():
             covered = self.broker.protected_quantity(symbol)
             if position.protected_quantity != covered:
                 ledger.change(symbol, protected_quantity=covered)
-        return dict(ledger.positions)
-
-    def _deployed(self, day: date) -> DeployedBudget | None:
-        """What was deployed, summed anew only after a fill and on a new day."""
-        budget = self.broker.ledger.budget
-        if budget is None:
-            return None
-        if self._summed is None or self._summed[0] is not budget or self._summed[1].day != day:
-            self._summed = (budget, budget.deployed(day))
-        return self._summed[1]
+        return ReadOnlyDict(ledger.positions)
 
     def execute(self, plan: Plan) -> None:
         """Send the plan: what reduces risk first, then entries."""

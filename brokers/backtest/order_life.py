@@ -15,7 +15,6 @@ from brokers.backtest.fills import Kind
 from brokers.backtest.matching import BarMatching
 from brokers.backtest.working_orders import GTC_DAYS, WorkingOrder
 from brokers.order_types import RefusalCode
-from market.trading_day import day_of
 from risk.model import Proposal
 from risk.policy_gate import AccountState, OrderRequest, check
 
@@ -56,8 +55,9 @@ class OrderLife(BarMatching):
 
     def _accept(self, working: WorkingOrder) -> bool:
         """Note an order and its exits, and let it work if gate and venue have no objection."""
+        now = self.datetime
         for w in working.family():
-            w.record.sent_time = self.datetime
+            w.record.sent_time = now
             self.record.orders.append(w.record)
         refusal = working.refusal or self._gate(working)
         if refusal:
@@ -105,7 +105,7 @@ class OrderLife(BarMatching):
         # What was paid counts too: a position that has fallen leaves no room for more of it.
         price = max(position.entry_price, self.quote(symbol)) if position else 0.0
         worth = abs(position.quantity) * price if position else 0.0
-        opened = 0 if budget is None else budget.opened_on(max(day_of(self.datetime), budget.day))
+        opened = 0 if budget is None else budget.deployed(max(self.today(), budget.day)).day_positions
         return AccountState(
             equity=self.equity(),
             cash=self.ledger.cash - sum(w.notional for w in waiting) + self._coming(),

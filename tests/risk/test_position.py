@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import fields, replace
 
+import pytest
+
 from risk.model import Position
 from tests.risk.helpers import position
 
@@ -15,3 +17,5 @@ def test_a_copy_differs_in_one_value_alone():
     assert len({repr(getattr(held, name)) for name in named}) > 10, "values that are told from each other"
     assert held.changed(protected_quantity=40.0) == replace(held, protected_quantity=40.0) != held
     assert held.changed(best_price=123.0) == replace(held, best_price=123.0) != held
+    with pytest.raises(TypeError, match="a position has no worth"):
+        held.changed(worth=1.0)
