@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
 
 from config.reading import strict_yaml
 
@@ -47,10 +48,18 @@ def with_defaults(model: type[BaseModel], section: str) -> None:
         return
     if "lot" in model.model_fields:
         values = {"lot": shipped("sizing")["lot"], **values}
-    # Through JSON: there a list may stand for a tuple even where types are strict.
-    stated = model.model_validate_json(json.dumps(values))
+
+    @cache
+    def stated() -> BaseModel:
+        # Through JSON: there a list may stand for a tuple even where types are strict.
+        return model.model_validate_json(json.dumps(values))
+
+    def value_of(name: str) -> Callable[[], Any]:
+        return lambda: getattr(stated(), name)
+
     for name in values:
         field = model.model_fields[name] = copy.copy(model.model_fields[name])
-        field.default = getattr(stated, name)
-        field.default_factory = None
-    model.model_rebuild(force=True)
+        # The values are read at the first use, by the one validator that is built then.
+        field.default, field.default_factory = PydanticUndefined, value_of(name)
+    if not model.model_config.get("defer_build"):
+        model.model_rebuild(force=True)

@@ -25,7 +25,7 @@ class ModuleConfig(BaseModel):
     of another package, which has no section there, gives each field its default.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, defer_build=True)
 
 
 class RiskModule:

@@ -63,8 +63,6 @@ class OrderLife(BarMatching):
         if refusal:
             self._reject(working, refusal)
             return False
-        if working.opens:
-            working.notional = self._request(working, working).notional
         self._begin(working)
         return True
 
@@ -92,15 +90,18 @@ class OrderLife(BarMatching):
             return stopped
         account = self._account(w.symbol)
         for x in w.family():
-            refusal = check(self._request(w, x), account, self.gate, self.lot, self._position_frac)
+            request = self._request(w, x)
+            refusal = check(request, account, self.gate, self.lot, self._position_frac)
             if refusal is not None:
                 return str(refusal)
+            if x.opens:
+                x.notional = request.notional
         return w.venue_refusal(self.quote(w.symbol), self.fill_model.exit_gap_usd)
 
     def _account(self, symbol: str, without: WorkingOrder | None = None) -> AccountState:
-        held = {s for s, group in self._of_symbol.items() if any(x.opens for x in group)} | self.ledger.positions.keys()
-        positions, parked = self.ledger.positions, self._parked
-        waiting = [w for w in self.entries() if w is not without]
+        positions, parked, entries = self.ledger.positions, self._parked, self.entries()
+        held = {w.symbol for w in entries} | positions.keys()
+        waiting = [w for w in entries if w is not without]
         position, budget = positions.get(symbol), self.ledger.budget
         # What was paid counts too: a position that has fallen leaves no room for more of it.
         price = max(position.entry_price, self.quote(symbol)) if position else 0.0
