@@ -76,10 +76,12 @@ class Market:
 
     def value(self, name: str, symbol: str) -> float:
         """One value at the last closed bar; NaN for a symbol or column this market doesn't have."""
-        column, k = self._columns.get(name), self.index.get(symbol)
-        if column is None or k is None or self._row < 0:
+        if self._row < 0:
             return math.nan
-        return float(column[self._row, k])
+        try:
+            return float(self._columns[name][self._row, self.index[symbol]])
+        except KeyError:
+            return math.nan
 
     def window(self, name: str, bars: int) -> np.ndarray:
         """The last ``bars`` closed rows of a column (fewer at the start), shape ``(<=bars, symbols)``."""
@@ -133,8 +135,7 @@ class Market:
 
     def usable(self, symbol: str) -> bool:
         """Whether the symbol has a sane, complete newest bar and warm features."""
-        k = self.index.get(symbol)
-        return k is not None and self._row >= 0 and bool(self._columns["usable"][self._row, k])
+        return self._row >= 0 and symbol in self.index and bool(self._columns["usable"][self._row, self.index[symbol]])
 
     def sector(self, symbol: str) -> str:
         return self.sectors.get(symbol, UNCLASSIFIED)

@@ -36,6 +36,7 @@ class AccountState:
         self._all: dict[int, WorkingOrder] = {}
         self._parked: frozenset[str] = frozenset()
         self._of_symbol: dict[str, list[WorkingOrder]] = {}
+        self._covered: dict[str, float] = {}
         self._next_row = 0
         self._sequence = 0
         self._opened_usd = 0.0
@@ -186,15 +187,16 @@ class AccountState:
         newest, bars = self.decided_row(), self._decided
         for row in range(self._best_row + 1, newest + 1):
             opened, closed = self._decided_opens[row], self._decided_closes[row]
-            for symbol, position in list(self.ledger.positions.items()):
+            highs, lows, closes = bars.high[row], bars.low[row], bars.close[row]
+            for symbol, position in self.ledger.positions.items():
                 inside = position.entry_time > opened
                 if inside and (bars is self.bars or position.entry_time >= closed):
                     continue
                 k = self._column[symbol]
-                high, low = bars.high[row, k], bars.low[row, k]
+                high, low = highs[k], lows[k]
                 if inside or self._entered_inside.get(symbol) == opened:
                     # The close is the one price of this bar that surely came after the entry.
-                    high = low = bars.close[row, k]
+                    high = low = closes[k]
                 if (high > position.best_price) if position.quantity > 0 else (low < position.best_price):
                     self.ledger.change(symbol, best_price=float(high if position.quantity > 0 else low))
         self._best_row = max(self._best_row, newest)
@@ -208,11 +210,15 @@ class AccountState:
 
     def protected_quantity(self, symbol: str) -> float:
         """Shares covered by a working stop, trailing stop or stop-limit exit."""
-        protected = 0.0
-        for w in self._of_symbol.get(symbol, ()):
-            if w.protects:
-                protected += w.quantity
-        return protected
+        covered = self._covered.get(symbol)
+        if covered is None:
+            stops = (w.quantity for w in self._of_symbol.get(symbol, ()) if w.protects)
+            covered = self._covered[symbol] = sum(stops, 0.0)
+        return covered
+
+    def _orders_changed(self, symbol: str) -> None:
+        """What working stops cover is summed anew after any change of a symbol's orders."""
+        self._covered.pop(symbol, None)
 
     def renew_exits(self, before: datetime) -> None:
         """Replace exits that the venue would expire before ``before`` by fresh ones, as a desk does in time."""

@@ -165,6 +165,7 @@ class BarMatching(AccountState):
                 self._end(other, "cancelled", "position closed" if remaining == 0 else "other exit filled")
             elif other.quantity > remaining:
                 other.resize(remaining)
+                self._orders_changed(other.symbol)
 
     def _expire(self, at: datetime) -> None:
         for w in list(self._all.values()):
