@@ -34,6 +34,7 @@ class AccountState:
 
     def __init__(self) -> None:
         self._all: dict[int, WorkingOrder] = {}
+        self._opening: dict[int, WorkingOrder] = {}
         self._parked: frozenset[str] = frozenset()
         self._of_symbol: dict[str, list[WorkingOrder]] = {}
         self._covered: dict[str, float] = {}
@@ -206,7 +207,7 @@ class AccountState:
 
     def entries(self) -> list[WorkingOrder]:
         """Orders that may still open a position."""
-        return [w for w in self._all.values() if w.opens]
+        return list(self._opening.values())
 
     def protected_quantity(self, symbol: str) -> float:
         """Shares covered by a working stop, trailing stop or stop-limit exit."""
@@ -248,6 +249,6 @@ class AccountState:
 
     def day_notional(self, without: WorkingOrder | None = None) -> float:
         """What this session opened and what waiting orders may still open, USD; ``without`` one of them."""
-        entries = (w for w in self._all.values() if w.opens and w.symbol not in self._parked)
+        entries = (w for w in self._opening.values() if w.symbol not in self._parked)
         waiting = sum(w.notional for w in entries if w is not without)
         return self.opened_today() + waiting

@@ -173,22 +173,23 @@ class BarMatching(AccountState):
                 self._end(w, "expired", "day order" if w.day else f"{GTC_DAYS} days at the venue")
 
     def _value(self, row: int) -> None:
-        marks = self.marks_at(row)
+        marks, columns, last_rows = self.marks_at(row), self._column, self._last_rows
+        parked, inverse = self._parked, self.inverse
         long_value = inverse_value = parked_value = 0.0
         protected = count = 0
         for symbol, position in self.ledger.positions.items():
-            k = self._column[symbol]
+            k = columns[symbol]
             value = position.quantity * marks[k]
-            if symbol in self._parked:
+            if symbol in parked:
                 parked_value += value
                 continue
             count += 1
-            if position.role == "hedge" or symbol in self.inverse:
+            if position.role == "hedge" or symbol in inverse:
                 inverse_value += value
             else:
                 long_value += value
             # Where a symbol's bars have ended, no stop can be triggered any more, so none protects.
-            if row <= self._last_rows[k]:
+            if row <= last_rows[k]:
                 protected += self.protected_quantity(symbol) >= abs(position.quantity) - 1e-9
         self.record.position_bars += count
         self.record.protected_bars += protected

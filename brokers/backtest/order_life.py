@@ -152,6 +152,8 @@ class OrderLife(BarMatching):
             w.expires = self.datetime + timedelta(days=GTC_DAYS)
             self._first_expiry = w.expires if self._first_expiry is None else min(self._first_expiry, w.expires)
         self._all[w.number] = w
+        if w.opens:
+            self._opening[w.number] = w
         self._of_symbol.setdefault(w.symbol, []).append(w)
         self._orders_changed(w.symbol)
         position = self.ledger.positions.get(w.symbol) if w.exit else None
@@ -169,6 +171,7 @@ class OrderLife(BarMatching):
     def _stop_working(self, w: WorkingOrder) -> bool:
         if self._all.pop(w.number, None) is None:
             return False
+        self._opening.pop(w.number, None)
         self._orders_changed(w.symbol)
         group = self._of_symbol[w.symbol]
         group.remove(w)
