@@ -229,7 +229,7 @@ def write_state(path: Path, state: TraderState) -> None:
     ------
     OSError
     """
-    text = json.dumps({"version": VERSION, **_plain(state)}, separators=(",", ":"))
+    text = _text({"version": VERSION, **_by_name(state)})
     fresh = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(handle, "w", encoding="utf-8") as file:
@@ -284,10 +284,29 @@ def _optional(item: Field[Any]) -> bool:
     return item.default is not MISSING or item.default_factory is not MISSING
 
 
-def _plain(value: Any) -> Any:
-    # A state is written every other second: ``asdict`` would copy all of it first.
+def _text(values: dict[str, Any]) -> str:
+    # A state is written every other second: what JSON knows is not copied first. It knows no figure that is none.
+    try:
+        return json.dumps(values, default=_for_json, allow_nan=False, separators=(",", ":"))
+    except ValueError:
+        return json.dumps(_plain(values), separators=(",", ":"))
+
+
+def _by_name(value: Any) -> dict[str, Any]:
+    return {item.name: getattr(value, item.name) for item in fields(value)}
+
+
+def _for_json(value: Any) -> Any:
     if is_dataclass(value):
-        return {item.name: _plain(getattr(value, item.name)) for item in fields(value)}
+        return _by_name(value)
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return dict(value) if isinstance(value, Mapping) else list(value)
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value):
+        return _plain(_by_name(value))
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, datetime):
