@@ -1,0 +1,26 @@
+"""Sessions are the library's own, also in years for which its list of sessions knows no holidays any more."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pandas_market_calendars as market_calendars
+
+from market.calendar import is_session, session_times, sessions_after, sessions_among, week_ends
+
+
+def test_sessions_and_hours_are_those_of_the_library():
+    listed = market_calendars.get_calendar("NYSE").schedule("1995-01-01", "2030-12-31", tz="America/New_York")
+    days = pd.DatetimeIndex(listed.index)
+    opens, closes = session_times(days)
+    assert (opens == pd.DatetimeIndex(listed["market_open"])).all()
+    assert (closes == pd.DatetimeIndex(listed["market_close"])).all()
+    every = pd.date_range("1995-01-01", "2030-12-31")
+    assert (every[sessions_among(every)] == days).all()
+    shortened = int((closes - opens < pd.Timedelta(hours=6)).sum())
+    assert len(days) > 9_000 and shortened > 50
+
+
+def test_holidays_are_known_beyond_the_library_s_list():
+    assert not is_session(pd.Timestamp("2034-12-25")) and not is_session(pd.Timestamp("2035-07-04"))
+    assert [day.isoformat() for day in sessions_after(pd.Timestamp("2035-07-03").date(), 1)] == ["2035-07-05"]
+    assert week_ends(pd.DatetimeIndex(["2035-07-02"]))[0] == pd.Timestamp("2035-07-06")
