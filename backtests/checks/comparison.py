@@ -219,9 +219,9 @@ class _Comparer:
             differing = [n for n in one["inputs"] if not same_value(one["inputs"][n], two["inputs"].get(n))]
             if one["module"] == two["module"] and module in MARKET_MODULES:
                 return (Cause.BARS if differing else Cause.UNEXPLAINED), told
-            if self._held_by_hand(ours, one):
+            if one["after"] < one["before"] and self._held_by_hand(ours, one):
                 free, cash = one["inputs"]["free_cash"], self.live.cash[ours["time"]]
-                return Cause.HAND, f"{told}; {free:.2f} of {cash:.2f} USD were free"
+                return Cause.HAND, f"{told}; {free:.2f} of {cash:.2f} USD were free, and no entry of ours waited"
             trade = self._earlier(bar, ours["symbol"])
             if trade:
                 seen = ", ".join(differing) or "what had been taken before"

@@ -50,4 +50,5 @@ class MissingBars:
             bars = read_bars(path, options=options)
         except (OSError, ValueError, KeyError, Refusal):
             return {}
-        return {str(symbol): pd.DatetimeIndex(rows) for symbol, rows in bars.groupby("symbol")["datetime"]}
+        by_symbol = bars.groupby("symbol", observed=True)["datetime"]
+        return {str(symbol): pd.DatetimeIndex(times) for symbol, times in by_symbol}

@@ -32,6 +32,7 @@ from brokers.desk.data.feed import LiveFeed
 from brokers.desk.lifecycle.order_export import keep_orders
 from brokers.kraken.connection.rates import TIERS
 from brokers.rehearsal.kraken.reference.synthetic_bars import synthetic_bars
+from market.bars import PRICES
 from market.trading_day import use_day_of
 from risk.entry_gates import GATES
 from strategies.registry import build_pipeline
@@ -56,6 +57,7 @@ class OwnersBid:
         self._scene = scene
         self._spans = [(start + begin, start + end) for begin, end in incidents]
         self._order = ""
+        self.placed: set[str] = set()
 
     def look(self) -> None:
         """Place it where it is due and nothing is held, and cancel it when its time is over."""
@@ -67,6 +69,7 @@ class OwnersBid:
             placed = scene.server.by_hand("AddOrder", pair="XBTUSD", type="buy", ordertype="limit", price=price,
                                           volume=volume)  # fmt: skip
             self._order = placed["txid"][0]
+            self.placed.add(self._order)
         elif self._order and not due:
             scene.server.by_hand("CancelOrder", txid=self._order)
             self._order = ""
@@ -76,7 +79,8 @@ def with_restricted(bars: pd.DataFrame, start: datetime, days: int) -> pd.DataFr
     """The bars, with synthetic ones of the restricted pair beside them."""
     first = start - WARM_UP
     made = synthetic_bars(days=(WARM_UP + timedelta(days=days + 2)).days, first_day=f"{first:%Y-%m-%d}")
-    mine = made[made["symbol"] == RESTRICTED]
+    # On the pair's grid, where the venue would put them.
+    mine = made[made["symbol"] == RESTRICTED].round(dict.fromkeys(PRICES, 2))
     return pd.concat([bars.astype({"symbol": str}), mine], ignore_index=True)
 
 
@@ -161,7 +165,10 @@ def rehearse(
             "cash at the venue": scene.cash(), "cash by the journal": cash + scene.journal.cash_by_fills(),
             "fees": fees_of(scene.journal), "closed": len(own.closed), "profit": sum(t.pnl for t in own.record.trades),
             "most entries a minute": most_in(run.entries, timedelta(minutes=1)),
-            "largest order usd": max((float(o.qty * (o.limit_price or 0)) for o in scene.orders() if o.buy), default=0),
+            "largest order usd": max(
+                (float(o.qty * (o.limit_price or 0)) for o in scene.orders() if o.buy and o.id not in owner.placed),
+                default=0,
+            ),
         }  # fmt: skip
         if written is not None:
             entries = scene.desk.entries
