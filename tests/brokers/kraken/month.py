@@ -81,7 +81,8 @@ def with_restricted(bars: pd.DataFrame, start: datetime, days: int) -> pd.DataFr
     made = synthetic_bars(days=(WARM_UP + timedelta(days=days + 2)).days, first_day=f"{first:%Y-%m-%d}")
     # On the pair's grid, where the venue would put them.
     mine = made[made["symbol"] == RESTRICTED].round(dict.fromkeys(PRICES, 2))
-    return pd.concat([bars.astype({"symbol": str}), mine], ignore_index=True)
+    both = pd.concat([bars.astype({"symbol": str}), mine], ignore_index=True)
+    return both.assign(datetime=pd.to_datetime(both["datetime"], utc=True))
 
 
 class Iterations:
