@@ -46,6 +46,7 @@ SPARE_USD = Decimal(3)
 RESTRICTED = SOL
 INCIDENTS = ((timedelta(days=1), timedelta(days=3)), (timedelta(days=8), timedelta(days=12)))
 """From when to when, after the start, the owner's bid is there."""
+HOUR_S = 3_600.0
 WARM_UP = timedelta(days=31)
 """Bars before the first day, for indicators: what Kraken gives of hours."""
 
@@ -97,6 +98,8 @@ class Iterations:
         self.refused: Counter[str] = Counter()
         self.entries: list[datetime] = []
         self.most_held = self.count = 0
+        self.nothing_to_do = False
+        """Whether nothing was held and nothing proposed: until the next bar closes nothing would be."""
         self.wall_s: list[float] = []
         self.cpu_s: list[float] = []
         self.requests: list[int] = []
@@ -120,6 +123,7 @@ class Iterations:
             book = scene.desk.reconcile()
             self.most_held = max(self.most_held, len(book.positions))
             plan = self.pipeline.decide(self.feed.snapshot(), book)
+            self.nothing_to_do = not book.positions and not book.pending and not plan.decisions
             for decision in plan.decisions:
                 for verdict in decision.verdicts:
                     if verdict.refused:
@@ -136,9 +140,12 @@ PRIVATE = ("OpenOrders", "ClosedOrders", "QueryOrders", "BalanceEx", "TradeVolum
 def rehearse(
     bars: pd.DataFrame, folder: Path, start: datetime, last: timedelta, step_s: float, *,
     symbols: tuple[str, ...] = (BTC, ETH), cash: int = 50, profile: str = "micro_cap", written: Path | None = None,
-    stated: tuple[str, ...] = (), incidents: tuple[tuple[timedelta, timedelta], ...] = (),
+    stated: tuple[str, ...] = (), incidents: tuple[tuple[timedelta, timedelta], ...] = (), skip: bool = False,
 ) -> dict[str, Any]:  # fmt: skip
-    """Run the pipeline against the exchange; returns what was measured, and writes the run's files if asked to."""
+    """Run the pipeline against the exchange; returns what was measured, and writes the run's files if asked to.
+
+    ``skip`` leaves out iterations that could do nothing: the rest of an hour without a position and without a signal.
+    """
     inside = (bars["datetime"] >= start - WARM_UP) & (bars["datetime"] < start + last + timedelta(days=1))
     use_day_of("UTC")
     folder.mkdir(parents=True, exist_ok=True)
@@ -150,7 +157,9 @@ def rehearse(
             # Local time stands still here; what was looked at in an earlier step is old.
             scene.desk._looked = scene.desk._seen_at = float("-inf")
             owner.look()
-            scene.pass_time(10.0 if scene.desk.urgent else step_s)
+            scene.pass_time(
+                10.0 if scene.desk.urgent else to_next_hour(server.now) if skip and run.nothing_to_do else step_s
+            )
             run.one()
         scene.settle(3, 10)
         own, fills = scene.positions.book.ledger, [o for o in scene.orders() if o.filled_qty]
@@ -177,6 +186,11 @@ def rehearse(
             write_run(written, scene.desk.record)
         scene.close()
     return result
+
+
+def to_next_hour(now: datetime) -> float:
+    """Seconds until the next bar has closed, and a few more."""
+    return HOUR_S - now.timestamp() % HOUR_S + 5.0
 
 
 def most_in(times: list[datetime], span: timedelta) -> int:
@@ -226,7 +240,7 @@ def main(arguments: list[str] | None = None) -> int:
     symbols, restricted = (BTC, ETH, RESTRICTED), (f"risk.modules.entry_gates.restricted=[{RESTRICTED}]",)
     found = rehearse(
         read_bars(file), given.out / "state", given.start, timedelta(days=given.days), given.step, symbols=symbols,
-        written=live, stated=restricted, incidents=INCIDENTS,
+        written=live, stated=restricted, incidents=INCIDENTS, skip=True,
     )  # fmt: skip
     for name, value in found.items():
         sys.stdout.write(f"{name:>24}  {value}\n")

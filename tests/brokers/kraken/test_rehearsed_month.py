@@ -31,14 +31,15 @@ def test_days_of_a_small_account(tmp_path):
     bars = with_restricted(pd.read_parquet(FILE), START, 3)
     found = rehearse(
         bars, tmp_path, START, timedelta(days=3), 600.0, symbols=(BTC, ETH, RESTRICTED), incidents=INCIDENTS,
-        stated=(f"risk.modules.entry_gates.restricted=[{RESTRICTED}]",),
+        stated=(f"risk.modules.entry_gates.restricted=[{RESTRICTED}]",), skip=True,
     )  # fmt: skip
     assert found["faults"] == [] and found["filled"] > 4
     assert found["most positions"] == 1 and 15 < found["largest order usd"] <= 20.001
     assert found["most entries a minute"] <= 2
     assert found["fees"] > Decimal("0.2")
     assert abs(found["cash at the venue"] - found["cash by the journal"]) < Decimal("0.01")
-    assert found["protected"] > 0.99 and found["worst gap s"] <= 60
+    # Positions of minutes: the ten seconds of each exchange of a target weigh more than in a month.
+    assert found["protected"] > 0.97 and found["worst gap s"] <= 60
     assert found["peaks"][0] <= 15 and found["peaks"][1] <= 60
     # The program's own work; how long the exchange takes beside it is this machine's business.
     assert found["most cpu s"] <= 2
