@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from enum import StrEnum
 from itertools import pairwise
 from pathlib import Path
 
 import pandas as pd
 
+from backtests.checks.comparison_result import Cause, Comparison, Difference
 from backtests.checks.decision_figures import (
     figures_differ,
     quote,
@@ -33,62 +31,12 @@ MARKET_MODULES = frozenset({"trend_confirmation", "volume_profile", "ensemble"})
 """Rules that read bars and nothing of the book."""
 
 
-class Cause(StrEnum):
-    """Why two decisions differ."""
-
-    DECIDED_EARLIER = "decided_earlier_in_bar"
-    DECIDED_AGAIN = "decided_again_in_bar"
-    ENTERED_AGAIN = "entered_again_in_bar"
-    BOOK = "book_differs"
-    HAND = "cash_held_by_hand"
-    QUOTE = "quote_differs"
-    BARS = "bars_differ"
-    FILL = "fill_differs"
-    VENUE = "venue_refused"
-    HALTED = "halted"
-    NO_ITERATION = "no_iteration"
-    EDGE_LIVE = "only_in_live: window edge"
-    EDGE_BACKTEST = "only_in_backtest: window edge"
-    UNEXPLAINED = "unexplained"
-
-
 SATURDAY = 5
 CENT = 0.01
 REMEMBERED = 48
 """So many bars a bar that was seen differently is in the averages, enough to move a decision."""
 NOTHING = pd.Timedelta(0)
 Key = tuple[pd.Timestamp, str, str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """One decision that differs: the opening of the bar it was made in, New York time."""
-
-    bar: pd.Timestamp
-    symbol: str
-    signal: str
-    cause: Cause
-    detail: str
-
-
-@dataclass(slots=True)
-class Comparison:
-    """What came of it; ``repeated`` live decisions only said again what the first of their bar had said."""
-
-    live: Path
-    backtest: Path
-    pairs: int = 0
-    same: int = 0
-    repeated: int = 0
-    differences: list[Difference] = field(default_factory=list)
-
-    @property
-    def counts(self) -> Counter[Cause]:
-        return Counter(d.cause for d in self.differences)
-
-    @property
-    def unexplained(self) -> int:
-        return self.counts[Cause.UNEXPLAINED]
 
 
 def compare(live: Path, backtest: Path) -> Comparison:

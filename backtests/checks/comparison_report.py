@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.table import Table
 
-from backtests.checks.comparison import Cause, Comparison
+from backtests.checks.comparison_result import Cause, Comparison
 
 TITLE = "decisions, live and backtest"
 

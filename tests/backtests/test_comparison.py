@@ -10,8 +10,9 @@ from types import ModuleType
 import pandas as pd
 import pytest
 
-from backtests.checks.comparison import Cause, Comparison, compare
+from backtests.checks.comparison import compare
 from backtests.checks.comparison_report import markdown
+from backtests.checks.comparison_result import Cause, Comparison
 from backtests.data.bar_files import data_hash
 from backtests.reports.run_files import EQUITY_COLUMNS, ORDER_COLUMNS
 from config import Refusal
