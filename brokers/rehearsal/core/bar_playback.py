@@ -189,15 +189,17 @@ class BarPlayback:
 
     def trades(self, symbol: str, start: datetime, end: datetime, now: datetime) -> list[tuple[int, float, float]]:
         """Trades from ``start`` to ``end``, both included, that have happened by ``now``: time, price, shares."""
+        columns = self.columns(symbol, start, min(end, now))
+        return list(zip(*(column.tolist() for column in columns), strict=True))
+
+    def columns(self, symbol: str, start: datetime, now: datetime) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Trades from ``start`` to the present, both included: times, prices, shares."""
         trades = self._trades.get(symbol)
         if trades is None:
-            return []
-        low = np.searchsorted(trades.times, to_ns(start))
-        high = np.searchsorted(trades.times, min(to_ns(now), to_ns(end)), side="right")
-        part = slice(int(low), int(high))
-        return list(
-            zip(trades.times[part].tolist(), trades.prices[part].tolist(), trades.shares[part].tolist(), strict=True)
-        )
+            return np.empty(0, np.int64), np.empty(0), np.empty(0)
+        low = int(np.searchsorted(trades.times, to_ns(start)))
+        part = slice(low, int(np.searchsorted(trades.times, to_ns(now), side="right")))
+        return trades.times[part], trades.prices[part], trades.shares[part]
 
     def bars(self, symbol: str, timeframe: Timeframe, start: datetime, end: datetime, now: datetime) -> list[PlayedBar]:
         """Bars that begin in ``start`` … ``end``, both included, made of trades up to ``now``; ascending."""
