@@ -29,12 +29,12 @@ STRADDLES = pd.Timedelta(minutes=1)
 """A decision carries the time of its book; so long after it, a bar may close and its market still be read."""
 MARKET_MODULES = frozenset({"trend_confirmation", "volume_profile", "ensemble"})
 """Rules that read bars and nothing of the book."""
-
-
 SATURDAY = 5
 CENT = 0.01
 REMEMBERED = 48
 """So many bars a bar that was seen differently is in the averages, enough to move a decision."""
+FORGOTTEN = 350
+"""After so many bars the slowest average, of 50, has forgotten one as far as figures count as the same."""
 NOTHING = pd.Timedelta(0)
 Key = tuple[pd.Timestamp, str, str, str]
 
@@ -145,7 +145,7 @@ class _Comparer:
         ours = scans[0]
         if name := figures_differ(ours, theirs):
             told = f"{name} {ours[name]} live, {theirs[name]} backtest"
-            return Cause.BARS, f"{told}{self._lacking(bar, ours['symbol'])}"
+            return Cause.BARS, f"{told}{self._lacking(bar, ours['symbol'], FORGOTTEN)}"
         found = self._of_verdicts(bar, ours, theirs) or self._of_orders(ours, theirs)
         if found is not None:
             return found
@@ -162,15 +162,15 @@ class _Comparer:
             if ruling(one) == ruling(two) and one["module"] == two["module"]:
                 continue
             module = str(one["module"])
+            trade = self._earlier(bar, ours["symbol"])
             if "halt" in module or "HALT" in one["code"] + two["code"]:
-                return Cause.HALTED, told
+                return Cause.HALTED, f"{told}; {trade}" if trade else told
             differing = [n for n in one["inputs"] if not same_value(one["inputs"][n], two["inputs"].get(n))]
             if one["module"] == two["module"] and module in MARKET_MODULES:
                 return (Cause.BARS if differing else Cause.UNEXPLAINED), told
             if one["after"] < one["before"] and self._held_by_hand(ours, one):
                 free, cash = one["inputs"]["free_cash"], self.live.cash[ours["time"]]
                 return Cause.HAND, f"{told}; {free:.2f} of {cash:.2f} USD were free, and no entry of ours waited"
-            trade = self._earlier(bar, ours["symbol"])
             if trade:
                 seen = ", ".join(differing) or "what had been taken before"
                 return Cause.BOOK, f"{told}; {module} read another book ({seen}); {trade}"
@@ -237,18 +237,18 @@ class _Comparer:
         for decision in run.decisions:
             if decision["symbol"] == key[1] and self.bar(decision["time"]) == bar:
                 return Cause.BARS, f"there {decision['signal']} spoke for it, with {decision['score']}"
-        if lacking := self._lacking(bar, key[1]):
+        if lacking := self._lacking(bar, key[1], REMEMBERED):
             for other, name in self._apart.get(key[1], ()):
                 if NOTHING <= other - bar <= REMEMBERED * self.length:
                     return Cause.BARS, f"not decided there; {name} of {other:%m-%d %H:%M} differs too{lacking}"
         return Cause.UNEXPLAINED, "not held there, and no decision"
 
-    def _lacking(self, bar: pd.Timestamp, symbol: str) -> str:
-        """A bar that is in the averages of live at ``bar`` and not in the backtest's data, in words; empty without."""
+    def _lacking(self, bar: pd.Timestamp, symbol: str, count: int) -> str:
+        """The last of ``count`` bars before ``bar`` that the backtest's data lack, in words; empty without."""
         if self._always_open:
-            return self._missing.told(symbol, (bar - count * self.length for count in range(1, REMEMBERED + 1)))
+            return self._missing.told(symbol, (bar - back * self.length for back in range(1, count + 1)))
         at = bisect_left(self.bars, bar)
-        return self._missing.told(symbol, reversed(self.bars[max(at - REMEMBERED, 0) : at]))
+        return self._missing.told(symbol, reversed(self.bars[max(at - count, 0) : at]))
 
     def _like(self, run: RunFolder, symbol: str, signal: str) -> list[Holding]:
         """Positions that keep ``signal`` from proposing ``symbol``: of it, or of the same proposing module's."""

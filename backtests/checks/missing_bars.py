@@ -13,6 +13,8 @@ from backtests.data.bar_files import data_hash, read_bars
 from backtests.data.reading.options import ReadOptions
 from config.errors import Refusal
 
+LACK = "the backtest's data lack the bar of"
+
 
 class MissingBars:
     """Bars that a backtest did not have.
@@ -37,7 +39,7 @@ class MissingBars:
             return ""
         missing = (at for at in opens if known[0] < at < known[-1] and at not in known)
         at = next(missing, None)
-        return "" if at is None else f"; the backtest's data lack the bar of {at.tz_convert('UTC'):%m-%d %H:%M} UTC"
+        return "" if at is None else f"; {LACK} {at.tz_convert('UTC'):%m-%d %H:%M} UTC"
 
     @cached_property
     def _opens(self) -> dict[str, pd.DatetimeIndex]:

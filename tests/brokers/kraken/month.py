@@ -248,16 +248,21 @@ def main(arguments: list[str] | None = None) -> int:
     backtest(file, tested, given.start, given.days, (f"universe.symbols=[{', '.join(symbols)}]", *restricted), 50)
     from backtests.checks.comparison import compare
     from backtests.checks.comparison_report import counts_table, markdown
+    from backtests.checks.comparison_result import Cause
+    from backtests.checks.missing_bars import LACK
     from commands.screen import console
 
     compared = compare(live, tested)
     (given.out / "comparison.md").write_text(markdown(compared), encoding="utf-8")
     console(json=False).print(counts_table(compared))
     apart = abs(found["cash at the venue"] - found["cash by the journal"]) >= Decimal("0.01")
+    unproven = [d for d in compared.differences if d.cause is Cause.BARS and LACK not in d.detail]
+    for difference in unproven:
+        sys.stdout.write(f"other figures, and no bar is missing: {difference}\n")
     idle = [gate for gate in GATES if not found["refused"].get(gate)]
     if idle:
         sys.stdout.write(f"refused nothing: {', '.join(idle)}\n")
-    return 1 if found["faults"] or apart or compared.unexplained or idle else 0
+    return 1 if found["faults"] or apart or compared.unexplained or unproven or idle else 0
 
 
 if __name__ == "__main__":
