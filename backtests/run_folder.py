@@ -46,7 +46,7 @@ class Holding:
 
 @dataclass(frozen=True, slots=True)
 class RunFolder:
-    """What a run left; times in New York."""
+    """What a run left; times in New York, ``cash`` of the account by iteration, USD."""
 
     path: Path
     summary: Json
@@ -54,6 +54,7 @@ class RunFolder:
     orders: tuple[Json, ...]
     iterations: pd.DatetimeIndex
     holdings: tuple[Holding, ...]
+    cash: Mapping[pd.Timestamp, float]
 
     def order_of(self, decision: Mapping[str, Any]) -> Json | None:
         """The first order that a decision led to; None without."""
@@ -100,7 +101,9 @@ def read_run(path: Path) -> RunFolder:
         decisions = [as_decided(decision) for decision in files.decisions]
         read = [_order(order) for order in files.orders]
         iterations = pd.DatetimeIndex(files.iterations)
-    return RunFolder(path, files.summary, tuple(decisions), tuple(read), iterations, tuple(_holdings(read, decisions)))
+        cash = dict(zip(files.iterations, files.cash, strict=True))
+    holdings = tuple(_holdings(read, decisions))
+    return RunFolder(path, files.summary, tuple(decisions), tuple(read), iterations, holdings, cash)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +114,7 @@ class RunFiles:
     decisions: tuple[Json, ...]
     orders: tuple[Json, ...]
     iterations: tuple[pd.Timestamp, ...]
+    cash: tuple[float, ...]
 
 
 def read_files(path: Path) -> RunFiles:
@@ -131,8 +135,10 @@ def read_files(path: Path) -> RunFiles:
         for order in orders:
             for name in ("time", "filled_time"):
                 order[name] = _time(order[name]) if order[name] else None
-        iterations = tuple(_time(row["time"]) for row in _table(path / "equity.csv"))
-        return RunFiles(summary, tuple(decisions), tuple(orders), iterations)
+        equity = _table(path / "equity.csv")
+        iterations = tuple(_time(row["time"]) for row in equity)
+        cash = tuple(float(row["cash"] or "nan") for row in equity)
+        return RunFiles(summary, tuple(decisions), tuple(orders), iterations, cash)
 
 
 def _table(path: Path) -> list[Json]:

@@ -73,7 +73,11 @@ def _of_state(out: list[str], found: Status) -> None:
         ("rft_day_drawdown_ratio", "Fall of equity since the session's opening.", drop),
         ("rft_open_positions", "Open positions.", float(len(state.positions))),
         ("rft_unprotected_shares", "Shares without a working stop.", sum(p.bare for p in state.positions)),
-        ("rft_lost_at_stops_usd", "What equity falls if every working stop fires at its level.", found.lost_at_stops),
+        (
+            "rft_lost_at_stops_usd",
+            "What equity falls if every working stop fires at its level, fees included.",
+            found.lost_at_stops,
+        ),
         ("rft_iterations_total", "Iterations since the start.", float(state.iterations)),
         ("rft_state_age_seconds", "Age of the trader's last sign of life.", found.age_s),
         ("rft_last_iteration_timestamp_seconds", "When the last iteration ended.", _unix(state.last_iteration)),

@@ -27,7 +27,8 @@ MISSED_BEATS = 3
 class PositionState:
     """One position; prices in USD, None where not known. ``owner`` is ``ours`` or ``manual``.
 
-    ``fees`` are what the venue charged for buying what is held, USD.
+    ``fees`` are what the venue charged for buying what is held, USD; ``exit_fee_frac`` is what it charges where a stop
+    fires, as a fraction of its value.
     """
 
     symbol: str
@@ -44,6 +45,7 @@ class PositionState:
     signal: str
     owner: str
     fees: float
+    exit_fee_frac: float = 0.0
 
     @property
     def sign(self) -> int:
@@ -76,10 +78,14 @@ class PositionState:
 
     @property
     def lost_at_stop(self) -> float | None:
-        """USD that equity falls from now if the stop of the protected shares fires at its level; None without one."""
+        """USD that equity falls from now if the stop of the protected shares fires at its level, with the venue's fee.
+
+        None without a stop.
+        """
         if self.stop is None or self.price is None:
             return None
-        return max(0.0, self.sign * (self.price - self.stop)) * min(self.protected, abs(self.quantity))
+        fall = max(0.0, self.sign * (self.price - self.stop))
+        return (fall + self.stop * self.exit_fee_frac) * min(self.protected, abs(self.quantity))
 
 
 @dataclass(frozen=True, slots=True)

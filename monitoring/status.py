@@ -28,8 +28,8 @@ class Buyable:
 class Status:
     """The answer; USD. ``sign_of_life`` is one of running, stale and ended.
 
-    ``lost_at_stops`` is what equity falls from now if every working stop fires at its level; ``bare`` the value of
-    shares that no stop protects, ``unbounded`` their symbols.
+    ``lost_at_stops`` is what equity falls from now if every working stop fires at its level, with the venue's fees;
+    ``bare`` is the value of shares that no stop protects, ``unbounded`` their symbols.
     """
 
     state: TraderState

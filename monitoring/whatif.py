@@ -160,7 +160,7 @@ def _shocked(p: PositionState, moved: float, why: str) -> ShockedPosition:
         fired, level = "target", p.target
     held = abs(p.quantity)
     covered = min(p.protected, held) if fired == "stop" else held if fired else 0.0
-    loose = p.sign * (held - covered) * (after - p.price)
+    loose = p.sign * (held - covered) * (after - p.price) - covered * level * p.exit_fee_frac
     # A stop fills at its level while the market falls step by step; a market that opens beyond it fills it there.
     at_level = p.sign * covered * (level - p.price) + loose
     best = max(p.sign * level, p.sign * after) * p.sign if fired == "target" else after

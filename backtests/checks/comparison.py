@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from enum import StrEnum
 from itertools import pairwise
 from pathlib import Path
 
 import pandas as pd
 
+from backtests.checks.comparison_result import Cause, Comparison, Difference
 from backtests.checks.decision_figures import (
     figures_differ,
     quote,
@@ -21,7 +19,9 @@ from backtests.checks.decision_figures import (
     told_of,
     why_of,
 )
+from backtests.checks.missing_bars import MissingBars
 from backtests.run_folder import Holding, Json, RunFolder, read_run
+from risk.model import OPENING_ROLES
 
 SEEN_LATE = pd.Timedelta(minutes=4)
 """How old the venue's word may be in a decision: two local seconds of a rehearsal at 120 times real time."""
@@ -29,62 +29,14 @@ STRADDLES = pd.Timedelta(minutes=1)
 """A decision carries the time of its book; so long after it, a bar may close and its market still be read."""
 MARKET_MODULES = frozenset({"trend_confirmation", "volume_profile", "ensemble"})
 """Rules that read bars and nothing of the book."""
-
-
-class Cause(StrEnum):
-    """Why two decisions differ."""
-
-    DECIDED_EARLIER = "decided_earlier_in_bar"
-    DECIDED_AGAIN = "decided_again_in_bar"
-    ENTERED_AGAIN = "entered_again_in_bar"
-    BOOK = "book_differs"
-    QUOTE = "quote_differs"
-    BARS = "bars_differ"
-    FILL = "fill_differs"
-    VENUE = "venue_refused"
-    HALTED = "halted"
-    NO_ITERATION = "no_iteration"
-    EDGE_LIVE = "only_in_live: window edge"
-    EDGE_BACKTEST = "only_in_backtest: window edge"
-    UNEXPLAINED = "unexplained"
-
-
 SATURDAY = 5
+CENT = 0.01
 REMEMBERED = 48
 """So many bars a bar that was seen differently is in the averages, enough to move a decision."""
+FORGOTTEN = 350
+"""After so many bars the slowest average, of 50, has forgotten one as far as figures count as the same."""
 NOTHING = pd.Timedelta(0)
 Key = tuple[pd.Timestamp, str, str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """One decision that differs: the opening of the bar it was made in, New York time."""
-
-    bar: pd.Timestamp
-    symbol: str
-    signal: str
-    cause: Cause
-    detail: str
-
-
-@dataclass(slots=True)
-class Comparison:
-    """What came of it; ``repeated`` live decisions only said again what the first of their bar had said."""
-
-    live: Path
-    backtest: Path
-    pairs: int = 0
-    same: int = 0
-    repeated: int = 0
-    differences: list[Difference] = field(default_factory=list)
-
-    @property
-    def counts(self) -> Counter[Cause]:
-        return Counter(d.cause for d in self.differences)
-
-    @property
-    def unexplained(self) -> int:
-        return self.counts[Cause.UNEXPLAINED]
 
 
 def compare(live: Path, backtest: Path) -> Comparison:
@@ -106,6 +58,7 @@ class _Comparer:
         self._always_open = any(close.weekday() >= SATURDAY for close in closes)
         gaps = pd.Series(closes[1:] - closes[:-1])
         self.length = gaps.median() if len(gaps) else pd.Timedelta(minutes=5)
+        self._missing = MissingBars(backtest.path)
         self._apart: dict[str, list[tuple[pd.Timestamp, str]]] = {}
         """By symbol the bars in which both decided on other figures."""
         # A backtest's equity is of the close of each bar that it decided at the opening of.
@@ -191,7 +144,8 @@ class _Comparer:
     def _of_pair(self, bar: pd.Timestamp, scans: list[Json], theirs: Json) -> tuple[Cause, str] | None:
         ours = scans[0]
         if name := figures_differ(ours, theirs):
-            return Cause.BARS, f"{name} {ours[name]} live, {theirs[name]} backtest"
+            told = f"{name} {ours[name]} live, {theirs[name]} backtest"
+            return Cause.BARS, f"{told}{self._lacking(bar, ours['symbol'], FORGOTTEN)}"
         found = self._of_verdicts(bar, ours, theirs) or self._of_orders(ours, theirs)
         if found is not None:
             return found
@@ -208,17 +162,27 @@ class _Comparer:
             if ruling(one) == ruling(two) and one["module"] == two["module"]:
                 continue
             module = str(one["module"])
+            trade = self._earlier(bar, ours["symbol"])
             if "halt" in module or "HALT" in one["code"] + two["code"]:
-                return Cause.HALTED, told
+                return Cause.HALTED, f"{told}; {trade}" if trade else told
             differing = [n for n in one["inputs"] if not same_value(one["inputs"][n], two["inputs"].get(n))]
             if one["module"] == two["module"] and module in MARKET_MODULES:
                 return (Cause.BARS if differing else Cause.UNEXPLAINED), told
-            trade = self._earlier(bar, ours["symbol"])
+            if one["after"] < one["before"] and self._held_by_hand(ours, one):
+                free, cash = one["inputs"]["free_cash"], self.live.cash[ours["time"]]
+                return Cause.HAND, f"{told}; {free:.2f} of {cash:.2f} USD were free, and no entry of ours waited"
             if trade:
                 seen = ", ".join(differing) or "what had been taken before"
                 return Cause.BOOK, f"{told}; {module} read another book ({seen}); {trade}"
             return Cause.UNEXPLAINED, told
         return Cause.UNEXPLAINED, told
+
+    def _held_by_hand(self, ours: Json, verdict: Json) -> bool:
+        """Whether less of live's cash was free in a verdict than the account had, and no entry of its own waited."""
+        time, free = ours["time"], verdict["inputs"].get("free_cash")
+        entries = [o for o in self.live.orders if o["role"] in OPENING_ROLES and not o["filled_quantity"]]
+        waits = any(NOTHING <= time - o["time"] <= SEEN_LATE for o in entries)
+        return free is not None and time in self.live.cash and free < self.live.cash[time] - CENT and not waits
 
     def _of_orders(self, ours: Json, theirs: Json) -> tuple[Cause, str] | None:
         if not ours["final_quantity"]:
@@ -273,13 +237,18 @@ class _Comparer:
         for decision in run.decisions:
             if decision["symbol"] == key[1] and self.bar(decision["time"]) == bar:
                 return Cause.BARS, f"there {decision['signal']} spoke for it, with {decision['score']}"
-        for other, name in self._apart.get(key[1], ()):
-            if NOTHING <= other - bar <= REMEMBERED * self.length:
-                return (
-                    Cause.BARS,
-                    f"not decided there; {name} of {other:%m-%d %H:%M} differs too, so a bar before it does",
-                )
+        if lacking := self._lacking(bar, key[1], REMEMBERED):
+            for other, name in self._apart.get(key[1], ()):
+                if NOTHING <= other - bar <= REMEMBERED * self.length:
+                    return Cause.BARS, f"not decided there; {name} of {other:%m-%d %H:%M} differs too{lacking}"
         return Cause.UNEXPLAINED, "not held there, and no decision"
+
+    def _lacking(self, bar: pd.Timestamp, symbol: str, count: int) -> str:
+        """The last of ``count`` bars before ``bar`` that the backtest's data lack, in words; empty without."""
+        if self._always_open:
+            return self._missing.told(symbol, (bar - back * self.length for back in range(1, count + 1)))
+        at = bisect_left(self.bars, bar)
+        return self._missing.told(symbol, reversed(self.bars[max(at - count, 0) : at]))
 
     def _like(self, run: RunFolder, symbol: str, signal: str) -> list[Holding]:
         """Positions that keep ``signal`` from proposing ``symbol``: of it, or of the same proposing module's."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.table import Table
 
-from backtests.checks.comparison import Cause, Comparison
+from backtests.checks.comparison_result import Cause, Comparison
 
 TITLE = "decisions, live and backtest"
 
@@ -13,6 +13,7 @@ MEANINGS = {
     Cause.DECIDED_AGAIN: "live scans several times per bar: a later scan took what the first one had left",
     Cause.ENTERED_AGAIN: "out inside the bar, or not filled, live entered once more before the bar was over",
     Cause.BOOK: "positions, cash, equity or budget differ, since an earlier trade went differently",
+    Cause.HAND: "an order that is not of this program held a part of live's cash",
     Cause.QUOTE: "the same decision, another size at the quote of its moment",
     Cause.BARS: "the figures or bars that were seen differ",
     Cause.FILL: "the same order, filled at another price or not completely",

@@ -25,14 +25,14 @@ def same_value(one: object, two: object) -> bool:
     return math.isclose(one, two, rel_tol=CLOSE_FRAC, abs_tol=1e-9) if numbers else one == two  # type: ignore[arg-type]  # both are numbers
 
 
-def ruling(verdict: Mapping[str, object]) -> tuple[object, object, str]:
-    """What a verdict did: quantity before and after, and its code without its figures."""
-    return verdict["before"], verdict["after"], str(verdict["code"]).partition(":")[0]
+def ruling(verdict: Mapping[str, object]) -> tuple[object, str]:
+    """What came of a verdict: the quantity it left, and its code without its figures."""
+    return verdict["after"], str(verdict["code"]).partition(":")[0]
 
 
 def result_of(decision: Json) -> tuple[object, ...]:
     """What counts: outcome, final size, and who refused it with which code."""
-    refuser = (decision["verdicts"][-1]["module"], ruling(decision["verdicts"][-1])[2]) if decision["verdicts"] else ()
+    refuser = (decision["verdicts"][-1]["module"], ruling(decision["verdicts"][-1])[1]) if decision["verdicts"] else ()
     return decision["outcome"], decision["final_quantity"], *(refuser if decision["outcome"] == "refused" else ())
 
 

@@ -66,7 +66,7 @@ class BookBuilder:
         return Book(
             time=now,
             equity=state.equity,
-            cash=float(state.view.account.cash),
+            cash=float(state.view.uncommitted_cash),
             positions=positions,
             pending={s: p for s, p in pending.items() if p.quantity > 0},
             opened_today_usd=self._positions.opened_today(),
@@ -97,7 +97,7 @@ class BookBuilder:
         return EquityRow(
             time=book.time,
             equity=book.equity,
-            cash=book.cash + in_funds,
+            cash=float(self._state.view.account.cash) + in_funds,
             long_exposure=sum(worth.values()) - inverse - in_funds,
             inverse_exposure=inverse,
             positions=len(worth) - len(parked),

@@ -35,6 +35,15 @@ class VenueSnapshot:
     held_back: dict[str, str] = field(default_factory=dict)
     account_time: datetime | None = None
 
+    @property
+    def uncommitted_cash(self) -> Decimal:
+        """Cash of the account without what orders that are not ours have set aside for what they buy, USD."""
+        theirs = (
+            order for order in self.foreign if order.open and order.side == "buy" and self.held(order.symbol) >= 0
+        )
+        aside = (order.remaining * max(order.limit_price, order.stop_price) for order in theirs)
+        return self.account.cash - sum(aside, NOTHING)
+
     def held(self, symbol: str) -> Decimal:
         """Shares of a symbol, signed."""
         position = self.positions.get(symbol)

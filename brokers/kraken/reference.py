@@ -83,7 +83,8 @@ class Reference:
         """The highest taker's fee known of this account; before it was asked for, of the pairs' first tier."""
         if self._fees:
             return max(fee.taker for fee in self._fees.values())
-        return max((pair.taker for pair in self.pairs.all), default=Decimal(0))
+        # Whoever only shows what is held must cause no request.
+        return max((pair.taker for pair in (self._pairs or self.pairs).all), default=Decimal(0))
 
     def _read(self) -> None:
         try:

@@ -61,6 +61,8 @@ def state_of(
     view, sectors = desk.state.view, settings.universe.sectors
     heard = account.monitor.heard
     known = view.account_time is not None or desk.iterations > 0
+    held, entry_fees = sorted(held_now(desk, book).items()), desk.positions.book.ledger.entry_fees
+    exit_fee = float(desk.state.rules.fee_frac) if held else 0.0
     return TraderState(
         written=datetime.now(UTC),
         time=desk.state.now.astimezone(UTC),
@@ -88,8 +90,7 @@ def state_of(
         equity_peak=None if book is None else _known(book.equity_peak),
         book_time=None if book is None else book.time,
         positions=tuple(
-            _position(p, view.price(p.symbol), sectors, desk.positions.book.ledger.entry_fees.get(p.symbol, 0.0))
-            for _, p in sorted(held_now(desk, book).items())
+            _position(p, view.price(symbol), sectors, entry_fees.get(symbol, 0.0), exit_fee) for symbol, p in held
         ),
         pending=() if book is None else tuple(_pending(p, sectors) for _, p in sorted(book.pending.items())),
         halts=() if book is None else tuple(_halts(book)),
@@ -141,7 +142,9 @@ def _stopped(desk: LiveDesk) -> Iterable[str]:
         yield f"the account: {halts.account}"
 
 
-def _position(position: Position, price: Any, sectors: Mapping[str, str], fees: float) -> PositionState:
+def _position(
+    position: Position, price: Any, sectors: Mapping[str, str], fees: float, exit_fee_frac: float
+) -> PositionState:
     return PositionState(
         symbol=position.symbol,
         quantity=position.quantity,
@@ -157,6 +160,7 @@ def _position(position: Position, price: Any, sectors: Mapping[str, str], fees: 
         signal=position.signal,
         owner="manual" if position.signal == "manual" else "ours",
         fees=fees,
+        exit_fee_frac=exit_fee_frac,
     )
 
 

@@ -7,10 +7,13 @@ import json
 from pathlib import Path
 from types import ModuleType
 
+import pandas as pd
 import pytest
 
-from backtests.checks.comparison import Cause, Comparison, compare
+from backtests.checks.comparison import compare
 from backtests.checks.comparison_report import markdown
+from backtests.checks.comparison_result import Cause, Comparison
+from backtests.data.bar_files import data_hash
 from backtests.reports.run_files import EQUITY_COLUMNS, ORDER_COLUMNS
 from config import Refusal
 
@@ -49,13 +52,13 @@ def order(clock, role="entry", symbol="QQQ", quantity=40, price=100.0, filled=No
     }  # fmt: skip
 
 
-def write(folder: Path, times: list[str], decisions=(), orders=()) -> Path:
+def write(folder: Path, times: list[str], decisions=(), orders=(), cash="") -> Path:
     folder.mkdir()
     (folder / "summary.json").write_text("{}")
     (folder / "decisions.jsonl").write_text("".join(json.dumps(d) + "\n" for d in decisions))
     for name, columns, rows in (
         ("orders.csv", ORDER_COLUMNS, orders),
-        ("equity.csv", EQUITY_COLUMNS, [{"time": at(t)} for t in times]),
+        ("equity.csv", EQUITY_COLUMNS, [{"time": at(t), "cash": cash} for t in times]),
     ):
         lines = [",".join(columns), *(",".join(str(row.get(c, "")) for c in columns) for row in rows)]
         (folder / name).write_text("\n".join(lines) + "\n")
@@ -68,11 +71,24 @@ SCANS = ["09:30:10", "09:35:10", "09:40:10", "09:45:10"]
 
 @pytest.fixture
 def compared(tmp_path):
-    def run(live=(), backtest=(), live_orders=(), backtest_orders=(), scans=SCANS) -> Comparison:
-        one = write(tmp_path / "live", scans, live, live_orders)
-        return compare(one, write(tmp_path / "backtest", CLOSES, backtest, backtest_orders))
+    def run(live=(), backtest=(), live_orders=(), backtest_orders=(), scans=SCANS, cash="", lacks=None) -> Comparison:
+        one = write(tmp_path / "live", scans, live, live_orders, cash)
+        other = write(tmp_path / "backtest", CLOSES, backtest, backtest_orders)
+        if lacks is not None:
+            data_without(lacks, tmp_path / "bars.csv", other)
+        return compare(one, other)
 
     return run
+
+
+def data_without(missing: str, path: Path, backtest: Path) -> None:
+    """The file of a backtest's bars, five minutes of two sessions without one of the second."""
+    opens = [pd.date_range(f"{day} 09:30", f"{day} 15:55", freq="5min") for day in ("2022-12-12", DAY)]
+    times = [*opens[0], *(t for t in opens[1] if f"{t:%H:%M}" != missing)]
+    rows = [{"symbol": "QQQ", "datetime": t, "open": 100, "high": 101, "low": 99, "close": 100} for t in times]
+    pd.DataFrame(rows).assign(volume=1_000).to_csv(path, index=False)
+    about = {"data": str(path), "data_hash": data_hash(path), "date_order": None, "timezone": None, "decimal": None}
+    (backtest / "run.json").write_text(json.dumps(about))
 
 
 def only_cause(found: Comparison) -> Cause:
@@ -106,11 +122,57 @@ def test_an_entry_beside_one_that_is_held_is_not_explained(compared):
     assert found.unexplained == 1
 
 
-def test_what_one_side_alone_decided_is_of_other_bars_where_the_next_decision_has_other_figures(compared):
-    live = [refused("09:35:10"), refused("09:45:10") | {"atr": 1.01}]
-    found = compared(live, [refused("09:45:00")])
+OTHER_FIGURES = [refused("09:35:10"), refused("09:45:10") | {"atr": 1.01}]
+
+
+def test_what_one_side_alone_decided_is_of_other_bars_where_the_data_lack_one(compared):
+    found = compared(OTHER_FIGURES, [refused("09:45:00")], lacks="09:30")
     assert [d.cause for d in found.differences] == [Cause.BARS, Cause.BARS]
-    assert "atr of 12-13 09:45 differs too" in found.differences[0].detail
+    first, second = (d.detail for d in found.differences)
+    assert "atr of 12-13 09:45 differs too; the backtest's data lack the bar of 12-13 14:30 UTC" in first
+    assert second.endswith("lack the bar of 12-13 14:30 UTC")
+
+
+@pytest.mark.parametrize("lacks", [None, "", "09:35", "10:00"], ids=["no data", "whole", "its own bar", "a later bar"])
+def test_what_one_side_alone_decided_needs_a_bar_that_is_missing(compared, lacks):
+    found = compared(OTHER_FIGURES, [refused("09:45:00")], lacks=lacks)
+    assert [d.cause for d in found.differences] == [Cause.UNEXPLAINED, Cause.BARS]
+
+
+def test_data_that_are_not_those_of_the_run_prove_nothing(compared, tmp_path):
+    compared(OTHER_FIGURES, [refused("09:45:00")], lacks="09:30")
+    with (tmp_path / "bars.csv").open("a") as file:
+        file.write("QQQ,2022-12-14 09:30:00,100,101,99,100,1000\n")
+    found = compare(tmp_path / "live", tmp_path / "backtest")
+    assert [d.cause for d in found.differences] == [Cause.UNEXPLAINED, Cause.BARS]
+
+
+def short_of(free: float, cash: float):
+    sized = verdict("equity_sizer", "OK", 80.0, 40.0, equity=cash)
+    gate = verdict("entry_gates", "BALANCE: 3.00 USD buy 2.95", 40.0, 0.0, free_cash=free)
+    return decision("09:35:10", final=0.0, verdicts=[sized, gate])
+
+
+def taken(cash: float):
+    sized = verdict("equity_sizer", "OK", 90.0, 40.0, equity=cash)
+    return decision("09:35:00", verdicts=[sized, verdict("entry_gates", free_cash=cash)])
+
+
+def test_cash_that_a_hand_holds_is_a_cause_of_its_own(compared):
+    found = compared([short_of(3.0, 50.0)], [taken(51.0)], [], [order("09:35:00")], cash=50.0)
+    assert only_cause(found) is Cause.HAND
+    assert "3.00 of 50.00 USD were free" in found.differences[0].detail
+
+
+def test_cash_that_an_entry_of_ours_may_hold_is_no_hands(compared):
+    waits = [order("09:34:50", status="new")]
+    found = compared([short_of(3.0, 50.0)], [taken(51.0)], waits, [order("09:35:00")], cash=50.0)
+    assert only_cause(found) is Cause.UNEXPLAINED
+
+
+def test_cash_that_was_free_is_no_hands(compared):
+    found = compared([short_of(50.0, 50.0)], [taken(51.0)], [], [order("09:35:00")], cash=50.0)
+    assert only_cause(found) is Cause.UNEXPLAINED
 
 
 def test_what_one_side_alone_decided_is_not_explained_by_figures_that_are_the_same(compared):

@@ -338,3 +338,12 @@ def test_the_sandbox_that_ccxt_does_not_have() -> None:
     still(opened(True), "TypeError", "opened", KrakenBroker.__init__)
     with pytest.raises(Refusal, match="Kraken has no paper accounts"):
         open_kraken(load("micro_cap"), paper=True)
+
+
+def test_a_market_order_comes_back_as_one_that_is_ended_at_once(listed: dict[str, Any]) -> None:
+    """ccxt gives market orders a time in force of its own; Kraken names none, and here none is believed."""
+    row = listed["OENTRY-AAAAA-000001"]
+    row["descr"] = {**row["descr"], "ordertype": "market", "price": "0"}
+    broker = stock({"OpenOrders": {"open": {"OENTRY-AAAAA-000001": row}}})
+    (raw,) = broker.api.fetch_open_orders()
+    still(str(broker._parse_broker_order(raw, "s").time_in_force).lower(), "ioc", "gtc", listings.order_of)

@@ -56,6 +56,17 @@ def test_what_is_lost_if_all_stops_fire_by_hand():
     assert (found.bare, found.unbounded) == (pytest.approx(11 * 168.0), ("AMD",))
 
 
+def test_what_is_lost_at_a_stop_has_the_fee_that_it_costs():
+    state = trader_state()
+    (held,) = state.positions
+    charged = replace(held, exit_fee_frac=0.004)
+    # 50 × (168.00 − 161.50), and 0.4% of the 8,075.00 USD for which they are sold.
+    assert charged.lost_at_stop == pytest.approx(325.0 + 32.3)
+    assert status(replace(state, positions=(charged,))).lost_at_stops == pytest.approx(357.3)
+    at_the_stop = replace(charged, price=161.5)
+    assert at_the_stop.lost_at_stop == pytest.approx(32.3)
+
+
 def test_what_may_be_bought_is_the_strictest_limit():
     found = status(trader_state())
     # deployed today 10,630 left, the gate 11,680, the week 12,000, cash 78,750.

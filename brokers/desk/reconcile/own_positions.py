@@ -138,7 +138,7 @@ class OwnPositions:
         ordered = sum(float(o.remaining) * self._worth(o) for o in waiting if o.symbol == symbol)
         return AccountState(
             equity=self.state.equity,
-            cash=float(self.state.view.account.cash) - promised - self._bought_since_the_account_was_seen(),
+            cash=float(self.state.view.uncommitted_cash) - promised - self._bought_since_the_account_was_seen(),
             day_notional=opened + counted,
             new_positions=positions_today + len({o.symbol for o in entries} - held),
             open_positions=len((held | {o.symbol for o in waiting}) - self.parked),

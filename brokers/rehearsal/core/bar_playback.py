@@ -1,7 +1,8 @@
 """All trades of the rehearsed market, past and to come, and the bars made of those that have happened.
 
-A bar of the file is four trades: its open, its extremes a third of its length apart, its close. Every bar that
-is served, of whatever length, is put together from the trades before the venue's present, so none can know more.
+A bar of the file is four trades: its open, its extremes a third of its length apart, its close. A long one that is
+played has the trades that it is walked through from then on. Every bar that is served, of whatever length, is put
+together from the trades before the venue's present, so none can know more.
 """
 
 from __future__ import annotations
@@ -93,11 +94,33 @@ class PlayedBar:
 
 @dataclass(slots=True)
 class Trades:
-    """One symbol: times (nanoseconds UTC, ascending), prices (USD), shares; four entries for each bar."""
+    """One symbol: times (nanoseconds UTC, ascending), prices (USD), shares; opens and ends are of its bars."""
 
     times: np.ndarray
     prices: np.ndarray
     shares: np.ndarray
+    opens: np.ndarray
+    ends: np.ndarray
+
+    def walked(self, at: int, times: np.ndarray, prices: np.ndarray) -> None:
+        """Put the trades of a bar, its open aside, in place of those of ``PER_BAR`` that begin at ``at``."""
+        old = slice(at + 1, at + PER_BAR)
+        if len(times) == PER_BAR - 1:
+            self.prices[old] = prices
+            return
+        shares = split(self.shares[at : at + PER_BAR].sum(keepdims=True), len(times) + 1)[0]
+        self.shares[at] = shares[0]
+        for name, fresh in (("times", times), ("prices", prices), ("shares", shares[1:])):
+            column = getattr(self, name)
+            setattr(self, name, np.concatenate([column[: old.start], fresh, column[old.stop :]]))
+
+
+def split(volumes: np.ndarray, parts: int) -> np.ndarray:
+    """Volumes in equal parts, (volumes, parts): whole shares stay whole, coins are divided; the last has the rest."""
+    each = volumes // parts if volumes.dtype.kind == "i" else volumes / parts
+    shares = np.repeat(each[:, None], parts, axis=1)
+    shares[:, -1] = volumes - each * (parts - 1)
+    return shares
 
 
 MINUTE = Timeframe("intraday", MINUTE_NS)
@@ -116,20 +139,14 @@ class BarPlayback:
     def __init__(self, bars: Bars) -> None:
         self.minutes, self.hours = bars.minutes, bars.hours
         self._trades: dict[str, Trades] = {}
-        self._ends: dict[str, np.ndarray] = {}
         for symbol, rows in bars.frame.groupby("symbol").indices.items():
             opens, ends = bars.opens[rows], bars.closes[rows] - MICROSECOND
             thirds = [(ends - opens) * step // 3 // MICROSECOND * MICROSECOND for step in range(PER_BAR)]
             times = np.stack([opens + third for third in thirds], axis=1)
             part = bars.frame.iloc[rows]
-            volume = part["volume"].to_numpy()
-            # Whole shares stay whole; coins are divided.
-            each = volume // PER_BAR if volume.dtype.kind == "i" else volume / PER_BAR
-            shares = np.repeat(each[:, None], PER_BAR, axis=1)
-            shares[:, -1] = volume - each * (PER_BAR - 1)
+            shares = split(part["volume"].to_numpy(), PER_BAR)
             prices = part[["open", "low", "high", "close"]].to_numpy().ravel()
-            self._trades[str(symbol)] = Trades(times.ravel(), prices, shares.ravel())
-            self._ends[str(symbol)] = ends
+            self._trades[str(symbol)] = Trades(times.ravel(), prices, shares.ravel(), opens, ends)
 
     @property
     def symbols(self) -> list[str]:
@@ -137,26 +154,28 @@ class BarPlayback:
 
     def opens(self) -> np.ndarray:
         """When bars begin, of whatever symbol: ascending, each once, nanoseconds UTC."""
-        return np.unique(np.concatenate([t.times[::PER_BAR] for t in self._trades.values()]))
+        return np.unique(np.concatenate([trades.opens for trades in self._trades.values()]))
 
     def bars_at(self, stamp: int) -> tuple[dict[str, Bar], timedelta]:
-        """The bars that begin at that moment, and their length."""
+        """The bars that begin at that moment and were not walked yet, and their length."""
         found: dict[str, Bar] = {}
         end = stamp
         for symbol, trades in self._trades.items():
-            at = int(np.searchsorted(trades.times, stamp))
-            if at % PER_BAR == 0 and at < len(trades.times) and trades.times[at] == stamp:
+            bar = int(np.searchsorted(trades.opens, stamp))
+            if bar < len(trades.opens) and trades.opens[bar] == stamp:
+                at = int(np.searchsorted(trades.times, stamp))
                 prices = [Decimal(str(float(p))) for p in trades.prices[at : at + PER_BAR]]
                 found[symbol] = Bar(prices[0], max(prices[1:3]), min(prices[1:3]), prices[3])
-                end = max(end, int(self._ends[symbol][at // PER_BAR]))
+                end = max(end, int(trades.ends[bar]))
         return found, timedelta(microseconds=(end - stamp + MICROSECOND) // MICROSECOND)
 
-    def settle(self, stamp: int, extremes: Sequence[Mapping[str, Decimal]]) -> None:
-        """Which extreme of the bars that began at ``stamp`` comes first, and which second."""
-        for step, prices in enumerate(extremes, 1):
-            for symbol, price in prices.items():
-                trades = self._trades[symbol]
-                trades.prices[int(np.searchsorted(trades.times, stamp)) + step] = float(price)
+    def settle(self, stamp: int, steps: Sequence[tuple[datetime, Mapping[str, Decimal]]]) -> None:
+        """How the bars that begin at ``stamp`` are walked: times, each with prices, as the exchange has them."""
+        times = np.array([to_ns(time) for time, _ in steps], dtype=np.int64)
+        for symbol in steps[0][1]:
+            trades = self._trades[symbol]
+            prices = np.array([float(step[symbol]) for _, step in steps])
+            trades.walked(int(np.searchsorted(trades.times, stamp)), times, prices)
 
     def last(self, symbol: str, now: datetime) -> tuple[int, float, float, bool] | None:
         """The last trade: time, price, shares, and whether its bar still goes on; None if there is none yet."""
@@ -164,20 +183,23 @@ class BarPlayback:
         at = int(np.searchsorted(trades.times, to_ns(now), side="right")) - 1 if trades is not None else -1
         if trades is None or at < 0:
             return None
-        goes_on = to_ns(now) <= int(self._ends[symbol][at // PER_BAR])
+        bar = int(np.searchsorted(trades.opens, trades.times[at], side="right")) - 1
+        goes_on = to_ns(now) <= int(trades.ends[bar])
         return int(trades.times[at]), float(trades.prices[at]), trades.shares[at].item(), goes_on
 
     def trades(self, symbol: str, start: datetime, end: datetime, now: datetime) -> list[tuple[int, float, float]]:
         """Trades from ``start`` to ``end``, both included, that have happened by ``now``: time, price, shares."""
+        columns = self.columns(symbol, start, min(end, now))
+        return list(zip(*(column.tolist() for column in columns), strict=True))
+
+    def columns(self, symbol: str, start: datetime, now: datetime) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Trades from ``start`` to the present, both included: times, prices, shares."""
         trades = self._trades.get(symbol)
         if trades is None:
-            return []
-        low = np.searchsorted(trades.times, to_ns(start))
-        high = np.searchsorted(trades.times, min(to_ns(now), to_ns(end)), side="right")
-        part = slice(int(low), int(high))
-        return list(
-            zip(trades.times[part].tolist(), trades.prices[part].tolist(), trades.shares[part].tolist(), strict=True)
-        )
+            return np.empty(0, np.int64), np.empty(0), np.empty(0)
+        low = int(np.searchsorted(trades.times, to_ns(start)))
+        part = slice(low, int(np.searchsorted(trades.times, to_ns(now), side="right")))
+        return trades.times[part], trades.prices[part], trades.shares[part]
 
     def bars(self, symbol: str, timeframe: Timeframe, start: datetime, end: datetime, now: datetime) -> list[PlayedBar]:
         """Bars that begin in ``start`` … ``end``, both included, made of trades up to ``now``; ascending."""

@@ -5,22 +5,35 @@ every price between was). In a jump an order executes at the new price, which on
 a walk at the first price that reaches it. A bar is walked open, first extreme, other extreme, close. Which
 extreme comes first is the one that hurts: the low for a long position, the high for a short; without a
 position the high where a buy rests (bought on the way down, stopped out further down), else the low.
+
+A bar of hours has more than four prices: with ``VenueSettings.price_every`` a long bar is walked in many small
+steps (:func:`winding`), so that an order which rests near the price is reached as it would be. Without a position and
+without an order nobody is hurt by either, and the extreme nearer the open comes first.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from decimal import Decimal
+from itertools import accumulate, pairwise
+from random import Random
 
 from brokers.rehearsal.core.hours import Phase
 from brokers.rehearsal.core.ledger import VenueLedger
 from brokers.rehearsal.core.lifecycle import Lifecycle, waits_behind
-from brokers.rehearsal.core.model import TRAILING, ZERO, Bar, Order
+from brokers.rehearsal.core.model import TRAILING, ZERO, Asset, Bar, Order
 
 STOPS = frozenset({"stop", "stop_limit", "trailing_stop", "trailing_stop_limit"})
 TRIGGERED = STOPS | {"take_profit", "take_profit_limit"}
 """Kinds that wait for a price: a stop for one that hurts, a take-profit for one that pleases."""
 LIMITED = frozenset({"stop_limit", "take_profit_limit", "trailing_stop_limit"})
 AT_ONCE = frozenset({"ioc", "fok"})
+SHORT_BAR = timedelta(minutes=15)
+"""Up to this length open, extremes and close are all of a bar's prices."""
+ONE = Decimal(1)
+Levels = tuple[Decimal, Decimal, Decimal]
 
 
 def touch(order: Order, start: Decimal, end: Decimal, half_spread: Decimal) -> Decimal | None:
@@ -49,6 +62,51 @@ def low_first(position: Decimal, buy_rests: bool) -> bool:
     return position > 0 or (position == 0 and not buy_rests)
 
 
+def winding(bar: Bar, levels: Levels, steps: int, asset: Asset, chance: Random) -> list[Decimal]:
+    """The prices of a long bar after its open.
+
+    A random walk through both extremes and the close: as restless as one that has this range in so many steps, folded
+    back where it would leave the range, on the asset's grid.
+
+    Parameters
+    ----------
+    bar : Bar
+    levels : tuple of Decimal
+        First extreme, second extreme, close.
+    steps : int
+        How many prices, three at least; the last one is the close.
+    asset : Asset
+        Whose grid the prices lie on.
+    chance : Random
+        Where it turns; only ``random`` is asked, which gives the same numbers in every version of Python.
+
+    Returns
+    -------
+    list of Decimal
+        All within low to high, both of which are among them or were the open.
+    """
+    # Extremes lie near the ends more often than in the middle (arcsine law).
+    places = sorted(1 + int(math.sin(chance.random() * math.pi / 2) ** 2 * (steps - 2)) for _ in range(2))
+    first = min(places[0], steps - 2)
+    knots = (0, first, max(places[1], first + 1), steps)
+    low, span = float(bar.low), float(bar.high - bar.low)
+    # A random walk's range is 1.6 of its deviation at the end; evenly spread steps deviate by a root of twelve.
+    restless = span / 1.6 / math.sqrt(steps) * math.sqrt(12)
+    path: list[Decimal] = []
+    for (left, right), (start, end) in zip(pairwise(knots), pairwise((bar.open, *levels)), strict=True):
+        length = right - left
+        walk = list(accumulate((chance.random() - 0.5) * restless for _ in range(length)))
+        for step in range(1, length):
+            share = step / length
+            price = float(start) + share * (float(end) - float(start)) + walk[step - 1] - share * walk[-1]
+            off = (price - low) % (2 * span) if span else 0.0
+            inside = Decimal(repr(low + min(off, 2 * span - off)))
+            tick = asset.tick_at(inside)
+            path.append(min(max((inside / tick).quantize(ONE) * tick, bar.low), bar.high))
+        path.append(end)
+    return path
+
+
 class Matcher:
     """Applies price moves to the open orders of a symbol."""
 
@@ -56,12 +114,23 @@ class Matcher:
         self._life = life
         self._state = life.state
 
-    def path(self, symbol: str, bar: Bar) -> tuple[Decimal, Decimal, Decimal]:
-        """The three prices that a bar is walked to after its open."""
+    def steps(self, length: timedelta) -> int:
+        """How many prices a bar of that length is walked to after its open."""
+        every = self._state.settings.price_every
+        return max(length // every, 3) if every and length > SHORT_BAR else 3
+
+    def path(self, symbol: str, bar: Bar, time: datetime, steps: int) -> Sequence[Decimal]:
+        """The prices that a bar which opens at ``time`` is walked to after its open."""
+        position = self._state.ledger.quantity(symbol)
         buy_rests = any(o.buy for o in self._state.open_orders(symbol))
-        if low_first(self._state.ledger.quantity(symbol), buy_rests):
-            return bar.low, bar.high, bar.close
-        return bar.high, bar.low, bar.close
+        low_comes_first = low_first(position, buy_rests)
+        if steps > 3 and not position and not buy_rests:
+            low_comes_first = bar.open - bar.low <= bar.high - bar.open
+        levels = (bar.low, bar.high, bar.close) if low_comes_first else (bar.high, bar.low, bar.close)
+        if steps == 3:
+            return levels
+        chance = Random(f"{symbol} {time.isoformat()} {self._state.settings.seed}")
+        return winding(bar, levels, steps, self._state.assets[symbol], chance)
 
     def move(self, symbol: str, start: Decimal, end: Decimal) -> None:
         """Let the price go from ``start`` to ``end``; equal for a jump or for a second look at a price.

@@ -117,7 +117,7 @@ class Player(Generic[V]):
         at = from_ns(stamp)
         bars, length = self.playback.bars_at(stamp)
         steps = self.exchange.open_bar(at, bars, length)
-        self.playback.settle(stamp, [prices for _, prices in steps[:2]])
+        self.playback.settle(stamp, steps)
         self._tell(at, {symbol: bar.open for symbol, bar in bars.items()})
         self._running += len(steps)
         for when, prices in steps:

@@ -23,6 +23,8 @@ class VenueSettings:
         The same as a share of the price, in place of ``half_spread_usd`` where it is not zero.
     maker_fee_frac, taker_fee_frac : Decimal, default=0
         Fee of a fill as a share of its value; a limit order that has rested makes, anything else takes.
+    price_every : timedelta, default=1 minute
+        How often a bar of more than 15 minutes has another price; zero for its open, extremes and close alone.
     release_delay : timedelta, default=250 ms
         How long after a cancel the shares it held come back as available.
     stops_hold : bool, default=True
@@ -48,6 +50,7 @@ class VenueSettings:
     half_spread_frac: Decimal = Decimal(0)
     maker_fee_frac: Decimal = Decimal(0)
     taker_fee_frac: Decimal = Decimal(0)
+    price_every: timedelta = field(default=timedelta(minutes=1))
     release_delay: timedelta = field(default=timedelta(milliseconds=250))
     stops_hold: bool = True
     gtc_life: timedelta = field(default=timedelta(days=90))

@@ -109,7 +109,7 @@ class Venue:
             self._match(symbol, price, price)
 
     def on_bar(self, time: datetime, bars: Mapping[str, Bar], length: timedelta) -> None:
-        """Let a bar of ``length`` that opens at ``time`` happen: open, both extremes a third apart, close.
+        """Let a bar of ``length`` that opens at ``time`` happen: open, both extremes, close.
 
         A bar that would end after the phase of the day it began in ends with it, so that its close still counts.
         """
@@ -124,17 +124,18 @@ class Venue:
         Returns
         -------
         list of tuple
-            Three times, each with the prices to :meth:`walk` to: both extremes and the close. Which extreme
-            comes first is settled now, by the positions and orders at the open.
+            Times, each with the prices to :meth:`walk` to: both extremes and the close, in a long bar with many
+            between them. Which extreme comes first is settled now, by the positions and orders at the open.
         """
         # The last moment that also belongs to the phase it began in.
         phase_end = self._state.hours.phase_end(time)
         end = (time + length if phase_end is None else min(time + length, phase_end)) - TICK
         self.on_quote(time, {symbol: bar.open for symbol, bar in bars.items()})
-        paths = {symbol: self._matcher.path(symbol, bar) for symbol, bar in bars.items()}
+        steps = self._matcher.steps(end + TICK - time)
+        paths = {symbol: self._matcher.path(symbol, bar, time, steps) for symbol, bar in bars.items()}
         return [
-            (time + (end - time) * (step + 1) / 3, {symbol: path[step] for symbol, path in paths.items()})
-            for step in range(3)
+            (time + (end - time) * (step + 1) / steps, {symbol: path[step] for symbol, path in paths.items()})
+            for step in range(steps)
         ]
 
     def walk(self, time: datetime, prices: Mapping[str, Decimal]) -> None:

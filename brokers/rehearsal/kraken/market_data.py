@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, time, timedelta
 from decimal import Decimal
 
+import numpy as np
+
 from brokers.rehearsal.core.bar_playback import DAY, MINUTE_NS, BarPlayback, PlayedBar, Timeframe, from_ns, to_ns
 from brokers.rehearsal.kraken.errors import UNAVAILABLE, UNKNOWN_ASSET, UNKNOWN_PAIR, KrakenError, invalid
 from brokers.rehearsal.kraken.exchange import KrakenExchange
@@ -130,11 +132,11 @@ class MarketData:
     def _ticker(self, pair: Pair, bid: Decimal, ask: Decimal) -> Json:
         now = self._exchange.now
         midnight = datetime.combine(now.date(), time(), now.tzinfo)
-        day = self._playback.trades(pair.symbol, now - timedelta(days=1), now, now)
-        today = [trade for trade in day if trade[0] >= to_ns(midnight)]
+        times, *day = self._playback.columns(pair.symbol, now - timedelta(days=1), now)
+        today = [column[np.searchsorted(times, to_ns(midnight)) :] for column in day]
         last = self._playback.last(pair.symbol, now)
         price, size = self._exchange.last(pair) or Decimal(0), float(last[2]) if last else 0.0
-        spans = [_Span(trades, float(price)) for trades in (today, day)]
+        spans = [_Span(*columns, float(price)) for columns in (today, day)]
         decimals = max(PRICE, pair.pair_decimals)
         lots = [str(max(math.floor(size), 1)), f"{size:.{LOTS}f}"]
         return {
@@ -235,12 +237,11 @@ class MarketData:
 class _Span:
     """What a stretch of trades was like; without trades all prices are the last one."""
 
-    def __init__(self, trades: list[tuple[int, float, float]], last: float) -> None:
-        prices = [price for _, price, _ in trades] or [last]
-        self.count, self.volume = len(trades), math.fsum(size for *_, size in trades)
-        self.open, self.high, self.low = prices[0], max(prices), min(prices)
-        worth = math.fsum(price * size for _, price, size in trades)
-        self.average = worth / self.volume if self.volume else last
+    def __init__(self, prices: np.ndarray, sizes: np.ndarray, last: float) -> None:
+        self.count, self.volume = len(prices), float(sizes.sum())
+        self.average = float((prices * sizes).sum()) / self.volume if self.volume else last
+        known = prices if len(prices) else np.array([last])
+        self.open, self.high, self.low = float(known[0]), float(known.max()), float(known.min())
 
 
 def _row(start: int, bar: PlayedBar | None, last: float, decimals: int) -> list[object]:

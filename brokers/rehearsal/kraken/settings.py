@@ -41,6 +41,8 @@ class KrakenSettings:
         How long after a cancel the coins it held come back.
     spread_ticks : int, default=1
         How many ticks bid and ask lie from the last price.
+    price_every : timedelta, default=1 minute
+        As in :class:`VenueSettings`.
     """
 
     cash_usd: Decimal = Decimal(1_000)
@@ -53,6 +55,7 @@ class KrakenSettings:
     small_closes: bool = False
     release_delay: timedelta = field(default=timedelta(milliseconds=250))
     spread_ticks: int = 1
+    price_every: timedelta = field(default=timedelta(minutes=1))
 
     def of_the_venue(self) -> VenueSettings:
         """What the venue's core has to know."""
@@ -63,6 +66,7 @@ class KrakenSettings:
             release_delay=self.release_delay,
             stops_hold=self.stops_hold,
             gtc_life=FOREVER,
+            price_every=self.price_every,
         )
 
 

@@ -31,7 +31,7 @@ from risk.model import Adjustment, BracketTerms, Plan, Proposal
 from tests.brokers.kraken.scripted import NO_PAUSE
 from tests.brokers.rehearsal.kraken.market import set_price
 
-BTC, ETH, DOGE = "BTC/USD", "ETH/USD", "DOGE/USD"
+BTC, ETH, DOGE, SOL = "BTC/USD", "ETH/USD", "DOGE/USD", "SOL/USD"
 ENDLESS_TIER = Tier(1e9, 1e9, 1e9, 1e9)
 SETTINGS = (
     "sizing.lot=0.00000001", "gate.max_day_notional_frac=4", "gate.max_new_positions=50", "gate.max_open_positions=10",
@@ -230,6 +230,9 @@ class KrakenScene:
 
     def cash(self) -> Decimal:
         return self.server.call(lambda exchange: exchange._state.ledger.cash)
+
+    def price(self, symbol: str = BTC) -> Decimal:
+        return self.server.call(lambda exchange: exchange._state.ledger.prices[symbol])
 
     def client_fees(self) -> Decimal:
         """What the venue charged for our orders, by its own listing."""

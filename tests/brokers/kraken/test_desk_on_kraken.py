@@ -137,6 +137,21 @@ def test_foreign_orders_of_every_kind_stop_nothing(scene, caplog):
     assert len(foreign) == 2, "nothing of a hand's was cancelled"
 
 
+def test_cash_that_a_hands_bid_holds_is_not_spent(scene):
+    placed = scene.server.by_hand(
+        "AddOrder", pair="XBTUSD", type="buy", ordertype="limit", volume="0.019", price="50000"
+    )
+    scene.enter(ETH, 100)
+    scene.settle(2)
+    assert scene.asked["AddOrder"] == 0, "950 of 1,000 USD are set aside: Kraken would refuse it"
+    assert scene.faults() == []
+    scene.server.by_hand("CancelOrder", txid=placed["txid"][0])
+    scene.settle(1)
+    scene.enter(ETH, 100)
+    scene.settle(2)
+    assert scene.held(ETH) > 0 and scene.faults() == []
+
+
 def test_a_quiet_iteration_asks_little(scene):
     scene.enter(BTC, 100)
     scene.settle(3)

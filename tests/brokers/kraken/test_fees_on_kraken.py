@@ -6,10 +6,12 @@ from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from brokers.journal import Journal
+from brokers.live_state.snapshot import Moments, state_of
 from brokers.operator.account import look
 from brokers.operator.differences import Kind, compare
 from brokers.operator.positions import report
@@ -81,6 +83,27 @@ def test_what_is_held_is_shown_after_the_fee_of_its_entry(tmp_path):
         assert held.fees == pytest.approx(fee)
         assert held.profit == pytest.approx(float(held.held) * (held.price - held.entry) - fee)
         assert held.unrealised_r == pytest.approx(held.profit / float(held.held) / held.risk)
+
+
+def test_what_would_be_lost_at_the_stop_is_what_is_lost_there(tmp_path):
+    with served() as server:
+        scene = KrakenScene(server, tmp_path)
+        scene.enter(BTC, 100)
+        scene.settle(2)
+        account = SimpleNamespace(
+            desk=scene.desk, monitor=SimpleNamespace(heard=None, listening=True), pace_s=60.0,
+            session=SimpleNamespace(mode="rehearse", profile="active"), alarm=SimpleNamespace(standing=tuple),
+        )  # fmt: skip
+        state = state_of(account, scene.settings, None, (), Moments(scene.clock.now()))
+        (held,) = state.positions
+        assert held.exit_fee_frac == 0.004
+        scene.step(1, BTC=str(held.stop))
+        scene.settle(2)
+        assert scene.held() == 0
+        lost = state.equity - float(scene.cash())
+        assert held.lost_at_stop == pytest.approx(lost, abs=0.01), "the spread's tick aside"
+        assert lost - (held.price - held.stop) * held.quantity > 0.3
+        scene.close()
 
 
 def test_reconcile_tells_a_fee_that_is_not_what_the_venue_charged(tmp_path):

@@ -157,7 +157,7 @@ def test_bars_of_coins_are_played_over_midnight() -> None:
     assert prices["DOGE/USD"] == Decimal("0.1000001")
     assert closes == [datetime(2026, 3, 8, tzinfo=UTC)]
     _, price, shares, _ = playback.last("DOGE/USD", datetime(2026, 3, 8, 3, tzinfo=UTC)) or (0, 0.0, 0.0, False)
-    assert (price, shares) == (0.1000001, 2.625)
+    assert (price, shares) == (0.1000001, 10.5 / 61), "the open, and a price for each minute after it"
     assert loaded.frame["high"].iloc[0] == 0.2
 
 

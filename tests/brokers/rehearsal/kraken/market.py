@@ -6,6 +6,7 @@ import base64
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
@@ -32,8 +33,10 @@ def bars(symbols: tuple[str, ...] = tuple(PRICES), days: int = 40) -> pd.DataFra
 
 
 def served(**options: Any) -> KrakenServer:
-    """A server whose clock stands on Saturday, 19:00 UTC."""
+    """A server whose clock stands on Saturday, 19:00 UTC; bars that are not given are traded at their four prices."""
     account = {"cash_usd": Decimal(1_000), "tier": "none", **options.pop("account", {})}
+    if "data" not in options:
+        account.setdefault("price_every", timedelta(0))
     account["balances"] = {name: Decimal(str(amount)) for name, amount in account.get("balances", {}).items()}
     account["cash_usd"] = Decimal(str(account["cash_usd"]))
     data = options.pop("data", None)

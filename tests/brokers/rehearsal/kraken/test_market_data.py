@@ -65,7 +65,7 @@ def test_hours_without_trades_repeat_the_price() -> None:
     data = data[(data["datetime"] < gap) | (data["datetime"] >= gap + pd.Timedelta(hours=3))]
     with served(data=data) as server:
         rows, _ = ohlc(Wire(server), interval=60, since=int(gap.timestamp()) - 1)
-        assert [(row[6], row[7]) for row in rows[:4]] == [("0.00000000", 0)] * 3 + [("8.00000000", 4)]
+        assert [(row[6], row[7]) for row in rows[:4]] == [("0.00000000", 0)] * 3 + [("8.00000000", 61)]
         assert {row[4] for row in rows} == {"90000.0"}
 
 
