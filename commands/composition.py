@@ -15,7 +15,8 @@ from typing import Any, get_type_hints
 import typer
 
 from commands.usage import refused
-from config.errors import exit_status
+from config.errors import Refusal, exit_status
+from config.process.secret_guard import secret_among
 
 HELP_OPTIONS = {"help_option_names": ["-h", "--help"]}
 
@@ -50,6 +51,11 @@ class Command:
 def invoked(click: Any, argv: Sequence[str] | None, name: str | None) -> int:
     """Parse a command line and run its command; typer's own ``main`` would turn an interruption into a status."""
     arguments = sys.argv[1:] if argv is None else list(argv)
+    if variable := secret_among(arguments):
+        raise Refusal(
+            f"an argument holds the secret of {variable}, and every user of this machine can read arguments: leave it "
+            "in the environment or in a file for --dotenv, and name files otherwise"
+        )
     try:
         with click.make_context(name, arguments) as context:
             return int(click.invoke(context) or 0)
