@@ -35,7 +35,7 @@ class _StrictLoader(yaml.SafeLoader):
         if (tag := getattr(event, "tag", None)) is not None:
             problem = f"{tag.rpartition(':')[2][:SHOWN]!r} is a tag: write the value without it"
             raise yaml.composer.ComposerError(None, None, problem, event.start_mark)
-        if isinstance(event, yaml.ScalarEvent) and _NO_CHARACTER.search(event.value):
+        if _NO_CHARACTER.search(getattr(event, "value", None) or ""):
             problem = "half of a character is written with \\u: write the character itself"
             raise yaml.composer.ComposerError(None, None, problem, event.start_mark)
         self.depth += 1

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 KEYS = ("ALPACA_API_KEY", "ALPACA_API_SECRET", "KRAKEN_API_KEY", "KRAKEN_API_SECRET")
 DATABASE, NOTIFICATIONS = "DATABASE_URL", "NOTIFY_URLS"
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "ws_proxy", "wss_proxy")
-_SEPARATORS = " \t\r\n,/@:?&=#"
+_PARTS = re.compile(r"[\s,/@:?&=#]+")
 _ENOUGH = 12
 """Characters of a part of an address that is looked for alone: shorter ones are words and host names."""
 
@@ -33,8 +34,7 @@ def secret_texts(name: str, value: str) -> set[str]:
     if "://" in value:
         # Of an address the user, the password and the tokens in its path are what is secret.
         addresses = value.replace(",", " ").split()
-        parts = value.translate(str.maketrans(dict.fromkeys(_SEPARATORS, " "))).split()
-        found |= {*addresses, *(part for part in parts if len(part) >= _ENOUGH)}
+        found |= {*addresses, *(part for part in _PARTS.split(value) if len(part) >= _ENOUGH)}
         found |= {part for address in addresses for part in _user_info(address)}
     return _as_typed(found)
 
