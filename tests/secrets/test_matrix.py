@@ -110,6 +110,7 @@ def bars(symbol: str, **more: str) -> pd.DataFrame:
     return pd.DataFrame(table).round(2)
 
 
+@pytest.mark.slow
 def test_names_headings_and_cells_of_data_files_are_repeated_by_no_file_of_a_run(here, capsys):
     folder = here / "bars"
     folder.mkdir()
