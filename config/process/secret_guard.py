@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TextIO
 
-from config.values.known_secrets import DATABASE, KEYS, NOTIFICATIONS, known_secrets, secret_texts
+from config.values.known_secrets import DATABASE, KEYS, NOTIFICATIONS, known_secrets, told_apart
 from config.values.masker import Masker
 
 _KEYS_AND_TOKENS = (*KEYS, NOTIFICATIONS)
@@ -39,7 +39,7 @@ _KNOWN = _Known()
 
 def hide(values: Mapping[str, str]) -> None:
     """Mask what a file with keys sets, too."""
-    _KNOWN.add(text for name in (*_KEYS_AND_TOKENS, DATABASE) for text in secret_texts(name, values.get(name) or ""))
+    _KNOWN.add(text for name in (*_KEYS_AND_TOKENS, DATABASE) for text in told_apart(name, values.get(name) or ""))
 
 
 def without_known(text: str) -> str:
@@ -70,7 +70,7 @@ def secret_among(texts: Iterable[str], environment: Mapping[str, str] | None = N
     variables = os.environ if environment is None else environment
     joined = "\n".join(texts)
     for name in _KEYS_AND_TOKENS:
-        if Masker(secret_texts(name, variables.get(name) or "")).known(joined) != joined:
+        if Masker(told_apart(name, variables.get(name) or "")).known(joined) != joined:
             return name
     return ""
 

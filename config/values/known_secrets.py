@@ -10,16 +10,24 @@ KEYS = ("ALPACA_API_KEY", "ALPACA_API_SECRET", "KRAKEN_API_KEY", "KRAKEN_API_SEC
 DATABASE, NOTIFICATIONS = "DATABASE_URL", "NOTIFY_URLS"
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "ws_proxy", "wss_proxy")
 _PARTS = re.compile(r"[\s,/@:?&=#]+")
+_HOST = re.compile(r"[A-Za-z-]+(?:\.[A-Za-z-]+)+")
 _ENOUGH = 12
 """Characters of a part of an address that is looked for alone: shorter ones are words and host names."""
+_KEY_LIKE = re.compile(r"(?=.*[0-9])(?=.*[A-Za-z]).{16,}")
+"""A user of an address that is a key by itself; others are names, which stand in the paths of their home, too."""
 
 
 def known_secrets(environment: Mapping[str, str]) -> set[str]:
     """Keys of venues, where notifications go with the tokens in it, and passwords of database and proxies."""
     found: set[str] = set()
     for name in (*KEYS, DATABASE, NOTIFICATIONS):
-        found |= secret_texts(name, environment.get(name) or "")
-    return found | proxy_secrets(environment)
+        found |= told_apart(name, environment.get(name) or "")
+    return {text for text in found | proxy_secrets(environment) if not _is_word(text)}
+
+
+def told_apart(name: str, value: str) -> set[str]:
+    """What is secret of one variable and can be told from words, which stand in any text."""
+    return {text for text in secret_texts(name, value) if not _is_word(text)}
 
 
 def secret_texts(name: str, value: str) -> set[str]:
@@ -32,9 +40,10 @@ def secret_texts(name: str, value: str) -> set[str]:
         return _as_typed({value, *passwords} if passwords or "://" not in value else set())
     found = {value}
     if "://" in value:
-        # Of an address the user, the password and the tokens in its path are what is secret.
+        # Of an address the password, the tokens in its path and a user that is a key are what is secret.
         addresses = value.replace(",", " ").split()
-        found |= {*addresses, *(part for part in _PARTS.split(value) if len(part) >= _ENOUGH)}
+        parts = (part for address in addresses for part in _PARTS.split(address.partition("://")[2].rpartition("@")[2]))
+        found |= {*addresses, *(part for part in parts if len(part) >= _ENOUGH and not _HOST.fullmatch(part))}
         found |= {part for address in addresses for part in _user_info(address)}
     return _as_typed(found)
 
@@ -45,6 +54,10 @@ def proxy_secrets(environment: Mapping[str, str]) -> set[str]:
     return _as_typed({password for value in values for password in _passwords(value)})
 
 
+def _is_word(text: str) -> bool:
+    return len(text) < _ENOUGH and text.isalpha()
+
+
 def _as_typed(found: Iterable[str]) -> set[str]:
     # A password that had to be encoded in its address is typed and echoed as it is, too.
     return {*found, *map(unquote, found)}
@@ -52,7 +65,8 @@ def _as_typed(found: Iterable[str]) -> set[str]:
 
 def _user_info(address: str) -> list[str]:
     head, at, _ = address.partition("://")[2].rpartition("@")
-    return head.split(":") if at else []
+    user, _, password = head.partition(":")
+    return [text for text in (password, *([user] if _KEY_LIKE.fullmatch(user) else ())) if at and text]
 
 
 def _passwords(address: str) -> list[str]:

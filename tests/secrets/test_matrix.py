@@ -225,3 +225,29 @@ def test_a_stream_is_a_stream(monkeypatch, tmp_path, capsys):
     assert main(["kill", "banana"]) == 2
     assert (sys.stdout, sys.stderr) == before
     assert without_known("nothing of ours") == "nothing of ours"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "secret", "open_"),
+    [
+        ("NOTIFY_URLS", "mailto://johnsmith:pw-of-the-mail@smtp.gmail.com", ["pw-of-the-mail"],
+         ["/home/johnsmith/bars", "smtp.gmail.com"]),
+        ("NOTIFY_URLS", "slack://T1JJ3T3L2ABC/A1BRTD4JDXYZ/TIiajkdnlazkcOXrIdevi7FQ/", ["A1BRTD4JDXYZ"], ["slack"]),
+        ("NOTIFY_URLS", "pover://uQiRzpo4DXghDmr9QzzfQu27cmVRsG@azGDORePK8gMaC0QOYAMyEEuzJnyUi",
+         ["uQiRzpo4DXghDmr9QzzfQu27cmVRsG", "azGDORePK8gMaC0QOYAMyEEuzJnyUi"], ["pover"]),
+        ("NOTIFY_URLS", "ntfys://ntfy.sh/my-trading-alerts json://hooks.example.org/", ["my-trading-alerts"],
+         ["hooks.example.org", "ntfy.sh"]),
+        ("DATABASE_URL", "postgresql://postgres:postgres@localhost/journal", [], ["postgres", "postgresql", "journal"]),
+        ("DATABASE_URL", "sqlite:////home/trader/state/journal.sqlite3", [], ["journal.sqlite3", "/home/trader/state"]),
+        ("HTTPS_PROXY", "http://drawdown:momentum@proxy.example.org:3128", [], ["momentum", "drawdown"]),
+    ],
+)  # fmt: skip
+def test_words_hosts_and_users_stay_readable(monkeypatch, capsys, variable, value, secret, open_):
+    for name in ENVIRONMENT:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(variable, value)
+    for text in (*secret, *open_):
+        assert main(["banana", text]) == 2
+        said = capsys.readouterr().err
+        assert (text in secret) == ("holds the secret of" in said), text
+        assert (without_known(f"x {text} y") == f"x {text} y") == (text in open_), text
