@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, get_type_hints
@@ -15,7 +16,9 @@ from typing import Any, get_type_hints
 import typer
 
 from commands.usage import refused
-from config.errors import exit_status
+from config.errors import Refusal, exit_status
+from config.process.secret_guard import secret_among
+from config.values.printable import one_line
 
 HELP_OPTIONS = {"help_option_names": ["-h", "--help"]}
 
@@ -50,6 +53,17 @@ class Command:
 def invoked(click: Any, argv: Sequence[str] | None, name: str | None) -> int:
     """Parse a command line and run its command; typer's own ``main`` would turn an interruption into a status."""
     arguments = sys.argv[1:] if argv is None else list(argv)
+    for argument in arguments:
+        try:
+            os.fsencode(argument)
+        except UnicodeEncodeError:
+            # No file can have such a name, and no shell passes it; a program that calls this one does.
+            raise Refusal(f"argument {one_line(argument)[:80]}: is no text; write it in UTF-8") from None
+    if variable := secret_among(arguments):
+        raise Refusal(
+            f"an argument holds the secret of {variable}, and every user of this machine can read arguments: leave it "
+            "in the environment or in a file for --dotenv, and name files otherwise"
+        )
     try:
         with click.make_context(name, arguments) as context:
             return int(click.invoke(context) or 0)

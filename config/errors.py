@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterator
 
 from config.process.private_files import private_files
+from config.process.secret_guard import masked_output
 from config.process.terminal import plain_output
 from config.values.masking import redacted
 from config.values.printable import one_line
@@ -48,6 +49,11 @@ def exit_status(run: Callable[[], int]) -> int:
     reader of standard output that has gone (``| head``) ends the command without a word, as it does for other tools.
     """
     plain_output()
+    with masked_output():
+        return _status(run)
+
+
+def _status(run: Callable[[], int]) -> int:
     try:
         # Journals, logs and runs tell what somebody owns: whatever a command writes is for its owner alone.
         with _ended_like_an_interruption(), private_files():

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from config.errors import Refusal
+from config.process.secret_guard import without_known
 from config.values.masker import masked
 
 STATE_FILE, JOURNAL_FILE = "trader.json", "journal.sqlite3"
@@ -239,7 +240,7 @@ def write_state(path: Path, state: TraderState) -> None:
     fresh = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text)
+        file.write(without_known(text))
     fresh.replace(path)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from backtests.data.bar_checks import check_numbers, check_order, to_exchange_time
-from backtests.data.bar_notes import gaps, jumps, kept_hours
+from backtests.data.bar_notes import cut_off, gaps, jumps, kept_hours
 from backtests.data.reading.long_tables import names_in, read_long
 from backtests.data.reading.options import PLAIN, ReadOptions
 from config.errors import Refusal
@@ -105,7 +105,7 @@ def read_file(
     frame["datetime"], minutes = to_exchange_time(frame, path, options)
     frame, left_out = kept_hours(frame, minutes, options.hours, path)
     notes += left_out
-    notes += jumps(frame)
+    notes += jumps(frame) + cut_off([file for file in _files(path) if file.suffix.lower() in TEXT_FILES])
     if last is not None:
         frame = frame[frame["datetime"] < _bound(last + pd.Timedelta(days=1), frame)]
     if frame.empty or (first is not None and not (frame["datetime"] >= _bound(first, frame)).any()):
@@ -159,6 +159,10 @@ def _bound(day: pd.Timestamp, frame: pd.DataFrame) -> pd.Timestamp:
 
 def _label(day: pd.Timestamp | None) -> str:
     return "the file's edge" if day is None else f"{day:%Y-%m-%d}"
+
+
+def _files(path: Path) -> list[Path]:
+    return _files_in(path) if path.is_dir() else [path]
 
 
 def _files_in(folder: Path) -> list[Path]:

@@ -1,7 +1,12 @@
-"""What is legal in a file and means something else: bars outside sessions or off the grid, jumps like splits'."""
+"""What is legal in a file and means something else: bars outside sessions or off the grid, jumps like splits'.
+
+And a last line without an end, behind which there may have been more.
+"""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +25,8 @@ AFTER_CLOSE = pd.Timedelta(hours=4)
 # Two days of seven are weekends; a market with this share of its bars there has no sessions.
 OPEN_AT_WEEKENDS_FROM = 0.15
 SATURDAY = 5
+LONGEST_END = 64
+"""Bytes at the end of a file among which the end of its last line is looked for."""
 
 RATIOS = {
     2.0: "2:1",
@@ -42,6 +49,26 @@ RATIOS = {
 # A night's own move on top of a split, by the ratio from which on it is allowed for: real moves of a third are not so
 # rare, real moves to a fifth are.
 NIGHT_FRACS = {1.5: 0.02, 2.0: 0.08, 5.0: 0.12}
+
+
+def cut_off(files: Sequence[Path]) -> list[str]:
+    """Files of text whose last line has no end: a number in it may be the beginning of one."""
+    open_ended = [file for file in files if not _ends(file)]
+    if not open_ended:
+        return []
+    others = f" and {len(open_ended) - 1} more" if len(open_ended) > 1 else ""
+    return [
+        f"the last line of {open_ended[0].name}{others} has no line end: where a file was cut off, its last bar is not "
+        "what was written"
+    ]
+
+
+def _ends(file: Path) -> bool:
+    with file.open("rb") as stream:
+        stream.seek(0, os.SEEK_END)
+        stream.seek(max(stream.tell() - LONGEST_END, 0))
+        # A line end of UTF-16 has a NUL on one of its sides.
+        return stream.read().rstrip(b"\0 \t").endswith((b"\n", b"\r"))
 
 
 def kept_hours(frame: pd.DataFrame, minutes: int, hours: Hours, path: Path) -> tuple[pd.DataFrame, list[str]]:

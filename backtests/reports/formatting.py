@@ -14,6 +14,7 @@ from typing import Any
 
 import pandas as pd
 
+from config.process.secret_guard import without_known
 from config.values.printable import one_line
 
 _FORMULA = ("=", "+", "-", "@")
@@ -121,17 +122,17 @@ def decimal(value: float) -> str:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file in one step, so that a reader never sees half of it."""
+    """Write a file in one step, so that a reader never sees half of it, and without this process's secrets."""
     unfinished = path.with_name(path.name + ".tmp")
-    unfinished.write_text(text, encoding="utf-8", newline="")
+    unfinished.write_text(without_known(text), encoding="utf-8", newline="")
     unfinished.replace(path)
 
 
 def write_lines(path: Path, lines: Iterable[str]) -> None:
-    """Write a file line by line, in place when it is whole: long runs would need hundreds of MB for one string."""
+    """The same line by line: long runs would need hundreds of MB for one string."""
     unfinished = path.with_name(path.name + ".tmp")
     with unfinished.open("w", encoding="utf-8", newline="") as stream:
-        stream.writelines(lines)
+        stream.writelines(map(without_known, lines))
     unfinished.replace(path)
 
 

@@ -24,7 +24,7 @@ from brokers.network.breaker import CircuitBreaker
 from brokers.network.time_budget import seconds_left
 from brokers.network.transport import DeadlineAdapter
 from brokers.venue_errors import NotSent, OutcomeUnknown, VenueError, VenueUnavailable
-from config.values.masker import Masker
+from config.process.secret_guard import masker_of
 
 TOO_MANY, TIMEOUT = 429, 408
 POSITIVE, NEGATIVE = range(200, 300), range(400, 500)
@@ -73,7 +73,7 @@ class Hardened:
     _api_key: str | None
     _secret_key: str | None
     _get_default_headers: Callable[[], dict[str, str]]
-    masker: Masker
+    masker: Callable[[str], str]
     bucket: SlidingWindowLimiter
     breaker: CircuitBreaker
     timeouts: Timeouts
@@ -85,7 +85,7 @@ class Hardened:
     def harden(self, bucket: SlidingWindowLimiter, breaker: CircuitBreaker, timeouts: Timeouts) -> None:
         """Share the rate limit with the other clients of the account."""
         self.bucket, self.breaker, self.timeouts, self.admit, self.observers = bucket, breaker, timeouts, None, []
-        self.masker = Masker(filter(None, (self._api_key, self._secret_key)))
+        self.masker = masker_of(self._api_key, self._secret_key)
         self.urgent = lambda method, path, body: False
         # The keys are in headers: what a .netrc has for the host is not for it.
         self._session.auth = _as_it_is

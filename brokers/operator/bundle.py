@@ -18,6 +18,8 @@ from brokers.journal.database import chain
 from brokers.journal.database.integrity import Damaged
 from brokers.operator.track_record import Period, TrackRecord, derive, read
 from config.errors import Refusal
+from config.process.secret_guard import secret_among
+from config.values.masking import redacted
 
 FORMAT = 2
 ROWS, DERIVED, MANIFEST = "rows.jsonl", "derived.jsonl", "manifest.json"
@@ -38,11 +40,17 @@ def export(address: str | Path, folder: Path, adopted: Collection[str] = ()) -> 
     Raises
     ------
     Refusal
-        The journal is not what was written, or the folder holds something or cannot be written.
+        The journal is not what was written or holds a secret of the environment, or the folder holds something or
+        cannot be written.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise Refusal(f"{folder}: holds something already; name a new folder")
     record, lines, genesis = read(address, None, adopted)
+    if variable := secret_among([*lines, *record.lines]):
+        raise Refusal(
+            f"{redacted(str(address))}: a row holds the secret of {variable}, and a bundle is made to be handed on: "
+            "make that secret invalid where it was made, then take it out of the environment"
+        )
     files = {ROWS: _text(lines), DERIVED: _text(record.lines)}
     link, _, digest = record.head.partition(" ")
     manifest = {

@@ -43,6 +43,7 @@ def parity(
     from backtests.checks.parity import parity as checked
     from backtests.checks.parity_report import MEANINGS, document, gaps, parity_page
     from backtests.checks.snapshots import snapshot_files
+    from backtests.reports.formatting import write_text
     from commands.research.context import progress
     from commands.screen import console, show_json
     from config.process.environment import own_the_run
@@ -53,7 +54,7 @@ def parity(
         found = checked(files, _changed(set_), bar.update)
     if out is not None:
         try:
-            out.write_text(parity_page(found), encoding="utf-8")
+            write_text(out, parity_page(found))
         except OSError as error:
             raise Refusal(f"--out {out}: cannot be written ({error.strerror}); name another file") from None
     if screen.json:

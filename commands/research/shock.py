@@ -44,6 +44,7 @@ def shock(
     """
     from rich.table import Table
 
+    from backtests.reports.formatting import write_text
     from backtests.research.shock.paths import all_names, shock_path
     from backtests.research.shock.play import play
     from backtests.research.shock.report import document, sentence, shock_page
@@ -62,7 +63,7 @@ def shock(
     results = [play(present, each) for each in paths]
     if out is not None:
         try:
-            out.write_text(shock_page(present, results), encoding="utf-8")
+            write_text(out, shock_page(present, results))
         except OSError as error:
             raise Refusal(f"--out {out}: cannot be written ({error.strerror}); name another file") from None
     if screen.json:

@@ -27,12 +27,13 @@ def compare(
     """
     from backtests.checks.comparison import compare as compared
     from backtests.checks.comparison_report import counts_table, document, list_table, markdown
+    from backtests.reports.formatting import write_text
     from commands.screen import console, show_json
 
     found = compared(live, backtest)
     if out is not None:
         try:
-            out.write_text(markdown(found), encoding="utf-8")
+            write_text(out, markdown(found))
         except OSError as error:
             raise Refusal(f"--out {out}: cannot be written ({error.strerror}); name another file") from None
     if screen.json:

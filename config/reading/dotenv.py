@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from config.errors import Refusal
+from config.process.secret_guard import hide
 from config.reading.files import read_ordinary
 
 LONGEST_BYTES = 65_536
@@ -44,6 +45,7 @@ def with_keys(environment: Mapping[str, str], path: Path | None, names: frozense
                 f"--dotenv {path}: {name} is another one in the environment; unset it there, or leave --dotenv out"
             )
         merged[name] = value
+    hide({name: merged[name] for name in names if name in merged})
     return merged
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from config.errors import Refusal
+from config.process.secret_guard import secret_among
 from config.reading import strict_yaml
 from config.reading.error_messages import closest, sentence
 from config.reading.files import read_ordinary
@@ -78,12 +79,20 @@ def load(
     single = [("--set", *item) for item in _pairs(overrides)]
     for source, dotted, value in (*single, *arguments):
         _merge(merged, _nested(dotted, value, source), source, provenance)
+    secrets = os.environ if environment is None else environment
+    text = json.dumps(merged)
+    if variable := secret_among([text], secrets):
+        place = next((key for key, leaf in _leaves(merged) if secret_among([leaf], secrets)), "")
+        raise Refusal(
+            f"{provenance.of(place)}: {place or 'one of the keys'} holds the secret of {variable}, and settings are "
+            "written into each run's folder: take it out of the settings"
+        )
     try:
-        settings = Settings.model_validate_json(json.dumps(merged))
+        settings = Settings.model_validate_json(text)
     except ValidationError as error:
         raise Refusal(sentence(error, Settings, provenance)) from None
     settings._provenance = provenance
-    settings._secrets = Secrets.from_environment(os.environ if environment is None else environment)
+    settings._secrets = Secrets.from_environment(secrets)
     return settings
 
 
@@ -180,6 +189,15 @@ def _merge(
             provenance.note(dotted, source)
             into[key] = {}
         _merge(into[key], value, source, provenance, dotted, changes_alone)
+
+
+def _leaves(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
+    """Dotted keys with their values as text."""
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{above}{key}.")
+        else:
+            yield f"{above}{key}", json.dumps(value)
 
 
 def _holds_secret(dotted: str, key: str, value: Any) -> bool:

@@ -19,6 +19,8 @@ DEEPEST = 24
 LONGEST_NUMBER = 40
 """Characters: more than any setting needs, fewer than Python's and JSON's readers of numbers choke on."""
 SHOWN = 40
+_NO_CHARACTER = re.compile("[\ud800-\udfff]")
+"""Halves of pairs: no file has one in its name, and JSON's readers refuse them."""
 
 
 class _StrictLoader(yaml.SafeLoader):
@@ -32,6 +34,9 @@ class _StrictLoader(yaml.SafeLoader):
             raise yaml.composer.ComposerError(None, None, problem, event.start_mark)
         if (tag := getattr(event, "tag", None)) is not None:
             problem = f"{tag.rpartition(':')[2][:SHOWN]!r} is a tag: write the value without it"
+            raise yaml.composer.ComposerError(None, None, problem, event.start_mark)
+        if _NO_CHARACTER.search(getattr(event, "value", None) or ""):
+            problem = "half of a character is written with \\u: write the character itself"
             raise yaml.composer.ComposerError(None, None, problem, event.start_mark)
         self.depth += 1
         if self.depth > DEEPEST:
@@ -111,8 +116,8 @@ def parse(text: str, source: str) -> Any:
     Raises
     ------
     Refusal
-        A syntax error, an anchor, alias or tag, a duplicate key, a key that is not text, what is nested too deep or
-        a number too long to be meant, with the line.
+        A syntax error, an anchor, alias or tag, a duplicate key, a key that is not text, what is nested too deep,
+        half of a character or a number too long to be meant, with the line.
     """
     try:
         # The same few files are read for every run of a search; what is handed out is a copy.

@@ -6,16 +6,18 @@ taken out too, as a page or a journal of another run holds secrets that nobody t
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
-from urllib.parse import unquote
+from typing import TYPE_CHECKING, Any
 
+from config.values.known_secrets import proxy_secrets, secret_texts
 from config.values.masking import HIDEABLE, MASK, redacted, without_secrets
 from config.values.printable import one_line
-from config.values.secrets import Secrets
 
-_PARTS = re.compile(r"[\s,/@:?&=#]+")
+if TYPE_CHECKING:
+    from config.values.secrets import Secrets
+
 _IN_ADDRESS = re.compile(r"(?<=://)[^\s/@'\"<>]*:[^\s/@'\"<>]*(?=@)")
 _ALPACA_KEY = re.compile(r"\b[APC]K[A-Z0-9]{16,30}\b")
 _ASSIGNED = re.compile(
@@ -26,8 +28,6 @@ _LONG = re.compile(
     r"[A-Za-z0-9+/]{40,88}={0,2}(?![A-Za-z0-9+/_=-])"
 )
 _WEBHOOK = re.compile(r"\b(?:tgram|discord|slack|ntfys?|mailtos?|pover|jsons?|xmls?)://[^\s\"'<>]+")
-_ENOUGH = 12
-"""Characters of a part of an address that is looked for alone: shorter ones are words and host names."""
 
 
 class Masker:
@@ -48,27 +48,23 @@ class Masker:
 
     @classmethod
     def of(cls, secrets: Secrets) -> Masker:
-        """A masker of everything secret that a run was given."""
-        found: set[str] = set()
+        """A masker of everything secret that a run was given, and of the passwords of this process's proxies."""
+        found = proxy_secrets(os.environ)
         for name in type(secrets).model_fields:
-            value = getattr(secrets, name)
-            if value is None:
-                continue
-            text = value.get_secret_value()
-            found.add(text)
-            if "://" in text:
-                # Of an address the user, the password and the tokens in its path are what is secret.
-                found |= {part for part in _PARTS.split(text) if len(part) >= _ENOUGH}
-                addresses = text.replace(",", " ").split()
-                found |= {*addresses, *(part for address in addresses for part in _user_info(address))}
-        # A password that had to be encoded in its address is typed and echoed as it is, too.
-        return cls(found | {unquote(secret) for secret in found})
+            if (value := getattr(secrets, name)) is not None:
+                found |= secret_texts(name, value.get_secret_value())
+        return cls(found)
 
     def __call__(self, text: str) -> str:
-        """The text without secrets."""
-        text = without_secrets(redacted(text), self._secrets)
-        text = text if self._more is None else self._more.sub(MASK, text)
-        return _without_likely(text)
+        """The text without secrets, and without what looks like one."""
+        return _without_likely(self.known(redacted(text)))
+
+    def known(self, text: str) -> str:
+        """The text without the secrets that were named, and with everything else as it is."""
+        if not self._secrets:
+            return text
+        text = without_secrets(text, self._secrets)
+        return text if self._more is None else self._more.sub(MASK, text)
 
     def line(self, text: str) -> str:
         """The text without secrets, in one line that shows what is in it."""
@@ -101,11 +97,6 @@ def _without_likely(text: str) -> str:
     text = _ALPACA_KEY.sub(MASK, text)
     text = _ASSIGNED.sub(lambda found: f"{found[1]}{MASK}", text)
     return _LONG.sub(MASK, text)
-
-
-def _user_info(address: str) -> Iterable[str]:
-    head, at, _ = address.partition("://")[2].rpartition("@")
-    return head.split(":") if at else ()
 
 
 def _hexadecimal(secret: str) -> tuple[str, str]:

@@ -34,7 +34,7 @@ def run(*arguments: str) -> str:
 def a_file(folder: Path) -> Path:
     path = folder / "bars.csv"
     rows = ["BRK-B,2023-07-03,10,11,9,10,100", "BRK-B,2023-07-05,5,6,4,5,200", "BRK-B,2023-07-07,5,6,4,5,200"]
-    path.write_text("\n".join(["symbol,datetime,open,high,low,close,volume", *rows]))
+    path.write_text("\n".join(["symbol,datetime,open,high,low,close,volume", *rows, ""]))
     return path
 
 

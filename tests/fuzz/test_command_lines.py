@@ -139,3 +139,18 @@ def test_every_outcome_was_seen():
 @given(st.sampled_from(NAMES), LINES)
 def test_very_many_random_commands(name, argv):
     tried(main, [name, *argv])
+
+
+@pytest.mark.parametrize("word", ["\ud800", "x\udfff.yaml"])
+def test_what_is_no_text_is_refused_and_what_no_encoding_knows_is_not(word):
+    """The first found by a random line; what a shell passes of other bytes is read as Python reads it."""
+    tried(main, ["notify", "--config", word])
+    status, said, _ = carried_out(main, ["show-config", "--config", word])
+    assert status == 2 and said.endswith("is no text; write it in UTF-8\n")
+    status, said, _ = carried_out(main, ["show-config", "--config", "\udcff.yaml"])
+    assert status == 2 and "there is no such file" in said
+    status, said, _ = carried_out(main, ["status", "--set", 'live.state_dir="\\ud800"'])
+    assert status == 2 and said == (
+        "--set live.state_dir, line 1: not valid YAML, half of a character is written with \\u: write the character "
+        "itself\n"
+    )

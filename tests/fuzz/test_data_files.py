@@ -218,3 +218,20 @@ def test_many_damaged_files_are_read_right_or_refused(tmp_path, kind, number):
     assert outcomes["refused"] > 200
     if kind == "csv":
         assert outcomes["whole"] + outcomes["part"] > 50
+
+
+def test_what_a_footer_says_of_its_columns_may_be_damaged(tmp_path):
+    """One bit of how a column is declared, and pyarrow ended the process where it was asked for the column's size."""
+    path = tmp_path / "bars.parquet"
+    pq.write_table(pa.Table.from_pandas(GOOD[False], preserve_index=False), path)
+    whole = path.read_bytes()
+    footer = len(whole) - 8 - int.from_bytes(whole[-8:-4], "little")
+    said: Counter[str] = Counter()
+    for at in range(footer, footer + 130):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+        said[judge(path, intraday=False)] += 1
+        try:
+            read_file(path)
+        except Refusal as refusal:
+            said["levels"] += "level histogram" in str(refusal)
+    assert said["levels"] >= 3 and said["refused"] > 50

@@ -29,7 +29,7 @@ from brokers.network.breaker import CircuitBreaker
 from brokers.network.time_budget import seconds_left
 from brokers.network.transport import DeadlineAdapter
 from brokers.venue_errors import NotSent, OutcomeUnknown, VenueError, VenueRefusal, VenueUnavailable
-from config.values.masker import Masker
+from config.process.secret_guard import masker_of
 
 CONNECT_S, READ_S, WAIT_S = 3.0, 6.0, 8.0
 """Local seconds: to connect, for the answer, and for room below the rate limit."""
@@ -116,7 +116,7 @@ class KrakenRest(ccxt.kraken):
         breaker: CircuitBreaker | None = None,
     ) -> None:
         super().__init__({"apiKey": key, "secret": secret, "enableRateLimit": False})
-        self._masker = Masker((key, secret))
+        self._masker = masker_of(key, secret)
         self.urls["api"] = {"public": url, "private": url}
         self.counter, self.rates, self.breaker = nonce, rates, breaker or CircuitBreaker()
         self.observers: list[Callable[[RequestLog], None]] = []

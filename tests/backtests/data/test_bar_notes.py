@@ -204,3 +204,25 @@ def test_what_is_only_watched_makes_no_window(tmp_path):
     assert [f"{t:%Y-%m-%d}" for t in window(found, date(2023, 6, 28), None)] == ["2023-06-28", "2023-06-30"]
     both = loaded(tmp_path, pd.concat([traded, fund]), 60, strict=False, symbols=("AAA", "SH"))
     assert f"{window(both, None, None)[1]:%Y-%m-%d}" == "2023-07-14"
+
+
+BARS_OF_TEXT = "datetime,open,high,low,close,volume\n2023-03-06,10,11,9,10.25,1000\n2023-03-07,10,11,9,10.25,1000\n"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize(("end", "noted"), [("", False), ("\r\n\r\n", False), (None, True)])
+def test_a_file_that_may_be_cut_off_in_its_last_number_is_noted(tmp_path, encoding, end, noted):
+    text = BARS_OF_TEXT[:-3] if end is None else BARS_OF_TEXT + end
+    (tmp_path / "AAA.csv").write_bytes(text.encode(encoding))
+    found = read_file(tmp_path / "AAA.csv")
+    assert len(found.frame) == 2
+    told = ("the last line of AAA.csv has no line end: where a file was cut off, its last bar is not what was "
+            "written",)  # fmt: skip
+    assert found.notes == (told if noted else ())
+
+
+def test_a_folder_names_the_first_file_that_may_be_cut_off(tmp_path):
+    for name, text in (("AAA", BARS_OF_TEXT[:-1]), ("BBB", BARS_OF_TEXT), ("CCC", BARS_OF_TEXT[:-1])):
+        (tmp_path / f"{name}.csv").write_text(text)
+    (note,) = read_file(tmp_path).notes
+    assert note.startswith("the last line of AAA.csv and 1 more has no line end")

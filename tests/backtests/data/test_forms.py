@@ -206,7 +206,7 @@ def test_any_order_of_rows_is_put_in_order(tmp_path, form):
     name, text, _ = FORMS[form]
     whole = text.splitlines()
     at = len(whole) - whole[-1].startswith("#")
-    (tmp_path / name).write_text("\n".join([*whole[: at - 3], *reversed(whole[at - 3 : at])]))
+    (tmp_path / name).write_text("\n".join([*whole[: at - 3], *reversed(whole[at - 3 : at]), ""]))
     found = read_file(tmp_path / name)
     assert found.notes == ("rows were not in order of time and were sorted",)
     assert found.frame["close"].tolist() == list(CLOSES)
