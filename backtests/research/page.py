@@ -100,7 +100,7 @@ def histogram(values: Sequence[float], split: float, label: str, bins: int = 30)
         tall = 150 * count / most
         colour = "#c0553f" if low + step * (k + 0.5) <= split else "#3566a8"
         place = f'x="{bar * k:.1f}" y="{base - tall:.1f}" width="{bar - 1:.1f}" height="{tall:.1f}"'
-        parts.append(f'<rect {place} fill="{colour}"><title>{count} splits</title></rect>')
+        parts.append(f'<rect {place} fill="{colour}"><title>{count} times</title></rect>')
     if low < split < high:
         x = width * (split - low) / (high - low)
         parts.append(f'<line x1="{x:.1f}" y1="20" x2="{x:.1f}" y2="{base}" stroke="#57606e" stroke-dasharray="4 3"/>')
@@ -109,6 +109,32 @@ def histogram(values: Sequence[float], split: float, label: str, bins: int = 30)
     parts.append(f'<text x="{width}" y="{base + 16}" text-anchor="end">{high:.2f}</text>')
     parts.append(f'<text x="{width / 2}" y="{base + 32}" text-anchor="middle">{escape(label)}</text>')
     return _svg(width, height, parts)
+
+
+def bars(
+    names: Sequence[str], values: Sequence[float], spans: Sequence[tuple[float, float]] = (), form: str = "+,.0f"
+) -> str:
+    """A bar to each side of zero for each name; ``spans`` are intervals, drawn as lines across the bars."""
+    ends = [0.0, *values, *(end for span in spans for end in span)]
+    low, high = min(ends), max(ends)
+    left, wide, step = 150, 480, 24
+    scale = wide / ((high - low) or 1.0)
+    zero = left + -low * scale
+    parts = []
+    for k, (name, value) in enumerate(zip(names, values, strict=True)):
+        y, end = step * k + 6, left + (value - low) * scale
+        colour = "#3566a8" if value >= 0 else "#c0553f"
+        place = f'x="{min(zero, end):.1f}" y="{y}" width="{abs(end - zero):.1f}" height="{step - 8}"'
+        parts.append(f'<rect {place} fill="{colour}"><title>{escape(name)} {value:{form}}</title></rect>')
+        parts.append(f'<text x="{left - 8}" y="{y + 12}" text-anchor="end">{escape(name)}</text>')
+        parts.append(f'<text x="{left + wide + 8}" y="{y + 12}">{value:{form}}</text>')
+        if spans:
+            one, other = (left + (end - low) * scale for end in spans[k])
+            at = f'y1="{y + 8}" y2="{y + 8}"'
+            parts.append(f'<line x1="{one:.1f}" x2="{other:.1f}" {at} stroke="#8a94a3" stroke-width="2"/>')
+    tall = step * len(values) + 8
+    parts.append(f'<line x1="{zero:.1f}" y1="0" x2="{zero:.1f}" y2="{tall}" stroke="#57606e"/>')
+    return _svg(left + wide + 100, tall, parts)
 
 
 def curve(values: Sequence[float], first: str, last: str, marks: Sequence[int] = ()) -> str:
