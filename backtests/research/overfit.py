@@ -155,9 +155,9 @@ def _variance(ratios: np.ndarray, number: int, observations: int) -> float:
     Those outside the matrix are known by number alone. They have the variance that luck gives, 1/(T-1): else a single
     trial, or a few alike, would escape what the many before it cost.
     """
-    inside = len(ratios)
-    known = float(ratios.var(ddof=1)) if inside > 1 else 0.0
-    return (inside * known + (number - inside) / max(1, observations - 1)) / number
+    inside, luck = len(ratios), 1 / max(1, observations - 1)
+    known = float(ratios.var(ddof=1)) if inside > 1 else luck
+    return (inside * known + (number - inside) * luck) / number
 
 
 def _verdict(

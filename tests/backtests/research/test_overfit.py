@@ -120,7 +120,8 @@ def test_trials_outside_the_matrix_deflate_a_single_one_too():
     assert alone.dsr == alone.psr > 0.95 and alone.verdict == "edge"
     # E[max] of 81 times the deviation of a Sharpe ratio that luck gives, an observation's.
     bar = expected_max(81) / math.sqrt(1999)
-    assert after_many.dsr == pytest.approx(probabilistic_sharpe(moments(returns[:, 0]), bar)) < 0.7
+    assert after_many.dsr == pytest.approx(probabilistic_sharpe(moments(returns[:, 0]), bar))
+    assert after_many.dsr < 0.95
     assert after_many.verdict != "edge"
 
 
