@@ -112,9 +112,17 @@ def histogram(values: Sequence[float], split: float, label: str, bins: int = 30)
 
 
 def bars(
-    names: Sequence[str], values: Sequence[float], spans: Sequence[tuple[float, float]] = (), form: str = "+,.0f"
+    names: Sequence[str],
+    values: Sequence[float],
+    spans: Sequence[tuple[float, float]] = (),
+    form: str = "+,.0f",
+    *,
+    costs: bool = False,
 ) -> str:
-    """A bar to each side of zero for each name; ``spans`` are intervals, drawn as lines across the bars."""
+    """A bar to each side of zero for each name, blue for a gain and red for a loss.
+
+    ``spans`` are intervals, drawn as lines across the bars; ``costs`` says that above zero is a loss.
+    """
     ends = [0.0, *values, *(end for span in spans for end in span)]
     low, high = min(ends), max(ends)
     left, wide, step = 150, 480, 24
@@ -123,7 +131,7 @@ def bars(
     parts = []
     for k, (name, value) in enumerate(zip(names, values, strict=True)):
         y, end = step * k + 6, left + (value - low) * scale
-        colour = "#3566a8" if value >= 0 else "#c0553f"
+        colour = "#3566a8" if (value >= 0) != costs else "#c0553f"
         place = f'x="{min(zero, end):.1f}" y="{y}" width="{abs(end - zero):.1f}" height="{step - 8}"'
         parts.append(f'<rect {place} fill="{colour}"><title>{escape(name)} {value:{form}}</title></rect>')
         parts.append(f'<text x="{left - 8}" y="{y + 12}" text-anchor="end">{escape(name)}</text>')

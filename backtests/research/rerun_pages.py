@@ -58,7 +58,7 @@ def risk_bill_page(context: TrialContext, whole: Trial, documents: Sequence[Mapp
         page.heading("Drawdown saved, points of equity"),
         page.bars(names, [100 * d["drawdown_saved"] for d in known], form="+.2f"),
         page.heading("Return paid, points of equity"),
-        page.bars(names, [100 * d["return_cost"] for d in known], form="+.2f"),
+        page.bars(names, [100 * d["return_cost"] for d in known], form="+.2f", costs=True),
         page.paragraph("Each run without a rule is a registered trial: who drops a rule by this has chosen.", "note"),
         *_foot(context),
     ]
@@ -171,7 +171,10 @@ def shadow_page(context: TrialContext, lines: Sequence[ShadowLine], proposals: i
     parts = [page.paragraph(shadow_sentence(lines), "verdict"), page.table(header, rows)]
     if lines:
         spans = [(line.low, line.high) for line in lines]
-        parts += [page.heading("Net cost, USD"), page.bars([x.module for x in lines], [x.net for x in lines], spans)]
+        parts += [
+            page.heading("Net cost, USD"),
+            page.bars([x.module for x in lines], [x.net for x in lines], spans, costs=True),
+        ]
     parts += [
         page.paragraph(
             f"{counted(proposals, 'proposal')} followed to their own stop or target, each as if it had been entered "
