@@ -12,13 +12,17 @@ body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:62rem;padding
 h1{font-size:1.5rem;margin-bottom:.2rem}h2{font-size:1.1rem;margin-top:2rem}
 p.verdict{font-size:1.1rem;padding:.7rem 1rem;border-left:.3rem solid #3566a8;background:#f1f5fa}
 table{border-collapse:collapse;font-variant-numeric:tabular-nums}th,td{padding:.2rem .8rem;text-align:right}
-th:first-child,td:first-child{text-align:left}td{white-space:nowrap}thead th{border-bottom:1px solid #8a94a3}
+th:first-child,td:first-child{text-align:left}td{white-space:nowrap}td.long{white-space:normal}
+thead th{border-bottom:1px solid #8a94a3}
 tbody tr:nth-child(even){background:#f6f7f9}div.wide{overflow-x:auto}p.note{color:#57606e;font-size:.9rem}
 svg text{font:12px system-ui,sans-serif;fill:#1c2430}
 @media(max-width:40rem){td{white-space:normal}th,td{padding:.2rem .4rem}}
 @media(prefers-color-scheme:dark){body{background:#14181f;color:#e4e8ee}p.verdict{background:#1e2733}
 tbody tr:nth-child(even){background:#1a2029}p.note{color:#a4adba}svg text{fill:#e4e8ee}}
 """
+
+LONG_CELL = 28
+"""Characters of a cell from which on it may be broken into lines."""
 
 
 def page(title: str, parts: Sequence[str]) -> str:
@@ -43,8 +47,12 @@ def paragraph(text: str, kind: str = "") -> str:
 def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     """A table; the first column is text, the others are set right."""
     head = "".join(f"<th>{escape(str(name))}</th>" for name in header)
-    body = "".join("<tr>" + "".join(f"<td>{escape(told(value))}</td>" for value in row) + "</tr>" for row in rows)
+    body = "".join("<tr>" + "".join(_cell(told(value)) for value in row) + "</tr>" for row in rows)
     return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+def _cell(text: str) -> str:
+    return f"<td{' class=long' if len(text) > LONG_CELL else ''}>{escape(text)}</td>"
 
 
 def told(value: Any) -> str:

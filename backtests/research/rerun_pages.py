@@ -14,6 +14,8 @@ from backtests.research.reruns import BandCell
 from backtests.research.search.trials import Trial, TrialContext
 from backtests.research.shadow import ShadowLine
 
+VARIED = ("market_slippage_bps", "stop_slippage_bps", "fee_frac")
+"""Fill assumptions that a band is over."""
 PAST = "Past results promise nothing."
 
 
@@ -103,7 +105,7 @@ def band_page(context: TrialContext, cells: Sequence[BandCell]) -> str:
         page.heat_map(rows, columns, ratios, "fee", "slippage, bps"),
         page.heading("All assumptions"),
         page.table(header, lines),
-        *_foot(context),
+        *_foot(context, VARIED),
     ]
     return page.page("The result over fill assumptions", parts)
 
@@ -186,7 +188,9 @@ def shadow_page(context: TrialContext, lines: Sequence[ShadowLine], proposals: i
     return page.page("What refusals cost and saved", parts)
 
 
-def _foot(context: TrialContext) -> list[str]:
-    fills = ", ".join(f"{name} {page.told(value)}" for name, value in context.settings["fills"].items() if value)
+def _foot(context: TrialContext, varied: Sequence[str] = ()) -> list[str]:
+    """Window and fill assumptions, without those that were ``varied``."""
+    known = {name: value for name, value in context.settings["fills"].items() if value and name not in varied}
+    fills = ", ".join(f"{name} {page.told(value)}" for name, value in known.items())
     window = f"{context.start:%Y-%m-%d} to {context.end:%Y-%m-%d}, {counted(len(context.table.symbols), 'symbol')}"
     return [page.paragraph(f"{window}. Fills as assumed: {fills or 'no costs'}. {PAST}", "note")]
