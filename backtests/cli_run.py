@@ -306,6 +306,7 @@ def describe(
         mode="backtest",
         strategy=request.strategy,
         profile=request.profile,
+        evidence=settings.told_evidence(request.profile),
         data_source=data.source,
         data_hash=data.hash,
         config_hash=settings.config_hash,

@@ -67,6 +67,13 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
+class Evidence(Section):
+    """What is known of a profile on bars that it was not chosen on; told wherever it runs, read by no decision."""
+
+    verdict: Literal["edge", "no edge", "not tested"]
+    sentence: Name
+
+
 class Account(Section):
     budget_usd: Annotated[float, Field(ge=1)]
 
@@ -304,6 +311,7 @@ class Sections(Section):
     """All sections, each fine by itself."""
 
     strategy: Name
+    evidence: Evidence
     account: Account
     universe: Universe
     pace: Pace

@@ -10,6 +10,7 @@ from pydantic import PrivateAttr, model_validator
 
 from config.cross_checks import contradictions
 from config.schema import Sections
+from config.values.evidence import told_evidence
 from config.values.provenance import Provenance
 from config.values.secrets import Secrets
 from config.values.symbols import canonical
@@ -77,6 +78,10 @@ class Settings(Sections):
         """The settings as plain lists and dictionaries; ``masked=True`` adds the secrets, hidden."""
         plain = self.model_dump(mode="json")
         return {**plain, "secrets": self._secrets.masked()} if masked else plain
+
+    def told_evidence(self, profile: str) -> str:
+        """What is known of the edge of the profile of that name, for whoever runs it."""
+        return told_evidence(profile, self.evidence.verdict, self.evidence.sentence)
 
     @property
     def config_hash(self) -> str:

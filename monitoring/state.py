@@ -16,6 +16,7 @@ from typing import Any
 
 from config.errors import Refusal
 from config.process.secret_guard import without_known
+from config.values.evidence import told_evidence
 from config.values.masker import masked
 
 STATE_FILE, JOURNAL_FILE = "trader.json", "journal.sqlite3"
@@ -196,6 +197,12 @@ class TraderState:
     def stale(self, now: datetime | None = None) -> bool:
         """Whether the trader should have written since, and did not end in order."""
         return not self.ended and self.age_s(now) > MISSED_BEATS * self.beat_s
+
+    @property
+    def evidence(self) -> str:
+        """What is known of its profile's edge; empty where the trader did not write it."""
+        known = self.settings.get("evidence") or {}
+        return told_evidence(self.profile, known["verdict"], known["sentence"]) if known else ""
 
     @property
     def day_result(self) -> float | None:

@@ -111,6 +111,7 @@ def test_started_at_flatten_with_nothing_held_it_ends_as_stopped(tmp_path):
         assert not [entry for entry in server.log if entry.method != "GET"]
     assert process.returncode == 3, told
     assert "stopped by the kill switch" in told
+    assert "profile active: NO EDGE FOUND; " in told
 
 
 def test_a_terminal_that_is_closed_ends_it_in_order(tmp_path):

@@ -106,6 +106,7 @@ def _run(
     # A start that is refused leaves no folder, and an earlier run's as it was.
     folder = None if request.once else _prepared(request, session)
     console.print(f"account {session.account_id}, {request.mode}, journal {session.journal.name}")
+    console.print(settings.told_evidence(request.profile), style="yellow", highlight=False, soft_wrap=True)
     log.info(
         "started: %s, profile %s, state in %s",
         request.mode,
@@ -347,6 +348,7 @@ def _describe(request: RunRequest, settings: Settings, account: LiveAccount, sec
         mode=request.mode,
         strategy=request.strategy,
         profile=request.profile,
+        evidence=settings.told_evidence(request.profile),
         data_source=settings.broker.venue,
         data_hash="",
         config_hash=settings.config_hash,

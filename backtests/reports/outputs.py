@@ -137,6 +137,7 @@ def summary(
         "mode": info.mode,
         "strategy": info.strategy,
         "profile": info.profile,
+        "evidence": info.evidence,
         "data_source": info.data_source,
         "data_hash": info.data_hash,
         "config_hash": info.config_hash,

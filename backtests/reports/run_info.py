@@ -24,6 +24,8 @@ class RunInfo:
     ----------
     mode, strategy, profile : str
         ``backtest`` or another mode, the strategy's name, the profile's name.
+    evidence : str
+        What is known of the profile on bars that it was not chosen on, see ``Settings.told_evidence``.
     data_source, data_hash, config_hash : str
         Where the bars came from and what identifies them and the merged settings.
     start, end : datetime or date
@@ -54,6 +56,7 @@ class RunInfo:
     mode: str
     strategy: str
     profile: str
+    evidence: str
     data_source: str
     data_hash: str
     config_hash: str

@@ -126,7 +126,7 @@ def judge(
     best = int(ratios.argmax())
     found = moments(returns[:, best])
     number = max(trials, counted or trials)
-    variance = float(ratios.var(ddof=1)) if trials > 1 else 0.0
+    variance = _variance(ratios, number, observations)
     cross = cscv(returns, blocks) if trials > 1 and observations >= 2 * blocks else None
     annual = found.sharpe * math.sqrt(periods)
     figures = {
@@ -147,6 +147,17 @@ def judge(
         cross=cross,
         **figures,  # type: ignore[arg-type]  # psr and dsr are never None
     )
+
+
+def _variance(ratios: np.ndarray, number: int, observations: int) -> float:
+    """Of the Sharpe ratios of all trials that count, an observation's.
+
+    Those outside the matrix are known by number alone. They have the variance that luck gives, 1/(T-1): else a single
+    trial, or a few alike, would escape what the many before it cost.
+    """
+    inside, luck = len(ratios), 1 / max(1, observations - 1)
+    known = float(ratios.var(ddof=1)) if inside > 1 else luck
+    return (inside * known + (number - inside) * luck) / number
 
 
 def _verdict(

@@ -12,13 +12,17 @@ body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:62rem;padding
 h1{font-size:1.5rem;margin-bottom:.2rem}h2{font-size:1.1rem;margin-top:2rem}
 p.verdict{font-size:1.1rem;padding:.7rem 1rem;border-left:.3rem solid #3566a8;background:#f1f5fa}
 table{border-collapse:collapse;font-variant-numeric:tabular-nums}th,td{padding:.2rem .8rem;text-align:right}
-th:first-child,td:first-child{text-align:left}td{white-space:nowrap}thead th{border-bottom:1px solid #8a94a3}
+th:first-child,td:first-child{text-align:left}td{white-space:nowrap}td.long{white-space:normal}
+thead th{border-bottom:1px solid #8a94a3}
 tbody tr:nth-child(even){background:#f6f7f9}div.wide{overflow-x:auto}p.note{color:#57606e;font-size:.9rem}
 svg text{font:12px system-ui,sans-serif;fill:#1c2430}
 @media(max-width:40rem){td{white-space:normal}th,td{padding:.2rem .4rem}}
 @media(prefers-color-scheme:dark){body{background:#14181f;color:#e4e8ee}p.verdict{background:#1e2733}
 tbody tr:nth-child(even){background:#1a2029}p.note{color:#a4adba}svg text{fill:#e4e8ee}}
 """
+
+LONG_CELL = 28
+"""Characters of a cell from which on it may be broken into lines."""
 
 
 def page(title: str, parts: Sequence[str]) -> str:
@@ -43,8 +47,12 @@ def paragraph(text: str, kind: str = "") -> str:
 def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     """A table; the first column is text, the others are set right."""
     head = "".join(f"<th>{escape(str(name))}</th>" for name in header)
-    body = "".join("<tr>" + "".join(f"<td>{escape(told(value))}</td>" for value in row) + "</tr>" for row in rows)
+    body = "".join("<tr>" + "".join(_cell(told(value)) for value in row) + "</tr>" for row in rows)
     return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+def _cell(text: str) -> str:
+    return f"<td{' class=long' if len(text) > LONG_CELL else ''}>{escape(text)}</td>"
 
 
 def told(value: Any) -> str:
@@ -100,7 +108,7 @@ def histogram(values: Sequence[float], split: float, label: str, bins: int = 30)
         tall = 150 * count / most
         colour = "#c0553f" if low + step * (k + 0.5) <= split else "#3566a8"
         place = f'x="{bar * k:.1f}" y="{base - tall:.1f}" width="{bar - 1:.1f}" height="{tall:.1f}"'
-        parts.append(f'<rect {place} fill="{colour}"><title>{count} splits</title></rect>')
+        parts.append(f'<rect {place} fill="{colour}"><title>{count} times</title></rect>')
     if low < split < high:
         x = width * (split - low) / (high - low)
         parts.append(f'<line x1="{x:.1f}" y1="20" x2="{x:.1f}" y2="{base}" stroke="#57606e" stroke-dasharray="4 3"/>')
@@ -109,6 +117,40 @@ def histogram(values: Sequence[float], split: float, label: str, bins: int = 30)
     parts.append(f'<text x="{width}" y="{base + 16}" text-anchor="end">{high:.2f}</text>')
     parts.append(f'<text x="{width / 2}" y="{base + 32}" text-anchor="middle">{escape(label)}</text>')
     return _svg(width, height, parts)
+
+
+def bars(
+    names: Sequence[str],
+    values: Sequence[float],
+    spans: Sequence[tuple[float, float]] = (),
+    form: str = "+,.0f",
+    *,
+    costs: bool = False,
+) -> str:
+    """A bar to each side of zero for each name, blue for a gain and red for a loss.
+
+    ``spans`` are intervals, drawn as lines across the bars; ``costs`` says that above zero is a loss.
+    """
+    ends = [0.0, *values, *(end for span in spans for end in span)]
+    low, high = min(ends), max(ends)
+    left, wide, step = 150, 480, 24
+    scale = wide / ((high - low) or 1.0)
+    zero = left + -low * scale
+    parts = []
+    for k, (name, value) in enumerate(zip(names, values, strict=True)):
+        y, end = step * k + 6, left + (value - low) * scale
+        colour = "#3566a8" if (value >= 0) != costs else "#c0553f"
+        place = f'x="{min(zero, end):.1f}" y="{y}" width="{abs(end - zero):.1f}" height="{step - 8}"'
+        parts.append(f'<rect {place} fill="{colour}"><title>{escape(name)} {value:{form}}</title></rect>')
+        parts.append(f'<text x="{left - 8}" y="{y + 12}" text-anchor="end">{escape(name)}</text>')
+        parts.append(f'<text x="{left + wide + 8}" y="{y + 12}">{value:{form}}</text>')
+        if spans:
+            one, other = (left + (end - low) * scale for end in spans[k])
+            at = f'y1="{y + 8}" y2="{y + 8}"'
+            parts.append(f'<line x1="{one:.1f}" x2="{other:.1f}" {at} stroke="#8a94a3" stroke-width="2"/>')
+    tall = step * len(values) + 8
+    parts.append(f'<line x1="{zero:.1f}" y1="0" x2="{zero:.1f}" y2="{tall}" stroke="#57606e"/>')
+    return _svg(left + wide + 100, tall, parts)
 
 
 def curve(values: Sequence[float], first: str, last: str, marks: Sequence[int] = ()) -> str:

@@ -49,8 +49,7 @@ def risk_bill(
     if not chain:
         raise Refusal("risk.chain is empty: there is no rule to leave out; name some, or choose another --profile")
     items: list[dict[str, Any]] = [{}, *({"risk.chain": [m for m in chain if m != name]} for name in chain)]
-    whole, *without = executor.map(run_trial, context, items)
-    on_trial(len(items))
+    whole, *without = _told(executor, context, items, on_trial)
     if whole.refused:
         raise Refusal(whole.refused)
     return whole, [BillLine(name, trial) for name, trial in zip(chain, without, strict=True)]
@@ -75,9 +74,18 @@ def band(
     """The run over every combination of slippage (of market and stop orders) and fee."""
     pairs = list(itertools.product(slippage_bps, fee_frac))
     items = [{"fills.market_slippage_bps": s, "fills.stop_slippage_bps": s, "fills.fee_frac": f} for s, f in pairs]
-    trials = executor.map(run_trial, context, items)
-    on_trial(len(items))
+    trials = _told(executor, context, items, on_trial)
     for trial in trials:
         if trial.refused:
             raise Refusal(trial.refused)
     return [BandCell(s, f, trial) for (s, f), trial in zip(pairs, trials, strict=True)]
+
+
+def _told(
+    executor: Executor, context: TrialContext, items: Sequence[dict[str, Any]], on_trial: Callable[[int], Any]
+) -> list[Trial]:
+    trials = []
+    for trial in executor.map(run_trial, context, items):
+        trials.append(trial)
+        on_trial(1)
+    return trials

@@ -9,7 +9,7 @@ import typer
 
 from commands.composition import command
 from commands.options import DataOptions, ScreenOptions, SeedOptions, SettingsOptions, UniverseOptions, a_count
-from commands.research.context import prepared, progress
+from commands.research.context import PageOption, prepared, progress, write_page
 from commands.runs.request import merged
 from commands.screen import console, show_json
 from config.errors import Refusal
@@ -47,6 +47,7 @@ def band(
     workers: Annotated[
         int | None, typer.Option(parser=a_count, metavar="W", help="Processes (default: one for each core).")
     ] = None,
+    out: PageOption = None,
 ) -> int:
     """The result over several fill assumptions.
 
@@ -54,6 +55,7 @@ def band(
     """
     from rich.table import Table
 
+    from backtests.research.rerun_pages import band_page, band_sentence
     from backtests.research.reruns import band as carried_out
     from backtests.research.search.executors import executor
 
@@ -70,6 +72,7 @@ def band(
         name: [min(getattr(t, name) for t in trials), max(getattr(t, name) for t in trials)]
         for name in ("total_return", "sharpe", "max_drawdown")
     }
+    write_page(out, lambda: band_page(found.context, cells))
     if screen.json:
         rows = [
             {
@@ -84,10 +87,9 @@ def band(
         ]
         show_json({**spread, "cells": rows})
         return 0
-    low, high = spread["total_return"]
-    title = f"return between {low:.1%} and {high:.1%}, Sharpe {spread['sharpe'][0]:.2f} to {spread['sharpe'][1]:.2f}"
-    table = Table("slippage, bps", *[f"fee {value:.2%}" for value in fees], title=title)
+    table = Table("slippage, bps", *[f"fee {value:.2%}" for value in fees], title="return")
     for s in slippage:
         table.add_row(f"{s:g}", *[f"{c.trial.total_return:.1%}" for c in cells if c.slippage_bps == s])
     console(screen.json).print(table)
+    console(screen.json).print(band_sentence(cells), highlight=False, soft_wrap=True)
     return 0

@@ -10,7 +10,7 @@ import typer
 
 from commands.composition import command
 from commands.options import DataOptions, ScreenOptions, SeedOptions, SettingsOptions, UniverseOptions, a_count
-from commands.research.context import prepared, progress
+from commands.research.context import PageOption, prepared, progress, write_page
 from commands.runs.request import merged
 from commands.screen import console, show_json
 from config.research import research
@@ -35,6 +35,7 @@ def monte_carlo(
     workers: Annotated[
         int | None, typer.Option(parser=a_count, metavar="W", help="Processes (default: one for each core).")
     ] = None,
+    out: PageOption = None,
 ) -> int:
     """Compare a run with random strategies.
 
@@ -43,6 +44,7 @@ def monte_carlo(
     trades are also shuffled: how deep could the drawdown have been by their order alone.
     """
     from backtests.research.monte_carlo import monte_carlo as carried_out
+    from backtests.research.rerun_pages import monte_carlo_page, monte_carlo_sentence, order_sentence
     from backtests.research.search.executors import executor
 
     count = runs or DEFAULTS.runs
@@ -52,6 +54,7 @@ def monte_carlo(
         progress(count, "run", found.request.quiet) as bar,
     ):
         done = carried_out(found.context, count, DEFAULTS.seed if seed.seed is None else seed.seed, where, bar.update)
+    write_page(out, lambda: monte_carlo_page(found.context, done))
     falls = np.quantile(done.shuffled_drawdowns, [0.5, 0.95])
     others = [o.sharpe for o in done.random]
     document = {
@@ -71,12 +74,6 @@ def monte_carlo(
     if screen.json:
         show_json(document)
         return 0
-    lines = (
-        f"{done.better:.1%} of random strategies had a Sharpe ratio at least as high as {done.run.sharpe:.2f} "
-        f"(their median {document['random_sharpe_median']:.2f}); {done.better_return:.1%} returned as much as "
-        f"{done.run.total_return:.1%}",
-        f"{done.run.trades} trades, drawdown of their results {done.drawdown_usd:,.0f} USD; in random order "
-        f"{falls[0]:,.0f} USD in the middle, {falls[1]:,.0f} USD in one of twenty",
-    )
+    lines = (monte_carlo_sentence(done), order_sentence(done))
     console(screen.json).print("\n".join(lines), highlight=False, soft_wrap=True)
     return 0

@@ -61,7 +61,7 @@ def parity(
         show_json(document(found))
         return 1 if found.unexplained else 0
     printer = console(json=False)
-    printer.print(f"[bold]{found.sentence()}[/]", highlight=False, soft_wrap=True)
+    printer.print(found.sentence(), style="bold", highlight=False, soft_wrap=True)
     for text in gaps(found):
         printer.print(text, highlight=False)
     if found.differences:

@@ -9,14 +9,14 @@ import typer
 
 from commands.composition import command
 from commands.options import DataOptions, ScreenOptions, SeedOptions, SettingsOptions, UniverseOptions, a_count
-from commands.research.context import prepared, progress
+from commands.research.context import PageOption, prepared, progress, write_page
 from commands.runs.request import merged
 from commands.screen import console, show_json
 
 
 @command(
     "risk-first risk-bill --profile swing --start 2016-01-04 --end 2021-12-31 --data bars.parquet",
-    "risk-first risk-bill --json",
+    "risk-first risk-bill --json --out bill.html",
 )
 def risk_bill(
     universe: UniverseOptions,
@@ -27,6 +27,7 @@ def risk_bill(
     workers: Annotated[
         int | None, typer.Option(parser=a_count, metavar="W", help="Processes (default: one for each core).")
     ] = None,
+    out: PageOption = None,
 ) -> int:
     """What each risk module cost and saved.
 
@@ -35,6 +36,7 @@ def risk_bill(
     """
     from rich.table import Table
 
+    from backtests.research.rerun_pages import risk_bill_page, risk_bill_sentence
     from backtests.research.reruns import risk_bill as carried_out
     from backtests.research.search.executors import executor
     from backtests.research.search.registry import Entry, TrialRegistry
@@ -53,6 +55,7 @@ def risk_bill(
     ):
         whole, lines = carried_out(context, where, bar.update)
     documents = [line.document(whole) for line in lines]
+    write_page(out, lambda: risk_bill_page(context, whole, documents))
     if screen.json:
         with_all = {
             "total_return": whole.total_return,
@@ -79,4 +82,5 @@ def risk_bill(
             str(d["trades_without"]),
         )
     console(screen.json).print(table)
+    console(screen.json).print(risk_bill_sentence(documents), highlight=False, soft_wrap=True)
     return 0

@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 from commands.composition import command
 from commands.options import DataOptions, ScreenOptions, SeedOptions, SettingsOptions, UniverseOptions
-from commands.research.context import prepared
+from commands.research.context import PageOption, prepared, write_page
 from commands.runs.request import merged
 from commands.screen import console, show_json
 from config.research import research
@@ -19,7 +19,12 @@ DEFAULTS = research().bootstrap
     "risk-first shadow --json",
 )
 def shadow(
-    universe: UniverseOptions, chosen: SettingsOptions, data: DataOptions, seed: SeedOptions, screen: ScreenOptions
+    universe: UniverseOptions,
+    chosen: SettingsOptions,
+    data: DataOptions,
+    seed: SeedOptions,
+    screen: ScreenOptions,
+    out: PageOption = None,
 ) -> int:
     """Follow what was refused on paper.
 
@@ -30,6 +35,7 @@ def shadow(
     from rich.table import Table
 
     from backtests.replay.engine import replay
+    from backtests.research.rerun_pages import shadow_page, shadow_sentence
     from backtests.research.search.trials import settings_with
     from backtests.research.shadow import bill, follow
 
@@ -39,6 +45,7 @@ def shadow(
     last = int(context.table.opens_at.searchsorted(context.end, side="right"))
     followed = follow(record.decisions, context.table.head(last), settings.fills)
     lines = bill(followed, DEFAULTS.repetitions, DEFAULTS.confidence, DEFAULTS.seed)
+    write_page(out, lambda: shadow_page(context, lines, len(followed), DEFAULTS.confidence))
     if screen.json:
         show_json(
             {"proposals": len(followed), "confidence": DEFAULTS.confidence, "modules": [asdict(x) for x in lines]}
@@ -56,4 +63,5 @@ def shadow(
             f"{line.low:+,.0f} to {line.high:+,.0f}",
         )
     console(screen.json).print(table)
+    console(screen.json).print(shadow_sentence(lines), highlight=False, soft_wrap=True)
     return 0

@@ -83,7 +83,7 @@ def shock(
             str(len(r.exits)),
             ", ".join(dict.fromkeys(f"{h.rule}" for h in r.halts)) or "none",
         )
-    printer.print(f"[bold]{sentence(results)}[/]", highlight=False, soft_wrap=True)
+    printer.print(sentence(results), style="bold", highlight=False, soft_wrap=True)
     printer.print(table)
     left_out = ", ".join(dict.fromkeys(name for r in results for name in r.unplayed))
     if left_out:

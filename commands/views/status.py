@@ -80,6 +80,7 @@ def document(found: Status) -> dict[str, Any]:
         "age_s": round(found.age_s, 1),
         "mode": state.mode,
         "profile": state.profile,
+        "evidence": state.evidence,
         "venue_time": state.time,
         "last_iteration": state.last_iteration,
         "last_look": state.last_look,
@@ -126,7 +127,8 @@ def _screen(found: Status) -> Any:
     if state.day_result is not None and state.session_open_equity:
         head += f", today {state.day_result:+,.2f} ({state.day_result / state.session_open_equity:+.2%})"
     wrong = [Text(str(sign), "bold red") for sign in signs(found) if sign.kind != "stale"]
-    parts: list[Any] = [life, *wrong, Text(head)]
+    evidence = [Text(state.evidence, "yellow")] if state.evidence else []
+    parts: list[Any] = [life, *wrong, *evidence, Text(head)]
     if state.positions:
         parts.append(_positions(found))
     loss = f"If all stops fire: {found.lost_at_stops:,.2f} USD"

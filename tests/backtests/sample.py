@@ -63,6 +63,7 @@ def sample_info(table: BarTable) -> RunInfo:
         mode="backtest",
         strategy="combined",
         profile="active",
+        evidence="profile active: NO EDGE FOUND; made up",
         data_source=table.source,
         data_hash="5f1d0c9e6a2b",
         config_hash="a81c77e0b3d4",

@@ -27,7 +27,7 @@ DECISION_KEYS = {
     "final_quantity", "outcome", "verdicts",
 }  # fmt: skip
 SUMMARY_KEYS = {
-    "mode", "strategy", "profile", "data_source", "data_hash", "config_hash", "start", "end", "symbols",
+    "mode", "strategy", "profile", "evidence", "data_source", "data_hash", "config_hash", "start", "end", "symbols",
     "fill_assumptions", "initial_equity", "final_equity", "metrics", "seconds", "versions",
 }  # fmt: skip
 METRIC_KEYS = {
@@ -82,6 +82,7 @@ def test_the_summary_says_everything(active):
     assert s.keys() >= SUMMARY_KEYS and active.metrics.keys() == METRIC_KEYS
     assert (s["mode"], s["strategy"], s["profile"], s["data_source"]) == ("backtest", "combined", "active", "embedded")
     assert (s["start"], s["end"]) == ("2018-01-02T09:30:00-05:00", "2023-09-21T09:30:00-04:00")
+    assert s["evidence"].startswith("profile active: NO EDGE FOUND; ")
     assert s["symbols"] == ["AAPL", "AMZN", "GOOG", "META", "NFLX", "NVDA"] and s["initial_equity"] == 100_000
     assert s["seconds"].keys() == {"data", "engine", "report"} and min(s["seconds"].values()) > 0
     assert s["fill_assumptions"]["market_slippage_bps"] == 5

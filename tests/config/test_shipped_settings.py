@@ -13,6 +13,7 @@ from config.values.markets import MARKETS
 from risk.brackets import BRACKETS
 from strategies.registry import RISK_MODULES, SIGNALS, build_bracket, build_pipeline, build_risk_chain, build_signals
 
+ROOT = Path(__file__).resolve().parents[2]
 SECTORS = {
     "mega_tech": "NVDA AAPL MSFT GOOG AMZN META",
     "crypto_adjacent": "MARA RIOT COIN MSTR HOOD",
@@ -36,6 +37,17 @@ def test_default_universe_and_its_labels():
 @pytest.mark.parametrize("profile", profiles())
 def test_every_profile_builds(profile):
     build_pipeline(load(profile))
+
+
+@pytest.mark.parametrize("profile", profiles())
+def test_every_profile_says_what_is_known_of_its_edge(profile):
+    settings = load(profile)
+    assert settings.source_of("evidence.verdict") == f"config/profiles/{profile}.yaml"
+    told = settings.told_evidence(profile)
+    # None has passed what docs/research.md asks of one.
+    tested = profile in ("active", "swing", "intraday")
+    assert told.startswith(f"profile {profile}: {'NO EDGE FOUND' if tested else 'NOT TESTED FOR AN EDGE'}; ")
+    assert told in " ".join((ROOT / "docs" / "research.md").read_text(encoding="utf-8").split()) or not tested
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ def test_the_landing_page_shows_what_is_held_lost_and_left(page):
     for words in ("105,000.00", lost, "10,630", "AMD", "161.50", "195.50", "50 of 61", "Unprotected AMD for 3 s",
                   "lost since the session&#39;s opening", "deployed this week"):  # fmt: skip
         assert words in said, words
-    assert "Running" in said
+    assert "Running" in said and "profile active: NO EDGE FOUND; " in said
 
 
 def test_what_a_limit_uses_is_a_bar_that_a_screen_reader_tells(page):

@@ -191,6 +191,7 @@ def _parameters(info: RunInfo) -> dict[str, str]:
     shown = {
         "mode": info.mode,
         "profile": info.profile,
+        "evidence": info.evidence,
         "window": f"{info.start:%Y-%m-%d} to {info.end:%Y-%m-%d}",
         "symbols": " ".join(info.symbols),
         "missing symbols": " ".join(info.missing_symbols),

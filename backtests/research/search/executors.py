@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import pickle
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -20,9 +21,13 @@ _held: dict[str, Any] = {}
 
 
 class Executor(Protocol):
-    """Runs a function of a shared context and one item for many items; results keep the items' order."""
+    """Runs a function of a shared context and one item for many items.
 
-    def map(self, function: Callable[[Any, Any], R], context: Any, items: Sequence[Any]) -> list[R]: ...
+    Results come in the items' order, each as soon as it and those before it are there: what is told of one is kept
+    whatever becomes of the others.
+    """
+
+    def map(self, function: Callable[[Any, Any], R], context: Any, items: Sequence[Any]) -> Iterator[R]: ...
 
 
 def call_held(function: Callable[[Any, Any], R], context: Any, item: Any) -> R:
@@ -38,9 +43,10 @@ def call_held(function: Callable[[Any, Any], R], context: Any, item: Any) -> R:
 class InProcess:
     """Runs one item after the other."""
 
-    def map(self, function: Callable[[Any, Any], R], context: Any, items: Sequence[Any]) -> list[R]:
+    def map(self, function: Callable[[Any, Any], R], context: Any, items: Sequence[Any]) -> Iterator[R]:
         """See ``Executor``."""
-        return [call_held(function, context, item) for item in items]
+        for item in items:
+            yield call_held(function, context, item)
 
 
 class Cores:
@@ -51,7 +57,7 @@ class Cores:
         self._folder = tempfile.TemporaryDirectory(prefix="risk-first-trials-")
         self._stored: tuple[str, Path] | None = None
 
-    def map(self, function: Callable[[Any, Any], R], context: Any, items: Sequence[Any]) -> list[R]:
+    def map(self, function: Callable[[Any, Any], R], context: Any, items: Sequence[Any]) -> Iterator[R]:
         """See ``Executor``."""
         from joblib import Parallel, delayed
 
@@ -60,10 +66,8 @@ class Cores:
             path.write_bytes(pickle.dumps(context, protocol=pickle.HIGHEST_PROTOCOL))
             self._stored = (context.key, path)
         call = delayed(_call_stored)
-        results: list[R] = Parallel(n_jobs=self._workers, backend="loky", batch_size=1)(
-            call(function, *self._stored, item) for item in items
-        )
-        return results
+        together = Parallel(n_jobs=self._workers, backend="loky", batch_size=1, return_as="generator")
+        yield from together(call(function, *self._stored, item) for item in items)
 
     def close(self) -> None:
         """Remove what the workers were given."""
@@ -96,13 +100,13 @@ class DaskCluster:
         )
         self._sent: tuple[str, Any] | None = None
 
-    def map(self, function: Callable[[Any, Any], R], context: Any, items: Sequence[Any]) -> list[R]:
+    def map(self, function: Callable[[Any, Any], R], context: Any, items: Sequence[Any]) -> Iterator[R]:
         """See ``Executor``."""
         if self._sent is None or self._sent[0] != context.key:
             self._sent = (context.key, self._client.scatter(context, broadcast=True))
         futures = [self._client.submit(call_held, function, self._sent[1], item, pure=False) for item in items]
-        results: list[R] = self._client.gather(futures)
-        return results
+        for future in futures:
+            yield future.result()
 
     def close(self) -> None:
         """Leave the cluster; one that was started here ends."""
@@ -116,6 +120,8 @@ class RayCluster:
     """A Ray cluster; without an address one is started on this machine, on loopback only."""
 
     def __init__(self, address: str, workers: int) -> None:
+        # Ray would ask cloud services for the kind of this machine, and report its use to its makers.
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         self._ray = _required("ray", "ray")
         if address:
             self._ray.init(address=f"ray://{address}", log_to_driver=False)
@@ -124,12 +130,12 @@ class RayCluster:
         self._remote = self._ray.remote(call_held)
         self._sent: tuple[str, Any] | None = None
 
-    def map(self, function: Callable[[Any, Any], R], context: Any, items: Sequence[Any]) -> list[R]:
+    def map(self, function: Callable[[Any, Any], R], context: Any, items: Sequence[Any]) -> Iterator[R]:
         """See ``Executor``."""
         if self._sent is None or self._sent[0] != context.key:
             self._sent = (context.key, self._ray.put(context))
-        results: list[R] = self._ray.get([self._remote.remote(function, self._sent[1], item) for item in items])
-        return results
+        for future in [self._remote.remote(function, self._sent[1], item) for item in items]:
+            yield self._ray.get(future)
 
     def close(self) -> None:
         """Leave the cluster; one that was started here ends."""

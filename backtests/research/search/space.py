@@ -15,6 +15,8 @@ from config.errors import Refusal
 from config.reading import strict_yaml
 
 Distribution = optuna.distributions.BaseDistribution
+JOINED = "+"
+"""Between keys that take the same value, e.g. the stops of all signals."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ class Space:
 
 
 def grid_space(options: Sequence[str]) -> Space:
-    """A grid from ``KEY=v1,v2`` options.
+    """A grid from ``KEY=v1,v2`` options; keys joined by ``+`` take the same value.
 
     Raises
     ------
@@ -49,16 +51,19 @@ def grid_space(options: Sequence[str]) -> Space:
         If an option is not written so, or names a key twice.
     """
     grid: dict[str, tuple[Any, ...]] = {}
+    named: set[str] = set()
     for option in options:
         key, _, text = option.partition("=")
+        key = key.strip()
         values = [part.strip() for part in text.split(",")]
         if not key or not text or "" in values:
             raise Refusal(f"--grid {option}: write KEY=v1,v2, e.g. sizing.risk_frac=0.01,0.02")
-        if key in grid:
-            raise Refusal(f"--grid {key}: is given twice; write all its values into one")
+        if twice := named & set(key.split(JOINED)):
+            raise Refusal(f"--grid {min(twice)}: is given twice; write all its values into one")
+        named |= set(key.split(JOINED))
         read = [strict_yaml.parse(value, f"--grid {key}") for value in values]
         # 1 and true are equal in Python and not in a setting.
-        grid[key.strip()] = tuple({(type(value), value): value for value in read}.values())
+        grid[key] = tuple({(type(value), value): value for value in read}.values())
     return Space({key: _choice(values) for key, values in grid.items()}, grid)
 
 

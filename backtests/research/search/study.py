@@ -137,7 +137,7 @@ class Study:
                 found = executor.map(run_trial, self.context, [dict(t.params) for t in batch])
                 for asked, trial in zip(batch, found, strict=True):
                     self._tell(asked, trial)
-                on_trial(len(batch))
+                    on_trial(1)
         result = self._result(time.perf_counter() - begun)
         if not result.trials:
             why = next(iter(result.refused.values()), "nothing was tried")

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from backtests.replay.engine import replay
 from backtests.reports.metrics import curve_metrics, excess_returns, session_closes
+from backtests.research.search.space import JOINED
 from backtests.research.search.windows import Window
 from config import Settings
 from config.errors import Refusal
@@ -23,7 +24,7 @@ from config.values.provenance import Provenance
 from market.bars import BarTable
 
 Parameters = Mapping[str, Any]
-FIXED_SECTIONS = ("account", "broker", "fills", "gate", "live", "pace", "strategy", "universe")
+FIXED_SECTIONS = ("account", "broker", "evidence", "fills", "gate", "live", "pace", "strategy", "universe")
 """What a trial can't change: the account and what trading costs, the data, and what a backtest doesn't read."""
 
 
@@ -83,7 +84,7 @@ class Trial:
 
 def require_keys(base: Mapping[str, Any], keys: list[str], source: str) -> None:
     """Refuse keys that no setting has, or that a trial can't change."""
-    for key in keys:
+    for key in (key for joined in keys for key in joined.split(JOINED)):
         section: Any = base
         for part in key.split("."):
             if not isinstance(section, Mapping) or part not in section:
@@ -103,12 +104,13 @@ def settings_with(base: Mapping[str, Any], parameters: Parameters) -> Settings:
         If the values are wrong or contradict each other.
     """
     merged = json.loads(json.dumps(base))
-    for key, value in parameters.items():
-        *path, last = key.split(".")
-        section = merged
-        for part in path:
-            section = section[part]
-        section[last] = value
+    for joined, value in parameters.items():
+        for key in joined.split(JOINED):
+            *path, last = key.split(".")
+            section = merged
+            for part in path:
+                section = section[part]
+            section[last] = value
     try:
         return Settings.model_validate_json(json.dumps(merged))
     except ValidationError as error:

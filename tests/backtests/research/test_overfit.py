@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 
 import numpy as np
 import pytest
 
 from backtests.research.overfit import judge, read_matrix
+from backtests.research.statistics import expected_max, moments, probabilistic_sharpe
 from commands.app import main
 from config.errors import Refusal
 
@@ -110,3 +112,20 @@ def test_options_that_make_no_sense_are_refused(tmp_path, capsys, arguments, why
 def test_a_file_that_is_not_there_is_refused(tmp_path, capsys):
     assert main(["overfit", str(tmp_path / "none.csv")]) == 2
     assert "there is no such file" in capsys.readouterr().err
+
+
+def test_trials_outside_the_matrix_deflate_a_single_one_too():
+    returns = np.random.default_rng(3).normal(0.0006, 0.01, (2000, 1))
+    alone, after_many = judge(returns, names(1)), judge(returns, names(1), counted=81)
+    assert alone.dsr == alone.psr > 0.95 and alone.verdict == "edge"
+    # E[max] of 81 times the deviation of a Sharpe ratio that luck gives, an observation's.
+    bar = expected_max(81) / math.sqrt(1999)
+    assert after_many.dsr == pytest.approx(probabilistic_sharpe(moments(returns[:, 0]), bar))
+    assert after_many.dsr < 0.95
+    assert after_many.verdict != "edge"
+
+
+def test_few_alike_do_not_escape_the_trials_before_them():
+    one = np.random.default_rng(3).normal(0.0006, 0.01, 2000)
+    alike = np.column_stack([one, one * (1 + 1e-6)])
+    assert judge(alike, names(2)).dsr > 0.95 > judge(alike, names(2), counted=81).dsr

@@ -16,7 +16,7 @@ from backtests.research.search.optimise import optimise
 from backtests.research.search.registry import TrialRegistry
 from backtests.research.search.space import file_space, grid_space
 from backtests.research.search.study import Plan, Study
-from backtests.research.search.trials import Trial, require_keys, run_trial, session_labels
+from backtests.research.search.trials import Trial, require_keys, run_trial, session_labels, settings_with
 from config.errors import Refusal
 from tests.backtests.research.lab import FAST, RSI, STOP, context, market
 
@@ -100,6 +100,25 @@ def test_a_killed_study_goes_on_and_becomes_the_same(tmp_path, shared, space, ba
     assert registry.count("hash") - before == 10 + lost
 
 
+class DyingAmongTrials:
+    """Ends the process's work in the middle of a batch."""
+
+    def map(self, function, shared, items):
+        yield from InProcess().map(function, shared, items[:3])
+        raise Died
+
+
+def test_what_a_killed_batch_had_finished_is_kept(tmp_path, shared, space):
+    told = []
+    with pytest.raises(Died):
+        study(tmp_path / "a", shared, space).run(DyingAmongTrials(), told.append)
+    assert told == [0, 1, 1, 1]
+    kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "a" / "returns").iterdir()}
+    gone_on = study(tmp_path / "a", shared, space).run(InProcess())
+    assert len(kept) == 3 and all(path.stat().st_mtime_ns == then for path, then in kept.items())
+    assert (len(gone_on.trials), gone_on.failed) == (10, 1)
+
+
 def test_a_study_that_died_while_telling_goes_on(tmp_path, shared, space, monkeypatch):
     whole = study(tmp_path / "a", shared, space).run(InProcess())
     told = []
@@ -127,6 +146,19 @@ def test_a_grid_is_tried_whole_and_once(tmp_path, shared):
     assert tried(result) == [tuple(c.values()) for c in grid.combinations()] and grid.size == 6
     again = study(tmp_path / "a", shared, grid, plan).run(DyingExecutor(0))
     assert tried(again) == tried(result)
+
+
+def test_joined_keys_take_the_same_value(tmp_path, shared):
+    slow = "signals.modules.trend.slow_bars"
+    grid = grid_space([f"{FAST}+{STOP}=2,4", f"{RSI}=40"])
+    assert grid.size == 2
+    require_keys(shared.settings, list(grid.distributions), "--grid")
+    modules = settings_with(shared.settings, {f"{FAST}+{slow}": 4}).signals.modules
+    assert modules["trend"]["fast_bars"] == modules["trend"]["slow_bars"] == 4
+    result = study(tmp_path / "a", shared, grid, Plan("grid", 0, 0, 4, 4, "sharpe")).run(InProcess())
+    assert tried(result) == [(2, 40), (4, 40)]
+    with pytest.raises(Refusal, match="there is no setting slow_bar"):
+        require_keys(shared.settings, [f"{FAST}+signals.modules.trend.slow_bar"], "--grid")
 
 
 def test_combinations_that_cannot_be_are_set_aside(tmp_path, shared):
@@ -197,7 +229,9 @@ def test_a_search_file_that_is_none_is_refused(tmp_path, text, why):
 
 
 @pytest.mark.parametrize(
-    ("options", "why"), [(["a"], "write KEY=v1,v2"), (["a=1,,2"], "write KEY=v1,v2"), (["a=1", "a=2"], "given twice")]
+    ("options", "why"),
+    [(["a"], "write KEY=v1,v2"), (["a=1,,2"], "write KEY=v1,v2"), (["a=1", "a=2"], "given twice"),
+     (["a+b=1", "b=2"], "--grid b: is given twice")],
 )  # fmt: skip
 def test_a_grid_that_is_none_is_refused(options, why):
     with pytest.raises(Refusal, match=why):

@@ -1,0 +1,196 @@
+"""Pages and sentences of what is learnt from running one configuration again: risk bill, band, Monte Carlo, shadow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from backtests.reports.formatting import counted
+from backtests.research import page
+from backtests.research.monte_carlo import MonteCarlo
+from backtests.research.reruns import BandCell
+from backtests.research.search.trials import Trial, TrialContext
+from backtests.research.shadow import ShadowLine
+
+VARIED = ("market_slippage_bps", "stop_slippage_bps", "fee_frac")
+"""Fill assumptions that a band is over."""
+PAST = "Past results promise nothing."
+
+
+def risk_bill_sentence(documents: Sequence[Mapping[str, Any]]) -> str:
+    """What the rules did, in one sentence."""
+    known = [d for d in documents if "refused" not in d]
+    if not known:
+        return "No rule can be left out."
+    saved = [d for d in known if d["drawdown_saved"] > 0]
+    dear = max(known, key=lambda d: d["return_cost"])
+    told = f"{len(saved)} of {counted(len(known), 'rule')} saved drawdown"
+    if saved:
+        best = max(saved, key=lambda d: d["drawdown_saved"])
+        told += f", {best['module']} most: {best['drawdown_saved']:.1%}, for {best['return_cost']:+.1%} of return"
+    if dear["return_cost"] > 0:
+        return f"{told}; dearest is {dear['module']}, which cost {dear['return_cost']:.1%} of return."
+    return f"{told}; none cost return."
+
+
+def risk_bill_page(context: TrialContext, whole: Trial, documents: Sequence[Mapping[str, Any]]) -> str:
+    """``documents`` are those of the bill's lines."""
+    known = [d for d in documents if "refused" not in d]
+    names = [d["module"] for d in known]
+    rows = [
+        (
+            d["module"],
+            f"{d['return_cost']:+.2%}",
+            f"{d['drawdown_saved']:+.2%}",
+            f"{d['sharpe_change']:+.2f}",
+            d["trades_without"],
+        )
+        for d in known
+    ]
+    rows += [(d["module"], "can't be left out", "", "", "") for d in documents if "refused" in d]
+    parts = [
+        page.paragraph(risk_bill_sentence(documents), "verdict"),
+        page.paragraph(
+            f"With all rules: return {whole.total_return:.1%}, drawdown {whole.max_drawdown:.1%}, Sharpe "
+            f"{whole.sharpe:.2f}, {counted(whole.trades, 'trade')}. Each line is the run without one rule."
+        ),
+        page.table(("rule", "cost in return", "saved in drawdown", "Sharpe it adds", "trades without"), rows),
+        page.heading("Drawdown saved, points of equity"),
+        page.bars(names, [100 * d["drawdown_saved"] for d in known], form="+.2f"),
+        page.heading("Return paid, points of equity"),
+        page.bars(names, [100 * d["return_cost"] for d in known], form="+.2f", costs=True),
+        page.paragraph("Each run without a rule is a registered trial: who drops a rule by this has chosen.", "note"),
+        *_foot(context),
+    ]
+    return page.page("Risk bill", parts)
+
+
+def band_sentence(cells: Sequence[BandCell]) -> str:
+    """Between what the result lies, in one sentence."""
+    returns = [c.trial.total_return for c in cells]
+    ratios = [c.trial.sharpe for c in cells]
+    earn = sum(value > 0 for value in returns)
+    return (
+        f"Return between {min(returns):.1%} and {max(returns):.1%}, Sharpe between {min(ratios):.2f} and "
+        f"{max(ratios):.2f}; {earn} of {counted(len(cells), 'assumption')} about costs leave a profit."
+    )
+
+
+def band_page(context: TrialContext, cells: Sequence[BandCell]) -> str:
+    """Maps of return and Sharpe ratio over the assumptions."""
+    slippage, fees = (sorted({getattr(c, name) for c in cells}) for name in ("slippage_bps", "fee_frac"))
+    found = {(c.slippage_bps, c.fee_frac): c.trial for c in cells}
+    rows, columns = [f"{value:g}" for value in slippage], [f"{value:.2%}" for value in fees]
+    ratios = [[found[s, f].sharpe for f in fees] for s in slippage]
+    returns = [[100 * found[s, f].total_return for f in fees] for s in slippage]
+    header = ("slippage, bps", "fee", "return", "Sharpe", "drawdown", "trades")
+    lines = [
+        (
+            f"{c.slippage_bps:g}",
+            f"{c.fee_frac:.2%}",
+            f"{c.trial.total_return:.1%}",
+            f"{c.trial.sharpe:.2f}",
+            f"{c.trial.max_drawdown:.1%}",
+            c.trial.trades,
+        )
+        for c in cells
+    ]
+    parts = [
+        page.paragraph(band_sentence(cells), "verdict"),
+        page.heading("Return, %"),
+        page.heat_map(rows, columns, returns, "fee", "slippage, bps"),
+        page.heading("Sharpe ratio a year"),
+        page.heat_map(rows, columns, ratios, "fee", "slippage, bps"),
+        page.heading("All assumptions"),
+        page.table(header, lines),
+        *_foot(context, VARIED),
+    ]
+    return page.page("The result over fill assumptions", parts)
+
+
+def monte_carlo_sentence(done: MonteCarlo) -> str:
+    """How many random strategies did as well, in one sentence."""
+    middle = float(np.median([o.sharpe for o in done.random]))
+    return (
+        f"{done.better:.1%} of random strategies had a Sharpe ratio at least as high as {done.run.sharpe:.2f} (their "
+        f"median {middle:.2f}); {done.better_return:.1%} returned as much as {done.run.total_return:.1%}"
+    )
+
+
+def order_sentence(done: MonteCarlo) -> str:
+    """How deep the drawdown could have been by the trades' order alone."""
+    middle, deep = np.quantile(done.shuffled_drawdowns, [0.5, 0.95])
+    return (
+        f"{counted(done.run.trades, 'trade')}, drawdown of their results {done.drawdown_usd:,.0f} USD; in random order "
+        f"{middle:,.0f} USD in the middle, {deep:,.0f} USD in one of twenty"
+    )
+
+
+def monte_carlo_page(context: TrialContext, done: MonteCarlo) -> str:
+    """The run among random strategies, and its drawdown among those of other orders."""
+    parts = [
+        page.paragraph(f"{monte_carlo_sentence(done)}.", "verdict"),
+        page.heading(f"Sharpe ratios of {counted(len(done.random), 'random strategy', 'random strategies')}"),
+        page.paragraph("Each has the signals' own entries at another time. The line is the run; blue is better."),
+        page.histogram([o.sharpe for o in done.random], done.run.sharpe, "Sharpe ratio a year"),
+        page.heading("Drawdown of the trades in random order"),
+        page.paragraph(f"{order_sentence(done)}. The line is the order in which they came; blue is deeper."),
+        page.histogram(done.shuffled_drawdowns.tolist(), done.drawdown_usd, "drawdown, USD"),
+        *_foot(context),
+    ]
+    return page.page("Monte Carlo of entries and of the trades' order", parts)
+
+
+def shadow_sentence(lines: Sequence[ShadowLine]) -> str:
+    """Which rules paid for themselves, in one sentence."""
+    if not lines:
+        return "No rule refused or shrunk anything."
+    paid = [line.module for line in lines if line.high < 0]
+    cost = [line.module for line in lines if line.low > 0]
+    open_ones = len(lines) - len(paid) - len(cost)
+    return (
+        f"Refusals of {', '.join(paid) or 'no rule'} kept more from being lost than from being won, those of "
+        f"{', '.join(cost) or 'no rule'} the reverse; of {counted(open_ones, 'rule')} the interval holds zero."
+    )
+
+
+def shadow_page(context: TrialContext, lines: Sequence[ShadowLine], proposals: int, confidence: float) -> str:
+    """What refusals cost and saved, by rule."""
+    header = ("rule", "proposals", "cost, USD", "saved, USD", "net cost, USD", f"{confidence:.0%} interval")
+    rows = [
+        (
+            line.module,
+            f"{line.proposals:,}",
+            f"{line.cost:,.0f}",
+            f"{line.saved:,.0f}",
+            f"{line.net:+,.0f}",
+            f"{line.low:+,.0f} to {line.high:+,.0f}",
+        )
+        for line in lines
+    ]
+    parts = [page.paragraph(shadow_sentence(lines), "verdict"), page.table(header, rows)]
+    if lines:
+        spans = [(line.low, line.high) for line in lines]
+        parts += [
+            page.heading("Net cost, USD"),
+            page.bars([x.module for x in lines], [x.net for x in lines], spans, costs=True),
+        ]
+    parts += [
+        page.paragraph(
+            f"{counted(proposals, 'proposal')} followed to their own stop or target, each as if it had been entered "
+            "alone; below zero the rule paid for itself.",
+            "note",
+        ),
+        *_foot(context),
+    ]
+    return page.page("What refusals cost and saved", parts)
+
+
+def _foot(context: TrialContext, varied: Sequence[str] = ()) -> list[str]:
+    """Window and fill assumptions, without those that were ``varied``."""
+    known = {name: value for name, value in context.settings["fills"].items() if value and name not in varied}
+    fills = ", ".join(f"{name} {page.told(value)}" for name, value in known.items())
+    window = f"{context.start:%Y-%m-%d} to {context.end:%Y-%m-%d}, {counted(len(context.table.symbols), 'symbol')}"
+    return [page.paragraph(f"{window}. Fills as assumed: {fills or 'no costs'}. {PAST}", "note")]

@@ -1,0 +1,110 @@
+"""Risk bill, band, Monte Carlo and shadow say what they found in one sentence, and on a page without network."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+from backtests.research import rerun_pages as pages
+from backtests.research.monte_carlo import MonteCarlo, Outcome
+from backtests.research.page import bars
+from backtests.research.reruns import BandCell, BillLine
+from backtests.research.search.trials import Trial
+from backtests.research.shadow import ShadowLine
+from commands.research.context import write_page
+from config.errors import Refusal
+from tests.backtests.research.lab import context
+
+
+def trial(sharpe: float, total: float, fall: float, refused: str = "") -> Trial:
+    return Trial({}, "", np.zeros(3), sharpe, total, fall, 12, 0.0, refused)
+
+
+@pytest.fixture(scope="module")
+def shared():
+    return context()
+
+
+def checked(page: str, *told: str) -> None:
+    assert page.count("<html") == page.count("</html>") == 1
+    assert "<script" not in page and "src=" not in page and "href=" not in page and "nan" not in page
+    for text in told:
+        assert text in page
+    assert "Fills as assumed" in page and "Past results promise nothing." in page
+
+
+def test_risk_bill(shared):
+    whole = trial(0.8, 0.20, 0.08)
+    lines = [
+        BillLine("sector_cap", trial(0.7, 0.25, 0.11)), BillLine("cash_buffer", trial(0.9, 0.18, 0.07)),
+        BillLine("entry_gates", trial(0, 0, 0, "needs it")),
+    ]  # fmt: skip
+    documents = [line.document(whole) for line in lines]
+    sentence = pages.risk_bill_sentence(documents)
+    assert sentence == (
+        "1 of 2 rules saved drawdown, sector_cap most: 3.0%, for +5.0% of return; "
+        "dearest is sector_cap, which cost 5.0% of return."
+    )
+    page = pages.risk_bill_page(shared, whole, documents)
+    checked(page, sentence, "<td>+5.00%</td><td>+3.00%</td><td>+0.10</td>", "can&#x27;t be left out")
+    assert page.count("<svg") == 2 and page.count("<rect") == 4
+    assert pages.risk_bill_sentence(documents[2:]) == "No rule can be left out."
+    assert pages.risk_bill_sentence(documents[1:2]) == "0 of 1 rule saved drawdown; none cost return."
+
+
+def test_band(shared):
+    cells = [BandCell(s, f, trial(1 - s / 10 - 500 * f, 0.1 - s / 100, 0.05)) for s in (0.0, 20.0) for f in (0, 0.001)]
+    sentence = pages.band_sentence(cells)
+    assert sentence == (
+        "Return between -10.0% and 10.0%, Sharpe between -1.50 and 1.00; 2 of 4 assumptions about costs leave a profit."
+    )
+    page = pages.band_page(shared, cells)
+    checked(page, sentence, "<td>20</td><td>0.10%</td>")
+    assert page.count("<svg") == 2 and page.count("<rect") == 8
+
+
+def test_monte_carlo(shared):
+    others = [Outcome(k / 10, k / 100, 0.1, 9) for k in range(20)]
+    done = MonteCarlo(Outcome(1.5, 0.1, 0.1, 10), others, 6 / 21, 11 / 21, 900.0, np.linspace(500, 1500, 20))
+    assert pages.monte_carlo_sentence(done).startswith("28.6% of random strategies had a Sharpe ratio at least as high")
+    page = pages.monte_carlo_page(shared, done)
+    checked(page, "10 trades, drawdown of their results 900 USD", "in random order 1,000 USD in the middle")
+    # The run's own figure is marked in both pictures.
+    assert page.count("<svg") == 2 and page.count("stroke-dasharray") == 2
+
+
+def test_shadow(shared):
+    lines = [
+        ShadowLine("a", 4, 900, 100, 800, 300, 1200), ShadowLine("b", 3, 50, 60, -10, -90, 70),
+        ShadowLine("c", 9, 0, 500, -500, -700, -200),
+    ]  # fmt: skip
+    sentence = pages.shadow_sentence(lines)
+    assert sentence == (
+        "Refusals of c kept more from being lost than from being won, those of a the reverse; of 1 rule the interval "
+        "holds zero."
+    )
+    page = pages.shadow_page(shared, lines, 16, 0.9)
+    checked(page, sentence, "16 proposals followed", "90% interval")
+    assert page.count("<rect") == 3
+    assert pages.shadow_sentence([]) == "No rule refused or shrunk anything."
+    checked(pages.shadow_page(shared, [], 0, 0.9), "No rule refused")
+
+
+def test_bars_lie_on_their_side_of_zero():
+    picture = bars(["up", "down"], [10.0, -5.0])
+    zero = float(re.search(r'<line x1="([\d.]+)"', picture)[1])
+    (up, wide), (down, narrow) = [
+        (float(x), float(w)) for x, w in re.findall(r'<rect x="([\d.]+)" y="\d+" width="([\d.]+)"', picture)
+    ]
+    assert up == pytest.approx(zero, abs=0.1) and down + narrow == pytest.approx(zero, abs=0.2)
+    assert wide == pytest.approx(2 * narrow, abs=0.2)
+
+
+def test_a_page_that_cannot_be_written_is_refused(tmp_path):
+    write_page(None, lambda: pytest.fail("nobody asked"))
+    write_page(tmp_path / "a.html", lambda: "text")
+    assert (tmp_path / "a.html").read_text() == "text"
+    with pytest.raises(Refusal, match="cannot be written"):
+        write_page(tmp_path / "no" / "a.html", lambda: "text")
