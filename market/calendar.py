@@ -22,11 +22,15 @@ def nanoseconds(times: pd.DatetimeIndex) -> np.ndarray:
 
 
 @cache
+def _calendar() -> market_calendars.MarketCalendar:
+    """The exchange's calendar, which works its holidays out once."""
+    return market_calendars.get_calendar(EXCHANGE)
+
+
+@cache
 def _schedule(first_year: int, last_year: int) -> pd.DataFrame:
     """Sessions of whole years; the calendar takes long to work them out, and a live feed asks in every iteration."""
-    schedule: pd.DataFrame = market_calendars.get_calendar(EXCHANGE).schedule(
-        f"{first_year}-01-01", f"{last_year}-12-31", tz=NEW_YORK
-    )
+    schedule: pd.DataFrame = _calendar().schedule(f"{first_year}-01-01", f"{last_year}-12-31", tz=NEW_YORK)
     return schedule
 
 
@@ -58,7 +62,7 @@ def session_times(dates: pd.DatetimeIndex) -> tuple[pd.DatetimeIndex, pd.Datetim
 def last_session(day: pd.Timestamp) -> pd.Timestamp:
     """The newest session date on or before ``day`` (naive dates)."""
     # No closure of the exchange has lasted two weeks since 1914.
-    schedule = market_calendars.get_calendar(EXCHANGE).schedule(day - pd.Timedelta(days=14), day)
+    schedule = _calendar().schedule(day - pd.Timedelta(days=14), day)
     return pd.Timestamp(schedule.index[-1])
 
 
@@ -89,7 +93,10 @@ def sessions_until(day: pd.Timestamp, count: int) -> pd.DatetimeIndex:
 
 def sessions_after(day: date, count: int) -> tuple[date, ...]:
     """The next ``count`` session dates after ``day``."""
-    dates = pd.DatetimeIndex(_schedule(day.year, day.year + count // 240 + 1).index)
+    # The days that are left of a year, or the next one as well: often it is read already.
+    dates = pd.DatetimeIndex(_schedule(day.year, day.year).index)
+    if dates.searchsorted(pd.Timestamp(day), side="right") + count > len(dates):
+        dates = pd.DatetimeIndex(_schedule(day.year, day.year + count // 240 + 1).index)
     first = dates.searchsorted(pd.Timestamp(day), side="right")
     return tuple(dates[first : first + count].date)
 
