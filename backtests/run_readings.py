@@ -48,14 +48,18 @@ def run_readings(request: RunRequest) -> Callable[[datetime | None], list[Readin
             return []
         # What the book held is told by the decisions; here no book is known, so that no size is asked for.
         found = readings(pipeline, features, market, Plan(when), None)
+        last = market.row == len(features.bars.closes_at) - 1
         return [
-            ReadingRow(when, r.symbol, _known(r.close), _known(r.atr), r.status, _told(r.status, r.text)) for r in found
+            ReadingRow(when, r.symbol, _known(r.close), _known(r.atr), r.status, _told(r.status, r.text, last))
+            for r in found
         ]
 
     return at
 
 
-def _told(status: str, text: str) -> str:
+def _told(status: str, text: str, last: bool) -> str:
+    if status == "blocked" and last:
+        return f"{text}; the run ends with it, an order would need the next one"
     return f"{text}; what the account held then is not looked at here" if status == "blocked" else text
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from market.market import Market
 from risk.interface import RiskModule
 from risk.model import Book, Decision
 from strategies.pipeline import ATR, Pipeline
+from strategies.readings import blocked
 from strategies.run_notes import absent_symbols, without_unknown
 
 RSI = "rsi_14"
@@ -207,7 +208,7 @@ def _seen(
         elif symbol not in pipeline.universe:
             verdict = "watched, not traded"
         else:
-            verdict = _undecided(pipeline, market, max(scores.values(), default=None))
+            verdict = _undecided(pipeline, market, symbol, scores)
         table.add_row(
             symbol,
             *((market.sector(symbol),) if width >= NARROW else ()),
@@ -218,15 +219,16 @@ def _seen(
     return table
 
 
-def _undecided(pipeline: Pipeline, market: Market, score: float | None) -> str:
+def _undecided(pipeline: Pipeline, market: Market, symbol: str, scores: Mapping[str, float]) -> str:
     """Why nothing was decided about a usable symbol of the universe."""
-    if score is None:
+    if not scores:
         return "no signal"
-    if score < pipeline.selection.min_score:
+    best = max(scores, key=lambda name: scores[name])
+    if scores[best] < pipeline.selection.min_score:
         return "below the threshold"
     if not pipeline.entries_now(market.time):
         return "outside the scan windows"
-    return "no stop and target can be set"
+    return blocked(pipeline, market, symbol, best)
 
 
 def _verdict(decision: Decision, scan: bool) -> Text:

@@ -32,10 +32,10 @@ async def beats(request: web.Request) -> web.StreamResponse:
         raise web.HTTPServiceUnavailable(reason="too many browsers follow this page")
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
     response.headers["X-Content-Type-Options"] = "nosniff"
-    await response.prepare(request)
     queue: asyncio.Queue[str] = asyncio.Queue()
     context.followers.add(queue)
     try:
+        await response.prepare(request)
         await response.write(f"retry: 1000\ndata: {context.mark}\n\n".encode())
         while True:
             try:

@@ -65,9 +65,7 @@ def session_times(dates: pd.DatetimeIndex) -> tuple[pd.DatetimeIndex, pd.Datetim
 
 def last_session(day: pd.Timestamp) -> pd.Timestamp:
     """The newest session date on or before ``day`` (naive dates)."""
-    # No closure of the exchange has lasted two weeks since 1914.
-    schedule = market_calendars.get_calendar(EXCHANGE).schedule(day - pd.Timedelta(days=14), day)
-    return pd.Timestamp(schedule.index[-1])
+    return pd.Timestamp(sessions_until(day, 1)[-1])
 
 
 def week_ends(dates: pd.DatetimeIndex) -> pd.DatetimeIndex:
@@ -97,7 +95,10 @@ def sessions_until(day: pd.Timestamp, count: int) -> pd.DatetimeIndex:
 
 def sessions_after(day: date, count: int) -> tuple[date, ...]:
     """The next ``count`` session dates after ``day``."""
-    dates = pd.DatetimeIndex(_schedule(day.year, day.year + count // 240 + 1).index)
+    # The days that are left of a year, or the next one as well: often it is read already.
+    dates = pd.DatetimeIndex(_schedule(day.year, day.year).index)
+    if dates.searchsorted(pd.Timestamp(day), side="right") + count > len(dates):
+        dates = pd.DatetimeIndex(_schedule(day.year, day.year + count // 240 + 1).index)
     first = dates.searchsorted(pd.Timestamp(day), side="right")
     return tuple(dates[first : first + count].date)
 

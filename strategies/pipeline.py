@@ -283,6 +283,11 @@ class Pipeline:
             reason=f"{signal.reason(market, symbol)}; {terms.label}",
         )
 
+    def can_bracket(self, market: Market, symbol: str, signal: str) -> bool:
+        """Whether a stop and a target can be set for an entry by a signal now."""
+        speaker = next(s for s in self.signals if s.name == signal)
+        return self._proposal(Candidate(self.selection.a_plus_score, symbol, speaker), market) is not None
+
     def _scaled(self, wish: Proposal | None, scan: _Scan) -> Proposal | None:
         """The wish with the share of its size that the meta-model trusts it with."""
         if wish is None or self.meta_model is None:

@@ -112,16 +112,18 @@ def _why(
         return "weak", f"{best} scores {fired[best]:.0f}, needs {least:g} (selection.min_confidence)"
     if not pipeline.entries_now(market.time):
         return "closed", f"{best} scores {fired[best]:.0f}, but no scan window is open (pace.windows)"
-    return "blocked", f"{best} scores {fired[best]:.0f}, but {_blocked(pipeline, market, symbol)}"
+    return "blocked", f"{best} scores {fired[best]:.0f}, but {blocked(pipeline, market, symbol, best)}"
 
 
-def _blocked(pipeline: Pipeline, market: Market, symbol: str) -> str:
+def blocked(pipeline: Pipeline, market: Market, symbol: str, signal: str) -> str:
     """Why a symbol with a score that is enough, in an open window, was not even proposed."""
     least = pipeline.selection.min_session_bars
     if least and pipeline.intraday:
         have = market.value("session_bar", symbol) if market.in_its_session else 0.0
         if have < least:
             return f"the session has {have:.0f} complete bars, needs {least} (selection.min_session_bars)"
+    if pipeline.can_bracket(market, symbol, signal):
+        return "nothing was decided with this bar"
     return "no stop and target can be set"
 
 

@@ -36,16 +36,19 @@ class SessionReport:
         self._counted()
 
     def look(self) -> None:
-        """See whether a session has begun or ended; for the thread that watches, without the desk's lock."""
+        """See whether a session has begun or ended; for the thread that watches, without the desk's lock.
+
+        Where a step is under way as it ends, the next look tells of it.
+        """
         if self._desk.state.in_session:
             today = self._now().astimezone(NEW_YORK_ZONE).date()
             if self._day is not None and self._day != today:
                 # The night was not seen, as in a rehearsal that leaves it out.
-                self.tell()
+                self._tell_within(0)
             if self._day is None and self._desk.record.equity:
                 self._begin(today)
         elif self._day is not None:
-            self.tell()
+            self._tell_within(0)
 
     def _begin(self, today: date) -> None:
         self._day, self._opened = today, self._desk.record.equity[-1].equity
@@ -57,19 +60,25 @@ class SessionReport:
         self._bars = desk.record.protected_bars, desk.record.position_bars
 
     def tell(self) -> None:
-        """The summary of what has been seen of the present session; nothing where none was."""
+        """The summary of what has been seen of the present session, as the process ends; nothing where none was."""
+        if not self._tell_within(PATIENCE_S):
+            log.warning("session %s: no summary, one step has taken %.0f s", self._day, self._desk.lock.held_s)
+            self._day = None
+
+    def _tell_within(self, seconds: float) -> bool:
+        """Whether the summary was told, or none was due."""
+        if self._day is None:
+            return True
+        if not self._desk.lock.acquire(timeout=seconds):
+            return False
         day, self._day = self._day, None
-        if day is None:
-            return
-        if not self._desk.lock.acquire(timeout=PATIENCE_S):
-            log.warning("session %s: no summary, one step has taken %.0f s", day, self._desk.lock.held_s)
-            return
         try:
             text, fields = self._summary(day)
             self._counted()
         finally:
             self._desk.lock.release()
         log.info("%s", text, extra=about(EventKind.SUMMARY, **fields))
+        return True
 
     def _summary(self, day: date) -> tuple[str, dict[str, Any]]:
         desk, record = self._desk, self._desk.record

@@ -6,8 +6,10 @@ from sqlalchemy import Connection, delete, insert, select
 
 from brokers.journal.database.schema import meta
 
-RUNNING, UNDELIVERED = "running", "undelivered"
-"""When the present run began, while it lasts; notices that nobody has received."""
+RUNNING, UNDELIVERED, MADE_WAY = "running", "undelivered", "made way"
+"""When the present run began, while it lasts; notices that nobody has received; the venue's id of the order that was
+cancelled last for another to take its place.
+"""
 
 
 def read(connection: Connection, name: str) -> str | None:
@@ -17,7 +19,7 @@ def read(connection: Connection, name: str) -> str | None:
 
 def keep(connection: Connection, name: str, value: str | None) -> None:
     """Replace the text of a name; None takes it away."""
-    if name not in (RUNNING, UNDELIVERED):
+    if name not in (RUNNING, UNDELIVERED, MADE_WAY):
         raise ValueError(f"{name} is no mark")
     connection.execute(delete(meta).where(meta.c.key == name))
     if value is not None:

@@ -52,7 +52,7 @@ def read_snapshot(address: str | Path) -> JournalSnapshot:
     if path is None:
         return _read(address)
     if not path.is_file():
-        raise Refusal(f"{path}: there is no journal; name the folder of one with --state-dir")
+        raise Refusal(f"{path}: there is no journal; start the trader, or name its folder with --state-dir")
     require_whole(path)
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / path.name

@@ -92,7 +92,7 @@ def state_of(
         positions=tuple(
             _position(p, view.price(symbol), sectors, entry_fees.get(symbol, 0.0), exit_fee) for symbol, p in held
         ),
-        pending=() if book is None else tuple(_pending(p, sectors) for _, p in sorted(book.pending.items())),
+        pending=() if book is None else tuple(_pending(p, sectors) for p in pending_now(desk, book)),
         halts=() if book is None else tuple(_halts(book)),
         kill=str(desk.halts.kill.level),
         stopped_by=tuple(_stopped(desk)),
@@ -122,6 +122,21 @@ def held_now(desk: LiveDesk, book: Book | None) -> dict[str, Position]:
         stops = [float(order.stop_price) for order in status.stops if order.stop_price]
         covered = min(float(status.protected), abs(ours.quantity))
         found[symbol] = replace(ours, stop=nearest(stops) if stops else ours.stop, protected_quantity=covered)
+    return found
+
+
+def pending_now(desk: LiveDesk, book: Book) -> list[Proposal]:
+    """Entries on their way at the last iteration that still are, with what the last look shows of them."""
+    view, found = desk.state.view, []
+    open_orders = [order for order in list(view.orders.values()) if order.open]
+    for symbol, proposal in sorted(book.pending.items()):
+        side = "buy" if proposal.side == "buy" else "sell"
+        waiting = [order for order in open_orders if order.symbol == symbol and order.side == side]
+        if waiting:
+            found.append(proposal.resized(float(sum(order.remaining for order in waiting))))
+        elif symbol in desk.entries.tasks or view.time <= book.time:
+            # It was decided, and no look could have shown it yet.
+            found.append(proposal)
     return found
 
 

@@ -187,7 +187,7 @@ def _limits(found: Status) -> Any:
 def _buyable(found: Buyable) -> str:
     if found.why:
         return f"nothing ({found.why})"
-    places = "" if found.positions is None else f" in {found.positions:g} positions"
+    places = "" if found.positions is None else f" in {found.positions:g} position{'' if found.positions == 1 else 's'}"
     return f"{found.usd:,.2f} USD{places}, bound by {found.bound_by}"
 
 

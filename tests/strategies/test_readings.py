@@ -10,7 +10,7 @@ import pytest
 from backtests.data.data_sets import load_data
 from config import load
 from market.features import FeatureTable
-from risk.model import Book, DeployedBudget
+from risk.model import Book, DeployedBudget, Plan
 from strategies.readings import limits, readings
 from strategies.registry import build_pipeline
 
@@ -98,3 +98,17 @@ def test_what_is_left_of_the_limits_is_what_the_chain_lets_through(scene):
     assert pipeline.hypothetical(market, down, symbol).final_quantity == 0
     (lost,) = [x for x in limits(pipeline, down, market) if x.module == "drawdown_halt"]
     assert (lost.used, lost.most, lost.left, lost.halts) == (4_000, 3_000, 0, True)
+
+
+def test_no_stop_is_said_to_be_impossible_where_one_can_be_set(scene):
+    """At the end of a run nothing is decided with the last bar, which says nothing of stops."""
+    pipeline, features = scene
+    found = Counter()
+    for row in range(260, len(features.bars.opens_at), 97):
+        when = features.bars.opens_at[row]
+        market = features.market_at(when)
+        for reading in readings(pipeline, features, market, Plan(when), None):
+            if reading.status == "blocked":
+                found["nothing was decided" in reading.text] += 1
+                assert "no stop" not in reading.text
+    assert found[True] > 10 and not found[False]

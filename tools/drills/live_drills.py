@@ -1,7 +1,10 @@
 #!/usr/bin/env python
 """Drill the live desk: killed at every call of a scripted day, days with mishaps drawn by a seed, days at a slow venue.
 
-Usage: live_drills.py [--seeds N] [--every N] [--hard N] [--pace S]
+Usage: live_drills.py [--seeds N] [--every N] [--hard N] [--first N] [--pace S] [--postgres]
+
+With ``--postgres`` the journal of the days at a slow venue is on a PostgreSQL server that is started for it, whose
+sessions hang, end, turn read-only and fill up. ``--seeds 0 --every 0`` plays those days alone.
 
 Exit status: 0 nothing was wrong, 1 something was.
 """
@@ -13,7 +16,9 @@ import logging
 import statistics
 import sys
 import tempfile
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
@@ -24,6 +29,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.brokers.desk.drills import Naked, calls_of, killed_at, troubled_day
 from tests.brokers.desk.hard_days import HardDay, worst_by_cause
+from tests.brokers.journal.postgres_server import PostgresServer, binaries
+from tests.brokers.journal.troubled_server import TroubledServer, quick_to_give_up
 
 PHASES = ("before", "after")
 Drill = Callable[[Path], tuple[list[str], Naked]]
@@ -47,19 +54,25 @@ def main() -> int:
     """Run both drills and print what came of them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=40, help="troubled days (default: %(default)s)")
-    parser.add_argument("--every", type=int, default=1, help="kill at every N-th call only (default: %(default)s)")
+    parser.add_argument(
+        "--every", type=int, default=1, help="kill at every N-th call only; 0: at none (default: %(default)s)"
+    )
     parser.add_argument("--hard", type=int, default=10, help="days at a slow venue (default: %(default)s)")
+    parser.add_argument("--first", type=int, default=0, help="the seed of the first of these (default: %(default)s)")
     parser.add_argument("--pace", type=float, default=15.0, help="seconds between iterations of these (default: 15)")
+    parser.add_argument("--postgres", action="store_true", help="their journal is on a PostgreSQL server in trouble")
     args = parser.parse_args()
     logging.disable(logging.CRITICAL)
     console = Console()
-    with tempfile.TemporaryDirectory() as folder:
-        calls = len(calls_of(Path(folder)))
-    kills = [
-        (f"call {call} {phase}", lambda folder, call=call, phase=phase: killed_at(folder, call, phase))
-        for call in range(1, calls + 1, args.every)
-        for phase in PHASES
-    ]
+    kills = []
+    if args.every:
+        with tempfile.TemporaryDirectory() as folder:
+            calls = len(calls_of(Path(folder)))
+        kills = [
+            (f"call {call} {phase}", lambda folder, call=call, phase=phase: killed_at(folder, call, phase))
+            for call in range(1, calls + 1, args.every)
+            for phase in PHASES
+        ]
     days = [(f"seed {seed}", lambda folder, seed=seed: troubled_day(folder, seed)) for seed in range(args.seeds)]
     table = Table("drill", "runs", "failures", "times without a stop", "median s", "worst s")
     wrong = 0
@@ -68,23 +81,48 @@ def main() -> int:
         wrong += failures
         figures = (f"{statistics.median(spells):.1f}", f"{max(spells):.1f}") if spells else ("-", "-")
         table.add_row(title, str(count), str(failures), str(len(spells)), *figures)
-    console.print(table)
-    wrong += hard_days(console, range(args.hard), args.pace)
+    if kills or days:
+        console.print(table)
+    with server_in_trouble(args.postgres) as server:
+        wrong += hard_days(console, range(args.first, args.first + args.hard), args.pace, server)
     return int(wrong > 0)
 
 
-def hard_days(console: Console, seeds: range, pace_s: float) -> int:
+@contextmanager
+def server_in_trouble(wanted: bool) -> Iterator[TroubledServer | None]:
+    """A PostgreSQL server for the journals of the days, if one is wanted."""
+    if not wanted:
+        yield None
+        return
+    folder = binaries()
+    if folder is None:
+        raise SystemExit("--postgres needs a PostgreSQL server's programs (initdb, pg_ctl)")
+    server = PostgresServer(folder)
+    try:
+        with quick_to_give_up():
+            yield TroubledServer(server)
+    finally:
+        server.stop()
+
+
+def hard_days(console: Console, seeds: range, pace_s: float, server: TroubledServer | None = None) -> int:
     """Play days at a slow venue and print the longest spells without stop and sale, by cause; how many were wrong."""
-    days = []
+    days, longest = [], dict[str, tuple[float, int]]()
     for seed in track(seeds, "days at a slow venue", console=console):
         with tempfile.TemporaryDirectory() as folder:
-            days.append(HardDay(Path(folder), seed, pace_s).play())
+            days.append(HardDay(Path(folder), seed, pace_s, server).play())
         if days[-1].faults:
             console.print(f"[red]seed {seed}[/]: {'; '.join(days[-1].faults)}")
-    table = Table("shares without stop and sale, because", "longest, s")
-    for cause, seconds in sorted(worst_by_cause(days).items()):
-        table.add_row(cause, f"{seconds:.1f}")
+        for cause, seconds in worst_by_cause(days[-1:]).items():
+            longest[cause] = max(longest.get(cause, (0.0, seed)), (seconds, seed))
+    table = Table("shares without stop and sale, because", "longest, s", "seed")
+    for cause, (seconds, seed) in sorted(longest.items()):
+        table.add_row(cause, f"{seconds:.1f}", str(seed))
     console.print(table)
+    if days:
+        met = sum((day.met for day in days), Counter[str]())
+        console.print(", ".join(f"{what}: {count}" for what, count in sorted(met.items())))
+        console.print(f"requests in the busiest minute: {max(day.busiest for day in days)}")
     return sum(bool(day.faults) for day in days)
 
 

@@ -40,6 +40,10 @@ _MEANINGS = {
     "adjustedclose": ADJUSTED,
     "adjusted": ADJUSTED,
     "closeadj": ADJUSTED,
+    "openprice": "open",
+    "highprice": "high",
+    "lowprice": "low",
+    "closeprice": "close",
 }
 # Names of files that say what is in them, not whose.
 _NO_SYMBOLS = frozenset(
@@ -178,7 +182,7 @@ def _long(plain: Sequence[str], names: Names, path: Path, symbol: str | None) ->
     if not times:
         missing = ["datetime", *missing]
     if missing:
-        raise Refusal(f"{path}: no column {', '.join(missing)}; the file needs the columns {', '.join(NEEDED)}")
+        raise _lacks(missing, names, path)
     name = "" if symbols else _symbol_of_file(path, symbol)
     bars = Bars(fields, symbols[0] if symbols else None, name)
     return Layout(_kind(plain, names, bars), times, (bars,), stooq="per" in plain)
@@ -252,15 +256,23 @@ def _wide(names: Names, plain: Sequence[str], path: Path) -> Layout:
         else:
             rest.append(place)
     times = [k for k in rest if plain[k] in _TIMES][:1]
-    if not by:
+    if not any(len(fields) > 1 for fields in by.values()):
         symbols = symbols_in(" ".join(names[k]) for k in rest if plain[k] not in _TIMES)
         if times and len(symbols) > 1 and len(symbols) == len(rest) - 1 and not set(plain) & {*_MEANINGS, *_SYMBOLS}:
             raise Refusal(
                 f"{path}: one price a day of {some(list(symbols.values()))}; bars need open, high, low, close, volume"
             )
-        missing = [n for n in NEEDED if n not in plain]
-        raise Refusal(f"{path}: no column {', '.join(missing)}; the file needs the columns {', '.join(NEEDED)}")
+        known = {_MEANINGS.get(name) for name in plain}
+        missing = [name for name in FIELDS if name not in known]
+        raise _lacks(missing, names, path)
     return _of_many(by, times, "wide table", path)
+
+
+def _lacks(missing: Sequence[str], names: Names, path: Path) -> Refusal:
+    """What a table has no column of, beside the headings that it has."""
+    headings = some([shortened(" ".join(name)) for name in names])
+    needed = ", ".join(NEEDED)
+    return Refusal(f"{path}: no column {', '.join(missing)} among {headings}; the file needs the columns {needed}")
 
 
 def _note(by: dict[str, dict[str, int]], symbol: str, meaning: str, place: int, path: Path) -> None:

@@ -276,9 +276,8 @@ class PositionCloser:
         protection, available = self._positions.protection(task.symbol), self._state.view.available(task.symbol)
         task.releasing_since = task.releasing_since or self._state.now
         overdue = elapsed(self._state.now, task.releasing_since, PATIENCE)
-        for order in (*protection.entries, *protection.groups.values()):
-            if not order.cancel_pending:
-                self._gateway.cancel(order.id)
+        rest = (*protection.entries, *protection.groups.values())
+        self._gateway.make_way(order.id for order in rest if not order.cancel_pending)
         if overdue:
             log.warning(
                 "%s: %s of %s shares are free %s s after the cancel", task.symbol, available, held, PATIENCE.seconds
@@ -370,7 +369,7 @@ class PositionCloser:
             return
         if task.cancel_asked is not None:
             task.cancel_asked = self._gateway.cancel_again(order.venue_id, task.cancel_asked)
-        elif (task.over or elapsed(self._state.now, task.sent, patience)) and self._gateway.cancel(order.venue_id):
+        elif (task.over or elapsed(self._state.now, task.sent, patience)) and self._gateway.make_way([order.venue_id]):
             task.cancel_asked = self._state.now
 
 

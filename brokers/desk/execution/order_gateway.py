@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -17,6 +17,7 @@ from brokers.desk.reconcile.journal_sync import JournalSync
 from brokers.desk.reconcile.own_positions import OwnPositions
 from brokers.desk.venue_state import VenueState
 from brokers.journal import Journal, JournalOrder, OrderIntent, State
+from brokers.journal.marks import MADE_WAY
 from brokers.network.admission import Admission
 from brokers.order_types import EXIT_ROLES, LEVEL_ROLES, OrderType, RefusalCode, Side, VenueReason
 from brokers.quantities import digits
@@ -232,6 +233,20 @@ class OrderGateway:
             else:
                 self._accepted_cancels[venue_id] = now
         return True
+
+    def make_way(self, venue_ids: Iterable[str]) -> bool:
+        """Cancel orders in whose place others are to go; False if the venue had nothing to cancel of one.
+
+        Raises
+        ------
+        Refusal
+            The journal cannot be written. The others could not be sent then, so these stay.
+        """
+        ending = list(venue_ids)
+        if ending:
+            self._journal.keep_mark(MADE_WAY, ending[0])
+        asked = [self.cancel(venue_id) for venue_id in ending]
+        return all(asked)
 
     def cancel_again(self, venue_id: str, asked: datetime) -> datetime:
         """Ask once more for a cancel that has come to nothing; returns when it was asked for last.

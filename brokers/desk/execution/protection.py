@@ -321,9 +321,13 @@ class Protector:
         best = min(enough, key=lambda total: (abs(total - excess), len(sums[total])))
         return [protection.groups[group] for group in sums[best]]
 
-    def _end(self, order: VenueOrder, why: str) -> None:
+    def _end(self, order: VenueOrder, why: str, *, replaced: bool = False) -> None:
+        """Cancel an order; one that is to be ``replaced`` stays while the journal could not take the other."""
         log.warning("%s: cancelling %s, %s", order.symbol, _terms(order), why)
-        self._gateway.cancel(order.id)
+        if replaced:
+            self._gateway.make_way([order.id])
+        else:
+            self._gateway.cancel(order.id)
         self._cancelling.add(order.symbol)
 
     def _too_little(self, symbol: str, missing: Decimal, protection: ProtectionStatus) -> bool:
@@ -336,7 +340,7 @@ class Protector:
         if missing >= least or not stops:
             return False
         if not protection.entries and not self._gateway.shutting_down:
-            self._end(stops[0], f"{digits(missing)} more are too little for a stop of their own")
+            self._end(stops[0], f"{digits(missing)} more are too little for a stop of their own", replaced=True)
         return True
 
     def _join(self, protection: ProtectionStatus) -> bool:
@@ -355,7 +359,7 @@ class Protector:
         if not several:
             return False
         for order in sorted(several[0], key=lambda o: (o.remaining, o.id))[:2]:
-            self._end(order, "one stop is to stand for several")
+            self._end(order, "one stop is to stand for several", replaced=True)
         return True
 
     def _renew(self, protection: ProtectionStatus) -> None:
@@ -369,7 +373,7 @@ class Protector:
         soon = self._state.now + timedelta(days=self._renew_days)
         for order in protection.exits:
             if order.expires is not None and order.expires < soon and order.time_in_force == TimeInForce.GTC:
-                self._end(order, f"to be renewed, it would end on {order.expires.date()}")
+                self._end(order, f"to be renewed, it would end on {order.expires.date()}", replaced=True)
                 return
 
     def _move(self, order: VenueOrder, stop: float, why: str, time: datetime, levels: Levels) -> None:

@@ -154,8 +154,7 @@ class TargetExchange:
         """Cancel the stops, and offer the shares once the venue has given them back."""
         symbol = position.symbol
         protection = self._positions.protection(symbol)
-        for order in protection.groups.values():
-            self._gateway.cancel(order.id)
+        self._gateway.make_way(order.id for order in protection.groups.values())
         whole = whole_lots(abs(self._positions.book.quantity(symbol)), self._lot)
         if not protection.exits and self._state.view.available(symbol) >= whole:
             self._offer(exchange, position, whole)
@@ -192,7 +191,7 @@ class TargetExchange:
             return
         elif exchange.cancel_asked is not None:
             exchange.cancel_asked = self._gateway.cancel_again(order.venue_id, exchange.cancel_asked)
-        elif (over or self._overdue(exchange)) and self._gateway.cancel(order.venue_id):
+        elif (over or self._overdue(exchange)) and self._gateway.make_way([order.venue_id]):
             log.info("%s: the offer at its target ends, what is left goes back behind a stop", symbol)
             exchange.cancel_asked = self._state.now
 

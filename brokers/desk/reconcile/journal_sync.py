@@ -131,9 +131,10 @@ class JournalSync:
                         continue
                 self._book(order)
         if self._known != len(self._ours):
-            # What has become ours may be what an order of somebody else's belongs to.
+            # What has become ours may be what an order of somebody else's belongs to, also one that came before it.
             self._known = len(self._ours)
             self._foreign.clear()
+            return self.take(orders) if foreign else foreign
         self._foreign |= {order.id: order.updated for order in foreign}
         return foreign
 

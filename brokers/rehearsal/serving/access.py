@@ -58,7 +58,11 @@ def refuse_foreign_pages(host: str) -> Middleware:
         elif origin is not None and not known(_name(origin)):
             reason = "the Origin of the request is a page from elsewhere"
         else:
-            return await handler(request)
+            try:
+                return await handler(request)
+            except ConnectionResetError:
+                # It has left before its answer, which is no fault of anybody's; what is returned reaches nobody.
+                return refusal(400, "the client has left")
         return refusal(403, reason)
 
     return check

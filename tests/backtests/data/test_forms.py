@@ -38,6 +38,12 @@ FORMS = {
         lines("date,open,high,low,close,volume,Name", *each("{d},{o},{h},{l},{c},{v},AAA")),
         "Kaggle, symbols in column Name",
     ),
+    "prices by that name": (
+        "x.csv",
+        lines("Ticker,Date,Open Price,High Price,Low Price,Last Price,Close Price,Vol.",
+              *each("AAA,{d},{o},{h},{l},{c},{c},{v}")),
+        "long table, symbols in column Ticker",
+    ),
     "Stooq": (
         "x.txt",
         lines("<TICKER>,<PER>,<DATE>,<TIME>,<OPEN>,<HIGH>,<LOW>,<CLOSE>,<VOL>,<OPENINT>",
@@ -381,6 +387,11 @@ REFUSED = {
         "x.csv", lines("symbol,datetime,open,high,low,close,volume,Close", "AAA,2022-01-03,1,2,1,2,5,2"),
         r"two columns of close \(close and Close\)",
     ),
+    "other names": (
+        "x.csv", lines("Day;Ticker;Open Price;Hi;Lo;Last;Vol.", "03.01.2022;AAA;1,5;2,5;1,5;2,5;100"),
+        "no column datetime, high, low, close among 'Day', 'Ticker', 'Open Price', 'Hi', 'Lo' and 2 more",
+    ),
+    "one open": ("x.csv", lines("Date,Open Bid,Qty", "2022-01-03,1,5"), "no column open, high, low, close, volume"),
     "no headings": ("x.csv", lines("2022-01-03,1,2,1,2", "2022-01-04,1,2,1,2"), "its first row holds no headings"),
     "whose": ("data.csv", YAHOO, "names no symbol, and neither does its name; .* or say --symbol AAPL"),
     "whose, again": ("my-prices-2022.csv", YAHOO, "names no symbol, and neither does its name"),

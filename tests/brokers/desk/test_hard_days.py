@@ -12,7 +12,7 @@ import pytest
 from tests.brokers.desk.hard_days import ANSWERING, HardDay, worst_by_cause
 from tests.brokers.journal.conftest import postgres  # noqa: F401  # a fixture
 from tests.brokers.journal.postgres_server import PostgresServer
-from tests.brokers.journal.troubled_server import TroubledServer
+from tests.brokers.journal.troubled_server import TroubledServer, quick_to_give_up
 
 SEEDS, PARTS = 60, 6
 LONGEST_S, AFTER_A_RESTART_S = 3.5, 10.0
@@ -57,8 +57,7 @@ def test_hard_days(tmp_path, part):
 
 
 @pytest.mark.slow
-def test_hard_days_on_a_server_in_trouble(tmp_path, postgres: PostgresServer, monkeypatch):  # noqa: F811  # as above
-    monkeypatch.setattr("brokers.journal.database.store.REOPEN_PAUSE_S", 0.0)
-    monkeypatch.setattr("brokers.journal.database.server._LOCK_WITHIN_S", 0.3)
-    met = play(tmp_path, range(6), TroubledServer(postgres))
+def test_hard_days_on_a_server_in_trouble(tmp_path, postgres: PostgresServer):  # noqa: F811  # as above
+    with quick_to_give_up():
+        met = play(tmp_path, range(6), TroubledServer(postgres))
     assert min(met[f"the database {what}"] for what in TroubledServer.TROUBLES) > 0

@@ -218,3 +218,30 @@ def test_a_listing_that_fails_is_asked_for_again(scene, monkeypatch):
         scene.desk.look()
     scene.settle(2)
     assert [o.venue_id for o in filled_by_hand(scene)] == [order["id"]]
+
+
+def test_exits_of_an_entry_that_came_and_filled_without_a_process_are_all_ours(scene):
+    """The venue lists them by themselves, the target first: its entry is no longer open."""
+    sent = []
+
+    def late(payload):
+        sent.append(dict(payload))
+        raise OutcomeUnknown("no answer")
+
+    scene.wire.submit = late
+    scene.enter("NVDA", 10)
+    scene.stop()
+    scene.deaf = True
+    scene.pass_time(3)
+    scene.exchange.submit(sent[0])
+    for _ in range(4):
+        scene.pass_time(1)
+    scene.deaf = False
+    scene.start()
+    scene.settle(3)
+    orders = scene.exchange.orders("all", nested=False)
+    assert len(orders) == 6 and {order["id"] for order in orders} == set(scene.journal.venue_ids())
+    scene.step(1, NVDA=116)
+    scene.settle(3)
+    assert scene.held("NVDA") == 0 and scene.agrees()
+    assert [trade.exit_reason for trade in scene.desk.record.trades] == ["target"]

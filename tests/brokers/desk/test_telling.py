@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from statistics import median
 
 import pytest
@@ -76,6 +77,21 @@ def test_the_session_is_summed_up_once_when_it_is_over(scene, caplog):
     assert figures["profit_usd"] == pytest.approx(-49 * 6.01, abs=5)
     assert figures["entries_measured"] == 1
     assert "1 closed, 0 of them won" in summary.message
+
+
+def test_a_step_that_is_under_way_as_the_session_ends_costs_no_summary(scene, caplog):
+    report = SessionReport(scene.desk, IterationReport(60.0), scene.clock.now)
+    scene.step()
+    report.look()
+    scene.step(7 * 3_600)
+    # Whoever watches is another thread than the one that steps.
+    with ThreadPoolExecutor(1) as watching:
+        with scene.desk.lock:
+            watching.submit(report.look).result()
+        assert told(caplog, EventKind.SUMMARY) == []
+        watching.submit(report.look).result()
+    assert len(told(caplog, EventKind.SUMMARY)) == 1
+    assert "no summary" not in caplog.text
 
 
 def test_what_filled_before_the_session_was_first_seen_is_in_its_summary(scene, caplog):

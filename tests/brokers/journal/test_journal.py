@@ -263,5 +263,8 @@ def test_the_script_reads_beside_the_writer(journal, address):
 def test_the_script_refuses_a_journal_that_is_not_there(tmp_path):
     done = script("AMD", "--journal", str(tmp_path / "none.sqlite3"))
     assert done.returncode == 2
-    assert done.stderr == f"{tmp_path}/none.sqlite3: there is no journal; name the folder of one with --state-dir\n"
+    assert (
+        done.stderr
+        == f"{tmp_path}/none.sqlite3: there is no journal; start the trader, or name its folder with --state-dir\n"
+    )
     assert not list(tmp_path.iterdir())

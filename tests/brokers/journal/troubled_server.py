@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from random import Random
+from unittest.mock import patch
 
 from sqlalchemy import text
 
@@ -22,6 +25,16 @@ FILL = EACH_TABLE.format(
     "name)"
 )
 EMPTY = EACH_TABLE.format(statement="format('DROP TRIGGER IF EXISTS disk ON %I', name)")
+
+
+@contextmanager
+def quick_to_give_up() -> Iterator[None]:
+    """A journal that asks a lost server again at once, since the local clock does not follow the scripted day's."""
+    with (
+        patch("brokers.journal.database.store.REOPEN_PAUSE_S", 0.0),
+        patch("brokers.journal.database.server._LOCK_WITHIN_S", 0.3),
+    ):
+        yield
 
 
 class TroubledServer:

@@ -15,6 +15,7 @@ import pytest
 
 from brokers.desk.entry_halts import KillLevel
 from brokers.live_state.recorder import StateRecorder
+from brokers.live_state.snapshot import pending_now
 from brokers.reporting.events import EventKind
 from brokers.reporting.standing_conditions import Standing
 from market.bars import BarTable
@@ -99,6 +100,25 @@ def test_a_position_is_told_with_what_protects_it_and_bars_and_readings_are_kept
     assert read_state(path).ended == "the trader was ended"
     text = path.read_text()
     assert "rehearsal-account" not in text and "broker" not in json.loads(text)["settings"]
+
+
+def test_an_entry_that_has_filled_or_ended_since_the_iteration_is_not_on_its_way(scene):
+    wanted = {symbol: scene.proposal(symbol, 50) for symbol in ("AAPL", "MSFT")}
+    book = Book(scene.desk.reconcile().time, 100_000.0, 100_000.0, pending=wanted)
+
+    def on_its_way():
+        return {p.symbol: p.quantity for p in pending_now(scene.desk, book)}
+
+    assert on_its_way() == {"AAPL": 50, "MSFT": 50}
+    scene.in_part("AAPL", 101, scene.enter)
+    scene.enter("MSFT", 50)
+    scene.step(0.5)
+    bought = scene.held("AAPL")
+    assert 0 < bought < 49 and scene.held("MSFT") == 49
+    assert on_its_way() == {"AAPL": 49 - bought}
+    scene.settle(6)
+    assert not any(order["side"] == "buy" for order in scene.open("AAPL"))
+    assert on_its_way() == {}
 
 
 def test_while_the_desk_is_held_signs_of_life_go_on_and_the_desk_never_waits(scene):

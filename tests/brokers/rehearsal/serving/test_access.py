@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
 import socket
@@ -12,11 +13,13 @@ from typing import Any
 import pytest
 import requests
 import websockets.sync.client as sync
+from aiohttp import ClientConnectionResetError, web
+from aiohttp.test_utils import make_mocked_request
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from brokers.rehearsal.alpaca import calendar
 from brokers.rehearsal.serving import sockets
-from brokers.rehearsal.serving.access import KeyRing, new_keys
+from brokers.rehearsal.serving.access import KeyRing, new_keys, refuse_foreign_pages
 from tests.brokers.rehearsal.market import served, wait_for
 from tests.brokers.rehearsal.wire import Wire
 
@@ -211,3 +214,12 @@ def test_a_wide_calendar_does_not_stop_the_venue() -> None:
         assert told == ["/v2/calendar before", "/v2/clock before", "/v2/clock after", "/v2/calendar after"]
         assert len(days) > 15_000
         assert {"date", "open", "close", "session_open", "session_close", "settlement_date"} == days[0].keys()
+
+
+def test_a_client_that_leaves_before_its_answer_is_no_error() -> None:
+    async def leaves(request: web.Request) -> web.StreamResponse:
+        raise ClientConnectionResetError("Cannot write to closing transport")
+
+    request = make_mocked_request("GET", "/stream", headers={"Host": "127.0.0.1"})
+    answer = asyncio.run(refuse_foreign_pages("127.0.0.1")(request, leaves))
+    assert isinstance(answer, web.Response) and answer.keep_alive is False
