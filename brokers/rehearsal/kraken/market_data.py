@@ -132,11 +132,11 @@ class MarketData:
     def _ticker(self, pair: Pair, bid: Decimal, ask: Decimal) -> Json:
         now = self._exchange.now
         midnight = datetime.combine(now.date(), time(), now.tzinfo)
-        times, *day = self._playback.columns(pair.symbol, now - timedelta(days=1), now)
-        today = [column[np.searchsorted(times, to_ns(midnight)) :] for column in day]
+        times, prices, sizes = self._playback.columns(pair.symbol, now - timedelta(days=1), now)
+        today = slice(int(np.searchsorted(times, to_ns(midnight))), None)
         last = self._playback.last(pair.symbol, now)
         price, size = self._exchange.last(pair) or Decimal(0), float(last[2]) if last else 0.0
-        spans = [_Span(*columns, float(price)) for columns in (today, day)]
+        spans = [_Span(prices[part], sizes[part], float(price)) for part in (today, slice(None))]
         decimals = max(PRICE, pair.pair_decimals)
         lots = [str(max(math.floor(size), 1)), f"{size:.{LOTS}f}"]
         return {
