@@ -39,7 +39,7 @@ from strategies.registry import build_pipeline, keep_daily_signals
 ALWAYS_OPEN = "24/7"
 PROTECT_WITHIN_S, STOP_WITHIN_S, CLOSE_WITHIN_S = 12.0, 1.0, 2.0
 """Longest time at the end for stops of what is without one, for the watch's last request, and for the record and the
-journal. A cancel that takes six seconds and shares that come back five seconds later leave the first one time for a stop.
+journal. A cancel that takes six seconds, and shares that come back five seconds later, leave the first time for a stop.
 """
 LEAVE_WITHIN_S = PROTECT_WITHIN_S + STOP_WITHIN_S + CLOSE_WITHIN_S
 """All of them together: what goes on then hangs."""
