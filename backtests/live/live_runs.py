@@ -39,7 +39,7 @@ from backtests.run_inputs import write_inputs
 from backtests.scan_screen import show_live_scan
 from brokers.desk.data.feed import NONE
 from brokers.desk.lifecycle.session import TradingSession, open_session
-from brokers.desk.lifecycle.wiring import ALWAYS_OPEN, LiveAccount
+from brokers.desk.lifecycle.wiring import ALWAYS_OPEN, LEAVE_WITHIN_S, LiveAccount
 from brokers.journal import JournalTaken
 from brokers.operator.feasibility import feasibility
 from brokers.reporting.events import EventKind, about
@@ -51,7 +51,6 @@ from strategies.registry import build_pipeline, keep_daily_signals, strategy_cla
 from strategies.run_notes import absent_symbols, benchmark_in_part, without_benchmark
 
 EXIT_DONE, EXIT_FAILED, EXIT_STOPPED = 0, 1, 3
-LEAVE_WITHIN_S = 9.0
 POLL_S = 0.2
 SETTLE_S = 45.0
 """How long a single iteration waits for what it sent, in the venue's time."""

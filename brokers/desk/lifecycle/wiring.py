@@ -37,9 +37,12 @@ from strategies.pipeline import Pipeline
 from strategies.registry import build_pipeline, keep_daily_signals
 
 ALWAYS_OPEN = "24/7"
-PROTECT_WITHIN_S, STOP_WITHIN_S = 10.0, 1.0
-"""Longest time at the end for stops of what is without one, and for the watch's last request: a supervisor often kills
-after ten seconds."""
+PROTECT_WITHIN_S, STOP_WITHIN_S, CLOSE_WITHIN_S = 12.0, 1.0, 2.0
+"""Longest time at the end for stops of what is without one, for the watch's last request, and for the record and the
+journal. A cancel that takes six seconds, and shares that come back five seconds later, leave the first time for a stop.
+"""
+LEAVE_WITHIN_S = PROTECT_WITHIN_S + STOP_WITHIN_S + CLOSE_WITHIN_S
+"""All of them together: what goes on then hangs."""
 HISTORY_S = 30.0
 """Longest time for reading the history of bars ahead of the first iteration; what is missing then comes later."""
 MINUTE_S = 60.0

@@ -162,6 +162,7 @@ class Scene:
         self.halters = halters
         self.address = journal or str(folder / "journal.sqlite")
         self.settings = load(overrides=[*WIDE_GATE, *overrides])
+        self.journal_answer_s = self.settings.live.journal_answer_s
         self.events: list[Json] = []
         self.deaf = False
         self.told: Callable[[list[Json]], list[Json]] = lambda events: events
@@ -179,7 +180,7 @@ class Scene:
     def start(self) -> None:
         """Begin a process: everything that is not on the disk or at the venue is new."""
         self.wire = Wire(self.exchange)
-        self.journal = Journal(self.address, ACCOUNT, lambda: self.exchange.now, self.settings.live.journal_answer_s)
+        self.journal = Journal(self.address, ACCOUNT, lambda: self.exchange.now, self.journal_answer_s)
         self.journal.begin_run("rehearse", "combined", "active", "hash")
         self.clock = self.wire.clock = Clock(self.exchange)
         client: Any = self.wire

@@ -9,14 +9,19 @@ from pathlib import Path
 
 import pytest
 
+from backtests.live import live_runs
+from brokers.desk.lifecycle.wiring import PROTECT_WITHIN_S, STOP_WITHIN_S
 from tests.brokers.desk.hard_days import ANSWERING, HardDay, worst_by_cause
+from tests.brokers.desk.unprotected_spells import CLOSING
 from tests.brokers.journal.conftest import postgres  # noqa: F401  # a fixture
 from tests.brokers.journal.postgres_server import PostgresServer
 from tests.brokers.journal.troubled_server import TroubledServer, quick_to_give_up
 
 SEEDS, PARTS = 60, 6
-LONGEST_S, AFTER_A_RESTART_S = 3.5, 10.0
-"""With the venue answering within 0.1 s and ending orders within 2 s; time is read ten times a second."""
+LONGEST_S, CLOSING_S, AFTER_A_RESTART_S = 3.0, 3.5, 10.0
+"""With the venue answering within 0.1 s and ending orders within 2 s; time is read ten times a second. Between a stop
+and the sale of what it held there is a look, which waits its turn in a minute with many requests.
+"""
 REQUESTS_PER_MINUTE = 200
 
 
@@ -40,6 +45,7 @@ def play(folder: Path, seeds: Iterable[int], server: TroubledServer | None = Non
     assert wrong == {}
     worst = worst_by_cause(days)
     assert worst.get(ANSWERING, 0.0) <= LONGEST_S
+    assert worst.get(CLOSING, 0.0) <= CLOSING_S
     assert worst.get("after a restart", 0.0) <= AFTER_A_RESTART_S
     assert max(day.busiest for day in days) <= REQUESTS_PER_MINUTE
     return met + Counter({"spells": sum(len(day.unprotected.spells) for day in days)})
@@ -54,6 +60,17 @@ def test_a_hard_day(tmp_path):
 def test_hard_days(tmp_path, part):
     met = play(tmp_path, range(part * SEEDS // PARTS, (part + 1) * SEEDS // PARTS))
     assert min(met[what] for what in ("killed", "answer lost", "processed late", "signal in a request", "spells")) > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [214, 547])
+def test_a_process_ends_after_the_slowest_cancel(tmp_path, seed):
+    """Told to end just as it has asked for one that takes five to six seconds, with shares that come back late."""
+    play(tmp_path, [seed])
+
+
+def test_nothing_cuts_a_process_off_before_it_has_protected():
+    assert live_runs.LEAVE_WITHIN_S > PROTECT_WITHIN_S + STOP_WITHIN_S
 
 
 @pytest.mark.slow
