@@ -17,8 +17,6 @@ from config.errors import Refusal
 
 R = TypeVar("R")
 LOOPBACK = "127.0.0.1"
-RAY_START_S = "300"
-"""How long a node of a local Ray may take to start on a machine that is busy."""
 _held: dict[str, Any] = {}
 
 
@@ -152,7 +150,6 @@ def _kept_to_itself() -> Iterator[None]:
     They ask even where reports are off, so that for them the way out is a proxy on which nobody listens.
     """
     set_here = {"RAY_USAGE_STATS_ENABLED": "0", "no_proxy": f"{LOOPBACK},localhost"}
-    set_here["RAY_raylet_start_wait_time_s"] = RAY_START_S
     set_here |= dict.fromkeys(("http_proxy", "HTTP_PROXY"), f"http://{LOOPBACK}:9")
     before = {name: os.environ.get(name) for name in set_here}
     os.environ.update(set_here)
