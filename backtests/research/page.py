@@ -112,9 +112,9 @@ def histogram(values: Sequence[float], split: float, label: str, bins: int = 30)
     if low < split < high:
         x = width * (split - low) / (high - low)
         parts.append(f'<line x1="{x:.1f}" y1="20" x2="{x:.1f}" y2="{base}" stroke="#57606e" stroke-dasharray="4 3"/>')
-        parts.append(f'<text x="{x + 4:.1f}" y="30">{split:g}</text>')
-    parts.append(f'<text x="0" y="{base + 16}">{low:.2f}</text>')
-    parts.append(f'<text x="{width}" y="{base + 16}" text-anchor="end">{high:.2f}</text>')
+        parts.append(f'<text x="{x + 4:.1f}" y="30">{told(float(split))}</text>')
+    parts.append(f'<text x="0" y="{base + 16}">{told(float(low))}</text>')
+    parts.append(f'<text x="{width}" y="{base + 16}" text-anchor="end">{told(float(high))}</text>')
     parts.append(f'<text x="{width / 2}" y="{base + 32}" text-anchor="middle">{escape(label)}</text>')
     return _svg(width, height, parts)
 

@@ -120,13 +120,14 @@ class RayCluster:
     """A Ray cluster; without an address one is started on this machine, on loopback only."""
 
     def __init__(self, address: str, workers: int) -> None:
-        # Ray would ask cloud services for the kind of this machine, and report its use to its makers.
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         self._ray = _required("ray", "ray")
         if address:
             self._ray.init(address=f"ray://{address}", log_to_driver=False)
         else:
-            self._ray.init(num_cpus=workers, include_dashboard=False, _node_ip_address=LOOPBACK, log_to_driver=False)
+            with _kept_to_itself():
+                self._ray.init(
+                    num_cpus=workers, include_dashboard=False, _node_ip_address=LOOPBACK, log_to_driver=False
+                )
         self._remote = self._ray.remote(call_held)
         self._sent: tuple[str, Any] | None = None
 
@@ -140,6 +141,25 @@ class RayCluster:
     def close(self) -> None:
         """Leave the cluster; one that was started here ends."""
         self._ray.shutdown()
+
+
+@contextlib.contextmanager
+def _kept_to_itself() -> Iterator[None]:
+    """Start Ray's processes so that they report no use, and ask no cloud service what kind of machine this is.
+
+    They ask even where reports are off, so that for them the way out is a proxy on which nobody listens.
+    """
+    set_here = {"RAY_USAGE_STATS_ENABLED": "0", "no_proxy": f"{LOOPBACK},localhost"}
+    set_here |= dict.fromkeys(("http_proxy", "HTTP_PROXY"), f"http://{LOOPBACK}:9")
+    before = {name: os.environ.get(name) for name in set_here}
+    os.environ.update(set_here)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
 
 
 @contextlib.contextmanager
