@@ -112,6 +112,8 @@ def run_source(
         )
         # Lumibot's statistics rows list every position at every bar; they only feed its own analysis.
         strategy._executor._trace_stats = lambda *_: {}
+        # Asked several times an iteration whether they have anything to say, which they have not, see _quiet.
+        strategy.logger = logging.getLogger("lumibot.strategies")
         # The loop asks them several times an iteration, in one thread.
         strategy._executor.queue, strategy._executor.priority_queue = SimpleQueue(), SimpleQueue()
         trader = Trader(backtest=True, quiet_logs=True)

@@ -44,10 +44,9 @@ class OverboughtExit(RiskModule):
         above, column = self.config.rsi_above, self._column
         adjustments = []
         for symbol, position in book.positions.items():
-            if position.role != "entry" or position.side != "buy" or not market.usable(symbol):
-                continue
             rsi = market.value(column, symbol)
-            if rsi > above:
+            # The reading comes first: it rarely is above, and the rest need not be asked for then.
+            if rsi > above and position.role == "entry" and position.side == "buy" and market.usable(symbol):
                 code = f"OVERBOUGHT_EXIT: RSI {rsi:.1f} > {above:g}"
                 adjustments.append(Adjustment(self.name, "exit", symbol, code, inputs={"rsi": rsi}))
         return adjustments

@@ -56,14 +56,15 @@ class Rebalancer(RiskModule):
     def manage(self, book: Book, market: Market) -> list[Adjustment]:
         """One trim per position that is too heavy at its mark."""
         config = self.config
+        heaviest = config.max_weight_frac + config.band_frac + EPSILON
         if not (math.isfinite(book.equity) and book.equity > 0):
             return []
         adjustments = []
         for symbol, position in book.positions.items():
-            mark = market.mark(symbol)
+            mark = market.value("mark", symbol)
             held = abs(position.quantity)
             weight = held * mark / book.equity
-            if not weight > config.max_weight_frac + config.band_frac + EPSILON or not market.usable(symbol):
+            if not weight > heaviest or not market.usable(symbol):
                 continue
             quantity = trim_quantity(held, config.max_weight_frac * book.equity / mark, config.lot)
             if quantity > 0:
