@@ -25,7 +25,7 @@ def nanoseconds(times: pd.DatetimeIndex) -> np.ndarray:
 def _schedule(first_year: int, last_year: int) -> pd.DataFrame:
     """Sessions of whole years; the calendar takes long to work them out, and a live feed asks in every iteration.
 
-    The calendar's own list of sessions works out each holiday from 1970 to 2030 first, whatever years are asked for.
+    The calendar's own list of sessions works out each holiday up to the year 2200 first, whatever years are asked for.
     """
     exchange = market_calendars.get_calendar(EXCHANGE)
     first, last = np.datetime64(f"{first_year}-01-01"), np.datetime64(f"{last_year}-12-31")

@@ -1,4 +1,4 @@
-"""Sessions are the library's own, also in years for which its list of sessions knows no holidays any more."""
+"""Sessions are the library's own, in far years too."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def test_sessions_and_hours_are_those_of_the_library():
     assert len(days) > 9_000 and shortened > 50
 
 
-def test_holidays_are_known_beyond_the_library_s_list():
+def test_holidays_of_far_years_are_known():
     assert not is_session(pd.Timestamp("2034-12-25")) and not is_session(pd.Timestamp("2035-07-04"))
     assert [day.isoformat() for day in sessions_after(pd.Timestamp("2035-07-03").date(), 1)] == ["2035-07-05"]
     assert week_ends(pd.DatetimeIndex(["2035-07-02"]))[0] == pd.Timestamp("2035-07-06")
