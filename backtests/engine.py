@@ -26,6 +26,7 @@ from config.process.terminal import draws
 from market.bars import BarTable
 
 VALUES_BETWEEN_COLLECTIONS = 50_000
+"""New ones after which the garbage collector looks for cycles; Python's own 700 suit programs that keep less."""
 
 
 def run_table(

@@ -9,9 +9,9 @@ import typer
 
 from commands.composition import command
 from commands.options import DataOptions, ScreenOptions, SeedOptions, SettingsOptions, UniverseOptions, a_count
-from commands.research.context import PageOption, prepared, progress, write_page
+from commands.research.context import PageOption, prepared, progress
 from commands.runs.request import merged
-from commands.screen import console, show_json
+from commands.screen import console, show_json, write_out
 from config.errors import Refusal
 from config.research import research
 
@@ -72,7 +72,7 @@ def band(
         name: [min(getattr(t, name) for t in trials), max(getattr(t, name) for t in trials)]
         for name in ("total_return", "sharpe", "max_drawdown")
     }
-    write_page(out, lambda: band_page(found.context, cells))
+    write_out(out, lambda: band_page(found.context, cells))
     if screen.json:
         rows = [
             {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from commands.runs.request import RunArguments, requested, settled
-from config.errors import Refusal
 
 if TYPE_CHECKING:
     from backtests.data.data_sets import DataSet
@@ -57,22 +55,6 @@ def prepared(arguments: RunArguments) -> Prepared:
     key = hashlib.sha256(repr((data.hash, settings.config_hash, start, end, request.seed)).encode()).hexdigest()
     context = TrialContext(key, base, data.table, start, end, sessions_per_year(data.table.opens_at))
     return Prepared(request, data, context)
-
-
-def write_page(out: Path | None, text: Callable[[], str]) -> None:
-    """Write the page of ``--out``, where one is asked for.
-
-    Raises
-    ------
-    Refusal
-        If the file can't be written.
-    """
-    if out is None:
-        return
-    try:
-        out.write_text(text(), encoding="utf-8")
-    except OSError as error:
-        raise Refusal(f"--out {out}: cannot be written ({error.strerror}); name another file") from None
 
 
 def progress(total: int | None, unit: str, quiet: bool) -> Any:

@@ -10,9 +10,9 @@ import typer
 
 from commands.composition import command
 from commands.options import DataOptions, ScreenOptions, SeedOptions, SettingsOptions, UniverseOptions, a_count
-from commands.research.context import PageOption, prepared, progress, write_page
+from commands.research.context import PageOption, prepared, progress
 from commands.runs.request import merged
-from commands.screen import console, show_json
+from commands.screen import console, show_json, write_out
 from config.research import research
 
 DEFAULTS = research().monte_carlo
@@ -54,7 +54,7 @@ def monte_carlo(
         progress(count, "run", found.request.quiet) as bar,
     ):
         done = carried_out(found.context, count, DEFAULTS.seed if seed.seed is None else seed.seed, where, bar.update)
-    write_page(out, lambda: monte_carlo_page(found.context, done))
+    write_out(out, lambda: monte_carlo_page(found.context, done))
     falls = np.quantile(done.shuffled_drawdowns, [0.5, 0.95])
     others = [o.sharpe for o in done.random]
     document = {

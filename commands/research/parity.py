@@ -11,7 +11,6 @@ import typer
 
 from commands.composition import command
 from commands.options import ScreenOptions
-from config.errors import Refusal
 
 if TYPE_CHECKING:
     from config import Settings
@@ -43,20 +42,15 @@ def parity(
     from backtests.checks.parity import parity as checked
     from backtests.checks.parity_report import MEANINGS, document, gaps, parity_page
     from backtests.checks.snapshots import snapshot_files
-    from backtests.reports.formatting import write_text
     from commands.research.context import progress
-    from commands.screen import console, show_json
+    from commands.screen import console, show_json, write_out
     from config.process.environment import own_the_run
 
     own_the_run()
     files = snapshot_files(place)
     with progress(None, "iteration", screen.quiet or screen.json) as bar:
         found = checked(files, _changed(set_), bar.update)
-    if out is not None:
-        try:
-            write_text(out, parity_page(found))
-        except OSError as error:
-            raise Refusal(f"--out {out}: cannot be written ({error.strerror}); name another file") from None
+    write_out(out, lambda: parity_page(found))
     if screen.json:
         show_json(document(found))
         return 1 if found.unexplained else 0

@@ -9,9 +9,9 @@ import typer
 
 from commands.composition import command
 from commands.options import DataOptions, ScreenOptions, SeedOptions, SettingsOptions, UniverseOptions, a_count
-from commands.research.context import PageOption, prepared, progress, write_page
+from commands.research.context import PageOption, prepared, progress
 from commands.runs.request import merged
-from commands.screen import console, show_json
+from commands.screen import console, show_json, write_out
 
 
 @command(
@@ -55,7 +55,7 @@ def risk_bill(
     ):
         whole, lines = carried_out(context, where, bar.update)
     documents = [line.document(whole) for line in lines]
-    write_page(out, lambda: risk_bill_page(context, whole, documents))
+    write_out(out, lambda: risk_bill_page(context, whole, documents))
     if screen.json:
         with_all = {
             "total_return": whole.total_return,

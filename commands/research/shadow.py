@@ -6,9 +6,9 @@ from dataclasses import asdict
 
 from commands.composition import command
 from commands.options import DataOptions, ScreenOptions, SeedOptions, SettingsOptions, UniverseOptions
-from commands.research.context import PageOption, prepared, write_page
+from commands.research.context import PageOption, prepared
 from commands.runs.request import merged
-from commands.screen import console, show_json
+from commands.screen import console, show_json, write_out
 from config.research import research
 
 DEFAULTS = research().bootstrap
@@ -45,7 +45,7 @@ def shadow(
     last = int(context.table.opens_at.searchsorted(context.end, side="right"))
     followed = follow(record.decisions, context.table.head(last), settings.fills)
     lines = bill(followed, DEFAULTS.repetitions, DEFAULTS.confidence, DEFAULTS.seed)
-    write_page(out, lambda: shadow_page(context, lines, len(followed), DEFAULTS.confidence))
+    write_out(out, lambda: shadow_page(context, lines, len(followed), DEFAULTS.confidence))
     if screen.json:
         show_json(
             {"proposals": len(followed), "confidence": DEFAULTS.confidence, "modules": [asdict(x) for x in lines]}

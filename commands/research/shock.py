@@ -44,11 +44,10 @@ def shock(
     """
     from rich.table import Table
 
-    from backtests.reports.formatting import write_text
     from backtests.research.shock.paths import all_names, shock_path
     from backtests.research.shock.play import play
     from backtests.research.shock.report import document, sentence, shock_page
-    from commands.screen import console, show_json
+    from commands.screen import console, show_json, write_out
 
     printer = console(screen.json)
     if path == ["list"]:
@@ -61,11 +60,7 @@ def shock(
     paths = [shock_path(name) for name in path or all_names()]
     present = _of_trader(state, chosen, keys, screen) if run is None else _of_run(run, chosen, screen)
     results = [play(present, each) for each in paths]
-    if out is not None:
-        try:
-            write_text(out, shock_page(present, results))
-        except OSError as error:
-            raise Refusal(f"--out {out}: cannot be written ({error.strerror}); name another file") from None
+    write_out(out, lambda: shock_page(present, results))
     if screen.json:
         show_json(document(present, results))
         return 0

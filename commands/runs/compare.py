@@ -9,7 +9,6 @@ import typer
 
 from commands.composition import command
 from commands.options import ScreenOptions
-from config.errors import Refusal
 
 
 @command("risk-first compare runs/rehearse-active-2022-05-06 runs/backtest-active-2022-05-06 --out comparison.md")
@@ -27,15 +26,10 @@ def compare(
     """
     from backtests.checks.comparison import compare as compared
     from backtests.checks.comparison_report import counts_table, document, list_table, markdown
-    from backtests.reports.formatting import write_text
-    from commands.screen import console, show_json
+    from commands.screen import console, show_json, write_out
 
     found = compared(live, backtest)
-    if out is not None:
-        try:
-            write_text(out, markdown(found))
-        except OSError as error:
-            raise Refusal(f"--out {out}: cannot be written ({error.strerror}); name another file") from None
+    write_out(out, lambda: markdown(found))
     if screen.json:
         show_json(document(found))
     else:

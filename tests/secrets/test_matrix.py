@@ -17,8 +17,10 @@ import pandas as pd
 import pytest
 
 from commands.app import main
+from commands.screen import write_out
 from config import load
 from config.errors import Refusal
+from config.process import secret_guard
 from config.process.secret_guard import MaskedOutput, without_known
 from config.values.known_secrets import DATABASE, KEYS, NOTIFICATIONS
 from config.values.secrets import Secrets
@@ -251,3 +253,12 @@ def test_words_hosts_and_users_stay_readable(monkeypatch, capsys, variable, valu
         said = capsys.readouterr().err
         assert (text in secret) == ("holds the secret of" in said), text
         assert (without_known(f"x {text} y") == f"x {text} y") == (text in open_), text
+
+
+def test_a_file_of_out_has_no_secret_of_the_process(monkeypatch, tmp_path):
+    secret = "s3cretOfAlpaca1234567890"
+    monkeypatch.setenv("ALPACA_API_SECRET", secret)
+    monkeypatch.setattr(secret_guard, "_KNOWN", secret_guard._Known())
+    write_out(tmp_path / "page.html", lambda: f"<p>of {secret}</p>")
+    text = (tmp_path / "page.html").read_text()
+    assert secret not in text and text.startswith("<p>of ")

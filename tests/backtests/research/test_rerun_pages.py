@@ -13,7 +13,7 @@ from backtests.research.page import bars
 from backtests.research.reruns import BandCell, BillLine
 from backtests.research.search.trials import Trial
 from backtests.research.shadow import ShadowLine
-from commands.research.context import write_page
+from commands.screen import write_out
 from config.errors import Refusal
 from tests.backtests.research.lab import context
 
@@ -103,8 +103,8 @@ def test_bars_lie_on_their_side_of_zero():
 
 
 def test_a_page_that_cannot_be_written_is_refused(tmp_path):
-    write_page(None, lambda: pytest.fail("nobody asked"))
-    write_page(tmp_path / "a.html", lambda: "text")
+    write_out(None, lambda: pytest.fail("nobody asked"))
+    write_out(tmp_path / "a.html", lambda: "text")
     assert (tmp_path / "a.html").read_text() == "text"
     with pytest.raises(Refusal, match="cannot be written"):
-        write_page(tmp_path / "no" / "a.html", lambda: "text")
+        write_out(tmp_path / "no" / "a.html", lambda: "text")
