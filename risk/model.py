@@ -253,11 +253,12 @@ class Position:
         TypeError
             A position has no such value.
         """
-        if not values.keys() <= self.__dict__.keys():
-            raise TypeError(f"a position has no {', '.join(values.keys() - self.__dict__.keys())}")
         after = object.__new__(Position)
-        after.__dict__.update(self.__dict__)
-        after.__dict__.update(values)
+        state = after.__dict__
+        state.update(self.__dict__)
+        state.update(values)
+        if len(state) > len(self.__dict__):
+            raise TypeError(f"a position has no {', '.join(values.keys() - self.__dict__.keys())}")
         return after
 
 

@@ -188,7 +188,7 @@ class AccountState:
         newest, bars = self.decided_row(), self._decided
         for row in range(self._best_row + 1, newest + 1):
             opened, closed = self._decided_opens[row], self._decided_closes[row]
-            highs, lows, closes = bars.high[row], bars.low[row], bars.close[row]
+            highs, lows, closes = bars.high[row].tolist(), bars.low[row].tolist(), bars.close[row].tolist()
             for symbol, position in self.ledger.positions.items():
                 inside = position.entry_time > opened
                 if inside and (bars is self.bars or position.entry_time >= closed):
@@ -199,7 +199,7 @@ class AccountState:
                     # The close is the one price of this bar that surely came after the entry.
                     high = low = closes[k]
                 if (high > position.best_price) if position.quantity > 0 else (low < position.best_price):
-                    self.ledger.change(symbol, best_price=float(high if position.quantity > 0 else low))
+                    self.ledger.change(symbol, best_price=high if position.quantity > 0 else low)
         self._best_row = max(self._best_row, newest)
 
     def working(self, symbol: str) -> list[WorkingOrder]:
@@ -233,7 +233,9 @@ class AccountState:
     def order_id(self, symbol: str, role: str) -> str:
         """The next order's id: the same in every run, so that files compare and a restart finds its orders."""
         self._sequence += 1
-        return f"{symbol}-{self.datetime:%Y%m%dT%H%M}-{role}-{self._sequence}"
+        now = self.datetime
+        time = f"{now.year:04}{now.month:02}{now.day:02}T{now.hour:02}{now.minute:02}"
+        return f"{symbol}-{time}-{role}-{self._sequence}"
 
     def opened_today(self) -> float:
         """What fills of the present session opened, USD; an order that ends without a fill opens nothing."""

@@ -7,6 +7,7 @@ their position, nothing is bought beyond cash, and every order passes the policy
 
 from __future__ import annotations
 
+import math
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -41,6 +42,7 @@ class BarFillBroker(OrderLife, BacktestingBroker):
         self._by_id: dict[str, Order] = {}
         self._by_order: dict[int, WorkingOrder] = {}
         self._before_iteration = False
+        self._session_ends: tuple[Any, float, float] = (None, math.inf, -math.inf)
         OrderLife.__init__(self)
         BacktestingBroker.__init__(self, data_source, **kwargs)
 
@@ -91,6 +93,20 @@ class BarFillBroker(OrderLife, BacktestingBroker):
             super()._await_market_to_open(timedelta, strategy)
         finally:
             self._before_iteration = False
+
+    def get_time_to_close(self) -> float | None:
+        """Seconds to the end of the session; None after the last one.
+
+        Lumibot looks its table of sessions through at every bar; until the end that it found, the clock tells.
+        """
+        now = self.datetime.timestamp()
+        days, since, until = self._session_ends
+        if since <= now < until and days is self._trading_days:
+            return float(until - now)
+        seconds: float | None = super().get_time_to_close()
+        if seconds:
+            self._session_ends = (self._trading_days, now, now + seconds)
+        return seconds
 
     def _update_datetime(self, update_dt: Any, **kwargs: Any) -> None:
         if self._opened:
