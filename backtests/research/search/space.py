@@ -37,6 +37,14 @@ class Space:
         for values in itertools.product(*grid.values()):
             yield dict(zip(grid, values, strict=True))
 
+    def values(self, drawn: Mapping[str, Any]) -> dict[str, Any]:
+        """What a drawn configuration sets: on a range with steps 2.65, where adding up steps gives 2.6500000000000004."""
+        stepped = {k for k, d in self.distributions.items() if getattr(d, "step", None) is not None}
+        return {
+            key: float(f"{value:.12g}") if key in stepped and isinstance(value, float) else value
+            for key, value in drawn.items()
+        }
+
     def document(self) -> dict[str, str]:
         """The space in words that tell one from another."""
         return {key: str(distribution) for key, distribution in self.distributions.items()}

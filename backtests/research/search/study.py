@@ -129,12 +129,12 @@ class Study:
                         self._data_hash,
                         self.name,
                         t.number,
-                        dict(t.params),
+                        self.space.values(t.params),
                         (self.context.start.isoformat(), self.context.end.isoformat()),
                     )
                     for t in batch
                 )
-                found = executor.map(run_trial, self.context, [dict(t.params) for t in batch])
+                found = executor.map(run_trial, self.context, [self.space.values(t.params) for t in batch])
                 for asked, trial in zip(batch, found, strict=True):
                     self._tell(asked, trial)
                     on_trial(1)
@@ -210,7 +210,7 @@ class Study:
                 refused[t.number] = str(self._study.user_attrs.get(f"refused-{t.number}", ""))
                 continue
             kept = t.user_attrs[KEPT]
-            trials[t.number] = Trial(dict(t.params), returns=np.load(self._returns_of(t.number)), **kept)
+            trials[t.number] = Trial(self.space.values(t.params), returns=np.load(self._returns_of(t.number)), **kept)
         failed = [
             t
             for t in self._study.get_trials(deepcopy=False, states=(TrialState.FAIL,))

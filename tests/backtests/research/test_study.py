@@ -76,6 +76,21 @@ def test_a_seed_gives_the_same_study_and_another_seed_another(tmp_path, shared, 
     assert tried(first) == tried(again) != tried(other)
 
 
+def test_a_step_is_a_plain_number_in_trials_and_register(tmp_path, shared):
+    ranges = tmp_path / "search.yaml"
+    ranges.write_text(f"{RSI}: {{low: 35, high: 50}}\n{STOP}: {{low: 1.0, high: 4.0, step: 0.05}}\n")
+    space = file_space(ranges)
+    random = dataclasses.replace(TPE, sampler="random", trials=12)
+    search = study(tmp_path / "a", shared, space, random)
+    result = search.run(InProcess())
+    drawn = [trial.params[STOP] for trial in search._study.trials]
+    used = [trial.parameters[STOP] for trial in result.trials.values()]
+    assert used == [round(value, 2) for value in drawn]
+    assert any(value != round(value, 2) for value in drawn), "some steps add up to no plain number"
+    register = (tmp_path / "trials.jsonl").read_text()
+    assert sum(str(value) in register for value in used) == 12
+
+
 @pytest.mark.slow  # Processes are started that import everything.
 def test_workers_change_nothing(tmp_path, shared, space):
     alone = study(tmp_path / "a", shared, space).run(InProcess())
