@@ -18,7 +18,14 @@ import pytest
 from brokers.alpaca.listings import update_of
 from brokers.alpaca.quote_stream import AlpacaQuoteStream
 from brokers.desk.execution.protection import Protector
-from brokers.desk.look_pace import AHEAD_S, BUSY_S, IDLE_S, LookPace
+from brokers.desk.look_pace import (
+    BUSY_S,
+    IDLE_S,
+    LEAST_S,
+    UNCOVERED_LATER_S,
+    UNCOVERED_MOST_AHEAD_S,
+    LookPace,
+)
 from brokers.desk.monitor import Monitor
 from brokers.venue_errors import VenueUnavailable
 from tests.brokers.desk.scene import Json, Scene, fill, held
@@ -74,7 +81,7 @@ class Brisk:
         return self._scene.exchange.now
 
 
-def test_news_without_end_take_no_more_than_half_of_the_rate_limit(scene, monkeypatch):
+def test_news_without_end_of_uncovered_shares_take_three_fifths_of_the_rate_limit(scene, monkeypatch):
     clock: Any = Brisk(scene)
     looks: list[float] = []
     monkeypatch.setattr(scene.desk, "tick", lambda: looks.append(time.monotonic()))
@@ -86,9 +93,10 @@ def test_news_without_end_take_no_more_than_half_of_the_rate_limit(scene, monkey
         monitor.price("AAPL", 1, 2)
         time.sleep(0.002)
     monitor.stop(5)
+    ahead = UNCOVERED_MOST_AHEAD_S
     # The first ones at once, then in the pace of a desk that is busy: a thirtieth of a minute, three requests each.
-    assert 2 <= sum(time - looks[0] <= clock.local(BUSY_S) for time in looks) <= AHEAD_S / BUSY_S + 2
-    assert lasted / clock.local(BUSY_S) / 2 < len(looks) <= (lasted + clock.local(AHEAD_S)) / clock.local(BUSY_S) + 2
+    assert 2 <= sum(time - looks[0] <= clock.local(BUSY_S) for time in looks) <= ahead / BUSY_S + 2
+    assert lasted / clock.local(BUSY_S) / 2 < len(looks) <= (lasted + clock.local(ahead)) / clock.local(BUSY_S) + 2
 
 
 def test_what_an_iteration_has_just_seen_is_not_looked_at_again(scene, monkeypatch):
@@ -273,9 +281,24 @@ def test_shares_without_stop_or_sale_are_looked_at_soon_and_news_keep_their_part
         pace.looks(now)
         looks.append(now)
     assert looks[0] < 0.5 and looks[1] - looks[0] < 0.5
-    assert max(sum(start <= time < start + 60 for time in looks) for start in looks) <= (60 + AHEAD_S) / BUSY_S + 1
-    assert pace.delay_s(now) < BUSY_S, "news after them need not wait for longer than a pace"
+    in_a_minute = max(sum(start <= time < start + 60 for time in looks) for start in looks)
+    assert in_a_minute <= (60 + UNCOVERED_MOST_AHEAD_S) / BUSY_S + 1
     assert pace.pause_s(now + 60, busy=False, uncovered=False) == IDLE_S
+
+
+def test_in_a_minute_of_much_news_uncovered_shares_are_still_looked_at_within_a_second():
+    pace, now = LookPace(lambda seconds: seconds, 0.0), 0.0
+    for _ in range(30):
+        now += pace.delay_s(now)
+        pace.looks(now)
+    assert pace.delay_s(now) > 1.5, "news wait for their turn by now"
+    for _ in range(3):
+        before = now
+        now += pace.pause_s(now, busy=True, uncovered=True) + pace.delay_s(now)
+        assert now - before < UNCOVERED_LATER_S + 2 * LEAST_S
+        pace.looks(now)
+    pace.pause_s(now, busy=True, uncovered=False)
+    assert 1.5 < pace.delay_s(now) <= BUSY_S, "after them news wait for one pace and no longer"
 
 
 def test_a_part_is_cancelled_before_anything_is_asked(scene):
