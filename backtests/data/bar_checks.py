@@ -13,7 +13,7 @@ from config.errors import Refusal
 from config.reading.error_messages import some
 from config.values.markets import NEW_YORK
 from market.bar_tables import DAILY_FROM_MINUTES, DAILY_RUN, DAILY_TO_MINUTES, spacings
-from market.bars import DAY_MINUTES, FIELDS, PRICES, ROUNDING_FRAC
+from market.bars import DAY_MINUTES, FARTHEST_TIMES, FIELDS, PRICES, ROUNDING_FRAC
 from market.calendar import REGULAR_CLOSE, REGULAR_OPEN
 
 # Sessions close at full and half hours, half days included: daily stamps that differ by less are no session's.
@@ -65,6 +65,14 @@ def check_numbers(frame: pd.DataFrame, path: Path) -> None:
         below = frame[name] < frame["low"] * (1 - ROUNDING_FRAC)
         if below.any():
             raise Refusal(f"{path}: low of {_where(frame, below)} is above its {name}; correct or remove the row")
+    body = frame[["open", "close"]]
+    for name, times in (("high", frame["high"] / body.max(axis=1)), ("low", body.min(axis=1) / frame["low"])):
+        far = times > FARTHEST_TIMES
+        if far.any():
+            raise Refusal(
+                f"{path}: {name} of {_where(frame, far)} is more than {FARTHEST_TIMES:g} times away from its open and "
+                "close; correct or remove the row"
+            )
 
 
 def to_exchange_time(frame: pd.DataFrame, path: Path, options: ReadOptions) -> tuple[pd.Series[Any], int]:

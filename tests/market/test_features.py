@@ -142,6 +142,9 @@ def bar(**prices: float) -> FeatureTable:
         ({"close": -1.0}, "price is not positive"),
         ({"high": 9.0}, "high or low contradicts"),
         ({"low": 11.0}, "high or low contradicts"),
+        ({"high": 101.0}, "high or low contradicts"),
+        ({"low": 0.99}, "high or low contradicts"),
+        ({"high": 100.0, "low": 1.0}, ""),
     ],
 )
 def test_why_unusable_tells_the_reason(prices, reason):

@@ -38,7 +38,7 @@ class Space:
             yield dict(zip(grid, values, strict=True))
 
     def values(self, drawn: Mapping[str, Any]) -> dict[str, Any]:
-        """What a drawn configuration sets: on a range with steps 2.65, where adding up steps gives 2.6500000000000004."""
+        """What a drawn configuration sets: 2.65 on a range with steps, where their sum is 2.6500000000000004."""
         stepped = {k for k, d in self.distributions.items() if getattr(d, "step", None) is not None}
         return {
             key: float(f"{value:.12g}") if key in stepped and isinstance(value, float) else value

@@ -203,6 +203,8 @@ FAULTS = {
     "negative volume": (set_cell(2, "volume", -5.0), "volume of AAA .* row 3 is negative"),
     "high below low": (set_cell(1, "high", 9.0), "high of AAA .* row 2 is below its low"),
     "high below open": (set_cell(1, "open", 11.0), "high of AAA .* row 2 is below its open"),
+    "volume as high": (set_cell(1, "high", 798_937.0), "high of AAA .* row 2 is more than 10 times away"),
+    "low of another": (set_cell(1, "low", 0.01), "low of AAA .* row 2 is more than 10 times away"),
     "high below close": (set_cell(1, "close", 11.0), "high of AAA .* row 2 is below its close"),
     "low above open": (set_cell(1, "open", 9.0), "low of AAA .* row 2 is above its open"),
     "low above close": (set_cell(1, "close", 9.0), "low of AAA .* row 2 is above its close"),
