@@ -69,10 +69,7 @@ def sent_once(
         Of the answer, as sent and unpacked.
     """
     url = str(request.url)
-    settings = session.merge_environment_settings(url, {}, True, None, None)
-    if not encrypted_abroad(url):
-        # Keys in plain text are for this machine alone, and no proxy reaches its loopback.
-        settings["proxies"] = {}
+    settings = _environment(session, url)
     request.headers["Accept-Encoding"] = PACKED
     failure = ""
     with attempt(seconds, most_bytes) as sent:
@@ -87,6 +84,19 @@ def sent_once(
             failure = type(error).__name__
     # Out of the handler: the error in there carries the request, and with it the keys.
     return Unanswered(failure, sent.written)
+
+
+def _environment(session: requests.Session, url: str) -> Mapping[str, Any]:
+    """Proxies and certificates by the environment; read once for a host, as the look takes as long as a request."""
+    host = "/".join(url.split("/", 3)[:3])
+    known: dict[str, Mapping[str, Any]] = session.__dict__.setdefault("environment_of", {})
+    if host not in known:
+        settings = session.merge_environment_settings(url, {}, True, None, None)
+        if not encrypted_abroad(url):
+            # Keys in plain text are for this machine alone, and no proxy reaches its loopback.
+            settings["proxies"] = {}
+        known[host] = settings
+    return known[host]
 
 
 def _body(response: requests.Response, most_bytes: int) -> bytes:

@@ -83,7 +83,11 @@ class LiveAccount:
         return self.desk.record
 
     def spare_lumibot(self, strategy: Any) -> None:
-        """Nothing to spare here; a backtest has work that nobody reads."""
+        """Keep Lumibot from following every call of an iteration for local variables that nobody reads."""
+        executor = strategy._executor
+        followed = executor._on_trading_iteration_callable
+        executor._capture_locals = False
+        executor._on_trading_iteration_callable = getattr(followed, "__wrapped__", followed)
 
     def close(self) -> None:
         """Protect what has no stop, stop watching, complete the record, and close the journal; orders stay."""

@@ -7,6 +7,7 @@ import time
 from itertools import pairwise
 
 import pytest
+import requests
 from alpaca.common.exceptions import APIError
 from alpaca.data.requests import StockLatestQuoteRequest
 from alpaca.trading.client import TradingClient
@@ -62,6 +63,24 @@ def test_stock_alpaca_sends_an_order_again_after_a_504():
     with serving(answer("", 504)) as server:
         submit_stock(server.url)
         assert server.count("POST") == 4
+
+
+def test_the_environment_is_read_once_for_a_host(monkeypatch):
+    reads: list[str] = []
+    read = requests.Session.merge_environment_settings
+
+    def counted(session: requests.Session, url: str, *rest: object) -> object:
+        reads.append(url)
+        return read(session, url, *rest)
+
+    monkeypatch.setattr(requests.Session, "merge_environment_settings", counted)
+    with serving(answer("{}")) as one, serving(answer("{}")) as other:
+        for server in (one, other):
+            client = client_of(server.url)
+            for _ in range(3):
+                client.account()
+        assert one.count("GET") == other.count("GET") == 3
+    assert len(reads) == 2
 
 
 @pytest.mark.parametrize(("method", "change"), CHANGES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from types import SimpleNamespace
@@ -13,6 +14,7 @@ from lumibot.strategies import Strategy
 
 from brokers.alpaca.errors import AlpacaRefusal
 from brokers.desk.execution.order_gateway import OrderRefused
+from brokers.desk.lifecycle.wiring import LiveAccount
 from brokers.venue_errors import OutcomeUnknown
 from tests.brokers.alpaca_venue import STRATEGY, Scene
 from tests.brokers.rehearsal.venue import Venue
@@ -226,6 +228,25 @@ class Scripted(Strategy):
 
     def on_filled_order(self, position: Any, order: Any, price: float, quantity: float, multiplier: float) -> None:
         self.fills.append((str(order.side), quantity, price))
+
+
+class Followed(Strategy):
+    """Notes who follows its calls."""
+
+    def initialize(self) -> None: ...
+
+    def on_trading_iteration(self) -> None:
+        self.parameters["followers"].append(sys.getprofile())
+
+
+def test_lumibot_follows_no_call_of_an_iteration(scene: Scene) -> None:
+    followers: list[Any] = []
+    strategy = Followed(scene.broker, name=STRATEGY, budget=None, parameters={"followers": followers})
+    strategy._executor._on_trading_iteration_callable()
+    LiveAccount.spare_lumibot(SimpleNamespace(), strategy)  # type: ignore[arg-type]
+    strategy._executor._on_trading_iteration_callable()
+    assert followers[0] is not None, "by itself Lumibot follows each call, for local variables"
+    assert followers[1] is None
 
 
 def test_lumibot_s_loop_runs_on_with_a_bracket_at_work() -> None:
