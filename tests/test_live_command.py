@@ -124,7 +124,7 @@ def test_a_terminal_that_is_closed_ends_it_in_order(tmp_path):
         process.send_signal(signal.SIGHUP)
         told, _ = process.communicate(timeout=20)
     assert process.returncode == 0, told
-    assert "SIGHUP: leaving; orders stay at the venue" in told
+    assert "SIGHUP: leaving; entries are cancelled, exits stay at the venue" in told
     assert json.loads((tmp_path / "run" / "summary.json").read_text())["notes"][0] == "Ended by SIGHUP."
 
 

@@ -323,7 +323,8 @@ def _signals(stopping: Interruption, status: int) -> Iterator[None]:
     def stop(number: int, frame: Any) -> None:
         if not stopping.asked:
             stopping.ask(number)
-            log.warning("%s: leaving; orders stay at the venue", stopping.name, extra=about(EventKind.LEAVING))
+            told = "%s: leaving; entries are cancelled, exits stay at the venue"
+            log.warning(told, stopping.name, extra=about(EventKind.LEAVING))
             watchdog = threading.Timer(LEAVE_WITHIN_S, os._exit, (status,))
             watchdog.daemon = True
             watchdog.start()

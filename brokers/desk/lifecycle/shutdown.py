@@ -1,4 +1,4 @@
-"""The last seconds of a process: orders stay at the venue, nothing new is sent, no position is left unprotected."""
+"""The last seconds of a process: exits stay at the venue, entries are cancelled, no position is left unprotected."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from brokers.venue_values import VenueOrder
 from config.errors import Refusal
 
 PAUSE_S, LONGEST_PAUSE_S = 0.1, 0.5
+ENDS = "the trader ends"
 
 log = logging.getLogger(__name__)
 
@@ -20,9 +21,10 @@ log = logging.getLogger(__name__)
 def shut_down(desk: LiveDesk, within_s: float) -> None:
     """End what is under way, as far as ``within_s`` local seconds allow.
 
-    Orders that rest are left as they are; a close that has not sold yet is called off, so that its stop goes back.
-    Of an entry that has filled in part the rest is cancelled, or its exits would not work. It takes no longer than it
-    has to: one look is made in any case, and others follow while a position has more or fewer exits than shares.
+    Exits that rest are left as they are; a close that has not sold yet is called off, so that its stop goes back.
+    Entries are cancelled: one that fills in part while nobody looks leaves shares whose exits do not work yet. It takes
+    no longer than it has to: one look is made in any case, and others follow while an entry waits or a position has
+    more or fewer exits than shares.
     """
     desk.shutting_down = True
     # Whoever waits for the rate limit has the desk's lock, and may wait with a sale that nobody wants any more.
@@ -47,6 +49,7 @@ def _until_protected(desk: LiveDesk, end: float) -> str:
         try:
             desk.closer.call_off()
             desk.targets.call_off()
+            desk.entries.abandon(ENDS)
             desk.tick(end - time.monotonic())
             looked = True
             if not _unfinished(desk):
@@ -64,9 +67,8 @@ def _until_protected(desk: LiveDesk, end: float) -> str:
 
 
 def _unfinished(desk: LiveDesk) -> bool:
-    """Whether another step is needed before every position has exits for its shares."""
-    in_part = any(order.filled_quantity for order in desk.entries.waiting)
-    return bool(desk.closer.tasks or desk.protector.log.present or desk.protector.cancelling or in_part)
+    """Whether another step is needed before no entry waits and every position has exits for its shares."""
+    return bool(desk.closer.tasks or desk.protector.log.present or desk.protector.cancelling or desk.entries.waiting)
 
 
 def _tell_no_look(desk: LiveDesk, why: str) -> None:

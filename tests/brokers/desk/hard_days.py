@@ -368,16 +368,20 @@ class HardDay:
         self.judge_leaving()
 
     def judge_leaving(self) -> None:
-        """Every share behind its stop as the process ends; then the market goes on without it."""
+        """Every share behind its stop as the process ends, and also after the market has gone on without it."""
+        self.judge_protection("after leaving")
+        for _ in range(int(AFTERWARDS_S / SLICE_S)):
+            self.pass_time(SLICE_S, hears=False)
+        self.judge_protection("long after leaving")
+
+    def judge_protection(self, when: str) -> None:
         ledger = self.scene.exchange._state.ledger
         for symbol in TRADED:
             held, stopped = ledger.quantity(symbol), self.stopped(symbol)
             if stopped < held and not self.late:
-                self.faults.append(f"after leaving: {symbol}: {held} held, {stopped} behind a stop")
+                self.faults.append(f"{when}: {symbol}: {held} held, {stopped} behind a stop")
             if (exits := exits_of(self.scene, symbol)) > held and not self.late:
-                self.faults.append(f"after leaving: {symbol}: {held} held, exits for {exits}")
-        for _ in range(int(AFTERWARDS_S / SLICE_S)):
-            self.pass_time(SLICE_S, hears=False)
+                self.faults.append(f"{when}: {symbol}: {held} held, exits for {exits}")
 
     def come_back(self) -> None:
         """A new process after a venue and a server that are well again: everything settles."""

@@ -123,7 +123,7 @@ def test_an_entry_is_over_when_its_session_is(tmp_path, extended):
     scene.stop()
 
 
-def test_leaving_leaves_orders_and_names_entries(scene, caplog):
+def test_leaving_ends_entries_whoever_sent_them_and_leaves_exits(scene, caplog):
     held(scene)
     scene.exchange.on_quote(scene.exchange.now, {"MSFT": Decimal(101)})
     scene.enter("MSFT", 40)
@@ -133,10 +133,27 @@ def test_leaving_leaves_orders_and_names_entries(scene, caplog):
     running = RunningClock(scene)
     shut_down(scene.desk, 3.0)
     running.stop()
-    assert purchases(scene) == ["new"] and purchases(scene, "MSFT") == ["new"]
+    assert purchases(scene) == purchases(scene, "MSFT") == []
     assert scene.held() == scene.stopped() == 49
-    for symbol in ("AAPL", "MSFT"):
-        assert f"{symbol}: an entry waits on at the venue" in caplog.text
+    assert "waits on at the venue" not in caplog.text
+
+
+def test_an_entry_that_cannot_be_cancelled_while_leaving_is_named(scene, caplog):
+    scene.exchange.on_quote(scene.exchange.now, {"MSFT": Decimal(101)})
+    scene.enter("MSFT", 40)
+    scene.prices["MSFT"] = Decimal(101)
+    scene.step()
+
+    def no_cancel(name: str, when: str) -> None:
+        if name == "cancel":
+            raise NotSent("the venue cannot be reached")
+
+    scene.wire.mishap = no_cancel
+    running = RunningClock(scene)
+    shut_down(scene.desk, 1.0)
+    running.stop()
+    assert purchases(scene, "MSFT") == ["new"]
+    assert "MSFT: an entry waits on at the venue, the next start ends it" in caplog.text
 
 
 def test_leaving_covers_the_part_of_an_entry_that_filled(tmp_path):
