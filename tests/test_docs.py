@@ -8,13 +8,18 @@ import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import cast
 
+import numpy as np
 import pytest
 from pydantic import BaseModel, Field
 
+from market.features import FeatureTable
 from risk.brackets import BRACKETS
 from risk.interface import ModuleConfig, RiskModule
 from strategies.registry import RISK_MODULES, SIGNALS, installed
+from strategies.signals.base import Signal
+from tests.backtests.market import market
 
 ROOT = Path(__file__).parents[1]
 SCRIPT = ROOT / "tools" / "document_risk_modules.py"
@@ -113,3 +118,25 @@ def test_a_module_that_no_scene_fits_is_told(generator):
     assert "| `quiet_frac` | fraction of 1 | `0.5` | ≥ 0, < 1 | How it keeps quiet |" in text
     assert "| `loud_frac` | fraction of 1 | `0.25` | > 0 | How loud it is |" in text
     assert text.endswith("- nothing on any of the example scenes")
+
+
+def test_the_signal_of_the_page_finds_entries_and_says_why_not():
+    page = (ROOT / "docs" / "writing-a-signal.md").read_text(encoding="utf-8")
+    written: dict[str, object] = {}
+    exec(re.findall(r"```python\n(.*?)```", page, re.DOTALL)[0], written)
+    kind = cast("type[Signal]", written["Pullback"])
+    signal = kind(kind.Config())
+    bars = market(3, 0.012, jumps=0.0, gaps=0.0)
+    features = FeatureTable(bars, signal.needs(), {})
+    fired = silences = 0
+    for row in range(100, len(bars.opens_at)):
+        now = features.market_at(bars.closes_at[row])
+        scores = signal.scores(now)
+        for symbol, score in zip(now.symbols, scores, strict=True):
+            if np.isfinite(score):
+                assert 50 <= score <= 100 and "below" in signal.reason(now, symbol)
+                fired += 1
+            elif now.usable(symbol):
+                assert "needs below" in signal.lacks(now, symbol)
+                silences += 1
+    assert fired > 20 and silences > 20
