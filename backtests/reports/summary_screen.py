@@ -17,7 +17,6 @@ from backtests.reports.metrics import Figure, figure_text, for_people
 from backtests.reports.run_files import TRADE_PAGES
 from backtests.reports.run_info import RunInfo
 from brokers.record import RunRecord, TradeRecord
-from market.trading_day import in_day_zone
 
 WIDTH = 96
 _SHOWN = (
@@ -119,8 +118,7 @@ def _heading(info: RunInfo) -> Table:
         grid.add_row("INTERRUPTED", Text(f"by {info.interrupted}: not the whole run", style="bold red"))
     grid.add_row(info.mode, Text(f"{info.strategy}, profile {info.profile}", style="bold"))
     grid.add_row("evidence", Text(info.evidence, style="yellow"))
-    days = f"{in_day_zone(info.start):%Y-%m-%d} to {in_day_zone(info.end):%Y-%m-%d}"
-    grid.add_row("window", f"{days}, {counted(len(info.symbols), 'symbol')}{missing}")
+    grid.add_row("window", f"{info.days}, {counted(len(info.symbols), 'symbol')}{missing}")
     grid.add_row("data", Text(f"{info.data_source}  {info.data_hash[:12]}"))
     grid.add_row("fills", Text(fills or "as the market is, no costs"))
     return grid

@@ -32,7 +32,6 @@ from backtests.reports.run_info import RunInfo
 from backtests.reports.tearsheet.page import PageFacts, corrected
 from brokers.record import RunRecord
 from config.values.printable import one_line
-from market.trading_day import in_day_zone
 
 RISK_FREE_RATE = 0.0
 
@@ -193,7 +192,7 @@ def _parameters(info: RunInfo) -> dict[str, str]:
         "mode": info.mode,
         "profile": info.profile,
         "evidence": info.evidence,
-        "window": f"{in_day_zone(info.start):%Y-%m-%d} to {in_day_zone(info.end):%Y-%m-%d}",
+        "window": info.days,
         "symbols": " ".join(info.symbols),
         "missing symbols": " ".join(info.missing_symbols),
         "data": f"{info.data_source} {info.data_hash[:12]}",
