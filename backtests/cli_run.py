@@ -79,7 +79,7 @@ def run(request: RunRequest, console: Console) -> int:
     settings = request.settings
     began = time.perf_counter()
     data = data_for(request, settings)
-    start, end = window(data, request.start, request.end)
+    start, end = window(data, request.start, request.end, settings.pace.day)
     # The run does so for itself; what it would refuse must be known before its folder is made.
     fit(build_pipeline(settings), data.table, settings)
     chosen = chosen_strategy(request)

@@ -10,6 +10,7 @@ from config.errors import Refusal
 from config.reading.arguments import DEFAULT_PROFILE
 
 if TYPE_CHECKING:
+    from brokers.ports import Venue
     from config import Settings
 
 VENUES = ("alpaca", "kraken")
@@ -51,7 +52,7 @@ def chosen_profile(
     Raises
     ------
     Refusal
-        The balance is too small, or profile and strategy name different ones.
+        The balance is too small and nothing is held, or profile and strategy name different ones.
     """
     from config.reading.loader import load
 
@@ -62,21 +63,36 @@ def chosen_profile(
         return Choice(strategy)
     if venue != KRAKEN or profile != DEFAULT_PROFILE:
         return Choice(profile)
-    from config.balance_profiles import profile_of, selected
+    from config.balance_profiles import dollars, profile_of, selected
 
     smallest = min(bounds, key=lambda name: bounds[name])
     balance = load(smallest).account.budget_usd if budget is None else budget
     if live:
-        balance = _balance(settings_of(smallest))
+        settings = settings_of(smallest)
+        balance = _balance(settings)
+        if balance < bounds[smallest] and _holds(settings):
+            # What is held has to keep its stop and its target, whatever can be entered.
+            return Choice(
+                smallest, f"{dollars(balance)} are too little to enter anything; what is held is looked after"
+            )
     name = profile_of(balance, bounds)
     return Choice(name, selected(name, balance))
 
 
 def _balance(settings: Settings) -> float:
     """What the account is worth by Kraken's word, USD."""
+    return float(_signed_in(settings).account().equity)
+
+
+def _holds(settings: Settings) -> bool:
+    """Whether the account has positions by Kraken's word; dust is none."""
+    return bool(_signed_in(settings).positions().by_symbol)
+
+
+def _signed_in(settings: Settings) -> Venue:
     from brokers.operator.account import sign_in
     from brokers.venues import open_venue
 
     account = open_venue(settings, paper=False)
     sign_in(account, paper=False)
-    return float(account.account().equity)
+    return account

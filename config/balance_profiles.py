@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 from config.errors import Refusal
+
+CENT = Decimal("0.01")
 
 
 def profile_of(balance_usd: float, bounds: Mapping[str, float]) -> str:
@@ -21,14 +25,15 @@ def profile_of(balance_usd: float, bounds: Mapping[str, float]) -> str:
     Refusal
         The balance is below the lowest bound, or no number.
     """
+    if not math.isfinite(balance_usd):
+        raise Refusal("the balance is not known, so no profile can be picked for it")
     reached = {bound: name for name, bound in bounds.items() if balance_usd >= bound}
     if not reached:
         least = min(bounds.values())
+        lacking = (Decimal(str(least)) - Decimal(str(balance_usd))).quantize(CENT, ROUND_CEILING)
         raise Refusal(
-            f"a balance of ${balance_usd:.2f} is below ${least:g}, the least that is traded: fees and the venue's "
-            f"minimum orders would eat it; deposit at least ${least - balance_usd:.2f}"
-            if balance_usd == balance_usd
-            else "the balance is not known, so no profile can be picked for it"
+            f"a balance of {dollars(balance_usd)} is below ${least:g}, the least that is traded: fees and the venue's "
+            f"minimum orders would eat it; deposit at least ${lacking}"
         )
     return reached[max(reached)]
 
@@ -41,4 +46,9 @@ def range_of(name: str, bounds: Mapping[str, float]) -> tuple[float, float | Non
 
 def selected(name: str, balance_usd: float) -> str:
     """What the log says of a choice."""
-    return f"Auto-selected {name.upper()} mode for ${balance_usd:.2f} balance"
+    return f"Auto-selected {name.upper()} mode for {dollars(balance_usd)} balance"
+
+
+def dollars(balance_usd: float) -> str:
+    """A balance with its cents, rounded down: one below a bound is not shown as the bound."""
+    return f"${Decimal(str(balance_usd)).quantize(CENT, ROUND_FLOOR)}"

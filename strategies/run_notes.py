@@ -15,6 +15,7 @@ from config.reading.error_messages import some
 from market.bars import BarTable
 from market.features import FeatureTable
 from market.market import Market
+from market.trading_day import in_day_zone
 from risk.brackets import FixedBracket
 from risk.lots import EPSILON
 from risk.model import Position
@@ -39,7 +40,7 @@ def benchmark_in_part(table: BarTable, symbol: str, start: pd.Timestamp, end: pd
     if (table.session[ends] == table.session[window[[0, -1]]]).all():
         return ()
     first, last = table.opens_at[ends]
-    span = f"from {first:%Y-%m-%d} to {last:%Y-%m-%d}"
+    span = f"from {in_day_zone(first):%Y-%m-%d} to {in_day_zone(last):%Y-%m-%d}"
     return (f"the benchmark {symbol} has bars {span} only: its figures are of this span, not of the whole run",)
 
 

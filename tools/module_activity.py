@@ -57,7 +57,7 @@ def _count(arguments: RunArguments, markdown: bool) -> int:
         tightened.extend((self.plan.time, change) for change in self.plan.adjustments if change.kind == "tighten")
 
     data = data_for(request, request.settings)
-    start, end = window(data, request.start, request.end)
+    start, end = window(data, request.start, request.end, request.settings.pace.day)
     watching = type(chosen.__name__, (chosen,), {"on_trading_iteration": watched})
     result = execute(data, watching, request.settings, start, end, progress=not request.quiet)
     rows = activity(result.record, result.strategy.pipeline.chain, tightened)

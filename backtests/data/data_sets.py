@@ -104,8 +104,10 @@ def load_data(
     return _file(Path(data), symbols, start, end, traded, options, length)
 
 
-def window(data: DataSet, start: date | None, end: date | None) -> tuple[pd.Timestamp, pd.Timestamp]:
-    """First and last bar (by opening time) that the run decides on.
+def window(
+    data: DataSet, start: date | None, end: date | None, zone: str = NEW_YORK
+) -> tuple[pd.Timestamp, pd.Timestamp]:
+    """First and last bar (by opening time) that the run decides on; days begin at midnight of ``zone``.
 
     Raises
     ------
@@ -118,8 +120,8 @@ def window(data: DataSet, start: date | None, end: date | None) -> tuple[pd.Time
     if len(there):
         # What is only watched may have been listed earlier or later: that makes no window, unless one is asked for.
         opens = opens[there[0] if start is None else 0 : there[-1] + 1 if end is None else len(opens)]
-    first = opens[0] if start is None else pd.Timestamp(start).tz_localize(NEW_YORK)
-    last = opens[-1] if end is None else pd.Timestamp(end).tz_localize(NEW_YORK) + pd.Timedelta(days=1, microseconds=-1)
+    first = opens[0] if start is None else pd.Timestamp(start).tz_localize(zone)
+    last = opens[-1] if end is None else pd.Timestamp(end).tz_localize(zone) + pd.Timedelta(days=1, microseconds=-1)
     inside = opens[(opens >= first) & (opens <= last)]
     if inside.empty:
         raise Refusal(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 import pandas as pd
 
 from backtests.reports.breakdowns import OpenPosition
 from backtests.reports.metrics import Figure, curve_metrics
+from market.trading_day import day_of
 
 SHORTEST_YEAR = 350
 """Days of the shortest window whose growth is shown per year."""
@@ -74,6 +75,12 @@ class RunInfo:
     seed: int | None = None
     open_positions: Sequence[OpenPosition] = ()
     interrupted: str = ""
+
+    @property
+    def days(self) -> str:
+        """First and last day, by the midnight that ends a day of this run's market."""
+        first, last = (day_of(at) if isinstance(at, datetime) else at for at in (self.start, self.end))
+        return f"{first} to {last}"
 
     @property
     def cash_rate(self) -> float:

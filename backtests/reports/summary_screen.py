@@ -118,9 +118,7 @@ def _heading(info: RunInfo) -> Table:
         grid.add_row("INTERRUPTED", Text(f"by {info.interrupted}: not the whole run", style="bold red"))
     grid.add_row(info.mode, Text(f"{info.strategy}, profile {info.profile}", style="bold"))
     grid.add_row("evidence", Text(info.evidence, style="yellow"))
-    grid.add_row(
-        "window", f"{info.start:%Y-%m-%d} to {info.end:%Y-%m-%d}, {counted(len(info.symbols), 'symbol')}{missing}"
-    )
+    grid.add_row("window", f"{info.days}, {counted(len(info.symbols), 'symbol')}{missing}")
     grid.add_row("data", Text(f"{info.data_source}  {info.data_hash[:12]}"))
     grid.add_row("fills", Text(fills or "as the market is, no costs"))
     return grid

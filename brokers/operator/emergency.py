@@ -65,7 +65,7 @@ def _settled(say: Callable[[str], None], work: Callable[[], bool]) -> bool:
     except VenueError as error:
         say(f"stopped: the venue does not answer ({error}); run this again")
     except (IllegalTransition, JournalConflict) as error:
-        say(f"stopped: the venue contradicts the journal ({error}); scripts/reconcile_alpaca.py shows where")
+        say(f"stopped: the venue contradicts the journal ({error}); risk-first reconcile shows where")
     return False
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from brokers.venue_values import TradeTerms
 from config import Settings
-from config.balance_profiles import profile_of
+from config.balance_profiles import dollars
 
 DAYS = 30
 SEED_TRADES, SEED_WIN_RATE, SEED_USD = 8, 0.5, 20.0
@@ -66,7 +66,7 @@ class Feasibility:
 
     def lines(self) -> list[str]:
         """The report in words."""
-        told = [f"{self.venue}, balance ${self.balance:.2f}, profile {self.profile.upper()}"]
+        told = [f"{self.venue}, balance {dollars(self.balance)}, profile {self.profile.upper()}"]
         for pair in self.pairs:
             terms = pair.terms
             verdict = "can be traded" if pair.feasible else f"cannot be traded: {pair.reason}"
@@ -166,11 +166,6 @@ def feasibility(
     return Feasibility(venue, profile, balance, ways or (Expectation("unknown", 0.0, 0.0),), verdicts, tuple(reasons))
 
 
-def smallest_or_refused(balance: float, settings: Settings) -> str:
-    """The profile of a balance; Refusal below the smallest."""
-    return profile_of(balance, settings.broker.kraken.profiles)
-
-
 def order_usd(settings: Settings, balance: float, terms: TradeTerms) -> float:
     """What an entry is worth at most: the profile's size, and never more than the balance pays with both fees."""
     size = balance * settings.sizing.max_notional_frac
@@ -186,9 +181,17 @@ def _judged(terms: TradeTerms, settings: Settings, balance: float) -> PairVerdic
     reason = terms.closed
     if not reason and not terms.price:
         reason = "it has no price now"
+    elif not reason and balance < (needed := _entered_from(settings)):
+        reason = f"entry_gates enters nothing below {dollars(needed)} of equity"
     elif not reason and usd < least:
         reason = f"an order of {usd:.2f} USD is below the venue's least, {least:.2f} USD"
     return PairVerdict(terms, round(usd, 2), round(trip, 4), reason)
+
+
+def _entered_from(settings: Settings) -> float:
+    """The equity below which the profile's own rules enter nothing, USD."""
+    gates = settings.risk.modules.get("entry_gates", {}) if "entry_gates" in settings.risk.chain else {}
+    return float(gates.get("min_equity_usd", 0))
 
 
 def _in_words(way: Expectation) -> str:

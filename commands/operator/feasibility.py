@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Annotated
@@ -47,6 +48,8 @@ def feasibility(
     from commands.screen import show_json
     from config.reading.loader import load
 
+    if not math.isfinite(balance):
+        raise Refusal(f"--balance {balance}: write an amount in USD, e.g. 50")
     venue = chosen.venue or VENUES[0]
     stated, options = override(venue), gathered(chosen, keys)
     given = None if fees is None else fees_of(fees)

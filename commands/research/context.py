@@ -49,7 +49,7 @@ def prepared(arguments: RunArguments) -> Prepared:
     mode, settings = settled(arguments)
     request = requested(arguments, mode, settings)
     data = data_for(request, settings)
-    start, end = window(data, request.start, request.end)
+    start, end = window(data, request.start, request.end, settings.pace.day)
     fit(build_pipeline(settings), data.table, settings)
     base = settings.as_dict()
     key = hashlib.sha256(repr((data.hash, settings.config_hash, start, end, request.seed)).encode()).hexdigest()

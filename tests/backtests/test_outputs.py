@@ -224,3 +224,15 @@ def test_a_file_in_place_of_the_folder_is_refused(tmp_path: Path) -> None:
         prepare_folder(tmp_path / "out", overwrite=True)
     with pytest.raises(Refusal, match="--out"):
         prepare_folder(tmp_path / "out" / "below", overwrite=True)
+
+
+@pytest.mark.parametrize(
+    ("zone", "told"), [("UTC", "2018-01-01 to 2018-01-02"), ("America/New_York", "2017-12-31 to 2018-01-02")]
+)
+def test_the_days_of_a_window_are_those_of_the_market(monkeypatch: pytest.MonkeyPatch, zone: str, told: str) -> None:
+    """The bar of 00:00 UTC is the first one of a day there, and on the eve in New York."""
+    monkeypatch.setattr("market.trading_day._zone", ZoneInfo(zone))
+    first, last = (
+        pd.Timestamp(at, tz="UTC").tz_convert("America/New_York") for at in ("2018-01-01", "2018-01-02 23:00")
+    )
+    assert replace(sample_info(sample_table()), start=first, end=last).days == told

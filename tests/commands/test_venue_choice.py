@@ -6,6 +6,7 @@ import pytest
 
 import commands.venue_choice as venue_choice
 from commands.runs.request import RunArguments, resolved, settled
+from config.errors import Refusal
 
 URL = "http://127.0.0.1:8123"
 
@@ -33,3 +34,17 @@ def test_an_address_given_as_an_argument_counts_when_the_settings_are_judged(mon
     arguments = RunArguments(mode="paper", alpaca_url="http://127.0.0.1:8123", set_=["pace.speed=30"])
     mode, settings = settled(arguments)
     assert (mode, settings.pace.speed) == ("paper", 30)
+
+
+@pytest.mark.parametrize("held", [True, False])
+def test_what_is_held_is_looked_after_below_the_smallest_profile(monkeypatch, capsys, held):
+    """A position whose loss takes the account below the bound, and a process that is started again."""
+    monkeypatch.setattr(venue_choice, "_balance", lambda settings: 19.97)
+    monkeypatch.setattr(venue_choice, "_holds", lambda settings: held)
+    arguments = RunArguments(mode="live", venue="kraken")
+    if not held:
+        with pytest.raises(Refusal, match="below \\$20"):
+            resolved(arguments)
+        return
+    assert resolved(arguments).profile == "micro_cap"
+    assert "$19.97 are too little to enter anything" in capsys.readouterr().out

@@ -192,7 +192,7 @@ def _parameters(info: RunInfo) -> dict[str, str]:
         "mode": info.mode,
         "profile": info.profile,
         "evidence": info.evidence,
-        "window": f"{info.start:%Y-%m-%d} to {info.end:%Y-%m-%d}",
+        "window": info.days,
         "symbols": " ".join(info.symbols),
         "missing symbols": " ".join(info.missing_symbols),
         "data": f"{info.data_source} {info.data_hash[:12]}",

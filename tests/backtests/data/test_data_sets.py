@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import pytest
 from backtests import embedded
 from backtests.data.bar_files import data_hash
 from backtests.data.data_sets import load_data, window
+from backtests.data.reading.options import PLAIN
 from config.errors import Refusal
 from market.bars import FIELDS
 
@@ -177,3 +179,22 @@ def test_a_yahoo_run_is_the_run_on_a_file_of_the_same_bars(tmp_path):
     }
     assert "no look-ahead found" in done.stdout and "LEAK" not in done.stdout
     assert "nothing submitted" in done.stdout
+
+
+def test_a_window_has_the_days_of_its_zone(tmp_path):
+    """Where days turn at midnight UTC, the bar of 23:00 New York on the eve belongs to the day."""
+    hours = pd.date_range("2021-01-01", "2021-01-07", freq="h", tz="UTC", inclusive="left")
+    path = tmp_path / "coins.csv"
+    pd.DataFrame(
+        {"symbol": "BTC/USD", "datetime": hours, "open": 9.0, "high": 9.5, "low": 8.5, "close": 9.0, "volume": 1.0}
+    ).to_csv(path, index=False)
+    days = (date(2021, 1, 3), date(2021, 1, 4))
+    found = load(str(path), start=days[0], end=days[1], symbols=("BTC/USD",), options=replace(PLAIN, hours="all"))
+    assert window(found, *days, "UTC") == (
+        pd.Timestamp("2021-01-03", tz="UTC"),
+        pd.Timestamp("2021-01-04 23:00", tz="UTC"),
+    )
+    assert window(found, *days) == (
+        pd.Timestamp("2021-01-03 05:00", tz="UTC"),
+        pd.Timestamp("2021-01-05 04:00", tz="UTC"),
+    )

@@ -13,7 +13,7 @@ from brokers.kraken.rate_profile import RateProfile, category_of, get_kraken_rat
 from brokers.operator.feasibility import expectations, feasibility
 from brokers.venue_values import TradeTerms
 from config import load
-from config.balance_profiles import profile_of
+from config.balance_profiles import profile_of, selected
 from config.errors import Refusal
 from market.market import Market
 from risk.entry_gates import EntryGates
@@ -39,10 +39,21 @@ def test_the_balance_picks_the_profile(balance, name, caplog):
     assert f"Auto-selected {name} mode for ${balance:.2f} balance" in caplog.text
 
 
-@pytest.mark.parametrize("balance", [19.99, 0, -5, float("nan")])
-def test_too_little_is_refused(balance):
-    with pytest.raises(Refusal):
+@pytest.mark.parametrize(
+    ("balance", "said"),
+    [
+        (19.99, "$19.99 is below $20, .* at least $0.01"), (19.999, "$19.99 is below $20, .* at least $0.01"),
+        (0, "$0.00 is below .* at least $20.00"), (-5, "at least $25.00"), (float("nan"), "not known"),
+        (float("inf"), "not known"), (float("-inf"), "not known"),
+    ],
+)  # fmt: skip
+def test_too_little_is_refused(balance, said):
+    with pytest.raises(Refusal, match=said.replace("$", r"\$")):
         profile_of(balance, BOUNDS)
+
+
+def test_a_balance_below_a_bound_is_not_shown_as_the_bound():
+    assert selected("micro_cap", 99.999) == "Auto-selected MICRO_CAP mode for $99.99 balance"
 
 
 def test_the_structure_of_each_profile():
@@ -167,3 +178,14 @@ def test_a_balance_below_the_venue_s_minimum_is_told_pair_by_pair():
     assert report.possible
     assert not feasibility("kraken", settings, 50.0, terms[1:], (Decimal(0), Decimal(0)), "micro_cap").possible
     assert any("+24.00 USD without fees" in line for line in report.lines())
+
+
+@pytest.mark.parametrize(("balance", "possible"), [(19.99, False), (20.0, True)])
+def test_what_the_gate_would_refuse_is_told_before(balance, possible):
+    """Of a profile that was named, too: below it, entry_gates refuses each entry by BALANCE."""
+    terms = [TradeTerms("BTC/USD", Decimal(90_000), Decimal("0.00005"), Decimal("0.0025"), Decimal("0.004"))]
+    report = feasibility(
+        "kraken", load("micro_cap"), balance, terms, (Decimal("0.0025"), Decimal("0.004")), "micro_cap"
+    )
+    assert report.possible == possible
+    assert ("enters nothing below $20.00" in report.pairs[0].reason) != possible
