@@ -70,7 +70,8 @@ class Explanation:
     """The answer, the latest first. ``now`` is the last reading of the symbol, with the largest size allowed.
 
     ``silent`` are readings of symbols about which nothing was decided; ``counts`` how many decisions and orders of the
-    symbol there are up to the moment asked for, ``signs`` what is wrong or stops entries now, where the trader runs and now is meant.
+    symbol there are up to the moment asked for, ``signs`` what is wrong or stops entries now, where the trader runs and
+    now is meant.
     """
 
     wanted: str
