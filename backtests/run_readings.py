@@ -22,7 +22,7 @@ from strategies.registry import build_pipeline
 
 
 def run_readings(request: RunRequest) -> Callable[[datetime | None], list[ReadingRow]]:
-    """A function that gives the readings at a moment (None: the end of the run).
+    """A function that gives the readings at a moment (None: the end of the run), dated by the close of their bar.
 
     Parameters
     ----------
@@ -49,8 +49,9 @@ def run_readings(request: RunRequest) -> Callable[[datetime | None], list[Readin
         # What the book held is told by the decisions; here no book is known, so that no size is asked for.
         found = readings(pipeline, features, market, Plan(when), None)
         last = market.row == len(features.bars.closes_at) - 1
+        closed = pd.Timestamp(features.bars.closes_at[market.row]).tz_convert(NEW_YORK)
         return [
-            ReadingRow(when, r.symbol, _known(r.close), _known(r.atr), r.status, _told(r.status, r.text, last))
+            ReadingRow(closed, r.symbol, _known(r.close), _known(r.atr), r.status, _told(r.status, r.text, last))
             for r in found
         ]
 

@@ -6,7 +6,7 @@ The same answer for a trader's journal and the folder of a backtest, for the com
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Protocol
@@ -39,7 +39,7 @@ class Source(Protocol):
     def decisions_at(self, time: datetime) -> list[DecisionRow]: ...
     def orders(self, symbol: str, at: datetime | None, limit: int) -> list[OrderRow]: ...
     def family(self, wanted: str) -> list[OrderRow]: ...
-    def count(self, symbol: str) -> tuple[int, int]: ...
+    def count(self, symbol: str, at: datetime | None) -> tuple[int, int]: ...
     def reading(self, symbol: str, at: datetime | None) -> ReadingRow | None: ...
     def readings(self, at: datetime) -> list[ReadingRow]: ...
     def signs(self, symbol: str) -> tuple[Sign, ...]: ...
@@ -70,7 +70,8 @@ class Explanation:
     """The answer, the latest first. ``now`` is the last reading of the symbol, with the largest size allowed.
 
     ``silent`` are readings of symbols about which nothing was decided; ``counts`` how many decisions and orders of the
-    symbol there are in all, ``signs`` what is wrong or stops entries now, where the trader runs and now is meant.
+    symbol there are up to the moment asked for, ``signs`` what is wrong or stops entries now, where the trader runs and
+    now is meant.
     """
 
     wanted: str
@@ -112,12 +113,9 @@ class JournalSource:
         with self._journal.open() as db:
             return journal_queries.family(db, wanted)
 
-    def count(self, symbol: str) -> tuple[int, int]:
+    def count(self, symbol: str, at: datetime | None) -> tuple[int, int]:
         with self._journal.open() as db:
-            return tuple(  # type: ignore[return-value]  # two of them
-                int(db.scalar(f"SELECT count(*) FROM {table} WHERE symbol = :symbol", symbol=symbol) or 0)
-                for table in ("decisions", "orders")
-            )
+            return journal_queries.count(db, symbol, at)
 
     def reading(self, symbol: str, at: datetime | None) -> ReadingRow | None:
         return self._view.reading(symbol, at)
@@ -137,7 +135,8 @@ class RunSource:
     ----------
     folder : Path
     read : callable, optional
-        Readings of all symbols at the last bar that was closed at a moment (None: at the end of the run).
+        Readings of all symbols at the last bar that was closed at a moment (None: at the end of the run), with the
+        time of that close.
     """
 
     def __init__(self, folder: Path, read: Callable[[datetime | None], list[ReadingRow]] | None = None) -> None:
@@ -155,15 +154,23 @@ class RunSource:
     def family(self, wanted: str) -> list[OrderRow]:
         return self._files.family(wanted)
 
-    def count(self, symbol: str) -> tuple[int, int]:
-        return self._files.count(symbol)
+    def count(self, symbol: str, at: datetime | None) -> tuple[int, int]:
+        return self._files.count(symbol, at)
 
     def reading(self, symbol: str, at: datetime | None) -> ReadingRow | None:
         found = self._read(at) if self._read is not None else []
-        return next((reading for reading in found if reading.symbol == symbol), None)
+        return next((self._as_decided(reading) for reading in found if reading.symbol == symbol), None)
 
     def readings(self, at: datetime) -> list[ReadingRow]:
-        return self._read(at) if self._read is not None else []
+        return [self._as_decided(reading) for reading in self._read(at)] if self._read is not None else []
+
+    def _as_decided(self, reading: ReadingRow) -> ReadingRow:
+        """The reading with what was decided with its bar: an order comes at the opening of a later one."""
+        made = self._files.next_decision(reading.symbol, reading.time)
+        if made is None or self._read is None or all(r.time != reading.time for r in self._read(made)):
+            return reading
+        when = made.astimezone(NEW_YORK_ZONE)
+        return replace(reading, status="decided", text=f"at {when:%Y-%m-%d %H:%M:%S} with this bar")
 
     def signs(self, symbol: str) -> tuple[Sign, ...]:
         return ()
@@ -209,7 +216,7 @@ def explain(source: Source, wanted: str, at: datetime | None = None, latest: int
         tuple(story(decision) for decision in found),
         tuple(source.orders(wanted, at, latest)),
         reading,
-        counts=source.count(wanted),
+        counts=source.count(wanted, at),
         signs=source.signs(wanted) if at is None else (),
     )
 

@@ -131,6 +131,16 @@ def orders(
     return _with_ends(db, [_order(row) for row in db.rows(sql, **values)])
 
 
+def count(db: Statements, symbol: str, at: datetime | None) -> tuple[int, int]:
+    """How many decisions and orders of a symbol there are up to a moment (None: in all)."""
+    found = []
+    for table, time in (("decisions", "time"), ("orders", "journaled_at")):
+        sql = f"SELECT count(*) FROM {table} WHERE symbol = :symbol"
+        values = {"symbol": symbol} if at is None else {"symbol": symbol, "at": at}
+        found.append(int(db.scalar(sql if at is None else f"{sql} AND {time} <= :at", **values) or 0))
+    return found[0], found[1]
+
+
 def family(db: Statements, wanted: str) -> list[OrderRow]:
     """An order by the client's id or the venue's, with its parent, legs and replacements; with events and fills."""
     found = db.rows(

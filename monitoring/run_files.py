@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import cached_property
@@ -48,9 +48,15 @@ class RunFiles:
         found = [d for d in self._decisions if d.symbol == symbol and (at is None or d.time <= at)]
         return found[-limit:][::-1]
 
-    def count(self, symbol: str) -> tuple[int, int]:
-        """How many decisions and orders of a symbol there are."""
-        return sum(d.symbol == symbol for d in self._decisions), sum(o.symbol == symbol for o in self._orders)
+    def count(self, symbol: str, at: datetime | None) -> tuple[int, int]:
+        """How many decisions and orders of a symbol there are up to a moment."""
+        rows: tuple[Sequence[DecisionRow | OrderRow], ...] = (self._decisions, self._orders)
+        decisions, orders = (sum(r.symbol == symbol and (at is None or r.time <= at) for r in kind) for kind in rows)
+        return decisions, orders
+
+    def next_decision(self, symbol: str, since: datetime) -> datetime | None:
+        """The time of a symbol's first decision from a moment on."""
+        return min((d.time for d in self._decisions if d.symbol == symbol and d.time >= since), default=None)
 
     def decisions_at(self, time: datetime) -> list[DecisionRow]:
         """The decisions of the last iteration at or before a moment that decided anything."""
@@ -58,9 +64,9 @@ class RunFiles:
         return [d for d in self._decisions if d.time == last]
 
     def orders(self, symbol: str, at: datetime | None, limit: int) -> list[OrderRow]:
-        """The latest orders of a symbol up to a moment, the latest first."""
+        """The latest orders of a symbol up to a moment, the latest first, an entry before its exits."""
         found = [o for o in self._orders if o.symbol == symbol and (at is None or o.time <= at)]
-        return found[-limit:][::-1]
+        return sorted(found, key=lambda o: o.time, reverse=True)[:limit]
 
     def family(self, wanted: str) -> list[OrderRow]:
         """An order with its parent, legs and replacements."""

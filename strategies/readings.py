@@ -109,7 +109,7 @@ def _why(
         return "silent", told
     best = max(fired, key=lambda name: fired[name])
     if fired[best] < least:
-        return "weak", f"{best} scores {fired[best]:.0f}, needs {least:g} (selection.min_confidence)"
+        return "weak", f"{best} scores {fired[best]:.4g}, needs {least:g} (selection.min_confidence)"
     if not pipeline.entries_now(market.time):
         return "closed", f"{best} scores {fired[best]:.0f}, but no scan window is open (pace.windows)"
     return "blocked", f"{best} scores {fired[best]:.0f}, but {blocked(pipeline, market, symbol, best)}"

@@ -213,41 +213,52 @@ class Doctor:
         off = (told.now - (before + (after - before) / 2)).total_seconds()
         off = max(abs(off) - (after - before).total_seconds() / 2, 0.0)
         if off > ANOTHER_DAY_S and on_loopback(venue.address):
-            return Check(
-                "clock", True, f"the venue on this machine plays {told.now:%Y-%m-%d %H:%M} UTC, which counts"
-            ), told
+            return Check("clock", True, f"the venue on this machine plays {_utc(told.now)}, which counts"), told
         if off > self._levels.doctor.max_skew_s:
-            detail = f"this machine's is {off:.1f} s off the venue's {told.now:%Y-%m-%d %H:%M:%S} UTC"
+            detail = f"this machine's is {off:.1f} s off the venue's {_utc(told.now)}"
             return Check("clock", False, detail, "let NTP set this machine's clock (timedatectl)"), told
         return Check("clock", True, f"within {off:.1f} s of the venue's; the market is {_open(told)}"), told
 
     def _data(self, venue: Venue, clock: VenueTime) -> Check:
-        symbol, feed = self._settings.universe.benchmark, f"feed {self._settings.broker.alpaca.feed}"
+        universe, feed = self._settings.universe, f"feed {self._settings.broker.alpaca.feed}"
+        benchmark = universe.benchmark
+        # A venue that plays a file may lack the benchmark: what is traded is what counts.
+        asked = list(dict.fromkeys([benchmark, *universe.symbols[:1]]))
         refused = "set broker.alpaca.feed to iex, or subscribe to the plan that has it"
         if self._kraken:
-            symbol, feed = symbol if COIN in symbol else PAIR, f"{venue.name}'s data"
+            asked, feed = [benchmark if COIN in benchmark else PAIR], f"{venue.name}'s data"
             refused = "look at what the key may ask"
         try:
             with venue.budget(ASK_S):
-                quote = venue.quotes([symbol]).get(symbol)
-                bars = venue.bars([symbol], self._settings.pace.bars, clock.now - timedelta(days=DATA_DAYS))
+                for symbol in asked:
+                    quote = venue.quotes([symbol]).get(symbol)
+                    bars = venue.bars([symbol], self._settings.pace.bars, clock.now - timedelta(days=DATA_DAYS))
+                    if not bars.empty:
+                        break
         except VenueRefusal as refusal:
             return Check("data", False, f"{feed}: refused, {refusal.message}", refused)
         except VenueError as error:
             return Check("data", False, f"{feed}: no answer ({error})", "look at the venue's status page")
         if bars.empty:
-            return Check("data", False, f"{feed}: no bars of {symbol}", "set universe.benchmark to what it has")
+            return Check("data", False, f"{feed}: no bars of {' or '.join(asked)}", "set universe to what it has")
         if quote is None or quote.time is None:
             return Check("data", not clock.is_open, f"{feed}: no quote of {symbol}", "wait for the opening")
         delay, most = max((clock.now - quote.time).total_seconds(), 0.0), self._levels.doctor.max_delay_s
         if clock.is_open and delay > most:
             detail = f"{feed}: the newest quote of {symbol} is {delay:.0f} s old"
             return Check("data", False, detail, "a delayed plan cannot be traded on: subscribe, or use feed iex")
-        return Check("data", True, f"{feed}: bars of {symbol}, quote {delay:.0f} s old, market {_open(clock)}")
+        detail = f"{feed}: bars of {symbol}, quote {delay:.0f} s old, market {_open(clock)}"
+        if symbol != asked[0]:
+            detail += f"; none of {benchmark}, so that nothing is compared with it (universe.benchmark)"
+        return Check("data", True, detail)
+
+
+def _utc(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _open(clock: VenueTime) -> str:
-    return "open" if clock.is_open else f"closed until {clock.next_open:%Y-%m-%d %H:%M} UTC"
+    return "open" if clock.is_open else f"closed until {_utc(clock.next_open)}"
 
 
 def _holder(folder: Path) -> str:

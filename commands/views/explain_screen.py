@@ -26,7 +26,8 @@ def show(printer: Console, found: Explanation, *, everything: bool) -> None:
     for order in found.orders:
         _order(printer, order, everything or found.kind == "order")
     for reading in found.silent:
-        _line(printer, f"{reading.symbol} nothing proposed: {reading.text}")
+        told = "decided" if reading.status == "decided" else "nothing proposed:"
+        _line(printer, f"{reading.symbol} {told} {reading.text}")
     if found.now is not None:
         _now(printer, found.now, decided=bool(found.stories))
     decisions, orders = found.counts

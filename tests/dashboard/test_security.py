@@ -37,6 +37,16 @@ def test_without_the_token_there_is_nothing(page, path):
         assert page.ask("GET", path, {"Cookie": f"risk_first_{page.port}={wrong}"}).status in (400, 401)
 
 
+def test_whether_the_page_is_up_is_told_without_the_token_and_to_this_machine_alone(page):
+    answer = page.ask("GET", "/healthz")
+    assert (answer.status, answer.text, answer.headers["Cache-Control"]) == (200, "ok\n", "no-store")
+    assert page.ask("HEAD", "/healthz").status == 200
+    assert page.ask("POST", "/healthz").status == 405
+    assert page.ask("GET", "/healthz", {"Host": "evil.example"}).status == 403
+    assert page.ask("GET", "/healthz", {"Sec-Fetch-Site": "cross-site"}).status == 403
+    assert page.ask("GET", "/healthz/x").status == 401
+
+
 def test_the_token_in_the_address_becomes_a_cookie_that_scripts_cannot_read(page):
     answer = page.ask("GET", f"/decisions?token={TOKEN}&outcome=sent")
     assert (answer.status, answer.headers["Location"]) == (303, "/decisions")

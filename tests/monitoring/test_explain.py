@@ -35,6 +35,7 @@ def test_a_symbol_is_told_with_its_size_now_and_what_it_lacks(source):
     assert found.now is not None and found.now.text == "mean_reversion: RSI(14) 47.2, needs below 30"
     assert (found.now.allowed, found.now.bound_by) == (410, "equity_sizer: notional")
     assert explain(source, "PLTR", BEGIN - timedelta(days=1)).empty
+    assert explain(source, "AMD").counts[0] >= 1 and explain(source, "AMD", BEGIN - timedelta(days=1)).counts == (0, 0)
 
 
 def test_a_time_is_told_with_what_was_decided_and_what_was_not(source):
@@ -170,8 +171,45 @@ def test_a_run_s_folder_is_read_like_a_journal(tmp_path):
     assert found.stories[0].change == "a position of semis has to be closed"
     assert [o.id for o in explain(source, "e1-stop").orders] == ["e1", "e1-stop"]
     assert explain(source, "MU").now == silent
+    # Up to a moment: what is called earlier is earlier, and an entry comes before its exits.
+    early = explain(source, "AMD", lines_at(4), latest=1)
+    assert early.counts == (1, 2) and [o.id for o in early.orders] == ["e1"]
     with pytest.raises(Refusal, match="is not the complete folder of a run"):
         explain(RunSource(tmp_path / "nothing"), "AMD")
+
+
+def lines_at(day: int, hour: int = 9, minute: int = 30) -> datetime:
+    return datetime(2024, 3, day, hour, minute, tzinfo=NEW_YORK)
+
+
+def test_a_run_s_reading_knows_what_was_decided_with_its_bar(tmp_path):
+    refused = Verdict("sector_cap", "SECTOR_CAP: semis 3/3", 50, 0, {"sector": "semis"})
+    write_records(
+        tmp_path,
+        RunRecord(initial_equity=100.0, decisions=[Decision(lines_at(5), proposal("AMD", 0), 50, (refused,))]),
+    )
+
+    def read(at: datetime | None) -> list[ReadingRow]:
+        """Daily bars: the one of Monday the 4th, until that of Tuesday has closed."""
+        day = 4 if at is not None and at < lines_at(5, 16, 0) else 5
+        told = "trend scores 70, but nothing was decided with this bar"
+        return [ReadingRow(lines_at(day, 16, 0), s, 9.0, 1.0, "blocked", told) for s in ("AMD", "MU")]
+
+    source = RunSource(tmp_path, read)
+    # Between two iterations, and on a symbol: what was decided with the bar is not said to be undecided.
+    found = explain(source, "", lines_at(5, 10, 30))
+    assert [s.decision.symbol for s in found.stories] == ["AMD"] and [r.symbol for r in found.silent] == ["MU"]
+    assert explain(source, "AMD", lines_at(5, 10, 30)).now is None
+    # After the close and before the opening that decides.
+    evening = explain(source, "", lines_at(4, 17, 0))
+    assert evening.stories == ()
+    assert [(r.status, r.text) for r in evening.silent] == [
+        ("decided", "at 2024-03-05 09:30:00 with this bar"),
+        ("blocked", "trend scores 70, but nothing was decided with this bar"),
+    ]
+    # The next bar has closed, and nothing was decided with it.
+    assert explain(source, "", lines_at(5, 17, 0)).stories == ()
+    assert explain(source, "AMD").now.status == "blocked"
 
 
 def test_the_end_of_a_halt_is_in_a_run_s_files(tmp_path):

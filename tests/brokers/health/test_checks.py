@@ -106,6 +106,21 @@ def test_each_trouble_is_named_with_its_way_out(scene, trouble, check, said):
     assert found[check].way_out
 
 
+def test_a_venue_on_this_machine_tells_its_time_in_utc_and_may_lack_the_benchmark(scene):
+    scene.venue.address = "http://127.0.0.1:1"
+    now = datetime.fromisoformat("2022-12-13T09:33:07-05:00")
+    scene.venue.venue_clock = lambda: VenueTime(now, False, now + timedelta(days=1), now)
+    asked = []
+    scene.venue.bars = lambda symbols, *_: asked.extend(symbols) or scene.venue.rows[: len(asked) - 1]
+    found = scene.checks()
+    assert "plays 2022-12-13 14:33:07 UTC, which counts" in found["clock"].detail
+    assert found["data"].ok and asked == ["SPY", "NVDA"]
+    assert found["data"].detail.startswith(
+        "feed iex: bars of NVDA, quote 0 s old, market closed until 2022-12-14 14:33:07 UTC"
+    )
+    assert "none of SPY" in found["data"].detail
+
+
 def test_what_is_wrong_on_this_machine_is_named(scene):
     assert [n for n, one in scene.checks(keys={}).items() if not one.ok] == ["keys"]
     assert not scene.checks(NOTIFY_URLS="nonsense-without-scheme")["notifications"].ok
