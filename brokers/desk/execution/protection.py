@@ -228,9 +228,13 @@ class Protector:
     def _place_nearest(
         self, symbol: str, held: Decimal, missing: Decimal, levels: Levels, refusal: OrderRefused
     ) -> None:
-        """At shutdown nothing is sold any more: what the market has passed goes behind the nearest stop it leaves."""
+        """What the market has passed, and what cannot be sold now, goes behind the nearest stop that it leaves.
+
+        At shutdown nothing is sold any more; and a sale without an outcome keeps the next one waiting for a minute.
+        """
         price = refusal.venue.market_price if refusal.venue is not None else None
-        if not self._gateway.shutting_down or price is None:
+        waits = self._gateway.shutting_down or self._positions.unresolved(symbol)
+        if not waits or price is None:
             return
         sign = 1 if held > 0 else -1
         away = self._through

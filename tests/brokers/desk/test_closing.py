@@ -241,6 +241,34 @@ def test_a_sale_that_the_venue_takes_late_sells_nothing_twice(scene, late):
     assert bare <= 12
 
 
+@pytest.mark.parametrize("late", [5, 14, 90])
+def test_where_the_market_has_passed_the_stop_meanwhile_the_nearest_one_holds_the_shares(scene, late):
+    """The sale has no outcome for a minute, and the old stop is no longer taken."""
+    delayed = []
+    submit = scene.wire.submit
+
+    def hang(payload):
+        if "order_class" in payload or delayed:
+            return submit(payload)
+        delayed.append(payload)
+        raise OutcomeUnknown("no answer")
+
+    scene.wire.submit = hang
+    scene.adjust("exit")
+    bare = 0
+    for second in range(80):
+        scene.step(1, AAPL=94)
+        if second == late:
+            with suppress(ApiError):
+                scene.exchange.submit(delayed[0])
+        bare += scene.stopped() < scene.held()
+        assert scene.held() >= 0
+    assert delayed and scene.held() == 0
+    assert scene.agrees()
+    assert sum(Decimal(o["filled_qty"]) for o in scene.exchange.orders("all", limit=500) if o["side"] == "sell") == 49
+    assert bare <= 12
+
+
 def test_a_sale_without_an_answer_is_sent_again_after_a_minute_and_its_stop_goes_back_before(scene):
     scene.wire.mishap = lost("submit", "before")
     scene.adjust("exit")
