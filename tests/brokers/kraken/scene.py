@@ -171,15 +171,19 @@ class KrakenScene:
         self.measure((self.clock.time - before).total_seconds())
 
     def measure(self, seconds: float) -> None:
-        """How long coins that can be protected were without a stop at the venue, whatever the desk believes."""
+        """How long coins that can be protected were without a stop at the venue, whatever the desk believes.
+
+        The desk acts before time passes, so that what is bare after so many seconds was so all along.
+        """
+        began = self.server.now - timedelta(seconds=seconds)
         for symbol in (BTC, ETH):
-            held, now = self.protectable(symbol), self.server.now
+            held = self.protectable(symbol)
             self.held_s += seconds if held else 0
             if held > self.stopped(symbol):
-                self.bare.setdefault(symbol, now)
+                self.bare.setdefault(symbol, began)
                 self.bare_s += seconds
             elif symbol in self.bare:
-                self.spells.append((now - self.bare.pop(symbol)).total_seconds())
+                self.spells.append((began - self.bare.pop(symbol)).total_seconds())
 
     def enter(self, symbol: str = BTC, usd: float = 100.0, stop: float = 0.02, target: float = 0.04) -> None:
         def act() -> None:
