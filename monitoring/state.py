@@ -127,7 +127,7 @@ class ConditionState:
 
 @dataclass(frozen=True, slots=True)
 class LimitState:
-    """A ``risk.limits.Limit`` as it was at the last iteration."""
+    """A ``risk.limit_usage.Limit`` as it was at the last iteration."""
 
     module: str
     name: str
