@@ -21,7 +21,7 @@ from monitoring.run_files import RunFiles
 from monitoring.signs import Sign, concerning
 from monitoring.state import STATE_FILE, read_state
 from monitoring.status import status
-from risk.limits import Frees, Remedy
+from risk.limit_usage import Frees, Remedy
 from risk.model import Verdict
 from strategies.remedies import remedy_for
 

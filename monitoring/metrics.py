@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from monitoring.journal_queries import FINAL
 from monitoring.journal_reader import Statements
 from monitoring.status import Status
 
@@ -34,7 +35,8 @@ class Counts:
         for row in db.rows(sql, last=self._last, top=top):
             self.refusals[row["module"]] = self.refusals.get(row["module"], 0) + int(row["n"])
         self._last = top
-        sql = "SELECT role, state, count(*) AS n FROM orders GROUP BY role, state"
+        # Of orders that have ended: what still works changes its state, and a counter may not fall.
+        sql = f"SELECT role, state, count(*) AS n FROM orders WHERE state IN {FINAL} GROUP BY role, state"
         self.orders = {(row["role"], row["state"]): int(row["n"]) for row in db.rows(sql)}
 
 
@@ -47,7 +49,7 @@ def metrics(found: Status | None, counts: Counts) -> str:
         out,
         "rft_orders_total",
         "counter",
-        "Orders by role and present state.",
+        "Orders that have ended, by role and outcome.",
         [({"role": role, "outcome": state}, n) for (role, state), n in sorted(counts.orders.items())],
     )
     _series(

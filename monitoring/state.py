@@ -9,7 +9,7 @@ import json
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
+from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,8 @@ from config.values.evidence import told_evidence
 from config.values.masker import masked
 
 STATE_FILE, JOURNAL_FILE = "trader.json", "journal.sqlite3"
+STOP_FILE, FLATTEN_FILE = "STOP", "FLATTEN"
+"""The kill switch: files beside it that anybody may set or take away, with a trader or without one."""
 VERSION = 2
 MISSED_BEATS = 3
 """So many beats without a new file mean that the trader hangs or is gone."""
@@ -125,7 +127,7 @@ class ConditionState:
 
 @dataclass(frozen=True, slots=True)
 class LimitState:
-    """A ``risk.limits.Limit`` as it was at the last iteration."""
+    """A ``risk.limit_usage.Limit`` as it was at the last iteration."""
 
     module: str
     name: str
@@ -264,7 +266,8 @@ def read_state(path: Path) -> TraderState | None:
         if not isinstance(raw, dict) or raw.pop("version", None) != VERSION:
             raise Refusal(f"{path}: is of another version of this program; start the trader again with this one")
         found: TraderState = _of(TraderState, raw)
-        return found
+        # One that has ended tells no more of what the switch was set to since.
+        return replace(found, kill=_kill_of(path.parent)) if found.ended else found
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -273,6 +276,11 @@ def read_state(path: Path) -> TraderState | None:
         if isinstance(error, Refusal):
             raise
         raise Refusal(f"{path}: is damaged; delete it, a running trader writes it anew") from None
+
+
+def _kill_of(folder: Path) -> str:
+    levels = {"flatten": FLATTEN_FILE, "stop": STOP_FILE}
+    return next((level for level, name in levels.items() if os.path.lexists(folder / name)), "off")
 
 
 def _of(kind: type[Any], raw: Mapping[str, Any]) -> Any:

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from market.market import Market
 from risk.interface import Fraction, ModuleConfig, RiskModule
-from risk.limits import Limit, Remedy
+from risk.limit_usage import Limit, Remedy
 from risk.lots import Lot, affordable
 from risk.model import Book, Proposal, Verdict
 

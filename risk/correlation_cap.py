@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from market.market import Market
 from risk.interface import ModuleConfig, RiskModule
-from risk.limits import Remedy
+from risk.limit_usage import Remedy
 from risk.lots import EPSILON
 from risk.model import Book, Proposal, Verdict
 

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from config.defaults import with_defaults
 from risk.interface import ModuleConfig, PositiveFraction
-from risk.limits import Remedy
+from risk.limit_usage import Remedy
 from risk.lots import Lot, affordable
 from risk.model import Book, Proposal, Verdict, floor_lot
 

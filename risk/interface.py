@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from config.defaults import with_defaults
 from config.values.symbols import canonical
 from market.market import Market
-from risk.limits import Frees, Limit, Remedy
+from risk.limit_usage import Frees, Limit, Remedy
 from risk.model import Adjustment, Book, Proposal, Verdict
 
 Fraction = Annotated[float, Field(ge=0, le=1, description="fraction of 1")]

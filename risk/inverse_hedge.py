@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from market.market import Market
 from market.sectors import INVERSE
 from risk.interface import Fraction, ModuleConfig, PositiveFraction, RiskModule, Symbol
-from risk.limits import Limit
+from risk.limit_usage import Limit
 from risk.lots import EPSILON, Lot, affordable, trim_quantity
 from risk.model import Adjustment, Book, BracketTerms, Position, Proposal, Verdict
 

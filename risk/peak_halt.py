@@ -6,7 +6,7 @@ from pydantic import Field
 
 from market.market import Market
 from risk.interface import ModuleConfig, RiskModule
-from risk.limits import Limit
+from risk.limit_usage import Limit
 from risk.lots import EPSILON
 from risk.model import Book, Proposal, Verdict
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from config.schema import Gate
-from risk.limits import Limit, Remedy
+from risk.limit_usage import Limit, Remedy
 from risk.lots import EPSILON, affordable
 from risk.model import Book, Proposal, Verdict
 

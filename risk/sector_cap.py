@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from market.market import Market
 from market.sectors import UNCLASSIFIED
 from risk.interface import ModuleConfig, PositiveFraction, RiskModule
-from risk.limits import Limit, Remedy
+from risk.limit_usage import Limit, Remedy
 from risk.lots import EPSILON
 from risk.model import Book, Proposal, Verdict
 

@@ -10,7 +10,7 @@ import numpy as np
 from market.features import FeatureTable
 from market.market import Market
 from risk import equity_sizer, policy_gate
-from risk.limits import Limit
+from risk.limit_usage import Limit
 from risk.model import Book, Decision, Plan, binding_verdict
 from strategies.pipeline import ATR, Pipeline
 

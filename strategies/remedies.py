@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from config.errors import Refusal
 from risk import equity_sizer, policy_gate
-from risk.limits import Remedy
+from risk.limit_usage import Remedy
 from risk.model import Verdict
 from strategies.registry import RISK_MODULES
 

@@ -94,7 +94,7 @@ def listing_of(raws: Iterable[Mapping[str, Any]]) -> VenueListing:
     """A listing of orders with what of it cannot be read."""
     raws = list(raws)
     orders = orders_of(raws)
-    return VenueListing(orders, _unread(raws, {order.id for order in orders}), _legible(raws))
+    return VenueListing(orders, _unread(raws, {order.id for order in orders}), _legible(raws, orders))
 
 
 def ack_of(raw: Json) -> OrderAck:
@@ -207,17 +207,19 @@ def _unread(raws: Iterable[Mapping[str, Any]], orders: Container[str]) -> tuple[
     return tuple(found)
 
 
-def _legible(raws: Iterable[Mapping[str, Any]]) -> list[Json]:
+def _legible(raws: Iterable[Mapping[str, Any]], orders: Iterable[VenueOrder]) -> list[Json]:
     """The orders of a listing as sent, without rows and legs that cannot be read."""
+    # Which rows those are the orders tell that were made of them: no row is read twice.
+    made_of = {id(order.native) for order in orders}
+
+    def fine(row: Mapping[str, Any]) -> bool:
+        return id(row) in made_of and all(_number(row, name) is not None for name in TERMS)
+
     kept = list[Json]()
     for raw in raws:
-        legs = [dict(leg) for leg in legs_of(raw) if _fine(leg)]
-        kept += [{**raw, "legs": legs or None}] if _fine(raw) else legs
+        legs = [dict(leg) for leg in legs_of(raw) if fine(leg)]
+        kept += [{**raw, "legs": legs or None}] if fine(raw) else legs
     return kept
-
-
-def _fine(row: Mapping[str, Any]) -> bool:
-    return read(row) is not None and all(_number(row, name) is not None for name in TERMS)
 
 
 # ---- positions and account -----------------------------------------------------------------------------

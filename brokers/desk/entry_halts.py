@@ -14,11 +14,10 @@ from brokers.reporting.events import EventKind, about
 from config.errors import Refusal
 from config.process.private_files import OWNER_ONLY, private_folder
 from market.trading_day import day_of
+from monitoring.state import FLATTEN_FILE, STOP_FILE
 
 log = logging.getLogger(__name__)
 
-STOP_FILE = "STOP"
-FLATTEN_FILE = "FLATTEN"
 CRASH = "crash"
 UNUSABLE = "the journal"
 

@@ -96,7 +96,8 @@ class Monitor:
         self.stream_down = {} if listening else {"trade updates": "the connection is lost"}
         # At the end of the process the stream is closed as it should be.
         lost = not listening and not self._stop.is_set()
-        told = "arrive" if listening else "stopped; until they arrive again orders are followed by asking"
+        ended = "stopped; until they arrive again orders are followed by asking" if lost else "end with the trader"
+        told = "arrive" if listening else ended
         log.log(logging.WARNING if lost else logging.INFO, "trade updates %s", told)
         self._news.set()
 

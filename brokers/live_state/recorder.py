@@ -23,7 +23,7 @@ from market.bars import BarTable
 from monitoring.market_view import VIEW_FILE, Bar, MarketViewWriter
 from monitoring.rows import ReadingRow
 from monitoring.state import STATE_FILE, write_state
-from risk.limits import Limit
+from risk.limit_usage import Limit
 from risk.model import Book, Plan
 from strategies.readings import limits, readings
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from brokers.desk.reconcile.protection_status import protection_status
 from market.sectors import UNCLASSIFIED
 from monitoring.state import ConditionState, HaltState, LimitState, PendingState, PositionState, TraderState
-from risk.limits import Limit
+from risk.limit_usage import Limit
 from risk.model import Book, Position, Proposal
 
 if TYPE_CHECKING:

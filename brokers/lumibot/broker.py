@@ -19,7 +19,6 @@ from lumibot.brokers import Alpaca
 from lumibot.entities import Asset, Order
 
 from brokers.alpaca.client import VenueClient
-from brokers.alpaca.listings import update_of
 from brokers.alpaca.payloads import Json
 from brokers.desk.execution.order_gateway import OrderRefused
 from brokers.desk.lifecycle.link import DeskLink
@@ -32,7 +31,7 @@ from brokers.lumibot.trade_stream import TradeStream
 from brokers.ports import OrderRouter
 from brokers.venue_errors import OutcomeUnknown, VenueError
 from brokers.venue_requests import OrderChange
-from brokers.venue_values import OrderAck
+from brokers.venue_values import OrderAck, TradeUpdate
 from risk.policy_gate import round_to_tick
 
 STREAM_START_S = 5.0
@@ -99,7 +98,6 @@ class HardenedAlpaca(VenueHours, RoutedOrders, SnapshotReader):
     def attach(self, link: DeskLink) -> None:
         """Send through a desk, look with it, and hand trade updates on to it."""
         self.link, self.router, self.extended_hours = link, link.router, link.extended_hours
-        self.trade_listeners.append(lambda event: link.on_update(update_of(event)))
         self.stream_listeners.append(link.on_stream)
         if self._is_stream_subscribed:
             link.on_stream(True)
@@ -222,7 +220,9 @@ class HardenedAlpaca(VenueHours, RoutedOrders, SnapshotReader):
             self.stream = self._get_stream_object()
             self._start_stream()
 
-    def _on_trade_update(self, event: Json) -> None:
+    def _on_trade_update(self, event: Json, update: TradeUpdate) -> None:
+        if self.link is not None:
+            self.link.on_update(update)
         for listener in self.trade_listeners:
             listener(event)
         self.heard(event)

@@ -18,6 +18,7 @@ from websockets.legacy.client import Connect
 
 from brokers.alpaca.listings import update_of
 from brokers.alpaca.payloads import Json
+from brokers.venue_values import TradeUpdate
 
 FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 30.0
 # alpaca-py lets a dead connection pass for a live one for three minutes.
@@ -57,7 +58,7 @@ class TradeStream(TradingStream):
     url : str or None
         None is Alpaca's own address for the mode.
     on_event : callable
-        Gets each trade update as it came (event, order, price, qty, …), in the stream's thread.
+        Gets each trade update as it came (event, order, price, qty, …) and as it was read, in the stream's thread.
     on_state : callable
         Gets True after each connect, False after each loss.
     """
@@ -69,7 +70,7 @@ class TradeStream(TradingStream):
         *,
         paper: bool,
         url: str | None,
-        on_event: Callable[[Json], None],
+        on_event: Callable[[Json, TradeUpdate], None],
         on_state: Callable[[bool], None],
     ) -> None:
         super().__init__(key, secret, paper, raw_data=True, url_override=url or "")
@@ -80,9 +81,10 @@ class TradeStream(TradingStream):
         self.first_wait_s, self.lasting_s = FIRST_WAIT_S, LASTING_S
 
         async def hand_over(message: Json) -> None:
-            update = dict(message.get("data") or {})
-            self._heard |= update_of(update).id != ""
-            self._tell(self._on_event, update)
+            event = dict(message.get("data") or {})
+            update = update_of(event)
+            self._heard |= update.id != ""
+            self._tell(self._on_event, event, update)
 
         self.subscribe_trade_updates(hand_over)
 
@@ -149,9 +151,9 @@ class TradeStream(TradingStream):
         while True:
             await self._dispatch(json.loads(await socket.recv()))
 
-    def _tell(self, listener: Callable[[Any], None], what: Any) -> None:
+    def _tell(self, listener: Callable[..., None], *what: Any) -> None:
         # A listener that fails must not cost the connection.
         try:
-            listener(what)
+            listener(*what)
         except Exception:
             log.exception("a listener of the trade stream failed")

@@ -4,6 +4,8 @@ Unset, importing Lumibot walks up the folders for a ``.env``, and with broker ke
 broker and opens its stream.
 """
 
+import atexit
+import gc
 import os
 
 _BEFORE_IMPORT = {
@@ -35,6 +37,9 @@ def calm_lumibot() -> None:
 def own_the_run() -> None:
     """For our own command line: what it says decides, not what Lumibot finds in the environment."""
     calm_lumibot()
+    # What is alive at the end goes with the process: Python would look through all of it first, for a second or, beside
+    # other work, for half a minute.
+    atexit.register(gc.freeze)
     os.environ["IS_BACKTESTING"] = "true"
     for name in _OVERRIDING:
         os.environ.pop(name, None)

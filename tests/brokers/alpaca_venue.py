@@ -12,7 +12,7 @@ from typing import Any
 from lumibot.entities import Asset, Order
 
 from brokers.alpaca.errors import AlpacaRefusal
-from brokers.alpaca.listings import ack_of
+from brokers.alpaca.listings import ack_of, update_of
 from brokers.alpaca.payloads import patch_of, payload_of
 from brokers.lumibot.broker import HardenedAlpaca
 from brokers.network.clock import VenueClock
@@ -162,7 +162,7 @@ class Scene:
         fresh, self._read = self.venue.events[self._read :], len(self.venue.events)
         for event in fresh:
             for _ in range(times):
-                self.broker._on_trade_update(event)
+                self.broker._on_trade_update(event, update_of(event))
 
     def lose(self) -> None:
         """What happened since the last call is never told."""

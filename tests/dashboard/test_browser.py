@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from backtests.reports.html_report import write_html_report
+from backtests.reports.metrics import metrics
 from monitoring.state import STATE_FILE, write_state
+from tests.backtests.sample import sample_info, sample_record, sample_table
 from tests.dashboard.serving import TOKEN, Served, served
 from tests.monitoring.journals import HALTED, keep_readings, large_journal, small_folder, trader_state
 
@@ -123,6 +126,19 @@ def test_a_report_runs_no_script(chromium, page):
         assert tab.evaluate("document.querySelector('img').naturalWidth") == 1
         # Chromium tells of the script that it did not run.
         assert [told for told in watched.errors if "script" not in told] == []
+
+
+def test_a_backtest_s_report_fits_a_telephone(chromium, tmp_path):
+    table = sample_table()
+    record = sample_record(table)
+    fills = {"entries": "market at the open of the bar after the decision, " * 3}
+    info = replace(sample_info(table), fill_assumptions=fills)
+    write_html_report(tmp_path / "report.html", record, info, metrics(record), [])
+    tab = chromium.new_page(viewport={"width": 390, "height": 860})
+    tab.goto((tmp_path / "report.html").as_uri())
+    assert "after the decision" in tab.inner_text("body")
+    assert tab.evaluate("document.documentElement.scrollWidth") <= 390
+    tab.close()
 
 
 def test_news_arrive_without_a_reload_and_keep_the_place(chromium, tmp_path):

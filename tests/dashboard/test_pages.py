@@ -110,6 +110,7 @@ def test_metrics_are_in_the_text_format(page):
     assert values["rft_equity_usd"] == "105000" and values["rft_unprotected_shares"] == "11"
     assert values['rft_refusals_total{module="sector_cap"}'] == "1"
     assert values['rft_orders_total{role="entry",outcome="filled"}'] == "1"
+    assert not any("working" in name for name in values if name.startswith("rft_orders_total")), "a counter never falls"
     assert values['rft_halt_active{kind="kill_switch"}'] == "0"
     assert values['rft_trouble_active{kind="stream_down"}'] == "0"
     for line in lines:

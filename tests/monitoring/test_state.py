@@ -134,3 +134,16 @@ def test_before_the_first_iteration_nothing_is_said_of_limits():
     found = status(trader_state(limits=(), book_time=None))
     assert found.today.usd == found.week.usd == 0.0
     assert found.today.why == found.week.why == "its limits are known after the first iteration"
+
+
+def test_the_kill_switch_of_a_trader_that_has_ended_is_what_its_files_say(tmp_path):
+    path = tmp_path / STATE_FILE
+    write_state(path, trader_state(ended="the trader was ended", kill="flatten"))
+    assert read_state(path).kill == "off"
+    (tmp_path / "STOP").touch()
+    assert read_state(path).kill == "stop"
+    (tmp_path / "FLATTEN").touch()
+    assert read_state(path).kill == "flatten"
+    # One that runs reads the files itself, each beat.
+    write_state(path, trader_state(kill="off"))
+    assert read_state(path).kill == "off"

@@ -106,7 +106,9 @@ def test_the_same_server_is_asked_once_somebody_vouches_for_it(listener, monkeyp
 def test_neither_do_the_streams(listener, caplog):
     caplog.set_level("INFO")
     url = f"wss://127.0.0.1:{listener.port}/stream"
-    trades = TradeStream(KEY, SECRET, paper=True, url=url, on_event=lambda e: None, on_state=lambda up: None)
+    trades = TradeStream(
+        KEY, SECRET, paper=True, url=url, on_event=lambda event, update: None, on_state=lambda up: None
+    )
     prices = AlpacaQuoteStream(url, KEY, SECRET)
     threading.Thread(target=trades.run, daemon=True).start()
     prices.start(lambda symbol, bid, ask: None)

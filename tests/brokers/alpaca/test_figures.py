@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from collections import Counter
 from decimal import Decimal
 
 import pytest
 
+from brokers.alpaca import listings
 from brokers.alpaca.listings import account_of, legs_of, listing_of, positions_of
 from brokers.alpaca.market_data import quote_of
 from brokers.kraken.answers.figures import moment
 from brokers.kraken.answers.market_data import bars_of
+from brokers.lumibot.trade_stream import TradeStream
 from brokers.network.figures import amount
 from brokers.venue_errors import VenueUnavailable
 from tests.brokers.alpaca.scripted import answer, client_of, serving
@@ -80,3 +84,24 @@ def test_legs_that_are_none_are_orders_that_cannot_be_read(legs):
     listing = listing_of([{**ORDER, "legs": legs}])
     assert [order.id for order in listing.orders] == ["o"]
     assert {row.symbol for row in listing.unread} == {"KO"}
+
+
+def test_no_row_of_a_listing_and_no_update_is_read_twice(monkeypatch):
+    reads = Counter()
+    read = listings._order
+
+    def counted(row, listed_under):
+        reads[row["id"]] += 1
+        return read(row, listed_under)
+
+    monkeypatch.setattr(listings, "_order", counted)
+    legs = [{**ORDER, "id": name} for name in ("leg-1", "leg-2")]
+    listing = listing_of([{**ORDER, "id": "top", "legs": legs}, {**ORDER, "id": "other"}])
+    assert reads == Counter(["top", "leg-1", "leg-2", "other"]) and len(listing.orders) == 4
+    assert [len(row["legs"] or ()) for row in listing.native] == [2, 0]
+    reads.clear()
+    heard = []
+    stream = TradeStream("K", "S", paper=True, url=None, on_event=lambda *e: heard.append(e), on_state=heard.append)
+    asyncio.run(stream._trade_updates_handler({"data": {"event": "new", "order": {**ORDER, "id": "one"}}}))
+    assert [(event["event"], update.id) for event, update in heard] == [("new", "one")]
+    assert reads == Counter(["one"])

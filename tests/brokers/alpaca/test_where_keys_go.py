@@ -76,7 +76,7 @@ def test_no_stream_follows_a_redirect(elsewhere, status, caplog):
     venue = Http(status, elsewhere.url)
     url = venue.url.replace("http", "ws")
     trades = TradeStream(
-        KEY, SECRET, paper=True, url=f"{url}/stream", on_event=lambda event: None, on_state=lambda up: None
+        KEY, SECRET, paper=True, url=f"{url}/stream", on_event=lambda event, update: None, on_state=lambda up: None
     )
     trades.first_wait_s = 0.05
     thread = threading.Thread(target=trades.run, daemon=True)

@@ -6,9 +6,10 @@ from datetime import timedelta
 
 import pytest
 
-from brokers.desk.entry_halts import FLATTEN_FILE, STOP_FILE, EntryHalts, KillLevel, KillSwitch
+from brokers.desk.entry_halts import EntryHalts, KillLevel, KillSwitch
 from brokers.journal import Journal
 from config.errors import Refusal
+from monitoring.state import FLATTEN_FILE, STOP_FILE
 from tests.brokers.desk.scene import ACCOUNT, TUESDAY
 
 

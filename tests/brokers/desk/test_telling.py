@@ -116,7 +116,11 @@ def test_a_stream_that_stops_is_a_warning_unless_the_process_ends(scene, caplog,
         monitor.stop(0.1)
     monitor.stream_state(False)
     assert list(monitor.stream_down) == ["trade updates"]
-    assert [r.levelno for r in caplog.records if "trade updates stopped" in r.message] == [level]
+    said = "trade updates end with the trader" if ending else "trade updates stopped; until they arrive again"
+    # The last one; before it they arrived.
+    assert [(r.levelno, said in r.message) for r in caplog.records if "trade updates" in r.message][1:] == [
+        (level, True)
+    ]
 
 
 def test_a_stream_that_never_came_about_is_down(scene):

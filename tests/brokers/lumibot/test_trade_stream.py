@@ -15,6 +15,7 @@ from websockets.sync.server import Server, ServerConnection, serve
 
 from brokers.lumibot.broker import HardenedAlpaca
 from brokers.lumibot.trade_stream import TradeStream
+from brokers.venue_values import TradeUpdate
 from tests.brokers.alpaca_venue import FakeClient
 from tests.brokers.rehearsal.venue import Venue
 
@@ -70,7 +71,7 @@ class Reader:
         self.thread = threading.Thread(target=self.stream.run, daemon=True)
         self.thread.start()
 
-    def _note(self, what: Any) -> None:
+    def _note(self, what: Any, update: TradeUpdate | None = None) -> None:
         with self.changed:
             self.heard.append(what)
             self.changed.notify_all()
