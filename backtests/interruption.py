@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import queue
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -19,23 +20,27 @@ class Interruption:
     """Whether a signal has asked the run to end, and which."""
 
     def __init__(self) -> None:
-        self._heard = threading.Event()
+        # Not an event: a signal handler that sets one while its own thread is about to wait for it waits for ever.
+        self._heard = queue.SimpleQueue[None]()
         self.name = ""
         """Of the signal; empty while none came."""
 
     @property
     def asked(self) -> bool:
-        return self._heard.is_set()
+        return bool(self.name)
 
     def ask(self, number: int, frame: Any = None) -> None:
         """Note a signal; the first one counts."""
         if not self.asked:
             self.name = signal.Signals(number).name
-            self._heard.set()
+            self._heard.put(None)
 
     def wait(self, seconds: float) -> bool:
         """Wait so long for a signal; whether one has come."""
-        return self._heard.wait(seconds)
+        if not self.asked:
+            with contextlib.suppress(queue.Empty):
+                self._heard.get(timeout=seconds)
+        return self.asked
 
     def check(self) -> None:
         """Raise RunInterrupted if the run is to end."""

@@ -323,11 +323,12 @@ def _signals(stopping: Interruption, status: int) -> Iterator[None]:
     def stop(number: int, frame: Any) -> None:
         if not stopping.asked:
             stopping.ask(number)
-            told = "%s: leaving; entries are cancelled, exits stay at the venue"
-            log.warning(told, stopping.name, extra=about(EventKind.LEAVING))
             watchdog = threading.Timer(LEAVE_WITHIN_S, os._exit, (status,))
             watchdog.daemon = True
             watchdog.start()
+            # Last, as it may have to wait for whoever writes just now.
+            told = "%s: leaving; entries are cancelled, exits stay at the venue"
+            log.warning(told, stopping.name, extra=about(EventKind.LEAVING))
 
     with stopping.listening(stop):
         yield

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import ipaddress
 import math
+import queue
 import signal
 import sys
-import threading
 from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
@@ -239,14 +240,17 @@ def _told(server: Server, given: argparse.Namespace) -> str:
 def _serve(arguments: Sequence[str] | None) -> int:
     given = _parser().parse_args(arguments)
     server = _server(given)
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+    # Not an event: a signal handler that sets one while its own thread is about to wait for it waits for ever.
+    stop = queue.SimpleQueue[int]()
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ending, lambda number, _: stop.put(number))
     with server:
         sys.stdout.write(_told(server, given))
         sys.stdout.flush()
-        while not stop.wait(1.0) and server.running:
-            pass
+        while server.running:
+            with contextlib.suppress(queue.Empty):
+                stop.get(timeout=1.0)
+                break
     return 0
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 
 import pandas as pd
 import pytest
@@ -63,7 +65,7 @@ def test_an_interrupted_run_is_marked_in_every_file_and_ends_with_1(tmp_path, mo
     # Our own readers know the mark.
     assert len(read_run(out).iterations) == len(pd.read_csv(out / "equity.csv", comment="#")) > 0
     symbol = next(iter(summary["symbols"]))
-    assert RunSource(out).count(symbol)[0] == sum(d["symbol"] == symbol for d in read_files(out).decisions)
+    assert RunSource(out).count(symbol, None)[0] == sum(d["symbol"] == symbol for d in read_files(out).decisions)
     monkeypatch.undo()
     again = ["--backtest", "--quiet", "--no-report", *WINDOW, "--engine", engine, "--out", str(out), "--overwrite"]
     assert live_trader.main(again) == 0
@@ -85,3 +87,24 @@ def test_what_is_ignored_stays_ignored():
         assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+SIGNALS = """
+import random, signal
+from backtests.interruption import Interruption
+chance = random.Random(1)
+for _ in range(1_000):
+    heard = Interruption()
+    signal.signal(signal.SIGALRM, heard.ask)
+    signal.setitimer(signal.ITIMER_REAL, chance.uniform(1e-5, 3e-4))
+    while not heard.wait(2e-5):
+        pass
+    assert heard.name == "SIGALRM" and heard.wait(5)
+print("heard")
+"""
+
+
+def test_a_signal_is_heard_at_whatever_moment_of_waiting_it_comes():
+    """Its handler runs in the middle of what the waiting thread does, and may not wait for a lock of that thread."""
+    done = subprocess.run([sys.executable, "-c", SIGNALS], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "heard\n"
