@@ -46,6 +46,7 @@ class Venue:
 
     def send(self, name: str, quantity: int) -> None:
         draft = self.folder.with_name("draft")
+        draft.unlink(missing_ok=True)  # After a kill below it is a second name of the order before: not to be written.
         draft.write_text(str(quantity))
         os.link(draft, self.folder / name)  # All at once, and a second order of this id is an error.
         draft.unlink()
