@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,7 +14,7 @@ from brokers.kraken.connection.client import KrakenClient
 from brokers.kraken.connection.rest import Json, urgently
 from brokers.kraken.reference import Reference
 from brokers.network.clock import VenueClock
-from brokers.venue_values import OrderAck, VenueListing, VenueOrder
+from brokers.venue_values import OrderAck, UnreadOrder, VenueListing, VenueOrder
 
 KEEP_S = 1.0
 """The venue's seconds for which a listing serves a second question of the same look."""
@@ -22,6 +23,17 @@ OVERLAP = timedelta(seconds=30)
 EARLIEST = datetime.min.replace(tzinfo=UTC)
 RETAINED = 1_000
 """So many orders that have ended are kept for further questions, the newest."""
+
+Listed = VenueOrder | UnreadOrder
+
+
+@dataclass(frozen=True, slots=True)
+class EndedOrder:
+    """An order that is over: Kraken's words, what was read of them, and its end; None where that cannot be read."""
+
+    row: Any
+    order: Listed
+    time: datetime | None
 
 
 class OrderMemory:
@@ -47,10 +59,10 @@ class OrderMemory:
         self._reference = reference
         self._names = names
         self._clock = clock
-        self._listed: tuple[datetime, Json] | None = None
+        self._listed: tuple[datetime, dict[str, Listed]] | None = None
         self._open: dict[str, str] = {}
         self._pairs: dict[str, str] = {}
-        self._ended: Json = {}
+        self._ended: dict[str, EndedOrder] = {}
         self._back_to: datetime | None = None
         self._ended_at: datetime | None = None
         self._doubted = True
@@ -74,7 +86,7 @@ class OrderMemory:
 
     def open_orders(self) -> VenueListing:
         """Every open order."""
-        return self._read(self._open_now())
+        return self._told(self._open_now().values())
 
     def since(self, after: datetime) -> VenueListing:
         """Orders sent or ended after a time, and every one that is open."""
@@ -86,26 +98,42 @@ class OrderMemory:
         if gone or farther or (self._doubted and rested):
             # After the first time only what is new: from the last listing of what has ended.
             start = after if farther or self._ended_at is None else min(after, self._ended_at - OVERLAP)
-            self._ended |= self._client.closed_orders(start)
+            self._keep(self._client.closed_orders(start), listed_as_ended=True)
             self._back_to = after if farther else self._back_to
             self._ended_at, self._doubted = now, False
-        found = opened | {txid: row for txid, row in self._ended.items() if _ended_since(row, after)}
+        ended = {txid: there.order for txid, there in self._ended.items() if there.time is None or there.time >= after}
+        found = opened | ended
         if lost := [txid for txid in gone if txid not in found]:
-            asked = self._client.orders(lost)
-            self._ended |= {txid: row for txid, row in asked.items() if _closed_at(row) is not None}
-            found |= asked
+            found |= self._keep(self._client.orders(lost))
         self._retain()
         for txid in gone:
             # One that Kraken does not know goes on being missed, and is asked for by the desk.
             self._open.pop(txid, None)
-        return self._read(found)
+        return self._told(found.values())
+
+    def _keep(self, rows: Json, *, listed_as_ended: bool = False) -> dict[str, Listed]:
+        """Orders by txid as Kraken tells of them; those that have ended are kept, and read again only if told anew.
+
+        One whose end cannot be read is kept where it was listed as ended, so that it stays unreadable, not absent.
+        """
+        known = {txid: self._ended[txid].order for txid, row in rows.items() if self._is_kept(txid, row)}
+        news = self._read({txid: row for txid, row in rows.items() if txid not in known})
+        for txid, order in news.items():
+            is_open, ended = isinstance(order, VenueOrder) and order.open, _closed_at(rows[txid])
+            if not is_open and (ended is not None or listed_as_ended):
+                self._ended[txid] = EndedOrder(rows[txid], order, ended)
+        return known | news
+
+    def _is_kept(self, txid: str, row: Any) -> bool:
+        there = self._ended.get(txid)
+        return there is not None and there.row == row
 
     def _retain(self) -> None:
         """Let go of the oldest; whoever looks farther back than what is kept has it listed anew."""
         if len(self._ended) > RETAINED:
-            newest_first = sorted(self._ended.items(), key=lambda item: _closed_at(item[1]) or EARLIEST, reverse=True)
+            newest_first = sorted(self._ended.items(), key=lambda item: item[1].time or EARLIEST, reverse=True)
             self._ended = dict(newest_first[:RETAINED])
-            self._back_to = _closed_at(newest_first[RETAINED][1])
+            self._back_to = newest_first[RETAINED][1].time
 
     def by_id(self, txid: str) -> OrderAck | None:
         """One order; None if Kraken knows none of that id."""
@@ -126,24 +154,38 @@ class OrderMemory:
         found = {txid: row for txid, row in named.items() if str(row.get("cl_ord_id") or "").lower() == cl_ord_id}
         return self._ack(found, next(iter(found))) if found else None
 
-    def _open_now(self) -> Json:
+    def _open_now(self) -> dict[str, Listed]:
         now = self._clock.now()
         if self._listed is None or not timedelta(0) <= now - self._listed[0] < timedelta(seconds=KEEP_S):
-            rows = self._client.open_orders()
-            self._listed = now, rows
-            for order in listing_of(rows, self._reference.pairs, self._names, now).orders:
-                self.sent(order)
-                if order.created is not None:
-                    self._client.rates.born(order.id, max(0.0, (now - order.created).total_seconds()))
+            self._listed = now, self._read(self._client.open_orders())
+            for order in self._listed[1].values():
+                if isinstance(order, VenueOrder):
+                    self.sent(order)
+                    if order.created is not None:
+                        self._client.rates.born(order.id, max(0.0, (now - order.created).total_seconds()))
         return self._listed[1]
 
-    def _read(self, rows: Json) -> VenueListing:
-        return listing_of(rows, self._reference.pairs, self._names, self._clock.now())
+    def _read(self, rows: Json) -> dict[str, Listed]:
+        listing = listing_of(rows, self._reference.pairs, self._names, self._clock.now())
+        read: dict[str, Listed] = {order.id: order for order in listing.orders}
+        return read | {order.id: order for order in listing.unread}
+
+    def _told(self, listed: Iterable[Listed]) -> VenueListing:
+        """The listing of orders, under the names that are known by now."""
+        orders, unread = list[VenueOrder](), list[UnreadOrder]()
+        for order in listed:
+            if isinstance(order, UnreadOrder):
+                names = tuple((txid, self._names.of(name)) for txid, name in order.relatives)
+                unread.append(order if names == order.relatives else replace(order, relatives=names))
+            else:
+                name = self._names.of(order.client_order_id)
+                orders.append(order if name == order.client_order_id else replace(order, client_order_id=name))
+        return VenueListing(tuple(orders), tuple(unread), native=tuple(orders))
 
     def _ack(self, rows: Json, txid: str) -> OrderAck | None:
         if txid not in rows:
             return None
-        listing = self._read(rows)
+        listing = self._told(self._read(rows).values())
         order = next((order for order in listing.orders if order.id == txid), None)
         name = "" if order is None else order.client_order_id
         return OrderAck(txid, name, listing.orders, listing.unread, native=order)
@@ -155,8 +197,3 @@ def _closed_at(row: Any) -> datetime | None:
         return moment(row.get("closetm")) if isinstance(row, Mapping) else None
     except ValueError:
         return None
-
-
-def _ended_since(row: Any, after: datetime) -> bool:
-    ended = _closed_at(row)
-    return ended is None or ended >= after

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 
+from brokers.kraken.answers import listings
+from brokers.kraken.answers.names import uuid_of
 from brokers.kraken.connection.errors import error_of
 from brokers.order_types import OrderType, State
 from brokers.venue_errors import KeysRefused, NotSent, OutcomeUnknown, VenueRefusal
@@ -198,3 +201,37 @@ def test_what_has_ended_is_told_again_to_whoever_asks_again(kraken):
     late = max(order.changed for order in venue.orders_since(LONG_AGO).orders if not order.open)
     ended = {order.id for order in venue.orders_since(late + timedelta(seconds=1)).orders if not order.open}
     assert ended == set(), "what ended before is not told"
+
+
+def test_no_row_is_read_twice_unless_it_is_told_anew(kraken, monkeypatch):
+    venue, rest, _ = kraken
+    now = [datetime(2026, 11, 28, 12, tzinfo=UTC)]
+    monkeypatch.setattr(venue.clock, "now", lambda: now[0])
+    reads = Counter()
+    read = listings.order_of
+
+    def counted(txid, row, *rest_of_it):
+        reads[txid] += 1
+        return read(txid, row, *rest_of_it)
+
+    monkeypatch.setattr(listings, "order_of", counted)
+    ended = rest.answers["ClosedOrders"]["closed"]
+    venue.orders_since(LONG_AGO)
+    told = Counter([*rest.answers["OpenOrders"]["open"], *ended])
+    assert reads == told and len(ended) >= 2
+    venue.open_orders()
+    assert reads == told, "a second question of the same moment"
+    now[0] += timedelta(minutes=1)
+    venue.orders_since(LONG_AGO - timedelta(days=1))
+    assert rest.count("ClosedOrders") == 2
+    told += Counter(list(rest.answers["OpenOrders"]["open"]))
+    assert reads == told, "what has ended was listed again, and nothing in it was new"
+    # A figure that was missing comes, and so does our name of an order that ended before.
+    txid, row = next((txid, row) for txid, row in ended.items() if Decimal(str(row["vol_exec"])) > 0)
+    rest.answers["ClosedOrders"] = {"closed": {**ended, txid: {**row, "fee": "0.77", "cl_ord_id": uuid_of("ours")}}}
+    venue.orders_since(LONG_AGO - timedelta(days=2))
+    told[txid] += 1
+    assert reads == told
+    venue.expect(["ours"])
+    (order,) = [order for order in venue.orders_since(LONG_AGO).orders if order.id == txid]
+    assert (order.fees, order.client_order_id) == (Decimal("0.77"), "ours") and reads == told
