@@ -74,10 +74,11 @@ OrderRequest = Single | Bracket | OcoExits | StopOnly
 
 @dataclass(frozen=True, slots=True)
 class OrderChange:
-    """New prices for an order that rests; None leaves one as it is."""
+    """New terms for an order that rests; None leaves one as it is. ``quantity`` counts what has filled of it too."""
 
     limit_price: Decimal | None = None
     stop_price: Decimal | None = None
+    quantity: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)

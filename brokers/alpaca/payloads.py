@@ -39,7 +39,8 @@ def payload_of(request: OrderRequest) -> Json:
 
 def patch_of(change: OrderChange) -> Json:
     """The body of a replacement, without a client order id."""
-    return _prices(limit_price=change.limit_price, stop_price=change.stop_price)
+    prices = _prices(limit_price=change.limit_price, stop_price=change.stop_price)
+    return prices if change.quantity is None else {**prices, "qty": digits(change.quantity)}
 
 
 def _single(request: Single) -> Json:

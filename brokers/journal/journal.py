@@ -269,6 +269,11 @@ class Journal:
         """Keep a sentence about an order that changes nothing of it; once for each ``key``."""
         self.event(client_order_id, self.order(client_order_id).state, key, reason=text)
 
+    def raise_quantity(self, client_order_id: str, quantity: Decimal) -> None:
+        """The venue is about to be asked for a larger quantity of an order that rests: it may be as large from now."""
+        raised = f"raised to {quantity}"
+        self.event(client_order_id, self.order(client_order_id).state, raised, quantity=quantity, reason=raised)
+
     def run_orders(self) -> list[JournalOrder]:
         """Orders of the present run, oldest first."""
         with self._store.transaction() as connection:

@@ -47,8 +47,10 @@ def fields_of(request: OrderRequest, pair: Pair, cl_ord_id: str) -> Fields:
 
 
 def amended(change: OrderChange, pair: Pair, side: Side, txid: str) -> Fields:
-    """The form fields of an amendment; the quantity stays as it is."""
+    """The form fields of an amendment."""
     fields = {"txid": txid}
+    if change.quantity is not None:
+        fields["order_qty"] = volume_text(change.quantity, pair)
     if change.stop_price is not None:
         fields["trigger_price"] = price_text(change.stop_price, pair, stop_rounding(side))
     if change.limit_price is not None:
@@ -59,6 +61,11 @@ def amended(change: OrderChange, pair: Pair, side: Side, txid: str) -> Fields:
 def price_text(price: Decimal, pair: Pair, rounding: str) -> str:
     """A price on the pair's tick, in plain digits."""
     return digits((price / pair.tick).to_integral_value(rounding=rounding) * pair.tick)
+
+
+def volume_text(quantity: Decimal, pair: Pair) -> str:
+    """A quantity in whole lots of the pair, never more than was asked for, in plain digits."""
+    return digits((quantity / pair.lot).to_integral_value(rounding=ROUND_DOWN) * pair.lot)
 
 
 def stop_rounding(side: Side) -> str:
@@ -96,14 +103,14 @@ def _with_close(request: Bracket, pair: Pair, cl_ord_id: str) -> Fields:
 
 
 def _base(pair: Pair, side: Side, quantity: Decimal, price: Decimal, kind: str, cl_ord_id: str) -> Fields:
-    volume = (quantity / pair.lot).to_integral_value(rounding=ROUND_DOWN) * pair.lot
-    if volume < (least := pair.least(price)):
-        raise VenueRefusal(f"{digits(volume)} {pair.base} is below Kraken's minimum of {digits(least)}")
+    volume = volume_text(quantity, pair)
+    if Decimal(volume) < (least := pair.least(price)):
+        raise VenueRefusal(f"{volume} {pair.base} is below Kraken's minimum of {digits(least)}")
     return {
         "pair": pair.key,
         "type": side,
         "ordertype": kind,
-        "volume": digits(volume),
+        "volume": volume,
         "cl_ord_id": cl_ord_id,
         "oflags": FEE_IN_QUOTE,
     }

@@ -188,7 +188,8 @@ class KrakenVenue:
         self.client.amend(client_order_id, fields, pair.key)
         ack = self.order(venue_id)
         after = next(order for order in ack.orders if order.id == venue_id)
-        for asked, stands in (("trigger_price", after.stop_price), ("limit_price", after.limit_price)):
+        terms = {"trigger_price": after.stop_price, "limit_price": after.limit_price, "order_qty": after.quantity}
+        for asked, stands in terms.items():
             if asked in fields and after.open and Decimal(fields[asked]) != stands:
                 raise VenueRefusal(f"amended to {fields[asked]}, and still stands at {stands}")
         return ack

@@ -207,9 +207,12 @@ class OrderGateway:
 
         ``quote`` is the price it would trade against now, which only an order that opens a position needs.
         """
-        opens = intent.role not in EXIT_ROLES
-        self._pass_the_gate(_measured(intent, opens=opens, quote=quote), self._sync.client_id(venue_id) or "")
+        opens, replaced = intent.role not in EXIT_ROLES, self._sync.client_id(venue_id) or ""
+        self._pass_the_gate(_measured(intent, opens=opens, quote=quote), replaced)
         name = self._journal.plan_order(intent)
+        if replaced and change.quantity is not None:
+            # A venue may raise it under its own name, and may do so late: what it shows then is what was asked for.
+            self._journal.raise_quantity(replaced, change.quantity)
         return self._send(name, lambda: self._venue.replace(venue_id, change, name), urgent=not opens)
 
     def cancel(self, venue_id: str) -> bool:

@@ -19,7 +19,7 @@ from brokers.desk.reconcile.order_ownership import orphaned_manual_exits
 from brokers.desk.reconcile.own_positions import OwnPositions
 from brokers.desk.reconcile.protection_status import ProtectionStatus
 from brokers.desk.venue_state import VenueState
-from brokers.journal import JournalOrder
+from brokers.journal import JournalOrder, OrderIntent
 from brokers.order_types import LEVEL_ROLES, OrderRole, OrderType, Resting, Side, TimeInForce, VenueReason
 from brokers.quantities import digits, exact, nearest, whole_lots
 from brokers.venue_requests import OrderChange, OrderRequest
@@ -94,6 +94,8 @@ class Protector:
         self._remnants: dict[str, Decimal] = {}
         self._refused: dict[str, RefusedProtection] = {}
         self._cancelling: set[str] = set()
+        self._never_raised: set[str] = set()
+        """Symbols in whose position the venue has refused to raise a stop."""
         self.log = UnprotectedLog(lambda: state.now)
 
     def tend(self, symbol: str, keep: Decimal | None = None) -> None:
@@ -109,6 +111,7 @@ class Protector:
         if not held:
             self._waits_since = {key: since for key, since in self._waits_since.items() if key[0] != symbol}
             self._refused.pop(symbol, None)
+            self._never_raised.discard(symbol)
             for order in protection.groups.values():
                 self._end(order, NOBODY)
             return
@@ -125,7 +128,7 @@ class Protector:
         lagging = missing < 0 and protection.lagging == -missing
         if self._waits(symbol, "resize", lagging, RESIZE):
             return
-        if missing > 0 and not self._too_little(symbol, missing, protection):
+        if missing > 0:
             self._place(symbol, held, missing, protection)
         elif missing < 0:
             for order in self._surplus(protection, -missing):
@@ -209,16 +212,19 @@ class Protector:
         what = self._circumstances(symbol, missing, levels, sign)
         if self._pauses(symbol, what):
             return
+        if (stop := self._to_be_raised(symbol, missing, levels, protection)) is not None:
+            if symbol not in self._never_raised:
+                self._raise(stop, missing, entry.decision_time, what)
+            elif not protection.entries and not self._gateway.shutting_down:
+                # While the entry still fills what is missing may become enough by itself.
+                self._end(stop, f"{digits(missing)} more are too little for a stop of their own", replaced=True)
+            return
         request, role = self._exits(symbol, "sell" if held > 0 else "buy", missing, levels)
         try:
             self._gateway.place(request, role, entry.decision_time, parent=entry.client_order_id, reason="protection")
         except OrderRefused as refusal:
             log.warning("%s: %s shares without a stop, protection refused: %s", symbol, missing, refusal.code)
-            before = self._refused.get(symbol)
-            if before is None or before.circumstances != what:
-                before = RefusedProtection(what, Backoff(FIRST_PAUSE_S, LONGEST_PAUSE_S))
-            before.backoff.failed(self._state.now)
-            self._refused[symbol] = before
+            self._pause(symbol, what)
             if why := self._passed(symbol, levels, refusal, sign):
                 self._leave(symbol, why)
                 self._place_nearest(symbol, held, missing, levels, refusal)
@@ -286,6 +292,13 @@ class Protector:
             refused is not None and refused.circumstances == what and refused.backoff.pauses(self._state.now, longest)
         )
 
+    def _pause(self, symbol: str, what: tuple[object, ...]) -> None:
+        before = self._refused.get(symbol)
+        if before is None or before.circumstances != what:
+            before = RefusedProtection(what, Backoff(FIRST_PAUSE_S, LONGEST_PAUSE_S))
+        before.backoff.failed(self._state.now)
+        self._refused[symbol] = before
+
     def _leave(self, symbol: str, why: str) -> None:
         """Close a position whose level was passed; what a price outside the session passed, the next open decides."""
         if self._state.in_session:
@@ -334,36 +347,57 @@ class Protector:
             self._gateway.cancel(order.id)
         self._cancelling.add(order.symbol)
 
-    def _too_little(self, symbol: str, missing: Decimal, protection: ProtectionStatus) -> bool:
-        """Whether too little is missing for a stop of its own: then the smallest that rests goes, for one over both.
+    def _to_be_raised(
+        self, symbol: str, missing: Decimal, levels: Levels, protection: ProtectionStatus
+    ) -> VenueOrder | None:
+        """The stop whose quantity is raised by what is missing; None where another one is placed beside those there.
 
-        While the entry still fills what is missing may become enough by itself.
+        What is too little for a stop of its own goes behind one that rests. Where every fill makes a stop, what lost
+        its own goes behind one at the same price.
         """
-        least = self._state.rules.least(symbol, self._state.view.price(symbol))
-        stops = sorted(protection.stops, key=lambda order: (order.remaining, order.id))
-        if missing >= least or not stops:
-            return False
-        if not protection.entries and not self._gateway.shutting_down:
-            self._end(stops[0], f"{digits(missing)} more are too little for a stop of their own", replaced=True)
-        return True
+        resting = sorted((order for order in protection.stops if not order.filled), key=lambda o: (o.remaining, o.id))
+        if missing < self._state.rules.least(symbol, self._state.view.price(symbol)):
+            return resting[-1] if resting else None
+        if Resting.ENTRY_STOP not in self._state.rules.resting or symbol in self._never_raised:
+            return None
+        near = self._state.rules.tick(levels.stop, symbol) / 2
+        return next((o for o in reversed(resting) if abs(float(o.stop_price) - levels.stop) < near), None)
+
+    def _raise(self, stop: VenueOrder, missing: Decimal, time: datetime, what: tuple[object, ...]) -> None:
+        """Put what is missing behind a stop that rests; what it holds already stays behind it all the while."""
+        symbol, total = stop.symbol, stop.quantity + missing
+        why = f"{digits(missing)} more behind the stop that rests"
+        intent = self._changed(stop, stop.remaining + missing, stop.stop_price, why, time)
+        try:
+            raised = self._gateway.replace(stop.id, intent, OrderChange(quantity=total))
+        except OrderRefused as refusal:
+            log.warning("%s: the stop stays for %s: %s", symbol, digits(stop.quantity), refusal.code)
+            self._pause(symbol, what)
+            if refusal.venue is not None:
+                self._never_raised.add(symbol)
+        else:
+            log.info(
+                "%s: stop raised from %s to %s; %s; %s", symbol, digits(stop.quantity), digits(total), raised.state, why
+            )
 
     def _join(self, protection: ProtectionStatus) -> bool:
-        """Cancel two small stops at one price, so that the next step places one for both; False where there are none.
+        """Cancel the smaller of two stops at one price: the next step raises the other; False where there are none.
 
         A venue that makes a stop for every fill of an entry leaves as many as there were fills. Only the shares of
-        these two are without a stop meanwhile, as what a stop holds cannot be behind another.
+        the smaller are without a stop meanwhile, as what a stop holds cannot be behind another.
         """
         if Resting.ENTRY_STOP not in self._state.rules.resting or self._gateway.shutting_down or protection.entries:
             return False
         at_price: dict[Decimal, list[VenueOrder]] = {}
         for order in protection.stops:
-            if not order.filled and (order.created is None or self._state.now - order.created >= JOIN_AFTER):
+            young = order.created is not None and self._state.now - order.created < JOIN_AFTER
+            if not (order.filled or young or order.symbol in self._never_raised):
                 at_price.setdefault(order.stop_price, []).append(order)
         several = [orders for orders in at_price.values() if len(orders) > 1]
         if not several:
             return False
-        for order in sorted(several[0], key=lambda o: (o.remaining, o.id))[:2]:
-            self._end(order, "one stop is to stand for several", replaced=True)
+        smallest = min(several[0], key=lambda o: (o.remaining, o.id))
+        self._end(smallest, "one stop is to stand for several", replaced=True)
         return True
 
     def _renew(self, protection: ProtectionStatus) -> None:
@@ -381,19 +415,7 @@ class Protector:
                 return
 
     def _move(self, order: VenueOrder, stop: float, why: str, time: datetime, levels: Levels) -> None:
-        name = self._positions.sync.client_id(order.id)
-        parent = self._positions.journal.order(name).parent_id if name else ""
-        intent = self._gateway.intent(
-            order.symbol,
-            order.side,
-            order.remaining,
-            OrderType.STOP,
-            OrderRole.STOP,
-            time,
-            stop=exact(stop),
-            parent=parent,
-            reason=why,
-        )
+        intent = self._changed(order, order.remaining, exact(stop), why, time)
         try:
             moved: JournalOrder = self._gateway.replace(order.id, intent, OrderChange(stop_price=exact(stop)))
         except OrderRefused as refusal:
@@ -403,6 +425,21 @@ class Protector:
             return
         log.info("%s: stop moved from %s to %s (%s); %s", order.symbol, order.stop_price, stop, moved.state, why)
         levels.stop = stop
+
+    def _changed(self, order: VenueOrder, remaining: Decimal, stop: Decimal, why: str, time: datetime) -> OrderIntent:
+        """What the journal is to know of a stop that gets other terms."""
+        name = self._positions.sync.client_id(order.id)
+        return self._gateway.intent(
+            order.symbol,
+            order.side,
+            remaining,
+            OrderType.STOP,
+            OrderRole.STOP,
+            time,
+            stop=stop,
+            parent=self._positions.journal.order(name).parent_id if name else "",
+            reason=why,
+        )
 
     def _last_stop(self, symbol: str) -> str:
         """What became of the stop that was there last, in words."""

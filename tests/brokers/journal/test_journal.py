@@ -106,6 +106,22 @@ def test_the_life_of_an_order(journal):
         journal.event(name, "cancelled", "e4")
 
 
+def test_an_order_that_the_venue_is_asked_to_raise_may_be_as_large_and_no_larger(journal):
+    stop = replace(ENTRY, side="sell", type="stop", role="stop", quantity=Decimal("0.0139"), bracket_stop=None)
+    name = journal.plan_order(replace(stop, limit_price=None, stop_price=163.0, bracket_target=None))
+    journal.event(name, "working", "e1", venue_id="v-1")
+    journal.raise_quantity(name, Decimal("0.01409"))
+    journal.raise_quantity(name, Decimal("0.01409"))
+    order = journal.order(name)
+    assert (order.state, order.quantity, order.remaining) == ("working", Decimal("0.01409"), Decimal("0.01409"))
+    with pytest.raises(JournalConflict, match="ordered were"):
+        journal.event(name, "filled", "e2", fills=[Execution("0.0141", "162.9", BEGIN, "x1", "0.0141")])
+    # The venue never raised it, and filled what it had.
+    fill = Cumulative(Decimal("0.0139"), "162.9", BEGIN)
+    order = journal.event(name, "filled", "e3", fills=[fill], quantity=Decimal("0.0139"))
+    assert (order.state, order.filled_quantity, order.remaining) == ("filled", Decimal("0.0139"), 0)
+
+
 def test_legs_and_replacements_are_adopted_once(journal):
     entry = journal.plan_order(ENTRY)
     stop = replace(ENTRY, side="sell", type="stop", role="stop", parent_id=entry, limit_price=None, stop_price=163.0)

@@ -46,12 +46,66 @@ def test_parts_get_a_stop_each_which_become_one(scene):
     assert len([o for o in scene.open(ETH) if not o.buy]) > 1, "one stop for every fill"
     # A fill below the least volume of an order gets no stop of its own.
     assert scene.protectable(ETH) - scene.stopped(ETH) < 3 * scene.venue.reference.required(ETH).ordermin
+    smallest, bare = min(o.qty for o in scene.open(ETH) if not o.buy), Decimal(0)
+    placed = scene.asked["AddOrder"]
     for _ in range(30):
         scene.step(5)
+        bare = max(bare, scene.protectable(ETH) - scene.stopped(ETH))
     assert len([o for o in scene.open(ETH) if not o.buy]) == 1
     assert scene.faults() == []
-    # Two stops are cancelled, and one placed for both; what is too little for one waits for the end of the entry.
+    # One stop is cancelled and another raised for both; what is too little for one waits for the end of the entry.
     assert max(scene.spells, default=0) <= 20
+    assert scene.asked["AddOrder"] == placed and scene.asked["AmendOrder"] > 0
+    assert smallest <= bare < scene.held(ETH) / 2, "never more is bare than the smaller of two stops"
+
+
+REST = Decimal("0.00019")
+"""Of ETH, less than the least volume of an order."""
+
+
+def leave_a_rest(scene: KrakenScene) -> Any:
+    """A position whose stop is for a little less than it; returns the stop."""
+    scene.enter(ETH, 100)
+    scene.settle(2)
+    (stop,) = scene.open(ETH)
+    less = stop.qty - REST
+    scene.server.by_hand("AmendOrder", txid=stop.id, order_qty=str(less))
+    assert scene.stopped(ETH) == less == scene.protectable(ETH) - REST
+    return stop
+
+
+def test_a_rest_too_little_for_a_stop_is_put_behind_the_one_that_rests(scene):
+    stop = leave_a_rest(scene)
+    scene.settle(2)
+    (after,) = scene.open(ETH)
+    assert (after.id, after.qty) == (stop.id, scene.held(ETH))
+    assert scene.asked["CancelOrder"] == 0 and scene.asked["AmendOrder"] == 1
+    assert scene.faults() == [] and scene.journal.order(scene.core.sync.client_id(stop.id)).quantity == after.qty
+    scene.step(1, ETH="2900")
+    scene.settle(2)
+    assert scene.held(ETH) == 0 and scene.open(ETH) == [] and scene.faults() == []
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_killed_while_a_stop_is_raised_nothing_is_bare_for_a_second_look(scene, when):
+    stop = leave_a_rest(scene)
+    scene.die = scene.rest.die = ("AmendOrder", scene.asked["AmendOrder"] + 1, when)
+    least = scene.stopped(ETH)
+    for _ in range(3):
+        scene.step(1)
+        assert scene.stopped(ETH) >= least, "what is behind the stop stays there"
+    assert scene.starts == 2 and scene.faults() == []
+    assert [o.id for o in scene.open(ETH)] == [stop.id]
+
+
+def test_a_stop_that_the_venue_does_not_raise_makes_way_for_one_over_all(scene):
+    stop = leave_a_rest(scene)
+    scene.server.faults.venue.replace_refused_frac = 1.0
+    for _ in range(8):
+        scene.step(10)
+    (after,) = scene.open(ETH)
+    assert after.id != stop.id and after.qty == scene.held(ETH) and scene.faults() == []
+    assert max(scene.spells) <= 30
 
 
 def test_a_target_is_exchanged_for_the_stop(scene):
