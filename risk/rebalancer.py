@@ -40,7 +40,7 @@ class Rebalancer(RiskModule):
     config: Config
 
     def status(self, book: Book, market: Market) -> str:
-        """The heaviest position beside the weight that is trimmed."""
+        """The heaviest position beside the weight that is trimmed; one made by hand stays, however heavy."""
         if not (math.isfinite(book.equity) and book.equity > 0):
             return ""
         weights = {s: abs(p.quantity) * market.mark(s) / book.equity for s, p in book.positions.items()}
@@ -50,7 +50,7 @@ class Rebalancer(RiskModule):
         heaviest = max(known, key=lambda symbol: known[symbol])
         limit = self.config.max_weight_frac
         heavy = sum(weight > limit + self.config.band_frac + EPSILON for weight in known.values())
-        told = f"{heavy} to be trimmed" if heavy else "all properly sized"
+        told = f"{heavy} too heavy" if heavy else "all properly sized"
         return f"heaviest {heaviest}, {known[heaviest]:.1%} of at most {limit:.0%}: {told}"
 
     def manage(self, book: Book, market: Market) -> list[Adjustment]:

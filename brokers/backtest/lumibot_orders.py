@@ -120,6 +120,7 @@ def _number(value: float | None) -> float:
 def _unsupported(order: Order) -> str:
     if order.order_class is Order.OrderClass.MULTILEG:
         return "VENUE_CLASS: multi-leg orders are not simulated"
-    if str(order.asset.asset_type) not in ("stock", "crypto"):
-        return f"VENUE_ASSET: {order.asset.asset_type} is not simulated"
+    # Coins too are ordered by their symbol: Lumibot takes no cash for a crypto asset, so that its shares would be free.
+    if str(order.asset.asset_type) != "stock":
+        return f"VENUE_ASSET: {order.asset.asset_type} assets are not simulated; order by the symbol alone"
     return ""

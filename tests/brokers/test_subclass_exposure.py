@@ -83,9 +83,18 @@ def short(price: float) -> dict[str, Any]:
     return {"side": "sell_short"}
 
 
-def play(kind: Any, **settings: Any) -> Any:
+class BuysAssets(BuysEverything):
+    """The same, with assets of a kind in the place of symbols."""
+
+    def buy(self, when: str) -> None:
+        for symbol in SYMBOLS:
+            quantity = int(0.1 * self.broker.equity() / self.broker.quote(symbol))
+            self.submit_order(self.create_order(self.parameters["kind"](symbol), quantity, "buy"))
+
+
+def play(kind: Any, strategy: type[CombinedStrategy] = BuysEverything, **settings: Any) -> Any:
     frames = {Asset(s): Data(Asset(s), priced(k), timestep="day") for k, s in enumerate([*SYMBOLS, "SPY"])}
-    _, strategy = BuysEverything.run_backtest(
+    _, done = strategy.run_backtest(
         PandasDataBacktesting,
         datetime.fromisoformat("2024-03-04"),
         datetime.fromisoformat("2024-03-16"),
@@ -97,7 +106,7 @@ def play(kind: Any, **settings: Any) -> Any:
         quiet_logs=True,
         save_stats_file=False,
     )
-    return strategy
+    return done
 
 
 @pytest.mark.parametrize("kind", [market, limit, stop, bracket, short])
@@ -127,6 +136,17 @@ def test_no_day_no_symbol_and_no_cash_beyond_the_limits(kind):
         assert min(row.cash / before[day] for day, row in equity.items()) >= BUFFER - 0.005
     codes = {order.reason.partition(":")[0] for order in done.record.orders if order.status == "rejected"}
     assert "GATE_ORDER_NOTIONAL" in codes and codes & {"GATE_NEW_POSITIONS", "GATE_DAY_NOTIONAL"}
+
+
+def test_an_asset_that_lumibot_takes_no_cash_for_is_refused():
+    """A crypto asset named like a share was filled for nothing: equity and limits grew by what was bought."""
+    done = play(lambda symbol: Asset(symbol, asset_type="crypto"), BuysAssets)
+    orders = done.record.orders
+    assert len(orders) >= len(SYMBOLS) and {order.status for order in orders} == {"rejected"}
+    assert {order.reason for order in orders} == {
+        "VENUE_ASSET: crypto assets are not simulated; order by the symbol alone"
+    }
+    assert {row.equity for row in done.record.equity} == {EQUITY}
 
 
 def test_money_limits_hold_beside_the_fractions():

@@ -104,7 +104,7 @@ def test_the_hedge_s_line_follows_its_reading():
 def test_a_heavy_position_is_to_be_trimmed_and_a_lost_day_is_halted():
     heavy = book(equity=100_000, positions={"AAPL": position("AAPL", 200, 96.0)}, session_open_equity=110_000)
     told = account_view.statuses(CHAIN, heavy, gauges(*COLD))
-    assert told["rebalancer"] == "heaviest AAPL, 20.0% of at most 15%: 1 to be trimmed"
+    assert told["rebalancer"] == "heaviest AAPL, 20.0% of at most 15%: 1 too heavy"
     assert told["drawdown_halt"].endswith("halted for this session")
     assert told["exposure_budget"] == "no budget known: nothing is entered"
 

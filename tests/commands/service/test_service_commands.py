@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -90,3 +91,16 @@ def test_the_shell_script_calls_the_command():
         env=os.environ | {"PYTHON": sys.executable}, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert f"process {os.getpid()}" in done.stdout, done.stderr
+
+
+def test_the_shell_script_takes_the_environment_of_its_checkout(tmp_path):
+    """It ended with a traceback where the environment was not active in the shell."""
+    (tmp_path / "utils").mkdir()
+    script = shutil.copy(ROOT / "utils/monitor_sockets.sh", tmp_path / "utils")
+    own = tmp_path / ".venv" / "bin" / "python"
+    own.parent.mkdir(parents=True)
+    own.write_text('#!/bin/sh\necho own "$@"\n')
+    own.chmod(0o700)
+    others = {name: value for name, value in os.environ.items() if name != "PYTHON"}
+    done = subprocess.run(["bash", script, "--pid", "7"], env=others, capture_output=True, text=True, check=False)
+    assert done.stdout == "own scripts/monitor_sockets.py --pid 7\n", done.stderr
