@@ -50,15 +50,30 @@ def to_table(frame: pd.DataFrame, symbols: Sequence[str], source: str, minutes: 
     times = pd.DatetimeIndex(frame["datetime"])[wanted]
     column = category.codes[wanted]
     stamps, row = np.unique(nanoseconds(times), return_inverse=True)
-    arrays: dict[str, Any] = {name: np.full((len(stamps), len(symbols)), np.nan) for name in FIELDS}
+    arrays = _empty(len(stamps), len(symbols))
     for name, array in arrays.items():
         array[row, column] = frame[name].to_numpy(dtype=float)[wanted]
     if times.tz is None:
+        minutes = None
+    elif minutes is None:
+        minutes = int(spacings(column, times).median())
+    return _timed(symbols, stamps, arrays, minutes, source)
+
+
+def _empty(bars: int, symbols: int) -> dict[str, np.ndarray]:
+    """An array of NaN for each field, to be filled."""
+    return {name: np.full((bars, symbols), np.nan) for name in FIELDS}
+
+
+def _timed(
+    symbols: tuple[str, ...], stamps: np.ndarray, arrays: dict[str, Any], minutes: int | None, source: str
+) -> BarTable:
+    """The table of arrays by row: ``stamps`` are ns since 1970 (UTC), or without ``minutes`` those of a naive date."""
+    if minutes is None:
         minutes = DAY_MINUTES
         days = pd.DatetimeIndex(stamps)
         opens_at, closes_at = session_times(days)
     else:
-        minutes = int(spacings(column, times).median()) if minutes is None else minutes
         opens_at = pd.DatetimeIndex(stamps, tz="UTC").tz_convert(NEW_YORK)
         closes_at = opens_at + pd.Timedelta(minutes=minutes)
         days = opens_at.tz_localize(None).normalize()
@@ -110,17 +125,38 @@ def frames_to_table(
     Refusal
         If there are no bars at all.
     """
-    parts = []
-    for symbol, frame in frames.items():
-        index = pd.DatetimeIndex(frame.index)
-        if daily:
-            index = session_dates(index)
-        elif index.tz is None:
-            index = index.tz_localize(NEW_YORK)
-        parts.append(frame[list(FIELDS)].assign(symbol=symbol, datetime=index))
-    if not parts or not sum(map(len, parts)):
+    if not sum(map(len, frames.values())):
         raise Refusal(f"{source}: no bars for the universe; choose symbols that the source has")
-    return _without_faults(to_table(pd.concat(parts, ignore_index=True), list(frames), source, minutes))
+    begins = _stamps(frames, daily)
+    # Most symbols have the same bars: each set of times is looked at once.
+    stamps = np.unique(np.concatenate(list({times.tobytes(): times for times in begins}.values())))
+    arrays = _empty(len(stamps), len(frames))
+    for column, (times, frame) in enumerate(zip(begins, frames.values(), strict=True)):
+        row = stamps.searchsorted(times)
+        for name, array in arrays.items():
+            array[row, column] = frame[name].to_numpy(dtype=float)
+    if daily:
+        minutes = None
+    elif minutes is None:
+        between = np.concatenate([np.diff(times) for times in begins]) / NANOSECONDS
+        minutes = int(pd.Series(between).median())
+    return _without_faults(_timed(tuple(frames), stamps, arrays, minutes, source))
+
+
+def _stamps(frames: Mapping[str, pd.DataFrame], daily: bool) -> list[np.ndarray]:
+    """When the bars of each frame begin: ns since 1970 (UTC), of daily bars those of the naive date."""
+    # Frames often share one index, which is then read once; the list keeps each alive while its id counts.
+    labels = [frame.index for frame in frames.values()]
+    read: dict[int, np.ndarray] = {}
+    for label in labels:
+        if id(label) not in read:
+            index = pd.DatetimeIndex(label)
+            if daily:
+                index = session_dates(index)
+            elif index.tz is None:
+                index = index.tz_localize(NEW_YORK)
+            read[id(label)] = nanoseconds(index)
+    return [read[id(label)] for label in labels]
 
 
 def _without_faults(table: BarTable) -> BarTable:

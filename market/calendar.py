@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import date
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pandas_market_calendars as market_calendars
+from pandas.tseries.holiday import AbstractHolidayCalendar
 
 from config.values.markets import NEW_YORK
 
@@ -25,17 +27,25 @@ def nanoseconds(times: pd.DatetimeIndex) -> np.ndarray:
 def _schedule(first_year: int, last_year: int) -> pd.DataFrame:
     """Sessions of whole years; the calendar takes long to work them out, and a live feed asks in every iteration.
 
-    The calendar's own list of sessions works out each holiday up to the year 2200 first, whatever years are asked for.
+    The calendar's own list of sessions works out each holiday up to the year 2200 first, whatever years are asked for,
+    and by rules, too, that were given up a century ago.
     """
     exchange = market_calendars.get_calendar(EXCHANGE)
-    first, last = np.datetime64(f"{first_year}-01-01"), np.datetime64(f"{last_year}-12-31")
-    regular = exchange.regular_holidays.holidays(first, last)
+    first, last = pd.Timestamp(f"{first_year}-01-01"), pd.Timestamp(f"{last_year}-12-31")
+    rules = [rule for rule in exchange.regular_holidays.rules if _holds_between(rule, first, last)]
+    regular = AbstractHolidayCalendar(rules=rules).holidays(first, last)
     once = pd.DatetimeIndex(pd.to_datetime(exchange.adhoc_holidays, utc=True)).tz_localize(None)
     closed = np.concatenate([regular.to_numpy(), once.to_numpy()]).astype("datetime64[D]")
-    days = np.arange(first, last + 1)
+    days = np.arange(np.datetime64(first, "D"), np.datetime64(last, "D") + 1)
     open_days = days[np.is_busday(days, exchange.weekmask, closed)]
     schedule: pd.DataFrame = exchange.schedule_from_days(pd.DatetimeIndex(open_days.astype("datetime64[ns]")), NEW_YORK)
     return schedule
+
+
+def _holds_between(rule: Any, first: pd.Timestamp, last: pd.Timestamp) -> bool:
+    """Whether a rule of holidays is in force on any of the days."""
+    begun = rule.start_date is None or rule.start_date <= last
+    return begun and (rule.end_date is None or rule.end_date >= first)
 
 
 def session_times(dates: pd.DatetimeIndex) -> tuple[pd.DatetimeIndex, pd.DatetimeIndex]:

@@ -34,7 +34,7 @@ class Market:
         When each bar opens and when it closes, in seconds since 1970 (UTC), ascending.
     """
 
-    __slots__ = ("_columns", "_row", "_times", "index", "sectors", "symbols", "time")
+    __slots__ = ("_columns", "_own_session", "_row", "_times", "index", "sectors", "symbols", "time")
 
     def __init__(
         self,
@@ -54,6 +54,7 @@ class Market:
         self._row = row
         self._columns = columns
         self._times = times
+        self._own_session: bool | None = None
 
     @property
     def empty(self) -> bool:
@@ -122,6 +123,11 @@ class Market:
     @property
     def in_its_session(self) -> bool:
         """Whether the last closed bar belongs to the session of ``time``, by New York's date; True without times."""
+        if self._own_session is None:
+            self._own_session = self._is_in_its_session()
+        return self._own_session
+
+    def _is_in_its_session(self) -> bool:
         if self._times is None:
             return True
         if self._row < 0:

@@ -126,6 +126,10 @@ class Proposal:
         """The same wish for another quantity."""
         return self if quantity == self.quantity else self.changed(quantity=quantity)
 
+    def placed(self, rank: int, batch: int) -> Proposal:
+        """The same wish at a place of its scan."""
+        return self if rank == self.rank and batch == self.batch else self.changed(rank=rank, batch=batch)
+
     def changed(self, **values: Any) -> Proposal:
         """The wish with other values; the chain asks for so many that ``dataclasses.replace`` would take too long."""
         told = list(_VALUES_OF_PROPOSAL(self))

@@ -61,6 +61,9 @@ class StreakHalt(RiskModule):
         """Length of the present streak, up to what halts."""
         since, losses = book.last_halts.get(self.name), 0
         for trade in reversed(book.closed_trades):
+            # What was closed before it was opened before the halt as well: no more counts.
+            if since is not None and trade.closed <= since:
+                break
             if trade.role != "entry" or (since is not None and trade.opened <= since):
                 continue
             if losses >= self.config.losing_trades or not trade.pnl < 0:

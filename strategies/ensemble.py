@@ -148,6 +148,10 @@ class Ensemble:
 
         return sorted(found, key=place)
 
+    def silent(self, market: Market) -> bool:
+        """Whether it is known without a look at the scores that there is no candidate."""
+        return False
+
     def scores(self, market: Market) -> list[np.ndarray]:
         """The scores of every signal, in their order."""
         return [signal.scores(market) for signal in self.signals]

@@ -176,8 +176,10 @@ class Pipeline:
     def _decided(self, market: Market, book: Book) -> Plan:
         """The plan of a book in which nothing is parked."""
         # Adjustments are changes to what is held: without positions nobody is asked for any.
-        managers = self._managers if book.positions else ()
-        adjustments = strictest(a for m in managers for a in m.manage(book, market) if later(a, book, market))
+        adjustments: list[Adjustment] = []
+        if book.positions:
+            changes = (a for m in self._managers for a in m.manage(book, market) if later(a, book, market))
+            adjustments = strictest(changes)
         scan = _Scan(market, book)
         for module in self._proposers:
             for proposal in module.propose(scan.book, market):
@@ -185,8 +187,8 @@ class Pipeline:
                     scan.refuse(proposal, objection)
                 else:
                     self._judge(proposal, scan)
-        if self.entries_now(book.time):
-            self._enter(self.candidates(market, scan.book), scan)
+        if self.entries_now(book.time) and (found := self.candidates(market, scan.book)):
+            self._enter(found, scan)
         return Plan(book.time, tuple(adjustments), tuple(scan.accepted), tuple(scan.decisions))
 
     def entries_now(self, time: datetime) -> bool:
@@ -203,10 +205,15 @@ class Pipeline:
 
     def candidates(self, market: Market, book: Book) -> list[Candidate]:
         """Symbols not held whose best score reaches the threshold, best first; the vote may have refused some."""
+        least = self.selection.min_session_bars if self.intraday else 0
+        if least and not market.in_its_session:
+            return []
+        if self.ensemble.silent(market):
+            return []
         # Whatever a signal says of a symbol without a sane newest bar, nothing is bought on it.
         eligible = self._eligible_columns(market) & market.values("usable")
-        if (least := self.selection.min_session_bars) and self.intraday:
-            eligible &= (market.values(SESSION_BAR) >= least) & market.in_its_session
+        if least:
+            eligible &= market.values(SESSION_BAR) >= least
         return self.ensemble.candidates(market, eligible, book.held)
 
     def _eligible_columns(self, market: Market) -> np.ndarray:
@@ -238,7 +245,7 @@ class Pipeline:
         for candidate, wish in wanted:
             if self.brief and taken >= chosen.execute:
                 break
-            proposal, why = wish.changed(rank=taken + 1, batch=batch), ""
+            proposal, why = wish.placed(taken + 1, batch), ""
             if candidate.refusal:
                 scan.refuse(proposal, *self.ensemble.verdicts(candidate))
                 continue

@@ -31,9 +31,15 @@ from strategies.signals.base import Signal
 
 
 @cache
+def _all_installed() -> Any:
+    """Entry points of all packages; reading every package's metadata takes a while, once is enough."""
+    return entry_points()
+
+
+@cache
 def installed(group: str) -> tuple[EntryPoint, ...]:
-    """Entry points of other packages; reading every package's metadata takes a while, once is enough."""
-    return tuple(entry_points(group=group))
+    """Entry points of other packages in a group."""
+    return tuple(_all_installed().select(group=group))
 
 
 class Registry:

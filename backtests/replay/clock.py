@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
+import numpy as np
 import pandas as pd
 
+from market.bar_tables import NANOSECONDS
 from market.bars import BarTable
+from market.calendar import nanoseconds
 
 
 def iteration_times(table: BarTable, start: pd.Timestamp, end: pd.Timestamp) -> list[datetime]:
@@ -22,10 +25,11 @@ def iteration_times(table: BarTable, start: pd.Timestamp, end: pd.Timestamp) -> 
     days = table.opens_at.normalize()
     opens = pd.Series(table.opens_at, index=days).groupby(level=0).first()
     closes = pd.Series(table.closes_at, index=days).groupby(level=0).last()
-    times: list[datetime] = []
-    step = pd.Timedelta(minutes=table.minutes)
-    for day in pd.DatetimeIndex(table.opens_at[inside].normalize().unique()):
-        begins = max(opens[day], start)
-        moments = pd.date_range(begins, min(closes[day] - pd.Timedelta(1), end), freq=step)
-        times.extend(moments.to_pydatetime())
-    return times
+    if not inside.any():
+        return []
+    wanted = pd.DatetimeIndex(table.opens_at[inside].normalize().unique())
+    first, last = (nanoseconds(pd.DatetimeIndex(series[wanted])) for series in (opens, closes))
+    first, last = np.maximum(first, start.value), np.minimum(last - 1, end.value)
+    step = table.minutes * NANOSECONDS
+    moments = np.concatenate([np.arange(a, b + 1, step) for a, b in zip(first, last, strict=True)])
+    return list(pd.DatetimeIndex(moments, tz="UTC").tz_convert(table.opens_at.tz).to_pydatetime())

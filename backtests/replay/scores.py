@@ -97,6 +97,10 @@ class TableEnsemble(Ensemble):
         """Whether the tables hold for a market: not for the first moment of a session, whose last bar is of another."""
         return not market.empty and market.in_its_session is self._in_session
 
+    def silent(self, market: Market) -> bool:
+        """Whether no symbol reached the threshold at the market's row."""
+        return self._found is not None and self._knows(market) and not self._found[market.row]
+
     def scores(self, market: Market) -> list[np.ndarray]:
         """The scores of every signal at the market's row."""
         known = self._knows(market)

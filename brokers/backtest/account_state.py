@@ -186,6 +186,9 @@ class AccountState:
     def note_best_prices(self) -> None:
         """Carry the best price of every position on to the newest bar that is decided on and complete now."""
         newest, bars = self.decided_row(), self._decided
+        if not self.ledger.positions:
+            self._best_row = max(self._best_row, newest)
+            return
         for row in range(self._best_row + 1, newest + 1):
             opened, closed = self._decided_opens[row], self._decided_closes[row]
             highs, lows, closes = bars.high[row].tolist(), bars.low[row].tolist(), bars.close[row].tolist()

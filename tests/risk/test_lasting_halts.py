@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 from dataclasses import replace
 from datetime import timedelta
 
@@ -111,3 +112,20 @@ def test_sessions_are_counted_down_and_the_peak_begins_anew():
     assert halts.began == {"peak_halt": NOW} and halts.until == {}
     halts.begin(rule, NOW, "24/7")
     assert halts.until == {"peak_halt": begin_of(day_of(NOW) + timedelta(days=3))}
+
+
+def test_the_streak_counts_what_was_opened_after_the_halt_whatever_overlaps():
+    draws, streaks = random.Random(3), set()
+    rule = module(StreakHalt)
+    for _ in range(300):
+        spans = [(NOW + timedelta(hours=draws.randint(0, 90)), draws.randint(0, 40)) for _ in range(12)]
+        made = [ClosedTrade("X", at_, at_ + timedelta(hours=h), draws.choice((-1, -1, -1, 1)), 0) for at_, h in spans]
+        closed = tuple(sorted(made, key=lambda trade: trade.closed))
+        since = NOW + timedelta(hours=draws.randint(0, 100))
+        counted = [trade.pnl < 0 for trade in closed if trade.opened > since][::-1]
+        streak = (*counted, False).index(False)
+        streaks.add(streak)
+        state = replace(book(), closed_trades=closed, last_halts={"streak_halt": since})
+        assert rule.halts(state) is (streak >= rule.config.losing_trades)
+    assert {0, 3} < streaks
+    assert max(streaks) >= rule.config.losing_trades
