@@ -63,7 +63,7 @@ def test_a_part_waits_for_the_end_of_its_entry(scene):
 def test_a_stop_of_the_process_leaves_as_many_exits_as_shares(scene, after, monkeypatch):
     """Whenever it comes, while the rest of an entry fills after its part was covered."""
     monkeypatch.setattr("brokers.desk.lifecycle.shutdown.time.sleep", lambda seconds: scene.pass_time(0.5))
-    slow_cancels(scene, 4)
+    slow_cancels(scene, 6)
     part_of(scene)
     steps = [
         lambda: scene.step(2), lambda: scene.step(2), lambda: fill(scene, 6),
@@ -71,8 +71,9 @@ def test_a_stop_of_the_process_leaves_as_many_exits_as_shares(scene, after, monk
     ]  # fmt: skip
     for step in steps[:after]:
         step()
+    assert (exits_of(scene, "AAPL") == 22) == (after >= 3), "there are exits for more shares than are held"
     shut_down(scene.desk, 5.0)
-    scene.pass_time(5)
+    scene.pass_time(8)
     assert exits_of(scene, "AAPL") == scene.stopped() == scene.held() > 0
 
 
