@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from decimal import Decimal
+from types import SimpleNamespace
 
 import pytest
 
@@ -16,7 +17,7 @@ from brokers.desk.lifecycle.shutdown import shut_down
 from brokers.venue_errors import NotSent, VenueUnavailable
 from risk.model import Plan
 from tests.brokers.desk.drills import exits_of
-from tests.brokers.desk.scene import Scene, changes, fill, slow_cancels
+from tests.brokers.desk.scene import Scene, changes, fill, held, slow_cancels
 
 
 def part_of(scene: Scene) -> None:
@@ -111,6 +112,16 @@ def test_what_a_renewal_cancelled_is_looked_at_soon(scene):
     assert not scene.desk.busy
 
 
+def test_what_another_thread_still_tries_after_the_end_is_no_news(scene, caplog):
+    held(scene)
+    shut_down(scene.desk, 0.5)
+    scene.stop()
+    caplog.clear()
+    with scene.desk.iteration():
+        scene.desk.reconcile()
+    assert [record.message for record in caplog.records if record.levelno >= logging.ERROR] == []
+
+
 def test_sums_name_the_fewest_groups():
     groups = {"a": Decimal(5), "b": Decimal(4), "c": Decimal(4), "d": Decimal(9)}
     found = sums_of(groups)
@@ -148,7 +159,8 @@ def test_a_sale_that_waits_for_the_rate_limit_is_dropped_and_its_stop_goes_back(
                 raise NotSent("the rate limit leaves no room")
 
     scene.wire.mishap = limited
-    scene.state.drop_waiting = bucket.drop_waiting
+    # The client's own bucket, so that the way from the end of the process to it is tried too.
+    scene.wire.bucket = SimpleNamespace(**{**vars(scene.wire.bucket), "drop_waiting": bucket.drop_waiting})
     scene.adjust("exit")
     monkeypatch.setattr("brokers.desk.lifecycle.shutdown.time.sleep", lambda seconds: scene.pass_time(0.5))
     iterating = threading.Thread(target=scene.settle, args=(2,))
