@@ -148,7 +148,8 @@ def test_everything_that_stays_is_named(scene, caplog):
 def test_a_sale_that_waits_for_the_rate_limit_is_dropped_and_its_stop_goes_back(scene, monkeypatch):
     scene.enter("AAPL", 50)
     scene.settle(2)
-    bucket = SlidingWindowLimiter(limit=1, reserve=0)
+    # There is room after ten seconds, so that the sale waits for it and is not refused at once.
+    bucket = SlidingWindowLimiter(limit=1, reserve=0, window_s=10.0)
     assert bucket.take(Need.ORDERS, 0)
     waits = threading.Event()
 
