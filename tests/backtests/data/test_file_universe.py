@@ -6,14 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from commands.runs.request import RunArguments, settled
+from backtests.cli_run import data_for
+from backtests.data.data_sets import window
+from commands.runs.request import RunArguments, requested, settled
 
 DAYS = ("2023-07-03", "2023-07-05")
 
 
-def a_file(folder: Path, *symbols: str) -> str:
+def a_file(folder: Path, *symbols: str, **days: tuple[str, ...]) -> str:
     path = folder / "bars.csv"
-    rows = [f"{symbol},{day},10,11,9,10,100" for symbol in symbols for day in DAYS]
+    rows = [f"{symbol},{day},10,11,9,10,100" for symbol in symbols for day in days.get(symbol, DAYS)]
     path.write_text("\n".join(["symbol,datetime,open,high,low,close,volume", *rows, ""]))
     return str(path)
 
@@ -36,3 +38,12 @@ def test_symbols_that_somebody_names_are_traded_instead(tmp_path, named):
 def test_inverse_funds_are_left_to_the_hedge_unless_nothing_else_is_there(tmp_path):
     assert traded(a_file(tmp_path, "JPM", "SH")) == ("JPM",)
     assert traded(a_file(tmp_path, "SH")) == ("SH",)
+
+
+def test_a_fund_that_is_only_watched_does_not_stretch_a_run(tmp_path):
+    data = a_file(tmp_path, "JPM", "SH", SH=("2023-06-30", *DAYS, "2023-07-06", "2023-07-07"))
+    arguments = RunArguments(mode="backtest", data=data, benchmark="JPM")
+    request = requested(arguments, *settled(arguments))
+    found = data_for(request, request.settings)
+    assert "SH" in found.table.symbols
+    assert tuple(f"{bar:%Y-%m-%d}" for bar in window(found, None, None)) == DAYS
