@@ -22,6 +22,7 @@ class Interruption:
     def __init__(self) -> None:
         # Not an event: a signal handler that sets one while its own thread is about to wait for it waits for ever.
         self._heard = queue.SimpleQueue[None]()
+        self._ignored: frozenset[int] = frozenset()
         self.name = ""
         """Of the signal; empty while none came."""
 
@@ -30,8 +31,8 @@ class Interruption:
         return bool(self.name)
 
     def ask(self, number: int, frame: Any = None) -> None:
-        """Note a signal; the first one counts."""
-        if not self.asked:
+        """Note a signal; the first one counts, and none that was ignored when the run began."""
+        if not self.asked and number not in self._ignored:
             self.name = signal.Signals(number).name
             self._heard.put(None)
 
@@ -56,10 +57,13 @@ class Interruption:
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        wanted = [number for number in ENDING if signal.getsignal(number) is not signal.SIG_IGN]
-        before = {number: signal.signal(number, handler or self.ask) for number in wanted}
+        before = {number: signal.getsignal(number) for number in ENDING}
+        self._ignored = frozenset(number for number, former in before.items() if former is signal.SIG_IGN)
+        for number in before.keys() - self._ignored:
+            signal.signal(number, handler or self.ask)
         try:
             yield
         finally:
+            # All of them, as Lumibot handles SIGINT by itself, whatever it was.
             for number, former in before.items():
                 signal.signal(number, former)

@@ -123,7 +123,9 @@ class CombinedStrategy(Strategy):
     def _update_portfolio_value(self) -> Any:
         # Lumibot would look up each position's last price, which on daily frames is a price of the future.
         if isinstance(self.broker, BarFillBroker) and self.broker.account_open:
-            self._portfolio_value = self.broker.equity()
+            # Lumibot's clock stays at the opening of the last bar; once that is over, its close counts.
+            ended = self.broker.ended and self.record.equity
+            self._portfolio_value = self.record.equity[-1].equity if ended else self.broker.equity()
             return self._portfolio_value
         return super()._update_portfolio_value()
 

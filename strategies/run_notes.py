@@ -40,8 +40,13 @@ def benchmark_in_part(table: BarTable, symbol: str, start: pd.Timestamp, end: pd
     if (table.session[ends] == table.session[window[[0, -1]]]).all():
         return ()
     first, last = table.opens_at[ends]
-    span = f"from {in_day_zone(first):%Y-%m-%d} to {in_day_zone(last):%Y-%m-%d}"
-    return (f"the benchmark {symbol} has bars {span} only: its figures are of this span, not of the whole run",)
+    return (benchmark_of_span(symbol, in_day_zone(first), in_day_zone(last)),)
+
+
+def benchmark_of_span(symbol: str, first: datetime, last: datetime) -> str:
+    """The note about a benchmark that is known from one day to another, and not over the whole run."""
+    span = f"from {first:%Y-%m-%d} to {last:%Y-%m-%d}"
+    return f"the benchmark {symbol} has bars {span} only: its figures are of this span, not of the whole run"
 
 
 def held_without_bars(positions: Iterable[Position], table: BarTable, end: pd.Timestamp) -> tuple[str, ...]:

@@ -167,11 +167,11 @@ class Listening(CombinedStrategy):
         super().initialize()
         self.heard: list[tuple[str, float, float]] = []
         self.ended: list[str] = []
-        self.seen = 0
+        self.worth: list[float] = []
 
     def on_trading_iteration(self) -> None:
         super().on_trading_iteration()
-        self.seen += 1
+        self.worth.append(self.get_portfolio_value())
         last = self.get_historical_prices("NVDA", 2, "day").df.index[-1]
         assert last.date() < self.get_datetime().date(), "a daily bar is shown only after it has closed"
 
@@ -182,19 +182,22 @@ class Listening(CombinedStrategy):
         self.ended.append(order.asset.symbol)
 
     def on_strategy_end(self) -> None:
-        self.finished = True
+        self.finished = self.get_portfolio_value()
 
 
-def test_a_subclass_hears_every_fill_once(ours):
-    done = backtest(Listening)
-    same(done.record, ours)
-    filled = [o for o in ours.orders if o.status == "filled"]
+def test_a_subclass_hears_every_fill_once_and_what_it_is_worth(many):
+    done = backtest(Listening, parameters=PARAMETERS | {"set": MANY})
+    same(done.record, many)
+    filled = [o for o in many.orders if o.status == "filled"]
     assert sorted(done.heard) == sorted((o.symbol, o.filled_quantity, o.filled_price) for o in filled)
-    assert len(done.ended) == sum(o.status in ("cancelled", "expired") for o in ours.orders)
-    assert (done.seen, done.finished) == (len(ours.equity), True)
+    assert len(done.ended) == sum(o.status in ("cancelled", "expired") for o in many.orders)
     held = {p.asset.symbol: float(p.quantity) for p in done.get_positions() if p.asset.symbol != "USD"}
-    assert held == {s: p.quantity for s, p in done.broker.ledger.positions.items()}
-    assert float(done.cash) == pytest.approx(ours.equity[-1].cash)
+    assert held == {s: p.quantity for s, p in done.broker.ledger.positions.items()} != {}
+    assert float(done.cash) == pytest.approx(many.equity[-1].cash)
+    # At an opening the close before counts, after the run the last close.
+    equity = [row.equity for row in many.equity]
+    assert done.worth == pytest.approx([many.initial_equity, *equity[:-1]])
+    assert done.finished == done.get_portfolio_value() == pytest.approx(equity[-1]) != equity[-2]
 
 
 def test_a_trader_by_hand(ours):

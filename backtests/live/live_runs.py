@@ -17,12 +17,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from rich.console import Console
 
-from backtests.cli_run import benchmark_closes
 from backtests.documents import live_scan_document, run_document, show_document
 from backtests.interruption import Interruption
+from backtests.live.benchmark import benchmark_of
 from backtests.live.rehearsal_monitor import Watch
 from backtests.live.rehearsals import rehearsal_of, rehearsed
 from backtests.live.run_log import RunLog
@@ -46,9 +45,9 @@ from brokers.reporting.events import EventKind, about
 from brokers.venue_errors import VenueError
 from config import Refusal, Settings
 from config.values.markets import NEW_YORK_ZONE
-from market.bars import DAY_MINUTES
+from market.bars import DAY_MINUTES, BarTable
 from strategies.registry import build_pipeline, keep_daily_signals, strategy_class
-from strategies.run_notes import absent_symbols, benchmark_in_part, without_benchmark
+from strategies.run_notes import absent_symbols
 
 EXIT_DONE, EXIT_FAILED, EXIT_STOPPED = 0, 1, 3
 POLL_S = 0.2
@@ -74,7 +73,7 @@ def run_live(request: RunRequest, console: Console, watch: Watch | None = None) 
         request = _placed(request, server.now)
         console.print(f"see it: risk-first dashboard --state-dir {request.out}/state", soft_wrap=True)
         settings = rehearsed(request.settings, server, rehearsal.speed, request, rehearsal.daily)
-        return _run(request, settings, console, told, server, watch)
+        return _run(request, settings, console, told, server, watch, rehearsal.bars)
 
 
 def _placed(request: RunRequest, now: datetime) -> RunRequest:
@@ -87,7 +86,13 @@ def _placed(request: RunRequest, now: datetime) -> RunRequest:
 
 
 def _run(
-    request: RunRequest, settings: Settings, console: Console, told: RunLog, server: Any, watch: Watch | None = None
+    request: RunRequest,
+    settings: Settings,
+    console: Console,
+    told: RunLog,
+    server: Any,
+    watch: Watch | None = None,
+    bars: BarTable | None = None,
 ) -> int:
     began = time.perf_counter()
     if settings.pace.bars == DAY_MINUTES:
@@ -150,7 +155,7 @@ def _run(
     if folder is None or account is None:
         return status if known else EXIT_FAILED
     account.record.decisions = with_outcomes(account.record)
-    info = _describe(request, settings, account, time.perf_counter() - began)
+    info = _describe(request, settings, account, bars or account.feed.bars, time.perf_counter() - began)
     if stopping.asked:
         info = _told_ended(info, stopping.name, interrupted=server is not None)
     if stopping.asked or account.feed.bars is None:
@@ -334,17 +339,16 @@ def _signals(stopping: Interruption, status: int) -> Iterator[None]:
         yield
 
 
-def _describe(request: RunRequest, settings: Settings, account: LiveAccount, seconds: float) -> RunInfo:
-    rows, bars = account.record.equity, account.feed.bars
+def _describe(
+    request: RunRequest, settings: Settings, account: LiveAccount, bars: BarTable | None, seconds: float
+) -> RunInfo:
+    """What the report says of the run; ``bars`` are all that are known of the benchmark."""
+    rows = account.record.equity
     now = account.session.venue.clock.now().astimezone(NEW_YORK_ZONE)
     start, end = (rows[0].time, rows[-1].time) if rows else (now, now)
     benchmark = settings.universe.benchmark
-    closes = None if bars is None else benchmark_closes(bars, benchmark, pd.Timestamp(start), pd.Timestamp(end))
+    closes, compared = benchmark_of(benchmark, bars, start, end, now)
     missing, notes = absent_symbols((s for s in account.feed.symbols if _no_bars(account, s)), account.pipeline)
-    if closes is None:
-        notes = (*notes, without_benchmark(benchmark, bars))
-    elif bars is not None:
-        notes = (*notes, *benchmark_in_part(bars, benchmark, pd.Timestamp(start), pd.Timestamp(end)))
     return RunInfo(
         mode=request.mode,
         strategy=request.strategy,
@@ -363,7 +367,7 @@ def _describe(request: RunRequest, settings: Settings, account: LiveAccount, sec
         sessions_per_year=ALWAYS_OPEN_PER_YEAR if settings.pace.market == ALWAYS_OPEN else SESSIONS_PER_YEAR,
         seconds={"engine": seconds},
         versions={"lumibot": version("lumibot"), "python": platform.python_version()},
-        notes=(*account.notes, *notes),
+        notes=(*account.notes, *notes, *compared),
         seed=request.seed,
     )
 

@@ -16,6 +16,7 @@ from backtests.request import RunRequest
 from config import Refusal, Settings
 from config.values.secrets import Secrets
 from market.bar_tables import to_frame
+from market.bars import BarTable
 from market.trading_day import days_of, use_day_of
 
 REHEARSED_SESSIONS = 3
@@ -42,12 +43,13 @@ def window_of(request: RunRequest, days: pd.DatetimeIndex) -> tuple[pd.Timestamp
 
 @dataclass(frozen=True, slots=True)
 class Rehearsal:
-    """A venue on this machine, not yet started, and what is said of it."""
+    """A venue on this machine, not yet started, what is said of it, and the bars that it plays if they are a table."""
 
     server: Any
     speed: float
     daily: bool
     told: str
+    bars: BarTable | None = None
 
 
 def rehearsal_of(request: RunRequest) -> Rehearsal:
@@ -72,7 +74,7 @@ def _alpaca(request: RunRequest) -> Rehearsal:
         to_frame(table), start=start.date(), sessions=sessions or None, settings=cash, venue_faults=crumbs, speed=speed
     )
     told = f"{data.source} from {start.date()}, {counted(sessions, 'session')}, {speed:g} times as fast"
-    return Rehearsal(server, speed, table.daily, told)
+    return Rehearsal(server, speed, table.daily, told, table)
 
 
 def _kraken(request: RunRequest) -> Rehearsal:

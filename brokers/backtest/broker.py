@@ -86,6 +86,12 @@ class BarFillBroker(OrderLife, BacktestingBroker):
         while self._next_row < len(self._opens) and self._opens[self._next_row] <= now:
             self._process_bar(self._next_row)
 
+    @property
+    def ended(self) -> bool:
+        """Whether the run's last bar has been matched, so that what it closed at is known."""
+        row = self._next_row
+        return row > 0 and (row == len(self._opens) or self._opens[row] > self.data_source.datetime_end)
+
     def _await_market_to_open(self, timedelta: Any = None, strategy: Any = None) -> None:
         # Lumibot matches orders here too; the bar that begins now must wait for the decision made at its opening.
         self._before_iteration = True

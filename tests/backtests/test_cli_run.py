@@ -144,6 +144,9 @@ def test_every_dollar_is_accounted_for(active):
     bars = embedded.daily()
     close = bars[bars.symbol == symbol].close.iloc[-1]
     unrealised = (close - entry.filled_price) * left[symbol]
+    (named,) = active.summary["open_positions"]
+    assert (named["symbol"], named["quantity"], named["price"]) == (symbol, left[symbol], close)
+    assert named["unrealised"] == pytest.approx(unrealised, abs=0.005)
     gained = active.summary["final_equity"] - active.summary["initial_equity"]
     assert gained == pytest.approx(active.trades.pnl.sum() + unrealised, abs=0.005)
     assert gained > 1000 and abs(unrealised) > 1

@@ -34,6 +34,15 @@ class Struck(Interruption):
         super().check()
 
 
+@pytest.fixture
+def not_ignored():
+    """SIGINT as in the foreground, wherever the tests run."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("not_ignored")
 @pytest.mark.parametrize(
     ("number", "engine"),
     [
@@ -87,6 +96,21 @@ def test_what_is_ignored_stays_ignored():
         assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+def test_what_is_ignored_is_ignored_while_lumibot_runs_and_afterwards(tmp_path, monkeypatch):
+    """A program in the background has a SIGINT that is ignored, and Lumibot handles it all the same."""
+    monkeypatch.setattr(cli_run, "Interruption", Struck)
+    monkeypatch.setattr(Struck, "number", signal.SIGINT)
+    monkeypatch.setattr(Struck, "checked", 0)
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        assert live_trader.main(["--backtest", "--quiet", "--no-report", *WINDOW, "--out", str(tmp_path / "run")]) == 0
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert Struck.checked > BARS
+    assert "interrupted" not in (tmp_path / "run" / "orders.csv").read_text()
 
 
 SIGNALS = """

@@ -128,6 +128,16 @@ def test_a_benchmark_without_the_whole_window_is_told_with_its_span(tmp_path, sh
     assert notes == ([expected] if told else [])
 
 
+@pytest.mark.parametrize("engine", ["lumibot", "replay"])
+def test_what_changes_nothing_and_what_rules_leave_of_a_universe_is_told(capsys, tmp_path, shown, engine):
+    argv = ["--backtest", "--quiet", "--no-report", "--start", "2020-01-02", "--end", "2020-01-31", "--engine", engine]
+    assert live_trader.main([*argv, "--set", "risk.modules.trailing_stop.arm_r=2.0", "--out", "out"]) == 0
+    notes, told = Folder(tmp_path / "out").summary["notes"], " ".join(capsys.readouterr().out.split())
+    for part in ("risk.modules.trailing_stop.arm_r changes nothing", "can hold 2 positions at a time"):
+        assert any(part in note for note in notes)
+        assert part in told
+
+
 def test_a_period_longer_than_the_data_is_noted(capsys, tmp_path, shown):
     argv = ["--backtest", "--quiet", "--no-report", "--start", "2020-01-02", "--end", "2020-01-31", "--out", "out"]
     assert live_trader.main([*argv, "--set", "signals.modules.mean_reversion.rsi_bars=100000"]) == 0

@@ -12,6 +12,7 @@ import matplotlib
 import pytest
 from rich.console import Console
 
+from backtests.reports.breakdowns import OpenPosition
 from backtests.reports.html_report import write_html_report
 from backtests.reports.metrics import metrics
 from backtests.reports.outputs import write_figures, write_report
@@ -132,6 +133,18 @@ def test_screen_fits(width: int, tmp_path: Path) -> None:
     text = "\n".join(lines)
     for part in ("combined", "NO EDGE FOUND", "SPY", "ARM", "Profit factor", "sector_cap", "synthetic", "signals"):
         assert part in text
+
+
+def test_what_is_still_held_is_named_on_the_screen_and_in_the_report(tmp_path: Path) -> None:
+    held = OpenPosition("NVDA", 25, INFO.start, 100.0, 112.5, 95.0, 312.5)
+    info = replace(INFO, open_positions=(held,))
+    console = Console(width=80, record=True, file=(tmp_path / "screen").open("w"))
+    show_summary(console, RECORD, info, metrics(RECORD))
+    (line,) = [line for line in console.export_text().splitlines() if "112.50" in line]
+    assert line.split() == ["NVDA", "25", "100.00", "112.50", "95.00", "+312"]
+    write_html_report(tmp_path / "report.html", RECORD, info, metrics(RECORD), [])
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "112.50" in page and "95.00" in page
 
 
 def test_screen_of_an_empty_run(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from brokers.backtest.fills import slipped
 from config.schema import Fills
 from tests.brokers.harness import FREE, bracket, daily_table, fills_of, minute_table, run, send
 
@@ -302,3 +303,11 @@ def test_an_oco_protects_a_position():
     done = run(daily_table(X=[QUIET, QUIET, (100, 111, 99, 110), QUIET]), {0: send(10, "buy"), 1: protect})
     assert fills_of(done) == [("entry", 10, 100), ("target", 10, 110)]
     assert statuses(done)["stop"] == "cancelled"
+
+
+@pytest.mark.parametrize("price", [1.006609e-05, 0.0123456, 100.0])
+def test_slippage_is_the_same_share_of_any_price(price):
+    worse, better = slipped(price, True, 5), slipped(price, False, 5)
+    assert better < price < worse
+    # Four digits of the price are kept.
+    assert (better, worse) == pytest.approx((price * 0.9995, price * 1.0005), rel=5e-4)

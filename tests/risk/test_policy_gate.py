@@ -12,7 +12,17 @@ from hypothesis import strategies as st
 from config.schema import Gate
 from risk.lots import EPSILON
 from risk.model import DeployedBudget
-from risk.policy_gate import AccountState, GateCode, OrderRequest, check, review, round_to_tick, tick_of
+from risk.policy_gate import (
+    AccountState,
+    GateCode,
+    OrderRequest,
+    check,
+    review,
+    round_to_tick,
+    tick_down,
+    tick_of,
+    tick_up,
+)
 from tests.risk.helpers import NOW, book, position, proposal
 
 GATE = Gate(
@@ -251,3 +261,11 @@ def test_review_tells_before_sizing_what_the_gate_would_refuse():
     spent = book(pending=[proposal("AAPL", 60)])
     spent = replace(spent, opened_today_usd=94_000)
     assert review(proposal("NVDA"), spent, GATE).code.startswith("GATE_DAY_NOTIONAL: 100000.00 opened today")
+
+
+@pytest.mark.parametrize("price", [1.006609e-05, 9.87654e-04, 4.321e-09])
+def test_prices_that_no_venue_quotes_keep_four_digits(price):
+    assert round_to_tick(price) == pytest.approx(price, rel=1e-3) != 0
+    assert 0 < tick_of(price) <= price / 1_000
+    down, up = tick_down(price), tick_up(price)
+    assert price * 0.999 < down <= price <= up < price * 1.001

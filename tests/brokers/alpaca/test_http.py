@@ -407,3 +407,15 @@ def test_both_stay_ordinary_alpaca_clients():
             client.data.get_stock_latest_quote(StockLatestQuoteRequest(symbol_or_symbols="SPY"))["SPY"].ask_price == 2
         )
         assert [asked.path for asked in server.asked] == ["/v2/clock", "/v2/stocks/quotes/latest"]
+
+
+def test_what_the_venue_has_counted_is_read_from_its_answers():
+    """As after a restart: the process before has spent most of the minute."""
+    told = answer([], X_RateLimit_Limit="200", X_RateLimit_Remaining="30", X_RateLimit_Reset=str(time.time() + 40))
+    with serving(told) as server:
+        client = client_of(server.url)
+        client.positions()
+        assert client.bucket.spent == "170 of 200 requests of a minute are spent"
+        with pytest.raises(NotSent, match="own rate limit: 170 of 200 requests of a minute are spent"):
+            client.positions()
+        assert server.count("GET") == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from decimal import Decimal
+from types import SimpleNamespace
 
 import pytest
 
@@ -16,7 +17,7 @@ from brokers.desk.lifecycle.shutdown import shut_down
 from brokers.venue_errors import NotSent, VenueUnavailable
 from risk.model import Plan
 from tests.brokers.desk.drills import exits_of
-from tests.brokers.desk.scene import Scene, changes, fill, slow_cancels
+from tests.brokers.desk.scene import Scene, changes, fill, held, slow_cancels
 
 
 def part_of(scene: Scene) -> None:
@@ -63,7 +64,7 @@ def test_a_part_waits_for_the_end_of_its_entry(scene):
 def test_a_stop_of_the_process_leaves_as_many_exits_as_shares(scene, after, monkeypatch):
     """Whenever it comes, while the rest of an entry fills after its part was covered."""
     monkeypatch.setattr("brokers.desk.lifecycle.shutdown.time.sleep", lambda seconds: scene.pass_time(0.5))
-    slow_cancels(scene, 4)
+    slow_cancels(scene, 6)
     part_of(scene)
     steps = [
         lambda: scene.step(2), lambda: scene.step(2), lambda: fill(scene, 6),
@@ -71,8 +72,9 @@ def test_a_stop_of_the_process_leaves_as_many_exits_as_shares(scene, after, monk
     ]  # fmt: skip
     for step in steps[:after]:
         step()
+    assert (exits_of(scene, "AAPL") == 22) == (after >= 3), "there are exits for more shares than are held"
     shut_down(scene.desk, 5.0)
-    scene.pass_time(5)
+    scene.pass_time(8)
     assert exits_of(scene, "AAPL") == scene.stopped() == scene.held() > 0
 
 
@@ -110,6 +112,16 @@ def test_what_a_renewal_cancelled_is_looked_at_soon(scene):
     assert not scene.desk.busy
 
 
+def test_what_another_thread_still_tries_after_the_end_is_no_news(scene, caplog):
+    held(scene)
+    shut_down(scene.desk, 0.5)
+    scene.stop()
+    caplog.clear()
+    with scene.desk.iteration():
+        scene.desk.reconcile()
+    assert [record.message for record in caplog.records if record.levelno >= logging.ERROR] == []
+
+
 def test_sums_name_the_fewest_groups():
     groups = {"a": Decimal(5), "b": Decimal(4), "c": Decimal(4), "d": Decimal(9)}
     found = sums_of(groups)
@@ -136,7 +148,8 @@ def test_everything_that_stays_is_named(scene, caplog):
 def test_a_sale_that_waits_for_the_rate_limit_is_dropped_and_its_stop_goes_back(scene, monkeypatch):
     scene.enter("AAPL", 50)
     scene.settle(2)
-    bucket = SlidingWindowLimiter(limit=1, reserve=0)
+    # There is room after ten seconds, so that the sale waits for it and is not refused at once.
+    bucket = SlidingWindowLimiter(limit=1, reserve=0, window_s=10.0)
     assert bucket.take(Need.ORDERS, 0)
     waits = threading.Event()
 
@@ -147,7 +160,8 @@ def test_a_sale_that_waits_for_the_rate_limit_is_dropped_and_its_stop_goes_back(
                 raise NotSent("the rate limit leaves no room")
 
     scene.wire.mishap = limited
-    scene.state.drop_waiting = bucket.drop_waiting
+    # The client's own bucket, so that the way from the end of the process to it is tried too.
+    scene.wire.bucket = SimpleNamespace(**{**vars(scene.wire.bucket), "drop_waiting": bucket.drop_waiting})
     scene.adjust("exit")
     monkeypatch.setattr("brokers.desk.lifecycle.shutdown.time.sleep", lambda seconds: scene.pass_time(0.5))
     iterating = threading.Thread(target=scene.settle, args=(2,))

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
-from brokers.desk.lifecycle.wiring import refuse_pace
+from brokers.desk.lifecycle.wiring import open_live, refuse_pace
 from brokers.desk.look_pace import BUSY_S
 from brokers.venue_errors import NotSent
 from brokers.venue_requests import RequestLimit
-from config import Refusal
+from config import Refusal, load
 from tests.brokers.desk.scene import Scene, held
 
 
@@ -18,6 +20,12 @@ from tests.brokers.desk.scene import Scene, held
 def test_a_pace_that_cannot_work_is_refused_with_the_shortest_that_can(pace):
     with pytest.raises(Refusal, match=rf"^pace.sleeptime {pace}: .*; the shortest that works is 6S$"):
         refuse_pace(pace, RequestLimit(200, 140))
+
+
+def test_a_trader_is_not_wired_at_such_a_pace():
+    session: Any = SimpleNamespace(venue=SimpleNamespace(request_limit=RequestLimit(200, 140)))
+    with pytest.raises(Refusal, match="the shortest that works is 6S"):
+        open_live(cast("Any", None), load(overrides=["pace.sleeptime=5S"]), session)
 
 
 @pytest.mark.parametrize("pace", ["6S", "15S", "1M", "60M", "1D"])

@@ -13,11 +13,11 @@ from brokers.alpaca.client import VenueClient
 from brokers.alpaca.errors import BadKeys
 from brokers.alpaca.venue import AlpacaVenue
 from brokers.desk.lifecycle import session as module
-from brokers.desk.lifecycle.session import _account
+from brokers.desk.lifecycle.session import _account, open_session
 from brokers.journal import Journal
 from brokers.venue_errors import NotSent, VenueUnavailable
 from brokers.venue_values import VenueTime
-from config import Refusal
+from config import Refusal, load
 
 NOW = datetime(2026, 3, 3, 15, 0, tzinfo=UTC)
 
@@ -95,6 +95,21 @@ def test_who_writes_the_journal_is_named(tmp_path):
     assert who is not None
     assert who.groups()[:2] == (str(os.getpid()), socket.gethostname())
     assert abs(datetime.fromisoformat(who[3]) - datetime.now(UTC)) < timedelta(minutes=1)
+
+
+def test_the_journal_of_a_session_waits_for_its_database_as_long_as_the_settings_say(tmp_path, monkeypatch):
+    opened = []
+
+    def kept(*given):
+        opened.append(given)
+        return Journal(*given)
+
+    monkeypatch.setattr(module, "Journal", kept)
+    monkeypatch.setattr(module, "open_venue", lambda *_: AlpacaVenue(Stumbling([])))
+    state = tmp_path / "state"
+    open_session(load(overrides=[f"live.state_dir={state}", "live.journal_answer_s=3.5"]), paper=True).close()
+    ((address, account, _, answer_s),) = opened
+    assert (address, account, answer_s) == (state / module.JOURNAL_FILE, "some", 3.5)
 
 
 @pytest.mark.parametrize(("speed", "hint"), [(1.0, True), (600.0, False)])
