@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import queue
 import signal
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
+
+from config.process.signal_wait import SignalWait
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -20,8 +21,7 @@ class Interruption:
     """Whether a signal has asked the run to end, and which."""
 
     def __init__(self) -> None:
-        # Not an event: a signal handler that sets one while its own thread is about to wait for it waits for ever.
-        self._heard = queue.SimpleQueue[None]()
+        self._wait = SignalWait()
         self._ignored: frozenset[int] = frozenset()
         self.name = ""
         """Of the signal; empty while none came."""
@@ -34,14 +34,11 @@ class Interruption:
         """Note a signal; the first one counts, and none that was ignored when the run began."""
         if not self.asked and number not in self._ignored:
             self.name = signal.Signals(number).name
-            self._heard.put(None)
+            self._wait.end()
 
     def wait(self, seconds: float) -> bool:
         """Wait so long for a signal; whether one has come."""
-        if not self.asked:
-            with contextlib.suppress(queue.Empty):
-                self._heard.get(timeout=seconds)
-        return self.asked
+        return self._wait.wait(seconds)
 
     def check(self) -> None:
         """Raise RunInterrupted if the run is to end."""

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import ipaddress
 import math
-import queue
 import signal
 import sys
 from collections.abc import Sequence
@@ -26,6 +24,7 @@ from brokers.rehearsal.kraken.reference.synthetic_bars import NOTE, synthetic_ba
 from brokers.rehearsal.kraken.server import KrakenServer
 from brokers.rehearsal.options import as_of_day, fault_plan
 from config.errors import Refusal, exit_status
+from config.process.signal_wait import SignalWait
 
 VENUES = ("alpaca", "kraken")
 CASH = {"alpaca": "100000", "kraken": "1000"}
@@ -240,17 +239,14 @@ def _told(server: Server, given: argparse.Namespace) -> str:
 def _serve(arguments: Sequence[str] | None) -> int:
     given = _parser().parse_args(arguments)
     server = _server(given)
-    # Not an event: a signal handler that sets one while its own thread is about to wait for it waits for ever.
-    stop = queue.SimpleQueue[int]()
+    stop = SignalWait()
     for ending in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(ending, lambda number, _: stop.put(number))
+        signal.signal(ending, lambda *_: stop.end())
     with server:
         sys.stdout.write(_told(server, given))
         sys.stdout.flush()
-        while server.running:
-            with contextlib.suppress(queue.Empty):
-                stop.get(timeout=1.0)
-                break
+        while server.running and not stop.wait(1.0):
+            continue
     return 0
 
 
