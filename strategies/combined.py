@@ -109,9 +109,11 @@ class CombinedStrategy(Strategy):
         # What trading needs is not loaded for a backtest.
         from brokers.desk.lifecycle.session import open_session
         from brokers.desk.lifecycle.wiring import open_live
+        from brokers.lumibot.executor_loop import CalmLoop
 
         session = self.parameters.get("session") or open_session(self.settings, paper=self.broker.is_paper)
         account = open_live(self.broker, self.settings, session, submit)
+        CalmLoop(self._executor)
         if submit:
             from brokers.live_state.recorder import StateRecorder
 
