@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import math
 import threading
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,8 +30,6 @@ if TYPE_CHECKING:
     from brokers.desk.lifecycle.wiring import LiveAccount
     from config import Settings
 
-POLL_S = 0.25
-"""How often it looks whether an iteration has ended; the file is replaced then, and at each beat."""
 STOP_S = 2.0
 
 log = logging.getLogger(__name__)
@@ -60,16 +57,21 @@ class StateRecorder:
         self._last_bar = -math.inf
         self._failed: set[str] = set()
         self.snapshots = SnapshotLog(self._folder, settings, account.pipeline, lambda: account.feed.bars)
-        self._stop = threading.Event()
+        self._stop, self._news = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="state-recorder", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
         self.snapshots.start()
 
+    def iterated(self) -> None:
+        """An iteration is over: the file is replaced now and not only at the next beat."""
+        self._news.set()
+
     def stop(self, ended: str) -> None:
         """Write a last state that says how the trader ended."""
         self._stop.set()
+        self._news.set()
         if self._thread.is_alive():
             self._thread.join(STOP_S)
         self.snapshots.stop()
@@ -78,17 +80,14 @@ class StateRecorder:
             self._view.close()
 
     def _run(self) -> None:
-        due = 0.0
         while not self._stop.is_set():
+            self._news.clear()
             plan = getattr(self._strategy, "plan", None)
-            new = plan is not None and plan is not self._plan
-            if new:
+            if plan is not None and plan is not self._plan:
                 self._plan = plan
                 self._guarded("market view", self._after_iteration)
-            if new or time.monotonic() >= due:
-                due = time.monotonic() + self._settings.monitoring.beat_s
-                self._guarded("state file", self._write)
-            self._stop.wait(POLL_S)
+            self._guarded("state file", self._write)
+            self._news.wait(self._settings.monitoring.beat_s)
 
     def _guarded(self, what: str, step: Any) -> None:
         """What goes wrong here costs a screen its news and nothing else; it is logged once until it works again."""
