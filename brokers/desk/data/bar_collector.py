@@ -47,6 +47,7 @@ class BarCollector:
         self._frame = _empty()
         self._newest: tuple[pd.DataFrame, dict[str, pd.Timestamp]] | None = None
         self._after: tuple[pd.DataFrame, dict[pd.Timestamp, int]] | None = None
+        self._expected: tuple[pd.Timestamp, pd.DatetimeIndex] | None = None
         self._made: tuple[pd.DataFrame, pd.Timestamp, str, BarTable | None] | None = None
 
     @property
@@ -148,6 +149,11 @@ class BarCollector:
 
     def expected(self, present: pd.Timestamp) -> pd.DatetimeIndex:
         """When the last complete bars begin that the clock says there should be, oldest first."""
+        if self._expected is None or self._expected[0] != present:
+            self._expected = present, self._last_complete(present)
+        return self._expected[1]
+
+    def _last_complete(self, present: pd.Timestamp) -> pd.DatetimeIndex:
         if self.daily:
             today = _date(present)
             days = sessions_until(today, MOST_MISSING + 3) if self.sessions else pd.date_range(end=today, periods=5)
