@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from brokers.live_state.snapshot import Moments, state_of
+from brokers.live_state.snapshot import Moments, state_of, told_settings
 from brokers.live_state.snapshot_log import SnapshotLog
 from market.bars import BarTable
 from monitoring.market_view import VIEW_FILE, Bar, MarketViewWriter
 from monitoring.rows import ReadingRow
-from monitoring.state import STATE_FILE, write_state
+from monitoring.state import STATE_FILE, StateWriter
 from risk.limit_usage import Limit
 from risk.model import Book, Plan
 from strategies.readings import limits, readings
@@ -49,12 +49,14 @@ class StateRecorder:
     def __init__(self, strategy: Any, account: LiveAccount, settings: Settings) -> None:
         self._strategy, self._account, self._settings = strategy, account, settings
         self._folder = Path(settings.live.state_dir)
+        self._told, self._writer = told_settings(settings), StateWriter(self._folder / STATE_FILE)
         self._moments = Moments(datetime.now(UTC))
         self._limits: list[Limit] = []
         self._plan: Plan | None = None
         self._book: Book | None = None
         self._view: MarketViewWriter | None = None
         self._last_bar = -math.inf
+        self._shown: BarTable | None = None
         self._failed: set[str] = set()
         self.snapshots = SnapshotLog(self._folder, settings, account.pipeline, lambda: account.feed.bars)
         self._stop, self._news = threading.Event(), threading.Event()
@@ -105,8 +107,8 @@ class StateRecorder:
             moments.iterations, moments.iteration = desk.iterations, datetime.now(UTC)
         if desk.state.view is not moments.seen:
             moments.seen, moments.look = desk.state.view, datetime.now(UTC)
-        state = state_of(self._account, self._settings, self._book, self._limits, moments, ended)
-        write_state(self._folder / STATE_FILE, state)
+        state = state_of(self._account, self._settings, self._book, self._limits, moments, ended, self._told)
+        self._writer.write(state)
 
     def _after_iteration(self) -> None:
         """What the last iteration saw, as far as its bars are still there."""
@@ -129,7 +131,10 @@ class StateRecorder:
             keep = self._settings.monitoring
             self._view = MarketViewWriter(self._folder / VIEW_FILE, keep.keep_days, keep.keep_bars)
         table = features.bars
-        self._view.write(plan.time, self._settings.pace.bars, self._new_bars(table), rows)
+        # A bar that was added or corrected made another table.
+        bars = () if table is self._shown else self._new_bars(table)
+        self._view.write(plan.time, self._settings.pace.bars, bars, rows)
+        self._shown = table
         if self._last_bar == -math.inf:
             self._view.prune_bars(table.symbols)
         if len(table.opens_at):
