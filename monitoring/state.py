@@ -337,7 +337,7 @@ def _text(values: Mapping[str, Any]) -> str:
 
 
 def _by_name(value: Any) -> dict[str, Any]:
-    return {name: getattr(value, name) for name in _names(type(value))}
+    return {name: getattr(value, name) for name in _names(value.__class__)}
 
 
 @cache
