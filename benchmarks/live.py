@@ -32,7 +32,7 @@ from market.calendar import session_times, sessions_until
 LAST_DAY, SESSIONS, BAR_MINUTES = "2023-03-09", 20, 5
 START = datetime(2023, 3, 9, 11, 2, tzinfo=ZoneInfo("America/New_York"))
 PACE_S = 15
-WARM_UP_S, PATIENCE_S = 45.0, 300.0
+WARM_UP_S, PATIENCE_S = 45.0, 600.0
 
 
 @dataclass(frozen=True)
@@ -90,13 +90,12 @@ def measure(count: int, minutes: float, folder: Path) -> Costs:
             trader = psutil.Process(process.pid)
             try:
                 deadline = time.monotonic() + PATIENCE_S
-                while not any(request.path.endswith("/quotes/latest") for request in server.log):
+                # Before its first decision a trader reads its history.
+                while not any((folder / "state/snapshots").glob("*")):
                     if process.poll() is not None or time.monotonic() > deadline:
                         raise SystemExit((folder / "log").read_text())
                     time.sleep(0.5)
-                    if time.monotonic() > deadline - PATIENCE_S + WARM_UP_S and iterations(server) > 1:
-                        break
-                time.sleep(PACE_S)
+                time.sleep(WARM_UP_S)
                 before, asked, began, known = trader.cpu_times(), len(server.log), iterations(server), seconds(own)
                 peak, ends = 0, time.monotonic() + minutes * 60
                 while time.monotonic() < ends:
