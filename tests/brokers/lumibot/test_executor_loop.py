@@ -83,6 +83,25 @@ def test_an_iteration_is_left_out_at_no_tick_at_which_it_is_due(strategy: Idle, 
     assert len(strategy.parameters["iterations"]) == 2, "each call that is scheduled iterates"
 
 
+def test_by_itself_lumibot_looks_in_between(strategy: Idle, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If an upgrade of Lumibot's ends this, ``CalmLoop`` is to be looked at again."""
+    strategy.sleeptime = "15S"
+    executor = strategy._executor
+    executor._setup_live_trading_scheduler()
+    tick = next_run(executor)
+    executor._on_trading_iteration()
+    assert (next_run(executor), executor.cron_count, executor.cron_count_target) == (tick, 0, 15)
+    timeouts: list[float] = []
+
+    def noted(timeout: float) -> None:
+        timeouts.append(timeout)
+        executor.check_queue_stop_event.set()
+
+    monkeypatch.setattr(executor._queue_wakeup, "wait", noted)
+    executor.check_queue()
+    assert timeouts[0] <= 0.5
+
+
 def test_a_closed_market_is_looked_at_again_after_a_pace(strategy: Idle, monkeypatch: pytest.MonkeyPatch) -> None:
     executor = begun(strategy, "15S")
     tick = next_run(executor)
