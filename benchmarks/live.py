@@ -96,16 +96,16 @@ def measure(count: int, minutes: float, folder: Path) -> Costs:
                         raise SystemExit((folder / "log").read_text())
                     time.sleep(0.5)
                 time.sleep(WARM_UP_S)
-                before, asked, began, known = trader.cpu_times(), len(server.log), iterations(server), seconds(own)
+                before, asked, (began, known) = trader.cpu_times(), len(server.log), own_work(own)
                 peak, ends = 0, time.monotonic() + minutes * 60
                 while time.monotonic() < ends:
                     time.sleep(1)
                     peak = max(peak, trader.memory_info().rss)
-                after = trader.cpu_times()
-                done = max(iterations(server) - began, 1)
+                after, (ended, spent) = trader.cpu_times(), own_work(own)
+                done = max(ended - began, 1)
                 return Costs(
                     asked=(len(server.log) - asked) / minutes,
-                    own_ms=1000 * (seconds(own) - known) / done,
+                    own_ms=1000 * (spent - known) / done,
                     whole_ms=1000 * (after.user + after.system - before.user - before.system) / done,
                     size_mb=trader.memory_info().rss / 1e6,
                     peak_mb=peak / 1e6,
@@ -115,14 +115,10 @@ def measure(count: int, minutes: float, folder: Path) -> Costs:
                 process.wait(30)
 
 
-def seconds(own: Path) -> float:
-    """CPU of the trader's own work so far."""
-    return sum(map(float, own.read_text().splitlines())) if own.exists() else 0.0
-
-
-def iterations(server: RehearsalServer) -> int:
-    """Each iteration asks once for the account."""
-    return sum(request.path == "/v2/account" for request in server.log)
+def own_work(own: Path) -> tuple[int, float]:
+    """Iterations so far, and the CPU seconds of them and of all looks."""
+    lines = [line.split() for line in own.read_text().splitlines()]
+    return sum(name == "on_trading_iteration" for name, _ in lines), sum(float(seconds) for _, seconds in lines)
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
 """The trader's command, with the CPU of its own work written down: ``python metered_trader.py FILE ARGUMENTS…``.
 
-A line of FILE is the thread's CPU seconds of one iteration, of one look of the watch, or of the look that an iteration
-shares with Lumibot's sync.
+A line of FILE is what was done and the CPU seconds that it took its thread: an iteration (``on_trading_iteration``), a
+look of the watch (``tick``), or the look that an iteration shares with Lumibot's sync (``snapshot``).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def metered(work: Callable[..., Any], file: Path) -> Callable[..., Any]:
             return work(*args, **named)
         finally:
             with file.open("a") as out:
-                out.write(f"{time.thread_time() - began}\n")
+                out.write(f"{work.__name__} {time.thread_time() - began}\n")
 
     return counted
 
