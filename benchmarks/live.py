@@ -1,7 +1,9 @@
 """What a whole trader costs: requests a minute, its own CPU per iteration and its memory, by the number of symbols.
 
 ``python benchmarks/live.py [symbols …] [--minutes N]`` starts an exchange in this process and the trader's command in
-one of its own, at the pace of the day: profile intraday, five-minute bars, an iteration every 15 seconds.
+one of its own, at the pace of the day: profile intraday, five-minute bars, an iteration every 15 seconds. Own CPU is
+that of iterations and of the looks of the watch; the whole process has Lumibot's loop, both streams, the operator's
+screens and the log besides.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -29,7 +32,18 @@ from market.calendar import session_times, sessions_until
 LAST_DAY, SESSIONS, BAR_MINUTES = "2023-03-09", 20, 5
 START = datetime(2023, 3, 9, 11, 2, tzinfo=ZoneInfo("America/New_York"))
 PACE_S = 15
-WARM_UP_S, PATIENCE_S = 45.0, 300.0
+WARM_UP_S, PATIENCE_S = 45.0, 600.0
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Requests a minute, CPU milliseconds per iteration, and megabytes; the start aside."""
+
+    asked: float
+    own_ms: float
+    whole_ms: float
+    size_mb: float
+    peak_mb: float
 
 
 def bars(symbols: list[str]) -> pd.DataFrame:
@@ -54,54 +68,57 @@ def bars(symbols: list[str]) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def command(server: RehearsalServer, symbols: list[str]) -> list[str]:
-    """The trader's command line."""
+def command(server: RehearsalServer, symbols: list[str], own: Path) -> list[str]:
+    """The trader's command line, with a file for the CPU of its own work."""
     return [
-        sys.executable, str(ROOT / "live_trader.py"), "--strategy", "combined", "--paper", "--profile", "intraday",
+        sys.executable, str(ROOT / "benchmarks/metered_trader.py"), str(own),
+        "--strategy", "combined", "--paper", "--profile", "intraday",
         "--alpaca-url", server.url, "--sleeptime", f"{PACE_S}S", "--set", "live.yahoo=false",
         "--symbols", ",".join(symbols), "--benchmark", symbols[0], "--out", "run", "--overwrite", "--quiet",
     ]  # fmt: skip
 
 
-def measure(count: int, minutes: float, folder: Path) -> tuple[float, float, float, float]:
-    """Requests a minute, CPU milliseconds per iteration, MB at the end and at the most; the start aside."""
-    symbols = [f"S{number:04d}" for number in range(count)]
+def measure(count: int, minutes: float, folder: Path) -> Costs:
+    """Run a trader for so many minutes after its start."""
+    symbols, own = [f"S{number:04d}" for number in range(count)], folder / "own"
     with RehearsalServer(bars(symbols), start=START, sessions=1) as server:
         keys = {"ALPACA_API_KEY": server.key, "ALPACA_API_SECRET": server.secret}
         with (folder / "log").open("w") as log:
             process = subprocess.Popen(
-                command(server, symbols), cwd=folder, env={**os.environ, **keys}, stdout=log, stderr=log
+                command(server, symbols, own), cwd=folder, env={**os.environ, **keys}, stdout=log, stderr=log
             )
             trader = psutil.Process(process.pid)
             try:
                 deadline = time.monotonic() + PATIENCE_S
-                while not any(request.path.endswith("/quotes/latest") for request in server.log):
+                # Before its first decision a trader reads its history.
+                while not any((folder / "state/snapshots").glob("*")):
                     if process.poll() is not None or time.monotonic() > deadline:
                         raise SystemExit((folder / "log").read_text())
                     time.sleep(0.5)
-                    if time.monotonic() > deadline - PATIENCE_S + WARM_UP_S and iterations(server) > 1:
-                        break
-                time.sleep(PACE_S)
-                before, asked, began = trader.cpu_times(), len(server.log), iterations(server)
+                time.sleep(WARM_UP_S)
+                before, asked, (began, known) = trader.cpu_times(), len(server.log), own_work(own)
                 peak, ends = 0, time.monotonic() + minutes * 60
                 while time.monotonic() < ends:
                     time.sleep(1)
                     peak = max(peak, trader.memory_info().rss)
-                after = trader.cpu_times()
-                cpu = after.user + after.system - before.user - before.system
-                done = iterations(server) - began
-                return (
-                    (len(server.log) - asked) / minutes, 1000 * cpu / max(done, 1), trader.memory_info().rss / 1e6,
-                    peak / 1e6,
-                )  # fmt: skip
+                after, (ended, spent) = trader.cpu_times(), own_work(own)
+                done = max(ended - began, 1)
+                return Costs(
+                    asked=(len(server.log) - asked) / minutes,
+                    own_ms=1000 * (spent - known) / done,
+                    whole_ms=1000 * (after.user + after.system - before.user - before.system) / done,
+                    size_mb=trader.memory_info().rss / 1e6,
+                    peak_mb=peak / 1e6,
+                )
             finally:
                 process.terminate()
                 process.wait(30)
 
 
-def iterations(server: RehearsalServer) -> int:
-    """Each iteration asks once for the account."""
-    return sum(request.path == "/v2/account" for request in server.log)
+def own_work(own: Path) -> tuple[int, float]:
+    """Iterations so far, and the CPU seconds of them and of all looks."""
+    lines = [line.split() for line in own.read_text().splitlines()]
+    return sum(name == "on_trading_iteration" for name, _ in lines), sum(float(seconds) for _, seconds in lines)
 
 
 def main() -> None:
@@ -110,11 +127,14 @@ def main() -> None:
     parser.add_argument("symbols", type=int, nargs="*", default=[8, 33, 300, 1000])
     parser.add_argument("--minutes", type=float, default=5.0, help="measured, of the day (default: %(default)s)")
     args = parser.parse_args()
-    print(f"{'symbols':>8} {'requests/min':>13} {'CPU ms/iteration':>17} {'MB':>6} {'most MB':>8}")
+    print(f"{'symbols':>8} {'requests/min':>13} {'own CPU ms/iteration':>21} {'of all':>7} {'MB':>6} {'most MB':>8}")
     for count in args.symbols:
         with tempfile.TemporaryDirectory() as folder:
-            asked, cpu, size, peak = measure(count, args.minutes, Path(folder))
-        print(f"{count:8,d} {asked:13.1f} {cpu:17.0f} {size:6.0f} {peak:8.0f}", flush=True)
+            it = measure(count, args.minutes, Path(folder))
+        print(
+            f"{count:8,d} {it.asked:13.1f} {it.own_ms:21.0f} {it.whole_ms:7.0f} {it.size_mb:6.0f} {it.peak_mb:8.0f}",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

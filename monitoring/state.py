@@ -11,6 +11,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass, replace
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -238,19 +239,40 @@ _TIMES = {
 }
 
 
-def write_state(path: Path, state: TraderState) -> None:
-    """Replace the file, whole or not at all; it is not forced to the disk, as the next beat brings another.
+class StateWriter:
+    """Writes the states of one trader; its settings, most of the text, are spelled and masked once.
 
-    Raises
-    ------
-    OSError
+    Parameters
+    ----------
+    path : Path
     """
-    text = _text({"version": VERSION, **_by_name(state)})
-    fresh = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(without_known(text))
-    fresh.replace(path)
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._fresh = path, path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        self._settings: Mapping[str, Any] | None = None
+        self._settings_text = ""
+
+    def write(self, state: TraderState) -> None:
+        """Replace the file, whole or not at all; it is not forced to the disk, as the next beat brings another.
+
+        Raises
+        ------
+        OSError
+        """
+        values = {"version": VERSION, **_by_name(state)}
+        settings = values.pop("settings")
+        if settings is not self._settings:
+            self._settings, self._settings_text = settings, without_known(_text(settings))
+        text = without_known(_text(values))
+        handle = os.open(self._fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(f'{text[:-1]},"settings":{self._settings_text}}}')
+        self._fresh.replace(self._path)
+
+
+def write_state(path: Path, state: TraderState) -> None:
+    """Replace the file once; raises like ``StateWriter.write``."""
+    StateWriter(path).write(state)
 
 
 def read_state(path: Path) -> TraderState | None:
@@ -306,7 +328,7 @@ def _optional(item: Field[Any]) -> bool:
     return item.default is not MISSING or item.default_factory is not MISSING
 
 
-def _text(values: dict[str, Any]) -> str:
+def _text(values: Mapping[str, Any]) -> str:
     # A state is written every other second: what JSON knows is not copied first. It knows no figure that is none.
     try:
         return json.dumps(values, default=_for_json, allow_nan=False, separators=(",", ":"))
@@ -315,7 +337,12 @@ def _text(values: dict[str, Any]) -> str:
 
 
 def _by_name(value: Any) -> dict[str, Any]:
-    return {item.name: getattr(value, item.name) for item in fields(value)}
+    return {name: getattr(value, name) for name in _names(value.__class__)}
+
+
+@cache
+def _names(kind: type[Any]) -> tuple[str, ...]:
+    return tuple(item.name for item in fields(kind))
 
 
 def _for_json(value: Any) -> Any:

@@ -50,8 +50,8 @@ class CombinedStrategy(Strategy):
     account: Account
     desk: Desk
     feed: Feed
-    snapshots: Any = None
-    """Where a live run keeps what it decided on; None in a backtest."""
+    recorder: Any = None
+    """Keeps what a live run decided on, and shows it; None in a backtest."""
 
     def __init__(self, broker: Any = None, *args: Any, **kwargs: Any) -> None:
         refuse_former_attributes(type(self), CombinedStrategy)
@@ -90,9 +90,11 @@ class CombinedStrategy(Strategy):
             market = self.feed.snapshot()
             self._tell_of_fit(market)
             self.plan = self.pipeline.decide(market, self.book)
-            if self.snapshots is not None:
-                self.snapshots.decided(market, self.book, self.plan)
+            if self.recorder is not None:
+                self.recorder.snapshots.decided(market, self.book, self.plan)
             self.desk.execute(self.plan)
+        if self.recorder is not None:
+            self.recorder.iterated()
 
     def _tell_of_fit(self, market: Market) -> None:
         """Once, at the first readings: what the rules can do little with on this account and these symbols."""
@@ -109,15 +111,16 @@ class CombinedStrategy(Strategy):
         # What trading needs is not loaded for a backtest.
         from brokers.desk.lifecycle.session import open_session
         from brokers.desk.lifecycle.wiring import open_live
+        from brokers.lumibot.executor_loop import CalmLoop
 
         session = self.parameters.get("session") or open_session(self.settings, paper=self.broker.is_paper)
         account = open_live(self.broker, self.settings, session, submit)
+        CalmLoop(self._executor)
         if submit:
             from brokers.live_state.recorder import StateRecorder
 
-            account.recorder = recorder = StateRecorder(self, account, self.settings)
-            recorder.start()
-            self.snapshots = recorder.snapshots
+            account.recorder = self.recorder = StateRecorder(self, account, self.settings)
+            self.recorder.start()
         return account
 
     def _update_portfolio_value(self) -> Any:

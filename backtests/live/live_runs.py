@@ -50,7 +50,8 @@ from strategies.registry import build_pipeline, keep_daily_signals, strategy_cla
 from strategies.run_notes import absent_symbols
 
 EXIT_DONE, EXIT_FAILED, EXIT_STOPPED = 0, 1, 3
-POLL_S = 0.2
+POLL_S, LASTING_POLL_S = 0.2, 0.5
+"""How often the main thread looks whether a short run is over, and one that lasts; a signal it hears at once."""
 SETTLE_S = 45.0
 """How long a single iteration waits for what it sent, in the venue's time."""
 log = logging.getLogger(__name__)
@@ -268,7 +269,7 @@ def _until_the_end(strategy: Any, server: Any, stopping: Interruption, ended: in
     # Lumibot takes the interrupt for itself.
     signal.signal(signal.SIGINT, handler)
     executor = strategy._executor
-    while not stopping.wait(POLL_S):
+    while not stopping.wait(LASTING_POLL_S if server is None else POLL_S):
         if getattr(executor, "exception", None) is not None:
             raise executor.exception
         account: LiveAccount | None = getattr(strategy, "account", None)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import math
 import threading
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from brokers.live_state.snapshot import Moments, state_of
+from brokers.live_state.snapshot import Moments, state_of, told_settings
 from brokers.live_state.snapshot_log import SnapshotLog
 from market.bars import BarTable
 from monitoring.market_view import VIEW_FILE, Bar, MarketViewWriter
 from monitoring.rows import ReadingRow
-from monitoring.state import STATE_FILE, write_state
+from monitoring.state import STATE_FILE, StateWriter
 from risk.limit_usage import Limit
 from risk.model import Book, Plan
 from strategies.readings import limits, readings
@@ -31,8 +30,6 @@ if TYPE_CHECKING:
     from brokers.desk.lifecycle.wiring import LiveAccount
     from config import Settings
 
-POLL_S = 0.25
-"""How often it looks whether an iteration has ended; the file is replaced then, and at each beat."""
 STOP_S = 2.0
 
 log = logging.getLogger(__name__)
@@ -52,24 +49,31 @@ class StateRecorder:
     def __init__(self, strategy: Any, account: LiveAccount, settings: Settings) -> None:
         self._strategy, self._account, self._settings = strategy, account, settings
         self._folder = Path(settings.live.state_dir)
+        self._told, self._writer = told_settings(settings), StateWriter(self._folder / STATE_FILE)
         self._moments = Moments(datetime.now(UTC))
         self._limits: list[Limit] = []
         self._plan: Plan | None = None
         self._book: Book | None = None
         self._view: MarketViewWriter | None = None
         self._last_bar = -math.inf
+        self._shown: BarTable | None = None
         self._failed: set[str] = set()
         self.snapshots = SnapshotLog(self._folder, settings, account.pipeline, lambda: account.feed.bars)
-        self._stop = threading.Event()
+        self._stop, self._news = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="state-recorder", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
         self.snapshots.start()
 
+    def iterated(self) -> None:
+        """An iteration is over: the file is replaced now and not only at the next beat."""
+        self._news.set()
+
     def stop(self, ended: str) -> None:
         """Write a last state that says how the trader ended."""
         self._stop.set()
+        self._news.set()
         if self._thread.is_alive():
             self._thread.join(STOP_S)
         self.snapshots.stop()
@@ -78,17 +82,14 @@ class StateRecorder:
             self._view.close()
 
     def _run(self) -> None:
-        due = 0.0
         while not self._stop.is_set():
+            self._news.clear()
             plan = getattr(self._strategy, "plan", None)
-            new = plan is not None and plan is not self._plan
-            if new:
+            if plan is not None and plan is not self._plan:
                 self._plan = plan
                 self._guarded("market view", self._after_iteration)
-            if new or time.monotonic() >= due:
-                due = time.monotonic() + self._settings.monitoring.beat_s
-                self._guarded("state file", self._write)
-            self._stop.wait(POLL_S)
+            self._guarded("state file", self._write)
+            self._news.wait(self._settings.monitoring.beat_s)
 
     def _guarded(self, what: str, step: Any) -> None:
         """What goes wrong here costs a screen its news and nothing else; it is logged once until it works again."""
@@ -106,8 +107,8 @@ class StateRecorder:
             moments.iterations, moments.iteration = desk.iterations, datetime.now(UTC)
         if desk.state.view is not moments.seen:
             moments.seen, moments.look = desk.state.view, datetime.now(UTC)
-        state = state_of(self._account, self._settings, self._book, self._limits, moments, ended)
-        write_state(self._folder / STATE_FILE, state)
+        state = state_of(self._account, self._settings, self._book, self._limits, moments, ended, self._told)
+        self._writer.write(state)
 
     def _after_iteration(self) -> None:
         """What the last iteration saw, as far as its bars are still there."""
@@ -130,7 +131,10 @@ class StateRecorder:
             keep = self._settings.monitoring
             self._view = MarketViewWriter(self._folder / VIEW_FILE, keep.keep_days, keep.keep_bars)
         table = features.bars
-        self._view.write(plan.time, self._settings.pace.bars, self._new_bars(table), rows)
+        # A bar that was added or corrected made another table.
+        bars = () if table is self._shown else self._new_bars(table)
+        self._view.write(plan.time, self._settings.pace.bars, bars, rows)
+        self._shown = table
         if self._last_bar == -math.inf:
             self._view.prune_bars(table.symbols)
         if len(table.opens_at):

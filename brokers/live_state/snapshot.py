@@ -42,6 +42,7 @@ def state_of(
     limits: Iterable[Limit],
     moments: Moments,
     ended: str = "",
+    told: Mapping[str, Any] | None = None,
 ) -> TraderState:
     """What the state file says now.
 
@@ -56,6 +57,8 @@ def state_of(
     moments : Moments
     ended : str
         How the trader ended; empty while it runs.
+    told : mapping, optional
+        ``told_settings(settings)``, where it is known already.
     """
     desk = account.desk
     view, sectors = desk.state.view, settings.universe.sectors
@@ -100,8 +103,13 @@ def state_of(
         conditions=tuple(ConditionState(str(x.kind), x.subject, x.why, x.since) for x in account.alarm.standing()),
         limits=tuple(LimitState(x.module, x.name, x.used, x.most, x.unit, x.frees, x.halts, x.scope) for x in limits),
         last_halts={} if book is None else {name: when.isoformat() for name, when in book.last_halts.items()},
-        settings={name: part for name, part in settings.as_dict().items() if name not in LEFT_OUT},
+        settings=told_settings(settings) if told is None else told,
     )
+
+
+def told_settings(settings: Settings) -> dict[str, Any]:
+    """The sections of the settings that are written."""
+    return {name: part for name, part in settings.as_dict().items() if name not in LEFT_OUT}
 
 
 def held_now(desk: LiveDesk, book: Book | None) -> dict[str, Position]:

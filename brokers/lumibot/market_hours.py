@@ -15,7 +15,7 @@ import pandas as pd
 from brokers.alpaca.client import VenueClient
 from brokers.venue_errors import VenueError, level_of
 from brokers.venue_values import VenueTime
-from config.values.markets import NEW_YORK
+from config.values.markets import NEW_YORK, NEW_YORK_ZONE
 from market.calendar import is_session, last_session, session_times
 
 ALWAYS = "24/7"
@@ -80,7 +80,7 @@ class VenueHours:
         self, market: str = "", close: bool = True, next: bool = False, date: dt.datetime | None = None
     ) -> pd.Timestamp:
         """Open or close of the session of a day (the venue's today), or of the first one after it."""
-        day = (date or self.client.clock.now()).astimezone(pd.Timestamp.now(NEW_YORK).tzinfo).date()
+        day = (date or self.client.clock.now()).astimezone(NEW_YORK_ZONE).date()
         opens, closes = _session(day, next)
         return closes if close else opens
 

@@ -6,7 +6,7 @@ import pytest
 
 from config.errors import Refusal
 from monitoring.signs import concerning, signs
-from monitoring.state import STATE_FILE, ConditionState, HaltState, read_state, write_state
+from monitoring.state import STATE_FILE, ConditionState, HaltState, StateWriter, read_state, write_state
 from monitoring.status import status
 from tests.monitoring.journals import BEGIN, HALTED, STREAM_DOWN, trader_state
 
@@ -17,6 +17,17 @@ def test_a_state_comes_back_as_it_was_written(tmp_path):
     assert read_state(tmp_path / STATE_FILE) == state
     assert (tmp_path / STATE_FILE).stat().st_mode & 0o077 == 0
     assert [path.name for path in tmp_path.iterdir()] == [STATE_FILE]
+
+
+def test_a_writer_writes_each_state_as_it_is_also_where_the_settings_are_others(tmp_path):
+    writer = StateWriter(tmp_path / STATE_FILE)
+    first = trader_state()
+    for state in (first, replace(first, equity=1.0), replace(first, settings={"risk": {"chain": []}}), first):
+        writer.write(state)
+        assert read_state(tmp_path / STATE_FILE) == state
+        written = (tmp_path / STATE_FILE).read_text()
+        write_state(tmp_path / "anew", state)
+        assert written == (tmp_path / "anew").read_text()
 
 
 def test_what_is_no_number_is_written_as_unknown(tmp_path):

@@ -45,6 +45,9 @@ class BarCollector:
         fits = (1, DAY_MINUTES) if sessions else (1, HOUR_MINUTES, DAY_MINUTES)
         self.asked_minutes = minutes if minutes in fits else 5
         self._frame = _empty()
+        self._newest: tuple[pd.DataFrame, dict[str, pd.Timestamp]] | None = None
+        self._after: tuple[pd.DataFrame, dict[pd.Timestamp, int]] | None = None
+        self._expected: tuple[pd.Timestamp, pd.DatetimeIndex] | None = None
         self._made: tuple[pd.DataFrame, pd.Timestamp, str, BarTable | None] | None = None
 
     @property
@@ -86,7 +89,11 @@ class BarCollector:
 
     def newest(self) -> dict[str, pd.Timestamp]:
         """When the last bar of each symbol that has any begins."""
-        return {str(symbol): time for symbol, time in self._frame.groupby("symbol")["datetime"].max().items()}
+        # Several times in each iteration it is asked of the same bars.
+        if self._newest is None or self._newest[0] is not self._frame:
+            found = {str(symbol): time for symbol, time in self._frame.groupby("symbol")["datetime"].max().items()}
+            self._newest = self._frame, found
+        return self._newest[1]
 
     def complete(self, now: datetime) -> bool:
         """Whether every symbol has the last bar that should be there: nothing new can be asked for yet."""
@@ -101,8 +108,13 @@ class BarCollector:
 
     def bars_after(self, time: pd.Timestamp) -> int:
         """How many bars there are, of any symbol, that begin after a time; nights don't count."""
-        times = self._frame["datetime"]
-        return int(times[times > time].nunique())
+        if self._after is None or self._after[0] is not self._frame:
+            self._after = self._frame, {}
+        known = self._after[1]
+        if time not in known:
+            times = self._frame["datetime"]
+            known[time] = int(times[times > time].nunique())
+        return known[time]
 
     def table(self, now: datetime, source: str) -> BarTable | None:
         """Every bar that is complete at ``now``, and an empty row where newer ones should be; None without any.
@@ -137,6 +149,11 @@ class BarCollector:
 
     def expected(self, present: pd.Timestamp) -> pd.DatetimeIndex:
         """When the last complete bars begin that the clock says there should be, oldest first."""
+        if self._expected is None or self._expected[0] != present:
+            self._expected = present, self._last_complete(present)
+        return self._expected[1]
+
+    def _last_complete(self, present: pd.Timestamp) -> pd.DatetimeIndex:
         if self.daily:
             today = _date(present)
             days = sessions_until(today, MOST_MISSING + 3) if self.sessions else pd.date_range(end=today, periods=5)

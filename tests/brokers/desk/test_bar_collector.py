@@ -34,6 +34,20 @@ def test_the_forming_bar_is_never_shown() -> None:
     assert begins(table(rows, "2023-03-07 09:45:00")) == ["07 09:30", "07 09:35", "07 09:40"]
 
 
+def test_what_is_known_of_the_newest_bars_is_known_anew_when_one_has_come() -> None:
+    bars = BarCollector(("A",), 5, sessions=True)
+    bars.add(bars_of({"A": rows_between("2023-03-07 09:30", "2023-03-07 09:40")}))
+    first, now = moment("2023-03-07 09:30"), moment("2023-03-07 09:50")
+    for newest, after, complete in (("09:40", 2, False), ("09:45", 3, True)):
+        for _ in range(2):
+            assert f"{bars.newest()['A'].tz_convert('America/New_York'):%H:%M}" == newest
+            assert (bars.bars_after(pd.Timestamp(first)), bars.complete(now)) == (after, complete)
+        bars.add(bars_of({"A": rows_between("2023-03-07 09:45", "2023-03-07 09:45")}))
+    assert not bars.complete(moment("2023-03-07 09:55"))
+    bars.clear()
+    assert (bars.newest(), bars.bars_after(pd.Timestamp(first))) == ({}, 0)
+
+
 def test_longer_bars_count_from_the_regular_opening() -> None:
     found = table(rows_between("2023-03-07 09:30", "2023-03-07 12:20"), "2023-03-07 12:29", minutes=60)
     assert begins(found) == ["07 09:30", "07 10:30"]

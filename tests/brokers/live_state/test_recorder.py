@@ -6,6 +6,7 @@ import json
 import logging
 import threading
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
@@ -20,7 +21,7 @@ from brokers.reporting.events import EventKind
 from brokers.reporting.standing_conditions import Standing
 from market.bars import BarTable
 from market.features import FeatureTable
-from monitoring.market_view import VIEW_FILE, MarketView
+from monitoring.market_view import VIEW_FILE, MarketView, MarketViewWriter
 from monitoring.state import STATE_FILE, read_state
 from monitoring.status import status
 from risk.model import Book, Plan
@@ -228,6 +229,46 @@ def test_a_second_iteration_adds_its_bars_and_keeps_earlier_readings(scene):
     opens = [bar[0] for bar in view.bars("AAPL")]
     assert opens == sorted(set(opens)) and len(opens) >= 100
     recorder.stop("over")
+
+
+def test_the_end_of_an_iteration_is_shown_before_the_next_beat(tmp_path):
+    scene = Scene(tmp_path / "state", overrides=[f"live.state_dir={tmp_path / 'state'}", "monitoring.beat_s=60"])
+    try:
+        strategy, account = trader(scene)
+        recorder, path = StateRecorder(strategy, account, scene.settings), scene.folder / STATE_FILE
+        recorder.start()
+        first = eventually(lambda: read_state(path))
+        strategy.plan = Plan(scene.exchange.now + timedelta(seconds=15))
+        recorder.iterated()
+        eventually(lambda: read_state(path).written > first.written)
+        eventually(lambda: MarketView(scene.folder / VIEW_FILE).readings()[0].time == strategy.plan.time)
+        began = time.monotonic()
+        recorder.stop("over")
+        assert time.monotonic() - began < 2.0, "nobody waits for the beat"
+    finally:
+        scene.stop()
+
+
+def test_bars_are_written_again_only_where_one_was_added_or_corrected(scene, monkeypatch):
+    strategy, account = trader(scene)
+    recorder = StateRecorder(strategy, account, scene.settings)
+    written: list[int] = []
+    monkeypatch.setattr(
+        MarketViewWriter, "write", lambda self, moment, minutes, bars, rows: written.append(len(list(bars)))
+    )
+
+    def iterate(features):
+        strategy.feed.features = features
+        recorder._plan = Plan(scene.exchange.now)
+        recorder._after_iteration()
+
+    same, needs, sectors = strategy.feed.features, strategy.pipeline.needs(), scene.settings.universe.sectors
+    iterate(same)
+    iterate(same)
+    corrected = replace(same.bars, close=same.bars.close + 0.01)
+    iterate(FeatureTable(corrected, needs, sectors))
+    recorder.stop("over")
+    assert written == [120 * len(SYMBOLS), 0, len(SYMBOLS)]
 
 
 def test_no_view_is_an_empty_one(tmp_path):

@@ -71,8 +71,11 @@ class HistoricalData:
             raise bad("symbols parameter is required")
         read = reader(query)
         window = read_window(query, self._now(), feeds)
-        if window.after is not None and window.after[0] not in wanted:
-            raise bad("invalid page_token: it is of another request")
+        if window.after is not None:
+            if window.after[0] not in wanted:
+                raise bad("invalid page_token: it is of another request")
+            # What earlier pages told is not read again for each of the later ones.
+            wanted = wanted[wanted.index(window.after[0]) :]
         return paged(window, ((symbol, read(symbol, window)) for symbol in wanted))
 
     def _bars(self, query: Query) -> Reader:

@@ -98,13 +98,14 @@ def check_currency(query: Query) -> None:
 
 
 def paged(window: Window, found: Iterable[tuple[str, Sequence[Json]]]) -> tuple[dict[str, list[Json]], str | None]:
-    """One page of what was found, by symbol ascending, each ascending by time; and the token of the next."""
+    """One page of what was found, by symbol ascending, each ascending by time; and the token of the next.
+
+    ``found`` begins with the symbol that the page before ended with.
+    """
     page: dict[str, list[Json]] = {}
     room = window.limit
     last: tuple[str, str] | None = None
     for symbol, rows in found:
-        if window.after is not None and symbol < window.after[0]:
-            continue
         items = list(reversed(rows)) if window.newest_first else list(rows)
         if window.after is not None and symbol == window.after[0]:
             stamps = [_stamp(item) for item in items]

@@ -11,6 +11,7 @@ import jsonschema
 import pandas as pd
 import pytest
 
+from brokers.rehearsal.core.bar_playback import BarPlayback
 from tests.brokers.rehearsal.official import ALPACA, needs_schemas
 from tests.brokers.rehearsal.venue import at
 from tests.brokers.rehearsal.wire import Wire
@@ -37,6 +38,31 @@ def bars(wire: Wire, timeframe: str, more: str = "") -> list[dict[str, Any]]:
     assert status == 200, body
     found: list[dict[str, Any]] = body["bars"]
     return found
+
+
+def test_a_later_page_reads_no_symbol_that_earlier_ones_told(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    found = BarPlayback.bars
+
+    def noted(self: BarPlayback, symbol: str, *rest: Any) -> Any:
+        read.append(symbol)
+        return found(self, symbol, *rest)
+
+    monkeypatch.setattr(BarPlayback, "bars", noted)
+    asked = f"{STOCKS}/bars?symbols=AAPL,MSFT&timeframe=5Min&feed=iex"
+    whole = wire.ask("GET", f"{asked}&limit=10000")[1]["bars"]
+    assert read == ["AAPL", "MSFT"]
+    pages: dict[str, list[Any]] = {}
+    token, each = "", []
+    while token is not None:
+        read.clear()
+        page = wire.ask("GET", f"{asked}&limit={len(whole['AAPL']) + 1}&page_token={token}")[1]
+        each.append(list(read))
+        for symbol, rows in page["bars"].items():
+            pages.setdefault(symbol, []).extend(rows)
+        token = page["next_page_token"]
+    assert pages == whole
+    assert each == [["AAPL", "MSFT"], ["MSFT"]]
 
 
 def test_weeks_and_months_are_made_of_days() -> None:
