@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from backtests.reports.formatting import (
     csv_text,
@@ -29,16 +29,15 @@ from backtests.reports.run_files import (
     EQUITY_COLUMNS,
     INTERRUPTED,
     ORDER_COLUMNS,
+    TEARSHEET,
     TRADE_COLUMNS,
     TRADE_PAGES,
 )
 from backtests.reports.run_info import RunInfo
 from brokers.record import RunRecord
+from config.values.printable import one_line
 from market.bars import BarTable
 from risk.model import Decision, Verdict
-
-if TYPE_CHECKING:
-    from backtests.reports.tearsheet.process import TearsheetProcess
 
 
 def write_figures(folder: Path, record: RunRecord, info: RunInfo) -> dict[str, Figure]:
@@ -68,10 +67,9 @@ def write_report(
     info: RunInfo,
     table: BarTable,
     figures: Mapping[str, Figure],
-    tearsheet: TearsheetProcess,
     every_trade: bool = False,
 ) -> str:
-    """Write what people look at: pictures, the report's page and, in a process beside them, Lumibot's tearsheet.
+    """Write what people look at: pictures, the report's page and Lumibot's tearsheet.
 
     Parameters
     ----------
@@ -83,8 +81,6 @@ def write_report(
         The bars that the trade pictures are drawn from.
     figures : mapping
         What ``write_figures`` returned.
-    tearsheet : TearsheetProcess
-        Waits for what it has to draw.
     every_trade : bool, default=False
         Draw every trade instead of the worst and the best.
 
@@ -97,15 +93,21 @@ def write_report(
     from backtests.reports.html_report import write_html_report
     from backtests.reports.pictures.equity_plot import plot_equity
     from backtests.reports.pictures.trade_plots import plot_trades
-    from backtests.reports.tearsheet.sheet import tearsheet_input
+    from backtests.reports.tearsheet.sheet import tearsheet_input, write_tearsheet
 
     began = time.perf_counter()
-    tearsheet.draw(tearsheet_input(record, info, figures))
     equity = folder / "equity.png"
     plot_equity(equity, record, info)
     pictures = [equity, *plot_trades(folder / TRADE_PAGES, record, table, every_trade)]
     write_html_report(folder / "report.html", record, info, figures, pictures)
-    failed = tearsheet.finish()
+    failed = ""
+    try:
+        write_tearsheet(folder / TEARSHEET, tearsheet_input(record, info, figures))
+    except OSError as error:
+        failed = f"{TEARSHEET} was not written: {error.filename or folder}: {error.strerror}"
+    except Exception as error:
+        # Other people's code, on whatever curve a run has: the rest of the report is there, and it is told.
+        failed = f"{TEARSHEET} was not written: {one_line(f'{type(error).__name__}: {error}')}"
     spent = {**info.seconds, "report": time.perf_counter() - began}
     _write_summary(folder, record, info, figures, spent)
     return failed
