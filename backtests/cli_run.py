@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from rich.console import Console
+from rich.live import Live
 from rich.progress import Progress
 
 from backtests.checks.lookahead import check
@@ -117,7 +118,8 @@ def run(request: RunRequest, console: Console) -> int:
         if request.scoreboard:
             console.print(scoreboard_of(result.record, settings.universe.sectors))
         if request.report and not result.interrupted:
-            with console.status("drawing the report"):
+            # Without a thread that refreshes it: a process of several cannot be copied for its tearsheet.
+            with Live("drawing the report", console=console, auto_refresh=False, transient=True):
                 failed = write_report(folder, result.record, info, result.table, figures, request.draw_all)
     if request.json:
         show_document(run_document(folder))

@@ -14,9 +14,9 @@ from typing import Any
 import pandas as pd
 from lumibot.strategies import Strategy
 from lumibot.traders import Trader
-from tqdm import tqdm
 
 from backtests.interruption import Interruption, RunInterrupted
+from backtests.replay.meter import BarMeter
 from backtests.run_result import RunResult
 from brokers.backtest.broker import BarFillBroker
 from brokers.backtest.source import CausalPandasData
@@ -88,7 +88,7 @@ def run_source(
     with (
         _quiet(),
         _patient_collector(),
-        tqdm(
+        BarMeter(
             total=bars, unit="bar", desc="backtest", disable=None if progress and draws() else True, leave=False
         ) as meter,
     ):

@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
-from importlib.metadata import EntryPoint, EntryPoints, entry_points
+from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from typing import Any
 
@@ -31,7 +31,7 @@ from strategies.signals.base import Signal
 
 
 @cache
-def _declared() -> EntryPoints:
+def _declared() -> Any:
     """Entry points of every package; reading all their metadata takes a while, once is enough."""
     return entry_points()
 

@@ -35,7 +35,6 @@ from backtests.reports.run_files import (
 )
 from backtests.reports.run_info import RunInfo
 from brokers.record import RunRecord
-from config.values.printable import one_line
 from market.bars import BarTable
 from risk.model import Decision, Verdict
 
@@ -69,7 +68,7 @@ def write_report(
     figures: Mapping[str, Figure],
     every_trade: bool = False,
 ) -> str:
-    """Write what people look at: pictures, the report's page and Lumibot's tearsheet.
+    """Write what people look at: pictures, the report's page and, beside them, Lumibot's tearsheet.
 
     Parameters
     ----------
@@ -93,21 +92,16 @@ def write_report(
     from backtests.reports.html_report import write_html_report
     from backtests.reports.pictures.equity_plot import plot_equity
     from backtests.reports.pictures.trade_plots import plot_trades
-    from backtests.reports.tearsheet.sheet import tearsheet_input, write_tearsheet
+    from backtests.reports.tearsheet.beside import drawing
+    from backtests.reports.tearsheet.sheet import tearsheet_input
 
     began = time.perf_counter()
     equity = folder / "equity.png"
-    plot_equity(equity, record, info)
-    pictures = [equity, *plot_trades(folder / TRADE_PAGES, record, table, every_trade)]
-    write_html_report(folder / "report.html", record, info, figures, pictures)
-    failed = ""
-    try:
-        write_tearsheet(folder / TEARSHEET, tearsheet_input(record, info, figures))
-    except OSError as error:
-        failed = f"{TEARSHEET} was not written: {error.filename or folder}: {error.strerror}"
-    except Exception as error:
-        # Other people's code, on whatever curve a run has: the rest of the report is there, and it is told.
-        failed = f"{TEARSHEET} was not written: {one_line(f'{type(error).__name__}: {error}')}"
+    with drawing(folder / TEARSHEET, tearsheet_input(record, info, figures)) as tearsheet:
+        plot_equity(equity, record, info)
+        pictures = [equity, *plot_trades(folder / TRADE_PAGES, record, table, every_trade)]
+        write_html_report(folder / "report.html", record, info, figures, pictures)
+        failed = tearsheet.finish()
     spent = {**info.seconds, "report": time.perf_counter() - began}
     _write_summary(folder, record, info, figures, spent)
     return failed

@@ -20,7 +20,7 @@ from backtests.reports.outputs import write_figures, write_report
 from backtests.reports.run_files import TEARSHEET
 from backtests.reports.run_info import RunInfo
 from backtests.reports.summary_screen import show_summary
-from backtests.reports.tearsheet import lean_quantstats, sheet
+from backtests.reports.tearsheet import beside, lean_quantstats
 from backtests.reports.tearsheet.sheet import LABELS, custom_metrics, tearsheet_input, write_tearsheet
 from brokers.record import RunRecord
 from tests.backtests.sample import sample_info, sample_record, sample_table
@@ -140,7 +140,7 @@ def test_a_tearsheet_that_cannot_be_written_is_a_sentence(
     def fail(*_args: object) -> None:
         raise error
 
-    monkeypatch.setattr(sheet, "write_tearsheet", fail)
+    monkeypatch.setattr(beside, "write_tearsheet", fail)
     failed = write_report(tmp_path, RunRecord(initial_equity=100.0), INFO, TABLE, metrics(RECORD))
     assert failed == f"tearsheet.html was not written: {told}"
     assert {path.name for path in tmp_path.iterdir()} == {"report.html", "equity.png", "summary.json"}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import inspect
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +12,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+
+from config.process.later import Later, standing_in
 
 FIGURES_OF_NO_ROW = (
     "exposure",
@@ -137,39 +138,18 @@ def load_quantstats() -> None:
     """
     from matplotlib import style
 
-    with style.context({}), _stand_ins():
-        importlib.import_module("quantstats_lumi")
-
-
-@contextmanager
-def _stand_ins() -> Iterator[None]:
-    """Stand-ins for packages that are not loaded yet, for as long as the context lasts."""
     scipy, statistics = ModuleType("scipy"), ModuleType("scipy.stats")
     vars(statistics).update(linregress=_OfSciPy("linregress"), norm=_OfSciPy("norm"))
     notebook, display = ModuleType("IPython"), ModuleType("IPython.display")
     vars(notebook).update(get_ipython=lambda: None, version_info=(8, 0), display=display)
     vars(display).update(HTML=None, display=None)
-    put: dict[str, ModuleType] = {}
-    for modules in (
+    stand_ins = (
         {"scipy": scipy, "scipy.stats": statistics},
         {"IPython": notebook, "IPython.display": display},
-        {"yfinance": _Later("yfinance")},
-    ):
-        if not modules.keys() & sys.modules.keys():
-            put |= modules
-    sys.modules.update(put)
-    try:
-        yield
-    finally:
-        for name in put:
-            del sys.modules[name]
-
-
-class _Later(ModuleType):
-    """A module that is imported at the first use of something in it."""
-
-    def __getattr__(self, attribute: str) -> Any:
-        return getattr(importlib.import_module(self.__name__), attribute)
+        {"yfinance": Later("yfinance")},
+    )
+    with style.context({}), standing_in(*stand_ins):
+        importlib.import_module("quantstats_lumi")
 
 
 @dataclass(frozen=True, slots=True)
