@@ -59,4 +59,4 @@ assert of_thetadata(Broker)
 
 def test_lumibot_is_loaded_without_what_a_backtest_does_not_use() -> None:
     """In a new process; what is left out works where it is used after all."""
-    subprocess.run([sys.executable, "-c", LUMIBOT], check=True, cwd=ROOT, timeout=60)
+    subprocess.run([sys.executable, "-c", LUMIBOT], check=True, cwd=ROOT, timeout=240)
