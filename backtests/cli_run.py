@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date
 from importlib.metadata import version
@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from rich.console import Console
+from rich.live import Live
 from rich.progress import Progress
 
 from backtests.checks.lookahead import check
@@ -29,11 +30,10 @@ from backtests.reports.formatting import counted
 from backtests.reports.metrics import sessions_per_year
 from backtests.reports.order_outcomes import with_outcomes
 from backtests.reports.outputs import write_figures, write_report
-from backtests.reports.run_files import TEARSHEET, default_folder, prepare_folder, unused
+from backtests.reports.run_files import default_folder, prepare_folder, unused
 from backtests.reports.run_info import RunInfo
 from backtests.reports.scoreboard import scoreboard_of
 from backtests.reports.summary_screen import show_files, show_summary
-from backtests.reports.tearsheet.process import TearsheetProcess
 from backtests.request import Engine, RunRequest
 from backtests.run_inputs import write_inputs
 from backtests.run_result import RunResult
@@ -95,35 +95,32 @@ def run(request: RunRequest, console: Console) -> int:
         write_inputs(folder, request, data.hash)
     interruption = Interruption()
     failed = ""
-    # The tearsheet's libraries load while the run computes.
-    with TearsheetProcess(folder / TEARSHEET) if request.report else nullcontext() as tearsheet:
-        with interruption.listening():
-            result = execute(
-                data,
-                chosen,
-                settings,
-                start,
-                end,
-                engine=request.engine,
-                progress=not request.quiet,
-                interruption=interruption,
-            )
-        result.record.decisions = with_outcomes(result.record)
-        reached = _reached(result, start) if result.interrupted else end
-        info = describe(request, data, result, start, reached, {"data": took, "engine": result.seconds})
-        if result.interrupted:
-            info = replace(info, notes=(_unfinished(result.interrupted, reached, end), *info.notes))
-        with _naming(folder):
-            figures = write_figures(folder, result.record, info)
-            if not request.json:
-                show_summary(console, result.record, info, figures)
-            if request.scoreboard:
-                console.print(scoreboard_of(result.record, settings.universe.sectors))
-            if tearsheet is not None and not result.interrupted:
-                with console.status("drawing the report"):
-                    failed = write_report(
-                        folder, result.record, info, result.table, figures, tearsheet, request.draw_all
-                    )
+    with interruption.listening():
+        result = execute(
+            data,
+            chosen,
+            settings,
+            start,
+            end,
+            engine=request.engine,
+            progress=not request.quiet,
+            interruption=interruption,
+        )
+    result.record.decisions = with_outcomes(result.record)
+    reached = _reached(result, start) if result.interrupted else end
+    info = describe(request, data, result, start, reached, {"data": took, "engine": result.seconds})
+    if result.interrupted:
+        info = replace(info, notes=(_unfinished(result.interrupted, reached, end), *info.notes))
+    with _naming(folder):
+        figures = write_figures(folder, result.record, info)
+        if not request.json:
+            show_summary(console, result.record, info, figures)
+        if request.scoreboard:
+            console.print(scoreboard_of(result.record, settings.universe.sectors))
+        if request.report and not result.interrupted:
+            # Without a thread that refreshes it: a process of several cannot be copied for its tearsheet.
+            with Live("drawing the report", console=console, auto_refresh=False, transient=True):
+                failed = write_report(folder, result.record, info, result.table, figures, request.draw_all)
     if request.json:
         show_document(run_document(folder))
     else:

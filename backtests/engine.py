@@ -14,9 +14,9 @@ from typing import Any
 import pandas as pd
 from lumibot.strategies import Strategy
 from lumibot.traders import Trader
-from tqdm import tqdm
 
 from backtests.interruption import Interruption, RunInterrupted
+from backtests.replay.meter import BarMeter
 from backtests.run_result import RunResult
 from brokers.backtest.broker import BarFillBroker
 from brokers.backtest.source import CausalPandasData
@@ -88,7 +88,7 @@ def run_source(
     with (
         _quiet(),
         _patient_collector(),
-        tqdm(
+        BarMeter(
             total=bars, unit="bar", desc="backtest", disable=None if progress and draws() else True, leave=False
         ) as meter,
     ):
@@ -113,6 +113,8 @@ def run_source(
         )
         # Lumibot's statistics rows list every position at every bar; they only feed its own analysis.
         strategy._executor._trace_stats = lambda *_: {}
+        # A backtest has no scheduler; Lumibot would import its library to find that out, in every iteration.
+        strategy._executor.get_next_ap_scheduler_run_time = lambda: None
         # Asked several times an iteration whether they have anything to say, which they have not, see _quiet.
         strategy.logger = logging.getLogger("lumibot.strategies")
         # The loop asks them several times an iteration, in one thread.

@@ -24,8 +24,8 @@ def nanoseconds(times: pd.DatetimeIndex) -> np.ndarray:
 
 
 @cache
-def _schedule(first_year: int, last_year: int) -> pd.DataFrame:
-    """Sessions of whole years; the calendar takes long to work them out, and a live feed asks in every iteration.
+def _sessions(first_year: int, last_year: int) -> pd.DatetimeIndex:
+    """Session dates of whole years; the calendar takes long to work them out, and a live feed asks in every iteration.
 
     The calendar's own list of sessions works out each holiday up to the year 2200 first, whatever years are asked for,
     and by rules, too, that were given up a century ago.
@@ -38,7 +38,14 @@ def _schedule(first_year: int, last_year: int) -> pd.DataFrame:
     closed = np.concatenate([regular.to_numpy(), once.to_numpy()]).astype("datetime64[D]")
     days = np.arange(np.datetime64(first, "D"), np.datetime64(last, "D") + 1)
     open_days = days[np.is_busday(days, exchange.weekmask, closed)]
-    schedule: pd.DataFrame = exchange.schedule_from_days(pd.DatetimeIndex(open_days.astype("datetime64[ns]")), NEW_YORK)
+    return pd.DatetimeIndex(open_days.astype("datetime64[ns]"))
+
+
+@cache
+def _schedule(first_year: int, last_year: int) -> pd.DataFrame:
+    """The same sessions with their hours, half days included, which take as long again."""
+    exchange = market_calendars.get_calendar(EXCHANGE)
+    schedule: pd.DataFrame = exchange.schedule_from_days(_sessions(first_year, last_year), NEW_YORK)
     return schedule
 
 
@@ -90,7 +97,7 @@ def week_ends(dates: pd.DatetimeIndex) -> pd.DatetimeIndex:
     if dates.empty:
         return dates
     # The last week in sight may be cut off, so the calendar is read one whole week further than any date's.
-    sessions = pd.DatetimeIndex(_schedule(dates[0].year, (dates[-1] + pd.Timedelta(days=14)).year).index)
+    sessions = _sessions(dates[0].year, (dates[-1] + pd.Timedelta(days=14)).year)
     week = sessions.to_period("W")
     ends = sessions[:-1][week[1:] != week[:-1]]
     return ends[ends.searchsorted(dates)]
@@ -99,27 +106,27 @@ def week_ends(dates: pd.DatetimeIndex) -> pd.DatetimeIndex:
 def sessions_until(day: pd.Timestamp, count: int) -> pd.DatetimeIndex:
     """The last ``count`` session dates on or before ``day`` (naive dates)."""
     years = count // 240 + 1
-    dates = pd.DatetimeIndex(_schedule(day.year - years, day.year).index)
+    dates = _sessions(day.year - years, day.year)
     return dates[: dates.searchsorted(day, side="right")][-count:]
 
 
 def sessions_after(day: date, count: int) -> tuple[date, ...]:
     """The next ``count`` session dates after ``day``."""
     # The days that are left of a year, or the next one as well: often it is read already.
-    dates = pd.DatetimeIndex(_schedule(day.year, day.year).index)
+    dates = _sessions(day.year, day.year)
     if dates.searchsorted(pd.Timestamp(day), side="right") + count > len(dates):
-        dates = pd.DatetimeIndex(_schedule(day.year, day.year + count // 240 + 1).index)
+        dates = _sessions(day.year, day.year + count // 240 + 1)
     first = dates.searchsorted(pd.Timestamp(day), side="right")
     return tuple(dates[first : first + count].date)
 
 
 def is_session(day: pd.Timestamp) -> bool:
     """Whether the exchange has a session on a (naive) date."""
-    return day in _schedule(day.year, day.year).index
+    return day in _sessions(day.year, day.year)
 
 
 def sessions_among(days: pd.DatetimeIndex) -> np.ndarray:
     """On which of some (naive) dates the exchange has a session."""
     if days.empty:
         return np.zeros(0, dtype=bool)
-    return np.asarray(days.isin(_schedule(days.min().year, days.max().year).index))
+    return np.asarray(days.isin(_sessions(days.min().year, days.max().year)))

@@ -5,9 +5,8 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from lumibot.backtesting import BacktestingBroker
-from lumibot.strategies import Strategy
-
+# Before every other module that imports Lumibot, so that it is loaded without what nobody uses.
+import brokers.lumibot.backtesting as lean_lumibot
 from brokers.backtest.account import open_backtest
 from brokers.backtest.broker import BarFillBroker
 from brokers.ports import Account, Desk, Feed
@@ -29,7 +28,7 @@ NOT_TAKEN = {
 """Lumibot's arguments that would silently change nothing, and what to do instead."""
 
 
-class CombinedStrategy(Strategy):
+class CombinedStrategy(lean_lumibot.Strategy):
     """Finds entries, lets the risk chain judge them, and leaves orders to the desk.
 
     Parameters
@@ -56,7 +55,7 @@ class CombinedStrategy(Strategy):
     def __init__(self, broker: Any = None, *args: Any, **kwargs: Any) -> None:
         refuse_former_attributes(type(self), CombinedStrategy)
         refuse_unknown(type(self), kwargs.get("parameters") or (), subclassed=type(self) is not CombinedStrategy)
-        if isinstance(broker, BacktestingBroker):
+        if isinstance(broker, lean_lumibot.BacktestingBroker):
             for name, way_out in NOT_TAKEN.items():
                 if kwargs.get(name):
                     raise Refusal(f"{name}: this strategy's backtests do not read it; {way_out}")

@@ -28,11 +28,10 @@ from backtests.live.run_log import RunLog
 from backtests.reports.metrics import ALWAYS_OPEN_PER_YEAR, SESSIONS_PER_YEAR
 from backtests.reports.order_outcomes import with_outcomes
 from backtests.reports.outputs import write_figures, write_report
-from backtests.reports.run_files import TEARSHEET, check_folder, default_folder, prepare_folder, unused
+from backtests.reports.run_files import check_folder, default_folder, prepare_folder, unused
 from backtests.reports.run_info import RunInfo
 from backtests.reports.scoreboard import scoreboard_of
 from backtests.reports.summary_screen import show_files, show_summary
-from backtests.reports.tearsheet.process import TearsheetProcess
 from backtests.request import RunRequest
 from backtests.run_inputs import write_inputs
 from backtests.scan_screen import show_live_scan
@@ -172,8 +171,7 @@ def _run(
         show_summary(console, account.record, info, figures)
         if request.scoreboard:
             console.print(scoreboard_of(account.record, settings.universe.sectors))
-    with TearsheetProcess(folder / TEARSHEET) as tearsheet:
-        failed = write_report(folder, account.record, info, account.feed.bars, figures, tearsheet)
+    failed = write_report(folder, account.record, info, account.feed.bars, figures)
     if request.json:
         show_document(run_document(folder))
     else:

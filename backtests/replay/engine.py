@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
 from backtests.interruption import Interruption, RunInterrupted
 from backtests.replay.broker import ReplayBroker, ReplayOrders
 from backtests.replay.clock import iteration_times
+from backtests.replay.meter import BarMeter
 from backtests.replay.scores import TableEnsemble
 from backtests.run_result import RunResult
 from brokers.backtest.opening import wire
@@ -144,7 +144,7 @@ def replay(
     with undisturbed():
         run = ReplayRun(settings, table, start, end, submit=submit, dividends=dividends, columns=columns, brief=brief)
         shown = None if progress and draws() else True
-        with tqdm(total=len(run.times), unit="bar", desc="backtest", disable=shown, leave=False) as meter:
+        with BarMeter(total=len(run.times), unit="bar", desc="backtest", disable=shown, leave=False) as meter:
 
             def on_bar(bars: int) -> None:
                 interruption.check()

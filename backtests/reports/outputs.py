@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from backtests.reports.formatting import (
     csv_text,
@@ -29,6 +29,7 @@ from backtests.reports.run_files import (
     EQUITY_COLUMNS,
     INTERRUPTED,
     ORDER_COLUMNS,
+    TEARSHEET,
     TRADE_COLUMNS,
     TRADE_PAGES,
 )
@@ -36,9 +37,6 @@ from backtests.reports.run_info import RunInfo
 from brokers.record import RunRecord
 from market.bars import BarTable
 from risk.model import Decision, Verdict
-
-if TYPE_CHECKING:
-    from backtests.reports.tearsheet.process import TearsheetProcess
 
 
 def write_figures(folder: Path, record: RunRecord, info: RunInfo) -> dict[str, Figure]:
@@ -68,10 +66,9 @@ def write_report(
     info: RunInfo,
     table: BarTable,
     figures: Mapping[str, Figure],
-    tearsheet: TearsheetProcess,
     every_trade: bool = False,
 ) -> str:
-    """Write what people look at: pictures, the report's page and, in a process beside them, Lumibot's tearsheet.
+    """Write what people look at: pictures, the report's page and, beside them, Lumibot's tearsheet.
 
     Parameters
     ----------
@@ -83,8 +80,6 @@ def write_report(
         The bars that the trade pictures are drawn from.
     figures : mapping
         What ``write_figures`` returned.
-    tearsheet : TearsheetProcess
-        Waits for what it has to draw.
     every_trade : bool, default=False
         Draw every trade instead of the worst and the best.
 
@@ -97,15 +92,16 @@ def write_report(
     from backtests.reports.html_report import write_html_report
     from backtests.reports.pictures.equity_plot import plot_equity
     from backtests.reports.pictures.trade_plots import plot_trades
+    from backtests.reports.tearsheet.beside import drawing
     from backtests.reports.tearsheet.sheet import tearsheet_input
 
     began = time.perf_counter()
-    tearsheet.draw(tearsheet_input(record, info, figures))
     equity = folder / "equity.png"
-    plot_equity(equity, record, info)
-    pictures = [equity, *plot_trades(folder / TRADE_PAGES, record, table, every_trade)]
-    write_html_report(folder / "report.html", record, info, figures, pictures)
-    failed = tearsheet.finish()
+    with drawing(folder / TEARSHEET, tearsheet_input(record, info, figures)) as tearsheet:
+        plot_equity(equity, record, info)
+        pictures = [equity, *plot_trades(folder / TRADE_PAGES, record, table, every_trade)]
+        write_html_report(folder / "report.html", record, info, figures, pictures)
+        failed = tearsheet.finish()
     spent = {**info.seconds, "report": time.perf_counter() - began}
     _write_summary(folder, record, info, figures, spent)
     return failed

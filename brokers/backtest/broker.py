@@ -11,7 +11,6 @@ import math
 from datetime import datetime, timedelta
 from typing import Any
 
-from lumibot.backtesting import BacktestingBroker
 from lumibot.entities import Order
 from lumibot.trading_builtins import CustomStream
 
@@ -19,6 +18,7 @@ from brokers.backtest.lumibot_orders import build_working_order
 from brokers.backtest.order_life import OrderLife
 from brokers.backtest.source import causal
 from brokers.backtest.working_orders import WorkingOrder
+from brokers.lumibot.backtesting import BacktestingBroker
 
 
 class OrderRefused(Exception):

@@ -10,7 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
+from backtests.reports.pictures import plot_style
 from backtests.reports.pictures.equity_plot import _benchmarks, plot_equity, risk_share
 from brokers.record import RunRecord
 from tests.backtests.pictures import size
@@ -84,3 +86,16 @@ def test_the_same_risk_is_a_share_of_the_benchmark() -> None:
     # The benchmark would have to be bought on credit.
     assert risk_share(wild, calm) is None
     assert risk_share(pd.Series([1.0, 1.0, 1.0]), wild) is None
+
+
+def test_a_picture_is_laid_out_as_matplotlib_does_it(tmp_path: Path) -> None:
+    def figure() -> Figure:
+        drawn = Figure(figsize=(4, 3), dpi=60, layout="constrained")
+        for axes in drawn.subplots(2, 1, sharex=True):
+            axes.plot([1, 2_000_000], [3, 4_000_000])
+            axes.set_title("a title")
+        return drawn
+
+    plot_style.save(figure(), tmp_path / "ours.png")
+    figure().savefig(tmp_path / "theirs.png")
+    assert (tmp_path / "ours.png").read_bytes() == (tmp_path / "theirs.png").read_bytes()

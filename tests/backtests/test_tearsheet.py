@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import socket
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -19,11 +21,12 @@ from backtests.reports.outputs import write_figures, write_report
 from backtests.reports.run_files import TEARSHEET
 from backtests.reports.run_info import RunInfo
 from backtests.reports.summary_screen import show_summary
-from backtests.reports.tearsheet.process import TearsheetProcess
+from backtests.reports.tearsheet import beside, lean_quantstats
 from backtests.reports.tearsheet.sheet import LABELS, custom_metrics, tearsheet_input, write_tearsheet
 from brokers.record import RunRecord
 from tests.backtests.sample import sample_info, sample_record, sample_table
 
+ROOT = Path(__file__).parents[2]
 TABLE = sample_table(120)
 RECORD = sample_record(TABLE)
 INFO = sample_info(TABLE)
@@ -60,8 +63,31 @@ def test_tearsheet(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert capfd.readouterr() == ("", "")
     assert logging.root.manager.disable == level
     assert drawing_style() == style
-    assert page == tearsheet(tmp_path / "b")
     assert [path.name for path in (tmp_path / "a").iterdir()] == ["tearsheet.html"]
+
+
+@pytest.mark.parametrize("sessions", [120, pytest.param(400, marks=pytest.mark.slow)])
+def test_the_page_is_that_of_quantstats_at_its_own_pace(
+    sessions: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same bytes with all that it does in vain; 400 sessions have every row and picture that a page can have."""
+    table = sample_table(sessions)
+    record, info = sample_record(table), sample_info(table)
+    page = tearsheet(tmp_path / "a", record, info)
+    assert ("RoMaD" in page) is (page.count("<svg") == 12) is (sessions == 400)
+    monkeypatch.setattr(lean_quantstats, "shortcuts", list)
+    assert page == tearsheet(tmp_path / "b", record, info)
+
+
+def test_what_a_page_does_not_need_is_not_imported(tmp_path: Path) -> None:
+    """In a new process: SciPy, Yahoo's client and IPython take longer to import than the page to draw."""
+    code = (
+        "import sys; from backtests.reports.tearsheet.lean_quantstats import load_quantstats; load_quantstats();"
+        "assert not {'scipy', 'yfinance', 'IPython'} & {name.split('.')[0] for name in sys.modules};"
+        "from quantstats_lumi import stats; import pandas; assert 0 > stats.var(pandas.Series([-0.1, 0.2])) > -1;"
+        "import scipy.stats; assert stats._norm.cdf(0) == 0.5"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, timeout=240)
 
 
 def test_without_trades_the_figures_are_still_there(tmp_path: Path) -> None:
@@ -89,14 +115,12 @@ def test_every_figure_has_a_label() -> None:
     assert list(LABELS) == list(metrics(RECORD))
 
 
-@pytest.mark.slow
 def test_every_file_is_there_once_the_report_is(tmp_path: Path) -> None:
     figures = write_figures(tmp_path, RECORD, INFO)
     assert figures == metrics(RECORD)
     tables = {"summary.json", "orders.csv", "trades.csv", "decisions.jsonl", "equity.csv"}
     assert {path.name for path in tmp_path.iterdir()} == tables
-    with TearsheetProcess(tmp_path / TEARSHEET) as process:
-        assert write_report(tmp_path, RECORD, INFO, TABLE, figures, process) == ""
+    assert write_report(tmp_path, RECORD, INFO, TABLE, figures) == ""
     written = {path.name for path in tmp_path.iterdir()}
     assert written == tables | {"report.html", "tearsheet.html", "equity.png", "trades"}
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
@@ -104,17 +128,23 @@ def test_every_file_is_there_once_the_report_is(tmp_path: Path) -> None:
     assert all(f'src="{name}"' in page for name in ("equity.png", "trades/worst-and-best.png"))
 
 
-@pytest.mark.slow
-def test_a_page_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> None:
-    with TearsheetProcess(tmp_path / "gone" / TEARSHEET) as process:
-        process.draw(tearsheet_input(RECORD, INFO, metrics(RECORD)))
-        assert process.finish().startswith("tearsheet.html was not written: ")
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (OSError(28, "No space left on device", "some/tearsheet.html"), "some/tearsheet.html: No space left on device"),
+        (ValueError("array must not\ncontain infs"), r"ValueError: array must not\ncontain infs"),
+    ],
+)
+def test_a_tearsheet_that_cannot_be_written_is_a_sentence(
+    error: Exception, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_args: object) -> None:
+        raise error
 
-
-def test_a_run_that_ends_before_its_report_leaves_no_page(tmp_path: Path) -> None:
-    with TearsheetProcess(tmp_path / TEARSHEET):
-        pass
-    assert list(tmp_path.iterdir()) == []
+    monkeypatch.setattr(beside, "write_tearsheet", fail)
+    failed = write_report(tmp_path, RunRecord(initial_equity=100.0), INFO, TABLE, metrics(RECORD))
+    assert failed == f"tearsheet.html was not written: {told}"
+    assert {path.name for path in tmp_path.iterdir()} == {"report.html", "equity.png", "summary.json"}
 
 
 def test_names_are_text_in_the_page(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pandas_market_calendars as market_calendars
 
+from market import calendar
 from market.calendar import is_session, session_times, sessions_after, sessions_among, week_ends
 
 
@@ -24,3 +25,11 @@ def test_holidays_of_far_years_are_known():
     assert not is_session(pd.Timestamp("2034-12-25")) and not is_session(pd.Timestamp("2035-07-04"))
     assert [day.isoformat() for day in sessions_after(pd.Timestamp("2035-07-03").date(), 1)] == ["2035-07-05"]
     assert week_ends(pd.DatetimeIndex(["2035-07-02"]))[0] == pd.Timestamp("2035-07-06")
+
+
+def test_dates_alone_are_worked_out_without_their_hours(monkeypatch):
+    monkeypatch.setattr(calendar, "_schedule", None)
+    day = pd.Timestamp("2031-12-24")
+    assert [f"{each:%m-%d}" for each in sessions_after(day.date(), 2)] == ["12-26", "12-29"]
+    assert is_session(day) and not is_session(pd.Timestamp("2031-12-25"))
+    assert f"{week_ends(pd.DatetimeIndex([day]))[0]:%m-%d}" == "12-26"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 import types
-from importlib.metadata import EntryPoint
+from functools import cache
+from importlib.metadata import EntryPoint, EntryPoints
 
 import pytest
 
@@ -221,3 +222,17 @@ def test_a_module_s_symbols_are_tickers_as_the_universe_s_are(key, value):
     place = f"risk.modules.inverse_hedge.{key}"
     sentence = refusal(build_risk_chain, f"{place}={value}")
     assert sentence.startswith(f"--set: {place}") and "write a ticker, e.g." in sentence
+
+
+def test_other_packages_metadata_are_read_once(monkeypatch):
+    read = []
+
+    def entry_points():
+        read.append(1)
+        return EntryPoints([EntryPoint("mine", "package:Mine", "risk_first.signals")])
+
+    monkeypatch.setattr(registry, "entry_points", entry_points)
+    for asked in (registry._declared, registry.installed):
+        monkeypatch.setattr(registry, asked.__name__, cache(asked.__wrapped__))
+    assert [each.name for each in registry.installed("risk_first.signals")] == ["mine"]
+    assert registry.installed("risk_first.strategies") == () and len(read) == 1

@@ -25,5 +25,9 @@ def plain_axes(axes: Axes) -> None:
 def save(figure: Figure, path: Path) -> None:
     """Write a PNG; where the file is, it is whole."""
     unfinished = path.with_name(path.name + ".tmp")
+    if (engine := figure.get_layout_engine()) is not None:
+        # Laid out here, as ``savefig`` would do in a rendering of its own that nobody sees.
+        engine.execute(figure)
+        figure.set_layout_engine(None)
     figure.savefig(unfinished, format="png")
     unfinished.replace(path)

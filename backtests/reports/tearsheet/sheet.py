@@ -1,19 +1,14 @@
 """Lumibot's own tearsheet, drawn from our equity curve, the run's own benchmark and our figures.
 
-Nothing is fetched: Lumibot would ask Yahoo for the benchmark and for the risk-free rate, so it is handed both. Drawing
-takes seconds, so it is done in a process of its own (``process``), which runs this module:
-``python -m backtests.reports.tearsheet.sheet PATH`` with a pickled ``TearsheetInput`` on standard input.
+Nothing is fetched: Lumibot would ask Yahoo for the benchmark and for the risk-free rate, so it is handed both.
 """
 
 from __future__ import annotations
 
 import html
 import importlib
-import inspect
 import logging
 import os
-import pickle
-import sys
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,7 +16,6 @@ from dataclasses import dataclass, field
 from datetime import date
 from functools import cache
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pandas as pd
@@ -29,6 +23,7 @@ import pandas as pd
 from backtests.reports.formatting import cell, write_text
 from backtests.reports.metrics import Figure, figure_text, for_people, session_closes
 from backtests.reports.run_info import RunInfo
+from backtests.reports.tearsheet.lean_quantstats import lean_quantstats, load_quantstats
 from backtests.reports.tearsheet.page import PageFacts, corrected
 from brokers.record import RunRecord
 from config.values.printable import one_line
@@ -59,7 +54,7 @@ _ALSO_OF_BENCHMARK = ("max_drawdown", "sharpe", "sortino", "cagr")
 
 @dataclass(frozen=True, slots=True)
 class TearsheetInput:
-    """All that a tearsheet is drawn from; small, since it goes to another process.
+    """All that a tearsheet is drawn from.
 
     ``closes`` and ``benchmark_closes`` are session closes in USD, indexed by time; ``start`` and ``end`` are the run's
     first and last day.
@@ -133,7 +128,7 @@ def tearsheet_input(record: RunRecord, info: RunInfo, figures: Mapping[str, Figu
 
 
 def write_tearsheet(path: Path, given: TearsheetInput) -> None:
-    """Write the page. Takes a few seconds, needs no network.
+    """Write the page. Takes a second or two, needs no network.
 
     A curve that never moves has no tearsheet: Lumibot then writes a page that says so, to which our figures are added.
 
@@ -144,7 +139,7 @@ def write_tearsheet(path: Path, given: TearsheetInput) -> None:
     given : TearsheetInput
     """
     unfinished = path.with_name(path.name + ".tmp")
-    with _quiet(), _lean_quantstats(given.facts):
+    with _quiet(), lean_quantstats(given.facts.false_pictures):
         from lumibot.tools.indicators import create_tearsheet
 
         create_tearsheet(
@@ -205,61 +200,6 @@ def _parameters(info: RunInfo) -> dict[str, str]:
 
 
 @contextmanager
-def _lean_quantstats(facts: PageFacts) -> Iterator[None]:
-    """QuantStats without what it does again and again, and without the pictures that would say something false.
-
-    It asks for the whole call stack, source lines included, to learn its caller's name; it looks up every drawdown
-    for each of a dozen figures; it renders each picture once for nothing before it saves it.
-    """
-    with style_context():
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from quantstats_lumi import plots, stats, utils
-
-    details = stats.drawdown_details
-    known: dict[tuple[object, ...], pd.DataFrame] = {}
-
-    def drawdown_details(drawdown: Any) -> Any:
-        if not isinstance(drawdown, pd.Series):
-            return details(drawdown)
-        key = (drawdown.name, len(drawdown), float(drawdown.sum()), float(drawdown.min()))
-        if key not in known:
-            known[key] = details(drawdown)
-        return known[key].copy()
-
-    def caller_alone() -> list[tuple[None, None, None, str]]:
-        frame = inspect.currentframe()
-        above = frame.f_back if frame else None
-        caller = above.f_back if above else None
-        return [(None, None, None, ""), (None, None, None, caller.f_code.co_name if caller else "")]
-
-    changes: list[tuple[Any, str, Any]] = [
-        (stats, "drawdown_details", drawdown_details),
-        (utils, "inspect", _Stack(caller_alone)),
-        (FigureCanvasAgg, "draw_idle", lambda *_args, **_named: None),
-        *((plots, name, _no_picture) for name in facts.false_pictures),
-    ]
-    before = [(owner, name, getattr(owner, name)) for owner, name, _ in changes]
-    try:
-        for owner, name, value in changes:
-            setattr(owner, name, value)
-        yield
-    finally:
-        for owner, name, value in before:
-            setattr(owner, name, value)
-
-
-@dataclass(frozen=True, slots=True)
-class _Stack:
-    """Stands for the module ``inspect`` where QuantStats asks for the stack."""
-
-    stack: Any
-
-
-def _no_picture(*_args: object, savefig: Mapping[str, Any], **_named: object) -> None:
-    savefig["fname"].write(b"")
-
-
-@contextmanager
 def _quiet() -> Iterator[None]:
     """No log lines, no warnings, and drawings that are the same bytes each time."""
     epoch = os.environ.get("SOURCE_DATE_EPOCH")
@@ -284,15 +224,6 @@ def _quiet() -> Iterator[None]:
             os.environ["SOURCE_DATE_EPOCH"] = epoch
 
 
-@contextmanager
-def style_context() -> Iterator[None]:
-    """Matplotlib's defaults while QuantStats is imported, which sets the style of the whole process."""
-    from matplotlib import style
-
-    with style.context({}):
-        yield
-
-
 @cache
 def _style() -> dict[str, Any]:
     """The drawing style that QuantStats sets for the whole process while it is imported.
@@ -302,41 +233,8 @@ def _style() -> dict[str, Any]:
     """
     from matplotlib import rcParams, rcParamsDefault, style
 
+    load_quantstats()
     with style.context("default"):
         importlib.reload(importlib.import_module("quantstats_lumi._plotting.core"))
         changed = {name for name, value in rcParams.items() if value != rcParamsDefault.get(name)}
         return {name: rcParams[name] for name in sorted(changed - {"backend"})}
-
-
-def _leave_out_unused() -> None:
-    """Stand-ins for what QuantStats imports and a page written to a file never uses: downloads and notebooks.
-
-    In this process alone, which does nothing else; both take half a second of CPU to import.
-    """
-    notebook, display = ModuleType("IPython"), ModuleType("IPython.display")
-    vars(notebook).update(get_ipython=lambda: None, version_info=(8, 0), display=display)
-    vars(display).update(HTML=None, display=None)
-    sys.modules.update({"yfinance": ModuleType("yfinance"), "IPython": notebook, "IPython.display": display})
-
-
-def main() -> int:
-    """Draw what comes on standard input; nothing came if the run ended before its report."""
-    from config.process.environment import own_the_run
-
-    own_the_run()
-    _leave_out_unused()
-    with _quiet():
-        importlib.import_module("lumibot.tools.indicators")
-    given = sys.stdin.buffer.read()
-    if not given:
-        return 0
-    try:
-        write_tearsheet(Path(sys.argv[1]), pickle.loads(given))  # noqa: S301  # what the parent writes into our pipe
-    except OSError as error:
-        print(f"{error.filename or sys.argv[1]}: {error.strerror}", file=sys.stderr)  # noqa: T201  # read by the parent
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
