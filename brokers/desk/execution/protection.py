@@ -116,6 +116,9 @@ class Protector:
                 self._end(order, NOBODY)
             return
         if not whole and keep is None:
+            if 0 < protection.protected <= abs(held):
+                # What is left of an exit that fills goes on: the venue would not take another one of its size.
+                return
             self._leave_remnant(symbol, held)
         if self._something_ends(symbol, protection):
             self._cancelling.add(symbol)
