@@ -397,7 +397,8 @@ class Protector:
             if not (order.filled or young or order.symbol in self._never_raised):
                 at_price.setdefault(order.stop_price, []).append(order)
         several = [orders for orders in at_price.values() if len(orders) > 1]
-        if not several:
+        # A raise without an answer may still come, and would lower a stop that was raised further meanwhile.
+        if not several or self._positions.unresolved(several[0][0].symbol):
             return False
         smallest = min(several[0], key=lambda o: (o.remaining, o.id))
         self._end(smallest, "one stop is to stand for several", replaced=True)
