@@ -220,7 +220,8 @@ class Protector:
                 self._raise(stop, missing, entry.decision_time, what)
             elif not protection.entries and not self._gateway.shutting_down:
                 # While the entry still fills what is missing may become enough by itself.
-                self._end(stop, f"{digits(missing)} more are too little for a stop of their own", replaced=True)
+                smallest = min(protection.stops, key=lambda order: (order.remaining, order.id))
+                self._end(smallest, f"{digits(missing)} more are too little for a stop of their own", replaced=True)
             return
         request, role = self._exits(symbol, "sell" if held > 0 else "buy", missing, levels)
         try:

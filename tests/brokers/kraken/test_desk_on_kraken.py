@@ -108,6 +108,25 @@ def test_a_stop_that_the_venue_does_not_raise_makes_way_for_one_over_all(scene):
     assert max(scene.spells) <= 30
 
 
+def test_where_no_stop_is_raised_the_smallest_of_several_makes_way(scene):
+    venue, bare = scene.server.faults.venue, Decimal(0)
+    venue.partial_fill_frac = 1.0
+    scene.enter(ETH, 200)
+    for _ in range(8):
+        scene.step(2)
+    venue.partial_fill_frac = 0.0
+    scene.step(2)
+    stops = [order for order in scene.open(ETH) if not order.buy]
+    largest = max(stops, key=lambda order: order.qty)
+    scene.server.by_hand("AmendOrder", txid=largest.id, order_qty=str(largest.qty - REST))
+    venue.replace_refused_frac = 1.0
+    for _ in range(12):
+        scene.step(5)
+        bare = max(bare, scene.held(ETH) - scene.stopped(ETH))
+    assert len(stops) > 2 and scene.asked["CancelOrder"] == 1 and scene.faults() == []
+    assert REST < bare < scene.held(ETH) / 10
+
+
 def test_a_raise_that_comes_late_lowers_no_stop_that_was_raised_further(scene):
     scene.server.faults.venue.partial_fill_frac = 1.0
     scene.enter(ETH, 200)
