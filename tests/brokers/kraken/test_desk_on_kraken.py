@@ -156,6 +156,26 @@ def test_a_target_is_exchanged_for_the_stop(scene):
     assert max(scene.spells, default=0) <= scene.settings.live.protection.max_exchange_s
 
 
+def test_an_exchange_ends_with_its_position_and_takes_no_stop_of_the_next(scene):
+    scene.enter(ETH, 100)
+    scene.settle(2)
+    scene.server.faults.strike(Mishap.PROCESSED_LATE, path="AddOrder", seconds=17)
+    scene.step(1, ETH="3180")
+    scene.step(1)
+    assert scene.asked["AddOrder"] == 2, "the offer at the target, which comes late"
+    scene.restart()
+    while scene.stopped(ETH) or scene.asked["AddOrder"] == 2:
+        scene.step(3)
+    assert scene.held(ETH) > 0 and scene.desk.targets.under_way
+    scene.pass_time(6)
+    assert scene.held(ETH) == 0
+    scene.enter(ETH, 60)
+    scene.step(1)
+    assert scene.stopped(ETH) == scene.held(ETH) > 0
+    scene.settle(2)
+    assert scene.faults() == [] and not scene.desk.targets.under_way
+
+
 def test_a_stop_that_fires_is_booked_and_leaves_nothing(scene):
     scene.enter(BTC, 100)
     scene.settle(2)
