@@ -62,7 +62,7 @@ class SymbolWork:
         """What is held, on its way or resting at the venue."""
         at_work = {order.symbol for order in self.state.view.orders.values() if order.open}
         tasks = self.entries.tasks.keys() | self.closer.tasks.keys() | self.protector.log.present.keys()
-        return set(self.positions.book.ledger.positions) | at_work | tasks
+        return set(self.positions.book.ledger.positions) | at_work | tasks | self.targets.symbols
 
     @property
     def urgent(self) -> bool:

@@ -116,6 +116,9 @@ class Protector:
                 self._end(order, NOBODY)
             return
         if not whole and keep is None:
+            if 0 < protection.protected <= abs(held):
+                # What is left of an exit that fills goes on: the venue would not take another one of its size.
+                return
             self._leave_remnant(symbol, held)
         if self._something_ends(symbol, protection):
             self._cancelling.add(symbol)
@@ -217,7 +220,8 @@ class Protector:
                 self._raise(stop, missing, entry.decision_time, what)
             elif not protection.entries and not self._gateway.shutting_down:
                 # While the entry still fills what is missing may become enough by itself.
-                self._end(stop, f"{digits(missing)} more are too little for a stop of their own", replaced=True)
+                smallest = min(protection.stops, key=lambda order: (order.remaining, order.id))
+                self._end(smallest, f"{digits(missing)} more are too little for a stop of their own", replaced=True)
             return
         request, role = self._exits(symbol, "sell" if held > 0 else "buy", missing, levels)
         try:
@@ -394,7 +398,8 @@ class Protector:
             if not (order.filled or young or order.symbol in self._never_raised):
                 at_price.setdefault(order.stop_price, []).append(order)
         several = [orders for orders in at_price.values() if len(orders) > 1]
-        if not several:
+        # A raise without an answer may still come, and would lower a stop that was raised further meanwhile.
+        if not several or self._positions.unresolved(several[0][0].symbol):
             return False
         smallest = min(several[0], key=lambda o: (o.remaining, o.id))
         self._end(smallest, "one stop is to stand for several", replaced=True)

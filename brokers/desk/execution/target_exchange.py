@@ -94,7 +94,12 @@ class TargetExchange:
     @property
     def under_way(self) -> bool:
         """Whether a stop is being exchanged for its target."""
-        return any(exchange.stage is not Stage.WATCHING for exchange in self._exchanges.values())
+        return bool(self.symbols)
+
+    @property
+    def symbols(self) -> set[str]:
+        """Where that is so; the position itself may be gone."""
+        return {symbol for symbol, exchange in self._exchanges.items() if exchange.stage is not Stage.WATCHING}
 
     def keeps(self, symbol: str) -> Decimal | None:
         """How many shares are to be protected now: fewer while they are exchanged; None is all of them."""

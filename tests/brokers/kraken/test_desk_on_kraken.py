@@ -108,6 +108,44 @@ def test_a_stop_that_the_venue_does_not_raise_makes_way_for_one_over_all(scene):
     assert max(scene.spells) <= 30
 
 
+def test_where_no_stop_is_raised_the_smallest_of_several_makes_way(scene):
+    venue, bare = scene.server.faults.venue, Decimal(0)
+    venue.partial_fill_frac = 1.0
+    scene.enter(ETH, 200)
+    for _ in range(8):
+        scene.step(2)
+    venue.partial_fill_frac = 0.0
+    scene.step(2)
+    stops = [order for order in scene.open(ETH) if not order.buy]
+    largest = max(stops, key=lambda order: order.qty)
+    scene.server.by_hand("AmendOrder", txid=largest.id, order_qty=str(largest.qty - REST))
+    venue.replace_refused_frac = 1.0
+    for _ in range(12):
+        scene.step(5)
+        bare = max(bare, scene.held(ETH) - scene.stopped(ETH))
+    assert len(stops) > 2 and scene.asked["CancelOrder"] == 1 and scene.faults() == []
+    assert REST < bare < scene.held(ETH) / 10
+
+
+def test_a_raise_that_comes_late_lowers_no_stop_that_was_raised_further(scene):
+    scene.server.faults.venue.partial_fill_frac = 1.0
+    scene.enter(ETH, 200)
+    for _ in range(8):
+        scene.step(2)
+    scene.server.faults.venue.partial_fill_frac = 0.0
+    while not scene.asked["CancelOrder"]:
+        scene.step(3)
+    assert len([o for o in scene.open(ETH) if not o.buy]) > 2
+    scene.server.faults.strike(Mishap.PROCESSED_LATE, path="AmendOrder", seconds=10)
+    stops: dict[str, Decimal] = {}
+    for _ in range(30):
+        for act in (lambda: scene.alive(scene.iterate), lambda: scene.pass_time(3)):
+            act()
+            before, stops = stops, {o.id: o.qty for o in scene.open(ETH) if not o.buy}
+            assert all(stops[name] >= qty for name, qty in before.items() if name in stops)
+    assert len(stops) == 1 and scene.faults() == []
+
+
 def test_a_target_is_exchanged_for_the_stop(scene):
     scene.enter(BTC, 100)
     scene.settle(2)
@@ -118,6 +156,26 @@ def test_a_target_is_exchanged_for_the_stop(scene):
     assert max(scene.spells, default=0) <= scene.settings.live.protection.max_exchange_s
 
 
+def test_an_exchange_ends_with_its_position_and_takes_no_stop_of_the_next(scene):
+    scene.enter(ETH, 100)
+    scene.settle(2)
+    scene.server.faults.strike(Mishap.PROCESSED_LATE, path="AddOrder", seconds=17)
+    scene.step(1, ETH="3180")
+    scene.step(1)
+    assert scene.asked["AddOrder"] == 2, "the offer at the target, which comes late"
+    scene.restart()
+    while scene.stopped(ETH) or scene.asked["AddOrder"] == 2:
+        scene.step(3)
+    assert scene.held(ETH) > 0 and scene.desk.targets.under_way
+    scene.pass_time(6)
+    assert scene.held(ETH) == 0
+    scene.enter(ETH, 60)
+    scene.step(1)
+    assert scene.stopped(ETH) == scene.held(ETH) > 0
+    scene.settle(2)
+    assert scene.faults() == [] and not scene.desk.targets.under_way
+
+
 def test_a_stop_that_fires_is_booked_and_leaves_nothing(scene):
     scene.enter(BTC, 100)
     scene.settle(2)
@@ -125,6 +183,24 @@ def test_a_stop_that_fires_is_booked_and_leaves_nothing(scene):
     scene.settle(2)
     assert scene.held() == 0 and scene.open() == [] and scene.faults() == []
     assert [item.order.role for item in scene.journal.filled_orders()] == ["entry", "stop"]
+
+
+def test_a_stop_that_fires_in_parts_sells_the_last_of_them_too(scene):
+    """What is left of it is soon below the least volume of an order: once cancelled, it could never be sold."""
+    least = scene.venue.reference.required(BTC).ordermin
+    scene.enter(BTC, 100)
+    scene.settle(2)
+    scene.server.faults.venue.partial_fill_frac = 1.0
+    seen = []
+    for _ in range(12):
+        scene.step(2, BTC="85000")
+        seen.append(scene.held())
+    scene.server.faults.venue.partial_fill_frac = 0.0
+    scene.step(2, BTC="85000")
+    scene.settle(3)
+    assert any(0 < held < least for held in seen)
+    assert scene.held() == 0 and scene.open() == [] and scene.faults() == []
+    assert abs(1_000 + scene.journal.cash_by_fills() - scene.cash()) < Decimal("0.01")
 
 
 def test_a_stop_is_moved_by_an_amendment_and_verified(scene):
