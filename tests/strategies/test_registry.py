@@ -232,7 +232,7 @@ def test_other_packages_metadata_are_read_once(monkeypatch):
         return EntryPoints([EntryPoint("mine", "package:Mine", "risk_first.signals")])
 
     monkeypatch.setattr(registry, "entry_points", entry_points)
-    for asked in (registry._declared, registry.installed):
+    for asked in (registry._all_installed, registry.installed):
         monkeypatch.setattr(registry, asked.__name__, cache(asked.__wrapped__))
     assert [each.name for each in registry.installed("risk_first.signals")] == ["mine"]
     assert registry.installed("risk_first.strategies") == () and len(read) == 1
