@@ -82,8 +82,11 @@ class StateRecorder:
             self._view.close()
 
     def _run(self) -> None:
-        while not self._stop.is_set():
+        while True:
             self._news.clear()
+            # After that, so that the news of an end is not cleared and waited for.
+            if self._stop.is_set():
+                return
             plan = getattr(self._strategy, "plan", None)
             if plan is not None and plan is not self._plan:
                 self._plan = plan

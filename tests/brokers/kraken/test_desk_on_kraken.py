@@ -37,12 +37,17 @@ def test_an_entry_is_behind_its_stop_before_anybody_looks(scene):
     assert scene.spells == [] and scene.bare_s == 0
 
 
-def test_parts_get_a_stop_each_which_become_one(scene):
+def enter_in_parts(scene: KrakenScene) -> None:
+    """A position whose entry filled in several parts, each with a stop of its own."""
     scene.server.faults.venue.partial_fill_frac = 1.0
     scene.enter(ETH, 200)
     for _ in range(8):
         scene.step(2)
     scene.server.faults.venue.partial_fill_frac = 0.0
+
+
+def test_parts_get_a_stop_each_which_become_one(scene):
+    enter_in_parts(scene)
     assert len([o for o in scene.open(ETH) if not o.buy]) > 1, "one stop for every fill"
     # A fill below the least volume of an order gets no stop of its own.
     assert scene.protectable(ETH) - scene.stopped(ETH) < 3 * scene.venue.reference.required(ETH).ordermin
@@ -128,11 +133,7 @@ def test_where_no_stop_is_raised_the_smallest_of_several_makes_way(scene):
 
 
 def test_a_raise_that_comes_late_lowers_no_stop_that_was_raised_further(scene):
-    scene.server.faults.venue.partial_fill_frac = 1.0
-    scene.enter(ETH, 200)
-    for _ in range(8):
-        scene.step(2)
-    scene.server.faults.venue.partial_fill_frac = 0.0
+    enter_in_parts(scene)
     while not scene.asked["CancelOrder"]:
         scene.step(3)
     assert len([o for o in scene.open(ETH) if not o.buy]) > 2
