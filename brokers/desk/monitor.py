@@ -8,7 +8,7 @@ import threading
 import time
 
 from brokers.desk.desk import LiveDesk
-from brokers.desk.look_pace import BUSY_S, LookPace
+from brokers.desk.look_pace import BUSY_S, LEAST_S, LookPace
 from brokers.desk.session_report import SessionReport
 from brokers.ports import Clock, QuoteStream
 from brokers.venue_errors import VenueError
@@ -115,7 +115,8 @@ class Monitor:
                 # An iteration has looked meanwhile.
                 self._seen, pause = self.desk.state.view, BUSY_S
                 continue
-            if self._stop.wait(self._pace.delay_s(time.monotonic())):
+            self._wait_for_turn()
+            if self._stop.is_set():
                 return
             self._news.clear()
             self._pace.looks(time.monotonic())
@@ -123,6 +124,20 @@ class Monitor:
             self._seen = self.desk.state.view
             self._miss_iterations()
             self._tell_session()
+
+    def _wait_for_turn(self) -> None:
+        """Wait until the pace lets the next look come; entries that fill in part meanwhile are cancelled at once.
+
+        A cancel is one request where a look is three, and the shares of the part have no stop until the entry has ended.
+        """
+        ends = time.monotonic() + self._pace.delay_s(time.monotonic())
+        while (left := ends - time.monotonic()) > 0 and not self._stop.wait(min(left, LEAST_S)):
+            if self._news.is_set():
+                self._news.clear()
+                try:
+                    self.desk.end_parts()
+                except Exception as error:
+                    self.desk.halts.crashed(error, self.clock.now())
 
     def _tell_session(self) -> None:
         """Tell the summary of a session that is over; what goes wrong in telling ends no watch."""

@@ -265,7 +265,9 @@ class HardDay:
         passed, since, news, pause = 0.0, 0.0, False, BUSY_S
         while passed < seconds and not self.scene.desk.shutting_down:
             slice_s = FINE_S if self.without_stop.open else SLICE_S
-            news = self.pass_time(slice_s) or news
+            if heard := self.pass_time(slice_s):
+                self.end_parts()
+            news = heard or news
             passed, since = passed + slice_s, since + slice_s
             delay = self.pace.delay_s(self.venue_s)
             if since < (delay if news else pause + delay):
@@ -284,6 +286,13 @@ class HardDay:
                 pause = self.pace.pause_s(self.venue_s, busy=desk.busy, uncovered=desk.uncovered)
                 if failed == self.met["answer lost"]:
                     self.after_a_look()
+
+    def end_parts(self) -> None:
+        """What the monitor does of news for which no look comes yet."""
+        try:
+            self.scene.desk.end_parts()
+        except Exception as error:
+            self.scene.desk.halts.crashed(error, self.scene.exchange.now)
 
     @property
     def venue_s(self) -> float:

@@ -69,6 +69,12 @@ def test_a_process_ends_after_the_slowest_cancel(tmp_path, seed):
     play(tmp_path, [seed])
 
 
+@pytest.mark.slow
+def test_an_entry_that_fills_in_part_again_and_again(tmp_path):
+    """So much news that a look waits two seconds for its turn; the cancel of an entry does not wait for it."""
+    play(tmp_path, [414])
+
+
 def test_nothing_cuts_a_process_off_before_it_has_protected():
     assert live_runs.LEAVE_WITHIN_S > PROTECT_WITHIN_S + STOP_WITHIN_S
 

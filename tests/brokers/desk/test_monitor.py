@@ -308,3 +308,42 @@ def test_a_part_is_cancelled_before_anything_is_asked(scene):
     scene.wire.calls.clear()
     scene.desk.tick()
     assert scene.wire.calls[0][0] == "cancel"
+
+
+def test_a_part_is_cancelled_while_the_next_look_waits_for_its_turn(scene, monkeypatch):
+    """Until the entry has ended nothing protects its part, and in a minute of much news a look is two seconds away."""
+    scene.exchange.on_quote(scene.exchange.now, {"AAPL": Decimal(101)})
+    scene.enter("AAPL", 15)
+    clock: Any = type("Venue", (), {"local": lambda _, seconds: seconds, "now": lambda _: scene.exchange.now})()
+    monitor = Monitor(scene.desk, clock)
+    while monitor._pace.delay_s(now := time.monotonic()) < BUSY_S:
+        monitor._pace.looks(now)
+    looks: list[float] = []
+    monkeypatch.setattr(scene.desk, "tick", lambda: looks.append(time.monotonic()))
+    monitor.start()
+    scene.wire.calls.clear()
+    told = time.monotonic()
+    with scene.desk.lock:
+        fill(scene, 8)
+    monitor._news.set()
+    wait_until(lambda: [name for name, *_ in scene.wire.calls] == ["cancel"], BUSY_S / 2)
+    wait_until(lambda: bool(looks), 2 * BUSY_S)
+    monitor.stop(5)
+    assert looks[0] - told > BUSY_S / 2 and [name for name, *_ in scene.wire.calls] == ["cancel"]
+
+
+def test_the_watch_outlives_an_error_while_it_waits_for_its_turn(scene, monkeypatch):
+    monitor, calls = Monitor(scene.desk, Brisk(scene)), []
+
+    def fail() -> None:
+        calls.append(time.monotonic())
+        raise RuntimeError("boom")
+
+    monkeypatch.setattr(scene.desk.symbol_work, "end_parts", fail)
+    monkeypatch.setattr(monitor._pace, "delay_s", lambda now: 3 * LEAST_S)
+    monitor.start()
+    monitor._news.set()
+    wait_until(lambda: len(calls) >= 2, 5)
+    assert monitor._thread.is_alive()
+    monitor.stop(5)
+    assert scene.desk.halts.reasons(scene.exchange.now) == ["halted for this session by crash"]
