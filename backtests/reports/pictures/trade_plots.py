@@ -17,13 +17,13 @@ import pandas as pd
 from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from backtests.reports.formatting import counted
-from backtests.reports.pictures.plot_style import BARS, DPI, ENTRY, GAIN, GRID, LOSS, save
+from backtests.reports.pictures.plot_style import BARS, DPI, ENTRY, GAIN, LOSS, save
+from backtests.reports.pictures.shapes import LineLook, Shapes
 from brokers.record import OrderRecord, RunRecord, TradeRecord
 from market.bars import BarTable
 
@@ -33,6 +33,10 @@ PER_SHEET = COLUMNS * ROWS
 WIDTH, CELL_HEIGHT, HEADER, FOOTER = 15.0, 3.1, 0.65, 0.55
 LEFT, RIGHT, ABOVE, BELOW = 0.55, 0.15, 0.55, 0.28
 BAR_LABELS = 4
+
+ENTRY_PRICE = LineLook(ENTRY, 1.0, ":")
+INITIAL_STOP, TARGET = LineLook(LOSS, 1.6), LineLook(GAIN, 1.6)
+MOVED_STOP = LineLook(LOSS, 1.4, "--")
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,16 +138,24 @@ def _draw(path: Path, sheet: Sheet, table: BarTable, stops: dict[tuple[str, date
     axes.set_xlim(0, WIDTH)
     axes.set_ylim(0, height)
     axes.text(0.15, height - 0.2, sheet.title, fontsize=13, fontweight="bold", va="top")
+    shapes = Shapes()
     for number, trade in enumerate(sheet.trades):
         row, column = divmod(number, COLUMNS)
         left, bottom = column * WIDTH / COLUMNS, height - HEADER - (row + 1) * CELL_HEIGHT
-        _trade(axes, left, bottom, trade, table, stops.get((trade.symbol, trade.exit_time)))
+        _trade(axes, shapes, left, bottom, trade, table, stops.get((trade.symbol, trade.exit_time)))
+    shapes.draw(axes)
     figure.legend(handles=_legend(), loc="lower center", ncols=6, frameon=False)
     save(figure, path)
 
 
 def _trade(
-    axes: Axes, left: float, bottom: float, trade: TradeRecord, table: BarTable, last_stop: float | None
+    axes: Axes,
+    shapes: Shapes,
+    left: float,
+    bottom: float,
+    trade: TradeRecord,
+    table: BarTable,
+    last_stop: float | None,
 ) -> None:
     column = table.symbols.index(trade.symbol)
     begun, ended = _bar_of(table, trade.entry_time), _bar_of(table, trade.exit_time)
@@ -156,22 +168,20 @@ def _trade(
     levels = [trade.entry_price, trade.exit_price, trade.stop, trade.target]
     known = [level for level in levels if np.isfinite(level)]
     cell = _Cell(left, bottom, rows, min(float(low.min()), *known), max(float(high.max()), *known))
-    _grid(axes, cell, rows, table)
-    _candles(axes, cell, rows, open_, high, low, close)
-    _levels(axes, cell, trade, begun, ended, last_stop)
-    _marks(axes, cell, trade, (begun, ended), rows, low, high)
+    _grid(axes, shapes, cell, rows, table)
+    _candles(shapes, cell, rows, open_, high, low, close)
+    _levels(shapes, cell, trade, begun, ended, last_stop)
+    _marks(shapes, cell, trade, (begun, ended), rows, low, high)
     _titles(axes, left, bottom, trade)
 
 
-def _grid(axes: Axes, cell: _Cell, rows: np.ndarray, table: BarTable) -> None:
+def _grid(axes: Axes, shapes: Shapes, cell: _Cell, rows: np.ndarray, table: BarTable) -> None:
     right, top = cell.left + cell.width, cell.bottom + cell.height
     prices = [p for p in MaxNLocator(5).tick_values(cell.low, cell.high) if cell.low < p < cell.high]
     places = rows[np.unique(np.linspace(0, len(rows) - 1, BAR_LABELS + 2).round().astype(int)[1:-1])]
-    lines = [((cell.left, cell.y(price)), (right, cell.y(price))) for price in prices]
-    lines += [((cell.x(row), cell.bottom), (cell.x(row), top)) for row in places]
-    axes.add_collection(LineCollection(lines, colors=GRID["color"], linewidths=GRID["linewidth"], zorder=0))
-    frame = [((cell.left, cell.bottom), (cell.left, top)), ((cell.left, cell.bottom), (right, cell.bottom))]
-    axes.add_collection(LineCollection(frame, colors="black", linewidths=0.8))
+    shapes.grid += [((cell.left, cell.y(price)), (right, cell.y(price))) for price in prices]
+    shapes.grid += [((cell.x(row), cell.bottom), (cell.x(row), top)) for row in places]
+    shapes.frame += [((cell.left, cell.bottom), (cell.left, top)), ((cell.left, cell.bottom), (right, cell.bottom))]
     for price in prices:
         axes.text(cell.left - 0.06, cell.y(price), f"{price:,.6g}", fontsize=8, ha="right", va="center")
     form = "%d %b %y" if table.daily else "%d %b %y %H:%M"
@@ -181,7 +191,7 @@ def _grid(axes: Axes, cell: _Cell, rows: np.ndarray, table: BarTable) -> None:
 
 
 def _candles(
-    axes: Axes,
+    shapes: Shapes,
     cell: _Cell,
     rows: np.ndarray,
     open_: np.ndarray,
@@ -192,31 +202,33 @@ def _candles(
     """Hollow bodies rise, filled ones fall."""
     x, half = cell.x(rows), 0.32 * cell.width / cell.count
     bottom, top = cell.y(np.minimum(open_, close)), cell.y(np.maximum(open_, close))
-    wicks = [((i, a), (i, b)) for i, a, b in zip(x, cell.y(low), bottom, strict=True)]
-    wicks += [((i, a), (i, b)) for i, a, b in zip(x, top, cell.y(high), strict=True)]
-    bodies = [
+    shapes.wicks += [((i, a), (i, b)) for i, a, b in zip(x, cell.y(low), bottom, strict=True)]
+    shapes.wicks += [((i, a), (i, b)) for i, a, b in zip(x, top, cell.y(high), strict=True)]
+    shapes.bodies += [
         [(i - half, a), (i + half, a), (i + half, b), (i - half, b)] for i, a, b in zip(x, bottom, top, strict=True)
     ]
-    faces = ["white" if b >= a else BARS for a, b in zip(open_, close, strict=True)]
+    shapes.body_faces += ["white" if b >= a else BARS for a, b in zip(open_, close, strict=True)]
     thin = 0.8 if len(rows) < 120 else 0.4
-    axes.add_collection(LineCollection(wicks, colors=BARS, linewidths=thin))
-    axes.add_collection(PolyCollection(bodies, facecolors=faces, edgecolors=BARS, linewidths=thin))
+    shapes.wick_widths += [thin] * (2 * len(rows))
+    shapes.body_widths += [thin] * len(rows)
 
 
-def _levels(axes: Axes, cell: _Cell, trade: TradeRecord, begun: int, ended: int, last_stop: float | None) -> None:
-    x = cell.x([begun, ended])
-    axes.plot(x, cell.y([trade.entry_price] * 2), color=ENTRY, linewidth=1.0, linestyle=":")
-    for level, color in ((trade.stop, LOSS), (trade.target, GAIN)):
+def _levels(
+    shapes: Shapes, cell: _Cell, trade: TradeRecord, begun: int, ended: int, last_stop: float | None
+) -> None:
+    begins, ends = cell.x([begun, ended])
+    shapes.level(ENTRY_PRICE, begins, ends, cell.y(trade.entry_price))
+    for level, look in ((trade.stop, INITIAL_STOP), (trade.target, TARGET)):
         if np.isfinite(level):
-            axes.plot(x, cell.y([level] * 2), color=color, linewidth=1.6)
+            shapes.level(look, begins, ends, cell.y(level))
     if last_stop is not None and abs(last_stop - trade.stop) > 1e-9 * abs(trade.stop):
         # The record says where a moved stop stood in the end, not when it moved.
         width = 0.5 * cell.width / cell.count
-        axes.plot([x[1] - 3 * width, x[1] + width], cell.y([last_stop] * 2), color=LOSS, linewidth=1.4, linestyle="--")
+        shapes.level(MOVED_STOP, ends - 3 * width, ends + width, cell.y(last_stop))
 
 
 def _marks(
-    axes: Axes,
+    shapes: Shapes,
     cell: _Cell,
     trade: TradeRecord,
     bars: tuple[int, int],
@@ -234,9 +246,9 @@ def _marks(
         at = int(np.clip(np.searchsorted(rows, bar), 0, len(rows) - 1))
         edge = min(float(low[at]), price) if below else max(float(high[at]), price)
         y = float(cell.y(edge)) + (-0.10 if below else 0.10)
-        axes.scatter(cell.x(bar), y, s=60, marker="^" if below else "v", color=color, linewidths=0, zorder=5)
-        width = 0.5 * cell.width / cell.count
-        axes.plot([cell.x(bar) - width, cell.x(bar) + width], cell.y([price] * 2), color=color, linewidth=2.0, zorder=6)
+        x, width = cell.x(bar), 0.5 * cell.width / cell.count
+        shapes.arrow("^" if below else "v", color, x, y)
+        shapes.level(LineLook(color, 2.0, zorder=6), x - width, x + width, cell.y(price))
 
 
 def _titles(axes: Axes, left: float, bottom: float, trade: TradeRecord) -> None:
