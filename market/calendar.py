@@ -8,14 +8,17 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pandas_market_calendars as market_calendars
 from pandas.tseries.holiday import AbstractHolidayCalendar
 
 from config.values.markets import NEW_YORK
+from market.new_york_exchange import NYSEExchangeCalendar
 
 EXCHANGE = "NYSE"
 REGULAR_OPEN = pd.Timedelta(hours=9, minutes=30)
 REGULAR_CLOSE = pd.Timedelta(hours=16)
+
+_worked_out: list[tuple[int, int, pd.DatetimeIndex]] = []
+"""First year, last year and session dates of each stretch of years that was worked out: shorter ones are cut from it."""
 
 
 def nanoseconds(times: pd.DatetimeIndex) -> np.ndarray:
@@ -30,7 +33,10 @@ def _sessions(first_year: int, last_year: int) -> pd.DatetimeIndex:
     The calendar's own list of sessions works out each holiday up to the year 2200 first, whatever years are asked for,
     and by rules, too, that were given up a century ago.
     """
-    exchange = market_calendars.get_calendar(EXCHANGE)
+    for begins, ends, known in _worked_out:
+        if begins <= first_year and last_year <= ends:
+            return known[(known.year >= first_year) & (known.year <= last_year)]
+    exchange = NYSEExchangeCalendar()
     first, last = pd.Timestamp(f"{first_year}-01-01"), pd.Timestamp(f"{last_year}-12-31")
     rules = [rule for rule in exchange.regular_holidays.rules if _holds_between(rule, first, last)]
     regular = AbstractHolidayCalendar(rules=rules).holidays(first, last)
@@ -38,13 +44,15 @@ def _sessions(first_year: int, last_year: int) -> pd.DatetimeIndex:
     closed = np.concatenate([regular.to_numpy(), once.to_numpy()]).astype("datetime64[D]")
     days = np.arange(np.datetime64(first, "D"), np.datetime64(last, "D") + 1)
     open_days = days[np.is_busday(days, exchange.weekmask, closed)]
-    return pd.DatetimeIndex(open_days.astype("datetime64[ns]"))
+    sessions = pd.DatetimeIndex(open_days.astype("datetime64[ns]"))
+    _worked_out.append((first_year, last_year, sessions))
+    return sessions
 
 
 @cache
 def _schedule(first_year: int, last_year: int) -> pd.DataFrame:
     """The same sessions with their hours, half days included, which take as long again."""
-    exchange = market_calendars.get_calendar(EXCHANGE)
+    exchange = NYSEExchangeCalendar()
     schedule: pd.DataFrame = exchange.schedule_from_days(_sessions(first_year, last_year), NEW_YORK)
     return schedule
 

@@ -54,6 +54,12 @@ of_thetadata = backtesting_broker.BacktestingBroker._is_thetadata_source
 assert not of_thetadata(Broker)
 Broker.data_source = ThetaDataBacktestingPandas.__new__(ThetaDataBacktestingPandas)
 assert of_thetadata(Broker)
+import pandas_market_calendars
+from market.new_york_exchange import NYSEExchangeCalendar
+assert not {"exchange_calendars", "pandas_market_calendars.calendar_registry"} & sys.modules.keys()
+assert type(pandas_market_calendars.get_calendar("stock")) is NYSEExchangeCalendar
+assert {"NASDAQ", "LSE", "XLON", "24/7"} <= set(pandas_market_calendars.get_calendar_names())
+assert pandas_market_calendars.get_calendar("XLON").tz.key == "Europe/London"
 """
 
 

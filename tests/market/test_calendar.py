@@ -27,6 +27,17 @@ def test_holidays_of_far_years_are_known():
     assert week_ends(pd.DatetimeIndex(["2035-07-02"]))[0] == pd.Timestamp("2035-07-06")
 
 
+def test_a_shorter_stretch_of_years_is_cut_from_a_longer_one(monkeypatch):
+    monkeypatch.setattr(calendar, "_worked_out", [])
+    apart = [calendar._sessions.__wrapped__(year, year) for year in range(2019, 2024)]
+    monkeypatch.setattr(calendar, "_worked_out", [])
+    calendar._sessions.__wrapped__(2017, 2024)
+    assert len(calendar._worked_out) == 1
+    for year, days in zip(range(2019, 2024), apart, strict=True):
+        assert calendar._sessions.__wrapped__(year, year).equals(days) and len(days) > 240
+    assert len(calendar._worked_out) == 1
+
+
 def test_dates_alone_are_worked_out_without_their_hours(monkeypatch):
     monkeypatch.setattr(calendar, "_schedule", None)
     day = pd.Timestamp("2031-12-24")

@@ -69,9 +69,7 @@ class Shapes:
         )
         for segments, named in lines:
             axes.add_collection(LineCollection(segments, **named), autolim=False)
-        bodies = PolyCollection(
-            self.bodies, facecolors=self.body_faces, edgecolors=BARS, linewidths=self.body_widths
-        )
+        bodies = PolyCollection(self.bodies, facecolors=self.body_faces, edgecolors=BARS, linewidths=self.body_widths)
         axes.add_collection(bodies, autolim=False)
         for look, (x, y) in self._levels.items():
             axes.plot(x, y, color=look.color, linewidth=look.width, linestyle=look.style, zorder=look.zorder)

@@ -213,9 +213,7 @@ def _candles(
     shapes.body_widths += [thin] * len(rows)
 
 
-def _levels(
-    shapes: Shapes, cell: _Cell, trade: TradeRecord, begun: int, ended: int, last_stop: float | None
-) -> None:
+def _levels(shapes: Shapes, cell: _Cell, trade: TradeRecord, begun: int, ended: int, last_stop: float | None) -> None:
     begins, ends = cell.x([begun, ended])
     shapes.level(ENTRY_PRICE, begins, ends, cell.y(trade.entry_price))
     for level, look in ((trade.stop, INITIAL_STOP), (trade.target, TARGET)):

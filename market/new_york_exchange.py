@@ -1,0 +1,27 @@
+"""The calendar library's New York exchange, without the hundred others that the library loads with it.
+
+They and the packages below them take four fifths of its import, for every command. Whoever asks the library for a
+calendar by name gets it from the library's own list, which is loaded then.
+"""
+
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+from config.process.later import standing_in
+
+_LIST = "pandas_market_calendars.calendar_registry"
+_of_the_list = ("get_calendar", "get_calendar_names")
+
+
+def _asked_later(name: str) -> Any:
+    return lambda *args, **named: getattr(import_module(_LIST), name)(*args, **named)
+
+
+_list = ModuleType(_LIST)
+vars(_list).update({name: _asked_later(name) for name in _of_the_list})
+
+with standing_in({_LIST: _list}):
+    from pandas_market_calendars.calendars.nyse import NYSEExchangeCalendar
+
+__all__ = ["NYSEExchangeCalendar"]
