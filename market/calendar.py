@@ -18,7 +18,7 @@ REGULAR_OPEN = pd.Timedelta(hours=9, minutes=30)
 REGULAR_CLOSE = pd.Timedelta(hours=16)
 
 _worked_out: list[tuple[int, int, pd.DatetimeIndex]] = []
-"""First year, last year and session dates of each stretch of years that was worked out: shorter ones are cut from it."""
+"""First year, last year and sessions of each stretch of years that was worked out; shorter ones are cut from it."""
 
 
 def nanoseconds(times: pd.DatetimeIndex) -> np.ndarray:

@@ -11,15 +11,18 @@ from typing import Any
 from config.process.later import standing_in
 
 _LIST = "pandas_market_calendars.calendar_registry"
-_of_the_list = ("get_calendar", "get_calendar_names")
 
 
-def _asked_later(name: str) -> Any:
-    return lambda *args, **named: getattr(import_module(_LIST), name)(*args, **named)
+def _get_calendar(*args: Any, **named: Any) -> Any:
+    return import_module(_LIST).get_calendar(*args, **named)
+
+
+def _get_calendar_names() -> Any:
+    return import_module(_LIST).get_calendar_names()
 
 
 _list = ModuleType(_LIST)
-vars(_list).update({name: _asked_later(name) for name in _of_the_list})
+vars(_list).update(get_calendar=_get_calendar, get_calendar_names=_get_calendar_names)
 
 with standing_in({_LIST: _list}):
     from pandas_market_calendars.calendars.nyse import NYSEExchangeCalendar

@@ -43,6 +43,7 @@ own_the_run()
 import strategies.combined
 assert gc.get_threshold() == COLLECT_AFTER
 assert not {"polars", "requests", "yfinance", "scipy"} & {name.split(".")[0] for name in sys.modules}
+assert not {"exchange_calendars", "pandas_market_calendars.calendar_registry"} & sys.modules.keys()
 from lumibot.backtesting import backtesting_broker, ThetaDataBacktestingPandas
 from lumibot.entities import bars
 import pandas, polars
@@ -56,7 +57,6 @@ Broker.data_source = ThetaDataBacktestingPandas.__new__(ThetaDataBacktestingPand
 assert of_thetadata(Broker)
 import pandas_market_calendars
 from market.new_york_exchange import NYSEExchangeCalendar
-assert not {"exchange_calendars", "pandas_market_calendars.calendar_registry"} & sys.modules.keys()
 assert type(pandas_market_calendars.get_calendar("stock")) is NYSEExchangeCalendar
 assert {"NASDAQ", "LSE", "XLON", "24/7"} <= set(pandas_market_calendars.get_calendar_names())
 assert pandas_market_calendars.get_calendar("XLON").tz.key == "Europe/London"

@@ -1,4 +1,4 @@
-"""What the trades of a sheet have in common, drawn at once: for each line by itself matplotlib takes longer than for it."""
+"""The lines, bars and arrows of all trades of a sheet, drawn by kind: one by one they take matplotlib much longer."""
 
 from __future__ import annotations
 
