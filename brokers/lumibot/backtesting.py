@@ -8,6 +8,7 @@ from types import ModuleType
 
 from lumibot._lazy_imports import lazy_class
 
+import market.new_york_exchange  # noqa: F401  # Lumibot would load the calendars of all exchanges
 from config.process.later import Later, standing_in
 
 _THETADATA = "lumibot.backtesting.thetadata_backtesting_pandas"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import signal
 import threading
@@ -65,6 +66,8 @@ def drawing(path: Path, given: TearsheetInput) -> Iterator[TearsheetDrawing]:
 def _drawn_apart(path: Path, given: TearsheetInput, answer: Connection) -> None:
     # A Ctrl-C at the terminal is for the run to handle, which ends its copy.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # It ends with the page: nothing that it leaves behind is worth looking for.
+    gc.disable()
     answer.send(_drawn(path, given))
 
 

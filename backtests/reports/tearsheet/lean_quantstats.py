@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import pandas as pd
@@ -79,11 +80,15 @@ def shortcuts() -> list[tuple[Any, str, Any]]:
     most of its figures stand in rows that are left out of the page.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.dates import AutoDateLocator
     from matplotlib.figure import Figure
     from quantstats_lumi import reports, stats, utils
 
     details, product, lay_out = stats.drawdown_details, stats.comp, Figure.tight_layout
+    prepare, locate = utils._prepare_benchmark, AutoDateLocator.__call__
     known: dict[tuple[bytes, bytes], pd.DataFrame] = {}
+    benchmarks: dict[tuple[Any, ...], pd.Series] = {}
+    located: WeakKeyDictionary[Any, tuple[Any, Any]] = WeakKeyDictionary()
 
     def drawdown_details(drawdown: Any) -> Any:
         if isinstance(drawdown, pd.DataFrame):
@@ -92,6 +97,26 @@ def shortcuts() -> list[tuple[Any, str, Any]]:
         if key not in known:
             known[key] = details(drawdown)
         return known[key].copy()
+
+    def prepared_benchmark(
+        benchmark: Any = None, period: Any = "max", rf: float = 0.0, prepare_returns: bool = True
+    ) -> Any:
+        """For the same benchmark and period the same again; each time, it makes a timestamp of every day of both."""
+        days = getattr(benchmark, "index", None)
+        if not (isinstance(benchmark, pd.Series) and all(isinstance(x, pd.DatetimeIndex) for x in (days, period))):
+            return prepare(benchmark, period, rf, prepare_returns)
+        times = [part for x in (days, period) for part in (x.asi8.tobytes(), x.dtype, x.freqstr)]
+        key = (benchmark.to_numpy().tobytes(), benchmark.dtype, benchmark.name, *times, rf, prepare_returns)
+        if key not in benchmarks:
+            benchmarks[key] = prepare(benchmark, period, rf, prepare_returns)
+        return benchmarks[key].copy()
+
+    def located_once(locator: Any) -> Any:
+        """The ticks of a date axis are asked for a dozen times, for the same limits, before a picture is drawn."""
+        limits = tuple(locator.axis.get_view_interval())
+        if locator not in located or located[locator][0] != limits:
+            located[locator] = limits, locate(locator)
+        return located[locator][1]
 
     def compounded(returns: Any) -> Any:
         """The product of growth, by the same numpy call that pandas makes of it; once a week, month, quarter, year."""
@@ -122,7 +147,9 @@ def shortcuts() -> list[tuple[Any, str, Any]]:
         (stats, "remove_outliers", lambda returns, *_args: returns),
         (stats, "comp", compounded),
         (stats, "rolling_sortino", rolling_sortino),
+        (utils, "_prepare_benchmark", prepared_benchmark),
         (utils, "inspect", _Stack(_caller_alone)),
+        (AutoDateLocator, "__call__", located_once),
         (FigureCanvasAgg, "draw_idle", lambda *_args, **_named: None),
         (Figure, "tight_layout", laid_out_once),
         *((stats, name, _not_counted) for name in FIGURES_OF_NO_ROW),
