@@ -89,6 +89,9 @@ def write_report(
         Empty, or in a sentence what could not be drawn.
     """
     # Imported here: optimisation runs use the writers without paying for matplotlib.
+    from backtests.reports.pictures.matplotlib_load import load_matplotlib
+
+    load_matplotlib()
     from backtests.reports.html_report import write_html_report
     from backtests.reports.pictures.equity_plot import plot_equity
     from backtests.reports.pictures.trade_plots import plot_trades

@@ -11,6 +11,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import matplotlib
+import numpy as np
+import pandas as pd
 import pytest
 from rich.console import Console
 
@@ -82,6 +84,9 @@ def test_the_page_is_that_of_quantstats_at_its_own_pace(
 def test_what_a_page_does_not_need_is_not_imported(tmp_path: Path) -> None:
     """In a new process: SciPy, Yahoo's client and IPython take longer to import than the page to draw."""
     code = (
+        "from backtests.reports.pictures.matplotlib_load import load_matplotlib; load_matplotlib();"
+        "from matplotlib import artist, lines;"
+        "assert 'drawstyle' in artist.kwdoc(lines.Line2D) and 'drawstyle' not in lines.Line2D.set.__doc__;"
         "import sys; from backtests.reports.tearsheet.lean_quantstats import load_quantstats; load_quantstats();"
         "assert not {'scipy', 'yfinance', 'IPython'} & {name.split('.')[0] for name in sys.modules};"
         "from quantstats_lumi import stats; import pandas; assert 0 > stats.var(pandas.Series([-0.1, 0.2])) > -1;"
@@ -183,3 +188,22 @@ def test_screen_of_an_empty_run(tmp_path: Path) -> None:
     console = Console(width=80, record=True, file=(tmp_path / "screen").open("w"))
     show_summary(console, empty, info, metrics(empty))
     assert "nan" not in console.export_text()
+
+
+def test_drawdowns_are_those_of_quantstats(monkeypatch: pytest.MonkeyPatch) -> None:
+    lean_quantstats.load_quantstats()
+    from quantstats_lumi import stats
+
+    # Its column of 99% of a drawdown is not shown.
+    monkeypatch.setattr(stats, "remove_outliers", lambda returns, *_: returns)
+    random, told = np.random.default_rng(7), 0
+    for days in range(2, 40):
+        below = random.random(days) < random.choice([0.1, 0.5, 0.9])
+        curve = pd.Series(np.where(below, -random.random(days), 0.0), index=pd.date_range("2020-01-01", periods=days))
+        theirs, ours = stats.drawdown_details(curve), lean_quantstats._drawdowns(curve)
+        if ours is None:
+            assert theirs.empty
+        else:
+            pd.testing.assert_frame_equal(ours, theirs)
+            told += len(ours)
+    assert told > 100

@@ -95,7 +95,8 @@ def shortcuts() -> list[tuple[Any, str, Any]]:
             return pd.concat({name: drawdown_details(drawdown[name]) for name in drawdown.columns}, axis=1)
         key = (drawdown.to_numpy().tobytes(), drawdown.index.to_numpy().tobytes())
         if key not in known:
-            known[key] = details(drawdown)
+            table = _drawdowns(drawdown)
+            known[key] = details(drawdown) if table is None else table
         return known[key].copy()
 
     def prepared_benchmark(
@@ -117,6 +118,13 @@ def shortcuts() -> list[tuple[Any, str, Any]]:
         if locator not in located or located[locator][0] != limits:
             located[locator] = limits, locate(locator)
         return located[locator][1]
+
+    def formatted(rows: Any) -> Any:
+        cells = {
+            name: [reports._format_metric_cell_for_display(*cell) for cell in rows[name].items()]
+            for name in rows.columns
+        }
+        return pd.DataFrame(cells, index=rows.index, dtype=object)
 
     def compounded(returns: Any) -> Any:
         """The product of growth, by the same numpy call that pandas makes of it; once a week, month, quarter, year."""
@@ -143,10 +151,9 @@ def shortcuts() -> list[tuple[Any, str, Any]]:
 
     return [
         (stats, "drawdown_details", drawdown_details),
-        # Used for the drawdowns' 99% column alone, which is not shown.
-        (stats, "remove_outliers", lambda returns, *_args: returns),
         (stats, "comp", compounded),
         (stats, "rolling_sortino", rolling_sortino),
+        (reports, "_format_metrics_for_display", formatted),
         (utils, "_prepare_benchmark", prepared_benchmark),
         (utils, "inspect", _Stack(_caller_alone)),
         (AutoDateLocator, "__call__", located_once),
@@ -155,6 +162,32 @@ def shortcuts() -> list[tuple[Any, str, Any]]:
         *((stats, name, _not_counted) for name in FIGURES_OF_NO_ROW),
         *((reports, name, _not_counted) for name in READINGS_OF_NO_ROW),
     ]
+
+
+def _drawdowns(drawdown: pd.Series) -> pd.DataFrame | None:
+    """QuantStats' table of a curve's drawdowns, each from its first to its last day below the highest point so far.
+
+    Its column of the drawdowns without their worst hundredth, which is not shown, is that of the drawdowns. None for
+    what QuantStats makes a case of its own: no drawdown that begins after the first day, or days without a value.
+    """
+    values, times = drawdown.to_numpy(dtype=float), pd.DatetimeIndex(drawdown.index)
+    below = np.concatenate([[False], values != 0, [False]])
+    starts, ends = np.flatnonzero(below[1:] & ~below[:-1]), np.flatnonzero(below[:-1] & ~below[1:]) - 1
+    if not starts.any() or np.isnan(values).any():
+        return None
+    valleys = [start + int(np.argmin(values[start : end + 1])) for start, end in zip(starts, ends, strict=True)]
+    deepest = values[valleys] * 100
+    dates = times.strftime("%Y-%m-%d")
+    return pd.DataFrame(
+        {
+            "start": dates[starts],
+            "valley": dates[valleys],
+            "end": dates[ends],
+            "days": (times[ends] - times[starts]).days + 1,
+            "max drawdown": deepest,
+            "99% max drawdown": deepest,
+        }
+    )
 
 
 def load_quantstats() -> None:
