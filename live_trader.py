@@ -5,7 +5,6 @@ Exit status: 0 done, 1 ran and failed, 2 refused the input, 3 stopped by a halt 
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated
@@ -32,6 +31,7 @@ from commands.options import (
 )
 from commands.runs.request import RunArguments, merged, start
 from config.errors import Refusal
+from config.process.ending import end_process
 
 if TYPE_CHECKING:
     from backtests.request import Mode
@@ -115,4 +115,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    end_process(main())

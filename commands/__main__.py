@@ -1,8 +1,7 @@
 """``python -m commands``: the command line from a checkout."""
 
-import sys
-
 from commands.app import main
+from config.process.ending import end_process
 
 if __name__ == "__main__":
-    sys.exit(main())
+    end_process(main())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from typing import Any
 
 
 def load_matplotlib() -> None:
@@ -12,9 +13,10 @@ def load_matplotlib() -> None:
     """
     from matplotlib.artist import ArtistInspector
 
-    listed = ArtistInspector.pprint_setters
-    ArtistInspector.pprint_setters = lambda *_args, **_named: []  # type: ignore[method-assign]  # put back below
+    inspector: Any = ArtistInspector
+    listed = inspector.pprint_setters
+    inspector.pprint_setters = lambda *_args, **_named: []
     try:
         importlib.import_module("matplotlib.pyplot")
     finally:
-        ArtistInspector.pprint_setters = listed  # type: ignore[method-assign]  # as above
+        inspector.pprint_setters = listed

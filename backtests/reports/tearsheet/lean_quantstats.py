@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from config.process.later import Later, standing_in
+from market.calendar import nanoseconds
 
 FIGURES_OF_NO_ROW = (
     "exposure",
@@ -85,7 +86,8 @@ def shortcuts() -> list[tuple[Any, str, Any]]:
     from quantstats_lumi import reports, stats, utils
 
     details, product, lay_out = stats.drawdown_details, stats.comp, Figure.tight_layout
-    prepare, locate = utils._prepare_benchmark, AutoDateLocator.__call__
+    prepare = utils._prepare_benchmark
+    locate: Any = AutoDateLocator.__call__
     known: dict[tuple[bytes, bytes], pd.DataFrame] = {}
     benchmarks: dict[tuple[Any, ...], pd.Series] = {}
     located: WeakKeyDictionary[Any, tuple[Any, Any]] = WeakKeyDictionary()
@@ -103,10 +105,13 @@ def shortcuts() -> list[tuple[Any, str, Any]]:
         benchmark: Any = None, period: Any = "max", rf: float = 0.0, prepare_returns: bool = True
     ) -> Any:
         """For the same benchmark and period the same again; each time, it makes a timestamp of every day of both."""
-        days = getattr(benchmark, "index", None)
-        if not (isinstance(benchmark, pd.Series) and all(isinstance(x, pd.DatetimeIndex) for x in (days, period))):
+        if not isinstance(benchmark, pd.Series) or not isinstance(period, pd.DatetimeIndex):
             return prepare(benchmark, period, rf, prepare_returns)
-        times = [part for x in (days, period) for part in (x.asi8.tobytes(), x.dtype, x.freqstr)]
+        times = [
+            part
+            for days in (pd.DatetimeIndex(benchmark.index), period)
+            for part in (nanoseconds(days).tobytes(), days.dtype, days.freqstr)
+        ]
         key = (benchmark.to_numpy().tobytes(), benchmark.dtype, benchmark.name, *times, rf, prepare_returns)
         if key not in benchmarks:
             benchmarks[key] = prepare(benchmark, period, rf, prepare_returns)
@@ -175,7 +180,7 @@ def _drawdowns(drawdown: pd.Series) -> pd.DataFrame | None:
     starts, ends = np.flatnonzero(below[1:] & ~below[:-1]), np.flatnonzero(below[:-1] & ~below[1:]) - 1
     if not starts.any() or np.isnan(values).any():
         return None
-    valleys = [start + int(np.argmin(values[start : end + 1])) for start, end in zip(starts, ends, strict=True)]
+    valleys = np.array([a + np.argmin(values[a : b + 1]) for a, b in zip(starts, ends, strict=True)], dtype=np.intp)
     deepest = values[valleys] * 100
     dates = times.strftime("%Y-%m-%d")
     return pd.DataFrame(
