@@ -79,6 +79,10 @@ class BarTable:
             self.left_out,
         )
 
+    def prices_at(self, row: int) -> tuple[list[float], ...]:
+        """Open, high, low and close of a row, by column."""
+        return self.open[row].tolist(), self.high[row].tolist(), self.low[row].tolist(), self.close[row].tolist()
+
     def last_rows(self) -> np.ndarray:
         """Row that ends the session of each symbol's last bar, -1 without any; shape ``(symbols,)``.
 

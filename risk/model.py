@@ -339,7 +339,8 @@ class Book:
             object.__setattr__(self, "last_halts", ReadOnlyDict(self.last_halts))
         if type(self.halted_until) is not ReadOnlyDict:
             object.__setattr__(self, "halted_until", ReadOnlyDict(self.halted_until))
-        object.__setattr__(self, "closed_trades", tuple(self.closed_trades)[-CLOSED_TRADES_KEPT:])
+        if type(self.closed_trades) is not tuple or len(self.closed_trades) > CLOSED_TRADES_KEPT:
+            object.__setattr__(self, "closed_trades", tuple(self.closed_trades)[-CLOSED_TRADES_KEPT:])
 
     def held(self, symbol: str) -> bool:
         return symbol in self.positions or symbol in self.pending

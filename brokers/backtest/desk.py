@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from datetime import date, timedelta
@@ -15,7 +15,7 @@ from brokers.backtest.working_orders import venue_gap
 from brokers.desk_rules import ADJUSTMENT_ROLES, Halts, entry_at, halting
 from brokers.record import not_sent
 from risk.interface import RiskModule
-from risk.model import CLOSED_TRADES_KEPT, Adjustment, Book, Plan, Position, Proposal, ReadOnlyDict, Side, floor_lot
+from risk.model import Adjustment, Book, Plan, Position, Proposal, ReadOnlyDict, Side, floor_lot
 from risk.policy_gate import round_to_tick, tick_down, tick_of, tick_up
 
 
@@ -104,17 +104,18 @@ class BacktestDesk:
             self._halts.open_session(self.halters, self._opening_equity)
             broker.renew_exits(now + self._renew_ahead)
         broker.note_best_prices()
+        broker.note_protection()
         equity = broker.equity()
         book = Book(
             time=now,
             equity=equity,
             cash=ledger.cash,
-            positions=self._protected(),
+            positions=ReadOnlyDict(ledger.positions),
             pending={w.symbol: w.intent for w in broker.entries() if w.intent is not None},
             opened_today_usd=broker.opened_today(),
             session_open_equity=self._opening_equity,
             equity_peak=self._halts.see(equity),
-            closed_trades=ledger.closed[-CLOSED_TRADES_KEPT:],
+            closed_trades=ledger.latest,
             last_halts=self._halts.began,
             budget=None if ledger.budget is None else ledger.budget.deployed(max(day, ledger.budget.day)),
             halted=frozenset(self._halts.left),
@@ -126,15 +127,6 @@ class BacktestDesk:
         halted = frozenset(self._halts.left)
         broker.stop_entries(halted)
         return book if halted == book.halted else replace(book, halted=halted, halted_until=self._halts.until)
-
-    def _protected(self) -> Mapping[str, Position]:
-        """What is held, each position with what its working stops cover now."""
-        ledger = self.broker.ledger
-        for symbol, position in ledger.positions.items():
-            covered = self.broker.protected_quantity(symbol)
-            if position.protected_quantity != covered:
-                ledger.change(symbol, protected_quantity=covered)
-        return ReadOnlyDict(ledger.positions)
 
     def execute(self, plan: Plan) -> None:
         """Send the plan: what reduces risk first, then entries."""

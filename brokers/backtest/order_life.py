@@ -146,7 +146,7 @@ class OrderLife(BarMatching):
         return (model.market_slippage_bps / 1e4 if at_once else self.gate.price_collar_frac) + model.fee_frac
 
     def _start(self, w: WorkingOrder) -> None:
-        w.column = self._column.get(w.symbol, -1)
+        w.work_on(self._column.get(w.symbol, -1))
         w.session = self._sessions[min(self._next_row, len(self._sessions) - 1)]
         if not w.day:
             w.expires = self.datetime + timedelta(days=GTC_DAYS)
