@@ -43,7 +43,6 @@ class Charge:
             raise ValueError(f"{self.symbol} closed on {self.closed} but opened on {self.opened} or still charged")
 
 
-
 class _Known:
     """Room for where the open charges stand and what they sum up to; no fields: neither compared nor saved."""
 

@@ -172,7 +172,7 @@ def _without_collector() -> Iterator[None]:
         yield
     finally:
         if enabled:
-            # What the run leaves counts as old at once. As young it would be gone through as soon as the collector is on.
+            # What the run leaves counts as old at once: as young it would be searched as soon as the collector is on.
             gc.freeze()
             gc.unfreeze()
             gc.enable()

@@ -82,17 +82,13 @@ class AccountState:
         self._parked = frozenset(gate.cash_funds or ())
         self.ledger = Ledger(cash, record, budget=WeeklyBudget(day_of(bars.opens_at[0])), parked=self._parked)
         self._column = {symbol: k for k, symbol in enumerate(bars.symbols)}
-        self._opens = bars.opens_at.to_pydatetime().tolist()
-        self._closes = bars.closes_at.to_pydatetime().tolist()
+        self._opens, self._closes = bars.moments
         self._sessions = bars.session.tolist()
         self._marks = forward_filled(bars.close)
         self._last_rows = bars.last_rows().tolist()
         self._next_row = int(bars.opens_at.searchsorted(self.datetime, side="left"))
         self._decided = bars if decided is None else decided
-        self._decided_opens, self._decided_closes = self._opens, self._closes
-        if self._decided is not bars:
-            self._decided_opens = self._decided.opens_at.to_pydatetime().tolist()
-            self._decided_closes = self._decided.closes_at.to_pydatetime().tolist()
+        self._decided_opens, self._decided_closes = self._decided.moments
         self._best_row = self._next_row - 1 if self._decided is bars else self.decided_row()
         record.began = next(iter(self._opens[self._next_row :]), None)
         self._opened = True

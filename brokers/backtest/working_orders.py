@@ -31,8 +31,8 @@ class WorkingOrder:
 
     ``number`` orders by time of arrival; ``legs`` wait for this order's fill; ``sibling`` dies when it fills.
 
-    ``protects`` tells a stop of any kind that closes a position. A bar of its ``column`` can fill it if it reaches up to
-    ``above`` or down to ``below``, USD.
+    ``protects`` tells a stop of any kind that closes a position. A bar of its ``column`` can fill it if it reaches up
+    to ``above`` or down to ``below``, USD.
     ``notional`` is what an opening order counts for in its day, USD.
     """
 
