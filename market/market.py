@@ -141,7 +141,8 @@ class Market:
             return True
         if self._row < 0:
             return False
-        return _new_york_date(self._times[0, self._row] // HOUR_S) == _new_york_date(self.time.timestamp() // HOUR_S)
+        opened, now = float(self._times[0, self._row]), self.time.timestamp()
+        return _new_york_date(opened // HOUR_S) == _new_york_date(now // HOUR_S)
 
     def mark(self, symbol: str) -> float:
         """Last known close of a symbol, also when its newest bar is missing; NaN if there never was one."""
