@@ -22,9 +22,6 @@ def venue_gap(quote: float, least: float) -> float:
     return tick_of(quote) if quote < SMALLEST_QUOTED else max(least, tick_of(quote))
 
 
-_numbers = itertools.count()
-
-
 @dataclass(slots=True, eq=False)
 class WorkingOrder:
     """``order`` is what was sent: Lumibot's object, or the replay engine's own.
@@ -55,7 +52,7 @@ class WorkingOrder:
     session: int = -1
     expires: datetime | None = None
     filled: bool = False
-    number: int = field(default_factory=lambda: next(_numbers))
+    number: int = field(default_factory=itertools.count().__next__)
     protects: bool = field(init=False)
 
     def __post_init__(self) -> None:
@@ -96,8 +93,12 @@ class WorkingOrder:
 
     def levels(self) -> tuple[float, float]:
         """Stop and target among the legs; NaN where there is none."""
-        stop = next((leg.ticket.stop for leg in self.legs if leg.ticket.kind >= Kind.STOP), math.nan)
-        target = next((leg.ticket.limit for leg in self.legs if leg.ticket.kind is Kind.LIMIT), math.nan)
+        stop = target = math.nan
+        for leg in reversed(self.legs):
+            if leg.ticket.kind is Kind.LIMIT:
+                target = leg.ticket.limit
+            elif leg.ticket.kind >= Kind.STOP:
+                stop = leg.ticket.stop
         return stop, target
 
     def venue_refusal(self, quote: float, least_gap: float) -> str | None:
