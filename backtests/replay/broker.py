@@ -13,6 +13,7 @@ from brokers.backtest.working_orders import WorkingOrder
 from brokers.record import OrderRecord
 from risk.model import Side
 
+
 @dataclass(slots=True, eq=False)
 class ReplayOrder:
     """An order as the desk asks for it: at market without a limit, with exits if ``stop`` and ``target`` are given.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any, Protocol
 
@@ -78,6 +77,7 @@ class BacktestDesk:
         self._session_day: date | None = None
         self._opening_equity = math.nan
         self._halts = Halts()
+        self._book = Book(broker.datetime, math.nan, math.nan)
 
     def iteration(self) -> AbstractContextManager[None]:
         """Around one iteration: in a backtest an error ends the run."""
@@ -106,27 +106,29 @@ class BacktestDesk:
         broker.note_best_prices()
         broker.note_protection()
         equity = broker.equity()
-        book = Book(
+        book = self._book = self._book.changed(
             time=now,
             equity=equity,
             cash=ledger.cash,
             positions=ReadOnlyDict(ledger.positions),
-            pending={w.symbol: w.intent for w in broker.entries() if w.intent is not None},
+            pending=ReadOnlyDict({w.symbol: w.intent for w in broker.entries() if w.intent is not None}),
             opened_today_usd=broker.opened_today(),
             session_open_equity=self._opening_equity,
             equity_peak=self._halts.see(equity),
             closed_trades=ledger.latest,
-            last_halts=self._halts.began,
+            last_halts=ReadOnlyDict(self._halts.began),
             budget=None if ledger.budget is None else ledger.budget.deployed(max(day, ledger.budget.day)),
             halted=frozenset(self._halts.left),
-            halted_until=self._halts.until,
+            halted_until=ReadOnlyDict(self._halts.until),
         )
         for module in list(halting(self.halters, book, self._halts.left)):
             self._halts.begin(module, now, self.market)
             broker.record.halts.append((now, module.name))
         halted = frozenset(self._halts.left)
         broker.stop_entries(halted)
-        return book if halted == book.halted else replace(book, halted=halted, halted_until=self._halts.until)
+        if halted == book.halted:
+            return book
+        return book.changed(halted=halted, halted_until=ReadOnlyDict(self._halts.until))
 
     def execute(self, plan: Plan) -> None:
         """Send the plan: what reduces risk first, then entries."""
