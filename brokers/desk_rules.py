@@ -24,7 +24,7 @@ ADJUSTMENT_ROLES: Mapping[AdjustmentKind, OrderRole] = {
 """Role of the order that an adjustment becomes; a tighter stop is no order of its own."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class EntryOrder:
     """An accepted proposal at the quote of the moment.
 

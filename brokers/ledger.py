@@ -9,7 +9,7 @@ from typing import Any
 
 from brokers.record import RunRecord, TradeRecord
 from market.trading_day import day_of
-from risk.model import ClosedTrade, Position, Proposal
+from risk.model import CLOSED_TRADES_KEPT, ClosedTrade, Position, Proposal
 from risk.weekly_budget import WeeklyBudget
 
 
@@ -44,6 +44,15 @@ class Ledger:
     closed: list[ClosedTrade] = field(default_factory=list)
     parked: frozenset[str] = frozenset()
     fills: int = 0
+    _latest: tuple[ClosedTrade, ...] = ()
+
+    @property
+    def latest(self) -> tuple[ClosedTrade, ...]:
+        """The newest positions that are closed, as many as a book holds; every book of one time holds the same."""
+        newest = self.closed[-1] if self.closed else None
+        if newest is not (self._latest[-1] if self._latest else None):
+            self._latest = tuple(self.closed[-CLOSED_TRADES_KEPT:])
+        return self._latest
 
     def quantity(self, symbol: str) -> float:
         position = self.positions.get(symbol)

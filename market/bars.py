@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import numpy as np
 import pandas as pd
@@ -18,8 +19,15 @@ ROUNDING_FRAC = 1e-6
 FARTHEST_TIMES = 10.0
 
 
+class _Known:
+    """Room for times that every run on a table asks for; no fields: neither compared nor saved."""
+
+    __slots__ = ("_moments",)
+    _moments: tuple[list[datetime], list[datetime]]
+
+
 @dataclass(frozen=True, slots=True)
-class BarTable:
+class BarTable(_Known):
     """OHLCV of a universe on the union of its bar times.
 
     Parameters
@@ -61,6 +69,16 @@ class BarTable:
     def __len__(self) -> int:
         return len(self.opens_at)
 
+    @property
+    def moments(self) -> tuple[list[datetime], list[datetime]]:
+        """``opens_at`` and ``closes_at`` as datetimes of the standard library; not to be changed."""
+        try:
+            return self._moments
+        except AttributeError:
+            moments = self.opens_at.to_pydatetime().tolist(), self.closes_at.to_pydatetime().tolist()
+            object.__setattr__(self, "_moments", moments)
+            return moments
+
     def head(self, bars: int) -> BarTable:
         """The first ``bars`` rows: what would have been known had the data ended there."""
         cut = slice(0, bars)
@@ -78,6 +96,10 @@ class BarTable:
             self.source,
             self.left_out,
         )
+
+    def prices_at(self, row: int) -> tuple[list[float], ...]:
+        """Open, high, low and close of a row, by column."""
+        return self.open[row].tolist(), self.high[row].tolist(), self.low[row].tolist(), self.close[row].tolist()
 
     def last_rows(self) -> np.ndarray:
         """Row that ends the session of each symbol's last bar, -1 without any; shape ``(symbols,)``.

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
+from functools import lru_cache
 
 import numpy as np
 
 from config.values.markets import NEW_YORK_ZONE
 from market.sectors import UNCLASSIFIED
+
+HOUR_S = 3600
+
+
+@lru_cache(maxsize=256)
+def _new_york_date(hour: float) -> date:
+    """New York's date in an hour since 1970 (UTC): its midnights are at whole hours, and many bars share one."""
+    return datetime.fromtimestamp(hour * HOUR_S, NEW_YORK_ZONE).date()
 
 
 class Market:
@@ -132,8 +141,8 @@ class Market:
             return True
         if self._row < 0:
             return False
-        opened = datetime.fromtimestamp(float(self._times[0, self._row]), NEW_YORK_ZONE)
-        return opened.date() == self.time.astimezone(NEW_YORK_ZONE).date()
+        opened, now = float(self._times[0, self._row]), self.time.timestamp()
+        return _new_york_date(opened // HOUR_S) == _new_york_date(now // HOUR_S)
 
     def mark(self, symbol: str) -> float:
         """Last known close of a symbol, also when its newest bar is missing; NaN if there never was one."""

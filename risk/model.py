@@ -15,7 +15,7 @@ from copy import deepcopy
 from dataclasses import dataclass, field, fields
 from datetime import date, datetime
 from operator import attrgetter
-from typing import Any, Literal, NoReturn, TypeVar, get_args
+from typing import Any, Literal, NoReturn, Self, TypeVar, get_args
 
 Side = Literal["buy", "sell_short"]
 Role = Literal["entry", "hedge"]
@@ -214,8 +214,29 @@ class Adjustment:
     inputs: Mapping[str, Any] = field(default_factory=dict)
 
 
+class Changeable:
+    """What a run makes so many of, each from the one before, that ``dataclasses.replace`` would take too long."""
+
+    def changed(self, **values: Any) -> Self:
+        """The same with other values, taken as they are.
+
+        Raises
+        ------
+        TypeError
+            There is no such value.
+        """
+        after = object.__new__(type(self))
+        state = after.__dict__
+        state.update(self.__dict__)
+        state.update(values)
+        if len(state) > len(self.__dict__):
+            unknown = ", ".join(values.keys() - self.__dict__.keys())
+            raise TypeError(f"a {type(self).__name__.lower()} has no {unknown}")
+        return after
+
+
 @dataclass(frozen=True)
-class Position:
+class Position(Changeable):
     """What is held of one symbol and what protects it; a change makes a new one.
 
     ``quantity`` is positive for longs, negative for shorts; ``initial_quantity`` is what was opened.
@@ -249,22 +270,6 @@ class Position:
     def risk_per_share(self) -> float:
         return abs(self.entry_price - self.initial_stop)
 
-    def changed(self, **values: Any) -> Position:
-        """The position with other values; runs change so many that ``dataclasses.replace`` would take too long.
-
-        Raises
-        ------
-        TypeError
-            A position has no such value.
-        """
-        after = object.__new__(Position)
-        state = after.__dict__
-        state.update(self.__dict__)
-        state.update(values)
-        if len(state) > len(self.__dict__):
-            raise TypeError(f"a position has no {', '.join(values.keys() - self.__dict__.keys())}")
-        return after
-
 
 @dataclass(frozen=True, slots=True)
 class DeployedBudget:
@@ -294,8 +299,8 @@ class ClosedTrade:
     role: Role = "entry"
 
 
-@dataclass(frozen=True, slots=True)
-class Book:
+@dataclass(frozen=True)
+class Book(Changeable):
     """What we hold, what is on its way and what is left, by the venue's word, at one moment.
 
     ``equity`` and ``cash`` in USD; ``equity`` marks positions at the last closed bar. ``pending``
@@ -339,17 +344,16 @@ class Book:
             object.__setattr__(self, "last_halts", ReadOnlyDict(self.last_halts))
         if type(self.halted_until) is not ReadOnlyDict:
             object.__setattr__(self, "halted_until", ReadOnlyDict(self.halted_until))
-        object.__setattr__(self, "closed_trades", tuple(self.closed_trades)[-CLOSED_TRADES_KEPT:])
+        if type(self.closed_trades) is not tuple or len(self.closed_trades) > CLOSED_TRADES_KEPT:
+            object.__setattr__(self, "closed_trades", tuple(self.closed_trades)[-CLOSED_TRADES_KEPT:])
 
     def held(self, symbol: str) -> bool:
         return symbol in self.positions or symbol in self.pending
 
     def accepting(self, proposal: Proposal) -> Book:
         """The book that counts an accepted proposal: what is judged after it in this scan is judged by that one."""
-        told = list(_VALUES_OF_BOOK(self))
-        told[_PENDING] = ReadOnlyDict({**self.pending, proposal.symbol: proposal})
-        told[_ACCEPTED] = self.accepted + 1
-        return Book(*told)
+        pending = ReadOnlyDict({**self.pending, proposal.symbol: proposal})
+        return self.changed(pending=pending, accepted=self.accepted + 1)
 
     @property
     def entry_times(self) -> tuple[datetime, ...]:
@@ -376,11 +380,6 @@ class Book:
     @property
     def count(self) -> int:
         return len(self.positions.keys() | self.pending.keys())
-
-
-_PLACES_IN_BOOK = [item.name for item in fields(Book)]
-_VALUES_OF_BOOK: Callable[[Book], tuple[Any, ...]] = attrgetter(*_PLACES_IN_BOOK)
-_PENDING, _ACCEPTED = map(_PLACES_IN_BOOK.index, ("pending", "accepted"))
 
 
 @dataclass(frozen=True, slots=True)

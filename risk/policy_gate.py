@@ -85,7 +85,7 @@ class GateRefusal:
         return f"{self.code}: {self.detail}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class OrderRequest:
     """One order as it would be sent. ``opens`` tells entries from exits; prices in USD, quantity in shares.
 
@@ -122,7 +122,7 @@ class OrderRequest:
         return self.quantity * self.price
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class AccountState:
     """What the gate measures an order against, in USD and positions.
 

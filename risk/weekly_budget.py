@@ -12,7 +12,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from datetime import date
-from operator import attrgetter
 
 from risk.model import DeployedBudget
 
@@ -44,13 +43,11 @@ class Charge:
             raise ValueError(f"{self.symbol} closed on {self.closed} but opened on {self.opened} or still charged")
 
 
-_OPENED, _USD = attrgetter("opened"), attrgetter("usd")
-
-
 class _Known:
     """Room for where the open charges stand and what they sum up to; no fields: neither compared nor saved."""
 
-    __slots__ = ("_place", "_sum")
+    __slots__ = ("_count", "_place", "_sum")
+    _count: int
     _place: dict[str, int]
     _sum: DeployedBudget
 
@@ -99,7 +96,8 @@ class WeeklyBudget(_Known):
         place = now._places.get(symbol)
         if place is None:
             charges = (*now.charges, Charge(symbol, day, usd))
-            return now._next(day_usd, charges, now._places | {symbol: len(now.charges)})
+            today = now._today + (day == now.day)
+            return now._next(day_usd, charges, now._places | {symbol: len(now.charges)}, today=today)
         charge = now.charges[place]
         return now._with(place, Charge(symbol, charge.opened, charge.usd + usd), day_usd)
 
@@ -163,12 +161,22 @@ class WeeklyBudget(_Known):
             sums = DeployedBudget(
                 day=self.day,
                 day_usd=self.day_usd,
-                day_positions=list(map(_OPENED, self.charges)).count(self.day),
-                week_usd=math.fsum(map(_USD, self.charges)),
+                day_positions=self._today,
+                week_usd=math.fsum([charge.usd for charge in self.charges]),
                 week_positions=len(self.charges),
             )
             object.__setattr__(self, "_sum", sums)
             return sums
+
+    @property
+    def _today(self) -> int:
+        """How many positions were opened in the session of the last change."""
+        try:
+            return self._count
+        except AttributeError:
+            count = [charge.opened for charge in self.charges].count(self.day)
+            object.__setattr__(self, "_count", count)
+            return count
 
     @property
     def _places(self) -> dict[str, int]:
@@ -185,10 +193,15 @@ class WeeklyBudget(_Known):
         places = self._places
         if new.closed is not None:
             places = {symbol: i for symbol, i in places.items() if i != place}
-        return self._next(day_usd, charges, places)
+        return self._next(day_usd, charges, places, today=self._today)
 
     def _next(
-        self, day_usd: float, charges: tuple[Charge, ...], places: dict[str, int], day: date | None = None
+        self,
+        day_usd: float,
+        charges: tuple[Charge, ...],
+        places: dict[str, int],
+        day: date | None = None,
+        today: int | None = None,
     ) -> WeeklyBudget:
         """The state after one change of a state that is in order: a week of many positions is not gone through anew."""
         if not math.isfinite(day_usd):
@@ -196,6 +209,8 @@ class WeeklyBudget(_Known):
         after = object.__new__(WeeklyBudget)
         for name, value in (("day", day or self.day), ("day_usd", day_usd), ("charges", charges), ("_place", places)):
             object.__setattr__(after, name, value)
+        if today is not None:
+            object.__setattr__(after, "_count", today)
         return after
 
     def _pruned(self) -> WeeklyBudget:

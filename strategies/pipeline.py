@@ -50,12 +50,21 @@ class Selection:
 
 @dataclass(slots=True)
 class _Scan:
-    """One iteration on its way to a plan: ``book`` counts what was accepted so far."""
+    """One iteration on its way to a plan; ``known`` is the book that counts what was accepted before the last entry."""
 
     market: Market
-    book: Book
+    known: Book
     decisions: list[Decision] = field(default_factory=list)
     accepted: list[Proposal] = field(default_factory=list)
+    counted: int = 0
+
+    @property
+    def book(self) -> Book:
+        """The book that counts what was accepted so far; most scans accept one entry and need no other after it."""
+        for proposal in self.accepted[self.counted :]:
+            self.known = self.known.accepting(proposal)
+        self.counted = len(self.accepted)
+        return self.known
 
     def refuse(self, proposal: Proposal, *verdicts: Verdict) -> None:
         """Record a proposal that was not even sized."""
@@ -338,7 +347,6 @@ class Pipeline:
         scan.decisions.append(Decision(book.time, proposal, proposed, tuple(verdicts)))
         if proposal.quantity <= 0:
             return False
-        scan.book = book.accepting(proposal)
         scan.accepted.append(proposal)
         return True
 

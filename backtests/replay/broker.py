@@ -13,8 +13,6 @@ from brokers.backtest.working_orders import WorkingOrder
 from brokers.record import OrderRecord
 from risk.model import Side
 
-_numbers = itertools.count()
-
 
 @dataclass(slots=True, eq=False)
 class ReplayOrder:
@@ -31,7 +29,7 @@ class ReplayOrder:
     target: float = 0.0
     limit_price: float | None = None
     stop_price: float | None = None
-    identifier: int = field(default_factory=lambda: next(_numbers))
+    identifier: int = field(default_factory=itertools.count().__next__)
     working: WorkingOrder | None = None
 
 
@@ -119,12 +117,11 @@ class ReplayBroker(OrderLife):
         price: float | None = None,
     ) -> WorkingOrder:
         quantity = float(order.quantity)
-        limit, stop = (price if kind is wanted else None for wanted in (Kind.LIMIT, Kind.STOP))
-        ticket = Ticket(kind, buy)
-        if limit is not None:
-            ticket.limit = limit
-        if stop is not None:
-            ticket.stop = stop
+        ticket, limit, stop = Ticket(kind, buy), None, None
+        if kind is Kind.LIMIT and price is not None:
+            ticket.limit = limit = price
+        elif kind is Kind.STOP and price is not None:
+            ticket.stop = stop = price
         record = OrderRecord(
             time=self.datetime,
             client_order_id=name,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from itertools import compress
 
 import numpy as np
 import pandas as pd
@@ -21,7 +22,7 @@ def iteration_times(table: BarTable, start: pd.Timestamp, end: pd.Timestamp) -> 
     """
     inside = (table.opens_at >= start) & (table.opens_at <= end)
     if table.daily:
-        return list(table.opens_at[inside].to_pydatetime())
+        return list(compress(table.moments[0], inside))
     days = table.opens_at.normalize()
     opens = pd.Series(table.opens_at, index=days).groupby(level=0).first()
     closes = pd.Series(table.closes_at, index=days).groupby(level=0).last()
@@ -32,4 +33,6 @@ def iteration_times(table: BarTable, start: pd.Timestamp, end: pd.Timestamp) -> 
     first, last = np.maximum(first, start.value), np.minimum(last - 1, end.value)
     step = table.minutes * NANOSECONDS
     moments = np.concatenate([np.arange(a, b + 1, step) for a, b in zip(first, last, strict=True)])
+    if np.array_equal(moments, nanoseconds(table.opens_at[inside])):
+        return list(compress(table.moments[0], inside))
     return list(pd.DatetimeIndex(moments, tz="UTC").tz_convert(table.opens_at.tz).to_pydatetime())

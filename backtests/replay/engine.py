@@ -172,6 +172,9 @@ def _without_collector() -> Iterator[None]:
         yield
     finally:
         if enabled:
+            # What the run leaves counts as old at once: as young it would be searched as soon as the collector is on.
+            gc.freeze()
+            gc.unfreeze()
             gc.enable()
 
 

@@ -38,6 +38,7 @@ class AccountState:
         self._parked: frozenset[str] = frozenset()
         self._of_symbol: dict[str, list[WorkingOrder]] = {}
         self._covered: dict[str, float] = {}
+        self._reordered: set[str] = set()
         self._next_row = 0
         self._sequence = 0
         self._opened_usd = 0.0
@@ -49,6 +50,7 @@ class AccountState:
         self._best_row = -1
         self._entered_inside: dict[str, datetime] = {}
         self._marks_of: tuple[int, list[float]] = (-1, [])
+        self._prices_of: tuple[int, tuple[list[float], ...]] = (-1, ())
         self._valued: tuple[tuple[int, int, float], float] = ((-1, -1, math.nan), math.nan)
         self._first_expiry: datetime | None = None
         self.halted: frozenset[str] = frozenset()
@@ -80,17 +82,13 @@ class AccountState:
         self._parked = frozenset(gate.cash_funds or ())
         self.ledger = Ledger(cash, record, budget=WeeklyBudget(day_of(bars.opens_at[0])), parked=self._parked)
         self._column = {symbol: k for k, symbol in enumerate(bars.symbols)}
-        self._opens = bars.opens_at.to_pydatetime().tolist()
-        self._closes = bars.closes_at.to_pydatetime().tolist()
+        self._opens, self._closes = bars.moments
         self._sessions = bars.session.tolist()
         self._marks = forward_filled(bars.close)
         self._last_rows = bars.last_rows().tolist()
         self._next_row = int(bars.opens_at.searchsorted(self.datetime, side="left"))
         self._decided = bars if decided is None else decided
-        self._decided_opens, self._decided_closes = self._opens, self._closes
-        if self._decided is not bars:
-            self._decided_opens = self._decided.opens_at.to_pydatetime().tolist()
-            self._decided_closes = self._decided.closes_at.to_pydatetime().tolist()
+        self._decided_opens, self._decided_closes = self._decided.moments
         self._best_row = self._next_row - 1 if self._decided is bars else self.decided_row()
         record.began = next(iter(self._opens[self._next_row :]), None)
         self._opened = True
@@ -177,6 +175,12 @@ class AccountState:
             self._marks_of = (row, self._marks[row].tolist())
         return self._marks_of[1]
 
+    def _prices_at(self, row: int) -> tuple[list[float], ...]:
+        """Open, high, low and close of a row, by column: matching and what follows it ask for the same one."""
+        if self._prices_of[0] != row:
+            self._prices_of = (row, self.bars.prices_at(row))
+        return self._prices_of[1]
+
     def decided_row(self) -> int:
         """Row of the newest bar that is decided on and complete now; -1 if none is."""
         if self._decided is self.bars:
@@ -191,7 +195,7 @@ class AccountState:
             return
         for row in range(self._best_row + 1, newest + 1):
             opened, closed = self._decided_opens[row], self._decided_closes[row]
-            highs, lows, closes = bars.high[row].tolist(), bars.low[row].tolist(), bars.close[row].tolist()
+            _, highs, lows, closes = self._prices_at(row) if bars is self.bars else bars.prices_at(row)
             for symbol, position in self.ledger.positions.items():
                 inside = position.entry_time > opened
                 if inside and (bars is self.bars or position.entry_time >= closed):
@@ -223,6 +227,15 @@ class AccountState:
     def _orders_changed(self, symbol: str) -> None:
         """What working stops cover is summed anew after any change of a symbol's orders."""
         self._covered.pop(symbol, None)
+        self._reordered.add(symbol)
+
+    def note_protection(self) -> None:
+        """Tell positions whose orders have changed what their working stops cover now."""
+        for symbol in self._reordered:
+            position, covered = self.ledger.positions.get(symbol), self.protected_quantity(symbol)
+            if position is not None and position.protected_quantity != covered:
+                self.ledger.change(symbol, protected_quantity=covered)
+        self._reordered.clear()
 
     def renew_exits(self, before: datetime) -> None:
         """Replace exits that the venue would expire before ``before`` by fresh ones, as a desk does in time."""

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any, Protocol
 
@@ -15,7 +14,7 @@ from brokers.backtest.working_orders import venue_gap
 from brokers.desk_rules import ADJUSTMENT_ROLES, Halts, entry_at, halting
 from brokers.record import not_sent
 from risk.interface import RiskModule
-from risk.model import CLOSED_TRADES_KEPT, Adjustment, Book, Plan, Position, Proposal, ReadOnlyDict, Side, floor_lot
+from risk.model import Adjustment, Book, Plan, Position, Proposal, ReadOnlyDict, Side, floor_lot
 from risk.policy_gate import round_to_tick, tick_down, tick_of, tick_up
 
 
@@ -78,6 +77,7 @@ class BacktestDesk:
         self._session_day: date | None = None
         self._opening_equity = math.nan
         self._halts = Halts()
+        self._book = Book(broker.datetime, math.nan, math.nan)
 
     def iteration(self) -> AbstractContextManager[None]:
         """Around one iteration: in a backtest an error ends the run."""
@@ -104,37 +104,31 @@ class BacktestDesk:
             self._halts.open_session(self.halters, self._opening_equity)
             broker.renew_exits(now + self._renew_ahead)
         broker.note_best_prices()
+        broker.note_protection()
         equity = broker.equity()
-        book = Book(
+        book = self._book = self._book.changed(
             time=now,
             equity=equity,
             cash=ledger.cash,
-            positions=self._protected(),
-            pending={w.symbol: w.intent for w in broker.entries() if w.intent is not None},
+            positions=ReadOnlyDict(ledger.positions),
+            pending=ReadOnlyDict({w.symbol: w.intent for w in broker.entries() if w.intent is not None}),
             opened_today_usd=broker.opened_today(),
             session_open_equity=self._opening_equity,
             equity_peak=self._halts.see(equity),
-            closed_trades=ledger.closed[-CLOSED_TRADES_KEPT:],
-            last_halts=self._halts.began,
+            closed_trades=ledger.latest,
+            last_halts=ReadOnlyDict(self._halts.began),
             budget=None if ledger.budget is None else ledger.budget.deployed(max(day, ledger.budget.day)),
             halted=frozenset(self._halts.left),
-            halted_until=self._halts.until,
+            halted_until=ReadOnlyDict(self._halts.until),
         )
         for module in list(halting(self.halters, book, self._halts.left)):
             self._halts.begin(module, now, self.market)
             broker.record.halts.append((now, module.name))
         halted = frozenset(self._halts.left)
         broker.stop_entries(halted)
-        return book if halted == book.halted else replace(book, halted=halted, halted_until=self._halts.until)
-
-    def _protected(self) -> Mapping[str, Position]:
-        """What is held, each position with what its working stops cover now."""
-        ledger = self.broker.ledger
-        for symbol, position in ledger.positions.items():
-            covered = self.broker.protected_quantity(symbol)
-            if position.protected_quantity != covered:
-                ledger.change(symbol, protected_quantity=covered)
-        return ReadOnlyDict(ledger.positions)
+        if halted == book.halted:
+            return book
+        return book.changed(halted=halted, halted_until=ReadOnlyDict(self._halts.until))
 
     def execute(self, plan: Plan) -> None:
         """Send the plan: what reduces risk first, then entries."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from brokers.backtest.account_state import AccountState
 from brokers.backtest.fills import Kind, at_open, fee, within
-from brokers.backtest.working_orders import GTC_DAYS, WorkingOrder
+from brokers.backtest.working_orders import GTC_DAYS, WorkingOrder, reached
 from brokers.ledger import Fill
 from brokers.record import EquityRow
 from market.trading_day import day_of
@@ -86,16 +86,14 @@ class BarMatching(AccountState):
         return {symbol: positions[symbol].quantity * paid[symbol] for symbol in paid if symbol in positions}
 
     def _match(self, row: int) -> None:
-        bars = self.bars
-        opens, highs = bars.open[row].tolist(), bars.high[row].tolist()
-        lows, closes = bars.low[row].tolist(), bars.close[row].tolist()
+        opens, highs, lows, closes = self._prices_at(row)
         model, time = self.fill_model, self._opens[row]
-        touched = [w for w in self._all.values() if w.may_trade(highs, lows)]
+        touched = reached(self._all.values(), highs, lows)
         for w in touched:
             if w.number in self._all:
                 price = at_open(w.ticket, opens[w.column], model)
                 if price == price:
-                    touched.extend(x for x in self._fill(w, price, opens[w.column], time) if x.may_trade(highs, lows))
+                    touched += reached(self._fill(w, price, opens[w.column], time), highs, lows)
         # Inside the bar the order of prices is unknown: stops go first, limits after them.
         for stops in (True, False):
             for w in touched:
@@ -173,7 +171,7 @@ class BarMatching(AccountState):
                 self._end(w, "expired", "day order" if w.day else f"{GTC_DAYS} days at the venue")
 
     def _value(self, row: int) -> None:
-        marks, columns, last_rows = self.marks_at(row), self._column, self._last_rows
+        marks, columns, last_rows, covered = self.marks_at(row), self._column, self._last_rows, self._covered
         parked, inverse = self._parked, self.inverse
         long_value = inverse_value = parked_value = 0.0
         protected = count = 0
@@ -190,7 +188,8 @@ class BarMatching(AccountState):
                 long_value += value
             # Where a symbol's bars have ended, no stop can be triggered any more, so none protects.
             if row <= last_rows[k]:
-                protected += self.protected_quantity(symbol) >= abs(position.quantity) - 1e-9
+                shares = covered[symbol] if symbol in covered else self.protected_quantity(symbol)
+                protected += shares >= abs(position.quantity) - 1e-9
         self.record.position_bars += count
         self.record.protected_bars += protected
         self.record.equity.append(

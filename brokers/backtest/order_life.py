@@ -88,15 +88,15 @@ class OrderLife(BarMatching):
         # The desk's own proposals have been judged by the rule itself.
         if w.opens and w.intent is None and (stopped := self._stopped()):
             return stopped
-        account = self._account(w.symbol)
+        account, quote = self._account(w.symbol), self.quote(w.symbol)
         for x in w.family():
-            request = self._request(w, x)
+            request = self._request(w, x, quote)
             refusal = check(request, account, self.gate, self.lot, self._position_frac)
             if refusal is not None:
                 return str(refusal)
             if x.opens:
                 x.notional = request.notional
-        return w.venue_refusal(self.quote(w.symbol), self.fill_model.exit_gap_usd)
+        return w.venue_refusal(quote, self.fill_model.exit_gap_usd)
 
     def _account(self, symbol: str, without: WorkingOrder | None = None) -> AccountState:
         positions, parked, entries = self.ledger.positions, self._parked, self.entries()
@@ -126,12 +126,12 @@ class OrderLife(BarMatching):
         cost = model.market_slippage_bps / 1e4 + model.fee_frac
         return sum(w.quantity * (self.quote(w.symbol) * (1 - cost) - model.fee_per_share_usd) for w in sales)
 
-    def _request(self, parent: WorkingOrder, w: WorkingOrder) -> OrderRequest:
+    def _request(self, parent: WorkingOrder, w: WorkingOrder, quote: float) -> OrderRequest:
         return OrderRequest(
             symbol=w.symbol,
             opens=w.opens,
             quantity=w.quantity,
-            quote=self.quote(w.symbol),
+            quote=quote,
             reference=parent.intent.price if parent.intent is not None else None,
             limit_price=w.record.limit_price,
             stop_price=w.record.stop_price,
@@ -146,7 +146,7 @@ class OrderLife(BarMatching):
         return (model.market_slippage_bps / 1e4 if at_once else self.gate.price_collar_frac) + model.fee_frac
 
     def _start(self, w: WorkingOrder) -> None:
-        w.column = self._column.get(w.symbol, -1)
+        w.work_on(self._column.get(w.symbol, -1))
         w.session = self._sessions[min(self._next_row, len(self._sessions) - 1)]
         if not w.day:
             w.expires = self.datetime + timedelta(days=GTC_DAYS)
@@ -207,7 +207,7 @@ class OrderLife(BarMatching):
                 self._mark_cancelled(leg)
 
     def _modify(self, w: WorkingOrder, limit_price: float | None = None, stop_price: float | None = None) -> None:
-        request = self._request(w, w)
+        request = self._request(w, w, self.quote(w.symbol))
         request = replace(
             request,
             limit_price=request.limit_price if limit_price is None else limit_price,

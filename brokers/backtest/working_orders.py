@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -22,16 +22,14 @@ def venue_gap(quote: float, least: float) -> float:
     return tick_of(quote) if quote < SMALLEST_QUOTED else max(least, tick_of(quote))
 
 
-_numbers = itertools.count()
-
-
 @dataclass(slots=True, eq=False)
 class WorkingOrder:
     """``order`` is what was sent: Lumibot's object, or the replay engine's own.
 
     ``number`` orders by time of arrival; ``legs`` wait for this order's fill; ``sibling`` dies when it fills.
 
-    ``protects`` tells a stop of any kind that closes a position.
+    ``protects`` tells a stop of any kind that closes a position. A bar of its ``column`` can fill it if it reaches up
+    to ``above`` or down to ``below``, USD.
     ``notional`` is what an opening order counts for in its day, USD.
     """
 
@@ -49,10 +47,12 @@ class WorkingOrder:
     refusal: str = ""
     notional: float = 0
     column: int = -1
+    above: float = math.inf
+    below: float = -math.inf
     session: int = -1
     expires: datetime | None = None
     filled: bool = False
-    number: int = field(default_factory=lambda: next(_numbers))
+    number: int = field(default_factory=itertools.count().__next__)
     protects: bool = field(init=False)
 
     def __post_init__(self) -> None:
@@ -62,14 +62,24 @@ class WorkingOrder:
         yield self
         yield from self.legs
 
-    def may_trade(self, highs: list[float], lows: list[float]) -> bool:
-        """Whether this bar can touch the order at all; a quick no saves the exact look."""
-        ticket, k = self.ticket, self.column
-        if ticket.kind is Kind.STOP:
-            return highs[k] >= ticket.stop if ticket.buy else lows[k] <= ticket.stop
-        if ticket.kind is Kind.LIMIT:
-            return lows[k] <= ticket.limit if ticket.buy else highs[k] >= ticket.limit
-        return k >= 0 and lows[k] == lows[k]
+    def work_on(self, column: int) -> None:
+        """Wait for bars of a column of the table; -1 where it has none of the symbol."""
+        self.column = column
+        self._note_reach()
+
+    def _note_reach(self) -> None:
+        """What a bar has to reach is worked out once, as every bar is compared with every order."""
+        ticket = self.ticket
+        self.above, self.below = math.inf, -math.inf
+        if ticket.kind is Kind.STOP or ticket.kind is Kind.LIMIT:
+            price = ticket.stop if ticket.kind is Kind.STOP else ticket.limit
+            if ticket.buy is (ticket.kind is Kind.STOP):
+                self.above = price
+            else:
+                self.below = price
+        elif self.column >= 0:
+            # Any bar that there is.
+            self.below = math.inf
 
     def raw_price(self) -> float:
         """The price that triggered a fill inside a bar, before slippage."""
@@ -83,8 +93,12 @@ class WorkingOrder:
 
     def levels(self) -> tuple[float, float]:
         """Stop and target among the legs; NaN where there is none."""
-        stop = next((leg.ticket.stop for leg in self.legs if leg.ticket.kind >= Kind.STOP), math.nan)
-        target = next((leg.ticket.limit for leg in self.legs if leg.ticket.kind is Kind.LIMIT), math.nan)
+        stop = target = math.nan
+        for leg in reversed(self.legs):
+            if leg.ticket.kind is Kind.LIMIT:
+                target = leg.ticket.limit
+            elif leg.ticket.kind >= Kind.STOP:
+                stop = leg.ticket.stop
         return stop, target
 
     def venue_refusal(self, quote: float, least_gap: float) -> str | None:
@@ -111,3 +125,9 @@ class WorkingOrder:
             self.ticket.limit = self.record.limit_price = self.order.limit_price = limit
         if stop is not None:
             self.ticket.stop = self.record.stop_price = self.order.stop_price = stop
+        self._note_reach()
+
+
+def reached(orders: Iterable[WorkingOrder], highs: Sequence[float], lows: Sequence[float]) -> list[WorkingOrder]:
+    """The orders that a bar can touch at all, by its high and low of each column: a quick no saves the exact look."""
+    return [w for w in orders if highs[w.column] >= w.above or lows[w.column] <= w.below]

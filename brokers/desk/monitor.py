@@ -128,7 +128,7 @@ class Monitor:
     def _wait_for_turn(self) -> None:
         """Wait until the pace lets the next look come; entries that fill in part meanwhile are cancelled at once.
 
-        A cancel is one request where a look is three, and the shares of the part have no stop until the entry has ended.
+        A cancel is one request where a look is three, and the part has no stop until the entry has ended.
         """
         ends = time.monotonic() + self._pace.delay_s(time.monotonic())
         while (left := ends - time.monotonic()) > 0 and not self._stop.wait(min(left, LEAST_S)):

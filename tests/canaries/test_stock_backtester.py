@@ -135,7 +135,7 @@ def test_a_minute_without_a_bar_fills_at_the_price_before_it() -> None:
     frame = intraday(1, [QUIET, QUIET, QUIET, QUIET, (110, 111, 109, 110), (110, 111, 109, 110)])
     source = pandas_source(frame.drop(frame.index[2:4]))
     done = run_stock(source, {2: send(10, "buy")}, sleeptime="1M")
-    still(done.fills, defect=[ENTRY], right=[("buy", 10, 110)], workaround=working_orders.WorkingOrder.may_trade)
+    still(done.fills, defect=[ENTRY], right=[("buy", 10, 110)], workaround=working_orders.reached)
 
 
 def test_the_thread_of_a_run_stays_alive() -> None:
