@@ -29,5 +29,6 @@ def save(figure: Figure, path: Path) -> None:
         # Laid out here, as ``savefig`` would do in a rendering of its own that nobody sees.
         engine.execute(figure)
         figure.set_layout_engine(None)
-    figure.savefig(unfinished, format="png")
+    # Half the time of the usual level for a tenth more bytes; the pixels are the same.
+    figure.savefig(unfinished, format="png", pil_kwargs={"compress_level": 2})
     unfinished.replace(path)
