@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib import image
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -98,4 +99,5 @@ def test_a_picture_is_laid_out_as_matplotlib_does_it(tmp_path: Path) -> None:
 
     plot_style.save(figure(), tmp_path / "ours.png")
     figure().savefig(tmp_path / "theirs.png")
-    assert (tmp_path / "ours.png").read_bytes() == (tmp_path / "theirs.png").read_bytes()
+    ours, theirs = (image.imread(tmp_path / f"{name}.png") for name in ("ours", "theirs"))
+    np.testing.assert_array_equal(ours, theirs)
