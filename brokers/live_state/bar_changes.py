@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -11,10 +13,12 @@ from config.values.markets import NEW_YORK
 from market.bars import FIELDS, BarTable
 
 Record = dict[str, Any]
+BLOCK_VALUES = 50_000
+"""So many prices and volumes are text at a time: as numbers of Python's a table takes ten times its memory."""
 
 
-def changes(table: BarTable, before: BarTable | None) -> Record:
-    """What makes ``table`` of ``before``: where it begins, how its sessions lie, and bars that are new or corrected.
+def changes(table: BarTable, before: BarTable | None) -> Iterator[str]:
+    """What makes ``table`` of ``before``, as JSON in pieces: where it begins, its sessions, bars new or corrected.
 
     Parameters
     ----------
@@ -33,15 +37,23 @@ def changes(table: BarTable, before: BarTable | None) -> Record:
         whole = not len(opens) or int(there.sum()) != sum(stamp >= opens[0] for stamp in known)
         if not whole:
             fresh[there] = ~_same(table, there, before, rows[there])
-    record: Record = {
+    about: Record = {
         "begins": int(opens[0]) if len(opens) else None,
         "rows": len(table),
         "sessions": np.unique(table.session, return_counts=True)[1].tolist(),
-        "bars": _bars(table, np.flatnonzero(np.ones(len(table), dtype=bool) if whole else fresh)),
     }
-    if whole:
-        record |= {"symbols": list(table.symbols), "minutes": table.minutes, "source": table.source}
-    return record
+    yield f'{json_text(about)[:-1]},"bars":['
+    rows = np.flatnonzero(np.ones(len(table), dtype=bool) if whole else fresh)
+    step = max(1, BLOCK_VALUES // (len(FIELDS) * max(1, len(table.symbols))))
+    for first in range(0, len(rows), step):
+        yield ("," if first else "") + json_text(_bars(table, rows[first : first + step]))[1:-1]
+    named: Record = {"symbols": list(table.symbols), "minutes": table.minutes, "source": table.source}
+    yield f"],{json_text(named)[1:]}" if whole else "]}"
+
+
+def json_text(value: Any) -> str:
+    """A value as JSON, without spaces."""
+    return json.dumps(value, separators=(",", ":"))
 
 
 def _same(one: BarTable, rows: np.ndarray, other: BarTable, its: np.ndarray) -> np.ndarray:
