@@ -44,7 +44,7 @@ def test_what_is_known_of_the_newest_bars_is_known_anew_when_one_has_come() -> N
             assert (bars.bars_after(pd.Timestamp(first)), bars.complete(now)) == (after, complete)
         bars.add(bars_of({"A": rows_between("2023-03-07 09:45", "2023-03-07 09:45")}))
     assert not bars.complete(moment("2023-03-07 09:55"))
-    bars.clear()
+    bars.keep_from(moment("2023-03-07 09:50"))
     assert (bars.newest(), bars.bars_after(pd.Timestamp(first))) == ({}, 0)
 
 
