@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -78,6 +78,11 @@ class BarTable:
             self.source,
             self.left_out,
         )
+
+    def columns(self, block: slice) -> BarTable:
+        """Some of its symbols, at the same times; arrays are shared."""
+        part = {name: getattr(self, name)[:, block] for name in FIELDS}
+        return replace(self, symbols=self.symbols[block], **part)
 
     def last_rows(self) -> np.ndarray:
         """Row that ends the session of each symbol's last bar, -1 without any; shape ``(symbols,)``.

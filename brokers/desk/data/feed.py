@@ -16,6 +16,7 @@ import pandas as pd
 
 from brokers.desk.data.bar_collector import BarCollector
 from brokers.desk.data.quotes import Quote, judged
+from brokers.desk.data.recent_features import RecentFeatures
 from brokers.ports import Clock, QuoteStream, Venue
 from brokers.venue_errors import VenueError
 from brokers.venue_values import VenueQuote
@@ -128,7 +129,7 @@ class LiveFeed:
         if self.bars is None:
             raise VenueError(f"no bars of {', '.join(self.symbols[:3])} and others; {why or 'the venue has none'}")
         if self.features is None or self.bars is not before:
-            self.features = FeatureTable(self.bars, self.needs, self.sectors)
+            self.features = RecentFeatures(self.bars, self.needs, self.sectors)
         self.market = self.features.market_at(pd.Timestamp(now).tz_convert(NEW_YORK))
         return self.market
 
