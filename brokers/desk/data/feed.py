@@ -36,7 +36,7 @@ LATE = timedelta(minutes=1)
 """Bars that are missing are asked for at each iteration so long after they ended, then once in it."""
 REREAD, REREAD_DAYS = timedelta(hours=1), timedelta(days=5)
 YAHOO, NONE = "yahoo", "none"
-HISTORY_SYMBOLS, HISTORY_BARS = 100, 50_000
+HISTORY_SYMBOLS, HISTORY_BARS = 100, 150_000
 """The past is read for so many symbols at a time, and about so many bars: until they are numbers in an array, they take
 ten times the memory."""
 DAY_HOURS_MINUTES = 16 * 60

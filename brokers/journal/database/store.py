@@ -77,6 +77,7 @@ class Store:
         self._answer_within_s = answer_within_s
         self._reopened = 0.0
         self._taken = ""
+        self._writings = 0
         self.version = schema.VERSION
         """Of the tables as they are; an earlier one where they are only read."""
         try:
@@ -109,6 +110,31 @@ class Store:
         JournalTaken
             The same for good: another process writes the journal now.
         """
+        with self._mutex:
+            self._writings += 1
+            with self.reading() as connection:
+                yield connection
+
+    def read_since(self) -> int | None:
+        """What is the same number as long as nothing can have been written; None where another process might write.
+
+        The lock of a file keeps others out as long as it is held; a server's session may be lost without a word.
+
+        Raises
+        ------
+        Refusal
+            The file is no longer where it was.
+        """
+        if self._lock is None:
+            return None
+        with self._mutex, self._explained():
+            self._present()
+            self._require_in_place()
+            return self._writings
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """The same of what only reads: after it, what was read before is as true as it was."""
         with self._mutex, self._explained():
             connection = self._present()
             self._require_in_place()
