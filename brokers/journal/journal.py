@@ -84,7 +84,7 @@ class Journal:
         self._touched: list[str] = []
         """Orders by name that something was reported of, each report; empty for a split."""
         self._answers: tuple[int | None, dict[tuple[Any, ...], Any]] = (None, {})
-        """What was read since something was written last: in a look the same is asked for several times."""
+        """What was read of orders, halts and openings since any was written: in a look it is asked for several times."""
 
     def __enter__(self) -> Journal:
         return self
@@ -331,7 +331,7 @@ class Journal:
 
     def decisions(self, plan: Plan) -> None:
         """Keep a plan's decisions with their verdicts; the same plan again in a run changes nothing."""
-        with self._store.transaction() as connection:
+        with self._store.transaction(outdates=False) as connection:
             decision_statements.keep_plan(connection, plan, self._run_id)
 
     def trades(self, closed: Mapping[tuple[str, str], TradeRecord]) -> None:
@@ -350,7 +350,8 @@ class Journal:
         values = {
             column.name: getattr(row, column.name) for column in chain.hashed_columns(equity) if column.name != "time"
         }
-        self._put(equity, {"time": row.time}, values)
+        with self._store.transaction(outdates=False) as connection:
+            decision_statements.put(connection, equity, {"time": row.time}, values)
 
     def open_session(self, session: date, value: Decimal | float, time: datetime) -> Decimal:
         """Fix the equity a session opened with, USD; after a restart the first one stands. Returns what stands."""
@@ -408,7 +409,7 @@ class Journal:
             marks.keep(connection, name, value)
 
     def _answer(self, question: tuple[Any, ...], read: Callable[[Connection], Any]) -> Any:
-        """What is read, or was read since something was written last; never to be changed by who gets it."""
+        """What is read of orders, halts or openings, or was read since any was written; not to be changed."""
         since = self._store.read_since()
         known, answers = self._answers
         if since is None or since != known:

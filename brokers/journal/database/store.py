@@ -99,8 +99,10 @@ class Store:
         return self._address.name
 
     @contextmanager
-    def transaction(self) -> Iterator[Connection]:
+    def transaction(self, outdates: bool = True) -> Iterator[Connection]:
         """All or nothing; when this ends without an error, it is on the disk.
+
+        Without ``outdates`` it writes nothing that anybody asks ``read_since`` about.
 
         Raises
         ------
@@ -111,7 +113,7 @@ class Store:
             The same for good: another process writes the journal now.
         """
         with self._mutex:
-            self._writings += 1
+            self._writings += outdates
             with self.reading() as connection:
                 yield connection
 

@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import event
 
 from brokers.journal import Journal, JournalConflict
+from brokers.record import EquityRow
 from config.errors import Refusal
 from tests.brokers.journal.conftest import ACCOUNT, BEGIN
 from tests.brokers.journal.test_journal import ENTRY, PLAN, SESSION
@@ -62,6 +63,10 @@ def test_the_same_is_read_once_until_something_is_written(journal):
     assert counted.during(lambda: [ask() for ask in questions(journal)]) == 0
     journal.sent(name)
     assert counted.during(lambda: [ask() for ask in questions(journal)]) == 5
+    # These change nothing of what is kept.
+    journal.decisions(PLAN)
+    journal.equity(EquityRow(BEGIN, 100_000.0, 90_000.0, 10_000.0, 0.0, 1))
+    assert counted.during(lambda: [ask() for ask in questions(journal)]) == 0
     journal.open_orders().clear()
     assert [order.client_order_id for order in journal.open_orders()] == [name]
 
