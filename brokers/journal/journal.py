@@ -84,7 +84,7 @@ class Journal:
         self._touched: list[str] = []
         """Orders by name that something was reported of, each report; empty for a split."""
         self._answers: tuple[int | None, dict[tuple[Any, ...], Any]] = (None, {})
-        """What was read of orders, halts and openings since any was written: in a look it is asked for several times."""
+        """What was read of orders, halts and openings since any was written: a look asks for it several times."""
 
     def __enter__(self) -> Journal:
         return self

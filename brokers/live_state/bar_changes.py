@@ -13,8 +13,8 @@ from config.values.markets import NEW_YORK
 from market.bars import FIELDS, BarTable
 
 Record = dict[str, Any]
-BLOCK_VALUES = 50_000
-"""So many prices and volumes are text at a time: as numbers of Python's a table takes ten times its memory."""
+BLOCK_ROWS, BLOCK_VALUES = 64, 50_000
+"""So many bars are compared, and prices and volumes text, at a time: of all of them it would take much memory."""
 
 
 def changes(table: BarTable, before: BarTable | None) -> Iterator[str]:
@@ -27,14 +27,14 @@ def changes(table: BarTable, before: BarTable | None) -> Iterator[str]:
         What a reader has already; None is nothing.
     """
     opens = _seconds(table.opens_at)
-    fresh = np.ones(len(table), dtype=bool)
+    fresh = np.full(len(table), table is not before)
     whole = before is None or before.symbols != table.symbols or before.minutes != table.minutes
-    if before is not None and not whole:
+    if before is not None and not whole and table is not before:
         known = {stamp: row for row, stamp in enumerate(_seconds(before.opens_at).tolist())}
         rows = np.array([known.get(stamp, -1) for stamp in opens.tolist()])
-        there = rows >= 0
+        there = np.flatnonzero(rows >= 0)
         # Of what the reader has, nothing but the oldest may be gone.
-        whole = not len(opens) or int(there.sum()) != sum(stamp >= opens[0] for stamp in known)
+        whole = not len(opens) or len(there) != sum(stamp >= opens[0] for stamp in known)
         if not whole:
             fresh[there] = ~_same(table, there, before, rows[there])
     about: Record = {
@@ -43,7 +43,7 @@ def changes(table: BarTable, before: BarTable | None) -> Iterator[str]:
         "sessions": np.unique(table.session, return_counts=True)[1].tolist(),
     }
     yield f'{json_text(about)[:-1]},"bars":['
-    rows = np.flatnonzero(np.ones(len(table), dtype=bool) if whole else fresh)
+    rows = np.arange(len(table)) if whole else np.flatnonzero(fresh)
     step = max(1, BLOCK_VALUES // (len(FIELDS) * max(1, len(table.symbols))))
     for first in range(0, len(rows), step):
         yield ("," if first else "") + json_text(_bars(table, rows[first : first + step]))[1:-1]
@@ -57,11 +57,13 @@ def json_text(value: Any) -> str:
 
 
 def _same(one: BarTable, rows: np.ndarray, other: BarTable, its: np.ndarray) -> np.ndarray:
-    equal = _seconds(one.closes_at)[rows] == _seconds(other.closes_at)[its]
-    for name in FIELDS:
-        a, b = getattr(one, name)[rows], getattr(other, name)[its]
-        equal &= ((a == b) | (np.isnan(a) & np.isnan(b))).all(axis=1)
-    return np.asarray(equal)
+    equal = np.asarray(_seconds(one.closes_at)[rows] == _seconds(other.closes_at)[its])
+    for first in range(0, len(rows), BLOCK_ROWS):
+        block = slice(first, first + BLOCK_ROWS)
+        for name in FIELDS:
+            a, b = getattr(one, name)[rows[block]], getattr(other, name)[its[block]]
+            equal[block] &= ((a == b) | (np.isnan(a) & np.isnan(b))).all(axis=1)
+    return equal
 
 
 def _bars(table: BarTable, rows: np.ndarray) -> list[Any]:
