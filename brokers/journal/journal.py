@@ -331,8 +331,9 @@ class Journal:
 
     def decisions(self, plan: Plan) -> None:
         """Keep a plan's decisions with their verdicts; the same plan again in a run changes nothing."""
-        with self._store.transaction(outdates=False) as connection:
-            decision_statements.keep_plan(connection, plan, self._run_id)
+        if plan.decisions:
+            with self._store.transaction(outdates=False) as connection:
+                decision_statements.keep_plan(connection, plan, self._run_id)
 
     def trades(self, closed: Mapping[tuple[str, str], TradeRecord]) -> None:
         """Keep every closed portion, by the orders that opened and closed it; what is no longer one goes."""
