@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
 
+from market.bars import BarTable
 from market.feature_registry import OwnBars
 from market.features import FeatureTable
 
@@ -34,19 +36,21 @@ class RecentFeatures(FeatureTable):
                     usable[:, block] &= np.isfinite(values)
         if kept == rows:
             return newest, usable
-        found = {name: RecentRows(array, rows - kept, self._whole(name, good)) for name, array in newest.items()}
+        found = {
+            name: RecentRows(array, rows - kept, partial(_whole, self.bars, good, name))
+            for name, array in newest.items()
+        }
         # To those who read rows it is an array.
         return cast("dict[str, np.ndarray]", found), usable
 
-    def _whole(self, name: str, good: np.ndarray) -> Callable[[], np.ndarray]:
-        def compute() -> np.ndarray:
-            found = np.empty(good.shape)
-            for first in range(0, good.shape[1], BLOCK):
-                block = slice(first, first + BLOCK)
-                found[:, block] = OwnBars(self.bars.columns(block), good[:, block]).on_grid(name)
-            return found
 
-        return compute
+def _whole(bars: BarTable, good: np.ndarray, name: str) -> np.ndarray:
+    """All rows of a feature; of the bars alone, so that a table of features goes as soon as nobody has it any more."""
+    found = np.empty(good.shape)
+    for first in range(0, good.shape[1], BLOCK):
+        block = slice(first, first + BLOCK)
+        found[:, block] = OwnBars(bars.columns(block), good[:, block]).on_grid(name)
+    return found
 
 
 class RecentRows:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -67,3 +69,18 @@ def test_few_symbols_keep_every_row(table: BarTable) -> None:
     whole = FeatureTable(table, NAMES, {})
     for name, column in whole.columns.items():
         np.testing.assert_array_equal(recent.columns[name], column, err_msg=name)
+
+
+def test_a_table_goes_as_soon_as_nobody_has_it(table: BarTable, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recent_features, "MOST_BYTES", 0)
+    gc.collect()
+    gc.disable()
+    try:
+        recent = RecentFeatures(table, NAMES, {})
+        column = recent.columns["rsi_14"]
+        assert isinstance(column, RecentRows)
+        gone = weakref.ref(recent), weakref.ref(column)
+        del recent, column
+        assert [it() for it in gone] == [None, None]
+    finally:
+        gc.enable()
