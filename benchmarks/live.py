@@ -37,13 +37,14 @@ WARM_UP_S, PATIENCE_S = 45.0, 600.0
 
 @dataclass(frozen=True)
 class Costs:
-    """Requests a minute, CPU milliseconds per iteration, and megabytes; the start aside."""
+    """Requests a minute, CPU milliseconds per iteration and megabytes, the start aside; and the most with the start."""
 
     asked: float
     own_ms: float
     whole_ms: float
     size_mb: float
     peak_mb: float
+    ever_mb: float
 
 
 def bars(symbols: list[str]) -> pd.DataFrame:
@@ -109,6 +110,7 @@ def measure(count: int, minutes: float, folder: Path) -> Costs:
                     whole_ms=1000 * (after.user + after.system - before.user - before.system) / done,
                     size_mb=trader.memory_info().rss / 1e6,
                     peak_mb=peak / 1e6,
+                    ever_mb=ever_mb(process.pid),
                 )
             finally:
                 process.terminate()
@@ -121,18 +123,30 @@ def own_work(own: Path) -> tuple[int, float]:
     return sum(name == "on_trading_iteration" for name, _ in lines), sum(float(seconds) for _, seconds in lines)
 
 
+def ever_mb(pid: int) -> float:
+    """The most memory that a process ever had, by the kernel's count; NaN where it keeps none."""
+    status = Path(f"/proc/{pid}/status")
+    told = status.read_text() if status.exists() else ""
+    found = [line.split()[1] for line in told.splitlines() if line.startswith("VmHWM:")]
+    return float(found[0]) * 1024 / 1e6 if found else float("nan")
+
+
 def main() -> None:
     """Print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("symbols", type=int, nargs="*", default=[8, 33, 300, 1000])
     parser.add_argument("--minutes", type=float, default=5.0, help="measured, of the day (default: %(default)s)")
     args = parser.parse_args()
-    print(f"{'symbols':>8} {'requests/min':>13} {'own CPU ms/iteration':>21} {'of all':>7} {'MB':>6} {'most MB':>8}")
+    print(
+        f"{'symbols':>8} {'requests/min':>13} {'own CPU ms/iteration':>21} {'of all':>7} {'MB':>6} {'most MB':>8} "
+        f"{'ever MB':>8}"
+    )
     for count in args.symbols:
         with tempfile.TemporaryDirectory() as folder:
             it = measure(count, args.minutes, Path(folder))
         print(
-            f"{count:8,d} {it.asked:13.1f} {it.own_ms:21.0f} {it.whole_ms:7.0f} {it.size_mb:6.0f} {it.peak_mb:8.0f}",
+            f"{count:8,d} {it.asked:13.1f} {it.own_ms:21.0f} {it.whole_ms:7.0f} {it.size_mb:6.0f} {it.peak_mb:8.0f} "
+            f"{it.ever_mb:8.0f}",
             flush=True,
         )
 

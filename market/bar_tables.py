@@ -57,7 +57,7 @@ def to_table(frame: pd.DataFrame, symbols: Sequence[str], source: str, minutes: 
         minutes = None
     elif minutes is None:
         minutes = int(spacings(column, times).median())
-    return _timed(symbols, stamps, arrays, minutes, source)
+    return timed(symbols, stamps, arrays, minutes, source)
 
 
 def _empty(bars: int, symbols: int) -> dict[str, np.ndarray]:
@@ -65,7 +65,7 @@ def _empty(bars: int, symbols: int) -> dict[str, np.ndarray]:
     return {name: np.full((bars, symbols), np.nan) for name in FIELDS}
 
 
-def _timed(
+def timed(
     symbols: tuple[str, ...], stamps: np.ndarray, arrays: dict[str, Any], minutes: int | None, source: str
 ) -> BarTable:
     """The table of arrays by row: ``stamps`` are ns since 1970 (UTC), or without ``minutes`` those of a naive date."""
@@ -140,7 +140,7 @@ def frames_to_table(
     elif minutes is None:
         between = np.concatenate([np.diff(times) for times in begins]) / NANOSECONDS
         minutes = int(pd.Series(between).median())
-    return _without_faults(_timed(tuple(frames), stamps, arrays, minutes, source))
+    return _without_faults(timed(tuple(frames), stamps, arrays, minutes, source))
 
 
 def _stamps(frames: Mapping[str, pd.DataFrame], daily: bool) -> list[np.ndarray]:

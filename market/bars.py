@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import numpy as np
@@ -100,6 +100,11 @@ class BarTable(_Known):
     def prices_at(self, row: int) -> tuple[list[float], ...]:
         """Open, high, low and close of a row, by column."""
         return self.open[row].tolist(), self.high[row].tolist(), self.low[row].tolist(), self.close[row].tolist()
+
+    def columns(self, block: slice) -> BarTable:
+        """Some of its symbols, at the same times; arrays are shared."""
+        part = {name: getattr(self, name)[:, block] for name in FIELDS}
+        return replace(self, symbols=self.symbols[block], **part)
 
     def last_rows(self) -> np.ndarray:
         """Row that ends the session of each symbol's last bar, -1 without any; shape ``(symbols,)``.

@@ -68,13 +68,7 @@ class FeatureTable:
         wanted = {name: parse(name) for name in self.names}
         self._first_bars = {name: found.first_bars for name, found in wanted.items() if found.entry.required}
         good = sane(bars)
-        own = OwnBars(bars, good)
-        known = {} if known is None else known
-        known.update({name: own.on_grid(name) for name in wanted if name not in known})
-        computed = {name: known[name] for name in wanted}
-        usable = good.copy()
-        for name in self._first_bars:
-            usable &= np.isfinite(computed[name])
+        computed, usable = self._computed(good, {} if known is None else known)
         mark = indicators.forward_filled(bars.close if good.all() else np.where(good, bars.close, np.nan))
         self._sane = good
         self._times = np.stack([nanoseconds(bars.opens_at), nanoseconds(bars.closes_at)]) / 1e9
@@ -84,6 +78,16 @@ class FeatureTable:
             "mark": mark,
             "usable": usable,
         }
+
+    def _computed(self, good: np.ndarray, known: dict[str, np.ndarray]) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        """The features, and where a symbol has a sane bar and all that are required of them."""
+        own = OwnBars(self.bars, good)
+        known.update({name: own.on_grid(name) for name in self.names if name not in known})
+        computed = {name: known[name] for name in self.names}
+        usable = good.copy()
+        for name in self._first_bars:
+            usable &= np.isfinite(computed[name])
+        return computed, usable
 
     def market_at(self, moment: pd.Timestamp) -> Market:
         """What is known at ``moment``: the last bar closed by then and all before it."""

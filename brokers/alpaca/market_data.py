@@ -26,14 +26,9 @@ def quote_of(raw: Mapping[str, Any]) -> VenueQuote:
 
 def bars_of(rows: Mapping[str, Sequence[Json]]) -> pd.DataFrame:
     """Bars by symbol as a long table (symbol, datetime, open … volume); rows without a readable time are left out."""
-    return joined([_frame(symbol, bars) for symbol, bars in rows.items() if bars])
-
-
-def joined(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Long tables of bars as one."""
     # The columns of an empty one have no types of their own.
-    if filled := [part for part in parts if len(part)]:
-        return pd.concat(filled, ignore_index=True)
+    if parts := [part for symbol, bars in rows.items() if len(part := _frame(symbol, bars))]:
+        return pd.concat(parts, ignore_index=True)
     empty: dict[str, Any] = {"symbol": [], "datetime": pd.DatetimeIndex([], tz="UTC"), **{f: [] for f in FIELDS}}
     return pd.DataFrame(empty)
 

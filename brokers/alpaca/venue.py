@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from brokers.alpaca.client import VenueClient
 from brokers.alpaca.limits import Need
 from brokers.alpaca.listings import account_of, ack_of, listing_of, positions_of
-from brokers.alpaca.market_data import bars_of, joined, quote_of
+from brokers.alpaca.market_data import bars_of, quote_of
 from brokers.alpaca.payloads import patch_of, payload_of
 from brokers.order_types import Resting
 from brokers.venue_errors import VenueUnavailable
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 FRACTION = Decimal("1e-9")
 CENT = 0.01
 """Alpaca refuses an exit that is nearer to its own price, USD."""
-HISTORY_SYMBOLS = 100
-"""For so many at a time the past is read: until it is a table a bar takes ten times as much memory."""
 
 
 class AlpacaRules:
@@ -73,8 +71,6 @@ class AlpacaVenue:
     def __init__(self, client: VenueClient, quote_stream: AlpacaQuoteStream | None = None) -> None:
         self.client = client
         self.quote_stream = quote_stream
-        self._history: tuple[tuple[Any, ...], list[pd.DataFrame]] | None = None
-        """What is being read of the past: what was asked for, and the parts that have come."""
 
     @property
     def address(self) -> str:
@@ -151,17 +147,7 @@ class AlpacaVenue:
         return {symbol: quote_of(raw) for symbol, raw in found.items()}
 
     def bars(self, symbols: Iterable[str], minutes: int, start: datetime, end: datetime | None = None) -> pd.DataFrame:
-        names = list(dict.fromkeys(symbols))
-        if end is None:
-            return bars_of(self.client.bars(names, minutes, start))
-        asked = tuple(names), minutes, start, end
-        if self._history is None or self._history[0] != asked:
-            self._history = asked, []
-        parts = self._history[1]
-        for first in range(len(parts) * HISTORY_SYMBOLS, len(names), HISTORY_SYMBOLS):
-            parts.append(bars_of(self.client.bars(names[first : first + HISTORY_SYMBOLS], minutes, start, end)))
-        self._history = None
-        return joined(parts)
+        return bars_of(self.client.bars(symbols, minutes, start, end))
 
     def terms(self, symbols: Iterable[str]) -> list[TradeTerms]:
         """No commission, and parts of a share at market; what rests is whole shares."""

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from sqlalchemy import Table, select
+from sqlalchemy import Connection, Table, select
 
 from brokers.journal import decision_statements, history, marks, order_statements
 from brokers.journal.database import chain
@@ -83,6 +83,8 @@ class Journal:
         self._run_id: int | None = None
         self._touched: list[str] = []
         """Orders by name that something was reported of, each report; empty for a split."""
+        self._answers: tuple[tuple[int, int] | None, dict[tuple[Any, ...], Any]] = (None, {})
+        """What was read of orders, halts and openings since any was written: a look asks for it several times."""
 
     def __enter__(self) -> Journal:
         return self
@@ -214,33 +216,31 @@ class Journal:
 
     def order(self, client_order_id: str) -> JournalOrder:
         """One order; JournalConflict if it is not there."""
-        with self._store.transaction() as connection:
+        with self._store.reading() as connection:
             return order_statements.one(connection, client_order_id)
 
     def find_by_venue_id(self, venue_id: str) -> JournalOrder | None:
         """The order that the venue calls so; None if there is none."""
-        with self._store.transaction() as connection:
+        with self._store.reading() as connection:
             found = order_statements.many(connection, rows_of(orders_table).where(orders_table.c.venue_id == venue_id))
         return found[0] if found else None
 
     def without_venue_id(self) -> frozenset[str]:
         """Client order ids that the venue gave no id of its own yet, whatever became of them."""
-        with self._store.transaction() as connection:
+        with self._store.reading() as connection:
             return history.without_venue_id(connection)
 
     def open_orders(self) -> list[JournalOrder]:
         """Orders that are not over, oldest first."""
-        with self._store.transaction() as connection:
-            return order_statements.open_orders(connection)
+        return list(self._answer(("open orders",), order_statements.open_orders))
 
     def unresolved(self) -> list[JournalOrder]:
         """Orders to ask the venue about: journaled, sent or unknown, or over without the figures of their fills."""
-        with self._store.transaction() as connection:
-            return order_statements.unresolved(connection)
+        return list(self._answer(("unresolved",), order_statements.unresolved))
 
     def filled_orders(self) -> list[FilledOrder]:
         """Every order with fills, by the time of its first fill."""
-        with self._store.transaction() as connection:
+        with self._store.reading() as connection:
             return history.filled_orders(connection)
 
     def filled_since(self, mark: int | None) -> tuple[int, list[FilledOrder]]:
@@ -252,7 +252,7 @@ class Journal:
         names = [] if mark is None else sorted({name for name in self._touched[mark:now] if name})
         if not names:
             return now, []
-        with self._store.transaction() as connection:
+        with self._store.reading() as connection:
             return now, history.filled_orders(connection, names)
 
     def split(self, symbol: str, before: Decimal, after: Decimal, time: datetime | None = None) -> None:
@@ -262,7 +262,7 @@ class Journal:
 
     def splits(self) -> list[Split]:
         """Every split that was kept, by its time."""
-        with self._store.transaction() as connection:
+        with self._store.reading() as connection:
             return history.all_splits(connection)
 
     def remark(self, client_order_id: str, key: str, text: str) -> None:
@@ -276,32 +276,32 @@ class Journal:
 
     def run_orders(self) -> list[JournalOrder]:
         """Orders of the present run, oldest first."""
-        with self._store.transaction() as connection:
+        with self._store.reading() as connection:
             return order_statements.many(connection, rows_of(orders_table).where(orders_table.c.run_id == self._run_id))
 
     def venue_ids(self) -> dict[str, str]:
         """Client order id by the venue's id, of every order that has one."""
-        with self._store.transaction() as connection:
+        with self._store.reading() as connection:
             return history.venue_ids(connection)
 
     def next_sequence(self, symbol: str, role: str, decision_time: datetime) -> int:
         """The first sequence number that no order of this symbol, role and decision has."""
-        with self._store.transaction() as connection:
+        with self._store.reading() as connection:
             return history.next_sequence(connection, symbol, role, decision_time)
 
     def figures(self, symbol: str, time: datetime) -> Figures | None:
         """What the decision that entered ``symbol`` at ``time`` was made on; None if there is none."""
-        with self._store.transaction() as connection:
+        with self._store.reading() as connection:
             return history.figures(connection, symbol, time)
 
     def all_figures(self) -> dict[tuple[str, datetime], Figures]:
         """The same of every decision that was not refused, by symbol and time."""
-        with self._store.transaction() as connection:
+        with self._store.reading() as connection:
             return history.all_figures(connection)
 
     def last_exit_price(self, symbol: str, role: str, since: datetime) -> Decimal | None:
         """The price of the newest stop or target of a symbol that the venue took; None if there is none."""
-        with self._store.transaction() as connection:
+        with self._store.reading() as connection:
             return history.last_exit_price(connection, symbol, role, since)
 
     def positions_by_fills(self) -> dict[str, Decimal]:
@@ -323,7 +323,7 @@ class Journal:
         # Summed here: SQLite would use floats.
         table = orders_table.c
         query = select(table.side, table.filled_notional, table.fees).where(table.filled_quantity != Decimal(0))
-        with self._store.transaction() as connection:
+        with self._store.reading() as connection:
             rows = connection.execute(query).all()
         return sum(((usd if side == "sell" else -usd) - fees for side, usd, fees in rows), Decimal(0))
 
@@ -331,8 +331,9 @@ class Journal:
 
     def decisions(self, plan: Plan) -> None:
         """Keep a plan's decisions with their verdicts; the same plan again in a run changes nothing."""
-        with self._store.transaction() as connection:
-            decision_statements.keep_plan(connection, plan, self._run_id)
+        if plan.decisions:
+            with self._store.transaction(outdates=False) as connection:
+                decision_statements.keep_plan(connection, plan, self._run_id)
 
     def trades(self, closed: Mapping[tuple[str, str], TradeRecord]) -> None:
         """Keep every closed portion, by the orders that opened and closed it; what is no longer one goes."""
@@ -350,19 +351,23 @@ class Journal:
         values = {
             column.name: getattr(row, column.name) for column in chain.hashed_columns(equity) if column.name != "time"
         }
-        self._put(equity, {"time": row.time}, values)
+        with self._store.transaction(outdates=False) as connection:
+            decision_statements.put(connection, equity, {"time": row.time}, values)
 
     def open_session(self, session: date, value: Decimal | float, time: datetime) -> Decimal:
         """Fix the equity a session opened with, USD; after a restart the first one stands. Returns what stands."""
-        self._put(sessions, {"session": session}, {"equity": value, "time": time})
         stands = self.session_open_equity(session)
-        assert stands is not None
+        if stands is None:
+            self._put(sessions, {"session": session}, {"equity": value, "time": time})
+            stands = self.session_open_equity(session)
+            assert stands is not None
         return stands
 
     def session_open_equity(self, session: date) -> Decimal | None:
         """USD at the session's opening; None if it was not fixed yet."""
-        with self._store.transaction() as connection:
-            return connection.scalar(select(sessions.c.equity).where(sessions.c.session == session))
+        query = select(sessions.c.equity).where(sessions.c.session == session)
+        stands: Decimal | None = self._answer(("session", session), lambda connection: connection.scalar(query))
+        return stands
 
     def halt(self, session: date, module: str, time: datetime, reason: str) -> None:
         """End a session for new positions; the first of a module stays."""
@@ -370,13 +375,16 @@ class Journal:
 
     def halts(self, session: date) -> frozenset[str]:
         """The modules that ended this session for new positions."""
-        with self._store.transaction() as connection:
-            return frozenset(connection.scalars(select(halts.c.module).where(halts.c.session == session)))
+        query = select(halts.c.module).where(halts.c.session == session)
+        found: frozenset[str] = self._answer(
+            ("halts", session), lambda connection: frozenset(connection.scalars(query))
+        )
+        return found
 
     def last_halt(self, module: str) -> Halt | None:
         """When the latest halt of a module began and the last session that it ends; None without one."""
-        with self._store.transaction() as connection:
-            rows = connection.execute(select(halts.c.session, halts.c.time).where(halts.c.module == module)).all()
+        query = select(halts.c.session, halts.c.time).where(halts.c.module == module)
+        rows = self._answer(("last halt", module), lambda connection: connection.execute(query).all())
         if not rows:
             return None
         began = max(row.time for row in rows)
@@ -387,19 +395,31 @@ class Journal:
         wanted = select(equity.c.equity)
         if since is not None:
             wanted = wanted.where(equity.c.time >= begin_of(since))
-        with self._store.transaction() as connection:
+        with self._store.reading() as connection:
             # Compared here: a database that keeps decimals as text would compare their spelling.
             return max(connection.scalars(wanted), default=None)
 
     def mark(self, name: str) -> str | None:
         """A text that was kept for the next start; see ``marks``."""
-        with self._store.transaction() as connection:
+        with self._store.reading() as connection:
             return marks.read(connection, name)
 
     def keep_mark(self, name: str, value: str | None) -> None:
         """Keep a text for the next start in place of the one before; None takes it away."""
         with self._store.transaction() as connection:
             marks.keep(connection, name, value)
+
+    def _answer(self, question: tuple[Any, ...], read: Callable[[Connection], Any]) -> Any:
+        """What is read of orders, halts or openings, or was read since any was written; not to be changed."""
+        since = self._store.read_since()
+        known, answers = self._answers
+        if since is None or since != known:
+            answers = {}
+            self._answers = since, answers
+        if question not in answers:
+            with self._store.reading() as connection:
+                answers[question] = read(connection)
+        return answers[question]
 
     def _put(self, table: Table, key: dict[str, Any], values: dict[str, Any]) -> None:
         with self._store.transaction() as connection:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -11,10 +13,12 @@ from config.values.markets import NEW_YORK
 from market.bars import FIELDS, BarTable
 
 Record = dict[str, Any]
+BLOCK_ROWS, BLOCK_VALUES = 64, 50_000
+"""So many bars are compared, and prices and volumes text, at a time: of all of them it would take much memory."""
 
 
-def changes(table: BarTable, before: BarTable | None) -> Record:
-    """What makes ``table`` of ``before``: where it begins, how its sessions lie, and bars that are new or corrected.
+def changes(table: BarTable, before: BarTable | None) -> Iterator[str]:
+    """What makes ``table`` of ``before``, as JSON in pieces: where it begins, its sessions, bars new or corrected.
 
     Parameters
     ----------
@@ -23,33 +27,43 @@ def changes(table: BarTable, before: BarTable | None) -> Record:
         What a reader has already; None is nothing.
     """
     opens = _seconds(table.opens_at)
-    fresh = np.ones(len(table), dtype=bool)
+    fresh = np.full(len(table), table is not before)
     whole = before is None or before.symbols != table.symbols or before.minutes != table.minutes
-    if before is not None and not whole:
+    if before is not None and not whole and table is not before:
         known = {stamp: row for row, stamp in enumerate(_seconds(before.opens_at).tolist())}
         rows = np.array([known.get(stamp, -1) for stamp in opens.tolist()])
-        there = rows >= 0
+        there = np.flatnonzero(rows >= 0)
         # Of what the reader has, nothing but the oldest may be gone.
-        whole = not len(opens) or int(there.sum()) != sum(stamp >= opens[0] for stamp in known)
+        whole = not len(opens) or len(there) != sum(stamp >= opens[0] for stamp in known)
         if not whole:
             fresh[there] = ~_same(table, there, before, rows[there])
-    record: Record = {
+    about: Record = {
         "begins": int(opens[0]) if len(opens) else None,
         "rows": len(table),
         "sessions": np.unique(table.session, return_counts=True)[1].tolist(),
-        "bars": _bars(table, np.flatnonzero(np.ones(len(table), dtype=bool) if whole else fresh)),
     }
-    if whole:
-        record |= {"symbols": list(table.symbols), "minutes": table.minutes, "source": table.source}
-    return record
+    yield f'{json_text(about)[:-1]},"bars":['
+    rows = np.arange(len(table)) if whole else np.flatnonzero(fresh)
+    step = max(1, BLOCK_VALUES // (len(FIELDS) * max(1, len(table.symbols))))
+    for first in range(0, len(rows), step):
+        yield ("," if first else "") + json_text(_bars(table, rows[first : first + step]))[1:-1]
+    named: Record = {"symbols": list(table.symbols), "minutes": table.minutes, "source": table.source}
+    yield f"],{json_text(named)[1:]}" if whole else "]}"
+
+
+def json_text(value: Any) -> str:
+    """A value as JSON, without spaces."""
+    return json.dumps(value, separators=(",", ":"))
 
 
 def _same(one: BarTable, rows: np.ndarray, other: BarTable, its: np.ndarray) -> np.ndarray:
-    equal = _seconds(one.closes_at)[rows] == _seconds(other.closes_at)[its]
-    for name in FIELDS:
-        a, b = getattr(one, name)[rows], getattr(other, name)[its]
-        equal &= ((a == b) | (np.isnan(a) & np.isnan(b))).all(axis=1)
-    return np.asarray(equal)
+    equal = np.asarray(_seconds(one.closes_at)[rows] == _seconds(other.closes_at)[its])
+    for first in range(0, len(rows), BLOCK_ROWS):
+        block = slice(first, first + BLOCK_ROWS)
+        for name in FIELDS:
+            a, b = getattr(one, name)[rows[block]], getattr(other, name)[its[block]]
+            equal[block] &= ((a == b) | (np.isnan(a) & np.isnan(b))).all(axis=1)
+    return equal
 
 
 def _bars(table: BarTable, rows: np.ndarray) -> list[Any]:

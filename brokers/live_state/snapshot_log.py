@@ -7,16 +7,16 @@ on. Whatever goes wrong here costs a record and nothing else.
 from __future__ import annotations
 
 import gzip
-import json
 import logging
 import threading
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from itertools import chain
 from pathlib import Path
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from brokers.live_state.bar_changes import changes
+from brokers.live_state.bar_changes import changes, json_text
 from brokers.live_state.values_json import encoded
 from config.version import version
 from market.bars import BarTable
@@ -104,25 +104,18 @@ class SnapshotLog:
 
     def _write(self, number: int, bars: BarTable, seen_at: datetime, book: Book, plan: Plan) -> None:
         path = self._folder / f"{day_of(book.time).isoformat()}{SUFFIX}"
-        lines: list[dict[str, Any]] = []
+        head = ""
         if path != self._file or self._before is None:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._file, self._before = path, None
             self._prune(path)
-            lines.append(self._header)
-        lines.append(
-            {
-                "number": number,
-                "seen_at": encoded(seen_at),
-                "bars": changes(bars, self._before),
-                "book": encoded(book),
-                "plan": encoded(plan),
-            }
-        )
-        text = "".join(f"{json.dumps(line, separators=(',', ':'))}\n" for line in lines)
+            head = f"{json_text(self._header)}\n"
+        head += json_text({"number": number, "seen_at": encoded(seen_at)})[:-1]
+        decided = json_text({"book": encoded(book), "plan": encoded(plan)})[1:]
         # Each iteration is a member of its own: what a crash cuts off is that one.
         with gzip.open(path, "ab", compresslevel=5) as file:
-            file.write(text.encode())
+            for piece in chain((f'{head},"bars":',), changes(bars, self._before), (f",{decided}\n",)):
+                file.write(piece.encode())
         self._before = bars
 
     def _prune(self, newest: Path) -> None:

@@ -6,15 +6,15 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from brokers.desk.data.bar_store import BarStore
 from config.values.markets import NEW_YORK
-from market.bar_tables import to_table
+from market.bar_tables import timed
 from market.bars import DAY_MINUTES, FIELDS, BarTable
-from market.calendar import nanoseconds, session_times, sessions_until
+from market.calendar import nanoseconds, session_times, sessions_among, sessions_until
 
 MOST_MISSING = 2
 """So many bars may be outstanding before nothing is decided on the ones that are there."""
@@ -22,6 +22,8 @@ SESSION_MINUTES = 390
 HOUR_MINUTES, HALF_HOUR = 60, 30
 PUBLISHED_AFTER = pd.Timedelta(minutes=30)
 """How long after its end the bar of a day may be outstanding."""
+BLOCK = 50
+"""For so many symbols at a time longer bars are made of shorter ones."""
 
 
 class BarCollector:
@@ -38,17 +40,16 @@ class BarCollector:
     """
 
     def __init__(self, symbols: Sequence[str], minutes: int, sessions: bool) -> None:
-        self.symbols = tuple(symbols)
+        self.symbols = tuple(dict.fromkeys(symbols))
         self.minutes = minutes
         self.sessions = sessions
         # The venue's hours begin on the clock, a session at half past: only where there is none do they fit.
         fits = (1, DAY_MINUTES) if sessions else (1, HOUR_MINUTES, DAY_MINUTES)
         self.asked_minutes = minutes if minutes in fits else 5
-        self._frame = _empty()
-        self._newest: tuple[pd.DataFrame, dict[str, pd.Timestamp]] | None = None
-        self._after: tuple[pd.DataFrame, dict[pd.Timestamp, int]] | None = None
+        self._store = BarStore(self.symbols)
+        self._newest: dict[str, pd.Timestamp] | None = None
         self._expected: tuple[pd.Timestamp, pd.DatetimeIndex] | None = None
-        self._made: tuple[pd.DataFrame, pd.Timestamp, str, BarTable | None] | None = None
+        self._made: tuple[pd.Timestamp, str, BarTable | None] | None = None
 
     @property
     def daily(self) -> bool:
@@ -61,39 +62,39 @@ class BarCollector:
             return 1
         return -(-(SESSION_MINUTES if self.sessions else DAY_MINUTES) // self.minutes)
 
-    def clear(self) -> None:
-        """Forget everything."""
-        self._frame = _empty()
-
     def add(self, frame: pd.DataFrame, read_at: datetime | None = None) -> None:
         """Take in a long table: symbol, datetime (aware), open, high, low, close, volume.
 
         A later bar of the same time replaces the earlier. What was still forming at ``read_at``, when it was read,
-        is left out: read in part and never again, it would pass for a complete one.
+        is left out: read in part and never again, it would pass for a complete one. So is what lies outside of the
+        exchange's hours, where these count.
         """
-        frame = frame[frame["symbol"].isin(self.symbols)]
         if frame.empty:
             return
+        column = self._store.symbols.get_indexer(pd.Index(frame["symbol"]))
+        times = pd.DatetimeIndex(frame["datetime"])
+        wanted = (column >= 0) & self._within_hours(times)
         if read_at is not None:
-            frame = frame[self._over(pd.DatetimeIndex(frame["datetime"]), pd.Timestamp(read_at))]
-        if frame.empty:
+            wanted &= self._over(times, pd.Timestamp(read_at))
+        if not wanted.any():
             return
-        both = pd.concat([self._frame, frame], ignore_index=True) if len(self._frame) else frame
-        self._frame = both.drop_duplicates(["symbol", "datetime"], keep="last", ignore_index=True)
+        times = times[wanted]
+        if self.daily:
+            times = times.tz_convert(NEW_YORK).normalize()
+        if self._store.put(column[wanted], nanoseconds(times), frame[wanted]):
+            self._newest = self._made = None
 
     def keep_from(self, start: datetime) -> None:
         """Drop what is older."""
-        old = self._frame["datetime"] < pd.Timestamp(start)
-        if old.any():
-            self._frame = self._frame[~old].reset_index(drop=True)
+        if self._store.drop_before(pd.Timestamp(start).value):
+            self._newest = self._made = None
 
     def newest(self) -> dict[str, pd.Timestamp]:
         """When the last bar of each symbol that has any begins."""
         # Several times in each iteration it is asked of the same bars.
-        if self._newest is None or self._newest[0] is not self._frame:
-            found = {str(symbol): time for symbol, time in self._frame.groupby("symbol")["datetime"].max().items()}
-            self._newest = self._frame, found
-        return self._newest[1]
+        if self._newest is None:
+            self._newest = {s: pd.Timestamp(stamp, tz="UTC") for s, stamp in self._store.newest().items()}
+        return self._newest
 
     def complete(self, now: datetime) -> bool:
         """Whether every symbol has the last bar that should be there: nothing new can be asked for yet."""
@@ -108,23 +109,17 @@ class BarCollector:
 
     def bars_after(self, time: pd.Timestamp) -> int:
         """How many bars there are, of any symbol, that begin after a time; nights don't count."""
-        if self._after is None or self._after[0] is not self._frame:
-            self._after = self._frame, {}
-        known = self._after[1]
-        if time not in known:
-            times = self._frame["datetime"]
-            known[time] = int(times[times > time].nunique())
-        return known[time]
+        return len(self._store) - int(self._store.stamps.searchsorted(time.value, side="right"))
 
     def table(self, now: datetime, source: str) -> BarTable | None:
         """Every bar that is complete at ``now``, and an empty row where newer ones should be; None without any.
 
-        The same table until bars come or one could have ended.
+        The same table until other bars come or one could have ended.
         """
         present = self.step_of(now)
-        if self._made is None or self._made[0] is not self._frame or self._made[1:3] != (present, source):
-            self._made = self._frame, present, source, self._table(present, source)
-        return self._made[3]
+        if self._made is None or self._made[:2] != (present, source):
+            self._made = present, source, self._table(present, source)
+        return self._made[2]
 
     def step_of(self, now: datetime) -> pd.Timestamp:
         """The last moment at which a bar can have ended: bars and sessions end on a common grid of the clock."""
@@ -132,15 +127,15 @@ class BarCollector:
         return pd.Timestamp(now).tz_convert("UTC").floor(step).tz_convert(NEW_YORK)
 
     def _table(self, present: pd.Timestamp, source: str) -> BarTable | None:
-        frame = self._days(present) if self.daily else self._intraday(present)
-        if frame.empty:
+        stamps, values = self._days(present) if self.daily else self._intraday(present)
+        if not len(stamps):
             return None
-        expected = self.expected(present)
-        newest = frame["datetime"].max()
-        if (expected > newest).sum() > (0 if self.daily else MOST_MISSING):
-            gap = {"symbol": self.symbols[0], "datetime": expected[-1], **dict.fromkeys(FIELDS, np.nan)}
-            frame = pd.concat([frame, pd.DataFrame([gap])], ignore_index=True)
-        table = to_table(frame, self.symbols, source, self.minutes)
+        expected = nanoseconds(self.expected(present))
+        if (expected > stamps[-1]).sum() > (0 if self.daily else MOST_MISSING):
+            gap = np.full((1, len(self.symbols)), np.nan)
+            stamps = np.append(stamps, expected[-1])
+            values = {name: np.concatenate([array, gap]) for name, array in values.items()}
+        table = timed(self.symbols, stamps, values, None if self.daily else self.minutes, source)
         if self.daily or not self.sessions:
             return table
         # What the close cuts short is complete with it.
@@ -182,36 +177,60 @@ class BarCollector:
         """When the bar of each day is complete: with the session, or at midnight where there are none."""
         return session_times(days)[1] if self.sessions else (days + pd.Timedelta(days=1)).tz_localize(NEW_YORK)
 
-    def _days(self, present: pd.Timestamp) -> pd.DataFrame:
-        frame = self._frame
-        days = pd.DatetimeIndex(frame["datetime"]).tz_convert(NEW_YORK).tz_localize(None).normalize()
-        return frame.assign(datetime=days)[self._over(pd.DatetimeIndex(frame["datetime"]), present)]
+    def _within_hours(self, times: pd.DatetimeIndex) -> np.ndarray:
+        """Which of the bars as they were asked for begin in a session, where there are any."""
+        if self.daily or not self.sessions:
+            return np.ones(len(times), dtype=bool)
+        clock = times.tz_convert(NEW_YORK)
+        days = clock.tz_localize(None).normalize()
+        unique = days.unique().sort_values()
+        opens, closes = session_times(unique)
+        place = unique.get_indexer(days)
+        inside = (clock >= opens[place]) & (clock < closes[place])
+        return np.asarray(inside & sessions_among(unique)[place])
 
-    def _intraday(self, present: pd.Timestamp) -> pd.DataFrame:
-        times = pd.DatetimeIndex(self._frame["datetime"]).tz_convert(NEW_YORK)
-        frame = self._frame.assign(datetime=times)
-        anchors = _anchor_24_7(times)
-        if self.sessions:
-            days = times.tz_localize(None).normalize()
-            unique = days.unique().sort_values()
-            opens, closes = session_times(unique)
-            place = unique.get_indexer(days)
-            anchors = opens[place]
-            inside = np.asarray((times >= anchors) & (times < closes[place]))
-            inside &= np.asarray(unique.isin(sessions_until(_date(present), 2_600))[place])
-            frame, anchors, times = frame[inside], anchors[inside], times[inside]
-        step = pd.Timedelta(minutes=self.minutes)
-        if self.minutes != self.asked_minutes and len(frame):
-            begins = anchors + (times - anchors) // step * step
-            frame = joined(frame.assign(datetime=begins).iloc[np.argsort(nanoseconds(times), kind="stable")])
-        ends = pd.DatetimeIndex(frame["datetime"]) + step
-        if self.sessions and len(frame):
-            closes = session_times(
-                pd.DatetimeIndex(frame["datetime"]).tz_localize(None).normalize().unique().sort_values()
-            )[1]
-            last = closes[closes.searchsorted(pd.DatetimeIndex(frame["datetime"]))]
-            ends = ends.where(ends <= last, last)
-        return frame[np.asarray(ends <= present)]
+    def _days(self, present: pd.Timestamp) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """When days begin, as naive dates, and their values, as far as they are over."""
+        times = self._times()
+        rows = _span(self._over(times, present))
+        return nanoseconds(times[rows].tz_localize(None)), {n: v[rows] for n, v in self._store.values.items()}
+
+    def _intraday(self, present: pd.Timestamp) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """When bars that are decided on begin, and their values, as far as they have ended."""
+        begins, step = self._times(), pd.Timedelta(minutes=self.minutes)
+        if self.minutes != self.asked_minutes and len(begins):
+            anchors = _anchor_24_7(begins)
+            if self.sessions:
+                anchors = session_times(begins.tz_localize(None).normalize())[0]
+            begins = anchors + (begins - anchors) // step * step
+        ends = begins + step
+        if self.sessions and len(begins):
+            closes = session_times(begins.tz_localize(None).normalize())[1]
+            ends = ends.where(ends <= closes, closes)
+        rows = _span(np.asarray(ends <= present))
+        if self.minutes == self.asked_minutes:
+            return self._store.stamps[rows], {name: values[rows] for name, values in self._store.values.items()}
+        return self._joined(nanoseconds(begins)[rows])
+
+    def _joined(self, begins: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """Longer bars of the first rows, of which each says when its own begins."""
+        stamps, place = np.unique(begins, return_inverse=True)
+        arrays = {name: np.full((len(stamps), len(self.symbols)), np.nan) for name in FIELDS}
+        for first in range(0, len(self.symbols), BLOCK):
+            parts = self._store.frame(len(begins), slice(first, first + BLOCK))
+            parts["datetime"] = place[parts["row"]]
+            whole = joined(parts)
+            for name, array in arrays.items():
+                array[whole["datetime"], whole["symbol"]] = whole[name]
+        return stamps, arrays
+
+    def _times(self) -> pd.DatetimeIndex:
+        return pd.DatetimeIndex(self._store.stamps, tz="UTC").tz_convert(NEW_YORK)
+
+
+def _span(rows: np.ndarray) -> slice:
+    """The rows up to the last one that counts: what has ended comes before what has not."""
+    return slice(0, int(np.flatnonzero(rows)[-1]) + 1 if rows.any() else 0)
 
 
 def joined(parts: pd.DataFrame) -> pd.DataFrame:
@@ -228,15 +247,6 @@ def joined(parts: pd.DataFrame) -> pd.DataFrame:
     ).reset_index()
     whole.loc[whole["bad"], list(FIELDS[:4])] = np.nan
     return whole.drop(columns="bad")
-
-
-def _empty() -> pd.DataFrame:
-    columns: dict[str, Any] = {
-        "symbol": [],
-        "datetime": pd.DatetimeIndex([], tz="UTC"),
-        **{name: [] for name in FIELDS},
-    }
-    return pd.DataFrame(columns)
 
 
 def _date(present: pd.Timestamp) -> pd.Timestamp:

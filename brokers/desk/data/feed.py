@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from queue import Empty, Queue
 from typing import Protocol
@@ -15,6 +16,7 @@ import pandas as pd
 
 from brokers.desk.data.bar_collector import BarCollector
 from brokers.desk.data.quotes import Quote, judged
+from brokers.desk.data.recent_features import RecentFeatures
 from brokers.ports import Clock, QuoteStream, Venue
 from brokers.venue_errors import VenueError
 from brokers.venue_values import VenueQuote
@@ -34,12 +36,28 @@ LATE = timedelta(minutes=1)
 """Bars that are missing are asked for at each iteration so long after they ended, then once in it."""
 REREAD, REREAD_DAYS = timedelta(hours=1), timedelta(days=5)
 YAHOO, NONE = "yahoo", "none"
+HISTORY_SYMBOLS, HISTORY_BARS = 100, 150_000
+"""The past is read for so many symbols at a time, and about so many bars: until they are numbers in an array, they take
+ten times the memory."""
+DAY_HOURS_MINUTES = 16 * 60
+"""Minutes of a day in which the venue has bars, extended hours included."""
 
 log = logging.getLogger(__name__)
 
 
 class Fallback(Protocol):
     def bars(self, symbol: str, minutes: int, start: datetime) -> pd.DataFrame: ...
+
+
+@dataclass(slots=True)
+class _Reading:
+    """The history, while it is read in parts."""
+
+    until: datetime
+    bars: BarCollector
+    done: int = 0
+    """Symbols that have been asked for."""
+    found: set[str] = field(default_factory=set)
 
 
 class LiveFeed:
@@ -89,10 +107,12 @@ class LiveFeed:
         self.features: FeatureTable | None = None
         self.market: Market | None = None
         self._loaded: date | None = None
-        self._until: datetime | None = None
+        self._reading: _Reading | None = None
         self._asked_yahoo: dict[str, datetime] = {}
         self._yahoo_down_until = datetime.min.replace(tzinfo=UTC)
         self._answered: datetime | None = None
+        session_bars = self.collected.session_bars
+        self._history_sessions = -(-bars_to_settle(needs, session_bars) // session_bars) + SPARE_SESSIONS
 
     def snapshot(self) -> Market:
         """What is known of the universe now, up to the last complete bar.
@@ -109,7 +129,7 @@ class LiveFeed:
         if self.bars is None:
             raise VenueError(f"no bars of {', '.join(self.symbols[:3])} and others; {why or 'the venue has none'}")
         if self.features is None or self.bars is not before:
-            self.features = FeatureTable(self.bars, self.needs, self.sectors)
+            self.features = RecentFeatures(self.bars, self.needs, self.sectors)
         self.market = self.features.market_at(pd.Timestamp(now).tz_convert(NEW_YORK))
         return self.market
 
@@ -147,7 +167,9 @@ class LiveFeed:
                 # From where the venue spoke last, so that an outage leaves no hole; it may correct its newest bars.
                 reread = REREAD_DAYS if self.collected.daily else REREAD
                 since = now if self._answered is None else self._answered
-                self._take(self._ask(max(self._history_start(now), since - reread)), now)
+                found = self._ask(self.symbols, max(self._history_start(now), since - reread))
+                self.collected.add(found, now)
+                self._take({str(symbol) for symbol in found["symbol"].unique()}, now)
         except VenueError as error:
             return f"the venue's bars cannot be read: {error}"
         self.collected.keep_from(self._history_start(now))
@@ -164,30 +186,40 @@ class LiveFeed:
     def _load(self, now: datetime) -> None:
         """Read all that the features need, up to the moment at which that was begun: splits and dividends change it.
 
-        Many pages may take longer than an iteration has; what has come is kept, and the next goes on from there.
+        Many pages may take longer than an iteration has; what has come is kept, and the next goes on from there. The
+        bars of the day before stay until all have come.
         """
         today = now.astimezone(ZONE).date()
-        if self._until is None or self._until.astimezone(ZONE).date() != today:
-            self._until = now
-        until, found = self._until, self._ask(self._history_start(self._until), self._until)
-        self._until = None
-        if len(found):
-            self.collected.clear()
-            self._loaded = today
-        self._take(found, until)
+        if self._reading is None or self._reading.until.astimezone(ZONE).date() != today:
+            bars = BarCollector(self.symbols, self.collected.minutes, self.collected.sessions)
+            self._reading = _Reading(now, bars)
+        reading = self._reading
+        start, step = self._history_start(reading.until), self._symbols_at_once()
+        while reading.done < len(self.symbols):
+            found = self._ask(self.symbols[reading.done : reading.done + step], start, reading.until)
+            reading.bars.add(found, reading.until)
+            reading.found |= {str(symbol) for symbol in found["symbol"].unique()}
+            reading.done += step
+        self._reading = None
+        if reading.found:
+            self.collected, self._loaded = reading.bars, today
+        self._take(reading.found, reading.until)
 
-    def _ask(self, start: datetime, end: datetime | None = None) -> pd.DataFrame:
-        return self.venue.bars(self.symbols, self.collected.asked_minutes, start, end)
+    def _symbols_at_once(self) -> int:
+        """For how many symbols the history is read at a time."""
+        bars = self._history_sessions * max(1, DAY_HOURS_MINUTES // self.collected.asked_minutes)
+        return max(1, min(HISTORY_SYMBOLS, HISTORY_BARS // bars))
 
-    def _take(self, found: pd.DataFrame, read_at: datetime) -> None:
+    def _ask(self, symbols: Sequence[str], start: datetime, end: datetime | None = None) -> pd.DataFrame:
+        return self.venue.bars(symbols, self.collected.asked_minutes, start, end)
+
+    def _take(self, symbols: Iterable[str], read_at: datetime) -> None:
+        """The venue has answered, with bars of these symbols."""
         self._answered = read_at
-        self.collected.add(found, read_at)
-        self._tell({str(symbol): self.source for symbol in found["symbol"].unique()})
+        self._tell(dict.fromkeys(symbols, self.source))
 
     def _history_start(self, now: datetime) -> datetime:
-        bars = bars_to_settle(self.needs, self.collected.session_bars)
-        sessions = -(-bars // self.collected.session_bars) + SPARE_SESSIONS
-        first = sessions_until(pd.Timestamp(now.astimezone(ZONE).date()), sessions)[0]
+        first = sessions_until(pd.Timestamp(now.astimezone(ZONE).date()), self._history_sessions)[0]
         start: datetime = first.tz_localize(NEW_YORK).to_pydatetime()
         return start
 

@@ -20,6 +20,7 @@ from brokers.venue_values import VenueAccount
 from brokers.venues import open_venue
 from config import Settings
 from config.errors import Refusal
+from config.process.memory import give_back_large_blocks
 from config.process.private_files import open_to_others, private_folder
 from market.trading_day import day_of
 from monitoring.state import JOURNAL_FILE as JOURNAL_FILE
@@ -67,6 +68,7 @@ def open_session(settings: Settings, paper: bool, mode: str = "paper", profile: 
     Refusal
         In one sentence what is not in order; nothing was sent.
     """
+    give_back_large_blocks()
     admission = Admission()
     venue = open_venue(settings, paper, admission)
     account_id, skew = _account(venue, paper, settings.pace.speed)

@@ -77,6 +77,7 @@ class Store:
         self._answer_within_s = answer_within_s
         self._reopened = 0.0
         self._taken = ""
+        self._writings = 0
         self.version = schema.VERSION
         """Of the tables as they are; an earlier one where they are only read."""
         try:
@@ -98,8 +99,10 @@ class Store:
         return self._address.name
 
     @contextmanager
-    def transaction(self) -> Iterator[Connection]:
+    def transaction(self, outdates: bool = True) -> Iterator[Connection]:
         """All or nothing; when this ends without an error, it is on the disk.
+
+        Without ``outdates`` it writes nothing that anybody asks ``read_since`` about.
 
         Raises
         ------
@@ -109,6 +112,34 @@ class Store:
         JournalTaken
             The same for good: another process writes the journal now.
         """
+        with self._mutex:
+            self._writings += outdates
+            with self.reading() as connection:
+                yield connection
+
+    def read_since(self) -> tuple[int, int] | None:
+        """What stays the same as long as nothing was written, by whomever; None where that cannot be known.
+
+        The lock of a file keeps others out; where it was removed by hand, SQLite tells of their writings. A server's
+        session may be lost without a word.
+
+        Raises
+        ------
+        Refusal
+            The file is no longer where it was.
+        """
+        if self._lock is None:
+            return None
+        with self._mutex, self._explained():
+            connection = self._present()
+            self._require_in_place()
+            raw: Any = connection.connection.driver_connection
+            (theirs,) = raw.execute("PRAGMA data_version").fetchone()
+            return self._writings, theirs
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """The same of what only reads: after it, what was read before is as true as it was."""
         with self._mutex, self._explained():
             connection = self._present()
             self._require_in_place()

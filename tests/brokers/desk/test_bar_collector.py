@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from brokers.alpaca.market_data import bars_of
+from brokers.desk.data import bar_collector
 from brokers.desk.data.bar_collector import BarCollector
 from market.bars import BarTable
 from tests.brokers.desk.feedside import Json, daily_rows, moment, regular_rows, row, rows_between
@@ -44,7 +45,7 @@ def test_what_is_known_of_the_newest_bars_is_known_anew_when_one_has_come() -> N
             assert (bars.bars_after(pd.Timestamp(first)), bars.complete(now)) == (after, complete)
         bars.add(bars_of({"A": rows_between("2023-03-07 09:45", "2023-03-07 09:45")}))
     assert not bars.complete(moment("2023-03-07 09:55"))
-    bars.clear()
+    bars.keep_from(moment("2023-03-07 09:50"))
     assert (bars.newest(), bars.bars_after(pd.Timestamp(first))) == ({}, 0)
 
 
@@ -190,3 +191,40 @@ def test_a_row_without_a_time_is_left_out(bad: Json | None) -> None:
 
 def test_a_single_bar_is_a_table() -> None:
     assert len(table([row("2023-03-07 09:30")], "2023-03-07 09:35")) == 1
+
+
+def test_bars_that_are_known_change_nothing() -> None:
+    bars = BarCollector(("A", "B"), 5, sessions=True)
+    rows = {"A": rows_between("2023-03-07 09:30", "2023-03-07 09:40"), "B": [row("2023-03-07 09:30", c=None)]}
+    now = moment("2023-03-07 09:45")
+    bars.add(bars_of(rows), now)
+    first = bars.table(now, "test")
+    # The venue is asked for the last hour again, and says what it said before.
+    bars.add(bars_of(rows), now)
+    assert bars.table(now, "test") is first
+    corrected = {"A": [*rows["A"][:-1], row("2023-03-07 09:40", 50.0)]}
+    bars.add(bars_of(corrected), now)
+    second = bars.table(now, "test")
+    assert first is not None and second is not None
+    assert (first.close[-1, 0], second.close[-1, 0]) == (rows["A"][-1]["c"], 50.0)
+
+
+def test_trades_of_the_evening_are_no_newer_bars() -> None:
+    bars = BarCollector(("A",), 5, sessions=True)
+    bars.add(bars_of({"A": rows_between("2023-03-07 15:50", "2023-03-07 17:00")}))
+    assert bars.newest() == {"A": pd.Timestamp(moment("2023-03-07 15:55"))}
+    assert bars.bars_after(pd.Timestamp(moment("2023-03-07 15:50"))) == 1
+
+
+@pytest.mark.parametrize("block", [1, 2])
+def test_longer_bars_are_made_for_some_symbols_at_a_time(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bar_collector, "BLOCK", block)
+    bars = BarCollector(("A", "B", "C"), 15, sessions=True)
+    rows = rows_between("2023-03-07 09:30", "2023-03-07 10:10")
+    bars.add(bars_of({"A": rows, "C": rows[1:5]}))
+    found = bars.table(moment("2023-03-07 10:15"), "test")
+    assert found is not None
+    assert begins(found) == ["07 09:30", "07 09:45", "07 10:00"]
+    assert np.isnan(found.close[:, 1]).all()
+    assert found.open[:, 2].tolist()[:2] == [rows[1]["o"], rows[3]["o"]] and np.isnan(found.open[2, 2])
+    assert found.volume[:, 0].tolist() == [3000.0] * 3

@@ -1,0 +1,44 @@
+"""Large blocks of memory go back to the system."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+MEASURE = """
+import platform, sys
+from config.process.memory import give_back_large_blocks
+def megabytes():
+    return int(next(line for line in open("/proc/self/status") if line.startswith("VmRSS")).split()[1]) / 1024
+if "give" in sys.argv:
+    give_back_large_blocks()
+# The first large block that is freed: from here on glibc by itself keeps blocks of that size.
+bytearray(16 << 20)
+blocks, small = [], []
+for _ in range(20):
+    blocks.append(bytearray(3 << 20))
+    small.append(bytearray(100_000))
+full = megabytes()
+del blocks
+print(platform.libc_ver()[0], full - megabytes())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc's settings")
+def test_large_blocks_are_given_back_even_where_small_ones_lie_between() -> None:
+    def freed(*arguments: str) -> tuple[str, float]:
+        told = subprocess.run(
+            [sys.executable, "-c", MEASURE, *arguments], cwd=ROOT, capture_output=True, text=True, check=True
+        )
+        library, megabytes = told.stdout.rsplit(None, 1)
+        return library, float(megabytes)
+
+    library, megabytes = freed("give")
+    if library != "glibc":
+        pytest.skip("glibc's settings")
+    assert megabytes > 50
+    assert freed()[1] < 10
