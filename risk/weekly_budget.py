@@ -140,8 +140,11 @@ class WeeklyBudget(_Known):
         if day == self.day:
             return self
         week = _week(day)
+        if week == _week(self.day):
+            # Nothing of this week is forgotten before it ends.
+            return self._next(0.0, self.charges, self._places, day, today=0)
         charges = tuple([c for c in self.charges if _counts(c, week)])
-        return self._next(0.0, charges, {c.symbol: i for i, c in enumerate(charges) if c.closed is None}, day)
+        return self._next(0.0, charges, {c.symbol: i for i, c in enumerate(charges) if c.closed is None}, day, today=0)
 
     def deployed(self, day: date) -> DeployedBudget:
         """What counts in session ``day``.

@@ -52,6 +52,7 @@ class AccountState:
         self._marks_of: tuple[int, list[float]] = (-1, [])
         self._prices_of: tuple[int, tuple[list[float], ...]] = (-1, ())
         self._valued: tuple[tuple[int, int, float], float] = ((-1, -1, math.nan), math.nan)
+        self._day_orders = 0
         self._first_expiry: datetime | None = None
         self.halted: frozenset[str] = frozenset()
         """Rules that have ended entries for this session or several."""

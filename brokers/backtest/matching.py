@@ -166,6 +166,8 @@ class BarMatching(AccountState):
                 self._orders_changed(other.symbol)
 
     def _expire(self, at: datetime) -> None:
+        if not self._day_orders and (self._first_expiry is None or self._first_expiry > at):
+            return
         for w in list(self._all.values()):
             if w.day or (w.expires is not None and w.expires <= at):
                 self._end(w, "expired", "day order" if w.day else f"{GTC_DAYS} days at the venue")

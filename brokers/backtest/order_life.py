@@ -148,7 +148,9 @@ class OrderLife(BarMatching):
     def _start(self, w: WorkingOrder) -> None:
         w.work_on(self._column.get(w.symbol, -1))
         w.session = self._sessions[min(self._next_row, len(self._sessions) - 1)]
-        if not w.day:
+        if w.day:
+            self._day_orders += 1
+        else:
             w.expires = self.datetime + timedelta(days=GTC_DAYS)
             self._first_expiry = w.expires if self._first_expiry is None else min(self._first_expiry, w.expires)
         self._all[w.number] = w
@@ -172,6 +174,7 @@ class OrderLife(BarMatching):
         if self._all.pop(w.number, None) is None:
             return False
         self._opening.pop(w.number, None)
+        self._day_orders -= w.day
         self._orders_changed(w.symbol)
         group = self._of_symbol[w.symbol]
         group.remove(w)

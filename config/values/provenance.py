@@ -42,7 +42,7 @@ class Provenance:
 
     def chosen_within(self, section: str) -> list[str]:
         """The keys in a section that the user set."""
-        return [key for key in self._sources if key.startswith(f"{section}.") and self.chosen(key)]
+        return [k for k, source in self.choices() if source != UNKNOWN and k.startswith(f"{section}.")]
 
     def newest(self, keys: Iterable[str]) -> str:
         """The source of whichever of several keys was set last: it made the conflict."""
