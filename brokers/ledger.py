@@ -44,7 +44,7 @@ class Ledger:
     closed: list[ClosedTrade] = field(default_factory=list)
     parked: frozenset[str] = frozenset()
     fills: int = 0
-    _latest: tuple[ClosedTrade, ...] = ()
+    _latest: tuple[ClosedTrade, ...] = field(default=(), init=False, repr=False, compare=False)
 
     @property
     def latest(self) -> tuple[ClosedTrade, ...]:

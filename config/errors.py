@@ -59,7 +59,7 @@ def _status(run: Callable[[], int]) -> int:
         with _ended_like_an_interruption(), private_files():
             status = run()
         # A server that talks over standard output closes it at its end.
-        if not sys.stdout.closed:
+        if sys.stdout is not None and not sys.stdout.closed:
             sys.stdout.flush()
     except KeyboardInterrupt:
         tell("Interrupted.")

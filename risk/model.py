@@ -214,7 +214,7 @@ class Adjustment:
     inputs: Mapping[str, Any] = field(default_factory=dict)
 
 
-class Changeable:
+class ChangedByCopy:
     """What a run makes so many of, each from the one before, that ``dataclasses.replace`` would take too long."""
 
     def changed(self, **values: Any) -> Self:
@@ -236,7 +236,7 @@ class Changeable:
 
 
 @dataclass(frozen=True)
-class Position(Changeable):
+class Position(ChangedByCopy):
     """What is held of one symbol and what protects it; a change makes a new one.
 
     ``quantity`` is positive for longs, negative for shorts; ``initial_quantity`` is what was opened.
@@ -300,7 +300,7 @@ class ClosedTrade:
 
 
 @dataclass(frozen=True)
-class Book(Changeable):
+class Book(ChangedByCopy):
     """What we hold, what is on its way and what is left, by the venue's word, at one moment.
 
     ``equity`` and ``cash`` in USD; ``equity`` marks positions at the last closed bar. ``pending``
@@ -316,7 +316,8 @@ class Book(Changeable):
     day and week; both desks always give it. ``halted`` names the rules that have stopped entries for the rest of
     this session or for several. ``entries_sent`` is when the latest orders that open a position were sent, unfilled
     ones too, as far as a desk keeps that; ``accepted`` counts what was accepted earlier in this scan. A book cannot be
-    changed: ``accepting`` and ``dataclasses.replace`` give another one.
+    changed: ``accepting`` and ``dataclasses.replace`` give another one, and so does ``changed``, which takes mappings
+    as they are: ``ReadOnlyDict`` alone.
     """
 
     time: datetime

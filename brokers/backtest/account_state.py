@@ -38,7 +38,7 @@ class AccountState:
         self._parked: frozenset[str] = frozenset()
         self._of_symbol: dict[str, list[WorkingOrder]] = {}
         self._covered: dict[str, float] = {}
-        self._reordered: set[str] = set()
+        self._with_changed_orders: set[str] = set()
         self._next_row = 0
         self._sequence = 0
         self._opened_usd = 0.0
@@ -228,15 +228,15 @@ class AccountState:
     def _orders_changed(self, symbol: str) -> None:
         """What working stops cover is summed anew after any change of a symbol's orders."""
         self._covered.pop(symbol, None)
-        self._reordered.add(symbol)
+        self._with_changed_orders.add(symbol)
 
     def note_protection(self) -> None:
         """Tell positions whose orders have changed what their working stops cover now."""
-        for symbol in self._reordered:
+        for symbol in self._with_changed_orders:
             position, covered = self.ledger.positions.get(symbol), self.protected_quantity(symbol)
             if position is not None and position.protected_quantity != covered:
                 self.ledger.change(symbol, protected_quantity=covered)
-        self._reordered.clear()
+        self._with_changed_orders.clear()
 
     def renew_exits(self, before: datetime) -> None:
         """Replace exits that the venue would expire before ``before`` by fresh ones, as a desk does in time."""

@@ -177,15 +177,15 @@ class LiveDesk:
             log.warning("an iteration waited %.0f s for the own rate limit", waited)
         return True
 
-    def end_parts(self, within_s: float = STEP_S) -> None:
+    def end_parts(self) -> None:
         """Cancel entries that are known to have filled in part, without a look."""
-        with self.lock, self.state.time_budget(within_s):
+        with self.lock, self.state.time_budget(STEP_S):
             self.symbol_work.end_parts()
 
     def tick(self, within_s: float = STEP_S) -> None:
         """Look and work between iterations; raises VenueError like ``reconcile``."""
         with self.lock, self.state.time_budget(within_s):
-            self.end_parts(within_s)
+            self.symbol_work.end_parts()
             if self._look_is_due():
                 self._see(partial(self.look, account=False), within_s * LOOK_FRAC)
             self.work()

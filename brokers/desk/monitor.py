@@ -61,6 +61,8 @@ class Monitor:
         self.heard: float | None = None
         """When the last trade update or quote came, by ``time.time``."""
         self._news = threading.Event()
+        self._told = threading.Event()
+        """Whether a trade update has come: between looks nothing else makes known that an entry has filled in part."""
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="desk-monitor", daemon=True)
 
@@ -88,6 +90,7 @@ class Monitor:
                 return
         except Exception as error:
             self.desk.halts.crashed(error, self.clock.now())
+        self._told.set()
         self._news.set()
 
     def stream_state(self, listening: bool) -> None:
@@ -132,8 +135,8 @@ class Monitor:
         """
         ends = time.monotonic() + self._pace.delay_s(time.monotonic())
         while (left := ends - time.monotonic()) > 0 and not self._stop.wait(min(left, LEAST_S)):
-            if self._news.is_set():
-                self._news.clear()
+            if self._told.is_set():
+                self._told.clear()
                 try:
                     self.desk.end_parts()
                 except Exception as error:

@@ -68,7 +68,7 @@ def read_snapshot(address: str | Path) -> JournalSnapshot:
 def _read(address: str | Path) -> JournalSnapshot:
     store = Store(address, account_id=None, writer=False)
     try:
-        with store.transaction() as connection:
+        with store.reading() as connection:
             account = connection.scalar(select(meta.c.value).where(meta.c.key == "account_id"))
             return JournalSnapshot(
                 str(account),

@@ -92,7 +92,7 @@ def read(
     period = period or Period()
     store = Store(address, account_id=None, writer=False)
     try:
-        with store.transaction() as connection:
+        with store.reading() as connection:
             meta = {row.key: row.value for row in connection.execute(select(schema.meta))}
             if meta["schema_version"] != str(schema.VERSION):
                 version = meta["schema_version"]

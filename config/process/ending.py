@@ -18,7 +18,8 @@ def end_process(status: int) -> NoReturn:
     if watched or threading.active_count() > 1:
         sys.exit(status)
     atexit._run_exitfuncs()
-    for stream in (sys.stdout, sys.stderr):
+    # None where the process was started with the descriptor closed.
+    for stream in filter(None, (sys.stdout, sys.stderr)):
         # Closed by the command, or read by nobody any more: what there was to tell of it was told.
         with contextlib.suppress(OSError, ValueError):
             stream.flush()

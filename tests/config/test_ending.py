@@ -31,6 +31,7 @@ LATER = 'threading.Thread(target=lambda: (time.sleep(0.05), print("waited for", 
         (LATER, "told; left to Python; waited for; registered\n"),
         ("sys.settrace(lambda *_: None)", "told; left to Python; registered\n"),
         ("sys.stderr.close()", "told; registered\n"),
+        ("sys.stderr = None", "told; registered\n"),
     ],
 )
 def test_what_is_registered_is_done_and_what_is_loaded_is_left(before: str, told: str) -> None:

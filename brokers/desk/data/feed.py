@@ -40,7 +40,7 @@ HISTORY_SYMBOLS, HISTORY_BARS = 100, 150_000
 """The past is read for so many symbols at a time, and about so many bars: until they are numbers in an array, they take
 ten times the memory."""
 DAY_HOURS_MINUTES = 16 * 60
-"""Minutes of a day in which the venue has bars, extended hours included."""
+"""Minutes of a day in which a stock venue has bars, extended hours included."""
 
 log = logging.getLogger(__name__)
 

@@ -8,6 +8,7 @@ lost there is got back, unless another process has taken the journal in the mean
 from __future__ import annotations
 
 import logging
+import sqlite3
 import threading
 import time
 from collections.abc import Iterator
@@ -134,12 +135,16 @@ class Store:
             connection = self._present()
             self._require_in_place()
             raw: Any = connection.connection.driver_connection
-            (theirs,) = raw.execute("PRAGMA data_version").fetchone()
+            try:
+                (theirs,) = raw.execute("PRAGMA data_version").fetchone()
+            except sqlite3.Error as error:
+                # Asked past SQLAlchemy, which would have told it so.
+                raise DBAPIError("PRAGMA data_version", None, error) from error
             return self._writings, theirs
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """The same of what only reads: after it, what was read before is as true as it was."""
+        """A transaction that only reads, so that answers read earlier stay valid."""
         with self._mutex, self._explained():
             connection = self._present()
             self._require_in_place()

@@ -9,12 +9,14 @@ from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from random import Random
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from sqlalchemy import event
 
 from brokers.journal import Journal, JournalConflict
+from brokers.journal.database.store import Store
 from brokers.record import EquityRow
 from config.errors import Refusal
 from tests.brokers.journal.conftest import ACCOUNT, BEGIN
@@ -121,6 +123,26 @@ def test_answers_are_those_of_a_journal_that_reads_everything(journal, monkeypat
         changed += answers != last
         last = answers
     assert changed > 15
+
+
+def test_a_journal_that_was_damaged_is_refused_whatever_was_read_of_it(journal, monkeypatch):
+    class Damaged:
+        def execute(self, _statement: str) -> Any:
+            raise sqlite3.DatabaseError("file is not a database")
+
+    connection = SimpleNamespace(connection=SimpleNamespace(driver_connection=Damaged()))
+    for ask in questions(journal):
+        ask()
+    monkeypatch.setattr(journal._store, "_present", lambda: connection)
+    for ask in questions(journal):
+        with pytest.raises(Refusal, match="is damaged; restore it from a copy"):
+            ask()
+
+
+def test_a_reader_keeps_nothing(journal, tmp_path):
+    store = Store(tmp_path / "journal.sqlite3", None, writer=False)
+    assert store.read_since() is None
+    store.close()
 
 
 def test_what_another_connection_writes_is_read(journal, tmp_path):
