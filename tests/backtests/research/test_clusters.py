@@ -74,8 +74,8 @@ def test_kill_9_loses_nothing_and_repeats_nothing(tmp_path):
     after = {path.name: path.stat().st_mtime_ns for path in finished(folder)}
     assert kept.items() <= after.items()
     assert (summary["trials"], summary["refused"]) == (40, 0)
-    # One is being told and up to a batch was running or waiting.
-    assert 0 < summary["failed"] <= begun - len(kept)
+    # Up to a batch was running or waiting; the returns of the one that is being told may be there already.
+    assert 0 < summary["failed"] <= begun - len(kept) + 1
     assert summary["trials_ever"] == sum(1 for _ in registry.entries()) == 40 + summary["failed"]
     tried = [json.dumps(e["parameters"]) for e in registry.entries()]
     assert len(set(tried)) == 40 and len(tried) - 40 == summary["failed"]
