@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import date, timedelta
 from typing import Any, Protocol
@@ -16,6 +16,13 @@ from brokers.record import not_sent
 from risk.interface import RiskModule
 from risk.model import Adjustment, Book, Plan, Position, Proposal, ReadOnlyDict, Side, floor_lot
 from risk.policy_gate import round_to_tick, tick_down, tick_of, tick_up
+
+NOTHING: ReadOnlyDict[Any, Any] = ReadOnlyDict()
+
+
+def _fixed(values: Mapping[Any, Any]) -> ReadOnlyDict[Any, Any]:
+    """A copy that a book may hold; mostly there is nothing to copy, at every bar."""
+    return ReadOnlyDict(values) if values else NOTHING
 
 
 class OrderMaker(Protocol):
@@ -105,30 +112,30 @@ class BacktestDesk:
             broker.renew_exits(now + self._renew_ahead)
         broker.note_best_prices()
         broker.note_protection()
-        equity = broker.equity()
+        equity, entries, halts = broker.equity(), broker.entries(), self._halts
         book = self._book = self._book.changed(
             time=now,
             equity=equity,
             cash=ledger.cash,
             positions=ReadOnlyDict(ledger.positions),
-            pending=ReadOnlyDict({w.symbol: w.intent for w in broker.entries() if w.intent is not None}),
+            pending=_fixed({w.symbol: w.intent for w in entries if w.intent is not None}),
             opened_today_usd=broker.opened_today(),
             session_open_equity=self._opening_equity,
-            equity_peak=self._halts.see(equity),
+            equity_peak=halts.see(equity),
             closed_trades=ledger.latest,
-            last_halts=ReadOnlyDict(self._halts.began),
+            last_halts=_fixed(halts.began),
             budget=None if ledger.budget is None else ledger.budget.deployed(max(day, ledger.budget.day)),
-            halted=frozenset(self._halts.left),
-            halted_until=ReadOnlyDict(self._halts.until),
+            halted=frozenset(halts.left),
+            halted_until=_fixed(halts.until),
         )
-        for module in list(halting(self.halters, book, self._halts.left)):
-            self._halts.begin(module, now, self.market)
+        for module in list(halting(self.halters, book, halts.left)) if self.halters else ():
+            halts.begin(module, now, self.market)
             broker.record.halts.append((now, module.name))
-        halted = frozenset(self._halts.left)
+        halted = frozenset(halts.left)
         broker.stop_entries(halted)
         if halted == book.halted:
             return book
-        return book.changed(halted=halted, halted_until=ReadOnlyDict(self._halts.until))
+        return book.changed(halted=halted, halted_until=_fixed(halts.until))
 
     def execute(self, plan: Plan) -> None:
         """Send the plan: what reduces risk first, then entries."""
