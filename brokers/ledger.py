@@ -133,13 +133,12 @@ class Ledger:
                 score=position.score,
             )
         )
-        position = self.change(
-            fill.symbol,
-            quantity=position.quantity + fill.quantity,
-            partial_taken=position.partial_taken or fill.reason == "partial",
-        )
         self.realised[fill.symbol] = self.realised.get(fill.symbol, 0.0) + pnl
-        if abs(position.quantity) < 1e-9:
+        left = position.quantity + fill.quantity
+        if abs(left) >= 1e-9:
+            partial = position.partial_taken or fill.reason == "partial"
+            self.change(fill.symbol, quantity=left, partial_taken=partial)
+        else:
             del self.positions[fill.symbol], self.entry_fees[fill.symbol]
             total = self.realised.pop(fill.symbol)
             at_risk = risk * abs(position.initial_quantity)

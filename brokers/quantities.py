@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from decimal import Decimal
+from functools import lru_cache
 
 from risk.model import floor_lot
 
@@ -45,6 +46,7 @@ def exact(price: float) -> Decimal:
     return Decimal(str(price))
 
 
+@lru_cache(maxsize=64)
 def _decimals(tick: float) -> int:
     exponent = Decimal(str(tick)).normalize().as_tuple().exponent
     return max(0, -exponent) if isinstance(exponent, int) else 0

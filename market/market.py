@@ -11,6 +11,7 @@ import numpy as np
 
 from config.values.markets import NEW_YORK_ZONE
 from market.sectors import UNCLASSIFIED
+from market.trading_day import date_in
 
 HOUR_S = 3600
 
@@ -89,7 +90,7 @@ class Market:
         if self._row < 0:
             return math.nan
         try:
-            return float(self._columns[name][self._row, self.index[symbol]])
+            return float(self._columns[name].item(self._row, self.index[symbol]))
         except KeyError:
             return math.nan
 
@@ -141,8 +142,7 @@ class Market:
             return True
         if self._row < 0:
             return False
-        opened, now = float(self._times[0, self._row]), self.time.timestamp()
-        return _new_york_date(opened // HOUR_S) == _new_york_date(now // HOUR_S)
+        return _new_york_date(self._times.item(0, self._row) // HOUR_S) == date_in(NEW_YORK_ZONE, self.time)
 
     def mark(self, symbol: str) -> float:
         """Last known close of a symbol, also when its newest bar is missing; NaN if there never was one."""

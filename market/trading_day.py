@@ -13,6 +13,7 @@ import pandas as pd
 DEFAULT = "America/New_York"
 
 _zone = ZoneInfo(DEFAULT)
+_asked: tuple[datetime | None, ZoneInfo, date] = (None, _zone, date.min)
 
 
 def use_day_of(name: str) -> None:
@@ -28,7 +29,17 @@ def day_zone() -> ZoneInfo:
 
 def day_of(moment: datetime) -> date:
     """The day that a moment belongs to."""
-    return moment.astimezone(_zone).date()
+    return date_in(_zone, moment)
+
+
+def date_in(zone: ZoneInfo, moment: datetime) -> date:
+    """The date in a zone at a moment."""
+    global _asked  # noqa: PLW0603  # the one place that holds it
+    # All that happens at one bar of a backtest asks of the same moment.
+    known = _asked
+    if known[0] is not moment or known[1] is not zone:
+        _asked = known = (moment, zone, moment.astimezone(zone).date())
+    return known[2]
 
 
 def in_day_zone(moment: datetime) -> datetime:

@@ -10,11 +10,10 @@ fraction of 1, times are timezone-aware, arrays are ``(bars, symbols)``.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import date, datetime
-from operator import attrgetter
 from typing import Any, Literal, NoReturn, Self, TypeVar, get_args
 
 Side = Literal["buy", "sell_short"]
@@ -89,8 +88,30 @@ class BracketTerms:
         return (entry - stop, entry + target) if self.side == "buy" else (entry + stop, entry - target)
 
 
-@dataclass(frozen=True, slots=True)
-class Proposal:
+class ChangedByCopy:
+    """What a run makes so many of, each from the one before, that ``dataclasses.replace`` would take too long."""
+
+    def changed(self, **values: Any) -> Self:
+        """The same with other values, taken as they are.
+
+        Raises
+        ------
+        TypeError
+            There is no such value.
+        """
+        own = self.__dict__
+        # A dictionary that is made at once is read faster than one that was filled step by step.
+        state = {**own, **values}
+        if len(state) > len(own):
+            unknown = ", ".join(values.keys() - own.keys())
+            raise TypeError(f"a {type(self).__name__.lower()} has no {unknown}")
+        after = object.__new__(type(self))
+        object.__setattr__(after, "__dict__", state)
+        return after
+
+
+@dataclass(frozen=True)
+class Proposal(ChangedByCopy):
     """One wish to open a position, as a signal or the hedger states it.
 
     ``quantity`` is what is still allowed: sizing sets it, every verdict can only keep, shrink or
@@ -129,17 +150,6 @@ class Proposal:
     def placed(self, rank: int, batch: int) -> Proposal:
         """The same wish at a place of its scan."""
         return self if rank == self.rank and batch == self.batch else self.changed(rank=rank, batch=batch)
-
-    def changed(self, **values: Any) -> Proposal:
-        """The wish with other values; the chain asks for so many that ``dataclasses.replace`` would take too long."""
-        told = list(_VALUES_OF_PROPOSAL(self))
-        for name, value in values.items():
-            told[_PLACES_IN_PROPOSAL[name]] = value
-        return Proposal(*told)
-
-
-_PLACES_IN_PROPOSAL = {item.name: place for place, item in enumerate(fields(Proposal))}
-_VALUES_OF_PROPOSAL: Callable[[Proposal], tuple[Any, ...]] = attrgetter(*_PLACES_IN_PROPOSAL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,27 +222,6 @@ class Adjustment:
     stop: float | None = None
     short: bool = False
     inputs: Mapping[str, Any] = field(default_factory=dict)
-
-
-class ChangedByCopy:
-    """What a run makes so many of, each from the one before, that ``dataclasses.replace`` would take too long."""
-
-    def changed(self, **values: Any) -> Self:
-        """The same with other values, taken as they are.
-
-        Raises
-        ------
-        TypeError
-            There is no such value.
-        """
-        after = object.__new__(type(self))
-        state = after.__dict__
-        state.update(self.__dict__)
-        state.update(values)
-        if len(state) > len(self.__dict__):
-            unknown = ", ".join(values.keys() - self.__dict__.keys())
-            raise TypeError(f"a {type(self).__name__.lower()} has no {unknown}")
-        return after
 
 
 @dataclass(frozen=True)

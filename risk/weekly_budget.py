@@ -165,7 +165,8 @@ class WeeklyBudget(_Known):
                 day=self.day,
                 day_usd=self.day_usd,
                 day_positions=self._today,
-                week_usd=math.fsum([charge.usd for charge in self.charges]),
+                # What has closed is charged with nothing.
+                week_usd=math.fsum([self.charges[place].usd for place in self._places.values()]),
                 week_positions=len(self.charges),
             )
             object.__setattr__(self, "_sum", sums)

@@ -61,9 +61,9 @@ class _Scan:
     @property
     def book(self) -> Book:
         """The book that counts what was accepted so far; most scans accept one entry and need no other after it."""
-        for proposal in self.accepted[self.counted :]:
-            self.known = self.known.accepting(proposal)
-        self.counted = len(self.accepted)
+        while self.counted < len(self.accepted):
+            self.known = self.known.accepting(self.accepted[self.counted])
+            self.counted += 1
         return self.known
 
     def refuse(self, proposal: Proposal, *verdicts: Verdict) -> None:
@@ -187,8 +187,8 @@ class Pipeline:
         # Adjustments are changes to what is held: without positions nobody is asked for any.
         adjustments: list[Adjustment] = []
         if book.positions:
-            changes = (a for m in self._managers for a in m.manage(book, market) if later(a, book, market))
-            adjustments = strictest(changes)
+            changes = [a for m in self._managers for a in m.manage(book, market) if later(a, book, market)]
+            adjustments = strictest(changes) if changes else changes
         scan = _Scan(market, book)
         for module in self._proposers:
             for proposal in module.propose(scan.book, market):

@@ -145,7 +145,8 @@ class AccountState:
     def closed_row(self) -> int:
         """Row of the newest bar that is complete now; -1 if none is."""
         row, now = self._next_row - 1, self.datetime
-        if self._closed_at != (row, now):
+        known = self._closed_at
+        if known[0] != row or known[1] != now:
             self._closed_at = (row, now)
             while row >= 0 and self._closes[row] > now:
                 row -= 1
@@ -190,7 +191,7 @@ class AccountState:
 
     def note_best_prices(self) -> None:
         """Carry the best price of every position on to the newest bar that is decided on and complete now."""
-        newest, bars = self.decided_row(), self._decided
+        newest, bars, columns = self.decided_row(), self._decided, self._column
         if not self.ledger.positions:
             self._best_row = max(self._best_row, newest)
             return
@@ -198,15 +199,18 @@ class AccountState:
             opened, closed = self._decided_opens[row], self._decided_closes[row]
             _, highs, lows, closes = self._prices_at(row) if bars is self.bars else bars.prices_at(row)
             for symbol, position in self.ledger.positions.items():
+                k, best = columns[symbol], position.best_price
+                # Few bars go beyond the best price, so that is asked first; a close may lie a rounding beyond its bar.
+                if (highs[k] <= best >= closes[k]) if position.quantity > 0 else (lows[k] >= best <= closes[k]):
+                    continue
                 inside = position.entry_time > opened
                 if inside and (bars is self.bars or position.entry_time >= closed):
                     continue
-                k = self._column[symbol]
                 high, low = highs[k], lows[k]
                 if inside or self._entered_inside.get(symbol) == opened:
                     # The close is the one price of this bar that surely came after the entry.
                     high = low = closes[k]
-                if (high > position.best_price) if position.quantity > 0 else (low < position.best_price):
+                if (high > best) if position.quantity > 0 else (low < best):
                     self.ledger.change(symbol, best_price=high if position.quantity > 0 else low)
         self._best_row = max(self._best_row, newest)
 

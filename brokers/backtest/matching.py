@@ -48,7 +48,7 @@ class BarMatching(AccountState):
     def _process_bar(self, row: int) -> None:
         self._next_row = row + 1
         self._earn(row)
-        due = self._due(row)
+        due = self._due(row) if self._dividends else {}
         if self._all:
             self._match(row)
             last_of_session = row + 1 >= len(self._sessions) or self._sessions[row + 1] != self._sessions[row]

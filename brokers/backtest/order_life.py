@@ -147,12 +147,12 @@ class OrderLife(BarMatching):
 
     def _start(self, w: WorkingOrder) -> None:
         w.work_on(self._column.get(w.symbol, -1))
-        w.session = self._sessions[min(self._next_row, len(self._sessions) - 1)]
         if w.day:
             self._day_orders += 1
         else:
             w.expires = self.datetime + timedelta(days=GTC_DAYS)
-            self._first_expiry = w.expires if self._first_expiry is None else min(self._first_expiry, w.expires)
+            # Time goes on, so that no later order expires before an earlier one.
+            self._first_expiry = self._first_expiry or w.expires
         self._all[w.number] = w
         if w.opens:
             self._opening[w.number] = w

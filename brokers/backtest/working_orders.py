@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -49,7 +49,6 @@ class WorkingOrder:
     column: int = -1
     above: float = math.inf
     below: float = -math.inf
-    session: int = -1
     expires: datetime | None = None
     filled: bool = False
     number: int = field(default_factory=itertools.count().__next__)
@@ -58,9 +57,9 @@ class WorkingOrder:
     def __post_init__(self) -> None:
         self.protects = self.exit and self.ticket.kind >= Kind.STOP
 
-    def family(self) -> Iterator[WorkingOrder]:
-        yield self
-        yield from self.legs
+    def family(self) -> tuple[WorkingOrder, ...]:
+        """The order and its exits."""
+        return (self, *self.legs)
 
     def work_on(self, column: int) -> None:
         """Wait for bars of a column of the table; -1 where it has none of the symbol."""
