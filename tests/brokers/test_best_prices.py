@@ -56,7 +56,8 @@ def test_the_best_price_is_that_of_every_complete_bar_since_the_entry():
         inside = chance.random() < 0.3
         later = timedelta(minutes=5) if chance.random() < 0.3 and not inside else timedelta()
         # Who enters inside of a bar may have paid its most, so that only a close beyond it is better.
-        best = float((table.high if long else table.low)[entered, 0]) if inside and table.close[entered, 0] > 0 else 100.0
+        paid = float((table.high if long else table.low)[entered, 0])
+        best = paid if inside and paid > 0 else 100.0
         held = Position("X", 10 if long else -10, best, opens[entered] + later, 1.0, 1.0, 1.0, best_price=best)
         if inside:
             broker._entered_inside["X"] = opens[entered]
