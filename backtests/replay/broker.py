@@ -18,7 +18,8 @@ from risk.model import Side
 class ReplayOrder:
     """An order as the desk asks for it: at market without a limit, with exits if ``stop`` and ``target`` are given.
 
-    ``quantity`` in shares, prices in USD. ``closes`` tells an exit from an entry.
+    ``quantity`` in shares, prices in USD. ``closes`` tells an exit from an entry. ``number`` is that of the working
+    order, -1 before it is sent: a number and no reference, so that what has ended leaves memory at once.
     """
 
     symbol: str
@@ -30,7 +31,7 @@ class ReplayOrder:
     limit_price: float | None = None
     stop_price: float | None = None
     identifier: int = field(default_factory=itertools.count().__next__)
-    working: WorkingOrder | None = None
+    number: int = -1
 
 
 class ReplayOrders:
@@ -52,9 +53,15 @@ class ReplayBroker(OrderLife):
 
     datetime: Any
 
-    def __init__(self, begins: datetime) -> None:
+    def __init__(self, begins: datetime, cash: float = 0.0) -> None:
         super().__init__()
         self.datetime = begins
+        self._first_cash = cash
+
+    @property
+    def cash(self) -> float:
+        """Cash of the account, USD."""
+        return self.ledger.cash if self.account_open else self._first_cash
 
     def submit_order(self, order: ReplayOrder) -> ReplayOrder:
         """Take an order in: it works from now on, or its record says why not."""
@@ -64,11 +71,10 @@ class ReplayBroker(OrderLife):
         working = self._one(order, name, "", role, kind, order.buy, order.closes, reason, order.limit_price)
         working.intent = intent
         working.day = order.closes
-        order.working = working
         if not order.closes:
             target = self._leg(order, working, 0, Kind.LIMIT, order.target)
             stop = self._leg(order, working, 1, Kind.STOP, order.stop)
-            target.sibling, stop.sibling = stop, target
+            target.sibling, stop.sibling = stop.number, target.number
             working.legs = [target, stop]
         self._accept(working)
         return order
@@ -77,8 +83,9 @@ class ReplayBroker(OrderLife):
         self, order: ReplayOrder, limit_price: float | None = None, stop_price: float | None = None
     ) -> None:
         """Move the price of an order that works."""
-        if order.working is not None and order.working.number in self._all:
-            self._modify(order.working, limit_price, stop_price)
+        working = self._all.get(order.number)
+        if working is not None:
+            self._modify(working, limit_price, stop_price)
 
     def match_before(self, moment: datetime) -> None:
         """Match every bar that begins before ``moment``."""
@@ -137,5 +144,5 @@ class ReplayBroker(OrderLife):
         )
         mine = order if not parent else ReplayOrder(order.symbol, buy, quantity, True)
         working = WorkingOrder(mine, ticket, order.symbol, quantity, not exit_, exit_, False, record)
-        mine.working = working
+        mine.number = working.number
         return working

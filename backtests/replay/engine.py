@@ -73,10 +73,9 @@ class ReplayRun:
             )
         self.settings = settings
         self.table = table
-        self._initial_cash = float(settings.account.budget_usd)
-        self.broker = ReplayBroker(self.times[0])
+        self.broker = broker = ReplayBroker(self.times[0], float(settings.account.budget_usd))
         account = wire(
-            self, self.broker, ReplayOrders(), settings, table, dividends or {}, self.times[-1], submit, columns=columns
+            broker, broker, ReplayOrders(), settings, table, dividends or {}, self.times[-1], submit, columns=columns
         )
         self.desk, self.feed, self.pipeline = account.desk, account.feed, account.pipeline
         self.record = account.record
@@ -91,7 +90,7 @@ class ReplayRun:
     @property
     def cash(self) -> float:
         """Cash of the account, USD."""
-        return self.broker.ledger.cash if self.broker.account_open else self._initial_cash
+        return self.broker.cash
 
     def run(self) -> None:
         """Decide and match from the first bar to the last."""

@@ -47,7 +47,7 @@ class BacktestDesk:
     broker : OrderLife
         With an open account.
     strategy : object with ``cash``
-        Lumibot's strategy, whose cash also holds what Lumibot books by itself.
+        Lumibot's strategy, whose cash also holds what Lumibot books by itself; the broker in a replay.
     orders : OrderMaker
         Makes the orders that ``broker`` takes.
     lot : float

@@ -81,7 +81,7 @@ def build_working_order(
         parent.legs.append(leg)
     if len(parent.legs) == 2:
         first, second = parent.legs
-        first.sibling, second.sibling = second, first
+        first.sibling, second.sibling = second.number, first.number
     return parent
 
 

@@ -159,7 +159,7 @@ class BarMatching(AccountState):
         for other in list(self.working(w.symbol)):
             if not other.exit:
                 continue
-            if remaining == 0 or other is w.sibling:
+            if remaining == 0 or other.number == w.sibling:
                 self._end(other, "cancelled", "position closed" if remaining == 0 else "other exit filled")
             elif other.quantity > remaining:
                 other.resize(remaining)

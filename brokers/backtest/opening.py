@@ -79,6 +79,7 @@ def wire(
     Parameters
     ----------
     strategy : object with ``cash``
+        See ``BacktestDesk``.
     broker : OrderLife
     orders : OrderMaker
         Makes the orders that the broker takes.

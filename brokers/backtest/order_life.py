@@ -194,8 +194,8 @@ class OrderLife(BarMatching):
     def _cancel(self, w: WorkingOrder) -> None:
         """Cancel a working order; at the venue cancelling one exit of a group cancels the group."""
         self._end(w, "cancelled")
-        if w.sibling is not None:
-            self._end(w.sibling, "cancelled")
+        if (sibling := self._all.get(w.sibling)) is not None:
+            self._end(sibling, "cancelled")
 
     def _end(self, w: WorkingOrder, status: str, reason: str = "") -> None:
         if not self._stop_working(w):

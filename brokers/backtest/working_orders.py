@@ -26,7 +26,8 @@ def venue_gap(quote: float, least: float) -> float:
 class WorkingOrder:
     """``order`` is what was sent: Lumibot's object, or the replay engine's own.
 
-    ``number`` orders by time of arrival; ``legs`` wait for this order's fill; ``sibling`` dies when it fills.
+    ``number`` orders by time of arrival; ``legs`` wait for this order's fill; ``sibling`` is the number of the
+    order that dies when it fills.
 
     ``protects`` tells a stop of any kind that closes a position. A bar of its ``column`` can fill it if it reaches up
     to ``above`` or down to ``below``, USD.
@@ -43,7 +44,7 @@ class WorkingOrder:
     record: OrderRecord
     intent: Proposal | None = None
     legs: list[WorkingOrder] = field(default_factory=list)
-    sibling: WorkingOrder | None = None
+    sibling: int = -1
     refusal: str = ""
     notional: float = 0
     column: int = -1

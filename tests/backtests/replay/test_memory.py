@@ -1,0 +1,46 @@
+"""What a replay holds is gone with its result: a thousand trials need no more memory than one."""
+
+from __future__ import annotations
+
+import gc
+
+import pytest
+
+from backtests.replay.engine import replay
+from config import load
+from tests.backtests.market import SYMBOLS, TRADED, market
+
+
+@pytest.mark.parametrize("profile", ["active", "swing"])
+def test_a_run_leaves_nothing_for_the_garbage_collector(profile):
+    table = market(11, 0.02, 0.05, 0.02, bars=240)
+    settings = load(
+        profile=profile,
+        overrides={
+            "universe.symbols": list(TRADED),
+            "universe.sectors": {symbol: f"sector {k % 4}" for k, symbol in enumerate(TRADED)},
+            "universe.benchmark": SYMBOLS[0],
+            "universe.cap": None,
+            "selection.min_confidence": 0.2,
+            "selection.only_a_plus": False,
+        },
+    )
+
+    def run() -> list[str]:
+        return [order.status for order in replay(settings, table, table.opens_at[60], table.opens_at[-1]).record.orders]
+
+    run()
+    gc.collect()
+    gc.disable()
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    try:
+        ended = run()
+        gc.collect()
+        left = [type(value).__name__ for value in gc.garbage]
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()
+    # Brackets of which one exit filled and the other was cancelled, and some that still work, were among them.
+    assert {"filled", "cancelled", "working"} <= set(ended), ended
+    assert not left, left[:20]
