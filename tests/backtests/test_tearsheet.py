@@ -86,7 +86,12 @@ def test_what_a_page_does_not_need_is_not_imported(tmp_path: Path) -> None:
     code = (
         "from backtests.reports.pictures.matplotlib_load import load_matplotlib; load_matplotlib();"
         "from matplotlib import artist, lines;"
-        "assert 'drawstyle' in artist.kwdoc(lines.Line2D) and 'drawstyle' not in lines.Line2D.set.__doc__;"
+        "assert 'drawstyle' in artist.kwdoc(lines.Line2D) and 'drawstyle' not in (lines.Line2D.set.__doc__ or '');"
+        "Own = type('Own', (lines.Line2D,), {}); assert 'drawstyle' in Own.set.__doc__;"
+        "assert lines.Line2D([], []).set(drawstyle='steps') and Own([], []).set(lw=2);"
+        "import sys; assert not [name for name in sys.modules if name.startswith('fontTools')];"
+        "from matplotlib import dviread; assert dviread.fontTools.agl.toUnicode('alpha') == 'α';"
+        "import fontTools; assert fontTools.agl is sys.modules['fontTools.agl'];"
         "import sys; from backtests.reports.tearsheet.lean_quantstats import load_quantstats; load_quantstats();"
         "assert not {'scipy', 'yfinance', 'IPython'} & {name.split('.')[0] for name in sys.modules};"
         "from quantstats_lumi import stats; import pandas; assert 0 > stats.var(pandas.Series([-0.1, 0.2])) > -1;"
