@@ -35,6 +35,7 @@ from backtests.reports.run_files import (
 )
 from backtests.reports.run_info import RunInfo
 from brokers.record import RunRecord
+from config.process.collector import loading
 from market.bars import BarTable
 from risk.model import Decision, Verdict
 
@@ -89,14 +90,15 @@ def write_report(
         Empty, or in a sentence what could not be drawn.
     """
     # Imported here: optimisation runs use the writers without paying for matplotlib.
-    from backtests.reports.pictures.matplotlib_load import load_matplotlib
+    with loading():
+        from backtests.reports.pictures.matplotlib_load import load_matplotlib
 
-    load_matplotlib()
-    from backtests.reports.html_report import write_html_report
-    from backtests.reports.pictures.equity_plot import plot_equity
-    from backtests.reports.pictures.trade_plots import plot_trades
-    from backtests.reports.tearsheet.beside import drawing
-    from backtests.reports.tearsheet.sheet import tearsheet_input
+        load_matplotlib()
+        from backtests.reports.html_report import write_html_report
+        from backtests.reports.pictures.equity_plot import plot_equity
+        from backtests.reports.pictures.trade_plots import plot_trades
+        from backtests.reports.tearsheet.beside import drawing
+        from backtests.reports.tearsheet.sheet import tearsheet_input
 
     began = time.perf_counter()
     equity = folder / "equity.png"

@@ -104,6 +104,7 @@ def start(arguments: RunArguments) -> int:
 def carry_out(request: RunRequest, *, quietly: bool = False) -> int:
     """Run a request; returns the exit status. ``quietly`` keeps the figures from the screen."""
     from commands.screen import console
+    from config.process.collector import loading
     from config.process.environment import own_the_run
 
     own_the_run()
@@ -113,11 +114,11 @@ def carry_out(request: RunRequest, *, quietly: bool = False) -> int:
         tell_settings(request.settings, screen)
     # Lumibot takes seconds to import, so nothing above may reach it.
     if request.mode != "backtest":
-        from backtests.live.live_runs import run_live
-
+        with loading():
+            from backtests.live.live_runs import run_live
         return run_live(request, screen)
-    from backtests.cli_run import run
-
+    with loading():
+        from backtests.cli_run import run
     return run(request, screen)
 
 

@@ -8,6 +8,8 @@ import atexit
 import gc
 import os
 
+from config.process.collector import collect_rarely
+
 _BEFORE_IMPORT = {
     "LUMIBOT_DISABLE_DOTENV": "1",
     "LUMIBOT_LAZY_CREDENTIALS": "1",
@@ -16,8 +18,6 @@ _BEFORE_IMPORT = {
     "LUMIBOT_DISABLE_UI": "1",
     "LUMIBOT_LOG_LEVEL": "ERROR",
 }
-COLLECT_AFTER = (50_000, 20, 20)
-"""New objects after which Python looks for circles among them, some MB at most. Its own 700 cost a tenth of a run."""
 # Each of these silently overrides an argument of a run.
 _OVERRIDING = (
     "BACKTESTING_DATA_SOURCE",
@@ -39,7 +39,7 @@ def calm_lumibot() -> None:
 def own_the_run() -> None:
     """For our own command line: what it says decides, not what Lumibot finds in the environment."""
     calm_lumibot()
-    gc.set_threshold(*COLLECT_AFTER)
+    collect_rarely()
     # What is alive at the end goes with the process: Python would look through all of it first, for a second or, beside
     # other work, for half a minute.
     atexit.register(gc.freeze)

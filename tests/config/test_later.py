@@ -38,7 +38,8 @@ def test_a_module_is_imported_at_its_first_use(tmp_path: Path, monkeypatch: pyte
 
 LUMIBOT = """
 import gc, sys
-from config.process.environment import COLLECT_AFTER, own_the_run
+from config.process.collector import COLLECT_AFTER
+from config.process.environment import own_the_run
 own_the_run()
 import strategies.combined
 assert gc.get_threshold() == COLLECT_AFTER
