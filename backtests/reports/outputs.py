@@ -96,13 +96,14 @@ def write_report(
         load_matplotlib()
         from backtests.reports.html_report import write_html_report
         from backtests.reports.pictures.equity_plot import plot_equity
+        from backtests.reports.pictures.fonts import fonts_in_memory
         from backtests.reports.pictures.trade_plots import plot_trades
         from backtests.reports.tearsheet.beside import drawing
         from backtests.reports.tearsheet.sheet import tearsheet_input
 
     began = time.perf_counter()
     equity = folder / "equity.png"
-    with drawing(folder / TEARSHEET, tearsheet_input(record, info, figures)) as tearsheet:
+    with fonts_in_memory(), drawing(folder / TEARSHEET, tearsheet_input(record, info, figures)) as tearsheet:
         plot_equity(equity, record, info)
         pictures = [equity, *plot_trades(folder / TRADE_PAGES, record, table, every_trade)]
         write_html_report(folder / "report.html", record, info, figures, pictures)
