@@ -14,6 +14,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import pandas as pd
 
+from backtests.reports.tearsheet.lean_svg import svg_shortcuts
 from config.process.later import Later, standing_in
 from market.calendar import nanoseconds
 
@@ -164,6 +165,7 @@ def shortcuts() -> list[tuple[Any, str, Any]]:
         (AutoDateLocator, "__call__", located_once),
         (FigureCanvasAgg, "draw_idle", lambda *_args, **_named: None),
         (Figure, "tight_layout", laid_out_once),
+        *svg_shortcuts(),
         *((stats, name, _not_counted) for name in FIGURES_OF_NO_ROW),
         *((reports, name, _not_counted) for name in READINGS_OF_NO_ROW),
     ]
