@@ -12,11 +12,11 @@ import pandas as pd
 from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from backtests.reports.metrics import session_closes
+from backtests.reports.pictures.date_axis import show_dates
 from backtests.reports.pictures.plot_style import BARS, BENCHMARK, DPI, EQUITY, GRID, LOSS, SAME_RISK, plain_axes, save
 from backtests.reports.run_info import RunInfo
 from brokers.record import RunRecord
@@ -86,9 +86,7 @@ def plot_equity(path: Path, record: RunRecord, info: RunInfo) -> None:
     for axes in (below, invested):
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value * 100:.3g}%"))
         axes.yaxis.set_major_locator(MaxNLocator(4))
-    locator = AutoDateLocator()  # type: ignore[no-untyped-call]  # matplotlib.dates is untyped
-    invested.xaxis.set_major_locator(locator)
-    invested.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]  # as above
+    show_dates(invested.xaxis)
     for axes in (top, below, invested):
         plain_axes(axes)
     if info.notes:
