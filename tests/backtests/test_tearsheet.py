@@ -93,7 +93,10 @@ def test_what_a_page_does_not_need_is_not_imported(tmp_path: Path) -> None:
         "from matplotlib import dviread; assert dviread.fontTools.agl.toUnicode('alpha') == 'α';"
         "import fontTools; assert fontTools.agl is sys.modules['fontTools.agl'];"
         "import sys; from backtests.reports.tearsheet.lean_quantstats import load_quantstats; load_quantstats();"
-        "assert not {'scipy', 'yfinance', 'IPython'} & {name.split('.')[0] for name in sys.modules};"
+        "assert not {'scipy', 'yfinance', 'IPython', 'wcwidth'} & {name.split('.')[0] for name in sys.modules};"
+        "from tabulate import tabulate; assert tabulate([['ab', 1]]).split()[:1] == ['--'];"
+        "assert 'wcwidth' not in sys.modules and tabulate([['日本', 1]]).split()[:1] == ['----'];"
+        "import wcwidth; assert wcwidth.wcswidth('日') == 2;"
         "from quantstats_lumi import stats; import pandas; assert 0 > stats.var(pandas.Series([-0.1, 0.2])) > -1;"
         "import scipy.stats; assert stats._norm.cdf(0) == 0.5"
     )

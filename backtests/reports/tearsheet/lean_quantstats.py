@@ -210,13 +210,23 @@ def load_quantstats() -> None:
     notebook, display = ModuleType("IPython"), ModuleType("IPython.display")
     vars(notebook).update(get_ipython=lambda: None, version_info=(8, 0), display=display)
     vars(display).update(HTML=None, display=None)
+    widths = ModuleType("wcwidth")
+    vars(widths).update(wcswidth=_columns)
     stand_ins = (
         {"scipy": scipy, "scipy.stats": statistics},
         {"IPython": notebook, "IPython.display": display},
         {"yfinance": Later("yfinance")},
+        {"wcwidth": widths},
     )
     with style.context({}), standing_in(*stand_ins):
         importlib.import_module("quantstats_lumi")
+
+
+def _columns(text: str) -> Any:
+    """How many columns a text takes on a screen: of letters that nobody has to look up, as many as it has."""
+    if text.isascii() and text.isprintable():
+        return len(text)
+    return importlib.import_module("wcwidth").wcswidth(text)
 
 
 @dataclass(frozen=True, slots=True)

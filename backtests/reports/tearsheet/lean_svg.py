@@ -17,9 +17,12 @@ def svg_shortcuts() -> list[tuple[Any, str, Any]]:
     from matplotlib.backends.backend_svg import FigureCanvasSVG, RendererSVG
     from matplotlib.figure import Figure
 
+    canvases: Any = FigureCanvasSVG
+    renderers: Any = RendererSVG
     figures: Any = Figure
-    print_svg, draw_markers, get_renderer = FigureCanvasSVG.print_svg, RendererSVG.draw_markers, figures._get_renderer
-    measures: dict[float, RendererAgg] = {}
+    measuring: Any = RendererAgg
+    print_svg, draw_markers, get_renderer = canvases.print_svg, renderers.draw_markers, figures._get_renderer
+    measures: dict[float, Any] = {}
 
     @wraps(print_svg)
     def encoded_once(canvas: Any, file: Any, **named: Any) -> None:
@@ -48,7 +51,7 @@ def svg_shortcuts() -> list[tuple[Any, str, Any]]:
         if type(figure.canvas) is not FigureCanvasAgg:
             return get_renderer(figure)
         if figure.dpi not in measures:
-            measures[figure.dpi] = RendererAgg(1, 1, figure.dpi)
+            measures[figure.dpi] = measuring(1, 1, figure.dpi)
         return measures[figure.dpi]
 
     return [
@@ -60,7 +63,9 @@ def svg_shortcuts() -> list[tuple[Any, str, Any]]:
 
 def _written_as_text(writer: Any, look: str) -> Any:
     """The writer's ``element`` for markers of one look; None for a writer that is made otherwise."""
-    parts = [getattr(writer, f"_XMLWriter__{name}", None) for name in ("flush", "write", "indentation", "tags")]
+    parts: list[Any] = [
+        getattr(writer, f"_XMLWriter__{name}", None) for name in ("flush", "write", "indentation", "tags")
+    ]
     if None in parts or not look or set(look) & set('"&<>\n'):
         return None
     flush, write, indentation, tags = parts
