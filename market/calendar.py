@@ -16,6 +16,7 @@ from market.new_york_exchange import NYSEExchangeCalendar
 EXCHANGE = "NYSE"
 REGULAR_OPEN = pd.Timedelta(hours=9, minutes=30)
 REGULAR_CLOSE = pd.Timedelta(hours=16)
+SATURDAY = 5
 
 _worked_out: list[tuple[int, int, pd.DatetimeIndex]] = []
 """First year, last year and sessions of each stretch of years that was worked out; shorter ones are cut from it."""
@@ -52,13 +53,43 @@ def _sessions(first_year: int, last_year: int) -> pd.DatetimeIndex:
 @cache
 def _schedule(first_year: int, last_year: int) -> pd.DataFrame:
     """The same sessions with their hours, half days included, which take as long again."""
-    exchange = NYSEExchangeCalendar()
-    schedule: pd.DataFrame = exchange.schedule_from_days(_sessions(first_year, last_year), NEW_YORK)
+    exchange, sessions = NYSEExchangeCalendar(), _sessions(first_year, last_year)
+    _leave_out_other_times(exchange, pd.Timestamp(f"{first_year}-01-01"), pd.Timestamp(f"{last_year}-12-31"))
+    if not (sessions.weekday == SATURDAY).any():
+        # The exchange's own looks for Saturdays, on which it closed at noon until 1952.
+        vars(exchange).update(days_at_time=super(NYSEExchangeCalendar, exchange).days_at_time)
+    schedule: pd.DataFrame = exchange.schedule_from_days(sessions, NEW_YORK)
     return schedule
 
 
+def _leave_out_other_times(exchange: NYSEExchangeCalendar, first: pd.Timestamp, last: pd.Timestamp) -> None:
+    """Let a calendar work out early closes and late openings between two days alone, not those of a century."""
+    by_rule, once = exchange.get_special_times, exchange.get_special_times_adhoc
+
+    def by_rule_between(of_what: str) -> list[tuple[Any, Any]]:
+        found = [(hour, _in_force(calendar, first, last)) for hour, calendar in by_rule(of_what)]
+        return [(hour, calendar) for hour, calendar in found if calendar is not None]
+
+    def once_between(of_what: str) -> list[tuple[Any, Any]]:
+        found = [(hour, pd.DatetimeIndex(pd.to_datetime(list(days), utc=True))) for hour, days in once(of_what)]
+        found = [(hour, days.tz_localize(None)) for hour, days in found]
+        return [(hour, days) for hour, days in found if ((days >= first) & (days <= last)).any()]
+
+    vars(exchange).update(get_special_times=by_rule_between, get_special_times_adhoc=once_between)
+
+
+def _in_force(calendar: Any, first: pd.Timestamp, last: pd.Timestamp) -> Any:
+    """A calendar's rules for some of the days; None where there are none. A day of the week is a rule by itself."""
+    if isinstance(calendar, int):
+        return calendar
+    rules = [rule for rule in calendar.rules if _holds_between(rule, first, last)]
+    return AbstractHolidayCalendar(rules=rules) if rules else None
+
+
 def _holds_between(rule: Any, first: pd.Timestamp, last: pd.Timestamp) -> bool:
-    """Whether a rule of holidays is in force on any of the days."""
+    """Whether a rule of holidays is in force on any of the days; a day that is observed on another may be a year's."""
+    if rule.year is not None and not first.year - 1 <= rule.year <= last.year + 1:
+        return False
     begun = rule.start_date is None or rule.start_date <= last
     return begun and (rule.end_date is None or rule.end_date >= first)
 
@@ -77,15 +108,19 @@ def session_times(dates: pd.DatetimeIndex) -> tuple[pd.DatetimeIndex, pd.Datetim
     opens, closes : DatetimeIndex
         Timezone-aware (New York), same length as ``dates``.
     """
-    regular_open = (dates + REGULAR_OPEN).tz_localize(NEW_YORK)
-    regular_close = (dates + REGULAR_CLOSE).tz_localize(NEW_YORK)
     if dates.empty:
-        return regular_open, regular_close
+        return _regular_times(dates)
     hours = _schedule(dates[0].year, dates[-1].year)[["market_open", "market_close"]].reindex(dates)
     known = hours["market_open"].notna().to_numpy()
-    opens = pd.DatetimeIndex(hours["market_open"]).where(known, regular_open)
-    closes = pd.DatetimeIndex(hours["market_close"]).where(known, regular_close)
+    opens, closes = pd.DatetimeIndex(hours["market_open"]), pd.DatetimeIndex(hours["market_close"])
+    if not known.all():
+        regular_open, regular_close = _regular_times(dates)
+        opens, closes = opens.where(known, regular_open), closes.where(known, regular_close)
     return opens.rename(None), closes.rename(None)
+
+
+def _regular_times(dates: pd.DatetimeIndex) -> tuple[pd.DatetimeIndex, pd.DatetimeIndex]:
+    return (dates + REGULAR_OPEN).tz_localize(NEW_YORK), (dates + REGULAR_CLOSE).tz_localize(NEW_YORK)
 
 
 def last_session(day: pd.Timestamp) -> pd.Timestamp:

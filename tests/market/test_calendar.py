@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 import pandas_market_calendars as market_calendars
+import pytest
+from pandas.tseries.holiday import AbstractHolidayCalendar
 
 from market import calendar
 from market.calendar import is_session, session_times, sessions_after, sessions_among, week_ends
@@ -19,6 +21,28 @@ def test_sessions_and_hours_are_those_of_the_library():
     assert (every[sessions_among(every)] == days).all()
     shortened = int((closes - opens < pd.Timedelta(hours=6)).sum())
     assert len(days) > 9_000 and shortened > 50
+
+
+@pytest.mark.parametrize(("first", "last"), [(1966, 1970), (1985, 2001)])
+def test_hours_of_past_years_are_those_of_the_library(first, last):
+    """Days that ended early or began late once, and by rules that were given up."""
+    listed = market_calendars.get_calendar("NYSE").schedule(f"{first}-01-01", f"{last}-12-31", tz="America/New_York")
+    opens, closes = session_times(pd.DatetimeIndex(listed.index))
+    assert (opens == pd.DatetimeIndex(listed["market_open"])).all()
+    assert (closes == pd.DatetimeIndex(listed["market_close"])).all()
+    assert (closes - opens < pd.Timedelta(hours=5)).any()
+
+
+def test_early_closes_of_other_years_are_not_worked_out(monkeypatch):
+    calendar._schedule.cache_clear()
+    asked, real = [], AbstractHolidayCalendar.holidays
+    monkeypatch.setattr(
+        AbstractHolidayCalendar, "holidays", lambda *given: asked.append(given[0].rules) or real(*given)
+    )
+    session_times(pd.DatetimeIndex(["2015-03-02", "2016-11-25"]))
+    rules = [rule for rules in asked for rule in rules]
+    assert rules and all(rule.year in (None, 2014, 2015, 2016, 2017) for rule in rules)
+    assert all(rule.end_date is None or rule.end_date.year >= 2015 for rule in rules)
 
 
 def test_holidays_of_far_years_are_known():
