@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pandas as pd
+from pyarrow.parquet import ParquetFile
 
 from backtests.embedded.paths import bars_within_days
 from config.values.markets import NEW_YORK
@@ -34,7 +35,8 @@ def daily() -> pd.DataFrame:
         symbol, datetime (naive session date), open, high, low, close (USD, adjusted), volume (shares),
         ascending by symbol and date: the form of :func:`backtests.data.bar_files.read_bars`.
     """
-    frame = pd.read_parquet(PATH)
+    # Read by itself: pandas would have pyarrow load what it reads folders of files with.
+    frame: pd.DataFrame = ParquetFile(PATH).read(use_threads=False).to_pandas()
     return frame.assign(datetime=frame["datetime"].astype("datetime64[ns]"))
 
 

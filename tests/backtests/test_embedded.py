@@ -1,6 +1,8 @@
 """The embedded data: real days unchanged, synthetic series and bars that fit inside them."""
 
 import importlib.util
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -120,3 +122,14 @@ def test_build_adjusts_prices_and_repeats_its_bytes(builder, tmp_path):
     assert (first.open, first.high, first.low, first.close) == (49.75, 50.5, 49.5, 50.0)
     # Two of the thirty business days were holidays, and a reader leaves their bars out.
     assert len(read_bars(tmp_path / "one.parquet")) == 8 * 28
+
+
+def test_they_are_read_as_pandas_reads_them_with_less_loaded() -> None:
+    """In a new process: pyarrow's reader of folders takes as long to load as the file to be read."""
+    code = (
+        "import sys; from backtests import embedded; frame = embedded.daily();"
+        "assert 'pyarrow.dataset' not in sys.modules;"
+        "import pandas as pd; usual = pd.read_parquet(embedded.PATH);"
+        "usual['datetime'] = usual['datetime'].astype('datetime64[ns]'); pd.testing.assert_frame_equal(frame, usual)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, timeout=240)
