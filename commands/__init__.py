@@ -1,6 +1,8 @@
 """The command line: ``risk-first <command>``, one file per command. See ``commands.app``."""
 
 from config.process.collector import collect_rarely
+from config.process.environment import leave_out_plugins
 
 # Before anything else is imported: most of what is looked through for circles is what imports make.
 collect_rarely()
+leave_out_plugins()

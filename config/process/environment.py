@@ -36,6 +36,14 @@ def calm_lumibot() -> None:
         os.environ.setdefault(name, value)
 
 
+def leave_out_plugins() -> None:
+    """Keep pydantic from looking through every package that is installed for plugins of its own; before its import.
+
+    What the user has set already stands; an empty value lets it look.
+    """
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+
+
 def own_the_run() -> None:
     """For our own command line: what it says decides, not what Lumibot finds in the environment."""
     calm_lumibot()

@@ -39,6 +39,7 @@ def test_the_command_line_is_loaded_with_few_collections() -> None:
         "import typer, gc; before = sum(one['collections'] for one in gc.get_stats());"
         "from config.process.collector import COLLECT_AFTER; import live_trader;"
         "assert gc.get_threshold() == COLLECT_AFTER;"
+        "import config.settings; from pydantic.plugin import _loader; assert not _loader._plugins;"
         "assert sum(one['collections'] for one in gc.get_stats()) - before < 5"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, timeout=240)
