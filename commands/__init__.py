@@ -3,6 +3,6 @@
 from config.process.collector import collect_rarely
 from config.process.environment import leave_out_plugins
 
-# Before anything else is imported: most of what is looked through for circles is what imports make.
+# Before anything else is imported: most of what is looked through for reference cycles is what imports make.
 collect_rarely()
 leave_out_plugins()

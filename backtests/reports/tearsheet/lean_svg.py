@@ -21,6 +21,9 @@ def svg_shortcuts() -> list[tuple[Any, str, Any]]:
     renderers: Any = RendererSVG
     figures: Any = Figure
     measuring: Any = RendererAgg
+    if not (hasattr(figures, "_get_renderer") and hasattr(renderers, "_get_style")):
+        # A matplotlib that is made in another way draws as it does.
+        return []
     print_svg, draw_markers, get_renderer = canvases.print_svg, renderers.draw_markers, figures._get_renderer
     measures: dict[float, Any] = {}
 
