@@ -135,7 +135,7 @@ class Ledger:
         )
         self.realised[fill.symbol] = self.realised.get(fill.symbol, 0.0) + pnl
         left = position.quantity + fill.quantity
-        if abs(left) >= 1e-9:
+        if not abs(left) < 1e-9:
             partial = position.partial_taken or fill.reason == "partial"
             self.change(fill.symbol, quantity=left, partial_taken=partial)
         else:

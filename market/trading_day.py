@@ -13,7 +13,7 @@ import pandas as pd
 DEFAULT = "America/New_York"
 
 _zone = ZoneInfo(DEFAULT)
-_asked: tuple[datetime | None, ZoneInfo, date] = (None, _zone, date.min)
+_asked: tuple[object, ZoneInfo, date] = (object(), _zone, date.min)
 
 
 def use_day_of(name: str) -> None:

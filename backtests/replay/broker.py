@@ -106,9 +106,9 @@ class ReplayBroker(OrderLife):
     def _credited(self, kind: str, symbol: str, amount: float) -> None:
         """Nobody else keeps books here."""
 
-    def _leg(self, order: ReplayOrder, parent: WorkingOrder, number: int, kind: Kind, price: float) -> WorkingOrder:
+    def _leg(self, order: ReplayOrder, parent: WorkingOrder, place: int, kind: Kind, price: float) -> WorkingOrder:
         role = "target" if kind is Kind.LIMIT else "stop"
-        name = f"{parent.record.client_order_id}-{role}{number}"
+        name = f"{parent.record.client_order_id}-{role}{place}"
         return self._one(order, name, parent.record.client_order_id, role, kind, not order.buy, True, "", price)
 
     def _one(

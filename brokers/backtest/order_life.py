@@ -151,8 +151,7 @@ class OrderLife(BarMatching):
             self._day_orders += 1
         else:
             w.expires = self.datetime + timedelta(days=GTC_DAYS)
-            # Time goes on, so that no later order expires before an earlier one.
-            self._first_expiry = self._first_expiry or w.expires
+            self._first_expiry = w.expires if self._first_expiry is None else min(self._first_expiry, w.expires)
         self._all[w.number] = w
         if w.opens:
             self._opening[w.number] = w

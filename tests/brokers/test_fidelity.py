@@ -282,6 +282,15 @@ def test_cancelling_one_exit_cancels_the_group_as_at_the_venue():
     assert done.record.protected_bars < done.record.position_bars
 
 
+def test_a_filled_target_ends_its_own_stop_and_no_other_one():
+    bars = [QUIET, QUIET, QUIET, (105, 111, 104, 106), QUIET]
+    done = run(daily_table(X=bars), {0: bracket(10, 95, 110), 1: bracket(10, 96, 130)})
+    assert fills_of(done) == [("entry", 10, 100), ("entry", 10, 100), ("target", 10, 110)]
+    stops = {o.stop_price: (o.status, o.reason) for o in done.record.orders if o.role == "stop"}
+    assert stops == {95: ("cancelled", "other exit filled"), 96: ("working", "")}
+    assert done.broker.protected_quantity("X") == 10
+
+
 def test_cancelling_a_filled_entry_leaves_its_exits():
     entry: list = []
     script = {0: lambda s: entry.append(bracket(10, 95, 110)(s)), 1: lambda s: s.cancel_order(entry[0])}
