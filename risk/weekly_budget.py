@@ -95,7 +95,8 @@ class WeeklyBudget(_Known):
         day_usd = now.day_usd + usd if day == now.day else now.day_usd
         place = now._places.get(symbol)
         if place is None:
-            charges = (*now.charges, Charge(symbol, day, usd))
+            # A week's charges are many: each change copies them once.
+            charges = now.charges + (Charge(symbol, day, usd),)  # noqa: RUF005
             today = now._today + (day == now.day)
             return now._next(day_usd, charges, now._places | {symbol: len(now.charges)}, today=today)
         charge = now.charges[place]
@@ -193,11 +194,12 @@ class WeeklyBudget(_Known):
             return place
 
     def _with(self, place: int, new: Charge, day_usd: float) -> WeeklyBudget:
-        charges = (*self.charges[:place], new, *self.charges[place + 1 :])
+        charges = list(self.charges)
+        charges[place] = new
         places = self._places
         if new.closed is not None:
             places = {symbol: i for symbol, i in places.items() if i != place}
-        return self._next(day_usd, charges, places, today=self._today)
+        return self._next(day_usd, tuple(charges), places, today=self._today)
 
     def _next(
         self,
@@ -211,10 +213,13 @@ class WeeklyBudget(_Known):
         if not math.isfinite(day_usd):
             raise ValueError(f"{day_usd} USD were opened on {self.day}")
         after = object.__new__(WeeklyBudget)
-        for name, value in (("day", day or self.day), ("day_usd", day_usd), ("charges", charges), ("_place", places)):
-            object.__setattr__(after, name, value)
+        put = object.__setattr__
+        put(after, "day", day or self.day)
+        put(after, "day_usd", day_usd)
+        put(after, "charges", charges)
+        put(after, "_place", places)
         if today is not None:
-            object.__setattr__(after, "_count", today)
+            put(after, "_count", today)
         return after
 
     def _pruned(self) -> WeeklyBudget:
