@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -143,7 +144,7 @@ class BarMatching(AccountState):
         if w.opens and w.symbol not in self._parked:
             self._count_opened(quantity * price)
         signed = quantity if w.ticket.buy else -quantity
-        stop, target = w.levels()
+        stop, target = w.levels() if w.legs else (math.nan, math.nan)
         self.ledger.apply(Fill(w.symbol, signed, price, cost, time, record.role), w.intent, stop, target)
         self._booked(w, price, quantity, cost)
         if w.exit:

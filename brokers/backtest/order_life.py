@@ -136,7 +136,8 @@ class OrderLife(BarMatching):
             limit_price=w.record.limit_price,
             stop_price=w.record.stop_price,
             buy=w.ticket.buy,
-            beyond_frac=self._beyond(w),
+            # Only what opens is limited by what it may cost.
+            beyond_frac=self._beyond(w) if w.opens else 0.0,
         )
 
     def _beyond(self, w: WorkingOrder) -> float:
