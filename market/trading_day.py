@@ -6,9 +6,12 @@ One process trades one account, so it is set once, when a run's settings are kno
 from __future__ import annotations
 
 from datetime import date, datetime, time
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-import pandas as pd
+if TYPE_CHECKING:
+    # Commands that only read settings come by here, and pandas takes a third of a second.
+    import pandas as pd
 
 DEFAULT = "America/New_York"
 

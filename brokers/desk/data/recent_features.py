@@ -79,6 +79,10 @@ class RecentRows:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.array(self[:], dtype=dtype)
 
+    def item(self, row: int, column: int) -> float:
+        """One value."""
+        return float(self[row, column])
+
     def __getitem__(self, key: Any) -> Any:
         rows, columns = key if isinstance(key, tuple) else (key, slice(None))
         if isinstance(rows, slice):
