@@ -135,10 +135,7 @@ class Ledger:
         )
         self.realised[fill.symbol] = self.realised.get(fill.symbol, 0.0) + pnl
         left = position.quantity + fill.quantity
-        if not abs(left) < 1e-9:
-            partial = position.partial_taken or fill.reason == "partial"
-            self.change(fill.symbol, quantity=left, partial_taken=partial)
-        else:
+        if abs(left) < 1e-9:
             del self.positions[fill.symbol], self.entry_fees[fill.symbol]
             total = self.realised.pop(fill.symbol)
             at_risk = risk * abs(position.initial_quantity)
@@ -152,6 +149,9 @@ class Ledger:
                     role=position.role,
                 )
             )
+        else:
+            partial = position.partial_taken or fill.reason == "partial"
+            self.change(fill.symbol, quantity=left, partial_taken=partial)
 
     def _unpark(self, position: Position, fill: Fill) -> None:
         left = position.quantity + fill.quantity

@@ -95,8 +95,7 @@ class WeeklyBudget(_Known):
         day_usd = now.day_usd + usd if day == now.day else now.day_usd
         place = now._places.get(symbol)
         if place is None:
-            # A week's charges are many: each change copies them once.
-            charges = now.charges + (Charge(symbol, day, usd),)  # noqa: RUF005
+            charges = now.charges + (Charge(symbol, day, usd),)  # noqa: RUF005  # copies a week's many charges once
             today = now._today + (day == now.day)
             return now._next(day_usd, charges, now._places | {symbol: len(now.charges)}, today=today)
         charge = now.charges[place]

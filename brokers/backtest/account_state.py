@@ -145,8 +145,7 @@ class AccountState:
     def closed_row(self) -> int:
         """Row of the newest bar that is complete now; -1 if none is."""
         row, now = self._next_row - 1, self.datetime
-        known = self._closed_at
-        if known[0] != row or known[1] != now:
+        if self._closed_at != (row, now):
             self._closed_at = (row, now)
             while row >= 0 and self._closes[row] > now:
                 row -= 1

@@ -118,7 +118,7 @@ class BacktestDesk:
             equity=equity,
             cash=ledger.cash,
             positions=ReadOnlyDict(ledger.positions),
-            pending=_fixed({w.symbol: w.intent for w in entries if w.intent is not None}) if entries else NOTHING,
+            pending=_fixed({w.symbol: w.intent for w in entries if w.intent is not None}),
             opened_today_usd=broker.opened_today(),
             session_open_equity=self._opening_equity,
             equity_peak=halts.see(equity),

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
+from config import Settings, load
 from market.bar_tables import to_table
 from market.bars import BarTable
 
@@ -33,3 +37,18 @@ def market(seed: int, volatility: float, jumps: float, gaps: float, bars: int = 
         frame["high"], frame["low"] = frame.max(axis=1), frame.min(axis=1)
         parts.append(frame.assign(symbol=symbol, datetime=days[there], volume=1e6))
     return to_table(pd.concat(parts), SYMBOLS, "random")
+
+
+def settings_on_market(profile: str, overrides: Mapping[str, Any]) -> Settings:
+    """A profile that trades the random walks, in four sectors, from low scores on."""
+    return load(
+        profile=profile,
+        overrides={
+            "universe.symbols": list(TRADED),
+            "universe.sectors": {symbol: f"sector {k % 4}" for k, symbol in enumerate(TRADED)},
+            "universe.benchmark": SYMBOLS[0],
+            "universe.cap": None,
+            "selection.min_confidence": 0.2,
+            **overrides,
+        },
+    )

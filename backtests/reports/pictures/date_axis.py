@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from matplotlib.axis import Axis
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
 
-class _LocatedOnce(AutoDateLocator):
-    _located: tuple[tuple[float, ...], Any] = ((), None)
+def located_once(locate: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """A locator's call that works its ticks out once for the same limits."""
 
+    def once(locator: Any) -> Any:
+        limits = tuple(locator.axis.get_view_interval())
+        known = vars(locator).get("_located_once")
+        if known is None or known[0] != limits:
+            known = locator._located_once = limits, locate(locator)
+        return known[1]
+
+    return once
+
+
+class _LocatedOnce(AutoDateLocator):
     def __call__(self) -> Any:
-        axis: Any = self.axis
-        limits = tuple(axis.get_view_interval())
-        if self._located[0] != limits:
-            self._located = limits, super().__call__()  # type: ignore[no-untyped-call]  # matplotlib.dates is untyped
-        return self._located[1]
+        return located_once(AutoDateLocator.__call__)(self)
 
 
 class _FormattedOnce(ConciseDateFormatter):
@@ -27,7 +34,7 @@ class _FormattedOnce(ConciseDateFormatter):
         """The labels of some ticks; the year beside the axis, which comes with them, stays for the same ticks."""
         ticks = tuple(values)
         if self._formatted[0] != ticks:
-            self._formatted = ticks, super().format_ticks(values)  # type: ignore[no-untyped-call]  # as above
+            self._formatted = ticks, super().format_ticks(values)  # type: ignore[no-untyped-call]  # matplotlib.dates is untyped
         return self._formatted[1]
 
 

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import pandas as pd
@@ -86,12 +85,13 @@ def shortcuts() -> list[tuple[Any, str, Any]]:
     from matplotlib.figure import Figure
     from quantstats_lumi import reports, stats, utils
 
+    from backtests.reports.pictures.date_axis import located_once
+
     details, product, lay_out = stats.drawdown_details, stats.comp, Figure.tight_layout
     prepare = utils._prepare_benchmark
     locate: Any = AutoDateLocator.__call__
     known: dict[tuple[bytes, bytes], pd.DataFrame] = {}
     benchmarks: dict[tuple[Any, ...], pd.Series] = {}
-    located: WeakKeyDictionary[Any, tuple[Any, Any]] = WeakKeyDictionary()
 
     def drawdown_details(drawdown: Any) -> Any:
         if isinstance(drawdown, pd.DataFrame):
@@ -117,13 +117,6 @@ def shortcuts() -> list[tuple[Any, str, Any]]:
         if key not in benchmarks:
             benchmarks[key] = prepare(benchmark, period, rf, prepare_returns)
         return benchmarks[key].copy()
-
-    def located_once(locator: Any) -> Any:
-        """The ticks of a date axis are asked for a dozen times, for the same limits, before a picture is drawn."""
-        limits = tuple(locator.axis.get_view_interval())
-        if locator not in located or located[locator][0] != limits:
-            located[locator] = limits, locate(locator)
-        return located[locator][1]
 
     def formatted(rows: Any) -> Any:
         cells = {
@@ -162,7 +155,7 @@ def shortcuts() -> list[tuple[Any, str, Any]]:
         (reports, "_format_metrics_for_display", formatted),
         (utils, "_prepare_benchmark", prepared_benchmark),
         (utils, "inspect", _Stack(_caller_alone)),
-        (AutoDateLocator, "__call__", located_once),
+        (AutoDateLocator, "__call__", located_once(locate)),
         (FigureCanvasAgg, "draw_idle", lambda *_args, **_named: None),
         (Figure, "tight_layout", laid_out_once),
         *svg_shortcuts(),

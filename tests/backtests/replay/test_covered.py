@@ -7,23 +7,13 @@ import pytest
 
 from backtests.replay.engine import ReplayRun
 from config import load
-from tests.backtests.market import SYMBOLS, TRADED, market
+from tests.backtests.market import SYMBOLS, market, settings_on_market
 
 
 def test_what_is_covered_is_the_sum_of_the_working_stops():
     table = market(11, 0.02, 0.05, 0.02, bars=240)
     chain = load(profile="active").risk.chain
-    settings = load(
-        profile="active",
-        overrides={
-            "universe.symbols": list(TRADED),
-            "universe.sectors": {symbol: f"sector {k % 4}" for k, symbol in enumerate(TRADED)},
-            "universe.benchmark": SYMBOLS[0],
-            "universe.cap": None,
-            "selection.min_confidence": 0.2,
-            "risk.chain": [*chain, "partial_profit", "trailing_stop"],
-        },
-    )
+    settings = settings_on_market("active", {"risk.chain": [*chain, "partial_profit", "trailing_stop"]})
     run = ReplayRun(settings, table, table.opens_at[60], table.opens_at[-1])
     broker, looked, changed = run.broker, [], set()
 

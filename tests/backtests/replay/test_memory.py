@@ -7,8 +7,7 @@ import gc
 import pytest
 
 from backtests.replay.engine import replay
-from config import load
-from tests.backtests.market import SYMBOLS, TRADED, market
+from tests.backtests.market import market, settings_on_market
 
 OURS = ("backtests", "brokers", "config", "market", "risk", "strategies")
 
@@ -16,17 +15,7 @@ OURS = ("backtests", "brokers", "config", "market", "risk", "strategies")
 @pytest.mark.parametrize("profile", ["active", "swing"])
 def test_a_run_leaves_nothing_for_the_garbage_collector(profile):
     table = market(11, 0.02, 0.05, 0.02, bars=240)
-    settings = load(
-        profile=profile,
-        overrides={
-            "universe.symbols": list(TRADED),
-            "universe.sectors": {symbol: f"sector {k % 4}" for k, symbol in enumerate(TRADED)},
-            "universe.benchmark": SYMBOLS[0],
-            "universe.cap": None,
-            "selection.min_confidence": 0.2,
-            "selection.only_a_plus": False,
-        },
-    )
+    settings = settings_on_market(profile, {"selection.only_a_plus": False})
 
     def run() -> list[str]:
         return [order.status for order in replay(settings, table, table.opens_at[60], table.opens_at[-1]).record.orders]
