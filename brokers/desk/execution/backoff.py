@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -44,3 +45,32 @@ class Backoff:
         longest = self.longest_s if longest_s is None else min(longest_s, self.longest_s)
         pause = timedelta(seconds=min(self.first_s * 2 ** (self.failures - 1), longest))
         return not elapsed(now, self.failed_at, pause)
+
+
+class Waits:
+    """Waits for what is on its way, in one symbol each.
+
+    Parameters
+    ----------
+    now : callable
+        The time of the venue.
+    """
+
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        self._now = now
+        self._since: dict[tuple[str, str], datetime] = {}
+
+    def goes_on(self, symbol: str, what: str, there: bool, most: timedelta) -> bool:
+        """Whether to wait for something: while it is ``there``, but no longer than ``most`` at a time."""
+        if not there:
+            self._since.pop((symbol, what), None)
+            return False
+        now = self._now()
+        if not elapsed(now, self._since.setdefault((symbol, what), now), most):
+            return True
+        self._since[symbol, what] = now
+        return False
+
+    def forget(self, symbol: str) -> None:
+        """There is nothing more to wait for in this symbol."""
+        self._since = {key: since for key, since in self._since.items() if key[0] != symbol}
