@@ -19,7 +19,7 @@ ROUNDING_FRAC = 1e-6
 FARTHEST_TIMES = 10.0
 
 
-class _Known:
+class _Moments:
     """Room for times that every run on a table asks for; no fields: neither compared nor saved."""
 
     __slots__ = ("_moments",)
@@ -27,7 +27,7 @@ class _Known:
 
 
 @dataclass(frozen=True, slots=True)
-class BarTable(_Known):
+class BarTable(_Moments):
     """OHLCV of a universe on the union of its bar times.
 
     Parameters

@@ -43,7 +43,7 @@ class Charge:
             raise ValueError(f"{self.symbol} closed on {self.closed} but opened on {self.opened} or still charged")
 
 
-class _Known:
+class _OpenCharges:
     """Room for where the open charges stand and what they sum up to; no fields: neither compared nor saved."""
 
     __slots__ = ("_count", "_place", "_sum")
@@ -53,7 +53,7 @@ class _Known:
 
 
 @dataclass(frozen=True, slots=True)
-class WeeklyBudget(_Known):
+class WeeklyBudget(_OpenCharges):
     """The bill as of session ``day``; every transition returns a new one.
 
     A transition for a later session rolls forward first. One for an earlier session, a fill that was missed

@@ -25,6 +25,15 @@ def _fixed(values: Mapping[Any, Any]) -> ReadOnlyDict[Any, Any]:
     return ReadOnlyDict(values) if values else NOTHING
 
 
+class CashHolder(Protocol):
+    """Who has the cash of a backtest in the end: Lumibot's strategy, or the broker of a replay."""
+
+    @property
+    def cash(self) -> float:
+        """USD."""
+        ...
+
+
 class OrderMaker(Protocol):
     """Makes orders of the kind that the broker takes; quantities in shares, prices in USD."""
 
@@ -46,8 +55,8 @@ class BacktestDesk:
     ----------
     broker : OrderLife
         With an open account.
-    strategy : object with ``cash``
-        Lumibot's strategy, whose cash also holds what Lumibot books by itself; the broker in a replay.
+    cash_holder : CashHolder
+        Lumibot's strategy books some cash by itself, so that the ledger's is not all of it.
     orders : OrderMaker
         Makes the orders that ``broker`` takes.
     lot : float
@@ -65,7 +74,7 @@ class BacktestDesk:
     def __init__(
         self,
         broker: OrderLife,
-        strategy: Any,
+        cash_holder: CashHolder,
         orders: OrderMaker,
         lot: float = 1,
         halters: Sequence[RiskModule] = (),
@@ -74,7 +83,7 @@ class BacktestDesk:
         market: str = "NYSE",
     ) -> None:
         self.broker = broker
-        self.strategy = strategy
+        self.cash_holder = cash_holder
         self.orders = orders
         self.lot = lot
         self.halters = halters
@@ -99,7 +108,7 @@ class BacktestDesk:
         now = broker.datetime
         if broker.fill_model.entry_rests:
             broker.give_up_entries()
-        cash = float(self.strategy.cash)
+        cash = float(self.cash_holder.cash)
         if abs(cash - ledger.cash) > 0.01:
             ledger.cash = round(cash, 6)
         day = broker.today()

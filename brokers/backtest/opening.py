@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from brokers.backtest.desk import BacktestDesk, OrderMaker
+from brokers.backtest.desk import BacktestDesk, CashHolder, OrderMaker
 from brokers.backtest.order_life import OrderLife
 from brokers.record import RunRecord
 from config import Refusal, Settings
@@ -63,7 +63,7 @@ class BacktestAccount:
 
 
 def wire(
-    strategy: Any,
+    cash_holder: CashHolder,
     broker: OrderLife,
     orders: OrderMaker,
     settings: Settings,
@@ -74,11 +74,11 @@ def wire(
     pipeline: Pipeline | None = None,
     columns: dict[str, Any] | None = None,
 ) -> BacktestAccount:
-    """Open the account of ``strategy`` with ``broker`` on ``bars``.
+    """Open the account of a backtest with ``broker`` on ``bars``.
 
     Parameters
     ----------
-    strategy : object with ``cash``
+    cash_holder : CashHolder
         See ``BacktestDesk``.
     broker : OrderLife
     orders : OrderMaker
@@ -110,11 +110,11 @@ def wire(
     # Columns that were computed before are of these bars, not of days made of them.
     known = columns if decided is bars else None
     features = FeatureTable(decided, pipeline.needs(), settings.universe.sectors, known)
-    record = RunRecord(initial_equity=float(strategy.cash))
+    record = RunRecord(initial_equity=float(cash_holder.cash))
     lot = settings.sizing.lot
     broker.open_account(
         bars,
-        float(strategy.cash),
+        float(cash_holder.cash),
         settings.fills,
         settings.gate,
         record,
@@ -126,7 +126,7 @@ def wire(
     )
     desk = BacktestDesk(
         broker,
-        strategy,
+        cash_holder,
         orders,
         lot,
         pipeline.halters,

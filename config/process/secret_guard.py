@@ -19,7 +19,7 @@ _KEYS_AND_TOKENS = (*KEYS, NOTIFICATIONS)
 """Named in no argument and no setting; the address of a journal may be an argument."""
 
 
-class _Known:
+class _KnownSecrets:
     """The secrets of this process; those of a file with keys are added when it has been read."""
 
     def __init__(self) -> None:
@@ -34,7 +34,7 @@ class _Known:
         self.masker = Masker(self.secrets)
 
 
-_KNOWN = _Known()
+_KNOWN = _KnownSecrets()
 
 
 def hide(values: Mapping[str, str]) -> None:

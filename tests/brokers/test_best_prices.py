@@ -10,8 +10,9 @@ from random import Random
 from backtests.replay.broker import ReplayBroker
 from brokers.record import RunRecord
 from market.bars import BarTable
+from market.daily_decisions import days_of
 from risk.model import Position
-from tests.brokers.harness import FREE, OPEN_GATE, daily_table
+from tests.brokers.harness import FREE, OPEN_GATE, daily_table, minute_table
 
 BARS = 12
 A_ROUNDING = 1 + 5e-7
@@ -76,3 +77,36 @@ def test_the_best_price_is_that_of_every_complete_bar_since_the_entry():
         high, low, close = table.high[entered, 0], table.low[entered, 0], table.close[entered, 0]
         seen["close beyond its bar at an entry inside"] += inside and bool(close > high if long else close < low)
     assert min(seen.values()) > 15, seen
+
+
+def test_where_days_are_decided_on_the_best_price_is_that_of_complete_days_and_of_the_entry_s_close():
+    chance, seen = Random(12), Counter[str]()
+    for _ in range(120):
+        ranges = [
+            [(low := chance.uniform(90, 110), low * chance.uniform(1, 1.05)) for _ in range(6)] for _ in range(BARS)
+        ]
+        bars = minute_table(65, [[(low, high, low, chance.choice([low, high])) for low, high in day] for day in ranges])
+        days = days_of(bars)
+        (opens, closes), (day_opens, day_closes) = bars.moments, days.moments
+        broker = ReplayBroker(opens[0])
+        broker.open_account(bars, 10_000, FREE, OPEN_GATE, RunRecord(), decided=days)
+        long, entered = chance.random() < 0.5, chance.randrange(1, len(opens))
+        held = Position("X", 10 if long else -10, 100.0, opens[entered], 1.0, 1.0, 1.0, best_price=100.0)
+        for row in range(len(opens)):
+            broker._next_row, broker.datetime = row + 1, closes[row]
+            if row == entered:
+                broker.ledger.positions["X"] = held
+            broker.note_best_prices()
+        after = [day for day in range(len(day_opens)) if day_opens[day] >= opens[entered]]
+        of_entry = [day for day in range(len(day_opens)) if day_opens[day] < opens[entered] < day_closes[day]]
+        whole = days.high if long else days.low
+        prices = [*(whole[day, 0] for day in after), *(days.close[day, 0] for day in of_entry), 100.0]
+        best = float(max(prices) if long else min(prices))
+        assert broker.ledger.positions["X"] == replace(held, best_price=best)
+        seen["long" if long else "short"] += 1
+        seen["entered inside of a day"] += bool(of_entry)
+        seen["the close of the entry's day was best"] += any(days.close[day, 0] == best for day in of_entry)
+        seen["more within the entry's day than its close"] += any(
+            abs(whole[d, 0] - 100) > abs(best - 100) for d in of_entry
+        )
+    assert min(seen.values()) > 2, seen

@@ -258,7 +258,7 @@ def test_words_hosts_and_users_stay_readable(monkeypatch, capsys, variable, valu
 def test_a_file_of_out_has_no_secret_of_the_process(monkeypatch, tmp_path):
     secret = "s3cretOfAlpaca1234567890"
     monkeypatch.setenv("ALPACA_API_SECRET", secret)
-    monkeypatch.setattr(secret_guard, "_KNOWN", secret_guard._Known())
+    monkeypatch.setattr(secret_guard, "_KNOWN", secret_guard._KnownSecrets())
     write_out(tmp_path / "page.html", lambda: f"<p>of {secret}</p>")
     text = (tmp_path / "page.html").read_text()
     assert secret not in text and text.startswith("<p>of ")
