@@ -167,9 +167,6 @@ def data_for(request: RunRequest, settings: Settings) -> DataSet:
     """The bars that the settings' universe, modules and benchmark need."""
     symbols = list(dict.fromkeys([*build_pipeline(settings).symbols(), settings.universe.benchmark]))
     length = length_of(settings) if request.mode == "backtest" and not decides_on_days(settings) else None
-    if length is not None and request.repeated:
-        # The earlier run's file of settings tells no longer that a length was only the general default.
-        length = replace(length, strict=False)
     data = load_data(
         request.data,
         symbols,

@@ -67,8 +67,6 @@ class RunRequest:
         What settles that which a file leaves open.
     engine : {"lumibot", "replay"}
         Which loop drives a backtest; the record files are the same.
-    repeated : bool
-        Whether the settings are those of an earlier run, which ran on its bars whatever length they ask for.
     """
 
     strategy: str
@@ -98,4 +96,3 @@ class RunRequest:
     settings: Settings
     reading: ReadOptions = PLAIN
     engine: Engine = "lumibot"
-    repeated: bool = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,8 @@ class RunInputs:
     """How a run was asked for; what the settings hold is in the settings' file.
 
     ``date_order``, ``timezone`` and ``decimal`` settled what a file left open.
+    ``symbol`` is that of a file of one symbol that does not name it. ``chosen`` is the source of each setting that the
+    user had set, by dotted key: the settings' file names all settings.
     ``data`` is a source or a path as it was given, ``data_hash`` identifies the bars (empty where the venue had them).
     """
 
@@ -41,8 +43,10 @@ class RunInputs:
     date_order: DateOrder | None
     timezone: str | None
     decimal: Decimal | None
+    symbol: str | None
     speed: float | None
     engine: Engine
+    chosen: dict[str, str]
 
 
 def write_inputs(folder: Path, request: RunRequest, data_hash: str) -> None:
@@ -61,8 +65,10 @@ def write_inputs(folder: Path, request: RunRequest, data_hash: str) -> None:
         "date_order": request.reading.date_order,
         "timezone": request.reading.timezone,
         "decimal": request.reading.decimal,
+        "symbol": request.reading.symbol,
         "speed": request.speed,
         "engine": request.engine,
+        "chosen": dict(request.settings.provenance.choices()),
     }
     write_text(folder / INPUTS_FILE, to_json_indented(inputs) + "\n")
 
@@ -83,6 +89,8 @@ def read_inputs(folder: Path) -> RunInputs:
     """
     try:
         raw: dict[str, Any] = json.loads((folder / INPUTS_FILE).read_text(encoding="utf-8"))
+        if lacking := [field.name for field in fields(RunInputs) if field.name not in raw]:
+            raise ValueError(f"{INPUTS_FILE} lacks {', '.join(lacking)}, as an earlier version's does")
         days = {name: date.fromisoformat(raw[name]) if raw[name] else None for name in ("start", "end")}
         inputs = RunInputs(**{**raw, **days})
         if not (folder / SETTINGS_FILE).is_file():

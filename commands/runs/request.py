@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from backtests.data.reading.options import ReadOptions
     from backtests.request import Mode, RunRequest
     from config import Settings
+    from config.reading.loader import Override, RecordedSettings
 
 DATA_FILES = (".parquet", ".pq", ".csv", ".txt", ".tsv")
 READING = ("date_order", "timezone", "decimal")
@@ -70,15 +71,18 @@ class RunArguments(
         One iteration only; ``scan`` submits nothing.
     lookahead : int or None
         Instead of a run: at how many moments to check that later data change nothing; None is a run.
-    overlays : tuple of Path
-        Settings that lie below the user's own, as those of a run that is repeated.
+    recorded : RecordedSettings or None
+        Of a run that is repeated; they lie below the user's own.
+    file_symbol : str or None
+        The symbol of that run's file, where the file does not name it.
     """
 
     mode: Mode | None = None
     once: bool = False
     scan: bool = False
     lookahead: int | None = None
-    overlays: tuple[Path, ...] = ()
+    recorded: RecordedSettings | None = None
+    file_symbol: str | None = None
 
 
 def merged(*groups: Any, **more: Any) -> RunArguments:
@@ -181,22 +185,35 @@ def settled(arguments: RunArguments, *, alone: bool = False) -> tuple[Mode, Sett
         mode = "rehearse" if no_keys or arguments.venue == KRAKEN else "paper"
     settings_alone = alone and arguments.mode is None
     if not settings_alone:
-        refuse_unread(given(arguments) - {"mode", "overlays"}, mode, chosen=arguments.mode is not None)
+        refuse_unread(given(arguments) - {"mode", "recorded", "file_symbol"}, mode, chosen=arguments.mode is not None)
     embedded = arguments.data == DEFAULT_DATA or (arguments.data is None and not settings_alone)
     embedded &= settings_alone or mode in ("backtest", "rehearse")
-    stated, below = _overrides(arguments), list(arguments.overlays)
-    settings = load(arguments.profile, arguments.config, arguments.set_, below, stated, environment)
+    stated = _overrides(arguments)
+
+    def loaded(overlays: Iterable[Path], more: Iterable[Override] = ()) -> Settings:
+        return load(
+            arguments.profile,
+            arguments.config,
+            arguments.set_,
+            overlays,
+            [*stated, *more],
+            environment,
+            arguments.recorded,
+        )
+
+    below: tuple[Path, ...] = ()
+    settings = loaded(below)
     # The embedded stocks bring their own universe; a rehearsal at Kraken has coins of its own.
     if embedded and settings.broker.venue != KRAKEN:
-        below = [EMBEDDED_OVERLAY, *below]
-        settings = load(arguments.profile, arguments.config, arguments.set_, below, stated, environment)
+        below = (EMBEDDED_OVERLAY,)
+        settings = loaded(below)
     if arguments.data is not None and arguments.data not in DATA_SOURCES and mode in ("backtest", "rehearse"):
         _refuse_no_data(arguments.data)
         # Imported here: settings alone need no reader of files.
         from backtests.data.file_universe import file_universe
 
         if more := file_universe(settings, arguments.data, _reading(arguments)):
-            settings = load(arguments.profile, arguments.config, arguments.set_, below, [*stated, *more], environment)
+            settings = loaded(below, more)
     place = "--strategy" if arguments.strategy else f"{settings.source_of('strategy')}: strategy"
     STRATEGIES.require(settings.strategy, place)
     build_pipeline(settings)
@@ -273,7 +290,6 @@ def requested(arguments: RunArguments, mode: Mode, settings: Settings) -> RunReq
         settings=settings,
         reading=_reading(arguments),
         engine=arguments.engine,
-        repeated=bool(arguments.overlays),
     )
 
 
@@ -282,7 +298,7 @@ def _reading(arguments: RunArguments) -> ReadOptions:
     from backtests.data.reading.options import ReadOptions
 
     symbols = [name for name in (arguments.symbols or "").split(",") if name.strip()]
-    only = symbols[0] if len(symbols) == 1 else None
+    only = symbols[0] if len(symbols) == 1 else arguments.file_symbol
     return ReadOptions(arguments.date_order, arguments.timezone, arguments.decimal, only)
 
 

@@ -55,12 +55,13 @@ def rerun(
 def as_asked(arguments: RunArguments, folder: Path, inputs: RunInputs, data: str | None = None) -> RunArguments:
     """The arguments with those of the run in a folder; ``data`` is where its data are now, if they were moved."""
     from backtests.run_inputs import SETTINGS_FILE
+    from config.reading.loader import RecordedSettings
 
     return replace(
         arguments,
         mode=inputs.mode,
         profile=inputs.profile,
-        overlays=(folder / SETTINGS_FILE,),
+        recorded=RecordedSettings(folder / SETTINGS_FILE, inputs.chosen),
         data=inputs.data if data is None else data,
         start=inputs.start,
         end=inputs.end,
@@ -70,6 +71,7 @@ def as_asked(arguments: RunArguments, folder: Path, inputs: RunInputs, data: str
         date_order=inputs.date_order,
         timezone=inputs.timezone,
         decimal=inputs.decimal,
+        file_symbol=inputs.symbol,
         speed=inputs.speed,
         engine=inputs.engine,
     )

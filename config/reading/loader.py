@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,22 @@ DEEPEST, LONGEST_KEY, LONGEST_SHOWN = 12, 200, 60
 Override = tuple[str, str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class RecordedSettings:
+    """The settings of an earlier run: a YAML file that names all of them.
+
+    Parameters
+    ----------
+    file : Path
+    chosen : mapping of str to str
+        The source of each setting that the user of that run had set, by dotted key: the file cannot tell them from
+        the others.
+    """
+
+    file: Path
+    chosen: Mapping[str, str]
+
+
 def profiles() -> tuple[str, ...]:
     """Names of the profiles that come with the package."""
     return tuple(sorted(path.stem for path in PROFILES.glob("*.yaml")))
@@ -46,6 +63,7 @@ def load(
     overlays: Iterable[str | Path] = (),
     arguments: Sequence[Override] = (),
     environment: Mapping[str, str] | None = None,
+    recorded: RecordedSettings | None = None,
 ) -> Settings:
     """Merge and validate the settings. Later sources win: sections merge key by key, lists are replaced.
 
@@ -63,6 +81,8 @@ def load(
         Values from arguments of their own, e.g. ``("--budget", "account.budget_usd", 5000.0)``; the last word.
     environment : mapping, optional
         Where secrets are read from, ``os.environ`` by default.
+    recorded : RecordedSettings, optional
+        Of an earlier run that is repeated; above ``overlays`` and below ``files``.
 
     Raises
     ------
@@ -70,12 +90,17 @@ def load(
         One sentence that names the file, the key, the wrong value and what would be right.
     """
     merged: dict[str, Any] = {}
-    below = tuple(map(Path, overlays))
-    defaults = (FOLDER / "base.yaml", _profile_path(profile), *below)
+    defaults = (FOLDER / "base.yaml", _profile_path(profile), *map(Path, overlays))
     provenance = Provenance(map(_shown, defaults))
-    for path in (*defaults, *map(Path, files)):
-        source = _shown(path)
-        _merge(merged, _read(path, source), source, provenance, changes_alone=path in below)
+    for path in defaults:
+        _lay(merged, path, provenance)
+    if recorded is not None:
+        # What that run's user had not set keeps the source that it has here.
+        _lay(merged, recorded.file, Provenance())
+        for dotted, source in recorded.chosen.items():
+            provenance.note(dotted, source)
+    for path in map(Path, files):
+        _lay(merged, path, provenance)
     single = [("--set", *item) for item in _pairs(overrides)]
     for source, dotted, value in (*single, *arguments):
         _merge(merged, _nested(dotted, value, source), source, provenance)
@@ -106,6 +131,11 @@ def _shown(path: Path) -> str:
     """A path as a reader knows it: our own files relative to the package, others as they were given."""
     inside = path.is_absolute() and path.is_relative_to(FOLDER.parent)
     return path.relative_to(FOLDER.parent).as_posix() if inside else str(path)
+
+
+def _lay(merged: dict[str, Any], path: Path, provenance: Provenance) -> None:
+    source = _shown(path)
+    _merge(merged, _read(path, source), source, provenance)
 
 
 def _read(path: Path, source: str) -> dict[str, Any]:
@@ -158,13 +188,8 @@ def _merge(
     source: str,
     provenance: Provenance,
     above: str = "",
-    changes_alone: bool = False,
 ) -> None:
-    """Lay ``overlay`` over ``into``, in place, and note the source of each leaf and of each new section.
-
-    ``changes_alone`` notes no leaf whose value is there already: the settings of a run that is repeated name them all,
-    also those that nobody has decided on.
-    """
+    """Lay ``overlay`` over ``into``, in place, and note the source of each leaf and of each new section."""
     for written, value in overlay.items():
         key, edit = split(str(written))
         dotted = f"{above}.{key}" if above else key
@@ -181,14 +206,13 @@ def _merge(
         if dotted == SECRETS:
             continue
         if not isinstance(value, Mapping):
-            if not changes_alone or key not in into or into[key] != value:
-                provenance.note(dotted, source)
+            provenance.note(dotted, source)
             into[key] = value
             continue
         if not isinstance(into.get(key), dict):
             provenance.note(dotted, source)
             into[key] = {}
-        _merge(into[key], value, source, provenance, dotted, changes_alone)
+        _merge(into[key], value, source, provenance, dotted)
 
 
 def _leaves(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -43,13 +44,71 @@ def test_a_run_tells_its_engine(tmp_path, engine):
     assert read_inputs(path).engine == engine
 
 
+def daily_file(path, names=("AMD", "INTC", "NVDA", "ORCL", "SPY")):
+    days, chance = pd.bdate_range("2021-01-04", periods=90), np.random.default_rng(3)
+    frames = []
+    for name in names:
+        closes = 100 * np.cumprod(1 + chance.normal(0, 0.02, 90))
+        frames.append(pd.DataFrame({"symbol": name, "date": days, "open": closes, "high": closes * 1.01,
+                                    "low": closes * 0.99, "close": closes, "volume": 1e6}))  # fmt: skip
+    bars = pd.concat(frames)
+    (bars.drop(columns="symbol") if len(names) == 1 else bars).to_csv(path, index=False)
+    return str(path)
+
+
+WAYS = {
+    "all symbols of the file": [],
+    "some symbols of the file": ["--symbols", "AMD,NVDA"],
+    "a universe with sectors": ["--universe", "universe.csv"],
+    "the first symbols": ["--universe", "universe.csv", "--cap", "2"],
+    "symbols in a setting": ["--set", "universe.symbols=[ORCL, INTC]", "--benchmark", "SPY"],
+    "a rule taken out": ["--set", "risk.chain-=sector_cap"],
+    "a setting without effect": ["--config", "mine.yaml"],
+}
+
+
+@pytest.mark.parametrize("options", WAYS.values(), ids=list(WAYS))
+def test_a_run_on_a_file_is_repeated_however_its_settings_were_chosen(tmp_path, monkeypatch, capsys, options):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "universe.csv").write_text("symbol,sector\nNVDA,chips\nAMD,chips\nORCL,software\n")
+    (tmp_path / "mine.yaml").write_text("exits:\n  model: atr\n  models:\n    fixed:\n      stop_frac: 0.05\n")
+    file = daily_file(tmp_path / "bars.csv")
+    assert (
+        main(["backtest", "--json", "--data", file, "--engine", "replay", "--no-report", *options, "--out", "a"]) == 0
+    )
+    told = json.loads(capsys.readouterr().out)
+    assert main(["rerun", "a", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["identical"]
+    # What the settings say by where they come from was among it, where there is something to say.
+    if options[:1] == ["--set"] and "sector_cap" in options[1]:
+        assert any(note.startswith("--set: risk.chain leaves out sector_cap") for note in told["notes"])
+    if options[:1] == ["--config"]:
+        assert any(note.startswith("mine.yaml: exits.models.fixed.stop_frac") for note in told["notes"])
+    if options[:1] == ["--symbols"]:
+        assert told["symbols"] == ["AMD", "NVDA"]
+
+
+def test_a_run_on_a_file_that_names_no_symbol_is_repeated(tmp_path, capsys):
+    file = daily_file(tmp_path / "bars.csv", ["AMD"])
+    wanted = ["--data", file, "--symbols", "AMD", "--engine", "replay", "--no-report", "--out", str(tmp_path / "a")]
+    assert main(["backtest", "--json", *wanted]) == 0
+    capsys.readouterr()
+    assert main(["rerun", str(tmp_path / "a"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["identical"]
+
+
+def test_inputs_of_an_earlier_version_are_refused_by_name(folder, tmp_path, capsys):
+    shutil.copytree(folder, tmp_path / "old")
+    inputs = json.loads((tmp_path / "old" / "run.json").read_text())
+    del inputs["chosen"]
+    (tmp_path / "old" / "run.json").write_text(json.dumps(inputs))
+    assert main(["rerun", str(tmp_path / "old")]) == 2
+    assert "run.json lacks chosen, as an earlier version's does" in capsys.readouterr().err
+
+
 def test_a_run_on_longer_bars_than_its_settings_name_repeats_itself(tmp_path, capsys):
     # The default of 60 minutes stands back for a file of days, and is in the run's own settings as if it were chosen.
-    days = pd.bdate_range("2021-01-04", periods=90)
-    closes = 100 * np.cumprod(1 + np.random.default_rng(3).normal(0, 0.02, 90))
-    bars = pd.DataFrame({"symbol": "AMD", "date": days, "open": closes, "high": closes * 1.01, "low": closes * 0.99,
-                         "close": closes, "volume": 1e6})  # fmt: skip
-    bars.to_csv(tmp_path / "bars.csv", index=False)
+    daily_file(tmp_path / "bars.csv", ["AMD", "SPY"])
     wanted = ["--data", str(tmp_path / "bars.csv"), "--engine", "replay", "--no-report", "--out", str(tmp_path / "run")]
     assert main(["backtest", "--json", *wanted]) == 0
     capsys.readouterr()

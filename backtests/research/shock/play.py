@@ -243,7 +243,9 @@ class _Play:
     def _remember(self, bars: dict[str, tuple[float, float, float, float]]) -> None:
         names = list(self.held)
         # What moves against the market is highest at its low.
-        self.rows.append(np.array([[bars[s][0], max(bars[s]), min(bars[s]), bars[s][3], 0.0] for s in names]).T)
+        rows = [[bars[s][0], max(bars[s]), min(bars[s]), bars[s][3], 0.0] for s in names]
+        # A book without positions has rows without columns.
+        self.rows.append(np.array(rows, dtype=float).reshape(len(names), len(FIELDS)).T)
         for symbol, position in list(self.positions.items()):
             bar = bars[symbol]
             best = max(position.best_price, *bar) if position.quantity > 0 else min(position.best_price, *bar)

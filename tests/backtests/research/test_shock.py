@@ -129,7 +129,8 @@ def test_what_is_told_names_the_worst():
     html = shock_page(book, results)
     assert told[:30] in html and "http" not in html.replace("http://www.w3.org/2000/svg", "")
     nothing = present(positions=())
-    assert sentence([play(nothing, shock_path("yuan_2015"))]).startswith("Nothing is held")
+    results = [play(nothing, shock_path(name)) for name in all_names()]
+    assert sentence(results).startswith("Nothing is held") and {r.worst for r in results} == {0.0}
 
 
 def test_the_command_reads_the_state_folder(tmp_path, capsys):
