@@ -75,6 +75,15 @@ class Verdict:
         }
         return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in plain.items()}
 
+    def lengths(self, unit: str) -> tuple[str, str]:
+        """Shortest track record and shortest backtest in words; observations are called ``unit``."""
+        never = "none is long enough, as the Sharpe ratio is not above 0"
+        track, years = self.min_track_record, self.min_backtest_years
+        return (
+            f"{track:,.0f} {unit} for that Sharpe ratio to be above 0" if math.isfinite(track) else never,
+            f"{years:.1f} years, below which luck alone reaches it" if math.isfinite(years) else never,
+        )
+
     def sentence(self) -> str:
         """The verdict in one sentence."""
         pbo = "not defined" if self.pbo is None else f"{self.pbo:.2f} (0.5 = chance)"

@@ -64,6 +64,7 @@ def overfit(
 
 def _told(v: Verdict) -> str:
     pbo = "not defined for one trial or so few periods" if v.pbo is None else f"{v.pbo:.3f} (0.5 = chance)"
+    track_record, backtest = v.lengths("periods")
     lines = [
         f"{v.verdict}: {v.sentence()}",
         f"best trial                 {v.best}, one of {v.trials:,} over {v.observations:,} periods",
@@ -71,7 +72,7 @@ def _told(v: Verdict) -> str:
         f"probabilistic Sharpe       {v.psr:.3f}, the probability that it is above 0, for a single trial",
         f"deflated Sharpe            {v.dsr:.3f}, the same after {v.counted:,} trials",
         f"probability of overfitting {pbo}",
-        f"shortest track record      {v.min_track_record:,.0f} periods for that Sharpe ratio to be above 0",
-        f"shortest backtest          {v.min_backtest_years:.1f} years, below which luck alone reaches it",
+        f"shortest track record      {track_record}",
+        f"shortest backtest          {backtest}",
     ]
     return "\n".join(lines)

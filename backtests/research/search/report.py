@@ -67,6 +67,7 @@ def _figures(document: dict[str, Any], verdict: Verdict) -> list[list[Any]]:
     low, high = best["sharpe_interval"]
     fall_low, fall_high = best["max_drawdown_interval"]
     share = f"{document['interval_confidence']:.0%}"
+    track_record, backtest = verdict.lengths("sessions")
     return [
         ["Sharpe ratio a year", f"{best['sharpe']:.2f} ({share} interval {low:.2f} to {high:.2f})"],
         ["total return", f"{best['total_return']:.1%}"],
@@ -74,8 +75,8 @@ def _figures(document: dict[str, Any], verdict: Verdict) -> list[list[Any]]:
         ["trades", best["trades"]],
         ["deflated Sharpe ratio", f"{verdict.dsr:.3f}, a probability; {verdict.counted:,} trials counted"],
         ["probability of overfitting", "–" if verdict.pbo is None else f"{verdict.pbo:.3f} (0.5 = chance)"],
-        ["shortest backtest", f"{verdict.min_backtest_years:.1f} years, below which luck alone reaches it"],
-        ["shortest track record", f"{verdict.min_track_record:,.0f} sessions"],
+        ["shortest backtest", backtest],
+        ["shortest track record", track_record],
     ]
 
 

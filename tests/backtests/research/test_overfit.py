@@ -57,6 +57,15 @@ def test_losing_trials_have_no_edge_and_one_trial_no_cross_validation():
     assert (single.pbo, single.verdict) == (None, "edge") and single.dsr == single.psr
 
 
+def test_no_length_is_enough_for_a_sharpe_ratio_that_is_not_above_zero():
+    losing = judge(np.random.default_rng(2).normal(-0.002, 0.01, (500, 2)), ["a", "b"])
+    assert set(losing.lengths("periods")) == {"none is long enough, as the Sharpe ratio is not above 0"}
+    track_record, backtest = judge(np.random.default_rng(2).normal(0.002, 0.01, (500, 2)), ["a", "b"]).lengths(
+        "periods"
+    )
+    assert track_record.endswith(" periods for that Sharpe ratio to be above 0") and " years" in backtest
+
+
 def test_the_command_prints_one_document(tmp_path, capsys):
     path = written(tmp_path / "trials.csv", planted())
     assert main(["overfit", str(path), "--json", "--blocks", "10"]) == 0
