@@ -15,6 +15,9 @@ from config.values.provenance import Provenance
 from config.values.secrets import Secrets
 from config.values.symbols import canonical
 
+DECIDING = ("signals", "selection", "risk", "exits", "sizing", "pace")
+"""Sections that decide what is traded and when: with others, what is known of a profile may not hold."""
+
 
 class Settings(Sections):
     """Everything a run depends on besides its data, dates and seed."""
@@ -80,8 +83,11 @@ class Settings(Sections):
         return {**plain, "secrets": self._secrets.masked()} if masked else plain
 
     def told_evidence(self, profile: str) -> str:
-        """What is known of the edge of the profile of that name, for whoever runs it."""
-        return told_evidence(profile, self.evidence.verdict, self.evidence.sentence)
+        """What is known of the edge of the profile of that name, and whether these settings are another's."""
+        changed = [key for key, _ in self._provenance.choices() if key.partition(".")[0] in DECIDING]
+        # Settings that say themselves how they were tested are told so.
+        others = () if self._provenance.chosen("evidence.verdict") else changed
+        return told_evidence(profile, self.evidence.verdict, self.evidence.sentence, others)
 
     @property
     def config_hash(self) -> str:

@@ -19,6 +19,8 @@ class BracketModel:
     """Turns an entry into the terms of its bracket. Subclasses set ``name`` and ``Config`` and override ``terms``."""
 
     name: ClassVar[str]
+    reads_stop_atr: ClassVar[bool] = True
+    """Whether the stop lies at the multiple of ATR that the signal asks for."""
 
     class Config(ModuleConfig):
         """No settings, unless a subclass has some."""
@@ -64,6 +66,7 @@ class FixedBracket(BracketModel):
     """Stop and target at fixed fractions of the entry price; the stop never nearer than a multiple of ATR, if set."""
 
     name = "fixed"
+    reads_stop_atr = False
 
     class Config(ModuleConfig):
         """Settings of ``FixedBracket``."""
@@ -126,6 +129,7 @@ class AdaptiveAtrBracket(BracketModel):
     """
 
     name = "adaptive_atr"
+    reads_stop_atr = False
 
     class Config(ModuleConfig):
         """Settings of ``AdaptiveAtrBracket``; all multiples in ATR."""

@@ -53,7 +53,7 @@ def fit(pipeline: Pipeline, bars: BarTable, settings: Settings) -> tuple[str, ..
             key="pace.bars",
         )
     if bars.daily:
-        return keep_daily_signals(pipeline, settings)
+        return (*keep_daily_signals(pipeline, settings), *_windows_of_days(settings))
     notes: tuple[str, ...] = ()
     if on_days:
         told = " and ".join(settings.pace.windows)
@@ -80,6 +80,14 @@ def fit(pipeline: Pipeline, bars: BarTable, settings: Settings) -> tuple[str, ..
         *notes,
         f"scan windows in which no bar opens, so that nothing is entered: {told}; the {grid}",
     )
+
+
+def _windows_of_days(settings: Settings) -> tuple[str, ...]:
+    """A note about the user's scan windows where the bars are daily."""
+    if not (settings.pace.windows and settings.provenance.chosen("pace.windows")):
+        return ()
+    source = settings.source_of("pace.windows")
+    return (f"{source}: pace.windows changes nothing on bars of a day: each is decided on once, when it is over",)
 
 
 def _clock(minute: int) -> str:

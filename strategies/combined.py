@@ -12,8 +12,9 @@ from brokers.backtest.broker import BarFillBroker
 from brokers.ports import Account, Desk, Feed
 from config import Refusal
 from market.market import Market
+from strategies.idle_settings import settings_without_effect
 from strategies.parameters import refuse_former_attributes, refuse_unknown, settings_from
-from strategies.run_notes import fit_of_rules, settings_without_effect
+from strategies.run_notes import fit_of_rules
 
 log = logging.getLogger(__name__)
 

@@ -38,6 +38,8 @@ class EnsembleConfig(ModuleConfig):
 
 
 with_defaults(EnsembleConfig, "signals.ensemble")
+MOST_SCORE, ROUNDING = 100.0, 1e-9
+"""The strongest score, and by how much rounding may carry it beyond."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +131,7 @@ class Ensemble:
             for k in np.flatnonzero((score >= self.min_score) & eligible).tolist():
                 # Of two sides the one whose vote passes speaks, whatever the other one's score.
                 rank = (passed is None or bool(passed[k]), float(score[k]))
+                refuse_beyond(signal, market.symbols[k], rank[1])
                 known = best.get(k)
                 if (known is None or rank > known[:2]) and not held(market.symbols[k]):
                     best[k] = (*rank, signal)
@@ -163,6 +166,15 @@ class Ensemble:
         inputs = {"votes": candidate.votes, "quorum": self.config.quorum, "vetoes": candidate.vetoes}
         after = 0 if candidate.refusal else quantity
         return (Verdict("ensemble", candidate.refusal or "OK", quantity, after, inputs),)
+
+
+def refuse_beyond(signal: Signal, symbol: str, score: float) -> None:
+    """Refuse a score above 100: it would come before every entry of the others and pass every threshold."""
+    if score > MOST_SCORE + ROUNDING:
+        raise Refusal(
+            f"signal {signal.name}: gives {symbol} a score of {score:g}; give 50 where its condition is just met, "
+            f"and {MOST_SCORE:g} at its strongest"
+        )
 
 
 class _Ballot:

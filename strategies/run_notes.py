@@ -9,8 +9,6 @@ from datetime import datetime
 import numpy as np
 import pandas as pd
 
-from config import Settings
-from config.defaults import shipped
 from config.reading.error_messages import some
 from market.bars import BarTable
 from market.features import FeatureTable
@@ -129,33 +127,6 @@ def out_of_reach(features: FeatureTable, pipeline: Pipeline, end: pd.Timestamp) 
     return (f"no symbol has enough history for {', '.join(names)}; give earlier bars or a shorter period",)
 
 
-def settings_without_effect(settings: Settings) -> tuple[str, ...]:
-    """Notes about what the user set and this run does not read, and about rules that the user's chain leaves out."""
-    chosen = settings.provenance.chosen_within
-    signals, off = settings.signals, "signals.enabled+={name} switches it on"
-    parts = {
-        "risk.modules": (settings.risk.modules, settings.risk.chain, "risk.chain+={name} runs it"),
-        "signals.modules": (signals.modules, signals.enabled, off),
-        "signals.rules": (signals.rules, signals.enabled, off),
-        "exits.models": (settings.exits.models, (settings.exits.model,), "exits.model={name} chooses it"),
-    }
-    notes = [
-        f"{settings.source_of(key)}: {key} changes nothing, as {name} does not run; {way_out.format(name=name)}"
-        for section, (known, running, way_out) in parts.items()
-        for name in known
-        if name not in running
-        for key in chosen(f"{section}.{name}")
-    ]
-    if settings.provenance.chosen("risk.chain"):
-        absent = [name for name in shipped("risk")["chain"] if name not in settings.risk.chain]
-        if absent:
-            source = settings.source_of("risk.chain")
-            notes.append(
-                f"{source}: risk.chain leaves out {', '.join(absent)}; risk.chain+=NAME adds a rule to the rest"
-            )
-    return tuple(notes)
-
-
 def fit_of_rules(pipeline: Pipeline, market: Market, equity: float) -> tuple[str, ...]:
     """What the rules can do little with, at the first readings: an account, symbols and settings that don't fit.
 
@@ -170,6 +141,7 @@ def fit_of_rules(pipeline: Pipeline, market: Market, equity: float) -> tuple[str
     traded = [s for s in sorted(pipeline.universe) if market.usable(s)]
     return (
         *_below_one_lot(pipeline, {s: market.mark(s) for s in traded}, equity),
+        *_capped_notional(pipeline, equity),
         *_stops_inside_one_atr(pipeline, market, traded),
         *_reachable_positions(pipeline, market),
     )
@@ -190,6 +162,18 @@ def _below_one_lot(pipeline: Pipeline, prices: Mapping[str, float], equity: floa
             "sizing.max_notional_frac",
         )
     return (f"too dear for one lot at {cap:,.2f} USD a position, and never entered: {some(dear)}",)
+
+
+def _capped_notional(pipeline: Pipeline, equity: float) -> tuple[str, ...]:
+    """A note about a notional in USD that no entry reaches."""
+    sizing = pipeline.sizing
+    cap = sizing.max_notional_frac * equity
+    if sizing.notional_usd is None or sizing.notional_usd <= cap:
+        return ()
+    return (
+        f"no entry has the {sizing.notional_usd:,.2f} USD of sizing.notional_usd: sizing.max_notional_frac allows "
+        f"{sizing.max_notional_frac:.0%} of {equity:,.0f} USD, {cap:,.2f}",
+    )
 
 
 def _stops_inside_one_atr(pipeline: Pipeline, market: Market, symbols: Sequence[str]) -> tuple[str, ...]:

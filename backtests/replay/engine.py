@@ -26,7 +26,8 @@ from config.process.terminal import draws
 from market.bars import BarTable
 from market.market import Market
 from risk.model import Book, Plan
-from strategies.run_notes import fit_of_rules, settings_without_effect
+from strategies.idle_settings import settings_without_effect
+from strategies.run_notes import fit_of_rules
 
 
 class ReplayRun:

@@ -8,7 +8,7 @@ import numpy as np
 
 from market.features import FeatureTable
 from market.market import Market
-from strategies.ensemble import Candidate, Ensemble
+from strategies.ensemble import Candidate, Ensemble, refuse_beyond
 from strategies.signals.base import Signal
 
 
@@ -79,6 +79,9 @@ class TableEnsemble(Ensemble):
         # Of equal scores the first signal's counts.
         speaker, best = scores.argmax(axis=0), scores.max(axis=0)
         rows, columns = np.nonzero(best > -np.inf)
+        if len(rows):
+            row, k = np.unravel_index(best.argmax(), best.shape)
+            refuse_beyond(self.signals[speaker[row, k]], symbols[k], float(best[row, k]))
         # Of equal scores the order is the ensemble's: by what was traded, by price, by the alphabet.
         alphabet = np.argsort(np.argsort(np.array(symbols)))
         traded = price[rows, columns] * volume[rows, columns]

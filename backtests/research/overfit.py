@@ -26,6 +26,8 @@ from config.errors import Refusal
 from config.research import Overfit, research
 
 Judgement = Literal["edge", "no edge", "overfit", "too short"]
+MOST_RETURN = 10.0
+"""No period brings more, a fraction of 1; a column beyond it holds prices or an account's equity."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +36,12 @@ class Verdict:
 
     ``sharpe`` is a year's, of the trial ``best``; ``psr`` and ``dsr`` are probabilities; ``pbo`` and ``cross`` are None
     for a single trial or too few observations. ``counted`` are the trials that the deflation counts, ``trials`` those
-    of the matrix. ``min_track_record`` in observations, ``min_backtest_years`` in years.
+    of the matrix, of which ``distinct`` differ from one another in some period. ``min_track_record`` in observations,
+    ``min_backtest_years`` in years.
     """
 
     trials: int
+    distinct: int
     counted: int
     observations: int
     best: str
@@ -55,6 +59,7 @@ class Verdict:
         """As the command prints it; what is not finite is null."""
         plain = {
             "trials": self.trials,
+            "trials_distinct": self.distinct,
             "observations": self.observations,
             "best": self.best,
             "sharpe": self.sharpe,
@@ -98,7 +103,8 @@ class Verdict:
         if self.verdict == "no edge" and self.dsr >= research().overfit.min_confidence:
             # All trials may share an edge, or the market's own rise: then choosing among them adds nothing.
             told["no edge"] = f"{self.best} is more than luck among {tried}, but choosing it among them was chance"
-        return f"{told[self.verdict]}; {figures}."
+        alike = "" if self.distinct == self.trials else f"; only {self.distinct} of the {self.trials} differ at all"
+        return f"{told[self.verdict]}; {figures}{alike}."
 
 
 def judge(
@@ -131,12 +137,15 @@ def judge(
     periods = rules.periods if periods is None else periods
     blocks = rules.blocks if blocks is None else blocks
     observations, trials = returns.shape
+    # Trials that earned the same in every period are one: ranks among them would be chance.
+    _, firsts = np.unique(returns, axis=1, return_index=True)
+    distinct = returns[:, np.sort(firsts)]
     ratios = np.array([sharpe_ratio(returns[:, k]) for k in range(trials)])
     best = int(ratios.argmax())
     found = moments(returns[:, best])
     number = max(trials, counted or trials)
     variance = _variance(ratios, number, observations)
-    cross = cscv(returns, blocks) if trials > 1 and observations >= 2 * blocks else None
+    cross = cscv(distinct, blocks) if distinct.shape[1] > 1 and observations >= 2 * blocks else None
     annual = found.sharpe * math.sqrt(periods)
     figures = {
         "psr": probabilistic_sharpe(found),
@@ -145,6 +154,7 @@ def judge(
     }
     return Verdict(
         trials=trials,
+        distinct=distinct.shape[1],
         counted=number,
         observations=observations,
         best=names[best],
@@ -235,6 +245,11 @@ def _return(cell: str, place: str) -> float:
     if not math.isfinite(value):
         written = cell.strip() or "empty"
         raise Refusal(f"{place}: {written} is no return; write a fraction of 1 in every cell, 0 where nothing was held")
+    if value > MOST_RETURN:
+        raise Refusal(
+            f"{place}: {value:,.10g} is a level and no return; write fractions of 1, 0.01 for 1%, as in the "
+            "returns.csv of risk-first optimise"
+        )
     if value < -1:
         raise Refusal(f"{place}: {cell.strip()} would lose more than everything; write fractions of 1, -0.02 for -2%")
     return value

@@ -63,7 +63,11 @@ def overfit(
 
 
 def _told(v: Verdict) -> str:
-    pbo = "not defined for one trial or so few periods" if v.pbo is None else f"{v.pbo:.3f} (0.5 = chance)"
+    pbo = (
+        "not defined for trials that are all the same, or so few periods"
+        if v.pbo is None
+        else f"{v.pbo:.3f} (0.5 = chance)"
+    )
     track_record, backtest = v.lengths("periods")
     lines = [
         f"{v.verdict}: {v.sentence()}",

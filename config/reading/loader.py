@@ -94,6 +94,7 @@ def load(
     provenance = Provenance(map(_shown, defaults))
     for path in defaults:
         _lay(merged, path, provenance)
+    provenance.note_before("risk.chain", merged["risk"]["chain"])
     if recorded is not None:
         # What that run's user had not set keeps the source that it has here.
         _lay(merged, recorded.file, Provenance())

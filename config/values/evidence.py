@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 HEADS = {"edge": "edge found", "no edge": "NO EDGE FOUND", "not tested": "NOT TESTED FOR AN EDGE"}
+SHOWN = 3
+"""Changed settings that are named."""
 
 
-def told_evidence(profile: str, verdict: str, sentence: str) -> str:
+def told_evidence(profile: str, verdict: str, sentence: str, changed: Sequence[str] = ()) -> str:
     """One line for whoever runs a profile; it holds for the profile as it ships.
 
     Parameters
@@ -15,5 +19,11 @@ def told_evidence(profile: str, verdict: str, sentence: str) -> str:
     verdict : {"edge", "no edge", "not tested"}
     sentence : str
         How it was tested and with which figures.
+    changed : sequence of str
+        Settings that are not the profile's.
     """
-    return f"profile {profile}: {HEADS.get(verdict, verdict)}; {sentence}"
+    told = f"profile {profile}: {HEADS.get(verdict, verdict)}; {sentence}"
+    if not changed:
+        return told
+    more = "" if len(changed) <= SHOWN else f" and {len(changed) - SHOWN} more"
+    return f"{told}; that is the profile as it ships, changed here: {', '.join(changed[:SHOWN])}{more}"

@@ -15,6 +15,7 @@ class Provenance:
         self._parents: set[str] = set()
         """Keys below which something was set, now or before: few settings have any, and there are hundreds."""
         self._defaults = frozenset(defaults)
+        self._before: dict[str, tuple[str, ...]] = {}
 
     def note(self, dotted: str, source: str) -> None:
         """``source`` sets ``dotted`` and with it everything below."""
@@ -27,6 +28,14 @@ class Provenance:
         above = dotted
         while (above := above.rpartition(".")[0]) and above not in self._parents:
             self._parents.add(above)
+
+    def note_before(self, dotted: str, names: Iterable[str]) -> None:
+        """A list as it was before the user's first say."""
+        self._before[dotted] = tuple(names)
+
+    def before(self, dotted: str) -> tuple[str, ...]:
+        """That list; empty for one that was not noted."""
+        return self._before.get(dotted, ())
 
     def of(self, dotted: str) -> str:
         """The source of a key or of its nearest parent that has one."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from config import Refusal, load
-from strategies.run_notes import settings_without_effect
+from strategies.idle_settings import settings_without_effect
 
 BASE = load().risk.chain
 
@@ -59,6 +59,22 @@ def test_an_edit_that_changes_nothing_is_refused(edit, told):
             ["--set: exits.models.atr.target_r changes nothing, as atr does not run; exits.model=atr chooses it"],
         ),
         (
+            ["signals.modules.mean_reversion.stop_atr=3.0"],
+            ["--set: signals.modules.mean_reversion.stop_atr changes nothing, as exits.model fixed sets the stops; "
+             "exits.model=atr takes each signal's own"],
+        ),
+        (["signals.modules.mean_reversion.stop_atr=3.0", "exits.model=atr"], []),
+        (
+            ["exits.model=atr", "exits.models.atr.target_atr=3.0", "exits.models.atr.target_by=r"],
+            ["--set: exits.models.atr.target_atr changes nothing, as targets are measured by r; "
+             "exits.models.atr.target_by=atr takes it"],
+        ),
+        (
+            ["risk.chain-=sector_cap"],
+            ["--set: risk.chain leaves out sector_cap, which the profile runs; risk.chain+=NAME runs one again"],
+        ),
+        (["risk.chain+=trailing_stop"], []),
+        (
             ["signals.modules.vwap.stop_atr=3.0"],
             ["--set: signals.modules.vwap.stop_atr changes nothing, as vwap does not run; "
              "signals.enabled+=vwap switches it on"],
@@ -66,9 +82,43 @@ def test_an_edit_that_changes_nothing_is_refused(edit, told):
         (
             ["risk.chain=[allocation, cash_buffer]"],
             ["--set: risk.chain leaves out drawdown_halt, peak_halt, streak_halt, recent_form, sector_cap, "
-             "correlation_cap, exposure_budget, rebalancer, inverse_hedge; risk.chain+=NAME adds a rule to the rest"],
+             "correlation_cap, exposure_budget, rebalancer, inverse_hedge, which the profile runs; "
+             "risk.chain+=NAME runs one again"],
         ),
     ],
 )  # fmt: skip
 def test_what_changes_nothing_is_told_by_name(overrides, told):
     assert list(settings_without_effect(load(overrides=overrides))) == told
+
+
+def test_the_rules_that_are_left_out_are_those_of_the_profile():
+    """The chain of intraday is not that of the base."""
+    (told,) = settings_without_effect(load("intraday", overrides=["risk.chain-=trend_confirmation"]))
+    assert told.startswith("--set: risk.chain leaves out trend_confirmation, which the profile runs")
+    assert settings_without_effect(load("intraday", overrides=["risk.chain+=inverse_hedge"])) == ()
+
+
+def test_a_rule_of_one_s_own_is_told_that_its_stop_is_not_read(tmp_path):
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("signals:\n  rules:\n    dip: {when: rsi_14 < 30, stop_atr: 2.0}\n  enabled: [dip]\n")
+    (told,) = settings_without_effect(load(files=[mine]))
+    assert told.startswith(f"{mine}: signals.rules.dip.stop_atr changes nothing, as exits.model fixed sets the stops")
+    assert settings_without_effect(load(files=[mine], overrides=["exits.model=atr"])) == ()
+
+
+@pytest.mark.parametrize(
+    ("overrides", "told"),
+    [
+        ([], ""),
+        (["universe.symbols=[AAPL]", "account.budget_usd=5000"], ""),
+        (["sizing.risk_frac=0.002"], "; that is the profile as it ships, changed here: sizing.risk_frac"),
+        (
+            ["sizing.risk_frac=0.002", "exits.model=atr", "signals.enabled=[trend]", "risk.chain-=sector_cap"],
+            "changed here: sizing.risk_frac, exits.model, signals.enabled and 1 more",
+        ),
+        (["sizing.risk_frac=0.002", "evidence={verdict: not tested, sentence: mine}"], "NOT TESTED FOR AN EDGE; mine"),
+    ],
+)
+def test_what_is_known_of_a_profile_is_told_as_that_of_other_settings(overrides, told):
+    said = load(overrides=overrides).told_evidence("active")
+    assert said.endswith(told or "see docs/research.md")

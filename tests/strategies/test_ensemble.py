@@ -315,3 +315,14 @@ def test_a_signal_opposes_nothing_unless_it_says_so():
     signal = MeanReversion(MeanReversion.Config())
     assert signal.needs_to_oppose() == ()
     assert not signal.opposes(snapshot()).any()
+
+
+def test_a_score_above_a_hundred_is_refused_by_the_signal_s_name():
+    said = "signal stated: gives C a score of 250; give 50 where its condition is just met, and 100 at its strongest"
+    rules = EnsembleConfig(quorum=1, veto=(), min_vote_score=50)
+    on, everywhere = market(dict.fromkeys(SYMBOLS, 10.0)), np.ones(len(SYMBOLS), dtype=bool)
+    just = Ensemble([Stated(A=99.0, B=100.0 + 1e-12)], rules, 60)
+    assert [c.symbol for c in just.candidates(on, everywhere, lambda _: False)] == ["B", "A"]
+    loud = Ensemble([Stated(A=80.0, C=250.0)], rules, 60)
+    with pytest.raises(Refusal, match=said):
+        loud.candidates(on, everywhere, lambda _: False)

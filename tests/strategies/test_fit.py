@@ -20,7 +20,10 @@ def fitted(bars: BarTable, **overrides: object) -> tuple[Pipeline, tuple[str, ..
 
 def test_daily_bars_know_no_windows_and_no_intraday_signals():
     pipeline, notes = fitted(walk(30), signals__enabled=["trend", "vwap"], pace__windows=["15:55"])
-    assert notes == ("Signals that need intraday bars were off: vwap.",)
+    assert notes == (
+        "Signals that need intraday bars were off: vwap.",
+        "--set: pace.windows changes nothing on bars of a day: each is decided on once, when it is over",
+    )
     assert [signal.name for signal in pipeline.signals] == ["trend"] and pipeline.window_minutes == 0
 
 

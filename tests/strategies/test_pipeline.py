@@ -145,9 +145,10 @@ def snapshot(symbols=SYMBOLS, price=100.0, **more):
 
 
 def pipeline(*signals, chain=(), selection=SELECTION, gate=OPEN_GATE, universe=SYMBOLS, bracket=FixedBracket, **more):
+    more.setdefault("sizing", SizingConfig())
     return Pipeline(
-        signals=signals, chain=chain, bracket=bracket(bracket.Config()), sizing=SizingConfig(), selection=selection,
-        gate=gate, universe=universe, **more,
+        signals=signals, chain=chain, bracket=bracket(bracket.Config()), selection=selection, gate=gate,
+        universe=universe, **more,
     )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ import pytest
 from brokers.record import RunRecord
 from config import Refusal, load
 from risk.brackets import FixedBracket
+from risk.equity_sizer import SizingConfig
 from risk.model import Verdict
 from risk.sector_cap import SectorCap
 from strategies.combined import CombinedStrategy
@@ -116,6 +117,14 @@ def test_a_cap_below_the_cheapest_lot_is_told():
     )  # fmt: skip
     assert fit({"A": 100.0, "B": 900.0}, equity=1_500.0) == (
         "too dear for one lot at 150.00 USD a position, and never entered: B",
+    )
+
+
+def test_a_notional_above_the_cap_is_told():
+    assert fit({"A": 100.0}, sizing=SizingConfig(notional_usd=9_000.0)) == ()
+    assert fit({"A": 100.0}, sizing=SizingConfig(notional_usd=20_000.0)) == (
+        "no entry has the 20,000.00 USD of sizing.notional_usd: sizing.max_notional_frac allows 10% of 100,000 USD, "
+        "10,000.00",
     )
 
 

@@ -22,6 +22,7 @@ from config.errors import Refusal
 from config.reading.error_messages import closest, sentence
 from config.values.provenance import Provenance
 from market.bars import BarTable
+from strategies.idle_settings import refuse_idle
 
 Parameters = Mapping[str, Any]
 FIXED_SECTIONS = ("account", "broker", "evidence", "fills", "gate", "live", "pace", "strategy", "universe")
@@ -83,7 +84,7 @@ class Trial:
 
 
 def require_keys(base: Mapping[str, Any], keys: list[str], source: str) -> None:
-    """Refuse keys that no setting has, or that a trial can't change."""
+    """Refuse keys that no setting has, that a trial can't change, or that no trial reads."""
     for key in (key for joined in keys for key in joined.split(JOINED)):
         section: Any = base
         for part in key.split("."):
@@ -93,6 +94,7 @@ def require_keys(base: Mapping[str, Any], keys: list[str], source: str) -> None:
             section = section[part]
         if key.split(".")[0] in FIXED_SECTIONS:
             raise Refusal(f"{source} {key}: is the same for all trials; set it with --set and vary another")
+    refuse_idle(settings_with(base, {}), keys, JOINED, source)
 
 
 def settings_with(base: Mapping[str, Any], parameters: Parameters) -> Settings:

@@ -8,6 +8,7 @@ import pytest
 from backtests.replay.engine import replay
 from backtests.replay.scores import TableEnsemble, scored_at_once
 from config import load
+from config.errors import Refusal
 from market.features import FeatureTable
 from strategies.ensemble import Ensemble
 from strategies.registry import SIGNALS, build_pipeline
@@ -55,6 +56,23 @@ def test_candidates_are_those_of_every_bar(quorum, min_score):
         assert at_once.candidates(market, usable, held) == expected
         found += len(expected)
     assert found > 10
+
+
+class Loud(MeanReversion):
+    """Scores twice what the built-in signal does."""
+
+    elementwise = True
+
+    def scores(self, market):
+        return 2 * super().scores(market)
+
+
+def test_a_score_above_a_hundred_is_refused_of_a_whole_table_too():
+    table = table_on(grid_of("5 minutes with holes"))
+    features = FeatureTable(table, [*MeanReversion(MeanReversion.Config()).needs()], {})
+    loud = Ensemble([Loud(MeanReversion.Config(oversold_rsi=45.0))], load("bench").signals.ensemble, 60.0)
+    with pytest.raises(Refusal, match=r"signal mean_reversion: gives [ABC]{3} a score of 1\d\d.*; give 50"):
+        TableEnsemble(loud, features, np.ones(3, dtype=bool))
 
 
 def test_a_brief_run_enters_the_same_and_records_less():

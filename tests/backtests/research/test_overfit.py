@@ -57,6 +57,16 @@ def test_losing_trials_have_no_edge_and_one_trial_no_cross_validation():
     assert (single.pbo, single.verdict) == (None, "edge") and single.dsr == single.psr
 
 
+def test_trials_that_are_the_same_are_one():
+    one = np.random.default_rng(2).normal(0.0004, 0.01, (600, 1))
+    same = judge(np.repeat(one, 3, axis=1), names(3))
+    assert (same.trials, same.distinct, same.pbo) == (3, 1, None) and same.verdict != "overfit"
+    assert same.sentence().endswith("only 1 of the 3 differ at all.")
+    several = np.random.default_rng(4).normal(0, 0.01, (600, 5))
+    twice = judge(np.column_stack([several, several[:, 2]]), names(6))
+    assert twice.pbo == judge(several, names(5)).pbo and twice.distinct == 5
+
+
 def test_no_length_is_enough_for_a_sharpe_ratio_that_is_not_above_zero():
     losing = judge(np.random.default_rng(2).normal(-0.002, 0.01, (500, 2)), ["a", "b"])
     assert set(losing.lengths("periods")) == {"none is long enough, as the Sharpe ratio is not above 0"}
@@ -93,6 +103,7 @@ def test_a_year_of_months_is_annualised_by_its_own_length(tmp_path, capsys):
         ("date,a\n1,0.1\n2,\n", "line 3, a: empty is no return"),
         ("date,a\n1,0.1\n2,nan\n", "nan is no return"),
         ("date,a\n1,0.1\n2,-5\n", "would lose more than everything"),
+        ("time,equity,cash\n1,100000,100000\n2,100250.5,9000\n", "line 2, equity: 100,000 is a level and no return"),
         ("date,a\n1,0.1\n2,0.1,0.2\n", "line 3 has 3 cells"),
         ("date,a,a\n1,0.1,0\n2,0.1,0\n", "two columns are named 'a'"),
         ("date,a,\n1,0.1,0\n2,0.1,0\n", "a column has no name"),

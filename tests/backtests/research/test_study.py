@@ -176,6 +176,17 @@ def test_joined_keys_take_the_same_value(tmp_path, shared):
         require_keys(shared.settings, [f"{FAST}+signals.modules.trend.slow_bar"], "--grid")
 
 
+def test_what_no_trial_would_read_is_not_searched(shared):
+    base, target = settings_with(shared.settings, {"exits.model": "fixed"}).as_dict(), "exits.models.atr.target_atr"
+    with pytest.raises(Refusal, match=f"--grid {target}: changes nothing, as atr does not run"):
+        require_keys(base, [target], "--grid")
+    with pytest.raises(Refusal, match=r"stop_atr: changes nothing, as exits\.model fixed sets the stops"):
+        require_keys(base, [STOP], "--grid")
+    # With the model itself among what varies some trials read it; of keys that move together one is enough.
+    require_keys(base, [STOP, "exits.model"], "--grid")
+    require_keys(base, [f"{STOP}+{RSI}"], "--grid")
+
+
 def test_combinations_that_cannot_be_are_set_aside(tmp_path, shared):
     grid = grid_space([f"{FAST}=9,30", f"{RSI}=40"])
     shared = dataclasses.replace(shared, key="other")

@@ -1,0 +1,81 @@
+"""Settings that a run does not read: what the user set and what changes nothing, with the way out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from config import Settings
+from config.errors import Refusal
+from risk.brackets import BRACKETS
+
+CHAIN = "risk.chain"
+SIGNAL_SECTIONS = ("signals.modules", "signals.rules")
+
+
+@dataclass(frozen=True, slots=True)
+class Idle:
+    """Why a setting is not read; with ``chooser``, the key that decides on it, at another value it may be."""
+
+    why: str
+    chooser: str
+
+
+def idle(settings: Settings, key: str) -> Idle | None:
+    """Why a run with these settings does not read a dotted key; None where it does."""
+    section, _, rest = key.partition(".")
+    part, _, rest = rest.partition(".")
+    section, (name, _, last) = f"{section}.{part}", rest.partition(".")
+    model, chain, enabled = settings.exits.model, settings.risk.chain, settings.signals.enabled
+    if section == "risk.modules" and name in settings.risk.modules and name not in chain:
+        return Idle(f"{name} does not run; risk.chain+={name} runs it", CHAIN)
+    if section in SIGNAL_SECTIONS and name in (*settings.signals.modules, *settings.signals.rules):
+        if name not in enabled:
+            return Idle(f"{name} does not run; signals.enabled+={name} switches it on", "signals.enabled")
+        if last == "stop_atr" and model in BRACKETS and not BRACKETS[model].reads_stop_atr:
+            return Idle(f"exits.model {model} sets the stops; exits.model=atr takes each signal's own", "exits.model")
+    if section == "exits.models" and name in settings.exits.models:
+        if name != model:
+            return Idle(f"{name} does not run; exits.model={name} chooses it", "exits.model")
+        by = settings.exits.models[name].get("target_by")
+        if name == "atr" and last in ("target_atr", "target_r") and last != f"target_{by}":
+            other = last.removeprefix("target_")
+            return Idle(
+                f"targets are measured by {by}; {section}.atr.target_by={other} takes it",
+                f"{key[: -len(last)]}target_by",
+            )
+    return None
+
+
+def settings_without_effect(settings: Settings) -> tuple[str, ...]:
+    """Notes about what the user set and this run does not read, and about rules that the user's chain leaves out."""
+    notes = [
+        f"{source}: {key} changes nothing, as {found.why}"
+        for key, source in settings.provenance.choices()
+        if (found := idle(settings, key)) is not None
+    ]
+    if settings.provenance.chosen(CHAIN):
+        absent = [name for name in settings.provenance.before(CHAIN) if name not in settings.risk.chain]
+        if absent:
+            notes.append(
+                f"{settings.source_of(CHAIN)}: risk.chain leaves out {', '.join(absent)}, which the profile runs; "
+                "risk.chain+=NAME runs one again"
+            )
+    return tuple(notes)
+
+
+def refuse_idle(settings: Settings, axes: Iterable[str], joined_by: str, option: str) -> None:
+    """Refuse to vary what no trial would read; an axis may be several keys that take the same value.
+
+    Raises
+    ------
+    Refusal
+        With the key, and what would make a run read it.
+    """
+    axes = list(axes)
+    varied = {key for axis in axes for key in axis.split(joined_by)}
+    for axis in axes:
+        found = [idle(settings, key) for key in axis.split(joined_by)]
+        unread = [f for f in found if f is not None and f.chooser not in varied]
+        if len(unread) == len(found):
+            raise Refusal(f"{option} {axis}: changes nothing, as {unread[0].why}")
