@@ -203,6 +203,12 @@ class HardDay:
                 scene.desk.halts.crashed(error, scene.exchange.now)
         return news
 
+    def sleep(self, seconds: float) -> None:
+        """The pause of a process that ends; what protects is seen as soon as it does, not at the end of the pause."""
+        slices = max(1, round(seconds / FINE_S))
+        for _ in range(slices):
+            self.pass_time(seconds / slices)
+
     def see(self) -> None:
         """What the venue holds, and what protects it."""
         scene, now = self.scene, self.scene.exchange.now
@@ -369,7 +375,7 @@ class HardDay:
                     self.iterate(number)
                 self.watch(2)
         real = shutdown.time
-        shutdown.time = SimpleNamespace(sleep=self.pass_time, monotonic=lambda: scene.exchange.now.timestamp())
+        shutdown.time = SimpleNamespace(sleep=self.sleep, monotonic=lambda: scene.exchange.now.timestamp())
         try:
             shutdown.shut_down(scene.desk, PROTECT_WITHIN_S)
         finally:
