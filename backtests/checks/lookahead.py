@@ -162,10 +162,10 @@ def _compare_runs(
         for one, two in zip_longest(ours, theirs, fillvalue=nothing):
             if one != two:
                 keys = [key for key in {**one, **two} if one.get(key) != two.get(key) or key in NAMED]
-                pair = [
+                full, shown = (
                     ", ".join(f"{key} {side[key]}" for key in keys if key in side) or "nothing" for side in (one, two)
-                ]
-                leaks.append(Leak(cut, variant, (one or two)["time"], what, *pair, first=_first(one, two)))
+                )
+                leaks.append(Leak(cut, variant, (one or two)["time"], what, full, shown, _first(one, two)))
                 break
     return compared
 

@@ -116,15 +116,54 @@ def test_a_run_on_longer_bars_than_its_settings_name_repeats_itself(tmp_path, ca
     assert json.loads(capsys.readouterr().out)["identical"]
 
 
-def test_a_file_that_differs_is_named(folder, tmp_path, capsys):
-    orders = folder / "orders.csv"
-    kept = orders.read_bytes()
-    try:
-        orders.write_bytes(kept + b"\n")
-        assert main(["rerun", str(folder), "--out", str(tmp_path / "again")]) == 1
-    finally:
-        orders.write_bytes(kept)
-    assert "other than in" in (said := capsys.readouterr().out) and said.strip().endswith(": orders.csv")
+@pytest.fixture
+def copied(folder, tmp_path):
+    """A copy of the run, with a way to change its summary."""
+    shutil.copytree(folder, copy := tmp_path / "copy")
+
+    def change(**values):
+        path = copy / "summary.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
+
+    return copy, change
+
+
+def test_of_a_file_that_differs_the_line_or_the_key_is_told(copied, tmp_path, capsys):
+    run, change = copied
+    equity = (run / "equity.csv").read_text().splitlines(keepends=True)
+    (run / "equity.csv").write_text("".join([*equity[:2], equity[2].replace(",", ",0", 1), *equity[3:]]))
+    (run / "decisions.jsonl").write_text((run / "decisions.jsonl").read_text() + "{}\n")
+    fills = json.loads((run / "summary.json").read_text())["fill_assumptions"]
+    change(notes=["another"], fill_assumptions={**fills, "gaps": "elsewhere"})
+    (run / "mine.txt").write_text("mine")
+    assert main(["rerun", str(run), "--out", str(tmp_path / "again")]) == 1
+    told = capsys.readouterr().out.partition("other than in ")[2].partition(": ")[2].strip()
+    decisions = len((run / "decisions.jsonl").read_text().splitlines())
+    keys = dict(part.split(": ") for part in told.split("; "))
+    assert keys == {
+        "decisions.jsonl": f"line {decisions}",
+        "equity.csv": "line 3",
+        "mine.txt": f"only in {run}",
+        "summary.json": keys["summary.json"],
+    }
+    assert sorted(keys["summary.json"].split(", ")) == ["fill_assumptions.gaps", "notes"]
+
+
+def test_other_versions_are_told_in_words_and_are_no_difference(copied, tmp_path, capsys):
+    run, change = copied
+    versions = json.loads((run / "summary.json").read_text())["versions"]
+    change(versions={**versions, "package": "0.0.9 (source tree)"})
+    assert main(["rerun", str(run), "--out", str(tmp_path / "again")]) == 0
+    same, told = capsys.readouterr().out.strip().splitlines()
+    assert same.endswith("byte for byte")
+    assert told == (
+        "repeated by other versions, which are not compared: "
+        f"package {versions['package']} instead of 0.0.9 (source tree)"
+    )
+    assert main(["rerun", str(run), "--out", str(tmp_path / "again-2"), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["identical"] and told["differences"] == {}
+    assert told["versions"] == {"package": {"run": "0.0.9 (source tree)", "again": versions["package"]}}
 
 
 def test_other_data_and_no_run_are_refused(tmp_path, capsys):
