@@ -11,6 +11,7 @@ import typer
 
 from commands.composition import command
 from commands.options import FolderOptions, ScreenOptions
+from commands.runs.command_line import command_line
 from commands.runs.request import RunArguments, carry_out, merged, refuse_what_is_missing, requested, settled
 from config.errors import Refusal
 
@@ -47,7 +48,7 @@ def rerun(
     inputs = read_inputs(folder)
     if inputs.mode not in ("backtest", "rehearse"):
         raise Refusal(f"{folder}: is a run on the {inputs.mode} account, which is not repeated; start risk-first trade")
-    _refuse_interrupted(folder)
+    _refuse_interrupted(folder, inputs)
     return _repeated(as_asked(merged(files, screen), folder, inputs, data), inputs, folder, screen)
 
 
@@ -119,7 +120,7 @@ def _repeated(again: RunArguments, inputs: RunInputs, folder: Path, screen: Scre
     return 1 if differing else 0
 
 
-def _refuse_interrupted(folder: Path) -> None:
+def _refuse_interrupted(folder: Path, inputs: RunInputs) -> None:
     from backtests.reports.run_files import INTERRUPTED
 
     try:
@@ -129,7 +130,7 @@ def _refuse_interrupted(folder: Path) -> None:
     if summary.get(INTERRUPTED):
         raise Refusal(
             f"{folder}: was interrupted, so there is no whole run to repeat; start it with "
-            f"risk-first {summary['mode']} --config {folder / 'settings.yaml'}"
+            f"{command_line(folder, inputs)}"
         )
 
 
