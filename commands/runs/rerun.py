@@ -126,7 +126,10 @@ def _refuse_interrupted(folder: Path, inputs: RunInputs) -> None:
     try:
         summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        raise Refusal(f"{folder}: its summary.json cannot be read, so it is no complete run; start it anew") from None
+        raise Refusal(
+            f"{folder}: its summary.json cannot be read, so it is no complete run; start it with "
+            f"{command_line(folder, inputs)}"
+        ) from None
     if summary.get(INTERRUPTED):
         raise Refusal(
             f"{folder}: was interrupted, so there is no whole run to repeat; start it with "
