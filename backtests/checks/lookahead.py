@@ -182,7 +182,8 @@ def _first(one: dict[str, Any], two: dict[str, Any]) -> str:
         at = next(n for n, pair in enumerate(zip_longest(ours or (), theirs or ())) if pair[0] != pair[1])
         ours, theirs = ((_ruling(side[at]) if at < len(side) else "nothing") for side in (ours or (), theirs or ()))
     more = f" ({', '.join(keys[1:3])}{' and more' if len(keys) > 3 else ''} too)" if keys[1:] else ""
-    return f"{whose} {name} {_figure(ours)} became {_figure(theirs)}{more}"
+    told = f"{_figure(ours)} became {_figure(theirs)}{more}"
+    return told if name in NAMED else f"{whose} {name} {told}"
 
 
 def _ruling(verdict: tuple[str, str, float, float]) -> str:

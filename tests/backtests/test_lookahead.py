@@ -228,6 +228,14 @@ def test_of_several_figures_the_first_is_told_and_of_verdicts_the_first_rule():
     assert "AMD score 60 became 70.5 (price, stop and more too) when" in leak.line and "target 70.5" in str(leak)
 
 
+def test_another_symbol_or_order_in_its_place_is_told_by_name():
+    one, two = (
+        replace(decided(TABLE, 5), proposal=replace(decided(TABLE, 5).proposal, symbol=s)) for s in ("AMD", "BA")
+    )
+    (leak,) = leaks_of(RunRecord(decisions=[one]), RunRecord(decisions=[two]), CUT_OFF)
+    assert ": AMD became BA when the data are cut off from " in leak.line
+
+
 def test_a_leak_is_a_short_line_and_whole_in_json(capsys, monkeypatch):
     plant_feature(monkeypatch, shifted)
     _, told = lookahead(capsys, *YEAR, *EAGER, cuts=1)
