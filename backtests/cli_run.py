@@ -67,6 +67,10 @@ REPLAYED = "combined"
 ENTRIES_AT_MARKET = "market at the open of the bar after the decision"
 ENTRIES_REST = "a limit a step from the open of the bar after the decision, for that bar"
 
+OWN_DATA = (
+    "not covered: data that a signal or a rule reads by itself, from a file or the network; only bars are altered"
+)
+
 
 def run(request: RunRequest, console: Console) -> int:
     """Carry out a backtest request; returns the exit status.
@@ -414,9 +418,10 @@ def _check_lookahead(
     if not report.decisions:
         console.print("nothing was decided before the cuts, so only features were compared", style="yellow")
     for leak in report.leaks:
-        console.print(f"LEAK {leak}", style="red", highlight=False, soft_wrap=True)
+        console.print(f"LEAK {leak.line}", style="red", highlight=False, soft_wrap=True)
     if report.clean:
         console.print("no look-ahead found", style="green")
+        console.print(OWN_DATA, highlight=False, soft_wrap=True)
     else:
         console.print(counted(len(report.leaks), "leak"), style="red")
     return 0 if report.clean else 1

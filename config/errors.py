@@ -42,6 +42,14 @@ class Refusal(Exception):
         self.key = key
 
 
+class OwnCodeError(Exception):
+    """An error in a signal or rule of another package: one sentence with its name, file and line.
+
+    The command line ends with it as with a refusal. It is none to a trader, which stops entries at any error of an
+    iteration and goes on protecting what is held.
+    """
+
+
 def exit_status(run: Callable[[], int]) -> int:
     """What a command line returns: its own status, or with one line on standard error 2 (refused) or 1 (failed).
 
@@ -65,7 +73,7 @@ def _status(run: Callable[[], int]) -> int:
         tell("Interrupted.")
     except BrokenPipeError:
         _forget_output()
-    except Refusal as refusal:
+    except (Refusal, OwnCodeError) as refusal:
         tell(str(refusal))
         return EXIT_REFUSED
     except OSError as error:

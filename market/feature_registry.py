@@ -160,6 +160,11 @@ def feature(
     return register
 
 
+def forms() -> dict[str, str]:
+    """Features of this package: the word of each, and how it is written with its numbers."""
+    return {word: entry.form for word, entry in _REGISTRY.items()}
+
+
 def parse(name: str) -> Parsed:
     """Find a feature by its name; ``ta.`` before it makes it an indicator of the library, see ``library``.
 

@@ -6,15 +6,19 @@ Numbers, features by name, ``+ - * /``, comparisons, ``and or not``, brackets an
 from __future__ import annotations
 
 import ast
+import difflib
 import operator
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from config.errors import Refusal
+from config.reading.error_messages import NEAR
 from market.bars import FIELDS
-from market.feature_registry import LIBRARY, parse
+from market.feature_registry import LIBRARY, forms, parse
+from market.indicator_library import known
 from market.market import Market
 
 LONGEST = 500
@@ -32,6 +36,8 @@ COMPARISONS: dict[type[ast.cmpop], Callable[..., np.ndarray]] = {
     ast.GtE: operator.ge,
 }
 PREVIOUS = "previous"
+PAGE = "docs/writing-a-signal.md"
+_WORD = re.compile(r"(.+?)((?:_\d+)*)")
 
 Evaluate = Callable[[Market], np.ndarray]
 
@@ -132,9 +138,26 @@ def _feature(name: str) -> str:
     try:
         parse(name)
     except Refusal:
+        # Only here, as its library takes seconds to import.
+        indicators = known()
+        word, rest = _WORD.fullmatch(name.partition(".")[0]).groups()  # type: ignore[union-attr]  # matches any name
+        if word not in indicators:
+            raise Refusal(
+                f"{name}: there is no price, feature or indicator of that name; {_meant(word, rest)}"
+            ) from None
         parse(f"{LIBRARY}{name}")
         return f"{LIBRARY}{name}"
     return name
+
+
+def _meant(word: str, numbers: str) -> str:
+    """The nearest name with the numbers that were written, where one is really near; else where all names are."""
+    own = forms()
+    near = difflib.get_close_matches(word.lower(), [*FIELDS, *own, *known()], n=1, cutoff=NEAR)
+    if not near:
+        return f"all names are in {PAGE}"
+    taken = "" if near[0] in FIELDS or own.get(near[0]) == near[0] else numbers
+    return f"did you mean {near[0]}{taken}? All names are in {PAGE}"
 
 
 def _before(market: Market, column: str) -> np.ndarray:

@@ -26,6 +26,7 @@ from risk.equity_sizer import SizingConfig
 from risk.interface import RiskModule
 from strategies.ensemble import EnsembleConfig
 from strategies.meta_model import MetaModel
+from strategies.own_code import guarded, told_of_load
 from strategies.pipeline import Pipeline, Selection
 from strategies.signals.base import Signal
 
@@ -101,11 +102,16 @@ class Registry:
         module, _, attribute = place.partition(":")
         if name in self._built_in:
             return getattr(importlib.import_module(module), attribute)  # type: ignore[no-any-return]  # found by name
-        try:
-            found = getattr(importlib.import_module(module), attribute)
-        except (ImportError, AttributeError) as error:
-            raise Refusal(f"entry point {self.group}: {name} = {place} cannot be loaded, {error}") from error
-        return found  # type: ignore[no-any-return]  # found by name
+        with told_of_load(self.entry(name), module, "correct or uninstall it"):
+            return getattr(importlib.import_module(module), attribute)  # type: ignore[no-any-return]  # found by name
+
+    def entry(self, name: str) -> str:
+        """The entry point of a name, for messages."""
+        return f"entry point {self.group}: {name} = {self.places()[name]}"
+
+    def built_in(self, name: str) -> bool:
+        """Whether a name is of this package."""
+        return name in self._built_in
 
 
 RISK_MODULES = Registry(
@@ -294,13 +300,28 @@ def _build(
     for name in dict.fromkeys((*chosen, *sections)):
         key = f"{section_key}.{name}"
         found = registry.get(name, f"{settings.source_of(key)}: {section_key}")
-        if not issubclass(found, base) or found.name != name:
-            raise Refusal(
-                f"entry point {registry.group}: {name} = {found.__module__}:{found.__qualname__} must be a subclass "
-                f"of {base.__name__} whose name is {name!r}"
-            )
-        built[name] = found(_validated(settings, found.Config, sections.get(name, {}), key))
+        _refuse_unfit(registry, name, found, base)
+        config = _validated(settings, found.Config, sections.get(name, {}), key)
+        if registry.built_in(name):
+            built[name] = found(config)
+            continue
+        way_out = f"take {name} out of {list_key}"
+        with told_of_load(registry.entry(name), found.__module__, f"correct it, or {way_out}"):
+            built[name] = guarded(found(config), base, registry.kind, way_out)
+        # Asked here, an error in it is told before anything is started.
+        built[name].needs()
     return tuple(built[name] for name in chosen)
+
+
+def _refuse_unfit(registry: Registry, name: str, found: Any, base: type[Any]) -> None:
+    """Refuse what an entry point names if it is no part of its kind, or one of another name."""
+    wanted = f"must be a subclass of {base.__name__} whose name is {name!r}"
+    if not isinstance(found, type) or not issubclass(found, base):
+        raise Refusal(f"{registry.entry(name)} {wanted}")
+    called = getattr(found, "name", None)
+    if called != name:
+        has = "its class has no name" if called is None else f"its class is named {called!r}"
+        raise Refusal(f"{registry.entry(name)} {wanted}; {has}: write name = {name!r} in the class")
 
 
 def _validated(settings: Settings, model: type[BaseModel], section: Mapping[str, Any], key: str) -> BaseModel:

@@ -21,6 +21,7 @@ from backtests.checks.decision_figures import (
 )
 from backtests.checks.missing_bars import MissingBars
 from backtests.run_folder import Holding, Json, RunFolder, read_run
+from config.errors import Refusal
 from risk.model import OPENING_ROLES
 
 SEEN_LATE = pd.Timedelta(minutes=4)
@@ -31,6 +32,7 @@ MARKET_MODULES = frozenset({"trend_confirmation", "volume_profile", "ensemble"})
 """Rules that read bars and nothing of the book."""
 SATURDAY = 5
 CENT = 0.01
+ROUNDED = "the venue's prices are in cents, the backtest's file has fractions of them: lay it on the cent grid first"
 REMEMBERED = 48
 """So many bars a bar that was seen differently is in the averages, enough to move a decision."""
 FORGOTTEN = 350
@@ -45,7 +47,7 @@ def compare(live: Path, backtest: Path) -> Comparison:
     Raises
     ------
     Refusal
-        One of them is not the complete folder of a run.
+        One of them is not the complete folder of a run, or they have no day in common.
     """
     return _Comparer(read_run(live), read_run(backtest)).run()
 
@@ -68,6 +70,16 @@ class _Comparer:
         self.scans: dict[pd.Timestamp, list[pd.Timestamp]] = {}
         for time in live.iterations:
             self.scans.setdefault(moved.get(time, self.bar(time)), []).append(time)
+        self._refuse_other_days()
+
+    def _refuse_other_days(self) -> None:
+        ours, theirs = ({bar.date() for bar in bars} for bars in (self.scans, self.bars))
+        if not ours & theirs:
+            told = [f"{min(days)} to {max(days)}" if days else "no iteration" for days in (ours, theirs)]
+            raise Refusal(
+                f"{self.live.path} ({told[0]}) and {self.backtest.path} ({told[1]}) have no day in common, so there is "
+                "nothing to compare; give a backtest of the live run's days"
+            )
 
     def bar(self, time: pd.Timestamp) -> pd.Timestamp:
         """The opening of the bar in which ``time`` lies; its predecessor is the last closed one."""
@@ -145,6 +157,8 @@ class _Comparer:
         ours = scans[0]
         if name := figures_differ(ours, theirs):
             told = f"{name} {ours[name]} live, {theirs[name]} backtest"
+            if _in_cents_alone(ours["price"], theirs["price"]):
+                told += f"; {ROUNDED}"
             return Cause.BARS, f"{told}{self._lacking(bar, ours['symbol'], FORGOTTEN)}"
         found = self._of_verdicts(bar, ours, theirs) or self._of_orders(ours, theirs)
         if found is not None:
@@ -269,6 +283,11 @@ class _Comparer:
         over = held.until is not None and held.until < bar
         ended = f"{self.bar(held.until)} {held.exit_price:.4f} {held.how}" if over and held.until else ""
         return self.bar(held.since), held.symbol, round(held.entry_price, 4), ended
+
+
+def _in_cents_alone(live: float, backtest: float) -> bool:
+    """Whether two prices differ by no more than the rounding of one to cents."""
+    return not same_value(live, backtest) and same_value(live, round(backtest, 2))
 
 
 def _spans(held: Holding, scan: pd.Timestamp) -> bool:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from rich.table import Table
 
 from backtests.checks.comparison_result import Cause, Comparison
+from backtests.reports.formatting import counted
 
 TITLE = "decisions, live and backtest"
+BAR = r"\|"
+"""A bar inside a cell of markdown."""
+EDGES = (Cause.EDGE_LIVE, Cause.EDGE_BACKTEST)
 
 MEANINGS = {
     Cause.DECIDED_EARLIER: "its position ended inside the bar, so that live decided before the bar was over",
@@ -46,13 +52,31 @@ def counts_table(found: Comparison) -> Table:
     return table
 
 
+def _listed(found: Comparison) -> Iterator[tuple[str, str, str, str, str]]:
+    """The cells of every difference; those at the edges of the window are summed up in a row each."""
+    for edge in EDGES:
+        bars = [d.bar for d in found.differences if d.cause is edge]
+        if bars:
+            first, last = (f"{bar:%Y-%m-%d %H:%M}" for bar in (min(bars), max(bars)))
+            yield (
+                first if first == last else f"{first} to {last}",
+                "",
+                "",
+                str(edge),
+                f"{counted(len(bars), 'decision')} {MEANINGS[edge]}",
+            )
+    for d in found.differences:
+        if d.cause not in EDGES:
+            yield f"{d.bar:%Y-%m-%d %H:%M}", d.symbol, d.signal, str(d.cause), d.detail
+
+
 def list_table(found: Comparison) -> Table:
-    """Every difference."""
+    """Every difference but those at the window's edges, which are one row."""
     table = Table(title="differences", title_justify="left")
     for heading in ("bar, New York", "symbol", "signal", "cause", "detail"):
         table.add_column(heading, overflow="fold")
-    for d in found.differences:
-        table.add_row(f"{d.bar:%Y-%m-%d %H:%M}", d.symbol, d.signal, str(d.cause), d.detail)
+    for row in _listed(found):
+        table.add_row(*row)
     return table
 
 
@@ -74,11 +98,10 @@ def document(found: Comparison) -> dict[str, object]:
 
 
 def markdown(found: Comparison) -> str:
-    """Counts and every difference."""
+    """Counts and the differences, as ``list_table`` has them."""
     lines = ["| cause | decisions | meaning |", "| --- | ---: | --- |"]
     lines += [f"| {cause} | {count} | {meaning} |" for cause, count, meaning in _rows(found)]
     lines += ["", "| bar, New York | symbol | signal | cause | detail |", "| --- | --- | --- | --- | --- |"]
-    for d in found.differences:
-        detail = d.detail.replace("|", "\\|")
-        lines.append(f"| {d.bar:%Y-%m-%d %H:%M} | {d.symbol} | {d.signal} | {d.cause} | {detail} |")
+    for row in _listed(found):
+        lines.append(f"| {' | '.join(cell.replace('|', BAR) for cell in row)} |")
     return "\n".join(lines) + "\n"

@@ -1,13 +1,15 @@
 """Look-ahead check: nothing decided at a moment may depend on what came after it.
 
 The run is repeated on data that end at a cut, and on data whose bars from the cut on are invented. Up to
-the cut, every feature that could be seen and every decision, order and fill must be identical.
+the cut, every feature that could be seen and every decision, order and fill must be identical. What a signal reads by
+itself, from a file of its own for instance, is the same in every run: the check does not see into it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from itertools import zip_longest
 from typing import Any
 
@@ -15,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from backtests.run_result import RunResult
-from config.errors import Refusal
+from config.errors import OwnCodeError, Refusal
 from market.bars import BarTable
 from risk.model import OPENING_ROLES
 
@@ -27,7 +29,10 @@ Runner = Callable[[BarTable], RunResult]
 
 @dataclass(frozen=True, slots=True)
 class Leak:
-    """One difference: at ``time`` (what was decided or seen then), in ``what``, with what differs in both readings."""
+    """One difference: at ``time`` (what was decided or seen then), in ``what``, with what differs in both readings.
+
+    ``first`` is the first of the figures that differ, in words, where there are several.
+    """
 
     cut: pd.Timestamp
     variant: str
@@ -35,12 +40,19 @@ class Leak:
     what: str
     full: Any
     altered: Any
+    first: str = ""
 
     def __str__(self) -> str:
         return (
             f"{self.what} at {self.time} differs when the data are {self.variant} from {self.cut}: "
             f"{self.full} became {self.altered}"
         )
+
+    @property
+    def line(self) -> str:
+        """The leak in a line: when, of what, and the first figure in both readings."""
+        told = self.first or f"{_figure(self.full)} became {_figure(self.altered)}"
+        return f"{self.what} at {_minute(self.time)}: {told} when the data are {self.variant} from {_minute(self.cut)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +117,7 @@ def check(
             raise
         except Exception as error:
             # The same code ran through the whole data: it reached for what is no longer there.
-            found = f"{type(error).__name__}: {error}"
+            found = str(error) if isinstance(error, OwnCodeError) else f"{type(error).__name__}: {error}"
             leaks.append(Leak(table.opens_at[row], variant, "some time", "the run", "finished", found))
             continue
         decisions += _compare_runs(whole, other, table, row, seen, variant, leaks)
@@ -150,12 +162,45 @@ def _compare_runs(
         for one, two in zip_longest(ours, theirs, fillvalue=nothing):
             if one != two:
                 keys = [key for key in {**one, **two} if one.get(key) != two.get(key) or key in NAMED]
-                pair = [
+                full, shown = (
                     ", ".join(f"{key} {side[key]}" for key in keys if key in side) or "nothing" for side in (one, two)
-                ]
-                leaks.append(Leak(cut, variant, (one or two)["time"], what, *pair))
+                )
+                leaks.append(Leak(cut, variant, (one or two)["time"], what, full, shown, _first(one, two)))
                 break
     return compared
+
+
+def _first(one: dict[str, Any], two: dict[str, Any]) -> str:
+    """Whose it is, and the first figure that differs, in both readings."""
+    whose = next(str(side[name]) for name in NAMED for side in (one, two) if name in side)
+    if not one or not two:
+        return f"{whose} {'is there' if one else 'is not there'}, and {'is not' if one else 'is'}"
+    keys = [key for key in {**one, **two} if one.get(key) != two.get(key)]
+    name, ours, theirs = keys[0], one.get(keys[0]), two.get(keys[0])
+    if name == "verdicts":
+        # The first rule that ruled otherwise; what follows it follows from it.
+        at = next(n for n, pair in enumerate(zip_longest(ours or (), theirs or ())) if pair[0] != pair[1])
+        ours, theirs = ((_ruling(side[at]) if at < len(side) else "nothing") for side in (ours or (), theirs or ()))
+    more = f" ({', '.join(keys[1:3])}{' and more' if len(keys) > 3 else ''} too)" if keys[1:] else ""
+    told = f"{_figure(ours)} became {_figure(theirs)}{more}"
+    return told if name in NAMED else f"{whose} {name} {told}"
+
+
+def _ruling(verdict: tuple[str, str, float, float]) -> str:
+    module, code, before, after = verdict
+    return f"{module} {code}, {before:g} to {after:g}"
+
+
+def _figure(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, datetime):
+        return _minute(value)
+    return "nothing" if value is None else str(value)
+
+
+def _minute(moment: Any) -> str:
+    return f"{moment:%Y-%m-%d %H:%M}" if isinstance(moment, datetime) else str(moment)
 
 
 def _decisions(run: RunResult, until: pd.Timestamp, _: pd.Timestamp) -> list[dict[str, Any]]:

@@ -67,6 +67,9 @@ def run_live(request: RunRequest, console: Console, watch: Watch | None = None) 
     told = RunLog(console, request.settings.secrets, quiet=request.quiet, verbose=request.verbose)
     if request.mode != "rehearse":
         return _run(_placed(request, datetime.now(NEW_YORK_ZONE)), request.settings, console, told, None)
+    if request.out is not None:
+        # Before the exchange is started and told of.
+        check_folder(request.out, request.overwrite)
     rehearsal = rehearsal_of(request)
     with rehearsal.server as server:
         console.print(f"rehearsal: {rehearsal.told}, on {server.url}", soft_wrap=True)

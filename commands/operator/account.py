@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from commands.composition import gathered
@@ -13,6 +15,8 @@ from config.errors import Refusal
 if TYPE_CHECKING:
     from brokers.ports import Venue
     from config import Settings
+
+BESIDE_A_REHEARSAL = "status, explain, whatif, scoreboard, dashboard and kill work beside it, with --state-dir"
 
 
 def settings_of(*groups: Any, screen: ScreenOptions) -> Settings:
@@ -51,14 +55,36 @@ def signed_in(
     from brokers.operator.account import sign_in
     from brokers.venues import open_venue
     from config.process.environment import own_the_run
+    from config.values.secrets import ALPACA_VARIABLES, KRAKEN_VARIABLES
 
     settings = settings_of(chosen, state, venue, screen=screen)
+    refuse_rehearsal(settings)
+    kraken = settings.broker.venue == KRAKEN
+    if missing := settings.secrets.missing(KRAKEN_VARIABLES if kraken else ALPACA_VARIABLES):
+        raise Refusal(
+            f"{settings.broker.venue.title()} keys are missing: set {' and '.join(missing)} in the environment; a "
+            f"rehearse run has keys of its own: {BESIDE_A_REHEARSAL} RUN/state"
+        )
     # What only reads looks at whichever account the keys are of; Kraken has one kind alone.
-    paper = money_of(money) == "paper" and settings.broker.venue != KRAKEN
+    paper = money_of(money) == "paper" and not kraken
     own_the_run()
     account = open_venue(settings, paper)
     sign_in(account, paper)
     return account, settings
+
+
+def refuse_rehearsal(settings: Settings) -> None:
+    """Refuse the state folder of a ``rehearse`` run: address and keys of its exchange are its process's alone."""
+    folder = Path(settings.live.state_dir)
+    try:
+        mode = json.loads((folder.parent / "run.json").read_text(encoding="utf-8"))["mode"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return
+    if mode == "rehearse":
+        raise Refusal(
+            f"{folder}: is the state of a rehearse run, whose exchange no other process can ask; {BESIDE_A_REHEARSAL} "
+            f"{folder}; for the others start python -m brokers.rehearsal, and trade --paper with the keys it prints"
+        )
 
 
 def require_known_broker(broker: str) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from commands.composition import command
-from commands.operator.account import require_known_broker, settings_of
+from commands.operator.account import refuse_rehearsal, require_known_broker, settings_of
 from commands.options import (
     ConsentOptions,
     MoneyOptions,
@@ -51,6 +51,7 @@ def cleanup(
 
     require_known_broker(broker)
     settings = settings_of(replace(chosen, venue=broker), state, venue, screen=screen)
+    refuse_rehearsal(settings)
     # What is looked at without a change is whichever account the keys are of.
     paper = money_of(money) == "paper" and not (dry_run and broker == KRAKEN)
     if not paper and not dry_run and not consent.yes:

@@ -59,7 +59,7 @@ def walk_forward(
 
     Parameters are chosen on each training window and traded in the test window after it; what was traded is judged.
     One account trades all test windows; what is open at a seam is kept under the settings it was opened with. Every
-    trial of every window is registered and counted for good.
+    trial of every window is registered and counted for good, and so is, as one trial, the test of what was chosen.
     """
     from backtests.research.search.executors import executor
     from backtests.research.search.registry import TrialRegistry
@@ -110,7 +110,7 @@ def walk_forward(
         f"out of sample {document['test_start'][:10]} to {document['test_end'][:10]}: return "
         f"{figures['total_return'] or 0:.1%}, drawdown {figures['max_drawdown'] or 0:.1%}, {figures['trades']} trades",
         f"return a year, test over train: {'–' if efficiency is None else f'{efficiency:.2f}'}; "
-        f"{document['trials']} trials, {document['trials_ever']} ever on these data",
+        f"{document['trials']} trials and 1 of the test windows together; {document['trials_ever']} ever on these data",
         f"{out / 'report.html'}",
     )
     console(screen.json).print("\n".join(lines), highlight=False, soft_wrap=True)

@@ -20,7 +20,9 @@ def compare(
 ) -> int:
     """Compare the decisions of a live run and a backtest.
 
-    Of the same days, one by one, each difference by its cause.
+    Of the same days, one by one, each difference by its cause. Both runs read the same file of bars, in regular hours
+    alone and with prices in whole cents: a rehearsal's exchange rounds to cents, a backtest does not, and nearly every
+    figure would differ (bars_differ). Decisions before and after the days that both have are summed up.
 
     Exit status: 0 every difference is explained, 1 one is not, 2 refused the input.
     """

@@ -35,7 +35,10 @@ def lookahead(
     """Check that no decision depends on later data.
 
     The same backtest is run again on data that end at so many moments; every feature and every decision before a
-    cut must be the same. Exit status 1 if one is not.
+    cut must be the same. Only bars are altered: data that a signal or a rule reads by itself, from a file for
+    instance, are the same in every run, so that a look ahead into them is not found.
+
+    Exit status: 0 no look-ahead found, 1 something depends on later bars, 2 refused the input.
     """
     chosen_cuts = DEFAULT_CUTS if cuts is None else cuts
     return start(merged(universe, chosen, data, seed, screen, mode="backtest", lookahead=chosen_cuts))

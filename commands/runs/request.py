@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,7 +30,7 @@ from commands.options import (
     VenueOptions,
 )
 from commands.venue_choice import KRAKEN, chosen_profile, override
-from config.errors import Refusal
+from config.errors import OwnCodeError, Refusal
 from config.reading.dotenv import with_keys
 from config.values.secrets import ALPACA_VARIABLES, Secrets
 
@@ -116,14 +117,19 @@ def carry_out(request: RunRequest, *, quietly: bool = False) -> int:
     screen.quiet = quietly
     if request.verbose:
         tell_settings(request.settings, screen)
-    # Lumibot takes seconds to import, so nothing above may reach it.
-    if request.mode != "backtest":
+    try:
+        # Lumibot takes seconds to import, so nothing above may reach it.
+        if request.mode != "backtest":
+            with loading():
+                from backtests.live.live_runs import run_live
+            return run_live(request, screen)
         with loading():
-            from backtests.live.live_runs import run_live
-        return run_live(request, screen)
-    with loading():
-        from backtests.cli_run import run
-    return run(request, screen)
+            from backtests.cli_run import run
+        return run(request, screen)
+    except OwnCodeError as error:
+        if request.verbose and error.__cause__ is not None:
+            traceback.print_exception(error.__cause__)
+        raise
 
 
 def resolved(arguments: RunArguments) -> RunArguments:

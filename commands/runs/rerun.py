@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from commands.composition import command
 from commands.options import FolderOptions, ScreenOptions
+from commands.runs.command_line import command_line
 from commands.runs.request import RunArguments, carry_out, merged, refuse_what_is_missing, requested, settled
 from config.errors import Refusal
 
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from backtests.request import RunRequest
     from backtests.run_inputs import RunInputs
 
-TIMES = "seconds"
-"""Of the summary: the only part of a run's files that another run of the same cannot have alike."""
 DATA_SOURCES_OF_THEIR_OWN = ("embedded", "yahoo", "alpaca")
 
 
@@ -38,7 +37,8 @@ def rerun(
     """Repeat a run from its folder, byte for byte.
 
     Settings, data, window and seed are those of the run. Of a backtest every file is compared with the run's own,
-    the seconds that it took aside. A rehearsal is played again; its moments are never quite the same. A run on
+    the seconds that it took and the versions of the programs aside; other versions are told. Of a file that differs
+    the keys or the first line are named. A rehearsal is played again; its moments are never quite the same. A run on
     paper or real money is not repeated.
 
     Exit status: 0 the same files, 1 a file differs, 2 refused the input.
@@ -48,7 +48,7 @@ def rerun(
     inputs = read_inputs(folder)
     if inputs.mode not in ("backtest", "rehearse"):
         raise Refusal(f"{folder}: is a run on the {inputs.mode} account, which is not repeated; start risk-first trade")
-    _refuse_interrupted(folder)
+    _refuse_interrupted(folder, inputs)
     return _repeated(as_asked(merged(files, screen), folder, inputs, data), inputs, folder, screen)
 
 
@@ -94,27 +94,46 @@ def _repeated(again: RunArguments, inputs: RunInputs, folder: Path, screen: Scre
     status = carry_out(request, quietly=True)
     if status:
         return status
-    differing = _differing(folder, out)
+    from backtests.checks.file_differences import differences, other_versions
+
+    differing, versions = differences(folder, out), other_versions(folder, out)
+    by = ", ".join(f"{name} {here} instead of {there}" for name, (there, here) in versions.items())
     if screen.json:
-        show_json({"run": str(folder), "again": str(out), "identical": not differing, "differing": differing})
-    elif differing:
-        printer.print(f"{out}: other than in {folder}: {', '.join(differing)}", highlight=False, soft_wrap=True)
+        show_json(
+            {
+                "run": str(folder),
+                "again": str(out),
+                "identical": not differing,
+                "differing": list(differing),
+                "differences": differing,
+                "versions": {name: {"run": there, "again": here} for name, (there, here) in versions.items()},
+            }
+        )
+        return 1 if differing else 0
+    if differing:
+        told = "; ".join(f"{name}: {what}" for name, what in differing.items())
+        printer.print(f"{out}: other than in {folder}: {told}", highlight=False, soft_wrap=True)
     else:
         printer.print(f"{out}: every file is the same as in {folder}, byte for byte", highlight=False, soft_wrap=True)
+    if by:
+        printer.print(f"repeated by other versions, which are not compared: {by}", highlight=False, soft_wrap=True)
     return 1 if differing else 0
 
 
-def _refuse_interrupted(folder: Path) -> None:
+def _refuse_interrupted(folder: Path, inputs: RunInputs) -> None:
     from backtests.reports.run_files import INTERRUPTED
 
     try:
         summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        raise Refusal(f"{folder}: its summary.json cannot be read, so it is no complete run; start it anew") from None
+        raise Refusal(
+            f"{folder}: its summary.json cannot be read, so it is no complete run; start it with "
+            f"{command_line(folder, inputs)}"
+        ) from None
     if summary.get(INTERRUPTED):
         raise Refusal(
             f"{folder}: was interrupted, so there is no whole run to repeat; start it with "
-            f"risk-first {summary['mode']} --config {folder / 'settings.yaml'}"
+            f"{command_line(folder, inputs)}"
         )
 
 
@@ -129,20 +148,3 @@ def _refuse_other_data(request: RunRequest, inputs: RunInputs) -> None:
             f"{request.data}: is not the file that the run was made of (its SHA-256 begins {inputs.data_hash[:12]}); "
             "name that one with --data"
         )
-
-
-def _differing(first: Path, second: Path) -> list[str]:
-    """Names of files that differ, or that only one of the folders has."""
-    found = {
-        str(path.relative_to(folder)) for folder in (first, second) for path in folder.rglob("*") if path.is_file()
-    }
-    return sorted(name for name in found if _content(first / name) != _content(second / name))
-
-
-def _content(path: Path) -> Any:
-    if not path.is_file():
-        return None
-    content = path.read_bytes()
-    if path.name != "summary.json":
-        return content
-    return {**json.loads(content), TIMES: None}

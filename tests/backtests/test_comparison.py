@@ -11,10 +11,11 @@ import pandas as pd
 import pytest
 
 from backtests.checks.comparison import compare
-from backtests.checks.comparison_report import markdown
+from backtests.checks.comparison_report import document, list_table, markdown
 from backtests.checks.comparison_result import Cause, Comparison
 from backtests.data.bar_files import data_hash
 from backtests.reports.run_files import EQUITY_COLUMNS, ORDER_COLUMNS
+from commands.app import main
 from config import Refusal
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "compare_runs.py"
@@ -324,6 +325,40 @@ def test_a_decision_missed_in_one_of_two_scans_is_unexplained(compared):
         scans=["09:30:10", "09:40:01", "09:44:50"],
     )
     assert only_cause(found) is Cause.UNEXPLAINED
+
+
+def test_runs_without_a_day_in_common_are_refused(tmp_path, capsys):
+    one = write(tmp_path / "live", ["2022-12-14T09:30:10"], [decision("2022-12-14T09:30:10")])
+    other = write(tmp_path / "back", CLOSES, [decision("09:30:00")])
+    assert main(["compare", str(one), str(other)]) == 2
+    assert capsys.readouterr().err == (
+        f"{one} (2022-12-14 to 2022-12-14) and {other} (2022-12-13 to 2022-12-13) have no day in common, so there is "
+        "nothing to compare; give a backtest of the live run's days\n"
+    )
+
+
+def test_the_window_s_edges_are_a_row_each(compared):
+    names = [f"A{chr(65 + n)}" for n in range(20)]
+    back = [decision("09:30:00", n) for n in names] + [decision("09:45:00", "QQQ")]
+    live = [decision("09:51:00", n) for n in names] + [decision("09:45:10", "QQQ") | {"atr": 1.1}]
+    found = compared(live, back, scans=["09:40:10", "09:45:10", "09:51:00"])
+    assert len(found.differences) == 41
+    listed = markdown(found).split("\n\n")[1].splitlines()[2:]
+    assert listed == [
+        f"| {DAY} 09:50 |  |  | only_in_live: window edge "
+        "| 20 decisions before the first or after the last bar of the backtest |",
+        f"| {DAY} 09:30 |  |  | only_in_backtest: window edge "
+        "| 20 decisions before the first or after the last iteration of the live run |",
+        f"| {DAY} 09:45 | QQQ | trend | bars_differ | atr 1.1 live, 1.0 backtest |",
+    ]
+    assert list_table(found).row_count == 3 and len(document(found)["differences"]) == 41
+
+
+@pytest.mark.parametrize(("price", "rounded"), [(100.0049, True), (99.9951, True), (100.0151, False), (100.02, False)])
+def test_a_file_off_the_cent_grid_is_named(compared, price, rounded):
+    found = compared([refused("09:35:10") | {"price": 100.0}], [refused("09:35:00") | {"price": price}])
+    assert only_cause(found) is Cause.BARS
+    assert ("lay it on the cent grid first" in found.differences[0].detail) is rounded
 
 
 def test_the_edges_of_the_window_and_a_bar_without_iteration(compared):

@@ -89,6 +89,15 @@ def test_a_folder_that_cannot_be_made_gives_the_seat_back(tmp_path):
     assert closed == [True]
 
 
+def test_a_rehearsal_is_refused_before_its_exchange_is_started(tmp_path, monkeypatch):
+    (tmp_path / "state").mkdir()
+    monkeypatch.setattr(live_runs, "rehearsal_of", lambda _: pytest.fail("the exchange was made"))
+    screen = Console(record=True)
+    with pytest.raises(Refusal, match="is not empty: choose another --out or add --overwrite"):
+        live_runs.run_live(request("--rehearse", "--out", str(tmp_path)), screen)
+    assert not screen.export_text()
+
+
 def test_a_rehearsal_that_overwrites_forgets_what_its_venue_has_forgotten(tmp_path):
     state = tmp_path / "run" / "state"
     state.mkdir(parents=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Callable
@@ -209,9 +210,44 @@ def test_every_figure_of_a_decision_counts(variant, name):
     (leak,) = leaks_of(one, two, variant)
     assert (leak.what, leak.time) == ("decision", TABLE.opens_at[row])
     assert str(leak).endswith(f"symbol AMD, {name} 1.0 became symbol AMD, {name} 2.0")
+    when, cut = (f"{moment:%Y-%m-%d %H:%M}" for moment in (leak.time, leak.cut))
+    assert leak.line == f"decision at {when}: AMD {name} 1 became 2 when the data are {variant} from {cut}"
     assert leaks_of(one, one, variant) == []
     later = [RunRecord(decisions=[decided(TABLE, row + 1, **{name: value})]) for value in (1.0, 2.0)]
     assert leaks_of(*later, variant) == []
+
+
+def test_of_several_figures_the_first_is_told_and_of_verdicts_the_first_rule():
+    ruled = [("OK", 10), ("SECTOR_CAP: 40% of 35%", 4)]
+    chains = [(Verdict("sizer", "OK", 10, 10), Verdict("sector_cap", code, 10, after)) for code, after in ruled]
+    one, two = (replace(decided(TABLE, 5), verdicts=chain) for chain in chains)
+    (leak,) = leaks_of(RunRecord(decisions=[one]), RunRecord(decisions=[two]), CUT_OFF)
+    assert "AMD verdicts sector_cap OK, 10 to 10 became sector_cap SECTOR_CAP: 40% of 35%, 10 to 4 when" in leak.line
+    one, two = (decided(TABLE, 5, score=s, price=s, stop=s, target=s) for s in (60.0, 70.5))
+    (leak,) = leaks_of(RunRecord(decisions=[one]), RunRecord(decisions=[two]), CUT_OFF)
+    assert "AMD score 60 became 70.5 (price, stop and more too) when" in leak.line and "target 70.5" in str(leak)
+
+
+def test_another_symbol_or_order_in_its_place_is_told_by_name():
+    one, two = (
+        replace(decided(TABLE, 5), proposal=replace(decided(TABLE, 5).proposal, symbol=s)) for s in ("AMD", "BA")
+    )
+    (leak,) = leaks_of(RunRecord(decisions=[one]), RunRecord(decisions=[two]), CUT_OFF)
+    assert ": AMD became BA when the data are cut off from " in leak.line
+
+
+def test_a_leak_is_a_short_line_and_whole_in_json(capsys, monkeypatch):
+    plant_feature(monkeypatch, shifted)
+    _, told = lookahead(capsys, *YEAR, *EAGER, cuts=1)
+    lines = [line for line in told.splitlines() if line.startswith("LEAK")]
+    assert lines and max(map(len, lines)) < 200 and not any("((" in line for line in lines)
+    _, told = lookahead(capsys, *YEAR, *EAGER, "--json", cuts=1)
+    assert all(" differs when the data are " in leak for leak in json.loads(told)["leaks"])
+
+
+def test_what_a_signal_reads_by_itself_is_said_to_be_left_out(capsys):
+    _, told = lookahead(capsys, "--start", "2020-01-02", "--end", "2020-03-31", cuts=1)
+    assert "not covered: data that a signal or a rule reads by itself" in told
 
 
 def test_what_is_not_a_number_is_no_difference():
@@ -227,6 +263,7 @@ def test_a_decision_too_many_is_found_at_its_time(variant):
     for whole, altered in ((one, two), (two, one)):
         (leak,) = leaks_of(whole, altered, variant)
         assert leak.time == TABLE.opens_at[9] and "nothing" in (leak.full, leak.altered)
+        assert ("AMD is there, and is not when" if whole is one else "AMD is not there, and is when") in leak.line
 
 
 @pytest.mark.parametrize("variant", [CUT_OFF, INVENTED])

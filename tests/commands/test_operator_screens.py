@@ -152,3 +152,18 @@ def test_the_page_is_a_process_of_its_own_without_a_key_that_ends_when_told(stat
     finally:
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 0
+
+
+@pytest.mark.parametrize("command", ["positions", "reconcile", "size --entry 10 --stop 9", "cleanup --broker alpaca"])
+def test_what_asks_the_broker_says_what_works_beside_a_rehearse_run(tmp_path, monkeypatch, capsys, command):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "run" / "state").mkdir(parents=True)
+    (tmp_path / "run" / "run.json").write_text('{"mode": "rehearse"}')
+    told = said(capsys, *command.split(), "--state-dir", "run/state", status=2)
+    assert told.startswith("run/state: is the state of a rehearse run")
+    assert "status, explain, whatif, scoreboard, dashboard and kill work beside it, with --state-dir run/state" in told
+    assert "start python -m brokers.rehearsal, and trade --paper" in told
+    if not command.startswith("cleanup"):
+        told = said(capsys, *command.split(), status=2)
+        assert told.startswith("Alpaca keys are missing: set ALPACA_API_KEY and ALPACA_API_SECRET in the environment; ")
+        assert "work beside it, with --state-dir RUN/state" in told

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 
 import numpy as np
@@ -116,15 +117,54 @@ def test_a_run_on_longer_bars_than_its_settings_name_repeats_itself(tmp_path, ca
     assert json.loads(capsys.readouterr().out)["identical"]
 
 
-def test_a_file_that_differs_is_named(folder, tmp_path, capsys):
-    orders = folder / "orders.csv"
-    kept = orders.read_bytes()
-    try:
-        orders.write_bytes(kept + b"\n")
-        assert main(["rerun", str(folder), "--out", str(tmp_path / "again")]) == 1
-    finally:
-        orders.write_bytes(kept)
-    assert "other than in" in (said := capsys.readouterr().out) and said.strip().endswith(": orders.csv")
+@pytest.fixture
+def copied(folder, tmp_path):
+    """A copy of the run, with a way to change its summary."""
+    shutil.copytree(folder, copy := tmp_path / "copy")
+
+    def change(**values):
+        path = copy / "summary.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
+
+    return copy, change
+
+
+def test_of_a_file_that_differs_the_line_or_the_key_is_told(copied, tmp_path, capsys):
+    run, change = copied
+    equity = (run / "equity.csv").read_text().splitlines(keepends=True)
+    (run / "equity.csv").write_text("".join([*equity[:2], equity[2].replace(",", ",0", 1), *equity[3:]]))
+    (run / "decisions.jsonl").write_text((run / "decisions.jsonl").read_text() + "{}\n")
+    fills = json.loads((run / "summary.json").read_text())["fill_assumptions"]
+    change(notes=["another"], fill_assumptions={**fills, "gaps": "elsewhere"})
+    (run / "mine.txt").write_text("mine")
+    assert main(["rerun", str(run), "--out", str(tmp_path / "again")]) == 1
+    told = capsys.readouterr().out.partition("other than in ")[2].partition(": ")[2].strip()
+    decisions = len((run / "decisions.jsonl").read_text().splitlines())
+    keys = dict(part.split(": ") for part in told.split("; "))
+    assert keys == {
+        "decisions.jsonl": f"line {decisions}",
+        "equity.csv": "line 3",
+        "mine.txt": f"only in {run}",
+        "summary.json": keys["summary.json"],
+    }
+    assert sorted(keys["summary.json"].split(", ")) == ["fill_assumptions.gaps", "notes"]
+
+
+def test_other_versions_are_told_in_words_and_are_no_difference(copied, tmp_path, capsys):
+    run, change = copied
+    versions = json.loads((run / "summary.json").read_text())["versions"]
+    change(versions={**versions, "package": "0.0.9 (source tree)"})
+    assert main(["rerun", str(run), "--out", str(tmp_path / "again")]) == 0
+    same, told = capsys.readouterr().out.strip().splitlines()
+    assert same.endswith("byte for byte")
+    assert told == (
+        "repeated by other versions, which are not compared: "
+        f"package {versions['package']} instead of 0.0.9 (source tree)"
+    )
+    assert main(["rerun", str(run), "--out", str(tmp_path / "again-2"), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["identical"] and told["differences"] == {}
+    assert told["versions"] == {"package": {"run": "0.0.9 (source tree)", "again": versions["package"]}}
 
 
 def test_other_data_and_no_run_are_refused(tmp_path, capsys):
@@ -144,6 +184,57 @@ def test_other_data_and_no_run_are_refused(tmp_path, capsys):
     (run / "summary.json").write_text(json.dumps({**summary, "interrupted": "SIGINT"}))
     assert main(["rerun", str(run)]) == 2
     assert "was interrupted" in capsys.readouterr().err
+
+
+def interrupted(run, capsys, **inputs):
+    """The command that the refusal of an interrupted run names, as words."""
+    summary = json.loads((run / "summary.json").read_text())
+    (run / "summary.json").write_text(json.dumps({**summary, "interrupted": "SIGINT"}))
+    (run / "run.json").write_text(json.dumps({**json.loads((run / "run.json").read_text()), **inputs}))
+    assert main(["rerun", str(run)]) == 2
+    program, *words = shlex.split(capsys.readouterr().err.partition("; start it with ")[2])
+    assert program == "risk-first"
+    return words
+
+
+@pytest.mark.parametrize("options", WAYS.values(), ids=list(WAYS))
+def test_an_interrupted_run_is_started_by_the_command_that_is_told(tmp_path, monkeypatch, capsys, options):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "universe.csv").write_text("symbol,sector\nNVDA,chips\nAMD,chips\nORCL,software\n")
+    (tmp_path / "mine.yaml").write_text("exits:\n  model: atr\n  models:\n    fixed:\n      stop_frac: 0.05\n")
+    file = daily_file(tmp_path / "bars.csv")
+    asked = ["--data", file, "--start", "2021-03-01", "--seed", "3", "--engine", "replay", "--no-report", *options]
+    assert main(["backtest", "--json", *asked, "--out", "a"]) == 0
+    first = json.loads(capsys.readouterr().out)
+    assert main([*interrupted(tmp_path / "a", capsys), "--json"]) == 0
+    again = json.loads(capsys.readouterr().out)
+    assert all(again[name] == first[name] for name in ("config_hash", "data_hash", "start", "end", "seed", "metrics"))
+
+
+def test_an_interrupted_rehearsal_is_started_on_its_data_and_days(folder, tmp_path, monkeypatch, capsys):
+    shutil.copytree(folder, tmp_path / "run")
+    words = interrupted(tmp_path / "run", capsys, mode="rehearse", speed=600.0)
+    asked = []
+    monkeypatch.setattr("commands.runs.request.carry_out", lambda request: asked.append(request) or 0)
+    assert main(words) == 0
+    told = asked[0]
+    assert (told.mode, told.data, str(told.start), str(told.end)) == (
+        "rehearse",
+        "embedded",
+        "2020-03-02",
+        "2020-04-30",
+    )
+    assert (told.speed, told.seed, told.profile, told.symbols) == (600, 3, "swing", ("AAPL", "NVDA"))
+    assert told.settings.config_hash == load("swing", [folder / "settings.yaml"]).config_hash
+
+
+def test_settings_too_many_for_a_sentence_are_named_by_their_file(folder, tmp_path, capsys):
+    shutil.copytree(folder, tmp_path / "run")
+    names = [f"A{chr(65 + n // 26)}{chr(65 + n % 26)}" for n in range(300)]
+    settings = (tmp_path / "run" / "settings.yaml").read_text()
+    (tmp_path / "run" / "settings.yaml").write_text(settings.replace("- AAPL", f"- {', '.join(names)}"))
+    words = interrupted(tmp_path / "run", capsys)
+    assert words[-2:] == ["--config", str(tmp_path / "run" / "settings.yaml")] and "--set" not in words
 
 
 def test_a_run_on_a_daily_file_is_repeated_under_the_default_length_of_bars(tmp_path, capsys):

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from config import Refusal, load
+from market.bars import FIELDS
+from market.feature_registry import forms
 from market.features import FeatureTable
-from market.indicator_library import Indicator, indicator, made_up
-from strategies.expressions import parsed
+from market.indicator_library import Indicator, indicator, known, made_up
+from strategies.expressions import PAGE, parsed
 from strategies.registry import build_pipeline, build_signals
 from strategies.signals.rule import RuleConfig, rule_signal
 from tests.brokers.harness import daily_table
@@ -44,7 +49,7 @@ def test_the_grammar(text, value):
     ("text", "told"),
     [
         ("__import__('os').system('true')", "is not understood"),
-        ("close.__class__ > 1", "there is no indicator of that name"),
+        ("close.__class__ > 1", "there is no price, feature or indicator of that name; did you mean close?"),
         ("close ** 9999 > 1", "is not understood"),
         ("(lambda: 1)() > 0", "is not understood"),
         ("[c for c in close] > 1", "is not understood"),
@@ -53,8 +58,15 @@ def test_the_grammar(text, value):
         ("close and volume", "is a number where a condition belongs"),
         ("(close > 1) + 1 > 2", "is a condition where a number belongs"),
         ("close >", "cannot be read"),
-        ("volum > 1", "did you mean"),
-        ("smaa_20 > 1", "there is no indicator of that name"),
+        ("volum > 1", "did you mean volume?"),
+        ("clos > 1", "clos: there is no price, feature or indicator of that name; did you mean close?"),
+        ("clos_3 > 1", r"did you mean close\? All names are in docs/writing-a-signal.md"),
+        ("smaa_20 > 1", "did you mean sma_20?"),
+        ("rsii_14 > 1", "did you mean rsi_14?"),
+        ("Close > 1", "did you mean close?"),
+        ("sesion_bar > 1", "did you mean session_bar?"),
+        ("session_bar_3 > 1", "did you mean session_bar?"),
+        ("banana > 1", "of that name; all names are in docs/writing-a-signal.md"),
         ("sma_20_20_20_20_20 > 1", "takes fewer numbers"),
         ("previous(close + 1) > 1", "previous takes the name of one feature"),
         ("close > 1 and " * 60 + "close > 1", "longer than 500 characters"),
@@ -63,6 +75,14 @@ def test_the_grammar(text, value):
 def test_everything_else_is_refused(text, told):
     with pytest.raises(Refusal, match=told):
         parsed(text)
+
+
+def test_all_names_are_on_the_page_that_the_refusal_names():
+    text = (Path(__file__).parents[2] / PAGE).read_text(encoding="utf-8")
+    told = text.partition("### All names")[2].partition("## A class")[0]
+    own, _, library = told.partition("Indicators of pandas-ta-classic")
+    assert set(re.findall(r"`([^`]+)`", own)) - {"<…>"} == {*FIELDS, *forms().values()}
+    assert re.split(r",\s+", library.partition(":")[2].strip(" .\n")) == known()
 
 
 @pytest.mark.parametrize("name", ["dpo_20", "ichimoku_9_26_52.ics"])

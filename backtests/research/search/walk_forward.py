@@ -83,7 +83,9 @@ def walk_forward(
         _choose(folder, context, window, space, plan, executor, registry, data_hash, on_trial) for window in windows
     ]
     name = _name(context, windows, space, plan, data_hash)
-    registry.add([Entry(data_hash, name, 0, {}, (_iso(windows[0].test_start), _iso(windows[-1].test_end)))])
+    # The test of what was chosen is a trial on these data like those it was chosen from; made again it is the same.
+    if not any(e["data"] == data_hash and e["study"] == name for e in registry.entries()):
+        registry.add([Entry(data_hash, name, 0, {}, (_iso(windows[0].test_start), _iso(windows[-1].test_end)))])
     segments = [Segment(c.window.test_start, settings_with(context.settings, c.trial.parameters)) for c in chosen]
     with undisturbed():
         run = SegmentedRun(segments, context.table, windows[-1].test_end, context.columns)
@@ -286,7 +288,7 @@ def _name(context: TrialContext, windows: list[Window], space: Space, plan: Plan
     told = [
         data_hash,
         context.settings,
-        [map(_iso, (w.train_start, w.test_start)) for w in windows],
+        [map(_iso, (w.train_start, w.train_end, w.test_start, w.test_end)) for w in windows],
         space.document(),
         [plan.sampler, plan.trials, plan.seed, plan.objective],
     ]

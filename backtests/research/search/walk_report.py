@@ -24,8 +24,9 @@ def walk_report(
     parts = [
         page.paragraph(f"{document['verdict']}: {document['sentence']}", "verdict"),
         page.paragraph(
-            f"{document['trials']} trials in {document['windows']} windows, {document['trials_ever']} ever on these "
-            f"data; {counted(document['walk_forwards_ever'], 'walk-forward')} ever. Past results promise nothing.",
+            f"{counted(document['trials'], 'trial')} in {counted(document['windows'], 'window')} and 1 of the test "
+            f"windows together; {document['trials_ever']} ever on these data; "
+            f"{counted(document['walk_forwards_ever'], 'walk-forward')} ever. Past results promise nothing.",
             "note",
         ),
         page.heading("Equity out of sample, windows divided by dashed lines"),

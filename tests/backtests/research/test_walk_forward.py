@@ -130,9 +130,12 @@ def test_the_folder_of_a_walk(tmp_path):
     growth = np.prod([1 + float(line.split(",")[-3]) for line in lines[1:]])
     assert growth * out["initial_equity"] == pytest.approx(out["final_equity"])
     page = (tmp_path / "w" / "report.html").read_text()
+    assert f"{4 * len(found)} trials in {len(found)} windows and 1 of the test windows together; " in page
     assert "<script" not in page and "href=" not in page and "<polyline" in page
     walk_forward(tmp_path / "w", shared, found, GRID, PLAN, InProcess(), registry, "hash")
     assert json.loads((tmp_path / "w" / "summary.json").read_text())["walk_forwards_ever"] == 1
+    # The same walk again is no trial more.
+    assert registry.count("hash") == 4 * len(found) + 1
     assert walked.document["efficiency"] is None or isinstance(walked.document["efficiency"], float)
 
 
@@ -155,6 +158,9 @@ def test_the_commands_from_options_to_one_document(tmp_path, capsys, monkeypatch
     assert main(["walk-forward", *COMMON, "--train", "1Y", "--test", "1Y", "--out", str(tmp_path / "w")]) == 0
     walked = json.loads(capsys.readouterr().out)
     assert (walked["windows"], walked["trials"], walked["trials_ever"]) == (2, 4, 7)
+    again = [word for word in COMMON if word != "--json"]
+    assert main(["walk-forward", *again, "--train", "1Y", "--test", "1Y", "--out", str(tmp_path / "w")]) == 0
+    assert "4 trials and 1 of the test windows together; 7 ever on these data" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

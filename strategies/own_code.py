@@ -1,0 +1,139 @@
+"""Errors in signals and rules of other packages: whose they are, in which line, and what Python says of them.
+
+Parts of this package are not guarded: they are called as they are.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FunctionType
+from typing import Any
+
+import numpy as np
+
+from config.errors import OwnCodeError, Refusal
+from market.market import Market
+from risk.model import Verdict
+
+ARRAYS = frozenset({"scores", "opposes"})
+"""Methods that give one value for each symbol of the market they are asked about."""
+LISTS = frozenset({"manage", "propose", "needs", "symbols", "needs_to_oppose"})
+MUST_HAVE = frozenset({"scores", "reason"})
+"""Methods that the base class has only to say that they are missing."""
+
+
+def guarded(part: Any, base: type[Any], kind: str, way_out: str) -> Any:
+    """A signal or rule whose methods tell in one sentence what goes wrong in them; the same object.
+
+    Parameters
+    ----------
+    part : Signal or RiskModule
+        Of another package.
+    base : type
+        The interface; methods that the part has from it are left alone.
+    kind : str
+        What the part is, for the message.
+    way_out : str
+        How to go on without the part.
+    """
+    own = type(part)
+    for name, inherited in vars(base).items():
+        if isinstance(inherited, FunctionType) and not name.startswith("_"):
+            method = getattr(own, name)
+            if method is not inherited or name in MUST_HAVE:
+                # On the object: the class is what tells which methods a part has.
+                setattr(part, name, _Guarded(getattr(part, name), name, f"{kind} {own.name}", way_out, own.__module__))
+    return part
+
+
+@contextmanager
+def told_of_load(place: str, module: str, way_out: str) -> Iterator[None]:
+    """Whatever goes wrong while a part is imported or made is refused, with its line where it has one."""
+    try:
+        yield
+    except Refusal:
+        raise
+    except Exception as error:
+        raise Refusal(f"{place} cannot be loaded, {_told(error, module)}; {way_out}") from error
+
+
+@dataclass(slots=True)
+class _Guarded:
+    """A method, and what is said of its part."""
+
+    method: Callable[..., Any]
+    name: str
+    part: str
+    way_out: str
+    module: str
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        try:
+            found = self.method(*arguments, **options)
+        except (Refusal, OwnCodeError):
+            raise
+        except NotImplementedError as error:
+            raise self._error(_told(error, self.module) if _line(error, self.module) else self._undefined()) from error
+        except Exception as error:
+            raise self._error(_told(error, self.module)) from error
+        if wrong := self._wrong(found, arguments):
+            code = getattr(getattr(self.method, "__func__", self.method), "__code__", None)
+            where = f"{code.co_filename}, line {code.co_firstlineno}: " if code else ""
+            raise self._error(f"{where}{self.name} {wrong}")
+        return found
+
+    def _error(self, told: str) -> OwnCodeError:
+        return OwnCodeError(f"{self.part}: {told}; correct it, or {self.way_out}")
+
+    def _undefined(self) -> str:
+        return f"its class has no method {self.name}"
+
+    def _wrong(self, found: Any, arguments: tuple[Any, ...]) -> str:
+        """What is wrong with the answer, in words; empty for nothing."""
+        if self.name in ARRAYS:
+            return _wrong_array(found, arguments[0])
+        if self.name in LISTS and (isinstance(found, str) or not isinstance(found, Iterable)):
+            return f"gave {_kind_of(found)}; a list is needed, an empty one for nothing"
+        if self.name == "review" and not isinstance(found, Verdict):
+            return f"gave {_kind_of(found)}; return self.keep, self.shrink or self.refuse of the proposal"
+        return ""
+
+
+def _wrong_array(found: Any, market: Market) -> str:
+    wanted = np.shape(market.values("close"))
+    if not isinstance(found, np.ndarray) or found.dtype.kind not in "biuf":
+        return f"gave {_kind_of(found)}; an array of numbers is needed, one for each symbol"
+    if found.shape != wanted:
+        given, needed = (" × ".join(map(str, shape)) or "1" for shape in (found.shape, wanted))
+        return f"gave {given} values where {needed} are needed, one for each symbol"
+    return ""
+
+
+def _kind_of(found: Any) -> str:
+    if isinstance(found, np.ndarray):
+        return f"an array of {found.dtype}"
+    return "nothing" if found is None else f"a value of type {type(found).__name__}"
+
+
+def _told(error: Exception, module: str) -> str:
+    """File and line, what Python calls the error and what it says."""
+    said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{error.filename}, line {error.lineno}: {type(error).__name__}: {error.msg}"
+    if where := _line(error, module):
+        return f"{where}: {said}"
+    # A module that is not there is named by Python well enough.
+    return str(error) if isinstance(error, ImportError) else said
+
+
+def _line(error: Exception, module: str) -> str:
+    """The innermost line of the part's own package in the traceback; empty where none is."""
+    package = module.partition(".")[0]
+    found = ""
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        if str(frame.f_globals.get("__name__")).partition(".")[0] == package:
+            found = f"{frame.f_code.co_filename}, line {line}"
+    return found
