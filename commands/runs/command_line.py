@@ -40,14 +40,14 @@ def command_line(folder: Path, inputs: RunInputs) -> str:
     words = [word for name, value in options.items() if value is not None for word in (name, str(value))]
     command = ["risk-first", inputs.mode, *words, *(flags if inputs.mode == "backtest" else [])]
     chosen = _settings_chosen(folder / SETTINGS_FILE, inputs)
-    if len(shlex.join(chosen)) > LONGEST_SETTINGS:
+    if chosen is None or len(shlex.join(chosen)) > LONGEST_SETTINGS:
         # The file names all settings, those too that nobody chose.
         chosen = ["--config", str(folder / SETTINGS_FILE)]
     return shlex.join([*command, *chosen])
 
 
-def _settings_chosen(path: Path, inputs: RunInputs) -> list[str]:
-    """The settings that the run's user had set, each as an argument."""
+def _settings_chosen(path: Path, inputs: RunInputs) -> list[str] | None:
+    """The settings that the run's user had set, each as an argument; None where one cannot be: the sector of BRK.B."""
     import yaml
 
     settings = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -55,6 +55,9 @@ def _settings_chosen(path: Path, inputs: RunInputs) -> list[str]:
     for key in inputs.chosen:
         # Of a file that names no symbol it is told by --symbols.
         if key != "universe.symbols" or inputs.symbol is None:
-            value = reduce(getitem, key.split("."), settings)
+            try:
+                value = reduce(getitem, key.split("."), settings)
+            except (KeyError, TypeError):
+                return None
             words += ["--set", f"{key}={json.dumps(value, ensure_ascii=False)}"]
     return words

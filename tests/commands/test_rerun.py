@@ -61,6 +61,7 @@ WAYS = {
     "all symbols of the file": [],
     "some symbols of the file": ["--symbols", "AMD,NVDA"],
     "a universe with sectors": ["--universe", "universe.csv"],
+    "a symbol with a point": ["--universe", "points.csv"],
     "the first symbols": ["--universe", "universe.csv", "--cap", "2"],
     "symbols in a setting": ["--set", "universe.symbols=[ORCL, INTC]", "--benchmark", "SPY"],
     "a rule taken out": ["--set", "risk.chain-=sector_cap"],
@@ -72,6 +73,7 @@ WAYS = {
 def test_a_run_on_a_file_is_repeated_however_its_settings_were_chosen(tmp_path, monkeypatch, capsys, options):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "universe.csv").write_text("symbol,sector\nNVDA,chips\nAMD,chips\nORCL,software\n")
+    (tmp_path / "points.csv").write_text("symbol,sector\nNVDA,chips\nBRK.B,finance\n")
     (tmp_path / "mine.yaml").write_text("exits:\n  model: atr\n  models:\n    fixed:\n      stop_frac: 0.05\n")
     file = daily_file(tmp_path / "bars.csv")
     assert (
@@ -201,6 +203,7 @@ def interrupted(run, capsys, **inputs):
 def test_an_interrupted_run_is_started_by_the_command_that_is_told(tmp_path, monkeypatch, capsys, options):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "universe.csv").write_text("symbol,sector\nNVDA,chips\nAMD,chips\nORCL,software\n")
+    (tmp_path / "points.csv").write_text("symbol,sector\nNVDA,chips\nBRK.B,finance\n")
     (tmp_path / "mine.yaml").write_text("exits:\n  model: atr\n  models:\n    fixed:\n      stop_frac: 0.05\n")
     file = daily_file(tmp_path / "bars.csv")
     asked = ["--data", file, "--start", "2021-03-01", "--seed", "3", "--engine", "replay", "--no-report", *options]
