@@ -17,6 +17,7 @@ from backtests.reports.metrics import Figure, figure_text, for_people
 from backtests.reports.run_files import TRADE_PAGES
 from backtests.reports.run_info import RunInfo
 from brokers.record import RunRecord, TradeRecord
+from monitoring.record_table import Column, RecordTable
 
 WIDTH = 96
 _SHOWN = (
@@ -191,13 +192,11 @@ def _groups(noun: str, groups: list[Breakdown]) -> Table:
     return table
 
 
-def _open(info: RunInfo) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    table.add_column("open at the end")
-    for column in ("quantity", "entry", "last", "stop", "unrealised, USD"):
-        table.add_column(column, justify="right")
+def _open(info: RunInfo) -> RecordTable:
+    headings = ("quantity", "entry", "last", "stop", "unrealised, USD")
+    table = RecordTable([Column("open at the end"), *(Column(heading, right=True) for heading in headings)])
     for held in info.open_positions[:LISTED]:
-        table.add_row(
+        table.add(
             held.symbol,
             f"{held.quantity:,.8g}",
             f"{held.entry_price:,.2f}",
@@ -207,7 +206,7 @@ def _open(info: RunInfo) -> Table:
         )
     if len(info.open_positions) > LISTED:
         rest = info.open_positions[LISTED:]
-        table.add_row(f"and {len(rest)} more", "", "", "", "", f"{sum(held.unrealised for held in rest):+,.0f}")
+        table.add(f"and {len(rest)} more", "", "", "", "", f"{sum(held.unrealised for held in rest):+,.0f}")
     return table
 
 

@@ -143,16 +143,23 @@ def _screen(found: Status) -> Any:
 
 
 def _positions(found: Status) -> Any:
-    from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for name in ("symbol", "quantity", "entry", "price", "profit", "R", "stop", "target", "protected", "lost at stop"):
-        table.add_column(name, justify="left" if name == "symbol" else "right")
+    from monitoring.record_table import Column, RecordTable
+
+    table = RecordTable(
+        [
+            Column("symbol"),
+            *(
+                Column(name, right=True)
+                for name in ("quantity", "entry", "price", "profit", "R", "stop", "target", "protected", "lost at stop")
+            ),
+        ]
+    )
     for p in found.state.positions:
         r = p.unrealised_r
         some = Text(f"{p.protected:g} of {abs(p.quantity):g}", style="red")
-        table.add_row(
+        table.add(
             p.symbol,
             f"{p.quantity:,.10g}",
             _usd(p.entry_price),
@@ -168,19 +175,23 @@ def _positions(found: Status) -> Any:
 
 
 def _limits(found: Status) -> Any:
-    from rich.table import Table
-    from rich.text import Text
+    from monitoring.record_table import Column, RecordTable
 
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for name in ("limit", "rule", "used", "of", "left", "free again"):
-        table.add_column(name, justify="right" if name in ("used", "of", "left") else "left")
+    table = RecordTable(
+        [
+            Column("limit", prose=True),
+            Column("rule"),
+            *(Column(name, right=True) for name in ("used", "of", "left")),
+            Column("free again"),
+        ]
+    )
     frees = {"next_session": "next session", "next_week": "next week", "": ""}
     for x in found.state.limits:
         form = "{:,.2f}" if x.unit == "USD" else "{:g}"
         name = f"{x.name}, {x.scope}" if x.scope and x.scope not in ("one position", "inverse") else x.name
         style = "bold red" if x.left <= 0 and x.used > 0 else "yellow" if x.share >= 0.8 else ""
         cells = [form.format(value) for value in (x.used, x.most, x.left)]
-        table.add_row(*map(Text, (name, x.module, *cells, frees[x.frees])), style=style)
+        table.add(name, x.module, *cells, frees[x.frees], style=style)
     return table
 
 

@@ -134,25 +134,25 @@ def fraction(option: str, text: str) -> float:
 
 
 def _print(answer: WhatIf, printer: Any) -> None:
-    from rich.table import Table
+    from monitoring.record_table import Column, RecordTable
 
     shock = answer.shock
     printer.print(f"Market {shock.market:+.2%}" + (f" ({shock.told})" if shock.told else ""), highlight=False)
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for name in (
-        "symbol",
-        "quantity",
-        "price",
-        "moves",
-        "because",
-        "price after",
-        "exit",
-        "USD step by step",
-        "USD at once",
-    ):
-        table.add_column(name, justify="left" if name in ("symbol", "because", "exit") else "right")
+    table = RecordTable(
+        [
+            Column("symbol"),
+            Column("quantity", right=True),
+            Column("price", right=True),
+            Column("moves", right=True),
+            Column("because", prose=True),
+            Column("price after", right=True),
+            Column("exit"),
+            Column("USD step by step", right=True),
+            Column("USD at once", right=True),
+        ]
+    )
     for p in answer.positions:
-        table.add_row(
+        table.add(
             p.symbol,
             f"{p.quantity:,.10g}",
             f"{p.price:,.2f}",
