@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich.table import Table
 
 from backtests.checks.comparison_result import Cause, Comparison
+from monitoring.record_table import Column, RecordTable
 
 TITLE = "decisions, live and backtest"
 
@@ -46,13 +47,12 @@ def counts_table(found: Comparison) -> Table:
     return table
 
 
-def list_table(found: Comparison) -> Table:
+def list_table(found: Comparison) -> RecordTable:
     """Every difference."""
-    table = Table(title="differences", title_justify="left")
-    for heading in ("bar, New York", "symbol", "signal", "cause", "detail"):
-        table.add_column(heading, overflow="fold")
+    columns = [Column("bar, New York"), Column("symbol"), Column("signal")]
+    table = RecordTable([*columns, Column("cause", prose=True), Column("detail", prose=True)], "differences")
     for d in found.differences:
-        table.add_row(f"{d.bar:%Y-%m-%d %H:%M}", d.symbol, d.signal, str(d.cause), d.detail)
+        table.add(f"{d.bar:%Y-%m-%d %H:%M}", d.symbol, d.signal, str(d.cause), d.detail)
     return table
 
 
