@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from config.values.markets import NEW_YORK_ZONE
+from strategies.selection_words import code_in_words
 
 NONE = "–"
 
@@ -112,4 +113,5 @@ FILTERS = {
     "age": age,
     "reading": reading,
     "path": path,
+    "in_words": code_in_words,
 }

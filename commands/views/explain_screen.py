@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from config.values.markets import NEW_YORK_ZONE
+from strategies.selection_words import code_in_words
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -82,7 +83,7 @@ def _story(printer: Console, story: Story, everything: bool) -> None:
         _line(printer, f"  because {d.reason}")
     binding = d.binding
     if binding is not None and story.change:
-        _line(printer, f"  decided by {story.bound_by}: {binding.code}")
+        _line(printer, f"  decided by {story.bound_by}: {code_in_words(binding.code)}")
         _line(printer, f"  it would take: {story.change}")
         if story.unlocks is not None:
             passed = " (that has passed)" if story.unlocks <= datetime.now(UTC) and everything else ""
@@ -93,7 +94,7 @@ def _story(printer: Console, story: Story, everything: bool) -> None:
     for step in shown:
         v = step.verdict
         change = f"{v.before:g} → {v.after:g}" if v.before != v.after else f"{v.after:g}"
-        _line(printer, f"    {'»' if step.binding else ' '} {v.module} {change}: {v.code}")
+        _line(printer, f"    {'»' if step.binding else ' '} {v.module} {change}: {code_in_words(v.code)}")
         if everything and v.inputs:
             _line(printer, "        read " + ", ".join(f"{k} {_read(value)}" for k, value in v.inputs.items()), "dim")
     if quiet := len(story.steps) - len(shown):
@@ -132,7 +133,7 @@ def _now(printer: Console, now: ReadingRow, *, decided: bool) -> None:
         _line(printer, f"{now.symbol} {_when(now.time)}{close}: {told}, {now.text}")
     if now.allowed is not None:
         bound = f", bound by {now.bound_by}" if now.bound_by else ""
-        code = f": {now.code}" if now.code and now.code != "OK" else ""
+        code = f": {code_in_words(now.code)}" if now.code and now.code != "OK" else ""
         _line(printer, f"  the largest size allowed at that moment: {now.allowed:g}{bound}{code}")
 
 
