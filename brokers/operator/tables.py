@@ -68,7 +68,7 @@ def positions_table(reports: Sequence[PositionReport]) -> RecordTable:
             f"{digits(r.protected)} of {digits(abs(r.held))}",
             _price(r.entry),
             _price(r.price),
-            UNKNOWN if math.isnan(r.profit) else f"{r.profit:+,.2f}",
+            UNKNOWN if math.isnan(r.profit) else f"{r.profit:+z,.2f}",
             _r(r.unrealised_r),
             _level(r.stop, r.stop_works),
             _distance(r, r.to_stop),
@@ -88,7 +88,7 @@ def _level(usd: float, works: bool) -> str:
 
 
 def _r(value: float) -> str:
-    return UNKNOWN if math.isnan(value) else f"{round(value, 2) + 0.0:+.2f} R"
+    return UNKNOWN if math.isnan(value) else f"{value:+z.2f} R"
 
 
 def _distance(report: PositionReport, usd: float) -> str:

@@ -12,6 +12,7 @@ from commands.options import DataOptions, ScreenOptions, SeedOptions, SettingsOp
 from commands.research.context import PageOption, prepared, progress
 from commands.runs.request import merged
 from commands.screen import console, show_json, write_out
+from config.values.counting import counted
 
 
 @command(
@@ -66,7 +67,7 @@ def risk_bill(
         return 0
     title = (
         f"with all rules: return {whole.total_return:.1%}, drawdown {whole.max_drawdown:.1%}, "
-        f"Sharpe {whole.sharpe:.2f}, {whole.trades} trades"
+        f"Sharpe {whole.sharpe:.2f}, {counted(whole.trades, 'trade')}"
     )
     headings = ("cost in return", "saved in drawdown", "Sharpe it adds", "trades without")
     table = RecordTable([Column("rule"), *(Column(heading, right=True) for heading in headings)], title)

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from config.values.counting import counted
 from config.values.markets import NEW_YORK_ZONE
 from strategies.selection_words import code_in_words
 
@@ -34,7 +35,8 @@ def show(printer: Console, found: Explanation, *, everything: bool) -> None:
     decisions, orders = found.counts
     more = decisions - len(found.stories), orders - len(found.orders)
     if found.kind == "symbol" and any(left > 0 for left in more):
-        _line(printer, f"Earlier: {more[0]} decisions and {more[1]} orders; --last N or --all shows them.", "dim")
+        told = f"{counted(more[0], 'decision')} and {counted(more[1], 'order')}"
+        _line(printer, f"Earlier: {told}; --last N or --all shows them.", "dim")
 
 
 def document(found: Explanation) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from commands.composition import command
 from commands.operator.account import settings_of
 from commands.options import KeyOptions, ScreenOptions, SettingsOptions, StateOptions
 from config.errors import Refusal
+from config.values.counting import counted
 from config.values.markets import NEW_YORK_ZONE
 
 if TYPE_CHECKING:
@@ -125,7 +126,7 @@ def _screen(found: Status) -> Any:
     }[found.sign_of_life]
     head = f"equity {_usd(state.equity)}, cash {_usd(state.cash)}"
     if state.day_result is not None and state.session_open_equity:
-        head += f", today {state.day_result:+,.2f} ({state.day_result / state.session_open_equity:+.2%})"
+        head += f", today {state.day_result:+z,.2f} ({state.day_result / state.session_open_equity:+z.2%})"
     wrong = [Text(str(sign), "bold red") for sign in signs(found) if sign.kind != "stale"]
     evidence = [Text(state.evidence, "yellow")] if state.evidence else []
     parts: list[Any] = [life, *wrong, *evidence, Text(head)]
@@ -198,7 +199,7 @@ def _limits(found: Status) -> Any:
 def _buyable(found: Buyable) -> str:
     if found.why:
         return f"nothing ({found.why})"
-    places = "" if found.positions is None else f" in {found.positions:g} position{'' if found.positions == 1 else 's'}"
+    places = "" if found.positions is None else f" in {counted(int(found.positions), 'position')}"
     return f"{found.usd:,.2f} USD{places}, bound by {found.bound_by}"
 
 
