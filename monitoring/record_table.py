@@ -49,14 +49,14 @@ class RecordTable:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         if self.title:
             yield Text(self.title, style="italic")
-        widths = self._widths(options.max_width)
-        if widths is None:
-            yield from self._records(options.max_width)
-        else:
-            yield self._table(widths)
+        for gap in (GAP, 1):
+            if widths := self._widths(options.max_width, gap):
+                yield self._table(widths, gap)
+                return
+        yield from self._records(options.max_width)
 
-    def _widths(self, most: int) -> list[int] | None:
-        """Widths at which nothing is cut, the widest columns broken between words; None where there are none."""
+    def _widths(self, most: int, gap: int) -> list[int]:
+        """Widths at which nothing is cut, the widest columns broken between words; empty where there are none."""
         widths, least = [], []
         for k, column in enumerate(self.columns):
             cells = [row[k] for row, _ in self._rows]
@@ -64,16 +64,16 @@ class RecordTable:
             widths.append(max(longest, cell_len(column.name)))
             words = max([LEAST_PROSE, *map(_longest_word, cells)])
             least.append(max(word, min(longest, words) if column.prose else longest))
-        room = most - GAP * (len(widths) - 1)
+        room = most - gap * (len(widths) - 1)
         while sum(widths) > room:
             wider = [k for k in range(len(widths)) if widths[k] > least[k]]
             if not wider:
-                return None
+                return []
             widths[max(wider, key=widths.__getitem__)] -= 1
         return widths
 
-    def _table(self, widths: Sequence[int]) -> Table:
-        table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="dim")
+    def _table(self, widths: Sequence[int], gap: int) -> Table:
+        table = Table(box=None, pad_edge=False, padding=(0, gap, 0, 0), header_style="dim")
         for column, width in zip(self.columns, widths, strict=True):
             justify = "right" if column.right else "left"
             heading = "\n".join(textwrap.wrap(column.name, width, break_long_words=False, break_on_hyphens=False))

@@ -79,13 +79,12 @@ class ExposureBudget(RiskModule):
         coming = sum(symbol not in book.positions for symbol in book.pending)
         day, week = config.day_frac * book.equity, config.week_frac * book.equity
         opened, charged = spent.day_positions + coming, spent.week_positions + coming
+        places, week_places = config.day_positions, config.week_positions_max
         return [
-            Limit(self.name, "deployed today, closed or not", spent.day_usd + promised, day, "USD", "next_session"),
+            Limit(self.name, "deployed today (closed included)", spent.day_usd + promised, day, "USD", "next_session"),
             Limit(self.name, "deployed and still held", spent.week_usd + promised, week, "USD", "next_week"),
-            Limit(self.name, "opened today, closed or not", opened, config.day_positions, "positions", "next_session"),
-            Limit(
-                self.name, "held at some time this week", charged, config.week_positions_max, "positions", "next_week"
-            ),
+            Limit(self.name, "opened today (closed included)", opened, places, "positions", "next_session"),
+            Limit(self.name, "held at some time this week", charged, week_places, "positions", "next_week"),
         ]
 
     @classmethod

@@ -31,10 +31,8 @@ def test_the_landing_page_shows_what_is_held_lost_and_left(page):
 def test_what_a_limit_uses_is_a_bar_that_a_screen_reader_tells(page):
     html = page.get("/").text
     assert 'value="0.5061904761904762"' not in html or "50% used" in html
-    assert re.search(
-        r'<progress max="1" value="[0-9.]+" aria-label="exposure_budget, deployed today, closed or not : 49% used"',
-        html,
-    )
+    label = re.escape("exposure_budget, deployed today (closed included) : 49% used")
+    assert re.search(rf'<progress max="1" value="[0-9.]+" aria-label="{label}"', html)
 
 
 def test_a_symbol_that_nothing_was_proposed_for_says_what_it_needs(page):

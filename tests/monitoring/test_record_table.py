@@ -10,6 +10,7 @@ from decimal import Decimal
 import pytest
 from rich.text import Text
 
+from backtests.reports.scoreboard import SCREEN_DAYS, scoreboard_of
 from brokers.operator.differences import Difference, Kind
 from brokers.operator.positions import PositionReport
 from brokers.operator.tables import differences_table, positions_table
@@ -20,6 +21,7 @@ from commands.views.whatif import _print
 from monitoring.record_table import Column, RecordTable
 from monitoring.status import status
 from monitoring.whatif import Shock, what_if
+from tests.backtests.sample import sample_record, sample_table
 from tests.monitoring.journals import trader_state
 
 WIDTHS = (60, 80, 100, 120, 200)
@@ -89,10 +91,16 @@ def test_fields_of_every_record_stand_below_one_another():
     assert lines[1].strip() == "AAPL" and any(line.strip() == "BTC/USD" for line in lines)
 
 
+def test_days_of_the_scoreboard_are_a_table_at_80_columns():
+    table = sample_table(40)
+    lines = printed(scoreboard_of(sample_record(table), {}), 80)
+    assert sum(re.match(r"20\d\d-\d\d-\d\d +[^ ]", line) is not None for line in lines) == SCREEN_DAYS
+
+
 def test_an_empty_field_is_left_out_of_a_record_and_text_is_no_markup():
     table = RecordTable([Column("name"), Column("a heading of some length"), Column("value", right=True)])
     table.add("[red]x", "", "1")
-    assert [line.rstrip() for line in printed(table, 20)] == ["[red]x", "  value: 1"]
+    assert [line.rstrip() for line in printed(table, 18)] == ["[red]x", "  value: 1"]
 
 
 def test_prose_goes_on_in_the_next_line_before_the_columns_are_given_up():

@@ -85,9 +85,9 @@ def test_after_a_close_each_limit_says_what_it_still_counts():
     state = replace(book(), budget=bill.deployed(DAY))
     used = {limit.name: limit.used for limit in module(ExposureBudget).limits(state, MARKET)}
     assert used == {
-        "deployed today, closed or not": 19_607.71,
+        "deployed today (closed included)": 19_607.71,
         "deployed and still held": 0.0,
-        "opened today, closed or not": 2,
+        "opened today (closed included)": 2,
         "held at some time this week": 2,
     }
 
