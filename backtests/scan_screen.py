@@ -23,6 +23,7 @@ from risk.model import Book, Decision
 from strategies.pipeline import ATR, Pipeline
 from strategies.readings import blocked
 from strategies.run_notes import absent_symbols, without_unknown
+from strategies.selection_words import code_in_words
 
 RSI = "rsi_14"
 HEADINGS = {ATR: "ATR", RSI: "RSI"}
@@ -233,7 +234,7 @@ def _undecided(pipeline: Pipeline, market: Market, symbol: str, scores: Mapping[
 
 def _verdict(decision: Decision, scan: bool) -> Text:
     if decision.outcome == "refused":
-        return Text.assemble(("refused", "red"), f" {decision.verdicts[-1].code}")
+        return Text.assemble(("refused", "red"), f" {code_in_words(decision.verdicts[-1].code)}")
     colour = "green" if decision.outcome == "sent" else "yellow"
     said = "would send" if scan else decision.outcome
     return Text.assemble((said, colour), f" {decision.final_quantity:g} of {decision.proposed_quantity:g}")
@@ -241,5 +242,5 @@ def _verdict(decision: Decision, scan: bool) -> Text:
 
 def _why(decision: Decision) -> Text:
     p = decision.proposal
-    chain = " → ".join(f"{v.module} {v.after:g} ({v.code})" for v in decision.verdicts)
+    chain = " → ".join(f"{v.module} {v.after:g} ({code_in_words(v.code)})" for v in decision.verdicts)
     return Text.assemble((p.symbol, "bold"), f" {p.side} by {p.signal}, score {p.score:.0f}, {p.reason}: {chain}")

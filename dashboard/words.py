@@ -8,28 +8,29 @@ from typing import Any
 from urllib.parse import quote
 
 from config.values.markets import NEW_YORK_ZONE
+from strategies.selection_words import code_in_words
 
 NONE = "–"
 
 
 def usd(value: float | None, digits: int = 2) -> str:
     """An amount."""
-    return NONE if _none(value) else f"{value:,.{digits}f}"
+    return NONE if _none(value) else f"{value:z,.{digits}f}"
 
 
 def signed(value: float | None, digits: int = 2) -> str:
     """A number with its sign."""
-    return NONE if _none(value) else f"{value:+,.{digits}f}"
+    return NONE if _none(value) else f"{value:+z,.{digits}f}"
 
 
 def share(value: float | None, digits: int = 1) -> str:
     """A fraction of 1 as a percentage."""
-    return NONE if _none(value) else f"{value:.{digits}%}"
+    return NONE if _none(value) else f"{value:z.{digits}%}"
 
 
 def signed_share(value: float | None, digits: int = 2) -> str:
     """The same with its sign."""
-    return NONE if _none(value) else f"{value:+.{digits}%}"
+    return NONE if _none(value) else f"{value:+z.{digits}%}"
 
 
 def price(value: float | None) -> str:
@@ -46,7 +47,7 @@ def quantity(value: float | None) -> str:
 
 def multiple(value: float | None) -> str:
     """A multiple of the risk taken."""
-    return NONE if _none(value) else f"{value:+.2f} R"
+    return NONE if _none(value) else f"{value:+z.2f} R"
 
 
 def moment(value: datetime | None, seconds: bool = True) -> str:
@@ -112,4 +113,5 @@ FILTERS = {
     "age": age,
     "reading": reading,
     "path": path,
+    "in_words": code_in_words,
 }

@@ -79,11 +79,12 @@ class ExposureBudget(RiskModule):
         coming = sum(symbol not in book.positions for symbol in book.pending)
         day, week = config.day_frac * book.equity, config.week_frac * book.equity
         opened, charged = spent.day_positions + coming, spent.week_positions + coming
+        places, week_places = config.day_positions, config.week_positions_max
         return [
-            Limit(self.name, "deployed today", spent.day_usd + promised, day, "USD", "next_session"),
-            Limit(self.name, "deployed this week", spent.week_usd + promised, week, "USD", "next_week"),
-            Limit(self.name, "opened today", opened, config.day_positions, "positions", "next_session"),
-            Limit(self.name, "charged to the week", charged, config.week_positions_max, "positions", "next_week"),
+            Limit(self.name, "deployed today (closed included)", spent.day_usd + promised, day, "USD", "next_session"),
+            Limit(self.name, "deployed and still held", spent.week_usd + promised, week, "USD", "next_week"),
+            Limit(self.name, "opened today (closed included)", opened, places, "positions", "next_session"),
+            Limit(self.name, "held at some time this week", charged, week_places, "positions", "next_week"),
         ]
 
     @classmethod
@@ -148,7 +149,7 @@ class ExposureBudget(RiskModule):
             return "no budget known: nothing is entered"
         day, week = spent.day_usd / book.equity, spent.week_usd / book.equity
         return (
-            f"today {day:.1%} of {config.day_frac:.0%} deployed, {spent.day_positions} of {config.day_positions} new "
-            f"positions; this week {week:.1%} of {config.week_frac:.0%}, {spent.week_positions} of "
-            f"{config.week_positions_max}"
+            f"today {day:.1%} of {config.day_frac:.0%} deployed, closed or not, {spent.day_positions} of "
+            f"{config.day_positions} new positions; this week {week:.1%} of {config.week_frac:.0%} still held, "
+            f"{spent.week_positions} of {config.week_positions_max} positions held at some time"
         )

@@ -19,7 +19,7 @@ class Limit:
     module : str
         Whose limit it is.
     name : str
-        What is limited, in words, e.g. ``deployed today``.
+        What is limited, in words, e.g. ``losing trades in a row``.
     used, most : float
         In ``unit``; ``most`` may be 0, ``used`` is above it where something outgrew the limit.
     unit : {"USD", "positions", "trades"}

@@ -25,6 +25,7 @@ from risk.policy_gate import review
 from strategies.ensemble import Candidate, Ensemble, EnsembleConfig
 from strategies.meta_model import MetaModel
 from strategies.parking import Parking
+from strategies.selection_words import beyond_watch_list
 from strategies.signals.base import Signal
 
 ATR = "atr_14"
@@ -265,7 +266,7 @@ class Pipeline:
                 scan.refuse(proposal, *self.ensemble.verdicts(candidate), sized[candidate.symbol])
                 continue
             elif place > chosen.watch_list:
-                why = f"WATCH_LIST: place {place} of {chosen.watch_list}"
+                why = beyond_watch_list(place, chosen.watch_list)
             elif taken >= chosen.execute:
                 why = f"EXECUTE_LIMIT: {taken} of {chosen.execute} taken in this scan"
             if why:

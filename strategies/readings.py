@@ -13,6 +13,7 @@ from risk import equity_sizer, policy_gate
 from risk.limit_usage import Limit
 from risk.model import Book, Decision, Plan, binding_verdict
 from strategies.pipeline import ATR, Pipeline
+from strategies.selection_words import code_in_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,7 @@ def _why(
     if decision is not None:
         size = f"{decision.outcome} {decision.final_quantity:g} of {decision.proposed_quantity:g}"
         binding = binding_verdict(decision.verdicts)
-        return "decided", size if binding is None or binding.code == "OK" else f"{size}: {binding.code}"
+        return "decided", size if binding is None or binding.code == "OK" else f"{size}: {code_in_words(binding.code)}"
     if why := features.why_unusable(market.row, symbol):
         return "unusable", why
     if symbol not in pipeline.universe:

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from rich.table import Table
 
 from backtests.checks.comparison_result import Cause, Comparison
-from backtests.reports.formatting import counted
+from config.values.counting import counted
+from monitoring.record_table import Column, RecordTable
 
 TITLE = "decisions, live and backtest"
 BAR = r"\|"
@@ -70,13 +71,12 @@ def _listed(found: Comparison) -> Iterator[tuple[str, str, str, str, str]]:
             yield f"{d.bar:%Y-%m-%d %H:%M}", d.symbol, d.signal, str(d.cause), d.detail
 
 
-def list_table(found: Comparison) -> Table:
+def list_table(found: Comparison) -> RecordTable:
     """Every difference but those at the window's edges, which are one row."""
-    table = Table(title="differences", title_justify="left")
-    for heading in ("bar, New York", "symbol", "signal", "cause", "detail"):
-        table.add_column(heading, overflow="fold")
+    columns = [Column("bar, New York"), Column("symbol"), Column("signal")]
+    table = RecordTable([*columns, Column("cause", prose=True), Column("detail", prose=True)], "differences")
     for row in _listed(found):
-        table.add_row(*row)
+        table.add(*row)
     return table
 
 

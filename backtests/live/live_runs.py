@@ -23,7 +23,7 @@ from backtests.documents import live_scan_document, run_document, show_document
 from backtests.interruption import Interruption
 from backtests.live.benchmark import benchmark_of
 from backtests.live.rehearsal_monitor import Watch
-from backtests.live.rehearsals import rehearsal_of, rehearsed
+from backtests.live.rehearsals import Rehearsal, rehearsal_of, rehearsed
 from backtests.live.run_log import RunLog
 from backtests.reports.metrics import ALWAYS_OPEN_PER_YEAR, SESSIONS_PER_YEAR
 from backtests.reports.order_outcomes import with_outcomes
@@ -44,7 +44,7 @@ from brokers.reporting.events import EventKind, about
 from brokers.venue_errors import VenueError
 from config import Refusal, Settings
 from config.values.markets import NEW_YORK_ZONE
-from market.bars import DAY_MINUTES, BarTable
+from market.bars import DAY_MINUTES
 from strategies.registry import build_pipeline, keep_daily_signals, strategy_class
 from strategies.run_notes import absent_symbols
 
@@ -76,7 +76,7 @@ def run_live(request: RunRequest, console: Console, watch: Watch | None = None) 
         request = _placed(request, server.now)
         console.print(f"see it: risk-first dashboard --state-dir {request.out}/state", soft_wrap=True)
         settings = rehearsed(request.settings, server, rehearsal.speed, request, rehearsal.daily)
-        return _run(request, settings, console, told, server, watch, rehearsal.bars)
+        return _run(request, settings, console, told, rehearsal, watch)
 
 
 def _placed(request: RunRequest, now: datetime) -> RunRequest:
@@ -93,11 +93,11 @@ def _run(
     settings: Settings,
     console: Console,
     told: RunLog,
-    server: Any,
+    rehearsal: Rehearsal | None,
     watch: Watch | None = None,
-    bars: BarTable | None = None,
 ) -> int:
     began = time.perf_counter()
+    server = None if rehearsal is None else rehearsal.server
     if settings.pace.bars == DAY_MINUTES:
         keep_daily_signals(build_pipeline(settings), settings)
     paper = request.mode != "live"
@@ -158,7 +158,7 @@ def _run(
     if folder is None or account is None:
         return status if known else EXIT_FAILED
     account.record.decisions = with_outcomes(account.record)
-    info = _describe(request, settings, account, bars or account.feed.bars, time.perf_counter() - began)
+    info = _describe(request, settings, account, rehearsal, time.perf_counter() - began)
     if stopping.asked:
         info = _told_ended(info, stopping.name, interrupted=server is not None)
     if stopping.asked or account.feed.bars is None:
@@ -342,13 +342,16 @@ def _signals(stopping: Interruption, status: int) -> Iterator[None]:
 
 
 def _describe(
-    request: RunRequest, settings: Settings, account: LiveAccount, bars: BarTable | None, seconds: float
+    request: RunRequest, settings: Settings, account: LiveAccount, rehearsal: Rehearsal | None, seconds: float
 ) -> RunInfo:
-    """What the report says of the run; ``bars`` are all that are known of the benchmark."""
+    """What the report says of the run: a rehearsal's bars are those of its source, and all of the benchmark's too."""
     rows = account.record.equity
     now = account.session.venue.clock.now().astimezone(NEW_YORK_ZONE)
     start, end = (rows[0].time, rows[-1].time) if rows else (now, now)
     benchmark = settings.universe.benchmark
+    venue, data_hash, bars, known = settings.broker.venue, "", account.feed.bars, tuple[str, ...]()
+    if rehearsal is not None:
+        data_hash, bars, known = rehearsal.hash, rehearsal.bars or bars, rehearsal.notes
     closes, compared = benchmark_of(benchmark, bars, start, end, now)
     missing, notes = absent_symbols((s for s in account.feed.symbols if _no_bars(account, s)), account.pipeline)
     return RunInfo(
@@ -356,8 +359,8 @@ def _describe(
         strategy=request.strategy,
         profile=request.profile,
         evidence=settings.told_evidence(request.profile),
-        data_source=settings.broker.venue,
-        data_hash="",
+        data_source=venue if rehearsal is None else f"{rehearsal.source}, played by a rehearsal exchange ({venue})",
+        data_hash=data_hash,
         config_hash=settings.config_hash,
         start=start,
         end=end,
@@ -369,7 +372,7 @@ def _describe(
         sessions_per_year=ALWAYS_OPEN_PER_YEAR if settings.pace.market == ALWAYS_OPEN else SESSIONS_PER_YEAR,
         seconds={"engine": seconds},
         versions={"lumibot": version("lumibot"), "python": platform.python_version()},
-        notes=(*account.notes, *notes, *compared),
+        notes=(*known, *account.notes, *notes, *compared),
         seed=request.seed,
     )
 

@@ -43,12 +43,18 @@ def window_of(request: RunRequest, days: pd.DatetimeIndex) -> tuple[pd.Timestamp
 
 @dataclass(frozen=True, slots=True)
 class Rehearsal:
-    """A venue on this machine, not yet started, what is said of it, and the bars that it plays if they are a table."""
+    """A venue on this machine, not yet started, what is said of it, and the bars that it plays if they are a table.
+
+    ``source`` names the bars, ``hash`` identifies them, ``notes`` is what a reader must know of them.
+    """
 
     server: Any
     speed: float
     daily: bool
     told: str
+    source: str
+    hash: str = ""
+    notes: tuple[str, ...] = ()
     bars: BarTable | None = None
 
 
@@ -74,7 +80,7 @@ def _alpaca(request: RunRequest) -> Rehearsal:
         to_frame(table), start=start.date(), sessions=sessions or None, settings=cash, venue_faults=crumbs, speed=speed
     )
     told = f"{data.source} from {start.date()}, {counted(sessions, 'session')}, {speed:g} times as fast"
-    return Rehearsal(server, speed, table.daily, told, table)
+    return Rehearsal(server, speed, table.daily, told, data.source, data.hash, data.notes, table)
 
 
 def _kraken(request: RunRequest) -> Rehearsal:
@@ -83,13 +89,14 @@ def _kraken(request: RunRequest) -> Rehearsal:
     from brokers.rehearsal.kraken.server import KrakenServer
     from brokers.rehearsal.kraken.settings import KrakenSettings
 
+    data_hash, notes = "", tuple[str, ...]()
     if request.data == "embedded":
         frame, source = synthetic_bars(request.seed), NOTE
         # The lively day of the embedded stocks is none of these bars: their last days are played.
         request = replace(request, data="synthetic")
     else:
         data = data_for(request, request.settings)
-        frame, source = to_frame(data.table), data.source
+        frame, source, data_hash, notes = to_frame(data.table), data.source, data.hash, data.notes
     use_day_of(request.settings.pace.day)
     days = pd.DatetimeIndex(days_of(pd.DatetimeIndex(pd.to_datetime(frame["datetime"], utc=True)))).unique()
     start, end = window_of(request, days.sort_values())
@@ -106,7 +113,7 @@ def _kraken(request: RunRequest) -> Rehearsal:
         speed=speed,
     )
     told = f"{source}, from {start.date()}, {counted(sessions, 'day')}, {speed:g} times as fast"
-    return Rehearsal(server, speed, False, told)
+    return Rehearsal(server, speed, False, told, source, data_hash, notes)
 
 
 def rehearsed(settings: Settings, server: Any, speed: float, request: RunRequest, daily: bool) -> Settings:

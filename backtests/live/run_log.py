@@ -6,10 +6,10 @@ import logging
 from datetime import datetime
 from logging.handlers import MemoryHandler
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from brokers.desk.lifecycle.session import TradingSession, tell_another_day
 from brokers.journal.marks import RUNNING, UNDELIVERED
 from brokers.notifications.log_notices import NoticeHandler
 from brokers.notifications.notice import Notice, read, written
@@ -22,9 +22,6 @@ from config import Refusal, Settings
 from config.operating import operating
 from config.values.masker import Masker
 from config.values.secrets import Secrets
-
-if TYPE_CHECKING:
-    from brokers.desk.lifecycle.session import TradingSession
 
 LOGGERS = ("brokers", "backtests", "strategies")
 KEPT_UNTIL_OPEN = 1_000
@@ -87,6 +84,7 @@ class RunLog:
             logging.getLogger(name).addHandler(self._file)
         self._early.hand_over(self._file)
         session.before_close.append(self._close)
+        tell_another_day(session, settings.pace.speed)
         if lasting:
             self._notify(session, settings)
             self._tell_last_run(session)

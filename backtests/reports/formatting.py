@@ -15,6 +15,7 @@ from typing import Any
 import pandas as pd
 
 from config.process.secret_guard import without_known
+from config.values.counting import counted as counted
 from config.values.printable import one_line
 
 _FORMULA = ("=", "+", "-", "@")
@@ -46,11 +47,6 @@ def to_json(value: Any) -> str:
     if kind is list or kind is tuple:
         return "[" + ",".join([to_json(item) for item in value]) + "]"
     return to_json(_common(value))
-
-
-def counted(number: int, one: str, more: str = "") -> str:
-    """A number with its noun: ``1 symbol``, ``2 symbols``."""
-    return f"{number:,d} {one if number == 1 else more or one + 's'}"
 
 
 def to_json_indented(value: Any, margin: str = "") -> str:

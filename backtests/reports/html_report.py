@@ -43,7 +43,7 @@ def write_html_report(
         info=info,
         window=f"{info.start:%Y-%m-%d} to {info.end:%Y-%m-%d}",
         symbols=counted(len(info.symbols), "symbol"),
-        fills={name.replace("_", " "): cell(value) for name, value in info.fill_assumptions.items()},
+        fills={name.replace("_", " "): cell(v) for name, v in info.fill_assumptions.items() if v is not None},
         curve=[
             (label, figure_text(own.get(name), form), figure_text(other.get(name), form) if other else "")
             for name, label, form in CURVE

@@ -17,6 +17,7 @@ from rich.text import Text
 from backtests.reports.fill_measures import filled_in_time, sectors_by_day, stop_outs
 from backtests.reports.metrics import Figure, max_drawdown, metrics
 from brokers.record import EquityRow, OrderRecord, RunRecord, TradeRecord
+from monitoring.record_table import Column, RecordTable
 
 _RULE = re.compile(r"[A-Z][A-Z0-9_]*: ")
 _LEGS = ("stop", "target")
@@ -197,15 +198,12 @@ def scoreboard_screen(
     for score in scores:
         if score.day is not None:
             days.setdefault(score.day, []).append(score)
-    daily = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
-    daily.add_column("day", no_wrap=True, min_width=10)
     shown = [measure for measure in LABELS if measure != "sectors"]
-    for label in (LABELS[measure] for measure in shown):
-        # One word per line: as long as they are, the headings fit side by side into 80 columns.
-        daily.add_column(label.replace("Maximum daily", "Daily").replace(" ", "\n"), justify="right", no_wrap=True)
+    labels = (LABELS[measure].replace("Maximum daily", "Daily") for measure in shown)
+    daily = RecordTable([Column("day"), *(Column(label, right=True) for label in labels)])
     for day in sorted(days, reverse=True)[:last_days]:
         found = {score.measure: score for score in days[day]}
-        daily.add_row(f"{day}", *(Text(found[name].text, style=_STYLES[found[name].met]) for name in shown))
+        daily.add(f"{day}", *(Text(found[name].text, style=_STYLES[found[name].met]) for name in shown))
     note = Text("Measured on this record alone; it says nothing about what comes.", style="dim")
     told = [
         Text(f"stopped out: {name or 'signal unknown'} {count} of {trades}, {count / trades:.0%}")

@@ -17,6 +17,7 @@ from backtests.reports.metrics import Figure, figure_text, for_people
 from backtests.reports.run_files import TRADE_PAGES
 from backtests.reports.run_info import RunInfo
 from brokers.record import RunRecord, TradeRecord
+from monitoring.record_table import Column, RecordTable
 
 WIDTH = 96
 _SHOWN = (
@@ -26,25 +27,28 @@ _SHOWN = (
     f"{TRADE_PAGES}/",
     "trades.csv",
     "orders.csv",
+    "equity.csv",
     "decisions.jsonl",
     "summary.json",
+    "settings.yaml",
+    "run.json",
 )
 LISTED = 6
 """Exit reasons, rules and missing symbols shown; the rest is counted."""
 
 # Figure, label and format, in the order of reading; the second list is of the run alone.
 CURVE = (
-    ("total_return", "Total return", "{:+.2%}"),
-    ("cagr", "Growth per year", "{:+.2%}"),
-    ("max_drawdown", "Maximum drawdown", "{:.2%}"),
-    ("sharpe", "Sharpe", "{:.2f}"),
-    ("sortino", "Sortino", "{:.2f}"),
+    ("total_return", "Total return", "{:+z.2%}"),
+    ("cagr", "Growth per year", "{:+z.2%}"),
+    ("max_drawdown", "Maximum drawdown", "{:z.2%}"),
+    ("sharpe", "Sharpe", "{:z.2f}"),
+    ("sortino", "Sortino", "{:z.2f}"),
 )
 TRADING = (
     ("trades", "Closed trades", "{:,d}"),
     ("win_rate", "Win rate", "{:.1%}"),
     ("profit_factor", "Profit factor", "{:.2f}"),
-    ("avg_r", "Average R", "{:+.2f}"),
+    ("avg_r", "Average R", "{:+z.2f}"),
     ("avg_win", "Average win", "{:+,.2f} USD"),
     ("avg_loss", "Average loss", "{:+,.2f} USD"),
     ("exposure", "Mean exposure", "{:.1%}"),
@@ -154,8 +158,8 @@ def _curve_table(record: RunRecord, info: RunInfo, figures: Mapping[str, Figure]
 
 def _trading_table(figures: Mapping[str, Figure]) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    table.add_column("")
-    table.add_column("run", justify="right", style="bold")
+    table.add_column("trading")
+    table.add_column("", justify="right", style="bold")
     for name, label, form in TRADING:
         table.add_row(label, figure_text(figures.get(name), form))
     return table
@@ -191,13 +195,11 @@ def _groups(noun: str, groups: list[Breakdown]) -> Table:
     return table
 
 
-def _open(info: RunInfo) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    table.add_column("open at the end")
-    for column in ("quantity", "entry", "last", "stop", "unrealised, USD"):
-        table.add_column(column, justify="right")
+def _open(info: RunInfo) -> RecordTable:
+    headings = ("quantity", "entry", "last", "stop", "unrealised, USD")
+    table = RecordTable([Column("open at the end"), *(Column(heading, right=True) for heading in headings)])
     for held in info.open_positions[:LISTED]:
-        table.add_row(
+        table.add(
             held.symbol,
             f"{held.quantity:,.8g}",
             f"{held.entry_price:,.2f}",
@@ -207,7 +209,7 @@ def _open(info: RunInfo) -> Table:
         )
     if len(info.open_positions) > LISTED:
         rest = info.open_positions[LISTED:]
-        table.add_row(f"and {len(rest)} more", "", "", "", "", f"{sum(held.unrealised for held in rest):+,.0f}")
+        table.add(f"and {len(rest)} more", "", "", "", "", f"{sum(held.unrealised for held in rest):+,.0f}")
     return table
 
 

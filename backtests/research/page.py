@@ -16,7 +16,7 @@ th:first-child,td:first-child{text-align:left}td{white-space:nowrap}td.long{whit
 thead th{border-bottom:1px solid #8a94a3}
 tbody tr:nth-child(even){background:#f6f7f9}div.wide{overflow-x:auto}p.note{color:#57606e;font-size:.9rem}
 svg text{font:12px system-ui,sans-serif;fill:#1c2430}
-@media(max-width:40rem){td{white-space:normal}th,td{padding:.2rem .4rem}}
+@media(max-width:40rem){th,td{padding:.2rem .4rem}}
 @media(prefers-color-scheme:dark){body{background:#14181f;color:#e4e8ee}p.verdict{background:#1e2733}
 tbody tr:nth-child(even){background:#1a2029}p.note{color:#a4adba}svg text{fill:#e4e8ee}}
 """
@@ -155,20 +155,24 @@ def bars(
 
 def curve(values: Sequence[float], first: str, last: str, marks: Sequence[int] = ()) -> str:
     """A line over equal steps; ``marks`` are the steps at which a dashed line stands."""
-    width, height, top, base = 760, 280, 14, 240
+    # The labels of both ends stand left of the plot, where no curve passes.
+    left, width, height, top, base = 76, 760, 280, 14, 240
     low, high = min(values), max(values)
     spread = (high - low) or 1.0
-    across = width / max(1, len(values) - 1)
-    points = " ".join(f"{across * k:.1f},{base - (v - low) / spread * (base - top):.1f}" for k, v in enumerate(values))
+    across = (width - left) / max(1, len(values) - 1)
+    points = " ".join(
+        f"{left + across * k:.1f},{base - (v - low) / spread * (base - top):.1f}" for k, v in enumerate(values)
+    )
     parts = [
-        f'<line x1="{across * k:.1f}" y1="{top}" x2="{across * k:.1f}" y2="{base}" stroke="#8a94a3" '
+        f'<line x1="{left + across * k:.1f}" y1="{top}" x2="{left + across * k:.1f}" y2="{base}" stroke="#8a94a3" '
         'stroke-dasharray="3 4"/>'
         for k in marks
     ]
     parts.append(f'<polyline points="{points}" fill="none" stroke="#3566a8" stroke-width="1.6"/>')
-    parts.append(f'<text x="0" y="{base + 18}">{escape(first)}</text>')
+    parts.append(f'<text x="{left}" y="{base + 18}">{escape(first)}</text>')
     parts.append(f'<text x="{width}" y="{base + 18}" text-anchor="end">{escape(last)}</text>')
-    parts.append(f'<text x="4" y="{top + 4}">{high:,.0f}</text><text x="4" y="{base - 4}">{low:,.0f}</text>')
+    for value, y in ((high, top + 4), (low, base + 4)):
+        parts.append(f'<text x="{left - 8}" y="{y}" text-anchor="end">{value:,.0f}</text>')
     return _svg(width, height, parts)
 
 

@@ -97,7 +97,7 @@ class SessionReport:
             f"{len(closed)} closed, {won} of them won, {profit:+,.2f} USD" if closed else "no trade closed",
             _refusals_in_words(refused),
             _slippage_in_words(saved, measured),
-            f"{len(gaps)} times without a stop, the longest {longest:.0f} s" if gaps else "always behind stops",
+            _protection_in_words(len(gaps), longest, held=bool(held or closed or measured)),
         ]
         if desk.protector.log.present:
             parts.append(f"WITHOUT A STOP NOW: {', '.join(sorted(desk.protector.log.present))}")
@@ -132,6 +132,12 @@ class SessionReport:
 def _refusals_in_words(refused: dict[str, int]) -> str:
     listed = ", ".join(f"{rule} {count}" for rule, count in refused.items())
     return f"refused {sum(refused.values())} ({listed})" if refused else "nothing refused"
+
+
+def _protection_in_words(gaps: int, longest_s: float, *, held: bool) -> str:
+    if gaps:
+        return f"{gaps} time{'' if gaps == 1 else 's'} without a stop, the longest {longest_s:.0f} s"
+    return "all that was held had stops all the time" if held else "no position held"
 
 
 def _slippage_in_words(saved: float, measured: int) -> str:

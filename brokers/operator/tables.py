@@ -5,22 +5,30 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from rich.table import Table
-from rich.text import Text
-
 from brokers.operator.differences import Difference
 from brokers.operator.manual_positions import ManualPosition
 from brokers.operator.positions import PositionReport
 from brokers.quantities import digits
+from monitoring.record_table import Column, RecordTable
 
 UNKNOWN = "–"
 
 
-def differences_table(differences: Sequence[Difference]) -> Table:
-    """Journal against venue, one row for each difference."""
-    headings = ("kind", "of", "here", "at the venue", "what it is")
-    rows = [(d.kind.value, d.subject, d.here, d.there, d.text) for d in sorted(differences, key=lambda d: d.kind)]
-    return _table("Journal against venue", headings, rows)
+def differences_table(differences: Sequence[Difference]) -> RecordTable:
+    """Journal against venue, one record for each difference."""
+    table = RecordTable(
+        [
+            Column("of"),
+            Column("kind", prose=True),
+            Column("here", prose=True),
+            Column("at the venue", prose=True),
+            Column("what it is", prose=True),
+        ],
+        "Journal against venue",
+    )
+    for d in sorted(differences, key=lambda d: d.kind):
+        table.add(d.subject, d.kind.value, d.here, d.there, d.text)
+    return table
 
 
 def manual_position_lines(manual: Sequence[ManualPosition]) -> list[str]:
@@ -32,32 +40,35 @@ def manual_position_lines(manual: Sequence[ManualPosition]) -> list[str]:
     return [*lines, f"By hand, together: {worth:,.2f} USD, {share:.1%} of the account"]
 
 
-def positions_table(reports: Sequence[PositionReport]) -> Table:
+def positions_table(reports: Sequence[PositionReport]) -> RecordTable:
     """Each position with its levels; a level that is no order at the venue is in brackets."""
-    headings = (
-        "symbol",
-        "owner",
-        "held",
-        "protected",
-        "entry",
-        "price",
-        "profit",
-        "R so far",
-        "stop",
-        "to stop",
-        "target",
-        "to target",
-        "would trigger now",
+    table = RecordTable(
+        [
+            Column("symbol"),
+            Column("owner"),
+            Column("held", right=True),
+            Column("protected", right=True),
+            Column("entry", right=True),
+            Column("price", right=True),
+            Column("profit", right=True),
+            Column("R so far", right=True),
+            Column("stop", right=True),
+            Column("to stop", right=True),
+            Column("target", right=True),
+            Column("to target", right=True),
+            Column("would trigger now"),
+        ],
+        "Positions",
     )
-    rows = [
-        (
+    for r in reports:
+        table.add(
             r.symbol,
             r.owner,
             digits(r.held),
             f"{digits(r.protected)} of {digits(abs(r.held))}",
             _price(r.entry),
             _price(r.price),
-            UNKNOWN if math.isnan(r.profit) else f"{r.profit:+,.2f}",
+            UNKNOWN if math.isnan(r.profit) else f"{r.profit:+z,.2f}",
             _r(r.unrealised_r),
             _level(r.stop, r.stop_works),
             _distance(r, r.to_stop),
@@ -65,17 +76,6 @@ def positions_table(reports: Sequence[PositionReport]) -> Table:
             _distance(r, r.to_target),
             r.triggers or "none",
         )
-        for r in reports
-    ]
-    return _table("Positions", headings, rows)
-
-
-def _table(title: str, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
-    table = Table(title=title, title_justify="left")
-    for heading in headings:
-        table.add_column(heading, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
     return table
 
 
@@ -88,7 +88,7 @@ def _level(usd: float, works: bool) -> str:
 
 
 def _r(value: float) -> str:
-    return UNKNOWN if math.isnan(value) else f"{round(value, 2) + 0.0:+.2f} R"
+    return UNKNOWN if math.isnan(value) else f"{value:+z.2f} R"
 
 
 def _distance(report: PositionReport, usd: float) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 from brokers.reporting.events import EventKind, about
 from risk.model import Book, Decision, Plan
+from strategies.selection_words import code_in_words
 
 RISK_MODULE = "recent_form"
 
@@ -125,7 +126,11 @@ class IterationReport:
         if self._refused.get(symbol) != kind:
             self._refused[symbol] = kind
             log.info(
-                "%s refused by %s, %s", symbol, rule, code, extra=about(EventKind.REFUSAL, symbol, rule=rule, code=code)
+                "%s refused by %s, %s",
+                symbol,
+                rule,
+                code_in_words(code),
+                extra=about(EventKind.REFUSAL, symbol, rule=rule, code=code),
             )
 
     def _tell_iteration(self, plan: Plan, book: Book, filled: int, *, submit: bool) -> None:

@@ -11,6 +11,7 @@ import typer
 from commands.composition import command
 from commands.operator.verify import JournalOptions, address_of, document_of
 from commands.options import ScreenOptions, SettingsOptions, StateOptions
+from config.values.counting import counted
 from config.values.printable import one_line
 
 
@@ -38,7 +39,8 @@ def export(
         show_json({"folder": str(folder), **document_of(record)})
     else:
         sys.stdout.write(
-            f"{one_line(str(folder))}: {sum(record.counts.values())} rows of the chain, {len(record.trades)} trades\n"
+            f"{one_line(str(folder))}: {counted(sum(record.counts.values()), 'row')} of the chain, "
+            f"{counted(len(record.trades), 'trade')}\n"
             f"head {record.head}\n"
         )
     return 0

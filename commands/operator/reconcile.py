@@ -5,6 +5,7 @@ from __future__ import annotations
 from commands.composition import command
 from commands.operator.account import signed_in
 from commands.options import MoneyOptions, ScreenOptions, SettingsOptions, StateOptions, VenueOptions
+from config.values.counting import counted
 
 
 @command("risk-first reconcile", "risk-first reconcile --state-dir state --json")
@@ -37,7 +38,7 @@ def reconcile(
         printer.print(differences_table(found.differences))
     for line in manual_position_lines(found.by_hand):
         printer.print(line, highlight=False)
-    compared = f"{found.positions} positions and {found.orders} open orders at the venue"
+    compared = f"{counted(found.positions, 'position')} and {counted(found.orders, 'open order')} at the venue"
     count = len(found.differences)
-    printer.print(f"{compared}: {count or 'no'} difference{'' if count == 1 else 's'}.", highlight=False)
+    printer.print(f"{compared}: {counted(count, 'difference') if count else 'no differences'}.", highlight=False)
     return 0 if found.clean else 1

@@ -15,6 +15,7 @@ import typer
 from commands.composition import command
 from commands.operator.account import settings_of
 from commands.options import ScreenOptions, SettingsOptions, StateOptions, a_day
+from config.values.counting import counted
 from config.values.markets import NEW_YORK_ZONE
 from config.values.printable import one_line
 
@@ -99,8 +100,9 @@ def tell(record: TrackRecord, screen: ScreenOptions) -> None:
         return
     counts = record.counts
     lines = [
-        f"it is what was written: {counts['decisions']} decisions, {counts['orders']} orders, {counts['fills']} fill "
-        f"reports, {len(record.trades)} trades, {len(record.positions)} positions at the end"
+        f"it is what was written: {counted(counts['decisions'], 'decision')}, "
+        f"{counted(counts['orders'], 'order')}, {counted(counts['fills'], 'fill report')}, "
+        f"{counted(len(record.trades), 'trade')}, {counted(len(record.positions), 'position')} at the end"
     ]
     if counts["equity"]:
         rest = record.cash_change - record.cash_by_fills

@@ -53,11 +53,10 @@ def band(
 
     Runs over several assumptions about slippage and fees, and shows the result as an interval.
     """
-    from rich.table import Table
-
     from backtests.research.rerun_pages import band_page, band_sentence
     from backtests.research.reruns import band as carried_out
     from backtests.research.search.executors import executor
+    from monitoring.record_table import Column, RecordTable
 
     slippage = _numbers(slippage_bps, DEFAULTS.slippage_bps, "--slippage-bps")
     fees = _numbers(fee_frac, DEFAULTS.fee_frac, "--fee-frac")
@@ -87,9 +86,10 @@ def band(
         ]
         show_json({**spread, "cells": rows})
         return 0
-    table = Table("slippage, bps", *[f"fee {value:.2%}" for value in fees], title="return")
+    headings = [f"fee {value:.2%}" for value in fees]
+    table = RecordTable([Column("slippage, bps"), *(Column(heading, right=True) for heading in headings)], "return")
     for s in slippage:
-        table.add_row(f"{s:g}", *[f"{c.trial.total_return:.1%}" for c in cells if c.slippage_bps == s])
+        table.add(f"{s:g}", *[f"{c.trial.total_return:.1%}" for c in cells if c.slippage_bps == s])
     console(screen.json).print(table)
     console(screen.json).print(band_sentence(cells), highlight=False, soft_wrap=True)
     return 0

@@ -23,6 +23,7 @@ from commands.runs.request import merged
 from commands.screen import console, show_json
 from config.errors import Refusal
 from config.research import research
+from config.values.counting import counted
 
 DEFAULTS = research().optimise
 
@@ -116,7 +117,7 @@ def optimise(
     lines = (
         f"{done.verdict.verdict}: {done.verdict.sentence()}",
         f"best of {len(done.study.trials):,}: trial {done.best}, {told}",
-        f"{figures}, {best.trades} trades",
+        f"{figures}, {counted(best.trades, 'trade')}",
         f"DSR {done.verdict.dsr:.3f}, PBO {pbo} (0.5 = chance), {done.verdict.counted:,} trials counted on these data",
         f"{out / 'report.html'}",
     )

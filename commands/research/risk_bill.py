@@ -12,6 +12,7 @@ from commands.options import DataOptions, ScreenOptions, SeedOptions, SettingsOp
 from commands.research.context import PageOption, prepared, progress
 from commands.runs.request import merged
 from commands.screen import console, show_json, write_out
+from config.values.counting import counted
 
 
 @command(
@@ -34,12 +35,11 @@ def risk_bill(
     Runs again without each risk rule, and says what it cost in return and saved in drawdown.
     Each run without a rule is registered as a trial: whoever drops a rule by these figures has chosen on them.
     """
-    from rich.table import Table
-
     from backtests.research.rerun_pages import risk_bill_page, risk_bill_sentence
     from backtests.research.reruns import risk_bill as carried_out
     from backtests.research.search.executors import executor
     from backtests.research.search.registry import Entry, TrialRegistry
+    from monitoring.record_table import Column, RecordTable
 
     found = prepared(merged(universe, chosen, data, seed, screen, mode="backtest"))
     context = found.context
@@ -67,14 +67,15 @@ def risk_bill(
         return 0
     title = (
         f"with all rules: return {whole.total_return:.1%}, drawdown {whole.max_drawdown:.1%}, "
-        f"Sharpe {whole.sharpe:.2f}, {whole.trades} trades"
+        f"Sharpe {whole.sharpe:.2f}, {counted(whole.trades, 'trade')}"
     )
-    table = Table("rule", "cost in return", "saved in drawdown", "Sharpe it adds", "trades without", title=title)
+    headings = ("cost in return", "saved in drawdown", "Sharpe it adds", "trades without")
+    table = RecordTable([Column("rule"), *(Column(heading, right=True) for heading in headings)], title)
     for d in documents:
         if "refused" in d:
-            table.add_row(d["module"], "can't be left out", "", "", "")
+            table.add(d["module"], "can't be left out", "", "", "")
             continue
-        table.add_row(
+        table.add(
             d["module"],
             f"{d['return_cost']:+.1%}",
             f"{d['drawdown_saved']:+.1%}",

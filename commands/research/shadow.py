@@ -32,12 +32,11 @@ def shadow(
     By rule: what the refusals kept from being won and from being lost, with an interval. Proposals are followed by
     themselves, as if each had been entered alone.
     """
-    from rich.table import Table
-
     from backtests.replay.engine import replay
     from backtests.research.rerun_pages import shadow_page, shadow_sentence
     from backtests.research.search.trials import settings_with
     from backtests.research.shadow import bill, follow
+    from monitoring.record_table import Column, RecordTable
 
     found = prepared(merged(universe, chosen, data, seed, screen, mode="backtest"))
     context, settings = found.context, settings_with(found.context.settings, {})
@@ -52,9 +51,10 @@ def shadow(
         )
         return 0
     share = f"{DEFAULTS.confidence:.0%} interval"
-    table = Table("rule", "proposals", "cost, USD", "saved, USD", "net cost, USD", share)
+    headings = ("proposals", "cost, USD", "saved, USD", "net cost, USD", share)
+    table = RecordTable([Column("rule"), *(Column(heading, right=True) for heading in headings)])
     for line in lines:
-        table.add_row(
+        table.add(
             line.module,
             f"{line.proposals:,}",
             f"{line.cost:,.0f}",

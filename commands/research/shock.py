@@ -42,12 +42,11 @@ def shock(
 
     Exit status: 0 done, 2 refused the input.
     """
-    from rich.table import Table
-
     from backtests.research.shock.paths import all_names, shock_path
     from backtests.research.shock.play import play
     from backtests.research.shock.report import document, sentence, shock_page
     from commands.screen import console, show_json, write_out
+    from monitoring.record_table import Column, RecordTable
 
     printer = console(screen.json)
     if path == ["list"]:
@@ -64,11 +63,12 @@ def shock(
     if screen.json:
         show_json(document(present, results))
         return 0
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for name in ("shock", "sessions", "market", "at the lowest", "at its end", "held through", "exits", "halts"):
-        table.add_column(name, justify="left" if name in ("shock", "halts") else "right")
+    headings = ("sessions", "market", "at the lowest", "at its end", "held through", "exits")
+    table = RecordTable(
+        [Column("shock"), *(Column(heading, right=True) for heading in headings), Column("halts", prose=True)]
+    )
     for r in results:
-        table.add_row(
+        table.add(
             r.path.name,
             str(len(r.path.days)),
             f"{r.path.market:+.1%}",

@@ -15,6 +15,7 @@ from commands.research.optimise import SearchOptions, WorkerOptions, planned
 from commands.runs.request import merged
 from commands.screen import console, show_json
 from config.research import research
+from config.values.counting import counted
 
 DEFAULTS = research().walk_forward
 
@@ -108,7 +109,8 @@ def walk_forward(
     lines = (
         f"{document['verdict']}: {document['sentence']}",
         f"out of sample {document['test_start'][:10]} to {document['test_end'][:10]}: return "
-        f"{figures['total_return'] or 0:.1%}, drawdown {figures['max_drawdown'] or 0:.1%}, {figures['trades']} trades",
+        f"{figures['total_return'] or 0:z.1%}, drawdown {figures['max_drawdown'] or 0:.1%}, "
+        f"{counted(figures['trades'], 'trade')}",
         f"return a year, test over train: {'–' if efficiency is None else f'{efficiency:.2f}'}; "
         f"{document['trials']} trials and 1 of the test windows together; {document['trials_ever']} ever on these data",
         f"{out / 'report.html'}",

@@ -6,7 +6,9 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from config.values.counting import counted
 from config.values.markets import NEW_YORK_ZONE
+from strategies.selection_words import code_in_words
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -33,7 +35,8 @@ def show(printer: Console, found: Explanation, *, everything: bool) -> None:
     decisions, orders = found.counts
     more = decisions - len(found.stories), orders - len(found.orders)
     if found.kind == "symbol" and any(left > 0 for left in more):
-        _line(printer, f"Earlier: {more[0]} decisions and {more[1]} orders; --last N or --all shows them.", "dim")
+        told = f"{counted(more[0], 'decision')} and {counted(more[1], 'order')}"
+        _line(printer, f"Earlier: {told}; --last N or --all shows them.", "dim")
 
 
 def document(found: Explanation) -> dict[str, Any]:
@@ -82,7 +85,7 @@ def _story(printer: Console, story: Story, everything: bool) -> None:
         _line(printer, f"  because {d.reason}")
     binding = d.binding
     if binding is not None and story.change:
-        _line(printer, f"  decided by {story.bound_by}: {binding.code}")
+        _line(printer, f"  decided by {story.bound_by}: {code_in_words(binding.code)}")
         _line(printer, f"  it would take: {story.change}")
         if story.unlocks is not None:
             passed = " (that has passed)" if story.unlocks <= datetime.now(UTC) and everything else ""
@@ -93,7 +96,7 @@ def _story(printer: Console, story: Story, everything: bool) -> None:
     for step in shown:
         v = step.verdict
         change = f"{v.before:g} → {v.after:g}" if v.before != v.after else f"{v.after:g}"
-        _line(printer, f"    {'»' if step.binding else ' '} {v.module} {change}: {v.code}")
+        _line(printer, f"    {'»' if step.binding else ' '} {v.module} {change}: {code_in_words(v.code)}")
         if everything and v.inputs:
             _line(printer, "        read " + ", ".join(f"{k} {_read(value)}" for k, value in v.inputs.items()), "dim")
     if quiet := len(story.steps) - len(shown):
@@ -132,7 +135,7 @@ def _now(printer: Console, now: ReadingRow, *, decided: bool) -> None:
         _line(printer, f"{now.symbol} {_when(now.time)}{close}: {told}, {now.text}")
     if now.allowed is not None:
         bound = f", bound by {now.bound_by}" if now.bound_by else ""
-        code = f": {now.code}" if now.code and now.code != "OK" else ""
+        code = f": {code_in_words(now.code)}" if now.code and now.code != "OK" else ""
         _line(printer, f"  the largest size allowed at that moment: {now.allowed:g}{bound}{code}")
 
 

@@ -15,6 +15,8 @@ from config.errors import Refusal
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from monitoring.record_table import RecordTable
+
 SHOWN_DAYS = 20
 _MET = {True: "yes", False: "no", None: "–"}
 
@@ -76,16 +78,11 @@ def _total(scores: Sequence[dict[str, Any]]) -> Table:
     return table
 
 
-def _daily(days: Sequence[dict[str, Any]]) -> Table:
-    from rich.table import Table
+def _daily(days: Sequence[dict[str, Any]]) -> RecordTable:
+    from monitoring.record_table import Column, RecordTable
 
-    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
-    table.add_column("day", no_wrap=True, min_width=10)
-    table.add_column("trades", justify="right")
-    for score in days[0]["scores"] if days else ():
-        # One word per line, so that the headings fit side by side.
-        heading = score["label"].replace("Maximum daily", "Daily").replace(" ", "\n")
-        table.add_column(heading, justify="right", no_wrap=True)
+    labels = [score["label"].replace("Maximum daily", "Daily") for score in (days[0]["scores"] if days else ())]
+    table = RecordTable([Column("day"), Column("trades", right=True), *(Column(label, right=True) for label in labels)])
     for day in days:
-        table.add_row(day["day"], str(day["trades"]), *(score["text"] for score in day["scores"]))
+        table.add(day["day"], str(day["trades"]), *(score["text"] for score in day["scores"]))
     return table

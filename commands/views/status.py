@@ -13,6 +13,7 @@ from commands.composition import command
 from commands.operator.account import settings_of
 from commands.options import KeyOptions, ScreenOptions, SettingsOptions, StateOptions
 from config.errors import Refusal
+from config.values.counting import counted
 from config.values.markets import NEW_YORK_ZONE
 
 if TYPE_CHECKING:
@@ -125,7 +126,7 @@ def _screen(found: Status) -> Any:
     }[found.sign_of_life]
     head = f"equity {_usd(state.equity)}, cash {_usd(state.cash)}"
     if state.day_result is not None and state.session_open_equity:
-        head += f", today {state.day_result:+,.2f} ({state.day_result / state.session_open_equity:+.2%})"
+        head += f", today {state.day_result:+z,.2f} ({state.day_result / state.session_open_equity:+z.2%})"
     wrong = [Text(str(sign), "bold red") for sign in signs(found) if sign.kind != "stale"]
     evidence = [Text(state.evidence, "yellow")] if state.evidence else []
     parts: list[Any] = [life, *wrong, *evidence, Text(head)]
@@ -143,16 +144,23 @@ def _screen(found: Status) -> Any:
 
 
 def _positions(found: Status) -> Any:
-    from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for name in ("symbol", "quantity", "entry", "price", "profit", "R", "stop", "target", "protected", "lost at stop"):
-        table.add_column(name, justify="left" if name == "symbol" else "right")
+    from monitoring.record_table import Column, RecordTable
+
+    table = RecordTable(
+        [
+            Column("symbol"),
+            *(
+                Column(name, right=True)
+                for name in ("quantity", "entry", "price", "profit", "R", "stop", "target", "protected", "lost at stop")
+            ),
+        ]
+    )
     for p in found.state.positions:
         r = p.unrealised_r
         some = Text(f"{p.protected:g} of {abs(p.quantity):g}", style="red")
-        table.add_row(
+        table.add(
             p.symbol,
             f"{p.quantity:,.10g}",
             _usd(p.entry_price),
@@ -168,26 +176,30 @@ def _positions(found: Status) -> Any:
 
 
 def _limits(found: Status) -> Any:
-    from rich.table import Table
-    from rich.text import Text
+    from monitoring.record_table import Column, RecordTable
 
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for name in ("limit", "rule", "used", "of", "left", "free again"):
-        table.add_column(name, justify="right" if name in ("used", "of", "left") else "left")
+    table = RecordTable(
+        [
+            Column("limit", prose=True),
+            Column("rule"),
+            *(Column(name, right=True) for name in ("used", "of", "left")),
+            Column("free again"),
+        ]
+    )
     frees = {"next_session": "next session", "next_week": "next week", "": ""}
     for x in found.state.limits:
         form = "{:,.2f}" if x.unit == "USD" else "{:g}"
         name = f"{x.name}, {x.scope}" if x.scope and x.scope not in ("one position", "inverse") else x.name
         style = "bold red" if x.left <= 0 and x.used > 0 else "yellow" if x.share >= 0.8 else ""
         cells = [form.format(value) for value in (x.used, x.most, x.left)]
-        table.add_row(*map(Text, (name, x.module, *cells, frees[x.frees])), style=style)
+        table.add(name, x.module, *cells, frees[x.frees], style=style)
     return table
 
 
 def _buyable(found: Buyable) -> str:
     if found.why:
         return f"nothing ({found.why})"
-    places = "" if found.positions is None else f" in {found.positions:g} position{'' if found.positions == 1 else 's'}"
+    places = "" if found.positions is None else f" in {counted(int(found.positions), 'position')}"
     return f"{found.usd:,.2f} USD{places}, bound by {found.bound_by}"
 
 

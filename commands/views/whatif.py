@@ -134,34 +134,34 @@ def fraction(option: str, text: str) -> float:
 
 
 def _print(answer: WhatIf, printer: Any) -> None:
-    from rich.table import Table
+    from monitoring.record_table import Column, RecordTable
 
     shock = answer.shock
     printer.print(f"Market {shock.market:+.2%}" + (f" ({shock.told})" if shock.told else ""), highlight=False)
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for name in (
-        "symbol",
-        "quantity",
-        "price",
-        "moves",
-        "because",
-        "price after",
-        "exit",
-        "USD step by step",
-        "USD at once",
-    ):
-        table.add_column(name, justify="left" if name in ("symbol", "because", "exit") else "right")
+    table = RecordTable(
+        [
+            Column("symbol"),
+            Column("quantity", right=True),
+            Column("price", right=True),
+            Column("moves", right=True),
+            Column("because", prose=True),
+            Column("price after", right=True),
+            Column("exit"),
+            Column("USD step by step", right=True),
+            Column("USD at once", right=True),
+        ]
+    )
     for p in answer.positions:
-        table.add_row(
+        table.add(
             p.symbol,
             f"{p.quantity:,.10g}",
             f"{p.price:,.2f}",
-            f"{p.moved:+.1%}",
+            f"{p.moved:+z.1%}",
             p.why,
             f"{p.price_after:,.2f}",
             p.exit or "stays",
-            f"{p.at_level:+,.2f}",
-            f"{p.at_once:+,.2f}",
+            f"{p.at_level:+z,.2f}",
+            f"{p.at_once:+z,.2f}",
         )
     printer.print(table if answer.positions else "Nothing is held.")
     for word, after in (
@@ -169,7 +169,7 @@ def _print(answer: WhatIf, printer: Any) -> None:
         ("at once, stops fill beyond them", answer.equity_at_once),
     ):
         change = after / answer.equity - 1 if answer.equity else 0.0
-        printer.print(f"Equity {answer.equity:,.2f} → {after:,.2f} USD ({change:+.2%}), {word}", highlight=False)
+        printer.print(f"Equity {answer.equity:,.2f} → {after:,.2f} USD ({change:+z.2%}), {word}", highlight=False)
     fired = ", ".join(f"{p.symbol} ({p.exit})" for p in answer.fired) or "none"
     printer.print(f"Exits that fire: {fired}", highlight=False)
     printer.print(f"Halts that begin: {', '.join(answer.halts) or 'none'}", highlight=False)

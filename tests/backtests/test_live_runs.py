@@ -12,14 +12,16 @@ import pytest
 from rich.console import Console
 
 import live_trader
+from backtests.embedded import DESCRIPTION
 from backtests.live import live_runs
-from backtests.live.live_runs import _placed
-from backtests.live.rehearsals import window_of
+from backtests.live.live_runs import _describe, _placed
+from backtests.live.rehearsals import rehearsal_of, window_of
 from backtests.live.run_log import RunLog
 from backtests.request import RunRequest
 from commands.runs.request import RunArguments, requested, settled
 from config import Refusal
 from live_trader import ModeOptions, of_modes
+from strategies.registry import build_pipeline
 
 NOON = datetime(2024, 6, 28, 16, 0, tzinfo=UTC)
 
@@ -105,6 +107,24 @@ def test_a_rehearsal_that_overwrites_forgets_what_its_venue_has_forgotten(tmp_pa
     assert state.exists()
     _placed(request("--rehearse", "--out", str(tmp_path / "run"), "--overwrite"), NOON)
     assert not state.exists()
+
+
+def test_a_rehearsal_says_which_bars_it_played_and_what_is_made_up_of_them():
+    asked = request("--rehearse", "--profile", "intraday", "--start", "2022-03-14", "--end", "2022-03-14")
+    rehearsal = rehearsal_of(asked)
+    clock = SimpleNamespace(now=lambda: NOON)
+    account = SimpleNamespace(
+        record=SimpleNamespace(equity=[]),
+        session=SimpleNamespace(venue=SimpleNamespace(clock=clock)),
+        feed=SimpleNamespace(bars=None, symbols=(), sources={}),
+        pipeline=build_pipeline(asked.settings),
+        notes=(),
+    )
+    told = _describe(asked, asked.settings, account, rehearsal, 1.0)
+    assert told.data_source == "embedded, played by a rehearsal exchange (alpaca)" and len(told.data_hash) == 64
+    assert DESCRIPTION in told.notes
+    traded = _describe(asked, asked.settings, account, None, 1.0)
+    assert (traded.data_source, traded.data_hash) == ("alpaca", "") and DESCRIPTION not in traded.notes
 
 
 def test_days_of_a_rehearsal():

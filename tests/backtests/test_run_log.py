@@ -6,7 +6,7 @@ import io
 import json
 import logging
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
@@ -33,14 +33,14 @@ def loggers():
 @pytest.fixture
 def run(tmp_path):
     @contextmanager
-    def begin(*, ends=True, lasting=True, **environment):
+    def begin(*, ends=True, lasting=True, skew=timedelta(0), **environment):
         settings = load(environment=environment, arguments=[("--state-dir", "live.state_dir", str(tmp_path / "state"))])
         screen = io.StringIO()
         told = RunLog(Console(file=screen), settings.secrets, quiet=False, verbose=False)
         log.warning("before there is a folder")
         with Journal(tmp_path / "state/journal.sqlite3", "account", lambda: NOW) as journal:
             venue = SimpleNamespace(clock=SimpleNamespace(now=lambda: NOW))
-            session = SimpleNamespace(journal=journal, venue=venue, before_close=[])
+            session = SimpleNamespace(journal=journal, venue=venue, before_close=[], clock_skew=skew)
             told.open(session, settings, lasting=lasting)
             yield SimpleNamespace(screen=screen, journal=journal)
             while ends and session.before_close:
@@ -59,6 +59,15 @@ def test_what_was_told_before_the_folder_was_there_is_in_the_file_once(run):
         log.warning("afterwards")
     assert [row["message"] for row in rows(run.file)] == ["before there is a folder", "afterwards"]
     assert first.screen.getvalue().count("before there is a folder") == 1
+
+
+def test_an_exchange_that_plays_another_day_is_told_with_its_own_time(run):
+    with run(skew=timedelta(days=900)) as played:
+        pass
+    (line,) = [line for line in played.screen.getvalue().splitlines() if "plays another day" in line]
+    assert "10:30:00" in line and "2024-03-05 10:30 New York" in line
+    (row,) = [row for row in rows(run.file) if "plays another day" in row["message"]]
+    assert row["venue_time"].startswith("2024-03-05")
 
 
 def test_a_run_that_was_killed_is_told_by_the_next_and_one_that_ended_is_not(run):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import socket
 import subprocess
 import sys
@@ -20,9 +21,9 @@ from backtests.reports.breakdowns import OpenPosition
 from backtests.reports.html_report import write_html_report
 from backtests.reports.metrics import metrics
 from backtests.reports.outputs import write_figures, write_report
-from backtests.reports.run_files import TEARSHEET
+from backtests.reports.run_files import FILES, TEARSHEET
 from backtests.reports.run_info import RunInfo
-from backtests.reports.summary_screen import show_summary
+from backtests.reports.summary_screen import show_files, show_summary
 from backtests.reports.tearsheet import beside, lean_quantstats
 from backtests.reports.tearsheet.sheet import LABELS, custom_metrics, tearsheet_input, write_tearsheet
 from brokers.record import RunRecord
@@ -124,6 +125,17 @@ def test_an_empty_run_without_benchmark_has_a_page(tmp_path: Path) -> None:
     assert "Profit factor" in tearsheet(tmp_path, RunRecord(initial_equity=100.0), info)
 
 
+def test_the_first_session_counts_for_the_benchmark_as_it_does_for_us(tmp_path: Path) -> None:
+    closes = INFO.benchmark_closes
+    assert closes is not None
+    opening = pd.Series([closes.iloc[0] / 2], index=closes.index[:1] - pd.Timedelta(hours=6))
+    info = replace(INFO, benchmark_closes=pd.concat([opening, closes]))
+    told = info.benchmark_figures["total_return"]
+    assert told is not None and told > 0.5
+    page = tearsheet(tmp_path, RECORD, info)
+    assert re.search(rf"Total Return</td><td>{told:,.0%}</td>", page)
+
+
 def test_every_figure_has_a_label() -> None:
     assert list(LABELS) == list(metrics(RECORD))
 
@@ -188,6 +200,32 @@ def test_what_is_still_held_is_named_on_the_screen_and_in_the_report(tmp_path: P
     write_html_report(tmp_path / "report.html", RECORD, info, metrics(RECORD), [])
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "112.50" in page and "95.00" in page
+
+
+def test_the_last_line_names_every_file_that_was_written(tmp_path: Path) -> None:
+    for name in FILES:
+        (tmp_path / name).write_text("x")
+    console = Console(width=80, record=True, file=(tmp_path / "screen").open("w"))
+    show_files(console, INFO, tmp_path)
+    told = console.export_text()
+    assert all(name in told for name in FILES)
+
+
+def test_the_report_has_no_empty_row_and_every_table_can_be_scrolled(tmp_path: Path) -> None:
+    info = replace(INFO, fill_assumptions={"fee_frac": 0.0, "maker_fee_frac": None})
+    write_html_report(tmp_path / "report.html", RECORD, info, metrics(RECORD), [])
+    page = (tmp_path / "report.html").read_text()
+    assert "fee frac" in page and "maker fee frac" not in page
+    assert page.count("<table") == page.count('<div class="wide"><table') == page.count("</table></div>")
+
+
+def test_a_screen_heads_each_column_once_and_knows_no_minus_zero(tmp_path: Path) -> None:
+    console = Console(width=80, record=True, file=(tmp_path / "screen").open("w"))
+    show_summary(console, RunRecord(initial_equity=100_000), INFO, metrics(RunRecord(initial_equity=100_000)))
+    told = console.export_text()
+    (heading,) = [line.split() for line in told.splitlines() if "trading" in line.split()]
+    assert heading.count("run") == 1
+    assert "-0.00%" not in told
 
 
 def test_screen_of_an_empty_run(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pandas as pd
 import pytest
 
@@ -43,13 +45,20 @@ def facts(days: int, recovered: bool = True) -> PageFacts:
     [
         (30, ["Total Return", "Closed trades"], ["Win Days", "Sharpe", "CAGR", "Annual Return", "900%"]),
         (100, ["Total Return", "Sharpe"], ["Win Days", "CAGR", "Annual Return"]),
-        (400, ["Total Return", "Sharpe", "CAGR", "Annual Return"], ["Win Days"]),
+        (400, ["Total Return", "Sharpe"], ["Win Days", "CAGR", "900%"]),
     ],
 )
 def test_rows_stay_by_the_length_of_the_window(days: int, shown: list[str], left_out: list[str]) -> None:
     page = corrected(PAGE, ROWS, facts(days))
     assert all(text in page for text in (*shown, "Metric"))
     assert not any(text in page for text in left_out)
+
+
+def test_the_growth_of_a_year_is_told_once_and_it_is_ours() -> None:
+    rows = {**ROWS, "Growth per year": {"strategy": "1.23%", "benchmark": "35.07%"}}
+    page = corrected(PAGE.replace("</body>", "<p>Growth per year</p></body>"), rows, facts(400))
+    assert re.search(r"Annual Return.*?<h1>1\.23%</h1>", page, re.DOTALL) and "900%" not in page
+    assert "CAGR" not in page
 
 
 def test_a_drawdown_that_lasts_has_not_recovered() -> None:

@@ -23,7 +23,7 @@ def test_the_landing_page_shows_what_is_held_lost_and_left(page):
     said = text_of(page.get("/").text)
     lost = "Lost if all stops fire 325.00 0.31%; 1,848 USD have no stop"
     for words in ("105,000.00", lost, "10,630", "AMD", "161.50", "195.50", "50 of 61", "Unprotected AMD for 3 s",
-                  "lost since the session&#39;s opening", "deployed this week"):  # fmt: skip
+                  "lost since the session&#39;s opening", "deployed and still held"):  # fmt: skip
         assert words in said, words
     assert "Running" in said and "profile active: NO EDGE FOUND; " in said
 
@@ -31,7 +31,8 @@ def test_the_landing_page_shows_what_is_held_lost_and_left(page):
 def test_what_a_limit_uses_is_a_bar_that_a_screen_reader_tells(page):
     html = page.get("/").text
     assert 'value="0.5061904761904762"' not in html or "50% used" in html
-    assert re.search(r'<progress max="1" value="[0-9.]+" aria-label="exposure_budget, deployed today : 49% used"', html)
+    label = re.escape("exposure_budget, deployed today (closed included) : 49% used")
+    assert re.search(rf'<progress max="1" value="[0-9.]+" aria-label="{label}"', html)
 
 
 def test_a_symbol_that_nothing_was_proposed_for_says_what_it_needs(page):

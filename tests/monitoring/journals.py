@@ -131,9 +131,11 @@ def trader_state(**changes: Any) -> TraderState:
         ),
         LimitState("streak_halt", "losing trades in a row", 4, 5, "trades", "", True, ""),
         LimitState("sector_cap", "positions", 1, 3, "positions", "", False, "semis"),
-        LimitState("exposure_budget", "deployed today", 10_370.0, 21_000.0, "USD", "next_session", False, ""),
-        LimitState("exposure_budget", "deployed this week", 30_000.0, 42_000.0, "USD", "next_week", False, ""),
-        LimitState("exposure_budget", "charged to the week", 3, 10, "positions", "next_week", False, ""),
+        LimitState(
+            "exposure_budget", "deployed today (closed included)", 10_370.0, 21_000.0, "USD", "next_session", False, ""
+        ),
+        LimitState("exposure_budget", "deployed and still held", 30_000.0, 42_000.0, "USD", "next_week", False, ""),
+        LimitState("exposure_budget", "held at some time this week", 3, 10, "positions", "next_week", False, ""),
         LimitState("cash_buffer", "spent of what the buffer leaves", 10_500.0, 89_250.0, "USD", "", False, ""),
     )
     state = TraderState(

@@ -81,8 +81,11 @@ def test_what_is_lost_at_a_stop_has_the_fee_that_it_costs():
 def test_what_may_be_bought_is_the_strictest_limit():
     found = status(trader_state())
     # deployed today 10,630 left, the gate 11,680, the week 12,000, cash 78,750.
-    assert (found.today.usd, found.today.bound_by) == (pytest.approx(10_630), "exposure_budget, deployed today")
-    assert (found.week.usd, found.week.bound_by) == (pytest.approx(12_000), "exposure_budget, deployed this week")
+    assert (found.today.usd, found.today.bound_by) == (
+        pytest.approx(10_630),
+        "exposure_budget, deployed today (closed included)",
+    )
+    assert (found.week.usd, found.week.bound_by) == (pytest.approx(12_000), "exposure_budget, deployed and still held")
     assert (found.today.positions, found.today.why) == (1, "")
 
 

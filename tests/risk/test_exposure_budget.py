@@ -79,6 +79,19 @@ def test_codes(spent, wanted, code):
     assert judge(wanted, spent).code == code
 
 
+def test_after_a_close_each_limit_says_what_it_still_counts():
+    bill = WeeklyBudget(DAY).opened("NVDA", 10_000, DAY).opened("AMD", 9_607.71, DAY)
+    bill = bill.closed("NVDA", DAY).closed("AMD", DAY)
+    state = replace(book(), budget=bill.deployed(DAY))
+    used = {limit.name: limit.used for limit in module(ExposureBudget).limits(state, MARKET)}
+    assert used == {
+        "deployed today (closed included)": 19_607.71,
+        "deployed and still held": 0.0,
+        "opened today (closed included)": 2,
+        "held at some time this week": 2,
+    }
+
+
 def test_the_warning_is_among_the_inputs():
     assert judge(100, (0, 0, 0, 8)).inputs["warning"] is True
     assert "warning" not in judge(100, (0, 0, 0, 7)).inputs

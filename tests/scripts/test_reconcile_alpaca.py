@@ -46,7 +46,7 @@ def running(desk: Place) -> Place:
 def test_books_in_order_are_clean_and_untouched(running, capsys):
     before, files = len(running.changes()), running.files()
     assert SCRIPT.main(running.arguments) == 0
-    assert "1 positions and 2 open orders at the venue: no differences." in capsys.readouterr().out
+    assert "1 position and 2 open orders at the venue: no differences." in capsys.readouterr().out
     assert len(running.changes()) == before
     assert running.files() == files
 

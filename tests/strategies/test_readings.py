@@ -87,8 +87,8 @@ def test_what_is_left_of_the_limits_is_what_the_chain_lets_through(scene):
     spent = DeployedBudget(when.date(), 15_000.0, 1, 15_000.0, 1)
     book = Book(when, 100_000.0, 85_000.0, session_open_equity=100_000.0, equity_peak=100_000.0, budget=spent)
     left = {(x.module, x.name): x.left for x in limits(pipeline, book, market)}
-    assert left["exposure_budget", "deployed today"] == pytest.approx(5_000)
-    assert left["exposure_budget", "opened today"] == 1
+    assert left["exposure_budget", "deployed today (closed included)"] == pytest.approx(5_000)
+    assert left["exposure_budget", "opened today (closed included)"] == 1
     assert left["cash_buffer", "spent of what the buffer leaves"] == pytest.approx(70_000)
     symbol = next(s for s in sorted(pipeline.universe) if market.usable(s))
     decision = pipeline.hypothetical(market, book, symbol)

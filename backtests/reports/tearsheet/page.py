@@ -28,9 +28,12 @@ ALWAYS = (
     "Corr to Benchmark",
 )
 FROM_A_QUARTER = ("Volatility (ann.)", "Beta", "Best Month", "Worst 1-Month Return", "Sharpe", "Sortino")
-FROM_A_YEAR = ("CAGR% (Annual Return)", "RoMaD", "Best Year", "Worst Year")
+FROM_A_YEAR = ("RoMaD", "Best Year", "Worst Year")
 """QuantStats' rows that agree with an independent calculation, by how long a window has to be for them to mean
-something. All others are left out: shares of days that count weekends, expectations, ratios of ratios."""
+something. All others are left out: shares of days that count weekends, expectations, ratios of ratios, and its growth
+per year, which counts whole days where ours counts from the first bar's opening."""
+GROWTH = "Growth per year"
+"""Label of our row, and what stands in QuantStats' tile of the annual return."""
 
 HALF_A_YEAR, WHOLE_YEAR = 126, 252
 """Sessions that the rolling pictures look back over."""
@@ -42,6 +45,15 @@ _TILE = re.compile(
     r"</div>\s*(?=<div|</div>)",
     re.DOTALL,
 )
+
+
+# QuantStats' columns are narrower than some of its tables: these fit, and what is still too wide can be scrolled to.
+_WHOLE_TABLES = """
+#monthly_heatmap { overflow-x: auto !important; }
+#eoy th, #eoy td, #monthly_heatmap th, #monthly_heatmap td {
+    padding-left: 4px !important; padding-right: 4px !important; letter-spacing: 0; font-size: 11px;
+}
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +151,8 @@ def corrected(page: str, rows: Mapping[str, Any], facts: PageFacts) -> str:
     if 0 <= begin < end:
         table = _ROW.sub(lambda row: row[0] if _plain(row["label"]) in kept | {"Metric"} else "", page[begin:end])
         page = page[:begin] + table + page[end:]
-    page = _TILE.sub(lambda tile: tile[0] if _tile_stays(tile["label"].strip(), facts) else "", page)
+    page = _TILE.sub(lambda tile: _tile(tile, rows, facts), page)
+    page = page.replace("</style>", _WHOLE_TABLES + "</style>", 1)
     if facts.dates:
         page = re.sub(r"(<h1>[^<]*<dt>)[^<]*(</dt>)", rf"\g<1>{facts.dates}\g<2>", page, count=1)
     if not facts.recovered:
@@ -162,9 +175,16 @@ def _plain(text: str) -> str:
     return re.sub(r"<[^>]*>", "", text).strip()
 
 
-def _tile_stays(label: str, facts: PageFacts) -> bool:
-    of_table = {"Annual Return": "CAGR% (Annual Return)"}.get(label, label)
-    return of_table in facts.kept
+def _tile(tile: re.Match[str], rows: Mapping[str, Any], facts: PageFacts) -> str:
+    """A tile that says what its row says; nothing where that row is left out."""
+    label = tile["label"].strip()
+    if label != "Annual Return":
+        return tile[0] if label in facts.kept else ""
+    if GROWTH not in rows:
+        return ""
+    value = rows[GROWTH]
+    own = value["strategy"] if isinstance(value, Mapping) else value
+    return re.sub(r"(<h[1-6]>)[^<]*(</h[1-6]>)", lambda shown: shown[1] + html.escape(own) + shown[2], tile[0], count=1)
 
 
 def _months_table(months: Sequence[tuple[int, int, float]]) -> str:

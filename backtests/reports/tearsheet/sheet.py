@@ -33,21 +33,21 @@ RISK_FREE_RATE = 0.0
 # Label and format of each figure; the labels differ from QuantStats' own, which mean other things.
 LABELS: dict[str, tuple[str, str]] = {
     "trades": ("Closed trades", "{:d}"),
-    "win_rate": ("Win rate of trades", "{:.1%}"),
-    "avg_win": ("Average winning trade, USD", "{:,.2f}"),
-    "avg_loss": ("Average losing trade, USD", "{:,.2f}"),
-    "avg_r": ("Average R", "{:.2f}"),
-    "profit_factor": ("Profit factor of trades", "{:.2f}"),
-    "max_drawdown": ("Maximum drawdown, bar closes", "{:.2%}"),
-    "sharpe": ("Sharpe, by session", "{:.2f}"),
-    "sortino": ("Sortino, by session", "{:.2f}"),
-    "cagr": ("Growth per year", "{:.2%}"),
-    "exposure": ("Exposure, mean share of equity", "{:.1%}"),
-    "turnover": ("Turnover per year, times equity", "{:.2f}"),
-    "slippage_cost": ("Slippage cost, USD", "{:,.2f}"),
+    "win_rate": ("Win rate of trades", "{:z.1%}"),
+    "avg_win": ("Average winning trade, USD", "{:z,.2f}"),
+    "avg_loss": ("Average losing trade, USD", "{:z,.2f}"),
+    "avg_r": ("Average R", "{:z.2f}"),
+    "profit_factor": ("Profit factor of trades", "{:z.2f}"),
+    "max_drawdown": ("Maximum drawdown, bar closes", "{:z.2%}"),
+    "sharpe": ("Sharpe, by session", "{:z.2f}"),
+    "sortino": ("Sortino, by session", "{:z.2f}"),
+    "cagr": ("Growth per year", "{:z.2%}"),
+    "exposure": ("Exposure, mean share of equity", "{:z.1%}"),
+    "turnover": ("Turnover per year, times equity", "{:z.2f}"),
+    "slippage_cost": ("Slippage cost, USD", "{:z,.2f}"),
     "rejected": ("Proposals refused", "{:d}"),
     "resized": ("Proposals resized", "{:d}"),
-    "protected_share": ("Share of position time protected", "{:.2%}"),
+    "protected_share": ("Share of position time protected", "{:z.2%}"),
 }
 _ALSO_OF_BENCHMARK = ("max_drawdown", "sharpe", "sortino", "cagr")
 
@@ -179,7 +179,13 @@ def _benchmark(given: TearsheetInput) -> pd.DataFrame:
     closes = given.benchmark_closes
     if closes is None or closes.empty:
         return pd.DataFrame(index=pd.DatetimeIndex([]))
-    return _by_session(closes / closes.iloc[0], "symbol_cumprod")
+    curve = _by_session(closes / closes.iloc[0], "symbol_cumprod")
+    times = list(curve.index)
+    if len(times) > 1 and times[0].normalize() == times[1].normalize():
+        # Lumibot keeps the last value of each day: of the first session, open and close, only the close would be left.
+        times[0] = times[0].normalize() - pd.Timedelta(microseconds=1)
+        curve.index = pd.DatetimeIndex(times)
+    return curve
 
 
 def _parameters(info: RunInfo) -> dict[str, str]:

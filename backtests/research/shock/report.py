@@ -9,6 +9,7 @@ from typing import Any
 from backtests.research.page import curve, heading, page, paragraph, table
 from backtests.research.shock.play import ShockResult
 from backtests.research.shock.present import PresentBook
+from config.values.counting import counted
 
 ASSUMPTIONS = (
     "Each position moves by its beta to the market, measured from past bars; inverse funds by their leverage.",
@@ -26,9 +27,10 @@ def sentence(results: Sequence[ShockResult]) -> str:
         return "Nothing is held, so that no fall costs anything."
     halts = ", ".join(f"{h.rule} from session {h.session}" for h in _first(worst)) or "no rule"
     gone = len({e.symbol for e in worst.exits} - set(worst.left))
+    held = counted(gone + len(worst.left), "position")
     return (
         f"The worst is {worst.path.name} (market {worst.path.market:+.1%}): {worst.worst:+.2%} of equity at the "
-        f"lowest, {worst.change:+.2%} at its end; {gone} of {gone + len(worst.left)} positions leave, {halts} stops "
+        f"lowest, {worst.change:+.2%} at its end; {gone} of {held} {'leaves' if gone == 1 else 'leave'}, {halts} stops "
         f"entries; held through without an exit it would be {worst.held_through / worst.equity - 1:+.2%}."
     )
 

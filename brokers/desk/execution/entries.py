@@ -202,7 +202,7 @@ class Entries:
                 reference=proposal.price,
                 levels=(stop, target),
                 reason=reason,
-                remark=_multiple(proposal, price, stop),
+                remark=_remark(proposal, price, stop, reason),
             )
         except (OrderRefused, AlreadyPlanned) as refusal:
             self.refuse(proposal, task.time, f"{refusal}; {reason}")
@@ -379,11 +379,14 @@ class Entries:
         self.skipped.append(not_sent(time, "", proposal, why))
 
 
-def _multiple(proposal: Proposal, price: float, stop: float) -> str:
-    """How far an entry's stop is in multiples of its ATR, in words; empty where it has none."""
+def _remark(proposal: Proposal, price: float, stop: float, reason: str) -> str:
+    """An entry's reason for the log: how far its stop is in multiples of ATR, and which levels were only decided on."""
+    label = proposal.terms.label
+    # The order's own levels have moved along with the quote: two stops in a line have to say which is which.
+    told = reason.replace(label, f"decided at {proposal.price:.2f} with {label}") if label else reason
     if not (proposal.atr > 0 and math.isfinite(stop)):
-        return ""
-    return f"stop {abs(price - stop) / proposal.atr:.2f} × ATR {proposal.atr:.4g} away"
+        return told
+    return f"stop {abs(price - stop) / proposal.atr:.2f} × ATR {proposal.atr:.4g} away; {told}"
 
 
 def _tell_slippage(order: JournalOrder, quote: float, paid: float) -> None:

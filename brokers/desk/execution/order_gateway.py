@@ -127,7 +127,7 @@ class OrderGateway:
             Client order id of the entry whose exits these are.
         reason : str
         remark : str
-            For the log alone.
+            What the log says in place of the reason.
 
         Raises
         ------
@@ -164,7 +164,7 @@ class OrderGateway:
             digits(request.quantity),
             intent.symbol,
             terms(request),
-            "; ".join(filter(None, (remark, reason))),
+            remark or reason,
             extra=about(EventKind.ORDER, intent.symbol, **_figures(name, intent)),
         )
         return self._send(name, lambda: self._venue.submit(request, name, opens), urgent=not opens)

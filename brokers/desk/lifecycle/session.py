@@ -22,6 +22,7 @@ from config import Settings
 from config.errors import Refusal
 from config.process.memory import give_back_large_blocks
 from config.process.private_files import open_to_others, private_folder
+from config.values.markets import NEW_YORK_ZONE
 from market.trading_day import day_of
 from monitoring.state import JOURNAL_FILE as JOURNAL_FILE
 
@@ -30,6 +31,8 @@ START_AGAIN_S, PAUSES_S = 20.0, (1.0, 2.0, 4.0)
 """A venue that does not answer at the start is asked again for so long, after these pauses, the last one repeated."""
 LARGEST_SKEW_S = 5.0
 """A clock of this machine that is farther off than this is logged."""
+ANOTHER_DAY = timedelta(days=1)
+"""A clock of the venue that is farther off than this plays another day's bars."""
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +74,7 @@ def open_session(settings: Settings, paper: bool, mode: str = "paper", profile: 
     give_back_large_blocks()
     admission = Admission()
     venue = open_venue(settings, paper, admission)
-    account_id, skew = _account(venue, paper, settings.pace.speed)
+    account_id, skew = _account(venue, paper)
     folder = Path(settings.live.state_dir)
     kill = KillSwitch(folder)
     url = settings.secrets.DATABASE_URL
@@ -93,8 +96,24 @@ def open_session(settings: Settings, paper: bool, mode: str = "paper", profile: 
     return TradingSession(venue, admission, journal, budget, kill, account_id, paper, skew, mode, profile)
 
 
-def _account(venue: Venue, paper: bool, speed: float = 1.0) -> tuple[str, timedelta]:
-    """The account's name by the venue, and how far this machine's clock is off; ``speed`` is the venue's time's."""
+def tell_another_day(session: TradingSession, speed: float) -> None:
+    """Say whose clock counts where the venue plays another day; for a log that is stamped with the venue's time.
+
+    A run whose ``speed`` is set expects that. Any other is warned: it may have been meant for an account of today.
+    """
+    if abs(session.clock_skew) <= ANOTHER_DAY:
+        return
+    reads = session.venue.clock.now().astimezone(NEW_YORK_ZONE)
+    log.log(
+        logging.WARNING if speed == 1 else logging.INFO,
+        "the exchange plays another day: its clock reads %s New York; sessions, timers and this log go by it%s",
+        f"{reads:%a %Y-%m-%d %H:%M}",
+        "; if it runs faster than a clock, start with --set pace.speed=N" if speed == 1 else "",
+    )
+
+
+def _account(venue: Venue, paper: bool) -> tuple[str, timedelta]:
+    """The account's name by the venue, and how far this machine's clock is off."""
     kind = "paper" if paper else "live"
     try:
         account, skew = _answer(venue)
@@ -117,11 +136,7 @@ def _account(venue: Venue, paper: bool, speed: float = 1.0) -> tuple[str, timede
         )
     if not account.id:
         raise Refusal(f"{venue.address}: its account has no id; this is no {venue.name} server")
-    if abs(skew) > timedelta(days=1):
-        # A venue that plays another day's bars.
-        faster = "; if it runs faster than a clock, start with --set pace.speed=N" if speed == 1 else ""
-        log.warning("the venue's time is %s, and counts%s", venue.clock.now().isoformat(timespec="minutes"), faster)
-    elif (off := abs(skew.total_seconds())) > LARGEST_SKEW_S:
+    if LARGEST_SKEW_S < (off := abs(skew.total_seconds())) <= ANOTHER_DAY.total_seconds():
         side = "behind" if skew > timedelta(0) else "ahead of"
         log.warning("this machine's clock is %.0f s %s the venue's, whose time counts; set it right", off, side)
     return account.id, skew

@@ -77,7 +77,11 @@ def test_a_price_nobody_knows_is_what_was_paid():
         ("drawdown_halt", "today -0.99%, entries stop below -3.0%"),
         ("recent_form", "0 of the last 0 trades won: 1.0% risk per trade"),
         ("sector_cap", "mega_tech 1, consumer 1; at most 3 in a sector"),
-        ("exposure_budget", "today 9.6% of 20% deployed, 1 of 2 new positions; this week 15.6% of 40%, 2 of 10"),
+        (
+            "exposure_budget",
+            "today 9.6% of 20% deployed, closed or not, 1 of 2 new positions; this week 15.6% of 40% still held, "
+            "2 of 10 positions held at some time",
+        ),
         ("cash_buffer", "69,000.00 USD may be spent; 15% of equity, 15,000.00 USD, stay"),
         ("rebalancer", "heaviest AAPL, 10.0% of at most 15%: all properly sized"),
         (

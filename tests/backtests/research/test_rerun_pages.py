@@ -9,9 +9,10 @@ import pytest
 
 from backtests.research import rerun_pages as pages
 from backtests.research.monte_carlo import MonteCarlo, Outcome
-from backtests.research.page import bars
+from backtests.research.page import STYLE, bars, curve
 from backtests.research.reruns import BandCell, BillLine
 from backtests.research.search.trials import Trial
+from backtests.research.search.walk_report import _percent
 from backtests.research.shadow import ShadowLine
 from commands.screen import write_out
 from config.errors import Refusal
@@ -108,3 +109,15 @@ def test_a_page_that_cannot_be_written_is_refused(tmp_path):
     assert (tmp_path / "a.html").read_text() == "text"
     with pytest.raises(Refusal, match="cannot be written"):
         write_out(tmp_path / "no" / "a.html", lambda: "text")
+
+
+def test_no_curve_passes_through_its_labels():
+    drawn = curve([100_000.0, 97_000.0, 104_000.0], "2020-01-02", "2020-01-06", [1])
+    across = [float(point.partition(",")[0]) for point in re.search(r'points="([^"]+)"', drawn)[1].split()]
+    ends = [float(x) for x in re.findall(r'<text x="([0-9.]+)" y="[0-9.]+" text-anchor="end">[0-9,]+</text>', drawn)]
+    assert len(ends) == 2 and max(ends) < min(across)
+
+
+def test_dates_of_a_table_stay_whole_on_a_narrow_page_and_zero_has_no_sign():
+    assert "td{white-space:nowrap}" in STYLE and "td{white-space:normal}" not in STYLE
+    assert _percent(-0.0001) == "0.0%" and _percent(-0.01) == "-1.0%"

@@ -123,7 +123,7 @@ def test_what_is_told_names_the_worst():
     book = present()
     results = [play(book, shock_path(name)) for name in all_names()]
     told = sentence(results)
-    assert told.startswith("The worst is black_monday_1987") and "1 of 1 positions leave" in told
+    assert told.startswith("The worst is black_monday_1987") and "1 of 1 position leaves" in told
     found = document(book, results)
     assert found["verdict"] == told and len(found["shocks"]) == len(all_names())
     html = shock_page(book, results)

@@ -6,6 +6,7 @@ import os
 import re
 import socket
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 
@@ -13,7 +14,7 @@ from brokers.alpaca.client import VenueClient
 from brokers.alpaca.errors import BadKeys
 from brokers.alpaca.venue import AlpacaVenue
 from brokers.desk.lifecycle import session as module
-from brokers.desk.lifecycle.session import _account, open_session
+from brokers.desk.lifecycle.session import _account, open_session, tell_another_day
 from brokers.journal import Journal
 from brokers.venue_errors import NotSent, VenueUnavailable
 from brokers.venue_values import VenueTime
@@ -112,8 +113,20 @@ def test_the_journal_of_a_session_waits_for_its_database_as_long_as_the_settings
     assert (address, account, answer_s) == (state / module.JOURNAL_FILE, "some", 3.5)
 
 
-@pytest.mark.parametrize(("speed", "hint"), [(1.0, True), (600.0, False)])
-def test_a_venue_that_plays_another_day_is_told_with_what_its_pace_needs(caplog, speed, hint):
-    _account(AlpacaVenue(Stumbling([], -400 * 86_400.0)), paper=True, speed=speed)
-    (line,) = [r.getMessage() for r in caplog.records if "and counts" in r.getMessage()]
-    assert ("--set pace.speed=N" in line) is hint
+@pytest.mark.parametrize(("speed", "level", "hint"), [(1.0, "WARNING", True), (600.0, "INFO", False)])
+def test_a_venue_that_plays_another_day_is_told_with_what_its_pace_needs(caplog, speed, level, hint):
+    caplog.set_level("INFO")
+    venue = AlpacaVenue(Stumbling([], -400 * 86_400.0))
+    _, skew = _account(venue, paper=True)
+    # Before the log is stamped with the venue's time, nothing is said.
+    assert caplog.records == []
+    tell_another_day(SimpleNamespace(venue=venue, clock_skew=skew), speed)
+    (line,) = caplog.records
+    assert line.levelname == level and ("--set pace.speed=N" in line.getMessage()) is hint
+    assert line.getMessage().startswith("the exchange plays another day: its clock reads Tue 2026-03-03 10:00 New York")
+
+
+def test_a_venue_of_today_is_not_told(caplog):
+    venue = AlpacaVenue(Stumbling([]))
+    tell_another_day(SimpleNamespace(venue=venue, clock_skew=timedelta(0)), 1.0)
+    assert caplog.records == []

@@ -18,6 +18,7 @@ from brokers.reporting.events import EventKind, event_of
 from brokers.reporting.iteration_report import IterationReport
 from config.operating import operating
 from config.values.masker import Masker
+from risk.model import BracketTerms
 from tests.brokers.desk.scene import Scene
 
 
@@ -41,6 +42,16 @@ def test_an_order_is_told_with_all_its_figures_and_its_fill_against_the_ask(scen
     }  # fmt: skip
     (saved,) = [r.message for r in told(caplog, EventKind.READING)]
     assert saved == "AAPL: 49 bought at 100.0100, the ask was 100.0100: saved 0.00 USD"
+
+
+def test_the_levels_of_the_decision_are_told_as_such_beside_those_that_are_sent(scene, caplog):
+    label = "stop 94.05 = 99.00 - 5.0%, target 113.85 = 99.00 + 15.0%"
+    scene.enter("AAPL", 50, price=99.0, terms=BracketTerms("buy", 0.05, 0.15, label=label), reason=f"oversold; {label}")
+    (order,) = [r for r in told(caplog, EventKind.ORDER) if event_of(r).fields["role"] == "entry"]
+    assert "stop 95.01; stop 2.50 × ATR 2 away" in order.message
+    assert order.message.endswith(f"oversold; decided at 99.00 with {label}")
+    # What is kept of it is the decision's reason alone.
+    assert scene.desk.journal.order(event_of(order).fields["order"]).reason.endswith(f"oversold; {label}")
 
 
 def test_a_position_found_bare_is_told_with_the_reason_and_its_end(scene, caplog):
@@ -77,6 +88,18 @@ def test_the_session_is_summed_up_once_when_it_is_over(scene, caplog):
     assert figures["profit_usd"] == pytest.approx(-49 * 6.01, abs=5)
     assert figures["entries_measured"] == 1
     assert "1 closed, 0 of them won" in summary.message
+    assert summary.message.endswith("; all that was held had stops all the time")
+
+
+def test_a_session_without_a_position_does_not_speak_of_its_stops(scene, caplog):
+    report = SessionReport(scene.desk, IterationReport(60.0), scene.clock.now)
+    scene.step()
+    scene.desk.reconcile()
+    report.look()
+    scene.step(7 * 3_600)
+    report.look()
+    (summary,) = told(caplog, EventKind.SUMMARY)
+    assert summary.message.endswith("; no entry filled; no position held")
 
 
 def test_a_step_that_is_under_way_as_the_session_ends_costs_no_summary(scene, caplog):

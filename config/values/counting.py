@@ -1,0 +1,8 @@
+"""Numbers with their nouns."""
+
+from __future__ import annotations
+
+
+def counted(number: int, one: str, more: str = "") -> str:
+    """A number with its noun: ``1 symbol``, ``2 symbols``."""
+    return f"{number:,d} {one if number == 1 else more or one + 's'}"
