@@ -144,7 +144,7 @@ def test_a_wrong_value_is_told_in_one_sentence(override, told):
         (["selection.a_plus_score=50"], "selection.a_plus_score is 50, below the entry threshold of 60"),
         (
             ["sizing.risk_frac=1"],
-            "sizing.risk_frac is 1, so that one position might lose 100% of the account at its stop; write 0.01 for 1%, at most 0.1",
+            "sizing.risk_frac is 1, so that one position might lose 100% of the account at its stop; write 0.01 for 1%",
         ),
         (
             ["sizing.risk_frac=0.5"],
@@ -213,7 +213,9 @@ def test_an_unknown_profile_lists_the_known():
     assert refusal(profile="actve") == "--profile actve: there is no such profile; did you mean active?"
     listed = "active, aggressive, bench, intraday, low_capital, micro_cap, standard, swing"
     assert refusal(profile="x").endswith(f"known here: {listed}")
-    assert "there is no such profile" in refusal(profile="../base")
+    own = "there is no such profile; a file of your own is laid over one: --config"
+    assert refusal(profile="../base") == f"--profile ../base: {own} ../base"
+    assert refusal(profile="mine.yaml") == f"--profile mine.yaml: {own} mine.yaml"
 
 
 @pytest.mark.parametrize(
