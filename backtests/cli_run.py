@@ -43,7 +43,7 @@ from config.errors import EXIT_FAILED, Refusal
 from config.reading.error_messages import some
 from config.values.markets import NEW_YORK_EQUITY_MARKETS
 from config.version import version as package_version
-from market.bars import BarTable
+from market.bars import DAY_MINUTES, BarTable
 from market.sectors import inverse_funds
 from risk.model import Position
 from strategies.adapt_to_bars import decides_on_days, fit
@@ -166,7 +166,7 @@ def _unfinished(signal: str, reached: pd.Timestamp, end: pd.Timestamp) -> str:
 def data_for(request: RunRequest, settings: Settings) -> DataSet:
     """The bars that the settings' universe, modules and benchmark need."""
     symbols = list(dict.fromkeys([*build_pipeline(settings).symbols(), settings.universe.benchmark]))
-    length = length_of(settings) if request.mode == "backtest" and not decides_on_days(settings) else None
+    length = None if decides_on_days(settings) else length_of(settings, put_together=request.mode == "backtest")
     data = load_data(
         request.data,
         symbols,
@@ -178,8 +178,8 @@ def data_for(request: RunRequest, settings: Settings) -> DataSet:
         options=replace(request.reading, hours=hours_of(settings)),
         length=length,
     )
-    if told := told_universe(settings, data):
-        data = replace(data, notes=(*data.notes, told))
+    if told := [note for note in (told_universe(settings, data), told_days(settings, data.table)) if note]:
+        data = replace(data, notes=(*data.notes, *told))
     if set(settings.universe.traded) <= set(data.missing):
         raise Refusal(nothing_to_trade(data.source, settings.universe.traded, "--symbols"))
     benchmark = settings.universe.benchmark
@@ -198,10 +198,20 @@ def hours_of(settings: Settings) -> Hours:
     return "extended" if settings.live.extended_hours.enabled else "regular"
 
 
-def length_of(settings: Settings) -> BarLength:
+def length_of(settings: Settings, *, put_together: bool) -> BarLength:
     """The bars that a run decides on; the general default stands back for daily ones."""
     source = settings.source_of("pace.bars")
-    return BarLength(settings.pace.bars, source, strict=source != GENERAL_DEFAULT)
+    return BarLength(settings.pace.bars, source, strict=source != GENERAL_DEFAULT, put_together=put_together)
+
+
+def told_days(settings: Settings, table: BarTable) -> str:
+    """That the run decides on days, where a trader with the same settings decides more often; else empty."""
+    if not table.daily or settings.pace.bars == DAY_MINUTES:
+        return ""
+    return (
+        f"decided on days, as the data are; a trader decides on bars of {counted(settings.pace.bars, 'minute')} "
+        f"({settings.source_of('pace.bars')}: pace.bars)"
+    )
 
 
 def told_universe(settings: Settings, data: DataSet) -> str:

@@ -138,6 +138,14 @@ def test_what_changes_nothing_and_what_rules_leave_of_a_universe_is_told(capsys,
         assert part in told
 
 
+@pytest.mark.parametrize(("more", "told"), [([], True), (["--profile", "swing"], False)])
+def test_a_run_on_days_tells_that_a_trader_decides_more_often(tmp_path, shown, more, told):
+    argv = ["--backtest", "--quiet", "--no-report", "--start", "2020-01-02", "--end", "2020-01-31", "--out", "out"]
+    assert live_trader.main([*argv, "--engine", "replay", *more]) == 0
+    note = "decided on days, as the data are; a trader decides on bars of 60 minutes (config/base.yaml: pace.bars)"
+    assert (note in Folder(tmp_path / "out").summary["notes"]) == told
+
+
 def test_a_period_longer_than_the_data_is_noted(capsys, tmp_path, shown):
     argv = ["--backtest", "--quiet", "--no-report", "--start", "2020-01-02", "--end", "2020-01-31", "--out", "out"]
     assert live_trader.main([*argv, "--set", "signals.modules.mean_reversion.rsi_bars=100000"]) == 0

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 import yaml
 
+import live_trader
 from tests.backtests.commands import ROOT, bars, quarters, refused, windowed
 
 
@@ -169,3 +170,14 @@ def test_a_process_of_its_own_says_one_sentence_and_leaves_with_2(tmp_path):
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("bars.csv: close of AAPL") and done.stderr.count("\n") == 1
     assert [path.name for path in tmp_path.iterdir()] == ["bars.csv"]
+
+
+@pytest.mark.parametrize("mode", ["--backtest", "--rehearse"])
+def test_bars_coarser_than_the_profiles_are_refused_by_backtest_and_rehearsal(capsys, tmp_path, monkeypatch, mode):
+    monkeypatch.chdir(tmp_path)
+    bars().to_parquet("bars.parquet")
+    assert live_trader.main([mode, "--profile", "intraday", "--data", "bars.parquet"]) == 2
+    wanted = (
+        "bars.parquet: bars of a day, but config/profiles/intraday.yaml: pace.bars wants 5 minutes; give finer bars"
+    )
+    assert wanted in capsys.readouterr().err
