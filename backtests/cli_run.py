@@ -19,9 +19,9 @@ from rich.live import Live
 from rich.progress import Progress
 
 from backtests.checks.lookahead import check
-from backtests.data.data_sets import YAHOO, BarLength, DataSet, load_data, window
+from backtests.data.data_sets import YAHOO, BarLength, DataSet, load_data, symbols_held, window
 from backtests.data.file_universe import FROM_FILE
-from backtests.data.reading.options import Hours
+from backtests.data.reading.options import Hours, ReadOptions
 from backtests.documents import lookahead_document, run_document, scan_document, show_document
 from backtests.interruption import Interruption
 from backtests.replay.engine import replay
@@ -40,7 +40,7 @@ from backtests.run_result import RunResult
 from backtests.scan_screen import show_scan
 from config import Settings
 from config.errors import EXIT_FAILED, Refusal
-from config.reading.error_messages import some
+from config.reading.error_messages import nearest, some
 from config.values.markets import NEW_YORK_EQUITY_MARKETS
 from config.version import version as package_version
 from market.bars import DAY_MINUTES, BarTable
@@ -58,9 +58,9 @@ from strategies.run_notes import (
     with_interest,
     with_parked,
     without_benchmark,
-    without_unknown,
 )
 
+FROM_UNIVERSE = "--universe "
 GENERAL_DEFAULT = "config/base.yaml"
 REPLAYED = "combined"
 
@@ -163,10 +163,16 @@ def _unfinished(signal: str, reached: pd.Timestamp, end: pd.Timestamp) -> str:
     )
 
 
-def data_for(request: RunRequest, settings: Settings) -> DataSet:
-    """The bars that the settings' universe, modules and benchmark need."""
+def data_for(request: RunRequest, settings: Settings, *, has_been: bool = False) -> DataSet:
+    """The bars that the settings' universe, modules and benchmark need.
+
+    ``has_been`` is for who looks at a run afterwards: its bars are what they are, whatever length the settings that it
+    kept would ask for, and so are its symbols.
+    """
     symbols = list(dict.fromkeys([*build_pipeline(settings).symbols(), settings.universe.benchmark]))
-    length = None if decides_on_days(settings) else length_of(settings, put_together=request.mode == "backtest")
+    length = None
+    if not has_been and not decides_on_days(settings):
+        length = length_of(settings, put_together=request.mode == "backtest")
     data = load_data(
         request.data,
         symbols,
@@ -180,6 +186,8 @@ def data_for(request: RunRequest, settings: Settings) -> DataSet:
     )
     if told := [note for note in (told_universe(settings, data), told_days(settings, data.table)) if note]:
         data = replace(data, notes=(*data.notes, *told))
+    if not has_been:
+        refuse_misspelt(settings, data, request.reading)
     if set(settings.universe.traded) <= set(data.missing):
         raise Refusal(nothing_to_trade(data.source, settings.universe.traded, "--symbols"))
     benchmark = settings.universe.benchmark
@@ -189,6 +197,29 @@ def data_for(request: RunRequest, settings: Settings) -> DataSet:
             f"name a benchmark that it has, e.g. one of {some(data.table.symbols)}"
         )
     return data
+
+
+def refuse_misspelt(settings: Settings, data: DataSet, reading: ReadOptions) -> None:
+    """Refuse a symbol that the user typed and the data lack, if they hold one of nearly the same name.
+
+    Others are told and left out. So are those of a file of symbols, which nobody typed for this run, and tickers that
+    the settings know by their sector. Whether Yahoo would know another name is not asked.
+
+    Raises
+    ------
+    Refusal
+    """
+    universe, source = settings.universe, settings.source_of("universe.symbols")
+    typed = settings.provenance.chosen("universe.symbols") and not source.startswith((FROM_FILE, FROM_UNIVERSE))
+    absent = [symbol for symbol in universe.traded if symbol in data.missing and symbol not in universe.sectors]
+    if not typed or not absent or data.source == YAHOO:
+        return
+    others = set(symbols_held(data.source, reading)) - set(universe.traded)
+    for symbol in absent:
+        if near := nearest(symbol, others):
+            raise Refusal(
+                f"{source}: {data.source} has no bars of {symbol}; did you mean {near}? If not, leave {symbol} out"
+            )
 
 
 def hours_of(settings: Settings) -> Hours:
@@ -300,7 +331,7 @@ def describe(
     benchmark = settings.universe.benchmark
     closes = benchmark_closes(data.table, benchmark, start, end)
     missing, _ = absent_symbols(data.missing, strategy.pipeline)
-    notes = without_unknown(strategy.notes, missing)
+    notes = strategy.notes
     if closes is None:
         notes = (*notes, without_benchmark(benchmark, data.table))
     else:
@@ -316,7 +347,7 @@ def describe(
         config_hash=settings.config_hash,
         start=start,
         end=end,
-        symbols=settings.universe.traded,
+        symbols=tuple(symbol for symbol in settings.universe.traded if symbol not in missing),
         missing_symbols=missing,
         fill_assumptions={
             **fills,

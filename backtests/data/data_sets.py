@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from backtests import embedded
-from backtests.data.bar_files import absent, data_hash, read_file
+from backtests.data.bar_files import absent, data_hash, read_file, symbols_of
 from backtests.data.reading.options import PLAIN, ReadOptions
 from backtests.data.session_bars import put_together
 from config.errors import Refusal
@@ -105,6 +105,13 @@ def load_data(
     if data == ALPACA:
         raise Refusal("--data alpaca: this version reads no history from Alpaca; use --data yahoo, embedded or a file")
     return _file(Path(data), symbols, start, end, traded, options, length)
+
+
+def symbols_held(source: str, options: ReadOptions) -> list[str]:
+    """Every symbol of the embedded data or of a file."""
+    if source == EMBEDDED:
+        return [*embedded.STOCKS, embedded.COMPOSITE, embedded.INVERSE]
+    return symbols_of(source, options)
 
 
 def window(

@@ -35,11 +35,13 @@ def test_what_only_rules_look_at_is_not_told_as_if_it_were_traded(capsys, tmp_pa
     ]
     assert live_trader.main([*argv, "--out", "out"]) == 0
     told = capsys.readouterr().out
-    assert "2 symbols; not known to the source: NOPE\n" in re.sub(" +\n", "\n", told)
+    unknown = "not known to the source: NOPE; traded: 1 of 2 symbols"
+    assert "1 symbol\n" in re.sub(" +\n", "\n", told) and f"Note: {unknown}" in told
     helpers = "no bars of GOOGL, MSFT, QQQ, SH, SPXS and 3 more, which rules only watch or hedge with"
     assert f"Note: {helpers}" in " ".join(told.split())
     summary = Folder(tmp_path / "out").summary
-    assert summary["missing_symbols"] == ["NOPE"] and helpers in summary["notes"]
+    assert (summary["symbols"], summary["missing_symbols"]) == (["AAPL"], ["NOPE"])
+    assert unknown in summary["notes"] and helpers in summary["notes"]
     assert live_trader.main([*(word for word in argv if word != "--no-report"), "--scan"]) == 0
     told = capsys.readouterr().out
     assert "not in the data: NOPE\n" in told and helpers in " ".join(told.split())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -181,3 +182,42 @@ def test_bars_coarser_than_the_profiles_are_refused_by_backtest_and_rehearsal(ca
         "bars.parquet: bars of a day, but config/profiles/intraday.yaml: pace.bars wants 5 minutes; give finer bars"
     )
     assert wanted in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("mode", ["", "--once", "--lookahead 2"])
+@pytest.mark.parametrize("data", ["embedded", "bars.parquet"])
+def test_a_symbol_that_was_mistyped_is_refused_with_the_one_that_is_meant(capsys, tmp_path, monkeypatch, data, mode):
+    monkeypatch.chdir(tmp_path)
+    bars().to_parquet("bars.parquet")
+    common = ("--data", data, *mode.split())
+    meant = f"{data} has no bars of NVDIA; did you mean NVDA? If not, leave NVDIA out"
+    assert refused(capsys, *common, "--symbols", "AAPL,NVDIA") == f"--symbols: {meant}"
+    assert refused(capsys, *common, "--set", "universe.symbols=[AAPL, NVDIA]") == f"--set: {meant}"
+
+
+@pytest.mark.parametrize(
+    ("symbols", "left"),
+    [("AAPL,NVDA,NVDIA", ["NVDIA"]), ("AAPL,GOOGL", ["GOOGL"]), ("AAPL,ZILCH", ["ZILCH"]), ("file", ["NVDIA"])],
+)
+def test_other_symbols_that_are_not_there_are_left_out_and_told(tmp_path, monkeypatch, symbols, left):
+    """Named beside the one that is meant, known by its sector, near to none, or one of a file of symbols."""
+    monkeypatch.chdir(tmp_path)
+    Path("names.csv").write_text("symbol\nAAPL\nNVDIA\n")
+    chosen = ["--universe", "names.csv"] if symbols == "file" else ["--symbols", symbols]
+    argv = [
+        "--backtest",
+        "--engine",
+        "replay",
+        "--quiet",
+        "--no-report",
+        "--start",
+        "2020-01-02",
+        "--end",
+        "2020-01-31",
+    ]
+    assert live_trader.main([*argv, *chosen, "--out", "out"]) == 0
+    summary = json.loads(Path("out/summary.json").read_text(encoding="utf-8"))
+    assert summary["missing_symbols"] == left and not set(left) & set(summary["symbols"])
+    count = len(summary["symbols"])
+    note = f"not known to the source: {left[0]}; traded: {count} of {count + 1} symbols"
+    assert note in summary["notes"]
