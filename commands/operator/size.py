@@ -58,15 +58,15 @@ def size(
     (sizing.max_notional_frac, 10%). A chain of risk rules can only allow less. The entry is a purchase, whose stop lies
     below it.
     """
-    from commands.screen import console, show_json
-    from risk.equity_sizer import calculate_position_size
-
     if stop > entry:
         # The sizer itself takes it for a short, and would count as lost what a purchase gains there.
         raise Refusal(
             f"--stop {stop:g} lies above --entry {entry:g}: the stop of a purchase lies below it; give the lower price "
             "as --stop"
         )
+    from commands.screen import console, show_json
+    from risk.equity_sizer import calculate_position_size
+
     if equity is None:
         at, settings = signed_in(money, venue, state, chosen, screen)
         equity = float(at.account().equity)
