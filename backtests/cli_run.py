@@ -19,9 +19,9 @@ from rich.live import Live
 from rich.progress import Progress
 
 from backtests.checks.lookahead import check
-from backtests.data.data_sets import YAHOO, BarLength, DataSet, load_data, window
+from backtests.data.data_sets import YAHOO, BarLength, DataSet, load_data, symbols_held, window
 from backtests.data.file_universe import FROM_FILE
-from backtests.data.reading.options import Hours
+from backtests.data.reading.options import Hours, ReadOptions
 from backtests.documents import lookahead_document, run_document, scan_document, show_document
 from backtests.interruption import Interruption
 from backtests.replay.engine import replay
@@ -40,10 +40,10 @@ from backtests.run_result import RunResult
 from backtests.scan_screen import show_scan
 from config import Settings
 from config.errors import EXIT_FAILED, Refusal
-from config.reading.error_messages import some
+from config.reading.error_messages import nearest, some
 from config.values.markets import NEW_YORK_EQUITY_MARKETS
 from config.version import version as package_version
-from market.bars import BarTable
+from market.bars import DAY_MINUTES, BarTable
 from market.sectors import inverse_funds
 from risk.model import Position
 from strategies.adapt_to_bars import decides_on_days, fit
@@ -58,9 +58,9 @@ from strategies.run_notes import (
     with_interest,
     with_parked,
     without_benchmark,
-    without_unknown,
 )
 
+FROM_UNIVERSE = "--universe "
 GENERAL_DEFAULT = "config/base.yaml"
 REPLAYED = "combined"
 
@@ -167,10 +167,16 @@ def _unfinished(signal: str, reached: pd.Timestamp, end: pd.Timestamp) -> str:
     )
 
 
-def data_for(request: RunRequest, settings: Settings) -> DataSet:
-    """The bars that the settings' universe, modules and benchmark need."""
+def data_for(request: RunRequest, settings: Settings, *, has_been: bool = False) -> DataSet:
+    """The bars that the settings' universe, modules and benchmark need.
+
+    ``has_been`` is for who looks at a run afterwards: its bars are what they are, whatever length the settings that it
+    kept would ask for, and so are its symbols.
+    """
     symbols = list(dict.fromkeys([*build_pipeline(settings).symbols(), settings.universe.benchmark]))
-    length = length_of(settings) if request.mode == "backtest" and not decides_on_days(settings) else None
+    length = None
+    if not has_been and not decides_on_days(settings):
+        length = length_of(settings, put_together=request.mode == "backtest")
     data = load_data(
         request.data,
         symbols,
@@ -182,8 +188,10 @@ def data_for(request: RunRequest, settings: Settings) -> DataSet:
         options=replace(request.reading, hours=hours_of(settings)),
         length=length,
     )
-    if told := told_universe(settings, data):
-        data = replace(data, notes=(*data.notes, told))
+    if told := [note for note in (told_universe(settings, data), told_days(settings, data.table)) if note]:
+        data = replace(data, notes=(*data.notes, *told))
+    if not has_been:
+        refuse_misspelt(settings, data, request.reading)
     if set(settings.universe.traded) <= set(data.missing):
         raise Refusal(nothing_to_trade(data.source, settings.universe.traded, "--symbols"))
     benchmark = settings.universe.benchmark
@@ -195,6 +203,29 @@ def data_for(request: RunRequest, settings: Settings) -> DataSet:
     return data
 
 
+def refuse_misspelt(settings: Settings, data: DataSet, reading: ReadOptions) -> None:
+    """Refuse a symbol that the user typed and the data lack, if they hold one of nearly the same name.
+
+    Others are told and left out. So are those of a file of symbols, which nobody typed for this run, and tickers that
+    the settings know by their sector. Whether Yahoo would know another name is not asked.
+
+    Raises
+    ------
+    Refusal
+    """
+    universe, source = settings.universe, settings.source_of("universe.symbols")
+    typed = settings.provenance.chosen("universe.symbols") and not source.startswith((FROM_FILE, FROM_UNIVERSE))
+    absent = [symbol for symbol in universe.traded if symbol in data.missing and symbol not in universe.sectors]
+    if not typed or not absent or data.source == YAHOO:
+        return
+    others = set(symbols_held(data.source, reading)) - set(universe.traded)
+    for symbol in absent:
+        if near := nearest(symbol, others):
+            raise Refusal(
+                f"{source}: {data.source} has no bars of {symbol}; did you mean {near}? If not, leave {symbol} out"
+            )
+
+
 def hours_of(settings: Settings) -> Hours:
     """Which hours' bars a run reads: those in which it would trade."""
     if settings.pace.market not in NEW_YORK_EQUITY_MARKETS:
@@ -202,10 +233,20 @@ def hours_of(settings: Settings) -> Hours:
     return "extended" if settings.live.extended_hours.enabled else "regular"
 
 
-def length_of(settings: Settings) -> BarLength:
+def length_of(settings: Settings, *, put_together: bool) -> BarLength:
     """The bars that a run decides on; the general default stands back for daily ones."""
     source = settings.source_of("pace.bars")
-    return BarLength(settings.pace.bars, source, strict=source != GENERAL_DEFAULT)
+    return BarLength(settings.pace.bars, source, strict=source != GENERAL_DEFAULT, put_together=put_together)
+
+
+def told_days(settings: Settings, table: BarTable) -> str:
+    """That the run decides on days, where a trader with the same settings decides more often; else empty."""
+    if not table.daily or settings.pace.bars == DAY_MINUTES:
+        return ""
+    return (
+        f"decided on days, as the data are; a trader decides on bars of {counted(settings.pace.bars, 'minute')} "
+        f"({settings.source_of('pace.bars')}: pace.bars)"
+    )
 
 
 def told_universe(settings: Settings, data: DataSet) -> str:
@@ -294,7 +335,7 @@ def describe(
     benchmark = settings.universe.benchmark
     closes = benchmark_closes(data.table, benchmark, start, end)
     missing, _ = absent_symbols(data.missing, strategy.pipeline)
-    notes = without_unknown(strategy.notes, missing)
+    notes = strategy.notes
     if closes is None:
         notes = (*notes, without_benchmark(benchmark, data.table))
     else:
@@ -310,7 +351,7 @@ def describe(
         config_hash=settings.config_hash,
         start=start,
         end=end,
-        symbols=settings.universe.traded,
+        symbols=tuple(symbol for symbol in settings.universe.traded if symbol not in missing),
         missing_symbols=missing,
         fill_assumptions={
             **fills,

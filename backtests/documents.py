@@ -39,7 +39,7 @@ def scan_document(result: RunResult, data: DataSet, *, scan: bool) -> dict[str, 
     strategy = result.strategy
     row = strategy.feed.features.bars.row_closed_at(strategy.plan.time)
     missing, _ = absent_symbols(data.missing, strategy.pipeline)
-    notes = (*data.notes, *without_unknown(strategy.notes, missing))
+    notes = (*data.notes, *without_unknown(strategy.notes))
     return iteration_document(strategy, row, data.source, result.record.orders, notes, missing, scan=scan)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime
 from functools import cache
 
@@ -32,8 +31,7 @@ def run_readings(request: RunRequest) -> Callable[[datetime | None], list[Readin
 
     @cache
     def table() -> FeatureTable:
-        # The run has been: its bars are what they are, whatever length the settings that it kept would ask for.
-        data = data_for(replace(request, mode="rehearse"), request.settings)
+        data = data_for(request, request.settings, has_been=True)
         pipeline = build_pipeline(request.settings)
         return FeatureTable(data.table, pipeline.needs(), request.settings.universe.sectors)
 

@@ -37,7 +37,7 @@ def show_scan(console: Console, result: RunResult, data: DataSet, *, scan: bool)
     row = strategy.feed.features.bars.row_closed_at(strategy.plan.time)
     heading = f"{data.source} · equity {result.record.initial_equity:,.2f} USD"
     missing, _ = absent_symbols(data.missing, strategy.pipeline)
-    notes = (*data.notes, *without_unknown(strategy.notes, missing))
+    notes = (*data.notes, *without_unknown(strategy.notes))
     show_iteration(console, strategy, row, heading, result.record.orders, notes, missing, scan=scan)
 
 

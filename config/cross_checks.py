@@ -10,6 +10,10 @@ from config.values.addresses import on_loopback
 from config.values.markets import NEW_YORK_EQUITY_MARKETS, NEW_YORK_HOURS, T_BILL_FUNDS
 
 ROUNDING = 1e-9
+MOST_RISK_FRAC = 0.1
+"""Of equity, that one position may lose at its stop. The profiles that trade risk 0.02, and never more than they put
+into a position; 1 is how a percentage is written.
+"""
 
 
 class ImpossibleCombination(ValueError):
@@ -32,6 +36,7 @@ def contradictions(settings: Sections) -> Iterator[ImpossibleCombination]:
     """Every contradiction in the settings, the most basic first."""
     yield from _repeated_names(settings)
     yield from _selection(settings)
+    yield from _risk_of_a_percentage(settings)
     yield from _gate_below_sizing(settings)
     yield from _fractional_lots(settings)
     yield from _unreachable_windows(settings)
@@ -68,6 +73,18 @@ def _selection(settings: Sections) -> Iterator[ImpossibleCombination]:
             "raise a_plus_score or lower min_confidence",
             "selection.a_plus_score",
             "selection.min_confidence",
+        )
+
+
+def _risk_of_a_percentage(settings: Sections) -> Iterator[ImpossibleCombination]:
+    """A cap on the loss at the stop that holds nothing; a smaller cap on the position's value may hold instead."""
+    sizing = settings.sizing
+    if sizing.risk_frac > MOST_RISK_FRAC <= sizing.max_notional_frac:
+        yield ImpossibleCombination(
+            f"sizing.risk_frac is {sizing.risk_frac:g}, so that one position might lose {sizing.risk_frac:.0%} of the "
+            f"account at its stop; write {sizing.risk_frac / 100:g} for {sizing.risk_frac:g}%, at most "
+            f"{MOST_RISK_FRAC:g} ({MOST_RISK_FRAC:.0%}), or let sizing.max_notional_frac be less than that",
+            "sizing.risk_frac",
         )
 
 

@@ -15,6 +15,8 @@ from risk.model import Adjustment, Book, Proposal, Verdict
 
 Fraction = Annotated[float, Field(ge=0, le=1, description="fraction of 1")]
 PositiveFraction = Annotated[float, Field(gt=0, le=1, description="fraction of 1")]
+RiskFraction = Annotated[float, Field(gt=0, le=0.1, description="fraction of 1")]
+"""Of equity, lost at a stop: 1 would be how a percentage is written."""
 Symbol = Annotated[str, AfterValidator(canonical)]
 
 

@@ -7,7 +7,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from market.market import Market
-from risk.interface import ModuleConfig, PositiveFraction, RiskModule
+from risk.interface import ModuleConfig, PositiveFraction, RiskFraction, RiskModule
 from risk.lots import EPSILON, Lot, affordable
 from risk.model import CLOSED_TRADES_KEPT, Book, Proposal, Verdict
 
@@ -44,10 +44,10 @@ class RecentForm(RiskModule):
         best_above_frac: PositiveFraction = Field(description="win rate above which the form is best")
         good_above_frac: PositiveFraction = Field(description="win rate above which the form is good")
         poor_below_frac: PositiveFraction = Field(description="win rate below which the form is poor")
-        best_risk_frac: PositiveFraction = Field(description="risk per trade, fraction of equity")
-        good_risk_frac: PositiveFraction = Field(description="risk per trade, fraction of equity")
-        normal_risk_frac: PositiveFraction = Field(description="risk per trade, fraction of equity")
-        poor_risk_frac: PositiveFraction = Field(description="risk per trade, fraction of equity")
+        best_risk_frac: RiskFraction = Field(description="risk per trade, fraction of equity")
+        good_risk_frac: RiskFraction = Field(description="risk per trade, fraction of equity")
+        normal_risk_frac: RiskFraction = Field(description="risk per trade, fraction of equity")
+        poor_risk_frac: RiskFraction = Field(description="risk per trade, fraction of equity")
         lot: Lot
 
         @model_validator(mode="after")

@@ -20,6 +20,7 @@ from risk.model import Position
 from risk.sector_cap import SectorCap
 from strategies.pipeline import ATR, Pipeline
 
+UNKNOWN = "not known to the source: "
 FULL_BOOK = 4
 """Positions below which a universe is told to be too narrow: as many as a scan's budget takes at most."""
 
@@ -70,14 +71,16 @@ def nothing_to_trade(source: str, universe: Sequence[str], setting: str) -> str:
     return f"{source}: has no bars of {some(universe)}, so there is nothing to trade; choose other {setting}"
 
 
-def unknown(symbols: Sequence[str]) -> tuple[str, ...]:
-    """A note about symbols that were to be traded and aren't there, if there are any."""
-    return (f"not known to the source: {some(symbols)}",) if symbols else ()
+def unknown(symbols: Sequence[str], universe: Sequence[str]) -> tuple[str, ...]:
+    """A note about symbols of the universe that were to be traded and aren't there, if there are any."""
+    if not symbols:
+        return ()
+    return (f"{UNKNOWN}{some(symbols)}; traded: {len(universe) - len(symbols)} of {len(universe)} symbols",)
 
 
-def without_unknown(notes: Iterable[str], missing: Sequence[str]) -> tuple[str, ...]:
-    """The notes less the one about missing symbols, for reports that have a place of their own for these."""
-    return tuple(note for note in notes if note not in unknown(missing))
+def without_unknown(notes: Iterable[str]) -> tuple[str, ...]:
+    """The notes less the one about missing symbols, for screens that have a place of their own for these."""
+    return tuple(note for note in notes if not note.startswith(UNKNOWN))
 
 
 def lacking(bars: BarTable, symbols: Iterable[str], end: datetime) -> tuple[str, ...]:

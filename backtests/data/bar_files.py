@@ -106,12 +106,13 @@ def read_file(
     frame, left_out = kept_hours(frame, minutes, options.hours, path)
     notes += left_out
     notes += jumps(frame) + cut_off([file for file in _files(path) if file.suffix.lower() in TEXT_FILES])
+    span = f"{frame['datetime'].min():%Y-%m-%d} to {frame['datetime'].max():%Y-%m-%d}" if len(frame) else "none"
     if last is not None:
         frame = frame[frame["datetime"] < _bound(last + pd.Timedelta(days=1), frame)]
     if frame.empty or (first is not None and not (frame["datetime"] >= _bound(first, frame)).any()):
         raise Refusal(
             f"{path}: no bar of {some(symbols) if symbols else 'any symbol'} between {_label(first)} and "
-            f"{_label(last)}; choose --start and --end inside the file's span"
+            f"{_label(last)}; choose --start and --end inside the bars' span, {span}"
         )
     frame["symbol"] = frame["symbol"].cat.remove_unused_categories()
     return BarFile(frame.reset_index(drop=True), minutes, read_as, tuple(notes))
@@ -168,7 +169,7 @@ def _files(path: Path) -> list[Path]:
 def _files_in(folder: Path) -> list[Path]:
     found = sorted(p for p in folder.iterdir() if p.is_file() and p.suffix.lower() in DATA_FILES)
     if not found:
-        raise Refusal(f"{folder}: is a folder without a {' or '.join(DATA_FILES)} file; check the path given to --data")
+        raise Refusal(f"{folder}: is a folder without a {' or '.join(DATA_FILES)} file; check the path")
     return found
 
 
@@ -184,7 +185,7 @@ def _kind(path: Path) -> str:
     if suffix not in DATA_FILES:
         raise Refusal(f"{path}: not a .parquet or .csv file; convert it to one of them")
     if not path.is_file():
-        raise Refusal(f"{path}: {no_file(path)}; check the path given to --data")
+        raise Refusal(f"{path}: {no_file(path)}; check the path")
     return "parquet" if suffix in PARQUET_FILES else "csv"
 
 

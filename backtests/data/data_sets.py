@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from backtests import embedded
-from backtests.data.bar_files import absent, data_hash, read_file
+from backtests.data.bar_files import absent, data_hash, read_file, symbols_of
 from backtests.data.reading.options import PLAIN, ReadOptions
 from backtests.data.session_bars import put_together
 from config.errors import Refusal
@@ -49,11 +49,14 @@ class BarLength:
         Where that is said.
     strict : bool
         Whether daily bars are refused where ``minutes`` are fewer, as other coarser ones always are.
+    put_together : bool
+        Whether finer bars become these; the exchange of a rehearsal is asked for bars of this length instead.
     """
 
     minutes: int
     source: str
     strict: bool
+    put_together: bool = True
 
 
 def load_data(
@@ -87,7 +90,7 @@ def load_data(
     options : ReadOptions
         How to read a file.
     length : BarLength, optional
-        Of the bars wanted: a file's finer ones are put together, coarser ones refused. A file's own by default.
+        Of the bars wanted: a file's coarser ones are refused. Any by default.
 
     Raises
     ------
@@ -102,6 +105,13 @@ def load_data(
     if data == ALPACA:
         raise Refusal("--data alpaca: this version reads no history from Alpaca; use --data yahoo, embedded or a file")
     return _file(Path(data), symbols, start, end, traded, options, length)
+
+
+def symbols_held(source: str, options: ReadOptions) -> list[str]:
+    """Every symbol of the embedded data or of a file."""
+    if source == EMBEDDED:
+        return [*embedded.STOCKS, embedded.COMPOSITE, embedded.INVERSE]
+    return symbols_of(source, options)
 
 
 def window(
@@ -164,9 +174,10 @@ def _file(
     frame, minutes, notes = found.frame, found.minutes, [f"read as: {found.read_as}", *found.notes]
     if length is not None and minutes != length.minutes:
         if minutes < length.minutes:
-            frame = put_together(frame, minutes, length.minutes)
-            notes.append(f"bars of {_told(minutes)} put together to {_told(length.minutes)}")
-            minutes = length.minutes
+            if length.put_together:
+                frame = put_together(frame, minutes, length.minutes)
+                notes.append(f"bars of {_told(minutes)} put together to {_told(length.minutes)}")
+                minutes = length.minutes
         elif minutes < DAY_MINUTES or length.strict:
             raise Refusal(
                 f"{path}: bars of {_told(minutes)}, but {length.source}: pace.bars wants {_told(length.minutes)}; give "

@@ -46,7 +46,7 @@ from config import Refusal, Settings
 from config.values.markets import NEW_YORK_ZONE
 from market.bars import DAY_MINUTES
 from strategies.registry import build_pipeline, keep_daily_signals, strategy_class
-from strategies.run_notes import absent_symbols
+from strategies.run_notes import absent_symbols, unknown
 
 EXIT_DONE, EXIT_FAILED, EXIT_STOPPED = 0, 1, 3
 POLL_S, LASTING_POLL_S = 0.2, 0.5
@@ -364,7 +364,7 @@ def _describe(
         config_hash=settings.config_hash,
         start=start,
         end=end,
-        symbols=settings.universe.traded,
+        symbols=tuple(symbol for symbol in settings.universe.traded if symbol not in missing),
         missing_symbols=missing,
         fill_assumptions={"fills": "the venue's own"},
         benchmark=benchmark if closes is not None else "",
@@ -372,7 +372,7 @@ def _describe(
         sessions_per_year=ALWAYS_OPEN_PER_YEAR if settings.pace.market == ALWAYS_OPEN else SESSIONS_PER_YEAR,
         seconds={"engine": seconds},
         versions={"lumibot": version("lumibot"), "python": platform.python_version()},
-        notes=(*known, *account.notes, *notes, *compared),
+        notes=(*known, *account.notes, *unknown(missing, settings.universe.traded), *notes, *compared),
         seed=request.seed,
     )
 

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 from pydantic import SecretStr
 
-from backtests.cli_run import data_for
+from backtests.cli_run import data_for, told_days
 from backtests.reports.formatting import counted
 from backtests.request import RunRequest
 from config import Refusal, Settings
@@ -80,6 +80,8 @@ def _alpaca(request: RunRequest) -> Rehearsal:
         to_frame(table), start=start.date(), sessions=sessions or None, settings=cash, venue_faults=crumbs, speed=speed
     )
     told = f"{data.source} from {start.date()}, {counted(sessions, 'session')}, {speed:g} times as fast"
+    if days_told := told_days(request.settings, table):
+        told = f"{told}, {days_told}"
     return Rehearsal(server, speed, table.daily, told, data.source, data.hash, data.notes, table)
 
 

@@ -34,7 +34,7 @@ _SHOWN = (
     "run.json",
 )
 LISTED = 6
-"""Exit reasons, rules and missing symbols shown; the rest is counted."""
+"""Exit reasons and rules shown; the rest is counted."""
 
 # Figure, label and format, in the order of reading; the second list is of the run alone.
 CURVE = (
@@ -114,15 +114,12 @@ def _heading(info: RunInfo) -> Table:
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="dim")
     grid.add_column()
-    shown = ", ".join(info.missing_symbols[:LISTED])
-    more = f" and {len(info.missing_symbols) - LISTED} more" if len(info.missing_symbols) > LISTED else ""
-    missing = f"; not known to the source: {shown}{more}" if shown else ""
     fills = ", ".join(f"{name} {cell(value)}" for name, value in info.fill_assumptions.items() if value is not None)
     if info.interrupted:
         grid.add_row("INTERRUPTED", Text(f"by {info.interrupted}: not the whole run", style="bold red"))
     grid.add_row(info.mode, Text(f"{info.strategy}, profile {info.profile}", style="bold"))
     grid.add_row("evidence", Text(info.evidence, style="yellow"))
-    grid.add_row("window", f"{info.days}, {counted(len(info.symbols), 'symbol')}{missing}")
+    grid.add_row("window", f"{info.days}, {counted(len(info.symbols), 'symbol')}")
     grid.add_row("data", Text(f"{info.data_source}  {info.data_hash[:12]}"))
     grid.add_row("fills", Text(fills or "as the market is, no costs"))
     return grid

@@ -144,7 +144,7 @@ def _notes(bars: BarTable, pipeline: Pipeline, settings: Settings, end: datetime
     missing, helpers = absent_symbols(absent, pipeline)
     if not set(wanted) & set(bars.symbols):
         raise Refusal(nothing_to_trade(bars.source, wanted, "universe.symbols"))
-    return (*unknown(missing), *helpers, *without_faults(bars.left_out))
+    return (*unknown(missing, wanted), *helpers, *without_faults(bars.left_out))
 
 
 def pace(bars: BarTable) -> str:

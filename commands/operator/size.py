@@ -55,8 +55,15 @@ def size(
     """Compute how many shares an entry may have.
 
     The smaller of what may be lost at the stop (sizing.risk_frac of equity, 2%) and what the position may be worth
-    (sizing.max_notional_frac, 10%). A chain of risk rules can only allow less.
+    (sizing.max_notional_frac, 10%). A chain of risk rules can only allow less. The entry is a purchase, whose stop lies
+    below it.
     """
+    if stop > entry:
+        # The sizer itself takes it for a short, and would count as lost what a purchase gains there.
+        raise Refusal(
+            f"--stop {stop:g} lies above --entry {entry:g}: the stop of a purchase lies below it; give the lower price "
+            "as --stop"
+        )
     from commands.screen import console, show_json
     from risk.equity_sizer import calculate_position_size
 

@@ -66,11 +66,16 @@ def some(names: Sequence[str]) -> str:
     return shown if len(names) <= 5 else f"{shown} and {len(names) - 5} more"
 
 
+def nearest(word: str, known: Iterable[str]) -> str:
+    """The one that is really near; empty if none is."""
+    return next(iter(difflib.get_close_matches(word, sorted(known), n=1, cutoff=NEAR)), "")
+
+
 def closest(word: str, known: Iterable[str]) -> str:
     """``did you mean …?`` if one is really near, else the list of what is known: a far guess misleads."""
     names = sorted(known)
-    if near := difflib.get_close_matches(word, names, n=1, cutoff=NEAR):
-        return f"did you mean {near[0]}?"
+    if near := nearest(word, names):
+        return f"did you mean {near}?"
     return f"known here: {', '.join(names)}" if names else "nothing is known here"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -28,11 +29,15 @@ PROFILES = FOLDER / "profiles"
 SHORT_KEYS = {"market": "pace.market", "sleeptime": "pace.sleeptime"}
 """What ``--set`` accepts without its section: Lumibot's own words for pace and hours."""
 
+SETTINGS_FILES = (".yaml", ".yml")
 SECRETS = "secrets"
+SHIPPED = 2
+"""Of the files that nobody asked for: base and profile; what follows is asked for by data."""
 DEEPEST, LONGEST_KEY, LONGEST_SHOWN = 12, 200, 60
 """Parts and characters of a dotted key, and how many of them are told of one that is longer."""
 
 Override = tuple[str, str, Any]
+_NOTHING: Mapping[str, Any] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +77,7 @@ def load(
     profile : str, default="active"
         Overlay in ``config/profiles``.
     files : iterable of path
-        The user's own YAML overlays, in order.
+        The user's own YAML overlays, in order. What a listing of all settings repeats of base and profile is no choice.
     overrides : iterable of str, or mapping
         Single values: ``a.b=c`` with ``c`` read as YAML, or dotted keys and values.
     overlays : iterable of path
@@ -92,7 +97,11 @@ def load(
     merged: dict[str, Any] = {}
     defaults = (FOLDER / "base.yaml", _profile_path(profile), *map(Path, overlays))
     provenance = Provenance(map(_shown, defaults))
-    for path in defaults:
+    own = list(map(Path, files))
+    for path in defaults[:SHIPPED]:
+        _lay(merged, path, provenance)
+    shipped = copy.deepcopy(merged) if own else {}
+    for path in defaults[SHIPPED:]:
         _lay(merged, path, provenance)
     provenance.note_before("risk.chain", merged["risk"]["chain"])
     if recorded is not None:
@@ -100,8 +109,8 @@ def load(
         _lay(merged, recorded.file, Provenance())
         for dotted, source in recorded.chosen.items():
             provenance.note(dotted, source)
-    for path in map(Path, files):
-        _lay(merged, path, provenance)
+    for path in own:
+        _lay(merged, path, provenance, shipped)
     single = [("--set", *item) for item in _pairs(overrides)]
     for source, dotted, value in (*single, *arguments):
         _merge(merged, _nested(dotted, value, source), source, provenance)
@@ -124,6 +133,9 @@ def load(
 
 def _profile_path(profile: str) -> Path:
     if profile not in profiles():
+        if "/" in profile or profile.endswith(SETTINGS_FILES):
+            own = f"a file of your own is laid over one: --config {profile}"
+            raise Refusal(f"--profile {profile}: there is no such profile; {own}")
         raise Refusal(f"--profile {profile}: there is no such profile; {closest(profile, profiles())}")
     return PROFILES / f"{profile}.yaml"
 
@@ -134,9 +146,38 @@ def _shown(path: Path) -> str:
     return path.relative_to(FOLDER.parent).as_posix() if inside else str(path)
 
 
-def _lay(merged: dict[str, Any], path: Path, provenance: Provenance) -> None:
+def _lay(merged: dict[str, Any], path: Path, provenance: Provenance, shipped: Mapping[str, Any] = _NOTHING) -> None:
+    """Lay a file over the settings; of one that repeats all that is ``shipped``, what it says otherwise."""
     source = _shown(path)
-    _merge(merged, _read(path, source), source, provenance)
+    content = _read(path, source)
+    if shipped and shipped.keys() <= content.keys():
+        content = _said_otherwise(content, shipped, provenance)
+    _merge(merged, content, source, provenance)
+
+
+def _said_otherwise(
+    content: Mapping[str, Any], shipped: Mapping[str, Any], provenance: Provenance, above: str = ""
+) -> dict[str, Any]:
+    """What a listing of all settings says otherwise than base and profile, or than an earlier file of the user's.
+
+    A listing begins as what ``--show-config`` prints. What nobody has changed in it is nobody's choice, and has to give
+    way to what the data ask for as it does without the listing.
+    """
+    kept: dict[str, Any] = {}
+    for key, value in content.items():
+        dotted = f"{above}{key}"
+        below = shipped.get(key)
+        if isinstance(value, Mapping) and isinstance(below, Mapping):
+            if value and (section := _said_otherwise(value, below, provenance, f"{dotted}.")):
+                kept[key] = section
+        elif key not in shipped or not _same(value, below) or provenance.chosen(dotted):
+            kept[key] = value
+    return kept
+
+
+def _same(value: Any, other: Any) -> bool:
+    """Whether two values are the same setting: 5 and 5.0 are, 1 and true are not."""
+    return bool(value == other) and isinstance(value, bool) == isinstance(other, bool)
 
 
 def _read(path: Path, source: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from config.reading.files import read_ordinary
 from config.values.symbols import canonical
 
 SYMBOL_COLUMNS = ("symbol", "ticker")
+SEPARATORS = (",", ";", "\t", "|")
 
 
 def read_universe(path: Path) -> tuple[list[str], dict[str, str]]:
@@ -19,8 +20,8 @@ def read_universe(path: Path) -> tuple[list[str], dict[str, str]]:
     Parameters
     ----------
     path : Path
-        CSV with a header; the column ``symbol`` (or ``ticker``) is needed, ``sector`` is optional,
-        others are ignored. Rows without anything in them are skipped.
+        CSV with a header, separated by commas, semicolons, tabs or ``|``; the column ``symbol`` (or ``ticker``) is
+        needed, ``sector`` is optional, others are ignored. Rows without anything in them are skipped.
 
     Returns
     -------
@@ -34,8 +35,9 @@ def read_universe(path: Path) -> tuple[list[str], dict[str, str]]:
     """
     said = f"--universe {path}"
     try:
-        text = io.StringIO(read_ordinary(path).decode("utf-8-sig"), newline="")
-        rows = list(csv.reader(text, skipinitialspace=True))
+        text = read_ordinary(path).decode("utf-8-sig")
+        separator = _separator(text)
+        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True))
     except FileNotFoundError:
         raise Refusal(f"{said}: there is no such file; give the path of a CSV file") from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
@@ -66,3 +68,10 @@ def read_universe(path: Path) -> tuple[list[str], dict[str, str]]:
     if not symbols:
         raise Refusal(f"{said}: the column {names[column]} is empty; write one symbol per row")
     return list(symbols), sectors
+
+
+def _separator(text: str) -> str:
+    """What leaves a column of symbols in the header; a comma if nothing does."""
+    header = text.partition("\n")[0].lower()
+    columns = {mark: {field.strip(' "\r') for field in header.split(mark)} for mark in SEPARATORS}
+    return next((mark for mark, found in columns.items() if found & set(SYMBOL_COLUMNS)), ",")

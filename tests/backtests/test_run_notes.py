@@ -35,11 +35,13 @@ def test_what_only_rules_look_at_is_not_told_as_if_it_were_traded(capsys, tmp_pa
     ]
     assert live_trader.main([*argv, "--out", "out"]) == 0
     told = capsys.readouterr().out
-    assert "2 symbols; not known to the source: NOPE\n" in re.sub(" +\n", "\n", told)
+    unknown = "not known to the source: NOPE; traded: 1 of 2 symbols"
+    assert "1 symbol\n" in re.sub(" +\n", "\n", told) and f"Note: {unknown}" in told
     helpers = "no bars of GOOGL, MSFT, QQQ, SH, SPXS and 3 more, which rules only watch or hedge with"
     assert f"Note: {helpers}" in " ".join(told.split())
     summary = Folder(tmp_path / "out").summary
-    assert summary["missing_symbols"] == ["NOPE"] and helpers in summary["notes"]
+    assert (summary["symbols"], summary["missing_symbols"]) == (["AAPL"], ["NOPE"])
+    assert unknown in summary["notes"] and helpers in summary["notes"]
     assert live_trader.main([*(word for word in argv if word != "--no-report"), "--scan"]) == 0
     told = capsys.readouterr().out
     assert "not in the data: NOPE\n" in told and helpers in " ".join(told.split())
@@ -136,6 +138,14 @@ def test_what_changes_nothing_and_what_rules_leave_of_a_universe_is_told(capsys,
     for part in ("risk.modules.trailing_stop.arm_r changes nothing", "can hold 2 positions at a time"):
         assert any(part in note for note in notes)
         assert part in told
+
+
+@pytest.mark.parametrize(("more", "told"), [([], True), (["--profile", "swing"], False)])
+def test_a_run_on_days_tells_that_a_trader_decides_more_often(tmp_path, shown, more, told):
+    argv = ["--backtest", "--quiet", "--no-report", "--start", "2020-01-02", "--end", "2020-01-31", "--out", "out"]
+    assert live_trader.main([*argv, "--engine", "replay", *more]) == 0
+    note = "decided on days, as the data are; a trader decides on bars of 60 minutes (config/base.yaml: pace.bars)"
+    assert (note in Folder(tmp_path / "out").summary["notes"]) == told
 
 
 def test_a_period_longer_than_the_data_is_noted(capsys, tmp_path, shown):

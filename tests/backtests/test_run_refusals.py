@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pandas as pd
 import pytest
 import yaml
 
+import live_trader
 from tests.backtests.commands import ROOT, bars, quarters, refused, windowed
 
 
@@ -169,3 +171,53 @@ def test_a_process_of_its_own_says_one_sentence_and_leaves_with_2(tmp_path):
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("bars.csv: close of AAPL") and done.stderr.count("\n") == 1
     assert [path.name for path in tmp_path.iterdir()] == ["bars.csv"]
+
+
+@pytest.mark.parametrize("mode", ["--backtest", "--rehearse"])
+def test_bars_coarser_than_the_profiles_are_refused_by_backtest_and_rehearsal(capsys, tmp_path, monkeypatch, mode):
+    monkeypatch.chdir(tmp_path)
+    bars().to_parquet("bars.parquet")
+    assert live_trader.main([mode, "--profile", "intraday", "--data", "bars.parquet"]) == 2
+    wanted = (
+        "bars.parquet: bars of a day, but config/profiles/intraday.yaml: pace.bars wants 5 minutes; give finer bars"
+    )
+    assert wanted in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("mode", ["", "--once", "--lookahead 2"])
+@pytest.mark.parametrize("data", ["embedded", "bars.parquet"])
+def test_a_symbol_that_was_mistyped_is_refused_with_the_one_that_is_meant(capsys, tmp_path, monkeypatch, data, mode):
+    monkeypatch.chdir(tmp_path)
+    bars().to_parquet("bars.parquet")
+    common = ("--data", data, *mode.split())
+    meant = f"{data} has no bars of NVDIA; did you mean NVDA? If not, leave NVDIA out"
+    assert refused(capsys, *common, "--symbols", "AAPL,NVDIA") == f"--symbols: {meant}"
+    assert refused(capsys, *common, "--set", "universe.symbols=[AAPL, NVDIA]") == f"--set: {meant}"
+
+
+@pytest.mark.parametrize(
+    ("symbols", "left"),
+    [("AAPL,NVDA,NVDIA", ["NVDIA"]), ("AAPL,GOOGL", ["GOOGL"]), ("AAPL,ZILCH", ["ZILCH"]), ("file", ["NVDIA"])],
+)
+def test_other_symbols_that_are_not_there_are_left_out_and_told(tmp_path, monkeypatch, symbols, left):
+    """Named beside the one that is meant, known by its sector, near to none, or one of a file of symbols."""
+    monkeypatch.chdir(tmp_path)
+    Path("names.csv").write_text("symbol\nAAPL\nNVDIA\n")
+    chosen = ["--universe", "names.csv"] if symbols == "file" else ["--symbols", symbols]
+    argv = [
+        "--backtest",
+        "--engine",
+        "replay",
+        "--quiet",
+        "--no-report",
+        "--start",
+        "2020-01-02",
+        "--end",
+        "2020-01-31",
+    ]
+    assert live_trader.main([*argv, *chosen, "--out", "out"]) == 0
+    summary = json.loads(Path("out/summary.json").read_text(encoding="utf-8"))
+    assert summary["missing_symbols"] == left and not set(left) & set(summary["symbols"])
+    count = len(summary["symbols"])
+    note = f"not known to the source: {left[0]}; traded: {count} of {count + 1} symbols"
+    assert note in summary["notes"]

@@ -113,7 +113,11 @@ def test_the_size_of_the_example(capsys):
     half = ["size", "--entry", "170", "--stop", "163", "--equity", "105000", "--cognitive_multiplier", "0.5"]
     assert main([*half, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["shares"] == 30
-    for wrong, named in ((["--stop", "170"], "--stop equals --entry"), (["--equity", "-1"], "--equity must be")):
+    for wrong, named in (
+        (["--stop", "170"], "--stop equals --entry"),
+        (["--stop", "190"], "--stop 190 lies above --entry 170: the stop of a purchase lies below it"),
+        (["--equity", "-1"], "--equity must be"),
+    ):
         assert main(["size", "--entry", "170", "--stop", "163", "--equity", "105000", *wrong]) == 2
         assert named in capsys.readouterr().err
 

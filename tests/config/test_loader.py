@@ -142,6 +142,14 @@ def test_a_wrong_value_is_told_in_one_sentence(override, told):
     [
         (["selection.execute=9"], "selection.execute is 9 but selection.watch_list is only 5"),
         (["selection.a_plus_score=50"], "selection.a_plus_score is 50, below the entry threshold of 60"),
+        (
+            ["sizing.risk_frac=1"],
+            "sizing.risk_frac is 1, so that one position might lose 100% of the account at its stop; write 0.01 for 1%",
+        ),
+        (
+            ["sizing.risk_frac=0.5"],
+            "sizing.risk_frac is 0.5, so that one position might lose 50% of the account at its",
+        ),
         (["gate.max_order_notional_frac=0.05"], "gate.max_order_notional_frac is 0.05, below sizing.max_notional_frac"),
         (["gate.max_day_notional_frac=0.05"], "gate.max_day_notional_frac is 0.05, below sizing.max_notional_frac"),
         (["sizing.lot=0.5"], "sizing.lot is 0.5, but NVDA is a share, and brackets rest for whole shares only"),
@@ -167,6 +175,14 @@ def test_a_conflict_is_laid_to_the_file_that_came_last(yaml_file):
 
 def test_a_window_at_night_is_fine_where_the_market_never_closes():
     assert load(overrides=["market=24/7", "pace.windows=['03:00']"]).pace.windows == ("03:00",)
+
+
+def test_a_small_cap_on_the_value_bounds_the_loss_instead_of_the_risk():
+    wide = load("bench").sizing
+    assert wide.risk_frac == 1 and wide.max_notional_frac == 0.03
+    sizing = ["sizing.risk_frac=1", "sizing.max_notional_frac=0.09"]
+    assert load(overrides=sizing).sizing.risk_frac == 1
+    assert load(overrides=["sizing.risk_frac=0.1"]).sizing.risk_frac == 0.1
 
 
 @pytest.mark.parametrize(
@@ -197,7 +213,9 @@ def test_an_unknown_profile_lists_the_known():
     assert refusal(profile="actve") == "--profile actve: there is no such profile; did you mean active?"
     listed = "active, aggressive, bench, intraday, low_capital, micro_cap, standard, swing"
     assert refusal(profile="x").endswith(f"known here: {listed}")
-    assert "there is no such profile" in refusal(profile="../base")
+    own = "there is no such profile; a file of your own is laid over one: --config"
+    assert refusal(profile="../base") == f"--profile ../base: {own} ../base"
+    assert refusal(profile="mine.yaml") == f"--profile mine.yaml: {own} mine.yaml"
 
 
 @pytest.mark.parametrize(

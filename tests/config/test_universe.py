@@ -14,6 +14,14 @@ def test_symbols_in_order_and_labels_where_there_are_some(tmp_path):
     assert read_universe(path) == (["NVDA", "F", "BRK.B"], {"NVDA": "semis"})
 
 
+@pytest.mark.parametrize("separator", [";", "\t", "|"])
+def test_separators_that_a_file_of_bars_may_have_too(tmp_path, separator):
+    path = tmp_path / "u.csv"
+    text = '"Name";Symbol;sector\r\n"Nvidia, Inc.";nvda;semis\r\nFord; F ;\r\n'
+    path.write_text(text.replace(";", separator), encoding="utf-8-sig", newline="")
+    assert read_universe(path) == (["NVDA", "F"], {"NVDA": "semis"})
+
+
 def test_symbols_that_look_like_missing_values_are_symbols(tmp_path):
     path = tmp_path / "u.csv"
     path.write_text("ticker\nNA\nON\n")

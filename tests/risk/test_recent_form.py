@@ -142,7 +142,14 @@ def test_every_setting_has_an_effect(settings, closed, after):
 
 @pytest.mark.parametrize(
     "settings",
-    [{"min_trades": 21}, {"poor_below_frac": 0.6}, {"good_above_frac": 0.7}, {"poor_risk_frac": 0.011}, {"lot": 0}],
+    [
+        {"min_trades": 21},
+        {"poor_below_frac": 0.6},
+        {"good_above_frac": 0.7},
+        {"poor_risk_frac": 0.011},
+        {"best_risk_frac": 1.0},
+        {"lot": 0},
+    ],
 )
 def test_impossible_settings_are_refused(settings):
     with pytest.raises(ValidationError):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 from pathlib import Path
 
 from backtests.data.reading.exports import (
@@ -51,6 +52,8 @@ _NO_SYMBOLS = frozenset(
     TRADES""".split()  # noqa: SIM905  # a list of words
 )
 _LONGEST_STEM = 7
+LIKE = 0.6
+"""Likeness, 0 to 1, from which on a heading is told before the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +185,7 @@ def _long(plain: Sequence[str], names: Names, path: Path, symbol: str | None) ->
     if not times:
         missing = ["datetime", *missing]
     if missing:
-        raise _lacks(missing, names, path)
+        raise _lacks(missing, names, path, named=bool(symbols) or symbol is not None)
     name = "" if symbols else _symbol_of_file(path, symbol)
     bars = Bars(fields, symbols[0] if symbols else None, name)
     return Layout(_kind(plain, names, bars), times, (bars,), stooq="per" in plain)
@@ -256,23 +259,53 @@ def _wide(names: Names, plain: Sequence[str], path: Path) -> Layout:
         else:
             rest.append(place)
     times = [k for k in rest if plain[k] in _TIMES][:1]
-    if not any(len(fields) > 1 for fields in by.values()):
+    # One incomplete group is no symbol's: Day High and Day Low are headings of a long table, as is a column of symbols.
+    several = len(by) > 1 or all(len(set(FIELDS) & fields.keys()) == len(FIELDS) for fields in by.values())
+    if set(plain) & set(_SYMBOLS) or not several or not any(len(fields) > 1 for fields in by.values()):
         symbols = symbols_in(" ".join(names[k]) for k in rest if plain[k] not in _TIMES)
-        if times and len(symbols) > 1 and len(symbols) == len(rest) - 1 and not set(plain) & {*_MEANINGS, *_SYMBOLS}:
+        unnamed = not by and not set(plain) & {*_MEANINGS, *_SYMBOLS}
+        if unnamed and times and len(symbols) > 1 and len(symbols) == len(rest) - 1:
             raise Refusal(
                 f"{path}: one price a day of {some(list(symbols.values()))}; bars need open, high, low, close, volume"
             )
         known = {_MEANINGS.get(name) for name in plain}
         missing = [name for name in FIELDS if name not in known]
-        raise _lacks(missing, names, path)
+        if not times:
+            missing = ["datetime", *missing]
+        raise _lacks(missing, names, path, named=bool(set(plain) & set(_SYMBOLS)) or symbol is not None)
     return _of_many(by, times, "wide table", path)
 
 
-def _lacks(missing: Sequence[str], names: Names, path: Path) -> Refusal:
-    """What a table has no column of, beside the headings that it has."""
-    headings = some([shortened(" ".join(name)) for name in names])
+def _lacks(missing: Sequence[str], names: Names, path: Path, *, named: bool) -> Refusal:
+    """Everything that a table has no column of, beside the headings that it has, the likest first.
+
+    ``named`` tells that it is said whose the bars are; the file's own name may say it too.
+    """
+    if not named:
+        try:
+            _symbol_of_file(path, None)
+        except Refusal:
+            missing = ["symbol", *missing]
+    spellings = {plain for plain, meaning in _MEANINGS.items() if meaning in missing}
+    if "datetime" in missing:
+        spellings |= {name for name in _TIMES if name}
+    if "symbol" in missing:
+        spellings |= set(_SYMBOLS)
+    ranked = sorted(names, key=lambda name: -_likeness(_plain(name), spellings))
+    headings = some([shortened(" ".join(name)) for name in ranked])
     needed = ", ".join(NEEDED)
-    return Refusal(f"{path}: no column {', '.join(missing)} among {headings}; the file needs the columns {needed}")
+    way_out = "; a file of one symbol may be named after it instead, AAPL.csv" if "symbol" in missing else ""
+    return Refusal(
+        f"{path}: no column {', '.join(missing)} among {headings}; the file needs the columns {needed}{way_out}"
+    )
+
+
+def _likeness(heading: str, spellings: Collection[str]) -> float:
+    """How like the likest of ``spellings`` a heading is; 0 where it is like none."""
+    if heading in _MEANINGS or heading in _TIMES or heading in _SYMBOLS:
+        return 0.0
+    found = max((SequenceMatcher(None, heading, spelling).ratio() for spelling in spellings), default=0.0)
+    return found if found >= LIKE else 0.0
 
 
 def _note(by: dict[str, dict[str, int]], symbol: str, meaning: str, place: int, path: Path) -> None:
@@ -283,13 +316,15 @@ def _note(by: dict[str, dict[str, int]], symbol: str, meaning: str, place: int, 
 
 
 def _of_many(by: dict[str, dict[str, int]], times: Sequence[int], kind: str, path: Path) -> Layout:
-    if not times:
-        raise Refusal(f"{path}: no column of times; write one named Date")
+    lacking = [] if times else ["of times (write one named Date)"]
+    for name, fields in by.items():
+        if missing := [field for field in FIELDS if field not in fields]:
+            lacking.append(f"{', '.join(missing)} of {shortened(name)}")
+    if lacking:
+        shown = "; ".join(lacking[:5]) + (f" and {len(lacking) - 5} more" if len(lacking) > 5 else "")
+        raise Refusal(f"{path}: no column {shown}; bars need {', '.join(FIELDS)}")
     bars = []
     for name, fields in by.items():
-        missing = [field for field in FIELDS if field not in fields]
-        if missing:
-            raise Refusal(f"{path}: no column {', '.join(missing)} of {shortened(name)}; bars need {', '.join(FIELDS)}")
         try:
             bars.append(Bars(fields, name=canonical(name)))
         except ValueError as error:

@@ -295,7 +295,7 @@ def test_bad_files_are_refused(tmp_path):
     with pytest.raises(Refusal, match=r"folder\.csv: is a folder without a \.parquet or"):
         read_bars(tmp_path / "folder.csv")
     os.mkfifo(tmp_path / "pipe.csv")
-    with pytest.raises(Refusal, match=r"pipe\.csv: is no ordinary file; check the path"):
+    with pytest.raises(Refusal, match=r"pipe\.csv: is no ordinary file; check the path$"):
         read_bars(tmp_path / "pipe.csv")
     (tmp_path / "bars.xlsx").write_bytes(b"x")
     with pytest.raises(Refusal, match=r"not a \.parquet or \.csv"):
@@ -316,7 +316,7 @@ def test_bad_windows_are_refused(write):
     path = write(daily())
     with pytest.raises(Refusal, match="lies before the start"):
         read_bars(path, start="2023-07-06", end="2023-07-05")
-    with pytest.raises(Refusal, match="no bar of any symbol between 2023-08-01 and 2023-08-31"):
+    with pytest.raises(Refusal, match=r"2023-08-31; choose .* the bars' span, 2023-06-26 to 2023-07-14$"):
         read_bars(path, start="2023-08-01", end="2023-08-31")
     with pytest.raises(Refusal, match="no bar of AAA between the file's edge and 2023-01-31"):
         read_bars(path, ["AAA"], end="2023-01-31")

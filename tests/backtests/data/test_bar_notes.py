@@ -167,9 +167,9 @@ def test_lengths_that_do_not_fit_are_refused():
         put_together(walk(), 7, 60)
 
 
-def loaded(folder, frame, minutes: int, strict: bool = True, symbols=("AAA",), traded=(), end=None):
+def loaded(folder, frame, minutes: int, strict: bool = True, symbols=("AAA",), traded=(), end=None, **more):
     frame.to_parquet(folder / "x.parquet", index=False)
-    length = BarLength(minutes, "config/profiles/x.yaml", strict)
+    length = BarLength(minutes, "config/profiles/x.yaml", strict, **more)
     return load_data(
         str(folder / "x.parquet"), symbols, None, end, intraday=False, seed=0, traded=traded, length=length
     )
@@ -192,6 +192,10 @@ def test_coarser_bars_are_refused(tmp_path):
     with pytest.raises(Refusal, match=r"bars of a day, but .* 5 minutes; give finer bars, or --set pace.bars=1440"):
         loaded(tmp_path, days, 5)
     assert loaded(tmp_path, days, 60, strict=False).table.daily
+    # The exchange of a rehearsal makes the longer bars itself, and makes none of shorter ones.
+    assert loaded(tmp_path, walk(), 60, put_together=False).table.minutes == 5
+    with pytest.raises(Refusal, match=r"bars of a day, but .* 5 minutes"):
+        loaded(tmp_path, days, 5, put_together=False)
 
 
 def test_what_is_only_watched_makes_no_window(tmp_path):

@@ -389,7 +389,27 @@ REFUSED = {
     ),
     "other names": (
         "x.csv", lines("Day;Ticker;Open Price;Hi;Lo;Last;Vol.", "03.01.2022;AAA;1,5;2,5;1,5;2,5;100"),
-        "no column datetime, high, low, close among 'Day', 'Ticker', 'Open Price', 'Hi', 'Lo' and 2 more",
+        "no column datetime, high, low, close among 'Lo', 'Hi', 'Last', 'Day', 'Ticker' and 2 more",
+    ),
+    "a slip in a late column": (
+        "data.csv", lines("Symbol,Date,Open,High,Low,Adj,Clsoe,Volume", "AAA,2022-01-03,1,2,1,2,2,5"),
+        "no column close among 'Clsoe', 'Symbol', 'Date', 'Open', 'High' and 3 more; the file needs",
+    ),
+    "all that is missing at once": (
+        "data.csv", lines("Opened,Open,High,Low,Clsoe,Vlume", "2022-01-03,1,2,1,2,5"),
+        "no column symbol, datetime, close, volume among 'Vlume', 'Clsoe', .*; a file of one symbol may be named after",
+    ),
+    "headings of two words": (
+        "AAA.csv", lines("Date,Opening,Day High,Day Low,Last,Qty", "2022-01-03,1,2,1,2,5"),
+        "no column open, high, low, close, volume among 'Opening', .*'Day High', .*'Day Low'",
+    ),
+    "a column of symbols beside them": (
+        "x.csv", lines("Ticker,Date,Day High,Day Low,Day Open,Trade Close,Vol.", "AAA,2022-01-03,2,1,1,2,5"),
+        "no column open, high, low, close among 'Day High', 'Day Open', 'Day Low', 'Trade Close', .*; the file needs",
+    ),
+    "a wide table with gaps": (
+        "x.csv", lines("AAA_open,AAA_high,AAA_low,AAA_close,BBB_open,BBB_close", "1,2,1,2,1,2"),
+        r"no column of times \(write one named Date\); volume of 'AAA'; high, low, volume of 'BBB'; bars need",
     ),
     "one open": ("x.csv", lines("Date,Open Bid,Qty", "2022-01-03,1,5"), "no column open, high, low, close, volume"),
     "no headings": ("x.csv", lines("2022-01-03,1,2,1,2", "2022-01-04,1,2,1,2"), "its first row holds no headings"),
