@@ -85,6 +85,7 @@ def _risk_of_a_percentage(settings: Sections) -> Iterator[ImpossibleCombination]
             f"account at its stop; write {sizing.risk_frac / 100:g} for {sizing.risk_frac:g}%, at most "
             f"{MOST_RISK_FRAC:g} ({MOST_RISK_FRAC:.0%}), or let sizing.max_notional_frac be less than that",
             "sizing.risk_frac",
+            "sizing.max_notional_frac",
         )
 
 

@@ -128,7 +128,7 @@ def test_markets_that_are_not_whole(kind, cut, tmp_path):
         overrides={
             "universe.symbols": list(table.symbols), "universe.benchmark": "AAA", "universe.sectors": {},
             "signals.modules.mean_reversion.oversold_rsi": 45.0, "risk.modules.overbought_exit.rsi_above": 55.0,
-            "sizing.max_notional_frac": 0.2,
+            "sizing.max_notional_frac": 0.2, "sizing.risk_frac": 0.1,
         },
     )  # fmt: skip
     lumibot = run_table(Watched, settings, table, start, end)

@@ -17,7 +17,8 @@ CHAIN = ["exposure_budget", "sector_cap", "cash_buffer", "rebalancer", "overboug
 FREE = {"fills.market_slippage_bps": 0.0, "fills.stop_slippage_bps": 0.0}
 PARKS = {
     "risk.modules.cash_sweep.funds": list(FUNDS), "risk.modules.cash_sweep.haircut_frac": 0.0,
-    "risk.modules.cash_sweep.spare_frac": 0.0, "sizing.max_notional_frac": 0.3, "gate.max_order_notional_frac": 0.32,
+    "risk.modules.cash_sweep.spare_frac": 0.0, "sizing.max_notional_frac": 0.3, "sizing.risk_frac": 0.1,
+    "gate.max_order_notional_frac": 0.32,
     "risk.modules.exposure_budget.day_frac": 0.6, "risk.modules.exposure_budget.week_frac": 1.0,
     "gate.max_day_notional_frac": 0.65,
 }  # fmt: skip
