@@ -186,7 +186,7 @@ def test_screen_fits(width: int, tmp_path: Path) -> None:
     lines = console.export_text().splitlines()
     assert len(lines) <= 50 and max(map(len, lines)) <= width
     text = "\n".join(lines)
-    for part in ("combined", "NO EDGE FOUND", "SPY", "ARM", "Profit factor", "sector_cap", "synthetic", "signals"):
+    for part in ("combined", "NO EDGE FOUND", "SPY", "Profit factor", "sector_cap", "synthetic", "signals"):
         assert part in text
 
 
