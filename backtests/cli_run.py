@@ -26,7 +26,6 @@ from backtests.documents import lookahead_document, run_document, scan_document,
 from backtests.interruption import Interruption
 from backtests.replay.engine import replay
 from backtests.reports.breakdowns import OpenPosition
-from backtests.reports.formatting import counted
 from backtests.reports.metrics import sessions_per_year
 from backtests.reports.order_outcomes import with_outcomes
 from backtests.reports.outputs import write_figures, write_report
@@ -41,6 +40,7 @@ from backtests.scan_screen import show_scan
 from config import Settings
 from config.errors import EXIT_FAILED, Refusal
 from config.reading.error_messages import nearest, some
+from config.values.counting import counted
 from config.values.markets import NEW_YORK_EQUITY_MARKETS
 from config.version import version as package_version
 from market.bars import DAY_MINUTES, BarTable

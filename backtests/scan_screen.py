@@ -13,9 +13,9 @@ from rich.text import Text
 from backtests.data.data_sets import DataSet
 from backtests.iteration import account_view
 from backtests.iteration.account_view import PositionView
-from backtests.reports.formatting import counted
 from backtests.run_result import RunResult
 from brokers.record import OrderRecord
+from config.values.counting import counted
 from market.features import FeatureTable
 from market.market import Market
 from risk.interface import RiskModule

@@ -11,9 +11,9 @@ import pandas as pd
 from pydantic import SecretStr
 
 from backtests.cli_run import data_for, told_days
-from backtests.reports.formatting import counted
 from backtests.request import RunRequest
 from config import Refusal, Settings
+from config.values.counting import counted
 from config.values.secrets import Secrets
 from market.bar_tables import to_frame
 from market.bars import BarTable

@@ -15,7 +15,6 @@ from typing import Any
 import pandas as pd
 
 from config.process.secret_guard import without_known
-from config.values.counting import counted as counted
 from config.values.printable import one_line
 
 _FORMULA = ("=", "+", "-", "@")

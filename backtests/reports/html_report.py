@@ -9,11 +9,12 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from backtests.reports.breakdowns import by_exit, by_month, by_signal, by_symbol, streaks
-from backtests.reports.formatting import cell, counted, write_text
+from backtests.reports.formatting import cell, write_text
 from backtests.reports.metrics import Figure, figure_text
 from backtests.reports.run_info import RunInfo
 from backtests.reports.summary_screen import CURVE, TRADING, curve_values
 from brokers.record import RunRecord
+from config.values.counting import counted
 from config.values.printable import shown
 
 

@@ -12,11 +12,12 @@ from rich.table import Table
 from rich.text import Text
 
 from backtests.reports.breakdowns import Breakdown, by_signal
-from backtests.reports.formatting import cell, counted
+from backtests.reports.formatting import cell
 from backtests.reports.metrics import Figure, figure_text, for_people
 from backtests.reports.run_files import TRADE_PAGES
 from backtests.reports.run_info import RunInfo
 from brokers.record import RunRecord, TradeRecord
+from config.values.counting import counted
 from monitoring.record_table import Column, RecordTable
 
 WIDTH = 96

@@ -11,7 +11,6 @@ from typing import Any, Literal
 
 import numpy as np
 
-from backtests.reports.formatting import counted as plain_count
 from backtests.research.cross_validation import Cscv, cscv
 from backtests.research.statistics import (
     Moments,
@@ -24,6 +23,7 @@ from backtests.research.statistics import (
 )
 from config.errors import Refusal
 from config.research import Overfit, research
+from config.values.counting import counted as plain_count
 
 Judgement = Literal["edge", "no edge", "overfit", "too short"]
 MOST_RETURN = 10.0

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from backtests.reports.formatting import counted
 from backtests.research import page
 from backtests.research.monte_carlo import MonteCarlo
 from backtests.research.reruns import BandCell
 from backtests.research.search.trials import Trial, TrialContext
 from backtests.research.shadow import ShadowLine
+from config.values.counting import counted
 
 VARIED = ("market_slippage_bps", "stop_slippage_bps", "fee_frac")
 """Fill assumptions that a band is over."""

@@ -21,10 +21,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from backtests.reports.formatting import counted
 from backtests.reports.pictures.plot_style import BARS, DPI, ENTRY, GAIN, LOSS, save
 from backtests.reports.pictures.shapes import LineLook, Shapes
 from brokers.record import OrderRecord, RunRecord, TradeRecord
+from config.values.counting import counted
 from market.bars import BarTable
 
 COLUMNS, ROWS = 3, 4

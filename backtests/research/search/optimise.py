@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from backtests.reports.formatting import counted, to_json_indented, write_text
+from backtests.reports.formatting import to_json_indented, write_text
 from backtests.research.bootstrap import intervals
 from backtests.research.overfit import Verdict, judge
 from backtests.research.search.executors import Executor
@@ -20,6 +20,7 @@ from backtests.research.search.study import Plan, Study, StudyResult
 from backtests.research.search.trials import Trial, TrialContext, require_keys, session_labels
 from backtests.research.tables import csv_rows
 from config.research import research
+from config.values.counting import counted
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ import pandas as pd
 
 from backtests.replay.engine import undisturbed
 from backtests.replay.segments import Segment, SegmentedRun
-from backtests.reports.formatting import counted, csv_text, to_json_indented, write_text
+from backtests.reports.formatting import csv_text, to_json_indented, write_text
 from backtests.reports.metrics import Figure, curve_metrics, excess_returns, growth, session_closes
 from backtests.reports.run_files import EQUITY_COLUMNS, TRADE_COLUMNS
 from backtests.research.search.executors import Executor
@@ -36,6 +36,7 @@ from backtests.research.tables import csv_rows
 from brokers.record import RunRecord
 from config.errors import Refusal
 from config.research import research
+from config.values.counting import counted
 
 STUDY = "walk-forward"
 

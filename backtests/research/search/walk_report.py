@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from backtests.reports.formatting import counted
 from backtests.research import page
+from config.values.counting import counted
 
 if TYPE_CHECKING:
     from backtests.research.search.trials import Chosen
