@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from config.cross_checks import MOST_RISK_FRAC
 from config.defaults import with_defaults
 from config.values.symbols import canonical
 from market.market import Market
@@ -15,7 +16,7 @@ from risk.model import Adjustment, Book, Proposal, Verdict
 
 Fraction = Annotated[float, Field(ge=0, le=1, description="fraction of 1")]
 PositiveFraction = Annotated[float, Field(gt=0, le=1, description="fraction of 1")]
-RiskFraction = Annotated[float, Field(gt=0, le=0.1, description="fraction of 1")]
+RiskFraction = Annotated[float, Field(gt=0, le=MOST_RISK_FRAC, description="fraction of 1")]
 """Of equity, lost at a stop: 1 would be how a percentage is written."""
 Symbol = Annotated[str, AfterValidator(canonical)]
 
