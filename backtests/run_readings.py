@@ -9,8 +9,8 @@ from functools import cache
 
 import pandas as pd
 
-from backtests.cli_run import data_for
 from backtests.request import RunRequest
+from backtests.run_data import data_for
 from config.values.markets import NEW_YORK
 from market.features import FeatureTable
 from monitoring.rows import ReadingRow

@@ -42,9 +42,10 @@ def _count(arguments: RunArguments, markdown: bool) -> int:
     # Lumibot takes seconds to import, so nothing above may reach it.
     from rich.console import Console
 
-    from backtests.cli_run import data_for, execute
     from backtests.data.data_sets import window
+    from backtests.execution import execute
     from backtests.reports.activity import Tightening, activity, activity_markdown, activity_table
+    from backtests.run_data import data_for
     from config.process.environment import own_the_run
     from strategies.registry import strategy_class
 

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import pandas as pd
 
-from backtests.cli_run import benchmark_closes
+from backtests.run_description import benchmark_closes
 from market.bars import BarTable
 from market.trading_day import days_of
 from strategies.run_notes import benchmark_of_span, without_benchmark

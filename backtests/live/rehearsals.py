@@ -10,8 +10,8 @@ from typing import Any
 import pandas as pd
 from pydantic import SecretStr
 
-from backtests.cli_run import data_for, told_days
 from backtests.request import RunRequest
+from backtests.run_data import data_for, told_days
 from config import Refusal, Settings
 from config.values.counting import counted
 from config.values.secrets import Secrets

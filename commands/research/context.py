@@ -37,10 +37,10 @@ def prepared(arguments: RunArguments) -> Prepared:
     Refusal
         If settings or data can't be used.
     """
-    from backtests.cli_run import data_for
     from backtests.data.data_sets import window
     from backtests.reports.metrics import sessions_per_year
     from backtests.research.search.trials import TrialContext
+    from backtests.run_data import data_for
     from config.process.environment import own_the_run
     from strategies.adapt_to_bars import fit
     from strategies.registry import build_pipeline

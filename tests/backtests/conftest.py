@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from backtests import cli_run
+from backtests import single_checks
 
 
 @pytest.fixture
@@ -18,6 +18,6 @@ def shown(monkeypatch, tmp_path):
         seen.append(result)
         original(console, result, *arguments, **options)
 
-    original = cli_run.show_scan
-    monkeypatch.setattr(cli_run, "show_scan", spy)
+    original = single_checks.show_scan
+    monkeypatch.setattr(single_checks, "show_scan", spy)
     return seen

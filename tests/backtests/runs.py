@@ -10,9 +10,10 @@ from typing import Any
 
 import pandas as pd
 
-from backtests.cli_run import execute, wants_intraday
 from backtests.data.data_sets import DataSet, load_data, window
+from backtests.execution import execute
 from backtests.request import EMBEDDED_OVERLAY
+from backtests.run_data import wants_intraday
 from backtests.run_result import RunResult
 from brokers.record import RunRecord
 from config import Settings, load

@@ -15,7 +15,7 @@ import typer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import backtests.cli_run as cli_run
+import backtests.run_data as run_data
 import commands.runs.request as requests
 import live_trader
 from commands.app import available, load, main
@@ -48,7 +48,7 @@ def here_and_nothing(folder: Path) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setattr(requests, "carry_out", lambda request, **more: 0)
-        patch.setattr(cli_run, "data_for", prepared_for_nothing)
+        patch.setattr(run_data, "data_for", prepared_for_nothing)
         # What the first command imports is none of the second's time.
         for name in ("backtest", "kill"):
             main([name, "--banana"])

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from backtests.cli_run import data_for
 from backtests.data.data_sets import window
+from backtests.run_data import data_for
 from commands.runs.request import RunArguments, requested, settled
 
 DAYS = ("2023-07-03", "2023-07-05")

@@ -9,15 +9,15 @@ import pandas as pd
 import pytest
 
 import live_trader
-from backtests import cli_run
 from backtests.checks.lookahead import check
-from backtests.cli_run import execute, wants_intraday
 from backtests.data.data_sets import load_data, window
 from backtests.engine import run_table
+from backtests.execution import chosen_strategy, execute
 from backtests.replay.clock import iteration_times
 from backtests.replay.engine import replay
 from backtests.reports.outputs import write_records
 from backtests.request import EMBEDDED_OVERLAY
+from backtests.run_data import wants_intraday
 from backtests.run_result import RunResult
 from config import Refusal, load
 from market.calendar import sessions_until
@@ -149,7 +149,7 @@ def test_the_command_line_writes_the_same_files(tmp_path, monkeypatch):
 def test_only_the_packages_own_decisions_are_replayed():
     request = type("Request", (), {"engine": "replay", "strategy": "their_own"})()
     with pytest.raises(Refusal, match="not the hooks of their_own; take --engine lumibot"):
-        cli_run.chosen_strategy(request)
+        chosen_strategy(request)
 
 
 def test_a_window_without_bars_is_refused():

@@ -1,0 +1,131 @@
+"""What the reports of a backtest say of it: its data, fill assumptions, benchmark, notes and open positions."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterable
+from importlib.metadata import version
+
+import numpy as np
+import pandas as pd
+
+from backtests.data.data_sets import DataSet
+from backtests.reports.breakdowns import OpenPosition
+from backtests.reports.metrics import sessions_per_year
+from backtests.reports.run_info import RunInfo
+from backtests.request import RunRequest
+from backtests.run_result import RunResult
+from config.version import version as package_version
+from market.bars import BarTable
+from risk.model import Position
+from strategies.run_notes import (
+    absent_symbols,
+    benchmark_in_part,
+    held_without_bars,
+    out_of_reach,
+    with_dividends,
+    with_interest,
+    with_parked,
+    without_benchmark,
+)
+
+ENTRIES_AT_MARKET = "market at the open of the bar after the decision"
+ENTRIES_REST = "a limit a step from the open of the bar after the decision, for that bar"
+
+
+def describe(
+    request: RunRequest,
+    data: DataSet,
+    result: RunResult,
+    start: pd.Timestamp,
+    end: pd.Timestamp,
+    seconds: dict[str, float],
+) -> RunInfo:
+    """What the report says about where the figures come from."""
+    settings, strategy = request.settings, result.strategy
+    fills = settings.fills.model_dump()
+    benchmark = settings.universe.benchmark
+    closes = benchmark_closes(data.table, benchmark, start, end)
+    missing, _ = absent_symbols(data.missing, strategy.pipeline)
+    notes = strategy.notes
+    if closes is None:
+        notes = (*notes, without_benchmark(benchmark, data.table))
+    else:
+        notes = (*notes, *benchmark_in_part(data.table, benchmark, start, end))
+    notes = (*notes, *held_without_bars(strategy.broker.ledger.positions.values(), result.table, end))
+    return RunInfo(
+        mode="backtest",
+        strategy=request.strategy,
+        profile=request.profile,
+        evidence=settings.told_evidence(request.profile),
+        data_source=data.source,
+        data_hash=data.hash,
+        config_hash=settings.config_hash,
+        start=start,
+        end=end,
+        symbols=tuple(symbol for symbol in settings.universe.traded if symbol not in missing),
+        missing_symbols=missing,
+        fill_assumptions={
+            **fills,
+            "ambiguous_bar": "stop before target",
+            "entries": ENTRIES_REST if settings.fills.entry_rests else ENTRIES_AT_MARKET,
+            "gaps": "at the open",
+        },
+        benchmark=benchmark if closes is not None else "",
+        benchmark_closes=closes,
+        sessions_per_year=sessions_per_year(data.table.opens_at),
+        seconds=seconds,
+        versions={"package": package_version(), "lumibot": version("lumibot"), "python": platform.python_version()},
+        interrupted=result.interrupted,
+        notes=(
+            *data.notes,
+            *notes,
+            *with_dividends(result.record.dividends),
+            *with_interest(result.record.interest),
+            *with_parked(result.record.parked),
+            *out_of_reach(strategy.feed.features, strategy.pipeline, end),
+        ),
+        seed=request.seed,
+        open_positions=open_at_the_end(strategy.broker.ledger.positions.values(), result.table, end),
+    )
+
+
+def open_at_the_end(held: Iterable[Position], table: BarTable, end: pd.Timestamp) -> tuple[OpenPosition, ...]:
+    """Positions that the run ended with, valued at their last close in the window."""
+    row = int(table.opens_at.searchsorted(end, side="right"))
+    found = []
+    for position in sorted(held, key=lambda one: one.symbol):
+        closes = table.close[:row, table.symbols.index(position.symbol)]
+        known = closes[np.isfinite(closes)]
+        price = float(known[-1]) if len(known) else position.entry_price
+        found.append(
+            OpenPosition(
+                symbol=position.symbol,
+                quantity=position.quantity,
+                entry_time=position.entry_time,
+                entry_price=position.entry_price,
+                price=price,
+                stop=position.stop,
+                unrealised=(price - position.entry_price) * position.quantity,
+            )
+        )
+    return tuple(found)
+
+
+def benchmark_closes(table: BarTable, symbol: str, start: pd.Timestamp, end: pd.Timestamp) -> pd.Series | None:
+    """Closes of the benchmark's days over the window, led by its first open; None if the data don't have it.
+
+    So the first session counts for it as it does for the run.
+    """
+    if symbol not in table.symbols:
+        return None
+    column = table.symbols.index(symbol)
+    rows = np.flatnonzero((table.opens_at >= start) & (table.opens_at <= end) & np.isfinite(table.close[:, column]))
+    if not len(rows):
+        return None
+    times = table.closes_at[rows]
+    # A bar that closes at midnight ends its day, it doesn't begin the next one.
+    days = (times - pd.Timedelta(microseconds=1)).date
+    last = rows[np.append(days[1:] != days[:-1], True)]
+    first = pd.Series(table.open[rows[:1], column], index=table.opens_at[rows[:1]])
+    return pd.concat([first, pd.Series(table.close[last, column], index=table.closes_at[last])])
