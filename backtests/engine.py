@@ -22,6 +22,7 @@ from brokers.backtest.broker import BarFillBroker
 from brokers.backtest.source import CausalPandasData
 from config import Settings
 from config.errors import Refusal
+from config.process.silence import without_log_lines
 from config.process.terminal import draws
 from market.bars import BarTable
 
@@ -86,7 +87,8 @@ def run_source(
     broker = BarFillBroker(source)
     start, end = source.datetime_start, source.datetime_end
     with (
-        _quiet(),
+        # Lumibot logs per fill; a run says what it did in its files.
+        without_log_lines(),
         _patient_collector(),
         BarMeter(
             total=bars, unit="bar", desc="backtest", disable=None if progress and draws() else True, leave=False
@@ -155,14 +157,3 @@ def _patient_collector() -> Iterator[None]:
     finally:
         gc.set_threshold(*often)
         gc.unfreeze()
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Lumibot logs and prints per fill; a run says what it did in its files."""
-    disabled = logging.root.manager.disable
-    logging.disable(logging.ERROR)
-    try:
-        yield
-    finally:
-        logging.disable(disabled)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import logging
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -22,6 +21,7 @@ from backtests.run_result import RunResult
 from brokers.backtest.opening import wire
 from config import Settings
 from config.errors import Refusal
+from config.process.silence import without_log_lines
 from config.process.terminal import draws
 from market.bars import BarTable
 from market.market import Market
@@ -159,7 +159,7 @@ def replay(
 @contextmanager
 def undisturbed() -> Iterator[None]:
     """Around a run: what it has to say is in its files, and its values need no garbage collector."""
-    with _quiet(), _without_collector():
+    with without_log_lines(), _without_collector():
         yield
 
 
@@ -176,14 +176,3 @@ def _without_collector() -> Iterator[None]:
             gc.freeze()
             gc.unfreeze()
             gc.enable()
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """What a run has to say is in its files."""
-    disabled = logging.root.manager.disable
-    logging.disable(logging.ERROR)
-    try:
-        yield
-    finally:
-        logging.disable(disabled)

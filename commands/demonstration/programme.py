@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 from commands.demonstration import halting, limits, own_bot, protection, sizes
 from commands.demonstration.scene import Scene, Seen, stage
 from config.errors import Refusal
+from config.process.silence import without_log_lines
 
 ORDER = (
     "size",
@@ -64,7 +63,8 @@ def play(
     for scene in scenes:
         begins(scene)
         began, seen = time.perf_counter(), Seen()
-        with _quiet():
+        # What happens is on the screen, not in the log.
+        with without_log_lines():
             try:
                 with stage(overrides) as its:
                     scene.play(its, seen)
@@ -74,14 +74,3 @@ def play(
                 # A scene that cannot be played proves nothing, and the others are still worth seeing.
                 seen.check(f"played to its end: {type(error).__name__}: {error}", False)
         yield Played(SCENES.index(scene) + 1, scene, seen, time.perf_counter() - began)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """What happens is on the screen, not in the log."""
-    disabled = logging.root.manager.disable
-    logging.disable(logging.ERROR)
-    try:
-        yield
-    finally:
-        logging.disable(disabled)

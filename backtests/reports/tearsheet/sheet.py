@@ -26,6 +26,7 @@ from backtests.reports.run_info import RunInfo
 from backtests.reports.tearsheet.lean_quantstats import lean_quantstats, load_quantstats
 from backtests.reports.tearsheet.page import PageFacts, corrected
 from brokers.record import RunRecord
+from config.process.silence import without_log_lines
 from config.values.printable import one_line
 
 RISK_FREE_RATE = 0.0
@@ -209,12 +210,10 @@ def _parameters(info: RunInfo) -> dict[str, str]:
 def _quiet() -> Iterator[None]:
     """No log lines, no warnings, and drawings that are the same bytes each time."""
     epoch = os.environ.get("SOURCE_DATE_EPOCH")
-    disabled = logging.root.manager.disable
     # The date and the element ids inside the drawings come from these two.
     os.environ["SOURCE_DATE_EPOCH"] = "0"
-    logging.disable(logging.WARNING)
     try:
-        with warnings.catch_warnings():
+        with without_log_lines(logging.WARNING), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             import matplotlib
             from matplotlib import style
@@ -223,7 +222,6 @@ def _quiet() -> Iterator[None]:
             with style.context(["default", {**_style(), "svg.hashsalt": "tearsheet"}]):
                 yield
     finally:
-        logging.disable(disabled)
         if epoch is None:
             del os.environ["SOURCE_DATE_EPOCH"]
         else:
