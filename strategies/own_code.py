@@ -21,6 +21,9 @@ from risk.model import Verdict
 ARRAYS = frozenset({"scores", "opposes"})
 """Methods that give one value for each symbol of the market they are asked about."""
 LISTS = frozenset({"manage", "propose", "needs", "symbols", "needs_to_oppose"})
+WORDS = frozenset({"cash_funds"})
+WHOLE_NUMBERS = frozenset({"halt_sessions"})
+"""Properties that give symbols, and a number from 1 on."""
 MUST_HAVE = frozenset({"scores", "reason"})
 """Methods that the base class has only to say that they are missing."""
 
@@ -46,6 +49,9 @@ def guarded(part: Any, base: type[Any], kind: str, way_out: str) -> Any:
             if method is not inherited or name in MUST_HAVE:
                 # On the object: the class is what tells which methods a part has.
                 setattr(part, name, _Guarded(getattr(part, name), name, f"{kind} {own.name}", way_out, own.__module__))
+        elif isinstance(inherited, property) and (wrong := _wrong_property(name, getattr(part, name))):
+            # Read once, here: what it is later follows from the same settings.
+            raise OwnCodeError(f"{kind} {own.name}: {name} {wrong}; correct it, or {way_out}")
     return part
 
 
@@ -100,6 +106,16 @@ class _Guarded:
         if self.name == "review" and not isinstance(found, Verdict):
             return f"gave {_kind_of(found)}; return self.keep, self.shrink or self.refuse of the proposal"
         return ""
+
+
+def _wrong_property(name: str, found: Any) -> str:
+    """What is wrong with the value of a property, in words; empty for nothing."""
+    if name in WORDS and not (isinstance(found, tuple | list) and all(isinstance(word, str) for word in found)):
+        return f"gave {_kind_of(found)}; a tuple of symbols is needed, an empty one for none"
+    if name in WHOLE_NUMBERS and not (isinstance(found, int) and not isinstance(found, bool) and found >= 1):
+        given = found if isinstance(found, int | float) else _kind_of(found)
+        return f"gave {given}; a whole number from 1 on is needed"
+    return ""
 
 
 def _wrong_array(found: Any, market: Market) -> str:

@@ -81,9 +81,11 @@ def refuse_rehearsal(settings: Settings) -> None:
     except (OSError, ValueError, KeyError, TypeError):
         return
     if mode == "rehearse":
+        # A trader of Kraken asks the real one alone: there is no other rehearsal to lead to.
+        paper = "; for the others start python -m brokers.rehearsal, and trade --paper with the keys it prints"
         raise Refusal(
             f"{folder}: is the state of a rehearse run, whose exchange no other process can ask; {BESIDE_A_REHEARSAL} "
-            f"{folder}; for the others start python -m brokers.rehearsal, and trade --paper with the keys it prints"
+            f"{folder}{'' if settings.broker.venue == KRAKEN else paper}"
         )
 
 

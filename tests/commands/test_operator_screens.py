@@ -163,6 +163,9 @@ def test_what_asks_the_broker_says_what_works_beside_a_rehearse_run(tmp_path, mo
     assert told.startswith("run/state: is the state of a rehearse run")
     assert "status, explain, whatif, scoreboard, dashboard and kill work beside it, with --state-dir run/state" in told
     assert "start python -m brokers.rehearsal, and trade --paper" in told
+    kraken = command.replace("alpaca", "kraken") if "--broker" in command else f"{command} --venue kraken"
+    told = said(capsys, *kraken.split(), "--state-dir", "run/state", status=2)
+    assert told.rstrip().endswith("kill work beside it, with --state-dir run/state")
     if not command.startswith("cleanup"):
         told = said(capsys, *command.split(), status=2)
         assert told.startswith("Alpaca keys are missing: set ALPACA_API_KEY and ALPACA_API_SECRET in the environment; ")

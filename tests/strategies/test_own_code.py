@@ -109,6 +109,25 @@ def test_at_load_nothing_is_started(said, monkeypatch, command, text, told):
     assert told in found and len(found.splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("name", "body", "told"),
+    [
+        ("halt_sessions", "return 0", "halt_sessions gave 0; a whole number from 1 on is needed"),
+        ("halt_sessions", "return 2.5", "halt_sessions gave 2.5; a whole number from 1 on is needed"),
+        ("halt_sessions", "return 'two'", "halt_sessions gave a value of type str; a whole number from 1 on is needed"),
+        ("cash_funds", "return 'BIL'", "cash_funds gave a value of type str; a tuple of symbols is needed"),
+        ("cash_funds", "return None", "cash_funds gave nothing; a tuple of symbols is needed"),
+        ("cash_funds", "return 1 / 0", "ZeroDivisionError: division by zero"),
+    ],
+)
+def test_a_property_that_gives_what_no_desk_can_use_is_told_at_load(said, name, body, told):
+    text = RULE.format(method=name, body=body).replace("    def ", "    @property\n    def ")
+    found = said(text, "risk_first.risk_modules")
+    assert told in found
+    assert found.rstrip().endswith("take mine out of risk.chain")
+    assert found.count("\n") == 1
+
+
 def test_a_method_that_is_missing_is_named(said):
     text = SIGNAL.replace("{scores}", ENTER).partition("    def reason")[0]
     assert said(text).startswith("signal mine: its class has no method reason; correct it, or take mine out of")
