@@ -103,6 +103,19 @@ def _gate_below_sizing(settings: Sections) -> Iterator[ImpossibleCombination]:
                 key,
                 "sizing.max_notional_frac",
             )
+    wanted = settings.sizing.notional_usd
+    amounts = {
+        "gate.max_order_notional_usd": settings.gate.max_order_notional_usd,
+        "gate.max_day_notional_usd": settings.gate.max_day_notional_usd,
+    }
+    for key, amount in amounts.items():
+        if wanted is not None and amount is not None and amount < wanted:
+            yield ImpossibleCombination(
+                f"{key} is {amount:g}, below sizing.notional_usd {wanted:g}, so that full-size entries would all be "
+                "refused; raise the first or lower the second",
+                key,
+                "sizing.notional_usd",
+            )
 
 
 def _fractional_lots(settings: Sections) -> Iterator[ImpossibleCombination]:

@@ -154,6 +154,14 @@ def test_a_wrong_value_is_told_in_one_sentence(override, told):
         (["gate.max_day_notional_frac=0.05"], "gate.max_day_notional_frac is 0.05, below sizing.max_notional_frac"),
         (["sizing.lot=0.5"], "sizing.lot is 0.5, but NVDA is a share, and brackets rest for whole shares only"),
         (["risk.modules.allocation.lot=0.1"], "risk.modules.allocation.lot is 0.1, but NVDA is a share"),
+        (
+            ["sizing.notional_usd=500", "gate.max_order_notional_usd=400"],
+            "gate.max_order_notional_usd is 400, below sizing",
+        ),
+        (
+            ["sizing.notional_usd=500", "gate.max_day_notional_usd=400"],
+            "gate.max_day_notional_usd is 400, below sizing.",
+        ),
         (["sizing.max_notional_frac=0.3"], "gate.max_order_notional_frac is 0.105, below sizing.max_notional_frac 0.3"),
         (["risk.chain=[sector_cap, sector_cap]"], "risk.chain names sector_cap twice"),
         (["signals.enabled=[vwap, vwap]"], "signals.enabled names vwap twice"),

@@ -108,6 +108,19 @@ def test_bench_follows_the_rules_of_the_common_work():
     assert set(settings.fills.model_dump(exclude={"exit_gap_usd"}).values()) == {0, None}
 
 
+@pytest.mark.parametrize("profile", [name for name in profiles() if name != "bench"])
+def test_the_gate_takes_no_order_much_above_what_the_rules_give_one_position(profile):
+    settings = load(profile)
+    gate, sizing = settings.gate, settings.sizing
+    least = settings.broker.kraken.profiles.get(profile, 100_000.0)
+    for equity in (least, settings.account.budget_usd, 2 * least, 10 * least):
+        allowed = min(sizing.max_notional_frac * equity, sizing.notional_usd or equity)
+        passed = min(gate.max_order_notional_frac * equity, gate.max_order_notional_usd or equity)
+        assert allowed <= passed <= 1.05 * allowed * (1 + 1e-9)
+        day = min(gate.max_day_notional_frac * equity, gate.max_day_notional_usd or 4 * equity)
+        assert day <= gate.max_new_positions * passed * (1 + 1e-9)
+
+
 def test_market_names_are_lumibots():
     spec = importlib.util.find_spec("lumibot")  # found without being imported
     source = (Path(spec.submodule_search_locations[0]) / "strategies" / "strategy.py").read_text()
