@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -12,6 +12,8 @@ from config import Settings
 from config.balance_profiles import dollars
 
 DAYS = 30
+WITHOUT_FEES = "without_fees"
+AS_TRADED = "maker_entry_taker_target"
 SEED_TRADES, SEED_WIN_RATE, SEED_USD = 8, 0.5, 20.0
 """A sample month that is often shown for small accounts: eight trades of 20 USD a day, half of them won."""
 
@@ -79,7 +81,8 @@ class Feasibility:
 
     def document(self) -> dict[str, Any]:
         """The report for programs."""
-        main = self.expectations[1] if len(self.expectations) > 1 else self.expectations[0]
+        # As the trader trades: its entries rest, its targets are taken.
+        main = next((e for e in self.expectations if e.name == AS_TRADED), self.expectations[0])
         return {
             "venue": self.venue,
             "balance": self.balance,
@@ -114,9 +117,9 @@ def expectations(stop_frac: float, target_frac: float, maker: Decimal, taker: De
     """
     m, t = float(maker), float(taker)
     return (
-        Expectation("without_fees", target_frac, stop_frac),
+        Expectation(WITHOUT_FEES, target_frac, stop_frac),
         Expectation("maker_entry_and_target", target_frac - 2 * m, stop_frac + m + t),
-        Expectation("maker_entry_taker_target", target_frac - m - t, stop_frac + m + t),
+        Expectation(AS_TRADED, target_frac - m - t, stop_frac + m + t),
         Expectation("all_taker", target_frac - 2 * t, stop_frac + 2 * t),
     )
 
@@ -158,7 +161,7 @@ def feasibility(
     if terms and not any(verdict.feasible for verdict in verdicts):
         reasons.append("no symbol of the universe can be traded with this balance")
     if taker and ways:
-        seed, taking = ways[0].a_month(), ways[2].a_month()
+        seed, taking = (way.a_month() for way in ways if way.name in (WITHOUT_FEES, AS_TRADED))
         reasons.append(
             f"a month of {SEED_TRADES} trades of ${SEED_USD:g} a day, half of them won, is {seed:+.2f} USD without "
             f"fees and {taking:+.2f} USD with them"
@@ -167,11 +170,15 @@ def feasibility(
 
 
 def order_usd(settings: Settings, balance: float, terms: TradeTerms) -> float:
-    """What an entry is worth at most: the profile's size, and never more than the balance pays with both fees."""
+    """What an entry is worth at most: the profile's size, and never more than the balance pays with both fees.
+
+    What the rule entry_gates keeps for fees counts where it runs, the account's own taker fees where they are more.
+    """
     size = balance * settings.sizing.max_notional_frac
     if settings.sizing.notional_usd is not None:
         size = min(size, settings.sizing.notional_usd)
-    return min(size, balance / (1 + 2 * float(terms.taker)))
+    kept = float(_entry_gates(settings).get("fee_frac", 0))
+    return min(size, balance / (1 + max(kept, 2 * float(terms.taker))))
 
 
 def _judged(terms: TradeTerms, settings: Settings, balance: float) -> PairVerdict:
@@ -190,8 +197,12 @@ def _judged(terms: TradeTerms, settings: Settings, balance: float) -> PairVerdic
 
 def _entered_from(settings: Settings) -> float:
     """The equity below which the profile's own rules enter nothing, USD."""
-    gates = settings.risk.modules.get("entry_gates", {}) if "entry_gates" in settings.risk.chain else {}
-    return float(gates.get("min_equity_usd", 0))
+    return float(_entry_gates(settings).get("min_equity_usd", 0))
+
+
+def _entry_gates(settings: Settings) -> Mapping[str, Any]:
+    """The settings of the rule entry_gates; empty where it does not run."""
+    return settings.risk.modules.get("entry_gates", {}) if "entry_gates" in settings.risk.chain else {}
 
 
 def _in_words(way: Expectation) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -10,7 +11,7 @@ import pytest
 
 from brokers.kraken.connection.rates import Category
 from brokers.kraken.rate_profile import RateProfile, category_of, get_kraken_rate_profile
-from brokers.operator.feasibility import expectations, feasibility
+from brokers.operator.feasibility import expectations, feasibility, order_usd
 from brokers.venue_values import TradeTerms
 from config import load
 from config.balance_profiles import profile_of, selected
@@ -18,6 +19,7 @@ from config.errors import Refusal
 from market.market import Market
 from risk.entry_gates import EntryGates
 from risk.model import Book, BracketTerms, ClosedTrade, Position, Proposal
+from strategies.registry import build_risk_chain
 
 NOW = datetime(2026, 11, 28, 12, 0, tzinfo=UTC)
 MARKET = object.__new__(Market)
@@ -178,6 +180,19 @@ def test_a_balance_below_the_venue_s_minimum_is_told_pair_by_pair():
     assert report.possible
     assert not feasibility("kraken", settings, 50.0, terms[1:], (Decimal(0), Decimal(0)), "micro_cap").possible
     assert any("+24.00 USD without fees" in line for line in report.lines())
+    # A target is taken in the end, so that 52.4% of an order that rests is not what a trader has to reach.
+    assert report.document()["break_even_win_rate"] == pytest.approx(0.55, abs=1e-4)
+
+
+def test_the_order_that_feasibility_tells_is_the_one_that_the_gates_let_through():
+    terms = TradeTerms("BTC/USD", Decimal(100), Decimal("0.00005"), Decimal("0.0025"), Decimal("0.004"))
+    gates = next(module for module in build_risk_chain(load("micro_cap")) if isinstance(module, EntryGates))
+    for equity in (20.0, 20.2, 50.0):
+        book = Book(NOW, equity, equity)
+        passed = gates.review(wish(price=100.0), book, MARKET).after * 100.0
+        assert order_usd(load("micro_cap"), equity, terms) == pytest.approx(passed, abs=1e-5)
+    dearer = replace(terms, taker=Decimal("0.02"))
+    assert order_usd(load("micro_cap"), 20.0, dearer) == pytest.approx(20 / 1.04)
 
 
 @pytest.mark.parametrize(("balance", "possible"), [(19.99, False), (20.0, True)])
