@@ -20,7 +20,7 @@ from brokers.desk.venue_state import VenueState
 from brokers.journal import AlreadyPlanned, State
 from brokers.journal.states import FINAL
 from brokers.order_types import OrderType, Side, VenueReason
-from brokers.quantities import down, up, whole_lots
+from brokers.quantities import down, plain, up, whole_lots
 from brokers.venue_errors import VenueError
 from config import Settings
 
@@ -120,7 +120,7 @@ class PositionCloser:
         held = abs(self._positions.book.quantity(symbol))
         if not held:
             return
-        sold = held if quantity is None else min(held, whole_lots(Decimal(str(quantity)), self._lot))
+        sold = held if quantity is None else min(held, whole_lots(plain(quantity), self._lot))
         running = self.tasks.get(symbol)
         if sold <= 0 or (running is not None and running.keep <= held - sold):
             return
