@@ -73,6 +73,7 @@ class StandingConditions:
         self._seen: dict[tuple[EventKind, str], float] = {}
         self._told: dict[tuple[EventKind, str], float] = {}
         self._standing: dict[tuple[EventKind, str], Standing] = {}
+        self._failed: set[EventKind] = set()
 
     def standing(self) -> tuple[Standing, ...]:
         """What was told and has not ended; may be asked from any thread."""
@@ -81,7 +82,14 @@ class StandingConditions:
     def look(self) -> None:
         """Tell what is to be told now."""
         for condition in self._conditions:
-            self._look(condition, self._monotonic())
+            try:
+                self._look(condition, self._monotonic())
+                self._failed.discard(condition.kind)
+            except Exception:
+                # The others have to be told all the same; said once, as the next try comes in a moment.
+                if condition.kind not in self._failed:
+                    log.exception("whether %s lasts is not known", condition.kind)
+                self._failed.add(condition.kind)
 
     def _look(self, condition: Condition, now: float) -> None:
         present = dict(condition.present())

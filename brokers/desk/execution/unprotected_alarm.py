@@ -99,8 +99,16 @@ class UnprotectedAlarm:
         self._stop.set()
 
     def _run(self) -> None:
+        failed = False
         while not self._stop.wait(POLL_S):
-            self.look()
+            try:
+                self.look()
+                failed = False
+            except Exception:
+                # An alarm that ends with its first surprise tells nothing; said once, as it tries again in a moment.
+                if not failed:
+                    log.exception("whether the desk is held up is not known")
+                failed = True
             if self._conditions is not None:
                 self._conditions.look()
 
