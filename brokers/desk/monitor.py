@@ -147,7 +147,7 @@ class Monitor:
         if self._session is None:
             return
         try:
-            self._session.look()
+            self._session.check()
         except Exception:
             log.exception("the session could not be summed up")
 

@@ -121,7 +121,7 @@ def held_now(desk: LiveDesk, book: Book | None) -> dict[str, Position]:
     for symbol in {*own.ledger.positions, *manual}:
         ours, last = own.ledger.positions.get(symbol), before.get(symbol)
         if ours is None:
-            ours = last or _by_hand(
+            ours = last or _manual_position(
                 symbol, manual[symbol], float(desk.state.view.average_price(symbol)), desk.state.now
             )
             ours = replace(ours, quantity=manual[symbol])
@@ -161,7 +161,7 @@ def pending_now(desk: LiveDesk, book: Book) -> list[Proposal]:
     return found
 
 
-def _by_hand(symbol: str, quantity: float, price: float, now: datetime) -> Position:
+def _manual_position(symbol: str, quantity: float, price: float, now: datetime) -> Position:
     """A position made by hand before the first iteration knew it."""
     nan = math.nan
     return Position(symbol, quantity, price or nan, now, nan, nan, nan, signal="manual")

@@ -219,11 +219,11 @@ def _ours(book: PositionBook, item: FilledOrder, quantity: Decimal) -> Decimal:
         book.paid[symbol] = price
     elif abs(after) > abs(theirs):
         book.paid[symbol] = (book.paid[symbol] * theirs + price * (after - theirs)) / after
-    _charge_by_hand(book, item, book.manual[symbol], theirs)
+    _charge_manual(book, item, book.manual[symbol], theirs)
     return from_ours
 
 
-def _charge_by_hand(book: PositionBook, item: FilledOrder, after: Decimal, before: Decimal) -> None:
+def _charge_manual(book: PositionBook, item: FilledOrder, after: Decimal, before: Decimal) -> None:
     """Count a manual trade against the budget like our own; it is freed at what was paid for it.
 
     The books of a symbol never mix.

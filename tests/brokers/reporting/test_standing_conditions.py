@@ -22,7 +22,7 @@ class World:
     def until(self, moment):
         while self.now < moment:
             self.now += 0.5
-            self.conditions.look()
+            self.conditions.check()
 
 
 @pytest.fixture
@@ -103,10 +103,10 @@ def test_a_condition_that_cannot_be_told_keeps_no_other_from_it(caplog):
     )
     for second in range(20):
         now[0] = float(second)
-        conditions.look()
+        conditions.check()
     assert [record.getMessage() for record in caplog.records] == ["whether venue_down lasts is not known", "AAPL: bare"]
     broken.clear()
-    conditions.look()
+    conditions.check()
     broken.append(True)
-    conditions.look()
+    conditions.check()
     assert caplog.text.count("whether venue_down lasts is not known") == 2
