@@ -170,9 +170,9 @@ class Monitor:
             with self.desk.lock:
                 self.desk.tick()
                 symbols, busy, uncovered = self.desk.symbols, self.desk.busy, self.desk.uncovered
-                rest = self.desk.overdue.watched
+                stops = self.desk.overdue.watched
             if self._stream is not None:
-                self._stream.watch(sorted(symbols, key=lambda symbol: (symbol not in rest, symbol)))
+                self._stream.watch(sorted(symbols, key=lambda symbol: (symbol not in stops, symbol)))
         except VenueError as error:
             log.warning("watching: %s", error)
         except Exception as error:
@@ -182,6 +182,6 @@ class Monitor:
         else:
             # Where a stop rests and no stream of prices says that the market has passed it, looks have to.
             followed = () if self._stream is None else self._stream.followed
-            blind = self.desk.overdue.watching and any(symbol not in followed for symbol in rest)
+            blind = self.desk.overdue.watching and any(symbol not in followed for symbol in stops)
             return self._pace.pause_s(time.monotonic(), busy=busy or blind, uncovered=uncovered)
         return BUSY_S
