@@ -97,7 +97,7 @@ class Ledger:
         day, position = day_of(fill.time), self.positions.get(fill.symbol)
         if position is None or position.quantity * fill.quantity > 0:
             return budget.opened(fill.symbol, abs(fill.quantity) * fill.price, day)
-        if abs(position.quantity + fill.quantity) < 1e-9:
+        if _flat(position.quantity + fill.quantity, fill.quantity):
             return budget.closed(fill.symbol, day)
         return budget.reduced(fill.symbol, abs(fill.quantity) * position.entry_price, day)
 
@@ -135,7 +135,7 @@ class Ledger:
         )
         self.realised[fill.symbol] = self.realised.get(fill.symbol, 0.0) + pnl
         left = position.quantity + fill.quantity
-        if abs(left) < 1e-9:
+        if _flat(left, fill.quantity):
             del self.positions[fill.symbol], self.entry_fees[fill.symbol]
             total = self.realised.pop(fill.symbol)
             at_risk = risk * abs(position.initial_quantity)
@@ -155,10 +155,15 @@ class Ledger:
 
     def _unpark(self, position: Position, fill: Fill) -> None:
         left = position.quantity + fill.quantity
-        if abs(left) < 1e-9:
+        if _flat(left, fill.quantity):
             del self.positions[fill.symbol], self.entry_fees[fill.symbol]
         else:
             self.change(fill.symbol, quantity=left)
+
+
+def _flat(left: float, sold: float) -> bool:
+    """Whether nothing is left but the noise of binary numbers, which grows with what was sold."""
+    return abs(left) < 1e-9 or abs(left) <= 4 * math.ulp(sold)
 
 
 def _opened(fill: Fill, intent: Proposal | None, stop: float, target: float) -> Position:

@@ -6,7 +6,7 @@ writes any of it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime
 from decimal import Decimal
@@ -266,9 +266,12 @@ class Venue(Protocol):
 
 
 class QuoteStream(Protocol):
-    """A venue's stream of quotes, for the few symbols that matter now; ``connected`` while quotes can come."""
+    """A venue's stream of quotes, for the few symbols that matter now."""
 
-    connected: bool
+    @property
+    def followed(self) -> Collection[str]:
+        """Symbols whose quotes come now, none without a connection; safe in any thread."""
+        ...
 
     def start(self, on_quote: Callable[[str, float, float], None]) -> None:
         """Begin; ``on_quote`` gets symbol, bid and ask in the stream's thread."""
@@ -277,7 +280,7 @@ class QuoteStream(Protocol):
     def stop(self, wait_s: float) -> None: ...
 
     def watch(self, symbols: Iterable[str]) -> None:
-        """Follow these symbols from now on."""
+        """Follow these symbols from now on, the first of them where the venue streams no more."""
         ...
 
     def latest(self, symbol: str) -> VenueQuote | None:

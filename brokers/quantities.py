@@ -6,8 +6,9 @@ import math
 from decimal import Decimal
 from functools import lru_cache
 
-from risk.model import floor_lot
-
+NOTHING = Decimal(0)
+LOT_DIGITS = 9
+"""Of the finest lot of any venue, after the point."""
 SLACK = 1e-6
 """Of a tick: a price that should be on the grid may come out a hair off it."""
 
@@ -18,9 +19,17 @@ def digits(number: Decimal | float) -> str:
     return format(value.normalize(), "f")
 
 
+def plain(quantity: float) -> Decimal:
+    """A quantity to the finest lot of any venue, without the noise of binary numbers."""
+    return Decimal(str(round(quantity, LOT_DIGITS)))
+
+
 def whole_lots(quantity: Decimal, lot: float) -> Decimal:
-    """What of a quantity is whole lots."""
-    return Decimal(str(floor_lot(float(quantity), lot)))
+    """What of a quantity is whole lots; never more than the quantity, and 0 where it is negative."""
+    if not quantity.is_finite() or quantity <= 0:
+        return NOTHING
+    step = _step(lot)
+    return Decimal(digits(quantity // step * step))
 
 
 def nearest(price: float, tick: float) -> float:
@@ -44,6 +53,11 @@ def down(price: float, tick: float) -> float:
 def exact(price: float) -> Decimal:
     """A price that is on its grid, without the noise of binary numbers."""
     return Decimal(str(price))
+
+
+@lru_cache(maxsize=64)
+def _step(lot: float) -> Decimal:
+    return Decimal(repr(float(lot)))
 
 
 @lru_cache(maxsize=64)

@@ -29,9 +29,18 @@ MISSED_BEATS = 3
 
 
 @dataclass(frozen=True, slots=True)
+class StopState:
+    """A working stop: its price in USD, and the shares that it is for."""
+
+    price: float
+    quantity: float
+
+
+@dataclass(frozen=True, slots=True)
 class PositionState:
     """One position; prices in USD, None where not known. ``owner`` is ``ours`` or ``manual``.
 
+    ``stop`` is the working stop nearest to the market, or the last one where none works; ``stops`` are all that work.
     ``fees`` are what the venue charged for buying what is held, USD; ``exit_fee_frac`` is what it charges where a stop
     fires, as a fraction of its value.
     """
@@ -51,6 +60,7 @@ class PositionState:
     owner: str
     fees: float
     exit_fee_frac: float = 0.0
+    stops: tuple[StopState, ...] = ()
 
     @property
     def sign(self) -> int:
@@ -82,15 +92,32 @@ class PositionState:
         return max(0.0, abs(self.quantity) - self.protected)
 
     @property
+    def stop_parts(self) -> list[StopState]:
+        """The protected shares by the stop that sells them, the one nearest to the market first.
+
+        What no stop that was seen accounts for is at ``stop``; a trader of an older release wrote no other.
+        """
+        left, parts = min(self.protected, abs(self.quantity)), []
+        for stop in sorted(self.stops, key=lambda stop: -self.sign * stop.price):
+            if (sold := min(left, stop.quantity)) > 0:
+                parts.append(StopState(stop.price, sold))
+                left -= sold
+        if left > 0 and self.stop is not None:
+            parts.append(StopState(self.stop, left))
+        return parts
+
+    @property
     def lost_at_stop(self) -> float | None:
-        """USD that equity falls from now if the stop of the protected shares fires at its level, with the venue's fee.
+        """USD that equity falls from now if each stop sells its shares at its level, with the venue's fee.
 
         None without a stop.
         """
         if self.stop is None or self.price is None:
             return None
-        fall = max(0.0, self.sign * (self.price - self.stop))
-        return (fall + self.stop * self.exit_fee_frac) * min(self.protected, abs(self.quantity))
+        return sum(
+            (max(0.0, self.sign * (self.price - part.price)) + part.price * self.exit_fee_frac) * part.quantity
+            for part in self.stop_parts
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +244,7 @@ class TraderState:
 
 _PARTS = {
     "positions": PositionState,
+    "stops": StopState,
     "pending": PendingState,
     "halts": HaltState,
     "limits": LimitState,

@@ -15,8 +15,9 @@ import numpy as np
 from config.errors import Refusal
 from market.market import Market
 from market.sectors import INVERSE
-from monitoring.state import LimitState, PositionState, TraderState
+from monitoring.state import LimitState, PositionState, StopState, TraderState
 from risk.interface import RiskModule
+from risk.inverse_hedge import Fund
 from risk.model import Book, ClosedTrade, Position
 from strategies.registry import RISK_MODULES
 
@@ -37,7 +38,7 @@ class Shock:
 
 @dataclass(frozen=True, slots=True)
 class ShockedPosition:
-    """One position after it; prices in USD. ``exit`` is stop, target or empty.
+    """One position after it; prices in USD. ``exit`` is stop, target or empty, ``sold`` the shares that leave by it.
 
     ``why`` says where the move comes from. ``at_level`` is the result in USD from now if the exit fills at its level,
     ``at_once`` if the market opens at ``price_after``.
@@ -50,8 +51,15 @@ class ShockedPosition:
     why: str
     price_after: float
     exit: str
+    sold: float
     at_level: float
     at_once: float
+
+    @property
+    def left(self) -> float:
+        """What of the position stays, negative for a short."""
+        held = abs(self.quantity)
+        return 0.0 if math.isclose(self.sold, held) else math.copysign(held - self.sold, self.quantity)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +76,7 @@ class WhatIf:
 
     @property
     def fired(self) -> list[ShockedPosition]:
-        """Positions that are left."""
+        """Positions of which shares are sold."""
         return [p for p in self.positions if p.exit]
 
 
@@ -100,7 +108,7 @@ def what_if(state: TraderState, shock: Shock, closes: Mapping[str, Mapping[int, 
         raise Refusal("the trader has not looked at its account yet; ask again after its first iteration")
     chain = _chain(state.settings)
     benchmark = str(state.settings.get("universe", {}).get("benchmark", ""))
-    leverages = {k: v for module in chain for k, v in _leverages(module).items()}
+    leverages = fund_leverages(chain)
     shocked = tuple(
         _shocked(p, *_move(p, shock, benchmark, leverages, closes or {})) for p in state.positions if p.price
     )
@@ -153,21 +161,20 @@ def _move(
 def _shocked(p: PositionState, moved: float, why: str) -> ShockedPosition:
     assert p.price is not None
     after = max(0.01, p.price * (1 + moved))
-    fired, level = "", after
-    if p.stop is not None and p.sign * (after - p.stop) <= 0:
-        fired, level = "stop", p.stop
-    elif p.target is not None and p.sign * (p.target - after) <= 0:
-        fired, level = "target", p.target
     held = abs(p.quantity)
-    covered = min(p.protected, held) if fired == "stop" else held if fired else 0.0
-    loose = p.sign * (held - covered) * (after - p.price) - covered * level * p.exit_fee_frac
+    parts = [part for part in p.stop_parts if p.sign * (after - part.price) <= 0]
+    fired, best = "stop" if parts else "", after
+    if not parts and p.target is not None and p.sign * (p.target - after) <= 0:
+        # Where the market opens beyond a target, it fills there.
+        fired, parts = "target", [StopState(p.target, held)]
+        best = max(p.sign * p.target, p.sign * after) * p.sign
+    sold = sum(part.quantity for part in parts)
+    fees = sum(part.quantity * part.price for part in parts) * p.exit_fee_frac
+    rest = p.sign * (held - sold) * (after - p.price) - fees
     # A stop fills at its level while the market falls step by step; a market that opens beyond it fills it there.
-    at_level = p.sign * covered * (level - p.price) + loose
-    best = max(p.sign * level, p.sign * after) * p.sign if fired == "target" else after
-    at_once = p.sign * covered * (best - p.price) + loose
-    return ShockedPosition(
-        p.symbol, p.quantity, p.price, moved, why, after, fired if covered else "", at_level, at_once
-    )
+    at_level = p.sign * sum(part.quantity * (part.price - p.price) for part in parts) + rest
+    at_once = p.sign * sold * (best - p.price) + rest
+    return ShockedPosition(p.symbol, p.quantity, p.price, moved, why, after, fired, sold, at_level, at_once)
 
 
 def _chain(settings: Mapping[str, Any]) -> list[RiskModule]:
@@ -183,36 +190,38 @@ def _chain(settings: Mapping[str, Any]) -> list[RiskModule]:
     return chain
 
 
-def _leverages(module: RiskModule) -> dict[str, float]:
-    return {fund.symbol: fund.leverage for fund in getattr(module.config, "funds", ())}
+def fund_leverages(chain: Iterable[RiskModule]) -> dict[str, float]:
+    """How many times each inverse fund of a chain moves against the market; a fund that parks cash is none."""
+    funds = [fund for module in chain for fund in getattr(module.config, "funds", ())]
+    return {fund.symbol: float(fund.leverage) for fund in funds if isinstance(fund, Fund)}
 
 
 def _book(state: TraderState, shocked: Sequence[ShockedPosition], equity: float) -> Book:
-    """The book after the exits that fired, for the rules."""
-    left = {p.symbol for p in shocked if p.exit}
+    """The book after the exits that fired, for the rules; shares that no stop sold are held on."""
     now, nan = state.book_time, math.nan
     assert now is not None
     after = {p.symbol: p for p in shocked}
+    left = {p.symbol: after[p.symbol].left if p.symbol in after else p.quantity for p in state.positions}
     positions = {
         p.symbol: Position(
             symbol=p.symbol,
-            quantity=p.quantity,
+            quantity=left[p.symbol],
             entry_price=p.entry_price or nan,
             entry_time=p.entry_time,
             stop=nan if p.stop is None else p.stop,
             target=nan if p.target is None else p.target,
             initial_stop=nan if p.initial_stop is None else p.initial_stop,
             role="hedge" if p.role == "hedge" else "entry",
-            protected_quantity=p.protected,
+            protected_quantity=min(abs(left[p.symbol]), max(0.0, p.protected - abs(p.quantity - left[p.symbol]))),
         )
         for p in state.positions
-        if p.symbol not in left
+        if left[p.symbol]
     }
-    sold = sum(after[p.symbol].quantity * after[p.symbol].price_after for p in state.positions if p.symbol in left)
+    brought = sum((p.quantity - p.left) * p.price_after for p in shocked)
     return Book(
         time=now,
         equity=equity,
-        cash=(state.cash or 0.0) + sold,
+        cash=(state.cash or 0.0) + brought,
         positions=positions,
         session_open_equity=nan if state.session_open_equity is None else state.session_open_equity,
         equity_peak=nan if state.equity_peak is None else state.equity_peak,
@@ -233,7 +242,7 @@ def _closed(state: TraderState, shocked: Iterable[ShockedPosition], now: datetim
     found = []
     for p in shocked:
         before = held[p.symbol]
-        if p.exit and before.role != "hedge":
+        if not p.left and before.role != "hedge":
             profit = (before.profit or 0.0) + p.at_once
             found.append(ClosedTrade(p.symbol, before.entry_time, now, profit, math.nan))
     return found

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from decimal import ROUND_FLOOR, Context, Decimal
 from typing import Any, Literal, NoReturn, Self, TypeVar, get_args
 
 Side = Literal["buy", "sell_short"]
@@ -23,6 +24,11 @@ OPENING_ROLES: tuple[str, ...] = get_args(Role)
 AdjustmentKind = Literal["trim", "exit", "partial", "tighten"]
 CLOSED_TRADES_KEPT = 200
 """Closed trades that a book holds, the latest, in a backtest and live; no rule may look at more."""
+MANY_LOTS = 1e9
+"""From so many lots on they are counted in decimal numbers: a binary quotient may be off by a part of a lot."""
+LOT_SLACK = Decimal("1e-3")
+"""Of a lot, for quantities of many lots: what is so little below a whole number of them is whole."""
+_EXACT = Context(prec=50, rounding=ROUND_FLOOR)
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -55,9 +61,27 @@ def floor_lot(quantity: float, lot: float = 1.0) -> float:
     if not math.isfinite(quantity) or quantity <= 0:
         return 0
     lots = quantity / lot
+    if lots >= MANY_LOTS:
+        count = (_exact_lots(quantity, lot) + LOT_SLACK).to_integral_value(ROUND_FLOOR)
+        return int(count) if lot == 1 else float(_EXACT.multiply(count, Decimal(repr(float(lot)))))
     # A quotient that should be whole may come out a hair below; the hair grows with the number.
     whole = math.floor(lots + max(1e-9, lots * 1e-12))
     return whole if lot == 1 else round(whole * lot, 12)
+
+
+def is_whole_lots(quantity: float, lot: float) -> bool:
+    """Whether a quantity is a multiple of the lot, apart from the noise of binary numbers."""
+    lots = quantity / lot
+    if not math.isfinite(lots):
+        return False
+    if lots >= MANY_LOTS:
+        exact = _exact_lots(quantity, lot)
+        return abs(exact - exact.to_integral_value()) <= LOT_SLACK
+    return abs(lots - round(lots)) <= max(1e-9, lots * 1e-12)
+
+
+def _exact_lots(quantity: float, lot: float) -> Decimal:
+    return _EXACT.divide(Decimal(repr(float(quantity))), Decimal(repr(float(lot))))
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from enum import StrEnum
 from config.schema import Gate
 from risk.limit_usage import Limit, Remedy
 from risk.lots import EPSILON, affordable
-from risk.model import Book, Proposal, Verdict
+from risk.model import Book, Proposal, Verdict, is_whole_lots
 
 NAME = "policy_gate"
 TICK = 0.01
@@ -164,8 +164,7 @@ def check(
     if not (math.isfinite(quantity) and quantity > 0):
         return GateRefusal(GateCode.QUANTITY, f"{quantity} is not a positive quantity")
     reduces = account.holds_symbol and not request.opens
-    lots = quantity / lot
-    if not reduces and not (math.isfinite(lots) and abs(lots - round(lots)) <= max(1e-9, lots * 1e-12)):
+    if not reduces and not is_whole_lots(quantity, lot):
         return GateRefusal(GateCode.LOT, f"{quantity} is not a multiple of {lot}")
     for name, price in (("limit", request.limit_price), ("stop", request.stop_price)):
         if price is None:

@@ -74,7 +74,12 @@ class AlpacaQuoteStream:
 
     def watch(self, symbols: Iterable[str]) -> None:
         """Follow these symbols from now on, the first ``MOST_SYMBOLS`` of them."""
-        self._wanted = tuple(sorted(symbols))[:MOST_SYMBOLS]
+        self._wanted = tuple(symbols)[:MOST_SYMBOLS]
+
+    @property
+    def followed(self) -> frozenset[str]:
+        """Symbols whose quotes come now; safe in any thread."""
+        return self._watched
 
     def latest(self, symbol: str) -> VenueQuote | None:
         """The newest quote; None if none came in the last seconds."""

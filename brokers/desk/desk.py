@@ -23,8 +23,8 @@ from brokers.desk.execution.unprotected_alarm import WatchedLock
 from brokers.desk.lasting_halts import LastingHalts
 from brokers.desk.plan_execution import PlanExecution
 from brokers.desk.reconcile.budget_keeper import BudgetKeeper
-from brokers.desk.reconcile.external_positions import ExternalPositions
 from brokers.desk.reconcile.journal_sync import Contradiction
+from brokers.desk.reconcile.manual_positions import ManualPositions
 from brokers.desk.symbol_work import SymbolWork
 from brokers.desk.venue_snapshot import VenueSnapshot
 from brokers.desk_rules import halt_dates, halting
@@ -98,7 +98,7 @@ class LiveDesk:
         self.closer = PositionCloser(*trading, core.settings)
         self.protector = Protector(*trading, core.settings, self._leave)
         self.targets = TargetExchange(*trading, core.settings, self.protector.levels)
-        self.external = ExternalPositions(
+        self.manual = ManualPositions(
             core.state, core.positions, core.sync, core.settings, core.gateway.cancel, self.protector.relearn
         )
         self.books = BookBuilder(
@@ -113,7 +113,7 @@ class LiveDesk:
         self._limit = core.state.venue.request_limit
         self.overdue = OverdueStops(core.state, core.positions, self._leave, asks=self.targets.needed)
         self.symbol_work = SymbolWork(
-            core, halts, self.entries, self.closer, self.protector, self.targets, self.external, self.overdue
+            core, halts, self.entries, self.closer, self.protector, self.targets, self.manual, self.overdue
         )
         self._plans = PlanExecution(core, halts, halters, self.symbol_work)
         self._lasting = LastingHalts(core.journal, halters)
@@ -265,7 +265,7 @@ class LiveDesk:
         self.halts.account = self.state.view.account.blocked
         if account:
             self._looked = time.monotonic()
-        self.external.look()
+        self.manual.compare()
         self._tell_held_back()
         alarms, self.sync.alarms = self.sync.alarms, []
         for wrong in (*self.sync.contradictions.values(), *alarms):
@@ -345,7 +345,7 @@ class LiveDesk:
         return levels.stop, levels.target
 
     def _leave(self, symbol: str, why: str) -> None:
-        if self.external.unsettled(symbol):
+        if self.manual.unsettled(symbol):
             log.warning("%s: not left before its shares are settled, %s", symbol, why)
             return
         log.warning("%s: leaving at once, %s", symbol, why)

@@ -103,12 +103,8 @@ class EntryHalts:
         if self.ended:
             log.debug("after the end: %s", error)
             return
-        if isinstance(error, JournalTaken):
-            self.taken = str(error)
         if isinstance(error, Refusal):
-            if UNUSABLE not in self.passing:
-                log.error("no entries while the journal cannot be used: %s", error)
-            self.passing[UNUSABLE], self._troubled = str(error), True
+            self._unusable(error)
             return
         log.error(
             "iteration failed, no entries until the next session: %s",
@@ -122,8 +118,15 @@ class EntryHalts:
         """The venue was asked and the journal used without an error.
 
         A look writes only what is new, so a journal counts as usable once there was no error from one look to the next.
+        A halt that could not be written down before is now; where that fails again it goes on holding.
         """
         self.passing.pop("venue", None)
+        try:
+            self._write_down()
+        except Exception as error:
+            # Called before positions are protected, which no halt may keep waiting.
+            self._unusable(error)
+            return
         if UNUSABLE in self.passing and not self._troubled:
             del self.passing[UNUSABLE]
             log.warning("the journal can be used again")
@@ -140,9 +143,23 @@ class EntryHalts:
             log.error("%s", error)
 
     def halted(self, now: datetime) -> frozenset[str]:
-        """Names of what ended this session for entries."""
-        self._write_down()
-        return self.journal.halts(_session(now))
+        """Names of what ended this session for entries, by the journal and what it could not take yet.
+
+        Raises
+        ------
+        Refusal
+            The journal cannot be read; ``stopped``, ``lasting`` and ``reasons`` raise it, too.
+        """
+        session = _session(now)
+        return self.journal.halts(session) | {name for day, name in list(self._unwritten) if day == session}
+
+    def _unusable(self, error: Exception) -> None:
+        """Keep entries back until a later look has used the journal."""
+        if isinstance(error, JournalTaken):
+            self.taken = str(error)
+        if UNUSABLE not in self.passing:
+            log.error("no entries while the journal cannot be used: %s", error)
+        self.passing[UNUSABLE], self._troubled = str(error), True
 
     def _write_down(self) -> None:
         for (session, name), (time, reason) in list(self._unwritten.items()):

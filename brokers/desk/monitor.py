@@ -147,7 +147,7 @@ class Monitor:
         if self._session is None:
             return
         try:
-            self._session.look()
+            self._session.check()
         except Exception:
             log.exception("the session could not be summed up")
 
@@ -170,8 +170,9 @@ class Monitor:
             with self.desk.lock:
                 self.desk.tick()
                 symbols, busy, uncovered = self.desk.symbols, self.desk.busy, self.desk.uncovered
+                stops = self.desk.overdue.watched
             if self._stream is not None:
-                self._stream.watch(symbols)
+                self._stream.watch(sorted(symbols, key=lambda symbol: (symbol not in stops, symbol)))
         except VenueError as error:
             log.warning("watching: %s", error)
         except Exception as error:
@@ -180,6 +181,7 @@ class Monitor:
             self._stop.wait(CRASHED_S)
         else:
             # Where a stop rests and no stream of prices says that the market has passed it, looks have to.
-            blind = self.desk.overdue.watching and not (self._stream is not None and self._stream.connected)
+            followed = () if self._stream is None else self._stream.followed
+            blind = self.desk.overdue.watching and any(symbol not in followed for symbol in stops)
             return self._pace.pause_s(time.monotonic(), busy=busy or blind, uncovered=uncovered)
         return BUSY_S

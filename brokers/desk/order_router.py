@@ -12,9 +12,11 @@ from brokers.desk.desk import LiveDesk
 from brokers.desk.execution.order_gateway import OrderRefused
 from brokers.journal import JournalOrder, State
 from brokers.order_types import EXIT_ROLES, OrderRole, RefusalCode
+from brokers.quantities import digits
 from brokers.venue_errors import OutcomeUnknown, VenueError
 from brokers.venue_requests import OrderChange, OrderRequest
 from brokers.venue_values import OrderAck
+from risk.policy_gate import GateCode
 
 CLOSE_WITHIN_S, POLL_S = 12.0, 0.5
 """Local seconds that a call may wait for what it closes, and between two looks; the desk goes on closing after it."""
@@ -126,8 +128,16 @@ class LumibotOrderRouter:
         self._wait_for(left)
 
     def close(self, symbol: str, frac: float) -> bool:
-        """Close a position of ours or a part of it, like ``sell_all``; False if there is none."""
+        """Close a position of ours or a part of it; False if there is none.
+
+        Raises
+        ------
+        OrderRefused
+            Like ``sell_all``; or ``frac`` is no part of a position, or comes to less than a lot.
+        """
         desk = self.desk
+        if not 0 < frac <= 1:
+            raise OrderRefused(f"{GateCode.QUANTITY}: {frac} is not above 0 and at most 1")
         with desk.lock:
             self._let_through(opens=False)
             held = desk.positions.book.quantity(symbol)
@@ -135,6 +145,8 @@ class LumibotOrderRouter:
                 return False
             quantity = None if frac == 1 else float(abs(held) * Decimal(str(frac)))
             desk.closer.begin(symbol, quantity, OrderRole.CLOSE, REASON, desk.state.now)
+            if symbol not in desk.closer.tasks:
+                raise OrderRefused(f"{GateCode.LOT}: {frac:g} of {digits(abs(held))} {symbol} is less than a lot")
         self._wait_for(lambda: desk.closer.tasks.keys() & {symbol})
         return True
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -18,6 +17,8 @@ from risk.model import Adjustment, Plan
 
 FUNDED_WITHIN = timedelta(seconds=60)
 """How long an entry waits for the sale of parked cash; its decision is too old then, and the next scan decides anew."""
+
+SHUTTING_DOWN = "the process is ending"
 
 log = logging.getLogger(__name__)
 
@@ -52,24 +53,13 @@ class PlanExecution:
 
         Entries whose cash a sale brings wait until it is over; ``resume`` begins them then.
         """
-        self._unfunded = None
+        self._give_up(f"{RefusalCode.STOPPED}: a later plan came before the sale that was to bring its cash")
         if not plan.entries:
             return
         if self._selling(plan):
             self._unfunded = plan, self.state.now
-            return
-        why = self.halts.reasons(self.state.now, self.halter_names)
-        if closed := self.entries.window().closed:
-            why = [*why, closed]
-        if why:
-            for proposal in plan.entries:
-                self.entries.refuse(proposal, plan.time, f"{RefusalCode.STOPPED}: {'; '.join(why)}")
-            return
-        quotes = self.state.quotes([proposal.symbol for proposal in plan.entries])
-        for proposal in plan.entries:
-            # An answer that contradicts what was sent ends entries with the next look, and these before it.
-            if not self.gateway.shutting_down and not self.sync.alarms:
-                self.entries.begin(proposal, plan.time, quotes[proposal.symbol])
+        else:
+            self._begin(plan)
 
     @property
     def waits_for_cash(self) -> bool:
@@ -81,13 +71,41 @@ class PlanExecution:
         if self._unfunded is None:
             return
         plan, since = self._unfunded
-        if self.state.now - since > FUNDED_WITHIN:
-            self._unfunded = None
-            why = f"{RefusalCode.STOPPED}: the sale that was to bring its cash took too long"
-            for proposal in plan.entries:
-                self.entries.refuse(proposal, plan.time, why)
+        if self.gateway.shutting_down:
+            self._give_up(f"{RefusalCode.SHUTDOWN}: {SHUTTING_DOWN}")
+        elif self.state.now - since > FUNDED_WITHIN:
+            self._give_up(f"{RefusalCode.STOPPED}: the sale that was to bring its cash took too long")
         elif (seen := self.state.view.account_time) is not None and seen > since and not self._selling(plan):
-            self.enter(replace(plan, funding=frozenset()))
+            self._unfunded = None
+            self._begin(plan)
+
+    def _begin(self, plan: Plan) -> None:
+        why = self.halts.reasons(self.state.now, self.halter_names)
+        if closed := self.entries.window().closed:
+            why = [*why, closed]
+        if why:
+            self._refuse(plan, f"{RefusalCode.STOPPED}: {'; '.join(why)}")
+            return
+        quotes = self.state.quotes([proposal.symbol for proposal in plan.entries])
+        for proposal in plan.entries:
+            if self.gateway.shutting_down:
+                self.entries.refuse(proposal, plan.time, f"{RefusalCode.SHUTDOWN}: {SHUTTING_DOWN}")
+            elif self.sync.alarms:
+                # It ends entries with the next look, and these before it.
+                wrong = "; ".join(alarm.what for alarm in self.sync.alarms)
+                self.entries.refuse(proposal, plan.time, f"{RefusalCode.DOUBT}: {wrong}")
+            else:
+                self.entries.begin(proposal, plan.time, quotes[proposal.symbol])
+
+    def _give_up(self, why: str) -> None:
+        """Refuse the entries that wait for their cash."""
+        if self._unfunded is not None:
+            (plan, _), self._unfunded = self._unfunded, None
+            self._refuse(plan, why)
+
+    def _refuse(self, plan: Plan, why: str) -> None:
+        for proposal in plan.entries:
+            self.entries.refuse(proposal, plan.time, why)
 
     def _selling(self, plan: Plan) -> bool:
         return any(symbol in self.work.closer.tasks for symbol in plan.funding)

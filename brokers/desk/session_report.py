@@ -35,10 +35,10 @@ class SessionReport:
         self._opened = 0.0
         self._counted()
 
-    def look(self) -> None:
+    def check(self) -> None:
         """See whether a session has begun or ended; for the thread that watches, without the desk's lock.
 
-        Where a step is under way as it ends, the next look tells of it.
+        Where a step is under way as it ends, the next check tells of it.
         """
         if self._desk.state.in_session:
             today = self._now().astimezone(NEW_YORK_ZONE).date()

@@ -15,7 +15,7 @@ from brokers.desk.execution.entries import Entries
 from brokers.desk.execution.overdue_stops import OverdueStops
 from brokers.desk.execution.protection import Protector
 from brokers.desk.execution.target_exchange import TargetExchange
-from brokers.desk.reconcile.external_positions import ExternalPositions
+from brokers.desk.reconcile.manual_positions import ManualPositions
 from brokers.order_types import OrderRole
 from brokers.quantities import digits
 from brokers.venue_errors import VenueError
@@ -37,7 +37,7 @@ class SymbolWork:
     closer : PositionCloser
     protector : Protector
     targets : TargetExchange
-    external : ExternalPositions
+    manual : ManualPositions
     overdue : OverdueStops
     """
 
@@ -49,13 +49,13 @@ class SymbolWork:
         closer: PositionCloser,
         protector: Protector,
         targets: TargetExchange,
-        external: ExternalPositions,
+        manual: ManualPositions,
         overdue: OverdueStops,
     ) -> None:
         self.state, self.positions, self.gateway, self.journal = core.state, core.positions, core.gateway, core.journal
         self.halts = halts
         self.entries, self.closer, self.protector, self.targets = entries, closer, protector, targets
-        self.external, self.overdue = external, overdue
+        self.manual, self.overdue = manual, overdue
 
     @property
     def symbols(self) -> set[str]:
@@ -100,7 +100,7 @@ class SymbolWork:
         for symbol in sorted(self.symbols | {order.symbol for order in self.entries.waiting}):
             if symbol in self.state.view.held_back:
                 continue
-            known = recent and symbol not in self.external.reduced and not self.external.unsettled(symbol)
+            known = recent and symbol not in self.manual.reduced and not self.manual.unsettled(symbol)
             if known and self.closer.under_way(symbol):
                 self.isolated(symbol, partial(self.closer.go_on, symbol))
             elif known and symbol in self.protector.log.present and not self._may_be_protected(symbol):
@@ -127,15 +127,15 @@ class SymbolWork:
         if symbol in self.state.view.held_back:
             return
         # What was concluded a moment ago, and might be taken back, cancels no exits yet.
-        if symbol in self.external.reduced or symbol in self.positions.renamed or self.positions.opposed(symbol):
+        if symbol in self.manual.reduced or symbol in self.positions.renamed or self.positions.opposed(symbol):
             self.entries.end(symbol)
             return
-        self.external.clear_stale(symbol)
+        self.manual.clear_stale(symbol)
         self._close_what_exits_opened(symbol)
         self.closer.free(symbol)
         self._exchange_target(symbol)
         # Nor does what may be ours again in a moment lose its exits.
-        if self.positions.book.quantity(symbol) or not self.external.unsettled(symbol):
+        if self.positions.book.quantity(symbol) or not self.manual.unsettled(symbol):
             known = symbol in self.closer.tasks
             self.protector.tend(symbol, self._keeps(symbol))
             if not known and symbol in self.closer.tasks:
@@ -153,7 +153,7 @@ class SymbolWork:
         own, there = self.positions.book, self.state.view.held(symbol)
         if not own.turned(symbol) or symbol in self.closer.tasks or self.gateway.shutting_down:
             return
-        if own.quantity(symbol) * there > 0 and not self.external.unsettled(symbol):
+        if own.quantity(symbol) * there > 0 and not self.manual.unsettled(symbol):
             log.error(
                 "%s: exits of ours left %s shares, which are closed at once", symbol, digits(own.quantity(symbol))
             )

@@ -17,7 +17,7 @@ NOTHING = Decimal(0)
 class VenueSnapshot:
     """What the venue showed at its last look.
 
-    ``foreign`` are orders that are not ours. ``complete`` is False if a position could not be read, so that what is
+    ``manual`` are orders that are not ours. ``complete`` is False if a position could not be read, so that what is
     missing may be there; ``unread`` names the symbols of orders that could not be, ``held_back`` those in which such an
     order is ours, so that nothing is known of what protects our shares. ``listing`` is the listing of open
     orders as the venue wrote it, for the broker class that speaks its language; ``account_time`` is when the account
@@ -28,7 +28,7 @@ class VenueSnapshot:
     account: VenueAccount
     positions: dict[str, VenuePosition]
     orders: dict[str, VenueOrder]
-    foreign: list[VenueOrder] = field(default_factory=list)
+    manual: list[VenueOrder] = field(default_factory=list)
     listing: object = None
     complete: bool = True
     unread: dict[str, str] = field(default_factory=dict)
@@ -38,9 +38,7 @@ class VenueSnapshot:
     @property
     def uncommitted_cash(self) -> Decimal:
         """Cash of the account without what orders that are not ours have set aside for what they buy, USD."""
-        theirs = (
-            order for order in self.foreign if order.open and order.side == "buy" and self.held(order.symbol) >= 0
-        )
+        theirs = (order for order in self.manual if order.open and order.side == "buy" and self.held(order.symbol) >= 0)
         aside = (order.remaining * max(order.limit_price, order.stop_price) for order in theirs)
         return self.account.cash - sum(aside, NOTHING)
 

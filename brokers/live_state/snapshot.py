@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from brokers.desk.reconcile.protection_status import protection_status
+from brokers.desk.reconcile.protection_status import ProtectionStatus, protection_status
 from market.sectors import UNCLASSIFIED
-from monitoring.state import ConditionState, HaltState, LimitState, PendingState, PositionState, TraderState
+from monitoring.state import ConditionState, HaltState, LimitState, PendingState, PositionState, StopState, TraderState
 from risk.limit_usage import Limit
 from risk.model import Book, Position, Proposal
 
@@ -93,7 +93,8 @@ def state_of(
         equity_peak=None if book is None else _known(book.equity_peak),
         book_time=None if book is None else book.time,
         positions=tuple(
-            _position(p, view.price(symbol), sectors, entry_fees.get(symbol, 0.0), exit_fee) for symbol, p in held
+            _position(p, _stops(desk, symbol), view.price(symbol), sectors, entry_fees.get(symbol, 0.0), exit_fee)
+            for symbol, p in held
         ),
         pending=() if book is None else tuple(_pending(p, sectors) for p in pending_now(desk, book)),
         halts=() if book is None else tuple(_halts(book)),
@@ -114,23 +115,35 @@ def told_settings(settings: Settings) -> dict[str, Any]:
 
 def held_now(desk: LiveDesk, book: Book | None) -> dict[str, Position]:
     """What is held by the venue's last look, with the levels that work there, or were last where none does."""
-    view, own, before = desk.state.view, desk.positions.book, {} if book is None else book.positions
-    orders = list(view.orders.values())
+    own, before = desk.positions.book, {} if book is None else book.positions
     manual = {symbol: float(held) for symbol, held in list(own.manual.items()) if held}
     found = {}
     for symbol in {*own.ledger.positions, *manual}:
         ours, last = own.ledger.positions.get(symbol), before.get(symbol)
         if ours is None:
-            ours = last or _by_hand(symbol, manual[symbol], float(view.average_price(symbol)), desk.state.now)
+            ours = last or _manual_position(
+                symbol, manual[symbol], float(desk.state.view.average_price(symbol)), desk.state.now
+            )
             ours = replace(ours, quantity=manual[symbol])
         elif last is not None and last.entry_time == ours.entry_time:
             ours = replace(ours, stop=last.stop, target=last.target, initial_stop=last.initial_stop)
-        status = protection_status(orders, symbol, view.held(symbol))
-        nearest = max if ours.quantity > 0 else min
-        stops = [float(order.stop_price) for order in status.stops if order.stop_price]
-        covered = min(float(status.protected), abs(ours.quantity))
+        stops, nearest = [stop.price for stop in _stops(desk, symbol)], max if ours.quantity > 0 else min
+        covered = min(float(_protection(desk, symbol).protected), abs(ours.quantity))
         found[symbol] = replace(ours, stop=nearest(stops) if stops else ours.stop, protected_quantity=covered)
     return found
+
+
+def _protection(desk: LiveDesk, symbol: str) -> ProtectionStatus:
+    """What protects a position: of ours as the desk counts it, of one made by hand by every order of its symbol."""
+    if symbol in desk.positions.book.ledger.positions:
+        return desk.positions.last_protection(symbol)
+    view = desk.state.view
+    return protection_status(list(view.orders.values()), symbol, view.held(symbol))
+
+
+def _stops(desk: LiveDesk, symbol: str) -> tuple[StopState, ...]:
+    stops = _protection(desk, symbol).stops
+    return tuple(StopState(float(stop.stop_price), float(stop.remaining)) for stop in stops if stop.stop_price)
 
 
 def pending_now(desk: LiveDesk, book: Book) -> list[Proposal]:
@@ -148,7 +161,7 @@ def pending_now(desk: LiveDesk, book: Book) -> list[Proposal]:
     return found
 
 
-def _by_hand(symbol: str, quantity: float, price: float, now: datetime) -> Position:
+def _manual_position(symbol: str, quantity: float, price: float, now: datetime) -> Position:
     """A position made by hand before the first iteration knew it."""
     nan = math.nan
     return Position(symbol, quantity, price or nan, now, nan, nan, nan, signal="manual")
@@ -166,7 +179,12 @@ def _stopped(desk: LiveDesk) -> Iterable[str]:
 
 
 def _position(
-    position: Position, price: Any, sectors: Mapping[str, str], fees: float, exit_fee_frac: float
+    position: Position,
+    stops: tuple[StopState, ...],
+    price: Any,
+    sectors: Mapping[str, str],
+    fees: float,
+    exit_fee_frac: float,
 ) -> PositionState:
     return PositionState(
         symbol=position.symbol,
@@ -184,6 +202,7 @@ def _position(
         owner="manual" if position.signal == "manual" else "ours",
         fees=fees,
         exit_fee_frac=exit_fee_frac,
+        stops=stops,
     )
 
 

@@ -176,7 +176,7 @@ class HardenedAlpaca(VenueHours, RoutedOrders, SnapshotReader):
     ) -> Any:
         """Close a position of ours, or a part of it, through the router; Lumibot's order of any other, None without."""
         try:
-            if self.router is not None and 0 < fraction <= 1 and self.router.close(asset.symbol, fraction):
+            if self.router is not None and self.router.close(asset.symbol, fraction):
                 return None
         except (OrderRefused, VenueError) as error:
             log.warning("closing %s was refused: %s", asset.symbol, error)

@@ -206,7 +206,7 @@ def adopt(core: DeskCore, symbol: str, position: VenuePosition | None = None) ->
     """
     held = core.state.view.held(symbol) if position is None else position.quantity
     view, positions = core.state.view, core.positions
-    for order in view.foreign:
+    for order in view.manual:
         if order.symbol == symbol and order.filled > 0:
             core.sync.adopt_manual(order)
     positions.refresh()

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from brokers.desk.reconcile.external_positions import lot_of, right_size
+from brokers.desk.reconcile.manual_positions import lot_of, right_size
 from brokers.operator.account import Outlook
 from brokers.quantities import digits
 from config import Settings

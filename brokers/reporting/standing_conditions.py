@@ -51,7 +51,7 @@ class Standing:
 
 
 class StandingConditions:
-    """Looks at conditions again and again; tells each once when it has lasted, again while it lasts, and its end.
+    """Checks conditions again and again; tells each once when it has lasted, again while it lasts, and its end.
 
     Parameters
     ----------
@@ -73,17 +73,25 @@ class StandingConditions:
         self._seen: dict[tuple[EventKind, str], float] = {}
         self._told: dict[tuple[EventKind, str], float] = {}
         self._standing: dict[tuple[EventKind, str], Standing] = {}
+        self._failed: set[EventKind] = set()
 
     def standing(self) -> tuple[Standing, ...]:
         """What was told and has not ended; may be asked from any thread."""
         return tuple(found for _, found in sorted(dict(self._standing).items()))
 
-    def look(self) -> None:
+    def check(self) -> None:
         """Tell what is to be told now."""
         for condition in self._conditions:
-            self._look(condition, self._monotonic())
+            try:
+                self._check(condition, self._monotonic())
+                self._failed.discard(condition.kind)
+            except Exception:
+                # The others have to be told all the same; said once, as the next try comes in a moment.
+                if condition.kind not in self._failed:
+                    log.exception("whether %s lasts is not known", condition.kind)
+                self._failed.add(condition.kind)
 
-    def _look(self, condition: Condition, now: float) -> None:
+    def _check(self, condition: Condition, now: float) -> None:
         present = dict(condition.present())
         for subject, why in sorted(present.items()):
             key = (condition.kind, subject)

@@ -13,7 +13,7 @@ from commands.options import KeyOptions, ScreenOptions, SettingsOptions, StateOp
 from config.errors import Refusal
 
 if TYPE_CHECKING:
-    from monitoring.whatif import Shock, WhatIf
+    from monitoring.whatif import Shock, ShockedPosition, WhatIf
 
 NAMED = "NAME=-20%"
 
@@ -159,7 +159,7 @@ def _print(answer: WhatIf, printer: Any) -> None:
             f"{p.moved:+z.1%}",
             p.why,
             f"{p.price_after:,.2f}",
-            p.exit or "stays",
+            _exit(p),
             f"{p.at_level:+z,.2f}",
             f"{p.at_once:+z,.2f}",
         )
@@ -170,7 +170,12 @@ def _print(answer: WhatIf, printer: Any) -> None:
     ):
         change = after / answer.equity - 1 if answer.equity else 0.0
         printer.print(f"Equity {answer.equity:,.2f} → {after:,.2f} USD ({change:+z.2%}), {word}", highlight=False)
-    fired = ", ".join(f"{p.symbol} ({p.exit})" for p in answer.fired) or "none"
+    fired = ", ".join(f"{p.symbol} ({_exit(p)})" for p in answer.fired) or "none"
     printer.print(f"Exits that fire: {fired}", highlight=False)
     printer.print(f"Halts that begin: {', '.join(answer.halts) or 'none'}", highlight=False)
     printer.print("Rules that trim or exit by indicators are not played; betas are of the past.", style="dim")
+
+
+def _exit(p: ShockedPosition) -> str:
+    part = f", {p.sold:,.10g} of {abs(p.quantity):,.10g}" if p.left else ""
+    return f"{p.exit}{part}" if p.exit else "stays"

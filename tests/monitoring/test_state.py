@@ -6,7 +6,7 @@ import pytest
 
 from config.errors import Refusal
 from monitoring.signs import concerning, signs
-from monitoring.state import STATE_FILE, ConditionState, HaltState, StateWriter, read_state, write_state
+from monitoring.state import STATE_FILE, ConditionState, HaltState, StateWriter, StopState, read_state, write_state
 from monitoring.status import status
 from tests.monitoring.journals import BEGIN, HALTED, STREAM_DOWN, trader_state
 
@@ -76,6 +76,31 @@ def test_what_is_lost_at_a_stop_has_the_fee_that_it_costs():
     assert status(replace(state, positions=(charged,))).lost_at_stops == pytest.approx(357.3)
     at_the_stop = replace(charged, price=161.5)
     assert at_the_stop.lost_at_stop == pytest.approx(32.3)
+
+
+def test_each_stop_loses_on_its_own_shares(tmp_path):
+    (held,) = trader_state().positions
+    two = replace(held, stops=(StopState(100.0, 10.0), StopState(161.5, 40.0)), exit_fee_frac=0.01)
+    state = trader_state(positions=(two,))
+    # 40 × (168.00 − 161.50) and 10 × (168.00 − 100.00), and 1% of what they are sold for.
+    assert two.lost_at_stop == pytest.approx(260 + 680 + 0.01 * (40 * 161.5 + 10 * 100))
+    assert status(state).lost_at_stops == two.lost_at_stop
+    write_state(tmp_path / STATE_FILE, state)
+    assert read_state(tmp_path / STATE_FILE) == state
+    short = replace(two, quantity=-61.0, stop=176.0, stops=(StopState(200.0, 10.0), StopState(176.0, 40.0)))
+    assert replace(short, exit_fee_frac=0.0).lost_at_stop == pytest.approx(40 * 8 + 10 * 32)
+    # More than is held is sold by no stop, and what no stop was seen for is taken at the nearest.
+    assert replace(two, protected=30.0, exit_fee_frac=0.0).lost_at_stop == pytest.approx(30 * 6.5)
+    assert replace(two, protected=60.0, exit_fee_frac=0.0).lost_at_stop == pytest.approx(50 * 6.5 + 680)
+
+
+def test_a_file_of_an_older_release_has_every_share_at_its_stop(tmp_path):
+    path = tmp_path / STATE_FILE
+    write_state(path, trader_state())
+    older = json.loads(path.read_text())
+    del older["positions"][0]["stops"]
+    path.write_text(json.dumps(older))
+    assert status(read_state(path)).lost_at_stops == pytest.approx(325.0)
 
 
 def test_what_may_be_bought_is_the_strictest_limit():

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from config.errors import Refusal
+from monitoring.state import StopState
 from monitoring.whatif import Shock, beta, named_shocks, what_if
 from tests.monitoring.journals import BEGIN, trader_state
 
@@ -24,7 +25,11 @@ def test_a_fall_beyond_the_stop_fires_it_at_its_level_or_beyond():
 
 def test_a_loss_beyond_the_limit_and_a_fifth_loser_halt():
     # 61 × 16.8 lost at once is 0.98% of the opening; the drawdown halt needs 3%, the streak its fifth loser.
-    assert what_if(trader_state(), Shock("as given", -0.10)).halts == ("streak_halt",)
+    (held,) = trader_state().positions
+    whole = trader_state(positions=(replace(held, protected=61.0),))
+    assert what_if(whole, Shock("as given", -0.10)).halts == ("streak_halt",)
+    # With 11 of the 61 still held the trade is not over.
+    assert what_if(trader_state(), Shock("as given", -0.10)).halts == ()
     assert what_if(trader_state(), Shock("as given", -0.01)).halts == ()
     big = replace(trader_state().positions[0], quantity=400.0, protected=400.0)
     assert what_if(trader_state(positions=(big,)), Shock("as given", -0.10)).halts == ("drawdown_halt", "streak_halt")
@@ -36,6 +41,40 @@ def test_a_winner_that_meets_its_target_ends_there():
     assert (amd.exit, found.halts) == ("target", ())
     assert amd.at_level == pytest.approx(61 * (195.5 - 168))
     assert amd.at_once == pytest.approx(61 * (168 * 1.2 - 168))
+
+
+def test_shares_that_no_stop_sold_count_in_the_limits():
+    chain = {"risk": {"chain": ["sector_cap", "cash_buffer"], "modules": {}}}
+    (held,) = trader_state().positions
+
+    def limits(protected):
+        state = trader_state(positions=(replace(held, protected=protected),), settings=chain, cash=90_000.0)
+        return {(x.module, x.name): x for x in what_if(state, Shock("as given", -0.10)).limits}
+
+    part, whole = limits(40.0), limits(61.0)
+    assert part["sector_cap", "positions"].used == 1 and ("sector_cap", "positions") not in whole
+    (used,) = [x for key, x in part.items() if key[0] == "cash_buffer"]
+    (none,) = [x for key, x in whole.items() if key[0] == "cash_buffer"]
+    assert none.used - used.used != 0
+
+
+def test_each_stop_sells_its_own_shares():
+    (held,) = trader_state().positions
+    two = replace(held, stop=161.5, protected=61.0, stops=(StopState(100.0, 11.0), StopState(161.5, 50.0)))
+    (near,) = what_if(trader_state(positions=(two,)), Shock("as given", -0.10)).positions
+    assert (near.exit, near.sold, near.left) == ("stop", 50.0, 11.0)
+    assert near.at_level == pytest.approx(50 * (161.5 - 168) + 11 * (151.2 - 168))
+    (far,) = what_if(trader_state(positions=(two,)), Shock("as given", -0.50)).positions
+    assert (far.sold, far.left) == (61.0, 0.0)
+    assert far.at_level == pytest.approx(50 * (161.5 - 168) + 11 * (100 - 168))
+    assert far.at_once == pytest.approx(61 * (84 - 168))
+
+
+def test_a_fund_that_parks_cash_is_no_inverse_fund():
+    parked = replace(trader_state().positions[0], symbol="SGOV", sector="unclassified", stop=None, target=None)
+    settings = {"risk": {"chain": ["cash_sweep", "inverse_hedge"], "modules": {}}}
+    (moved,) = what_if(trader_state(positions=(parked,), settings=settings), Shock("as given", -0.1)).positions
+    assert moved.why == "as the market, beta not known"
 
 
 def test_shorts_gain_where_longs_lose():
@@ -91,5 +130,9 @@ def test_before_the_first_iteration_there_is_nothing_to_shock():
 def test_a_halt_in_force_does_not_begin_again():
     from monitoring.state import HaltState
 
-    halted = trader_state(halts=(HaltState("streak_halt", "", BEGIN, BEGIN + timedelta(days=5)),))
+    (held,) = trader_state().positions
+    halted = trader_state(
+        halts=(HaltState("streak_halt", "", BEGIN, BEGIN + timedelta(days=5)),),
+        positions=(replace(held, protected=61.0),),
+    )
     assert what_if(halted, Shock("as given", -0.10)).halts == ()

@@ -11,7 +11,7 @@ from decimal import Decimal
 import pytest
 
 from brokers.desk.execution.protection import Protector
-from brokers.desk.reconcile.external_positions import ExternalPositions
+from brokers.desk.reconcile.manual_positions import ManualPositions
 from brokers.operator.account import look
 from brokers.operator.positions import PositionReport, report
 from brokers.venues import open_venue
@@ -77,7 +77,7 @@ def test_a_fraction_of_a_share_is_shown_as_bare(desk, capsys):
         core.observer.look()
         state, positions, gateway = core.state, core.positions, core.gateway
         settings = core.settings
-        ExternalPositions(state, positions, core.sync, settings, gateway.cancel, lambda symbol: None).look()
+        ManualPositions(state, positions, core.sync, settings, gateway.cancel, lambda symbol: None).compare()
         Protector(state, positions, gateway, settings, lambda symbol, why: None).tend("AAPL")
         wait_for(lambda: len(desk.open_orders()) == 1)
         core.observer.look()

@@ -15,7 +15,7 @@ from config import Settings
 from config.errors import Refusal
 from market.sectors import INVERSE, UNCLASSIFIED
 from monitoring.state import PositionState, TraderState
-from monitoring.whatif import BETA_BARS, beta
+from monitoring.whatif import BETA_BARS, beta, fund_leverages
 from risk.interface import RiskModule
 from risk.model import CLOSED_TRADES_KEPT, ClosedTrade, Position
 from strategies.registry import build_pipeline
@@ -85,9 +85,9 @@ def book_of_trader(state: TraderState, closes: Closes) -> PresentBook:
 
 def slope(symbol: str, sector: str, benchmark: str, chain: Sequence[RiskModule], closes: Closes) -> tuple[float, str]:
     """How far a symbol moves for each move of the market, and why so."""
-    funds = {f.symbol: f.leverage for module in chain for f in getattr(module.config, "funds", ())}
+    funds = fund_leverages(chain)
     if symbol in funds:
-        return -float(funds[symbol]), f"inverse fund, {funds[symbol]:g}x"
+        return -funds[symbol], f"inverse fund, {funds[symbol]:g}x"
     if sector == INVERSE:
         return -1.0, "inverse fund, taken as 1x"
     if symbol == benchmark:

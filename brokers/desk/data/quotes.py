@@ -26,6 +26,7 @@ class QuoteFault(StrEnum):
     WIDE = "wide"
     UNDATED = "undated"
     STALE = "stale"
+    AHEAD = "ahead"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,4 +77,6 @@ def _fault(quote: VenueQuote, now: datetime, max_age: timedelta) -> tuple[QuoteF
         return QuoteFault.UNDATED, "quote has no time, or one without a zone"
     if now - time > max_age:
         return QuoteFault.STALE, f"quote is stale: of {time.isoformat(timespec='seconds')}"
+    if time - now > max_age:
+        return QuoteFault.AHEAD, f"quote is ahead of the clock: of {time.isoformat(timespec='seconds')}"
     return QuoteFault.NONE, ""

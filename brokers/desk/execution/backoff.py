@@ -6,6 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+MOST_DOUBLINGS = 30
+"""Of a pause: from a second on these are decades, and every pause has a bound below."""
+
 
 def elapsed(now: datetime, since: datetime, span: timedelta) -> bool:
     """Whether ``span`` is over since ``since``; a clock that was put back behind ``since`` lengthens no wait."""
@@ -43,7 +46,9 @@ class Backoff:
         if self.failed_at is None:
             return False
         longest = self.longest_s if longest_s is None else min(longest_s, self.longest_s)
-        pause = timedelta(seconds=min(self.first_s * 2 ** (self.failures - 1), longest))
+        # A power of many failures is no number any more: the pause is at its longest before.
+        doublings = min(self.failures - 1, MOST_DOUBLINGS)
+        pause = timedelta(seconds=min(self.first_s * 2**doublings, longest))
         return not elapsed(now, self.failed_at, pause)
 
 

@@ -20,7 +20,7 @@ from brokers.desk.venue_state import VenueState
 from brokers.journal import AlreadyPlanned, State
 from brokers.journal.states import FINAL
 from brokers.order_types import OrderType, Side, VenueReason
-from brokers.quantities import down, up, whole_lots
+from brokers.quantities import down, plain, up, whole_lots
 from brokers.venue_errors import VenueError
 from config import Settings
 
@@ -120,7 +120,7 @@ class PositionCloser:
         held = abs(self._positions.book.quantity(symbol))
         if not held:
             return
-        sold = held if quantity is None else min(held, whole_lots(Decimal(str(quantity)), self._lot))
+        sold = held if quantity is None else min(held, whole_lots(plain(quantity), self._lot))
         running = self.tasks.get(symbol)
         if sold <= 0 or (running is not None and running.keep <= held - sold):
             return
@@ -224,7 +224,7 @@ class PositionCloser:
             if task.fruitless.pauses(self._state.now, LONGEST_UNPROTECTED_S if unprotected else None):
                 return True
             task.fruitless.failed_at = None
-        return self._untradable(task) or self._blocked_by_hand(task, held)
+        return self._untradable(task) or self._blocked_by_manual_order(task, held)
 
     def _untradable(self, task: CloseTask) -> bool:
         """Whether the venue says that it does not trade the symbol now: then nothing is cancelled for a sale."""
@@ -242,7 +242,7 @@ class PositionCloser:
                 log.warning("%s: the venue does not trade it now, it stays behind its stop", task.symbol)
         return not task.tradable
 
-    def _blocked_by_hand(self, task: CloseTask, held: Decimal) -> bool:
+    def _blocked_by_manual_order(self, task: CloseTask, held: Decimal) -> bool:
         """Whether an order by hand on the other side keeps every order of ours from being filled now.
 
         Waiting costs little: a purchase by hand is filled before the market can fall below it, and is gone then.

@@ -7,7 +7,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from brokers.order_types import OrderType, Side, TimeInForce
-from brokers.quantities import down, exact, nearest, up
+from brokers.quantities import down, exact, nearest, plain, up
 from brokers.venue_requests import Bracket, OcoExits, OrderRequest, Single, StopOnly
 
 Number = Decimal | float
@@ -104,4 +104,4 @@ def _opposite(side: Side) -> Side:
 
 
 def _quantity(number: Number) -> Decimal:
-    return number if isinstance(number, Decimal) else Decimal(str(number))
+    return number if isinstance(number, Decimal) else plain(number)

@@ -68,6 +68,11 @@ class OverdueStops:
         return self._seen.keys()
 
     @property
+    def watched(self) -> Collection[str]:
+        """Symbols in which a stop rests; safe in any thread."""
+        return self._levels.keys()
+
+    @property
     def watching(self) -> bool:
         """Whether a stop rests that the market could pass now."""
         return bool(self._levels) and self._state.in_session
@@ -80,8 +85,10 @@ class OverdueStops:
     def tend(self, symbol: str) -> None:
         """One step with the stops of a position that nothing else is closing."""
         position = self._positions.book.ledger.positions.get(symbol)
-        stops = [] if position is None else self._positions.protection(symbol).stops
-        if position is None or not stops or any(order.cancel_pending for order in stops):
+        protection = self._positions.protection(symbol)
+        stops, ending = protection.stops, {order.group for order in protection.exits if order.cancel_pending}
+        # A stop whose group is being cancelled or replaced may have ended already.
+        if position is None or not stops or any(o.is_stop and o.group in ending for o in protection.exits):
             self.forget(symbol)
             return
         sign = 1 if position.quantity > 0 else -1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -15,6 +15,7 @@ from brokers.desk.execution.order_gateway import OrderGateway, OrderRefused
 from brokers.desk.execution.refused_protection import Circumstances, RefusedProtections
 from brokers.desk.execution.remnants import Remnants
 from brokers.desk.execution.stop_changes import StopChanges, smallest
+from brokers.desk.execution.surplus import fewest
 from brokers.desk.execution.unprotected_log import UnprotectedLog
 from brokers.desk.reconcile.order_ownership import orphaned_manual_exits
 from brokers.desk.reconcile.own_positions import OwnPositions
@@ -274,10 +275,8 @@ class Protector:
         Where no groups add up to ``excess``, shares that lose their stop by it get it back with the next step, and
         are as few as can be. A process that ends may have no next step, so then no share loses its stop.
         """
-        sums, ending = sums_of(protection.by_group), self._gateway.shutting_down
-        enough = [total for total in sums if (total <= excess if ending else total >= excess)]
-        best = min(enough, key=lambda total: (abs(total - excess), len(sums[total])))
-        return [protection.groups[group] for group in sums[best]]
+        groups = fewest(protection.by_group, excess, at_most=self._gateway.shutting_down)
+        return [protection.groups[group] for group in groups]
 
     def _end(self, order: VenueOrder, why: str, *, replaced: bool = False) -> None:
         """Cancel an order; one that is to be ``replaced`` stays while the journal could not take the other."""
@@ -309,17 +308,6 @@ class Protector:
             return "none has been seen yet"
         last = max(ended, key=lambda order: (order.changed is not None, order.changed))
         return f"the last one, at {digits(last.stop_price)}, is {last.status}"
-
-
-def sums_of(quantities: Mapping[str, Decimal]) -> dict[Decimal, tuple[str, ...]]:
-    """Every sum that some of the quantities add up to, with the fewest names that do; 0 with none."""
-    found: dict[Decimal, tuple[str, ...]] = {Decimal(0): ()}
-    for name, quantity in quantities.items():
-        for total, names in list(found.items()):
-            with_it = (*names, name)
-            if len(with_it) < len(found.get(total + quantity, (*with_it, name))):
-                found[total + quantity] = with_it
-    return found
 
 
 def _terms(order: VenueOrder) -> str:

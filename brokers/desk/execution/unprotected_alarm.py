@@ -71,7 +71,7 @@ class UnprotectedAlarm:
     unprotected : callable
         Symbols with shares that no stop covered when that was last known, and why; must need no lock.
     conditions : StandingConditions, optional
-        What else is looked at as often.
+        What else is checked as often.
     """
 
     def __init__(
@@ -99,12 +99,20 @@ class UnprotectedAlarm:
         self._stop.set()
 
     def _run(self) -> None:
+        failed = False
         while not self._stop.wait(POLL_S):
-            self.look()
+            try:
+                self.check()
+                failed = False
+            except Exception:
+                # An alarm that ends with its first surprise tells nothing; said once, as it tries again in a moment.
+                if not failed:
+                    log.exception("whether the desk is held up is not known")
+                failed = True
             if self._conditions is not None:
-                self._conditions.look()
+                self._conditions.check()
 
-    def look(self) -> None:
+    def check(self) -> None:
         """Log what has to be known now."""
         held, unprotected = self._lock.held_s, self._unprotected()
         if held < (HELD_S if unprotected else HELD_AT_REST_S) or time.monotonic() - self._told < AGAIN_S:

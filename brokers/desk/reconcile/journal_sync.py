@@ -78,7 +78,7 @@ class JournalSync:
         self.disbelieved: set[str] = set() if disbelieved is None else disbelieved
         self.alarms: list[Contradiction] = []
         """Answers to requests that told of something else than what was sent, since the last look."""
-        self._foreign: dict[str, datetime | None] = {}
+        self._manual: dict[str, datetime | None] = {}
         self._known = len(self._ours)
         self.contradictions: dict[str, Contradiction] = {}
         """By the venue's id of the order: what did not fit the journal when it was last seen."""
@@ -116,27 +116,27 @@ class JournalSync:
 
         Each order for itself: one that contradicts the journal is kept in ``contradictions``, the others go on.
         """
-        foreign: list[VenueOrder] = []
+        manual: list[VenueOrder] = []
         relations: Relations | None = None
         # A leg needs its parent in the journal first, a replacement what it replaces.
         for order in sorted(orders.values(), key=lambda o: (o.submitted or NEVER, o.id != o.group, bool(o.made_by))):
             with self._isolated(order):
                 if order.id not in self._ours:
-                    if self._known_foreign(order):
-                        foreign.append(order)
+                    if self._known_manual(order):
+                        manual.append(order)
                         continue
                     relations = relations or self._relations(orders)
                     if not self._recognise(order, relations):
-                        foreign.append(order)
+                        manual.append(order)
                         continue
                 self._book(order)
         if self._known != len(self._ours):
             # What has become ours may be what an order of somebody else's belongs to, also one that came before it.
             self._known = len(self._ours)
-            self._foreign.clear()
-            return self.take(orders) if foreign else foreign
-        self._foreign |= {order.id: order.updated for order in foreign}
-        return foreign
+            self._manual.clear()
+            return self.take(orders) if manual else manual
+        self._manual |= {order.id: order.updated for order in manual}
+        return manual
 
     def accept(self, name: str, ack: OrderAck) -> JournalOrder:
         """Book the venue's answer to a request for the order ``name``."""
@@ -233,9 +233,9 @@ class JournalSync:
         else:
             self.contradictions.pop(order.id, None)
 
-    def _known_foreign(self, order: VenueOrder) -> bool:
+    def _known_manual(self, order: VenueOrder) -> bool:
         """Whether nothing has changed since an order was found not to be ours."""
-        seen = self._foreign.get(order.id)
+        seen = self._manual.get(order.id)
         return seen is not None and seen == order.updated and self._known == len(self._ours)
 
     def _relations(self, orders: Mapping[str, VenueOrder]) -> Relations:

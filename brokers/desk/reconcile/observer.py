@@ -53,7 +53,7 @@ class VenueObserver:
         # The entry by which exits are recognised may have been sent too long ago to be listed again.
         orders = grouped([*sent.orders, *opened.orders], before.orders.values())
         self._sync.contradictions.clear()
-        foreign = self._sync.take(orders)
+        manual = self._sync.take(orders)
         listed = [*sent.orders, *opened.orders]
         unread = [row for row in (*sent.unread, *opened.unread) if row.id not in orders]
         # What the venue shows as something else than what was sent is no order to count, cancel or replace.
@@ -63,7 +63,7 @@ class VenueObserver:
             account=figures,
             positions=held.by_symbol,
             orders=state.believed(orders),
-            foreign=foreign,
+            manual=manual,
             listing=opened.native,
             complete=held.complete,
             unread={row.symbol: in_words(row) for row in unread if row.symbol},

@@ -121,12 +121,12 @@ def self_trade_limit(symbol: str, buys: bool, view: VenueSnapshot, ownership: Or
 def _manual_exits(symbol: str, sign: int, view: VenueSnapshot, ownership: OrderOwnership) -> list[VenueOrder]:
     """The largest open order of each manual group that would reduce a position of that sign, as a look showed it."""
     against, largest = ("sell" if sign > 0 else "buy"), dict[str, VenueOrder]()
-    foreign = {order.id for order in view.foreign}
+    manual = {order.id for order in view.manual}
     for order in view.orders.values():
         exits = order.symbol == symbol and order.side == against and order.open and order.armed
         if not exits or order.cancel_pending or ownership.ours(order):
             continue
-        if order.id not in foreign and not ownership.journaled(order):
+        if order.id not in manual and not ownership.journaled(order):
             continue
         if order.group not in largest or order.remaining > largest[order.group].remaining:
             largest[order.group] = order

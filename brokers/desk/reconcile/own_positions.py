@@ -65,6 +65,7 @@ class OwnPositions:
         self._fills = -1
         self._began = state.now
         self._measured_at: dict[str, float] = {}
+        self._protections: dict[str, ProtectionStatus] = {}
         self.book = self._history.book
         self.refresh()
 
@@ -75,12 +76,29 @@ class OwnPositions:
         today = day_of(self.state.now)
         self.book = self._history.update(today)
         self._fills = self.sync.fills
+        for symbol in self._protections.keys() - self.book.ledger.positions.keys():
+            self._protections.pop(symbol, None)
 
     def protection(self, symbol: str) -> ProtectionStatus:
         """What protects our shares of a symbol: orders of ours alone, whoever trades by hand may cancel theirs.
 
         Exits from before a split that still have their old prices protect nothing, whatever shares they hold.
         """
+        status = self._protections[symbol] = self._protection(symbol)
+        return status
+
+    def last_protection(self, symbol: str) -> ProtectionStatus:
+        """What ``protection`` found last; asks neither journal nor venue, and is safe in any thread.
+
+        Before the desk has worked once, every order that has a name of ours counts.
+        """
+        if (status := self._protections.get(symbol)) is not None:
+            return status
+        orders = list(self.state.view.orders.values())
+        named = (order for order in orders if self.sync.client_id(order.id) is not None)
+        return protection_status(named, symbol, self.book.quantity(symbol))
+
+    def _protection(self, symbol: str) -> ProtectionStatus:
         orders = self.state.view.orders.values()
         there = (order for order in orders if order.symbol == symbol and self.ownership.ours(order))
         ours = (order for order in there if not (order.open and self.stale(order)))

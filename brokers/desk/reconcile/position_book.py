@@ -12,14 +12,12 @@ from brokers.desk.reconcile.position_adjustments import PositionAdjustment, adju
 from brokers.journal import Figures, FilledOrder, JournalOrder, Split
 from brokers.ledger import Fill, Ledger
 from brokers.order_types import EXIT_ROLES, OPENING_ROLES, OrderRole
+from brokers.quantities import LOT_DIGITS
 from brokers.record import RunRecord, TradeRecord
 from config.values.markets import NEW_YORK_ZONE
 from market.trading_day import day_of
 from risk.model import BracketTerms, Proposal, Side
 from risk.weekly_budget import WeeklyBudget
-
-DIGITS = 9
-"""Of a share; what lies below is the rounding of binary numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +52,7 @@ class PositionBook:
 
     def quantity(self, symbol: str) -> Decimal:
         """Our shares of a symbol, signed."""
-        return Decimal(str(round(self.ledger.quantity(symbol), DIGITS)))
+        return Decimal(str(round(self.ledger.quantity(symbol), LOT_DIGITS)))
 
     def total(self, symbol: str) -> Decimal:
         """All shares of a symbol, signed, hand-made ones included."""
@@ -179,7 +177,7 @@ def _split(book: PositionBook, split: Split) -> None:
         prices = ("entry_price", "stop", "target", "initial_stop", "atr", "best_price")
         book.ledger.change(
             symbol,
-            quantity=round(float(split.scaled(Decimal(str(position.quantity)))), DIGITS),
+            quantity=round(float(split.scaled(Decimal(str(position.quantity)))), LOT_DIGITS),
             initial_quantity=float(split.scaled(Decimal(str(position.initial_quantity)))),
             **{name: getattr(position, name) * scaled for name in prices},
         )
@@ -189,7 +187,7 @@ def _split(book: PositionBook, split: Split) -> None:
         )
         book.entries[symbol] = replace(entry, bracket_stop=stop, bracket_target=target)
     if symbol in book.manual:
-        book.manual[symbol] = round(total - book.quantity(symbol), DIGITS)
+        book.manual[symbol] = round(total - book.quantity(symbol), LOT_DIGITS)
         book.paid[symbol] = book.paid.get(symbol, Decimal(0)) * split.before / split.after
 
 
@@ -221,11 +219,11 @@ def _ours(book: PositionBook, item: FilledOrder, quantity: Decimal) -> Decimal:
         book.paid[symbol] = price
     elif abs(after) > abs(theirs):
         book.paid[symbol] = (book.paid[symbol] * theirs + price * (after - theirs)) / after
-    _charge_by_hand(book, item, book.manual[symbol], theirs)
+    _charge_manual(book, item, book.manual[symbol], theirs)
     return from_ours
 
 
-def _charge_by_hand(book: PositionBook, item: FilledOrder, after: Decimal, before: Decimal) -> None:
+def _charge_manual(book: PositionBook, item: FilledOrder, after: Decimal, before: Decimal) -> None:
     """Count a manual trade against the budget like our own; it is freed at what was paid for it.
 
     The books of a symbol never mix.

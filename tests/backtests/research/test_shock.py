@@ -163,3 +163,11 @@ def test_what_weighs_too_much_is_trimmed_at_the_next_open():
     found = play(present(positions=(held,), limits=()), path(-0.01, -0.01))
     (trim,) = found.exits
     assert (trim.session, trim.why) == (2, "rebalancer") and 250 < trim.quantity < 350
+
+
+def test_a_fund_that_parks_cash_is_no_inverse_fund():
+    settings = json.loads(json.dumps(trader_state().settings))
+    settings["risk"]["chain"].insert(0, "cash_sweep")
+    settings["gate"]["cash_funds"] = None
+    (held,) = present(settings=settings).held
+    assert (held.slope, held.why) == (1.0, "as the market, beta not known")

@@ -267,7 +267,7 @@ def test_orders_of_others_are_looked_at_once(scene, monkeypatch):
         if real is not None:
             monkeypatch.setattr(scene.journal, name, lambda real=real: asked.append(1) or real())
     scene.observer.look()
-    assert len(scene.state.view.foreign) == 30
+    assert len(scene.state.view.manual) == 30
     assert len(asked) <= 1
     scene.observer.look()
     assert len(asked) <= 1

@@ -10,7 +10,7 @@ import pytest
 
 from brokers.alpaca.listings import positions_of
 from brokers.desk.entry_halts import KillLevel
-from brokers.desk.reconcile.external_positions import lot_of, right_size
+from brokers.desk.reconcile.manual_positions import lot_of, right_size
 from brokers.rehearsal.core.settings import VenueSettings
 from brokers.venue_errors import VenueUnavailable
 from brokers.venue_values import VenuePosition

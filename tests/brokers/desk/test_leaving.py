@@ -12,7 +12,6 @@ import pytest
 from brokers.alpaca.limits import Need, SlidingWindowLimiter
 from brokers.desk.execution.order_gateway import OrderRefused
 from brokers.desk.execution.order_requests import single
-from brokers.desk.execution.protection import sums_of
 from brokers.desk.lifecycle.shutdown import shut_down
 from brokers.venue_errors import NotSent, VenueUnavailable
 from risk.model import Plan
@@ -120,15 +119,6 @@ def test_what_another_thread_still_tries_after_the_end_is_no_news(scene, caplog)
     with scene.desk.iteration():
         scene.desk.reconcile()
     assert [record.message for record in caplog.records if record.levelno >= logging.ERROR] == []
-
-
-def test_sums_name_the_fewest_groups():
-    groups = {"a": Decimal(5), "b": Decimal(4), "c": Decimal(4), "d": Decimal(9)}
-    found = sums_of(groups)
-    assert found[Decimal(8)] == ("b", "c")
-    assert found[Decimal(9)] == ("d",)
-    assert found[Decimal(0)] == ()
-    assert max(found) == 22
 
 
 def test_everything_that_stays_is_named(scene, caplog):

@@ -173,6 +173,23 @@ def test_a_part_is_sold_and_the_rest_keeps_its_stop(scene, router):
     assert not router.close("MSFT", 1.0)
 
 
+@pytest.mark.parametrize("frac", [0.0, -0.5, 1.5, 50.0, float("nan")])
+def test_what_is_no_part_of_a_position_is_refused(scene, router, frac):
+    held(scene)
+    assert refusal(lambda: router.close("AAPL", frac)).startswith("GATE_QUANTITY")
+    assert not scene.desk.closer.tasks
+
+
+def test_a_part_below_a_lot_is_refused_and_the_position_stays_behind_its_stop(scene, router):
+    scene.enter("AAPL", 2)
+    scene.settle(3)
+    assert scene.held() == 1
+    with pytest.raises(OrderRefused, match=r"GATE_LOT: 0\.5 of 1 AAPL is less than a lot"):
+        router.close("AAPL", 0.5)
+    scene.settle(2)
+    assert scene.held() == scene.stopped() == 1
+
+
 def test_waiting_for_a_close_has_an_end(scene, router, caplog, monkeypatch):
     monkeypatch.setattr("brokers.desk.order_router.CLOSE_WITHIN_S", 1.0)
     held(scene)

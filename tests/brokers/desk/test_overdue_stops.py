@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from brokers.alpaca.quote_stream import MOST_SYMBOLS, AlpacaQuoteStream
 from brokers.desk.execution.overdue_stops import OverdueStops
 from brokers.desk.look_pace import BUSY_S, IDLE_S
 from brokers.desk.monitor import Monitor
@@ -115,9 +117,9 @@ def test_a_quote_beyond_the_stop_wakes_the_watch(scene):
     assert not scene.desk.overdue.reaches("MSFT", 1, 1)
 
 
-@pytest.mark.parametrize(("stream", "pause"), [(None, BUSY_S), (False, BUSY_S), (True, IDLE_S)])
-def test_without_a_stream_of_prices_the_watch_looks_more_often(scene, stream, pause):
-    there: Any = None if stream is None else SimpleNamespace(connected=stream, watch=lambda symbols: None)
+@pytest.mark.parametrize(("stream", "pause"), [(None, BUSY_S), ((), BUSY_S), (("MSFT",), BUSY_S), (("AAPL",), IDLE_S)])
+def test_without_a_stream_of_its_prices_the_watch_looks_more_often(scene, stream, pause):
+    there: Any = None if stream is None else SimpleNamespace(followed=stream, watch=lambda symbols: None)
     monitor = Monitor(scene.desk, scene.clock, stream=there)
     assert monitor._look() == pause
     scene.exchange.faults.stops_stick = "untriggered"
@@ -127,9 +129,42 @@ def test_without_a_stream_of_prices_the_watch_looks_more_often(scene, stream, pa
     scene.exchange.faults.stops_stick = ""
 
 
+def test_symbols_with_a_stop_are_followed_first_and_one_that_is_not_is_looked_at(scene, monkeypatch):
+    stream = AlpacaQuoteStream("ws://x", "key", "secret")
+    others = {f"A{number:02}" for number in range(MOST_SYMBOLS + 5)}
+    monkeypatch.setattr(type(scene.desk), "symbols", property(lambda desk: others | {"AAPL"}))
+    monitor = Monitor(scene.desk, scene.clock, stream=stream)
+    assert monitor._look() == BUSY_S
+    assert stream._wanted[0] == "AAPL" and len(stream._wanted) == MOST_SYMBOLS
+    stream._subscribe(SimpleNamespace(send=lambda text: None))
+    assert monitor._look() == IDLE_S
+    monkeypatch.setattr(scene.desk.overdue, "_levels", dict.fromkeys(others, (95.0, 1)))
+    assert monitor._look() == BUSY_S
+
+
+def test_a_stop_that_is_being_cancelled_is_not_watched(scene):
+    stops, whole = scene.desk.overdue, scene.positions.protection
+    assert list(stops.watched) == ["AAPL"]
+
+    def pending(which):
+        status = whole("AAPL")
+        exits = tuple(replace(order, cancel_pending=order.cancel_pending or which(order)) for order in status.exits)
+        return replace(status, exits=exits)
+
+    other = SimpleNamespace(group="another", is_stop=False, cancel_pending=True)
+    scene.positions.protection = lambda symbol: replace(whole(symbol), exits=(*whole(symbol).exits, other))
+    stops.tend("AAPL")
+    assert list(stops.watched) == ["AAPL"], "an exit of another group says nothing of it"
+    scene.positions.protection = lambda symbol: pending(lambda order: not order.is_stop)
+    stops.tend("AAPL")
+    assert not stops.watched, "its pair is cancelled with it"
+
+
 def test_a_short_is_watched_the_other_way_round():
-    order = SimpleNamespace(stop_price=105, cancel_pending=False, filled=0, id="o", status="new")
-    protection: Json = {"stops": [order]}
+    order = SimpleNamespace(
+        stop_price=105, cancel_pending=False, is_stop=True, group="o", filled=0, id="o", status="new"
+    )
+    protection: Json = {"stops": [order], "exits": [order]}
     position = SimpleNamespace(quantity=-10)
     positions: Any = SimpleNamespace(
         book=SimpleNamespace(ledger=SimpleNamespace(positions={"X": position})),

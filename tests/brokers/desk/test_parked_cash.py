@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from brokers.desk.reconcile.journal_sync import Contradiction
 from risk.model import Adjustment, Plan
 from tests.brokers.desk.scene import Scene
 
@@ -82,14 +83,37 @@ def test_an_entry_that_waits_too_long_is_given_up(scene):
     assert "took too long" in skipped.reason
 
 
-def test_the_next_plan_takes_the_place_of_one_that_waits(scene):
+def test_the_next_plan_takes_the_place_of_one_that_waits(scene, caplog):
     park(scene)
     with scene.desk.iteration():
         scene.desk.reconcile()
         scene.desk.execute(plan_of(scene))
         scene.desk.execute(Plan(scene.exchange.now))
+    (skipped,) = [o for o in scene.desk.entries.skipped if o.symbol == "AAPL"]
+    assert skipped.reason.startswith("DESK_STOPPED: a later plan came")
+    assert "AAPL not entered: DESK_STOPPED: a later plan came" in caplog.text
     scene.settle(12)
     assert scene.held("AAPL") == 0
+
+
+def test_an_entry_that_waits_at_the_end_of_the_process_is_told(scene):
+    park(scene)
+    with scene.desk.iteration():
+        scene.desk.reconcile()
+        scene.desk.execute(plan_of(scene))
+    assert scene.desk._plans._unfunded is not None
+    scene.desk.shutting_down = True
+    scene.desk.work()
+    (skipped,) = [o for o in scene.desk.entries.skipped if o.symbol == "AAPL"]
+    assert skipped.reason == "DESK_LEAVING: the process is ending"
+
+
+def test_an_entry_after_an_answer_that_contradicts_is_told(scene):
+    scene.desk.reconcile()
+    scene.desk.sync.alarms.append(Contradiction("MSFT", "x was answered as a sale"))
+    scene.desk.execute(Plan(scene.exchange.now, entries=(scene.proposal("AAPL", 5),)))
+    (skipped,) = scene.desk.entries.skipped
+    assert skipped.reason == "DESK_DOUBT: x was answered as a sale"
 
 
 def test_a_trade_in_a_fund_is_no_trade(scene):

@@ -33,6 +33,7 @@ def test_a_good_quote_keeps_the_prices_as_sent() -> None:
         ({"bp": 173}, "crossed"),
         ({"ap": 182}, "wide"),
         ({"t": "2023-03-07T14:54:59Z"}, "stale"),
+        ({"t": "2023-03-07T15:05:01Z"}, "ahead of the clock"),
         ({"t": None}, "no time"),
         ({"ap": float("nan")}, "not readable"),
         ({"ap": "NaN"}, "not readable"),
@@ -53,8 +54,13 @@ def test_a_missing_quote_is_told_from_a_wrong_one() -> None:
 
 @pytest.mark.parametrize(
     ("change", "wrong"),
-    [({"t": "2023-03-07T14:55:00Z"}, False), ({"ap": 181.251}, False), ({"bp": 172.7}, False)],
-    ids=["exactly as old as may be", "exactly as wide as may be", "locked"],
+    [
+        ({"t": "2023-03-07T14:55:00Z"}, False),
+        ({"t": "2023-03-07T15:05:00Z"}, False),
+        ({"ap": 181.251}, False),
+        ({"bp": 172.7}, False),
+    ],
+    ids=["exactly as old as may be", "exactly as far ahead", "exactly as wide as may be", "locked"],
 )
 def test_limits_are_still_good(change: dict[str, Any], wrong: bool) -> None:
     assert bool(read_quote("AAPL", {**GOOD, **change}, NOW, AGE).problem) is wrong

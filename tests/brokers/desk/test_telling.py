@@ -72,16 +72,16 @@ def test_the_session_is_summed_up_once_when_it_is_over(scene, caplog):
     report = SessionReport(scene.desk, iterations, scene.clock.now)
     scene.desk._report = iterations
     scene.step()
-    report.look()
+    report.check()
     scene.enter("AAPL", 50)
     scene.settle(2)
     scene.step(1, AAPL=94.0)
     scene.settle(3)
-    report.look()
+    report.check()
     assert told(caplog, EventKind.SUMMARY) == []
     scene.step(7 * 3_600)
-    report.look()
-    report.look()
+    report.check()
+    report.check()
     (summary,) = told(caplog, EventKind.SUMMARY)
     figures = event_of(summary).fields
     assert (figures["session"], figures["trades"], figures["won"]) == ("2023-03-07", 1, 0)
@@ -95,9 +95,9 @@ def test_a_session_without_a_position_does_not_speak_of_its_stops(scene, caplog)
     report = SessionReport(scene.desk, IterationReport(60.0), scene.clock.now)
     scene.step()
     scene.desk.reconcile()
-    report.look()
+    report.check()
     scene.step(7 * 3_600)
-    report.look()
+    report.check()
     (summary,) = told(caplog, EventKind.SUMMARY)
     assert summary.message.endswith("; no entry filled; no position held")
 
@@ -105,14 +105,14 @@ def test_a_session_without_a_position_does_not_speak_of_its_stops(scene, caplog)
 def test_a_step_that_is_under_way_as_the_session_ends_costs_no_summary(scene, caplog):
     report = SessionReport(scene.desk, IterationReport(60.0), scene.clock.now)
     scene.step()
-    report.look()
+    report.check()
     scene.step(7 * 3_600)
     # Whoever watches is another thread than the one that steps.
     with ThreadPoolExecutor(1) as watching:
         with scene.desk.lock:
-            watching.submit(report.look).result()
+            watching.submit(report.check).result()
         assert told(caplog, EventKind.SUMMARY) == []
-        watching.submit(report.look).result()
+        watching.submit(report.check).result()
     assert len(told(caplog, EventKind.SUMMARY)) == 1
     assert "no summary" not in caplog.text
 
@@ -123,7 +123,7 @@ def test_what_filled_before_the_session_was_first_seen_is_in_its_summary(scene, 
     scene.step()
     scene.enter("AAPL", 50)
     scene.settle(2)
-    report.look()
+    report.check()
     report.tell()
     (summary,) = told(caplog, EventKind.SUMMARY)
     assert event_of(summary).fields["entries_measured"] == 1

@@ -378,3 +378,16 @@ def test_a_hundred_troubled_days_end_in_order(tmp_path, first):
             failed[seed] = found
     assert failed == {}
     assert wrong > 10
+
+
+@pytest.mark.parametrize("holds", [True, False], ids=["stops hold", "stops hold nothing"])
+def test_ten_thousand_coins_and_more_stay_behind_their_stop(tmp_path, holds):
+    with served(account={"stops_hold": holds, "cash_usd": Decimal(20000)}) as server:
+        scene = KrakenScene(server, tmp_path)
+        scene.enter(DOGE, 15_345.12345678 * float(scene.venue.quotes([DOGE])[DOGE].ask), stop=0.05, target=0.2)
+        scene.settle(6)
+        assert scene.held(DOGE) > 10_000
+        assert scene.stopped(DOGE) == scene.held(DOGE)
+        assert not scene.desk.protector.log.present
+        assert (scene.asked["AddOrder"], scene.asked["CancelOrder"], scene.asked["AmendOrder"]) == (1, 0, 0)
+        scene.close()

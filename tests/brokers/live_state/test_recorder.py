@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from brokers.alpaca.errors import AlpacaRefusal
 from brokers.desk.entry_halts import KillLevel
 from brokers.live_state.recorder import StateRecorder
 from brokers.live_state.snapshot import pending_now
@@ -22,7 +23,7 @@ from brokers.reporting.standing_conditions import Standing
 from market.bars import BarTable
 from market.features import FeatureTable
 from monitoring.market_view import VIEW_FILE, MarketView, MarketViewWriter
-from monitoring.state import STATE_FILE, read_state
+from monitoring.state import STATE_FILE, StopState, read_state
 from monitoring.status import status
 from risk.model import Book, Plan
 from strategies.registry import build_pipeline
@@ -101,6 +102,79 @@ def test_a_position_is_told_with_what_protects_it_and_bars_and_readings_are_kept
     assert read_state(path).ended == "the trader was ended"
     text = path.read_text()
     assert "rehearsal-account" not in text and "broker" not in json.loads(text)["settings"]
+
+
+def refuse_orders(scene: Scene) -> None:
+    def mishap(name, phase):
+        if name == "submit" and phase == "before":
+            raise AlpacaRefusal(422, 42210000, "refused", {})
+
+    scene.wire.mishap = mishap
+
+
+def by_hand(scene: Scene, **order) -> None:
+    scene.exchange.submit({"symbol": "AAPL", "qty": "50", **order})
+
+
+def written(scene: Scene):
+    strategy, account = trader(scene)
+    recorder = StateRecorder(strategy, account, scene.settings)
+    recorder._write()
+    return read_state(scene.folder / STATE_FILE)
+
+
+def test_a_stop_by_hand_protects_nothing_of_ours(scene):
+    scene.enter("AAPL", 50)
+    scene.settle(2)
+    by_hand(scene, side="buy", type="market", time_in_force="day", client_order_id="hand1")
+    scene.settle(3)
+    by_hand(scene, side="sell", type="stop", stop_price="80", time_in_force="gtc", client_order_id="hand2")
+    scene.settle(3)
+    refuse_orders(scene)
+    for row in scene.exchange.orders(nested=True, limit=500):
+        if row["side"] == "sell" and row["client_order_id"] != "hand2":
+            scene.exchange.cancel(row["id"])
+    scene.settle(4)
+    assert scene.desk.protector.log.present
+    (position,) = written(scene).positions
+    assert (position.quantity, position.protected, position.bare, position.stops) == (49, 0, 49, ())
+    assert position.stop == pytest.approx(95.01)
+
+
+def test_a_position_by_hand_is_protected_by_stops_by_hand(scene):
+    by_hand(scene, side="buy", type="market", time_in_force="day", client_order_id="hand1")
+    scene.settle(3)
+    by_hand(scene, side="sell", type="stop", stop_price="80", time_in_force="gtc", client_order_id="hand2")
+    scene.settle(3)
+    (position,) = written(scene).positions
+    assert (position.owner, position.protected, position.stop, position.stops) == (
+        "manual", 50, 80, (StopState(80.0, 50.0),),
+    )  # fmt: skip
+
+
+def test_what_is_lost_is_told_of_every_stop(scene):
+    scene.in_part("AAPL", 101.0, lambda: scene.enter("AAPL", 50))
+    scene.settle(10)
+    stops = [order for order in scene.open() if order["type"] == "stop"]
+    assert len(stops) == 2
+    scene.exchange.replace(stops[0]["id"], {"stop_price": "70"})
+    scene.settle(4)
+    stops = [(float(order["stop_price"]), float(order["qty"])) for order in scene.open() if order["type"] == "stop"]
+    (position,) = written(scene).positions
+    assert {(stop.price, stop.quantity) for stop in position.stops} == set(stops)
+    assert len({price for price, _ in stops}) == 2
+    assert position.lost_at_stop == pytest.approx(sum((position.price - price) * count for price, count in stops))
+
+
+def test_the_recorder_asks_the_journal_nothing(scene, monkeypatch):
+    scene.enter("AAPL", 50)
+    scene.settle()
+    strategy, account = trader(scene)
+    recorder = StateRecorder(strategy, account, scene.settings)
+    recorder._write()
+    monkeypatch.setattr(scene.desk.journal._store, "reading", pytest.fail)
+    recorder._write()
+    assert read_state(scene.folder / STATE_FILE).positions[0].protected == 49
 
 
 def test_an_entry_that_has_filled_or_ended_since_the_iteration_is_not_on_its_way(scene):

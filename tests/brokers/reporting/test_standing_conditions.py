@@ -22,7 +22,7 @@ class World:
     def until(self, moment):
         while self.now < moment:
             self.now += 0.5
-            self.conditions.look()
+            self.conditions.check()
 
 
 @pytest.fixture
@@ -83,3 +83,30 @@ def test_what_was_told_and_lasts_can_be_asked_for(world):
     world.bare = {}
     world.until(30)
     assert world.conditions.standing() == ()
+
+
+def test_a_condition_that_cannot_be_told_keeps_no_other_from_it(caplog):
+    broken, now = [True], [0.0]
+
+    def present():
+        if broken:
+            raise RuntimeError("dictionary changed size during iteration")
+        return {}
+
+    conditions = StandingConditions(
+        (
+            Condition(EventKind.VENUE_DOWN, present, 8.0, "{subject}", "{subject}"),
+            Condition(EventKind.UNPROTECTED, lambda: {"AAPL": "bare"}, 8.0, "{subject}: {why}", "{subject}"),
+        ),
+        300.0,
+        lambda: now[0],
+    )
+    for second in range(20):
+        now[0] = float(second)
+        conditions.check()
+    assert [record.getMessage() for record in caplog.records] == ["whether venue_down lasts is not known", "AAPL: bare"]
+    broken.clear()
+    conditions.check()
+    broken.append(True)
+    conditions.check()
+    assert caplog.text.count("whether venue_down lasts is not known") == 2

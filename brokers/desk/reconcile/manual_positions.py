@@ -39,7 +39,7 @@ class Difference:
 
 
 @dataclass(slots=True)
-class ExternalPositions:
+class ManualPositions:
     """Finds shares that came or went without an order of ours, and enters them as made by hand.
 
     Orders sent by hand are facts and booked at once. A difference without an order is a guess: shares that come are
@@ -72,10 +72,10 @@ class ExternalPositions:
     _scaled: dict[str, datetime] = field(default_factory=dict)
     _opposed: set[str] = field(default_factory=set)
 
-    def look(self) -> None:
+    def compare(self) -> None:
         """Compare the venue's positions with all fills that are known."""
         self.reduced.clear()
-        for order in self.state.view.foreign:
+        for order in self.state.view.manual:
             if order.filled > 0:
                 self.sync.adopt_manual(order)
                 if order.id not in self.sync.contradictions:
