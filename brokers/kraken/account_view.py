@@ -19,6 +19,8 @@ from brokers.venue_values import VenuePositions, VenueQuote
 
 KEEP_S = 1.0
 """The venue's seconds for which balances and tickers serve a second question of the same look."""
+OLDEST_PRICE = timedelta(minutes=1)
+"""Of a ticker that the account is valued at, the venue's time."""
 ONLINE = "online"
 MINUTE_S = 60
 
@@ -65,9 +67,15 @@ class AccountView:
         return self._balances[1]
 
     def figures(self) -> tuple[Decimal, Decimal]:
-        """Equity and cash, USD."""
+        """Equity and cash, USD.
+
+        Raises
+        ------
+        ValueError
+            They cannot be told.
+        """
         there = self.balances()
-        return equity_of(there, self._prices(there)), there.cash
+        return equity_of(there, self._reference.pairs, self._prices(there)), there.cash
 
     def positions(self, *, dust: bool = False) -> VenuePositions:
         there = self.balances()
@@ -75,7 +83,7 @@ class AccountView:
 
     def closed(self) -> str:
         """Why nothing may be opened now, in words; empty while Kraken is online."""
-        status = str(self._client.system_status().get("status") or ONLINE)
+        status = str(self._client.system_status().get("status") or "an unknown")
         return "" if status == ONLINE else f"Kraken is in {status} mode"
 
     def quotes(self, symbols: Iterable[str]) -> dict[str, VenueQuote]:
@@ -125,7 +133,9 @@ class AccountView:
 
     def _prices(self, there: Balances) -> dict[str, Decimal]:
         symbols = [f"{coin}/{USD}" for coin in there.coins]
-        return prices_of(self.quotes(symbols)) if symbols else {}
+        quotes, now = self.quotes(symbols) if symbols else {}, self._clock.now()
+        # Of a symbol that the last answer left out the quote before is still there.
+        return prices_of({s: quote for s, quote in quotes.items() if now - self._quotes[s][0] < OLDEST_PRICE})
 
     @staticmethod
     def _fresh(read_at: datetime, now: datetime) -> bool:
