@@ -15,7 +15,7 @@ from market.bars import DAY_MINUTES, FIELDS
 TIMEOUT_S = 4
 LONGEST_INTRADAY_DAYS = 59
 HOUR_MINUTES = 60
-INTERVALS = {1: "1m", 5: "5m", HOUR_MINUTES: "30m", DAY_MINUTES: "1d"}
+INTERVALS = {1: "1m", 5: "5m", 15: "15m", 30: "30m", HOUR_MINUTES: "30m", DAY_MINUTES: "1d"}
 """Yahoo's hours begin with the session, at half past, the venue's on the clock: two halves make one of those."""
 
 
