@@ -51,6 +51,10 @@ class VenueUnavailable(VenueError):
     """A question had no answer."""
 
 
+class AccountUnreadable(VenueUnavailable):
+    """The account was told without an equity or cash that can be read; what else the venue tells can be."""
+
+
 class NotSent(VenueUnavailable):
     """Nothing reached the venue, or it turned the request away unread."""
 

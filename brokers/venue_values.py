@@ -223,9 +223,13 @@ class TradeTerms:
 
 @dataclass(frozen=True, slots=True)
 class VenueQuote:
-    """Bid and ask as the venue told them; ``unreadable`` says what is wrong with the answer."""
+    """Bid and ask as the venue told them; ``unreadable`` says what is wrong with the answer.
+
+    ``last`` is the price of the last trade, 0 where it is not told.
+    """
 
     bid: Decimal = NOTHING
     ask: Decimal = NOTHING
     time: datetime | None = None
     unreadable: str = ""
+    last: Decimal = NOTHING

@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 
 from config.errors import Refusal
-from config.values.markets import NEW_YORK
+from config.values.markets import NEW_YORK, NEW_YORK_ZONE
 from market.bars import DAY_MINUTES, FIELDS, PRICES, BarTable, sane
 from market.calendar import nanoseconds, session_times
+from market.trading_day import day_zone, days_of
 
 NANOSECONDS = 60_000_000_000  # of a minute
 
@@ -58,6 +59,13 @@ def to_table(frame: pd.DataFrame, symbols: Sequence[str], source: str, minutes: 
     elif minutes is None:
         minutes = int(spacings(column, times).median())
     return timed(symbols, stamps, arrays, minutes, source)
+
+
+def day_numbers(bars: BarTable) -> np.ndarray:
+    """The day of budgets and halts that each bar begins on, numbered from 0: a session, or a day of UTC for coins."""
+    if bars.daily or day_zone() == NEW_YORK_ZONE:
+        return bars.session
+    return np.unique(nanoseconds(days_of(bars.opens_at)), return_inverse=True)[1]
 
 
 def _empty(bars: int, symbols: int) -> dict[str, np.ndarray]:

@@ -26,12 +26,13 @@ def days_of(bars: BarTable) -> BarTable:
     """One bar for each session of an intraday table.
 
     A day is complete at its session's close, also where the table ends before it, so that nobody reads a day that
-    is not over.
+    is not over. Bars that begin at the close or after it, in extended hours, are not of the day: it is read before
+    they are over.
 
     Parameters
     ----------
     bars : BarTable
-        Intraday bars of regular hours.
+        Intraday bars.
 
     Returns
     -------
@@ -41,9 +42,12 @@ def days_of(bars: BarTable) -> BarTable:
     firsts = np.flatnonzero(np.diff(bars.session, prepend=-1))
     dates = pd.DatetimeIndex(bars.opens_at[firsts].tz_convert(NEW_YORK).tz_localize(None).normalize())
     opens, closes = session_times(dates)
-    made: dict[str, Any] = {
-        name: _MADE[name](pd.DataFrame(getattr(bars, name)).groupby(bars.session)).to_numpy(dtype=float)
-        for name in FIELDS
-    }
+    lengths = np.diff(firsts, append=len(bars))
+    late = np.asarray(bars.opens_at >= closes.repeat(lengths))[:, np.newaxis]
+    made: dict[str, Any] = {}
+    for name in FIELDS:
+        values = getattr(bars, name)
+        within = np.where(late, np.nan, values) if late.any() else values
+        made[name] = _MADE[name](pd.DataFrame(within).groupby(bars.session)).to_numpy(dtype=float)
     session = np.arange(len(firsts))
     return replace(bars, opens_at=opens, closes_at=closes, session=session, minutes=DAY_MINUTES, **made)

@@ -19,6 +19,7 @@ from backtests.checks.audit_budget import BudgetAudit
 from backtests.checks.audit_gate import GATE_RULES, GateAudit
 from brokers.record import EquityRow, OrderRecord, RunRecord
 from config import Settings
+from market.bar_tables import day_numbers
 from market.bars import BarTable
 from market.sectors import INVERSE, UNCLASSIFIED
 from risk.model import OPENING_ROLES
@@ -72,7 +73,7 @@ class _Auditor:
         self.returns = self.marks.pct_change(fill_method=None)
         limits = self.rules.get("exposure_budget")
         self.budget = None if limits is None else BudgetAudit(limits)
-        self.gate = GateAudit(settings.gate)
+        self.gate, self.days = GateAudit(settings.gate), day_numbers(table)
         self.held: dict[str, float] = {}
         self.roles: dict[str, str] = {}
         self.entries_of: dict[str, list[str]] = defaultdict(list)
@@ -142,8 +143,7 @@ class _Auditor:
                     self._broken(time, "exposure_budget", order.symbol, reading)
             for rule in GATE_RULES:
                 self.checked[rule] += 1
-            session = int(self.table.session[row])
-            for rule, reading in self.gate.entry(order, before.equity, session, order.symbol in open_now):
+            for rule, reading in self.gate.entry(order, before.equity, int(self.days[row]), order.symbol in open_now):
                 self._broken(time, rule, order.symbol, reading)
             open_now[order.symbol] = order.role
             self.checked["positions"] += 1

@@ -12,7 +12,7 @@ GATE_RULES = ("order_notional", "day_notional", "new_positions", "restricted")
 
 
 class GateAudit:
-    """Adds up what each session opened, by the fills.
+    """Adds up what each day opened, by the fills.
 
     Parameters
     ----------
@@ -22,11 +22,11 @@ class GateAudit:
 
     def __init__(self, gate: Gate) -> None:
         self._gate = gate
-        self._session = -1
+        self._day = -1
         self._opened_usd = 0.0
         self._opened = set[str]()
 
-    def entry(self, order: OrderRecord, equity: float, session: int, held: bool) -> Iterator[tuple[str, str]]:
+    def entry(self, order: OrderRecord, equity: float, day: int, held: bool) -> Iterator[tuple[str, str]]:
         """Take in a filled entry; rule and reading of each limit that it broke.
 
         Parameters
@@ -34,13 +34,13 @@ class GateAudit:
         order : OrderRecord
         equity : float
             Before it, USD.
-        session : int
-            Number of the session in which it filled.
+        day : int
+            Number of the day on which it filled.
         held : bool
             Whether the symbol was held before.
         """
-        if session != self._session:
-            self._session, self._opened_usd, self._opened = session, 0.0, set()
+        if day != self._day:
+            self._day, self._opened_usd, self._opened = day, 0.0, set()
         gate, cost = self._gate, order.filled_quantity * (order.filled_price or 0.0)
         self._opened_usd += cost
         if not held:
@@ -54,6 +54,6 @@ class GateAudit:
             if usd > most + CENT:
                 yield rule, f"{usd:.2f} USD, the limit is {most:.2f}"
         if len(self._opened) > gate.max_new_positions:
-            yield "new_positions", f"{len(self._opened)} opened in the session"
+            yield "new_positions", f"{len(self._opened)} opened in the day"
         if order.symbol in gate.restricted:
             yield "restricted", "it is on the restricted list"

@@ -14,7 +14,7 @@ from backtests.research.search.trials import Trial, TrialContext
 from backtests.research.shadow import ShadowLine
 from config.values.counting import counted
 
-VARIED = ("market_slippage_bps", "stop_slippage_bps", "fee_frac")
+VARIED = ("market_slippage_bps", "stop_slippage_bps", "fee_frac", "maker_fee_frac")
 """Fill assumptions that a band is over."""
 PAST = "Past results promise nothing."
 

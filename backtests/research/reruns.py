@@ -71,9 +71,13 @@ def band(
     executor: Executor,
     on_trial: Callable[[int], Any] = lambda _: None,
 ) -> list[BandCell]:
-    """The run over every combination of slippage (of market and stop orders) and fee."""
+    """The run over every combination of slippage (of market and stop orders) and fee, of limits that rest too."""
     pairs = list(itertools.product(slippage_bps, fee_frac))
+    items: list[dict[str, Any]]
     items = [{"fills.market_slippage_bps": s, "fills.stop_slippage_bps": s, "fills.fee_frac": f} for s, f in pairs]
+    if context.settings["fills"]["maker_fee_frac"] is not None:
+        # A fee of their own would stay the same in every run.
+        items = [{**item, "fills.maker_fee_frac": None} for item in items]
     trials = _told(executor, context, items, on_trial)
     for trial in trials:
         if trial.refused:

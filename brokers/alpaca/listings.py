@@ -11,7 +11,7 @@ from typing import Any
 
 from brokers.alpaca.payloads import Json
 from brokers.alpaca.responses import ID, time_of
-from brokers.network.figures import amount, figure
+from brokers.network.figures import amount, figure, required
 from brokers.order_types import OrderType, State
 from brokers.venue_values import (
     OrderAck,
@@ -49,6 +49,14 @@ WORKING = (
 )
 CANCEL_PENDING = ("pending_cancel", "pending_replace")
 GTC_LIFE = timedelta(days=90)
+ALONE = (None, "", "simple")
+CLASSES = ("bracket", "oco", "oto", "mleg")
+PRICES: Mapping[str, tuple[str, ...]] = {
+    OrderType.LIMIT: ("limit_price",),
+    OrderType.STOP: ("stop_price",),
+    OrderType.STOP_LIMIT: ("limit_price", "stop_price"),
+}
+"""Prices that an order has by its type; a stop that trails may wait for its first."""
 TERMS = ("trail_price", "trail_percent", "notional")
 """Figures of an order that only Lumibot reads."""
 FILLS = ("fill", "partial_fill")
@@ -155,12 +163,16 @@ def leave_out(what: str, why: str) -> None:
 def _order(raw: Mapping[str, Any], listed_under: str) -> VenueOrder:
     """Notional orders have no quantity at the venue: theirs is what was filled."""
     filled, name, status = amount(raw, "filled_qty"), str(raw["id"]), str(raw["status"])
-    kind = str(raw.get("type") or raw.get("order_type") or OrderType.MARKET)
+    kind, side, shape = str(raw.get("type") or raw.get("order_type")), raw.get("side"), raw.get("order_class")
     if not ID.fullmatch(name):
         raise ValueError(f"its id is {name!r}")
     # What an order of an unknown kind protects, or whether one still works, would be a guess.
     if kind not in tuple(OrderType) or (status not in STATES and status not in WORKING):
         raise ValueError(f"type {kind!r} or status {status!r} is not known")
+    if side not in ("buy", "sell") or shape not in (*ALONE, *CLASSES):
+        raise ValueError(f"side {side!r} or class {shape!r} is not known")
+    for key in PRICES.get(kind, ()):
+        required(raw, key)
     created, time_in_force = moment(raw.get("created_at")), str(raw.get("time_in_force") or "")
     times = (raw.get(key) for key in ("filled_at", "updated_at", "submitted_at", "created_at"))
     expires = moment(raw.get("expires_at"))
@@ -170,11 +182,11 @@ def _order(raw: Mapping[str, Any], listed_under: str) -> VenueOrder:
         id=name,
         client_order_id=str(raw.get("client_order_id") or raw["id"]),
         symbol=str(raw["symbol"]),
-        side="buy" if raw.get("side") == "buy" else "sell",
+        side="buy" if side == "buy" else "sell",
         type=kind,
         status=status,
         state=state_of(status),
-        quantity=amount(raw, "qty") or filled,
+        quantity=filled if amount(raw, "notional") else required(raw, "qty"),
         filled=filled,
         average_price=amount(raw, "filled_avg_price"),
         limit_price=amount(raw, "limit_price"),
@@ -185,7 +197,7 @@ def _order(raw: Mapping[str, Any], listed_under: str) -> VenueOrder:
         replaces=str(raw.get("replaces") or ""),
         # An exit that is listed with its sibling trades on its side.
         opens_group=any(leg.get("side") != raw.get("side") for leg in legs_of(raw)),
-        grouped=raw.get("order_class") not in (None, "", "simple"),
+        grouped=shape not in ALONE,
         cancel_pending=status in CANCEL_PENDING,
         created=created,
         submitted=moment(raw.get("submitted_at")),
@@ -233,14 +245,20 @@ def positions_of(raws: Iterable[Mapping[str, Any]]) -> VenuePositions:
 
 
 def account_of(raw: Json) -> VenueAccount:
-    """The account, and why it may open nothing; equity and cash are 0 where they are missing."""
-    status = str(raw.get("status") or ACTIVE).upper()
+    """The account, and why it may open nothing.
+
+    Raises
+    ------
+    ValueError
+        Equity or cash are missing, or no numbers.
+    """
+    status = str(raw.get("status") or "not told").upper()
     blocked = [words for key, words in BLOCKS.items() if raw.get(key) is True]
     blocked += [] if status == ACTIVE else [f"its status is {status}"]
     return VenueAccount(
         id=str(raw.get("account_number") or raw.get("id") or ""),
-        equity=amount(raw, "equity"),
-        cash=amount(raw, "cash"),
+        equity=required(raw, "equity"),
+        cash=required(raw, "cash"),
         blocked=", ".join(blocked),
         native=raw,
     )
@@ -248,11 +266,14 @@ def account_of(raw: Json) -> VenueAccount:
 
 def _position(raw: Mapping[str, Any]) -> VenuePosition | None:
     """A position without figures that are no numbers; None, logged once, if what is held cannot be read."""
-    symbol = raw.get("symbol")
+    symbol, side = raw.get("symbol"), raw.get("side")
     try:
         quantity = figure(raw["qty"], "qty")
         if not symbol:
             raise ValueError("it has no symbol")
+        # Without a side the sign of the quantity tells it.
+        if side not in (None, "", "long", "short"):
+            raise ValueError(f"side {side!r} is not known")
     except (KeyError, ValueError) as error:
         leave_out(f"the position in {symbol}", repr(error))
         return None
@@ -266,7 +287,7 @@ def _position(raw: Mapping[str, Any]) -> VenuePosition | None:
     worth = figures["market_value"]
     return VenuePosition(
         symbol=str(symbol),
-        quantity=-abs(quantity) if raw.get("side") == "short" else quantity,
+        quantity=-abs(quantity) if side == "short" else quantity,
         available=abs(available),
         average_price=figures["avg_entry_price"] or Decimal(0),
         price=figures["current_price"] or Decimal(0),

@@ -14,7 +14,7 @@ from brokers.alpaca.listings import account_of, ack_of, listing_of, positions_of
 from brokers.alpaca.market_data import bars_of, quote_of
 from brokers.alpaca.payloads import patch_of, payload_of
 from brokers.order_types import Resting
-from brokers.venue_errors import VenueUnavailable
+from brokers.venue_errors import AccountUnreadable
 from brokers.venue_requests import OrderChange, OrderRequest, RequestLimit
 from brokers.venue_values import OrderAck, TradeTerms, VenueAccount, VenueListing, VenuePositions, VenueQuote, VenueTime
 from risk.policy_gate import tick_of
@@ -105,7 +105,7 @@ class AlpacaVenue:
         try:
             return account_of(self.client.account())
         except ValueError as error:
-            raise VenueUnavailable(f"the account cannot be read: {error}") from None
+            raise AccountUnreadable(f"the account cannot be read: {error}") from None
 
     def positions(self) -> VenuePositions:
         return positions_of(self.client.positions())

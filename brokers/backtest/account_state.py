@@ -14,6 +14,7 @@ from brokers.backtest.working_orders import GTC_DAYS, WorkingOrder
 from brokers.ledger import Ledger
 from brokers.record import RunRecord
 from config.schema import Fills, Gate
+from market.bar_tables import day_numbers
 from market.bars import BarTable
 from market.indicators import forward_filled
 from market.trading_day import day_of
@@ -42,7 +43,7 @@ class AccountState:
         self._next_row = 0
         self._sequence = 0
         self._opened_usd = 0.0
-        self._session = -1
+        self._opened_on = -1
         self._opened = False
         self._closed_at: tuple[int, Any] = (-2, None)
         self._closed_row = -1
@@ -84,7 +85,7 @@ class AccountState:
         self.ledger = Ledger(cash, record, budget=WeeklyBudget(day_of(bars.opens_at[0])), parked=self._parked)
         self._column = {symbol: k for k, symbol in enumerate(bars.symbols)}
         self._opens, self._closes = bars.moments
-        self._sessions = bars.session.tolist()
+        self._days = day_numbers(bars).tolist()
         self._marks = forward_filled(bars.close)
         self._last_rows = bars.last_rows().tolist()
         self._next_row = int(bars.opens_at.searchsorted(self.datetime, side="left"))
@@ -258,19 +259,19 @@ class AccountState:
         return f"{symbol}-{time}-{role}-{self._sequence}"
 
     def opened_today(self) -> float:
-        """What fills of the present session opened, USD; an order that ends without a fill opens nothing."""
-        session = self._sessions[min(self._next_row, len(self._sessions) - 1)]
-        return self._opened_usd if session == self._session else 0.0
+        """What fills of the present day opened, USD; an order that ends without a fill opens nothing."""
+        day = self._days[min(self._next_row, len(self._days) - 1)]
+        return self._opened_usd if day == self._opened_on else 0.0
 
     def _count_opened(self, usd: float) -> None:
-        """Charge a fill to the session of the bar that is being matched."""
-        session = self._sessions[self._next_row - 1]
-        if session != self._session:
-            self._session, self._opened_usd = session, 0.0
+        """Charge a fill to the day of the bar that is being matched."""
+        day = self._days[self._next_row - 1]
+        if day != self._opened_on:
+            self._opened_on, self._opened_usd = day, 0.0
         self._opened_usd += usd
 
     def day_notional(self, without: WorkingOrder | None = None) -> float:
-        """What this session opened and what waiting orders may still open, USD; ``without`` one of them."""
+        """What this day opened and what waiting orders may still open, USD; ``without`` one of them."""
         entries = (w for w in self._opening.values() if w.symbol not in self._parked)
         waiting = sum(w.notional for w in entries if w is not without)
         return self.opened_today() + waiting

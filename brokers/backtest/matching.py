@@ -52,8 +52,8 @@ class BarMatching(AccountState):
         due = self._due(row) if self._dividends else {}
         if self._all:
             self._match(row)
-            last_of_session = row + 1 >= len(self._sessions) or self._sessions[row + 1] != self._sessions[row]
-            if last_of_session:
+            last_of_day = row + 1 >= len(self._days) or self._days[row + 1] != self._days[row]
+            if last_of_day:
                 self._expire(self._closes[row])
         for symbol, amount in due.items():
             self.ledger.credit(amount)
@@ -63,12 +63,12 @@ class BarMatching(AccountState):
             self.on_bar(1)
 
     def _earn(self, row: int) -> None:
-        """Credit the interest on cash for the days since the last session, with the first bar of the next one.
+        """Credit the interest on cash for the days since the last one, with the first bar of the next.
 
         Cash that a short sale brought in earns none: it secures the shares that are owed.
         """
         rate = self.fill_model.cash_interest_frac
-        if not rate or row == 0 or self._sessions[row] == self._sessions[row - 1]:
+        if not rate or row == 0 or self._days[row] == self._days[row - 1]:
             return
         short = sum(-p.quantity * p.entry_price for p in self.ledger.positions.values() if p.quantity < 0)
         days = (day_of(self._opens[row]) - day_of(self._opens[row - 1])).days

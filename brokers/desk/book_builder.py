@@ -61,7 +61,6 @@ class BookBuilder:
         state, own = self._state, self._positions.book
         now = state.now.astimezone(NEW_YORK_ZONE)
         positions = self.positions()
-        opened = self._positions.journal.open_session(day_of(now), state.view.account.equity, now)
         budget = own.ledger.budget
         return Book(
             time=now,
@@ -70,11 +69,18 @@ class BookBuilder:
             positions=positions,
             pending={s: p for s, p in pending.items() if p.quantity > 0},
             opened_today_usd=self._positions.opened_today(),
-            session_open_equity=float(opened),
+            session_open_equity=float(self._opened_at(now)),
             closed_trades=own.ledger.closed[-CLOSED_TRADES_KEPT:],
             budget=None if budget is None else budget.deployed(max(day_of(now), budget.day)),
             entries_sent=tuple(sent),
         )
+
+    def _opened_at(self, now: datetime) -> Decimal:
+        """Equity at the session's opening, fixed at its first book; an equity that was known earlier fixes none."""
+        view, journal = self._state.view, self._positions.journal
+        if view.account_unreadable:
+            return journal.session_open_equity(day_of(now)) or view.account.equity
+        return journal.open_session(day_of(now), view.account.equity, now)
 
     def positions(self) -> dict[str, Position]:
         """What is held now, with its levels and what protects it."""

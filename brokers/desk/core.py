@@ -56,7 +56,8 @@ def assemble(
     sync = JournalSync(journal, settings.strategy, venue.clock.now, disbelieved)
     ownership = OrderOwnership(sync, journal, settings.live.adopt, state.seen)
     positions = OwnPositions(state, journal, sync, ownership, settings.live.adopt, settings.gate.cash_funds or ())
-    limits = Limits(settings.gate, settings.sizing.lot, settings.sizing.max_notional_frac)
+    slippage_frac = settings.fills.market_slippage_bps / 1e4
+    limits = Limits(settings.gate, settings.sizing.lot, settings.sizing.max_notional_frac, slippage_frac)
     gateway = OrderGateway(state, journal, sync, positions, limits, admission, settings.strategy)
     observer = VenueObserver(state, sync, InflightOrders(state, journal, sync), positions)
     return DeskCore(settings, journal, state, sync, positions, gateway, observer)

@@ -263,6 +263,7 @@ class LiveDesk:
         self.observer.look(account)
         self._seen_at = time.monotonic()
         self.halts.account = self.state.view.account.blocked
+        self._tell_account(self.state.view.account_unreadable)
         if account:
             self._looked = time.monotonic()
         self.manual.compare()
@@ -276,6 +277,13 @@ class LiveDesk:
                     "%s: the venue contradicts the journal, no entries this session: %s", wrong.symbol, wrong.what
                 )
         self._keep_books()
+
+    def _tell_account(self, unreadable: str) -> None:
+        """Where equity and cash are not known nothing is entered; exits go on with those that were known last."""
+        if unreadable:
+            self.halts.passing["account"] = unreadable
+        else:
+            self.halts.passing.pop("account", None)
 
     def _tell_held_back(self) -> None:
         """Where an order of ours cannot be read nothing is sent or cancelled: what it protects is not known."""
@@ -381,9 +389,10 @@ class LiveDesk:
         if math.isnan(self.record.initial_equity):
             self.record.initial_equity = book.equity
         row = self.books.equity_row(book)
-        self.record.equity.append(row)
         self.record.position_bars += len(self.positions.book.ledger.positions)
         self.record.protected_bars += row.protected
-        self.journal.equity(row)
+        if not self.state.view.account_unreadable:
+            self.record.equity.append(row)
+            self.journal.equity(row)
         self._decided_on = book
         return book

@@ -10,7 +10,7 @@ from typing import Any
 from brokers.desk.desk import LiveDesk
 from brokers.reporting.events import EventKind, about
 from brokers.reporting.iteration_report import IterationReport
-from config.values.markets import NEW_YORK_ZONE
+from market.trading_day import day_of
 
 PATIENCE_S = 0.5
 """Local seconds that a summary waits for a step of the desk: at the end of the process there are few."""
@@ -41,7 +41,7 @@ class SessionReport:
         Where a step is under way as it ends, the next check tells of it.
         """
         if self._desk.state.in_session:
-            today = self._now().astimezone(NEW_YORK_ZONE).date()
+            today = day_of(self._now())
             if self._day is not None and self._day != today:
                 # The night was not seen, as in a rehearsal that leaves it out.
                 self._tell_within(0)
@@ -82,7 +82,7 @@ class SessionReport:
 
     def _summary(self, day: date) -> tuple[str, dict[str, Any]]:
         desk, record = self._desk, self._desk.record
-        closed = [t for t in record.trades if t.exit_time.astimezone(NEW_YORK_ZONE).date() == day]
+        closed = [t for t in record.trades if day_of(t.exit_time) == day]
         profit, won = sum(t.pnl for t in closed), sum(t.pnl > 0 for t in closed)
         equity = record.equity[-1].equity if record.equity else self._opened
         saved, measured = self._saved()

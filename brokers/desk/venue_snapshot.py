@@ -21,7 +21,7 @@ class VenueSnapshot:
     missing may be there; ``unread`` names the symbols of orders that could not be, ``held_back`` those in which such an
     order is ours, so that nothing is known of what protects our shares. ``listing`` is the listing of open
     orders as the venue wrote it, for the broker class that speaks its language; ``account_time`` is when the account
-    was asked for.
+    was asked for, ``account_unreadable`` why it could not be read since then, in words.
     """
 
     time: datetime
@@ -34,6 +34,7 @@ class VenueSnapshot:
     unread: dict[str, str] = field(default_factory=dict)
     held_back: dict[str, str] = field(default_factory=dict)
     account_time: datetime | None = None
+    account_unreadable: str = ""
 
     @property
     def uncommitted_cash(self) -> Decimal:

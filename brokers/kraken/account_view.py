@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from brokers.kraken.answers.balances import USD, Balances, balances_of, equity_of, positions_of
-from brokers.kraken.answers.market_data import INTERVALS, bars_of, no_bars, prices_of, quotes_of
+from brokers.kraken.answers.market_data import INTERVALS, MOST_BARS, bars_of, no_bars, prices_of, quotes_of
 from brokers.kraken.connection.client import KrakenClient
 from brokers.kraken.reference import Reference
 from brokers.network.clock import VenueClock
@@ -19,8 +20,21 @@ from brokers.venue_values import VenuePositions, VenueQuote
 
 KEEP_S = 1.0
 """The venue's seconds for which balances and tickers serve a second question of the same look."""
+OLDEST_PRICE = timedelta(minutes=1)
+"""Of a ticker that the account is valued at, the venue's time."""
 ONLINE = "online"
 MINUTE_S = 60
+MOST_KEPT = 4 * MOST_BARS
+"""Bars of a pair that are kept: more than Kraken gives at once, which come together over the days."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """Bars of a pair; ``since`` is the earliest moment from which they were asked for."""
+
+    asked_at: datetime
+    since: datetime
+    bars: pd.DataFrame
 
 
 class AccountView:
@@ -44,7 +58,7 @@ class AccountView:
         self._totals: dict[str, Decimal] = {}
         self._moved = False
         self._quotes: dict[str, tuple[datetime, VenueQuote]] = {}
-        self._bars: dict[tuple[str, int], tuple[datetime, pd.DataFrame]] = {}
+        self._bars: dict[tuple[str, int], _Kept] = {}
 
     def forget(self) -> None:
         """Something was sent: balances are asked for anew."""
@@ -65,9 +79,15 @@ class AccountView:
         return self._balances[1]
 
     def figures(self) -> tuple[Decimal, Decimal]:
-        """Equity and cash, USD."""
+        """Equity and cash, USD.
+
+        Raises
+        ------
+        ValueError
+            They cannot be told.
+        """
         there = self.balances()
-        return equity_of(there, self._prices(there)), there.cash
+        return equity_of(there, self._reference.pairs, self._prices(there)), there.cash
 
     def positions(self, *, dust: bool = False) -> VenuePositions:
         there = self.balances()
@@ -75,7 +95,7 @@ class AccountView:
 
     def closed(self) -> str:
         """Why nothing may be opened now, in words; empty while Kraken is online."""
-        status = str(self._client.system_status().get("status") or ONLINE)
+        status = str(self._client.system_status().get("status") or "an unknown")
         return "" if status == ONLINE else f"Kraken is in {status} mode"
 
     def quotes(self, symbols: Iterable[str]) -> dict[str, VenueQuote]:
@@ -106,26 +126,31 @@ class AccountView:
         if pair is None:
             return no_bars()
         step = timedelta(minutes=minutes)
-        asked_at, kept = self._bars.get((symbol, minutes), (None, no_bars()))
-        last = kept["datetime"].iloc[-1].to_pydatetime() if len(kept) else None
-        complete = last is not None and now < last + 2 * step
-        late = asked_at is not None and now - asked_at < self._late_bar
-        covered = len(kept) and (kept["datetime"].iloc[0] <= pd.Timestamp(start) or asked_at is not None)
-        if covered and (complete or late):
-            return kept
-        since = start if last is None else last
+        known = self._bars.get((symbol, minutes))
+        kept = no_bars() if known is None else known.bars
+        last: datetime | None = kept["datetime"].iloc[-1].to_pydatetime() if len(kept) else None
+        # Where nothing came from so early, Kraken has none that are older: it gives the newest 720.
+        since = start
+        if known is not None and last is not None and known.since <= start:
+            if now < last + 2 * step or now - known.asked_at < self._late_bar:
+                return kept
+            since = last
         answer = self._client.bars(pair.key, minutes, int(since.astimezone(UTC).timestamp()) - minutes * MINUTE_S)
         rows: Any = next((rows for name, rows in answer.items() if self._reference.pairs.named(name) is pair), [])
         # The last row is still forming.
         fresh = bars_of(symbol, rows[:-1] if isinstance(rows, list) else [])
         both = pd.concat([kept, fresh], ignore_index=True) if len(kept) else fresh
         both = both.drop_duplicates("datetime", keep="last").sort_values("datetime", ignore_index=True)
-        self._bars[symbol, minutes] = now, both
+        first = start if known is None else min(known.since, start)
+        both = both.iloc[-MOST_KEPT:].reset_index(drop=True)
+        self._bars[symbol, minutes] = _Kept(now, first, both)
         return both
 
     def _prices(self, there: Balances) -> dict[str, Decimal]:
         symbols = [f"{coin}/{USD}" for coin in there.coins]
-        return prices_of(self.quotes(symbols)) if symbols else {}
+        quotes, now = self.quotes(symbols) if symbols else {}, self._clock.now()
+        # Of a symbol that the last answer left out the quote before is still there.
+        return prices_of({s: quote for s, quote in quotes.items() if now - self._quotes[s][0] < OLDEST_PRICE})
 
     @staticmethod
     def _fresh(read_at: datetime, now: datetime) -> bool:

@@ -22,7 +22,7 @@ from brokers.kraken.waits import Waits
 from brokers.network.figures import MOST, NOTHING
 from brokers.network.time_budget import time_budget
 from brokers.order_types import OrderType, State, VenueReason
-from brokers.venue_errors import VenueRefusal, VenueUnavailable
+from brokers.venue_errors import AccountUnreadable, VenueRefusal, VenueUnavailable
 from brokers.venue_requests import Bracket, OcoExits, OrderChange, OrderRequest, RequestLimit, Single, StopOnly
 from brokers.venue_values import (
     OrderAck,
@@ -122,9 +122,12 @@ class KrakenVenue:
         return VenueTime(now, True, now + ENDLESS, now + ENDLESS)
 
     def account(self) -> VenueAccount:
-        equity, cash = self._view.figures()
+        try:
+            equity, cash = self._view.figures()
+        except ValueError as error:
+            raise AccountUnreadable(f"the account cannot be read: {error}") from None
         if abs(equity) >= MOST:
-            raise VenueUnavailable(f"the account cannot be read: equity of {equity:.3g} USD")
+            raise AccountUnreadable(f"the account cannot be read: equity of {equity:.3g} USD")
         return VenueAccount(self._account_id, equity, cash, self._view.closed())
 
     def positions(self) -> VenuePositions:

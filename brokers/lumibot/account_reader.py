@@ -14,12 +14,13 @@ from lumibot.entities import Asset, Order, Position
 
 from brokers.alpaca.client import VenueClient
 from brokers.alpaca.errors import AlpacaRefusal
+from brokers.alpaca.listings import account_of
 from brokers.alpaca.payloads import Json
 from brokers.desk.execution.order_gateway import OrderRefused
 from brokers.desk.lifecycle.link import DeskLink
 from brokers.lumibot.order_tracker import OrderTracker
 from brokers.network.figures import amount
-from brokers.venue_errors import VenueError
+from brokers.venue_errors import AccountUnreadable, VenueError
 
 FRESH_S = 0.5
 SNAPSHOT_BUDGET_S = 8.0
@@ -91,7 +92,12 @@ class SnapshotReader(OrderTracker):
             positions = [cast("Json", position.native) for position in view.positions.values()]
             return cast("list[Json]", view.listing), positions, cast("Json", view.account.native)
         # In this order what fills in between shows twice, as order and as position, rather than not at all.
-        return self.client.open_orders(), self.client.positions(), self.client.account()
+        orders, positions, account = self.client.open_orders(), self.client.positions(), self.client.account()
+        try:
+            account_of(account)
+        except ValueError as error:
+            raise AccountUnreadable(f"the account cannot be read: {error}") from None
+        return orders, positions, account
 
     def _get_balances_at_broker(self, quote_asset: Any, strategy: Any) -> tuple[float, float, float] | None:
         # Lumibot's sync begins with this call and repeats it at once where there is no answer.

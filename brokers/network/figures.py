@@ -55,6 +55,19 @@ def amount(raw: Mapping[str, Any], key: str) -> Decimal:
     return NOTHING if value is None or value == "" else figure(value, key)
 
 
+def required(raw: Mapping[str, Any], key: str) -> Decimal:
+    """A number that a venue's answer always has.
+
+    Raises
+    ------
+    ValueError
+        It is missing, or no number that a market has.
+    """
+    if raw.get(key) in (None, ""):
+        raise ValueError(f"it has no {key}")
+    return figure(raw[key], key)
+
+
 def dated(moment: datetime) -> datetime:
     """A time of the venue's, if it has a zone and lies in years that an account can have seen.
 

@@ -43,7 +43,9 @@ def band(
     slippage_bps: Annotated[
         str | None, typer.Option(metavar="A,B", help="Slippage of market and stop orders, hundredths of a percent.")
     ] = None,
-    fee_frac: Annotated[str | None, typer.Option(metavar="A,B", help="Fees, fractions of the traded value.")] = None,
+    fee_frac: Annotated[
+        str | None, typer.Option(metavar="A,B", help="Fees of all fills, fractions of their value.")
+    ] = None,
     workers: Annotated[
         int | None, typer.Option(parser=a_count, metavar="W", help="Processes (default: one for each core).")
     ] = None,

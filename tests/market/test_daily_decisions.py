@@ -28,6 +28,17 @@ def test_days_are_those_of_the_bars_they_are_made_of():
         assert np.allclose(days.volume[row], table.volume[inside].sum(axis=0))
 
 
+def test_bars_after_the_close_are_not_of_the_day_that_is_read_at_it():
+    times = pd.date_range("2024-07-03 09:00", "2024-07-03 19:30", freq="30min", tz="America/New_York")
+    close = np.arange(len(times)) + 100.0
+    frame = pd.DataFrame({"symbol": "A", "datetime": times, **dict.fromkeys(FIELDS, close)})
+    days = days_of(to_table(frame, ["A"], "hand-written"))
+    last = int(times.searchsorted(pd.Timestamp("2024-07-03 13:00", tz="America/New_York"))) - 1
+    assert str(days.closes_at[0]) == "2024-07-03 13:00:00-04:00", "a half day"
+    assert days.close[0, 0] == days.high[0, 0] == close[last]
+    assert days.volume[0, 0] == close[: last + 1].sum()
+
+
 def test_a_day_without_a_bar_is_missing_and_one_that_is_cut_off_is_not_over():
     times = pd.date_range("2024-03-04 09:30", periods=6, freq="60min", tz="America/New_York")
     times = times.append(pd.date_range("2024-03-05 09:30", periods=2, freq="60min", tz="America/New_York"))

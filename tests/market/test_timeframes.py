@@ -18,6 +18,7 @@ from market.calendar import week_ends
 from market.feature_registry import parse
 from market.features import FeatureTable, bars_to_settle
 from market.timeframes import higher_bars
+from market.trading_day import use_day_of
 
 nan = np.nan
 NAMES = ("higher_ema_1", "higher_ema_3", "session_rows_1", "session_rows_3")
@@ -50,6 +51,27 @@ def known(bars: BarTable, name: str = "higher_ema_1", symbol: int = 0) -> list[f
 
 def same(one: np.ndarray, other: np.ndarray) -> bool:
     return np.array_equal(one, other, equal_nan=one.dtype != bool)
+
+
+# --- coins
+
+
+@pytest.mark.parametrize("zone", ["UTC", NEW_YORK])
+@pytest.mark.parametrize("day", ["2026-03-04", "2026-03-07", "2025-11-28", "2026-07-01"])
+def test_four_hours_of_coins_count_from_the_midnight_of_the_day(day, zone):
+    use_day_of(zone)
+    times = pd.date_range(day, periods=24, freq="h", tz=zone).tz_convert(NEW_YORK)
+    bars = replace(bars_at(times), symbols=("BTC/USD",))
+    ends, complete = higher_bars(bars)
+    assert np.unique(ends, return_counts=True)[1].tolist() == [4] * 6
+    assert np.flatnonzero(complete).tolist() == [3, 7, 11, 15, 19, 23]
+
+
+def test_a_week_of_coins_ends_on_sunday():
+    bars = replace(bars_at(pd.date_range("2026-03-02", periods=14)), symbols=("BTC/USD",))
+    ends, complete = higher_bars(bars)
+    assert np.unique(ends, return_counts=True)[1].tolist() == [7, 7]
+    assert np.flatnonzero(complete).tolist() == [6, 13]
 
 
 # --- weeks

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from config.errors import Refusal
 from config.schema import Gate
+from config.values.markets import NEW_YORK_ZONE
 from risk.brackets import AtrBracket, FixedBracket
 from risk.cash_buffer import CashBuffer
 from risk.equity_sizer import SizingConfig
@@ -394,6 +395,14 @@ def test_entries_wait_for_a_scan_window_and_exits_do_not(utc, enters):
     plan = rules.decide(snapshot(), state)
     assert bool(plan.entries) is enters
     assert plan.adjustments == (sell("exit", "B"),)
+
+
+@pytest.mark.parametrize(("window", "reached"), [("23:50", (0, 12)), ("23:42", (23, 42)), ("00:05", (0, 12))])
+def test_a_window_near_midnight_is_reached_on_either_side_of_it(window, reached):
+    rules = pipeline(Stated(A=90.0), windows=(window,))
+    rules.window_minutes = 30
+    times = [(hour, minute) for hour in range(24) for minute in (12, 42)]
+    assert [t for t in times if rules.entries_now(datetime(2026, 3, 4, *t, tzinfo=NEW_YORK_ZONE))] == [reached]
 
 
 def test_windows_mean_nothing_on_daily_bars():

@@ -11,15 +11,16 @@ import numpy as np
 import pandas as pd
 
 from brokers.desk.data.bar_store import BarStore
-from config.values.markets import NEW_YORK
+from config.values.markets import NEW_YORK_ZONE
 from market.bar_tables import timed
 from market.bars import DAY_MINUTES, FIELDS, BarTable
 from market.calendar import nanoseconds, session_times, sessions_among, sessions_until
+from market.trading_day import day_zone
 
 MOST_MISSING = 2
 """So many bars may be outstanding before nothing is decided on the ones that are there."""
 SESSION_MINUTES = 390
-HOUR_MINUTES, HALF_HOUR = 60, 30
+HALF_HOUR = 30
 PUBLISHED_AFTER = pd.Timedelta(minutes=30)
 """How long after its end the bar of a day may be outstanding."""
 BLOCK = 50
@@ -36,7 +37,7 @@ class BarCollector:
     minutes : int
         Length of the bars that are decided on; 1440 is a day.
     sessions : bool
-        Whether the exchange's hours count; else the market never closes and its day begins at midnight in New York.
+        Whether the exchange's hours count; else the market never closes, and its day is that of budgets and halts.
     """
 
     def __init__(self, symbols: Sequence[str], minutes: int, sessions: bool) -> None:
@@ -44,8 +45,8 @@ class BarCollector:
         self.minutes = minutes
         self.sessions = sessions
         # The venue's hours begin on the clock, a session at half past: only where there is none do they fit.
-        fits = (1, DAY_MINUTES) if sessions else (1, HOUR_MINUTES, DAY_MINUTES)
-        self.asked_minutes = minutes if minutes in fits else 5
+        self.asked_minutes = minutes if not sessions or minutes in (1, DAY_MINUTES) else 5
+        self._zone = NEW_YORK_ZONE if sessions else day_zone()
         self._store = BarStore(self.symbols)
         self._newest: dict[str, pd.Timestamp] | None = None
         self._expected: tuple[pd.Timestamp, pd.DatetimeIndex] | None = None
@@ -80,7 +81,7 @@ class BarCollector:
             return
         times = times[wanted]
         if self.daily:
-            times = times.tz_convert(NEW_YORK).normalize()
+            times = times.tz_convert(self._zone).normalize()
         if self._store.put(column[wanted], nanoseconds(times), frame[wanted]):
             self._newest = self._made = None
 
@@ -103,7 +104,7 @@ class BarCollector:
             return False
         last = expected[-1]
         if self.daily:
-            return bool(min(_date(time.tz_convert(NEW_YORK)) for time in newest.values()) >= last)
+            return bool(min(self._date(time) for time in newest.values()) >= last)
         # Bars are asked for as parts of the longer ones that are decided on.
         return bool(min(newest.values()) >= last + pd.Timedelta(minutes=self.minutes - self.asked_minutes))
 
@@ -124,7 +125,7 @@ class BarCollector:
     def step_of(self, now: datetime) -> pd.Timestamp:
         """The last moment at which a bar can have ended: bars and sessions end on a common grid of the clock."""
         step = f"{math.gcd(self.minutes, HALF_HOUR)}min"
-        return pd.Timestamp(now).tz_convert("UTC").floor(step).tz_convert(NEW_YORK)
+        return pd.Timestamp(now).tz_convert("UTC").floor(step).tz_convert(self._zone)
 
     def _table(self, present: pd.Timestamp, source: str) -> BarTable | None:
         stamps, values = self._days(present) if self.daily else self._intraday(present)
@@ -150,38 +151,38 @@ class BarCollector:
 
     def _last_complete(self, present: pd.Timestamp) -> pd.DatetimeIndex:
         if self.daily:
-            today = _date(present)
+            today = self._date(present)
             days = sessions_until(today, MOST_MISSING + 3) if self.sessions else pd.date_range(end=today, periods=5)
             return days[np.asarray(self._ends(days) + PUBLISHED_AFTER <= present)]
         step = pd.Timedelta(minutes=self.minutes)
         if not self.sessions:
-            last = _anchor_24_7(pd.DatetimeIndex([present]))[0]
+            last = present.normalize()
             last += (present - last) // step * step - step
             return pd.date_range(last - (MOST_MISSING + 2) * step, last, freq=step)
-        opens, closes = session_times(sessions_until(_date(present), 3))
+        opens, closes = session_times(sessions_until(self._date(present), 3))
         grids = [pd.date_range(o, c, freq=step, inclusive="left") for o, c in zip(opens, closes, strict=True)]
         grid = pd.DatetimeIndex(np.concatenate([g.tz_convert("UTC").to_numpy() for g in grids]), tz="UTC")
         cut = [(g + step).where(g + step <= c, c) for g, c in zip(grids, closes, strict=True)]
         ends = [end.tz_convert("UTC").to_numpy() for end in cut]
-        return grid[pd.DatetimeIndex(np.concatenate(ends), tz="UTC") <= present].tz_convert(NEW_YORK)
+        return grid[pd.DatetimeIndex(np.concatenate(ends), tz="UTC") <= present].tz_convert(self._zone)
 
     def _over(self, times: pd.DatetimeIndex, present: pd.Timestamp) -> np.ndarray:
         """Which of the bars as they were asked for have ended."""
         if not self.daily:
             return np.asarray(times + pd.Timedelta(minutes=self.asked_minutes) <= present)
-        days = times.tz_convert(NEW_YORK).tz_localize(None).normalize()
+        days = times.tz_convert(self._zone).tz_localize(None).normalize()
         unique = days.unique().sort_values()
         return np.asarray(days.isin(unique[np.asarray(self._ends(unique) <= present)]))
 
     def _ends(self, days: pd.DatetimeIndex) -> pd.DatetimeIndex:
         """When the bar of each day is complete: with the session, or at midnight where there are none."""
-        return session_times(days)[1] if self.sessions else (days + pd.Timedelta(days=1)).tz_localize(NEW_YORK)
+        return session_times(days)[1] if self.sessions else (days + pd.Timedelta(days=1)).tz_localize(self._zone)
 
     def _within_hours(self, times: pd.DatetimeIndex) -> np.ndarray:
         """Which of the bars as they were asked for begin in a session, where there are any."""
         if self.daily or not self.sessions:
             return np.ones(len(times), dtype=bool)
-        clock = times.tz_convert(NEW_YORK)
+        clock = times.tz_convert(self._zone)
         days = clock.tz_localize(None).normalize()
         unique = days.unique().sort_values()
         opens, closes = session_times(unique)
@@ -199,9 +200,7 @@ class BarCollector:
         """When bars that are decided on begin, and their values, as far as they have ended."""
         begins, step = self._times(), pd.Timedelta(minutes=self.minutes)
         if self.minutes != self.asked_minutes and len(begins):
-            anchors = _anchor_24_7(begins)
-            if self.sessions:
-                anchors = session_times(begins.tz_localize(None).normalize())[0]
+            anchors = session_times(begins.tz_localize(None).normalize())[0]
             begins = anchors + (begins - anchors) // step * step
         ends = begins + step
         if self.sessions and len(begins):
@@ -225,7 +224,10 @@ class BarCollector:
         return stamps, arrays
 
     def _times(self) -> pd.DatetimeIndex:
-        return pd.DatetimeIndex(self._store.stamps, tz="UTC").tz_convert(NEW_YORK)
+        return pd.DatetimeIndex(self._store.stamps, tz="UTC").tz_convert(self._zone)
+
+    def _date(self, moment: pd.Timestamp) -> pd.Timestamp:
+        return moment.tz_convert(self._zone).tz_localize(None).normalize()
 
 
 def _span(rows: np.ndarray) -> slice:
@@ -247,11 +249,3 @@ def joined(parts: pd.DataFrame) -> pd.DataFrame:
     ).reset_index()
     whole.loc[whole["bad"], list(FIELDS[:4])] = np.nan
     return whole.drop(columns="bad")
-
-
-def _date(present: pd.Timestamp) -> pd.Timestamp:
-    return present.tz_localize(None).normalize()
-
-
-def _anchor_24_7(times: pd.DatetimeIndex) -> pd.DatetimeIndex:
-    return times.tz_convert(NEW_YORK).normalize()

@@ -112,7 +112,9 @@ class LiveFeed:
         self._yahoo_down_until = datetime.min.replace(tzinfo=UTC)
         self._answered: datetime | None = None
         session_bars = self.collected.session_bars
-        self._history_sessions = -(-bars_to_settle(needs, session_bars) // session_bars) + SPARE_SESSIONS
+        self._settled = bars_to_settle(needs, session_bars)
+        self._history_sessions = -(-self._settled // session_bars) + SPARE_SESSIONS
+        self._told_short = False
 
     def snapshot(self) -> Market:
         """What is known of the universe now, up to the last complete bar.
@@ -128,6 +130,7 @@ class LiveFeed:
         before, self.bars = self.bars, self.collected.table(now, self.source)
         if self.bars is None:
             raise VenueError(f"no bars of {', '.join(self.symbols[:3])} and others; {why or 'the venue has none'}")
+        self._tell_short(len(self.bars))
         if self.features is None or self.bars is not before:
             self.features = RecentFeatures(self.bars, self.needs, self.sectors)
         self.market = self.features.market_at(pd.Timestamp(now).tz_convert(NEW_YORK))
@@ -275,6 +278,19 @@ class LiveFeed:
             self._tell({symbol: YAHOO})
         else:
             log.warning("%s: Yahoo has none either", symbol)
+
+    def _tell_short(self, there: int) -> None:
+        """Say once that the history is shorter than the features need, as where a venue gives its newest alone."""
+        if self._told_short or self._loaded is None or there >= self._settled:
+            return
+        self._told_short = True
+        log.warning(
+            "%d bars of %d minutes are all that there are, the features need %d to be independent of where they begin; "
+            "until then averages differ from those of a longer history",
+            there,
+            self.collected.minutes,
+            self._settled,
+        )
 
     def _tell(self, sources: Mapping[str, str]) -> None:
         """Say which source serves each ticker, when that changes."""

@@ -46,11 +46,12 @@ class OrderRefused(Exception):
 
 @dataclass(slots=True)
 class Limits:
-    """What the gate measures orders with."""
+    """What the gate measures orders with; ``slippage_frac`` is how far beyond its quote a market order may fill."""
 
     gate: Gate
     lot: float
     position_frac: float
+    slippage_frac: float = 0.0
 
 
 class OrderGateway:
@@ -152,7 +153,7 @@ class OrderGateway:
             parent=parent,
             reason=reason,
         )
-        measured = _measured(intent, opens=opens, quote=quote, reference=reference)
+        measured = self._measured(intent, opens=opens, quote=quote, reference=reference)
         self._pass_the_gate(measured, "")
         name = self._journal.plan_order(intent)
         if opens:
@@ -208,7 +209,7 @@ class OrderGateway:
         ``quote`` is the price it would trade against now, which only an order that opens a position needs.
         """
         opens, replaced = intent.role not in EXIT_ROLES, self._sync.client_id(venue_id) or ""
-        self._pass_the_gate(_measured(intent, opens=opens, quote=quote), replaced)
+        self._pass_the_gate(self._measured(intent, opens=opens, quote=quote), replaced)
         name = self._journal.plan_order(intent)
         if replaced and change.quantity is not None:
             # A venue may raise it under its own name, and may do so late: what it shows then is what was asked for.
@@ -261,6 +262,31 @@ class OrderGateway:
             return asked
         self.cancel(venue_id)
         return now
+
+    def _measured(
+        self, intent: OrderIntent, *, opens: bool, quote: float, reference: float | None = None
+    ) -> GateRequest:
+        """An order as the gate measures it."""
+        return GateRequest(
+            symbol=intent.symbol,
+            opens=opens,
+            quantity=float(intent.quantity),
+            quote=quote,
+            reference=reference,
+            limit_price=None if intent.limit_price is None else float(intent.limit_price),
+            stop_price=None if intent.stop_price is None else float(intent.stop_price),
+            buy=intent.side == "buy",
+            # Only what opens is limited by what it may cost.
+            beyond_frac=self._beyond(intent) if opens else 0.0,
+        )
+
+    def _beyond(self, intent: OrderIntent) -> float:
+        """How far beyond its price an order may be filled: at once by its slippage, later by what the market does."""
+        if intent.limit_price is not None:
+            return 0.0
+        at_once = intent.type == OrderType.MARKET and self._state.in_session
+        beyond = self.limits.slippage_frac if at_once else self.limits.gate.price_collar_frac
+        return beyond + float(self._state.rules.fee_frac)
 
     def _pass_the_gate(self, request: GateRequest, replaced: str) -> None:
         limits = self.limits
@@ -381,17 +407,3 @@ def _stop_of(request: OrderRequest) -> Decimal | None:
 def _levels_of(request: OrderRequest) -> tuple[Decimal | None, Decimal | None]:
     """Stop and target that an order brings with it."""
     return (request.stop, request.target) if isinstance(request, Bracket | OcoExits) else (None, None)
-
-
-def _measured(intent: OrderIntent, *, opens: bool, quote: float, reference: float | None = None) -> GateRequest:
-    """An order as the gate measures it."""
-    return GateRequest(
-        symbol=intent.symbol,
-        opens=opens,
-        quantity=float(intent.quantity),
-        quote=quote,
-        reference=reference,
-        limit_price=None if intent.limit_price is None else float(intent.limit_price),
-        stop_price=None if intent.stop_price is None else float(intent.stop_price),
-        buy=intent.side == "buy",
-    )

@@ -9,6 +9,7 @@ from brokers.desk.reconcile.journal_sync import JournalSync
 from brokers.desk.reconcile.own_positions import OwnPositions
 from brokers.desk.venue_snapshot import VenueSnapshot, grouped, in_words, not_believed
 from brokers.desk.venue_state import VenueState
+from brokers.venue_errors import AccountUnreadable
 from brokers.venue_values import TradeUpdate
 
 
@@ -33,6 +34,8 @@ class VenueObserver:
     def look(self, account: bool = True) -> None:
         """Ask the venue how things stand, and book it; without ``account`` equity and cash stay as they were.
 
+        They also do where the venue tells none that can be read: orders and positions go on without them.
+
         Raises
         ------
         VenueError
@@ -46,10 +49,15 @@ class VenueObserver:
         sent, opened = self._inflight.listed(self._looked)
         held = venue.positions()
         before = state.view
-        figures, figures_time = before.account, before.account_time
+        figures, figures_time, unreadable = before.account, before.account_time, before.account_unreadable
         if account or not before.account.id:
-            seen, figures = state.now, venue.account()
-            figures_time = seen
+            seen = state.now
+            try:
+                figures, figures_time, unreadable = venue.account(), seen, ""
+            except AccountUnreadable as error:
+                if not before.account.id:
+                    raise
+                unreadable = str(error)
         # The entry by which exits are recognised may have been sent too long ago to be listed again.
         orders = grouped([*sent.orders, *opened.orders], before.orders.values())
         self._sync.contradictions.clear()
@@ -69,6 +77,7 @@ class VenueObserver:
             unread={row.symbol: in_words(row) for row in unread if row.symbol},
             held_back=self._sync.held_back(unread),
             account_time=figures_time,
+            account_unreadable=unreadable,
         )
         self._looked = began
         self._inflight.ask()

@@ -155,7 +155,8 @@ def book_event(
     quantity = order.filled_quantity if order.side == "buy" else -order.filled_quantity
     opens = order.role in OPENING_ROLES or (order.role == OrderRole.MANUAL and order.side == "buy")
     if opens and order.symbol not in book.ledger.parked:
-        day = day_of(event.first_fill)
+        # On the day of its last fill, as the budget counts it: what is filled across midnight counts where more may be.
+        day = day_of(event.last_fill)
         book.opened[day] = book.opened.get(day, 0.0) + float(order.filled_notional)
     if order.role not in OPENING_ROLES and order.symbol not in adopted:
         quantity = _ours(book, event, quantity)
@@ -231,7 +232,7 @@ def _charge_manual(book: PositionBook, item: FilledOrder, after: Decimal, before
     budget, price = book.ledger.budget, item.order.average_price
     if budget is None or price is None or book.quantity(item.order.symbol):
         return
-    day = day_of(item.first_fill)
+    day = day_of(item.last_fill)
     symbol, change = item.order.symbol, abs(after) - abs(before)
     if after == 0:
         book.ledger.budget = budget.closed(symbol, day)

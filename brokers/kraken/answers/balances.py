@@ -10,11 +10,13 @@ from functools import cache
 from typing import Any
 
 from brokers.kraken.answers.pairs import NO_COINS, SPENDABLE, Pairs
-from brokers.network.figures import NOTHING, amount
+from brokers.network.figures import NOTHING, amount, required
 from brokers.venue_values import VenuePosition, VenuePositions
 
 USD = "USD"
 DUST_USD = Decimal(1)
+NEGLIGIBLE_FRAC = Decimal("0.01")
+"""Of a pair's least volume, which is worth some dollars: so little of a coin changes no sum, whatever its price."""
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +58,7 @@ def balances_of(answer: Mapping[str, Any], pairs: Pairs) -> Balances:
         if name in NO_COINS or asset in NO_COINS:
             continue
         try:
-            total, held = amount(row, "balance"), amount(row, "hold_trade")
+            total, held = required(row, "balance"), amount(row, "hold_trade")
             # An account with a credit line can spend more than its balance; what it owes is not its own.
             total -= amount(row, "credit_used")
         except (ValueError, AttributeError) as error:
@@ -99,10 +101,27 @@ def positions_of(
     return VenuePositions(found, balances.complete)
 
 
-def equity_of(balances: Balances, prices: Mapping[str, Decimal]) -> Decimal:
-    """Cash and what the coins are worth in USD; locked ones are not counted, as they cannot be traded."""
-    worth = (there.total * prices.get(f"{coin}/{USD}", NOTHING) for coin, there in balances.coins.items())
-    return sum(worth, balances.cash)
+def equity_of(balances: Balances, pairs: Pairs, prices: Mapping[str, Decimal]) -> Decimal:
+    """Cash and what the coins are worth in USD.
+
+    Coins that cannot be traded are not counted: locked ones, and those without a pair against USD. Nor is a trace of a
+    coin that has no price.
+
+    Raises
+    ------
+    ValueError
+        A balance cannot be read, or a coin with a pair has no price: the sum without it would look like a loss.
+    """
+    if not balances.complete:
+        raise ValueError("a balance cannot be read")
+    total = balances.cash
+    for coin, there in balances.coins.items():
+        symbol = f"{coin}/{USD}"
+        if symbol in prices:
+            total += there.total * prices[symbol]
+        elif (pair := pairs.of(symbol)) is not None and there.total >= pair.ordermin * NEGLIGIBLE_FRAC:
+            raise ValueError(f"{symbol} has no price")
+    return total
 
 
 @cache

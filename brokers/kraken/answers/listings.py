@@ -12,7 +12,7 @@ from typing import Any
 from brokers.kraken.answers.figures import moment
 from brokers.kraken.answers.names import Names
 from brokers.kraken.answers.pairs import Pairs
-from brokers.network.figures import NOTHING, amount
+from brokers.network.figures import NOTHING, amount, required
 from brokers.order_types import OrderType, State
 from brokers.venue_values import UnreadOrder, VenueListing, VenueOrder
 
@@ -70,7 +70,7 @@ def order_of(txid: str, row: Mapping[str, Any], pairs: Pairs, names: Names, seen
         raise ValueError(f"{words['ordertype']} of {words['pair']}, {status}")
     if str(words["type"]) not in ("buy", "sell"):
         raise ValueError(f"side {words['type']!r}")
-    filled, quantity = amount(row, "vol_exec"), amount(row, "vol")
+    filled, quantity = required(row, "vol_exec"), required(row, "vol")
     if VOLUME_IN_QUOTE in str(row.get("oflags") or "").split(","):
         # Its volume is money: how many coins that buys is known once it has ended.
         if status not in ("closed", "canceled", "expired"):
@@ -98,7 +98,7 @@ def order_of(txid: str, row: Mapping[str, Any], pairs: Pairs, names: Names, seen
         group=txid,
         listed_under=txid,
         made_by=str(row.get("refid") or ""),
-        fees=amount(row, "fee"),
+        fees=None if row.get("fee") in (None, "") else amount(row, "fee"),
         created=opened,
         submitted=opened,
         # Kraken does not say when an order changed last.
@@ -131,11 +131,11 @@ def _prices(row: Mapping[str, Any], kind: OrderType) -> tuple[Decimal, Decimal]:
     words = row["descr"]
     match kind:
         case OrderType.LIMIT:
-            return amount(words, "price"), NOTHING
+            return required(words, "price"), NOTHING
         case OrderType.STOP:
-            return NOTHING, amount(words, "price")
+            return NOTHING, required(words, "price")
         case OrderType.STOP_LIMIT:
-            return amount(words, "price2"), amount(words, "price")
+            return required(words, "price2"), required(words, "price")
         case OrderType.TRAILING_STOP:
             return NOTHING, amount(row, "stopprice")
         case _:

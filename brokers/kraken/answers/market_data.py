@@ -30,15 +30,34 @@ def quotes_of(answer: Mapping[str, Any], pairs: Pairs, now: datetime) -> dict[st
         if (pair := pairs.named(str(name))) is None:
             continue
         try:
-            found[pair.symbol] = VenueQuote(figure(row["b"][0], "bid"), figure(row["a"][0], "ask"), now)
+            bid, ask = figure(row["b"][0], "bid"), figure(row["a"][0], "ask")
+            found[pair.symbol] = VenueQuote(bid, ask, now, last=_last_of(row))
         except (KeyError, IndexError, TypeError, ValueError) as error:
-            found[pair.symbol] = VenueQuote(unreadable=repr(error))
+            last = _last_of(row) if isinstance(row, Mapping) else NOTHING
+            found[pair.symbol] = VenueQuote(unreadable=repr(error), last=last)
     return found
 
 
 def prices_of(quotes: Mapping[str, VenueQuote]) -> dict[str, Decimal]:
-    """What a coin could be sold for: the bid of each quote that can be right."""
-    return {symbol: quote.bid for symbol, quote in quotes.items() if NOTHING < quote.bid <= quote.ask}
+    """What a coin could be sold for: the bid of each quote that can be right, else what it was last traded at.
+
+    Bid and ask that cross or of which one is missing, as for a moment in a fast market, are no reason to take the coin
+    for worthless. A symbol without either price is left out.
+    """
+    prices = {symbol: _price(quote) for symbol, quote in quotes.items()}
+    return {symbol: price for symbol, price in prices.items() if price > 0}
+
+
+def _price(quote: VenueQuote) -> Decimal:
+    return quote.bid if NOTHING < quote.bid <= quote.ask else quote.last
+
+
+def _last_of(row: Mapping[str, Any]) -> Decimal:
+    """The price of the last trade; 0 where it cannot be read."""
+    try:
+        return figure(row["c"][0], "last")
+    except (KeyError, IndexError, TypeError, ValueError):
+        return NOTHING
 
 
 def bars_of(symbol: str, rows: Sequence[Any]) -> pd.DataFrame:

@@ -66,6 +66,18 @@ def test_dearer_fills_leave_less(shared):
     assert found[0.0, 0.0] > found[0.0, 0.002]
 
 
+def test_fees_vary_where_resting_orders_have_one_of_their_own():
+    fills = {"maker_fee_frac": 0.001, "entry_rests": True}
+    rests = context(**{f"fills.{name}": value for name, value in fills.items()})
+    cells = band(rests, (0.0,), (0.0, 0.002), InProcess())
+    assert cells[0].trial.total_return == run_trial(rests, {"fills.maker_fee_frac": 0.0}).total_return
+    assert (
+        cells[1].trial.total_return
+        == run_trial(rests, {"fills.maker_fee_frac": 0.002, "fills.fee_frac": 0.002}).total_return
+    )
+    assert cells[0].trial.total_return > cells[1].trial.total_return
+
+
 def refused(table, row, *verdicts):
     wish = proposal("X", price=100.0, stop=95.0, target=110.0,
                     terms=BracketTerms("buy", stop_distance=5.0, target_distance=10.0))  # fmt: skip

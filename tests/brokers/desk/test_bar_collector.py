@@ -11,7 +11,8 @@ import pytest
 from brokers.alpaca.market_data import bars_of
 from brokers.desk.data import bar_collector
 from brokers.desk.data.bar_collector import BarCollector
-from market.bars import BarTable
+from market.bars import FIELDS, BarTable
+from market.trading_day import use_day_of
 from tests.brokers.desk.feedside import Json, daily_rows, moment, regular_rows, row, rows_between
 
 
@@ -90,13 +91,39 @@ def test_holidays_have_no_bars() -> None:
 
 
 def test_a_market_that_never_closes_keeps_all_and_counts_from_midnight() -> None:
-    rows = rows_between("2023-03-04 00:00", "2023-03-04 01:10")
-    found = table(rows, "2023-03-04 01:14", minutes=30, sessions=False)
+    # Where no session begins at half past, the venue's own bars fit, of an hour at a twelfth of the bars.
+    halves = rows_between("2023-03-04 00:00", "2023-03-04 01:00", minutes=30)
+    found = table(halves, "2023-03-04 01:14", minutes=30, sessions=False)
     assert begins(found) == ["04 00:00", "04 00:30"]
-    # Where no session begins at half past, the venue's own hours fit, at a twelfth of the bars.
     hours = rows_between("2023-03-04 00:00", "2023-03-04 02:00", minutes=60)
     assert begins(table(hours, "2023-03-04 02:59", minutes=60, sessions=False)) == ["04 00:00", "04 01:00"]
-    assert [BarCollector(("A",), 60, sessions).asked_minutes for sessions in (False, True)] == [60, 5]
+    for minutes in (1, 5, 15, 30, 60, 1440):
+        assert BarCollector(("A",), minutes, sessions=False).asked_minutes == minutes
+    assert BarCollector(("A",), 60, sessions=True).asked_minutes == 5
+
+
+@pytest.mark.parametrize("month", [1, 7])
+def test_days_of_coins_are_those_of_utc_and_can_be_decided_on_at_any_hour(month: int) -> None:
+    use_day_of("UTC")
+    last = pd.Timestamp(2026, month, 9, tz="UTC")
+    days = pd.date_range(end=last, periods=20)
+    frame = pd.DataFrame({"symbol": "BTC/USD", "datetime": days, **dict.fromkeys(FIELDS, 1.0)})
+    for hour in range(24):
+        now = last + pd.Timedelta(days=1, hours=hour, minutes=45)
+        bars = BarCollector(("BTC/USD",), 1440, sessions=False)
+        bars.add(frame, now.to_pydatetime())
+        found = bars.table(now.to_pydatetime(), "test")
+        assert found is not None
+        assert (found.opens_at[-1].day, len(found)) == (9, 20), hour
+        assert np.isfinite(found.close[-1, 0])
+        assert bars.complete(now.to_pydatetime())
+    # The forming day is no bar, and one that is late is an empty row.
+    early = last + pd.Timedelta(hours=23)
+    bars = BarCollector(("BTC/USD",), 1440, sessions=False)
+    bars.add(frame, early.to_pydatetime())
+    assert bars.newest()["BTC/USD"] == last - pd.Timedelta(days=1)
+    late = bars.table((last + pd.Timedelta(days=1, hours=1)).to_pydatetime(), "test")
+    assert late is not None and np.isnan(late.close[-1, 0])
 
 
 def test_a_day_is_over_at_its_close() -> None:

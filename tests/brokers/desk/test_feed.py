@@ -114,6 +114,18 @@ def test_the_log_names_the_source_once(caplog: pytest.LogCaptureFixture) -> None
     assert caplog.messages == ["bars of A, B: from alpaca"]
 
 
+def test_a_history_that_is_too_short_for_the_features_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    venue = venue_of(("A",), f"{DAY} 10:01")
+    live = feed(venue, ["A"], needs=["ema_200"])
+    live.snapshot()
+    venue.at(f"{DAY} 10:06")
+    live.snapshot()
+    assert sum("are all that there are, the features need" in message for message in caplog.messages) == 1
+    caplog.clear()
+    feed(venue, ["A"], needs=["ema_2"]).snapshot()
+    assert "are all that there are" not in caplog.text
+
+
 def test_a_ticker_the_venue_lacks_comes_from_yahoo_with_a_reason(caplog: pytest.LogCaptureFixture) -> None:
     venue = venue_of(("A",), f"{DAY} 10:01")
     yahoo = Yahoo({"B": [bar for bar in regular_rows(DAY, 8) if bar["t"] < "2023-03-07T15:00"]})

@@ -92,3 +92,19 @@ def test_cash_is_left_before_the_account_is_seen_again(tmp_path):
     assert buy(scene, "MSFT", 100) == "GATE_CASH"
     assert buy(scene, "MSFT", 40) == ""
     scene.stop()
+
+
+def test_what_an_order_at_market_may_be_filled_beyond_its_quote_counts(tmp_path):
+    # 104 shares at 100.01 are 10,401.04; with the slippage of a backtest, 5 bps, they are 10,406.24.
+    made = Scene(tmp_path, overrides=[*SHIPPED, "gate.max_order_notional_usd=10402"])
+    made.settle(2)
+    assert buy(made, "AAPL", 104) == "GATE_ORDER_NOTIONAL"
+    assert buy(made, "AAPL", 103) == ""
+    made.stop()
+
+
+def test_an_order_with_a_limit_costs_its_limit(tmp_path):
+    made = Scene(tmp_path, overrides=[*SHIPPED, "gate.max_order_notional_usd=10402"])
+    made.settle(2)
+    LumibotOrderRouter(made.desk).submit(single("AAPL", "buy", 104, 100.01))
+    made.stop()

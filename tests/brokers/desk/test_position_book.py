@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -127,3 +128,17 @@ def test_an_exit_that_sold_what_hands_hold_charges_the_week_with_nothing():
     own = book(filled("buy", 10, 100, role=OrderRole.MANUAL), filled("sell", 10, 101, role="close", minute=1))
     assert own.ledger.budget.deployed(TUESDAY.date()).week_usd == 0
     assert own.portions == []
+
+
+def test_an_order_that_is_filled_across_midnight_counts_for_one_day():
+    night = TUESDAY.replace(hour=4, minute=59)
+    before, after = (
+        night.astimezone(NEW_YORK_ZONE).date(),
+        (night + timedelta(minutes=2)).astimezone(NEW_YORK_ZONE).date(),
+    )
+    assert before < after
+    for role in ("entry", OrderRole.MANUAL):
+        across = replace(filled("buy", 10, 100, role=role), first_fill=night, last_fill=night + timedelta(minutes=2))
+        own = replay((across,), lambda order: FIGURES, (), before)
+        assert own.opened == {after: 1_000.0}
+        assert own.ledger.budget.deployed(after).day_usd == 1_000

@@ -40,7 +40,7 @@ class Stumbling(VenueClient):
         return VenueTime(NOW + self.ahead, True, NOW, NOW)
 
     def account(self):
-        return {"id": "some", "status": "ACTIVE"}
+        return {"id": "some", "status": "ACTIVE", "equity": "1000", "cash": "1000"}
 
 
 @pytest.fixture

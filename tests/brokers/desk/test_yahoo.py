@@ -60,3 +60,34 @@ def test_no_bars_are_no_hours(asked, monkeypatch):
     frame = pd.DataFrame()
     monkeypatch.setattr(sys.modules["yfinance"], "Ticker", lambda _: SimpleNamespace(history=lambda **_: frame))
     assert YahooFallback().bars("SPY", 60, START).empty
+
+
+class Limited:
+    """A Yahoo that gives what the real one does: a request for more days than Yahoo gives is answered with none."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, pd.Timestamp, pd.Timestamp]] = []
+
+    def history(self, interval: str, start: str, end: str | None = None, **_: Any) -> pd.DataFrame:
+        now = pd.Timestamp.now(tz="UTC")
+        first = pd.Timestamp(start, tz="UTC")
+        last = now if end is None else pd.Timestamp(end, tz="UTC")
+        self.asked.append((interval, first, last))
+        oldest, most = (30, 8) if interval == "1m" else (60, 60)
+        days = pd.Timedelta(days=1)
+        if first < now - oldest * days or last - first > most * days:
+            return pd.DataFrame()
+        times = pd.date_range(first, last, freq="1D", inclusive="left", tz="UTC")
+        return pd.DataFrame(dict.fromkeys(("Open", "High", "Low", "Close", "Volume"), 1.0), index=times)
+
+
+@pytest.mark.parametrize(("minutes", "requests", "days"), [(1, 5, 30), (5, 1, 60), (15, 1, 60), (30, 1, 60)])
+@pytest.mark.parametrize("back", [400, 20, 3])
+def test_no_more_days_are_asked_for_than_yahoo_gives(monkeypatch, minutes, requests, days, back):
+    yahoo = Limited()
+    monkeypatch.setitem(sys.modules, "yfinance", SimpleNamespace(Ticker=lambda _: yahoo))
+    now = pd.Timestamp.now(tz="UTC")
+    found = YahooFallback().bars("SPY", minutes, (now - pd.Timedelta(days=back)).to_pydatetime())
+    # Each day comes once, from the oldest that there is to today.
+    assert len(found) == found["datetime"].nunique() == min(back + 1, days)
+    assert len(yahoo.asked) <= requests

@@ -1,0 +1,67 @@
+"""An account whose equity cannot be read: nothing is entered, no halt believes a zero, and stops and exits go on."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from risk.drawdown_halt import DrawdownHalt
+from risk.peak_halt import PeakHalt
+from tests.brokers.desk.scene import TUESDAY, Scene, held
+from tests.risk.helpers import module
+
+TODAY = TUESDAY.date()
+
+
+@pytest.fixture
+def scene(tmp_path):
+    made = Scene(tmp_path, halters=[module(DrawdownHalt), module(PeakHalt)])
+    yield made
+    made.stop()
+
+
+def without_equity(scene: Scene) -> None:
+    account = scene.wire.account
+    scene.wire.account = lambda: {name: value for name, value in account().items() if name != "equity"}
+
+
+def test_it_trips_no_halt_and_enters_nothing(scene, caplog):
+    held(scene)
+    rows, account = len(scene.desk.record.equity), scene.wire.account
+    without_equity(scene)
+    scene.step(1)
+    scene.enter("NVDA", 10)
+    assert scene.journal.halts(TODAY) == frozenset()
+    assert "account: the account cannot be read: it has no equity" in scene.desk.entries.skipped[-1].reason
+    assert len(scene.desk.record.equity) == rows, "an equity of before is no reading of now"
+    scene.wire.account = account
+    scene.step(1)
+    scene.enter("NVDA", 10)
+    assert len(scene.open("NVDA")) > 0
+    assert caplog.text.count("entries are stopped; account: the account cannot be read") == 1
+
+
+def test_what_is_held_keeps_its_stop_and_can_be_sold(scene):
+    held(scene)
+    without_equity(scene)
+    scene.exchange.cancel(next(order["id"] for order in scene.open() if order["type"] == "stop"))
+    scene.settle(4)
+    assert scene.stopped() == scene.held() == 49
+    scene.adjust("exit")
+    scene.settle(6)
+    assert scene.held() == 0
+
+
+def test_the_opening_of_a_session_waits_for_an_equity_that_is_read(scene):
+    scene.step(1)
+    without_equity(scene)
+    scene.pass_time(timedelta(days=1).total_seconds())
+    scene.desk.look()
+    book = scene.desk.reconcile()
+    assert book.session_open_equity == book.equity == 100_000
+    assert scene.journal.session_open_equity(TODAY + timedelta(days=1)) is None
+    del scene.wire.account
+    scene.step(1)
+    assert scene.journal.session_open_equity(TODAY + timedelta(days=1)) == Decimal(100_000)
