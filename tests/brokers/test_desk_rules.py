@@ -93,7 +93,7 @@ def test_a_book_holds_the_latest_closed_trades_only():
 
 
 TIGHT = OPEN_GATE.model_copy(update={"max_day_notional_frac": 0.6})
-WIDE = OPEN_GATE.model_copy(update={"max_order_notional_frac": 1, "min_cash_frac": None})
+WIDE = OPEN_GATE.model_copy(update={"max_order_notional_frac": 1})
 """Of 10,000 USD: room for one order of 50 shares at 100 in a day."""
 
 

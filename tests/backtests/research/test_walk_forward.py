@@ -94,6 +94,18 @@ def test_a_position_keeps_the_settings_it_was_opened_with():
     assert carried > 5
 
 
+def test_the_gate_follows_the_settings_of_each_window():
+    buffer = "risk.modules.cash_buffer.buffer_frac"
+    chain = {"risk.chain": ["cash_buffer"], "risk.modules.cash_buffer.min_position_frac": 0.025}
+    shared = context(market(240), **chain)
+    strict, loose = (settings_with(shared.settings, {buffer: kept}) for kept in (0.975, 0.5))
+    seam = shared.table.opens_at[90]
+    run = SegmentedRun([Segment(shared.start, strict), Segment(seam, loose)], shared.table, shared.end, {})
+    run.run()
+    alone = replay(loose, shared.table, seam, shared.end).record
+    assert len(alone.trades) > 5 and run.record.trades == alone.trades
+
+
 def test_what_is_chosen_does_not_depend_on_what_comes_after(tmp_path):
     table = market(400)
     shared = context(table)
