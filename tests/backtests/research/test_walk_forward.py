@@ -68,6 +68,12 @@ def test_data_that_are_too_short_are_refused():
         cut(market(200), train="1M", test="1M", min_train_bars=60)
 
 
+@pytest.mark.parametrize("purge", [21, 22, 30, 200])
+def test_a_purge_as_long_as_the_training_window_leaves_nothing_to_choose_on(purge):
+    with pytest.raises(Refusal, match=r"has 0 bars, 1 are needed to choose on; .* a smaller --purge or --embargo"):
+        cut(market(240), train="1M", test="1M", purge=purge)
+
+
 def test_one_window_after_the_other_with_the_same_settings_is_one_run():
     shared = context(market(240))
     settings = settings_with(shared.settings, {})
