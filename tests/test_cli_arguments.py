@@ -255,7 +255,8 @@ def test_arguments_reach_the_run(requests, tmp_path):
         str(data),
     )
     assert (request.start, request.end) == (date(2020, 1, 2), date(2020, 12, 31))
-    assert (request.symbols, request.cap, request.benchmark, request.budget) == (("NVDA",), 1, "QQQ", 50_000)
+    universe = request.settings.universe
+    assert (universe.traded, universe.cap, universe.benchmark, request.budget) == (("NVDA",), 1, "QQQ", 50_000)
     assert (request.seed, request.out, request.overwrite) == (7, tmp_path / "o", True)
     assert (request.once, request.scan, request.quiet) == (False, False, True)
     assert request.settings.account.budget_usd == 50_000
@@ -267,7 +268,7 @@ def test_a_universe_file_brings_symbols_and_labels(requests, tmp_path):
     path.write_text("symbol,sector\nXYZ,new\nF,\n")
     assert live_trader.main(["--backtest", "--data", "yahoo", "--universe", str(path)]) == 0
     (request,) = requests
-    assert request.symbols == ("XYZ", "F")
+    assert request.settings.universe.traded == ("XYZ", "F")
     assert request.settings.universe.sectors["XYZ"] == "new"
     assert request.settings.source_of("universe.symbols") == f"--universe {path}"
 

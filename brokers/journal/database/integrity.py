@@ -114,7 +114,7 @@ class Found:
         return [dict(zip(names, row, strict=True)) for row in zip(*self.columns.values(), strict=True)]
 
 
-def require_sound(connection: Connection, name: str, version: int, whole: bool = False) -> None:
+def require_sound(connection: Connection, name: str, version: int) -> None:
     """Check a journal before anything is done by it.
 
     Parameters
@@ -125,8 +125,6 @@ def require_sound(connection: Connection, name: str, version: int, whole: bool =
         What the refusal calls the journal.
     version : int
         Of its schema; before 2 there is no chain.
-    whole : bool
-        With the contents of decisions that were refused.
 
     Raises
     ------
@@ -137,7 +135,7 @@ def require_sound(connection: Connection, name: str, version: int, whole: bool =
     # Many small rows that all stay: looking for circles among them takes as long as reading them.
     gc.disable()
     try:
-        examine(connection, version, whole)
+        examine(connection, version, whole=False)
     except Damaged as damage:
         raise Refusal(f"{name}: is damaged, {damage}; {WAY_OUT}") from None
     finally:
@@ -156,7 +154,10 @@ class Examined:
 
 
 def examine(connection: Connection, version: int = schema.VERSION, whole: bool = True) -> Examined:
-    """``require_sound`` for callers that name the journal themselves; raises Damaged."""
+    """``require_sound`` for callers that name the journal themselves; raises Damaged.
+
+    ``whole`` takes in the contents of decisions that were refused, and gives what was found.
+    """
     if version >= schema.CHAIN_SINCE and connection.dialect.name == "sqlite":
         _require_tables(connection)
     links = Links()

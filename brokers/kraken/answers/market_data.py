@@ -18,8 +18,6 @@ from market.bars import FIELDS
 LATEST = int(datetime(LAST_YEAR + 1, 1, 1, tzinfo=UTC).timestamp())
 INTERVALS = (1, 5, 15, 30, 60, 240, 1440, 10080, 21600)
 """Lengths of bars that Kraken has, minutes."""
-MOST_BARS = 720
-"""It gives so many of the newest and none older; the last is still forming."""
 PLACES = {"open": 1, "high": 2, "low": 3, "close": 4, "volume": 6}
 
 
