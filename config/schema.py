@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from config.values.addresses import address
+from config.values.closed_trades import CLOSED_TRADES_KEPT
 from config.values.markets import MARKETS
 from config.values.symbols import canonical
 
@@ -115,10 +116,6 @@ class Vote(Section):
     min_vote_score: Annotated[float, Field(ge=0, le=100)]
 
 
-CLOSED_KEPT = 200
-"""Closed trades that a book holds at most."""
-
-
 class MetaModel(Section):
     """A classifier that learns from the strategy's own closed trades how far to trust an entry.
 
@@ -129,7 +126,7 @@ class MetaModel(Section):
 
     enabled: bool
     features: Annotated[tuple[Name, ...], Field(min_length=1)]
-    min_trades: Annotated[int, Field(ge=40, le=CLOSED_KEPT)]
+    min_trades: Annotated[int, Field(ge=40, le=CLOSED_TRADES_KEPT)]
     refit_trades: Annotated[int, Field(ge=1)]
     train_share: Annotated[float, Field(ge=0.5, le=0.9)]
     half_at: Fraction

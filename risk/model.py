@@ -16,13 +16,13 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Literal, NoReturn, Self, TypeVar, get_args
 
+from config.values.closed_trades import CLOSED_TRADES_KEPT
+
 Side = Literal["buy", "sell_short"]
 Role = Literal["entry", "hedge"]
 OPENING_ROLES: tuple[str, ...] = get_args(Role)
 """Roles of the orders that open a position; every other role reduces or protects one."""
 AdjustmentKind = Literal["trim", "exit", "partial", "tighten"]
-CLOSED_TRADES_KEPT = 200
-"""Closed trades that a book holds, the latest, in a backtest and live; no rule may look at more."""
 
 K = TypeVar("K")
 V = TypeVar("V")

@@ -9,8 +9,8 @@ import pytest
 from brokers.backtest.desk import BacktestDesk
 from brokers.backtest.lumibot_orders import LumibotOrders
 from brokers.desk_rules import entry_at, halting
+from config.values.closed_trades import CLOSED_TRADES_KEPT
 from risk.interface import RiskModule
-from risk.model import CLOSED_TRADES_KEPT
 from tests.brokers.harness import OPEN_GATE, bracket, daily_table, run, send
 from tests.risk.helpers import book, proposal
 
