@@ -277,11 +277,11 @@ def test_embedded_data_bring_their_own_universe_below_the_users(requests):
     assert live_trader.main(["--backtest"]) == 0
     assert live_trader.main(["--backtest", "--symbols", "AAPL", "--benchmark", "NVDA"]) == 0
     assert live_trader.main(["--backtest", "--data", "yahoo"]) == 0
-    own, chosen, other = requests
-    assert set(own.symbols) == {"AAPL", "AMZN", "GOOG", "META", "NFLX", "NVDA"}
+    own, chosen, other = (request.settings.universe for request in requests)
+    assert set(own.traded) == {"AAPL", "AMZN", "GOOG", "META", "NFLX", "NVDA"}
     assert own.benchmark == "SYN_EW6"
-    assert (chosen.symbols, chosen.benchmark) == (("AAPL",), "NVDA")
-    assert len(other.symbols) == 29
+    assert (chosen.traded, chosen.benchmark) == (("AAPL",), "NVDA")
+    assert len(other.traded) == 29
 
 
 def test_a_failed_run_is_told_by_its_status(requests, monkeypatch, capsys):
