@@ -30,13 +30,6 @@ class RunRequest:
         ``yahoo``, ``alpaca``, ``embedded`` or the path of a .parquet or .csv file that exists.
     start, end : date or None
         First and last day, both included; None is where the data begins or ends.
-    symbols : tuple of str
-        What to trade, after the cap.
-    universe : Path or None
-        CSV file the symbols came from.
-    cap : int or None
-        The cap that was applied.
-    benchmark : str
     budget : float
         Cash at the start in USD.
     seed : int
@@ -75,10 +68,6 @@ class RunRequest:
     data: str
     start: date | None
     end: date | None
-    symbols: tuple[str, ...]
-    universe: Path | None
-    cap: int | None
-    benchmark: str
     budget: float
     seed: int
     out: Path | None

@@ -8,8 +8,9 @@ from datetime import datetime
 from typing import Any
 
 from brokers.record import RunRecord, TradeRecord
+from config.values.closed_trades import CLOSED_TRADES_KEPT
 from market.trading_day import day_of
-from risk.model import CLOSED_TRADES_KEPT, ClosedTrade, Position, Proposal
+from risk.model import ClosedTrade, Position, Proposal
 from risk.weekly_budget import WeeklyBudget
 
 

@@ -27,7 +27,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("commands.demo", "Show the problems this was built against, tried again."),
     "backtest": (f"{RUNS}.backtest", "Run the strategy on historical bars."),
     "rehearse": (f"{RUNS}.rehearse", "Rehearse trading against a local exchange."),
-    "trade": (f"{RUNS}.trade", "Trade on Alpaca: the paper account, or real money."),
+    "trade": (f"{RUNS}.trade", "Trade on paper, or real money at Alpaca or Kraken."),
     "scan": (f"{RUNS}.scan", "Decide once, say why, and send nothing."),
     "once": (f"{RUNS}.once", "Run one iteration, say why, and send its orders."),
     "lookahead": (f"{RUNS}.lookahead", "Check that no decision depends on later data."),

@@ -172,7 +172,7 @@ def _faster_than_real_time(settings: Sections) -> Iterator[ImpossibleCombination
 
 def _parked_cash(settings: Sections) -> Iterator[ImpossibleCombination]:
     """A fund that counts as cash passes limits that hold entries: it can't be one."""
-    funds = settings.gate.cash_funds or ()
+    funds = settings.policy_gate.cash_funds
     for fund in sorted(set(funds) - T_BILL_FUNDS):
         yield ImpossibleCombination(
             f"gate.cash_funds has {fund}, which is not known as a T-bill fund: it would be bought past the limits of "

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from config.values.addresses import address
+from config.values.closed_trades import CLOSED_TRADES_KEPT
 from config.values.markets import MARKETS
 from config.values.symbols import canonical
 
@@ -115,10 +116,6 @@ class Vote(Section):
     min_vote_score: Annotated[float, Field(ge=0, le=100)]
 
 
-CLOSED_KEPT = 200
-"""Closed trades that a book holds at most."""
-
-
 class MetaModel(Section):
     """A classifier that learns from the strategy's own closed trades how far to trust an entry.
 
@@ -129,7 +126,7 @@ class MetaModel(Section):
 
     enabled: bool
     features: Annotated[tuple[Name, ...], Field(min_length=1)]
-    min_trades: Annotated[int, Field(ge=40, le=CLOSED_KEPT)]
+    min_trades: Annotated[int, Field(ge=40, le=CLOSED_TRADES_KEPT)]
     refit_trades: Annotated[int, Field(ge=1)]
     train_share: Annotated[float, Field(ge=0.5, le=0.9)]
     half_at: Fraction
@@ -175,12 +172,12 @@ class Risk(Section):
     modules: ModuleSettings
 
 
-class Gate(Section):
-    """The policy gate under everything; ``max_day_notional_frac`` may exceed 1.
+class GateSettings(Section):
+    """The policy gate under everything, as the settings have it; ``max_day_notional_frac`` may exceed 1.
 
     ``min_cash_frac`` None stands for the share that the rule cash_buffer keeps where it runs, and for 0 elsewhere.
     ``cash_funds`` count as cash: they pass the limits of order, day and number; None stands for the funds of the rule
-    cash_sweep where it runs, and for none elsewhere.
+    cash_sweep where it runs, and for none elsewhere. ``Sections.policy_gate`` derives both.
     """
 
     max_order_notional_frac: PositiveFraction
@@ -193,6 +190,13 @@ class Gate(Section):
     restricted: tuple[Symbol, ...]
     cash_funds: tuple[Symbol, ...] | None = None
     price_collar_frac: PositiveFraction
+
+
+class Gate(GateSettings):
+    """The limits that orders are held to: those of the settings, with what follows the chain of rules derived."""
+
+    min_cash_frac: Fraction
+    cash_funds: tuple[Symbol, ...] = ()
 
 
 class Fills(Section):
@@ -320,8 +324,26 @@ class Sections(Section):
     exits: Exits
     sizing: Sizing
     risk: Risk
-    gate: Gate
+    gate: GateSettings
     fills: Fills
     live: Live
     monitoring: Monitoring
     broker: Broker
+
+    @property
+    def policy_gate(self) -> Gate:
+        """The gate that orders pass. The settings keep None, so that a change of the rule reaches the gate as well."""
+        derived: dict[str, Any] = {}
+        if self.gate.min_cash_frac is None:
+            kept = self._of_rule("cash_buffer").get("buffer_frac", 0.0)
+            # A share that the rule will refuse is named with the rule's own key.
+            possible = isinstance(kept, int | float) and 0 <= kept <= 1
+            derived["min_cash_frac"] = float(kept) if possible else 0.0
+        if self.gate.cash_funds is None:
+            funds = self._of_rule("cash_sweep").get("funds") or ()
+            derived["cash_funds"] = tuple(fund for fund in funds if isinstance(fund, str))
+        return Gate(**{**self.gate.model_dump(), **derived})
+
+    def _of_rule(self, name: str) -> dict[str, Any]:
+        """The settings of a rule where it runs, else none."""
+        return self.risk.modules.get(name, {}) if name in self.risk.chain else {}

@@ -13,7 +13,6 @@ from config.schema import Sections
 from config.values.evidence import told_evidence
 from config.values.provenance import Provenance
 from config.values.secrets import Secrets
-from config.values.symbols import canonical
 
 DECIDING = ("signals", "selection", "risk", "exits", "sizing", "pace")
 """Sections that decide what is traded and when: with others, what is known of a profile may not hold."""
@@ -24,22 +23,6 @@ class Settings(Sections):
 
     _provenance: Provenance = PrivateAttr(default_factory=Provenance)
     _secrets: Secrets = PrivateAttr(default_factory=Secrets)
-
-    @model_validator(mode="after")
-    def _keep_the_buffer(self) -> Settings:
-        """The gate leaves as much cash as the rule above it does, and knows the funds in which cash is parked."""
-        if self.gate.min_cash_frac is None:
-            rule = self.risk.modules.get("cash_buffer", {}) if "cash_buffer" in self.risk.chain else {}
-            kept = rule.get("buffer_frac", 0.0)
-            if isinstance(kept, int | float) and 0 <= kept <= 1:
-                gate = self.gate.model_copy(update={"min_cash_frac": float(kept)})
-                object.__setattr__(self, "gate", gate)
-        if self.gate.cash_funds is None:
-            sweep = self.risk.modules.get("cash_sweep", {}) if "cash_sweep" in self.risk.chain else {}
-            funds = sweep.get("funds", ())
-            named = tuple(canonical(fund) for fund in funds if isinstance(fund, str)) if funds else ()
-            object.__setattr__(self, "gate", self.gate.model_copy(update={"cash_funds": named}))
-        return self
 
     @model_validator(mode="after")
     def _refuse_contradictions(self) -> Settings:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from aiohttp import web
@@ -18,7 +18,8 @@ from monitoring.order_tries import Tried, folded
 
 OUTCOMES = ("sent", "resized", "refused")
 PAGE = 50
-LARGEST = 2**53
+MOST_DIGITS = 15
+"""Of a row's number; what is longer is no row's, and a database would refuse it."""
 
 
 async def decisions(request: web.Request) -> web.Response:
@@ -146,7 +147,7 @@ async def order(request: web.Request) -> web.Response:
 
 
 def _number(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdigit() and int(text[:20]) < LARGEST else None
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= MOST_DIGITS else None
 
 
 def _day(text: str) -> date | None:
@@ -161,9 +162,12 @@ def _mark(text: str) -> tuple[datetime, str] | None:
     when, _, name = text.partition("|")
     try:
         found = datetime.fromisoformat(when)
-    except ValueError:
+        if found.tzinfo is None:
+            return None
+        # Of a time at the edge of the calendar there may be none in UTC.
+        return found.astimezone(UTC), name[:128]
+    except (ValueError, OverflowError):
         return None
-    return (found, name[:128]) if found.tzinfo is not None else None
 
 
 ROUTES = [

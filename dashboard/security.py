@@ -97,10 +97,13 @@ def refuse(request: web.Request, settings: PageSettings) -> None:
     Raises
     ------
     web.HTTPException
-        Another host's name (a name of another site that was pointed here), another site's request, another method.
+        Another host's name (a name of another site that was pointed here), another site's request, another method, an
+        address with the character NUL, which a database takes in no text.
     """
     if not _ours(request.headers.get("Host", ""), request):
         raise web.HTTPForbidden(reason="this page answers to 127.0.0.1 and localhost alone")
+    if any("\0" in text for text in (request.path, *request.query.values())):
+        raise web.HTTPBadRequest(reason="an address of this page holds no NUL")
     if request.method not in READS:
         raise web.HTTPMethodNotAllowed(request.method, READS)
     if request.headers.get("Sec-Fetch-Site", "") not in OWN_SITE:

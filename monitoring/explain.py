@@ -221,7 +221,7 @@ def explain(source: Source, wanted: str, at: datetime | None = None, latest: int
     )
 
 
-def story(decision: DecisionRow, next_session: NextSession | None = None) -> Story:
+def story(decision: DecisionRow) -> Story:
     """A decision with the rule that decided, what would have to change and when it is free again by time alone."""
     binding = decision.binding
     steps: list[Step] = []
@@ -232,7 +232,7 @@ def story(decision: DecisionRow, next_session: NextSession | None = None) -> Sto
         steps.append(Step(verdict, verdict is binding, remedy))
         if verdict is binding and remedy is not None:
             change = remedy.text
-            after = next_session or (day_after if COIN in decision.symbol else session_after)
+            after = day_after if COIN in decision.symbol else session_after
             unlocks = unlocked(remedy.frees, decision.time, after)
             if verdict.until is not None:
                 unlocks = opening(verdict.until, after)

@@ -113,7 +113,6 @@ def orders(
     symbol: str = "",
     before: tuple[datetime, str] | None = None,
     limit: int = PAGE,
-    open_only: bool = False,
 ) -> list[OrderRow]:
     """Orders, the latest first, without events; ``before`` is time and id of the last of the page before."""
     where: list[str] = ["1 = 1"]
@@ -124,8 +123,6 @@ def orders(
     if before is not None:
         where.append("(journaled_at, client_order_id) < (:time, :id)")
         values["time"], values["id"] = before
-    if open_only:
-        where.append("state NOT IN " + str(FINAL))
     sql = f"SELECT {_columns(db)} FROM orders WHERE {' AND '.join(where)} "
     sql += "ORDER BY journaled_at DESC, client_order_id DESC LIMIT :most"
     return _with_ends(db, [_order(row) for row in db.rows(sql, **values)])
@@ -215,14 +212,13 @@ def trades(db: Statements, *, symbol: str = "", limit: int = PAGE) -> list[Trade
     ]
 
 
-def equity(db: Statements, *, since: datetime | None = None, most: int = 1_500) -> list[EquityPoint]:
+def equity(db: Statements, *, most: int = 1_500) -> list[EquityPoint]:
     """The account over time, oldest first; of more than ``most`` moments evenly spaced ones and the last."""
-    clause, values = (" WHERE time >= :since", {"since": since}) if since is not None else ("", {})
-    count = int(db.scalar(f"SELECT count(*) FROM equity{clause}", **values) or 0)
+    count = int(db.scalar("SELECT count(*) FROM equity") or 0)
     step = max(1, -(-count // most))
     sql = (
         "SELECT time, equity, cash, long_exposure, inverse_exposure FROM (SELECT *, row_number() OVER "
-        f"(ORDER BY time DESC) AS place FROM equity{clause}) AS numbered WHERE (place - 1) % :step = 0 ORDER BY time"
+        "(ORDER BY time DESC) AS place FROM equity) AS numbered WHERE (place - 1) % :step = 0 ORDER BY time"
     )
     return [
         EquityPoint(
@@ -232,13 +228,8 @@ def equity(db: Statements, *, since: datetime | None = None, most: int = 1_500) 
             float(r["long_exposure"]),
             float(r["inverse_exposure"]),
         )
-        for r in db.rows(sql.replace("%", "%%") if db.server else sql, step=step, **values)
+        for r in db.rows(sql.replace("%", "%%") if db.server else sql, step=step)
     ]
-
-
-def symbols(db: Statements) -> list[str]:
-    """Every symbol that was ever ordered."""
-    return [row["symbol"] for row in db.rows("SELECT DISTINCT symbol FROM orders ORDER BY symbol")]
 
 
 def decided_symbols(db: Statements) -> list[str]:

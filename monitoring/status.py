@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from monitoring.state import HaltState, LimitState, TraderState
 
-DAY_ENDS, WEEK_ENDS = "next_session", "next_week"
+DAY_ENDS = "next_session"
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,13 +17,13 @@ from datetime import date, datetime
 from decimal import ROUND_FLOOR, Context, Decimal
 from typing import Any, Literal, NoReturn, Self, TypeVar, get_args
 
+from config.values.closed_trades import CLOSED_TRADES_KEPT
+
 Side = Literal["buy", "sell_short"]
 Role = Literal["entry", "hedge"]
 OPENING_ROLES: tuple[str, ...] = get_args(Role)
 """Roles of the orders that open a position; every other role reduces or protects one."""
 AdjustmentKind = Literal["trim", "exit", "partial", "tighten"]
-CLOSED_TRADES_KEPT = 200
-"""Closed trades that a book holds, the latest, in a backtest and live; no rule may look at more."""
 MANY_LOTS = 1e9
 """From so many lots on they are counted in decimal numbers: a binary quotient may be off by a part of a lot."""
 LOT_SLACK = Decimal("1e-3")

@@ -184,9 +184,9 @@ def check(
         return GateRefusal(GateCode.COLLAR, f"{off}")
     # Written so that a reading that is not a number refuses.
     notional = request.notional
-    kept = (gate.min_cash_frac or 0.0) * account.equity
+    kept = gate.min_cash_frac * account.equity
     leaves_cash = account.cash - notional >= kept - abs(kept) * EPSILON - EPSILON
-    if request.symbol in (gate.cash_funds or ()):
+    if request.symbol in gate.cash_funds:
         # What counts as cash takes no place and no part of a day; it may take all the cash above what is kept.
         return None if leaves_cash else _below_the_kept(account.cash - notional, kept)
     order_limit = _strictest(gate.max_order_notional_frac, account.equity, gate.max_order_notional_usd)

@@ -6,10 +6,11 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
+from config.values.closed_trades import CLOSED_TRADES_KEPT
 from market.market import Market
 from risk.interface import ModuleConfig, PositiveFraction, RiskFraction, RiskModule
 from risk.lots import EPSILON, Lot, affordable
-from risk.model import CLOSED_TRADES_KEPT, Book, Proposal, Verdict
+from risk.model import Book, Proposal, Verdict
 
 
 class RecentForm(RiskModule):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from config.values.closed_trades import CLOSED_TRADES_KEPT
 from market.market import Market
 from risk.interface import ModuleConfig, RiskModule
 from risk.limit_usage import Limit
-from risk.model import CLOSED_TRADES_KEPT, Book, Proposal, Verdict
+from risk.model import Book, Proposal, Verdict
 
 
 class StreakHalt(RiskModule):

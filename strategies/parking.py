@@ -24,7 +24,7 @@ class Parking:
     def __init__(self, chain: Sequence[RiskModule], gate: Gate) -> None:
         self._sweeps = [module for module in chain if module.cash_funds]
         self._funds = frozenset(fund for module in self._sweeps for fund in module.cash_funds)
-        self._kept_frac = gate.min_cash_frac or 0.0
+        self._kept_frac = gate.min_cash_frac
 
     def __bool__(self) -> bool:
         return bool(self._sweeps)

@@ -247,7 +247,9 @@ def build_pipeline(settings: Settings) -> Pipeline:
         "meta_model": _meta_model(settings),
     }
     with _naming_the_source(settings):
-        return Pipeline(**parts, gate=settings.gate, universe=settings.universe.traded, windows=settings.pace.windows)
+        return Pipeline(
+            **parts, gate=settings.policy_gate, universe=settings.universe.traded, windows=settings.pace.windows
+        )
 
 
 def _meta_model(settings: Settings) -> MetaModel | None:

@@ -255,7 +255,8 @@ def test_arguments_reach_the_run(requests, tmp_path):
         str(data),
     )
     assert (request.start, request.end) == (date(2020, 1, 2), date(2020, 12, 31))
-    assert (request.symbols, request.cap, request.benchmark, request.budget) == (("NVDA",), 1, "QQQ", 50_000)
+    universe = request.settings.universe
+    assert (universe.traded, universe.cap, universe.benchmark, request.budget) == (("NVDA",), 1, "QQQ", 50_000)
     assert (request.seed, request.out, request.overwrite) == (7, tmp_path / "o", True)
     assert (request.once, request.scan, request.quiet) == (False, False, True)
     assert request.settings.account.budget_usd == 50_000
@@ -267,7 +268,7 @@ def test_a_universe_file_brings_symbols_and_labels(requests, tmp_path):
     path.write_text("symbol,sector\nXYZ,new\nF,\n")
     assert live_trader.main(["--backtest", "--data", "yahoo", "--universe", str(path)]) == 0
     (request,) = requests
-    assert request.symbols == ("XYZ", "F")
+    assert request.settings.universe.traded == ("XYZ", "F")
     assert request.settings.universe.sectors["XYZ"] == "new"
     assert request.settings.source_of("universe.symbols") == f"--universe {path}"
 
@@ -276,11 +277,11 @@ def test_embedded_data_bring_their_own_universe_below_the_users(requests):
     assert live_trader.main(["--backtest"]) == 0
     assert live_trader.main(["--backtest", "--symbols", "AAPL", "--benchmark", "NVDA"]) == 0
     assert live_trader.main(["--backtest", "--data", "yahoo"]) == 0
-    own, chosen, other = requests
-    assert set(own.symbols) == {"AAPL", "AMZN", "GOOG", "META", "NFLX", "NVDA"}
+    own, chosen, other = (request.settings.universe for request in requests)
+    assert set(own.traded) == {"AAPL", "AMZN", "GOOG", "META", "NFLX", "NVDA"}
     assert own.benchmark == "SYN_EW6"
-    assert (chosen.symbols, chosen.benchmark) == (("AAPL",), "NVDA")
-    assert len(other.symbols) == 29
+    assert (chosen.traded, chosen.benchmark) == (("AAPL",), "NVDA")
+    assert len(other.traded) == 29
 
 
 def test_a_failed_run_is_told_by_its_status(requests, monkeypatch, capsys):

@@ -73,7 +73,7 @@ class _Auditor:
         self.returns = self.marks.pct_change(fill_method=None)
         limits = self.rules.get("exposure_budget")
         self.budget = None if limits is None else BudgetAudit(limits)
-        self.gate, self.days = GateAudit(settings.gate), day_numbers(table)
+        self.gate, self.days = GateAudit(settings.policy_gate), day_numbers(table)
         self.held: dict[str, float] = {}
         self.roles: dict[str, str] = {}
         self.entries_of: dict[str, list[str]] = defaultdict(list)

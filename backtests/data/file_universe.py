@@ -28,6 +28,6 @@ def file_universe(settings: Settings, data: str, reading: ReadOptions) -> list[O
         return []
     symbols = symbols_of(Path(data), reading)
     sectors = settings.universe.sectors
-    parked = frozenset(settings.gate.cash_funds or ())
+    parked = frozenset(settings.policy_gate.cash_funds)
     traded = [s for s in symbols if sectors.get(s) != INVERSE and s not in parked] or symbols
     return [(f"{FROM_FILE}{data}", "universe.symbols", traded)]

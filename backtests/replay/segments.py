@@ -46,7 +46,7 @@ class SegmentedRun(ReplayRun):
     Parameters
     ----------
     segments : sequence of Segment
-        Ascending; they share account, fills and gate.
+        Ascending; they share account and fills. The gate is the present segment's.
     table : BarTable
     end : Timestamp
         Last bar that is decided on.
@@ -69,7 +69,7 @@ class SegmentedRun(ReplayRun):
         row = self.feed.row()
         decider = self._deciders[self._current]
         owners = {s: bisect_right(self._seams, pd.Timestamp(p.entry_time)) - 1 for s, p in book.positions.items()}
-        self.desk.halters = decider.pipeline.halters
+        self.desk.halters, self.broker.gate = decider.pipeline.halters, decider.pipeline.gate
         plan = decider.pipeline.decide(decider.features.market_at_row(row, now), book)
         older = sorted({owner for owner in owners.values() if owner != self._current})
         if not older:

@@ -114,9 +114,8 @@ def judge(
     periods: int | None = None,
     blocks: int | None = None,
     counted: int | None = None,
-    rules: Overfit | None = None,
 ) -> Verdict:
-    """Judge trials by their returns.
+    """Judge trials by their returns and the thresholds of ``config/research.yaml``.
 
     Parameters
     ----------
@@ -130,10 +129,8 @@ def judge(
         Of the cross-validation, even.
     counted : int, optional
         Trials that were made on these data, where they are more than those of the matrix.
-    rules : Overfit, optional
-        Thresholds; by default those of ``config/research.yaml``.
     """
-    rules = research().overfit if rules is None else rules
+    rules = research().overfit
     periods = rules.periods if periods is None else periods
     blocks = rules.blocks if blocks is None else blocks
     observations, trials = returns.shape

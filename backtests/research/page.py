@@ -23,6 +23,8 @@ tbody tr:nth-child(even){background:#1a2029}p.note{color:#a4adba}svg text{fill:#
 
 LONG_CELL = 28
 """Characters of a cell from which on it may be broken into lines."""
+BINS = 30
+"""Equal ranges of a histogram."""
 
 
 def page(title: str, parts: Sequence[str]) -> str:
@@ -92,17 +94,17 @@ def heat_map(
     return _svg(width, height, parts)
 
 
-def histogram(values: Sequence[float], split: float, label: str, bins: int = 30) -> str:
+def histogram(values: Sequence[float], split: float, label: str) -> str:
     """Bars of how often values fall into equal ranges; those at or below ``split`` are red."""
     low, high = min(values), max(values)
     if high == low:
         low, high = low - 1, high + 1
-    step = (high - low) / bins
-    counts = [0] * bins
+    step = (high - low) / BINS
+    counts = [0] * BINS
     for value in values:
-        counts[min(bins - 1, int((value - low) / step))] += 1
+        counts[min(BINS - 1, int((value - low) / step))] += 1
     width, height, base, most = 640, 220, 180, max(counts)
-    bar = width / bins
+    bar = width / BINS
     parts = []
     for k, count in enumerate(counts):
         tall = 150 * count / most

@@ -70,12 +70,12 @@ def _times(row: Json) -> list[datetime]:
     return times
 
 
-def in_parts(symbols: Sequence[str], longest: int = LONGEST_SYMBOLS) -> Iterator[list[str]]:
+def in_parts(symbols: Sequence[str]) -> Iterator[list[str]]:
     """Symbols in as few parts as one request's address can name."""
     part, length = list[str](), 0
     for symbol in symbols:
         # A comma takes three characters in an address.
-        if part and length + len(symbol) + 3 > longest:
+        if part and length + len(symbol) + 3 > LONGEST_SYMBOLS:
             yield part
             part, length = [], 0
         part.append(symbol)

@@ -81,7 +81,7 @@ class AccountState:
         self.bars, self.fill_model, self.gate, self.record, self.lot = bars, fills, gate, record, lot
         self._position_frac, self.inverse = position_frac, inverse
         self._dividends = dividends or {}
-        self._parked = frozenset(gate.cash_funds or ())
+        self._parked = frozenset(gate.cash_funds)
         self.ledger = Ledger(cash, record, budget=WeeklyBudget(day_of(bars.opens_at[0])), parked=self._parked)
         self._column = {symbol: k for k, symbol in enumerate(bars.symbols)}
         self._opens, self._closes = bars.moments

@@ -116,7 +116,7 @@ def wire(
         bars,
         float(cash_holder.cash),
         settings.fills,
-        settings.gate,
+        settings.policy_gate,
         record,
         lot,
         settings.sizing.max_notional_frac,

@@ -16,11 +16,12 @@ from brokers.desk.reconcile.own_positions import OwnPositions
 from brokers.desk.reconcile.position_book import Portion, PositionBook
 from brokers.desk.venue_state import VenueState
 from brokers.record import EquityRow, RunRecord, TradeRecord
+from config.values.closed_trades import CLOSED_TRADES_KEPT
 from config.values.markets import NEW_YORK_ZONE
 from market.bars import BarTable
 from market.sectors import inverse_funds
 from market.trading_day import day_of
-from risk.model import CLOSED_TRADES_KEPT, Book, Position, Proposal
+from risk.model import Book, Position, Proposal
 
 
 class BookBuilder:

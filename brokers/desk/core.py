@@ -52,12 +52,13 @@ def assemble(
         The one that the venue's transport asks.
     """
     disbelieved: set[str] = set()
+    gate = settings.policy_gate
     state = VenueState(venue, quotes, disbelieved)
     sync = JournalSync(journal, settings.strategy, venue.clock.now, disbelieved)
     ownership = OrderOwnership(sync, journal, settings.live.adopt, state.seen)
-    positions = OwnPositions(state, journal, sync, ownership, settings.live.adopt, settings.gate.cash_funds or ())
+    positions = OwnPositions(state, journal, sync, ownership, settings.live.adopt, gate.cash_funds)
     slippage_frac = settings.fills.market_slippage_bps / 1e4
-    limits = Limits(settings.gate, settings.sizing.lot, settings.sizing.max_notional_frac, slippage_frac)
+    limits = Limits(gate, settings.sizing.lot, settings.sizing.max_notional_frac, slippage_frac)
     gateway = OrderGateway(state, journal, sync, positions, limits, admission, settings.strategy)
     observer = VenueObserver(state, sync, InflightOrders(state, journal, sync), positions)
     return DeskCore(settings, journal, state, sync, positions, gateway, observer)

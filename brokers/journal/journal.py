@@ -219,12 +219,6 @@ class Journal:
         with self._store.reading() as connection:
             return order_statements.one(connection, client_order_id)
 
-    def find_by_venue_id(self, venue_id: str) -> JournalOrder | None:
-        """The order that the venue calls so; None if there is none."""
-        with self._store.reading() as connection:
-            found = order_statements.many(connection, rows_of(orders_table).where(orders_table.c.venue_id == venue_id))
-        return found[0] if found else None
-
     def without_venue_id(self) -> frozenset[str]:
         """Client order ids that the venue gave no id of its own yet, whatever became of them."""
         with self._store.reading() as connection:

@@ -42,7 +42,6 @@ TRANSITIONS: Mapping[State, frozenset[State]] = MappingProxyType(
 )
 FINAL = frozenset(state for state, following in TRANSITIONS.items() if not following) | {State.LOST}
 """Over, as far as anybody knows."""
-WITHOUT_OUTCOME = frozenset({State.JOURNALED, State.SENT, State.UNKNOWN})
 OPEN = frozenset(State) - FINAL - {State.PLANNED}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from decimal import Decimal
 
 from brokers.kraken.answers.fees import Fees, fees_of
@@ -24,14 +24,11 @@ class Reference:
     client : KrakenClient
     again_s : float
         Local seconds after which pairs and fees are read again.
-    clock : callable, optional
-        Local seconds that only grow.
     """
 
-    def __init__(self, client: KrakenClient, again_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, client: KrakenClient, again_s: float) -> None:
         self._client = client
         self._again_s = again_s
-        self._clock = clock
         self._pairs: Pairs | None = None
         self._read_at = 0.0
         self._fees: dict[str, Fees] = {}
@@ -42,7 +39,7 @@ class Reference:
     def pairs(self) -> Pairs:
         """Every pair; those that were read before where Kraken does not answer now."""
         with self._mutex:
-            if self._pairs is None or self._clock() - self._read_at >= self._again_s:
+            if self._pairs is None or time.monotonic() - self._read_at >= self._again_s:
                 self._read()
             assert self._pairs is not None
             return self._pairs
@@ -66,7 +63,7 @@ class Reference:
         VenueError
             Kraken does not tell them, and no fee is assumed.
         """
-        pairs, now = {symbol: self.required(symbol) for symbol in symbols}, self._clock()
+        pairs, now = {symbol: self.required(symbol) for symbol in symbols}, time.monotonic()
         again = self._again_s
         due = [symbol for symbol in pairs if now - self._fees_at.get(symbol, now - again) >= again]
         if due:
@@ -94,8 +91,8 @@ class Reference:
             if self._pairs is None:
                 raise
             log.warning("Kraken's pairs could not be read again (%s); those of before hold", error)
-            self._read_at = self._clock() - self._again_s / 2
+            self._read_at = time.monotonic() - self._again_s / 2
             return
         if not pairs.all:
             raise VenueUnavailable("Kraken lists no pair that can be read")
-        self._pairs, self._read_at = pairs, self._clock()
+        self._pairs, self._read_at = pairs, time.monotonic()

@@ -137,11 +137,7 @@ def resolved(arguments: RunArguments) -> RunArguments:
     from config.reading.loader import load
 
     environment = _environment(arguments)
-    mode = arguments.mode
-    if mode is None:
-        # Kraken has no paper accounts, and real money is never a guess.
-        no_keys = bool(Secrets.from_environment(environment).missing(ALPACA_VARIABLES))
-        mode = "rehearse" if no_keys or arguments.venue == KRAKEN else "paper"
+    mode = _mode(arguments, environment)
     stated = override(arguments.venue)
     choice = chosen_profile(
         arguments.profile,
@@ -168,6 +164,15 @@ def _environment(arguments: RunArguments) -> Mapping[str, str]:
     return with_keys(os.environ, arguments.dotenv, frozenset(Secrets.model_fields))
 
 
+def _mode(arguments: RunArguments, environment: Mapping[str, str]) -> Mode:
+    """The mode that is asked for; without one, the paper account where its keys are there, else a rehearsal."""
+    if arguments.mode is not None:
+        return arguments.mode
+    # Kraken has no paper accounts, and real money is never a guess.
+    no_keys = bool(Secrets.from_environment(environment).missing(ALPACA_VARIABLES))
+    return "rehearse" if no_keys or arguments.venue == KRAKEN else "paper"
+
+
 def settled(arguments: RunArguments, *, alone: bool = False) -> tuple[Mode, Settings]:
     """Mode and merged settings, with everything that can be wrong with them refused.
 
@@ -184,11 +189,7 @@ def settled(arguments: RunArguments, *, alone: bool = False) -> tuple[Mode, Sett
 
     arguments = resolved(arguments)
     environment = _environment(arguments)
-    mode: Mode | None = arguments.mode
-    if mode is None:
-        # Kraken has no paper accounts, and real money is never a guess.
-        no_keys = bool(Secrets.from_environment(environment).missing(ALPACA_VARIABLES))
-        mode = "rehearse" if no_keys or arguments.venue == KRAKEN else "paper"
+    mode = _mode(arguments, environment)
     settings_alone = alone and arguments.mode is None
     if not settings_alone:
         refuse_unread(given(arguments) - {"mode", "recorded", "file_symbol"}, mode, chosen=arguments.mode is not None)
@@ -275,10 +276,6 @@ def requested(arguments: RunArguments, mode: Mode, settings: Settings) -> RunReq
         data=data,
         start=first,
         end=last,
-        symbols=settings.universe.traded,
-        universe=arguments.universe,
-        cap=settings.universe.cap,
-        benchmark=settings.universe.benchmark,
         budget=settings.account.budget_usd,
         seed=DEFAULT_SEED if arguments.seed is None else arguments.seed,
         out=arguments.out,

@@ -1,4 +1,4 @@
-"""``trade``: Alpaca's paper account, or real money."""
+"""``trade``: Alpaca's paper account, or real money at Alpaca or Kraken."""
 
 from __future__ import annotations
 
@@ -37,6 +37,7 @@ class SingleOptions:
     "risk-first trade --scan",
     "risk-first trade --profile intraday --state-dir state",
     "risk-first trade --live --dotenv keys.env",
+    "risk-first trade --live --venue kraken --dotenv kraken.env",
 )
 def trade(
     money: MoneyOptions,
@@ -52,11 +53,11 @@ def trade(
     board: ScoreboardOptions,
     screen: ScreenOptions,
 ) -> int:
-    """Trade on Alpaca: the paper account, or real money.
+    """Trade on paper, or real money at Alpaca or Kraken.
 
-    Keys come from ALPACA_API_KEY and ALPACA_API_SECRET in the environment, or from --dotenv FILE. Real money needs
-    --live and a typed word, or --yes. Ctrl-C, SIGTERM and SIGHUP end it within seconds; stops and targets stay at
-    the broker.
+    Keys come from ALPACA_API_KEY and ALPACA_API_SECRET in the environment, with --venue kraken from KRAKEN_API_KEY and
+    KRAKEN_API_SECRET, or from --dotenv FILE; at Kraken all money is real. Real money needs --live and a typed word,
+    or --yes. Ctrl-C, SIGTERM and SIGHUP end it within seconds; stops and targets stay at the broker.
     """
     groups = (universe, chosen, pace, venue, state, consent, seed, folder, board, screen)
     return start(merged(*groups, mode=money_of(money), once=single.once, scan=single.scan))

@@ -12,7 +12,9 @@ from config.process.secret_guard import hide
 from config.reading.files import read_ordinary
 
 LONGEST_BYTES = 65_536
-_LINE = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*)")
+_LINE = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=(.*)")
+_QUOTED = re.compile(r"""(['"])(.*?)\1\s*(?:#.*)?""")
+_COMMENT = re.compile(r"\s#.*")
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
@@ -24,8 +26,9 @@ def with_keys(environment: Mapping[str, str], path: Path | None, names: frozense
     environment : mapping
         Usually ``os.environ``, which is left as it is.
     path : Path or None
-        Lines of ``NAME=value``, quoted or not; ``export`` before a name, empty lines and lines that begin with
-        ``#`` are fine. Other names than ``names`` are passed over. None adds nothing.
+        Lines of ``NAME=value``, quoted or not; ``export`` before a name, empty lines, lines that begin with ``#`` and
+        comments after a value are fine; a value in quotes may hold ``#``. Other names than ``names`` are passed over.
+        None adds nothing.
     names : frozenset of str
 
     Raises
@@ -57,7 +60,7 @@ def _values(path: Path) -> dict[str, str]:
         match = _LINE.fullmatch(line)
         if match is None:
             raise Refusal(f"--dotenv {path}, line {number}: write NAME=value")
-        found[match[1]] = _unquoted(match[2].strip())
+        found[match[1]] = _unquoted(match[2])
     return found
 
 
@@ -77,6 +80,6 @@ def _text(path: Path) -> str:
 
 
 def _unquoted(value: str) -> str:
-    if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
-        return value[1:-1]
-    return value.partition(" #")[0].rstrip()
+    """What stands in the quotes, or, without quotes, what stands before a comment."""
+    quoted = _QUOTED.fullmatch(value.strip())
+    return quoted[2] if quoted else _COMMENT.sub("", value).strip()

@@ -49,10 +49,6 @@ class Provenance:
         """Every key that was set by the user, with its source, in the order of the last say."""
         return [(key, source) for key, source in self._sources.items() if source not in self._defaults]
 
-    def chosen_within(self, section: str) -> list[str]:
-        """The keys in a section that the user set."""
-        return [k for k, source in self.choices() if source != UNKNOWN and k.startswith(f"{section}.")]
-
     def newest(self, keys: Iterable[str]) -> str:
         """The source of whichever of several keys was set last: it made the conflict."""
         order = list(self._sources)

@@ -9,8 +9,8 @@ import pytest
 from brokers.backtest.desk import BacktestDesk
 from brokers.backtest.lumibot_orders import LumibotOrders
 from brokers.desk_rules import entry_at, halting
+from config.values.closed_trades import CLOSED_TRADES_KEPT
 from risk.interface import RiskModule
-from risk.model import CLOSED_TRADES_KEPT
 from tests.brokers.harness import OPEN_GATE, bracket, daily_table, run, send
 from tests.risk.helpers import book, proposal
 
@@ -93,7 +93,7 @@ def test_a_book_holds_the_latest_closed_trades_only():
 
 
 TIGHT = OPEN_GATE.model_copy(update={"max_day_notional_frac": 0.6})
-WIDE = OPEN_GATE.model_copy(update={"max_order_notional_frac": 1, "min_cash_frac": None})
+WIDE = OPEN_GATE.model_copy(update={"max_order_notional_frac": 1})
 """Of 10,000 USD: room for one order of 50 shares at 100 in a day."""
 
 

@@ -227,7 +227,8 @@ def test_an_interrupted_rehearsal_is_started_on_its_data_and_days(folder, tmp_pa
         "2020-03-02",
         "2020-04-30",
     )
-    assert (told.speed, told.seed, told.profile, told.symbols) == (600, 3, "swing", ("AAPL", "NVDA"))
+    assert (told.speed, told.seed, told.profile) == (600, 3, "swing")
+    assert told.settings.universe.traded == ("AAPL", "NVDA")
     assert told.settings.config_hash == load("swing", [folder / "settings.yaml"]).config_hash
 
 

@@ -150,3 +150,27 @@ def test_keys_come_from_a_file_that_is_named_and_private(tmp_path):
     assert "abc" not in str(refused.value)
     with pytest.raises(Refusal, match="cannot be read"):
         with_keys({}, tmp_path / "none.env", NAMES)
+
+
+@pytest.mark.parametrize(
+    ("written", "key"),
+    [
+        ('"abc"', "abc"),
+        ('"abc"  # mine', "abc"),
+        ("'abc'\t# mine", "abc"),
+        ('"abc"#mine', "abc"),
+        ('"abc" # the "second"', "abc"),
+        ('"a # c" # mine', "a # c"),
+        ("'a\"c'", 'a"c'),
+        ("abc # mine", "abc"),
+        ("abc\t# mine", "abc"),
+        ("abc#def", "abc#def"),
+    ],
+)
+def test_a_comment_after_a_key_is_no_part_of_it(tmp_path, written, key):
+    path = tmp_path / "keys.env"
+    path.write_text(f"ALPACA_API_KEY={written}\n")
+    path.chmod(0o600)
+    assert with_keys({}, path, NAMES) == {"ALPACA_API_KEY": key}
+    path.write_text("ALPACA_API_KEY= # none yet\n")
+    assert with_keys({}, path, NAMES) == {}

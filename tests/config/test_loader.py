@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 
 import pytest
@@ -301,3 +302,21 @@ def test_settings_are_frozen_and_travel_to_other_processes():
     copy = pickle.loads(pickle.dumps(settings))
     assert copy.config_hash == settings.config_hash
     assert copy.source_of("exits.model") == "config/profiles/swing.yaml"
+
+
+def test_a_listing_keeps_null_where_a_setting_follows_a_rule(yaml_file):
+    sweep = {"risk.chain": ["cash_buffer", "cash_sweep"]}
+    listed = load(overrides=sweep)
+    assert (listed.gate.min_cash_frac, listed.gate.cash_funds) == (None, None)
+    assert (listed.policy_gate.min_cash_frac, listed.policy_gate.cash_funds) == (0.15, ("BIL", "SGOV", "SHV"))
+    edited = listed.as_dict()
+    edited["risk"]["modules"]["cash_buffer"]["buffer_frac"] = 0.05
+    edited["risk"]["modules"]["cash_sweep"]["funds"] = ["SHV"]
+    gate = load(files=[yaml_file(json.dumps(edited))]).policy_gate
+    assert (gate.min_cash_frac, gate.cash_funds) == (0.05, ("SHV",))
+
+
+def test_what_the_gate_is_told_itself_counts_before_what_a_rule_keeps():
+    own = {"risk.modules.cash_buffer.buffer_frac": 0.05, "gate.min_cash_frac": 0.3}
+    assert load(overrides=own).policy_gate.min_cash_frac == 0.3
+    assert load(overrides=["risk.chain-=cash_buffer"]).policy_gate.min_cash_frac == 0.0

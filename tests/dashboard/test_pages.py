@@ -66,6 +66,22 @@ def test_the_log_filters_and_leads_to_the_whole_chain(page):
         assert words in chain
 
 
+@pytest.mark.parametrize("digits", ["9" * 16, "9" * 20, "0" * 20 + "9" * 20, "0" * 20 + "1" * 4400])
+def test_a_number_that_no_row_has_is_passed_over(page, digits):
+    assert page.get(f"/decisions?before={digits}").text.count('href="/decision/') == 4
+    assert page.get(f"/decision/{digits}").status == page.get(f"/decision/{digits}/remedy").status == 404
+
+
+@pytest.mark.parametrize("when", ["0001-01-01T00:00:00%2B14:00", "9999-12-31T23:59:59-12:00", "2024-03-04", "x"])
+def test_a_time_that_no_order_has_is_passed_over(page, when):
+    assert page.get(f"/orders?before={when}|x").text == page.get("/orders").text
+
+
+@pytest.mark.parametrize("path", ["/decisions?module=%00", "/decisions?symbol=A%00", "/orders?before=2024|%00"])
+def test_text_that_no_database_takes_is_refused(page, path):
+    assert page.get(path).status == 400
+
+
 def test_the_remedy_is_the_rules_own(page):
     found = json.loads(page.get("/decision/2/remedy").text)
     assert found == {

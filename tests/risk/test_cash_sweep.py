@@ -17,7 +17,7 @@ from tests.risk.helpers import NOW, book, market, module, position, proposal
 
 ON = market({"BIL": 100.0, "SGOV": 50.0, "NVDA": 10.0})
 SWEEP = module(CashSweep, funds=["BIL", "SGOV"], spare_frac=0.02, min_park_frac=0.05, haircut_frac=0.0)
-GATE = load(overrides={"risk.chain": ["cash_buffer", "cash_sweep"]}).gate
+GATE = load(overrides={"risk.chain": ["cash_buffer", "cash_sweep"]}).policy_gate
 
 
 @pytest.fixture
@@ -104,7 +104,7 @@ def test_the_gate_lets_it_take_the_cash_above_the_buffer_and_no_more():
 
 
 def test_what_it_needs_of_the_settings_is_refused_where_it_is_missing():
-    assert load().gate.cash_funds == ()
+    assert load().policy_gate.cash_funds == ()
     assert GATE.cash_funds == ("BIL", "SGOV", "SHV")
     on = {"risk.chain": ["cash_sweep"]}
     with pytest.raises(Refusal, match="trades as well"):

@@ -167,7 +167,7 @@ GATES = st.builds(
     max_order_notional_usd=st.none() | st.floats(1, 1e6),
     max_day_notional_usd=st.none() | st.floats(1, 1e6),
     max_new_positions=st.integers(1, 10),
-    min_cash_frac=st.none() | st.floats(0, 1),
+    min_cash_frac=st.floats(0, 1),
     max_open_positions=st.integers(1, 30),
     restricted=st.sampled_from([(), ("GME",)]),
     price_collar_frac=FRACTIONS,
@@ -216,7 +216,7 @@ def test_nothing_that_opens_passes_above_any_limit(order, state, gate, lot):
     ):
         assert most <= limits[0] * state.equity * slack
         assert limits[1] is None or most <= limits[1] * slack
-    assert state.cash - notional >= (gate.min_cash_frac or 0) * state.equity * (1 - EPSILON) - EPSILON
+    assert state.cash - notional >= gate.min_cash_frac * state.equity * (1 - EPSILON) - EPSILON
     assert state.holds_symbol or state.new_positions < gate.max_new_positions
     assert state.holds_symbol or state.open_positions < gate.max_open_positions
     assert order.symbol not in gate.restricted

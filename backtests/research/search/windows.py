@@ -77,15 +77,14 @@ def windows(
         until = seam + test
         tested = opens[(opens >= seam) & (opens < until)]
         learned = sessions[(sessions >= (sessions[0] if anchored else begins)) & (sessions < seam)]
-        left_out = purge + embargo
-        learned = learned[: len(learned) - left_out] if left_out else learned
+        learned = learned[: max(0, len(learned) - purge - embargo)]
         days = set(learned)
         trained = opens[np.array([day in days for day in opens.normalize()], dtype=bool)]
         if len(tested):
             if len(trained) < min_train_bars:
                 raise Refusal(
                     f"--train: the window before {seam:%Y-%m-%d} has {len(trained)} bars, {min_train_bars} are needed "
-                    "to choose on; give a longer --train or a smaller --purge"
+                    "to choose on; give a longer --train, or a smaller --purge or --embargo"
                 )
             found.append(Window(len(found), trained[0], trained[-1], tested[0], tested[-1]))
         begins, seam = begins + test, until

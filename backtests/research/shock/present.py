@@ -13,11 +13,12 @@ from backtests.recorded_settings import recorded_settings
 from backtests.replay.engine import ReplayRun
 from config import Settings
 from config.errors import Refusal
+from config.values.closed_trades import CLOSED_TRADES_KEPT
 from market.sectors import INVERSE, UNCLASSIFIED
 from monitoring.state import PositionState, TraderState
 from monitoring.whatif import BETA_BARS, beta, fund_leverages
 from risk.interface import RiskModule
-from risk.model import CLOSED_TRADES_KEPT, ClosedTrade, Position
+from risk.model import ClosedTrade, Position
 from strategies.registry import build_pipeline
 
 Closes = Mapping[str, Mapping[int, float]]

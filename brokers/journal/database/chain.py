@@ -19,9 +19,11 @@ from sqlalchemy import Boolean, Column, Connection, Date, Integer, Table, select
 
 from brokers.journal.database.schema import (
     CHAIN_COLUMNS,
+    CHAIN_SINCE,
     DERIVED,
     Exact,
     Moment,
+    came_with,
     decisions,
     equity,
     fills,
@@ -41,8 +43,11 @@ HEAD, GENESIS = "chain", "chain_begins_with"
 CHAINED: tuple[Table, ...] = (runs, decisions, orders, order_events, fills, equity, sessions, halts, splits)
 LEFT_OUT = {decisions.name: {"id"}, order_events.name: {"id"}, orders.name: DERIVED}
 """Columns that are in no hash: numbers that the place in the chain tells, and what follows from other rows."""
-NAMED_IF_THERE = {fills.name: {"fees"}}
-"""Columns that came with a later version: a row that has nothing in them has the line that it had before."""
+NAMED_IF_THERE = {
+    table.name: {c.name for c in table.columns if came_with(c) > CHAIN_SINCE} - LEFT_OUT.get(table.name, set())
+    for table in (*CHAINED, verdicts)
+}
+"""Columns that came after the chain: a row that has nothing in them has the line that it had before."""
 _INFO = "journal_chain"
 
 

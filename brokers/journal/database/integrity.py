@@ -70,13 +70,14 @@ class Links:
         out = chain.LEFT_OUT.get(table.name, set()) | set(CHAIN_COLUMNS)
         hashed = {name: column for name, column in found.columns.items() if name not in out} | dict(more or {})
         whole = hashed | {"link": links, "table": [table.name] * len(links)}
-        late = chain.NAMED_IF_THERE.get(table.name, set()) & whole.keys()
+        late = chain.NAMED_IF_THERE[table.name] & whole.keys()
         if not late:
             self.lines |= dict(zip(links, _lines(whole), strict=True))
             return
-        for has in (False, True):
-            chosen = [any(whole[name][place] is not None for name in late) is has for place in range(len(links))]
-            part = {n: list(compress(values, chosen)) for n, values in whole.items() if has or n not in late}
+        named = [frozenset(name for name in late if whole[name][place] is not None) for place in range(len(links))]
+        for names in set(named):
+            chosen = [these == names for these in named]
+            part = {n: list(compress(values, chosen)) for n, values in whole.items() if n in names or n not in late}
             self.lines |= dict(zip(compress(links, chosen), _lines(part), strict=True))
 
 
@@ -113,7 +114,7 @@ class Found:
         return [dict(zip(names, row, strict=True)) for row in zip(*self.columns.values(), strict=True)]
 
 
-def require_sound(connection: Connection, name: str, version: int, whole: bool = False) -> None:
+def require_sound(connection: Connection, name: str, version: int) -> None:
     """Check a journal before anything is done by it.
 
     Parameters
@@ -124,8 +125,6 @@ def require_sound(connection: Connection, name: str, version: int, whole: bool =
         What the refusal calls the journal.
     version : int
         Of its schema; before 2 there is no chain.
-    whole : bool
-        With the contents of decisions that were refused.
 
     Raises
     ------
@@ -136,7 +135,7 @@ def require_sound(connection: Connection, name: str, version: int, whole: bool =
     # Many small rows that all stay: looking for circles among them takes as long as reading them.
     gc.disable()
     try:
-        examine(connection, version, whole)
+        examine(connection, version, whole=False)
     except Damaged as damage:
         raise Refusal(f"{name}: is damaged, {damage}; {WAY_OUT}") from None
     finally:
@@ -155,18 +154,21 @@ class Examined:
 
 
 def examine(connection: Connection, version: int = schema.VERSION, whole: bool = True) -> Examined:
-    """``require_sound`` for callers that name the journal themselves; raises Damaged."""
-    if version > 1 and connection.dialect.name == "sqlite":
+    """``require_sound`` for callers that name the journal themselves; raises Damaged.
+
+    ``whole`` takes in the contents of decisions that were refused, and gives what was found.
+    """
+    if version >= schema.CHAIN_SINCE and connection.dialect.name == "sqlite":
         _require_tables(connection)
     links = Links()
     known: dict[str, set[Any]] = {}
 
     def read(table: Table) -> Found:
-        found = _read(connection, table)
+        found = _read(connection, table, version)
         if table is schema.orders:
             known["orders"] = set(found.columns["client_order_id"])
         _require_references(found, known)
-        if version > 1 and table in chain.CHAINED:
+        if version >= schema.CHAIN_SINCE and table in chain.CHAINED:
             links.add(found)
         return found
 
@@ -174,30 +176,34 @@ def examine(connection: Connection, version: int = schema.VERSION, whole: bool =
     orders, events, filled = read(schema.orders), read(schema.order_events), read(schema.fills)
     _require_derived(orders, events, filled, version)
     for table in (schema.equity, schema.sessions, schema.halts, schema.splits):
-        if table is not schema.splits or version > 1:
+        if schema.came_with(table) <= version:
             read(table)
     trades = read(schema.trades)
-    _read_decisions(connection, links if version > 1 else None, known, whole)
-    head = _require_chain(connection, links) if version > 1 else chain.Head(0, "")
+    _read_decisions(connection, version, links, known, whole)
+    head = _require_chain(connection, links) if version >= schema.CHAIN_SINCE else chain.Head(0, "")
     if not whole:
         return Examined([], head, [], [])
     return Examined([text for _, text in sorted(links.lines.items())], head, orders.rows(), trades.rows())
 
 
-def _read_decisions(connection: Connection, links: Links | None, known: dict[str, set[Any]], whole: bool) -> None:
+def _read_decisions(
+    connection: Connection, version: int, links: Links, known: dict[str, set[Any]], whole: bool
+) -> None:
     some = "" if whole else f" WHERE NOT ({_NO_PART})"
     chosen = "" if whole else f" WHERE decision_id IN (SELECT id FROM decisions{some})"
     told: dict[Any, list[Row]] = {}
-    for row in _read(connection, schema.verdicts, f"{chosen} ORDER BY decision_id, sequence").rows():
-        told.setdefault(row.pop("decision_id"), []).append(row)
-    found = _read(connection, schema.decisions, some)
+    late = chain.NAMED_IF_THERE[schema.verdicts.name]
+    for row in _read(connection, schema.verdicts, version, f"{chosen} ORDER BY decision_id, sequence").rows():
+        verdict = {name: value for name, value in row.items() if value is not None or name not in late}
+        told.setdefault(verdict.pop("decision_id"), []).append(verdict)
+    found = _read(connection, schema.decisions, version, some)
     _require_references(found, known)
     chains = [told.pop(number, []) for number in found.columns["id"]]
     if told:
         raise Damaged(f"table verdicts, row {min(told, key=str)}: its decision is not there")
     for row, verdicts in zip(found.rows(), chains, strict=True):
         _require_verdicts(row, verdicts)
-    if links is None:
+    if version < schema.CHAIN_SINCE:
         return
     links.add(found, {"verdicts": chains})
     if not whole:
@@ -222,11 +228,11 @@ def _require_verdicts(row: Row, verdicts: list[Row]) -> None:
         raise Damaged(f"table decisions, row {row['id']}: outcome is {row['outcome']}, its quantities say {outcome}")
 
 
-def _read(connection: Connection, table: Table, more: str = "") -> Found:
+def _read(connection: Connection, table: Table, version: int, more: str = "") -> Found:
     """A table's rows; each value that a column holds is checked once, however many rows have it."""
     there = _columns(connection, table)
-    columns = [column for column in table.columns if column.name in there]
-    if missing := [c.name for c in table.columns if c.name not in there and c.name not in _LATE]:
+    columns = schema.columns_of(table, version)
+    if missing := [column.name for column in columns if column.name not in there]:
         raise Damaged(f"table {table.name}: column {missing[0]} is gone")
     names = ", ".join(f'"{column.name}"' for column in columns)
     rows = connection.exec_driver_sql(f"SELECT {names} FROM {table.name}{more}").fetchall()
@@ -262,10 +268,6 @@ def _plain_column(found: Found, column: Column[Any], sqlite: bool) -> list[Any]:
         raise
 
 
-_LATE = {*CHAIN_COLUMNS, "quantity", "venue_id", "fees"}
-"""Columns that earlier versions lack."""
-
-
 def _columns(connection: Connection, table: Table) -> set[str]:
     if connection.dialect.name == "sqlite":
         return {row[1] for row in connection.exec_driver_sql(f"PRAGMA table_info({table.name})")}
@@ -298,16 +300,14 @@ def _require_derived(orders: Found, events: Found, filled: Found, version: int) 
         except ValueError as error:
             raise Damaged(f"table fills, row {name}: {error}") from None
         derived: Row = {"filled_quantity": quantity, "filled_notional": notional, "estimated": estimated}
-        if version >= schema.FEES_SINCE:
+        if "fees" in columns:
             derived["fees"] = fees
-        if version > 1:
+        if version >= schema.CHAIN_SINCE:
             if name not in state:
                 raise Damaged(f"table orders, row {name}: it has no events")
             derived |= {"state": state[name], "quantity": None, "venue_id": None}
             derived |= changed.get(name, {})
         for column, value in derived.items():
-            if column not in columns:
-                raise Damaged(f"table orders: column {column} is gone")
             if columns[column][place] != value:
                 there = short(str(columns[column][place]))
                 raise Damaged(f"table orders, row {name}: {column} is {there}, events and fills say {value}")
@@ -317,7 +317,7 @@ def _by_events(events: Found, version: int) -> tuple[dict[str, str], dict[str, d
     """Each order's state after its last event, and what events changed of it."""
     columns = events.columns
     nothing: list[None] = [None] * len(columns["id"])
-    order = sorted(range(len(nothing)), key=columns["link" if version > 1 else "id"].__getitem__)
+    order = sorted(range(len(nothing)), key=columns["link" if version >= schema.CHAIN_SINCE else "id"].__getitem__)
     names, states = columns["client_order_id"], columns["state"]
     told = {name: columns.get(name, nothing) for name in ("quantity", "venue_id")}
     state: dict[str, str] = {}

@@ -1,7 +1,8 @@
 """From one version of the schema to the next, all in one transaction; a file is copied before it is touched.
 
-An upgrade is written once and never changed afterwards: it speaks of the tables as they were in its versions, so it
-names columns and types itself and takes nothing from ``schema``, which is of the present version.
+An upgrade is written once and never changed afterwards: it speaks of the tables as they were in its versions. What it
+makes it names itself, columns with their types; what it reads are ``schema.columns_of`` its version, which a column
+that a later version brings does not change.
 """
 
 from __future__ import annotations
@@ -115,8 +116,7 @@ def _link(connection: Connection, table: Table, order: tuple[str, ...]) -> int:
     keys = [column.name for column in table.primary_key.columns]
     told = _verdicts(connection) if table is schema.decisions else {}
     links = []
-    columns = (column for column in table.columns if column.name not in _LATER)
-    query = select(*columns).order_by(*(table.c[name] for name in order))
+    query = select(*schema.columns_of(table, 2)).order_by(*(table.c[name] for name in order))
     for row in connection.execute(query).mappings().all():
         more = {"verdicts": told.get(row["id"], [])} if table is schema.decisions else {}
         linked = chain.link_in(connection, table, dict(row), more)
@@ -131,15 +131,12 @@ def _link(connection: Connection, table: Table, order: tuple[str, ...]) -> int:
 
 def _verdicts(connection: Connection) -> Mapping[int, list[dict[str, Any]]]:
     found: dict[int, list[Mapping[str, Any]]] = {}
-    query = select(schema.verdicts).order_by(schema.verdicts.c.decision_id, schema.verdicts.c.sequence)
+    table = schema.verdicts
+    query = select(*schema.columns_of(table, 2)).order_by(table.c.decision_id, table.c.sequence)
     rows: Iterable[Mapping[str, Any]] = (dict(row) for row in connection.execute(query).mappings())
     for row in rows:
         found.setdefault(row["decision_id"], []).append(row)
     return {decision: chain.verdict_values(told) for decision, told in found.items()}
-
-
-_LATER = frozenset({"fees"})
-"""Columns that tables had not yet in version 2."""
 
 
 def _to_version_3(connection: Connection, account_id: str) -> None:

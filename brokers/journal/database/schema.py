@@ -28,16 +28,17 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.engine import Dialect
+from sqlalchemy.schema import SchemaItem
 from sqlalchemy.types import TypeEngine
 
 from brokers.journal.fills import exact, written
 from brokers.journal.order_ids import MAX_CHARACTERS
 
 VERSION = 3
-READABLE = frozenset({"1", "2", "3"})
+READABLE = frozenset(str(version) for version in range(1, VERSION + 1))
 """Versions whose tables tools that only read can read; whoever writes brings a journal to ``VERSION`` first."""
-FEES_SINCE = 3
-"""The version that brought the fees of orders and of their totals."""
+CHAIN_SINCE = 2
+"""The version that brought the chain."""
 CHAIN_COLUMNS = ("link", "hash")
 DERIVED = frozenset({"venue_id", "quantity", "state", "filled_quantity", "filled_notional", "estimated", "fees"})
 """What of an order follows from its events and fills."""
@@ -91,12 +92,28 @@ class Moment(TypeDecorator[datetime]):
         return moment.astimezone(UTC)
 
 
+def _since(version: int, before: Any = None) -> dict[str, Any]:
+    """What a column or table that is younger than the journal knows of itself; ``before`` stands in older rows."""
+    return {"since": version, "before": before}
+
+
+def came_with(item: SchemaItem) -> int:
+    """The version of the journal that brought a column or a table."""
+    return int(item.info.get("since", 1))
+
+
+def columns_of(table: Table, version: int) -> list[Column[Any]]:
+    """The columns that a table has in a version, which later versions do not change."""
+    return [column for column in table.columns if came_with(column) <= version]
+
+
 metadata = MetaData()
 
 
 def _chain() -> tuple[Column[Any], Column[Any]]:
     """A row's place in the chain and its hash; see ``chain``."""
-    return Column("link", Integer), Column("hash", String(64))
+    since = _since(CHAIN_SINCE)
+    return Column("link", Integer, info=since), Column("hash", String(64), info=since)
 
 
 _ORDER_ID = String(MAX_CHARACTERS)
@@ -169,7 +186,7 @@ orders = Table(
     Column("filled_quantity", Exact, nullable=False),
     Column("filled_notional", Exact, nullable=False),
     Column("estimated", Boolean, nullable=False),
-    Column("fees", Exact, nullable=False),
+    Column("fees", Exact, nullable=False, info=_since(3, before=Decimal(0))),
     Column("journaled_at", Moment, nullable=False),
     *_chain(),
 )
@@ -185,8 +202,8 @@ order_events = Table(
     Column("status", String(16), nullable=False),
     Column("state", String(16), nullable=False),
     Column("reason", Text, nullable=False),
-    Column("quantity", Exact),
-    Column("venue_id", Text),
+    Column("quantity", Exact, info=_since(2)),
+    Column("venue_id", Text, info=_since(2)),
     UniqueConstraint("client_order_id", "event_key"),
     *_chain(),
 )
@@ -202,7 +219,7 @@ fills = Table(
     Column("quantity", Exact, nullable=False),
     Column("price", Exact, nullable=False),
     Column("cumulative", Exact),
-    Column("fees", Exact),
+    Column("fees", Exact, info=_since(3)),
     Column("time", Moment, nullable=False),
     *_chain(),
 )
@@ -263,6 +280,8 @@ splits = Table(
     Column("before", Exact, nullable=False),
     Column("after", Exact, nullable=False),
     *_chain(),
+    # Some journals of version 1 have it, without the chain's columns.
+    info=_since(2),
 )
 Index("decisions_symbol_time", decisions.c.symbol, decisions.c.time)
 Index("orders_symbol_role_time", orders.c.symbol, orders.c.role, orders.c.decision_time)
@@ -272,11 +291,15 @@ Index("orders_unresolved", orders.c.journaled_at, sqlite_where=text(UNRESOLVED),
 def rows_of(table: Table, version: int = VERSION) -> Select[Any]:
     """Rows as every readable version has them: without their place in the chain, events without what they changed.
 
-    Before version 3 no fees were kept: orders are read with fees of 0, fill reports with none.
+    What a later version brought is read as it stands in rows of before: orders with fees of 0, fill reports with none.
     """
     late = {*CHAIN_COLUMNS, *(("quantity", "venue_id") if table is order_events else ())}
-    columns: list[Any] = [column for column in table.columns if column.name not in late]
-    if version < FEES_SINCE:
-        unknown = literal(Decimal(0) if table is orders else None, Exact).label("fees")
-        columns = [unknown if column.name == "fees" else column for column in columns]
-    return select(*columns)
+    columns = (column for column in table.columns if column.name not in late)
+    return select(
+        *(
+            column
+            if came_with(column) <= version
+            else literal(column.info.get("before"), column.type).label(column.name)
+            for column in columns
+        )
+    )

@@ -261,14 +261,14 @@ class Store:
                 f"it, or move it away once the account is flat, {NO_ORDERS}"
             )
         self.version = int(version)
-        late = {schema.splits.name} if version == "1" else set()
+        late = {name for name, table in schema.metadata.tables.items() if schema.came_with(table) > self.version}
         if missing := sorted(schema.metadata.tables.keys() - there - late):
             raise Refusal(f"{self.name}: is damaged, table {missing[0]} is gone; restore it from a copy, {NO_ORDERS}")
         patience = self._server.limit.patient() if self._server is not None else nullcontext()
         with patience, self._connection.begin():
-            require_sound(self._connection, self.name, int(version))
-        if self._writes and int(version) < schema.VERSION:
-            self._upgrade(self._connection, int(version), str(account_id))
+            require_sound(self._connection, self.name, self.version)
+        if self._writes and self.version < schema.VERSION:
+            self._upgrade(self._connection, self.version, str(account_id))
             self.version = schema.VERSION
 
     def _upgrade(self, connection: Connection, version: int, account_id: str) -> None:

@@ -97,7 +97,6 @@ class KrakenRest(ccxt.kraken):
     rates : RateModel
     url : str
         Address of the venue, without path.
-    breaker : CircuitBreaker, optional
 
     Raises
     ------
@@ -113,12 +112,11 @@ class KrakenRest(ccxt.kraken):
         nonce: Nonce | None,
         rates: RateModel,
         url: str,
-        breaker: CircuitBreaker | None = None,
     ) -> None:
         super().__init__({"apiKey": key, "secret": secret, "enableRateLimit": False})
         self._masker = masker_of(key, secret)
         self.urls["api"] = {"public": url, "private": url}
-        self.counter, self.rates, self.breaker = nonce, rates, breaker or CircuitBreaker()
+        self.counter, self.rates, self.breaker = nonce, rates, CircuitBreaker()
         self.observers: list[Callable[[RequestLog], None]] = []
         # One private request at a time: two that overtake one another arrive with a nonce that falls.
         self._one = threading.Lock()

@@ -163,6 +163,18 @@ def test_a_grid_is_tried_whole_and_once(tmp_path, shared):
     assert tried(again) == tried(result)
 
 
+def test_the_gate_of_a_trial_keeps_what_its_own_rule_keeps():
+    """A gate that keeps what the base's rule keeps refuses the entries that the trial's rule lets through."""
+    buffer = "risk.modules.cash_buffer.buffer_frac"
+    chain = {"risk.chain": ["cash_buffer"], "risk.modules.cash_buffer.min_position_frac": 0.025}
+    strict, loose = (context(**chain, **{buffer: kept}) for kept in (0.975, 0.5))
+    varied, run = run_trial(strict, {buffer: 0.5}), run_trial(loose, {})
+    none = run_trial(strict, {})
+    assert (none.refused, none.trades) == ("", 0) and 0 < run.trades == varied.trades
+    assert varied.total_return == run.total_return and varied.config_hash == run.config_hash
+    assert settings_with(loose.settings, {"risk.chain": []}).policy_gate.min_cash_frac == 0.0
+
+
 def test_joined_keys_take_the_same_value(tmp_path, shared):
     slow = "signals.modules.trend.slow_bars"
     grid = grid_space([f"{FAST}+{STOP}=2,4", f"{RSI}=40"])

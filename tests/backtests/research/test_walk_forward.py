@@ -68,6 +68,12 @@ def test_data_that_are_too_short_are_refused():
         cut(market(200), train="1M", test="1M", min_train_bars=60)
 
 
+@pytest.mark.parametrize("purge", [21, 22, 30, 200])
+def test_a_purge_as_long_as_the_training_window_leaves_nothing_to_choose_on(purge):
+    with pytest.raises(Refusal, match=r"has 0 bars, 1 are needed to choose on; .* a smaller --purge or --embargo"):
+        cut(market(240), train="1M", test="1M", purge=purge)
+
+
 def test_one_window_after_the_other_with_the_same_settings_is_one_run():
     shared = context(market(240))
     settings = settings_with(shared.settings, {})
@@ -92,6 +98,18 @@ def test_a_position_keeps_the_settings_it_was_opened_with():
         assert all(t.entry_time < seam for t in closed)
         carried += len(closed)
     assert carried > 5
+
+
+def test_the_gate_follows_the_settings_of_each_window():
+    buffer = "risk.modules.cash_buffer.buffer_frac"
+    chain = {"risk.chain": ["cash_buffer"], "risk.modules.cash_buffer.min_position_frac": 0.025}
+    shared = context(market(240), **chain)
+    strict, loose = (settings_with(shared.settings, {buffer: kept}) for kept in (0.975, 0.5))
+    seam = shared.table.opens_at[90]
+    run = SegmentedRun([Segment(shared.start, strict), Segment(seam, loose)], shared.table, shared.end, {})
+    run.run()
+    alone = replay(loose, shared.table, seam, shared.end).record
+    assert len(alone.trades) > 5 and run.record.trades == alone.trades
 
 
 def test_what_is_chosen_does_not_depend_on_what_comes_after(tmp_path):

@@ -100,8 +100,7 @@ def test_the_life_of_an_order(journal):
     assert journal.open_orders() == []
     assert journal.positions_by_fills() == {"AMD": 61}
     assert journal.cash_by_fills() == Decimal("-10371.02")
-    assert journal.find_by_venue_id("v-1") == order
-    assert journal.find_by_venue_id("v-2") is None
+    assert journal.order(name) == order
     with pytest.raises(IllegalTransition):
         journal.event(name, "cancelled", "e4")
 

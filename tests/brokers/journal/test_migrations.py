@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+import subprocess
+import sys
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -12,11 +14,12 @@ import pytest
 
 from brokers.desk.reconcile.budget_keeper import FILE
 from brokers.journal import Journal, State
-from brokers.journal.database import migrations, schema
+from brokers.journal.database import chain, migrations, schema
 from brokers.journal.database.address import parse_address
 from brokers.journal.snapshot import read_snapshot
 from brokers.rehearsal.core.settings import VenueSettings
 from config.errors import Refusal
+from monitoring import journal_queries, journal_reader
 from tests.brokers.desk.scene import ACCOUNT, TUESDAY, Scene
 from tests.brokers.journal.databases import KEPT, execute, put
 from tests.brokers.journal.told import told
@@ -139,6 +142,39 @@ def test_an_upgraded_journal_has_the_tables_of_a_new_one(old, tmp_path, request)
         )
         engine.dispose()
     assert shapes[0] == shapes[1]
+
+
+@pytest.mark.parametrize(("version", "account"), [(1, ACCOUNT), (2, "test"), (schema.VERSION, ACCOUNT)])
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_the_next_version_s_columns_leave_every_journal_readable(tmp_path, request, database, version, account):
+    """Another process, whose tables have a column more each, reads, upgrades and checks the journal."""
+    address = str(tmp_path / "journal.sqlite")
+    if database == "postgresql":
+        address = request.getfixturevalue("postgres").fresh()
+        if version < schema.VERSION:
+            execute(address, (KEPT / f"version_{version}.postgresql.sql").read_text())
+    elif version < schema.VERSION:
+        put(Path(address), version)
+    if version == schema.VERSION:
+        with Journal(address, account) as journal:
+            journal.begin_run("paper", "combined", "active", "hash")
+    script = Path(__file__).with_name("next_version.py")
+    done = subprocess.run([sys.executable, script, address, account], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"version {schema.VERSION + 1}\n"
+
+
+def test_a_later_column_that_is_hashed_may_hold_nothing():
+    """The rows of before have nothing in it, and were hashed without it."""
+    for table in (*chain.CHAINED, schema.verdicts):
+        for name in chain.NAMED_IF_THERE[table.name]:
+            assert table.c[name].nullable, f"{table.name}.{name}"
+
+
+def test_who_reads_without_the_tables_knows_their_versions():
+    assert set(journal_reader.READABLE) == schema.READABLE
+    fees = {schema.came_with(table.c.fees) for table in (schema.orders, schema.fills)}
+    assert fees == {journal_queries.FEES_SINCE}
 
 
 def test_every_version_has_its_upgrade():
