@@ -238,8 +238,10 @@ def describe(settings: Settings, view: VenueSnapshot, symbol: str, held: Decimal
 
 def right_size(settings: Settings, equity: float, price: float, lot: float) -> float:
     """Shares that one position may have at a price."""
-    most = min(settings.gate.max_order_notional_frac, settings.sizing.max_notional_frac)
-    return affordable(most * equity, price, lot)
+    gate, sizing = settings.gate, settings.sizing
+    most = min(gate.max_order_notional_frac, sizing.max_notional_frac) * equity
+    amounts = [usd for usd in (gate.max_order_notional_usd, sizing.notional_usd) if usd is not None]
+    return affordable(min([most, *amounts]), price, lot)
 
 
 def lot_of(position: VenuePosition | None, lot: float) -> float:

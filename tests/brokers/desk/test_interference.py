@@ -14,6 +14,7 @@ from brokers.desk.reconcile.manual_positions import lot_of, right_size
 from brokers.rehearsal.core.settings import VenueSettings
 from brokers.venue_errors import VenueUnavailable
 from brokers.venue_values import VenuePosition
+from config import load
 from config.errors import Refusal
 from risk.model import Plan
 from tests.brokers.desk.scene import Scene
@@ -42,6 +43,8 @@ def test_hand_made_positions_are_told_with_the_size_that_would_be_right(tmp_path
     assert "PLTR: 291 shares made by hand, 49694.07 USD, 46.7% of the account; 62 would be right" in told
     assert "TSLA: 76 shares made by hand, 33681.68 USD, 31.7% of the account; 24 would be right" in told
     assert right_size(scene.settings, 106_400, 170.77, 1) == 62
+    # Profiles of small accounts name an amount, which is less than their fraction of the account.
+    assert right_size(load("micro_cap"), 99.0, 100.0, 1e-8) == pytest.approx(0.2)
     book = scene.desk.reconcile()
     assert {s: p.quantity for s, p in book.positions.items()} == {"PLTR": 291, "TSLA": 76}
     # Counted, and left alone.
