@@ -85,7 +85,8 @@ def test_wrong_input_is_refused_in_a_sentence(state, capsys, argv, words):
 
 def test_whatif_tells_exits_and_halts(state, capsys):
     text = said(capsys, "whatif", "--market", "-10%", "--state-dir", state)
-    assert "Exits that fire: AMD (stop)" in text and "Halts that begin: streak_halt" in text
+    assert "Exits that fire: AMD (stop, 50 of 61)" in text and "Halts that begin: none" in text
+    assert "Halts that begin: drawdown_halt" in said(capsys, "whatif", "--market", "-50%", "--state-dir", state)
     found = json.loads(said(capsys, "whatif", "--symbol", "AMD=-50%", "--state-dir", state, "--json"))
     assert found["positions"][0]["moved"] == -0.5 and found["fired"] == ["AMD"]
     assert "pandemic_2020: market -11.98%" in said(capsys, "whatif", "--shock", "list")
