@@ -161,7 +161,7 @@ def _positions(found: Status) -> Any:
         r = p.unrealised_r
         some = Text(f"{p.protected:g} of {abs(p.quantity):g}", style="red")
         table.add(
-            p.symbol,
+            f"{p.symbol} by hand" if p.owner == "manual" else p.symbol,
             f"{p.quantity:,.10g}",
             _usd(p.entry_price),
             _usd(p.price),

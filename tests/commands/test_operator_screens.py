@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import urllib.request
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,16 @@ def test_status_says_what_is_held_lost_left_and_halted(state, capsys):
     found = json.loads(said(capsys, "status", "--state-dir", state, "--json"))
     assert (found["lost_at_stops"], found["today"]["usd"], found["kill"]) == (325.0, 0.0, "stop")
     write_state(state / STATE_FILE, trader_state())
+
+
+def test_shares_by_hand_beside_ours_have_a_line_of_their_own(capsys, tmp_path):
+    (ours,) = trader_state().positions
+    theirs = replace(ours, quantity=30.0, protected=0.0, stop=None, target=None, initial_stop=None, owner="manual")
+    small_folder(tmp_path / "state")
+    write_state(tmp_path / "state" / STATE_FILE, trader_state(positions=(replace(ours, protected=61.0), theirs)))
+    text = said(capsys, "status", "--state-dir", tmp_path / "state")
+    assert "AMD by hand" in text and "0 of 30" in text and "Without a stop: 5,040.00 USD in AMD" in text
+    assert "AMD by hand" in said(capsys, "whatif", "--market", "-10%", "--state-dir", tmp_path / "state")
 
 
 def test_the_way_back_that_status_names_is_one(capsys, tmp_path):
