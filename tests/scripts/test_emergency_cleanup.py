@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import json
 import subprocess
 import sys
 from decimal import Decimal
@@ -12,7 +13,10 @@ import pytest
 
 from brokers.alpaca.client import VenueClient
 from brokers.journal import Journal, OrderIntent
+from brokers.operator.track_record import verify
+from monitoring.state import JOURNAL_FILE
 from tests.brokers.journal.told import told
+from tests.brokers.rehearsal.market import wait_for
 from tests.scripts.venue import CLEANUP, NEW_YORK, SCRIPTS, START, Place, place, run
 
 
@@ -226,3 +230,13 @@ def test_as_a_command(desk):
     assert "cancel buy 3 PLTR" in done.stdout
     assert desk.server.secret not in done.stdout + done.stderr
     assert desk.open_orders() == []
+
+
+def test_a_stop_that_filled_while_nobody_ran_is_booked_with_its_trade(desk):
+    with desk.trader() as core:
+        desk.enter(core)
+    desk.server.call(lambda exchange: exchange.on_quote(exchange.now, {"AAPL": Decimal("94")}))
+    wait_for(lambda: desk.held("AAPL") == 0)
+    assert run(desk) == 0
+    record = verify(desk.state / JOURNAL_FILE)
+    assert [json.loads(line)["exit_reason"] for line in record.trades] == ["stop"]
