@@ -14,6 +14,7 @@ from brokers.desk.reconcile.position_adjustments import PositionAdjustment
 from brokers.desk.venue_snapshot import grouped, in_words
 from brokers.journal import Cumulative, Execution, Journal, JournalOrder, OrderIntent, State
 from brokers.journal.fills import FillReport
+from brokers.journal.order_ids import has_our_form
 from brokers.order_types import LEVEL_ROLES, OPENING_ROLES, OrderRole
 from brokers.reporting.events import EventKind, about
 from brokers.venue_values import OrderAck, TradeUpdate, UnreadOrder, VenueOrder
@@ -171,7 +172,18 @@ class JournalSync:
         return True
 
     def adopt_manual(self, order: VenueOrder) -> None:
-        """Take in an order that was sent by hand, with what was filled of it."""
+        """Take in an order that was sent by hand, with what was filled of it.
+
+        Only the journal says what is ours. An id in our form may be another trader's, or of a journal that was lost.
+        """
+        if has_our_form(order.client_order_id):
+            log.warning(
+                "%s: order %s has an id like ours and is not in this journal: it counts as made by hand; if the journal "
+                "was restored from a copy or begun anew, live.adopt+=%s has its shares managed like our own",
+                order.symbol,
+                order.client_order_id,
+                order.symbol,
+            )
         with self._isolated(order):
             self._adopt(order, OrderRole.MANUAL, "", "found at the venue, sent by hand")
             self._book(order)
