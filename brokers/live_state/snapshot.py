@@ -116,20 +116,21 @@ def told_settings(settings: Settings) -> dict[str, Any]:
 
 
 def held_now(desk: LiveDesk, book: Book | None) -> list[tuple[Position, tuple[StopState, ...]]]:
-    """What is held by the venue's last look and the stops that work for it; of a symbol ours first, then what hands hold.
+    """What is held by the venue's last look and the stops that work for it; of a symbol ours before what hands hold.
 
     Levels are those that work, or were last where none does.
     """
     own, before = desk.positions.book, {} if book is None else book.positions
     found = []
-    for symbol, ours in list(own.ledger.positions.items()):
-        last = before.get(symbol)
+    for symbol, position in list(own.ledger.positions.items()):
+        ours, last = position, before.get(symbol)
         if last is not None and last.entry_time == ours.entry_time:
             ours = replace(ours, stop=last.stop, target=last.target, initial_stop=last.initial_stop)
         found.append(_protected(ours, desk.positions.last_protection(symbol)))
     for symbol, held in list(own.manual.items()):
         if held:
-            found.append(_protected(_by_hand(desk, symbol, float(held), before.get(symbol)), _manual(desk, symbol, held)))
+            position = _by_hand(desk, symbol, float(held), before.get(symbol))
+            found.append(_protected(position, _manual(desk, symbol, held)))
     return sorted(found, key=lambda item: (item[0].symbol, item[0].signal == MANUAL))
 
 
@@ -141,7 +142,7 @@ def _protected(position: Position, status: ProtectionStatus) -> tuple[Position, 
 
 
 def _manual(desk: LiveDesk, symbol: str, held: Decimal) -> ProtectionStatus:
-    """What protects a position made by hand: every order of its symbol, but where we hold it too only those of hands."""
+    """What protects a position made by hand: any order of its symbol, but where we hold it too only those of hands."""
     view = desk.state.view
     ours = symbol in desk.positions.book.ledger.positions
     return protection_status(view.foreign if ours else list(view.orders.values()), symbol, held)

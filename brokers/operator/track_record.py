@@ -106,9 +106,8 @@ def read(
         written_orders = [_order_line(row) for row in found.orders]
         _require_same("orders", written_orders, record.orders)
         written_trades = [_dumps({"kind": "trade"} | row) for row in found.trades if period.holds(row["exit_time"])]
-        if missing := len(record.trades) - len(written_trades):
-            if not set(written_trades) - set(record.trades):
-                raise Refusal(f"{store.name}: {_unbooked(missing)}")
+        if (missing := set(record.trades) - set(written_trades)) and not set(written_trades) - set(record.trades):
+            raise Refusal(f"{store.name}: {_unbooked(len(missing))}")
         _require_same("trades", written_trades, record.trades)
         record.head, record.upgraded = found.head.text(), meta.get("chain_upgraded", "")
         return record, found.lines, meta[chain.GENESIS]

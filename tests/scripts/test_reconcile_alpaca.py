@@ -76,7 +76,7 @@ def test_shares_by_hand_beside_ours_are_measured_with_them(running, capsys):
     running.by_hand("AAPL", "70")
     assert SCRIPT.main(running.arguments) == 1
     said = capsys.readouterr().out
-    line = "By hand: 70 AAPL at 100.00 is 7,000.00 USD, 6.6% of the account and 11.3% with 50 of ours; 56 would be right"
+    line = "70 AAPL at 100.00 is 7,000.00 USD, 6.6% of the account and 11.3% with 50 of ours; 56 would be right"
     assert line in said, said
     assert Kind.OVERSIZED in kinds(running)
 

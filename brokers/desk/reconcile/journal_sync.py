@@ -178,8 +178,8 @@ class JournalSync:
         """
         if has_our_form(order.client_order_id):
             log.warning(
-                "%s: order %s has an id like ours and is not in this journal: it counts as made by hand; if the journal "
-                "was restored from a copy or begun anew, live.adopt+=%s has its shares managed like our own",
+                "%s: order %s has an id like ours and is not in this journal: it counts as made by hand; if the "
+                "journal was restored from a copy or begun anew, live.adopt+=%s has its shares managed like our own",
                 order.symbol,
                 order.client_order_id,
                 order.symbol,

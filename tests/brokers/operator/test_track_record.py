@@ -263,7 +263,7 @@ def test_fills_without_their_trades_are_told_from_a_changed_table(day, tmp_path)
     assert "restore a copy" not in str(caught.value)
     with closing(sqlite3.connect(path)) as db, db:
         db.execute("UPDATE trades SET pnl = '1000'")
-    with pytest.raises(Refusal, match="table trades: .* the journal is not what was written"):
+    with pytest.raises(Refusal, match=r"table trades: .* the journal is not what was written"):
         verify(path)
 
 
