@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from config.values.counting import counted
 from monitoring.state import HaltState, LimitState, TraderState
 
 DAY_ENDS, WEEK_ENDS = "next_session", "next_week"
@@ -43,6 +44,23 @@ class Status:
     week: Buyable
     halts: tuple[HaltState, ...]
     stopped_by: tuple[str, ...]
+
+    @property
+    def as_of(self) -> datetime | None:
+        """When positions and stops were seen last, by the venue's clock; None while a trader keeps looking."""
+        return None if self.sign_of_life == "running" else self.state.look_time
+
+    @property
+    def stays(self) -> str:
+        """What a trader that has ended left at the broker, in words; empty where it did not say so."""
+        count = self.state.resting
+        if self.sign_of_life != "ended" or count is None:
+            return ""
+        return (
+            f"{counted(count, 'order')} {'stays' if count == 1 else 'stay'} at the broker"
+            if count
+            else "no order stays"
+        )
 
     @property
     def halted(self) -> bool:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import urllib.request
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,20 @@ def test_shares_by_hand_beside_ours_have_a_line_of_their_own(capsys, tmp_path):
     assert "AMD by hand" in said(capsys, "whatif", "--market", "-10%", "--state-dir", tmp_path / "state")
 
 
+def test_what_a_trader_that_is_gone_said_of_stops_has_its_time(capsys, tmp_path):
+    small_folder(tmp_path / "state")
+    path, gone = tmp_path / "state" / STATE_FILE, datetime.now(UTC) - timedelta(hours=1)
+    write_state(path, trader_state(written=gone, last_look=gone - timedelta(seconds=90), busy=True))
+    text = said(capsys, "status", "--state-dir", path.parent)
+    assert "protected at 10:28:30" in text
+    assert "the last look at the broker showed them, 10:28:30; an entry or a close was under way" in text
+    write_state(path, trader_state())
+    assert "protected at" not in said(capsys, "status", "--state-dir", path.parent)
+    for resting, words in ((0, "no order stays"), (1, "1 order stays at the broker"), (3, "3 orders stay at")):
+        write_state(path, trader_state(ended="the trader was ended", resting=resting))
+        assert words in said(capsys, "status", "--state-dir", path.parent)
+
+
 def test_the_way_back_that_status_names_is_one(capsys, tmp_path):
     small_folder(tmp_path / "state")
     write_state(tmp_path / "state" / STATE_FILE, trader_state(kill="stop"))
@@ -96,7 +111,7 @@ def test_wrong_input_is_refused_in_a_sentence(state, capsys, argv, words):
 
 def test_whatif_tells_exits_and_halts(state, capsys):
     text = said(capsys, "whatif", "--market", "-10%", "--state-dir", state)
-    assert "Exits that fire: AMD (stop)" in text and "Halts that begin: streak_halt" in text
+    assert "Exits that fire: AMD (stop, 50 of 61)" in text and "Halts that begin: none" in text
     found = json.loads(said(capsys, "whatif", "--symbol", "AMD=-50%", "--state-dir", state, "--json"))
     assert found["positions"][0]["moved"] == -0.5 and found["fired"] == ["AMD"]
     assert "pandemic_2020: market -11.98%" in said(capsys, "whatif", "--shock", "list")

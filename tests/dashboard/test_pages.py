@@ -154,6 +154,8 @@ def test_beats_come_and_change_with_news(tmp_path):
     ("changes", "words"),
     [
         ({"ended": "the trader was ended"}, "Ended"),
+        ({"ended": "the trader was ended", "resting": 2}, "the trader was ended; 2 orders stay at the broker"),
+        ({"ended": "the trader was ended", "resting": 0}, "the trader was ended; no order stays"),
         ({"written": datetime.now(UTC) - timedelta(hours=1)}, "No sign of life"),
         ({"halts": HALTED}, "Halt peak_halt, until Sat 2024-03-09"),
         ({"kill": "flatten"}, "Kill switch flatten"),
