@@ -10,6 +10,8 @@ from config.values.counting import counted
 from monitoring.state import HaltState, LimitState, TraderState
 
 DAY_ENDS, WEEK_ENDS = "next_session", "next_week"
+ONE = "one position"
+"""The scope of the limit that sizing sets each position."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,12 @@ class Status:
         )
 
     @property
+    def has_week(self) -> bool:
+        """Whether something limits a week, as far as limits are known."""
+        budget = "exposure_budget" in self.state.settings.get("risk", {}).get("chain", ())
+        return budget or not self.state.limits or any(limit.frees == WEEK_ENDS for limit in self.state.limits)
+
+    @property
     def halted(self) -> bool:
         """Whether nothing new may be entered now."""
         return bool(self.halts or self.stopped_by or self.state.kill != "off")
@@ -101,7 +109,8 @@ def _stopped(state: TraderState) -> str:
 
 
 def _buyable(limits: Iterable[LimitState], why: str) -> Buyable:
-    """The strictest of the limits of the whole account."""
+    """The strictest of the limits of the whole account; no position takes more than one may have."""
+    limits = list(limits)
     whole = [limit for limit in limits if not limit.scope and not limit.halts]
     usd = min((limit for limit in whole if limit.unit == "USD"), key=lambda limit: limit.left, default=None)
     places = min((limit for limit in whole if limit.unit == "positions"), key=lambda limit: limit.left, default=None)
@@ -109,6 +118,9 @@ def _buyable(limits: Iterable[LimitState], why: str) -> Buyable:
         why = "its limits are known after the first iteration"
     most, bound = (0.0, "") if usd is None else (usd.left, named(usd))
     left = None if places is None else places.left
+    one = next((limit for limit in limits if limit.scope == ONE), None)
+    if one is not None and left is not None and one.most * int(left) < most:
+        most, bound = one.most * int(left), named(one)
     if not why and places is not None and places.left < 1:
         why, bound = f"{named(places)}: {places.used:g} of {places.most:g}", named(places)
     elif not why and usd is not None and most <= 0:
@@ -118,4 +130,5 @@ def _buyable(limits: Iterable[LimitState], why: str) -> Buyable:
 
 def named(limit: LimitState) -> str:
     """A limit in words."""
-    return f"{limit.module}, {limit.name}" + (f" ({limit.scope})" if limit.scope else "")
+    scope = "" if limit.scope in ("", limit.name) else f" ({limit.scope})"
+    return f"{limit.module}, {limit.name}{scope}"

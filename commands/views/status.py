@@ -98,7 +98,7 @@ def document(found: Status) -> dict[str, Any]:
         "without_a_stop_usd": found.bare,
         "without_a_stop": found.unbounded,
         "today": asdict(found.today),
-        "week": asdict(found.week),
+        "week": asdict(found.week) if found.has_week else None,
         "positions": [
             {**asdict(p), "profit": p.profit, "r": p.unrealised_r, "lost_at_stop": p.lost_at_stop}
             for p in state.positions
@@ -146,7 +146,8 @@ def _screen(found: Status) -> Any:
     if found.unbounded:
         told = f"Without a stop: {found.bare:,.2f} USD in {', '.join(found.unbounded)}"
         parts.append(Text(told, "bold red"))
-    parts += [Text(f"May still be bought today: {_buyable(found.today)}"), Text(f"This week: {_buyable(found.week)}")]
+    week = _buyable(found.week) if found.has_week else "no limit of a week is set"
+    parts += [Text(f"May still be bought today: {_buyable(found.today)}"), Text(f"This week: {week}")]
     parts.append(_limits(found))
     return Group(*parts)
 

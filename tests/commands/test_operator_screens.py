@@ -40,7 +40,7 @@ def test_status_says_what_is_held_lost_left_and_halted(state, capsys):
     text = said(capsys, "status", "--state-dir", state)
     for words in ("running, paper, active", "equity 105,000.00", "If all stops fire: 325.00 USD, 0.31% of equity",
                   "Without a stop: 1,848.00 USD in AMD",
-                  "today: 10,630.00 USD in 1 position, bound by exposure_budget",
+                  "today: 10,500.00 USD in 1 position, bound by equity_sizer, one position",
                   "This week: 12,000.00 USD", "50 of 61", "next session"):  # fmt: skip
         assert words in text, words
     write_state(state / STATE_FILE, trader_state(kill="stop", halts=(HaltState("peak_halt", "", BEGIN, BEGIN),)))
