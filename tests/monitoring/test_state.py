@@ -139,9 +139,7 @@ def test_a_small_account_is_bound_by_its_cash_and_its_one_position_and_has_no_we
     bought = Position("ETH/USD", 0.018, 1_110.0, BEGIN, 1_099.0, 1_132.0, 1_099.0)
 
     def asked(book: Book):
-        limits = [
-            LimitState(**asdict(limit)) for limit in readings.limits(pipeline, book, market({"ETH/USD": 1_110.0}))
-        ]
+        limits = [LimitState(**asdict(limit)) for limit in readings.limits(pipeline, book, prices)]
         told = {name: part for name, part in settings.as_dict().items() if name != "broker"}
         return status(trader_state(limits=tuple(limits), settings=told, equity=book.equity, cash=book.cash))
 
