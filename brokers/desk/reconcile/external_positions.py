@@ -15,6 +15,7 @@ from brokers.desk.venue_snapshot import VenueSnapshot
 from brokers.desk.venue_state import VenueState
 from brokers.venue_values import VenueOrder, VenuePosition
 from config import Settings
+from config.values.counting import unit_of
 from risk.lots import affordable
 
 SETTLE = timedelta(seconds=1)
@@ -238,7 +239,8 @@ def describe(settings: Settings, view: VenueSnapshot, symbol: str, held: Decimal
     both = f" and {share * float((held + ours) / held):.1%} with {ours} of ours" if ours * held > 0 else ""
     over = f"; {right:g} would be right" if abs(float(held)) > right else ""
     managed = "managed like our own" if symbol in settings.live.adopt else "reported, counted and left alone"
-    return f"{symbol}: {held} shares made by hand, {worth:.2f} USD, {share:.1%} of the account{both}{over}; {managed}"
+    shares = f"{held} {unit_of(symbol)} made by hand"
+    return f"{symbol}: {shares}, {worth:.2f} USD, {share:.1%} of the account{both}{over}; {managed}"
 
 
 def right_size(settings: Settings, equity: float, price: float, lot: float) -> float:
