@@ -25,7 +25,7 @@ from risk.weekly_budget import WeeklyBudget
 
 VERSION = 1
 _BUDGET = TypeAdapter(WeeklyBudget)
-_WAY_OUT = "restore it, or move it away to begin with an empty budget; no entries until then"
+_WAY_OUT = "restore it, or move it away to have it made again from the fills in the journal; no entries until then"
 
 log = logging.getLogger(__name__)
 

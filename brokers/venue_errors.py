@@ -62,10 +62,15 @@ class NotSent(VenueUnavailable):
 class ClockInDoubt(VenueUnavailable):
     """The venue's clock says something far from what it said before: no answer until the next reading agrees.
 
-    A night that a rehearsal leaves out and a machine that slept look like this once.
+    A night that a rehearsal leaves out and a machine that slept look like this once. It comes ``again`` where the
+    venue's time runs faster than the clock that follows it was told.
     """
+
+    def __init__(self, message: str, again: bool = False) -> None:
+        super().__init__(message)
+        self.again = again
 
 
 def level_of(error: VenueError) -> int:
     """How loudly an answer that did not come is logged: a clock in doubt settles with the next reading."""
-    return logging.INFO if isinstance(error, ClockInDoubt) else logging.WARNING
+    return logging.INFO if isinstance(error, ClockInDoubt) and not error.again else logging.WARNING

@@ -73,7 +73,7 @@ async def symbol(request: web.Request) -> web.Response:
 
     decisions, orders, fills, trades = await context.ask(ask)
     reading = await asyncio.to_thread(context.view.reading, name)
-    held = None if status is None else next((p for p in status.state.positions if p.symbol == name), None)
+    held = [] if status is None else [p for p in status.state.positions if p.symbol == name]
     if not (decisions or orders or reading or held):
         raise web.HTTPNotFound
     return context.page(
@@ -81,7 +81,7 @@ async def symbol(request: web.Request) -> web.Response:
         request,
         symbol=name,
         status=status,
-        position=held,
+        positions=held,
         reading=reading,
         decisions=decisions,
         orders=folded(orders),

@@ -73,7 +73,7 @@ def _of_state(out: list[str], found: Status) -> None:
         ("rft_equity_usd", "Value of the account.", state.equity),
         ("rft_cash_usd", "Cash of the account.", state.cash),
         ("rft_day_drawdown_ratio", "Fall of equity since the session's opening.", drop),
-        ("rft_open_positions", "Open positions.", float(len(state.positions))),
+        ("rft_open_positions", "Symbols that are held.", float(len({p.symbol for p in state.positions}))),
         ("rft_unprotected_shares", "Shares without a working stop.", sum(p.bare for p in state.positions)),
         (
             "rft_lost_at_stops_usd",
@@ -111,8 +111,11 @@ def _of_state(out: list[str], found: Status) -> None:
         out,
         "rft_position_value_usd",
         "gauge",
-        "Value of a position.",
-        [({"symbol": p.symbol}, p.value) for p in state.positions],
+        "Value of what is held of a symbol, by hand included.",
+        [
+            ({"symbol": symbol}, sum(p.value for p in state.positions if p.symbol == symbol))
+            for symbol in dict.fromkeys(p.symbol for p in state.positions)
+        ],
     )
 
 

@@ -96,7 +96,8 @@ class OrderRow:
         """The events in which something changed, without the journaling and what only repeats the one before."""
         found: list[EventRow] = []
         for event in sorted(self.events, key=lambda e: e.time):
-            if event.status != "journaled" and not (found and found[-1].status == event.status and not event.reason):
+            again = bool(found) and found[-1].status == event.status and event.reason in ("", found[-1].reason)
+            if event.status != "journaled" and not again:
                 found.append(event)
         return found
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from config.values.counting import unit_of
 from config.values.markets import NEW_YORK_ZONE
 from monitoring.state import HaltState
 from monitoring.status import Status
@@ -50,7 +51,7 @@ def _signs(found: Status) -> Iterable[Sign]:
         yield Sign("stale", "No sign of life", text)
     for symbol, seconds in sorted(state.unprotected.items()):
         held = next((p for p in state.positions if p.symbol == symbol), None)
-        shares = "" if held is None else f", {held.bare:g} of {abs(held.quantity):g} shares"
+        shares = "" if held is None else f", {held.bare:g} of {abs(held.quantity):g} {unit_of(symbol)}"
         yield Sign("unprotected", "Unprotected", f"{symbol} for {seconds:.0f} s{shares}", symbol)
     for x in sorted(state.conditions, key=lambda x: x.kind, reverse=True):
         if x.kind in CONDITIONS:

@@ -181,7 +181,9 @@ class TraderState:
     """What a trader says of itself.
 
     ``written``, ``last_*`` and ``started`` are this machine's time, ``time`` the venue's; ``speed`` is how many seconds
-    of the venue pass in one of ours. ``settings`` are the parts of the merged settings that the answers need.
+    of the venue pass in one of ours. ``busy`` tells that an entry or a close is under way, ``resting`` how many orders
+    were open at the last look (None before one). ``settings`` are the parts of the merged settings that the answers
+    need.
     """
 
     written: datetime
@@ -203,6 +205,7 @@ class TraderState:
     listening: bool = False
     streamed: bool = True
     busy: bool = False
+    resting: int | None = None
     equity: float | None = None
     cash: float | None = None
     free_cash: float | None = None
@@ -227,6 +230,13 @@ class TraderState:
     def stale(self, now: datetime | None = None) -> bool:
         """Whether the trader should have written since, and did not end in order."""
         return not self.ended and self.age_s(now) > MISSED_BEATS * self.beat_s
+
+    @property
+    def look_time(self) -> datetime | None:
+        """When the broker was last looked at, by the venue's clock."""
+        if self.last_look is None:
+            return None
+        return self.time - (self.written - self.last_look) * self.speed
 
     @property
     def evidence(self) -> str:

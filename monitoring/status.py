@@ -6,9 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from config.values.counting import counted
 from monitoring.state import HaltState, LimitState, TraderState
 
-DAY_ENDS = "next_session"
+DAY_ENDS, WEEK_ENDS = "next_session", "next_week"
+ONE = "one position"
+"""The scope of the limit that sizing sets each position."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,29 @@ class Status:
     stopped_by: tuple[str, ...]
 
     @property
+    def as_of(self) -> datetime | None:
+        """When positions and stops were seen last, by the venue's clock; None while a trader keeps looking."""
+        return None if self.sign_of_life == "running" else self.state.look_time
+
+    @property
+    def stays(self) -> str:
+        """What a trader that has ended left at the broker, in words; empty where it did not say so."""
+        count = self.state.resting
+        if self.sign_of_life != "ended" or count is None:
+            return ""
+        return (
+            f"{counted(count, 'order')} {'stays' if count == 1 else 'stay'} at the broker"
+            if count
+            else "no order stays"
+        )
+
+    @property
+    def has_week(self) -> bool:
+        """Whether something limits a week, as far as limits are known."""
+        budget = "exposure_budget" in self.state.settings.get("risk", {}).get("chain", ())
+        return budget or not self.state.limits or any(limit.frees == WEEK_ENDS for limit in self.state.limits)
+
+    @property
     def halted(self) -> bool:
         """Whether nothing new may be entered now."""
         return bool(self.halts or self.stopped_by or self.state.kill != "off")
@@ -65,7 +91,7 @@ def status(state: TraderState, now: datetime | None = None) -> Status:
         lost_at_stops=lost,
         lost_frac=lost / state.equity if state.equity else None,
         bare=sum(p.bare * (p.price or p.entry_price or 0.0) for p in bare),
-        unbounded=tuple(p.symbol for p in bare),
+        unbounded=tuple(dict.fromkeys(p.symbol for p in bare)),
         today=today,
         week=week,
         halts=state.halts,
@@ -83,7 +109,8 @@ def _stopped(state: TraderState) -> str:
 
 
 def _buyable(limits: Iterable[LimitState], why: str) -> Buyable:
-    """The strictest of the limits of the whole account."""
+    """The strictest of the limits of the whole account; no position takes more than one may have."""
+    limits = list(limits)
     whole = [limit for limit in limits if not limit.scope and not limit.halts]
     usd = min((limit for limit in whole if limit.unit == "USD"), key=lambda limit: limit.left, default=None)
     places = min((limit for limit in whole if limit.unit == "positions"), key=lambda limit: limit.left, default=None)
@@ -91,6 +118,9 @@ def _buyable(limits: Iterable[LimitState], why: str) -> Buyable:
         why = "its limits are known after the first iteration"
     most, bound = (0.0, "") if usd is None else (usd.left, named(usd))
     left = None if places is None else places.left
+    one = next((limit for limit in limits if limit.scope == ONE), None)
+    if one is not None and left is not None and one.most * int(left) < most:
+        most, bound = one.most * int(left), named(one)
     if not why and places is not None and places.left < 1:
         why, bound = f"{named(places)}: {places.used:g} of {places.most:g}", named(places)
     elif not why and usd is not None and most <= 0:
@@ -100,4 +130,5 @@ def _buyable(limits: Iterable[LimitState], why: str) -> Buyable:
 
 def named(limit: LimitState) -> str:
     """A limit in words."""
-    return f"{limit.module}, {limit.name}" + (f" ({limit.scope})" if limit.scope else "")
+    scope = "" if limit.scope in ("", limit.name) else f" ({limit.scope})"
+    return f"{limit.module}, {limit.name}{scope}"

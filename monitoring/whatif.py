@@ -45,6 +45,7 @@ class ShockedPosition:
     """
 
     symbol: str
+    owner: str
     quantity: float
     price: float
     moved: float
@@ -174,7 +175,7 @@ def _shocked(p: PositionState, moved: float, why: str) -> ShockedPosition:
     # A stop fills at its level while the market falls step by step; a market that opens beyond it fills it there.
     at_level = p.sign * sum(part.quantity * (part.price - p.price) for part in parts) + rest
     at_once = p.sign * sold * (best - p.price) + rest
-    return ShockedPosition(p.symbol, p.quantity, p.price, moved, why, after, fired, sold, at_level, at_once)
+    return ShockedPosition(p.symbol, p.owner, p.quantity, p.price, moved, why, after, fired, sold, at_level, at_once)
 
 
 def _chain(settings: Mapping[str, Any]) -> list[RiskModule]:
@@ -200,23 +201,21 @@ def _book(state: TraderState, shocked: Sequence[ShockedPosition], equity: float)
     """The book after the exits that fired, for the rules; shares that no stop sold are held on."""
     now, nan = state.book_time, math.nan
     assert now is not None
-    after = {p.symbol: p for p in shocked}
-    left = {p.symbol: after[p.symbol].left if p.symbol in after else p.quantity for p in state.positions}
-    positions = {
-        p.symbol: Position(
-            symbol=p.symbol,
-            quantity=left[p.symbol],
-            entry_price=p.entry_price or nan,
-            entry_time=p.entry_time,
-            stop=nan if p.stop is None else p.stop,
-            target=nan if p.target is None else p.target,
-            initial_stop=nan if p.initial_stop is None else p.initial_stop,
-            role="hedge" if p.role == "hedge" else "entry",
-            protected_quantity=min(abs(left[p.symbol]), max(0.0, p.protected - abs(p.quantity - left[p.symbol]))),
-        )
-        for p in state.positions
-        if left[p.symbol]
-    }
+    positions: dict[str, Position] = {}
+    for p, left in _left(state, shocked):
+        # Rules see one position of a symbol: ours, and what hands hold where there is none of ours.
+        if left and p.symbol not in positions:
+            positions[p.symbol] = Position(
+                symbol=p.symbol,
+                quantity=left,
+                entry_price=p.entry_price or nan,
+                entry_time=p.entry_time,
+                stop=nan if p.stop is None else p.stop,
+                target=nan if p.target is None else p.target,
+                initial_stop=nan if p.initial_stop is None else p.initial_stop,
+                role="hedge" if p.role == "hedge" else "entry",
+                protected_quantity=min(abs(left), max(0.0, p.protected - abs(p.quantity - left))),
+            )
     brought = sum((p.quantity - p.left) * p.price_after for p in shocked)
     return Book(
         time=now,
@@ -231,6 +230,12 @@ def _book(state: TraderState, shocked: Sequence[ShockedPosition], equity: float)
     )
 
 
+def _left(state: TraderState, shocked: Iterable[ShockedPosition]) -> Iterable[tuple[PositionState, float]]:
+    """Each position before it, and what stays of it; one without a price stays whole."""
+    after = {(p.symbol, p.owner): p.left for p in shocked}
+    return ((p, after.get((p.symbol, p.owner), p.quantity)) for p in state.positions)
+
+
 def _streak(state: TraderState, now: datetime) -> list[ClosedTrade]:
     """The losing trades in a row so far, as the rule that counts them said."""
     losses = max((int(x.used) for x in state.limits if x.halts and x.unit == "trades"), default=0)
@@ -238,10 +243,10 @@ def _streak(state: TraderState, now: datetime) -> list[ClosedTrade]:
 
 
 def _closed(state: TraderState, shocked: Iterable[ShockedPosition], now: datetime) -> list[ClosedTrade]:
-    held = {p.symbol: p for p in state.positions}
+    held = {(p.symbol, p.owner): p for p in state.positions}
     found = []
     for p in shocked:
-        before = held[p.symbol]
+        before = held[p.symbol, p.owner]
         if not p.left and before.role != "hedge":
             profit = (before.profit or 0.0) + p.at_once
             found.append(ClosedTrade(p.symbol, before.entry_time, now, profit, math.nan))
@@ -250,8 +255,8 @@ def _closed(state: TraderState, shocked: Iterable[ShockedPosition], now: datetim
 
 def _market(state: TraderState, shocked: Sequence[ShockedPosition]) -> Market:
     """Prices after the shock, and sectors: what limits read of a market."""
-    names = [p.symbol for p in shocked]
-    mark = np.array([[p.price_after for p in shocked]])
+    after = {p.symbol: p.price_after for p in shocked}
+    names, mark = list(after), np.array([list(after.values())])
     assert state.book_time is not None
     return Market(
         time=state.book_time,

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from market.market import Market
 from risk.interface import Fraction, ModuleConfig, RiskModule, Symbol
+from risk.limit_usage import Limit
 from risk.lots import Lot, affordable
 from risk.model import Book, Proposal, Verdict
 
@@ -60,6 +61,17 @@ class EntryGates(RiskModule):
         lot: Lot
 
     config: Config
+
+    def limits(self, book: Book, market: Market) -> list[Limit]:
+        """Positions and balance; the other gates are about moments, scores and symbols."""
+        config, fees = self.config, 1 + self.config.fee_frac
+        spent = max(0.0, book.equity - book.free_cash)
+        # Below the least equity nothing is entered, whatever cash there is.
+        most = book.equity if book.equity >= config.min_equity_usd else 0.0
+        return [
+            Limit(self.name, "open positions", book.count, config.max_positions, "positions"),
+            Limit(self.name, "spent of the balance, fees kept", spent / fees, most / fees),
+        ]
 
     def review(self, proposal: Proposal, book: Book, market: Market) -> Verdict:
         """The six gates."""

@@ -196,6 +196,11 @@ def remedy_for(verdict: Verdict, price: float) -> Remedy:
     return Remedy(f"a nearer stop, more equity or a larger sizing.risk_frac: the risk cap allows {by_risk:g} shares")
 
 
+def most_of_one(config: SizingConfig, equity: float) -> float:
+    """The largest value of one position, USD, whatever its stop."""
+    return _fraction(config, equity) * equity
+
+
 def _fraction(config: SizingConfig, equity: float) -> float:
     """The cap on a position's value as a fraction of equity: the stricter one of fraction and amount."""
     if config.notional_usd is None or not equity > 0:

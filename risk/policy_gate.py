@@ -272,7 +272,7 @@ def remedy_for(verdict: Verdict, price: float) -> Remedy:
 
 
 def limits(book: Book, gate: Gate) -> list[Limit]:
-    """The gate's limits of a day and how much of each is used now."""
+    """The gate's limits of a day and of cash, and how much of each is used now."""
     new = 0 if book.budget is None else book.budget.day_positions
     new += sum(symbol not in book.positions for symbol in book.pending)
     day_limit = _strictest(gate.max_day_notional_frac, book.equity, gate.max_day_notional_usd)
@@ -280,4 +280,10 @@ def limits(book: Book, gate: Gate) -> list[Limit]:
         Limit(NAME, "opened today", book.opened_today_usd + book.promised_cash, day_limit, "USD", "next_session"),
         Limit(NAME, "new positions today", new, gate.max_new_positions, "positions", "next_session"),
         Limit(NAME, "open positions", book.count, gate.max_open_positions, "positions"),
+        Limit(
+            NAME,
+            "spent of what gate.min_cash_frac leaves",
+            max(0.0, book.equity - book.free_cash),
+            (1 - (gate.min_cash_frac or 0.0)) * book.equity,
+        ),
     ]

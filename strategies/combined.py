@@ -12,7 +12,7 @@ from brokers.backtest.broker import BarFillBroker
 from brokers.ports import Account, Desk, Feed
 from config import Refusal
 from market.market import Market
-from strategies.idle_settings import settings_without_effect
+from strategies.idle_settings import rules_left_out, settings_without_effect
 from strategies.parameters import refuse_former_attributes, refuse_unknown, settings_from
 from strategies.run_notes import fit_of_rules
 
@@ -76,9 +76,9 @@ class CombinedStrategy(lean_lumibot.Strategy):
         self.record = account.record
         self.sleeptime = account.sleeptime
         self.minutes_before_closing = 0
-        unread = settings_without_effect(self.settings)
+        unread, asked_for = settings_without_effect(self.settings), rules_left_out(self.settings)
         for note in unread:
-            log.warning("%s", note)
+            log.log(logging.INFO if note in asked_for else logging.WARNING, "%s", note)
         self.notes = (*account.notes, *unread)
         self._fit_told = False
         account.spare_lumibot(self)

@@ -49,19 +49,28 @@ def idle(settings: Settings, key: str) -> Idle | None:
 
 def settings_without_effect(settings: Settings) -> tuple[str, ...]:
     """Notes about what the user set and this run does not read, and about rules that the user's chain leaves out."""
-    notes = [
+    return (*_unread(settings), *rules_left_out(settings))
+
+
+def _unread(settings: Settings) -> list[str]:
+    return [
         f"{source}: {key} changes nothing, as {found.why}"
         for key, source in settings.provenance.choices()
         if (found := idle(settings, key)) is not None
     ]
-    if settings.provenance.chosen(CHAIN):
-        absent = [name for name in settings.provenance.before(CHAIN) if name not in settings.risk.chain]
-        if absent:
-            notes.append(
-                f"{settings.source_of(CHAIN)}: risk.chain leaves out {', '.join(absent)}, which the profile runs; "
-                "risk.chain+=NAME runs one again"
-            )
-    return tuple(notes)
+
+
+def rules_left_out(settings: Settings) -> tuple[str, ...]:
+    """The note about rules that the user's chain leaves out, where it does: it was asked for, and is no mistake."""
+    if not settings.provenance.chosen(CHAIN):
+        return ()
+    absent = [name for name in settings.provenance.before(CHAIN) if name not in settings.risk.chain]
+    if not absent:
+        return ()
+    source = settings.source_of(CHAIN)
+    return (
+        f"{source}: risk.chain leaves out {', '.join(absent)}, which the profile runs; risk.chain+=NAME runs one again",
+    )
 
 
 def refuse_idle(settings: Settings, axes: Iterable[str], joined_by: str, option: str) -> None:

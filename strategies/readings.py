@@ -131,7 +131,7 @@ def blocked(pipeline: Pipeline, market: Market, symbol: str, signal: str) -> str
 def limits(pipeline: Pipeline, book: Book, market: Market) -> list[Limit]:
     """Every limit of sizing, gate and chain, and how much of each is used."""
     book = pipeline.parking.as_cash(book, market)
-    most = pipeline.sizing.max_notional_frac * book.equity
+    most = equity_sizer.most_of_one(pipeline.sizing, book.equity)
     found = [Limit(equity_sizer.NAME, "one position", 0.0, most, scope="one position")]
     found += policy_gate.limits(book, pipeline.gate)
     for module in pipeline.chain:

@@ -144,8 +144,8 @@ class VenueClient:
         if not isinstance(told.is_open, bool):
             raise VenueUnavailable("the venue's clock does not say whether the market is open")
         if not self.clock.heard(told.now, sent, self.clock.monotonic()):
-            kind = VenueUnavailable if again else ClockInDoubt
-            raise kind(f"the venue's clock says {told.now}, far from what it said before; it is read again")
+            far = f"the venue's clock says {told.now}, far from what it said before; it is read again"
+            raise ClockInDoubt(far, again)
         return told
 
     def open_orders(self) -> list[Json]:

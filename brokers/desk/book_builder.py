@@ -121,11 +121,11 @@ class BookBuilder:
         if own is kept:
             return
         if kept is None:
-            self._positions.journal.trades(_by_orders(own.portions))
+            self._positions.journal.trades(by_orders(own.portions))
         else:
             both = range(min(len(own.portions), len(kept.portions)))
             same = bisect_left(both, True, key=lambda i: own.portions[i] is not kept.portions[i])
-            changed, before = _by_orders(own.portions[same:]), _by_orders(kept.portions[same:])
+            changed, before = by_orders(own.portions[same:]), by_orders(kept.portions[same:])
             self._positions.journal.change_trades(changed, before.keys() - changed.keys())
         record.trades = list(own.ledger.record.trades)
         self._kept = own
@@ -176,5 +176,6 @@ class BookBuilder:
         )
 
 
-def _by_orders(portions: Iterable[Portion]) -> dict[tuple[str, str], TradeRecord]:
+def by_orders(portions: Iterable[Portion]) -> dict[tuple[str, str], TradeRecord]:
+    """Closed portions by the orders that opened and closed them, as the journal keeps them."""
     return {(p.entry_order, p.exit_order): p.trade for p in portions}

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 MAX_CHARACTERS = 128  # Alpaca's limit.
 _DIGEST, _STRATEGY, _SYMBOL, _ROLE = 16, 40, 24, 16
 _NOT_PLAIN = re.compile(r"[^A-Za-z0-9._]+")
+_ID = re.compile(rf"[\w.]+-[\w.]+-\d{{8}}T\d{{6}}-[\w.]+-\d{{1,6}}-[0-9a-f]{{{_DIGEST}}}", re.ASCII)
 
 
 def client_order_id(
@@ -42,6 +43,11 @@ def client_order_id(
     digest = hashlib.sha256(whole.encode()).hexdigest()[:_DIGEST]
     parts = (_plain(strategy, _STRATEGY), _plain(symbol, _SYMBOL), _plain(role, _ROLE))
     return "-".join((*parts[:2], f"{moment:%Y%m%dT%H%M%S}", parts[2], str(sequence), digest))
+
+
+def has_our_form(name: str) -> bool:
+    """Whether an id is written as ours are; anybody may write one so, which proves nothing."""
+    return _ID.fullmatch(name) is not None
 
 
 def _plain(text: str, most: int) -> str:

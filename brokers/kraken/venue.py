@@ -22,7 +22,7 @@ from brokers.kraken.waits import Waits
 from brokers.network.figures import MOST, NOTHING
 from brokers.network.time_budget import time_budget
 from brokers.order_types import OrderType, State, VenueReason
-from brokers.venue_errors import AccountUnreadable, VenueRefusal, VenueUnavailable
+from brokers.venue_errors import AccountUnreadable, ClockInDoubt, VenueRefusal, VenueUnavailable
 from brokers.venue_requests import Bracket, OcoExits, OrderChange, OrderRequest, RequestLimit, Single, StopOnly
 from brokers.venue_values import (
     OrderAck,
@@ -108,7 +108,7 @@ class KrakenVenue:
     # ---- the account ----------------------------------------------------------------------------------
 
     def venue_clock(self) -> VenueTime:
-        sent = self.clock.monotonic()
+        sent, again = self.clock.monotonic(), self.clock.in_doubt
         try:
             now = moment(self.client.time().get("unixtime"))
         except ValueError as error:
@@ -118,7 +118,8 @@ class KrakenVenue:
         # It tells whole seconds, so it is half a second later in the mean.
         now += timedelta(seconds=0.5)
         if not self.clock.heard(now, sent, self.clock.monotonic()):
-            raise VenueUnavailable(f"the venue's clock says {now}, far from what it said before; it is read again")
+            far = f"the venue's clock says {now}, far from what it said before; it is read again"
+            raise ClockInDoubt(far, again)
         return VenueTime(now, True, now + ENDLESS, now + ENDLESS)
 
     def account(self) -> VenueAccount:

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from brokers.desk.reconcile.protection_status import ProtectionStatus, protection_status
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from brokers.desk.lifecycle.wiring import LiveAccount
     from config import Settings
 
+MANUAL = "manual"
+"""The signal of a position made by hand."""
 LEFT_OUT = frozenset({"broker"})
 """Sections of the settings that are not written: addresses are nobody's business."""
 
@@ -64,7 +67,7 @@ def state_of(
     view, sectors = desk.state.view, settings.universe.sectors
     heard = account.monitor.heard
     known = view.account_time is not None or desk.iterations > 0
-    held, entry_fees = sorted(held_now(desk, book).items()), desk.positions.book.ledger.entry_fees
+    held, entry_fees = held_now(desk, book), desk.positions.book.ledger.entry_fees
     exit_fee = float(desk.state.rules.fee_frac) if held else 0.0
     return TraderState(
         written=datetime.now(UTC),
@@ -86,6 +89,7 @@ def state_of(
         listening=account.monitor.listening,
         streamed=desk.state.venue.tells_orders,
         busy=bool(desk.entries.tasks or desk.closer.tasks),
+        resting=sum(order.open for order in list(view.orders.values())) if known else None,
         equity=float(view.account.equity) if known else None,
         cash=float(view.account.cash) if known else None,
         free_cash=None if book is None else book.free_cash,
@@ -93,8 +97,7 @@ def state_of(
         equity_peak=None if book is None else _known(book.equity_peak),
         book_time=None if book is None else book.time,
         positions=tuple(
-            _position(p, _stops(desk, symbol), view.price(symbol), sectors, entry_fees.get(symbol, 0.0), exit_fee)
-            for symbol, p in held
+            _position(p, stops, view.price(p.symbol), sectors, _fees(p, entry_fees), exit_fee) for p, stops in held
         ),
         pending=() if book is None else tuple(_pending(p, sectors) for p in pending_now(desk, book)),
         halts=() if book is None else tuple(_halts(book)),
@@ -113,37 +116,37 @@ def told_settings(settings: Settings) -> dict[str, Any]:
     return {name: part for name, part in settings.as_dict().items() if name not in LEFT_OUT}
 
 
-def held_now(desk: LiveDesk, book: Book | None) -> dict[str, Position]:
-    """What is held by the venue's last look, with the levels that work there, or were last where none does."""
+def held_now(desk: LiveDesk, book: Book | None) -> list[tuple[Position, tuple[StopState, ...]]]:
+    """What is held by the venue's last look and the stops that work for it; of a symbol ours before what hands hold.
+
+    Levels are those that work, or were last where none does.
+    """
     own, before = desk.positions.book, {} if book is None else book.positions
-    manual = {symbol: float(held) for symbol, held in list(own.manual.items()) if held}
-    found = {}
-    for symbol in {*own.ledger.positions, *manual}:
-        ours, last = own.ledger.positions.get(symbol), before.get(symbol)
-        if ours is None:
-            ours = last or _manual_position(
-                symbol, manual[symbol], float(desk.state.view.average_price(symbol)), desk.state.now
-            )
-            ours = replace(ours, quantity=manual[symbol])
-        elif last is not None and last.entry_time == ours.entry_time:
+    found = []
+    for symbol, position in list(own.ledger.positions.items()):
+        ours, last = position, before.get(symbol)
+        if last is not None and last.entry_time == ours.entry_time:
             ours = replace(ours, stop=last.stop, target=last.target, initial_stop=last.initial_stop)
-        stops, nearest = [stop.price for stop in _stops(desk, symbol)], max if ours.quantity > 0 else min
-        covered = min(float(_protection(desk, symbol).protected), abs(ours.quantity))
-        found[symbol] = replace(ours, stop=nearest(stops) if stops else ours.stop, protected_quantity=covered)
-    return found
+        found.append(_protected(ours, desk.positions.last_protection(symbol)))
+    for symbol, held in list(own.manual.items()):
+        if held:
+            position = _manual_position(desk, symbol, float(held), before.get(symbol))
+            found.append(_protected(position, _manual(desk, symbol, held)))
+    return sorted(found, key=lambda item: (item[0].symbol, item[0].signal == MANUAL))
 
 
-def _protection(desk: LiveDesk, symbol: str) -> ProtectionStatus:
-    """What protects a position: of ours as the desk counts it, of one made by hand by every order of its symbol."""
-    if symbol in desk.positions.book.ledger.positions:
-        return desk.positions.last_protection(symbol)
+def _protected(position: Position, status: ProtectionStatus) -> tuple[Position, tuple[StopState, ...]]:
+    stops = tuple(StopState(float(stop.stop_price), float(stop.remaining)) for stop in status.stops if stop.stop_price)
+    nearest = (max if position.quantity > 0 else min)((stop.price for stop in stops), default=position.stop)
+    covered = min(float(status.protected), abs(position.quantity))
+    return replace(position, stop=nearest, protected_quantity=covered), stops
+
+
+def _manual(desk: LiveDesk, symbol: str, held: Decimal) -> ProtectionStatus:
+    """What protects a position made by hand: any order of its symbol, but where we hold it too only those of hands."""
     view = desk.state.view
-    return protection_status(list(view.orders.values()), symbol, view.held(symbol))
-
-
-def _stops(desk: LiveDesk, symbol: str) -> tuple[StopState, ...]:
-    stops = _protection(desk, symbol).stops
-    return tuple(StopState(float(stop.stop_price), float(stop.remaining)) for stop in stops if stop.stop_price)
+    ours = symbol in desk.positions.book.ledger.positions
+    return protection_status(view.manual if ours else list(view.orders.values()), symbol, held)
 
 
 def pending_now(desk: LiveDesk, book: Book) -> list[Proposal]:
@@ -161,10 +164,15 @@ def pending_now(desk: LiveDesk, book: Book) -> list[Proposal]:
     return found
 
 
-def _manual_position(symbol: str, quantity: float, price: float, now: datetime) -> Position:
-    """A position made by hand before the first iteration knew it."""
-    nan = math.nan
-    return Position(symbol, quantity, price or nan, now, nan, nan, nan, signal="manual")
+def _manual_position(desk: LiveDesk, symbol: str, quantity: float, last: Position | None) -> Position:
+    """A position made by hand, with what was paid for it."""
+    if last is not None and last.signal == MANUAL:
+        return replace(last, quantity=quantity)
+    own, nan = desk.positions.book, math.nan
+    # Where we hold the symbol too, the venue's average is that of both.
+    mixed = symbol in own.ledger.positions
+    paid = own.paid.get(symbol) if mixed else desk.state.view.average_price(symbol)
+    return Position(symbol, quantity, float(paid or nan), desk.state.now, nan, nan, nan, signal=MANUAL)
 
 
 def _stopped(desk: LiveDesk) -> Iterable[str]:
@@ -176,6 +184,11 @@ def _stopped(desk: LiveDesk) -> Iterable[str]:
     yield from sorted(reason for reason in halts.told if reason.startswith("halted for this session"))
     if halts.account:
         yield f"the account: {halts.account}"
+
+
+def _fees(position: Position, entry_fees: Mapping[str, float]) -> float:
+    """What the venue charged for a position of ours; of hands' purchases the books keep none."""
+    return 0.0 if position.signal == MANUAL else entry_fees.get(position.symbol, 0.0)
 
 
 def _position(
@@ -199,7 +212,7 @@ def _position(
         sector=sectors.get(position.symbol, UNCLASSIFIED),
         role=position.role,
         signal=position.signal,
-        owner="manual" if position.signal == "manual" else "ours",
+        owner=MANUAL if position.signal == MANUAL else "ours",
         fees=fees,
         exit_fee_frac=exit_fee_frac,
         stops=stops,

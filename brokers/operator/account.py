@@ -10,7 +10,8 @@ from brokers.desk.reconcile.position_book import PositionBook, replay
 from brokers.desk.venue_snapshot import VenueSnapshot, grouped
 from brokers.journal.snapshot import JournalSnapshot, read_snapshot
 from brokers.ports import Venue
-from brokers.venue_errors import KeysRefused, VenueError
+from brokers.venue_errors import ClockInDoubt, KeysRefused, VenueError
+from brokers.venue_values import VenueTime
 from config import Settings
 from config.errors import Refusal
 from monitoring.state import JOURNAL_FILE
@@ -60,7 +61,14 @@ def sign_in(venue: Venue, paper: bool) -> str:
 
 def silent(venue: Venue, error: VenueError) -> Refusal:
     """What is said of a venue that doesn't answer."""
-    return Refusal(f"{venue.address}: the venue does not answer ({error}); try again when it does")
+    return Refusal(f"{venue.address}: {unanswered(error)}; try again when it does")
+
+
+def unanswered(error: VenueError) -> str:
+    """Why there is no answer, in words; a clock that runs otherwise than expected is one."""
+    if isinstance(error, ClockInDoubt):
+        return f"its clock runs otherwise than pace.speed says; set the trader's, --set pace.speed=N ({error})"
+    return f"the venue does not answer ({error})"
 
 
 def look(venue: Venue, settings: Settings) -> Outlook:
@@ -96,8 +104,16 @@ def own_book(journal: JournalSnapshot, settings: Settings) -> PositionBook:
     return replay(journal.filled, lambda order: None, settings.live.adopt, splits=journal.splits)
 
 
+def _clock_of(venue: Venue) -> VenueTime:
+    """The venue's clock. Where it runs faster than ours follows it, the second reading agrees with the first."""
+    try:
+        return venue.venue_clock()
+    except ClockInDoubt:
+        return venue.venue_clock()
+
+
 def _view(venue: Venue, journal: JournalSnapshot) -> VenueSnapshot:
-    now = venue.venue_clock().now
+    now = _clock_of(venue).now
     since = min([order.decision_time for order in journal.open] + [now - FIRST_LOOK_BACK]) - OVERLAP
     # Orders before positions, as the desk reads them.
     recent, opened = venue.orders_since(since), venue.open_orders()

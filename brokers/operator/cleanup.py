@@ -15,6 +15,7 @@ from brokers.desk.venue_snapshot import grouped
 from brokers.journal import Journal, State
 from brokers.journal.states import FINAL
 from brokers.network.admission import Admission
+from brokers.operator.account import unanswered
 from brokers.order_types import OrderRole
 from brokers.ports import Venue
 from brokers.quantities import digits
@@ -124,7 +125,7 @@ class Cleanup:
                 if not group.cancel_pending and self.pace.clock() - self._asked.get(group.id, -AGAIN_S) >= AGAIN_S:
                     self._cancel(group)
         except VenueError as error:
-            self.say(f"the venue does not answer ({error}); trying on")
+            self.say(f"{unanswered(error)}; trying on")
             return False
         return not groups
 

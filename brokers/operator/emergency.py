@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from brokers.desk.book_builder import by_orders
 from brokers.desk.core import DeskCore
 from brokers.desk.reconcile.budget_keeper import BudgetKeeper
 from brokers.desk.reconcile.protection_status import protection_status
@@ -13,7 +14,7 @@ from brokers.journal import IllegalTransition, Journal, JournalConflict
 from brokers.journal.database.address import parse_address
 from brokers.journal.snapshot import read_snapshot
 from brokers.network.admission import Admission
-from brokers.operator.account import journal_of, require_account, sign_in
+from brokers.operator.account import journal_of, require_account, sign_in, unanswered
 from brokers.operator.cleanup import Cleanup, Pace, core_of
 from brokers.operator.local_state import LocalState, budget_keeper, purge, unknown_symbols
 from brokers.ports import Venue
@@ -63,7 +64,7 @@ def _settled(say: Callable[[str], None], work: Callable[[], bool]) -> bool:
     try:
         return work()
     except VenueError as error:
-        say(f"stopped: the venue does not answer ({error}); run this again")
+        say(f"stopped: {unanswered(error)}; run this again")
     except (IllegalTransition, JournalConflict) as error:
         say(f"stopped: the venue contradicts the journal ({error}); risk-first reconcile shows where")
     return False
@@ -103,6 +104,9 @@ def _really(cleanup: Cleanup, core: DeskCore, settings: Settings, account_id: st
             purge(core, state, symbol, REASON)
         _tell_unprotected(venue, say)
     finally:
+        core.positions.refresh()
+        # What was booked here closed positions too; a trader that never starts again would not write that down.
+        core.journal.trades(by_orders(core.positions.book.portions))
         # Fills that were booked here are spent budget; a trader refuses to start where the two disagree.
         if budget is not None:
             settled &= _kept(budget, core, say)

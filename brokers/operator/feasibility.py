@@ -15,7 +15,10 @@ DAYS = 30
 WITHOUT_FEES = "without_fees"
 AS_TRADED = "maker_entry_taker_target"
 SEED_TRADES, SEED_WIN_RATE, SEED_USD = 8, 0.5, 20.0
-"""A sample month that is often shown for small accounts: eight trades of 20 USD a day, half of them won."""
+"""A sample month that is often shown for small accounts: eight trades of 20 USD a day, half of them won.
+
+It is told of the account's own orders, where one is possible.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,9 +164,10 @@ def feasibility(
     if terms and not any(verdict.feasible for verdict in verdicts):
         reasons.append("no symbol of the universe can be traded with this balance")
     if taker and ways:
-        seed, taking = (way.a_month() for way in ways if way.name in (WITHOUT_FEES, AS_TRADED))
+        usd = max((verdict.order_usd for verdict in verdicts if verdict.feasible), default=SEED_USD)
+        seed, taking = (way.a_month(usd) for way in ways if way.name in (WITHOUT_FEES, AS_TRADED))
         reasons.append(
-            f"a month of {SEED_TRADES} trades of ${SEED_USD:g} a day, half of them won, is {seed:+.2f} USD without "
+            f"a month of {SEED_TRADES} trades of ${usd:g} a day, half of them won, is {seed:+.2f} USD without "
             f"fees and {taking:+.2f} USD with them"
         )
     return Feasibility(venue, profile, balance, ways or (Expectation("unknown", 0.0, 0.0),), verdicts, tuple(reasons))

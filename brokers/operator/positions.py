@@ -22,7 +22,8 @@ class PositionReport:
 
     ``stop_works`` and ``target_works`` tell whether the level is an order at the venue; ``risk`` is the initial
     distance from entry to stop, 1 R; ``triggers`` names the exit whose level the price has reached; ``fees`` are what
-    the venue charged for buying what is held, USD.
+    the venue charged for buying what is held, USD. ``by_hand`` are the shares that hands hold beside ours, signed, at
+    ``paid_by_hand`` on average: entry, risk and fees are those of ours.
     """
 
     symbol: str
@@ -38,6 +39,8 @@ class PositionReport:
     protected: Decimal
     triggers: str
     fees: float = 0.0
+    by_hand: Decimal = Decimal(0)
+    paid_by_hand: float = math.nan
 
     @property
     def sign(self) -> int:
@@ -45,13 +48,14 @@ class PositionReport:
 
     @property
     def unrealised_r(self) -> float:
-        """Profit so far less the fees of the entry, in R."""
-        return self.in_r(self.sign * (self.price - self.entry) - self.fees / abs(float(self.held)))
+        """Profit so far less the fees of the entry, in R; of both that of ours."""
+        return self.in_r(self.sign * (self.price - self.entry) - self.fees / abs(float(self.held - self.by_hand)))
 
     @property
     def profit(self) -> float:
         """USD so far, less the fees of the entry."""
-        return float(self.held) * (self.price - self.entry) - self.fees
+        theirs = float(self.by_hand) * (self.price - self.paid_by_hand) if self.by_hand else 0.0
+        return float(self.held - self.by_hand) * (self.price - self.entry) + theirs - self.fees
 
     @property
     def to_stop(self) -> float:
@@ -85,6 +89,7 @@ def _position(symbol: str, outlook: Outlook, settings: Settings, unbooked: Decim
     ours = outlook.own.ledger.positions.get(symbol)
     sign = 1 if held > 0 else -1
     price = float(there.price or there.average_price)
+    by_hand, paid_by_hand = _by_hand(outlook, symbol, unbooked)
     stop, target = _levels(protection, sign)
     stop_works, target_works = not math.isnan(stop), not math.isnan(target)
     if ours is not None and not stop_works:
@@ -105,7 +110,22 @@ def _position(symbol: str, outlook: Outlook, settings: Settings, unbooked: Decim
         protected=min(protection.protected, abs(held)),
         triggers=_triggers(sign, price, stop, target),
         fees=outlook.own.ledger.entry_fees.get(symbol, 0.0),
+        by_hand=by_hand,
+        paid_by_hand=paid_by_hand,
     )
+
+
+def _by_hand(outlook: Outlook, symbol: str, unbooked: Decimal) -> tuple[Decimal, float]:
+    """Shares that hands hold beside ours and what was paid for one: by the journal, or as far as the venue tells."""
+    own, there, held = outlook.own, outlook.view.positions[symbol], outlook.view.held(symbol)
+    ours = own.ledger.positions.get(symbol)
+    theirs = held - own.quantity(symbol) - unbooked
+    if ours is None or theirs * held <= 0:
+        return Decimal(0), math.nan
+    if own.manual.get(symbol) == theirs:
+        return theirs, float(own.paid[symbol])
+    cost = float(there.average_price * held) - ours.entry_price * float(held - theirs)
+    return theirs, cost / float(theirs)
 
 
 def _levels(protection: ProtectionStatus, sign: int) -> tuple[float, float]:

@@ -32,7 +32,7 @@ def differences_table(differences: Sequence[Difference]) -> RecordTable:
 
 
 def manual_position_lines(manual: Sequence[ManualPosition]) -> list[str]:
-    """What was traded by held, each position and all of them together."""
+    """What was traded by hand, each position and all of them together."""
     if not manual:
         return []
     worth, share = sum(held.worth for held in manual), sum(held.share for held in manual)
@@ -66,7 +66,7 @@ def positions_table(reports: Sequence[PositionReport]) -> RecordTable:
             r.owner,
             digits(r.held),
             f"{digits(r.protected)} of {digits(abs(r.held))}",
-            _price(r.entry),
+            f"{_price(r.entry)}, {_price(r.paid_by_hand)}" if r.by_hand else _price(r.entry),
             _price(r.price),
             UNKNOWN if math.isnan(r.profit) else f"{r.profit:+z,.2f}",
             _r(r.unrealised_r),

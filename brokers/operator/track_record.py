@@ -21,6 +21,7 @@ from brokers.journal.database.store import Store
 from brokers.journal.decision_statements import kept
 from brokers.journal.fills import FillReport, booked, written
 from config.errors import Refusal
+from config.values.counting import counted
 
 WAY_OUT = "the journal is not what was written; keep it, and restore a copy to trade"
 PRICES = ("limit_price", "stop_price", "bracket_stop", "bracket_target")
@@ -105,6 +106,8 @@ def read(
         written_orders = [_order_line(row) for row in found.orders]
         _require_same("orders", written_orders, record.orders)
         written_trades = [_dumps({"kind": "trade"} | row) for row in found.trades if period.holds(row["exit_time"])]
+        if (missing := set(record.trades) - set(written_trades)) and not set(written_trades) - set(record.trades):
+            raise Refusal(f"{store.name}: {_unbooked(len(missing))}")
         _require_same("trades", written_trades, record.trades)
         record.head, record.upgraded = found.head.text(), meta.get("chain_upgraded", "")
         return record, found.lines, meta[chain.GENESIS]
@@ -247,6 +250,15 @@ def _explain_cash(record: TrackRecord, equity: list[Row], filled: list[FilledOrd
 
 def _order_line(row: Row) -> str:
     return _dumps({"kind": "order", "client_order_id": row["client_order_id"]} | {k: row[k] for k in schema.DERIVED})
+
+
+def _unbooked(count: int) -> str:
+    """Trades follow from fills, and whoever booked the fills may have ended before they were written."""
+    trades = counted(count, "trade")
+    return (
+        f"fills were booked without their trades: {trades} that follow from the chain {'is' if count == 1 else 'are'} "
+        "not in the table yet, and all else is what was written; start the trader once, then verify again"
+    )
 
 
 def _require_same(what: str, there: list[str], derived: list[str]) -> None:

@@ -154,11 +154,12 @@ class IterationReport:
             return
         self._quiet += 1
         if now - self._told >= self._heartbeat_s:
-            self._told = now
+            first, self._told = math.isinf(self._told), now
             why = "; ".join(did) or "nothing to do"
+            quiet = f"{_counted(self._quiet, 'iteration')} without a change, the last"
             log.info(
-                "%s without a change, the last: %s; %s",
-                _counted(self._quiet, "iteration"),
+                "%s: %s; %s",
+                "the first iteration" if first else quiet,
                 why,
                 state,
                 extra=about(EventKind.HEARTBEAT, **_figures(plan, book, filled)),

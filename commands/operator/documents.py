@@ -18,6 +18,8 @@ def positions_document(reports: Sequence[PositionReport]) -> list[dict[str, Any]
             "symbol": r.symbol,
             "owner": r.owner,
             "held": float(r.held),
+            "by_hand_beside_ours": float(r.by_hand),
+            "paid_by_hand": r.paid_by_hand,
             "protected": float(r.protected),
             "entry": r.entry,
             "price": r.price,
@@ -55,6 +57,8 @@ def differences_document(found: Comparison) -> dict[str, Any]:
                 "price": hand.price,
                 "worth": hand.worth,
                 "share": hand.share,
+                "ours": float(hand.ours),
+                "symbol_share": hand.whole_share,
                 "right": hand.right if math.isfinite(hand.right) else None,
                 "too_large": hand.too_large,
             }

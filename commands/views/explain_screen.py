@@ -118,7 +118,7 @@ def _order(printer: Console, o: OrderRow, everything: bool) -> None:
     _line(printer, f"order {_when(o.time)} {o.state}: {what}{levels}{filled}", "bold")
     _line(printer, f"  {o.id}" + (f": {o.reason}" if o.reason else ""), "dim")
     if everything:
-        for event in o.events:
+        for event in o.steps:
             late = "" if event.status == event.state else f" (the order was {event.state})"
             _line(
                 printer, f"    {_when(event.time)} {event.status}{late}" + (f": {event.reason}" if event.reason else "")

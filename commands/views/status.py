@@ -17,6 +17,8 @@ from config.values.counting import counted
 from config.values.markets import NEW_YORK_ZONE
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from monitoring.status import Buyable, Status
 
 
@@ -85,6 +87,8 @@ def document(found: Status) -> dict[str, Any]:
         "venue_time": state.time,
         "last_iteration": state.last_iteration,
         "last_look": state.last_look,
+        "positions_as_of": found.as_of,
+        "orders_at_the_broker": state.resting,
         "last_tick": state.last_tick,
         "equity": state.equity,
         "cash": state.cash,
@@ -94,7 +98,7 @@ def document(found: Status) -> dict[str, Any]:
         "without_a_stop_usd": found.bare,
         "without_a_stop": found.unbounded,
         "today": asdict(found.today),
-        "week": asdict(found.week),
+        "week": asdict(found.week) if found.has_week else None,
         "positions": [
             {**asdict(p), "profit": p.profit, "r": p.unrealised_r, "lost_at_stop": p.lost_at_stop}
             for p in state.positions
@@ -117,9 +121,10 @@ def _screen(found: Status) -> Any:
 
     state = found.state
     venue = f"{state.time.astimezone(NEW_YORK_ZONE):%Y-%m-%d %H:%M:%S}"
+    stays = f"; {found.stays}" if found.stays else ""
     life = {
         "running": Text(f"running, {state.mode}, {state.profile}; venue time {venue}", "green"),
-        "ended": Text(f"ended {found.age_s:,.0f} s ago ({state.ended}); as of {venue}", "yellow"),
+        "ended": Text(f"ended {found.age_s:,.0f} s ago ({state.ended}); as of {venue}{stays}", "yellow"),
         "stale": Text(
             f"NO SIGN OF LIFE for {found.age_s:,.0f} s: the trader hangs or is gone; as of {venue}", "bold red"
         ),
@@ -130,6 +135,9 @@ def _screen(found: Status) -> Any:
     wrong = [Text(str(sign), "bold red") for sign in signs(found) if sign.kind != "stale"]
     evidence = [Text(state.evidence, "yellow")] if state.evidence else []
     parts: list[Any] = [life, *wrong, *evidence, Text(head)]
+    if found.as_of is not None and state.positions:
+        seen = f"Positions and stops as the last look at the broker showed them, {_clock(found.as_of)}"
+        parts.append(Text(f"{seen}{'; an entry or a close was under way' if state.busy else ''}", "yellow"))
     if state.positions:
         parts.append(_positions(found))
     loss = f"If all stops fire: {found.lost_at_stops:,.2f} USD"
@@ -138,7 +146,8 @@ def _screen(found: Status) -> Any:
     if found.unbounded:
         told = f"Without a stop: {found.bare:,.2f} USD in {', '.join(found.unbounded)}"
         parts.append(Text(told, "bold red"))
-    parts += [Text(f"May still be bought today: {_buyable(found.today)}"), Text(f"This week: {_buyable(found.week)}")]
+    week = _buyable(found.week) if found.has_week else "no limit of a week is set"
+    parts += [Text(f"May still be bought today: {_buyable(found.today)}"), Text(f"This week: {week}")]
     parts.append(_limits(found))
     return Group(*parts)
 
@@ -148,20 +157,14 @@ def _positions(found: Status) -> Any:
 
     from monitoring.record_table import Column, RecordTable
 
-    table = RecordTable(
-        [
-            Column("symbol"),
-            *(
-                Column(name, right=True)
-                for name in ("quantity", "entry", "price", "profit", "R", "stop", "target", "protected", "lost at stop")
-            ),
-        ]
-    )
+    protected = "protected" if found.as_of is None else f"protected at {_clock(found.as_of)}"
+    names = ("quantity", "entry", "price", "profit", "R", "stop", "target", protected, "lost at stop")
+    table = RecordTable([Column("symbol"), *(Column(name, right=True) for name in names)])
     for p in found.state.positions:
         r = p.unrealised_r
         some = Text(f"{p.protected:g} of {abs(p.quantity):g}", style="red")
         table.add(
-            p.symbol,
+            f"{p.symbol} by hand" if p.owner == "manual" else p.symbol,
             f"{p.quantity:,.10g}",
             _usd(p.entry_price),
             _usd(p.price),
@@ -201,6 +204,10 @@ def _buyable(found: Buyable) -> str:
         return f"nothing ({found.why})"
     places = "" if found.positions is None else f" in {counted(int(found.positions), 'position')}"
     return f"{found.usd:,.2f} USD{places}, bound by {found.bound_by}"
+
+
+def _clock(time: datetime) -> str:
+    return f"{time.astimezone(NEW_YORK_ZONE):%H:%M:%S}"
 
 
 def _usd(value: float | None) -> str:

@@ -153,7 +153,7 @@ def _print(answer: WhatIf, printer: Any) -> None:
     )
     for p in answer.positions:
         table.add(
-            p.symbol,
+            _named_position(p),
             f"{p.quantity:,.10g}",
             f"{p.price:,.2f}",
             f"{p.moved:+z.1%}",
@@ -170,10 +170,14 @@ def _print(answer: WhatIf, printer: Any) -> None:
     ):
         change = after / answer.equity - 1 if answer.equity else 0.0
         printer.print(f"Equity {answer.equity:,.2f} → {after:,.2f} USD ({change:+z.2%}), {word}", highlight=False)
-    fired = ", ".join(f"{p.symbol} ({_exit(p)})" for p in answer.fired) or "none"
+    fired = ", ".join(f"{_named_position(p)} ({_exit(p)})" for p in answer.fired) or "none"
     printer.print(f"Exits that fire: {fired}", highlight=False)
     printer.print(f"Halts that begin: {', '.join(answer.halts) or 'none'}", highlight=False)
     printer.print("Rules that trim or exit by indicators are not played; betas are of the past.", style="dim")
+
+
+def _named_position(p: ShockedPosition) -> str:
+    return f"{p.symbol} by hand" if p.owner == "manual" else p.symbol
 
 
 def _exit(p: ShockedPosition) -> str:

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 
+def unit_of(symbol: str) -> str:
+    """What a symbol is held in, in words: a pair of currencies in coins, anything else in shares."""
+    return "coins" if "/" in symbol else "shares"
+
+
 def counted(number: int, one: str, more: str = "") -> str:
     """A number with its noun: ``1 symbol``, ``2 symbols``."""
     return f"{number:,d} {one if number == 1 else more or one + 's'}"

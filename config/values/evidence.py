@@ -26,4 +26,4 @@ def told_evidence(profile: str, verdict: str, sentence: str, changed: Sequence[s
     if not changed:
         return told
     more = "" if len(changed) <= SHOWN else f" and {len(changed) - SHOWN} more"
-    return f"{told}; that is the profile as it ships, changed here: {', '.join(changed[:SHOWN])}{more}"
+    return f"{told}; said of the profile as it ships, and set otherwise here: {', '.join(changed[:SHOWN])}{more}"

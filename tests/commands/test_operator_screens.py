@@ -9,6 +9,8 @@ import signal
 import subprocess
 import sys
 import urllib.request
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -38,7 +40,7 @@ def test_status_says_what_is_held_lost_left_and_halted(state, capsys):
     text = said(capsys, "status", "--state-dir", state)
     for words in ("running, paper, active", "equity 105,000.00", "If all stops fire: 325.00 USD, 0.31% of equity",
                   "Without a stop: 1,848.00 USD in AMD",
-                  "today: 10,630.00 USD in 1 position, bound by exposure_budget",
+                  "today: 10,500.00 USD in 1 position, bound by equity_sizer, one position",
                   "This week: 12,000.00 USD", "50 of 61", "next session"):  # fmt: skip
         assert words in text, words
     write_state(state / STATE_FILE, trader_state(kill="stop", halts=(HaltState("peak_halt", "", BEGIN, BEGIN),)))
@@ -48,6 +50,30 @@ def test_status_says_what_is_held_lost_left_and_halted(state, capsys):
     found = json.loads(said(capsys, "status", "--state-dir", state, "--json"))
     assert (found["lost_at_stops"], found["today"]["usd"], found["kill"]) == (325.0, 0.0, "stop")
     write_state(state / STATE_FILE, trader_state())
+
+
+def test_shares_by_hand_beside_ours_have_a_line_of_their_own(capsys, tmp_path):
+    (ours,) = trader_state().positions
+    theirs = replace(ours, quantity=30.0, protected=0.0, stop=None, target=None, initial_stop=None, owner="manual")
+    small_folder(tmp_path / "state")
+    write_state(tmp_path / "state" / STATE_FILE, trader_state(positions=(replace(ours, protected=61.0), theirs)))
+    text = said(capsys, "status", "--state-dir", tmp_path / "state")
+    assert "AMD by hand" in text and "0 of 30" in text and "Without a stop: 5,040.00 USD in AMD" in text
+    assert "AMD by hand" in said(capsys, "whatif", "--market", "-10%", "--state-dir", tmp_path / "state")
+
+
+def test_what_a_trader_that_is_gone_said_of_stops_has_its_time(capsys, tmp_path):
+    small_folder(tmp_path / "state")
+    path, gone = tmp_path / "state" / STATE_FILE, datetime.now(UTC) - timedelta(hours=1)
+    write_state(path, trader_state(written=gone, last_look=gone - timedelta(seconds=90), busy=True))
+    text = said(capsys, "status", "--state-dir", path.parent)
+    assert "protected at 10:28:30" in text
+    assert "the last look at the broker showed them, 10:28:30; an entry or a close was under way" in text
+    write_state(path, trader_state())
+    assert "protected at" not in said(capsys, "status", "--state-dir", path.parent)
+    for resting, words in ((0, "no order stays"), (1, "1 order stays at the broker"), (3, "3 orders stay at")):
+        write_state(path, trader_state(ended="the trader was ended", resting=resting))
+        assert words in said(capsys, "status", "--state-dir", path.parent)
 
 
 def test_the_way_back_that_status_names_is_one(capsys, tmp_path):

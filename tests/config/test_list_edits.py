@@ -111,10 +111,10 @@ def test_a_rule_of_one_s_own_is_told_that_its_stop_is_not_read(tmp_path):
     [
         ([], ""),
         (["universe.symbols=[AAPL]", "account.budget_usd=5000"], ""),
-        (["sizing.risk_frac=0.002"], "; that is the profile as it ships, changed here: sizing.risk_frac"),
+        (["sizing.risk_frac=0.002"], "; said of the profile as it ships, and set otherwise here: sizing.risk_frac"),
         (
             ["sizing.risk_frac=0.002", "exits.model=atr", "signals.enabled=[trend]", "risk.chain-=sector_cap"],
-            "changed here: sizing.risk_frac, exits.model, signals.enabled and 1 more",
+            "set otherwise here: sizing.risk_frac, exits.model, signals.enabled and 1 more",
         ),
         (["sizing.risk_frac=0.002", "evidence={verdict: not tested, sentence: mine}"], "NOT TESTED FOR AN EDGE; mine"),
     ],

@@ -22,7 +22,7 @@ def text_of(html: str) -> str:
 def test_the_landing_page_shows_what_is_held_lost_and_left(page):
     said = text_of(page.get("/").text)
     lost = "Lost if all stops fire 325.00 0.31%; 1,848 USD have no stop"
-    for words in ("105,000.00", lost, "10,630", "AMD", "161.50", "195.50", "50 of 61", "Unprotected AMD for 3 s",
+    for words in ("105,000.00", lost, "10,500", "AMD", "161.50", "195.50", "50 of 61", "Unprotected AMD for 3 s",
                   "lost since the session&#39;s opening", "deployed and still held"):  # fmt: skip
         assert words in said, words
     assert "Running" in said and "profile active: NO EDGE FOUND; " in said
@@ -170,6 +170,8 @@ def test_beats_come_and_change_with_news(tmp_path):
     ("changes", "words"),
     [
         ({"ended": "the trader was ended"}, "Ended"),
+        ({"ended": "the trader was ended", "resting": 2}, "the trader was ended; 2 orders stay at the broker"),
+        ({"ended": "the trader was ended", "resting": 0}, "the trader was ended; no order stays"),
         ({"written": datetime.now(UTC) - timedelta(hours=1)}, "No sign of life"),
         ({"halts": HALTED}, "Halt peak_halt, until Sat 2024-03-09"),
         ({"kill": "flatten"}, "Kill switch flatten"),

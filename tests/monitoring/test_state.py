@@ -1,14 +1,28 @@
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from config import load
 from config.errors import Refusal
 from monitoring.signs import concerning, signs
-from monitoring.state import STATE_FILE, ConditionState, HaltState, StateWriter, StopState, read_state, write_state
+from monitoring.state import (
+    STATE_FILE,
+    ConditionState,
+    HaltState,
+    LimitState,
+    StateWriter,
+    StopState,
+    read_state,
+    write_state,
+)
 from monitoring.status import status
+from risk.model import Book, Position
+from strategies import readings
+from strategies.registry import build_pipeline
 from tests.monitoring.journals import BEGIN, HALTED, STREAM_DOWN, trader_state
+from tests.risk.helpers import market
 
 
 def test_a_state_comes_back_as_it_was_written(tmp_path):
@@ -105,13 +119,38 @@ def test_a_file_of_an_older_release_has_every_share_at_its_stop(tmp_path):
 
 def test_what_may_be_bought_is_the_strictest_limit():
     found = status(trader_state())
-    # deployed today 10,630 left, the gate 11,680, the week 12,000, cash 78,750.
+    # One position of 10,500 is left today; deployed today 10,630, the gate 11,680, the week 12,000, cash 78,750.
+    assert (found.today.usd, found.today.bound_by) == (pytest.approx(10_500), "equity_sizer, one position")
+    more = tuple(replace(x, most=3) if x.name == "new positions today" else x for x in trader_state().limits)
+    found = status(trader_state(limits=more))
     assert (found.today.usd, found.today.bound_by) == (
         pytest.approx(10_630),
         "exposure_budget, deployed today (closed included)",
     )
     assert (found.week.usd, found.week.bound_by) == (pytest.approx(12_000), "exposure_budget, deployed and still held")
-    assert (found.today.positions, found.today.why) == (1, "")
+    assert (found.today.positions, found.today.why, found.has_week) == (2, "", True)
+
+
+def test_a_small_account_is_bound_by_its_cash_and_its_one_position_and_has_no_week():
+    """50 USD at Kraken, 20 USD in the one position that there may be, and then none."""
+    settings = load("micro_cap")
+    pipeline = build_pipeline(settings)
+    prices = market({"ETH/USD": 1_110.0})
+    bought = Position("ETH/USD", 0.018, 1_110.0, BEGIN, 1_099.0, 1_132.0, 1_099.0)
+
+    def asked(book: Book):
+        limits = [LimitState(**asdict(limit)) for limit in readings.limits(pipeline, book, prices)]
+        told = {name: part for name, part in settings.as_dict().items() if name != "broker"}
+        return status(trader_state(limits=tuple(limits), settings=told, equity=book.equity, cash=book.cash))
+
+    whole = asked(Book(BEGIN, 50.0, 50.0))
+    assert (whole.today.usd, whole.today.positions, whole.today.bound_by) == (20, 1, "equity_sizer, one position")
+    poor = asked(Book(BEGIN, 50.0, 12.0))
+    assert poor.today.usd == pytest.approx(12 / 1.016)
+    assert poor.today.bound_by == "entry_gates, spent of the balance, fees kept"
+    held = asked(Book(BEGIN, 50.0, 30.03, {"ETH/USD": bought}))
+    assert (held.today.usd, held.today.why) == (0, "entry_gates, open positions: 1 of 1")
+    assert not held.has_week and not poor.has_week
 
 
 @pytest.mark.parametrize(

@@ -58,6 +58,16 @@ def test_shares_that_no_stop_sold_count_in_the_limits():
     assert none.used - used.used != 0
 
 
+def test_shares_by_hand_in_a_symbol_of_ours_fall_without_its_stop():
+    (ours,) = trader_state().positions
+    theirs = replace(ours, quantity=30.0, entry_price=169.0, protected=0.0, stop=None, target=None, owner="manual")
+    found = what_if(trader_state(positions=(ours, theirs)), Shock("as given", -0.10))
+    after = 168.0 * 0.9
+    assert [(p.owner, p.exit, p.sold) for p in found.positions] == [("ours", "stop", 50), ("manual", "", 0)]
+    assert found.positions[1].at_level == found.positions[1].at_once == pytest.approx(30 * (after - 168))
+    assert found.equity_at_once == pytest.approx(105_000 + 91 * (after - 168))
+
+
 def test_each_stop_sells_its_own_shares():
     (held,) = trader_state().positions
     two = replace(held, stop=161.5, protected=61.0, stops=(StopState(100.0, 11.0), StopState(161.5, 50.0)))

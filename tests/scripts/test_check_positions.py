@@ -121,6 +121,35 @@ def test_shares_of_both_are_told_apart(desk):
     assert reports(desk)["AAPL"].protected == 50
 
 
+def test_the_profit_of_both_counts_each_at_what_it_cost(desk, capsys):
+    entered(desk)
+    with desk.trader() as core:
+        price(desk, "AAPL", "103")
+        desk.by_hand("AAPL", "30")
+        core.observer.look()
+        settled = ManualPositions(
+            core.state, core.positions, core.sync, core.settings, core.gateway.cancel, lambda symbol: None
+        )
+        settled.compare()
+    price(desk, "AAPL", "104")
+    row = reports(desk)["AAPL"]
+    paid = row.paid_by_hand
+    assert (row.by_hand, row.entry) == (30, 100) and paid == pytest.approx(103, abs=0.2)
+    assert row.profit == pytest.approx(50 * 4 + 30 * (104 - paid))
+    assert row.unrealised_r == pytest.approx(0.8)
+    assert SCRIPT.main(desk.arguments) == 0
+    assert f"100.00, {paid:.2f}" in " ".join(capsys.readouterr().out.split())
+
+
+def test_what_hands_paid_is_told_by_the_venue_while_the_journal_does_not_know(desk):
+    entered(desk)
+    price(desk, "AAPL", "103")
+    desk.by_hand("AAPL", "30")
+    row = reports(desk)["AAPL"]
+    assert row.by_hand == 30 and row.paid_by_hand == pytest.approx(103, abs=0.2)
+    assert row.profit == pytest.approx(50 * 3 + 30 * (103 - row.paid_by_hand))
+
+
 def test_a_fill_that_is_not_booked_yet_is_ours(desk):
     with desk.trader() as core:
         core.observer.look()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import json
 import subprocess
 import sys
 from decimal import Decimal
@@ -12,7 +13,10 @@ import pytest
 
 from brokers.alpaca.client import VenueClient
 from brokers.journal import Journal, OrderIntent
+from brokers.operator.track_record import verify
+from monitoring.state import JOURNAL_FILE
 from tests.brokers.journal.told import told
+from tests.brokers.rehearsal.market import wait_for
 from tests.scripts.venue import CLEANUP, NEW_YORK, SCRIPTS, START, Place, place, run
 
 
@@ -226,3 +230,31 @@ def test_as_a_command(desk):
     assert "cancel buy 3 PLTR" in done.stdout
     assert desk.server.secret not in done.stdout + done.stderr
     assert desk.open_orders() == []
+
+
+def test_a_stop_that_filled_while_nobody_ran_is_booked_with_its_trade(desk):
+    with desk.trader() as core:
+        desk.enter(core)
+    desk.server.call(lambda exchange: exchange.on_quote(exchange.now, {"AAPL": Decimal("94")}))
+    wait_for(lambda: desk.held("AAPL") == 0)
+    assert run(desk) == 0
+    record = verify(desk.state / JOURNAL_FILE)
+    assert [json.loads(line)["exit_reason"] for line in record.trades] == ["stop"]
+
+
+def test_a_stop_that_was_moved_and_filled_while_nobody_ran_is_booked_as_a_stop(desk):
+    """The venue shows it as what took its target's place, since that is what a pair's stop does as it triggers."""
+    with desk.trader() as core:
+        desk.enter(core)
+    desk.server.call(lambda exchange: exchange.on_quote(exchange.now, {"AAPL": Decimal("104")}))
+    stop = next(order for order in legs(desk) if order["type"] == "stop")
+    desk.server.call(lambda exchange: exchange.replace(stop["id"], {"stop_price": "102"}))
+    wait_for(lambda: any(order["stop_price"] == "102" and order["status"] == "held" for order in legs(desk)))
+    desk.server.call(lambda exchange: exchange.on_quote(exchange.now, {"AAPL": Decimal("101")}))
+    wait_for(lambda: desk.held("AAPL") == 0)
+    assert run(desk) == 0
+    assert [json.loads(line)["exit_reason"] for line in verify(desk.state / JOURNAL_FILE).trades] == ["stop"]
+
+
+def legs(desk: Place) -> list[dict[str, str]]:
+    return [order for row in desk.open_orders() for order in (row, *(row["legs"] or ()))]

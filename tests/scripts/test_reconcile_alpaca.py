@@ -5,17 +5,19 @@ from __future__ import annotations
 import subprocess
 import sys
 from decimal import Decimal
+from types import SimpleNamespace
 
 import pytest
 
 from brokers.journal import State
 from brokers.journal.snapshot import read_snapshot
 from brokers.operator import differences
-from brokers.operator.account import sign_in
+from brokers.operator.account import sign_in, silent
 from brokers.operator.differences import Comparison, Kind
 from brokers.operator.tables import manual_position_lines
+from brokers.venue_errors import ClockInDoubt
 from brokers.venues import open_venue
-from tests.scripts.venue import SCRIPTS, Place, script
+from tests.scripts.venue import SCRIPTS, Place, place, script
 
 SCRIPT = script("reconcile_alpaca")
 
@@ -72,6 +74,15 @@ def test_hand_made_positions_are_told_with_their_right_size(running, capsys):
     assert kinds(running) == sorted([Kind.POSITION, Kind.OVERSIZED])
 
 
+def test_shares_by_hand_beside_ours_are_measured_with_them(running, capsys):
+    running.by_hand("AAPL", "70")
+    assert SCRIPT.main(running.arguments) == 1
+    said = capsys.readouterr().out
+    line = "70 AAPL at 100.00 is 7,000.00 USD, 6.6% of the account and 11.3% with 50 of ours; 56 would be right"
+    assert line in said, said
+    assert Kind.OVERSIZED in kinds(running)
+
+
 def test_a_hand_made_position_within_the_caps_is_no_difference_once_it_is_known(running, capsys):
     running.by_hand("PLTR", "10")
     assert kinds(running) == [Kind.POSITION]
@@ -80,6 +91,21 @@ def test_a_hand_made_position_within_the_caps_is_no_difference_once_it_is_known(
         core.sync.note_difference("PLTR", Decimal(10), Decimal("170.77"), core.state.now, "by hand")
     assert SCRIPT.main(running.arguments) == 0
     assert "10 PLTR at 170.77 is 1,707.70 USD, 1.6% of the account, within the caps" in capsys.readouterr().out
+
+
+def test_beside_an_exchange_that_runs_faster_than_a_clock_it_answers_all_the_same(tmp_path, monkeypatch):
+    with place(tmp_path, monkeypatch, speed=30.0) as fast:
+        with fast.trader() as core:
+            core.observer.look()
+        fast.by_hand("PLTR", "10")
+        monkeypatch.setattr("brokers.network.clock.FAR_S", 0.5)
+        assert kinds(fast) == [Kind.POSITION]
+
+
+def test_a_clock_that_stays_in_doubt_is_told_with_the_setting():
+    venue = SimpleNamespace(address="http://127.0.0.1:1")
+    said = str(silent(venue, ClockInDoubt("the venue's clock says noon", again=True)))
+    assert "--set pace.speed=N" in said and "does not answer" not in said
 
 
 def test_shares_that_went_are_found(running):

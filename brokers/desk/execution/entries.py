@@ -33,6 +33,7 @@ from brokers.record import OrderRecord, not_sent
 from brokers.reporting.events import EventKind, about
 from brokers.venue_requests import OrderRequest
 from config import Settings
+from config.values.counting import unit_of
 from config.values.markets import NEW_YORK_ZONE
 from market.calendar import session_times, sessions_until
 from risk.model import BracketTerms, Proposal, floor_lot
@@ -266,14 +267,15 @@ class Entries:
                 # It is not entered again at once.
                 self.sent.append(self._state.now)
             if rest > 0:
-                log.warning("%s: %g of %g shares not bought, %s", symbol, rest, task.wanted, why)
+                log.warning("%s: %g of %g %s not bought, %s", symbol, rest, task.wanted, unit_of(symbol), why)
             del self.tasks[symbol]
             return
         if self._part_is_unprotected(symbol):
             task.stage, now = Stage.AWAITING_STOP, self._state.now
             task.unprotected_since = task.unprotected_since or now
             if elapsed(now, task.unprotected_since, PROTECTED_WITHIN):
-                log.warning("%s: %g of %g shares not bought, those there have no stop", symbol, rest, task.wanted)
+                unit = unit_of(symbol)
+                log.warning("%s: %g of %g %s not bought, those there have no stop", symbol, rest, task.wanted, unit)
                 del self.tasks[symbol]
             return
         task.unprotected_since = None

@@ -25,6 +25,7 @@ from brokers.order_types import TimeInForce
 from brokers.quantities import digits, whole_lots
 from brokers.venue_values import VenueOrder
 from config import Settings
+from config.values.counting import unit_of
 from risk.model import Adjustment, Position
 
 UNANSWERED = timedelta(seconds=2)
@@ -208,7 +209,9 @@ class Protector:
         try:
             self._gateway.place(request, role, entry.decision_time, parent=entry.client_order_id, reason="protection")
         except OrderRefused as refusal:
-            log.warning("%s: %s shares without a stop, protection refused: %s", symbol, missing, refusal.code)
+            log.warning(
+                "%s: %s %s without a stop, protection refused: %s", symbol, missing, unit_of(symbol), refusal.code
+            )
             self._refused.add(symbol, what)
             if why := self._passed(symbol, levels, refusal, sign):
                 self._leave(symbol, why)

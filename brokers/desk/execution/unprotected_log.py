@@ -10,6 +10,7 @@ from decimal import Decimal
 
 from brokers.quantities import digits
 from brokers.reporting.events import EventKind, about
+from config.values.counting import unit_of
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +47,7 @@ class UnprotectedLog:
     def see(self, symbol: str, missing: Decimal, reason: Callable[[], str] = lambda: "") -> None:
         """So many shares of a symbol are without a stop now; ``reason`` is asked where that is news."""
         if missing > 0 and symbol not in self._open:
-            why = f"{digits(missing)} shares without a working stop"
+            why = f"{digits(missing)} {unit_of(symbol)} without a working stop"
             self._open[symbol] = (self._now(), why)
             told = "; ".join(filter(None, (why, reason())))
             log.info("%s: %s", symbol, told, extra=about(EventKind.UNPROTECTED, symbol, reason=told))

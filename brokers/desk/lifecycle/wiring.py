@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import math
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import count
@@ -43,6 +44,8 @@ journal. A cancel that takes six seconds, and shares that come back five seconds
 """
 LEAVE_WITHIN_S = PROTECT_WITHIN_S + STOP_WITHIN_S + CLOSE_WITHIN_S
 """All of them together: what goes on then hangs."""
+ACCOUNT_WITHIN_S = 2.0
+"""Of the first of them, what is left of it, for the account as it is after the last fills."""
 HISTORY_S = 30.0
 """Longest time for reading the history of bars ahead of the first iteration; what is missing then comes later."""
 MINUTE_S = 60.0
@@ -94,7 +97,10 @@ class LiveAccount:
         if self._closed:
             return
         self._closed.append(True)
+        seen, ends = self.desk.state.view, time.monotonic() + PROTECT_WITHIN_S
         shut_down(self.desk, PROTECT_WITHIN_S)
+        if self.desk.state.view is not seen and (left := ends - time.monotonic()) > 0:
+            see_account(self.desk, min(left, ACCOUNT_WITHIN_S))
         self.monitor.stop(STOP_WITHIN_S)
         with contextlib.suppress(Refusal):
             self.summary.tell()
@@ -108,6 +114,22 @@ class LiveAccount:
         self.alarm.stop()
         if self.recorder is not None:
             self.recorder.stop("the trader was ended")
+
+
+def see_account(desk: LiveDesk, within_s: float) -> None:
+    """Look once more with the account: the looks between iterations leave its cash as it was before the last fills.
+
+    Only the last state and the screens that show it need that, so that it may fail.
+    """
+    if not desk.lock.acquire(timeout=within_s):
+        return
+    try:
+        with desk.state.time_budget(within_s):
+            desk.look()
+    except Exception as error:
+        log.info("leaving: cash is as it was before the last fills (%s)", error)
+    finally:
+        desk.lock.release()
 
 
 def open_live(broker: LiveBroker, settings: Settings, session: TradingSession, submit: bool = True) -> LiveAccount:

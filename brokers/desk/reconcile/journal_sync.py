@@ -14,7 +14,8 @@ from brokers.desk.reconcile.position_adjustments import PositionAdjustment
 from brokers.desk.venue_snapshot import grouped, in_words
 from brokers.journal import Cumulative, Execution, Journal, JournalOrder, OrderIntent, State
 from brokers.journal.fills import FillReport
-from brokers.order_types import OPENING_ROLES, OrderRole
+from brokers.journal.order_ids import has_our_form
+from brokers.order_types import LEVEL_ROLES, OPENING_ROLES, OrderRole
 from brokers.reporting.events import EventKind, about
 from brokers.venue_values import OrderAck, TradeUpdate, UnreadOrder, VenueOrder
 from config.errors import Refusal
@@ -171,7 +172,18 @@ class JournalSync:
         return True
 
     def adopt_manual(self, order: VenueOrder) -> None:
-        """Take in an order that was sent by hand, with what was filled of it."""
+        """Take in an order that was sent by hand, with what was filled of it.
+
+        Only the journal says what is ours. An id in our form may be another trader's, or of a journal that was lost.
+        """
+        if has_our_form(order.client_order_id):
+            log.warning(
+                "%s: order %s has an id like ours and is not in this journal: it counts as made by hand; if the "
+                "journal was restored from a copy or begun anew, live.adopt+=%s has its shares managed like our own",
+                order.symbol,
+                order.client_order_id,
+                order.symbol,
+            )
         with self._isolated(order):
             self._adopt(order, OrderRole.MANUAL, "", "found at the venue, sent by hand")
             self._book(order)
@@ -256,15 +268,16 @@ class JournalSync:
         if replaced is not None:
             old = self.journal.order(replaced)
             self._check_relative(order, old, old.side)
-            self._adopt(order, old.role, old.parent_id, "took the place of an order of ours")
+            # A venue has the stop of a pair take its target's place as it triggers: what it is, its type tells.
+            role = _level_of(order) if old.role in LEVEL_ROLES else old.role
+            self._adopt(order, role, old.parent_id, "took the place of an order of ours")
             return True
         parent = relations.groups.get(order.group) or self._ours.get(order.made_by)
         if parent is None:
             return False
         top = self.journal.order(parent)
         # The exits of an entry that was sent by hand are manual like it.
-        leg = OrderRole.STOP if order.is_stop else OrderRole.TARGET
-        role = OrderRole.MANUAL if top.role == OrderRole.MANUAL else leg
+        role = OrderRole.MANUAL if top.role == OrderRole.MANUAL else _level_of(order)
         closes = "sell" if top.side == "buy" else "buy"
         self._check_relative(order, top, closes if top.role in OPENING_ROLES else top.side)
         self._adopt(order, role, top.parent_id or top.client_order_id, f"leg of {top.client_order_id}")
@@ -374,6 +387,11 @@ class JournalSync:
             return
         log.warning("%s: %s shares became %s each before an exit was filled, the position follows", symbol, *ratio)
         self.journal.split(symbol, *ratio, time=filled - INSTANT)
+
+
+def _level_of(order: VenueOrder) -> OrderRole:
+    """What an order is that rests at a level of a position of ours."""
+    return OrderRole.STOP if order.is_stop else OrderRole.TARGET
 
 
 def differs(planned: JournalOrder, order: VenueOrder) -> str:

@@ -15,6 +15,7 @@ from brokers.desk.venue_snapshot import VenueSnapshot
 from brokers.desk.venue_state import VenueState
 from brokers.venue_values import VenueOrder, VenuePosition
 from config import Settings
+from config.values.counting import unit_of
 from risk.lots import affordable
 
 SETTLE = timedelta(seconds=1)
@@ -93,7 +94,8 @@ class ManualPositions:
         for symbol, held in self.positions.book.manual.items():
             if held != self._told.get(symbol, Decimal(0)):
                 self._told[symbol] = held
-                log.warning("%s", describe(self.settings, self.state.view, symbol, held))
+                ours = self.positions.book.quantity(symbol)
+                log.warning("%s", describe(self.settings, self.state.view, symbol, held, ours))
 
     def unsettled(self, symbol: str) -> bool:
         """Whether it is not known yet what a symbol's shares are."""
@@ -222,18 +224,23 @@ class ManualPositions:
         return Decimal(str(position.entry_price)) if position else Decimal("0.01")
 
 
-def describe(settings: Settings, view: VenueSnapshot, symbol: str, held: Decimal) -> str:
-    """A position made by hand, in words: its worth, its share of the account, and the size that would be right."""
+def describe(settings: Settings, view: VenueSnapshot, symbol: str, held: Decimal, ours: Decimal) -> str:
+    """A position made by hand, in words: its worth, its share of the account, and the size that would be right.
+
+    The caps are of the symbol, ``ours`` in it included.
+    """
     if not held:
         return f"{symbol}: a position made by hand is gone"
     position, equity = view.positions.get(symbol), float(view.account.equity)
     price = 0.0 if position is None else float(position.unit_price)
     worth = abs(float(held)) * price
-    right = right_size(settings, equity, price, lot_of(position, settings.sizing.lot))
+    right = right_beside(ours, settings, equity, price, lot_of(position, settings.sizing.lot))
     share = worth / equity if equity > 0 else 0.0
+    both = f" and {share * float((held + ours) / held):.1%} with {ours} of ours" if ours * held > 0 else ""
     over = f"; {right:g} would be right" if abs(float(held)) > right else ""
     managed = "managed like our own" if symbol in settings.live.adopt else "reported, counted and left alone"
-    return f"{symbol}: {held} shares made by hand, {worth:.2f} USD, {share:.1%} of the account{over}; {managed}"
+    shares = f"{held} {unit_of(symbol)} made by hand"
+    return f"{symbol}: {shares}, {worth:.2f} USD, {share:.1%} of the account{both}{over}; {managed}"
 
 
 def right_size(settings: Settings, equity: float, price: float, lot: float) -> float:
@@ -242,6 +249,12 @@ def right_size(settings: Settings, equity: float, price: float, lot: float) -> f
     most = min(gate.max_order_notional_frac, sizing.max_notional_frac) * equity
     amounts = [usd for usd in (gate.max_order_notional_usd, sizing.notional_usd) if usd is not None]
     return affordable(min([most, *amounts]), price, lot)
+
+
+def right_beside(ours: Decimal, settings: Settings, equity: float, price: float, lot: float) -> float:
+    """Shares that hands may have beside ours before the symbol is larger than one position may be."""
+    whole = Decimal(str(right_size(settings, equity, price, lot)))
+    return float(max(Decimal(0), whole - abs(ours)))
 
 
 def lot_of(position: VenuePosition | None, lot: float) -> float:

@@ -132,9 +132,15 @@ def test_a_damaged_file_stops_the_start(tmp_path):
     scene.settle(2)
     path = tmp_path / FILE
     path.write_text(path.read_text().replace("4", "5", 1))
-    with pytest.raises(Refusal, match=FILE):
+    with pytest.raises(Refusal, match=rf"{FILE}: .*move it away to have it made again from the fills in the journal"):
         scene.restart()
     scene.journal.close()
+    path.unlink()
+    scene.start()
+    scene.settle(1)
+    assert BudgetKeeper.open(tmp_path, ACCOUNT, TUESDAY).saved == scene.positions.book.ledger.budget
+    assert scene.positions.book.ledger.budget.deployed(TUESDAY).week_usd > 0
+    scene.stop()
 
 
 def test_the_file_of_another_account_is_refused(tmp_path):

@@ -17,7 +17,7 @@ from brokers.venue_values import VenuePosition
 from config import load
 from config.errors import Refusal
 from risk.model import Plan
-from tests.brokers.desk.scene import Scene
+from tests.brokers.desk.scene import WIDE_GATE, Scene
 
 
 def position(**told: str) -> VenuePosition:
@@ -52,6 +52,30 @@ def test_hand_made_positions_are_told_with_the_size_that_would_be_right(tmp_path
     assert book.budget.week_usd == pytest.approx(83_375.75)
     scene.settle()
     assert not [call for call in scene.wire.calls if call[0] in ("submit", "cancel", "replace")]
+    scene.stop()
+
+
+def test_an_order_of_ours_that_a_restored_journal_lacks_is_made_by_hand_until_it_is_adopted(tmp_path, caplog):
+    scene = Scene(tmp_path)
+    scene.stop()
+    kept = (tmp_path / "journal.sqlite").read_bytes()
+    scene.start()
+    scene.enter("AAPL", 50)
+    scene.settle(2)
+    scene.stop()
+    (tmp_path / "journal.sqlite").write_bytes(kept)
+    (tmp_path / "weekly_budget.json").unlink()
+    with caplog.at_level(logging.WARNING):
+        scene.start()
+        scene.settle(4)
+    assert scene.positions.book.manual == {"AAPL": 49} and not scene.positions.book.ledger.positions
+    told = [r.getMessage() for r in caplog.records if "an id like ours" in r.getMessage()]
+    assert len(told) == 1 and "live.adopt+=AAPL" in told[0]
+    scene.stop()
+    scene.settings = load(overrides=[*WIDE_GATE, "live.adopt+=AAPL"])
+    scene.start()
+    scene.settle(4)
+    assert scene.positions.book.quantity("AAPL") == 49 and scene.protected
     scene.stop()
 
 

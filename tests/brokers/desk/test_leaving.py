@@ -13,6 +13,7 @@ from brokers.alpaca.limits import Need, SlidingWindowLimiter
 from brokers.desk.execution.order_gateway import OrderRefused
 from brokers.desk.execution.order_requests import single
 from brokers.desk.lifecycle.shutdown import shut_down
+from brokers.desk.lifecycle.wiring import LiveAccount
 from brokers.venue_errors import NotSent, VenueUnavailable
 from risk.model import Plan
 from tests.brokers.desk.drills import exits_of
@@ -214,3 +215,22 @@ def test_without_a_look_a_part_does_not_get_exits_beside_those_of_its_entry(scen
 def unanswered(name: str, when: str) -> None:
     if name in ("orders_since", "open_orders", "positions"):
         raise VenueUnavailable("no answer")
+
+
+def test_the_last_state_has_the_cash_of_the_end(scene):
+    held(scene)
+    scene.desk.look()
+    before = scene.state.view.account.cash
+    scene.pass_time(2, AAPL=90)
+    assert scene.held() == 0
+    scene.desk.tick()
+    assert scene.state.view.account.cash == before
+    told = []
+    nothing = SimpleNamespace(stop=lambda *args: None, tell=lambda: None, journal=scene.journal, close=lambda: None)
+    recorder = SimpleNamespace(stop=lambda ended: told.append(scene.state.view.account.cash))
+    account = LiveAccount(
+        scene.desk, nothing, nothing, nothing, nothing, "1M", nothing, nothing, 60.0, recorder=recorder
+    )
+    account.close()
+    assert told == [Decimal(scene.exchange.account()["cash"])]
+    assert told[0] > before

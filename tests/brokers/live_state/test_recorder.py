@@ -136,8 +136,9 @@ def test_a_stop_by_hand_protects_nothing_of_ours(scene):
             scene.exchange.cancel(row["id"])
     scene.settle(4)
     assert scene.desk.protector.log.present
-    (position,) = written(scene).positions
+    position, theirs = written(scene).positions
     assert (position.quantity, position.protected, position.bare, position.stops) == (49, 0, 49, ())
+    assert (theirs.owner, theirs.protected) == ("manual", 50)
     assert position.stop == pytest.approx(95.01)
 
 
@@ -150,6 +151,24 @@ def test_a_position_by_hand_is_protected_by_stops_by_hand(scene):
     assert (position.owner, position.protected, position.stop, position.stops) == (
         "manual", 50, 80, (StopState(80.0, 50.0),),
     )  # fmt: skip
+
+
+def test_shares_by_hand_in_a_symbol_of_ours_are_a_position_of_their_own(scene):
+    scene.enter("AAPL", 50)
+    scene.settle(2)
+    by_hand(scene, side="buy", type="market", time_in_force="day", client_order_id="hand1")
+    scene.settle(3)
+    ours, theirs = written(scene).positions
+    assert (ours.owner, ours.quantity, ours.protected) == ("ours", 49, 49)
+    assert (theirs.owner, theirs.quantity, theirs.bare, theirs.stop) == ("manual", 50, 50, None)
+    assert theirs.entry_price == pytest.approx(float(scene.positions.book.paid["AAPL"]))
+    found = status(written(scene))
+    assert (found.bare, found.unbounded) == (pytest.approx(50 * theirs.price), ("AAPL",))
+    by_hand(scene, side="sell", type="stop", stop_price="80", time_in_force="gtc", client_order_id="hand2")
+    scene.settle(3)
+    ours, theirs = written(scene).positions
+    assert (ours.protected, ours.stop) == (49, pytest.approx(95.01))
+    assert (theirs.protected, theirs.stops) == (50, (StopState(80.0, 50.0),))
 
 
 def test_what_is_lost_is_told_of_every_stop(scene):

@@ -5,10 +5,12 @@ from __future__ import annotations
 import importlib.util
 import json
 import shutil
+import sqlite3
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -249,6 +251,20 @@ def test_the_commands(day, tmp_path, capsys):
         ["verify", "--journal", str(day), "--start", "07/03/2023"],
     ):
         assert main(arguments) == 2, arguments
+
+
+def test_fills_without_their_trades_are_told_from_a_changed_table(day, tmp_path):
+    path = tmp_path / "journal.sqlite"
+    shutil.copyfile(day, path)
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("DELETE FROM trades WHERE exit_order_id = (SELECT min(exit_order_id) FROM trades)")
+    with pytest.raises(Refusal, match=r"without their trades: 1 trade .* is not .*; start the trader once") as caught:
+        verify(path)
+    assert "restore a copy" not in str(caught.value)
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("UPDATE trades SET pnl = '1000'")
+    with pytest.raises(Refusal, match=r"table trades: .* the journal is not what was written"):
+        verify(path)
 
 
 def test_a_day_ends_at_midnight_in_new_york():

@@ -105,6 +105,12 @@ def test_one_line_for_what_was_done_and_a_heartbeat_for_what_was_not(time, caplo
     assert (kind, text.partition(";")[0]) == ("heartbeat", "60 iterations without a change, the last: nothing to do")
 
 
+def test_the_first_line_of_a_run_that_does_nothing_says_so(time, caplog):
+    time.report().decided(Plan(TIME), BOOK, 0)
+    ((kind, _, text),) = told(caplog)
+    assert (kind, text.partition(";")[0]) == ("heartbeat", "the first iteration: nothing to do")
+
+
 def test_another_day_counts_anew(time, caplog):
     report = time.report()
     report.decided(Plan(TIME, decisions=(refusal(),)), BOOK, 0)
