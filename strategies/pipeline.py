@@ -16,7 +16,6 @@ import numpy as np
 from config.errors import Refusal
 from config.schema import Gate
 from config.values.markets import NEW_YORK_ZONE
-from market.bars import DAY_MINUTES
 from market.market import Market
 from risk.brackets import BracketModel
 from risk.equity_sizer import SizingConfig, size
@@ -29,6 +28,7 @@ from strategies.parking import Parking
 from strategies.selection_words import beyond_watch_list
 from strategies.signals.base import Signal
 
+MINUTES_A_DAY = 24 * 60
 ATR = "atr_14"
 SESSION_BAR = "session_bar"
 _SAME_STOP = 1e-6
@@ -212,7 +212,7 @@ class Pipeline:
 
     def inside(self, window: int, minute: int) -> bool:
         """Whether an iteration at a minute of the day is the first one at or after the beginning of a window."""
-        return (minute - window) % DAY_MINUTES < self.window_minutes
+        return (minute - window) % MINUTES_A_DAY < self.window_minutes
 
     def candidates(self, market: Market, book: Book) -> list[Candidate]:
         """Symbols not held whose best score reaches the threshold, best first; the vote may have refused some."""
