@@ -137,7 +137,7 @@ def run_trial(context: TrialContext, parameters: Parameters) -> Trial:
     return Trial(
         parameters=dict(parameters),
         config_hash=settings.config_hash,
-        returns=excess_returns(closes, context.sessions_per_year, context.cash_rate),
+        returns=excess_returns(closes, context.cash_rate),
         sharpe=number("sharpe"),
         total_return=number("total_return"),
         max_drawdown=number("max_drawdown"),
