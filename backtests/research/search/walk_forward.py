@@ -170,7 +170,7 @@ def _document(
     notes: tuple[str, ...],
 ) -> dict[str, Any]:
     values = closes.to_numpy(dtype=float)
-    found = moments(excess_returns(closes, context.sessions_per_year, context.cash_rate))
+    found = moments(excess_returns(closes, context.cash_rate))
     figures = curve_metrics(closes, context.sessions_per_year, context.cash_rate)
     studies = len({e["study"] for e in registry.entries() if e["data"] == data_hash and e["study"].startswith(STUDY)})
     scale = math.sqrt(context.sessions_per_year)
@@ -215,7 +215,7 @@ def _document(
 def _verdict(
     document: dict[str, Any], found: Moments, train: float, test: float, context: TrialContext
 ) -> tuple[str, str]:
-    rules = research().overfit
+    rules, trades = research().overfit, document["metrics"]["trades"]
     visible = Moments(rules.visible_sharpe / math.sqrt(context.sessions_per_year), 0.0, 3.0, found.observations)
     sharpe = found.sharpe * math.sqrt(context.sessions_per_year)
     figures = (
@@ -224,6 +224,9 @@ def _verdict(
     )
     if found.observations < min_track_record(visible, confidence=rules.min_confidence):
         told = ("too short", "the test windows together are too short to say whether it is more than luck")
+    elif document["dsr"] >= rules.min_confidence and document["windows_above_zero"] > 0.5 and trades < rules.min_trades:
+        made = f"the test windows together made {counted(trades, 'trade')}"
+        told = ("too short", f"{made}, and {rules.min_trades} are the least to judge by")
     elif document["dsr"] >= rules.min_confidence and document["windows_above_zero"] > 0.5:
         told = ("edge", "what was chosen on the past held in the windows after it")
     elif train > 0 and test <= 0:
