@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from backtests.research.statistics import NIL_DEVIATION
+from backtests.rounding import NIL_DEVIATION
 from brokers.backtest.matching import DAYS_A_YEAR as INTEREST_DAYS
 from brokers.record import EquityRow, RunRecord, TradeRecord
 

@@ -13,7 +13,7 @@ from itertools import combinations
 
 import numpy as np
 
-from backtests.research.statistics import NIL_DEVIATION
+from backtests.rounding import NIL_DEVIATION
 
 _CHUNK = 1024
 

@@ -17,9 +17,9 @@ from statistics import NormalDist
 
 import numpy as np
 
+from backtests.rounding import NIL_DEVIATION
+
 EULER_GAMMA = 0.5772156649015329
-NIL_DEVIATION = 1e-9
-"""Deviation of returns up to which they move by rounding alone, as money is kept to a millionth of a dollar."""
 FEWEST_OBSERVATIONS = 30
 """Below so many, skewness and kurtosis say nothing, and neither does a probability that is computed from them."""
 _NORMAL = NormalDist()
