@@ -67,6 +67,7 @@ def optimise(
         If the search can't be carried out, or every configuration of it was refused.
     """
     require_keys(context.settings, list(space.distributions), "--search" if space.grid is None else "--grid")
+    space = space.typed(context.settings)
     result = Study(folder, context, space, plan, registry, data_hash).run(executor, on_trial)
     numbers = sorted(result.trials)
     returns = np.column_stack([result.trials[n].returns for n in numbers])

@@ -80,13 +80,13 @@ def walk_forward(
     """
     begun = time.perf_counter()
     require_keys(context.settings, list(space.distributions), "--search" if space.grid is None else "--grid")
+    space = space.typed(context.settings)
     chosen = [
         _choose(folder, context, window, space, plan, executor, registry, data_hash, on_trial) for window in windows
     ]
     name = _name(context, windows, space, plan, data_hash)
-    # The test of what was chosen is a trial on these data like those it was chosen from; made again it is the same.
-    if not any(e["data"] == data_hash and e["study"] == name for e in registry.entries()):
-        registry.add([Entry(data_hash, name, 0, {}, (_iso(windows[0].test_start), _iso(windows[-1].test_end)))])
+    # The test of what was chosen is a trial on these data like those it was chosen from.
+    registry.add([Entry(data_hash, name, 0, {}, (_iso(windows[0].test_start), _iso(windows[-1].test_end)))])
     segments = [Segment(c.window.test_start, settings_with(context.settings, c.trial.parameters)) for c in chosen]
     with undisturbed():
         run = SegmentedRun(segments, context.table, windows[-1].test_end, context.columns)
@@ -219,7 +219,8 @@ def _verdict(
     visible = Moments(rules.visible_sharpe / math.sqrt(context.sessions_per_year), 0.0, 3.0, found.observations)
     sharpe = found.sharpe * math.sqrt(context.sessions_per_year)
     figures = (
-        f"Sharpe {sharpe:.2f} out of sample, deflated {document['dsr']:.2f}, "
+        f"Sharpe {sharpe:.2f} out of sample, deflated {document['dsr']:.2f} over "
+        f"{counted(document['walk_forwards_ever'], 'walk-forward')} on these data, "
         f"{document['windows_above_zero']:.0%} of {counted(document['windows'], 'window')} above zero"
     )
     if found.observations < min_track_record(visible, confidence=rules.min_confidence):
