@@ -119,14 +119,16 @@ def figure_text(value: Figure, form: str) -> str:
 def excess_returns(closes: pd.Series, cash_rate: float) -> np.ndarray:
     """Returns from close to close over what cash earned meanwhile; shape ``(n - 1,)``.
 
-    Cash earns simple interest for the calendar days between two sessions, as the account of a backtest does.
+    Cash earns simple interest for the calendar days between two sessions, as the account of a backtest does. The first
+    moment lies in the first session, all others end theirs.
     """
     values = closes.to_numpy(dtype=float)
     returns = np.asarray(values[1:] / values[:-1] - 1)
     if not cash_rate:
         return returns
+    times = pd.DatetimeIndex(closes.index)
     # A bar that closes at midnight ends its day, it doesn't begin the next one.
-    days = (pd.DatetimeIndex(closes.index) - pd.Timedelta(microseconds=1)).tz_localize(None).normalize()
+    days = times[:1].append(times[1:] - pd.Timedelta(microseconds=1)).tz_localize(None).normalize()
     return returns - cash_rate * np.diff(days.to_numpy()).astype("timedelta64[D]").astype(float) / INTEREST_DAYS
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from backtests.reports.metrics import curve_metrics, session_closes
+from backtests.reports.metrics import curve_metrics, excess_returns, session_closes
 from tests.brokers.harness import FREE, daily_table, minute_table, run, send
 
 QUIET = (100.0, 101.0, 99.0, 100.0)
@@ -46,6 +46,14 @@ def test_bars_within_a_session_pay_nothing_and_without_a_rate_none_do():
     done = run(minute_table(30, [[QUIET] * 3, [QUIET] * 2]), {}, fills=PAYS)
     assert cash_of(done) == pytest.approx([10_000] * 3 + [10_001] * 2)
     assert run(daily_table(X=[QUIET] * 7), {}).record.interest == 0
+
+
+def test_run_and_benchmark_are_charged_for_the_same_days():
+    """A coin's day ends at midnight; the benchmark is led by its first open, the run by a moment before its close."""
+    ends = pd.date_range("2023-01-02", periods=4, freq="D", tz="UTC")
+    for first in (ends[:1] - pd.Timedelta(days=1), ends[:1] - pd.Timedelta(microseconds=1)):
+        closes = pd.Series([100.0] * 5, index=first.append(ends))
+        assert excess_returns(closes, 0.365) == pytest.approx([0, -0.001, -0.001, -0.001])
 
 
 def test_ratios_are_over_what_cash_earns():

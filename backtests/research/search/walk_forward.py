@@ -148,6 +148,8 @@ def _tested(record: RunRecord, closes: pd.Series, window: Window, context: Trial
     inside = closes[(closes.index > opens) & (closes.index <= _day_after(window.test_end))]
     before = closes[closes.index <= opens]
     curve = pd.concat([before.iloc[-1:] if len(before) else closes.iloc[:1], inside])
+    # The first value is the close of the session before the window, which a close at midnight ends.
+    curve.index = curve.index - pd.Timedelta(microseconds=1)
     figures = curve_metrics(curve, context.sessions_per_year, context.cash_rate)
     trades = sum(window.test_start <= t.entry_time <= _day_after(window.test_end) for t in record.trades)
     return {**figures, "trades": trades, "sessions": len(inside)}

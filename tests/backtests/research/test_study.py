@@ -258,6 +258,18 @@ def test_a_configuration_is_one_trial_whichever_study_tries_it(tmp_path, shared)
     assert registry.count("d") == 5
 
 
+def test_a_strategy_that_never_trades_has_no_edge_whatever_its_cash_earns(tmp_path):
+    never = context(**{RSI: 5.0, RSI.replace("oversold", "full_score"): 1.0, "fills.cash_interest_frac": 0.05})
+    registry = TrialRegistry(tmp_path / "trials.jsonl")
+    done = optimise(tmp_path / "a", never, grid_space([f"{STOP}=2,3"]), GRID, InProcess(), registry, "d")
+    best = done.document["best"]
+    assert (best["trades"], best["sharpe"], best["sharpe_interval"]) == (0, None, None) and best["total_return"] > 0.04
+    assert (done.verdict.verdict, done.document["dsr"], done.document["pbo"]) == ("no edge", None, None)
+    assert "never move, so that it has no Sharpe ratio" in done.verdict.sentence()
+    page = (tmp_path / "a" / "report.html").read_text()
+    assert "not defined, as the account never moved" in page and ">nan" not in page
+
+
 def test_a_range_follows_the_type_of_its_setting(tmp_path, shared):
     path, bars = tmp_path / "ranges.yaml", "signals.modules.mean_reversion.rsi_bars"
     path.write_text(
