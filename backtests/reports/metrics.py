@@ -16,6 +16,7 @@ import pandas as pd
 from backtests.rounding import NIL_DEVIATION
 from brokers.backtest.matching import DAYS_A_YEAR as INTEREST_DAYS
 from brokers.record import EquityRow, RunRecord, TradeRecord
+from market.trading_day import days_of
 
 Figure = float | int | None
 
@@ -128,7 +129,7 @@ def excess_returns(closes: pd.Series, cash_rate: float) -> np.ndarray:
         return returns
     times = pd.DatetimeIndex(closes.index)
     # A bar that closes at midnight ends its day, it doesn't begin the next one.
-    days = times[:1].append(times[1:] - pd.Timedelta(microseconds=1)).tz_localize(None).normalize()
+    days = days_of(times[:1].append(times[1:] - pd.Timedelta(microseconds=1)))
     return returns - cash_rate * np.diff(days.to_numpy()).astype("timedelta64[D]").astype(float) / INTEREST_DAYS
 
 

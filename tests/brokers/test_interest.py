@@ -49,15 +49,15 @@ def test_bars_within_a_session_pay_nothing_and_without_a_rate_none_do():
 
 
 def test_run_and_benchmark_are_charged_for_the_same_days():
-    """A coin's day ends at midnight; the benchmark is led by its first open, the run by a moment before its close."""
-    ends = pd.date_range("2023-01-02", periods=4, freq="D", tz="UTC")
+    """A bar's day ends at midnight; the benchmark is led by its first open, the run by a moment before its close."""
+    ends = pd.date_range("2023-01-02", periods=4, freq="D", tz="America/New_York")
     for first in (ends[:1] - pd.Timedelta(days=1), ends[:1] - pd.Timedelta(microseconds=1)):
         closes = pd.Series([100.0] * 5, index=first.append(ends))
         assert excess_returns(closes, 0.365) == pytest.approx([0, -0.001, -0.001, -0.001])
 
 
 def test_ratios_are_over_what_cash_earns():
-    days = pd.bdate_range("2023-01-02", periods=300) + pd.Timedelta(hours=16)
+    days = pd.bdate_range("2023-01-02", periods=300, tz="America/New_York") + pd.Timedelta(hours=16)
     done = run(daily_table(X=[QUIET] * 300), {}, fills=FREE.model_copy(update={"cash_interest_frac": 0.05}))
     idle = curve_metrics(session_closes(done.record), 252, 0.05)
     assert done.record.interest > 0 and idle["total_return"] > 0.05
@@ -67,7 +67,7 @@ def test_ratios_are_over_what_cash_earns():
     assert free["sharpe"] is not None and charged["sharpe"] is not None
     # Cash is credited for the calendar days between two sessions, three of them over a weekend.
     excess = [
-        one / other - 1 - 0.04 * (day - before).days / 365
+        one / other - 1 - 0.04 * (day.date() - before.date()).days / 365
         for one, other, day, before in zip(moves[1:], moves, days[1:], days, strict=False)
     ]
     assert charged["sharpe"] == pytest.approx(np.mean(excess) / np.std(excess, ddof=1) * math.sqrt(252))
