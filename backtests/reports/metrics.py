@@ -129,7 +129,7 @@ def excess_returns(closes: pd.Series, cash_rate: float) -> np.ndarray:
         return returns
     times = pd.DatetimeIndex(closes.index)
     # A bar that closes at midnight ends its day, it doesn't begin the next one.
-    days = days_of(times[:1].append(times[1:] - pd.Timedelta(microseconds=1)))
+    days = days_of(pd.DatetimeIndex(times[:1].append(times[1:] - pd.Timedelta(microseconds=1))))
     return returns - cash_rate * np.diff(days.to_numpy()).astype("timedelta64[D]").astype(float) / INTEREST_DAYS
 
 
