@@ -92,7 +92,13 @@ def study(source: BarTable, settings: dict[str, Any], kind: str, seed: int, bars
     context = TrialContext(f"{kind}-{seed}", settings, made, made.opens_at[WARM], made.opens_at[-1], 252)
     trials = [run_trial(context, parameters) for parameters in GRID]
     returns = np.column_stack([trial.returns for trial in trials])
-    verdict = judge(returns, [str(k) for k in range(len(trials))], periods=252, counted=len(trials))
+    verdict = judge(
+        returns,
+        [str(k) for k in range(len(trials))],
+        periods=252,
+        counted=len(trials),
+        trades=[trial.trades for trial in trials],
+    )
     return {
         "verdict": verdict.verdict,
         "sharpe": verdict.sharpe,

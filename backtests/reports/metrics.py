@@ -1,7 +1,8 @@
 """The figures of a run, each with its definition; a figure that is not defined is ``None``, never NaN.
 
 Ratios of the equity curve use one value per trading session (the last bar's equity of each day), so
-that hourly and daily runs can be compared. The risk-free rate is what idle cash earns, 0 by default.
+that hourly and daily runs can be compared. The risk-free rate is what idle cash earns, 0 by default, and it is
+subtracted as a backtest credits it: for the calendar days between two sessions.
 """
 
 from __future__ import annotations
@@ -12,7 +13,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from backtests.rounding import NIL_DEVIATION
+from brokers.backtest.matching import DAYS_A_YEAR as INTEREST_DAYS
 from brokers.record import EquityRow, RunRecord, TradeRecord
+from market.trading_day import days_of
 
 Figure = float | int | None
 
@@ -113,11 +117,20 @@ def figure_text(value: Figure, form: str) -> str:
     return "–" if value is None else form.format(value)
 
 
-def excess_returns(closes: pd.Series, sessions_per_year: int, cash_rate: float) -> np.ndarray:
-    """Returns from close to close over what cash earned meanwhile; shape ``(n - 1,)``."""
+def excess_returns(closes: pd.Series, cash_rate: float) -> np.ndarray:
+    """Returns from close to close over what cash earned meanwhile; shape ``(n - 1,)``.
+
+    Cash earns simple interest for the calendar days between two sessions, as the account of a backtest does. The first
+    moment lies in the first session, all others end theirs.
+    """
     values = closes.to_numpy(dtype=float)
     returns = np.asarray(values[1:] / values[:-1] - 1)
-    return returns - math.expm1(math.log1p(cash_rate) / sessions_per_year) if cash_rate else returns
+    if not cash_rate:
+        return returns
+    times = pd.DatetimeIndex(closes.index)
+    # A bar that closes at midnight ends its day, it doesn't begin the next one.
+    days = days_of(pd.DatetimeIndex(times[:1].append(times[1:] - pd.Timedelta(microseconds=1))))
+    return returns - cash_rate * np.diff(days.to_numpy()).astype("timedelta64[D]").astype(float) / INTEREST_DAYS
 
 
 def curve_metrics(
@@ -142,21 +155,19 @@ def curve_metrics(
     empty = {"total_return": None, "cagr": None, "max_drawdown": None, "sharpe": None, "sortino": None}
     if len(values) < 2 or not np.isfinite(values).all() or (values <= 0).any():
         return {**empty, "max_drawdown": max_drawdown(values)}
-    returns = excess_returns(closes, sessions_per_year, cash_rate)
+    returns = excess_returns(closes, cash_rate)
     deviation = float(returns.std(ddof=1)) if len(returns) > 1 else 0.0
     downside = math.sqrt(float(np.square(np.minimum(returns, 0)).mean()))
     scale = math.sqrt(sessions_per_year)
     mean = float(returns.mean())
-    # A curve that moves by rounding noise only has no meaningful ratio: it would read as billions.
-    noise = 1e-12
     years = (closes.index[-1] - closes.index[0]).total_seconds() / _YEAR_SECONDS
     annual = _annualised(years)
     return {
         "total_return": finite(values[-1] / values[0] - 1),
         "cagr": growth(values[0], values[-1], years) if annual else None,
         "max_drawdown": max_drawdown(values),
-        "sharpe": finite(mean / deviation * scale) if annual and deviation > noise else None,
-        "sortino": finite(mean / downside * scale) if annual and downside > noise else None,
+        "sharpe": finite(mean / deviation * scale) if annual and deviation > NIL_DEVIATION else None,
+        "sortino": finite(mean / downside * scale) if annual and downside > NIL_DEVIATION else None,
     }
 
 

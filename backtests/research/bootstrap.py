@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from arch.bootstrap import StationaryBootstrap, optimal_block_length
 
-from backtests.research.statistics import sharpe_ratio
+from backtests.research.statistics import moves, sharpe_ratio
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ def intervals(
     seed : int, default=7
     """
     values = np.asarray(returns, dtype=float)
-    if len(values) < 3 or float(values.std()) < 1e-15:
+    if len(values) < 3 or not moves(values):
         nothing = Interval(0.0, 0.0, 0.0)
         return Intervals(nothing, nothing, 1)
     block = float(optimal_block_length(values)["stationary"].iloc[0])

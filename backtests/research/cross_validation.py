@@ -13,6 +13,8 @@ from itertools import combinations
 
 import numpy as np
 
+from backtests.rounding import NIL_DEVIATION
+
 _CHUNK = 1024
 
 
@@ -102,7 +104,7 @@ def _ratios(sums: np.ndarray, squares: np.ndarray, centre: np.ndarray, count: in
     variance = np.maximum(squares - sums**2 / count, 0.0) / (count - 1)
     deviation = np.sqrt(variance)
     ratios = np.zeros_like(sums)
-    np.divide(sums / count + centre, deviation, out=ratios, where=deviation > 1e-15)
+    np.divide(sums / count + centre, deviation, out=ratios, where=deviation > NIL_DEVIATION)
     return ratios
 
 

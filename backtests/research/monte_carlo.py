@@ -1,8 +1,9 @@
 """How much of a run is the timing of its entries, and how much of its drawdown the order of its trades.
 
-A random strategy has the signals' own entries shifted to another time: as many, in the same symbols, as long and as
-much together, with the same sizes, risk rules and exits. If many of them did as well,
-the signals' timing added nothing.
+A random strategy has the signals' own entries shifted to another time: as many are proposed, in the same symbols, as
+long and as much together, with the same sizes, risk rules and exits. If many of them did as well, the signals' timing
+added nothing. Rules that read the market refuse more of the shifted entries, so that a random strategy makes fewer
+trades.
 """
 
 from __future__ import annotations
@@ -26,12 +27,16 @@ from strategies.ensemble import Candidate, Ensemble
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One run's figures; ``sharpe`` a year's, ``total_return`` and ``max_drawdown`` fractions of 1."""
+    """One run's figures; ``sharpe`` a year's, ``total_return`` and ``max_drawdown`` fractions of 1.
+
+    ``refused`` are the entries that were proposed and that a rule refused.
+    """
 
     sharpe: float
     total_return: float
     max_drawdown: float
     trades: int
+    refused: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +131,8 @@ def _outcome(run: ReplayRun, context: TrialContext) -> Outcome:
         run.run()
     figures = curve_metrics(session_closes(run.record), context.sessions_per_year, context.cash_rate)
     sharpe, total, fall = (float(figures[name] or 0.0) for name in ("sharpe", "total_return", "max_drawdown"))
-    return Outcome(sharpe, total, fall, len(run.record.trades))
+    refused = sum(decision.outcome == "refused" for decision in run.record.decisions)
+    return Outcome(sharpe, total, fall, len(run.record.trades), refused)
 
 
 def _moved(run: ReplayRun, generator: random.Random) -> dict[int, list[Candidate]]:

@@ -2,42 +2,41 @@
 
 from __future__ import annotations
 
-import csv
 import math
-from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
 from backtests.research.cross_validation import Cscv, cscv
 from backtests.research.statistics import (
+    FEWEST_OBSERVATIONS,
     Moments,
     deflated_sharpe,
     min_backtest_years,
     min_track_record,
     moments,
+    moves,
     probabilistic_sharpe,
     sharpe_ratio,
 )
-from config.errors import Refusal
 from config.research import Overfit, research
 from config.values.counting import counted as plain_count
 
 Judgement = Literal["edge", "no edge", "overfit", "too short"]
-MOST_RETURN = 10.0
-"""No period brings more, a fraction of 1; a column beyond it holds prices or an account's equity."""
+UNDEFINED = "not defined"
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a matrix of trials says.
+    """What a matrix of trials says; a figure that is not defined is NaN.
 
-    ``sharpe`` is a year's, of the trial ``best``; ``psr`` and ``dsr`` are probabilities; ``pbo`` and ``cross`` are None
-    for a single trial or too few observations. ``counted`` are the trials that the deflation counts, ``trials`` those
-    of the matrix, of which ``distinct`` differ from one another in some period. ``min_track_record`` in observations,
-    ``min_backtest_years`` in years.
+    ``sharpe`` is a year's of so many ``periods``, of the trial ``best``; ``psr`` and ``dsr`` are probabilities; ``pbo``
+    and ``cross`` are None where ``uncrossed`` says why the choice can't be cross-validated. ``counted`` are the trials
+    that the deflation counts, ``trials`` those of the matrix, of which ``distinct`` differ from one another in some
+    period. ``min_track_record`` in observations, ``min_backtest_years`` in years. ``weak`` says that the best trial
+    made too few trades to be called an edge.
     """
 
     trials: int
@@ -54,6 +53,9 @@ class Verdict:
     verdict: Judgement
     moments: Moments
     cross: Cscv | None
+    periods: int
+    uncrossed: str
+    weak: str
 
     def document(self) -> dict[str, Any]:
         """As the command prints it; what is not finite is null."""
@@ -63,7 +65,8 @@ class Verdict:
             "observations": self.observations,
             "best": self.best,
             "sharpe": self.sharpe,
-            "sharpe_per_period": self.moments.sharpe,
+            "sharpe_per_period": self.moments.sharpe if math.isfinite(self.sharpe) else None,
+            "periods_per_year": self.periods,
             "psr": self.psr,
             "dsr": self.dsr,
             "pbo": self.pbo,
@@ -82,29 +85,51 @@ class Verdict:
 
     def lengths(self, unit: str) -> tuple[str, str]:
         """Shortest track record and shortest backtest in words; observations are called ``unit``."""
-        never = "none is long enough, as the Sharpe ratio is not above 0"
+
+        def told(value: float, text: str) -> str:
+            if math.isnan(value):
+                return UNDEFINED
+            return text if math.isfinite(value) else "none is long enough, as the Sharpe ratio is not above 0"
+
         track, years = self.min_track_record, self.min_backtest_years
         return (
-            f"{track:,.0f} {unit} for that Sharpe ratio to be above 0" if math.isfinite(track) else never,
-            f"{years:.1f} years, below which luck alone reaches it" if math.isfinite(years) else never,
+            told(track, f"{track:,.0f} {unit} for that Sharpe ratio to be above 0"),
+            told(years, f"{years:.1f} years, below which luck alone reaches it"),
         )
+
+    def pbo_told(self) -> str:
+        """The probability of overfitting, or why there is none."""
+        return f"{UNDEFINED} {self.uncrossed}" if self.pbo is None else f"{self.pbo:.3f} (0.5 = chance)"
 
     def sentence(self) -> str:
         """The verdict in one sentence."""
-        pbo = "not defined" if self.pbo is None else f"{self.pbo:.2f} (0.5 = chance)"
+        pbo = UNDEFINED if self.pbo is None else f"{self.pbo:.2f} (0.5 = chance)"
         tried = plain_count(self.counted, "trial")
-        figures = f"deflated Sharpe {self.dsr:.2f} over {tried}, PBO {pbo}"
+        figures = f"deflated Sharpe {figure(self.dsr, '.2f')} over {tried}, PBO {pbo}"
         told = {
             "edge": f"{self.best} has an edge that luck among {tried} does not explain",
             "no edge": f"{self.best} shows nothing that luck among {tried} does not explain",
             "overfit": f"{self.best} was best by fitting the past: what was best in one half was not in the other",
             "too short": f"{self.observations:,} observations are too few to say whether {self.best} is more than luck",
         }
-        if self.verdict == "no edge" and self.dsr >= research().overfit.min_confidence:
+        if self.weak:
+            told["too short"] = self.weak
+        if math.isnan(self.sharpe):
+            told["no edge"] = f"the returns of {self.best} never move, so that it has no Sharpe ratio"
+        elif self.verdict == "no edge" and self.dsr >= research().overfit.min_confidence:
             # All trials may share an edge, or the market's own rise: then choosing among them adds nothing.
-            told["no edge"] = f"{self.best} is more than luck among {tried}, but choosing it among them was chance"
+            told["no edge"] = f"{self.best} is more than luck among {tried}, but " + (
+                f"an edge needs a PBO, which is {self.pbo_told()}"
+                if self.pbo is None
+                else "choosing it among them was chance"
+            )
         alike = "" if self.distinct == self.trials else f"; only {self.distinct} of the {self.trials} differ at all"
         return f"{told[self.verdict]}; {figures}{alike}."
+
+
+def figure(value: float | None, form: str) -> str:
+    """A figure in words."""
+    return UNDEFINED if value is None or math.isnan(value) else format(value, form)
 
 
 def judge(
@@ -114,6 +139,7 @@ def judge(
     periods: int | None = None,
     blocks: int | None = None,
     counted: int | None = None,
+    trades: Sequence[int] | None = None,
 ) -> Verdict:
     """Judge trials by their returns and the thresholds of ``config/research.yaml``.
 
@@ -129,6 +155,8 @@ def judge(
         Of the cross-validation, even.
     counted : int, optional
         Trials that were made on these data, where they are more than those of the matrix.
+    trades : sequence of int, optional
+        Of each trial, where they are known: few trades are no edge.
     """
     rules = research().overfit
     periods = rules.periods if periods is None else periods
@@ -142,13 +170,19 @@ def judge(
     found = moments(returns[:, best])
     number = max(trials, counted or trials)
     variance = _variance(ratios, number, observations)
-    cross = cscv(distinct, blocks) if distinct.shape[1] > 1 and observations >= 2 * blocks else None
-    annual = found.sharpe * math.sqrt(periods)
+    uncrossed = _uncrossed(trials, distinct.shape[1], observations, blocks)
+    cross = None if uncrossed else cscv(distinct, blocks)
+    annual = found.sharpe * math.sqrt(periods) if moves(returns[:, best]) else math.nan
+    known = moves(returns[:, best]) and observations >= FEWEST_OBSERVATIONS
     figures = {
-        "psr": probabilistic_sharpe(found),
-        "dsr": deflated_sharpe(found, number, variance),
+        "psr": probabilistic_sharpe(found) if known else math.nan,
+        "dsr": deflated_sharpe(found, number, variance) if known else math.nan,
         "pbo": None if cross is None else cross.pbo,
     }
+    verdict, weak = _verdict(found, figures, cross, periods, rules), ""
+    if verdict == "edge" and trades is not None and trades[best] < rules.min_trades:
+        made = plain_count(trades[best], "trade")
+        verdict, weak = "too short", f"{names[best]} made {made}, and {rules.min_trades} are the least to judge by"
     return Verdict(
         trials=trials,
         distinct=distinct.shape[1],
@@ -156,13 +190,27 @@ def judge(
         observations=observations,
         best=names[best],
         sharpe=annual,
-        min_track_record=min_track_record(found, confidence=rules.min_confidence),
-        min_backtest_years=min_backtest_years(number, annual),
-        verdict=_verdict(found, figures, cross, periods, rules),
+        min_track_record=min_track_record(found, confidence=rules.min_confidence) if known else math.nan,
+        min_backtest_years=min_backtest_years(number, annual) if known else math.nan,
+        verdict=verdict,
         moments=found,
         cross=cross,
+        periods=periods,
+        uncrossed=uncrossed,
+        weak=weak,
         **figures,  # type: ignore[arg-type]  # psr and dsr are never None
     )
+
+
+def _uncrossed(trials: int, distinct: int, observations: int, blocks: int) -> str:
+    """Why the choice among trials can't be cross-validated; empty if it can."""
+    if trials == 1:
+        return "for a single trial"
+    if distinct == 1:
+        return "for trials that are all the same"
+    if observations < 2 * blocks:
+        return f"for {observations} observations: {blocks} blocks need {2 * blocks}"
+    return ""
 
 
 def _variance(ratios: np.ndarray, number: int, observations: int) -> float:
@@ -180,13 +228,13 @@ def _verdict(
     found: Moments, figures: dict[str, float | None], cross: Cscv | None, periods: int, rules: Overfit
 ) -> Judgement:
     visible = Moments(rules.visible_sharpe / math.sqrt(periods), 0.0, 3.0, found.observations)
-    if found.observations < min_track_record(visible, confidence=rules.min_confidence):
+    least = max(FEWEST_OBSERVATIONS, min_track_record(visible, confidence=rules.min_confidence))
+    if found.observations < least:
         return "too short"
     if found.sharpe <= 0:
         return "no edge"
-    proven = (figures["dsr"] or 0.0) >= rules.min_confidence
-    chosen = cross is None or cross.pbo <= rules.max_pbo
-    if proven and chosen:
+    # Without a cross-validation nothing says that the choice held.
+    if (figures["dsr"] or 0.0) >= rules.min_confidence and cross is not None and cross.pbo <= rules.max_pbo:
         return "edge"
     if cross is not None and cross.pbo >= rules.chance_pbo:
         return "overfit"
@@ -195,58 +243,3 @@ def _verdict(
     if promising and (figures["psr"] or 0.0) < rules.min_confidence:
         return "too short"
     return "no edge"
-
-
-def read_matrix(path: Path) -> tuple[np.ndarray, list[str]]:
-    """Returns and names of the trials in a csv file whose first column names the period.
-
-    Raises
-    ------
-    Refusal
-        If the file can't be read, or a cell is no return.
-    """
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = [row for row in csv.reader(file) if any(cell.strip() for cell in row)]
-    except FileNotFoundError:
-        raise Refusal(f"{path}: there is no such file; give a csv with one column of returns per trial") from None
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise Refusal(f"{path}: can't be read as csv ({error}); save it as comma separated UTF-8 text") from None
-    if len(rows) < 3:
-        raise Refusal(
-            f"{path}: holds {max(0, len(rows) - 1)} periods; give at least two rows below the names of trials"
-        )
-    names = [cell.strip() for cell in rows[0][1:]]
-    if not names:
-        raise Refusal(f"{path}: has one column; the first names the period, each further one is a trial")
-    twice = [name for name, count in Counter(names).items() if count > 1]
-    if twice or "" in names:
-        told = f"two columns are named {twice[0]!r}" if twice and twice[0] else "a column has no name"
-        raise Refusal(f"{path}: {told}; give each trial a name of its own")
-    values = np.empty((len(rows) - 1, len(names)))
-    for number, row in enumerate(rows[1:]):
-        if len(row) != len(names) + 1:
-            raise Refusal(
-                f"{path}: line {number + 2} has {len(row)} cells, the first line {len(names) + 1}; even them out"
-            )
-        for k, cell in enumerate(row[1:]):
-            values[number, k] = _return(cell, f"{path}: line {number + 2}, {names[k]}")
-    return values, names
-
-
-def _return(cell: str, place: str) -> float:
-    try:
-        value = float(cell)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        written = cell.strip() or "empty"
-        raise Refusal(f"{place}: {written} is no return; write a fraction of 1 in every cell, 0 where nothing was held")
-    if value > MOST_RETURN:
-        raise Refusal(
-            f"{place}: {value:,.10g} is a level and no return; write fractions of 1, 0.01 for 1%, as in the "
-            "returns.csv of risk-first optimise"
-        )
-    if value < -1:
-        raise Refusal(f"{place}: {cell.strip()} would lose more than everything; write fractions of 1, -0.02 for -2%")
-    return value

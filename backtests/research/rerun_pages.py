@@ -17,6 +17,8 @@ from config.values.counting import counted
 VARIED = ("market_slippage_bps", "stop_slippage_bps", "fee_frac", "maker_fee_frac")
 """Fill assumptions that a band is over."""
 PAST = "Past results promise nothing."
+SHOWN = 0.0005
+"""Fraction of 1 from which on a figure in tenths of a percent is not 0.0%."""
 
 
 def risk_bill_sentence(documents: Sequence[Mapping[str, Any]]) -> str:
@@ -24,13 +26,13 @@ def risk_bill_sentence(documents: Sequence[Mapping[str, Any]]) -> str:
     known = [d for d in documents if "refused" not in d]
     if not known:
         return "No rule can be left out."
-    saved = [d for d in known if d["drawdown_saved"] > 0]
+    saved = [d for d in known if d["drawdown_saved"] >= SHOWN]
     dear = max(known, key=lambda d: d["return_cost"])
     told = f"{len(saved)} of {counted(len(known), 'rule')} saved drawdown"
     if saved:
         best = max(saved, key=lambda d: d["drawdown_saved"])
         told += f", {best['module']} most: {best['drawdown_saved']:.1%}, for {best['return_cost']:+.1%} of return"
-    if dear["return_cost"] > 0:
+    if dear["return_cost"] >= SHOWN:
         return f"{told}; dearest is {dear['module']}, which cost {dear['return_cost']:.1%} of return."
     return f"{told}; none cost return."
 
@@ -113,9 +115,13 @@ def band_page(context: TrialContext, cells: Sequence[BandCell]) -> str:
 def monte_carlo_sentence(done: MonteCarlo) -> str:
     """How many random strategies did as well, in one sentence."""
     middle = float(np.median([o.sharpe for o in done.random]))
+    trades, refused = (float(np.median([getattr(o, name) for o in done.random])) for name in ("trades", "refused"))
+    fewer = trades < done.run.trades and refused > done.run.refused
+    why = ", as the rules refuse more of the shifted entries" if fewer else ""
     return (
         f"{done.better:.1%} of random strategies had a Sharpe ratio at least as high as {done.run.sharpe:.2f} (their "
-        f"median {middle:.2f}); {done.better_return:.1%} returned as much as {done.run.total_return:.1%}"
+        f"median {middle:.2f}); {done.better_return:.1%} returned as much as {done.run.total_return:.1%}; the run made "
+        f"{counted(done.run.trades, 'trade')}, a random strategy {trades:,g} in the middle{why}"
     )
 
 
@@ -150,10 +156,15 @@ def shadow_sentence(lines: Sequence[ShadowLine]) -> str:
     paid = [line.module for line in lines if line.high < 0]
     cost = [line.module for line in lines if line.low > 0]
     open_ones = len(lines) - len(paid) - len(cost)
-    return (
-        f"Refusals of {', '.join(paid) or 'no rule'} kept more from being lost than from being won, those of "
-        f"{', '.join(cost) or 'no rule'} the reverse; of {counted(open_ones, 'rule')} the interval holds zero."
-    )
+    parts = []
+    if paid:
+        parts.append(f"what {', '.join(paid)} refused or shrunk would have lost money")
+    if cost:
+        parts.append(f"what {', '.join(cost)} refused or shrunk would have earned money")
+    if open_ones:
+        parts.append(f"for {counted(open_ones, 'rule')} neither can be said, as the interval holds zero")
+    told = "; ".join(parts)
+    return f"{told[0].upper()}{told[1:]}."
 
 
 def shadow_page(context: TrialContext, lines: Sequence[ShadowLine], proposals: int, confidence: float) -> str:

@@ -48,11 +48,16 @@ def risk_bill(
     chain = list(context.settings["risk"]["chain"])
     if not chain:
         raise Refusal("risk.chain is empty: there is no rule to leave out; name some, or choose another --profile")
-    items: list[dict[str, Any]] = [{}, *({"risk.chain": [m for m in chain if m != name]} for name in chain)]
-    whole, *without = _told(executor, context, items, on_trial)
+    items: list[dict[str, Any]] = [{}, *(without(chain, name) for name in chain)]
+    whole, *others = _told(executor, context, items, on_trial)
     if whole.refused:
         raise Refusal(whole.refused)
-    return whole, [BillLine(name, trial) for name, trial in zip(chain, without, strict=True)]
+    return whole, [BillLine(name, trial) for name, trial in zip(chain, others, strict=True)]
+
+
+def without(chain: Sequence[str], name: str) -> dict[str, Any]:
+    """The setting that leaves one rule out of a chain."""
+    return {"risk.chain": [module for module in chain if module != name]}
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,11 @@ from statistics import NormalDist
 
 import numpy as np
 
+from backtests.rounding import NIL_DEVIATION
+
 EULER_GAMMA = 0.5772156649015329
+FEWEST_OBSERVATIONS = 30
+"""Below so many, skewness and kurtosis say nothing, and neither does a probability that is computed from them."""
 _NORMAL = NormalDist()
 
 
@@ -40,10 +44,10 @@ def moments(returns: np.ndarray) -> Moments:
         Fractions of 1. A series that never moves has a Sharpe ratio of 0.
     """
     values = np.asarray(returns, dtype=float)
+    if not moves(values):
+        return Moments(0.0, 0.0, 3.0, len(values))
     centred = values - values.mean()
     variance = float((centred**2).mean())
-    if len(values) < 2 or variance <= (1e-15 * max(1.0, float(np.abs(values).max()))) ** 2:
-        return Moments(0.0, 0.0, 3.0, len(values))
     deviation = math.sqrt(variance)
     return Moments(
         sharpe=sharpe_ratio(values),
@@ -53,10 +57,14 @@ def moments(returns: np.ndarray) -> Moments:
     )
 
 
+def moves(returns: np.ndarray) -> bool:
+    """Whether returns differ by more than rounding; else a Sharpe ratio is not defined."""
+    return len(returns) > 1 and float(np.std(returns, ddof=1)) > NIL_DEVIATION
+
+
 def sharpe_ratio(returns: np.ndarray) -> float:
-    """Mean over standard deviation (ddof 1) of one observation; 0 for a series that never moves."""
-    deviation = float(np.std(returns, ddof=1)) if len(returns) > 1 else 0.0
-    return float(np.mean(returns)) / deviation if deviation > 1e-15 else 0.0
+    """Mean over standard deviation (ddof 1) of one observation; 0, to rank by, for a series that never moves."""
+    return float(np.mean(returns)) / float(np.std(returns, ddof=1)) if moves(returns) else 0.0
 
 
 def sharpe_error(m: Moments) -> float:

@@ -65,10 +65,13 @@ class BarMatching(AccountState):
     def _earn(self, row: int) -> None:
         """Credit the interest on cash for the days since the last one, with the first bar of the next.
 
-        Cash that a short sale brought in earns none: it secures the shares that are owed.
+        Cash that a short sale brought in earns none: it secures the shares that are owed. Neither do the days before
+        the account began, in data that begin earlier.
         """
         rate = self.fill_model.cash_interest_frac
         if not rate or row == 0 or self._days[row] == self._days[row - 1]:
+            return
+        if self._opens[row] == self.record.began:
             return
         short = sum(-p.quantity * p.entry_price for p in self.ledger.positions.values() if p.quantity < 0)
         days = (day_of(self._opens[row]) - day_of(self._opens[row - 1])).days

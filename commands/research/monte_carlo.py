@@ -40,8 +40,9 @@ def monte_carlo(
     """Compare a run with random strategies.
 
     Says how many random strategies did as well as the run. A random strategy has the signals' own entries shifted to
-    another time: as many, in the same symbols, as much together, with the same sizes, risk rules and exits. The run's
-    trades are also shuffled: how deep could the drawdown have been by their order alone.
+    another time: as many are proposed, in the same symbols, as much together, with the same sizes, risk rules and
+    exits; the rules refuse more of them. The run's trades are also shuffled: how deep could the drawdown have been by
+    their order alone.
     """
     from backtests.research.monte_carlo import monte_carlo as carried_out
     from backtests.research.rerun_pages import monte_carlo_page, monte_carlo_sentence, order_sentence

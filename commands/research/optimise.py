@@ -85,6 +85,7 @@ def optimise(
     where it was interrupted. The verdict is an edge, no edge, overfit, or too short, with the deflated Sharpe ratio
     and the probability of overfitting (0.5 = chance).
     """
+    from backtests.research.overfit import figure
     from backtests.research.search.executors import executor
     from backtests.research.search.optimise import optimise as carried_out
     from backtests.research.search.registry import TrialRegistry
@@ -112,13 +113,14 @@ def optimise(
         return 0
     best = done.trial
     told = ", ".join(f"{key} {value}" for key, value in best.parameters.items())
-    pbo = "–" if done.verdict.pbo is None else f"{done.verdict.pbo:.3f}"
-    figures = f"Sharpe {best.sharpe:.2f}, return {best.total_return:.1%}, drawdown {best.max_drawdown:.1%}"
+    sharpe = figure(done.document["best"]["sharpe"], ".2f")
+    figures = f"Sharpe {sharpe}, return {best.total_return:.1%}, drawdown {best.max_drawdown:.1%}"
     lines = (
         f"{done.verdict.verdict}: {done.verdict.sentence()}",
         f"best of {len(done.study.trials):,}: trial {done.best}, {told}",
         f"{figures}, {counted(best.trades, 'trade')}",
-        f"DSR {done.verdict.dsr:.3f}, PBO {pbo} (0.5 = chance), {done.verdict.counted:,} trials counted on these data",
+        f"DSR {figure(done.verdict.dsr, '.3f')}, PBO {done.verdict.pbo_told()}, "
+        f"{counted(done.verdict.counted, 'trial')} counted on these data",
         f"{out / 'report.html'}",
     )
     console(screen.json).print("\n".join(lines), highlight=False, soft_wrap=True)

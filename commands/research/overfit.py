@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from backtests.research.overfit import Verdict, judge, read_matrix
+from backtests.research.matrix import read_matrix
+from backtests.research.overfit import UNDEFINED, Verdict, judge
+from backtests.research.statistics import FEWEST_OBSERVATIONS
 from commands.composition import command
 from commands.options import ScreenOptions, a_count
 from commands.screen import console, show_json
 from config.errors import Refusal
 from config.research import research
+from config.values.counting import counted
 
 DEFAULTS = research().overfit
 MOST_BLOCKS = 20
@@ -28,7 +32,10 @@ def overfit(
     file: Annotated[Path, typer.Argument(metavar="FILE.csv", help="Returns: the period, then one column a trial.")],
     screen: ScreenOptions,
     periods: Annotated[
-        int | None, typer.Option(parser=a_count, metavar="N", help=f"Periods of a year (default: {DEFAULTS.periods}).")
+        int | None,
+        typer.Option(
+            parser=a_count, metavar="N", help=f"Periods of a year (default: by the dates, else {DEFAULTS.periods})."
+        ),
     ] = None,
     blocks: Annotated[
         int | None,
@@ -51,31 +58,40 @@ def overfit(
     blocks = DEFAULTS.blocks if blocks is None else blocks
     if blocks % 2 or not 2 <= blocks <= MOST_BLOCKS:
         raise Refusal(f"--blocks {blocks}: give an even number from 2 to {MOST_BLOCKS}, e.g. {DEFAULTS.blocks}")
-    returns, names = read_matrix(file)
+    returns, names, by_dates = read_matrix(file)
     if tried is not None and tried < len(names):
         raise Refusal(f"--tried {tried}: the file alone holds {len(names)} trials; give at least so many")
-    verdict = judge(returns, names, periods=periods, blocks=blocks, counted=tried)
+    verdict = judge(returns, names, periods=periods or by_dates, blocks=blocks, counted=tried)
     if screen.json:
         show_json(verdict.document())
     else:
-        console(screen.json).print(_told(verdict), highlight=False, soft_wrap=True)
+        console(screen.json).print(_told(verdict, _source(periods, by_dates)), highlight=False, soft_wrap=True)
     return 0
 
 
-def _told(v: Verdict) -> str:
-    pbo = (
-        "not defined for trials that are all the same, or so few periods"
-        if v.pbo is None
-        else f"{v.pbo:.3f} (0.5 = chance)"
-    )
+def _source(given: int | None, by_dates: int | None) -> str:
+    """Where the periods of a year come from, and how to give others."""
+    if given is not None:
+        return ""
+    return ", by the dates; --periods gives others" if by_dates else ", assumed; --periods gives others"
+
+
+def _told(v: Verdict, source: str) -> str:
+    sharpe = f"{v.sharpe:.3f}" if math.isfinite(v.sharpe) else f"{UNDEFINED}, as the returns never move"
+
+    def told(value: float, what: str) -> str:
+        return f"{value:.3f}, {what}" if math.isfinite(value) else few
+
+    after = f"the same after {counted(v.counted, 'trial')}"
+    few = f"{UNDEFINED} for fewer than {FEWEST_OBSERVATIONS} periods" if math.isfinite(v.sharpe) else UNDEFINED
     track_record, backtest = v.lengths("periods")
     lines = [
         f"{v.verdict}: {v.sentence()}",
         f"best trial                 {v.best}, one of {v.trials:,} over {v.observations:,} periods",
-        f"Sharpe ratio a year        {v.sharpe:.3f}",
-        f"probabilistic Sharpe       {v.psr:.3f}, the probability that it is above 0, for a single trial",
-        f"deflated Sharpe            {v.dsr:.3f}, the same after {v.counted:,} trials",
-        f"probability of overfitting {pbo}",
+        f"Sharpe ratio a year        {sharpe} ({v.periods:,} periods a year{source})",
+        f"probabilistic Sharpe       {told(v.psr, 'the probability that it is above 0, for a single trial')}",
+        f"deflated Sharpe            {told(v.dsr, after)}",
+        f"probability of overfitting {v.pbo_told()}",
         f"shortest track record      {track_record}",
         f"shortest backtest          {backtest}",
     ]

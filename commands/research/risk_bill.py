@@ -37,8 +37,10 @@ def risk_bill(
     """
     from backtests.research.rerun_pages import risk_bill_page, risk_bill_sentence
     from backtests.research.reruns import risk_bill as carried_out
+    from backtests.research.reruns import without
     from backtests.research.search.executors import executor
     from backtests.research.search.registry import Entry, TrialRegistry
+    from backtests.research.search.trials import configuration
     from monitoring.record_table import Column, RecordTable
 
     found = prepared(merged(universe, chosen, data, seed, screen, mode="backtest"))
@@ -46,7 +48,14 @@ def risk_bill(
     chain = context.settings["risk"]["chain"]
     window = (context.start.isoformat(), context.end.isoformat())
     TrialRegistry().add(
-        Entry(found.data.hash, f"risk-bill-{context.key[:12]}", number, {"without": name}, window)
+        Entry(
+            found.data.hash,
+            f"risk-bill-{context.key[:12]}",
+            number,
+            {"without": name},
+            window,
+            configuration(context.settings, without(chain, name)),
+        )
         for number, name in enumerate(chain)
     )
     with (

@@ -18,6 +18,7 @@ from backtests.research.search.report import study_report
 from backtests.research.search.space import Space
 from backtests.research.search.study import Plan, Study, StudyResult
 from backtests.research.search.trials import Trial, TrialContext, require_keys, session_labels
+from backtests.research.statistics import moves
 from backtests.research.tables import csv_rows
 from config.research import research
 from config.values.counting import counted
@@ -66,11 +67,18 @@ def optimise(
         If the search can't be carried out, or every configuration of it was refused.
     """
     require_keys(context.settings, list(space.distributions), "--search" if space.grid is None else "--grid")
+    space = space.typed(context.settings)
     result = Study(folder, context, space, plan, registry, data_hash).run(executor, on_trial)
     numbers = sorted(result.trials)
     returns = np.column_stack([result.trials[n].returns for n in numbers])
     ever = registry.count(data_hash)
-    verdict = judge(returns, [f"trial {n}" for n in numbers], periods=context.sessions_per_year, counted=ever)
+    verdict = judge(
+        returns,
+        [f"trial {n}" for n in numbers],
+        periods=context.sessions_per_year,
+        counted=ever,
+        trades=[result.trials[n].trades for n in numbers],
+    )
     best = max(numbers, key=lambda n: (result.trials[n].objective(plan.objective), -n))
     document = _document(result, best, verdict, context, plan, data_hash, ever, notes)
     write_text(folder / "trials.csv", _trials_csv(result, plan))
@@ -122,8 +130,8 @@ def _document(
             "number": best,
             "parameters": trial.parameters,
             "config_hash": trial.config_hash,
-            "sharpe": trial.sharpe,
-            "sharpe_interval": [found.sharpe.low, found.sharpe.high],
+            "sharpe": trial.sharpe if moves(trial.returns) else None,
+            "sharpe_interval": [found.sharpe.low, found.sharpe.high] if moves(trial.returns) else None,
             "total_return": trial.total_return,
             "max_drawdown": trial.max_drawdown,
             "max_drawdown_interval": [found.max_drawdown.low, found.max_drawdown.high],

@@ -1,5 +1,8 @@
 """The register of trials: every trial ever run on a data set, across studies and days.
 
+What counts is a configuration that was tried on data over a window: made again, in whatever study and folder, it is
+the same trial and adds none.
+
 A line is appended and forced to disk before a trial runs, so that a killed process leaves it counted. Lines are
 never changed or removed; a lock of the operating system keeps two processes from writing at once and ends with the
 process that holds it.
@@ -33,13 +36,17 @@ def default_path() -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One trial as it is registered: the data's hash, the study, its number there and what was tried."""
+    """One trial as it is registered: the data's hash, the study, its number there and what was tried.
+
+    ``configuration`` is a hash of all its settings; where there is none the study and the parameters tell it.
+    """
 
     data: str
     study: str
     number: int
     parameters: dict[str, Any]
     window: tuple[str, str]
+    configuration: str = ""
 
 
 class TrialRegistry:
@@ -72,6 +79,7 @@ class TrialRegistry:
                     "number": e.number,
                     "window": list(e.window),
                     "parameters": e.parameters,
+                    "configuration": e.configuration,
                 },
                 separators=(",", ":"),
                 default=str,
@@ -96,8 +104,23 @@ class TrialRegistry:
             ) from error
 
     def count(self, data: str) -> int:
-        """How many trials were ever run on the data of that hash."""
-        return sum(entry["data"] == data for entry in self.entries())
+        """How many configurations were ever tried on the data of that hash, each window of them by itself.
+
+        Lines of earlier versions hold no hash of the settings. A study's name is one of its settings and its space, so
+        that study and parameters tell their configuration, and whether a newer line repeats it.
+        """
+        known: set[tuple[str, ...]] = set()
+        found = 0
+        for entry in self.entries():
+            if entry["data"] == data:
+                window = json.dumps(entry.get("window"))
+                parameters = json.dumps(entry.get("parameters"), sort_keys=True)
+                keys: set[tuple[str, ...]] = {("study", str(entry.get("study")), window, parameters)}
+                if entry.get("configuration"):
+                    keys.add(("settings", entry["configuration"], window))
+                found += known.isdisjoint(keys)
+                known |= keys
+        return found
 
     def entries(self) -> Iterator[dict[str, Any]]:
         """Every complete line; one that was cut short by a kill is left out."""

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from backtests.research import page
-from backtests.research.overfit import Verdict
+from backtests.research.overfit import UNDEFINED, Verdict, figure
 from backtests.research.search.study import Plan, StudyResult
 from backtests.research.search.trials import Trial
+from config.values.counting import counted
 
 SHOWN = 20
 MOST_STEPS = 12
@@ -64,17 +65,23 @@ def study_report(document: dict[str, Any], result: StudyResult, verdict: Verdict
 
 def _figures(document: dict[str, Any], verdict: Verdict) -> list[list[Any]]:
     best = document["best"]
-    low, high = best["sharpe_interval"]
     fall_low, fall_high = best["max_drawdown_interval"]
     share = f"{document['interval_confidence']:.0%}"
+    sharpe = f"{UNDEFINED}, as the account never moved"
+    if best["sharpe"] is not None:
+        low, high = best["sharpe_interval"]
+        sharpe = f"{best['sharpe']:.2f} ({share} interval {low:.2f} to {high:.2f})"
     track_record, backtest = verdict.lengths("sessions")
     return [
-        ["Sharpe ratio a year", f"{best['sharpe']:.2f} ({share} interval {low:.2f} to {high:.2f})"],
+        ["Sharpe ratio a year", sharpe],
         ["total return", f"{best['total_return']:.1%}"],
         ["largest drawdown", f"{best['max_drawdown']:.1%} ({share} interval {fall_low:.1%} to {fall_high:.1%})"],
         ["trades", best["trades"]],
-        ["deflated Sharpe ratio", f"{verdict.dsr:.3f}, a probability; {verdict.counted:,} trials counted"],
-        ["probability of overfitting", "–" if verdict.pbo is None else f"{verdict.pbo:.3f} (0.5 = chance)"],
+        [
+            "deflated Sharpe ratio",
+            f"{figure(verdict.dsr, '.3f')}, a probability; {counted(verdict.counted, 'trial')} counted",
+        ],
+        ["probability of overfitting", verdict.pbo_told()],
         ["shortest backtest", backtest],
         ["shortest track record", track_record],
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +21,14 @@ JOINED = "+"
 
 @dataclass(frozen=True, slots=True)
 class Space:
-    """Dotted keys and what each may be; ``grid`` holds the values where every combination is tried."""
+    """Dotted keys and what each may be; ``grid`` holds the values where every combination is tried.
+
+    ``untold`` are keys whose range has whole bounds and no step, so that the setting's type says what is drawn.
+    """
 
     distributions: Mapping[str, Distribution]
     grid: Mapping[str, tuple[Any, ...]] | None = None
+    untold: frozenset[str] = frozenset()
 
     @property
     def size(self) -> int | None:
@@ -44,6 +48,15 @@ class Space:
             key: float(f"{value:.12g}") if key in stepped and isinstance(value, float) else value
             for key, value in drawn.items()
         }
+
+    def typed(self, settings: Mapping[str, Any]) -> Space:
+        """The space for these settings: it draws fractions where a setting is one, though its bounds are whole."""
+        drawn = dict(self.distributions)
+        for key in self.untold:
+            if all(isinstance(_value_at(settings, one), float) for one in key.split(JOINED)):
+                whole: Any = drawn[key]
+                drawn[key] = optuna.distributions.FloatDistribution(float(whole.low), float(whole.high), log=whole.log)
+        return replace(self, distributions=drawn, untold=frozenset())
 
     def document(self) -> dict[str, str]:
         """The space in words that tell one from another."""
@@ -89,7 +102,17 @@ def file_space(path: Path) -> Space:
         raise Refusal(f"--search {path}: can't be read ({error}); give a YAML file of ranges") from None
     if not isinstance(content, dict) or not content:
         raise Refusal(f"--search {path}: holds no ranges; write e.g. sizing.risk_frac: {{low: 0.005, high: 0.02}}")
-    return Space({str(key): _range(entry, f"{path}: {key}") for key, entry in content.items()})
+    drawn = {str(key): _range(entry, f"{path}: {key}") for key, entry in content.items()}
+    whole = {key for key, d in drawn.items() if isinstance(d, optuna.distributions.IntDistribution)}
+    stepped = {str(key) for key, entry in content.items() if isinstance(entry, dict) and entry.get("step") is not None}
+    return Space(drawn, untold=frozenset(whole - stepped))
+
+
+def _value_at(settings: Mapping[str, Any], key: str) -> Any:
+    value: Any = settings
+    for part in key.split("."):
+        value = value[part]
+    return value
 
 
 def _range(entry: Any, place: str) -> Distribution:

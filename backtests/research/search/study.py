@@ -2,7 +2,8 @@
 
 The study's journal lies in its folder, so that the same command goes on where it was interrupted. Batches do not
 depend on the number of workers and the sampler is seeded anew for each: a seed gives the same study everywhere.
-Trials that a killed process left running are marked as failed, stay counted, and their parameters are tried again.
+Trials that a killed process left running are marked as failed, and their parameters are tried again, which is the
+same trial for the count.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from backtests.reports.formatting import to_json_indented, write_text
 from backtests.research.search.executors import Executor
 from backtests.research.search.registry import Entry, TrialRegistry
 from backtests.research.search.space import Space
-from backtests.research.search.trials import Trial, TrialContext, run_trial
+from backtests.research.search.trials import Trial, TrialContext, configuration, run_trial
 from config.errors import Refusal
 
 Sampler = Literal["grid", "random", "tpe"]
@@ -131,6 +132,7 @@ class Study:
                         t.number,
                         self.space.values(t.params),
                         (self.context.start.isoformat(), self.context.end.isoformat()),
+                        configuration(self.context.settings, self.space.values(t.params)),
                     )
                     for t in batch
                 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import time
@@ -25,6 +26,8 @@ from market.bars import BarTable
 from strategies.idle_settings import refuse_idle
 
 Parameters = Mapping[str, Any]
+MOST_EXACT = 2**53
+"""Whole numbers below it are floats without loss."""
 FIXED_SECTIONS = ("account", "broker", "evidence", "fills", "gate", "live", "pace", "strategy", "universe")
 """What a trial can't change: the account and what trading costs, the data, and what a backtest doesn't read."""
 
@@ -105,18 +108,30 @@ def settings_with(base: Mapping[str, Any], parameters: Parameters) -> Settings:
     Refusal
         If the values are wrong or contradict each other.
     """
-    merged = json.loads(json.dumps(base))
+    try:
+        return Settings.model_validate_json(json.dumps(_merged(base, parameters)))
+    except ValidationError as error:
+        raise Refusal(sentence(error, Settings, Provenance())) from None
+
+
+def configuration(base: Mapping[str, Any], parameters: Parameters) -> str:
+    """A hash that tells one configuration from another, whichever study tries it; unlike settings it refuses none."""
+    text = json.dumps(_merged(base, parameters), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _merged(base: Mapping[str, Any], parameters: Parameters) -> dict[str, Any]:
+    merged: dict[str, Any] = json.loads(json.dumps(base))
     for joined, value in parameters.items():
         for key in joined.split(JOINED):
             *path, last = key.split(".")
             section = merged
             for part in path:
                 section = section[part]
-            section[last] = value
-    try:
-        return Settings.model_validate_json(json.dumps(merged))
-    except ValidationError as error:
-        raise Refusal(sentence(error, Settings, Provenance())) from None
+            # A whole number for a fraction is the same setting: 2 is 2.0.
+            fraction = type(section.get(last)) is float and type(value) is int and abs(value) < MOST_EXACT
+            section[last] = float(value) if fraction else value
+    return merged
 
 
 def run_trial(context: TrialContext, parameters: Parameters) -> Trial:
@@ -137,7 +152,7 @@ def run_trial(context: TrialContext, parameters: Parameters) -> Trial:
     return Trial(
         parameters=dict(parameters),
         config_hash=settings.config_hash,
-        returns=excess_returns(closes, context.sessions_per_year, context.cash_rate),
+        returns=excess_returns(closes, context.cash_rate),
         sharpe=number("sharpe"),
         total_return=number("total_return"),
         max_drawdown=number("max_drawdown"),

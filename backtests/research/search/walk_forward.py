@@ -80,13 +80,13 @@ def walk_forward(
     """
     begun = time.perf_counter()
     require_keys(context.settings, list(space.distributions), "--search" if space.grid is None else "--grid")
+    space = space.typed(context.settings)
     chosen = [
         _choose(folder, context, window, space, plan, executor, registry, data_hash, on_trial) for window in windows
     ]
     name = _name(context, windows, space, plan, data_hash)
-    # The test of what was chosen is a trial on these data like those it was chosen from; made again it is the same.
-    if not any(e["data"] == data_hash and e["study"] == name for e in registry.entries()):
-        registry.add([Entry(data_hash, name, 0, {}, (_iso(windows[0].test_start), _iso(windows[-1].test_end)))])
+    # The test of what was chosen is a trial on these data like those it was chosen from.
+    registry.add([Entry(data_hash, name, 0, {}, (_iso(windows[0].test_start), _iso(windows[-1].test_end)))])
     segments = [Segment(c.window.test_start, settings_with(context.settings, c.trial.parameters)) for c in chosen]
     with undisturbed():
         run = SegmentedRun(segments, context.table, windows[-1].test_end, context.columns)
@@ -148,6 +148,8 @@ def _tested(record: RunRecord, closes: pd.Series, window: Window, context: Trial
     inside = closes[(closes.index > opens) & (closes.index <= _day_after(window.test_end))]
     before = closes[closes.index <= opens]
     curve = pd.concat([before.iloc[-1:] if len(before) else closes.iloc[:1], inside])
+    # The first value is the close of the session before the window, which a close at midnight ends.
+    curve.index = curve.index - pd.Timedelta(microseconds=1)
     figures = curve_metrics(curve, context.sessions_per_year, context.cash_rate)
     trades = sum(window.test_start <= t.entry_time <= _day_after(window.test_end) for t in record.trades)
     return {**figures, "trades": trades, "sessions": len(inside)}
@@ -170,7 +172,7 @@ def _document(
     notes: tuple[str, ...],
 ) -> dict[str, Any]:
     values = closes.to_numpy(dtype=float)
-    found = moments(excess_returns(closes, context.sessions_per_year, context.cash_rate))
+    found = moments(excess_returns(closes, context.cash_rate))
     figures = curve_metrics(closes, context.sessions_per_year, context.cash_rate)
     studies = len({e["study"] for e in registry.entries() if e["data"] == data_hash and e["study"].startswith(STUDY)})
     scale = math.sqrt(context.sessions_per_year)
@@ -215,15 +217,19 @@ def _document(
 def _verdict(
     document: dict[str, Any], found: Moments, train: float, test: float, context: TrialContext
 ) -> tuple[str, str]:
-    rules = research().overfit
+    rules, trades = research().overfit, document["metrics"]["trades"]
     visible = Moments(rules.visible_sharpe / math.sqrt(context.sessions_per_year), 0.0, 3.0, found.observations)
     sharpe = found.sharpe * math.sqrt(context.sessions_per_year)
     figures = (
-        f"Sharpe {sharpe:.2f} out of sample, deflated {document['dsr']:.2f}, "
+        f"Sharpe {sharpe:.2f} out of sample, deflated {document['dsr']:.2f} over "
+        f"{counted(document['walk_forwards_ever'], 'walk-forward')} on these data, "
         f"{document['windows_above_zero']:.0%} of {counted(document['windows'], 'window')} above zero"
     )
     if found.observations < min_track_record(visible, confidence=rules.min_confidence):
         told = ("too short", "the test windows together are too short to say whether it is more than luck")
+    elif document["dsr"] >= rules.min_confidence and document["windows_above_zero"] > 0.5 and trades < rules.min_trades:
+        made = f"the test windows together made {counted(trades, 'trade')}"
+        told = ("too short", f"{made}, and {rules.min_trades} are the least to judge by")
     elif document["dsr"] >= rules.min_confidence and document["windows_above_zero"] > 0.5:
         told = ("edge", "what was chosen on the past held in the windows after it")
     elif train > 0 and test <= 0:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import multiprocessing
 import os
@@ -30,6 +31,20 @@ def test_trials_are_counted_by_their_data(tmp_path):
     TrialRegistry(registry.path).add([entry(0, study="s2"), entry(0, data="d2")])
     assert (registry.count("d1"), registry.count("d2"), registry.count("d3")) == (3, 1, 0)
     assert [e["parameters"] for e in registry.entries()] == [{"a": 0}, {"a": 1}, {"a": 0}, {"a": 0}]
+
+
+def test_what_is_tried_again_is_counted_once_also_in_a_register_of_earlier_versions(tmp_path):
+    registry = TrialRegistry(tmp_path / "trials.jsonl")
+    old = {"time": "", "data": "d1", "study": "s1", "number": 0, "window": ["2020-01-02", "2020-12-31"]}
+    lines = [{**old, "parameters": {"a": 0}}, {**old, "number": 8, "parameters": {"a": 0}}, {**old, "parameters": {}}]
+    registry.path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert registry.count("d1") == 2
+    # The study of the old lines again, now with its settings' hash; then another study of the same settings.
+    registry.add([dataclasses.replace(entry(0), configuration="c0"), dataclasses.replace(entry(1), configuration="c1")])
+    assert registry.count("d1") == 3
+    again = dataclasses.replace(entry(5, study="s2"), configuration="c0")
+    registry.add([again, dataclasses.replace(again, window=("2021-01-04", "2021-12-31"))])
+    assert registry.count("d1") == 4
 
 
 def test_a_line_cut_short_spoils_no_other(tmp_path):
@@ -64,7 +79,7 @@ from pathlib import Path
 from backtests.research.search.registry import Entry, TrialRegistry
 registry = TrialRegistry(Path(sys.argv[1]))
 for number in range(10**6):
-    registry.add([Entry("d1", "s1", number, {}, ("", ""))])
+    registry.add([Entry("d1", "s1", number, {"a": number}, ("", ""))])
     print(number, flush=True)
 """
 

@@ -52,6 +52,8 @@ def test_risk_bill(shared):
     checked(page, sentence, "<td>+5.00%</td><td>+3.00%</td><td>+0.10</td>", "can&#x27;t be left out")
     assert page.count("<svg") == 2 and page.count("<rect") == 4
     assert pages.risk_bill_sentence(documents[2:]) == "No rule can be left out."
+    hair = BillLine("cash_buffer", trial(0.8, 0.2004, 0.0804)).document(whole)
+    assert pages.risk_bill_sentence([hair]) == "0 of 1 rule saved drawdown; none cost return."
     assert pages.risk_bill_sentence(documents[1:2]) == "0 of 1 rule saved drawdown; none cost return."
 
 
@@ -67,9 +69,13 @@ def test_band(shared):
 
 
 def test_monte_carlo(shared):
-    others = [Outcome(k / 10, k / 100, 0.1, 9) for k in range(20)]
-    done = MonteCarlo(Outcome(1.5, 0.1, 0.1, 10), others, 6 / 21, 11 / 21, 900.0, np.linspace(500, 1500, 20))
+    others = [Outcome(k / 10, k / 100, 0.1, 9, 8) for k in range(20)]
+    done = MonteCarlo(Outcome(1.5, 0.1, 0.1, 10, 7), others, 6 / 21, 11 / 21, 900.0, np.linspace(500, 1500, 20))
     assert pages.monte_carlo_sentence(done).startswith("28.6% of random strategies had a Sharpe ratio at least as high")
+    fewer = (
+        "; the run made 10 trades, a random strategy 9 in the middle, as the rules refuse more of the shifted entries"
+    )
+    assert pages.monte_carlo_sentence(done).endswith(fewer)
     page = pages.monte_carlo_page(shared, done)
     checked(page, "10 trades, drawdown of their results 900 USD", "in random order 1,000 USD in the middle")
     # The run's own figure is marked in both pictures.
@@ -83,8 +89,8 @@ def test_shadow(shared):
     ]  # fmt: skip
     sentence = pages.shadow_sentence(lines)
     assert sentence == (
-        "Refusals of c kept more from being lost than from being won, those of a the reverse; of 1 rule the interval "
-        "holds zero."
+        "What c refused or shrunk would have lost money; what a refused or shrunk would have earned money; for 1 rule "
+        "neither can be said, as the interval holds zero."
     )
     page = pages.shadow_page(shared, lines, 16, 0.9)
     checked(page, sentence, "16 proposals followed", "90% interval")

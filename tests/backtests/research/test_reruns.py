@@ -136,6 +136,9 @@ def test_the_commands_print_one_document(tmp_path, monkeypatch, capsys, argument
     registered = list(TrialRegistry().entries())
     # One run without each rule; the run itself was chosen before.
     assert len(registered) == (len(load("active").risk.chain) if arguments[0] == "risk-bill" else 0)
+    if registered:
+        data, ever = registered[0]["data"], len(registered)
+        assert main([*arguments, *COMMON]) == 0 and TrialRegistry().count(data) == ever
 
 
 @pytest.mark.parametrize("costs", ["x", "-1", "1,,2"])

@@ -152,7 +152,10 @@ def test_the_folder_of_a_walk(tmp_path):
     assert "<script" not in page and "href=" not in page and "<polyline" in page
     walk_forward(tmp_path / "w", shared, found, GRID, PLAN, InProcess(), registry, "hash")
     assert json.loads((tmp_path / "w" / "summary.json").read_text())["walk_forwards_ever"] == 1
-    # The same walk again is no trial more.
+    other = walk_forward(tmp_path / "other", shared, found, GRID, PLAN, InProcess(), registry, "hash").document
+    assert (other["dsr"], other["sentence"]) == (walked.document["dsr"], walked.document["sentence"])
+    assert "over 1 walk-forward on these data, " in other["sentence"]
+    # The same walk again is no trial more, in whatever folder.
     assert registry.count("hash") == 4 * len(found) + 1
     assert walked.document["efficiency"] is None or isinstance(walked.document["efficiency"], float)
 
