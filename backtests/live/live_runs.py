@@ -45,6 +45,7 @@ from brokers.venue_errors import VenueError
 from config import Refusal, Settings
 from config.values.markets import NEW_YORK_ZONE
 from market.bars import DAY_MINUTES
+from strategies.idle_settings import told_of_idle_cap
 from strategies.registry import build_pipeline, keep_daily_signals, strategy_class
 from strategies.run_notes import absent_symbols, unknown
 
@@ -372,7 +373,14 @@ def _describe(
         sessions_per_year=ALWAYS_OPEN_PER_YEAR if settings.pace.market == ALWAYS_OPEN else SESSIONS_PER_YEAR,
         seconds={"engine": seconds},
         versions={"lumibot": version("lumibot"), "python": platform.python_version()},
-        notes=(*known, *account.notes, *unknown(missing, settings.universe.traded), *notes, *compared),
+        notes=(
+            *known,
+            *account.notes,
+            *unknown(missing, settings.universe.traded),
+            *notes,
+            *compared,
+            *told_of_idle_cap(settings),
+        ),
         seed=request.seed,
     )
 
