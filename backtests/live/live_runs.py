@@ -38,13 +38,14 @@ from backtests.run_inputs import write_inputs
 from backtests.scan_screen import show_live_scan
 from brokers.desk.data.feed import NONE
 from brokers.desk.lifecycle.session import TradingSession, open_session
-from brokers.desk.lifecycle.wiring import ALWAYS_OPEN, LEAVE_WITHIN_S, LiveAccount
+from brokers.desk.lifecycle.wiring import ALWAYS_OPEN, LEAVE_WITHIN_S, LiveAccount, refuse_pace
 from brokers.journal import JournalTaken
 from brokers.operator.account import journal_of
 from brokers.operator.feasibility import feasibility
 from brokers.record import RunRecord
 from brokers.reporting.events import EventKind, about
 from brokers.venue_errors import VenueError
+from brokers.venues import request_limit
 from config import Refusal, Settings
 from config.values.markets import NEW_YORK_ZONE
 from market.bars import DAY_MINUTES
@@ -69,6 +70,7 @@ def run_live(request: RunRequest, console: Console, watch: Watch | None = None) 
     Refusal
         Before anything is sent, for whatever is not in order.
     """
+    refuse_pace(request.settings, request_limit(request.settings))
     told = RunLog(console, request.settings.secrets, quiet=request.quiet, verbose=request.verbose)
     if request.mode != "rehearse":
         return _run(_placed(request, datetime.now(NEW_YORK_ZONE)), request.settings, console, told, None)
