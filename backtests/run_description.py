@@ -18,6 +18,7 @@ from backtests.run_result import RunResult
 from config.version import version as package_version
 from market.bars import BarTable
 from risk.model import Position
+from strategies.idle_settings import told_of_idle_cap
 from strategies.run_notes import (
     absent_symbols,
     benchmark_in_part,
@@ -52,6 +53,7 @@ def describe(
         notes = (*notes, without_benchmark(benchmark, data.table))
     else:
         notes = (*notes, *benchmark_in_part(data.table, benchmark, start, end))
+    notes = (*notes, *(note for note in told_of_idle_cap(settings) if note not in notes))
     notes = (*notes, *held_without_bars(strategy.broker.ledger.positions.values(), result.table, end))
     return RunInfo(
         mode="backtest",

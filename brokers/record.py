@@ -104,6 +104,15 @@ class EquityRow:
     protected: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class HaltRecord:
+    """Which module ended entries when, and until which moment."""
+
+    time: datetime
+    module: str
+    until: datetime
+
+
 @dataclass(slots=True)
 class RunRecord:
     """Everything one run did, in order of time.
@@ -112,8 +121,8 @@ class RunRecord:
     ``slippage_cost`` and ``fees`` in USD, ``turnover`` the filled notional in USD; ``dividends`` and ``interest`` in
     USD were credited to cash beside the trades, whose pnl holds none; ``parked`` is what sales of funds that count as
     cash brought, USD; ``protected_bars`` of ``position_bars`` (position × bar) had a working stop for every share, and
-    bars to come that could trigger it; ``halts`` says when which module ended a session for entries; open positions
-    are valued in the last equity row.
+    bars to come that could trigger it; ``halts`` says when which module ended a session, or several, for entries; open
+    positions are valued in the last equity row.
     """
 
     initial_equity: float = math.nan
@@ -130,7 +139,7 @@ class RunRecord:
     interest: float = 0.0
     position_bars: int = 0
     protected_bars: int = 0
-    halts: list[tuple[datetime, str]] = field(default_factory=list)
+    halts: list[HaltRecord] = field(default_factory=list)
 
     def bound_by(self) -> dict[str, dict[str, int]]:
         """Which cap decided how often: by name, how many proposals it refused and of how many it set the size."""

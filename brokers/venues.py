@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from brokers.alpaca.client import VenueClient
+from brokers.alpaca.limits import SlidingWindowLimiter
 from brokers.alpaca.quote_stream import FRESH_S, AlpacaQuoteStream
-from brokers.alpaca.venue import AlpacaVenue
+from brokers.alpaca.venue import AlpacaVenue, limit_of
 from brokers.network.admission import Admission
 from brokers.network.clock import VenueClock
 from brokers.ports import Venue
+from brokers.venue_requests import RequestLimit
 from config import Settings
 from config.errors import Refusal
 from config.values.addresses import on_loopback
@@ -44,6 +46,18 @@ def open_venue(settings: Settings, paper: bool, admission: Admission | None = No
     if settings.broker.venue == "kraken":
         return open_kraken(settings, paper, admission)
     return open_alpaca(settings, paper, admission)
+
+
+def request_limit(settings: Settings) -> RequestLimit:
+    """How many requests the venue of the settings takes, without opening it."""
+    if settings.broker.venue == "kraken":
+        from brokers.kraken.connection.rates import TIERS
+        from brokers.kraken.venue import limit_of as kraken_limit
+        from brokers.kraken.waits import Waits
+
+        kraken = settings.broker.kraken
+        return kraken_limit(TIERS[kraken.tier], Waits.of(kraken).quiet_s)
+    return limit_of(SlidingWindowLimiter())
 
 
 def open_kraken(settings: Settings, paper: bool, admission: Admission | None = None) -> KrakenVenue:

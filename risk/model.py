@@ -223,7 +223,10 @@ def bound_by(verdicts: Sequence[Verdict]) -> str:
     last = binding_verdict(verdicts)
     if last is None:
         first = next((v for v in verdicts if "by_risk" in v.inputs), None)
-        return "" if first is None else f"{first.module}: risk"
+        # A hedge comes with a quantity of its own; within both caps none of them decided it.
+        if first is None or first.before < first.inputs["by_risk"]:
+            return ""
+        return f"{first.module}: risk"
     if "by_notional" not in last.inputs:
         return last.module
     by_risk, by_notional = last.inputs["by_risk"], last.inputs["by_notional"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from config import Settings
 from config.errors import Refusal
-from risk.brackets import BRACKETS
+from risk.brackets import BRACKETS, FixedBracket
 
 CHAIN = "risk.chain"
 SIGNAL_SECTIONS = ("signals.modules", "signals.rules")
@@ -47,17 +47,49 @@ def idle(settings: Settings, key: str) -> Idle | None:
     return None
 
 
+def idle_cap(settings: Settings) -> tuple[str, str] | None:
+    """Which of the sizer's two caps sets no entry's size, and why; None where either may.
+
+    Only a stop at a fixed fraction is known beforehand; of any other no more than the position's value is lost.
+    """
+    sizing = settings.sizing
+    risk, most = sizing.risk_frac, sizing.max_notional_frac
+    fixed = settings.exits.models.get(settings.exits.model, {}) if settings.exits.model == FixedBracket.name else {}
+    nearest = float(fixed.get("stop_frac", 0.0))
+    known = bool(fixed) and not fixed.get("min_stop_atr")
+    loss = most * nearest if known else most
+    if loss < risk:
+        at = f"at a stop of {nearest:.3g}" if known else "in all"
+        why = f"what sizing.max_notional_frac {most:g} allows loses at most {loss:.3g} of equity {at}"
+        return "sizing.risk_frac", f"{why}, less than sizing.risk_frac {risk:g}"
+    if nearest and sizing.notional_usd is None and most * nearest > risk:
+        value = f"at most {risk / nearest:.3g} of equity"
+        why = f"what sizing.risk_frac {risk:g} allows at a stop of {nearest:.3g} is {value}"
+        return "sizing.max_notional_frac", f"{why}, less than sizing.max_notional_frac {most:g}"
+    return None
+
+
+def told_of_idle_cap(settings: Settings) -> tuple[str, ...]:
+    """A note about that cap, whoever set it: a report tells it always, a start where the user chose it."""
+    cap = idle_cap(settings)
+    return () if cap is None else (f"{settings.source_of(cap[0])}: {cap[0]} sets no entry's size, as {cap[1]}",)
+
+
 def settings_without_effect(settings: Settings) -> tuple[str, ...]:
     """Notes about what the user set and this run does not read, and about rules that the user's chain leaves out."""
     return (*_unread(settings), *rules_left_out(settings))
 
 
 def _unread(settings: Settings) -> list[str]:
-    return [
+    notes = [
         f"{source}: {key} changes nothing, as {found.why}"
         for key, source in settings.provenance.choices()
         if (found := idle(settings, key)) is not None
     ]
+    cap = idle_cap(settings)
+    if cap is not None and settings.provenance.chosen(cap[0]):
+        notes += told_of_idle_cap(settings)
+    return notes
 
 
 def rules_left_out(settings: Settings) -> tuple[str, ...]:

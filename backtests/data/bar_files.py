@@ -15,6 +15,7 @@ from backtests.data.bar_checks import check_numbers, check_order, to_exchange_ti
 from backtests.data.bar_notes import cut_off, gaps, jumps, kept_hours
 from backtests.data.reading.long_tables import names_in, read_long
 from backtests.data.reading.options import PLAIN, ReadOptions
+from backtests.data.symbol_spans import in_zone_of_days, missing_bars, other_spans
 from config.errors import Refusal
 from config.reading.error_messages import no_file, some
 from config.values.symbols import spelled
@@ -216,7 +217,8 @@ def described(found: BarFile) -> dict[str, Any]:
         read_as, symbols, start and end (dates of daily bars, else the openings of the first and last), bar_seconds,
         rows, notes.
     """
-    times = found.frame["datetime"]
+    frame = in_zone_of_days(found.frame)
+    times = frame["datetime"]
     form = (lambda at: f"{at:%Y-%m-%d}") if found.minutes == DAY_MINUTES else (lambda at: at.isoformat())
     return {
         "read_as": found.read_as,
@@ -225,5 +227,5 @@ def described(found: BarFile) -> dict[str, Any]:
         "end": form(times.max()),
         "bar_seconds": found.minutes * 60,
         "rows": len(found.frame),
-        "notes": [*found.notes, *gaps(found.frame)],
+        "notes": [*found.notes, *other_spans(frame), *gaps(frame), *missing_bars(frame, found.minutes)],
     }

@@ -16,6 +16,7 @@ import pandas as pd
 from backtests.data.reading.options import Hours
 from config.errors import Refusal
 from config.reading.error_messages import some
+from config.values.counting import counted
 from market.bars import DAY_MINUTES
 from market.calendar import session_times, sessions_among
 
@@ -179,7 +180,10 @@ def jumps(frame: pd.DataFrame) -> list[str]:
 
 
 def gaps(frame: pd.DataFrame) -> list[str]:
-    """Sessions without any bar between the first and the last of a symbol, counted."""
+    """Sessions without any bar between the first and the last of a symbol, counted; where the market has sessions."""
+    frame = frame[~around_the_clock(frame)]
+    if frame.empty:
+        return []
     times: pd.Series[Any] = frame["datetime"]
     days = times if times.dt.tz is None else times.dt.tz_localize(None).dt.normalize()
     unique = pd.DatetimeIndex(days.unique()).sort_values()
@@ -196,6 +200,5 @@ def gaps(frame: pd.DataFrame) -> list[str]:
         return []
     count = sum(map(len, lacking.values()))
     first = min(lacking, key=lambda symbol: lacking[symbol][0])
-    return [
-        f"gaps: {count:,} sessions without a bar of {some(list(lacking))}, first {first} {lacking[first][0]:%Y-%m-%d}"
-    ]
+    told = f"gaps: {counted(count, 'session')} without a bar of {some(list(lacking))}"
+    return [f"{told}, first {first} {lacking[first][0]:%Y-%m-%d}"]

@@ -25,6 +25,7 @@ from backtests.live.benchmark import benchmark_of
 from backtests.live.rehearsal_monitor import Watch
 from backtests.live.rehearsals import Rehearsal, rehearsal_of, rehearsed
 from backtests.live.run_log import RunLog
+from backtests.reports.live_scoreboard import journal_record
 from backtests.reports.metrics import ALWAYS_OPEN_PER_YEAR, SESSIONS_PER_YEAR
 from backtests.reports.order_outcomes import with_outcomes
 from backtests.reports.outputs import write_figures, write_report
@@ -37,14 +38,19 @@ from backtests.run_inputs import write_inputs
 from backtests.scan_screen import show_live_scan
 from brokers.desk.data.feed import NONE
 from brokers.desk.lifecycle.session import TradingSession, open_session
-from brokers.desk.lifecycle.wiring import ALWAYS_OPEN, LEAVE_WITHIN_S, LiveAccount
+from brokers.desk.lifecycle.wiring import ALWAYS_OPEN, LEAVE_WITHIN_S, LiveAccount, refuse_pace
 from brokers.journal import JournalTaken
+from brokers.operator.account import journal_of
 from brokers.operator.feasibility import feasibility
+from brokers.record import RunRecord
 from brokers.reporting.events import EventKind, about
 from brokers.venue_errors import VenueError
+from brokers.venues import request_limit
 from config import Refusal, Settings
 from config.values.markets import NEW_YORK_ZONE
 from market.bars import DAY_MINUTES
+from monitoring.journal_reader import JournalReader
+from strategies.idle_settings import told_of_idle_cap
 from strategies.registry import build_pipeline, keep_daily_signals, strategy_class
 from strategies.run_notes import absent_symbols, unknown
 
@@ -64,6 +70,7 @@ def run_live(request: RunRequest, console: Console, watch: Watch | None = None) 
     Refusal
         Before anything is sent, for whatever is not in order.
     """
+    refuse_pace(request.settings, request_limit(request.settings))
     told = RunLog(console, request.settings.secrets, quiet=request.quiet, verbose=request.verbose)
     if request.mode != "rehearse":
         return _run(_placed(request, datetime.now(NEW_YORK_ZONE)), request.settings, console, told, None)
@@ -158,6 +165,7 @@ def _run(
     if folder is None or account is None:
         return status if known else EXIT_FAILED
     account.record.decisions = with_outcomes(account.record)
+    measured = _measured(account.record, settings)
     info = _describe(request, settings, account, rehearsal, time.perf_counter() - began)
     if stopping.asked:
         info = _told_ended(info, stopping.name, interrupted=server is not None)
@@ -173,7 +181,7 @@ def _run(
     if not request.json:
         show_summary(console, account.record, info, figures)
         if request.scoreboard:
-            console.print(scoreboard_of(account.record, settings.universe.sectors))
+            console.print(scoreboard_of(measured, settings.universe.sectors))
     failed = write_report(folder, account.record, info, account.feed.bars, figures)
     if request.json:
         show_document(run_document(folder))
@@ -249,6 +257,23 @@ def _strategy(request: RunRequest, settings: Settings, session: TradingSession) 
     )
     strategy._executor._trace_stats = lambda *_: {}
     return strategy
+
+
+def _measured(record: RunRecord, settings: Settings) -> RunRecord:
+    """The run as ``scoreboard`` measures it, from the journal; its protection and slippage are those of the record too.
+
+    The desk counts protection by its last look at the venue, which may be older than the end of a stop.
+    """
+    if not record.equity:
+        return record
+    try:
+        measured = journal_record(JournalReader(journal_of(settings)), since=record.equity[0].time)
+    except Refusal as refused:
+        log.warning("protection and slippage are as the desk counted them: %s", refused)
+        return record
+    record.position_bars, record.protected_bars = measured.position_bars, measured.protected_bars
+    record.slippage_cost, measured.decisions = measured.slippage_cost, record.decisions
+    return measured
 
 
 def _told_ended(info: RunInfo, signal_name: str, *, interrupted: bool) -> RunInfo:
@@ -372,7 +397,14 @@ def _describe(
         sessions_per_year=ALWAYS_OPEN_PER_YEAR if settings.pace.market == ALWAYS_OPEN else SESSIONS_PER_YEAR,
         seconds={"engine": seconds},
         versions={"lumibot": version("lumibot"), "python": platform.python_version()},
-        notes=(*known, *account.notes, *unknown(missing, settings.universe.traded), *notes, *compared),
+        notes=(
+            *known,
+            *account.notes,
+            *unknown(missing, settings.universe.traded),
+            *notes,
+            *compared,
+            *told_of_idle_cap(settings),
+        ),
         seed=request.seed,
     )
 

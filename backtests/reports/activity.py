@@ -89,8 +89,8 @@ def activity(record: RunRecord, chain: Iterable[RiskModule], tightened: Iterable
             note(words.get(word) or _module_of(word, names), _BY_ROLE[order.role], order.time)
     for time, adjustment in tightened:
         note(adjustment.module, "tightened", time)
-    for time, module in record.halts:
-        note(module, "halted", time)
+    for halt in record.halts:
+        note(halt.module, "halted", halt.time)
     return list(rows.values())
 
 

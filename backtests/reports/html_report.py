@@ -12,6 +12,7 @@ from backtests.reports.breakdowns import by_exit, by_month, by_signal, by_symbol
 from backtests.reports.formatting import cell, write_text
 from backtests.reports.metrics import Figure, figure_text
 from backtests.reports.run_info import RunInfo
+from backtests.reports.size_limits import sizes_told
 from backtests.reports.summary_screen import CURVE, TRADING, curve_values
 from brokers.record import RunRecord
 from config.values.counting import counted
@@ -62,6 +63,7 @@ def write_html_report(
         worst=sorted(record.trades, key=lambda trade: trade.pnl)[:5],
         refused=refused.most_common(),
         decisions=len(record.decisions),
+        sizes=sizes_told(record),
         open_positions=info.open_positions,
         pictures=[picture.relative_to(path.parent).as_posix() for picture in pictures],
     )

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
 from backtests.reports.fill_measures import stop_outs
+from backtests.reports.halts import halt_scores
 from backtests.reports.scoreboard import LABELS, Score, scoreboard
-from brokers.record import EquityRow, OrderRecord, RunRecord, TradeRecord
+from brokers.desk_rules import end_of_halt
+from brokers.record import EquityRow, HaltRecord, OrderRecord, RunRecord, TradeRecord
 from market.trading_day import day_of, day_zone
 from monitoring import journal_fills, journal_queries
 from monitoring.journal_reader import JournalReader, Statements, moment
@@ -29,7 +31,7 @@ NOTES = (
 
 
 def board(journal: JournalReader, sectors: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """The scoreboard as plain values: ``total``, ``days`` (the latest first), ``stop_outs`` by signal, ``notes``.
+    """The scoreboard as plain values: ``total``, ``days`` and ``halts`` (the latest first), ``stop_outs``, ``notes``.
 
     Parameters
     ----------
@@ -43,7 +45,8 @@ def board(journal: JournalReader, sectors: Mapping[str, str] | None = None) -> d
         The journal cannot be read.
     """
     with journal.open() as db:
-        record = _record(db, journal_queries.orders(db, limit=_ALL)[::-1])
+        record = _record(db, journal_queries.orders(db, limit=_ALL)[::-1], None)
+        halts = halt_scores(record.halts, _refusals(db))
     scores = scoreboard(record, sectors=sectors)
     traded = Counter(day_of(trade.exit_time) for trade in record.trades)
     days: dict[date, list[Score]] = {}
@@ -58,14 +61,37 @@ def board(journal: JournalReader, sectors: Mapping[str, str] | None = None) -> d
         ],
         "traded": len(traded),
         "stop_outs": stop_outs(record.trades),
+        "halts": [
+            {
+                "rule": halt.rule,
+                "began": halt.began.isoformat(),
+                "until": halt.until.isoformat(),
+                "refused": halt.refused,
+                "text": halt.text,
+            }
+            for halt in halts
+        ],
         "notes": list(NOTES),
     }
 
 
-def _record(db: Statements, orders: Sequence[OrderRow]) -> RunRecord:
-    """What the journal knows, as a run would have left it."""
+def journal_record(journal: JournalReader, since: datetime | None = None) -> RunRecord:
+    """What the journal knows, as a run would have left it; with ``since``, of what was there from that moment on.
+
+    Raises
+    ------
+    Refusal
+        The journal cannot be read.
+    """
+    with journal.open() as db:
+        return _record(db, journal_queries.orders(db, limit=_ALL)[::-1], since)
+
+
+def _record(db: Statements, orders: Sequence[OrderRow], since: datetime | None) -> RunRecord:
     prices = _decided_prices(db)
     covered = _Cover(orders, db)
+    if since is not None:
+        orders = [order for order in orders if order.ended is None or order.ended >= since]
     rows = [
         EquityRow(
             time=point.time.astimezone(day_zone()),
@@ -76,21 +102,42 @@ def _record(db: Statements, orders: Sequence[OrderRow]) -> RunRecord:
             positions=held,
             protected=safe,
         )
-        for point in journal_queries.equity(db, most=_ALL)
+        for point in journal_queries.equity(db, since=since, most=_ALL)
         for held, safe in [covered.at(point.time)]
     ]
     records = [_order(order, prices) for order in orders]
     return RunRecord(
         initial_equity=rows[0].equity if rows else float("nan"),
         orders=records,
-        trades=[_trade(t) for t in journal_queries.trades(db, limit=_ALL)][::-1],
+        trades=[
+            _trade(t) for t in journal_queries.trades(db, limit=_ALL)[::-1] if since is None or t.exit_time >= since
+        ],
         equity=rows,
         slippage_cost=sum(record.slippage_usd for record in records),
         fees=sum(order.fees for order in orders),
         turnover=sum(record.filled_quantity * (record.filled_price or 0.0) for record in records),
         position_bars=sum(row.positions for row in rows),
         protected_bars=sum(row.protected for row in rows),
+        halts=[halt for halt in _halts(db) if since is None or halt.until > since],
     )
+
+
+def _halts(db: Statements) -> list[HaltRecord]:
+    """Each halt with the end of its last session; the journal has a row for each of its sessions."""
+    last: dict[tuple[str, datetime], date] = {}
+    for row in db.rows("SELECT session, module, time FROM halts"):
+        key, session = (row["module"], moment(row["time"])), date.fromisoformat(str(row["session"]))
+        last[key] = max(session, last.get(key, session))
+    return [HaltRecord(time.astimezone(day_zone()), rule, end_of_halt(day)) for (rule, time), day in last.items()]
+
+
+def _refusals(db: Statements) -> Iterator[tuple[str, datetime]]:
+    """Which of the rules that ever halted refused a proposal when."""
+    sql = (
+        "SELECT v.module, v.after, d.time FROM verdicts v JOIN decisions d ON d.id = v.decision_id "
+        "WHERE d.outcome = 'refused' AND v.module IN (SELECT module FROM halts)"
+    )
+    return ((r["module"], moment(r["time"])) for r in db.rows(sql) if float(r["after"]) <= 0)
 
 
 class _Cover:

@@ -34,6 +34,7 @@ from backtests.reports.run_files import (
     TRADE_PAGES,
 )
 from backtests.reports.run_info import RunInfo
+from backtests.reports.size_limits import bound_by, cut_at_the_quote
 from brokers.record import RunRecord
 from config.process.collector import loading
 from market.bars import BarTable
@@ -152,6 +153,8 @@ def summary(
         "initial_equity": record.initial_equity,
         "final_equity": final,
         "metrics": dict(figures),
+        "bound_by": bound_by(record),
+        "cut_at_the_quote": cut_at_the_quote(record),
         "benchmark": {"symbol": info.benchmark or None, **info.benchmark_figures},
         "seconds": {name: round(float(seconds.get(name, 0)), 3) for name in ("data", "engine", "report")},
         "versions": dict(sorted(info.versions.items())),

@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from backtests.reports.fill_measures import filled_in_time, sectors_by_day, stop_outs
+from backtests.reports.halts import HaltScore, halt_scores, halts_told, refusals_of
 from backtests.reports.metrics import Figure, max_drawdown, metrics
 from brokers.record import EquityRow, OrderRecord, RunRecord, TradeRecord
 from monitoring.record_table import Column, RecordTable
@@ -181,11 +182,14 @@ def interferences(orders: Iterable[OrderRecord]) -> list[OrderRecord]:
 
 
 def scoreboard_screen(
-    scores: Sequence[Score], last_days: int, stopped: Mapping[str, tuple[int, int]] | None = None
+    scores: Sequence[Score],
+    last_days: int,
+    stopped: Mapping[str, tuple[int, int]] | None = None,
+    halts: Sequence[HaltScore] = (),
 ) -> RenderableType:
     """The scoreboard as something rich can print: the whole record, then its last days, newest first.
 
-    ``stopped`` is what ``stop_outs`` found.
+    ``stopped`` is what ``stop_outs`` found, ``halts`` what ``halt_scores`` did.
     """
     total = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="dim")
     total.add_column("")
@@ -209,12 +213,14 @@ def scoreboard_screen(
         Text(f"stopped out: {name or 'signal unknown'} {count} of {trades}, {count / trades:.0%}")
         for name, (count, trades) in (stopped or {}).items()
     ]
+    told += [Text(line) for line in halts_told([(halt.text, halt.refused) for halt in halts])]
     return Group(total, *told, "", daily, "", note) if days else Group(total, *told, "", note)
 
 
 def scoreboard_of(record: RunRecord, sectors: Mapping[str, str]) -> RenderableType:
     """The scoreboard of a record as a run prints it."""
-    return scoreboard_screen(scoreboard(record, sectors=sectors), SCREEN_DAYS, stop_outs(record.trades))
+    halts = halt_scores(record.halts, refusals_of(record))
+    return scoreboard_screen(scoreboard(record, sectors=sectors), SCREEN_DAYS, stop_outs(record.trades), halts)
 
 
 _STYLES = {True: "green", False: "red", None: "dim"}

@@ -16,6 +16,7 @@ from backtests.reports.formatting import cell
 from backtests.reports.metrics import Figure, figure_text, for_people
 from backtests.reports.run_files import TRADE_PAGES
 from backtests.reports.run_info import RunInfo
+from backtests.reports.size_limits import sizes_told
 from brokers.record import RunRecord, TradeRecord
 from config.values.counting import counted
 from monitoring.record_table import Column, RecordTable
@@ -87,6 +88,8 @@ def summary_screen(record: RunRecord, info: RunInfo, figures: Mapping[str, Figur
     parts += [Beside(_curve_table(record, info, figures), _trading_table(figures)), ""]
     parts += [Beside(_exits(record.trades), _groups("signals", by_signal(record.trades))), ""]
     parts += [_refusals(record, figures), ""]
+    if sizes := sizes_told(record):
+        parts += [Text(sizes), ""]
     if info.open_positions:
         parts += [_open(info), ""]
     parts += [Text(f"Note: {note}", style="yellow") for note in info.notes]

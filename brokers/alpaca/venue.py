@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from brokers.alpaca.client import VenueClient
-from brokers.alpaca.limits import Need
+from brokers.alpaca.limits import Need, SlidingWindowLimiter
 from brokers.alpaca.listings import account_of, ack_of, listing_of, positions_of
 from brokers.alpaca.market_data import bars_of, quote_of
 from brokers.alpaca.payloads import patch_of, payload_of
@@ -47,6 +47,11 @@ class AlpacaRules:
     def gap(self, price: float, symbol: str) -> float:
         # Below a dollar it is as much less as the price is less.
         return CENT * min(1.0, price) if price > 0 else CENT
+
+
+def limit_of(bucket: SlidingWindowLimiter) -> RequestLimit:
+    """What iterations may ask, so that the limiter's reserves are left."""
+    return RequestLimit(bucket.limit, bucket.limit - Need.PRICES * bucket.reserve)
 
 
 class AlpacaVenue:
@@ -89,8 +94,7 @@ class AlpacaVenue:
 
     @property
     def request_limit(self) -> RequestLimit:
-        bucket = self.client.bucket
-        return RequestLimit(bucket.limit, bucket.limit - Need.PRICES * bucket.reserve)
+        return limit_of(self.client.bucket)
 
     def room(self, requests: int) -> bool:
         return self.client.bucket.room(Need.PRICES, requests)

@@ -12,7 +12,7 @@ from brokers.backtest.fills import Kind, slipped
 from brokers.backtest.order_life import OrderLife
 from brokers.backtest.working_orders import venue_gap
 from brokers.desk_rules import ADJUSTMENT_ROLES, Halts, entry_at, halting
-from brokers.record import not_sent
+from brokers.record import HaltRecord, not_sent
 from risk.interface import RiskModule
 from risk.model import Adjustment, Book, Plan, Position, Proposal, ReadOnlyDict, Side, floor_lot
 from risk.policy_gate import round_to_tick, tick_down, tick_of, tick_up
@@ -139,7 +139,7 @@ class BacktestDesk:
         )
         for module in list(halting(self.halters, book, halts.left)) if self.halters else ():
             halts.begin(module, now, self.market)
-            broker.record.halts.append((now, module.name))
+            broker.record.halts.append(HaltRecord(now, module.name, halts.until[module.name]))
         halted = frozenset(halts.left)
         broker.stop_entries(halted)
         if halted == book.halted:

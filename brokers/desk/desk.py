@@ -27,10 +27,10 @@ from brokers.desk.reconcile.journal_sync import Contradiction
 from brokers.desk.reconcile.manual_positions import ManualPositions
 from brokers.desk.symbol_work import SymbolWork
 from brokers.desk.venue_snapshot import VenueSnapshot
-from brokers.desk_rules import halt_dates, halting
+from brokers.desk_rules import end_of_halt, halt_dates, halting
 from brokers.journal import IllegalTransition, JournalConflict
 from brokers.order_types import OrderRole
-from brokers.record import RunRecord
+from brokers.record import HaltRecord, RunRecord
 from brokers.reporting.iteration_report import IterationReport
 from brokers.venue_errors import NotSent, VenueError, VenueUnavailable, level_of
 from brokers.venue_values import TradeUpdate
@@ -383,7 +383,7 @@ class LiveDesk:
         for module in list(halting(self.halters, book, self.halts.halted(book.time))):
             sessions = halt_dates(day_of(book.time), module.halt_sessions, self._market)
             self.halts.halt(module.name, book.time, f"equity {book.equity:.2f}", sessions)
-            self.record.halts.append((book.time, module.name))
+            self.record.halts.append(HaltRecord(book.time, module.name, end_of_halt(sessions[-1])))
         book = replace(book, halted=self.halts.halted(book.time), halted_until=self._lasting.ends(day_of(book.time)))
         self.halts.reasons(book.time, self._plans.halter_names)
         if math.isnan(self.record.initial_equity):

@@ -38,12 +38,20 @@ from brokers.venue_values import (
 if TYPE_CHECKING:
     import pandas as pd
 
+    from brokers.kraken.connection.rates import Tier
     from brokers.network.clock import VenueClock
 
 ENDLESS = timedelta(days=3_650)
 MINUTE_S = 60.0
 ITERATION, LOOK = 3, 2
 """Private requests: open orders and balances; an iteration may have to ask for what has ended."""
+
+
+def limit_of(tier: Tier, quiet_s: float) -> RequestLimit:
+    """What a tier lets iterations ask."""
+    a_minute = int(tier.rest_decay * MINUTE_S)
+    look_s = LOOK / tier.rest_decay
+    return RequestLimit(a_minute, a_minute, ITERATION, LOOK, look_s, max(quiet_s, look_s))
 
 
 class KrakenVenue:
@@ -94,10 +102,7 @@ class KrakenVenue:
 
     @property
     def request_limit(self) -> RequestLimit:
-        tier = self.client.rates.tier
-        a_minute = int(tier.rest_decay * MINUTE_S)
-        look_s = LOOK / tier.rest_decay
-        return RequestLimit(a_minute, a_minute, ITERATION, LOOK, look_s, max(self._quiet_s, look_s))
+        return limit_of(self.client.rates.tier, self._quiet_s)
 
     def room(self, requests: int) -> bool:
         return self.client.rates.room(requests)

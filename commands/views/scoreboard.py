@@ -38,11 +38,12 @@ def scoreboard(
     """Measure every day of a trader beside its goals.
 
     Win rate, profit factor, largest fall within a day, average R, slippage, exits by hand beside a bracket, position
-    time protected, sectors held, entries filled within 30 seconds, and stop-outs by signal, of every day in the
-    journal. It asks no broker and may run beside a trader.
+    time protected, sectors held, entries filled within 30 seconds, stop-outs by signal and halts, of every day in
+    the journal. It asks no broker and may run beside a trader.
 
     Exit status: 0 done, 2 refused the input.
     """
+    from backtests.reports.halts import halts_told
     from backtests.reports.live_scoreboard import board
     from brokers.operator.account import journal_of
     from commands.screen import console, show_json
@@ -59,6 +60,8 @@ def scoreboard(
     printer.print(_total(found["total"]))
     for name, (stopped, trades) in found["stop_outs"].items():
         printer.print(f"stopped out: {name} {stopped} of {trades}, {stopped / trades:.0%}", highlight=False)
+    for line in halts_told([(halt["text"], halt["refused"]) for halt in found["halts"]]):
+        printer.print(line, highlight=False)
     printer.print()
     printer.print(_daily(found["days"][: SHOWN_DAYS if days is None else days]))
     for note in found["notes"]:

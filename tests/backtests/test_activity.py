@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 
 from backtests.reports.activity import activity, activity_markdown, activity_table
-from brokers.record import OrderRecord, RunRecord
+from brokers.record import HaltRecord, OrderRecord, RunRecord
 from risk.interface import RiskModule
 from risk.model import Adjustment, Decision, Verdict
 from tests.backtests.runs import backtest
@@ -139,7 +139,7 @@ def test_hedges_halts_and_moved_stops():
     record = RunRecord(
         decisions=[bought],
         orders=[order("hedge", "60% of gauges", symbol="SH")],
-        halts=[(TUESDAY, "drawdown_halt")],
+        halts=[HaltRecord(TUESDAY, "drawdown_halt", TUESDAY)],
     )
     moved = [(TUESDAY, Adjustment("trailing_stop", "tighten", "NVDA", "TRAILING_STOP: 1R", stop=99.0))]
     found = counted(record, "drawdown_halt", "inverse_hedge", "trailing_stop", tightened=moved)

@@ -18,6 +18,7 @@ from backtests.live.live_runs import _describe, _placed
 from backtests.live.rehearsals import rehearsal_of, window_of
 from backtests.live.run_log import RunLog
 from backtests.request import RunRequest
+from brokers.venues import open_venue, request_limit
 from commands.runs.request import RunArguments, requested, settled
 from config import Refusal
 from live_trader import ModeOptions, of_modes
@@ -80,6 +81,30 @@ def test_a_start_that_is_refused_leaves_no_folder_and_an_earlier_run_as_it_was(t
         with pytest.raises(Refusal, match=told):
             live_runs._run(asked, asked.settings, Console(), log_of(asked), None)
     assert earlier.read_text() == "{}"
+
+
+@pytest.mark.parametrize(
+    ("argv", "shortest"),
+    [
+        (["--paper", "--sleeptime", "1S"], "6S"),
+        (["--rehearse", "--sleeptime", "1S"], "6S"),
+        (["--rehearse", "--venue", "kraken", "--profile", "standard", "--sleeptime", "1S"], "10S"),
+    ],
+)  # fmt: skip
+def test_a_pace_that_cannot_be_kept_is_refused_before_anything_starts(argv, shortest, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("open_session", "rehearsal_of", "RunLog"):
+        monkeypatch.setattr(live_runs, name, lambda *_, **__: pytest.fail("nothing is to be started"))
+    with pytest.raises(Refusal, match=rf"^--sleeptime: pace\.sleeptime 1S: .*; the shortest that works is {shortest}$"):
+        live_runs.run_live(request(*argv), Console())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_limit_of_a_venue_that_is_not_open_is_that_of_the_open_one(monkeypatch):
+    monkeypatch.setenv("ALPACA_API_KEY", "key")
+    monkeypatch.setenv("ALPACA_API_SECRET", "secret")
+    settings = request("--paper").settings
+    assert request_limit(settings) == open_venue(settings, paper=True).request_limit
 
 
 def test_a_folder_that_cannot_be_made_gives_the_seat_back(tmp_path):

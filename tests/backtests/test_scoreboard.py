@@ -13,10 +13,12 @@ from rich.console import Console
 
 from backtests.reports.fill_measures import stop_outs
 from backtests.reports.metrics import metrics
-from backtests.reports.scoreboard import Goals, interferences, scoreboard, scoreboard_screen
-from brokers.record import EquityRow, OrderRecord, RunRecord, TradeRecord
+from backtests.reports.scoreboard import Goals, interferences, scoreboard, scoreboard_of, scoreboard_screen
+from brokers.record import EquityRow, HaltRecord, OrderRecord, RunRecord, TradeRecord
+from risk.model import Decision, Verdict
 from tests.backtests.sample import sample_record, sample_table
 from tests.brokers.harness import FREE, bracket, daily_table, run, send
+from tests.risk.helpers import proposal
 
 NEW_YORK = ZoneInfo("America/New_York")
 MONDAY, TUESDAY = date(2024, 3, 4), date(2024, 3, 5)
@@ -287,3 +289,19 @@ def test_stop_outs_are_counted_by_signal():
     Console(file=text, width=80).print(scoreboard_screen(scoreboard(two_days()), 5, stop_outs([stopped])))
     assert "stopped out: trend 1 of 1, 100%" in text.getvalue()
     assert max(map(len, text.getvalue().splitlines())) <= 80
+
+
+def test_halts_are_in_the_scoreboard_of_a_run():
+    refused = Verdict("streak_halt", "STREAK_HALT: 5 losing trades in a row", 10, 0)
+    other = Verdict("sector_cap", "SECTOR_CAP: full", 10, 0)
+    days = [at(date(2024, 3, 4 + k), 10) for k in range(7)]
+    record = replace(
+        two_days(),
+        halts=[HaltRecord(day, "streak_halt", day + timedelta(hours=14)) for day in days],
+        decisions=[Decision(days[6], proposal(quantity=0), 10, (v,)) for v in (refused, refused, other)],
+    )
+    console = Console(width=80, record=True, file=io.StringIO())
+    console.print(scoreboard_of(record, {}))
+    told = console.export_text().splitlines()
+    assert "halted by streak_halt 2024-03-10 10:00 to 2024-03-11 00:00, refused 2" in told
+    assert "and 2 earlier halts, refused 0" in told

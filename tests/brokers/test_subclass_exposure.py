@@ -199,7 +199,7 @@ def test_a_halt_stops_a_subclass_too_and_ends_what_waits():
         save_stats_file=False,
     )
     record = strategy.record
-    (begun,) = {time for time, module in record.halts if module == "peak_halt"}
+    (begun,) = {halt.time for halt in record.halts if halt.module == "peak_halt"}
     ended = days[days.get_loc(pd.Timestamp(begun.date())) + 5].date()
     during = [o for o in record.orders if begun.date() <= o.time.date() < ended]
     assert len(during) == 5 * 12 and {o.status for o in during} == {"rejected"}

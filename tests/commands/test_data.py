@@ -45,8 +45,38 @@ def test_what_a_file_holds_as_json(tmp_path):
     assert (told["start"], told["end"], told["bar_seconds"], told["rows"]) == ("2023-07-03", "2023-07-07", 86_400, 3)
     assert told["notes"] == [
         "BRK.B 2023-07-05: jump from 10 to 5 overnight, like an unadjusted 2:1 split",
-        "gaps: 1 sessions without a bar of BRK.B, first BRK.B 2023-07-06",
+        "gaps: 1 session without a bar of BRK.B, first BRK.B 2023-07-06",
     ]
+
+
+def hours(symbol: str, begin: str, count: int, without: tuple[int, ...] = ()) -> pd.DataFrame:
+    times = pd.date_range(begin, periods=count, freq="1h", tz="UTC").delete(list(without))
+    return pd.DataFrame(
+        {"symbol": symbol, "datetime": times, "open": 1.0, "high": 1.0, "low": 1.0, "close": 1.0, "volume": 1.0}
+    )
+
+
+def test_a_market_that_never_closes_is_told_in_utc_with_each_symbol_s_end_and_the_hours_it_lacks(tmp_path):
+    coins = [hours("ETH/USD", "2023-01-01", 240, (30, 31, 60)), hours("BTC/USD", "2023-01-01", 58, (40,))]
+    pd.concat(coins).to_parquet(tmp_path / "coins.parquet")
+    told = json.loads(run("show", str(tmp_path / "coins.parquet"), "--json"))
+    assert (told["start"], told["end"]) == ("2023-01-01T00:00:00+00:00", "2023-01-10T23:00:00+00:00")
+    assert told["notes"] == [
+        "other spans: BTC/USD to 2023-01-03 09:00 UTC",
+        "gaps: bars of 60 minutes missing: 1 of BTC/USD, 3 of ETH/USD; first ETH/USD 2023-01-02 06:00 UTC",
+    ]
+
+
+def test_symbols_that_begin_later_or_end_earlier_are_told_with_their_days(tmp_path):
+    rows = [
+        f"{symbol},{day:%Y-%m-%d},10,11,9,10,100"
+        for symbol, days in {"OLD": (3, 12), "NEW": (6, 12), "GONE": (3, 10)}.items()
+        for day in pd.bdate_range(f"2023-07-{days[0]:02d}", f"2023-07-{days[1]:02d}")
+        if day.day != 4
+    ]
+    (tmp_path / "bars.csv").write_text("\n".join(["symbol,datetime,open,high,low,close,volume", *rows, ""]))
+    told = json.loads(run("show", str(tmp_path / "bars.csv"), "--json"))
+    assert told["notes"] == ["other spans: GONE to 2023-07-10, NEW from 2023-07-06"]
 
 
 def test_what_a_file_holds_on_the_screen(tmp_path):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from config import Refusal, load
-from strategies.idle_settings import settings_without_effect
+from strategies.idle_settings import settings_without_effect, told_of_idle_cap
 
 BASE = load().risk.chain
 
@@ -122,3 +122,31 @@ def test_a_rule_of_one_s_own_is_told_that_its_stop_is_not_read(tmp_path):
 def test_what_is_known_of_a_profile_is_told_as_that_of_other_settings(overrides, told):
     said = load(overrides=overrides).told_evidence("active")
     assert said.endswith(told or "see docs/research.md")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "told"),
+    [
+        ([], None),
+        (["sizing.risk_frac=0.004"], None),
+        (
+            ["sizing.risk_frac=0.01"],
+            "--set: sizing.risk_frac sets no entry's size, as what sizing.max_notional_frac 0.1 allows loses at most "
+            "0.005 of equity at a stop of 0.05, less than sizing.risk_frac 0.01",
+        ),
+        (
+            ["sizing.max_notional_frac=0.09", "sizing.risk_frac=0.004"],
+            "--set: sizing.max_notional_frac sets no entry's size, as what sizing.risk_frac 0.004 allows at a stop of "
+            "0.05 is at most 0.08 of equity, less than sizing.max_notional_frac 0.09",
+        ),
+        (["sizing.risk_frac=0.01", "exits.models.fixed.min_stop_atr=1"], None),
+        (["sizing.risk_frac=0.01", "exits.model=atr"], None),
+    ],
+)  # fmt: skip
+def test_a_cap_of_the_sizer_that_no_stop_lets_bind_is_told_where_it_was_chosen(overrides, told):
+    assert settings_without_effect(load(overrides=overrides)) == (() if told is None else (told,))
+
+
+def test_a_report_tells_the_idle_cap_of_the_defaults_too():
+    (told,) = told_of_idle_cap(load())
+    assert "sizing.risk_frac sets no entry's size" in told

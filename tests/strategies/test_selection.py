@@ -11,7 +11,7 @@ from brokers.record import RunRecord
 from config import Refusal, load
 from risk.brackets import FixedBracket
 from risk.equity_sizer import SizingConfig
-from risk.model import Verdict
+from risk.model import Verdict, bound_by
 from risk.sector_cap import SectorCap
 from strategies.combined import CombinedStrategy
 from strategies.parameters import refuse_former_attributes
@@ -169,6 +169,12 @@ def test_the_record_counts_which_cap_decided():
     }  # fmt: skip
     assert Verdict("m", "WORD: reading 1/2", 1, 0).word == "WORD"
     assert Verdict("m", "WORD: reading 1/2", 1, 0).detail == "reading 1/2"
+
+
+def test_a_hedge_within_both_caps_is_bound_by_none_of_them():
+    of_its_own = Verdict("equity_sizer", "OK", 50, 50, {"by_risk": 300.0, "by_notional": 61.0})
+    at_the_risk = Verdict("equity_sizer", "OK", 40, 40, {"by_risk": 40.0, "by_notional": 61.0})
+    assert (bound_by([of_its_own]), bound_by([at_the_risk])) == ("", "equity_sizer: risk")
 
 
 def test_profile_swing_takes_only_a_plus_and_every_profile_waits_for_bars():

@@ -140,7 +140,7 @@ def open_live(broker: LiveBroker, settings: Settings, session: TradingSession, s
     Refusal
         If a module is unknown or a setting is wrong, or the venue's limit of requests does not allow the pace.
     """
-    refuse_pace(settings.pace.sleeptime, session.venue.request_limit)
+    refuse_pace(settings, session.venue.request_limit)
     pipeline = build_pipeline(settings)
     minutes, pace = settings.pace.bars, settings.pace
     notes = keep_daily_signals(pipeline, settings) if minutes == DAY_MINUTES else ()
@@ -239,7 +239,7 @@ def window_of(broker: LiveBroker) -> EntryWindow:
     )
 
 
-def refuse_pace(sleeptime: str, limit: RequestLimit) -> None:
+def refuse_pace(settings: Settings, limit: RequestLimit) -> None:
     """Refuse a pace at which iterations and the watch over stops would ask more than the venue allows.
 
     While something is under way somebody looks every ``limit.look_s`` seconds, of which an iteration is one.
@@ -255,11 +255,13 @@ def refuse_pace(sleeptime: str, limit: RequestLimit) -> None:
         asked = limit.iteration if limit.quiet_s else looks * limit.look + limit.iteration - limit.look
         return asked * MINUTE_S / seconds <= limit.usable
 
+    sleeptime = settings.pace.sleeptime
     if not works(seconds_of(sleeptime)):
         shortest = next(seconds for seconds in count(1) if works(seconds))
         raise Refusal(
-            f"pace.sleeptime {sleeptime}: at this pace the venue's limit of {limit.a_minute} requests a minute could "
-            f"not be kept beside the watch over stops; the shortest that works is {shortest}S"
+            f"{settings.source_of('pace.sleeptime')}: pace.sleeptime {sleeptime}: at this pace the venue's limit of "
+            f"{limit.a_minute} requests a minute could not be kept beside the watch over stops; the shortest that "
+            f"works is {shortest}S"
         )
 
 

@@ -18,8 +18,8 @@ from tests.brokers.desk.scene import Scene, held
 
 @pytest.mark.parametrize("pace", ["1S", "2S", "5S"])
 def test_a_pace_that_cannot_work_is_refused_with_the_shortest_that_can(pace):
-    with pytest.raises(Refusal, match=rf"^pace.sleeptime {pace}: .*; the shortest that works is 6S$"):
-        refuse_pace(pace, RequestLimit(200, 140))
+    with pytest.raises(Refusal, match=rf"^--set: pace.sleeptime {pace}: .*; the shortest that works is 6S$"):
+        refuse_pace(load(overrides=[f"pace.sleeptime={pace}"]), RequestLimit(200, 140))
 
 
 def test_a_trader_is_not_wired_at_such_a_pace():
@@ -30,7 +30,7 @@ def test_a_trader_is_not_wired_at_such_a_pace():
 
 @pytest.mark.parametrize("pace", ["6S", "15S", "1M", "60M", "1D"])
 def test_a_pace_that_works_is_taken(pace):
-    refuse_pace(pace, RequestLimit(200, 140))
+    refuse_pace(load(overrides=[f"pace.sleeptime={pace}"]), RequestLimit(200, 140))
 
 
 def test_requests_at_the_shortest_pace_stay_below_the_limit():

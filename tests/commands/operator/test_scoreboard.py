@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from backtests.live.live_runs import _measured
+from backtests.reports.live_scoreboard import board, journal_record
+from backtests.reports.scoreboard import LABELS, scoreboard
+from brokers.journal import Journal
+from brokers.record import RunRecord
 from commands.app import main
-from tests.brokers.desk.scene import Scene
+from config import load
+from monitoring.journal_reader import JournalReader
+from risk.model import Decision, Plan, Verdict
+from tests.brokers.desk.scene import ACCOUNT, Scene
+from tests.risk.helpers import proposal
 
 
 @pytest.fixture
@@ -39,6 +49,55 @@ def test_the_screen_shows_totals_days_and_what_was_measured_how(traded, capsys):
     told = capsys.readouterr().out
     assert "Filled within 30 s" in told and "2023-03-07" in told and "1 of 1, 100%" in told
     assert "Filled within 30 s counts entries that filled at all" in told
+
+
+def halted(folder: Path, count: int) -> None:
+    """As many halts of two sessions, the first of which refused a proposal, and one of a session."""
+    with Journal(str(folder / "journal.sqlite3"), ACCOUNT) as journal:
+        journal.begin_run("rehearse", "combined", "active", "abc")
+        for place in range(count):
+            began = datetime(2023, 3, 7, 15, tzinfo=UTC) + timedelta(days=7 * place)
+            for session in (began.date(), began.date() + timedelta(days=1)):
+                journal.halt(session, "streak_halt", began, "equity 98000.00")
+        refused = Verdict("streak_halt", "STREAK_HALT: 5 losing trades in a row, 5 sessions", 10, 0)
+        wish = proposal(symbol="NVDA", quantity=0)
+        later = datetime(2023, 3, 7, 16, tzinfo=UTC)
+        journal.decisions(Plan(later, decisions=(Decision(later, wish, 10, (refused,)),)))
+
+
+def test_halts_are_told_with_their_end_and_what_they_refused(traded, capsys):
+    halted(traded, 7)
+    assert main(["scoreboard", "--state-dir", str(traded), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["halts"]
+    assert len(found) == 7
+    first = {"rule": "streak_halt", "began": "2023-03-07T10:00:00-05:00", "until": "2023-03-09T00:00:00-05:00"}
+    assert {key: found[-1][key] for key in first} == first
+    assert [halt["refused"] for halt in found] == [0, 0, 0, 0, 0, 0, 1]
+    assert main(["scoreboard", "--state-dir", str(traded)]) == 0
+    told = capsys.readouterr().out.splitlines()
+    assert "halted by streak_halt 2023-04-18 11:00 to 2023-04-20 00:00, refused 0" in told
+    assert "and 2 earlier halts, refused 1" in told
+
+
+def test_the_end_of_a_run_and_the_scoreboard_measure_with_one_function(traded):
+    """The desk's own counts, as they were when a stop had ended and its look was older, are replaced."""
+    halted(traded, 1)
+    reader = JournalReader(traded / "journal.sqlite3")
+    whole = journal_record(reader)
+    record = RunRecord(initial_equity=1.0, equity=whole.equity, slippage_cost=-5.0, position_bars=9, protected_bars=9)
+    settings = load(overrides=[f"live.state_dir={traded}"])
+    measured = _measured(record, settings)
+    totals = {score["label"]: score["text"] for score in board(reader)["total"]}
+    printed = {LABELS[s.measure]: s.text for s in scoreboard(measured, sectors={}) if s.day is None}
+    assert printed["Slippage"] == totals["Slippage"] != "–"
+    assert printed["Position time protected"] == totals["Position time protected"]
+    assert (record.slippage_cost, record.position_bars, record.protected_bars) == (
+        whole.slippage_cost, whole.position_bars, whole.protected_bars,
+    )  # fmt: skip
+    assert [halt.module for halt in measured.halts] == ["streak_halt"]
+    later = journal_record(reader, since=whole.equity[-1].time + timedelta(days=30))
+    assert (later.equity, later.trades, later.halts) == ([], [], [])
+    assert _measured(record, load(overrides=[f"live.state_dir={traded / 'none'}"])) is record
 
 
 def test_a_folder_without_a_journal_is_refused(tmp_path, capsys):
