@@ -212,13 +212,14 @@ def trades(db: Statements, *, symbol: str = "", limit: int = PAGE) -> list[Trade
     ]
 
 
-def equity(db: Statements, *, most: int = 1_500) -> list[EquityPoint]:
+def equity(db: Statements, *, since: datetime | None = None, most: int = 1_500) -> list[EquityPoint]:
     """The account over time, oldest first; of more than ``most`` moments evenly spaced ones and the last."""
-    count = int(db.scalar("SELECT count(*) FROM equity") or 0)
+    clause, values = (" WHERE time >= :since", {"since": since}) if since is not None else ("", {})
+    count = int(db.scalar(f"SELECT count(*) FROM equity{clause}", **values) or 0)
     step = max(1, -(-count // most))
     sql = (
         "SELECT time, equity, cash, long_exposure, inverse_exposure FROM (SELECT *, row_number() OVER "
-        "(ORDER BY time DESC) AS place FROM equity) AS numbered WHERE (place - 1) % :step = 0 ORDER BY time"
+        f"(ORDER BY time DESC) AS place FROM equity{clause}) AS numbered WHERE (place - 1) % :step = 0 ORDER BY time"
     )
     return [
         EquityPoint(
@@ -228,7 +229,7 @@ def equity(db: Statements, *, most: int = 1_500) -> list[EquityPoint]:
             float(r["long_exposure"]),
             float(r["inverse_exposure"]),
         )
-        for r in db.rows(sql.replace("%", "%%") if db.server else sql, step=step)
+        for r in db.rows(sql.replace("%", "%%") if db.server else sql, step=step, **values)
     ]
 
 
