@@ -34,6 +34,7 @@ from brokers.record import RunRecord
 from brokers.reporting.iteration_report import IterationReport
 from brokers.venue_errors import NotSent, VenueError, VenueUnavailable, level_of
 from brokers.venue_values import TradeUpdate
+from config.errors import Refusal
 from market.bars import BarTable
 from market.trading_day import day_of
 from risk.interface import RiskModule
@@ -260,7 +261,11 @@ class LiveDesk:
 
     def look(self, account: bool = True) -> None:
         """Ask the venue; contradictions between it and the journal stop entries and are logged."""
-        self.observer.look(account)
+        try:
+            self.observer.look(account)
+        except Refusal:
+            self._see_unbooked()
+            raise
         self._seen_at = time.monotonic()
         self.halts.account = self.state.view.account.blocked
         if account:
@@ -276,6 +281,14 @@ class LiveDesk:
                     "%s: the venue contradicts the journal, no entries this session: %s", wrong.symbol, wrong.what
                 )
         self._keep_books()
+
+    def _see_unbooked(self) -> None:
+        """The journal cannot be used, so nothing can be sent; what has no stop at the venue is measured anyway."""
+        for symbol in {*self.positions.book.ledger.positions, *self.entries.tasks, *self.protector.log.present}:
+            try:
+                self.protector.see(symbol)
+            except Refusal as refusal:
+                log.debug("%s: what protects it is not known, %s", symbol, refusal)
 
     def _tell_held_back(self) -> None:
         """Where an order of ours cannot be read nothing is sent or cancelled: what it protects is not known."""

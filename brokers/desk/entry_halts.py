@@ -107,7 +107,7 @@ class EntryHalts:
             self.taken = str(error)
         if isinstance(error, Refusal):
             if UNUSABLE not in self.passing:
-                log.error("no entries while the journal cannot be used: %s", error)
+                log.error("no entries, and no stops either, while the journal cannot be used: %s", error)
             self.passing[UNUSABLE], self._troubled = str(error), True
             return
         log.error(
