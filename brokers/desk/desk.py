@@ -255,7 +255,8 @@ class LiveDesk:
         if self._report is None:
             return
         try:
-            self._report.decided(plan, self._decided_on, self.sync.fills, submit=self.submit)
+            stopped = bool(self.halts.told)
+            self._report.decided(plan, self._decided_on, self.sync.fills, submit=self.submit, stopped=stopped)
         except Exception:
             log.exception("an iteration could not be told of")
 
