@@ -176,7 +176,7 @@ def book_event(
 
 
 def _opened(book: PositionBook, order: JournalOrder) -> Decimal:
-    """Shares of a filled order that open a position: by hand those that are neither sold from a long nor buy a short back.
+    """Shares of a filled order that open a position: by hand those that neither leave a long nor buy a short back.
 
     Shares that were sold short by hand count like those that were bought.
     """
