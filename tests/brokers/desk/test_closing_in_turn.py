@@ -114,7 +114,8 @@ def test_a_position_without_exits_is_sold_without_waiting(scene):
     scene.exchange.cancel(stop["id"])
     scene.deaf = True
     scene.pass_time(1)
+    scene.pass_time(1)
     scene.desk.halts.kill.pull(KillLevel.FLATTEN)
-    scene.step(0.1)
+    scene.step(0.5)
     assert [order["type"] for order in scene.open("TSLA")] == ["limit"]
     until_flat(scene)
