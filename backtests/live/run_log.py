@@ -20,6 +20,7 @@ from brokers.reporting.log_file import JsonLines, LogFile
 from brokers.reporting.screen import Screen
 from config import Refusal, Settings
 from config.operating import operating
+from config.values.markets import NEW_YORK_ZONE
 from config.values.masker import Masker
 from config.values.secrets import Secrets
 
@@ -108,13 +109,13 @@ class RunLog:
         self._notifier.start()
 
     def _tell_last_run(self, session: TradingSession) -> None:
-        """A run that was killed could not say so itself."""
-        now = session.venue.clock.now()
+        """A run that was killed could not say so itself, nor one that could not write the journal as it ended."""
+        now = session.venue.clock.now().astimezone(NEW_YORK_ZONE)
         if began := session.journal.mark(RUNNING):
             log.warning(
-                "the run that began %s did not end by itself: it was killed, or this machine stopped; "
-                "what it left is looked at first",
-                began,
+                "the run that began %s did not end by itself, as far as the journal knows: it was killed, this machine "
+                "stopped, or nothing could be written as it ended; what it left is looked at first",
+                datetime.fromisoformat(began).astimezone(NEW_YORK_ZONE).isoformat(timespec="seconds"),
                 extra=about(EventKind.CRASH),
             )
         session.journal.keep_mark(RUNNING, now.isoformat(timespec="seconds"))

@@ -66,7 +66,7 @@ class BookBuilder:
         return Book(
             time=now,
             equity=state.equity,
-            cash=float(state.view.uncommitted_cash),
+            cash=float(self._positions.uncommitted_cash),
             positions=positions,
             pending={s: p for s, p in pending.items() if p.quantity > 0},
             opened_today_usd=self._positions.opened_today(),

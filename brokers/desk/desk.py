@@ -34,6 +34,7 @@ from brokers.record import HaltRecord, RunRecord
 from brokers.reporting.iteration_report import IterationReport
 from brokers.venue_errors import NotSent, VenueError, VenueUnavailable, level_of
 from brokers.venue_values import TradeUpdate
+from config.errors import Refusal
 from market.bars import BarTable
 from market.trading_day import day_of
 from risk.interface import RiskModule
@@ -254,13 +255,18 @@ class LiveDesk:
         if self._report is None:
             return
         try:
-            self._report.decided(plan, self._decided_on, self.sync.fills, submit=self.submit)
+            stopped = bool(self.halts.told)
+            self._report.decided(plan, self._decided_on, self.sync.fills, submit=self.submit, stopped=stopped)
         except Exception:
             log.exception("an iteration could not be told of")
 
     def look(self, account: bool = True) -> None:
         """Ask the venue; contradictions between it and the journal stop entries and are logged."""
-        self.observer.look(account)
+        try:
+            self.observer.look(account)
+        except Refusal:
+            self._see_unbooked()
+            raise
         self._seen_at = time.monotonic()
         self.halts.account = self.state.view.account.blocked
         self._tell_account(self.state.view.account_unreadable)
@@ -284,6 +290,14 @@ class LiveDesk:
             self.halts.passing["account"] = unreadable
         else:
             self.halts.passing.pop("account", None)
+
+    def _see_unbooked(self) -> None:
+        """The journal cannot be used, so nothing can be sent; what has no stop at the venue is measured anyway."""
+        for symbol in {*self.positions.book.ledger.positions, *self.entries.tasks, *self.protector.log.present}:
+            try:
+                self.protector.see(symbol)
+            except Refusal as refusal:
+                log.debug("%s: what protects it is not known, %s", symbol, refusal)
 
     def _tell_held_back(self) -> None:
         """Where an order of ours cannot be read nothing is sent or cancelled: what it protects is not known."""

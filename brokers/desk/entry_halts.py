@@ -158,7 +158,7 @@ class EntryHalts:
         if isinstance(error, JournalTaken):
             self.taken = str(error)
         if UNUSABLE not in self.passing:
-            log.error("no entries while the journal cannot be used: %s", error)
+            log.error("no entries, and no stops either, while the journal cannot be used: %s", error)
         self.passing[UNUSABLE], self._troubled = str(error), True
 
     def _write_down(self) -> None:

@@ -1,8 +1,13 @@
-"""The summary of a session: trades, profit, refusals by rule, slippage against the quote, and protection."""
+"""The summary of a session: trades, profit, refusals by rule, slippage against the quote, and protection.
+
+Equity, closed trades and filled entries are the session's, by the journal. What else it tells only this process has
+seen: where that was not there as the session began, it says since when it was.
+"""
 
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from datetime import date, datetime
 from typing import Any
@@ -10,10 +15,13 @@ from typing import Any
 from brokers.desk.desk import LiveDesk
 from brokers.reporting.events import EventKind, about
 from brokers.reporting.iteration_report import IterationReport
+from config.values.markets import NEW_YORK_ZONE
 from market.trading_day import day_of
 
 PATIENCE_S = 0.5
 """Local seconds that a summary waits for a step of the desk: at the end of the process there are few."""
+BLIND_S = 30.0
+"""Local seconds from one look at the venue to the next after which nothing is said of what was between them."""
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +40,12 @@ class SessionReport:
     def __init__(self, desk: LiveDesk, iterations: IterationReport, now: Callable[[], datetime]) -> None:
         self._desk, self._iterations, self._now = desk, iterations, now
         self._day: date | None = None
+        self._told: date | None = None
         self._opened = 0.0
+        self._started = now()
+        self._whole = False
+        """Whether the session's beginning was seen, and not only a later part of it."""
+        self._seen, self._seen_at, self._blind_s = desk.state.view.time, time.monotonic(), 0.0
         self._counted()
 
     def check(self) -> None:
@@ -40,27 +53,45 @@ class SessionReport:
 
         Where a step is under way as it ends, the next check tells of it.
         """
+        self._see()
         if self._desk.state.in_session:
             today = day_of(self._now())
             if self._day is not None and self._day != today:
                 # The night was not seen, as in a rehearsal that leaves it out.
-                self._tell_within(0)
+                self._whole = self._tell_within(0)
             if self._day is None and self._desk.record.equity:
                 self._begin(today)
-        elif self._day is not None:
-            self._tell_within(0)
+        else:
+            self._whole = self._tell_within(0)
+
+    def _see(self) -> None:
+        """Measure for how long nobody has seen the venue."""
+        shown, now = self._desk.state.view.time, time.monotonic()
+        if shown != self._seen or not self._desk.state.in_session:
+            self._seen, self._seen_at = shown, now
+        else:
+            self._blind_s = max(self._blind_s, now - self._seen_at)
 
     def _begin(self, today: date) -> None:
-        self._day, self._opened = today, self._desk.record.equity[-1].equity
+        record = self._desk.record
+        self._day, self._opened = today, record.equity[-1].equity if record.equity else self._desk.state.equity
 
     def _counted(self) -> None:
         """Count from here: a session's first fills may come before it is first seen, and belong to its summary."""
         desk = self._desk
         self._slippage, self._intervals = len(desk.entries.slippage), len(desk.protector.log.intervals)
         self._bars = desk.record.protected_bars, desk.record.position_bars
+        self._skipped, self._blind_s = len(desk.entries.skipped), 0.0
 
     def tell(self) -> None:
-        """The summary of what has been seen of the present session, as the process ends; nothing where none was."""
+        """The summary of the present session as the process ends; nothing where it has not seen an account in one."""
+        self._see()
+        state = self._desk.state
+        today = day_of(self._now())
+        unknown = self._day is None and self._told != today and state.in_session
+        if unknown and state.view.account_time is not None:
+            # It ends before its first iteration, as one that was started at ``flatten``.
+            self._begin(today)
         if not self._tell_within(PATIENCE_S):
             log.warning("session %s: no summary, one step has taken %.0f s", self._day, self._desk.lock.held_s)
             self._day = None
@@ -71,7 +102,7 @@ class SessionReport:
             return True
         if not self._desk.lock.acquire(timeout=seconds):
             return False
-        day, self._day = self._day, None
+        day, self._day, self._told = self._day, None, self._day
         try:
             text, fields = self._summary(day)
             self._counted()
@@ -92,15 +123,25 @@ class SessionReport:
         refused = dict(self._iterations.refusals.most_common())
         opened = float(desk.journal.session_open_equity(day) or self._opened)
         change = equity / opened - 1 if opened > 0 else 0.0
+        entries = desk.journal.filled_entries(day)
+        unsent = len(desk.entries.skipped) - self._skipped
+        present = desk.protector.log.present
+        longest = max([longest, *(desk.protector.log.seconds(symbol) for symbol in present)])
+        bare = len(gaps) + len(present)
+        had = bool(held or desk.positions.book.ledger.positions or gaps or present or measured)
+        since = "" if self._whole else f"since this start at {self._started.astimezone(NEW_YORK_ZONE):%H:%M}: "
+        quiet_s = 2 * desk.state.clock.local(desk.state.venue.request_limit.quiet_s)
+        blind_s = self._blind_s if self._blind_s > max(BLIND_S, quiet_s) else 0.0
         parts = [
             f"session {day}: equity {equity:,.2f} USD, {change:+.2%}",
             f"{len(closed)} closed, {won} of them won, {profit:+,.2f} USD" if closed else "no trade closed",
-            _refusals_in_words(refused),
-            _slippage_in_words(saved, measured),
-            _protection_in_words(len(gaps), longest, held=bool(held or closed or measured)),
+            _entries_in_words(entries),
+            since + _refusals_in_words(refused, unsent),
+            *([_slippage_in_words(saved, measured)] if measured else []),
+            _protection_in_words(bare, longest, blind_s, held=had, whole=self._whole),
         ]
-        if desk.protector.log.present:
-            parts.append(f"WITHOUT A STOP NOW: {', '.join(sorted(desk.protector.log.present))}")
+        if present:
+            parts.append(f"WITHOUT A STOP NOW: {', '.join(sorted(present))}")
         fields: dict[str, Any] = {
             "session": day.isoformat(),
             "equity": equity,
@@ -111,7 +152,10 @@ class SessionReport:
             "refusals": refused,
             "slippage_usd": -saved,
             "entries_measured": measured,
-            "unprotected_times": len(gaps),
+            "entries_filled": entries,
+            "entries_not_sent": unsent,
+            "since": None if self._whole else self._started.isoformat(),
+            "unprotected_times": bare,
             "unprotected_longest_s": longest,
             "protected_frac": protected / held if held else None,
             "open_positions": len(desk.positions.book.ledger.positions),
@@ -129,19 +173,29 @@ class SessionReport:
         return saved, len(new)
 
 
-def _refusals_in_words(refused: dict[str, int]) -> str:
+def _refusals_in_words(refused: dict[str, int], unsent: int) -> str:
     listed = ", ".join(f"{rule} {count}" for rule, count in refused.items())
-    return f"refused {sum(refused.values())} ({listed})" if refused else "nothing refused"
+    by_rules = [f"refused {sum(refused.values())} ({listed})"] if refused else []
+    approved = [f"{unsent} approved and not sent"] if unsent else []
+    return ", ".join([*by_rules, *approved]) or "nothing refused"
 
 
-def _protection_in_words(gaps: int, longest_s: float, *, held: bool) -> str:
+def _protection_in_words(gaps: int, longest_s: float, blind_s: float, *, held: bool, whole: bool) -> str:
+    unseen = f"; nobody looked at the venue for {blind_s:.0f} s" if blind_s else ""
     if gaps:
-        return f"{gaps} time{'' if gaps == 1 else 's'} without a stop, the longest {longest_s:.0f} s"
-    return "all that was held had stops all the time" if held else "no position held"
+        return f"{gaps} time{'' if gaps == 1 else 's'} without a stop, the longest {longest_s:.0f} s{unseen}"
+    if not held:
+        return f"no position of ours held{unseen}"
+    always = " all the time" if whole and not blind_s else ", as far as it was seen"
+    return f"every position of ours had its stop{always}{unseen}"
+
+
+def _entries_in_words(filled: int) -> str:
+    if not filled:
+        return "no entry filled"
+    return "1 entry filled, whole or in part" if filled == 1 else f"{filled} entries filled, whole or in part"
 
 
 def _slippage_in_words(saved: float, measured: int) -> str:
-    if not measured:
-        return "no entry filled"
     entries = "1 entry" if measured == 1 else f"{measured} entries"
     return f"{'saved' if saved >= 0 else 'paid'} {abs(saved):,.2f} USD against the quotes of {entries}"

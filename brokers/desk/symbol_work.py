@@ -19,6 +19,7 @@ from brokers.desk.reconcile.manual_positions import ManualPositions
 from brokers.order_types import OrderRole
 from brokers.quantities import digits
 from brokers.venue_errors import VenueError
+from config.errors import Refusal
 
 RECENT = timedelta(seconds=60)
 """How old a view may be for what it shows unprotected to be sold or protected without another look."""
@@ -84,7 +85,13 @@ class SymbolWork:
 
     def end_parts(self) -> None:
         """Cancel entries that are known to have filled in part, before anything is asked: their shares have no stop."""
-        for symbol in sorted(self.entries.parts() - self.state.view.held_back.keys()):
+        try:
+            parts = self.entries.parts()
+        except Refusal as refusal:
+            # The look that comes next asks the venue all the same.
+            self.halts.crashed(refusal, self.state.now)
+            return
+        for symbol in sorted(parts - self.state.view.held_back.keys()):
             self.isolated(symbol, partial(self.entries.end, symbol))
 
     def step_unseen(self) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
@@ -20,6 +20,7 @@ from sqlalchemy import Connection, Table, select
 from brokers.journal import decision_statements, history, marks, order_statements
 from brokers.journal.database import chain
 from brokers.journal.database.schema import equity, halts, rows_of, runs, sessions
+from brokers.journal.database.schema import fills as fills_table
 from brokers.journal.database.schema import orders as orders_table
 from brokers.journal.database.schema import splits as splits_table
 from brokers.journal.database.store import ANSWER_WITHIN_S, Store
@@ -27,7 +28,7 @@ from brokers.journal.fills import FillReport
 from brokers.journal.history import Figures, FilledOrder, Split
 from brokers.journal.journal_order import AlreadyPlanned, JournalOrder, OrderIntent
 from brokers.journal.order_ids import client_order_id
-from brokers.order_types import State
+from brokers.order_types import OPENING_ROLES, State
 from brokers.record import EquityRow, TradeRecord
 from market.trading_day import begin_of
 from risk.model import Plan
@@ -362,6 +363,19 @@ class Journal:
         query = select(sessions.c.equity).where(sessions.c.session == session)
         stands: Decimal | None = self._answer(("session", session), lambda connection: connection.scalar(query))
         return stands
+
+    def filled_entries(self, session: date) -> int:
+        """How many decisions to enter had fills on a day, in whole or in part; of every run that was kept."""
+        rows, orders = fills_table.c, orders_table.c
+        wanted = (
+            select(orders.symbol, orders.decision_time)
+            .join(fills_table, rows.client_order_id == orders.client_order_id)
+            .where(orders.role.in_([str(role) for role in OPENING_ROLES]))
+            .where(rows.time >= begin_of(session), rows.time < begin_of(session + timedelta(days=1)))
+            .distinct()
+        )
+        with self._store.reading() as connection:
+            return len(connection.execute(wanted).all())
 
     def halt(self, session: date, module: str, time: datetime, reason: str) -> None:
         """End a session for new positions; the first of a module stays."""

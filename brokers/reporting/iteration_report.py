@@ -7,6 +7,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -54,7 +55,7 @@ class IterationReport:
         self._day: date | None = None
         self.refusals: Counter[str] = Counter()
 
-    def decided(self, plan: Plan, book: Book, fills: int, *, submit: bool = True) -> None:
+    def decided(self, plan: Plan, book: Book, fills: int, *, submit: bool = True, stopped: bool = False) -> None:
         """An iteration has decided.
 
         Parameters
@@ -65,6 +66,8 @@ class IterationReport:
             Reports of fills that were booked since the start.
         submit : bool
             Whether orders are sent.
+        stopped : bool
+            Whether something keeps every entry back, as the kill switch does: none is announced then.
         """
         if (day := book.time.date()) != self._day:
             self._day = day
@@ -75,7 +78,7 @@ class IterationReport:
         for decision in plan.decisions:
             self._tell_decision(decision)
         filled, self._fills = fills - self._fills, fills
-        self._tell_iteration(plan, book, filled, submit=submit)
+        self._tell_iteration(replace(plan, entries=()) if stopped else plan, book, filled, submit=submit)
 
     def _tell_halts(self, book: Book) -> None:
         for name in sorted(book.halted - self._halted):

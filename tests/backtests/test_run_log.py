@@ -72,9 +72,10 @@ def test_an_exchange_that_plays_another_day_is_told_with_its_own_time(run):
 
 def test_a_run_that_was_killed_is_told_by_the_next_and_one_that_ended_is_not(run):
     with run(ends=False) as killed:
-        assert killed.journal.mark(RUNNING) == "2024-03-05T15:30:00+00:00"
+        assert killed.journal.mark(RUNNING) == "2024-03-05T10:30:00-05:00"
     with run() as after:
-        assert "did not end by itself" in after.screen.getvalue()
+        said = "the run that began 2024-03-05T10:30:00-05:00 did not end by itself, as far as the journal knows: "
+        assert said in after.screen.getvalue()
     with run() as last:
         assert "did not end by itself" not in last.screen.getvalue()
     assert [row["event"] for row in rows(run.file) if "event" in row] == ["crash"]

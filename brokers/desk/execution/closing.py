@@ -1,6 +1,8 @@
 """Closing what is protected: exits cancelled, shares released, what stays protected, then a limit and a chase.
 
 A close that comes to nothing does not leave its shares unprotected: the stop goes back, and the close waits behind it.
+Where several positions are closed, the later ones keep their exits until it is their turn: the process may be killed at
+any moment, and what has lost its exits by then stays without them until the next start.
 """
 
 from __future__ import annotations
@@ -32,6 +34,10 @@ UNHEARD = timedelta(seconds=3)
 """After this a sale that the venue knows nothing of gives way to the stop, which holds the shares should it come."""
 REFUSALS = 3
 """So often in a row a close is refused before its stop goes back."""
+AT_ONCE = 2
+"""So many positions at a time may have neither exits nor a sale at the venue because they are being closed."""
+LONGEST_TURN = 8
+"""Steps without a sale at the venue after which a position keeps the next one waiting no longer."""
 ASK_TRADABLE = timedelta(seconds=30)
 """Between two questions whether the venue trades a symbol that is to be sold."""
 FIRST_REST_S, LONGEST_REST_S, LONGEST_UNPROTECTED_S = 15, 300, 60
@@ -45,6 +51,7 @@ class Stage(StrEnum):
 
     RELEASING = "the exits that hold the shares are being cancelled"
     SELLING = "the shares are free"
+    WAITING = "others are being sold first, the shares wait behind their exits"
     BEHIND_STOP = "selling comes to nothing now, the shares wait behind their stop"
 
 
@@ -73,6 +80,8 @@ class CloseTask:
         Rounds of orders that sold nothing, in a row.
     over : bool
         Whether it was called off, so that an order of it which waits is cancelled.
+    exposed : int
+        Steps in a row for which it has had neither exits nor a sale at the venue.
     asked, tradable : datetime and bool
         When the venue said last whether it trades the symbol, and what.
     """
@@ -92,6 +101,7 @@ class CloseTask:
     refused: Backoff = field(default_factory=lambda: Backoff(1, 2**REFUSALS))
     fruitless: Backoff = field(default_factory=lambda: Backoff(FIRST_REST_S, LONGEST_REST_S))
     over: bool = False
+    exposed: int = 0
     asked: datetime | None = None
     tradable: bool = True
 
@@ -142,7 +152,7 @@ class PositionCloser:
     def keeps(self, symbol: str) -> Decimal | None:
         """How many shares of a symbol are to stay, and so to be protected now; None is all of them."""
         task = self.tasks.get(symbol)
-        if task is None or task.stage is Stage.BEHIND_STOP or self._unheard(task):
+        if task is None or task.stage in (Stage.BEHIND_STOP, Stage.WAITING) or self._unheard(task):
             return None
         return task.keep if task.stage is Stage.SELLING else self._positions.protection(symbol).protected
 
@@ -159,19 +169,26 @@ class PositionCloser:
             return
         if task.order:
             self._watch(task)
+        task.exposed = task.exposed + 1 if _exposed(task) else 0
         held = abs(self._positions.book.quantity(symbol))
         if task.order:
             return
         if held <= task.keep:
             del self.tasks[symbol]
             return
-        if self._stays_behind(task, held):
+        waits = not _exposed(task) and bool(self._positions.protection(symbol).protected) and not self._has_turn(task)
+        if (not waits or task.stage is Stage.BEHIND_STOP) and self._stays_behind(task, held):
             task.stage, task.releasing_since = Stage.BEHIND_STOP, None
             return
-        if task.stage is Stage.BEHIND_STOP:
-            task.stage = Stage.RELEASING
+        if waits or task.stage in (Stage.BEHIND_STOP, Stage.WAITING):
+            task.stage = Stage.WAITING if waits else Stage.RELEASING
         if task.stage is Stage.RELEASING and not self._positions.unresolved(symbol):
             self._release(task, held)
+
+    def _has_turn(self, task: CloseTask) -> bool:
+        """Whether few enough of the others are exposed, so that what is at the venue for this one may be cancelled."""
+        others = (other for other in self.tasks.values() if other is not task and other.exposed <= LONGEST_TURN)
+        return sum(map(_exposed, others)) < AT_ONCE
 
     def under_way(self, symbol: str) -> bool:
         """Whether a sale waits at the venue, or shares that were seen free wait for theirs."""
@@ -310,7 +327,7 @@ class PositionCloser:
                 # Nothing that waiting mends: the stop goes back with the next step.
                 task.refused.failures = REFUSALS
             return
-        task.refused.failures = 0
+        task.refused.failures = task.exposed = 0
         task.order, task.sent, task.cancel_asked = order.client_order_id, self._state.now, None
         task.orders += 1
 
@@ -369,8 +386,17 @@ class PositionCloser:
             return
         if task.cancel_asked is not None:
             task.cancel_asked = self._gateway.cancel_again(order.venue_id, task.cancel_asked)
-        elif (task.over or elapsed(self._state.now, task.sent, patience)) and self._gateway.make_way([order.venue_id]):
+            return
+        ends = task.over or (elapsed(self._state.now, task.sent, patience) and self._has_turn(task))
+        if ends and self._gateway.make_way([order.venue_id]):
             task.cancel_asked = self._state.now
+
+
+def _exposed(task: CloseTask) -> bool:
+    """Whether a close has cancelled what was at the venue for its position, and nothing else is there yet."""
+    if task.order:
+        return task.cancel_asked is not None
+    return task.stage is Stage.SELLING or task.releasing_since is not None
 
 
 def _held_elsewhere(refusal: Exception) -> bool:

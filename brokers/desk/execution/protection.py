@@ -19,7 +19,7 @@ from brokers.desk.execution.surplus import fewest
 from brokers.desk.execution.unprotected_log import UnprotectedLog
 from brokers.desk.reconcile.order_ownership import orphaned_manual_exits
 from brokers.desk.reconcile.own_positions import OwnPositions
-from brokers.desk.reconcile.protection_status import ProtectionStatus
+from brokers.desk.reconcile.protection_status import ProtectionStatus, protection_status
 from brokers.desk.venue_state import VenueState
 from brokers.order_types import TimeInForce
 from brokers.quantities import digits, whole_lots
@@ -128,6 +128,19 @@ class Protector:
             self._end(stop, "one stop is to stand for several", replaced=True)
         else:
             self._renew(protection)
+
+    def see(self, symbol: str) -> None:
+        """Measure what is without a stop while the journal cannot be used, and send nothing.
+
+        What is ours is what the venue holds beside shares by hand, so that fills that were not booked count; and a stop
+        by hand counts, since nobody can replace it by one of ours.
+        """
+        view, book = self._state.view, self._positions.book
+        there, sign = view.held(symbol), -1 if book.quantity(symbol) < 0 else 1
+        held = max(Decimal(0), sign * (there - book.manual.get(symbol, Decimal(0))))
+        missing = self._terms.can_rest(symbol, held) - self._positions.protection(symbol).protected
+        bare = abs(there) - protection_status(view.orders.values(), symbol, there).protected
+        self.log.see(symbol, min(missing, bare), lambda: self._last_stop(symbol))
 
     def tighten(self, change: Adjustment, time: datetime) -> None:
         """Move the resting stops of a position, each for itself; never away from the market."""

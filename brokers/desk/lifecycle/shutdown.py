@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from collections.abc import Iterable
+from datetime import datetime
 
 from brokers.desk.desk import LiveDesk
 from brokers.quantities import digits
 from brokers.reporting.events import EventKind, about
 from brokers.venue_values import VenueOrder
 from config.errors import Refusal
+from config.values.markets import NEW_YORK_ZONE
 
 PAUSE_S, LONGEST_PAUSE_S = 0.1, 0.5
 ENDS = "the trader ends"
@@ -31,39 +34,43 @@ def shut_down(desk: LiveDesk, within_s: float) -> None:
     desk.state.drop_waiting()
     if not desk.submit:
         return
-    unseen = _until_protected(desk, time.monotonic() + within_s)
-    if unseen:
-        _tell_no_look(desk, unseen)
-    _tell_what_stays(desk, looked=not unseen)
+    began = desk.state.now
+    failed = _until_protected(desk, time.monotonic() + within_s)
+    if failed:
+        _tell_no_look(desk, failed, began)
+    _tell_what_stays(desk, looked=not failed, began=began)
     # What another thread still tries finds the journal closed.
     desk.halts.ended = True
 
 
 def _until_protected(desk: LiveDesk, end: float) -> str:
-    """Look and work until nothing is left to do; empty, or why no look was possible."""
-    looked, failed, pause = False, "there was no time for one", PAUSE_S
+    """Look and work until nothing is left to do; empty, or why no look could be made and booked."""
+    looked, failed, pause = False, "", PAUSE_S
     while (left := end - time.monotonic()) > 0:
         if not desk.lock.acquire(timeout=left):
-            failed = f"one step has taken {desk.lock.held_s:.0f} s, the journal or the venue does not answer"
+            failed = failed or f"one step has taken {desk.lock.held_s:.0f} s, the journal or the venue does not answer"
             break
         try:
             desk.closer.call_off()
             desk.targets.call_off()
-            desk.entries.abandon(ENDS)
+            # Where the journal cannot be read the step says so itself, and shows what is at the venue before.
+            with contextlib.suppress(Refusal):
+                desk.entries.abandon(ENDS)
             desk.tick(end - time.monotonic())
             looked = True
             if not _unfinished(desk):
                 break
         except Exception as error:
-            # Whatever it is, the process has to end in order.
-            failed = str(error)
+            # Whatever it is, the process has to end in order. The first reason is told: the last one may be that time
+            # was up.
+            failed = failed or str(error)
             log.warning("leaving: %s", error)
         finally:
             desk.lock.release()
         time.sleep(pause)
         # Looks take requests from what protects, where they are many.
         pause = min(2 * pause, LONGEST_PAUSE_S)
-    return "" if looked else failed
+    return "" if looked else failed or "there was no time for one"
 
 
 def _unfinished(desk: LiveDesk) -> bool:
@@ -71,22 +78,24 @@ def _unfinished(desk: LiveDesk) -> bool:
     return bool(desk.closer.tasks or desk.protector.log.present or desk.protector.cancelling or desk.entries.waiting)
 
 
-def _tell_no_look(desk: LiveDesk, why: str) -> None:
+def _tell_no_look(desk: LiveDesk, why: str, began: datetime) -> None:
     """What is known without the desk's lock and the journal, and of when that is."""
+    seen = desk.state.view.time >= began
     unprotected = "; ".join(f"{symbol} had {what}" for symbol, what in sorted(desk.protector.log.present.items()))
     log.error(
-        "leaving: no look was possible (%s); at %s %s; start again to protect what has no stop",
+        "leaving: no %s was possible (%s); at %s %s; start again to protect what has no stop",
+        "order" if seen else "look",
         why,
-        desk.state.view.time.isoformat(timespec="seconds"),
+        _in_new_york(desk.state.view.time),
         unprotected or "every position had its stop",
     )
 
 
-def _tell_what_stays(desk: LiveDesk, looked: bool) -> None:
+def _tell_what_stays(desk: LiveDesk, looked: bool, began: datetime) -> None:
     """Name everything that waits at the venue, and every share without a stop; by the last look, and without a lock."""
     for symbol, why in desk.protector.log.present.items():
         log.error("%s: left with %s; start again to protect it", symbol, why)
-    ours = desk.sync.client_id
+    ours, seen = desk.sync.client_id, desk.state.view.time
     stays = {ours(o.id): o for o in desk.state.view.orders.values() if o.open and o.armed and ours(o.id) is not None}
     try:
         waiting = {order.client_order_id: order.symbol for order in desk.entries.waiting} if looked else {}
@@ -103,7 +112,13 @@ def _tell_what_stays(desk: LiveDesk, looked: bool) -> None:
         what = f"{digits(abs(held))} shares stay" if held else "stays at the venue"
         behind = "; ".join(_terms(order) for order in resting)
         event = about(EventKind.LEAVING, symbol, held=str(held), orders=[o.client_order_id for o in resting])
-        log.info("%s: %s%s: %s", symbol, what, " behind" if held else "", behind, extra=event)
+        then = "" if looked or seen >= began else f"; last known at {_in_new_york(seen)}, not looked at since"
+        log.info("%s: %s%s: %s%s", symbol, what, " behind" if held else "", behind, then, extra=event)
+
+
+def _in_new_york(moment: datetime) -> str:
+    """A moment as the log's own lines are stamped."""
+    return moment.astimezone(NEW_YORK_ZONE).isoformat(timespec="seconds")
 
 
 def _by_symbol(orders: Iterable[VenueOrder]) -> dict[str, list[VenueOrder]]:

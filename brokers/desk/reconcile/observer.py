@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 
 from brokers.desk.reconcile.inflight_orders import InflightOrders
@@ -10,7 +12,8 @@ from brokers.desk.reconcile.own_positions import OwnPositions
 from brokers.desk.venue_snapshot import VenueSnapshot, grouped, in_words, not_believed
 from brokers.desk.venue_state import VenueState
 from brokers.venue_errors import AccountUnreadable
-from brokers.venue_values import TradeUpdate
+from brokers.venue_values import TradeUpdate, VenueOrder, VenuePositions
+from config.errors import Refusal
 
 
 class VenueObserver:
@@ -40,13 +43,19 @@ class VenueObserver:
         ------
         VenueError
             It could not be asked.
+        Refusal
+            The journal cannot be used. The view shows the venue all the same, so that an alarm can tell of it.
         """
         state, venue = self._state, self._state.venue
         state.read_clock(required=account)
         began = state.now
-        venue.expect(order.client_order_id for order in self._inflight.journal.open_orders())
-        # Orders before positions: a fill in between shows as a position whose order is seen a moment later.
-        sent, opened = self._inflight.listed(self._looked)
+        try:
+            venue.expect(order.client_order_id for order in self._inflight.journal.open_orders())
+            # Orders before positions: a fill in between shows as a position whose order is seen a moment later.
+            sent, opened = self._inflight.listed(self._looked)
+        except Refusal:
+            self._show_unbooked(began, venue.open_orders().orders, venue.positions())
+            raise
         held = venue.positions()
         before = state.view
         figures, figures_time, unreadable = before.account, before.account_time, before.account_unreadable
@@ -61,11 +70,16 @@ class VenueObserver:
         # The entry by which exits are recognised may have been sent too long ago to be listed again.
         orders = grouped([*sent.orders, *opened.orders], before.orders.values())
         self._sync.contradictions.clear()
-        manual = self._sync.take(orders)
         listed = [*sent.orders, *opened.orders]
         unread = [row for row in (*sent.unread, *opened.unread) if row.id not in orders]
-        # What the venue shows as something else than what was sent is no order to count, cancel or replace.
-        unread += not_believed(listed, self._sync.disbelieved)
+        try:
+            manual = self._sync.take(orders)
+            # What the venue shows as something else than what was sent is no order to count, cancel or replace.
+            unread += not_believed(listed, self._sync.disbelieved)
+            held_back = self._sync.held_back(unread)
+        except Refusal:
+            self._show_unbooked(began, listed, held)
+            raise
         state.view = VenueSnapshot(
             time=began,
             account=figures,
@@ -75,13 +89,24 @@ class VenueObserver:
             listing=opened.native,
             complete=held.complete,
             unread={row.symbol: in_words(row) for row in unread if row.symbol},
-            held_back=self._sync.held_back(unread),
+            held_back=held_back,
             account_time=figures_time,
             account_unreadable=unreadable,
         )
         self._looked = began
         self._inflight.ask()
         self._positions.refresh()
+
+    def _show_unbooked(self, began: datetime, listed: Iterable[VenueOrder], held: VenuePositions) -> None:
+        """Put what the venue shows into the view without booking it; nothing is sent by it before a look has."""
+        before = self._state.view
+        self._state.view = replace(
+            before,
+            time=began,
+            positions=held.by_symbol,
+            orders=self._state.believed(grouped(listed, before.orders.values())),
+            complete=held.complete,
+        )
 
     def hear(self, update: TradeUpdate) -> bool:
         """Take in a trade update; False if it is of an order that is not ours."""

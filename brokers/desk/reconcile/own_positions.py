@@ -156,13 +156,18 @@ class OwnPositions:
         ordered = sum(float(o.remaining) * self._worth(o) for o in waiting if o.symbol == symbol)
         return AccountState(
             equity=self.state.equity,
-            cash=float(self.state.view.uncommitted_cash) - promised - self._bought_since_the_account_was_seen(),
+            cash=float(self.uncommitted_cash) - promised - self._bought_since_the_account_was_seen(),
             day_notional=opened + counted,
             new_positions=positions_today + len({o.symbol for o in entries} - held),
             open_positions=len((held | {o.symbol for o in waiting}) - self.parked),
             holds_symbol=symbol in held or any(o.symbol == symbol for o in waiting),
             symbol_notional=worth + ordered,
         )
+
+    @property
+    def uncommitted_cash(self) -> Decimal:
+        """Cash that entries may spend, USD: neither set aside for orders by hand nor owed for what hands sold short."""
+        return self.state.view.uncommitted_cash - self.book.short_proceeds
 
     def measured(self, client_order_id: str, price: float) -> None:
         """Remember the price that an order was measured at when it was sent."""

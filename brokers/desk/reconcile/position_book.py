@@ -54,6 +54,12 @@ class PositionBook:
         """Our shares of a symbol, signed."""
         return Decimal(str(round(self.ledger.quantity(symbol), LOT_DIGITS)))
 
+    @property
+    def short_proceeds(self) -> Decimal:
+        """What sales by hand brought in of shares that are owed, USD."""
+        short = (symbol for symbol, held in self.manual.items() if held < 0)
+        return sum((-self.manual[symbol] * self.paid.get(symbol, Decimal(0)) for symbol in short), Decimal(0))
+
     def total(self, symbol: str) -> Decimal:
         """All shares of a symbol, signed, hand-made ones included."""
         return self.quantity(symbol) + self.manual.get(symbol, Decimal(0))
@@ -153,11 +159,11 @@ def book_event(
         return
     order = event.order
     quantity = order.filled_quantity if order.side == "buy" else -order.filled_quantity
-    opens = order.role in OPENING_ROLES or (order.role == OrderRole.MANUAL and order.side == "buy")
-    if opens and order.symbol not in book.ledger.parked:
+    if (opened := _opened(book, order)) and order.symbol not in book.ledger.parked:
         # On the day of its last fill, as the budget counts it: what is filled across midnight counts where more may be.
         day = day_of(event.last_fill)
-        book.opened[day] = book.opened.get(day, 0.0) + float(order.filled_notional)
+        usd = order.filled_notional if opened == order.filled_quantity else opened * (order.average_price or 0)
+        book.opened[day] = book.opened.get(day, 0.0) + float(usd)
     if order.role not in OPENING_ROLES and order.symbol not in adopted:
         quantity = _ours(book, event, quantity)
     if quantity:
@@ -166,6 +172,19 @@ def book_event(
         book.adjustments.setdefault(order.symbol, []).append(adjustment)
     else:
         book.moved[order.symbol] = max(event.last_fill, book.moved.get(order.symbol, event.last_fill))
+
+
+def _opened(book: PositionBook, order: JournalOrder) -> Decimal:
+    """Shares of a filled order that open a position: by hand those that neither leave a long nor buy a short back.
+
+    Shares that were sold short by hand count like those that were bought.
+    """
+    if order.role in OPENING_ROLES:
+        return order.filled_quantity
+    if order.role != OrderRole.MANUAL:
+        return Decimal(0)
+    there = book.total(order.symbol) if order.side == "sell" else -book.manual.get(order.symbol, Decimal(0))
+    return max(Decimal(0), order.filled_quantity - max(Decimal(0), there))
 
 
 def _split(book: PositionBook, split: Split) -> None:

@@ -106,7 +106,7 @@ def test_what_the_journal_cannot_do_is_said_once_and_so_is_its_end(switches, cap
         switches.crashed(Refusal("another program holds it"), TUESDAY)
         switches.crashed(Refusal("another program holds it"), TUESDAY)
         switches.looked()
-    assert caplog.text.count("no entries while the journal cannot be used") == 1
+    assert caplog.text.count("no entries, and no stops either, while the journal cannot be used") == 1
     assert switches.reasons(TUESDAY) == ["the journal: another program holds it"]
     for _ in range(3):
         switches.looked()

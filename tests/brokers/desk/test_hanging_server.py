@@ -119,13 +119,13 @@ def test_bare_shares_are_told_of_while_the_desk_waits_for_the_journal(bare, capl
     assert set(bare.desk.halts.passing) == {"the journal"}
 
 
-def test_leaving_says_that_no_look_was_possible(bare, caplog):
+def test_leaving_says_that_nothing_could_be_sent(bare, caplog):
     with stopped(bare.journal):
         began = time.monotonic()
         shut_down(bare.desk, 2.0)
         assert time.monotonic() - began < 10
     told = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
-    assert any("leaving: no look was possible" in line and "AAPL had" in line for line in told), told
+    assert any("leaving: no order was possible" in line and "AAPL had" in line for line in told), told
 
 
 def test_leaving_says_so_too_where_the_desk_is_held(bare, caplog):

@@ -204,3 +204,42 @@ def test_no_stray_is_cancelled_without_a_look(scene):
     scene.wire.calls.clear()
     scene.desk.symbol_work._tend("AAPL")
     assert changes(scene) == []
+
+
+def test_a_short_sale_by_hand_counts_like_a_purchase_and_its_proceeds_are_no_free_cash(scene):
+    before = scene.desk.reconcile()
+    by_hand(scene, "sell", 20, "hand-short", "TSLA")
+    scene.settle(3)
+    assert scene.positions.book.manual == {"TSLA": -20}
+    book = scene.desk.reconcile()
+    proceeds = float(scene.positions.book.short_proceeds)
+    assert proceeds == pytest.approx(20 * 99.99, abs=1)
+    assert book.budget.day_usd - before.budget.day_usd == pytest.approx(proceeds)
+    assert book.opened_today_usd - before.opened_today_usd == pytest.approx(proceeds)
+    # The venue's cash has grown by them, and what may be spent has not.
+    assert float(scene.state.view.account.cash) == pytest.approx(before.cash + proceeds, abs=1)
+    assert book.cash == pytest.approx(before.cash, abs=1)
+    assert scene.positions.account_state("MSFT").cash == pytest.approx(book.cash)
+    by_hand(scene, "buy", 20, "hand-cover", "TSLA")
+    scene.settle(3)
+    covered = scene.desk.reconcile()
+    # What was opened stays spent for the day, and buying it back opens nothing.
+    spent = covered.opened_today_usd, covered.budget.day_usd
+    assert spent == pytest.approx((book.opened_today_usd, book.opened_today_usd))
+    assert covered.cash == pytest.approx(float(scene.state.view.account.cash))
+
+
+def test_shares_of_ours_are_sold_by_hand_while_the_trader_is_stopped(scene):
+    scene.stop()
+    ours = next(order for order in scene.open() if order["type"] == "stop")
+    scene.deaf = True
+    scene.exchange.cancel(ours["id"])
+    scene.pass_time(1)
+    scene.pass_time(1)
+    by_hand(scene, "sell", 20, "hand-sale")
+    scene.deaf = False
+    scene.start()
+    scene.settle(8)
+    assert (scene.positions.book.quantity("AAPL"), scene.positions.book.manual) == (29, {})
+    assert scene.held() == scene.stopped() == 29
+    assert scene.agrees()

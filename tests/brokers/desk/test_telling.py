@@ -6,10 +6,13 @@ import logging
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from statistics import median
+from types import SimpleNamespace
 
 import pytest
 
+from brokers.desk.entry_halts import KillLevel
 from brokers.desk.monitor import Monitor
 from brokers.desk.session_report import SessionReport
 from brokers.notifications.log_notices import NoticeHandler
@@ -19,7 +22,7 @@ from brokers.reporting.iteration_report import IterationReport
 from config.operating import operating
 from config.values.masker import Masker
 from risk.model import BracketTerms
-from tests.brokers.desk.scene import Scene
+from tests.brokers.desk.scene import TUESDAY, Scene
 
 
 @pytest.fixture(autouse=True)
@@ -88,7 +91,81 @@ def test_the_session_is_summed_up_once_when_it_is_over(scene, caplog):
     assert figures["profit_usd"] == pytest.approx(-49 * 6.01, abs=5)
     assert figures["entries_measured"] == 1
     assert "1 closed, 0 of them won" in summary.message
-    assert summary.message.endswith("; all that was held had stops all the time")
+    assert "; 1 entry filled, whole or in part; since this start at 10:00: nothing refused; " in summary.message
+    assert summary.message.endswith("; every position of ours had its stop, as far as it was seen")
+
+
+def test_a_session_that_was_seen_from_its_beginning_is_told_whole(tmp_path, caplog):
+    scene = Scene(tmp_path, start=TUESDAY - timedelta(hours=3))
+    report = SessionReport(scene.desk, IterationReport(60.0), scene.clock.now)
+    scene.step()
+    report.look()
+    scene.step(3 * 3_600, AAPL=100)
+    report.look()
+    scene.enter("AAPL", 50)
+    scene.settle(2)
+    scene.step(7 * 3_600)
+    report.look()
+    (summary,) = told(caplog, EventKind.SUMMARY)
+    assert "since this start" not in summary.message
+    assert summary.message.endswith("; every position of ours had its stop all the time")
+    scene.stop()
+
+
+def test_nothing_is_said_of_a_time_in_which_nobody_looked(tmp_path, caplog, monkeypatch):
+    scene = Scene(tmp_path, start=TUESDAY - timedelta(hours=3))
+    report = SessionReport(scene.desk, IterationReport(60.0), scene.clock.now)
+    scene.step()
+    report.look()
+    scene.step(3 * 3_600, AAPL=100)
+    report.look()
+    scene.enter("AAPL", 50)
+    scene.settle(2)
+    report.look()
+    later = time.monotonic() + 51
+    monkeypatch.setattr("brokers.desk.session_report.time", SimpleNamespace(monotonic=lambda: later))
+    report.tell()
+    (summary,) = told(caplog, EventKind.SUMMARY)
+    assert "every position of ours had its stop, as far as it was seen; nobody looked at the venue for 5" in (
+        summary.message
+    )
+    scene.stop()
+
+
+def test_what_another_run_bought_counts_and_so_does_a_part(scene, caplog):
+    scene.in_part("AAPL", 104, lambda: scene.enter("AAPL", 50))
+    assert 0 < scene.held() < 49
+    scene.restart()
+    scene.step()
+    report = SessionReport(scene.desk, IterationReport(60.0), scene.clock.now)
+    report.look()
+    report.tell()
+    (summary,) = told(caplog, EventKind.SUMMARY)
+    assert "; 1 entry filled, whole or in part; since this start at 10:00: nothing refused; " in summary.message
+
+
+def test_entries_that_were_approved_and_not_sent_are_no_refusals_and_are_told(scene, caplog):
+    report = SessionReport(scene.desk, IterationReport(60.0), scene.clock.now)
+    scene.desk.halts.kill.pull(KillLevel.STOP)
+    scene.enter("AAPL", 50)
+    report.look()
+    report.tell()
+    (summary,) = told(caplog, EventKind.SUMMARY)
+    assert "; no entry filled; since this start at 10:00: 1 approved and not sent; no position of ours held" in (
+        summary.message
+    )
+
+
+def test_a_run_that_ends_before_its_first_iteration_is_summed_up_too(scene, caplog):
+    """As one that is started at ``flatten``: it sells and ends."""
+    report = SessionReport(scene.desk, IterationReport(60.0), scene.clock.now)
+    scene.desk.look()
+    report.look()
+    assert not scene.desk.record.equity
+    report.tell()
+    report.tell()
+    (summary,) = told(caplog, EventKind.SUMMARY)
+    assert summary.message.startswith("session 2023-03-07: equity 100,000.00 USD, +0.00%; no trade closed; ")
 
 
 def test_a_session_without_a_position_does_not_speak_of_its_stops(scene, caplog):
@@ -99,7 +176,9 @@ def test_a_session_without_a_position_does_not_speak_of_its_stops(scene, caplog)
     scene.step(7 * 3_600)
     report.check()
     (summary,) = told(caplog, EventKind.SUMMARY)
-    assert summary.message.endswith("; no entry filled; no position held")
+    assert summary.message.endswith(
+        "; no entry filled; since this start at 10:00: nothing refused; no position of ours held"
+    )
 
 
 def test_a_step_that_is_under_way_as_the_session_ends_costs_no_summary(scene, caplog):

@@ -117,3 +117,11 @@ def test_another_day_counts_anew(time, caplog):
     report.decided(Plan(TIME, decisions=(refusal(),)), replace(BOOK, time=TIME + timedelta(days=1)), 0)
     assert report.refusals == {"sector_cap": 1}
     assert len([line for line in told(caplog) if line[0] == "refusal"]) == 2
+
+
+def test_entries_that_something_keeps_back_are_not_announced(time, caplog):
+    plan = Plan(TIME, entries=(PROPOSAL,))
+    time.report().decided(plan, BOOK, 0, stopped=True)
+    assert "entering" not in caplog.text
+    time.report().decided(plan, BOOK, 0)
+    assert "entering 10 AAPL" in caplog.text
