@@ -23,6 +23,7 @@ from config.errors import Refusal
 from config.reading.error_messages import closest, sentence
 from config.values.provenance import Provenance
 from market.bars import BarTable
+from market.trading_day import days_of
 from strategies.idle_settings import refuse_idle
 from strategies.registry import load_own_code
 
@@ -181,7 +182,7 @@ def session_labels(context: TrialContext) -> list[str]:
     """The dates of the sessions that trials have returns of."""
     opens, closes = context.table.opens_at, context.table.closes_at
     inside = (opens >= context.start) & (opens <= context.end)
-    days = (closes[inside] - pd.Timedelta(microseconds=1)).date
+    days = days_of(closes[inside] - pd.Timedelta(microseconds=1)).date
     return [str(day) for day in dict.fromkeys(days)]
 
 
