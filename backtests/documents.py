@@ -135,6 +135,7 @@ def lookahead_document(report: Report) -> dict[str, Any]:
     return {
         "clean": report.clean,
         "cuts": list(report.cuts),
+        "bars": report.bars,
         "decisions": report.decisions,
         "features": report.features,
         "leaks": [str(leak) for leak in report.leaks],

@@ -9,14 +9,17 @@ from importlib.metadata import version
 import numpy as np
 import pandas as pd
 
+from backtests.data.bar_notes import SPLIT
 from backtests.data.data_sets import DataSet
+from backtests.gaps import gap_notes, jump_warnings, spans
 from backtests.reports.breakdowns import OpenPosition
-from backtests.reports.metrics import sessions_per_year
+from backtests.reports.metrics import max_drawdown, sessions_per_year
 from backtests.reports.run_info import RunInfo
 from backtests.request import RunRequest
 from backtests.run_result import RunResult
 from config.version import version as package_version
 from market.bars import BarTable
+from market.trading_day import days_of
 from risk.model import Position
 from strategies.idle_settings import told_of_idle_cap
 from strategies.run_notes import (
@@ -54,7 +57,10 @@ def describe(
     else:
         notes = (*notes, *benchmark_in_part(data.table, benchmark, start, end))
     notes = (*notes, *(note for note in told_of_idle_cap(settings) if note not in notes))
-    notes = (*notes, *held_without_bars(strategy.broker.ledger.positions.values(), result.table, end))
+    held = list(strategy.broker.ledger.positions.values())
+    positions = spans(result.record, held, end)
+    notes = (*gap_notes(data.table, settings.universe.traded, benchmark, positions, start, end), *notes)
+    notes = (*notes, *held_without_bars(held, result.table, end))
     return RunInfo(
         mode="backtest",
         strategy=request.strategy,
@@ -75,10 +81,13 @@ def describe(
         },
         benchmark=benchmark if closes is not None else "",
         benchmark_closes=closes,
+        benchmark_drawdown=None if closes is None else _fall_at_bars(data.table, benchmark, start, end),
         sessions_per_year=sessions_per_year(data.table.opens_at),
         seconds=seconds,
         versions={"package": package_version(), "lumibot": version("lumibot"), "python": platform.python_version()},
         interrupted=result.interrupted,
+        # Only of a file whose reader has found any: what a source has adjusted jumps by what really happened.
+        warnings=jump_warnings(data.table, positions) if any(SPLIT in note for note in data.notes) else (),
         notes=(
             *data.notes,
             *notes,
@@ -88,7 +97,7 @@ def describe(
             *out_of_reach(strategy.feed.features, strategy.pipeline, end),
         ),
         seed=request.seed,
-        open_positions=open_at_the_end(strategy.broker.ledger.positions.values(), result.table, end),
+        open_positions=open_at_the_end(held, result.table, end),
     )
 
 
@@ -127,7 +136,14 @@ def benchmark_closes(table: BarTable, symbol: str, start: pd.Timestamp, end: pd.
         return None
     times = table.closes_at[rows]
     # A bar that closes at midnight ends its day, it doesn't begin the next one.
-    days = (times - pd.Timedelta(microseconds=1)).date
+    days = days_of(times - pd.Timedelta(microseconds=1))
     last = rows[np.append(days[1:] != days[:-1], True)]
     first = pd.Series(table.open[rows[:1], column], index=table.opens_at[rows[:1]])
     return pd.concat([first, pd.Series(table.close[last, column], index=table.closes_at[last])])
+
+
+def _fall_at_bars(table: BarTable, symbol: str, start: pd.Timestamp, end: pd.Timestamp) -> float | None:
+    """The benchmark's maximum drawdown at the closes of all its bars, as the run's is measured."""
+    column = table.symbols.index(symbol)
+    rows = np.flatnonzero((table.opens_at >= start) & (table.opens_at <= end) & np.isfinite(table.close[:, column]))
+    return max_drawdown(np.array([table.open[rows[0], column], *table.close[rows, column]]))

@@ -92,7 +92,10 @@ class TradeRecord:
 class EquityRow:
     """The account at the close of one bar; exposures are market values in USD, ``inverse_exposure`` the hedges'.
 
-    ``protected`` of the ``positions`` had a working stop for every share; none whose bars have ended is counted.
+    ``long_exposure`` is net: what is sold short counts below zero. ``gross_exposure`` adds up the sizes of all
+    positions, whichever way they go; None where only the other two are known.
+    ``protected`` of the ``positions`` had a working stop for every share; none is counted in a session in which its
+    symbol has no bar.
     """
 
     time: datetime
@@ -102,6 +105,7 @@ class EquityRow:
     inverse_exposure: float
     positions: int
     protected: int = 0
+    gross_exposure: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +125,8 @@ class RunRecord:
     ``slippage_cost`` and ``fees`` in USD, ``turnover`` the filled notional in USD; ``dividends`` and ``interest`` in
     USD were credited to cash beside the trades, whose pnl holds none; ``parked`` is what sales of funds that count as
     cash brought, USD; ``protected_bars`` of ``position_bars`` (position × bar) had a working stop for every share, and
-    bars to come that could trigger it; ``halts`` says when which module ended a session, or several, for entries; open
-    positions are valued in the last equity row.
+    bars in that session that could trigger it; ``halts`` says when which module ended a session, or several, for entries;
+    open positions are valued in the last equity row.
     """
 
     initial_equity: float = math.nan

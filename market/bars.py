@@ -116,6 +116,14 @@ class BarTable(_Moments):
         rows: np.ndarray = np.searchsorted(self.session, self.session[last], side="right") - 1
         return np.where(there.any(axis=0), rows, -1)
 
+    def has_bars(self) -> list[list[bool]]:
+        """By row, whether each symbol has a bar in the row's session; rows of one session share their list."""
+        if not len(self):
+            return []
+        begins = np.flatnonzero(np.diff(self.session, prepend=self.session[0] - 1))
+        by_session = np.logical_or.reduceat(np.isfinite(self.close), begins, axis=0).tolist()
+        return [by_session[k] for k in np.searchsorted(begins, np.arange(len(self)), side="right") - 1]
+
     def row_closed_at(self, moment: pd.Timestamp) -> int:
         """Index of the newest bar that is complete at ``moment``; -1 if none is."""
         return int(self.closes_at.searchsorted(moment, side="right")) - 1

@@ -17,6 +17,15 @@ from market.market import Market
 ALWAYS = (*FIELDS, "mark", "usable")
 
 
+def read_only(column: np.ndarray) -> np.ndarray:
+    """The column as signals and rules see it: one that writes into what it was given would change every later bar."""
+    if isinstance(column, np.ndarray):
+        # A view: whoever collects the bars goes on writing into the array itself.
+        column = column.view()
+        column.flags.writeable = False
+    return column
+
+
 def bars_to_settle(names: Iterable[str], session_bars: int = 1) -> int:
     """History that makes the named features independent of where it began: what a live feed asks for.
 
@@ -72,12 +81,8 @@ class FeatureTable:
         mark = indicators.forward_filled(bars.close if good.all() else np.where(good, bars.close, np.nan))
         self._sane = good
         self._times = np.stack([nanoseconds(bars.opens_at), nanoseconds(bars.closes_at)]) / 1e9
-        self.columns: dict[str, np.ndarray] = {
-            **{name: getattr(bars, name) for name in FIELDS},
-            **computed,
-            "mark": mark,
-            "usable": usable,
-        }
+        found = {**{name: getattr(bars, name) for name in FIELDS}, **computed, "mark": mark, "usable": usable}
+        self.columns: dict[str, np.ndarray] = {name: read_only(column) for name, column in found.items()}
 
     def _computed(self, good: np.ndarray, known: dict[str, np.ndarray]) -> tuple[dict[str, np.ndarray], np.ndarray]:
         """The features, and where a symbol has a sane bar and all that are required of them."""

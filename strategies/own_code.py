@@ -137,6 +137,8 @@ def _kind_of(found: Any) -> str:
 def _told(error: Exception, module: str) -> str:
     """File and line, what Python calls the error and what it says."""
     said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    if "read-only" in str(error):
+        said += " (the market's arrays are the bars of the run: change a copy of them, market.values(...).copy())"
     if isinstance(error, SyntaxError) and error.filename:
         return f"{error.filename}, line {error.lineno}: {type(error).__name__}: {error.msg}"
     if where := _line(error, module):

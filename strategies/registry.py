@@ -264,6 +264,20 @@ def _meta_model(settings: Settings) -> MetaModel | None:
     return MetaModel(settings.signals.meta_model)
 
 
+def load_own_code(settings: Settings) -> bool:
+    """Import the signals and rules of other packages that the settings choose, or configure; whether there are any."""
+    found = False
+    for registry, chosen, sections, key in (
+        (SIGNALS, settings.signals.enabled, settings.signals.modules, "signals.enabled"),
+        (RISK_MODULES, settings.risk.chain, settings.risk.modules, "risk.chain"),
+    ):
+        for name in dict.fromkeys((*chosen, *sections)):
+            if not registry.built_in(name) and name in registry.places():
+                registry.get(name, f"{settings.source_of(key)}: {key}")
+                found = True
+    return found
+
+
 def keep_daily_signals(pipeline: Pipeline, settings: Settings) -> tuple[str, ...]:
     """Switch off signals that mean nothing on daily bars; returns a note of it, refuses like ``build_pipeline``."""
     with _naming_the_source(settings):

@@ -68,7 +68,7 @@ class _Auditor:
         self.rules = {module.name: module.config for module in build_risk_chain(settings)}
         self.column = {symbol: k for k, symbol in enumerate(table.symbols)}
         closes = pd.DataFrame(table.close, columns=list(table.symbols))
-        self.last_session = closes.notna().mul(table.session, axis=0).max()
+        self.has_bars = closes.notna().groupby(table.session).transform("any").to_numpy()
         self.marks = closes.ffill()
         self.returns = self.marks.pct_change(fill_method=None)
         limits = self.rules.get("exposure_budget")
@@ -243,7 +243,7 @@ class _Auditor:
         for symbol, quantity in self.held.items():
             values[self._is_inverse(symbol)] += quantity * self._mark(row, symbol)
             self.checked["stop"] += 1
-            self.without_bars += bool(self.table.session[row] > self.last_session[symbol])
+            self.without_bars += not self.has_bars[row, self.column[symbol]]
             if not any(entry in self.stops for entry in self.entries_of[symbol]):
                 self._broken(after.time, "stop", symbol, "no stop was ever sent for it")
         self.checked["book"] += 1
@@ -259,7 +259,7 @@ class _Auditor:
     def _stops(self) -> None:
         """The broker's own count, levels that were passed while the position stayed, and what is open at the end."""
         record, last = self.record, self.table.closes_at[-1]
-        # What is held beyond its last session has a stop that no bar can reach: a lack of the data, not of the run.
+        # What is held in a session without a bar has a stop that none can reach: a lack of the data, not of the run.
         bare = record.position_bars - self.without_bars - record.protected_bars
         if bare:
             self._broken(last, "stop", "*", f"{bare} position-bars without a full stop")

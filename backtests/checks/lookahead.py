@@ -2,7 +2,8 @@
 
 The run is repeated on data that end at a cut, and on data whose bars from the cut on are invented. Up to
 the cut, every feature that could be seen and every decision, order and fill must be identical. What a signal reads by
-itself, from a file of its own for instance, is the same in every run: the check does not see into it.
+itself, from a file of its own for instance, is the same in every run: the check does not see into it. Runs share
+nothing else: each may be made in a process of its own, see ``apart``.
 """
 
 from __future__ import annotations
@@ -17,14 +18,42 @@ import numpy as np
 import pandas as pd
 
 from backtests.run_result import RunResult
+from brokers.record import OrderRecord
 from config.errors import OwnCodeError, Refusal
 from market.bars import BarTable
-from risk.model import OPENING_ROLES
+from risk.model import OPENING_ROLES, Decision
 
 CUT_OFF, INVENTED = "cut off", "invented"
 PROPOSED = ("symbol", "side", "signal", "score", "price", "stop", "target", "atr")
 NAMED = ("symbol", "client_order_id")  # told of every difference, so that it can be found
 Runner = Callable[[BarTable], RunResult]
+
+
+@dataclass(frozen=True, slots=True)
+class Readings:
+    """What is compared of a run: its features, and what it decided and sent, in plain values.
+
+    ``closes_at`` are the bars that decisions were made on; ``columns`` and ``index`` are those of their features.
+    """
+
+    closes_at: pd.DatetimeIndex
+    index: dict[str, int]
+    columns: dict[str, np.ndarray]
+    decisions: list[dict[str, Any]]
+    orders: list[OrderRecord]
+
+
+Reader = Callable[[Runner, BarTable], Readings]
+
+
+def read(run: Runner, table: BarTable) -> Readings:
+    """Run on a table and keep what is compared."""
+    result = run(table)
+    features = result.strategy.feed.features
+    record = result.record
+    return Readings(
+        features.bars.closes_at, features.index, features.columns, _decisions(record.decisions), list(record.orders)
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +86,13 @@ class Leak:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """``decisions`` and ``features`` count what was compared over all cuts."""
+    """``decisions`` and ``features`` count what was compared over all cuts; ``bars`` are those of the window.
+
+    A decision that looks one bar ahead differs at the last bar before a cut only: at as many bars as there are cuts.
+    """
 
     cuts: tuple[pd.Timestamp, ...]
+    bars: int
     decisions: int
     features: int
     leaks: tuple[Leak, ...]
@@ -77,6 +110,7 @@ def check(
     cuts: int = 5,
     seed: int = 0,
     on_run: Callable[[Sequence[Any]], Iterable[Any]] = iter,
+    reader: Reader = read,
 ) -> Report:
     """Compare the full run with altered ones at ``cuts`` moments spread over the window.
 
@@ -94,6 +128,8 @@ def check(
         Of the invented bars.
     on_run : callable, optional
         Wraps the sequence of altered tables, to show progress.
+    reader : callable, optional
+        Makes one run and keeps what is compared: ``read``, or that in a process of its own.
 
     Raises
     ------
@@ -105,14 +141,14 @@ def check(
     if last - first <= cuts:
         raise Refusal(f"--lookahead {cuts}: {last - first + 1} bars are too few for it; widen the window")
     rows = [int(row) for row in np.linspace(first, last, cuts + 2)[1:-1]]
-    whole = run(table)
+    whole = reader(run, table)
     leaks: list[Leak] = []
     decisions = features = 0
     variants = [(row, variant) for row in rows for variant in (CUT_OFF, INVENTED)]
     for row, variant in on_run(variants):
         altered, seen = (table.head(row), row - 1) if variant == CUT_OFF else (invented_from(table, row, seed), row)
         try:
-            other = run(altered)
+            other = reader(run, altered)
         except Refusal:
             raise
         except Exception as error:
@@ -122,7 +158,7 @@ def check(
             continue
         decisions += _compare_runs(whole, other, table, row, seen, variant, leaks)
         features += _compare_features(whole, other, table, row, variant, leaks)
-    return Report(tuple(table.opens_at[row] for row in rows), decisions, features, tuple(leaks))
+    return Report(tuple(table.opens_at[row] for row in rows), last - first + 1, decisions, features, tuple(leaks))
 
 
 def invented_from(table: BarTable, row: int, seed: int) -> BarTable:
@@ -148,7 +184,7 @@ def invented_from(table: BarTable, row: int, seed: int) -> BarTable:
 
 
 def _compare_runs(
-    whole: RunResult, other: RunResult, table: BarTable, row: int, seen: int, variant: str, leaks: list[Leak]
+    whole: Readings, other: Readings, table: BarTable, row: int, seen: int, variant: str, leaks: list[Leak]
 ) -> int:
     """What was decided and sent up to the opening of bar ``seen``; returns how many decisions were compared."""
     until, cut = table.opens_at[seen], table.opens_at[row]
@@ -156,8 +192,8 @@ def _compare_runs(
     filled_until = table.opens_at[row - 1]
     compared = 0
     nothing: dict[str, Any] = {}
-    for what, read in (("decision", _decisions), ("order", _orders)):
-        ours, theirs = read(whole, until, filled_until), read(other, until, filled_until)
+    for what, until_then in (("decision", _decided), ("order", _sent)):
+        ours, theirs = until_then(whole, until, filled_until), until_then(other, until, filled_until)
         compared += len(ours) if what == "decision" else 0
         for one, two in zip_longest(ours, theirs, fillvalue=nothing):
             if one != two:
@@ -203,23 +239,26 @@ def _minute(moment: Any) -> str:
     return f"{moment:%Y-%m-%d %H:%M}" if isinstance(moment, datetime) else str(moment)
 
 
-def _decisions(run: RunResult, until: pd.Timestamp, _: pd.Timestamp) -> list[dict[str, Any]]:
+def _decisions(decisions: Iterable[Decision]) -> list[dict[str, Any]]:
     found = []
-    for decision in run.record.decisions:
-        if decision.time <= until:
-            p = decision.proposal
-            said = {name: getattr(p, name) for name in PROPOSED}
-            # What is not a number equals nothing, itself included.
-            said = {name: None if value != value else value for name, value in said.items()}
-            chain = tuple((v.module, v.code, v.before, v.after) for v in decision.verdicts)
-            found.append({"time": decision.time, **said, "verdicts": chain})
+    for decision in decisions:
+        p = decision.proposal
+        said = {name: getattr(p, name) for name in PROPOSED}
+        # What is not a number equals nothing, itself included.
+        said = {name: None if value != value else value for name, value in said.items()}
+        chain = tuple((v.module, v.code, v.before, v.after) for v in decision.verdicts)
+        found.append({"time": decision.time, **said, "verdicts": chain})
     return found
 
 
-def _orders(run: RunResult, until: pd.Timestamp, filled_until: pd.Timestamp) -> list[dict[str, Any]]:
+def _decided(run: Readings, until: pd.Timestamp, _: pd.Timestamp) -> list[dict[str, Any]]:
+    return [decision for decision in run.decisions if decision["time"] <= until]
+
+
+def _sent(run: Readings, until: pd.Timestamp, filled_until: pd.Timestamp) -> list[dict[str, Any]]:
     """Orders by what stays as it was sent; exits are resized and repriced as long as they work."""
     found = []
-    for o in run.record.orders:
+    for o in run.orders:
         if o.time <= until:
             one = {"time": o.time, "client_order_id": o.client_order_id, "side": o.side, "type": o.type, "role": o.role}
             if o.role in OPENING_ROLES:
@@ -231,19 +270,18 @@ def _orders(run: RunResult, until: pd.Timestamp, filled_until: pd.Timestamp) -> 
 
 
 def _compare_features(
-    whole: RunResult, other: RunResult, table: BarTable, row: int, variant: str, leaks: list[Leak]
+    whole: Readings, other: Readings, table: BarTable, row: int, variant: str, leaks: list[Leak]
 ) -> int:
     """Every feature of every bar closed before the cut; returns how many values were compared."""
-    ours, theirs = whole.strategy.feed.features, other.strategy.feed.features
     compared = 0
     # Days that are decided on have rows of their own.
-    rows = ours.bars.row_closed_at(table.opens_at[row]) + 1
-    for symbol, k in ours.index.items():
+    rows = int(whole.closes_at.searchsorted(table.opens_at[row], side="right"))
+    for symbol, k in whole.index.items():
         # A source may leave out a symbol whose first bar lies behind the cut.
-        there = theirs.index.get(symbol)
-        for name, column in ours.columns.items():
+        there = other.index.get(symbol)
+        for name, column in whole.columns.items():
             one = column[:rows, k].astype(float)
-            two = np.full(rows, np.nan) if there is None else theirs.columns[name][:rows, there].astype(float)
+            two = np.full(rows, np.nan) if there is None else other.columns[name][:rows, there].astype(float)
             if there is None and name == "usable":
                 two = np.zeros(rows)
             compared += rows
@@ -251,6 +289,6 @@ def _compare_features(
             if different.any():
                 at = int(np.argmax(different))
                 leaks.append(
-                    Leak(table.opens_at[row], variant, ours.bars.closes_at[at], f"{name} of {symbol}", one[at], two[at])
+                    Leak(table.opens_at[row], variant, whole.closes_at[at], f"{name} of {symbol}", one[at], two[at])
                 )
     return compared

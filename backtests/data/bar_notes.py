@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,12 @@ AFTER_CLOSE = pd.Timedelta(hours=4)
 # Two days of seven are weekends; a market with this share of its bars there has no sessions.
 OPEN_AT_WEEKENDS_FROM = 0.15
 SATURDAY = 5
+# Holidays fall on Mondays and Fridays, but no year has more than a tenth of them; a weekday with less than this share
+# of the bars has none.
+RARE_DAY_FRAC = 0.02
+SESSION_MINUTES = 390
+COVERED_FROM = 0.75
+SPLIT = "like an unadjusted"
 LONGEST_END = 64
 """Bytes at the end of a file among which the end of its last line is looked for."""
 
@@ -89,8 +96,10 @@ def kept_hours(frame: pd.DataFrame, minutes: int, hours: Hours, path: Path) -> t
     Raises
     ------
     Refusal
-        Nothing is left.
+        Nothing is left, or what is looks like bars of other days or hours than the file says.
     """
+    if hours != "all":
+        _refuse_other_days(frame, path)
     whole = around_the_clock(frame) if hours != "all" else np.ones(len(frame), dtype=bool)
     times = pd.DatetimeIndex(frame["datetime"])
     days = times if times.tz is None else times.tz_localize(None).normalize()
@@ -112,6 +121,7 @@ def kept_hours(frame: pd.DataFrame, minutes: int, hours: Hours, path: Path) -> t
             if beyond.any():
                 span = "04:00–20:00" if hours == "extended" else "09:30–16:00 (half days: to 13:00)"
                 notes.append(f"{_counted(beyond)} outside {span} left out, first {_first(frame, beyond)}")
+                _refuse_other_hours(times, minutes, beyond, whole | holiday, path)
             gone |= beyond
         off = _off_the_grid(times, minutes, ~gone & ~whole) | _off_the_grid(times.tz_convert("UTC"), minutes, whole)
         if off.any():
@@ -123,6 +133,57 @@ def kept_hours(frame: pd.DataFrame, minutes: int, hours: Hours, path: Path) -> t
             "closes with --set market=24/7"
         )
     return frame[~gone], notes
+
+
+def _refuse_other_days(frame: pd.DataFrame, path: Path) -> None:
+    """Refuse bars of an exchange's symbols that are dated a day late or early: at weekends, and on four days besides.
+
+    What trades around the clock has bars on all seven.
+    """
+    day = frame["datetime"].dt.dayofweek
+    for symbol, own in day.groupby(frame["symbol"], observed=True):
+        counts = own.value_counts(normalize=True)
+        at_weekends = float(counts[counts.index >= SATURDAY].sum())
+        if "/" in str(symbol) or at_weekends < OPEN_AT_WEEKENDS_FROM:
+            continue
+        lacking = [name for number, name in ((0, "Monday"), (4, "Friday")) if counts.get(number, 0.0) < RARE_DAY_FRAC]
+        if lacking:
+            late = lacking[0] == "Monday"
+            raise Refusal(
+                f"{path}: {at_weekends:.0%} of the bars of {symbol} are dated {'Saturday' if late else 'Sunday'}, and "
+                f"hardly any {lacking[0]}: its dates look a day {'late' if late else 'early'}; correct them"
+            )
+
+
+def _refuse_other_hours(
+    times: pd.DatetimeIndex, minutes: int, beyond: np.ndarray, apart: np.ndarray, path: Path
+) -> None:
+    """Refuse where most bars lie outside the session and those inside do not fill it: times of another zone."""
+    judged = times[~apart]
+    inside = times[~apart & ~beyond]
+    if not len(inside) or beyond.sum() <= len(judged) / 2:
+        return
+    of_day = inside.tz_localize(None) - inside.tz_localize(None).normalize()
+    span = (of_day.max() - of_day.min()) / MINUTE + minutes
+    # Bars of extended hours lie outside for the most part too, and cover the session all the same.
+    if span >= SESSION_MINUTES * COVERED_FROM:
+        return
+    first, last = _time_of_day(judged)
+    utc = _time_of_day(judged.tz_convert("UTC"))
+    raise Refusal(
+        f"{path}: {int(beyond.sum()):,} of {len(times):,} bars lie outside the session, as their times are {first} to "
+        f"{last} in New York and {utc[0]} to {utc[1]} in UTC: the offset in the file, or --timezone, looks wrong; give "
+        "times without an offset and say whose they are with --timezone, e.g. --timezone America/New_York"
+    )
+
+
+def _time_of_day(times: pd.DatetimeIndex) -> tuple[str, str]:
+    """The usual first and last time of a day's bars."""
+    local = times.tz_localize(None)
+    days = local.normalize()
+    since = pd.Series(np.asarray((local - days) / MINUTE)).groupby(np.asarray(days))
+    first, last = (divmod(int(edge.median()), 60) for edge in (since.min(), since.max()))
+    return f"{first[0]:02d}:{first[1]:02d}", f"{last[0]:02d}:{last[1]:02d}"
 
 
 def _counted(chosen: np.ndarray) -> str:
@@ -154,29 +215,45 @@ def _off_the_grid(times: pd.DatetimeIndex, minutes: int, judged: np.ndarray) -> 
     return off
 
 
-def jumps(frame: pd.DataFrame) -> list[str]:
-    """Overnight jumps of prices at the ratios of splits: prices that nobody adjusted, perhaps.
+@dataclass(frozen=True, slots=True)
+class Jump:
+    """A symbol's prices overnight, from a close to the open of ``day``; ``ratio`` is that of a split."""
 
-    Each note names symbol, date, ratio and the two prices.
-    """
+    symbol: str
+    day: pd.Timestamp
+    close: float
+    open: float
+    ratio: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.symbol} {self.day:%Y-%m-%d}: jump from {self.close:.6g} to {self.open:.6g} overnight, "
+            f"{SPLIT} {self.ratio} split"
+        )
+
+
+def jumps(frame: pd.DataFrame) -> list[str]:
+    """Notes about overnight jumps of prices at the ratios of splits: prices that nobody adjusted, perhaps."""
+    return [str(jump) for jump in found_jumps(frame)]
+
+
+def found_jumps(frame: pd.DataFrame) -> list[Jump]:
+    """Overnight jumps of prices at the ratios of splits, in a long table that is sorted by symbol and time."""
     times = frame["datetime"]
     days = times if times.dt.tz is None else times.dt.tz_localize(None).dt.normalize()
     same = frame["symbol"].eq(frame["symbol"].shift()) & days.ne(days.shift())
     ratio = (frame["close"].shift() / frame["open"]).where(same).to_numpy(dtype=float)
     size = np.abs(np.log(ratio, where=np.isfinite(ratio), out=np.full(len(ratio), np.nan)))
-    notes = []
+    found = []
     for at in np.flatnonzero(size > np.log(min(RATIOS)) - max(NIGHT_FRACS.values())):
         plain = min(RATIOS, key=lambda k: abs(np.log(k) - size[at]))
         if abs(np.log(plain) - size[at]) > next(NIGHT_FRACS[k] for k in reversed(NIGHT_FRACS) if k <= plain):
             continue
         one, other = RATIOS[plain].split(":")
         told = RATIOS[plain] if ratio[at] > 1 else f"{other}:{one} (reverse)"
-        before, bar = frame["close"].iloc[at - 1], frame.iloc[at]
-        notes.append(
-            f"{bar['symbol']} {days.iloc[at]:%Y-%m-%d}: jump from {before:.6g} to {bar['open']:.6g} overnight, like an "
-            f"unadjusted {told} split"
-        )
-    return notes
+        before, bar = float(frame["close"].iloc[at - 1]), frame.iloc[at]
+        found.append(Jump(str(bar["symbol"]), days.iloc[at], before, float(bar["open"]), told))
+    return found
 
 
 def gaps(frame: pd.DataFrame) -> list[str]:

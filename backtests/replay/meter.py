@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 from tqdm import tqdm
 
 
@@ -12,3 +14,5 @@ class BarMeter(tqdm):
     """
 
     monitor_interval = 0
+    # tqdm's own is shared by processes: one that is ended with its trial would leave it behind.
+    _lock = threading.RLock()

@@ -76,7 +76,7 @@ def metrics(record: RunRecord, sessions_per_year: int = SESSIONS_PER_YEAR, cash_
         ``cagr``
             Compound growth per calendar year, from the first bar's opening to the last one's close.
         ``exposure``
-            Mean over all bars of market value held (long and inverse, absolute) over equity.
+            Mean over all bars of the market value held over equity: long, short and inverse positions added up.
         ``turnover``
             Filled notional, buys and sells, over mean equity, per calendar year of the same span.
         ``slippage_cost``
@@ -84,8 +84,8 @@ def metrics(record: RunRecord, sessions_per_year: int = SESSIONS_PER_YEAR, cash_
         ``rejected``, ``resized``
             Proposals that the risk chain refused, and those that it shrank.
         ``protected_share``
-            Share of position-bars in which working stops covered the whole position; once a symbol's bars have
-            ended, nothing does.
+            Share of position-bars in which working stops covered the whole position; in a session in which the
+            symbol has no bar, nothing does.
     """
     outcomes = [decision.outcome for decision in record.decisions]
     curve = curve_metrics(session_closes(record), sessions_per_year, cash_rate)
@@ -172,7 +172,7 @@ def curve_metrics(
 
 
 def session_closes(record: RunRecord) -> pd.Series:
-    """Equity at the end of each day of the exchange's calendar, led by the initial equity.
+    """Equity at the end of each day, led by the initial equity; a day ends at midnight where the market's days do.
 
     Returns
     -------
@@ -184,7 +184,7 @@ def session_closes(record: RunRecord) -> pd.Series:
     times = pd.DatetimeIndex([row.time for row in record.equity])
     equity = pd.Series([row.equity for row in record.equity], index=times)
     # A bar that closes at midnight ends its day, it doesn't begin the next one.
-    days = (times - pd.Timedelta(microseconds=1)).date
+    days = days_of(times - pd.Timedelta(microseconds=1))
     last_of_day = np.append(days[1:] != days[:-1], True)
     start = pd.Series([record.initial_equity], index=times[:1] - pd.Timedelta(microseconds=1))
     return pd.concat([start, equity[last_of_day]])
@@ -247,8 +247,13 @@ def _trade_metrics(trades: Sequence[TradeRecord]) -> dict[str, Figure]:
 
 
 def _exposure(rows: Sequence[EquityRow]) -> float | None:
-    shares = [(abs(r.long_exposure) + abs(r.inverse_exposure)) / r.equity for r in rows if r.equity > 0]
-    return _mean(np.array(shares))
+    return _mean(np.array([_gross(row) / row.equity for row in rows if row.equity > 0]))
+
+
+def _gross(row: EquityRow) -> float:
+    if row.gross_exposure is not None:
+        return row.gross_exposure
+    return abs(row.long_exposure) + abs(row.inverse_exposure)
 
 
 def _mean(values: np.ndarray) -> float | None:

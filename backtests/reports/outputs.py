@@ -158,7 +158,7 @@ def summary(
         "benchmark": {"symbol": info.benchmark or None, **info.benchmark_figures},
         "seconds": {name: round(float(seconds.get(name, 0)), 3) for name in ("data", "engine", "report")},
         "versions": dict(sorted(info.versions.items())),
-        "notes": list(info.notes),
+        "notes": [*info.warnings, *info.notes],
         **({INTERRUPTED: info.interrupted} if info.interrupted else {}),
         "open_positions": [
             {

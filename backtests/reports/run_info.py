@@ -39,6 +39,9 @@ class RunInfo:
         Symbol of the benchmark, empty if there is none.
     benchmark_closes : Series of float or None
         Its session closes over the window, indexed by time.
+    benchmark_drawdown : float or None
+        The benchmark's maximum drawdown at every bar's close, as the run's is measured; None where only session closes
+        are known.
     sessions_per_year : int
         Annualises Sharpe and Sortino, the tearsheet's rows of them too; 365 for a market that never closes.
     seconds : mapping of str to float
@@ -47,6 +50,8 @@ class RunInfo:
         Of this package, Lumibot and Python.
     notes : sequence of str
         What a reader must know before believing the figures, e.g. that the data is synthetic.
+    warnings : sequence of str
+        Notes about what the result is made of that is no result, e.g. the jump of a split; told above the figures.
     seed : int or None
     open_positions : sequence of OpenPosition
         What was still held at the end: equity counts it, no trade does.
@@ -68,6 +73,7 @@ class RunInfo:
     fill_assumptions: Mapping[str, Any] = field(default_factory=dict)
     benchmark: str = ""
     benchmark_closes: pd.Series | None = None
+    benchmark_drawdown: float | None = None
     sessions_per_year: int = 252
     seconds: Mapping[str, float] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
@@ -75,6 +81,7 @@ class RunInfo:
     seed: int | None = None
     open_positions: Sequence[OpenPosition] = ()
     interrupted: str = ""
+    warnings: Sequence[str] = ()
 
     @property
     def days(self) -> str:
@@ -92,7 +99,8 @@ class RunInfo:
         """The benchmark's own figures over the window; empty without a benchmark."""
         if self.benchmark_closes is None:
             return {}
-        return curve_metrics(self.benchmark_closes, self.sessions_per_year, self.cash_rate)
+        found = curve_metrics(self.benchmark_closes, self.sessions_per_year, self.cash_rate)
+        return found if self.benchmark_drawdown is None else {**found, "max_drawdown": self.benchmark_drawdown}
 
     @property
     def shows_growth_per_year(self) -> bool:

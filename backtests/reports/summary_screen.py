@@ -85,6 +85,8 @@ def summary_screen(record: RunRecord, info: RunInfo, figures: Mapping[str, Figur
     parts: list[RenderableType] = [_heading(info), ""]
     if info.interrupted:
         parts += [Text(f"INTERRUPTED: {info.interrupted}", style="bold red"), ""]
+    if info.warnings:
+        parts += [*(Text(f"Warning: {warning}", style="bold red") for warning in info.warnings), ""]
     parts += [Beside(_curve_table(record, info, figures), _trading_table(figures)), ""]
     parts += [Beside(_exits(record.trades), _groups("signals", by_signal(record.trades))), ""]
     parts += [_refusals(record, figures), ""]

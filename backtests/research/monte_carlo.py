@@ -20,7 +20,7 @@ import numpy as np
 from backtests.replay.engine import ReplayRun, undisturbed
 from backtests.reports.metrics import curve_metrics, session_closes
 from backtests.research.search.executors import Executor
-from backtests.research.search.trials import TrialContext, settings_with
+from backtests.research.search.trials import TrialContext, from_one_state, settings_with
 from market.market import Market
 from strategies.ensemble import Candidate, Ensemble
 
@@ -81,7 +81,7 @@ def monte_carlo(
     on_run : callable, optional
         Told how many random strategies have just ended.
     """
-    own, pnl = _own(context)
+    own, pnl = from_one_state(_own, context, settings_with(context.settings, {}), None)
     found: list[Outcome] = []
     # Batches only show progress: every random strategy has a seed of its own.
     size = max(1, math.ceil(runs / 20))
@@ -103,12 +103,16 @@ def monte_carlo(
 
 def run_random(context: TrialContext, which: tuple[int, int]) -> Outcome:
     """One random strategy, by the study's seed and its own number."""
+    return from_one_state(_random, context, settings_with(context.settings, {}), which)
+
+
+def _random(context: TrialContext, which: tuple[int, int]) -> Outcome:
     run = _prepared(context)
     run.pipeline.ensemble = _Moved(run.pipeline.ensemble, _moved(run, random.Random(f"{which[0]}-{which[1]}")))
     return _outcome(run, context)
 
 
-def _own(context: TrialContext) -> tuple[Outcome, np.ndarray]:
+def _own(context: TrialContext, _: None) -> tuple[Outcome, np.ndarray]:
     run = _prepared(context)
     outcome = _outcome(run, context)
     return outcome, np.array([trade.pnl for trade in run.record.trades])

@@ -87,7 +87,7 @@ class AccountState:
         self._opens, self._closes = bars.moments
         self._days = day_numbers(bars).tolist()
         self._marks = forward_filled(bars.close)
-        self._last_rows = bars.last_rows().tolist()
+        self._has_bars = bars.has_bars()
         self._next_row = int(bars.opens_at.searchsorted(self.datetime, side="left"))
         self._decided = bars if decided is None else decided
         self._decided_opens, self._decided_closes = self._decided.moments

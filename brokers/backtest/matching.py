@@ -177,9 +177,9 @@ class BarMatching(AccountState):
                 self._end(w, "expired", "day order" if w.day else f"{GTC_DAYS} days at the venue")
 
     def _value(self, row: int) -> None:
-        marks, columns, last_rows, covered = self.marks_at(row), self._column, self._last_rows, self._covered
+        marks, columns, has_bars, covered = self.marks_at(row), self._column, self._has_bars[row], self._covered
         parked, inverse = self._parked, self.inverse
-        long_value = inverse_value = parked_value = 0.0
+        long_value = inverse_value = parked_value = gross = 0.0
         protected = count = 0
         for symbol, position in self.ledger.positions.items():
             k = columns[symbol]
@@ -188,12 +188,13 @@ class BarMatching(AccountState):
                 parked_value += value
                 continue
             count += 1
+            gross += abs(value)
             if position.role == "hedge" or symbol in inverse:
                 inverse_value += value
             else:
                 long_value += value
-            # Where a symbol's bars have ended, no stop can be triggered any more, so none protects.
-            if row <= last_rows[k]:
+            # In a session without a bar, and where a symbol's bars have ended, no stop can be triggered: none protects.
+            if has_bars[k]:
                 shares = covered[symbol] if symbol in covered else self.protected_quantity(symbol)
                 protected += shares >= abs(position.quantity) - 1e-9
         self.record.position_bars += count
@@ -207,5 +208,6 @@ class BarMatching(AccountState):
                 inverse_exposure=inverse_value,
                 positions=count,
                 protected=protected,
+                gross_exposure=gross,
             )
         )

@@ -22,6 +22,7 @@ from market.features import FeatureTable
 from risk.model import BracketTerms, Decision, Proposal, Verdict
 from strategies.registry import STRATEGIES
 from tests.backtests.sample import sample_table
+from tests.own_parts import install
 
 YEAR = ("--start", "2020-01-02", "--end", "2020-12-31")
 DAYS = ("--start", "2023-06-06", "--end", "2023-06-08")
@@ -130,6 +131,26 @@ def test_a_strategy_that_fails_without_later_bars_is_found(capsys, monkeypatch):
     status, told = lookahead(capsys, *chosen, "--start", "2020-01-02", "--end", "2020-03-31", cuts=2)
     assert status == 1
     assert "LEAK the run" in told and "finished became KeyError" in told
+
+
+KEEPS_CLOSES = """\
+c = market._columns["close"]
+if {kept} is None or len({kept}) < len(c):
+    {keep}
+later = {kept}[min(market.row + 1, len({kept}) - 1)]
+return np.where(later > market.values("close") * 1.01, 80.0, np.nan)"""
+IN_A_MODULE = KEEPS_CLOSES.format(kept="KEPT.get(0)", keep="KEPT[0] = np.array(c)")
+IN_A_CLASS = KEEPS_CLOSES.format(kept="Mine.kept", keep="Mine.kept = np.array(c)")
+HONEST = 'KEPT[market.row] = 1\nreturn np.where(market.values("close") > 100 + len(KEPT) % 3, 80.0, np.nan)'
+
+
+@pytest.mark.parametrize(("scores", "found"), [(IN_A_MODULE, 1), (IN_A_CLASS, 1), (HONEST, 0)])
+def test_what_a_signal_keeps_of_one_run_is_gone_in_the_next(capsys, tmp_path, monkeypatch, scores, found):
+    install(monkeypatch, tmp_path, scores)
+    chosen = ("--set", "signals.enabled=[mine]", "--start", "2020-01-02", "--end", "2020-06-30")
+    status, told = lookahead(capsys, *chosen, cuts=2)
+    assert status == found and ("LEAK decision" in told) is bool(found)
+    assert "looks of one bar ahead were tested at 2 of 125 sessions" in told
 
 
 def test_too_short_a_window_is_refused(capsys):

@@ -13,6 +13,7 @@ import pytest
 
 from backtests.reports.metrics import curve_metrics, growth, max_drawdown, metrics, session_closes
 from brokers.record import EquityRow, RunRecord, TradeRecord
+from market.trading_day import use_day_of
 from tests.backtests.sample import sample_record, sample_table
 
 NEW_YORK = ZoneInfo("America/New_York")
@@ -162,3 +163,24 @@ def test_decisions_are_counted_by_outcome() -> None:
     assert figures["rejected"] == sum(d.final_quantity == 0 for d in record.decisions)
     assert figures["resized"] == sum(0 < d.final_quantity < d.proposed_quantity for d in record.decisions)
     assert figures["protected_share"] == 0.998
+
+
+def test_exposure_adds_up_what_is_long_and_what_is_short() -> None:
+    one = replace(rows(1000.0)[0], long_exposure=-100.0, inverse_exposure=0.0, gross_exposure=500.0)
+    assert metrics(RunRecord(initial_equity=1000.0, equity=[one]))["exposure"] == 0.5
+    # Of rows that were read back only the two are known.
+    assert metrics(RunRecord(initial_equity=1000.0, equity=[replace(one, gross_exposure=None)]))["exposure"] == 0.1
+
+
+def test_sessions_end_where_the_market_s_days_do() -> None:
+    """A bar that closes at 20:00 in New York ends UTC's day there, not New York's."""
+    hourly = rows(*map(float, range(100, 148)), hours=1, first=datetime(2024, 1, 2, 20, tzinfo=NEW_YORK))
+    record = RunRecord(initial_equity=99.0, equity=hourly)
+    use_day_of("UTC")
+    try:
+        in_utc = session_closes(record).tolist()
+    finally:
+        use_day_of("America/New_York")
+    assert session_closes(record).tolist() == [99.0, 104.0, 128.0, 147.0]
+    # 19:00 in New York is UTC's midnight: the first bar, an hour later, is of the day that begins there.
+    assert in_utc == [99.0, 123.0, 147.0]

@@ -102,9 +102,9 @@ def test_a_stop_protects_nothing_whose_bars_have_ended():
     assert (done.record.protected_bars, done.record.position_bars) == (9, 13)
 
 
-def test_a_bar_that_is_missing_in_between_leaves_the_stop_in_force():
+def test_in_a_session_without_a_bar_nothing_counts_as_protected():
     done = run(daily_table(X=[QUIET, None, None, QUIET], Y=[QUIET] * 4), {0: bracket(10, 95, 110)})
-    assert done.record.protected_bars == done.record.position_bars == 4
+    assert (done.record.protected_bars, done.record.position_bars) == (2, 4)
 
 
 def test_minutes_without_a_trade_at_the_close_are_no_end_of_bars():

@@ -188,8 +188,8 @@ def test_before_the_first_bar_the_market_is_empty_not_the_last_row():
 def test_the_bars_are_used_in_place():
     bars = walk(30)
     found = features(bars)
-    assert found.columns["close"] is bars.close
-    assert found.columns["mark"] is bars.close
+    assert np.shares_memory(found.columns["close"], bars.close)
+    assert np.shares_memory(found.columns["mark"], bars.close)
 
 
 def test_columns_that_are_always_there_may_be_named_and_unknown_ones_are_refused():
@@ -208,3 +208,16 @@ def test_an_optional_feature_is_too_long_only_where_it_never_has_a_value():
     # What comes later doesn't count, nor does another symbol.
     assert found.too_long_for(["S0"], 20) == ["higher_ema_4", "higher_ema_5", "session_rows_40", "ema_16", "ema_17"]
     assert found.too_long_for(["XYZ"], last) == found.too_long_for(["S0"], -1) == list(found.names)
+
+
+def test_what_a_signal_or_rule_is_given_cannot_be_written_into():
+    bars = walk(30, 3, 0, 1, np.ones((30, 3), bool))
+    before = bars.close.copy()
+    market = features(bars, "ema_5").market_at_row(20, bars.closes_at[20])
+    for name in ("close", "volume", "mark", "usable", "ema_5"):
+        for given_out in (market.values(name), market.window(name, 5)):
+            with pytest.raises(ValueError, match="read-only"):
+                given_out[0] = given_out[1]
+    np.testing.assert_array_equal(bars.close, before)
+    # Whoever collects the bars goes on writing.
+    assert bars.close.flags.writeable

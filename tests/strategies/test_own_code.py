@@ -72,6 +72,13 @@ def test_of_a_signal_s_scores(said, engine, scores, told):
     )
 
 
+@pytest.mark.parametrize("engine", ["replay", "lumibot"])
+def test_a_signal_that_changes_the_bars_in_place_is_told_so(said, engine):
+    found = said(SIGNAL.replace("{scores}", "market.values('close').sort()"), "risk_first.signals", "--engine", engine)
+    assert found.startswith("signal mine: FILE, line 11: ValueError: ") and "read-only" in found
+    assert "market.values(...).copy()" in found and found.count("\n") == 1
+
+
 @pytest.mark.parametrize(
     ("method", "body", "told"),
     [

@@ -6,14 +6,15 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
 from pydantic import ValidationError
 
+from backtests.apart import apart
 from backtests.replay.engine import replay
 from backtests.reports.metrics import curve_metrics, excess_returns, session_closes
 from backtests.research.search.space import JOINED
@@ -23,8 +24,12 @@ from config.errors import Refusal
 from config.reading.error_messages import closest, sentence
 from config.values.provenance import Provenance
 from market.bars import BarTable
+from market.trading_day import days_of
 from strategies.idle_settings import refuse_idle
+from strategies.registry import load_own_code
 
+A = TypeVar("A")
+R = TypeVar("R")
 Parameters = Mapping[str, Any]
 MOST_EXACT = 2**53
 """Whole numbers below it are floats without loss."""
@@ -134,14 +139,41 @@ def _merged(base: Mapping[str, Any], parameters: Parameters) -> dict[str, Any]:
     return merged
 
 
+def from_one_state(function: Callable[[TrialContext, A], R], context: TrialContext, settings: Settings, asked: A) -> R:
+    """What the function makes of the context, untouched by what own code keeps of earlier trials.
+
+    Signals and rules of other packages may keep values in a module or a class, so that a trial with some is made in a
+    process of its own; this package's keep nothing.
+    """
+    if not load_own_code(settings):
+        return function(context, asked)
+    found, columns = apart(_with_new_columns, function, context, asked)
+    context.columns.update(columns)
+    return found
+
+
+def _with_new_columns(
+    function: Callable[[TrialContext, A], R], context: TrialContext, asked: A
+) -> tuple[R, dict[str, np.ndarray]]:
+    """The function's result, and the features it had to compute."""
+    known = set(context.columns)
+    found = function(context, asked)
+    return found, {name: column for name, column in context.columns.items() if name not in known}
+
+
 def run_trial(context: TrialContext, parameters: Parameters) -> Trial:
     """Run one configuration; a refused one comes back with its reason."""
-    begun = time.perf_counter()
     try:
         settings = settings_with(context.settings, parameters)
-        result = replay(settings, context.table, context.start, context.end, columns=context.columns, brief=True)
+        return from_one_state(_tried, context, settings, parameters)
     except Refusal as refusal:
         return Trial(dict(parameters), "", np.empty(0), math.nan, math.nan, math.nan, 0, 0.0, str(refusal))
+
+
+def _tried(context: TrialContext, parameters: Parameters) -> Trial:
+    begun = time.perf_counter()
+    settings = settings_with(context.settings, parameters)
+    result = replay(settings, context.table, context.start, context.end, columns=context.columns, brief=True)
     closes = session_closes(result.record)
     figures = curve_metrics(closes, context.sessions_per_year, context.cash_rate)
 
@@ -165,7 +197,7 @@ def session_labels(context: TrialContext) -> list[str]:
     """The dates of the sessions that trials have returns of."""
     opens, closes = context.table.opens_at, context.table.closes_at
     inside = (opens >= context.start) & (opens <= context.end)
-    days = (closes[inside] - pd.Timedelta(microseconds=1)).date
+    days = days_of(closes[inside] - pd.Timedelta(microseconds=1)).date
     return [str(day) for day in dict.fromkeys(days)]
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from market.bars import BarTable
 from market.feature_registry import OwnBars
-from market.features import FeatureTable
+from market.features import FeatureTable, read_only
 
 BLOCK = 64
 """Symbols whose features are computed together: what they take meanwhile stays in a processor's memory."""
@@ -66,7 +66,7 @@ class RecentRows:
     """
 
     def __init__(self, newest: np.ndarray, first: int, whole: Callable[[], np.ndarray]) -> None:
-        self._newest, self._first, self._whole = newest, first, whole
+        self._newest, self._first, self._whole = read_only(newest), first, whole
         self._all: np.ndarray | None = None
 
     @property
@@ -92,5 +92,5 @@ class RecentRows:
         elif isinstance(rows, int | np.integer) and rows >= self._first:
             return self._newest[rows - self._first, columns]
         if self._all is None:
-            self._all = self._whole()
+            self._all = read_only(self._whole())
         return self._all[key]

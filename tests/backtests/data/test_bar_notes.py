@@ -95,6 +95,23 @@ def test_a_file_without_any_bar_of_a_session_is_refused(tmp_path):
         read(tmp_path, table(five_minutes("2023-03-06", "18:00", "18:55")))
 
 
+@pytest.mark.parametrize(("days", "told"), [(1, "late"), (-1, "early")])
+def test_dates_a_day_off_are_refused(tmp_path, days, told):
+    times = pd.bdate_range("2023-03-06", "2023-06-30") + pd.Timedelta(days=days)
+    with pytest.raises(Refusal, match=f"of the bars of AAA are dated S.*day: its dates look a day {told}"):
+        read(tmp_path, table(times))
+    assert len(read(tmp_path, table(times), hours="all").frame) == len(times)
+
+
+def test_new_york_s_times_with_another_offset_are_refused(tmp_path):
+    """They lie outside the session for the most part; bars of extended hours do so too, and cover it."""
+    days = [five_minutes(f"2023-03-{day:02d}", "09:30", "15:55") for day in range(6, 11)]
+    times = days[0].append(days[1:])
+    with pytest.raises(Refusal, match=r"300 of 390 bars lie outside .* 04:30 to 10:55 in New York and 09:30 to 15:55"):
+        read(tmp_path, table(times.tz_localize(None).tz_localize("UTC")))
+    assert len(read(tmp_path, table(times)).frame) == len(times)
+
+
 # ---- jumps ----------------------------------------------------------------------------------------------
 
 

@@ -11,6 +11,7 @@ import optuna
 import pytest
 from filelock import FileLock
 
+from backtests.research.monte_carlo import monte_carlo
 from backtests.research.search.executors import InProcess, executor
 from backtests.research.search.optimise import optimise
 from backtests.research.search.registry import TrialRegistry
@@ -19,6 +20,7 @@ from backtests.research.search.study import Plan, Study
 from backtests.research.search.trials import Trial, require_keys, run_trial, session_labels, settings_with
 from config.errors import Refusal
 from tests.backtests.research.lab import FAST, RSI, STOP, context, market
+from tests.own_parts import install
 
 SEARCH = f"{RSI}: {{low: 35, high: 50}}\n{STOP}: {{low: 1.0, high: 4.0}}\n"
 TPE = Plan("tpe", 10, 3, 4, 4, "sharpe")
@@ -359,3 +361,25 @@ def refuse(*arguments, **keywords):
 def test_market_of_the_lab_is_whole():
     assert len(market()) == 320
     assert optuna.__version__
+
+
+REMEMBERS = """\
+KEPT[market.row] = market.values("close").copy()
+later = KEPT.get(market.row + 1)
+return silent if later is None else np.where(later > market.values("close"), 80.0, np.nan)"""
+
+
+def test_a_trial_knows_nothing_that_own_code_kept_of_another(tmp_path, monkeypatch):
+    """In whatever order they run: what was seen in an earlier trial is the future of a later one."""
+    install(monkeypatch, tmp_path, REMEMBERS)
+    shared = context(**{"signals.enabled": ["mine"]})
+    items = [{"exits.models.fixed.stop_frac": stop} for stop in (0.03, 0.05)]
+    found = [list(InProcess().map(run_trial, shared, order)) for order in (items, items[::-1])]
+    assert all(trial.trades == 0 and not trial.refused for trials in found for trial in trials)
+    assert shared.columns
+
+
+def test_random_strategies_know_nothing_that_own_code_kept_of_the_run(tmp_path, monkeypatch):
+    install(monkeypatch, tmp_path, REMEMBERS)
+    found = monte_carlo(context(**{"signals.enabled": ["mine"]}), 2, 1, InProcess())
+    assert [found.run.trades, *(outcome.trades for outcome in found.random)] == [0, 0, 0]

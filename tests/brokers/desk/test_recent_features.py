@@ -96,3 +96,13 @@ def test_rows_that_are_kept_read_like_an_array(table: BarTable, monkeypatch: pyt
     for key in (-1, last, np.int64(last), *backwards, [0, last], mask, ..., (last, 0)):
         np.testing.assert_array_equal(column[key], whole[key], err_msg=str(key))
     np.testing.assert_array_equal(np.isnan(column), np.isnan(whole))
+
+
+def test_neither_the_newest_rows_nor_earlier_ones_can_be_written_into(table, monkeypatch):
+    monkeypatch.setattr(recent_features, "MOST_BYTES", 8 * 20 * len(table.symbols))
+    market = RecentFeatures(table, ("ema_20",), {}).market_at(table.closes_at[-1])
+    for name, bars in (("close", 5), ("ema_20", 5), ("ema_20", 200)):
+        with pytest.raises(ValueError, match="read-only"):
+            market.window(name, bars)[-1] = 0.0
+        with pytest.raises(ValueError, match="read-only"):
+            market.values(name)[0] = 0.0
