@@ -125,8 +125,8 @@ class RunRecord:
     ``slippage_cost`` and ``fees`` in USD, ``turnover`` the filled notional in USD; ``dividends`` and ``interest`` in
     USD were credited to cash beside the trades, whose pnl holds none; ``parked`` is what sales of funds that count as
     cash brought, USD; ``protected_bars`` of ``position_bars`` (position × bar) had a working stop for every share, and
-    bars in that session that could trigger it; ``halts`` says when which module ended a session, or several, for entries;
-    open positions are valued in the last equity row.
+    bars in that session that could trigger it; ``halts`` says when which module ended a session, or several, for
+    entries; open positions are valued in the last equity row.
     """
 
     initial_equity: float = math.nan
