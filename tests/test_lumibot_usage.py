@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -288,6 +289,7 @@ def test_data_without_any_benchmark_run_and_say_so(empty_folder, caplog):
 
 
 def test_what_the_data_lack_is_noted_and_logged(caplog):
+    caplog.set_level(logging.INFO)
     bars = embedded.daily()
     late = bars[(bars.symbol == "MSFT") & (bars.datetime > "2022-12-31")]
     given = frames(pd.concat([bars[bars.symbol.isin(["NVDA", "AAPL", "SPY"])], late]))

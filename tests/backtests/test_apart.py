@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 
 import pytest
 
@@ -28,8 +29,11 @@ def raises(error: Exception) -> None:
 
 
 class NotSendable(Exception):
+    """Holds what no process can hand to another."""
+
     def __init__(self, one: str, two: str) -> None:
         super().__init__(one + two)
+        self.held = threading.Lock()
 
 
 @pytest.fixture(params=["copied", "begun"])

@@ -33,7 +33,7 @@ def hours():
 def broker_of(bars, *overrides: str) -> ReplayBroker:
     settings = load("micro_cap", overrides=list(overrides))
     broker = ReplayBroker(bars.opens_at[0].to_pydatetime())
-    broker.open_account(bars, 1_000.0, settings.fills, settings.gate, RunRecord(initial_equity=1_000.0))
+    broker.open_account(bars, 1_000.0, settings.fills, settings.policy_gate, RunRecord(initial_equity=1_000.0))
     return broker
 
 
@@ -73,12 +73,17 @@ def test_a_summary_is_of_the_day_whose_opening_is_fixed(caplog):
     openings: dict[date, Decimal] = {}
     record = SimpleNamespace(equity=[SimpleNamespace(equity=1_000.0)], trades=[], protected_bars=0, position_bars=0)
     desk: Any = SimpleNamespace(
-        state=SimpleNamespace(in_session=True),
+        state=SimpleNamespace(
+            in_session=True,
+            view=SimpleNamespace(time=None),
+            clock=SimpleNamespace(local=float),
+            venue=SimpleNamespace(request_limit=SimpleNamespace(quiet_s=60)),
+        ),
         record=record,
-        entries=SimpleNamespace(slippage=[]),
+        entries=SimpleNamespace(slippage=[], skipped=[]),
         protector=SimpleNamespace(log=SimpleNamespace(intervals=[], present={})),
         lock=SimpleNamespace(held_s=0, acquire=lambda timeout: True, release=lambda: None),
-        journal=SimpleNamespace(session_open_equity=openings.get),
+        journal=SimpleNamespace(session_open_equity=openings.get, filled_entries=lambda day: 0),
         positions=SimpleNamespace(book=SimpleNamespace(ledger=SimpleNamespace(positions={}))),
     )
     now = datetime(2026, 11, 9, 23, tzinfo=UTC)
@@ -91,7 +96,7 @@ def test_a_summary_is_of_the_day_whose_opening_is_fixed(caplog):
         openings.setdefault(day_of(now), Decimal(str(equity)))
         if now == loss:
             record.trades.append(SimpleNamespace(exit_time=now, pnl=-50.0))
-        report.look()
+        report.check()
         now += timedelta(hours=1)
     told = [message.split(";")[:2] for message in caplog.messages]
     assert told == [

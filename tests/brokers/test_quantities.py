@@ -95,7 +95,7 @@ def test_lots_are_written_in_plain_digits():
 
 
 def test_the_gate_refuses_a_part_of_a_lot_of_many():
-    gate = load("aggressive").gate
+    gate = load("aggressive").policy_gate
     account = AccountState(1e6, 1e6, 0, 0, 0, holds_symbol=False)
 
     def refusal(quantity):

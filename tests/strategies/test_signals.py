@@ -68,7 +68,9 @@ def test_a_symbol_that_is_not_usable_is_silent(kind):
     signal = make(kind)
     found = FeatureTable(bars, signal.needs(), {})
     row, k = np.argwhere(~np.isnan(history(signal, bars)))[0]
-    found.columns["usable"][row, k] = False
+    usable = found.columns["usable"].copy()
+    usable[row, k] = False
+    found.columns["usable"] = usable
     assert np.isnan(signal.scores(found.market_at_row(row, bars.closes_at[row]))[k])
 
 

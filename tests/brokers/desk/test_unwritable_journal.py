@@ -105,7 +105,7 @@ def standing(scene):
     alarms, desk = operating({}).alarms, scene.desk
     parts = standing_conditions(desk, Monitor(desk, scene.clock), str, alarms)
     began = scene.exchange.now
-    return StandingConditions(parts, alarms.again_s, lambda: (scene.exchange.now - began).total_seconds()).look
+    return StandingConditions(parts, alarms.again_s, lambda: (scene.exchange.now - began).total_seconds()).check
 
 
 def cancel_stop(scene):
