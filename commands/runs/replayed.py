@@ -68,7 +68,7 @@ def replayed(end: EndOptions, keys: KeyOptions, screen: ScreenOptions) -> tuple[
     from backtests.run_inputs import read_inputs
     from commands.runs.command_line import command_line
     from commands.runs.request import merged, refuse_what_is_missing, requested, settled, tell_settings
-    from commands.runs.rerun import as_asked, refuse_interrupted
+    from commands.runs.rerun import DATA_SOURCES_OF_THEIR_OWN, as_asked, refuse_interrupted
 
     folder = end.run
     assert folder is not None
@@ -104,9 +104,10 @@ def replayed(end: EndOptions, keys: KeyOptions, screen: ScreenOptions) -> tuple[
     own_the_run()
     data = data_for(request, settings)
     if data.hash != inputs.data_hash:
+        named = "" if request.data in DATA_SOURCES_OF_THEIR_OWN else "name those with --data, or "
         raise Refusal(
-            f"{request.data}: its bars are not those that {folder} was made of; name those with --data, or run it anew "
-            f"with {command_line(folder, inputs)}"
+            f"{request.data}: its bars are not those that {folder} was made of; {named}run it anew with "
+            f"{command_line(folder, inputs)}"
         )
     begins, ends = window(data, request.start, request.end, settings.pace.day)
     result = execute(data, None, settings, begins, ends, engine="replay", progress=not request.quiet, brief=True)

@@ -14,6 +14,7 @@ import pytest
 from backtests import embedded
 from commands.app import main
 from monitoring.state import STATE_FILE, write_state
+from strategies.registry import STRATEGIES
 from tests.monitoring.journals import small_folder, trader_state
 
 ROOT = Path(__file__).parents[2]
@@ -41,8 +42,8 @@ def runs(tmp_path_factory):
     made = {
         "embedded": WINDOW,
         "replay": [*WINDOW, "--engine", "replay"],
-        "file": [*WINDOW, "--data", str(bars), "--benchmark", "NVDA"],
-        "halted": HALTED,
+        "file": [*WINDOW, "--engine", "replay", "--data", str(bars), "--benchmark", "NVDA"],
+        "halted": [*HALTED, "--engine", "replay"],
     }
     for name, words in made.items():
         assert main(["backtest", *words, "--out", str(place / name)]) == 0
@@ -111,9 +112,9 @@ def test_whatif_moves_what_the_run_held_by_the_betas_of_its_bars(runs, capsys):
     assert found["equity"] == status["equity"] > found["equity_at_once"]
     assert [p["symbol"] for p in found["positions"]] == [p["symbol"] for p in status["positions"]]
     assert all(p["why"].startswith(("beta", "the benchmark", "inverse fund")) for p in found["positions"])
-    lost = sum(p["lost_at_stop"] for p in status["positions"])
-    (deep,) = [asked(capsys, "whatif", "--market", "-90%", "--run", runs / "file")]
-    assert found["equity"] - deep["equity_step_by_step"] == pytest.approx(lost, rel=0.2)
+    falls = [word for p in status["positions"] for word in ("--symbol", f"{p['symbol']}=-90%")]
+    deep = asked(capsys, "whatif", *falls, "--run", runs / "file")
+    assert deep["equity"] - deep["equity_step_by_step"] == pytest.approx(status["lost_at_stops"]) and deep["halts"]
     assert said(capsys, "whatif", "--market", "-10%", "--run", runs / "file").startswith("backtest to 2020-12-22\n")
 
 
@@ -171,11 +172,12 @@ def test_folders_of_no_whole_backtest_are_refused_in_a_sentence(runs, capsys, tm
     assert "was interrupted" in refused(folder)
 
 
-def test_hooks_that_the_replay_engine_does_not_run_are_refused(runs, capsys, tmp_path):
+def test_hooks_that_the_replay_engine_does_not_run_are_refused(runs, capsys, tmp_path, monkeypatch):
+    monkeypatch.setitem(STRATEGIES._built_in, "example", "strategies.combined:CombinedStrategy")
     shutil.copytree(runs / "embedded", tmp_path / "run")
     path = tmp_path / "run" / "settings.yaml"
     path.write_text(path.read_text().replace("strategy: combined", "strategy: example"))
-    assert main(["status", "--run", str(tmp_path / "run")]) == 2
+    assert "whose hooks the replay engine does not run" in said(capsys, "status", "--run", tmp_path / "run", status=2)
 
 
 REFUSED = (
