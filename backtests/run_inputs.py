@@ -11,7 +11,6 @@ from typing import Any
 import yaml
 
 from backtests.data.reading.options import DateOrder, Decimal
-from backtests.reports.formatting import to_json_indented, write_text
 from backtests.request import Engine, Mode, RunRequest
 from config import Settings
 from config.errors import Refusal
@@ -51,6 +50,9 @@ class RunInputs:
 
 def write_inputs(folder: Path, request: RunRequest, data_hash: str) -> None:
     """Write both files into a run's folder; there are no secrets among them."""
+    # Imported here: it brings pandas, and a command line that names no run is refused without.
+    from backtests.reports.formatting import to_json_indented, write_text
+
     write_text(folder / SETTINGS_FILE, settings_text(request.settings))
     inputs = {
         "mode": request.mode,

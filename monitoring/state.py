@@ -24,6 +24,8 @@ STATE_FILE, JOURNAL_FILE = "trader.json", "journal.sqlite3"
 STOP_FILE, FLATTEN_FILE = "STOP", "FLATTEN"
 """The kill switch: files beside it that anybody may set or take away, with a trader or without one."""
 VERSION = 2
+BACKTEST = "backtest"
+"""The mode of a state that no trader wrote: the end of a backtest."""
 MISSED_BEATS = 3
 """So many beats without a new file mean that the trader hangs or is gone."""
 
@@ -222,6 +224,11 @@ class TraderState:
     limits: tuple[LimitState, ...] = ()
     last_halts: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def of_backtest(self) -> bool:
+        """Whether it is the end of a backtest: it has no age, no broker and no kill switch."""
+        return self.mode == BACKTEST
 
     def age_s(self, now: datetime | None = None) -> float:
         """Seconds since it was written."""

@@ -1,4 +1,7 @@
-"""From the desk to the state file: what is held, what halts, and how much of each limit is used."""
+"""From the desk to the state file: what is held, what halts, and how much of each limit is used.
+
+The state of a backtest's end is put together of the same parts, by `backtests/end_state.py`.
+"""
 
 from __future__ import annotations
 
@@ -93,20 +96,21 @@ def state_of(
         equity=float(view.account.equity) if known else None,
         cash=float(view.account.cash) if known else None,
         free_cash=None if book is None else book.free_cash,
-        session_open_equity=None if book is None else _known(book.session_open_equity),
-        equity_peak=None if book is None else _known(book.equity_peak),
+        session_open_equity=None if book is None else finite(book.session_open_equity),
+        equity_peak=None if book is None else finite(book.equity_peak),
         book_time=None if book is None else book.time,
         positions=tuple(
-            _position(p, stops, view.price(p.symbol), sectors, _fees(p, entry_fees), exit_fee) for p, stops in held
+            position_state(p, stops, float(view.price(p.symbol)), sectors, _fees(p, entry_fees), exit_fee)
+            for p, stops in held
         ),
-        pending=() if book is None else tuple(_pending(p, sectors) for p in pending_now(desk, book)),
-        halts=() if book is None else tuple(_halts(book)),
+        pending=() if book is None else tuple(pending_state(p, sectors) for p in pending_now(desk, book)),
+        halts=() if book is None else tuple(halt_states(book)),
         kill=str(desk.halts.kill.level),
         stopped_by=tuple(_stopped(desk)),
         unprotected={symbol: desk.protector.log.seconds(symbol) for symbol in desk.protector.log.present},
         conditions=tuple(ConditionState(str(x.kind), x.subject, x.why, x.since) for x in account.alarm.standing()),
-        limits=tuple(LimitState(x.module, x.name, x.used, x.most, x.unit, x.frees, x.halts, x.scope) for x in limits),
-        last_halts={} if book is None else {name: when.isoformat() for name, when in book.last_halts.items()},
+        limits=limit_states(limits),
+        last_halts={} if book is None else last_halts(book),
         settings=told_settings(settings) if told is None else told,
     )
 
@@ -137,9 +141,13 @@ def held_now(desk: LiveDesk, book: Book | None) -> list[tuple[Position, tuple[St
 
 def _protected(position: Position, status: ProtectionStatus) -> tuple[Position, tuple[StopState, ...]]:
     stops = tuple(StopState(float(stop.stop_price), float(stop.remaining)) for stop in status.stops if stop.stop_price)
+    return with_stops(position, stops, float(status.protected)), stops
+
+
+def with_stops(position: Position, stops: Iterable[StopState], protected: float) -> Position:
+    """A position with the working stop nearest to the market, and what of it is protected."""
     nearest = (max if position.quantity > 0 else min)((stop.price for stop in stops), default=position.stop)
-    covered = min(float(status.protected), abs(position.quantity))
-    return replace(position, stop=nearest, protected_quantity=covered), stops
+    return replace(position, stop=nearest, protected_quantity=min(protected, abs(position.quantity)))
 
 
 def _manual(desk: LiveDesk, symbol: str, held: Decimal) -> ProtectionStatus:
@@ -191,22 +199,23 @@ def _fees(position: Position, entry_fees: Mapping[str, float]) -> float:
     return 0.0 if position.signal == MANUAL else entry_fees.get(position.symbol, 0.0)
 
 
-def _position(
+def position_state(
     position: Position,
     stops: tuple[StopState, ...],
-    price: Any,
+    price: float,
     sectors: Mapping[str, str],
     fees: float,
     exit_fee_frac: float,
 ) -> PositionState:
+    """A position as the state file has it; a price that is 0 or NaN is not known."""
     return PositionState(
         symbol=position.symbol,
         quantity=position.quantity,
-        entry_price=_known(position.entry_price),
-        price=float(price) or None,
-        stop=_known(position.stop),
-        target=_known(position.target),
-        initial_stop=_known(position.initial_stop),
+        entry_price=finite(position.entry_price),
+        price=finite(price) or None,
+        stop=finite(position.stop),
+        target=finite(position.target),
+        initial_stop=finite(position.initial_stop),
         protected=position.protected_quantity,
         entry_time=position.entry_time,
         sector=sectors.get(position.symbol, UNCLASSIFIED),
@@ -219,7 +228,8 @@ def _position(
     )
 
 
-def _pending(proposal: Proposal, sectors: Mapping[str, str]) -> PendingState:
+def pending_state(proposal: Proposal, sectors: Mapping[str, str]) -> PendingState:
+    """An entry on its way as the state file has it."""
     return PendingState(
         proposal.symbol,
         proposal.quantity,
@@ -231,10 +241,22 @@ def _pending(proposal: Proposal, sectors: Mapping[str, str]) -> PendingState:
     )
 
 
-def _halts(book: Book) -> Iterable[HaltState]:
+def halt_states(book: Book) -> Iterable[HaltState]:
+    """The halts in force, with their ends."""
     for name in sorted(book.halted):
         yield HaltState(name, "", book.last_halts.get(name), book.halted_until.get(name))
 
 
-def _known(value: float) -> float | None:
+def limit_states(limits: Iterable[Limit]) -> tuple[LimitState, ...]:
+    """Limits as the state file has them."""
+    return tuple(LimitState(x.module, x.name, x.used, x.most, x.unit, x.frees, x.halts, x.scope) for x in limits)
+
+
+def last_halts(book: Book) -> dict[str, str]:
+    """When the latest halt of each rule began."""
+    return {name: when.isoformat() for name, when in book.last_halts.items()}
+
+
+def finite(value: float) -> float | None:
+    """A figure; None where it is none."""
     return value if math.isfinite(value) else None

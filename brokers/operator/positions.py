@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -14,6 +15,7 @@ from brokers.operator.differences import missing_fills
 from brokers.order_types import OrderRole
 from brokers.quantities import digits
 from config import Settings
+from monitoring.state import PositionState
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,35 @@ def report(outlook: Outlook, settings: Settings) -> list[PositionReport]:
         _position(symbol, outlook, settings, unbooked.get(symbol, Decimal(0)))
         for symbol in sorted(outlook.view.positions)
     ]
+
+
+def report_of_states(positions: Iterable[PositionState], targets: Collection[str]) -> list[PositionReport]:
+    """Positions of a state, where no broker can be asked; ``targets`` are the symbols whose target is a working order.
+
+    Levels of the state are those that work, or were last where none does.
+    """
+    return [_of_state(p, target_works=p.symbol in targets) for p in positions]
+
+
+def _of_state(p: PositionState, *, target_works: bool) -> PositionReport:
+    entry, price, stop, target, first = (
+        math.nan if value is None else value for value in (p.entry_price, p.price, p.stop, p.target, p.initial_stop)
+    )
+    return PositionReport(
+        symbol=p.symbol,
+        owner=p.owner,
+        held=Decimal(repr(p.quantity)),
+        entry=entry,
+        price=price,
+        stop=stop,
+        target=target,
+        stop_works=bool(p.stops),
+        target_works=target_works,
+        risk=abs(entry - first),
+        protected=Decimal(repr(p.protected)),
+        triggers=_triggers(p.sign, price, stop, target),
+        fees=p.fees,
+    )
 
 
 def _position(symbol: str, outlook: Outlook, settings: Settings, unbooked: Decimal) -> PositionReport:

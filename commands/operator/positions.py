@@ -2,37 +2,67 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from commands.composition import command
 from commands.operator.account import signed_in
 from commands.options import MoneyOptions, ScreenOptions, SettingsOptions, StateOptions, VenueOptions
+from commands.runs.replayed import EndOptions, end_of_run, refuse_beside_run
+
+if TYPE_CHECKING:
+    from brokers.operator.positions import PositionReport
 
 
-@command("risk-first positions", "risk-first positions --live --state-dir state", "risk-first positions --json")
+@command(
+    "risk-first positions",
+    "risk-first positions --live --state-dir state",
+    "risk-first positions --run runs/backtest-active-2013-01-02 --json",
+)
 def positions(
     money: MoneyOptions,
     venue: VenueOptions,
     state: StateOptions,
     chosen: SettingsOptions,
     screen: ScreenOptions,
+    end: EndOptions,
 ) -> int:
     """Show each position, its exits, what protects it.
 
     Entry, price, stop, target, the way to both, what is protected and which exit would trigger now. It reads only,
     and may run beside a trader. 1 R is the distance from the entry to its first stop. A level in brackets is known
-    from the journal and is no order at the broker.
+    from the journal and is no order at the broker. With --run it shows what a backtest held at its end, and asks no
+    broker.
 
     Exit status: 0 done, 2 refused the input.
     """
-    from brokers.operator.account import look
-    from brokers.operator.positions import report
+    refuse_beside_run(end, state, money, venue, chosen)
+    told, reports = "", []
+    if end.run is None:
+        reports = _at_the_broker(money, venue, state, chosen, screen)
+    else:
+        from brokers.operator.positions import report_of_states
+
+        found = end_of_run(end, venue, screen)
+        told, reports = found.state.ended, report_of_states(found.state.positions, found.targets)
     from brokers.operator.tables import positions_table
     from commands.operator.documents import positions_document
     from commands.screen import console, show_json
 
-    client, settings = signed_in(money, venue, state, chosen, screen)
-    reports = report(look(client, settings), settings)
     if screen.json:
         show_json(positions_document(reports))
-    else:
-        console(json=False).print(positions_table(reports) if reports else "No positions.")
+        return 0
+    printer = console(json=False)
+    if told:
+        printer.print(told, style="yellow", highlight=False)
+    printer.print(positions_table(reports) if reports else "No positions.")
     return 0
+
+
+def _at_the_broker(
+    money: MoneyOptions, venue: VenueOptions, state: StateOptions, chosen: SettingsOptions, screen: ScreenOptions
+) -> list[PositionReport]:
+    from brokers.operator.account import look
+    from brokers.operator.positions import report
+
+    client, settings = signed_in(money, venue, state, chosen, screen)
+    return report(look(client, settings), settings)

@@ -10,6 +10,7 @@ import typer
 from commands.composition import command
 from commands.operator.account import settings_of
 from commands.options import KeyOptions, ScreenOptions, SettingsOptions, StateOptions
+from commands.runs.replayed import EndOptions, refuse_beside_run, replayed
 from config.errors import Refusal
 
 if TYPE_CHECKING:
@@ -26,9 +27,7 @@ def shock(
     chosen: SettingsOptions,
     keys: KeyOptions,
     screen: ScreenOptions,
-    run: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="What a backtest held at its end, not what a trader holds.")
-    ] = None,
+    end: EndOptions,
     path: Annotated[
         list[str], typer.Option(metavar="NAME", help="A fall, repeatable (default: all); --path list shows them.")
     ] = [],  # noqa: B006  # typer copies it
@@ -42,6 +41,7 @@ def shock(
 
     Exit status: 0 done, 2 refused the input.
     """
+    refuse_beside_run(end, state, chosen)
     from backtests.research.shock.paths import all_names, shock_path
     from backtests.research.shock.play import play
     from backtests.research.shock.report import document, sentence, shock_page
@@ -54,10 +54,8 @@ def shock(
             found = shock_path(name)
             printer.print(f"{name}: market {found.market:+.2%}, {found.told}", highlight=False, soft_wrap=True)
         return 0
-    if run is not None and state.state_dir is not None:
-        raise Refusal("--run and --state-dir both say whose book it is; give one of them")
     paths = [shock_path(name) for name in path or all_names()]
-    present = _of_trader(state, chosen, keys, screen) if run is None else _of_run(run, chosen, screen)
+    present = _of_trader(state, chosen, keys, screen) if end.run is None else _of_run(end, keys, screen)
     results = [play(present, each) for each in paths]
     write_out(out, lambda: shock_page(present, results))
     if screen.json:
@@ -100,25 +98,9 @@ def _of_trader(state: StateOptions, chosen: SettingsOptions, keys: KeyOptions, s
     return book_of_trader(held, MarketView(folder / VIEW_FILE).closes(names, BETA_BARS + 1))
 
 
-def _of_run(folder: Path, chosen: SettingsOptions, screen: ScreenOptions) -> PresentBook:
+def _of_run(end: EndOptions, keys: KeyOptions, screen: ScreenOptions) -> PresentBook:
     """A backtest's book at its end: it is run again by the replay engine, from what its folder holds."""
-    from backtests.replay.engine import ReplayRun, undisturbed
-    from backtests.research.search.trials import settings_with
+    run, _ = replayed(end, keys, screen)
     from backtests.research.shock.present import book_of_run
-    from backtests.run_inputs import read_inputs
-    from commands.research.context import prepared
-    from commands.runs.request import merged
-    from commands.runs.rerun import as_asked
 
-    inputs = read_inputs(folder)
-    if inputs.mode != "backtest":
-        raise Refusal(f"{folder}: is a {inputs.mode} run; name its state folder with --state-dir {folder / 'state'}")
-    found = prepared(as_asked(merged(chosen, screen), folder, inputs))
-    if found.data.hash != inputs.data_hash:
-        raise Refusal(f"{inputs.data}: is not the file that {folder} was made of; put it back, or run it anew")
-    context = found.context
-    with undisturbed():
-        settings = settings_with(context.settings, {})
-        run = ReplayRun(settings, context.table, context.start, context.end, brief=True)
-        run.run()
     return book_of_run(run)

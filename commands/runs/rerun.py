@@ -48,7 +48,7 @@ def rerun(
     inputs = read_inputs(folder)
     if inputs.mode not in ("backtest", "rehearse"):
         raise Refusal(f"{folder}: is a run on the {inputs.mode} account, which is not repeated; start risk-first trade")
-    _refuse_interrupted(folder, inputs)
+    refuse_interrupted(folder, inputs)
     return _repeated(as_asked(merged(files, screen), folder, inputs, data), inputs, folder, screen)
 
 
@@ -120,7 +120,8 @@ def _repeated(again: RunArguments, inputs: RunInputs, folder: Path, screen: Scre
     return 1 if differing else 0
 
 
-def _refuse_interrupted(folder: Path, inputs: RunInputs) -> None:
+def refuse_interrupted(folder: Path, inputs: RunInputs) -> None:
+    """Refuse a run that did not come to its end."""
     from backtests.reports.run_files import INTERRUPTED
 
     try:

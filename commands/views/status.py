@@ -12,6 +12,7 @@ import typer
 from commands.composition import command
 from commands.operator.account import settings_of
 from commands.options import KeyOptions, ScreenOptions, SettingsOptions, StateOptions
+from commands.runs.replayed import EndOptions, end_of_run, refuse_beside_run
 from config.errors import Refusal
 from config.values.counting import counted
 from config.values.markets import NEW_YORK_ZONE
@@ -22,25 +23,44 @@ if TYPE_CHECKING:
     from monitoring.status import Buyable, Status
 
 
-@command("risk-first status", "risk-first status --watch", "risk-first status --state-dir state --json")
+@command(
+    "risk-first status",
+    "risk-first status --watch",
+    "risk-first status --state-dir state --json",
+    "risk-first status --run runs/backtest-active-2013-01-02",
+)
 def status(
     state: StateOptions,
     chosen: SettingsOptions,
     keys: KeyOptions,
     screen: ScreenOptions,
+    end: EndOptions,
     watch: Annotated[bool, typer.Option("--watch", help="Show it anew each beat, until Ctrl-C.")] = False,
 ) -> int:
     """Say what is held, what may be bought, what is halted.
 
     Of a running trader, or of what the last one in the state folder wrote before it ended: positions and what is lost
     in USD if all stops fire, what may still be bought today and this week and which limit says so, every limit with
-    what is used of it, halts and until when. It reads the state folder alone and asks no broker.
+    what is used of it, halts and until when. It reads the state folder alone and asks no broker. With --run it says
+    the same of a backtest's end: its limits are those that the next decision would meet.
 
     Exit status: 0 done, 2 refused the input.
     """
+    refuse_beside_run(end, state, chosen)
+    if end.run is not None and watch:
+        raise Refusal("--watch is not read with --run: the end of a backtest does not change; leave it out")
     from commands.screen import console, show_json
     from monitoring.state import STATE_FILE
 
+    if end.run is not None:
+        from monitoring.status import status as meaning
+
+        found = meaning(end_of_run(end, keys, screen).state)
+        if screen.json:
+            show_json(document(found))
+        else:
+            console(json=False).print(_screen(found), highlight=False)
+        return 0
     settings = settings_of(chosen, state, keys, screen=screen)
     path = Path(settings.live.state_dir) / STATE_FILE
     if screen.json:
@@ -80,7 +100,8 @@ def document(found: Status) -> dict[str, Any]:
     state = found.state
     return {
         "sign_of_life": found.sign_of_life,
-        "age_s": round(found.age_s, 1),
+        # A backtest's end is of no time of ours.
+        "age_s": None if state.of_backtest else round(found.age_s, 1),
         "mode": state.mode,
         "profile": state.profile,
         "evidence": state.evidence,
@@ -120,22 +141,13 @@ def _screen(found: Status) -> Any:
     from monitoring.signs import signs
 
     state = found.state
-    venue = f"{state.time.astimezone(NEW_YORK_ZONE):%Y-%m-%d %H:%M:%S}"
-    stays = f"; {found.stays}" if found.stays else ""
-    life = {
-        "running": Text(f"running, {state.mode}, {state.profile}; venue time {venue}", "green"),
-        "ended": Text(f"ended {found.age_s:,.0f} s ago ({state.ended}); as of {venue}{stays}", "yellow"),
-        "stale": Text(
-            f"NO SIGN OF LIFE for {found.age_s:,.0f} s: the trader hangs or is gone; as of {venue}", "bold red"
-        ),
-    }[found.sign_of_life]
     head = f"equity {_usd(state.equity)}, cash {_usd(state.cash)}"
-    if state.day_result is not None and state.session_open_equity:
+    if state.day_result is not None and state.session_open_equity and not state.of_backtest:
         head += f", today {state.day_result:+z,.2f} ({state.day_result / state.session_open_equity:+z.2%})"
     wrong = [Text(str(sign), "bold red") for sign in signs(found) if sign.kind != "stale"]
     evidence = [Text(state.evidence, "yellow")] if state.evidence else []
-    parts: list[Any] = [life, *wrong, *evidence, Text(head)]
-    if found.as_of is not None and state.positions:
+    parts: list[Any] = [_life(found), *wrong, *evidence, Text(head)]
+    if found.as_of is not None and state.positions and not state.of_backtest:
         seen = f"Positions and stops as the last look at the broker showed them, {_clock(found.as_of)}"
         parts.append(Text(f"{seen}{'; an entry or a close was under way' if state.busy else ''}", "yellow"))
     if state.positions:
@@ -147,9 +159,31 @@ def _screen(found: Status) -> Any:
         told = f"Without a stop: {found.bare:,.2f} USD in {', '.join(found.unbounded)}"
         parts.append(Text(told, "bold red"))
     week = _buyable(found.week) if found.has_week else "no limit of a week is set"
-    parts += [Text(f"May still be bought today: {_buyable(found.today)}"), Text(f"This week: {week}")]
+    today, this_week = "May still be bought today", "This week"
+    if state.of_backtest and state.book_time is not None:
+        today = f"May be bought by the next decision, {state.book_time.astimezone(NEW_YORK_ZONE):%Y-%m-%d %H:%M}"
+        this_week = "In its week"
+    parts += [Text(f"{today}: {_buyable(found.today)}"), Text(f"{this_week}: {week}")]
     parts.append(_limits(found))
     return Group(*parts)
+
+
+def _life(found: Status) -> Any:
+    """Whether the trader runs, or that it is none."""
+    from rich.text import Text
+
+    state = found.state
+    venue = f"{state.time.astimezone(NEW_YORK_ZONE):%Y-%m-%d %H:%M:%S}"
+    if state.of_backtest:
+        return Text(f"{state.ended}, {state.profile}; as of the close of its last bar, {venue}", "yellow")
+    stays = f"; {found.stays}" if found.stays else ""
+    return {
+        "running": Text(f"running, {state.mode}, {state.profile}; venue time {venue}", "green"),
+        "ended": Text(f"ended {found.age_s:,.0f} s ago ({state.ended}); as of {venue}{stays}", "yellow"),
+        "stale": Text(
+            f"NO SIGN OF LIFE for {found.age_s:,.0f} s: the trader hangs or is gone; as of {venue}", "bold red"
+        ),
+    }[found.sign_of_life]
 
 
 def _positions(found: Status) -> Any:
@@ -157,7 +191,7 @@ def _positions(found: Status) -> Any:
 
     from monitoring.record_table import Column, RecordTable
 
-    protected = "protected" if found.as_of is None else f"protected at {_clock(found.as_of)}"
+    protected = "protected" if found.as_of is None or found.state.of_backtest else f"protected at {_clock(found.as_of)}"
     names = ("quantity", "entry", "price", "profit", "R", "stop", "target", protected, "lost at stop")
     table = RecordTable([Column("symbol"), *(Column(name, right=True) for name in names)])
     for p in found.state.positions:

@@ -10,9 +10,13 @@ import typer
 from commands.composition import command
 from commands.operator.account import settings_of
 from commands.options import KeyOptions, ScreenOptions, SettingsOptions, StateOptions
+from commands.runs.replayed import EndOptions, end_of_run, refuse_beside_run
 from config.errors import Refusal
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from monitoring.state import TraderState
     from monitoring.whatif import Shock, ShockedPosition, WhatIf
 
 NAMED = "NAME=-20%"
@@ -22,12 +26,14 @@ NAMED = "NAME=-20%"
     "risk-first whatif --market -10%",
     "risk-first whatif --shock pandemic_2020",
     "risk-first whatif --market -2% --sector semis=-15% --symbol NVDA=-25% --json",
+    "risk-first whatif --market -10% --run runs/backtest-active-2013-01-02",
 )
 def whatif(
     state: StateOptions,
     chosen: SettingsOptions,
     keys: KeyOptions,
     screen: ScreenOptions,
+    end: EndOptions,
     market: Annotated[
         str | None, typer.Option(metavar="PERCENT", help="Move of the market, e.g. -10%; each symbol by its beta.")
     ] = None,
@@ -40,13 +46,13 @@ def whatif(
     Of what the trader holds: each position moves by its beta to the benchmark, measured from the trader's own bars,
     inverse funds against it by their leverage. Equity is told twice: if the market falls step by step, so that stops
     fill at their levels, and if it opens there at once, so that they fill beyond. It reads the state folder alone.
+    With --run it is what a backtest held at its end, and betas are those of its bars.
 
     Exit status: 0 done, 2 refused the input.
     """
+    refuse_beside_run(end, state, chosen)
     from commands.screen import console, show_json
-    from monitoring.market_view import VIEW_FILE, MarketView
-    from monitoring.state import STATE_FILE, read_state
-    from monitoring.whatif import BETA_BARS, named_shocks, what_if
+    from monitoring.whatif import named_shocks, what_if
 
     printer = console(screen.json)
     if shock == "list":
@@ -54,19 +60,36 @@ def whatif(
             printer.print(f"{name}: market {found.market:+.2%}, {found.told}", highlight=False)
         return 0
     wanted = _shock(market, shock, sector, symbol)
-    settings = settings_of(chosen, state, keys, screen=screen)
-    folder = Path(settings.live.state_dir)
-    held = read_state(folder / STATE_FILE)
-    if held is None:
-        raise Refusal(f"{folder}: no trader has written here; name the state folder of one with --state-dir")
-    names = {p.symbol for p in held.positions} | {str(held.settings["universe"]["benchmark"])}
-    closes = MarketView(folder / VIEW_FILE).closes(names, BETA_BARS + 1)
+    told = ""
+    if end.run is None:
+        held, closes = _of_trader(state, chosen, keys, screen)
+    else:
+        over = end_of_run(end, keys, screen)
+        held, closes, told = over.state, over.closes, over.state.ended
     answer = what_if(held, wanted, closes)
     if screen.json:
         show_json(document(answer))
-    else:
-        _print(answer, printer)
+        return 0
+    if told:
+        printer.print(told, style="yellow", highlight=False)
+    _print(answer, printer)
     return 0
+
+
+def _of_trader(
+    state: StateOptions, chosen: SettingsOptions, keys: KeyOptions, screen: ScreenOptions
+) -> tuple[TraderState, Mapping[str, Mapping[int, float]]]:
+    """What a trader holds, and the closes of its bars."""
+    from monitoring.market_view import VIEW_FILE, MarketView
+    from monitoring.state import STATE_FILE, read_state
+    from monitoring.whatif import BETA_BARS
+
+    folder = Path(settings_of(chosen, state, keys, screen=screen).live.state_dir)
+    held = read_state(folder / STATE_FILE)
+    if held is None:
+        raise Refusal(f"{folder}: no trader has written here; name the state folder of one with --state-dir, or --run")
+    names = {p.symbol for p in held.positions} | {str(held.settings["universe"]["benchmark"])}
+    return held, MarketView(folder / VIEW_FILE).closes(names, BETA_BARS + 1)
 
 
 def document(answer: WhatIf) -> dict[str, Any]:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
-import pandas as pd
-
+from backtests.end_state import Closes, closing_book, closing_prices, recent_closes
 from backtests.recorded_settings import recorded_settings
 from backtests.replay.engine import ReplayRun
 from config import Settings
@@ -16,12 +15,10 @@ from config.errors import Refusal
 from config.values.closed_trades import CLOSED_TRADES_KEPT
 from market.sectors import INVERSE, UNCLASSIFIED
 from monitoring.state import PositionState, TraderState
-from monitoring.whatif import BETA_BARS, beta, fund_leverages
+from monitoring.whatif import beta, fund_leverages
 from risk.interface import RiskModule
 from risk.model import ClosedTrade, Position
 from strategies.registry import build_pipeline
-
-Closes = Mapping[str, Mapping[int, float]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,31 +115,18 @@ def _position(p: PositionState) -> Position:
 
 def book_of_run(run: ReplayRun) -> PresentBook:
     """What a backtest held at its end."""
-    broker, settings, table = run.broker, run.settings, run.table
-    last = int(table.opens_at.searchsorted(pd.Timestamp(run.times[-1]), side="right"))
-    first = max(0, last - BETA_BARS - 1)
-    stamps = [int(opened.timestamp()) for opened in table.opens_at[first:last]]
-    closes = {
-        symbol: {
-            stamp: float(close)
-            for stamp, close in zip(stamps, table.close[first:last, k], strict=True)
-            if math.isfinite(close)
-        }
-        for k, symbol in enumerate(table.symbols)
-    }
+    book, settings = closing_book(run), run.settings
+    closes, prices = recent_closes(run), closing_prices(run)
     chain, sectors = run.pipeline.chain, settings.universe.sectors
-    marks = dict(zip(table.symbols, broker.marks_at(last - 1), strict=True))
     held = tuple(
         Held(
-            replace(position, protected_quantity=broker.protected_quantity(symbol)),
-            marks[symbol],
+            position,
+            prices[symbol],
             sectors.get(symbol, UNCLASSIFIED),
             *slope(symbol, sectors.get(symbol, UNCLASSIFIED), settings.universe.benchmark, chain, closes),
         )
-        for symbol, position in sorted(broker.ledger.positions.items())
+        for symbol, position in sorted(book.positions.items())
     )
-    equity, book = broker.equity(), run.book
-    peak = equity if book is None or math.isnan(book.equity_peak) else max(equity, book.equity_peak)
-    halted = {} if book is None else dict.fromkeys(book.halted, 1)
-    closed = tuple(broker.ledger.closed[-CLOSED_TRADES_KEPT:])
-    return PresentBook(run.times[-1], equity, peak, held, closed, halted, chain, settings)
+    halted = dict.fromkeys(book.halted, 1)
+    closed = tuple(run.broker.ledger.closed[-CLOSED_TRADES_KEPT:])
+    return PresentBook(run.times[-1], book.equity, book.equity_peak, held, closed, halted, chain, settings)
