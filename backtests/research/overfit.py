@@ -166,7 +166,9 @@ def judge(
     _, firsts = np.unique(returns, axis=1, return_index=True)
     distinct = returns[:, np.sort(firsts)]
     ratios = np.array([sharpe_ratio(returns[:, k]) for k in range(trials)])
-    best = int(ratios.argmax())
+    moving = np.array([moves(returns[:, k]) for k in range(trials)])
+    # What never moves has no ratio to be the best by, as long as anything moves.
+    best = int(np.where(moving | ~moving.any(), ratios, -math.inf).argmax())
     found = moments(returns[:, best])
     number = max(trials, counted or trials)
     variance = _variance(ratios, number, observations)

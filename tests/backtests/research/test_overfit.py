@@ -226,3 +226,13 @@ def test_few_alike_do_not_escape_the_trials_before_them():
     one = np.random.default_rng(3).normal(0.0006, 0.01, 2000)
     alike = np.column_stack([one, one * (1 + 1e-6)])
     assert judge(alike, names(2)).dsr > 0.95 > judge(alike, names(2), counted=81).dsr
+
+
+def test_a_trial_that_never_moves_is_best_only_where_none_moves():
+    random = np.random.default_rng(5)
+    losing = random.normal(-0.001, 0.01, (600, 2))
+    verdict = judge(np.column_stack([np.zeros(600), losing]), ["idle", "one", "two"])
+    assert verdict.best in ("one", "two") and verdict.sharpe < 0 and verdict.verdict == "no edge"
+    assert math.isfinite(verdict.dsr)
+    still = judge(np.zeros((600, 2)), ["idle", "idle too"])
+    assert still.best == "idle" and math.isnan(still.sharpe) and still.verdict == "no edge"
