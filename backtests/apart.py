@@ -9,6 +9,7 @@ import pickle
 import signal
 import sys
 import traceback
+import warnings
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any, TypeVar, TypeVarTuple
@@ -61,8 +62,11 @@ def _copied(function: Callable[..., Any], given: tuple[Any, ...], theirs: Connec
     # What waits to be written would be written by both.
     sys.stdout.flush()
     sys.stderr.flush()
-    # Not through multiprocessing: its processes may not have any of their own where a cluster's worker is one.
-    copy = os.fork()
+    with warnings.catch_warnings():
+        # From 3.12 on Python warns of threads that the copy lacks: a run waits for none of them.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        # Not through multiprocessing: its processes may not have any of their own where a cluster's worker is one.
+        copy = os.fork()
     if copy == 0:
         try:
             _answer(function, given, theirs)
