@@ -112,7 +112,7 @@ def _answer(function: Callable[..., Any], given: tuple[Any, ...], theirs: Connec
 def _sendable(error: Exception) -> Exception:
     """The error, or where it cannot be sent one that says the same."""
     try:
-        pickle.loads(pickle.dumps(error))  # noqa: S301
+        pickle.loads(pickle.dumps(error))  # noqa: S301  # what this process has made itself
     except Exception:
         return RuntimeError(f"{type(error).__name__}: {error}")
     return error

@@ -18,6 +18,7 @@ from backtests.data.reading.options import Hours
 from config.errors import Refusal
 from config.reading.error_messages import some
 from config.values.counting import counted
+from config.values.markets import SESSION_MINUTES
 from market.bars import DAY_MINUTES
 from market.calendar import session_times, sessions_among
 
@@ -30,7 +31,6 @@ SATURDAY = 5
 # Holidays fall on Mondays and Fridays, but no year has more than a tenth of them; a weekday with less than this share
 # of the bars has none.
 RARE_DAY_FRAC = 0.02
-SESSION_MINUTES = 390
 COVERED_FROM = 0.75
 SPLIT = "like an unadjusted"
 LONGEST_END = 64

@@ -18,11 +18,11 @@ from brokers.alpaca.client import DAY_MINUTES, VenueClient
 from brokers.alpaca.payloads import Json
 from brokers.network.figures import amount
 from brokers.venue_errors import VenueError
+from config.values.markets import SESSION_MINUTES
 from market.calendar import session_times
 
 COLUMNS = {"o": "open", "h": "high", "l": "low", "c": "close", "v": "volume"}
 HOW: Any = {"open": "first", "high": "max", "low": "min", "close": "last", "volume": "sum"}
-SESSION_MINUTES = 390
 HALF_HOUR = 30
 # The venue has no bars of minutes beyond this; longer ones are put together here.
 LONGEST_MINUTES = 59

@@ -120,7 +120,7 @@ def _rendered(template: str, **values: Any) -> str:
             loader=loader,
             undefined=StrictUndefined,
             keep_trailing_newline=True,
-            autoescape=False,  # noqa: S701
+            autoescape=False,  # noqa: S701  # see above
         )
         .get_template(template)
         .render(values)

@@ -95,6 +95,8 @@ MARKETS = frozenset(
 
 NEW_YORK_EQUITY_MARKETS = frozenset({"NYSE", "NASDAQ", "BATS", "XNYS", "stock"})
 NEW_YORK_HOURS = ("09:30", "16:00")
+SESSION_MINUTES = 390
+"""Of a regular session of New York's exchanges."""
 
 NEW_YORK = "America/New_York"
 NEW_YORK_ZONE = ZoneInfo(NEW_YORK)

@@ -87,7 +87,7 @@ def test_a_summary_is_of_the_day_whose_opening_is_fixed(caplog):
         positions=SimpleNamespace(book=SimpleNamespace(ledger=SimpleNamespace(positions={}))),
     )
     now = datetime(2026, 11, 9, 23, tzinfo=UTC)
-    report = SessionReport(desk, SimpleNamespace(refusals=Counter()), lambda: now)  # type: ignore[arg-type]
+    report = SessionReport(desk, SimpleNamespace(refusals=Counter()), lambda: now)  # type: ignore[arg-type]  # a stand-in
     # The loss is of one in the morning of the eleventh, when it is still the tenth in New York.
     loss = datetime(2026, 11, 11, 1, tzinfo=UTC)
     for _ in range(60):

@@ -78,7 +78,7 @@ def _call_stored(function: Callable[[Any, Any], R], key: str, path: Path, item: 
     if key not in _held:
         _held.clear()
         # Written by this study's own process into a folder that only its user can read.
-        _held[key] = pickle.loads(path.read_bytes())  # noqa: S301
+        _held[key] = pickle.loads(path.read_bytes())  # noqa: S301  # see above
     return function(_held[key], item)
 
 

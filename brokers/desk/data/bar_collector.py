@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from brokers.desk.data.bar_store import BarStore
-from config.values.markets import NEW_YORK_ZONE
+from config.values.markets import NEW_YORK_ZONE, SESSION_MINUTES
 from market.bar_tables import timed
 from market.bars import DAY_MINUTES, FIELDS, BarTable
 from market.calendar import nanoseconds, session_times, sessions_among, sessions_until
@@ -19,7 +19,6 @@ from market.trading_day import day_zone
 
 MOST_MISSING = 2
 """So many bars may be outstanding before nothing is decided on the ones that are there."""
-SESSION_MINUTES = 390
 HALF_HOUR = 30
 PUBLISHED_AFTER = pd.Timedelta(minutes=30)
 """How long after its end the bar of a day may be outstanding."""

@@ -95,7 +95,8 @@ def test_the_session_is_summed_up_once_when_it_is_over(scene, caplog):
     assert summary.message.endswith("; every position of ours had its stop, as far as it was seen")
 
 
-def test_a_session_that_was_seen_from_its_beginning_is_told_whole(tmp_path, caplog):
+def seen_from_the_beginning(tmp_path):
+    """A session that the process saw begin, in which it has entered AAPL."""
     scene = Scene(tmp_path, start=TUESDAY - timedelta(hours=3))
     report = SessionReport(scene.desk, IterationReport(60.0), scene.clock.now)
     scene.step()
@@ -104,6 +105,11 @@ def test_a_session_that_was_seen_from_its_beginning_is_told_whole(tmp_path, capl
     report.check()
     scene.enter("AAPL", 50)
     scene.settle(2)
+    return scene, report
+
+
+def test_a_session_that_was_seen_from_its_beginning_is_told_whole(tmp_path, caplog):
+    scene, report = seen_from_the_beginning(tmp_path)
     scene.step(7 * 3_600)
     report.check()
     (summary,) = told(caplog, EventKind.SUMMARY)
@@ -113,14 +119,7 @@ def test_a_session_that_was_seen_from_its_beginning_is_told_whole(tmp_path, capl
 
 
 def test_nothing_is_said_of_a_time_in_which_nobody_looked(tmp_path, caplog, monkeypatch):
-    scene = Scene(tmp_path, start=TUESDAY - timedelta(hours=3))
-    report = SessionReport(scene.desk, IterationReport(60.0), scene.clock.now)
-    scene.step()
-    report.check()
-    scene.step(3 * 3_600, AAPL=100)
-    report.check()
-    scene.enter("AAPL", 50)
-    scene.settle(2)
+    scene, report = seen_from_the_beginning(tmp_path)
     report.check()
     later = time.monotonic() + 51
     monkeypatch.setattr("brokers.desk.session_report.time", SimpleNamespace(monotonic=lambda: later))

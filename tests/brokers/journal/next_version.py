@@ -4,7 +4,7 @@
 a value in the new column, and checks all of them. Prints the version at the end.
 """
 
-# ruff: noqa: E402
+# ruff: noqa: E402  # the table has got its column before anything reads the schema
 
 from __future__ import annotations
 

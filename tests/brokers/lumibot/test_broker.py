@@ -243,7 +243,7 @@ def test_lumibot_follows_no_call_of_an_iteration(scene: Scene) -> None:
     followers: list[Any] = []
     strategy = Followed(scene.broker, name=STRATEGY, budget=None, parameters={"followers": followers})
     strategy._executor._on_trading_iteration_callable()
-    LiveAccount.spare_lumibot(SimpleNamespace(), strategy)  # type: ignore[arg-type]
+    LiveAccount.spare_lumibot(SimpleNamespace(), strategy)  # type: ignore[arg-type]  # a stand-in
     strategy._executor._on_trading_iteration_callable()
     assert followers[0] is not None, "by itself Lumibot follows each call, for local variables"
     assert followers[1] is None
