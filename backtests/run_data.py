@@ -15,6 +15,7 @@ from config.values.counting import counted
 from config.values.markets import NEW_YORK_EQUITY_MARKETS
 from market.bars import DAY_MINUTES, BarTable
 from market.sectors import inverse_funds
+from market.trading_day import use_day_of
 from strategies.adapt_to_bars import decides_on_days
 from strategies.registry import build_pipeline, build_signals
 from strategies.run_notes import nothing_to_trade
@@ -29,6 +30,7 @@ def data_for(request: RunRequest, settings: Settings, *, has_been: bool = False)
     ``has_been`` is for who looks at a run afterwards: its bars are what they are, whatever length the settings that it
     kept would ask for, and so are its symbols.
     """
+    use_day_of(settings.pace.day)
     symbols = list(dict.fromkeys([*build_pipeline(settings).symbols(), settings.universe.benchmark]))
     length = None
     if not has_been and not decides_on_days(settings):

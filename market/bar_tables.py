@@ -61,11 +61,17 @@ def to_table(frame: pd.DataFrame, symbols: Sequence[str], source: str, minutes: 
     return timed(symbols, stamps, arrays, minutes, source)
 
 
-def day_numbers(bars: BarTable) -> np.ndarray:
-    """The day of budgets and halts that each bar begins on, numbered from 0: a session, or a day of UTC for coins."""
+def by_trading_day(bars: BarTable) -> BarTable:
+    """The table with its sessions numbered by the zone whose midnight ends a day, where it was made by another's."""
     if bars.daily or day_zone() == NEW_YORK_ZONE:
-        return bars.session
-    return np.unique(nanoseconds(days_of(bars.opens_at)), return_inverse=True)[1]
+        return bars
+    session = _numbered(days_of(bars.opens_at))
+    return bars if np.array_equal(session, bars.session) else replace(bars, session=session)
+
+
+def _numbered(days: pd.DatetimeIndex) -> np.ndarray:
+    numbers: np.ndarray = np.unique(nanoseconds(days), return_inverse=True)[1]
+    return numbers
 
 
 def _empty(bars: int, symbols: int) -> dict[str, np.ndarray]:
@@ -84,13 +90,13 @@ def timed(
     else:
         opens_at = pd.DatetimeIndex(stamps, tz="UTC").tz_convert(NEW_YORK)
         closes_at = opens_at + pd.Timedelta(minutes=minutes)
-        days = opens_at.tz_localize(None).normalize()
-    session = np.unique(nanoseconds(days), return_inverse=True)[1]
+        # A session of shares is a date of New York; coins have none, and their days turn at UTC's midnight.
+        days = days_of(opens_at)
     return BarTable(
         symbols=symbols,
         opens_at=opens_at,
         closes_at=closes_at,
-        session=session,
+        session=_numbered(days),
         minutes=minutes,
         source=source,
         **arrays,

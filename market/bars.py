@@ -38,7 +38,7 @@ class BarTable(_Moments):
         When each bar begins and when it is complete (timezone-aware, exchange time, ascending).
         A bar may be read from ``closes_at`` on, never before.
     session : ndarray of int, shape (bars,)
-        Number of the trading session a bar belongs to, ascending from 0.
+        Number of the trading session a bar belongs to, ascending from 0; of coins, of the day in UTC.
     minutes : int
         Bar length in minutes; 1440 stands for a daily bar.
     open, high, low, close, volume : ndarray of float, shape (bars, symbols)

@@ -19,7 +19,6 @@ from backtests.checks.audit_budget import BudgetAudit
 from backtests.checks.audit_gate import GATE_RULES, GateAudit
 from brokers.record import EquityRow, OrderRecord, RunRecord
 from config import Settings
-from market.bar_tables import day_numbers
 from market.bars import BarTable
 from market.sectors import INVERSE, UNCLASSIFIED
 from risk.model import OPENING_ROLES
@@ -73,7 +72,7 @@ class _Auditor:
         self.returns = self.marks.pct_change(fill_method=None)
         limits = self.rules.get("exposure_budget")
         self.budget = None if limits is None else BudgetAudit(limits)
-        self.gate, self.days = GateAudit(settings.policy_gate), day_numbers(table)
+        self.gate, self.days = GateAudit(settings.policy_gate), table.session
         self.held: dict[str, float] = {}
         self.roles: dict[str, str] = {}
         self.entries_of: dict[str, list[str]] = defaultdict(list)

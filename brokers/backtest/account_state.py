@@ -14,7 +14,6 @@ from brokers.backtest.working_orders import GTC_DAYS, WorkingOrder
 from brokers.ledger import Ledger
 from brokers.record import RunRecord
 from config.schema import Fills, Gate
-from market.bar_tables import day_numbers
 from market.bars import BarTable
 from market.indicators import forward_filled
 from market.trading_day import day_of
@@ -85,7 +84,7 @@ class AccountState:
         self.ledger = Ledger(cash, record, budget=WeeklyBudget(day_of(bars.opens_at[0])), parked=self._parked)
         self._column = {symbol: k for k, symbol in enumerate(bars.symbols)}
         self._opens, self._closes = bars.moments
-        self._days = day_numbers(bars).tolist()
+        self._days = bars.session.tolist()
         self._marks = forward_filled(bars.close)
         self._has_bars = bars.has_bars()
         self._next_row = int(bars.opens_at.searchsorted(self.datetime, side="left"))

@@ -12,6 +12,7 @@ from brokers.backtest.desk import BacktestDesk, CashHolder, OrderMaker
 from brokers.backtest.order_life import OrderLife
 from brokers.record import RunRecord
 from config import Refusal, Settings
+from market.bar_tables import by_trading_day
 from market.bars import BarTable
 from market.features import FeatureTable
 from market.market import Market
@@ -102,6 +103,7 @@ def wire(
         If a module is unknown, a setting is wrong or can't work on these bars, or they hold none of the universe.
     """
     use_day_of(settings.pace.day)
+    bars = by_trading_day(bars)
     pipeline = build_pipeline(settings) if pipeline is None else pipeline
     notes = (*fit(pipeline, bars, settings), *_notes(bars, pipeline, settings, end))
     for note in notes:

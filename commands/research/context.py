@@ -42,13 +42,11 @@ def prepared(arguments: RunArguments) -> Prepared:
     from backtests.research.search.trials import TrialContext
     from backtests.run_data import data_for
     from config.process.environment import own_the_run
-    from market.trading_day import use_day_of
     from strategies.adapt_to_bars import fit
     from strategies.registry import build_pipeline
 
     own_the_run()
     mode, settings = settled(arguments)
-    use_day_of(settings.pace.day)
     request = requested(arguments, mode, settings)
     data = data_for(request, settings)
     start, end = window(data, request.start, request.end, settings.pace.day)

@@ -17,8 +17,9 @@ from backtests.replay.broker import ReplayBroker
 from brokers.desk.session_report import SessionReport
 from brokers.record import RunRecord
 from config import load
-from market.bar_tables import day_numbers, to_table
+from market.bar_tables import by_trading_day, to_table
 from market.bars import FIELDS
+from market.features import FeatureTable
 from market.trading_day import DEFAULT, day_of, use_day_of
 
 HOURS = pd.date_range("2026-03-06", periods=96, freq="h", tz="UTC")
@@ -38,9 +39,26 @@ def broker_of(bars, *overrides: str) -> ReplayBroker:
 
 
 @pytest.mark.parametrize(("zone", "turns"), [("UTC", [24, 48, 72]), (DEFAULT, [5, 29, 53, 76])])
-def test_days_are_those_of_budgets_and_halts(zone, turns):
+def test_sessions_are_the_days_of_budgets_and_halts(zone, turns):
     use_day_of(zone)
-    assert np.flatnonzero(np.diff(day_numbers(hours()))).tolist() == [turn - 1 for turn in turns]
+    assert np.flatnonzero(np.diff(hours().session)).tolist() == [turn - 1 for turn in turns]
+
+
+def test_a_table_that_was_made_before_the_settings_were_known_gets_their_days():
+    made = hours()
+    use_day_of("UTC")
+    assert by_trading_day(made).session.tolist() == hours().session.tolist() != made.session.tolist()
+
+
+def test_the_average_price_of_coins_begins_anew_at_midnight_utc():
+    use_day_of("UTC")
+    close = np.arange(1.0, 1.0 + len(HOURS))
+    frame = pd.DataFrame({"symbol": "BTC/USD", "datetime": HOURS, **dict.fromkeys(FIELDS, close)})
+    frame["volume"] = 1.0
+    table = to_table(frame, ["BTC/USD"], "hand-written", 60)
+    vwap, bar = (FeatureTable(table, [name], {}).columns[name][:, 0] for name in ("vwap", "session_bar"))
+    assert vwap[23:26].tolist() == [12.5, 25.0, 25.5]
+    assert bar[23:26].tolist() == [24, 1, 2]
 
 
 def test_what_was_opened_counts_until_the_day_of_budgets_is_over():
