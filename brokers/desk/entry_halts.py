@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 
 CRASH = "crash"
 UNUSABLE = "the journal"
+DISK = "the disk"
+NO_ROOM = "it is full, and what is left is for stops and exits; make room"
 
 
 class KillLevel(StrEnum):
@@ -127,6 +129,10 @@ class EntryHalts:
             # Called before positions are protected, which no halt may keep waiting.
             self._unusable(error)
             return
+        if self.journal.keeps_room():
+            self.passing.pop(DISK, None)
+        else:
+            self.passing[DISK] = NO_ROOM
         if UNUSABLE in self.passing and not self._troubled:
             del self.passing[UNUSABLE]
             log.warning("the journal can be used again")

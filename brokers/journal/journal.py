@@ -100,6 +100,10 @@ class Journal:
         """The file, or the database's address without user and password."""
         return self._store.name
 
+    def keeps_room(self) -> bool:
+        """Whether room on the disk is kept for stops and exits; False once a full disk took it, until there is more."""
+        return self._store.keeps_room()
+
     def close(self) -> None:
         """Let another process write."""
         self._store.close()

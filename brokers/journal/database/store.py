@@ -23,6 +23,7 @@ from sqlalchemy.pool import NullPool
 
 from brokers.journal.database import chain, migrations, schema
 from brokers.journal.database.address import Address, parse_address
+from brokers.journal.database.disk_reserve import DiskReserve
 from brokers.journal.database.file_lock import FileLock
 from brokers.journal.database.integrity import require_sound
 from brokers.journal.database.server import NO_ORDERS, JournalTaken, Server
@@ -70,6 +71,7 @@ class Store:
         self._mutex = threading.RLock()
         self._address: Address = parse_address(address)
         self._lock: FileLock | None = None
+        self._reserve: DiskReserve | None = None
         self._engine: Engine | None = None
         self._connection: Connection | None = None
         self._inode: tuple[int, int] | None = None
@@ -162,6 +164,13 @@ class Store:
                 if not unanswered or not self._was_committed(number or 0):
                     raise
 
+    def keeps_room(self) -> bool:
+        """Whether the disk has room for what a full one would keep from being written; a server's is its own affair.
+
+        Room that was given up is taken again as soon as the disk has enough.
+        """
+        return self._reserve is None or self._reserve.hold()
+
     def close(self) -> None:
         """Let go of the connection and the lock; closing twice is fine."""
         with self._mutex:
@@ -172,9 +181,11 @@ class Store:
                 self._engine.dispose()
             if self._server is not None:
                 self._server.close()
+            if self._reserve is not None:
+                self._reserve.release()
             if self._lock is not None:
                 self._lock.release()
-            self._connection = self._engine = self._server = self._lock = None
+            self._connection = self._engine = self._server = self._lock = self._reserve = None
 
     def _present(self) -> Connection:
         """The connection; a server's is got back after it was lost."""
@@ -214,6 +225,10 @@ class Store:
     def _open_file(self, path: Path, account_id: str | None, writer: bool) -> None:
         if writer:
             self._lock = FileLock(path)
+            self._reserve = DiskReserve(path)
+            self._reserve.hold()
+            # What a killed process left on a disk that is full is what this one begins with.
+            self._reserve.release_if_full()
             require_whole(path)
             if not path.exists():
                 create(path, lambda connection: _lay_out(connection, account_id))
@@ -308,6 +323,9 @@ class Store:
         try:
             yield
         except DBAPIError as error:
+            if self._reserve is not None:
+                # What failed is tried again by whoever needs it, as stops and exits are at the next look.
+                self._reserve.release_if_full()
             raise Refusal(f"{self.name}: {self._told(error)}") from error
         except OSError as error:
             raise Refusal(f"{self.name}: {error.strerror}; make its folder writable, {NO_ORDERS}") from error

@@ -211,6 +211,26 @@ def test_a_journal_that_fails_keeps_entries_back_until_it_works_again(scene, mon
     assert "MSFT" in scene.desk.entries.tasks
 
 
+def test_on_a_full_disk_nothing_is_entered_and_what_is_held_stays_protected(scene, monkeypatch):
+    scene.enter()
+    scene.settle(2)
+    room, quantity = [False], scene.held()
+    monkeypatch.setattr(scene.journal, "keeps_room", lambda: room[0])
+    (stop,) = (order for order in scene.open() if order["type"] == "stop")
+    scene.exchange.cancel(stop["id"])
+    scene.pass_time(1)
+    assert not scene.protected()
+    scene.settle(3)
+    assert scene.protected()
+    assert scene.held() == quantity
+    scene.enter("MSFT", iterate=False)
+    assert "the disk: it is full" in scene.desk.entries.skipped[-1].reason
+    room[0] = True
+    scene.settle(2)
+    scene.enter("MSFT")
+    assert "MSFT" in scene.desk.entries.tasks
+
+
 def test_an_option_counts_with_its_hundred_shares_and_coins_come_in_parts(scene):
     option = position(qty="2", market_value="2240", current_price="11.2", asset_class="us_option")
     assert option.unit_price == 1120
