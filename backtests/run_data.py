@@ -27,14 +27,14 @@ GENERAL_DEFAULT = "config/base.yaml"
 def data_for(request: RunRequest, settings: Settings, *, has_been: bool = False) -> DataSet:
     """The bars that the settings' universe, modules and benchmark need.
 
-    ``has_been`` is for who looks at a run afterwards: its bars are what they are, whatever length the settings that it
-    kept would ask for, and so are its symbols.
+    ``has_been`` is for who looks at a run afterwards: finer bars are put together as they were for the run, and longer
+    ones, or symbols of nearly a known name, are what they are.
     """
     use_day_of(settings.pace.day)
     symbols = list(dict.fromkeys([*build_pipeline(settings).symbols(), settings.universe.benchmark]))
     length = None
-    if not has_been and not decides_on_days(settings):
-        length = length_of(settings, put_together=request.mode == "backtest")
+    if not decides_on_days(settings):
+        length = length_of(settings, put_together=request.mode == "backtest", strict=not has_been)
     data = load_data(
         request.data,
         symbols,
@@ -91,10 +91,14 @@ def hours_of(settings: Settings) -> Hours:
     return "extended" if settings.live.extended_hours.enabled else "regular"
 
 
-def length_of(settings: Settings, *, put_together: bool) -> BarLength:
-    """The bars that a run decides on; the general default stands back for daily ones."""
+def length_of(settings: Settings, *, put_together: bool, strict: bool = True) -> BarLength:
+    """The bars that a run decides on; the general default stands back for daily ones, and so does any unless ``strict``.
+
+    A finished run's settings are all in one file, which does not say what was the default.
+    """
     source = settings.source_of("pace.bars")
-    return BarLength(settings.pace.bars, source, strict=source != GENERAL_DEFAULT, put_together=put_together)
+    strict = strict and source != GENERAL_DEFAULT
+    return BarLength(settings.pace.bars, source, strict=strict, put_together=put_together)
 
 
 def told_days(settings: Settings, table: BarTable) -> str:

@@ -15,7 +15,7 @@ from config.values.markets import NEW_YORK
 from market.features import FeatureTable
 from monitoring.rows import ReadingRow
 from risk.model import Plan
-from strategies.adapt_to_bars import fit
+from strategies.adapt_to_bars import decision_bars, fit
 from strategies.readings import readings
 from strategies.registry import build_pipeline
 
@@ -33,7 +33,8 @@ def run_readings(request: RunRequest) -> Callable[[datetime | None], list[Readin
     def table() -> FeatureTable:
         data = data_for(request, request.settings, has_been=True)
         pipeline = build_pipeline(request.settings)
-        return FeatureTable(data.table, pipeline.needs(), request.settings.universe.sectors)
+        bars = decision_bars(data.table, request.settings)
+        return FeatureTable(bars, pipeline.needs(), request.settings.universe.sectors)
 
     @cache
     def at(moment: datetime | None) -> list[ReadingRow]:
