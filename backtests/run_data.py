@@ -92,7 +92,7 @@ def hours_of(settings: Settings) -> Hours:
 
 
 def length_of(settings: Settings, *, put_together: bool, strict: bool = True) -> BarLength:
-    """The bars that a run decides on; the general default stands back for daily ones, and so does any unless ``strict``.
+    """The bars that a run decides on; the general default stands back for daily ones, any does so unless ``strict``.
 
     A finished run's settings are all in one file, which does not say what was the default.
     """

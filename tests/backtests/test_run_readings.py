@@ -39,7 +39,8 @@ def read(capsys, file: Path, out: Path, at: str, *options: str) -> dict[str, Any
         "--set",
         f"universe.benchmark={SYMBOLS[0]}",
     ]
-    assert main([*run, *more, *options]) == 0
+    benchmark = ["--set", f"universe.benchmark={SYMBOLS[0]}"]
+    assert main([*run, *more, *benchmark, *options]) == 0
     capsys.readouterr()
     assert main(["explain", SYMBOLS[0], "--at", at, "--run", str(out), "--json"]) == 0
     return json.loads(capsys.readouterr().out)
