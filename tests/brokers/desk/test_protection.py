@@ -73,6 +73,25 @@ def test_a_level_that_a_hand_moved_is_kept(scene):
     assert Decimal(stop_of(scene)["stop_price"]) == 93
 
 
+def test_of_the_levels_of_several_parts_those_farthest_from_the_market_come_back(tmp_path):
+    scene = Scene(tmp_path)
+    scene.exchange.faults.partial_fill_frac = 1.0
+    scene.enter()
+    scene.settle(1)
+    scene.exchange.faults.partial_fill_frac = 0.0
+    scene.settle(8)
+    stops, targets = ([o for o in scene.open() if o["type"] == kind] for kind in ("stop", "limit"))
+    scene.exchange.replace(stops[0]["id"], {"stop_price": "98.50"})
+    scene.exchange.replace(targets[0]["id"], {"limit_price": "118"})
+    scene.settle(3)
+    for target in (o for o in scene.open() if o["type"] == "limit"):
+        scene.exchange.cancel(target["id"])
+    scene.settle(3)
+    assert Decimal(stop_of(scene)["stop_price"]) == Decimal(stops[1]["stop_price"]) < Decimal("98.5")
+    assert Decimal(target_of(scene)["limit_price"]) == 118
+    scene.stop()
+
+
 @pytest.mark.parametrize(("price", "why"), [(94, "STOP_PASSED"), (116, "TARGET_PASSED")])
 def test_a_level_that_the_market_has_passed_is_left_at_once(scene, price, why, caplog):
     take_away(scene)
