@@ -11,7 +11,7 @@ from brokers.alpaca.errors import AlpacaRefusal
 from brokers.desk.execution.order_requests import exits
 from brokers.desk.reconcile.protection_status import protection_status
 from brokers.rehearsal.core.faults import FaultPlan
-from tests.brokers.desk.scene import TUESDAY, Json, Scene, changes, held, lost
+from tests.brokers.desk.scene import TUESDAY, Json, Scene, changes, held, lost, read_quote
 
 
 @pytest.fixture
@@ -126,6 +126,17 @@ def test_tightening_replaces_the_stop_and_nothing_else(scene):
     scene.settle(2)
     assert scene.held() == 0
     assert scene.agrees()
+
+
+def test_a_stop_that_only_its_rounding_would_put_beyond_the_market_is_rounded_away_from_it(scene):
+    now = scene.exchange.now
+    raw = {"bp": "97.0135", "ap": "97.0145", "t": now.isoformat()}
+    scene.quoted = lambda symbol: read_quote(symbol, raw, now, timedelta(minutes=5))
+    scene.adjust("tighten", stop=97.004)
+    assert changes(scene) == ["replace"]
+    scene.pass_time(1)
+    assert Decimal(stop_of(scene)["stop_price"]) == 97
+    assert not scene.desk.closer.tasks
 
 
 def test_tightening_leaves_a_part_s_stop_that_is_nearer_already(tmp_path):
