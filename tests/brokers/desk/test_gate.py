@@ -101,6 +101,21 @@ def test_cash_is_left_before_the_account_is_seen_again(tmp_path):
     scene.stop()
 
 
+def test_of_what_was_paid_and_what_it_is_worth_the_larger_one_takes_the_room_of_a_symbol(scene):
+    assert buy(scene, "AAPL", 100) == ""
+    scene.settle(2)
+    scene.step(1, AAPL=97)
+    # 10.5% of 99,699 less 10,001 that was paid is 467; less the 9,700 that it is worth it would be 768.
+    assert buy(scene, "AAPL", 6) == "GATE_SYMBOL_NOTIONAL"
+    assert buy(scene, "AAPL", 4) == ""
+
+
+def test_an_order_that_waits_takes_the_room_of_its_symbol(scene):
+    LumibotOrderRouter(scene.desk).submit(single("AAPL", "buy", 60, 95.0))
+    assert buy(scene, "AAPL", 60) == "GATE_SYMBOL_NOTIONAL"
+    assert buy(scene, "AAPL", 40) == ""
+
+
 def test_what_an_order_at_market_may_be_filled_beyond_its_quote_counts(tmp_path):
     # 104 shares at 100.01 are 10,401.04; with the slippage of a backtest, 5 bps, they are 10,406.24.
     made = Scene(tmp_path, overrides=[*SHIPPED, "gate.max_order_notional_usd=10402"])
