@@ -192,6 +192,13 @@ def test_trailing_stop_follows_the_high_and_never_falls_back():
     assert done.record.trades[0].exit_price == 107
 
 
+def test_a_short_s_trailing_stop_follows_the_low_and_never_rises_again():
+    order = send(10, "buy_to_cover", trail_price=3.0, time_in_force="gtc")
+    bars = [QUIET, (99, 92.5, 90, 91), (91, 93.5, 91, 93), QUIET]
+    done = run(daily_table(X=bars), {0: lambda s: (send(10, "sell_short")(s), order(s))})
+    assert done.record.trades[0].exit_price == 93
+
+
 def test_a_partial_close_by_hand_shrinks_the_exits_and_never_flips_the_position():
     bars = [QUIET, QUIET, (100, 101, 94, 96), QUIET, QUIET]
     done = run(daily_table(X=bars), {0: bracket(10, 95, 110), 1: send(4, "sell")})

@@ -117,6 +117,12 @@ def test_no_terms_without_a_placeable_stop(model, atr):
     assert levels(model, atr=atr) is None
 
 
+@pytest.mark.parametrize("stop_atr", [0.0, -2.5, math.nan, math.inf])
+@pytest.mark.parametrize("side", ["buy", "sell_short"])
+def test_no_terms_for_a_stop_on_or_beyond_the_entry(side, stop_atr):
+    assert levels(make(AtrBracket), side, stop_atr=stop_atr) is None
+
+
 def test_a_short_target_below_zero_is_not_placeable():
     assert levels(make(AtrBracket), "sell_short", atr=50.0) is None
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from risk.equity_sizer import SizingConfig, calculate_position_size, size
+from risk.equity_sizer import SizingConfig, calculate_position_size, most_of_one, size
 from tests.risk.helpers import book, proposal
 
 SLACK = 1e-9
@@ -115,6 +115,8 @@ def test_multiplier_is_named():
 def test_a_stated_quantity_is_never_enlarged():
     assert size(proposal("SH", 7), book(), SizingConfig()).after == 7
     assert size(proposal("SH", 700), book(), SizingConfig()).after == 100
+    # A part of one is a stated quantity, too.
+    assert size(proposal("BTC/USD", 0.5), book(), SizingConfig(lot=0.01)).after == 0.5
 
 
 @pytest.mark.parametrize(
@@ -137,12 +139,19 @@ def test_unusable_proposals_are_refused_not_raised(changes, equity, code):
 
 
 @pytest.mark.parametrize(
-    ("settings", "after"), [({"risk_frac": 0.001}, 20), ({"max_notional_frac": 0.05}, 50), ({"lot": 30}, 90)]
+    ("settings", "after"),
+    [({"risk_frac": 0.001}, 20), ({"max_notional_frac": 0.05}, 50), ({"notional_usd": 4_000}, 40), ({"lot": 30}, 90)],
 )
 def test_every_setting_has_an_effect(settings, after):
     config = SizingConfig.model_validate(settings)
     assert size(proposal("PLTR", 0), book(), config).after == after
     assert size(proposal("PLTR", 0), book(), SizingConfig()).after == 100
+
+
+def test_of_the_fraction_and_the_amount_the_stricter_one_caps_a_position():
+    config = SizingConfig(max_notional_frac=0.10, notional_usd=4_000)
+    assert [size(proposal("PLTR", 0), book(equity=e), config).after for e in (1e5, 30_000)] == [40, 30]
+    assert [most_of_one(config, e) for e in (1e5, 30_000)] == [4_000, 3_000]
 
 
 def test_without_an_equity_it_says_which_command_reads_the_account():

@@ -93,6 +93,12 @@ def test_a_fund_bought_by_a_signal_counts():
     assert proposed(reading(3), book(position("SH", 100, 13.0))) == []
 
 
+def test_what_is_not_held_against_the_market_takes_no_room_and_is_not_trimmed():
+    state = book(position("AAPL", 500), pending=[proposal("MSFT", 300)])
+    assert proposed(reading(3), state) == [SH]
+    assert adjusted(reading(3), state) == []
+
+
 def test_what_is_held_and_pending_limits_the_size():
     state = book(position("SH", 1_000, 13.0, role="hedge"), pending=[proposal("OTHER", 50, role="hedge")])
     assert proposed(reading(5), state) == [("SPXS", 250)]  # 20,000 - 13,000 - 5,000

@@ -40,6 +40,11 @@ def test_trim_quantity(held, keep, lot, quantity):
     assert trim_quantity(held, keep, lot) == quantity
 
 
+@pytest.mark.parametrize(("held", "keep"), [(math.nan, 1), (10, math.nan), (10, -math.inf), (math.inf, 1)])
+def test_nothing_is_trimmed_by_an_unusable_number(held, keep):
+    assert trim_quantity(held, keep) == 0
+
+
 @given(held=st.floats(0, 1e6), keep=st.floats(0, 1e6), lot=st.sampled_from([1.0, 10.0, 0.01]))
 def test_a_trim_never_closes_a_position_and_meets_the_cap_if_lots_allow(held, keep, lot):
     quantity = trim_quantity(held, keep, lot)

@@ -75,6 +75,36 @@ def test_a_limit_that_does_not_fill_is_chased_and_then_goes_at_market(scene):
     assert scene.agrees()
 
 
+def test_no_more_is_sold_than_the_venue_holds(scene):
+    scene.exchange.cancel(next(order for order in scene.open() if order["type"] == "stop")["id"])
+    scene.pass_time(1)
+    # Twenty are gone, nobody knows where to: a sale of all would be refused, or sell short.
+    scene.exchange._state.ledger.holdings["AAPL"].qty = Decimal(29)
+    scene.adjust("exit")
+    scene.settle(20, 2)
+    assert [quantity for quantity, _ in closes(scene)] == ["29"]
+    assert scene.held() == 0
+
+
+def test_what_is_free_does_not_wait_for_shares_that_an_order_goes_on_holding(tmp_path):
+    scene = Scene(tmp_path)
+    scene.exchange.faults.partial_fill_frac = 1.0
+    scene.enter()
+    scene.settle(1)
+    scene.exchange.faults.partial_fill_frac = 0.0
+    scene.settle(8)
+    held_on, other = (order for order in scene.open() if order["type"] == "stop")
+    life = scene.exchange._life
+    end, stuck = life._settle_cancel, Decimal(held_on["qty"])
+    life._settle_cancel = lambda order: None if order.qty == stuck else end(order)
+    scene.wire.calls.clear()
+    scene.adjust("exit")
+    scene.settle(20, 2)
+    assert closes(scene)[0][0] == other["qty"]
+    assert scene.held() == stuck
+    scene.stop()
+
+
 def test_without_a_quote_it_goes_at_market(scene):
     scene.quoted = lambda symbol: read_quote(symbol, None, scene.exchange.now, timedelta(minutes=5))
     scene.adjust("exit")

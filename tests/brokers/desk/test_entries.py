@@ -282,6 +282,21 @@ def test_the_risk_of_a_position_is_that_of_all_its_parts(scene):
     assert position.risk_per_share == pytest.approx((8 * 100.01 + 6 * 97.01) / 14 - 95.01)
 
 
+def test_the_rest_of_a_short_lies_behind_the_stop_of_its_part_too(scene):
+    scene.exchange.on_quote(scene.exchange.now, {"AAPL": Decimal(99)})
+    terms = BracketTerms("sell_short", 0.05, 0.15)
+    scene.enter("AAPL", 15, side="sell_short", stop=105.0, target=85.0, terms=terms)
+    (entry,) = (order for order in scene.exchange._state.open_orders("AAPL") if not order.buy)
+    scene.exchange._life.fill(entry, Decimal(8), Decimal("99.99"))
+    scene.hand_on()
+    scene.desk.tick()
+    scene.step(1, AAPL=103)
+    scene.settle(3)
+    assert scene.held() == -14
+    # 5% above the bid of 102.99 would be 108.13.
+    assert {Decimal(o["stop_price"]) for o in scene.open() if o["type"] == "stop"} == {Decimal("104.98")}
+
+
 def test_the_risk_of_a_rest_that_was_bought_higher_is_its_own(scene):
     partly(scene)
     scene.prices["AAPL"] = Decimal(102)

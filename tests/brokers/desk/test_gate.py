@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from brokers.desk.execution.order_gateway import OrderRefused
@@ -9,7 +11,7 @@ from brokers.desk.execution.order_requests import single
 from brokers.desk.order_router import LumibotOrderRouter
 from brokers.order_types import Side
 from brokers.venue_requests import Single
-from tests.brokers.desk.scene import SYMBOLS, Scene
+from tests.brokers.desk.scene import SYMBOLS, TUESDAY, Scene
 
 SHIPPED = (
     "gate.max_order_notional_frac=0.105", "gate.max_day_notional_frac=0.21", "gate.max_new_positions=2",
@@ -85,13 +87,33 @@ def test_cash_is_left_before_the_account_is_seen_again(tmp_path):
     scene = Scene(tmp_path, overrides=[*SHIPPED[:2], "gate.max_new_positions=9", "gate.min_cash_frac=0.85"])
     scene.settle(2)
     assert buy(scene, "AAPL", 100) == ""
+    before = scene.state.view.uncommitted_cash
+    # It waits, and its cash is promised.
+    assert buy(scene, "MSFT", 100) == "GATE_CASH"
     # The fill is known from the stream, the account's cash is as it was before.
-    scene.hand_on()
+    scene.pass_time(1)
+    assert not scene.journal.open_orders()
+    assert scene.state.view.uncommitted_cash == before
     assert buy(scene, "MSFT", 100) == "GATE_CASH"
     scene.settle(3)
     assert buy(scene, "MSFT", 100) == "GATE_CASH"
     assert buy(scene, "MSFT", 40) == ""
     scene.stop()
+
+
+def test_of_what_was_paid_and_what_it_is_worth_the_larger_one_takes_the_room_of_a_symbol(scene):
+    assert buy(scene, "AAPL", 100) == ""
+    scene.settle(2)
+    scene.step(1, AAPL=97)
+    # 10.5% of 99,699 less 10,001 that was paid is 467; less the 9,700 that it is worth it would be 768.
+    assert buy(scene, "AAPL", 6) == "GATE_SYMBOL_NOTIONAL"
+    assert buy(scene, "AAPL", 4) == ""
+
+
+def test_an_order_that_waits_takes_the_room_of_its_symbol(scene):
+    LumibotOrderRouter(scene.desk).submit(single("AAPL", "buy", 60, 95.0))
+    assert buy(scene, "AAPL", 60) == "GATE_SYMBOL_NOTIONAL"
+    assert buy(scene, "AAPL", 40) == ""
 
 
 def test_what_an_order_at_market_may_be_filled_beyond_its_quote_counts(tmp_path):
@@ -100,6 +122,19 @@ def test_what_an_order_at_market_may_be_filled_beyond_its_quote_counts(tmp_path)
     made.settle(2)
     assert buy(made, "AAPL", 104) == "GATE_ORDER_NOTIONAL"
     assert buy(made, "AAPL", 103) == ""
+    made.stop()
+
+
+def test_an_order_at_market_that_waits_for_the_opening_may_cost_what_the_collar_lets_through(tmp_path):
+    made = Scene(
+        tmp_path, overrides=[*SHIPPED, "gate.max_order_notional_usd=10402"], start=TUESDAY - timedelta(hours=2)
+    )
+    made.settle(2)
+    assert not made.state.in_session
+    # 103 shares at 100.01 and 5 bps are 10,306.18: in the session they pass.
+    assert buy(made, "AAPL", 103) == "GATE_ORDER_NOTIONAL"
+    most = int(10402 / (100.01 * (1 + made.settings.gate.price_collar_frac)))
+    assert buy(made, "AAPL", most) == ""
     made.stop()
 
 

@@ -180,3 +180,28 @@ def test_a_short_is_watched_the_other_way_round():
     state.view = SimpleNamespace(price=lambda symbol: 105.4)
     stops.tend("X")
     assert list(stops.symbols) == ["X"]
+
+
+@pytest.mark.parametrize(
+    ("quantity", "levels", "between", "beyond"),
+    [(10, (95, 98), (96.9, 97.0), (94.8, 94.9)), (-10, (105, 102), (103.0, 103.1), (105.1, 105.2))],
+)
+def test_of_several_stops_the_one_farthest_from_the_market_is_watched(quantity, levels, between, beyond):
+    orders = [
+        SimpleNamespace(stop_price=level, cancel_pending=False, is_stop=True, group=str(level), filled=0)
+        for level in levels
+    ]
+    position = SimpleNamespace(quantity=quantity)
+    positions: Any = SimpleNamespace(
+        book=SimpleNamespace(ledger=SimpleNamespace(positions={"X": position})),
+        protection=lambda symbol: SimpleNamespace(stops=orders, exits=orders),
+    )
+    state: Any = SimpleNamespace(
+        in_session=True, now=None, view=SimpleNamespace(price=lambda symbol: between[0]),
+        quote=lambda symbol: SimpleNamespace(problem="", prices=between),
+    )  # fmt: skip
+    stops = OverdueStops(state, positions, lambda *_: None, asks=False)
+    stops.tend("X")
+    assert not stops.symbols
+    assert not stops.reaches("X", *between)
+    assert stops.reaches("X", *beyond)

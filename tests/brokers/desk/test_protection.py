@@ -11,7 +11,7 @@ from brokers.alpaca.errors import AlpacaRefusal
 from brokers.desk.execution.order_requests import exits
 from brokers.desk.reconcile.protection_status import protection_status
 from brokers.rehearsal.core.faults import FaultPlan
-from tests.brokers.desk.scene import TUESDAY, Json, Scene, changes, held, lost
+from tests.brokers.desk.scene import TUESDAY, Json, Scene, changes, held, lost, read_quote
 
 
 @pytest.fixture
@@ -73,6 +73,25 @@ def test_a_level_that_a_hand_moved_is_kept(scene):
     assert Decimal(stop_of(scene)["stop_price"]) == 93
 
 
+def test_of_the_levels_of_several_parts_those_farthest_from_the_market_come_back(tmp_path):
+    scene = Scene(tmp_path)
+    scene.exchange.faults.partial_fill_frac = 1.0
+    scene.enter()
+    scene.settle(1)
+    scene.exchange.faults.partial_fill_frac = 0.0
+    scene.settle(8)
+    stops, targets = ([o for o in scene.open() if o["type"] == kind] for kind in ("stop", "limit"))
+    scene.exchange.replace(stops[0]["id"], {"stop_price": "98.50"})
+    scene.exchange.replace(targets[0]["id"], {"limit_price": "118"})
+    scene.settle(3)
+    for target in (o for o in scene.open() if o["type"] == "limit"):
+        scene.exchange.cancel(target["id"])
+    scene.settle(3)
+    assert Decimal(stop_of(scene)["stop_price"]) == Decimal(stops[1]["stop_price"]) < Decimal("98.5")
+    assert Decimal(target_of(scene)["limit_price"]) == 118
+    scene.stop()
+
+
 @pytest.mark.parametrize(("price", "why"), [(94, "STOP_PASSED"), (116, "TARGET_PASSED")])
 def test_a_level_that_the_market_has_passed_is_left_at_once(scene, price, why, caplog):
     take_away(scene)
@@ -107,6 +126,17 @@ def test_tightening_replaces_the_stop_and_nothing_else(scene):
     scene.settle(2)
     assert scene.held() == 0
     assert scene.agrees()
+
+
+def test_a_stop_that_only_its_rounding_would_put_beyond_the_market_is_rounded_away_from_it(scene):
+    now = scene.exchange.now
+    raw = {"bp": "97.0135", "ap": "97.0145", "t": now.isoformat()}
+    scene.quoted = lambda symbol: read_quote(symbol, raw, now, timedelta(minutes=5))
+    scene.adjust("tighten", stop=97.004)
+    assert changes(scene) == ["replace"]
+    scene.pass_time(1)
+    assert Decimal(stop_of(scene)["stop_price"]) == 97
+    assert not scene.desk.closer.tasks
 
 
 def test_tightening_leaves_a_part_s_stop_that_is_nearer_already(tmp_path):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -162,6 +162,15 @@ def test_a_target_is_exchanged_for_the_stop(day):
     assert 0.5 < max(interval.seconds for interval in day.desk.protector.log.intervals) <= max(day.unprotected)
 
 
+def test_a_bid_at_the_target_reaches_it_and_one_a_tick_below_does_not(day):
+    day.bought()
+    # 15% above the ask of 90,000.50, on the tick: 103,500.60.
+    day.step(1, "103501.0")
+    assert day.held == day.venue.stopped(BTC)
+    day.step(1, "103501.1")
+    assert day.venue.stopped(BTC) == 0
+
+
 def test_what_is_not_sold_at_the_target_goes_back_behind_its_stop(day):
     day.bought()
     before = day.held
@@ -179,6 +188,16 @@ def test_what_is_not_sold_at_the_target_goes_back_behind_its_stop(day):
     day.step(30, "103900")
     day.settle(4)
     assert day.held == 0
+
+
+def test_coins_that_are_not_free_in_time_go_back_behind_their_stop(day):
+    day.bought()
+    day.venue.release = timedelta(seconds=12)
+    day.step(1, "103800")
+    day.settle(16)
+    assert day.roles() == ["entry"]
+    assert day.held == day.venue.stopped(BTC) > 0
+    assert 12 <= max(day.unprotected) <= 16
 
 
 @pytest.mark.parametrize("steps", [0, 1, 2])
