@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 
@@ -135,6 +136,17 @@ def test_an_order_at_market_that_waits_for_the_opening_may_cost_what_the_collar_
     assert buy(made, "AAPL", 103) == "GATE_ORDER_NOTIONAL"
     most = int(10402 / (100.01 * (1 + made.settings.gate.price_collar_frac)))
     assert buy(made, "AAPL", most) == ""
+    made.stop()
+
+
+def test_an_order_at_market_costs_its_fee_too(tmp_path, monkeypatch):
+    made = Scene(tmp_path, overrides=[*SHIPPED, "gate.max_order_notional_usd=10402"])
+    made.settle(2)
+    # 103 shares at 100.01 and 5 bps are 10,306.18.
+    monkeypatch.setattr(type(made.state.rules), "fee_frac", Decimal("0.01"))
+    assert buy(made, "AAPL", 103) == "GATE_ORDER_NOTIONAL"
+    monkeypatch.setattr(type(made.state.rules), "fee_frac", Decimal(0))
+    assert buy(made, "AAPL", 103) == ""
     made.stop()
 
 

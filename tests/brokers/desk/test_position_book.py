@@ -10,7 +10,7 @@ from decimal import Decimal
 import pytest
 
 from brokers.desk.reconcile.position_book import replay
-from brokers.journal import Figures, FilledOrder, JournalOrder, State
+from brokers.journal import Figures, FilledOrder, JournalOrder, Split, State
 from brokers.order_types import OrderRole
 from config.values.markets import NEW_YORK_ZONE
 from tests.brokers.desk.scene import TUESDAY
@@ -110,6 +110,21 @@ def test_whose_shares_a_fill_takes(orders, ours, theirs):
     own = book(*(filled(side, n, 100, role=role, minute=i) for i, (side, n, role) in enumerate(orders)))
     assert (own.quantity("AAPL"), own.manual.get("AAPL", Decimal(0))) == (ours, theirs)
     assert own.total("AAPL") == ours + theirs
+
+
+@pytest.mark.parametrize(("side", "before", "after"), [("buy", 1, 4), ("sell", 1, 4), ("sell", 10, 1)])
+def test_what_hands_paid_for_a_share_follows_its_split(side, before, after):
+    split = Split("AAPL", TUESDAY + timedelta(minutes=5), Decimal(before), Decimal(after))
+    hand = filled(side, 40, 100, role=OrderRole.MANUAL)
+    own = replay((hand,), lambda order: FIGURES, (), TUESDAY.date(), [split])
+    assert abs(own.manual["AAPL"]) * own.paid["AAPL"] == 4000
+    assert abs(own.manual["AAPL"]) == Decimal(40) * after / before
+
+
+@pytest.mark.parametrize("side", ["buy", "sell"])
+def test_hands_that_go_on_in_the_same_direction_pay_the_average(side):
+    own = book(filled(side, 10, 100, role=OrderRole.MANUAL), filled(side, 10, 110, role=OrderRole.MANUAL, minute=1))
+    assert own.paid["AAPL"] == 105
 
 
 def test_an_adopted_symbol_is_ours():

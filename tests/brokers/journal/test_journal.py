@@ -64,6 +64,7 @@ def test_an_order_is_on_the_disk_before_the_broker_is_called(journal, address, c
         assert (order.state, order.quantity, order.limit_price) == ("journaled", 61, Decimal("170.02"))
         assert (order.bracket_stop, order.bracket_target) == (163, Decimal("195.5"))
         assert order.decision_time == BEGIN
+        assert (order.venue_id, order.parent_id) == ("", "")
         with pytest.raises(AlreadyPlanned, match="never send it again") as caught:
             later.plan_order(ENTRY)
         assert (caught.value.client_order_id, caught.value.state) == (name, "journaled")
@@ -79,6 +80,12 @@ def test_the_same_decision_with_another_order_is_a_contradiction(journal):
     with pytest.raises(AlreadyPlanned):
         journal.plan_order(replace(ENTRY, decision_time=zone, reason="in other words"))
     assert journal.plan_order(replace(ENTRY, sequence=1)) != journal.order_id(ENTRY)
+
+
+@pytest.mark.parametrize("quantity", [0, -1, float("nan"), float("inf"), Decimal("NaN")])
+def test_an_order_of_no_quantity_is_none(quantity):
+    with pytest.raises(ValueError, match="an order needs one above 0"):
+        replace(ENTRY, quantity=quantity)
 
 
 def test_the_life_of_an_order(journal):
