@@ -21,7 +21,7 @@ from commands.data import app
 from config.errors import Refusal
 from tests.brokers.rehearsal.market import START, bars, served
 
-KEYS = ("symbols", "start", "end", "bar_seconds", "rows", "read_as", "notes")
+KEYS = ("symbols", "start", "end", "bar_seconds", "rows", "read_as", "zone", "bars", "notes")
 
 
 def run(*arguments: str) -> str:
@@ -43,6 +43,10 @@ def test_what_a_file_holds_as_json(tmp_path):
     assert tuple(sorted(told)) == tuple(sorted(KEYS))
     assert told["read_as"] == "long table" and told["symbols"] == ["BRK.B"]
     assert (told["start"], told["end"], told["bar_seconds"], told["rows"]) == ("2023-07-03", "2023-07-07", 86_400, 3)
+    assert told["zone"] == ""
+    assert told["bars"] == {
+        "BRK.B": {"first": {"time": "2023-07-03", "close": 10.0}, "last": {"time": "2023-07-07", "close": 5.0}}
+    }
     assert told["notes"] == [
         "BRK.B 2023-07-05: jump from 10 to 5 overnight, like an unadjusted 2:1 split",
         "gaps: 1 session without a bar of BRK.B, first BRK.B 2023-07-06",

@@ -1,0 +1,87 @@
+"""Whether a file's times are those at which its bars begin or end: bars are read by their openings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from backtests.data.bar_notes import around_the_clock
+from backtests.data.reading.options import ReadOptions, ends_of_bars
+from config.errors import Refusal
+from market.bars import DAY_MINUTES
+from market.calendar import session_times
+
+# Of a symbol's sessions: those that have a bar behind the opening and none that holds it, and those with one at the
+# close's own time. The last session of a file may be cut off, and one without trades at the opening is no rarity.
+NO_OPENING_FROM, AT_CLOSE_FROM = 0.9, 0.5
+
+
+def openings(frame: pd.DataFrame, minutes: int, options: ReadOptions, path: Path) -> pd.DataFrame:
+    """The bars by the times at which they begin.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Long table; naive session dates of daily bars, New York times of intraday ones.
+    minutes : int
+        Length of a bar; 1440 for daily ones.
+    options : ReadOptions
+        ``labels`` says what the times are; else they are openings, unless they look like ends.
+    path : Path
+        For messages.
+
+    Raises
+    ------
+    Refusal
+        The times look like ends, or are said to be those of days.
+    """
+    if minutes >= DAY_MINUTES:
+        if options.labels == "end":
+            raise Refusal(f"{path}: its bars are days, which are read by their dates; leave out --labels")
+        return frame
+    if options.labels == "begin" or frame.empty:
+        return frame
+    times = pd.DatetimeIndex(frame["datetime"])
+    days = times.tz_localize(None).normalize()
+    unique = days.unique().sort_values()
+    opens, closes = (edge[unique.get_indexer(days)] for edge in session_times(unique))
+    if options.labels == "end":
+        return frame.assign(datetime=_begun(times, opens, closes, minutes))
+    at_close = np.asarray(times == closes)
+    if not at_close.any():
+        return frame
+    length = pd.Timedelta(minutes=minutes)
+    holds = np.asarray((times > opens - length) & (times <= opens))
+    behind = np.asarray((times > opens) & (times <= opens + length))
+    judged = (holds | behind | at_close) & ~around_the_clock(frame)
+    marks = pd.DataFrame({"holds": holds, "behind": behind, "close": at_close})[judged]
+    sessions = marks.groupby([frame["symbol"].astype(str).to_numpy()[judged], days[judged]]).any()
+    sessions["none"] = sessions["behind"] & ~sessions["holds"]
+    shares = sessions.groupby(level=0)[["none", "close"]].mean()
+    ends = shares.index[(shares["none"] >= NO_OPENING_FROM) & (shares["close"] >= AT_CLOSE_FROM)]
+    if len(ends):
+        first = times[np.asarray(frame["symbol"] == ends[0])][0]
+        raise ends_of_bars(
+            path,
+            f"the bars of {ends[0]} have times from {first:%H:%M} to {closes[0]:%H:%M}, none at the opening, as have",
+        )
+    return frame
+
+
+def _begun(
+    times: pd.DatetimeIndex, opens: pd.DatetimeIndex, closes: pd.DatetimeIndex, minutes: int
+) -> pd.DatetimeIndex:
+    """When bars began that ended at ``times``: a length earlier, or less where the close cut the last one short."""
+    length = pd.Timedelta(minutes=minutes)
+    since = (times - opens) % length
+    # Bars of an hour end at 10:30, 11:30 and so on, the last one at 16:00.
+    short = (times == closes) & (since > pd.Timedelta(0)) & _on_grid(since)
+    begun: pd.DatetimeIndex = times - since.where(short, length)
+    return begun
+
+
+def _on_grid(since: pd.TimedeltaIndex) -> bool:
+    """Whether most bars end whole lengths after the opening."""
+    return bool((since == pd.Timedelta(0)).mean() > 0.5)
