@@ -7,14 +7,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from backtests.data.bar_notes import around_the_clock
+from backtests.data.bar_notes import AFTER_CLOSE, BEFORE_OPEN, around_the_clock
 from backtests.data.reading.options import ReadOptions, ends_of_bars
 from config.errors import Refusal
 from market.bars import DAY_MINUTES
 from market.calendar import session_times
 
-# Of a symbol's sessions: those that have a bar behind the opening and none that holds it, and those with one at the
-# close's own time. The last session of a file may be cut off, and one without trades at the opening is no rarity.
+# Of a symbol's days: those that have a bar behind their beginning and none that holds it, and those with one at their
+# end's own time, in regular and in extended hours. The last day of a file may be cut off, and one without trades at the
+# opening is no rarity.
 NO_OPENING_FROM, AT_CLOSE_FROM = 0.9, 0.5
 
 
@@ -49,25 +50,37 @@ def openings(frame: pd.DataFrame, minutes: int, options: ReadOptions, path: Path
     opens, closes = (edge[unique.get_indexer(days)] for edge in session_times(unique))
     if options.labels == "end":
         return frame.assign(datetime=_begun(times, opens, closes, minutes))
-    at_close = np.asarray(times == closes)
-    if not at_close.any():
-        return frame
-    length = pd.Timedelta(minutes=minutes)
-    holds = np.asarray((times > opens - length) & (times <= opens))
-    behind = np.asarray((times > opens) & (times <= opens + length))
-    judged = (holds | behind | at_close) & ~around_the_clock(frame)
-    marks = pd.DataFrame({"holds": holds, "behind": behind, "close": at_close})[judged]
-    sessions = marks.groupby([frame["symbol"].astype(str).to_numpy()[judged], days[judged]]).any()
-    sessions["none"] = sessions["behind"] & ~sessions["holds"]
-    shares = sessions.groupby(level=0)[["none", "close"]].mean()
-    ends = shares.index[(shares["none"] >= NO_OPENING_FROM) & (shares["close"] >= AT_CLOSE_FROM)]
-    if len(ends):
-        first = times[np.asarray(frame["symbol"] == ends[0])][0]
-        raise ends_of_bars(
-            path,
-            f"the bars of {ends[0]} have times from {first:%H:%M} to {closes[0]:%H:%M}, none at the opening, as have",
-        )
+    for first, last in ((opens, closes), (opens - BEFORE_OPEN, closes + AFTER_CLOSE)):
+        if symbol := _ending(frame, minutes, first, last):
+            own = times[np.asarray(frame["symbol"] == symbol)]
+            begin, end = (f"{edge.strftime('%H:%M').to_series().mode()[0]}" for edge in (first, last))
+            raise ends_of_bars(
+                path,
+                f"{symbol} has bars from {own[0]:%H:%M} to {end} and none at {begin}, so that its times look like",
+            )
     return frame
+
+
+def _ending(frame: pd.DataFrame, minutes: int, first: pd.DatetimeIndex, last: pd.DatetimeIndex) -> str:
+    """A symbol whose times look like ends, where its days begin at ``first`` and end at ``last``; empty without one."""
+    times = pd.DatetimeIndex(frame["datetime"])
+    at_end = np.asarray(times == last)
+    if not at_end.any():
+        return ""
+    exchange = ~around_the_clock(frame)
+    if not exchange.any():
+        return ""
+    length = pd.Timedelta(minutes=minutes)
+    holds = np.asarray((times > first - length) & (times <= first))
+    behind = np.asarray((times > first) & (times <= first + length))
+    judged = (holds | behind | at_end) & exchange
+    marks = pd.DataFrame({"holds": holds, "behind": behind, "end": at_end})[judged]
+    by = [frame["symbol"].astype(str).to_numpy()[judged], times.tz_localize(None).normalize()[judged]]
+    sessions = marks.groupby(by).any()
+    sessions["none"] = sessions["behind"] & ~sessions["holds"]
+    shares = sessions.groupby(level=0)[["none", "end"]].mean()
+    found = shares.index[(shares["none"] >= NO_OPENING_FROM) & (shares["end"] >= AT_CLOSE_FROM)]
+    return str(found[0]) if len(found) else ""
 
 
 def _begun(

@@ -79,10 +79,10 @@ PLAIN = ReadOptions()
 
 
 def ends_of_bars(path: Path, told: str) -> Refusal:
-    """The refusal of times that are those at which bars end; ``told`` is a sentence as far as its verb."""
+    """The refusal of times that are not those at which bars begin; ``told`` says what shows it."""
     return Refusal(
-        f"{path}: {told} those at which a bar ends, and bars are read by the time at which they begin; say --labels "
-        "end, which takes one length of a bar off each time, or --labels begin if they are openings all the same"
+        f"{path}: {told} those at which bars end; say --labels end, which takes one length of a bar off each time, or "
+        "--labels begin if they are openings"
     )
 
 

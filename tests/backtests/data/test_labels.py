@@ -37,7 +37,7 @@ def written(path: Path, times: list[pd.Timestamp], symbol: str = "AAA") -> Path:
 def test_ends_are_asked_about_and_moved_to_the_openings(tmp_path, minutes):
     stamped = [time for day in DAYS for time in ends(day, minutes)]
     path = written(tmp_path / "x.csv", stamped)
-    with pytest.raises(Refusal, match=f"the bars of AAA have times from .* to 16:00, none at the .*{TWO_WAYS_OUT}"):
+    with pytest.raises(Refusal, match=f"AAA has bars from .* to 16:00 and none at 09:30, so .*{TWO_WAYS_OUT}"):
         read_file(path)
     found = read_file(path, options=ReadOptions(labels="end"))
     assert not any("left out" in note for note in found.notes) and found.read_as.endswith("times at which bars end")
@@ -56,11 +56,20 @@ def test_hours_of_the_clock_that_end_in_the_session_begin_before_it(tmp_path):
     assert [f"{time:%H:%M}" for time in times[:7]] == [f"{hour:02d}:00" for hour in range(9, 16)]
 
 
+def test_ends_of_extended_hours_are_asked_about(tmp_path):
+    stamped = [at for day in DAYS[:2] for at in pd.date_range(f"{day} 04:05", f"{day} 20:00", freq="5min")]
+    path = written(tmp_path / "x.csv", stamped)
+    with pytest.raises(Refusal, match=f"AAA has bars from 04:05 to 20:00 and none at 04:00, so .*{TWO_WAYS_OUT}"):
+        read_file(path)
+    times = read_file(path, options=ReadOptions(labels="end", hours="extended")).frame["datetime"]
+    assert [f"{times.iloc[k]:%H:%M}" for k in (0, -1)] == ["04:00", "19:55"]
+
+
 def test_one_symbol_of_many_is_enough(tmp_path):
     (tmp_path / "d").mkdir()
     written(tmp_path / "d" / "AAA.csv", [time for day in DAYS for time in session(day, 5)])
     written(tmp_path / "d" / "BBB.csv", [time for day in DAYS for time in ends(day, 5)], "BBB")
-    with pytest.raises(Refusal, match="the bars of BBB have times"):
+    with pytest.raises(Refusal, match="BBB has bars from 09:35 to"):
         read_file(tmp_path / "d")
 
 
