@@ -50,13 +50,17 @@ def openings(frame: pd.DataFrame, minutes: int, options: ReadOptions, path: Path
     opens, closes = (edge[unique.get_indexer(days)] for edge in session_times(unique))
     if options.labels == "end":
         return frame.assign(datetime=_begun(times, opens, closes, minutes))
-    for first, last in ((opens, closes), (opens - BEFORE_OPEN, closes + AFTER_CLOSE)):
-        if symbol := _ending(frame, minutes, first, last):
-            own = times[np.asarray(frame["symbol"] == symbol)]
-            begin, end = (f"{edge.strftime('%H:%M').to_series().mode()[0]}" for edge in (first, last))
+    edges = ((opens, closes), (opens - BEFORE_OPEN, closes + AFTER_CLOSE))
+    if not any((times == last).any() for _, last in edges):
+        return frame
+    exchange = ~around_the_clock(frame)
+    for first, last in edges:
+        if symbol := _ending(frame[exchange], minutes, first[exchange], last[exchange]):
+            at = int(np.argmax(np.asarray(frame["symbol"] == symbol)))
             raise ends_of_bars(
                 path,
-                f"{symbol} has bars from {own[0]:%H:%M} to {end} and none at {begin}, so that its times look like",
+                f"{symbol} has bars from {times[at]:%H:%M} to {last[at]:%H:%M} and none at {first[at]:%H:%M}, so that "
+                "its times look like",
             )
     return frame
 
@@ -67,13 +71,10 @@ def _ending(frame: pd.DataFrame, minutes: int, first: pd.DatetimeIndex, last: pd
     at_end = np.asarray(times == last)
     if not at_end.any():
         return ""
-    exchange = ~around_the_clock(frame)
-    if not exchange.any():
-        return ""
     length = pd.Timedelta(minutes=minutes)
     holds = np.asarray((times > first - length) & (times <= first))
     behind = np.asarray((times > first) & (times <= first + length))
-    judged = (holds | behind | at_end) & exchange
+    judged = holds | behind | at_end
     marks = pd.DataFrame({"holds": holds, "behind": behind, "end": at_end})[judged]
     by = [frame["symbol"].astype(str).to_numpy()[judged], times.tz_localize(None).normalize()[judged]]
     sessions = marks.groupby(by).any()
