@@ -15,6 +15,7 @@ READ_BY: dict[str, tuple[tuple[Mode, ...], str]] = {
     "data": (_SIMULATED, "the bars come from the venue"),
     "date_order": (_SIMULATED, "the bars come from the venue"),
     "timezone": (_SIMULATED, "the bars come from the venue"),
+    "labels": (_SIMULATED, "the bars come from the venue"),
     "decimal": (_SIMULATED, "the bars come from the venue"),
     "start": (_SIMULATED, "it begins now"),
     "end": (_SIMULATED, "it ends when it is stopped"),

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from backtests.data.reading.options import DateOrder, Decimal
+from backtests.data.reading.options import DateOrder, Decimal, Labels
 from backtests.request import Engine, Mode, RunRequest
 from config import Settings
 from config.errors import Refusal
@@ -24,7 +24,7 @@ INPUT_FILES = (SETTINGS_FILE, INPUTS_FILE)
 class RunInputs:
     """How a run was asked for; what the settings hold is in the settings' file.
 
-    ``date_order``, ``timezone`` and ``decimal`` settled what a file left open.
+    ``date_order``, ``timezone``, ``decimal`` and ``labels`` settled what a file left open.
     ``symbol`` is that of a file of one symbol that does not name it. ``chosen`` is the source of each setting that the
     user had set, by dotted key: the settings' file names all settings.
     ``data`` is a source or a path as it was given, ``data_hash`` identifies the bars (empty where the venue had them).
@@ -46,6 +46,7 @@ class RunInputs:
     speed: float | None
     engine: Engine
     chosen: dict[str, str]
+    labels: Labels | None = None
 
 
 def write_inputs(folder: Path, request: RunRequest, data_hash: str) -> None:
@@ -67,6 +68,7 @@ def write_inputs(folder: Path, request: RunRequest, data_hash: str) -> None:
         "date_order": request.reading.date_order,
         "timezone": request.reading.timezone,
         "decimal": request.reading.decimal,
+        "labels": request.reading.labels,
         "symbol": request.reading.symbol,
         "speed": request.speed,
         "engine": request.engine,
@@ -91,7 +93,7 @@ def read_inputs(folder: Path) -> RunInputs:
     """
     try:
         raw: dict[str, Any] = json.loads((folder / INPUTS_FILE).read_text(encoding="utf-8"))
-        if lacking := [field.name for field in fields(RunInputs) if field.name not in raw]:
+        if lacking := [field.name for field in fields(RunInputs) if field.name not in raw and field.default is MISSING]:
             raise ValueError(f"{INPUTS_FILE} lacks {', '.join(lacking)}, as an earlier version's does")
         days = {name: date.fromisoformat(raw[name]) if raw[name] else None for name in ("start", "end")}
         inputs = RunInputs(**{**raw, **days})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from config.errors import Refusal
+from config.values.counting import counted
 from config.values.printable import one_line
 
 EXAMPLES_SHOW = (
@@ -22,6 +23,9 @@ EXAMPLES_GET = (
     "--minutes 5 --out spy.csv"
 )
 DAY_MINUTES = 1440
+ZONES = {"America/New_York": "New York", "UTC": "UTC"}
+SHOWN = 5
+"""Symbols whose first and last bars the screen shows."""
 
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, no_args_is_help=True)
 
@@ -38,6 +42,13 @@ class DecimalSign(StrEnum):
 
     POINT = "point"
     COMMA = "comma"
+
+
+class Labels(StrEnum):
+    """Which moment of a bar its time is."""
+
+    BEGIN = "begin"
+    END = "end"
 
 
 class Hours(StrEnum):
@@ -86,6 +97,7 @@ def show(
     date_order: Annotated[DateOrder | None, typer.Option(help="Of dates such as 03/04/2022.")] = None,
     timezone: Annotated[str | None, typer.Option(help="Of times without an offset (default: New York's).")] = None,
     decimal: Annotated[DecimalSign | None, typer.Option(help="What a number such as 1,234 means.")] = None,
+    labels: Annotated[Labels | None, typer.Option(help="Which moment of an intraday bar its time is.")] = None,
     symbol: Annotated[str | None, typer.Option(help="Of a file of one symbol that does not name it.")] = None,
     hours: Annotated[Hours, typer.Option(help="Whose bars are kept.")] = Hours.REGULAR,
 ) -> None:
@@ -99,6 +111,8 @@ def show(
         decimal=None if decimal is None else decimal.value,
         symbol=symbol,
         hours=hours.value,
+        labels=None if labels is None else labels.value,
+        symbol_option="--symbol",
     )
     told = described(read_file(file, options=options))
     typer.echo(json.dumps(told) if as_json else _screen(file, told))
@@ -146,12 +160,23 @@ def _screen(file: Path, told: dict[str, Any]) -> str:
         f"span     {told['start']} to {told['end']}",
         f"bars     {told['rows']:,} of {_length(told['bar_seconds'])}",
     ]
+    for symbol, edges in list(told["bars"].items())[:SHOWN]:
+        first, last = (_bar(edges[name], told["zone"]) for name in ("first", "last"))
+        lines.append(f"closes   {symbol}: {first}, {last}")
+    if (more := len(told["bars"]) - SHOWN) > 0:
+        lines.append(f"closes   of {counted(more, 'more symbol')} with --json")
     if "adjusted_for" in told:
         lines.append(f"prices   adjusted for {told['adjusted_for']}")
     if told.get("missing"):
         lines.append(f"missing  {', '.join(told['missing'])}: the source has no bars of them")
     lines += [f"note     {note}" for note in told["notes"]]
     return "\n".join(map(one_line, [str(file), *lines]))
+
+
+def _bar(bar: dict[str, Any], zone: str) -> str:
+    """One bar's close and time, in words."""
+    moment = bar["time"] if not zone else f"{datetime.fromisoformat(bar['time']):%Y-%m-%d %H:%M} {ZONES[zone]}"
+    return f"{bar['close']:.6g} ({moment})"
 
 
 def _length(seconds: int) -> str:

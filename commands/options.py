@@ -123,6 +123,9 @@ class DataOptions:
     decimal: Annotated[
         Literal["point", "comma"] | None, typer.Option(help="What a file's number such as 1,234 means.")
     ] = None
+    labels: Annotated[
+        Literal["begin", "end"] | None, typer.Option(help="Which moment of an intraday bar a file's time is.")
+    ] = None
     start: Annotated[date | None, typer.Option(parser=a_day, metavar="YYYY-MM-DD", help="First day.")] = None
     end: Annotated[date | None, typer.Option(parser=a_day, metavar="YYYY-MM-DD", help="Last day, included.")] = None
     budget: Annotated[float | None, typer.Option(parser=a_number, metavar="USD", help="Cash at the start.")] = None

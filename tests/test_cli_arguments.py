@@ -75,6 +75,11 @@ def refused(capsys, *argv: str) -> str:
         ("--backtest --symbols A --universe u.csv", "not allowed with argument"),
         ("--backtest --universe none.csv", "--universe none.csv: there is no such file"),
         ("--backtest --data yaho", "--data yaho: is no source and no .parquet or .csv file; did you mean yahoo?"),
+        (
+            "--backtest --data x.feather",
+            "x.feather: is no source and no .parquet or .csv file; convert it: pandas.read",
+        ),
+        ("--backtest --data x.csv.gz", "x.csv.gz: is no source and no .parquet or .csv file; unpack it, and give the"),
         ("--backtest --data none.csv", "--data none.csv: there is no such file"),
         ("--backtest --data alpaca", "--data alpaca needs Alpaca keys: set ALPACA_API_KEY and ALPACA_API_SECRET"),
         ("--rehearse --sleeptime 5X", '--sleeptime: pace.sleeptime is "5X"'),
@@ -113,7 +118,7 @@ UNREAD = {
     "--rehearse": ["--yes", "--alpaca-url http://127.0.0.1:1", "--lookahead 2", "--draw-all"],
     "--paper": [
         "--data embedded", "--start 2022-01-03", "--end 2022-01-03", "--budget 5000", "--lookahead 2", "--draw-all",
-        "--speed 60", "--yes",
+        "--speed 60", "--yes", "--labels end",
     ],
     "--live": ["--data yahoo", "--start 2022-01-03", "--end 2022-01-03", "--budget 5000", "--speed 60"],
     "--backtest --scan": ["--out x", "--overwrite", "--draw-all", "--scoreboard", "--lookahead 2"],

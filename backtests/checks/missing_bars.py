@@ -48,7 +48,9 @@ class MissingBars:
             path = Path(about["data"])
             if not path.is_file() or data_hash(path) != about["data_hash"]:
                 return {}
-            options = ReadOptions(about["date_order"], about["timezone"], decimal=about["decimal"])
+            options = ReadOptions(
+                about["date_order"], about["timezone"], decimal=about["decimal"], labels=about.get("labels")
+            )
             bars = read_bars(path, options=options)
         except (OSError, ValueError, KeyError, Refusal):
             return {}

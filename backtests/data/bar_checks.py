@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from backtests.data.bar_notes import around_the_clock
 from backtests.data.reading.options import ReadOptions
 from config.errors import Refusal
 from config.reading.error_messages import some
@@ -122,7 +123,13 @@ def to_exchange_time(frame: pd.DataFrame, path: Path, options: ReadOptions) -> t
     local = times.dt.tz_localize(zone, ambiguous="NaT", nonexistent="NaT")
     if local.isna().any():
         raise Refusal(
-            f"{path}: {_where(frame, local.isna())} is no unique time in {zone}; give times with their offset"
+            f"{path}: {_where(frame, local.isna())} is no unique time in {zone}, where clocks change; give times with "
+            f"their offset, or say whose they are, e.g. --timezone UTC"
+        )
+    if options.timezone is None and zone == NEW_YORK and around_the_clock(frame).all():
+        raise Refusal(
+            f"{path}: its times have no offset, and nothing tells the zone of what trades around the clock; say "
+            f"--timezone UTC, as most exports of coins are written, or --timezone {NEW_YORK}"
         )
     if zone == NEW_YORK and options.timezone is None and (other := _looks_like(times)):
         raise Refusal(

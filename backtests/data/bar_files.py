@@ -12,18 +12,17 @@ from typing import Any
 import pandas as pd
 
 from backtests.data.bar_checks import check_numbers, check_order, to_exchange_time
+from backtests.data.bar_labels import openings
 from backtests.data.bar_notes import cut_off, gaps, jumps, kept_hours
 from backtests.data.reading.long_tables import names_in, read_long
 from backtests.data.reading.options import PLAIN, ReadOptions
 from backtests.data.symbol_spans import in_zone_of_days, missing_bars, other_spans
 from config.errors import Refusal
 from config.reading.error_messages import no_file, some
+from config.values.data_files import DATA_FILES, PARQUET_FILES, TEXT_FILES, way_out_of
+from config.values.markets import NEW_YORK
 from config.values.symbols import spelled
 from market.bars import DAY_MINUTES
-
-TEXT_FILES = (".csv", ".txt", ".tsv")
-PARQUET_FILES = (".parquet", ".pq")
-DATA_FILES = (*PARQUET_FILES, *TEXT_FILES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +102,14 @@ def read_file(
         names = _all_symbols(path, options)
         raise Refusal(f"{path}: has none of {some(list(symbols or ()))}, but {some(names)}; choose other --symbols")
     frame, notes = check_order(frame, path)
+    offset = frame["datetime"].dt.tz is not None
     frame["datetime"], minutes = to_exchange_time(frame, path, options)
-    frame, left_out = kept_hours(frame, minutes, options.hours, path)
+    if not offset and minutes < DAY_MINUTES and options.timezone is None and options.unsaid_timezone != NEW_YORK:
+        read_as += f", times without an offset as those of {options.unsaid_timezone}"
+    if options.labels == "end":
+        read_as += ", times at which bars end"
+    frame = openings(frame, minutes, options, path)
+    frame, left_out = kept_hours(frame, minutes, options, path, offset=offset)
     notes += left_out
     notes += jumps(frame) + cut_off([file for file in _files(path) if file.suffix.lower() in TEXT_FILES])
     span = f"{frame['datetime'].min():%Y-%m-%d} to {frame['datetime'].max():%Y-%m-%d}" if len(frame) else "none"
@@ -184,7 +189,7 @@ def _file(path: Path, wanted: frozenset[str] | None, options: ReadOptions) -> tu
 def _kind(path: Path) -> str:
     suffix = path.suffix.lower()
     if suffix not in DATA_FILES:
-        raise Refusal(f"{path}: not a .parquet or .csv file; convert it to one of them")
+        raise Refusal(f"{path}: not a .parquet or .csv file; {way_out_of(path) or 'convert it to one of them'}")
     if not path.is_file():
         raise Refusal(f"{path}: {no_file(path)}; check the path")
     return "parquet" if suffix in PARQUET_FILES else "csv"
@@ -215,7 +220,7 @@ def described(found: BarFile) -> dict[str, Any]:
     -------
     dict
         read_as, symbols, start and end (dates of daily bars, else the openings of the first and last), bar_seconds,
-        rows, notes.
+        rows, zone (of the times; empty for dates), bars (of each symbol the first and last, time and close), notes.
     """
     frame = in_zone_of_days(found.frame)
     times = frame["datetime"]
@@ -227,5 +232,13 @@ def described(found: BarFile) -> dict[str, Any]:
         "end": form(times.max()),
         "bar_seconds": found.minutes * 60,
         "rows": len(found.frame),
+        "zone": "" if times.dt.tz is None else str(times.dt.tz),
+        "bars": {
+            str(symbol): {
+                name: {"time": form(bar["datetime"]), "close": float(bar["close"])}
+                for name, bar in (("first", own.iloc[0]), ("last", own.iloc[-1]))
+            }
+            for symbol, own in frame.groupby("symbol", observed=True)
+        },
         "notes": [*found.notes, *other_spans(frame), *gaps(frame), *missing_bars(frame, found.minutes)],
     }

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from backtests.data.reading.options import Hours
+from backtests.data.reading.options import ReadOptions
 from config.errors import Refusal
 from config.reading.error_messages import some
 from config.values.counting import counted
@@ -79,7 +79,9 @@ def _ends(file: Path) -> bool:
         return stream.read().rstrip(b"\0 \t").endswith((b"\n", b"\r"))
 
 
-def kept_hours(frame: pd.DataFrame, minutes: int, hours: Hours, path: Path) -> tuple[pd.DataFrame, list[str]]:
+def kept_hours(
+    frame: pd.DataFrame, minutes: int, options: ReadOptions, path: Path, *, offset: bool
+) -> tuple[pd.DataFrame, list[str]]:
     """The bars that a venue would have had, and what was left out.
 
     Parameters
@@ -88,16 +90,20 @@ def kept_hours(frame: pd.DataFrame, minutes: int, hours: Hours, path: Path) -> t
         Long table; naive session dates of daily bars, New York times of intraday ones.
     minutes : int
         Length of a bar; 1440 for daily ones.
-    hours : {"regular", "extended", "all"}
-        A currency pair, and what has bars at weekends, trades around the clock: all of its bars are kept.
+    options : ReadOptions
+        Of its ``hours`` bars are kept. A currency pair, and what has bars at weekends, trades around the clock: all of
+        its bars are kept.
     path : Path
         For messages.
+    offset : bool
+        Whether the file's times had an offset.
 
     Raises
     ------
     Refusal
         Nothing is left, or what is looks like bars of other days or hours than the file says.
     """
+    hours = options.hours
     if hours != "all":
         _refuse_other_days(frame, path)
     whole = around_the_clock(frame) if hours != "all" else np.ones(len(frame), dtype=bool)
@@ -121,7 +127,7 @@ def kept_hours(frame: pd.DataFrame, minutes: int, hours: Hours, path: Path) -> t
             if beyond.any():
                 span = "04:00–20:00" if hours == "extended" else "09:30–16:00 (half days: to 13:00)"
                 notes.append(f"{_counted(beyond)} outside {span} left out, first {_first(frame, beyond)}")
-                _refuse_other_hours(times, minutes, beyond, whole | holiday, path)
+                _refuse_other_hours(times, minutes, beyond, whole | holiday, path, _doubt(options, offset=offset))
             gone |= beyond
         off = _off_the_grid(times, minutes, ~gone & ~whole) | _off_the_grid(times.tz_convert("UTC"), minutes, whole)
         if off.any():
@@ -156,7 +162,7 @@ def _refuse_other_days(frame: pd.DataFrame, path: Path) -> None:
 
 
 def _refuse_other_hours(
-    times: pd.DatetimeIndex, minutes: int, beyond: np.ndarray, apart: np.ndarray, path: Path
+    times: pd.DatetimeIndex, minutes: int, beyond: np.ndarray, apart: np.ndarray, path: Path, doubt: str
 ) -> None:
     """Refuse where most bars lie outside the session and those inside do not fill it: times of another zone."""
     judged = times[~apart]
@@ -172,8 +178,22 @@ def _refuse_other_hours(
     utc = _time_of_day(judged.tz_convert("UTC"))
     raise Refusal(
         f"{path}: {int(beyond.sum()):,} of {len(times):,} bars lie outside the session, as their times are {first} to "
-        f"{last} in New York and {utc[0]} to {utc[1]} in UTC: the offset in the file, or --timezone, looks wrong; give "
-        "times without an offset and say whose they are with --timezone, e.g. --timezone America/New_York"
+        f"{last} in New York and {utc[0]} to {utc[1]} in UTC: {doubt}"
+    )
+
+
+def _doubt(options: ReadOptions, *, offset: bool) -> str:
+    """What of the times' zone may be wrong, and the way out."""
+    if offset:
+        return (
+            "the offset in the file looks wrong; give times without an offset and say whose they are with --timezone, "
+            "e.g. --timezone America/New_York"
+        )
+    if options.timezone is not None:
+        return f"--timezone {options.timezone} looks wrong; say the zone whose times they are"
+    return (
+        "they have no offset and were taken as New York's; say whose they are with --timezone, e.g. --timezone "
+        "Europe/Athens, as many brokers' servers have it"
     )
 
 

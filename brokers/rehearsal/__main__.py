@@ -51,6 +51,7 @@ def _parser() -> Parser:
     )
     parser.add_argument("--date-order", choices=("dmy", "mdy"), help="of dates such as 03/04/2022 in it")
     parser.add_argument("--timezone", help="of times without offset in it (default: New York's, for Kraken UTC)")
+    parser.add_argument("--labels", choices=("begin", "end"), help="which moment of an intraday bar a time in it is")
     parser.add_argument("--decimal", choices=("point", "comma"), help="what a number such as 1,234 in it means")
     parser.add_argument(
         "--hours",
@@ -160,7 +161,13 @@ def _kraken(given: argparse.Namespace) -> KrakenServer:
     else:
         first = symbols[0] if symbols else None
         reading = ReadOptions(
-            given.date_order, given.timezone, given.decimal, first, "all", unsaid_timezone=str(AlwaysOpen.zone)
+            given.date_order,
+            given.timezone,
+            given.decimal,
+            first,
+            "all",
+            unsaid_timezone=str(AlwaysOpen.zone),
+            labels=given.labels,
         )
         bars = read_file(given.data, symbols, options=reading)
         frame, notes = bars.frame, [f"read as: {bars.read_as}", *bars.notes]
@@ -197,7 +204,9 @@ def _alpaca(given: argparse.Namespace) -> RehearsalServer:
     seed = _whole(given.seed, "seed", 0)
     symbols = _symbols(given)
     first = symbols[0] if symbols else None
-    reading = ReadOptions(given.date_order, given.timezone, given.decimal, first, given.hours or "extended")
+    reading = ReadOptions(
+        given.date_order, given.timezone, given.decimal, first, given.hours or "extended", labels=given.labels
+    )
     bars = read_file(given.data if given.data is not None else EMBEDDED, symbols, options=reading)
     if lacking := absent(bars.frame, symbols or []):
         raise Refusal(f"{given.data or EMBEDDED}: no bars of {', '.join(lacking)}; choose other --symbols")

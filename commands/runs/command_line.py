@@ -29,6 +29,7 @@ def command_line(folder: Path, inputs: RunInputs) -> str:
         "--date-order": inputs.date_order,
         "--timezone": inputs.timezone,
         "--decimal": inputs.decimal,
+        "--labels": inputs.labels,
         "--symbols": inputs.symbol,
         "--start": inputs.start,
         "--end": inputs.end,

@@ -32,6 +32,7 @@ from commands.options import (
 from commands.venue_choice import KRAKEN, chosen_profile, override
 from config.errors import OwnCodeError, Refusal
 from config.reading.dotenv import with_keys
+from config.values.data_files import DATA_FILES, way_out_of
 from config.values.secrets import ALPACA_VARIABLES, Secrets
 
 if TYPE_CHECKING:
@@ -40,8 +41,7 @@ if TYPE_CHECKING:
     from config import Settings
     from config.reading.loader import Override, RecordedSettings
 
-DATA_FILES = (".parquet", ".pq", ".csv", ".txt", ".tsv")
-READING = ("date_order", "timezone", "decimal")
+READING = ("date_order", "timezone", "decimal", "labels")
 """Options that settle what a file leaves open."""
 SLOWEST, FASTEST = 1, 10_000
 
@@ -302,7 +302,7 @@ def _reading(arguments: RunArguments) -> ReadOptions:
 
     symbols = [name for name in (arguments.symbols or "").split(",") if name.strip()]
     only = symbols[0] if len(symbols) == 1 else arguments.file_symbol
-    return ReadOptions(arguments.date_order, arguments.timezone, arguments.decimal, only)
+    return ReadOptions(arguments.date_order, arguments.timezone, arguments.decimal, only, labels=arguments.labels)
 
 
 def _refuse_no_data(data: str) -> None:
@@ -312,7 +312,8 @@ def _refuse_no_data(data: str) -> None:
     if path.is_dir():
         return
     if path.suffix.lower() not in DATA_FILES:
-        raise Refusal(f"--data {data}: is no source and no .parquet or .csv file; {closest(data, DATA_SOURCES)}")
+        way_out = way_out_of(path) or closest(data, DATA_SOURCES)
+        raise Refusal(f"--data {data}: is no source and no .parquet or .csv file; {way_out}")
     if not path.is_file():
         raise Refusal(
             f"--data {data}: {no_file(path)}; give the path of a .parquet or .csv file, or of a folder of them"

@@ -71,6 +71,7 @@ def as_asked(arguments: RunArguments, folder: Path, inputs: RunInputs, data: str
         date_order=inputs.date_order,
         timezone=inputs.timezone,
         decimal=inputs.decimal,
+        labels=inputs.labels,
         file_symbol=inputs.symbol,
         speed=inputs.speed,
         engine=inputs.engine,

@@ -21,7 +21,7 @@ from commands.data import app
 from config.errors import Refusal
 from tests.brokers.rehearsal.market import START, bars, served
 
-KEYS = ("symbols", "start", "end", "bar_seconds", "rows", "read_as", "notes")
+KEYS = ("symbols", "start", "end", "bar_seconds", "rows", "read_as", "zone", "bars", "notes")
 
 
 def run(*arguments: str) -> str:
@@ -43,6 +43,10 @@ def test_what_a_file_holds_as_json(tmp_path):
     assert tuple(sorted(told)) == tuple(sorted(KEYS))
     assert told["read_as"] == "long table" and told["symbols"] == ["BRK.B"]
     assert (told["start"], told["end"], told["bar_seconds"], told["rows"]) == ("2023-07-03", "2023-07-07", 86_400, 3)
+    assert told["zone"] == ""
+    assert told["bars"] == {
+        "BRK.B": {"first": {"time": "2023-07-03", "close": 10.0}, "last": {"time": "2023-07-07", "close": 5.0}}
+    }
     assert told["notes"] == [
         "BRK.B 2023-07-05: jump from 10 to 5 overnight, like an unadjusted 2:1 split",
         "gaps: 1 session without a bar of BRK.B, first BRK.B 2023-07-06",
@@ -82,7 +86,33 @@ def test_symbols_that_begin_later_or_end_earlier_are_told_with_their_days(tmp_pa
 def test_what_a_file_holds_on_the_screen(tmp_path):
     shown = run("show", str(a_file(tmp_path)))
     assert "read as  long table" in shown and "symbols  1: BRK.B" in shown and "bars     3 of a day" in shown
+    assert "closes   BRK.B: 10 (2023-07-03), 5 (2023-07-07)" in shown
     assert "note     BRK.B 2023-07-05: jump" in shown
+
+
+def test_the_first_symbols_closes_are_shown_with_the_zone_of_their_times(tmp_path):
+    times = pd.date_range("2023-07-03 09:30", periods=12, freq="5min", tz="America/New_York")
+    one = pd.DataFrame({"datetime": times, "open": 1.5, "high": 1.5, "low": 1.5, "close": 1.5, "volume": 1})
+    pd.concat([one.assign(symbol=f"A{k}") for k in range(7)]).to_parquet(tmp_path / "x.parquet")
+    shown = run("show", str(tmp_path / "x.parquet")).splitlines()
+    closes = [line for line in shown if line.startswith("closes")]
+    assert closes[0] == "closes   A0: 1.5 (2023-07-03 09:30 New York), 1.5 (2023-07-03 10:25 New York)"
+    assert len(closes) == 6 and closes[-1] == "closes   of 2 more symbols with --json"
+    told = json.loads(run("show", str(tmp_path / "x.parquet"), "--json"))
+    assert told["zone"] == "America/New_York" and len(told["bars"]) == 7
+    assert told["bars"]["A6"]["last"] == {"time": "2023-07-03T10:25:00-04:00", "close": 1.5}
+    hours("BTC/USD", "2023-01-01", 48).to_parquet(tmp_path / "coins.parquet")
+    assert "BTC/USD: 1 (2023-01-01 00:00 UTC), 1 (2023-01-02 23:00 UTC)" in run("show", str(tmp_path / "coins.parquet"))
+
+
+def test_bars_labelled_by_their_ends_are_read_where_that_is_said(tmp_path):
+    times = pd.date_range("2023-07-05 09:35", "2023-07-05 16:00", freq="5min")
+    frame = pd.DataFrame({"symbol": "AAA", "datetime": times, "open": 1, "high": 1, "low": 1, "close": 1, "volume": 1})
+    frame.to_csv(tmp_path / "x.csv", index=False)
+    with pytest.raises(Refusal, match="say --labels end"):
+        run("show", str(tmp_path / "x.csv"))
+    told = json.loads(run("show", str(tmp_path / "x.csv"), "--json", "--labels", "end"))
+    assert (told["start"], told["rows"]) == ("2023-07-05T09:30:00-04:00", 78)
 
 
 def test_options_settle_what_the_file_leaves_open(tmp_path):

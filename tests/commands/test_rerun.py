@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -98,6 +99,34 @@ def test_a_run_on_a_file_that_names_no_symbol_is_repeated(tmp_path, capsys):
     capsys.readouterr()
     assert main(["rerun", str(tmp_path / "a"), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["identical"]
+
+
+def test_a_run_on_bars_labelled_by_their_ends_is_repeated(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    days = pd.bdate_range("2023-08-01", "2023-08-18")
+    times = [at for day in days for at in pd.date_range(f"{day:%Y-%m-%d} 10:00", f"{day:%Y-%m-%d} 16:00", freq="30min")]
+    rows = [f"AMD,{at:%Y-%m-%d %H:%M},{10 + k % 7},18,9,{10 + k % 5},1000" for k, at in enumerate(times)]
+    Path("bars.csv").write_text("\n".join(["symbol,datetime,open,high,low,close,volume", *rows, ""]))
+    asked = ["--data", "bars.csv", "--engine", "replay", "--no-report", "--benchmark", "AMD", "--set", "pace.bars=30"]
+    assert main(["backtest", "--json", *asked, "--out", "a"]) == 2
+    assert "say --labels end" in capsys.readouterr().err
+    assert main(["backtest", "--json", *asked, "--labels", "end", "--out", "a"]) == 0
+    capsys.readouterr()
+    assert main(["rerun", "a", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["identical"]
+    words = interrupted(Path("a"), capsys)
+    assert words[words.index("--labels") + 1] == "end"
+    # A folder of a version without the option is read as before.
+    inputs = json.loads(Path("a/run.json").read_text())
+    del inputs["labels"]
+    Path("a/run.json").write_text(json.dumps(inputs))
+    assert read_inputs(Path("a")).labels is None
+
+
+def test_the_symbol_of_a_file_is_asked_for_by_the_option_of_the_command(tmp_path, capsys):
+    file = daily_file(tmp_path / "my-own-prices.csv", ["AMD"])
+    assert main(["backtest", "--data", file]) == 2
+    assert capsys.readouterr().err.rstrip().endswith("or say --symbols AAPL")
 
 
 def test_inputs_of_an_earlier_version_are_refused_by_name(folder, tmp_path, capsys):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from backtests.data.reading.options import ReadOptions, ends_of_bars
 from config.errors import Refusal
 
 MARKS: tuple[tuple[frozenset[str], str], ...] = (
@@ -23,11 +24,25 @@ MARKS: tuple[tuple[frozenset[str], str], ...] = (
     (frozenset({"closelast"}), "Nasdaq"),
     (frozenset({"price", "change%"}), "Investing.com"),
 )
-TIMES = ("windowstart", "tsevent")
+TIMES = ("windowstart", "tsevent", "opentime", "timeleft")
 """Columns of times, beside the ordinary ones."""
+EPOCHS = ("unix", "unixtime", "unixtimestamp", "epoch", "epochtime")
+"""Columns of times that count from 1970, as exports of coins have them beside a date."""
 QUOTE_CURRENCIES = ("usd", "usdt", "usdc", "eur", "gbp")
 HEADLESS_ONE_TIME, HEADLESS_DAY_AND_CLOCK = 6, 7
 """Columns of a file without headings: time, open, high, low, close, volume; or date and time of day apart."""
+HEADLESS_SINCE_1970 = {6: "", 7: "Kraken, ", 12: "Binance, "}
+"""Columns of such a file whose times count from 1970, and who writes that many: Kraken adds the number of trades."""
+_ELSEWHERE = {
+    "symbol": ("ric", "instrument", "security", "pair"),
+    "datetime": ("datum", "zeit", "day"),
+    "open": ("pxopen", "opening", "eröffnung", "eroeffnung"),
+    "high": ("pxhigh", "hi", "hoch", "tageshoch"),
+    "low": ("pxlow", "lo", "tief", "tagestief"),
+    "close": ("pxlast", "last", "lastprice", "schluss", "schlusskurs"),
+    "volume": ("pxvolume", "volumen", "qty", "totalvolume"),
+}
+"""Headings of other sources and languages: near enough to be named in a refusal, too far to be read unasked."""
 _END_OF_BAR = r"\d{8} \d{6}"
 _LEAST_WHOLE = 1_000
 
@@ -52,7 +67,17 @@ def other_names(plain: Sequence[str], fields: dict[str, int]) -> dict[str, int]:
     return found
 
 
-def refuse_other_units(path: Path, kind: str, time: str, prices: Sequence[np.ndarray]) -> None:
+def renamings(headings: Sequence[str], plain: Sequence[str], missing: Collection[str]) -> dict[str, str]:
+    """Which of a file's headings probably are those columns that are missing; each column once."""
+    found: dict[str, str] = {}
+    for heading, name in zip(headings, plain, strict=True):
+        meaning = next((wanted for wanted in missing if name in _ELSEWHERE.get(wanted, ())), None)
+        if meaning is not None and meaning not in found.values():
+            found[heading] = meaning
+    return found
+
+
+def refuse_other_units(path: Path, kind: str, time: str, prices: Sequence[np.ndarray], options: ReadOptions) -> None:
     """Refuse prices that are not in dollars, and times that are not those at which a bar begins.
 
     Parameters
@@ -65,6 +90,8 @@ def refuse_other_units(path: Path, kind: str, time: str, prices: Sequence[np.nda
         The first of the file.
     prices : sequence of ndarray
         Its columns of prices.
+    options : ReadOptions
+        They may say that its times are those at which a bar begins or ends.
 
     Raises
     ------
@@ -78,11 +105,8 @@ def refuse_other_units(path: Path, kind: str, time: str, prices: Sequence[np.nda
         raise Refusal(f"{path}: its prices are billionths of a dollar; export them as decimals (pretty_px)")
     if not kind.startswith("no headings"):
         return
-    if re.fullmatch(_END_OF_BAR, time):
-        raise Refusal(
-            f"{path}: times such as {time}, as NinjaTrader writes them, are those at which a bar ends; write headings, "
-            "and times at which bars begin"
-        )
+    if options.labels is None and re.fullmatch(_END_OF_BAR, time):
+        raise ends_of_bars(path, f"times such as {time}, as NinjaTrader writes them, are")
     if whole:
         raise Refusal(
             f"{path}: whole numbers without headings may be ten-thousandths, as LEAN writes prices; write headings, "

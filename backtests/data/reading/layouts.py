@@ -10,14 +10,19 @@ from difflib import SequenceMatcher
 from pathlib import Path
 
 from backtests.data.reading.exports import (
+    EPOCHS,
     HEADLESS_DAY_AND_CLOCK,
     HEADLESS_ONE_TIME,
+    HEADLESS_SINCE_1970,
     TIMES,
     exporter,
     other_names,
+    renamings,
 )
-from backtests.data.reading.options import LONGEST_TOLD, shortened, symbols_in
-from backtests.data.reading.tables import Names
+from backtests.data.reading.file_names import symbol_of_file
+from backtests.data.reading.options import LONGEST_TOLD, ReadOptions, shortened, symbols_in
+from backtests.data.reading.tables import Names, RawTable
+from backtests.data.reading.times import WHOLE
 from config.errors import Refusal
 from config.reading.error_messages import some
 from config.values.symbols import canonical
@@ -26,7 +31,7 @@ from market.bars import FIELDS, PRICES
 NEEDED = ("symbol", "datetime", *FIELDS)
 ADJUSTED = "adjusted"
 _SYMBOLS = ("symbol", "ticker", "name", "sym")
-_TIMES = ("datetime", "timestamp", *TIMES, "date", "time", "unix", "gmttime", "localtime", "index", "")
+_TIMES = (*EPOCHS, "datetime", "timestamp", *TIMES, "date", "time", "gmttime", "localtime", "index", "")
 _MEANINGS = {
     "open": "open",
     "high": "high",
@@ -46,12 +51,6 @@ _MEANINGS = {
     "lowprice": "low",
     "closeprice": "close",
 }
-# Names of files that say what is in them, not whose.
-_NO_SYMBOLS = frozenset(
-    """BARS DATA DAILY FILE HOUR HOURLY MINUTE OHLC OHLCV PRICE PRICES QUOTE QUOTES STOCK STOCKS TEST TRADE
-    TRADES""".split()  # noqa: SIM905  # a list of words
-)
-_LONGEST_STEM = 7
 LIKE = 0.6
 """Likeness, 0 to 1, from which on a heading is told before the others."""
 
@@ -106,46 +105,50 @@ class Layout:
         return list(found)
 
 
-def layout_of(names: Names, path: Path, *, headless: bool, symbol: str | None) -> Layout:
+def layout_of(raw: RawTable, path: Path, options: ReadOptions, minutes: int | None = None) -> Layout:
     """What the columns of a file mean.
 
     Parameters
     ----------
-    names : tuple of tuple of str
-        Headings.
+    raw : RawTable
     path : Path
         Its name is the symbol of a file that names none.
-    headless : bool
-        Whether the first row is one of bars.
-    symbol : str, optional
-        Of a file of one symbol that does not name it.
+    options : ReadOptions
+        They may say that symbol.
+    minutes : int, optional
+        Length of the bars of a file in MetaTrader 4's form, as far as its symbol depends on it.
 
     Raises
     ------
     Refusal
         A column is missing or there twice, or whose bars they are is left open.
     """
-    if headless:
-        return _headless(len(names), path, symbol)
-    names = tuple(map(_of_tuple, names))
+    if raw.headless:
+        return _headless(raw, path, options, minutes)
+    names = tuple(map(_of_tuple, raw.names))
     if any(len([part for part in name if part]) > 1 for name in names):
         return _two_rows(names, path)
     plain = [_plain(name) for name in names]
-    found = _long(plain, names, path, symbol)
-    return found if found is not None else _wide(names, plain, path)
+    found = _long(plain, names, path, options)
+    return found if found is not None else _wide(names, plain, path, options)
 
 
-def _headless(width: int, path: Path, symbol: str | None) -> Layout:
+def _headless(raw: RawTable, path: Path, options: ReadOptions, minutes: int | None) -> Layout:
     """Columns without headings, in the order in which everybody writes them."""
-    if not HEADLESS_ONE_TIME <= width <= HEADLESS_DAY_AND_CLOCK + 2:
+    width = len(raw.names)
+    counted = bool(re.fullmatch(WHOLE, raw.first[0].strip()))
+    known = HEADLESS_SINCE_1970 if counted else range(HEADLESS_ONE_TIME, HEADLESS_DAY_AND_CLOCK + 3)
+    if width not in known:
         raise Refusal(f"{path}: its first row holds no headings; write one such as {','.join(NEEDED)}")
-    times = (0,) if width == HEADLESS_ONE_TIME else (0, 1)
+    whose = HEADLESS_SINCE_1970[width] if counted else ""
+    times = (0,) if counted or width == HEADLESS_ONE_TIME else (0, 1)
     fields = {name: len(times) + k for k, name in enumerate(FIELDS)}
-    return Layout("no headings, one symbol", times, (Bars(fields, name=_symbol_of_file(path, symbol)),))
+    name = symbol_of_file(path, options, minutes)
+    return Layout(f"{whose}no headings, one symbol", times, (Bars(fields, name=name),))
 
 
 def _plain(name: Sequence[str]) -> str:
-    return re.sub(r"[<>()\s_./-]+", "", " ".join(name)).lower()
+    return re.sub(r"[<>()\s_./*#-]+", "", " ".join(name)).lower()
 
 
 def _of_tuple(name: tuple[str, ...]) -> tuple[str, ...]:
@@ -160,7 +163,7 @@ def _of_tuple(name: tuple[str, ...]) -> tuple[str, ...]:
     return name
 
 
-def _long(plain: Sequence[str], names: Names, path: Path, symbol: str | None) -> Layout | None:
+def _long(plain: Sequence[str], names: Names, path: Path, options: ReadOptions) -> Layout | None:
     """A table with one row for each bar; None if prices have other names than these."""
     fields: dict[str, int] = {}
     for place, name in enumerate(plain):
@@ -185,8 +188,8 @@ def _long(plain: Sequence[str], names: Names, path: Path, symbol: str | None) ->
     if not times:
         missing = ["datetime", *missing]
     if missing:
-        raise _lacks(missing, names, path, named=bool(symbols) or symbol is not None)
-    name = "" if symbols else _symbol_of_file(path, symbol)
+        raise _lacks(missing, names, path, options, named=bool(symbols))
+    name = "" if symbols else symbol_of_file(path, options)
     bars = Bars(fields, symbols[0] if symbols else None, name)
     return Layout(_kind(plain, names, bars), times, (bars,), stooq="per" in plain)
 
@@ -196,8 +199,10 @@ def _times(plain: Sequence[str], path: Path) -> tuple[int, ...]:
     twice = next((name for name, places in found.items() if name and len(places) > 1), None)
     if twice is not None:
         raise Refusal(f"{path}: two columns {twice}; leave one of them out")
-    if found["datetime"] or found["timestamp"]:
-        return ((found["datetime"] or found["timestamp"])[0],)
+    # What counts from 1970 has a zone, and the date beside it may have none.
+    for name in (*EPOCHS, "datetime", "timestamp"):
+        if found[name]:
+            return (found[name][0],)
     if found["date"] and found["time"]:
         return (found["date"][0], found["time"][0])
     return next(((places[0],) for places in found.values() if len(places) == 1), ())
@@ -245,7 +250,7 @@ def _field(name: Sequence[str], level: int) -> str:
     return _MEANINGS.get(_plain(name[level : level + 1]), "")
 
 
-def _wide(names: Names, plain: Sequence[str], path: Path) -> Layout:
+def _wide(names: Names, plain: Sequence[str], path: Path, options: ReadOptions) -> Layout:
     """A table with the columns of many symbols beside one another: ``AAA_open``, ``Open BBB``, ``CCC.Close``."""
     by: dict[str, dict[str, int]] = {}
     rest: list[int] = []
@@ -272,18 +277,18 @@ def _wide(names: Names, plain: Sequence[str], path: Path) -> Layout:
         missing = [name for name in FIELDS if name not in known]
         if not times:
             missing = ["datetime", *missing]
-        raise _lacks(missing, names, path, named=bool(set(plain) & set(_SYMBOLS)) or symbol is not None)
+        raise _lacks(missing, names, path, options, named=bool(set(plain) & set(_SYMBOLS)))
     return _of_many(by, times, "wide table", path)
 
 
-def _lacks(missing: Sequence[str], names: Names, path: Path, *, named: bool) -> Refusal:
+def _lacks(missing: Sequence[str], names: Names, path: Path, options: ReadOptions, *, named: bool) -> Refusal:
     """Everything that a table has no column of, beside the headings that it has, the likest first.
 
-    ``named`` tells that it is said whose the bars are; the file's own name may say it too.
+    ``named`` tells that a column says whose the bars are; an option or the file's own name may say it too.
     """
     if not named:
         try:
-            _symbol_of_file(path, None)
+            symbol_of_file(path, options)
         except Refusal:
             missing = ["symbol", *missing]
     spellings = {plain for plain, meaning in _MEANINGS.items() if meaning in missing}
@@ -294,9 +299,13 @@ def _lacks(missing: Sequence[str], names: Names, path: Path, *, named: bool) -> 
     ranked = sorted(names, key=lambda name: -_likeness(_plain(name), spellings))
     headings = some([shortened(" ".join(name)) for name in ranked])
     needed = ", ".join(NEEDED)
+    found = renamings([" ".join(name) for name in ranked], list(map(_plain, ranked)), missing)
+    renamed = ", ".join(f"{shortened(heading)} to {meaning}" for heading, meaning in found.items())
+    renamed = f"; rename {renamed}" if renamed else ""
     way_out = "; a file of one symbol may be named after it instead, AAPL.csv" if "symbol" in missing else ""
     return Refusal(
-        f"{path}: no column {', '.join(missing)} among {headings}; the file needs the columns {needed}{way_out}"
+        f"{path}: no column {', '.join(missing)} among {headings}{renamed}; the file needs the columns "
+        f"{needed}{way_out}"
     )
 
 
@@ -330,23 +339,3 @@ def _of_many(by: dict[str, dict[str, int]], times: Sequence[int], kind: str, pat
         except ValueError as error:
             raise Refusal(f"{path}: {shortened(name)} above a column is no ticker; {error}") from None
     return Layout(f"{kind}, {len(bars)} symbol{'s' if len(bars) > 1 else ''}", tuple(times), tuple(bars))
-
-
-def _symbol_of_file(path: Path, symbol: str | None) -> str:
-    """Whose bars a file without symbols holds: as was said, or by its name, which then is one."""
-    if symbol is not None:
-        return symbol
-    stem = path.stem
-    if (view := re.match(r"[A-Z]+_([A-Z0-9.]+), ", stem)) is not None:
-        stem = view[1]
-    stem = re.sub(r"(?i)[._]us(?:[._]d)?$", "", stem)
-    try:
-        found = canonical(stem)
-    except ValueError:
-        found = ""
-    if not found or len(found) > _LONGEST_STEM or found in _NO_SYMBOLS or found.isdigit():
-        raise Refusal(
-            f"{path}: names no symbol, and neither does its name; add a column symbol, name the file AAPL.csv, or say "
-            "--symbol AAPL"
-        )
-    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,19 +13,21 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from backtests.data.reading.exports import refuse_other_units
+from backtests.data.reading.file_names import period_of
 from backtests.data.reading.layouts import ADJUSTED, Bars, Layout, layout_of
 from backtests.data.reading.numbers import as_floats, numbers
 from backtests.data.reading.options import ReadOptions, shortened, symbols_in
 from backtests.data.reading.parquet_files import open_parquet
 from backtests.data.reading.tables import Columns, RawTable
-from backtests.data.reading.text_files import open_text
-from backtests.data.reading.times import parse_times
+from backtests.data.reading.text_files import SEPARATORS, open_text
+from backtests.data.reading.times import DAY_FIRST, parse_times
 from config.errors import Refusal
 from config.values.symbols import canonical
 from market.bars import FIELDS, PRICES
 
 COLUMNS = ["symbol", "datetime", *FIELDS]
 STOOQ_MARKET = ".US"
+METATRADER_TIME = r"\d{4}\.\d{2}\.\d{2} \d{2}:\d{2}"
 
 
 def read_long(path: Path, kind: str, wanted: frozenset[str] | None, options: ReadOptions) -> tuple[pd.DataFrame, str]:
@@ -49,11 +52,12 @@ def read_long(path: Path, kind: str, wanted: frozenset[str] | None, options: Rea
     first = str(_series(found, layout.times[0]).iloc[0]).strip() if len(stamps) else ""
     parts = []
     remarks = [*raw.remarks, how]
+    other_marks = SEPARATORS[";"] in raw.remarks or how == DAY_FIRST
     for bars in layout.bars:
         if wanted is not None and bars.symbol is None and bars.name not in wanted:
             continue
-        part, decimal = _bars(found, bars, stamps, layout, path, options)
-        refuse_other_units(path, layout.kind, first, [part[name].to_numpy(dtype=float) for name in PRICES])
+        part, decimal = _bars(found, bars, stamps, layout, path, options, other_marks=other_marks)
+        refuse_other_units(path, layout.kind, first, [part[name].to_numpy(dtype=float) for name in PRICES], options)
         parts.append(part)
         remarks.append(decimal)
     if not parts:
@@ -82,7 +86,17 @@ def names_in(path: Path, kind: str, options: ReadOptions) -> list[str]:
 
 def _open(path: Path, kind: str, options: ReadOptions) -> tuple[RawTable, Layout]:
     raw = open_parquet(path, options) if kind == "parquet" else open_text(path, options)
-    return raw, layout_of(raw.names, path, headless=raw.headless, symbol=options.symbol)
+    return raw, layout_of(raw, path, options, _metatrader_minutes(raw, path))
+
+
+def _metatrader_minutes(raw: RawTable, path: Path) -> int | None:
+    """The length of the bars of a file in MetaTrader 4's form whose name may tell it; None of others."""
+    if period_of(path) is None or not re.fullmatch(METATRADER_TIME, " ".join(raw.first[:2])):
+        return None
+    found = raw.read([0, 1], None, None)
+    texts = _series(found, 0).astype(str) + " " + _series(found, 1).astype(str)
+    apart = pd.to_datetime(texts, format="%Y.%m.%d %H:%M", errors="coerce").diff().dt.total_seconds().median()
+    return None if np.isnan(apart) else int(apart // 60)
 
 
 def _read(raw: RawTable, layout: Layout, wanted: frozenset[str] | None) -> Columns:
@@ -125,11 +139,18 @@ def _series(found: Columns, place: int) -> pd.Series[Any]:
 
 
 def _bars(
-    found: Columns, bars: Bars, stamps: pd.Series[Any], layout: Layout, path: Path, options: ReadOptions
+    found: Columns,
+    bars: Bars,
+    stamps: pd.Series[Any],
+    layout: Layout,
+    path: Path,
+    options: ReadOptions,
+    *,
+    other_marks: bool,
 ) -> tuple[pd.DataFrame, str]:
     """The rows of one symbol's columns, or of all symbols'."""
     texts = {n: found.arrays[k] for n, k in bars.fields.items() if pa.types.is_string(found.arrays[k].type)}
-    read, decimal = numbers(texts, path, options) if texts else ({}, "")
+    read, decimal = numbers(texts, path, options, other_marks=other_marks) if texts else ({}, "")
     for name, place in bars.fields.items():
         if name not in read:
             read[name] = as_floats(_series(found, place))

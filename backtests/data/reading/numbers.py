@@ -18,13 +18,18 @@ PLAIN = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 _COMMA_ONLY = r"^[+-]?\d{1,3},\d{3}$"
 _THOUSANDS_BY_COMMA = r"^[+-]?\d{1,3}(,\d{3})+(\.\d*)?$"
 _THOUSANDS_BY_POINT = r"^[+-]?\d{1,3}(\.\d{3})+(,\d*)?$"
+_POINT_ONLY = r"^[+-]?[1-9]\d{0,2}\.\d{3}$"
+_MANY_BY_POINT = r"^[+-]?\d{1,3}(\.\d{3}){2,}$"
+_DECIMAL_POINT = r"^[+-]?(\d*\.\d+|\d+\.)([eE][+-]?\d+)?$"
+_HEAD = 1_000
+"""Rows among which a decimal point shows itself in nearly every file."""
 _SHORT = (("K", "e3"), ("M", "e6"), ("B", "e9"))
 """How volumes are shortened: 1.04B."""
 _DECIMAL_COMMA = r"^[+-]?\d*,\d*([eE][+-]?\d+)?$"
 
 
 def numbers(
-    texts: Mapping[str, pa.ChunkedArray], path: Path, options: ReadOptions
+    texts: Mapping[str, pa.ChunkedArray], path: Path, options: ReadOptions, *, other_marks: bool = False
 ) -> tuple[dict[str, np.ndarray], str]:
     """The numbers of some columns of text.
 
@@ -34,6 +39,8 @@ def numbers(
     path : Path
         For messages.
     options : ReadOptions
+    other_marks : bool
+        Whether something else of the file is as it is written where decimals have a comma.
 
     Returns
     -------
@@ -45,7 +52,7 @@ def numbers(
     Raises
     ------
     Refusal
-        A comma may stand for a decimal point or for thousands.
+        A comma, or a point, may begin decimals or set thousands apart.
     """
     trimmed = {name: _trimmed(values) for name, values in texts.items()}
     if "volume" in trimmed:
@@ -53,9 +60,12 @@ def numbers(
             trimmed["volume"] = pc.replace_substring_regex(trimmed["volume"], rf"^([0-9.,]+)\s*{unit}$", rf"\1{power}")
     # Every column takes part in telling what a comma means: one volume of 1,234 alone would not.
     with_comma = {name: column for name, column in trimmed.items() if _any(pc.match_substring(column, ","))}
-    if not with_comma:
-        return {name: _floats(column) for name, column in trimmed.items()}, ""
-    decimal = _what_commas_are(with_comma, trimmed, path, options)
+    if with_comma:
+        decimal = _what_commas_are(with_comma, trimmed, path, options)
+    else:
+        decimal = _what_points_are(trimmed, path, options, other_marks=other_marks)
+        if decimal == "point":
+            return {name: _floats(column) for name, column in trimmed.items()}, ""
     if decimal == "point":
         return {name: _floats(_without(column, ",", _THOUSANDS_BY_COMMA)) for name, column in trimmed.items()}, ""
     plain = {name: _without(column, ".", _THOUSANDS_BY_POINT) for name, column in trimmed.items()}
@@ -91,6 +101,48 @@ def _what_commas_are(
     if options.decimal is None:
         raise Refusal(f"{path}: {sample!r} may be a decimal comma or thousands; say --decimal comma or --decimal point")
     return options.decimal
+
+
+def _what_points_are(
+    columns: Mapping[str, pa.ChunkedArray], path: Path, options: ReadOptions, *, other_marks: bool
+) -> Decimal:
+    """What points mean where there is no comma: 1.620 is a price of one and a half, or of more than a thousand."""
+    heads = [column.slice(0, _HEAD) for column in columns.values()]
+    grouped = any(_any(pc.match_substring_regex(head, _MANY_BY_POINT)) for head in heads)
+    if options.decimal != "comma" and not grouped and any(map(_has_decimal_point, heads)):
+        return "point"
+    thousands = _first(columns, _MANY_BY_POINT)
+    decimals = any(map(_has_decimal_point, columns.values()))
+    if thousands and decimals:
+        raise Refusal(
+            f"{path}: points are decimal in some numbers and set thousands apart in others, such as {thousands!r}; "
+            "write thousands without a sign"
+        )
+    told: Decimal | None = "comma" if thousands else "point" if decimals else None
+    if told is not None and options.decimal not in (None, told):
+        raise Refusal(f"{path}: its numbers have a decimal {told}; leave out --decimal {options.decimal}")
+    if told is not None or options.decimal is not None:
+        return told or options.decimal or "point"
+    sample = _first(columns, _POINT_ONLY)
+    # Currencies and prices with three decimals throughout are common, except where a comma would begin them.
+    if sample and other_marks:
+        raise Refusal(
+            f"{path}: {sample!r} may have three decimals, or be {sample.replace('.', '')} with thousands set apart; "
+            "say --decimal point or --decimal comma"
+        )
+    return "point"
+
+
+def _first(columns: Mapping[str, pa.ChunkedArray], form: str) -> str:
+    """The first text of that form; empty without one."""
+    found = (column.filter(pc.match_substring_regex(column, form)) for column in columns.values())
+    return next((str(column[0]) for column in found if len(column)), "")
+
+
+def _has_decimal_point(column: pa.ChunkedArray) -> bool:
+    """Whether a point in a column can only be a decimal one."""
+    points = column.filter(pc.match_substring_regex(column, _DECIMAL_POINT))
+    return _any(pc.invert(pc.match_substring_regex(points, _POINT_ONLY)))
 
 
 def _trimmed(values: pa.ChunkedArray) -> pa.ChunkedArray:

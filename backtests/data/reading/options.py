@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -14,6 +15,7 @@ from config.values.symbols import canonical
 DateOrder = Literal["dmy", "mdy"]
 Decimal = Literal["point", "comma"]
 Hours = Literal["regular", "extended", "all"]
+Labels = Literal["begin", "end"]
 
 MAX_BYTES = 2 * 1024**3
 """A table that unpacks to more is refused before it is read."""
@@ -42,6 +44,10 @@ class ReadOptions:
         Which bars of exchange-traded symbols are kept: those of 09:30 to 16:00 New York, of 04:00 to 20:00, or all.
     max_bytes : int
         Size of the unpacked table from which on it is refused.
+    labels : {"begin", "end"}, optional
+        Whether a bar's time is that of its opening or that of its end; the opening's where nothing speaks against it.
+    symbol_option : str
+        The option by which the command's user says ``symbol``, for messages.
     """
 
     date_order: DateOrder | None = None
@@ -51,6 +57,8 @@ class ReadOptions:
     hours: Hours = "regular"
     max_bytes: int = MAX_BYTES
     unsaid_timezone: str = NEW_YORK
+    labels: Labels | None = None
+    symbol_option: str = "--symbols"
 
     def __post_init__(self) -> None:
         if self.timezone is not None:
@@ -64,10 +72,18 @@ class ReadOptions:
             try:
                 object.__setattr__(self, "symbol", canonical(self.symbol))
             except ValueError as error:
-                raise Refusal(f"--symbol {self.symbol}: is no ticker; {error}") from None
+                raise Refusal(f"{self.symbol_option} {self.symbol}: is no ticker; {error}") from None
 
 
 PLAIN = ReadOptions()
+
+
+def ends_of_bars(path: Path, told: str) -> Refusal:
+    """The refusal of times that are not those at which bars begin; ``told`` says what shows it."""
+    return Refusal(
+        f"{path}: {told} those at which bars end; say --labels end, which takes one length of a bar off each time, or "
+        "--labels begin if they are openings"
+    )
 
 
 def shortened(value: object) -> str:

@@ -30,14 +30,19 @@ class RawTable:
         is given, a function from the spellings in it to those to keep, other rows are left out.
     remark : tuple of str
         How the table was read, where that is not plain.
-    headless : bool
-        Whether the file has no row of headings.
+    first : tuple of str
+        The first row of a file that has no row of headings.
     """
 
     names: Names
     read: Callable[[Sequence[int], int | None, Wanted | None], Columns]
     remarks: tuple[str, ...] = ()
-    headless: bool = False
+    first: tuple[str, ...] = ()
+
+    @property
+    def headless(self) -> bool:
+        """Whether the file has no row of headings."""
+        return bool(self.first)
 
 
 @dataclass(frozen=True, slots=True)

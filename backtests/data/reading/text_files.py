@@ -53,6 +53,8 @@ def open_text(path: Path, options: ReadOptions) -> RawTable:
         raise Refusal(f"{path}: cannot be read as csv (no rows); give a file with bars")
     if len(header[0]) > MAX_COLUMNS:
         raise Refusal(f"{path}: {len(header[0]):,} columns, more than {MAX_COLUMNS:,}; give a long table")
+    if len(header[0]) == 1 and len(header[0][0].split()) >= FEWEST_FIELDS:
+        raise Refusal(f"{path}: its columns are set apart by blanks alone; write a comma or a tab between them")
     depth = _header_rows(header)
     headings = header[0] if depth else header[0][:0]
     while headings and not headings[-1].strip() and depth == 1:
@@ -78,7 +80,7 @@ def open_text(path: Path, options: ReadOptions) -> RawTable:
                 raise Refusal(f"{path}: row {row} has {k + 1} fields, the header {width}; {WAY_OUT}")
         return kept({k: table.column(f"f{k}") for k in places}, 0, symbol, wanted)
 
-    return RawTable(names, read, tuple(remarks), headless=not depth)
+    return RawTable(names, read, tuple(remarks), () if depth else tuple(header[0]))
 
 
 def _encoding(start: bytes) -> tuple[str, list[str]]:
@@ -113,12 +115,16 @@ def _check_lines(path: Path, encoding: str) -> None:
 
 def _head(start: bytes, encoding: str, path: Path) -> tuple[list[str], int]:
     """The first lines that are no comments, and how many lines lie before them."""
-    text = codecs.getincrementaldecoder(encoding)(errors="replace").decode(start).lstrip("\ufeff")
+    try:
+        text = codecs.getincrementaldecoder(encoding)().decode(start).lstrip("\ufeff")
+    except UnicodeDecodeError:
+        # Headings that a program under Windows wrote: none of them is read, but a message shall name them.
+        text = start.decode("cp1252", errors="replace")
     lines = text.splitlines() if len(start) < CHUNK else text.splitlines()[:-1]
     if not lines:
         raise Refusal(f"{path}: cannot be read as csv (no line of headings); give a file with bars")
     skipped = 0
-    while skipped < len(lines) and _is_comment(lines[skipped]):
+    while skipped < len(lines) and _is_comment(lines[skipped]) and not _is_headings(*lines[skipped : skipped + 2]):
         skipped += 1
     return lines[skipped : skipped + 6], skipped
 
@@ -126,6 +132,13 @@ def _head(start: bytes, encoding: str, path: Path) -> tuple[list[str], int]:
 def _is_comment(line: str) -> bool:
     # Some exports name their site above the headings.
     return not line.strip(" \t") or bool(re.match(r"\s*(?:#|//|https?://\S+\s*$)", line))
+
+
+def _is_headings(line: str, following: str = "") -> bool:
+    """Whether a line that begins as a comment has as many fields as a row of bars below it."""
+    separator = _separator([following, following])
+    row = _fields(following, separator)
+    return len(row) == len(_fields(line, separator)) and _numeric(row) >= FEWEST_FIELDS - 1
 
 
 def _separator(lines: Sequence[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ EPOCHS = {
     "ns": (1e17, 5e18, "nanoseconds"),
 }
 NANOSECONDS = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
+DAY_FIRST = "dates with the day first"
 WHOLE = r"[0-9]{9,19}(?:\.0*)?"
 _TAIL = (
     r"(?:(?:T|\s+|,\s*)(?P<hour>\d{1,2}):?(?P<minute>\d{2})(?::?(?P<second>\d{2})(?:[.,](?P<fraction>\d{1,9}))?)?"
@@ -33,6 +35,11 @@ _NAMED = (
     r"(?:(?P<day>\d{1,2})[-\s](?P<name>[A-Za-z]{3,9})[-\s](?P<year>\d{4})"
     rf"|(?P<name_>[A-Za-z]{{3,9}})\s(?P<day_>\d{{1,2}}),?\s(?P<year_>\d{{4}})){_TAIL}"
 )
+_NO_TIMES = {
+    r"\d{1,2}([-/. ])(?:\d{1,2}|[A-Za-z]{3,9})\1\d{2}(?:\s.*)?": "is not a time, as its year has two digits",
+    r"[1-9]\d{4}(?:\.\d*)?": "is not a time but a spreadsheet's number of a day; format the column as dates there",
+}
+"""Forms of times that are not read, and why not."""
 _NAMES_OF_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _MONTHS = {name: number for number, name in enumerate(_NAMES_OF_MONTHS, 1)}
 
@@ -91,7 +98,8 @@ def _row(bad: pd.Series[Any]) -> int:
 
 def _no_time(times: pd.Series[Any], bad: pd.Series[Any], path: Path) -> Refusal:
     value = times[bad.idxmax()]
-    return Refusal(f"{path}: datetime {shortened(value)} at row {_row(bad)} is not a time; {WAY_OUT}")
+    why = next((told for form, told in _NO_TIMES.items() if re.fullmatch(form, str(value).strip())), "is not a time")
+    return Refusal(f"{path}: datetime {shortened(value)} at row {_row(bad)} {why}; {WAY_OUT}")
 
 
 def _numbers(times: pd.Series[Any], path: Path) -> tuple[pd.Series[Any], str]:
@@ -101,10 +109,16 @@ def _numbers(times: pd.Series[Any], path: Path) -> tuple[pd.Series[Any], str]:
     if values.between(19_000_101, 21_001_231).all():
         texts = times.astype("int64").astype(str)
         return pd.to_datetime(texts, format="%Y%m%d", errors="coerce"), "dates such as 20230131"
+    scale = np.zeros(len(values), dtype="int64")
+    units = []
+    # Each number tells its own unit: an export may have gone over from one to another between two of its rows.
     for unit, (low, high, name) in EPOCHS.items():
-        if values.between(low, high).all():
-            found = pd.DatetimeIndex(times.astype("int64").to_numpy() * NANOSECONDS[unit], tz="UTC")
-            return pd.Series(found, times.index), f"{name} since 1970, UTC"
+        there = values.between(low, high).to_numpy()
+        scale[there] = NANOSECONDS[unit]
+        units += [name] if there.any() else []
+    if scale.all():
+        found = pd.DatetimeIndex(times.astype("int64").to_numpy() * scale, tz="UTC")
+        return pd.Series(found, times.index), f"{' and '.join(units)} since 1970, UTC"
     raise Refusal(f"{path}: column datetime holds numbers that are no seconds or milliseconds since 1970; {WAY_OUT}")
 
 
@@ -156,7 +170,7 @@ def _year_last(
     if options.date_order not in (None, order):
         raise Refusal(f"{path}: its dates are {order}, not {options.date_order}; leave out --date-order")
     day, month = ("one", "two") if order == "dmy" else ("two", "one")
-    how = f"dates with the {'day' if order == 'dmy' else 'month'} first"
+    how = DAY_FIRST if order == "dmy" else "dates with the month first"
     return parts.assign(month=parts[month], day=parts[day]), how
 
 

@@ -180,7 +180,36 @@ FORMS = {
               "unix,date,symbol,open,high,low,close,Volume AAA,Volume USD",
               *[line.replace("#", str(stamp)) for line, stamp in
                 zip(each("#,{d} 00:00:00,AAA,{o},{h},{l},{c},{v},99"), MIDNIGHTS, strict=True)]),
-        "long table, symbols in column symbol",
+        "long table, symbols in column symbol, seconds since 1970, UTC",
+    ),
+    "Kraken": (
+        "AAA.csv",
+        lines(*[line.replace("#", str(stamp)) for line, stamp in
+                zip(each("#,{o},{h},{l},{c},{v},7"), MIDNIGHTS, strict=True)]),
+        "Kraken, no headings, one symbol, seconds since 1970, UTC",
+    ),
+    "Binance": (
+        "AAA.csv",
+        lines(*[line.replace("#", str(stamp)) for line, stamp in
+                zip(each("#000,{o},{h},{l},{c},{v},#999,1.5,7,1.5,1.5,0"), MIDNIGHTS, strict=True)]),
+        "Binance, no headings, one symbol, milliseconds since 1970, UTC",
+    ),
+    "Binance, headings": (
+        "AAA.csv",
+        lines("open_time,open,high,low,close,volume,close_time,quote_volume,count,ignore",
+              *[line.replace("#", str(stamp)) for line, stamp in
+                zip(each("#000,{o},{h},{l},{c},{v},#999,1.5,7,0"), MIDNIGHTS, strict=True)]),
+        "one symbol, milliseconds since 1970, UTC",
+    ),
+    "Yahoo's page": (
+        "AAA.csv",
+        lines("Date,Open,High,Low,Close*,Adj Close**,Volume", *each("{d},{o},{h},{l},{c},{c},{v}")),
+        "Yahoo, one symbol, adjusted close",
+    ),
+    "headings behind a sign of comments": (
+        "x.csv",
+        lines("# symbol,datetime,open,high,low,close,volume", *each("AAA,{d},{o},{h},{l},{c},{v}")),
+        "long table",
     ),
     "EODData": (
         "x.csv",
@@ -413,7 +442,7 @@ REFUSED = {
     ),
     "one open": ("x.csv", lines("Date,Open Bid,Qty", "2022-01-03,1,5"), "no column open, high, low, close, volume"),
     "no headings": ("x.csv", lines("2022-01-03,1,2,1,2", "2022-01-04,1,2,1,2"), "its first row holds no headings"),
-    "whose": ("data.csv", YAHOO, "names no symbol, and neither does its name; .* or say --symbol AAPL"),
+    "whose": ("data.csv", YAHOO, "names no symbol, and neither does its name; .* or say --symbols AAPL"),
     "whose, again": ("my-prices-2022.csv", YAHOO, "names no symbol, and neither does its name"),
     "a path": (
         "x.csv", lines("symbol,datetime,open,high,low,close,volume", "../../X,2022-01-03,1,2,1,2,5"),
@@ -434,7 +463,7 @@ REFUSED = {
         "whole numbers without headings may be ten-thousandths, as LEAN writes prices",
     ),
     "NinjaTrader's minutes": (
-        "AAA.txt", lines(*each("{day} 09310{k};{o};{h};{l};{c};{v}")), "are those at which a bar ends; write headings",
+        "AAA.txt", lines(*each("{day} 09310{k};{o};{h};{l};{c};{v}")), "are those at which a bar ends, .*--labels end",
     ),
     "Nasdaq's dates": (
         "AAA.csv",
@@ -443,7 +472,33 @@ REFUSED = {
         "may have the day or the month first; say --date-order dmy or --date-order mdy",
     ),
     "weekdays": ("x.csv", lines(HEAD, "AAA,Monday,1,2,1,2,5"), "is not a time"),
-    "small numbers": ("x.csv", lines(HEAD, "AAA,44564,1,2,1,2,5"), "is not a time"),
+    "a spreadsheet's days": (
+        "x.csv", lines(HEAD, "AAA,44564,1,2,1,2,5"),
+        "datetime '44564' at row 1 is not a time but a spreadsheet's number of a day; format the column as dates",
+    ),
+    "years of two digits": (
+        "x.csv", lines(HEAD, "AAA,01/13/22,1,2,1,2,5"), "'01/13/22' at row 1 .*, as its year has two digits; write",
+    ),
+    "years of two digits, months by name": (
+        "x.csv", lines(HEAD, "AAA,3-Jan-22,1,2,1,2,5"), "'3-Jan-22' at row 1 .*, as its year has two digits; write",
+    ),
+    "blanks alone": (
+        "AAA.txt", lines("Date Open High Low Close Volume", "2022-01-03 1 2 1 2 5"),
+        "its columns are set apart by blanks alone; write a comma or a tab between them",
+    ),
+    "Bloomberg": (
+        "AAA.csv", lines("Date,PX_OPEN,PX_HIGH,PX_LOW,PX_LAST,PX_VOLUME", "2022-01-03,1,2,1,2,5"),
+        "no column open, high, low, close, volume among .*; rename .*'PX_LAST' to close; the file needs",
+    ),
+    "Refinitiv": (
+        "data.csv",
+        lines("#RIC,Domain,Date-Time,GMT Offset,Type,Open,High,Low,Last,Volume",
+              "AAA.OQ,Market Price,2022-11-04T13:30:00Z,-5,Intraday 5Min,1,2,1,2,5"),
+        "no column symbol, close among 'Last', '#RIC', .*; rename 'Last' to close, '#RIC' to symbol; the file needs",
+    ),
+    "a number of columns that nobody writes": (
+        "AAA.csv", lines("1672531200,1,2,1,2,5,6,7"), "its first row holds no headings; write one such as symbol",
+    ),
 }  # fmt: skip
 
 
@@ -460,5 +515,5 @@ def test_what_would_be_a_guess_is_refused_in_a_sentence(tmp_path, case):
 def test_the_symbol_of_a_file_may_be_said(tmp_path):
     (tmp_path / "data.csv").write_text(YAHOO)
     assert read_file(tmp_path / "data.csv", options=ReadOptions(symbol="brk-b")).symbols == ["BRK.B"]
-    with pytest.raises(Refusal, match=r"--symbol \.\./X: is no ticker"):
+    with pytest.raises(Refusal, match=r"--symbols \.\./X: is no ticker"):
         ReadOptions(symbol="../X")
