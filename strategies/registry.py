@@ -278,6 +278,30 @@ def load_own_code(settings: Settings) -> bool:
     return found
 
 
+def with_own_defaults(settings: Settings) -> dict[str, Any]:
+    """The settings with the defaults that signals and rules bring which have no section in ``config/base.yaml``.
+
+    These are the ones of other packages, where they are on, and the rules in YAML.
+    """
+    plain = settings.as_dict()
+    for registry, chosen, sections, key in (
+        (SIGNALS, settings.signals.enabled, plain["signals"]["modules"], "signals.modules"),
+        (RISK_MODULES, settings.risk.chain, plain["risk"]["modules"], "risk.modules"),
+    ):
+        for name in chosen:
+            if not registry.built_in(name) and name in registry.places():
+                model = registry.get(name, key).Config
+                found = _validated(settings, model, sections.get(name, {}), f"{key}.{name}")
+                sections[name] = found.model_dump(mode="json")
+    if rules := plain["signals"]["rules"]:
+        from strategies.signals.rule import RuleConfig
+
+        for name, section in rules.items():
+            found = _validated(settings, RuleConfig, section, f"signals.rules.{name}")
+            rules[name] = found.model_dump(mode="json")
+    return plain
+
+
 def keep_daily_signals(pipeline: Pipeline, settings: Settings) -> tuple[str, ...]:
     """Switch off signals that mean nothing on daily bars; returns a note of it, refuses like ``build_pipeline``."""
     with _naming_the_source(settings):
