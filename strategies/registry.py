@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
@@ -346,11 +347,22 @@ def _build(
             built[name] = found(config)
             continue
         way_out = f"take {name} out of {list_key}"
+        if base is Signal and (wrong := _wrong_stop(config)):
+            # A field of its own in the class replaces the one that has bounds.
+            raise Refusal(f"{registry.kind} {name}: {key}.{wrong}; correct it, or {way_out}")
         with told_of_load(registry.entry(name), found.__module__, f"correct it, or {way_out}"):
             built[name] = guarded(found(config), base, registry.kind, way_out)
         # Asked here, an error in it is told before anything is started.
         built[name].needs()
     return tuple(built[name] for name in chosen)
+
+
+def _wrong_stop(config: BaseModel) -> str:
+    """What is wrong with the stop distance of a signal's settings, in words; empty for nothing."""
+    stop = getattr(config, "stop_atr", 1.0)
+    if isinstance(stop, int | float) and not isinstance(stop, bool) and 0 < stop < math.inf:
+        return ""
+    return f"stop_atr is {stop}; a stop distance in ATR is needed, above 0"
 
 
 def _refuse_unfit(registry: Registry, name: str, found: Any, base: type[Any]) -> None:
