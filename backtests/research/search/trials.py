@@ -71,7 +71,8 @@ class Trial:
     """What a trial left.
 
     ``returns`` are those of its sessions, fractions of 1, shape ``(sessions,)``; ``sharpe`` is a year's. ``refused``
-    says why the configuration can't be run; such a trial has seen no data and is not counted.
+    says why the configuration can't be run; such a trial has seen no data and is not counted. ``sharpe_known`` is False
+    where the window is too short for a ratio, or nothing moved: ``sharpe`` is 0 then, so that trials can be compared.
     """
 
     parameters: dict[str, Any]
@@ -83,6 +84,12 @@ class Trial:
     trades: int
     seconds: float
     refused: str = ""
+    sharpe_known: bool = True
+
+    @property
+    def told_sharpe(self) -> float | None:
+        """The Sharpe ratio as a report tells it; None where there is none."""
+        return self.sharpe if self.sharpe_known else None
 
     def objective(self, name: str) -> float:
         """The figure that is maximised: ``sharpe``, ``total_return`` or ``calmar`` (return over drawdown)."""
@@ -209,6 +216,7 @@ def _tried(context: TrialContext, parameters: Parameters) -> Trial:
         max_drawdown=number("max_drawdown"),
         trades=len(result.record.trades),
         seconds=time.perf_counter() - begun,
+        sharpe_known=figures["sharpe"] is not None,
     )
 
 
