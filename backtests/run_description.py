@@ -32,6 +32,7 @@ from strategies.run_notes import (
     with_parked,
     without_benchmark,
 )
+from strategies.silent_signals import enlarged, never_fired
 
 ENTRIES_AT_MARKET = "market at the open of the bar after the decision"
 ENTRIES_REST = "a limit a step from the open of the bar after the decision, for that bar"
@@ -61,6 +62,7 @@ def describe(
     positions = spans(result.record, held, end)
     notes = (*gap_notes(data.table, settings.universe.traded, benchmark, positions, start, end), *notes)
     notes = (*notes, *held_without_bars(held, result.table, end))
+    spoke = {decision.proposal.signal for decision in result.record.decisions}
     return RunInfo(
         mode="backtest",
         strategy=request.strategy,
@@ -95,6 +97,8 @@ def describe(
             *with_interest(result.record.interest),
             *with_parked(result.record.parked),
             *out_of_reach(strategy.feed.features, strategy.pipeline, end),
+            *never_fired(strategy.feed.features, strategy.pipeline, spoke, start, end),
+            *enlarged(strategy.pipeline),
         ),
         seed=request.seed,
         open_positions=open_at_the_end(held, result.table, end),

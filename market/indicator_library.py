@@ -21,8 +21,14 @@ SERIES = {"open_": "open", "open": "open", "high": "high", "low": "low", "close"
 NOT_NUMBERS = ("offset", "talib", "kwargs")
 TRIED_BARS = 240
 """Bars of the made-up history that an indicator is tried on, beyond three times its numbers."""
+MOST_BARS = 10_000
+"""Of a name's numbers together: beyond them no data of a rule reach, and computing takes minutes."""
 CUTS = (1, 2, 5, 30)
 """Bars by which that history is cut: what was known before a cut must not change with what comes after it."""
+
+
+MOST_DIGITS, LONGEST_NAME = 12, 60
+"""Digits of a number, and characters of a name, that a refusal shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,19 +40,23 @@ class Indicator:
     numbers: tuple[int, ...]
     column: str
 
+    def parameters(self) -> list[inspect.Parameter]:
+        """What the numbers of the name stand for, in the library's order."""
+        found = inspect.signature(getattr(_library(), self.word)).parameters
+        return [p for name, p in found.items() if name not in NOT_NUMBERS and name not in SERIES]
+
     def values(self, frame: pd.DataFrame) -> np.ndarray:
         """The indicator over bars in a frame with open, high, low, close and volume, NaN where it has no value."""
         function = getattr(_library(), self.word)
         given: dict[str, Any] = {}
-        numbers = list(self.numbers)
         for name, parameter in inspect.signature(function).parameters.items():
             if name in SERIES and parameter.default is inspect.Parameter.empty:
                 given[name] = frame[SERIES[name]]
             elif name == "talib":
                 given[name] = False
-            elif name not in NOT_NUMBERS and name not in SERIES and numbers:
-                given[name] = numbers.pop(0)
-        if numbers:
+        taken = [parameter.name for parameter in self.parameters()]
+        given |= dict(zip(taken, self.numbers, strict=False))
+        if len(self.numbers) > len(taken):
             raise Refusal(f"{self.name}: {self.word} takes fewer numbers than {len(self.numbers)}")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -84,6 +94,24 @@ def known() -> list[str]:
     return sorted({name for names in _library().Category.values() for name in names})
 
 
+def refuse_too_many(name: str) -> None:
+    """Refuse a name with numbers that are more bars than a rule may read.
+
+    Raises
+    ------
+    Refusal
+        Names the number and the bound.
+    """
+    told = f"all numbers of a name together are {MOST_BARS:,} bars at most"
+    numbers = re.findall(r"(?<=_)\d+", name)
+    for number in numbers:
+        # The length first: a number of thousands of digits is none that Python reads.
+        if len(number) > MOST_DIGITS:
+            raise Refusal(f"{name[:LONGEST_NAME]}: {number[:MOST_DIGITS]}… is too many; {told}")
+    if (total := sum(map(int, numbers))) > MOST_BARS:
+        raise Refusal(f"{name[:LONGEST_NAME]}: {total:,} is too many; {told}")
+
+
 @cache
 def indicator(name: str) -> Indicator:
     """Find an indicator by its name and numbers, and try whether it looks ahead.
@@ -98,8 +126,13 @@ def indicator(name: str) -> Indicator:
     if match is None or match.group(1) not in known():
         word = match.group(1) if match else name
         raise Refusal(f"{name}: there is no indicator of that name; {closest(word, known())}")
+    refuse_too_many(name)
     numbers = tuple(int(n) for n in match.group(2).split("_")[1:])
     found = Indicator(name, match.group(1), numbers, match.group(3) or "")
+    for parameter, number in zip(found.parameters(), numbers, strict=False):
+        if number == 0 and parameter.default != 0 and not parameter.name.endswith("type"):
+            # The library takes 0 for its own default.
+            raise Refusal(f"{name}: 0 is no {parameter.name} of {found.word}; write a number from 1 up")
     _refuse_looking_ahead(found)
     return found
 

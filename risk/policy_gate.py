@@ -65,6 +65,7 @@ class GateCode(StrEnum):
     TICK = "GATE_TICK"
     QUOTE = "GATE_QUOTE"
     RESTRICTED = "GATE_RESTRICTED"
+    SHORT = "GATE_SHORT"
     COLLAR = "GATE_COLLAR"
     ORDER_NOTIONAL = "GATE_ORDER_NOTIONAL"
     SYMBOL_NOTIONAL = "GATE_SYMBOL_NOTIONAL"
@@ -230,14 +231,19 @@ def _off_collar(request: OrderRequest, collar: float) -> str:
     return ""
 
 
-def review(proposal: Proposal, book: Book, gate: Gate) -> Verdict | None:
-    """What the gate would refuse whatever the quote, told before anything is sized; None if it has no objection."""
+def review(proposal: Proposal, book: Book, gate: Gate, may_short: bool = True) -> Verdict | None:
+    """What the gate would refuse whatever the quote, told before anything is sized; None if it has no objection.
+
+    ``may_short`` says whether a signal that sells short is on: to enable one is to enable shorting.
+    """
     opened = book.opened_today_usd + book.promised_cash
     day_limit = _strictest(gate.max_day_notional_frac, book.equity, gate.max_day_notional_usd)
     new = 0 if book.budget is None else book.budget.day_positions
     new += sum(symbol not in book.positions for symbol in book.pending)
     if proposal.symbol in gate.restricted:
         refusal = GateRefusal(GateCode.RESTRICTED, f"{proposal.symbol} is on the restricted list")
+    elif proposal.side == "sell_short" and not may_short:
+        refusal = GateRefusal(GateCode.SHORT, f"no signal that sells short is on, so {proposal.symbol} is not sold")
     elif book.count >= gate.max_open_positions:
         refusal = GateRefusal(GateCode.POSITIONS, f"{book.count} of {gate.max_open_positions} positions are open")
     elif new >= gate.max_new_positions:
@@ -258,6 +264,7 @@ _REMEDIES = {
     GateCode.ORDER_NOTIONAL: Remedy("a smaller order; the code tells the right size"),
     GateCode.SYMBOL_NOTIONAL: Remedy("less held and ordered of the symbol, or a larger gate.max_order_notional_frac"),
     GateCode.RESTRICTED: Remedy("the symbol has to leave gate.restricted"),
+    GateCode.SHORT: Remedy("a signal that sells short has to be on, such as pairs_short in signals.enabled"),
     GateCode.POSITIONS: Remedy("a position has to be closed, or gate.max_open_positions raised"),
     GateCode.NEW_POSITIONS: Remedy("the next session, or a larger gate.max_new_positions", "next_session"),
     GateCode.DAY_NOTIONAL: Remedy("the next session, or a larger gate.max_day_notional_frac", "next_session"),

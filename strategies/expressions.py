@@ -18,7 +18,7 @@ from config.errors import Refusal
 from config.reading.error_messages import NEAR
 from market.bars import FIELDS
 from market.feature_registry import LIBRARY, forms, parse
-from market.indicator_library import known
+from market.indicator_library import known, refuse_too_many
 from market.market import Market
 
 LONGEST = 500
@@ -37,6 +37,20 @@ COMPARISONS: dict[type[ast.cmpop], Callable[..., np.ndarray]] = {
 }
 PREVIOUS = "previous"
 PAGE = "docs/writing-a-signal.md"
+EXAMPLE = "write e.g. rsi_14 < 30 and close > sma_200"
+SLIPS = {
+    "=": "compare with <, <=, > or >=",
+    "<>": "compare with <, <=, > or >=",
+    "&": "write and",
+    "|": "write or",
+    "!": "write not",
+    "AND": "write and",
+    "OR": "write or",
+    "NOT": "write not",
+}
+"""Parts that other languages have, and what they are called here."""
+PERCENT = re.compile(r"[\d.]+\s*%(?!\s*[\w(])")
+FRACTION_OF_BARS = re.compile(r"[A-Za-z]\w*_\d+\.\d+")
 _WORD = re.compile(r"(.+?)((?:_\d+)*)")
 
 Evaluate = Callable[[Market], np.ndarray]
@@ -65,13 +79,36 @@ def parsed(text: str) -> Expression:
     """
     if len(text) > LONGEST:
         raise Refusal(f"is longer than {LONGEST} characters; make two rules of it")
+    line = " ".join(text.split())
     try:
-        tree = ast.parse(text.strip(), mode="eval").body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        raise Refusal(f"{text!r} cannot be read; write e.g. rsi_14 < 30 and close > sma_200") from None
+        tree = ast.parse(line, mode="eval").body
+    except SyntaxError as error:
+        raise Refusal(_not_read(line, error)) from None
+    except (ValueError, RecursionError, MemoryError):
+        raise Refusal(f"{text!r} cannot be read; {EXAMPLE}") from None
     columns: dict[str, str] = {}
     of, condition = _read(tree, columns)
     return Expression(text, columns, condition, of)
+
+
+def _not_read(text: str, error: SyntaxError) -> str:
+    """Which part of a text is no part of an expression, and what to write instead."""
+    shown = f"{text!r} cannot be read"
+    if found := PERCENT.search(text):
+        return f"{shown}: {found.group()} is not understood; write the number as the reading has it, e.g. 30 or 0.05"
+    if found := FRACTION_OF_BARS.search(text):
+        return f"{shown}: {found.group()} is not understood; the numbers of a feature are whole"
+    if error.msg.endswith("was never closed") or error.msg.startswith("unmatched"):
+        return f"{shown}: {error.msg}; {EXAMPLE}"
+    begin, end = error.offset or 0, error.end_offset or 0
+    part = text[begin - 1 : end - 1] if 0 < begin < end else ""
+    if not part:
+        return f"{shown}: something is missing at its end; {EXAMPLE}"
+    # Two words in a row: the slip may be the one before.
+    words = re.findall(r"\w+", text[: begin - 1])
+    if part not in SLIPS and words and words[-1] in SLIPS:
+        part = words[-1]
+    return f"{shown}: {part} is not understood; {SLIPS.get(part, EXAMPLE)}"
 
 
 def _read(node: ast.expr, columns: dict[str, str]) -> tuple[Evaluate, bool]:
@@ -135,12 +172,17 @@ def _column(node: ast.Name | ast.Attribute, columns: dict[str, str]) -> str:
 
 
 def _feature(name: str) -> str:
+    if name.endswith("_") and "." not in name:
+        raise Refusal(f"{name}: a whole number from 1 up follows without a sign or a space, e.g. {name}20")
+    refuse_too_many(name)
     try:
         parse(name)
     except Refusal:
         # Only here, as its library takes seconds to import.
         indicators = known()
         word, rest = _WORD.fullmatch(name.partition(".")[0]).groups()  # type: ignore[union-attr]  # matches any name
+        if word in forms() and not all(map(int, rest.split("_")[1:])):
+            raise Refusal(f"{name}: 0 is no number of bars; write a number from 1 up") from None
         if word not in indicators:
             raise Refusal(
                 f"{name}: there is no price, feature or indicator of that name; {_meant(word, rest)}"

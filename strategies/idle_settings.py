@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from config import Settings
 from config.errors import Refusal
 from risk.brackets import BRACKETS, FixedBracket
+from risk.lots import EPSILON
 
 CHAIN = "risk.chain"
 SIGNAL_SECTIONS = ("signals.modules", "signals.rules")
@@ -77,7 +78,7 @@ def told_of_idle_cap(settings: Settings) -> tuple[str, ...]:
 
 def settings_without_effect(settings: Settings) -> tuple[str, ...]:
     """Notes about what the user set and this run does not read, and about rules that the user's chain leaves out."""
-    return (*_unread(settings), *rules_left_out(settings))
+    return (*_unread(settings), *_partial_behind_target(settings), *rules_left_out(settings))
 
 
 def _unread(settings: Settings) -> list[str]:
@@ -90,6 +91,37 @@ def _unread(settings: Settings) -> list[str]:
     if cap is not None and settings.provenance.chosen(cap[0]):
         notes += told_of_idle_cap(settings)
     return notes
+
+
+def _partial_behind_target(settings: Settings) -> tuple[str, ...]:
+    """The note about a partial profit that is taken where the target has closed the position already."""
+    key = "risk.modules.partial_profit.at_r"
+    if "partial_profit" not in settings.risk.chain:
+        return ()
+    at_r, target = settings.risk.modules.get("partial_profit", {}).get("at_r"), _farthest_target(settings)
+    if not isinstance(at_r, int | float) or target is None or at_r < target - EPSILON:
+        return ()
+    why = f"the target rests at {target:.3g} R and closes the position before; set it below"
+    return (f"{settings.source_of(key)}: {key} {at_r:g} sells no part of any entry, as {why}",)
+
+
+def _farthest_target(settings: Settings) -> float | None:
+    """The farthest that a target lies from its entry, in R; None where the settings do not tell."""
+    name = settings.exits.model
+    model = settings.exits.models.get(name, {})
+    try:
+        if name == "fixed":
+            return float(model["target_frac"] / model["stop_frac"])
+        if name == "atr" and model["target_by"] == "r":
+            return float(model["target_r"])
+        if name == "atr":
+            sections = {**settings.signals.modules, **settings.signals.rules}
+            return float(model["target_atr"] / min(sections[one]["stop_atr"] for one in settings.signals.enabled))
+        regimes = ("base", "trending", "choppy")
+        return float(max(model[f"{one}_target_atr"] / model[f"{one}_stop_atr"] for one in regimes))
+    except (KeyError, TypeError, ZeroDivisionError, ValueError):
+        # A signal of another package, or settings that their owner has not judged yet.
+        return None
 
 
 def rules_left_out(settings: Settings) -> tuple[str, ...]:

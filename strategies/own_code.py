@@ -5,10 +5,12 @@ Parts of this package are not guarded: they are called as they are.
 
 from __future__ import annotations
 
+import logging
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from types import FunctionType
 from typing import Any
 
@@ -16,11 +18,17 @@ import numpy as np
 
 from config.errors import OwnCodeError, Refusal
 from market.market import Market
-from risk.model import Verdict
+from risk.interface import RiskModule
+from risk.model import Adjustment, Proposal, Verdict
+from strategies.own_values import wrong_adjustment, wrong_proposal, wrong_scores, wrong_verdict
+
+log = logging.getLogger(__name__)
 
 ARRAYS = frozenset({"scores", "opposes"})
 """Methods that give one value for each symbol of the market they are asked about."""
-LISTS = frozenset({"manage", "propose", "needs", "symbols", "needs_to_oppose"})
+LISTS = frozenset({"manage", "propose", "needs", "symbols", "needs_to_oppose", "raise_cash"})
+ADJUSTMENTS = frozenset({"manage", "raise_cash"})
+TEXTS = frozenset({"reason", "lacks", "status"})
 WORDS = frozenset({"cash_funds"})
 WHOLE_NUMBERS = frozenset({"halt_sessions"})
 """Properties that give symbols, and a number from 1 on."""
@@ -48,11 +56,25 @@ def guarded(part: Any, base: type[Any], kind: str, way_out: str) -> Any:
             method = getattr(own, name)
             if method is not inherited or name in MUST_HAVE:
                 # On the object: the class is what tells which methods a part has.
-                setattr(part, name, _Guarded(getattr(part, name), name, f"{kind} {own.name}", way_out, own.__module__))
+                told = f"{kind} {own.name}"
+                setattr(part, name, _Guarded(getattr(part, name), name, own.name, told, way_out, own.__module__))
         elif isinstance(inherited, property) and (wrong := _wrong_property(name, getattr(part, name))):
             # Read once, here: what it is later follows from the same settings.
             raise OwnCodeError(f"{kind} {own.name}: {name} {wrong}; correct it, or {way_out}")
+    if getattr(own, "shrink", None) is RiskModule.shrink:
+        # Which holds a verdict to what was proposed, so that nobody would see that the rule asked for more.
+        part.shrink = partial(_as_asked, own.name)
     return part
+
+
+def _as_asked(name: str, proposal: Proposal, quantity: float, code: str, **inputs: Any) -> Verdict:
+    return Verdict(name, code, proposal.quantity, quantity, inputs)
+
+
+def enlarging(part: str, times: int) -> str:
+    """What is said of a rule whose verdicts were above what was proposed; 0 times where it has just begun."""
+    often = f" {times} times" if times else ""
+    return f"{part}: its review gave more than was proposed{often}; a verdict never raises a quantity, so it was kept"
 
 
 @contextmanager
@@ -62,34 +84,67 @@ def told_of_load(place: str, module: str, way_out: str) -> Iterator[None]:
         yield
     except Refusal:
         raise
-    except Exception as error:
+    # A call of exit() in it would end the command as if all was well.
+    except (Exception, SystemExit) as error:
         raise Refusal(f"{place} cannot be loaded, {_told(error, module)}; {way_out}") from error
 
 
 @dataclass(slots=True)
 class _Guarded:
-    """A method, and what is said of its part."""
+    """A method, and what is said of its part.
+
+    ``name`` is the method's, ``owner`` the part's; ``spoke`` says whether ``scores`` ever gave a score, None before it
+    was asked; ``enlarged`` how often ``review`` gave more than was proposed.
+    """
 
     method: Callable[..., Any]
     name: str
+    owner: str
     part: str
     way_out: str
     module: str
+    spoke: bool | None = None
+    enlarged: int = 0
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
         try:
             found = self.method(*arguments, **options)
+            if self.name in LISTS and isinstance(found, Iterable) and not isinstance(found, str):
+                # Here, so that an error of a generator is told too.
+                found = list(found)
         except (Refusal, OwnCodeError):
             raise
         except NotImplementedError as error:
             raise self._error(_told(error, self.module) if _line(error, self.module) else self._undefined()) from error
-        except Exception as error:
+        except (Exception, SystemExit) as error:
+            # A call of exit() in it would end the command as if all was well.
             raise self._error(_told(error, self.module)) from error
         if wrong := self._wrong(found, arguments):
             code = getattr(getattr(self.method, "__func__", self.method), "__code__", None)
             where = f"{code.co_filename}, line {code.co_firstlineno}: " if code else ""
             raise self._error(f"{where}{self.name} {wrong}")
+        return self._in_its_name(found, arguments)
+
+    def _in_its_name(self, found: Any, arguments: tuple[Any, ...]) -> Any:
+        """The answer under the name of the part that gave it, and a verdict with no more than was proposed."""
+        if self.name == "scores":
+            self.spoke = self.spoke or bool(np.isfinite(found).any())
+        elif self.name == "review":
+            return self._kept_in_bounds(found, arguments[0])
+        elif self.name in ADJUSTMENTS:
+            return [one if one.module == self.owner else replace(one, module=self.owner) for one in found]
         return found
+
+    def _kept_in_bounds(self, verdict: Verdict, proposal: Proposal) -> Verdict:
+        before = proposal.quantity
+        if verdict.after > before:
+            if not self.enlarged:
+                log.warning("%s", enlarging(self.part, 0))
+            self.enlarged += 1
+            verdict = replace(verdict, code="OK", after=before, inputs={**verdict.inputs, "asked": verdict.after})
+        if verdict.module != self.owner or verdict.before != before:
+            verdict = replace(verdict, module=self.owner, before=before)
+        return verdict
 
     def _error(self, told: str) -> OwnCodeError:
         return OwnCodeError(f"{self.part}: {told}; correct it, or {self.way_out}")
@@ -100,11 +155,32 @@ class _Guarded:
     def _wrong(self, found: Any, arguments: tuple[Any, ...]) -> str:
         """What is wrong with the answer, in words; empty for nothing."""
         if self.name in ARRAYS:
-            return _wrong_array(found, arguments[0])
+            return _wrong_array(found, arguments[0]) or (
+                wrong_scores(found, arguments[0]) if self.name == "scores" else ""
+            )
         if self.name in LISTS and (isinstance(found, str) or not isinstance(found, Iterable)):
             return f"gave {_kind_of(found)}; a list is needed, an empty one for nothing"
-        if self.name == "review" and not isinstance(found, Verdict):
-            return f"gave {_kind_of(found)}; return self.keep, self.shrink or self.refuse of the proposal"
+        if self.name == "review":
+            if not isinstance(found, Verdict):
+                return f"gave {_kind_of(found)}; return self.keep, self.shrink or self.refuse of the proposal"
+            return wrong_verdict(found)
+        if self.name in TEXTS and not isinstance(found, str):
+            return f"gave {_kind_of(found)}; a text is needed"
+        if self.name in ADJUSTMENTS:
+            return self._wrong_items(found, Adjustment, wrong_adjustment)
+        if self.name == "propose":
+            return self._wrong_items(found, Proposal, wrong_proposal)
+        if self.name == "park" and found is not None:
+            return self._wrong_items([found], Proposal, wrong_proposal)
+        return ""
+
+    def _wrong_items(self, found: Any, kind: type[Any], wrong_in: Callable[[Any], str]) -> str:
+        """What is wrong with one of the values of a list, in words; empty for nothing."""
+        for one in found:
+            if not isinstance(one, kind):
+                return f"gave {_kind_of(one)} where {kind.__name__} is needed"
+            if wrong := wrong_in(one):
+                return f"gave {kind.__name__} of {one.symbol} with {wrong}"
         return ""
 
 
@@ -134,7 +210,7 @@ def _kind_of(found: Any) -> str:
     return "nothing" if found is None else f"a value of type {type(found).__name__}"
 
 
-def _told(error: Exception, module: str) -> str:
+def _told(error: BaseException, module: str) -> str:
     """File and line, what Python calls the error and what it says."""
     said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     if "read-only" in str(error):
@@ -147,7 +223,7 @@ def _told(error: Exception, module: str) -> str:
     return str(error) if isinstance(error, ImportError) else said
 
 
-def _line(error: Exception, module: str) -> str:
+def _line(error: BaseException, module: str) -> str:
     """The innermost line of the part's own package in the traceback; empty where none is."""
     package = module.partition(".")[0]
     found = ""

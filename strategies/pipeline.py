@@ -331,7 +331,8 @@ class Pipeline:
     ) -> bool:
         """Size a proposal (unless it has been), run the chain over it, record why, and count it if anything is left."""
         book = scan.book
-        first = review(proposal, book, self.gate) or sized or size(proposal, book, self.sizing)
+        may_short = proposal.side == "buy" or any(signal.side == "sell_short" for signal in self.signals)
+        first = review(proposal, book, self.gate, may_short) or sized or size(proposal, book, self.sizing)
         votes = () if candidate is None else self.ensemble.verdicts(candidate, first.before)
         verdicts = [*votes, first]
         proposed = first.after

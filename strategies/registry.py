@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
@@ -278,6 +279,30 @@ def load_own_code(settings: Settings) -> bool:
     return found
 
 
+def with_own_defaults(settings: Settings) -> dict[str, Any]:
+    """The settings with the defaults that signals and rules bring which have no section in ``config/base.yaml``.
+
+    These are the ones of other packages, where they are on, and the rules in YAML.
+    """
+    plain = settings.as_dict()
+    for registry, chosen, sections, key in (
+        (SIGNALS, settings.signals.enabled, plain["signals"]["modules"], "signals.modules"),
+        (RISK_MODULES, settings.risk.chain, plain["risk"]["modules"], "risk.modules"),
+    ):
+        for name in chosen:
+            if not registry.built_in(name) and name in registry.places():
+                model = registry.get(name, key).Config
+                found = _validated(settings, model, sections.get(name, {}), f"{key}.{name}")
+                sections[name] = found.model_dump(mode="json")
+    if rules := plain["signals"]["rules"]:
+        from strategies.signals.rule import RuleConfig
+
+        for name, section in rules.items():
+            found = _validated(settings, RuleConfig, section, f"signals.rules.{name}")
+            rules[name] = found.model_dump(mode="json")
+    return plain
+
+
 def keep_daily_signals(pipeline: Pipeline, settings: Settings) -> tuple[str, ...]:
     """Switch off signals that mean nothing on daily bars; returns a note of it, refuses like ``build_pipeline``."""
     with _naming_the_source(settings):
@@ -322,11 +347,22 @@ def _build(
             built[name] = found(config)
             continue
         way_out = f"take {name} out of {list_key}"
+        if base is Signal and (wrong := _wrong_stop(config)):
+            # A field of its own in the class replaces the one that has bounds.
+            raise Refusal(f"{registry.kind} {name}: {key}.{wrong}; correct it, or {way_out}")
         with told_of_load(registry.entry(name), found.__module__, f"correct it, or {way_out}"):
             built[name] = guarded(found(config), base, registry.kind, way_out)
         # Asked here, an error in it is told before anything is started.
         built[name].needs()
     return tuple(built[name] for name in chosen)
+
+
+def _wrong_stop(config: BaseModel) -> str:
+    """What is wrong with the stop distance of a signal's settings, in words; empty for nothing."""
+    stop = getattr(config, "stop_atr", 1.0)
+    if isinstance(stop, int | float) and not isinstance(stop, bool) and 0 < stop < math.inf:
+        return ""
+    return f"stop_atr is {stop}; a stop distance in ATR is needed, above 0"
 
 
 def _refuse_unfit(registry: Registry, name: str, found: Any, base: type[Any]) -> None:

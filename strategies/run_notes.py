@@ -146,6 +146,7 @@ def fit_of_rules(pipeline: Pipeline, market: Market, equity: float) -> tuple[str
         *_below_one_lot(pipeline, {s: market.mark(s) for s in traded}, equity),
         *_capped_notional(pipeline, equity),
         *_stops_inside_one_atr(pipeline, market, traded),
+        *_stops_below_zero(pipeline, market, traded),
         *_reachable_positions(pipeline, market),
     )
 
@@ -196,6 +197,19 @@ def _stops_inside_one_atr(pipeline: Pipeline, market: Market, symbols: Sequence[
     return (
         f"the fixed stop of {bracket.config.stop_frac:.1%} lies inside one ATR of {told}: an ordinary bar stops them; "
         "exits.models.fixed.min_stop_atr keeps it farther away",
+    )
+
+
+def _stops_below_zero(pipeline: Pipeline, market: Market, symbols: Sequence[str]) -> tuple[str, ...]:
+    """Notes about signals whose stop, in ATR, would lie at or below zero for every symbol: they never enter."""
+    if not pipeline.bracket.reads_stop_atr or not symbols:
+        return ()
+    nearest = min(market.value(ATR, symbol) / market.mark(symbol) for symbol in symbols)
+    return tuple(
+        f"{signal.name} enters nothing: its stop of {signal.config.stop_atr:g} ATR lies below zero for every symbol; "
+        "lower its stop_atr"
+        for signal in pipeline.signals
+        if signal.side == "buy" and signal.config.stop_atr * nearest >= 1
     )
 
 

@@ -48,7 +48,7 @@ UNITS = {
     "s": "seconds",
     "minutes": "minutes",
     "hour": "hour of the day",
-    "days": "sessions",
+    "days": "days of the calendar",
     "sessions": "sessions",
     "bars": "bars",
     "period": "bars",

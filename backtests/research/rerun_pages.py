@@ -9,6 +9,7 @@ import numpy as np
 
 from backtests.research import page
 from backtests.research.monte_carlo import MonteCarlo
+from backtests.research.overfit import figure
 from backtests.research.reruns import BandCell
 from backtests.research.search.trials import Trial, TrialContext
 from backtests.research.shadow import ShadowLine
@@ -46,7 +47,7 @@ def risk_bill_page(context: TrialContext, whole: Trial, documents: Sequence[Mapp
             d["module"],
             f"{d['return_cost']:+.2%}",
             f"{d['drawdown_saved']:+.2%}",
-            f"{d['sharpe_change']:+.2f}",
+            figure(d["sharpe_change"], "+.2f"),
             d["trades_without"],
         )
         for d in known
@@ -56,7 +57,8 @@ def risk_bill_page(context: TrialContext, whole: Trial, documents: Sequence[Mapp
         page.paragraph(risk_bill_sentence(documents), "verdict"),
         page.paragraph(
             f"With all rules: return {whole.total_return:.1%}, drawdown {whole.max_drawdown:.1%}, Sharpe "
-            f"{whole.sharpe:.2f}, {counted(whole.trades, 'trade')}. Each line is the run without one rule."
+            f"{figure(whole.told_sharpe, '.2f')}, {counted(whole.trades, 'trade')}. Each line is the run "
+            "without one rule."
         ),
         page.table(("rule", "cost in return", "saved in drawdown", "Sharpe it adds", "trades without"), rows),
         page.heading("Drawdown saved, points of equity"),

@@ -28,7 +28,7 @@ class BillLine:
             "module": self.module,
             "return_cost": w.total_return - whole.total_return,
             "drawdown_saved": w.max_drawdown - whole.max_drawdown,
-            "sharpe_change": whole.sharpe - w.sharpe,
+            "sharpe_change": whole.sharpe - w.sharpe if whole.sharpe_known and w.sharpe_known else None,
             "trades_without": w.trades,
             "return_without": w.total_return,
             "drawdown_without": w.max_drawdown,

@@ -35,6 +35,7 @@ def risk_bill(
     Runs again without each risk rule, and says what it cost in return and saved in drawdown.
     Each run without a rule is registered as a trial: whoever drops a rule by these figures has chosen on them.
     """
+    from backtests.research.overfit import figure
     from backtests.research.rerun_pages import risk_bill_page, risk_bill_sentence
     from backtests.research.reruns import risk_bill as carried_out
     from backtests.research.reruns import without
@@ -69,14 +70,14 @@ def risk_bill(
         with_all = {
             "total_return": whole.total_return,
             "max_drawdown": whole.max_drawdown,
-            "sharpe": whole.sharpe,
+            "sharpe": whole.told_sharpe,
             "trades": whole.trades,
         }
         show_json({"with_all": with_all, "modules": documents})
         return 0
     title = (
         f"with all rules: return {whole.total_return:.1%}, drawdown {whole.max_drawdown:.1%}, "
-        f"Sharpe {whole.sharpe:.2f}, {counted(whole.trades, 'trade')}"
+        f"Sharpe {figure(whole.told_sharpe, '.2f')}, {counted(whole.trades, 'trade')}"
     )
     headings = ("cost in return", "saved in drawdown", "Sharpe it adds", "trades without")
     table = RecordTable([Column("rule"), *(Column(heading, right=True) for heading in headings)], title)
@@ -88,7 +89,7 @@ def risk_bill(
             d["module"],
             f"{d['return_cost']:+.1%}",
             f"{d['drawdown_saved']:+.1%}",
-            f"{d['sharpe_change']:+.2f}",
+            figure(d["sharpe_change"], "+.2f"),
             str(d["trades_without"]),
         )
     console(screen.json).print(table)

@@ -250,6 +250,10 @@ def test_rounding_lands_on_a_tick_that_the_gate_takes(price):
 
 def test_review_tells_before_sizing_what_the_gate_would_refuse():
     assert review(proposal("NVDA"), book(), GATE) is None
+    assert review(proposal("X", side="sell_short"), book(), GATE) is None
+    told = review(proposal("X", side="sell_short"), book(), GATE, may_short=False).code
+    assert told == "GATE_SHORT: no signal that sells short is on, so X is not sold"
+    assert review(proposal("X"), book(), GATE, may_short=False) is None
     assert review(proposal("GME"), book(), GATE).code == "GATE_RESTRICTED: GME is on the restricted list"
     full = book(*(position(f"S{k}", 1) for k in range(20)))
     verdict = review(proposal("NVDA"), full, GATE)

@@ -8,8 +8,10 @@ from importlib.metadata import EntryPoint
 import pytest
 
 from commands.app import main
+from config import load
 from config.errors import OwnCodeError, Refusal
 from strategies import registry
+from tests.risk.helpers import book, market, proposal
 
 SIGNAL = """\
 import numpy as np
@@ -92,6 +94,116 @@ def test_of_a_rule(said, method, body, told):
     found = said(RULE.replace("{method}", method).replace("{body}", body), "risk_first.risk_modules")
     assert found.startswith(f"risk module mine: FILE, {told}") and len(found.splitlines()) == 1
     assert found.endswith("; correct it, or take mine out of risk.chain\n")
+
+
+ADJUST = "from risk.model import Adjustment, BracketTerms, Proposal\n" + RULE
+EACH = "return [Adjustment('mine', {kind}, symbol, 'MINE', {more}) for symbol in given[0].positions]"
+WISH = (
+    "price = given[1].value('close', 'AAPL')\n"
+    "        stop, target = price * 0.95, price * 1.1\n"
+    "        return [Proposal('AAPL', {side}, 'mine', 80.0, price, 1.0, stop, target, {terms}, 10, 'x', {role})]"
+)
+TERMS = "BracketTerms('buy', 0.05, 0.1)"
+
+
+@pytest.mark.parametrize(
+    ("method", "body", "told"),
+    [
+        ("manage", EACH.format(kind="'tighten'", more="stop=float('nan')"), "stop nan; tighten needs a price"),
+        ("manage", EACH.format(kind="'tighten'", more=""), "stop None; tighten needs a price"),
+        ("manage", EACH.format(kind="'tighten'", more="stop=-1.0, short=True"), "stop -1.0; the stop of a short"),
+        ("manage", EACH.format(kind="'banana'", more="quantity=1"), "kind 'banana'; write one of trim, exit, partial,"),
+        ("manage", EACH.format(kind="'trim'", more="quantity=float('nan')"), "quantity nan; trim sells so many"),
+        ("manage", EACH.format(kind="'partial'", more="quantity=-5"), "quantity -5; partial sells so many"),
+        ("manage", "return ['sell all']", "gave a value of type str where Adjustment is needed"),
+        ("manage", "yield 1 / 0", "ZeroDivisionError: division by zero"),
+        ("manage", "raise SystemExit(0)", "SystemExit: 0"),
+        (
+            "propose",
+            WISH.format(side="'buy'", terms=TERMS, role="'banana'"),
+            "role 'banana'; write one of entry",
+        ),
+        (
+            "propose",
+            WISH.format(side="'sell'", terms=TERMS, role="'hedge'"),
+            "side 'sell'; write one of buy",
+        ),
+        (
+            "propose",
+            WISH.format(side="'buy'", terms="BracketTerms('buy')", role="'hedge'"),
+            "terms that cannot be used",
+        ),
+        ("propose", "return [None]", "gave nothing where Proposal is needed"),
+    ],
+)
+def test_what_a_rule_gives_is_checked_before_anything_acts_on_it(said, method, body, told):
+    text = ADJUST.replace("{method}", method).replace("{body}", body)
+    found = said(text, "risk_first.risk_modules", "--set", "selection.min_confidence=0.5")
+    assert found.startswith("risk module mine: FILE, line ") and told in found and len(found.splitlines()) == 1
+    assert found.endswith("; correct it, or take mine out of risk.chain\n")
+
+
+STOPS = SIGNAL.replace("floor_score: float = 50.0", "stop_atr: float = {stop}").replace("{scores}", ENTER)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (SIGNAL.replace("return {scores}", "raise SystemExit(0)"), "FILE, line 11: SystemExit: 0; correct it"),
+        ("raise SystemExit(0)\n" + SIGNAL, "FILE, line 1: SystemExit: 0"),
+        (
+            SIGNAL.replace("{scores}", "np.full(len(market.symbols), -20.0)"),
+            "scores gave AAPL -20; a score runs from 0 to 100, and NaN is silence",
+        ),
+        (STOPS.replace("{stop}", "-3.0"), "signals.modules.mine.stop_atr is -3.0; a stop distance in ATR is needed"),
+        (STOPS.replace("{stop}", "0.0"), "signals.modules.mine.stop_atr is 0.0; a stop distance in ATR is needed"),
+        (STOPS.replace("{stop}", "float('nan')"), "signals.modules.mine.stop_atr is nan; a stop distance"),
+    ],
+)
+def test_exit_scores_below_zero_and_stops_that_are_no_distance_are_told(said, text, told):
+    found = said(text)
+    assert told in found and len(found.splitlines()) == 1
+
+
+def rule_of(monkeypatch, tmp_path, body: str, method: str = "review"):
+    """The guarded rule with this method, as a pipeline has it."""
+    name = f"own_{tmp_path.name}"
+    (tmp_path / f"{name}.py").write_text(
+        "from risk.model import *\n" + RULE.replace("{method}", method).replace("{body}", body)
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    entries = [EntryPoint("mine", f"{name}:Mine", "risk_first.risk_modules")]
+    monkeypatch.setattr(registry, "installed", lambda asked: entries if asked == "risk_first.risk_modules" else [])
+    return registry.build_risk_chain(load(overrides={"risk.chain": ["mine"]}))[0]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "return self.shrink(given[0], given[0].quantity * 5, 'MINE: up')",
+        "return Verdict('mine', 'MINE: up', given[0].quantity, given[0].quantity * 5)",
+    ],
+)
+def test_a_verdict_above_what_was_proposed_keeps_and_is_told_once(monkeypatch, tmp_path, caplog, body):
+    rule, wish = rule_of(monkeypatch, tmp_path, body), proposal("A", quantity=10)
+    for _ in range(2):
+        verdict = rule.review(wish, book(), market({"A": [10.0]}))
+        assert (verdict.code, verdict.before, verdict.after, verdict.inputs) == ("OK", 10, 10, {"asked": 50})
+    assert [r.getMessage() for r in caplog.records] == [
+        "risk module mine: its review gave more than was proposed; a verdict never raises a quantity, so it was kept"
+    ]
+    assert rule.review.enlarged == 2
+
+
+def test_verdicts_and_adjustments_bear_the_name_of_the_rule_that_gave_them(monkeypatch, tmp_path):
+    rule = rule_of(monkeypatch, tmp_path, "return Verdict('sector_cap', 'OK', 1, given[0].quantity)")
+    verdict = rule.review(proposal("A", quantity=10), book(), market({"A": [10.0]}))
+    assert (verdict.module, verdict.before, verdict.after) == ("mine", 10, 10)
+
+
+def test_adjustments_bear_the_name_too(monkeypatch, tmp_path):
+    rule = rule_of(monkeypatch, tmp_path, "return [Adjustment('trailing_stop', 'exit', 'A', 'MINE')]", "manage")
+    assert [one.module for one in rule.manage(book(), market({"A": [10.0]}))] == ["mine"]
 
 
 TRADE = ["trade", "--paper", "--strategy", "combined"]

@@ -306,6 +306,20 @@ def test_the_stop_that_gives_the_size_is_the_one_that_is_sent():
     }
 
 
+class Falls(Stated):
+    name = "falls"
+    side = "sell_short"
+
+
+def test_a_rule_s_own_sale_opens_only_where_a_signal_that_sells_short_is_on():
+    wants = Wants(proposal("A", 10, side="sell_short", role="hedge"))
+    plan = pipeline(Stated(), chain=(wants,)).decide(snapshot(), book())
+    assert told(plan) == {"A": "GATE_SHORT: no signal that sells short is on, so A is not sold"} and not plan.entries
+    plan = pipeline(Stated(), Falls(), chain=(wants,)).decide(snapshot(), book())
+    assert [(p.symbol, p.side) for p in plan.entries] == [("A", "sell_short")]
+    assert taken(pipeline(Falls(B=90.0)).decide(snapshot(), book())) == ["B"]
+
+
 def test_what_the_gate_would_refuse_is_told_and_the_next_moves_up():
     gate = OPEN_GATE.model_copy(update={"restricted": ("A",)})
     plan = pipeline(Stated(A=95.0, B=90.0), gate=gate).decide(snapshot(), book())

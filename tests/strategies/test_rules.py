@@ -70,6 +70,24 @@ def test_the_grammar(text, value):
         ("sma_20_20_20_20_20 > 1", "takes fewer numbers"),
         ("previous(close + 1) > 1", "previous takes the name of one feature"),
         ("close > 1 and " * 60 + "close > 1", "longer than 500 characters"),
+        ("RSI_14 < 30 AND close > SMA_50", "cannot be read: AND is not understood; write and"),
+        ("close > 1 OR close < 3", "cannot be read: OR is not understood; write or"),
+        ("rsi_14 < 30%", "cannot be read: 30% is not understood; write the number as the reading has it"),
+        ("close = 5", "cannot be read: = is not understood; compare with <, <=, > or >="),
+        ("rsi_14.5 < 30", "cannot be read: rsi_14.5 is not understood; the numbers of a feature are whole"),
+        ("ema_9 crosses ema_21", "cannot be read: crosses is not understood"),
+        ("close > 1 && close < 3", "cannot be read: & is not understood; write and"),
+        ("close > 1 and\nvolume = 3", "cannot be read: = is not understood"),
+        ("close > 1 and", "something is missing at its end"),
+        ("(close > 1", r"'\(' was never closed"),
+        ("sma_-5 > 1", "sma_: a whole number from 1 up follows without a sign"),
+        ("sma_0 > 1", "sma_0: 0 is no length of sma; write a number from 1 up"),
+        ("bbands_0_2.bbl > 1", "0 is no length of bbands"),
+        ("high_0 > 1", "high_0: 0 is no number of bars"),
+        ("sma_100000 > 1", "sma_100000: 100,000 is too many; all numbers of a name together are 10,000 bars at most"),
+        ("rsi_100000000 > 1", "100,000,000 is too many"),
+        ("macd_6000_5000_9.macd > 1", "11,009 is too many"),
+        ("sma_" + "9" * 400 + " > 1", "sma_9.*999999999999… is too many"),
     ],
 )
 def test_everything_else_is_refused(text, told):
@@ -83,6 +101,11 @@ def test_all_names_are_on_the_page_that_the_refusal_names():
     own, _, library = told.partition("Indicators of pandas-ta-classic")
     assert set(re.findall(r"`([^`]+)`", own)) - {"<…>"} == {*FIELDS, *forms().values()}
     assert re.split(r",\s+", library.partition(":")[2].strip(" .\n")) == known()
+
+
+def test_a_zero_that_is_no_period_is_taken():
+    """Of what the library takes for a default of its own, 0 is one for the degrees of freedom."""
+    assert indicator("bbands_20_2_0.bbl").numbers == (20, 2, 0)
 
 
 @pytest.mark.parametrize("name", ["dpo_20", "ichimoku_9_26_52.ics"])

@@ -17,7 +17,7 @@ from backtests.research.search.registry import TrialRegistry
 from backtests.research.search.report import study_report
 from backtests.research.search.space import Space
 from backtests.research.search.study import Plan, Study, StudyResult
-from backtests.research.search.trials import Trial, TrialContext, require_keys, session_labels
+from backtests.research.search.trials import Trial, TrialContext, all_settings, require_keys, session_labels
 from backtests.research.statistics import moves
 from backtests.research.tables import csv_rows
 from config.research import research
@@ -66,8 +66,9 @@ def optimise(
     Refusal
         If the search can't be carried out, or every configuration of it was refused.
     """
-    require_keys(context.settings, list(space.distributions), "--search" if space.grid is None else "--grid")
-    space = space.typed(context.settings)
+    known = all_settings(context.settings)
+    require_keys(known, list(space.distributions), "--search" if space.grid is None else "--grid")
+    space = space.typed(known)
     result = Study(folder, context, space, plan, registry, data_hash).run(executor, on_trial)
     numbers = sorted(result.trials)
     returns = np.column_stack([result.trials[n].returns for n in numbers])

@@ -26,7 +26,7 @@ from config.values.provenance import Provenance
 from market.bars import BarTable
 from market.trading_day import days_of
 from strategies.idle_settings import refuse_idle
-from strategies.registry import load_own_code
+from strategies.registry import RISK_MODULES, SIGNALS, load_own_code, with_own_defaults
 
 A = TypeVar("A")
 R = TypeVar("R")
@@ -71,7 +71,8 @@ class Trial:
     """What a trial left.
 
     ``returns`` are those of its sessions, fractions of 1, shape ``(sessions,)``; ``sharpe`` is a year's. ``refused``
-    says why the configuration can't be run; such a trial has seen no data and is not counted.
+    says why the configuration can't be run; such a trial has seen no data and is not counted. ``sharpe_known`` is False
+    where the window is too short for a ratio, or nothing moved: ``sharpe`` is 0 then, so that trials can be compared.
     """
 
     parameters: dict[str, Any]
@@ -83,6 +84,12 @@ class Trial:
     trades: int
     seconds: float
     refused: str = ""
+    sharpe_known: bool = True
+
+    @property
+    def told_sharpe(self) -> float | None:
+        """The Sharpe ratio as a report tells it; None where there is none."""
+        return self.sharpe if self.sharpe_known else None
 
     def objective(self, name: str) -> float:
         """The figure that is maximised: ``sharpe``, ``total_return`` or ``calmar`` (return over drawdown)."""
@@ -91,18 +98,36 @@ class Trial:
         return float(getattr(self, name))
 
 
+def all_settings(base: Mapping[str, Any]) -> dict[str, Any]:
+    """Every setting that a trial may change, those too whose defaults a signal or rule of another package brings."""
+    return with_own_defaults(settings_with(base, {}))
+
+
 def require_keys(base: Mapping[str, Any], keys: list[str], source: str) -> None:
-    """Refuse keys that no setting has, that a trial can't change, or that no trial reads."""
+    """Refuse keys that no setting has, that a trial can't change, or that no trial reads; ``base`` holds all."""
     for key in (key for joined in keys for key in joined.split(JOINED)):
         section: Any = base
         for part in key.split("."):
             if not isinstance(section, Mapping) or part not in section:
                 known = list(section) if isinstance(section, Mapping) else []
+                if off := _does_not_run(key, part):
+                    raise Refusal(f"{source} {key}: changes nothing, as {off}")
                 raise Refusal(f"{source} {key}: there is no setting {part}; {closest(part, known)}")
             section = section[part]
         if key.split(".")[0] in FIXED_SECTIONS:
             raise Refusal(f"{source} {key}: is the same for all trials; set it with --set and vary another")
     refuse_idle(settings_with(base, {}), keys, JOINED, source)
+
+
+def _does_not_run(key: str, name: str) -> str:
+    """Why nothing reads a key of an installed signal or rule that is off; empty for any other key."""
+    for section, registry, way_in in (
+        ("risk.modules", RISK_MODULES, "risk.chain+={0} runs it"),
+        ("signals.modules", SIGNALS, "signals.enabled+={0} switches it on"),
+    ):
+        if key.startswith(f"{section}.{name}.") and name in registry.places():
+            return f"{name} does not run; {way_in.format(name)}"
+    return ""
 
 
 def settings_with(base: Mapping[str, Any], parameters: Parameters) -> Settings:
@@ -132,7 +157,8 @@ def _merged(base: Mapping[str, Any], parameters: Parameters) -> dict[str, Any]:
             *path, last = key.split(".")
             section = merged
             for part in path:
-                section = section[part]
+                # A signal or rule of another package may have no section yet.
+                section = section.setdefault(part, {})
             # A whole number for a fraction is the same setting: 2 is 2.0.
             fraction = type(section.get(last)) is float and type(value) is int and abs(value) < MOST_EXACT
             section[last] = float(value) if fraction else value
@@ -190,6 +216,7 @@ def _tried(context: TrialContext, parameters: Parameters) -> Trial:
         max_drawdown=number("max_drawdown"),
         trades=len(result.record.trades),
         seconds=time.perf_counter() - begun,
+        sharpe_known=figures["sharpe"] is not None,
     )
 
 

@@ -28,7 +28,7 @@ from backtests.research.search.executors import Executor
 from backtests.research.search.registry import Entry, TrialRegistry
 from backtests.research.search.space import Space
 from backtests.research.search.study import Plan, Study
-from backtests.research.search.trials import Chosen, TrialContext, require_keys, settings_with
+from backtests.research.search.trials import Chosen, TrialContext, all_settings, require_keys, settings_with
 from backtests.research.search.walk_report import walk_report
 from backtests.research.search.windows import Window
 from backtests.research.statistics import Moments, deflated_sharpe, min_track_record, moments, probabilistic_sharpe
@@ -79,8 +79,9 @@ def walk_forward(
         If a search can't be carried out or no configuration of a window made the trades that judging needs.
     """
     begun = time.perf_counter()
-    require_keys(context.settings, list(space.distributions), "--search" if space.grid is None else "--grid")
-    space = space.typed(context.settings)
+    known = all_settings(context.settings)
+    require_keys(known, list(space.distributions), "--search" if space.grid is None else "--grid")
+    space = space.typed(known)
     chosen = [
         _choose(folder, context, window, space, plan, executor, registry, data_hash, on_trial) for window in windows
     ]

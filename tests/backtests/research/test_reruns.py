@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from backtests.research.monte_carlo import monte_carlo, run_random
+from backtests.research.rerun_pages import risk_bill_page
 from backtests.research.reruns import band, risk_bill
 from backtests.research.search.executors import InProcess
 from backtests.research.search.registry import VARIABLE, TrialRegistry
@@ -19,7 +20,7 @@ from config import load
 from config.errors import Refusal
 from config.schema import Fills
 from risk.model import BracketTerms, Decision, Verdict
-from tests.backtests.research.lab import context
+from tests.backtests.research.lab import context, market
 from tests.brokers.harness import daily_table
 from tests.risk.helpers import proposal
 
@@ -145,3 +146,11 @@ def test_the_commands_print_one_document(tmp_path, monkeypatch, capsys, argument
 def test_costs_that_are_none_are_refused(capsys, costs):
     assert main(["band", *COMMON, f"--slippage-bps={costs}"]) == 2
     assert "--slippage-bps" in capsys.readouterr().err
+
+
+def test_a_window_too_short_for_a_ratio_has_none_in_the_bill():
+    table = market(bars=40)
+    whole, lines = risk_bill(context(table), InProcess())
+    assert whole.told_sharpe is None and whole.sharpe == 0.0
+    assert all(line.document(whole).get("sharpe_change") is None for line in lines)
+    assert "Sharpe not defined" in risk_bill_page(context(table), whole, [line.document(whole) for line in lines])

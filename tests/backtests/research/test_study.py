@@ -17,7 +17,14 @@ from backtests.research.search.optimise import optimise
 from backtests.research.search.registry import TrialRegistry
 from backtests.research.search.space import file_space, grid_space
 from backtests.research.search.study import Plan, Study
-from backtests.research.search.trials import Trial, require_keys, run_trial, session_labels, settings_with
+from backtests.research.search.trials import (
+    Trial,
+    all_settings,
+    require_keys,
+    run_trial,
+    session_labels,
+    settings_with,
+)
 from config.errors import Refusal
 from tests.backtests.research.lab import FAST, RSI, STOP, context, market
 from tests.own_parts import install
@@ -377,6 +384,35 @@ def test_a_trial_knows_nothing_that_own_code_kept_of_another(tmp_path, monkeypat
     found = [list(InProcess().map(run_trial, shared, order)) for order in (items, items[::-1])]
     assert all(trial.trades == 0 and not trial.refused for trials in found for trial in trials)
     assert shared.columns
+
+
+MINE = "signals.modules.mine.floor_score"
+
+
+def test_a_setting_of_own_code_that_nobody_has_set_is_searched(tmp_path, monkeypatch):
+    install(monkeypatch, tmp_path, "return silent")
+    shared = context(**{"signals.enabled": ["mine"]})
+    assert "mine" not in shared.settings["signals"]["modules"]
+    done = optimise(tmp_path / "grid", shared, grid_space([f"{MINE}=50,70"]), GRID, InProcess(),
+                    TrialRegistry(tmp_path / "trials.jsonl"), "hash")  # fmt: skip
+    assert [trial.parameters for trial in done.study.trials.values()] == [{MINE: 50}, {MINE: 70}]
+    assert not any(trial.refused for trial in done.study.trials.values())
+    ranges = tmp_path / "search.yaml"
+    ranges.write_text(f"{MINE}: {{low: 40, high: 60}}\n")
+    found = file_space(ranges).typed(all_settings(shared.settings))
+    assert isinstance(found.distributions[MINE], optuna.distributions.FloatDistribution)
+    with pytest.raises(Refusal, match=r"there is no setting floor_scor; did you mean floor_score\?"):
+        require_keys(all_settings(shared.settings), [MINE[:-1]], "--grid")
+    with pytest.raises(Refusal, match=r"changes nothing, as mine does not run; signals\.enabled\+=mine switches it on"):
+        require_keys(all_settings(context().settings), [MINE], "--grid")
+
+
+def test_a_default_of_a_rule_in_yaml_is_searched():
+    rule = {"dip": {"when": "close > 1"}}
+    shared = context(**{"signals.rules": rule, "signals.enabled": ["dip"], "exits.model": "atr"})
+    key = "signals.rules.dip.stop_atr"
+    require_keys(all_settings(shared.settings), [key], "--grid")
+    assert settings_with(shared.settings, {key: 3}).signals.rules["dip"]["stop_atr"] == 3
 
 
 def test_random_strategies_know_nothing_that_own_code_kept_of_the_run(tmp_path, monkeypatch):
