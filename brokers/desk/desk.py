@@ -21,6 +21,8 @@ from brokers.desk.execution.protection import Protector
 from brokers.desk.execution.target_exchange import TargetExchange
 from brokers.desk.execution.unprotected_alarm import WatchedLock
 from brokers.desk.lasting_halts import LastingHalts
+from brokers.desk.look_pace import IDLE_S
+from brokers.desk.look_watch import LookWatch
 from brokers.desk.plan_execution import PlanExecution
 from brokers.desk.reconcile.budget_keeper import BudgetKeeper
 from brokers.desk.reconcile.journal_sync import Contradiction
@@ -112,6 +114,7 @@ class LiveDesk:
         self.longest_s = 0.0
         self._looked = self._seen_at = -math.inf
         self._limit = core.state.venue.request_limit
+        self.look_watch = LookWatch(lambda: self.state.clock.local(max(IDLE_S, self._limit.quiet_s)))
         self.overdue = OverdueStops(core.state, core.positions, self._leave, asks=self.targets.needed)
         self.symbol_work = SymbolWork(
             core, halts, self.entries, self.closer, self.protector, self.targets, self.manual, self.overdue
@@ -265,8 +268,13 @@ class LiveDesk:
         try:
             self.observer.look(account)
         except Refusal:
+            self.look_watch.looked()
             self._see_unbooked()
             raise
+        except VenueError as error:
+            self.look_watch.failed(error)
+            raise
+        self.look_watch.looked()
         self._seen_at = time.monotonic()
         self.halts.account = self.state.view.account.blocked
         self._tell_account(self.state.view.account_unreadable)
