@@ -56,6 +56,8 @@ def test_the_unit_ends_and_starts_as_the_exit_statuses_mean():
         "OnFailure=risk-first-failed@%i.service", "NoNewPrivileges=yes", "ProtectSystem=strict",
     ):  # fmt: skip
         assert line in UNIT.splitlines(), line
+    after = next(line for line in UNIT.splitlines() if line.startswith("After="))
+    assert "postgresql.service" in after, "a journal on this machine's server is started before"
     stop = int(re.search(r"^TimeoutStopSec=(\d+)$", UNIT, re.MULTILINE)[1])
     assert stop > 9, "longer than the trader takes to leave"
 
