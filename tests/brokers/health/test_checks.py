@@ -138,7 +138,7 @@ def test_an_empty_database_is_well_before_the_first_start(scene, monkeypatch):
         raise NoJournalYet("postgresql://db/journal: is empty")
 
     monkeypatch.setattr("brokers.health.checks.read_snapshot", empty)
-    check = scene.checks()["journal"]
+    check = scene.checks(DATABASE_URL="postgresql://u:p@127.0.0.1:1/db")["journal"]
     assert check.ok and check.detail == "the database is empty, the first start makes the journal in it"
 
 

@@ -354,7 +354,7 @@ def test_an_empty_database_waits_for_its_first_start(postgres):
     with pytest.raises(NoJournalYet, match="is empty, no trader has begun a journal in it"):
         read_snapshot(address)
     Journal(address, ACCOUNT).close()
-    assert read_snapshot(address).open == ()
+    assert not read_snapshot(address).open
 
 
 def test_a_wrong_password_is_refused_for_good(postgres):
