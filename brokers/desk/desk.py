@@ -37,6 +37,7 @@ from brokers.reporting.iteration_report import IterationReport
 from brokers.venue_errors import NotSent, VenueError, VenueUnavailable, level_of
 from brokers.venue_values import TradeUpdate
 from config.errors import Refusal
+from config.values.markets import NEW_YORK_ZONE
 from market.bars import BarTable
 from market.trading_day import day_of
 from risk.interface import RiskModule
@@ -259,9 +260,25 @@ class LiveDesk:
             return
         try:
             stopped = bool(self.halts.told)
-            self._report.decided(plan, self._decided_on, self.sync.fills, submit=self.submit, stopped=stopped)
+            self._report.decided(
+                plan,
+                self._decided_on,
+                self.sync.fills,
+                submit=self.submit,
+                stopped=stopped,
+                earlier=self._earlier_halt,
+            )
         except Exception:
             log.exception("an iteration could not be told of")
+
+    def _earlier_halt(self, name: str) -> str:
+        """When and at what a halt began that an earlier run made, in words; empty for one of this run."""
+        began = self._decided_on.last_halts.get(name)
+        if began is None or any(halt.module == name for halt in self.record.halts):
+            return ""
+        reason = self.journal.halt_reason(name, began)
+        since = f"since {began.astimezone(NEW_YORK_ZONE):%a %Y-%m-%d %H:%M:%S}"
+        return f"{since}, begun at {reason}" if reason else since
 
     def look(self, account: bool = True) -> None:
         """Ask the venue; contradictions between it and the journal stop entries and are logged."""
