@@ -32,15 +32,19 @@ class ImpossibleCombination(ValueError):
         self.keys = keys
 
 
-def contradictions(settings: Sections) -> Iterator[ImpossibleCombination]:
-    """Every contradiction in the settings, the most basic first."""
+def contradictions(settings: Sections, trades: bool = True) -> Iterator[ImpossibleCombination]:
+    """Every contradiction in the settings, the most basic first.
+
+    Who does not trade by them has no venue of its own, so that any speed of a trader's is right.
+    """
     yield from _repeated_names(settings)
     yield from _selection(settings)
     yield from _risk_of_a_percentage(settings)
     yield from _gate_below_sizing(settings)
     yield from _fractional_lots(settings)
     yield from _unreachable_windows(settings)
-    yield from _faster_than_real_time(settings)
+    if trades:
+        yield from _faster_than_real_time(settings)
     yield from _parked_cash(settings)
 
 

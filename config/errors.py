@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from typing import ClassVar
 
 from config.process.private_files import private_files
 from config.process.secret_guard import masked_output
@@ -34,12 +35,23 @@ class Refusal(Exception):
         Dotted key of the setting that is to blame, for who knows which file it came from.
     """
 
+    status: ClassVar[int] = EXIT_REFUSED
+
     def __init__(self, sentence: str = "", *, key: str = "") -> None:
         # What somebody wrote is repeated in it, and may be of any length.
         if len(sentence) > LONGEST:
             sentence = f"{sentence[: LONGEST // 2]} … {sentence[-LONGEST // 3 :]}"
         super().__init__(sentence)
         self.key = key
+
+
+class Unanswered(Refusal):
+    """A service that is needed does not answer now: the same input may work later, so that a restart helps.
+
+    The exit status is that of a run that failed.
+    """
+
+    status: ClassVar[int] = EXIT_FAILED
 
 
 class OwnCodeError(Exception):
@@ -75,7 +87,7 @@ def _status(run: Callable[[], int]) -> int:
         _forget_output()
     except (Refusal, OwnCodeError) as refusal:
         tell(str(refusal))
-        return EXIT_REFUSED
+        return refusal.status if isinstance(refusal, Refusal) else EXIT_REFUSED
     except OSError as error:
         if error.errno not in _STORAGE and error.filename is None:
             raise

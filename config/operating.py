@@ -47,6 +47,7 @@ class Alarms(_Section):
     unprotected_s: Seconds
     stream_down_s: Seconds
     venue_down_s: Seconds
+    venue_unseen_s: Seconds
     again_s: Seconds
 
 

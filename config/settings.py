@@ -6,7 +6,7 @@ import hashlib
 import json
 from typing import Any
 
-from pydantic import PrivateAttr, model_validator
+from pydantic import PrivateAttr, ValidationInfo, model_validator
 
 from config.cross_checks import contradictions
 from config.schema import Sections
@@ -17,6 +17,9 @@ from config.values.secrets import Secrets
 DECIDING = ("signals", "selection", "risk", "exits", "sizing", "pace")
 """Sections that decide what is traded and when: with others, what is known of a profile may not hold."""
 
+TRADES = "trades"
+"""In the context of a validation: whether the settings are to trade by, or to look at what others trade."""
+
 
 class Settings(Sections):
     """Everything a run depends on besides its data, dates and seed."""
@@ -25,8 +28,8 @@ class Settings(Sections):
     _secrets: Secrets = PrivateAttr(default_factory=Secrets)
 
     @model_validator(mode="after")
-    def _refuse_contradictions(self) -> Settings:
-        for contradiction in contradictions(self):
+    def _refuse_contradictions(self, info: ValidationInfo) -> Settings:
+        for contradiction in contradictions(self, trades=(info.context or {}).get(TRADES, True)):
             raise contradiction
         return self
 

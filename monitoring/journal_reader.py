@@ -105,7 +105,10 @@ class JournalReader:
 
     def _file(self, path: Path) -> sqlite3.Connection:
         if not path.is_file():
-            raise Refusal(f"{path}: there is no journal; start the trader, or name its folder with --state-dir")
+            raise Refusal(
+                f"{path}: there is no journal; start the trader, name its folder with --state-dir, or set DATABASE_URL "
+                "where a database has the journal"
+            )
         log = path.with_name(f"{path.name}-wal")
         # Without a write-ahead log nobody writes, and a plain reader would leave files of its own beside the journal.
         written = log.is_file() and log.stat().st_size > 0

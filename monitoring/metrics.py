@@ -8,6 +8,7 @@ from typing import Any
 
 from monitoring.journal_queries import FINAL
 from monitoring.journal_reader import Statements
+from monitoring.signs import CONDITIONS
 from monitoring.status import Status
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -68,13 +69,14 @@ def _of_state(out: list[str], found: Status) -> None:
     drop = None
     if state.equity is not None and state.session_open_equity:
         drop = max(0.0, 1 - state.equity / state.session_open_equity)
+    bare = None if found.as_of is not None else sum(p.bare for p in state.positions)
     one = [
         ("rft_up", "Whether the trader gives signs of life (1) or not (0).", float(found.sign_of_life == "running")),
         ("rft_equity_usd", "Value of the account.", state.equity),
         ("rft_cash_usd", "Cash of the account.", state.cash),
         ("rft_day_drawdown_ratio", "Fall of equity since the session's opening.", drop),
         ("rft_open_positions", "Symbols that are held.", float(len({p.symbol for p in state.positions}))),
-        ("rft_unprotected_shares", "Shares without a working stop.", sum(p.bare for p in state.positions)),
+        ("rft_unprotected_shares", "Shares without a working stop; absent while nobody sees them.", bare),
         (
             "rft_lost_at_stops_usd",
             "What equity falls if every working stop fires at its level, fees included.",
@@ -105,7 +107,7 @@ def _of_state(out: list[str], found: Status) -> None:
         "rft_trouble_active",
         "gauge",
         "Whether trouble of a kind has lasted and lasts.",
-        [({"kind": kind}, float(kind in lasting)) for kind in ("unprotected", "stream_down", "venue_down")],
+        [({"kind": kind}, float(kind in lasting)) for kind in ("unprotected", *CONDITIONS)],
     )
     _series(
         out,

@@ -17,6 +17,7 @@ KILLED = {
 CONDITIONS = {
     "stream_down": ("Stream down", "trade updates do not arrive ({why}); orders are followed by asking"),
     "venue_down": ("Venue down", "{why}; no entries, stops that rest at the venue go on"),
+    "venue_unseen": ("Venue not seen", "{why}; nothing is looked after, stops that rest at the venue go on"),
 }
 """Head and text by kind; shares without a stop are told from the first second and need none."""
 

@@ -49,13 +49,13 @@ class Status:
 
     @property
     def as_of(self) -> datetime | None:
-        """When positions and stops were seen last, by the venue's clock; None while a trader keeps looking.
+        """When positions and stops were seen last, by the venue's clock; None while a trader's looks succeed.
 
         Of a backtest it is the close of its last bar.
         """
         if self.state.of_backtest:
             return self.state.time
-        return None if self.sign_of_life == "running" else self.state.look_time
+        return None if self.sign_of_life == "running" and not self.state.unseen else self.state.look_time
 
     @property
     def stays(self) -> str:

@@ -13,7 +13,7 @@ from brokers.desk.lifecycle.session import TradingSession, tell_another_day
 from brokers.journal.marks import RUNNING, UNDELIVERED
 from brokers.notifications.log_notices import NoticeHandler
 from brokers.notifications.notice import Notice, read, written
-from brokers.notifications.notifier import Notifier, first_of
+from brokers.notifications.notifier import TITLE, Notifier, first_of
 from brokers.notifications.targets import channels
 from brokers.reporting.events import EventKind, about
 from brokers.reporting.log_file import JsonLines, LogFile
@@ -27,6 +27,8 @@ from config.values.secrets import Secrets
 LOGGERS = ("brokers", "backtests", "strategies")
 KEPT_UNTIL_OPEN = 1_000
 """Records that wait for the file, which lies in the state folder."""
+SHOWN = 4
+"""Characters of the account's number that a message's title shows."""
 
 log = logging.getLogger(__name__)
 
@@ -102,7 +104,7 @@ class RunLog:
         def keep(notices: list[Notice]) -> None:
             session.journal.keep_mark(UNDELIVERED, written(notices) if notices else None)
 
-        self._notifier = Notifier(channels(urls.get_secret_value(), watching), watching, keep, left)
+        self._notifier = Notifier(channels(urls.get_secret_value(), watching), watching, keep, left, title_of(session))
         handler = NoticeHandler(self._notifier.put, self._masker, self._now)
         for name in LOGGERS:
             logging.getLogger(name).addHandler(handler)
@@ -135,6 +137,13 @@ class RunLog:
             session.journal.keep_mark(RUNNING, None)
         except Refusal as refusal:
             log.debug("the end of the run could not be written down: %s", refusal)
+
+
+def title_of(session: TradingSession) -> str:
+    """By which two traders on one phone are told apart: profile, kind of account and the end of its number."""
+    account = session.account_id
+    number = account if len(account) <= SHOWN else f"…{account[-SHOWN:]}"
+    return " ".join(part for part in (TITLE, session.profile, session.mode, number) if part)
 
 
 class _Early(MemoryHandler):

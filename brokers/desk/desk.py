@@ -21,6 +21,8 @@ from brokers.desk.execution.protection import Protector
 from brokers.desk.execution.target_exchange import TargetExchange
 from brokers.desk.execution.unprotected_alarm import WatchedLock
 from brokers.desk.lasting_halts import LastingHalts
+from brokers.desk.look_pace import IDLE_S
+from brokers.desk.look_watch import LookWatch
 from brokers.desk.plan_execution import PlanExecution
 from brokers.desk.reconcile.budget_keeper import BudgetKeeper
 from brokers.desk.reconcile.journal_sync import Contradiction
@@ -35,6 +37,7 @@ from brokers.reporting.iteration_report import IterationReport
 from brokers.venue_errors import NotSent, VenueError, VenueUnavailable, level_of
 from brokers.venue_values import TradeUpdate
 from config.errors import Refusal
+from config.values.markets import NEW_YORK_ZONE
 from market.bars import BarTable
 from market.trading_day import day_of
 from risk.interface import RiskModule
@@ -112,6 +115,7 @@ class LiveDesk:
         self.longest_s = 0.0
         self._looked = self._seen_at = -math.inf
         self._limit = core.state.venue.request_limit
+        self.look_watch = LookWatch(lambda: self.state.clock.local(max(IDLE_S, self._limit.quiet_s)))
         self.overdue = OverdueStops(core.state, core.positions, self._leave, asks=self.targets.needed)
         self.symbol_work = SymbolWork(
             core, halts, self.entries, self.closer, self.protector, self.targets, self.manual, self.overdue
@@ -256,17 +260,38 @@ class LiveDesk:
             return
         try:
             stopped = bool(self.halts.told)
-            self._report.decided(plan, self._decided_on, self.sync.fills, submit=self.submit, stopped=stopped)
+            self._report.decided(
+                plan,
+                self._decided_on,
+                self.sync.fills,
+                submit=self.submit,
+                stopped=stopped,
+                earlier=self._earlier_halt,
+            )
         except Exception:
             log.exception("an iteration could not be told of")
+
+    def _earlier_halt(self, name: str) -> str:
+        """When and at what a halt began that an earlier run made, in words; empty for one of this run."""
+        began = self._decided_on.last_halts.get(name)
+        if began is None or any(halt.module == name for halt in self.record.halts):
+            return ""
+        reason = self.journal.halt_reason(name, began)
+        since = f"since {began.astimezone(NEW_YORK_ZONE):%a %Y-%m-%d %H:%M:%S}"
+        return f"{since}, begun at {reason}" if reason else since
 
     def look(self, account: bool = True) -> None:
         """Ask the venue; contradictions between it and the journal stop entries and are logged."""
         try:
             self.observer.look(account)
         except Refusal:
+            self.look_watch.looked()
             self._see_unbooked()
             raise
+        except VenueError as error:
+            self.look_watch.failed(error)
+            raise
+        self.look_watch.looked()
         self._seen_at = time.monotonic()
         self.halts.account = self.state.view.account.blocked
         self._tell_account(self.state.view.account_unreadable)

@@ -11,6 +11,7 @@ from brokers.desk.desk import LiveDesk
 from brokers.desk.look_pace import BUSY_S, LEAST_S, LookPace
 from brokers.desk.session_report import SessionReport
 from brokers.ports import Clock, QuoteStream
+from brokers.reporting.events import EventKind, about
 from brokers.venue_errors import VenueError
 from brokers.venue_values import TradeUpdate
 
@@ -49,7 +50,8 @@ class Monitor:
         self._session = session
         self._stream = stream
         self._patience_s = MISSED_PACES * pace_s + MISSED_S
-        self._iterations, self._overdue = -1, math.inf
+        self._iterations, self._iterated, self._overdue = -1, math.inf, math.inf
+        self._missed = False
         self.clock = clock
         self._pace = LookPace(clock.local, time.monotonic())
         self.stream_down: dict[str, str] = {}
@@ -155,13 +157,21 @@ class Monitor:
         """Say loudly that no iteration comes: Lumibot may leave them out without a word, and then goes on doing so."""
         desk, now = self.desk, time.monotonic()
         if desk.iterations != self._iterations or not desk.state.in_session:
-            self._iterations, self._overdue = desk.iterations, now + self._patience_s
-        elif now >= self._overdue:
+            if self._missed and desk.iterations != self._iterations:
+                lasted = now - self._iterated
+                log.warning(
+                    "iterations come again after %.0f s", lasted, extra=about(EventKind.NO_ITERATION, over=True)
+                )
+            self._iterations, self._iterated, self._missed = desk.iterations, now, False
             self._overdue = now + self._patience_s
+        elif now >= self._overdue:
+            self._overdue, self._missed = now + self._patience_s, True
+            blind = desk.look_watch.why
             log.error(
-                "no iteration for %.0f s: nothing is decided, the watch over stops goes on; "
-                "start the trader again if this stays",
-                self._patience_s,
+                "no iteration for %.0f s: nothing is decided, %s; start the trader again if this stays",
+                now - self._iterated,
+                f"and the venue is not seen: {blind}" if blind else "the watch over stops goes on",
+                extra=about(EventKind.NO_ITERATION),
             )
 
     def _look(self) -> float:

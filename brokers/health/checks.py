@@ -14,6 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from brokers.desk.entry_halts import KillLevel, KillSwitch
+from brokers.journal.database.store import NoJournalYet
 from brokers.journal.snapshot import read_snapshot
 from brokers.notifications.targets import VARIABLE, channels
 from brokers.operator.account import journal_of
@@ -128,6 +129,8 @@ class Doctor:
         began = time.monotonic()
         try:
             found = read_snapshot(address)
+        except NoJournalYet:
+            return Check("journal", True, "the database is empty, the first start makes the journal in it")
         except Refusal as refusal:
             return Check("journal", False, str(refusal), "do what the sentence says; docs/journal.md tells of copies")
         took = time.monotonic() - began

@@ -393,6 +393,12 @@ class Journal:
         )
         return found
 
+    def halt_reason(self, module: str, began: datetime) -> str:
+        """Why a halt that began at that time did; empty where none did."""
+        wanted = select(halts.c.reason).where(halts.c.module == module, halts.c.time == began)
+        with self._store.reading() as connection:
+            return str(connection.scalars(wanted).first() or "")
+
     def last_halt(self, module: str) -> Halt | None:
         """When the latest halt of a module began and the last session that it ends; None without one."""
         query = select(halts.c.session, halts.c.time).where(halts.c.module == module)

@@ -10,7 +10,16 @@ from brokers.notifications.notice import Notice
 from brokers.reporting.events import Event, EventKind, event_of
 from config.values.masker import Masker
 
-CRITICAL = frozenset({EventKind.CRASH, EventKind.UNPROTECTED, EventKind.STREAM_DOWN, EventKind.VENUE_DOWN})
+CRITICAL = frozenset(
+    {
+        EventKind.CRASH,
+        EventKind.UNPROTECTED,
+        EventKind.STREAM_DOWN,
+        EventKind.VENUE_DOWN,
+        EventKind.VENUE_UNSEEN,
+        EventKind.NO_ITERATION,
+    }
+)
 TOLD = frozenset({EventKind.START, EventKind.FILL, EventKind.HALT, EventKind.SUMMARY, EventKind.LEAVING})
 _CONDITIONS = CRITICAL | {EventKind.HALT}
 _OWN = "brokers.notifications"

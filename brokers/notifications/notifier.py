@@ -18,6 +18,7 @@ from brokers.notifications.notice import Notice
 from brokers.notifications.targets import Channel
 from config.operating import Notifications
 
+TITLE = "risk-first"
 LONGEST = 1_500
 """Characters of one message; what does not fit is counted in its last line."""
 
@@ -52,6 +53,8 @@ class Notifier:
         Writes down the notices that nobody has received yet, all of them each time; called in the thread only.
     left : sequence of Notice
         What is written down from an earlier run.
+    title : str
+        Of each message: which trader tells.
     monotonic : callable, optional
         Local seconds.
     """
@@ -62,8 +65,10 @@ class Notifier:
         settings: Notifications,
         keep: Callable[[list[Notice]], None] | None = None,
         left: Sequence[Notice] = (),
+        title: str = TITLE,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._title = title
         self._targets = [_Target(channel) for channel in channels]
         self._settings, self._keep, self._monotonic = settings, keep, monotonic
         self._changed = threading.Condition()
@@ -175,7 +180,7 @@ class Notifier:
 
     def _attempt(self, number: int, items: list[_Waiting]) -> None:
         target, critical = self._targets[number], items[0].notice.critical
-        title = "risk-first: CRITICAL" if critical else "risk-first"
+        title = f"{self._title}: CRITICAL" if critical else self._title
         done = target.channel.send(title, _text([item.notice for item in items]), critical)
         now = self._monotonic()
         news: list[str] = []
@@ -185,7 +190,7 @@ class Notifier:
             if done and target.failures:
                 news.append(f"{target.channel.name} works again")
             if not done and not target.failures:
-                news.append(f"{target.channel.name} does not take them, it is tried again")
+                news.append(f"{target.channel.name} does not take them ({target.channel.why}), it is tried again")
             target.failures = 0 if done else target.failures + 1
             pauses = self._settings.retry_s
             target.next_try = now if done else now + pauses[min(target.failures, len(pauses)) - 1]

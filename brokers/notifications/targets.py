@@ -8,16 +8,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from brokers.notifications.failures import LOGGER, Failures, why
 from config.errors import Refusal
 from config.operating import Notifications
 
 VARIABLE = "NOTIFY_URLS"
+_FAILURES = Failures()
 
 
 class Channel(Protocol):
-    """What takes a message to somebody."""
+    """What takes a message to somebody; ``why`` says why the last attempt failed, without a secret."""
 
     name: str
+    why: str
 
     def send(self, title: str, text: str, critical: bool) -> bool:
         """Whether it was delivered; may take seconds, and raises nothing."""
@@ -30,16 +33,21 @@ class AppriseChannel:
 
     name: str
     _apprise: Any
+    why: str = ""
 
     def send(self, title: str, text: str, critical: bool) -> bool:
         from apprise import NotifyFormat, NotifyType
 
         kind = NotifyType.FAILURE if critical else NotifyType.INFO
-        try:
-            return bool(self._apprise.notify(text, title=title, notify_type=kind, body_format=NotifyFormat.TEXT))
-        except Exception:
-            # Whatever a service's plugin trips over, the message was not delivered.
-            return False
+        with _FAILURES.attempt() as said:
+            try:
+                done = bool(self._apprise.notify(text, title=title, notify_type=kind, body_format=NotifyFormat.TEXT))
+            except Exception as error:
+                # Whatever a service's plugin trips over, the message was not delivered.
+                said.append(repr(error))
+                done = False
+        self.why = "" if done else why(said)
+        return done
 
 
 def channels(addresses: str, settings: Notifications) -> Sequence[Channel]:
@@ -51,11 +59,15 @@ def channels(addresses: str, settings: Notifications) -> Sequence[Channel]:
         One of them is no address of apprise.
     """
     # apprise would write addresses into its own log, and keep a cache on the disk.
-    talk = logging.getLogger("apprise")
-    talk.handlers[:], talk.propagate = [logging.NullHandler()], False
+    talk = logging.getLogger(LOGGER)
+    talk.handlers[:], talk.propagate = [_FAILURES], False
+    talk.setLevel(logging.DEBUG)
     from apprise import Apprise, AppriseAsset, PersistentStoreMode
 
-    asset = AppriseAsset(async_mode=False, storage_mode=PersistentStoreMode.MEMORY, app_id="risk-first")
+    # What is redirected goes to a host that nobody named, or loses its text on the way and counts as delivered.
+    asset = AppriseAsset(
+        async_mode=False, storage_mode=PersistentStoreMode.MEMORY, app_id="risk-first", http_redirects=False
+    )
     found: list[Channel] = []
     for number, url in enumerate(_split(addresses), start=1):
         plugin = Apprise.instantiate(url, asset=asset, suppress_exceptions=True)
@@ -64,6 +76,7 @@ def channels(addresses: str, settings: Notifications) -> Sequence[Channel]:
                 f"{VARIABLE}: address {number} is none that apprise knows; write e.g. tgram://TOKEN/CHAT, "
                 "ntfy://TOPIC, mailto://USER:PASSWORD@HOST or json://HOST:PORT/"
             )
+        plugin.redirects = False
         plugin.socket_connect_timeout = settings.connect_timeout_s
         plugin.socket_read_timeout = settings.read_timeout_s
         sender = Apprise(asset=asset)

@@ -24,6 +24,8 @@ class EventKind(StrEnum):
     UNPROTECTED = "unprotected"
     STREAM_DOWN = "stream_down"
     VENUE_DOWN = "venue_down"
+    VENUE_UNSEEN = "venue_unseen"
+    NO_ITERATION = "no_iteration"
     CRASH = "crash"
     ERROR = "error"
     SUMMARY = "summary"

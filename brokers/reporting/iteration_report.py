@@ -55,7 +55,16 @@ class IterationReport:
         self._day: date | None = None
         self.refusals: Counter[str] = Counter()
 
-    def decided(self, plan: Plan, book: Book, fills: int, *, submit: bool = True, stopped: bool = False) -> None:
+    def decided(
+        self,
+        plan: Plan,
+        book: Book,
+        fills: int,
+        *,
+        submit: bool = True,
+        stopped: bool = False,
+        earlier: Callable[[str], str] = lambda _: "",
+    ) -> None:
         """An iteration has decided.
 
         Parameters
@@ -68,28 +77,32 @@ class IterationReport:
             Whether orders are sent.
         stopped : bool
             Whether something keeps every entry back, as the kill switch does: none is announced then.
+        earlier : callable, optional
+            When and at what a halt of that name began before this start, in words; empty where it began since.
         """
         if (day := book.time.date()) != self._day:
             self._day = day
             self.refusals.clear()
             self._refused.clear()
-        self._tell_halts(book)
+        self._tell_halts(book, earlier)
         self._tell_readings()
         for decision in plan.decisions:
             self._tell_decision(decision)
         filled, self._fills = fills - self._fills, fills
         self._tell_iteration(replace(plan, entries=()) if stopped else plan, book, filled, submit=submit)
 
-    def _tell_halts(self, book: Book) -> None:
+    def _tell_halts(self, book: Book, earlier: Callable[[str], str]) -> None:
         for name in sorted(book.halted - self._halted):
             until = book.halted_until.get(name)
             end = "the next session" if until is None else f"{until:%a %Y-%m-%d}"
+            now = f"equity {_usd(book.equity)}, {_day_result(book)} since the opening"
+            # Today's figure is no reason for a halt that was there before this start.
+            began = earlier(name)
             log.error(
-                "halt %s: no new positions before %s; equity %s, %s since the opening; stops and exits go on",
+                "halt %s: no new positions before %s; %s; stops and exits go on",
                 name,
                 end,
-                _usd(book.equity),
-                _day_result(book),
+                f"{began}; now {now}" if began else now,
                 extra=about(EventKind.HALT, halt=name, until=end, equity=book.equity),
             )
         for name in sorted(self._halted - book.halted):

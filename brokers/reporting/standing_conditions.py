@@ -31,6 +31,8 @@ class Condition:
         Of the log line, with ``{subject}``, ``{why}`` and ``{seconds}``.
     over : str
         Of the line that it has ended, with ``{subject}`` and ``{seconds}``.
+    within : EventKind, optional
+        A kind that tells the same: while that one is present this is not told. It has to be checked before this.
     """
 
     kind: EventKind
@@ -38,6 +40,7 @@ class Condition:
     after_s: float
     text: str
     over: str
+    within: EventKind | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +96,14 @@ class StandingConditions:
 
     def _check(self, condition: Condition, now: float) -> None:
         present = dict(condition.present())
+        told_already = any(kind is condition.within for kind, _ in self._since)
         for subject, why in sorted(present.items()):
             key = (condition.kind, subject)
             self._seen[key] = now
             lasted = now - self._since.setdefault(key, now)
             if lasted < condition.after_s or now - self._told.get(key, -self._again_s) < self._again_s:
+                continue
+            if told_already:
                 continue
             self._told[key] = now
             self._standing[key] = Standing(condition.kind, subject, why, datetime.now(UTC) - timedelta(seconds=lasted))

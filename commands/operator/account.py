@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 BESIDE_A_REHEARSAL = "status, explain, whatif, scoreboard, dashboard and kill work beside it, with --state-dir"
 
 
-def settings_of(*groups: Any, screen: ScreenOptions) -> Settings:
-    """The merged settings of the groups of options that a command takes."""
+def settings_of(*groups: Any, screen: ScreenOptions, trades: bool = False) -> Settings:
+    """The merged settings of the groups of options that a command takes; one that sends no order takes a trader's."""
     from config.reading.arguments import addresses
     from config.reading.dotenv import with_keys
     from config.reading.loader import load
@@ -32,7 +32,12 @@ def settings_of(*groups: Any, screen: ScreenOptions) -> Settings:
         overrides.append(("--state-dir", "live.state_dir", folder))
     environment = with_keys(os.environ, options.get("dotenv"), frozenset(Secrets.model_fields))
     settings = load(
-        options["profile"], options["config"], options["set_"], arguments=overrides, environment=environment
+        options["profile"],
+        options["config"],
+        options["set_"],
+        arguments=overrides,
+        environment=environment,
+        trades=trades,
     )
     if screen.verbose:
         from commands.runs.request import tell_settings

@@ -50,7 +50,7 @@ def cleanup(
     from config.process.environment import own_the_run
 
     require_known_broker(broker)
-    settings = settings_of(replace(chosen, venue=broker), state, venue, screen=screen)
+    settings = settings_of(replace(chosen, venue=broker), state, venue, screen=screen, trades=True)
     refuse_rehearsal(settings)
     # What is looked at without a change is whichever account the keys are of.
     paper = money_of(money) == "paper" and not (dry_run and broker == KRAKEN)

@@ -71,7 +71,8 @@ class TraderTools:
                 {**asdict(p), "profit": p.profit, "r": p.unrealised_r, "lost_at_stop": p.lost_at_stop}
                 for p in state.positions
             ]
-            return {"as_of": state.time, "positions": rows, "pending": [asdict(p) for p in state.pending]}
+            seen = meaning(state).as_of or state.time
+            return {"as_of": seen, "positions": rows, "pending": [asdict(p) for p in state.pending]}
 
         return self._answer(found)
 

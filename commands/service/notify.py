@@ -39,18 +39,18 @@ def notify(
     urls = settings_of(chosen, state, keys, screen=screen).secrets.NOTIFY_URLS
     if urls is None:
         raise Refusal(f"{VARIABLE} is not set; put addresses into it, e.g. ntfy://my-topic, and try again")
-    found: list[tuple[str, bool | None]] = []
+    found: list[tuple[str, bool | None, str]] = []
     for channel in channels(urls.get_secret_value(), operating().notifications):
         delivered = None
         if message is not None:
             delivered = channel.send("risk-first: CRITICAL", message, critical=True)
         elif test:
             delivered = channel.send("risk-first: test", MESSAGE, critical=False)
-        found.append((channel.name, delivered))
+        found.append((channel.name, delivered, channel.why))
     if screen.json:
-        show_json([{"address": name, "delivered": delivered} for name, delivered in found])
+        show_json([{"address": name, "delivered": delivered, "why": why} for name, delivered, why in found])
     else:
-        said = {None: "", True: ": delivered", False: ": NOT delivered"}
-        for name, delivered in found:
+        for name, delivered, why in found:
+            said = {None: "", True: ": delivered", False: f": NOT delivered ({why})"}
             console(json=False).print(f"{name}{said[delivered]}", highlight=False, markup=False)
-    return 1 if any(delivered is False for _, delivered in found) else 0
+    return 1 if any(delivered is False for _, delivered, _ in found) else 0

@@ -110,10 +110,13 @@ def sentence(error: ValidationError, model: type[BaseModel], provenance: Provena
 def _problem(first: ErrorDetails, path: list[int | str], dotted: str, model: type[BaseModel]) -> str:
     kind, value, context = first["type"], first["input"], first.get("ctx", {})
     if kind == "extra_forbidden":
-        if meant := former_setting(dotted):
-            return f"{dotted} is not a setting; here it is {meant}"
         known = _fields_at(model, path[:-1])
         parent = dotted.rpartition(".")[0]
+        if meant := former_setting(dotted):
+            # Several modules have a setting of that name: whoever wrote the section means its own.
+            setting = meant.partition(",")[0].rpartition(".")[2]
+            here = f"{parent}.{setting}" if parent and setting in known else meant
+            return f"{dotted} is not a setting; here it is {here}"
         hint = closest(str(path[-1]), known)
         near = hint.removeprefix("did you mean ").removesuffix("?")
         return f"{dotted} is not a setting; " + (f"did you mean {parent}.{near}?" if parent and near in known else hint)

@@ -18,7 +18,7 @@ from config.reading import strict_yaml
 from config.reading.error_messages import closest, sentence
 from config.reading.files import read_ordinary
 from config.reading.list_edits import edited, split
-from config.settings import Settings
+from config.settings import TRADES, Settings
 from config.values.masking import MASK
 from config.values.provenance import Provenance
 from config.values.secrets import Secrets, looks_secret
@@ -69,6 +69,7 @@ def load(
     arguments: Sequence[Override] = (),
     environment: Mapping[str, str] | None = None,
     recorded: RecordedSettings | None = None,
+    trades: bool = True,
 ) -> Settings:
     """Merge and validate the settings. Later sources win: sections merge key by key, lists are replaced.
 
@@ -88,6 +89,8 @@ def load(
         Where secrets are read from, ``os.environ`` by default.
     recorded : RecordedSettings, optional
         Of an earlier run that is repeated; above ``overlays`` and below ``files``.
+    trades : bool, default=True
+        False for a command that only looks at what a trader with these settings does.
 
     Raises
     ------
@@ -123,7 +126,7 @@ def load(
             "written into each run's folder: take it out of the settings"
         )
     try:
-        settings = Settings.model_validate_json(text)
+        settings = Settings.model_validate_json(text, context={TRADES: trades})
     except ValidationError as error:
         raise Refusal(sentence(error, Settings, provenance)) from None
     settings._provenance = provenance

@@ -12,6 +12,9 @@ _IN_ADDRESS = re.compile(r"(?<=//)[^\s\"']*@")
 _WITHOUT_SCHEME = re.compile(r"[^\s\"'/@:=]+:[^\s\"']*@")
 _MISTYPED = re.compile(r"\b([A-Za-z][\w+.-]*):(?!/)(?=[^\s'\"]*:[^\s'\"])[^\s'\"]+")
 """An address of a database whose slashes were forgotten: scheme, user and password between colons."""
+_PLACEHOLDER = re.compile(r"(?:[a-z][a-z0-9+]*://)?USER:PASSWORD@")
+_EXAMPLE = re.compile(r"USER:PASSWORD@HOST(?::PORT)?(?:/DATABASE)?[,;.]?")
+"""What our own sentences tell people to write: nobody's password, and to be read."""
 HIDEABLE = 8
 """Characters of the shortest secret that is looked for: hiding shorter ones would blacken words."""
 
@@ -21,8 +24,12 @@ def redacted(text: str) -> str:
 
     A password may hold a slash or an @ that should have been encoded, so all up to the last @ is taken out.
     """
-    text = _WITHOUT_SCHEME.sub(f"{MASK}@", _IN_ADDRESS.sub(f"{MASK}@", text))
-    return _MISTYPED.sub(rf"\1:{MASK}", text)
+    text = _WITHOUT_SCHEME.sub(_masked_user, _IN_ADDRESS.sub(_masked_user, text))
+    return _MISTYPED.sub(lambda found: found[0] if _EXAMPLE.fullmatch(found[0]) else f"{found[1]}:{MASK}", text)
+
+
+def _masked_user(found: re.Match[str]) -> str:
+    return found[0] if _PLACEHOLDER.fullmatch(found[0]) else f"{MASK}@"
 
 
 def without_secrets(text: str, secrets: Iterable[str | None]) -> str:

@@ -47,7 +47,9 @@ async function equity(place) {
         priceFormat: { type: "custom", minMove: 1, formatter: (usd) => Math.round(usd).toLocaleString("en-US") }, priceLineVisible: false,
       });
       line.setData(found.points);
-      made.timeScale().fitContent();
+      // Room at both ends: the library cuts the times of the first and the last point.
+      const aside = found.points.length * 0.05;
+      made.timeScale().setVisibleLogicalRange({ from: -aside, to: found.points.length - 1 + aside });
     } else line.setData(found.points);
     place.dataset.drawn = String(found.points.length);
   };

@@ -150,6 +150,23 @@ def test_refused_in_one_sentence(capsys, monkeypatch, tmp_path, argv, told):
     assert told in said.err and said.err.count("\n") == 1 and said.out == ""
 
 
+def test_a_hint_of_a_former_name_stays_in_the_section_that_was_written(capsys):
+    assert main(["show-config", "--set", "risk.modules.inverse_hedge.rsi_period=14"]) == 2
+    assert "here it is risk.modules.inverse_hedge.rsi_bars" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "command", ["status", "explain", "whatif", "scoreboard", "kill status", "positions", "reconcile", "monitor"]
+)
+def test_what_only_looks_takes_the_speed_of_the_trader(command, capsys, monkeypatch, tmp_path):
+    """It has no venue of its own that could be too slow; a trader without one on this machine is refused."""
+    monkeypatch.chdir(tmp_path)
+    main([*command.split(), "--set", "pace.speed=20"])
+    assert "pace.speed" not in capsys.readouterr().err
+    assert main(["cleanup", "--broker", "alpaca", "--set", "pace.speed=20"]) == 2
+    assert "pace.speed is 20" in capsys.readouterr().err
+
+
 def test_former_names_lead_to_what_is_there():
     shipped = settings().as_dict()
     for name, hint in FORMER_SETTINGS.items():

@@ -1,6 +1,7 @@
 import pytest
 
 from config.values.masker import MASK, masked
+from config.values.masking import redacted
 
 PLANTED = [
     "PKABCDEFGH0123456789",
@@ -32,6 +33,29 @@ def test_what_looks_like_a_secret_is_masked(text):
 
 def test_an_account_number_that_is_known_is_masked():
     assert masked("account PA3XYZ, PA3XYZ", "PA3XYZ") == f"account {MASK}, {MASK}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "write postgresql://USER:PASSWORD@HOST:PORT/DATABASE, with / @ : ? # % of a password percent-encoded",
+        "write e.g. tgram://TOKEN/CHAT, ntfy://TOPIC, mailto://USER:PASSWORD@HOST or json://HOST:PORT/",
+    ],
+)
+def test_examples_of_a_refusal_can_be_read(text):
+    assert redacted(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "postgresql://USER:PASSWORD@me:hunter22@host/db",
+        "USER:PASSWORD@HOST:hunter22/db",
+        "postgresql:USER:hunter22@HOST",
+    ],
+)
+def test_nothing_hides_behind_an_example(text):
+    assert "hunter22" not in redacted(text)
 
 
 @pytest.mark.parametrize(

@@ -124,7 +124,7 @@ def test_metrics_are_in_the_text_format(page):
     assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
     lines = [line for line in answer.text.splitlines() if not line.startswith("#")]
     values = dict(line.rsplit(" ", 1) for line in lines)
-    assert values["rft_equity_usd"] == "105000" and values["rft_unprotected_shares"] == "11"
+    assert values["rft_equity_usd"] == "105000" and values["rft_open_positions"] == "1"
     assert values['rft_refusals_total{module="sector_cap"}'] == "1"
     assert values['rft_orders_total{role="entry",outcome="filled"}'] == "1"
     assert not any("working" in name for name in values if name.startswith("rft_orders_total")), "a counter never falls"

@@ -14,8 +14,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from brokers.desk.lifecycle.wiring import LEAVE_WITHIN_S
+
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
+SPELLED = {15.0: "fifteen"}
 UNITS = ("risk-first@.service", "risk-first-failed@.service")
 UNIT = (DEPLOY / UNITS[0]).read_text(encoding="utf-8")
 DOCKERFILE = (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
@@ -56,8 +59,11 @@ def test_the_unit_ends_and_starts_as_the_exit_statuses_mean():
         "OnFailure=risk-first-failed@%i.service", "NoNewPrivileges=yes", "ProtectSystem=strict",
     ):  # fmt: skip
         assert line in UNIT.splitlines(), line
+    after = next(line for line in UNIT.splitlines() if line.startswith("After="))
+    assert "postgresql.service" in after, "a journal on this machine's server is started before"
     stop = int(re.search(r"^TimeoutStopSec=(\d+)$", UNIT, re.MULTILINE)[1])
-    assert stop > 9, "longer than the trader takes to leave"
+    assert stop > LEAVE_WITHIN_S, "longer than the trader takes to leave"
+    assert f"it needs {SPELLED[LEAVE_WITHIN_S]} at most" in (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
 
 
 def test_the_image_runs_as_nobody_in_particular_and_holds_no_state():
@@ -82,9 +88,11 @@ def test_services_share_no_state_and_publish_nothing():
     for one in traders.values():
         assert one["init"]
         assert one["read_only"]
+        assert one["restart"] == "unless-stopped", "a reboot leaves no trader down"
         assert (one["stop_grace_period"], one["cap_drop"]) == ("30s", ["ALL"])
     assert all("ports" not in one for one in services.values())
     assert "env_file" not in services["dashboard"], "the page's process has no keys"
+    assert services["dashboard"]["environment"] == ["DATABASE_URL"], "which holds the journal, where a server has it"
     assert services["dashboard"]["volumes"][0].endswith(":ro")
 
 

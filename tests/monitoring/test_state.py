@@ -6,6 +6,7 @@ import pytest
 
 from config import load
 from config.errors import Refusal
+from monitoring.metrics import Counts, metrics
 from monitoring.signs import concerning, signs
 from monitoring.state import (
     STATE_FILE,
@@ -206,6 +207,22 @@ def test_why_the_venue_is_gone_is_said_once():
     gone = ConditionState("venue_down", "the venue", "no answer", datetime.now(UTC))
     found = status(trader_state(unprotected={}, conditions=(gone,), stopped_by=("no answer",)))
     assert [sign.kind for sign in signs(found)] == ["venue_down"]
+
+
+def test_positions_of_a_trader_whose_looks_fail_are_as_of_its_last_look():
+    """What nobody has seen since then is not said to be protected now."""
+    seen = datetime.now(UTC) - timedelta(minutes=13)
+    state = trader_state(last_look=seen, unseen="the keys are refused (401 unauthorized.)")
+    found = status(state)
+    assert found.sign_of_life == "running" and found.as_of == state.look_time
+    assert status(replace(state, unseen="")).as_of is None
+    told = metrics(found, Counts())
+    assert "rft_up 1" in told and "rft_unprotected_shares" not in told
+    assert "rft_unprotected_shares 11" in metrics(status(replace(state, unseen="")), Counts())
+    unseen = ConditionState("venue_unseen", "the venue", state.unseen, seen)
+    found = status(replace(state, unprotected={}, conditions=(unseen,)))
+    assert [sign.head for sign in signs(found)] == ["Venue not seen"]
+    assert 'rft_trouble_active{kind="venue_unseen"} 1' in metrics(found, Counts())
 
 
 def test_before_the_first_iteration_nothing_is_said_of_limits():

@@ -226,6 +226,7 @@ def _is_sign(line: str) -> bool:
         "Unprotected",
         "Stream down",
         "Venue down",
+        "Venue not seen",
         "Kill switch",
         "Halt",
         "Entries are stopped",

@@ -163,6 +163,8 @@ class LiveFeed:
 
     def _fill(self, now: datetime) -> str:
         """Ask the venue for what is new, everything at the beginning of a session; returns why it could not."""
+        if self._answered is not None and now < self._answered:
+            self._begin_anew()
         try:
             if self._loaded != now.astimezone(ZONE).date():
                 self._load(now)
@@ -177,6 +179,12 @@ class LiveFeed:
             return f"the venue's bars cannot be read: {error}"
         self.collected.keep_from(self._history_start(now))
         return ""
+
+    def _begin_anew(self) -> None:
+        """The venue's clock was far ahead and is back: what was known of a later time holds nothing up."""
+        self._answered = self._loaded = self._reading = None
+        self._asked_yahoo.clear()
+        self._yahoo_down_until = datetime.min.replace(tzinfo=UTC)
 
     def _is_due(self, now: datetime) -> bool:
         """Whether the venue can have bars that it had not when it spoke last: one may have ended, or some are late."""

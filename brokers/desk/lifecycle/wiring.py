@@ -228,6 +228,14 @@ def standing_conditions(
             "VENUE DOWN for {seconds} s: {why}; no entries, stops that rest at the venue go on",
             "{subject} answers again after {seconds} s",
         ),
+        Condition(
+            EventKind.VENUE_UNSEEN,
+            lambda: {"the venue": why} if (why := desk.look_watch.why) else {},
+            alarms.venue_unseen_s,
+            "VENUE NOT SEEN for {seconds} s: {why}; nothing is looked after, stops that rest at the venue go on",
+            "{subject} is seen again after {seconds} s",
+            within=EventKind.VENUE_DOWN,
+        ),
     )
 
 

@@ -14,7 +14,7 @@ from config.values.secrets import Secrets
 
 DEFAULT_FILE = Path("state") / "journal.sqlite3"
 _LIKE_A_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:|//|(?:postgres|sqlite)", re.IGNORECASE)
-_FORM = "write postgresql://user:password@host:port/database, with / @ : ? # % of a password percent-encoded"
+_FORM = "write postgresql://USER:PASSWORD@HOST:PORT/DATABASE, with / @ : ? # % of a password percent-encoded"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,14 @@ the lock free and the mark still there nobody wrote in between, and all that thi
 from __future__ import annotations
 
 import os
+import re
 import socket
 import time
 import uuid
 
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.engine import URL, Engine
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from brokers.journal.database.answer_limit import AnswerLimit
@@ -34,10 +36,22 @@ _LOCK_WITHIN_S, _POLL_S = 2.0, 0.1
 _MARK = "writer"
 _LONGEST_NAME = 63
 NO_ORDERS = "no orders until then"
+_AWAY = re.compile(
+    r"connection refused|could not translate host name|no route to host|network is unreachable|timeout expired|"
+    r"timed out|connection reset|server closed the connection|is the server running|starting up|shutting down|"
+    r"recovery mode|too many (clients|connections)|connection slots",
+    re.IGNORECASE,
+)
+"""What libpq and the server say where the same address and password may work later."""
 
 
 class JournalTaken(Refusal):
     """Another process writes the journal, or has done so since this one lost it: this one has to end."""
+
+
+def away(error: DBAPIError) -> bool:
+    """Whether the server cannot be reached or takes nobody now; a wrong password or database is another matter."""
+    return _AWAY.search(str(error.orig)) is not None
 
 
 class Server:

@@ -26,9 +26,9 @@ from brokers.journal.database.address import Address, parse_address
 from brokers.journal.database.disk_reserve import DiskReserve
 from brokers.journal.database.file_lock import FileLock
 from brokers.journal.database.integrity import require_sound
-from brokers.journal.database.server import NO_ORDERS, JournalTaken, Server
+from brokers.journal.database.server import NO_ORDERS, JournalTaken, Server, away
 from brokers.journal.database.sqlite_file import create, require_whole, sqlite_connection, tables_digest
-from config.errors import Refusal
+from config.errors import Refusal, Unanswered
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +36,10 @@ ANSWER_WITHIN_S = 5.0
 """How long a server may be silent, where no setting says it."""
 REOPEN_PAUSE_S = 2.0
 """Between two tries to get a lost session back, so that nobody who needs the journal is kept by them for long."""
+
+
+class NoJournalYet(Refusal):
+    """An empty database: the first start of a trader makes the journal."""
 
 
 class Store:
@@ -260,6 +264,10 @@ class Store:
         assert self._connection is not None
         with self._connection.begin():
             there = set(inspect(self._connection).get_table_names())
+            if not there:
+                raise NoJournalYet(
+                    f"{self.name}: is empty, no trader has begun a journal in it; start one, {NO_ORDERS}"
+                )
             if schema.meta.name not in there:
                 raise Refusal(f"{self.name}: holds no journal; give the journal a place of its own, {NO_ORDERS}")
             query = select(schema.meta.c.key, schema.meta.c.value)
@@ -326,7 +334,9 @@ class Store:
             if self._reserve is not None:
                 # What failed is tried again by whoever needs it, as stops and exits are at the next look.
                 self._reserve.release_if_full()
-            raise Refusal(f"{self.name}: {self._told(error)}") from error
+            # Whoever only reads has an exit status 1 of its own meaning.
+            later = self._writes and self._server is not None and (self._server.limit.expired or away(error))
+            raise (Unanswered if later else Refusal)(f"{self.name}: {self._told(error)}") from error
         except OSError as error:
             raise Refusal(f"{self.name}: {error.strerror}; make its folder writable, {NO_ORDERS}") from error
         except (UnicodeError, OverflowError, NoSuchTableError) as error:

@@ -96,6 +96,18 @@ def test_history_is_read_anew_at_each_session() -> None:
     assert market.window("close", 3).max() < 60
 
 
+def test_bars_are_read_again_once_the_clock_is_back_from_a_year_ahead() -> None:
+    venue = venue_of(("A",), f"{DAY} 10:02")
+    live = feed(venue, ["A"])
+    live.snapshot()
+    venue.at("2024-03-07 10:04")
+    with pytest.raises(VenueError):
+        live.snapshot()
+    venue.at(f"{DAY} 10:06")
+    live.snapshot()
+    assert live.bars is not None and live.bars.opens_at[-1] == moment(f"{DAY} 10:00")
+
+
 def test_names_are_the_venues_outside_and_ours_inside() -> None:
     venue = DataVenue({"BRK.B": regular_rows(DAY, 8)}, f"{DAY} 10:01")
     live = feed(venue, ["BRK.B"])

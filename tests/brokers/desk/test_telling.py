@@ -248,7 +248,7 @@ def test_no_stream_is_missed_where_orders_are_followed_by_asking(scene, monkeypa
 class Hanging:
     """An address that never answers."""
 
-    name = "hanging"
+    name, why = "hanging", ""
 
     def __init__(self):
         self.tried, self.over = threading.Event(), threading.Event()

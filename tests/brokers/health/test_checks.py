@@ -14,6 +14,7 @@ import pytest
 from brokers.desk.entry_halts import KillLevel, KillSwitch
 from brokers.health.checks import Doctor
 from brokers.journal import Journal
+from brokers.journal.database.store import NoJournalYet
 from brokers.venue_errors import KeysRefused, VenueRefusal, VenueUnavailable
 from brokers.venue_values import VenueAccount, VenueQuote, VenueTime
 from config import load
@@ -130,6 +131,15 @@ def test_what_is_wrong_on_this_machine_is_named(scene):
     (scene.folder / "journal.sqlite3").write_bytes(b"no journal")
     failed = {name for name, one in scene.checks().items() if not one.ok}
     assert failed == {"state folder", "journal", "kill switch"}
+
+
+def test_an_empty_database_is_well_before_the_first_start(scene, monkeypatch):
+    def empty(_):
+        raise NoJournalYet("postgresql://db/journal: is empty")
+
+    monkeypatch.setattr("brokers.health.checks.read_snapshot", empty)
+    check = scene.checks(DATABASE_URL="postgresql://u:p@127.0.0.1:1/db")["journal"]
+    assert check.ok and check.detail == "the database is empty, the first start makes the journal in it"
 
 
 def test_a_journal_that_is_whole_is_told(scene):

@@ -287,6 +287,7 @@ def test_the_script_refuses_a_journal_that_is_not_there(tmp_path):
     assert done.returncode == 2
     assert (
         done.stderr
-        == f"{tmp_path}/none.sqlite3: there is no journal; start the trader, or name its folder with --state-dir\n"
+        == f"{tmp_path}/none.sqlite3: there is no journal; start the trader, name its folder with --state-dir, or "
+        "set DATABASE_URL where a database has the journal\n"
     )
     assert not list(tmp_path.iterdir())

@@ -15,8 +15,10 @@ from sqlalchemy.exc import OperationalError
 
 from brokers.journal import Journal, JournalConflict, JournalTaken, OrderIntent
 from brokers.journal.database.address import journal_address, parse_address
-from brokers.journal.database.server import Server
-from config.errors import Refusal
+from brokers.journal.database.server import Server, away
+from brokers.journal.database.store import NoJournalYet
+from brokers.journal.snapshot import read_snapshot
+from config.errors import EXIT_FAILED, EXIT_REFUSED, Refusal, exit_status
 from config.values.secrets import Secrets
 from tests.brokers.journal.conftest import ACCOUNT, BEGIN
 from tests.brokers.journal.databases import end_sessions, execute
@@ -313,6 +315,51 @@ def test_a_server_that_is_not_there():
     assert message.startswith("postgresql://127.0.0.1:1/db: the database refused (")
     assert message.endswith("check DATABASE_URL and the server, no orders until then")
     assert "s3cret" not in message
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        'connection to server at "127.0.0.1", port 1 failed: Connection refused',
+        'could not translate host name "db" to address: Temporary failure in name resolution',
+        'connection to server at "db" failed: FATAL:  the database system is starting up',
+        'connection to server on socket "/run/.s.PGSQL.5432" failed: x\n\tIs the server running?',
+        "timeout expired",
+    ],
+)
+def test_a_server_that_may_be_there_later_is_known_by_what_it_says(said):
+    assert away(OperationalError("", None, Exception(said)))
+
+
+@pytest.mark.parametrize(
+    "said",
+    ['FATAL:  password authentication failed for user "trader"', 'FATAL:  database "x" does not exist', "SSL error"],
+)
+def test_what_only_another_address_mends_is_no_such_thing(said):
+    assert not away(OperationalError("", None, Exception(said)))
+
+
+def test_a_start_without_the_server_has_the_status_that_is_started_again():
+    """A service manager starts status 1 again, and leaves status 2 to somebody who looks."""
+    address = "postgresql://trader:s3cret@127.0.0.1:1/db"
+    assert exit_status(lambda: len(str(Journal(address, ACCOUNT)))) == EXIT_FAILED
+    assert exit_status(lambda: len(str(read_snapshot(address)))) == EXIT_REFUSED, (
+        "of a command that reads 1 is an answer"
+    )
+
+
+def test_an_empty_database_waits_for_its_first_start(postgres):
+    """What a trader takes is no trouble to whoever only looks."""
+    address = postgres.fresh()
+    with pytest.raises(NoJournalYet, match="is empty, no trader has begun a journal in it"):
+        read_snapshot(address)
+    Journal(address, ACCOUNT).close()
+    assert not read_snapshot(address).open
+
+
+def test_a_wrong_password_is_refused_for_good(postgres):
+    address = postgres.url("postgres", "wr0ng-w0rd")
+    assert exit_status(lambda: len(str(Journal(address, ACCOUNT)))) == EXIT_REFUSED
 
 
 def test_a_wrong_password_is_not_repeated(postgres):

@@ -26,7 +26,7 @@ class Phone:
     """A channel in the test's hand."""
 
     def __init__(self, name="phone", works=True):
-        self.name, self.works = name, works
+        self.name, self.works, self.why = name, works, "" if works else "status 500"
         self.messages: list[tuple[str, str, bool]] = []
         self.tries = 0
         self.hangs = threading.Event()

@@ -75,6 +75,17 @@ def test_a_halt_is_told_when_it_begins_and_when_it_ends(time, caplog):
     ]  # fmt: skip
 
 
+def test_a_halt_of_before_this_start_is_told_with_its_own_figure(time, caplog):
+    """What equity is now is no reason for a halt that began at another."""
+    halted = replace(BOOK, halted=frozenset({"drawdown_halt"}))
+    began = "since Tue 2022-12-13 11:27:56, begun at equity 95930.00"
+    time.report().decided(Plan(TIME), halted, 0, earlier=lambda name: began if name == "drawdown_halt" else "")
+    assert [line[2] for line in told(caplog) if line[0] == "halt"] == [
+        f"halt drawdown_halt: no new positions before the next session; {began}; now equity 100,500 USD, +0.50% "
+        "since the opening; stops and exits go on"
+    ]
+
+
 def test_gauges_and_the_risk_per_trade_are_told_when_they_change(time, caplog):
     report = time.report()
     for rsi, risk in ((70.11, 0.01), (70.12, 0.01), (75.0, 0.005)):

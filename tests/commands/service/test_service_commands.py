@@ -60,7 +60,10 @@ def test_notify_sends_a_test_and_shows_no_address(capsys, monkeypatch, receiver)
     monkeypatch.setenv("NOTIFY_URLS", f"json://me:planted-password@127.0.0.1:{port}/ json://127.0.0.1:9/")
     assert main(["notify", "--test"]) == 1
     out = capsys.readouterr()
-    assert out.out.splitlines() == ["address 1 (JSON): delivered", "address 2 (JSON): NOT delivered"]
+    assert out.out.splitlines() == [
+        "address 1 (JSON): delivered",
+        "address 2 (JSON): NOT delivered (the connection was refused)",
+    ]
     assert "planted" not in out.out + out.err
     assert [message["title"] for message in heard] == ["risk-first: test"]
     assert main(["notify"]) == 0
