@@ -83,9 +83,10 @@ def open_kraken(settings: Settings, paper: bool, admission: Admission | None = N
     name = hashlib.sha256(key.encode()).hexdigest()[:NAME_DIGITS]
     speed = settings.pace.speed
     nonce = Nonce(Path(settings.live.state_dir) / f"kraken-{name}.nonce")
-    rest = KrakenRest(key, secret, nonce=nonce, rates=RateModel(TIERS[kraken.tier], speed=speed), url=kraken.url)
-    client = KrakenClient(rest, admission)
-    return KrakenVenue(client, VenueClock(speed), kraken.account or f"kraken-{name}", Waits.of(kraken))
+    clock = VenueClock(speed)
+    rates = RateModel(TIERS[kraken.tier], speed=speed, now=clock.now)
+    client = KrakenClient(KrakenRest(key, secret, nonce=nonce, rates=rates, url=kraken.url), admission)
+    return KrakenVenue(client, clock, kraken.account or f"kraken-{name}", Waits.of(kraken))
 
 
 def public_kraken(settings: Settings) -> KrakenVenue:

@@ -184,8 +184,8 @@ class TraderState:
 
     ``written``, ``last_*`` and ``started`` are this machine's time, ``time`` the venue's; ``speed`` is how many seconds
     of the venue pass in one of ours. ``busy`` tells that an entry or a close is under way, ``resting`` how many orders
-    were open at the last look (None before one). ``settings`` are the parts of the merged settings that the answers
-    need.
+    were open at the last look (None before one), ``venue_gone`` why the broker cannot be looked at, empty where it can.
+    ``settings`` are the parts of the merged settings that the answers need.
     """
 
     written: datetime
@@ -208,6 +208,7 @@ class TraderState:
     streamed: bool = True
     busy: bool = False
     resting: int | None = None
+    venue_gone: str = ""
     equity: float | None = None
     cash: float | None = None
     free_cash: float | None = None
@@ -267,7 +268,7 @@ _PARTS = {
     "limits": LimitState,
     "conditions": ConditionState,
 }
-_WORDS = {"reason", "why", "stopped_by", "ended"}
+_WORDS = {"reason", "why", "stopped_by", "ended", "venue_gone"}
 """Texts that may repeat what a venue said: they are masked as they are read."""
 _TIMES = {
     "written",

@@ -49,13 +49,14 @@ class Status:
 
     @property
     def as_of(self) -> datetime | None:
-        """When positions and stops were seen last, by the venue's clock; None while a trader keeps looking.
+        """When positions and stops were seen last, by the venue's clock; None while a trader keeps looking and can.
 
         Of a backtest it is the close of its last bar.
         """
         if self.state.of_backtest:
             return self.state.time
-        return None if self.sign_of_life == "running" else self.state.look_time
+        looks = self.sign_of_life == "running" and not self.state.venue_gone
+        return None if looks else self.state.look_time
 
     @property
     def stays(self) -> str:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from brokers.kraken.answers.figures import moment
-from brokers.kraken.answers.listings import listing_of
+from brokers.kraken.answers.listings import listing_of, pair_name
 from brokers.kraken.answers.names import Names, uuid_of
 from brokers.kraken.connection.client import KrakenClient
 from brokers.kraken.connection.rest import Json, urgently
@@ -78,7 +78,7 @@ class OrderMemory:
 
     def sent(self, order: VenueOrder) -> None:
         """An order was taken: if no listing of open orders shows it, it has ended."""
-        self._open[order.id] = self._pairs[order.id] = self._reference.required(order.symbol).key
+        self._open[order.id] = self._pairs[order.id] = self._reference.known(order.symbol).key
 
     def pair_of(self, txid: str) -> str:
         """The pair of an order, for the count of its order work; empty where it is not known."""
@@ -166,6 +166,7 @@ class OrderMemory:
         return self._listed[1]
 
     def _read(self, rows: Json) -> dict[str, Listed]:
+        self._reference.learn(filter(None, map(pair_name, rows.values())))
         listing = listing_of(rows, self._reference.pairs, self._names, self._clock.now())
         read: dict[str, Listed] = {order.id: order for order in listing.orders}
         return read | {order.id: order for order in listing.unread}

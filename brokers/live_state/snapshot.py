@@ -93,6 +93,7 @@ def state_of(
         streamed=desk.state.venue.tells_orders,
         busy=bool(desk.entries.tasks or desk.closer.tasks),
         resting=sum(order.open for order in list(view.orders.values())) if known else None,
+        venue_gone=desk.halts.venue_gone(),
         equity=float(view.account.equity) if known else None,
         cash=float(view.account.cash) if known else None,
         free_cash=None if book is None else book.free_cash,

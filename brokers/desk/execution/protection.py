@@ -225,7 +225,7 @@ class Protector:
             log.warning(
                 "%s: %s %s without a stop, protection refused: %s", symbol, missing, unit_of(symbol), refusal.code
             )
-            self._refused.add(symbol, what)
+            self._refused.add(symbol, what, refusal)
             if why := self._passed(symbol, levels, refusal, sign):
                 self._leave(symbol, why)
                 self._place_nearest(symbol, sign, missing, levels, refusal)

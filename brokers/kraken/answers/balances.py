@@ -9,11 +9,10 @@ from decimal import Decimal
 from functools import cache
 from typing import Any
 
-from brokers.kraken.answers.pairs import NO_COINS, SPENDABLE, Pairs
+from brokers.kraken.answers.pairs import NO_COINS, SPENDABLE, USD, Pairs
 from brokers.network.figures import NOTHING, amount, required
 from brokers.venue_values import VenuePosition, VenuePositions
 
-USD = "USD"
 DUST_USD = Decimal(1)
 NEGLIGIBLE_FRAC = Decimal("0.01")
 """Of a pair's least volume, which is worth some dollars: so little of a coin changes no sum, whatever its price."""
@@ -120,7 +119,7 @@ def equity_of(balances: Balances, pairs: Pairs, prices: Mapping[str, Decimal]) -
         if symbol in prices:
             total += there.total * prices[symbol]
         elif (pair := pairs.of(symbol)) is not None and there.total >= pair.ordermin * NEGLIGIBLE_FRAC:
-            raise ValueError(f"{symbol} has no price")
+            raise ValueError(f"{symbol} has no price{'' if pair.listed else ', Kraken no longer lists it'}")
     return total
 
 

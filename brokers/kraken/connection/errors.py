@@ -24,9 +24,11 @@ NOT_TAKEN = (
     "EService:Deadline elapsed",
 )
 """Turned away unread, or too late for the engine: it may be sent again."""
-TOO_MUCH = ("Rate limit exceeded", "Too many requests", "Temporary lockout")
+TOO_MUCH = ("Rate limit exceeded", "Too many requests")
 LOCKOUT = "EGeneral:Temporary lockout"
-LOCKOUT_S, PAUSE_S = 900.0, 5.0
+LOCKOUT_S, LOCKOUT_TRY_S, PAUSE_S = 900.0, 300.0, 5.0
+"""The venue's seconds: how long a lockout lasts at most, after which time one request tries whether it is over, and how
+long nothing is sent after too much was. Kraken has told of a quarter of an hour, and tells of a few minutes now."""
 KEYS = (
     "EAPI:Invalid key",
     "EAPI:Invalid signature",
@@ -36,6 +38,9 @@ KEYS = (
     "EAPI:Feature disabled",
 )
 GONE = "EOrder:Unknown order"
+UNKNOWN_PAIR = "EQuery:Unknown asset pair"
+TOO_LITTLE = ("minimum not met",)
+"""Refusals of an order that what was read of its pair should have prevented: the pair has changed since."""
 FUNDS = "EOrder:Insufficient funds"
 DUPLICATE = ("EOrder:Duplicate", "cl_ord_id")
 
@@ -77,15 +82,15 @@ def lost(status: int, *, changes: bool) -> VenueError:
 
 
 def pause_of(message: str) -> float:
-    """Seconds for which nothing is sent after an error; 0 where it was not about the rate."""
-    if LOCKOUT in message:
-        return LOCKOUT_S
+    """Seconds for which nothing is sent after an error; 0 where it was not about the rate. Lockouts have their own."""
     return PAUSE_S if any(text in message for text in TOO_MUCH) else 0.0
 
 
 def _reason(message: str, sells: bool) -> VenueReason:
     if GONE in message:
         return VenueReason.NOT_FOUND
+    if UNKNOWN_PAIR in message or any(text in message for text in TOO_LITTLE):
+        return VenueReason.LASTING
     if FUNDS in message and sells:
         return VenueReason.SHARES_HELD
     if any(text in message for text in DUPLICATE):

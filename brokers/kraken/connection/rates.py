@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+
+from brokers.kraken.connection.errors import LOCKOUT_S, LOCKOUT_TRY_S
+from config.values.markets import NEW_YORK_ZONE
 
 NAP_S = 0.1
 """Longest time that a request waits without asking whether it is still wanted."""
+TRIAL_S = 20.0
+"""Local seconds within which the request that tries whether a lockout is over has had its answer."""
+
+log = logging.getLogger(__name__)
 
 
 class Category(StrEnum):
@@ -104,6 +113,13 @@ class RateModel:
         Local seconds that only grow.
     speed : float
         Seconds of the venue in one of ours.
+    now : callable, optional
+        The venue's time, in which the end of a lockout is told.
+
+    Attributes
+    ----------
+    locked : str
+        Until when Kraken takes no request of this account, in words; empty while it does.
     """
 
     tier: Tier
@@ -111,10 +127,13 @@ class RateModel:
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
     speed: float = 1.0
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    locked: str = ""
     rest: Counter = field(init=False)
     engines: dict[str, Counter] = field(default_factory=dict)
     _born: dict[str, float] = field(default_factory=dict)
     _closed_until: float = -math.inf
+    _locked_at: float = -math.inf
     _drops: int = 0
     _mutex: threading.Lock = field(default_factory=threading.Lock)
 
@@ -132,6 +151,9 @@ class RateModel:
                 )
                 if wait <= 0:
                     self.rest.add(cost, now)
+                    if self.locked:
+                        # One request tries whether it is over; the others wait for what it hears.
+                        self._closed_until = now + TRIAL_S
                     return True
             if now + wait > ends or self._drops != drops:
                 return False
@@ -176,6 +198,38 @@ class RateModel:
             self.rest.now(now)
             self.rest.level = self.rest.most
             self._closed_until = max(self._closed_until, now + seconds / self.speed)
+
+    def lock_out(self) -> None:
+        """Kraken has locked the account out: nothing goes but one try in between and one at the end."""
+        with self._mutex:
+            now = self.clock()
+            began = not self.locked or (now - self._locked_at) * self.speed >= LOCKOUT_S
+            if began:
+                self._locked_at = now
+            ends, again = (self._locked_at + seconds / self.speed for seconds in (LOCKOUT_S, LOCKOUT_TRY_S))
+            self._closed_until = again if began else ends
+            until = f"locked out by Kraken until {self._told(ends - now)}"
+            tried = f"; it is tried once before, at {self._told(again - now)}" if began else ""
+            self.locked = f"{until}; nothing is looked at{tried}"
+        log.error("%s; stops that rest at Kraken go on, none is placed, moved or cancelled", self.locked)
+
+    def let_in(self) -> None:
+        """Kraken has answered otherwise: a lockout is over."""
+        with self._mutex:
+            if not self.locked:
+                return
+            self.locked, self._closed_until = "", -math.inf
+        log.warning("Kraken takes requests of this account again")
+
+    @property
+    def waits_for_lockout(self) -> bool:
+        """Whether a lockout holds every request back now."""
+        return bool(self.locked) and self.clock() < self._closed_until
+
+    def _told(self, seconds: float) -> str:
+        """The venue's time in so many local seconds."""
+        then = self.now() + timedelta(seconds=seconds * self.speed)
+        return f"{then.astimezone(NEW_YORK_ZONE):%H:%M}"
 
     def drop_waiting(self) -> None:
         """Send no request that waits now."""

@@ -99,7 +99,6 @@ def test_funds_mean_coins_that_something_holds_only_for_a_sale():
     assert error_of(["WAPI:a warning"], changes=True) is None
 
 
-def test_a_lockout_closes_for_a_quarter_of_an_hour():
-    assert pause_of("EGeneral:Temporary lockout") == 900
+def test_after_too_much_nothing_is_sent_for_a_moment():
     assert pause_of("EAPI:Rate limit exceeded") == 5
     assert pause_of("EOrder:Insufficient funds") == 0
