@@ -55,6 +55,10 @@ class VenueUnavailable(VenueError):
     """A question had no answer."""
 
 
+class AnswerUnreadable(VenueUnavailable):
+    """The venue answered, and what it said is cut off or in no form of its own."""
+
+
 class AccountUnreadable(VenueUnavailable):
     """The account was told without an equity or cash that can be read; what else the venue tells can be.
 
@@ -68,6 +72,14 @@ class AccountUnreadable(VenueUnavailable):
 
 class NotSent(VenueUnavailable):
     """Nothing reached the venue, or it turned the request away unread."""
+
+
+class NoRoom(NotSent):
+    """The rate limit is spent; there is room again in ``wait_s`` local seconds."""
+
+    def __init__(self, message: str, wait_s: float) -> None:
+        super().__init__(message)
+        self.wait_s = wait_s
 
 
 class LockedOut(NotSent):
@@ -84,6 +96,11 @@ class ClockInDoubt(VenueUnavailable):
     def __init__(self, message: str, again: bool = False) -> None:
         super().__init__(message)
         self.again = again
+
+
+def told_silence(error: VenueError) -> str:
+    """What is said of a question that came to nothing."""
+    return f"the venue {error}" if isinstance(error, AnswerUnreadable) else f"the venue does not answer ({error})"
 
 
 def level_of(error: VenueError) -> int:

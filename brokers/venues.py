@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,6 +68,7 @@ def open_kraken(settings: Settings, paper: bool, admission: Admission | None = N
     from brokers.kraken.connection.nonce import Nonce
     from brokers.kraken.connection.rates import TIERS, RateModel
     from brokers.kraken.connection.rest import KrakenRest
+    from brokers.kraken.connection.shared_counter import SharedCounter
     from brokers.kraken.venue import KrakenVenue
     from brokers.kraken.waits import Waits
 
@@ -84,7 +86,11 @@ def open_kraken(settings: Settings, paper: bool, admission: Admission | None = N
     speed = settings.pace.speed
     nonce = Nonce(Path(settings.live.state_dir) / f"kraken-{name}.nonce")
     clock = VenueClock(speed)
-    rates = RateModel(TIERS[kraken.tier], speed=speed, now=clock.now)
+    tier = TIERS[kraken.tier]
+    # Commands beside a trader count with it, as Kraken counts them together.
+    shared = Path(settings.live.state_dir) / f"kraken-{name}.requests"
+    counter = SharedCounter(tier.rest, tier.rest_decay * speed, at=time.monotonic(), path=shared)
+    rates = RateModel(tier, speed=speed, counter=counter, now=clock.now)
     client = KrakenClient(KrakenRest(key, secret, nonce=nonce, rates=rates, url=kraken.url), admission)
     return KrakenVenue(client, clock, kraken.account or f"kraken-{name}", Waits.of(kraken))
 

@@ -42,6 +42,13 @@ class Refusal(Exception):
         self.key = key
 
 
+class NoAnswer(Refusal):
+    """Nobody answered: nothing is wrong with the input, and the same command may work in a while.
+
+    The command line leaves with exit status 1, so that who starts it again after failures does so.
+    """
+
+
 class OwnCodeError(Exception):
     """An error in a signal or rule of another package: one sentence with its name, file and line.
 
@@ -52,6 +59,8 @@ class OwnCodeError(Exception):
 
 def exit_status(run: Callable[[], int]) -> int:
     """What a command line returns: its own status, or with one line on standard error 2 (refused) or 1 (failed).
+
+    A venue that does not answer has failed.
 
     A file that cannot be written, a full disk for instance, ends in one line too, and so does an interruption. A
     reader of standard output that has gone (``| head``) ends the command without a word, as it does for other tools.
@@ -75,7 +84,7 @@ def _status(run: Callable[[], int]) -> int:
         _forget_output()
     except (Refusal, OwnCodeError) as refusal:
         tell(str(refusal))
-        return EXIT_REFUSED
+        return EXIT_FAILED if isinstance(refusal, NoAnswer) else EXIT_REFUSED
     except OSError as error:
         if error.errno not in _STORAGE and error.filename is None:
             raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -25,6 +26,8 @@ RETAINED = 1_000
 """So many orders that have ended are kept for further questions, the newest."""
 
 Listed = VenueOrder | UnreadOrder
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,7 @@ class OrderMemory:
         self._back_to: datetime | None = None
         self._ended_at: datetime | None = None
         self._doubted = True
+        self._others: set[str] = set()
         self._query = timedelta(seconds=query_s)
 
     def forget(self) -> None:
@@ -161,9 +165,21 @@ class OrderMemory:
             for order in self._listed[1].values():
                 if isinstance(order, VenueOrder):
                     self.sent(order)
+                    self._tell_another_trader(order)
                     if order.created is not None:
                         self._client.rates.born(order.id, max(0.0, (now - order.created).total_seconds()))
         return self._listed[1]
+
+    def _tell_another_trader(self, order: VenueOrder) -> None:
+        """Say once of an open order that another trader of this program may have sent it."""
+        if order.id not in self._others and self._names.foreign(order.client_order_id):
+            self._others.add(order.id)
+            log.warning(
+                "%s: the open order %s has an id of this program's form that the journal here does not know: another "
+                "trader may trade this account, or this is not its state folder; let one trader alone trade an account",
+                order.symbol,
+                order.id,
+            )
 
     def _read(self, rows: Json) -> dict[str, Listed]:
         self._reference.learn(filter(None, map(pair_name, rows.values())))

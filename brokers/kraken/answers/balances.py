@@ -13,7 +13,8 @@ from brokers.kraken.answers.pairs import NO_COINS, SPENDABLE, USD, Pairs
 from brokers.network.figures import NOTHING, amount, required
 from brokers.venue_values import VenuePosition, VenuePositions
 
-DUST_USD = Decimal(1)
+DUST_USD, MOST_DUST_USD = Decimal(1), Decimal(10)
+"""A coin that is worth less is dust; one that is worth the latter is none, whatever its pair's least volume."""
 NEGLIGIBLE_FRAC = Decimal("0.01")
 """Of a pair's least volume, which is worth some dollars: so little of a coin changes no sum, whatever its price."""
 
@@ -79,14 +80,15 @@ def positions_of(
     """Coins as positions, against USD.
 
     What cannot be sold, by volume or by worth, is dust and no position, unless ``dust`` asks for it. A coin without a
-    price is one all the same: what is not known must not be missing.
+    price is one all the same: what is not known must not be missing. So is what an order holds, which sells it, and
+    what is worth too much for dust: Kraken may raise a pair's least volume above what was bought before.
     """
     found: dict[str, VenuePosition] = {}
     for coin, there in balances.coins.items():
         symbol = f"{coin}/{USD}"
         price, pair = prices.get(symbol, NOTHING), pairs.of(symbol)
         worth = there.total * price
-        small = pair is not None and there.total < pair.ordermin
+        small = pair is not None and there.total < pair.ordermin and not there.held and worth < MOST_DUST_USD
         if not dust and (small or (price > 0 and worth < DUST_USD)):
             continue
         found[symbol] = VenuePosition(

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from brokers.order_types import VenueReason
-from brokers.venue_errors import KeysRefused, NotSent, OutcomeUnknown, VenueError, VenueRefusal, VenueUnavailable
+from brokers.venue_errors import (
+    AnswerUnreadable,
+    KeysRefused,
+    NotSent,
+    OutcomeUnknown,
+    VenueError,
+    VenueRefusal,
+    VenueUnavailable,
+)
 
 UNKNOWN = (
     "EService:Unavailable",
@@ -25,6 +33,7 @@ NOT_TAKEN = (
 )
 """Turned away unread, or too late for the engine: it may be sent again."""
 TOO_MUCH = ("Rate limit exceeded", "Too many requests")
+SERVER_ERROR = 500
 LOCKOUT = "EGeneral:Temporary lockout"
 LOCKOUT_S, LOCKOUT_TRY_S, PAUSE_S = 900.0, 300.0, 5.0
 """The venue's seconds: how long a lockout lasts at most, after which time one request tries whether it is over, and how
@@ -77,6 +86,9 @@ def error_of(texts: Iterable[object], *, changes: bool, sells: bool = False) -> 
 
 def lost(status: int, *, changes: bool) -> VenueError:
     """The error that an HTTP status without a readable answer means."""
+    if status < SERVER_ERROR:
+        message = f"answered {status}, and its answer could not be read"
+        return OutcomeUnknown(message) if changes else AnswerUnreadable(message)
     message = f"the venue answered {status}"
     return OutcomeUnknown(message) if changes else VenueUnavailable(message)
 

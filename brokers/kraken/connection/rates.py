@@ -7,6 +7,7 @@ import math
 import threading
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -99,6 +100,10 @@ class Counter:
         self.level = self.now(time_s) + cost
         self.peak = max(self.peak, self.level)
 
+    def held(self, time_s: float) -> AbstractContextManager[None]:
+        """Around reading and counting up; this one is nobody else's."""
+        return nullcontext()
+
 
 @dataclass(slots=True)
 class RateModel:
@@ -113,6 +118,8 @@ class RateModel:
         Local seconds that only grow.
     speed : float
         Seconds of the venue in one of ours.
+    counter : Counter, optional
+        Of the requests; one that other processes share, else one of its own.
     now : callable, optional
         The venue's time, in which the end of a lockout is told.
 
@@ -127,6 +134,7 @@ class RateModel:
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
     speed: float = 1.0
+    counter: Counter | None = None
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     locked: str = ""
     rest: Counter = field(init=False)
@@ -138,14 +146,14 @@ class RateModel:
     _mutex: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
-        self.rest = Counter(self.tier.rest, self.tier.rest_decay * self.speed, at=self.clock())
+        own = Counter(self.tier.rest, self.tier.rest_decay * self.speed, at=self.clock())
+        self.rest = own if self.counter is None else self.counter
 
     def take(self, endpoint: str, max_wait_s: float, *, urgent: bool) -> bool:
         """Wait for room for a private request and take it; False if there is none in that time."""
         cost, ends, drops = cost_of(endpoint), self.clock() + max_wait_s, self._drops
         while True:
-            with self._mutex:
-                now = self.clock()
+            with self._mutex, self.rest.held(now := self.clock()):
                 wait = max(
                     self.rest.wait(cost, 0 if urgent else self.reserve, now) if cost else 0.0, self._closed_until - now
                 )
@@ -161,8 +169,7 @@ class RateModel:
 
     def room(self, cost: float) -> bool:
         """Whether requests of so much could go now beside the reserve."""
-        with self._mutex:
-            now = self.clock()
+        with self._mutex, self.rest.held(now := self.clock()):
             return now >= self._closed_until and self.rest.wait(cost, self.reserve, now) <= 0
 
     def work(self, pair: str, work: Work, order_id: str, *, urgent: bool) -> bool:
@@ -193,10 +200,8 @@ class RateModel:
 
     def full(self, seconds: float) -> None:
         """Kraken said that it was too much: the counter is at its limit, and nothing goes for so long."""
-        with self._mutex:
-            now = self.clock()
-            self.rest.now(now)
-            self.rest.level = self.rest.most
+        with self._mutex, self.rest.held(now := self.clock()):
+            self.rest.add(max(0.0, self.rest.most - self.rest.now(now)), now)
             self._closed_until = max(self._closed_until, now + seconds / self.speed)
 
     def lock_out(self) -> None:
@@ -235,11 +240,17 @@ class RateModel:
         """Send no request that waits now."""
         self._drops += 1
 
+    def wait_s(self, endpoint: str, *, urgent: bool = False) -> float:
+        """Local seconds until there is room for a request."""
+        with self._mutex, self.rest.held(now := self.clock()):
+            wait = self.rest.wait(cost_of(endpoint), 0 if urgent else self.reserve, now)
+            return max(0.0, wait, self._closed_until - now)
+
     @property
     def spent(self) -> str:
         """How much of the limit is used, in words."""
-        with self._mutex:
-            return f"{self.rest.now(self.clock()):.1f} of {self.rest.most:g} counted"
+        with self._mutex, self.rest.held(now := self.clock()):
+            return f"{self.rest.now(now):.1f} of {self.rest.most:g} counted"
 
     @property
     def peaks(self) -> tuple[float, float]:

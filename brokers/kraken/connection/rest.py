@@ -21,7 +21,7 @@ from typing import Any
 import ccxt
 import requests
 
-from brokers.kraken.connection.errors import LOCKOUT, error_of, lost, pause_of
+from brokers.kraken.connection.errors import LOCKOUT, SERVER_ERROR, error_of, lost, pause_of
 from brokers.kraken.connection.nonce import Nonce
 from brokers.kraken.connection.rates import RateModel
 from brokers.network.answer import Unanswered, sent_once
@@ -30,6 +30,7 @@ from brokers.network.time_budget import seconds_left
 from brokers.network.transport import DeadlineAdapter
 from brokers.venue_errors import (
     LockedOut,
+    NoRoom,
     NotSent,
     OutcomeUnknown,
     VenueError,
@@ -55,7 +56,6 @@ CHANGES = frozenset(
         "WalletTransfer",
     }
 )
-SERVER_ERROR = 500
 Json = dict[str, Any]
 
 log = logging.getLogger(__name__)
@@ -165,6 +165,8 @@ class KrakenRest(ccxt.kraken):
             if error is not None:
                 if pause := pause_of(str(error)):
                     self.rates.full(pause)
+                    if isinstance(error, NotSent):
+                        error = NoRoom(str(error), self.rates.wait_s(path))
                 raise error
             outcome = "ok"
             return answer.get("result", {})
@@ -179,7 +181,8 @@ class KrakenRest(ccxt.kraken):
     def _private(self, path: str, api: str, method: str, params: Mapping[str, Any] | None) -> Json:
         self.refuse_lockout()
         if not self.rates.take(path, seconds_left(WAIT_S), urgent=_urgent.get()):
-            raise NotSent(f"own rate limit: {self.rates.spent}, no room in the time there is")
+            wait_s = self.rates.wait_s(path, urgent=_urgent.get())
+            raise NoRoom(f"own rate limit: {self.rates.spent}, no room in the time there is", wait_s)
         if not self._one.acquire(timeout=seconds_left(CONNECT_S + READ_S)):
             raise NotSent("another request has no answer yet")
         try:
