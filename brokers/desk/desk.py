@@ -137,7 +137,9 @@ class LiveDesk:
                 yield
             self.iterations += 1
         except VenueError as error:
-            self.halts.passing["venue"] = str(error)
+            # Why the venue counts as gone is told already.
+            if str(error) != self.halts.venue_gone():
+                self.halts.passing["venue"] = str(error)
             log.log(level_of(error), "iteration skipped: %s", error)
         except Exception as error:
             # At shutdown the journal is closed under an iteration that is still on its way.

@@ -16,8 +16,8 @@ from brokers.kraken.connection.client import KrakenClient
 from brokers.order_types import VenueReason
 from brokers.venue_errors import VenueError, VenueRefusal, VenueUnavailable
 
-FRESH_S = 120.0
-"""Local seconds: a minimum that is older is read again before a stop is cancelled for a sale."""
+FRESH_S = 10.0
+"""Local seconds: what was read of a pair longer ago is read again before a stop is cancelled for a sale."""
 AGAIN_S = 60.0
 """Local seconds between two readings because of what Kraken refused, or of a pair that is gone."""
 
@@ -95,11 +95,11 @@ class Reference:
                     # Orders call it so, whatever it would be called by rule.
                     self._lose([replace(pair, altname=name)])
 
-    def doubt(self, older_than_s: float = AGAIN_S) -> bool:
+    def doubt(self, older_than_s: float = AGAIN_S, again_s: float = AGAIN_S) -> bool:
         """Read the pairs again because they may have changed, unless that was done just now; whether it was done."""
         with self._mutex:
             now = time.monotonic()
-            if now - self._tried_at < AGAIN_S or now - self._read_at < older_than_s:
+            if now - self._tried_at < again_s or now - self._read_at < older_than_s:
                 return False
             self._tried_at = now
             self._read()

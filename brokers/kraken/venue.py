@@ -244,7 +244,7 @@ class KrakenVenue:
 
     def trades(self, symbol: str) -> bool:
         # Asked before a stop is cancelled: what was read of the pair, its least volume too, has to be of now.
-        self.reference.doubt(FRESH_S)
+        self.reference.doubt(FRESH_S, FRESH_S)
         pair = self.reference.pair(symbol)
         return pair is not None and pair.online
 

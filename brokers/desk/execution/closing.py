@@ -254,7 +254,7 @@ class PositionCloser:
         if task.asked is None or elapsed(now, task.asked, ASK_TRADABLE):
             why = unsaleable(self._state, task.symbol, held - task.keep)
             if why and task.tradable:
-                log.warning("%s: %s, it stays behind its stop", task.symbol, why)
+                log.warning("%s: %s; nothing is cancelled for its sale", task.symbol, why)
             task.asked, task.tradable = now, not why
         return not task.tradable
 

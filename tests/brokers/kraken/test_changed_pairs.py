@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from brokers.kraken.answers.pairs import Pairs
+from brokers.kraken.reference import FRESH_S
 from brokers.order_types import State, VenueReason
 from brokers.venue_errors import AccountUnreadable, VenueRefusal
 from tests.brokers.kraken.scene import BTC, ETH, KrakenScene
@@ -71,7 +72,8 @@ def scene(tmp_path: Path) -> Iterator[KrakenScene]:
 def test_no_stop_is_cancelled_for_a_sale_below_a_minimum_that_was_raised(scene, caplog, by):
     kraken = Changed(scene)
     kraken.ordermin = "0.01"
-    kraken.old()
+    # What was read a moment ago is not enough: it is read again before anything is cancelled.
+    scene.venue.reference._read_at -= FRESH_S
     cancels = scene.asked["CancelOrder"]
     if by == "target":
         scene.step(1, BTC="94000")
@@ -104,6 +106,7 @@ def test_the_least_volume_is_read_again_after_kraken_has_refused_an_order_for_it
     scene.server.by_hand("CancelOrder", txid=stop.id)
     scene.settle(30, 5)
     assert len(kraken.refused) == 1
+    assert BTC in scene.desk.protector.log.present, "coins of a hundred dollars without a stop are told all the same"
     assert scene.venue.rules.least(BTC, Decimal(90_000)) == Decimal("0.01")
 
 
