@@ -5,6 +5,8 @@ Exit status: 0 done, 1 ran and failed, 2 refused the input, 3 stopped by a halt 
 
 from __future__ import annotations
 
+import commands.interruption  # noqa: F401 - before the others, which take a while # isort: skip
+
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import logging
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from brokers.order_types import VenueReason
+
+if TYPE_CHECKING:
+    from brokers.venue_values import VenueAccount
 
 
 class VenueError(Exception):
@@ -51,12 +55,35 @@ class VenueUnavailable(VenueError):
     """A question had no answer."""
 
 
+class AnswerUnreadable(VenueUnavailable):
+    """The venue answered, and what it said is cut off or in no form of its own."""
+
+
 class AccountUnreadable(VenueUnavailable):
-    """The account was told without an equity or cash that can be read; what else the venue tells can be."""
+    """The account was told without an equity or cash that can be read; what else the venue tells can be.
+
+    ``account`` is the account without them, where its name is known.
+    """
+
+    def __init__(self, message: str, account: VenueAccount | None = None) -> None:
+        super().__init__(message)
+        self.account = account
 
 
 class NotSent(VenueUnavailable):
     """Nothing reached the venue, or it turned the request away unread."""
+
+
+class NoRoom(NotSent):
+    """The rate limit is spent; there is room again in ``wait_s`` local seconds."""
+
+    def __init__(self, message: str, wait_s: float) -> None:
+        super().__init__(message)
+        self.wait_s = wait_s
+
+
+class LockedOut(NotSent):
+    """The venue takes no request of the account for some minutes; told once, where it said so."""
 
 
 class ClockInDoubt(VenueUnavailable):
@@ -71,6 +98,16 @@ class ClockInDoubt(VenueUnavailable):
         self.again = again
 
 
+def told_silence(error: VenueError) -> str:
+    """What is said of a question that came to nothing."""
+    return f"the venue {error}" if isinstance(error, AnswerUnreadable) else f"the venue does not answer ({error})"
+
+
 def level_of(error: VenueError) -> int:
-    """How loudly an answer that did not come is logged: a clock in doubt settles with the next reading."""
+    """How loudly an answer that did not come is logged: a clock in doubt settles with the next reading.
+
+    A lockout was told when it began, and lasts for hundreds of questions.
+    """
+    if isinstance(error, LockedOut):
+        return logging.DEBUG
     return logging.INFO if isinstance(error, ClockInDoubt) and not error.again else logging.WARNING

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,6 +68,7 @@ def open_kraken(settings: Settings, paper: bool, admission: Admission | None = N
     from brokers.kraken.connection.nonce import Nonce
     from brokers.kraken.connection.rates import TIERS, RateModel
     from brokers.kraken.connection.rest import KrakenRest
+    from brokers.kraken.connection.shared_counter import SharedCounter
     from brokers.kraken.venue import KrakenVenue
     from brokers.kraken.waits import Waits
 
@@ -83,9 +85,14 @@ def open_kraken(settings: Settings, paper: bool, admission: Admission | None = N
     name = hashlib.sha256(key.encode()).hexdigest()[:NAME_DIGITS]
     speed = settings.pace.speed
     nonce = Nonce(Path(settings.live.state_dir) / f"kraken-{name}.nonce")
-    rest = KrakenRest(key, secret, nonce=nonce, rates=RateModel(TIERS[kraken.tier], speed=speed), url=kraken.url)
-    client = KrakenClient(rest, admission)
-    return KrakenVenue(client, VenueClock(speed), kraken.account or f"kraken-{name}", Waits.of(kraken))
+    clock = VenueClock(speed)
+    tier = TIERS[kraken.tier]
+    # Commands beside a trader count with it, as Kraken counts them together.
+    shared = Path(settings.live.state_dir) / f"kraken-{name}.requests"
+    counter = SharedCounter(tier.rest, tier.rest_decay * speed, at=time.monotonic(), path=shared)
+    rates = RateModel(tier, speed=speed, counter=counter, now=clock.now)
+    client = KrakenClient(KrakenRest(key, secret, nonce=nonce, rates=rates, url=kraken.url), admission)
+    return KrakenVenue(client, clock, kraken.account or f"kraken-{name}", Waits.of(kraken))
 
 
 def public_kraken(settings: Settings) -> KrakenVenue:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from config.errors import Refusal
+from config.errors import NoAnswer, Refusal
 from config.reading.arguments import DEFAULT_PROFILE
 
 if TYPE_CHECKING:
-    from brokers.ports import Venue
     from config import Settings
 
 VENUES = ("alpaca", "kraken")
 KRAKEN = "kraken"
+MONEY = frozenset({"EUR", "GBP", "CAD", "JPY", "CHF", "AUD"})
+"""What Kraken keeps beside USD that is money, and no coin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,20 @@ class Choice:
 
     profile: str
     told: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Funds:
+    """What an account at Kraken has: equity and cash in USD, whether coins that can be sold are held, other money.
+
+    ``unreadable`` says why equity cannot be read, empty where it can.
+    """
+
+    equity: float
+    cash: float
+    coins: bool = False
+    foreign: tuple[str, ...] = ()
+    unreadable: str = ""
 
 
 def override(venue: str | None) -> list[tuple[str, str, Any]]:
@@ -68,31 +83,60 @@ def chosen_profile(
     smallest = min(bounds, key=lambda name: bounds[name])
     balance = load(smallest).account.budget_usd if budget is None else budget
     if live:
-        settings = settings_of(smallest)
-        balance = _balance(settings)
-        if balance < bounds[smallest] and _holds(settings):
-            # What is held has to keep its stop and its target, whatever can be entered.
+        funds = _funds(_first_that_loads(sorted(bounds, key=lambda name: bounds[name]), settings_of))
+        # What is held has to keep its stop and its target, whatever can be entered.
+        if funds.unreadable and funds.coins:
+            return Choice(smallest, f"{funds.unreadable}; nothing is entered, and what is held is looked after")
+        if funds.unreadable:
+            raise NoAnswer(f"{funds.unreadable}; try again when it can")
+        balance = funds.equity
+        if balance < bounds[smallest] and funds.coins:
             return Choice(
                 smallest, f"{dollars(balance)} are too little to enter anything; what is held is looked after"
+            )
+        if funds.cash < bounds[smallest] and funds.foreign and not funds.coins:
+            raise Refusal(
+                f"the account holds {', '.join(funds.foreign)} and {dollars(funds.cash)}; only USD is traded: exchange "
+                "it for USD at Kraken"
             )
     name = profile_of(balance, bounds)
     return Choice(name, selected(name, balance))
 
 
-def _balance(settings: Settings) -> float:
-    """What the account is worth by Kraken's word, USD."""
-    return float(_signed_in(settings).account().equity)
+def _first_that_loads(profiles: Sequence[str], settings_of: Callable[[str], Settings]) -> Settings:
+    """The settings that tell address and keys, with any of the profiles: which one is meant is not known yet.
+
+    What the user has set may contradict one profile and suit another; the one that is picked is checked later.
+    """
+    refused: Refusal | None = None
+    for name in profiles:
+        try:
+            return settings_of(name)
+        except Refusal as refusal:
+            refused = refused or refusal
+    assert refused is not None
+    raise refused
 
 
-def _holds(settings: Settings) -> bool:
-    """Whether the account has positions by Kraken's word; dust is none."""
-    return bool(_signed_in(settings).positions().by_symbol)
-
-
-def _signed_in(settings: Settings) -> Venue:
-    from brokers.operator.account import sign_in
+def _funds(settings: Settings) -> Funds:
+    """What the account has by Kraken's word, asked for until it answers."""
+    from brokers.desk.lifecycle.session import account_at_start
+    from brokers.operator.account import account_of, silent
+    from brokers.venue_errors import VenueError
     from brokers.venues import open_venue
 
-    account = open_venue(settings, paper=False)
-    sign_in(account, paper=False)
-    return account
+    venue = open_venue(settings, paper=False)
+    account_at_start(venue, paper=False, wait_s=settings.live.start_wait_s)
+    try:
+        account, unreadable = account_of(venue)
+        held = venue.positions().by_symbol.values()
+    except VenueError as error:
+        raise NoAnswer(str(silent(venue, error))) from None
+    foreign = [there for there in held if there.symbol.partition("/")[0] in MONEY]
+    return Funds(
+        equity=float(account.equity),
+        cash=float(account.cash),
+        coins=len(foreign) < len(held),
+        foreign=tuple(f"{there.quantity.normalize():f} {there.symbol.partition('/')[0]}" for there in foreign),
+        unreadable=unreadable,
+    )

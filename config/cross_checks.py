@@ -46,6 +46,18 @@ def contradictions(settings: Sections, trades: bool = True) -> Iterator[Impossib
     if trades:
         yield from _faster_than_real_time(settings)
     yield from _parked_cash(settings)
+    yield from _other_money(settings)
+
+
+def _other_money(settings: Sections) -> Iterator[ImpossibleCombination]:
+    """Coins at Kraken are bought for USD alone."""
+    # Commands that look at Kraken with another profile have shares in theirs, which nobody asks it for.
+    other = [symbol for symbol in settings.universe.symbols if "/" in symbol and not symbol.endswith("/USD")]
+    if settings.broker.venue == "kraken" and other:
+        yield ImpossibleCombination(
+            f"{', '.join(other)}: only pairs against USD are traded at Kraken; write {other[0].partition('/')[0]}/USD",
+            "universe.symbols",
+        )
 
 
 def _repeated_names(settings: Sections) -> Iterator[ImpossibleCombination]:
@@ -163,14 +175,15 @@ def _unreachable_windows(settings: Sections) -> Iterator[ImpossibleCombination]:
 def _faster_than_real_time(settings: Sections) -> Iterator[ImpossibleCombination]:
     alpaca, kraken = settings.broker.alpaca, settings.broker.kraken
     addresses: tuple[str | None, ...] = (alpaca.trading_url, alpaca.data_url, alpaca.stream_url)
+    way, key = "--alpaca-url, at Kraken with broker.venue and broker.kraken.url", "broker.alpaca.trading_url"
     if settings.broker.venue == "kraken":
-        addresses = (kraken.url,)
+        addresses, way, key = (kraken.url,), "broker.kraken.url", "broker.kraken.url"
     if settings.pace.speed != 1 and not all(url is not None and on_loopback(url) for url in addresses):
         yield ImpossibleCombination(
             f"pace.speed is {settings.pace.speed:g}, but time passes faster only at a venue on loopback; give its "
-            "address with --alpaca-url, or leave pace.speed at 1",
+            f"address with {way}, or leave pace.speed at 1",
             "pace.speed",
-            "broker.alpaca.trading_url",
+            key,
         )
 
 

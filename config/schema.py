@@ -254,10 +254,12 @@ class Protection(Section):
 class Live(Section):
     """What only a run against a venue needs; ``adopt`` names positions made by hand that it may manage;
     ``yahoo`` lets Yahoo serve bars of tickers that the venue has none of. ``journal_answer_s`` is how long a database
-    server may be silent before its session counts as lost.
+    server may be silent before its session counts as lost, ``start_wait_s`` how long a venue that does not answer is
+    asked at the start before the trader ends.
     """
 
     state_dir: Name
+    start_wait_s: Annotated[float, Field(ge=0, le=3_600)]
     journal_answer_s: Annotated[float, Field(ge=0.5, le=60)]
     entry: Entry
     close: Close

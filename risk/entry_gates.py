@@ -66,11 +66,13 @@ class EntryGates(RiskModule):
         """Positions and balance; the other gates are about moments, scores and symbols."""
         config, fees = self.config, 1 + self.config.fee_frac
         spent = max(0.0, book.equity - book.free_cash)
-        # Below the least equity nothing is entered, whatever cash there is.
-        most = book.equity if book.equity >= config.min_equity_usd else 0.0
+        # Below the least equity nothing is entered, whatever cash there is: what is spent is all that may be.
+        enough = book.equity >= config.min_equity_usd
+        most = book.equity if enough else spent
+        name = "spent of the balance, fees kept" if enough else f"nothing below {config.min_equity_usd:g} USD of equity"
         return [
             Limit(self.name, "open positions", book.count, config.max_positions, "positions"),
-            Limit(self.name, "spent of the balance, fees kept", spent / fees, most / fees),
+            Limit(self.name, name, spent / fees, most / fees),
         ]
 
     def review(self, proposal: Proposal, book: Book, market: Market) -> Verdict:

@@ -18,10 +18,10 @@ from brokers.rehearsal.serving.network_faults import Mishap
 from tests.live_venue import command, venue, wait_until
 
 
-def refused(server: RehearsalServer, folder: Path, *extra: str, **options: object) -> str:
+def refused(server: RehearsalServer, folder: Path, *extra: str, status: int = 2, **options: object) -> str:
     process = command(server, folder, *extra, **options)
     told, _ = process.communicate(timeout=180)
-    assert process.returncode == 2, told
+    assert process.returncode == status, told
     assert "Traceback" not in told
     assert not [entry for entry in server.log if entry.method != "GET"]
     return told.strip().splitlines()[-1]
@@ -133,7 +133,7 @@ def test_a_venue_that_does_not_answer_is_refused_at_the_start(tmp_path):
     with venue() as server:
         server.faults.chance(Mishap.HANG_BEFORE, 1.0, path="/v2/clock", seconds=30)
         began = time.monotonic()
-        told = refused(server, tmp_path)
+        told = refused(server, tmp_path, "--set", "live.start_wait_s=20", status=1)
         assert time.monotonic() - began < 45
     assert "the venue does not answer" in told
 

@@ -34,7 +34,7 @@ from brokers.journal import IllegalTransition, JournalConflict
 from brokers.order_types import OrderRole
 from brokers.record import HaltRecord, RunRecord
 from brokers.reporting.iteration_report import IterationReport
-from brokers.venue_errors import NotSent, VenueError, VenueUnavailable, level_of
+from brokers.venue_errors import AccountUnreadable, NotSent, VenueError, VenueUnavailable, level_of
 from brokers.venue_values import TradeUpdate
 from config.errors import Refusal
 from config.values.markets import NEW_YORK_ZONE
@@ -141,7 +141,9 @@ class LiveDesk:
                 yield
             self.iterations += 1
         except VenueError as error:
-            self.halts.passing["venue"] = str(error)
+            # Why the venue counts as gone is told already.
+            if str(error) != self.halts.venue_gone():
+                self.halts.passing["venue"] = str(error)
             log.log(level_of(error), "iteration skipped: %s", error)
         except Exception as error:
             # At shutdown the journal is closed under an iteration that is still on its way.
@@ -165,6 +167,9 @@ class LiveDesk:
         with self.lock:
             self._see(partial(self.view, FRESH_S), STEP_S)
             self.work()
+            if self.state.view.account_time is None:
+                # What is held is looked after; a decision by an equity that was never read would halt by a loss of all.
+                raise AccountUnreadable(self.state.view.account_unreadable)
             return self._book()
 
     def _has_room(self) -> bool:

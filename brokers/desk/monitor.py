@@ -12,7 +12,7 @@ from brokers.desk.look_pace import BUSY_S, LEAST_S, LookPace
 from brokers.desk.session_report import SessionReport
 from brokers.ports import Clock, QuoteStream
 from brokers.reporting.events import EventKind, about
-from brokers.venue_errors import VenueError
+from brokers.venue_errors import VenueError, level_of
 from brokers.venue_values import TradeUpdate
 
 MISSED_PACES, MISSED_S = 3, 30.0
@@ -166,7 +166,7 @@ class Monitor:
             self._overdue = now + self._patience_s
         elif now >= self._overdue:
             self._overdue, self._missed = now + self._patience_s, True
-            blind = desk.look_watch.why
+            blind = desk.look_watch.why or desk.halts.venue_gone()
             log.error(
                 "no iteration for %.0f s: nothing is decided, %s; start the trader again if this stays",
                 now - self._iterated,
@@ -184,7 +184,7 @@ class Monitor:
             if self._stream is not None:
                 self._stream.watch(sorted(symbols, key=lambda symbol: (symbol not in stops, symbol)))
         except VenueError as error:
-            log.warning("watching: %s", error)
+            log.log(level_of(error), "watching: %s", error)
         except Exception as error:
             # A watch that ends with its first surprise watches nothing.
             self.desk.halts.crashed(error, self.clock.now())

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import pandas as pd
 
-from brokers.kraken.answers.balances import USD, Balances, balances_of, equity_of, positions_of
+from brokers.kraken.answers.balances import Balances, balances_of, equity_of, positions_of
 from brokers.kraken.answers.market_data import INTERVALS, MOST_BARS, bars_of, no_bars, prices_of, quotes_of
+from brokers.kraken.answers.pairs import USD
 from brokers.kraken.connection.client import KrakenClient
+from brokers.kraken.connection.errors import UNKNOWN_PAIR
 from brokers.kraken.reference import Reference
 from brokers.network.clock import VenueClock
 from brokers.venue_errors import VenueRefusal
@@ -24,6 +27,7 @@ OLDEST_PRICE = timedelta(minutes=1)
 """Of a ticker that the account is valued at, the venue's time."""
 ONLINE = "online"
 MINUTE_S = 60
+Told = TypeVar("Told")
 MOST_KEPT = 4 * MOST_BARS
 """Bars of a pair that are kept: more than Kraken gives at once, which come together over the days."""
 
@@ -102,9 +106,7 @@ class AccountView:
         """Bid and ask of each symbol that Kraken trades; one request."""
         now, wanted = self._clock.now(), list(symbols)
         due = [s for s in wanted if s not in self._quotes or not self._fresh(self._quotes[s][0], now)]
-        pairs = [pair for symbol in due if (pair := self._reference.pair(symbol)) is not None]
-        if pairs:
-            told = quotes_of(self._client.tickers(pair.key for pair in pairs), self._reference.pairs, now)
+        if told := self._listed_again(lambda: self._tickers(due, now)):
             self._quotes |= {symbol: (now, quote) for symbol, quote in told.items()}
         return {symbol: self._quotes[symbol][1] for symbol in wanted if symbol in self._quotes}
 
@@ -112,22 +114,36 @@ class AccountView:
         """Complete bars since ``start``, as far back as Kraken has them; each is asked for once."""
         if minutes not in INTERVALS:
             raise VenueRefusal(f"Kraken has no bars of {minutes} minutes; it has {', '.join(map(str, INTERVALS))}")
-        parts = [part for symbol in symbols if len(part := self._bars_of(symbol, minutes, start))]
+        found = (self._listed_again(partial(self._bars_of, symbol, minutes, start)) for symbol in symbols)
+        parts = [part for part in found if len(part)]
         if not parts:
             return no_bars()
-        found = pd.concat(parts, ignore_index=True)
-        inside = found["datetime"] >= pd.Timestamp(start)
+        whole = pd.concat(parts, ignore_index=True)
+        inside = whole["datetime"] >= pd.Timestamp(start)
         if end is not None:
-            inside &= found["datetime"] < pd.Timestamp(end)
-        return found[inside].reset_index(drop=True)
+            inside &= whole["datetime"] < pd.Timestamp(end)
+        return whole[inside].reset_index(drop=True)
+
+    def _tickers(self, symbols: Iterable[str], now: datetime) -> dict[str, VenueQuote]:
+        pairs = [pair for symbol in symbols if (pair := self._reference.pair(symbol)) is not None]
+        return quotes_of(self._client.tickers(pair.key for pair in pairs), self._reference.pairs, now) if pairs else {}
+
+    def _listed_again(self, ask: Callable[[], Told]) -> Told:
+        """The answer; where Kraken does not know a pair any more, its pairs are read anew and the others asked for."""
+        try:
+            return ask()
+        except VenueRefusal as refusal:
+            if UNKNOWN_PAIR not in refusal.message or not self._reference.doubt(older_than_s=0.0):
+                raise
+            return ask()
 
     def _bars_of(self, symbol: str, minutes: int, start: datetime) -> pd.DataFrame:
         pair, now = self._reference.pair(symbol), self._clock.now()
-        if pair is None:
-            return no_bars()
-        step = timedelta(minutes=minutes)
         known = self._bars.get((symbol, minutes))
         kept = no_bars() if known is None else known.bars
+        if pair is None:
+            return kept
+        step = timedelta(minutes=minutes)
         last: datetime | None = kept["datetime"].iloc[-1].to_pydatetime() if len(kept) else None
         # Where nothing came from so early, Kraken has none that are older: it gives the newest 720.
         since = start

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from brokers.kraken.answers.figures import moment
-from brokers.kraken.answers.listings import listing_of
+from brokers.kraken.answers.listings import listing_of, pair_name
 from brokers.kraken.answers.names import Names, uuid_of
 from brokers.kraken.connection.client import KrakenClient
 from brokers.kraken.connection.rest import Json, urgently
@@ -25,6 +26,8 @@ RETAINED = 1_000
 """So many orders that have ended are kept for further questions, the newest."""
 
 Listed = VenueOrder | UnreadOrder
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,7 @@ class OrderMemory:
         self._back_to: datetime | None = None
         self._ended_at: datetime | None = None
         self._doubted = True
+        self._others: set[str] = set()
         self._query = timedelta(seconds=query_s)
 
     def forget(self) -> None:
@@ -78,7 +82,7 @@ class OrderMemory:
 
     def sent(self, order: VenueOrder) -> None:
         """An order was taken: if no listing of open orders shows it, it has ended."""
-        self._open[order.id] = self._pairs[order.id] = self._reference.required(order.symbol).key
+        self._open[order.id] = self._pairs[order.id] = self._reference.known(order.symbol).key
 
     def pair_of(self, txid: str) -> str:
         """The pair of an order, for the count of its order work; empty where it is not known."""
@@ -161,11 +165,24 @@ class OrderMemory:
             for order in self._listed[1].values():
                 if isinstance(order, VenueOrder):
                     self.sent(order)
+                    self._tell_another_trader(order)
                     if order.created is not None:
                         self._client.rates.born(order.id, max(0.0, (now - order.created).total_seconds()))
         return self._listed[1]
 
+    def _tell_another_trader(self, order: VenueOrder) -> None:
+        """Say once of an open order that another trader of this program may have sent it."""
+        if order.id not in self._others and self._names.foreign(order.client_order_id):
+            self._others.add(order.id)
+            log.warning(
+                "%s: the open order %s has an id of this program's form that the journal here does not know: another "
+                "trader may trade this account, or this is not its state folder; let one trader alone trade an account",
+                order.symbol,
+                order.id,
+            )
+
     def _read(self, rows: Json) -> dict[str, Listed]:
+        self._reference.learn(filter(None, map(pair_name, rows.values())))
         listing = listing_of(rows, self._reference.pairs, self._names, self._clock.now())
         read: dict[str, Listed] = {order.id: order for order in listing.orders}
         return read | {order.id: order for order in listing.unread}

@@ -8,7 +8,7 @@ from __future__ import annotations
 from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, Decimal
 
 from brokers.kraken.answers.pairs import Pair
-from brokers.order_types import OrderType, Side, TimeInForce
+from brokers.order_types import OrderType, Side, TimeInForce, VenueReason
 from brokers.quantities import digits
 from brokers.venue_errors import VenueRefusal
 from brokers.venue_requests import Bracket, OcoExits, OrderChange, OrderRequest, Single, StopOnly
@@ -105,7 +105,8 @@ def _with_close(request: Bracket, pair: Pair, cl_ord_id: str) -> Fields:
 def _base(pair: Pair, side: Side, quantity: Decimal, price: Decimal, kind: str, cl_ord_id: str) -> Fields:
     volume = volume_text(quantity, pair)
     if Decimal(volume) < (least := pair.least(price)):
-        raise VenueRefusal(f"{volume} {pair.base} is below Kraken's minimum of {digits(least)}")
+        below = f"{volume} {pair.base} is below Kraken's minimum of {digits(least)}"
+        raise VenueRefusal(below, VenueReason.LASTING)
     return {
         "pair": pair.key,
         "type": side,

@@ -31,11 +31,11 @@ class KrakenRules:
         return self._reference.dearest_taker
 
     def least(self, symbol: str, price: Decimal) -> Decimal:
-        return self._reference.required(symbol).least(price)
+        return self._reference.known(symbol).least(price)
 
     def tick(self, price: float, symbol: str) -> float:
-        return float(self._reference.required(symbol).tick)
+        return float(self._reference.known(symbol).tick)
 
     def gap(self, price: float, symbol: str) -> float:
         """A tick: Kraken takes a stop anywhere, and triggers at once one that the market has reached."""
-        return float(self._reference.required(symbol).tick)
+        return float(self._reference.known(symbol).tick)

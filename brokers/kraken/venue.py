@@ -16,7 +16,7 @@ from brokers.kraken.answers.names import Names, uuid_of
 from brokers.kraken.connection.client import KrakenClient
 from brokers.kraken.order_memory import OrderMemory
 from brokers.kraken.payloads import amended, fields_of
-from brokers.kraken.reference import Reference
+from brokers.kraken.reference import FRESH_S, Reference
 from brokers.kraken.rules import KrakenRules
 from brokers.kraken.waits import Waits
 from brokers.network.figures import MOST, NOTHING
@@ -95,7 +95,7 @@ class KrakenVenue:
     @property
     def gone(self) -> str:
         breaker = self.client.rest.breaker
-        return f"circuit breaker open ({breaker.name})" if breaker.open else ""
+        return self.client.rates.locked or (f"circuit breaker open ({breaker.name})" if breaker.open else "")
 
     def budget(self, seconds: float) -> AbstractContextManager[None]:
         return time_budget(seconds)
@@ -105,7 +105,8 @@ class KrakenVenue:
         return limit_of(self.client.rates.tier, self._quiet_s)
 
     def room(self, requests: int) -> bool:
-        return self.client.rates.room(requests)
+        # What is refused at once, and with its reason, need not be waited for.
+        return self.client.rates.waits_for_lockout or self.client.rates.room(requests)
 
     def drop_waiting(self) -> None:
         self.client.rates.drop_waiting()
@@ -130,10 +131,11 @@ class KrakenVenue:
     def account(self) -> VenueAccount:
         try:
             equity, cash = self._view.figures()
+            if abs(equity) >= MOST:
+                raise ValueError(f"equity of {equity:.3g} USD")
         except ValueError as error:
-            raise AccountUnreadable(f"the account cannot be read: {error}") from None
-        if abs(equity) >= MOST:
-            raise AccountUnreadable(f"the account cannot be read: equity of {equity:.3g} USD")
+            known = VenueAccount(self._account_id, blocked=self._view.closed())
+            raise AccountUnreadable(f"the account cannot be read: {error}", known) from None
         return VenueAccount(self._account_id, equity, cash, self._view.closed())
 
     def positions(self) -> VenuePositions:
@@ -175,7 +177,12 @@ class KrakenVenue:
         self.names.tell([client_order_id])
         fields = fields_of(request, pair, uuid_of(client_order_id))
         self._forget()
-        answer = self.client.add(client_order_id, fields)
+        try:
+            answer = self.client.add(client_order_id, fields)
+        except VenueRefusal as refusal:
+            if refusal.reason is VenueReason.LASTING:
+                self.reference.doubt(older_than_s=0.0)
+            raise
         txids = answer.get("txid")
         if not isinstance(txids, list) or len(txids) != 1:
             raise VenueUnavailable(f"Kraken took the order without telling its id: {answer.get('descr')}")
@@ -236,6 +243,8 @@ class KrakenVenue:
         return self.reference.pair(symbol) is not None
 
     def trades(self, symbol: str) -> bool:
+        # Asked before a stop is cancelled: what was read of the pair, its least volume too, has to be of now.
+        self.reference.doubt(FRESH_S, FRESH_S)
         pair = self.reference.pair(symbol)
         return pair is not None and pair.online
 

@@ -28,7 +28,7 @@ from brokers.lumibot.order_routing import RoutedOrders
 from brokers.order_types import OrderType, State
 from brokers.ports import OrderRouter
 from brokers.quantities import exact
-from brokers.venue_errors import OutcomeUnknown, VenueError
+from brokers.venue_errors import OutcomeUnknown, VenueError, level_of
 from brokers.venue_requests import OrderChange
 from brokers.venue_values import OrderAck, VenueOrder
 
@@ -83,7 +83,7 @@ class KrakenBroker(VenueHours, RoutedOrders, Ccxt):
         try:
             self._view = self.link.look()
         except VenueError as error:
-            log.warning("the account could not be read: %s", error)
+            log.log(level_of(error), "the account could not be read: %s", error)
             return False
         return True
 

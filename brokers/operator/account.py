@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,8 +11,8 @@ from brokers.desk.reconcile.position_book import PositionBook, replay
 from brokers.desk.venue_snapshot import VenueSnapshot, grouped
 from brokers.journal.snapshot import JournalSnapshot, read_snapshot
 from brokers.ports import Venue
-from brokers.venue_errors import ClockInDoubt, KeysRefused, VenueError
-from brokers.venue_values import VenueTime
+from brokers.venue_errors import AccountUnreadable, ClockInDoubt, KeysRefused, NoRoom, VenueError, told_silence
+from brokers.venue_values import VenueAccount, VenueTime
 from config import Settings
 from config.errors import Refusal
 from monitoring.state import JOURNAL_FILE
@@ -45,7 +46,7 @@ def sign_in(venue: Venue, paper: bool) -> str:
     try:
         with venue.budget(LOOK_S):
             venue.venue_clock()
-            account = venue.account()
+            account, _ = account_of(venue)
     except KeysRefused as error:
         kind = "paper" if paper else "live"
         raise Refusal(
@@ -60,7 +61,12 @@ def sign_in(venue: Venue, paper: bool) -> str:
 
 
 def silent(venue: Venue, error: VenueError) -> Refusal:
-    """What is said of a venue that doesn't answer."""
+    """What is said of a venue that doesn't answer, or that there was no room to ask."""
+    if isinstance(error, NoRoom):
+        return Refusal(
+            f"{venue.address}: the rate limit of the account is spent by the trader or by other commands ({error}); "
+            f"try again in {math.ceil(error.wait_s)} s"
+        )
     return Refusal(f"{venue.address}: {unanswered(error)}; try again when it does")
 
 
@@ -68,7 +74,17 @@ def unanswered(error: VenueError) -> str:
     """Why there is no answer, in words; a clock that runs otherwise than expected is one."""
     if isinstance(error, ClockInDoubt):
         return f"its clock runs otherwise than pace.speed says; set the trader's, --set pace.speed=N ({error})"
-    return f"the venue does not answer ({error})"
+    return told_silence(error)
+
+
+def account_of(venue: Venue) -> tuple[VenueAccount, str]:
+    """The account, and why its equity cannot be read, in words: what is held there can be shown all the same."""
+    try:
+        return venue.account(), ""
+    except AccountUnreadable as error:
+        if error.account is None:
+            raise
+        return error.account, str(error)
 
 
 def look(venue: Venue, settings: Settings) -> Outlook:
@@ -118,4 +134,6 @@ def _view(venue: Venue, journal: JournalSnapshot) -> VenueSnapshot:
     # Orders before positions, as the desk reads them.
     recent, opened = venue.orders_since(since), venue.open_orders()
     positions = venue.positions()
-    return VenueSnapshot(now, venue.account(), positions.by_symbol, grouped([*recent.orders, *opened.orders]))
+    account, unreadable = account_of(venue)
+    orders = grouped([*recent.orders, *opened.orders])
+    return VenueSnapshot(now, account, positions.by_symbol, orders, account_unreadable=unreadable)

@@ -16,6 +16,7 @@ from enum import StrEnum
 from brokers.desk.execution.backoff import Backoff, elapsed
 from brokers.desk.execution.order_gateway import OrderGateway, OrderRefused
 from brokers.desk.execution.order_requests import single
+from brokers.desk.execution.sale_check import unsaleable
 from brokers.desk.reconcile.order_ownership import self_trade_limit
 from brokers.desk.reconcile.own_positions import OwnPositions
 from brokers.desk.venue_state import VenueState
@@ -23,7 +24,6 @@ from brokers.journal import AlreadyPlanned, State
 from brokers.journal.states import FINAL
 from brokers.order_types import OrderType, Side, VenueReason
 from brokers.quantities import down, plain, up, whole_lots
-from brokers.venue_errors import VenueError
 from config import Settings
 
 RELEASE = timedelta(seconds=5)
@@ -132,6 +132,9 @@ class PositionCloser:
             return
         sold = held if quantity is None else min(held, whole_lots(plain(quantity), self._lot))
         running = self.tasks.get(symbol)
+        if running is not None and running.keep == held - sold and running.fruitless.failures and not running.order:
+            # A round of attempts has come to nothing: the next one is for what is so now.
+            running.reason = reason
         if sold <= 0 or (running is not None and running.keep <= held - sold):
             return
         log.info("%s: closing %s of %s; %s", symbol, sold, held, reason)
@@ -241,22 +244,18 @@ class PositionCloser:
             if task.fruitless.pauses(self._state.now, LONGEST_UNPROTECTED_S if unprotected else None):
                 return True
             task.fruitless.failed_at = None
-        return self._untradable(task) or self._blocked_by_manual_order(task, held)
+        return self._untradable(task, held) or self._blocked_by_manual_order(task, held)
 
-    def _untradable(self, task: CloseTask) -> bool:
-        """Whether the venue says that it does not trade the symbol now: then nothing is cancelled for a sale."""
+    def _untradable(self, task: CloseTask, held: Decimal) -> bool:
+        """Whether the venue says that it would not take the sale now: then nothing is cancelled for it."""
         if task.stage is Stage.SELLING or task.releasing_since is not None:
             return False
         now = self._state.now
         if task.asked is None or elapsed(now, task.asked, ASK_TRADABLE):
-            task.asked, task.tradable = now, True
-            try:
-                task.tradable = self._state.venue.trades(task.symbol)
-            except VenueError as error:
-                log.info("%s: whether it is traded is not known, %s", task.symbol, error)
-                return False
-            if not task.tradable:
-                log.warning("%s: the venue does not trade it now, it stays behind its stop", task.symbol)
+            why = unsaleable(self._state, task.symbol, held - task.keep)
+            if why and task.tradable:
+                log.warning("%s: %s; nothing is cancelled for its sale", task.symbol, why)
+            task.asked, task.tradable = now, not why
         return not task.tradable
 
     def _blocked_by_manual_order(self, task: CloseTask, held: Decimal) -> bool:

@@ -37,6 +37,8 @@ ENDING = timedelta(seconds=3)
 RESIZE = timedelta(seconds=5)
 """How long the venue may take to resize a stop after its target has filled in part."""
 NOBODY = "there is no position"
+MATTERS_USD = Decimal(10)
+"""What is worth less and below the venue's least quantity is the rest of a sale, and no position without its stop."""
 
 log = logging.getLogger(__name__)
 
@@ -90,7 +92,8 @@ class Protector:
         self._cancelling.discard(symbol)
         held, protection = self._positions.book.quantity(symbol), self._positions.protection(symbol)
         whole = self._terms.can_rest(symbol, abs(held))
-        self.log.see(symbol, whole - protection.protected, lambda: self._last_stop(symbol))
+        bare = (whole or self._too_little(symbol, abs(held))) - protection.protected
+        self.log.see(symbol, bare, lambda: self._last_stop(symbol))
         self._remnants.see(symbol, abs(held) - whole)
         for order in orphaned_manual_exits(symbol, self._state.view, self._positions.book, self._positions.ownership):
             why = f"it is for more shares than were bought by hand, {digits(abs(held))} are ours" if held else NOBODY
@@ -128,6 +131,10 @@ class Protector:
             self._end(stop, "one stop is to stand for several", replaced=True)
         else:
             self._renew(protection)
+
+    def _too_little(self, symbol: str, held: Decimal) -> Decimal:
+        """Whole lots that no stop of ours may be for, as the venue's least quantity is above them, and that matter."""
+        return whole_lots(held, self._lot) if held * self._state.view.price(symbol) >= MATTERS_USD else Decimal(0)
 
     def see(self, symbol: str) -> None:
         """Measure what is without a stop while the journal cannot be used, and send nothing.
@@ -225,7 +232,7 @@ class Protector:
             log.warning(
                 "%s: %s %s without a stop, protection refused: %s", symbol, missing, unit_of(symbol), refusal.code
             )
-            self._refused.add(symbol, what)
+            self._refused.add(symbol, what, refusal)
             if why := self._passed(symbol, levels, refusal, sign):
                 self._leave(symbol, why)
                 self._place_nearest(symbol, sign, missing, levels, refusal)

@@ -17,6 +17,7 @@ from brokers.desk.execution.backoff import Backoff, elapsed
 from brokers.desk.execution.exit_levels import Levels
 from brokers.desk.execution.order_gateway import OrderGateway, OrderRefused
 from brokers.desk.execution.order_requests import single
+from brokers.desk.execution.sale_check import unsaleable
 from brokers.desk.reconcile.own_positions import OwnPositions
 from brokers.desk.venue_state import VenueState
 from brokers.journal import AlreadyPlanned, State
@@ -150,6 +151,13 @@ class TargetExchange:
         long, target = position.quantity > 0, self._levels(position).target
         reached = not quote.problem and (float(quote.bid) >= target if long else float(quote.ask) <= target)
         if not reached:
+            return
+        whole = whole_lots(abs(self._positions.book.quantity(position.symbol)), self._lot)
+        if why := unsaleable(self._state, position.symbol, whole):
+            log.warning(
+                "%s: the target %s is reached and not sold at, %s; its stop stays", position.symbol, target, why
+            )
+            exchange.backoff.failed(now)
             return
         log.info("%s: the target %s is reached, its stop is exchanged for it", position.symbol, target)
         exchange.stage, exchange.began = Stage.RELEASING, now

@@ -15,11 +15,11 @@ from brokers.desk.reconcile.budget_keeper import BudgetKeeper
 from brokers.journal import Journal
 from brokers.network.admission import Admission
 from brokers.ports import Venue
-from brokers.venue_errors import KeysRefused, VenueError, VenueUnavailable
+from brokers.venue_errors import AccountUnreadable, KeysRefused, VenueError, VenueUnavailable, told_silence
 from brokers.venue_values import VenueAccount
 from brokers.venues import open_venue
 from config import Settings
-from config.errors import Refusal
+from config.errors import NoAnswer, Refusal
 from config.process.memory import give_back_large_blocks
 from config.process.private_files import open_to_others, private_folder
 from config.values.markets import NEW_YORK_ZONE
@@ -27,8 +27,10 @@ from market.trading_day import day_of
 from monitoring.state import JOURNAL_FILE as JOURNAL_FILE
 
 START_S = 15.0
-START_AGAIN_S, PAUSES_S = 20.0, (1.0, 2.0, 4.0)
-"""A venue that does not answer at the start is asked again for so long, after these pauses, the last one repeated."""
+PAUSES_S = (1.0, 2.0, 4.0, 8.0, 15.0)
+"""Before a venue that does not answer at the start is asked again; the last one is repeated."""
+UNREADABLE_S = 20.0
+"""An account whose equity cannot be read for so long is taken without it: what it holds has to be looked after."""
 LARGEST_SKEW_S = 5.0
 """A clock of this machine that is farther off than this is logged."""
 ANOTHER_DAY = timedelta(days=1)
@@ -74,7 +76,9 @@ def open_session(settings: Settings, paper: bool, mode: str = "paper", profile: 
     give_back_large_blocks()
     admission = Admission()
     venue = open_venue(settings, paper, admission)
-    account_id, skew = _account(venue, paper)
+    account, skew = account_at_start(venue, paper, settings.live.start_wait_s)
+    account_id = account.id
+    _tell_of(account, skew, venue)
     folder = Path(settings.live.state_dir)
     kill = KillSwitch(folder)
     url = settings.secrets.DATABASE_URL
@@ -112,21 +116,33 @@ def tell_another_day(session: TradingSession, speed: float) -> None:
     )
 
 
-def _account(venue: Venue, paper: bool) -> tuple[str, timedelta]:
-    """The account's name by the venue, and how far this machine's clock is off."""
+def account_at_start(venue: Venue, paper: bool, wait_s: float) -> tuple[VenueAccount, timedelta]:
+    """The account, and how far this machine's clock is off; a venue that does not answer is asked for so long.
+
+    Raises
+    ------
+    Refusal
+        The venue does not take the keys, or is none; NoAnswer where it did not answer.
+    """
     kind = "paper" if paper else "live"
     try:
-        account, skew = _answer(venue)
+        account, skew = _answer(venue, wait_s)
     except KeysRefused as error:
         raise Refusal(
             f"the venue does not take {' and '.join(venue.key_names)} ({error.message}); set the keys of the "
             f"{kind} account, a new pair if they have expired"
         ) from None
     except VenueError as error:
-        raise Refusal(
-            f"{venue.address}: the venue does not answer ({error}), asked for {START_AGAIN_S:.0f} s; "
-            "try again when it does"
+        raise NoAnswer(
+            f"{venue.address}: {told_silence(error)}, asked for {wait_s:.0f} s; try again when it does"
         ) from None
+    if not account.id:
+        raise Refusal(f"{venue.address}: its account has no id; this is no {venue.name} server")
+    return account, skew
+
+
+def _tell_of(account: VenueAccount, skew: timedelta, venue: Venue) -> None:
+    """Log what is not as it should be with the account or the clock, and lets the trader start all the same."""
     if account.blocked:
         # What is held there has to keep its stops all the same.
         log.error(
@@ -134,15 +150,12 @@ def _account(venue: Venue, paper: bool) -> tuple[str, timedelta]:
             account.blocked,
             venue.name,
         )
-    if not account.id:
-        raise Refusal(f"{venue.address}: its account has no id; this is no {venue.name} server")
     if LARGEST_SKEW_S < (off := abs(skew.total_seconds())) <= ANOTHER_DAY.total_seconds():
         side = "behind" if skew > timedelta(0) else "ahead of"
         log.warning("this machine's clock is %.0f s %s the venue's, whose time counts; set it right", off, side)
-    return account.id, skew
 
 
-def _answer(venue: Venue) -> tuple[VenueAccount, timedelta]:
+def _answer(venue: Venue, wait_s: float) -> tuple[VenueAccount, timedelta]:
     """The account, and how far the venue's clock is ahead of this machine's; asked again where there is no answer.
 
     Raises
@@ -150,7 +163,7 @@ def _answer(venue: Venue) -> tuple[VenueAccount, timedelta]:
     VenueError
         The venue refused, or gave no answer in all that time.
     """
-    ends = time.monotonic() + START_AGAIN_S
+    began = time.monotonic()
     for pause in chain(PAUSES_S, repeat(PAUSES_S[-1])):
         try:
             with venue.budget(START_S):
@@ -158,8 +171,12 @@ def _answer(venue: Venue) -> tuple[VenueAccount, timedelta]:
                 reading = venue.venue_clock()
                 return venue.account(), reading.now - before
         except VenueUnavailable as error:
-            if time.monotonic() + pause > ends:
+            spent = time.monotonic() + pause - began
+            if isinstance(error, AccountUnreadable) and error.account is not None and spent > UNREADABLE_S:
+                log.error("%s; nothing is entered before it can, and what is held is looked after", error)
+                return error.account, reading.now - before
+            if spent > wait_s:
                 raise
-            log.warning("the venue does not answer (%s), it is asked again in %.0f s", error, pause)
+            log.warning("%s, it is asked again in %.0f s", told_silence(error), pause)
         time.sleep(pause)
     raise AssertionError

@@ -65,7 +65,10 @@ class VenueObserver:
                 figures, figures_time, unreadable = venue.account(), seen, ""
             except AccountUnreadable as error:
                 if not before.account.id:
-                    raise
+                    if error.account is None:
+                        raise
+                    # Orders and positions need no figures; until the first are read nothing is decided.
+                    figures = error.account
                 unreadable = str(error)
         # The entry by which exits are recognised may have been sent too long ago to be listed again.
         orders = grouped([*sent.orders, *opened.orders], before.orders.values())

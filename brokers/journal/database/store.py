@@ -28,7 +28,7 @@ from brokers.journal.database.file_lock import FileLock
 from brokers.journal.database.integrity import require_sound
 from brokers.journal.database.server import NO_ORDERS, JournalTaken, Server, away
 from brokers.journal.database.sqlite_file import create, require_whole, sqlite_connection, tables_digest
-from config.errors import Refusal, Unanswered
+from config.errors import NoAnswer, Refusal
 
 log = logging.getLogger(__name__)
 
@@ -336,7 +336,7 @@ class Store:
                 self._reserve.release_if_full()
             # Whoever only reads has an exit status 1 of its own meaning.
             later = self._writes and self._server is not None and (self._server.limit.expired or away(error))
-            raise (Unanswered if later else Refusal)(f"{self.name}: {self._told(error)}") from error
+            raise (NoAnswer if later else Refusal)(f"{self.name}: {self._told(error)}") from error
         except OSError as error:
             raise Refusal(f"{self.name}: {error.strerror}; make its folder writable, {NO_ORDERS}") from error
         except (UnicodeError, OverflowError, NoSuchTableError) as error:

@@ -9,12 +9,12 @@ from decimal import Decimal
 from functools import cache
 from typing import Any
 
-from brokers.kraken.answers.pairs import NO_COINS, SPENDABLE, Pairs
+from brokers.kraken.answers.pairs import NO_COINS, SPENDABLE, USD, Pairs
 from brokers.network.figures import NOTHING, amount, required
 from brokers.venue_values import VenuePosition, VenuePositions
 
-USD = "USD"
-DUST_USD = Decimal(1)
+DUST_USD, MOST_DUST_USD = Decimal(1), Decimal(10)
+"""A coin that is worth less is dust; one that is worth the latter is none, whatever its pair's least volume."""
 NEGLIGIBLE_FRAC = Decimal("0.01")
 """Of a pair's least volume, which is worth some dollars: so little of a coin changes no sum, whatever its price."""
 
@@ -80,14 +80,15 @@ def positions_of(
     """Coins as positions, against USD.
 
     What cannot be sold, by volume or by worth, is dust and no position, unless ``dust`` asks for it. A coin without a
-    price is one all the same: what is not known must not be missing.
+    price is one all the same: what is not known must not be missing. So is what an order holds, which sells it, and
+    what is worth too much for dust: Kraken may raise a pair's least volume above what was bought before.
     """
     found: dict[str, VenuePosition] = {}
     for coin, there in balances.coins.items():
         symbol = f"{coin}/{USD}"
         price, pair = prices.get(symbol, NOTHING), pairs.of(symbol)
         worth = there.total * price
-        small = pair is not None and there.total < pair.ordermin
+        small = pair is not None and there.total < pair.ordermin and not there.held and worth < MOST_DUST_USD
         if not dust and (small or (price > 0 and worth < DUST_USD)):
             continue
         found[symbol] = VenuePosition(
@@ -120,7 +121,7 @@ def equity_of(balances: Balances, pairs: Pairs, prices: Mapping[str, Decimal]) -
         if symbol in prices:
             total += there.total * prices[symbol]
         elif (pair := pairs.of(symbol)) is not None and there.total >= pair.ordermin * NEGLIGIBLE_FRAC:
-            raise ValueError(f"{symbol} has no price")
+            raise ValueError(f"{symbol} has no price{'' if pair.listed else ', Kraken no longer lists it'}")
     return total
 
 

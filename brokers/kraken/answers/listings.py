@@ -112,9 +112,14 @@ def _name(row: Any, names: Names) -> str:
     return names.of(str(row.get("cl_ord_id") or "")) if isinstance(row, Mapping) else ""
 
 
-def _symbol(row: Any, pairs: Pairs) -> str:
+def pair_name(row: Any) -> str:
+    """What an order calls its pair; empty where that cannot be read."""
     words = row.get("descr") if isinstance(row, Mapping) else None
-    pair = pairs.named(str(words.get("pair"))) if isinstance(words, Mapping) else None
+    return str(words.get("pair") or "") if isinstance(words, Mapping) else ""
+
+
+def _symbol(row: Any, pairs: Pairs) -> str:
+    pair = pairs.named(pair_name(row))
     return "" if pair is None else pair.symbol
 
 

@@ -9,6 +9,10 @@ NAMESPACE = uuid.UUID("6f6b7a1e-5c0b-5b0e-9d55-2f3a1c7d9b10")
 """Of this package: the same name gives the same UUID in every process, for ever."""
 
 
+VERSION = 5
+"""Of such a UUID; who draws them at random uses another."""
+
+
 def uuid_of(name: str) -> str:
     """The ``cl_ord_id`` of an order of ours."""
     return str(uuid.uuid5(NAMESPACE, name))
@@ -24,6 +28,13 @@ class Names:
         """Orders of these names may be listed."""
         for name in names:
             self._names.setdefault(uuid_of(name), name)
+
+    def foreign(self, cl_ord_id: str) -> bool:
+        """Whether an id has the form of ours and follows from no name that is known: another journal may know it."""
+        try:
+            return cl_ord_id.lower() not in self._names and uuid.UUID(cl_ord_id).version == VERSION
+        except ValueError:
+            return False
 
     def of(self, cl_ord_id: str) -> str:
         """Our name of an order; the id itself where it is none of ours, empty for none."""

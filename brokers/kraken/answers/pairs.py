@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -15,8 +15,11 @@ NAMES = {"XBT": "BTC", "XDG": "DOGE"}
 SPENDABLE = ".F"
 """Balances that earn and can be spent through the asset itself."""
 NO_COINS = frozenset({"FEE", "KFEE"})
+FINEST = 8
+"""Decimals of a volume, the most that Kraken has."""
 HUNDRED = Decimal(100)
-ONLINE = "online"
+ONLINE, UNLISTED = "online", "no longer listed"
+USD = "USD"
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +30,8 @@ class Pair:
 
     ``key`` is the name that answers are keyed by, ``altname`` the one that orders carry, ``symbol`` the one used here.
     ``tick`` and ``lot`` are the steps of price and volume, ``ordermin`` the least volume and ``costmin`` the least
-    price times volume, USD. ``maker`` and ``taker`` are fees of the first tier, fractions of 1.
+    price times volume, USD. ``maker`` and ``taker`` are fees of the first tier, fractions of 1. Of one that Kraken does
+    not list any more the terms are those of before.
     """
 
     key: str
@@ -47,6 +51,10 @@ class Pair:
     def online(self) -> bool:
         return self.status == ONLINE
 
+    @property
+    def listed(self) -> bool:
+        return self.status != UNLISTED
+
     def least(self, price: Decimal) -> Decimal:
         """The smallest volume of an order at a price: by volume and by cost, in whole steps."""
         if price <= 0 or not self.costmin:
@@ -56,13 +64,25 @@ class Pair:
 
 
 class Pairs:
-    """Every pair, found by any of its names."""
+    """Every pair, found by any of its names; ``all`` are those that are listed.
 
-    def __init__(self, pairs: Iterable[Pair], assets: Mapping[str, str]) -> None:
+    Parameters
+    ----------
+    pairs : iterable of Pair
+    assets : mapping of str to str
+        Plain names of assets by Kraken's.
+    gone : iterable of Pair, optional
+        Pairs that are not listed any more: orders and coins of theirs may be there.
+    """
+
+    def __init__(self, pairs: Iterable[Pair], assets: Mapping[str, str], gone: Iterable[Pair] = ()) -> None:
         self.all = tuple(pairs)
         self.assets = assets
-        self._by_symbol = {pair.symbol: pair for pair in self.all}
-        names = ((name, pair) for pair in self.all for name in (pair.key, pair.altname))
+        listed = {pair.symbol for pair in self.all}
+        self.gone = tuple(replace(pair, status=UNLISTED) for pair in gone if pair.symbol not in listed)
+        every = (*self.gone, *self.all)
+        self._by_symbol = {pair.symbol: pair for pair in every}
+        names = ((name, pair) for pair in every for name in (pair.key, pair.altname))
         self._by_name: dict[str, Pair] = dict(names)
 
     def of(self, symbol: str) -> Pair | None:
@@ -72,6 +92,25 @@ class Pairs:
     def named(self, name: str) -> Pair | None:
         """The pair that Kraken calls so, by key or altname."""
         return self._by_name.get(name)
+
+    def guessed(self, symbol: str) -> Pair | None:
+        """A pair against USD that was listed before anybody here looked; None if Kraken knows no such coin.
+
+        Its steps and minimums are not known: the finest stand for them, so that nothing that rests looks too small.
+        """
+        base, _, quote = symbol.partition("/")
+        asset = next((name for name, plain in self.assets.items() if NAMES.get(plain, plain) == base), None)
+        if quote != USD or asset is None:
+            return None
+        lot, none = Decimal(1).scaleb(-FINEST), Decimal(0)
+        plain = self.assets[asset]
+        return Pair(asset + USD, plain + USD, symbol, base, USD, lot, lot, lot, none, none, none, UNLISTED)
+
+    def symbol_of(self, name: str) -> str:
+        """What a pair against USD would be called here, by Kraken's name of it; empty where it is none."""
+        known = self.assets.keys() | self.assets.values()
+        bases = (name.removesuffix(quote) for quote in (f"Z{USD}", USD) if name.endswith(quote))
+        return next((f"{self.coin(base)}/{USD}" for base in bases if base in known), "")
 
     def coin(self, asset: str) -> str:
         """An asset's name here: XXBT and XBT.F are BTC and BTC.F."""

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from brokers.order_types import VenueReason
-from brokers.venue_errors import KeysRefused, NotSent, OutcomeUnknown, VenueError, VenueRefusal, VenueUnavailable
+from brokers.venue_errors import (
+    AnswerUnreadable,
+    KeysRefused,
+    NotSent,
+    OutcomeUnknown,
+    VenueError,
+    VenueRefusal,
+    VenueUnavailable,
+)
 
 UNKNOWN = (
     "EService:Unavailable",
@@ -24,9 +32,12 @@ NOT_TAKEN = (
     "EService:Deadline elapsed",
 )
 """Turned away unread, or too late for the engine: it may be sent again."""
-TOO_MUCH = ("Rate limit exceeded", "Too many requests", "Temporary lockout")
+TOO_MUCH = ("Rate limit exceeded", "Too many requests")
+SERVER_ERROR = 500
 LOCKOUT = "EGeneral:Temporary lockout"
-LOCKOUT_S, PAUSE_S = 900.0, 5.0
+LOCKOUT_S, LOCKOUT_TRY_S, PAUSE_S = 900.0, 300.0, 5.0
+"""The venue's seconds: how long a lockout lasts at most, after which time one request tries whether it is over, and how
+long nothing is sent after too much was. Kraken has told of a quarter of an hour, and tells of a few minutes now."""
 KEYS = (
     "EAPI:Invalid key",
     "EAPI:Invalid signature",
@@ -36,6 +47,9 @@ KEYS = (
     "EAPI:Feature disabled",
 )
 GONE = "EOrder:Unknown order"
+UNKNOWN_PAIR = "EQuery:Unknown asset pair"
+TOO_LITTLE = ("minimum not met",)
+"""Refusals of an order that what was read of its pair should have prevented: the pair has changed since."""
 FUNDS = "EOrder:Insufficient funds"
 DUPLICATE = ("EOrder:Duplicate", "cl_ord_id")
 
@@ -72,20 +86,23 @@ def error_of(texts: Iterable[object], *, changes: bool, sells: bool = False) -> 
 
 def lost(status: int, *, changes: bool) -> VenueError:
     """The error that an HTTP status without a readable answer means."""
+    if status < SERVER_ERROR:
+        message = f"answered {status}, and its answer could not be read"
+        return OutcomeUnknown(message) if changes else AnswerUnreadable(message)
     message = f"the venue answered {status}"
     return OutcomeUnknown(message) if changes else VenueUnavailable(message)
 
 
 def pause_of(message: str) -> float:
-    """Seconds for which nothing is sent after an error; 0 where it was not about the rate."""
-    if LOCKOUT in message:
-        return LOCKOUT_S
+    """Seconds for which nothing is sent after an error; 0 where it was not about the rate. Lockouts have their own."""
     return PAUSE_S if any(text in message for text in TOO_MUCH) else 0.0
 
 
 def _reason(message: str, sells: bool) -> VenueReason:
     if GONE in message:
         return VenueReason.NOT_FOUND
+    if UNKNOWN_PAIR in message or any(text in message for text in TOO_LITTLE):
+        return VenueReason.LASTING
     if FUNDS in message and sells:
         return VenueReason.SHARES_HELD
     if any(text in message for text in DUPLICATE):

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import threading
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+
+from brokers.kraken.connection.errors import LOCKOUT_S, LOCKOUT_TRY_S
+from config.values.markets import NEW_YORK_ZONE
 
 NAP_S = 0.1
 """Longest time that a request waits without asking whether it is still wanted."""
+TRIAL_S = 20.0
+"""Local seconds within which the request that tries whether a lockout is over has had its answer."""
+
+log = logging.getLogger(__name__)
 
 
 class Category(StrEnum):
@@ -90,6 +100,10 @@ class Counter:
         self.level = self.now(time_s) + cost
         self.peak = max(self.peak, self.level)
 
+    def held(self, time_s: float) -> AbstractContextManager[None]:
+        """Around reading and counting up; this one is nobody else's."""
+        return nullcontext()
+
 
 @dataclass(slots=True)
 class RateModel:
@@ -104,6 +118,15 @@ class RateModel:
         Local seconds that only grow.
     speed : float
         Seconds of the venue in one of ours.
+    counter : Counter, optional
+        Of the requests; one that other processes share, else one of its own.
+    now : callable, optional
+        The venue's time, in which the end of a lockout is told.
+
+    Attributes
+    ----------
+    locked : str
+        Until when Kraken takes no request of this account, in words; empty while it does.
     """
 
     tier: Tier
@@ -111,27 +134,34 @@ class RateModel:
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
     speed: float = 1.0
+    counter: Counter | None = None
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    locked: str = ""
     rest: Counter = field(init=False)
     engines: dict[str, Counter] = field(default_factory=dict)
     _born: dict[str, float] = field(default_factory=dict)
     _closed_until: float = -math.inf
+    _locked_at: float = -math.inf
     _drops: int = 0
     _mutex: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
-        self.rest = Counter(self.tier.rest, self.tier.rest_decay * self.speed, at=self.clock())
+        own = Counter(self.tier.rest, self.tier.rest_decay * self.speed, at=self.clock())
+        self.rest = own if self.counter is None else self.counter
 
     def take(self, endpoint: str, max_wait_s: float, *, urgent: bool) -> bool:
         """Wait for room for a private request and take it; False if there is none in that time."""
         cost, ends, drops = cost_of(endpoint), self.clock() + max_wait_s, self._drops
         while True:
-            with self._mutex:
-                now = self.clock()
+            with self._mutex, self.rest.held(now := self.clock()):
                 wait = max(
                     self.rest.wait(cost, 0 if urgent else self.reserve, now) if cost else 0.0, self._closed_until - now
                 )
                 if wait <= 0:
                     self.rest.add(cost, now)
+                    if self.locked:
+                        # One request tries whether it is over; the others wait for what it hears.
+                        self._closed_until = now + TRIAL_S
                     return True
             if now + wait > ends or self._drops != drops:
                 return False
@@ -139,8 +169,7 @@ class RateModel:
 
     def room(self, cost: float) -> bool:
         """Whether requests of so much could go now beside the reserve."""
-        with self._mutex:
-            now = self.clock()
+        with self._mutex, self.rest.held(now := self.clock()):
             return now >= self._closed_until and self.rest.wait(cost, self.reserve, now) <= 0
 
     def work(self, pair: str, work: Work, order_id: str, *, urgent: bool) -> bool:
@@ -171,21 +200,57 @@ class RateModel:
 
     def full(self, seconds: float) -> None:
         """Kraken said that it was too much: the counter is at its limit, and nothing goes for so long."""
+        with self._mutex, self.rest.held(now := self.clock()):
+            self.rest.add(max(0.0, self.rest.most - self.rest.now(now)), now)
+            self._closed_until = max(self._closed_until, now + seconds / self.speed)
+
+    def lock_out(self) -> None:
+        """Kraken has locked the account out: nothing goes but one try in between and one at the end."""
         with self._mutex:
             now = self.clock()
-            self.rest.now(now)
-            self.rest.level = self.rest.most
-            self._closed_until = max(self._closed_until, now + seconds / self.speed)
+            began = not self.locked or (now - self._locked_at) * self.speed >= LOCKOUT_S
+            if began:
+                self._locked_at = now
+            ends, again = (self._locked_at + seconds / self.speed for seconds in (LOCKOUT_S, LOCKOUT_TRY_S))
+            self._closed_until = again if began else ends
+            until = f"locked out by Kraken until {self._told(ends - now)}"
+            tried = f"; it is tried once before, at {self._told(again - now)}" if began else ""
+            self.locked = f"{until}; nothing is looked at{tried}"
+        log.error("%s; stops that rest at Kraken go on, none is placed, moved or cancelled", self.locked)
+
+    def let_in(self) -> None:
+        """Kraken has answered otherwise: a lockout is over."""
+        with self._mutex:
+            if not self.locked:
+                return
+            self.locked, self._closed_until = "", -math.inf
+        log.warning("Kraken takes requests of this account again")
+
+    @property
+    def waits_for_lockout(self) -> bool:
+        """Whether a lockout holds every request back now."""
+        return bool(self.locked) and self.clock() < self._closed_until
+
+    def _told(self, seconds: float) -> str:
+        """The venue's time in so many local seconds."""
+        then = self.now() + timedelta(seconds=seconds * self.speed)
+        return f"{then.astimezone(NEW_YORK_ZONE):%H:%M}"
 
     def drop_waiting(self) -> None:
         """Send no request that waits now."""
         self._drops += 1
 
+    def wait_s(self, endpoint: str, *, urgent: bool = False) -> float:
+        """Local seconds until there is room for a request."""
+        with self._mutex, self.rest.held(now := self.clock()):
+            wait = self.rest.wait(cost_of(endpoint), 0 if urgent else self.reserve, now)
+            return max(0.0, wait, self._closed_until - now)
+
     @property
     def spent(self) -> str:
         """How much of the limit is used, in words."""
-        with self._mutex:
-            return f"{self.rest.now(self.clock()):.1f} of {self.rest.most:g} counted"
+        with self._mutex, self.rest.held(now := self.clock()):
+            return f"{self.rest.now(now):.1f} of {self.rest.most:g} counted"
 
     @property
     def peaks(self) -> tuple[float, float]:

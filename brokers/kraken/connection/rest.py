@@ -21,14 +21,22 @@ from typing import Any
 import ccxt
 import requests
 
-from brokers.kraken.connection.errors import error_of, lost, pause_of
+from brokers.kraken.connection.errors import LOCKOUT, SERVER_ERROR, error_of, lost, pause_of
 from brokers.kraken.connection.nonce import Nonce
 from brokers.kraken.connection.rates import RateModel
 from brokers.network.answer import Unanswered, sent_once
 from brokers.network.breaker import CircuitBreaker
 from brokers.network.time_budget import seconds_left
 from brokers.network.transport import DeadlineAdapter
-from brokers.venue_errors import NotSent, OutcomeUnknown, VenueError, VenueRefusal, VenueUnavailable
+from brokers.venue_errors import (
+    LockedOut,
+    NoRoom,
+    NotSent,
+    OutcomeUnknown,
+    VenueError,
+    VenueRefusal,
+    VenueUnavailable,
+)
 from config.process.secret_guard import masker_of
 
 CONNECT_S, READ_S, WAIT_S = 3.0, 6.0, 8.0
@@ -48,7 +56,6 @@ CHANGES = frozenset(
         "WalletTransfer",
     }
 )
-SERVER_ERROR = 500
 Json = dict[str, Any]
 
 log = logging.getLogger(__name__)
@@ -149,10 +156,17 @@ class KrakenRest(ccxt.kraken):
                 self._private(path, api, method, params) if api == "private" else self._sent(path, api, method, params)
             )
             texts = [self._masker(str(text)) for text in answer.get("error") or ()]
+            if any(LOCKOUT in text for text in texts):
+                self.rates.lock_out()
+                raise LockedOut(self.rates.locked)
+            if api == "private":
+                self.rates.let_in()
             error = error_of(texts, changes=changes, sells=(params or {}).get("type") == "sell")
             if error is not None:
                 if pause := pause_of(str(error)):
                     self.rates.full(pause)
+                    if isinstance(error, NotSent):
+                        error = NoRoom(str(error), self.rates.wait_s(path))
                 raise error
             outcome = "ok"
             return answer.get("result", {})
@@ -165,14 +179,21 @@ class KrakenRest(ccxt.kraken):
                 observer(line)
 
     def _private(self, path: str, api: str, method: str, params: Mapping[str, Any] | None) -> Json:
+        self.refuse_lockout()
         if not self.rates.take(path, seconds_left(WAIT_S), urgent=_urgent.get()):
-            raise NotSent(f"own rate limit: {self.rates.spent}, no room in the time there is")
+            wait_s = self.rates.wait_s(path, urgent=_urgent.get())
+            raise NoRoom(f"own rate limit: {self.rates.spent}, no room in the time there is", wait_s)
         if not self._one.acquire(timeout=seconds_left(CONNECT_S + READ_S)):
             raise NotSent("another request has no answer yet")
         try:
             return self._sent(path, api, method, params)
         finally:
             self._one.release()
+
+    def refuse_lockout(self) -> None:
+        """LockedOut while Kraken takes nothing of this account."""
+        if self.rates.waits_for_lockout:
+            raise LockedOut(self.rates.locked)
 
     def _sent(self, path: str, api: str, method: str, params: Mapping[str, Any] | None) -> Json:
         if not (_urgent.get() or self.breaker.permits()):

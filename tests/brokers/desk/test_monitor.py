@@ -353,3 +353,14 @@ def test_the_watch_outlives_an_error_while_it_waits_for_its_turn(scene, monkeypa
     assert monitor._thread.is_alive()
     monitor.stop(5)
     assert scene.desk.halts.reasons(scene.exchange.now) == ["halted for this session by crash"]
+
+
+def test_while_the_venue_is_gone_no_watch_over_stops_is_promised(scene, caplog, monkeypatch):
+    monkeypatch.setattr("brokers.desk.monitor.MISSED_S", 0.0)
+    scene.desk.halts.venue_gone = lambda: "locked out by Kraken until 12:15; nothing is looked at"
+    monitor = Monitor(scene.desk, scene.clock, pace_s=0.0)
+    scene.step()
+    for _ in range(2):
+        monitor._miss_iterations()
+    assert "and the venue is not seen: locked out by Kraken until 12:15" in caplog.text
+    assert "goes on" not in caplog.text

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import socket
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
@@ -14,11 +15,12 @@ from brokers.alpaca.client import VenueClient
 from brokers.alpaca.errors import BadKeys
 from brokers.alpaca.venue import AlpacaVenue
 from brokers.desk.lifecycle import session as module
-from brokers.desk.lifecycle.session import _account, open_session, tell_another_day
+from brokers.desk.lifecycle.session import _tell_of, account_at_start, open_session, tell_another_day
 from brokers.journal import Journal
-from brokers.venue_errors import NotSent, VenueUnavailable
-from brokers.venue_values import VenueTime
+from brokers.venue_errors import AccountUnreadable, AnswerUnreadable, NotSent, VenueUnavailable
+from brokers.venue_values import VenueAccount, VenueTime
 from config import Refusal, load
+from config.errors import NoAnswer
 
 NOW = datetime(2026, 3, 3, 15, 0, tzinfo=UTC)
 
@@ -63,27 +65,51 @@ def slept(monkeypatch):
 )
 def test_a_venue_that_stumbles_at_the_start_is_asked_again(slept, caplog, error):
     client = Stumbling([error, error])
-    assert _account(AlpacaVenue(client), paper=True)[0] == "some"
+    assert account_at_start(AlpacaVenue(client), True, 20.0)[0].id == "some"
     assert slept == [1.0, 2.0]
     assert caplog.text.count("the venue does not answer") == 2
 
 
 def test_a_venue_that_stays_away_is_refused_after_a_while(slept):
     client = Stumbling([VenueUnavailable("no answer")] * 100)
-    with pytest.raises(Refusal, match=r"does not answer \(no answer\), asked for 20 s"):
-        _account(AlpacaVenue(client), paper=True)
+    with pytest.raises(NoAnswer, match=r"does not answer \(no answer\), asked for 20 s"):
+        account_at_start(AlpacaVenue(client), True, 20.0)
     assert 15 <= sum(slept) <= 20
+
+
+def test_an_answer_that_cannot_be_read_is_told_as_one(slept):
+    client = Stumbling([AnswerUnreadable("answered 200, and its answer could not be read")] * 100)
+    with pytest.raises(NoAnswer, match="the venue answered 200, and its answer could not be read, asked for 20 s"):
+        account_at_start(AlpacaVenue(client), True, 20.0)
+
+
+def test_an_account_without_a_readable_equity_is_taken_after_a_while(slept, caplog):
+    class Venue:
+        """One that holds what has no price."""
+
+        clock, budget = SimpleNamespace(now=lambda: NOW), staticmethod(lambda seconds: nullcontext())
+
+        def venue_clock(self):
+            return VenueTime(NOW, True, NOW, NOW)
+
+        def account(self):
+            raise AccountUnreadable("the account cannot be read: BTC/USD has no price", VenueAccount("some"))
+
+    account, skew = account_at_start(Venue(), True, 240.0)
+    assert (account.id, skew) == ("some", timedelta(0)) and sum(slept) <= 20
+    assert "BTC/USD has no price; nothing is entered before it can" in caplog.text
 
 
 def test_wrong_keys_are_refused_at_once(slept):
     with pytest.raises(Refusal, match="ALPACA_API_KEY"):
-        _account(AlpacaVenue(Stumbling([BadKeys(401, None, "unauthorized")])), paper=True)
+        account_at_start(AlpacaVenue(Stumbling([BadKeys(401, None, "unauthorized")])), True, 20.0)
     assert slept == []
 
 
 @pytest.mark.parametrize(("ahead_s", "words"), [(90, "90 s behind"), (-90, "90 s ahead of"), (4, None)])
 def test_a_clock_that_is_off_is_told_once(caplog, ahead_s, words):
-    _account(AlpacaVenue(Stumbling([], ahead_s)), paper=True)
+    venue = AlpacaVenue(Stumbling([], ahead_s))
+    _tell_of(*account_at_start(venue, True, 20.0), venue)
     told = [record.message for record in caplog.records if "clock is" in record.message]
     assert told == ([f"this machine's clock is {words} the venue's, whose time counts; set it right"] if words else [])
 
@@ -117,7 +143,7 @@ def test_the_journal_of_a_session_waits_for_its_database_as_long_as_the_settings
 def test_a_venue_that_plays_another_day_is_told_with_what_its_pace_needs(caplog, speed, level, hint):
     caplog.set_level("INFO")
     venue = AlpacaVenue(Stumbling([], -400 * 86_400.0))
-    _, skew = _account(venue, paper=True)
+    _, skew = account_at_start(venue, True, 20.0)
     # Before the log is stamped with the venue's time, nothing is said.
     assert caplog.records == []
     tell_another_day(SimpleNamespace(venue=venue, clock_skew=skew), speed)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from brokers.desk.core import assemble
-from brokers.desk.data.quotes import judged
+from brokers.desk.data.quotes import Quote, judged
 from brokers.desk.desk import LiveDesk
 from brokers.desk.entry_halts import EntryHalts, KillSwitch
 from brokers.desk.execution.entry_task import EntryWindow
@@ -120,14 +120,11 @@ class KrakenScene:
         self.venue = KrakenVenue(KrakenClient(self.rest, admission), self.clock, "test", NO_PAUSE)
         self.journal = Journal(self.address, "test", self.clock.now, 5.0)
         self.journal.begin_run("rehearse", "combined", "test", "hash")
-        venue = self.venue
         core = assemble(
-            venue,
+            self.venue,
             self.journal,
             self.settings,
-            lambda symbols: {
-                s: judged(s, q, self.clock.now(), timedelta(days=1)) for s, q in venue.quotes(symbols).items()
-            },
+            self._judged,
             admission,
         )
         budget = BudgetKeeper.open(self.folder, "test", day_of(self.clock.now()))
@@ -137,6 +134,11 @@ class KrakenScene:
         if self.tier is ENDLESS_TIER:
             # Room that comes with the venue's time would be waited for in vain, for a minute of ours.
             self.desk._has_room = lambda: True
+
+    def _judged(self, symbols: Iterable[str]) -> dict[str, Quote]:
+        wanted = list(symbols)
+        found = self.venue.quotes(wanted)
+        return {s: judged(s, found.get(s), self.clock.now(), timedelta(days=1)) for s in wanted}
 
     def _wait(self, seconds: float) -> None:
         self.waited += max(seconds, 0.001)
@@ -224,7 +226,7 @@ class KrakenScene:
         return self.server.call(lambda exchange: exchange._state.ledger.quantity(symbol))
 
     def protectable(self, symbol: str) -> Decimal:
-        least = self.venue.reference.required(symbol).ordermin
+        least = self.venue.reference.known(symbol).ordermin
         held = self.held(symbol)
         return held if held >= least else Decimal(0)
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import threading
+import uuid
+from types import SimpleNamespace
 
 import pytest
 
 from brokers.kraken.answers.names import Names, uuid_of
-from brokers.kraken.connection.errors import error_of, pause_of
+from brokers.kraken.connection.errors import error_of, lost, pause_of
 from brokers.kraken.connection.nonce import Nonce
 from brokers.kraken.connection.rates import TIERS, Counter, RateModel, Work, cost_of, penalty
+from brokers.kraken.connection.shared_counter import SharedCounter
+from brokers.operator.account import silent
 from brokers.order_types import VenueReason
-from brokers.venue_errors import VenueRefusal
+from brokers.venue_errors import AnswerUnreadable, NoRoom, OutcomeUnknown, VenueRefusal, told_silence
 from config.errors import Refusal
 
 
@@ -99,7 +103,67 @@ def test_funds_mean_coins_that_something_holds_only_for_a_sale():
     assert error_of(["WAPI:a warning"], changes=True) is None
 
 
-def test_a_lockout_closes_for_a_quarter_of_an_hour():
-    assert pause_of("EGeneral:Temporary lockout") == 900
+def test_after_too_much_nothing_is_sent_for_a_moment():
     assert pause_of("EAPI:Rate limit exceeded") == 5
     assert pause_of("EOrder:Insufficient funds") == 0
+
+
+def shared(path, now):
+    counter = SharedCounter(15, 0.33, at=now[0], path=path, wall=lambda: 1_000_000 + now[0])
+    sleep = lambda s: now.__setitem__(0, now[0] + s)  # noqa: E731
+    return RateModel(TIERS["starter"], reserve=4, clock=lambda: now[0], sleep=sleep, counter=counter)
+
+
+def test_what_processes_of_a_key_ask_is_counted_together(tmp_path):
+    now = [0.0]
+    trader, command = (shared(tmp_path / "kraken.requests", now) for _ in range(2))
+    assert sum(trader.take("OpenOrders", 0, urgent=False) for _ in range(30)) == 11
+    assert not command.room(1) and not command.take("OpenOrders", 0, urgent=False)
+    assert command.wait_s("OpenOrders") == pytest.approx(1 / 0.33, abs=0.01)
+    assert command.take("OpenOrders", 60, urgent=False), "it waits for room, as the trader would"
+    assert not trader.room(1), "and the trader knows of it"
+    now[0] += 100
+    assert shared(tmp_path / "kraken.requests", now).spent == "0.0 of 15 counted"
+
+
+def test_what_kraken_found_too_much_is_too_much_for_all(tmp_path):
+    now = [0.0]
+    trader, command = (shared(tmp_path / "kraken.requests", now) for _ in range(2))
+    command.full(5)
+    assert trader.spent == "15.0 of 15 counted"
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "[1]", '["a", 1]', "[NaN, 1]", "[1e9, 1e6]"])
+def test_a_damaged_counter_stops_nobody_for_long(tmp_path, text):
+    path, now = tmp_path / "kraken.requests", [0.0]
+    path.write_text(text)
+    assert shared(path, now).take("OpenOrders", 60, urgent=False)
+
+
+def test_a_counter_that_cannot_be_written_counts_here_alone(tmp_path):
+    now = [0.0]
+    rates = shared(tmp_path / "no folder" / "kraken.requests", now)
+    assert sum(rates.take("OpenOrders", 0, urgent=False) for _ in range(30)) == 11
+
+
+def test_a_command_without_room_says_when_there_is_some():
+    venue = SimpleNamespace(address="http://127.0.0.1:9")
+    said = str(silent(venue, NoRoom("EAPI:Rate limit exceeded", 14.2)))
+    assert "spent by the trader or by other commands (EAPI:Rate limit exceeded); try again in 15 s" in said
+    assert "does not answer" not in said
+
+
+def test_an_answer_that_is_cut_off_is_not_called_silence():
+    error = lost(200, changes=False)
+    assert isinstance(error, AnswerUnreadable)
+    assert told_silence(error) == "the venue answered 200, and its answer could not be read"
+    assert isinstance(lost(200, changes=True), OutcomeUnknown)
+    assert told_silence(lost(502, changes=False)) == "the venue does not answer (the venue answered 502)"
+
+
+def test_ids_of_our_form_that_no_journal_here_knows_are_another_trader_s():
+    names = Names()
+    assert names.foreign(uuid_of("theirs"))
+    names.tell(["theirs"])
+    assert not names.foreign(uuid_of("theirs"))
+    assert not any(map(names.foreign, ("", "OAAAAA-BBBBB-CCCCCC", str(uuid.uuid4()))))
