@@ -59,6 +59,10 @@ class NotSent(VenueUnavailable):
     """Nothing reached the venue, or it turned the request away unread."""
 
 
+class RateLimited(NotSent):
+    """There is no room for a request now, by the own limit or the venue's; the limit itself tells so, once a minute."""
+
+
 class ClockInDoubt(VenueUnavailable):
     """The venue's clock says something far from what it said before: no answer until the next reading agrees.
 
@@ -72,5 +76,10 @@ class ClockInDoubt(VenueUnavailable):
 
 
 def level_of(error: VenueError) -> int:
-    """How loudly an answer that did not come is logged: a clock in doubt settles with the next reading."""
+    """How loudly an answer that did not come is logged: a clock in doubt settles with the next reading.
+
+    While the rate limit leaves no room every request fails alike, many a second, and that has been told.
+    """
+    if isinstance(error, RateLimited):
+        return logging.DEBUG
     return logging.INFO if isinstance(error, ClockInDoubt) and not error.again else logging.WARNING

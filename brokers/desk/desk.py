@@ -32,7 +32,7 @@ from brokers.journal import IllegalTransition, JournalConflict
 from brokers.order_types import OrderRole
 from brokers.record import HaltRecord, RunRecord
 from brokers.reporting.iteration_report import IterationReport
-from brokers.venue_errors import NotSent, VenueError, VenueUnavailable, level_of
+from brokers.venue_errors import RateLimited, VenueError, VenueUnavailable, level_of
 from brokers.venue_values import TradeUpdate
 from config.errors import Refusal
 from market.bars import BarTable
@@ -130,7 +130,7 @@ class LiveDesk:
         A venue that doesn't answer costs the iteration. Any other error halts the session for entries; the
         monitor goes on looking after what is held.
         """
-        self._crowded = not self._has_room()
+        was_crowded, self._crowded = self._crowded, not self._has_room()
         began = time.monotonic()
         try:
             with self.state.time_budget(ITERATION_S):
@@ -138,7 +138,8 @@ class LiveDesk:
             self.iterations += 1
         except VenueError as error:
             self.halts.passing["venue"] = str(error)
-            log.log(level_of(error), "iteration skipped: %s", error)
+            first = self._crowded and not was_crowded
+            log.log(logging.WARNING if first else level_of(error), "iteration skipped: %s", error)
         except Exception as error:
             # At shutdown the journal is closed under an iteration that is still on its way.
             if not self.shutting_down:
@@ -157,7 +158,7 @@ class LiveDesk:
             The venue could not be asked, and nothing may be decided.
         """
         if self._crowded:
-            raise NotSent(CROWDED)
+            raise RateLimited(CROWDED)
         with self.lock:
             self._see(partial(self.view, FRESH_S), STEP_S)
             self.work()
@@ -228,7 +229,7 @@ class LiveDesk:
         VenueError
         """
         if not self._has_room():
-            raise NotSent(CROWDED)
+            raise RateLimited(CROWDED)
         try:
             return self.view(FRESH_S / 2)
         except VenueError:

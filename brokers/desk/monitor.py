@@ -11,7 +11,7 @@ from brokers.desk.desk import LiveDesk
 from brokers.desk.look_pace import BUSY_S, LEAST_S, LookPace
 from brokers.desk.session_report import SessionReport
 from brokers.ports import Clock, QuoteStream
-from brokers.venue_errors import VenueError
+from brokers.venue_errors import VenueError, level_of
 from brokers.venue_values import TradeUpdate
 
 MISSED_PACES, MISSED_S = 3, 30.0
@@ -174,7 +174,7 @@ class Monitor:
             if self._stream is not None:
                 self._stream.watch(sorted(symbols, key=lambda symbol: (symbol not in stops, symbol)))
         except VenueError as error:
-            log.warning("watching: %s", error)
+            log.log(level_of(error), "watching: %s", error)
         except Exception as error:
             # A watch that ends with its first surprise watches nothing.
             self.desk.halts.crashed(error, self.clock.now())
