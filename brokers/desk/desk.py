@@ -8,11 +8,13 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 
 from brokers.desk.book_builder import BookBuilder
 from brokers.desk.core import DeskCore
 from brokers.desk.entry_halts import EntryHalts, KillLevel
+from brokers.desk.execution.backoff import elapsed
 from brokers.desk.execution.closing import PositionCloser
 from brokers.desk.execution.entries import Entries
 from brokers.desk.execution.entry_task import EntryWindow
@@ -51,6 +53,8 @@ ROOM_WITHIN_S, NAP_S = 60.0, 0.1
 """Local seconds that an iteration waits for room below the rate limit, and how often it asks for it."""
 SLOW_S = 15.0
 FRESH_S = 1.0
+ACCOUNT_AGAIN = timedelta(seconds=10)
+"""How old the account may be while protection is refused."""
 CROWDED = "own rate limit: iterations give way to the watch over stops"
 
 log = logging.getLogger(__name__)
@@ -122,6 +126,7 @@ class LiveDesk:
         self._contradicted: set[Contradiction] = set()
         self._held_back: set[str] = set()
         self._crowded = False
+        self._account_told = ""
 
     @contextlib.contextmanager
     def iteration(self) -> Iterator[None]:
@@ -189,7 +194,7 @@ class LiveDesk:
         with self.lock, self.state.time_budget(within_s):
             self.symbol_work.end_parts()
             if self._look_is_due():
-                self._see(partial(self.look, account=False), within_s * LOOK_FRAC)
+                self._see(partial(self.look, account=self._account_is_in_doubt(), clock=False), within_s * LOOK_FRAC)
             self.work()
 
     def _look_is_due(self) -> bool:
@@ -213,6 +218,14 @@ class LiveDesk:
             raise
         # Before anything is decided: a look that failed earlier is no reason now.
         self.halts.looked()
+        if self.halts.account != self._account_told:
+            self._account_told = self.halts.account
+            self.halts.reasons(self.state.now, self._plans.halter_names)
+
+    def _account_is_in_doubt(self) -> bool:
+        """Whether to ask for the account between iterations: protection is refused, and it may say why."""
+        seen = self.state.view.account_time
+        return self.protector.refused and (seen is None or elapsed(self.state.now, seen, ACCOUNT_AGAIN))
 
     def view(self, max_age_s: float) -> VenueSnapshot:
         """The venue as last seen, looked at again if that is longer ago in local seconds."""
@@ -261,17 +274,17 @@ class LiveDesk:
         except Exception:
             log.exception("an iteration could not be told of")
 
-    def look(self, account: bool = True) -> None:
+    def look(self, account: bool = True, clock: bool = True) -> None:
         """Ask the venue; contradictions between it and the journal stop entries and are logged."""
         try:
-            self.observer.look(account)
+            self.observer.look(account, clock)
         except Refusal:
             self._see_unbooked()
             raise
         self._seen_at = time.monotonic()
         self.halts.account = self.state.view.account.blocked
         self._tell_account(self.state.view.account_unreadable)
-        if account:
+        if account and clock:
             self._looked = time.monotonic()
         self.manual.compare()
         self._tell_held_back()
