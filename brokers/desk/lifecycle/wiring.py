@@ -169,7 +169,7 @@ def open_live(broker: LiveBroker, settings: Settings, session: TradingSession, s
     )
     sleeptime = local_pace(pace.sleeptime, pace.speed)
     summary = SessionReport(desk, report, venue.clock.now)
-    monitor = Monitor(desk, venue.clock, seconds_of(sleeptime), stream, summary)
+    monitor = Monitor(desk, venue.clock, seconds_of(sleeptime), stream, summary, broker.reconnect_stream)
     broker.attach(
         DeskLink(
             router=LumibotOrderRouter(desk),
