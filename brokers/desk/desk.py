@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 
+from brokers.desk.barred_entries import BarredEntries
 from brokers.desk.book_builder import BookBuilder
 from brokers.desk.core import DeskCore
 from brokers.desk.entry_halts import EntryHalts, KillLevel
@@ -99,7 +100,8 @@ class LiveDesk:
         self.halters = halters
         self.submit = submit
         trading = core.state, core.positions, core.gateway
-        self.entries = Entries(*trading, halts, core.settings, window)
+        self.barred = BarredEntries(core.state, core.positions, bars, core.settings.gate.price_collar_frac)
+        self.entries = Entries(*trading, halts, core.settings, window, self.barred.far)
         self.closer = PositionCloser(*trading, core.settings)
         self.protector = Protector(*trading, core.settings, self._leave)
         self.targets = TargetExchange(*trading, core.settings, self.protector.levels)
@@ -270,7 +272,10 @@ class LiveDesk:
             return
         try:
             stopped = bool(self.halts.told)
-            self._report.decided(plan, self._decided_on, self.sync.fills, submit=self.submit, stopped=stopped)
+            again = self.entries.refused_on(plan.time.date())
+            self._report.decided(
+                plan, self._decided_on, self.sync.fills, submit=self.submit, stopped=stopped, again=again
+            )
         except Exception:
             log.exception("an iteration could not be told of")
 
@@ -412,7 +417,8 @@ class LiveDesk:
             sessions = halt_dates(day_of(book.time), module.halt_sessions, self._market)
             self.halts.halt(module.name, book.time, f"equity {book.equity:.2f}", sessions)
             self.record.halts.append(HaltRecord(book.time, module.name, end_of_halt(sessions[-1])))
-        book = replace(book, halted=self.halts.halted(book.time), halted_until=self._lasting.ends(day_of(book.time)))
+        halted, until = self.halts.halted(book.time), self._lasting.ends(day_of(book.time))
+        book = replace(book, halted=halted, halted_until=until, barred=self.barred.now())
         self.halts.reasons(book.time, self._plans.halter_names)
         if math.isnan(self.record.initial_equity):
             self.record.initial_equity = book.equity

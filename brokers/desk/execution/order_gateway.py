@@ -159,7 +159,6 @@ class OrderGateway:
         if opens:
             self._positions.measured(name, measured.price)
 
-
         def tell() -> None:
             log.info(
                 "%s: %s %s %s %s; %s",
