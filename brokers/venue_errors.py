@@ -55,6 +55,11 @@ class AccountUnreadable(VenueUnavailable):
     """The account was told without an equity or cash that can be read; what else the venue tells can be."""
 
 
+def unanswered(error: VenueError, who: str = "the venue") -> str:
+    """What is said of a question that came to nothing; a venue whose answer cannot be read did answer."""
+    return str(error) if isinstance(error, AccountUnreadable) else f"{who} does not answer ({error})"
+
+
 class NotSent(VenueUnavailable):
     """Nothing reached the venue, or it turned the request away unread."""
 

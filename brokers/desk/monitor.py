@@ -19,7 +19,7 @@ from brokers.venue_values import TradeUpdate
 MISSED_PACES, MISSED_S = 3, 30.0
 """So many paces and local seconds without an iteration in the regular session are logged as an error."""
 SILENT_S, RECONNECT_S = 4.0, 30.0
-"""Local seconds without the update of a fill that a look found, then a new connection is tried, again after the latter."""
+"""Local seconds without the update of a fill that was found, until a new connection is tried, and tried again."""
 SLACK_S = 2.0
 """Local seconds: a fill so soon after the connection or an update may have come before it, by clocks that differ."""
 SILENT = "the connection is open, but a fill came without its update"
@@ -142,11 +142,12 @@ class Monitor:
             if self.listening and fill > since:
                 self._silent_since = now
                 self.stream_down = {UPDATES: SILENT}
-        elif self.listening and now - self._silent_since >= SILENT_S and now - self._reconnected >= RECONNECT_S:
-            if fill > since:
-                self._reconnected = now
-                log.warning("trade updates: a fill came without one, a new connection is tried")
-                self._reconnect()
+            return
+        due = now - self._silent_since >= SILENT_S and now - self._reconnected >= RECONNECT_S
+        if due and self.listening and fill > since:
+            self._reconnected = now
+            log.warning("trade updates: a fill came without one, a new connection is tried")
+            self._reconnect()
 
     def price(self, symbol: str, bid: float, ask: float) -> None:
         """A quote: shares without a stop are looked after at once, and so are those whose stop it has passed."""

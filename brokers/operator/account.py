@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from brokers import venue_errors
 from brokers.desk.reconcile.inflight_orders import FIRST_LOOK_BACK, OVERLAP
 from brokers.desk.reconcile.position_book import PositionBook, replay
 from brokers.desk.venue_snapshot import VenueSnapshot, grouped
@@ -68,7 +69,7 @@ def unanswered(error: VenueError) -> str:
     """Why there is no answer, in words; a clock that runs otherwise than expected is one."""
     if isinstance(error, ClockInDoubt):
         return f"its clock runs otherwise than pace.speed says; set the trader's, --set pace.speed=N ({error})"
-    return f"the venue does not answer ({error})"
+    return venue_errors.unanswered(error)
 
 
 def look(venue: Venue, settings: Settings) -> Outlook:

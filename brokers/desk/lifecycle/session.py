@@ -15,7 +15,7 @@ from brokers.desk.reconcile.budget_keeper import BudgetKeeper
 from brokers.journal import Journal
 from brokers.network.admission import Admission
 from brokers.ports import Venue
-from brokers.venue_errors import KeysRefused, VenueError, VenueUnavailable
+from brokers.venue_errors import KeysRefused, VenueError, VenueUnavailable, unanswered
 from brokers.venue_values import VenueAccount
 from brokers.venues import open_venue
 from config import Settings
@@ -124,8 +124,7 @@ def _account(venue: Venue, paper: bool) -> tuple[str, timedelta]:
         ) from None
     except VenueError as error:
         raise Refusal(
-            f"{venue.address}: the venue does not answer ({error}), asked for {START_AGAIN_S:.0f} s; "
-            "try again when it does"
+            f"{venue.address}: {unanswered(error)}, asked for {START_AGAIN_S:.0f} s; try again when it does"
         ) from None
     if account.blocked:
         # What is held there has to keep its stops all the same.
@@ -160,6 +159,6 @@ def _answer(venue: Venue) -> tuple[VenueAccount, timedelta]:
         except VenueUnavailable as error:
             if time.monotonic() + pause > ends:
                 raise
-            log.warning("the venue does not answer (%s), it is asked again in %.0f s", error, pause)
+            log.warning("%s, it is asked again in %.0f s", unanswered(error), pause)
         time.sleep(pause)
     raise AssertionError

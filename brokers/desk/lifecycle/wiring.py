@@ -212,7 +212,8 @@ def standing_conditions(
             lambda: desk.protector.log.present,
             alarms.unprotected_s,
             "UNPROTECTED {subject}: {why} for {seconds} s; protect it on the venue's own page if this stays",
-            "{subject}: protected again after {seconds} s",
+            "{subject}: {end} after {seconds} s",
+            lambda symbol: "protected again" if desk.positions.book.quantity(symbol) else "closed",
         ),
         Condition(
             EventKind.STREAM_DOWN,

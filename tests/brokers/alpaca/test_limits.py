@@ -84,7 +84,7 @@ def test_one_wait_is_told_once_however_many_requests_find_no_room(caplog):
     clock.now = 61.0
     assert all(limited.take(Need.PRICES, 0.0) for _ in range(140))
     assert not any(limited.take(Need.PRICES, 0.0) for _ in range(50))
-    assert caplog.records[1].getMessage().startswith("own rate limit: 140 of 200 requests of a minute are spent, 60 are")
+    assert caplog.records[1].getMessage().startswith("own rate limit: 140 of 200 requests of a minute are spent, 60")
     assert len(caplog.records) == 2
 
 

@@ -16,7 +16,7 @@ from brokers.alpaca.venue import AlpacaVenue
 from brokers.desk.lifecycle import session as module
 from brokers.desk.lifecycle.session import _account, open_session, tell_another_day
 from brokers.journal import Journal
-from brokers.venue_errors import NotSent, VenueUnavailable
+from brokers.venue_errors import AccountUnreadable, NotSent, VenueUnavailable
 from brokers.venue_values import VenueTime
 from config import Refusal, load
 
@@ -66,6 +66,13 @@ def test_a_venue_that_stumbles_at_the_start_is_asked_again(slept, caplog, error)
     assert _account(AlpacaVenue(client), paper=True)[0] == "some"
     assert slept == [1.0, 2.0]
     assert caplog.text.count("the venue does not answer") == 2
+
+
+def test_a_venue_whose_account_cannot_be_read_is_not_said_to_be_silent(slept, caplog):
+    client = Stumbling([AccountUnreadable("the account cannot be read: equity is 'n/a'")] * 100)
+    with pytest.raises(Refusal, match="the account cannot be read: equity is 'n/a', asked for 20 s; try again") as told:
+        _account(AlpacaVenue(client), paper=True)
+    assert "does not answer" not in f"{told.value} {caplog.text}"
 
 
 def test_a_venue_that_stays_away_is_refused_after_a_while(slept):

@@ -7,6 +7,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from decimal import Decimal
 from statistics import median
 from types import SimpleNamespace
 
@@ -23,7 +24,7 @@ from brokers.reporting.iteration_report import IterationReport
 from config.operating import operating
 from config.values.masker import Masker
 from risk.model import BracketTerms
-from tests.brokers.desk.scene import TUESDAY, Scene, held
+from tests.brokers.desk.scene import TUESDAY, Scene, fill, held
 
 
 @pytest.fixture(autouse=True)
@@ -244,6 +245,23 @@ def test_no_stream_is_missed_where_orders_are_followed_by_asking(scene, monkeypa
         assert monitor.stream_down == {}
     finally:
         monitor.stop(2.0)
+
+
+def test_an_entry_of_two_orders_is_one_entry_in_the_summary(scene, caplog):
+    iterations = IterationReport(60.0)
+    report = SessionReport(scene.desk, iterations, scene.clock.now)
+    scene.desk._report = iterations
+    scene.step()
+    report.check()
+    scene.exchange.on_quote(scene.exchange.now, {"AAPL": Decimal(101)})
+    scene.enter("AAPL", 50)
+    fill(scene, 20)
+    scene.settle(12)
+    assert len(scene.desk.entries.slippage) == 2
+    report.tell()
+    (summary,) = told(caplog, EventKind.SUMMARY)
+    assert event_of(summary).fields["entries_measured"] == event_of(summary).fields["entries_filled"] == 1
+    assert "against the quotes of 1 entry" in summary.message
 
 
 def test_an_open_stream_that_tells_nothing_is_down_until_an_update_comes_and_is_connected_anew(tmp_path, monkeypatch):
