@@ -111,7 +111,7 @@ class SlidingWindowLimiter:
             now = self._clock()
             self._forget(now)
             if now < self._closed_until:
-                return f"429, too many requests: the venue takes none for {self._closed_until - now:.0f} s more"
+                return f"429, too many requests: the venue takes none for {math.ceil(self._closed_until - now)} s more"
             kept = need * self.reserve
             if len(self._sent) < self.limit - kept:
                 return "the request found no room in the time it had"
@@ -126,7 +126,7 @@ class SlidingWindowLimiter:
         """The venue said that it was too much: nothing goes for so long."""
         with self._mutex:
             self._closed_until = max(self._closed_until, self._clock() + seconds)
-        self._tell(f"429, too many requests: nothing is asked or sent for {seconds:.0f} s")
+        self._tell(f"429, too many requests: nothing is asked or sent for {math.ceil(seconds)} s")
 
     def _tell(self, text: str) -> None:
         """Say that there is no room, once for all requests that find none."""
