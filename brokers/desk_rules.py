@@ -75,8 +75,9 @@ def entry_at(
     # The stop never lies farther from the market than what was sized.
     stop = up(stop, tick(stop)) if proposal.side == "buy" else down(stop, tick(stop))
     reason = proposal.reason
-    if quantity < proposal.quantity:
-        reason = f"{proposal.quantity:g} became {quantity:g} at the quote {quote:.4f}; {reason}"
+    left = proposal.quantity - filled
+    if quantity < left:
+        reason = f"{left:g} became {quantity:g} at the quote {quote:.4f}; {reason}"
     return EntryOrder(quantity, stop, target, reason)
 
 

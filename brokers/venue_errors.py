@@ -86,6 +86,10 @@ class LockedOut(NotSent):
     """The venue takes no request of the account for some minutes; told once, where it said so."""
 
 
+class RateLimited(NotSent):
+    """There is no room for a request now, by the own limit or the venue's; the limit itself tells so, once a minute."""
+
+
 class ClockInDoubt(VenueUnavailable):
     """The venue's clock says something far from what it said before: no answer until the next reading agrees.
 
@@ -98,16 +102,19 @@ class ClockInDoubt(VenueUnavailable):
         self.again = again
 
 
-def told_silence(error: VenueError) -> str:
-    """What is said of a question that came to nothing."""
-    return f"the venue {error}" if isinstance(error, AnswerUnreadable) else f"the venue does not answer ({error})"
+def told_silence(error: VenueError, who: str = "the venue") -> str:
+    """What is said of a question that came to nothing; a venue whose answer cannot be read did answer."""
+    if isinstance(error, AccountUnreadable):
+        return str(error)
+    return f"{who} {error}" if isinstance(error, AnswerUnreadable) else f"{who} does not answer ({error})"
 
 
 def level_of(error: VenueError) -> int:
     """How loudly an answer that did not come is logged: a clock in doubt settles with the next reading.
 
-    A lockout was told when it began, and lasts for hundreds of questions.
+    A lockout was told when it began, and lasts for hundreds of questions. While the rate limit leaves no room every
+    request fails alike, many a second, and that has been told too.
     """
-    if isinstance(error, LockedOut):
+    if isinstance(error, LockedOut | RateLimited):
         return logging.DEBUG
     return logging.INFO if isinstance(error, ClockInDoubt) and not error.again else logging.WARNING

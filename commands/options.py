@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -15,6 +16,18 @@ from config.reading.arguments import DEFAULT_PROFILE
 DATA_SOURCES = ("yahoo", "alpaca", "embedded")
 DEFAULT_DATA = "embedded"
 DEFAULT_SEED = 0
+SETTING_OF: Mapping[str, str] = {
+    "--strategy": "strategy=NAME",
+    "--symbols": "universe.symbols=[A,B]",
+    "--universe": "universe.symbols=[A,B]",
+    "--cap": "universe.cap=N",
+    "--benchmark": "universe.benchmark=SYM",
+    "--budget": "account.budget_usd=USD",
+    "--sleeptime": "pace.sleeptime=TIME",
+    "--speed": "pace.speed=N",
+    "--state-dir": "live.state_dir=DIR",
+}
+"""Options that are short for a setting: what a command that lacks them takes instead, after ``--set``."""
 
 
 def a_day(text: str) -> date:

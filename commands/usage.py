@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 
 from typer.exceptions import TyperException
 
+from commands.options import SETTING_OF
 from config.errors import Refusal
 from config.reading.former_names import FORMER_ARGUMENTS
 
@@ -43,7 +44,10 @@ def _sentence(error: TyperException) -> str:
         word = unknown.split("=")[0]
         if hint := FORMER_ARGUMENTS.get(word):
             return f"{word} is not an argument here; {hint}"
-        return f"{word} is not an argument; {near(word, _options(error))}"
+        known = _options(error)
+        if "--set" in known and (setting := SETTING_OF.get(word)):
+            return f"{word} is not an argument of this command; write --set {setting}"
+        return f"{word} is not an argument; {near(word, known)}"
     if found := _EXTRA.search(text):
         return f"{found[1].split(' ')[0][:LONGEST_WORD]} is not an argument; see --help"
     if text.startswith("Missing "):

@@ -315,6 +315,15 @@ class ClosedTrade:
     role: Role = "entry"
 
 
+@dataclass(frozen=True, slots=True)
+class Barred:
+    """A symbol in which nothing is entered now, and why; ``price`` is the close that it holds for, NaN for every."""
+
+    symbol: str
+    why: str
+    price: float = math.nan
+
+
 @dataclass(frozen=True)
 class Book(ChangedByCopy):
     """What we hold, what is on its way and what is left, by the venue's word, at one moment.
@@ -331,7 +340,8 @@ class Book(ChangedByCopy):
     holds the latest ``CLOSED_TRADES_KEPT`` closed positions, oldest first. ``budget`` is what was deployed this
     day and week; both desks always give it. ``halted`` names the rules that have stopped entries for the rest of
     this session or for several. ``entries_sent`` is when the latest orders that open a position were sent, unfilled
-    ones too, as far as a desk keeps that; ``accepted`` counts what was accepted earlier in this scan. A book cannot be
+    ones too, as far as a desk keeps that; ``accepted`` counts what was accepted earlier in this scan. ``barred``
+    is what a live desk enters nothing in, whatever bars and rules say; a backtest's names none. A book cannot be
     changed: ``accepting`` and ``dataclasses.replace`` give another one, and so does ``changed``, which takes mappings
     as they are: ``ReadOnlyDict`` alone.
     """
@@ -351,6 +361,7 @@ class Book(ChangedByCopy):
     halted_until: Mapping[str, datetime] = field(default_factory=dict)
     entries_sent: Sequence[datetime] = ()
     accepted: int = 0
+    barred: Sequence[Barred] = ()
 
     def __post_init__(self) -> None:
         if type(self.positions) is not ReadOnlyDict:
@@ -366,6 +377,11 @@ class Book(ChangedByCopy):
 
     def held(self, symbol: str) -> bool:
         return symbol in self.positions or symbol in self.pending
+
+    def why_barred(self, symbol: str, price: float) -> str:
+        """Why nothing is entered in a symbol whose last bar closed at ``price``; empty where nothing bars it."""
+        of_symbol = (bar for bar in self.barred if bar.symbol == symbol)
+        return next((bar.why for bar in of_symbol if math.isnan(bar.price) or bar.price == price), "")
 
     def accepting(self, proposal: Proposal) -> Book:
         """The book that counts an accepted proposal: what is judged after it in this scan is judged by that one."""

@@ -236,7 +236,8 @@ class Pipeline:
         chosen = self.selection
         wanted: list[tuple[Candidate, Proposal]] = []
         sized: dict[str, Verdict] = {}
-        # What is refused before it is judged, or too dear for a single lot, takes no place and no part of the budget.
+        # What is refused before it is judged, barred or too dear for a single lot takes no place and no part of the
+        # budget.
         able: list[Candidate] = []
         for candidate in candidates:
             if self.brief and len(able) >= chosen.watch_list:
@@ -246,7 +247,7 @@ class Pipeline:
                 continue
             wanted.append((candidate, wish))
             if not candidate.refusal:
-                sized[candidate.symbol] = size(wish, scan.book, self.sizing)
+                sized[candidate.symbol] = _barred(wish, scan.book) or size(wish, scan.book, self.sizing)
                 if not self._too_weak(candidate) and sized[candidate.symbol].after > 0:
                     able.append(candidate)
         places = {c.symbol: place for place, c in enumerate(able, 1)}
@@ -332,7 +333,8 @@ class Pipeline:
         """Size a proposal (unless it has been), run the chain over it, record why, and count it if anything is left."""
         book = scan.book
         may_short = proposal.side == "buy" or any(signal.side == "sell_short" for signal in self.signals)
-        first = review(proposal, book, self.gate, may_short) or sized or size(proposal, book, self.sizing)
+        barred = _barred(proposal, book)
+        first = barred or review(proposal, book, self.gate, may_short) or sized or size(proposal, book, self.sizing)
         votes = () if candidate is None else self.ensemble.verdicts(candidate, first.before)
         verdicts = [*votes, first]
         proposed = first.after
@@ -352,6 +354,13 @@ class Pipeline:
             return False
         scan.accepted.append(proposal)
         return True
+
+
+def _barred(proposal: Proposal, book: Book) -> Verdict | None:
+    """Why the desk enters nothing in the symbol of a proposal now; None where it may."""
+    if not book.barred or not (why := book.why_barred(proposal.symbol, proposal.price)):
+        return None
+    return Verdict("desk", f"DESK_BARRED: {why}", 0, 0)
 
 
 def _unfit(proposal: Proposal, book: Book) -> Verdict | None:

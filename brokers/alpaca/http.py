@@ -23,7 +23,7 @@ from brokers.network.answer import Unanswered, sent_once
 from brokers.network.breaker import CircuitBreaker
 from brokers.network.time_budget import seconds_left
 from brokers.network.transport import DeadlineAdapter
-from brokers.venue_errors import NotSent, OutcomeUnknown, VenueError, VenueUnavailable
+from brokers.venue_errors import NotSent, OutcomeUnknown, RateLimited, VenueError, VenueUnavailable
 from config.process.secret_guard import masker_of
 
 TOO_MANY, TIMEOUT = 429, 408
@@ -129,7 +129,7 @@ class Hardened:
         if not (urgent or self.breaker.ready):
             raise NotSent("the circuit breaker is open")
         if not self.bucket.take(need, seconds_left(self.timeouts.max_wait_s)):
-            raise NotSent(f"own rate limit: {self.bucket.spent}, no room in the time there is")
+            raise RateLimited(self.bucket.why_none(need))
         connect, read = self.timeouts.connect_s, self.timeouts.read_s
         left = seconds_left(connect + read)
         # Asked last, as a trial that isn't sent would be wasted.
@@ -146,7 +146,7 @@ class Hardened:
             self.bucket.told(*told)
         if status == TOO_MANY:
             self.bucket.turned_away(pause_of(answer.headers))
-            raise NotSent("429, too many requests")
+            raise RateLimited("429, too many requests")
         if status == TIMEOUT or (status not in POSITIVE and status not in NEGATIVE):
             self.breaker.failed()
             raise lost(f"the venue answered {status}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import threading
 import time
@@ -12,6 +13,10 @@ from enum import IntEnum
 WINDOW_S = 60.0
 NAP_S = 0.1
 """Longest time that a request waits without asking whether it is still wanted."""
+AGAIN_S = 60.0
+"""Seconds until it is told again that there is no room."""
+
+log = logging.getLogger(__name__)
 
 
 class Need(IntEnum):
@@ -56,6 +61,7 @@ class SlidingWindowLimiter:
         self._sent: deque[float] = deque()
         self._closed_until = -math.inf
         self._drops = 0
+        self._told = -math.inf
         self._mutex = threading.Lock()
 
     def take(self, need: Need, max_wait_s: float) -> bool:
@@ -63,6 +69,7 @@ class SlidingWindowLimiter:
         deadline, drops = self._clock() + max_wait_s, self._drops
         while (wait := self._try(need)) > 0:
             if self._clock() + wait > deadline:
+                self._tell(f"{self.why_none(need)}; what has no room waits")
                 return False
             while wait > 0 and self._drops == drops:
                 self._sleep(min(wait, NAP_S))
@@ -96,7 +103,20 @@ class SlidingWindowLimiter:
         """How much of the limit is used, in words."""
         with self._mutex:
             self._forget(self._clock())
-            return f"{len(self._sent)} of {self.limit} requests of a minute are spent"
+            return self._spent_in_words()
+
+    def why_none(self, need: Need) -> str:
+        """Why a request found no place just now, in words."""
+        with self._mutex:
+            now = self._clock()
+            self._forget(now)
+            if now < self._closed_until:
+                return f"429, too many requests: the venue takes none for {math.ceil(self._closed_until - now)} s more"
+            kept = need * self.reserve
+            if len(self._sent) < self.limit - kept:
+                return "the request found no room in the time it had"
+            others = f", {kept} are kept for what matters more" if kept else ""
+            return f"own rate limit: {self._spent_in_words()}{others}"
 
     def drop_waiting(self) -> None:
         """Send no request that waits now."""
@@ -106,6 +126,19 @@ class SlidingWindowLimiter:
         """The venue said that it was too much: nothing goes for so long."""
         with self._mutex:
             self._closed_until = max(self._closed_until, self._clock() + seconds)
+        self._tell(f"429, too many requests: nothing is asked or sent for {math.ceil(seconds)} s")
+
+    def _tell(self, text: str) -> None:
+        """Say that there is no room, once for all requests that find none."""
+        with self._mutex:
+            now = self._clock()
+            if now - self._told < AGAIN_S:
+                return
+            self._told = now
+        log.warning("%s", text)
+
+    def _spent_in_words(self) -> str:
+        return f"{len(self._sent)} of {self.limit} requests of a minute are spent"
 
     def _try(self, need: Need) -> float:
         """Take a place; otherwise the seconds until one may be free."""

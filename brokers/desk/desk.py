@@ -8,11 +8,14 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 
+from brokers.desk.barred_entries import BarredEntries
 from brokers.desk.book_builder import BookBuilder
 from brokers.desk.core import DeskCore
 from brokers.desk.entry_halts import EntryHalts, KillLevel
+from brokers.desk.execution.backoff import elapsed
 from brokers.desk.execution.closing import PositionCloser
 from brokers.desk.execution.entries import Entries
 from brokers.desk.execution.entry_task import EntryWindow
@@ -34,7 +37,7 @@ from brokers.journal import IllegalTransition, JournalConflict
 from brokers.order_types import OrderRole
 from brokers.record import HaltRecord, RunRecord
 from brokers.reporting.iteration_report import IterationReport
-from brokers.venue_errors import AccountUnreadable, NotSent, VenueError, VenueUnavailable, level_of
+from brokers.venue_errors import AccountUnreadable, RateLimited, VenueError, VenueUnavailable, level_of
 from brokers.venue_values import TradeUpdate
 from config.errors import Refusal
 from config.values.markets import NEW_YORK_ZONE
@@ -54,6 +57,8 @@ ROOM_WITHIN_S, NAP_S = 60.0, 0.1
 """Local seconds that an iteration waits for room below the rate limit, and how often it asks for it."""
 SLOW_S = 15.0
 FRESH_S = 1.0
+ACCOUNT_AGAIN = timedelta(seconds=10)
+"""How old the account may be while protection is refused."""
 CROWDED = "own rate limit: iterations give way to the watch over stops"
 
 log = logging.getLogger(__name__)
@@ -98,7 +103,8 @@ class LiveDesk:
         self.halters = halters
         self.submit = submit
         trading = core.state, core.positions, core.gateway
-        self.entries = Entries(*trading, halts, core.settings, window)
+        self.barred = BarredEntries(core.state, core.positions, bars, core.settings.gate.price_collar_frac)
+        self.entries = Entries(*trading, halts, core.settings, window, self.barred.far)
         self.closer = PositionCloser(*trading, core.settings)
         self.protector = Protector(*trading, core.settings, self._leave)
         self.targets = TargetExchange(*trading, core.settings, self.protector.levels)
@@ -126,6 +132,7 @@ class LiveDesk:
         self._contradicted: set[Contradiction] = set()
         self._held_back: set[str] = set()
         self._crowded = False
+        self._account_told = ""
 
     @contextlib.contextmanager
     def iteration(self) -> Iterator[None]:
@@ -134,7 +141,7 @@ class LiveDesk:
         A venue that doesn't answer costs the iteration. Any other error halts the session for entries; the
         monitor goes on looking after what is held.
         """
-        self._crowded = not self._has_room()
+        was_crowded, self._crowded = self._crowded, not self._has_room()
         began = time.monotonic()
         try:
             with self.state.time_budget(ITERATION_S):
@@ -144,7 +151,8 @@ class LiveDesk:
             # Why the venue counts as gone is told already.
             if str(error) != self.halts.venue_gone():
                 self.halts.passing["venue"] = str(error)
-            log.log(level_of(error), "iteration skipped: %s", error)
+            first = self._crowded and not was_crowded
+            log.log(logging.WARNING if first else level_of(error), "iteration skipped: %s", error)
         except Exception as error:
             # At shutdown the journal is closed under an iteration that is still on its way.
             if not self.shutting_down:
@@ -163,7 +171,7 @@ class LiveDesk:
             The venue could not be asked, and nothing may be decided.
         """
         if self._crowded:
-            raise NotSent(CROWDED)
+            raise RateLimited(CROWDED)
         with self.lock:
             self._see(partial(self.view, FRESH_S), STEP_S)
             self.work()
@@ -197,7 +205,7 @@ class LiveDesk:
         with self.lock, self.state.time_budget(within_s):
             self.symbol_work.end_parts()
             if self._look_is_due():
-                self._see(partial(self.look, account=False), within_s * LOOK_FRAC)
+                self._see(partial(self.look, account=self._account_is_in_doubt(), clock=False), within_s * LOOK_FRAC)
             self.work()
 
     def _look_is_due(self) -> bool:
@@ -221,6 +229,14 @@ class LiveDesk:
             raise
         # Before anything is decided: a look that failed earlier is no reason now.
         self.halts.looked()
+        if self.halts.account != self._account_told:
+            self._account_told = self.halts.account
+            self.halts.reasons(self.state.now, self._plans.halter_names)
+
+    def _account_is_in_doubt(self) -> bool:
+        """Whether to ask for the account between iterations: protection is refused, and it may say why."""
+        seen = self.state.view.account_time
+        return self.protector.refused and (seen is None or elapsed(self.state.now, seen, ACCOUNT_AGAIN))
 
     def view(self, max_age_s: float) -> VenueSnapshot:
         """The venue as last seen, looked at again if that is longer ago in local seconds."""
@@ -237,7 +253,7 @@ class LiveDesk:
         VenueError
         """
         if not self._has_room():
-            raise NotSent(CROWDED)
+            raise RateLimited(CROWDED)
         try:
             return self.view(FRESH_S / 2)
         except VenueError:
@@ -272,6 +288,7 @@ class LiveDesk:
                 submit=self.submit,
                 stopped=stopped,
                 earlier=self._earlier_halt,
+                again=self.entries.refused_on(plan.time.date()),
             )
         except Exception:
             log.exception("an iteration could not be told of")
@@ -285,10 +302,10 @@ class LiveDesk:
         since = f"since {began.astimezone(NEW_YORK_ZONE):%a %Y-%m-%d %H:%M:%S}"
         return f"{since}, begun at {reason}" if reason else since
 
-    def look(self, account: bool = True) -> None:
+    def look(self, account: bool = True, clock: bool = True) -> None:
         """Ask the venue; contradictions between it and the journal stop entries and are logged."""
         try:
-            self.observer.look(account)
+            self.observer.look(account, clock)
         except Refusal:
             self.look_watch.looked()
             self._see_unbooked()
@@ -300,7 +317,7 @@ class LiveDesk:
         self._seen_at = time.monotonic()
         self.halts.account = self.state.view.account.blocked
         self._tell_account(self.state.view.account_unreadable)
-        if account:
+        if account and clock:
             self._looked = time.monotonic()
         self.manual.compare()
         self._tell_held_back()
@@ -428,7 +445,8 @@ class LiveDesk:
             sessions = halt_dates(day_of(book.time), module.halt_sessions, self._market)
             self.halts.halt(module.name, book.time, f"equity {book.equity:.2f}", sessions)
             self.record.halts.append(HaltRecord(book.time, module.name, end_of_halt(sessions[-1])))
-        book = replace(book, halted=self.halts.halted(book.time), halted_until=self._lasting.ends(day_of(book.time)))
+        halted, until = self.halts.halted(book.time), self._lasting.ends(day_of(book.time))
+        book = replace(book, halted=halted, halted_until=until, barred=self.barred.now())
         self.halts.reasons(book.time, self._plans.halter_names)
         if math.isnan(self.record.initial_equity):
             self.record.initial_equity = book.equity

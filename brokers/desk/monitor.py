@@ -6,6 +6,8 @@ import logging
 import math
 import threading
 import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 from brokers.desk.desk import LiveDesk
 from brokers.desk.look_pace import BUSY_S, LEAST_S, LookPace
@@ -17,8 +19,16 @@ from brokers.venue_values import TradeUpdate
 
 MISSED_PACES, MISSED_S = 3, 30.0
 """So many paces and local seconds without an iteration in the regular session are logged as an error."""
+SILENT_S, RECONNECT_S = 4.0, 30.0
+"""Local seconds without the update of a fill that was found, until a new connection is tried, and tried again."""
+SLACK_S = 2.0
+"""Local seconds: a fill so soon after the connection or an update may have come before it, by clocks that differ."""
+SILENT = "the connection is open, but a fill came without its update"
 CRASHED_S = 1.0
 """Local seconds without a look after an error, also where news come in all the time."""
+
+UPDATES = "trade updates"
+NEVER = datetime.min.replace(tzinfo=UTC)
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +46,8 @@ class Monitor:
         Follows the symbols that matter now.
     session : SessionReport, optional
         Tells the summary of each session.
+    reconnect : callable, optional
+        Drops the connection of trade updates and makes another.
     """
 
     def __init__(
@@ -45,8 +57,12 @@ class Monitor:
         pace_s: float = math.inf,
         stream: QuoteStream | None = None,
         session: SessionReport | None = None,
+        reconnect: Callable[[], None] = lambda: None,
     ) -> None:
         self.desk = desk
+        self._reconnect = reconnect
+        self._connected = self._updated = NEVER
+        self._silent_since, self._reconnected = math.inf, -math.inf
         self._session = session
         self._stream = stream
         self._patience_s = MISSED_PACES * pace_s + MISSED_S
@@ -72,7 +88,7 @@ class Monitor:
         if self._stream is not None:
             self._stream.start(self.price)
         if not self.listening and self.desk.state.venue.tells_orders:
-            self.stream_down = {"trade updates": "there has been no connection yet"}
+            self.stream_down = {UPDATES: "there has been no connection yet"}
         self._thread.start()
 
     def stop(self, wait_s: float) -> None:
@@ -87,6 +103,10 @@ class Monitor:
     def hear(self, update: TradeUpdate) -> None:
         """A trade update: booked at once, acted on by the thread; what could not be booked it finds at the venue."""
         self.heard = time.time()
+        self._updated = self.clock.now()
+        if self._silent:
+            self._silent_since = math.inf
+            self.stream_down = {}
         try:
             if not self.desk.hear(update):
                 return
@@ -98,13 +118,38 @@ class Monitor:
     def stream_state(self, listening: bool) -> None:
         """The stream came or went: what it did not tell is to be seen at the venue."""
         self.listening = listening
-        self.stream_down = {} if listening else {"trade updates": "the connection is lost"}
+        if listening:
+            self._connected = self.clock.now()
+            # Whether a new connection tells anything is known with the first update alone.
+            self.stream_down = {UPDATES: SILENT} if self._silent else {}
+        else:
+            self.stream_down = {UPDATES: "the connection is lost"}
         # At the end of the process the stream is closed as it should be.
         lost = not listening and not self._stop.is_set()
         ended = "stopped; until they arrive again orders are followed by asking" if lost else "end with the trader"
-        told = "arrive" if listening else ended
+        told = ended if not listening else "have a new connection" if self._silent else "arrive"
         log.log(logging.WARNING if lost else logging.INFO, "trade updates %s", told)
         self._news.set()
+
+    @property
+    def _silent(self) -> bool:
+        """Whether a fill came without its update, and no update has come since."""
+        return self._silent_since < math.inf
+
+    def _see_stream(self) -> None:
+        """See whether the stream is open and tells nothing: a fill that a look found had its update before it."""
+        now, fill = time.monotonic(), self.desk.sync.untold_fill
+        since = max(self._connected, self._updated) + timedelta(seconds=SLACK_S / self.clock.local(1.0))
+        if not self._silent:
+            if self.listening and fill > since:
+                self._silent_since = now
+                self.stream_down = {UPDATES: SILENT}
+            return
+        due = now - self._silent_since >= SILENT_S and now - self._reconnected >= RECONNECT_S
+        if due and self.listening and fill > since:
+            self._reconnected = now
+            log.warning("trade updates: a fill came without one, a new connection is tried")
+            self._reconnect()
 
     def price(self, symbol: str, bid: float, ask: float) -> None:
         """A quote: shares without a stop are looked after at once, and so are those whose stop it has passed."""
@@ -116,6 +161,7 @@ class Monitor:
         pause = BUSY_S
         while not self._stop.is_set():
             news = self._news.wait(max(self.clock.local(pause), 0.02))
+            self._see_stream()
             if not news and self._seen is not self.desk.state.view:
                 # An iteration has looked meanwhile.
                 self._seen, pause = self.desk.state.view, BUSY_S

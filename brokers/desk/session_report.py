@@ -163,14 +163,15 @@ class SessionReport:
         return "; ".join(parts), fields
 
     def _saved(self) -> tuple[float, int]:
-        """USD that entries cost less than at their quotes, and how many were measured."""
+        """USD that entries cost less than at their quotes, and how many were measured, each of one order or more."""
         new = self._desk.entries.slippage[self._slippage :]
-        saved = 0.0
+        saved, entries = 0.0, set()
         for name, quote, paid in new:
             order = self._desk.journal.order(name)
             sign = 1 if order.side == "buy" else -1
+            entries.add((order.symbol, order.decision_time))
             saved += sign * (quote - paid) * float(order.filled_quantity)
-        return saved, len(new)
+        return saved, len(entries)
 
 
 def _refusals_in_words(refused: dict[str, int], unsent: int) -> str:

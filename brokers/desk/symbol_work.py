@@ -18,7 +18,7 @@ from brokers.desk.execution.target_exchange import TargetExchange
 from brokers.desk.reconcile.manual_positions import ManualPositions
 from brokers.order_types import OrderRole
 from brokers.quantities import digits
-from brokers.venue_errors import VenueError
+from brokers.venue_errors import VenueError, level_of
 from config.errors import Refusal
 
 RECENT = timedelta(seconds=60)
@@ -119,7 +119,7 @@ class SymbolWork:
         try:
             step()
         except VenueError as error:
-            log.warning("%s: the next step has to wait, %s", symbol, error)
+            log.log(level_of(error), "%s: the next step has to wait, %s", symbol, error)
         except Exception as error:
             self.halts.crashed(error, self.state.now)
 

@@ -19,7 +19,7 @@ from brokers.journal.snapshot import read_snapshot
 from brokers.notifications.targets import VARIABLE, channels
 from brokers.operator.account import journal_of
 from brokers.ports import Venue
-from brokers.venue_errors import KeysRefused, VenueError, VenueRefusal
+from brokers.venue_errors import KeysRefused, VenueError, VenueRefusal, told_silence
 from brokers.venue_values import VenueTime
 from brokers.venues import open_venue
 from config import Settings
@@ -185,7 +185,7 @@ class Doctor:
             )
             return
         except VenueError as error:
-            yield Check("keys", False, f"{venue.address} does not answer ({error})", "look at the network")
+            yield Check("keys", False, told_silence(error, venue.address), "look at the network")
             return
         took = time.monotonic() - began
         slow = took > self._levels.doctor.max_answer_s

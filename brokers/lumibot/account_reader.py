@@ -20,7 +20,7 @@ from brokers.desk.execution.order_gateway import OrderRefused
 from brokers.desk.lifecycle.link import DeskLink
 from brokers.lumibot.order_tracker import OrderTracker
 from brokers.network.figures import amount
-from brokers.venue_errors import AccountUnreadable, VenueError
+from brokers.venue_errors import AccountUnreadable, VenueError, level_of
 
 FRESH_S = 0.5
 SNAPSHOT_BUDGET_S = 8.0
@@ -79,7 +79,8 @@ class SnapshotReader(OrderTracker):
                 orders, positions, account = self._ask()
         except VenueError as error:
             self.snapshot.stale = True
-            log.warning("the account could not be read (%s); it is as it was %.0f s ago", error, self.snapshot.age)
+            told = "the account could not be read (%s); it is as it was %.0f s ago"
+            log.log(level_of(error), told, error, self.snapshot.age)
             return False
         self.snapshot = Snapshot(account, positions, orders, self._tried, stale=False)
         self._look_up_unanswered()

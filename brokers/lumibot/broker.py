@@ -220,6 +220,11 @@ class HardenedAlpaca(VenueHours, RoutedOrders, SnapshotReader):
             self.stream = self._get_stream_object()
             self._start_stream()
 
+    def reconnect_stream(self) -> None:
+        """Drop the connection of trade updates and make another; from any thread."""
+        if self._stream_thread is not None:
+            self.stream.reconnect()
+
     def _on_trade_update(self, event: Json, update: TradeUpdate) -> None:
         if self.link is not None:
             self.link.on_update(update)

@@ -73,6 +73,9 @@ class KrakenBroker(VenueHours, RoutedOrders, Ccxt):
         """Send through a desk, and look with it."""
         self.link, self.router, self.extended_hours = link, link.router, link.extended_hours
 
+    def reconnect_stream(self) -> None:
+        """Nothing: orders are followed by asking."""
+
     # ---- what Lumibot asks ----------------------------------------------------------------------------
 
     def refresh(self) -> bool:

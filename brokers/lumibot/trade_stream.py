@@ -102,6 +102,18 @@ class TradeStream(TradingStream):
             with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(task.cancel)
 
+    def reconnect(self) -> None:
+        """Drop the connection, so that the next is made in a moment; from any thread."""
+        if self._reading is not None:
+            with contextlib.suppress(RuntimeError):
+                self._reading[0].call_soon_threadsafe(self._drop)
+
+    def _drop(self) -> None:
+        socket: Any = self._ws
+        if socket is not None:
+            # Not closed in turn: a dead connection answers no closing.
+            socket.fail_connection()
+
     async def _read(self) -> None:
         task = asyncio.current_task()
         assert task is not None, "this is a coroutine of asyncio.run"

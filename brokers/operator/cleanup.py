@@ -184,7 +184,7 @@ class Cleanup:
             return True
 
         def over() -> bool:
-            core.observer.look(account=False)
+            core.observer.look(account=False, clock=False)
             return core.journal.order(placed.client_order_id).state in FINAL
 
         if self.pace.done_by(over) and core.journal.order(placed.client_order_id).state is State.FILLED:

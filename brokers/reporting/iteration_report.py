@@ -6,7 +6,7 @@ import logging
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from datetime import date
 from typing import Any
@@ -64,6 +64,7 @@ class IterationReport:
         submit: bool = True,
         stopped: bool = False,
         earlier: Callable[[str], str] = lambda _: "",
+        again: Collection[str] = (),
     ) -> None:
         """An iteration has decided.
 
@@ -79,6 +80,8 @@ class IterationReport:
             Whether something keeps every entry back, as the kill switch does: none is announced then.
         earlier : callable, optional
             When and at what a halt of that name began before this start, in words; empty where it began since.
+        again : collection of str
+            Symbols whose entry could not be sent when it was decided on last; why has been told.
         """
         if (day := book.time.date()) != self._day:
             self._day = day
@@ -89,7 +92,7 @@ class IterationReport:
         for decision in plan.decisions:
             self._tell_decision(decision)
         filled, self._fills = fills - self._fills, fills
-        self._tell_iteration(replace(plan, entries=()) if stopped else plan, book, filled, submit=submit)
+        self._tell_iteration(replace(plan, entries=()) if stopped else plan, book, filled, again, submit=submit)
 
     def _tell_halts(self, book: Book, earlier: Callable[[str], str]) -> None:
         for name in sorted(book.halted - self._halted):
@@ -149,21 +152,24 @@ class IterationReport:
                 extra=about(EventKind.REFUSAL, symbol, rule=rule, code=code),
             )
 
-    def _tell_iteration(self, plan: Plan, book: Book, filled: int, *, submit: bool) -> None:
+    def _tell_iteration(self, plan: Plan, book: Book, filled: int, again: Collection[str], *, submit: bool) -> None:
         kinds: dict[str, list[str]] = {}
         for adjustment in plan.adjustments:
             kinds.setdefault(adjustment.kind, []).append(adjustment.symbol)
         refused = Counter(d.bound_by.partition(":")[0] for d in plan.decisions if d.outcome == "refused")
         did = [f"{kind} {', '.join(symbols)}" for kind, symbols in sorted(kinds.items())]
-        if plan.entries:
-            did.insert(0, f"entering {', '.join(f'{p.quantity:g} {p.symbol}' for p in plan.entries)}")
+        entering = [f"{p.quantity:g} {p.symbol}" for p in plan.entries if p.symbol not in again]
+        if entering:
+            did.insert(0, f"entering {', '.join(entering)}")
+        if tried := [p.symbol for p in plan.entries if p.symbol in again]:
+            did.append(f"trying again what could not be sent: {', '.join(tried)}")
         if filled:
             did.append(f"{filled} fill{'s' if filled > 1 else ''} since the last")
         if refused:
             did.append(f"{sum(refused.values())} refused ({', '.join(f'{n} {c}' for n, c in refused.most_common())})")
         state = f"equity {_usd(book.equity)}, {_day_result(book)} today, {_counted(len(book.positions), 'position')}"
         now = self._monotonic()
-        if plan.entries or plan.adjustments or filled:
+        if entering or plan.adjustments or filled:
             self._told, self._quiet = now, 0
             text = "; ".join(did) if submit else f"nothing is sent: {'; '.join(did)}"
             log.info("%s; %s", text, state, extra=about(EventKind.ITERATION, **_figures(plan, book, filled)))

@@ -30,7 +30,9 @@ class Condition:
     text : str
         Of the log line, with ``{subject}``, ``{why}`` and ``{seconds}``.
     over : str
-        Of the line that it has ended, with ``{subject}`` and ``{seconds}``.
+        Of the line that it has ended, with ``{subject}``, ``{end}`` and ``{seconds}``.
+    end : callable, optional
+        How it ended for a subject, in words; must need no lock.
     within : EventKind, optional
         A kind that tells the same: while that one is present this is not told. It has to be checked before this.
     """
@@ -40,6 +42,7 @@ class Condition:
     after_s: float
     text: str
     over: str
+    end: Callable[[str], str] = lambda subject: ""
     within: EventKind | None = None
 
 
@@ -115,5 +118,5 @@ class StandingConditions:
             lasted = self._seen.pop(key) - self._since.pop(key)
             self._standing.pop(key, None)
             if self._told.pop(key, None) is not None:
-                text = condition.over.format(subject=key[1], seconds=f"{lasted:.0f}")
+                text = condition.over.format(subject=key[1], end=condition.end(key[1]), seconds=f"{lasted:.0f}")
                 log.warning("%s", text, extra=about(condition.kind, key[1], over=True, seconds=round(lasted, 1)))

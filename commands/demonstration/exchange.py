@@ -157,6 +157,9 @@ class VenueHours:
         """Keep the way that Lumibot's orders take; fills are found by every look, no stream is listened to."""
         self.router = link.router
 
+    def reconnect_stream(self) -> None:
+        """Nothing: no stream is listened to."""
+
     def is_market_open(self) -> bool:
         return self._venue.venue_clock().is_open
 

@@ -154,7 +154,9 @@ def _screen(found: Status) -> Any:
         parts.append(_positions(found))
     loss = f"If all stops fire: {found.lost_at_stops:,.2f} USD"
     loss += "" if found.lost_frac is None else f", {found.lost_frac:.2%} of equity"
-    parts.append(Text(loss if state.positions else "Nothing is held."))
+    if not any(p.protected > 0 for p in state.positions):
+        loss = "No position has a stop." if state.positions else "Nothing is held."
+    parts.append(Text(loss))
     if found.unbounded:
         told = f"Without a stop: {found.bare:,.2f} USD in {', '.join(found.unbounded)}"
         parts.append(Text(told, "bold red"))

@@ -52,6 +52,14 @@ def test_status_says_what_is_held_lost_left_and_halted(state, capsys):
     write_state(state / STATE_FILE, trader_state())
 
 
+def test_where_nothing_has_a_stop_no_loss_at_stops_is_told(capsys, tmp_path):
+    (ours,) = trader_state().positions
+    small_folder(tmp_path / "state")
+    write_state(tmp_path / "state" / STATE_FILE, trader_state(positions=(replace(ours, protected=0.0),)))
+    text = said(capsys, "status", "--state-dir", tmp_path / "state")
+    assert "No position has a stop." in text and "If all stops fire" not in text and "Without a stop: " in text
+
+
 def test_shares_by_hand_beside_ours_have_a_line_of_their_own(capsys, tmp_path):
     (ours,) = trader_state().positions
     theirs = replace(ours, quantity=30.0, protected=0.0, stop=None, target=None, initial_stop=None, owner="manual")

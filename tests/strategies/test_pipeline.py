@@ -19,7 +19,7 @@ from risk.cash_buffer import CashBuffer
 from risk.equity_sizer import SizingConfig
 from risk.interface import RiskModule
 from risk.inverse_hedge import InverseHedge
-from risk.model import Adjustment, Proposal
+from risk.model import Adjustment, Barred, Proposal
 from risk.sector_cap import SectorCap
 from strategies.pipeline import Pipeline, Selection, strictest
 from strategies.registry import RISK_MODULES
@@ -165,6 +165,20 @@ def test_the_threshold_is_reached_at_sixty():
     plan = pipeline(Stated(A=60.0, B=59.99)).decide(snapshot(), book())
     assert taken(plan) == ["A"]
     assert [d.proposal.symbol for d in plan.decisions] == ["A"]
+
+
+def test_what_the_desk_bars_takes_no_place_from_others():
+    scores = dict(zip("ABCDEFG", (71.0, 72.0, 73.0, 74.0, 75.0, 76.0, 77.0), strict=True))
+    close = snapshot().value("close", "G")
+    known = replace(book(), barred=(Barred("G", "its bar is wrong", close), Barred("F", "ours were sold")))
+    plan = pipeline(Stated(**scores)).decide(snapshot(), known)
+    assert taken(plan) == ["E", "D"]
+    codes = told(plan)
+    assert (codes["G"], codes["F"]) == ("DESK_BARRED: its bar is wrong", "DESK_BARRED: ours were sold")
+    # The five that are watched are those that may be entered, and another close is another bar.
+    assert all("WATCH_LIST" not in code for code in codes.values())
+    other = replace(known, barred=(Barred("G", "its bar is wrong", close + 1),))
+    assert taken(pipeline(Stated(**scores)).decide(snapshot(), other)) == ["G", "F"]
 
 
 def test_five_are_watched_and_the_best_two_taken():

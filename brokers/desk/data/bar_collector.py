@@ -107,6 +107,18 @@ class BarCollector:
         # Bars are asked for as parts of the longer ones that are decided on.
         return bool(min(newest.values()) >= last + pd.Timedelta(minutes=self.minutes - self.asked_minutes))
 
+    def overdue(self, now: datetime, after: pd.Timedelta) -> dict[str, pd.Timestamp]:
+        """Symbols without a bar that ended so long ago, and when their newest begins; none of symbols without any."""
+        expected = self.expected(self.step_of(now))
+        if not self.daily and len(expected):
+            # Where few are expected that are known, as of short bars in a market without sessions, the first of them.
+            due = expected[expected + pd.Timedelta(minutes=self.minutes) <= pd.Timestamp(now) - after]
+            expected = due if len(due) else expected[:1]
+        if not len(expected):
+            return {}
+        begun = {symbol: self._date(time) if self.daily else time for symbol, time in self.newest().items()}
+        return {symbol: time for symbol, time in begun.items() if time < expected[-1]}
+
     def bars_after(self, time: pd.Timestamp) -> int:
         """How many bars there are, of any symbol, that begin after a time; nights don't count."""
         return len(self._store) - int(self._store.stamps.searchsorted(time.value, side="right"))

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 
 from brokers.desk.data.bar_collector import BarCollector
+from brokers.desk.data.overdue_bars import OverdueBars
 from brokers.desk.data.quotes import Quote, judged
 from brokers.desk.data.recent_features import RecentFeatures
 from brokers.ports import Clock, QuoteStream, Venue
@@ -115,6 +116,7 @@ class LiveFeed:
         self._settled = bars_to_settle(needs, session_bars)
         self._history_sessions = -(-self._settled // session_bars) + SPARE_SESSIONS
         self._told_short = False
+        self._overdue = OverdueBars(self.symbols)
 
     def snapshot(self) -> Market:
         """What is known of the universe now, up to the last complete bar.
@@ -131,6 +133,7 @@ class LiveFeed:
         if self.bars is None:
             raise VenueError(f"no bars of {', '.join(self.symbols[:3])} and others; {why or 'the venue has none'}")
         self._tell_short(len(self.bars))
+        self._overdue.see(now, self.collected)
         if self.features is None or self.bars is not before:
             self.features = RecentFeatures(self.bars, self.needs, self.sectors)
         self.market = self.features.market_at(pd.Timestamp(now).tz_convert(NEW_YORK))

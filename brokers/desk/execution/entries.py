@@ -37,6 +37,7 @@ from config.values.counting import unit_of
 from config.values.markets import NEW_YORK_ZONE
 from market.calendar import session_times, sessions_until
 from risk.model import BracketTerms, Proposal, floor_lot
+from risk.policy_gate import GateCode
 
 ATTEMPTS = 4
 """The limit and the market orders after it: a venue that fills in small parts is left alone after so many."""
@@ -60,6 +61,8 @@ class Entries:
     settings : Settings
     window : callable
         What the venue's hours say now.
+    far : callable, optional
+        Gets each proposal whose close the gate found too far from the quote.
     """
 
     def __init__(
@@ -70,7 +73,9 @@ class Entries:
         halts: EntryHalts,
         settings: Settings,
         window: Callable[[], EntryWindow],
+        far: Callable[[Proposal], None] = lambda proposal: None,
     ) -> None:
+        self._far = far
         self._state = state
         self._positions = positions
         self._gateway = gateway
@@ -181,10 +186,11 @@ class Entries:
         side: Side = "buy" if buys else "sell"
         request: OrderRequest
         if window.extended:
-            if limit is None or not self._room_without_stop(quantity * limit):
-                self.refuse(
-                    proposal, task.time, "DESK_EXTENDED: no quote, or too much is without a stop until the open"
-                )
+            if limit is None:
+                self.refuse(proposal, task.time, f"DESK_EXTENDED: {quote.problem or 'no limit can be set'}")
+                return False
+            if not self._room_without_stop(quantity * limit):
+                self.refuse(proposal, task.time, "DESK_EXTENDED: too much is without a stop until the open")
                 return False
             request = single(proposal.symbol, side, quantity, limit, extended=True)
         elif Resting.BRACKET in self._state.rules.resting:
@@ -206,8 +212,11 @@ class Entries:
                 remark=_remark(proposal, price, stop, reason),
             )
         except (OrderRefused, AlreadyPlanned) as refusal:
+            if isinstance(refusal, OrderRefused) and refusal.code.startswith(GateCode.COLLAR):
+                self._far(proposal)
             self.refuse(proposal, task.time, f"{refusal}; {reason}")
             return False
+        self._refused.pop(proposal.symbol, None)
         self.sent.append(self._state.now)
         if not task.attempts:
             task.wanted = quantity
@@ -266,7 +275,11 @@ class Entries:
             if not task.filled:
                 # It is not entered again at once.
                 self.sent.append(self._state.now)
-            if rest > 0:
+            if rest > 0 and order.state is State.FILLED:
+                # Its last order was for less: the quote of that moment allowed no more.
+                told = "%s: %g of %g %s bought, the quote of the last order allowed no more"
+                log.info(told, symbol, task.filled, task.wanted, unit_of(symbol))
+            elif rest > 0:
                 log.warning("%s: %g of %g %s not bought, %s", symbol, rest, task.wanted, unit_of(symbol), why)
             del self.tasks[symbol]
             return
@@ -370,6 +383,10 @@ class Entries:
         )
         log.info("without a stop until the opening: %.2f USD and %.2f more, at most %.2f", waiting, notional, most)
         return waiting + notional <= most
+
+    def refused_on(self, day: date) -> set[str]:
+        """Symbols whose latest entry could not be sent, of those decided on in a day."""
+        return {symbol for symbol, (refused, _) in self._refused.items() if refused == day}
 
     def refuse(self, proposal: Proposal, time: datetime, why: str) -> None:
         """Leave a trace of an entry that was approved and could not be sent."""

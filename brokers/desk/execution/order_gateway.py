@@ -158,17 +158,20 @@ class OrderGateway:
         name = self._journal.plan_order(intent)
         if opens:
             self._positions.measured(name, measured.price)
-        log.info(
-            "%s: %s %s %s %s; %s",
-            role,
-            intent.side,
-            digits(request.quantity),
-            intent.symbol,
-            terms(request),
-            remark or reason,
-            extra=about(EventKind.ORDER, intent.symbol, **_figures(name, intent)),
-        )
-        return self._send(name, lambda: self._venue.submit(request, name, opens), urgent=not opens)
+
+        def tell() -> None:
+            log.info(
+                "%s: %s %s %s %s; %s",
+                role,
+                intent.side,
+                digits(request.quantity),
+                intent.symbol,
+                terms(request),
+                remark or reason,
+                extra=about(EventKind.ORDER, intent.symbol, **_figures(name, intent)),
+            )
+
+        return self._send(name, lambda: self._venue.submit(request, name, opens), urgent=not opens, tell=tell)
 
     def intent(
         self,
@@ -302,7 +305,10 @@ class OrderGateway:
         if refusal is not None:
             raise OrderRefused(str(refusal))
 
-    def _send(self, name: str, request: Callable[[], OrderAck], *, urgent: bool) -> JournalOrder:
+    def _send(
+        self, name: str, request: Callable[[], OrderAck], *, urgent: bool, tell: Callable[[], None] = lambda: None
+    ) -> JournalOrder:
+        """Send what is in the journal; ``tell`` logs it once the venue has it, or may have it."""
         with self._admission.sending(name, urgent):
             try:
                 ack = request()
@@ -315,8 +321,11 @@ class OrderGateway:
                 self._journal.event(name, State.REJECTED, reason=f"not sent: {error}")
                 raise OrderRefused(f"{RefusalCode.NOT_SENT}: {error}") from error
             except OutcomeUnknown as error:
+                tell()
                 log.warning("%s: outcome unknown (%s); it will be looked up by its id", name, error)
                 return self._journal.unknown(name, str(error))
+        # Before the answer is booked, which may tell of fills.
+        tell()
         return self._accepted(name, ack)
 
     def _levels(

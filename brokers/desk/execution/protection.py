@@ -190,6 +190,11 @@ class Protector:
         """Symbols in which something was cancelled or is ending, so that the next step has to look what came of it."""
         return frozenset(self._cancelling)
 
+    @property
+    def refused(self) -> bool:
+        """Whether shares are without a stop whose protection was refused."""
+        return bool(self._refused and self.log.present)
+
     def _just_sent(self, symbol: str) -> bool:
         now, unresolved = self._state.now, self._positions.unresolved(symbol)
         return any(not elapsed(now, order.journaled_at, UNANSWERED) for order in unresolved)
@@ -229,10 +234,9 @@ class Protector:
         try:
             self._gateway.place(request, role, entry.decision_time, parent=entry.client_order_id, reason="protection")
         except OrderRefused as refusal:
-            log.warning(
-                "%s: %s %s without a stop, protection refused: %s", symbol, missing, unit_of(symbol), refusal.code
-            )
-            self._refused.add(symbol, what, refusal)
+            level = logging.WARNING if self._refused.add(symbol, what, refusal) else logging.DEBUG
+            told = "%s: %s %s without a stop, protection refused: %s"
+            log.log(level, told, symbol, missing, unit_of(symbol), refusal.code)
             if why := self._passed(symbol, levels, refusal, sign):
                 self._leave(symbol, why)
                 self._place_nearest(symbol, sign, missing, levels, refusal)

@@ -91,7 +91,7 @@ class StopChanges:
             raised = self._gateway.replace(stop.id, intent, OrderChange(quantity=total))
         except OrderRefused as refusal:
             log.warning("%s: the stop stays for %s: %s", symbol, digits(stop.quantity), refusal.code)
-            self._refused.add(symbol, what)
+            self._refused.add(symbol, what, refusal)
             if refusal.venue is not None:
                 self._never_raised.add(symbol)
         else:

@@ -45,6 +45,10 @@ class LiveBroker(Protocol):
         """Let orders out, and hand trade updates on."""
         ...
 
+    def reconnect_stream(self) -> None:
+        """Drop the connection of trade updates, where there is one, and make another; from any thread."""
+        ...
+
     def is_market_open(self) -> bool:
         """Whether orders can be filled now, extended hours included where they count."""
         ...

@@ -169,7 +169,7 @@ def open_live(broker: LiveBroker, settings: Settings, session: TradingSession, s
     )
     sleeptime = local_pace(pace.sleeptime, pace.speed)
     summary = SessionReport(desk, report, venue.clock.now)
-    monitor = Monitor(desk, venue.clock, seconds_of(sleeptime), stream, summary)
+    monitor = Monitor(desk, venue.clock, seconds_of(sleeptime), stream, summary, broker.reconnect_stream)
     broker.attach(
         DeskLink(
             router=LumibotOrderRouter(desk),
@@ -212,7 +212,8 @@ def standing_conditions(
             lambda: desk.protector.log.present,
             alarms.unprotected_s,
             "UNPROTECTED {subject}: {why} for {seconds} s; protect it on the venue's own page if this stays",
-            "{subject}: protected again after {seconds} s",
+            "{subject}: {end} after {seconds} s",
+            lambda symbol: "protected again" if desk.positions.book.quantity(symbol) else "closed",
         ),
         Condition(
             EventKind.STREAM_DOWN,

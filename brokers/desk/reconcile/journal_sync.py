@@ -85,6 +85,8 @@ class JournalSync:
         """By the venue's id of the order: what did not fit the journal when it was last seen."""
         self.moved: dict[str, datetime] = {}
         """When fills of a symbol were booked last."""
+        self._untold: dict[str, datetime] = {}
+        """When orders of ours last filled of which no trade update has told since."""
         self.fills = 0
         """Counts what was newly filled, so that others notice."""
 
@@ -107,6 +109,11 @@ class JournalSync:
             if symbol := next(filter(None, (self.symbol_of(*names) for names in row.relatives)), ""):
                 found.setdefault(symbol, in_words(row))
         return found
+
+    @property
+    def untold_fill(self) -> datetime:
+        """When the newest fill of ours happened that a look or an answer showed and no trade update told of."""
+        return max(self._untold.values(), default=NEVER)
 
     def learn(self, venue_id: str, client_order_id: str) -> None:
         """An order of ours got its id at the venue."""
@@ -168,7 +175,7 @@ class JournalSync:
         if (fill := update.fill) is not None:
             time = fill.time or _time_of(order)
             reports.append(Execution(fill.quantity, fill.price, time, fill.id, order.filled or None))
-        self._book(order, reports)
+        self._book(order, reports, told=True)
         return True
 
     def adopt_manual(self, order: VenueOrder) -> None:
@@ -313,8 +320,11 @@ class JournalSync:
         self.journal.adopt(order.client_order_id, intent, order.id)
         self._ours[order.id] = order.client_order_id
 
-    def _book(self, order: VenueOrder, reports: Iterable[FillReport] = ()) -> None:
+    def _book(self, order: VenueOrder, reports: Iterable[FillReport] = (), *, told: bool = False) -> None:
+        """Book what is shown of an order; ``told`` says that the stream has told it."""
         name = self._ours[order.id]
+        if told:
+            self._untold.pop(name, None)
         news = (order.status, order.filled, order.average_price, order.fees, order.quantity, order.symbol, order.side)
         reports = list(reports)
         if self._told.get(name) == news and not reports:
@@ -350,6 +360,9 @@ class JournalSync:
         if figures[0] != figures[1]:
             self.fills += 1
             self.moved[after.symbol] = self._now()
+            more = before.filled_quantity < after.filled_quantity
+            if more and not told and after.role != OrderRole.MANUAL and order.changed is not None:
+                self._untold[name] = order.changed
             # The single executions may only put the rounding of their average right; that is no news to anybody.
             apart = abs(after.filled_notional - before.filled_notional)
             if after.filled_quantity != before.filled_quantity or apart >= CENT:

@@ -13,6 +13,7 @@ from brokers.desk.reconcile.journal_sync import JournalSync
 from brokers.desk.reconcile.own_positions import OwnPositions
 from brokers.desk.venue_snapshot import VenueSnapshot
 from brokers.desk.venue_state import VenueState
+from brokers.quantities import digits
 from brokers.venue_values import VenueOrder, VenuePosition
 from config import Settings
 from config.values.counting import unit_of
@@ -78,9 +79,11 @@ class ManualPositions:
         self.reduced.clear()
         for order in self.state.view.manual:
             if order.filled > 0:
+                ours = self.positions.book.quantity(order.symbol)
                 self.sync.adopt_manual(order)
                 if order.id not in self.sync.contradictions:
                     self._explain(order)
+                    self._tell_taken(order, ours)
         self.positions.refresh()
         if self.state.view.complete:
             self._log_renamed()
@@ -169,6 +172,20 @@ class ManualPositions:
             self.sync.take_back(entered, back, self.state.now)
             self.positions.refresh()
             filled -= back.copy_sign(filled)
+
+    def _tell_taken(self, order: VenueOrder, before: Decimal) -> None:
+        """Say so where an order that is not ours has closed shares of ours, as a broker's liquidation does."""
+        self.positions.refresh()
+        taken = abs(before) - abs(self.positions.book.quantity(order.symbol))
+        if taken > 0:
+            log.warning(
+                "%s: %s of ours closed by an order that was not sent here, by hand or by the broker, %s at %s; "
+                "nothing is entered in it before the next session",
+                order.symbol,
+                f"{digits(taken)} {unit_of(order.symbol)}",
+                order.side,
+                digits(order.average_price),
+            )
 
     def _split(self, symbol: str) -> bool:
         """Enter a split if that is what the difference is; what it leaves of a share was paid in cash."""

@@ -34,8 +34,10 @@ class VenueObserver:
         self._positions = positions
         self._looked: datetime | None = None
 
-    def look(self, account: bool = True) -> None:
+    def look(self, account: bool = True, clock: bool = True) -> None:
         """Ask the venue how things stand, and book it; without ``account`` equity and cash stay as they were.
+
+        Without ``clock`` the venue's clock is read where it is due, and need not answer.
 
         They also do where the venue tells none that can be read: orders and positions go on without them.
 
@@ -47,7 +49,7 @@ class VenueObserver:
             The journal cannot be used. The view shows the venue all the same, so that an alarm can tell of it.
         """
         state, venue = self._state, self._state.venue
-        state.read_clock(required=account)
+        state.read_clock(required=clock)
         began = state.now
         try:
             venue.expect(order.client_order_id for order in self._inflight.journal.open_orders())

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import socket
 import threading
 import time
@@ -21,7 +22,7 @@ from brokers.alpaca.limits import SlidingWindowLimiter
 from brokers.network.breaker import CircuitBreaker
 from brokers.network.dns import Names
 from brokers.network.transport import _TimedReader, attempt
-from brokers.venue_errors import NotSent, OutcomeUnknown, VenueUnavailable
+from brokers.venue_errors import NotSent, OutcomeUnknown, RateLimited, VenueUnavailable, level_of
 from tests.brokers.alpaca.scripted import (
     KEY,
     SECRET,
@@ -262,8 +263,9 @@ def test_a_429_empties_the_bucket_until_the_venue_says(ahead, pause):
         client = client_of(server.url, bucket=SlidingWindowLimiter(clock=now, sleep=now.sleep))
         with pytest.raises(NotSent):
             client.submit(ORDER)
-        with pytest.raises(NotSent):
+        with pytest.raises(RateLimited, match="429, too many requests: the venue takes none for") as refused:
             client.submit(ORDER)
+        assert level_of(refused.value) < logging.INFO
         assert len(server.asked) == 1
         assert client.breaker.failures == 0
         now.now = pause + 0.5

@@ -72,6 +72,22 @@ def test_after_a_429_nothing_goes_until_its_time_is_over():
     assert clock.now == pytest.approx(3.0)
 
 
+def test_one_wait_is_told_once_however_many_requests_find_no_room(caplog):
+    clock = FakeClock()
+    limited = bucket(clock)
+    limited.turned_away(60.0)
+    for _ in range(500):
+        assert not limited.take(Need.LISTINGS, 0.0)
+        clock.now += 0.1
+    assert [r.getMessage() for r in caplog.records] == ["429, too many requests: nothing is asked or sent for 60 s"]
+    assert limited.why_none(Need.LISTINGS) == "429, too many requests: the venue takes none for 10 s more"
+    clock.now = 61.0
+    assert all(limited.take(Need.PRICES, 0.0) for _ in range(140))
+    assert not any(limited.take(Need.PRICES, 0.0) for _ in range(50))
+    assert caplog.records[1].getMessage().startswith("own rate limit: 140 of 200 requests of a minute are spent, 60")
+    assert len(caplog.records) == 2
+
+
 def test_threads_share_the_limit():
     limited = bucket(FakeClock(), limit=100, reserve=0)
     granted: list[bool] = []

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import logging
+from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 
-from tests.brokers.desk.scene import changes, held
+from brokers.alpaca.errors import AlpacaRefusal
+from brokers.desk.execution.refused_protection import RefusedProtections
+from tests.brokers.desk.scene import SYMBOLS, Scene, changes, held
 
 
 @pytest.mark.parametrize(
@@ -39,3 +44,60 @@ def test_an_account_that_is_blocked_while_running_is_a_halt_with_that_name(scene
     scene.step(1)
     scene.enter("NVDA", 10)
     assert changes(scene).count("submit") == 2
+
+
+def test_a_blocked_account_is_asked_for_soon_and_makes_no_flood_of_orders(tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    scene = Scene(tmp_path)
+    for symbol in SYMBOLS[:4]:
+        held(scene, symbol)
+    account, blocked = scene.wire.account, {"trading_blocked": True}
+
+    def refusing(method: str, phase: str) -> None:
+        if (method, phase) == ("submit", "before") and blocked:
+            raise AlpacaRefusal(403, 40310000, "trading is blocked", {})
+
+    scene.wire.account, scene.wire.mishap = (lambda: {**account(), **blocked}), refusing
+    for order in [order for symbol in SYMBOLS[:4] for order in scene.open(symbol)]:
+        if order["type"] == "limit":
+            scene.exchange.cancel(order["id"])
+    scene.wire.calls.clear()
+    caplog.clear()
+    iterations = scene.desk.iterations
+    for number in range(90):
+        scene.pass_time(2)
+        scene.desk.tick()
+        if number == 5:
+            assert scene.desk.halts.account == "trading is blocked", "no iteration was needed to hear of it"
+    # Two tries of each before the account was asked, or one, and then one a minute: three minutes.
+    assert changes(scene).count("submit") <= 4 * (2 + 3)
+    assert [name for name, _ in scene.wire.calls].count("account") <= 20
+    assert scene.desk.iterations == iterations
+    lines = [record.getMessage() for record in caplog.records]
+    assert not [line for line in lines if line.endswith("; protection")], "nothing was sent"
+    assert sum("protection refused: VENUE_REFUSED: trading is blocked" in line for line in lines) == 4
+    assert lines.count("entries are stopped; the account: trading is blocked") == 1
+    blocked.clear()
+    for _ in range(8):
+        scene.pass_time(2)
+        scene.desk.tick()
+    assert scene.protected()
+    assert len([line for line in (r.getMessage() for r in caplog.records) if line.endswith("; protection")]) == 4
+    assert "entries are allowed again" in caplog.text
+    scene.stop()
+
+
+def test_many_positions_of_a_blocked_account_are_tried_in_turn(scene):
+    refused = RefusedProtections(scene.state)
+    names, began = [f"S{number}" for number in range(30)], scene.exchange.now
+    for name in names:
+        refused.add(name, (), "VENUE_REFUSED")
+    scene.state.view = replace(scene.state.view, account=replace(scene.state.view.account, blocked="it is blocked"))
+    tried = []
+    while scene.exchange.now - began < timedelta(minutes=11):
+        scene.pass_time(2)
+        for name in names:
+            if not refused.pauses(name, ("another",)):
+                tried.append(name)
+                refused.add(name, ("another",), "VENUE_REFUSED")
+    assert {tried.count(name) for name in names} == {2}

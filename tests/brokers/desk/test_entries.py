@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import timedelta
 from decimal import Decimal
 
+import numpy as np
 import pytest
 
 from brokers.alpaca.errors import AlpacaRefusal
@@ -13,7 +15,7 @@ from brokers.desk.execution.entries import ATTEMPTS
 from brokers.rehearsal.core.faults import FaultPlan
 from risk.model import BracketTerms
 from tests.brokers.desk.entry_scene import buys, leave_behind, sent
-from tests.brokers.desk.scene import Scene, fill, lost, read_quote
+from tests.brokers.desk.scene import Scene, fill, held, lost, read_quote
 
 
 def scene_at(folder, price: float = 100.0, **options) -> Scene:
@@ -192,6 +194,65 @@ def test_an_entry_that_somebody_else_cancelled_is_not_sent_again(scene):
     assert scene.desk.entries.tasks == {}
 
 
+def with_bars(scene: Scene, **closes: float) -> None:
+    """The last bar that the desk knows closed there."""
+    table = LastBar(closes)
+    scene.desk.barred._bars = lambda: table
+
+
+class LastBar:
+    """A table of one bar, as far as its closes are read."""
+
+    def __init__(self, closes: dict[str, float]) -> None:
+        self.symbols, self.close = tuple(closes), np.array([list(closes.values())])
+
+    def __len__(self) -> int:
+        return len(self.close)
+
+
+def test_a_bar_far_from_the_quote_is_barred_while_it_stands_and_the_quote_is_far(scene):
+    with_bars(scene, AAPL=1000.0, MSFT=100.0)
+    scene.enter("AAPL", 5, price=1000.0)
+    assert scene.desk.entries.skipped[-1].reason.startswith("GATE_COLLAR")
+    (barred,) = scene.desk.reconcile().barred
+    assert (barred.symbol, barred.price) == ("AAPL", 1000.0)
+    assert barred.why == "its last bar closed at 1000, far from the quote"
+    # The quote was wrong, and not the bar.
+    scene.prices["AAPL"] = Decimal(1001)
+    assert scene.desk.reconcile().barred == ()
+    scene.prices["AAPL"] = Decimal(100)
+    scene.enter("AAPL", 5, price=1000.0)
+    assert len(scene.desk.reconcile().barred) == 1
+    with_bars(scene, AAPL=100.0, MSFT=100.0)
+    assert scene.desk.reconcile().barred == ()
+
+
+def test_nothing_is_asked_for_where_no_bar_was_far_from_its_quote(scene, monkeypatch):
+    monkeypatch.setattr(scene.state, "quotes", None)
+    assert scene.desk.reconcile().barred == ()
+
+
+def test_what_the_broker_has_sold_is_told_and_not_bought_back_in_the_session(scene, caplog):
+    held(scene)
+    for order in scene.open():
+        if order["type"] == "limit":
+            scene.exchange.cancel(order["id"])
+    scene.pass_time(5)
+    terms = {"symbol": "AAPL", "qty": "49", "side": "sell", "type": "market", "time_in_force": "day"}
+    scene.exchange.submit({**terms, "client_order_id": "liquidation"})
+    scene.pass_time(1)
+    scene.settle(3)
+    assert scene.held() == 0
+    (line,) = [r for r in caplog.records if "closed by an order that was not sent here" in r.message]
+    assert line.levelname == "WARNING"
+    assert line.message.startswith("AAPL: 49 shares of ours closed by an order that was not sent here, by hand or by")
+    assert [barred.symbol for barred in scene.desk.reconcile().barred] == ["AAPL"]
+    scene.restart()
+    assert [barred.symbol for barred in scene.desk.reconcile().barred] == ["AAPL"]
+    scene.pass_time(24 * 3600)
+    assert scene.desk.reconcile().barred == ()
+
+
 def test_a_second_entry_waits_for_the_outcome_of_the_first(scene):
     scene.wire.mishap = lost("submit", "before")
     scene.enter("AAPL", 40)
@@ -245,6 +306,19 @@ def test_the_rest_is_bought_once_the_part_is_behind_its_stop(scene):
     assert (True, False) not in bought
     assert (True, True) in bought
     assert scene.held() == scene.stopped() == 14
+
+
+def test_a_rest_that_the_later_quote_makes_smaller_is_no_share_that_was_not_bought(scene, caplog):
+    caplog.set_level(logging.INFO)
+    scene.exchange.on_quote(scene.exchange.now, {"AAPL": Decimal(101)})
+    scene.enter("AAPL", 50)
+    fill(scene, 20)
+    scene.step(1, AAPL=103)
+    scene.settle(12)
+    assert scene.held() == scene.stopped() == 48
+    assert "AAPL: 48 of 49 shares bought, the quote of the last order allowed no more" in caplog.text
+    assert "not bought" not in caplog.text
+    assert "30 became 28 at the quote 103.01" in caplog.text
 
 
 def test_the_rest_is_not_bought_while_its_part_has_no_stop(scene, caplog):

@@ -198,6 +198,38 @@ def test_a_venue_that_falls_silent_makes_every_symbol_unusable() -> None:
     assert market.mark("A") > 0
 
 
+def test_a_quarter_of_an_hour_without_a_bar_is_told_once_and_so_is_its_end(caplog: pytest.LogCaptureFixture) -> None:
+    rows = [bar for bar in regular_rows(DAY, 8) if bar["t"] < f"{DAY}T18:00"]
+    until = {symbol: [bar for bar in rows if bar["t"] < f"{DAY}T15:00"] for symbol in "ABC"}
+    venue = DataVenue({**until, "C": rows}, f"{DAY} 10:01")
+    live = feed(venue, ["A", "B", "C"])
+    for minute in ("10:01", "10:06", "10:11"):
+        venue.at(f"{DAY} {minute}")
+        live.snapshot()
+    assert "has come since" not in caplog.text
+    for minute in ("10:16", "10:21", "10:26"):
+        venue.at(f"{DAY} {minute}")
+        live.snapshot()
+    (line,) = [m for m in caplog.messages if "has come since" in m]
+    assert line == "no bar of A, B has come since that of 09:55; nothing is entered on what is missing"
+    venue.rows |= dict.fromkeys("AB", rows)
+    venue.at(f"{DAY} 10:31")
+    live.snapshot()
+    assert caplog.messages[-1] == "bars of A, B come again"
+
+
+def test_a_venue_that_has_no_new_bars_at_all_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    rows = [bar for bar in regular_rows(DAY, 8) if bar["t"] < f"{DAY}T15:00"]
+    venue = DataVenue({"A": rows, "B": rows}, f"{DAY} 10:01")
+    live = feed(venue, ["A", "B"])
+    live.snapshot()
+    venue.at(f"{DAY} 10:16")
+    live.snapshot()
+    assert [m for m in caplog.messages if "has come since" in m] == [
+        "no bar of all 2 symbols has come since that of 09:55; nothing is entered on what is missing"
+    ]
+
+
 def test_without_any_bars_there_is_no_market() -> None:
     venue = venue_of((), f"{DAY} 10:01")
     with pytest.raises(VenueError, match="no bars of A and others"):

@@ -10,7 +10,8 @@ import pytest
 
 from brokers.desk.lifecycle.wiring import open_live, refuse_pace
 from brokers.desk.look_pace import BUSY_S
-from brokers.venue_errors import NotSent
+from brokers.desk.monitor import Monitor
+from brokers.venue_errors import NotSent, RateLimited
 from brokers.venue_requests import RequestLimit
 from config import Refusal, load
 from tests.brokers.desk.scene import Scene, held
@@ -57,8 +58,23 @@ def test_iterations_give_way_at_once_while_shares_are_bare_and_say_so(scene: Sce
     assert scene.wire.calls == []
     assert "iteration skipped: own rate limit: iterations give way to the watch over stops" in caplog.text
     assert "does not answer" not in caplog.text
+    with scene.desk.iteration():
+        scene.desk.reconcile()
+    assert caplog.text.count("iteration skipped") == 1
     scene.desk.tick()
     assert scene.wire.calls != []
+
+
+def test_looks_that_find_no_room_are_no_lines_of_their_own(scene: Scene, caplog):
+    monitor = Monitor(scene.desk, scene.clock)
+
+    def none(method: str, phase: str) -> None:
+        raise RateLimited("429, too many requests: the venue takes none for 60 s more")
+
+    scene.wire.mishap = none
+    for _ in range(20):
+        monitor._look()
+    assert not [record for record in caplog.records if record.levelname == "WARNING"]
 
 
 def test_an_iteration_waits_for_room_without_the_desks_lock(scene: Scene, monkeypatch):

@@ -70,6 +70,13 @@ def test_a_venue_that_stumbles_at_the_start_is_asked_again(slept, caplog, error)
     assert caplog.text.count("the venue does not answer") == 2
 
 
+def test_a_venue_whose_account_cannot_be_read_is_not_said_to_be_silent(slept, caplog):
+    client = Stumbling([AccountUnreadable("the account cannot be read: equity is 'n/a'")] * 100)
+    with pytest.raises(NoAnswer, match="the account cannot be read: equity is .n/a., asked for 20 s") as told:
+        account_at_start(AlpacaVenue(client), True, 20.0)
+    assert "does not answer" not in f"{told.value} {caplog.text}"
+
+
 def test_a_venue_that_stays_away_is_refused_after_a_while(slept):
     client = Stumbling([VenueUnavailable("no answer")] * 100)
     with pytest.raises(NoAnswer, match=r"does not answer \(no answer\), asked for 20 s"):

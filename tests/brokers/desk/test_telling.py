@@ -7,13 +7,15 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from decimal import Decimal
 from statistics import median
 from types import SimpleNamespace
 
 import pytest
 
+from brokers.alpaca.listings import update_of
 from brokers.desk.entry_halts import KillLevel
-from brokers.desk.monitor import Monitor
+from brokers.desk.monitor import SILENT, Monitor
 from brokers.desk.session_report import SessionReport
 from brokers.notifications.log_notices import NoticeHandler
 from brokers.notifications.notifier import Notifier
@@ -22,7 +24,7 @@ from brokers.reporting.iteration_report import IterationReport
 from config.operating import operating
 from config.values.masker import Masker
 from risk.model import BracketTerms
-from tests.brokers.desk.scene import TUESDAY, Scene
+from tests.brokers.desk.scene import TUESDAY, Scene, fill, held
 
 
 @pytest.fixture(autouse=True)
@@ -243,6 +245,62 @@ def test_no_stream_is_missed_where_orders_are_followed_by_asking(scene, monkeypa
         assert monitor.stream_down == {}
     finally:
         monitor.stop(2.0)
+
+
+def test_an_entry_of_two_orders_is_one_entry_in_the_summary(scene, caplog):
+    iterations = IterationReport(60.0)
+    report = SessionReport(scene.desk, iterations, scene.clock.now)
+    scene.desk._report = iterations
+    scene.step()
+    report.check()
+    scene.exchange.on_quote(scene.exchange.now, {"AAPL": Decimal(101)})
+    scene.enter("AAPL", 50)
+    fill(scene, 20)
+    scene.settle(12)
+    assert len(scene.desk.entries.slippage) == 2
+    report.tell()
+    (summary,) = told(caplog, EventKind.SUMMARY)
+    assert event_of(summary).fields["entries_measured"] == event_of(summary).fields["entries_filled"] == 1
+    assert "against the quotes of 1 entry" in summary.message
+
+
+def test_an_open_stream_that_tells_nothing_is_down_until_an_update_comes_and_is_connected_anew(tmp_path, monkeypatch):
+    scene, tries = Scene(tmp_path), []
+    monitor = Monitor(scene.desk, scene.clock, reconnect=lambda: tries.append(scene.exchange.now))
+
+    def told_to_the_monitor(events):
+        for event in events:
+            monitor.hear(update_of(event))
+        return []
+
+    scene.told = told_to_the_monitor
+    monitor.stream_state(True)
+    scene.pass_time(60)
+    held(scene)
+    monitor._see_stream()
+    assert monitor.stream_down == {}, "its fill was told"
+    scene.pass_time(60)
+    scene.deaf = True
+    held(scene, "MSFT")
+    monitor._see_stream()
+    assert monitor.stream_down == {"trade updates": SILENT}
+    assert tries == []
+    monkeypatch.setattr("brokers.desk.monitor.SILENT_S", 0.0)
+    for _ in range(3):
+        monitor._see_stream()
+    assert len(tries) == 1
+    monitor.stream_state(False)
+    assert monitor.stream_down == {"trade updates": "the connection is lost"}
+    monitor.stream_state(True)
+    monitor._see_stream()
+    assert monitor.stream_down == {"trade updates": SILENT}, "a new connection has told nothing yet"
+    scene.deaf = False
+    scene.enter("NVDA", 10)
+    scene.pass_time(1)
+    assert monitor.stream_down == {}
+    monitor._see_stream()
+    assert monitor.stream_down == {}
+    scene.stop()
 
 
 class Hanging:

@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 
@@ -18,7 +19,7 @@ from brokers.reporting.standing_conditions import StandingConditions
 from brokers.venue_errors import VenueUnavailable
 from config.operating import operating
 from tests.brokers.desk.closing_scene import closes
-from tests.brokers.desk.scene import changes, held, read_quote
+from tests.brokers.desk.scene import Scene, changes, held, read_quote
 from tests.brokers.desk.test_stop_only_venue import BTC, Day
 
 WRITES = {sqlite3.SQLITE_INSERT, sqlite3.SQLITE_UPDATE, sqlite3.SQLITE_DELETE}
@@ -106,6 +107,31 @@ def standing(scene):
     parts = standing_conditions(desk, Monitor(desk, scene.clock), str, alarms)
     began = scene.exchange.now
     return StandingConditions(parts, alarms.again_s, lambda: (scene.exchange.now - began).total_seconds()).check
+
+
+def test_a_position_that_was_closed_is_not_told_as_protected_again(tmp_path, caplog):
+    for closed, said in ((False, "AAPL: protected again after"), (True, "AAPL: closed after")):
+        (folder := tmp_path / said.split()[1]).mkdir()
+        scene = Scene(folder)
+        held(scene)
+        check = standing(scene)
+        missing = scene.desk.protector.log
+        missing.see("AAPL", Decimal(49))
+        for _ in range(8):
+            scene.pass_time(1)
+            check()
+        if closed:
+            scene.exchange.on_quote(scene.exchange.now, {"AAPL": Decimal(90)})
+            scene.hand_on()
+            assert scene.positions.book.quantity("AAPL") == 0
+        missing.see("AAPL", Decimal(0))
+        for _ in range(8):
+            scene.pass_time(1)
+            check()
+        assert [said in r.message for r in caplog.records if r.message.startswith(("AAPL: protected", "AAPL: closed"))]
+        assert said in caplog.text
+        caplog.clear()
+        scene.stop()
 
 
 def cancel_stop(scene):

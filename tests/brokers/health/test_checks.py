@@ -15,7 +15,7 @@ from brokers.desk.entry_halts import KillLevel, KillSwitch
 from brokers.health.checks import Doctor
 from brokers.journal import Journal
 from brokers.journal.database.store import NoJournalYet
-from brokers.venue_errors import KeysRefused, VenueRefusal, VenueUnavailable
+from brokers.venue_errors import AccountUnreadable, KeysRefused, VenueRefusal, VenueUnavailable
 from brokers.venue_values import VenueAccount, VenueQuote, VenueTime
 from config import load
 from config.errors import Refusal
@@ -86,7 +86,8 @@ def test_all_is_well_before_the_first_start(scene):
     ("trouble", "check", "said"),
     [
         (lambda v: v.raised.update(account=KeysRefused("forbidden")), "keys", "refused by Alpaca"),
-        (lambda v: v.raised.update(account=VenueUnavailable("no route")), "keys", "does not answer"),
+        (lambda v: v.raised.update(account=VenueUnavailable("no route")), "keys", "does not answer (no route)"),
+        (lambda v: v.raised.update(account=AccountUnreadable("the account cannot be read: x")), "keys", "the account"),
         (
             lambda v: setattr(v, "known", replace(v.known, blocked="trading is blocked")),
             "account",

@@ -100,6 +100,15 @@ def test_the_stream_reports_connections_and_events_and_comes_back(venues: Venues
     assert reader.heard[-1] is False
 
 
+def test_a_connection_is_made_anew_where_that_is_asked_for(venues: Venues) -> None:
+    reader = Reader(venues.url)
+    assert reader.wait(1) == [True]
+    reader.stream.reconnect()
+    assert reader.wait(3) == [True, False, True]
+    assert venues.connections == 2
+    reader.end()
+
+
 def test_what_cannot_be_read_costs_one_connection(venues: Venues) -> None:
     venues.talks = [lambda c: c.send(b"{")]
     reader = Reader(venues.url)

@@ -130,6 +130,20 @@ def test_another_day_counts_anew(time, caplog):
     assert len([line for line in told(caplog) if line[0] == "refusal"]) == 2
 
 
+def test_what_could_not_be_sent_is_not_announced_again(time, caplog):
+    other = replace(PROPOSAL, symbol="MSFT")
+    report = time.report()
+    report.decided(Plan(TIME, entries=(PROPOSAL, other)), BOOK, 0, again={"AAPL"})
+    assert "entering 10 MSFT; trying again what could not be sent: AAPL; equity" in caplog.text
+    caplog.clear()
+    for _ in range(5):
+        report.decided(Plan(TIME, entries=(PROPOSAL,)), BOOK, 0, again={"AAPL"})
+    assert told(caplog) == []
+    time.now = 60.0
+    report.decided(Plan(TIME, entries=(PROPOSAL,)), BOOK, 0, again={"AAPL"})
+    assert "without a change, the last: trying again what could not be sent: AAPL; " in caplog.text
+
+
 def test_entries_that_something_keeps_back_are_not_announced(time, caplog):
     plan = Plan(TIME, entries=(PROPOSAL,))
     time.report().decided(plan, BOOK, 0, stopped=True)

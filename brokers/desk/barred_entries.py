@@ -1,0 +1,85 @@
+"""Symbols in which nothing is entered whatever bars and rules say, so that they take no place from others."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable
+
+from brokers.desk.reconcile.own_positions import OwnPositions
+from brokers.desk.venue_state import VenueState
+from brokers.order_types import OrderRole
+from brokers.venue_errors import VenueError
+from market.bars import BarTable
+from market.trading_day import day_of
+from risk.model import Barred, Proposal
+
+log = logging.getLogger(__name__)
+
+
+class BarredEntries:
+    """Remembers which bars the gate's collar refused, and finds what somebody else sold of ours in this session.
+
+    Parameters
+    ----------
+    state : VenueState
+    positions : OwnPositions
+    bars : callable
+        The complete bars known now, None before the first.
+    collar_frac : float
+        How far a quote may lie from the close that was decided on, as a fraction of that.
+    """
+
+    def __init__(
+        self, state: VenueState, positions: OwnPositions, bars: Callable[[], BarTable | None], collar_frac: float
+    ) -> None:
+        self._state, self._positions, self._bars, self._collar_frac = state, positions, bars, collar_frac
+        self._far: dict[str, Proposal] = {}
+
+    def far(self, proposal: Proposal) -> None:
+        """The quote lies beyond the collar of the close that an entry was decided on: one of both is wrong."""
+        self._far[proposal.symbol] = proposal
+
+    def now(self) -> tuple[Barred, ...]:
+        """What is barred now, one of each symbol."""
+        return (*self._closes_far_from_quotes(), *self._sold_by_others())
+
+    def _closes_far_from_quotes(self) -> list[Barred]:
+        """Bars that stand and are still far from the quote, which is asked for only where there are any."""
+        self._far = {symbol: proposal for symbol, proposal in self._far.items() if self._stands(proposal)}
+        if not self._far:
+            return []
+        try:
+            quotes = self._state.quotes(list(self._far))
+        except VenueError as error:
+            log.info("quotes beside bars that were far from them cannot be had: %s", error)
+            quotes = {}
+        for symbol, quote in quotes.items():
+            price = quote.prices[0 if self._far[symbol].side == "sell_short" else 1]
+            if not quote.problem and abs(price / self._far[symbol].price - 1) <= self._collar_frac:
+                del self._far[symbol]
+        return [
+            Barred(symbol, f"its last bar closed at {proposal.price:g}, far from the quote", proposal.price)
+            for symbol, proposal in self._far.items()
+        ]
+
+    def _stands(self, proposal: Proposal) -> bool:
+        """Whether the bar that a proposal was decided on is still the last one."""
+        bars = self._bars()
+        if bars is None or proposal.symbol not in bars.symbols or not len(bars):
+            return False
+        close = float(bars.close[-1, bars.symbols.index(proposal.symbol)])
+        return math.isclose(close, proposal.price, rel_tol=1e-12)
+
+    def _sold_by_others(self) -> list[Barred]:
+        """Symbols of which an order that is not ours closed shares of ours in this session."""
+        today = day_of(self._state.now)
+        found: dict[str, Barred] = {}
+        for portion in reversed(self._positions.book.portions):
+            trade = portion.trade
+            if day_of(trade.exit_time) != today:
+                break
+            if trade.exit_reason == OrderRole.MANUAL and trade.symbol not in found:
+                why = "shares of ours were closed by an order that is not ours; not before the next session"
+                found[trade.symbol] = Barred(trade.symbol, why)
+        return list(found.values())
