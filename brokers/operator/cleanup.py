@@ -134,7 +134,7 @@ class Cleanup:
         self._asked[group.id] = self.pace.clock()
         self.say(f"cancel {group.text}")
         with self.pace.apart():
-            taken = self.core.gateway.cancel(group.id)
+            taken = self.core.gateway.cancel(group.id, seen_open=True)
         if not taken:
             self.say(f"the venue did not take the cancel of {group.id}; looking whether it is still open")
 
