@@ -16,6 +16,7 @@ from brokers.desk.entry_halts import EntryHalts, KillLevel
 from brokers.desk.execution.closing import PositionCloser
 from brokers.desk.execution.entries import Entries
 from brokers.desk.execution.entry_task import EntryWindow
+from brokers.desk.execution.filling import Filling
 from brokers.desk.execution.overdue_stops import OverdueStops
 from brokers.desk.execution.protection import Protector
 from brokers.desk.execution.target_exchange import TargetExchange
@@ -95,10 +96,11 @@ class LiveDesk:
         self.halters = halters
         self.submit = submit
         trading = core.state, core.positions, core.gateway
+        filling = Filling(core.state, core.positions)
         self.entries = Entries(*trading, halts, core.settings, window)
-        self.closer = PositionCloser(*trading, core.settings)
+        self.closer = PositionCloser(*trading, core.settings, filling)
         self.protector = Protector(*trading, core.settings, self._leave)
-        self.targets = TargetExchange(*trading, core.settings, self.protector.levels)
+        self.targets = TargetExchange(*trading, core.settings, self.protector.levels, filling)
         self.manual = ManualPositions(
             core.state, core.positions, core.sync, core.settings, core.gateway.cancel, self.protector.relearn
         )
@@ -112,7 +114,7 @@ class LiveDesk:
         self.longest_s = 0.0
         self._looked = self._seen_at = -math.inf
         self._limit = core.state.venue.request_limit
-        self.overdue = OverdueStops(core.state, core.positions, self._leave, asks=self.targets.needed)
+        self.overdue = OverdueStops(core.state, core.positions, self._leave, filling, asks=self.targets.needed)
         self.symbol_work = SymbolWork(
             core, halts, self.entries, self.closer, self.protector, self.targets, self.manual, self.overdue
         )

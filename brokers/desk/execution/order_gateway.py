@@ -27,8 +27,8 @@ from brokers.venue_errors import NotSent, OutcomeUnknown, VenueRefusal
 from brokers.venue_requests import Bracket, OcoExits, OrderChange, OrderRequest, Single, StopOnly
 from brokers.venue_values import OrderAck
 from config.schema import Gate
+from risk.policy_gate import GateCode, check
 from risk.policy_gate import OrderRequest as GateRequest
-from risk.policy_gate import check
 
 ASK_AGAIN = timedelta(seconds=3)
 """After this a cancel that has come to nothing, by a look since, is asked for once more."""
@@ -57,7 +57,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """The venue's answer to a cancel: when it came, whether the cancel was ``accepted``, and the view of that moment."""
+    """The venue's answer to a cancel: when it came, the view of that moment, and whether it was ``accepted``."""
 
     at: datetime
     view: VenueSnapshot
@@ -195,7 +195,15 @@ class OrderGateway:
         parent: str = "",
         reason: str = "",
     ) -> OrderIntent:
-        """What the journal is to know of an order; its number is the next free one of the decision."""
+        """What the journal is to know of an order; its number is the next free one of the decision.
+
+        Raises
+        ------
+        OrderRefused
+            It would be for nothing: what is left of a position may be less than a lot.
+        """
+        if quantity <= 0:
+            raise OrderRefused(f"{GateCode.QUANTITY}: {quantity} is not a positive quantity")
         return OrderIntent(
             strategy=self._strategy,
             symbol=symbol,

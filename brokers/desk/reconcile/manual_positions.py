@@ -13,6 +13,7 @@ from brokers.desk.reconcile.journal_sync import JournalSync
 from brokers.desk.reconcile.own_positions import OwnPositions
 from brokers.desk.venue_snapshot import VenueSnapshot
 from brokers.desk.venue_state import VenueState
+from brokers.venue_errors import VenueError
 from brokers.venue_values import VenueOrder, VenuePosition
 from config import Settings
 from config.values.counting import unit_of
@@ -131,6 +132,8 @@ class ManualPositions:
         lasts = self.state.now - seen.since
         if self.positions.unresolved(symbol) or self._take_back(symbol, difference, lasts):
             return
+        if self._sold_by_order(symbol):
+            return
         if self._young(symbol) or self._split(symbol):
             return
         ours = self.positions.book.quantity(symbol)
@@ -138,6 +141,17 @@ class ManualPositions:
             if ours * difference < 0:
                 self.reduced.add(symbol)
             self._enter(symbol, difference, "found at the venue without an order")
+
+    def _sold_by_order(self, symbol: str) -> bool:
+        """Whether an order of ours still sells what is too little for the venue to show as a position."""
+        ours = abs(self.positions.book.quantity(symbol))
+        if not ours or self.state.view.held(symbol) or not self.positions.protection(symbol).exits:
+            return False
+        try:
+            return ours < self.state.rules.least(symbol, self.state.view.price(symbol))
+        except VenueError:
+            # The venue does not know the symbol any more.
+            return False
 
     def _young(self, symbol: str) -> bool:
         """Whether an order of ours was sent or changed so lately that not every listing need show it."""
