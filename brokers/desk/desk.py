@@ -88,7 +88,7 @@ class LiveDesk:
         submit: bool = True,
         report: IterationReport | None = None,
     ) -> None:
-        self._report, self._decided_on = report, Book(core.state.now, 0.0, 0.0)
+        self._report, self._decided_on, self._fills = report, Book(core.state.now, 0.0, 0.0), core.sync.fills
         self.state, self.positions, self.gateway = core.state, core.positions, core.gateway
         self.sync, self.observer, self.journal = core.sync, core.observer, core.journal
         self.halts = halts
@@ -258,7 +258,7 @@ class LiveDesk:
             return
         try:
             stopped = bool(self.halts.told)
-            self._report.decided(plan, self._decided_on, self.sync.fills, submit=self.submit, stopped=stopped)
+            self._report.decided(plan, self._decided_on, self._fills, submit=self.submit, stopped=stopped)
         except Exception:
             log.exception("an iteration could not be told of")
 
@@ -395,6 +395,8 @@ class LiveDesk:
         self.books.keep_trades(self.record)
 
     def _book(self) -> Book:
+        # What is filled from here on is told with the book that shows it.
+        self._fills = self.sync.fills
         book = self._lasting.measured(self.books.book(self.entries.pending(), self.entries.sent))
         for module in list(halting(self.halters, book, self.halts.halted(book.time))):
             sessions = halt_dates(day_of(book.time), module.halt_sessions, self._market)

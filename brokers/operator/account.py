@@ -118,4 +118,5 @@ def _view(venue: Venue, journal: JournalSnapshot) -> VenueSnapshot:
     # Orders before positions, as the desk reads them.
     recent, opened = venue.orders_since(since), venue.open_orders()
     positions = venue.positions()
-    return VenueSnapshot(now, venue.account(), positions.by_symbol, grouped([*recent.orders, *opened.orders]))
+    orders = grouped([*recent.orders, *opened.orders])
+    return VenueSnapshot(now, venue.account(), positions.by_symbol, orders, dust=venue.dust().by_symbol)

@@ -100,10 +100,11 @@ class Cleanup:
     def sell_dust(self, is_open: bool) -> bool:
         """Sell positions worth less than a dollar, where the venue takes that; False if one was not settled."""
         settled = True
-        held_there = {**self.venue.positions().by_symbol, **self.venue.dust().by_symbol}
-        for position in held_there.values():
+        dust = self.venue.dust().by_symbol
+        for position in {**self.venue.positions().by_symbol, **dust}.values():
             worth, held = abs(position.market_value or Decimal(0)), abs(position.quantity)
-            if not held or worth >= DUST_USD:
+            # What is no position at the venue is named whatever it is worth: it may be below the venue's minimum.
+            if not held or (worth >= DUST_USD and position.symbol not in dust):
                 continue
             if position.market_value is None:
                 self.say(f"left: {digits(held)} {position.symbol}, the venue does not say what they are worth")

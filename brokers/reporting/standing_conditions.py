@@ -29,15 +29,16 @@ class Condition:
         Local seconds that it has to last before it is told.
     text : str
         Of the log line, with ``{subject}``, ``{why}`` and ``{seconds}``.
-    over : str
-        Of the line that it has ended, with ``{subject}`` and ``{seconds}``.
+    over : str or callable
+        Of the line that it has ended, with ``{subject}`` and ``{seconds}``; a callable gets the subject and must need
+        no lock.
     """
 
     kind: EventKind
     present: Callable[[], Mapping[str, str]]
     after_s: float
     text: str
-    over: str
+    over: str | Callable[[str], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,5 +110,6 @@ class StandingConditions:
             lasted = self._seen.pop(key) - self._since.pop(key)
             self._standing.pop(key, None)
             if self._told.pop(key, None) is not None:
-                text = condition.over.format(subject=key[1], seconds=f"{lasted:.0f}")
+                over = condition.over if isinstance(condition.over, str) else condition.over(key[1])
+                text = over.format(subject=key[1], seconds=f"{lasted:.0f}")
                 log.warning("%s", text, extra=about(condition.kind, key[1], over=True, seconds=round(lasted, 1)))

@@ -212,7 +212,7 @@ def standing_conditions(
             lambda: desk.protector.log.present,
             alarms.unprotected_s,
             "UNPROTECTED {subject}: {why} for {seconds} s; protect it on the venue's own page if this stays",
-            "{subject}: protected again after {seconds} s",
+            lambda symbol: f"{{subject}}: {_covered(desk, symbol)} after {{seconds}} s",
         ),
         Condition(
             EventKind.STREAM_DOWN,
@@ -229,6 +229,15 @@ def standing_conditions(
             "{subject} answers again after {seconds} s",
         ),
     )
+
+
+def _covered(desk: LiveDesk, symbol: str) -> str:
+    """Why a symbol is not without a stop any more, in words; needs no lock."""
+    if not desk.positions.book.ledger.quantity(symbol):
+        return "no position any more"
+    if desk.positions.last_protection(symbol).protected > 0:
+        return "protected again"
+    return "what is left is below the venue's minimum and has no stop"
 
 
 def window_of(broker: LiveBroker) -> EntryWindow:

@@ -11,8 +11,10 @@ from decimal import Decimal
 from brokers.desk.reconcile.corporate_actions import Basis, renamed, split_of
 from brokers.desk.reconcile.journal_sync import JournalSync
 from brokers.desk.reconcile.own_positions import OwnPositions
+from brokers.desk.reconcile.position_adjustments import WRITTEN_OFF
 from brokers.desk.venue_snapshot import VenueSnapshot
 from brokers.desk.venue_state import VenueState
+from brokers.quantities import digits
 from brokers.venue_errors import VenueError
 from brokers.venue_values import VenueOrder, VenuePosition
 from config import Settings
@@ -140,6 +142,9 @@ class ManualPositions:
         if (not ours and lasts >= SETTLE) or (lasts >= LASTING and seen.looks >= LOOKS):
             if ours * difference < 0:
                 self.reduced.add(symbol)
+                if (dust := self._left_as_dust(symbol, -difference)) is not None:
+                    self._write_off(symbol, -difference, dust)
+                    return
             self._enter(symbol, difference, "found at the venue without an order")
 
     def _sold_by_order(self, symbol: str) -> bool:
@@ -152,6 +157,27 @@ class ManualPositions:
         except VenueError:
             # The venue does not know the symbol any more.
             return False
+
+    def _left_as_dust(self, symbol: str, missing: Decimal) -> VenuePosition | None:
+        """What the venue still has of coins of ours that it shows as no position; None if they are gone."""
+        try:
+            there = self.state.venue.dust().by_symbol.get(symbol)
+        except VenueError:
+            return None
+        return there if there is not None and there.quantity >= missing > 0 else None
+
+    def _write_off(self, symbol: str, quantity: Decimal, dust: VenuePosition) -> None:
+        price = dust.price or self._last_known(symbol)
+        self.sync.note_difference(symbol, -quantity, price, self.state.now, WRITTEN_OFF)
+        self._seen.pop(symbol, None)
+        log.warning(
+            "%s: %s %s, %.2f USD, are below the venue's minimum and cannot be sold: they stay in the account and are "
+            "no position any more",
+            symbol,
+            digits(quantity),
+            unit_of(symbol),
+            quantity * price,
+        )
 
     def _young(self, symbol: str) -> bool:
         """Whether an order of ours was sent or changed so lately that not every listing need show it."""
@@ -167,7 +193,12 @@ class ManualPositions:
             return False
         if lasts >= SETTLE:
             back = min(abs(difference), abs(entered.quantity))
-            log.warning("%s: %s shares are where they were; what was concluded of them is taken back", symbol, back)
+            log.warning(
+                "%s: %s %s are where they were; what was concluded of them is taken back",
+                symbol,
+                digits(back),
+                unit_of(symbol),
+            )
             self.sync.take_back(entered, back, self.state.now)
             del self._seen[symbol]
         return True
@@ -179,7 +210,8 @@ class ManualPositions:
             if order.changed is None or order.changed > entered.time or entered.quantity * filled <= 0:
                 continue
             back = min(abs(entered.quantity), abs(filled))
-            log.info("%s: %s shares without an order have their order now", order.symbol, back)
+            unit = unit_of(order.symbol)
+            log.info("%s: %s %s without an order have their order now", order.symbol, digits(back), unit)
             self.sync.take_back(entered, back, self.state.now)
             self.positions.refresh()
             filled -= back.copy_sign(filled)
@@ -229,7 +261,7 @@ class ManualPositions:
     def _enter(self, symbol: str, difference: Decimal, why: str) -> None:
         view = self.state.view
         price = view.average_price(symbol) or view.price(symbol) or self._last_known(symbol)
-        log.warning("%s: %s shares without an order of ours", symbol, f"{difference.normalize():+f}")
+        log.warning("%s: %s %s without an order of ours", symbol, f"{difference.normalize():+f}", unit_of(symbol))
         self.sync.note_difference(symbol, difference, price, self.state.now, why)
         self._seen.pop(symbol, None)
 

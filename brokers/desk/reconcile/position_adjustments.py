@@ -11,6 +11,9 @@ from decimal import Decimal
 from brokers.journal import FilledOrder, JournalOrder
 from brokers.order_types import OrderRole
 
+WRITTEN_OFF = "below the venue's minimum, written off"
+"""Why coins of ours that nothing can sell are no position any more; they stay in the account."""
+
 
 @dataclass(frozen=True, slots=True)
 class PositionAdjustment:
