@@ -11,10 +11,10 @@ from decimal import Decimal
 from brokers.desk.reconcile.corporate_actions import Basis, renamed, split_of
 from brokers.desk.reconcile.journal_sync import JournalSync
 from brokers.desk.reconcile.own_positions import OwnPositions
-from brokers.desk.reconcile.position_adjustments import WRITTEN_OFF
+from brokers.desk.reconcile.position_adjustments import TOO_LITTLE, WRITTEN_OFF
 from brokers.desk.venue_snapshot import VenueSnapshot
 from brokers.desk.venue_state import VenueState
-from brokers.quantities import digits
+from brokers.quantities import LOT_DIGITS, digits
 from brokers.venue_errors import VenueError
 from brokers.venue_values import VenueOrder, VenuePosition
 from config import Settings
@@ -119,7 +119,8 @@ class ManualPositions:
                 self._cancelled[order.id] = self.state.now
 
     def _compare(self, symbol: str) -> None:
-        difference = self.state.view.held(symbol) - self.positions.book.total(symbol)
+        # The books have nothing finer: what a venue tells beyond that would be entered and taken back again and again.
+        difference = round(self.state.view.held(symbol) - self.positions.book.total(symbol), LOT_DIGITS)
         if not difference:
             self._seen.pop(symbol, None)
             self._basis[symbol] = Basis.at_venue(self.state.view, symbol)
@@ -142,9 +143,9 @@ class ManualPositions:
         if (not ours and lasts >= SETTLE) or (lasts >= LASTING and seen.looks >= LOOKS):
             if ours * difference < 0:
                 self.reduced.add(symbol)
-                if (dust := self._left_as_dust(symbol, -difference)) is not None:
-                    self._write_off(symbol, -difference, dust)
-                    return
+            if (dust := self._left_as_dust(symbol, -difference)) is not None:
+                self._write_off(symbol, -difference, dust, WRITTEN_OFF if ours > 0 else TOO_LITTLE)
+                return
             self._enter(symbol, difference, "found at the venue without an order")
 
     def _sold_by_order(self, symbol: str) -> bool:
@@ -159,16 +160,18 @@ class ManualPositions:
             return False
 
     def _left_as_dust(self, symbol: str, missing: Decimal) -> VenuePosition | None:
-        """What the venue still has of coins of ours that it shows as no position; None if they are gone."""
+        """What the venue still has of coins that it shows as no position any more; None if they are gone."""
+        if missing <= 0 or self.state.view.held(symbol):
+            return None
         try:
             there = self.state.venue.dust().by_symbol.get(symbol)
         except VenueError:
             return None
-        return there if there is not None and there.quantity >= missing > 0 else None
+        return there if there is not None and there.quantity >= missing else None
 
-    def _write_off(self, symbol: str, quantity: Decimal, dust: VenuePosition) -> None:
+    def _write_off(self, symbol: str, quantity: Decimal, dust: VenuePosition, why: str) -> None:
         price = dust.price or self._last_known(symbol)
-        self.sync.note_difference(symbol, -quantity, price, self.state.now, WRITTEN_OFF)
+        self.sync.note_difference(symbol, -quantity, price, self.state.now, why)
         self._seen.pop(symbol, None)
         log.warning(
             "%s: %s %s, %.2f USD, are below the venue's minimum and cannot be sold: they stay in the account and are "

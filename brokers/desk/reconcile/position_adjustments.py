@@ -11,8 +11,9 @@ from decimal import Decimal
 from brokers.journal import FilledOrder, JournalOrder
 from brokers.order_types import OrderRole
 
-WRITTEN_OFF = "below the venue's minimum, written off"
-"""Why coins of ours that nothing can sell are no position any more; they stay in the account."""
+TOO_LITTLE = "below the venue's minimum"
+WRITTEN_OFF = f"{TOO_LITTLE}, written off"
+"""Why coins that nothing can sell are no position any more, and those of ours; they stay in the account."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -336,6 +336,7 @@ def test_what_is_left_below_a_lot_is_offered_to_nobody_and_halts_nothing(day):
     day.bought()
     day.venue.held[BTC] -= Decimal("6.7e-9")
     day.settle(30, 4)
+    assert len([item for item in day.journal.filled_orders() if item.order.role == OrderRole.MANUAL]) == 1
     day.step(1, "103800")
     day.settle(12)
     assert day.roles().count("target") == 1 and 0 < day.held < Decimal("1e-8")
