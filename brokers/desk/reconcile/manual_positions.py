@@ -173,7 +173,7 @@ class ManualPositions:
         price = dust.price or self._last_known(symbol)
         self.sync.note_difference(symbol, -quantity, price, self.state.now, why)
         self._seen.pop(symbol, None)
-        log.warning(
+        log.info(
             "%s: %s %s, %.2f USD, are below the venue's minimum and cannot be sold: they stay in the account and are "
             "no position any more",
             symbol,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
@@ -48,6 +49,7 @@ def state(scene: KrakenScene) -> Any:
 
 
 def test_a_rest_that_cannot_be_sold_is_told_once_written_off_and_shown(tmp_path: Path, caplog, capsys):
+    caplog.set_level(logging.INFO)
     with served() as server:
         scene = KrakenScene(server, tmp_path, journal=str(tmp_path / JOURNAL_FILE))
         settings = load("active", overrides=[*SETTINGS, f"live.state_dir={tmp_path}"])
@@ -58,10 +60,10 @@ def test_a_rest_that_cannot_be_sold_is_told_once_written_off_and_shown(tmp_path:
             scene.step(5)
         assert not scene.positions.book.ledger.positions and not scene.desk.closer.tasks
         assert scene.held() == left and not scene.halts.halted(scene.clock.now())
-        told = [r.getMessage() for r in caplog.records if r.levelname == "WARNING" and "minimum" in r.getMessage()]
-        assert len(told) == 2, told
-        assert f"{worth:.2f} USD" in told[0] and "below Kraken's minimum of 0.00005 BTC" in told[0]
-        assert f"{worth:.2f} USD" in told[1] and "no position any more" in told[1]
+        told = [(r.levelname, r.getMessage()) for r in caplog.records if "minimum" in r.getMessage()]
+        (warned, gone) = told
+        assert warned[0] == "WARNING" and f"{worth:.2f} USD, are below Kraken's minimum of 0.00005 BTC" in warned[1]
+        assert gone[0] == "INFO" and f"{worth:.2f} USD" in gone[1] and "no position any more" in gone[1]
         assert "share" not in "".join(r.getMessage() for r in caplog.records)
         assert "without an order of ours" not in caplog.text
         (shown,) = state(scene).remainders
