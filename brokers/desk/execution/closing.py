@@ -137,6 +137,8 @@ class PositionCloser:
         self._rule = settings.live.close
         self._lot = settings.sizing.lot
         self.tasks: dict[str, CloseTask] = {}
+        self._too_little: set[str] = set()
+        """Symbols of which it was told that what is to be sold is below the venue's minimum."""
 
     def begin(self, symbol: str, quantity: float | None, role: str, reason: str, time: datetime) -> None:
         """Close ``quantity`` shares of a position, or all of it; what is under way already goes on."""
@@ -146,11 +148,13 @@ class PositionCloser:
         sold = held if quantity is None else min(held, whole_lots(plain(quantity), self._lot))
         running = self.tasks.get(symbol)
         if running is None and sold < (least := self._filling.least(symbol)):
-            if sold > 0:
+            if sold > 0 and symbol not in self._too_little:
+                self._too_little.add(symbol)
                 log.info("%s: %s is below the venue's minimum of %s; %s", symbol, sold, digits(least), reason)
             return
         if sold <= 0 or (running is not None and running.keep <= held - sold):
             return
+        self._too_little.discard(symbol)
         log.info("%s: closing %s of %s; %s", symbol, sold, held, reason)
         if running is not None:
             # A whole exit overtakes a trim: the order under way goes on, and the rest follows it.

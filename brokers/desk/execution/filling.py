@@ -9,6 +9,7 @@ from brokers.desk.execution.backoff import elapsed
 from brokers.desk.reconcile.own_positions import OwnPositions
 from brokers.desk.venue_state import VenueState
 from brokers.quantities import digits
+from brokers.venue_errors import VenueError
 from brokers.venue_values import VenueOrder
 
 STUCK_AFTER = timedelta(seconds=30)
@@ -62,8 +63,11 @@ class Filling:
         return counts
 
     def least(self, symbol: str) -> Decimal:
-        """The smallest quantity of an order."""
-        return self._state.rules.least(symbol, self._state.view.price(symbol))
+        """The smallest quantity of an order; 0 where the venue does not know the symbol any more."""
+        try:
+            return self._state.rules.least(symbol, self._state.view.price(symbol))
+        except VenueError:
+            return Decimal(0)
 
 
 def progress(order: VenueOrder) -> str:

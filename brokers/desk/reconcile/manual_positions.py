@@ -167,7 +167,7 @@ class ManualPositions:
             there = self.state.venue.dust().by_symbol.get(symbol)
         except VenueError:
             return None
-        return there if there is not None and there.quantity >= missing else None
+        return there if there is not None and round(there.quantity, LOT_DIGITS) >= missing else None
 
     def _write_off(self, symbol: str, quantity: Decimal, dust: VenuePosition, why: str) -> None:
         price = dust.price or self._last_known(symbol)

@@ -21,6 +21,7 @@ from brokers.journal import Journal, State
 from brokers.network.admission import Admission
 from brokers.order_types import OrderRole, OrderType
 from brokers.ports import Venue
+from brokers.venue_errors import VenueRefusal
 from config import load
 from risk.model import BracketTerms, Plan, Proposal
 from tests.brokers.desk.stop_only_venue import StopOnlyVenue
@@ -343,6 +344,17 @@ def test_what_is_left_below_a_lot_is_offered_to_nobody_and_halts_nothing(day):
     day.desk.closer.begin(BTC, None, OrderRole.CLOSE, "rule", day.venue.now())
     day.settle(4)
     assert not day.desk.halts.halted(day.venue.now()) and not day.desk.targets.under_way
+
+
+def test_a_symbol_that_the_venue_does_not_know_any_more_keeps_no_other_from_being_closed(day, monkeypatch):
+    day.bought()
+
+    def unknown(symbol: str, price: Decimal) -> Decimal:
+        raise VenueRefusal(f"there is no {symbol}")
+
+    monkeypatch.setattr(day.venue.rules, "least", unknown)
+    day.desk.closer.begin(BTC, None, OrderRole.CLOSE, "rule", day.venue.now())
+    assert list(day.desk.closer.tasks) == [BTC]
 
 
 def test_a_whole_day(day):
