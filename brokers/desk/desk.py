@@ -36,6 +36,7 @@ from brokers.reporting.iteration_report import IterationReport
 from brokers.venue_errors import NotSent, VenueError, VenueUnavailable, level_of
 from brokers.venue_values import TradeUpdate
 from config.errors import Refusal
+from config.values.counting import unit_of
 from market.bars import BarTable
 from market.trading_day import day_of
 from risk.interface import RiskModule
@@ -370,7 +371,7 @@ class LiveDesk:
 
     def _leave(self, symbol: str, why: str) -> None:
         if self.manual.unsettled(symbol):
-            log.warning("%s: not left before its shares are settled, %s", symbol, why)
+            log.warning("%s: not left before its %s are settled, %s", symbol, unit_of(symbol), why)
             return
         log.warning("%s: leaving at once, %s", symbol, why)
         self.closer.begin(symbol, None, OrderRole.CLOSE, why, self.state.now)
