@@ -39,6 +39,15 @@ class StopState:
 
 
 @dataclass(frozen=True, slots=True)
+class RemainderState:
+    """Coins below the venue's minimum, and what they are worth in USD: no position, and nothing can sell them."""
+
+    symbol: str
+    quantity: float
+    usd: float
+
+
+@dataclass(frozen=True, slots=True)
 class PositionState:
     """One position; prices in USD, None where not known. ``owner`` is ``ours`` or ``manual``.
 
@@ -184,8 +193,8 @@ class TraderState:
 
     ``written``, ``last_*`` and ``started`` are this machine's time, ``time`` the venue's; ``speed`` is how many seconds
     of the venue pass in one of ours. ``busy`` tells that an entry or a close is under way, ``resting`` how many orders
-    were open at the last look (None before one), ``unseen`` why the looks since then failed. ``settings`` are the parts
-    of the merged settings that the answers need.
+    were open at the last look (None before one), ``unseen`` why the looks since then failed, ``remainders`` what is too
+    little for the venue to sell. ``settings`` are the parts of the merged settings that the answers need.
     """
 
     written: datetime
@@ -216,6 +225,7 @@ class TraderState:
     equity_peak: float | None = None
     book_time: datetime | None = None
     positions: tuple[PositionState, ...] = ()
+    remainders: tuple[RemainderState, ...] = ()
     pending: tuple[PendingState, ...] = ()
     halts: tuple[HaltState, ...] = ()
     kill: str = "off"
@@ -264,6 +274,7 @@ _PARTS = {
     "positions": PositionState,
     "stops": StopState,
     "pending": PendingState,
+    "remainders": RemainderState,
     "halts": HaltState,
     "limits": LimitState,
     "conditions": ConditionState,

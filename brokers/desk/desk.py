@@ -19,6 +19,7 @@ from brokers.desk.execution.backoff import elapsed
 from brokers.desk.execution.closing import PositionCloser
 from brokers.desk.execution.entries import Entries
 from brokers.desk.execution.entry_task import EntryWindow
+from brokers.desk.execution.filling import Filling
 from brokers.desk.execution.overdue_stops import OverdueStops
 from brokers.desk.execution.protection import Protector
 from brokers.desk.execution.target_exchange import TargetExchange
@@ -40,6 +41,7 @@ from brokers.reporting.iteration_report import IterationReport
 from brokers.venue_errors import AccountUnreadable, RateLimited, VenueError, VenueUnavailable, level_of
 from brokers.venue_values import TradeUpdate
 from config.errors import Refusal
+from config.values.counting import unit_of
 from config.values.markets import NEW_YORK_ZONE
 from market.bars import BarTable
 from market.trading_day import day_of
@@ -95,7 +97,7 @@ class LiveDesk:
         submit: bool = True,
         report: IterationReport | None = None,
     ) -> None:
-        self._report, self._decided_on = report, Book(core.state.now, 0.0, 0.0)
+        self._report, self._decided_on, self._fills = report, Book(core.state.now, 0.0, 0.0), core.sync.fills
         self.state, self.positions, self.gateway = core.state, core.positions, core.gateway
         self.sync, self.observer, self.journal = core.sync, core.observer, core.journal
         self.halts = halts
@@ -104,10 +106,11 @@ class LiveDesk:
         self.submit = submit
         trading = core.state, core.positions, core.gateway
         self.barred = BarredEntries(core.state, core.positions, bars, core.settings.gate.price_collar_frac)
+        filling = Filling(core.state, core.positions)
         self.entries = Entries(*trading, halts, core.settings, window, self.barred.far)
-        self.closer = PositionCloser(*trading, core.settings)
+        self.closer = PositionCloser(*trading, core.settings, filling)
         self.protector = Protector(*trading, core.settings, self._leave)
-        self.targets = TargetExchange(*trading, core.settings, self.protector.levels)
+        self.targets = TargetExchange(*trading, core.settings, self.protector.levels, filling)
         self.manual = ManualPositions(
             core.state, core.positions, core.sync, core.settings, core.gateway.cancel, self.protector.relearn
         )
@@ -122,7 +125,7 @@ class LiveDesk:
         self._looked = self._seen_at = -math.inf
         self._limit = core.state.venue.request_limit
         self.look_watch = LookWatch(lambda: self.state.clock.local(max(IDLE_S, self._limit.quiet_s)))
-        self.overdue = OverdueStops(core.state, core.positions, self._leave, asks=self.targets.needed)
+        self.overdue = OverdueStops(core.state, core.positions, self._leave, filling, asks=self.targets.needed)
         self.symbol_work = SymbolWork(
             core, halts, self.entries, self.closer, self.protector, self.targets, self.manual, self.overdue
         )
@@ -284,7 +287,7 @@ class LiveDesk:
             self._report.decided(
                 plan,
                 self._decided_on,
-                self.sync.fills,
+                self._fills,
                 submit=self.submit,
                 stopped=stopped,
                 earlier=self._earlier_halt,
@@ -415,7 +418,7 @@ class LiveDesk:
 
     def _leave(self, symbol: str, why: str) -> None:
         if self.manual.unsettled(symbol):
-            log.warning("%s: not left before its shares are settled, %s", symbol, why)
+            log.warning("%s: not left before its %s are settled, %s", symbol, unit_of(symbol), why)
             return
         log.warning("%s: leaving at once, %s", symbol, why)
         self.closer.begin(symbol, None, OrderRole.CLOSE, why, self.state.now)
@@ -440,6 +443,8 @@ class LiveDesk:
         self.books.keep_trades(self.record)
 
     def _book(self) -> Book:
+        # What is filled from here on is told with the book that shows it.
+        self._fills = self.sync.fills
         book = self._lasting.measured(self.books.book(self.entries.pending(), self.entries.sent))
         for module in list(halting(self.halters, book, self.halts.halted(book.time))):
             sessions = halt_dates(day_of(book.time), module.halt_sessions, self._market)

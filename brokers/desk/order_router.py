@@ -78,7 +78,7 @@ class LumibotOrderRouter:
         with desk.lock:
             there, name = desk.state.view.orders.get(venue_id), desk.sync.client_id(venue_id)
             old = desk.journal.order(name) if name is not None else None
-            if there is None or old is None or old.role == OrderRole.MANUAL:
+            if there is None or not there.open or old is None or old.role == OrderRole.MANUAL:
                 raise OrderRefused(f"{RefusalCode.UNKNOWN}: {venue_id} is no open order of ours")
             opens = old.role not in EXIT_ROLES
             self._let_through(opens)

@@ -20,6 +20,7 @@ from brokers.order_types import OrderRole
 from brokers.quantities import digits
 from brokers.venue_errors import VenueError, level_of
 from config.errors import Refusal
+from config.values.counting import unit_of
 
 RECENT = timedelta(seconds=60)
 """How old a view may be for what it shows unprotected to be sold or protected without another look."""
@@ -161,9 +162,8 @@ class SymbolWork:
         if not own.turned(symbol) or symbol in self.closer.tasks or self.gateway.shutting_down:
             return
         if own.quantity(symbol) * there > 0 and not self.manual.unsettled(symbol):
-            log.error(
-                "%s: exits of ours left %s shares, which are closed at once", symbol, digits(own.quantity(symbol))
-            )
+            left = f"{digits(own.quantity(symbol))} {unit_of(symbol)}"
+            log.error("%s: exits of ours left %s, which are closed at once", symbol, left)
             self.closer.begin(symbol, None, OrderRole.CLOSE, "exits sold more than was held", self.state.now)
 
     def _exchange_target(self, symbol: str) -> None:

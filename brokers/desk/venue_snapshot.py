@@ -13,6 +13,10 @@ from brokers.venue_values import UnreadOrder, VenueAccount, VenueOrder, VenuePos
 NOTHING = Decimal(0)
 
 
+REMAINDER_USD = Decimal("0.5")
+"""Dust that is worth less is told nowhere but by the clean-up."""
+
+
 @dataclass(slots=True)
 class VenueSnapshot:
     """What the venue showed at its last look.
@@ -21,7 +25,8 @@ class VenueSnapshot:
     missing may be there; ``unread`` names the symbols of orders that could not be, ``held_back`` those in which such an
     order is ours, so that nothing is known of what protects our shares. ``listing`` is the listing of open
     orders as the venue wrote it, for the broker class that speaks its language; ``account_time`` is when the account
-    was asked for, ``account_unreadable`` why it could not be read since then, in words.
+    was asked for, ``account_unreadable`` why it could not be read since then, in words. ``dust`` is what the venue
+    holds beside the positions, too little to be one.
     """
 
     time: datetime
@@ -35,6 +40,7 @@ class VenueSnapshot:
     held_back: dict[str, str] = field(default_factory=dict)
     account_time: datetime | None = None
     account_unreadable: str = ""
+    dust: dict[str, VenuePosition] = field(default_factory=dict)
 
     @property
     def uncommitted_cash(self) -> Decimal:
@@ -42,6 +48,11 @@ class VenueSnapshot:
         theirs = (order for order in self.manual if order.open and order.side == "buy" and self.held(order.symbol) >= 0)
         aside = (order.remaining * max(order.limit_price, order.stop_price) for order in theirs)
         return self.account.cash - sum(aside, NOTHING)
+
+    @property
+    def remainders(self) -> list[VenuePosition]:
+        """What of the dust is worth a line: it can be neither sold nor put behind a stop by itself."""
+        return [there for _, there in sorted(self.dust.items()) if (there.market_value or NOTHING) >= REMAINDER_USD]
 
     def held(self, symbol: str) -> Decimal:
         """Shares of a symbol, signed."""

@@ -15,7 +15,16 @@ from typing import TYPE_CHECKING, Any
 
 from brokers.desk.reconcile.protection_status import ProtectionStatus, protection_status
 from market.sectors import UNCLASSIFIED
-from monitoring.state import ConditionState, HaltState, LimitState, PendingState, PositionState, StopState, TraderState
+from monitoring.state import (
+    ConditionState,
+    HaltState,
+    LimitState,
+    PendingState,
+    PositionState,
+    RemainderState,
+    StopState,
+    TraderState,
+)
 from risk.limit_usage import Limit
 from risk.model import Book, Position, Proposal
 
@@ -103,6 +112,11 @@ def state_of(
         positions=tuple(
             position_state(p, stops, float(view.price(p.symbol)), sectors, _fees(p, entry_fees), exit_fee)
             for p, stops in held
+        ),
+        remainders=tuple(
+            RemainderState(there.symbol, float(there.quantity), float(there.market_value or 0))
+            for there in view.remainders
+            if there.symbol not in desk.positions.book.ledger.positions
         ),
         pending=() if book is None else tuple(pending_state(p, sectors) for p in pending_now(desk, book)),
         halts=() if book is None else tuple(halt_states(book)),

@@ -135,5 +135,5 @@ def _view(venue: Venue, journal: JournalSnapshot) -> VenueSnapshot:
     recent, opened = venue.orders_since(since), venue.open_orders()
     positions = venue.positions()
     account, unreadable = account_of(venue)
-    orders = grouped([*recent.orders, *opened.orders])
-    return VenueSnapshot(now, account, positions.by_symbol, orders, account_unreadable=unreadable)
+    orders, dust = grouped([*recent.orders, *opened.orders]), venue.dust().by_symbol
+    return VenueSnapshot(now, account, positions.by_symbol, orders, account_unreadable=unreadable, dust=dust)

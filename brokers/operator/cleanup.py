@@ -100,10 +100,11 @@ class Cleanup:
     def sell_dust(self, is_open: bool) -> bool:
         """Sell positions worth less than a dollar, where the venue takes that; False if one was not settled."""
         settled = True
-        held_there = {**self.venue.positions().by_symbol, **self.venue.dust().by_symbol}
-        for position in held_there.values():
+        dust = self.venue.dust().by_symbol
+        for position in {**self.venue.positions().by_symbol, **dust}.values():
             worth, held = abs(position.market_value or Decimal(0)), abs(position.quantity)
-            if not held or worth >= DUST_USD:
+            # What is no position at the venue is named whatever it is worth: it may be below the venue's minimum.
+            if not held or (worth >= DUST_USD and position.symbol not in dust):
                 continue
             if position.market_value is None:
                 self.say(f"left: {digits(held)} {position.symbol}, the venue does not say what they are worth")
@@ -134,7 +135,7 @@ class Cleanup:
         self._asked[group.id] = self.pace.clock()
         self.say(f"cancel {group.text}")
         with self.pace.apart():
-            taken = self.core.gateway.cancel(group.id)
+            taken = self.core.gateway.cancel(group.id, seen_open=True)
         if not taken:
             self.say(f"the venue did not take the cancel of {group.id}; looking whether it is still open")
 

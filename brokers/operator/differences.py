@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 
@@ -16,8 +16,9 @@ from brokers.order_types import OrderRole, VenueReason
 from brokers.ports import Venue
 from brokers.quantities import digits
 from brokers.venue_errors import VenueError, VenueRefusal
-from brokers.venue_values import OrderAck
+from brokers.venue_values import OrderAck, VenuePosition
 from config import Settings
+from config.values.counting import unit_of
 
 AGAIN_S = 2.0
 """What was under way while one side was read and the other not is settled after so long."""
@@ -50,12 +51,13 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Differences by kind, what was traded by hand, and how much was compared."""
+    """Differences by kind, what was traded by hand, and how much was compared; ``remainders`` cannot be sold."""
 
     differences: tuple[Difference, ...]
     by_hand: tuple[ManualPosition, ...]
     positions: int
     orders: int
+    remainders: tuple[VenuePosition, ...] = ()
 
     @property
     def clean(self) -> bool:
@@ -84,7 +86,7 @@ def compare(venue: Venue, settings: Settings, wait: Callable[[float], None] = ti
     again = _compared(venue, settings)
     seen = {(found.kind, found.subject) for found in first.differences}
     lasting = tuple(found for found in again.differences if (found.kind, found.subject) in seen)
-    return Comparison(lasting, again.by_hand, again.positions, again.orders)
+    return replace(again, differences=lasting)
 
 
 def _compared(venue: Venue, settings: Settings) -> Comparison:
@@ -109,17 +111,21 @@ def _compared(venue: Venue, settings: Settings) -> Comparison:
         ),
     ]
     open_orders = sum(order.open for order in outlook.view.orders.values())
-    return Comparison(tuple(differences), tuple(manual), len(outlook.view.positions), open_orders)
+    view = outlook.view
+    return Comparison(tuple(differences), tuple(manual), len(view.positions), open_orders, tuple(view.remainders))
 
 
 def _positions(outlook: Outlook, unbooked: dict[str, Decimal]) -> list[Difference]:
     found = []
     for symbol in sorted(outlook.view.positions.keys() | outlook.own.symbols):
         here, there = outlook.own.total(symbol), outlook.view.held(symbol)
+        if here and not there and symbol in outlook.view.dust:
+            # Too little to be a position at the venue, and not written off here yet.
+            there = outlook.view.dust[symbol].quantity
         # What the missing fills explain is told by them.
         rest = there - here - unbooked.get(symbol, Decimal(0))
         if rest:
-            text = f"{digits(abs(rest))} shares {'came' if rest > 0 else 'went'} without an order of ours"
+            text = f"{digits(abs(rest))} {unit_of(symbol)} {'came' if rest > 0 else 'went'} without an order of ours"
             found.append(Difference(Kind.POSITION, symbol, digits(here), digits(there), text))
     return found
 
@@ -227,7 +233,7 @@ def _unprotected(outlook: Outlook, settings: Settings) -> list[Difference]:
         there = min(abs(ours), abs(held)) if ours * held > 0 else Decimal(0)
         protected = protection_status(counted, symbol, ours).protected
         if there > protected:
-            text = f"{digits(there - protected)} shares of ours without a working stop"
+            text = f"{digits(there - protected)} {unit_of(symbol)} of ours without a working stop"
             found.append(Difference(Kind.UNPROTECTED, symbol, digits(there), digits(protected), text))
     return found
 

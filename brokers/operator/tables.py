@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from brokers.operator.differences import Difference
 from brokers.operator.manual_positions import ManualPosition
 from brokers.operator.positions import PositionReport
 from brokers.quantities import digits
+from brokers.venue_values import VenuePosition
 from monitoring.record_table import Column, RecordTable
 
 UNKNOWN = "–"
@@ -38,6 +39,15 @@ def manual_position_lines(manual: Sequence[ManualPosition]) -> list[str]:
     worth, share = sum(held.worth for held in manual), sum(held.share for held in manual)
     lines = [f"By hand: {held.text}" for held in manual]
     return [*lines, f"By hand, together: {worth:,.2f} USD, {share:.1%} of the account"]
+
+
+def remainder_lines(remainders: Iterable[VenuePosition]) -> list[str]:
+    """Coins that are too few to be a position: they count in equity, and nothing can sell them by themselves."""
+    return [
+        f"{there.symbol}: {digits(there.quantity)} coins, {there.market_value or 0:.2f} USD, are below the venue's "
+        "minimum: no position, and nothing can sell them by themselves"
+        for there in remainders
+    ]
 
 
 def positions_table(reports: Sequence[PositionReport]) -> RecordTable:

@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import select
 
+from brokers.desk.reconcile.position_adjustments import WRITTEN_OFF
 from brokers.desk.reconcile.position_book import PositionBook, replay
 from brokers.journal import Cumulative, Execution, Figures, FilledOrder, JournalOrder, Split, State
 from brokers.journal.database import chain, schema
@@ -48,7 +49,7 @@ class TrackRecord:
     ``orders``, ``trades`` and ``positions`` are lines of JSON, as a bundle holds them; ``counts`` rows of the period by
     table, ``cash_by_fills`` (after the fees that were told with orders) and ``cash_change`` USD from the first to the
     last row of equity in it: what differs are other fees, dividends, interest and payments. ``fees`` are those of the
-    fills between them, USD.
+    fills between them, USD; ``written_off`` is the worth of what was too little to be sold, which moved no cash.
     """
 
     orders: list[str]
@@ -58,6 +59,7 @@ class TrackRecord:
     cash_by_fills: Decimal = Decimal(0)
     fees: Decimal = Decimal(0)
     cash_change: Decimal = Decimal(0)
+    written_off: Decimal = Decimal(0)
     head: str = ""
     upgraded: str = ""
 
@@ -243,6 +245,9 @@ def _explain_cash(record: TrackRecord, equity: list[Row], filled: list[FilledOrd
     for item in filled:
         if between.holds(item.last_fill.isoformat()):
             order = item.order
+            if order.reason == WRITTEN_OFF and not order.venue_id:
+                record.written_off += order.filled_notional
+                continue
             moved = order.filled_notional if order.side == "sell" else -order.filled_notional
             record.cash_by_fills += moved - order.fees
             record.fees += order.fees

@@ -11,6 +11,7 @@ from commands.runs.replayed import EndOptions, end_of_run, refuse_beside_run
 
 if TYPE_CHECKING:
     from brokers.operator.positions import PositionReport
+    from brokers.venue_values import VenuePosition
 
 
 @command(
@@ -36,15 +37,17 @@ def positions(
     Exit status: 0 done, 2 refused the input.
     """
     refuse_beside_run(end, state, money, venue, chosen)
-    told, reports = "", []
+    told = ""
+    reports: list[PositionReport] = []
+    remainders: list[VenuePosition] = []
     if end.run is None:
-        reports = _at_the_broker(money, venue, state, chosen, screen)
+        reports, remainders = _at_the_broker(money, venue, state, chosen, screen)
     else:
         from brokers.operator.positions import report_of_states
 
         found = end_of_run(end, venue, screen)
         told, reports = found.state.ended, report_of_states(found.state.positions, found.targets)
-    from brokers.operator.tables import positions_table
+    from brokers.operator.tables import positions_table, remainder_lines
     from commands.operator.documents import positions_document
     from commands.screen import console, show_json
 
@@ -55,14 +58,17 @@ def positions(
     if told:
         printer.print(told, style="yellow", highlight=False)
     printer.print(positions_table(reports) if reports else "No positions.")
+    for line in remainder_lines(remainders):
+        printer.print(line, highlight=False)
     return 0
 
 
 def _at_the_broker(
     money: MoneyOptions, venue: VenueOptions, state: StateOptions, chosen: SettingsOptions, screen: ScreenOptions
-) -> list[PositionReport]:
+) -> tuple[list[PositionReport], list[VenuePosition]]:
     from brokers.operator.account import look
     from brokers.operator.positions import report
 
     client, settings = signed_in(money, venue, state, chosen, screen)
-    return report(look(client, settings), settings)
+    outlook = look(client, settings)
+    return report(outlook, settings), outlook.view.remainders

@@ -24,7 +24,7 @@ def reconcile(
     Exit status: 0 no differences, 1 differences, 2 refused the input.
     """
     from brokers.operator.differences import compare
-    from brokers.operator.tables import differences_table, manual_position_lines
+    from brokers.operator.tables import differences_table, manual_position_lines, remainder_lines
     from commands.operator.documents import differences_document
     from commands.screen import console, show_json
 
@@ -36,7 +36,7 @@ def reconcile(
     printer = console(json=False)
     if not found.clean:
         printer.print(differences_table(found.differences))
-    for line in manual_position_lines(found.by_hand):
+    for line in (*manual_position_lines(found.by_hand), *remainder_lines(found.remainders)):
         printer.print(line, highlight=False)
     compared = f"{counted(found.positions, 'position')} and {counted(found.orders, 'open order')} at the venue"
     count = len(found.differences)

@@ -111,6 +111,11 @@ def tell(record: TrackRecord, screen: ScreenOptions) -> None:
             f"of fees: {rest:.2f} USD are other fees, dividends, interest, payments and fills that the account did "
             "not show yet"
         )
+    if record.written_off:
+        lines.append(
+            f"{record.written_off:.2f} USD of coins below the venue's minimum could not be sold and were written off; "
+            "they stay in the account"
+        )
     if record.upgraded:
         lines.append(f"the chain vouches for later rows alone: {record.upgraded}")
     sys.stdout.write("".join(f"{one_line(line)}\n" for line in (*lines, f"head {record.head}")))
@@ -124,6 +129,7 @@ def document_of(record: TrackRecord) -> dict[str, Any]:
         "cash_change": str(record.cash_change),
         "cash_by_fills": str(record.cash_by_fills),
         "fees": str(record.fees),
+        "written_off": str(record.written_off),
         "upgraded": record.upgraded or None,
         "trades": [json.loads(line) for line in record.trades],
         "positions": [json.loads(line) for line in record.positions],

@@ -124,6 +124,7 @@ def document(found: Status) -> dict[str, Any]:
             {**asdict(p), "profit": p.profit, "r": p.unrealised_r, "lost_at_stop": p.lost_at_stop}
             for p in state.positions
         ],
+        "remainders": [asdict(r) for r in state.remainders],
         "pending": [asdict(p) for p in state.pending],
         "limits": [{**asdict(limit), "left": limit.left} for limit in state.limits],
         "halts": [asdict(halt) for halt in found.halts],
@@ -157,6 +158,10 @@ def _screen(found: Status) -> Any:
     if not any(p.protected > 0 for p in state.positions):
         loss = "No position has a stop." if state.positions else "Nothing is held."
     parts.append(Text(loss))
+    parts += [
+        Text(f"{r.symbol}: {r.quantity:,.10g} coins, {r.usd:,.2f} USD, are below the venue's minimum and no position")
+        for r in state.remainders
+    ]
     if found.unbounded:
         told = f"Without a stop: {found.bare:,.2f} USD in {', '.join(found.unbounded)}"
         parts.append(Text(told, "bold red"))

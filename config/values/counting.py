@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+COINS = "coins"
+
 
 def unit_of(symbol: str) -> str:
     """What a symbol is held in, in words: a pair of currencies in coins, anything else in shares."""
-    return "coins" if "/" in symbol else "shares"
+    return COINS if "/" in symbol else "shares"
 
 
 def counted(number: int, one: str, more: str = "") -> str:

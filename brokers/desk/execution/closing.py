@@ -1,5 +1,7 @@
 """Closing what is protected: exits cancelled, shares released, what stays protected, then a limit and a chase.
 
+What an exit sells already, or is the only order for, stays there and is left to it (``filling``).
+
 A close that comes to nothing does not leave its shares unprotected: the stop goes back, and the close waits behind it.
 Where several positions are closed, the later ones keep their exits until it is their turn: the process may be killed at
 any moment, and what has lost its exits by then stays without them until the next start.
@@ -14,17 +16,19 @@ from decimal import ROUND_DOWN, Decimal
 from enum import StrEnum
 
 from brokers.desk.execution.backoff import Backoff, elapsed
+from brokers.desk.execution.filling import Filling
 from brokers.desk.execution.order_gateway import OrderGateway, OrderRefused
 from brokers.desk.execution.order_requests import single
 from brokers.desk.execution.sale_check import unsaleable
 from brokers.desk.reconcile.order_ownership import self_trade_limit
 from brokers.desk.reconcile.own_positions import OwnPositions
 from brokers.desk.venue_state import VenueState
-from brokers.journal import AlreadyPlanned, State
+from brokers.journal import AlreadyPlanned, JournalOrder, State
 from brokers.journal.states import FINAL
 from brokers.order_types import OrderType, Side, VenueReason
-from brokers.quantities import down, plain, up, whole_lots
+from brokers.quantities import digits, down, plain, up, whole_lots
 from config import Settings
+from config.values.counting import unit_of
 
 RELEASE = timedelta(seconds=5)
 """Shares that an ended order held come back within this; later, something else holds them."""
@@ -115,15 +119,26 @@ class PositionCloser:
     positions : OwnPositions
     gateway : OrderGateway
     settings : Settings
+    filling : Filling
     """
 
-    def __init__(self, state: VenueState, positions: OwnPositions, gateway: OrderGateway, settings: Settings) -> None:
+    def __init__(
+        self,
+        state: VenueState,
+        positions: OwnPositions,
+        gateway: OrderGateway,
+        settings: Settings,
+        filling: Filling,
+    ) -> None:
         self._state = state
         self._positions = positions
         self._gateway = gateway
+        self._filling = filling
         self._rule = settings.live.close
         self._lot = settings.sizing.lot
         self.tasks: dict[str, CloseTask] = {}
+        self._too_little: set[str] = set()
+        """Symbols of which it was told that what is to be sold is below the venue's minimum."""
 
     def begin(self, symbol: str, quantity: float | None, role: str, reason: str, time: datetime) -> None:
         """Close ``quantity`` shares of a position, or all of it; what is under way already goes on."""
@@ -135,8 +150,14 @@ class PositionCloser:
         if running is not None and running.keep == held - sold and running.fruitless.failures and not running.order:
             # A round of attempts has come to nothing: the next one is for what is so now.
             running.reason = reason
+        if running is None and sold < (least := self._filling.least(symbol)):
+            if sold > 0 and symbol not in self._too_little:
+                self._too_little.add(symbol)
+                log.info("%s: %s is below the venue's minimum of %s; %s", symbol, sold, digits(least), reason)
+            return
         if sold <= 0 or (running is not None and running.keep <= held - sold):
             return
+        self._too_little.discard(symbol)
         log.info("%s: closing %s of %s; %s", symbol, sold, held, reason)
         if running is not None:
             # A whole exit overtakes a trim: the order under way goes on, and the rest follows it.
@@ -157,7 +178,9 @@ class PositionCloser:
         task = self.tasks.get(symbol)
         if task is None or task.stage in (Stage.BEHIND_STOP, Stage.WAITING) or self._unheard(task):
             return None
-        return task.keep if task.stage is Stage.SELLING else self._positions.protection(symbol).protected
+        if task.stage is Stage.SELLING:
+            return task.keep + sum(self._filling.staying(symbol).values())
+        return self._positions.protection(symbol).protected
 
     def _unheard(self, task: CloseTask) -> bool:
         """Whether a sale was sent a while ago, and the venue knows nothing of it."""
@@ -176,8 +199,13 @@ class PositionCloser:
         held = abs(self._positions.book.quantity(symbol))
         if task.order:
             return
-        if held <= task.keep:
+        staying = self._filling.staying(symbol)
+        if held <= task.keep or (not staying and held - task.keep < self._filling.least(symbol)):
+            # It is gone, or what is left is too little for an order.
             del self.tasks[symbol]
+            return
+        if held - task.keep <= sum(staying.values()):
+            task.releasing_since = None
             return
         waits = not _exposed(task) and bool(self._positions.protection(symbol).protected) and not self._has_turn(task)
         if (not waits or task.stage is Stage.BEHIND_STOP) and self._stays_behind(task, held):
@@ -226,8 +254,10 @@ class PositionCloser:
         # No more than the venue holds: the rest would open a position. Where something holds a part of the shares, the
         # others need not wait for it.
         there = abs(self._state.view.held(symbol))
-        if there:
-            self._sell(task, min(held - task.keep, there, self._state.view.available(symbol) or held))
+        left = held - task.keep - sum(self._filling.staying(symbol).values())
+        quantity = min(left, there, self._state.view.available(symbol) or held)
+        if quantity >= self._state.rules.fraction:
+            self._sell(task, quantity)
 
     def _stays_behind(self, task: CloseTask, held: Decimal) -> bool:
         """Whether what is to go stays behind its stop, or gets it back first: selling it now comes to nothing.
@@ -292,16 +322,23 @@ class PositionCloser:
         protection, available = self._positions.protection(task.symbol), self._state.view.available(task.symbol)
         task.releasing_since = task.releasing_since or self._state.now
         overdue = elapsed(self._state.now, task.releasing_since, PATIENCE)
-        rest = (*protection.entries, *protection.groups.values())
+        staying = self._filling.staying(task.symbol)
+        exits = [order for order in protection.exits if order.group not in staying]
+        rest = (*protection.entries, *(o for group, o in protection.groups.items() if group not in staying))
         self._gateway.make_way(order.id for order in rest if not order.cancel_pending)
         if overdue:
             log.warning(
-                "%s: %s of %s shares are free %s s after the cancel", task.symbol, available, held, PATIENCE.seconds
+                "%s: %s of %s %s are free %s s after the cancel",
+                task.symbol,
+                available,
+                held,
+                unit_of(task.symbol),
+                PATIENCE.seconds,
             )
-            for order in (*protection.entries, *protection.exits):
+            for order in (*protection.entries, *exits):
                 if order.cancel_pending:
                     self._gateway.cancel(order.id)
-        free = not (protection.exits or protection.entries or available < held)
+        free = not (exits or protection.entries or available < held - sum(staying.values()))
         if free or (overdue and available > 0):
             task.stage = Stage.SELLING
         if free or overdue:
@@ -387,8 +424,15 @@ class PositionCloser:
             task.cancel_asked = self._gateway.cancel_again(order.venue_id, task.cancel_asked)
             return
         ends = task.over or (elapsed(self._state.now, task.sent, patience) and self._has_turn(task))
-        if ends and self._gateway.make_way([order.venue_id]):
+        if ends and not self._fills_on(task, order) and self._gateway.make_way([order.venue_id]):
             task.cancel_asked = self._state.now
+
+    def _fills_on(self, task: CloseTask, order: JournalOrder) -> bool:
+        """Whether a sale is left to fill: the rest is too little for another, or the market takes part after part."""
+        there = self._state.view.orders.get(order.venue_id)
+        if there is None or self._filling.is_last(there):
+            return there is not None
+        return not task.over and self._filling.goes_on(there) and self._filling.is_taken(there)
 
 
 def _exposed(task: CloseTask) -> bool:

@@ -15,6 +15,7 @@ from brokers.desk.execution.backoff import elapsed
 from brokers.desk.execution.order_requests import on_grid, on_tick, stop_on_tick
 from brokers.desk.reconcile.journal_sync import JournalSync
 from brokers.desk.reconcile.own_positions import OwnPositions
+from brokers.desk.venue_snapshot import VenueSnapshot
 from brokers.desk.venue_state import VenueState
 from brokers.journal import Journal, JournalOrder, OrderIntent, State
 from brokers.journal.marks import MADE_WAY
@@ -26,11 +27,11 @@ from brokers.venue_errors import NotSent, OutcomeUnknown, VenueRefusal
 from brokers.venue_requests import Bracket, OcoExits, OrderChange, OrderRequest, Single, StopOnly
 from brokers.venue_values import OrderAck
 from config.schema import Gate
+from risk.policy_gate import GateCode, check
 from risk.policy_gate import OrderRequest as GateRequest
-from risk.policy_gate import check
 
 ASK_AGAIN = timedelta(seconds=3)
-"""After this a cancel that has come to nothing is asked for once more."""
+"""After this a cancel that has come to nothing, by a look since, is asked for once more."""
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +53,15 @@ class Limits:
     lot: float
     position_frac: float
     slippage_frac: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The venue's answer to a cancel: when it came, the view of that moment, and whether it was ``accepted``."""
+
+    at: datetime
+    view: VenueSnapshot
+    accepted: bool
 
 
 class OrderGateway:
@@ -87,7 +97,7 @@ class OrderGateway:
     ) -> None:
         self.limits = limits
         self.shutting_down = False
-        self._accepted_cancels: dict[str, datetime] = {}
+        self._answered_cancels: dict[str, Answered] = {}
         self._state = state
         self._venue = state.venue
         self._journal = journal
@@ -188,7 +198,15 @@ class OrderGateway:
         parent: str = "",
         reason: str = "",
     ) -> OrderIntent:
-        """What the journal is to know of an order; its number is the next free one of the decision."""
+        """What the journal is to know of an order; its number is the next free one of the decision.
+
+        Raises
+        ------
+        OrderRefused
+            It would be for nothing: what is left of a position may be less than a lot.
+        """
+        if quantity <= 0:
+            raise OrderRefused(f"{GateCode.QUANTITY}: {quantity} is not a positive quantity")
         return OrderIntent(
             strategy=self._strategy,
             symbol=symbol,
@@ -219,26 +237,34 @@ class OrderGateway:
             self._journal.raise_quantity(replaced, change.quantity)
         return self._send(name, lambda: self._venue.replace(venue_id, change, name), urgent=not opens)
 
-    def cancel(self, venue_id: str) -> bool:
+    def cancel(self, venue_id: str, *, seen_open: bool = False) -> bool:
         """Ask for a cancel; False if the venue says that there is nothing to cancel any more.
 
-        One that the venue has just accepted is not asked for again: several steps may want it before the next look.
+        What the venue has answered stands until a later look: several steps may want the cancel before that, and so may
+        a step after a look that failed. An order that is still there then is cancelled again, and so is one that the
+        caller has seen open by listings of its own (``seen_open``).
         """
-        now = self._state.now
-        self._accepted_cancels = {i: at for i, at in self._accepted_cancels.items() if not elapsed(now, at, ASK_AGAIN)}
-        if venue_id in self._accepted_cancels:
-            return True
+        now, view = self._state.now, self._state.view
+        self._answered_cancels = {
+            name: answer
+            for name, answer in self._answered_cancels.items()
+            if (answer.view is view and not (seen_open and name == venue_id)) or not elapsed(now, answer.at, ASK_AGAIN)
+        }
+        if (answer := self._answered_cancels.get(venue_id)) is not None:
+            return answer.accepted
         with self._admission.sending(venue_id, urgent=True):
             try:
                 self._venue.cancel(venue_id)
             except VenueRefusal as refusal:
                 log.info("cancel of %s refused: %s", venue_id, refusal.message)
+                if refusal.reason is VenueReason.NOT_FOUND:
+                    self._answered_cancels[venue_id] = Answered(now, view, accepted=False)
                 return False
             except OutcomeUnknown as error:
                 # Asking twice for a cancel does no harm; the next look shows what came of it.
                 log.warning("cancel of %s without an answer: %s", venue_id, error)
             else:
-                self._accepted_cancels[venue_id] = now
+                self._answered_cancels[venue_id] = Answered(now, view, accepted=True)
         return True
 
     def make_way(self, venue_ids: Iterable[str]) -> bool:

@@ -1,7 +1,8 @@
 """Stops that the market has passed and that did not fill: noticed within seconds, and handled like a passed level.
 
 A stop at the venue may be triggered late, or be triggered and not filled: the share is halted, its limit was passed,
-the venue is behind. Until then the position counts as protected, and loses on.
+the venue is behind. Until then the position counts as protected, and loses on. One that fills in parts works, and is
+left to sell the last of them.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from brokers.desk.execution.backoff import elapsed
+from brokers.desk.execution.filling import STUCK_AFTER, Filling, progress
 from brokers.desk.reconcile.own_positions import OwnPositions
 from brokers.desk.venue_state import VenueState
 from brokers.venue_values import VenueOrder
@@ -48,16 +50,24 @@ class OverdueStops:
     positions : OwnPositions
     leave : callable
         Closes a position: symbol and reason.
+    filling : Filling
     asks : bool
         Whether quotes are followed at each step anyway; else one is asked for where the position's price has passed.
     """
 
     def __init__(
-        self, state: VenueState, positions: OwnPositions, leave: Callable[[str, str], None], *, asks: bool
+        self,
+        state: VenueState,
+        positions: OwnPositions,
+        leave: Callable[[str, str], None],
+        filling: Filling,
+        *,
+        asks: bool,
     ) -> None:
         self._state = state
         self._positions = positions
         self._leave = leave
+        self._filling = filling
         self._asks = asks
         self._seen: dict[str, Overdue] = {}
         self._levels: Mapping[str, tuple[float, int]] = {}
@@ -95,7 +105,7 @@ class OverdueStops:
         # All of them: the one that lies farthest from the market is passed last.
         level = float(min(o.stop_price for o in stops) if sign > 0 else max(o.stop_price for o in stops))
         self._levels = {**self._levels, symbol: (level, sign)}
-        if not self._state.in_session:
+        if not self._state.in_session or any(self._filling.goes_on(order) for order in stops):
             self._seen.pop(symbol, None)
             return
         beyond, quoted = self._market(symbol, level, sign)
@@ -112,9 +122,10 @@ class OverdueStops:
             return
         if not seen.told:
             seen.told = True
-            log.error("%s: %s, and %s has not filled", symbol, beyond, _named(stops))
-        if quoted:
-            self._leave(symbol, f"{beyond}; its stop has not filled")
+            log.error("%s: %s, and %s", symbol, beyond, _named(stops))
+        # What is too little for another order is left to the one that there is.
+        if quoted and not all(self._filling.is_last(order) for order in stops):
+            self._leave(symbol, f"{beyond}; its stop {_how_far(stops)}")
 
     def forget(self, symbol: str) -> None:
         """The position is gone, being closed, or without a stop: nothing to watch."""
@@ -142,5 +153,16 @@ def _beyond(prices: Collection[float], stop: float, sign: int) -> str:
 
 
 def _named(stops: Collection[VenueOrder]) -> str:
-    first = next(iter(stops))
-    return f"the stop {first.id} ({first.status})" if len(stops) == 1 else f"{len(stops)} stops"
+    first = _farthest(stops)
+    others = f", one of {len(stops)}," if len(stops) > 1 else ""
+    return f"the stop {first.id} ({first.status}){others} {_how_far(stops)}"
+
+
+def _how_far(stops: Collection[VenueOrder]) -> str:
+    farthest = _farthest(stops)
+    return progress(farthest) + (f" in {STUCK_AFTER.seconds} s" if farthest.filled else "")
+
+
+def _farthest(stops: Collection[VenueOrder]) -> VenueOrder:
+    """The stop that has filled most."""
+    return max(stops, key=lambda order: order.filled)

@@ -106,10 +106,10 @@ class Protector:
             for order in protection.groups.values():
                 self._end(order, NOBODY)
             return
+        if not whole and 0 < protection.protected <= abs(held):
+            # What is left of an exit that fills goes on: the venue would not take another one of its size.
+            return
         if not whole and keep is None:
-            if 0 < protection.protected <= abs(held):
-                # What is left of an exit that fills goes on: the venue would not take another one of its size.
-                return
             self._remnants.sell(symbol, held)
         if self._something_ends(symbol, protection):
             self._cancelling.add(symbol)
@@ -174,7 +174,8 @@ class Protector:
             return
         for order in protection.stops:
             # One part's stop may lie nearer already, where it was moved by hand.
-            if sign * (stop - float(order.stop_price)) > 0:
+            # One that has filled in part was triggered, and is left to sell the rest.
+            if not order.filled and sign * (stop - float(order.stop_price)) > 0:
                 self._stops.move(order, stop, change.code, time, levels)
 
     def levels(self, position: Position) -> Levels:
@@ -228,7 +229,7 @@ class Protector:
             elif not protection.entries and not self._gateway.shutting_down:
                 # While the entry still fills what is missing may become enough by itself.
                 why = f"{digits(missing)} more are too little for a stop of their own"
-                self._end(smallest(protection.stops), why, replaced=True)
+                self._end(smallest([o for o in protection.stops if not o.filled]), why, replaced=True)
             return
         request, role = self._terms.request(symbol, sign, missing, levels)
         try:

@@ -1,4 +1,4 @@
-"""What is left of a share, which no order that rests can protect."""
+"""What is left of a share, or of coins below the venue's minimum, which no order that rests can protect."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from brokers.desk.reconcile.own_positions import OwnPositions
+from brokers.desk.venue_snapshot import REMAINDER_USD
 from brokers.desk.venue_state import VenueState
 from brokers.order_types import LEVEL_ROLES
-from brokers.quantities import digits
+from brokers.quantities import digits, exact
+from config.values.counting import COINS, unit_of
 
 REMNANT = timedelta(minutes=10)
 """Between two attempts to sell what is left of a share."""
@@ -37,13 +39,48 @@ class Remnants:
         self._tried: dict[str, datetime] = {}
 
     def see(self, symbol: str, rest: Decimal) -> None:
-        """Say once of a fraction that nothing protects it: the venue takes exits that rest for whole shares only."""
+        """Say once of what is left that nothing protects it: the venue takes exits that rest for whole shares only, and
+        for no fewer coins than its minimum.
+        """
+        if unit_of(symbol) == COINS:
+            self._see_coins(symbol, rest)
+            return
         if rest >= self._state.rules.fraction and rest != self._told.get(symbol):
             log.warning("%s: %s of a share cannot be behind a stop, orders that rest are whole", symbol, digits(rest))
         self._told[symbol] = rest
 
+    def _see_coins(self, symbol: str, rest: Decimal) -> None:
+        """Told once until they are enough again or sold; what an order still sells is on its way."""
+        if rest < self._state.rules.fraction:
+            self._told.pop(symbol, None)
+            return
+        if symbol in self._told or self._positions.protection(symbol).exits:
+            return
+        self._told[symbol] = rest
+        dust = self._state.view.dust.get(symbol)
+        price = (dust.price if dust is not None else None) or self._state.view.price(symbol)
+        worth = rest * (price or exact(self._positions.book.ledger.positions[symbol].entry_price))
+        if worth >= REMAINDER_USD:
+            venue, coin = self._state.venue.name, symbol.partition("/")[0]
+            least = digits(self._state.rules.least(symbol, price))
+            log.warning(
+                "%s: %s coins, %.2f USD, are below %s's minimum of %s %s: by themselves they can be neither sold nor "
+                "put behind a stop",
+                symbol,
+                digits(rest),
+                worth,
+                venue,
+                least,
+                coin,
+            )
+
     def sell(self, symbol: str, held: Decimal) -> None:
-        """What is left of a share follows the whole ones where those went by stop or target."""
+        """What is left of a share follows the whole ones where those went by stop or target.
+
+        What is below the venue's minimum stays.
+        """
+        if abs(held) < self._state.rules.least(symbol, self._state.view.price(symbol)):
+            return
         entry = self._positions.book.entries[symbol].client_order_id
         gone = any(p.entry_order == entry and p.trade.exit_reason in LEVEL_ROLES for p in self._positions.book.portions)
         now = self._state.now
@@ -54,3 +91,4 @@ class Remnants:
     def forget(self, symbol: str) -> None:
         """There is no position any more."""
         self._tried.pop(symbol, None)
+        self._told.pop(symbol, None)

@@ -86,8 +86,8 @@ class StopChanges:
         """Put what is missing behind a stop that rests; what it holds already stays behind it all the while."""
         symbol, total = stop.symbol, stop.quantity + missing
         why = f"{digits(missing)} more behind the stop that rests"
-        intent = self._changed(stop, stop.remaining + missing, stop.stop_price, why, time)
         try:
+            intent = self._changed(stop, stop.remaining + missing, stop.stop_price, why, time)
             raised = self._gateway.replace(stop.id, intent, OrderChange(quantity=total))
         except OrderRefused as refusal:
             log.warning("%s: the stop stays for %s: %s", symbol, digits(stop.quantity), refusal.code)
@@ -120,8 +120,8 @@ class StopChanges:
 
     def move(self, order: VenueOrder, stop: float, why: str, time: datetime, levels: Levels) -> None:
         """Give a stop another price; the levels of its position follow where the venue has taken it."""
-        intent = self._changed(order, order.remaining, exact(stop), why, time)
         try:
+            intent = self._changed(order, order.remaining, exact(stop), why, time)
             moved: JournalOrder = self._gateway.replace(order.id, intent, OrderChange(stop_price=exact(stop)))
         except OrderRefused as refusal:
             log.warning("%s: the stop stays at %s: %s", order.symbol, order.stop_price, refusal.code)

@@ -1,7 +1,8 @@
 """Targets at a venue where a stop rests by itself: watched here, and exchanged for the stop when they are reached.
 
 The stop holds the shares, so it is cancelled first; once they are free they are offered at the target. What is not sold
-within the time that shares may be without a stop goes back behind one.
+within the time that shares may be without a stop goes back behind one. An offer that the market takes part after part
+goes on for up to a minute, and one whose rest is below the venue's minimum until it is filled.
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ from enum import StrEnum
 
 from brokers.desk.execution.backoff import Backoff, elapsed
 from brokers.desk.execution.exit_levels import Levels
+from brokers.desk.execution.filling import Filling
 from brokers.desk.execution.order_gateway import OrderGateway, OrderRefused
 from brokers.desk.execution.order_requests import single
 from brokers.desk.execution.sale_check import unsaleable
 from brokers.desk.reconcile.own_positions import OwnPositions
 from brokers.desk.venue_state import VenueState
-from brokers.journal import AlreadyPlanned, State
+from brokers.journal import AlreadyPlanned, JournalOrder, State
 from brokers.journal.states import FINAL
 from brokers.order_types import OrderRole, Resting, TimeInForce
 from brokers.quantities import whole_lots
@@ -29,6 +31,8 @@ from risk.model import Position
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 15.0, 300.0
 """Behind the stop after an exchange that sold nothing, doubled from one to the next."""
+LONGEST_IN_PARTS = timedelta(seconds=60)
+"""An offer that fills in parts ends this long after its stop was cancelled, however well it fills."""
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +71,7 @@ class TargetExchange:
     settings : Settings
     levels : callable
         Stop and target of a position.
+    filling : Filling
     """
 
     def __init__(
@@ -76,6 +81,7 @@ class TargetExchange:
         gateway: OrderGateway,
         settings: Settings,
         levels: Callable[[Position], Levels],
+        filling: Filling,
     ) -> None:
         self._state = state
         self._positions = positions
@@ -83,6 +89,7 @@ class TargetExchange:
         self._lot = settings.sizing.lot
         self._longest_s = settings.live.protection.max_exchange_s
         self._levels = levels
+        self._filling = filling
         self._exchanges: dict[str, Exchange] = {}
         self.needed = Resting.OCO not in state.rules.resting
         """Whether the venue has no pair of a stop and a target."""
@@ -147,6 +154,8 @@ class TargetExchange:
         now = self._state.now
         if exchange.backoff.pauses(now) or self._missing(position) or self._positions.unresolved(position.symbol):
             return
+        if not self._sellable(position.symbol) or self._filling.staying(position.symbol):
+            return
         quote = self._state.quote(position.symbol)
         long, target = position.quantity > 0, self._levels(position).target
         reached = not quote.problem and (float(quote.bid) >= target if long else float(quote.ask) <= target)
@@ -167,8 +176,12 @@ class TargetExchange:
         """Cancel the stops, and offer the shares once the venue has given them back."""
         symbol = position.symbol
         protection = self._positions.protection(symbol)
+        whole = self._sellable(symbol)
+        if not whole or self._filling.staying(symbol):
+            # Nothing is left to be offered, or the stop has begun to sell.
+            self._end(exchange, sold=False)
+            return
         self._gateway.make_way(order.id for order in protection.groups.values())
-        whole = whole_lots(abs(self._positions.book.quantity(symbol)), self._lot)
         if not protection.exits and self._state.view.available(symbol) >= whole:
             self._offer(exchange, position, whole)
         elif self._overdue(exchange):
@@ -204,9 +217,19 @@ class TargetExchange:
             return
         elif exchange.cancel_asked is not None:
             exchange.cancel_asked = self._gateway.cancel_again(order.venue_id, exchange.cancel_asked)
-        elif (over or self._overdue(exchange)) and self._gateway.make_way([order.venue_id]):
+        elif self._ends(exchange, order, over) and self._gateway.make_way([order.venue_id]):
             log.info("%s: the offer at its target ends, what is left goes back behind a stop", symbol)
             exchange.cancel_asked = self._state.now
+
+    def _ends(self, exchange: Exchange, order: JournalOrder, over: bool) -> bool:
+        """Whether an offer is to be cancelled: its time is up, or something else closes the position."""
+        there = self._state.view.orders.get(order.venue_id)
+        if there is not None and self._filling.is_last(there):
+            return False
+        if over or not self._overdue(exchange):
+            return over
+        too_long = exchange.began is None or elapsed(self._state.now, exchange.began, LONGEST_IN_PARTS)
+        return too_long or there is None or not self._filling.goes_on(there) or not self._filling.is_taken(there)
 
     def _end(self, exchange: Exchange, sold: bool) -> None:
         exchange.stage, exchange.order, exchange.cancel_asked = Stage.RETURNING, "", None
@@ -223,5 +246,9 @@ class TargetExchange:
 
     def _missing(self, position: Position) -> bool:
         """Whether some of the shares are not behind a stop."""
-        whole = whole_lots(abs(self._positions.book.quantity(position.symbol)), self._lot)
-        return self._positions.protection(position.symbol).protected < whole
+        return self._positions.protection(position.symbol).protected < self._sellable(position.symbol)
+
+    def _sellable(self, symbol: str) -> Decimal:
+        """What of a position an order may be for: whole lots, as far as they are not below the venue's minimum."""
+        whole = whole_lots(abs(self._positions.book.quantity(symbol)), self._lot)
+        return whole if whole >= self._filling.least(symbol) else Decimal(0)

@@ -13,6 +13,7 @@ from brokers.quantities import digits
 from brokers.reporting.events import EventKind, about
 from brokers.venue_values import VenueOrder
 from config.errors import Refusal
+from config.values.counting import unit_of
 from config.values.markets import NEW_YORK_ZONE
 
 PAUSE_S, LONGEST_PAUSE_S = 0.1, 0.5
@@ -109,7 +110,7 @@ def _tell_what_stays(desk: LiveDesk, looked: bool, began: datetime) -> None:
         log.warning("%s: an entry waits on at the venue, the next start ends it: %s", symbol, terms)
     for symbol, resting in _by_symbol(stays.values()).items():
         held = desk.positions.book.quantity(symbol)
-        what = f"{digits(abs(held))} shares stay" if held else "stays at the venue"
+        what = f"{digits(abs(held))} {unit_of(symbol)} stay" if held else "stays at the venue"
         behind = "; ".join(_terms(order) for order in resting)
         event = about(EventKind.LEAVING, symbol, held=str(held), orders=[o.client_order_id for o in resting])
         then = "" if looked or seen >= began else f"; last known at {_in_new_york(seen)}, not looked at since"

@@ -8,6 +8,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 from typing import Any, Protocol
 
@@ -213,7 +214,7 @@ def standing_conditions(
             alarms.unprotected_s,
             "UNPROTECTED {subject}: {why} for {seconds} s; protect it on the venue's own page if this stays",
             "{subject}: {end} after {seconds} s",
-            lambda symbol: "protected again" if desk.positions.book.quantity(symbol) else "closed",
+            partial(_covered, desk),
         ),
         Condition(
             EventKind.STREAM_DOWN,
@@ -238,6 +239,15 @@ def standing_conditions(
             within=EventKind.VENUE_DOWN,
         ),
     )
+
+
+def _covered(desk: LiveDesk, symbol: str) -> str:
+    """Why a symbol is not without a stop any more, in words; needs no lock."""
+    if not desk.positions.book.ledger.quantity(symbol):
+        return "closed"
+    if desk.positions.last_protection(symbol).protected > 0:
+        return "protected again"
+    return "what is left is below the venue's minimum and has no stop"
 
 
 def window_of(broker: LiveBroker) -> EntryWindow:

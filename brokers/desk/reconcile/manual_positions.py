@@ -11,9 +11,11 @@ from decimal import Decimal
 from brokers.desk.reconcile.corporate_actions import Basis, renamed, split_of
 from brokers.desk.reconcile.journal_sync import JournalSync
 from brokers.desk.reconcile.own_positions import OwnPositions
+from brokers.desk.reconcile.position_adjustments import TOO_LITTLE, WRITTEN_OFF
 from brokers.desk.venue_snapshot import VenueSnapshot
 from brokers.desk.venue_state import VenueState
-from brokers.quantities import digits
+from brokers.quantities import LOT_DIGITS, digits
+from brokers.venue_errors import VenueError
 from brokers.venue_values import VenueOrder, VenuePosition
 from config import Settings
 from config.values.counting import unit_of
@@ -119,7 +121,8 @@ class ManualPositions:
                 self._cancelled[order.id] = self.state.now
 
     def _compare(self, symbol: str) -> None:
-        difference = self.state.view.held(symbol) - self.positions.book.total(symbol)
+        # The books have nothing finer: what a venue tells beyond that would be entered and taken back again and again.
+        difference = round(self.state.view.held(symbol) - self.positions.book.total(symbol), LOT_DIGITS)
         if not difference:
             self._seen.pop(symbol, None)
             self._basis[symbol] = Basis.at_venue(self.state.view, symbol)
@@ -134,13 +137,52 @@ class ManualPositions:
         lasts = self.state.now - seen.since
         if self.positions.unresolved(symbol) or self._take_back(symbol, difference, lasts):
             return
+        if self._sold_by_order(symbol):
+            return
         if self._young(symbol) or self._split(symbol):
             return
         ours = self.positions.book.quantity(symbol)
         if (not ours and lasts >= SETTLE) or (lasts >= LASTING and seen.looks >= LOOKS):
             if ours * difference < 0:
                 self.reduced.add(symbol)
+            if (dust := self._left_as_dust(symbol, -difference)) is not None:
+                self._write_off(symbol, -difference, dust, WRITTEN_OFF if ours > 0 else TOO_LITTLE)
+                return
             self._enter(symbol, difference, "found at the venue without an order")
+
+    def _sold_by_order(self, symbol: str) -> bool:
+        """Whether an order of ours still sells what is too little for the venue to show as a position."""
+        ours = abs(self.positions.book.quantity(symbol))
+        if not ours or self.state.view.held(symbol) or not self.positions.protection(symbol).exits:
+            return False
+        try:
+            return ours < self.state.rules.least(symbol, self.state.view.price(symbol))
+        except VenueError:
+            # The venue does not know the symbol any more.
+            return False
+
+    def _left_as_dust(self, symbol: str, missing: Decimal) -> VenuePosition | None:
+        """What the venue still has of coins that it shows as no position any more; None if they are gone."""
+        if missing <= 0 or self.state.view.held(symbol):
+            return None
+        try:
+            there = self.state.venue.dust().by_symbol.get(symbol)
+        except VenueError:
+            return None
+        return there if there is not None and round(there.quantity, LOT_DIGITS) >= missing else None
+
+    def _write_off(self, symbol: str, quantity: Decimal, dust: VenuePosition, why: str) -> None:
+        price = dust.price or self._last_known(symbol)
+        self.sync.note_difference(symbol, -quantity, price, self.state.now, why)
+        self._seen.pop(symbol, None)
+        log.info(
+            "%s: %s %s, %.2f USD, are below the venue's minimum and cannot be sold: they stay in the account and are "
+            "no position any more",
+            symbol,
+            digits(quantity),
+            unit_of(symbol),
+            quantity * price,
+        )
 
     def _young(self, symbol: str) -> bool:
         """Whether an order of ours was sent or changed so lately that not every listing need show it."""
@@ -156,7 +198,12 @@ class ManualPositions:
             return False
         if lasts >= SETTLE:
             back = min(abs(difference), abs(entered.quantity))
-            log.warning("%s: %s shares are where they were; what was concluded of them is taken back", symbol, back)
+            log.warning(
+                "%s: %s %s are where they were; what was concluded of them is taken back",
+                symbol,
+                digits(back),
+                unit_of(symbol),
+            )
             self.sync.take_back(entered, back, self.state.now)
             del self._seen[symbol]
         return True
@@ -168,7 +215,8 @@ class ManualPositions:
             if order.changed is None or order.changed > entered.time or entered.quantity * filled <= 0:
                 continue
             back = min(abs(entered.quantity), abs(filled))
-            log.info("%s: %s shares without an order have their order now", order.symbol, back)
+            unit = unit_of(order.symbol)
+            log.info("%s: %s %s without an order have their order now", order.symbol, digits(back), unit)
             self.sync.take_back(entered, back, self.state.now)
             self.positions.refresh()
             filled -= back.copy_sign(filled)
@@ -232,7 +280,7 @@ class ManualPositions:
     def _enter(self, symbol: str, difference: Decimal, why: str) -> None:
         view = self.state.view
         price = view.average_price(symbol) or view.price(symbol) or self._last_known(symbol)
-        log.warning("%s: %s shares without an order of ours", symbol, f"{difference.normalize():+f}")
+        log.warning("%s: %s %s without an order of ours", symbol, f"{difference.normalize():+f}", unit_of(symbol))
         self.sync.note_difference(symbol, difference, price, self.state.now, why)
         self._seen.pop(symbol, None)
 

@@ -60,6 +60,8 @@ class VenueObserver:
             raise
         held = venue.positions()
         before = state.view
+        # By the balances that the positions were just read from.
+        dust = venue.dust().by_symbol if account else before.dust
         figures, figures_time, unreadable = before.account, before.account_time, before.account_unreadable
         if account or not before.account.id:
             seen = state.now
@@ -97,6 +99,7 @@ class VenueObserver:
             held_back=held_back,
             account_time=figures_time,
             account_unreadable=unreadable,
+            dust=dust,
         )
         self._looked = began
         self._inflight.ask()

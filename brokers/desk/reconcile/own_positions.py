@@ -17,6 +17,7 @@ from brokers.desk.venue_state import VenueState
 from brokers.journal import Journal, JournalOrder
 from brokers.order_types import LEVEL_ROLES, OPENING_ROLES, OrderRole
 from brokers.venue_values import VenueOrder
+from config.values.counting import unit_of
 from market.trading_day import day_of
 from risk.policy_gate import AccountState
 
@@ -127,7 +128,8 @@ class OwnPositions:
     def opposed(self, symbol: str) -> str:
         """Words for the venue holding the opposite of ours, so that an exit would add to what it holds; else empty."""
         ours, there = self.book.quantity(symbol), self.state.view.held(symbol)
-        return f"{ours} shares are ours by the fills, and the venue holds {there}" if ours * there < 0 else ""
+        unit = unit_of(symbol)
+        return f"{ours} {unit} are ours by the fills, and the venue holds {there}" if ours * there < 0 else ""
 
     def unsure(self, symbol: str) -> list[str]:
         """Why nothing may be concluded from a difference of a symbol's shares now."""

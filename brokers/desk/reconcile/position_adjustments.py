@@ -11,6 +11,10 @@ from decimal import Decimal
 from brokers.journal import FilledOrder, JournalOrder
 from brokers.order_types import OrderRole
 
+TOO_LITTLE = "below the venue's minimum"
+WRITTEN_OFF = f"{TOO_LITTLE}, written off"
+"""Why coins that nothing can sell are no position any more, and those of ours; they stay in the account."""
+
 
 @dataclass(frozen=True, slots=True)
 class PositionAdjustment:

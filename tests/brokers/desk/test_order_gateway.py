@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -10,7 +11,8 @@ from brokers.alpaca.client import order_named
 from brokers.desk.execution.order_gateway import OrderRefused
 from brokers.desk.execution.order_requests import single
 from brokers.journal import AlreadyPlanned, State
-from brokers.venue_errors import NotSent
+from brokers.order_types import VenueReason
+from brokers.venue_errors import NotSent, VenueRefusal
 from tests.brokers.desk.scene import Scene, lost
 
 
@@ -154,14 +156,36 @@ def test_a_cancel_is_admitted_by_the_venues_id(scene):
     assert seen == [True, True]
 
 
-def test_a_cancel_that_was_accepted_is_not_asked_for_again_at_once(scene):
+def test_a_cancel_that_was_accepted_is_not_asked_for_again_before_a_later_look(scene):
     order, gateway = buy(scene), scene.gateway
     scene.wire.calls.clear()
+
+    def asked() -> int:
+        return [name for name, _ in scene.wire.calls].count("cancel")
+
     assert gateway.cancel(order.venue_id) and gateway.cancel(order.venue_id)
-    assert [name for name, _ in scene.wire.calls] == ["cancel"]
+    scene.pass_time(4)
+    assert gateway.cancel(order.venue_id), "no look has shown what came of it"
+    gateway.cancel_again(order.venue_id, scene.clock.now() - timedelta(seconds=9))
+    assert asked() == 1
+    assert not gateway.cancel(order.venue_id, seen_open=True), "whoever looks by itself may ask; it has ended"
+    assert asked() == 2
+    scene.desk.look()
     scene.pass_time(4)
     assert not gateway.cancel(order.venue_id), "by then it has ended, and the venue says so"
-    assert [name for name, _ in scene.wire.calls] == ["cancel", "cancel"]
+    assert asked() == 3
+
+
+def test_an_order_that_the_venue_does_not_know_is_cancelled_once_before_a_later_look(scene):
+    order, gateway = buy(scene), scene.gateway
+    scene.wire.calls.clear()
+
+    def gone(name: str, when: str) -> None:
+        raise VenueRefusal("EOrder:Unknown order", VenueReason.NOT_FOUND)
+
+    scene.wire.mishap = gone
+    assert not gateway.cancel(order.venue_id) and not gateway.cancel(order.venue_id)
+    assert [name for name, _ in scene.wire.calls] == ["cancel"]
 
 
 def test_exits_and_cancels_are_urgent_and_entries_are_not(scene):

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from brokers.alpaca.quote_stream import MOST_SYMBOLS, AlpacaQuoteStream
+from brokers.desk.execution.filling import Filling
 from brokers.desk.execution.overdue_stops import OverdueStops
 from brokers.desk.look_pace import BUSY_S, IDLE_S
 from brokers.desk.monitor import Monitor
@@ -167,14 +168,14 @@ def test_a_short_is_watched_the_other_way_round():
     protection: Json = {"stops": [order], "exits": [order]}
     position = SimpleNamespace(quantity=-10)
     positions: Any = SimpleNamespace(
-        book=SimpleNamespace(ledger=SimpleNamespace(positions={"X": position})),
+        book=SimpleNamespace(ledger=SimpleNamespace(positions={"X": position}), moved={}),
         protection=lambda symbol: SimpleNamespace(**protection),
     )
     state: Any = SimpleNamespace(
         in_session=True, now=None, view=SimpleNamespace(price=lambda symbol: 104.0),
         quote=lambda symbol: SimpleNamespace(problem="", prices=(105.5, 105.6)),
     )  # fmt: skip
-    stops = OverdueStops(state, positions, lambda *_: None, asks=False)
+    stops = OverdueStops(state, positions, lambda *_: None, Filling(state, positions), asks=False)
     stops.tend("X")
     assert not stops.symbols and stops.reaches("X", 105.1, 105.2) and not stops.reaches("X", 104.9, 105.2)
     state.view = SimpleNamespace(price=lambda symbol: 105.4)

@@ -72,7 +72,7 @@ def test_a_venue_that_stumbles_at_the_start_is_asked_again(slept, caplog, error)
 
 def test_a_venue_whose_account_cannot_be_read_is_not_said_to_be_silent(slept, caplog):
     client = Stumbling([AccountUnreadable("the account cannot be read: equity is 'n/a'")] * 100)
-    with pytest.raises(NoAnswer, match="the account cannot be read: equity is .n/a., asked for 20 s") as told:
+    with pytest.raises(NoAnswer, match=r"the account cannot be read: equity is .n/a., asked for 20 s") as told:
         account_at_start(AlpacaVenue(client), True, 20.0)
     assert "does not answer" not in f"{told.value} {caplog.text}"
 

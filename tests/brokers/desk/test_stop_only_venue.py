@@ -21,6 +21,7 @@ from brokers.journal import Journal, State
 from brokers.network.admission import Admission
 from brokers.order_types import OrderRole, OrderType
 from brokers.ports import Venue
+from brokers.venue_errors import VenueRefusal
 from config import load
 from risk.model import BracketTerms, Plan, Proposal
 from tests.brokers.desk.stop_only_venue import StopOnlyVenue
@@ -42,6 +43,7 @@ class Day:
         self.folder, self.settings = folder, load(overrides=list(SETTINGS))
         self.venue = StopOnlyVenue(SATURDAY, {BTC: Decimal(90_000)})
         self.unprotected: list[float] = []
+        self.longest_s = LONGEST_S
         self._since: datetime | None = None
         self.start()
 
@@ -74,6 +76,15 @@ class Day:
             self.desk.look()
             self.desk.reconcile()
 
+    def idle(self, seconds: int) -> None:
+        """Time passes in which nothing fills; the desk looks and works each second."""
+        for _ in range(seconds):
+            self.venue.time += timedelta(seconds=1)
+            self.measure()
+            with self.desk.iteration():
+                self.desk.look()
+                self.desk.reconcile()
+
     def settle(self, steps: int = 8, seconds: float = 1.0) -> None:
         for _ in range(steps):
             self.step(seconds)
@@ -82,7 +93,7 @@ class Day:
         now = self.venue.time
         if self.venue.stopped(BTC) < self.held:
             self._since = self._since or now
-            assert (now - self._since).total_seconds() <= LONGEST_S, "coins were without a stop for too long"
+            assert (now - self._since).total_seconds() <= self.longest_s, "coins were without a stop for too long"
         elif self._since is not None:
             self.unprotected.append((now - self._since).total_seconds())
             self._since = None
@@ -239,6 +250,130 @@ def test_a_lost_answer_never_doubles_an_order_and_the_stop_comes_back(day, reque
     assert day.held >= 0
     assert day.held == day.venue.stopped(BTC)
     assert day.agrees()
+
+
+def sent(day: Day, type_: str) -> int:
+    return sum(order.type == type_ and order.side == "sell" for order in day.venue.orders.values())
+
+
+def test_a_stop_that_fires_in_slow_parts_is_left_to_sell_the_last_of_them(day, caplog):
+    """A cancel in between would leave the rest without a stop, and at the end too little for any order."""
+    day.longest_s = 120
+    day.bought()
+    day.venue.part = Decimal("0.9")
+    for _ in range(5):
+        day.step(1, "85000")
+        day.idle(8)
+    assert 0 < day.held < day.venue.rules.least(BTC, Decimal(0))
+    day.idle(40)
+    day.venue.part = Decimal(1)
+    day.step(1, "85000")
+    day.settle(2)
+    assert day.held == 0 and day.roles() == ["entry", "stop"]
+    assert (sent(day, OrderType.STOP), sent(day, OrderType.LIMIT), sent(day, OrderType.MARKET)) == (1, 0, 0)
+    assert "leaving at once" not in caplog.text
+
+
+def test_a_stop_that_stays_at_a_part_is_told_as_such_and_left(day, caplog):
+    day.bought()
+    day.venue.part = Decimal("0.5")
+    day.step(1, "85000")
+    day.idle(28)
+    assert "STOP_PASSED" not in caplog.text and day.venue.stopped(BTC) == day.held
+    day.idle(6)
+    assert "has filled in part, 0.0503" in caplog.text and "and goes no further in 30 s" in caplog.text
+    day.venue.part = Decimal(1)
+    day.settle(4)
+    assert day.held == 0 and day.roles() == ["entry", "stop", "close"]
+
+
+def test_a_close_that_is_asked_for_while_a_stop_fires_in_parts_waits_for_it(day):
+    day.bought()
+    day.venue.part = Decimal("0.5")
+    day.step(1, "85000")
+    day.desk.closer.begin(BTC, None, OrderRole.CLOSE, "rule", day.venue.now())
+    day.idle(20)
+    assert day.venue.stopped(BTC) == day.held > 0 and sent(day, OrderType.LIMIT) == 0
+    day.venue.part = Decimal(1)
+    day.step(1)
+    assert day.held == 0 and day.roles() == ["entry", "stop"]
+    day.settle(2)
+    assert not day.desk.closer.tasks
+
+
+def test_a_sale_that_fills_in_parts_is_not_chased_while_the_market_takes_it(day):
+    day.longest_s = 60
+    day.bought()
+    day.desk.closer.begin(BTC, None, OrderRole.CLOSE, "rule", day.venue.now())
+    day.idle(3)
+    day.venue.part = Decimal("0.3")
+    for _ in range(4):
+        day.step(1)
+        day.idle(7)
+    assert sent(day, OrderType.LIMIT) == 1 and day.held > 0
+    day.step(1, "89000")
+    day.idle(8)
+    assert sent(day, OrderType.LIMIT) > 1, "the market has left it"
+
+
+def test_an_offer_at_the_target_that_fills_in_parts_goes_on_for_a_minute(day):
+    day.longest_s = 70
+    day.bought()
+    day.venue.part = Decimal("0.3")
+    day.step(1, "103800")
+    day.idle(2)
+    for _ in range(6):
+        day.step(1)
+        day.idle(7)
+    assert (sent(day, OrderType.STOP), sent(day, OrderType.LIMIT)) == (1, 1)
+    day.idle(15)
+    assert day.venue.stopped(BTC) == day.held > 0, "then the rest goes back behind a stop"
+    assert day.roles() == ["entry", "target"] and day.agrees()
+
+
+def test_an_offer_whose_rest_is_below_the_minimum_is_never_cancelled(day):
+    day.longest_s = 600
+    day.bought()
+    day.venue.part = Decimal("0.9")
+    day.step(1, "103800")
+    day.idle(2)
+    for _ in range(4):
+        day.step(1)
+        day.idle(2)
+    assert 0 < day.held < day.venue.rules.least(BTC, Decimal(0))
+    day.venue.prices[BTC] = Decimal(95_000)
+    day.idle(120)
+    assert sent(day, OrderType.LIMIT) == 1 and any(o.open for o in day.venue.orders.values())
+    day.venue.part = Decimal(1)
+    day.step(1, "103800")
+    day.settle(2)
+    assert day.held == 0 and not any(o.open for o in day.venue.orders.values())
+
+
+def test_what_is_left_below_a_lot_is_offered_to_nobody_and_halts_nothing(day):
+    """Coins were withdrawn, or a fee was taken in them: the books have less than a lot more than can be sold."""
+    day.longest_s = 600
+    day.bought()
+    day.venue.held[BTC] -= Decimal("6.7e-9")
+    day.settle(30, 4)
+    assert len([item for item in day.journal.filled_orders() if item.order.role == OrderRole.MANUAL]) == 1
+    day.step(1, "103800")
+    day.settle(12)
+    assert day.roles().count("target") == 1 and 0 < day.held < Decimal("1e-8")
+    day.desk.closer.begin(BTC, None, OrderRole.CLOSE, "rule", day.venue.now())
+    day.settle(4)
+    assert not day.desk.halts.halted(day.venue.now()) and not day.desk.targets.under_way
+
+
+def test_a_symbol_that_the_venue_does_not_know_any_more_keeps_no_other_from_being_closed(day, monkeypatch):
+    day.bought()
+
+    def unknown(symbol: str, price: Decimal) -> Decimal:
+        raise VenueRefusal(f"there is no {symbol}")
+
+    monkeypatch.setattr(day.venue.rules, "least", unknown)
+    day.desk.closer.begin(BTC, None, OrderRole.CLOSE, "rule", day.venue.now())
+    assert list(day.desk.closer.tasks) == [BTC]
 
 
 def test_a_whole_day(day):

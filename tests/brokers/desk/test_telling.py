@@ -23,7 +23,7 @@ from brokers.reporting.events import EventKind, event_of
 from brokers.reporting.iteration_report import IterationReport
 from config.operating import operating
 from config.values.masker import Masker
-from risk.model import BracketTerms
+from risk.model import BracketTerms, Plan
 from tests.brokers.desk.scene import TUESDAY, Scene, fill, held
 
 
@@ -57,6 +57,19 @@ def test_the_levels_of_the_decision_are_told_as_such_beside_those_that_are_sent(
     assert order.message.endswith(f"oversold; decided at 99.00 with {label}")
     # What is kept of it is the decision's reason alone.
     assert scene.desk.journal.order(event_of(order).fields["order"]).reason.endswith(f"oversold; {label}")
+
+
+def test_a_fill_that_the_book_does_not_show_yet_is_told_with_the_next_book(scene):
+    seen, desk = [], scene.desk
+    desk._report = SimpleNamespace(decided=lambda plan, book, fills, **more: seen.append((fills, len(book.positions))))
+    desk.reconcile()
+    before = desk.sync.fills
+    # A thread that watches has booked it between the book and the telling.
+    desk.sync.fills += 1
+    desk.execute(Plan(scene.clock.now()))
+    desk.reconcile()
+    desk.execute(Plan(scene.clock.now()))
+    assert seen == [(before, 0), (before + 1, 0)]
 
 
 def test_a_position_found_bare_is_told_with_the_reason_and_its_end(scene, caplog):

@@ -1,0 +1,115 @@
+"""Coins that are too few for an order: told once with their worth, written off by name, with a line on every screen."""
+
+from __future__ import annotations
+
+import logging
+from decimal import Decimal
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from brokers.live_state.snapshot import Moments, state_of
+from brokers.operator.account import look
+from brokers.operator.differences import compare
+from brokers.operator.emergency import clean_up
+from brokers.operator.tables import remainder_lines
+from brokers.operator.track_record import verify
+from commands.operator.verify import tell
+from config import load
+from monitoring.state import JOURNAL_FILE, StateWriter, read_state
+from tests.brokers.kraken.scene import BTC, SETTINGS, KrakenScene
+from tests.brokers.rehearsal.kraken.market import served
+
+
+def leave_a_rest(scene: KrakenScene) -> Decimal:
+    """An offer at the target that a hand cancels when less than the least volume is left; returns what is left."""
+    least = scene.venue.reference.required(BTC).ordermin
+    scene.enter(BTC, 10)
+    scene.settle(2)
+    scene.server.faults.venue.partial_fill_frac = 1.0
+    scene.step(1, BTC="95000")
+    for _ in range(40):
+        if 0 < scene.held() < least:
+            break
+        scene.step(1)
+    scene.server.faults.venue.partial_fill_frac = 0.0
+    (offer,) = (order for order in scene.open() if not order.buy)
+    scene.server.by_hand("CancelOrder", txid=offer.id)
+    return scene.held()
+
+
+def state(scene: KrakenScene) -> Any:
+    account = SimpleNamespace(
+        desk=scene.desk, monitor=SimpleNamespace(heard=None, listening=True), pace_s=60.0,
+        session=SimpleNamespace(mode="rehearse", profile="active"), alarm=SimpleNamespace(standing=tuple),
+    )  # fmt: skip
+    return state_of(account, scene.settings, None, (), Moments(scene.clock.now()))
+
+
+def test_a_rest_that_cannot_be_sold_is_told_once_written_off_and_shown(tmp_path: Path, caplog, capsys):
+    caplog.set_level(logging.INFO)
+    with served() as server:
+        scene = KrakenScene(server, tmp_path, journal=str(tmp_path / JOURNAL_FILE))
+        settings = load("active", overrides=[*SETTINGS, f"live.state_dir={tmp_path}"])
+        left = leave_a_rest(scene)
+        assert left > 0
+        worth = float(left * scene.price())
+        for _ in range(30):
+            scene.step(5)
+        assert not scene.positions.book.ledger.positions and not scene.desk.closer.tasks
+        assert scene.held() == left and not scene.halts.halted(scene.clock.now())
+        told = [(r.levelname, r.getMessage()) for r in caplog.records if "minimum" in r.getMessage()]
+        (warned, gone) = told
+        assert warned[0] == "WARNING" and f"{worth:.2f} USD, are below Kraken's minimum of 0.00005 BTC" in warned[1]
+        assert gone[0] == "INFO" and f"{worth:.2f} USD" in gone[1] and "closed after" in gone[1]
+        assert "share" not in "".join(r.getMessage() for r in caplog.records)
+        assert "without an order of ours" not in caplog.text
+        (shown,) = state(scene).remainders
+        assert (shown.symbol, shown.quantity) == (BTC, float(left)) and shown.usd == pytest.approx(worth, abs=0.01)
+        StateWriter(tmp_path / "trader.json").write(state(scene))
+        assert read_state(tmp_path / "trader.json").remainders == (shown,)
+        scene.close()
+        outlook = look(scene.venue, settings)
+        assert f"{worth:.2f} USD, are below the venue's minimum" in remainder_lines(outlook.view.remainders)[0]
+        found = compare(scene.venue, settings, wait=lambda seconds: None)
+        assert found.clean and [there.symbol for there in found.remainders] == [BTC]
+    record = verify(tmp_path / JOURNAL_FILE)
+    assert float(record.written_off) == pytest.approx(worth, abs=0.01)
+    assert abs(record.cash_change - record.cash_by_fills) < Decimal("0.01"), "what is written off moves no cash"
+    tell(record, SimpleNamespace(json=False))
+    assert f"{worth:.2f} USD of coins below the venue's minimum" in capsys.readouterr().out
+
+
+def test_a_rest_that_an_order_still_sells_is_not_written_off(tmp_path: Path):
+    with served() as server:
+        scene = KrakenScene(server, tmp_path)
+        least = scene.venue.reference.required(BTC).ordermin
+        scene.enter(BTC, 10)
+        scene.settle(2)
+        scene.server.faults.venue.partial_fill_frac = 1.0
+        scene.step(1, BTC="95000")
+        while scene.held() >= least:
+            scene.step(1)
+        scene.pass_time(0, BTC="93000")
+        scene.server.faults.venue.partial_fill_frac = 0.0
+        for _ in range(30):
+            scene.step(5)
+        assert scene.positions.book.quantity(BTC) == scene.held() > 0 and len(scene.open()) == 1
+        scene.step(1, BTC="95000")
+        scene.settle(3)
+        assert scene.held() == 0 and scene.faults() == []
+        assert [item.order.role for item in scene.journal.filled_orders()] == ["entry", "target"]
+        scene.close()
+
+
+def test_the_cleanup_names_what_is_below_the_minimum_and_worth_dollars(tmp_path: Path, monkeypatch):
+    with served(account={"cash_usd": 50, "balances": {"XBT": "0.00004"}}) as server:
+        monkeypatch.setenv("KRAKEN_API_KEY", server.key)
+        monkeypatch.setenv("KRAKEN_API_SECRET", server.secret)
+        stated = [f"broker.kraken.url={server.url}", f"live.state_dir={tmp_path / 'state'}"]
+        said: list[str] = []
+        assert clean_up(load("micro_cap", overrides=stated), True, True, said.append)
+        (line,) = (line for line in said if "BTC/USD" in line)
+        assert line.startswith("dust left: 0.00004 BTC/USD, worth 3.") and "no order below 0.00005" in line
