@@ -95,8 +95,10 @@ def show(
     file: Annotated[Path, typer.Argument(help="A .parquet or .csv file, or a folder with one for each symbol.")],
     as_json: AsJson = False,
     date_order: Annotated[DateOrder | None, typer.Option(help="Of dates such as 03/04/2022.")] = None,
-    timezone: Annotated[str | None, typer.Option(help="Of times without an offset (default: New York's).")] = None,
-    decimal: Annotated[DecimalSign | None, typer.Option(help="What a number such as 1,234 means.")] = None,
+    timezone: Annotated[
+        str | None, typer.Option(help="Of times without an offset (default: New York's; of coins say it).")
+    ] = None,
+    decimal: Annotated[DecimalSign | None, typer.Option(help="What a number such as 1,234 or 1.234 means.")] = None,
     labels: Annotated[Labels | None, typer.Option(help="Which moment of an intraday bar its time is.")] = None,
     symbol: Annotated[str | None, typer.Option(help="Of a file of one symbol that does not name it.")] = None,
     hours: Annotated[Hours, typer.Option(help="Whose bars are kept.")] = Hours.REGULAR,

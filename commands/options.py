@@ -131,10 +131,11 @@ class DataOptions:
         Literal["dmy", "mdy"] | None, typer.Option(help="What a file's date such as 03/04/2022 means.")
     ] = None
     timezone: Annotated[
-        str | None, typer.Option(metavar="ZONE", help="Of a file's times without offset (default: New York's).")
+        str | None,
+        typer.Option(metavar="ZONE", help="Of a file's times without offset (default: New York's; of coins say it)."),
     ] = None
     decimal: Annotated[
-        Literal["point", "comma"] | None, typer.Option(help="What a file's number such as 1,234 means.")
+        Literal["point", "comma"] | None, typer.Option(help="What a file's number such as 1,234 or 1.234 means.")
     ] = None
     labels: Annotated[
         Literal["begin", "end"] | None, typer.Option(help="Which moment of an intraday bar a file's time is.")
