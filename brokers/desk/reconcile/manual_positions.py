@@ -231,7 +231,7 @@ class ManualPositions:
                 "nothing is entered in it before the next session",
                 order.symbol,
                 f"{digits(taken)} {unit_of(order.symbol)}",
-                order.side,
+                "sold" if order.side == "sell" else "bought back",
                 digits(order.average_price),
             )
 
