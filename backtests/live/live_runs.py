@@ -40,13 +40,14 @@ from brokers.desk.data.feed import NONE
 from brokers.desk.lifecycle.session import TradingSession, open_session
 from brokers.desk.lifecycle.wiring import ALWAYS_OPEN, LEAVE_WITHIN_S, LiveAccount, refuse_pace
 from brokers.journal import JournalTaken
-from brokers.operator.account import journal_of
+from brokers.operator.account import account_of, journal_of
 from brokers.operator.feasibility import feasibility
 from brokers.record import RunRecord
 from brokers.reporting.events import EventKind, about
-from brokers.venue_errors import VenueError
+from brokers.venue_errors import VenueError, VenueUnavailable
 from brokers.venues import request_limit
 from config import Refusal, Settings
+from config.errors import NoAnswer
 from config.values.markets import NEW_YORK_ZONE
 from market.bars import DAY_MINUTES
 from monitoring.journal_reader import JournalReader
@@ -210,22 +211,29 @@ def _tell_feasibility(settings: Settings, session: TradingSession, profile: str,
     Raises
     ------
     Refusal
-        No symbol of the universe can be traded with this balance, or the venue does not tell its fees.
+        No symbol of the universe can be traded with this balance, or the venue does not tell its fees; NoAnswer where
+        it did not answer.
     """
     venue, traded = session.venue, settings.universe.traded
     if not venue.rules.fee_frac:
         return
     try:
-        terms, balance = venue.terms(traded), float(venue.account().equity)
+        terms, held = venue.terms(traded), venue.positions().by_symbol
+        account, unreadable = account_of(venue)
     except VenueError as error:
         session.close()
-        raise Refusal(f"{venue.name} does not tell minimums and fees ({error}), and none is assumed") from None
+        silent = NoAnswer if isinstance(error, VenueUnavailable) else Refusal
+        raise silent(f"{venue.name} does not tell minimums and fees ({error}), and none is assumed") from None
+    if unreadable and held:
+        console.print(f"{unreadable}; nothing is entered, and what is held is looked after", highlight=False)
+        return
+    balance = float(account.equity)
     dearest = max(((t.maker, t.taker) for t in terms), key=lambda fees: fees[1], default=None)
     report = None if dearest is None else feasibility(venue.name, settings, balance, terms, dearest, profile)
     for line in () if report is None else report.lines():
         console.print(line, highlight=False, soft_wrap=True)
     # What is held has to keep its stops, whatever can be entered.
-    if (report is None or not report.possible) and not venue.positions().by_symbol:
+    if (report is None or not report.possible) and not held:
         session.close()
         raise Refusal(f"{venue.name}: nothing of {', '.join(traded)} can be traded with {balance:.2f} USD")
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import fields
 from datetime import UTC, datetime
+from decimal import Decimal
+from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,9 +20,12 @@ from backtests.live.live_runs import _describe, _placed
 from backtests.live.rehearsals import rehearsal_of, window_of
 from backtests.live.run_log import RunLog
 from backtests.request import RunRequest
+from brokers.venue_errors import AccountUnreadable, VenueRefusal, VenueUnavailable
+from brokers.venue_values import VenueAccount
 from brokers.venues import open_venue, request_limit
 from commands.runs.request import RunArguments, requested, settled
-from config import Refusal
+from config import Refusal, load
+from config.errors import NoAnswer
 from live_trader import ModeOptions, of_modes
 from strategies.registry import build_pipeline
 
@@ -162,3 +167,42 @@ def test_days_of_a_rehearsal():
     assert [str(day.date()) for day in window_of(end, days)] == ["2024-06-25", "2024-06-27"]
     with pytest.raises(Refusal, match="the data end on 2024-06-28"):
         window_of(request("--rehearse", "--data", "yahoo", "--start", "2024-07-01"), days)
+
+
+class Told:
+    """A venue with fees whose account cannot be read, or that does not answer."""
+
+    name, rules = "Kraken", SimpleNamespace(fee_frac=Decimal("0.004"))
+
+    def __init__(self, error, held):
+        self._error, self._held = error, held
+
+    def terms(self, symbols):
+        if not isinstance(self._error, AccountUnreadable):
+            raise self._error
+        return []
+
+    def positions(self):
+        return SimpleNamespace(by_symbol=self._held)
+
+    def account(self):
+        raise self._error
+
+
+@pytest.mark.parametrize(
+    ("error", "refusal"),
+    [(VenueUnavailable("no answer"), NoAnswer), (VenueRefusal("EGeneral:Permission denied"), Refusal)],
+)
+def test_minimums_and_fees_that_are_not_told_for_want_of_an_answer_are_a_failure(error, refusal):
+    session = SimpleNamespace(venue=Told(error, {}), close=lambda: None)
+    with pytest.raises(Refusal, match="does not tell minimums and fees") as refused:
+        live_runs._tell_feasibility(load(), session, "micro_cap", Console(file=StringIO()))
+    assert type(refused.value) is refusal
+
+
+def test_coins_without_a_price_are_looked_after():
+    screen = StringIO()
+    error = AccountUnreadable("the account cannot be read: BTC/USD has no price", VenueAccount("some"))
+    session = SimpleNamespace(venue=Told(error, {"BTC/USD": 1}), close=lambda: None)
+    live_runs._tell_feasibility(load(), session, "micro_cap", Console(file=screen, width=200))
+    assert "BTC/USD has no price; nothing is entered, and what is held is looked after" in screen.getvalue()
