@@ -35,7 +35,7 @@ class BookBuilder:
     levels : callable
         Stop and target of a position of ours, USD.
     bars : callable
-        The complete bars known now, None before the first.
+        The complete bars known now, in present shares; None before the first.
     """
 
     def __init__(
@@ -144,9 +144,10 @@ class BookBuilder:
     def _best_price(self, position: Position) -> float:
         """The best price of the complete bars since the entry, of its own bar the close alone."""
         symbol, bars = position.symbol, self._bars()
-        # A split begins anew: what was seen before it is in other shares.
         episode = f"{position.entry_time.isoformat()} {position.initial_quantity:g}"
-        known = self._best.get(symbol)
+        # After a split bars alone tell: what was seen before it, or before the venue had adjusted all, may be in old
+        # shares.
+        known = None if self._positions.split_since(symbol, position.entry_time) else self._best.get(symbol)
         best = known[1] if known and known[0] == episode else position.entry_price
         if bars is not None and symbol in bars.symbols:
             k, entered = bars.symbols.index(symbol), pd.Timestamp(position.entry_time)
