@@ -6,7 +6,7 @@ import math
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 
 import numpy as np
@@ -51,6 +51,8 @@ class BookBuilder:
         self._sectors = sectors
         self._levels = levels
         self._bars = bars
+        self.opening: tuple[date, Decimal] | None = None
+        """The session that was opened last, and its equity then; safe to read in any thread."""
         self._best: dict[str, tuple[str, float]] = {}
         self._kept: PositionBook | None = None
 
@@ -77,11 +79,18 @@ class BookBuilder:
         )
 
     def _opened_at(self, now: datetime) -> Decimal:
-        """Equity at the session's opening, fixed at its first book; an equity that was known earlier fixes none."""
-        view, journal = self._state.view, self._positions.journal
+        """Equity at the session's opening; an equity that was known earlier fixes none."""
+        view = self._state.view
         if view.account_unreadable:
-            return journal.session_open_equity(day_of(now)) or view.account.equity
-        return journal.open_session(day_of(now), view.account.equity, now)
+            return self._positions.journal.session_open_equity(day_of(now)) or view.account.equity
+        return self.open_session(now)
+
+    def open_session(self, now: datetime) -> Decimal:
+        """Fix the equity that a session opens with, as the venue shows it; returns what stands, the first that was."""
+        today = day_of(now)
+        stands = self._positions.journal.open_session(today, self._state.view.account.equity, now)
+        self.opening = today, stands
+        return stands
 
     def positions(self) -> dict[str, Position]:
         """What is held now, with its levels and what protects it."""

@@ -119,6 +119,7 @@ class LiveDesk:
         self._plans = PlanExecution(core, halts, halters, self.symbol_work)
         self._lasting = LastingHalts(core.journal, halters)
         self._market = core.settings.pace.market
+        self._extended = core.settings.live.extended_hours.enabled
         self._contradicted: set[Contradiction] = set()
         self._held_back: set[str] = set()
         self._crowded = False
@@ -194,7 +195,7 @@ class LiveDesk:
     def _look_is_due(self) -> bool:
         """Whether to look between iterations: always, but where requests are few and nothing has happened."""
         limit, local = self._limit, self.state.clock.local
-        if not limit.quiet_s:
+        if not limit.quiet_s or self._opens():
             return True
         since = time.monotonic() - self._seen_at
         if self.urgent and since >= local(URGENT_S):
@@ -261,7 +262,13 @@ class LiveDesk:
             log.exception("an iteration could not be told of")
 
     def look(self, account: bool = True) -> None:
-        """Ask the venue; contradictions between it and the journal stop entries and are logged."""
+        """Ask the venue; contradictions between it and the journal stop entries and are logged.
+
+        The first look of a session asks for the account too: what the day is measured from is equity at the opening,
+        and the first iteration may come an hour later.
+        """
+        opens = self._opens()
+        account = account or opens
         try:
             self.observer.look(account)
         except Refusal:
@@ -282,7 +289,18 @@ class LiveDesk:
                 log.error(
                     "%s: the venue contradicts the journal, no entries this session: %s", wrong.symbol, wrong.what
                 )
+        if opens and not self.state.view.account_unreadable:
+            # Where the journal cannot take it a later look tries again, and stops are looked after meanwhile.
+            with contextlib.suppress(Refusal):
+                self.books.open_session(self.state.now)
         self._keep_books()
+
+    def _opens(self) -> bool:
+        """Whether a session is on, extended hours included where they count, whose opening equity is not fixed yet."""
+        opened = self.books.opening
+        if opened is not None and opened[0] == day_of(self.state.now):
+            return False
+        return self.state.in_session or (self._extended and not self.entries.window().closed)
 
     def _tell_account(self, unreadable: str) -> None:
         """Where equity and cash are not known nothing is entered; exits go on with those that were known last."""
