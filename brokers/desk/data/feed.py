@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 
 from brokers.desk.data.bar_collector import BarCollector
-from brokers.desk.data.present_shares import PresentShares
+from brokers.desk.data.present_shares import LEAST, PresentShares
 from brokers.desk.data.quotes import Quote, judged
 from brokers.desk.data.recent_features import RecentFeatures
 from brokers.ports import Clock, QuoteStream, Venue
@@ -187,8 +187,14 @@ class LiveFeed:
             if self._is_due(now):
                 # From where the venue spoke last, so that an outage leaves no hole; it may correct its newest bars.
                 reread = REREAD_DAYS if self.collected.daily else REREAD
-                since = now if self._answered is None else self._answered
-                found = self._ask(self.symbols, max(self._history_start(now), since - reread))
+                since = (now if self._answered is None else self._answered) - reread
+                if newest := self.collected.newest().values():
+                    # One bar is there already: asked for again, it tells whether the venue has adjusted the past.
+                    since = min(since, max(newest).to_pydatetime())
+                found = self._ask(self.symbols, max(self._history_start(now), since))
+                if self._adjusted(found, now):
+                    self._load(now)
+                    return ""
                 self.collected.add(found, now)
                 self._take({str(symbol) for symbol in found["symbol"].unique()}, now)
         except VenueError as error:
@@ -232,6 +238,16 @@ class LiveFeed:
             return False
         newest = self.present.newest(self.symbols)
         return newest is not None and newest > read
+
+    def _adjusted(self, found: pd.DataFrame, now: datetime) -> bool:
+        """Whether bars of an earlier day are in other shares than they were: whether or not they are held, all are."""
+        today = now.astimezone(ZONE).replace(hour=0, minute=0, second=0, microsecond=0)
+        symbols = self.collected.moved(found, today, LEAST)
+        if not symbols:
+            return False
+        log.info("bars of %s are in other shares now, as after a split; all are read anew", ", ".join(symbols))
+        self._loaded = None
+        return True
 
     def _in_present_shares(self, bars: BarTable) -> BarTable:
         return bars if self.present is None else self.present.of(bars)

@@ -16,7 +16,7 @@ from brokers.desk.data.feed import LiveFeed
 from brokers.desk.data.present_shares import PresentShares
 from brokers.journal import Split
 from market.bars import BarTable
-from tests.brokers.desk.feedside import DataVenue, Json, feed, moment, regular_rows
+from tests.brokers.desk.feedside import DataVenue, Json, daily_rows, feed, moment, regular_rows
 from tests.brokers.desk.scene import Scene
 from tests.brokers.desk.test_corporate_actions import split
 
@@ -110,6 +110,25 @@ def test_what_was_read_before_a_split_is_read_anew_after_it() -> None:
     venue.at(f"{NEXT} 09:41")
     feeds.snapshot()
     assert len(venue.asked) == parts + 1, "once"
+
+
+@pytest.mark.parametrize("by", [4.0, 0.1])
+@pytest.mark.parametrize("minutes", [5, 60, 1440])
+def test_the_past_of_what_is_not_held_is_read_anew_once_the_venue_has_adjusted_it(minutes: int, by: float) -> None:
+    """Nothing in the journal tells of its split; the day's bars were read before it."""
+    rows = daily_rows(NEXT, 40) if minutes == 1440 else regular_rows(NEXT, 8)
+    venue = DataVenue({"A": rows, "B": adjusted(rows, 1 / by, NEXT)}, f"{NEXT} 07:00")
+    feeds = feed(venue, ["A", "B"], minutes=minutes)
+    feeds.prepare()
+    venue.rows["B"] = rows
+    venue.at(f"{NEXT} 10:31")
+    feeds.snapshot()
+    assert feeds.bars is not None
+    np.testing.assert_array_equal(feeds.bars.close[:, 0], feeds.bars.close[:, 1])
+    asked = len(venue.asked)
+    venue.at(f"{NEXT} 11:31")
+    feeds.snapshot()
+    assert len(venue.asked) == asked + 1, "once"
 
 
 @pytest.mark.parametrize("gap", [0.93, 1.07])
