@@ -116,9 +116,9 @@ def test_what_was_read_before_a_split_is_read_anew_after_it() -> None:
 @pytest.mark.parametrize("minutes", [5, 60, 1440])
 def test_the_past_of_what_is_not_held_is_read_anew_once_the_venue_has_adjusted_it(minutes: int, by: float) -> None:
     """Nothing in the journal tells of its split; the day's bars were read before it."""
-    rows = daily_rows(NEXT, 40) if minutes == 1440 else regular_rows(NEXT, 8)
+    rows = daily_rows(NEXT, 300) if minutes == 1440 else regular_rows(NEXT, 8)
     venue = DataVenue({"A": rows, "B": adjusted(rows, 1 / by, NEXT)}, f"{NEXT} 07:00")
-    feeds = feed(venue, ["A", "B"], minutes=minutes)
+    feeds = feed(venue, ["A", "B"], minutes=minutes, needs=["rsi_14"])
     feeds.prepare()
     venue.rows["B"] = rows
     venue.at(f"{NEXT} 10:31")
