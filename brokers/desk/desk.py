@@ -27,6 +27,7 @@ from brokers.desk.reconcile.journal_sync import Contradiction
 from brokers.desk.reconcile.manual_positions import ManualPositions
 from brokers.desk.symbol_work import SymbolWork
 from brokers.desk.venue_snapshot import VenueSnapshot
+from brokers.desk.venue_state import QUOTE_S
 from brokers.desk_rules import end_of_halt, halt_dates, halting
 from brokers.journal import IllegalTransition, JournalConflict
 from brokers.order_types import OrderRole
@@ -264,11 +265,10 @@ class LiveDesk:
     def look(self, account: bool = True) -> None:
         """Ask the venue; contradictions between it and the journal stop entries and are logged.
 
-        The first look of a session asks for the account too: what the day is measured from is equity at the opening,
-        and the first iteration may come an hour later.
+        The first look of a session opens it: the day is measured from equity at the opening, and the first iteration
+        may come an hour later.
         """
         opens = self._opens()
-        account = account or opens
         try:
             self.observer.look(account)
         except Refusal:
@@ -289,11 +289,25 @@ class LiveDesk:
                 log.error(
                     "%s: the venue contradicts the journal, no entries this session: %s", wrong.symbol, wrong.what
                 )
-        if opens and not self.state.view.account_unreadable:
-            # Where the journal cannot take it a later look tries again, and stops are looked after meanwhile.
-            with contextlib.suppress(Refusal):
-                self.books.open_session(self.state.now)
+        if opens:
+            self._open_session(account)
         self._keep_books()
+
+    def _open_session(self, seen: bool) -> None:
+        """Fix the equity at the opening; ``seen`` says whether this look has asked for the account.
+
+        Where the account cannot be asked for, or the journal not be written, a later look does it, and stops are looked
+        after meanwhile.
+        """
+        try:
+            if not seen:
+                with self.state.time_budget(QUOTE_S):
+                    self.observer.see_account()
+                self._tell_account(self.state.view.account_unreadable)
+            if not self.state.view.account_unreadable:
+                self.books.open_session(self.state.now)
+        except (VenueError, Refusal) as error:
+            log.debug("the session's opening is not known yet: %s", error)
 
     def _opens(self) -> bool:
         """Whether a session is on, extended hours included where they count, whose opening equity is not fixed yet."""

@@ -10,9 +10,9 @@ from unittest.mock import Mock
 
 import pytest
 
-from brokers.alpaca.errors import AlpacaRefusal
 from brokers.desk.session_report import SessionReport
 from brokers.live_state.snapshot import _opening
+from brokers.venue_errors import VenueUnavailable
 from config import Refusal
 from market.trading_day import DEFAULT, use_day_of
 from risk.drawdown_halt import DrawdownHalt
@@ -185,16 +185,20 @@ def test_where_the_market_never_closes_the_day_is_opened_at_its_turn(tmp_path) -
         use_day_of(DEFAULT)
 
 
-def test_a_venue_that_refuses_the_account_costs_the_look_and_not_the_opening(scene: Scene) -> None:
+def test_a_venue_that_does_not_tell_the_account_keeps_no_stop_waiting(scene: Scene) -> None:
     overnight(scene)
 
     def mishap(name: str, phase: str) -> None:
         if name == "account" and phase == "before":
-            raise AlpacaRefusal(500, 0, "later", {})
+            raise VenueUnavailable("later")
 
     scene.wire.mishap = mishap
-    with pytest.raises(Exception, match="later"):
-        wait_until(scene, OPENS + timedelta(seconds=10))
+    stop = next(order for order in scene.open() if order["type"] == "stop")
+    scene.exchange.cancel(stop["id"])
+    for seconds in (10, 12, 14):
+        wait_until(scene, OPENS + timedelta(seconds=seconds))
+    assert scene.stopped() == scene.held() > 0
+    assert opening(scene) is None
     scene.wire.mishap = lambda name, phase: None
     wait_until(scene, OPENS + timedelta(seconds=25))
     assert opening(scene) is not None
