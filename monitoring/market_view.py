@@ -52,13 +52,19 @@ class MarketViewWriter:
             self._db.execute(sql)
 
     def write(
-        self, time: datetime, bar_minutes: int, bars: Iterable[tuple[str, Bar]], readings: Iterable[ReadingRow]
+        self,
+        time: datetime,
+        bar_minutes: int,
+        bars: Iterable[tuple[str, Bar]],
+        readings: Iterable[ReadingRow],
+        anew: Iterable[str] = (),
     ) -> None:
-        """Add what one iteration saw; what is older than it is kept goes."""
+        """Add what one iteration saw; what is older than it is kept goes, and all earlier bars of symbols ``anew``."""
         stamp = int(time.timestamp())
         rows = [(r.symbol, stamp, r.close, r.atr, r.status, r.text, r.allowed, r.bound_by, r.code) for r in readings]
         self._db.execute("BEGIN IMMEDIATE")
         try:
+            self._db.executemany("DELETE FROM bars WHERE symbol = ?", [(symbol,) for symbol in anew])
             self._db.executemany(
                 "INSERT OR REPLACE INTO bars VALUES (?, ?, ?, ?, ?, ?, ?)", ((s, *bar) for s, bar in bars)
             )
@@ -69,6 +75,12 @@ class MarketViewWriter:
         except BaseException:
             self._db.execute("ROLLBACK")
             raise
+
+    def newest_close(self, symbol: str) -> tuple[int, float] | None:
+        """When the newest bar of a symbol opens, and its close; None without any."""
+        sql = "SELECT opens, close FROM bars WHERE symbol = ? ORDER BY opens DESC LIMIT 1"
+        found: tuple[int, float] | None = self._db.execute(sql, (symbol,)).fetchone()
+        return found
 
     def prune_bars(self, symbols: Iterable[str]) -> None:
         """Drop bars beyond those that are kept, by symbol."""

@@ -16,13 +16,16 @@ class DrawdownHalt(RiskModule):
 
     The halt lasts until the next session even if equity recovers: the desk asks ``halts`` in every iteration
     and keeps the module's name in ``book.halted``. Exits, trims and stops are no proposals and go on. A hedge is
-    refused as well: on such a day nothing is opened. Where equity or the opening is not known there is no
-    drawdown to measure, and entries are refused until there is.
+    refused as well: on such a day nothing is opened. The opening is equity as the session begins, at its prices: what
+    a night brings is no loss of the day. A backtest takes it at the open of the first bar, a live run at its first look
+    in the session, and both compare it with equity in each iteration. Where equity or the opening is not known there is
+    no drawdown to measure, and entries are refused until there is.
 
     Parameters
     ----------
     max_drawdown_frac : float
-        Loss from the session's opening equity, as a fraction of it; a larger one halts, one equal to it does not.
+        Loss from equity at the session's opening (not at the last close) to equity at an iteration, as a fraction of
+        the former; a larger one halts, one equal to it does not.
     """
 
     name = "drawdown_halt"

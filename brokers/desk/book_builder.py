@@ -6,7 +6,7 @@ import math
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 
 import numpy as np
@@ -35,7 +35,7 @@ class BookBuilder:
     levels : callable
         Stop and target of a position of ours, USD.
     bars : callable
-        The complete bars known now, None before the first.
+        The complete bars known now, in present shares; None before the first.
     """
 
     def __init__(
@@ -51,6 +51,8 @@ class BookBuilder:
         self._sectors = sectors
         self._levels = levels
         self._bars = bars
+        self.opening: tuple[date, Decimal] | None = None
+        """The session that was opened last, and its equity then; safe to read in any thread."""
         self._best: dict[str, tuple[str, float]] = {}
         self._kept: PositionBook | None = None
 
@@ -77,11 +79,18 @@ class BookBuilder:
         )
 
     def _opened_at(self, now: datetime) -> Decimal:
-        """Equity at the session's opening, fixed at its first book; an equity that was known earlier fixes none."""
-        view, journal = self._state.view, self._positions.journal
+        """Equity at the session's opening; an equity that was known earlier fixes none."""
+        view = self._state.view
         if view.account_unreadable:
-            return journal.session_open_equity(day_of(now)) or view.account.equity
-        return journal.open_session(day_of(now), view.account.equity, now)
+            return self._positions.journal.session_open_equity(day_of(now)) or view.account.equity
+        return self.open_session(now)
+
+    def open_session(self, now: datetime) -> Decimal:
+        """Fix the equity that a session opens with, as the venue shows it; returns what stands, the first that was."""
+        today = day_of(now)
+        stands = self._positions.journal.open_session(today, self._state.view.account.equity, now)
+        self.opening = today, stands
+        return stands
 
     def positions(self) -> dict[str, Position]:
         """What is held now, with its levels and what protects it."""
@@ -144,9 +153,10 @@ class BookBuilder:
     def _best_price(self, position: Position) -> float:
         """The best price of the complete bars since the entry, of its own bar the close alone."""
         symbol, bars = position.symbol, self._bars()
-        # A split begins anew: what was seen before it is in other shares.
         episode = f"{position.entry_time.isoformat()} {position.initial_quantity:g}"
-        known = self._best.get(symbol)
+        # After a split bars alone tell: what was seen before it, or before the venue had adjusted all, may be in old
+        # shares.
+        known = None if self._positions.split_since(symbol, position.entry_time) else self._best.get(symbol)
         best = known[1] if known and known[0] == episode else position.entry_price
         if bars is not None and symbol in bars.symbols:
             k, entered = bars.symbols.index(symbol), pd.Timestamp(position.entry_time)

@@ -33,6 +33,7 @@ from brokers.desk.reconcile.journal_sync import Contradiction
 from brokers.desk.reconcile.manual_positions import ManualPositions
 from brokers.desk.symbol_work import SymbolWork
 from brokers.desk.venue_snapshot import VenueSnapshot
+from brokers.desk.venue_state import QUOTE_S
 from brokers.desk_rules import end_of_halt, halt_dates, halting
 from brokers.journal import IllegalTransition, JournalConflict
 from brokers.order_types import OrderRole
@@ -132,6 +133,7 @@ class LiveDesk:
         self._plans = PlanExecution(core, halts, halters, self.symbol_work)
         self._lasting = LastingHalts(core.journal, halters)
         self._market = core.settings.pace.market
+        self._extended = core.settings.live.extended_hours.enabled
         self._contradicted: set[Contradiction] = set()
         self._held_back: set[str] = set()
         self._crowded = False
@@ -214,7 +216,7 @@ class LiveDesk:
     def _look_is_due(self) -> bool:
         """Whether to look between iterations: always, but where requests are few and nothing has happened."""
         limit, local = self._limit, self.state.clock.local
-        if not limit.quiet_s:
+        if not limit.quiet_s or self._opens():
             return True
         since = time.monotonic() - self._seen_at
         if self.urgent and since >= local(URGENT_S):
@@ -306,7 +308,12 @@ class LiveDesk:
         return f"{since}, begun at {reason}" if reason else since
 
     def look(self, account: bool = True, clock: bool = True) -> None:
-        """Ask the venue; contradictions between it and the journal stop entries and are logged."""
+        """Ask the venue; contradictions between it and the journal stop entries and are logged.
+
+        The first look of a session opens it: the day is measured from equity at the opening, and the first iteration
+        may come an hour later.
+        """
+        opens = self._opens()
         try:
             self.observer.look(account, clock)
         except Refusal:
@@ -332,7 +339,32 @@ class LiveDesk:
                 log.error(
                     "%s: the venue contradicts the journal, no entries this session: %s", wrong.symbol, wrong.what
                 )
+        if opens:
+            self._open_session(account)
         self._keep_books()
+
+    def _open_session(self, seen: bool) -> None:
+        """Fix the equity at the opening; ``seen`` says whether this look has asked for the account.
+
+        Where the account cannot be asked for, or the journal not be written, a later look does it, and stops are looked
+        after meanwhile.
+        """
+        try:
+            if not seen:
+                with self.state.time_budget(QUOTE_S):
+                    self.observer.see_account()
+                self._tell_account(self.state.view.account_unreadable)
+            if not self.state.view.account_unreadable:
+                self.books.open_session(self.state.now)
+        except (VenueError, Refusal) as error:
+            log.debug("the session's opening is not known yet: %s", error)
+
+    def _opens(self) -> bool:
+        """Whether a session is on, extended hours included where they count, whose opening equity is not fixed yet."""
+        opened = self.books.opening
+        if opened is not None and opened[0] == day_of(self.state.now):
+            return False
+        return self.state.in_session or (self._extended and not self.entries.window().closed)
 
     def _tell_account(self, unreadable: str) -> None:
         """Where equity and cash are not known nothing is entered; exits go on with those that were known last."""

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from config import Settings
 
 STOP_S = 2.0
+MOVED_FRAC = 0.05
+"""A dividend moves earlier prices by less; what moves them by more is a split, or one bar that was corrected."""
 
 log = logging.getLogger(__name__)
 
@@ -135,25 +137,42 @@ class StateRecorder:
             self._view = MarketViewWriter(self._folder / VIEW_FILE, keep.keep_days, keep.keep_bars)
         table = features.bars
         # A bar that was added or corrected made another table.
-        bars = () if table is self._shown else self._new_bars(table)
-        self._view.write(plan.time, self._settings.pace.bars, bars, rows)
+        anew, bars = (set[str](), ()) if table is self._shown else self._new_bars(table, self._view)
+        self._view.write(plan.time, self._settings.pace.bars, bars, rows, anew)
         self._shown = table
         if self._last_bar == -math.inf:
             self._view.prune_bars(table.symbols)
         if len(table.opens_at):
             self._last_bar = table.opens_at[-1].timestamp()
 
-    def _new_bars(self, table: BarTable) -> Iterator[tuple[str, Bar]]:
-        """Bars from the last one that was written on: it may have been corrected since."""
+    def _new_bars(self, table: BarTable, view: MarketViewWriter) -> tuple[set[str], Iterator[tuple[str, Bar]]]:
+        """Symbols whose bars are written anew, and bars from the last one that was written on, which may be corrected.
+
+        Anew where the newest that is there has another price now: after a split all of them have.
+        """
         opens = table.opens_at.as_unit("ns").astype("int64").to_numpy() // 1_000_000_000
-        first = max(int(opens.searchsorted(self._last_bar)), len(opens) - self._settings.monitoring.keep_bars)
+        anew = {s for k, s in enumerate(table.symbols) if _moved(view.newest_close(s), opens, table.close[:, k])}
+        return anew, self._bars_of(table, opens, anew)
+
+    def _bars_of(self, table: BarTable, opens: np.ndarray, anew: set[str]) -> Iterator[tuple[str, Bar]]:
+        least = max(0, len(opens) - self._settings.monitoring.keep_bars)
+        news = max(int(opens.searchsorted(self._last_bar)), least)
         for k, symbol in enumerate(table.symbols):
+            first = least if symbol in anew else news
             columns = [getattr(table, name)[first:, k] for name in ("open", "high", "low", "close", "volume")]
             block = np.column_stack(columns)
             whole = np.isfinite(block[:, :4]).all(axis=1)
             rows = np.nan_to_num(block[whole]).tolist()
             for stamp, values in zip(opens[first:][whole].tolist(), rows, strict=True):
                 yield symbol, (stamp, *values)
+
+
+def _moved(written: tuple[int, float] | None, opens: np.ndarray, closes: np.ndarray) -> bool:
+    """Whether the close of the bar that was written last is another one by now."""
+    if written is None:
+        return False
+    row = int(opens.searchsorted(written[0]))
+    return row < len(opens) and opens[row] == written[0] and abs(closes[row] / written[1] - 1) > MOVED_FRAC
 
 
 def _known(value: float) -> float | None:

@@ -106,7 +106,7 @@ def state_of(
         equity=float(view.account.equity) if known else None,
         cash=float(view.account.cash) if known else None,
         free_cash=None if book is None else book.free_cash,
-        session_open_equity=None if book is None else finite(book.session_open_equity),
+        session_open_equity=_opening(desk, book),
         equity_peak=None if book is None else finite(book.equity_peak),
         book_time=None if book is None else book.time,
         positions=tuple(
@@ -128,6 +128,13 @@ def state_of(
         last_halts={} if book is None else last_halts(book),
         settings=told_settings(settings) if told is None else told,
     )
+
+
+def _opening(desk: LiveDesk, book: Book | None) -> float | None:
+    """Equity at the opening of the session, which looks find ahead of its first iteration."""
+    if desk.books.opening is not None:
+        return float(desk.books.opening[1])
+    return None if book is None else finite(book.session_open_equity)
 
 
 def told_settings(settings: Settings) -> dict[str, Any]:

@@ -84,6 +84,20 @@ class BarCollector:
         if self._store.put(column[wanted], nanoseconds(times), frame[wanted]):
             self._newest = self._made = None
 
+    def moved(self, frame: pd.DataFrame, before: datetime, times: float) -> list[str]:
+        """Symbols of which a bar from before a moment is so many times higher or lower than it was: their shares split.
+
+        What was traded on an earlier day is corrected by less.
+        """
+        earlier = frame[pd.DatetimeIndex(frame["datetime"]) < pd.Timestamp(before)] if len(frame) else frame
+        column = self._store.symbols.get_indexer(pd.Index(earlier["symbol"]))
+        stamps = pd.DatetimeIndex(earlier["datetime"])
+        if self.daily:
+            stamps = stamps.tz_convert(self._zone).normalize()
+        steps = earlier["close"].to_numpy(dtype=float) / self._store.closes_at(column, nanoseconds(stamps))
+        far = (column >= 0) & ((steps >= times) | (steps <= 1 / times))
+        return sorted({str(symbol) for symbol in earlier["symbol"].to_numpy()[far]})
+
     def keep_from(self, start: datetime) -> None:
         """Drop what is older."""
         if self._store.drop_before(pd.Timestamp(start).value):

@@ -83,6 +83,15 @@ class BarStore:
         found = np.flatnonzero(self.there.any(axis=0))
         return dict(zip(self.symbols[found], last[found].tolist(), strict=True))
 
+    def closes_at(self, column: np.ndarray, stamps: np.ndarray) -> np.ndarray:
+        """Closes of bars by symbol and time; NaN where there is none."""
+        row = np.searchsorted(self.stamps, stamps)
+        found = np.full(len(stamps), np.nan)
+        there = row < len(self)
+        there[there] = self.stamps[row[there]] == stamps[there]
+        found[there] = self.values["close"][row[there], column[there]]
+        return found
+
     def frame(self, rows: int, columns: slice) -> pd.DataFrame:
         """Some symbols' bars of the first rows as a long table, each symbol's oldest first; a symbol is its column."""
         column, row = np.nonzero(self.there[:rows, columns].T)

@@ -16,6 +16,7 @@ import pandas as pd
 
 from brokers.desk.data.bar_collector import BarCollector
 from brokers.desk.data.overdue_bars import OverdueBars
+from brokers.desk.data.present_shares import LEAST, PresentShares
 from brokers.desk.data.quotes import Quote, judged
 from brokers.desk.data.recent_features import RecentFeatures
 from brokers.ports import Clock, QuoteStream, Venue
@@ -78,6 +79,11 @@ class LiveFeed:
     fallback : Fallback, optional
     stream : QuoteStream, optional
         Brings quotes without asking.
+
+    Attributes
+    ----------
+    present : PresentShares, optional
+        Knows the splits of what is held, once there is a journal; None where nothing was ever held.
     """
 
     def __init__(
@@ -107,7 +113,9 @@ class LiveFeed:
         self.bars: BarTable | None = None
         self.features: FeatureTable | None = None
         self.market: Market | None = None
+        self.present: PresentShares | None = None
         self._loaded: date | None = None
+        self._read_until: datetime | None = None
         self._reading: _Reading | None = None
         self._asked_yahoo: dict[str, datetime] = {}
         self._yahoo_down_until = datetime.min.replace(tzinfo=UTC)
@@ -129,15 +137,20 @@ class LiveFeed:
         now = self.clock.now()
         why = self._fill(now)
         self._fall_back(now, why)
-        before, self.bars = self.bars, self.collected.table(now, self.source)
-        if self.bars is None:
+        before, found = self.bars, self.collected.table(now, self.source)
+        if found is None:
             raise VenueError(f"no bars of {', '.join(self.symbols[:3])} and others; {why or 'the venue has none'}")
+        self.bars = self._in_present_shares(found)
         self._tell_short(len(self.bars))
         self._overdue.see(now, self.collected)
         if self.features is None or self.bars is not before:
             self.features = RecentFeatures(self.bars, self.needs, self.sectors)
         self.market = self.features.market_at(pd.Timestamp(now).tz_convert(NEW_YORK))
         return self.market
+
+    def known_bars(self) -> BarTable | None:
+        """The bars of the last snapshot, in the shares of now: a split may have come since; None before the first."""
+        return None if self.bars is None else self._in_present_shares(self.bars)
 
     def quotes(self, symbols: Iterable[str]) -> dict[str, Quote]:
         """The newest quote of each symbol, judged; one request."""
@@ -165,17 +178,28 @@ class LiveFeed:
             time.sleep(PAUSE_S)
 
     def _fill(self, now: datetime) -> str:
-        """Ask the venue for what is new, everything at the beginning of a session; returns why it could not."""
+        """Ask the venue for what is new, everything at the beginning of a session; returns why it could not.
+
+        Everything also where shares were split since all was read: the venue adjusts its bars from then on.
+        """
         if self._answered is not None and now < self._answered:
             self._begin_anew()
         try:
+            if self._split_since(self._read_until):
+                self._loaded = None
             if self._loaded != now.astimezone(ZONE).date():
                 self._load(now)
             if self._is_due(now):
                 # From where the venue spoke last, so that an outage leaves no hole; it may correct its newest bars.
                 reread = REREAD_DAYS if self.collected.daily else REREAD
-                since = now if self._answered is None else self._answered
-                found = self._ask(self.symbols, max(self._history_start(now), since - reread))
+                since = (now if self._answered is None else self._answered) - reread
+                if newest := self.collected.newest().values():
+                    # One bar is there already: asked for again, it tells whether the venue has adjusted the past.
+                    since = min(since, max(newest).to_pydatetime())
+                found = self._ask(self.symbols, max(self._history_start(now), since))
+                if self._adjusted(found, now):
+                    self._load(now)
+                    return ""
                 self.collected.add(found, now)
                 self._take({str(symbol) for symbol in found["symbol"].unique()}, now)
         except VenueError as error:
@@ -185,7 +209,7 @@ class LiveFeed:
 
     def _begin_anew(self) -> None:
         """The venue's clock was far ahead and is back: what was known of a later time holds nothing up."""
-        self._answered = self._loaded = self._reading = None
+        self._answered = self._loaded = self._reading = self._read_until = None
         self._asked_yahoo.clear()
         self._yahoo_down_until = datetime.min.replace(tzinfo=UTC)
 
@@ -204,10 +228,10 @@ class LiveFeed:
         bars of the day before stay until all have come.
         """
         today = now.astimezone(ZONE).date()
-        if self._reading is None or self._reading.until.astimezone(ZONE).date() != today:
-            bars = BarCollector(self.symbols, self.collected.minutes, self.collected.sessions)
-            self._reading = _Reading(now, bars)
         reading = self._reading
+        if reading is None or reading.until.astimezone(ZONE).date() != today or self._split_since(reading.until):
+            bars = BarCollector(self.symbols, self.collected.minutes, self.collected.sessions)
+            reading = self._reading = _Reading(now, bars)
         start, step = self._history_start(reading.until), self._symbols_at_once()
         while reading.done < len(self.symbols):
             found = self._ask(self.symbols[reading.done : reading.done + step], start, reading.until)
@@ -216,8 +240,28 @@ class LiveFeed:
             reading.done += step
         self._reading = None
         if reading.found:
-            self.collected, self._loaded = reading.bars, today
+            self.collected, self._loaded, self._read_until = reading.bars, today, reading.until
         self._take(reading.found, reading.until)
+
+    def _split_since(self, read: datetime | None) -> bool:
+        """Whether shares were split since bars were read."""
+        if self.present is None or read is None:
+            return False
+        newest = self.present.newest(self.symbols)
+        return newest is not None and newest > read
+
+    def _adjusted(self, found: pd.DataFrame, now: datetime) -> bool:
+        """Whether bars of an earlier day are in other shares than they were: whether or not they are held, all are."""
+        today = now.astimezone(ZONE).replace(hour=0, minute=0, second=0, microsecond=0)
+        symbols = self.collected.moved(found, today, LEAST)
+        if not symbols:
+            return False
+        log.info("bars of %s are in other shares now, as after a split; all are read anew", ", ".join(symbols))
+        self._loaded = None
+        return True
+
+    def _in_present_shares(self, bars: BarTable) -> BarTable:
+        return bars if self.present is None else self.present.of(bars)
 
     def _symbols_at_once(self) -> int:
         """For how many symbols the history is read at a time."""

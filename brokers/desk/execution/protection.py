@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -36,6 +36,8 @@ ENDING = timedelta(seconds=3)
 """How long shares that filled in part wait for the end of their entry, whose exits would come on top of their own."""
 RESIZE = timedelta(seconds=5)
 """How long the venue may take to resize a stop after its target has filled in part."""
+FAR_FRAC = 0.1
+"""A new stop of shares that were split, which lies so far beyond the market, is one of the old shares."""
 NOBODY = "there is no position"
 MATTERS_USD = Decimal(10)
 """What is worth less and below the venue's least quantity is the rest of a sale, and no position without its stop."""
@@ -169,6 +171,10 @@ class Protector:
             stop = self._terms.stop_on_tick(change.stop, change.symbol, -sign)
         if not sign * (stop - levels.stop) > 0:
             return
+        if self._in_old_shares(position, stop, prices):
+            # Left at market for a level of the old shares, it would be sold for a split.
+            log.warning("%s: its stop stays, %s: %s is far beyond the market", change.symbol, change.code, stop)
+            return
         if beyond(stop):
             self._leave(change.symbol, f"{change.code}; the market has passed the new stop {stop}")
             return
@@ -177,6 +183,14 @@ class Protector:
             # One that has filled in part was triggered, and is left to sell the rest.
             if not order.filled and sign * (stop - float(order.stop_price)) > 0:
                 self._stops.move(order, stop, change.code, time, levels)
+
+    def _in_old_shares(self, position: Position, stop: float, prices: Collection[float]) -> bool:
+        """Whether a new stop seems to be of before a split of the position's shares."""
+        symbol, sign = position.symbol, 1 if position.quantity > 0 else -1
+        if not self._positions.split_since(symbol, position.entry_time):
+            return False
+        known = prices or [price for price in [self._positions.present_price(symbol)] if price]
+        return bool(known) and all(sign * (stop - price) > FAR_FRAC * price for price in known)
 
     def levels(self, position: Position) -> Levels:
         """Stop and target of a position as they are now or were last."""

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from brokers.desk.core import assemble
 from brokers.desk.data.feed import LiveFeed
+from brokers.desk.data.present_shares import PresentShares
 from brokers.desk.data.yahoo import YahooFallback
 from brokers.desk.desk import LiveDesk
 from brokers.desk.entry_halts import EntryHalts
@@ -162,11 +163,12 @@ def open_live(broker: LiveBroker, settings: Settings, session: TradingSession, s
     )
     journal.begin_run(session.mode, settings.strategy, session.profile, settings.config_hash)
     core = assemble(venue, journal, settings, feed.quotes, session.admission)
+    feed.present = PresentShares(core.positions.splits, core.positions.present_price)
     halts = EntryHalts(journal, session.kill, lambda: venue.gone)
     watching = operating()
     report = IterationReport(watching.screen.heartbeat_s, gauge_readings(pipeline, feed))
     desk = LiveDesk(
-        core, halts, session.budget, pipeline.halters, lambda: feed.bars, lambda: window_of(broker), submit, report
+        core, halts, session.budget, pipeline.halters, feed.known_bars, lambda: window_of(broker), submit, report
     )
     sleeptime = local_pace(pace.sleeptime, pace.speed)
     summary = SessionReport(desk, report, venue.clock.now)

@@ -105,6 +105,20 @@ class VenueObserver:
         self._inflight.ask()
         self._positions.refresh()
 
+    def see_account(self) -> None:
+        """Ask for the account alone; equity and cash stay as they were where the venue tells none that can be read.
+
+        Raises
+        ------
+        VenueError
+            It could not be asked.
+        """
+        view, seen = self._state.view, self._state.now
+        try:
+            view.account, view.account_time, view.account_unreadable = self._state.venue.account(), seen, ""
+        except AccountUnreadable as error:
+            view.account_unreadable = str(error)
+
     def _show_unbooked(self, began: datetime, listed: Iterable[VenueOrder], held: VenuePositions) -> None:
         """Put what the venue shows into the view without booking it; nothing is sent by it before a look has."""
         before = self._state.view

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from brokers.desk.reconcile.corporate_actions import unadjusted
@@ -14,7 +14,7 @@ from brokers.desk.reconcile.order_ownership import OrderOwnership
 from brokers.desk.reconcile.position_history import PositionHistory
 from brokers.desk.reconcile.protection_status import ProtectionStatus, protection_status
 from brokers.desk.venue_state import VenueState
-from brokers.journal import Journal, JournalOrder
+from brokers.journal import Journal, JournalOrder, Split
 from brokers.order_types import LEVEL_ROLES, OPENING_ROLES, OrderRole
 from brokers.venue_values import VenueOrder
 from config.values.counting import unit_of
@@ -79,6 +79,20 @@ class OwnPositions:
         self._fills = self.sync.fills
         for symbol in self._protections.keys() - self.book.ledger.positions.keys():
             self._protections.pop(symbol, None)
+
+    def splits(self) -> Collection[Split]:
+        """Every split of what was ever ours; asks neither journal nor venue, and is safe in any thread."""
+        return self._history.splits
+
+    def split_since(self, symbol: str, time: datetime) -> bool:
+        """Whether the shares of a symbol were split after a moment."""
+        latest = self.book.splits.get(symbol)
+        return latest is not None and latest > time
+
+    def present_price(self, symbol: str) -> float:
+        """What a symbol that is held trades at now, USD; where the venue tells none, what was paid; else 0."""
+        view = self.state.view
+        return float(view.price(symbol) or view.average_price(symbol))
 
     def protection(self, symbol: str) -> ProtectionStatus:
         """What protects our shares of a symbol: orders of ours alone, whoever trades by hand may cancel theirs.

@@ -42,11 +42,12 @@ class PositionHistory:
     """How often all of history was replayed."""
     booked: int = 0
     """Events that were booked, those of replays included."""
+    splits: frozenset[Split] = frozenset()
+    """Those that are in the book."""
     _mark: int | None = None
     _events: list[Event] = field(default_factory=list)
     _checkpoints: list[tuple[int, PositionBook]] = field(default_factory=list)
     """Each with the number of ``_events`` that are in it."""
-    _splits: frozenset[Split] = frozenset()
     _figures: dict[str, Figures | None] = field(default_factory=dict)
 
     def update(self, today: date) -> PositionBook:
@@ -60,13 +61,13 @@ class PositionHistory:
         if mark == self._mark:
             return self.book
         splits = self.journal.splits()
-        news: list[Event] = [*changed, *(split for split in splits if split not in self._splits)]
+        news: list[Event] = [*changed, *(split for split in splits if split not in self.splits)]
         if not news:
             self._mark = mark
             return self.book
         if not self._take_in(news):
             return self._replay(today)
-        self._mark, self._splits = mark, frozenset(splits)
+        self._mark, self.splits = mark, frozenset(splits)
         return self.book
 
     def _replay(self, today: date) -> PositionBook:
@@ -78,7 +79,7 @@ class PositionHistory:
         self._events = in_order([*filled, *splits])
         self._checkpoints = [(0, begin((f.first_fill for f in filled), today, self.parked))]
         self._go_on()
-        self._mark, self._splits = mark, frozenset(splits)
+        self._mark, self.splits = mark, frozenset(splits)
         self.replays += 1
         return self.book
 

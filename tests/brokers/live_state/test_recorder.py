@@ -70,6 +70,11 @@ def trader(scene: Scene, bars: int = 120):
     return strategy, account
 
 
+def last_bars(table: BarTable, count: int) -> BarTable:
+    arrays = {name: getattr(table, name)[-count:] for name in ("open", "high", "low", "close", "volume", "session")}
+    return replace(table, opens_at=table.opens_at[-count:], closes_at=table.closes_at[-count:], **arrays)
+
+
 def eventually(what, within_s: float = 10.0):
     ends = time.monotonic() + within_s
     while not (found := what()):
@@ -347,7 +352,7 @@ def test_bars_are_written_again_only_where_one_was_added_or_corrected(scene, mon
     recorder = StateRecorder(strategy, account, scene.settings)
     written: list[int] = []
     monkeypatch.setattr(
-        MarketViewWriter, "write", lambda self, moment, minutes, bars, rows: written.append(len(list(bars)))
+        MarketViewWriter, "write", lambda self, moment, minutes, bars, rows, anew: written.append(len(list(bars)))
     )
 
     def iterate(features):
@@ -362,6 +367,34 @@ def test_bars_are_written_again_only_where_one_was_added_or_corrected(scene, mon
     iterate(FeatureTable(corrected, needs, sectors))
     recorder.stop("over")
     assert written == [120 * len(SYMBOLS), 0, len(SYMBOLS)]
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_after_a_split_no_bar_of_the_old_shares_is_left(scene, restarted):
+    strategy, account = trader(scene)
+    recorder = StateRecorder(strategy, account, scene.settings)
+    needs, sectors = strategy.pipeline.needs(), scene.settings.universe.sectors
+    view, before = MarketView(scene.folder / VIEW_FILE), strategy.feed.features.bars
+
+    def iterate(bars):
+        strategy.feed.features = FeatureTable(bars, needs, sectors)
+        recorder._plan = Plan(scene.exchange.now)
+        recorder._after_iteration()
+
+    iterate(before)
+    k = before.symbols.index("AAPL")
+    arrays = {name: np.array(getattr(before, name)) for name in ("open", "high", "low", "close")}
+    for array in arrays.values():
+        array[:, k] /= 4
+    if restarted:
+        recorder.stop("over")
+        recorder = StateRecorder(strategy, account, scene.settings)
+    others = {symbol: view.bars(symbol) for symbol in SYMBOLS if symbol != "AAPL"}
+    # Of what was known the newest 100 bars are still there.
+    iterate(last_bars(replace(before, **arrays), 100))
+    recorder.stop("over")
+    assert [bar[4] for bar in view.bars("AAPL")] == pytest.approx(arrays["close"][-100:, k])
+    assert {symbol: view.bars(symbol) for symbol in others} == others
 
 
 def test_no_view_is_an_empty_one(tmp_path):
