@@ -91,7 +91,7 @@ def state_of(
         in_session=desk.state.in_session,
         listening=account.monitor.listening,
         streamed=desk.state.venue.tells_orders,
-        busy=bool(desk.entries.tasks or desk.closer.tasks),
+        busy=bool(desk.entries.tasks or desk.closer.working),
         resting=sum(order.open for order in list(view.orders.values())) if known else None,
         equity=float(view.account.equity) if known else None,
         cash=float(view.account.cash) if known else None,

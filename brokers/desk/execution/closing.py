@@ -1,6 +1,7 @@
 """Closing what is protected: exits cancelled, shares released, what stays protected, then a limit and a chase.
 
 A close that comes to nothing does not leave its shares unprotected: the stop goes back, and the close waits behind it.
+So it does where the market is closed: a sale that cannot be filled would only hold the shares that need a stop.
 Where several positions are closed, the later ones keep their exits until it is their turn: the process may be killed at
 any moment, and what has lost its exits by then stays without them until the next start.
 """
@@ -40,8 +41,12 @@ LONGEST_TURN = 8
 """Steps without a sale at the venue after which a position keeps the next one waiting no longer."""
 ASK_TRADABLE = timedelta(seconds=30)
 """Between two questions whether the venue trades a symbol that is to be sold."""
+LAST_START = timedelta(seconds=20)
+"""So long before the close a sale begins at the latest: its exits are cancelled first, and its limit is chased."""
 FIRST_REST_S, LONGEST_REST_S, LONGEST_UNPROTECTED_S = 15, 300, 60
 """Behind its stop; doubled from one fruitless round to the next, and no longer than the last one without a stop."""
+
+CLOSED = "the market is closed, or about to close"
 
 log = logging.getLogger(__name__)
 
@@ -84,6 +89,8 @@ class CloseTask:
         Steps in a row for which it has had neither exits nor a sale at the venue.
     asked, tradable : datetime and bool
         When the venue said last whether it trades the symbol, and what.
+    awaits_opening : bool
+        Whether it waits for the next session, behind its stop.
     """
 
     symbol: str
@@ -104,6 +111,7 @@ class CloseTask:
     exposed: int = 0
     asked: datetime | None = None
     tradable: bool = True
+    awaits_opening: bool = False
 
 
 class PositionCloser:
@@ -138,14 +146,23 @@ class PositionCloser:
         if running is not None:
             # A whole exit overtakes a trim: the order under way goes on, and the rest follows it.
             running.keep, running.reason, running.stage = held - sold, reason, Stage.RELEASING
+            running.over = False
             return
         self.tasks[symbol] = CloseTask(symbol, held - sold, role, reason, time)
 
-    def call_off(self) -> None:
-        """Sell nothing more: what has not gone yet stays, and its stop goes back."""
+    @property
+    def working(self) -> set[str]:
+        """Symbols whose close is under way, and does not wait for the next session."""
+        return {symbol for symbol, task in self.tasks.items() if not task.awaits_opening}
+
+    def call_off(self, reason: str | None = None) -> None:
+        """Sell nothing more: what has not gone yet stays, and its stop goes back; ``reason`` names the closes meant."""
         for task in self.tasks.values():
+            if reason is not None and task.reason != reason:
+                continue
             if not task.over:
-                log.warning("%s: no longer closing, its stop goes back first", task.symbol)
+                what = "its stop stays" if task.awaits_opening and not task.order else "its stop goes back first"
+                log.warning("%s: no longer closing, %s", task.symbol, what)
             task.keep, task.over = abs(self._positions.book.quantity(task.symbol)), True
             task.stage = Stage.SELLING
 
@@ -174,6 +191,11 @@ class PositionCloser:
         if task.order:
             return
         if held <= task.keep:
+            del self.tasks[symbol]
+            return
+        if task.keep and self._cannot_fill(task):
+            # A split of the night would change what a part of the position is.
+            log.warning("%s: %s; what is to be sold of it is decided again in the next session", symbol, CLOSED)
             del self.tasks[symbol]
             return
         waits = not _exposed(task) and bool(self._positions.protection(symbol).protected) and not self._has_turn(task)
@@ -215,7 +237,8 @@ class PositionCloser:
         if task is None or task.stage is not Stage.SELLING or task.order or held <= task.keep:
             return
         if (
-            task.refused.pauses(self._state.now)
+            self._cannot_fill(task)
+            or task.refused.pauses(self._state.now)
             or self._positions.unresolved(symbol)
             or self._awaits_shares(task, held - task.keep)
         ):
@@ -231,6 +254,8 @@ class PositionCloser:
 
         That is so for a while after a round of attempts that sold nothing, and as long as it is known beforehand.
         """
+        if self._awaits_opening(task):
+            return True
         if task.refused.failures >= REFUSALS or task.orders > self._rule.chases + 1:
             log.warning("%s: could not be closed, its stop goes back before the next attempt", task.symbol)
             task.fruitless.failed(self._state.now)
@@ -242,6 +267,22 @@ class PositionCloser:
                 return True
             task.fruitless.failed_at = None
         return self._untradable(task) or self._blocked_by_manual_order(task, held)
+
+    def _awaits_opening(self, task: CloseTask) -> bool:
+        """Whether it waits for the next session, in which it begins anew; said once."""
+        if not self._cannot_fill(task):
+            task.awaits_opening = False
+            return False
+        if not task.awaits_opening:
+            log.warning("%s: %s; it stays behind its stop and is sold from the next opening on", task.symbol, CLOSED)
+            task.awaits_opening, task.orders, task.refused.failures = True, 0, 0
+            task.fruitless.succeeded()
+        return True
+
+    def _cannot_fill(self, task: CloseTask) -> bool:
+        """Whether the market is closed, or closes before a sale that begins now could be filled."""
+        begun = task.stage is Stage.SELLING or task.releasing_since is not None
+        return self._state.closes_within(timedelta(0) if begun else LAST_START)
 
     def _untradable(self, task: CloseTask) -> bool:
         """Whether the venue says that it does not trade the symbol now: then nothing is cancelled for a sale."""
@@ -382,12 +423,14 @@ class PositionCloser:
             task.orders = 0 if order.state is State.FILLED else task.orders
             return
         patience = timedelta(seconds=self._rule.patience_s)
-        if order.state in (State.JOURNALED, State.UNKNOWN) or order.type != OrderType.LIMIT or task.sent is None:
+        if order.state in (State.JOURNALED, State.UNKNOWN) or task.sent is None:
             return
         if task.cancel_asked is not None:
             task.cancel_asked = self._gateway.cancel_again(order.venue_id, task.cancel_asked)
             return
-        ends = task.over or (elapsed(self._state.now, task.sent, patience) and self._has_turn(task))
+        chased = order.type == OrderType.LIMIT and elapsed(self._state.now, task.sent, patience)
+        # What waits after the close holds shares that need their stop, and is filled at any price at the opening.
+        ends = task.over or self._state.closes_within(timedelta(0)) or (chased and self._has_turn(task))
         if ends and self._gateway.make_way([order.venue_id]):
             task.cancel_asked = self._state.now
 
