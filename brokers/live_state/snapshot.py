@@ -107,6 +107,7 @@ def state_of(
         halts=() if book is None else tuple(halt_states(book)),
         kill=str(desk.halts.kill.level),
         stopped_by=tuple(_stopped(desk)),
+        closing=desk.closer.told(),
         unprotected={symbol: desk.protector.log.seconds(symbol) for symbol in desk.protector.log.present},
         conditions=tuple(ConditionState(str(x.kind), x.subject, x.why, x.since) for x in account.alarm.standing()),
         limits=limit_states(limits),

@@ -55,6 +55,9 @@ def positions(
     if told:
         printer.print(told, style="yellow", highlight=False)
     printer.print(positions_table(reports) if reports else "No positions.")
+    for report in reports:
+        for sale in report.sales:
+            printer.print(f"{report.symbol}: {sale} waits at the broker", style="yellow", highlight=False)
     return 0
 
 

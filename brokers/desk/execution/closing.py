@@ -23,7 +23,7 @@ from brokers.desk.venue_state import VenueState
 from brokers.journal import AlreadyPlanned, State
 from brokers.journal.states import FINAL
 from brokers.order_types import OrderType, Side, VenueReason
-from brokers.quantities import down, plain, up, whole_lots
+from brokers.quantities import digits, down, plain, up, whole_lots
 from brokers.venue_errors import VenueError
 from config import Settings
 
@@ -60,6 +60,14 @@ class Stage(StrEnum):
     BEHIND_STOP = "selling comes to nothing now, the shares wait behind their stop"
 
 
+WAITS = {
+    Stage.RELEASING: "its exits are cancelled for its sale",
+    Stage.SELLING: "its shares are free for its sale",
+    Stage.WAITING: "it is sold after others, and keeps its exits until then",
+    Stage.BEHIND_STOP: "it cannot be sold now, and waits behind its stop",
+}
+
+
 @dataclass(slots=True)
 class CloseTask:
     """A position, or a part of it, on its way out.
@@ -75,6 +83,8 @@ class CloseTask:
     releasing_since : datetime, optional
     order : str
         Client order id of the order under way, empty between two.
+    sale : str
+        That order in words.
     sent, cancel_asked, ended : datetime, optional
         When that was sent, when its cancel was asked for last, and when the order before it ended.
     orders : int
@@ -101,6 +111,7 @@ class CloseTask:
     stage: Stage = Stage.RELEASING
     releasing_since: datetime | None = None
     order: str = ""
+    sale: str = ""
     sent: datetime | None = None
     cancel_asked: datetime | None = None
     ended: datetime | None = None
@@ -154,6 +165,10 @@ class PositionCloser:
     def working(self) -> set[str]:
         """Symbols whose close is under way, and does not wait for the next session."""
         return {symbol for symbol, task in self.tasks.items() if not task.awaits_opening}
+
+    def told(self) -> dict[str, str]:
+        """What each close waits for, in words; safe in any thread."""
+        return {symbol: _told(task) for symbol, task in dict(self.tasks).items()}
 
     def call_off(self, reason: str | None = None) -> None:
         """Sell nothing more: what has not gone yet stays, and its stop goes back; ``reason`` names the closes meant."""
@@ -371,6 +386,8 @@ class PositionCloser:
         task.refused.failures = task.exposed = 0
         task.order, task.sent, task.cancel_asked = order.client_order_id, self._state.now, None
         task.orders += 1
+        terms = "at market" if limit is None else f"at {limit:g}"
+        task.sale = f"{side} {digits(request.quantity)} {terms} waits at the broker"
 
     def _limit(self, task: CloseTask, long: bool) -> float | None:
         """Through the market, as often as it is chased; None is at market.
@@ -440,6 +457,15 @@ def _exposed(task: CloseTask) -> bool:
     if task.order:
         return task.cancel_asked is not None
     return task.stage is Stage.SELLING or task.releasing_since is not None
+
+
+def _told(task: CloseTask) -> str:
+    """What a close waits for, in words."""
+    if task.order:
+        return task.sale
+    return (
+        "it is sold from the next opening on, behind its stop until then" if task.awaits_opening else WAITS[task.stage]
+    )
 
 
 def _held_elsewhere(refusal: Exception) -> bool:

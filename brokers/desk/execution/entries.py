@@ -1,7 +1,8 @@
 """Entries: a bracket behind a limit through the ask, for half a minute; what that leaves goes at market.
 
 An order that fills in part is cancelled, so that its part gets a stop; what it left is bought by a limit again as long
-as the half minute since the first order lasts. Whatever forbids entries forbids the rest of one as well: what waits is ended, and nothing more of it is bought.
+as the half minute since the first order lasts. Whatever forbids entries forbids the rest of one as well: what waits is
+ended, and nothing more of it is bought.
 """
 
 from __future__ import annotations

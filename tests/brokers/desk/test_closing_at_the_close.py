@@ -56,6 +56,7 @@ def test_flatten_with_the_market_closed_leaves_the_stops_and_sells_at_the_openin
         scene.step(20)
         assert scene.stopped() == scene.held() == 49
     assert changes(scene) == []
+    assert scene.desk.closer.told()["AAPL"] == "it is sold from the next opening on, behind its stop until then"
     assert not scene.desk.urgent, "nothing is under way that has to be looked at every second through the night"
     assert caplog.text.count("sold from the next opening on") == 1
     until(scene, OPENING, 1)
@@ -116,6 +117,7 @@ def test_a_market_sale_of_a_halted_symbol_does_not_wait_for_the_opening(scene, m
     monkeypatch.setattr(Matcher, "_matchable", lambda self, symbol: [])
     scene.settle(20)
     assert [order["type"] for order in scene.open()] == ["market"]
+    assert scene.desk.closer.told() == {"AAPL": "sell 49 at market waits at the broker"}
     until(scene, CLOSE, 1)
     scene.settle(15)
     assert sorted(order["type"] for order in scene.open()) == ["limit", "stop"]
