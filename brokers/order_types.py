@@ -77,6 +77,7 @@ class RefusalCode(StrEnum):
     STOPPED = "DESK_STOPPED"
     DOUBT = "DESK_DOUBT"
     HELD = "DESK_HELD"
+    CLOSED = "DESK_CLOSED"
     UNKNOWN = "DESK_UNKNOWN"
 
 

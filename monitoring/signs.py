@@ -54,6 +54,8 @@ def _signs(found: Status) -> Iterable[Sign]:
         held = next((p for p in state.positions if p.symbol == symbol), None)
         shares = "" if held is None else f", {held.bare:g} of {abs(held.quantity):g} {unit_of(symbol)}"
         yield Sign("unprotected", "Unprotected", f"{symbol} for {seconds:.0f} s{shares}", symbol)
+    for symbol, waits in sorted(state.closing.items()):
+        yield Sign("closing", "Being closed", f"{symbol}: {waits}", symbol)
     for x in sorted(state.conditions, key=lambda x: x.kind, reverse=True):
         if x.kind in CONDITIONS:
             head, text = CONDITIONS[x.kind]

@@ -194,7 +194,8 @@ class TraderState:
     ``written``, ``last_*`` and ``started`` are this machine's time, ``time`` the venue's; ``speed`` is how many seconds
     of the venue pass in one of ours. ``busy`` tells that an entry or a close is under way, ``resting`` how many orders
     were open at the last look (None before one), ``unseen`` why the looks since then failed, ``remainders`` what is too
-    little for the venue to sell. ``settings`` are the parts of the merged settings that the answers need.
+    little for the venue to sell, ``closing`` by symbol what a sale waits for. ``settings`` are the parts of the merged
+    settings that the answers need.
     """
 
     written: datetime
@@ -230,6 +231,7 @@ class TraderState:
     halts: tuple[HaltState, ...] = ()
     kill: str = "off"
     stopped_by: tuple[str, ...] = ()
+    closing: Mapping[str, str] = field(default_factory=dict)
     unprotected: Mapping[str, float] = field(default_factory=dict)
     conditions: tuple[ConditionState, ...] = ()
     limits: tuple[LimitState, ...] = ()

@@ -62,6 +62,7 @@ SLOW_S = 15.0
 FRESH_S = 1.0
 ACCOUNT_AGAIN = timedelta(seconds=10)
 """How old the account may be while protection is refused."""
+FLATTEN = "kill switch: flatten"
 CROWDED = "own rate limit: iterations give way to the watch over stops"
 
 log = logging.getLogger(__name__)
@@ -192,7 +193,7 @@ class LiveDesk:
         """
         ends, began = time.monotonic() + ROOM_WITHIN_S, time.monotonic()
         while not self.state.room(self._limit.iteration):
-            urgent = self.protector.log.present or self.closer.tasks or self.shutting_down
+            urgent = self.protector.log.present or self.closer.working or self.shutting_down
             if urgent or time.monotonic() >= ends:
                 return False
             time.sleep(NAP_S)
@@ -408,6 +409,8 @@ class LiveDesk:
             return
         if self.halts.kill.level is KillLevel.FLATTEN and not self.shutting_down:
             self._flatten()
+        else:
+            self.closer.call_off(FLATTEN)
         self.symbol_work.step()
         if self._plans.waits_for_cash:
             # What the sale brought is in the account as it is now.
@@ -458,7 +461,7 @@ class LiveDesk:
     def _flatten(self) -> None:
         """The kill switch's second level: no entries, and nothing stays."""
         for symbol in list(self.positions.book.ledger.positions):
-            self.closer.begin(symbol, None, OrderRole.CLOSE, "kill switch: flatten", self.state.now)
+            self.closer.begin(symbol, None, OrderRole.CLOSE, FLATTEN, self.state.now)
         # An order that opens may be filled as long as it is not over, one without an answer too.
         if not self.positions.book.ledger.positions and not self.closer.tasks and not self.entries.waiting:
             if not self.flattened:

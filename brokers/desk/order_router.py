@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection
 from decimal import Decimal
 
 from brokers.desk.desk import LiveDesk
+from brokers.desk.execution.closing import LAST_START
 from brokers.desk.execution.order_gateway import OrderRefused
 from brokers.journal import JournalOrder, State
 from brokers.order_types import EXIT_ROLES, OrderRole, RefusalCode
@@ -123,7 +124,7 @@ class LumibotOrderRouter:
             for symbol in list(desk.positions.book.ledger.positions):
                 desk.closer.begin(symbol, None, OrderRole.CLOSE, REASON, desk.state.now)
             waiting = desk.entries.waiting if end_entries else []
-            return set(desk.closer.tasks) | {order.symbol for order in waiting}
+            return desk.closer.working | {order.symbol for order in waiting}
 
         self._wait_for(left)
 
@@ -143,11 +144,16 @@ class LumibotOrderRouter:
             held = desk.positions.book.quantity(symbol)
             if not held:
                 return False
+            if frac < 1 and desk.state.closes_within(LAST_START):
+                raise OrderRefused(
+                    f"{RefusalCode.CLOSED}: the market is closed or about to close, a part of {symbol} is sold in the "
+                    "next session"
+                )
             quantity = None if frac == 1 else float(abs(held) * Decimal(str(frac)))
             desk.closer.begin(symbol, quantity, OrderRole.CLOSE, REASON, desk.state.now)
             if symbol not in desk.closer.tasks:
                 raise OrderRefused(f"{GateCode.LOT}: {frac:g} of {digits(abs(held))} {symbol} is less than a lot")
-        self._wait_for(lambda: desk.closer.tasks.keys() & {symbol})
+        self._wait_for(lambda: desk.closer.working & {symbol})
         return True
 
     def _wait_for(self, left: Callable[[], Collection[str]]) -> None:

@@ -71,7 +71,7 @@ class SymbolWork:
         """Whether something is under way whose outcome only a look can show."""
         return bool(
             self.entries.tasks
-            or self.closer.tasks
+            or self.closer.working
             or self.protector.log.present
             or self.protector.cancelling
             or self.targets.under_way

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from brokers.desk.data.quotes import Quote, unavailable
 from brokers.desk.venue_snapshot import VenueSnapshot, grouped
@@ -67,6 +67,12 @@ class VenueState:
     def in_session(self) -> bool:
         """Whether the regular session is on, by the venue's clock: only then are stops triggered."""
         return self.rules.always_open or (self._hours is not None and self._hours.open_at(self.now))
+
+    def closes_within(self, span: timedelta) -> bool:
+        """Whether the regular session is not on, or ends within a span; never at a market that does not close."""
+        if self.rules.always_open:
+            return False
+        return not self.in_session or self._hours is None or not self._hours.open_at(self.now + span)
 
     def read_clock(self, required: bool) -> None:
         """Read the venue's clock; where it is not ``required``, once it is due, and what protects goes on without it.

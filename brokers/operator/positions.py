@@ -24,8 +24,9 @@ class PositionReport:
 
     ``stop_works`` and ``target_works`` tell whether the level is an order at the venue; ``risk`` is the initial
     distance from entry to stop, 1 R; ``triggers`` names the exit whose level the price has reached; ``fees`` are what
-    the venue charged for buying what is held, USD. ``by_hand`` are the shares that hands hold beside ours, signed, at
-    ``paid_by_hand`` on average: entry, risk and fees are those of ours.
+    the venue charged for buying what is held, USD. ``sales`` are orders in words that close it, beside no stop.
+    ``by_hand`` are the shares that hands hold beside ours, signed, at ``paid_by_hand`` on average: entry, risk and fees
+    are those of ours.
     """
 
     symbol: str
@@ -41,6 +42,7 @@ class PositionReport:
     protected: Decimal
     triggers: str
     fees: float = 0.0
+    sales: tuple[str, ...] = ()
     by_hand: Decimal = Decimal(0)
     paid_by_hand: float = math.nan
 
@@ -141,8 +143,19 @@ def _position(symbol: str, outlook: Outlook, settings: Settings, unbooked: Decim
         protected=min(protection.protected, abs(held)),
         triggers=_triggers(sign, price, stop, target),
         fees=outlook.own.ledger.entry_fees.get(symbol, 0.0),
+        sales=_sales(protection),
         by_hand=by_hand,
         paid_by_hand=paid_by_hand,
+    )
+
+
+def _sales(protection: ProtectionStatus) -> tuple[str, ...]:
+    """Orders that close a position and whose shares no stop has beside them."""
+    stopped = {order.group for order in protection.exits if order.is_stop}
+    return tuple(
+        f"{order.side} {digits(order.remaining)} at {digits(order.limit_price) if order.limit_price else 'market'}"
+        for order in protection.exits
+        if not order.is_stop and order.group not in stopped
     )
 
 

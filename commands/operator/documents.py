@@ -35,6 +35,7 @@ def positions_document(reports: Sequence[PositionReport]) -> list[dict[str, Any]
             "to_target_usd": r.to_target,
             "to_target_r": r.in_r(r.to_target),
             "would_trigger": r.triggers or None,
+            "sales_that_wait": list(r.sales),
         }
         for r in reports
     ]

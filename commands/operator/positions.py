@@ -60,6 +60,9 @@ def positions(
     printer.print(positions_table(reports) if reports else "No positions.")
     for line in remainder_lines(remainders):
         printer.print(line, highlight=False)
+    for report in reports:
+        for sale in report.sales:
+            printer.print(f"{report.symbol}: {sale} waits at the broker", style="yellow", highlight=False)
     return 0
 
 

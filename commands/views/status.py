@@ -116,6 +116,7 @@ def document(found: Status) -> dict[str, Any]:
         "day_result": state.day_result,
         "lost_at_stops": found.lost_at_stops,
         "lost_at_stops_frac": found.lost_frac,
+        "closing": dict(state.closing),
         "without_a_stop_usd": found.bare,
         "without_a_stop": found.unbounded,
         "today": asdict(found.today),
@@ -150,14 +151,16 @@ def _screen(found: Status) -> Any:
     parts: list[Any] = [_life(found), *wrong, *evidence, Text(head)]
     if found.as_of is not None and state.positions and not state.of_backtest:
         seen = f"Positions and stops as the last look at the broker showed them, {_clock(found.as_of)}"
-        parts.append(Text(f"{seen}{'; an entry or a close was under way' if state.busy else ''}", "yellow"))
+        parts.append(
+            Text(f"{seen}{'; an entry or a close was under way' if state.busy else ''}{_since(found)}", "yellow")
+        )
     if state.positions:
         parts.append(_positions(found))
     loss = f"If all stops fire: {found.lost_at_stops:,.2f} USD"
     loss += "" if found.lost_frac is None else f", {found.lost_frac:.2%} of equity"
     if not any(p.protected > 0 for p in state.positions):
-        loss = "No position has a stop." if state.positions else "Nothing is held."
-    parts.append(Text(loss))
+        loss = "No position has a stop."
+    parts.append(Text(loss) if state.positions else _nothing(found))
     parts += [
         Text(f"{r.symbol}: {r.quantity:,.10g} coins, {r.usd:,.2f} USD, are below the venue's minimum and no position")
         for r in state.remainders
@@ -191,6 +194,30 @@ def _life(found: Status) -> Any:
             f"NO SIGN OF LIFE for {found.age_s:,.0f} s: the trader hangs or is gone; as of {venue}", "bold red"
         ),
     }[found.sign_of_life]
+
+
+def _nothing(found: Status) -> Any:
+    """That no position was seen, and as of when where nobody looks any more."""
+    from rich.text import Text
+
+    looks = found.sign_of_life == "running" and not found.state.unseen
+    if looks or found.state.of_backtest:
+        return Text("Nothing is held.")
+    if found.as_of is None:
+        return Text(
+            "Whether something is held is not known, no look at the broker was written; risk-first positions asks it",
+            "yellow",
+        )
+    under_way = "; an entry or a close was under way" if found.state.busy else ""
+    return Text(
+        f"Nothing was held at the last look at the broker, {_clock(found.as_of)}{under_way}{_since(found)}", "yellow"
+    )
+
+
+def _since(found: Status) -> str:
+    """What nobody knows of a trader that did not end in order."""
+    stale = found.sign_of_life == "stale"
+    return "; the broker may hold something else by now, risk-first positions asks it" if stale else ""
 
 
 def _positions(found: Status) -> Any:

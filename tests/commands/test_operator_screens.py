@@ -84,6 +84,30 @@ def test_what_a_trader_that_is_gone_said_of_stops_has_its_time(capsys, tmp_path)
         assert words in said(capsys, "status", "--state-dir", path.parent)
 
 
+def test_a_trader_that_is_gone_says_when_it_held_nothing_and_who_knows_now(capsys, tmp_path):
+    small_folder(tmp_path / "state")
+    path, gone = tmp_path / "state" / STATE_FILE, datetime.now(UTC) - timedelta(hours=1)
+    empty = trader_state(written=gone, last_look=gone - timedelta(seconds=90), busy=True, positions=(), unprotected={})
+    write_state(path, empty)
+    text = said(capsys, "status", "--state-dir", path.parent)
+    assert "Nothing is held" not in text
+    assert "Nothing was held at the last look at the broker, 10:28:30; an entry or a close was under way" in text
+    assert "the broker may hold something else by now, risk-first positions asks it" in text
+    write_state(path, replace(empty, last_look=None))
+    assert "Whether something is held is not known" in said(capsys, "status", "--state-dir", path.parent)
+    write_state(path, replace(empty, ended="the trader was ended"))
+    assert "by now" not in said(capsys, "status", "--state-dir", path.parent)
+    write_state(path, trader_state(positions=(), unprotected={}))
+    assert "Nothing is held." in said(capsys, "status", "--state-dir", path.parent)
+
+
+def test_a_sale_that_waits_is_named(capsys, tmp_path):
+    small_folder(tmp_path / "state")
+    state = tmp_path / "state"
+    write_state(state / STATE_FILE, trader_state(closing={"AMD": "sell 61 at market waits at the broker"}))
+    assert "Being closed: AMD: sell 61 at market waits at the broker" in said(capsys, "status", "--state-dir", state)
+
+
 def test_the_way_back_that_status_names_is_one(capsys, tmp_path):
     small_folder(tmp_path / "state")
     write_state(tmp_path / "state" / STATE_FILE, trader_state(kill="stop"))

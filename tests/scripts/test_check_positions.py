@@ -68,6 +68,24 @@ def test_a_level_that_is_no_order_any_more_comes_from_the_journal(desk, capsys):
     assert "(95.00)" in said and "0 of 50" in said
 
 
+def test_a_sale_that_waits_is_named(desk, capsys):
+    entered(desk)
+    assert reports(desk)["AAPL"].sales == ()
+    desk.cancel_all()
+    sale = {
+        "symbol": "AAPL",
+        "qty": "50",
+        "side": "sell",
+        "type": "limit",
+        "limit_price": "120",
+        "time_in_force": "day",
+    }
+    desk.server.call(lambda exchange: exchange.submit(sale))
+    assert reports(desk)["AAPL"].sales == ("sell 50 at 120",)
+    assert SCRIPT.main(desk.arguments) == 0
+    assert "AAPL: sell 50 at 120 waits at the broker" in capsys.readouterr().out
+
+
 def test_a_fraction_of_a_share_is_shown_as_bare(desk, capsys):
     entered(desk)
     desk.cancel_all()

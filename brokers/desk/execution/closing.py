@@ -3,6 +3,7 @@
 What an exit sells already, or is the only order for, stays there and is left to it (``filling``).
 
 A close that comes to nothing does not leave its shares unprotected: the stop goes back, and the close waits behind it.
+So it does where the market is closed: a sale that cannot be filled would only hold the shares that need a stop.
 Where several positions are closed, the later ones keep their exits until it is their turn: the process may be killed at
 any moment, and what has lost its exits by then stays without them until the next start.
 """
@@ -44,8 +45,12 @@ LONGEST_TURN = 8
 """Steps without a sale at the venue after which a position keeps the next one waiting no longer."""
 ASK_TRADABLE = timedelta(seconds=30)
 """Between two questions whether the venue trades a symbol that is to be sold."""
+LAST_START = timedelta(seconds=20)
+"""So long before the close a sale begins at the latest: its exits are cancelled first, and its limit is chased."""
 FIRST_REST_S, LONGEST_REST_S, LONGEST_UNPROTECTED_S = 15, 300, 60
 """Behind its stop; doubled from one fruitless round to the next, and no longer than the last one without a stop."""
+
+CLOSED = "the market is closed, or about to close"
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +62,14 @@ class Stage(StrEnum):
     SELLING = "the shares are free"
     WAITING = "others are being sold first, the shares wait behind their exits"
     BEHIND_STOP = "selling comes to nothing now, the shares wait behind their stop"
+
+
+WAITS = {
+    Stage.RELEASING: "its exits are cancelled for its sale",
+    Stage.SELLING: "its shares are free for its sale",
+    Stage.WAITING: "it is sold after others, and keeps its exits until then",
+    Stage.BEHIND_STOP: "it cannot be sold now, and waits behind its stop",
+}
 
 
 @dataclass(slots=True)
@@ -74,6 +87,8 @@ class CloseTask:
     releasing_since : datetime, optional
     order : str
         Client order id of the order under way, empty between two.
+    sale : str
+        That order in words.
     sent, cancel_asked, ended : datetime, optional
         When that was sent, when its cancel was asked for last, and when the order before it ended.
     orders : int
@@ -88,6 +103,8 @@ class CloseTask:
         Steps in a row for which it has had neither exits nor a sale at the venue.
     asked, tradable : datetime and bool
         When the venue said last whether it trades the symbol, and what.
+    awaits_opening : bool
+        Whether it waits for the next session, behind its stop.
     """
 
     symbol: str
@@ -98,6 +115,7 @@ class CloseTask:
     stage: Stage = Stage.RELEASING
     releasing_since: datetime | None = None
     order: str = ""
+    sale: str = ""
     sent: datetime | None = None
     cancel_asked: datetime | None = None
     ended: datetime | None = None
@@ -108,6 +126,7 @@ class CloseTask:
     exposed: int = 0
     asked: datetime | None = None
     tradable: bool = True
+    awaits_opening: bool = False
 
 
 class PositionCloser:
@@ -162,14 +181,27 @@ class PositionCloser:
         if running is not None:
             # A whole exit overtakes a trim: the order under way goes on, and the rest follows it.
             running.keep, running.reason, running.stage = held - sold, reason, Stage.RELEASING
+            running.over = False
             return
         self.tasks[symbol] = CloseTask(symbol, held - sold, role, reason, time)
 
-    def call_off(self) -> None:
-        """Sell nothing more: what has not gone yet stays, and its stop goes back."""
+    @property
+    def working(self) -> set[str]:
+        """Symbols whose close is under way, and does not wait for the next session."""
+        return {symbol for symbol, task in self.tasks.items() if not task.awaits_opening}
+
+    def told(self) -> dict[str, str]:
+        """What each close waits for, in words; safe in any thread."""
+        return {symbol: _told(task) for symbol, task in dict(self.tasks).items()}
+
+    def call_off(self, reason: str | None = None) -> None:
+        """Sell nothing more: what has not gone yet stays, and its stop goes back; ``reason`` names the closes meant."""
         for task in self.tasks.values():
+            if reason is not None and task.reason != reason:
+                continue
             if not task.over:
-                log.warning("%s: no longer closing, its stop goes back first", task.symbol)
+                what = "its stop stays" if task.awaits_opening and not task.order else "its stop goes back first"
+                log.warning("%s: no longer closing, %s", task.symbol, what)
             task.keep, task.over = abs(self._positions.book.quantity(task.symbol)), True
             task.stage = Stage.SELLING
 
@@ -206,6 +238,11 @@ class PositionCloser:
             return
         if held - task.keep <= sum(staying.values()):
             task.releasing_since = None
+            return
+        if task.keep and self._cannot_fill(task):
+            # A split of the night would change what a part of the position is.
+            log.warning("%s: %s; what is to be sold of it is decided again in the next session", symbol, CLOSED)
+            del self.tasks[symbol]
             return
         waits = not _exposed(task) and bool(self._positions.protection(symbol).protected) and not self._has_turn(task)
         if (not waits or task.stage is Stage.BEHIND_STOP) and self._stays_behind(task, held):
@@ -246,7 +283,8 @@ class PositionCloser:
         if task is None or task.stage is not Stage.SELLING or task.order or held <= task.keep:
             return
         if (
-            task.refused.pauses(self._state.now)
+            self._cannot_fill(task)
+            or task.refused.pauses(self._state.now)
             or self._positions.unresolved(symbol)
             or self._awaits_shares(task, held - task.keep)
         ):
@@ -264,6 +302,8 @@ class PositionCloser:
 
         That is so for a while after a round of attempts that sold nothing, and as long as it is known beforehand.
         """
+        if self._awaits_opening(task):
+            return True
         if task.refused.failures >= REFUSALS or task.orders > self._rule.chases + 1:
             log.warning("%s: could not be closed, its stop goes back before the next attempt", task.symbol)
             task.fruitless.failed(self._state.now)
@@ -275,6 +315,22 @@ class PositionCloser:
                 return True
             task.fruitless.failed_at = None
         return self._untradable(task, held) or self._blocked_by_manual_order(task, held)
+
+    def _awaits_opening(self, task: CloseTask) -> bool:
+        """Whether it waits for the next session, in which it begins anew; said once."""
+        if not self._cannot_fill(task):
+            task.awaits_opening = False
+            return False
+        if not task.awaits_opening:
+            log.warning("%s: %s; it stays behind its stop and is sold from the next opening on", task.symbol, CLOSED)
+            task.awaits_opening, task.orders, task.refused.failures = True, 0, 0
+            task.fruitless.succeeded()
+        return True
+
+    def _cannot_fill(self, task: CloseTask) -> bool:
+        """Whether the market is closed, or closes before a sale that begins now could be filled."""
+        begun = task.stage is Stage.SELLING or task.releasing_since is not None
+        return self._state.closes_within(timedelta(0) if begun else LAST_START)
 
     def _untradable(self, task: CloseTask, held: Decimal) -> bool:
         """Whether the venue says that it would not take the sale now: then nothing is cancelled for it."""
@@ -366,6 +422,8 @@ class PositionCloser:
         task.refused.failures = task.exposed = 0
         task.order, task.sent, task.cancel_asked = order.client_order_id, self._state.now, None
         task.orders += 1
+        terms = "at market" if limit is None else f"at {limit:g}"
+        task.sale = f"{side} {digits(request.quantity)} {terms} waits at the broker"
 
     def _limit(self, task: CloseTask, long: bool) -> float | None:
         """Through the market, as often as it is chased; None is at market.
@@ -418,13 +476,16 @@ class PositionCloser:
             task.orders = 0 if order.state is State.FILLED else task.orders
             return
         patience = timedelta(seconds=self._rule.patience_s)
-        if order.state in (State.JOURNALED, State.UNKNOWN) or order.type != OrderType.LIMIT or task.sent is None:
+        if order.state in (State.JOURNALED, State.UNKNOWN) or task.sent is None:
             return
         if task.cancel_asked is not None:
             task.cancel_asked = self._gateway.cancel_again(order.venue_id, task.cancel_asked)
             return
-        ends = task.over or (elapsed(self._state.now, task.sent, patience) and self._has_turn(task))
-        if ends and not self._fills_on(task, order) and self._gateway.make_way([order.venue_id]):
+        closed = self._state.closes_within(timedelta(0))
+        chased = order.type == OrderType.LIMIT and elapsed(self._state.now, task.sent, patience)
+        # What waits after the close holds shares that need their stop, and is filled at any price at the opening.
+        ends = task.over or closed or (chased and self._has_turn(task))
+        if ends and (closed or not self._fills_on(task, order)) and self._gateway.make_way([order.venue_id]):
             task.cancel_asked = self._state.now
 
     def _fills_on(self, task: CloseTask, order: JournalOrder) -> bool:
@@ -440,6 +501,15 @@ def _exposed(task: CloseTask) -> bool:
     if task.order:
         return task.cancel_asked is not None
     return task.stage is Stage.SELLING or task.releasing_since is not None
+
+
+def _told(task: CloseTask) -> str:
+    """What a close waits for, in words."""
+    if task.order:
+        return task.sale
+    return (
+        "it is sold from the next opening on, behind its stop until then" if task.awaits_opening else WAITS[task.stage]
+    )
 
 
 def _held_elsewhere(refusal: Exception) -> bool:

@@ -1,6 +1,8 @@
 """Entries: a bracket behind a limit through the ask, for half a minute; what that leaves goes at market.
 
-Whatever forbids entries forbids the rest of one as well: what waits is ended, and nothing more of it is bought.
+An order that fills in part is cancelled, so that its part gets a stop; what it left is bought by a limit again as long
+as the half minute since the first order lasts. Whatever forbids entries forbids the rest of one as well: what waits is
+ended, and nothing more of it is bought.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ from brokers.desk.venue_state import VenueState
 from brokers.desk_rules import entry_at
 from brokers.journal import AlreadyPlanned, JournalOrder, State
 from brokers.journal.states import FINAL
-from brokers.order_types import OPENING_ROLES, RefusalCode, Resting, Side, TimeInForce
+from brokers.order_types import OPENING_ROLES, OrderType, RefusalCode, Resting, Side, TimeInForce
 from brokers.quantities import digits, down, up, whole_lots
 from brokers.record import OrderRecord, not_sent
 from brokers.reporting.events import EventKind, about
@@ -39,8 +41,9 @@ from market.calendar import session_times, sessions_until
 from risk.model import BracketTerms, Proposal, floor_lot
 from risk.policy_gate import GateCode
 
-ATTEMPTS = 4
-"""The limit and the market orders after it: a venue that fills in small parts is left alone after so many."""
+ATTEMPTS, LIMITS = 4, 3
+"""Orders of an entry, and how many of them may be limits: each part that fills has a stop and a target of its own, so
+that a venue which fills in small parts is left alone after so many."""
 SENT_KEPT = 120
 TAKES = "AT_MARKET"
 PROTECTED_WITHIN = timedelta(seconds=30)
@@ -219,7 +222,7 @@ class Entries:
         self._refused.pop(proposal.symbol, None)
         self.sent.append(self._state.now)
         if not task.attempts:
-            task.wanted = quantity
+            task.wanted, task.began = quantity, self._state.now
         task.order, task.sent, task.cancel_asked = order.client_order_id, self._state.now, None
         task.stage, task.extended = Stage.WORKING, window.extended
         task.attempts += 1
@@ -244,32 +247,36 @@ class Entries:
         price = float(quote.ask if buys else quote.bid)
         if math.isnan(task.quote):
             task.quote = price
-        if self._rule.join == "bid" and not task.attempts:
+        left = task.wanted - task.filled
+        if task.attempts and self._impatient(task):
+            return price, None, f"; {TAKES}: the limit left {left:g}"
+        note = f"; a limit again: {task.filled:g} were bought, {left:g} are left" if task.attempts else ""
+        if self._rule.join == "bid":
             # It rests on this side of the market, where it makes liquidity and pays the lower fee.
             joined = quote.bid if buys else quote.ask
-            return float(joined), float(joined), ""
-        if task.attempts:
-            return price, None, f"; {TAKES}: the limit left {task.wanted - task.filled:g}"
+            return float(joined), float(joined), note
         offset = rule.cheap_offset_usd if price < rule.cheap_below_usd else price * rule.offset_frac
         bound = price + offset if buys else price - offset
         tick = self._state.rules.tick(bound, proposal.symbol)
-        return price, up(bound, tick) if buys else down(bound, tick), ""
+        return price, up(bound, tick) if buys else down(bound, tick), note
 
     def _next(self, task: EntryTask, order: JournalOrder) -> None:
-        """An order of a task has ended: the rest goes at market once its part is protected.
+        """An order of a task has ended: the rest is bought once its part is protected.
 
-        Not where somebody else ended it.
+        By a limit while the patience with the entry lasts, then at market where the settings say so. Not where
+        somebody else ended it.
         """
         symbol = task.proposal.symbol
-        if task.stage is not Stage.AWAITING_STOP:
+        if task.stage in (Stage.WORKING, Stage.CANCELLING):
             task.filled += float(order.filled_quantity)
             if order.average_price is not None and not math.isnan(task.quote):
                 self.slippage.append((order.client_order_id, task.quote, float(order.average_price)))
                 _tell_slippage(order, task.quote, float(order.average_price))
         rest = floor_lot(task.wanted - task.filled, self._lot)
-        asked = task.stage in (Stage.CANCELLING, Stage.AWAITING_STOP)
-        goes_on = asked and order.state is State.CANCELLED and task.attempts < ATTEMPTS and self._rule.rest == "market"
-        given_up = task.attempts > 1 and not order.filled_quantity
+        asked, impatient = task.stage is not Stage.WORKING, self._impatient(task)
+        goes_on = asked and order.state is State.CANCELLED and task.attempts < ATTEMPTS
+        goes_on = goes_on and (self._rule.rest == "market" or not impatient)
+        given_up = task.attempts > 1 and order.type == OrderType.MARKET and not order.filled_quantity
         why = self._why_no_more(task) if goes_on and not given_up else f"the order is {order.state}"
         if rest <= 0 or why:
             if not task.filled:
@@ -292,6 +299,9 @@ class Entries:
                 del self.tasks[symbol]
             return
         task.unprotected_since = None
+        if task.attempts >= LIMITS and not impatient:
+            task.stage = Stage.AWAITING_TIME
+            return
         if not self._attempt(task, self._state.quote(symbol)):
             del self.tasks[symbol]
 
@@ -319,7 +329,9 @@ class Entries:
             return "partly filled"
         if task.over:
             return task.over
-        return f"not filled in {self._patience(task).seconds} s" if self._overdue(task) else ""
+        since = task.sent if order.type == OrderType.MARKET else task.began
+        overdue = since is not None and elapsed(self._state.now, since, self._patience)
+        return f"not filled in {self._patience.seconds} s" if overdue else ""
 
     def _why_over(self, task: EntryTask) -> str:
         """Why an entry has come too late: something stops entries for good, or the hours it was sent in are over."""
@@ -332,17 +344,21 @@ class Entries:
     def _why_no_more(self, task: EntryTask) -> str:
         """Why the rest of an entry is not sent, empty if it is."""
         why = task.over or self._why_over(task) or "; ".join(self._halts.stopped(self._state.now))
+        if not why and task.filled and not self._positions.book.quantity(task.proposal.symbol):
+            why = "its part has been sold again"
         # There is nothing but limits in extended hours.
-        return why or ("these are extended hours" if self.window().extended else "")
+        return why or ("these are extended hours" if self.window().extended and self._impatient(task) else "")
 
     @property
     def _time_in_force(self) -> TimeInForce:
         return TimeInForce.GTC if self._state.rules.always_open else TimeInForce.DAY
 
-    def _overdue(self, task: EntryTask) -> bool:
-        return task.sent is not None and elapsed(self._state.now, task.sent, self._patience(task))
+    def _impatient(self, task: EntryTask) -> bool:
+        """Whether limits of an entry have had their time, which begins with the first of its orders."""
+        return task.began is not None and elapsed(self._state.now, task.began, self._patience)
 
-    def _patience(self, task: EntryTask) -> timedelta:
+    @property
+    def _patience(self) -> timedelta:
         return timedelta(seconds=self._rule.patience_s)
 
     def _end_untended(self, symbol: str) -> None:

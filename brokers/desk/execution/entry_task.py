@@ -24,6 +24,7 @@ class Stage(StrEnum):
     WORKING = "it may wait for its fill"
     CANCELLING = "it is being cancelled"
     AWAITING_STOP = "it has ended, and the rest waits for the part that filled to be behind its stop"
+    AWAITING_TIME = "it has ended, and the rest waits for the time at which it goes at market"
 
 
 @dataclass(slots=True)
@@ -41,8 +42,8 @@ class EntryTask:
     stage : Stage
     order : str
         Client order id of the order under way.
-    sent, cancel_asked : datetime, optional
-        When that was sent, and when its cancel was asked for last.
+    began, sent, cancel_asked : datetime, optional
+        When the first order was sent, when the one under way was, and when its cancel was asked for last.
     attempts : int
         Orders that were sent.
     extended : bool
@@ -59,6 +60,7 @@ class EntryTask:
     quote: float = math.nan
     stage: Stage = Stage.WORKING
     order: str = ""
+    began: datetime | None = None
     sent: datetime | None = None
     attempts: int = 0
     filled: float = 0.0

@@ -156,13 +156,68 @@ def test_what_filled_in_part_is_covered_before_the_rest_is_bought(tmp_path):
     part = scene.held()
     assert 0 < part < 39
     faults.partial_fill_frac = 0.0
-    scene.exchange.on_quote(scene.exchange.now, {"AAPL": Decimal(101)})
     scene.settle(6)
     assert [what["side"] for what in sent(scene)] == ["buy", "sell", "buy"]
     assert Decimal(sent(scene)[1]["qty"]) == part
     assert Decimal(sent(scene)[2]["qty"]) == 39 - part
     assert scene.held() == scene.stopped() == 39
     scene.stop()
+
+
+def test_what_a_part_leaves_is_a_limit_until_half_a_minute_after_the_first_order(scene):
+    """The market runs away after 8 of 14: nothing goes at market before thirty seconds are over."""
+    began = scene.exchange.now
+    partly(scene)
+    scene.prices["AAPL"] = Decimal("100.50")
+    for _ in range(45):
+        scene.step(1)
+        early = (scene.exchange.now - began).total_seconds() < 30
+        assert not early or [kind for kind, _ in buys(scene)] in (["limit"], ["limit", "limit"])
+    assert buys(scene) == [("limit", "14"), ("limit", "6"), ("market", "6")]
+    again = sent(scene)[2]
+    # Ask 100.51 * 1.0005, as for the first one; exits as usual.
+    assert (again["limit_price"], again["order_class"]) == ("100.57", "bracket")
+    assert scene.held() == scene.stopped() == 14
+    assert scene.agrees()
+
+
+def test_a_venue_that_fills_each_limit_in_part_gets_three_of_them_and_one_market_order(scene):
+    began = scene.exchange.now
+    scene.exchange.on_quote(scene.exchange.now, {"AAPL": Decimal(101)})
+    scene.enter("AAPL", 41)
+    for _ in range(29):
+        if any(order["side"] == "buy" and order["status"] == "new" for order in scene.open()):
+            fill(scene, 5)
+        scene.step(1)
+    assert scene.exchange.now < began + timedelta(seconds=30)
+    assert buys(scene) == [("limit", "40"), ("limit", "35"), ("limit", "30")]
+    assert scene.held() == scene.stopped() == 15
+    scene.settle(5)
+    assert buys(scene)[3:] == [("market", "25")]
+    assert scene.held() == scene.stopped() == 40
+    assert len([order for order in scene.open() if order["type"] == "stop"]) == 4
+    assert scene.agrees()
+
+
+def test_where_nothing_goes_at_market_what_is_left_after_half_a_minute_is_given_up(tmp_path, caplog):
+    scene = scene_at(tmp_path, overrides=["live.entry.rest=none"])
+    partly(scene)
+    scene.settle(40)
+    assert buys(scene) == [("limit", "14"), ("limit", "6")]
+    assert scene.held() == scene.stopped() == 8
+    assert "AAPL: 6 of 14 shares not bought" in caplog.text
+    scene.stop()
+
+
+def test_the_rest_is_not_bought_once_its_part_was_sold_at_its_stop(scene, caplog):
+    partly(scene)
+    scene.settle(2)
+    assert scene.stopped() == 8
+    scene.step(1, AAPL=94)
+    scene.settle(40)
+    assert scene.held() == 0
+    assert "market" not in [kind for kind, _ in buys(scene)]
+    assert scene.agrees()
 
 
 def test_a_fill_that_overtakes_the_cancel_is_not_bought_again(tmp_path):
@@ -300,7 +355,7 @@ def test_the_rest_is_bought_once_the_part_is_behind_its_stop(scene):
 
     scene.wire.mishap = no_exits
     bought = []
-    for _ in range(30):
+    for _ in range(40):
         before = scene.held()
         scene.step(1)
         bought.append((scene.held() > before, scene.stopped() >= before))

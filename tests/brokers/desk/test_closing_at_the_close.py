@@ -1,0 +1,194 @@
+"""Sales that meet the close: none begins that cannot be filled, and what is being sold gets its stop back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from brokers.desk.entry_halts import KillLevel
+from brokers.desk.execution.order_gateway import OrderRefused
+from brokers.desk.lifecycle.shutdown import shut_down
+from brokers.desk.order_router import LumibotOrderRouter
+from brokers.rehearsal.core.faults import FaultPlan
+from brokers.rehearsal.core.matching import Matcher
+from tests.brokers.desk.closing_scene import RunningClock, closes
+from tests.brokers.desk.scene import Scene, changes, held, read_quote
+
+CLOSE = datetime(2023, 3, 7, 21, 0, tzinfo=UTC)
+"""16:00 in New York."""
+OPENING = datetime(2023, 3, 8, 14, 30, tzinfo=UTC)
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Iterator[Scene]:
+    """Fifty shares at the middle of the session, behind their stop."""
+    scene = Scene(tmp_path)
+    held(scene)
+    yield scene
+    scene.stop()
+
+
+def until(scene: Scene, moment: datetime, seconds: float = 0.0) -> None:
+    scene.step((moment - scene.exchange.now).total_seconds() + seconds, AAPL=100)
+    scene.wire.calls.clear()
+
+
+def nobody_buys(scene: Scene) -> None:
+    """Quotes above the market: a limit by them is not filled, and market orders of a halted symbol are not either."""
+    quote = {"bp": "102", "ap": "102.02"}
+    scene.quoted = lambda symbol: read_quote(
+        symbol, quote | {"t": scene.exchange.now.isoformat()}, scene.exchange.now, timedelta(minutes=5)
+    )
+
+
+def flatten(scene: Scene) -> None:
+    scene.desk.halts.kill.pull(KillLevel.FLATTEN)
+
+
+def test_flatten_with_the_market_closed_leaves_the_stops_and_sells_at_the_opening(scene, caplog):
+    until(scene, CLOSE, 180)
+    flatten(scene)
+    for _ in range(60):
+        scene.step(20)
+        assert scene.stopped() == scene.held() == 49
+    assert changes(scene) == []
+    assert scene.desk.closer.told()["AAPL"] == "it is sold from the next opening on, behind its stop until then"
+    assert not scene.desk.urgent, "nothing is under way that has to be looked at every second through the night"
+    assert caplog.text.count("sold from the next opening on") == 1
+    until(scene, OPENING, 1)
+    scene.settle(6)
+    assert scene.held() == 0
+    assert scene.desk.flattened
+    assert scene.agrees()
+
+
+@pytest.mark.parametrize("seconds", [1, 19])
+def test_an_exit_shortly_before_the_close_begins_at_the_next_opening(scene, seconds):
+    until(scene, CLOSE, -seconds)
+    scene.adjust("exit")
+    scene.settle(40)
+    assert changes(scene) == []
+    assert scene.stopped() == scene.held() == 49
+    until(scene, OPENING, 1)
+    scene.settle(6)
+    assert scene.held() == 0
+
+
+def test_an_exit_that_can_still_be_filled_is_sold_before_the_close(scene):
+    until(scene, CLOSE, -25)
+    scene.adjust("exit")
+    scene.settle(5)
+    assert scene.held() == 0
+    assert scene.exchange.now < CLOSE
+
+
+@pytest.mark.parametrize("began", [1, 4, 9, 16, 25])
+def test_a_sale_that_meets_the_close_gives_the_stop_back_and_goes_on_at_the_opening(scene, began, monkeypatch):
+    """Whatever it has come to by then: exits being cancelled, a limit, the next one, or an order at market."""
+    scene.exchange.faults = FaultPlan(late_release_frac=1.0, late_release=timedelta(seconds=2))
+    nobody_buys(scene)
+    until(scene, CLOSE, -21 - began)
+    flatten(scene)
+    monkeypatch.setattr(Matcher, "_matchable", lambda self, symbol: [])
+    scene.settle(21 + began)
+    bare = 0
+    for _ in range(20):
+        scene.step(2)
+        bare += scene.stopped() < 49
+    monkeypatch.undo()
+    assert bare <= 6
+    assert scene.held() == scene.stopped() == 49
+    scene.quoted = None
+    until(scene, OPENING, 1)
+    scene.settle(12)
+    assert scene.held() == 0
+    assert scene.agrees()
+
+
+def test_a_market_sale_of_a_halted_symbol_does_not_wait_for_the_opening(scene, monkeypatch):
+    nobody_buys(scene)
+    until(scene, CLOSE, -60)
+    flatten(scene)
+    scene.settle(12)
+    monkeypatch.setattr(Matcher, "_matchable", lambda self, symbol: [])
+    scene.settle(20)
+    assert [order["type"] for order in scene.open()] == ["market"]
+    assert scene.desk.closer.told() == {"AAPL": "sell 49 at market waits at the broker"}
+    until(scene, CLOSE, 1)
+    scene.settle(15)
+    assert sorted(order["type"] for order in scene.open()) == ["limit", "stop"]
+    assert scene.stopped() == 49
+
+
+def test_a_trim_that_meets_the_close_is_decided_again(scene, caplog):
+    until(scene, CLOSE, 5)
+    scene.adjust("trim", quantity=20)
+    scene.settle(3)
+    assert scene.desk.closer.tasks == {}
+    assert scene.stopped() == 49
+    assert "decided again in the next session" in caplog.text
+
+
+def test_kill_off_ends_what_flatten_has_begun(scene):
+    nobody_buys(scene)
+    flatten(scene)
+    scene.settle(4)
+    assert [order["type"] for order in scene.open()] == ["limit"]
+    scene.desk.halts.kill.pull(KillLevel.OFF)
+    scene.settle(8)
+    assert scene.held() == scene.stopped() == 49
+    assert scene.desk.closer.tasks == {}
+    scene.quoted = None
+    scene.settle(30)
+    assert scene.held() == 49
+    flatten(scene)
+    scene.settle(8)
+    assert scene.held() == 0
+    assert scene.agrees()
+
+
+def test_kill_off_while_the_market_is_closed_sells_nothing_at_the_opening(scene):
+    until(scene, CLOSE, 180)
+    flatten(scene)
+    scene.settle(3)
+    scene.desk.halts.kill.pull(KillLevel.OFF)
+    scene.settle(3)
+    assert scene.desk.closer.tasks == {}
+    until(scene, OPENING, 1)
+    scene.settle(6)
+    assert scene.held() == scene.stopped() == 49
+
+
+def test_kill_off_leaves_an_exit_that_a_rule_has_decided(scene):
+    scene.adjust("exit")
+    flatten(scene)
+    scene.desk.halts.kill.pull(KillLevel.OFF)
+    scene.settle(5)
+    assert scene.held() == 0
+
+
+def test_a_process_that_ends_with_the_market_closed_keeps_its_stops(scene):
+    until(scene, CLOSE, 60)
+    flatten(scene)
+    scene.settle(3)
+    running = RunningClock(scene)
+    shut_down(scene.desk, 2.0)
+    running.stop()
+    assert changes(scene) == []
+    assert scene.stopped() == 49
+
+
+def test_a_subclass_that_sells_everything_after_the_close_does_not_wait_for_the_opening(scene):
+    until(scene, CLOSE, 60)
+    router = LumibotOrderRouter(scene.desk)
+    router.sell_all(end_entries=False)
+    assert router.close("AAPL", 1.0)
+    with pytest.raises(OrderRefused, match="DESK_CLOSED"):
+        router.close("AAPL", 0.5)
+    assert changes(scene) == []
+    assert scene.stopped() == Decimal(49)
+    assert closes(scene) == []
