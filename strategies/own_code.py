@@ -74,7 +74,7 @@ def _as_asked(name: str, proposal: Proposal, quantity: float, code: str, **input
 def enlarging(part: str, times: int) -> str:
     """What is said of a rule whose verdicts were above what was proposed; 0 times where it has just begun."""
     often = f" {times} times" if times else ""
-    return f"{part}: its review gave more than was proposed{often}; a verdict never raises a quantity, so it was kept"
+    return f"{part}: its review gave more than was proposed{often}; a verdict raises no quantity, so nothing changed"
 
 
 @contextmanager

@@ -51,27 +51,27 @@ def never_fired(
         First and last bar that is decided on.
     """
     known = set(spoke)
+    # Of another package, it has been watched; ours are not told of, since their settings are bounded.
+    asked = [
+        signal
+        for signal in pipeline.signals
+        if signal.name not in known
+        and (isinstance(signal, RuleSignal) or getattr(signal.scores, "spoke", None) is False)
+    ]
     rows = slice(max(0, features.bars.row_closed_at(start)), features.bars.row_closed_at(end) + 1)
     eligible = np.array([symbol in pipeline.universe for symbol in features.bars.symbols], dtype=bool)
-    if rows.stop <= rows.start or not eligible.any():
+    if not asked or rows.stop <= rows.start or not eligible.any():
         return ()
     bars = _EveryBar(features, rows, eligible)
     usable = bars.values("usable")
-    count = f"0 of {rows.stop - rows.start:,} bars"
     notes = []
-    for signal in pipeline.signals:
-        if signal.name in known or not _was_silent(signal, bars, usable):
+    for signal in asked:
+        # All that an expression asks of a market is here.
+        if isinstance(signal, RuleSignal) and (signal.when.of(bars) & usable).any():  # type: ignore[arg-type]
             continue
         told = ", ".join(_readings(signal, bars, usable))
-        notes.append(f"{signal.name} fired on {count}" + (f"; {told}" if told else ""))
+        notes.append(f"{signal.name} fired on 0 of {rows.stop - rows.start:,} bars" + (f"; {told}" if told else ""))
     return tuple(notes)
-
-
-def _was_silent(signal: Signal, bars: _EveryBar, usable: np.ndarray) -> bool:
-    if isinstance(signal, RuleSignal):
-        return not bool((signal.when.of(bars) & usable).any())  # type: ignore[arg-type]  # all that an expression asks
-    # Of another package, it has been watched; ours are not told of, since their settings are bounded.
-    return getattr(signal.scores, "spoke", None) is False
 
 
 def _readings(signal: Signal, bars: _EveryBar, usable: np.ndarray) -> Iterator[str]:

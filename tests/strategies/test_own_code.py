@@ -190,7 +190,7 @@ def test_a_verdict_above_what_was_proposed_keeps_and_is_told_once(monkeypatch, t
         verdict = rule.review(wish, book(), market({"A": [10.0]}))
         assert (verdict.code, verdict.before, verdict.after, verdict.inputs) == ("OK", 10, 10, {"asked": 50})
     assert [r.getMessage() for r in caplog.records] == [
-        "risk module mine: its review gave more than was proposed; a verdict never raises a quantity, so it was kept"
+        "risk module mine: its review gave more than was proposed; a verdict raises no quantity, so nothing changed"
     ]
     assert rule.review.enlarged == 2
 
