@@ -16,7 +16,7 @@ from brokers.kraken.connection.client import KrakenClient
 from brokers.order_types import VenueReason
 from brokers.venue_errors import VenueError, VenueRefusal, VenueUnavailable
 
-FRESH_S = 10.0
+FRESH_S = 1.0
 """Local seconds: what was read of a pair longer ago is read again before a stop is cancelled for a sale."""
 AGAIN_S = 60.0
 """Local seconds between two readings because of what Kraken refused, or of a pair that is gone."""
