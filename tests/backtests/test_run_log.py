@@ -40,7 +40,15 @@ def run(tmp_path):
         log.warning("before there is a folder")
         with Journal(tmp_path / "state/journal.sqlite3", "account", lambda: NOW) as journal:
             venue = SimpleNamespace(clock=SimpleNamespace(now=lambda: NOW))
-            session = SimpleNamespace(journal=journal, venue=venue, before_close=[], clock_skew=skew)
+            session = SimpleNamespace(
+                account_id="PA-TEST",
+                profile="active",
+                mode="paper",
+                journal=journal,
+                venue=venue,
+                before_close=[],
+                clock_skew=skew,
+            )
             told.open(session, settings, lasting=lasting)
             yield SimpleNamespace(screen=screen, journal=journal)
             while ends and session.before_close:

@@ -94,7 +94,7 @@ def test_a_cancel_that_got_lost_is_asked_for_again(desk, monkeypatch):
 
 def test_orders_that_stay_are_told_with_status_1(desk, monkeypatch, capsys):
     monkeypatch.setattr(Pace.done_by, "__defaults__", (0.3,))
-    monkeypatch.setattr("brokers.desk.execution.order_gateway.OrderGateway.cancel", lambda self, name: False)
+    monkeypatch.setattr("brokers.desk.execution.order_gateway.OrderGateway.cancel", lambda self, name, **_: False)
     desk.by_hand("PLTR", "3", type="limit", limit_price="150")
     assert run(desk) == 1
     said = capsys.readouterr().out

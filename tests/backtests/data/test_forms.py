@@ -463,7 +463,7 @@ REFUSED = {
         "whole numbers without headings may be ten-thousandths, as LEAN writes prices",
     ),
     "NinjaTrader's minutes": (
-        "AAA.txt", lines(*each("{day} 09310{k};{o};{h};{l};{c};{v}")), "are those at which a bar ends, .*--labels end",
+        "AAA.txt", lines(*each("{day} 09310{k};{o};{h};{l};{c};{v}")), "are those at which bars end; say --labels end",
     ),
     "Nasdaq's dates": (
         "AAA.csv",

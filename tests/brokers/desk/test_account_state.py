@@ -10,6 +10,7 @@ from decimal import Decimal
 import pytest
 
 from brokers.alpaca.errors import AlpacaRefusal
+from brokers.desk.execution.order_gateway import OrderRefused
 from brokers.desk.execution.refused_protection import RefusedProtections
 from tests.brokers.desk.scene import SYMBOLS, Scene, changes, held
 
@@ -91,7 +92,7 @@ def test_many_positions_of_a_blocked_account_are_tried_in_turn(scene):
     refused = RefusedProtections(scene.state)
     names, began = [f"S{number}" for number in range(30)], scene.exchange.now
     for name in names:
-        refused.add(name, (), "VENUE_REFUSED")
+        refused.add(name, (), OrderRefused("VENUE_REFUSED"))
     scene.state.view = replace(scene.state.view, account=replace(scene.state.view.account, blocked="it is blocked"))
     tried = []
     while scene.exchange.now - began < timedelta(minutes=11):
@@ -99,5 +100,5 @@ def test_many_positions_of_a_blocked_account_are_tried_in_turn(scene):
         for name in names:
             if not refused.pauses(name, ("another",)):
                 tried.append(name)
-                refused.add(name, ("another",), "VENUE_REFUSED")
+                refused.add(name, ("another",), OrderRefused("VENUE_REFUSED"))
     assert {tried.count(name) for name in names} == {2}

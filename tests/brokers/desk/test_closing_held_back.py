@@ -220,7 +220,7 @@ def test_what_the_venue_does_not_trade_stays_behind_its_stop(scene, caplog):
     for _ in range(40):
         scene.step(1)
         assert scene.stopped() == scene.held() == 49
-    assert caplog.text.count("the venue does not trade it now") == 2
+    assert caplog.text.count("the venue does not trade it now") == 1
     scene.wire.asset = asset
     scene.settle(35)
     assert scene.held() == 0

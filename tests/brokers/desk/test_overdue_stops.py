@@ -201,7 +201,8 @@ def test_of_several_stops_the_one_farthest_from_the_market_is_watched(quantity, 
         in_session=True, now=None, view=SimpleNamespace(price=lambda symbol: between[0]),
         quote=lambda symbol: SimpleNamespace(problem="", prices=between),
     )  # fmt: skip
-    stops = OverdueStops(state, positions, lambda *_: None, asks=False)
+    filling: Any = SimpleNamespace(goes_on=lambda order: False, is_last=lambda order: False)
+    stops = OverdueStops(state, positions, lambda *_: None, filling, asks=False)
     stops.tend("X")
     assert not stops.symbols
     assert not stops.reaches("X", *between)

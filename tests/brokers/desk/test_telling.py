@@ -269,7 +269,7 @@ def test_an_entry_of_two_orders_is_one_entry_in_the_summary(scene, caplog):
     scene.exchange.on_quote(scene.exchange.now, {"AAPL": Decimal(101)})
     scene.enter("AAPL", 50)
     fill(scene, 20)
-    scene.settle(12)
+    scene.settle(45)
     assert len(scene.desk.entries.slippage) == 2
     report.tell()
     (summary,) = told(caplog, EventKind.SUMMARY)

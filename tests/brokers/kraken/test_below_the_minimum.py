@@ -63,7 +63,7 @@ def test_a_rest_that_cannot_be_sold_is_told_once_written_off_and_shown(tmp_path:
         told = [(r.levelname, r.getMessage()) for r in caplog.records if "minimum" in r.getMessage()]
         (warned, gone) = told
         assert warned[0] == "WARNING" and f"{worth:.2f} USD, are below Kraken's minimum of 0.00005 BTC" in warned[1]
-        assert gone[0] == "INFO" and f"{worth:.2f} USD" in gone[1] and "closed after" in gone[1]
+        assert gone[0] == "INFO" and f"{worth:.2f} USD" in gone[1] and "no position any more" in gone[1]
         assert "share" not in "".join(r.getMessage() for r in caplog.records)
         assert "without an order of ours" not in caplog.text
         (shown,) = state(scene).remainders
