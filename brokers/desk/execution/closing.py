@@ -46,7 +46,7 @@ LONGEST_TURN = 8
 ASK_TRADABLE = timedelta(seconds=30)
 """Between two questions whether the venue trades a symbol that is to be sold."""
 LAST_START = timedelta(seconds=20)
-"""So long before the close a sale begins at the latest: its exits are cancelled first, and its limit is chased."""
+"""So long before the close the sale of what is protected begins at the latest: its exits are cancelled first."""
 FIRST_REST_S, LONGEST_REST_S, LONGEST_UNPROTECTED_S = 15, 300, 60
 """Behind its stop; doubled from one fruitless round to the next, and no longer than the last one without a stop."""
 
@@ -330,6 +330,8 @@ class PositionCloser:
     def _cannot_fill(self, task: CloseTask) -> bool:
         """Whether the market is closed, or closes before a sale that begins now could be filled."""
         begun = task.stage is Stage.SELLING or task.releasing_since is not None
+        # Where nothing protects it, there is nothing to be cancelled first, and to wait leaves it so until the opening.
+        begun = begun or not self._positions.protection(task.symbol).protected
         return self._state.closes_within(timedelta(0) if begun else LAST_START)
 
     def _untradable(self, task: CloseTask, held: Decimal) -> bool:

@@ -78,6 +78,24 @@ def test_an_exit_shortly_before_the_close_begins_at_the_next_opening(scene, seco
     assert scene.held() == 0
 
 
+def without_exits(scene: Scene) -> None:
+    """Stop and target are cancelled by hand."""
+    scene.exchange.cancel(next(order["id"] for order in scene.open() if order["type"] == "limit"))
+    scene.hand_on()
+
+
+@pytest.mark.parametrize("seconds", [5, 15, 60])
+def test_a_position_that_nothing_protects_is_sold_until_the_close(scene, seconds):
+    """No exit has to be cancelled first, and the stop that the market has passed would be refused all night."""
+    until(scene, CLOSE, -seconds)
+    without_exits(scene)
+    scene.pass_time(0.1, AAPL=94)
+    scene.settle(4)
+    assert scene.held() == 0
+    assert scene.exchange.now < CLOSE
+    assert scene.agrees()
+
+
 def test_an_exit_that_can_still_be_filled_is_sold_before_the_close(scene):
     until(scene, CLOSE, -25)
     scene.adjust("exit")
