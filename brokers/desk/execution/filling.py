@@ -36,7 +36,8 @@ class Filling:
         """Whether an order has filled in part, the last part of it lately."""
         if not order.filled or not order.open:
             return False
-        last = self._positions.book.moved.get(order.symbol)
+        # Its own fills alone: a trade by hand in the symbol does not say that this order still fills.
+        last = self._positions.last_fill(order)
         return last is not None and not elapsed(self._state.now, last, STUCK_AFTER)
 
     def is_last(self, order: VenueOrder) -> bool:

@@ -150,6 +150,11 @@ class OwnPositions:
         contradictions = [c.what for c in self.sync.contradictions.values() if c.symbol == symbol]
         return [*contradictions, *([self.renamed[symbol]] if symbol in self.renamed else [])]
 
+    def last_fill(self, order: VenueOrder) -> datetime | None:
+        """When an order itself filled last, by the journal; not every venue tells it."""
+        name = self.sync.client_id(order.id)
+        return None if name is None else self._history.last_fill(name)
+
     def unresolved(self, symbol: str) -> list[JournalOrder]:
         """Orders of a symbol whose outcome is not known."""
         return [order for order in self.journal.unresolved() if order.symbol == symbol and not order.venue_id]

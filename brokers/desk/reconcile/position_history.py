@@ -139,6 +139,11 @@ class PositionHistory:
         """Orders with a fill after ``moment``, among the newest few hundred: enough for the last seconds."""
         return [item for item in self._events if isinstance(item, FilledOrder) and item.last_fill > moment]
 
+    def last_fill(self, client_order_id: str) -> datetime | None:
+        """When an order filled last, among the newest few hundred; None where it is none of them."""
+        orders = (item for item in reversed(self._events) if isinstance(item, FilledOrder))
+        return next((item.last_fill for item in orders if item.order.client_order_id == client_order_id), None)
+
     def _known_figures(self, order: JournalOrder) -> Figures | None:
         name = order.client_order_id
         if name not in self._figures:

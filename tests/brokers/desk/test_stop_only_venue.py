@@ -16,10 +16,11 @@ from brokers.desk.data.quotes import judged
 from brokers.desk.desk import LiveDesk
 from brokers.desk.entry_halts import EntryHalts, KillSwitch
 from brokers.desk.execution.entry_task import EntryWindow
+from brokers.desk.execution.order_requests import single
 from brokers.desk.reconcile.budget_keeper import BudgetKeeper
 from brokers.journal import Journal, State
 from brokers.network.admission import Admission
-from brokers.order_types import OrderRole, OrderType
+from brokers.order_types import OrderRole, OrderType, Side
 from brokers.ports import Venue
 from brokers.venue_errors import VenueRefusal
 from config import load
@@ -285,6 +286,32 @@ def test_a_stop_that_stays_at_a_part_is_told_as_such_and_left(day, caplog):
     day.venue.part = Decimal(1)
     day.settle(4)
     assert day.held == 0 and day.roles() == ["entry", "stop", "close"]
+
+
+def trade_by_hand(day: Day, side: Side, name: str) -> None:
+    """A hundredth of a coin is bought or sold by hand, whatever else waits."""
+    ack = day.venue.submit(single(BTC, side, Decimal("0.01"), None), name, side == "buy")
+    part, day.venue.part = day.venue.part, Decimal(1)
+    day.venue._fill(day.venue.orders[ack.id], day.venue.prices[BTC])
+    day.venue.part = part
+
+
+def test_a_trade_by_hand_does_not_make_a_stuck_stop_one_that_fills(day, caplog):
+    day.longest_s = 60
+    day.bought()
+    day.venue.part = Decimal("0.5")
+    day.step(1, "85000")
+    day.idle(20)
+    trade_by_hand(day, "buy", "hand-1")
+    day.idle(2)
+    trade_by_hand(day, "sell", "hand-2")
+    day.idle(6)
+    assert "STOP_PASSED" not in caplog.text
+    day.idle(6)
+    assert "and goes no further in 30 s" in caplog.text
+    day.venue.part = Decimal(1)
+    day.settle(4)
+    assert day.held == 0
 
 
 def test_a_close_that_is_asked_for_while_a_stop_fires_in_parts_waits_for_it(day):
