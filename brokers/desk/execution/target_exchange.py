@@ -1,8 +1,9 @@
 """Targets at a venue where a stop rests by itself: watched here, and exchanged for the stop when they are reached.
 
-The stop holds the shares, so it is cancelled first; once they are free they are offered at the target. What is not sold
-within the time that shares may be without a stop goes back behind one. An offer that the market takes part after part
-goes on for up to a minute, and one whose rest is below the venue's minimum until it is filled.
+The stop holds the shares, so it is cancelled first; once they are free they are offered at the target. What does not
+come free within ``live.protection.max_exchange_s`` goes back behind a stop, and so does what is not sold so long after
+it was offered. An offer that the market takes part after part goes on for up to a minute, and one whose rest is below
+the venue's minimum until it is filled.
 """
 
 from __future__ import annotations
@@ -50,12 +51,14 @@ class Stage(StrEnum):
 class Exchange:
     """The target of one position.
 
-    ``began`` is when the stop's cancel was asked for, ``order`` the client order id of the offer.
+    ``began`` is when the stop's cancel was asked for, ``order`` the client order id of the offer, ``offered`` when that
+    was sent.
     """
 
     stage: Stage = Stage.WATCHING
     began: datetime | None = None
     order: str = ""
+    offered: datetime | None = None
     cancel_asked: datetime | None = None
     backoff: Backoff = field(default_factory=lambda: Backoff(FIRST_PAUSE_S, LONGEST_PAUSE_S))
 
@@ -169,7 +172,7 @@ class TargetExchange:
             exchange.backoff.failed(now)
             return
         log.info("%s: the target %s is reached, its stop is exchanged for it", position.symbol, target)
-        exchange.stage, exchange.began = Stage.RELEASING, now
+        exchange.stage, exchange.began, exchange.offered = Stage.RELEASING, now, None
         self._release(exchange, position)
 
     def _release(self, exchange: Exchange, position: Position) -> None:
@@ -207,6 +210,7 @@ class TargetExchange:
             self._end(exchange, sold=False)
             return
         exchange.stage, exchange.order, exchange.cancel_asked = Stage.SELLING, order.client_order_id, None
+        exchange.offered = self._state.now
 
     def _follow(self, exchange: Exchange, symbol: str, over: bool = False) -> None:
         """Cancel the offer when its time is up, and let what is left go back behind a stop once it has ended."""
@@ -229,7 +233,10 @@ class TargetExchange:
         if over or not self._overdue(exchange):
             return over
         too_long = exchange.began is None or elapsed(self._state.now, exchange.began, LONGEST_IN_PARTS)
-        return too_long or there is None or not self._filling.goes_on(there) or not self._filling.is_taken(there)
+        if too_long or there is None:
+            # Of an offer that no look has shown nobody knows whether it fills: then the minute alone ends it.
+            return too_long
+        return not self._filling.goes_on(there) or not self._filling.is_taken(there)
 
     def _end(self, exchange: Exchange, sold: bool) -> None:
         exchange.stage, exchange.order, exchange.cancel_asked = Stage.RETURNING, "", None
@@ -239,10 +246,9 @@ class TargetExchange:
             exchange.backoff.failed(self._state.now)
 
     def _overdue(self, exchange: Exchange) -> bool:
-        """Whether so much of the time that there is has gone by that the stop has to go back now."""
-        if exchange.began is None:
-            return True
-        return elapsed(self._state.now, exchange.began, timedelta(seconds=self._longest_s))
+        """Whether the time that there is has gone by, for the shares to come free or then for the offer to fill."""
+        since = exchange.offered or exchange.began
+        return since is None or elapsed(self._state.now, since, timedelta(seconds=self._longest_s))
 
     def _missing(self, position: Position) -> bool:
         """Whether some of the shares are not behind a stop."""

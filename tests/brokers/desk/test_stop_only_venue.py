@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -23,6 +23,7 @@ from brokers.network.admission import Admission
 from brokers.order_types import OrderRole, OrderType, Side
 from brokers.ports import Venue
 from brokers.venue_errors import VenueRefusal
+from brokers.venue_values import OrderAck, VenueListing, VenueOrder
 from config import load
 from risk.model import BracketTerms, Plan, Proposal
 from tests.brokers.desk.stop_only_venue import StopOnlyVenue
@@ -356,6 +357,44 @@ def test_an_offer_at_the_target_that_fills_in_parts_goes_on_for_a_minute(day):
     day.idle(15)
     assert day.venue.stopped(BTC) == day.held > 0, "then the rest goes back behind a stop"
     assert day.roles() == ["entry", "target"] and day.agrees()
+
+
+def test_an_offer_has_its_own_time_however_late_the_coins_came_free(day):
+    day.longest_s = 30
+    day.bought()
+    day.venue.release = timedelta(seconds=8)
+    day.step(1, "103800")
+    day.idle(13)
+    assert [order.type for order in day.venue.orders.values() if order.open] == [OrderType.LIMIT]
+    day.step(1)
+    day.settle(3)
+    assert day.held == 0 and day.roles() == ["entry", "target"]
+
+
+def test_an_offer_that_no_look_has_shown_is_not_taken_for_one_that_does_not_fill(day, monkeypatch):
+    day.longest_s = 90
+    day.bought()
+    show(day, monkeypatch, lambda order: order.type != OrderType.LIMIT or order.side == "buy")
+    day.step(1, "103800")
+    day.idle(16)
+    assert [order.type for order in day.venue.orders.values() if order.open] == [OrderType.LIMIT]
+    day.idle(50)
+    assert day.venue.stopped(BTC) == day.held > 0, "a minute after its stop was cancelled it goes back behind one"
+
+
+def show(day: Day, monkeypatch: pytest.MonkeyPatch, which: Callable[[VenueOrder], bool]) -> None:
+    """The venue shows some of its open orders only."""
+
+    def shown(ask: Callable[..., VenueListing]) -> Callable[..., VenueListing]:
+        return lambda *args: VenueListing(tuple(o for o in ask(*args).orders if not o.open or which(o)))
+
+    for name in ("open_orders", "orders_since"):
+        monkeypatch.setattr(day.venue, name, shown(getattr(day.venue, name)))
+    monkeypatch.setattr(
+        day.venue,
+        "_ack",
+        lambda order: OrderAck(order.id, order.client_order_id, (order,) if not order.open or which(order) else ()),
+    )
 
 
 def test_an_offer_whose_rest_is_below_the_minimum_is_never_cancelled(day):
