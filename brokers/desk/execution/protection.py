@@ -97,6 +97,7 @@ class Protector:
         bare = (whole or self._too_little(symbol, abs(held))) - protection.protected
         self.log.see(symbol, bare, lambda: self._last_stop(symbol))
         self._remnants.see(symbol, abs(held) - whole)
+        self._remnants.ask_least(symbol, Decimal(0) if whole else whole_lots(abs(held), self._lot))
         for order in orphaned_manual_exits(symbol, self._state.view, self._positions.book, self._positions.ownership):
             why = f"it is for more shares than were bought by hand, {digits(abs(held))} are ours" if held else NOBODY
             self._end(order, f"sent by hand, {why}")
