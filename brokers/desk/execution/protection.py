@@ -95,6 +95,8 @@ class Protector:
         held, protection = self._positions.book.quantity(symbol), self._positions.protection(symbol)
         whole = self._terms.can_rest(symbol, abs(held))
         bare = (whole or self._too_little(symbol, abs(held))) - protection.protected
+        if self._stops.left(symbol, bare):
+            bare = Decimal(0)
         self.log.see(symbol, bare, lambda: self._last_stop(symbol))
         self._remnants.see(symbol, abs(held) - whole)
         self._remnants.ask_least(symbol, Decimal(0) if whole else whole_lots(abs(held), self._lot))
@@ -125,7 +127,7 @@ class Protector:
         lagging = missing < 0 and protection.lagging == -missing
         if self._waits.goes_on(symbol, "resize", lagging, RESIZE):
             return
-        if missing > 0:
+        if missing > 0 and not self._stops.left(symbol, missing):
             self._place(symbol, held, missing, protection)
         elif missing < 0:
             for order in self._surplus(protection, -missing):
