@@ -97,7 +97,7 @@ class Protector:
         bare = (whole or self._too_little(symbol, abs(held))) - protection.protected
         if self._stops.left(symbol, bare):
             bare = Decimal(0)
-        self.log.see(symbol, bare, lambda: self._last_stop(symbol))
+        self.log.see(symbol, bare, lambda: self._last_stop(symbol), too_few=not whole)
         self._remnants.see(symbol, abs(held) - whole)
         self._remnants.ask_least(symbol, Decimal(0) if whole else whole_lots(abs(held), self._lot))
         for order in orphaned_manual_exits(symbol, self._state.view, self._positions.book, self._positions.ownership):

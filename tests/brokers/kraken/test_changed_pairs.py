@@ -108,6 +108,7 @@ def test_the_least_volume_is_read_again_after_kraken_has_refused_an_order_for_it
     scene.settle(30, 5)
     assert len(kraken.refused) == 1
     assert BTC in scene.desk.protector.log.present, "coins of a hundred dollars without a stop are told all the same"
+    assert not scene.desk.urgent and not scene.desk.uncovered, "no look changes anything, so they come at their pace"
     assert scene.venue.rules.least(BTC, Decimal(90_000)) == Decimal("0.01")
 
 
