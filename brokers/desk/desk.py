@@ -193,7 +193,7 @@ class LiveDesk:
         """
         ends, began = time.monotonic() + ROOM_WITHIN_S, time.monotonic()
         while not self.state.room(self._limit.iteration):
-            urgent = self.protector.log.present or self.closer.working or self.shutting_down
+            urgent = self.protector.log.protectable or self.closer.working or self.shutting_down
             if urgent or time.monotonic() >= ends:
                 return False
             time.sleep(NAP_S)
@@ -435,7 +435,7 @@ class LiveDesk:
     @property
     def uncovered(self) -> bool:
         """Whether shares have neither a stop nor a sale at the venue, so that each moment counts."""
-        return any(not self.closer.at_venue(symbol) for symbol in self.protector.log.present)
+        return any(not self.closer.at_venue(symbol) for symbol in self.protector.log.protectable)
 
     @property
     def urgent(self) -> bool:

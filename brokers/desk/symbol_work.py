@@ -72,7 +72,7 @@ class SymbolWork:
         return bool(
             self.entries.tasks
             or self.closer.working
-            or self.protector.log.present
+            or self.protector.log.protectable
             or self.protector.cancelling
             or self.targets.under_way
             or self.overdue.symbols

@@ -14,6 +14,7 @@ from brokers.kraken.answers.fees import Fees
 from brokers.kraken.answers.figures import moment
 from brokers.kraken.answers.names import Names, uuid_of
 from brokers.kraken.connection.client import KrakenClient
+from brokers.kraken.connection.errors import FUNDS
 from brokers.kraken.order_memory import OrderMemory
 from brokers.kraken.payloads import amended, fields_of
 from brokers.kraken.reference import FRESH_S, Reference
@@ -201,7 +202,13 @@ class KrakenVenue:
         pair = self.reference.required(known.symbol)
         fields = amended(change, pair, known.side, venue_id)
         self._forget()
-        self.client.amend(client_order_id, fields, pair.key)
+        try:
+            self.client.amend(client_order_id, fields, pair.key)
+        except VenueRefusal as refusal:
+            # An amendment does not name the side, which alone says what the funds of the refusal are.
+            if known.side == "sell" and FUNDS in str(refusal):
+                raise VenueRefusal(str(refusal), VenueReason.SHARES_HELD) from None
+            raise
         ack = self.order(venue_id)
         after = next(order for order in ack.orders if order.id == venue_id)
         terms = {"trigger_price": after.stop_price, "limit_price": after.limit_price, "order_qty": after.quantity}

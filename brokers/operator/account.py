@@ -131,6 +131,7 @@ def _clock_of(venue: Venue) -> VenueTime:
 def _view(venue: Venue, journal: JournalSnapshot) -> VenueSnapshot:
     now = _clock_of(venue).now
     since = min([order.decision_time for order in journal.open] + [now - FIRST_LOOK_BACK]) - OVERLAP
+    venue.expect(order.client_order_id for order in journal.orders)
     # Orders before positions, as the desk reads them.
     recent, opened = venue.orders_since(since), venue.open_orders()
     positions = venue.positions()

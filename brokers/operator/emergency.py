@@ -71,13 +71,15 @@ def _settled(say: Callable[[str], None], work: Callable[[], bool]) -> bool:
 
 
 def _dry(venue: Venue, settings: Settings, account_id: str, cleanup: Cleanup) -> bool:
+    path = parse_address(journal_of(settings)).path
+    journal = None if path is not None and not path.exists() else read_snapshot(journal_of(settings))
+    if journal is not None:
+        require_account(journal, account_id, settings)
+        venue.expect(order.client_order_id for order in journal.orders)
     cleanup.cancel_all()
     cleanup.sell_dust(venue.venue_clock().is_open)
-    path = parse_address(journal_of(settings)).path
-    if path is not None and not path.exists():
+    if journal is None:
         return True
-    journal = read_snapshot(journal_of(settings))
-    require_account(journal, account_id, settings)
     if doubt := budget_keeper(Path(settings.live.state_dir), account_id, journal.filled, day_of(venue.clock.now()))[1]:
         cleanup.say(_left(doubt))
     state = LocalState.of_snapshot(journal, settings)
@@ -92,6 +94,7 @@ def _really(cleanup: Cleanup, core: DeskCore, settings: Settings, account_id: st
     budget, doubt = budget_keeper(Path(settings.live.state_dir), account_id, core.journal.filled_orders(), today)
     if doubt:
         say(_left(doubt))
+    venue.expect(order.client_order_id for order in core.journal.open_orders())
     empty, settled = cleanup.cancel_all(), True
     try:
         core.observer.look()

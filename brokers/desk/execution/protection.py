@@ -95,8 +95,11 @@ class Protector:
         held, protection = self._positions.book.quantity(symbol), self._positions.protection(symbol)
         whole = self._terms.can_rest(symbol, abs(held))
         bare = (whole or self._too_little(symbol, abs(held))) - protection.protected
-        self.log.see(symbol, bare, lambda: self._last_stop(symbol))
+        if self._stops.left(symbol, bare):
+            bare = Decimal(0)
+        self.log.see(symbol, bare, lambda: self._last_stop(symbol), too_few=not whole)
         self._remnants.see(symbol, abs(held) - whole)
+        self._remnants.ask_least(symbol, Decimal(0) if whole else whole_lots(abs(held), self._lot))
         for order in orphaned_manual_exits(symbol, self._state.view, self._positions.book, self._positions.ownership):
             why = f"it is for more shares than were bought by hand, {digits(abs(held))} are ours" if held else NOBODY
             self._end(order, f"sent by hand, {why}")
@@ -124,7 +127,7 @@ class Protector:
         lagging = missing < 0 and protection.lagging == -missing
         if self._waits.goes_on(symbol, "resize", lagging, RESIZE):
             return
-        if missing > 0:
+        if missing > 0 and not self._stops.left(symbol, missing):
             self._place(symbol, held, missing, protection)
         elif missing < 0:
             for order in self._surplus(protection, -missing):

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from brokers.desk.execution.backoff import elapsed
+from brokers.desk.execution.sale_check import unsaleable
 from brokers.desk.reconcile.own_positions import OwnPositions
 from brokers.desk.venue_snapshot import REMAINDER_USD
 from brokers.desk.venue_state import VenueState
@@ -16,6 +18,8 @@ from config.values.counting import COINS, unit_of
 
 REMNANT = timedelta(minutes=10)
 """Between two attempts to sell what is left of a share."""
+LEAST_AGAIN = timedelta(minutes=1)
+"""Between two questions for a least quantity that holds something back."""
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +41,7 @@ class Remnants:
         self._leave = leave
         self._told: dict[str, Decimal] = {}
         self._tried: dict[str, datetime] = {}
+        self._asked: dict[str, datetime] = {}
 
     def see(self, symbol: str, rest: Decimal) -> None:
         """Say once of what is left that nothing protects it: the venue takes exits that rest for whole shares only, and
@@ -74,6 +79,17 @@ class Remnants:
                 coin,
             )
 
+    def ask_least(self, symbol: str, held_back: Decimal) -> None:
+        """Let the venue be asked again while its least quantity holds something back: it may have been lowered."""
+        if not held_back:
+            self._asked.pop(symbol, None)
+            return
+        now = self._state.now
+        # Not at once: the first part of an entry that fills is below the minimum for a moment only.
+        if elapsed(now, self._asked.setdefault(symbol, now), LEAST_AGAIN):
+            self._asked[symbol] = now
+            unsaleable(self._state, symbol, held_back)
+
     def sell(self, symbol: str, held: Decimal) -> None:
         """What is left of a share follows the whole ones where those went by stop or target.
 
@@ -91,4 +107,5 @@ class Remnants:
     def forget(self, symbol: str) -> None:
         """There is no position any more."""
         self._tried.pop(symbol, None)
+        self._asked.pop(symbol, None)
         self._told.pop(symbol, None)

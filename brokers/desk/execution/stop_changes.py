@@ -57,6 +57,8 @@ class StopChanges:
         self._refused = refused
         self._leave = leave
         self._never_raised: set[str] = set()
+        self._not_there: dict[str, tuple[Decimal, Decimal]] = {}
+        """What was missing, and what was free by the venue's word, when a raise was refused for want of shares."""
 
     def may_be_raised(self, symbol: str) -> bool:
         """Whether the venue has not refused to raise a stop of this position."""
@@ -65,6 +67,15 @@ class StopChanges:
     def forget(self, symbol: str) -> None:
         """The position has ended; in the next one stops may be raised."""
         self._never_raised.discard(symbol)
+        self._not_there.pop(symbol, None)
+
+    def left(self, symbol: str, missing: Decimal) -> bool:
+        """Whether so much stays without a stop: it is too little for one, and the venue does not let it be sold.
+
+        A fee that was taken in coins leaves fewer than were bought. What rests is not cancelled for the difference, and
+        is raised again once another quantity is missing or free.
+        """
+        return self._not_there.get(symbol) == (missing, self._state.view.available(symbol))
 
     def to_be_raised(
         self, symbol: str, missing: Decimal, levels: Levels, protection: ProtectionStatus
@@ -92,7 +103,11 @@ class StopChanges:
         except OrderRefused as refusal:
             log.warning("%s: the stop stays for %s: %s", symbol, digits(stop.quantity), refusal.code)
             self._refused.add(symbol, what, refusal)
-            if refusal.venue is not None:
+            if refusal.venue is None:
+                return
+            if refusal.venue.reason is VenueReason.SHARES_HELD and missing < self._terms.least(symbol):
+                self._not_there[symbol] = missing, self._state.view.available(symbol)
+            else:
                 self._never_raised.add(symbol)
         else:
             log.info(

@@ -41,11 +41,21 @@ class UnprotectedLog:
     def __init__(self, now: Callable[[], datetime]) -> None:
         self._now = now
         self._open: dict[str, tuple[datetime, str]] = {}
+        self._too_few: set[str] = set()
         self.intervals: list[UnprotectedInterval] = []
         """Those that have ended."""
 
-    def see(self, symbol: str, missing: Decimal, reason: Callable[[], str] = lambda: "") -> None:
-        """So many shares of a symbol are without a stop now; ``reason`` is asked where that is news."""
+    def see(
+        self, symbol: str, missing: Decimal, reason: Callable[[], str] = lambda: "", *, too_few: bool = False
+    ) -> None:
+        """So many shares of a symbol are without a stop now; ``reason`` is asked where that is news.
+
+        They are ``too_few`` where the venue takes no order for them.
+        """
+        if too_few:
+            self._too_few.add(symbol)
+        else:
+            self._too_few.discard(symbol)
         if missing > 0 and symbol not in self._open:
             why = f"{digits(missing)} {unit_of(symbol)} without a working stop"
             self._open[symbol] = (self._now(), why)
@@ -62,6 +72,11 @@ class UnprotectedLog:
     def present(self) -> dict[str, str]:
         """Symbols with shares that no stop covers now, and why."""
         return {symbol: why for symbol, (_, why) in dict(self._open).items()}
+
+    @property
+    def protectable(self) -> frozenset[str]:
+        """Those of the present for which the venue would take an order: each moment counts for them."""
+        return frozenset(self.present.keys() - self._too_few)
 
     def seconds(self, symbol: str) -> float:
         """How long a symbol has been without a stop now; 0 if it isn't."""

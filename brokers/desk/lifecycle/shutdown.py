@@ -76,7 +76,8 @@ def _until_protected(desk: LiveDesk, end: float) -> str:
 
 def _unfinished(desk: LiveDesk) -> bool:
     """Whether another step is needed before no entry waits and every position has exits for its shares."""
-    return bool(desk.closer.tasks or desk.protector.log.present or desk.protector.cancelling or desk.entries.waiting)
+    protector = desk.protector
+    return bool(desk.closer.tasks or protector.log.protectable or protector.cancelling or desk.entries.waiting)
 
 
 def _tell_no_look(desk: LiveDesk, why: str, began: datetime) -> None:

@@ -39,20 +39,34 @@ class SharedCounter(Counter):
     @contextmanager
     def held(self, time_s: float) -> Iterator[None]:
         """Keep other processes from counting meanwhile; what they counted before is in the level."""
-        try:
-            file = -1 if self.path is None else os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
-        except OSError:
-            file = -1
-        if file < 0:
+        file = self._locked()
+        if file is None:
             yield
             return
         try:
-            fcntl.flock(file, fcntl.LOCK_EX)
             self._read(file, time_s)
             yield
             self._write(file)
         finally:
             os.close(file)
+
+    def _locked(self) -> int | None:
+        """The open file, locked until it is closed; None where it cannot be opened or locked.
+
+        Some network file systems open a file and have no locks.
+        """
+        if self.path is None:
+            return None
+        try:
+            file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError:
+            return None
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX)
+        except OSError:
+            os.close(file)
+            return None
+        return file
 
     def _read(self, file: int, time_s: float) -> None:
         try:

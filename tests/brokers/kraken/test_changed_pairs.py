@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -107,7 +108,50 @@ def test_the_least_volume_is_read_again_after_kraken_has_refused_an_order_for_it
     scene.settle(30, 5)
     assert len(kraken.refused) == 1
     assert BTC in scene.desk.protector.log.present, "coins of a hundred dollars without a stop are told all the same"
+    assert not scene.desk.urgent and not scene.desk.uncovered, "no look changes anything, so they come at their pace"
     assert scene.venue.rules.least(BTC, Decimal(90_000)) == Decimal("0.01")
+
+
+def lowered_again(scene: KrakenScene) -> Changed:
+    """The least volume was raised above what is held, which was read, and is lowered before anybody reads it again."""
+    kraken = Changed(scene)
+    kraken.ordermin = "0.01"
+    kraken.old()
+    scene.settle(3)
+    assert scene.venue.rules.least(BTC, Decimal(90_000)) == Decimal("0.01")
+    kraken.ordermin = "0.00005"
+    # What was read is older than a second of this machine, and not as old as the hour after which pairs are read again.
+    scene.venue.reference._read_at = scene.venue.reference._tried_at = time.monotonic() - 2 * FRESH_S
+    return kraken
+
+
+def test_a_minimum_that_was_lowered_again_lets_the_target_be_sold_at(scene):
+    kraken = lowered_again(scene)
+    scene.step(1, BTC="94000")
+    scene.settle(15, 5)
+    assert scene.held() == 0 and kraken.refused == []
+
+
+def test_a_minimum_that_was_lowered_again_lets_bare_coins_have_their_stop(scene):
+    kraken = lowered_again(scene)
+    (stop,) = scene.open()
+    scene.server.by_hand("CancelOrder", txid=stop.id)
+    asked = scene.asked["AssetPairs"]
+    scene.settle(15, 5)
+    assert scene.stopped() == scene.held() > 0 and kraken.refused == []
+    assert scene.asked["AssetPairs"] == asked + 1
+
+
+def test_while_the_minimum_stays_raised_pairs_are_read_once_a_minute(scene):
+    kraken = lowered_again(scene)
+    kraken.ordermin = "0.01"
+    (stop,) = scene.open()
+    scene.server.by_hand("CancelOrder", txid=stop.id)
+    asked = scene.asked["AssetPairs"]
+    for _ in range(60):
+        scene.venue.reference._read_at = scene.venue.reference._tried_at = time.monotonic() - 2 * FRESH_S
+        scene.step(5)
+    assert 4 <= scene.asked["AssetPairs"] - asked <= 5, "in five minutes"
 
 
 def test_a_pair_that_is_no_longer_listed_makes_equity_unknown_and_its_stop_is_still_seen(scene, caplog):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -14,6 +15,7 @@ import pytest
 from brokers.journal import Journal, OrderIntent, State
 from brokers.journal.fills import Cumulative
 from brokers.journal.snapshot import read_snapshot
+from brokers.kraken.answers.names import uuid_of
 from brokers.operator.emergency import clean_up
 from brokers.rehearsal.kraken.server import KrakenServer
 from brokers.rehearsal.serving.network_faults import Mishap
@@ -121,3 +123,20 @@ def test_dust_that_kraken_takes_is_sold_and_booked_with_its_fee(account):
     assert sale.fees > 0 and abs(sale.filled_notional - sale.fees - gained) < Decimal("1e-6")
     assert account.run()
     assert not any("sell dust" in line for line in account.said)
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_an_order_that_the_journal_has_is_not_called_another_traders(account, caplog, dry_run):
+    folder = Path(account.settings.live.state_dir)
+    venue = open_venue(account.settings, paper=True)
+    now = venue.venue_clock().now
+    with Journal(folder / "journal.sqlite3", venue.account().id, lambda: now, 5.0) as journal:
+        intent = OrderIntent("combined", "BTC/USD", "buy", Decimal("0.001"), "limit", "entry", now, 0, Decimal(40_000))
+        name = journal.plan_order(intent)
+    wire = Wire(account.server)
+    wire.nonce = time.time_ns() // 1_000
+    sent = {"type": "buy", "ordertype": "limit", "volume": "0.001", "price": "40000", "cl_ord_id": uuid_of(name)}
+    (txid,) = wire.private("AddOrder", pair="XBTUSD", **sent)["result"]["txid"]
+    account.run(dry_run)
+    assert any(txid in line for line in account.said)
+    assert "another trader" not in caplog.text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import threading
 import uuid
 from types import SimpleNamespace
@@ -144,6 +145,19 @@ def test_a_counter_that_cannot_be_written_counts_here_alone(tmp_path):
     now = [0.0]
     rates = shared(tmp_path / "no folder" / "kraken.requests", now)
     assert sum(rates.take("OpenOrders", 0, urgent=False) for _ in range(30)) == 11
+
+
+def test_a_counter_that_cannot_be_locked_counts_here_alone(tmp_path, monkeypatch):
+    files = set()
+
+    def no_locks(file, kind):
+        files.add(file)
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("brokers.kraken.connection.shared_counter.fcntl.flock", no_locks)
+    rates = shared(tmp_path / "kraken.requests", [0.0])
+    assert sum(rates.take("OpenOrders", 0, urgent=False) for _ in range(30)) == 11
+    assert len(files) == 1, "the file is closed each time"
 
 
 def test_a_command_without_room_says_when_there_is_some():

@@ -113,6 +113,30 @@ def test_a_stop_that_the_venue_does_not_raise_makes_way_for_one_over_all(scene):
     assert max(scene.spells) <= 30
 
 
+def test_a_stop_that_is_not_raised_for_want_of_coins_goes_on_resting(scene):
+    """A fee that was taken in coins: fewer are there than were bought, by so little that no stop could be for it."""
+    stop, sent, short = leave_a_rest(scene), scene.rest._sent, True
+
+    def amended(path: str, api: str, method: str, params: Any) -> Any:
+        answer = sent(path, api, method, params) if path != "AmendOrder" or not short else None
+        if answer is None:
+            scene.asked[path] += 1
+        return answer or {"error": ["EOrder:Insufficient funds"]}
+
+    scene.rest._sent = amended
+    for _ in range(60):
+        scene.step(5)
+        assert [o.id for o in scene.open(ETH)] == [stop.id]
+    assert scene.asked["CancelOrder"] == 0 and scene.asked["AmendOrder"] == 1
+    assert not scene.desk.urgent and not scene.desk.protector.log.present
+    # Another quantity is missing, so the raise is tried again.
+    short = False
+    scene.server.by_hand("AmendOrder", txid=stop.id, order_qty=str(scene.stopped(ETH) - REST / 2))
+    scene.settle(3)
+    (after,) = scene.open(ETH)
+    assert (after.id, after.qty) == (stop.id, scene.held(ETH)) and scene.faults() == []
+
+
 def test_where_no_stop_is_raised_the_smallest_of_several_makes_way(scene):
     venue, bare = scene.server.faults.venue, Decimal(0)
     venue.partial_fill_frac = 1.0
