@@ -166,6 +166,11 @@ class Venue(Protocol):
         ...
 
     @property
+    def gone_for_data_alone(self) -> bool:
+        """Whether nothing but its host of market data counts as gone, which no look needs."""
+        ...
+
+    @property
     def tells_orders(self) -> bool:
         """Whether it tells of orders by itself, through a stream; otherwise they are followed by asking."""
         ...

@@ -112,6 +112,11 @@ class VenueClient:
         names = [breaker.name for breaker in (self.breaker, self.data_breaker) if breaker.open]
         return f"circuit breaker open ({', '.join(names)})" if names else ""
 
+    @property
+    def gone_for_data_alone(self) -> bool:
+        """Whether the host of market data counts as gone, and that of orders and positions doesn't."""
+        return self.data_breaker.open and not self.breaker.open
+
     @staticmethod
     def budget(seconds: float) -> AbstractContextManager[None]:
         """Bound the time of everything asked inside."""

@@ -89,6 +89,10 @@ class AlpacaVenue:
     def gone(self) -> str:
         return self.client.gone
 
+    @property
+    def gone_for_data_alone(self) -> bool:
+        return self.client.gone_for_data_alone
+
     def budget(self, seconds: float) -> AbstractContextManager[None]:
         return self.client.budget(seconds)
 

@@ -10,6 +10,7 @@ from brokers.desk.reconcile.own_positions import OwnPositions
 from brokers.desk.venue_state import VenueState
 from brokers.order_types import OrderRole
 from brokers.venue_errors import VenueError
+from config.values.counting import unit_of
 from market.bars import BarTable
 from market.trading_day import day_of
 from risk.model import Barred, Proposal
@@ -72,14 +73,20 @@ class BarredEntries:
         return math.isclose(close, proposal.price, rel_tol=1e-12)
 
     def _sold_by_others(self) -> list[Barred]:
-        """Symbols of which an order that is not ours closed shares of ours in this session."""
+        """Symbols of which an order that is not ours closed shares of ours in this session.
+
+        What was written off and what went without an order are booked like it, but no order stands behind them.
+        """
         today = day_of(self._state.now)
         found: dict[str, Barred] = {}
         for portion in reversed(self._positions.book.portions):
             trade = portion.trade
             if day_of(trade.exit_time) != today:
                 break
-            if trade.exit_reason == OrderRole.MANUAL and trade.symbol not in found:
-                why = "shares of ours were closed by an order that is not ours; not before the next session"
+            if trade.exit_reason != OrderRole.MANUAL or trade.symbol in found:
+                continue
+            if self._positions.journal.order(portion.exit_order).venue_id:
+                unit = unit_of(trade.symbol)
+                why = f"{unit} of ours were closed by an order that is not ours; not before the next session"
                 found[trade.symbol] = Barred(trade.symbol, why)
         return list(found.values())

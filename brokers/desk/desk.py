@@ -8,7 +8,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 from brokers.desk.barred_entries import BarredEntries
@@ -62,6 +62,8 @@ SLOW_S = 15.0
 FRESH_S = 1.0
 ACCOUNT_AGAIN = timedelta(seconds=10)
 """How old the account may be while protection is refused."""
+OPENING_AGAIN_S = 10.0
+"""The venue's seconds until the account is asked for again for a session's opening equity, at least."""
 FLATTEN = "kill switch: flatten"
 CROWDED = "own rate limit: iterations give way to the watch over stops"
 
@@ -125,6 +127,7 @@ class LiveDesk:
         self.flattened = False
         self.longest_s = 0.0
         self._looked = self._seen_at = -math.inf
+        self._opening_tried: datetime | None = None
         self._limit = core.state.venue.request_limit
         self.look_watch = LookWatch(lambda: self.state.clock.local(max(IDLE_S, self._limit.quiet_s)))
         self.overdue = OverdueStops(core.state, core.positions, self._leave, filling, asks=self.targets.needed)
@@ -217,7 +220,7 @@ class LiveDesk:
     def _look_is_due(self) -> bool:
         """Whether to look between iterations: always, but where requests are few and nothing has happened."""
         limit, local = self._limit, self.state.clock.local
-        if not limit.quiet_s or self._opens():
+        if not limit.quiet_s or (self._opens() and self._opening_again):
             return True
         since = time.monotonic() - self._seen_at
         if self.urgent and since >= local(URGENT_S):
@@ -340,7 +343,7 @@ class LiveDesk:
                 log.error(
                     "%s: the venue contradicts the journal, no entries this session: %s", wrong.symbol, wrong.what
                 )
-        if opens:
+        if opens and (account or self._opening_again):
             self._open_session(account)
         self._keep_books()
 
@@ -350,6 +353,7 @@ class LiveDesk:
         Where the account cannot be asked for, or the journal not be written, a later look does it, and stops are looked
         after meanwhile.
         """
+        self._opening_tried = self.state.now
         try:
             if not seen:
                 with self.state.time_budget(QUOTE_S):
@@ -366,6 +370,12 @@ class LiveDesk:
         if opened is not None and opened[0] == day_of(self.state.now):
             return False
         return self.state.in_session or (self._extended and not self.entries.window().closed)
+
+    @property
+    def _opening_again(self) -> bool:
+        """Whether the last try to fix it is so long ago that a request for the account may be spent on it."""
+        tried, again = self._opening_tried, timedelta(seconds=max(OPENING_AGAIN_S, self._limit.quiet_s))
+        return tried is None or elapsed(self.state.now, tried, again)
 
     def _tell_account(self, unreadable: str) -> None:
         """Where equity and cash are not known nothing is entered; exits go on with those that were known last."""

@@ -161,7 +161,7 @@ class Monitor:
         pause = BUSY_S
         while not self._stop.is_set():
             news = self._news.wait(max(self.clock.local(pause), 0.02))
-            self._see_stream()
+            self._guarded(self._see_stream, "whether the stream of trade updates tells anything is not known")
             if not news and self._seen is not self.desk.state.view:
                 # An iteration has looked meanwhile.
                 self._seen, pause = self.desk.state.view, BUSY_S
@@ -173,8 +173,9 @@ class Monitor:
             self._pace.looks(time.monotonic())
             pause = self._look()
             self._seen = self.desk.state.view
-            self._miss_iterations()
-            self._tell_session()
+            self._guarded(self._miss_iterations, "whether iterations come is not known")
+            if self._session is not None:
+                self._guarded(self._session.check, "the session could not be summed up")
 
     def _wait_for_turn(self) -> None:
         """Wait until the pace lets the next look come; entries that fill in part meanwhile are cancelled at once.
@@ -190,14 +191,12 @@ class Monitor:
                 except Exception as error:
                     self.desk.halts.crashed(error, self.clock.now())
 
-    def _tell_session(self) -> None:
-        """Tell the summary of a session that is over; what goes wrong in telling ends no watch."""
-        if self._session is None:
-            return
+    def _guarded(self, act: Callable[[], None], failed: str) -> None:
+        """Do something beside the looks; what goes wrong in it ends no watch."""
         try:
-            self._session.check()
+            act()
         except Exception:
-            log.exception("the session could not be summed up")
+            log.exception("%s", failed)
 
     def _miss_iterations(self) -> None:
         """Say loudly that no iteration comes: Lumibot may leave them out without a word, and then goes on doing so."""
@@ -212,7 +211,8 @@ class Monitor:
             self._overdue = now + self._patience_s
         elif now >= self._overdue:
             self._overdue, self._missed = now + self._patience_s, True
-            blind = desk.look_watch.why or desk.halts.venue_gone()
+            # A host of data that is gone keeps no look from seeing what is held and what protects it.
+            blind = desk.look_watch.why
             log.error(
                 "no iteration for %.0f s: nothing is decided, %s; start the trader again if this stays",
                 now - self._iterated,

@@ -98,6 +98,11 @@ class KrakenVenue:
         breaker = self.client.rest.breaker
         return self.client.rates.locked or (f"circuit breaker open ({breaker.name})" if breaker.open else "")
 
+    @property
+    def gone_for_data_alone(self) -> bool:
+        # One host and one breaker for everything.
+        return False
+
     def budget(self, seconds: float) -> AbstractContextManager[None]:
         return time_budget(seconds)
 

@@ -96,17 +96,17 @@ class TradeStream(TradingStream):
     def stop(self) -> None:
         """End ``run`` soon; from any thread, any number of times."""
         self._stopped = True
-        if self._reading is not None:
-            loop, task = self._reading
+        if (reading := self._reading) is not None:
+            loop, task = reading
             # The loop may have ended by itself in the meantime.
             with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(task.cancel)
 
     def reconnect(self) -> None:
         """Drop the connection, so that the next is made in a moment; from any thread."""
-        if self._reading is not None:
+        if (reading := self._reading) is not None:
             with contextlib.suppress(RuntimeError):
-                self._reading[0].call_soon_threadsafe(self._drop)
+                reading[0].call_soon_threadsafe(self._drop)
 
     def _drop(self) -> None:
         socket: Any = self._ws

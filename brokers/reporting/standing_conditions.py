@@ -35,6 +35,8 @@ class Condition:
         How it ended for a subject, in words; must need no lock.
     within : EventKind, optional
         A kind that tells the same: while that one is present this is not told. It has to be checked before this.
+    same : callable, optional
+        Whether that one is about the same now: a venue may be gone only in part. Must need no lock.
     """
 
     kind: EventKind
@@ -44,6 +46,7 @@ class Condition:
     over: str
     end: Callable[[str], str] = lambda subject: ""
     within: EventKind | None = None
+    same: Callable[[], bool] = lambda: True
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +102,7 @@ class StandingConditions:
 
     def _check(self, condition: Condition, now: float) -> None:
         present = dict(condition.present())
-        told_already = any(kind is condition.within for kind, _ in self._since)
+        told_already = any(kind is condition.within for kind, _ in self._since) and condition.same()
         for subject, why in sorted(present.items()):
             key = (condition.kind, subject)
             self._seen[key] = now

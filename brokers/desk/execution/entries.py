@@ -163,7 +163,7 @@ class Entries:
         buys = proposal.side == "buy"
         price, limit, note = self._price(task, quote)
         if not math.isfinite(price):
-            self.refuse(proposal, task.time, f"DESK_QUOTE: {proposal.symbol}: {quote.problem}")
+            self._refuse_task(task, f"DESK_QUOTE: {proposal.symbol}: {quote.problem}")
             return False
         rules = self._state.rules
         entry = entry_at(
@@ -177,23 +177,23 @@ class Entries:
         )
         quantity, stop, target, reason = entry.quantity, entry.stop, entry.target, f"{entry.reason}{note}"
         if not entry.possible or quantity < rules.least(proposal.symbol, Decimal(str(price))):
-            self.refuse(proposal, task.time, f"DESK_SIZE: nothing is left of it at {price:.4f}; {proposal.reason}")
+            self._refuse_task(task, f"DESK_SIZE: nothing is left of it at {price:.4f}; {proposal.reason}")
             return False
         # Nor does the stop lie farther from the market than that of the part that is there.
         if (first := self._stop_of_part(proposal.symbol)) is not None:
             sign, prices = (1 if buys else -1), [price] if quote.problem else quote.prices
             if any(sign * (known - first) <= rules.gap(first, proposal.symbol) for known in prices):
-                self.refuse(proposal, task.time, f"DESK_STOP: {price:.4f} is at or beyond the stop {first} of its part")
+                self._refuse_task(task, f"DESK_STOP: {price:.4f} is at or beyond the stop {first} of its part")
                 return False
             stop = max(stop, first) if buys else min(stop, first)
         side: Side = "buy" if buys else "sell"
         request: OrderRequest
         if window.extended:
             if limit is None:
-                self.refuse(proposal, task.time, f"DESK_EXTENDED: {quote.problem or 'no limit can be set'}")
+                self._refuse_task(task, f"DESK_EXTENDED: {quote.problem or 'no limit can be set'}")
                 return False
             if not self._room_without_stop(quantity * limit):
-                self.refuse(proposal, task.time, "DESK_EXTENDED: too much is without a stop until the open")
+                self._refuse_task(task, "DESK_EXTENDED: too much is without a stop until the open")
                 return False
             request = single(proposal.symbol, side, quantity, limit, extended=True)
         elif Resting.BRACKET in self._state.rules.resting:
@@ -217,7 +217,7 @@ class Entries:
         except (OrderRefused, AlreadyPlanned) as refusal:
             if isinstance(refusal, OrderRefused) and refusal.code.startswith(GateCode.COLLAR):
                 self._far(proposal)
-            self.refuse(proposal, task.time, f"{refusal}; {reason}")
+            self._refuse_task(task, f"{refusal}; {reason}")
             return False
         self._refused.pop(proposal.symbol, None)
         self.sent.append(self._state.now)
@@ -403,6 +403,16 @@ class Entries:
     def refused_on(self, day: date) -> set[str]:
         """Symbols whose latest entry could not be sent, of those decided on in a day."""
         return {symbol for symbol, (refused, _) in self._refused.items() if refused == day}
+
+    def _refuse_task(self, task: EntryTask, why: str) -> None:
+        """Leave a trace of an order that could not be sent; of an entry that was bought in part it is the rest."""
+        symbol = task.proposal.symbol
+        if not task.filled:
+            self.refuse(task.proposal, task.time, why)
+            return
+        told = "%s: %g of %g %s bought, the rest is given up: %s"
+        log.warning(told, symbol, task.filled, task.wanted, unit_of(symbol), why)
+        self.skipped.append(not_sent(task.time, "", task.proposal, why))
 
     def refuse(self, proposal: Proposal, time: datetime, why: str) -> None:
         """Leave a trace of an entry that was approved and could not be sent."""

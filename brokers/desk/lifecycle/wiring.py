@@ -239,6 +239,8 @@ def standing_conditions(
             "VENUE NOT SEEN for {seconds} s: {why}; nothing is looked after, stops that rest at the venue go on",
             "{subject} is seen again after {seconds} s",
             within=EventKind.VENUE_DOWN,
+            # Looks ask no host of data: where that alone is gone, they fail for another reason.
+            same=lambda: not desk.state.venue.gone_for_data_alone,
         ),
     )
 
@@ -249,6 +251,10 @@ def _covered(desk: LiveDesk, symbol: str) -> str:
         return "closed"
     if desk.positions.last_protection(symbol).protected > 0:
         return "protected again"
+    left = abs(desk.positions.book.quantity(symbol))
+    there = desk.state.view.positions.get(symbol)
+    if there is not None and desk.state.rules.least(symbol, there.unit_price) <= left:
+        return "what is left is a fraction, which no stop can cover"
     return "what is left is below the venue's minimum and has no stop"
 
 

@@ -83,7 +83,7 @@ class Wire:
 
     clock: Clock
     bucket: Any = SimpleNamespace(limit=200, reserve=30, drop_waiting=lambda: None, room=lambda need, requests: True)
-    gone = ""
+    gone, gone_for_data_alone = "", False
     trading_url = "in process"
 
     def budget(self, seconds: float) -> AbstractContextManager[None]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from brokers.alpaca.errors import BadKeys
-from brokers.desk.lifecycle.wiring import standing_conditions
+from brokers.desk.lifecycle.wiring import _covered, standing_conditions
 from brokers.desk.look_watch import OVERDUE_S, LookWatch
 from brokers.desk.monitor import Monitor
 from brokers.notifications.log_notices import NoticeHandler
@@ -123,3 +125,24 @@ def test_missing_iterations_say_whether_the_watch_goes_on_and_that_they_came_bac
         pass
     monitor._miss_iterations()
     assert "iterations come again after" in caplog.text
+
+
+def test_a_host_of_data_that_is_gone_hides_no_refused_keys(scene, caplog):
+    held(scene)
+    watched = Watched(scene, gone="circuit breaker open (data)")
+    scene.wire.gone_for_data_alone = True
+    refusing(scene)
+    look(scene)
+    watched.until(20)
+    assert "VENUE DOWN" in caplog.text and "VENUE NOT SEEN for 6 s: the keys are refused" in caplog.text
+
+
+@pytest.mark.parametrize(("least", "told"), [("1e-9", "a fraction, which no stop can cover"), ("1", "minimum")])
+def test_shares_that_stay_without_a_stop_are_said_to_be_what_they_are(scene, monkeypatch, least, told):
+    held(scene)
+    before = scene.desk.positions.last_protection("AAPL")
+    positions, rules = scene.desk.positions, type(scene.state.rules)
+    monkeypatch.setattr(type(positions.book.ledger), "quantity", lambda self, symbol: 0.4)
+    monkeypatch.setattr(positions, "last_protection", lambda symbol: replace(before, protected=Decimal(0)))
+    monkeypatch.setattr(rules, "least", lambda self, symbol, price: Decimal(least))
+    assert told in _covered(scene.desk, "AAPL")

@@ -27,7 +27,7 @@ from brokers.desk.look_pace import (
     LookPace,
 )
 from brokers.desk.monitor import Monitor
-from brokers.venue_errors import VenueUnavailable
+from brokers.venue_errors import LockedOut, VenueUnavailable
 from tests.brokers.desk.scene import Json, Scene, fill, held
 from tests.brokers.desk.watching import Hurried, watching
 from tests.live_venue import wait_until
@@ -357,10 +357,51 @@ def test_the_watch_outlives_an_error_while_it_waits_for_its_turn(scene, monkeypa
 
 def test_while_the_venue_is_gone_no_watch_over_stops_is_promised(scene, caplog, monkeypatch):
     monkeypatch.setattr("brokers.desk.monitor.MISSED_S", 0.0)
-    scene.desk.halts.venue_gone = lambda: "locked out by Kraken until 12:15; nothing is looked at"
     monitor = Monitor(scene.desk, scene.clock, pace_s=0.0)
     scene.step()
+    locked = LockedOut("locked out by Kraken until 12:15; nothing is looked at")
+
+    def refused(name: str, phase: str) -> None:
+        raise locked
+
+    scene.wire.mishap = refused
+    with pytest.raises(LockedOut):
+        scene.desk.tick()
     for _ in range(2):
         monitor._miss_iterations()
     assert "and the venue is not seen: locked out by Kraken until 12:15" in caplog.text
     assert "goes on" not in caplog.text
+
+
+def test_while_only_data_are_gone_the_venue_counts_as_seen(scene, caplog, monkeypatch):
+    monkeypatch.setattr("brokers.desk.monitor.MISSED_S", 0.0)
+    scene.desk.halts.venue_gone = lambda: "circuit breaker open (data)"
+    monitor = Monitor(scene.desk, scene.clock, pace_s=0.0)
+    scene.step()
+    for _ in range(2):
+        monitor._miss_iterations()
+    assert "no iteration for" in caplog.text and "the watch over stops goes on" in caplog.text
+    assert "not seen" not in caplog.text
+
+
+def test_the_watch_outlives_a_reconnect_that_fails(scene, caplog, monkeypatch):
+    monkeypatch.setattr("brokers.desk.monitor.SILENT_S", 0.0)
+    monkeypatch.setattr("brokers.desk.monitor.RECONNECT_S", 0.0)
+    tries, looks = list[int](), list[int]()
+    clock: Any = Hurried(scene)
+
+    def fail() -> None:
+        tries.append(1)
+        raise RuntimeError("boom")
+
+    monitor = Monitor(scene.desk, clock, reconnect=fail)
+    monitor.listening, monitor._silent_since = True, 0.0
+    monkeypatch.setattr(type(scene.desk.sync), "untold_fill", property(lambda sync: scene.exchange.now))
+    monkeypatch.setattr(scene.desk, "tick", lambda: looks.append(1))
+    monitor.start()
+    try:
+        wait_until(lambda: len(tries) >= 2 and bool(looks), 5)
+        assert monitor._thread.is_alive()
+    finally:
+        monitor.stop(5)
+    assert "whether the stream of trade updates tells anything is not known" in caplog.text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -65,3 +66,38 @@ def test_the_opening_of_a_session_waits_for_an_equity_that_is_read(scene):
     del scene.wire.account
     scene.step(1)
     assert scene.journal.session_open_equity(TODAY + timedelta(days=1)) == Decimal(100_000)
+
+
+def ticks(scene: Scene, number: int) -> list[str]:
+    """What a watch that comes every two seconds has asked."""
+    scene.wire.calls.clear()
+    scene.clock.due = True
+    for _ in range(number):
+        scene.desk.tick()
+        scene.pass_time(2)
+    return [name for name, _ in scene.wire.calls]
+
+
+def test_the_opening_of_a_session_is_not_asked_for_at_every_look(scene):
+    scene.step(1)
+    calls: list[int] = []
+    account = scene.wire.account
+    scene.wire.account = lambda: calls.append(1) or {k: v for k, v in account().items() if k != "equity"}
+    scene.pass_time(timedelta(days=1).total_seconds())
+    asked = ticks(scene, 10)
+    assert (asked.count("open_orders"), len(calls)) == (10, 2)
+    scene.wire.account = account
+    ticks(scene, 4)
+    assert scene.journal.session_open_equity(TODAY + timedelta(days=1)) == Decimal(100_000)
+
+
+def test_an_opening_that_is_not_known_hurries_no_look_where_requests_are_few(scene):
+    scene.step(1)
+    without_equity(scene)
+    scene.pass_time(timedelta(days=1).total_seconds())
+    scene.desk._limit = replace(scene.desk._limit, quiet_s=3_600.0)
+    # The first of them learns that the session is on.
+    scene.desk.look()
+    scene.desk.look()
+    asked = ticks(scene, 60)
+    assert "open_orders" not in asked, "in two minutes"

@@ -182,3 +182,14 @@ def test_one_symbol_that_fails_keeps_no_other_from_its_stop(scene, monkeypatch):
     monkeypatch.setattr(protector, "tend", fail)
     scene.settle(3)
     assert scene.stopped("MSFT") == 49
+
+
+@pytest.mark.parametrize("outage", OUTAGES)
+def test_an_entry_that_was_bought_in_part_says_that_its_rest_is_given_up(scene, caplog, outage):
+    scene.in_part("AAPL", 101.0, lambda: scene.enter())
+    silence(scene, outage)
+    scene.settle(6, 5)
+    bought = scene.held()
+    assert 0 < bought == scene.stopped() < 49 and not scene.desk.entries.tasks
+    assert f"AAPL: {bought} of 49 shares bought, the rest is given up: DESK_QUOTE: AAPL: quotes cannot" in caplog.text
+    assert "not entered" not in caplog.text

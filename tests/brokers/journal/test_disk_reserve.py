@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -104,3 +105,27 @@ def test_a_sparse_file_in_its_place_holds_no_room(tmp_path):
     os.truncate(left, BYTES)
     assert DiskReserve(path).hold()
     assert left.stat().st_blocks * 512 >= BYTES
+
+
+@pytest.mark.parametrize("kind", ["a folder", "a link"])
+def test_what_lies_in_its_place_is_told_once_and_is_no_full_disk(tmp_path, caplog, kind):
+    path = tmp_path / "journal.sqlite3"
+    place = path.with_name("journal.sqlite3-reserve")
+    if kind == "a folder":
+        place.mkdir()
+    else:
+        place.symlink_to(tmp_path / "gone" / "reserve")
+    reserve = DiskReserve(path)
+    assert reserve.hold() and reserve.hold()
+    told = [record for record in caplog.records if "no room can be kept" in record.message]
+    assert [(record.levelname, str(place) in record.message) for record in told] == [("WARNING", True)]
+    assert kind == "a link" or not reserve.held
+
+
+def test_a_disk_that_gave_its_last_room_to_others_is_full(tmp_path, caplog, monkeypatch):
+    usage = SimpleNamespace(free=BYTES)
+    monkeypatch.setattr("brokers.journal.database.disk_reserve.shutil.disk_usage", lambda folder: usage)
+    reserve = DiskReserve(tmp_path / "journal.sqlite3")
+    assert not reserve.hold() and caplog.text == ""
+    usage.free = 4 * BYTES
+    assert reserve.hold() and reserve.held

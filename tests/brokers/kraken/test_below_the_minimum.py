@@ -66,6 +66,7 @@ def test_a_rest_that_cannot_be_sold_is_told_once_written_off_and_shown(tmp_path:
         assert gone[0] == "INFO" and f"{worth:.2f} USD" in gone[1] and "no position any more" in gone[1]
         assert "share" not in "".join(r.getMessage() for r in caplog.records)
         assert "without an order of ours" not in caplog.text
+        assert scene.desk.reconcile().barred == (), "nobody else has closed anything"
         (shown,) = state(scene).remainders
         assert (shown.symbol, shown.quantity) == (BTC, float(left)) and shown.usd == pytest.approx(worth, abs=0.01)
         StateWriter(tmp_path / "trader.json").write(state(scene))
@@ -113,3 +114,19 @@ def test_the_cleanup_names_what_is_below_the_minimum_and_worth_dollars(tmp_path:
         assert clean_up(load("micro_cap", overrides=stated), True, True, said.append)
         (line,) = (line for line in said if "BTC/USD" in line)
         assert line.startswith("dust left: 0.00004 BTC/USD, worth 3.") and "no order below 0.00005" in line
+
+
+def test_coins_that_a_hand_has_sold_bar_their_symbol_and_are_called_coins(tmp_path: Path):
+    with served() as server:
+        scene = KrakenScene(server, tmp_path)
+        scene.enter(BTC, 100)
+        scene.settle(2)
+        for order in scene.open():
+            scene.server.by_hand("CancelOrder", txid=order.id)
+        scene.pass_time(1)
+        scene.server.by_hand("AddOrder", pair="XBTUSD", type="sell", ordertype="market", volume=str(scene.held()))
+        scene.settle(4)
+        assert scene.held() == 0
+        (barred,) = scene.desk.reconcile().barred
+        assert barred.symbol == BTC and barred.why.startswith("coins of ours were closed by an order that is not ours")
+        scene.close()
