@@ -74,20 +74,20 @@ class NotSent(VenueUnavailable):
     """Nothing reached the venue, or it turned the request away unread."""
 
 
-class NoRoom(NotSent):
-    """The rate limit is spent; there is room again in ``wait_s`` local seconds."""
-
-    def __init__(self, message: str, wait_s: float) -> None:
-        super().__init__(message)
-        self.wait_s = wait_s
-
-
 class LockedOut(NotSent):
     """The venue takes no request of the account for some minutes; told once, where it said so."""
 
 
 class RateLimited(NotSent):
-    """There is no room for a request now, by the own limit or the venue's; the limit itself tells so, once a minute."""
+    """There is no room for a request now, by the own limit or the venue's.
+
+    ``wait_s`` are the local seconds until there is, where that is known; ``told`` says that whoever raises it tells so
+    itself, once for the many requests that find no room.
+    """
+
+    def __init__(self, message: str, wait_s: float | None = None, *, told: bool = False) -> None:
+        super().__init__(message)
+        self.wait_s, self.told = wait_s, told
 
 
 class ClockInDoubt(VenueUnavailable):
@@ -113,8 +113,8 @@ def level_of(error: VenueError) -> int:
     """How loudly an answer that did not come is logged: a clock in doubt settles with the next reading.
 
     A lockout was told when it began, and lasts for hundreds of questions. While the rate limit leaves no room every
-    request fails alike, many a second, and that has been told too.
+    request fails alike, many a second.
     """
-    if isinstance(error, LockedOut | RateLimited):
+    if isinstance(error, LockedOut) or (isinstance(error, RateLimited) and error.told):
         return logging.DEBUG
     return logging.INFO if isinstance(error, ClockInDoubt) and not error.again else logging.WARNING

@@ -65,7 +65,7 @@ class OwnCodeError(Exception):
 def exit_status(run: Callable[[], int]) -> int:
     """What a command line returns: its own status, or with one line on standard error 2 (refused) or 1 (failed).
 
-    A venue that does not answer has failed.
+    What ended for want of an answer (``NoAnswer``) has failed.
 
     A file that cannot be written, a full disk for instance, ends in one line too, and so does an interruption. A
     reader of standard output that has gone (``| head``) ends the command without a word, as it does for other tools.

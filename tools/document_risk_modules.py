@@ -48,7 +48,7 @@ UNITS = {
     "s": "seconds",
     "minutes": "minutes",
     "hour": "hour of the day",
-    "days": "days of the calendar",
+    "days": "sessions",
     "sessions": "sessions",
     "bars": "bars",
     "period": "bars",
@@ -79,7 +79,7 @@ UNITS = {
     "confidence": "fraction of 1",
 }
 """Unit by a word of a setting's name; the last known word of the name counts."""
-UNIT_FIRST = {"min_gauges": "number of gauges"}
+UNIT_FIRST = {"min_gauges": "number of gauges", "select_days": "days of the calendar"}
 INTRODUCTION = """\
 # Risk modules, signals and brackets
 

@@ -129,7 +129,7 @@ class Hardened:
         if not (urgent or self.breaker.ready):
             raise NotSent("the circuit breaker is open")
         if not self.bucket.take(need, seconds_left(self.timeouts.max_wait_s)):
-            raise RateLimited(self.bucket.why_none(need))
+            raise RateLimited(self.bucket.why_none(need), told=True)
         connect, read = self.timeouts.connect_s, self.timeouts.read_s
         left = seconds_left(connect + read)
         # Asked last, as a trial that isn't sent would be wasted.
@@ -146,7 +146,7 @@ class Hardened:
             self.bucket.told(*told)
         if status == TOO_MANY:
             self.bucket.turned_away(pause_of(answer.headers))
-            raise RateLimited("429, too many requests")
+            raise RateLimited("429, too many requests", told=True)
         if status == TIMEOUT or (status not in POSITIVE and status not in NEGATIVE):
             self.breaker.failed()
             raise lost(f"the venue answered {status}")

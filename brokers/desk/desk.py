@@ -180,7 +180,7 @@ class LiveDesk:
             The venue could not be asked, and nothing may be decided.
         """
         if self._crowded:
-            raise RateLimited(CROWDED)
+            raise RateLimited(CROWDED, told=True)
         with self.lock:
             self._see(partial(self.view, FRESH_S), STEP_S)
             self.work()
@@ -262,7 +262,7 @@ class LiveDesk:
         VenueError
         """
         if not self._has_room():
-            raise RateLimited(CROWDED)
+            raise RateLimited(CROWDED, told=True)
         try:
             return self.view(FRESH_S / 2)
         except VenueError:

@@ -11,7 +11,15 @@ from brokers.desk.reconcile.position_book import PositionBook, replay
 from brokers.desk.venue_snapshot import VenueSnapshot, grouped
 from brokers.journal.snapshot import JournalSnapshot, read_snapshot
 from brokers.ports import Venue
-from brokers.venue_errors import AccountUnreadable, ClockInDoubt, KeysRefused, NoRoom, VenueError, told_silence
+from brokers.venue_errors import (
+    AccountUnreadable,
+    ClockInDoubt,
+    KeysRefused,
+    LockedOut,
+    RateLimited,
+    VenueError,
+    told_silence,
+)
 from brokers.venue_values import VenueAccount, VenueTime
 from config import Settings
 from config.errors import Refusal
@@ -62,7 +70,9 @@ def sign_in(venue: Venue, paper: bool) -> str:
 
 def silent(venue: Venue, error: VenueError) -> Refusal:
     """What is said of a venue that doesn't answer, or that there was no room to ask."""
-    if isinstance(error, NoRoom):
+    if isinstance(error, LockedOut):
+        return Refusal(f"{venue.address}: {error}; try again then")
+    if isinstance(error, RateLimited) and error.wait_s is not None:
         return Refusal(
             f"{venue.address}: the rate limit of the account is spent by the trader or by other commands ({error}); "
             f"try again in {math.ceil(error.wait_s)} s"

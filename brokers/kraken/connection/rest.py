@@ -30,9 +30,9 @@ from brokers.network.time_budget import seconds_left
 from brokers.network.transport import DeadlineAdapter
 from brokers.venue_errors import (
     LockedOut,
-    NoRoom,
     NotSent,
     OutcomeUnknown,
+    RateLimited,
     VenueError,
     VenueRefusal,
     VenueUnavailable,
@@ -166,7 +166,7 @@ class KrakenRest(ccxt.kraken):
                 if pause := pause_of(str(error)):
                     self.rates.full(pause)
                     if isinstance(error, NotSent):
-                        error = NoRoom(str(error), self.rates.wait_s(path))
+                        error = RateLimited(str(error), self.rates.wait_s(path))
                 raise error
             outcome = "ok"
             return answer.get("result", {})
@@ -182,7 +182,7 @@ class KrakenRest(ccxt.kraken):
         self.refuse_lockout()
         if not self.rates.take(path, seconds_left(WAIT_S), urgent=_urgent.get()):
             wait_s = self.rates.wait_s(path, urgent=_urgent.get())
-            raise NoRoom(f"own rate limit: {self.rates.spent}, no room in the time there is", wait_s)
+            raise RateLimited(f"own rate limit: {self.rates.spent}, no room in the time there is", wait_s)
         if not self._one.acquire(timeout=seconds_left(CONNECT_S + READ_S)):
             raise NotSent("another request has no answer yet")
         try:

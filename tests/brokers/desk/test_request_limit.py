@@ -69,7 +69,7 @@ def test_looks_that_find_no_room_are_no_lines_of_their_own(scene: Scene, caplog)
     monitor = Monitor(scene.desk, scene.clock)
 
     def none(method: str, phase: str) -> None:
-        raise RateLimited("429, too many requests: the venue takes none for 60 s more")
+        raise RateLimited("429, too many requests: the venue takes none for 60 s more", told=True)
 
     scene.wire.mishap = none
     for _ in range(20):

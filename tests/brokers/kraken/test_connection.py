@@ -16,7 +16,7 @@ from brokers.kraken.connection.rates import TIERS, Counter, RateModel, Work, cos
 from brokers.kraken.connection.shared_counter import SharedCounter
 from brokers.operator.account import silent
 from brokers.order_types import VenueReason
-from brokers.venue_errors import AnswerUnreadable, NoRoom, OutcomeUnknown, VenueRefusal, told_silence
+from brokers.venue_errors import AnswerUnreadable, LockedOut, OutcomeUnknown, RateLimited, VenueRefusal, told_silence
 from config.errors import Refusal
 
 
@@ -162,9 +162,11 @@ def test_a_counter_that_cannot_be_locked_counts_here_alone(tmp_path, monkeypatch
 
 def test_a_command_without_room_says_when_there_is_some():
     venue = SimpleNamespace(address="http://127.0.0.1:9")
-    said = str(silent(venue, NoRoom("EAPI:Rate limit exceeded", 14.2)))
+    said = str(silent(venue, RateLimited("EAPI:Rate limit exceeded", 14.2)))
     assert "spent by the trader or by other commands (EAPI:Rate limit exceeded); try again in 15 s" in said
     assert "does not answer" not in said
+    said = str(silent(venue, LockedOut("locked out by Kraken until 12:15; nothing is looked at")))
+    assert said.endswith(": locked out by Kraken until 12:15; nothing is looked at; try again then")
 
 
 def test_an_answer_that_is_cut_off_is_not_called_silence():
