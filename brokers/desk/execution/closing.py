@@ -192,7 +192,21 @@ class PositionCloser:
 
     def told(self) -> dict[str, str]:
         """What each close waits for, in words; safe in any thread."""
-        return {symbol: _told(task) for symbol, task in dict(self.tasks).items()}
+        return {symbol: self._told(task) for symbol, task in dict(self.tasks).items()}
+
+    def _told(self, task: CloseTask) -> str:
+        if task.order:
+            return task.sale
+        if not task.awaits_opening and task.stage is not Stage.BEHIND_STOP:
+            return WAITS[task.stage]
+        # A stop that the market has passed is refused when it is to go back.
+        protected = self._positions.last_protection(task.symbol).protected
+        whole = whole_lots(abs(self._positions.book.quantity(task.symbol)), self._lot)
+        lacks = "a part of it has no stop" if protected else "it has no stop"
+        if task.awaits_opening:
+            until = "behind its stop until then" if protected >= whole else f"and {lacks} now"
+            return f"it is sold from the next opening on, {until}"
+        return WAITS[task.stage] if protected >= whole else f"it cannot be sold now, and {lacks}"
 
     def call_off(self, reason: str | None = None) -> None:
         """Sell nothing more: what has not gone yet stays, and its stop goes back; ``reason`` names the closes meant."""
@@ -322,7 +336,9 @@ class PositionCloser:
             task.awaits_opening = False
             return False
         if not task.awaits_opening:
-            log.warning("%s: %s; it stays behind its stop and is sold from the next opening on", task.symbol, CLOSED)
+            protected = self._positions.protection(task.symbol).protected
+            until = "stays behind its stop" if protected else "goes back behind its stop where the venue takes that"
+            log.warning("%s: %s; it %s and is sold from the next opening on", task.symbol, CLOSED, until)
             task.awaits_opening, task.orders, task.refused.failures = True, 0, 0
             task.fruitless.succeeded()
         return True
@@ -503,15 +519,6 @@ def _exposed(task: CloseTask) -> bool:
     if task.order:
         return task.cancel_asked is not None
     return task.stage is Stage.SELLING or task.releasing_since is not None
-
-
-def _told(task: CloseTask) -> str:
-    """What a close waits for, in words."""
-    if task.order:
-        return task.sale
-    return (
-        "it is sold from the next opening on, behind its stop until then" if task.awaits_opening else WAITS[task.stage]
-    )
 
 
 def _held_elsewhere(refusal: Exception) -> bool:

@@ -142,6 +142,23 @@ def test_a_market_sale_of_a_halted_symbol_does_not_wait_for_the_opening(scene, m
     assert scene.stopped() == 49
 
 
+def test_a_sale_whose_stop_is_refused_after_the_close_is_not_told_as_behind_it(scene, caplog):
+    until(scene, CLOSE, -24)
+    without_exits(scene)
+    nobody_buys(scene)
+    scene.pass_time(0.1, AAPL=94)
+    scene.settle(40)
+    assert scene.held() == 49 and scene.stopped() == 0
+    assert scene.desk.closer.told() == {"AAPL": "it is sold from the next opening on, and it has no stop now"}
+    assert "stays behind its stop" not in caplog.text
+    assert "goes back behind its stop where the venue takes that" in caplog.text
+    scene.quoted = None
+    scene.step((OPENING - scene.exchange.now).total_seconds() + 1, AAPL=94)
+    scene.settle(6)
+    assert scene.held() == 0
+    assert scene.agrees()
+
+
 def test_a_trim_that_meets_the_close_is_decided_again(scene, caplog):
     until(scene, CLOSE, 5)
     scene.adjust("trim", quantity=20)
