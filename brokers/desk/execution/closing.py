@@ -204,10 +204,8 @@ class PositionCloser:
         whole = whole_lots(abs(self._positions.book.quantity(task.symbol)), self._lot)
         lacks = "a part of it has no stop" if protected else "it has no stop"
         if task.awaits_opening:
-            at_opening = "it is sold from the next opening on"
-            return (
-                f"{at_opening}, behind its stop until then" if protected >= whole else f"{at_opening}, and {lacks} now"
-            )
+            until = "behind its stop until then" if protected >= whole else f"and {lacks} now"
+            return f"it is sold from the next opening on, {until}"
         return WAITS[task.stage] if protected >= whole else f"it cannot be sold now, and {lacks}"
 
     def call_off(self, reason: str | None = None) -> None:
