@@ -329,7 +329,7 @@ def test_a_dead_host_of_data_does_not_hold_back_trading():
             with pytest.raises(VenueUnavailable):
                 client.latest_quotes(["SPY"])
         assert client.data_breaker.open
-        assert client.gone == "circuit breaker open (data)"
+        assert client.gone == "circuit breaker open (data)" and client.gone_for_data_alone
         assert client.account() == {"id": "1"}
         assert not client.breaker.open
 
