@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from brokers.desk.execution.protection import MATTERS_USD
+from brokers.kraken.answers.balances import MOST_DUST_USD
 from brokers.live_state.snapshot import Moments, state_of
 from brokers.operator.account import look
 from brokers.operator.differences import compare
@@ -130,3 +132,7 @@ def test_coins_that_a_hand_has_sold_bar_their_symbol_and_are_called_coins(tmp_pa
         (barred,) = scene.desk.reconcile().barred
         assert barred.symbol == BTC and barred.why.startswith("coins of ours were closed by an order that is not ours")
         scene.close()
+
+
+def test_what_is_no_dust_any_more_is_told_where_it_is_without_a_stop():
+    assert MATTERS_USD == MOST_DUST_USD

@@ -111,7 +111,7 @@ def test_after_too_much_nothing_is_sent_for_a_moment():
 
 def shared(path, now):
     counter = SharedCounter(15, 0.33, at=now[0], path=path, wall=lambda: 1_000_000 + now[0])
-    sleep = lambda s: now.__setitem__(0, now[0] + s)  # noqa: E731
+    sleep = lambda s: now.__setitem__(0, now[0] + s)  # noqa: E731  # a clock of one line
     return RateModel(TIERS["starter"], reserve=4, clock=lambda: now[0], sleep=sleep, counter=counter)
 
 
