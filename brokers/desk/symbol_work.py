@@ -70,7 +70,7 @@ class SymbolWork:
     def urgent(self) -> bool:
         """Whether something is under way whose outcome only a look can show."""
         return bool(
-            self.entries.tasks
+            self.entries.under_way
             or self.closer.working
             or self.protector.log.protectable
             or self.protector.cancelling
