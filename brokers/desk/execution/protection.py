@@ -243,7 +243,7 @@ class Protector:
         if (stop := self._stops.to_be_raised(symbol, missing, levels, protection)) is not None:
             if self._stops.may_be_raised(symbol):
                 self._stops.raise_quantity(stop, missing, entry.decision_time, what)
-            elif not protection.entries and not self._gateway.shutting_down:
+            elif not protection.entries and not self._gateway.nothing_follows:
                 # While the entry still fills what is missing may become enough by itself.
                 why = f"{digits(missing)} more are too little for a stop of their own"
                 self._end(smallest([o for o in protection.stops if not o.filled]), why, replaced=True)
@@ -309,6 +309,8 @@ class Protector:
 
     def _clear_the_way(self, symbol: str, protection: ProtectionStatus) -> None:
         """Cancel exits without a stop that hold the shares."""
+        if self._state.view.account.blocked:
+            return
         stopped = {order.group for order in protection.exits if order.is_stop}
         for order in protection.exits:
             if not order.is_stop and order.group not in stopped:
@@ -318,9 +320,9 @@ class Protector:
         """The fewest exits to cancel so that what stays protects the position, and no share more.
 
         Where no groups add up to ``excess``, shares that lose their stop by it get it back with the next step, and
-        are as few as can be. A process that ends may have no next step, so then no share loses its stop.
+        are as few as can be. Where no order could follow, no share loses its stop.
         """
-        groups = fewest(protection.by_group, excess, at_most=self._gateway.shutting_down)
+        groups = fewest(protection.by_group, excess, at_most=self._gateway.nothing_follows)
         return [protection.groups[group] for group in groups]
 
     def _end(self, order: VenueOrder, why: str, *, replaced: bool = False) -> None:
@@ -335,10 +337,10 @@ class Protector:
     def _renew(self, protection: ProtectionStatus) -> None:
         """Exits near the end of their life are cancelled one at a time; the next step places them anew.
 
-        In the regular session only: at other times the venue may not take them back until the next one. Not at
-        shutdown, after which there may be no next step.
+        In the regular session only: at other times the venue may not take them back until the next one. Not where no
+        order could follow.
         """
-        if not self._state.in_session or self._gateway.shutting_down:
+        if not self._state.in_session or self._gateway.nothing_follows:
             return
         soon = self._state.now + timedelta(days=self._renew_days)
         for order in protection.exits:
