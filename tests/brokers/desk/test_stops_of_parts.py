@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,13 +12,6 @@ import pytest
 from brokers.desk.reconcile.protection_status import ProtectionStatus
 from risk.model import BracketTerms
 from tests.brokers.desk.scene import Scene, fill
-
-
-@pytest.fixture
-def scene(tmp_path: Path) -> Iterator[Scene]:
-    made = Scene(tmp_path)
-    yield made
-    made.stop()
 
 
 class SeveralStops:
@@ -44,7 +35,8 @@ class SeveralStops:
 
 def bought_on(scene: Scene, prices: tuple[float, ...], price: float) -> list[Decimal]:
     """The rest of an entry is bought at another price, while its part stands behind these stops."""
-    scene.desk.entries._positions = SeveralStops(scene.positions, prices)  # type: ignore[assignment]
+    entries: Any = scene.desk.entries
+    entries._positions = SeveralStops(scene.positions, prices)
     scene.wire.calls.clear()
     scene.desk.tick()
     scene.step(1, AAPL=price)
