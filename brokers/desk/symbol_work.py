@@ -146,6 +146,8 @@ class SymbolWork:
         if self.positions.book.quantity(symbol) or not self.manual.unsettled(symbol):
             known = symbol in self.closer.tasks
             self.protector.tend(symbol, self._keeps(symbol))
+            if symbol not in self.closer.tasks and not self.gateway.shutting_down:
+                self.protector.back_to_levels(symbol)
             if not known and symbol in self.closer.tasks:
                 # Protection has found that the market has passed the stop: what is free goes in this step.
                 self.closer.free(symbol)
