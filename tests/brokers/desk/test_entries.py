@@ -368,6 +368,31 @@ def test_a_bar_far_from_the_quote_is_barred_while_it_stands_and_the_quote_is_far
     assert scene.desk.reconcile().barred == ()
 
 
+def test_bars_of_another_scale_are_barred_before_the_first_scan(scene, caplog):
+    """All prices of AAPL are multiplied by ten; a bar has come between the start and the first scan."""
+    asked = []
+    quotes = scene.state.quotes
+    scene.state.quotes = lambda symbols: quotes(asked.append(sorted(symbols)) or symbols)
+    scene.desk.barred.prepared({"AAPL": 1000.0, "MSFT": 100.0, "NVDA": 70.0})
+    book = scene.desk.reconcile()
+    assert [barred.symbol for barred in book.barred] == ["AAPL"]
+    assert book.why_barred("AAPL", 1003.0) == "its bars close at 1000, far from the quote"
+    assert not book.why_barred("MSFT", 100.0)
+    with_bars(scene, AAPL=1003.0, MSFT=100.0, NVDA=101.0)
+    assert [barred.symbol for barred in scene.desk.reconcile().barred] == ["AAPL"]
+    with_bars(scene, AAPL=100.3, MSFT=100.0, NVDA=101.0)
+    assert scene.desk.reconcile().barred == ()
+    scene.desk.reconcile()
+    assert asked == [["AAPL", "MSFT", "NVDA"], ["AAPL"], ["AAPL"]]
+    assert caplog.text.count("AAPL: its bars close at 1000, far from the quote; nothing is entered in it") == 1
+
+
+def test_a_bar_without_a_sound_quote_bars_nothing(scene):
+    scene.quote_age = timedelta(minutes=6)
+    scene.desk.barred.prepared({"AAPL": 1000.0})
+    assert scene.desk.reconcile().barred == ()
+
+
 def test_nothing_is_asked_for_where_no_bar_was_far_from_its_quote(scene, monkeypatch):
     monkeypatch.setattr(scene.state, "quotes", None)
     assert scene.desk.reconcile().barred == ()
