@@ -14,6 +14,7 @@ from brokers.desk.execution.exit_terms import ExitTerms
 from brokers.desk.execution.order_gateway import OrderGateway, OrderRefused
 from brokers.desk.execution.refused_protection import Circumstances, RefusedProtections
 from brokers.desk.execution.remnants import Remnants
+from brokers.desk.execution.sale_check import unsaleable
 from brokers.desk.execution.stop_changes import StopChanges, smallest
 from brokers.desk.execution.surplus import fewest
 from brokers.desk.execution.unprotected_log import UnprotectedLog
@@ -90,6 +91,7 @@ class Protector:
         self._remnants = Remnants(state, positions, leave)
         self._waits = Waits(lambda: state.now)
         self._cancelling: set[str] = set()
+        self._not_renewed: dict[str, datetime] = {}
         self.log = UnprotectedLog(lambda: state.now)
 
     def tend(self, symbol: str, keep: Decimal | None = None) -> None:
@@ -373,8 +375,23 @@ class Protector:
         soon = self._state.now + timedelta(days=self._renew_days)
         for order in protection.exits:
             if order.expires is not None and order.expires < soon and order.time_in_force == TimeInForce.GTC:
+                if not self._would_be_taken(order):
+                    return
                 self._end(order, f"to be renewed, it would end on {order.expires.date()}", replaced=True)
                 return
+
+    def _would_be_taken(self, order: VenueOrder) -> bool:
+        """Whether the venue would take an exit again, by an answer of the last half minute; told once where not."""
+        now, asked = self._state.now, self._not_renewed.get(order.symbol)
+        if asked is not None and not elapsed(now, asked, PATIENCE):
+            return False
+        if why := unsaleable(self._state, order.symbol, order.remaining):
+            self._not_renewed[order.symbol] = now
+            if asked is None:
+                log.warning("%s: %s is not renewed, %s", order.symbol, _terms(order), why)
+        else:
+            self._not_renewed.pop(order.symbol, None)
+        return not why
 
     def _last_stop(self, symbol: str) -> str:
         """What became of the stop that was there last, in words."""
