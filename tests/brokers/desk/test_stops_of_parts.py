@@ -40,7 +40,7 @@ def bought_on(scene: Scene, prices: tuple[float, ...], price: float) -> list[Dec
     scene.wire.calls.clear()
     scene.desk.tick()
     scene.step(1, AAPL=price)
-    scene.settle(3)
+    scene.settle(12)
     return [
         Decimal(payload["stop_loss"]["stop_price"])
         for name, payload in scene.wire.calls
