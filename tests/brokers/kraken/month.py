@@ -92,9 +92,7 @@ class Iterations:
     def __init__(self, scene: KrakenScene, symbols: tuple[str, ...]) -> None:
         self.scene = scene
         self.pipeline = build_pipeline(scene.settings)
-        self.feed = LiveFeed(
-            scene.venue, symbols, self.pipeline.needs(), {}, bar_minutes=60, sessions=False, max_quote_age_s=100_000.0
-        )
+        self.feed = LiveFeed(scene.venue, symbols, self.pipeline.needs(), {}, bar_minutes=60, sessions=False)
         self.refused: Counter[str] = Counter()
         self.entries: list[datetime] = []
         self.most_held = self.count = 0
@@ -155,7 +153,7 @@ def rehearse(
         run, owner = Iterations(scene, symbols), OwnersBid(scene, start, incidents)
         while server.now < start + last:
             # Local time stands still here; what was looked at in an earlier step is old.
-            scene.desk._looked = scene.desk._seen_at = float("-inf")
+            scene.desk.looks._looked = scene.desk.looks._seen_at = float("-inf")
             owner.look()
             scene.pass_time(
                 10.0 if scene.desk.urgent else to_next_hour(server.now) if skip and run.nothing_to_do else step_s
