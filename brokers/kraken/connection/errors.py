@@ -15,6 +15,7 @@ from brokers.venue_errors import (
     VenueUnavailable,
 )
 
+NONCE = "EAPI:Invalid nonce"
 UNKNOWN = (
     "EService:Unavailable",
     "EService:Busy",
@@ -28,7 +29,7 @@ NOT_TAKEN = (
     "EOrder:Rate limit exceeded",
     "EGeneral:Too many requests",
     "EGeneral:Temporary lockout",
-    "EAPI:Invalid nonce",
+    NONCE,
     "EService:Deadline elapsed",
 )
 """Turned away unread, or too late for the engine: it may be sent again."""

@@ -21,7 +21,7 @@ from typing import Any
 import ccxt
 import requests
 
-from brokers.kraken.connection.errors import LOCKOUT, SERVER_ERROR, error_of, lost, pause_of
+from brokers.kraken.connection.errors import LOCKOUT, NONCE, SERVER_ERROR, error_of, lost, pause_of
 from brokers.kraken.connection.nonce import Nonce
 from brokers.kraken.connection.rates import RateModel
 from brokers.network.answer import Unanswered, sent_once
@@ -127,6 +127,8 @@ class KrakenRest(ccxt.kraken):
         self.observers: list[Callable[[RequestLog], None]] = []
         # One private request at a time: two that overtake one another arrive with a nonce that falls.
         self._one = threading.Lock()
+        self._asks_again = True
+        """Whether a request whose nonce was refused is sent once more; not after one that was refused twice."""
         self.session.auth = _as_it_is
         for scheme in ("http://", "https://"):
             self.session.mount(scheme, DeadlineAdapter())
@@ -186,7 +188,15 @@ class KrakenRest(ccxt.kraken):
         if not self._one.acquire(timeout=seconds_left(CONNECT_S + READ_S)):
             raise NotSent("another request has no answer yet")
         try:
-            return self._sent(path, api, method, params)
+            answer = self._sent(path, api, method, params)
+            if not _overtaken(answer):
+                self._asks_again = True
+            elif self._asks_again and self.rates.take(path, 0.0, urgent=True):
+                # A process of the same key took its number later and was heard first: Kraken has done nothing. Each
+                # refusal counts towards a lockout, so another program's larger numbers are not answered by two each.
+                answer = self._sent(path, api, method, params)
+                self._asks_again = not _overtaken(answer)
+            return answer
         finally:
             self._one.release()
 
@@ -230,6 +240,11 @@ def _read(content: bytes) -> Json | None:
     except (ValueError, ArithmeticError, RecursionError):
         return None
     return answer if isinstance(answer, dict) and isinstance(answer.get("error"), list) else None
+
+
+def _overtaken(answer: Json) -> bool:
+    """Whether Kraken has heard a larger nonce of the key before."""
+    return any(NONCE in str(text) for text in answer.get("error") or ())
 
 
 def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
