@@ -15,6 +15,7 @@ from brokers.kraken.answers.figures import moment
 from brokers.kraken.answers.names import Names, uuid_of
 from brokers.kraken.connection.client import KrakenClient
 from brokers.kraken.connection.errors import FUNDS
+from brokers.kraken.connection.rates import ITERATION, LOOK
 from brokers.kraken.order_memory import OrderMemory
 from brokers.kraken.payloads import amended, fields_of
 from brokers.kraken.reference import FRESH_S, Reference
@@ -44,8 +45,6 @@ if TYPE_CHECKING:
 
 ENDLESS = timedelta(days=3_650)
 MINUTE_S = 60.0
-ITERATION, LOOK = 3, 2
-"""Private requests: open orders and balances; an iteration may have to ask for what has ended."""
 
 
 def limit_of(tier: Tier, quiet_s: float) -> RequestLimit:

@@ -75,7 +75,7 @@ def silent(venue: Venue, error: VenueError) -> Refusal:
     if isinstance(error, RateLimited) and error.wait_s is not None:
         return Refusal(
             f"{venue.address}: the rate limit of the account is spent by the trader or by other commands ({error}); "
-            f"try again in {math.ceil(error.wait_s)} s"
+            f"try again in {math.ceil(error.wait_s)} s; risk-first status shows what a trader saw last, and asks nobody"
         )
     return Refusal(f"{venue.address}: {unanswered(error)}; try again when it does")
 

@@ -15,6 +15,8 @@ from enum import StrEnum
 from brokers.kraken.connection.errors import LOCKOUT_S, LOCKOUT_TRY_S
 from config.values.markets import NEW_YORK_ZONE
 
+ITERATION, LOOK = 3, 2
+"""Private requests: open orders and balances; an iteration may have to ask for what has ended."""
 NAP_S = 0.1
 """Longest time that a request waits without asking whether it is still wanted."""
 TRIAL_S = 20.0
@@ -104,6 +106,10 @@ class Counter:
         """Around reading and counting up; this one is nobody else's."""
         return nullcontext()
 
+    def left_to_trader(self) -> float:
+        """How much is left to a trader that asks beside this process."""
+        return 0.0
+
 
 @dataclass(slots=True)
 class RateModel:
@@ -154,9 +160,7 @@ class RateModel:
         cost, ends, drops = cost_of(endpoint), self.clock() + max_wait_s, self._drops
         while True:
             with self._mutex, self.rest.held(now := self.clock()):
-                wait = max(
-                    self.rest.wait(cost, 0 if urgent else self.reserve, now) if cost else 0.0, self._closed_until - now
-                )
+                wait = max(self.rest.wait(cost, self._kept(urgent), now) if cost else 0.0, self._closed_until - now)
                 if wait <= 0:
                     self.rest.add(cost, now)
                     if self.locked:
@@ -166,6 +170,11 @@ class RateModel:
             if now + wait > ends or self._drops != drops:
                 return False
             self.sleep(min(wait, NAP_S))
+
+    def _kept(self, urgent: bool) -> float:
+        """What a request leaves below the limit; beside a trader's process nothing of another one's is urgent."""
+        beside = self.rest.left_to_trader()
+        return self.reserve + beside if beside or not urgent else 0.0
 
     def room(self, cost: float) -> bool:
         """Whether requests of so much could go now beside the reserve."""
@@ -243,7 +252,7 @@ class RateModel:
     def wait_s(self, endpoint: str, *, urgent: bool = False) -> float:
         """Local seconds until there is room for a request."""
         with self._mutex, self.rest.held(now := self.clock()):
-            wait = self.rest.wait(cost_of(endpoint), 0 if urgent else self.reserve, now)
+            wait = self.rest.wait(cost_of(endpoint), self._kept(urgent), now)
             return max(0.0, wait, self._closed_until - now)
 
     @property
