@@ -111,7 +111,11 @@ class KrakenVenue:
 
     def room(self, requests: int) -> bool:
         # What is refused at once, and with its reason, need not be waited for.
-        return self.client.rates.waits_for_lockout or self.client.rates.room(requests)
+        return self.client.rates.waits_for_lockout() or self.client.rates.room(requests)
+
+    @property
+    def takes_orders(self) -> bool:
+        return not self.client.rates.waits_for_lockout(urgent=True)
 
     def drop_waiting(self) -> None:
         self.client.rates.drop_waiting()
@@ -221,9 +225,10 @@ class KrakenVenue:
                 raise VenueRefusal(f"amended to {fields[asked]}, and still stands at {stands}")
         return ack
 
-    def cancel(self, venue_id: str) -> None:
+    def cancel(self, venue_id: str) -> bool:
         self._forget()
-        self.client.cancel(venue_id, self._memory.pair_of(venue_id))
+        answer = self.client.cancel(venue_id, self._memory.pair_of(venue_id))
+        return bool(answer.get("count")) and not answer.get("pending")
 
     def _forget(self) -> None:
         self._memory.forget()

@@ -230,7 +230,7 @@ class Protector:
         return self._waits.goes_on(symbol, "ending", part, ENDING) or (waits and protection.cancel_pending)
 
     def _place(self, symbol: str, held: Decimal, missing: Decimal, protection: ProtectionStatus) -> None:
-        available = self._state.view.available(symbol)
+        available = self._state.view.available_to_stop(symbol)
         if available < missing:
             self._clear_the_way(symbol, protection)
         if self._waits.goes_on(symbol, "shares", available < missing, PATIENCE):
@@ -262,6 +262,7 @@ class Protector:
                 self._place_nearest(symbol, sign, missing, levels, refusal)
         else:
             self._refused.forget(symbol)
+            self._state.view.freed.pop(symbol, None)
 
     def _place_nearest(self, symbol: str, sign: int, missing: Decimal, levels: Levels, refusal: OrderRefused) -> None:
         """What the market has passed, and what cannot be sold now, goes behind the nearest stop that it leaves.

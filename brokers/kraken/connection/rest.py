@@ -21,7 +21,7 @@ from typing import Any
 import ccxt
 import requests
 
-from brokers.kraken.connection.errors import LOCKOUT, NONCE, SERVER_ERROR, error_of, lost, pause_of
+from brokers.kraken.connection.errors import COUNTER, LOCKOUT, NONCE, SERVER_ERROR, error_of, lost, pause_of
 from brokers.kraken.connection.nonce import Nonce
 from brokers.kraken.connection.rates import RateModel
 from brokers.network.answer import Unanswered, sent_once
@@ -166,7 +166,7 @@ class KrakenRest(ccxt.kraken):
             error = error_of(texts, changes=changes, sells=(params or {}).get("type") == "sell")
             if error is not None:
                 if pause := pause_of(str(error)):
-                    self.rates.full(pause)
+                    self.rates.full(pause, counted=COUNTER in str(error))
                     if isinstance(error, NotSent):
                         error = RateLimited(str(error), self.rates.wait_s(path))
                 raise error
@@ -202,7 +202,7 @@ class KrakenRest(ccxt.kraken):
 
     def refuse_lockout(self) -> None:
         """LockedOut while Kraken takes nothing of this account."""
-        if self.rates.waits_for_lockout:
+        if self.rates.waits_for_lockout(urgent=_urgent.get()):
             raise LockedOut(self.rates.locked)
 
     def _sent(self, path: str, api: str, method: str, params: Mapping[str, Any] | None) -> Json:
