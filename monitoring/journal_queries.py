@@ -11,7 +11,7 @@ from typing import Any
 from config.values.masker import masked
 from config.values.printable import one_line
 from monitoring.journal_reader import Statements, document, moment, number, numbered
-from monitoring.rows import DecisionRow, EquityPoint, EventRow, FillRow, OrderRow, TradeRow
+from monitoring.rows import DecisionRow, EquityPoint, EventRow, FillRow, OrderRow
 from risk.model import Verdict
 
 PAGE = 50
@@ -185,31 +185,6 @@ def exits_of(db: Statements, symbol: str, since: datetime) -> list[OrderRow]:
     """Orders of a symbol that carried a stop or a target since a moment, oldest first, with when they ended."""
     sql = f"SELECT {_columns(db)} FROM orders WHERE symbol = :symbol AND journaled_at >= :since ORDER BY journaled_at"
     return _with_ends(db, [_order(row) for row in db.rows(sql, symbol=symbol, since=since)])
-
-
-def trades(db: Statements, *, symbol: str = "", limit: int = PAGE) -> list[TradeRow]:
-    """Closed portions, the latest first."""
-    sql = (
-        "SELECT symbol, side, quantity, entry_time, entry_price, exit_time, exit_price, pnl, r_multiple, exit_reason, "
-        "signal FROM trades" + (" WHERE symbol = :symbol" if symbol else "") + " ORDER BY exit_time DESC LIMIT :most"
-    )
-    values: dict[str, Any] = {"most": limit, **({"symbol": symbol} if symbol else {})}
-    return [
-        TradeRow(
-            r["symbol"],
-            r["side"],
-            float(r["quantity"]),
-            moment(r["entry_time"]),
-            float(r["entry_price"]),
-            moment(r["exit_time"]),
-            float(r["exit_price"]),
-            float(r["pnl"]),
-            number(r["r_multiple"]),
-            r["exit_reason"],
-            r["signal"],
-        )
-        for r in db.rows(sql, **values)
-    ]
 
 
 def equity(db: Statements, *, since: datetime | None = None, most: int = 1_500) -> list[EquityPoint]:

@@ -17,6 +17,14 @@ REMAINDER_USD = Decimal("0.5")
 """Dust that is worth less is told nowhere but by the clean-up."""
 
 
+@dataclass(frozen=True, slots=True)
+class Freed:
+    """Shares whose stops have ended since the last look, by confirmed cancels, and since when."""
+
+    quantity: Decimal
+    since: datetime
+
+
 @dataclass(slots=True)
 class VenueSnapshot:
     """What the venue showed at its last look.
@@ -26,7 +34,8 @@ class VenueSnapshot:
     order is ours, so that nothing is known of what protects our shares. ``listing`` is the listing of open
     orders as the venue wrote it, for the broker class that speaks its language; ``account_time`` is when the account
     was asked for, ``account_unreadable`` why it could not be read since then, in words. ``dust`` is what the venue
-    holds beside the positions, too little to be one.
+    holds beside the positions, too little to be one. ``freed`` are shares, by symbol, whose stop has ended since the
+    look.
     """
 
     time: datetime
@@ -41,6 +50,7 @@ class VenueSnapshot:
     account_time: datetime | None = None
     account_unreadable: str = ""
     dust: dict[str, VenuePosition] = field(default_factory=dict)
+    freed: dict[str, Freed] = field(default_factory=dict)
 
     @property
     def uncommitted_cash(self) -> Decimal:
@@ -60,9 +70,24 @@ class VenueSnapshot:
         return NOTHING if position is None else position.quantity
 
     def available(self, symbol: str) -> Decimal:
-        """Shares that no order holds."""
-        position = self.positions.get(symbol)
-        return NOTHING if position is None else position.available
+        """Shares that no order holds; those of a stop that has ended since are sold by what the next look shows."""
+        position, freed = self.positions.get(symbol), self.freed.get(symbol)
+        if position is None or freed is None:
+            return NOTHING if position is None else position.available
+        return max(NOTHING, position.available - freed.quantity)
+
+    def available_to_stop(self, symbol: str) -> Decimal:
+        """Shares that a stop may be for, with those of a stop that has ended since the look."""
+        position, freed = self.positions.get(symbol), self.freed.get(symbol)
+        if position is None or freed is None:
+            return self.available(symbol)
+        return min(abs(position.quantity), position.available + freed.quantity)
+
+    def end(self, order: VenueOrder, now: datetime) -> None:
+        """A stop has ended by a confirmed cancel: it protects nothing from here on, whatever the look showed."""
+        before = self.freed.get(order.symbol, Freed(NOTHING, now))
+        self.freed = {**self.freed, order.symbol: Freed(before.quantity + order.remaining, before.since)}
+        self.orders = {**self.orders, order.id: replace(order, state=State.CANCELLED, status="cancelled")}
 
     def price(self, symbol: str) -> Decimal:
         """The position's present price, 0 where the venue tells none."""

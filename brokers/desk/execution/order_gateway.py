@@ -254,7 +254,7 @@ class OrderGateway:
             return answer.accepted
         with self._admission.sending(venue_id, urgent=True):
             try:
-                self._venue.cancel(venue_id)
+                ended = self._venue.cancel(venue_id)
             except VenueRefusal as refusal:
                 log.info("cancel of %s refused: %s", venue_id, refusal.message)
                 if refusal.reason is VenueReason.NOT_FOUND:
@@ -265,6 +265,8 @@ class OrderGateway:
                 log.warning("cancel of %s without an answer: %s", venue_id, error)
             else:
                 self._answered_cancels[venue_id] = Answered(now, view, accepted=True)
+                if ended:
+                    self._state.cancel_confirmed(venue_id)
         return True
 
     def make_way(self, venue_ids: Iterable[str]) -> bool:

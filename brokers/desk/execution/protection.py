@@ -17,6 +17,7 @@ from brokers.desk.execution.remnants import Remnants
 from brokers.desk.execution.stop_changes import StopChanges, smallest
 from brokers.desk.execution.surplus import fewest
 from brokers.desk.execution.unprotected_log import UnprotectedLog
+from brokers.desk.reconcile.dust import MATTERS_USD
 from brokers.desk.reconcile.order_ownership import orphaned_manual_exits
 from brokers.desk.reconcile.own_positions import OwnPositions
 from brokers.desk.reconcile.protection_status import ProtectionStatus, protection_status
@@ -39,8 +40,6 @@ RESIZE = timedelta(seconds=5)
 FAR_FRAC = 0.1
 """A new stop of shares that were split, which lies so far beyond the market, is one of the old shares."""
 NOBODY = "there is no position"
-MATTERS_USD = Decimal(10)
-"""What is worth less and below the venue's least quantity is the rest of a sale, and no position without its stop."""
 
 log = logging.getLogger(__name__)
 
@@ -138,7 +137,10 @@ class Protector:
             self._renew(protection)
 
     def _too_little(self, symbol: str, held: Decimal) -> Decimal:
-        """Whole lots that no stop of ours may be for, as the venue's least quantity is above them, and that matter."""
+        """Whole lots that no stop of ours may be for, as the venue's least quantity is above them, and that matter.
+
+        What is worth less is the rest of a sale, and no position without its stop.
+        """
         return whole_lots(held, self._lot) if held * self._state.view.price(symbol) >= MATTERS_USD else Decimal(0)
 
     def see(self, symbol: str) -> None:
@@ -228,7 +230,7 @@ class Protector:
         return self._waits.goes_on(symbol, "ending", part, ENDING) or (waits and protection.cancel_pending)
 
     def _place(self, symbol: str, held: Decimal, missing: Decimal, protection: ProtectionStatus) -> None:
-        available = self._state.view.available(symbol)
+        available = self._state.view.available_to_stop(symbol)
         if available < missing:
             self._clear_the_way(symbol, protection)
         if self._waits.goes_on(symbol, "shares", available < missing, PATIENCE):
@@ -260,6 +262,7 @@ class Protector:
                 self._place_nearest(symbol, sign, missing, levels, refusal)
         else:
             self._refused.forget(symbol)
+            self._state.view.freed.pop(symbol, None)
 
     def _place_nearest(self, symbol: str, sign: int, missing: Decimal, levels: Levels, refusal: OrderRefused) -> None:
         """What the market has passed, and what cannot be sold now, goes behind the nearest stop that it leaves.
