@@ -118,7 +118,7 @@ class SymbolWork:
             elif known and self.closer.under_way(symbol):
                 self.isolated(symbol, partial(self.closer.go_on, symbol))
             elif known and symbol in self.protector.log.present and not self._may_be_protected(symbol):
-                self.isolated(symbol, partial(self.protector.tend, symbol))
+                self.isolated(symbol, partial(self.protector.tend, symbol, self._keeps(symbol)))
             self.isolated(symbol, partial(self.entries.end, symbol))
 
     def _put_back(self, symbol: str) -> None:
@@ -127,7 +127,7 @@ class SymbolWork:
         late = elapsed(self.state.now, self.state.view.freed[symbol].since, self._longest_exchange)
         if late and self.state.venue.takes_orders and not self._may_be_protected(symbol):
             self.targets.give_back(symbol)
-            self.protector.tend(symbol)
+            self.protector.tend(symbol, self._keeps(symbol))
 
     def isolated(self, symbol: str, step: Callable[[], None]) -> None:
         """One step of one symbol; what goes wrong in it costs no other symbol its own."""
@@ -139,11 +139,12 @@ class SymbolWork:
             self.halts.crashed(error, self.state.now)
 
     def _may_be_protected(self, symbol: str) -> bool:
-        """Whether shares that were seen without a stop may have one by now: an order has no answer, or all of an entry
-        may have filled, which gives its own exits effect.
+        """Whether shares that were seen without a stop may have an exit by now: an order has no answer, one was sent
+        since the look, or all of an entry may have filled, which gives its own exits effect.
         """
-        entries = self.positions.protection(symbol).entries
-        return bool(self.positions.unresolved(symbol)) or any(entry.filled for entry in entries)
+        entries, shown = self.positions.protection(symbol).entries, self.state.view.orders
+        since = any(order.symbol == symbol and order.venue_id not in shown for order in self.journal.open_orders())
+        return since or bool(self.positions.unresolved(symbol)) or any(entry.filled for entry in entries)
 
     def _tend(self, symbol: str) -> None:
         if symbol in self.state.view.held_back:
