@@ -6,12 +6,14 @@ Prices are USD, quantities shares or coins; times have a zone.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 
 from brokers.order_types import STOP_TYPES, Side, State
 
 NOTHING = Decimal(0)
+NEVER = datetime.min.replace(tzinfo=UTC)
+"""Stands for the time of what has not happened yet, before every other."""
 
 
 @dataclass(frozen=True, slots=True)

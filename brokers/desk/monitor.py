@@ -7,7 +7,7 @@ import math
 import threading
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from brokers.desk.desk import LiveDesk
 from brokers.desk.look_pace import BUSY_S, LEAST_S, LookPace
@@ -15,7 +15,7 @@ from brokers.desk.session_report import SessionReport
 from brokers.ports import Clock, QuoteStream
 from brokers.reporting.events import EventKind, about
 from brokers.venue_errors import VenueError, level_of
-from brokers.venue_values import TradeUpdate
+from brokers.venue_values import NEVER, TradeUpdate
 
 MISSED_PACES, MISSED_S = 3, 30.0
 """So many paces and local seconds without an iteration in the regular session are logged as an error."""
@@ -28,7 +28,6 @@ CRASHED_S = 1.0
 """Local seconds without a look after an error, also where news come in all the time."""
 
 UPDATES = "trade updates"
-NEVER = datetime.min.replace(tzinfo=UTC)
 
 log = logging.getLogger(__name__)
 

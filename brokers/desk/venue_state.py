@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from brokers.desk.data.quotes import Quote, unavailable
 from brokers.desk.venue_snapshot import VenueSnapshot, grouped
@@ -112,6 +113,16 @@ class VenueState:
     def seen(self) -> Collection[VenueOrder]:
         """Every order that the venue showed."""
         return self.view.orders.values()
+
+    def least(self, symbol: str, price: Decimal | None = None) -> Decimal:
+        """The smallest quantity of an order, by the position's price if no other; 0 where the venue does not know it.
+
+        So nothing of ours is taken for too little there: it is measured as without a stop, and its orders are tried.
+        """
+        try:
+            return self.rules.least(symbol, self.view.price(symbol) if price is None else price)
+        except VenueError:
+            return Decimal(0)
 
     def quote(self, symbol: str) -> Quote:
         """The present quote; where none can be had one that says so, as nothing that leaves may depend on it."""

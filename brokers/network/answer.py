@@ -26,7 +26,7 @@ _CHUNK = 64 * 2**10
 _GZIP, _ZLIB = 16 + zlib.MAX_WBITS, zlib.MAX_WBITS
 
 
-class AnswerUnreadable(OSError):
+class BodyUnreadable(OSError):
     """The body is packed in a way that was not asked for, or is damaged."""
 
 
@@ -109,7 +109,7 @@ def _body(response: requests.Response, most_bytes: int) -> bytes:
             raise AnswerTooLarge(f"the answer has more than {most_bytes} bytes")
         parts.append(part)
     if unpack is not None and parts and not unpack.eof:
-        raise AnswerUnreadable("the packed answer breaks off")
+        raise BodyUnreadable("the packed answer breaks off")
     return b"".join(parts)
 
 
@@ -121,14 +121,14 @@ def _unpacker(encoding: str) -> Any:
             return zlib.decompressobj(_GZIP)
         case "deflate":
             return zlib.decompressobj(_ZLIB)
-    raise AnswerUnreadable("the answer is packed in a way that was not asked for")
+    raise BodyUnreadable("the answer is packed in a way that was not asked for")
 
 
 def _unpacked(unpack: Any, chunk: bytes, most: int) -> bytes:
     try:
         part: bytes = unpack.decompress(chunk, most)
     except zlib.error:
-        raise AnswerUnreadable("the packed answer is damaged") from None
+        raise BodyUnreadable("the packed answer is damaged") from None
     if unpack.unused_data:
-        raise AnswerUnreadable("the packed answer goes on after its end")
+        raise BodyUnreadable("the packed answer goes on after its end")
     return part

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from queue import Empty, Queue
 from typing import Protocol
 from zoneinfo import ZoneInfo
@@ -17,11 +17,10 @@ import pandas as pd
 from brokers.desk.data.bar_collector import BarCollector
 from brokers.desk.data.overdue_bars import OverdueBars
 from brokers.desk.data.present_shares import LEAST, PresentShares
-from brokers.desk.data.quotes import Quote, judged
 from brokers.desk.data.recent_features import RecentFeatures
-from brokers.ports import Clock, QuoteStream, Venue
+from brokers.ports import Clock, Venue
 from brokers.venue_errors import VenueError
-from brokers.venue_values import VenueQuote
+from brokers.venue_values import NEVER
 from config.values.markets import NEW_YORK
 from market.bars import BarTable
 from market.calendar import sessions_until
@@ -75,15 +74,9 @@ class LiveFeed:
         Bars that are decided on; 1440 is a day.
     sessions : bool
         Whether the exchange's hours count.
-    max_quote_age_s : float
     fallback : Fallback, optional
-    stream : QuoteStream, optional
-        Brings quotes without asking.
-
-    Attributes
-    ----------
     present : PresentShares, optional
-        Knows the splits of what is held, once there is a journal; None where nothing was ever held.
+        Knows the splits of what is held; None where nothing was ever held.
     """
 
     def __init__(
@@ -95,9 +88,8 @@ class LiveFeed:
         *,
         bar_minutes: int,
         sessions: bool,
-        max_quote_age_s: float,
         fallback: Fallback | None = None,
-        stream: QuoteStream | None = None,
+        present: PresentShares | None = None,
     ) -> None:
         self.venue = venue
         self.clock: Clock = venue.clock
@@ -105,20 +97,18 @@ class LiveFeed:
         self.symbols = tuple(symbols)
         self.needs = tuple(needs)
         self.sectors = sectors
-        self.max_quote_age = timedelta(seconds=max_quote_age_s)
         self.fallback = fallback
         self.collected = BarCollector(symbols, bar_minutes, sessions)
         self.sources: dict[str, str] = {}
-        self._stream = stream
+        self._present = present
         self.bars: BarTable | None = None
         self.features: FeatureTable | None = None
         self.market: Market | None = None
-        self.present: PresentShares | None = None
         self._loaded: date | None = None
         self._read_until: datetime | None = None
         self._reading: _Reading | None = None
         self._asked_yahoo: dict[str, datetime] = {}
-        self._yahoo_down_until = datetime.min.replace(tzinfo=UTC)
+        self._yahoo_down_until = NEVER
         self._answered: datetime | None = None
         session_bars = self.collected.session_bars
         self._settled = bars_to_settle(needs, session_bars)
@@ -151,17 +141,6 @@ class LiveFeed:
     def known_bars(self) -> BarTable | None:
         """The bars of the last snapshot, in the shares of now: a split may have come since; None before the first."""
         return None if self.bars is None else self._in_present_shares(self.bars)
-
-    def quotes(self, symbols: Iterable[str]) -> dict[str, Quote]:
-        """The newest quote of each symbol, judged; one request."""
-        wanted = list(symbols)
-        found: dict[str, VenueQuote] = {}
-        if self._stream is not None:
-            found = {symbol: quote for symbol in wanted if (quote := self._stream.latest(symbol)) is not None}
-        if asked := [symbol for symbol in wanted if symbol not in found]:
-            found |= self.venue.quotes(asked)
-        now = self.clock.now()
-        return {symbol: judged(symbol, found.get(symbol), now, self.max_quote_age) for symbol in wanted}
 
     def why_unusable(self, symbol: str) -> str:
         """Why a symbol makes no order now, in words; empty if it may."""
@@ -211,7 +190,7 @@ class LiveFeed:
         """The venue's clock was far ahead and is back: what was known of a later time holds nothing up."""
         self._answered = self._loaded = self._reading = self._read_until = None
         self._asked_yahoo.clear()
-        self._yahoo_down_until = datetime.min.replace(tzinfo=UTC)
+        self._yahoo_down_until = NEVER
 
     def _is_due(self, now: datetime) -> bool:
         """Whether the venue can have bars that it had not when it spoke last: one may have ended, or some are late."""
@@ -245,9 +224,9 @@ class LiveFeed:
 
     def _split_since(self, read: datetime | None) -> bool:
         """Whether shares were split since bars were read."""
-        if self.present is None or read is None:
+        if self._present is None or read is None:
             return False
-        newest = self.present.newest(self.symbols)
+        newest = self._present.newest(self.symbols)
         return newest is not None and newest > read
 
     def _adjusted(self, found: pd.DataFrame, now: datetime) -> bool:
@@ -261,7 +240,7 @@ class LiveFeed:
         return True
 
     def _in_present_shares(self, bars: BarTable) -> BarTable:
-        return bars if self.present is None else self.present.of(bars)
+        return bars if self._present is None else self._present.of(bars)
 
     def _symbols_at_once(self) -> int:
         """For how many symbols the history is read at a time."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
+from brokers.ports import QuoteStream, Venue
 from brokers.venue_errors import VenueError
 from brokers.venue_values import VenueQuote
 
@@ -48,6 +50,34 @@ class Quote:
     def missing(self) -> bool:
         """Whether there is none at all, rather than one that cannot be right."""
         return self.fault is QuoteFault.MISSING
+
+
+class QuoteReader:
+    """Newest quotes, from the stream where it has them and asked for where it has not.
+
+    Parameters
+    ----------
+    venue : Venue
+    max_age_s : float
+        The venue's seconds after which a quote must not become an order.
+    stream : QuoteStream, optional
+        Brings quotes without asking.
+    """
+
+    def __init__(self, venue: Venue, max_age_s: float, stream: QuoteStream | None = None) -> None:
+        self._venue, self._stream = venue, stream
+        self._max_age = timedelta(seconds=max_age_s)
+
+    def newest(self, symbols: Iterable[str]) -> dict[str, Quote]:
+        """The newest quote of each symbol, judged; one request."""
+        wanted = list(symbols)
+        found: dict[str, VenueQuote] = {}
+        if self._stream is not None:
+            found = {symbol: quote for symbol in wanted if (quote := self._stream.latest(symbol)) is not None}
+        if asked := [symbol for symbol in wanted if symbol not in found]:
+            found |= self._venue.quotes(asked)
+        now = self._venue.clock.now()
+        return {symbol: judged(symbol, found.get(symbol), now, self._max_age) for symbol in wanted}
 
 
 def judged(symbol: str, quote: VenueQuote | None, now: datetime, max_age: timedelta) -> Quote:

@@ -78,7 +78,7 @@ class PositionCloser:
         if running is not None and running.keep == held - sold and running.fruitless.failures and not running.order:
             # A round of attempts has come to nothing: the next one is for what is so now.
             running.reason = reason
-        if running is None and sold < (least := self._filling.least(symbol)):
+        if running is None and sold < (least := self._state.least(symbol)):
             if sold > 0 and symbol not in self._too_little:
                 self._too_little.add(symbol)
                 log.info("%s: %s is below the venue's minimum of %s; %s", symbol, sold, digits(least), reason)
@@ -141,7 +141,7 @@ class PositionCloser:
         if task.order:
             return
         staying = self._filling.staying(symbol)
-        if held <= task.keep or (not staying and held - task.keep < self._filling.least(symbol)):
+        if held <= task.keep or (not staying and held - task.keep < self._state.least(symbol)):
             # It is gone, or what is left is too little for an order.
             del self.tasks[symbol]
             return

@@ -31,11 +31,7 @@ class ExitTerms:
     def can_rest(self, symbol: str, held: Decimal) -> Decimal:
         """What of a position an order that rests may be for: whole lots, as far as they are not below the minimum."""
         whole = whole_lots(held, self._lot)
-        return whole if whole >= self.least(symbol) else Decimal(0)
-
-    def least(self, symbol: str) -> Decimal:
-        """The smallest quantity of an order of its own."""
-        return self._state.rules.least(symbol, self._state.view.price(symbol))
+        return whole if whole >= self._state.least(symbol) else Decimal(0)
 
     def request(self, symbol: str, sign: int, quantity: Decimal, levels: Levels) -> tuple[OrderRequest, OrderRole]:
         """Exits of a position of that sign: a pair where the venue lets such rest, else the stop by itself."""

@@ -9,7 +9,6 @@ from brokers.desk.execution.backoff import elapsed
 from brokers.desk.reconcile.own_positions import OwnPositions
 from brokers.desk.venue_state import VenueState
 from brokers.quantities import digits
-from brokers.venue_errors import VenueError
 from brokers.venue_values import VenueOrder
 
 STUCK_AFTER = timedelta(seconds=30)
@@ -42,7 +41,8 @@ class Filling:
 
     def is_last(self, order: VenueOrder) -> bool:
         """Whether all that is left of a position is too little for another order than this one."""
-        return order.remaining > 0 and abs(self._positions.book.quantity(order.symbol)) < self.least(order.symbol)
+        held = abs(self._positions.book.quantity(order.symbol))
+        return order.remaining > 0 and held < self._state.least(order.symbol)
 
     def is_taken(self, order: VenueOrder) -> bool:
         """Whether the market stands at the limit of an order or beyond it, so that it fills at once."""
@@ -62,13 +62,6 @@ class Filling:
             if not order.cancel_pending and self.stays(order):
                 counts[order.group] = max(counts.get(order.group, Decimal(0)), order.remaining)
         return counts
-
-    def least(self, symbol: str) -> Decimal:
-        """The smallest quantity of an order; 0 where the venue does not know the symbol any more."""
-        try:
-            return self._state.rules.least(symbol, self._state.view.price(symbol))
-        except VenueError:
-            return Decimal(0)
 
 
 def progress(order: VenueOrder) -> str:

@@ -82,7 +82,7 @@ class Protector:
         self._keeper = LevelKeeper(state, positions, settings.live.protection)
         self._terms = ExitTerms(state, self._lot)
         self._refused = RefusedProtections(state)
-        self._stops = StopChanges(state, positions, gateway, self._terms, self._refused, self._leave)
+        self._stops = StopChanges(state, positions, gateway, self._refused, self._leave)
         self._remnants = Remnants(state, positions, leave)
         self._waits = Waits(lambda: state.now)
         self._cancelling: set[str] = set()

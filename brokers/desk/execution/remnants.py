@@ -67,7 +67,7 @@ class Remnants:
         worth = rest * (price or exact(self._positions.book.ledger.positions[symbol].entry_price))
         if worth >= REMAINDER_USD:
             venue, coin = self._state.venue.name, symbol.partition("/")[0]
-            least = digits(self._state.rules.least(symbol, price))
+            least = digits(self._state.least(symbol, price))
             log.warning(
                 "%s: %s coins, %.2f USD, are below %s's minimum of %s %s: by themselves they can be neither sold nor "
                 "put behind a stop",
@@ -95,7 +95,7 @@ class Remnants:
 
         What is below the venue's minimum stays.
         """
-        if abs(held) < self._state.rules.least(symbol, self._state.view.price(symbol)):
+        if abs(held) < self._state.least(symbol):
             return
         entry = self._positions.book.entries[symbol].client_order_id
         gone = any(p.entry_order == entry and p.trade.exit_reason in LEVEL_ROLES for p in self._positions.book.portions)

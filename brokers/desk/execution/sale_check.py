@@ -21,10 +21,9 @@ def unsaleable(state: VenueState, symbol: str, quantity: Decimal) -> str:
     try:
         if not state.venue.trades(symbol):
             return "the venue does not trade it now"
-        least = state.rules.least(symbol, state.view.price(symbol))
     except VenueError as error:
         log.info("%s: whether it is traded is not known, %s", symbol, error)
         return ""
-    if quantity >= least:
+    if quantity >= (least := state.least(symbol)):
         return ""
     return f"{digits(quantity)} {unit_of(symbol)} are below the venue's least quantity of {digits(least)}"

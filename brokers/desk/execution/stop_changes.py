@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from brokers.desk.execution.exit_levels import Levels
-from brokers.desk.execution.exit_terms import ExitTerms
 from brokers.desk.execution.order_gateway import OrderGateway, OrderRefused
 from brokers.desk.execution.refused_protection import Circumstances, RefusedProtections
 from brokers.desk.reconcile.own_positions import OwnPositions
@@ -34,7 +33,6 @@ class StopChanges:
     state : VenueState
     positions : OwnPositions
     gateway : OrderGateway
-    terms : ExitTerms
     refused : RefusedProtections
         Is told of a raise that is refused.
     leave : callable
@@ -46,14 +44,12 @@ class StopChanges:
         state: VenueState,
         positions: OwnPositions,
         gateway: OrderGateway,
-        terms: ExitTerms,
         refused: RefusedProtections,
         leave: Callable[[str, str], None],
     ) -> None:
         self._state = state
         self._positions = positions
         self._gateway = gateway
-        self._terms = terms
         self._refused = refused
         self._leave = leave
         self._never_raised: set[str] = set()
@@ -86,7 +82,7 @@ class StopChanges:
         its own goes behind one at the same price.
         """
         resting = sorted((order for order in protection.stops if not order.filled), key=lambda o: (o.remaining, o.id))
-        if missing < self._terms.least(symbol):
+        if missing < self._state.least(symbol):
             return resting[-1] if resting else None
         if Resting.ENTRY_STOP not in self._state.rules.resting or not self.may_be_raised(symbol):
             return None
@@ -105,7 +101,7 @@ class StopChanges:
             self._refused.add(symbol, what, refusal)
             if refusal.venue is None:
                 return
-            if refusal.venue.reason is VenueReason.SHARES_HELD and missing < self._terms.least(symbol):
+            if refusal.venue.reason is VenueReason.SHARES_HELD and missing < self._state.least(symbol):
                 self._not_there[symbol] = missing, self._state.view.available(symbol)
             else:
                 self._never_raised.add(symbol)

@@ -17,6 +17,7 @@ from enum import StrEnum
 
 from brokers.desk.execution.backoff import Backoff, elapsed
 from brokers.desk.execution.exit_levels import Levels
+from brokers.desk.execution.exit_terms import ExitTerms
 from brokers.desk.execution.filling import Filling
 from brokers.desk.execution.order_gateway import OrderGateway, OrderRefused
 from brokers.desk.execution.order_requests import single
@@ -26,7 +27,6 @@ from brokers.desk.venue_state import VenueState
 from brokers.journal import AlreadyPlanned, JournalOrder, State
 from brokers.journal.states import FINAL
 from brokers.order_types import OrderRole, Resting, TimeInForce
-from brokers.quantities import whole_lots
 from config import Settings
 from risk.model import Position
 
@@ -89,7 +89,7 @@ class TargetExchange:
         self._state = state
         self._positions = positions
         self._gateway = gateway
-        self._lot = settings.sizing.lot
+        self._terms = ExitTerms(state, settings.sizing.lot)
         self._longest_s = settings.live.protection.max_exchange_s
         self._levels = levels
         self._filling = filling
@@ -164,15 +164,15 @@ class TargetExchange:
         now = self._state.now
         if exchange.backoff.pauses(now) or self._missing(position) or self._positions.unresolved(position.symbol):
             return
-        if not self._sellable(position.symbol) or self._filling.staying(position.symbol):
+        sellable = self._sellable(position.symbol)
+        if not sellable or self._filling.staying(position.symbol):
             return
         quote = self._state.quote(position.symbol)
         long, target = position.quantity > 0, self._levels(position).target
         reached = not quote.problem and (float(quote.bid) >= target if long else float(quote.ask) <= target)
         if not reached:
             return
-        whole = whole_lots(abs(self._positions.book.quantity(position.symbol)), self._lot)
-        if why := unsaleable(self._state, position.symbol, whole):
+        if why := unsaleable(self._state, position.symbol, sellable):
             log.warning(
                 "%s: the target %s is reached and not sold at, %s; its stop stays", position.symbol, target, why
             )
@@ -262,6 +262,5 @@ class TargetExchange:
         return self._positions.protection(position.symbol).protected < self._sellable(position.symbol)
 
     def _sellable(self, symbol: str) -> Decimal:
-        """What of a position an order may be for: whole lots, as far as they are not below the venue's minimum."""
-        whole = whole_lots(abs(self._positions.book.quantity(symbol)), self._lot)
-        return whole if whole >= self._filling.least(symbol) else Decimal(0)
+        """What of a position an offer may be for."""
+        return self._terms.can_rest(symbol, abs(self._positions.book.quantity(symbol)))

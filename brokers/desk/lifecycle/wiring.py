@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from brokers.desk.core import assemble
 from brokers.desk.data.feed import LiveFeed
 from brokers.desk.data.present_shares import PresentShares
+from brokers.desk.data.quotes import QuoteReader
 from brokers.desk.data.yahoo import YahooFallback
 from brokers.desk.desk import LiveDesk
 from brokers.desk.entry_halts import EntryHalts
@@ -150,6 +151,9 @@ def open_live(broker: LiveBroker, settings: Settings, session: TradingSession, s
     pipeline.intraday = minutes < DAY_MINUTES
     venue, journal = session.venue, session.journal
     stream = venue.quote_stream
+    quotes = QuoteReader(venue, settings.live.entry.max_quote_age_s, stream)
+    journal.begin_run(session.mode, settings.strategy, session.profile, settings.config_hash)
+    core = assemble(venue, journal, settings, quotes.newest, session.admission)
     feed = LiveFeed(
         venue,
         tuple(dict.fromkeys([*pipeline.symbols(), settings.universe.benchmark])),
@@ -157,13 +161,9 @@ def open_live(broker: LiveBroker, settings: Settings, session: TradingSession, s
         settings.universe.sectors,
         bar_minutes=minutes,
         sessions=pace.market != ALWAYS_OPEN,
-        max_quote_age_s=settings.live.entry.max_quote_age_s,
         fallback=YahooFallback() if settings.live.yahoo else None,
-        stream=stream,
+        present=PresentShares(core.positions.splits, core.positions.present_price),
     )
-    journal.begin_run(session.mode, settings.strategy, session.profile, settings.config_hash)
-    core = assemble(venue, journal, settings, feed.quotes, session.admission)
-    feed.present = PresentShares(core.positions.splits, core.positions.present_price)
     halts = EntryHalts(journal, session.kill, lambda: venue.gone)
     watching = operating()
     report = IterationReport(watching.screen.heartbeat_s, gauge_readings(pipeline, feed))
@@ -253,7 +253,7 @@ def _covered(desk: LiveDesk, symbol: str) -> str:
         return "protected again"
     left = abs(desk.positions.book.quantity(symbol))
     there = desk.state.view.positions.get(symbol)
-    if there is not None and desk.state.rules.least(symbol, there.unit_price) <= left:
+    if there is not None and desk.state.least(symbol, there.unit_price) <= left:
         return "what is left is a fraction, which no stop can cover"
     return "what is left is below the venue's minimum and has no stop"
 

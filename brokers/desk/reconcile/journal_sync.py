@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from brokers.desk.reconcile.corporate_actions import adjusted
@@ -17,7 +17,7 @@ from brokers.journal.fills import FillReport
 from brokers.journal.order_ids import has_our_form
 from brokers.order_types import LEVEL_ROLES, OPENING_ROLES, OrderRole
 from brokers.reporting.events import EventKind, about
-from brokers.venue_values import OrderAck, TradeUpdate, UnreadOrder, VenueOrder
+from brokers.venue_values import NEVER, OrderAck, TradeUpdate, UnreadOrder, VenueOrder
 from config.errors import Refusal
 
 log = logging.getLogger(__name__)
@@ -27,7 +27,6 @@ CENT = Decimal("0.01")
 FAR = 10
 """So many times the prices that an order was sent with, or the same part of them, is no price that it was filled at."""
 INSTANT = timedelta(microseconds=1)
-NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +84,9 @@ class JournalSync:
         """By the venue's id of the order: what did not fit the journal when it was last seen."""
         self.moved: dict[str, datetime] = {}
         """When fills of a symbol were booked last."""
-        self._untold: dict[str, datetime] = {}
-        """When orders of ours last filled of which no trade update has told since."""
+        self._untold = "", NEVER
+        """The order of ours that filled last without a trade update that told of it since, and when; older fills are of
+        no interest, as an update that tells of a newer one came after them."""
         self.fills = 0
         """Counts what was newly filled, so that others notice."""
 
@@ -113,7 +113,7 @@ class JournalSync:
     @property
     def untold_fill(self) -> datetime:
         """When the newest fill of ours happened that a look or an answer showed and no trade update told of."""
-        return max(self._untold.values(), default=NEVER)
+        return self._untold[1]
 
     def learn(self, venue_id: str, client_order_id: str) -> None:
         """An order of ours got its id at the venue."""
@@ -323,8 +323,8 @@ class JournalSync:
     def _book(self, order: VenueOrder, reports: Iterable[FillReport] = (), *, told: bool = False) -> None:
         """Book what is shown of an order; ``told`` says that the stream has told it."""
         name = self._ours[order.id]
-        if told:
-            self._untold.pop(name, None)
+        if told and self._untold[0] == name:
+            self._untold = "", NEVER
         news = (order.status, order.filled, order.average_price, order.fees, order.quantity, order.symbol, order.side)
         reports = list(reports)
         if self._told.get(name) == news and not reports:
@@ -362,7 +362,7 @@ class JournalSync:
             self.moved[after.symbol] = self._now()
             more = before.filled_quantity < after.filled_quantity
             if more and not told and after.role != OrderRole.MANUAL and order.changed is not None:
-                self._untold[name] = order.changed
+                self._untold = max(self._untold, (name, order.changed), key=lambda untold: untold[1])
             # The single executions may only put the rounding of their average right; that is no news to anybody.
             apart = abs(after.filled_notional - before.filled_notional)
             if after.filled_quantity != before.filled_quantity or apart >= CENT:

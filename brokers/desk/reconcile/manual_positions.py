@@ -161,11 +161,7 @@ class ManualPositions:
         ours = abs(self.positions.book.quantity(symbol))
         if not ours or self.state.view.held(symbol) or not self.positions.protection(symbol).exits:
             return False
-        try:
-            return ours < self.state.rules.least(symbol, self.state.view.price(symbol))
-        except VenueError:
-            # The venue does not know the symbol any more.
-            return False
+        return ours < self.state.least(symbol)
 
     def _left_as_dust(self, symbol: str, missing: Decimal) -> VenuePosition | None:
         """What the venue still has of coins that it shows as no position any more; None if they are gone."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from datetime import UTC, datetime
 from decimal import Decimal
 
 from brokers.desk.reconcile.journal_sync import JournalSync
@@ -11,10 +10,9 @@ from brokers.desk.reconcile.position_book import PositionBook
 from brokers.desk.venue_snapshot import VenueSnapshot
 from brokers.journal import Journal
 from brokers.order_types import OrderRole, OrderType
-from brokers.venue_values import VenueOrder
+from brokers.venue_values import NEVER, VenueOrder
 from market.trading_day import day_of
 
-NEVER = datetime.min.replace(tzinfo=UTC)
 NOTHING = Decimal(0)
 
 

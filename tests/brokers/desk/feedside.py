@@ -10,6 +10,7 @@ import pandas as pd
 
 from brokers.alpaca.venue import AlpacaVenue
 from brokers.desk.data.feed import LiveFeed
+from brokers.desk.data.present_shares import PresentShares
 from config.values.markets import NEW_YORK
 from market.calendar import session_times, sessions_until
 
@@ -115,7 +116,7 @@ class Yahoo:
 
 def feed(
     venue: DataVenue, symbols: Sequence[str], *, minutes: int = 5, sessions: bool = True, yahoo: Yahoo | None = None,
-    needs: Sequence[str] = (),
+    needs: Sequence[str] = (), present: PresentShares | None = None,
 ) -> LiveFeed:  # fmt: skip
     client: Any = venue
     return LiveFeed(
@@ -125,6 +126,6 @@ def feed(
         {},
         bar_minutes=minutes,
         sessions=sessions,
-        max_quote_age_s=300,
         fallback=yahoo,
+        present=present,
     )

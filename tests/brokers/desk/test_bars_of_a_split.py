@@ -45,9 +45,7 @@ def unadjusted(one: Split) -> list[Json]:
 
 
 def live(venue: DataVenue, *known: Split, price: float = 100.0) -> LiveFeed:
-    found = feed(venue, ["A", "B"])
-    found.present = PresentShares(lambda: known, lambda symbol: price)
-    return found
+    return feed(venue, ["A", "B"], present=PresentShares(lambda: known, lambda symbol: price))
 
 
 def whole(table: BarTable | None) -> np.ndarray:
@@ -83,8 +81,7 @@ def test_bars_that_the_venue_has_adjusted_stay_as_they_are(one: Split) -> None:
 def test_yesterdays_bars_are_in_present_shares_before_todays_are_read() -> None:
     found: list[Split] = []
     venue = DataVenue({"A": unadjusted(SPLIT)}, f"{DAY} 15:59")
-    feeds = live(venue)
-    feeds.present = PresentShares(lambda: found, lambda symbol: 106.0)
+    feeds = feed(venue, ["A", "B"], present=PresentShares(lambda: found, lambda symbol: 106.0))
     feeds.snapshot()
     assert feeds.bars is not None and np.nanmax(feeds.bars.high) > 400
     found.append(SPLIT)
@@ -98,8 +95,7 @@ def test_what_was_read_before_a_split_is_read_anew_after_it() -> None:
     """A trader that was started before the split is entered has read this day's bars already."""
     found: list[Split] = []
     venue = DataVenue({"A": unadjusted(SPLIT), "B": regular_rows(NEXT, 8)}, f"{NEXT} 07:00")
-    feeds = live(venue)
-    feeds.present = PresentShares(lambda: found, lambda symbol: 106.0)
+    feeds = feed(venue, ["A", "B"], present=PresentShares(lambda: found, lambda symbol: 106.0))
     feeds.prepare()
     found.append(SPLIT)
     venue.rows["A"] = regular_rows(NEXT, 8)
@@ -160,9 +156,9 @@ def bars_of(scene: Scene, *closes: float) -> Callable[[], BarTable]:
         for at, c in zip(times, closes, strict=True)
     ]
     venue.time = scene.exchange.now + timedelta(hours=1)
-    made = feed(venue, ["AAPL"], minutes=30, sessions=False)
+    present = PresentShares(scene.positions.splits, scene.positions.present_price)
+    made = feed(venue, ["AAPL"], minutes=30, sessions=False, present=present)
     made.snapshot()
-    made.present = PresentShares(scene.positions.splits, scene.positions.present_price)
     return made.known_bars  # type: ignore[return-value]
 
 

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.brokers.desk.feedside import DataVenue, feed, moment
+from brokers.alpaca.venue import AlpacaVenue
+from brokers.desk.data.quotes import QuoteReader
+from tests.brokers.desk.feedside import DataVenue, moment
 from tests.brokers.desk.scene import read_quote
 
 NOW = moment("2023-03-07 10:00")
@@ -73,7 +75,8 @@ def test_a_time_without_a_zone_is_a_problem() -> None:
 def test_one_request_for_all_and_names_mapped_both_ways() -> None:
     venue = DataVenue({}, "2023-03-07 10:00")
     venue.quotes = {"BRK.B": GOOD, "AAPL": GOOD}
-    found = feed(venue, ["AAPL", "BRK.B", "NONE"]).quotes(["AAPL", "BRK.B", "NONE"])
+    client: Any = venue
+    found = QuoteReader(AlpacaVenue(client), 300).newest(["AAPL", "BRK.B", "NONE"])
     assert venue.asked_quotes == [("AAPL", "BRK.B", "NONE")]
     assert [found[s].problem for s in ("AAPL", "BRK.B")] == ["", ""]
     assert found["NONE"].missing

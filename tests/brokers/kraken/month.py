@@ -93,9 +93,7 @@ class Iterations:
     def __init__(self, scene: KrakenScene, symbols: tuple[str, ...]) -> None:
         self.scene = scene
         self.pipeline = build_pipeline(scene.settings)
-        self.feed = LiveFeed(
-            scene.venue, symbols, self.pipeline.needs(), {}, bar_minutes=60, sessions=False, max_quote_age_s=100_000.0
-        )
+        self.feed = LiveFeed(scene.venue, symbols, self.pipeline.needs(), {}, bar_minutes=60, sessions=False)
         self.refused: Counter[str] = Counter()
         self.entries: list[datetime] = []
         self.most_held = self.count = 0

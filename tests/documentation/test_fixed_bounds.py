@@ -1,0 +1,32 @@
+"""The page's table of bounds that are no settings has the values of the code."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PAGE = Path(__file__).parents[2] / "docs" / "settings.md"
+ROW = re.compile(
+    r"^\| [^|]+ \| (?P<value>[^|]+) \| `(?P<module>[a-z_.]+)\.(?P<name>[A-Z_]+)` \| (?P<why>[^|]+) \|$", re.M
+)
+UNITS = {"s": timedelta(seconds=1), "min": timedelta(minutes=1), "USD": Decimal(1)}
+ROWS = [found.groups() for found in ROW.finditer(PAGE.read_text(encoding="utf-8"))]
+OF_AN_OPERATOR = {"LAST_START", "STUCK_AFTER", "LONGEST_IN_PARTS", "MATTERS_USD", "OVERDUE"}
+
+
+def test_the_bounds_that_an_operator_may_look_for_are_there():
+    assert {name for _, _, name, _ in ROWS} >= OF_AN_OPERATOR
+
+
+@pytest.mark.parametrize(("value", "module", "name", "why"), ROWS, ids=[row[2] for row in ROWS])
+def test_a_bound_of_the_page_is_that_of_the_code(value: str, module: str, name: str, why: str):
+    count, unit = value.split()
+    named: Any = UNITS[unit]
+    assert getattr(importlib.import_module(module), name) == int(count) * named
+    assert why.strip().endswith(".")
