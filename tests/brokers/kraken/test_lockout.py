@@ -201,3 +201,18 @@ def test_too_many_requests_after_a_stop_was_cancelled_let_the_stop_go_back(tmp_p
         scene.settle(20, 2)
         assert scene.held() == 0 and scene.faults() == []
         scene.close()
+
+
+def test_nothing_is_sent_for_coins_whose_stop_has_ended_before_a_look(tmp_path):
+    with served() as server:
+        scene = KrakenScene(server, tmp_path)
+        scene.enter(BTC, 100)
+        scene.settle(2)
+        away = TurnedAway(scene, "", 0.0)
+        begin(scene, "target")
+        assert scene.positions.protection(BTC).protected == 0
+        scene.desk.work()
+        assert away.asked == [], "what the stop has sold, and whether its coins are free, the next look tells"
+        away.tick()
+        assert [path for _, path in away.asked if path == "AddOrder"] == ["AddOrder"]
+        scene.close()
