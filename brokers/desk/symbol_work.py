@@ -127,7 +127,7 @@ class SymbolWork:
         late = elapsed(self.state.now, self.state.view.freed[symbol].since, self._longest_exchange)
         if late and self.state.venue.takes_orders and not self._may_be_protected(symbol):
             self.targets.give_back(symbol)
-            self.protector.tend(symbol, self._keeps(symbol))
+            self.protector.put_back(symbol)
 
     def isolated(self, symbol: str, step: Callable[[], None]) -> None:
         """One step of one symbol; what goes wrong in it costs no other symbol its own."""

@@ -70,24 +70,18 @@ class VenueSnapshot:
         return NOTHING if position is None else position.quantity
 
     def available(self, symbol: str) -> Decimal:
-        """Shares that no order holds; those of a stop that has ended since are sold by what the next look shows."""
-        position, freed = self.positions.get(symbol), self.freed.get(symbol)
-        if position is None or freed is None:
-            return NOTHING if position is None else position.available
-        return max(NOTHING, position.available - freed.quantity)
-
-    def available_to_stop(self, symbol: str) -> Decimal:
-        """Shares that a stop may be for, with those of a stop that has ended since the look."""
-        position, freed = self.positions.get(symbol), self.freed.get(symbol)
-        if position is None or freed is None:
-            return self.available(symbol)
-        return min(abs(position.quantity), position.available + freed.quantity)
+        """Shares that no order holds."""
+        position = self.positions.get(symbol)
+        return NOTHING if position is None else position.available
 
     def end(self, order: VenueOrder, now: datetime) -> None:
-        """A stop has ended by a confirmed cancel: it protects nothing from here on, whatever the look showed."""
+        """A stop has ended by a confirmed cancel: it protects nothing from here on, whatever the look showed.
+
+        What it has sold before, and when its shares are free, the next look tells: until then it is on its way out.
+        """
         before = self.freed.get(order.symbol, Freed(NOTHING, now))
         self.freed = {**self.freed, order.symbol: Freed(before.quantity + order.remaining, before.since)}
-        self.orders = {**self.orders, order.id: replace(order, state=State.CANCELLED, status="cancelled")}
+        self.orders = {**self.orders, order.id: replace(order, cancel_pending=True)}
 
     def price(self, symbol: str) -> Decimal:
         """The position's present price, 0 where the venue tells none."""

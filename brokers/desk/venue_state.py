@@ -103,7 +103,7 @@ class VenueState:
     def cancel_confirmed(self, venue_id: str) -> None:
         """The venue's answer to a cancel said that the order has ended; of a stop that counts before the next look."""
         order = self.view.orders.get(venue_id)
-        if order is not None and order.open and order.is_stop:
+        if order is not None and order.open and order.is_stop and not order.cancel_pending:
             self.view.end(order, self.now)
 
     def believed(self, orders: Mapping[str, VenueOrder]) -> dict[str, VenueOrder]:

@@ -230,13 +230,25 @@ class Protector:
         return self._waits.goes_on(symbol, "ending", part, ENDING) or (waits and protection.cancel_pending)
 
     def _place(self, symbol: str, held: Decimal, missing: Decimal, protection: ProtectionStatus) -> None:
-        available = self._state.view.available_to_stop(symbol)
+        available = self._state.view.available(symbol)
         if available < missing:
             self._clear_the_way(symbol, protection)
         if self._waits.goes_on(symbol, "shares", available < missing, PATIENCE):
             return
         if available < missing and not (missing := whole_lots(available, self._lot)):
             return
+        self._send(symbol, held, missing, protection)
+
+    def put_back(self, symbol: str) -> None:
+        """A stop for shares whose own has ended by a confirmed cancel, before a look has shown them free."""
+        held, protection = self._positions.book.quantity(symbol), self._positions.protection(symbol)
+        freed = self._state.view.freed.get(symbol)
+        missing = self._terms.can_rest(symbol, abs(held)) - protection.protected
+        if held and freed is not None and missing > 0 and not self._just_sent(symbol):
+            self._send(symbol, held, min(missing, freed.quantity), protection)
+
+    def _send(self, symbol: str, held: Decimal, missing: Decimal, protection: ProtectionStatus) -> None:
+        """Place what is missing: by a stop of its own, or by one that rests."""
         levels, entry = self.levels(self._positions.book.ledger.positions[symbol]), self._positions.book.entries[symbol]
         sign = 1 if held > 0 else -1
         what = self._circumstances(symbol, missing, levels, sign)

@@ -236,7 +236,20 @@ def test_no_stop_is_sent_beside_an_offer_that_nobody_can_look_at(tmp_path, own_s
             away.seconds = 40.0
         for _ in range(16):
             away.watch(2)
-            assert scene.stopped() == 0 or not [o for o in scene.open() if o.type == "limit"], (
-                "both sell the same coins"
-            )
+            assert scene.stopped() == 0 or not [o for o in scene.open() if o.type == "limit"], "sold twice"
+        scene.close()
+
+
+def test_nothing_is_sent_for_coins_whose_stop_has_ended_before_a_look(tmp_path):
+    with served() as server:
+        scene = KrakenScene(server, tmp_path)
+        scene.enter(BTC, 100)
+        scene.settle(2)
+        away = TurnedAway(scene, "", 0.0)
+        begin(scene, "target")
+        assert scene.positions.protection(BTC).protected == 0
+        scene.desk.work()
+        assert away.asked == [], "what the stop has sold, and whether its coins are free, the next look tells"
+        away.tick()
+        assert [path for _, path in away.asked if path == "AddOrder"] == ["AddOrder"]
         scene.close()
