@@ -72,7 +72,7 @@ class SymbolWork:
     def urgent(self) -> bool:
         """Whether something is under way whose outcome only a look can show."""
         return bool(
-            self.entries.tasks
+            self.entries.under_way
             or self.closer.working
             or self.protector.log.protectable
             or self.protector.cancelling
@@ -161,6 +161,8 @@ class SymbolWork:
         if self.positions.book.quantity(symbol) or not self.manual.unsettled(symbol):
             known = symbol in self.closer.tasks
             self.protector.tend(symbol, self._keeps(symbol))
+            if symbol not in self.closer.tasks and not self.gateway.shutting_down:
+                self.protector.back_to_levels(symbol)
             if not known and symbol in self.closer.tasks:
                 # Protection has found that the market has passed the stop: what is free goes in this step.
                 self.closer.free(symbol)

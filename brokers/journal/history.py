@@ -11,6 +11,7 @@ from sqlalchemy import Connection, func, select
 
 from brokers.journal.database.schema import VERSION, decisions, fills, orders, rows_of, splits
 from brokers.journal.journal_order import JournalOrder
+from brokers.journal.marks import NEAREST
 from brokers.order_types import State
 
 
@@ -130,14 +131,15 @@ def all_figures(connection: Connection) -> dict[tuple[str, datetime], Figures]:
 def last_exit_price(connection: Connection, symbol: str, role: str, since: datetime) -> Decimal | None:
     """The stop price (limit price of a target) of the newest exit of a symbol that the venue took; None without.
 
-    In present shares: what was asked for before a split is told as it would be now.
+    In present shares: what was asked for before a split is told as it would be now. What only stood in for an exit that
+    the market had passed is none.
     """
     table = orders.c
     price = table.stop_price if role == "stop" else table.limit_price
     query = (
         select(price, table.journaled_at)
         .where((table.symbol == symbol) & (table.role == role) & (table.journaled_at >= since))
-        .where((table.state != State.REJECTED) & price.is_not(None))
+        .where((table.state != State.REJECTED) & price.is_not(None) & (table.reason != NEAREST))
         .where((table.state != State.LOST) | table.venue_id.is_not(None))
         .order_by(table.journaled_at.desc(), table.sequence.desc())
         .limit(1)

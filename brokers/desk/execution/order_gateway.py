@@ -106,6 +106,14 @@ class OrderGateway:
         self._admission = admission
         self._strategy = strategy
 
+    @property
+    def nothing_follows(self) -> bool:
+        """Whether no other order could take the place of one that is cancelled now.
+
+        The process is ending, so that there may be no next step, or the account takes no order.
+        """
+        return self.shutting_down or bool(self._state.view.account.blocked)
+
     def place(
         self,
         request: OrderRequest,

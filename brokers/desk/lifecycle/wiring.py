@@ -191,6 +191,7 @@ def open_live(broker: LiveBroker, settings: Settings, session: TradingSession, s
         alarm.start()
     with venue.budget(HISTORY_S):
         feed.prepare()
+    desk.barred.prepared(feed.prepared_closes())
     return LiveAccount(desk, feed, pipeline, monitor, session, sleeptime, alarm, summary, seconds_of(sleeptime), notes)
 
 
