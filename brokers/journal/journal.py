@@ -303,6 +303,11 @@ class Journal:
         with self._store.reading() as connection:
             return history.last_exit_price(connection, symbol, role, since)
 
+    def last_stop(self, symbol: str, since: datetime) -> JournalOrder | None:
+        """The newest stop of a symbol since a moment, whatever became of it; None if there is none."""
+        with self._store.reading() as connection:
+            return history.last_stop(connection, symbol, since)
+
     def positions_by_fills(self) -> dict[str, Decimal]:
         """Quantity held by symbol, by our fills alone; negative for shorts, flat symbols left out."""
         held: dict[str, Decimal] = {}
