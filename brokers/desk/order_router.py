@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection
 from decimal import Decimal
 
 from brokers.desk.desk import LiveDesk
-from brokers.desk.execution.closing import LAST_START
+from brokers.desk.execution.close_obstacles import LAST_START
 from brokers.desk.execution.order_gateway import OrderRefused
 from brokers.journal import JournalOrder, State
 from brokers.order_types import EXIT_ROLES, OrderRole, RefusalCode

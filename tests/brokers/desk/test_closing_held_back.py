@@ -9,7 +9,7 @@ import pytest
 
 from brokers.alpaca.errors import AlpacaRefusal
 from brokers.desk.entry_halts import KillLevel, KillSwitch
-from brokers.desk.execution.closing import FIRST_REST_S
+from brokers.desk.execution.close_task import FIRST_REST_S
 from risk.model import BracketTerms
 from tests.brokers.desk.closing_scene import closes
 from tests.brokers.desk.scene import Scene, changes, held, read_quote

@@ -198,7 +198,7 @@ def test_a_journal_that_fails_keeps_entries_back_until_it_works_again(scene, mon
     scene.enter()
     scene.settle(2)
     monkeypatch.setattr(scene.observer, "look", full)
-    monkeypatch.setattr(scene.desk, "_looked", -math.inf)
+    monkeypatch.setattr(scene.desk.looks, "_looked", -math.inf)
     with pytest.raises(VenueUnavailable):
         scene.desk.snapshot()
     monkeypatch.undo()

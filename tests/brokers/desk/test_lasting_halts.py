@@ -46,11 +46,17 @@ def test_a_loss_from_the_journal_s_peak_halts_five_sessions_and_survives_a_resta
     assert [scene.journal.halts(day) for day in FIVE] == [frozenset({"peak_halt"})] * 5
     assert scene.journal.halts(date(2023, 3, 14)) == frozenset()
     scene.desk.reconcile()
-    assert scene.desk._earlier_halt("peak_halt") == "", "it began in this run"
+    assert scene.desk.telling.earlier_halt(scene.desk._bookkeeping.decided_on, "peak_halt") == "", (
+        "it began in this run"
+    )
     scene.restart()
     assert scene.desk.reconcile().halted == {"peak_halt"}
-    assert scene.desk._earlier_halt("peak_halt").startswith("since Tue 2023-03-07 10:00")
-    assert scene.desk._earlier_halt("peak_halt").endswith("begun at equity 100000.00")
+    assert scene.desk.telling.earlier_halt(scene.desk._bookkeeping.decided_on, "peak_halt").startswith(
+        "since Tue 2023-03-07 10:00"
+    )
+    assert scene.desk.telling.earlier_halt(scene.desk._bookkeeping.decided_on, "peak_halt").endswith(
+        "begun at equity 100000.00"
+    )
     assert scene.desk.halts.stopped(scene.state.now) == ["halted for this session by peak_halt"], "a subclass too"
     halt = scene.journal.last_halt("peak_halt")
     assert halt is not None and (halt.began.date(), halt.until) == (FIVE[0], FIVE[4])

@@ -157,3 +157,69 @@ def test_an_order_that_is_filled_across_midnight_counts_for_one_day():
         own = replay((across,), lambda order: FIGURES, (), before)
         assert own.opened == {after: 1_000.0}
         assert own.ledger.budget.deployed(after).day_usd == 1_000
+
+
+HAND = OrderRole.MANUAL
+
+
+@pytest.mark.parametrize(
+    ("orders", "opened"),
+    [
+        # What hands sell of what there is, ours or theirs, opens nothing.
+        ((("buy", 10, HAND), ("sell", 4, HAND)), 1_000),
+        ((("buy", 10, "entry"), ("sell", 4, HAND)), 1_000),
+        ((("buy", 6, HAND), ("buy", 4, "entry"), ("sell", 10, HAND)), 1_000),
+        # What they sell beyond it does, and so does what they buy beyond what they owe.
+        ((("buy", 10, HAND), ("sell", 14, HAND)), 1_400),
+        ((("buy", 10, "entry"), ("sell", 14, HAND)), 1_400),
+        ((("sell", 5, HAND),), 500),
+        ((("buy", 10, HAND), ("buy", 5, HAND)), 1_500),
+        ((("sell", 5, HAND), ("sell", 5, HAND)), 1_000),
+        ((("sell", 5, HAND), ("buy", 5, HAND)), 500),
+        ((("sell", 5, HAND), ("buy", 8, HAND)), 800),
+        ((("sell", 5, HAND), ("buy", 3, HAND), ("buy", 3, HAND)), 600),
+        # Beside a short of ours they buy for themselves.
+        ((("sell", 10, "entry"), ("buy", 4, HAND)), 1_400),
+        ((("buy", 10, "entry"), ("buy", 3, HAND), ("sell", 13, HAND), ("sell", 2, HAND)), 1_500),
+    ],
+)
+def test_what_a_day_has_opened_counts_each_share_by_hand_once(orders, opened):
+    own = book(*(filled(side, n, 100, role=role, minute=i) for i, (side, n, role) in enumerate(orders)))
+    assert own.opened == {TUESDAY.date(): opened}
+
+
+@pytest.mark.parametrize(
+    ("orders", "left"),
+    [
+        ((("buy", 10, 100), ("sell", 4, 120)), 600),
+        ((("sell", 10, 100), ("buy", 4, 80)), 600),
+        ((("buy", 10, 100), ("buy", 10, 120), ("sell", 15, 90)), 550),
+        ((("buy", 10, 100), ("sell", 10, 120)), 0),
+        # Turned round, what is owed counts alone.
+        ((("buy", 10, 100), ("sell", 15, 100)), 500),
+    ],
+)
+def test_the_week_is_charged_with_what_hands_still_hold_at_what_they_paid(orders, left):
+    own = book(*(filled(side, n, usd, role=HAND, minute=i) for i, (side, n, usd) in enumerate(orders)))
+    assert own.ledger.budget.deployed(TUESDAY.date()).week_usd == pytest.approx(left)
+
+
+@pytest.mark.parametrize(
+    ("orders", "proceeds"),
+    [
+        ((("buy", 10, 100),), 0),
+        ((("sell", 10, 100),), 1_000),
+        ((("sell", 10, 100), ("sell", 10, 120)), 2_200),
+        ((("sell", 10, 100), ("buy", 4, 80)), 600),
+        ((("sell", 10, 100), ("buy", 15, 80)), 0),
+        ((("buy", 10, 100), ("sell", 15, 120)), 600),
+    ],
+)
+def test_proceeds_are_of_shares_that_hands_owe_alone(orders, proceeds):
+    own = book(*(filled(side, n, usd, role=HAND, minute=i) for i, (side, n, usd) in enumerate(orders)))
+    assert own.short_proceeds == proceeds
+
+
+def test_shares_by_hand_of_two_symbols_are_told_apart_by_their_sign():
+    own = book(filled("buy", 10, 100, role=HAND), filled("sell", 3, 50, role=HAND, minute=1, symbol="MSFT"))
+    assert (own.manual["AAPL"], own.manual["MSFT"], own.short_proceeds) == (10, -3, 150)

@@ -86,7 +86,7 @@ def test_an_iteration_waits_for_room_without_the_desks_lock(scene: Scene, monkey
         return len(asked) > 3
 
     scene.state.room = room
-    monkeypatch.setattr("brokers.desk.desk.NAP_S", 0.0)
+    monkeypatch.setattr("brokers.desk.iteration_guard.NAP_S", 0.0)
     with scene.desk.iteration():
         scene.desk.reconcile()
     assert asked == [7] * 4

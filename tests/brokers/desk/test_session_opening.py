@@ -157,7 +157,7 @@ def test_the_day_on_screen_and_in_the_summary_is_measured_from_the_opening(scene
     wait_until(scene, OPENS + timedelta(seconds=10))
     before = float(opening(scene) or 0)
     # Before the session's first iteration a screen has the day's opening already.
-    assert _opening(scene.desk, scene.desk._decided_on) == before
+    assert _opening(scene.desk, scene.desk._bookkeeping.decided_on) == before
     fall(scene)
     scene.desk.look()
     book = scene.desk.reconcile()

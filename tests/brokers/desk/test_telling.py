@@ -61,7 +61,9 @@ def test_the_levels_of_the_decision_are_told_as_such_beside_those_that_are_sent(
 
 def test_a_fill_that_the_book_does_not_show_yet_is_told_with_the_next_book(scene):
     seen, desk = [], scene.desk
-    desk._report = SimpleNamespace(decided=lambda plan, book, fills, **more: seen.append((fills, len(book.positions))))
+    desk.telling.report = SimpleNamespace(
+        decided=lambda plan, book, fills, **more: seen.append((fills, len(book.positions)))
+    )
     desk.reconcile()
     before = desk.sync.fills
     # A thread that watches has booked it between the book and the telling.
@@ -88,7 +90,7 @@ def test_a_position_found_bare_is_told_with_the_reason_and_its_end(scene, caplog
 def test_the_session_is_summed_up_once_when_it_is_over(scene, caplog):
     iterations = IterationReport(60.0)
     report = SessionReport(scene.desk, iterations, scene.clock.now)
-    scene.desk._report = iterations
+    scene.desk.telling.report = iterations
     scene.step()
     report.check()
     scene.enter("AAPL", 50)
@@ -263,7 +265,7 @@ def test_no_stream_is_missed_where_orders_are_followed_by_asking(scene, monkeypa
 def test_an_entry_of_two_orders_is_one_entry_in_the_summary(scene, caplog):
     iterations = IterationReport(60.0)
     report = SessionReport(scene.desk, iterations, scene.clock.now)
-    scene.desk._report = iterations
+    scene.desk.telling.report = iterations
     scene.step()
     report.check()
     scene.exchange.on_quote(scene.exchange.now, {"AAPL": Decimal(101)})

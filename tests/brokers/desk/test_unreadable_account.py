@@ -95,7 +95,8 @@ def test_an_opening_that_is_not_known_hurries_no_look_where_requests_are_few(sce
     scene.step(1)
     without_equity(scene)
     scene.pass_time(timedelta(days=1).total_seconds())
-    scene.desk._limit = replace(scene.desk._limit, quiet_s=3_600.0)
+    looks = scene.desk.looks
+    looks._limit = looks.opening._limit = replace(looks._limit, quiet_s=3_600.0)
     # The first of them learns that the session is on.
     scene.desk.look()
     scene.desk.look()

@@ -155,7 +155,7 @@ def rehearse(
         run, owner = Iterations(scene, symbols), OwnersBid(scene, start, incidents)
         while server.now < start + last:
             # Local time stands still here; what was looked at in an earlier step is old.
-            scene.desk._looked = scene.desk._seen_at = float("-inf")
+            scene.desk.looks._looked = scene.desk.looks._seen_at = float("-inf")
             owner.look()
             scene.pass_time(
                 10.0 if scene.desk.urgent else to_next_hour(server.now) if skip and run.nothing_to_do else step_s

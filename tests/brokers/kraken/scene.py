@@ -133,7 +133,7 @@ class KrakenScene:
         self.desk = LiveDesk(core, self.halts, budget, (), lambda: None, EntryWindow)
         if self.tier is ENDLESS_TIER:
             # Room that comes with the venue's time would be waited for in vain, for a minute of ours.
-            self.desk._has_room = lambda: True
+            self.desk.guard.has_room = lambda: True
 
     def _judged(self, symbols: Iterable[str]) -> dict[str, Quote]:
         wanted = list(symbols)
