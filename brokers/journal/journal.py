@@ -19,7 +19,7 @@ from sqlalchemy import Connection, Table, select
 
 from brokers.journal import decision_statements, history, marks, order_statements
 from brokers.journal.database import chain
-from brokers.journal.database.schema import equity, halts, rows_of, runs, sessions
+from brokers.journal.database.schema import equity, halts, not_sent, rows_of, runs, sessions
 from brokers.journal.database.schema import fills as fills_table
 from brokers.journal.database.schema import orders as orders_table
 from brokers.journal.database.schema import splits as splits_table
@@ -338,6 +338,16 @@ class Journal:
         if plan.decisions:
             with self._store.transaction(outdates=False) as connection:
                 decision_statements.keep_plan(connection, plan, self._run_id)
+
+    def not_sent(self, symbol: str, time: datetime, reason: str) -> None:
+        """Keep why an entry that was decided at a time was not sent; the first reason stays.
+
+        Nothing is kept of one of which an order went through.
+        """
+        with self._store.transaction(outdates=False) as connection:
+            if not decision_statements.was_sent(connection, symbol, time):
+                key = {"symbol": symbol, "time": time}
+                decision_statements.put(connection, not_sent, key, {"told": self._clock(), "reason": reason})
 
     def trades(self, closed: Mapping[tuple[str, str], TradeRecord]) -> None:
         """Keep every closed portion, by the orders that opened and closed it; what is no longer one goes."""
