@@ -11,6 +11,7 @@ from decimal import Decimal
 from brokers.desk.execution.backoff import Waits, elapsed
 from brokers.desk.execution.exit_levels import LevelKeeper, Levels
 from brokers.desk.execution.exit_terms import ExitTerms
+from brokers.desk.execution.last_stop import ended_stop, last_stop
 from brokers.desk.execution.order_gateway import OrderGateway, OrderRefused
 from brokers.desk.execution.refused_protection import Circumstances, RefusedProtections
 from brokers.desk.execution.remnants import Remnants
@@ -96,10 +97,11 @@ class Protector:
         self._cancelling.discard(symbol)
         held, protection = self._positions.book.quantity(symbol), self._positions.protection(symbol)
         whole = self._terms.can_rest(symbol, abs(held))
-        bare = (whole or self._too_little(symbol, abs(held))) - protection.protected
-        if self._stops.left(symbol, bare):
-            bare = Decimal(0)
-        self.log.see(symbol, bare, lambda: self._last_stop(symbol), too_few=not whole)
+        counted = whole or self._too_little(symbol, abs(held))
+        # What is left, as too little for a stop, counts as if it had one.
+        left = self._stops.left(symbol, counted - protection.protected)
+        protected = counted if left else protection.protected
+        self.log.see(symbol, counted, protected, lambda: last_stop(symbol, self._positions), too_few=not whole)
         self._remnants.see(symbol, abs(held) - whole)
         self._remnants.ask_least(symbol, Decimal(0) if whole else whole_lots(abs(held), self._lot))
         for order in orphaned_manual_exits(symbol, self._state.view, self._positions.book, self._positions.ownership):
@@ -155,9 +157,10 @@ class Protector:
         view, book = self._state.view, self._positions.book
         there, sign = view.held(symbol), -1 if book.quantity(symbol) < 0 else 1
         held = max(Decimal(0), sign * (there - book.manual.get(symbol, Decimal(0))))
-        missing = self._terms.can_rest(symbol, held) - self._positions.protection(symbol).protected
-        bare = abs(there) - protection_status(view.orders.values(), symbol, there).protected
-        self.log.see(symbol, min(missing, bare), lambda: self._last_stop(symbol))
+        counted = self._terms.can_rest(symbol, held)
+        by_any = counted - abs(there) + protection_status(view.orders.values(), symbol, there).protected
+        protected = max(self._positions.protection(symbol).protected, by_any)
+        self.log.see(symbol, counted, protected, lambda: ended_stop(symbol, self._positions))
 
     def tighten(self, change: Adjustment, time: datetime) -> None:
         """Move the resting stops of a position, each for itself; never away from the market."""
@@ -390,14 +393,6 @@ class Protector:
             if order.expires is not None and order.expires < soon and order.time_in_force == TimeInForce.GTC:
                 self._end(order, f"to be renewed, it would end on {order.expires.date()}", replaced=True)
                 return
-
-    def _last_stop(self, symbol: str) -> str:
-        """What became of the stop that was there last, in words."""
-        ended = [o for o in self._state.view.orders.values() if o.symbol == symbol and o.is_stop and not o.open]
-        if not ended:
-            return "none has been seen yet"
-        last = max(ended, key=lambda order: (order.changed is not None, order.changed))
-        return f"the last one, at {digits(last.stop_price)}, is {last.status}"
 
 
 def _terms(order: VenueOrder) -> str:
