@@ -191,6 +191,11 @@ class Venue(Protocol):
         """Whether the limit leaves room for so many requests of an iteration beside those of the watch."""
         ...
 
+    @property
+    def takes_orders(self) -> bool:
+        """Whether an order that protects would be sent now; not while the venue takes no request of the account."""
+        ...
+
     def drop_waiting(self) -> None:
         """Send no request that waits for the rate limit now."""
         ...
@@ -238,8 +243,11 @@ class Venue(Protocol):
         """Put another order in the place of one that rests; raises like ``submit``."""
         ...
 
-    def cancel(self, venue_id: str) -> None:
-        """Ask for a cancel; VenueRefusal if there is nothing to cancel any more."""
+    def cancel(self, venue_id: str) -> bool:
+        """Ask for a cancel; VenueRefusal if there is nothing to cancel any more.
+
+        True where the answer says that the order has ended, False where only a look can tell.
+        """
         ...
 
     def quotes(self, symbols: Iterable[str]) -> Mapping[str, VenueQuote]:

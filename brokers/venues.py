@@ -87,9 +87,10 @@ def open_kraken(settings: Settings, paper: bool, admission: Admission | None = N
     nonce = Nonce(Path(settings.live.state_dir) / f"kraken-{name}.nonce")
     clock = VenueClock(speed)
     tier = TIERS[kraken.tier]
-    # Commands beside a trader count with it, as Kraken counts them together.
+    # Commands beside a trader count with it, as Kraken counts them together, and take what it leaves over.
     shared = Path(settings.live.state_dir) / f"kraken-{name}.requests"
-    counter = SharedCounter(tier.rest, tier.rest_decay * speed, at=time.monotonic(), path=shared)
+    decay, trades = tier.rest_decay * speed, admission is not None
+    counter = SharedCounter(tier.rest, decay, at=time.monotonic(), path=shared, trades=trades)
     rates = RateModel(tier, speed=speed, counter=counter, now=clock.now)
     client = KrakenClient(KrakenRest(key, secret, nonce=nonce, rates=rates, url=kraken.url), admission)
     return KrakenVenue(client, clock, kraken.account or f"kraken-{name}", Waits.of(kraken))

@@ -11,7 +11,7 @@ from typing import Any
 from aiohttp import web
 
 from dashboard.context import CONTEXT
-from monitoring import journal_fills, journal_queries
+from monitoring import journal_fills, journal_queries, journal_trades
 from monitoring.journal_reader import Statements
 from monitoring.order_tries import folded
 from monitoring.rows import DecisionRow, FillRow, OrderRow, TradeRow
@@ -49,7 +49,7 @@ async def landing(request: web.Request) -> web.Response:
     def ask(db: Statements) -> dict[str, Any]:
         return {
             "latest": journal_queries.decisions(db, limit=LATEST),
-            "trades": journal_queries.trades(db, limit=LATEST),
+            "trades": journal_trades.trades(db, limit=LATEST),
             "halts": _halts(db),
             "held": journal_queries.net_fills(db) if status is None else {},
             "last": None if status is not None else next(iter(journal_queries.equity(db, most=1)), None),
@@ -68,7 +68,7 @@ async def symbol(request: web.Request) -> web.Response:
             journal_queries.decisions(db, symbol=name, limit=20),
             journal_queries.orders(db, symbol=name, limit=ORDERS),
             journal_fills.fills(db, symbol=name, limit=20),
-            journal_queries.trades(db, symbol=name, limit=20),
+            journal_trades.trades(db, symbol=name, limit=20),
         )
 
     decisions, orders, fills, trades = await context.ask(ask)

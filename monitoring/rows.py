@@ -104,7 +104,7 @@ class OrderRow:
 
 @dataclass(frozen=True, slots=True)
 class TradeRow:
-    """One closed portion of a position; ``profit`` in USD after fees, ``r`` in multiples of the risk taken."""
+    """One closed trade; ``profit`` in USD after fees, ``r`` in multiples of the risk taken."""
 
     symbol: str
     side: str

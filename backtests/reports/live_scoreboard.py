@@ -14,14 +14,15 @@ from backtests.reports.scoreboard import LABELS, Score, scoreboard
 from brokers.desk_rules import end_of_halt
 from brokers.record import EquityRow, HaltRecord, OrderRecord, RunRecord, TradeRecord
 from market.trading_day import day_of, day_zone
-from monitoring import journal_fills, journal_queries
+from monitoring import journal_fills, journal_queries, journal_trades
 from monitoring.journal_reader import JournalReader, Statements, moment
 from monitoring.rows import OrderRow
 
 _ALL = 10**9
 _OPENING = ("entry", "hedge")
 NOTES = (
-    "Win rate, profit factor and average R are of the portions closed on the day, after slippage and fees.",
+    "Win rate, profit factor and average R are of the positions closed on the day, after slippage and fees; what was "
+    "taken off early counts by itself.",
     "Slippage is what stops filled beyond their level, and entries beyond the price they were decided at, which in "
     "profile swing is the last close, so that the night's gap counts; what a limit order filled better is not set off. "
     "slippage_usd in a run's orders.csv is against the quote.",
@@ -110,7 +111,7 @@ def _record(db: Statements, orders: Sequence[OrderRow], since: datetime | None) 
         initial_equity=rows[0].equity if rows else float("nan"),
         orders=records,
         trades=[
-            _trade(t) for t in journal_queries.trades(db, limit=_ALL)[::-1] if since is None or t.exit_time >= since
+            _trade(t) for t in journal_trades.trades(db, limit=_ALL)[::-1] if since is None or t.exit_time >= since
         ],
         equity=rows,
         slippage_cost=sum(record.slippage_usd for record in records),

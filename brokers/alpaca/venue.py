@@ -103,6 +103,10 @@ class AlpacaVenue:
     def room(self, requests: int) -> bool:
         return self.client.bucket.room(Need.PRICES, requests)
 
+    @property
+    def takes_orders(self) -> bool:
+        return True
+
     def drop_waiting(self) -> None:
         self.client.bucket.drop_waiting()
 
@@ -147,8 +151,10 @@ class AlpacaVenue:
     def replace(self, venue_id: str, change: OrderChange, client_order_id: str) -> OrderAck:
         return ack_of(self.client.replace(venue_id, {**patch_of(change), "client_order_id": client_order_id}))
 
-    def cancel(self, venue_id: str) -> None:
+    def cancel(self, venue_id: str) -> bool:
+        # A cancel that was taken is pending, and may lose against a fill.
         self.client.cancel(venue_id)
+        return False
 
     def quotes(self, symbols: Iterable[str]) -> dict[str, VenueQuote]:
         found = self.client.latest_quotes(symbols)

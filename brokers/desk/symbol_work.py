@@ -10,6 +10,7 @@ from functools import partial
 
 from brokers.desk.core import DeskCore
 from brokers.desk.entry_halts import EntryHalts
+from brokers.desk.execution.backoff import elapsed
 from brokers.desk.execution.closing import PositionCloser
 from brokers.desk.execution.entries import Entries
 from brokers.desk.execution.overdue_stops import OverdueStops
@@ -56,6 +57,7 @@ class SymbolWork:
     ) -> None:
         self.state, self.positions, self.gateway, self.journal = core.state, core.positions, core.gateway, core.journal
         self.halts = halts
+        self._longest_exchange = timedelta(seconds=core.settings.live.protection.max_exchange_s)
         self.entries, self.closer, self.protector, self.targets = entries, closer, protector, targets
         self.manual, self.overdue = manual, overdue
 
@@ -100,7 +102,9 @@ class SymbolWork:
 
         Exits that rest are not cancelled: whether their shares come free could not be seen, and they might stay
         unprotected. Nor are the shares sold that they hold, since a sale would be a short one if a stop has just
-        filled. Shares that a recent look saw free are sold by orders of ours alone, whose outcome is in the journal.
+        filled. Shares that a recent look saw free are sold by orders of ours alone, whose outcome is in the journal. A
+        stop whose cancel was confirmed goes back where no look comes in time: a venue that takes no short refuses it if
+        its shares are gone.
         """
         # The look may have failed after it had booked something.
         self.positions.refresh()
@@ -109,11 +113,21 @@ class SymbolWork:
             if symbol in self.state.view.held_back:
                 continue
             known = recent and symbol not in self.manual.reduced and not self.manual.unsettled(symbol)
-            if known and self.closer.under_way(symbol):
+            if symbol in self.state.view.freed and not self.closer.under_way(symbol):
+                self.isolated(symbol, partial(self._put_back, symbol))
+            elif known and self.closer.under_way(symbol):
                 self.isolated(symbol, partial(self.closer.go_on, symbol))
             elif known and symbol in self.protector.log.present and not self._may_be_protected(symbol):
-                self.isolated(symbol, partial(self.protector.tend, symbol))
+                self.isolated(symbol, partial(self.protector.tend, symbol, self._keeps(symbol)))
             self.isolated(symbol, partial(self.entries.end, symbol))
+
+    def _put_back(self, symbol: str) -> None:
+        """Measure shares whose stop has ended since the last look, and put them behind another before long."""
+        self.protector.see(symbol)
+        late = elapsed(self.state.now, self.state.view.freed[symbol].since, self._longest_exchange)
+        if late and self.state.venue.takes_orders and not self._may_be_protected(symbol):
+            self.targets.give_back(symbol)
+            self.protector.put_back(symbol)
 
     def isolated(self, symbol: str, step: Callable[[], None]) -> None:
         """One step of one symbol; what goes wrong in it costs no other symbol its own."""
@@ -125,11 +139,12 @@ class SymbolWork:
             self.halts.crashed(error, self.state.now)
 
     def _may_be_protected(self, symbol: str) -> bool:
-        """Whether shares that were seen without a stop may have one by now: an order has no answer, or all of an entry
-        may have filled, which gives its own exits effect.
+        """Whether shares that were seen without a stop may have an exit by now: an order has no answer, one was sent
+        since the look, or all of an entry may have filled, which gives its own exits effect.
         """
-        entries = self.positions.protection(symbol).entries
-        return bool(self.positions.unresolved(symbol)) or any(entry.filled for entry in entries)
+        entries, shown = self.positions.protection(symbol).entries, self.state.view.orders
+        since = any(order.symbol == symbol and order.venue_id not in shown for order in self.journal.open_orders())
+        return since or bool(self.positions.unresolved(symbol)) or any(entry.filled for entry in entries)
 
     def _tend(self, symbol: str) -> None:
         if symbol in self.state.view.held_back:

@@ -17,6 +17,14 @@ REMAINDER_USD = Decimal("0.5")
 """Dust that is worth less is told nowhere but by the clean-up."""
 
 
+@dataclass(frozen=True, slots=True)
+class Freed:
+    """Shares whose stops have ended since the last look, by confirmed cancels, and since when."""
+
+    quantity: Decimal
+    since: datetime
+
+
 @dataclass(slots=True)
 class VenueSnapshot:
     """What the venue showed at its last look.
@@ -26,7 +34,8 @@ class VenueSnapshot:
     order is ours, so that nothing is known of what protects our shares. ``listing`` is the listing of open
     orders as the venue wrote it, for the broker class that speaks its language; ``account_time`` is when the account
     was asked for, ``account_unreadable`` why it could not be read since then, in words. ``dust`` is what the venue
-    holds beside the positions, too little to be one.
+    holds beside the positions, too little to be one. ``freed`` are shares, by symbol, whose stop has ended since the
+    look.
     """
 
     time: datetime
@@ -41,6 +50,7 @@ class VenueSnapshot:
     account_time: datetime | None = None
     account_unreadable: str = ""
     dust: dict[str, VenuePosition] = field(default_factory=dict)
+    freed: dict[str, Freed] = field(default_factory=dict)
 
     @property
     def uncommitted_cash(self) -> Decimal:
@@ -63,6 +73,15 @@ class VenueSnapshot:
         """Shares that no order holds."""
         position = self.positions.get(symbol)
         return NOTHING if position is None else position.available
+
+    def end(self, order: VenueOrder, now: datetime) -> None:
+        """A stop has ended by a confirmed cancel: it protects nothing from here on, whatever the look showed.
+
+        What it has sold before, and when its shares are free, the next look tells: until then it is on its way out.
+        """
+        before = self.freed.get(order.symbol, Freed(NOTHING, now))
+        self.freed = {**self.freed, order.symbol: Freed(before.quantity + order.remaining, before.since)}
+        self.orders = {**self.orders, order.id: replace(order, cancel_pending=True)}
 
     def price(self, symbol: str) -> Decimal:
         """The position's present price, 0 where the venue tells none."""

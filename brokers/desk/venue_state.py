@@ -114,6 +114,12 @@ class VenueState:
         self.view.orders = self.believed(grouped([*known.values(), *news], known.values()))
         self.view.held_back |= held_back or {}
 
+    def cancel_confirmed(self, venue_id: str) -> None:
+        """The venue's answer to a cancel said that the order has ended; of a stop that counts before the next look."""
+        order = self.view.orders.get(venue_id)
+        if order is not None and order.open and order.is_stop and not order.cancel_pending:
+            self.view.end(order, self.now)
+
     def believed(self, orders: Mapping[str, VenueOrder]) -> dict[str, VenueOrder]:
         """The orders without those that are shown as something else than what was sent."""
         return {name: order for name, order in orders.items() if name not in self._disbelieved}

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, func, select
 from brokers.journal.database.schema import VERSION, decisions, fills, orders, rows_of, splits
 from brokers.journal.journal_order import JournalOrder
 from brokers.journal.marks import NEAREST
-from brokers.order_types import State
+from brokers.order_types import OrderRole, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,3 +146,16 @@ def last_exit_price(connection: Connection, symbol: str, role: str, since: datet
     )
     row = connection.execute(query).first()
     return None if row is None else in_present_shares(row[0], symbol, row.journaled_at, all_splits(connection))
+
+
+def last_stop(connection: Connection, symbol: str, since: datetime) -> JournalOrder | None:
+    """The newest stop of a symbol that was planned or adopted from a moment on, whatever became of it; None without."""
+    table = orders.c
+    query = (
+        rows_of(orders)
+        .where((table.symbol == symbol) & (table.role == OrderRole.STOP) & (table.journaled_at >= since))
+        .order_by(table.journaled_at.desc(), table.sequence.desc())
+        .limit(1)
+    )
+    row = connection.execute(query).mappings().first()
+    return None if row is None else JournalOrder.of(dict(row))

@@ -15,6 +15,7 @@ from brokers.kraken.answers.figures import moment
 from brokers.kraken.answers.names import Names, uuid_of
 from brokers.kraken.connection.client import KrakenClient
 from brokers.kraken.connection.errors import FUNDS
+from brokers.kraken.connection.rates import ITERATION, LOOK
 from brokers.kraken.order_memory import OrderMemory
 from brokers.kraken.payloads import amended, fields_of
 from brokers.kraken.reference import FRESH_S, Reference
@@ -44,8 +45,6 @@ if TYPE_CHECKING:
 
 ENDLESS = timedelta(days=3_650)
 MINUTE_S = 60.0
-ITERATION, LOOK = 3, 2
-"""Private requests: open orders and balances; an iteration may have to ask for what has ended."""
 
 
 def limit_of(tier: Tier, quiet_s: float) -> RequestLimit:
@@ -112,7 +111,11 @@ class KrakenVenue:
 
     def room(self, requests: int) -> bool:
         # What is refused at once, and with its reason, need not be waited for.
-        return self.client.rates.waits_for_lockout or self.client.rates.room(requests)
+        return self.client.rates.waits_for_lockout() or self.client.rates.room(requests)
+
+    @property
+    def takes_orders(self) -> bool:
+        return not self.client.rates.waits_for_lockout(urgent=True)
 
     def drop_waiting(self) -> None:
         self.client.rates.drop_waiting()
@@ -222,9 +225,10 @@ class KrakenVenue:
                 raise VenueRefusal(f"amended to {fields[asked]}, and still stands at {stands}")
         return ack
 
-    def cancel(self, venue_id: str) -> None:
+    def cancel(self, venue_id: str) -> bool:
         self._forget()
-        self.client.cancel(venue_id, self._memory.pair_of(venue_id))
+        answer = self.client.cancel(venue_id, self._memory.pair_of(venue_id))
+        return bool(answer.get("count")) and not answer.get("pending")
 
     def _forget(self) -> None:
         self._memory.forget()

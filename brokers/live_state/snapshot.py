@@ -116,7 +116,8 @@ def state_of(
         remainders=tuple(
             RemainderState(there.symbol, float(there.quantity), float(there.market_value or 0))
             for there in view.remainders
-            if there.symbol not in desk.positions.book.ledger.positions
+            # Where the venue shows no position, what is left of ours is in it.
+            if there.symbol in view.positions or there.symbol not in desk.positions.book.ledger.positions
         ),
         pending=() if book is None else tuple(pending_state(p, sectors) for p in pending_now(desk, book)),
         halts=() if book is None else tuple(halt_states(book)),

@@ -6,10 +6,12 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
+from brokers.desk.reconcile.dust import part_dust
 from brokers.desk.reconcile.inflight_orders import FIRST_LOOK_BACK, OVERLAP
 from brokers.desk.reconcile.position_book import PositionBook, replay
-from brokers.desk.venue_snapshot import VenueSnapshot, grouped
+from brokers.desk.venue_snapshot import NOTHING, VenueSnapshot, grouped
 from brokers.journal.snapshot import JournalSnapshot, read_snapshot
+from brokers.operator.unbooked_fills import unbooked_shares
 from brokers.ports import Venue
 from brokers.venue_errors import (
     AccountUnreadable,
@@ -75,7 +77,7 @@ def silent(venue: Venue, error: VenueError) -> Refusal:
     if isinstance(error, RateLimited) and error.wait_s is not None:
         return Refusal(
             f"{venue.address}: the rate limit of the account is spent by the trader or by other commands ({error}); "
-            f"try again in {math.ceil(error.wait_s)} s"
+            f"try again in {math.ceil(error.wait_s)} s; risk-first status shows what a trader saw last, and asks nobody"
         )
     return Refusal(f"{venue.address}: {unanswered(error)}; try again when it does")
 
@@ -113,7 +115,9 @@ def look(venue: Venue, settings: Settings) -> Outlook:
     except VenueError as error:
         raise silent(venue, error) from None
     require_account(journal, view.account.id, settings)
-    return Outlook(view, journal, own_book(journal, settings))
+    own, unbooked = own_book(journal, settings), unbooked_shares(view, journal)
+    part_dust(view, lambda symbol: own.total(symbol) + unbooked.get(symbol, NOTHING), venue.rules, settings.live.adopt)
+    return Outlook(view, journal, own)
 
 
 def require_account(journal: JournalSnapshot, name: str, settings: Settings) -> None:

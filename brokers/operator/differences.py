@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
@@ -12,6 +12,7 @@ from brokers.desk.reconcile.protection_status import protection_status
 from brokers.journal import JournalOrder, State
 from brokers.operator.account import Outlook, look, silent
 from brokers.operator.manual_positions import ManualPosition, manual_positions
+from brokers.operator.unbooked_fills import ours_at_venue, unbooked_fills, unbooked_shares
 from brokers.order_types import OrderRole, VenueReason
 from brokers.ports import Venue
 from brokers.quantities import digits
@@ -91,7 +92,7 @@ def compare(venue: Venue, settings: Settings, wait: Callable[[float], None] = ti
 
 def _compared(venue: Venue, settings: Settings) -> Comparison:
     outlook = look(venue, settings)
-    fills, unbooked = missing_fills(outlook)
+    fills, unbooked = _missing_fills(outlook), unbooked_shares(outlook.view, outlook.journal)
     manual = manual_positions(outlook, settings, unbooked)
     try:
         gone = _gone(venue, outlook)
@@ -120,8 +121,8 @@ def _positions(outlook: Outlook, unbooked: dict[str, Decimal]) -> list[Differenc
     for symbol in sorted(outlook.view.positions.keys() | outlook.own.symbols):
         here, there = outlook.own.total(symbol), outlook.view.held(symbol)
         if here and not there and symbol in outlook.view.dust:
-            # Too little to be a position at the venue, and not written off here yet.
-            there = outlook.view.dust[symbol].quantity
+            # Too little to be a position at the venue, and not written off here yet; what is more was there before.
+            there = min(here, outlook.view.dust[symbol].quantity)
         # What the missing fills explain is told by them.
         rest = there - here - unbooked.get(symbol, Decimal(0))
         if rest:
@@ -168,7 +169,7 @@ def _status_in(ack: OrderAck) -> str:
 
 def _unknown(outlook: Outlook) -> list[Difference]:
     """Open orders at the venue that the journal does not know, or does not know to have arrived."""
-    ours = _ours(outlook, outlook.journal.orders)
+    ours = ours_at_venue(outlook.view, outlook.journal.orders)
     lost = {order.client_order_id for order in outlook.journal.open if order.state in (State.UNKNOWN, State.JOURNALED)}
     found = []
     for order in outlook.view.orders.values():
@@ -180,22 +181,14 @@ def _unknown(outlook: Outlook) -> list[Difference]:
     return found
 
 
-def missing_fills(outlook: Outlook) -> tuple[list[Difference], dict[str, Decimal]]:
-    """Fills of our orders that are not booked, and how many shares they are, signed, by symbol."""
-    booked = {order.client_order_id: order.filled_quantity for order in outlook.journal.orders}
-    by_id = {order.venue_id: order.client_order_id for order in outlook.journal.orders if order.venue_id}
-    ours = _ours(outlook, outlook.journal.orders)
+def _missing_fills(outlook: Outlook) -> list[Difference]:
+    """Fills of our orders that are not booked."""
     found: list[Difference] = []
-    unbooked: dict[str, Decimal] = {}
-    for order in outlook.view.orders.values():
-        here = booked.get(by_id.get(order.id, order.client_order_id), Decimal(0))
-        if order.id not in ours or order.filled <= here:
-            continue
-        missing = order.filled - here
-        unbooked[order.symbol] = unbooked.get(order.symbol, Decimal(0)) + (missing if order.side == "buy" else -missing)
-        text = f"{order.side} {order.symbol}: {digits(missing)} at {digits(order.average_price)} to be booked"
+    for order, here in unbooked_fills(outlook.view, outlook.journal):
+        missing, price = digits(order.filled - here), digits(order.average_price)
+        text = f"{order.side} {order.symbol}: {missing} at {price} to be booked"
         found.append(Difference(Kind.FILLS, order.client_order_id, digits(here), digits(order.filled), text))
-    return found, unbooked
+    return found
 
 
 def _fees(outlook: Outlook) -> list[Difference]:
@@ -212,20 +205,11 @@ def _fees(outlook: Outlook) -> list[Difference]:
     return found
 
 
-def _ours(outlook: Outlook, journaled: Iterable[JournalOrder]) -> set[str]:
-    """Orders at the venue that are among those of the journal: by name, or as leg or successor of one."""
-    ids, names = set[str](), set[str]()
-    for order in journaled:
-        ids |= {order.venue_id} if order.venue_id else set()
-        names.add(order.client_order_id)
-    shown = outlook.view.orders.values()
-    known = {order.group for order in shown if order.id in ids or order.client_order_id in names}
-    return {order.id for order in shown if order.group in known}
-
-
 def _unprotected(outlook: Outlook, settings: Settings) -> list[Difference]:
     # A manual stop protects manual shares, and whoever sent it may cancel it.
-    ours_alone = _ours(outlook, (order for order in outlook.journal.orders if order.role != OrderRole.MANUAL))
+    ours_alone = ours_at_venue(
+        outlook.view, (order for order in outlook.journal.orders if order.role != OrderRole.MANUAL)
+    )
     counted = [o for o in outlook.view.orders.values() if o.id in ours_alone or o.symbol in settings.live.adopt]
     found = []
     for symbol in sorted(outlook.own.ledger.positions):

@@ -48,7 +48,7 @@ def clean_up(
         Before anything was done: no keys, no venue, a journal in use or damaged.
     """
     admission = Admission()
-    venue = open_venue(settings, paper, admission)
+    venue = open_venue(settings, paper, None if dry_run else admission)
     account_id = sign_in(venue, paper)
     pace = pace or Pace()
     if dry_run:

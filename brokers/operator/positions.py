@@ -12,7 +12,7 @@ from brokers.journal import JournalOrder, State
 from brokers.journal.history import in_present_shares
 from brokers.journal.marks import NEAREST
 from brokers.operator.account import Outlook
-from brokers.operator.differences import missing_fills
+from brokers.operator.unbooked_fills import unbooked_shares
 from brokers.order_types import OrderRole
 from brokers.quantities import digits
 from config import Settings
@@ -81,7 +81,7 @@ class PositionReport:
 
 def report(outlook: Outlook, settings: Settings) -> list[PositionReport]:
     """Every position of the account, ours and those made by hand."""
-    unbooked = missing_fills(outlook)[1]
+    unbooked = unbooked_shares(outlook.view, outlook.journal)
     return [
         _position(symbol, outlook, settings, unbooked.get(symbol, Decimal(0)))
         for symbol in sorted(outlook.view.positions)

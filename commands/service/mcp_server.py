@@ -21,7 +21,7 @@ from commands.views.whatif import document as whatif_document
 from config.errors import Refusal
 from config.values.masker import Masker
 from config.values.symbols import spelled
-from monitoring import journal_queries
+from monitoring import journal_queries, journal_trades
 from monitoring.explain import explain as explanation
 from monitoring.explain import moment_of, source_of
 from monitoring.journal_reader import JournalReader
@@ -138,7 +138,7 @@ class TraderTools:
 
         def found() -> Json:
             with JournalReader(self._journal).open() as db:
-                return {"trades": _rows(journal_queries.trades(db, symbol=symbol, limit=limit))}
+                return {"trades": _rows(journal_trades.trades(db, symbol=symbol, limit=limit))}
 
         return self._answer(found)
 

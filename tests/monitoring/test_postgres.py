@@ -2,7 +2,7 @@
 
 import pytest
 
-from monitoring import journal_fills, journal_queries
+from monitoring import journal_fills, journal_queries, journal_trades
 from monitoring.explain import explain, source_of
 from monitoring.journal_reader import JournalReader
 from monitoring.metrics import Counts
@@ -35,7 +35,7 @@ QUESTIONS = [
     lambda db: journal_queries.family(db, "v-2"),
     lambda db: journal_queries.exits_of(db, "AMD", BEGIN),
     lambda db: journal_fills.fills(db, symbol="AMD", since=BEGIN),
-    lambda db: journal_queries.trades(db),
+    lambda db: journal_trades.trades(db),
     lambda db: journal_queries.equity(db),
     lambda db: journal_queries.equity(db, most=2),
     journal_queries.decided_symbols,

@@ -35,6 +35,7 @@ from brokers.record import OrderRecord, not_sent
 from brokers.reporting.events import EventKind, about
 from brokers.venue_requests import OrderRequest
 from config import Settings
+from config.errors import Refusal
 from config.values.counting import unit_of
 from config.values.markets import NEW_YORK_ZONE
 from market.calendar import session_times, sessions_until
@@ -461,9 +462,15 @@ class Entries:
         reason = (time.date(), why.partition(":")[0])
         # The same proposal comes at every iteration until its reading changes: the record keeps each, the log one.
         news = self._refused.get(proposal.symbol) != reason
-        log.log(logging.WARNING if news else logging.DEBUG, "%s not entered: %s", proposal.symbol, why)
+        level = logging.WARNING if news else logging.DEBUG
+        log.log(level, "%s not entered: %s", proposal.symbol, why)
         self._refused[proposal.symbol] = reason
         self.skipped.append(not_sent(time, "", proposal, why))
+        try:
+            self._journal.not_sent(proposal.symbol, time, why)
+        except Refusal as refusal:
+            # Of a decision that is told without its end nothing is traded.
+            log.log(level, "%s: why it was not entered is not kept, %s", proposal.symbol, refusal)
 
 
 def _remark(proposal: Proposal, price: float, stop: float, reason: str) -> str:

@@ -12,6 +12,7 @@ from functools import partial
 from brokers.desk.execution.backoff import Waits, elapsed
 from brokers.desk.execution.exit_levels import LevelKeeper, Levels
 from brokers.desk.execution.exit_terms import ExitTerms
+from brokers.desk.execution.last_stop import ended_stop, last_stop
 from brokers.desk.execution.order_gateway import OrderGateway, OrderRefused
 from brokers.desk.execution.refused_protection import Circumstances, RefusedProtections
 from brokers.desk.execution.remnants import Remnants
@@ -20,6 +21,7 @@ from brokers.desk.execution.stand_ins import StandIns
 from brokers.desk.execution.stop_changes import StopChanges, smallest
 from brokers.desk.execution.surplus import fewest
 from brokers.desk.execution.unprotected_log import UnprotectedLog
+from brokers.desk.reconcile.dust import MATTERS_USD
 from brokers.desk.reconcile.order_ownership import orphaned_manual_exits
 from brokers.desk.reconcile.own_positions import OwnPositions
 from brokers.desk.reconcile.protection_status import ProtectionStatus, protection_status
@@ -42,8 +44,6 @@ RESIZE = timedelta(seconds=5)
 FAR_FRAC = 0.1
 """A new stop of shares that were split, which lies so far beyond the market, is one of the old shares."""
 NOBODY = "there is no position"
-MATTERS_USD = Decimal(10)
-"""What is worth less and below the venue's least quantity is the rest of a sale, and no position without its stop."""
 
 log = logging.getLogger(__name__)
 
@@ -102,10 +102,11 @@ class Protector:
         self._cancelling.discard(symbol)
         held, protection = self._positions.book.quantity(symbol), self._positions.protection(symbol)
         whole = self._terms.can_rest(symbol, abs(held))
-        bare = (whole or self._too_little(symbol, abs(held))) - protection.protected
-        if self._stops.left(symbol, bare):
-            bare = Decimal(0)
-        self.log.see(symbol, bare, lambda: self._last_stop(symbol), too_few=not whole)
+        counted = whole or self._too_little(symbol, abs(held))
+        # What is left, as too little for a stop, counts as if it had one.
+        left = self._stops.left(symbol, counted - protection.protected)
+        protected = counted if left else protection.protected
+        self.log.see(symbol, counted, protected, lambda: last_stop(symbol, self._positions), too_few=not whole)
         self._remnants.see(symbol, abs(held) - whole)
         self._remnants.ask_least(symbol, Decimal(0) if whole else whole_lots(abs(held), self._lot))
         for order in orphaned_manual_exits(symbol, self._state.view, self._positions.book, self._positions.ownership):
@@ -146,7 +147,10 @@ class Protector:
             self._renew(protection)
 
     def _too_little(self, symbol: str, held: Decimal) -> Decimal:
-        """Whole lots that no stop of ours may be for, as the venue's least quantity is above them, and that matter."""
+        """Whole lots that no stop of ours may be for, as the venue's least quantity is above them, and that matter.
+
+        What is worth less is the rest of a sale, and no position without its stop.
+        """
         return whole_lots(held, self._lot) if held * self._state.view.price(symbol) >= MATTERS_USD else Decimal(0)
 
     def see(self, symbol: str) -> None:
@@ -158,9 +162,10 @@ class Protector:
         view, book = self._state.view, self._positions.book
         there, sign = view.held(symbol), -1 if book.quantity(symbol) < 0 else 1
         held = max(Decimal(0), sign * (there - book.manual.get(symbol, Decimal(0))))
-        missing = self._terms.can_rest(symbol, held) - self._positions.protection(symbol).protected
-        bare = abs(there) - protection_status(view.orders.values(), symbol, there).protected
-        self.log.see(symbol, min(missing, bare), lambda: self._last_stop(symbol))
+        counted = self._terms.can_rest(symbol, held)
+        by_any = counted - abs(there) + protection_status(view.orders.values(), symbol, there).protected
+        protected = max(self._positions.protection(symbol).protected, by_any)
+        self.log.see(symbol, counted, protected, lambda: ended_stop(symbol, self._positions))
 
     def tighten(self, change: Adjustment, time: datetime) -> None:
         """Move the resting stops of a position, each for itself; never away from the market."""
@@ -243,6 +248,18 @@ class Protector:
             return
         if available < missing and not (missing := whole_lots(available, self._lot)):
             return
+        self._send(symbol, held, missing, protection)
+
+    def put_back(self, symbol: str) -> None:
+        """A stop for shares whose own has ended by a confirmed cancel, before a look has shown them free."""
+        held, protection = self._positions.book.quantity(symbol), self._positions.protection(symbol)
+        freed = self._state.view.freed.get(symbol)
+        missing = self._terms.can_rest(symbol, abs(held)) - protection.protected
+        if held and freed is not None and missing > 0 and not self._just_sent(symbol):
+            self._send(symbol, held, min(missing, freed.quantity), protection)
+
+    def _send(self, symbol: str, held: Decimal, missing: Decimal, protection: ProtectionStatus) -> None:
+        """Place what is missing: by a stop of its own, or by one that rests."""
         levels, entry = self.levels(self._positions.book.ledger.positions[symbol]), self._positions.book.entries[symbol]
         sign = 1 if held > 0 else -1
         what = self._circumstances(symbol, missing, levels, sign)
@@ -265,10 +282,10 @@ class Protector:
             log.log(level, told, symbol, missing, unit_of(symbol), refusal.code)
             if why := self._passed(symbol, levels, refusal, sign):
                 self._leave(symbol, why)
-            if self._stand_ins.place(symbol, sign, missing, levels, refusal):
-                self._refused.forget(symbol)
-        else:
-            self._refused.forget(symbol)
+            if not self._stand_ins.place(symbol, sign, missing, levels, refusal):
+                return
+        self._refused.forget(symbol)
+        self._state.view.freed.pop(symbol, None)
 
     def back_to_levels(self, symbol: str) -> None:
         """Take a stop that stands in for the one of its position back to its level, or leave the position."""
@@ -355,14 +372,6 @@ class Protector:
         else:
             self._not_renewed.pop(order.symbol, None)
         return not why
-
-    def _last_stop(self, symbol: str) -> str:
-        """What became of the stop that was there last, in words."""
-        ended = [o for o in self._state.view.orders.values() if o.symbol == symbol and o.is_stop and not o.open]
-        if not ended:
-            return "none has been seen yet"
-        last = max(ended, key=lambda order: (order.changed is not None, order.changed))
-        return f"the last one, at {digits(last.stop_price)}, is {last.status}"
 
 
 def _terms(order: VenueOrder) -> str:

@@ -147,6 +147,13 @@ class TargetExchange:
         else:
             self._exchanges.pop(symbol)
 
+    def give_back(self, symbol: str) -> None:
+        """No look shows whether the shares are free: they go back behind a stop before they are offered."""
+        exchange = self._exchanges.get(symbol)
+        if exchange is not None and exchange.stage is Stage.RELEASING:
+            log.warning("%s: nobody can look whether its shares are free, the stop goes back", symbol)
+            self._end(exchange, sold=False)
+
     def call_off(self) -> None:
         """Offer nothing more: what has not been sold goes back behind its stop."""
         for exchange in self._exchanges.values():

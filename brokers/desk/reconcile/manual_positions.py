@@ -18,7 +18,7 @@ from brokers.quantities import LOT_DIGITS, digits
 from brokers.venue_errors import VenueError
 from brokers.venue_values import VenueOrder, VenuePosition
 from config import Settings
-from config.values.counting import unit_of
+from config.values.counting import COINS, unit_of
 from risk.lots import affordable
 
 SETTLE = timedelta(seconds=1)
@@ -87,6 +87,7 @@ class ManualPositions:
                     self._explain(order)
                     self._tell_taken(order, ours)
         self.positions.refresh()
+        self.positions.part_dust()
         if self.state.view.complete:
             self._log_renamed()
             symbols = self.state.view.positions.keys() | self.positions.book.symbols
@@ -103,8 +104,13 @@ class ManualPositions:
                 log.warning("%s", describe(self.settings, self.state.view, symbol, held, ours))
 
     def unsettled(self, symbol: str) -> bool:
-        """Whether it is not known yet what a symbol's shares are."""
-        return symbol in self._seen or symbol in self.positions.renamed
+        """Whether it is not known yet what a symbol's shares are.
+
+        Coins that came beside ours leave ours as they are: coins are not split.
+        """
+        seen, ours = self._seen.get(symbol), self.positions.book.quantity(symbol)
+        beside = seen is not None and unit_of(symbol) == COINS and seen.quantity * ours > 0
+        return (seen is not None and not beside) or symbol in self.positions.renamed
 
     def clear_stale(self, symbol: str) -> None:
         """Cancel exits from before a split that the venue did not adjust, again where a cancel comes to nothing.

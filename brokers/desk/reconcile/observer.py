@@ -125,6 +125,7 @@ class VenueObserver:
             orders=self._state.believed(grouped(listed, before.orders.values())),
             complete=held.complete,
         )
+        self._positions.part_dust()
 
     def hear(self, update: TradeUpdate) -> bool:
         """Take in a trade update; False if it is of an order that is not ours."""

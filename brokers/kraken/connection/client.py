@@ -120,9 +120,10 @@ class KrakenClient:
     def _change(self, endpoint: str, fields: Fields, name: str, pair: str, work: Work, order_id: str) -> Json:
         if not self._admission.admits(name):
             raise VenueRefusal(f"{endpoint} did not come through the order gateway, it is not sent")
-        # Before order work is counted that cannot be sent.
-        self.rest.refuse_lockout()
         urgent = self._admission.urgent(name)
+        with urgently(urgent):
+            # Before order work is counted that cannot be sent.
+            self.rest.refuse_lockout()
         if not self.rates.work(pair, work, order_id, urgent=urgent):
             raise NotSent(f"own rate limit: no room for more order work in {pair}")
         with admitted(), urgently(urgent):

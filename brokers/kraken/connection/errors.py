@@ -15,6 +15,9 @@ from brokers.venue_errors import (
     VenueUnavailable,
 )
 
+NONCE = "EAPI:Invalid nonce"
+COUNTER = "EAPI:Rate limit exceeded"
+"""Too many requests of a key, among which work with orders does not count."""
 UNKNOWN = (
     "EService:Unavailable",
     "EService:Busy",
@@ -24,20 +27,21 @@ UNKNOWN = (
 )
 """The request may have been carried out."""
 NOT_TAKEN = (
-    "EAPI:Rate limit exceeded",
+    COUNTER,
     "EOrder:Rate limit exceeded",
     "EGeneral:Too many requests",
     "EGeneral:Temporary lockout",
-    "EAPI:Invalid nonce",
+    NONCE,
     "EService:Deadline elapsed",
 )
 """Turned away unread, or too late for the engine: it may be sent again."""
 TOO_MUCH = ("Rate limit exceeded", "Too many requests")
 SERVER_ERROR = 500
 LOCKOUT = "EGeneral:Temporary lockout"
-LOCKOUT_S, LOCKOUT_TRY_S, PAUSE_S = 900.0, 300.0, 5.0
-"""The venue's seconds: how long a lockout lasts at most, after which time one request tries whether it is over, and how
-long nothing is sent after too much was. Kraken has told of a quarter of an hour, and tells of a few minutes now."""
+LOCKOUT_S, LOCKOUT_TRY_S, LOCKOUT_URGENT_S, PAUSE_S = 900.0, 300.0, 120.0, 5.0
+"""The venue's seconds: how long a lockout lasts at most, after which time one request tries whether it is over, after
+which one that protects may, and how long nothing is sent after too much was. Kraken has told of a quarter of an hour,
+tells of a few minutes now, and wants no repetitions meanwhile."""
 KEYS = (
     "EAPI:Invalid key",
     "EAPI:Invalid signature",

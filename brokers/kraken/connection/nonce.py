@@ -25,8 +25,9 @@ class Nonce:
     """Counts up in microseconds, across threads, processes and restarts.
 
     Kraken refuses a number that is not above every earlier one of the same key, also when the clock of the machine was
-    put back. So the last one is kept in a file, which is locked while one is taken. A key belongs to one program: what
-    another one sends in between, in microseconds too, makes ours too small.
+    put back. So the last one is kept in a file, which is locked while one is taken. Two processes may still be heard in
+    the other order, so a number that is refused is followed by another one. A key belongs to one program: what another
+    one sends in between in larger numbers makes ours too small for good.
 
     Parameters
     ----------

@@ -12,9 +12,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
-from brokers.kraken.connection.errors import LOCKOUT_S, LOCKOUT_TRY_S
+from brokers.kraken.connection.errors import LOCKOUT_S, LOCKOUT_TRY_S, LOCKOUT_URGENT_S
 from config.values.markets import NEW_YORK_ZONE
 
+ITERATION, LOOK = 3, 2
+"""Private requests: open orders and balances; an iteration may have to ask for what has ended."""
 NAP_S = 0.1
 """Longest time that a request waits without asking whether it is still wanted."""
 TRIAL_S = 20.0
@@ -104,6 +106,10 @@ class Counter:
         """Around reading and counting up; this one is nobody else's."""
         return nullcontext()
 
+    def left_to_trader(self) -> float:
+        """How much is left to a trader that asks beside this process."""
+        return 0.0
+
 
 @dataclass(slots=True)
 class RateModel:
@@ -141,6 +147,8 @@ class RateModel:
     engines: dict[str, Counter] = field(default_factory=dict)
     _born: dict[str, float] = field(default_factory=dict)
     _closed_until: float = -math.inf
+    _urgent_closed_until: float = -math.inf
+    _paused_until: float = -math.inf
     _locked_at: float = -math.inf
     _drops: int = 0
     _mutex: threading.Lock = field(default_factory=threading.Lock)
@@ -154,23 +162,32 @@ class RateModel:
         cost, ends, drops = cost_of(endpoint), self.clock() + max_wait_s, self._drops
         while True:
             with self._mutex, self.rest.held(now := self.clock()):
-                wait = max(
-                    self.rest.wait(cost, 0 if urgent else self.reserve, now) if cost else 0.0, self._closed_until - now
-                )
+                wait = self._wait(cost, now, urgent)
                 if wait <= 0:
                     self.rest.add(cost, now)
                     if self.locked:
                         # One request tries whether it is over; the others wait for what it hears.
-                        self._closed_until = now + TRIAL_S
+                        self._urgent_closed_until = now + TRIAL_S
+                        self._closed_until = max(self._closed_until, now + TRIAL_S)
                     return True
             if now + wait > ends or self._drops != drops:
                 return False
             self.sleep(min(wait, NAP_S))
 
+    def _wait(self, cost: float, now: float, urgent: bool) -> float:
+        """Local seconds until a request may go; not above 0 where it may."""
+        counted = max(self.rest.wait(cost, self._kept(urgent), now), self._paused_until - now) if cost else 0.0
+        return max(counted, (self._urgent_closed_until if urgent else self._closed_until) - now)
+
+    def _kept(self, urgent: bool) -> float:
+        """What a request leaves below the limit; beside a trader's process nothing of another one's is urgent."""
+        beside = self.rest.left_to_trader()
+        return self.reserve + beside if beside or not urgent else 0.0
+
     def room(self, cost: float) -> bool:
         """Whether requests of so much could go now beside the reserve."""
         with self._mutex, self.rest.held(now := self.clock()):
-            return now >= self._closed_until and self.rest.wait(cost, self.reserve, now) <= 0
+            return self._wait(cost, now, urgent=False) <= 0
 
     def work(self, pair: str, work: Work, order_id: str, *, urgent: bool) -> bool:
         """Count order work in a pair; False where it would pass the limit.
@@ -198,23 +215,36 @@ class RateModel:
         with self._mutex:
             self._born.setdefault(order_id, self.clock() - age_s / self.speed)
 
-    def full(self, seconds: float) -> None:
-        """Kraken said that it was too much: the counter is at its limit, and nothing goes for so long."""
+    def full(self, seconds: float, *, counted: bool = False) -> None:
+        """Kraken said that it was too much: the counter is at its limit, and nothing goes for so long.
+
+        Where it was the ``counted`` requests, work with orders goes on: a stop can be placed meanwhile.
+        """
         with self._mutex, self.rest.held(now := self.clock()):
             self.rest.add(max(0.0, self.rest.most - self.rest.now(now)), now)
-            self._closed_until = max(self._closed_until, now + seconds / self.speed)
+            ends = now + seconds / self.speed
+            self._paused_until = max(self._paused_until, ends)
+            if not counted:
+                self._closed_until = max(self._closed_until, ends)
+                self._urgent_closed_until = max(self._urgent_closed_until, ends)
 
     def lock_out(self) -> None:
-        """Kraken has locked the account out: nothing goes but one try in between and one at the end."""
+        """Kraken has locked the account out: nothing goes but one try in between and one at the end.
+
+        What protects may try once before.
+        """
         with self._mutex:
             now = self.clock()
             began = not self.locked or (now - self._locked_at) * self.speed >= LOCKOUT_S
             if began:
                 self._locked_at = now
-            ends, again = (self._locked_at + seconds / self.speed for seconds in (LOCKOUT_S, LOCKOUT_TRY_S))
-            self._closed_until = again if began else ends
+            urgent, again, ends = (
+                self._locked_at + seconds / self.speed for seconds in (LOCKOUT_URGENT_S, LOCKOUT_TRY_S, LOCKOUT_S)
+            )
+            self._closed_until = again if now < again else ends
+            self._urgent_closed_until = urgent if began else self._closed_until
             until = f"locked out by Kraken until {self._told(ends - now)}"
-            tried = f"; it is tried once before, at {self._told(again - now)}" if began else ""
+            tried = f"; it is tried once before, at {self._told(again - now)}" if now < again else ""
             self.locked = f"{until}; nothing is looked at{tried}"
         log.error("%s; stops that rest at Kraken go on, none is placed, moved or cancelled", self.locked)
 
@@ -223,13 +253,12 @@ class RateModel:
         with self._mutex:
             if not self.locked:
                 return
-            self.locked, self._closed_until = "", -math.inf
+            self.locked, self._closed_until, self._urgent_closed_until = "", -math.inf, -math.inf
         log.warning("Kraken takes requests of this account again")
 
-    @property
-    def waits_for_lockout(self) -> bool:
-        """Whether a lockout holds every request back now."""
-        return bool(self.locked) and self.clock() < self._closed_until
+    def waits_for_lockout(self, *, urgent: bool = False) -> bool:
+        """Whether a lockout holds requests back now."""
+        return bool(self.locked) and self.clock() < (self._urgent_closed_until if urgent else self._closed_until)
 
     def _told(self, seconds: float) -> str:
         """The venue's time in so many local seconds."""
@@ -243,8 +272,7 @@ class RateModel:
     def wait_s(self, endpoint: str, *, urgent: bool = False) -> float:
         """Local seconds until there is room for a request."""
         with self._mutex, self.rest.held(now := self.clock()):
-            wait = self.rest.wait(cost_of(endpoint), 0 if urgent else self.reserve, now)
-            return max(0.0, wait, self._closed_until - now)
+            return max(0.0, self._wait(cost_of(endpoint), now, urgent))
 
     @property
     def spent(self) -> str:

@@ -21,7 +21,7 @@ from typing import Any
 import ccxt
 import requests
 
-from brokers.kraken.connection.errors import LOCKOUT, SERVER_ERROR, error_of, lost, pause_of
+from brokers.kraken.connection.errors import COUNTER, LOCKOUT, NONCE, SERVER_ERROR, error_of, lost, pause_of
 from brokers.kraken.connection.nonce import Nonce
 from brokers.kraken.connection.rates import RateModel
 from brokers.network.answer import Unanswered, sent_once
@@ -127,6 +127,8 @@ class KrakenRest(ccxt.kraken):
         self.observers: list[Callable[[RequestLog], None]] = []
         # One private request at a time: two that overtake one another arrive with a nonce that falls.
         self._one = threading.Lock()
+        self._asks_again = True
+        """Whether a request whose nonce was refused is sent once more; not after one that was refused twice."""
         self.session.auth = _as_it_is
         for scheme in ("http://", "https://"):
             self.session.mount(scheme, DeadlineAdapter())
@@ -164,7 +166,7 @@ class KrakenRest(ccxt.kraken):
             error = error_of(texts, changes=changes, sells=(params or {}).get("type") == "sell")
             if error is not None:
                 if pause := pause_of(str(error)):
-                    self.rates.full(pause)
+                    self.rates.full(pause, counted=COUNTER in str(error))
                     if isinstance(error, NotSent):
                         error = RateLimited(str(error), self.rates.wait_s(path))
                 raise error
@@ -186,13 +188,21 @@ class KrakenRest(ccxt.kraken):
         if not self._one.acquire(timeout=seconds_left(CONNECT_S + READ_S)):
             raise NotSent("another request has no answer yet")
         try:
-            return self._sent(path, api, method, params)
+            answer = self._sent(path, api, method, params)
+            if not _overtaken(answer):
+                self._asks_again = True
+            elif self._asks_again and self.rates.take(path, 0.0, urgent=True):
+                # A process of the same key took its number later and was heard first: Kraken has done nothing. Each
+                # refusal counts towards a lockout, so another program's larger numbers are not answered by two each.
+                answer = self._sent(path, api, method, params)
+                self._asks_again = not _overtaken(answer)
+            return answer
         finally:
             self._one.release()
 
     def refuse_lockout(self) -> None:
         """LockedOut while Kraken takes nothing of this account."""
-        if self.rates.waits_for_lockout:
+        if self.rates.waits_for_lockout(urgent=_urgent.get()):
             raise LockedOut(self.rates.locked)
 
     def _sent(self, path: str, api: str, method: str, params: Mapping[str, Any] | None) -> Json:
@@ -230,6 +240,11 @@ def _read(content: bytes) -> Json | None:
     except (ValueError, ArithmeticError, RecursionError):
         return None
     return answer if isinstance(answer, dict) and isinstance(answer.get("error"), list) else None
+
+
+def _overtaken(answer: Json) -> bool:
+    """Whether Kraken has heard a larger nonce of the key before."""
+    return any(NONCE in str(text) for text in answer.get("error") or ())
 
 
 def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:

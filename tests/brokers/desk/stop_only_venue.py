@@ -57,7 +57,8 @@ class StopOnlyVenue:
     """One account with time and prices in the test's hand; it is its own clock.
 
     ``part`` is the fraction of an order that its next fill takes, ``lose`` names the request whose answer is lost and
-    when, ``release`` is how long coins take to come back after a cancel.
+    when, ``release`` is how long coins take to come back after a cancel, ``confirms`` whether its answer says that it
+    is done.
     """
 
     time: datetime
@@ -66,9 +67,10 @@ class StopOnlyVenue:
     part: Decimal = Decimal(1)
     lose: tuple[str, str] = ("", "")
     release: timedelta = timedelta(seconds=1)
+    confirms: bool = False
 
     name, address, key_names, gone, due, quote_stream = "Coins", "in process", ("COINS_KEY",), "", False, None
-    tells_orders = False
+    tells_orders, takes_orders = False, True
 
     def __post_init__(self) -> None:
         self.rules, self.clock = CoinRules(), self
@@ -173,13 +175,14 @@ class StopOnlyVenue:
     def replace(self, venue_id: str, change: OrderChange, client_order_id: str) -> OrderAck:
         raise VenueRefusal("orders are not replaced here")
 
-    def cancel(self, venue_id: str) -> None:
+    def cancel(self, venue_id: str) -> bool:
         with self._answering("cancel"):
             order = self.orders[venue_id]
             if not order.open:
                 raise VenueRefusal("it has ended")
             self._released.append((self.time + self.release, order.symbol, order.remaining * (order.side == "sell")))
             self._change(order, status="cancelled", state=State.CANCELLED)
+        return self.confirms
 
     def quotes(self, symbols: Iterable[str]) -> dict[str, VenueQuote]:
         return {s: VenueQuote(self.prices[s] - HALF_SPREAD, self.prices[s] + HALF_SPREAD, self.time) for s in symbols}

@@ -13,7 +13,7 @@ from brokers.journal import Cumulative, Execution, Journal, OrderIntent
 from brokers.journal.snapshot import read_snapshot
 from brokers.operator.track_record import read, verify
 from config.errors import Refusal
-from monitoring import journal_queries
+from monitoring import journal_queries, journal_trades
 from monitoring.journal_reader import JournalReader
 from tests.brokers.journal.conftest import ACCOUNT, BEGIN
 from tests.brokers.journal.databases import KEPT, execute, put
@@ -52,7 +52,7 @@ def test_cash_and_the_trade_are_after_fees(address, clock):
     assert len(verify(address).trades) == 1
     with JournalReader(address).open() as db:
         assert [order.fees for order in journal_queries.orders(db)] == [0.888, 0.404]
-        assert [t.profit for t in journal_queries.trades(db)] == [8.708]
+        assert [t.profit for t in journal_trades.trades(db)] == [8.708]
 
 
 def test_what_a_venue_tells_no_fees_of_has_the_rows_of_before(address, clock):

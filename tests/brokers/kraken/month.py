@@ -31,6 +31,7 @@ from backtests.data.bar_files import read_bars
 from brokers.desk.data.feed import LiveFeed
 from brokers.desk.lifecycle.order_export import keep_orders
 from brokers.kraken.connection.rates import TIERS
+from brokers.rehearsal.core.faults import FaultPlan
 from brokers.rehearsal.kraken.reference.synthetic_bars import synthetic_bars
 from market.bars import PRICES
 from market.trading_day import use_day_of
@@ -139,15 +140,18 @@ def rehearse(
     bars: pd.DataFrame, folder: Path, start: datetime, last: timedelta, step_s: float, *,
     symbols: tuple[str, ...] = (BTC, ETH), cash: int = 50, profile: str = "micro_cap", written: Path | None = None,
     stated: tuple[str, ...] = (), incidents: tuple[tuple[timedelta, timedelta], ...] = (), skip: bool = False,
+    parts_frac: float = 0.0,
 ) -> dict[str, Any]:  # fmt: skip
     """Run the pipeline against the exchange; returns what was measured, and writes the run's files if asked to.
 
     ``skip`` leaves out iterations that could do nothing: the rest of an hour without a position and without a signal.
+    ``parts_frac`` is how many of the executions fill a part of what is left alone.
     """
     inside = (bars["datetime"] >= start - WARM_UP) & (bars["datetime"] < start + last + timedelta(days=1))
     use_day_of("UTC")
     folder.mkdir(parents=True, exist_ok=True)
-    with served(data=bars[inside], start=start, account={"cash_usd": cash, "tier": "starter"}) as server:
+    account, faults = {"cash_usd": cash, "tier": "starter"}, FaultPlan(partial_fill_frac=parts_frac)
+    with served(data=bars[inside], start=start, account=account, venue_faults=faults) as server:
         all_stated = (f"universe.symbols=[{', '.join(symbols)}]", "live.entry.max_quote_age_s=100000", *stated)
         scene = KrakenScene(server, folder, TIERS["starter"], profile, all_stated)
         run, owner = Iterations(scene, symbols), OwnersBid(scene, start, incidents)
@@ -229,6 +233,7 @@ def main(arguments: list[str] | None = None) -> int:
     reading.add_argument("--start", type=lambda text: datetime.fromisoformat(text).replace(tzinfo=UTC), required=True)
     reading.add_argument("--days", type=int, default=30)
     reading.add_argument("--step", type=float, default=300.0)
+    reading.add_argument("--parts", type=float, default=0.0, help="fraction of the executions that fill a part alone")
     reading.add_argument("--out", type=Path, required=True)
     given = reading.parse_args(arguments)
     live, tested, file = given.out / "live", given.out / "backtest", given.out / "bars.parquet"
@@ -239,6 +244,7 @@ def main(arguments: list[str] | None = None) -> int:
     found = rehearse(
         read_bars(file), given.out / "state", given.start, timedelta(days=given.days), given.step, symbols=symbols,
         written=live, stated=restricted, incidents=INCIDENTS, skip=True,
+        parts_frac=given.parts,
     )  # fmt: skip
     for name, value in found.items():
         sys.stdout.write(f"{name:>24}  {value}\n")

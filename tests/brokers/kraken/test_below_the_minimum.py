@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
-from brokers.desk.execution.protection import MATTERS_USD
-from brokers.kraken.answers.balances import MOST_DUST_USD
+from brokers.desk.reconcile.dust import DUST_USD, MATTERS_USD
+from brokers.kraken.answers import balances
 from brokers.live_state.snapshot import Moments, state_of
 from brokers.operator.account import look
 from brokers.operator.differences import compare
 from brokers.operator.emergency import clean_up
+from brokers.operator.positions import report
 from brokers.operator.tables import remainder_lines
 from brokers.operator.track_record import verify
 from commands.operator.verify import tell
@@ -135,4 +136,70 @@ def test_coins_that_a_hand_has_sold_bar_their_symbol_and_are_called_coins(tmp_pa
 
 
 def test_what_is_no_dust_any_more_is_told_where_it_is_without_a_stop():
-    assert MATTERS_USD == MOST_DUST_USD
+    assert (DUST_USD, MATTERS_USD) == (balances.DUST_USD, balances.MOST_DUST_USD)
+
+
+DUST = "0.00004"
+
+
+def pass_stop(scene: KrakenScene, within_s: int = 20) -> None:
+    """The market passes a stop that is not triggered, and the position is sold."""
+    scene.server.faults.venue.stops_stick = "untriggered"
+    (stop,) = scene.open()
+    for _ in range(within_s):
+        scene.step(1, BTC=str(stop.stop_price - 500))
+        if not scene.positions.book.quantity(BTC):
+            break
+    scene.server.faults.venue.stops_stick = ""
+
+
+def test_coins_that_were_there_before_do_not_hold_up_the_sale_and_stay_what_they_are(tmp_path: Path, caplog):
+    caplog.set_level(logging.INFO)
+    with served(account={"balances": {"XBT": DUST}}) as server:
+        scene = KrakenScene(server, tmp_path, journal=str(tmp_path / JOURNAL_FILE))
+        settings = load("active", overrides=[*SETTINGS, f"live.state_dir={tmp_path}"])
+        scene.enter(BTC, 100)
+        scene.settle(3)
+        scene.settle(10, 10)
+        ours = scene.positions.book.quantity(BTC)
+        assert scene.held() == ours + Decimal(DUST) and not any(scene.positions.book.manual.values())
+        (shown,) = state(scene).remainders
+        assert (shown.symbol, shown.quantity) == (BTC, float(DUST)) and shown.usd == pytest.approx(3.6, abs=0.05)
+        outlook = look(scene.venue, settings)
+        assert [(there.symbol, there.quantity) for there in outlook.view.remainders] == [(BTC, Decimal(DUST))]
+        (told,) = report(outlook, settings)
+        assert (told.owner, told.held, told.protected) == ("ours", ours, ours)
+        found = compare(scene.venue, settings, wait=lambda seconds: None)
+        assert found.clean and not found.by_hand and [there.symbol for there in found.remainders] == [BTC]
+        pass_stop(scene)
+        scene.settle(10, 10)
+        assert not scene.positions.book.quantity(BTC) and scene.held() == Decimal(DUST)
+        assert [there.quantity for there in scene.desk.state.view.remainders] == [Decimal(DUST)]
+        assert "by hand" not in caplog.text and "written off" not in caplog.text and "settled" not in caplog.text
+        scene.close()
+    assert verify(tmp_path / JOURNAL_FILE).written_off == 0
+
+
+def test_a_position_just_bought_is_sold_at_a_passed_stop_beside_what_was_there(tmp_path: Path):
+    with served(account={"balances": {"XBT": DUST}}) as server:
+        scene = KrakenScene(server, tmp_path)
+        scene.enter(BTC, 100)
+        scene.settle(3)
+        pass_stop(scene)
+        assert not scene.positions.book.quantity(BTC) and scene.held() == Decimal(DUST)
+        scene.close()
+
+
+def test_coins_that_a_hand_sends_beside_ours_do_not_hold_up_the_sale(tmp_path: Path):
+    with served() as server:
+        scene = KrakenScene(server, tmp_path)
+        scene.enter(BTC, 100)
+        scene.settle(3)
+        # As a deposit: no order of the account tells of it.
+        server.call(lambda exchange: exchange.balances.move("XBT", Decimal("0.001")))
+        scene.settle(1)
+        pass_stop(scene)
+        assert not scene.positions.book.quantity(BTC) and scene.held() == Decimal("0.001")
+        scene.settle(10, 10)
+        assert scene.positions.book.manual[BTC] == Decimal("0.001"), "these are no dust"
+        scene.close()

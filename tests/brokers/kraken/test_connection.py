@@ -5,19 +5,30 @@ from __future__ import annotations
 import errno
 import threading
 import uuid
+from decimal import Decimal
 from types import SimpleNamespace
 
 import pytest
 
+from brokers.desk.execution.order_requests import single
 from brokers.kraken.answers.names import Names, uuid_of
 from brokers.kraken.connection.errors import error_of, lost, pause_of
 from brokers.kraken.connection.nonce import Nonce
-from brokers.kraken.connection.rates import TIERS, Counter, RateModel, Work, cost_of, penalty
-from brokers.kraken.connection.shared_counter import SharedCounter
+from brokers.kraken.connection.rates import ITERATION, LOOK, TIERS, Counter, RateModel, Work, cost_of, penalty
+from brokers.kraken.connection.shared_counter import TRADER_S, SharedCounter
 from brokers.operator.account import silent
 from brokers.order_types import VenueReason
-from brokers.venue_errors import AnswerUnreadable, LockedOut, OutcomeUnknown, RateLimited, VenueRefusal, told_silence
+from brokers.venue_errors import (
+    AnswerUnreadable,
+    LockedOut,
+    NotSent,
+    OutcomeUnknown,
+    RateLimited,
+    VenueRefusal,
+    told_silence,
+)
 from config.errors import Refusal
+from tests.brokers.kraken.scripted import body, scripted
 
 
 def test_a_nonce_grows_across_threads_restarts_and_a_clock_put_back(tmp_path):
@@ -39,6 +50,43 @@ def test_two_processes_that_share_the_file_never_take_the_same(tmp_path):
     one, other = Nonce(tmp_path / "nonce"), Nonce(tmp_path / "nonce")
     taken = [nonce.take() for _ in range(100) for nonce in (one, other)]
     assert taken == sorted(set(taken))
+
+
+def refused_nonces(count):
+    """Answers of which the first so many refuse the nonce."""
+    left = [count]
+
+    def answer(fields):
+        left[0] -= 1
+        return ["EAPI:Invalid nonce"] if left[0] >= 0 else body("POST /0/private/OpenOrders")["result"]
+
+    return answer
+
+
+def test_a_request_that_another_process_has_overtaken_is_sent_once_more(tmp_path):
+    venue, rest, _ = scripted(tmp_path, {"OpenOrders": refused_nonces(1)})
+    venue.client.open_orders()
+    assert rest.count("OpenOrders") == 2 and rest.rates.rest.level == pytest.approx(2, abs=0.1), "Kraken counts both"
+
+
+def test_an_order_that_another_process_has_overtaken_is_placed_once(tmp_path):
+    answers = [["EAPI:Invalid nonce"], {"txid": ["OAAAAA-BBBBB-CCCCCC"], "descr": {}}]
+    venue, rest, admission = scripted(tmp_path, {"AddOrder": lambda fields: answers.pop(0)})
+    with admission.sending("name", urgent=False):
+        ack = venue.submit(single("BTC/USD", "buy", Decimal("0.001"), 90_000.0), "name", opens=True)
+    assert ack.id == "OAAAAA-BBBBB-CCCCCC" and rest.count("AddOrder") == 2
+
+
+def test_numbers_that_are_too_small_for_good_are_not_sent_twice_each(tmp_path):
+    venue, rest, _ = scripted(tmp_path, {"OpenOrders": refused_nonces(4)})
+    for asked in (2, 3, 4):
+        with pytest.raises(NotSent, match="Invalid nonce"):
+            venue.client.open_orders()
+        assert rest.count("OpenOrders") == asked
+    venue.client.open_orders()
+    rest.answers["OpenOrders"] = refused_nonces(1)
+    venue.client.open_orders()
+    assert rest.count("OpenOrders") == 7, "after an answer a race is taken for one again"
 
 
 @pytest.mark.parametrize("text", ["abc", "9" * 30])
@@ -109,8 +157,8 @@ def test_after_too_much_nothing_is_sent_for_a_moment():
     assert pause_of("EOrder:Insufficient funds") == 0
 
 
-def shared(path, now):
-    counter = SharedCounter(15, 0.33, at=now[0], path=path, wall=lambda: 1_000_000 + now[0])
+def shared(path, now, trades=True):
+    counter = SharedCounter(15, 0.33, at=now[0], path=path, wall=lambda: 1_000_000 + now[0], trades=trades)
     sleep = lambda s: now.__setitem__(0, now[0] + s)  # noqa: E731  # a clock of one line
     return RateModel(TIERS["starter"], reserve=4, clock=lambda: now[0], sleep=sleep, counter=counter)
 
@@ -127,6 +175,25 @@ def test_what_processes_of_a_key_ask_is_counted_together(tmp_path):
     assert shared(tmp_path / "kraken.requests", now).spent == "0.0 of 15 counted"
 
 
+def test_commands_take_what_a_trader_beside_them_leaves_over(tmp_path):
+    now, path = [0.0], tmp_path / "kraken.requests"
+    trader, command = shared(path, now), shared(path, now, trades=False)
+    assert trader.take("OpenOrders", 0, urgent=False)
+    taken = sum(command.take("OpenOrders", 0, urgent=urgent) for urgent in [False, True] * 10)
+    assert taken == 5, "what the trader counted is in it, and nothing of a command's is urgent"
+    assert trader.room(ITERATION + LOOK), "the trader's next look and iteration wait for nothing"
+    assert command.wait_s("OpenOrders", urgent=True) == pytest.approx(1 / 0.33, abs=0.01)
+    assert shared(path, now, trades=False).wait_s("OpenOrders") > 0, "the next command knows of both"
+
+
+def test_a_command_alone_has_all_of_the_counter(tmp_path):
+    now, path = [0.0], tmp_path / "kraken.requests"
+    assert sum(shared(path, now, trades=False).take("OpenOrders", 0, urgent=False) for _ in range(30)) == 11
+    shared(path, now).take("OpenOrders", 60, urgent=False)
+    now[0] += TRADER_S + 1
+    assert sum(shared(path, now, trades=False).take("OpenOrders", 0, urgent=False) for _ in range(30)) == 11
+
+
 def test_what_kraken_found_too_much_is_too_much_for_all(tmp_path):
     now = [0.0]
     trader, command = (shared(tmp_path / "kraken.requests", now) for _ in range(2))
@@ -134,7 +201,7 @@ def test_what_kraken_found_too_much_is_too_much_for_all(tmp_path):
     assert trader.spent == "15.0 of 15 counted"
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "[1]", '["a", 1]', "[NaN, 1]", "[1e9, 1e6]"])
+@pytest.mark.parametrize("text", ["", "{", "[]", "[1]", '["a", 1]', "[NaN, 1]", "[1e9, 1e6]", "[1, 1e6, NaN]"])
 def test_a_damaged_counter_stops_nobody_for_long(tmp_path, text):
     path, now = tmp_path / "kraken.requests", [0.0]
     path.write_text(text)

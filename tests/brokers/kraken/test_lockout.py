@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import logging
 import math
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
 
 import pytest
 
-from brokers.kraken.connection.errors import LOCKOUT_S, LOCKOUT_TRY_S
-from brokers.venue_errors import LockedOut, NotSent, level_of
+from brokers.kraken.connection.errors import LOCKOUT_S, LOCKOUT_TRY_S, LOCKOUT_URGENT_S
+from brokers.live_state.snapshot import held_now
+from brokers.venue_errors import LockedOut, NotSent, VenueError, level_of
 from monitoring.signs import signs
 from monitoring.state import ConditionState
 from monitoring.status import status
+from tests.brokers.kraken.scene import BTC, KrakenScene
 from tests.brokers.kraken.scripted import scripted
+from tests.brokers.rehearsal.kraken.market import served
 from tests.monitoring.journals import trader_state
 
 NOON = datetime(2026, 11, 30, 17, 0, tzinfo=UTC)
@@ -90,3 +96,160 @@ def test_protection_is_told_as_of_the_last_look():
     assert any(
         sign.head == "Venue down" and "locked out by Kraken until 12:15" in sign.text for sign in signs(status(blind))
     )
+
+
+def test_what_protects_tries_once_before_the_others(locked):
+    _, rest, time, _ = locked
+    time[0] = LOCKOUT_URGENT_S - 1
+    assert rest.rates.waits_for_lockout(urgent=True) and not rest.rates.take("AddOrder", 0.0, urgent=True)
+    time[0] = LOCKOUT_URGENT_S
+    assert not rest.rates.take("OpenOrders", 0.0, urgent=False)
+    assert rest.rates.take("AddOrder", 0.0, urgent=True)
+    assert not rest.rates.take("AddOrder", 0.0, urgent=True), "it waits for what the first one hears"
+    rest.rates.lock_out()
+    for time[0] in (LOCKOUT_URGENT_S + 60, LOCKOUT_TRY_S - 1):
+        assert not rest.rates.take("AddOrder", 0.0, urgent=True)
+    assert rest.rates.locked.endswith("it is tried once before, at 12:05")
+    time[0] = LOCKOUT_TRY_S
+    assert rest.rates.take("OpenOrders", 0.0, urgent=False)
+    rest.rates.lock_out()
+    time[0] = LOCKOUT_S - 1
+    assert not rest.rates.take("AddOrder", 0.0, urgent=True)
+    assert rest.rates.locked == "locked out by Kraken until 12:15; nothing is looked at"
+
+
+class TurnedAway:
+    """A scene whose private requests are answered with an error for so many seconds, from the first request ``since``
+    on."""
+
+    def __init__(
+        self, scene: KrakenScene, error: str, seconds: float, only: tuple[str, ...] = (), since: str = "CancelOrder"
+    ) -> None:
+        self.scene, self.error, self.seconds, self.only, self.since = scene, error, seconds, only, since
+        self.asked: list[tuple[float, str]] = []
+        self.began: datetime | None = None
+        self._send = scene.rest._sent
+        scene.rest._sent = self._answer  # type: ignore[method-assign]  # in the place of the wire
+
+    @property
+    def passed_s(self) -> float:
+        return 0.0 if self.began is None else (self.scene.clock.time - self.began).total_seconds()
+
+    def _answer(self, path: str, api: str, method: str, params: Any) -> Any:
+        if api == "private" and self.began is not None:
+            self.asked.append((self.passed_s, path))
+            if self.passed_s < self.seconds and (not self.only or path in self.only):
+                return {"error": [self.error]}
+        answer = self._send(path, api, method, params)
+        if path == self.since and self.began is None:
+            self.began = self.scene.clock.time
+        return answer
+
+    def watch(self, seconds: float) -> None:
+        """The monitor's ticks, one in two seconds."""
+        for _ in range(int(seconds / 2)):
+            self.scene.pass_time(2)
+            self.tick()
+
+    def tick(self) -> None:
+        with suppress(VenueError):
+            self.scene.desk.tick()
+
+
+def begin(scene: KrakenScene, kind: str) -> None:
+    """The stop's cancel, for the target or for an exit."""
+    if kind == "target":
+        scene.pass_time(1, BTC="95000")
+        with suppress(VenueError):
+            scene.desk.tick()
+    else:
+        scene.adjust("exit", BTC)
+
+
+@pytest.mark.parametrize("kind", ["target", "exit"])
+def test_a_lockout_after_a_stop_was_cancelled_is_seen_and_its_first_try_is_the_stop(tmp_path, kind):
+    with served() as server:
+        scene = KrakenScene(server, tmp_path)
+        scene.enter(BTC, 100)
+        scene.settle(2)
+        away = TurnedAway(scene, LOCKED[0], 100.0)
+        begin(scene, kind)
+        away.watch(2)
+        ((position, stops),) = held_now(scene.desk, None)
+        assert position.protected_quantity == 0 and not stops, "the screens count the cancel that was confirmed"
+        assert scene.desk.protector.log.protectable == {BTC} and scene.held() > 0
+        away.watch(110)
+        assert len(away.asked) == 1, "nothing is sent while the lockout lasts"
+        while len(away.asked) == 1 and away.passed_s < LOCKOUT_URGENT_S + 20:
+            away.watch(2)
+        assert scene.stopped() == scene.held() > 0
+        assert away.asked[1][1] == "AddOrder" and away.asked[1][0] < LOCKOUT_URGENT_S + 10
+        scene.settle(4)
+        away.watch(30)
+        assert scene.held() == 0 and scene.faults() == [], "what was under way goes on once it can be looked at"
+        scene.close()
+
+
+def test_too_many_requests_after_a_stop_was_cancelled_let_the_stop_go_back(tmp_path):
+    with served() as server:
+        scene = KrakenScene(server, tmp_path)
+        scene.enter(BTC, 100)
+        scene.settle(2)
+        away = TurnedAway(scene, "EAPI:Rate limit exceeded", 60.0, ("OpenOrders", "BalanceEx"))
+        begin(scene, "target")
+        away.watch(8)
+        assert scene.stopped() == 0, "a look may come any moment"
+        away.watch(8)
+        assert scene.stopped() == scene.held() > 0, "orders do not count towards that limit"
+        away.watch(60)
+        scene.settle(20, 2)
+        assert scene.held() == 0 and scene.faults() == []
+        scene.close()
+
+
+@pytest.mark.parametrize("seen", [False, True], ids=["no look since the offer", "a look has shown the offer"])
+@pytest.mark.parametrize("own_stop", [False, True], ids=["the entry's stop", "a stop sent by itself"])
+def test_no_stop_is_sent_beside_an_offer_that_nobody_can_look_at(tmp_path, own_stop, seen):
+    """Coins of the owner's beside ours: the venue would take both, and both would be sold."""
+    with served(account={"balances": {"XBT": "0.002"}}) as server:
+        scene = KrakenScene(server, tmp_path)
+        scene.enter(BTC, 100)
+        scene.settle(3)
+        if own_stop:
+            # Some of ours leave by hand, so that the stop is sent anew for what is left.
+            server.call(lambda exchange: exchange.balances.move("XBT", Decimal("-0.0023")))
+            scene.settle(40)
+            server.call(lambda exchange: exchange.balances.move("XBT", Decimal("0.002")))
+            scene.settle(3)
+        server.faults.venue.partial_fill_frac = 1.0
+        away = TurnedAway(scene, "EAPI:Invalid nonce", 40.0, ("OpenOrders", "BalanceEx"), since="AddOrder")
+        scene.pass_time(1, BTC="95000")
+        for _ in range(20):
+            if away.began is None:
+                away.tick()
+                scene.pass_time(1)
+        offers = [o for o in scene.open() if o.type == "limit"]
+        assert len(offers) == 1 and scene.stopped() == 0
+        if seen:
+            away.seconds = 0
+            away.tick()
+            away.seconds = 40.0
+        for _ in range(16):
+            away.watch(2)
+            assert scene.stopped() == 0 or not [o for o in scene.open() if o.type == "limit"], "sold twice"
+        scene.close()
+
+
+def test_nothing_is_sent_for_coins_whose_stop_has_ended_before_a_look(tmp_path):
+    with served() as server:
+        scene = KrakenScene(server, tmp_path)
+        scene.enter(BTC, 100)
+        scene.settle(2)
+        away = TurnedAway(scene, "", 0.0)
+        begin(scene, "target")
+        assert scene.positions.protection(BTC).protected == 0
+        scene.desk.work()
+        assert away.asked == [], "what the stop has sold, and whether its coins are free, the next look tells"
+        away.watch(4)
+        assert [path for _, path in away.asked if path == "AddOrder"] == ["AddOrder"]
+        scene.close()
