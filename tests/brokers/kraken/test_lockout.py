@@ -213,6 +213,6 @@ def test_nothing_is_sent_for_coins_whose_stop_has_ended_before_a_look(tmp_path):
         assert scene.positions.protection(BTC).protected == 0
         scene.desk.work()
         assert away.asked == [], "what the stop has sold, and whether its coins are free, the next look tells"
-        away.tick()
+        away.watch(4)
         assert [path for _, path in away.asked if path == "AddOrder"] == ["AddOrder"]
         scene.close()
