@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
@@ -11,6 +11,7 @@ from typing import Any
 from config.values.masker import masked
 from config.values.printable import one_line
 from monitoring.journal_reader import Statements, document, moment, number, numbered
+from monitoring.not_sent import NOT_SENT, refusal_of
 from monitoring.rows import DecisionRow, EquityPoint, EventRow, FillRow, OrderRow
 from risk.model import Verdict
 
@@ -26,8 +27,8 @@ _ORDER = (
     "client_order_id, parent_id, symbol, side, quantity, type, role, limit_price, stop_price, bracket_stop, "
     "bracket_target, decision_time, journaled_at, reason, state, filled_quantity, filled_notional, estimated, {fees}"
 )
-FEES_SINCE = 3
-"""The version of the tables that brought fees."""
+FEES_SINCE, NOT_SENT_SINCE = 3, 4
+"""The versions of the tables that brought fees, and entries that were not sent."""
 
 
 def decisions(
@@ -56,10 +57,12 @@ def decisions(
     """
     where: list[str] = ["1 = 1"]
     values: dict[str, Any] = {"most": limit}
-    for name, value in (("symbol", symbol), ("outcome", outcome)):
-        if value:
-            where.append(f"d.{name} = :{name}")
-            values[name] = value
+    if symbol:
+        where.append("d.symbol = :symbol")
+        values["symbol"] = symbol
+    if outcome:
+        where.append(_outcome(db, outcome))
+        values["outcome"] = outcome
     for clause, name, given in (
         ("d.time >= :since", "since", since),
         ("d.time < :until", "until", until),
@@ -93,7 +96,7 @@ def decisions_at(db: Statements, time: datetime) -> list[DecisionRow]:
 
 
 def with_verdicts(db: Statements, found: Sequence[DecisionRow]) -> list[DecisionRow]:
-    """The same decisions with their chains, one statement for all."""
+    """The same decisions with their chains and what became of them, one statement each for all."""
     if not found:
         return []
     names, values = numbered([d.id for d in found])
@@ -104,7 +107,48 @@ def with_verdicts(db: Statements, found: Sequence[DecisionRow]) -> list[Decision
     chains: dict[int, list[Verdict]] = {}
     for row in db.rows(sql, **values):
         chains.setdefault(row["decision_id"], []).append(_verdict(row))
-    return [replace(d, verdicts=tuple(chains.get(d.id, ()))) for d in found]
+    return _with_ends_of_decisions(db, [replace(d, verdicts=tuple(chains.get(d.id, ()))) for d in found])
+
+
+def _outcome(db: Statements, outcome: str) -> str:
+    """The condition for decisions of an outcome: what was accepted and could not be sent was refused in the end."""
+    kept = "EXISTS (SELECT 1 FROM not_sent n WHERE n.symbol = d.symbol AND n.time = d.time)"
+    if db.version < NOT_SENT_SINCE:
+        return "d.outcome = :outcome"
+    return f"(d.outcome = :outcome OR {kept})" if outcome == "refused" else f"(d.outcome = :outcome AND NOT {kept})"
+
+
+def _with_ends_of_decisions(db: Statements, found: Sequence[DecisionRow]) -> list[DecisionRow]:
+    """What became of decisions that the rules accepted: sent, refused by gate, desk or venue, or neither."""
+    accepted = [d for d in found if d.final > 0]
+    refused: dict[tuple[str, datetime], str] = {}
+    sent: set[tuple[str, datetime]] = set()
+    for first in range(0, len(accepted), AT_ONCE):
+        some = accepted[first : first + AT_ONCE]
+        symbols, values = numbered(sorted({d.symbol for d in some}))
+        times, more = numbered(sorted({d.time for d in some}), "t")
+        chosen = f"WHERE symbol IN {symbols} AND {{0}} IN {times}"
+        if db.version >= NOT_SENT_SINCE:
+            sql = f"SELECT symbol, time, reason FROM not_sent {chosen.format('time')}"
+            refused |= {
+                (r["symbol"], moment(r["time"])): one_line(masked(r["reason"])) for r in db.rows(sql, **values, **more)
+            }
+        sql = (
+            f"SELECT symbol, decision_time FROM orders {chosen.format('decision_time')} AND role IN ('entry', 'hedge')"
+        )
+        sent |= {(r["symbol"], moment(r["decision_time"])) for r in db.rows(sql, **values, **more)}
+    return [_ended_decision(d, refused, sent) for d in found]
+
+
+def _ended_decision(
+    d: DecisionRow, refused: Mapping[tuple[str, datetime], str], sent: Collection[tuple[str, datetime]]
+) -> DecisionRow:
+    key = d.symbol, d.time
+    if d.final <= 0:
+        return d
+    if (reason := refused.get(key)) is not None:
+        return replace(d, outcome="refused", final=0.0, verdicts=(*d.verdicts, refusal_of(reason, d.final, d.final)))
+    return d if key in sent else replace(d, outcome=NOT_SENT)
 
 
 def orders(

@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 from config.errors import Refusal
 
-READABLE = ("1", "2", "3")
+READABLE = ("1", "2", "3", "4")
 BUSY_S, SERVER_S = 2.0, 5
 _NAMED = re.compile(r"(?<!:):([a-z_]+)")
 
@@ -29,7 +29,7 @@ class Statements:
     ``version`` is that of the tables.
     """
 
-    def __init__(self, raw: Any, server: bool, version: int = 3) -> None:
+    def __init__(self, raw: Any, server: bool, version: int = 4) -> None:
         self._raw, self.server, self.version = raw, server, version
 
     def rows(self, sql: str, /, **values: Any) -> list[Mapping[str, Any]]:
@@ -145,9 +145,9 @@ def document(value: Any) -> Any:
     return json.loads(value) if isinstance(value, str) else value
 
 
-def numbered(values: Sequence[Any]) -> tuple[str, dict[str, Any]]:
+def numbered(values: Sequence[Any], prefix: str = "v") -> tuple[str, dict[str, Any]]:
     """Parameters for ``IN (…)``: their names in brackets, and their values."""
-    names = {f"v_{_letters(i)}": value for i, value in enumerate(values)}
+    names = {f"{prefix}_{_letters(i)}": value for i, value in enumerate(values)}
     return "(" + ", ".join(f":{name}" for name in names) + ")", names
 
 

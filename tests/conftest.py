@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import tempfile
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from backtests.live.run_log import LOGGERS
 from config.process.environment import own_the_run
 from market.trading_day import DEFAULT, use_day_of
 from tests.network_guard import NetworkGuard
@@ -59,6 +61,17 @@ def new_york_s_days() -> Iterator[None]:
     """One process trades one account, so its day is set once; a process of tests trades many, each in its own day."""
     yield
     use_day_of(DEFAULT)
+
+
+@pytest.fixture(autouse=True)
+def loggers() -> Iterator[None]:
+    """What a run in this process did to the package's loggers ends with its test: a log of its own, and no root's."""
+    of_a_run = [logging.getLogger(name) for name in LOGGERS]
+    before = [(logger.handlers[:], logger.level, logger.propagate) for logger in of_a_run]
+    yield
+    for logger, (handlers, level, propagate) in zip(of_a_run, before, strict=True):
+        logger.handlers[:], logger.propagate = handlers, propagate
+        logger.setLevel(level)
 
 
 @pytest.fixture(autouse=True)

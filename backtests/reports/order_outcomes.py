@@ -7,11 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from brokers.record import OrderRecord, RunRecord
-from risk.model import OPENING_ROLES, Decision, Verdict
-
-AT_THE_QUOTE = "at_the_quote"
-"""Marks the verdict that came after the decision, among its inputs."""
-_SPEAKERS = {"DESK": "desk", "GATE": "policy_gate", "VENUE": "venue"}
+from monitoring.not_sent import AT_THE_QUOTE, refusal_of
+from risk.model import OPENING_ROLES, Decision
 
 
 def with_outcomes(record: RunRecord) -> list[Decision]:
@@ -39,8 +36,5 @@ def _told(decisions: Iterable[Decision], refused: dict[Any, OrderRecord]) -> Ite
         if order is None:
             yield decision
             continue
-        word = order.reason.partition("_")[0]
-        verdict = Verdict(
-            _SPEAKERS.get(word, "venue"), order.reason, decision.final_quantity, 0, {AT_THE_QUOTE: order.quantity}
-        )
+        verdict = refusal_of(order.reason, decision.final_quantity, order.quantity)
         yield replace(decision, verdicts=(*decision.verdicts, verdict))

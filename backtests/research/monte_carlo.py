@@ -18,9 +18,10 @@ from typing import Any
 import numpy as np
 
 from backtests.replay.engine import ReplayRun, undisturbed
-from backtests.reports.metrics import curve_metrics, session_closes
+from backtests.reports.metrics import curve_metrics, excess_returns, session_closes
 from backtests.research.search.executors import Executor
 from backtests.research.search.trials import TrialContext, from_one_state, settings_with
+from backtests.research.statistics import moves
 from market.market import Market
 from strategies.ensemble import Candidate, Ensemble
 
@@ -29,6 +30,7 @@ from strategies.ensemble import Candidate, Ensemble
 class Outcome:
     """One run's figures; ``sharpe`` a year's, ``total_return`` and ``max_drawdown`` fractions of 1.
 
+    ``sharpe`` is 0, to rank by, where nothing moved; ``too_short`` says that the window is too short for a ratio.
     ``refused`` are the entries that were proposed and that a rule refused.
     """
 
@@ -37,18 +39,20 @@ class Outcome:
     max_drawdown: float
     trades: int
     refused: int
+    too_short: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class MonteCarlo:
     """``better`` is the share of random strategies with a Sharpe ratio at least that of the run, in (0, 1].
 
+    It is None where the window is too short for a ratio.
     ``shuffled_drawdowns`` are those of the run's closed trades in random orders, USD, shape ``(runs,)``.
     """
 
     run: Outcome
     random: list[Outcome]
-    better: float
+    better: float | None
     better_return: float
     drawdown_usd: float
     shuffled_drawdowns: np.ndarray
@@ -89,12 +93,14 @@ def monte_carlo(
         numbers = list(range(begin, min(runs, begin + size)))
         found += executor.map(run_random, context, [(seed, number) for number in numbers])
         on_run(len(numbers))
+    # All have the same window.
+    short = any(outcome.too_short for outcome in (own, *found))
     rng = np.random.default_rng(seed)
     shuffled = np.array([_fall(rng.permutation(pnl)) for _ in range(runs)]) if len(pnl) else np.zeros(runs)
     return MonteCarlo(
         run=own,
         random=found,
-        better=_share(sum(o.sharpe >= own.sharpe for o in found), runs),
+        better=None if short else _share(sum(o.sharpe >= own.sharpe for o in found), runs),
         better_return=_share(sum(o.total_return >= own.total_return for o in found), runs),
         drawdown_usd=_fall(pnl),
         shuffled_drawdowns=shuffled,
@@ -133,10 +139,12 @@ def _prepared(context: TrialContext) -> ReplayRun:
 def _outcome(run: ReplayRun, context: TrialContext) -> Outcome:
     with undisturbed():
         run.run()
-    figures = curve_metrics(session_closes(run.record), context.sessions_per_year, context.cash_rate)
+    closes = session_closes(run.record)
+    figures = curve_metrics(closes, context.sessions_per_year, context.cash_rate)
+    short = figures["sharpe"] is None and moves(excess_returns(closes, context.cash_rate))
     sharpe, total, fall = (float(figures[name] or 0.0) for name in ("sharpe", "total_return", "max_drawdown"))
     refused = sum(decision.outcome == "refused" for decision in run.record.decisions)
-    return Outcome(sharpe, total, fall, len(run.record.trades), refused)
+    return Outcome(sharpe, total, fall, len(run.record.trades), refused, short)
 
 
 def _moved(run: ReplayRun, generator: random.Random) -> dict[int, list[Candidate]]:

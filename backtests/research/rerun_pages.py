@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from backtests.reports.metrics import SHORTEST_ANNUALISED
 from backtests.research import page
 from backtests.research.monte_carlo import MonteCarlo
-from backtests.research.overfit import figure
-from backtests.research.reruns import BandCell
+from backtests.research.overfit import UNDEFINED, figure
+from backtests.research.reruns import BandCell, spread
 from backtests.research.search.trials import Trial, TrialContext
 from backtests.research.shadow import ShadowLine
 from config.values.counting import counted
@@ -18,6 +19,7 @@ from config.values.counting import counted
 VARIED = ("market_slippage_bps", "stop_slippage_bps", "fee_frac", "maker_fee_frac")
 """Fill assumptions that a band is over."""
 PAST = "Past results promise nothing."
+NO_RATIO = f"Sharpe {UNDEFINED}, as the window is too short: a ratio a year takes {SHORTEST_ANNUALISED} days"
 SHOWN = 0.0005
 """Fraction of 1 from which on a figure in tenths of a percent is not 0.0%."""
 
@@ -74,11 +76,16 @@ def risk_bill_page(context: TrialContext, whole: Trial, documents: Sequence[Mapp
 def band_sentence(cells: Sequence[BandCell]) -> str:
     """Between what the result lies, in one sentence."""
     returns = [c.trial.total_return for c in cells]
-    ratios = [c.trial.sharpe for c in cells]
+    ratios = spread([c.trial for c in cells], "told_sharpe")
     earn = sum(value > 0 for value in returns)
+    sharpe = f"Sharpe {UNDEFINED}, as the account never moved"
+    if ratios is not None:
+        sharpe = f"Sharpe between {ratios[0]:.2f} and {ratios[1]:.2f}"
+    elif any(c.trial.too_short for c in cells):
+        sharpe = NO_RATIO
     return (
-        f"Return between {min(returns):.1%} and {max(returns):.1%}, Sharpe between {min(ratios):.2f} and "
-        f"{max(ratios):.2f}; {earn} of {counted(len(cells), 'assumption')} about costs leave a profit."
+        f"Return between {min(returns):.1%} and {max(returns):.1%}, {sharpe}; {earn} of "
+        f"{counted(len(cells), 'assumption')} about costs leave a profit."
     )
 
 
@@ -87,7 +94,7 @@ def band_page(context: TrialContext, cells: Sequence[BandCell]) -> str:
     slippage, fees = (sorted({getattr(c, name) for c in cells}) for name in ("slippage_bps", "fee_frac"))
     found = {(c.slippage_bps, c.fee_frac): c.trial for c in cells}
     rows, columns = [f"{value:g}" for value in slippage], [f"{value:.2%}" for value in fees]
-    ratios = [[found[s, f].sharpe for f in fees] for s in slippage]
+    ratios = [[found[s, f].told_sharpe for f in fees] for s in slippage]
     returns = [[100 * found[s, f].total_return for f in fees] for s in slippage]
     header = ("slippage, bps", "fee", "return", "Sharpe", "drawdown", "trades")
     lines = [
@@ -95,7 +102,7 @@ def band_page(context: TrialContext, cells: Sequence[BandCell]) -> str:
             f"{c.slippage_bps:g}",
             f"{c.fee_frac:.2%}",
             f"{c.trial.total_return:.1%}",
-            f"{c.trial.sharpe:.2f}",
+            figure(c.trial.told_sharpe, ".2f"),
             f"{c.trial.max_drawdown:.1%}",
             c.trial.trades,
         )
@@ -105,8 +112,11 @@ def band_page(context: TrialContext, cells: Sequence[BandCell]) -> str:
         page.paragraph(band_sentence(cells), "verdict"),
         page.heading("Return, %"),
         page.heat_map(rows, columns, returns, "fee", "slippage, bps"),
-        page.heading("Sharpe ratio a year"),
-        page.heat_map(rows, columns, ratios, "fee", "slippage, bps"),
+        *(
+            [page.heading("Sharpe ratio a year"), page.heat_map(rows, columns, ratios, "fee", "slippage, bps")]
+            if any(ratio is not None for line in ratios for ratio in line)
+            else []
+        ),
         page.heading("All assumptions"),
         page.table(header, lines),
         *_foot(context, VARIED),
@@ -116,13 +126,19 @@ def band_page(context: TrialContext, cells: Sequence[BandCell]) -> str:
 
 def monte_carlo_sentence(done: MonteCarlo) -> str:
     """How many random strategies did as well, in one sentence."""
-    middle = float(np.median([o.sharpe for o in done.random]))
     trades, refused = (float(np.median([getattr(o, name) for o in done.random])) for name in ("trades", "refused"))
     fewer = trades < done.run.trades and refused > done.run.refused
     why = ", as the rules refuse more of the shifted entries" if fewer else ""
+    compared = NO_RATIO
+    if done.better is not None:
+        middle = float(np.median([o.sharpe for o in done.random]))
+        compared = (
+            f"{done.better:.1%} of random strategies had a Sharpe ratio at least as high as {done.run.sharpe:.2f} "
+            f"(their median {middle:.2f})"
+        )
+    returned = "" if done.better is not None else " of random strategies"
     return (
-        f"{done.better:.1%} of random strategies had a Sharpe ratio at least as high as {done.run.sharpe:.2f} (their "
-        f"median {middle:.2f}); {done.better_return:.1%} returned as much as {done.run.total_return:.1%}; the run made "
+        f"{compared}; {done.better_return:.1%}{returned} returned as much as {done.run.total_return:.1%}; the run made "
         f"{counted(done.run.trades, 'trade')}, a random strategy {trades:,g} in the middle{why}"
     )
 
@@ -138,11 +154,16 @@ def order_sentence(done: MonteCarlo) -> str:
 
 def monte_carlo_page(context: TrialContext, done: MonteCarlo) -> str:
     """The run among random strategies, and its drawdown among those of other orders."""
+    what, label, own = "Sharpe ratios", "Sharpe ratio a year", done.run.sharpe
+    values = [o.sharpe for o in done.random]
+    if done.better is None:
+        what, label, own = "Returns", "return, %", 100 * done.run.total_return
+        values = [100 * o.total_return for o in done.random]
     parts = [
         page.paragraph(f"{monte_carlo_sentence(done)}.", "verdict"),
-        page.heading(f"Sharpe ratios of {counted(len(done.random), 'random strategy', 'random strategies')}"),
+        page.heading(f"{what} of {counted(len(done.random), 'random strategy', 'random strategies')}"),
         page.paragraph("Each has the signals' own entries at another time. The line is the run; blue is better."),
-        page.histogram([o.sharpe for o in done.random], done.run.sharpe, "Sharpe ratio a year"),
+        page.histogram(values, own, label),
         page.heading("Drawdown of the trades in random order"),
         page.paragraph(f"{order_sentence(done)}. The line is the order in which they came; blue is deeper."),
         page.histogram(done.shuffled_drawdowns.tolist(), done.drawdown_usd, "drawdown, USD"),

@@ -90,6 +90,12 @@ def band(
     return [BandCell(s, f, trial) for (s, f), trial in zip(pairs, trials, strict=True)]
 
 
+def spread(trials: Sequence[Trial], name: str) -> list[float] | None:
+    """Lowest and highest of a figure; None where no trial has it."""
+    known = [value for trial in trials if (value := getattr(trial, name)) is not None]
+    return [min(known), max(known)] if known else None
+
+
 def _told(
     executor: Executor, context: TrialContext, items: Sequence[dict[str, Any]], on_trial: Callable[[int], Any]
 ) -> list[Trial]:

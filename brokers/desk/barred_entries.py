@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from brokers.desk.reconcile.own_positions import OwnPositions
 from brokers.desk.venue_state import VenueState
@@ -14,6 +14,9 @@ from config.values.counting import unit_of
 from market.bars import BarTable
 from market.trading_day import day_of
 from risk.model import Barred, Proposal
+
+WRONG_SCALE = 1.5
+"""So many times the quote, or so small a part of it, is no move of a night but a price of other shares or digits."""
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +39,12 @@ class BarredEntries:
     ) -> None:
         self._state, self._positions, self._bars, self._collar_frac = state, positions, bars, collar_frac
         self._far: dict[str, Proposal] = {}
+        self._unchecked: dict[str, float] = {}
+        self._wrong: dict[str, float] = {}
+
+    def prepared(self, closes: Mapping[str, float]) -> None:
+        """Last closes of the bars that a start has read: before the first decision quotes tell which are wrong."""
+        self._unchecked = dict(closes)
 
     def far(self, proposal: Proposal) -> None:
         """The quote lies beyond the collar of the close that an entry was decided on: one of both is wrong."""
@@ -43,7 +52,40 @@ class BarredEntries:
 
     def now(self) -> tuple[Barred, ...]:
         """What is barred now, one of each symbol."""
-        return (*self._closes_far_from_quotes(), *self._sold_by_others())
+        return (*self._closes_of_another_scale(), *self._closes_far_from_quotes(), *self._sold_by_others())
+
+    def _closes_of_another_scale(self) -> list[Barred]:
+        """Symbols whose bars at the start are in prices of another scale than their quotes, as long as that is so.
+
+        Any last bar of theirs counts, since newer ones have come between the start and the first decision. Quotes are
+        asked for once of every symbol, in the session, and then of those that were wrong.
+        """
+        asked = self._unchecked if self._unchecked and self._state.in_session else self._wrong
+        if not asked:
+            return []
+        try:
+            quotes = self._state.quotes(list(asked))
+        except VenueError as error:
+            log.info("quotes beside the bars of the start cannot be had: %s", error)
+            quotes = {}
+        closes = {symbol: self._last_close(symbol) or close for symbol, close in asked.items()}
+        told = {symbol: quote for symbol, quote in quotes.items() if not quote.problem}
+        wrong = {s: closes[s] for s, quote in told.items() if _other_scale(closes[s], quote.prices)}
+        for symbol in wrong.keys() - self._wrong.keys():
+            log.warning("%s: its bars close at %g, far from the quote; nothing is entered in it", symbol, wrong[symbol])
+        # What has no sound quote now is neither right nor wrong.
+        self._wrong = {s: close for s, close in closes.items() if s in wrong or (s in self._wrong and s not in told)}
+        if asked is self._unchecked and told:
+            self._unchecked = {}
+        return [Barred(s, f"its bars close at {close:g}, far from the quote") for s, close in self._wrong.items()]
+
+    def _last_close(self, symbol: str) -> float:
+        """What the last bar that is known closed at, 0 where it is not."""
+        bars = self._bars()
+        if bars is None or symbol not in bars.symbols or not len(bars):
+            return 0.0
+        close = float(bars.close[-1, bars.symbols.index(symbol)])
+        return close if math.isfinite(close) else 0.0
 
     def _closes_far_from_quotes(self) -> list[Barred]:
         """Bars that stand and are still far from the quote, which is asked for only where there are any."""
@@ -90,3 +132,8 @@ class BarredEntries:
                 why = f"{unit} of ours were closed by an order that is not ours; not before the next session"
                 found[trade.symbol] = Barred(trade.symbol, why)
         return list(found.values())
+
+
+def _other_scale(close: float, prices: tuple[float, float]) -> bool:
+    """Whether a close is so far beyond both sides of a quote that no move leads from one to the other."""
+    return close > WRONG_SCALE * max(prices) or close < min(prices) / WRONG_SCALE

@@ -129,9 +129,7 @@ class LiveDesk:
         with self.lock, self.state.time_budget(within_s):
             self.symbol_work.end_parts()
             if self.looks.is_due():
-                self._see(
-                    partial(self.look, account=self.looks.account_is_in_doubt(), clock=False), within_s * LOOK_FRAC
-                )
+                self._see(partial(self.look, account=self.looks.asks_account(), clock=False), within_s * LOOK_FRAC)
             self.work()
 
     def _see(self, look: Callable[[], object], within_s: float) -> None:

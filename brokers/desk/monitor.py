@@ -225,7 +225,7 @@ class Monitor:
             with self.desk.lock:
                 self.desk.tick()
                 symbols, busy, uncovered = self.desk.symbols, self.desk.busy, self.desk.uncovered
-                stops = self.desk.overdue.watched
+                stops, next_step_s = self.desk.overdue.watched, self.desk.entries.next_step_s()
             if self._stream is not None:
                 self._stream.watch(sorted(symbols, key=lambda symbol: (symbol not in stops, symbol)))
         except VenueError as error:
@@ -238,5 +238,7 @@ class Monitor:
             # Where a stop rests and no stream of prices says that the market has passed it, looks have to.
             followed = () if self._stream is None else self._stream.followed
             blind = self.desk.overdue.watching and any(symbol not in followed for symbol in stops)
-            return self._pace.pause_s(time.monotonic(), busy=busy or blind, uncovered=uncovered)
+            pause = self._pace.pause_s(time.monotonic(), busy=busy or blind, uncovered=uncovered)
+            # What waits for its time alone needs no look before that, and then one.
+            return min(pause, max(next_step_s, 0.0))
         return BUSY_S

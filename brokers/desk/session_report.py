@@ -12,6 +12,7 @@ from collections.abc import Callable
 from datetime import date, datetime
 from typing import Any
 
+from brokers.desk.closed_positions import closed_on
 from brokers.desk.desk import LiveDesk
 from brokers.reporting.events import EventKind, about
 from brokers.reporting.iteration_report import IterationReport
@@ -42,6 +43,8 @@ class SessionReport:
         self._day: date | None = None
         self._told: date | None = None
         self._opened = 0.0
+        self._equity: float | None = None
+        """As the account was last seen in the session."""
         self._started = now()
         self._whole = False
         """Whether the session's beginning was seen, and not only a later part of it."""
@@ -65,12 +68,20 @@ class SessionReport:
             self._whole = self._tell_within(0)
 
     def _see(self) -> None:
-        """Measure for how long nobody has seen the venue."""
+        """Measure for how long nobody has seen the venue, and what the account was worth when it was last asked for."""
+        self._see_equity()
         shown, now = self._desk.state.view.time, time.monotonic()
         if shown != self._seen or not self._desk.state.in_session:
             self._seen, self._seen_at = shown, now
         else:
             self._blind_s = max(self._blind_s, now - self._seen_at)
+
+    def _see_equity(self) -> None:
+        state = self._desk.state
+        seen = state.view.account_time
+        # A market that does not close goes on with the next day's equity.
+        if seen is not None and state.in_session and self._day in (None, day_of(seen)):
+            self._equity = state.equity
 
     def _begin(self, today: date) -> None:
         record = self._desk.record
@@ -106,6 +117,7 @@ class SessionReport:
         try:
             text, fields = self._summary(day)
             self._counted()
+            self._equity = None
         finally:
             self._desk.lock.release()
         log.info("%s", text, extra=about(EventKind.SUMMARY, **fields))
@@ -113,9 +125,10 @@ class SessionReport:
 
     def _summary(self, day: date) -> tuple[str, dict[str, Any]]:
         desk, record = self._desk, self._desk.record
-        closed = [t for t in record.trades if day_of(t.exit_time) == day]
-        profit, won = sum(t.pnl for t in closed), sum(t.pnl > 0 for t in closed)
-        equity = record.equity[-1].equity if record.equity else self._opened
+        closed = closed_on(day, desk.positions.book)
+        equity = self._equity
+        if equity is None:
+            equity = record.equity[-1].equity if record.equity else self._opened
         saved, measured = self._saved()
         gaps = desk.protector.log.intervals[self._intervals :]
         longest = max((gap.seconds for gap in gaps), default=0.0)
@@ -134,7 +147,7 @@ class SessionReport:
         blind_s = self._blind_s if self._blind_s > max(BLIND_S, quiet_s) else 0.0
         parts = [
             f"session {day}: equity {equity:,.2f} USD, {change:+.2%}",
-            f"{len(closed)} closed, {won} of them won, {profit:+,.2f} USD" if closed else "no trade closed",
+            closed.in_words(),
             _entries_in_words(entries),
             since + _refusals_in_words(refused, unsent),
             *([_slippage_in_words(saved, measured)] if measured else []),
@@ -146,9 +159,10 @@ class SessionReport:
             "session": day.isoformat(),
             "equity": equity,
             "change_frac": change,
-            "trades": len(closed),
-            "won": won,
-            "profit_usd": profit,
+            "trades": closed.closed,
+            "won": closed.won,
+            "closed_in_part": closed.in_part,
+            "profit_usd": closed.profit,
             "refusals": refused,
             "slippage_usd": -saved,
             "entries_measured": measured,

@@ -72,7 +72,7 @@ class SymbolWork:
     def urgent(self) -> bool:
         """Whether something is under way whose outcome only a look can show."""
         return bool(
-            self.entries.tasks
+            self.entries.under_way
             or self.closer.working
             or self.protector.log.protectable
             or self.protector.cancelling
@@ -118,7 +118,7 @@ class SymbolWork:
             elif known and self.closer.under_way(symbol):
                 self.isolated(symbol, partial(self.closer.go_on, symbol))
             elif known and symbol in self.protector.log.present and not self._may_be_protected(symbol):
-                self.isolated(symbol, partial(self.protector.tend, symbol))
+                self.isolated(symbol, partial(self.protector.tend, symbol, self._keeps(symbol)))
             self.isolated(symbol, partial(self.entries.end, symbol))
 
     def _put_back(self, symbol: str) -> None:
@@ -139,11 +139,12 @@ class SymbolWork:
             self.halts.crashed(error, self.state.now)
 
     def _may_be_protected(self, symbol: str) -> bool:
-        """Whether shares that were seen without a stop may have one by now: an order has no answer, or all of an entry
-        may have filled, which gives its own exits effect.
+        """Whether shares that were seen without a stop may have an exit by now: an order has no answer, one was sent
+        since the look, or all of an entry may have filled, which gives its own exits effect.
         """
-        entries = self.positions.protection(symbol).entries
-        return bool(self.positions.unresolved(symbol)) or any(entry.filled for entry in entries)
+        entries, shown = self.positions.protection(symbol).entries, self.state.view.orders
+        since = any(order.symbol == symbol and order.venue_id not in shown for order in self.journal.open_orders())
+        return since or bool(self.positions.unresolved(symbol)) or any(entry.filled for entry in entries)
 
     def _tend(self, symbol: str) -> None:
         if symbol in self.state.view.held_back:
@@ -160,6 +161,8 @@ class SymbolWork:
         if self.positions.book.quantity(symbol) or not self.manual.unsettled(symbol):
             known = symbol in self.closer.tasks
             self.protector.tend(symbol, self._keeps(symbol))
+            if symbol not in self.closer.tasks and not self.gateway.shutting_down:
+                self.protector.back_to_levels(symbol)
             if not known and symbol in self.closer.tasks:
                 # Protection has found that the market has passed the stop: what is free goes in this step.
                 self.closer.free(symbol)

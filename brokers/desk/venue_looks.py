@@ -22,7 +22,9 @@ from config.errors import Refusal
 URGENT_S = 1.0
 """The venue's seconds between two looks at a venue with few requests while something is under way."""
 ACCOUNT_AGAIN = timedelta(seconds=10)
-"""How old the account may be while protection is refused."""
+"""How old the account may be while protection is refused, and in the last minute of a session."""
+SESSION_ENDS = timedelta(seconds=60)
+"""So long before the close the account is asked for with each look: the summary tells of it as it was then."""
 
 log = logging.getLogger(__name__)
 
@@ -64,10 +66,14 @@ class VenueLooks:
             return since >= local(limit.look_s) or self._state.room(limit.look + limit.iteration)
         return since >= local(limit.quiet_s)
 
-    def account_is_in_doubt(self) -> bool:
-        """Whether to ask for the account between iterations: protection is refused, and it may say why."""
-        seen = self._state.view.account_time
-        return self._work.protector.refused and (seen is None or elapsed(self._state.now, seen, ACCOUNT_AGAIN))
+    def asks_account(self) -> bool:
+        """Whether to ask for the account between iterations.
+
+        Protection is refused, and it may say why; or the session is about to end, and its last equity is to be known.
+        """
+        state, seen = self._state, self._state.view.account_time
+        ends = state.in_session and state.closes_within(SESSION_ENDS)
+        return (self._work.protector.refused or ends) and (seen is None or elapsed(state.now, seen, ACCOUNT_AGAIN))
 
     def look(self, account: bool = True, clock: bool = True) -> None:
         """Ask the venue; contradictions between it and the journal stop entries and are logged.

@@ -12,7 +12,7 @@ from decimal import Decimal
 from brokers.desk.data.quotes import Quote, unavailable
 from brokers.desk.venue_snapshot import VenueSnapshot, grouped
 from brokers.ports import Venue
-from brokers.venue_errors import VenueError, level_of
+from brokers.venue_errors import AccountUnreadable, VenueError, level_of
 from brokers.venue_values import VenueAccount, VenueOrder, VenueTime
 
 QUOTE_S = 2.0
@@ -91,6 +91,20 @@ class VenueState:
                     self._hours = self.venue.venue_clock()
             except VenueError as error:
                 log.log(level_of(error), "the venue's clock was not heard: %s", error)
+
+    def see_account(self) -> None:
+        """Ask for the account alone; equity and cash stay as they were where the venue tells none that can be read.
+
+        Raises
+        ------
+        VenueError
+            It could not be asked.
+        """
+        view, seen = self.view, self.now
+        try:
+            view.account, view.account_time, view.account_unreadable = self.venue.account(), seen, ""
+        except AccountUnreadable as error:
+            view.account_unreadable = str(error)
 
     def show(self, orders: Iterable[VenueOrder], held_back: Mapping[str, str] | None = None) -> None:
         """Bring orders of the view up to date, before the venue's next listing does."""

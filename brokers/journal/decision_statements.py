@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Select, Table, and_, func, select
 
 from brokers.journal.database import chain
-from brokers.journal.database.schema import decisions, trades, verdicts
+from brokers.journal.database.schema import decisions, orders, trades, verdicts
 from brokers.journal.fills import exact
 from brokers.journal.journal_order import known, plain
+from brokers.order_types import OPENING_ROLES, State
 from brokers.record import TradeRecord
 from risk.model import Decision, Plan
 
@@ -87,6 +89,17 @@ def keep_plan(connection: Connection, plan: Plan, run_id: int | None) -> None:
     for table, new in ((decisions, rows), (verdicts, chains)):
         if new:
             connection.execute(table.insert(), new)
+
+
+def was_sent(connection: Connection, symbol: str, time: datetime) -> bool:
+    """Whether an order of a decision to enter went to the venue, or may have."""
+    mine = and_(
+        orders.c.symbol == symbol,
+        orders.c.decision_time == time,
+        orders.c.role.in_([str(role) for role in OPENING_ROLES]),
+        orders.c.state != State.REJECTED,
+    )
+    return connection.scalar(select(orders.c.client_order_id).where(mine).limit(1)) is not None
 
 
 def next_id(connection: Connection, table: Table) -> int:

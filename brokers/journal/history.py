@@ -11,7 +11,8 @@ from sqlalchemy import Connection, func, select
 
 from brokers.journal.database.schema import VERSION, decisions, fills, orders, rows_of, splits
 from brokers.journal.journal_order import JournalOrder
-from brokers.order_types import State
+from brokers.journal.marks import NEAREST
+from brokers.order_types import OrderRole, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,17 +131,31 @@ def all_figures(connection: Connection) -> dict[tuple[str, datetime], Figures]:
 def last_exit_price(connection: Connection, symbol: str, role: str, since: datetime) -> Decimal | None:
     """The stop price (limit price of a target) of the newest exit of a symbol that the venue took; None without.
 
-    In present shares: what was asked for before a split is told as it would be now.
+    In present shares: what was asked for before a split is told as it would be now. What only stood in for an exit that
+    the market had passed is none.
     """
     table = orders.c
     price = table.stop_price if role == "stop" else table.limit_price
     query = (
         select(price, table.journaled_at)
         .where((table.symbol == symbol) & (table.role == role) & (table.journaled_at >= since))
-        .where((table.state != State.REJECTED) & price.is_not(None))
+        .where((table.state != State.REJECTED) & price.is_not(None) & (table.reason != NEAREST))
         .where((table.state != State.LOST) | table.venue_id.is_not(None))
         .order_by(table.journaled_at.desc(), table.sequence.desc())
         .limit(1)
     )
     row = connection.execute(query).first()
     return None if row is None else in_present_shares(row[0], symbol, row.journaled_at, all_splits(connection))
+
+
+def last_stop(connection: Connection, symbol: str, since: datetime) -> JournalOrder | None:
+    """The newest stop of a symbol that was planned or adopted from a moment on, whatever became of it; None without."""
+    table = orders.c
+    query = (
+        rows_of(orders)
+        .where((table.symbol == symbol) & (table.role == OrderRole.STOP) & (table.journaled_at >= since))
+        .order_by(table.journaled_at.desc(), table.sequence.desc())
+        .limit(1)
+    )
+    row = connection.execute(query).mappings().first()
+    return None if row is None else JournalOrder.of(dict(row))

@@ -19,7 +19,7 @@ from sqlalchemy import Connection, Table, select
 
 from brokers.journal import decision_statements, history, marks, order_statements
 from brokers.journal.database import chain
-from brokers.journal.database.schema import equity, halts, rows_of, runs, sessions
+from brokers.journal.database.schema import equity, halts, not_sent, rows_of, runs, sessions
 from brokers.journal.database.schema import fills as fills_table
 from brokers.journal.database.schema import orders as orders_table
 from brokers.journal.database.schema import splits as splits_table
@@ -303,6 +303,11 @@ class Journal:
         with self._store.reading() as connection:
             return history.last_exit_price(connection, symbol, role, since)
 
+    def last_stop(self, symbol: str, since: datetime) -> JournalOrder | None:
+        """The newest stop of a symbol since a moment, whatever became of it; None if there is none."""
+        with self._store.reading() as connection:
+            return history.last_stop(connection, symbol, since)
+
     def positions_by_fills(self) -> dict[str, Decimal]:
         """Quantity held by symbol, by our fills alone; negative for shorts, flat symbols left out."""
         held: dict[str, Decimal] = {}
@@ -333,6 +338,16 @@ class Journal:
         if plan.decisions:
             with self._store.transaction(outdates=False) as connection:
                 decision_statements.keep_plan(connection, plan, self._run_id)
+
+    def not_sent(self, symbol: str, time: datetime, reason: str) -> None:
+        """Keep why an entry that was decided at a time was not sent; the first reason stays.
+
+        Nothing is kept of one of which an order went through.
+        """
+        with self._store.transaction(outdates=False) as connection:
+            if not decision_statements.was_sent(connection, symbol, time):
+                key = {"symbol": symbol, "time": time}
+                decision_statements.put(connection, not_sent, key, {"told": self._clock(), "reason": reason})
 
     def trades(self, closed: Mapping[tuple[str, str], TradeRecord]) -> None:
         """Keep every closed portion, by the orders that opened and closed it; what is no longer one goes."""

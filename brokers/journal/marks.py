@@ -12,6 +12,11 @@ cancelled last for another to take its place.
 """
 
 
+NEAREST = "nearest stop"
+"""The reason of exits at the nearest prices that the venue took, as the market had passed those of their position: they
+tell no level."""
+
+
 def read(connection: Connection, name: str) -> str | None:
     """The text of a name; None if there is none."""
     return connection.scalar(select(meta.c.value).where(meta.c.key == name))

@@ -10,6 +10,7 @@ from decimal import Decimal
 from brokers.desk.reconcile.protection_status import ProtectionStatus, protection_status
 from brokers.journal import JournalOrder, State
 from brokers.journal.history import in_present_shares
+from brokers.journal.marks import NEAREST
 from brokers.operator.account import Outlook
 from brokers.operator.unbooked_fills import unbooked_shares
 from brokers.order_types import OrderRole
@@ -186,7 +187,7 @@ def _last_level(outlook: Outlook, symbol: str, role: str, otherwise: float) -> f
     def fits(order: JournalOrder) -> bool:
         mine = order.symbol == symbol and order.role == role and order.journaled_at >= since
         taken = order.state is not State.REJECTED and (order.state is not State.LOST or order.venue_id != "")
-        return mine and taken and _level(order, role) is not None
+        return mine and taken and order.reason != NEAREST and _level(order, role) is not None
 
     known = [(_level(order, role), order.journaled_at) for order in outlook.journal.orders if fits(order)]
     price, told = known[-1] if known else (None, since)

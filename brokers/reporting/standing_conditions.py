@@ -37,6 +37,9 @@ class Condition:
         A kind that tells the same: while that one is present this is not told. It has to be checked before this.
     same : callable, optional
         Whether that one is about the same now: a venue may be gone only in part. Must need no lock.
+    at_most : callable, optional
+        For how many local seconds at most it has lasted for a subject, where somebody measures that; None where what
+        comes and goes is one. Must need no lock.
     """
 
     kind: EventKind
@@ -47,6 +50,7 @@ class Condition:
     end: Callable[[str], str] = lambda subject: ""
     within: EventKind | None = None
     same: Callable[[], bool] = lambda: True
+    at_most: Callable[[str], float | None] = lambda subject: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +110,10 @@ class StandingConditions:
         for subject, why in sorted(present.items()):
             key = (condition.kind, subject)
             self._seen[key] = now
-            lasted = now - self._since.setdefault(key, now)
+            since = self._since.setdefault(key, now)
+            if key not in self._told and (most := condition.at_most(subject)) is not None:
+                since = self._since[key] = max(since, now - most)
+            lasted = now - since
             if lasted < condition.after_s or now - self._told.get(key, -self._again_s) < self._again_s:
                 continue
             if told_already:

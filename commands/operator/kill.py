@@ -45,7 +45,9 @@ def kill(
     folder = Path(settings_of(chosen, state, screen=screen).live.state_dir)
     done = set_switch(folder, None if level is Wanted.STATUS else KillLevel(level.value))
     if screen.json:
-        show_json({"state_dir": str(folder), "before": done.before, "now": done.now, "meaning": MEANING[done.now]})
+        opens = None if done.sales_from is None else done.sales_from.isoformat()
+        document = {"state_dir": str(folder), "before": done.before, "now": done.now, "meaning": MEANING[done.now]}
+        show_json({**document, "sales_wait_for": opens})
     else:
         sys.stdout.write(f"{one_line(done.text)}\n")
     return 0

@@ -57,6 +57,7 @@ def band(
     """
     from backtests.research.rerun_pages import band_page, band_sentence
     from backtests.research.reruns import band as carried_out
+    from backtests.research.reruns import spread
     from backtests.research.search.executors import executor
     from monitoring.record_table import Column, RecordTable
 
@@ -69,10 +70,6 @@ def band(
     ):
         cells = carried_out(found.context, slippage, fees, where, bar.update)
     trials = [cell.trial for cell in cells]
-    spread = {
-        name: [min(getattr(t, name) for t in trials), max(getattr(t, name) for t in trials)]
-        for name in ("total_return", "sharpe", "max_drawdown")
-    }
     write_out(out, lambda: band_page(found.context, cells))
     if screen.json:
         rows = [
@@ -80,13 +77,14 @@ def band(
                 "slippage_bps": c.slippage_bps,
                 "fee_frac": c.fee_frac,
                 "total_return": c.trial.total_return,
-                "sharpe": c.trial.sharpe,
+                "sharpe": c.trial.told_sharpe,
                 "max_drawdown": c.trial.max_drawdown,
                 "trades": c.trial.trades,
             }
             for c in cells
         ]
-        show_json({**spread, "cells": rows})
+        names = {"total_return": "total_return", "sharpe": "told_sharpe", "max_drawdown": "max_drawdown"}
+        show_json({**{key: spread(trials, name) for key, name in names.items()}, "cells": rows})
         return 0
     headings = [f"fee {value:.2%}" for value in fees]
     table = RecordTable([Column("slippage, bps"), *(Column(heading, right=True) for heading in headings)], "return")

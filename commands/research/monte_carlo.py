@@ -60,11 +60,11 @@ def monte_carlo(
     others = [o.sharpe for o in done.random]
     document = {
         "runs": count,
-        "sharpe": done.run.sharpe,
+        "sharpe": None if done.better is None else done.run.sharpe,
         "total_return": done.run.total_return,
         "trades": done.run.trades,
-        "random_sharpe_median": float(np.median(others)),
-        "random_sharpe_95": float(np.quantile(others, 0.95)),
+        "random_sharpe_median": None if done.better is None else float(np.median(others)),
+        "random_sharpe_95": None if done.better is None else float(np.quantile(others, 0.95)),
         "random_trades_median": float(np.median([o.trades for o in done.random])),
         "better": done.better,
         "better_return": done.better_return,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from config.values.counting import counted
 from config.values.markets import NEW_YORK_ZONE
+from monitoring.not_sent import NOT_SENT
 from strategies.selection_words import code_in_words
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from monitoring.explain import Explanation, Story
     from monitoring.rows import OrderRow, ReadingRow
 
-STYLES = {"sent": "green", "resized": "yellow", "refused": "red"}
+STYLES = {"sent": "green", "resized": "yellow", "refused": "red", NOT_SENT: "red"}
 
 
 def show(printer: Console, found: Explanation, *, everything: bool) -> None:
@@ -90,6 +91,12 @@ def _story(printer: Console, story: Story, everything: bool) -> None:
         if story.unlocks is not None:
             passed = " (that has passed)" if story.unlocks <= datetime.now(UTC) and everything else ""
             _line(printer, f"  free again by time: {_when(story.unlocks)}{passed}")
+    elif d.outcome == NOT_SENT:
+        _line(
+            printer,
+            "  accepted by the rules, and there is no order of it: it waits for the sale that brings its cash, or what "
+            "kept it is in the log of that time alone",
+        )
     elif d.outcome != "refused":
         _line(printer, "  no rule took anything off")
     shown = [step for step in story.steps if everything or step.remedy is not None]

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
-from backtests.live.run_log import LOGGERS, RunLog
+from backtests.live.run_log import RunLog
 from brokers.journal import Journal
 from brokers.journal.marks import RUNNING, UNDELIVERED
 from brokers.notifications.notice import Notice, read, written
@@ -20,14 +20,6 @@ from config import load
 
 NOW = datetime(2024, 3, 5, 15, 30, tzinfo=UTC)
 log = logging.getLogger("brokers.test_run_log")
-
-
-@pytest.fixture(autouse=True)
-def loggers():
-    before = {name: (logging.getLogger(name).handlers[:], logging.getLogger(name).propagate) for name in LOGGERS}
-    yield
-    for name, (handlers, propagate) in before.items():
-        logging.getLogger(name).handlers[:], logging.getLogger(name).propagate = handlers, propagate
 
 
 @pytest.fixture

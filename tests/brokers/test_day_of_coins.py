@@ -89,11 +89,11 @@ def test_a_summary_is_of_the_day_whose_opening_is_fixed(caplog):
     caplog.set_level(logging.INFO, "brokers.desk.session_report")
     use_day_of("UTC")
     openings: dict[date, Decimal] = {}
-    record = SimpleNamespace(equity=[SimpleNamespace(equity=1_000.0)], trades=[], protected_bars=0, position_bars=0)
+    record = SimpleNamespace(equity=[SimpleNamespace(equity=1_000.0)], protected_bars=0, position_bars=0)
     desk: Any = SimpleNamespace(
         state=SimpleNamespace(
             in_session=True,
-            view=SimpleNamespace(time=None),
+            view=SimpleNamespace(time=None, account_time=None),
             clock=SimpleNamespace(local=float),
             venue=SimpleNamespace(request_limit=SimpleNamespace(quiet_s=60)),
         ),
@@ -102,7 +102,7 @@ def test_a_summary_is_of_the_day_whose_opening_is_fixed(caplog):
         protector=SimpleNamespace(log=SimpleNamespace(intervals=[], present={})),
         lock=SimpleNamespace(held_s=0, acquire=lambda timeout: True, release=lambda: None),
         journal=SimpleNamespace(session_open_equity=openings.get, filled_entries=lambda day: 0),
-        positions=SimpleNamespace(book=SimpleNamespace(ledger=SimpleNamespace(positions={}))),
+        positions=SimpleNamespace(book=SimpleNamespace(ledger=SimpleNamespace(positions={}), entries={}, portions=[])),
     )
     now = datetime(2026, 11, 9, 23, tzinfo=UTC)
     report = SessionReport(desk, SimpleNamespace(refusals=Counter()), lambda: now)  # type: ignore[arg-type]  # a stand-in
@@ -113,7 +113,8 @@ def test_a_summary_is_of_the_day_whose_opening_is_fixed(caplog):
         record.equity[-1] = SimpleNamespace(equity=equity)
         openings.setdefault(day_of(now), Decimal(str(equity)))
         if now == loss:
-            record.trades.append(SimpleNamespace(exit_time=now, pnl=-50.0))
+            trade = SimpleNamespace(exit_time=now, pnl=-50.0)
+            desk.positions.book.portions.append(SimpleNamespace(trade=trade, entry_order="a"))
         report.check()
         now += timedelta(hours=1)
     told = [message.split(";")[:2] for message in caplog.messages]

@@ -16,7 +16,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import backtests.run_data as run_data
+import commands.runs.replay_then_paper as replay_then_paper
 import commands.runs.request as requests
+import commands.runs.rerun as rerun
 import live_trader
 from commands.app import available, load, main
 
@@ -47,7 +49,8 @@ def here_and_nothing(folder: Path) -> Iterator[None]:
     """Commands work in a folder, and run nothing."""
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        patch.setattr(requests, "carry_out", lambda request, **more: 0)
+        for module in (requests, replay_then_paper, rerun):
+            patch.setattr(module, "carry_out", lambda request, **more: 0)
         patch.setattr(run_data, "data_for", prepared_for_nothing)
         # What the first command imports is none of the second's time.
         for name in ("backtest", "kill"):

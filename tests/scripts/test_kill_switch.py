@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from brokers.desk.entry_halts import KillLevel, KillSwitch
+from brokers.operator.next_sale import next_sale
+from monitoring.state import STATE_FILE, StateWriter, TraderState
 from tests.scripts.venue import SCRIPTS, script
 
 SCRIPT = script("kill_switch")
@@ -31,6 +35,55 @@ def test_status_shows_and_changes_nothing(tmp_path, capsys):
     KillSwitch(tmp_path).pull(KillLevel.FLATTEN)
     assert SCRIPT.main(["status", "--state-dir", str(tmp_path)]) == 0
     assert ": flatten: a trader that runs, or is started now, sells" in capsys.readouterr().out
+
+
+NEW_YORK = {"pace": {"market": "NYSE"}}
+EVENING = datetime(2023, 3, 10, 22, 30, tzinfo=UTC)
+"""A Friday, 17:30 in New York; on the Monday the sun is an hour earlier by the clock."""
+
+
+def trader(folder, **more):
+    """A trader's state as of that evening."""
+    said = {"written": EVENING, "time": EVENING, "started": EVENING, "settings": NEW_YORK, **more}
+    fixed = {"beat_s": 1, "pace_s": 60, "speed": 1, "mode": "paper", "profile": "swing", "strategy": "combined"}
+    StateWriter(folder / STATE_FILE).write(TraderState(**{**fixed, "pid": 1, **said}))
+
+
+@pytest.mark.parametrize(
+    ("more", "later", "opens"),
+    [
+        ({}, timedelta(hours=1), "2023-03-13T09:30:00-04:00"),
+        ({}, timedelta(days=3), "2023-03-14T09:30:00-04:00"),
+        ({}, timedelta(hours=64), None),
+        ({"settings": {"pace": {"market": "24/7"}}}, timedelta(0), None),
+        # A rehearsal's clock is the venue's, and stands still after its end.
+        ({"time": EVENING - timedelta(days=30, hours=3)}, timedelta(0), None),
+        ({"time": EVENING - timedelta(days=30), "speed": 60.0}, timedelta(minutes=1), "2023-02-09T09:30:00-05:00"),
+        ({"time": EVENING - timedelta(days=30), "ended": "done"}, timedelta(0), None),
+        ({"ended": "done"}, timedelta(0), "2023-03-13T09:30:00-04:00"),
+    ],
+)
+def test_the_opening_that_sales_wait_for_is_the_venue_s(tmp_path, more, later, opens):
+    trader(tmp_path, **more)
+    found = next_sale(tmp_path, EVENING + later)
+    assert (None if found is None else found.isoformat()) == opens
+
+
+def test_flatten_after_the_close_says_when_it_sells(tmp_path, capsys, monkeypatch):
+    trader(tmp_path)
+    monkeypatch.setattr("brokers.operator.kill_switch.next_sale", lambda folder: next_sale(folder, EVENING))
+    where = ["--state-dir", str(tmp_path)]
+    assert SCRIPT.main(["flatten", *where]) == 0
+    waits = "; the market is closed, so sales wait for the next opening, Mon 2023-03-13 09:30 New York\n"
+    assert capsys.readouterr().out.endswith(waits)
+    assert SCRIPT.main(["status", "--json", *where]) == 0
+    assert json.loads(capsys.readouterr().out)["sales_wait_for"] == "2023-03-13T09:30:00-04:00"
+    for level in ("stop", "off"):
+        assert SCRIPT.main([level, *where]) == 0
+        assert "sales wait" not in capsys.readouterr().out
+    (tmp_path / STATE_FILE).write_text("damaged")
+    assert SCRIPT.main(["flatten", *where]) == 0
+    assert KillSwitch(tmp_path).level is KillLevel.FLATTEN
 
 
 def test_the_folder_is_the_settings_own(tmp_path, capsys):

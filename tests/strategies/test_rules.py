@@ -84,7 +84,7 @@ def test_the_grammar(text, value):
         ("sma_0 > 1", "sma_0: 0 is no length of sma; write a number from 1 up"),
         ("bbands_0_2.bbl > 1", "0 is no length of bbands"),
         ("high_0 > 1", "high_0: 0 is no number of bars"),
-        ("sma_100000 > 1", "sma_100000: 100,000 is too many; all numbers of a name together are 10,000 bars at most"),
+        ("sma_100000 > 1", "sma_100000: 100,000 is too many; all numbers of a name together are 2,000 bars at most"),
         ("rsi_100000000 > 1", "100,000,000 is too many"),
         ("macd_6000_5000_9.macd > 1", "11,009 is too many"),
         ("sma_" + "9" * 400 + " > 1", "sma_9.*999999999999… is too many"),
@@ -106,6 +106,28 @@ def test_all_names_are_on_the_page_that_the_refusal_names():
 def test_a_zero_that_is_no_period_is_taken():
     """Of what the library takes for a default of its own, 0 is one for the degrees of freedom."""
     assert indicator("bbands_20_2_0.bbl").numbers == (20, 2, 0)
+
+
+def test_an_indicator_of_many_bars_is_refused_before_it_is_computed_or_tried_on_few(monkeypatch):
+    """One that goes through its whole window at every bar would take half a minute at load."""
+    tried, values = [], Indicator.values
+
+    def counted(self, frame):
+        tried.append(len(frame))
+        return values(self, frame)
+
+    monkeypatch.setattr(Indicator, "values", counted)
+    with pytest.raises(Refusal, match="linreg_10000: 10,000 is too many; all numbers of a name together"):
+        parsed("linreg_10000 > close")
+    with pytest.raises(Refusal, match="linreg_2001: 2,001 is too many"):
+        indicator("linreg_2001")
+    assert tried == []
+    assert parsed("linreg_1777 > close").condition
+    assert max(tried) < 1.4 * 1777
+    # Three averages of each other have no value yet in so few bars.
+    tried.clear()
+    assert parsed("tema_1777 > close").condition
+    assert max(tried) > 3 * 1777
 
 
 @pytest.mark.parametrize("name", ["dpo_20", "ichimoku_9_26_52.ics"])

@@ -18,7 +18,6 @@ from backtests.research.search.report import study_report
 from backtests.research.search.space import Space
 from backtests.research.search.study import Plan, Study, StudyResult
 from backtests.research.search.trials import Trial, TrialContext, all_settings, require_keys, session_labels
-from backtests.research.statistics import moves
 from backtests.research.tables import csv_rows
 from config.research import research
 from config.values.counting import counted
@@ -131,8 +130,8 @@ def _document(
             "number": best,
             "parameters": trial.parameters,
             "config_hash": trial.config_hash,
-            "sharpe": trial.sharpe if moves(trial.returns) else None,
-            "sharpe_interval": [found.sharpe.low, found.sharpe.high] if moves(trial.returns) else None,
+            "sharpe": trial.told_sharpe,
+            "sharpe_interval": None if trial.told_sharpe is None else [found.sharpe.low, found.sharpe.high],
             "total_return": trial.total_return,
             "max_drawdown": trial.max_drawdown,
             "max_drawdown_interval": [found.max_drawdown.low, found.max_drawdown.high],
@@ -177,7 +176,7 @@ def _trials_csv(result: StudyResult, plan: Plan) -> str:
                 "complete",
                 *values,
                 trial.objective(plan.objective),
-                trial.sharpe,
+                "" if trial.told_sharpe is None else trial.told_sharpe,
                 trial.total_return,
                 trial.max_drawdown,
                 trial.trades,

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from backtests.reports.metrics import SHORTEST_ANNUALISED
 from backtests.research import page
 from backtests.research.overfit import UNDEFINED, Verdict, figure
 from backtests.research.search.study import Plan, StudyResult
@@ -39,7 +40,7 @@ def study_report(document: dict[str, Any], result: StudyResult, verdict: Verdict
             "note",
         ),
         page.heading("Figures"),
-        page.table(["figure", "value"], _figures(document, verdict)),
+        page.table(["figure", "value"], _figures(document, verdict, result.trials[best["number"]].too_short)),
         page.heading("The best trial"),
         page.table(["setting", "value"], [[k, page.told(v)] for k, v in best["parameters"].items()]),
         page.heading(f"The best {min(SHOWN, len(result.trials))} trials by {plan.objective}"),
@@ -63,11 +64,13 @@ def study_report(document: dict[str, Any], result: StudyResult, verdict: Verdict
     return page.page(f"Parameter search {document['study']}", parts)
 
 
-def _figures(document: dict[str, Any], verdict: Verdict) -> list[list[Any]]:
+def _figures(document: dict[str, Any], verdict: Verdict, too_short: bool) -> list[list[Any]]:
     best = document["best"]
     fall_low, fall_high = best["max_drawdown_interval"]
     share = f"{document['interval_confidence']:.0%}"
     sharpe = f"{UNDEFINED}, as the account never moved"
+    if too_short:
+        sharpe = f"{UNDEFINED}, as the window is too short: a ratio a year takes {SHORTEST_ANNUALISED} days"
     if best["sharpe"] is not None:
         low, high = best["sharpe_interval"]
         sharpe = f"{best['sharpe']:.2f} ({share} interval {low:.2f} to {high:.2f})"
@@ -94,7 +97,7 @@ def _best(result: StudyResult, plan: Plan) -> str:
         [
             str(number),
             *[page.told(trial.parameters.get(key)) for key in keys],
-            f"{trial.sharpe:.2f}",
+            figure(trial.told_sharpe, ".2f"),
             f"{trial.total_return:.1%}",
             f"{trial.max_drawdown:.1%}",
             trial.trades,

@@ -19,21 +19,24 @@ from typing import Any, Literal
 
 import numpy as np
 import optuna
+import pandas as pd
 from filelock import FileLock, Timeout
 from optuna.storages.journal import JournalFileBackend
 from optuna.storages.journal._file import BaseJournalFileLock
 from optuna.trial import FrozenTrial, TrialState
 
 from backtests.reports.formatting import to_json_indented, write_text
+from backtests.reports.metrics import SHORTEST_ANNUALISED
 from backtests.research.search.executors import Executor
 from backtests.research.search.registry import Entry, TrialRegistry
 from backtests.research.search.space import Space
 from backtests.research.search.trials import Trial, TrialContext, configuration, run_trial
 from config.errors import Refusal
+from config.values.counting import counted
 
 Sampler = Literal["grid", "random", "tpe"]
 KEPT = "result"
-FIGURES = ("config_hash", "sharpe", "total_return", "max_drawdown", "trades", "seconds")
+FIGURES = ("config_hash", "sharpe", "sharpe_known", "total_return", "max_drawdown", "trades", "seconds")
 JOURNAL, IDENTITY, RETURNS = "study.journal", "study.json", "returns"
 SEED_STEP = 1_000_003
 """Seeds of consecutive batches lie this far apart, so that two studies with neighbouring seeds share none."""
@@ -63,6 +66,19 @@ class Plan:
     batch: int
     startup: int
     objective: str
+
+
+def require_comparable(context: TrialContext, objective: str) -> None:
+    """Refuse a window that is too short for the ratio by which its trials are to be compared."""
+    closes = context.table.closes_at
+    first, last = (int(context.table.opens_at.searchsorted(bar)) for bar in (context.start, context.end))
+    span = closes[min(last, len(closes) - 1)] - closes[first]
+    if objective == "sharpe" and span < pd.Timedelta(days=SHORTEST_ANNUALISED):
+        raise Refusal(
+            f"--objective sharpe: from {context.start:%Y-%m-%d} to {context.end:%Y-%m-%d} are "
+            f"{counted(span.days, 'day')}, and a Sharpe ratio a year takes {SHORTEST_ANNUALISED}; give a longer window "
+            "(of a walk-forward a longer --train), or --objective total_return"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +115,7 @@ class Study:
     def __init__(
         self, folder: Path, context: TrialContext, space: Space, plan: Plan, registry: TrialRegistry, data_hash: str
     ) -> None:
+        require_comparable(context, plan.objective)
         self.folder, self.context, self.space, self.plan = folder, context, space, plan
         self._registry, self._data_hash = registry, data_hash
         self.name = self._identified()

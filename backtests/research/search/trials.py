@@ -19,6 +19,7 @@ from backtests.replay.engine import replay
 from backtests.reports.metrics import curve_metrics, excess_returns, session_closes
 from backtests.research.search.space import JOINED
 from backtests.research.search.windows import Window
+from backtests.research.statistics import moves
 from config import Settings
 from config.errors import Refusal
 from config.reading.error_messages import closest, sentence
@@ -90,6 +91,11 @@ class Trial:
     def told_sharpe(self) -> float | None:
         """The Sharpe ratio as a report tells it; None where there is none."""
         return self.sharpe if self.sharpe_known else None
+
+    @property
+    def too_short(self) -> bool:
+        """Whether it has no Sharpe ratio for want of days: its returns moved."""
+        return not self.sharpe_known and moves(self.returns)
 
     def objective(self, name: str) -> float:
         """The figure that is maximised: ``sharpe``, ``total_return`` or ``calmar`` (return over drawdown)."""

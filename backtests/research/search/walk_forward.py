@@ -31,7 +31,14 @@ from backtests.research.search.study import Plan, Study
 from backtests.research.search.trials import Chosen, TrialContext, all_settings, require_keys, settings_with
 from backtests.research.search.walk_report import walk_report
 from backtests.research.search.windows import Window
-from backtests.research.statistics import Moments, deflated_sharpe, min_track_record, moments, probabilistic_sharpe
+from backtests.research.statistics import (
+    Moments,
+    deflated_sharpe,
+    min_track_record,
+    moments,
+    probabilistic_sharpe,
+    sharpe_ratio,
+)
 from backtests.research.tables import csv_rows
 from brokers.record import RunRecord
 from config.errors import Refusal
@@ -177,7 +184,10 @@ def _document(
     figures = curve_metrics(closes, context.sessions_per_year, context.cash_rate)
     studies = len({e["study"] for e in registry.entries() if e["data"] == data_hash and e["study"].startswith(STUDY)})
     scale = math.sqrt(context.sessions_per_year)
-    ratios = np.array([c.trial.sharpe for c in chosen]) / scale
+    # Of a window that is too short for a ratio a year there is one of a session all the same.
+    ratios = np.array(
+        [c.trial.sharpe / scale if c.trial.sharpe_known else sharpe_ratio(c.trial.returns) for c in chosen]
+    )
     variance = float(ratios.var(ddof=1)) if len(ratios) > 1 else 0.0
     out = [m["total_return"] or 0.0 for m in measured]
     train_years = [_years(c.window.train_start, c.window.train_end) for c in chosen]
@@ -185,7 +195,7 @@ def _document(
     years = _years(chosen[0].window.test_start, chosen[-1].window.test_end)
     test_rate = growth(float(values[0]), float(values[-1]), years) or 0.0
     mean_train = float(np.mean(train))
-    sharpes = [float(m["sharpe"] or 0.0) for m in measured]
+    sharpes = [float(m["sharpe"]) for m in measured if m["sharpe"] is not None]
     document: dict[str, Any] = {
         "study": name,
         "data_hash": data_hash,

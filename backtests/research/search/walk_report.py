@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from backtests.research import page
+from backtests.research.overfit import figure
 from config.values.counting import counted
 
 if TYPE_CHECKING:
@@ -54,9 +55,9 @@ def walk_report(
                 [
                     f"{c.window.test_start:%Y-%m-%d} to {c.window.test_end:%Y-%m-%d}",
                     c.number,
-                    f"{c.trial.sharpe:.2f}",
+                    figure(c.trial.told_sharpe, ".2f"),
                     _percent(c.trial.total_return),
-                    f"{m['sharpe'] or 0:.2f}",
+                    figure(m["sharpe"], ".2f"),
                     _percent(m["total_return"]),
                     _percent(m["max_drawdown"]),
                     m["trades"],

@@ -12,6 +12,7 @@ from queue import Empty, Queue
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import pandas as pd
 
 from brokers.desk.data.bar_collector import BarCollector
@@ -141,6 +142,16 @@ class LiveFeed:
     def known_bars(self) -> BarTable | None:
         """The bars of the last snapshot, in the shares of now: a split may have come since; None before the first."""
         return None if self.bars is None else self._in_present_shares(self.bars)
+
+    def prepared_closes(self) -> dict[str, float]:
+        """What each symbol closed at last in the bars that are there, also before the first snapshot."""
+        found = self.collected.table(self.clock.now(), self.source)
+        if found is None:
+            return {}
+        bars = self._in_present_shares(found)
+        columns = zip(bars.symbols, bars.close.T, strict=True)
+        known = ((symbol, column[np.isfinite(column)]) for symbol, column in columns)
+        return {symbol: float(closes[-1]) for symbol, closes in known if len(closes)}
 
     def why_unusable(self, symbol: str) -> str:
         """Why a symbol makes no order now, in words; empty if it may."""

@@ -9,7 +9,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from brokers.ports import QuoteStream, Venue
-from brokers.venue_errors import VenueError
+from brokers.venue_errors import NotSent, VenueError
 from brokers.venue_values import VenueQuote
 
 WIDEST_FRAC = Decimal("0.05")
@@ -23,6 +23,7 @@ class QuoteFault(StrEnum):
     MISSING = "no quote"
     UNREADABLE = "unreadable"
     UNAVAILABLE = "unavailable"
+    NOT_ASKED = "not asked for"
     ONE_SIDED = "one-sided"
     CROSSED = "crossed"
     WIDE = "wide"
@@ -92,7 +93,8 @@ def judged(symbol: str, quote: VenueQuote | None, now: datetime, max_age: timede
 
 def unavailable(symbol: str, error: VenueError) -> Quote:
     """What stands for a quote that could not be asked for; it is none to enter on."""
-    return Quote(symbol, NOTHING, NOTHING, None, QuoteFault.UNAVAILABLE, f"quotes cannot be had: {error}")
+    fault = QuoteFault.NOT_ASKED if isinstance(error, NotSent) else QuoteFault.UNAVAILABLE
+    return Quote(symbol, NOTHING, NOTHING, None, fault, f"quotes cannot be had: {error}")
 
 
 def _fault(quote: VenueQuote, now: datetime, max_age: timedelta) -> tuple[QuoteFault, str]:

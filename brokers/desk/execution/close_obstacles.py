@@ -18,7 +18,7 @@ from config import Settings
 RELEASE = timedelta(seconds=5)
 """Shares that an ended order held come back within this; later, something else holds them."""
 ASK_TRADABLE = timedelta(seconds=30)
-"""Between two questions whether the venue trades a symbol that is to be sold."""
+"""Between two questions whether the venue takes the sale of a symbol now."""
 LAST_START = timedelta(seconds=20)
 """So long before the close the sale of what is protected begins at the latest: its exits are cancelled first."""
 
@@ -83,15 +83,19 @@ class CloseObstacles:
         return self._state.closes_within(timedelta(0) if begun else LAST_START)
 
     def _untradable(self, task: CloseTask, held: Decimal) -> bool:
-        """Whether the venue says that it would not take the sale now: then nothing is cancelled for it."""
+        """Whether the venue says that it would not take the sale now: then nothing is cancelled for it.
+
+        A blocked account is the venue's word too, and once it is free again the sale goes at once.
+        """
         if task.stage is Stage.SELLING or task.releasing_since is not None:
             return False
-        now = self._state.now
-        if task.asked is None or elapsed(now, task.asked, ASK_TRADABLE):
+        now, blocked = self._state.now, self._state.view.account.blocked
+        if task.asked is None or blocked != task.blocked or elapsed(now, task.asked, ASK_TRADABLE):
             why = unsaleable(self._state, task.symbol, held - task.keep)
-            if why and task.tradable:
+            blocked = self._state.view.account.blocked
+            if why and (task.tradable or blocked != task.blocked):
                 log.warning("%s: %s; nothing is cancelled for its sale", task.symbol, why)
-            task.asked, task.tradable = now, not why
+            task.asked, task.tradable, task.blocked = now, not why, blocked
         return not task.tradable
 
     def _blocked_by_manual_order(self, task: CloseTask, held: Decimal) -> bool:

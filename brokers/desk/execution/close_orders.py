@@ -133,6 +133,8 @@ class CloseOrders:
             return
         closed = self._state.closes_within(timedelta(0))
         chased = order.type == OrderType.LIMIT and elapsed(self._state.now, task.sent, patience)
+        # While the account takes no order, the one that waits is the only one there can be.
+        chased = chased and not self._state.view.account.blocked
         # What waits after the close holds shares that need their stop, and is filled at any price at the opening.
         ends = task.over or closed or (chased and self._has_turn(task))
         if ends and (closed or not self._fills_on(task, order)) and self._gateway.make_way([order.venue_id]):

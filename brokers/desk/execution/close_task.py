@@ -55,8 +55,8 @@ class CloseTask:
         Whether it was called off, so that an order of it which waits is cancelled.
     exposed : int
         Steps in a row for which it has had neither exits nor a sale at the venue.
-    asked, tradable : datetime and bool
-        When the venue said last whether it trades the symbol, and what.
+    asked, tradable, blocked : datetime, bool and str
+        When the venue said last whether it takes the sale, what, and why the account took no order then.
     awaits_opening : bool
         Whether it waits for the next session, behind its stop.
     """
@@ -80,6 +80,7 @@ class CloseTask:
     exposed: int = 0
     asked: datetime | None = None
     tradable: bool = True
+    blocked: str = ""
     awaits_opening: bool = False
 
 

@@ -1,8 +1,8 @@
 """Entries: a bracket behind a limit through the ask, for half a minute; what that leaves goes at market.
 
 An order that fills in part is cancelled, so that its part gets a stop; what it left is bought by a limit again as long
-as the half minute since the first order lasts. Whatever forbids entries forbids the rest of one as well: what waits is
-ended, and nothing more of it is bought.
+as the half minute since the first order lasts, over which the limits are spread. Whatever forbids entries forbids the
+rest of one as well: what waits is ended, and nothing more of it is bought.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from functools import partial
 
 import pandas as pd
 
-from brokers.desk.data.quotes import Quote
+from brokers.desk.data.quotes import Quote, QuoteFault
 from brokers.desk.entry_halts import EntryHalts
 from brokers.desk.execution.backoff import elapsed
 from brokers.desk.execution.entry_task import EntryTask, EntryWindow, Stage
@@ -35,6 +35,7 @@ from brokers.record import OrderRecord, not_sent
 from brokers.reporting.events import EventKind, about
 from brokers.venue_requests import OrderRequest
 from config import Settings
+from config.errors import Refusal
 from config.values.counting import unit_of
 from config.values.markets import NEW_YORK_ZONE
 from market.calendar import session_times, sessions_until
@@ -43,11 +44,17 @@ from risk.policy_gate import GateCode
 
 ATTEMPTS, LIMITS = 4, 3
 """Orders of an entry, and how many of them may be limits: each part that fills has a stop and a target of its own, so
-that a venue which fills in small parts is left alone after so many."""
+that a venue which fills in small parts is left alone after so many. Each limit has its share of the patience, so that
+a quote that moves quickly does not use all of them in its first seconds."""
 SENT_KEPT = 120
 TAKES = "AT_MARKET"
 PROTECTED_WITHIN = timedelta(seconds=30)
 """The rest of an entry waits so long for the stop of its part, then it is not bought."""
+AGAIN, LATEST = timedelta(seconds=5), timedelta(seconds=60)
+"""The rest is tried again so soon where requests are short, and so long after the patience at most: in a minute the
+venue's limit leaves room again, and the decision is too old then."""
+REST_REQUESTS = 2
+"""What the rest needs: a quote and the order."""
 
 log = logging.getLogger(__name__)
 
@@ -137,6 +144,15 @@ class Entries:
         orders = {symbol: self._journal.order(name) for symbol, name in waits.items()}
         return {symbol for symbol, order in orders.items() if order.filled_quantity and order.state not in FINAL}
 
+    @property
+    def under_way(self) -> bool:
+        """Whether an entry waits for what only a look can show, and not just for its time."""
+        return any(task.stage is not Stage.AWAITING_TIME for task in self.tasks.values())
+
+    def next_step_s(self) -> float:
+        """The venue's seconds until the rest of an entry has waited for its time; endless where none does."""
+        return min((task.pause_left_s(self._state.now) for task in self.tasks.values()), default=math.inf)
+
     def abandon(self, why: str) -> None:
         """End every entry that there is, whoever tends it; the next steps do it, until each has an outcome."""
         names = [order.client_order_id for order in self.waiting]
@@ -158,7 +174,7 @@ class Entries:
         return found
 
     def _attempt(self, task: EntryTask, quote: Quote) -> bool:
-        """Send the next order of a task; False if there is none."""
+        """Send the next order of a task; False if the task is over."""
         proposal, window = task.proposal, self.window()
         buys = proposal.side == "buy"
         price, limit, note = self._price(task, quote)
@@ -217,6 +233,8 @@ class Entries:
         except (OrderRefused, AlreadyPlanned) as refusal:
             if isinstance(refusal, OrderRefused) and refusal.code.startswith(GateCode.COLLAR):
                 self._far(proposal)
+            if task.attempts and isinstance(refusal, OrderRefused) and refusal.code.startswith(RefusalCode.NOT_SENT):
+                return self._put_off(task, str(refusal))
             self._refuse_task(task, f"{refusal}; {reason}")
             return False
         self._refused.pop(proposal.symbol, None)
@@ -224,7 +242,7 @@ class Entries:
         if not task.attempts:
             task.wanted, task.began = quantity, self._state.now
         task.order, task.sent, task.cancel_asked = order.client_order_id, self._state.now, None
-        task.stage, task.extended = Stage.WORKING, window.extended
+        task.stage, task.extended, task.put_off = Stage.WORKING, window.extended, ""
         task.attempts += 1
         return True
 
@@ -261,7 +279,7 @@ class Entries:
         return price, up(bound, tick) if buys else down(bound, tick), note
 
     def _next(self, task: EntryTask, order: JournalOrder) -> None:
-        """An order of a task has ended: the rest is bought once its part is protected.
+        """An order of a task has ended: the rest is bought once its part is protected, and it is time for it.
 
         By a limit while the patience with the entry lasts, then at market where the settings say so. Not where
         somebody else ended it.
@@ -299,11 +317,36 @@ class Entries:
                 del self.tasks[symbol]
             return
         task.unprotected_since = None
-        if task.attempts >= LIMITS and not impatient:
-            task.stage = Stage.AWAITING_TIME
+        if self._waits_for_its_time(task):
             return
-        if not self._attempt(task, self._state.quote(symbol)):
+        if not self._state.room(REST_REQUESTS):
+            goes_on = self._put_off(task, f"{RefusalCode.NOT_SENT}: own rate limit")
+        elif (quote := self._state.quote(symbol)).fault is QuoteFault.NOT_ASKED:
+            goes_on = self._put_off(task, f"DESK_QUOTE: {symbol}: {quote.problem}")
+        else:
+            goes_on = self._attempt(task, quote)
+        if not goes_on:
             del self.tasks[symbol]
+
+    def _waits_for_its_time(self, task: EntryTask) -> bool:
+        """Whether the next order of a task has to wait: each limit has an equal share of the patience."""
+        now = self._state.now
+        if task.stage is not Stage.AWAITING_TIME and task.began is not None and not self._impatient(task):
+            turn = task.began + self._patience * min(task.attempts, LIMITS) / LIMITS
+            if turn > now:
+                task.rest(now, turn - now)
+        return task.pauses(now)
+
+    def _put_off(self, task: EntryTask, why: str) -> bool:
+        """Try the rest again in a moment, as nothing of it was sent; False where that has gone on for too long."""
+        if task.began is None or elapsed(self._state.now, task.began, self._patience + LATEST):
+            self._refuse_task(task, why)
+            return False
+        if not task.put_off:
+            task.put_off = why
+            log.info("%s: the rest of the entry is put off, %s", task.proposal.symbol, why)
+        task.rest(self._state.now, AGAIN)
+        return True
 
     def _part_is_unprotected(self, symbol: str) -> bool:
         """Whether shares of a symbol are without a stop: none are bought beside them."""
@@ -419,9 +462,15 @@ class Entries:
         reason = (time.date(), why.partition(":")[0])
         # The same proposal comes at every iteration until its reading changes: the record keeps each, the log one.
         news = self._refused.get(proposal.symbol) != reason
-        log.log(logging.WARNING if news else logging.DEBUG, "%s not entered: %s", proposal.symbol, why)
+        level = logging.WARNING if news else logging.DEBUG
+        log.log(level, "%s not entered: %s", proposal.symbol, why)
         self._refused[proposal.symbol] = reason
         self.skipped.append(not_sent(time, "", proposal, why))
+        try:
+            self._journal.not_sent(proposal.symbol, time, why)
+        except Refusal as refusal:
+            # Of a decision that is told without its end nothing is traded.
+            log.log(level, "%s: why it was not entered is not kept, %s", proposal.symbol, refusal)
 
 
 def _remark(proposal: Proposal, price: float, stop: float, reason: str) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
+from brokers.desk.execution.backoff import elapsed
 from risk.model import Proposal
 
 
@@ -24,7 +25,7 @@ class Stage(StrEnum):
     WORKING = "it may wait for its fill"
     CANCELLING = "it is being cancelled"
     AWAITING_STOP = "it has ended, and the rest waits for the part that filled to be behind its stop"
-    AWAITING_TIME = "it has ended, and the rest waits for the time at which it goes at market"
+    AWAITING_TIME = "it has ended, and the rest waits for its time"
 
 
 @dataclass(slots=True)
@@ -52,6 +53,10 @@ class EntryTask:
         Why nothing more is to be bought.
     unprotected_since : datetime, optional
         Since when the rest waits for the stop of its part.
+    paused, pause : datetime and timedelta, optional
+        Since when and how long the rest waits for its time.
+    put_off : str
+        Why the rest could not be sent yet, told once.
     """
 
     proposal: Proposal
@@ -68,3 +73,22 @@ class EntryTask:
     extended: bool = False
     over: str = ""
     unprotected_since: datetime | None = None
+    paused: datetime | None = None
+    pause: timedelta = timedelta(0)
+    put_off: str = ""
+
+    def rest(self, now: datetime, pause: timedelta) -> None:
+        """Send nothing for so long."""
+        self.stage, self.paused, self.pause = Stage.AWAITING_TIME, now, pause
+
+    def pauses(self, now: datetime) -> bool:
+        """Whether the rest still waits for its time."""
+        return (
+            self.stage is Stage.AWAITING_TIME and self.paused is not None and not elapsed(now, self.paused, self.pause)
+        )
+
+    def pause_left_s(self, now: datetime) -> float:
+        """Seconds until that time; endless where the rest does not wait for it."""
+        if self.stage is not Stage.AWAITING_TIME or self.paused is None:
+            return math.inf
+        return (self.paused + self.pause - now).total_seconds()

@@ -10,8 +10,10 @@ from decimal import Decimal
 from brokers.desk.reconcile.own_positions import OwnPositions
 from brokers.desk.reconcile.protection_status import ProtectionStatus
 from brokers.desk.venue_state import VenueState
+from brokers.journal.marks import NEAREST
 from brokers.order_types import OrderRole
 from brokers.quantities import down, nearest, up
+from brokers.venue_values import VenueOrder
 from config.schema import Protection
 from risk.model import Position
 
@@ -28,7 +30,7 @@ class LevelKeeper:
     """Knows the levels of every position of ours.
 
     They belong to one position, from the order that opened it to its last share: the next position in the same
-    symbol, however soon, has levels of its own.
+    symbol, however soon, has levels of its own. What stands in for an exit that the market had passed sets none.
 
     Parameters
     ----------
@@ -60,18 +62,24 @@ class LevelKeeper:
     def see(self, position: Position, protection: ProtectionStatus) -> None:
         """What works at the venue is where the levels are, also after somebody moved them by hand."""
         levels, long = self.of(position), position.quantity > 0
-        stops = [float(order.stop_price) for order in protection.stops if order.stop_price]
+        stops = [float(o.stop_price) for o in protection.stops if o.stop_price and not self.stands_in(o)]
         targets = [
             float(order.limit_price)
             for order in protection.exits
             if order.limit_price
             and not order.cancel_pending
+            and not self.stands_in(order)
             and self._positions.ownership.role(order) == OrderRole.TARGET
         ]
         if stops:
             levels.stop = min(stops) if long else max(stops)
         if targets:
             levels.target = max(targets) if long else min(targets)
+
+    def stands_in(self, order: VenueOrder) -> bool:
+        """Whether an exit is at the nearest price that the venue took, and not at a level of its position."""
+        name = self._positions.sync.client_id(order.id)
+        return name is not None and self._positions.journal.order(name).reason == NEAREST
 
     def _read(self, position: Position) -> Levels:
         """By the newest exits in the journal, by the bracket, or by the settings where there is neither."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from decimal import Decimal
 from functools import partial
@@ -48,6 +49,17 @@ class ExitTerms:
         """A stop on the grid, towards the market for a position of that sign."""
         side: Side = "sell" if sign > 0 else "buy"
         return float(stop_on_tick(price, side, partial(self._state.rules.tick, symbol=symbol)))
+
+    def nearest(self, symbol: str, levels: Levels, price: float, sign: int, away_frac: float) -> Levels:
+        """Exits that the venue takes at its price: the level that it has passed lies a fraction away, at least."""
+        # Away from the market: rounded towards it, the stop of a cheap share would be at the price itself.
+        gap = max(price * away_frac, 2 * self._state.rules.gap(price, symbol))
+        stop, target = levels.stop, levels.target
+        if self.passed(symbol, Levels(stop, sign * math.inf), [price], sign):
+            stop = self.stop_on_tick(price - sign * gap, symbol, -sign)
+        if self.passed(symbol, Levels(-sign * math.inf, target), [price], sign):
+            target = self.on_tick(price + sign * gap, symbol)
+        return Levels(stop, target)
 
     def passed(self, symbol: str, levels: Levels, prices: Iterable[float], sign: int) -> str:
         """What all of the prices have left behind, in words, at the distance that the venue wants; empty if nothing."""

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
-from typing import Any
 
 from brokers.desk.execution.backoff import elapsed
 from brokers.desk.execution.order_requests import on_grid, on_tick, stop_on_tick
+from brokers.desk.execution.order_terms import figures, levels_of, limit_of, stop_of, terms, type_of
 from brokers.desk.reconcile.journal_sync import JournalSync
 from brokers.desk.reconcile.own_positions import OwnPositions
 from brokers.desk.venue_snapshot import VenueSnapshot
@@ -24,7 +24,7 @@ from brokers.order_types import EXIT_ROLES, LEVEL_ROLES, OrderType, RefusalCode,
 from brokers.quantities import digits
 from brokers.reporting.events import EventKind, about
 from brokers.venue_errors import NotSent, OutcomeUnknown, VenueRefusal
-from brokers.venue_requests import Bracket, OcoExits, OrderChange, OrderRequest, Single, StopOnly
+from brokers.venue_requests import OrderChange, OrderRequest
 from brokers.venue_values import OrderAck
 from config.schema import Gate
 from risk.policy_gate import GateCode, check
@@ -106,6 +106,14 @@ class OrderGateway:
         self._admission = admission
         self._strategy = strategy
 
+    @property
+    def nothing_follows(self) -> bool:
+        """Whether no other order could take the place of one that is cancelled now.
+
+        The process is ending, so that there may be no next step, or the account takes no order.
+        """
+        return self.shutting_down or bool(self._state.view.account.blocked)
+
     def place(
         self,
         request: OrderRequest,
@@ -154,11 +162,11 @@ class OrderGateway:
             request.symbol,
             request.side,
             request.quantity,
-            _type_of(request),
+            type_of(request),
             role,
             time,
-            limit=_limit_of(request),
-            stop=_stop_of(request),
+            limit=limit_of(request),
+            stop=stop_of(request),
             levels=self._levels(request, levels),
             parent=parent,
             reason=reason,
@@ -178,7 +186,7 @@ class OrderGateway:
                 intent.symbol,
                 terms(request),
                 remark or reason,
-                extra=about(EventKind.ORDER, intent.symbol, **_figures(name, intent)),
+                extra=about(EventKind.ORDER, intent.symbol, **figures(name, intent)),
             )
 
         return self._send(name, lambda: self._venue.submit(request, name, opens), urgent=not opens, tell=tell)
@@ -361,7 +369,7 @@ class OrderGateway:
     ) -> tuple[Decimal | None, Decimal | None]:
         """Stop and target, from the order itself or as they are given."""
         if levels is None:
-            return _levels_of(request)
+            return levels_of(request)
         tick = partial(self._state.rules.tick, symbol=request.symbol)
         leaving: Side = "sell" if request.side == "buy" else "buy"
         stop, target = levels
@@ -381,66 +389,3 @@ class OrderGateway:
         if order.state is not State.UNKNOWN:
             self._state.show(ack.orders, self._sync.held_back(ack.unread))
         return order
-
-
-def _figures(name: str, intent: OrderIntent) -> dict[str, Any]:
-    """An order's figures for programs that read the log; exact ones are texts."""
-    prices = {key: getattr(intent, key) for key in ("limit_price", "stop_price", "bracket_stop", "bracket_target")}
-    told = {key: None if price is None else digits(price) for key, price in prices.items()}
-    return {"order": name, "role": intent.role, "side": intent.side, "quantity": digits(intent.quantity), **told}
-
-
-def terms(request: OrderRequest) -> str:
-    """The prices of an order in words."""
-    limit, (stop, target) = _limit_of(request), _levels_of(request)
-    if isinstance(request, StopOnly):
-        return f"stop {digits(request.stop)}"
-    if isinstance(request, OcoExits):
-        parts = [str(OrderType.LIMIT)]
-    else:
-        parts = [f"at {digits(limit)}" if limit is not None else str(_type_of(request))]
-    parts += [] if target is None else [f"target {digits(target)}"]
-    parts += [] if stop is None else [f"stop {digits(stop)}"]
-    return ", ".join(parts)
-
-
-def _type_of(request: OrderRequest) -> str:
-    match request:
-        case Single():
-            return request.type
-        case Bracket():
-            return request.entry.type
-        case OcoExits():
-            return OrderType.LIMIT
-        case StopOnly():
-            return OrderType.STOP
-
-
-def _limit_of(request: OrderRequest) -> Decimal | None:
-    match request:
-        case Single():
-            return request.limit_price
-        case Bracket():
-            return request.entry.limit_price
-        case OcoExits():
-            return request.target
-        case StopOnly():
-            return None
-
-
-def _stop_of(request: OrderRequest) -> Decimal | None:
-    """The trigger of an order itself; the legs of a group have orders of their own."""
-    match request:
-        case Single():
-            return request.stop_price
-        case Bracket():
-            return request.entry.stop_price
-        case StopOnly():
-            return request.stop
-        case OcoExits():
-            return None
-
-
-def _levels_of(request: OrderRequest) -> tuple[Decimal | None, Decimal | None]:
-    """Stop and target that an order brings with it."""
-    return (request.stop, request.target) if isinstance(request, Bracket | OcoExits) else (None, None)

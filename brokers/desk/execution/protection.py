@@ -11,6 +11,7 @@ from decimal import Decimal
 from brokers.desk.execution.backoff import Waits, elapsed
 from brokers.desk.execution.exit_levels import LevelKeeper, Levels
 from brokers.desk.execution.exit_terms import ExitTerms
+from brokers.desk.execution.last_stop import ended_stop, last_stop
 from brokers.desk.execution.order_gateway import OrderGateway, OrderRefused
 from brokers.desk.execution.refused_protection import Circumstances, RefusedProtections
 from brokers.desk.execution.remnants import Remnants
@@ -22,6 +23,7 @@ from brokers.desk.reconcile.order_ownership import orphaned_manual_exits
 from brokers.desk.reconcile.own_positions import OwnPositions
 from brokers.desk.reconcile.protection_status import ProtectionStatus, protection_status
 from brokers.desk.venue_state import VenueState
+from brokers.journal.marks import NEAREST
 from brokers.order_types import TimeInForce
 from brokers.quantities import digits, whole_lots
 from brokers.venue_values import VenueOrder
@@ -37,6 +39,8 @@ ENDING = timedelta(seconds=3)
 """How long shares that filled in part wait for the end of their entry, whose exits would come on top of their own."""
 RESIZE = timedelta(seconds=5)
 """How long the venue may take to resize a stop after its target has filled in part."""
+LEVEL_AGAIN = timedelta(seconds=5)
+"""Between two looks whether a stop that stands in for another may go to its level."""
 FAR_FRAC = 0.1
 """A new stop of shares that were split, which lies so far beyond the market, is one of the old shares."""
 NOBODY = "there is no position"
@@ -93,10 +97,11 @@ class Protector:
         self._cancelling.discard(symbol)
         held, protection = self._positions.book.quantity(symbol), self._positions.protection(symbol)
         whole = self._terms.can_rest(symbol, abs(held))
-        bare = (whole or self._too_little(symbol, abs(held))) - protection.protected
-        if self._stops.left(symbol, bare):
-            bare = Decimal(0)
-        self.log.see(symbol, bare, lambda: self._last_stop(symbol), too_few=not whole)
+        counted = whole or self._too_little(symbol, abs(held))
+        # What is left, as too little for a stop, counts as if it had one.
+        left = self._stops.left(symbol, counted - protection.protected)
+        protected = counted if left else protection.protected
+        self.log.see(symbol, counted, protected, lambda: last_stop(symbol, self._positions), too_few=not whole)
         self._remnants.see(symbol, abs(held) - whole)
         self._remnants.ask_least(symbol, Decimal(0) if whole else whole_lots(abs(held), self._lot))
         for order in orphaned_manual_exits(symbol, self._state.view, self._positions.book, self._positions.ownership):
@@ -152,9 +157,10 @@ class Protector:
         view, book = self._state.view, self._positions.book
         there, sign = view.held(symbol), -1 if book.quantity(symbol) < 0 else 1
         held = max(Decimal(0), sign * (there - book.manual.get(symbol, Decimal(0))))
-        missing = self._terms.can_rest(symbol, held) - self._positions.protection(symbol).protected
-        bare = abs(there) - protection_status(view.orders.values(), symbol, there).protected
-        self.log.see(symbol, min(missing, bare), lambda: self._last_stop(symbol))
+        counted = self._terms.can_rest(symbol, held)
+        by_any = counted - abs(there) + protection_status(view.orders.values(), symbol, there).protected
+        protected = max(self._positions.protection(symbol).protected, by_any)
+        self.log.see(symbol, counted, protected, lambda: ended_stop(symbol, self._positions))
 
     def tighten(self, change: Adjustment, time: datetime) -> None:
         """Move the resting stops of a position, each for itself; never away from the market."""
@@ -207,7 +213,7 @@ class Protector:
 
     @property
     def cancelling(self) -> frozenset[str]:
-        """Symbols in which something was cancelled or is ending, so that the next step has to look what came of it."""
+        """Symbols in which something was cancelled, is ending or stands in, so that the next step has to look."""
         return frozenset(self._cancelling)
 
     @property
@@ -257,7 +263,7 @@ class Protector:
         if (stop := self._stops.to_be_raised(symbol, missing, levels, protection)) is not None:
             if self._stops.may_be_raised(symbol):
                 self._stops.raise_quantity(stop, missing, entry.decision_time, what)
-            elif not protection.entries and not self._gateway.shutting_down:
+            elif not protection.entries and not self._gateway.nothing_follows:
                 # While the entry still fills what is missing may become enough by itself.
                 why = f"{digits(missing)} more are too little for a stop of their own"
                 self._end(smallest([o for o in protection.stops if not o.filled]), why, replaced=True)
@@ -271,7 +277,7 @@ class Protector:
             log.log(level, told, symbol, missing, unit_of(symbol), refusal.code)
             if why := self._passed(symbol, levels, refusal, sign):
                 self._leave(symbol, why)
-                self._place_nearest(symbol, sign, missing, levels, refusal)
+            self._place_nearest(symbol, sign, missing, levels, refusal)
         else:
             self._refused.forget(symbol)
             self._state.view.freed.pop(symbol, None)
@@ -279,24 +285,49 @@ class Protector:
     def _place_nearest(self, symbol: str, sign: int, missing: Decimal, levels: Levels, refusal: OrderRefused) -> None:
         """What the market has passed, and what cannot be sold now, goes behind the nearest stop that it leaves.
 
-        At shutdown nothing is sold any more; and a sale without an outcome keeps the next one waiting for a minute.
+        At shutdown nothing is sold any more; a sale without an outcome keeps the next one waiting for a minute; and
+        with a closed market nothing is sold before the opening, at whose first price the shares are to be protected.
+        The levels of the position stay what they were: ``back_to_levels``.
         """
         price = refusal.venue.market_price if refusal.venue is not None else None
-        waits = self._gateway.shutting_down or self._positions.unresolved(symbol)
+        waits = self._gateway.shutting_down or self._positions.unresolved(symbol) or not self._state.in_session
         if not waits or price is None:
             return
-        away = self._through
-        stop = self._terms.stop_on_tick(float(price) * (1 - sign * away), symbol, sign)
-        target = levels.target if sign * (levels.target - float(price)) > 0 else float(price) * (1 + sign * away)
-        nearest_levels = Levels(stop, self._terms.on_tick(target, symbol))
-        request, role = self._terms.request(symbol, sign, missing, nearest_levels)
+        nearest = self._terms.nearest(symbol, levels, float(price), sign, self._through)
+        request, role = self._terms.request(symbol, sign, missing, nearest)
         entry = self._positions.book.entries[symbol]
         try:
-            self._gateway.place(request, role, entry.decision_time, parent=entry.client_order_id, reason="nearest stop")
+            self._gateway.place(request, role, entry.decision_time, parent=entry.client_order_id, reason=NEAREST)
         except OrderRefused as again:
-            log.warning("%s: the nearest stop %s was refused too: %s", symbol, stop, again.code)
+            log.warning("%s: the nearest stop %s was refused too: %s", symbol, nearest.stop, again.code)
         else:
             self._refused.forget(symbol)
+
+    def back_to_levels(self, symbol: str) -> None:
+        """In the session a position behind a stop that stands in for its own is left, or its stop goes to its level.
+
+        By both sides of a quote; what stands in protects until there is one.
+        """
+        position = self._positions.book.ledger.positions.get(symbol)
+        stops = self._positions.protection(symbol).stops if position is not None and self._state.in_session else ()
+        standing_in = [order for order in stops if not order.filled and self._keeper.stands_in(order)]
+        if standing_in:
+            self._cancelling.add(symbol)
+        if position is None or self._waits.goes_on(symbol, "level", bool(standing_in), LEVEL_AGAIN) or not standing_in:
+            return
+        quote, levels, sign = self._state.quote(symbol), self.levels(position), 1 if position.quantity > 0 else -1
+        if quote.problem:
+            return
+        if why := self._terms.passed(symbol, levels, quote.prices, sign):
+            self._leave(symbol, why)
+            return
+        decided = self._positions.book.entries[symbol].decision_time
+        for order in standing_in:
+            if sign * (levels.stop - float(order.stop_price)) > 0:
+                self._stops.move(order, levels.stop, "back to the stop of its position", decided, levels)
+            elif not self._gateway.nothing_follows:
+                # The target alone stands in.
+                self._end(order, "its target goes back to that of its position", replaced=True)
 
     def _circumstances(self, symbol: str, missing: Decimal, levels: Levels, sign: int) -> Circumstances:
         beyond = self._terms.passed(symbol, levels, [float(self._state.view.price(symbol))], sign)
@@ -324,6 +355,8 @@ class Protector:
 
     def _clear_the_way(self, symbol: str, protection: ProtectionStatus) -> None:
         """Cancel exits without a stop that hold the shares."""
+        if self._state.view.account.blocked:
+            return
         stopped = {order.group for order in protection.exits if order.is_stop}
         for order in protection.exits:
             if not order.is_stop and order.group not in stopped:
@@ -333,9 +366,9 @@ class Protector:
         """The fewest exits to cancel so that what stays protects the position, and no share more.
 
         Where no groups add up to ``excess``, shares that lose their stop by it get it back with the next step, and
-        are as few as can be. A process that ends may have no next step, so then no share loses its stop.
+        are as few as can be. Where no order could follow, no share loses its stop.
         """
-        groups = fewest(protection.by_group, excess, at_most=self._gateway.shutting_down)
+        groups = fewest(protection.by_group, excess, at_most=self._gateway.nothing_follows)
         return [protection.groups[group] for group in groups]
 
     def _end(self, order: VenueOrder, why: str, *, replaced: bool = False) -> None:
@@ -350,24 +383,16 @@ class Protector:
     def _renew(self, protection: ProtectionStatus) -> None:
         """Exits near the end of their life are cancelled one at a time; the next step places them anew.
 
-        In the regular session only: at other times the venue may not take them back until the next one. Not at
-        shutdown, after which there may be no next step.
+        In the regular session only: at other times the venue may not take them back until the next one. Not where no
+        order could follow.
         """
-        if not self._state.in_session or self._gateway.shutting_down:
+        if not self._state.in_session or self._gateway.nothing_follows:
             return
         soon = self._state.now + timedelta(days=self._renew_days)
         for order in protection.exits:
             if order.expires is not None and order.expires < soon and order.time_in_force == TimeInForce.GTC:
                 self._end(order, f"to be renewed, it would end on {order.expires.date()}", replaced=True)
                 return
-
-    def _last_stop(self, symbol: str) -> str:
-        """What became of the stop that was there last, in words."""
-        ended = [o for o in self._state.view.orders.values() if o.symbol == symbol and o.is_stop and not o.open]
-        if not ended:
-            return "none has been seen yet"
-        last = max(ended, key=lambda order: (order.changed is not None, order.changed))
-        return f"the last one, at {digits(last.stop_price)}, is {last.status}"
 
 
 def _terms(order: VenueOrder) -> str:

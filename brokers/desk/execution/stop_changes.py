@@ -116,7 +116,7 @@ class StopChanges:
         A venue that makes a stop for every fill of an entry leaves as many as there were fills. Only the shares of
         the smaller are without a stop meanwhile, as what a stop holds cannot be behind another.
         """
-        if Resting.ENTRY_STOP not in self._state.rules.resting or self._gateway.shutting_down or protection.entries:
+        if Resting.ENTRY_STOP not in self._state.rules.resting or self._gateway.nothing_follows or protection.entries:
             return None
         at_price: dict[Decimal, list[VenueOrder]] = {}
         for order in protection.stops:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
-from brokers.quantities import digits
+from brokers.quantities import NOTHING, digits
 from brokers.reporting.events import EventKind, about
 from config.values.counting import unit_of
 
@@ -29,8 +29,20 @@ class UnprotectedInterval:
         return (self.until - self.since).total_seconds()
 
 
+@dataclass(frozen=True, slots=True)
+class Lot:
+    """Shares that have been without a stop since the same moment: ``bought`` then, or their stop ended."""
+
+    since: datetime
+    quantity: Decimal
+    bought: bool
+
+
 class UnprotectedLog:
     """Measures unprotected times.
+
+    Shares are told apart by when they were bought or lost their stop, and those that have waited longest are covered
+    first: an entry that fills in parts, each of them protected in time, was never without a stop for longer than that.
 
     Parameters
     ----------
@@ -40,15 +52,24 @@ class UnprotectedLog:
 
     def __init__(self, now: Callable[[], datetime]) -> None:
         self._now = now
-        self._open: dict[str, tuple[datetime, str]] = {}
+        self._lots: dict[str, tuple[Lot, ...]] = {}
+        self._why: dict[str, str] = {}
+        self._seen: dict[str, tuple[Decimal, Decimal]] = {}
+        self._longest: dict[str, float] = {}
         self._too_few: set[str] = set()
         self.intervals: list[UnprotectedInterval] = []
-        """Those that have ended."""
+        """Those that have ended, each of one lot."""
 
     def see(
-        self, symbol: str, missing: Decimal, reason: Callable[[], str] = lambda: "", *, too_few: bool = False
+        self,
+        symbol: str,
+        held: Decimal,
+        protected: Decimal,
+        reason: Callable[[], str] = lambda: "",
+        *,
+        too_few: bool = False,
     ) -> None:
-        """So many shares of a symbol are without a stop now; ``reason`` is asked where that is news.
+        """So many shares of a symbol are held now and so many of them protected; ``reason`` is asked where it is news.
 
         They are ``too_few`` where the venue takes no order for them.
         """
@@ -56,22 +77,35 @@ class UnprotectedLog:
             self._too_few.add(symbol)
         else:
             self._too_few.discard(symbol)
-        if missing > 0 and symbol not in self._open:
-            why = f"{digits(missing)} {unit_of(symbol)} without a working stop"
-            self._open[symbol] = (self._now(), why)
-            told = "; ".join(filter(None, (why, reason())))
+        missing, before = held - protected, self._lots.get(symbol, ())
+        lots, ended = _moved(before, self._seen.get(symbol, (NOTHING, NOTHING)), (held, protected), self._now())
+        self._seen[symbol] = held, protected
+        if lots:
+            self._why[symbol] = f"{digits(missing)} {unit_of(symbol)} without a working stop"
+            self._lots[symbol] = lots
+        else:
+            self._lots.pop(symbol, None)
+        for lot in ended:
+            self._end(symbol, lot)
+        if lots and not before:
+            told = "; ".join(filter(None, (self._why[symbol], reason())))
             log.info("%s: %s", symbol, told, extra=about(EventKind.UNPROTECTED, symbol, reason=told))
-        elif missing <= 0 and symbol in self._open:
-            since, why = self._open.pop(symbol)
-            self.intervals.append(UnprotectedInterval(symbol, since, self._now(), why))
-            seconds = self.intervals[-1].seconds
+        elif before and not lots:
+            seconds = self._longest.pop(symbol)
             event = about(EventKind.UNPROTECTED, symbol, over=True, seconds=seconds)
             log.info("%s: nothing of it is without a stop any more, after %.1f s", symbol, seconds, extra=event)
+        if not held:
+            self._seen.pop(symbol)
+
+    def _end(self, symbol: str, lot: Lot) -> None:
+        spell = UnprotectedInterval(symbol, lot.since, self._now(), self._why[symbol])
+        self.intervals.append(spell)
+        self._longest[symbol] = max(self._longest.get(symbol, 0.0), spell.seconds)
 
     @property
     def present(self) -> dict[str, str]:
         """Symbols with shares that no stop covers now, and why."""
-        return {symbol: why for symbol, (_, why) in dict(self._open).items()}
+        return {symbol: self._why[symbol] for symbol in list(self._lots)}
 
     @property
     def protectable(self) -> frozenset[str]:
@@ -79,6 +113,32 @@ class UnprotectedLog:
         return frozenset(self.present.keys() - self._too_few)
 
     def seconds(self, symbol: str) -> float:
-        """How long a symbol has been without a stop now; 0 if it isn't."""
-        since = self._open.get(symbol)
-        return 0.0 if since is None else (self._now() - since[0]).total_seconds()
+        """For how long those shares of a symbol have waited that have waited longest; 0 if none is without a stop."""
+        lots = self._lots.get(symbol)
+        return (self._now() - lots[0].since).total_seconds() if lots else 0.0
+
+    def since_bought(self, symbol: str) -> float | None:
+        """The same where these shares are without a stop since they were bought; None where their stop has ended."""
+        lots = self._lots.get(symbol)
+        return self.seconds(symbol) if lots and lots[0].bought else None
+
+
+def _moved(
+    lots: tuple[Lot, ...], before: tuple[Decimal, Decimal], seen: tuple[Decimal, Decimal], now: datetime
+) -> tuple[tuple[Lot, ...], list[Lot]]:
+    """What is without a stop after a change of what is held and what is protected, and the lots that this has ended."""
+    (was_held, was_protected), (held, protected) = before, seen
+    bought, lost = held - was_held, was_protected - protected
+    waiting = [*lots, *(Lot(now, quantity, quantity is bought) for quantity in (bought, lost) if quantity > 0)]
+    # What was sold or got a stop are those that have waited longest.
+    gone = sum((lot.quantity for lot in waiting), NOTHING) - max(held - protected, NOTHING)
+    ended: list[Lot] = []
+    while gone > 0:
+        first = waiting.pop(0)
+        if first.quantity > gone:
+            waiting.insert(0, replace(first, quantity=first.quantity - gone))
+        else:
+            ended.append(first)
+        gone -= first.quantity
+    # Of shares that are bought with their stop nothing was ever missing.
+    return tuple(waiting), [lot for lot in ended if lot in lots]

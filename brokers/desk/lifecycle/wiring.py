@@ -191,6 +191,7 @@ def open_live(broker: LiveBroker, settings: Settings, session: TradingSession, s
         alarm.start()
     with venue.budget(HISTORY_S):
         feed.prepare()
+    desk.barred.prepared(feed.prepared_closes())
     return LiveAccount(desk, feed, pipeline, monitor, session, sleeptime, alarm, summary, seconds_of(sleeptime), notes)
 
 
@@ -205,6 +206,12 @@ def gauge_readings(pipeline: Pipeline, feed: LiveFeed) -> Callable[[], Mapping[s
     return readings
 
 
+def _bare_since_bought(desk: LiveDesk, symbol: str) -> float | None:
+    """For how many local seconds shares of a symbol have waited for their first stop; None where it is not that."""
+    waited = desk.protector.log.since_bought(symbol)
+    return None if waited is None else desk.state.clock.local(waited)
+
+
 def standing_conditions(
     desk: LiveDesk, monitor: Monitor, gone: Callable[[], str], alarms: Alarms
 ) -> tuple[Condition, ...]:
@@ -217,6 +224,7 @@ def standing_conditions(
             "UNPROTECTED {subject}: {why} for {seconds} s; protect it on the venue's own page if this stays",
             "{subject}: {end} after {seconds} s",
             partial(_covered, desk),
+            at_most=partial(_bare_since_bought, desk),
         ),
         Condition(
             EventKind.STREAM_DOWN,

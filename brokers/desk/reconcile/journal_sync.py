@@ -14,6 +14,7 @@ from brokers.desk.reconcile.position_adjustments import PositionAdjustment
 from brokers.desk.venue_snapshot import grouped, in_words
 from brokers.journal import Cumulative, Execution, Journal, JournalOrder, OrderIntent, State
 from brokers.journal.fills import FillReport
+from brokers.journal.marks import NEAREST
 from brokers.journal.order_ids import has_our_form
 from brokers.order_types import LEVEL_ROLES, OPENING_ROLES, OrderRole
 from brokers.reporting.events import EventKind, about
@@ -277,7 +278,7 @@ class JournalSync:
             self._check_relative(order, old, old.side)
             # A venue has the stop of a pair take its target's place as it triggers: what it is, its type tells.
             role = _level_of(order) if old.role in LEVEL_ROLES else old.role
-            self._adopt(order, role, old.parent_id, "took the place of an order of ours")
+            self._adopt(order, role, old.parent_id, _why(old, "took the place of an order of ours"))
             return True
         parent = relations.groups.get(order.group) or self._ours.get(order.made_by)
         if parent is None:
@@ -287,7 +288,8 @@ class JournalSync:
         role = OrderRole.MANUAL if top.role == OrderRole.MANUAL else _level_of(order)
         closes = "sell" if top.side == "buy" else "buy"
         self._check_relative(order, top, closes if top.role in OPENING_ROLES else top.side)
-        self._adopt(order, role, top.parent_id or top.client_order_id, f"leg of {top.client_order_id}")
+        why = _why(top, f"leg of {top.client_order_id}")
+        self._adopt(order, role, top.parent_id or top.client_order_id, why)
         return True
 
     def _check_relative(self, order: VenueOrder, known: JournalOrder, side: str) -> None:
@@ -400,6 +402,11 @@ class JournalSync:
             return
         log.warning("%s: %s shares became %s each before an exit was filled, the position follows", symbol, *ratio)
         self.journal.split(symbol, *ratio, time=filled - INSTANT)
+
+
+def _why(relative: JournalOrder, otherwise: str) -> str:
+    """The reason of what belongs to an order of ours: what stands in for an exit does so with all its legs."""
+    return NEAREST if relative.reason == NEAREST else otherwise
 
 
 def _level_of(order: VenueOrder) -> OrderRole:

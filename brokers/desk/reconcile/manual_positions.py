@@ -145,7 +145,8 @@ class ManualPositions:
             return
         if self._sold_by_order(symbol):
             return
-        if self._young(symbol) or self._split(symbol):
+        # A split is told by what was paid, which no order changes so: it waits for none of ours that was sent just now.
+        if self._split(symbol) or self._young(symbol):
             return
         ours = self.positions.book.quantity(symbol)
         if (not ours and lasts >= SETTLE) or (lasts >= LASTING and seen.looks >= LOOKS):

@@ -113,11 +113,7 @@ class VenueObserver:
         VenueError
             It could not be asked.
         """
-        view, seen = self._state.view, self._state.now
-        try:
-            view.account, view.account_time, view.account_unreadable = self._state.venue.account(), seen, ""
-        except AccountUnreadable as error:
-            view.account_unreadable = str(error)
+        self._state.see_account()
 
     def _show_unbooked(self, began: datetime, listed: Iterable[VenueOrder], held: VenuePositions) -> None:
         """Put what the venue shows into the view without booking it; nothing is sent by it before a look has."""

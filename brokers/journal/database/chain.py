@@ -1,9 +1,10 @@
 """The journal as a hash chain: each row carries its place and a SHA-256 over itself and the hash before it.
 
 What was written once is never changed: decisions with their verdicts, orders as they were planned, what was reported
-of them, fills, equity, sessions, halts, splits and runs. What changes (an order's state, what was filled of it) and
-trades are derived from those rows. A row's hash is taken over its line, the JSON text that ``line`` gives, with the
-hash of the row before it; so one changed byte in any row shows in that row, and a row that is gone in the next one.
+of them, fills, equity, sessions, halts, splits, runs and entries that were not sent. What changes (an order's state,
+what was filled of it) and trades are derived from those rows. A row's hash is taken over its line, the JSON text that
+``line`` gives, with the hash of the row before it; so one changed byte in any row shows in that row, and a row that is
+gone in the next one.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from brokers.journal.database.schema import (
     fills,
     halts,
     meta,
+    not_sent,
     order_events,
     orders,
     runs,
@@ -40,7 +42,7 @@ from brokers.journal.database.schema import (
 from brokers.journal.fills import exact, written
 
 HEAD, GENESIS = "chain", "chain_begins_with"
-CHAINED: tuple[Table, ...] = (runs, decisions, orders, order_events, fills, equity, sessions, halts, splits)
+CHAINED: tuple[Table, ...] = (runs, decisions, orders, order_events, fills, equity, sessions, halts, splits, not_sent)
 LEFT_OUT = {decisions.name: {"id"}, order_events.name: {"id"}, orders.name: DERIVED}
 """Columns that are in no hash: numbers that the place in the chain tells, and what follows from other rows."""
 NAMED_IF_THERE = {

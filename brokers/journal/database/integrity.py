@@ -175,7 +175,7 @@ def examine(connection: Connection, version: int = schema.VERSION, whole: bool =
     known["runs"] = set(read(schema.runs).columns["id"])
     orders, events, filled = read(schema.orders), read(schema.order_events), read(schema.fills)
     _require_derived(orders, events, filled, version)
-    for table in (schema.equity, schema.sessions, schema.halts, schema.splits):
+    for table in (schema.equity, schema.sessions, schema.halts, schema.splits, schema.not_sent):
         if schema.came_with(table) <= version:
             read(table)
     trades = read(schema.trades)

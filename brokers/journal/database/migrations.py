@@ -148,5 +148,16 @@ def _to_version_3(connection: Connection, account_id: str) -> None:
         connection.execute(text("ALTER TABLE orders ALTER COLUMN fees DROP DEFAULT"))
 
 
-UPGRADES: Mapping[int, Upgrade] = {1: _to_version_2, 2: _to_version_3}
+def _to_version_4(connection: Connection, account_id: str) -> None:
+    """Entries that the rules accepted and nobody sent are kept with the reason; those of before are not known."""
+    moment = "VARCHAR(32)" if connection.dialect.name == "sqlite" else "TIMESTAMP WITH TIME ZONE"
+    connection.execute(
+        text(
+            f"CREATE TABLE not_sent (symbol TEXT NOT NULL, time {moment} NOT NULL, told {moment} NOT NULL, "
+            "reason TEXT NOT NULL, link INTEGER, hash VARCHAR(64), PRIMARY KEY (symbol, time))"
+        )
+    )
+
+
+UPGRADES: Mapping[int, Upgrade] = {1: _to_version_2, 2: _to_version_3, 3: _to_version_4}
 """By the version that an upgrade begins with."""

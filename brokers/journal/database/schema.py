@@ -34,7 +34,7 @@ from sqlalchemy.types import TypeEngine
 from brokers.journal.fills import exact, written
 from brokers.journal.order_ids import MAX_CHARACTERS
 
-VERSION = 3
+VERSION = 4
 READABLE = frozenset(str(version) for version in range(1, VERSION + 1))
 """Versions whose tables tools that only read can read; whoever writes brings a journal to ``VERSION`` first."""
 CHAIN_SINCE = 2
@@ -282,6 +282,18 @@ splits = Table(
     *_chain(),
     # Some journals of version 1 have it, without the chain's columns.
     info=_since(2),
+)
+
+# Entries that the rules accepted, by their decision, and that the desk, the order gate or the venue refused.
+not_sent = Table(
+    "not_sent",
+    metadata,
+    Column("symbol", Text, primary_key=True),
+    Column("time", Moment, primary_key=True),
+    Column("told", Moment, nullable=False),
+    Column("reason", Text, nullable=False),
+    *_chain(),
+    info=_since(4),
 )
 Index("decisions_symbol_time", decisions.c.symbol, decisions.c.time)
 Index("orders_symbol_role_time", orders.c.symbol, orders.c.role, orders.c.decision_time)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -21,6 +22,11 @@ from tests.backtests.research.lab import context
 
 def trial(sharpe: float, total: float, fall: float, refused: str = "") -> Trial:
     return Trial({}, "", np.zeros(3), sharpe, total, fall, 12, 0.0, refused)
+
+
+def short(total: float) -> Trial:
+    """A trial of a window that is too short for a ratio."""
+    return Trial({}, "", np.array([0.01, -0.02, 0.03]), 0.0, total, 0.02, 12, 0.0, sharpe_known=False)
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +72,34 @@ def test_band(shared):
     page = pages.band_page(shared, cells)
     checked(page, sentence, "<td>20</td><td>0.10%</td>")
     assert page.count("<svg") == 2 and page.count("<rect") == 8
+
+
+def test_a_band_over_a_window_that_is_too_short_compares_no_ratios(shared):
+    cells = [BandCell(s, 0.0, short(0.1 - s / 100)) for s in (0.0, 20.0)]
+    sentence = pages.band_sentence(cells)
+    assert sentence == (
+        "Return between -10.0% and 10.0%, Sharpe not defined, as the window is too short: a ratio a year takes 90 days"
+        "; 1 of 2 assumptions about costs leave a profit."
+    )
+    page = pages.band_page(shared, cells)
+    checked(page, sentence, "<td>not defined</td>")
+    assert page.count("<svg") == 1 and "Sharpe ratio a year" not in page
+    still = [BandCell(s, 0.0, replace(short(0.0), returns=np.zeros(3))) for s in (0.0, 20.0)]
+    assert "Sharpe not defined, as the account never moved;" in pages.band_sentence(still)
+
+
+def test_monte_carlo_over_a_window_that_is_too_short_compares_returns_alone(shared):
+    others = [Outcome(0.0, k / 100, 0.1, 9, 8, too_short=True) for k in range(20)]
+    own = Outcome(0.0, 0.1, 0.1, 10, 7, too_short=True)
+    done = MonteCarlo(own, others, None, 11 / 21, 900.0, np.linspace(500, 1500, 20))
+    sentence = pages.monte_carlo_sentence(done)
+    assert sentence.startswith(
+        "Sharpe not defined, as the window is too short: a ratio a year takes 90 days; 52.4% of random strategies "
+        "returned as much as 10.0%; "
+    )
+    page = pages.monte_carlo_page(shared, done)
+    checked(page, sentence, "Returns of 20 random strategies")
+    assert "Sharpe ratio" not in page and page.count("<svg") == 2
 
 
 def test_monte_carlo(shared):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -10,9 +11,11 @@ import pytest
 
 from backtests.research.monte_carlo import monte_carlo, run_random
 from backtests.research.rerun_pages import risk_bill_page
-from backtests.research.reruns import band, risk_bill
+from backtests.research.reruns import band, risk_bill, spread
 from backtests.research.search.executors import InProcess
 from backtests.research.search.registry import VARIABLE, TrialRegistry
+from backtests.research.search.space import grid_space
+from backtests.research.search.study import Plan, Study
 from backtests.research.search.trials import run_trial
 from backtests.research.shadow import Followed, bill, follow
 from commands.app import main
@@ -20,7 +23,7 @@ from config import load
 from config.errors import Refusal
 from config.schema import Fills
 from risk.model import BracketTerms, Decision, Verdict
-from tests.backtests.research.lab import context, market
+from tests.backtests.research.lab import RSI, context, market
 from tests.brokers.harness import daily_table
 from tests.risk.helpers import proposal
 
@@ -146,6 +149,24 @@ def test_the_commands_print_one_document(tmp_path, monkeypatch, capsys, argument
 def test_costs_that_are_none_are_refused(capsys, costs):
     assert main(["band", *COMMON, f"--slippage-bps={costs}"]) == 2
     assert "--slippage-bps" in capsys.readouterr().err
+
+
+def test_a_window_too_short_for_a_ratio_has_none_in_band_monte_carlo_and_study(tmp_path):
+    short = context(market(bars=70))
+    cells = band(short, (0.0, 50.0), (0.0,), InProcess())
+    assert [c.trial.told_sharpe for c in cells] == [None, None] and any(c.trial.too_short for c in cells)
+    assert spread([c.trial for c in cells], "told_sharpe") is None
+    done = monte_carlo(short, 3, 1, InProcess())
+    assert done.better is None and 0 < done.better_return <= 1
+    plan = Plan("grid", 0, 0, 10, 10, "sharpe")
+    space, registry = grid_space([f"{RSI}=40,45"]), TrialRegistry(tmp_path / "trials.jsonl")
+    message = (
+        "--objective sharpe: from 2022-01-31 to 2022-04-08 are 66 days, and a Sharpe ratio a year takes 90; give a"
+    )
+    with pytest.raises(Refusal, match=message):
+        Study(tmp_path / "study", short, space, plan, registry, "data")
+    assert not (tmp_path / "study").exists()
+    Study(tmp_path / "study", short, space, replace(plan, objective="total_return"), registry, "data")
 
 
 def test_a_window_too_short_for_a_ratio_has_none_in_the_bill():

@@ -10,9 +10,10 @@ from decimal import Decimal
 import pytest
 
 from brokers.alpaca.errors import AlpacaRefusal
+from brokers.desk.entry_halts import KillLevel, KillSwitch
 from brokers.desk.execution.order_gateway import OrderRefused
 from brokers.desk.execution.refused_protection import RefusedProtections
-from tests.brokers.desk.scene import SYMBOLS, Scene, changes, held
+from tests.brokers.desk.scene import SYMBOLS, Scene, changes, held, read_quote
 
 
 @pytest.mark.parametrize(
@@ -86,6 +87,87 @@ def test_a_blocked_account_is_asked_for_soon_and_makes_no_flood_of_orders(tmp_pa
     assert len([line for line in (r.getMessage() for r in caplog.records) if line.endswith("; protection")]) == 4
     assert "entries are allowed again" in caplog.text
     scene.stop()
+
+
+def block(scene: Scene) -> dict[str, bool]:
+    """The account takes no order until what is returned is emptied."""
+    account, blocked = scene.wire.account, {"trading_blocked": True}
+
+    def refusing(method: str, phase: str) -> None:
+        if (method, phase) == ("submit", "before") and blocked:
+            raise AlpacaRefusal(403, 40310000, "trading is blocked", {})
+
+    scene.wire.account, scene.wire.mishap = (lambda: {**account(), **blocked}), refusing
+    return blocked
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_no_exit_is_cancelled_for_a_sale_that_a_blocked_account_cannot_make(scene, caplog, known):
+    for symbol in ("AAPL", "MSFT", "NVDA"):
+        held(scene, symbol)
+    scene.pass_time(60)
+    blocked = block(scene)
+    if known:
+        scene.step()
+    scene.wire.calls.clear()
+    KillSwitch(scene.folder).pull(KillLevel.FLATTEN)
+    for _ in range(60):
+        scene.pass_time(2)
+        scene.desk.tick()
+        assert all(scene.stopped(symbol) == scene.held(symbol) == 49 for symbol in ("AAPL", "MSFT", "NVDA"))
+    assert changes(scene) == []
+    assert [name for name, _ in scene.wire.calls].count("account") <= 120 / 30 + 1
+    told = "AAPL: the account takes no order, trading is blocked; nothing is cancelled for its sale"
+    assert caplog.text.count(told) == 1
+    assert set(scene.desk.closer.told().values()) == {"it cannot be sold now, and waits behind its stop"}
+    blocked.clear()
+    scene.step()
+    scene.settle(8)
+    assert not any(scene.held(symbol) for symbol in ("AAPL", "MSFT", "NVDA"))
+    assert scene.agrees()
+
+
+def test_the_end_of_a_block_is_seen_without_an_iteration(scene):
+    held(scene)
+    blocked = block(scene)
+    scene.step()
+    scene.adjust("exit")
+    blocked.clear()
+    for _ in range(40):
+        scene.pass_time(2)
+        scene.desk.tick()
+    assert scene.held() == 0
+
+
+def test_a_sale_that_waits_is_not_chased_while_the_account_takes_no_order(scene):
+    held(scene)
+    quote = {"bp": "102", "ap": "102.02"}
+    scene.quoted = lambda symbol: read_quote(
+        symbol, quote | {"t": scene.exchange.now.isoformat()}, scene.exchange.now, timedelta(minutes=5)
+    )
+    scene.adjust("exit")
+    scene.settle(2)
+    assert [order["type"] for order in scene.open()] == ["limit"]
+    block(scene)
+    scene.settle(20)
+    assert [order["type"] for order in scene.open()] == ["limit"], "it is the only exit that there can be"
+
+
+def test_exits_near_their_end_are_not_renewed_while_none_could_follow(scene):
+    held(scene)
+    blocked = block(scene)
+    scene.step()
+    for order in scene.exchange._state.orders.values():
+        if order.open:
+            order.expires = scene.exchange.now + timedelta(days=1)
+    scene.wire.calls.clear()
+    scene.settle(4)
+    assert changes(scene) == []
+    assert scene.stopped() == 49
+    blocked.clear()
+    scene.settle(6)
+    assert changes(scene) == ["cancel", "submit"]
+    assert scene.stopped() == 49
 
 
 def test_many_positions_of_a_blocked_account_are_tried_in_turn(scene):

@@ -92,7 +92,7 @@ def test_what_is_free_does_not_wait_for_shares_that_an_order_goes_on_holding(tmp
     scene.enter()
     scene.settle(1)
     scene.exchange.faults.partial_fill_frac = 0.0
-    scene.settle(8)
+    scene.settle(14)
     held_on, other = (order for order in scene.open() if order["type"] == "stop")
     life = scene.exchange._life
     end, stuck = life._settle_cancel, Decimal(held_on["qty"])

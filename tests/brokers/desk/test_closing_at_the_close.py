@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from brokers.alpaca.errors import AlpacaRefusal
 from brokers.desk.entry_halts import KillLevel
 from brokers.desk.execution.order_gateway import OrderRefused
 from brokers.desk.lifecycle.shutdown import shut_down
@@ -142,13 +143,31 @@ def test_a_market_sale_of_a_halted_symbol_does_not_wait_for_the_opening(scene, m
     assert scene.stopped() == 49
 
 
-def test_a_sale_whose_stop_is_refused_after_the_close_is_not_told_as_behind_it(scene, caplog):
+def sale_overtaken_by_the_close(scene: Scene) -> None:
+    """What is sold as the market has passed its stop is not filled until the close."""
     until(scene, CLOSE, -24)
     without_exits(scene)
     nobody_buys(scene)
     scene.pass_time(0.1, AAPL=94)
     scene.settle(40)
-    assert scene.held() == 49 and scene.stopped() == 0
+    assert scene.held() == 49
+
+
+def test_a_sale_whose_stop_is_refused_after_the_close_is_not_told_as_behind_it(scene, caplog):
+    submit = scene.wire.submit
+
+    def refused(payload):
+        try:
+            return submit(payload)
+        except AlpacaRefusal as error:
+            if scene.exchange.now < CLOSE:
+                raise
+            raise AlpacaRefusal(error.status, error.code, error.message) from None
+
+    # Without the venue's price nobody knows what it would take.
+    scene.wire.submit = refused
+    sale_overtaken_by_the_close(scene)
+    assert scene.stopped() == 0
     assert scene.desk.closer.told() == {"AAPL": "it is sold from the next opening on, and it has no stop now"}
     assert "stays behind its stop" not in caplog.text
     assert "goes back behind its stop where the venue takes that" in caplog.text
@@ -157,6 +176,81 @@ def test_a_sale_whose_stop_is_refused_after_the_close_is_not_told_as_behind_it(s
     scene.settle(6)
     assert scene.held() == 0
     assert scene.agrees()
+
+
+@pytest.mark.parametrize("opens_at", [80, 93.95, 99])
+def test_what_the_market_has_passed_waits_behind_the_nearest_stop_for_the_opening(scene, opens_at):
+    sale_overtaken_by_the_close(scene)
+    assert (scene.stopped(), stop_price(scene)) == (49, Decimal("93.9"))
+    assert scene.desk.closer.told() == {"AAPL": "it is sold from the next opening on, behind its stop until then"}
+    scene.wire.calls.clear()
+    scene.settle(20, 60)
+    assert changes(scene) == [], "once"
+    scene.quoted = None
+    scene.step((OPENING - scene.exchange.now).total_seconds() + 1, AAPL=opens_at)
+    scene.settle(6)
+    assert scene.held() == 0
+    assert scene.agrees()
+
+
+def stop_price(scene: Scene) -> Decimal:
+    return Decimal(next(order for order in scene.open() if order["type"] == "stop")["stop_price"])
+
+
+def bare_at_night(scene: Scene, price: float) -> None:
+    """Stop and target end with the market closed, and it stands elsewhere."""
+    until(scene, CLOSE, 600)
+    scene.pass_time(1, AAPL=price)
+    without_exits(scene)
+    scene.settle(6, 10)
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+@pytest.mark.parametrize(("price", "opens_at", "left"), [(94, 97, False), (94, 94.5, True), (80, 95.5, False)])
+def test_what_lost_its_stop_at_night_is_left_at_the_opening_or_gets_its_stop_back(
+    scene, price, opens_at, left, restarts
+):
+    bare_at_night(scene, price)
+    assert scene.stopped() == 49
+    assert stop_price(scene) < price
+    if restarts:
+        scene.restart()
+        scene.settle(2)
+    position = scene.positions.book.ledger.positions["AAPL"]
+    assert scene.desk.protector.levels(position).stop == 95.01, "it tells no level"
+    assert scene.desk.closer.tasks == {}
+    scene.step((OPENING - scene.exchange.now).total_seconds() + 1, AAPL=opens_at)
+    for _ in range(16):
+        scene.step(1, AAPL=opens_at)
+        assert scene.stopped() == scene.held() or left
+    assert scene.held() == (0 if left else 49)
+    assert left or stop_price(scene) == Decimal("95.01")
+    assert scene.agrees()
+
+
+def test_a_target_that_was_passed_at_night_leaves_the_stop_where_it_belongs(scene):
+    bare_at_night(scene, 120)
+    assert stop_price(scene) == Decimal("95.01")
+    scene.step((OPENING - scene.exchange.now).total_seconds() + 1, AAPL=101)
+    scene.settle(12)
+    assert sorted(order.get("limit_price") or order["stop_price"] for order in scene.open()) == ["115.01", "95.01"]
+    scene.wire.calls.clear()
+    scene.settle(12)
+    assert changes(scene) == []
+
+
+def test_the_nearest_stop_of_a_cheap_share_lies_below_its_price(tmp_path):
+    scene = Scene(tmp_path, prices={"AAPL": 4})
+    scene.enter("AAPL", 50, price=4.0)
+    scene.settle(3)
+    assert scene.stopped() == scene.held() > 0
+    until_close = (CLOSE - scene.exchange.now).total_seconds() + 60
+    scene.step(until_close, AAPL=4)
+    scene.pass_time(1, AAPL=3.5)
+    without_exits(scene)
+    scene.settle(6, 10)
+    assert (scene.stopped(), stop_price(scene)) == (scene.held(), Decimal("3.48"))
+    scene.stop()
 
 
 def test_a_trim_that_meets_the_close_is_decided_again(scene, caplog):

@@ -101,6 +101,29 @@ def test_a_stop_that_was_tightened_is_scaled_too(scene):
     assert stop_price(scene) == Decimal("24.5")
 
 
+def test_a_split_soon_after_an_order_of_ours_is_not_waited_for(scene):
+    """New shares count as made by hand until then, and have no stop."""
+    scene.adjust("tighten", stop=98.0)
+    scene.settle(2)
+    split(scene, "4")
+    scene.settle(3)
+    assert scene.positions.book.quantity("AAPL") == scene.held() == scene.stopped() == 196
+    assert stop_price(scene) == Decimal("24.5")
+    assert scene.positions.book.manual == {}
+
+
+@pytest.mark.parametrize("ticks", [0, 3])
+def test_a_split_soon_after_an_entry_is_not_waited_for(tmp_path, ticks):
+    scene = Scene(tmp_path)
+    scene.enter()
+    scene.settle(2 + ticks)
+    split(scene, "10")
+    scene.settle(3)
+    assert scene.positions.book.quantity("AAPL") == scene.held() == scene.stopped() == 490
+    assert stop_price(scene) == Decimal("9.51")
+    scene.stop()
+
+
 def test_the_best_price_is_in_present_shares(scene):
     position = scene.desk.reconcile().positions["AAPL"]
     scene.desk.books._best["AAPL"] = (scene.desk.books._best["AAPL"][0], 120.0)

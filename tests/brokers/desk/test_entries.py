@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from decimal import Decimal
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +15,9 @@ import pytest
 from brokers.alpaca.errors import AlpacaRefusal
 from brokers.desk.data.quotes import Quote
 from brokers.desk.execution.entries import ATTEMPTS
+from brokers.desk.monitor import Monitor
 from brokers.rehearsal.core.faults import FaultPlan
+from brokers.venue_errors import RateLimited
 from risk.model import BracketTerms
 from tests.brokers.desk.entry_scene import buys, leave_behind, sent
 from tests.brokers.desk.scene import Scene, fill, held, lost, read_quote
@@ -156,7 +161,7 @@ def test_what_filled_in_part_is_covered_before_the_rest_is_bought(tmp_path):
     part = scene.held()
     assert 0 < part < 39
     faults.partial_fill_frac = 0.0
-    scene.settle(6)
+    scene.settle(12)
     assert [what["side"] for what in sent(scene)] == ["buy", "sell", "buy"]
     assert Decimal(sent(scene)[1]["qty"]) == part
     assert Decimal(sent(scene)[2]["qty"]) == 39 - part
@@ -182,21 +187,102 @@ def test_what_a_part_leaves_is_a_limit_until_half_a_minute_after_the_first_order
 
 
 def test_a_venue_that_fills_each_limit_in_part_gets_three_of_them_and_one_market_order(scene):
-    began = scene.exchange.now
+    """Each limit has ten of the thirty seconds, however soon the one before it has filled in part."""
+    began, at = scene.exchange.now, list[float]()
     scene.exchange.on_quote(scene.exchange.now, {"AAPL": Decimal(101)})
     scene.enter("AAPL", 41)
     for _ in range(29):
         if any(order["side"] == "buy" and order["status"] == "new" for order in scene.open()):
             fill(scene, 5)
+        before = len(buys(scene))
         scene.step(1)
+        if len(buys(scene)) > before:
+            at.append((scene.exchange.now - began).total_seconds())
     assert scene.exchange.now < began + timedelta(seconds=30)
     assert buys(scene) == [("limit", "40"), ("limit", "35"), ("limit", "30")]
+    assert at == pytest.approx([10, 20], abs=1)
     assert scene.held() == scene.stopped() == 15
     scene.settle(5)
     assert buys(scene)[3:] == [("market", "25")]
     assert scene.held() == scene.stopped() == 40
     assert len([order for order in scene.open() if order["type"] == "stop"]) == 4
     assert scene.agrees()
+
+
+def test_what_waits_for_its_time_alone_is_not_looked_at_before_it(scene):
+    """The rest of an entry whose part is behind its stop needs no request until its next order."""
+    partly(scene)
+    scene.settle(3)
+    assert scene.stopped() == 8 and list(scene.desk.entries.tasks) == ["AAPL"]
+    assert not scene.desk.urgent
+    followed: Any = SimpleNamespace(watch=lambda symbols: None, followed={"AAPL"})
+    monitor = Monitor(scene.desk, scene.clock, stream=followed)
+    pause = monitor._look()
+    assert 4 < pause < 9, "one look, at the time of its next limit"
+    scene.pass_time(pause + 0.01)
+    monitor._look()
+    assert buys(scene) == [("limit", "14"), ("limit", "6")]
+    assert scene.desk.urgent
+
+
+def short_of_requests(scene: Scene) -> list[bool]:
+    """The own limit leaves no room, neither for a quote nor for an entry, until the list is emptied."""
+    on = [True]
+    scene.state.room = lambda requests: not on
+    return on
+
+
+def watch(scene: Scene, seconds: int) -> None:
+    """Looks without iterations, which wait for room."""
+    for _ in range(seconds):
+        scene.pass_time(1)
+        scene.desk.tick()
+
+
+def test_without_room_for_requests_the_rest_is_put_off_and_not_given_up(scene, caplog):
+    caplog.set_level(logging.INFO)
+    partly(scene)
+    on = short_of_requests(scene)
+    watch(scene, 60)
+    assert buys(scene) == [("limit", "14")]
+    assert caplog.text.count("the rest of the entry is put off, NOT_SENT: own rate limit") == 1
+    on.clear()
+    watch(scene, 8)
+    assert buys(scene) == [("limit", "14"), ("market", "6")]
+    assert scene.held() == scene.stopped() == 14
+    assert scene.desk.entries.skipped == []
+
+
+def test_a_rest_that_could_not_be_sent_for_too_long_is_given_up(scene, caplog):
+    partly(scene)
+    short_of_requests(scene)
+    watch(scene, 100)
+    assert "AAPL: 8 of 14 shares bought, the rest is given up: NOT_SENT: own rate limit" in caplog.text
+    assert scene.desk.entries.tasks == {}
+    assert scene.stopped() == 8
+
+
+@pytest.mark.parametrize("request_name", ["quote", "submit"])
+def test_a_request_of_the_rest_that_did_not_leave_is_tried_again(scene, request_name):
+    partly(scene)
+    scene.settle(3)
+    failing = [True, True]
+
+    def none_left(name: str, phase: str) -> None:
+        if name == request_name and failing:
+            failing.pop()
+            raise RateLimited("own rate limit", told=True)
+
+    quotes = scene.state.quotes
+
+    def asked(symbols: Iterable[str]) -> Mapping[str, Quote]:
+        none_left("quote", "before")
+        return quotes(symbols)
+
+    scene.state.quotes, scene.wire.mishap = asked, none_left
+    scene.settle(22)
+    assert not failing
+    assert buys(scene)[-1] == ("limit", "6")
 
 
 def test_where_nothing_goes_at_market_what_is_left_after_half_a_minute_is_given_up(tmp_path, caplog):
@@ -279,6 +365,31 @@ def test_a_bar_far_from_the_quote_is_barred_while_it_stands_and_the_quote_is_far
     scene.enter("AAPL", 5, price=1000.0)
     assert len(scene.desk.reconcile().barred) == 1
     with_bars(scene, AAPL=100.0, MSFT=100.0)
+    assert scene.desk.reconcile().barred == ()
+
+
+def test_bars_of_another_scale_are_barred_before_the_first_scan(scene, caplog):
+    """All prices of AAPL are multiplied by ten; a bar has come between the start and the first scan."""
+    asked = []
+    quotes = scene.state.quotes
+    scene.state.quotes = lambda symbols: quotes(asked.append(sorted(symbols)) or symbols)
+    scene.desk.barred.prepared({"AAPL": 1000.0, "MSFT": 100.0, "NVDA": 70.0})
+    book = scene.desk.reconcile()
+    assert [barred.symbol for barred in book.barred] == ["AAPL"]
+    assert book.why_barred("AAPL", 1003.0) == "its bars close at 1000, far from the quote"
+    assert not book.why_barred("MSFT", 100.0)
+    with_bars(scene, AAPL=1003.0, MSFT=100.0, NVDA=101.0)
+    assert [barred.symbol for barred in scene.desk.reconcile().barred] == ["AAPL"]
+    with_bars(scene, AAPL=100.3, MSFT=100.0, NVDA=101.0)
+    assert scene.desk.reconcile().barred == ()
+    scene.desk.reconcile()
+    assert asked == [["AAPL", "MSFT", "NVDA"], ["AAPL"], ["AAPL"]]
+    assert caplog.text.count("AAPL: its bars close at 1000, far from the quote; nothing is entered in it") == 1
+
+
+def test_a_bar_without_a_sound_quote_bars_nothing(scene):
+    scene.quote_age = timedelta(minutes=6)
+    scene.desk.barred.prepared({"AAPL": 1000.0})
     assert scene.desk.reconcile().barred == ()
 
 
@@ -395,7 +506,7 @@ def test_the_rest_is_not_bought_while_its_part_has_no_stop(scene, caplog):
 def test_the_rest_is_not_bought_at_or_beyond_the_stop_of_its_part(scene, price):
     partly(scene)
     scene.prices["AAPL"] = Decimal(str(price))
-    scene.settle(4)
+    scene.settle(12)
     assert [kind for kind, _ in buys(scene)] == ["limit"]
     assert any(skipped.reason.startswith("DESK_STOP: ") for skipped in scene.desk.entries.skipped)
 
@@ -404,7 +515,7 @@ def test_the_risk_of_a_position_is_that_of_all_its_parts(scene):
     partly(scene)
     scene.desk.tick()
     scene.step(1, AAPL=97)
-    scene.settle(3)
+    scene.settle(12)
     assert scene.held() == scene.stopped() == 14
     # The rest lies behind the stop of its part, which is nearer than its own 5% would be.
     assert {Decimal(o["stop_price"]) for o in scene.open() if o["type"] == "stop"} == {Decimal("95.01")}
@@ -422,7 +533,7 @@ def test_the_rest_of_a_short_lies_behind_the_stop_of_its_part_too(scene):
     scene.hand_on()
     scene.desk.tick()
     scene.step(1, AAPL=103)
-    scene.settle(3)
+    scene.settle(12)
     assert scene.held() == -14
     # 5% above the bid of 102.99 would be 108.13.
     assert {Decimal(o["stop_price"]) for o in scene.open() if o["type"] == "stop"} == {Decimal("104.98")}
@@ -434,7 +545,7 @@ def test_the_risk_of_a_rest_that_was_bought_higher_is_its_own(scene):
     for _ in range(3):
         scene.step(0.3)
     scene.step(1, AAPL=102)
-    scene.settle(3)
+    scene.settle(12)
     position = scene.positions.book.ledger.positions["AAPL"]
     rest = float(scene.held()) - 8
     assert rest > 0

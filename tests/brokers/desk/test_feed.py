@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from datetime import timedelta
 
+import numpy as np
 import pytest
 
 from brokers.venue_errors import VenueError, VenueUnavailable
@@ -337,3 +338,14 @@ def test_a_bar_that_is_late_is_asked_for_at_each_iteration_of_a_minute_and_then_
     venue.rows["B"] += late
     venue.at(f"{DAY} 10:10:01")
     assert live.snapshot().usable("B")
+
+
+def test_what_the_bars_of_the_start_close_at_is_known_before_the_first_snapshot() -> None:
+    feeds = feed(DataVenue({"A": regular_rows(DAY, 8)}, f"{DAY} 09:00"), ["A", "B"])
+    assert feeds.prepared_closes() == {}
+    feeds.prepare()
+    closes = feeds.prepared_closes()
+    assert feeds.known_bars() is None
+    bars = feeds.snapshot() and feeds.bars
+    assert bars is not None
+    assert closes == {"A": bars.close[np.isfinite(bars.close[:, 0]), 0][-1]}

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -89,7 +90,7 @@ def bare(tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     with scene.desk.lock:
         scene.desk.look()
         assert scene.positions.protection("AAPL").protected == 0
-        scene.desk.protector.log.see("AAPL", scene.positions.book.quantity("AAPL"))
+        scene.desk.protector.log.see("AAPL", scene.positions.book.quantity("AAPL"), Decimal(0))
     assert scene.desk.protector.log.present
     monkeypatch.setattr(unprotected_alarm, "HELD_S", 0.4)
     yield scene

@@ -79,7 +79,7 @@ def test_of_the_levels_of_several_parts_those_farthest_from_the_market_come_back
     scene.enter()
     scene.settle(1)
     scene.exchange.faults.partial_fill_frac = 0.0
-    scene.settle(8)
+    scene.settle(14)
     stops, targets = ([o for o in scene.open() if o["type"] == kind] for kind in ("stop", "limit"))
     scene.exchange.replace(stops[0]["id"], {"stop_price": "98.50"})
     scene.exchange.replace(targets[0]["id"], {"limit_price": "118"})
@@ -145,7 +145,7 @@ def test_tightening_leaves_a_part_s_stop_that_is_nearer_already(tmp_path):
     scene.enter()
     scene.settle(1)
     scene.exchange.faults.partial_fill_frac = 0.0
-    scene.settle(8)
+    scene.settle(14)
     by_hand, other = (order for order in scene.open() if order["type"] == "stop")
     scene.exchange.replace(by_hand["id"], {"stop_price": "98.50"})
     scene.settle(3)
@@ -235,8 +235,10 @@ def test_a_price_outside_the_session_is_no_reason_to_leave(scene, caplog):
     scene.settle(4)
     assert "protection refused" in caplog.text
     assert scene.desk.closer.tasks == {}
-    # The next day opens above the stop, which comes back at once.
+    assert scene.stopped() == 49, "behind the nearest stop that the venue takes"
+    # The next day opens above the stop, which comes back in place of the nearest.
     scene.step(16 * 3600 + 1800, AAPL=101)
+    scene.settle(8)
     assert scene.held() == scene.stopped() == 49
     assert Decimal(stop_of(scene)["stop_price"]) == Decimal("95.01")
 

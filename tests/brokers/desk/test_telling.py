@@ -14,6 +14,7 @@ from types import SimpleNamespace
 import pytest
 
 from brokers.alpaca.listings import update_of
+from brokers.desk.closed_positions import closed_on
 from brokers.desk.entry_halts import KillLevel
 from brokers.desk.monitor import SILENT, Monitor
 from brokers.desk.session_report import SessionReport
@@ -133,6 +134,41 @@ def test_a_session_that_was_seen_from_its_beginning_is_told_whole(tmp_path, capl
     assert "since this start" not in summary.message
     assert summary.message.endswith("; every position of ours had its stop all the time")
     scene.stop()
+
+
+def test_the_summary_tells_the_equity_of_the_last_look_before_the_close(tmp_path, caplog):
+    """The last iteration may have been in the morning, and after the close prices go on."""
+    scene, report = seen_from_the_beginning(tmp_path)
+    scene.pass_time(6 * 3_600 - 30, AAPL=104)
+    assert scene.state.in_session and scene.state.closes_within(timedelta(seconds=60))
+    scene.desk.tick()
+    report.check()
+    scene.pass_time(60, AAPL=90)
+    assert not scene.state.in_session
+    report.check()
+    (summary,) = told(caplog, EventKind.SUMMARY)
+    equity = event_of(summary).fields["equity"]
+    assert equity - scene.desk.record.equity[-1].equity == pytest.approx(49 * 4, abs=5)
+    scene.stop()
+
+
+def test_a_position_that_is_sold_in_parts_is_one_that_was_closed():
+    def portion(entry, day, pnl):
+        trade = SimpleNamespace(exit_time=TUESDAY + timedelta(days=day), pnl=pnl)
+        return SimpleNamespace(trade=trade, entry_order=entry)
+
+    book = SimpleNamespace(
+        portions=[
+            portion("a", 0, 30.0), portion("a", 1, 5.0), portion("a", 1, -10.0), portion("b", 1, 4.0),
+            portion("c", 0, 9.0),
+        ],
+        entries={"B": SimpleNamespace(client_order_id="b"), "A": SimpleNamespace(client_order_id="a")},
+        ledger=SimpleNamespace(positions={"B": None}),
+    )  # fmt: skip
+    found = closed_on((TUESDAY + timedelta(days=1)).date(), book)
+    assert (found.closed, found.won, found.in_part, found.profit) == (1, 1, 1, -1.0)
+    assert found.in_words() == "1 closed, 1 of them won, 1 closed in part, -1.00 USD"
+    assert closed_on(TUESDAY.date(), book).in_words() == "1 closed, 1 of them won, 1 closed in part, +39.00 USD"
 
 
 def test_nothing_is_said_of_a_time_in_which_nobody_looked(tmp_path, caplog, monkeypatch):

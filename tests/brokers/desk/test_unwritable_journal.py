@@ -116,7 +116,7 @@ def test_a_position_that_was_closed_is_not_told_as_protected_again(tmp_path, cap
         held(scene)
         check = standing(scene)
         missing = scene.desk.protector.log
-        missing.see("AAPL", Decimal(49))
+        missing.see("AAPL", Decimal(49), Decimal(0))
         for _ in range(8):
             scene.pass_time(1)
             check()
@@ -124,7 +124,7 @@ def test_a_position_that_was_closed_is_not_told_as_protected_again(tmp_path, cap
             scene.exchange.on_quote(scene.exchange.now, {"AAPL": Decimal(90)})
             scene.hand_on()
             assert scene.positions.book.quantity("AAPL") == 0
-        missing.see("AAPL", Decimal(0))
+        missing.see("AAPL", Decimal(49), Decimal(49))
         for _ in range(8):
             scene.pass_time(1)
             check()

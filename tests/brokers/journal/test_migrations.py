@@ -83,7 +83,7 @@ def test_the_file_is_copied_first_and_no_copy_is_replaced(tmp_path, caplog):
     (tmp_path / "journal.sqlite.version-1").write_text("an older copy")
     rows = list(sqlite3.connect(path).iterdump())
     Journal(path, ACCOUNT).close()
-    assert "brought from schema version 1 to 3, as it was it is kept as" in caplog.text
+    assert "brought from schema version 1 to 4, as it was it is kept as" in caplog.text
     assert (tmp_path / "journal.sqlite.version-1").read_text() == "an older copy"
     assert list(sqlite3.connect(tmp_path / "journal.sqlite.version-1-2").iterdump()) == rows
     (tmp_path / "journal.sqlite").unlink()
@@ -144,7 +144,7 @@ def test_an_upgraded_journal_has_the_tables_of_a_new_one(old, tmp_path, request)
     assert shapes[0] == shapes[1]
 
 
-@pytest.mark.parametrize(("version", "account"), [(1, ACCOUNT), (2, "test"), (schema.VERSION, ACCOUNT)])
+@pytest.mark.parametrize(("version", "account"), [(1, ACCOUNT), (2, "test"), (3, "test"), (schema.VERSION, ACCOUNT)])
 @pytest.mark.parametrize("database", ["sqlite", "postgresql"])
 def test_the_next_version_s_columns_leave_every_journal_readable(tmp_path, request, database, version, account):
     """Another process, whose tables have a column more each, reads, upgrades and checks the journal."""
@@ -175,6 +175,7 @@ def test_who_reads_without_the_tables_knows_their_versions():
     assert set(journal_reader.READABLE) == schema.READABLE
     fees = {schema.came_with(table.c.fees) for table in (schema.orders, schema.fills)}
     assert fees == {journal_queries.FEES_SINCE}
+    assert schema.came_with(schema.not_sent) == journal_queries.NOT_SENT_SINCE
 
 
 def test_every_version_has_its_upgrade():

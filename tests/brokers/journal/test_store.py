@@ -82,8 +82,8 @@ def test_another_account_and_another_version(address):
     Journal(address, ACCOUNT).close()
     message = refusal(address, "PA3OTHER")
     assert "account_id is 'PA3ACCOUNT', this is 'PA3OTHER'; give each account a journal of its own" in message
-    execute(address, "UPDATE meta SET value = '4' WHERE key = 'schema_version'")
-    assert "schema_version is 4, known here is 3; use the program that wrote it" in refusal(address)
+    execute(address, "UPDATE meta SET value = '5' WHERE key = 'schema_version'")
+    assert "schema_version is 5, known here is 4; use the program that wrote it" in refusal(address)
     with pytest.raises(Refusal, match="schema_version"):
         told(address, "AMD")
 

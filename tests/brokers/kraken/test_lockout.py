@@ -7,6 +7,7 @@ import math
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -118,10 +119,13 @@ def test_what_protects_tries_once_before_the_others(locked):
 
 
 class TurnedAway:
-    """A scene whose private requests are answered with an error from the first cancel on, for so many seconds."""
+    """A scene whose private requests are answered with an error for so many seconds, from the first request ``since``
+    on."""
 
-    def __init__(self, scene: KrakenScene, error: str, seconds: float, only: tuple[str, ...] = ()) -> None:
-        self.scene, self.error, self.seconds, self.only = scene, error, seconds, only
+    def __init__(
+        self, scene: KrakenScene, error: str, seconds: float, only: tuple[str, ...] = (), since: str = "CancelOrder"
+    ) -> None:
+        self.scene, self.error, self.seconds, self.only, self.since = scene, error, seconds, only, since
         self.asked: list[tuple[float, str]] = []
         self.began: datetime | None = None
         self._send = scene.rest._sent
@@ -137,7 +141,7 @@ class TurnedAway:
             if self.passed_s < self.seconds and (not self.only or path in self.only):
                 return {"error": [self.error]}
         answer = self._send(path, api, method, params)
-        if path == "CancelOrder" and self.began is None:
+        if path == self.since and self.began is None:
             self.began = self.scene.clock.time
         return answer
 
@@ -200,6 +204,39 @@ def test_too_many_requests_after_a_stop_was_cancelled_let_the_stop_go_back(tmp_p
         away.watch(60)
         scene.settle(20, 2)
         assert scene.held() == 0 and scene.faults() == []
+        scene.close()
+
+
+@pytest.mark.parametrize("seen", [False, True], ids=["no look since the offer", "a look has shown the offer"])
+@pytest.mark.parametrize("own_stop", [False, True], ids=["the entry's stop", "a stop sent by itself"])
+def test_no_stop_is_sent_beside_an_offer_that_nobody_can_look_at(tmp_path, own_stop, seen):
+    """Coins of the owner's beside ours: the venue would take both, and both would be sold."""
+    with served(account={"balances": {"XBT": "0.002"}}) as server:
+        scene = KrakenScene(server, tmp_path)
+        scene.enter(BTC, 100)
+        scene.settle(3)
+        if own_stop:
+            # Some of ours leave by hand, so that the stop is sent anew for what is left.
+            server.call(lambda exchange: exchange.balances.move("XBT", Decimal("-0.0023")))
+            scene.settle(40)
+            server.call(lambda exchange: exchange.balances.move("XBT", Decimal("0.002")))
+            scene.settle(3)
+        server.faults.venue.partial_fill_frac = 1.0
+        away = TurnedAway(scene, "EAPI:Invalid nonce", 40.0, ("OpenOrders", "BalanceEx"), since="AddOrder")
+        scene.pass_time(1, BTC="95000")
+        for _ in range(20):
+            if away.began is None:
+                away.tick()
+                scene.pass_time(1)
+        offers = [o for o in scene.open() if o.type == "limit"]
+        assert len(offers) == 1 and scene.stopped() == 0
+        if seen:
+            away.seconds = 0
+            away.tick()
+            away.seconds = 40.0
+        for _ in range(16):
+            away.watch(2)
+            assert scene.stopped() == 0 or not [o for o in scene.open() if o.type == "limit"], "sold twice"
         scene.close()
 
 

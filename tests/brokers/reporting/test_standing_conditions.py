@@ -63,6 +63,25 @@ def test_what_comes_and_goes_is_one_condition(world, caplog):
     assert [line[2] for line in told(caplog)] == ["stream: lost for 8 s"]
 
 
+def test_what_somebody_measures_lasts_no_longer_than_that(caplog):
+    """A subject whose shares are others by now begins anew, until it has been told."""
+    now, began = [0.0], [0.0]
+    condition = Condition(
+        EventKind.UNPROTECTED,
+        lambda: {"AAPL": "10 shares"},
+        8.0,
+        "{subject}: {seconds} s",
+        "{subject}",
+        at_most=lambda subject: now[0] - began[0],
+    )
+    conditions = StandingConditions((condition,), 300.0, lambda: now[0])
+    for second in range(60):
+        now[0] = second
+        began[0] = second - second % 5 if second < 30 else 30
+        conditions.check()
+    assert [line[2] for line in told(caplog)] == ["AAPL: 8 s"]
+
+
 def test_what_comes_back_is_told_anew(world, caplog):
     for start in (0, 30):
         world.bare = {"AAPL": "10 shares"}

@@ -1,0 +1,35 @@
+"""What became of the stop that a position had last, in words."""
+
+from __future__ import annotations
+
+from brokers.desk.reconcile.own_positions import OwnPositions
+from brokers.quantities import digits
+
+
+def last_stop(symbol: str, positions: OwnPositions) -> str:
+    """By the venue's last look, or by the journal: a look after a restart shows no stop that had ended before it."""
+    if told := ended_stop(symbol, positions):
+        return told
+    entry = positions.book.entries.get(symbol)
+    found = None if entry is None else positions.journal.last_stop(symbol, entry.journaled_at)
+    if found is None or found.stop_price is None:
+        return "no stop of this position is in the journal yet"
+    return f"the last one, at {digits(found.stop_price)}, is {found.state} by the journal"
+
+
+def ended_stop(symbol: str, positions: OwnPositions) -> str:
+    """The same without asking the journal; empty where the venue's last look shows none that has ended."""
+    entry = positions.book.entries.get(symbol)
+    ended = [
+        order
+        for order in positions.state.view.orders.values()
+        if order.symbol == symbol
+        and order.is_stop
+        and not order.open
+        # An earlier position's stop says nothing of this one.
+        and (entry is None or order.changed is None or order.changed >= entry.journaled_at)
+    ]
+    if not ended:
+        return ""
+    last = max(ended, key=lambda order: (order.changed is not None, order.changed))
+    return f"the last one, at {digits(last.stop_price)}, is {last.status}"
