@@ -163,7 +163,7 @@ def bars_of(scene: Scene, *closes: float) -> Callable[[], BarTable]:
     made = feed(venue, ["AAPL"], minutes=30, sessions=False)
     made.snapshot()
     made.present = PresentShares(scene.positions.splits, scene.positions.present_price)
-    return made.known_bars  # type: ignore[return-value]
+    return made.known_bars
 
 
 @pytest.fixture
