@@ -56,7 +56,7 @@ class SymbolWork:
         overdue: OverdueStops,
     ) -> None:
         self.state, self.positions, self.gateway, self.journal = core.state, core.positions, core.gateway, core.journal
-        self.halts = halts
+        self.observer, self.halts = core.observer, halts
         self._longest_exchange = timedelta(seconds=core.settings.live.protection.max_exchange_s)
         self.entries, self.closer, self.protector, self.targets = entries, closer, protector, targets
         self.manual, self.overdue = manual, overdue
@@ -102,9 +102,8 @@ class SymbolWork:
 
         Exits that rest are not cancelled: whether their shares come free could not be seen, and they might stay
         unprotected. Nor are the shares sold that they hold, since a sale would be a short one if a stop has just
-        filled. Shares that a recent look saw free are sold by orders of ours alone, whose outcome is in the journal. A
-        stop whose cancel was confirmed goes back where no look comes in time: a venue that takes no short refuses it if
-        its shares are gone.
+        filled. Shares that a recent look saw free are sold by orders of ours alone, whose outcome is in the journal.
+        Shares whose exit ended by a confirmed cancel go back behind a stop where no look comes in time.
         """
         # The look may have failed after it had booked something.
         self.positions.refresh()
@@ -116,18 +115,44 @@ class SymbolWork:
             if symbol in self.state.view.freed and not self.closer.under_way(symbol):
                 self.isolated(symbol, partial(self._put_back, symbol))
             elif known and self.closer.under_way(symbol):
-                self.isolated(symbol, partial(self.closer.go_on, symbol))
+                self.isolated(symbol, partial(self._go_on, symbol))
             elif known and symbol in self.protector.log.present and not self._may_be_protected(symbol):
                 self.isolated(symbol, partial(self.protector.tend, symbol, self._keeps(symbol)))
             self.isolated(symbol, partial(self.entries.end, symbol))
 
     def _put_back(self, symbol: str) -> None:
-        """Measure shares whose stop has ended since the last look, and put them behind another before long."""
+        """Measure shares whose exit has ended since the last look, and put them behind a stop before long.
+
+        What the exit had sold before is asked for. Where the venue does not tell, a stop may be for too many: it is
+        refused where there is nothing else to sell, and is not sent beside coins that are not ours.
+        """
         self.protector.see(symbol)
-        late = elapsed(self.state.now, self.state.view.freed[symbol].since, self._longest_exchange)
-        if late and self.state.venue.takes_orders and not self._may_be_protected(symbol):
+        if not self._is_late(symbol) or not self.state.venue.takes_orders or not self._is_plain(symbol):
+            return
+        if self.observer.have_told(self.state.view.freed[symbol].orders) or not self._beside(symbol):
             self.targets.give_back(symbol)
             self.protector.put_back(symbol)
+
+    def _go_on(self, symbol: str) -> None:
+        """Of a close what needs no look; what a cancelled sale had filled is asked for."""
+        if symbol in self.state.view.freed and self._is_late(symbol):
+            self.observer.have_told(self.state.view.freed[symbol].orders)
+        self.closer.go_on(symbol)
+
+    def _is_late(self, symbol: str) -> bool:
+        """Whether no look has come for so long since an exit ended as an exchange may take."""
+        return elapsed(self.state.now, self.state.view.freed[symbol].since, self._longest_exchange)
+
+    def _is_plain(self, symbol: str) -> bool:
+        """Whether it is known what is ours of a symbol, and no exit may be on its way."""
+        changed = symbol in self.manual.reduced or self.positions.opposed(symbol) or self.manual.unsettled(symbol)
+        return not changed and not self._may_be_protected(symbol)
+
+    def _beside(self, symbol: str) -> bool:
+        """Whether there may be more in the account than ours."""
+        view = self.state.view
+        dust = view.dust[symbol].quantity if symbol in view.dust else Decimal(0)
+        return not view.complete or abs(view.held(symbol)) + dust > abs(self.positions.book.quantity(symbol))
 
     def isolated(self, symbol: str, step: Callable[[], None]) -> None:
         """One step of one symbol; what goes wrong in it costs no other symbol its own."""
@@ -139,12 +164,11 @@ class SymbolWork:
             self.halts.crashed(error, self.state.now)
 
     def _may_be_protected(self, symbol: str) -> bool:
-        """Whether shares that were seen without a stop may have an exit by now: an order has no answer, one was sent
-        since the look, or all of an entry may have filled, which gives its own exits effect.
+        """Whether shares that were seen without a stop may have one by now: an order has no answer, or all of an entry
+        may have filled, which gives its own exits effect.
         """
-        entries, shown = self.positions.protection(symbol).entries, self.state.view.orders
-        since = any(order.symbol == symbol and order.venue_id not in shown for order in self.journal.open_orders())
-        return since or bool(self.positions.unresolved(symbol)) or any(entry.filled for entry in entries)
+        entries = self.positions.protection(symbol).entries
+        return bool(self.positions.unresolved(symbol)) or any(entry.filled for entry in entries)
 
     def _tend(self, symbol: str) -> None:
         if symbol in self.state.view.held_back:

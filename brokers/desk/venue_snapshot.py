@@ -19,9 +19,9 @@ REMAINDER_USD = Decimal("0.5")
 
 @dataclass(frozen=True, slots=True)
 class Freed:
-    """Shares whose stops have ended since the last look, by confirmed cancels, and since when."""
+    """Exits of a symbol that have ended since the last look by confirmed cancels: the venue's ids, and since when."""
 
-    quantity: Decimal
+    orders: tuple[str, ...]
     since: datetime
 
 
@@ -34,7 +34,7 @@ class VenueSnapshot:
     order is ours, so that nothing is known of what protects our shares. ``listing`` is the listing of open
     orders as the venue wrote it, for the broker class that speaks its language; ``account_time`` is when the account
     was asked for, ``account_unreadable`` why it could not be read since then, in words. ``dust`` is what the venue
-    holds beside the positions, too little to be one. ``freed`` are shares, by symbol, whose stop has ended since the
+    holds beside the positions, too little to be one. ``freed`` are exits, by symbol, that have ended since the
     look.
     """
 
@@ -75,12 +75,12 @@ class VenueSnapshot:
         return NOTHING if position is None else position.available
 
     def end(self, order: VenueOrder, now: datetime) -> None:
-        """A stop has ended by a confirmed cancel: it protects nothing from here on, whatever the look showed.
+        """An exit has ended by a confirmed cancel: it protects and sells nothing any more, whatever the look showed.
 
         What it has sold before, and when its shares are free, the next look tells: until then it is on its way out.
         """
-        before = self.freed.get(order.symbol, Freed(NOTHING, now))
-        self.freed = {**self.freed, order.symbol: Freed(before.quantity + order.remaining, before.since)}
+        before = self.freed.get(order.symbol, Freed((), now))
+        self.freed = {**self.freed, order.symbol: Freed((*before.orders, order.id), before.since)}
         self.orders = {**self.orders, order.id: replace(order, cancel_pending=True)}
 
     def price(self, symbol: str) -> Decimal:

@@ -115,9 +115,12 @@ class VenueState:
         self.view.held_back |= held_back or {}
 
     def cancel_confirmed(self, venue_id: str) -> None:
-        """The venue's answer to a cancel said that the order has ended; of a stop that counts before the next look."""
+        """The venue's answer to a cancel said that the order has ended; of an exit that counts before the next look."""
         order = self.view.orders.get(venue_id)
-        if order is not None and order.open and order.is_stop and not order.cancel_pending:
+        if order is None or not order.open or order.cancel_pending:
+            return
+        held = self.view.held(order.symbol)
+        if held and (order.side == "sell") == (held > 0):
             self.view.end(order, self.now)
 
     def believed(self, orders: Mapping[str, VenueOrder]) -> dict[str, VenueOrder]:

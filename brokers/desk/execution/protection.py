@@ -241,7 +241,7 @@ class Protector:
         return self._waits.goes_on(symbol, "ending", part, ENDING) or (waits and protection.cancel_pending)
 
     def _place(self, symbol: str, held: Decimal, missing: Decimal, protection: ProtectionStatus) -> None:
-        available = self._state.view.available(symbol)
+        available = self._free(symbol, held, protection)
         if available < missing:
             self._clear_the_way(symbol, protection)
         if self._waits.goes_on(symbol, "shares", available < missing, PATIENCE):
@@ -251,12 +251,27 @@ class Protector:
         self._send(symbol, held, missing, protection)
 
     def put_back(self, symbol: str) -> None:
-        """A stop for shares whose own has ended by a confirmed cancel, before a look has shown them free."""
-        held, protection = self._positions.book.quantity(symbol), self._positions.protection(symbol)
-        freed = self._state.view.freed.get(symbol)
-        missing = self._terms.can_rest(symbol, abs(held)) - protection.protected
-        if held and freed is not None and missing > 0 and not self._just_sent(symbol):
-            self._send(symbol, held, min(missing, freed.quantity), protection)
+        """A stop for shares whose exit has ended by a confirmed cancel, before a look has shown them free."""
+        held, protection, view = (
+            self._positions.book.quantity(symbol),
+            self._positions.protection(symbol),
+            self._state.view,
+        )
+        freed = [view.orders[venue_id] for venue_id in view.freed[symbol].orders] if symbol in view.freed else []
+        others = protection_status((o for o in view.orders.values() if o not in freed), symbol, held).exits
+        missing = self._terms.can_rest(symbol, abs(held)) - sum((order.remaining for order in others), Decimal(0))
+        missing = min(missing, sum((order.quantity - order.filled for order in freed), Decimal(0)))
+        if held and missing > 0 and not self._just_sent(symbol):
+            self._send(symbol, held, missing, protection)
+
+    def _free(self, symbol: str, held: Decimal, protection: ProtectionStatus) -> Decimal:
+        """Shares that a stop may be for: not those of another exit of ours, whatever else the account holds."""
+        stopped, taken = {order.group for order in protection.stops}, dict[str, Decimal]()
+        for order in protection.exits:
+            if order.group not in stopped:
+                taken[order.group] = max(taken.get(order.group, Decimal(0)), order.remaining)
+        free = abs(held) - protection.protected - sum(taken.values(), Decimal(0))
+        return min(self._state.view.available(symbol), max(Decimal(0), free))
 
     def _send(self, symbol: str, held: Decimal, missing: Decimal, protection: ProtectionStatus) -> None:
         """Place what is missing: by a stop of its own, or by one that rests."""

@@ -108,6 +108,11 @@ class TargetExchange:
         return bool(self.symbols)
 
     @property
+    def ending(self) -> bool:
+        """Whether an offer is being cancelled, or its shares wait for their stop."""
+        return any(x.stage is Stage.RETURNING or x.cancel_asked is not None for x in self._exchanges.values())
+
+    @property
     def symbols(self) -> set[str]:
         """Where that is so; the position itself may be gone."""
         return {symbol for symbol, exchange in self._exchanges.items() if exchange.stage is not Stage.WATCHING}
@@ -148,16 +153,18 @@ class TargetExchange:
             self._exchanges.pop(symbol)
 
     def give_back(self, symbol: str) -> None:
-        """No look shows whether the shares are free: they go back behind a stop before they are offered."""
+        """No look shows whether the shares are free: they go back behind a stop, and are not offered again before."""
         exchange = self._exchanges.get(symbol)
-        if exchange is not None and exchange.stage is Stage.RELEASING:
+        if exchange is None:
+            return
+        if exchange.stage is Stage.RELEASING or exchange.cancel_asked is not None:
             log.warning("%s: nobody can look whether its shares are free, the stop goes back", symbol)
             self._end(exchange, sold=False)
 
     def call_off(self) -> None:
-        """Offer nothing more: what has not been sold goes back behind its stop."""
+        """Offer nothing more: what is not offered yet goes back behind its stop; ``give_up`` ends an offer first."""
         for exchange in self._exchanges.values():
-            if exchange.stage is not Stage.WATCHING:
+            if exchange.stage is Stage.RELEASING:
                 exchange.stage = Stage.RETURNING
 
     def _watch(self, exchange: Exchange, position: Position) -> None:

@@ -77,7 +77,8 @@ def _until_protected(desk: LiveDesk, end: float) -> str:
 def _unfinished(desk: LiveDesk) -> bool:
     """Whether another step is needed before no entry waits and every position has exits for its shares."""
     protector = desk.protector
-    return bool(desk.closer.tasks or protector.log.protectable or protector.cancelling or desk.entries.waiting)
+    under_way = desk.closer.tasks or desk.targets.ending or desk.entries.waiting
+    return bool(under_way or protector.log.protectable or protector.cancelling)
 
 
 def _tell_no_look(desk: LiveDesk, why: str, began: datetime) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -10,7 +11,7 @@ from brokers.desk.reconcile.journal_sync import Contradiction, JournalSync
 from brokers.desk.venue_state import VenueState
 from brokers.journal import Journal, JournalOrder
 from brokers.order_types import LEVEL_ROLES, VenueReason
-from brokers.venue_errors import VenueError, VenueRefusal
+from brokers.venue_errors import VenueError, VenueRefusal, level_of
 from brokers.venue_values import OrderAck, VenueListing
 
 FIRST_LOOK_BACK = timedelta(days=7)
@@ -90,6 +91,18 @@ class InflightOrders:
                 if not self._answered(gone[name]):
                     # The next look begins with the others.
                     return
+
+    def have_told(self, venue_ids: Iterable[str]) -> bool:
+        """Ask for orders whose cancel was confirmed, and book them; whether the venue has told what each had filled."""
+        ended = tuple(venue_ids)
+        try:
+            with self.state.time_budget(ASK_WITHIN_S):
+                for venue_id in ended:
+                    if self.state.view.orders[venue_id].open:
+                        self._take(self.state.venue.order(venue_id))
+        except VenueError as error:
+            log.log(level_of(error), "what a cancelled order had filled cannot be asked: %s", error)
+        return not any(self.state.view.orders[venue_id].open for venue_id in ended)
 
     def _answered(self, order: JournalOrder) -> bool:
         """Look one order up; False if there was no answer."""

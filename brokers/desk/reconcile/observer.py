@@ -105,6 +105,12 @@ class VenueObserver:
         self._inflight.ask()
         self._positions.refresh()
 
+    def have_told(self, venue_ids: Iterable[str]) -> bool:
+        """Whether the venue has told, asked one by one and without a look, what cancelled orders had filled."""
+        told = self._inflight.have_told(venue_ids)
+        self._positions.refresh()
+        return told
+
     def see_account(self) -> None:
         """Ask for the account alone; equity and cash stay as they were where the venue tells none that can be read.
 

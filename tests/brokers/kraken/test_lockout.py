@@ -7,8 +7,6 @@ import math
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
-from typing import Any
 
 import pytest
 
@@ -20,6 +18,7 @@ from monitoring.state import ConditionState
 from monitoring.status import status
 from tests.brokers.kraken.scene import BTC, KrakenScene
 from tests.brokers.kraken.scripted import scripted
+from tests.brokers.kraken.turned_away import TurnedAway
 from tests.brokers.rehearsal.kraken.market import served
 from tests.monitoring.journals import trader_state
 
@@ -118,44 +117,6 @@ def test_what_protects_tries_once_before_the_others(locked):
     assert rest.rates.locked == "locked out by Kraken until 12:15; nothing is looked at"
 
 
-class TurnedAway:
-    """A scene whose private requests are answered with an error for so many seconds, from the first request ``since``
-    on."""
-
-    def __init__(
-        self, scene: KrakenScene, error: str, seconds: float, only: tuple[str, ...] = (), since: str = "CancelOrder"
-    ) -> None:
-        self.scene, self.error, self.seconds, self.only, self.since = scene, error, seconds, only, since
-        self.asked: list[tuple[float, str]] = []
-        self.began: datetime | None = None
-        self._send = scene.rest._sent
-        scene.rest._sent = self._answer  # type: ignore[method-assign]  # in the place of the wire
-
-    @property
-    def passed_s(self) -> float:
-        return 0.0 if self.began is None else (self.scene.clock.time - self.began).total_seconds()
-
-    def _answer(self, path: str, api: str, method: str, params: Any) -> Any:
-        if api == "private" and self.began is not None:
-            self.asked.append((self.passed_s, path))
-            if self.passed_s < self.seconds and (not self.only or path in self.only):
-                return {"error": [self.error]}
-        answer = self._send(path, api, method, params)
-        if path == self.since and self.began is None:
-            self.began = self.scene.clock.time
-        return answer
-
-    def watch(self, seconds: float) -> None:
-        """The monitor's ticks, one in two seconds."""
-        for _ in range(int(seconds / 2)):
-            self.scene.pass_time(2)
-            self.tick()
-
-    def tick(self) -> None:
-        with suppress(VenueError):
-            self.scene.desk.tick()
-
-
 def begin(scene: KrakenScene, kind: str) -> None:
     """The stop's cancel, for the target or for an exit."""
     if kind == "target":
@@ -183,7 +144,8 @@ def test_a_lockout_after_a_stop_was_cancelled_is_seen_and_its_first_try_is_the_s
         while len(away.asked) == 1 and away.passed_s < LOCKOUT_URGENT_S + 20:
             away.watch(2)
         assert scene.stopped() == scene.held() > 0
-        assert away.asked[1][1] == "AddOrder" and away.asked[1][0] < LOCKOUT_URGENT_S + 10
+        first = away.asked[1:3]
+        assert [path for _, path in first] == ["QueryOrders", "AddOrder"] and first[1][0] < LOCKOUT_URGENT_S + 10
         scene.settle(4)
         away.watch(30)
         assert scene.held() == 0 and scene.faults() == [], "what was under way goes on once it can be looked at"
@@ -204,39 +166,6 @@ def test_too_many_requests_after_a_stop_was_cancelled_let_the_stop_go_back(tmp_p
         away.watch(60)
         scene.settle(20, 2)
         assert scene.held() == 0 and scene.faults() == []
-        scene.close()
-
-
-@pytest.mark.parametrize("seen", [False, True], ids=["no look since the offer", "a look has shown the offer"])
-@pytest.mark.parametrize("own_stop", [False, True], ids=["the entry's stop", "a stop sent by itself"])
-def test_no_stop_is_sent_beside_an_offer_that_nobody_can_look_at(tmp_path, own_stop, seen):
-    """Coins of the owner's beside ours: the venue would take both, and both would be sold."""
-    with served(account={"balances": {"XBT": "0.002"}}) as server:
-        scene = KrakenScene(server, tmp_path)
-        scene.enter(BTC, 100)
-        scene.settle(3)
-        if own_stop:
-            # Some of ours leave by hand, so that the stop is sent anew for what is left.
-            server.call(lambda exchange: exchange.balances.move("XBT", Decimal("-0.0023")))
-            scene.settle(40)
-            server.call(lambda exchange: exchange.balances.move("XBT", Decimal("0.002")))
-            scene.settle(3)
-        server.faults.venue.partial_fill_frac = 1.0
-        away = TurnedAway(scene, "EAPI:Invalid nonce", 40.0, ("OpenOrders", "BalanceEx"), since="AddOrder")
-        scene.pass_time(1, BTC="95000")
-        for _ in range(20):
-            if away.began is None:
-                away.tick()
-                scene.pass_time(1)
-        offers = [o for o in scene.open() if o.type == "limit"]
-        assert len(offers) == 1 and scene.stopped() == 0
-        if seen:
-            away.seconds = 0
-            away.tick()
-            away.seconds = 40.0
-        for _ in range(16):
-            away.watch(2)
-            assert scene.stopped() == 0 or not [o for o in scene.open() if o.type == "limit"], "sold twice"
         scene.close()
 
 
