@@ -52,7 +52,8 @@ def _signs(found: Status) -> Iterable[Sign]:
         yield Sign("stale", "No sign of life", text)
     for symbol, seconds in sorted(state.unprotected.items()):
         held = next((p for p in state.positions if p.symbol == symbol), None)
-        shares = "" if held is None else f", {held.bare:g} of {abs(held.quantity):g} {unit_of(symbol)}"
+        there = 0.0 if held is None else abs(held.quantity)
+        shares = "" if held is None else f", {held.bare:g} of {there:g} {unit_of(symbol, there)}"
         yield Sign("unprotected", "Unprotected", f"{symbol} for {seconds:.0f} s{shares}", symbol)
     for symbol, waits in sorted(state.closing.items()):
         yield Sign("closing", "Being closed", f"{symbol}: {waits}", symbol)

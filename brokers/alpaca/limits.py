@@ -113,6 +113,10 @@ class SlidingWindowLimiter:
             if now < self._closed_until:
                 return f"429, too many requests: the venue takes none for {math.ceil(self._closed_until - now)} s more"
             kept = need * self.reserve
+            if len(self._sent) >= self.limit:
+                # In seconds of the venue, whose minute may be a shorter one here.
+                wait_s = max(math.ceil(self._wait(need, now) * WINDOW_S / self.window_s), 1)
+                return f"own rate limit: all {self.limit} requests of a minute are spent, this one can go in {wait_s} s"
             if len(self._sent) < self.limit - kept:
                 return "the request found no room in the time it had"
             others = f", {kept} are kept for what matters more" if kept else ""
@@ -151,7 +155,12 @@ class SlidingWindowLimiter:
             if len(self._sent) < most:
                 self._sent.append(now)
                 return 0.0
-            return max(self._sent[len(self._sent) - most] + self.window_s - now, 0.001)
+            return self._wait(need, now)
+
+    def _wait(self, need: Need, now: float) -> float:
+        """Seconds until a place may be free, as there is none."""
+        most = self.limit - need * self.reserve
+        return max(self._sent[len(self._sent) - most] + self.window_s - now, 0.001)
 
     def _forget(self, now: float) -> None:
         while self._sent and now - self._sent[0] > self.window_s:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import date, datetime
@@ -13,9 +12,9 @@ import numpy as np
 import pandas as pd
 
 from brokers.desk.reconcile.own_positions import OwnPositions
-from brokers.desk.reconcile.position_book import Portion, PositionBook
+from brokers.desk.reconcile.position_book import PositionBook
 from brokers.desk.venue_state import VenueState
-from brokers.record import EquityRow, RunRecord, TradeRecord
+from brokers.record import EquityRow, RunRecord
 from config.values.closed_trades import CLOSED_TRADES_KEPT
 from config.values.markets import NEW_YORK_ZONE
 from market.bars import BarTable
@@ -121,21 +120,11 @@ class BookBuilder:
         )
 
     def keep_trades(self, record: RunRecord) -> None:
-        """Enter what was closed in the journal and the record, as far as the book has changed.
-
-        A portion grows while its exit order fills, and a late fill may put another in its place. Books share the
-        portions up to where the later one was booked anew.
-        """
-        own, kept = self._positions.book, self._kept
-        if own is kept:
+        """Enter what was closed in the record, and see that the journal has it too, as far as the book has changed."""
+        own = self._positions.book
+        if own is self._kept:
             return
-        if kept is None:
-            self._positions.journal.trades(by_orders(own.portions))
-        else:
-            both = range(min(len(own.portions), len(kept.portions)))
-            same = bisect_left(both, True, key=lambda i: own.portions[i] is not kept.portions[i])
-            changed, before = by_orders(own.portions[same:]), by_orders(kept.portions[same:])
-            self._positions.journal.change_trades(changed, before.keys() - changed.keys())
+        self._positions.trades.settle()
         record.trades = list(own.ledger.record.trades)
         self._kept = own
 
@@ -184,8 +173,3 @@ class BookBuilder:
             initial_quantity=float(held),
             best_price=price,
         )
-
-
-def by_orders(portions: Iterable[Portion]) -> dict[tuple[str, str], TradeRecord]:
-    """Closed portions by the orders that opened and closed them, as the journal keeps them."""
-    return {(p.entry_order, p.exit_order): p.trade for p in portions}

@@ -14,7 +14,8 @@ from brokers.desk.look_pace import BUSY_S, LEAST_S, LookPace
 from brokers.desk.session_report import SessionReport
 from brokers.ports import Clock, QuoteStream
 from brokers.reporting.events import EventKind, about
-from brokers.venue_errors import VenueError, level_of
+from brokers.reporting.repeated_reasons import RepeatedReasons
+from brokers.venue_errors import VenueError
 from brokers.venue_values import NEVER, TradeUpdate
 
 MISSED_PACES, MISSED_S = 3, 30.0
@@ -71,6 +72,7 @@ class Monitor:
         self._pace = LookPace(clock.local, time.monotonic())
         self.stream_down: dict[str, str] = {}
         """The stream of trade updates and why it is silent, while it is."""
+        self._reasons = RepeatedReasons()
         self._seen = desk.state.view
         """What the last look showed: if it is another one, somebody else has looked."""
         self.listening = False
@@ -229,12 +231,13 @@ class Monitor:
             if self._stream is not None:
                 self._stream.watch(sorted(symbols, key=lambda symbol: (symbol not in stops, symbol)))
         except VenueError as error:
-            log.log(level_of(error), "watching: %s", error)
+            log.log(self._reasons.level(error), "watching: %s", error)
         except Exception as error:
             # A watch that ends with its first surprise watches nothing.
             self.desk.halts.crashed(error, self.clock.now())
             self._stop.wait(CRASHED_S)
         else:
+            self._reasons.over()
             # Where a stop rests and no stream of prices says that the market has passed it, looks have to.
             followed = () if self._stream is None else self._stream.followed
             blind = self.desk.overdue.watching and any(symbol not in followed for symbol in stops)

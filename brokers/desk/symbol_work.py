@@ -19,7 +19,8 @@ from brokers.desk.execution.target_exchange import TargetExchange
 from brokers.desk.reconcile.manual_positions import ManualPositions
 from brokers.order_types import OrderRole
 from brokers.quantities import digits
-from brokers.venue_errors import VenueError, level_of
+from brokers.reporting.repeated_reasons import RepeatedReasons
+from brokers.venue_errors import VenueError
 from config.errors import Refusal
 from config.values.counting import unit_of
 
@@ -57,6 +58,7 @@ class SymbolWork:
     ) -> None:
         self.state, self.positions, self.gateway, self.journal = core.state, core.positions, core.gateway, core.journal
         self.observer, self.halts = core.observer, halts
+        self._reasons = RepeatedReasons()
         self._longest_exchange = timedelta(seconds=core.settings.live.protection.max_exchange_s)
         self.entries, self.closer, self.protector, self.targets = entries, closer, protector, targets
         self.manual, self.overdue = manual, overdue
@@ -84,7 +86,8 @@ class SymbolWork:
     def step(self) -> None:
         """One step in every symbol; safe to repeat."""
         for symbol in sorted(self.symbols):
-            self.isolated(symbol, partial(self._tend, symbol))
+            if self.isolated(symbol, partial(self._tend, symbol)):
+                self._reasons.over(symbol)
 
     def end_parts(self) -> None:
         """Cancel entries that are known to have filled in part, before anything is asked: their shares have no stop."""
@@ -154,14 +157,16 @@ class SymbolWork:
         dust = view.dust[symbol].quantity if symbol in view.dust else Decimal(0)
         return not view.complete or abs(view.held(symbol)) + dust > abs(self.positions.book.quantity(symbol))
 
-    def isolated(self, symbol: str, step: Callable[[], None]) -> None:
-        """One step of one symbol; what goes wrong in it costs no other symbol its own."""
+    def isolated(self, symbol: str, step: Callable[[], None]) -> bool:
+        """One step of one symbol, and whether nothing went wrong in it, which costs no other symbol its own."""
         try:
             step()
+            return True
         except VenueError as error:
-            log.log(level_of(error), "%s: the next step has to wait, %s", symbol, error)
+            log.log(self._reasons.level(error, symbol), "%s: the next step has to wait, %s", symbol, error)
         except Exception as error:
             self.halts.crashed(error, self.state.now)
+        return False
 
     def _may_be_protected(self, symbol: str) -> bool:
         """Whether shares that were seen without a stop may have one by now: an order has no answer, or all of an entry
@@ -203,7 +208,7 @@ class SymbolWork:
         if not own.turned(symbol) or symbol in self.closer.tasks or self.gateway.shutting_down:
             return
         if own.quantity(symbol) * there > 0 and not self.manual.unsettled(symbol):
-            left = f"{digits(own.quantity(symbol))} {unit_of(symbol)}"
+            left = f"{digits(own.quantity(symbol))} {unit_of(symbol, abs(own.quantity(symbol)))}"
             log.error("%s: exits of ours left %s, which are closed at once", symbol, left)
             self.closer.begin(symbol, None, OrderRole.CLOSE, "exits sold more than was held", self.state.now)
 

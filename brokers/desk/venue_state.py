@@ -12,7 +12,8 @@ from decimal import Decimal
 from brokers.desk.data.quotes import Quote, unavailable
 from brokers.desk.venue_snapshot import VenueSnapshot, grouped
 from brokers.ports import Venue
-from brokers.venue_errors import AccountUnreadable, VenueError, level_of
+from brokers.reporting.repeated_reasons import RepeatedReasons
+from brokers.venue_errors import AccountUnreadable, VenueError
 from brokers.venue_values import VenueAccount, VenueOrder, VenueTime
 
 QUOTE_S = 2.0
@@ -54,6 +55,7 @@ class VenueState:
         self._disbelieved = disbelieved
         self.view = VenueSnapshot(self.now, VenueAccount(), {}, {})
         self._hours: VenueTime | None = None
+        self._reasons = RepeatedReasons()
 
     @property
     def now(self) -> datetime:
@@ -89,8 +91,9 @@ class VenueState:
             try:
                 with self.time_budget(QUOTE_S):
                     self._hours = self.venue.venue_clock()
+                self._reasons.over()
             except VenueError as error:
-                log.log(level_of(error), "the venue's clock was not heard: %s", error)
+                log.log(self._reasons.level(error), "the venue's clock was not heard: %s", error)
 
     def see_account(self) -> None:
         """Ask for the account alone; equity and cash stay as they were where the venue tells none that can be read.

@@ -6,14 +6,14 @@ venue is known by its client order id, and an unknown outcome is looked up, neve
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import Connection, Table, select
 
@@ -43,6 +43,16 @@ class Halt:
 
     began: datetime
     until: date
+
+
+class Derived(Protocol):
+    """What follows from fills and splits, and is kept in the journal beside them."""
+
+    def follow(self) -> None:
+        """Write what follows now; fills or a split were just written in the same transaction."""
+
+    def forget(self) -> None:
+        """That transaction came to nothing, or nobody knows."""
 
 
 def _now() -> datetime:
@@ -82,6 +92,8 @@ class Journal:
         self._account_id = account_id
         self._clock = clock
         self._run_id: int | None = None
+        self.derived: Derived | None = None
+        """Is written in the transaction that books fills or a split, so that both are on the disk or neither is."""
         self._touched: list[str] = []
         """Orders by name that something was reported of, each report; empty for a split."""
         self._answers: tuple[tuple[int, int] | None, dict[tuple[Any, ...], Any]] = (None, {})
@@ -206,8 +218,8 @@ class Journal:
         key = venue_event_id or ":".join([told, *sorted(report.key for report in reports)])
         # Before it is written: it may be on the disk even where no answer comes.
         self._touched.append(client_order_id)
-        with self._store.transaction() as connection:
-            return order_statements.report(
+        with self._followed() as (connection, follow):
+            order, new = order_statements.report(
                 connection,
                 client_order_id,
                 told,
@@ -218,6 +230,9 @@ class Journal:
                 reason=reason,
                 quantity=quantity,
             )
+            if new:
+                follow()
+        return order
 
     def order(self, client_order_id: str) -> JournalOrder:
         """One order; JournalConflict if it is not there."""
@@ -257,7 +272,10 @@ class Journal:
     def split(self, symbol: str, before: Decimal, after: Decimal, time: datetime | None = None) -> None:
         """Keep that so many shares of a symbol became so many by a time, by default now."""
         self._touched.append("")
-        self._put(splits_table, {"symbol": symbol, "time": time or self._clock()}, {"before": before, "after": after})
+        key, values = {"symbol": symbol, "time": time or self._clock()}, {"before": before, "after": after}
+        with self._followed() as (connection, follow):
+            decision_statements.put(connection, splits_table, key, values)
+            follow()
 
     def splits(self) -> list[Split]:
         """Every split that was kept, by its time."""
@@ -453,6 +471,24 @@ class Journal:
             with self._store.reading() as connection:
                 answers[question] = read(connection)
         return answers[question]
+
+    @contextmanager
+    def _followed(self) -> Iterator[tuple[Connection, Callable[[], None]]]:
+        """A transaction, and what has to be called in it once fills or a split are written."""
+        begun: list[Derived] = []
+
+        def follow() -> None:
+            if self.derived is not None:
+                begun.append(self.derived)
+                self.derived.follow()
+
+        try:
+            with self._store.transaction() as connection:
+                yield connection, follow
+        except BaseException:
+            for derived in begun:
+                derived.forget()
+            raise
 
     def _put(self, table: Table, key: dict[str, Any], values: dict[str, Any]) -> None:
         with self._store.transaction() as connection:

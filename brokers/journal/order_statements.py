@@ -115,11 +115,12 @@ def report(
     reports: Iterable[FillReport] = (),
     reason: str = "",
     quantity: Decimal | None = None,
-) -> JournalOrder:
-    """Book what was reported of an order; the same again changes nothing.
+) -> tuple[JournalOrder, bool]:
+    """Book what was reported of an order, and tell whether a fill was told anew; the same again changes nothing.
 
     ``quantity`` is the order's own by the venue: it grows with each fill where an order was sent for an amount of
-    money, and after a split.
+    money, and after a split. A fill that is told a second time in another way, by itself after a total, is told anew:
+    its time counts too.
 
     Raises
     ------
@@ -137,9 +138,9 @@ def report(
     if quantity is not None and quantity > ordered:
         change["quantity"] = ordered = quantity
     state = advance(order.state, status)
-    reports = list(reports)
+    reports, new = list(reports), False
     if reports:
-        total = _book(connection, client_order_id, reports)
+        total, new = _book(connection, client_order_id, reports)
         if total.quantity > ordered:
             raise JournalConflict(
                 f"{client_order_id}: fills sum to {total.quantity}, ordered were {ordered}; one came under two ids"
@@ -161,13 +162,14 @@ def report(
     if change:
         connection.execute(orders.update().where(orders.c.client_order_id == client_order_id).values(change))
     _note(connection, client_order_id, key, time, status, state, reason, change)
-    return one(connection, client_order_id)
+    return one(connection, client_order_id), new
 
 
-def _book(connection: Connection, client_order_id: str, reports: list[FillReport]) -> Booked:
-    """Keep the reports that are new, and reconcile all of the order's."""
+def _book(connection: Connection, client_order_id: str, reports: list[FillReport]) -> tuple[Booked, bool]:
+    """Keep the reports that are new, reconcile all of the order's, and tell whether any was new."""
     mine = fills.c.client_order_id == client_order_id
     there = {row.fill_key: _restored(row) for row in connection.execute(rows_of(fills).where(mine))}
+    known = len(there)
     for new in reports:
         key, old = new.key, there.get(new.key)
         if old is not None:
@@ -183,7 +185,7 @@ def _book(connection: Connection, client_order_id: str, reports: list[FillReport
         if key and key not in there:
             there[key] = new
             chain.insert(connection, fills, {"client_order_id": client_order_id, **_row(new), "fill_key": key})
-    return booked(there.values())
+    return booked(there.values()), len(there) > known
 
 
 def _with_total(client_order_id: str, new: Execution, old: Execution, there: Mapping[str, FillReport]) -> str:

@@ -13,7 +13,8 @@ from typing import Any
 import pandas as pd
 
 from brokers.alpaca.client import VenueClient
-from brokers.venue_errors import VenueError, level_of
+from brokers.reporting.repeated_reasons import RepeatedReasons
+from brokers.venue_errors import VenueError
 from brokers.venue_values import VenueTime
 from config.values.markets import NEW_YORK, NEW_YORK_ZONE
 from market.calendar import is_session, last_session, session_times
@@ -43,6 +44,7 @@ class VenueHours:
     def __init__(self) -> None:
         self._hours: VenueTime | None = None
         self._asked_hours = -math.inf
+        self._reasons = RepeatedReasons()
         self._hours_mutex = threading.Lock()
 
     def get_timestamp(self) -> float:
@@ -114,8 +116,9 @@ class VenueHours:
                 self._asked_hours = time.monotonic()
                 try:
                     self._hours = self.client.venue_clock()
+                    self._reasons.over()
                 except VenueError as error:
-                    log.log(level_of(error), "the venue's clock was not heard: %s", error)
+                    log.log(self._reasons.level(error), "the venue's clock was not heard: %s", error)
             return self._hours, self.client.clock.now()
 
 

@@ -126,7 +126,8 @@ def _positions(outlook: Outlook, unbooked: dict[str, Decimal]) -> list[Differenc
         # What the missing fills explain is told by them.
         rest = there - here - unbooked.get(symbol, Decimal(0))
         if rest:
-            text = f"{digits(abs(rest))} {unit_of(symbol)} {'came' if rest > 0 else 'went'} without an order of ours"
+            moved = f"{digits(abs(rest))} {unit_of(symbol, abs(rest))} {'came' if rest > 0 else 'went'}"
+            text = f"{moved} without an order of ours"
             found.append(Difference(Kind.POSITION, symbol, digits(here), digits(there), text))
     return found
 
@@ -217,7 +218,8 @@ def _unprotected(outlook: Outlook, settings: Settings) -> list[Difference]:
         there = min(abs(ours), abs(held)) if ours * held > 0 else Decimal(0)
         protected = protection_status(counted, symbol, ours).protected
         if there > protected:
-            text = f"{digits(there - protected)} {unit_of(symbol)} of ours without a working stop"
+            bare = there - protected
+            text = f"{digits(bare)} {unit_of(symbol, bare)} of ours without a working stop"
             found.append(Difference(Kind.UNPROTECTED, symbol, digits(there), digits(protected), text))
     return found
 

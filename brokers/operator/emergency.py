@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from brokers.desk.book_builder import by_orders
 from brokers.desk.core import DeskCore
 from brokers.desk.reconcile.budget_keeper import BudgetKeeper
 from brokers.desk.reconcile.protection_status import protection_status
@@ -108,8 +107,8 @@ def _really(cleanup: Cleanup, core: DeskCore, settings: Settings, account_id: st
         _tell_unprotected(venue, say)
     finally:
         core.positions.refresh()
-        # What was booked here closed positions too; a trader that never starts again would not write that down.
-        core.journal.trades(by_orders(core.positions.book.portions))
+        # What others booked and left closed positions too; a trader that never starts again would not write that down.
+        core.positions.trades.settle()
         # Fills that were booked here are spent budget; a trader refuses to start where the two disagree.
         if budget is not None:
             settled &= _kept(budget, core, say)

@@ -6,6 +6,7 @@ It needs no lock and no journal, so that it speaks while everything else waits.
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -38,8 +39,8 @@ class Condition:
     same : callable, optional
         Whether that one is about the same now: a venue may be gone only in part. Must need no lock.
     at_most : callable, optional
-        For how many local seconds at most it has lasted for a subject, where somebody measures that; None where what
-        comes and goes is one. Must need no lock.
+        For how many local seconds at most it has lasted for a subject, where somebody measures that: what was told has
+        ended where this has begun later. None where what comes and goes is one. Must need no lock.
     """
 
     kind: EventKind
@@ -84,6 +85,7 @@ class StandingConditions:
         self._conditions, self._again_s, self._monotonic = conditions, again_s, monotonic
         self._since: dict[tuple[EventKind, str], float] = {}
         self._seen: dict[tuple[EventKind, str], float] = {}
+        self._longest: dict[tuple[EventKind, str], float] = {}
         self._told: dict[tuple[EventKind, str], float] = {}
         self._standing: dict[tuple[EventKind, str], Standing] = {}
         self._failed: set[EventKind] = set()
@@ -111,10 +113,12 @@ class StandingConditions:
             key = (condition.kind, subject)
             self._seen[key] = now
             since = self._since.setdefault(key, now)
-            if key not in self._told and (most := condition.at_most(subject)) is not None:
+            if (most := condition.at_most(subject)) is not None:
                 since = self._since[key] = max(since, now - most)
             lasted = now - since
-            if lasted < condition.after_s or now - self._told.get(key, -self._again_s) < self._again_s:
+            self._longest[key] = max(lasted, self._longest.get(key, 0.0))
+            told = self._told.get(key, -math.inf)
+            if lasted < condition.after_s or (now - told < self._again_s and since <= told):
                 continue
             if told_already:
                 continue
@@ -125,7 +129,8 @@ class StandingConditions:
         # What comes and goes within that time is one condition: a stream that flaps is down.
         calm = [k for k, seen in self._seen.items() if k[0] is condition.kind and now - seen >= condition.after_s]
         for key in calm:
-            lasted = self._seen.pop(key) - self._since.pop(key)
+            # Of several, one after the other, the longest.
+            lasted = max(self._seen.pop(key) - self._since.pop(key), self._longest.pop(key, 0.0))
             self._standing.pop(key, None)
             if self._told.pop(key, None) is not None:
                 text = condition.over.format(subject=key[1], end=condition.end(key[1]), seconds=f"{lasted:.0f}")

@@ -91,8 +91,9 @@ def size(
         return 0
     printer = console(json=False)
     share = found.notional / equity
+    unit = "share" if found.shares == 1 else "shares"
     printer.print(
-        f"{found.shares:g} shares at {entry:,.2f}: {found.notional:,.2f} USD, {share:.1%} of {equity:,.2f} USD "
+        f"{found.shares:g} {unit} at {entry:,.2f}: {found.notional:,.2f} USD, {share:.1%} of {equity:,.2f} USD "
         f"({source}); {found.risk_dollars:,.2f} USD are lost at {stop:,.2f}",
         highlight=False,
         soft_wrap=True,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 COINS = "coins"
 
 
-def unit_of(symbol: str) -> str:
-    """What a symbol is held in, in words: a pair of currencies in coins, anything else in shares."""
-    return COINS if "/" in symbol else "shares"
+def unit_of(symbol: str, number: Decimal | float | None = None) -> str:
+    """What a symbol is held in, in words: a pair of currencies in coins, anything else in shares; ``number`` of it."""
+    unit = COINS if "/" in symbol else "shares"
+    return unit[:-1] if number == 1 else unit
 
 
 def counted(number: int, one: str, more: str = "") -> str:

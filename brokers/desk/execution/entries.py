@@ -33,6 +33,7 @@ from brokers.order_types import OPENING_ROLES, OrderType, RefusalCode, Resting, 
 from brokers.quantities import digits, down, up, whole_lots
 from brokers.record import OrderRecord, not_sent
 from brokers.reporting.events import EventKind, about
+from brokers.venue_errors import VenueError, VenueRefusal
 from brokers.venue_requests import OrderRequest
 from config import Settings
 from config.errors import Refusal
@@ -176,48 +177,18 @@ class Entries:
     def _attempt(self, task: EntryTask, quote: Quote) -> bool:
         """Send the next order of a task; False if the task is over."""
         proposal, window = task.proposal, self.window()
-        buys = proposal.side == "buy"
-        price, limit, note = self._price(task, quote)
-        if not math.isfinite(price):
-            self._refuse_task(task, f"DESK_QUOTE: {proposal.symbol}: {quote.problem}")
+        try:
+            prepared = self._prepare(task, quote, window)
+        except VenueError as error:
+            # The venue does not know the symbol, or was asked for its rules and did not answer: nothing was sent.
+            code = RefusalCode.VENUE if isinstance(error, VenueRefusal) else RefusalCode.NOT_SENT
+            if task.attempts and code is RefusalCode.NOT_SENT:
+                return self._put_off(task, f"{code}: {error}")
+            self._refuse_task(task, f"{code}: {error}; {proposal.reason}")
             return False
-        rules = self._state.rules
-        entry = entry_at(
-            proposal,
-            price,
-            (limit or price) * (1 + float(rules.fee_frac)),
-            self._lot,
-            wanted=task.wanted,
-            filled=task.filled,
-            tick=partial(rules.tick, symbol=proposal.symbol),
-        )
-        quantity, stop, target, reason = entry.quantity, entry.stop, entry.target, f"{entry.reason}{note}"
-        if not entry.possible or quantity < rules.least(proposal.symbol, Decimal(str(price))):
-            self._refuse_task(task, f"DESK_SIZE: nothing is left of it at {price:.4f}; {proposal.reason}")
+        if prepared is None:
             return False
-        # Nor does the stop lie farther from the market than that of the part that is there.
-        if (first := self._stop_of_part(proposal.symbol)) is not None:
-            sign, prices = (1 if buys else -1), [price] if quote.problem else quote.prices
-            if any(sign * (known - first) <= rules.gap(first, proposal.symbol) for known in prices):
-                self._refuse_task(task, f"DESK_STOP: {price:.4f} is at or beyond the stop {first} of its part")
-                return False
-            stop = max(stop, first) if buys else min(stop, first)
-        side: Side = "buy" if buys else "sell"
-        request: OrderRequest
-        if window.extended:
-            if limit is None:
-                self._refuse_task(task, f"DESK_EXTENDED: {quote.problem or 'no limit can be set'}")
-                return False
-            if not self._room_without_stop(quantity * limit):
-                self._refuse_task(task, "DESK_EXTENDED: too much is without a stop until the open")
-                return False
-            request = single(proposal.symbol, side, quantity, limit, extended=True)
-        elif Resting.BRACKET in self._state.rules.resting:
-            request = bracket(proposal.symbol, side, quantity, stop, target, limit)
-        else:
-            request = single(proposal.symbol, side, quantity, limit, time_in_force=self._time_in_force)
-            if Resting.ENTRY_STOP in rules.resting:
-                request = entry_behind_stop(request, stop)
+        request, price, (stop, target), reason, quantity = prepared
         try:
             order = self._gateway.place(
                 request,
@@ -245,6 +216,60 @@ class Entries:
         task.stage, task.extended, task.put_off = Stage.WORKING, window.extended, ""
         task.attempts += 1
         return True
+
+    def _prepare(
+        self, task: EntryTask, quote: Quote, window: EntryWindow
+    ) -> tuple[OrderRequest, float, tuple[float, float], str, float] | None:
+        """The next order of a task, its price, stop and target, reason and quantity; None if it was refused.
+
+        Raises
+        ------
+        VenueError
+            The venue's rules for the symbol are not known.
+        """
+        proposal, buys = task.proposal, task.proposal.side == "buy"
+        price, limit, note = self._price(task, quote)
+        if not math.isfinite(price):
+            self._refuse_task(task, f"DESK_QUOTE: {proposal.symbol}: {quote.problem}")
+            return None
+        rules = self._state.rules
+        entry = entry_at(
+            proposal,
+            price,
+            (limit or price) * (1 + float(rules.fee_frac)),
+            self._lot,
+            wanted=task.wanted,
+            filled=task.filled,
+            tick=partial(rules.tick, symbol=proposal.symbol),
+        )
+        quantity, stop, target, reason = entry.quantity, entry.stop, entry.target, f"{entry.reason}{note}"
+        if not entry.possible or quantity < rules.least(proposal.symbol, Decimal(str(price))):
+            self._refuse_task(task, f"DESK_SIZE: nothing is left of it at {price:.4f}; {proposal.reason}")
+            return None
+        # Nor does the stop lie farther from the market than that of the part that is there.
+        if (first := self._stop_of_part(proposal.symbol)) is not None:
+            sign, prices = (1 if buys else -1), [price] if quote.problem else quote.prices
+            if any(sign * (known - first) <= rules.gap(first, proposal.symbol) for known in prices):
+                self._refuse_task(task, f"DESK_STOP: {price:.4f} is at or beyond the stop {first} of its part")
+                return None
+            stop = max(stop, first) if buys else min(stop, first)
+        side: Side = "buy" if buys else "sell"
+        request: OrderRequest
+        if window.extended:
+            if limit is None:
+                self._refuse_task(task, f"DESK_EXTENDED: {quote.problem or 'no limit can be set'}")
+                return None
+            if not self._room_without_stop(quantity * limit):
+                self._refuse_task(task, "DESK_EXTENDED: too much is without a stop until the open")
+                return None
+            request = single(proposal.symbol, side, quantity, limit, extended=True)
+        elif Resting.BRACKET in self._state.rules.resting:
+            request = bracket(proposal.symbol, side, quantity, stop, target, limit)
+        else:
+            request = single(proposal.symbol, side, quantity, limit, time_in_force=self._time_in_force)
+            if Resting.ENTRY_STOP in rules.resting:
+                request = entry_behind_stop(request, stop)
+        return request, price, (stop, target), reason, quantity
 
     def _stop_of_part(self, symbol: str) -> float | None:
         """The stop farthest from the market behind which shares of the symbol are already; None if there are none."""

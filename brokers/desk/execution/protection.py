@@ -294,7 +294,7 @@ class Protector:
         except OrderRefused as refusal:
             level = logging.WARNING if self._refused.add(symbol, what, refusal) else logging.DEBUG
             told = "%s: %s %s without a stop, protection refused: %s"
-            log.log(level, told, symbol, missing, unit_of(symbol), refusal.code)
+            log.log(level, told, symbol, missing, unit_of(symbol, missing), refusal.code)
             if why := self._passed(symbol, levels, refusal, sign):
                 self._leave(symbol, why)
             if not self._stand_ins.place(symbol, sign, missing, levels, refusal):

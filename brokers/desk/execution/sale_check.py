@@ -34,7 +34,8 @@ def unsaleable(state: VenueState, symbol: str, quantity: Decimal) -> str:
         return ""
     if quantity >= (least := state.least(symbol)):
         return ""
-    return f"{digits(quantity)} {unit_of(symbol)} are below the venue's least quantity of {digits(least)}"
+    unit = f"{unit_of(symbol, quantity)} {'is' if quantity == 1 else 'are'}"
+    return f"{digits(quantity)} {unit} below the venue's least quantity of {digits(least)}"
 
 
 def _blocked(state: VenueState) -> str:

@@ -81,7 +81,7 @@ class UnprotectedLog:
         lots, ended = _moved(before, self._seen.get(symbol, (NOTHING, NOTHING)), (held, protected), self._now())
         self._seen[symbol] = held, protected
         if lots:
-            self._why[symbol] = f"{digits(missing)} {unit_of(symbol)} without a working stop"
+            self._why[symbol] = f"{digits(missing)} {unit_of(symbol, missing)} without a working stop"
             self._lots[symbol] = lots
         else:
             self._lots.pop(symbol, None)
@@ -106,6 +106,15 @@ class UnprotectedLog:
     def present(self) -> dict[str, str]:
         """Symbols with shares that no stop covers now, and why."""
         return {symbol: self._why[symbol] for symbol in list(self._lots)}
+
+    @property
+    def waiting(self) -> dict[str, str]:
+        """The same, and how many of them have waited for ``seconds`` where others came later."""
+        found = {}
+        for symbol, why in self.present.items():
+            lots = self._lots.get(symbol, ())
+            found[symbol] = f"{why}, {digits(lots[0].quantity)} of them" if len(lots) > 1 else why
+        return found
 
     @property
     def protectable(self) -> frozenset[str]:

@@ -11,6 +11,7 @@ from datetime import datetime
 from brokers.desk.desk import LiveDesk
 from brokers.quantities import digits
 from brokers.reporting.events import EventKind, about
+from brokers.reporting.repeated_reasons import RepeatedReasons
 from brokers.venue_values import VenueOrder
 from config.errors import Refusal
 from config.values.counting import unit_of
@@ -46,7 +47,7 @@ def shut_down(desk: LiveDesk, within_s: float) -> None:
 
 def _until_protected(desk: LiveDesk, end: float) -> str:
     """Look and work until nothing is left to do; empty, or why no look could be made and booked."""
-    looked, failed, pause = False, "", PAUSE_S
+    looked, failed, pause, reasons = False, "", PAUSE_S, RepeatedReasons()
     while (left := end - time.monotonic()) > 0:
         if not desk.lock.acquire(timeout=left):
             failed = failed or f"one step has taken {desk.lock.held_s:.0f} s, the journal or the venue does not answer"
@@ -59,13 +60,14 @@ def _until_protected(desk: LiveDesk, end: float) -> str:
                 desk.entries.abandon(ENDS)
             desk.tick(end - time.monotonic())
             looked = True
+            reasons.over()
             if not _unfinished(desk):
                 break
         except Exception as error:
             # Whatever it is, the process has to end in order. The first reason is told: the last one may be that time
             # was up.
             failed = failed or str(error)
-            log.warning("leaving: %s", error)
+            log.log(reasons.level(error, usual=logging.WARNING), "leaving: %s", error)
         finally:
             desk.lock.release()
         time.sleep(pause)

@@ -219,7 +219,7 @@ def standing_conditions(
     return (
         Condition(
             EventKind.UNPROTECTED,
-            lambda: desk.protector.log.present,
+            lambda: desk.protector.log.waiting,
             alarms.unprotected_s,
             "UNPROTECTED {subject}: {why} for {seconds} s; protect it on the venue's own page if this stays",
             "{subject}: {end} after {seconds} s",

@@ -20,6 +20,7 @@ from brokers.order_types import LEVEL_ROLES, OPENING_ROLES, OrderRole
 from brokers.reporting.events import EventKind, about
 from brokers.venue_values import NEVER, OrderAck, TradeUpdate, UnreadOrder, VenueOrder
 from config.errors import Refusal
+from config.values.counting import unit_of
 
 log = logging.getLogger(__name__)
 
@@ -400,7 +401,8 @@ class JournalSync:
         symbol = exits.symbol
         if any(split.symbol == symbol and split.time > exits.journaled_at for split in self.journal.splits()):
             return
-        log.warning("%s: %s shares became %s each before an exit was filled, the position follows", symbol, *ratio)
+        (before, after), told = ratio, "%s: %s %s became %s before an exit was filled, the position follows"
+        log.warning(told, symbol, before, unit_of(symbol, before), after)
         self.journal.split(symbol, *ratio, time=filled - INSTANT)
 
 

@@ -233,7 +233,7 @@ class ManualPositions:
                 "%s: %s of ours closed by an order that was not sent here, by hand or by the broker, %s at %s; "
                 "nothing is entered in it before the next session",
                 order.symbol,
-                f"{digits(taken)} {unit_of(order.symbol)}",
+                f"{digits(taken)} {unit_of(order.symbol, taken)}",
                 "sold" if order.side == "sell" else "bought back",
                 digits(order.average_price),
             )
@@ -246,7 +246,8 @@ class ManualPositions:
         ratio = None if before is None else split_of(before, Basis.at_venue(self.state.view, symbol))
         if ratio is None or before is None:
             return False
-        log.warning("%s: %s shares became %s each, positions and levels follow", symbol, *ratio)
+        unit = unit_of(symbol, ratio[0])
+        log.warning("%s: %s %s became %s, positions and levels follow", symbol, ratio[0], unit, ratio[1])
         self.sync.enter_split(symbol, ratio)
         self.positions.refresh()
         del self._seen[symbol]
@@ -283,7 +284,8 @@ class ManualPositions:
     def _enter(self, symbol: str, difference: Decimal, why: str) -> None:
         view = self.state.view
         price = view.average_price(symbol) or view.price(symbol) or self._last_known(symbol)
-        log.warning("%s: %s %s without an order of ours", symbol, f"{difference.normalize():+f}", unit_of(symbol))
+        unit = unit_of(symbol, abs(difference))
+        log.warning("%s: %s %s without an order of ours", symbol, f"{difference.normalize():+f}", unit)
         self.sync.note_difference(symbol, difference, price, self.state.now, why)
         self._seen.pop(symbol, None)
 
@@ -307,7 +309,7 @@ def describe(settings: Settings, view: VenueSnapshot, symbol: str, held: Decimal
     both = f" and {share * float((held + ours) / held):.1%} with {ours} of ours" if ours * held > 0 else ""
     over = f"; {right:g} would be right" if abs(float(held)) > right else ""
     managed = "managed like our own" if symbol in settings.live.adopt else "reported, counted and left alone"
-    shares = f"{held} {unit_of(symbol)} made by hand"
+    shares = f"{held} {unit_of(symbol, abs(held))} made by hand"
     return f"{symbol}: {shares}, {worth:.2f} USD, {share:.1%} of the account{both}{over}; {managed}"
 
 

@@ -14,6 +14,7 @@ from brokers.desk.reconcile.journal_sync import JournalSync
 from brokers.desk.reconcile.order_ownership import OrderOwnership
 from brokers.desk.reconcile.position_history import PositionHistory
 from brokers.desk.reconcile.protection_status import ProtectionStatus, protection_status
+from brokers.desk.reconcile.trade_table import TradeTable
 from brokers.desk.venue_state import VenueState
 from brokers.journal import Journal, JournalOrder, Split
 from brokers.order_types import LEVEL_ROLES, OPENING_ROLES, OrderRole
@@ -45,6 +46,8 @@ class OwnPositions:
     book : PositionBook
     renamed : dict of str to str
         Symbols that seem to have another name now, or to be the new name of another, in words.
+    trades : TradeTable
+        What was closed, as the journal keeps it.
     """
 
     def __init__(
@@ -70,10 +73,11 @@ class OwnPositions:
         self._protections: dict[str, ProtectionStatus] = {}
         self.book = self._history.book
         self.refresh()
+        self.trades = journal.derived = TradeTable(journal, self._history, lambda: day_of(state.now))
 
     def refresh(self) -> None:
-        """Add our fills up if there are new ones."""
-        if self._fills == self.sync.fills:
+        """Add our fills up if there are new ones, or news of their times."""
+        if self._fills == self.sync.fills and self.book is self._history.book:
             return
         today = day_of(self.state.now)
         self.book = self._history.update(today)

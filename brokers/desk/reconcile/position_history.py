@@ -70,6 +70,10 @@ class PositionHistory:
         self._mark, self.splits = mark, frozenset(splits)
         return self.book
 
+    def forget(self) -> None:
+        """Replay everything at the next time: what was booked last may not be in the journal."""
+        self._mark = None
+
     def _replay(self, today: date) -> PositionBook:
         """Book all of history anew."""
         mark, _ = self.journal.filled_since(None)

@@ -78,6 +78,8 @@ class Store:
         self._reserve: DiskReserve | None = None
         self._engine: Engine | None = None
         self._connection: Connection | None = None
+        self._within: Connection | None = None
+        """The connection, while a transaction is open."""
         self._inode: tuple[int, int] | None = None
         self._writes = writer
         self._server: Server | None = None
@@ -150,14 +152,22 @@ class Store:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A transaction that only reads, so that answers read earlier stay valid."""
+        """A transaction that only reads, so that answers read earlier stay valid; within another it is a part of it."""
         with self._mutex, self._explained():
+            if self._within is not None:
+                # The mutex lets only the thread that began it come here.
+                yield self._within
+                return
             connection = self._present()
             self._require_in_place()
             number: int | None = None
             try:
                 with connection.begin():
-                    yield connection
+                    self._within = connection
+                    try:
+                        yield connection
+                    finally:
+                        self._within = None
                     chain.keep_head(connection)
                     if self._server is not None:
                         number = self._server.transaction_id(connection)

@@ -88,6 +88,20 @@ def test_one_wait_is_told_once_however_many_requests_find_no_room(caplog):
     assert len(caplog.records) == 2
 
 
+def test_where_all_are_spent_nothing_is_said_to_be_kept():
+    clock = FakeClock()
+    limited = bucket(clock)
+    for _ in range(200):
+        assert limited.take(Need.ORDERS, 0.0)
+        clock.now += 0.1
+    assert limited.why_none(Need.ORDERS) == (
+        "own rate limit: all 200 requests of a minute are spent, this one can go in 40 s"
+    )
+    assert limited.why_none(Need.LISTINGS).endswith("are spent, this one can go in 43 s")
+    clock.now += 43.0
+    assert limited.take(Need.LISTINGS, 0.0)
+
+
 def test_threads_share_the_limit():
     limited = bucket(FakeClock(), limit=100, reserve=0)
     granted: list[bool] = []

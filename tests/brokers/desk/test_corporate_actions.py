@@ -58,7 +58,7 @@ def test_a_split_scales_the_position_and_its_levels(scene, caplog):
     assert stop_price(scene) == Decimal("9.51"), "95.01 / 10, up to the next cent"
     assert scene.positions.book.manual == {}
     assert scene.desk.record.trades == []
-    assert "AAPL: 49 shares became 490 each" in caplog.text
+    assert "AAPL: 49 shares became 490, positions" in caplog.text
     assert scene.journal.positions_by_fills() == {"AAPL": Decimal(490)}
 
 

@@ -15,6 +15,7 @@ from brokers.desk.entry_halts import KillLevel
 from brokers.journal import Journal
 from brokers.operator.bundle import export, verify_bundle
 from brokers.order_types import State
+from brokers.venue_errors import VenueRefusal, VenueUnavailable
 from commands.views.explain_screen import document, show
 from config.errors import Refusal
 from monitoring import journal_queries
@@ -147,3 +148,41 @@ def test_a_journal_of_the_version_before_tells_what_it_knows(tmp_path):
         sent = journal.filled_orders()[0].order
         journal.not_sent("TSLA", sent.decision_time + timedelta(minutes=1), "GATE_CASH: none")
     assert [story.decision.outcome for story in told(path, "AMD").stories] == ["resized"]
+
+
+@pytest.mark.parametrize("asked", ["tick", "least"])
+def test_a_symbol_that_the_venue_does_not_know_costs_no_later_entry_its_own(scene, monkeypatch, asked):
+    rule = getattr(type(scene.state.rules), asked)
+
+    def unknown(self, *given):
+        if "AAPL" in given:
+            raise VenueRefusal("the venue has no symbol AAPL")
+        return rule(self, *given)
+
+    monkeypatch.setattr(type(scene.state.rules), asked, lambda *given, **named: unknown(*given, *named.values()))
+    scene.desk.reconcile()
+    plan = [scene.proposal(symbol, 50) for symbol in ("AAPL", "MSFT")]
+    now = scene.exchange.now
+    decisions = tuple(Decision(now, entry, 50, (Verdict("sector_cap", "OK", 50, 50),)) for entry in plan)
+    scene.desk.execute(Plan(now, entries=tuple(plan), decisions=decisions))
+    assert [what["symbol"] for name, what in scene.wire.calls if name == "submit"] == ["MSFT"]
+    assert latest(scene).outcome == "refused" and latest(scene, "MSFT").outcome == "sent"
+    assert "VENUE_REFUSED: the venue has no symbol AAPL" in printed(scene)
+
+
+def test_the_rest_of_an_entry_is_put_off_while_the_venue_does_not_tell_its_rules(scene, monkeypatch):
+    scene.in_part("AAPL", 101.0, lambda: scene.enter("AAPL", 50))
+    with monkeypatch.context() as patch:
+
+        def silent(*given, **named):
+            raise VenueUnavailable("no answer")
+
+        patch.setattr(type(scene.state.rules), "least", silent)
+        scene.step(1)
+        for _ in range(12):
+            scene.step(1)
+        bought = scene.held()
+        assert 0 < bought < 49 and "AAPL" in scene.desk.entries.tasks
+    for _ in range(25):
+        scene.step(2)
+    assert scene.held() > bought and not scene.desk.entries.tasks

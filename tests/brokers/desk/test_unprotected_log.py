@@ -28,10 +28,10 @@ class Times:
             (
                 Condition(
                     EventKind.UNPROTECTED,
-                    lambda: self.log.present,
+                    lambda: self.log.waiting,
                     8.0,
-                    "UNPROTECTED {subject} for {seconds} s",
-                    "{subject}: {seconds} s",
+                    "UNPROTECTED {subject}: {why} for {seconds} s",
+                    "{subject}: protected again after {seconds} s",
                     at_most=self.log.since_bought,
                 ),
             ),
@@ -70,7 +70,7 @@ def test_a_part_that_waits_is_told_of_although_later_ones_are_protected(times, c
     for second in range(1, 10):
         times.see(second, 10 + second, second)
     assert times.log.seconds("BTC/USD") == 9
-    assert "UNPROTECTED BTC/USD for 8 s" in caplog.text
+    assert "UNPROTECTED BTC/USD: 10 coins without a working stop, 3 of them for 8 s" in caplog.text
     times.see(10, 19, 19)
     assert max(times.spells) == 10
 
@@ -79,7 +79,37 @@ def test_a_stop_that_comes_and_goes_is_one_condition_for_the_alarm(times, caplog
     times.see(0, 10, 10)
     for second in range(1, 14):
         times.see(second, 10, 0 if second % 2 else 10)
-    assert "UNPROTECTED BTC/USD for 8 s" in caplog.text
+    assert "UNPROTECTED BTC/USD: 10 coins without a working stop for 8 s" in caplog.text
+
+
+def alarms(caplog):
+    return [record.getMessage() for record in caplog.records if record.name.endswith("standing_conditions")]
+
+
+def test_a_spell_ends_when_its_shares_are_covered_and_the_alarm_names_the_present_number(times, caplog):
+    times.see(0, 7, 0)
+    times.see(7.5, 15, 0)
+    times.see(8.5, 15, 7)
+    for second, held, protected in ((12, 18, 15), (16, 18, 18)):
+        times.see(second, held, protected)
+    times.see(30, 18, 18)
+    assert times.spells == [8.5, 4.5, 4]
+    assert alarms(caplog) == [
+        "UNPROTECTED BTC/USD: 15 coins without a working stop, 7 of them for 8 s",
+        "BTC/USD: protected again after 8 s",
+    ]
+
+
+def test_shares_that_come_later_and_wait_too_long_are_told_of_as_well(times, caplog):
+    times.see(0, 7, 0)
+    times.see(8.5, 8, 7)
+    times.see(18, 8, 8)
+    times.see(30, 8, 8)
+    assert alarms(caplog) == [
+        "UNPROTECTED BTC/USD: 7 coins without a working stop for 8 s",
+        "UNPROTECTED BTC/USD: 1 coin without a working stop for 8 s",
+        "BTC/USD: protected again after 10 s",
+    ]
 
 
 def test_what_is_sold_without_a_stop_are_the_shares_that_have_waited_longest(times):

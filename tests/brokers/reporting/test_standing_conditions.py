@@ -64,7 +64,7 @@ def test_what_comes_and_goes_is_one_condition(world, caplog):
 
 
 def test_what_somebody_measures_lasts_no_longer_than_that(caplog):
-    """A subject whose shares are others by now begins anew, until it has been told."""
+    """A subject whose shares are others by now begins anew."""
     now, began = [0.0], [0.0]
     condition = Condition(
         EventKind.UNPROTECTED,
