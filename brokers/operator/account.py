@@ -74,12 +74,19 @@ def silent(venue: Venue, error: VenueError) -> Refusal:
     """What is said of a venue that doesn't answer, or that there was no room to ask."""
     if isinstance(error, LockedOut):
         return Refusal(f"{venue.address}: {error}; try again then")
-    if isinstance(error, RateLimited) and error.wait_s is not None:
+    if isinstance(error, RateLimited):
         return Refusal(
             f"{venue.address}: the rate limit of the account is spent by the trader or by other commands ({error}); "
-            f"try again in {math.ceil(error.wait_s)} s; risk-first status shows what a trader saw last, and asks nobody"
+            f"try again {soonest(error)}; risk-first status shows what a trader saw last, and asks nobody"
         )
     return Refusal(f"{venue.address}: {unanswered(error)}; try again when it does")
+
+
+def soonest(error: VenueError) -> str:
+    """When a question that came to nothing may be asked again, in words; what a trader asks meanwhile goes first."""
+    if isinstance(error, RateLimited) and error.wait_s is not None:
+        return f"in {math.ceil(error.wait_s)} s at the earliest, as the trader goes first"
+    return "later"
 
 
 def unanswered(error: VenueError) -> str:

@@ -14,7 +14,7 @@ from brokers.journal import IllegalTransition, Journal, JournalConflict
 from brokers.journal.database.address import parse_address
 from brokers.journal.snapshot import read_snapshot
 from brokers.network.admission import Admission
-from brokers.operator.account import journal_of, require_account, sign_in, unanswered
+from brokers.operator.account import journal_of, require_account, sign_in, soonest, unanswered
 from brokers.operator.cleanup import Cleanup, Pace, core_of
 from brokers.operator.local_state import LocalState, budget_keeper, purge, unknown_symbols
 from brokers.ports import Venue
@@ -64,7 +64,7 @@ def _settled(say: Callable[[str], None], work: Callable[[], bool]) -> bool:
     try:
         return work()
     except VenueError as error:
-        say(f"stopped: {unanswered(error)}; run this again")
+        say(f"stopped: {unanswered(error)}; run this again {soonest(error)}")
     except (IllegalTransition, JournalConflict) as error:
         say(f"stopped: the venue contradicts the journal ({error}); risk-first reconcile shows where")
     return False
