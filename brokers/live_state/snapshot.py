@@ -26,15 +26,13 @@ from monitoring.state import (
     TraderState,
 )
 from risk.limit_usage import Limit
-from risk.model import Book, Position, Proposal
+from risk.model import MANUAL, Book, Position, Proposal
 
 if TYPE_CHECKING:
     from brokers.desk.desk import LiveDesk
     from brokers.desk.lifecycle.wiring import LiveAccount
     from config import Settings
 
-MANUAL = "manual"
-"""The signal of a position made by hand."""
 LEFT_OUT = frozenset({"broker"})
 """Sections of the settings that are not written: addresses are nobody's business."""
 
