@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -118,7 +119,7 @@ def look(venue: Venue, settings: Settings) -> Outlook:
     journal = read_snapshot(address)
     try:
         with venue.budget(LOOK_S):
-            view = _view(venue, journal)
+            view = _view(venue, journal, lambda: names_of(read_snapshot(address)))
     except VenueError as error:
         raise silent(venue, error) from None
     require_account(journal, view.account.id, settings)
@@ -149,10 +150,15 @@ def _clock_of(venue: Venue) -> VenueTime:
         return venue.venue_clock()
 
 
-def _view(venue: Venue, journal: JournalSnapshot) -> VenueSnapshot:
+def names_of(journal: JournalSnapshot) -> list[str]:
+    """Names of the orders that the journal knows."""
+    return [order.client_order_id for order in journal.orders]
+
+
+def _view(venue: Venue, journal: JournalSnapshot, news: Callable[[], Iterable[str]]) -> VenueSnapshot:
     now = _clock_of(venue).now
     since = min([order.decision_time for order in journal.open] + [now - FIRST_LOOK_BACK]) - OVERLAP
-    venue.expect(order.client_order_id for order in journal.orders)
+    venue.expect(names_of(journal), news)
     # Orders before positions, as the desk reads them.
     recent, opened = venue.orders_since(since), venue.open_orders()
     positions = venue.positions()
