@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from config.values.counting import unit_of
+from config.values.counting import plain_digits, unit_of
 from config.values.markets import NEW_YORK_ZONE
 from monitoring.state import HaltState
 from monitoring.status import Status
@@ -52,7 +52,11 @@ def _signs(found: Status) -> Iterable[Sign]:
         yield Sign("stale", "No sign of life", text)
     for symbol, seconds in sorted(state.unprotected.items()):
         held = next((p for p in state.positions if p.symbol == symbol), None)
-        shares = "" if held is None else f", {held.bare:g} of {abs(held.quantity):g} {unit_of(symbol)}"
+        shares = (
+            ""
+            if held is None
+            else f", {plain_digits(held.bare)} of {plain_digits(abs(held.quantity))} {unit_of(symbol)}"
+        )
         yield Sign("unprotected", "Unprotected", f"{symbol} for {seconds:.0f} s{shares}", symbol)
     for symbol, waits in sorted(state.closing.items()):
         yield Sign("closing", "Being closed", f"{symbol}: {waits}", symbol)

@@ -139,7 +139,7 @@ class Protector:
             self._place(symbol, held, missing, protection)
         elif missing < 0:
             for order in self._surplus(protection, -missing):
-                self._end(order, f"exits for {digits(protection.protected)}, {digits(want)} held")
+                self._end(order, f"exits for {digits(protection.protected)}, {digits(want)} of ours")
         elif (stop := self._stops.to_be_joined(protection)) is not None:
             self._end(stop, "one stop is to stand for several", replaced=True)
         else:
