@@ -109,7 +109,7 @@ def tell(record: TrackRecord, screen: ScreenOptions) -> None:
         rest = record.cash_change - record.cash_by_fills
         lines.append(
             f"cash moved by {record.cash_change:.2f} USD, fills by {record.cash_by_fills:.2f} after {record.fees:.2f} "
-            f"of fees: {rest:.2f} USD are other fees, dividends, interest, payments and fills that the account did "
+            f"of fees: {rest:z.2f} USD are other fees, dividends, interest, payments and fills that the account did "
             "not show yet"
         )
     if record.written_off:
