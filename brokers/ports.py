@@ -212,8 +212,11 @@ class Venue(Protocol):
         """What is held and too little to be a position; empty where every share is one."""
         ...
 
-    def expect(self, client_order_ids: Iterable[str]) -> None:
-        """Tell names of ours that listed orders may have, for a venue that lists them in a form of its own."""
+    def expect(self, client_order_ids: Iterable[str], news: Callable[[], Iterable[str]] | None = None) -> None:
+        """Tell names of ours that listed orders may have, for a venue that lists them in a form of its own.
+
+        ``news`` tells them anew where an order seems to be of another trader: ours may have sent it meanwhile.
+        """
         ...
 
     def open_orders(self) -> VenueListing:

@@ -52,7 +52,12 @@ class OutcomeUnknown(VenueError):
 
 
 class VenueUnavailable(VenueError):
-    """A question had no answer."""
+    """A question had no answer.
+
+    ``heard`` tells that the venue itself said that it gives none now.
+    """
+
+    heard: bool = False
 
 
 class AnswerUnreadable(VenueUnavailable):
@@ -103,10 +108,16 @@ class ClockInDoubt(VenueUnavailable):
 
 
 def told_silence(error: VenueError, who: str = "the venue") -> str:
-    """What is said of a question that came to nothing; a venue whose answer cannot be read did answer."""
-    if isinstance(error, AccountUnreadable):
+    """What is said of a question that came to nothing; a venue that refused it, or could not be read, did answer."""
+    if isinstance(error, AccountUnreadable | LockedOut):
         return str(error)
-    return f"{who} {error}" if isinstance(error, AnswerUnreadable) else f"{who} does not answer ({error})"
+    if isinstance(error, AnswerUnreadable):
+        return f"{who} {error}"
+    if isinstance(error, RateLimited):
+        return f"the rate limit leaves no room to ask {who} ({error})"
+    if isinstance(error, VenueRefusal) or (isinstance(error, VenueUnavailable) and error.heard):
+        return f"{who} does not take the request ({error})"
+    return f"{who} does not answer ({error})"
 
 
 def level_of(error: VenueError) -> int:

@@ -10,6 +10,7 @@ from typing import Any
 
 from aiohttp import web
 
+from config.values.counting import plain_digits
 from config.values.markets import NEW_YORK_ZONE
 from dashboard.context import CONTEXT
 from dashboard.desk_pages import symbol_of
@@ -120,7 +121,7 @@ def _marks(fills: Iterable[FillRow], opens: list[int]) -> Iterable[dict[str, Any
             "time": _local(opens[place]),
             "side": fill.side,
             "role": fill.role,
-            "text": f"{fill.role} {fill.quantity:g} @ {fill.price:.2f}",
+            "text": f"{fill.role} {plain_digits(fill.quantity)} @ {fill.price:.2f}",
         }
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
+from config.values.counting import plain_digits
 from config.values.markets import NEW_YORK_ZONE
 from strategies.selection_words import code_in_words
 
@@ -42,7 +43,7 @@ def price(value: float | None) -> str:
 
 def quantity(value: float | None) -> str:
     """Shares or coins."""
-    return NONE if _none(value) else f"{value:,.10g}"
+    return NONE if _none(value) or value is None else plain_digits(value)
 
 
 def multiple(value: float | None) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -30,9 +30,17 @@ def trades(db: Statements, *, symbol: str = "", limit: int = PAGE) -> list[Trade
     rows = db.rows(sql, most=limit, **({"symbol": symbol} if symbol else {}))
     parts: dict[tuple[str, str], list[TradeRow]] = {}
     for row in rows:
-        alone = row["exit_order_id"] if row["exit_reason"] in BY_ITSELF else ""
-        parts.setdefault((row["entry_order_id"], alone), []).append(_row(row))
+        parts.setdefault(_trade_of(row), []).append(_row(row))
     return [_joined(found) for found in parts.values()][:limit]
+
+
+def count_trades(rows: Iterable[Mapping[str, Any]]) -> int:
+    """How many trades the rows of exit orders are."""
+    return len({_trade_of(row) for row in rows})
+
+
+def _trade_of(row: Mapping[str, Any]) -> tuple[str, str]:
+    return row["entry_order_id"], row["exit_order_id"] if row["exit_reason"] in BY_ITSELF else ""
 
 
 def _joined(parts: Sequence[TradeRow]) -> TradeRow:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from config.values.counting import unit_of
+from config.values.counting import plain_digits, unit_of
 from config.values.markets import NEW_YORK_ZONE
 from monitoring.state import HaltState
 from monitoring.status import Status
@@ -53,7 +53,8 @@ def _signs(found: Status) -> Iterable[Sign]:
     for symbol, seconds in sorted(state.unprotected.items()):
         held = next((p for p in state.positions if p.symbol == symbol), None)
         there = 0.0 if held is None else abs(held.quantity)
-        shares = "" if held is None else f", {held.bare:g} of {there:g} {unit_of(symbol, there)}"
+        figures = "" if held is None else f", {plain_digits(held.bare)} of {plain_digits(there)}"
+        shares = figures and f"{figures} {unit_of(symbol, there)}"
         yield Sign("unprotected", "Unprotected", f"{symbol} for {seconds:.0f} s{shares}", symbol)
     for symbol, waits in sorted(state.closing.items()):
         yield Sign("closing", "Being closed", f"{symbol}: {waits}", symbol)

@@ -27,7 +27,7 @@ class EntryGates(RiskModule):
     Parameters
     ----------
     interval_s : float
-        Seconds between two orders that open a position, unfilled ones too.
+        Seconds between two orders that open a position, unfilled ones too; where it is not 0 a scan enters one.
     entries_a_minute : int
     max_positions : int
     min_confidence : float
@@ -50,7 +50,9 @@ class EntryGates(RiskModule):
     class Config(ModuleConfig):
         """Settings of ``EntryGates``."""
 
-        interval_s: float = Field(ge=0, le=86_400, description="seconds between two orders that open a position")
+        interval_s: float = Field(
+            ge=0, le=86_400, description="seconds between two orders that open a position; not 0: one a scan"
+        )
         entries_a_minute: int = Field(ge=1, le=600, description="orders that open a position in a minute, at most")
         max_positions: int = Field(ge=1, le=100, description="open positions, at most")
         min_confidence: Fraction = Field(description="score / 100 that an entry needs, fraction of 1")
@@ -78,13 +80,17 @@ class EntryGates(RiskModule):
     def review(self, proposal: Proposal, book: Book, market: Market) -> Verdict:
         """The six gates."""
         config = self.config
-        ages = [(book.time - time).total_seconds() for time in book.entry_times]
+        # By a clock that was put back a time may lie ahead.
+        ages = [max(0.0, (book.time - time).total_seconds()) for time in book.entry_times]
         recent = [age for age in ages if age < MINUTE_S]
         # Those accepted earlier in this scan are sent in this moment.
         count = len(recent) + book.accepted
         inputs = {"entries_in_a_minute": count, "positions": len(book.positions), "free_cash": book.free_cash}
         if ages and (since := min(ages)) < config.interval_s:
             why = f"{since:.0f} s after the last entry, {config.interval_s:g} s apart"
+            return self._no(proposal, INTERVAL, why, **inputs)
+        if book.accepted and config.interval_s:
+            why = f"another entry of this scan goes first, {config.interval_s:g} s apart"
             return self._no(proposal, INTERVAL, why, **inputs)
         if count >= config.entries_a_minute:
             return self._no(proposal, INTERVAL, f"{count} of {config.entries_a_minute} entries a minute", **inputs)

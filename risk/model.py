@@ -251,6 +251,10 @@ class Adjustment:
     inputs: Mapping[str, Any] = field(default_factory=dict)
 
 
+MANUAL = "manual"
+"""The signal of a position that was made by hand, and is not managed like our own."""
+
+
 @dataclass(frozen=True)
 class Position(ChangedByCopy):
     """What is held of one symbol and what protects it; a change makes a new one.
@@ -390,8 +394,11 @@ class Book(ChangedByCopy):
 
     @property
     def entry_times(self) -> tuple[datetime, ...]:
-        """When orders that open a position were sent, as far as it is known; of what is held, when it was bought."""
-        held = (position.entry_time for position in self.positions.values() if position.role == "entry")
+        """When orders that open a position were sent, as far as it is known; of what is held, when it was bought.
+
+        What was bought by hand is no entry.
+        """
+        held = (p.entry_time for p in self.positions.values() if p.role == "entry" and p.signal != MANUAL)
         return (*self.entries_sent, *held, *(trade.opened for trade in self.closed_trades[-10:]))
 
     @property

@@ -20,7 +20,7 @@ from config.values.markets import NEW_YORK_ZONE
 from market.bars import BarTable
 from market.sectors import inverse_funds
 from market.trading_day import day_of
-from risk.model import Book, Position, Proposal
+from risk.model import MANUAL, Book, Position, Proposal
 
 
 class BookBuilder:
@@ -169,7 +169,7 @@ class BookBuilder:
             stop=math.nan,
             target=math.nan,
             initial_stop=math.nan,
-            signal="manual",
+            signal=MANUAL,
             initial_quantity=float(held),
             best_price=price,
         )

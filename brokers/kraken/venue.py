@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -160,8 +160,9 @@ class KrakenVenue:
 
     # ---- orders in ------------------------------------------------------------------------------------
 
-    def expect(self, client_order_ids: Iterable[str]) -> None:
+    def expect(self, client_order_ids: Iterable[str], news: Callable[[], Iterable[str]] | None = None) -> None:
         self.names.tell(client_order_ids)
+        self.names.news = news
 
     def open_orders(self) -> VenueListing:
         return self._memory.open_orders()

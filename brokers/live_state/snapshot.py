@@ -26,15 +26,14 @@ from monitoring.state import (
     TraderState,
 )
 from risk.limit_usage import Limit
-from risk.model import Book, Position, Proposal
+from risk.model import MANUAL, Book, Position, Proposal
 
 if TYPE_CHECKING:
     from brokers.desk.desk import LiveDesk
     from brokers.desk.lifecycle.wiring import LiveAccount
+    from brokers.desk.venue_snapshot import VenueSnapshot
     from config import Settings
 
-MANUAL = "manual"
-"""The signal of a position made by hand."""
 LEFT_OUT = frozenset({"broker"})
 """Sections of the settings that are not written: addresses are nobody's business."""
 
@@ -110,7 +109,7 @@ def state_of(
         equity_peak=None if book is None else finite(book.equity_peak),
         book_time=None if book is None else book.time,
         positions=tuple(
-            position_state(p, stops, float(view.price(p.symbol)), sectors, _fees(p, entry_fees), exit_fee)
+            position_state(p, stops, _price(view, p.symbol), sectors, _fees(p, entry_fees), exit_fee)
             for p, stops in held
         ),
         remainders=tuple(
@@ -130,6 +129,12 @@ def state_of(
         last_halts={} if book is None else last_halts(book),
         settings=told_settings(settings) if told is None else told,
     )
+
+
+def _price(view: VenueSnapshot, symbol: str) -> float:
+    """The price of what is held, also of what the venue shows as no position, as it is too little for one; else 0."""
+    there = view.positions.get(symbol) or view.dust.get(symbol)
+    return 0.0 if there is None else float(there.price)
 
 
 def _opening(desk: LiveDesk, book: Book | None) -> float | None:

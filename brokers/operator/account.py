@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,12 +75,19 @@ def silent(venue: Venue, error: VenueError) -> Refusal:
     """What is said of a venue that doesn't answer, or that there was no room to ask."""
     if isinstance(error, LockedOut):
         return Refusal(f"{venue.address}: {error}; try again then")
-    if isinstance(error, RateLimited) and error.wait_s is not None:
+    if isinstance(error, RateLimited):
         return Refusal(
             f"{venue.address}: the rate limit of the account is spent by the trader or by other commands ({error}); "
-            f"try again in {math.ceil(error.wait_s)} s; risk-first status shows what a trader saw last, and asks nobody"
+            f"try again {soonest(error)}; risk-first status shows what a trader saw last, and asks nobody"
         )
     return Refusal(f"{venue.address}: {unanswered(error)}; try again when it does")
+
+
+def soonest(error: VenueError) -> str:
+    """When a question that came to nothing may be asked again, in words; what a trader asks meanwhile goes first."""
+    if isinstance(error, RateLimited) and error.wait_s is not None:
+        return f"in {math.ceil(error.wait_s)} s at the earliest, as the trader goes first"
+    return "later"
 
 
 def unanswered(error: VenueError) -> str:
@@ -111,7 +119,7 @@ def look(venue: Venue, settings: Settings) -> Outlook:
     journal = read_snapshot(address)
     try:
         with venue.budget(LOOK_S):
-            view = _view(venue, journal)
+            view = _view(venue, journal, lambda: names_of(read_snapshot(address)))
     except VenueError as error:
         raise silent(venue, error) from None
     require_account(journal, view.account.id, settings)
@@ -142,10 +150,15 @@ def _clock_of(venue: Venue) -> VenueTime:
         return venue.venue_clock()
 
 
-def _view(venue: Venue, journal: JournalSnapshot) -> VenueSnapshot:
+def names_of(journal: JournalSnapshot) -> list[str]:
+    """Names of the orders that the journal knows."""
+    return [order.client_order_id for order in journal.orders]
+
+
+def _view(venue: Venue, journal: JournalSnapshot, news: Callable[[], Iterable[str]]) -> VenueSnapshot:
     now = _clock_of(venue).now
     since = min([order.decision_time for order in journal.open] + [now - FIRST_LOOK_BACK]) - OVERLAP
-    venue.expect(order.client_order_id for order in journal.orders)
+    venue.expect(names_of(journal), news)
     # Orders before positions, as the desk reads them.
     recent, opened = venue.orders_since(since), venue.open_orders()
     positions = venue.positions()

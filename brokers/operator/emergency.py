@@ -13,7 +13,7 @@ from brokers.journal import IllegalTransition, Journal, JournalConflict
 from brokers.journal.database.address import parse_address
 from brokers.journal.snapshot import read_snapshot
 from brokers.network.admission import Admission
-from brokers.operator.account import journal_of, require_account, sign_in, unanswered
+from brokers.operator.account import journal_of, names_of, require_account, sign_in, soonest, unanswered
 from brokers.operator.cleanup import Cleanup, Pace, core_of
 from brokers.operator.local_state import LocalState, budget_keeper, purge, unknown_symbols
 from brokers.ports import Venue
@@ -63,7 +63,7 @@ def _settled(say: Callable[[str], None], work: Callable[[], bool]) -> bool:
     try:
         return work()
     except VenueError as error:
-        say(f"stopped: {unanswered(error)}; run this again")
+        say(f"stopped: {unanswered(error)}; run this again {soonest(error)}")
     except (IllegalTransition, JournalConflict) as error:
         say(f"stopped: the venue contradicts the journal ({error}); risk-first reconcile shows where")
     return False
@@ -74,7 +74,7 @@ def _dry(venue: Venue, settings: Settings, account_id: str, cleanup: Cleanup) ->
     journal = None if path is not None and not path.exists() else read_snapshot(journal_of(settings))
     if journal is not None:
         require_account(journal, account_id, settings)
-        venue.expect(order.client_order_id for order in journal.orders)
+        venue.expect(names_of(journal), lambda: names_of(read_snapshot(journal_of(settings))))
     cleanup.cancel_all()
     cleanup.sell_dust(venue.venue_clock().is_open)
     if journal is None:

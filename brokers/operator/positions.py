@@ -134,7 +134,8 @@ def _position(symbol: str, outlook: Outlook, settings: Settings, unbooked: Decim
         symbol=symbol,
         owner=_owner(outlook.own.quantity(symbol) + unbooked, held, symbol in settings.live.adopt),
         held=held,
-        entry=float(there.average_price) if ours is None else ours.entry_price,
+        # The venue tells 0 where it knows no price, as of coins that were moved in.
+        entry=float(there.average_price) or math.nan if ours is None else ours.entry_price,
         price=price,
         stop=stop,
         target=target,
@@ -169,6 +170,8 @@ def _by_hand(outlook: Outlook, symbol: str, unbooked: Decimal) -> tuple[Decimal,
         return Decimal(0), math.nan
     if own.manual.get(symbol) == theirs:
         return theirs, float(own.paid[symbol])
+    if not there.average_price:
+        return theirs, math.nan
     cost = float(there.average_price * held) - ours.entry_price * float(held - theirs)
     return theirs, cost / float(theirs)
 

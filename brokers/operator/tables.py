@@ -12,7 +12,7 @@ from brokers.quantities import digits
 from brokers.venue_values import VenuePosition
 from monitoring.record_table import Column, RecordTable
 
-UNKNOWN = "–"
+UNKNOWN, NOT_KNOWN = "–", "not known"
 
 
 def differences_table(differences: Sequence[Difference]) -> RecordTable:
@@ -76,7 +76,7 @@ def positions_table(reports: Sequence[PositionReport]) -> RecordTable:
             r.owner,
             digits(r.held),
             f"{digits(r.protected)} of {digits(abs(r.held))}",
-            f"{_price(r.entry)}, {_price(r.paid_by_hand)}" if r.by_hand else _price(r.entry),
+            f"{_entry(r.entry)}, {_entry(r.paid_by_hand)}" if r.by_hand else _entry(r.entry),
             _price(r.price),
             UNKNOWN if math.isnan(r.profit) else f"{r.profit:+z,.2f}",
             _r(r.unrealised_r),
@@ -87,6 +87,10 @@ def positions_table(reports: Sequence[PositionReport]) -> RecordTable:
             r.triggers or "none",
         )
     return table
+
+
+def _entry(usd: float) -> str:
+    return NOT_KNOWN if math.isnan(usd) else _price(usd)
 
 
 def _price(usd: float) -> str:

@@ -94,21 +94,22 @@ def midnight(day: date | None, after: int) -> datetime | None:
 def tell(record: TrackRecord, screen: ScreenOptions) -> None:
     """Say what a track record amounts to."""
     from commands.screen import show_json
+    from monitoring.journal_trades import count_trades
 
     if screen.json:
         show_json(document_of(record))
         return
-    counts = record.counts
+    counts, closed = record.counts, count_trades(map(json.loads, record.trades))
     lines = [
         f"it is what was written: {counted(counts['decisions'], 'decision')}, "
         f"{counted(counts['orders'], 'order')}, {counted(counts['fills'], 'fill report')}, "
-        f"{counted(len(record.trades), 'trade')}, {counted(len(record.positions), 'position')} at the end"
+        f"{counted(closed, 'trade')}, {counted(len(record.positions), 'position')} at the end"
     ]
     if counts["equity"]:
         rest = record.cash_change - record.cash_by_fills
         lines.append(
             f"cash moved by {record.cash_change:.2f} USD, fills by {record.cash_by_fills:.2f} after {record.fees:.2f} "
-            f"of fees: {rest:.2f} USD are other fees, dividends, interest, payments and fills that the account did "
+            f"of fees: {rest:z.2f} USD are other fees, dividends, interest, payments and fills that the account did "
             "not show yet"
         )
     if record.written_off:

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from config.values.counting import counted
+from config.values.counting import counted, plain_digits
 from config.values.markets import NEW_YORK_ZONE
 from monitoring.not_sent import NOT_SENT
 from strategies.selection_words import code_in_words
@@ -77,7 +77,7 @@ def _plain(story: Story) -> dict[str, Any]:
 
 def _story(printer: Console, story: Story, everything: bool) -> None:
     d = story.decision
-    size = f"{d.final:g}" if d.final == d.proposed else f"{d.final:g} of {d.proposed:g}"
+    size = plain_digits(d.final) if d.final == d.proposed else f"{plain_digits(d.final)} of {plain_digits(d.proposed)}"
     head = f"{d.symbol} {_when(d.time)} {d.outcome}: {d.side.replace('_', ' ')} {size} by {d.signal}"
     levels = (("price", d.price), ("score", d.score), ("stop", d.stop), ("target", d.target))
     numbers = ", ".join(f"{name} {value:,.2f}" for name, value in levels if value is not None)
@@ -102,7 +102,7 @@ def _story(printer: Console, story: Story, everything: bool) -> None:
     shown = [step for step in story.steps if everything or step.remedy is not None]
     for step in shown:
         v = step.verdict
-        change = f"{v.before:g} → {v.after:g}" if v.before != v.after else f"{v.after:g}"
+        change = f"{plain_digits(v.before)} → {plain_digits(v.after)}" if v.before != v.after else plain_digits(v.after)
         _line(printer, f"    {'»' if step.binding else ' '} {v.module} {change}: {code_in_words(v.code)}")
         if everything and v.inputs:
             _line(printer, "        read " + ", ".join(f"{k} {_read(value)}" for k, value in v.inputs.items()), "dim")
@@ -118,10 +118,10 @@ def _order(printer: Console, o: OrderRow, everything: bool) -> None:
         ("bracket target", o.bracket_target),
     )
     levels = "".join(f", {name} {value:,.2f}" for name, value in prices if value)
-    filled = f", {o.filled:g} filled at {o.average:,.4f}" if o.average else ""
+    filled = f", {plain_digits(o.filled)} filled at {o.average:,.4f}" if o.average else ""
     filled += f", fees {o.fees:,.2f} USD" if o.fees else ""
     filled += " (price partly estimated)" if o.estimated else ""
-    what = f"{o.side} {o.quantity:g} {o.symbol} {o.type} as {o.role}"
+    what = f"{o.side} {plain_digits(o.quantity)} {o.symbol} {o.type} as {o.role}"
     _line(printer, f"order {_when(o.time)} {o.state}: {what}{levels}{filled}", "bold")
     _line(printer, f"  {o.id}" + (f": {o.reason}" if o.reason else ""), "dim")
     if everything:
@@ -132,7 +132,7 @@ def _order(printer: Console, o: OrderRow, everything: bool) -> None:
             )
         for fill in o.fills:
             total = " in all, on average" if fill.total else ""
-            _line(printer, f"    {_when(fill.time)} {fill.quantity:g} at {fill.price:,.4f}{total}", "green")
+            _line(printer, f"    {_when(fill.time)} {plain_digits(fill.quantity)} at {fill.price:,.4f}{total}", "green")
 
 
 def _now(printer: Console, now: ReadingRow, *, decided: bool) -> None:
@@ -143,7 +143,7 @@ def _now(printer: Console, now: ReadingRow, *, decided: bool) -> None:
     if now.allowed is not None:
         bound = f", bound by {now.bound_by}" if now.bound_by else ""
         code = f": {code_in_words(now.code)}" if now.code and now.code != "OK" else ""
-        _line(printer, f"  the largest size allowed at that moment: {now.allowed:g}{bound}{code}")
+        _line(printer, f"  the largest size allowed at that moment: {plain_digits(now.allowed)}{bound}{code}")
 
 
 def _line(printer: Console, text: str, style: str = "") -> None:

@@ -14,7 +14,7 @@ from commands.operator.account import settings_of
 from commands.options import KeyOptions, ScreenOptions, SettingsOptions, StateOptions
 from commands.runs.replayed import EndOptions, end_of_run, refuse_beside_run
 from config.errors import Refusal
-from config.values.counting import counted
+from config.values.counting import counted, plain_digits
 from config.values.markets import NEW_YORK_ZONE
 
 if TYPE_CHECKING:
@@ -162,7 +162,10 @@ def _screen(found: Status) -> Any:
         loss = "No position has a stop."
     parts.append(Text(loss) if state.positions else _nothing(found))
     parts += [
-        Text(f"{r.symbol}: {r.quantity:,.10g} coins, {r.usd:,.2f} USD, are below the venue's minimum and no position")
+        Text(
+            f"{r.symbol}: {plain_digits(r.quantity)} coins, {r.usd:,.2f} USD, are below the venue's minimum and no "
+            "position"
+        )
         for r in state.remainders
     ]
     if found.unbounded:
@@ -230,10 +233,10 @@ def _positions(found: Status) -> Any:
     table = RecordTable([Column("symbol"), *(Column(name, right=True) for name in names)])
     for p in found.state.positions:
         r = p.unrealised_r
-        some = Text(f"{p.protected:g} of {abs(p.quantity):g}", style="red")
+        some = Text(f"{plain_digits(p.protected)} of {plain_digits(abs(p.quantity))}", style="red")
         table.add(
             f"{p.symbol} by hand" if p.owner == "manual" else p.symbol,
-            f"{p.quantity:,.10g}",
+            plain_digits(p.quantity),
             _usd(p.entry_price),
             _usd(p.price),
             "–" if p.profit is None else f"{p.profit:+,.2f}",

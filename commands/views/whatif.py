@@ -12,6 +12,7 @@ from commands.operator.account import settings_of
 from commands.options import KeyOptions, ScreenOptions, SettingsOptions, StateOptions
 from commands.runs.replayed import EndOptions, end_of_run, refuse_beside_run
 from config.errors import Refusal
+from config.values.counting import plain_digits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -177,7 +178,7 @@ def _print(answer: WhatIf, printer: Any) -> None:
     for p in answer.positions:
         table.add(
             _named_position(p),
-            f"{p.quantity:,.10g}",
+            plain_digits(p.quantity),
             f"{p.price:,.2f}",
             f"{p.moved:+z.1%}",
             p.why,
@@ -204,5 +205,5 @@ def _named_position(p: ShockedPosition) -> str:
 
 
 def _exit(p: ShockedPosition) -> str:
-    part = f", {p.sold:,.10g} of {abs(p.quantity):,.10g}" if p.left else ""
+    part = f", {plain_digits(p.sold)} of {plain_digits(abs(p.quantity))}" if p.left else ""
     return f"{p.exit}{part}" if p.exit else "stays"

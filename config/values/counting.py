@@ -13,6 +13,11 @@ def unit_of(symbol: str, number: Decimal | float | None = None) -> str:
     return unit[:-1] if number == 1 else unit
 
 
+def plain_digits(quantity: float) -> str:
+    """A quantity in plain digits, with thousands apart, to the finest lot of any venue: no exponent, no noise."""
+    return f"{quantity:z,.9f}".rstrip("0").rstrip(".")
+
+
 def counted(number: int, one: str, more: str = "") -> str:
     """A number with its noun: ``1 symbol``, ``2 symbols``."""
     return f"{number:,d} {one if number == 1 else more or one + 's'}"

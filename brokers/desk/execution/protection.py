@@ -30,7 +30,7 @@ from brokers.order_types import TimeInForce
 from brokers.quantities import digits, whole_lots
 from brokers.venue_values import VenueOrder
 from config import Settings
-from config.values.counting import unit_of
+from config.values.counting import COINS, unit_of
 from risk.model import Adjustment, Position
 
 UNANSWERED = timedelta(seconds=2)
@@ -102,11 +102,13 @@ class Protector:
         self._cancelling.discard(symbol)
         held, protection = self._positions.book.quantity(symbol), self._positions.protection(symbol)
         whole = self._terms.can_rest(symbol, abs(held))
-        counted = whole or self._too_little(symbol, abs(held))
+        there = min(abs(held), self._there(symbol, held))
+        can_go = whole if there == abs(held) else self._terms.can_rest(symbol, there)
+        counted = can_go or self._too_little(symbol, there)
         # What is left, as too little for a stop, counts as if it had one.
         left = self._stops.left(symbol, counted - protection.protected)
         protected = counted if left else protection.protected
-        self.log.see(symbol, counted, protected, lambda: last_stop(symbol, self._positions), too_few=not whole)
+        self.log.see(symbol, counted, protected, lambda: last_stop(symbol, self._positions), too_few=not can_go)
         self._remnants.see(symbol, abs(held) - whole)
         self._remnants.ask_least(symbol, Decimal(0) if whole else whole_lots(abs(held), self._lot))
         for order in orphaned_manual_exits(symbol, self._state.view, self._positions.book, self._positions.ownership):
@@ -133,6 +135,8 @@ class Protector:
         self._keeper.see(self._positions.book.ledger.positions[symbol], protection)
         want = whole if keep is None else min(whole, whole_lots(keep, self._lot))
         missing = want - protection.protected
+        if missing > 0:
+            missing = max(Decimal(0), min(want, can_go) - protection.protected)
         lagging = missing < 0 and protection.lagging == -missing
         if self._waits.goes_on(symbol, "resize", lagging, RESIZE):
             return
@@ -140,11 +144,22 @@ class Protector:
             self._place(symbol, held, missing, protection)
         elif missing < 0:
             for order in self._surplus(protection, -missing):
-                self._end(order, f"exits for {digits(protection.protected)}, {digits(want)} held")
+                self._end(order, f"exits for {digits(protection.protected)}, {digits(want)} of ours")
         elif (stop := self._stops.to_be_joined(protection)) is not None:
             self._end(stop, "one stop is to stand for several", replaced=True)
         else:
             self._renew(protection)
+
+    def _there(self, symbol: str, held: Decimal) -> Decimal:
+        """How many of our shares the venue has, at most.
+
+        Coins that went without an order of ours are ours until that is certain: meanwhile those that are left wait for
+        nothing, and no stop is for more than them. Shares follow their orders a moment later, and come.
+        """
+        view = self._state.view
+        if not held or unit_of(symbol) != COINS or not view.complete:
+            return abs(held)
+        return max(Decimal(0), view.held(symbol) if held > 0 else -view.held(symbol))
 
     def _too_little(self, symbol: str, held: Decimal) -> Decimal:
         """Whole lots that no stop of ours may be for, as the venue's least quantity is above them, and that matter.

@@ -285,19 +285,32 @@ def refuse_pace(settings: Settings, limit: RequestLimit) -> None:
         With the shortest pace that works.
     """
 
-    def works(seconds: int) -> bool:
-        looks = max(1, math.floor(seconds / limit.look_s) if limit.quiet_s else math.ceil(seconds / limit.look_s))
-        asked = limit.iteration if limit.quiet_s else looks * limit.look + limit.iteration - limit.look
+    def works(seconds: float, quiet_s: float) -> bool:
+        if quiet_s:
+            # An iteration is a look as well; between two of them others come so far apart.
+            asked = limit.iteration + max(0, math.ceil(seconds / quiet_s) - 1) * limit.look
+        else:
+            asked = max(1, math.ceil(seconds / limit.look_s)) * limit.look + limit.iteration - limit.look
         return asked * MINUTE_S / seconds <= limit.usable
 
     sleeptime = settings.pace.sleeptime
-    if not works(seconds_of(sleeptime)):
-        shortest = next(seconds for seconds in count(1) if works(seconds))
+    pace = seconds_of(sleeptime)
+    if works(pace, limit.quiet_s):
+        return
+    if limit.quiet_s and works(pace, pace):
+        shortest = next(seconds for seconds in count(1) if seconds >= limit.look_s and works(pace, seconds))
         raise Refusal(
-            f"{settings.source_of('pace.sleeptime')}: pace.sleeptime {sleeptime}: at this pace the venue's limit of "
-            f"{limit.a_minute} requests a minute could not be kept beside the watch over stops; the shortest that "
-            f"works is {shortest}S"
+            f"{settings.source_of('broker.kraken.monitoring_s')}: broker.kraken.monitoring_s "
+            f"{settings.broker.kraken.monitoring_s:g}: with looks at this pace the venue's limit of {limit.a_minute} "
+            f"requests a minute could not be kept beside an iteration every {sleeptime}; the shortest that works is "
+            f"{shortest}"
         )
+    shortest = next(seconds for seconds in count(1) if works(seconds, limit.quiet_s and max(seconds, limit.quiet_s)))
+    raise Refusal(
+        f"{settings.source_of('pace.sleeptime')}: pace.sleeptime {sleeptime}: at this pace the venue's limit of "
+        f"{limit.a_minute} requests a minute could not be kept beside the watch over stops; the shortest that "
+        f"works is {shortest}S"
+    )
 
 
 def seconds_of(sleeptime: str) -> int:

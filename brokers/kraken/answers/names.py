@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 NAMESPACE = uuid.UUID("6f6b7a1e-5c0b-5b0e-9d55-2f3a1c7d9b10")
 """Of this package: the same name gives the same UUID in every process, for ever."""
@@ -23,6 +23,8 @@ class Names:
 
     def __init__(self) -> None:
         self._names: dict[str, str] = {}
+        self.news: Callable[[], Iterable[str]] | None = None
+        """Names of now, where the process that sends the orders is another one."""
 
     def tell(self, names: Iterable[str]) -> None:
         """Orders of these names may be listed."""
@@ -32,9 +34,12 @@ class Names:
     def foreign(self, cl_ord_id: str) -> bool:
         """Whether an id has the form of ours and follows from no name that is known: another journal may know it."""
         try:
-            return cl_ord_id.lower() not in self._names and uuid.UUID(cl_ord_id).version == VERSION
+            ours = uuid.UUID(cl_ord_id).version == VERSION
         except ValueError:
             return False
+        if ours and cl_ord_id.lower() not in self._names and self.news is not None:
+            self.tell(self.news())
+        return ours and cl_ord_id.lower() not in self._names
 
     def of(self, cl_ord_id: str) -> str:
         """Our name of an order; the id itself where it is none of ours, empty for none."""

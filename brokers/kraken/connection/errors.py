@@ -80,12 +80,17 @@ def error_of(texts: Iterable[object], *, changes: bool, sells: bool = False) -> 
     message = "; ".join(found)
     # Where several are told, one that leaves the outcome open counts most.
     if any(text.startswith(UNKNOWN) for text in found):
-        return OutcomeUnknown(message) if changes else VenueUnavailable(message)
+        return OutcomeUnknown(message) if changes else _heard(VenueUnavailable(message))
     if any(text.startswith(KEYS) for text in found):
         return KrakenKeysRefused(message)
     if any(text.startswith(NOT_TAKEN) for text in found):
-        return NotSent(message)
+        return _heard(NotSent(message))
     return VenueRefusal(message, _reason(message, sells))
+
+
+def _heard(error: VenueUnavailable) -> VenueUnavailable:
+    error.heard = True
+    return error
 
 
 def lost(status: int, *, changes: bool) -> VenueError:

@@ -17,6 +17,8 @@ from config.values.markets import NEW_YORK_ZONE
 
 ITERATION, LOOK = 3, 2
 """Private requests: open orders and balances; an iteration may have to ask for what has ended."""
+COMMAND = 4
+"""Those of a command that looks: balances as it signs in, then what has ended, open orders and balances."""
 NAP_S = 0.1
 """Longest time that a request waits without asking whether it is still wanted."""
 TRIAL_S = 20.0
@@ -151,6 +153,8 @@ class RateModel:
     _paused_until: float = -math.inf
     _locked_at: float = -math.inf
     _drops: int = 0
+    _granted: float = 0.0
+    """What a command beside a trader may still ask of that for which there was room when it began."""
     _mutex: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
@@ -165,6 +169,8 @@ class RateModel:
                 wait = self._wait(cost, now, urgent)
                 if wait <= 0:
                     self.rest.add(cost, now)
+                    if cost:
+                        self._granted = max(0.0, (self._granted or COMMAND) - cost)
                     if self.locked:
                         # One request tries whether it is over; the others wait for what it hears.
                         self._urgent_closed_until = now + TRIAL_S
@@ -174,15 +180,20 @@ class RateModel:
                 return False
             self.sleep(min(wait, NAP_S))
 
-    def _wait(self, cost: float, now: float, urgent: bool) -> float:
-        """Local seconds until a request may go; not above 0 where it may."""
-        counted = max(self.rest.wait(cost, self._kept(urgent), now), self._paused_until - now) if cost else 0.0
-        return max(counted, (self._urgent_closed_until if urgent else self._closed_until) - now)
+    def _wait(self, cost: float, now: float, urgent: bool, *, anew: bool = False) -> float:
+        """Local seconds until a request may go; not above 0 where it may.
 
-    def _kept(self, urgent: bool) -> float:
-        """What a request leaves below the limit; beside a trader's process nothing of another one's is urgent."""
-        beside = self.rest.left_to_trader()
-        return self.reserve + beside if beside or not urgent else 0.0
+        A command beside a trader begins where there is room for all that it asks, and then asks it: what it asked
+        before it found none would be asked again.
+        """
+        beside, kept = self.rest.left_to_trader(), 0.0 if urgent else self.reserve
+        if beside:
+            # Nothing of another process's is urgent beside a trader.
+            kept = self.reserve
+            if cost and (anew or self._granted < cost):
+                cost, kept = max(cost, COMMAND), kept + beside
+        counted = max(self.rest.wait(cost, kept, now), self._paused_until - now) if cost else 0.0
+        return max(counted, (self._urgent_closed_until if urgent else self._closed_until) - now)
 
     def room(self, cost: float) -> bool:
         """Whether requests of so much could go now beside the reserve."""
@@ -270,9 +281,9 @@ class RateModel:
         self._drops += 1
 
     def wait_s(self, endpoint: str, *, urgent: bool = False) -> float:
-        """Local seconds until there is room for a request."""
+        """Local seconds until there is room for a request; beside a trader for all of a command that begins anew."""
         with self._mutex, self.rest.held(now := self.clock()):
-            return max(0.0, self._wait(cost_of(endpoint), now, urgent))
+            return max(0.0, self._wait(cost_of(endpoint), now, urgent, anew=True))
 
     @property
     def spent(self) -> str:

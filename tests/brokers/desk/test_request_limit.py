@@ -14,6 +14,7 @@ from brokers.desk.look_pace import BUSY_S
 from brokers.desk.monitor import Monitor
 from brokers.venue_errors import NotSent, RateLimited
 from brokers.venue_requests import RequestLimit
+from brokers.venues import request_limit
 from config import Refusal, load
 from tests.brokers.desk.scene import Scene, held
 
@@ -33,6 +34,28 @@ def test_a_trader_is_not_wired_at_such_a_pace():
 @pytest.mark.parametrize("pace", ["6S", "15S", "1M", "60M", "1D"])
 def test_a_pace_that_works_is_taken(pace):
     refuse_pace(load(overrides=[f"pace.sleeptime={pace}"]), RequestLimit(200, 140))
+
+
+@pytest.mark.parametrize(
+    ("stated", "key", "shortest"),
+    [
+        (["pace.sleeptime=10S", "broker.kraken.monitoring_s=3"], "broker.kraken.monitoring_s 3", "10"),
+        (["pace.sleeptime=60S", "broker.kraken.monitoring_s=0"], "broker.kraken.monitoring_s 0", "7"),
+        (["pace.sleeptime=60M", "broker.kraken.monitoring_s=6"], "broker.kraken.monitoring_s 6", "7"),
+        (["pace.sleeptime=5S", "broker.kraken.monitoring_s=3"], "pace.sleeptime 5S", "10S"),
+    ],
+)
+def test_looks_that_ask_more_than_a_tier_allows_are_refused_with_the_shortest_pace(stated, key, shortest):
+    settings = load("micro_cap", overrides=["broker.venue=kraken", *stated])
+    said = rf"^--set: {key}: .*19 requests a minute.*; the shortest that works is {shortest}$"
+    with pytest.raises(Refusal, match=said):
+        refuse_pace(settings, request_limit(settings))
+
+
+@pytest.mark.parametrize("profile", ["micro_cap", "low_capital", "standard", "aggressive"])
+def test_the_pace_of_every_profile_of_kraken_fits_the_lowest_tier(profile):
+    settings = load(profile, overrides=["broker.venue=kraken"])
+    refuse_pace(settings, request_limit(settings))
 
 
 def test_requests_at_the_shortest_pace_stay_below_the_limit():

@@ -57,3 +57,8 @@ def test_no_trade_is_cut_by_a_limit(db):
     assert [t.symbol for t in journal_trades.trades(db)] == ["ETH/USD", "ETH/USD", "BTC/USD"]
     assert [t.symbol for t in journal_trades.trades(db, limit=2)] == ["ETH/USD", "ETH/USD"]
     assert journal_trades.trades(db, symbol="BTC/USD", limit=1)[0].quantity == pytest.approx(1)
+
+
+def test_rows_are_counted_as_the_trades_that_they_are(db):
+    rows = db.rows("SELECT entry_order_id, exit_order_id, exit_reason FROM trades")
+    assert len(rows) == 5 and journal_trades.count_trades(rows) == 3

@@ -83,7 +83,9 @@ def test_a_rest_that_cannot_be_sold_is_told_once_written_off_and_shown(tmp_path:
     assert float(record.written_off) == pytest.approx(worth, abs=0.01)
     assert abs(record.cash_change - record.cash_by_fills) < Decimal("0.01"), "what is written off moves no cash"
     tell(record, SimpleNamespace(json=False))
-    assert f"{worth:.2f} USD of coins below the venue's minimum" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert f"{worth:.2f} USD of coins below the venue's minimum" in said
+    assert len(record.trades) > 1 and " 1 trade, 0 positions at the end" in said, "one purchase is one trade"
 
 
 def test_a_rest_that_an_order_still_sells_is_not_written_off(tmp_path: Path):

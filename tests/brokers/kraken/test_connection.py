@@ -14,9 +14,9 @@ from brokers.desk.execution.order_requests import single
 from brokers.kraken.answers.names import Names, uuid_of
 from brokers.kraken.connection.errors import error_of, lost, pause_of
 from brokers.kraken.connection.nonce import Nonce
-from brokers.kraken.connection.rates import ITERATION, LOOK, TIERS, Counter, RateModel, Work, cost_of, penalty
+from brokers.kraken.connection.rates import COMMAND, ITERATION, LOOK, TIERS, Counter, RateModel, Work, cost_of, penalty
 from brokers.kraken.connection.shared_counter import TRADER_S, SharedCounter
-from brokers.operator.account import silent
+from brokers.operator.account import silent, soonest
 from brokers.order_types import VenueReason
 from brokers.venue_errors import (
     AnswerUnreadable,
@@ -180,10 +180,25 @@ def test_commands_take_what_a_trader_beside_them_leaves_over(tmp_path):
     trader, command = shared(path, now), shared(path, now, trades=False)
     assert trader.take("OpenOrders", 0, urgent=False)
     taken = sum(command.take("OpenOrders", 0, urgent=urgent) for urgent in [False, True] * 10)
-    assert taken == 5, "what the trader counted is in it, and nothing of a command's is urgent"
+    assert taken == COMMAND, "what the trader counted is in it, and nothing of a command's is urgent"
     assert trader.room(ITERATION + LOOK), "the trader's next look and iteration wait for nothing"
-    assert command.wait_s("OpenOrders", urgent=True) == pytest.approx(1 / 0.33, abs=0.01)
+    assert command.wait_s("OpenOrders", urgent=True) == pytest.approx(3 / 0.33, abs=0.01), "for all of it, anew"
     assert shared(path, now, trades=False).wait_s("OpenOrders") > 0, "the next command knows of both"
+
+
+def test_a_command_asks_nothing_before_there_is_room_for_all_of_it_and_tells_when_that_is(tmp_path):
+    now, path = [0.0], tmp_path / "kraken.requests"
+    trader, command = shared(path, now), shared(path, now, trades=False)
+    for _ in range(4):
+        assert trader.take("OpenOrders", 0, urgent=False)
+    assert not command.take("BalanceEx", 0, urgent=False) and trader.spent == "4.0 of 15 counted"
+    now[0] += command.wait_s("BalanceEx") + 0.001
+    again = shared(path, now, trades=False)
+    assert again.take("BalanceEx", 0, urgent=False)
+    for _ in range(ITERATION):
+        assert trader.take("OpenOrders", 0, urgent=False)
+    asked = [again.take("BalanceEx", 0, urgent=False) for _ in range(COMMAND)]
+    assert asked == [True] * (COMMAND - 1) + [False], "what it has begun it ends, whatever the trader asks meanwhile"
 
 
 def test_a_command_alone_has_all_of_the_counter(tmp_path):
@@ -242,6 +257,12 @@ def test_an_answer_that_is_cut_off_is_not_called_silence():
     assert told_silence(error) == "the venue answered 200, and its answer could not be read"
     assert isinstance(lost(200, changes=True), OutcomeUnknown)
     assert told_silence(lost(502, changes=False)) == "the venue does not answer (the venue answered 502)"
+    for text in ("EAPI:Invalid nonce", "EService:Unavailable", "EGeneral:Invalid arguments"):
+        answer = error_of([text], changes=False)
+        assert answer is not None and told_silence(answer) == f"the venue does not take the request ({text})"
+    spent = RateLimited("own rate limit: 11.0 of 15 counted", 4.2)
+    assert told_silence(spent).startswith("the rate limit leaves no room to ask the venue (own rate limit")
+    assert soonest(spent) == "in 5 s at the earliest, as the trader goes first"
 
 
 def test_ids_of_our_form_that_no_journal_here_knows_are_another_trader_s():

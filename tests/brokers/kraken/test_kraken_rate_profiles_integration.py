@@ -18,7 +18,7 @@ from config.balance_profiles import profile_of, selected
 from config.errors import Refusal
 from market.market import Market
 from risk.entry_gates import EntryGates
-from risk.model import Book, BracketTerms, ClosedTrade, Position, Proposal
+from risk.model import MANUAL, Book, BracketTerms, ClosedTrade, Position, Proposal
 from strategies.registry import build_risk_chain
 
 NOW = datetime(2026, 11, 28, 12, 0, tzinfo=UTC)
@@ -128,6 +128,22 @@ def test_six_gates_in_order_and_each_by_its_name(proposal, book, said):
     verdict = gates().review(proposal, there, MARKET)
     assert verdict.code.startswith(said)
     assert verdict.refused == (said != "OK")
+
+
+@pytest.mark.parametrize(("interval_s", "refused"), [(30, True), (1, True), (0, False)])
+def test_a_scan_enters_one_where_entries_are_to_be_apart(interval_s, refused):
+    there = Book(NOW, 500.0, 500.0).accepting(wish("ETH/USD"))
+    verdict = gates(interval_s=interval_s, max_positions=5).review(wish(), there, MARKET)
+    assert verdict.refused == refused
+    assert not refused or verdict.code == f"INTERVAL: another entry of this scan goes first, {interval_s} s apart"
+
+
+def test_what_was_bought_by_hand_is_no_entry():
+    by_hand = replace(held(entered=NOW), signal=MANUAL)
+    verdict = gates(max_positions=5).review(wish(), Book(NOW, 50.0, 50.0, positions={"ETH/USD": by_hand}), MARKET)
+    assert not verdict.refused
+    ahead = Book(NOW, 50.0, 50.0, entries_sent=(NOW + timedelta(seconds=0.2),))
+    assert gates().review(wish(), ahead, MARKET).code == "INTERVAL: 0 s after the last entry, 30 s apart"
 
 
 def test_all_of_twenty_dollars_is_sized_with_room_for_both_fees():
