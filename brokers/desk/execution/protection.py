@@ -95,13 +95,7 @@ class Protector:
     def tend(self, symbol: str, keep: Decimal | None = None) -> None:
         """One step towards a stop for each of our whole shares; ``keep`` where fewer are to stay."""
         self._cancelling.discard(symbol)
-        held, protection = self._positions.book.quantity(symbol), self._positions.protection(symbol)
-        whole = self._terms.can_rest(symbol, abs(held))
-        counted = whole or self._too_little(symbol, abs(held))
-        # What is left, as too little for a stop, counts as if it had one.
-        left = self._stops.left(symbol, counted - protection.protected)
-        protected = counted if left else protection.protected
-        self.log.see(symbol, counted, protected, lambda: last_stop(symbol, self._positions), too_few=not whole)
+        held, whole, protection = self.measure(symbol)
         self._remnants.see(symbol, abs(held) - whole)
         self._remnants.ask_least(symbol, Decimal(0) if whole else whole_lots(abs(held), self._lot))
         for order in orphaned_manual_exits(symbol, self._state.view, self._positions.book, self._positions.ownership):
@@ -140,6 +134,20 @@ class Protector:
             self._end(stop, "one stop is to stand for several", replaced=True)
         else:
             self._renew(protection)
+
+    def measure(self, symbol: str) -> tuple[Decimal, Decimal, ProtectionStatus]:
+        """Measure what is without a stop, by the last look and by what was told since; send nothing.
+
+        Returns our shares, how many of them a stop can be for, and what protects them.
+        """
+        held, protection = self._positions.book.quantity(symbol), self._positions.protection(symbol)
+        whole = self._terms.can_rest(symbol, abs(held))
+        counted = whole or self._too_little(symbol, abs(held))
+        # What is left, as too little for a stop, counts as if it had one.
+        left = self._stops.left(symbol, counted - protection.protected)
+        protected = counted if left else protection.protected
+        self.log.see(symbol, counted, protected, lambda: last_stop(symbol, self._positions), too_few=not whole)
+        return held, whole, protection
 
     def _too_little(self, symbol: str, held: Decimal) -> Decimal:
         """Whole lots that no stop of ours may be for, as the venue's least quantity is above them, and that matter.

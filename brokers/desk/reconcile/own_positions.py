@@ -107,6 +107,11 @@ class OwnPositions:
         status = self._protections[symbol] = self._protection(symbol)
         return status
 
+    def seen_anew(self, symbol: str) -> None:
+        """An order of a symbol is told of between two looks: screens show what protects the symbol by that."""
+        if symbol in self.book.ledger.positions:
+            self.protection(symbol)
+
     def last_protection(self, symbol: str) -> ProtectionStatus:
         """What ``protection`` found last; asks neither journal nor venue, and is safe in any thread.
 
