@@ -1,4 +1,4 @@
-"""What a stream has told since the last look, while no look is possible: on the screens, in the alarm and at the end."""
+"""What a stream has told since the last look, where no look is possible: on screens, in the alarm and at the end."""
 
 from __future__ import annotations
 
@@ -59,8 +59,8 @@ def test_leaving_names_the_position_whose_stop_has_ended_since_the_last_look(sce
     (first,) = [line for line in told if line.startswith("leaving: no look was possible")]
     assert "every position had its stop, and since then the stop of AAPL has ended; start again" in first
     assert (
-        "AAPL: left with 49 shares without a working stop, its stop was cancelled at 10:00:03; nothing protects them as "
-        "far as is known; start again to protect it"
+        "AAPL: left with 49 shares without a working stop, its stop was cancelled at 10:00:03; nothing protects them "
+        "as far as is known; start again to protect it"
     ) in told
     assert any(line.startswith("MSFT: 39 shares stay behind: sell stop of 39") for line in told)
     (summary,) = [line for line in told if line.startswith("session ")]
