@@ -112,6 +112,13 @@ class OwnPositions:
         if symbol in self.book.ledger.positions:
             self.protection(symbol)
 
+    def newer_than(self, moment: datetime) -> bool:
+        """Whether positions are known as of later than a moment, by a look or by a fill that was told since.
+
+        Asks neither journal nor venue, and is safe in any thread.
+        """
+        return self.state.view.time > moment or bool(self._history.filled_after(moment))
+
     def last_protection(self, symbol: str) -> ProtectionStatus:
         """What ``protection`` found last; asks neither journal nor venue, and is safe in any thread.
 
