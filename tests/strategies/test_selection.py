@@ -18,7 +18,7 @@ from strategies.parameters import refuse_former_attributes
 from strategies.pipeline import Selection
 from strategies.run_notes import fit_of_rules
 from tests.risk.helpers import book, market, module, position
-from tests.strategies.test_pipeline import SELECTION, Stated, pipeline, snapshot, taken, told
+from tests.strategies.stated import SELECTION, Stated, pipeline, snapshot, taken, told
 
 ONLY_A_PLUS = replace(SELECTION, only_a_plus=True)
 

@@ -45,6 +45,7 @@ class LevelKeeper:
         self._positions = positions
         self._rule = rule
         self._known: dict[str, tuple[str, Levels]] = {}
+        self._nearest: dict[str, bool] = {}
 
     def of(self, position: Position) -> Levels:
         """Stop and target of a position as they are now or were last."""
@@ -79,7 +80,12 @@ class LevelKeeper:
     def stands_in(self, order: VenueOrder) -> bool:
         """Whether an exit is at the nearest price that the venue took, and not at a level of its position."""
         name = self._positions.sync.client_id(order.id)
-        return name is not None and self._positions.journal.order(name).reason == NEAREST
+        if name is None:
+            return False
+        if name not in self._nearest:
+            # A reason is written once.
+            self._nearest[name] = self._positions.journal.order(name).reason == NEAREST
+        return self._nearest[name]
 
     def _read(self, position: Position) -> Levels:
         """By the newest exits in the journal, by the bracket, or by the settings where there is neither."""

@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import partial
 
 from brokers.desk.execution.backoff import Waits, elapsed
 from brokers.desk.execution.exit_levels import LevelKeeper, Levels
@@ -15,6 +16,8 @@ from brokers.desk.execution.last_stop import ended_stop, last_stop
 from brokers.desk.execution.order_gateway import OrderGateway, OrderRefused
 from brokers.desk.execution.refused_protection import Circumstances, RefusedProtections
 from brokers.desk.execution.remnants import Remnants
+from brokers.desk.execution.sale_check import unsaleable
+from brokers.desk.execution.stand_ins import StandIns
 from brokers.desk.execution.stop_changes import StopChanges, smallest
 from brokers.desk.execution.surplus import fewest
 from brokers.desk.execution.unprotected_log import UnprotectedLog
@@ -23,7 +26,6 @@ from brokers.desk.reconcile.order_ownership import orphaned_manual_exits
 from brokers.desk.reconcile.own_positions import OwnPositions
 from brokers.desk.reconcile.protection_status import ProtectionStatus, protection_status
 from brokers.desk.venue_state import VenueState
-from brokers.journal.marks import NEAREST
 from brokers.order_types import TimeInForce
 from brokers.quantities import digits, whole_lots
 from brokers.venue_values import VenueOrder
@@ -39,8 +41,6 @@ ENDING = timedelta(seconds=3)
 """How long shares that filled in part wait for the end of their entry, whose exits would come on top of their own."""
 RESIZE = timedelta(seconds=5)
 """How long the venue may take to resize a stop after its target has filled in part."""
-LEVEL_AGAIN = timedelta(seconds=5)
-"""Between two looks whether a stop that stands in for another may go to its level."""
 FAR_FRAC = 0.1
 """A new stop of shares that were split, which lies so far beyond the market, is one of the old shares."""
 NOBODY = "there is no position"
@@ -80,16 +80,21 @@ class Protector:
         self._positions = positions
         self._gateway = gateway
         self._lot = settings.sizing.lot
-        self._through = settings.live.close.through_frac
         self._renew_days = settings.live.protection.renew_days
         self._close_at_once = leave
         self._keeper = LevelKeeper(state, positions, settings.live.protection)
         self._terms = ExitTerms(state, self._lot)
         self._refused = RefusedProtections(state)
         self._stops = StopChanges(state, positions, gateway, self._refused, self._leave)
+        self._stand_ins = StandIns(
+            *(state, positions, gateway, self._terms, self._keeper, self._stops),
+            settings.live.close.through_frac,
+            self._leave,
+        )
         self._remnants = Remnants(state, positions, leave)
         self._waits = Waits(lambda: state.now)
         self._cancelling: set[str] = set()
+        self._not_renewed: dict[str, datetime] = {}
         self.log = UnprotectedLog(lambda: state.now)
 
     def tend(self, symbol: str, keep: Decimal | None = None) -> None:
@@ -285,57 +290,16 @@ class Protector:
             log.log(level, told, symbol, missing, unit_of(symbol), refusal.code)
             if why := self._passed(symbol, levels, refusal, sign):
                 self._leave(symbol, why)
-            self._place_nearest(symbol, sign, missing, levels, refusal)
-        else:
-            self._refused.forget(symbol)
-            self._state.view.freed.pop(symbol, None)
-
-    def _place_nearest(self, symbol: str, sign: int, missing: Decimal, levels: Levels, refusal: OrderRefused) -> None:
-        """What the market has passed, and what cannot be sold now, goes behind the nearest stop that it leaves.
-
-        At shutdown nothing is sold any more; a sale without an outcome keeps the next one waiting for a minute; and
-        with a closed market nothing is sold before the opening, at whose first price the shares are to be protected.
-        The levels of the position stay what they were: ``back_to_levels``.
-        """
-        price = refusal.venue.market_price if refusal.venue is not None else None
-        waits = self._gateway.shutting_down or self._positions.unresolved(symbol) or not self._state.in_session
-        if not waits or price is None:
-            return
-        nearest = self._terms.nearest(symbol, levels, float(price), sign, self._through)
-        request, role = self._terms.request(symbol, sign, missing, nearest)
-        entry = self._positions.book.entries[symbol]
-        try:
-            self._gateway.place(request, role, entry.decision_time, parent=entry.client_order_id, reason=NEAREST)
-        except OrderRefused as again:
-            log.warning("%s: the nearest stop %s was refused too: %s", symbol, nearest.stop, again.code)
-        else:
-            self._refused.forget(symbol)
+            if not self._stand_ins.place(symbol, sign, missing, levels, refusal):
+                return
+        self._refused.forget(symbol)
+        self._state.view.freed.pop(symbol, None)
 
     def back_to_levels(self, symbol: str) -> None:
-        """In the session a position behind a stop that stands in for its own is left, or its stop goes to its level.
-
-        By both sides of a quote; what stands in protects until there is one.
-        """
-        position = self._positions.book.ledger.positions.get(symbol)
-        stops = self._positions.protection(symbol).stops if position is not None and self._state.in_session else ()
-        standing_in = [order for order in stops if not order.filled and self._keeper.stands_in(order)]
-        if standing_in:
+        """Take a stop that stands in for the one of its position back to its level, or leave the position."""
+        if self._stand_ins.standing_in(symbol):
             self._cancelling.add(symbol)
-        if position is None or self._waits.goes_on(symbol, "level", bool(standing_in), LEVEL_AGAIN) or not standing_in:
-            return
-        quote, levels, sign = self._state.quote(symbol), self.levels(position), 1 if position.quantity > 0 else -1
-        if quote.problem:
-            return
-        if why := self._terms.passed(symbol, levels, quote.prices, sign):
-            self._leave(symbol, why)
-            return
-        decided = self._positions.book.entries[symbol].decision_time
-        for order in standing_in:
-            if sign * (levels.stop - float(order.stop_price)) > 0:
-                self._stops.move(order, levels.stop, "back to the stop of its position", decided, levels)
-            elif not self._gateway.nothing_follows:
-                # The target alone stands in.
-                self._end(order, "its target goes back to that of its position", replaced=True)
+        self._stand_ins.back_to_levels(symbol, partial(self._end, replaced=True))
 
     def _circumstances(self, symbol: str, missing: Decimal, levels: Levels, sign: int) -> Circumstances:
         beyond = self._terms.passed(symbol, levels, [float(self._state.view.price(symbol))], sign)
@@ -399,8 +363,23 @@ class Protector:
         soon = self._state.now + timedelta(days=self._renew_days)
         for order in protection.exits:
             if order.expires is not None and order.expires < soon and order.time_in_force == TimeInForce.GTC:
+                if not self._would_be_taken(order):
+                    return
                 self._end(order, f"to be renewed, it would end on {order.expires.date()}", replaced=True)
                 return
+
+    def _would_be_taken(self, order: VenueOrder) -> bool:
+        """Whether the venue would take an exit again, by an answer of the last half minute; told once where not."""
+        now, asked = self._state.now, self._not_renewed.get(order.symbol)
+        if asked is not None and not elapsed(now, asked, PATIENCE):
+            return False
+        if why := unsaleable(self._state, order.symbol, order.remaining):
+            self._not_renewed[order.symbol] = now
+            if asked is None:
+                log.warning("%s: %s is not renewed, %s", order.symbol, _terms(order), why)
+        else:
+            self._not_renewed.pop(order.symbol, None)
+        return not why
 
 
 def _terms(order: VenueOrder) -> str:

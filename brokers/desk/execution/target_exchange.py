@@ -237,7 +237,8 @@ class TargetExchange:
         there = self._state.view.orders.get(order.venue_id)
         if there is not None and self._filling.is_last(there):
             return False
-        if over or not self._overdue(exchange):
+        # While the account takes no order no stop could follow, and the offer is the only exit there can be.
+        if over or not self._overdue(exchange) or self._state.view.account.blocked:
             return over
         too_long = exchange.began is None or elapsed(self._state.now, exchange.began, LONGEST_IN_PARTS)
         if too_long or there is None:

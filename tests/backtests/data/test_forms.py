@@ -1,4 +1,4 @@
-"""Files as people have them: each form is read where that needs no guess, and told; else refused with the way out."""
+"""Files as people have them: each form is read where that needs no guess, and told."""
 
 from __future__ import annotations
 
@@ -10,25 +10,8 @@ import pytest
 from backtests.data.bar_files import data_hash, read_file, symbols_of
 from backtests.data.reading.options import ReadOptions
 from config.errors import Refusal
+from tests.backtests.data.forms import CLOSES, DAYS, ROWS, YAHOO, each, intraday, lines
 
-DAYS = ("2022-01-03", "2022-01-04", "2022-01-05")
-CLOSES = (10.5, 11.5, 12.25)
-ROWS = [(day, c - 0.25, c + 0.5, c - 0.5, c, 1000 + k) for k, (day, c) in enumerate(zip(DAYS, CLOSES, strict=True))]
-
-
-def lines(*rows: str) -> str:
-    return "\n".join(rows) + "\n"
-
-
-def each(form: str, **more: object) -> list[str]:
-    """One line for each bar."""
-    return [
-        form.format(d=d, o=o, h=h, l=low, c=c, v=v, day=d.replace("-", ""), dot=d.replace("-", "."), k=k, **more)
-        for k, (d, o, h, low, c, v) in enumerate(ROWS)
-    ]
-
-
-YAHOO = lines("Date,Open,High,Low,Close,Adj Close,Volume", *each("{d},{o},{h},{l},{c},{c},{v}"))
 MIDNIGHTS = [int(pd.Timestamp(day, tz="UTC").timestamp()) for day in DAYS]
 FORMS = {
     "Yahoo": ("AAA.csv", YAHOO, "Yahoo, one symbol, adjusted close"),
@@ -253,112 +236,6 @@ def test_adjusted_closes_move_the_whole_bar(tmp_path):
     assert first[["open", "high", "low", "close", "volume"]].tolist() == [5.125, 5.5, 5.0, 5.25, 1000]
 
 
-SEMICOLONS = lines("symbol;datetime;open;high;low;close;volume", *each("AAA;{d};{o};{h};{l};{c};{v}")).replace(".", ",")
-
-
-def test_a_decimal_comma_is_one(tmp_path):
-    (tmp_path / "x.csv").write_text(SEMICOLONS)
-    found = read_file(tmp_path / "x.csv")
-    assert found.read_as == "long table, separator ;, decimal comma"
-    assert found.frame["close"].tolist() == list(CLOSES)
-
-
-def test_a_comma_before_three_digits_is_not_guessed_at(tmp_path):
-    rows = [f"AAA;{day};1,100;1,300;1,000;1,200;5" for day in DAYS]
-    (tmp_path / "x.csv").write_text(lines("symbol;datetime;open;high;low;close;volume", *rows))
-    with pytest.raises(
-        Refusal, match="'1,100' may be a decimal comma or thousands; say --decimal comma or --decimal p"
-    ):
-        read_file(tmp_path / "x.csv")
-    for decimal, close in (("comma", 1.2), ("point", 1200.0)):
-        assert read_file(tmp_path / "x.csv", options=ReadOptions(decimal=decimal)).frame["close"][0] == close
-
-
-DATES = {"dmy": "{2}/{1}/{0}", "mdy": "{1}/{2}/{0}"}
-
-
-def slashed(order: str, days: tuple[str, ...]) -> str:
-    return lines("symbol,datetime,open,high,low,close,volume",
-                 *[f"AAA,{DATES[order].format(*day.split('-'))},1,2,1,2,5" for day in days])  # fmt: skip
-
-
-@pytest.mark.parametrize("order", DATES)
-def test_dates_that_can_be_read_twice_need_the_option(tmp_path, order):
-    days = ("2022-01-03", "2022-01-04", "2022-01-05")
-    (tmp_path / "x.csv").write_text(slashed(order, days))
-    with pytest.raises(Refusal, match="may have the day or the month first; say --date-order dmy or --date-order mdy"):
-        read_file(tmp_path / "x.csv")
-    found = read_file(tmp_path / "x.csv", options=ReadOptions(date_order=order))
-    assert [f"{day:%Y-%m-%d}" for day in found.frame["datetime"]] == list(days)
-    assert found.read_as.endswith("day first" if order == "dmy" else "month first")
-
-
-@pytest.mark.parametrize("order", DATES)
-def test_a_date_that_settles_it_needs_none(tmp_path, order):
-    days = ("2022-01-12", "2022-01-13", "2022-01-14")
-    (tmp_path / "x.csv").write_text(slashed(order, days))
-    assert [f"{day:%Y-%m-%d}" for day in read_file(tmp_path / "x.csv").frame["datetime"]] == list(days)
-    other = next(o for o in DATES if o != order)
-    with pytest.raises(Refusal, match=f"its dates are {order}, not {other}; leave out --date-order"):
-        read_file(tmp_path / "x.csv", options=ReadOptions(date_order=other))
-
-
-def test_dates_of_both_kinds_are_refused(tmp_path):
-    (tmp_path / "x.csv").write_text(slashed("dmy", ("2022-01-13",)) + slashed("mdy", ("2022-01-14",)).splitlines()[1])
-    with pytest.raises(Refusal, match=r"the day first and with the month first \(row 2\)"):
-        read_file(tmp_path / "x.csv")
-
-
-def intraday(zone: str, days: tuple[str, ...] = DAYS) -> pd.DataFrame:
-    times = pd.DatetimeIndex([t for day in days for t in pd.date_range(f"{day} 09:30", periods=78, freq="5min")])
-    local = times.tz_localize("America/New_York").tz_convert(zone).tz_localize(None)
-    return pd.DataFrame({"symbol": "AAA", "datetime": local, "open": 2.0, "high": 2.0, "low": 1.0, "close": 2.0,
-                         "volume": 5})  # fmt: skip
-
-
-@pytest.mark.parametrize("zone", ["UTC", "America/Chicago", "Europe/London", "Europe/Berlin"])
-def test_naive_times_of_another_zone_need_the_option(tmp_path, zone):
-    intraday(zone).to_csv(tmp_path / "x.csv", index=False)
-    told = "UTC" if zone == "Europe/London" else zone  # The same in winter.
-    with pytest.raises(Refusal, match=f"no offset and look like those of {told}, .*; say --timezone {told}, or"):
-        read_file(tmp_path / "x.csv")
-    found = read_file(tmp_path / "x.csv", options=ReadOptions(timezone=zone))
-    assert found.frame["datetime"][0] == pd.Timestamp("2022-01-03 09:30", tz="America/New_York")
-    assert found.notes == ()
-
-
-def test_new_yorks_times_need_none_and_offsets_take_none(tmp_path):
-    intraday("America/New_York").to_csv(tmp_path / "x.csv", index=False)
-    assert len(read_file(tmp_path / "x.csv").frame) == 234
-    intraday("UTC").assign(datetime=lambda f: f["datetime"].dt.tz_localize("UTC")).to_csv(
-        tmp_path / "y.csv", index=False
-    )
-    with pytest.raises(Refusal, match="leave out --timezone"):
-        read_file(tmp_path / "y.csv", options=ReadOptions(timezone="UTC"))
-    with pytest.raises(Refusal, match=r"--timezone Mars/Olympus: there is no such zone; write one such as UTC"):
-        ReadOptions(timezone="Mars/Olympus")
-
-
-@pytest.mark.parametrize("offsets", ["-05 -04", "-0500 -0400", "-05:00 -04:00"])
-@pytest.mark.parametrize("form", ["%Y-%m-%d %H:%M:%S", "%Y%m%dT%H%M%S"])
-def test_offsets_of_every_form_across_a_change_of_clocks(tmp_path, offsets, form):
-    frame = intraday("America/New_York", ("2023-03-10", "2023-03-13"))
-    winter, summer = offsets.split()
-    frame["datetime"] = [
-        t.strftime(form) + (winter if t.month == 3 and t.day == 10 else summer) for t in frame["datetime"]
-    ]
-    frame.to_csv(tmp_path / "x.csv", index=False)
-    times = read_file(tmp_path / "x.csv").frame["datetime"]
-    assert {f"{t:%H:%M}" for t in times[[0, 78]]} == {"09:30"}
-
-
-def test_a_time_without_offset_among_others_is_refused(tmp_path):
-    rows = ["AAA,2023-03-10 14:30:00+00,1,2,1,2,5", "AAA,2023-03-10 14:35:00,1,2,1,2,5"]
-    (tmp_path / "x.csv").write_text(lines("symbol,datetime,open,high,low,close,volume", *rows))
-    with pytest.raises(Refusal, match="with and without offset, first at row 2"):
-        read_file(tmp_path / "x.csv")
-
-
 @pytest.mark.parametrize("index", [["symbol", "datetime"], ["datetime"], ["datetime", "symbol"]])
 def test_index_columns_of_a_parquet_file_are_columns(tmp_path, index):
     frame = intraday("America/New_York")
@@ -401,115 +278,6 @@ def test_a_folder_holds_a_file_for_each_symbol(tmp_path):
     before = data_hash(tmp_path)
     (tmp_path / "NA.csv").write_text(YAHOO.replace("10.5,10.5", "10.6,10.6"))
     assert data_hash(tmp_path) != before
-
-
-HEAD = "symbol,datetime,open,high,low,close,volume"
-REFUSED = {
-    "one price a day": (
-        "x.csv", lines("Date,AAA,BBB", "2022-01-03,1,2", "2022-01-04,1,2"), "one price a day of AAA, BBB",
-    ),
-    "two closes": (
-        "x.csv", lines("symbol,datetime,open,high,low,close,volume,close", "AAA,2022-01-03,1,2,1,2,5,2"),
-        r"two columns of close \(close\); leave one of them out",
-    ),
-    "two closes in other capitals": (
-        "x.csv", lines("symbol,datetime,open,high,low,close,volume,Close", "AAA,2022-01-03,1,2,1,2,5,2"),
-        r"two columns of close \(close and Close\)",
-    ),
-    "other names": (
-        "x.csv", lines("Day;Ticker;Open Price;Hi;Lo;Last;Vol.", "03.01.2022;AAA;1,5;2,5;1,5;2,5;100"),
-        "no column datetime, high, low, close among 'Lo', 'Hi', 'Last', 'Day', 'Ticker' and 2 more",
-    ),
-    "a slip in a late column": (
-        "data.csv", lines("Symbol,Date,Open,High,Low,Adj,Clsoe,Volume", "AAA,2022-01-03,1,2,1,2,2,5"),
-        "no column close among 'Clsoe', 'Symbol', 'Date', 'Open', 'High' and 3 more; the file needs",
-    ),
-    "all that is missing at once": (
-        "data.csv", lines("Opened,Open,High,Low,Clsoe,Vlume", "2022-01-03,1,2,1,2,5"),
-        "no column symbol, datetime, close, volume among 'Vlume', 'Clsoe', .*; a file of one symbol may be named after",
-    ),
-    "headings of two words": (
-        "AAA.csv", lines("Date,Opening,Day High,Day Low,Last,Qty", "2022-01-03,1,2,1,2,5"),
-        "no column open, high, low, close, volume among 'Opening', .*'Day High', .*'Day Low'",
-    ),
-    "a column of symbols beside them": (
-        "x.csv", lines("Ticker,Date,Day High,Day Low,Day Open,Trade Close,Vol.", "AAA,2022-01-03,2,1,1,2,5"),
-        "no column open, high, low, close among 'Day High', 'Day Open', 'Day Low', 'Trade Close', .*; the file needs",
-    ),
-    "a wide table with gaps": (
-        "x.csv", lines("AAA_open,AAA_high,AAA_low,AAA_close,BBB_open,BBB_close", "1,2,1,2,1,2"),
-        r"no column of times \(write one named Date\); volume of 'AAA'; high, low, volume of 'BBB'; bars need",
-    ),
-    "one open": ("x.csv", lines("Date,Open Bid,Qty", "2022-01-03,1,5"), "no column open, high, low, close, volume"),
-    "no headings": ("x.csv", lines("2022-01-03,1,2,1,2", "2022-01-04,1,2,1,2"), "its first row holds no headings"),
-    "whose": ("data.csv", YAHOO, "names no symbol, and neither does its name; .* or say --symbols AAPL"),
-    "whose, again": ("my-prices-2022.csv", YAHOO, "names no symbol, and neither does its name"),
-    "a path": (
-        "x.csv", lines("symbol,datetime,open,high,low,close,volume", "../../X,2022-01-03,1,2,1,2,5"),
-        "symbol '../../X' at row 1 is no ticker",
-    ),
-    "both signs": (
-        "x.csv", lines("symbol;datetime;open;high;low;close;volume", "AAA;2022-01-03;1,5;2,5;1,5;2,5;1,234,567"),
-        "commas are decimal in some numbers and set thousands apart in others",
-    ),
-    "Databento's raw prices": (
-        "x.csv",
-        lines("ts_event,rtype,publisher_id,instrument_id,open,high,low,close,volume,symbol",
-              *each("{d}T00:00:00Z,35,2,32,10250000000,11000000000,10000000000,10500000000,{v},AAA")),
-        r"its prices are billionths of a dollar; export them as decimals \(pretty_px\)",
-    ),
-    "LEAN's prices": (
-        "AAA.csv", lines(*each("{day} 00:00,102500,110000,100000,105000,{v}")),
-        "whole numbers without headings may be ten-thousandths, as LEAN writes prices",
-    ),
-    "NinjaTrader's minutes": (
-        "AAA.txt", lines(*each("{day} 09310{k};{o};{h};{l};{c};{v}")), "are those at which bars end; say --labels end",
-    ),
-    "Nasdaq's dates": (
-        "AAA.csv",
-        lines("Date,Close/Last,Volume,Open,High,Low",
-              *[f"01/0{k + 3}/2022,${c},{v},${o},${h},${low}" for k, (_, o, h, low, c, v) in enumerate(ROWS)]),
-        "may have the day or the month first; say --date-order dmy or --date-order mdy",
-    ),
-    "weekdays": ("x.csv", lines(HEAD, "AAA,Monday,1,2,1,2,5"), "is not a time"),
-    "a spreadsheet's days": (
-        "x.csv", lines(HEAD, "AAA,44564,1,2,1,2,5"),
-        "datetime '44564' at row 1 is not a time but a spreadsheet's number of a day; format the column as dates",
-    ),
-    "years of two digits": (
-        "x.csv", lines(HEAD, "AAA,01/13/22,1,2,1,2,5"), "'01/13/22' at row 1 .*, as its year has two digits; write",
-    ),
-    "years of two digits, months by name": (
-        "x.csv", lines(HEAD, "AAA,3-Jan-22,1,2,1,2,5"), "'3-Jan-22' at row 1 .*, as its year has two digits; write",
-    ),
-    "blanks alone": (
-        "AAA.txt", lines("Date Open High Low Close Volume", "2022-01-03 1 2 1 2 5"),
-        "its columns are set apart by blanks alone; write a comma or a tab between them",
-    ),
-    "Bloomberg": (
-        "AAA.csv", lines("Date,PX_OPEN,PX_HIGH,PX_LOW,PX_LAST,PX_VOLUME", "2022-01-03,1,2,1,2,5"),
-        "no column open, high, low, close, volume among .*; rename .*'PX_LAST' to close; the file needs",
-    ),
-    "Refinitiv": (
-        "data.csv",
-        lines("#RIC,Domain,Date-Time,GMT Offset,Type,Open,High,Low,Last,Volume",
-              "AAA.OQ,Market Price,2022-11-04T13:30:00Z,-5,Intraday 5Min,1,2,1,2,5"),
-        "no column symbol, close among 'Last', '#RIC', .*; rename 'Last' to close, '#RIC' to symbol; the file needs",
-    ),
-    "a number of columns that nobody writes": (
-        "AAA.csv", lines("1672531200,1,2,1,2,5,6,7"), "its first row holds no headings; write one such as symbol",
-    ),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("case", REFUSED)
-def test_what_would_be_a_guess_is_refused_in_a_sentence(tmp_path, case):
-    name, text, told = REFUSED[case]
-    (tmp_path / name).write_text(text)
-    with pytest.raises(Refusal, match=told) as refusal:
-        read_file(tmp_path / name)
-    assert str(refusal.value).startswith(str(tmp_path / name))
-    assert "\n" not in str(refusal.value)
 
 
 def test_the_symbol_of_a_file_may_be_said(tmp_path):

@@ -170,6 +170,24 @@ def test_exits_near_their_end_are_not_renewed_while_none_could_follow(scene):
     assert scene.stopped() == 49
 
 
+def test_exits_near_their_end_are_not_renewed_in_a_symbol_that_the_venue_does_not_trade(scene, caplog):
+    held(scene)
+    asset = scene.wire.asset
+    scene.wire.asset = lambda symbol: {**asset(symbol), "tradable": False}
+    for order in scene.exchange._state.orders.values():
+        if order.open:
+            order.expires = scene.exchange.now + timedelta(days=1)
+    scene.settle(20, 3)
+    assert changes(scene) == []
+    assert scene.stopped() == 49
+    assert caplog.text.count("is not renewed, the venue does not trade it now") == 1
+    assert [name for name, _ in scene.wire.calls].count("asset") <= 3
+    scene.wire.asset = asset
+    scene.settle(34)
+    assert changes(scene) == ["cancel", "submit"]
+    assert scene.stopped() == 49
+
+
 def test_many_positions_of_a_blocked_account_are_tried_in_turn(scene):
     refused = RefusedProtections(scene.state)
     names, began = [f"S{number}" for number in range(30)], scene.exchange.now

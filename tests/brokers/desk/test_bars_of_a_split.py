@@ -159,7 +159,7 @@ def bars_of(scene: Scene, *closes: float) -> Callable[[], BarTable]:
     present = PresentShares(scene.positions.splits, scene.positions.present_price)
     made = feed(venue, ["AAPL"], minutes=30, sessions=False, present=present)
     made.snapshot()
-    return made.known_bars  # type: ignore[return-value]
+    return made.known_bars
 
 
 @pytest.fixture

@@ -85,7 +85,7 @@ def test_news_without_end_of_uncovered_shares_take_three_fifths_of_the_rate_limi
     clock: Any = Brisk(scene)
     looks: list[float] = []
     monkeypatch.setattr(scene.desk, "tick", lambda: looks.append(time.monotonic()))
-    monkeypatch.setattr(scene.desk.protector.log, "_open", {"AAPL": (scene.exchange.now, "bare")})
+    scene.desk.protector.log.see("AAPL", Decimal(10), Decimal(0))
     monitor = Monitor(scene.desk, clock)
     monitor.start()
     began = time.monotonic()
@@ -203,13 +203,14 @@ def test_a_surprise_halts_entries_and_the_watch_goes_on(scene, monkeypatch):
 
 
 def test_what_is_bare_can_be_asked_for_while_it_changes(scene):
-    protector, now, over = scene.desk.protector, scene.exchange.now, threading.Event()
+    protector, over = scene.desk.protector, threading.Event()
 
     def change() -> None:
         while not over.is_set():
             for k in range(6):
-                protector.log._open[f"S{k}"] = (now, "why")
-            protector.log._open.clear()
+                protector.log.see(f"S{k}", Decimal(10), Decimal(0))
+            for k in range(6):
+                protector.log.see(f"S{k}", Decimal(0), Decimal(0))
 
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)

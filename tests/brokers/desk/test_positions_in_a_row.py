@@ -57,7 +57,7 @@ def test_a_part_of_the_second_entry_is_covered_at_its_own_levels(scene):
     assert 0 < part < 59
     scene.settle(2)
     assert exits_sent(scene)[0] == (str(part), "142.51", "172.51")
-    scene.settle(6)
+    scene.settle(12)
     assert scene.held() == scene.stopped() == 59
 
 

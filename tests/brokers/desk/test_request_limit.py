@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -48,7 +49,7 @@ def test_requests_at_the_shortest_pace_stay_below_the_limit():
 def test_iterations_give_way_at_once_while_shares_are_bare_and_say_so(scene: Scene, caplog):
     held(scene)
     scene.state.room = lambda requests: False
-    scene.desk.protector.log._open["AAPL"] = (scene.exchange.now, "without a stop")
+    scene.desk.protector.log.see("AAPL", Decimal(49), Decimal(0))
     began = time.monotonic()
     with scene.desk.iteration():
         scene.desk.reconcile()

@@ -127,7 +127,7 @@ def test_extended_hours_belong_to_the_session_where_they_count(tmp_path) -> None
 
 def test_where_the_account_cannot_be_read_a_later_look_opens(scene: Scene) -> None:
     overnight(scene)
-    scene.wire.account = lambda: {**scene.exchange.account(), "equity": "n/a"}  # type: ignore[method-assign]
+    scene.wire.account = lambda: {**scene.exchange.account(), "equity": "n/a"}
     wait_until(scene, OPENS + timedelta(seconds=10))
     assert opening(scene) is None
     del scene.wire.account

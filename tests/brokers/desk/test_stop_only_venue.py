@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -141,7 +142,7 @@ def test_an_entry_has_no_exits_of_its_own_and_each_part_gets_a_stop(day):
     part = day.held
     assert 0 < part < Decimal(str(WANTED))
     day.venue.part = Decimal(1)
-    day.settle(6)
+    day.settle(12)
     # The rest is bought once the part is behind its stop, and all of it in lots of 1e-8 within what was approved.
     assert day.held == day.venue.stopped(BTC) > part
     assert day.held % Decimal("1e-8") == 0
@@ -201,6 +202,41 @@ def test_what_is_not_sold_at_the_target_goes_back_behind_its_stop(day):
     day.step(30, "103900")
     day.settle(4)
     assert day.held == 0
+
+
+def block(day: Day) -> None:
+    """The venue takes no order."""
+    account = day.venue.account
+    day.venue.account = lambda: replace(account(), blocked="Kraken is in cancel_only mode")
+    day.step()
+
+
+def test_a_target_that_is_reached_leaves_the_stop_while_the_account_takes_no_order(day, caplog):
+    day.bought()
+    block(day)
+    day.step(1, "103800")
+    day.settle(20)
+    assert day.held == day.venue.stopped(BTC) > 0
+    assert "the account takes no order, Kraken is in cancel_only mode; its stop stays" in caplog.text
+    del day.venue.account
+    day.settle(40)
+    assert day.held == 0
+
+
+def test_an_offer_at_the_target_stays_while_the_account_takes_no_order(day):
+    day.bought()
+    day.venue.part = Decimal("0.5")
+    day.step(1, "103800")
+    day.step(1)
+    block(day)
+    day.longest_s = 60.0
+    day.step(1, "102000")
+    day.settle(20)
+    (offer,) = (order for order in day.venue.orders.values() if order.open)
+    assert (offer.type, offer.cancel_pending) == (OrderType.LIMIT, False)
+    del day.venue.account
+    day.settle(14)
+    assert day.held == day.venue.stopped(BTC) > 0
 
 
 def test_coins_that_are_not_free_in_time_go_back_behind_their_stop(day):
@@ -448,7 +484,7 @@ def test_a_whole_day(day):
     day.enter()
     day.step()
     day.venue.part = Decimal(1)
-    day.settle(8)
+    day.settle(12)
     assert day.agrees()
     day.step(1, "85000")
     day.settle(3)

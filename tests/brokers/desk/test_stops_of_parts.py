@@ -35,12 +35,11 @@ class SeveralStops:
 
 def bought_on(scene: Scene, prices: tuple[float, ...], price: float) -> list[Decimal]:
     """The rest of an entry is bought at another price, while its part stands behind these stops."""
-    entries: Any = scene.desk.entries
-    entries._positions = SeveralStops(scene.positions, prices)
+    scene.desk.entries._positions = SeveralStops(scene.positions, prices)
     scene.wire.calls.clear()
     scene.desk.tick()
     scene.step(1, AAPL=price)
-    scene.settle(3)
+    scene.settle(12)
     return [
         Decimal(payload["stop_loss"]["stop_price"])
         for name, payload in scene.wire.calls

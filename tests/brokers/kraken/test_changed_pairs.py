@@ -33,7 +33,7 @@ class Changed:
     def take(self) -> None:
         """Stand before the present process's requests."""
         self._before = self.scene.rest._sent
-        self.scene.rest._sent = self._sent  # type: ignore[method-assign]
+        self.scene.rest._sent = self._sent
 
     def old(self) -> None:
         """What was read of pairs was read long ago."""

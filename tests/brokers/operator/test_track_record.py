@@ -101,7 +101,7 @@ def test_a_journal_on_either_database_gives_the_same_bundle(where, tmp_path, req
 
         address = request.getfixturevalue("postgres").fresh()
         execute(address, (KEPT / "version_1.postgresql.sql").read_text())
-    with pytest.raises(Refusal, match="of schema version 1; start the trader once to bring it to version 3"):
+    with pytest.raises(Refusal, match="of schema version 1; start the trader once to bring it to version 4"):
         verify(address)
     Journal(address, ACCOUNT).close()
     record = export(address, tmp_path / "bundle")
