@@ -194,8 +194,9 @@ class TraderState:
     ``written``, ``last_*`` and ``started`` are this machine's time, ``time`` the venue's; ``speed`` is how many seconds
     of the venue pass in one of ours. ``busy`` tells that an entry or a close is under way, ``resting`` how many orders
     were open at the last look (None before one), ``unseen`` why the looks since then failed, ``remainders`` what is too
-    little for the venue to sell, ``closing`` by symbol what a sale waits for. ``settings`` are the parts of the merged
-    settings that the answers need.
+    little for the venue to sell, ``closing`` by symbol what a sale waits for. ``account_time`` is when equity and cash
+    were told, by the venue's clock, where positions are known as of later, else None. ``settings`` are the parts of
+    the merged settings that the answers need.
     """
 
     written: datetime
@@ -221,6 +222,7 @@ class TraderState:
     unseen: str = ""
     equity: float | None = None
     cash: float | None = None
+    account_time: datetime | None = None
     free_cash: float | None = None
     session_open_equity: float | None = None
     equity_peak: float | None = None
@@ -290,6 +292,7 @@ _TIMES = {
     "last_iteration",
     "last_look",
     "last_tick",
+    "account_time",
     "book_time",
     "entry_time",
     "began",

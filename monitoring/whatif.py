@@ -65,7 +65,10 @@ class ShockedPosition:
 
 @dataclass(frozen=True, slots=True)
 class WhatIf:
-    """The answer. ``equity_at_once`` is the worse way, in which stops fill beyond their levels; halts are of it."""
+    """The answer. ``equity_at_once`` is the worse way, in which stops fill beyond their levels; halts are of it.
+
+    ``equity_time`` is of when ``equity`` is, where positions are known as of later.
+    """
 
     shock: Shock
     equity: float
@@ -74,6 +77,7 @@ class WhatIf:
     positions: tuple[ShockedPosition, ...]
     halts: tuple[str, ...]
     limits: tuple[LimitState, ...]
+    equity_time: datetime | None = None
 
     @property
     def fired(self) -> list[ShockedPosition]:
@@ -122,7 +126,7 @@ def what_if(state: TraderState, shock: Shock, closes: Mapping[str, Mapping[int, 
         for module in chain
         for x in module.limits(book, market)
     )
-    return WhatIf(shock, state.equity, at_level, at_once, shocked, halts, limits)
+    return WhatIf(shock, state.equity, at_level, at_once, shocked, halts, limits, state.account_time)
 
 
 def beta(closes: Mapping[int, float], benchmark: Mapping[int, float]) -> float | None:

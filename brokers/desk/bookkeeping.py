@@ -15,6 +15,7 @@ from brokers.desk.lasting_halts import LastingHalts
 from brokers.desk.reconcile.budget_keeper import BudgetKeeper
 from brokers.desk_rules import end_of_halt, halt_dates, halting
 from brokers.record import HaltRecord, RunRecord
+from config.values.markets import NEW_YORK_ZONE
 from market.trading_day import day_of
 from risk.interface import RiskModule
 from risk.model import Book
@@ -86,3 +87,22 @@ class Bookkeeping:
             self._journal.equity(row)
         self.decided_on = book
         return book
+
+    def keep_last_account(self) -> None:
+        """Keep the account as it was read at the end, so that the record and the journal show what the fills moved.
+
+        Not where nothing can have moved since the last iteration: outside the session, without a fill.
+        """
+        view, rows = self._state.view, self.record.equity
+        seen = view.account_time
+        if seen is None or view.account_unreadable or (rows and rows[-1].time >= seen):
+            return
+        if not (self._state.in_session or self._sync.fills != self.fills):
+            return
+        now = seen.astimezone(NEW_YORK_ZONE)
+        cash = float(self._positions.uncommitted_cash)
+        row = self._books.equity_row(Book(now, self._state.equity, cash, positions=self._books.positions()))
+        if math.isnan(self.record.initial_equity):
+            self.record.initial_equity = row.equity
+        rows.append(row)
+        self._journal.equity(row)

@@ -189,6 +189,18 @@ class LiveDesk:
         self.looks.look(account, clock)
         self._bookkeeping.keep()
 
+    def see_last_account(self, within_s: float) -> None:
+        """Read the account once more as the process ends, and keep what it shows; raises VenueError or Refusal.
+
+        Looks between iterations leave equity and cash as they were before the last fills.
+        """
+        with self.lock, self.state.time_budget(within_s):
+            try:
+                self.state.see_account()
+            finally:
+                # A look of the last minute may have read it later than the last iteration.
+                self._bookkeeping.keep_last_account()
+
     def hear(self, update: TradeUpdate) -> bool:
         """Take in a trade update from the stream; False if it is of no order and no symbol of ours."""
         with self.lock:

@@ -43,8 +43,8 @@ class SessionReport:
         self._day: date | None = None
         self._told: date | None = None
         self._opened = 0.0
-        self._equity: float | None = None
-        """As the account was last seen in the session."""
+        self._equity: tuple[float, datetime] | None = None
+        """As the account was last seen in the session, and when that was."""
         self._started = now()
         self._whole = False
         """Whether the session's beginning was seen, and not only a later part of it."""
@@ -81,7 +81,7 @@ class SessionReport:
         seen = state.view.account_time
         # A market that does not close goes on with the next day's equity.
         if seen is not None and state.in_session and self._day in (None, day_of(seen)):
-            self._equity = state.equity
+            self._equity = state.equity, seen
 
     def _begin(self, today: date) -> None:
         record = self._desk.record
@@ -126,9 +126,7 @@ class SessionReport:
     def _summary(self, day: date) -> tuple[str, dict[str, Any]]:
         desk, record = self._desk, self._desk.record
         closed = closed_on(day, desk.positions.book)
-        equity = self._equity
-        if equity is None:
-            equity = record.equity[-1].equity if record.equity else self._opened
+        equity, as_of = self._last_equity()
         saved, measured = self._saved()
         gaps = desk.protector.log.intervals[self._intervals :]
         longest = max((gap.seconds for gap in gaps), default=0.0)
@@ -146,7 +144,7 @@ class SessionReport:
         quiet_s = 2 * desk.state.clock.local(desk.state.venue.request_limit.quiet_s)
         blind_s = self._blind_s if self._blind_s > max(BLIND_S, quiet_s) else 0.0
         parts = [
-            f"session {day}: equity {equity:,.2f} USD, {change:+.2%}",
+            f"session {day}: equity {equity:,.2f} USD{as_of}, {change:+.2%}",
             closed.in_words(),
             _entries_in_words(entries),
             since + _refusals_in_words(refused, unsent),
@@ -175,6 +173,17 @@ class SessionReport:
             "open_positions": len(desk.positions.book.ledger.positions),
         }
         return "; ".join(parts), fields
+
+    def _last_equity(self) -> tuple[float, str]:
+        """Equity as it was last seen in the session, and of when that is where positions are known as of later."""
+        record, told = self._desk.record, self._equity
+        if told is None:
+            if not record.equity:
+                return self._opened, ""
+            told = record.equity[-1].equity, record.equity[-1].time
+        equity, seen = told
+        old = self._desk.positions.newer_than(seen)
+        return equity, f" as of {seen.astimezone(NEW_YORK_ZONE):%H:%M:%S}" if old else ""
 
     def _saved(self) -> tuple[float, int]:
         """USD that entries cost less than at their quotes, and how many were measured, each of one order or more."""

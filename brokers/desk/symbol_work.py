@@ -62,6 +62,8 @@ class SymbolWork:
         self._longest_exchange = timedelta(seconds=core.settings.live.protection.max_exchange_s)
         self.entries, self.closer, self.protector, self.targets = entries, closer, protector, targets
         self.manual, self.overdue = manual, overdue
+        self._bare_since_look: set[str] = set()
+        """Symbols in which it was told, and not seen, that shares are without a stop."""
 
     @property
     def symbols(self) -> set[str]:
@@ -85,6 +87,7 @@ class SymbolWork:
 
     def step(self) -> None:
         """One step in every symbol; safe to repeat."""
+        self._bare_since_look.clear()
         for symbol in sorted(self.symbols):
             if self.isolated(symbol, partial(self._tend, symbol)):
                 self._reasons.over(symbol)
@@ -115,21 +118,37 @@ class SymbolWork:
             if symbol in self.state.view.held_back:
                 continue
             known = recent and symbol not in self.manual.reduced and not self.manual.unsettled(symbol)
+            self.isolated(symbol, partial(self._measure, symbol))
             if symbol in self.state.view.freed and not self.closer.under_way(symbol):
                 self.isolated(symbol, partial(self._put_back, symbol))
             elif known and self.closer.under_way(symbol):
                 self.isolated(symbol, partial(self._go_on, symbol))
-            elif known and symbol in self.protector.log.present and not self._may_be_protected(symbol):
+            elif known and self._was_seen_bare(symbol) and not self._may_be_protected(symbol):
                 self.isolated(symbol, partial(self.protector.tend, symbol, self._keeps(symbol)))
             self.isolated(symbol, partial(self.entries.end, symbol))
 
+    def _measure(self, symbol: str) -> None:
+        """Measure what is without a stop where no look is possible; not where it is not known what is ours.
+
+        What a stream or a confirmed cancel has told since the last look counts: the alarm and the screens tell it.
+        """
+        unsure = symbol in self.manual.reduced or symbol in self.positions.renamed or self.positions.opposed(symbol)
+        if not unsure and (self.positions.book.quantity(symbol) or not self.manual.unsettled(symbol)):
+            seen = symbol in self.protector.log.present
+            self.protector.measure(symbol)
+            if not seen and symbol in self.protector.log.present:
+                self._bare_since_look.add(symbol)
+
+    def _was_seen_bare(self, symbol: str) -> bool:
+        """Whether a look has shown shares without a stop; of what was told since none has shown which are free."""
+        return symbol in self.protector.log.present and symbol not in self._bare_since_look
+
     def _put_back(self, symbol: str) -> None:
-        """Measure shares whose exit has ended since the last look, and put them behind a stop before long.
+        """Put shares whose exit has ended since the last look behind a stop before long.
 
         What the exit had sold before is asked for. Where the venue does not tell, a stop may be for too many: it is
         refused where there is nothing else to sell, and is not sent beside coins that are not ours.
         """
-        self.protector.see(symbol)
         if not self._is_late(symbol) or not self.state.venue.takes_orders or not self._is_plain(symbol):
             return
         if self.observer.have_told(self.state.view.freed[symbol].orders) or not self._beside(symbol):

@@ -13,6 +13,8 @@ from brokers.venue_values import UnreadOrder, VenueAccount, VenueOrder, VenuePos
 NOTHING = Decimal(0)
 
 
+ENDED = frozenset({State.CANCELLED, State.EXPIRED, State.REJECTED})
+
 REMAINDER_USD = Decimal("0.5")
 """Dust that is worth less is told nowhere but by the clean-up."""
 
@@ -34,8 +36,8 @@ class VenueSnapshot:
     order is ours, so that nothing is known of what protects our shares. ``listing`` is the listing of open
     orders as the venue wrote it, for the broker class that speaks its language; ``account_time`` is when the account
     was asked for, ``account_unreadable`` why it could not be read since then, in words. ``dust`` is what the venue
-    holds beside the positions, too little to be one. ``freed`` are exits, by symbol, that have ended since the
-    look.
+    holds beside the positions, too little to be one. ``freed`` are exits, by symbol, that have ended since the look by
+    a cancel of ours, ``ended`` the stop of a symbol that has ended last since then, whoever ended it.
     """
 
     time: datetime
@@ -51,6 +53,7 @@ class VenueSnapshot:
     account_unreadable: str = ""
     dust: dict[str, VenuePosition] = field(default_factory=dict)
     freed: dict[str, Freed] = field(default_factory=dict)
+    ended: dict[str, VenueOrder] = field(default_factory=dict)
 
     @property
     def uncommitted_cash(self) -> Decimal:
@@ -82,6 +85,17 @@ class VenueSnapshot:
         before = self.freed.get(order.symbol, Freed((), now))
         self.freed = {**self.freed, order.symbol: Freed((*before.orders, order.id), before.since)}
         self.orders = {**self.orders, order.id: replace(order, cancel_pending=True)}
+        if order.is_stop:
+            self.ended = {**self.ended, order.symbol: replace(order, state=State.CANCELLED, changed=now)}
+
+    def note_ends(self, news: Iterable[VenueOrder]) -> None:
+        """Stops that worked as far as is known, and of which is told now that they have ended without a sale."""
+        gone = {o.symbol: o for o in news if o.state in ENDED and o.is_stop and self._worked(o.id)}
+        self.ended = {**self.ended, **gone}
+
+    def _worked(self, order_id: str) -> bool:
+        known = self.orders.get(order_id)
+        return known is not None and known.open and known.armed
 
     def price(self, symbol: str) -> Decimal:
         """The position's present price, 0 where the venue tells none."""

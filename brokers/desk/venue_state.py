@@ -114,6 +114,7 @@ class VenueState:
         known = self.view.orders
         # A stream tells of an entry without the exits that wait for it.
         news = [replace(o, opens_group=True) if _opened(known.get(o.id)) else o for o in orders]
+        self.view.note_ends(news)
         self.view.orders = self.believed(grouped([*known.values(), *news], known.values()))
         self.view.held_back |= held_back or {}
 

@@ -77,7 +77,7 @@ def state_of(
     desk = account.desk
     view, sectors = desk.state.view, settings.universe.sectors
     heard = account.monitor.heard
-    known = view.account_time is not None or desk.iterations > 0
+    known, figures = view.account_time is not None or desk.iterations > 0, view.account_time
     held, entry_fees = held_now(desk, book), desk.positions.book.ledger.entry_fees
     exit_fee = float(desk.state.rules.fee_frac) if held else 0.0
     return TraderState(
@@ -104,6 +104,7 @@ def state_of(
         unseen=desk.look_watch.why,
         equity=float(view.account.equity) if known else None,
         cash=float(view.account.cash) if known else None,
+        account_time=figures if figures is not None and desk.positions.newer_than(figures) else None,
         free_cash=None if book is None else book.free_cash,
         session_open_equity=_opening(desk, book),
         equity_peak=None if book is None else finite(book.equity_peak),

@@ -20,9 +20,10 @@ class BreakerState(StrEnum):
 
 
 class CircuitBreaker:
-    """Opens after failures in a row; while it is open nothing is sent but what is urgent, and one trial per cool-down.
+    """Opens after failures in a row; while it is open nothing is sent but what is urgent, and one trial per pause.
 
-    ``listeners`` hear of every change as (state before, state now), outside its lock.
+    The first trial comes soon, as a few answers that failed in a row may be all there was; each that fails doubles the
+    pause. ``listeners`` hear of every change as (state before, state now), outside its lock.
 
     Parameters
     ----------
@@ -31,6 +32,9 @@ class CircuitBreaker:
     most : int, default=3
         Failures in a row that open it.
     cool_down_s : float, default=10
+        The longest pause, and how long a trial without an outcome holds the others back.
+    first_s : float, default=1
+        The pause until the first trial, local seconds as all of them.
     clock : callable, optional
     """
 
@@ -39,16 +43,18 @@ class CircuitBreaker:
         name: str = "trading",
         most: int = 3,
         cool_down_s: float = 10.0,
+        first_s: float = 1.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name = name
         self.most = most
         self.cool_down_s = cool_down_s
+        self.first_s = first_s
         self.listeners: list[Callable[[BreakerState, BreakerState], None]] = [self._tell_the_log]
         self._clock = clock
         self._failures = 0
         self._state = BreakerState.CLOSED
-        self._since = 0.0
+        self._since = self._pause_s = 0.0
         self._mutex = threading.Lock()
 
     @property
@@ -91,6 +97,7 @@ class CircuitBreaker:
             before = self._state
             # Urgent requests that fail while it is open must not put off the next trial.
             if self._failures >= self.most and before is not BreakerState.OPEN:
+                self._pause_s = 2 * self._pause_s if before is BreakerState.TRIAL else self.first_s
                 self._state, self._since = BreakerState.OPEN, self._clock()
             now = self._state
         self._changed(before, now)
@@ -102,7 +109,10 @@ class CircuitBreaker:
         self._changed(before, BreakerState.CLOSED)
 
     def _ready(self) -> bool:
-        return self._state is BreakerState.CLOSED or self._clock() - self._since >= self.cool_down_s
+        if self._state is BreakerState.CLOSED:
+            return True
+        pause = min(self._pause_s, self.cool_down_s) if self._state is BreakerState.OPEN else self.cool_down_s
+        return self._clock() - self._since >= pause
 
     def _changed(self, before: BreakerState, now: BreakerState) -> None:
         if before is not now:

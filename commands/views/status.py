@@ -113,6 +113,7 @@ def document(found: Status) -> dict[str, Any]:
         "last_tick": state.last_tick,
         "equity": state.equity,
         "cash": state.cash,
+        "account_as_of": state.account_time,
         "day_result": state.day_result,
         "lost_at_stops": found.lost_at_stops,
         "lost_at_stops_frac": found.lost_frac,
@@ -146,6 +147,8 @@ def _screen(found: Status) -> Any:
     head = f"equity {_usd(state.equity)}, cash {_usd(state.cash)}"
     if state.day_result is not None and state.session_open_equity and not state.of_backtest:
         head += f", today {state.day_result:+z,.2f} ({state.day_result / state.session_open_equity:+z.2%})"
+    if state.account_time is not None:
+        head += f", as of {_clock(state.account_time)}"
     wrong = [Text(str(sign), "bold red") for sign in signs(found) if sign.kind != "stale"]
     evidence = [Text(state.evidence, "yellow")] if state.evidence else []
     parts: list[Any] = [_life(found), *wrong, *evidence, Text(head)]

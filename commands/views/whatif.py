@@ -13,6 +13,7 @@ from commands.options import KeyOptions, ScreenOptions, SettingsOptions, StateOp
 from commands.runs.replayed import EndOptions, end_of_run, refuse_beside_run
 from config.errors import Refusal
 from config.values.counting import plain_digits
+from config.values.markets import NEW_YORK_ZONE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -100,6 +101,7 @@ def document(answer: WhatIf) -> dict[str, Any]:
     return {
         "shock": asdict(answer.shock),
         "equity": answer.equity,
+        "equity_as_of": answer.equity_time,
         "equity_step_by_step": answer.equity_at_level,
         "equity_at_once": answer.equity_at_once,
         "positions": [asdict(p) for p in answer.positions],
@@ -188,6 +190,9 @@ def _print(answer: WhatIf, printer: Any) -> None:
             f"{p.at_once:+z,.2f}",
         )
     printer.print(table if answer.positions else "Nothing is held.")
+    if answer.equity_time is not None:
+        seen = f"{answer.equity_time.astimezone(NEW_YORK_ZONE):%H:%M:%S}"
+        printer.print(f"Equity and cash are as of {seen}, positions of later.", highlight=False)
     for word, after in (
         ("step by step, stops fill at their levels", answer.equity_at_level),
         ("at once, stops fill beyond them", answer.equity_at_once),

@@ -89,7 +89,10 @@ def test_a_summary_is_of_the_day_whose_opening_is_fixed(caplog):
     caplog.set_level(logging.INFO, "brokers.desk.session_report")
     use_day_of("UTC")
     openings: dict[date, Decimal] = {}
-    record = SimpleNamespace(equity=[SimpleNamespace(equity=1_000.0)], protected_bars=0, position_bars=0)
+    now = datetime(2026, 11, 9, 23, tzinfo=UTC)
+    row = SimpleNamespace(equity=1_000.0, time=now)
+    record = SimpleNamespace(equity=[row], protected_bars=0, position_bars=0)
+    own = SimpleNamespace(ledger=SimpleNamespace(positions={}), entries={}, portions=[])
     desk: Any = SimpleNamespace(
         state=SimpleNamespace(
             in_session=True,
@@ -102,15 +105,14 @@ def test_a_summary_is_of_the_day_whose_opening_is_fixed(caplog):
         protector=SimpleNamespace(log=SimpleNamespace(intervals=[], present={})),
         lock=SimpleNamespace(held_s=0, acquire=lambda timeout: True, release=lambda: None),
         journal=SimpleNamespace(session_open_equity=openings.get, filled_entries=lambda day: 0),
-        positions=SimpleNamespace(book=SimpleNamespace(ledger=SimpleNamespace(positions={}), entries={}, portions=[])),
+        positions=SimpleNamespace(book=own, newer_than=lambda moment: False),
     )
-    now = datetime(2026, 11, 9, 23, tzinfo=UTC)
     report = SessionReport(desk, SimpleNamespace(refusals=Counter()), lambda: now)  # type: ignore[arg-type]  # a stand-in
     # The loss is of one in the morning of the eleventh, when it is still the tenth in New York.
     loss = datetime(2026, 11, 11, 1, tzinfo=UTC)
     for _ in range(60):
         equity = 1_000.0 if now < loss else 950.0
-        record.equity[-1] = SimpleNamespace(equity=equity)
+        record.equity[-1] = SimpleNamespace(equity=equity, time=now)
         openings.setdefault(day_of(now), Decimal(str(equity)))
         if now == loss:
             trade = SimpleNamespace(exit_time=now, pnl=-50.0)

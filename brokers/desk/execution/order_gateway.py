@@ -275,6 +275,8 @@ class OrderGateway:
                 self._answered_cancels[venue_id] = Answered(now, view, accepted=True)
                 if ended:
                     self._state.cancel_confirmed(venue_id)
+                    if (order := view.orders.get(venue_id)) is not None:
+                        self._positions.seen_anew(order.symbol)
         return True
 
     def make_way(self, venue_ids: Iterable[str]) -> bool:

@@ -100,15 +100,7 @@ class Protector:
     def tend(self, symbol: str, keep: Decimal | None = None) -> None:
         """One step towards a stop for each of our whole shares; ``keep`` where fewer are to stay."""
         self._cancelling.discard(symbol)
-        held, protection = self._positions.book.quantity(symbol), self._positions.protection(symbol)
-        whole = self._terms.can_rest(symbol, abs(held))
-        there = min(abs(held), self._there(symbol, held))
-        can_go = whole if there == abs(held) else self._terms.can_rest(symbol, there)
-        counted = can_go or self._too_little(symbol, there)
-        # What is left, as too little for a stop, counts as if it had one.
-        left = self._stops.left(symbol, counted - protection.protected)
-        protected = counted if left else protection.protected
-        self.log.see(symbol, counted, protected, lambda: last_stop(symbol, self._positions), too_few=not can_go)
+        held, whole, can_go, protection = self.measure(symbol)
         self._remnants.see(symbol, abs(held) - whole)
         self._remnants.ask_least(symbol, Decimal(0) if whole else whole_lots(abs(held), self._lot))
         for order in orphaned_manual_exits(symbol, self._state.view, self._positions.book, self._positions.ownership):
@@ -160,6 +152,22 @@ class Protector:
         if not held or unit_of(symbol) != COINS or not view.complete:
             return abs(held)
         return max(Decimal(0), view.held(symbol) if held > 0 else -view.held(symbol))
+
+    def measure(self, symbol: str) -> tuple[Decimal, Decimal, Decimal, ProtectionStatus]:
+        """Measure what is without a stop, by the last look and by what was told since; send nothing.
+
+        Returns our shares, how many of them a stop can be for, how many of those are there now, and what protects them.
+        """
+        held, protection = self._positions.book.quantity(symbol), self._positions.protection(symbol)
+        whole = self._terms.can_rest(symbol, abs(held))
+        there = min(abs(held), self._there(symbol, held))
+        can_go = whole if there == abs(held) else self._terms.can_rest(symbol, there)
+        counted = can_go or self._too_little(symbol, there)
+        # What is left, as too little for a stop, counts as if it had one.
+        left = self._stops.left(symbol, counted - protection.protected)
+        protected = counted if left else protection.protected
+        self.log.see(symbol, counted, protected, lambda: last_stop(symbol, self._positions), too_few=not can_go)
+        return held, whole, can_go, protection
 
     def _too_little(self, symbol: str, held: Decimal) -> Decimal:
         """Whole lots that no stop of ours may be for, as the venue's least quantity is above them, and that matter.

@@ -85,21 +85,27 @@ def _unfinished(desk: LiveDesk) -> bool:
 
 def _tell_no_look(desk: LiveDesk, why: str, began: datetime) -> None:
     """What is known without the desk's lock and the journal, and of when that is."""
-    seen = desk.state.view.time >= began
-    unprotected = "; ".join(f"{symbol} had {what}" for symbol, what in sorted(desk.protector.log.present.items()))
+    view, present = desk.state.view, desk.protector.log.present
+    seen, since = view.time >= began, sorted(present.keys() & view.ended.keys())
+    unprotected = [f"{symbol} had {what}" for symbol, what in sorted(present.items()) if symbol not in since]
     log.error(
-        "leaving: no %s was possible (%s); at %s %s; start again to protect what has no stop",
+        "leaving: no %s was possible (%s); at %s %s%s; start again to protect what has no stop",
         "order" if seen else "look",
         why,
-        _in_new_york(desk.state.view.time),
-        unprotected or "every position had its stop",
+        _in_new_york(view.time),
+        "; ".join(unprotected) or "every position had its stop",
+        f", and since then the stop of {', '.join(since)} has ended" if since else "",
     )
 
 
 def _tell_what_stays(desk: LiveDesk, looked: bool, began: datetime) -> None:
     """Name everything that waits at the venue, and every share without a stop; by the last look, and without a lock."""
-    for symbol, why in desk.protector.log.present.items():
-        log.error("%s: left with %s; start again to protect it", symbol, why)
+    present = desk.protector.log.present
+    for symbol, why in present.items():
+        if (ended := desk.state.view.ended.get(symbol)) is not None:
+            log.error("%s: %s; start again to protect it", symbol, _left_bare(symbol, why, ended))
+        else:
+            log.error("%s: left with %s; start again to protect it", symbol, why)
     ours, seen = desk.sync.client_id, desk.state.view.time
     stays = {ours(o.id): o for o in desk.state.view.orders.values() if o.open and o.armed and ours(o.id) is not None}
     try:
@@ -112,13 +118,23 @@ def _tell_what_stays(desk: LiveDesk, looked: bool, began: datetime) -> None:
         there = stays.pop(name, None)
         terms = "it has no answer yet" if there is None else _terms(there)
         log.warning("%s: an entry waits on at the venue, the next start ends it: %s", symbol, terms)
-    for symbol, resting in _by_symbol(stays.values()).items():
-        held = desk.positions.book.quantity(symbol)
+    behind_orders, own = _by_symbol(stays.values()), desk.positions.book
+    for symbol in own.ledger.positions.keys() - behind_orders.keys() - present.keys() - desk.positions.parked:
+        shares = f"{digits(abs(own.quantity(symbol)))} {unit_of(symbol)}"
+        log.warning("%s: %s stay, and no order that protects them is known", symbol, shares)
+    for symbol, resting in behind_orders.items():
+        held = own.quantity(symbol)
         what = f"{digits(abs(held))} {unit_of(symbol)} stay" if held else "stays at the venue"
         behind = "; ".join(_terms(order) for order in resting)
         event = about(EventKind.LEAVING, symbol, held=str(held), orders=[o.client_order_id for o in resting])
         then = "" if looked or seen >= began else f"; last known at {_in_new_york(seen)}, not looked at since"
         log.info("%s: %s%s: %s%s", symbol, what, " behind" if held else "", behind, then, extra=event)
+
+
+def _left_bare(symbol: str, why: str, ended: VenueOrder) -> str:
+    """What is left behind by the stop that ended since the last look, as far as a stream or an answer has told."""
+    at = "" if ended.changed is None else f" at {ended.changed.astimezone(NEW_YORK_ZONE):%H:%M:%S}"
+    return f"left with {why}, its stop was {ended.state}{at}; nothing protects them as far as is known"
 
 
 def _in_new_york(moment: datetime) -> str:

@@ -120,17 +120,16 @@ class LiveAccount:
 
 
 def see_account(desk: LiveDesk, within_s: float) -> None:
-    """Look once more with the account: the looks between iterations leave its cash as it was before the last fills.
+    """Read the account at the end, one request; the last state, the summary and the track record show it.
 
-    Only the last state and the screens that show it need that, so that it may fail.
+    They do without it, so that it may fail.
     """
     if not desk.lock.acquire(timeout=within_s):
         return
     try:
-        with desk.state.time_budget(within_s):
-            desk.look()
+        desk.see_last_account(within_s)
     except Exception as error:
-        log.info("leaving: cash is as it was before the last fills (%s)", error)
+        log.info("leaving: equity and cash are as they were before the last fills (%s)", error)
     finally:
         desk.lock.release()
 

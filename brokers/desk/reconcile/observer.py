@@ -130,6 +130,7 @@ class VenueObserver:
             positions=held.by_symbol,
             orders=self._state.believed(grouped(listed, before.orders.values())),
             complete=held.complete,
+            ended={},
         )
         self._positions.part_dust()
 
@@ -139,4 +140,5 @@ class VenueObserver:
             return False
         self._state.show(update.orders)
         self._positions.refresh()
+        self._positions.seen_anew(update.symbol)
         return True

@@ -111,6 +111,18 @@ class OwnPositions:
         status = self._protections[symbol] = self._protection(symbol)
         return status
 
+    def seen_anew(self, symbol: str) -> None:
+        """An order of a symbol is told of between two looks: screens show what protects the symbol by that."""
+        if symbol in self.book.ledger.positions:
+            self.protection(symbol)
+
+    def newer_than(self, moment: datetime) -> bool:
+        """Whether positions are known as of later than a moment, by a look or by a fill that was told since.
+
+        Asks neither journal nor venue, and is safe in any thread.
+        """
+        return self.state.view.time > moment or bool(self._history.filled_after(moment))
+
     def last_protection(self, symbol: str) -> ProtectionStatus:
         """What ``protection`` found last; asks neither journal nor venue, and is safe in any thread.
 

@@ -301,7 +301,7 @@ def test_the_breaker_stops_requests_and_lets_one_try():
         with pytest.raises(NotSent):
             client.submit(ORDER)
         assert len(server.asked) == 3
-        now.now = 10.0
+        now.now = 1.0
         client.account()
         assert not client.breaker.open
 

@@ -117,7 +117,7 @@ def test_threads_share_the_limit():
     assert sum(granted) == 100
 
 
-def test_the_breaker_opens_after_three_in_a_row_and_tries_once_per_cool_down():
+def test_the_breaker_opens_after_three_in_a_row_and_tries_once_per_pause():
     clock = FakeClock()
     breaker = CircuitBreaker(clock=clock)
     heard: list[tuple[str, str]] = []
@@ -130,17 +130,17 @@ def test_the_breaker_opens_after_three_in_a_row_and_tries_once_per_cool_down():
     assert (breaker.open, breaker.failures, breaker.permits()) == (False, 2, True)
     breaker.failed()
     assert (breaker.open, breaker.state, breaker.permits()) == (True, BreakerState.OPEN, False)
-    clock.now = 9.9
+    clock.now = 0.9
     assert not breaker.ready
-    clock.now = 10.0
+    clock.now = 1.0
     assert breaker.ready
     assert breaker.permits()
     assert not breaker.permits()
     assert breaker.open
     breaker.failed()
-    clock.now = 19.9
+    clock.now = 2.9
     assert not breaker.permits()
-    clock.now = 20.0
+    clock.now = 3.0
     assert breaker.permits()
     breaker.answered()
     assert (breaker.open, breaker.failures, breaker.permits()) == (False, 0, True)
@@ -149,13 +149,47 @@ def test_the_breaker_opens_after_three_in_a_row_and_tries_once_per_cool_down():
     ]  # fmt: skip
 
 
+def test_stray_failures_cost_a_second_and_a_host_that_is_gone_is_tried_once_in_ten():
+    """The pauses between trials that fail double; after an answer the next one begins anew."""
+    clock = FakeClock()
+    breaker = CircuitBreaker(most=3, clock=clock)
+
+    def pauses(trials: int) -> list[float]:
+        for _ in range(3):
+            breaker.failed()
+        found = []
+        for _ in range(trials):
+            began = clock.now
+            while not breaker.permits():
+                clock.now += 0.5
+            found.append(clock.now - began)
+            breaker.failed()
+        return found
+
+    assert pauses(6) == [1, 2, 4, 8, 10, 10]
+    breaker.answered()
+    assert pauses(2) == [1, 2]
+
+
+def test_a_trial_without_an_outcome_holds_the_others_back_for_the_longest_pause():
+    clock = FakeClock()
+    breaker = CircuitBreaker(most=1, clock=clock)
+    breaker.failed()
+    clock.now = 1.0
+    assert breaker.permits()
+    clock.now = 10.9
+    assert not breaker.permits()
+    clock.now = 11.0
+    assert breaker.permits()
+
+
 def test_urgent_requests_that_fail_do_not_put_off_the_next_trial():
     clock = FakeClock()
     breaker = CircuitBreaker(most=1, clock=clock)
     breaker.failed()
-    for clock.now in (4.0, 9.0):
+    for clock.now in (0.4, 0.9):
         breaker.failed()
-    clock.now = 10.0
+    clock.now = 1.0
     assert breaker.permits()
 
 
