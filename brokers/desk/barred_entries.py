@@ -58,9 +58,9 @@ class BarredEntries:
         """Symbols whose bars at the start are in prices of another scale than their quotes, as long as that is so.
 
         Any last bar of theirs counts, since newer ones have come between the start and the first decision. Quotes are
-        asked for once of every symbol, in the session, and then of those that were wrong.
+        asked for in the session, of every symbol until it had a sound one, and then of those that were wrong.
         """
-        asked = self._unchecked if self._unchecked and self._state.in_session else self._wrong
+        asked = {**(self._unchecked if self._state.in_session else {}), **self._wrong}
         if not asked:
             return []
         try:
@@ -75,8 +75,7 @@ class BarredEntries:
             log.warning("%s: its bars close at %g, far from the quote; nothing is entered in it", symbol, wrong[symbol])
         # What has no sound quote now is neither right nor wrong.
         self._wrong = {s: close for s, close in closes.items() if s in wrong or (s in self._wrong and s not in told)}
-        if asked is self._unchecked and told:
-            self._unchecked = {}
+        self._unchecked = {s: close for s, close in self._unchecked.items() if s not in told}
         return [Barred(s, f"its bars close at {close:g}, far from the quote") for s, close in self._wrong.items()]
 
     def _last_close(self, symbol: str) -> float:

@@ -77,7 +77,7 @@ class VenueSnapshot:
         position = self.positions.get(symbol)
         return NOTHING if position is None else position.available
 
-    def end(self, order: VenueOrder, now: datetime) -> None:
+    def confirm_cancel(self, order: VenueOrder, now: datetime) -> None:
         """An exit has ended by a confirmed cancel: it protects and sells nothing any more, whatever the look showed.
 
         What it has sold before, and when its shares are free, the next look tells: until then it is on its way out.

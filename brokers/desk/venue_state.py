@@ -96,18 +96,38 @@ class VenueState:
                 log.log(self._reasons.level(error), "the venue's clock was not heard: %s", error)
 
     def see_account(self) -> None:
-        """Ask for the account alone; equity and cash stay as they were where the venue tells none that can be read.
+        """Ask for the account alone, and show it.
 
         Raises
         ------
         VenueError
             It could not be asked.
         """
-        view, seen = self.view, self.now
+        view = self.view
+        view.account, view.account_time, view.account_unreadable = self.ask_account()
+
+    def ask_account(self) -> tuple[VenueAccount, datetime | None, str]:
+        """The account, when its figures were asked for, and why those of now cannot be read, in words.
+
+        Equity and cash stay as they were where the venue tells none that can be read; whether it takes orders does not.
+
+        Raises
+        ------
+        VenueError
+            It could not be asked, or nothing was ever known of it and nothing is told now.
+        """
+        before, seen = self.view.account, self.now
         try:
-            view.account, view.account_time, view.account_unreadable = self.venue.account(), seen, ""
+            return self.venue.account(), seen, ""
         except AccountUnreadable as error:
-            view.account_unreadable = str(error)
+            told = error.account
+            if not before.id:
+                if told is None:
+                    raise
+                # Orders and positions need no figures; until the first are read nothing is decided.
+                return told, self.view.account_time, str(error)
+            known = before if told is None else replace(before, blocked=told.blocked)
+            return known, self.view.account_time, str(error)
 
     def show(self, orders: Iterable[VenueOrder], held_back: Mapping[str, str] | None = None) -> None:
         """Bring orders of the view up to date, before the venue's next listing does."""
@@ -125,7 +145,7 @@ class VenueState:
             return
         held = self.view.held(order.symbol)
         if held and (order.side == "sell") == (held > 0):
-            self.view.end(order, self.now)
+            self.view.confirm_cancel(order, self.now)
 
     def believed(self, orders: Mapping[str, VenueOrder]) -> dict[str, VenueOrder]:
         """The orders without those that are shown as something else than what was sent."""
@@ -144,6 +164,11 @@ class VenueState:
             return self.rules.least(symbol, self.view.price(symbol) if price is None else price)
         except VenueError:
             return Decimal(0)
+
+    def is_quoted(self, symbol: str) -> bool:
+        """Whether a stream has the present quote, so that none is asked for."""
+        stream = self.venue.quote_stream
+        return stream is not None and stream.latest(symbol) is not None
 
     def quote(self, symbol: str) -> Quote:
         """The present quote; where none can be had one that says so, as nothing that leaves may depend on it."""

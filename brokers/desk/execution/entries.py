@@ -55,7 +55,7 @@ AGAIN, LATEST = timedelta(seconds=5), timedelta(seconds=60)
 """The rest is tried again so soon where requests are short, and so long after the patience at most: in a minute the
 venue's limit leaves room again, and the decision is too old then."""
 REST_REQUESTS = 2
-"""What the rest needs: a quote and the order."""
+"""What the rest needs: a quote, where no stream has it, and the order."""
 
 log = logging.getLogger(__name__)
 
@@ -147,8 +147,8 @@ class Entries:
 
     @property
     def under_way(self) -> bool:
-        """Whether an entry waits for what only a look can show, and not just for its time."""
-        return any(task.stage is not Stage.AWAITING_TIME for task in self.tasks.values())
+        """Whether an entry waits for what only a look can show, or has waited for its time and goes on by the next."""
+        return any(not task.pauses(self._state.now) for task in self.tasks.values())
 
     def next_step_s(self) -> float:
         """The venue's seconds until the rest of an entry has waited for its time; endless where none does."""
@@ -344,7 +344,7 @@ class Entries:
         task.unprotected_since = None
         if self._waits_for_its_time(task):
             return
-        if not self._state.room(REST_REQUESTS):
+        if not self._state.room(1 if self._state.is_quoted(symbol) else REST_REQUESTS):
             goes_on = self._put_off(task, f"{RefusalCode.NOT_SENT}: own rate limit")
         elif (quote := self._state.quote(symbol)).fault is QuoteFault.NOT_ASKED:
             goes_on = self._put_off(task, f"DESK_QUOTE: {symbol}: {quote.problem}")
@@ -359,7 +359,7 @@ class Entries:
         if task.stage is not Stage.AWAITING_TIME and task.began is not None and not self._impatient(task):
             turn = task.began + self._patience * min(task.attempts, LIMITS) / LIMITS
             if turn > now:
-                task.rest(now, turn - now)
+                task.wait(now, turn - now)
         return task.pauses(now)
 
     def _put_off(self, task: EntryTask, why: str) -> bool:
@@ -370,7 +370,7 @@ class Entries:
         if not task.put_off:
             task.put_off = why
             log.info("%s: the rest of the entry is put off, %s", task.proposal.symbol, why)
-        task.rest(self._state.now, AGAIN)
+        task.wait(self._state.now, AGAIN)
         return True
 
     def _part_is_unprotected(self, symbol: str) -> bool:

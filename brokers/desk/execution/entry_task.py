@@ -77,7 +77,7 @@ class EntryTask:
     pause: timedelta = timedelta(0)
     put_off: str = ""
 
-    def rest(self, now: datetime, pause: timedelta) -> None:
+    def wait(self, now: datetime, pause: timedelta) -> None:
         """Send nothing for so long."""
         self.stage, self.paused, self.pause = Stage.AWAITING_TIME, now, pause
 

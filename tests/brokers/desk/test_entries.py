@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from types import SimpleNamespace
@@ -220,6 +221,7 @@ def test_what_waits_for_its_time_alone_is_not_looked_at_before_it(scene):
     pause = monitor._look()
     assert 4 < pause < 9, "one look, at the time of its next limit"
     scene.pass_time(pause + 0.01)
+    assert scene.desk.urgent, "a venue that is looked at only where something is under way is looked at before that"
     monitor._look()
     assert buys(scene) == [("limit", "14"), ("limit", "6")]
     assert scene.desk.urgent
@@ -251,6 +253,16 @@ def test_without_room_for_requests_the_rest_is_put_off_and_not_given_up(scene, c
     assert buys(scene) == [("limit", "14"), ("market", "6")]
     assert scene.held() == scene.stopped() == 14
     assert scene.desk.entries.skipped == []
+
+
+@pytest.mark.parametrize("streamed", [True, False])
+def test_room_for_the_order_alone_is_enough_where_a_stream_has_the_quote(scene, streamed):
+    partly(scene)
+    scene.state.room = lambda requests: requests < 2
+    venue: Any = scene.state.venue
+    venue.quote_stream = SimpleNamespace(latest=lambda symbol: object() if streamed else None)
+    watch(scene, 15)
+    assert buys(scene) == [("limit", "14"), ("limit", "6")][: 1 + streamed]
 
 
 def test_a_rest_that_could_not_be_sent_for_too_long_is_given_up(scene, caplog):
@@ -391,6 +403,29 @@ def test_a_bar_without_a_sound_quote_bars_nothing(scene):
     scene.quote_age = timedelta(minutes=6)
     scene.desk.barred.prepared({"AAPL": 1000.0})
     assert scene.desk.reconcile().barred == ()
+    scene.quote_age = timedelta(0)
+    assert [barred.symbol for barred in scene.desk.reconcile().barred] == ["AAPL"]
+
+
+def test_each_symbol_is_asked_for_until_it_had_a_sound_quote_and_those_that_are_wrong_beside_it(scene):
+    quotes, asked, unsound = scene.state.quotes, list[list[str]](), {"AAPL", "NVDA"}
+
+    def some(symbols: Iterable[str]) -> Mapping[str, Quote]:
+        asked.append(sorted(symbols))
+        found = quotes(asked[-1])
+        return {s: replace(quote, problem="crossed") if s in unsound else quote for s, quote in found.items()}
+
+    scene.state.quotes = some
+    scene.desk.barred.prepared({"AAPL": 1000.0, "MSFT": 1000.0, "NVDA": 100.0})
+    assert [barred.symbol for barred in scene.desk.reconcile().barred] == ["MSFT"]
+    unsound.discard("AAPL")
+    assert sorted(barred.symbol for barred in scene.desk.reconcile().barred) == ["AAPL", "MSFT"]
+    unsound.clear()
+    scene.desk.reconcile()
+    with_bars(scene, AAPL=100.0, MSFT=100.0, NVDA=100.0)
+    assert scene.desk.reconcile().barred == ()
+    scene.desk.reconcile()
+    assert asked == [["AAPL", "MSFT", "NVDA"], ["AAPL", "MSFT", "NVDA"], ["AAPL", "MSFT", "NVDA"], ["AAPL", "MSFT"]]
 
 
 def test_nothing_is_asked_for_where_no_bar_was_far_from_its_quote(scene, monkeypatch):
