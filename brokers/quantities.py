@@ -9,6 +9,8 @@ from functools import lru_cache
 NOTHING = Decimal(0)
 LOT_DIGITS = 9
 """Of the finest lot of any venue, after the point."""
+DUST_USD, MATTERS_USD = Decimal(1), Decimal(10)
+"""What is worth less than the first is dust; what is worth the second is none, whatever the venue's least quantity."""
 SLACK = 1e-6
 """Of a tick: a price that should be on the grid may come out a hair off it."""
 

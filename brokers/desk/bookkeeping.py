@@ -48,7 +48,7 @@ class Bookkeeping:
     ) -> None:
         self._state, self._positions, self._sync, self._journal = core.state, core.positions, core.sync, core.journal
         self._halts, self._budget, self._halters = halts, budget, halters
-        self._halter_names = frozenset(module.name for module in halters)
+        self.halter_names = frozenset(module.name for module in halters)
         self._books, self._barred, self._entries = books, barred, entries
         self._lasting = LastingHalts(core.journal, halters)
         self._market = core.settings.pace.market
@@ -76,7 +76,7 @@ class Bookkeeping:
             self.record.halts.append(HaltRecord(book.time, module.name, end_of_halt(sessions[-1])))
         halted, until = self._halts.halted(book.time), self._lasting.ends(day_of(book.time))
         book = replace(book, halted=halted, halted_until=until, barred=self._barred.now())
-        self._halts.reasons(book.time, self._halter_names)
+        self._halts.reasons(book.time, self.halter_names)
         if math.isnan(self.record.initial_equity):
             self.record.initial_equity = book.equity
         row = self._books.equity_row(book)

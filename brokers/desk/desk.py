@@ -77,8 +77,8 @@ class LiveDesk:
         self.barred, self.books, self.manual = parts.barred, parts.books, parts.manual
         self.entries, self.closer, self.protector = parts.entries, parts.closer, parts.protector
         self.targets, self.overdue, self.symbol_work = parts.targets, parts.overdue, parts.work
-        self._plans = PlanExecution(core, halts, halters, parts.work)
         self._bookkeeping = Bookkeeping(core, halts, budget, halters, parts.books, parts.barred, parts.entries)
+        self._plans = PlanExecution(core, halts, self._bookkeeping.halter_names, parts.work)
         self.record = self._bookkeeping.record
         self.telling = PlanTelling(report, halts, parts.entries, core.journal, self.record)
         self.looks = VenueLooks(core, halts, parts.books, parts.work)
@@ -145,7 +145,7 @@ class LiveDesk:
         self.halts.looked()
         if self.halts.account != self._account_told:
             self._account_told = self.halts.account
-            self.halts.reasons(self.state.now, self._plans.halter_names)
+            self.halts.reasons(self.state.now, self._bookkeeping.halter_names)
 
     def view(self, max_age_s: float) -> VenueSnapshot:
         """The venue as last seen, looked at again if that is longer ago in local seconds."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -12,7 +11,6 @@ from brokers.desk.entry_halts import EntryHalts
 from brokers.desk.symbol_work import SymbolWork
 from brokers.desk_rules import ADJUSTMENT_ROLES
 from brokers.order_types import RefusalCode
-from risk.interface import RiskModule
 from risk.model import Adjustment, Plan
 
 FUNDED_WITHIN = timedelta(seconds=60)
@@ -30,15 +28,15 @@ class PlanExecution:
     ----------
     core : DeskCore
     halts : EntryHalts
-    halters : sequence of RiskModule
-        Modules that may end a session for new positions.
+    halter_names : frozenset of str
+        Of the modules that may end a session for new positions, which speak for themselves.
     work : SymbolWork
     """
 
-    def __init__(self, core: DeskCore, halts: EntryHalts, halters: Sequence[RiskModule], work: SymbolWork) -> None:
+    def __init__(self, core: DeskCore, halts: EntryHalts, halter_names: frozenset[str], work: SymbolWork) -> None:
         self.state, self.positions, self.gateway, self.sync = core.state, core.positions, core.gateway, core.sync
         self.halts = halts
-        self.halter_names = frozenset(module.name for module in halters)
+        self._halter_names = halter_names
         self.work = work
         self.entries = work.entries
         self._unfunded: tuple[Plan, datetime] | None = None
@@ -80,7 +78,7 @@ class PlanExecution:
             self._begin(plan)
 
     def _begin(self, plan: Plan) -> None:
-        why = self.halts.reasons(self.state.now, self.halter_names)
+        why = self.halts.reasons(self.state.now, self._halter_names)
         if closed := self.entries.window().closed:
             why = [*why, closed]
         if why:

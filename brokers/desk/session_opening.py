@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from brokers.desk.book_builder import BookBuilder
 from brokers.desk.execution.backoff import elapsed
 from brokers.desk.execution.entries import Entries
-from brokers.desk.reconcile.observer import VenueObserver
 from brokers.desk.venue_state import QUOTE_S, VenueState
 from brokers.venue_errors import VenueError
 from config.errors import Refusal
@@ -27,7 +26,6 @@ class SessionOpening:
     Parameters
     ----------
     state : VenueState
-    observer : VenueObserver
     books : BookBuilder
     entries : Entries
         Say whether the venue's hours let anything be entered.
@@ -40,13 +38,12 @@ class SessionOpening:
     def __init__(
         self,
         state: VenueState,
-        observer: VenueObserver,
         books: BookBuilder,
         entries: Entries,
         extended: bool,
         told: Callable[[str], None],
     ) -> None:
-        self._state, self._observer, self._books, self._entries = state, observer, books, entries
+        self._state, self._books, self._entries = state, books, entries
         self._extended, self._told = extended, told
         self._limit = state.venue.request_limit
         self._tried: datetime | None = None
@@ -61,7 +58,7 @@ class SessionOpening:
         try:
             if not seen:
                 with self._state.time_budget(QUOTE_S):
-                    self._observer.see_account()
+                    self._state.see_account()
                 self._told(self._state.view.account_unreadable)
             if not self._state.view.account_unreadable:
                 self._books.open_session(self._state.now)

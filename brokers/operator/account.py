@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 
-from brokers.desk.reconcile.dust import part_dust
+from brokers.desk.reconcile.dust import separate_dust
 from brokers.desk.reconcile.inflight_orders import FIRST_LOOK_BACK, OVERLAP
 from brokers.desk.reconcile.position_book import PositionBook, replay
 from brokers.desk.venue_snapshot import NOTHING, VenueSnapshot, grouped
@@ -124,7 +125,11 @@ def look(venue: Venue, settings: Settings) -> Outlook:
         raise silent(venue, error) from None
     require_account(journal, view.account.id, settings)
     own, unbooked = own_book(journal, settings), unbooked_shares(view, journal)
-    part_dust(view, lambda symbol: own.total(symbol) + unbooked.get(symbol, NOTHING), venue.rules, settings.live.adopt)
+
+    def booked(symbol: str) -> Decimal:
+        return own.total(symbol) + unbooked.get(symbol, NOTHING)
+
+    separate_dust(view, booked, venue.rules, settings.live.adopt)
     return Outlook(view, journal, own)
 
 

@@ -18,7 +18,7 @@ from brokers.network.admission import Admission
 from brokers.operator.account import unanswered
 from brokers.order_types import OrderRole
 from brokers.ports import Venue
-from brokers.quantities import digits
+from brokers.quantities import DUST_USD, digits
 from brokers.venue_errors import VenueError
 from brokers.venue_values import VenueOrder, VenuePosition
 from config import Settings
@@ -27,7 +27,6 @@ PAUSE_S = 0.1
 POLL_S = 0.5
 AGAIN_S = 3.0
 DEADLINE_S = 30.0
-DUST_USD = Decimal(1)
 
 
 @dataclass(slots=True)

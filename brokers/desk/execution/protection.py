@@ -21,13 +21,12 @@ from brokers.desk.execution.stand_ins import StandIns
 from brokers.desk.execution.stop_changes import StopChanges, smallest
 from brokers.desk.execution.surplus import fewest
 from brokers.desk.execution.unprotected_log import UnprotectedLog
-from brokers.desk.reconcile.dust import MATTERS_USD
 from brokers.desk.reconcile.order_ownership import orphaned_manual_exits
 from brokers.desk.reconcile.own_positions import OwnPositions
 from brokers.desk.reconcile.protection_status import ProtectionStatus, protection_status
 from brokers.desk.venue_state import VenueState
 from brokers.order_types import TimeInForce
-from brokers.quantities import digits, whole_lots
+from brokers.quantities import MATTERS_USD, digits, whole_lots
 from brokers.venue_values import VenueOrder
 from config import Settings
 from config.values.counting import COINS, unit_of

@@ -8,12 +8,9 @@ from decimal import Decimal
 
 from brokers.desk.venue_snapshot import VenueSnapshot
 from brokers.ports import VenueRules
-from brokers.quantities import LOT_DIGITS
+from brokers.quantities import DUST_USD, LOT_DIGITS, MATTERS_USD
 from brokers.venue_errors import VenueError
 from config.values.counting import COINS, unit_of
-
-DUST_USD, MATTERS_USD = Decimal(1), Decimal(10)
-"""What is worth less than the first is dust; what is worth the second is none, whatever the venue's least quantity."""
 
 
 def is_dust(rules: VenueRules, symbol: str, quantity: Decimal, price: Decimal) -> bool:
@@ -28,7 +25,7 @@ def is_dust(rules: VenueRules, symbol: str, quantity: Decimal, price: Decimal) -
         return False
 
 
-def part_dust(
+def separate_dust(
     view: VenueSnapshot, total: Callable[[str], Decimal], rules: VenueRules, adopted: Collection[str] = ()
 ) -> None:
     """Take coins that are dust beside those of the books out of a view's positions, and show them as its dust.

@@ -87,7 +87,7 @@ class ManualPositions:
                     self._explain(order)
                     self._tell_taken(order, ours)
         self.positions.refresh()
-        self.positions.part_dust()
+        self.positions.separate_dust()
         if self.state.view.complete:
             self._log_renamed()
             symbols = self.state.view.positions.keys() | self.positions.book.symbols

@@ -11,7 +11,6 @@ from brokers.desk.reconcile.journal_sync import JournalSync
 from brokers.desk.reconcile.own_positions import OwnPositions
 from brokers.desk.venue_snapshot import VenueSnapshot, grouped, in_words, not_believed
 from brokers.desk.venue_state import VenueState
-from brokers.venue_errors import AccountUnreadable
 from brokers.venue_values import TradeUpdate, VenueOrder, VenuePositions
 from config.errors import Refusal
 
@@ -64,16 +63,7 @@ class VenueObserver:
         dust = venue.dust().by_symbol if account else before.dust
         figures, figures_time, unreadable = before.account, before.account_time, before.account_unreadable
         if account or not before.account.id:
-            seen = state.now
-            try:
-                figures, figures_time, unreadable = venue.account(), seen, ""
-            except AccountUnreadable as error:
-                if not before.account.id:
-                    if error.account is None:
-                        raise
-                    # Orders and positions need no figures; until the first are read nothing is decided.
-                    figures = error.account
-                unreadable = str(error)
+            figures, figures_time, unreadable = state.ask_account()
         # The entry by which exits are recognised may have been sent too long ago to be listed again.
         orders = grouped([*sent.orders, *opened.orders], before.orders.values())
         self._sync.contradictions.clear()
@@ -111,16 +101,6 @@ class VenueObserver:
         self._positions.refresh()
         return told
 
-    def see_account(self) -> None:
-        """Ask for the account alone; equity and cash stay as they were where the venue tells none that can be read.
-
-        Raises
-        ------
-        VenueError
-            It could not be asked.
-        """
-        self._state.see_account()
-
     def _show_unbooked(self, began: datetime, listed: Iterable[VenueOrder], held: VenuePositions) -> None:
         """Put what the venue shows into the view without booking it; nothing is sent by it before a look has."""
         before = self._state.view
@@ -132,7 +112,7 @@ class VenueObserver:
             complete=held.complete,
             ended={},
         )
-        self._positions.part_dust()
+        self._positions.separate_dust()
 
     def hear(self, update: TradeUpdate) -> bool:
         """Take in a trade update; False if it is of an order that is not ours."""

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from brokers.desk.reconcile.corporate_actions import unadjusted
-from brokers.desk.reconcile.dust import part_dust
+from brokers.desk.reconcile.dust import separate_dust
 from brokers.desk.reconcile.journal_sync import JournalSync
 from brokers.desk.reconcile.order_ownership import OrderOwnership
 from brokers.desk.reconcile.position_history import PositionHistory
@@ -89,9 +89,9 @@ class OwnPositions:
         """Every split of what was ever ours; asks neither journal nor venue, and is safe in any thread."""
         return self._history.splits
 
-    def part_dust(self) -> None:
+    def separate_dust(self) -> None:
         """Take coins that are dust beside those of the books out of the view's positions."""
-        part_dust(self.state.view, self.book.total, self.state.rules, self.adopted)
+        separate_dust(self.state.view, self.book.total, self.state.rules, self.adopted)
 
     def split_since(self, symbol: str, time: datetime) -> bool:
         """Whether the shares of a symbol were split after a moment."""

@@ -11,10 +11,9 @@ from typing import Any
 
 from brokers.kraken.answers.pairs import NO_COINS, SPENDABLE, USD, Pairs
 from brokers.network.figures import NOTHING, amount, required
+from brokers.quantities import DUST_USD, MATTERS_USD
 from brokers.venue_values import VenuePosition, VenuePositions
 
-DUST_USD, MOST_DUST_USD = Decimal(1), Decimal(10)
-"""A coin that is worth less is dust; one that is worth the latter is none, whatever its pair's least volume."""
 NEGLIGIBLE_FRAC = Decimal("0.01")
 """Of a pair's least volume, which is worth some dollars: so little of a coin changes no sum, whatever its price."""
 
@@ -88,7 +87,7 @@ def positions_of(
         symbol = f"{coin}/{USD}"
         price, pair = prices.get(symbol, NOTHING), pairs.of(symbol)
         worth = there.total * price
-        small = pair is not None and there.total < pair.ordermin and not there.held and worth < MOST_DUST_USD
+        small = pair is not None and there.total < pair.ordermin and not there.held and worth < MATTERS_USD
         if not dust and (small or (price > 0 and worth < DUST_USD)):
             continue
         found[symbol] = VenuePosition(

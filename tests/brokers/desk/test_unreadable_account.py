@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
+from brokers.venue_errors import AccountUnreadable
+from brokers.venue_values import VenueAccount
 from risk.drawdown_halt import DrawdownHalt
 from risk.peak_halt import PeakHalt
 from tests.brokers.desk.scene import TUESDAY, Scene, held
@@ -102,3 +105,23 @@ def test_an_opening_that_is_not_known_hurries_no_look_where_requests_are_few(sce
     scene.desk.look()
     asked = ticks(scene, 60)
     assert "open_orders" not in asked, "in two minutes"
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_a_block_that_is_told_without_equity_counts(scene, alone):
+    held(scene)
+    before = scene.state.view
+
+    def account() -> VenueAccount:
+        raise AccountUnreadable("the account cannot be read: BTC/USD has no price", VenueAccount("x", blocked="closed"))
+
+    venue: Any = scene.state.venue
+    venue.account = account
+    if alone:
+        scene.state.see_account()
+    else:
+        scene.desk.look()
+        assert scene.desk.halts.account == "closed"
+    view = scene.state.view
+    assert view.account == replace(before.account, blocked="closed"), "equity, cash and name as they were"
+    assert (view.account_time, bool(view.account_unreadable)) == (before.account_time, True)

@@ -10,8 +10,6 @@ from typing import Any
 
 import pytest
 
-from brokers.desk.reconcile.dust import DUST_USD, MATTERS_USD
-from brokers.kraken.answers import balances
 from brokers.live_state.snapshot import Moments, state_of
 from brokers.operator.account import look
 from brokers.operator.differences import compare
@@ -135,10 +133,6 @@ def test_coins_that_a_hand_has_sold_bar_their_symbol_and_are_called_coins(tmp_pa
         (barred,) = scene.desk.reconcile().barred
         assert barred.symbol == BTC and barred.why.startswith("coins of ours were closed by an order that is not ours")
         scene.close()
-
-
-def test_what_is_no_dust_any_more_is_told_where_it_is_without_a_stop():
-    assert (DUST_USD, MATTERS_USD) == (balances.DUST_USD, balances.MOST_DUST_USD)
 
 
 DUST = "0.00004"
