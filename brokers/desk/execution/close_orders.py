@@ -110,7 +110,7 @@ class CloseOrders:
         task.order, task.sent, task.cancel_asked = order.client_order_id, self._state.now, None
         task.orders += 1
         terms = "at market" if limit is None else f"at {limit:g}"
-        task.sale = f"{side} {digits(request.quantity)} {terms} waits at the broker"
+        task.sale = f"{side} {digits(request.quantity)} {terms}"
 
     def watch(self, task: CloseTask, *, seen: bool = True) -> None:
         """Follow the order under way; it is cancelled when its time is up, and forgotten when it has ended.

@@ -94,7 +94,7 @@ def is_exposed(task: CloseTask) -> bool:
 def in_words(task: CloseTask, positions: OwnPositions, lot: float) -> str:
     """What a close waits for."""
     if task.order:
-        return task.sale
+        return f"{task.sale} {'waits at the broker' if task.cancel_asked is None else 'is being cancelled'}"
     if not task.awaits_opening and task.stage is not Stage.BEHIND_STOP:
         return task.stage.value
     # A stop that the market has passed is refused when it is to go back.

@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
+from brokers.desk.reconcile.journal_sync import is_moved
 from brokers.desk.reconcile.own_positions import OwnPositions
 from brokers.desk.reconcile.protection_status import ProtectionStatus
 from brokers.desk.venue_state import VenueState
+from brokers.journal import JournalOrder
 from brokers.journal.marks import NEAREST
 from brokers.order_types import OrderRole
 from brokers.quantities import down, nearest, up
@@ -45,7 +47,7 @@ class LevelKeeper:
         self._positions = positions
         self._rule = rule
         self._known: dict[str, tuple[str, Levels]] = {}
-        self._nearest: dict[str, bool] = {}
+        self._nearest: dict[str, JournalOrder | None] = {}
 
     def of(self, position: Position) -> Levels:
         """Stop and target of a position as they are now or were last."""
@@ -84,8 +86,10 @@ class LevelKeeper:
             return False
         if name not in self._nearest:
             # A reason is written once.
-            self._nearest[name] = self._positions.journal.order(name).reason == NEAREST
-        return self._nearest[name]
+            known = self._positions.journal.order(name)
+            self._nearest[name] = known if known.reason == NEAREST else None
+        # A venue may let a hand move an order that stays the same one.
+        return (sent := self._nearest[name]) is not None and not is_moved(sent, order)
 
     def _read(self, position: Position) -> Levels:
         """By the newest exits in the journal, by the bracket, or by the settings where there is neither."""

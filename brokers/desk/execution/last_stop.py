@@ -18,18 +18,20 @@ def last_stop(symbol: str, positions: OwnPositions) -> str:
 
 
 def ended_stop(symbol: str, positions: OwnPositions) -> str:
-    """The same without asking the journal; empty where the venue's last look shows none that has ended."""
-    entry = positions.book.entries.get(symbol)
+    """The same without asking the journal; empty where none is known to have ended, by the last look and since."""
+    entry, view = positions.book.entries.get(symbol), positions.state.view
+    confirmed = view.freed[symbol].orders if symbol in view.freed else ()
     ended = [
         order
-        for order in positions.state.view.orders.values()
+        for order in view.orders.values()
         if order.symbol == symbol
         and order.is_stop
-        and not order.open
+        and (not order.open or order.id in confirmed)
         # An earlier position's stop says nothing of this one.
         and (entry is None or order.changed is None or order.changed >= entry.journaled_at)
     ]
     if not ended:
         return ""
-    last = max(ended, key=lambda order: (order.changed is not None, order.changed))
-    return f"the last one, at {digits(last.stop_price)}, is {last.status}"
+    last = max(ended, key=lambda order: (order.id in confirmed, order.changed is not None, order.changed))
+    what = "has ended: its cancel was confirmed" if last.id in confirmed else f"is {last.status}"
+    return f"the last one, at {digits(last.stop_price)}, {what}"

@@ -279,7 +279,8 @@ class JournalSync:
             self._check_relative(order, old, old.side)
             # A venue has the stop of a pair take its target's place as it triggers: what it is, its type tells.
             role = _level_of(order) if old.role in LEVEL_ROLES else old.role
-            self._adopt(order, role, old.parent_id, _why(old, "took the place of an order of ours"))
+            why = _why(old, "took the place of an order of ours", moved=is_moved(old, order))
+            self._adopt(order, role, old.parent_id, why)
             return True
         parent = relations.groups.get(order.group) or self._ours.get(order.made_by)
         if parent is None:
@@ -406,9 +407,19 @@ class JournalSync:
         self.journal.split(symbol, *ratio, time=filled - INSTANT)
 
 
-def _why(relative: JournalOrder, otherwise: str) -> str:
-    """The reason of what belongs to an order of ours: what stands in for an exit does so with all its legs."""
-    return NEAREST if relative.reason == NEAREST else otherwise
+def _why(relative: JournalOrder, otherwise: str, *, moved: bool = False) -> str:
+    """The reason of what belongs to an order of ours: what stands in for an exit does so with all its legs.
+
+    What was ``moved`` stands in no longer: whoever did it has chosen its price.
+    """
+    return NEAREST if relative.reason == NEAREST and not moved else otherwise
+
+
+def is_moved(known: JournalOrder, order: VenueOrder) -> bool:
+    """Whether an exit, or what took its place, rests at another price than it had; a split moves none."""
+    before = (known.stop_price, known.bracket_stop) if order.is_stop else (known.limit_price, known.bracket_target)
+    price = order.stop_price if order.is_stop else order.limit_price
+    return bool(price and any(before)) and price not in before and adjusted(known, order) is None
 
 
 def _level_of(order: VenueOrder) -> OrderRole:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -137,6 +138,9 @@ def test_a_market_sale_of_a_halted_symbol_does_not_wait_for_the_opening(scene, m
     scene.settle(20)
     assert [order["type"] for order in scene.open()] == ["market"]
     assert scene.desk.closer.told() == {"AAPL": "sell 49 at market waits at the broker"}
+    scene.desk.closer.tasks["AAPL"].cancel_asked = scene.exchange.now
+    assert scene.desk.closer.told() == {"AAPL": "sell 49 at market is being cancelled"}
+    scene.desk.closer.tasks["AAPL"].cancel_asked = None
     until(scene, CLOSE, 1)
     scene.settle(15)
     assert sorted(order["type"] for order in scene.open()) == ["limit", "stop"]
@@ -237,6 +241,26 @@ def test_a_target_that_was_passed_at_night_leaves_the_stop_where_it_belongs(scen
     scene.wire.calls.clear()
     scene.settle(12)
     assert changes(scene) == []
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_stop_that_stands_in_and_was_moved_by_hand_stays_where_it_was_put(scene, restarts):
+    bare_at_night(scene, 94)
+    (stop,) = (order for order in scene.positions.protection("AAPL").stops)
+    keeper = scene.desk.protector._keeper
+    assert keeper.stands_in(stop)
+    assert not keeper.stands_in(replace(stop, stop_price=Decimal(91))), "the same order, as Kraken shows it"
+    scene.exchange.replace(stop.id, {"stop_price": "91"})
+    scene.settle(3, 10)
+    if restarts:
+        scene.restart()
+        scene.settle(2)
+    scene.step((OPENING - scene.exchange.now).total_seconds() + 1, AAPL=97)
+    scene.settle(10)
+    assert stop_price(scene) == Decimal(91)
+    assert scene.held() == scene.stopped() == 49
+    position = scene.positions.book.ledger.positions["AAPL"]
+    assert scene.desk.protector.levels(position).stop == 91
 
 
 def test_the_nearest_stop_of_a_cheap_share_lies_below_its_price(tmp_path):

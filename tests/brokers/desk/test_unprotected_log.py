@@ -158,3 +158,15 @@ def test_a_stop_of_an_earlier_position_is_not_called_this_one_s(scene: Scene):
     scene.state.view = replace(scene.state.view, orders=ended)
     assert ended_stop("AAPL", scene.positions) == ""
     assert last_stop("AAPL", scene.positions) == "the last one, at 95.01, is working by the journal"
+
+
+def test_a_stop_whose_cancel_was_confirmed_is_not_told_as_working(scene: Scene):
+    scene.enter()
+    scene.settle(2)
+    (stop,) = scene.positions.protection("AAPL").stops
+    scene.state.cancel_confirmed(stop.id)
+    for told in (last_stop, ended_stop):
+        assert told("AAPL", scene.positions) == "the last one, at 95.01, has ended: its cancel was confirmed"
+    # The next look shows what the venue makes of it.
+    scene.desk.look()
+    assert "confirmed" not in last_stop("AAPL", scene.positions)
