@@ -14,9 +14,10 @@ from dashboard.desk_pages import SYMBOL
 from dashboard.workers import answer
 from monitoring import journal_queries
 from monitoring.journal_reader import Statements
+from monitoring.not_sent import NOT_SENT
 from monitoring.order_tries import Tried, folded
 
-OUTCOMES = ("sent", "resized", "refused")
+OUTCOMES = ("sent", "resized", "refused", NOT_SENT)
 PAGE = 50
 MOST_DIGITS = 15
 """Of a row's number; what is longer is no row's, and a database would refuse it."""

@@ -27,6 +27,8 @@ _ORDER = (
     "client_order_id, parent_id, symbol, side, quantity, type, role, limit_price, stop_price, bracket_stop, "
     "bracket_target, decision_time, journaled_at, reason, state, filled_quantity, filled_notional, estimated, {fees}"
 )
+_OPENING = "('entry', 'hedge')"
+"""Roles of orders that a decision to enter leads to."""
 FEES_SINCE, NOT_SENT_SINCE = 3, 4
 """The versions of the tables that brought fees, and entries that were not sent."""
 
@@ -62,7 +64,8 @@ def decisions(
         values["symbol"] = symbol
     if outcome:
         where.append(_outcome(db, outcome))
-        values["outcome"] = outcome
+        if outcome != NOT_SENT:
+            values["outcome"] = outcome
     for clause, name, given in (
         ("d.time >= :since", "since", since),
         ("d.time < :until", "until", until),
@@ -111,11 +114,21 @@ def with_verdicts(db: Statements, found: Sequence[DecisionRow]) -> list[Decision
 
 
 def _outcome(db: Statements, outcome: str) -> str:
-    """The condition for decisions of an outcome: what was accepted and could not be sent was refused in the end."""
-    kept = "EXISTS (SELECT 1 FROM not_sent n WHERE n.symbol = d.symbol AND n.time = d.time)"
+    """The condition for decisions of an outcome, as it was in the end: what was accepted may have been refused when it
+    was to be sent, or there is no order of it.
+    """
+    refused = "EXISTS (SELECT 1 FROM not_sent n WHERE n.symbol = d.symbol AND n.time = d.time)"
     if db.version < NOT_SENT_SINCE:
-        return "d.outcome = :outcome"
-    return f"(d.outcome = :outcome OR {kept})" if outcome == "refused" else f"(d.outcome = :outcome AND NOT {kept})"
+        refused = "1 = 0"
+    ordered = (
+        "EXISTS (SELECT 1 FROM orders o WHERE o.symbol = d.symbol AND o.decision_time = d.time "
+        f"AND o.role IN {_OPENING})"
+    )
+    if outcome == "refused":
+        return f"(d.outcome = :outcome OR {refused})"
+    if outcome == NOT_SENT:
+        return f"(d.outcome <> 'refused' AND NOT {refused} AND NOT {ordered})"
+    return f"(d.outcome = :outcome AND NOT {refused} AND {ordered})"
 
 
 def _with_ends_of_decisions(db: Statements, found: Sequence[DecisionRow]) -> list[DecisionRow]:
@@ -133,9 +146,7 @@ def _with_ends_of_decisions(db: Statements, found: Sequence[DecisionRow]) -> lis
             refused |= {
                 (r["symbol"], moment(r["time"])): one_line(masked(r["reason"])) for r in db.rows(sql, **values, **more)
             }
-        sql = (
-            f"SELECT symbol, decision_time FROM orders {chosen.format('decision_time')} AND role IN ('entry', 'hedge')"
-        )
+        sql = f"SELECT symbol, decision_time FROM orders {chosen.format('decision_time')} AND role IN {_OPENING}"
         sent |= {(r["symbol"], moment(r["decision_time"])) for r in db.rows(sql, **values, **more)}
     return [_ended_decision(d, refused, sent) for d in found]
 

@@ -26,6 +26,7 @@ from monitoring.explain import explain as explanation
 from monitoring.explain import moment_of, source_of
 from monitoring.journal_reader import JournalReader
 from monitoring.market_view import VIEW_FILE, MarketView
+from monitoring.not_sent import NOT_SENT
 from monitoring.state import STATE_FILE, TraderState, read_state
 from monitoring.status import status as meaning
 from monitoring.whatif import BETA_BARS, Shock, named_shocks, what_if
@@ -117,7 +118,7 @@ class TraderTools:
     def decisions(
         self,
         symbol: Symbol = "",
-        outcome: Annotated[str, Field(pattern="^(sent|resized|refused)?$", description="Only these.")] = "",
+        outcome: Annotated[str, Field(pattern=f"^(sent|resized|refused|{NOT_SENT})?$", description="Only these.")] = "",
         module: Annotated[str, Field(max_length=60, description="A rule that objected; empty for any.")] = "",
         before: Annotated[int | None, Field(description="Only with a smaller id: the next page.")] = None,
         limit: Limit = 20,

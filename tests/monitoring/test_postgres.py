@@ -26,6 +26,7 @@ def both(tmp_path_factory):
 
 QUESTIONS = [
     lambda db: journal_queries.decisions(db),
+    lambda db: [journal_queries.decisions(db, outcome=word, limit=5) for word in ("sent", "resized", "not sent")],
     lambda db: journal_queries.decisions(db, outcome="refused", module="sector_cap", since=BEGIN, limit=5),
     lambda db: journal_queries.decisions(db, symbol="AMD", before=3, until=BEGIN.replace(year=2030)),
     lambda db: journal_queries.decision(db, 2),

@@ -18,6 +18,7 @@ from brokers.order_types import State
 from brokers.venue_errors import VenueRefusal, VenueUnavailable
 from commands.views.explain_screen import document, show
 from config.errors import Refusal
+from dashboard.log_pages import OUTCOMES
 from monitoring import journal_queries
 from monitoring.journal_reader import JournalReader
 from risk.model import Decision, Plan, Verdict
@@ -95,12 +96,14 @@ def test_an_outcome_that_is_asked_for_is_the_one_in_the_end(scene):
     decide(scene, price=80.0)
     scene.step(60)
     decide(scene, "MSFT")
+    scene.step(60)
+    scene.desk.shutting_down = True
+    decide(scene, "NVDA")
     with JournalReader(scene.journal.name).open() as db:
-        asked = {
-            outcome: [d.symbol for d in journal_queries.decisions(db, outcome=outcome)]
-            for outcome in ("sent", "resized", "refused")
-        }
-    assert asked == {"sent": ["MSFT"], "resized": [], "refused": ["AAPL"]}
+        found = {outcome: journal_queries.decisions(db, outcome=outcome) for outcome in OUTCOMES}
+    asked = {outcome: [d.symbol for d in some] for outcome, some in found.items()}
+    assert asked == {"sent": ["MSFT"], "resized": [], "refused": ["AAPL"], "not sent": ["NVDA"]}
+    assert all(d.outcome == outcome for outcome, some in found.items() for d in some), "as it is shown"
 
 
 def test_nothing_is_kept_of_an_entry_of_which_an_order_went_through(scene):
