@@ -19,6 +19,7 @@ def trades(db: Statements, *, symbol: str = "", limit: int = PAGE) -> list[Trade
 
     The journal has a row for each exit order. Several of a position are one trade where nobody decided on the parts: an
     offer that was sold in part and a stop that sold the rest, the stops of several parts, coins that were written off.
+    It is of the time of the last of them, also where that is on a later day.
     """
     where = " WHERE symbol = :symbol" if symbol else ""
     sql = (

@@ -22,7 +22,8 @@ _ALL = 10**9
 _OPENING = ("entry", "hedge")
 NOTES = (
     "Win rate, profit factor and average R are of the positions closed on the day, after slippage and fees; what was "
-    "taken off early counts by itself.",
+    "taken off early counts by itself. A position that was sold in parts counts on the day of the last one: a day "
+    "loses its trade to a later one where the rest is sold then.",
     "Slippage is what stops filled beyond their level, and entries beyond the price they were decided at, which in "
     "profile swing is the last close, so that the night's gap counts; what a limit order filled better is not set off. "
     "slippage_usd in a run's orders.csv is against the quote.",

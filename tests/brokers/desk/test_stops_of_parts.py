@@ -47,7 +47,7 @@ def bought_on(scene: Scene, prices: tuple[float, ...], price: float) -> list[Dec
     ]
 
 
-@pytest.mark.parametrize("prices", itertools.permutations((94.0, 95.01, 96.0)))
+@pytest.mark.parametrize("prices", list(itertools.permutations((94.0, 95.01, 96.0))))
 def test_the_stop_of_the_rest_is_no_farther_than_the_farthest_of_its_part(
     scene: Scene, prices: tuple[float, ...]
 ) -> None:
@@ -58,7 +58,7 @@ def test_the_stop_of_the_rest_is_no_farther_than_the_farthest_of_its_part(
     assert bought_on(scene, prices, 97) == [94]
 
 
-@pytest.mark.parametrize("prices", itertools.permutations((104.98, 106.0, 104.0)))
+@pytest.mark.parametrize("prices", list(itertools.permutations((104.98, 106.0, 104.0))))
 def test_so_is_that_of_a_short(scene: Scene, prices: tuple[float, ...]) -> None:
     scene.exchange.on_quote(scene.exchange.now, {"AAPL": Decimal(99)})
     terms = BracketTerms("sell_short", 0.05, 0.15)
