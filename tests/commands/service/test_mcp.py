@@ -82,12 +82,13 @@ def test_an_assistant_asks_everything_and_can_send_nothing(folder):
     questions = [
         ("status", {}), ("positions", {}), ("explain", {"wanted": "aapl"}), ("decisions", {"outcome": "refused"}),
         ("trades", {}), ("scoreboard", {}), ("whatif", {"market": -0.1}), ("whatif", {}),
+        ("decisions", {"outcome": "not sent"}),
     ]  # fmt: skip
     tools, answers = ask(folder, *questions, environment={"ALPACA_API_SECRET": PLANTED})
     assert sorted(tool.name for tool in tools) == TOOLS
     assert all(tool.annotations.readOnlyHint and not tool.annotations.destructiveHint for tool in tools)
     texts = [answer.content[0].text for answer in answers]
-    assert [answer.isError for answer in answers] == [False] * 7 + [True], texts
+    assert [answer.isError for answer in answers] == [False] * 7 + [True, False], texts
     status, positions, explained, decisions, trades, board, after = map(json.loads, texts[:7])
     assert status["equity"] == 100_000.0
     assert positions["positions"][0]["symbol"] == "MSFT"
@@ -97,6 +98,7 @@ def test_an_assistant_asks_everything_and_can_send_nothing(folder):
     assert board["total"]
     assert after["fired"] == ["MSFT"]
     assert "give market or shock" in texts[7]
+    assert json.loads(texts[8]) == {"decisions": []}
     assert PLANTED not in "".join(texts)
     assert "********" in texts[3]
 
