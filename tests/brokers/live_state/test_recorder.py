@@ -217,6 +217,8 @@ def test_an_entry_that_has_filled_or_ended_since_the_iteration_is_not_on_its_way
     assert on_its_way() == {"AAPL": 49 - bought}
     scene.settle(6)
     assert not any(order["side"] == "buy" for order in scene.open("AAPL"))
+    assert on_its_way() == {"AAPL": 49 - bought}, "the rest waits for its time"
+    scene.settle(40)
     assert on_its_way() == {}
 
 
