@@ -87,7 +87,7 @@ class RequestLimit:
 
     ``iteration`` and ``look`` are how many one of each needs, ``look_s`` how far looks have to be apart while something
     is under way, in the venue's seconds. ``quiet_s`` is the least time between two looks while only a target is
-    watched; 0 looks each time.
+    watched; 0 looks each time. ``quiet_key`` is the setting that says so.
     """
 
     a_minute: int
@@ -96,3 +96,4 @@ class RequestLimit:
     look: int = 3
     look_s: float = 2.0
     quiet_s: float = 0.0
+    quiet_key: str = ""

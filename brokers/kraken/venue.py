@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from brokers.kraken.connection.rates import Tier
     from brokers.network.clock import VenueClock
 
+QUIET_KEY = "broker.kraken.monitoring_s"
 ENDLESS = timedelta(days=3_650)
 MINUTE_S = 60.0
 
@@ -51,7 +52,7 @@ def limit_of(tier: Tier, quiet_s: float) -> RequestLimit:
     """What a tier lets iterations ask."""
     a_minute = int(tier.rest_decay * MINUTE_S)
     look_s = LOOK / tier.rest_decay
-    return RequestLimit(a_minute, a_minute, ITERATION, LOOK, look_s, max(quiet_s, look_s))
+    return RequestLimit(a_minute, a_minute, ITERATION, LOOK, look_s, max(quiet_s, look_s), QUIET_KEY)
 
 
 class KrakenVenue:

@@ -196,7 +196,10 @@ def pending_now(desk: LiveDesk, book: Book) -> list[Proposal]:
         waiting = [order for order in open_orders if order.symbol == symbol and order.side == side]
         if waiting:
             found.append(proposal.resized(float(sum(order.remaining for order in waiting))))
-        elif symbol in desk.entries.tasks or view.time <= book.time:
+        elif (task := desk.entries.tasks.get(symbol)) is not None:
+            # What is left of it waits for its time, or its order has not been shown yet.
+            found.append(proposal.resized(task.wanted - task.filled))
+        elif view.time <= book.time:
             # It was decided, and no look could have shown it yet.
             found.append(proposal)
     return found

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from config.values.markets import NEW_YORK_ZONE
 from dashboard.server import STATIC
 from dashboard.workers import environment
 from monitoring.order_tries import folded
@@ -185,6 +186,14 @@ def test_what_is_wrong_is_said_on_every_page(tmp_path, changes, words):
     with served(state, tmp_path) as page:
         for path in ("/", "/symbols", "/decisions", "/orders", "/reports"):
             assert words in text_of(page.get(path).text)
+
+
+def test_the_page_tells_of_when_equity_and_cash_are_where_positions_are_of_later(tmp_path):
+    state = small_folder(tmp_path / "state")
+    write_state(state / STATE_FILE, trader_state(account_time=BEGIN))
+    with served(state, tmp_path) as page:
+        said, at = text_of(page.get("/").text), f"USD as of {BEGIN.astimezone(NEW_YORK_ZONE):%H:%M:%S}"
+    assert f"105,000.00 {at}" in said and f"94,500.00 {at}" in said
 
 
 def test_a_journal_without_a_trader_is_shown_as_such(tmp_path):

@@ -5,7 +5,10 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
+from commands.screen import console
+from commands.views.whatif import _print, document
 from config.errors import Refusal
+from config.values.markets import NEW_YORK_ZONE
 from monitoring.state import StopState
 from monitoring.whatif import Shock, beta, named_shocks, what_if
 from tests.monitoring.journals import BEGIN, trader_state
@@ -33,6 +36,16 @@ def test_a_loss_beyond_the_limit_and_a_fifth_loser_halt():
     assert what_if(trader_state(), Shock("as given", -0.01)).halts == ()
     big = replace(trader_state().positions[0], quantity=400.0, protected=400.0)
     assert what_if(trader_state(positions=(big,)), Shock("as given", -0.10)).halts == ("drawdown_halt", "streak_halt")
+
+
+def test_equity_that_is_older_than_the_positions_keeps_its_time():
+    assert what_if(trader_state(), Shock("as given", -0.10)).equity_time is None
+    found = what_if(trader_state(account_time=BEGIN), Shock("as given", -0.10))
+    assert found.equity_time == document(found)["equity_as_of"] == BEGIN
+    printer = console(json=False)
+    with printer.capture() as kept:
+        _print(found, printer)
+    assert f"Equity and cash are as of {BEGIN.astimezone(NEW_YORK_ZONE):%H:%M:%S}, positions of later." in kept.get()
 
 
 def test_a_winner_that_meets_its_target_ends_there():

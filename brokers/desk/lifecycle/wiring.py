@@ -8,7 +8,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
+from functools import partial, reduce
 from itertools import count
 from typing import Any, Protocol
 
@@ -298,11 +298,11 @@ def refuse_pace(settings: Settings, limit: RequestLimit) -> None:
         return
     if limit.quiet_s and works(pace, pace):
         shortest = next(seconds for seconds in count(1) if seconds >= limit.look_s and works(pace, seconds))
+        stated: Any = reduce(getattr, limit.quiet_key.split("."), settings)
         raise Refusal(
-            f"{settings.source_of('broker.kraken.monitoring_s')}: broker.kraken.monitoring_s "
-            f"{settings.broker.kraken.monitoring_s:g}: with looks at this pace the venue's limit of {limit.a_minute} "
-            f"requests a minute could not be kept beside an iteration every {sleeptime}; the shortest that works is "
-            f"{shortest}"
+            f"{settings.source_of(limit.quiet_key)}: {limit.quiet_key} {stated:g}: with looks at this pace the venue's "
+            f"limit of {limit.a_minute} requests a minute could not be kept beside an iteration every {sleeptime}; the "
+            f"shortest that works is {shortest}"
         )
     shortest = next(seconds for seconds in count(1) if works(seconds, limit.quiet_s and max(seconds, limit.quiet_s)))
     raise Refusal(

@@ -14,7 +14,7 @@ from brokers.desk.execution.order_gateway import OrderRefused
 from brokers.desk.execution.order_requests import single
 from brokers.desk.lifecycle.shutdown import shut_down
 from brokers.desk.lifecycle.wiring import LiveAccount
-from brokers.venue_errors import NotSent, VenueUnavailable
+from brokers.venue_errors import NotSent, RateLimited, VenueUnavailable
 from risk.model import Plan
 from tests.brokers.desk.drills import exits_of
 from tests.brokers.desk.scene import Scene, changes, fill, held, slow_cancels
@@ -234,3 +234,18 @@ def test_the_last_state_has_the_cash_of_the_end(scene):
     account.close()
     assert told == [Decimal(scene.exchange.account()["cash"])]
     assert told[0] > before
+
+
+def test_one_reason_that_lasts_is_told_once_while_the_process_ends(scene, caplog, monkeypatch):
+    held(scene)
+    monkeypatch.setattr("brokers.desk.lifecycle.shutdown.time.sleep", lambda seconds: None)
+    tries = []
+
+    def spent(name: str, phase: str) -> None:
+        tries.append(name)
+        raise RateLimited(f"own rate limit: all 200 requests of a minute are spent, this one can go in {len(tries)} s")
+
+    scene.wire.mishap = spent
+    shut_down(scene.desk, 0.3)
+    assert len(tries) > 3
+    assert sum(record.message.startswith("leaving: own rate limit") for record in caplog.records) == 1

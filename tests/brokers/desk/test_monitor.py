@@ -406,3 +406,19 @@ def test_the_watch_outlives_a_reconnect_that_fails(scene, caplog, monkeypatch):
     finally:
         monitor.stop(5)
     assert "whether the stream of trade updates tells anything is not known" in caplog.text
+
+
+def test_a_look_that_fails_again_for_the_same_reason_is_told_of_once(scene, caplog):
+    monitor = Monitor(scene.desk, scene.clock)
+
+    def broken(name, phase):
+        raise VenueUnavailable("the circuit breaker is open")
+
+    scene.wire.mishap = broken
+    for _ in range(4):
+        monitor._look()
+    scene.wire.mishap = lambda name, phase: None
+    monitor._look()
+    scene.wire.mishap = broken
+    monitor._look()
+    assert [r.levelname for r in caplog.records if r.message.startswith("watching: ")] == ["WARNING"] * 2

@@ -217,7 +217,9 @@ def test_an_entry_that_has_filled_or_ended_since_the_iteration_is_not_on_its_way
     assert on_its_way() == {"AAPL": 49 - bought}
     scene.settle(6)
     assert not any(order["side"] == "buy" for order in scene.open("AAPL"))
-    assert on_its_way() == {}
+    assert on_its_way() == {"AAPL": 49 - bought}, "the rest waits for its time"
+    scene.settle(40)
+    assert not scene.desk.entries.tasks and on_its_way() == {}
 
 
 def test_while_the_desk_is_held_signs_of_life_go_on_and_the_desk_never_waits(scene):
