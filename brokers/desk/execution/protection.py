@@ -24,6 +24,7 @@ from brokers.desk.execution.unprotected_log import UnprotectedLog
 from brokers.desk.reconcile.order_ownership import orphaned_manual_exits
 from brokers.desk.reconcile.own_positions import OwnPositions
 from brokers.desk.reconcile.protection_status import ProtectionStatus, protection_status
+from brokers.desk.venue_snapshot import ENDED
 from brokers.desk.venue_state import VenueState
 from brokers.order_types import TimeInForce
 from brokers.quantities import MATTERS_USD, digits, whole_lots
@@ -290,10 +291,15 @@ class Protector:
         """Shares that a stop may be for: not those of another exit of ours, whatever else the account holds."""
         stopped, taken = {order.group for order in protection.stops}, dict[str, Decimal]()
         for order in protection.exits:
-            if order.group not in stopped:
+            if order.group not in stopped and not self._has_ended(order):
                 taken[order.group] = max(taken.get(order.group, Decimal(0)), order.remaining)
         free = abs(held) - protection.protected - sum(taken.values(), Decimal(0))
         return min(self._state.view.available(symbol), max(Decimal(0), free))
+
+    def _has_ended(self, order: VenueOrder) -> bool:
+        """Whether the venue has told the end of an exit that a listing of its shows still."""
+        name = self._positions.sync.client_id(order.id)
+        return name is not None and self._positions.journal.order(name).state in ENDED
 
     def _send(self, symbol: str, held: Decimal, missing: Decimal, protection: ProtectionStatus) -> None:
         """Place what is missing: by a stop of its own, or by one that rests."""
