@@ -112,10 +112,10 @@ class CloseOrders:
         terms = "at market" if limit is None else f"at {limit:g}"
         task.sale = f"{side} {digits(request.quantity)} {terms}"
 
-    def watch(self, task: CloseTask, *, seen: bool = True) -> None:
+    def watch(self, task: CloseTask, *, followed: bool = True) -> None:
         """Follow the order under way; it is cancelled when its time is up, and forgotten when it has ended.
 
-        Where nobody has ``seen`` the venue it is not chased: no other could follow before a look shows its shares free.
+        It is not chased where what comes of a cancel is not ``followed``: no other could be sent before the next look.
         """
         order = self._positions.journal.order(task.order)
         if order.state in FINAL:
@@ -137,7 +137,7 @@ class CloseOrders:
         closed = self._state.closes_within(timedelta(0))
         chased = order.type == OrderType.LIMIT and elapsed(self._state.now, task.sent, patience)
         # While the account takes no order, the one that waits is the only one there can be.
-        chased = chased and seen and not self._state.view.account.blocked
+        chased = chased and followed and not self._state.view.account.blocked
         # What waits after the close holds shares that need their stop, and is filled at any price at the opening.
         ends = task.over or closed or (chased and self._has_turn(task))
         if ends and (closed or not self._fills_on(task, order)) and self._gateway.make_way([order.venue_id]):

@@ -180,7 +180,7 @@ class PositionCloser:
     def go_on(self, symbol: str) -> None:
         """Of one step what needs no look: our own order's outcome is in the journal, and so is how much is left."""
         if (task := self.tasks[symbol]).order:
-            self._orders.watch(task, seen=False)
+            self._orders.watch(task, followed=self._state.venue.tells_orders)
         # How many shares are free is not seen, so an order that has ended gets the time to give them back.
         if task.ended is None or elapsed(self._state.now, task.ended, RELEASE):
             self.sell(symbol)
