@@ -108,9 +108,9 @@ class SymbolWork:
 
         Exits that rest are not cancelled, but a sale that a stream tells of: whether their shares come free could not
         be seen, and they might stay unprotected. Nor are the shares sold that they hold, since a sale would be a short
-        one if a stop has just filled. Shares that a recent look saw free are sold by orders of ours alone, whose outcome
-        is in the journal. Shares whose exit ended by a confirmed cancel go back behind a stop where no look comes in
-        time.
+        one if a stop has just filled. Shares that a recent look saw free are sold by orders of ours alone, whose
+        outcome is in the journal. Shares whose exit ended by a confirmed cancel go back behind a stop where no look
+        comes in time.
         """
         # The look may have failed after it had booked something.
         self.positions.refresh()
