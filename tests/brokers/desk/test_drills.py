@@ -11,13 +11,17 @@ from pathlib import Path
 import pytest
 
 from brokers.desk.execution.protection import Protector
+from brokers.desk.reconcile.inflight_orders import QUIET
 from tests.brokers.desk.drills import calls_of, faults_of, killed_at, troubled_day
 from tests.brokers.desk.scene import Scene
 
 PHASES = ("before", "after")
 CALLS, SEEDS, PARTS = 179, 200, 10
-LONGEST_NAKED_S = 60.0
-"""Venue seconds; with answers lost, shares released late and replaces refused."""
+LONGEST_NAKED_S = QUIET.total_seconds() + 10.0
+"""Venue seconds; with answers lost, shares released late and replaces refused.
+
+A sale whose answer was lost, and that never reached the venue, is given up after ``QUIET``; then the stop goes back.
+"""
 
 
 @pytest.fixture(autouse=True)
