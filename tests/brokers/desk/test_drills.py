@@ -20,7 +20,8 @@ CALLS, SEEDS, PARTS = 179, 200, 10
 LONGEST_NAKED_S = QUIET.total_seconds() + 10.0
 """Venue seconds; with answers lost, shares released late and replaces refused.
 
-A sale whose answer was lost, and that never reached the venue, is given up after ``QUIET``; then the stop goes back.
+A sale whose answer was lost, and that never reached the venue, is given up after ``QUIET``; then the stop goes back. So
+long may looks fail, too, in the worst of these days.
 """
 
 
