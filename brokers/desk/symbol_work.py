@@ -133,8 +133,7 @@ class SymbolWork:
 
         What a stream or a confirmed cancel has told since the last look counts: the alarm and the screens tell it.
         """
-        unsure = symbol in self.manual.reduced or symbol in self.positions.renamed or self.positions.opposed(symbol)
-        if not unsure and (self.positions.book.quantity(symbol) or not self.manual.unsettled(symbol)):
+        if not self._in_doubt(symbol) and (self.positions.book.quantity(symbol) or not self.manual.unsettled(symbol)):
             seen = symbol in self.protector.log.present
             self.protector.measure(symbol)
             if not seen and symbol in self.protector.log.present:
@@ -168,8 +167,13 @@ class SymbolWork:
 
     def _is_plain(self, symbol: str) -> bool:
         """Whether it is known what is ours of a symbol, and no exit may be on its way."""
-        changed = symbol in self.manual.reduced or self.positions.opposed(symbol) or self.manual.unsettled(symbol)
-        return not changed and not self._may_be_protected(symbol)
+        doubt = self._in_doubt(symbol) or self.manual.unsettled(symbol)
+        return not doubt and not self._may_be_protected(symbol)
+
+    def _in_doubt(self, symbol: str) -> bool:
+        """Whether what was concluded a moment ago about whose shares these are might be taken back."""
+        changed = symbol in self.manual.reduced or symbol in self.positions.renamed
+        return changed or bool(self.positions.opposed(symbol))
 
     def _beside(self, symbol: str) -> bool:
         """Whether there may be more in the account than ours."""
@@ -198,8 +202,8 @@ class SymbolWork:
     def _tend(self, symbol: str) -> None:
         if symbol in self.state.view.held_back:
             return
-        # What was concluded a moment ago, and might be taken back, cancels no exits yet.
-        if symbol in self.manual.reduced or symbol in self.positions.renamed or self.positions.opposed(symbol):
+        # It cancels no exits yet.
+        if self._in_doubt(symbol):
             self.entries.end(symbol)
             return
         self.manual.clear_stale(symbol)

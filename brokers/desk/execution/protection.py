@@ -275,26 +275,25 @@ class Protector:
 
     def put_back(self, symbol: str) -> None:
         """A stop for shares whose exit has ended by a confirmed cancel, before a look has shown them free."""
-        held, protection, view = (
-            self._positions.book.quantity(symbol),
-            self._positions.protection(symbol),
-            self._state.view,
-        )
-        freed = [view.orders[venue_id] for venue_id in view.freed[symbol].orders] if symbol in view.freed else []
-        others = protection_status((o for o in view.orders.values() if o not in freed), symbol, held).exits
-        missing = self._terms.can_rest(symbol, abs(held)) - sum((order.remaining for order in others), Decimal(0))
+        held, protection = self._positions.book.quantity(symbol), self._positions.protection(symbol)
+        freed = [self._state.view.orders[venue_id] for venue_id in self._state.view.freed[symbol].orders]
+        missing = self._terms.can_rest(symbol, abs(held)) - protection.protected - self._taken(protection, freed)
         missing = min(missing, sum((order.quantity - order.filled for order in freed), Decimal(0)))
         if held and missing > 0 and not self._just_sent(symbol):
             self._send(symbol, held, missing, protection)
 
     def _free(self, symbol: str, held: Decimal, protection: ProtectionStatus) -> Decimal:
         """Shares that a stop may be for: not those of another exit of ours, whatever else the account holds."""
+        free = abs(held) - protection.protected - self._taken(protection)
+        return min(self._state.view.available(symbol), max(Decimal(0), free))
+
+    def _taken(self, protection: ProtectionStatus, ended: Collection[VenueOrder] = ()) -> Decimal:
+        """Shares that exits without a working stop are for; those known to have ``ended`` take none."""
         stopped, taken = {order.group for order in protection.stops}, dict[str, Decimal]()
         for order in protection.exits:
-            if order.group not in stopped and not self._has_ended(order):
+            if order.group not in stopped and order not in ended and not self._has_ended(order):
                 taken[order.group] = max(taken.get(order.group, Decimal(0)), order.remaining)
-        free = abs(held) - protection.protected - sum(taken.values(), Decimal(0))
-        return min(self._state.view.available(symbol), max(Decimal(0), free))
+        return sum(taken.values(), Decimal(0))
 
     def _has_ended(self, order: VenueOrder) -> bool:
         """Whether the venue has told the end of an exit that a listing of its shows still."""
