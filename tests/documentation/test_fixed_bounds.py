@@ -17,7 +17,7 @@ ROW = re.compile(
 )
 UNITS = {"s": timedelta(seconds=1), "min": timedelta(minutes=1), "USD": Decimal(1)}
 ROWS = [found.groups() for found in ROW.finditer(PAGE.read_text(encoding="utf-8"))]
-OF_AN_OPERATOR = {"LAST_START", "STUCK_AFTER", "LONGEST_IN_PARTS", "MATTERS_USD", "OVERDUE"}
+OF_AN_OPERATOR = {"LAST_START", "STUCK_AFTER", "LONGEST_IN_PARTS", "MATTERS_USD", "LATEST", "OVERDUE"}
 
 
 def test_the_bounds_that_an_operator_may_look_for_are_there():
