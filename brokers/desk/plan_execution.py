@@ -87,11 +87,11 @@ class PlanExecution:
         quotes = self.state.quotes([proposal.symbol for proposal in plan.entries])
         for proposal in plan.entries:
             if self.gateway.shutting_down:
-                self.entries.refuse(proposal, plan.time, f"{RefusalCode.SHUTDOWN}: {SHUTTING_DOWN}")
+                self.entries.refusals.add(proposal, plan.time, f"{RefusalCode.SHUTDOWN}: {SHUTTING_DOWN}")
             elif self.sync.alarms:
                 # It ends entries with the next look, and these before it.
                 wrong = "; ".join(alarm.what for alarm in self.sync.alarms)
-                self.entries.refuse(proposal, plan.time, f"{RefusalCode.DOUBT}: {wrong}")
+                self.entries.refusals.add(proposal, plan.time, f"{RefusalCode.DOUBT}: {wrong}")
             else:
                 self.entries.begin(proposal, plan.time, quotes[proposal.symbol])
 
@@ -103,7 +103,7 @@ class PlanExecution:
 
     def _refuse(self, plan: Plan, why: str) -> None:
         for proposal in plan.entries:
-            self.entries.refuse(proposal, plan.time, why)
+            self.entries.refusals.add(proposal, plan.time, why)
 
     def _selling(self, plan: Plan) -> bool:
         return any(symbol in self.work.closer.tasks for symbol in plan.funding)

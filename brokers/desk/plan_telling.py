@@ -49,7 +49,7 @@ class PlanTelling:
                 submit=submit,
                 stopped=stopped,
                 earlier=partial(self.earlier_halt, book),
-                again=self._entries.refused_on(plan.time.date()),
+                again=self._entries.refusals.refused_on(plan.time.date()),
             )
         except Exception:
             log.exception("an iteration could not be told of")

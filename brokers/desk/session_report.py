@@ -92,7 +92,7 @@ class SessionReport:
         desk = self._desk
         self._slippage, self._intervals = len(desk.entries.slippage), len(desk.protector.log.intervals)
         self._bars = desk.record.protected_bars, desk.record.position_bars
-        self._skipped, self._blind_s = len(desk.entries.skipped), 0.0
+        self._skipped, self._blind_s = len(desk.entries.refusals.skipped), 0.0
 
     def tell(self) -> None:
         """The summary of the present session as the process ends; nothing where it has not seen an account in one."""
@@ -135,7 +135,7 @@ class SessionReport:
         opened = float(desk.journal.session_open_equity(day) or self._opened)
         change = equity / opened - 1 if opened > 0 else 0.0
         entries = desk.journal.filled_entries(day)
-        unsent = len(desk.entries.skipped) - self._skipped
+        unsent = len(desk.entries.refusals.skipped) - self._skipped
         present = desk.protector.log.present
         longest = max([longest, *(desk.protector.log.seconds(symbol) for symbol in present)])
         bare = len(gaps) + len(present)

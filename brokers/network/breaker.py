@@ -8,6 +8,9 @@ import time
 from collections.abc import Callable
 from enum import StrEnum
 
+FIRST_S = 1.0
+"""Local seconds until the first trial."""
+
 log = logging.getLogger(__name__)
 
 
@@ -43,7 +46,7 @@ class CircuitBreaker:
         name: str = "trading",
         most: int = 3,
         cool_down_s: float = 10.0,
-        first_s: float = 1.0,
+        first_s: float = FIRST_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name = name

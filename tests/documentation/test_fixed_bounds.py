@@ -15,9 +15,12 @@ PAGE = Path(__file__).parents[2] / "docs" / "settings.md"
 ROW = re.compile(
     r"^\| [^|]+ \| (?P<value>[^|]+) \| `(?P<module>[a-z_.]+)\.(?P<name>[A-Z_]+)` \| (?P<why>[^|]+) \|$", re.M
 )
-UNITS = {"s": timedelta(seconds=1), "min": timedelta(minutes=1), "USD": Decimal(1)}
+UNITS: dict[str, Any] = {"s": timedelta(seconds=1), "min": timedelta(minutes=1), "USD": Decimal(1), "times": Decimal(1)}
 ROWS = [found.groups() for found in ROW.finditer(PAGE.read_text(encoding="utf-8"))]
-OF_AN_OPERATOR = {"LAST_START", "STUCK_AFTER", "LONGEST_IN_PARTS", "MATTERS_USD", "LATEST", "OVERDUE"}
+OF_AN_OPERATOR = {
+    *("LAST_START", "STUCK_AFTER", "LONGEST_IN_PARTS", "MATTERS_USD", "LATEST", "OVERDUE", "AGAIN", "PROTECTED_WITHIN"),
+    *("WRONG_SCALE", "FIRST_S", "PAUSE_S", "LOCKOUT_URGENT_S", "LOCKOUT_TRY_S"),
+}
 
 
 def test_the_bounds_that_an_operator_may_look_for_are_there():
@@ -27,6 +30,9 @@ def test_the_bounds_that_an_operator_may_look_for_are_there():
 @pytest.mark.parametrize(("value", "module", "name", "why"), ROWS, ids=[row[2] for row in ROWS])
 def test_a_bound_of_the_page_is_that_of_the_code(value: str, module: str, name: str, why: str):
     count, unit = value.split()
-    named: Any = UNITS[unit]
-    assert getattr(importlib.import_module(module), name) == int(count) * named
+    there, named = getattr(importlib.import_module(module), name), UNITS[unit]
+    if isinstance(there, float):
+        assert there == float(count) and unit == ("s" if name.endswith("_S") else "times")
+    else:
+        assert there == int(count) * named
     assert why.strip().endswith(".")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from brokers.desk.execution.backoff import elapsed
-from risk.model import Proposal
+from brokers.journal import JournalOrder
+from risk.model import BracketTerms, Proposal
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,3 +93,22 @@ class EntryTask:
         if self.stage is not Stage.AWAITING_TIME or self.paused is None:
             return math.inf
         return (self.paused + self.pause - now).total_seconds()
+
+
+def proposal_of(order: JournalOrder, rest: float) -> Proposal:
+    """An entry whose proposal did not survive a restart, as far as rules have to count it."""
+    price = float(order.limit_price or order.bracket_stop or 0)
+    blank = Proposal(
+        symbol=order.symbol,
+        side="buy" if order.side == "buy" else "sell_short",
+        signal="",
+        score=math.nan,
+        price=price,
+        atr=math.nan,
+        stop=float(order.bracket_stop or math.nan),
+        target=float(order.bracket_target or math.nan),
+        terms=BracketTerms("buy"),
+        quantity=rest,
+        reason=order.reason,
+    )
+    return replace(blank, role="hedge") if order.role == "hedge" else blank

@@ -110,7 +110,7 @@ class LiveAccount:
         with self.desk.lock:
             try:
                 entries = self.desk.entries
-                keep_orders(self.record, self.session.journal, entries.skipped, entries.slippage)
+                keep_orders(self.record, self.session.journal, entries.refusals.skipped, entries.slippage)
             except Refusal as refusal:
                 log.error("the run's files lack its orders: %s", refusal)
             self.session.close()

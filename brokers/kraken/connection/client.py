@@ -7,11 +7,12 @@ from datetime import datetime
 from typing import Any
 
 from brokers.kraken.answers.figures import seconds
+from brokers.kraken.connection.errors import PAIR_COUNTER
 from brokers.kraken.connection.rates import Work
 from brokers.kraken.connection.rest import Json, KrakenRest, admitted, urgently
 from brokers.kraken.payloads import Fields
 from brokers.network.admission import Admission
-from brokers.venue_errors import NotSent, VenueRefusal, VenueUnavailable
+from brokers.venue_errors import NotSent, RateLimited, VenueRefusal, VenueUnavailable
 
 BY_IDS, PAGE, MOST_PAGES = 20, 50, 20
 """Orders of one QueryOrders, of one page of ClosedOrders, and the most pages of a listing."""
@@ -126,8 +127,13 @@ class KrakenClient:
             self.rest.refuse_lockout()
         if not self.rates.work(pair, work, order_id, urgent=urgent):
             raise NotSent(f"own rate limit: no room for more order work in {pair}")
-        with admitted(), urgently(urgent):
-            return _object(self.rest.request(endpoint, "private", "POST", fields))
+        try:
+            with admitted(), urgently(urgent):
+                return _object(self.rest.request(endpoint, "private", "POST", fields))
+        except NotSent as error:
+            if PAIR_COUNTER not in str(error):
+                raise
+            raise RateLimited(f"{pair}: {error}", self.rates.pair_full(pair)) from None
 
     def _ask(self, endpoint: str, fields: Mapping[str, Any] | None = None) -> Json:
         return _object(self.rest.request(endpoint, "private", "POST", fields))

@@ -26,9 +26,11 @@ UNKNOWN = (
     "EDatabase:",
 )
 """The request may have been carried out."""
+PAIR_COUNTER = "EOrder:Rate limit exceeded"
+"""Too much order work in one pair, which the engine counts apart from requests: other pairs and looks go on."""
 NOT_TAKEN = (
     COUNTER,
-    "EOrder:Rate limit exceeded",
+    PAIR_COUNTER,
     "EGeneral:Too many requests",
     "EGeneral:Temporary lockout",
     NONCE,
@@ -103,8 +105,11 @@ def lost(status: int, *, changes: bool) -> VenueError:
 
 
 def pause_of(message: str) -> float:
-    """Seconds for which nothing is sent after an error; 0 where it was not about the rate. Lockouts have their own."""
-    return PAUSE_S if any(text in message for text in TOO_MUCH) else 0.0
+    """Seconds for which nothing is sent after an error; 0 where it was not about the rate of the whole account.
+
+    Lockouts and pairs have their own.
+    """
+    return PAUSE_S if any(text in message for text in TOO_MUCH) and PAIR_COUNTER not in message else 0.0
 
 
 def _reason(message: str, sells: bool) -> VenueReason:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
-from brokers.kraken.connection.errors import LOCKOUT_S, LOCKOUT_TRY_S, LOCKOUT_URGENT_S
+from brokers.kraken.connection.errors import LOCKOUT_S, LOCKOUT_TRY_S, LOCKOUT_URGENT_S, PAUSE_S
 from config.values.markets import NEW_YORK_ZONE
 
 ITERATION, LOOK = 3, 2
@@ -207,7 +207,7 @@ class RateModel:
         """
         with self._mutex:
             now, tier = self.clock(), self.tier
-            engine = self.engines.setdefault(pair, Counter(tier.engine, tier.engine_decay * self.speed, at=now))
+            engine = self._engine(pair, now)
             born = self._born.get(order_id)
             # An order of an earlier process is as old as nobody knows: the worst is counted for it.
             age = 0.0 if born is None else (now - born) * self.speed
@@ -220,6 +220,21 @@ class RateModel:
             elif order_id:
                 self._born[order_id] = now
             return True
+
+    def pair_full(self, pair: str) -> float:
+        """Kraken said that it was too much order work in a pair; returns the local seconds until more of it may go.
+
+        The pair has others who work in it, or its counter is from before this process: each refused request counts as
+        well, so that its limit is left time to forget.
+        """
+        with self._mutex:
+            engine = self._engine(pair, now := self.clock())
+            engine.level = max(engine.now(now), engine.most + PAUSE_S / self.speed * engine.decay)
+            return engine.wait(1, 0, now)
+
+    def _engine(self, pair: str, now: float) -> Counter:
+        tier = self.tier
+        return self.engines.setdefault(pair, Counter(tier.engine, tier.engine_decay * self.speed, at=now))
 
     def born(self, order_id: str, age_s: float = 0.0) -> None:
         """An order was made so many seconds of the venue ago."""

@@ -40,7 +40,7 @@ def test_an_account_that_is_blocked_while_running_is_a_halt_with_that_name(scene
     assert scene.stopped() == scene.held() == 49
     # The entry that waited is cancelled, nothing is entered, and the stop goes back.
     assert sorted(changes(scene)) == ["cancel", "submit"]
-    assert scene.desk.entries.skipped[-1].reason == f"DESK_STOPPED: the account: {words}"
+    assert scene.desk.entries.refusals.skipped[-1].reason == f"DESK_STOPPED: the account: {words}"
     assert caplog.text.count(f"entries are stopped; the account: {words}") == 1
     scene.wire.account = account
     scene.step(1)

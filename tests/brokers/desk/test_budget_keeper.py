@@ -156,7 +156,7 @@ def test_a_budget_that_cannot_be_written_stops_entries_until_it_can(tmp_path, mo
         broken.setattr("brokers.desk.reconcile.budget_keeper.budget_file.save", _full)
         scene.settle(2)
         scene.enter("MSFT")
-    assert "cannot be written (disk full)" in scene.desk.entries.skipped[-1].reason
+    assert "cannot be written (disk full)" in scene.desk.entries.refusals.skipped[-1].reason
     assert scene.stopped() == scene.held() > 0
     scene.step()
     assert scene.desk.halts.reasons(scene.exchange.now) == []

@@ -74,7 +74,7 @@ def test_nothing_is_entered_in_a_symbol_in_doubt(scene):
     scene.desk.reconcile()
     scene.positions.renamed["AAPL"] = "it may have another name"
     scene.enter("AAPL", iterate=False)
-    assert scene.desk.entries.skipped[-1].reason.startswith("DESK_DOUBT: it may have another name")
+    assert scene.desk.entries.refusals.skipped[-1].reason.startswith("DESK_DOUBT: it may have another name")
 
 
 def test_a_hands_order_for_an_amount_of_money_grows_with_its_fills(scene):
@@ -175,10 +175,10 @@ def test_an_entry_on_its_way_keeps_a_second_one_out(scene):
     scene.enter()
     scene.settle(10, 5)
     scene.enter()
-    assert scene.desk.entries.skipped[-1].reason.startswith("DESK_PENDING")
+    assert scene.desk.entries.refusals.skipped[-1].reason.startswith("DESK_PENDING")
     scene.restart()
     scene.enter()
-    assert scene.desk.entries.skipped[-1].reason.startswith("DESK_PENDING")
+    assert scene.desk.entries.refusals.skipped[-1].reason.startswith("DESK_PENDING")
     scene.exchange.submit(box[0])
     scene.settle(4)
     assert scene.held() == scene.stopped() == 49

@@ -97,7 +97,7 @@ def test_a_quote_that_cannot_be_right_makes_no_order(scene, bid, ask):
     scene.quoted = lambda symbol: read_quote(symbol, raw, scene.exchange.now, timedelta(minutes=5))
     scene.enter("AAPL", 10)
     assert sent(scene) == []
-    assert scene.desk.entries.skipped[0].reason.startswith("DESK_QUOTE: AAPL: quote is")
+    assert scene.desk.entries.refusals.skipped[0].reason.startswith("DESK_QUOTE: AAPL: quote is")
     assert scene.journal.run_orders() == []
 
 
@@ -105,7 +105,7 @@ def test_a_stale_quote_makes_no_order(scene):
     scene.quote_age = timedelta(minutes=6)
     scene.enter("AAPL", 10)
     assert sent(scene) == []
-    assert "stale" in scene.desk.entries.skipped[0].reason
+    assert "stale" in scene.desk.entries.refusals.skipped[0].reason
 
 
 def test_a_quote_far_from_the_decision_is_stopped_by_the_gate(scene):
@@ -113,7 +113,7 @@ def test_a_quote_far_from_the_decision_is_stopped_by_the_gate(scene):
     scene.quoted = lambda symbol: far
     scene.enter("AAPL", 10)
     assert sent(scene) == []
-    assert "GATE_COLLAR" in scene.desk.entries.skipped[0].reason
+    assert "GATE_COLLAR" in scene.desk.entries.refusals.skipped[0].reason
 
 
 def test_an_entry_refused_again_and_again_is_told_once_a_day(scene, caplog):
@@ -121,14 +121,14 @@ def test_an_entry_refused_again_and_again_is_told_once_a_day(scene, caplog):
     scene.quoted = lambda symbol: far
     for _ in range(3):
         scene.enter("AAPL", 10)
-    assert len(scene.desk.entries.skipped) == 3
+    assert len(scene.desk.entries.refusals.skipped) == 3
     assert [r.message.split(":")[1] for r in caplog.records if "not entered" in r.message] == [" GATE_COLLAR"]
 
 
 def test_nothing_is_left_of_an_order_for_less_than_a_share(scene):
     scene.enter("AAPL", 1, price=99.0)
     assert sent(scene) == []
-    assert "DESK_SIZE" in scene.desk.entries.skipped[0].reason
+    assert "DESK_SIZE" in scene.desk.entries.refusals.skipped[0].reason
 
 
 def test_unfilled_for_half_a_minute_it_is_cancelled_and_the_rest_goes_at_market(scene):
@@ -252,7 +252,7 @@ def test_without_room_for_requests_the_rest_is_put_off_and_not_given_up(scene, c
     watch(scene, 8)
     assert buys(scene) == [("limit", "14"), ("market", "6")]
     assert scene.held() == scene.stopped() == 14
-    assert scene.desk.entries.skipped == []
+    assert scene.desk.entries.refusals.skipped == []
 
 
 @pytest.mark.parametrize("streamed", [True, False])
@@ -366,7 +366,7 @@ class LastBar:
 def test_a_bar_far_from_the_quote_is_barred_while_it_stands_and_the_quote_is_far(scene):
     with_bars(scene, AAPL=1000.0, MSFT=100.0)
     scene.enter("AAPL", 5, price=1000.0)
-    assert scene.desk.entries.skipped[-1].reason.startswith("GATE_COLLAR")
+    assert scene.desk.entries.refusals.skipped[-1].reason.startswith("GATE_COLLAR")
     (barred,) = scene.desk.reconcile().barred
     assert (barred.symbol, barred.price) == ("AAPL", 1000.0)
     assert barred.why == "its last bar closed at 1000, far from the quote"
@@ -462,7 +462,7 @@ def test_a_second_entry_waits_for_the_outcome_of_the_first(scene):
     scene.step()
     scene.enter("AAPL", 40)
     assert len(sent(scene)) == 1
-    assert scene.desk.entries.skipped[-1].reason.startswith("DESK_PENDING")
+    assert scene.desk.entries.refusals.skipped[-1].reason.startswith("DESK_PENDING")
 
 
 def test_pending_entries_are_told_to_the_rules(scene):
@@ -543,7 +543,7 @@ def test_the_rest_is_not_bought_at_or_beyond_the_stop_of_its_part(scene, price):
     scene.prices["AAPL"] = Decimal(str(price))
     scene.settle(12)
     assert [kind for kind, _ in buys(scene)] == ["limit"]
-    assert any(skipped.reason.startswith("DESK_STOP: ") for skipped in scene.desk.entries.skipped)
+    assert any(skipped.reason.startswith("DESK_STOP: ") for skipped in scene.desk.entries.refusals.skipped)
 
 
 def test_the_risk_of_a_position_is_that_of_all_its_parts(scene):

@@ -42,7 +42,7 @@ def test_what_waits_for_its_stop_is_capped_and_said(scene, caplog):
         scene.settle(3)
         scene.enter("MSFT", 50)
     assert scene.held("AAPL") == 69
-    assert scene.desk.entries.skipped[-1].reason == "DESK_EXTENDED: too much is without a stop until the open"
+    assert scene.desk.entries.refusals.skipped[-1].reason == "DESK_EXTENDED: too much is without a stop until the open"
     assert "at most 9999" in caplog.text
 
 
@@ -50,7 +50,7 @@ def test_without_a_quote_nothing_is_bought_early(scene):
     scene.quoted = lambda symbol: read_quote(symbol, None, scene.exchange.now, timedelta(minutes=5))
     scene.enter("AAPL", 50)
     assert scene.held() == Decimal(0)
-    assert scene.desk.entries.skipped[-1].reason == "DESK_EXTENDED: no quote"
+    assert scene.desk.entries.refusals.skipped[-1].reason == "DESK_EXTENDED: no quote"
 
 
 def test_an_early_short_is_no_exit_without_a_position(scene):

@@ -152,7 +152,7 @@ def test_the_kill_switch_stops_entries_and_its_second_level_sells(scene):
     scene.enter("MSFT")
     scene.settle(2)
     assert scene.held("MSFT") == 0
-    assert scene.desk.entries.skipped[-1].reason == "DESK_STOPPED: kill switch: stop"
+    assert scene.desk.entries.refusals.skipped[-1].reason == "DESK_STOPPED: kill switch: stop"
     assert scene.stopped() == 49
     scene.desk.halts.kill.pull(KillLevel.FLATTEN)
     scene.settle(6)
@@ -166,7 +166,7 @@ def test_a_crash_ends_entries_for_the_session_and_the_restart_knows(scene):
         raise RuntimeError("boom")
     scene.restart()
     scene.enter()
-    assert "halted for this session by crash" in scene.desk.entries.skipped[-1].reason
+    assert "halted for this session by crash" in scene.desk.entries.refusals.skipped[-1].reason
     scene.pass_time(24 * 3600, AAPL=100)
     scene.enter()
     scene.settle(2)
@@ -203,11 +203,11 @@ def test_a_journal_that_fails_keeps_entries_back_until_it_works_again(scene, mon
         scene.desk.snapshot()
     monkeypatch.undo()
     scene.enter("MSFT", iterate=False)
-    assert "the journal: journal.sqlite3: the disk is full" in scene.desk.entries.skipped[-1].reason
+    assert "the journal: journal.sqlite3: the disk is full" in scene.desk.entries.refusals.skipped[-1].reason
     # Usable again is what made no error from one look to the next.
     scene.desk.tick()
     scene.enter("MSFT")
-    assert len(scene.desk.entries.skipped) == 1
+    assert len(scene.desk.entries.refusals.skipped) == 1
     assert "MSFT" in scene.desk.entries.tasks
 
 
@@ -224,7 +224,7 @@ def test_on_a_full_disk_nothing_is_entered_and_what_is_held_stays_protected(scen
     assert scene.protected()
     assert scene.held() == quantity
     scene.enter("MSFT", iterate=False)
-    assert "the disk: it is full" in scene.desk.entries.skipped[-1].reason
+    assert "the disk: it is full" in scene.desk.entries.refusals.skipped[-1].reason
     room[0] = True
     scene.settle(2)
     scene.enter("MSFT")

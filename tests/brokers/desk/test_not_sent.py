@@ -125,7 +125,7 @@ def test_a_reason_that_cannot_be_kept_costs_the_entry_its_trace_and_nothing_else
     decide(scene, price=80.0)
     assert "AAPL: why it was not entered is not kept, the disk is full" in caplog.text
     assert scene.desk.halts.stopped(scene.state.now) == []
-    assert len(scene.desk.entries.skipped) == 1
+    assert len(scene.desk.entries.refusals.skipped) == 1
 
 
 def test_the_reasons_are_in_the_chain_and_in_what_is_exported(scene, tmp_path):

@@ -56,7 +56,7 @@ def test_the_entry_waits_for_the_sale_and_then_goes(scene):
     scene.settle(12)
     assert scene.held(FUND) == 719 == scene.stopped(FUND)
     assert scene.held("AAPL") == 99 and scene.protected()
-    refused = [o for o in scene.desk.entries.skipped if o.symbol == "AAPL"]
+    refused = [o for o in scene.desk.entries.refusals.skipped if o.symbol == "AAPL"]
     assert not refused
 
 
@@ -79,7 +79,7 @@ def test_an_entry_that_waits_too_long_is_given_up(scene):
     scene.desk._plans._unfunded = waiting[0], waiting[1] - timedelta(seconds=120)
     scene.desk.work()
     assert scene.desk._plans._unfunded is None
-    (skipped,) = [o for o in scene.desk.entries.skipped if o.symbol == "AAPL"]
+    (skipped,) = [o for o in scene.desk.entries.refusals.skipped if o.symbol == "AAPL"]
     assert "took too long" in skipped.reason
 
 
@@ -89,7 +89,7 @@ def test_the_next_plan_takes_the_place_of_one_that_waits(scene, caplog):
         scene.desk.reconcile()
         scene.desk.execute(plan_of(scene))
         scene.desk.execute(Plan(scene.exchange.now))
-    (skipped,) = [o for o in scene.desk.entries.skipped if o.symbol == "AAPL"]
+    (skipped,) = [o for o in scene.desk.entries.refusals.skipped if o.symbol == "AAPL"]
     assert skipped.reason.startswith("DESK_STOPPED: a later plan came")
     assert "AAPL not entered: DESK_STOPPED: a later plan came" in caplog.text
     scene.settle(12)
@@ -104,7 +104,7 @@ def test_an_entry_that_waits_at_the_end_of_the_process_is_told(scene):
     assert scene.desk._plans._unfunded is not None
     scene.desk.shutting_down = True
     scene.desk.work()
-    (skipped,) = [o for o in scene.desk.entries.skipped if o.symbol == "AAPL"]
+    (skipped,) = [o for o in scene.desk.entries.refusals.skipped if o.symbol == "AAPL"]
     assert skipped.reason == "DESK_LEAVING: the process is ending"
 
 
@@ -112,7 +112,7 @@ def test_an_entry_after_an_answer_that_contradicts_is_told(scene):
     scene.desk.reconcile()
     scene.desk.sync.alarms.append(Contradiction("MSFT", "x was answered as a sale"))
     scene.desk.execute(Plan(scene.exchange.now, entries=(scene.proposal("AAPL", 5),)))
-    (skipped,) = scene.desk.entries.skipped
+    (skipped,) = scene.desk.entries.refusals.skipped
     assert skipped.reason == "DESK_DOUBT: x was answered as a sale"
 
 

@@ -35,7 +35,7 @@ class SeveralStops:
 
 def bought_on(scene: Scene, prices: tuple[float, ...], price: float) -> list[Decimal]:
     """The rest of an entry is bought at another price, while its part stands behind these stops."""
-    scene.desk.entries._positions = SeveralStops(scene.positions, prices)
+    scene.desk.entries._orders._positions = SeveralStops(scene.positions, prices)
     scene.wire.calls.clear()
     scene.desk.tick()
     scene.step(1, AAPL=price)

@@ -38,7 +38,7 @@ def test_it_trips_no_halt_and_enters_nothing(scene, caplog):
     scene.step(1)
     scene.enter("NVDA", 10)
     assert scene.journal.halts(TODAY) == frozenset()
-    assert "account: the account cannot be read: it has no equity" in scene.desk.entries.skipped[-1].reason
+    assert "account: the account cannot be read: it has no equity" in scene.desk.entries.refusals.skipped[-1].reason
     assert len(scene.desk.record.equity) == rows, "an equity of before is no reading of now"
     scene.wire.account = account
     scene.step(1)

@@ -63,7 +63,7 @@ def test_the_rest_of_an_entry_is_not_bought_without_a_quote(scene, outage):
     silence(scene, outage)
     scene.settle(3, 16)
     assert [name for name, _ in scene.wire.calls if name == "submit"] == ["submit"]
-    assert scene.desk.entries.skipped[-1].reason.startswith("DESK_QUOTE: AAPL: quotes cannot be had")
+    assert scene.desk.entries.refusals.skipped[-1].reason.startswith("DESK_QUOTE: AAPL: quotes cannot be had")
     assert scene.desk.entries.tasks == {}
 
 

@@ -184,7 +184,7 @@ def rehearse(
         }  # fmt: skip
         if written is not None:
             entries = scene.desk.entries
-            keep_orders(scene.desk.record, scene.journal, entries.skipped, entries.slippage)
+            keep_orders(scene.desk.record, scene.journal, entries.refusals.skipped, entries.slippage)
             write_run(written, scene.desk.record)
         scene.close()
     return result

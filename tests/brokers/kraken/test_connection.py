@@ -271,3 +271,27 @@ def test_ids_of_our_form_that_no_journal_here_knows_are_another_trader_s():
     names.tell(["theirs"])
     assert not names.foreign(uuid_of("theirs"))
     assert not any(map(names.foreign, ("", "OAAAAA-BBBBB-CCCCCC", str(uuid.uuid4()))))
+
+
+def test_too_much_work_in_one_pair_holds_back_that_pair_alone(tmp_path):
+    venue, rest, admission = scripted(tmp_path, {"AddOrder": ["EOrder:Rate limit exceeded"]})
+    now = [100.0]
+    rest.rates.clock, rest.rates.rest.at = (lambda: now[0]), now[0]
+
+    def buys(symbol: str, name: str) -> None:
+        with admission.sending(name, urgent=True):
+            venue.submit(single(symbol, "buy", Decimal("0.1"), 2_000.0), name, opens=True)
+
+    with pytest.raises(RateLimited, match="XXBTZUSD: EOrder:Rate limit exceeded") as refused:
+        buys("BTC/USD", "first")
+    assert 5 < refused.value.wait_s < 7, "each refused request counts: the limit gets time to forget"
+    assert rest.rates.rest.level <= 1, "Kraken counts requests apart from order work"
+    rest.answers["AddOrder"] = {"txid": ["OAAAAA-BBBBB-CCCCCC"], "descr": {}}
+    buys("ETH/USD", "second")
+    venue.client.open_orders()
+    with pytest.raises(NotSent, match="no room for more order work in XXBTZUSD"):
+        buys("BTC/USD", "third")
+    assert rest.count("AddOrder") == 2
+    now[0] += refused.value.wait_s
+    buys("BTC/USD", "fourth")
+    assert rest.count("AddOrder") == 3
