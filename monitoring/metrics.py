@@ -74,6 +74,11 @@ def _of_state(out: list[str], found: Status) -> None:
         ("rft_up", "Whether the trader gives signs of life (1) or not (0).", float(found.sign_of_life == "running")),
         ("rft_equity_usd", "Value of the account.", state.equity),
         ("rft_cash_usd", "Cash of the account.", state.cash),
+        (
+            "rft_account_timestamp_seconds",
+            "When the venue told equity and cash, where the positions are newer; absent where they are not.",
+            _unix(state.account_time),
+        ),
         ("rft_day_drawdown_ratio", "Fall of equity since the session's opening.", drop),
         ("rft_open_positions", "Symbols that are held.", float(len({p.symbol for p in state.positions}))),
         ("rft_unprotected_shares", "Shares without a working stop; absent while nobody sees them.", bare),

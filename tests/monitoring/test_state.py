@@ -225,6 +225,12 @@ def test_positions_of_a_trader_whose_looks_fail_are_as_of_its_last_look():
     assert 'rft_trouble_active{kind="venue_unseen"} 1' in metrics(found, Counts())
 
 
+def test_metrics_tell_the_time_of_equity_and_cash_only_where_positions_are_newer():
+    told = metrics(status(trader_state(account_time=BEGIN)), Counts())
+    assert f"rft_account_timestamp_seconds {BEGIN.timestamp():.10g}\n" in told
+    assert "rft_account_timestamp_seconds" not in metrics(status(trader_state()), Counts())
+
+
 def test_before_the_first_iteration_nothing_is_said_of_limits():
     found = status(trader_state(limits=(), book_time=None))
     assert found.today.usd == found.week.usd == 0.0
