@@ -133,7 +133,7 @@ class SymbolWork:
 
         What a stream or a confirmed cancel has told since the last look counts: the alarm and the screens tell it.
         """
-        if not self._in_doubt(symbol) and (self.positions.book.quantity(symbol) or not self.manual.unsettled(symbol)):
+        if not self._in_doubt(symbol) and (self.positions.book.quantity(symbol) or not self.manual.may_return(symbol)):
             seen = symbol in self.protector.log.present
             self.protector.measure(symbol)
             if not seen and symbol in self.protector.log.present:
@@ -219,6 +219,9 @@ class SymbolWork:
             if not known and symbol in self.closer.tasks:
                 # Protection has found that the market has passed the stop: what is free goes in this step.
                 self.closer.free(symbol)
+        else:
+            # Shares of somebody else that came meanwhile do not keep what was sold from being told as sold.
+            self._measure(symbol)
         self._watch_stops(symbol)
         self.closer.sell(symbol)
         if self.gateway.shutting_down:

@@ -11,7 +11,7 @@ from decimal import Decimal
 from brokers.desk.reconcile.corporate_actions import Basis, renamed, split_of
 from brokers.desk.reconcile.journal_sync import JournalSync
 from brokers.desk.reconcile.own_positions import OwnPositions
-from brokers.desk.reconcile.position_adjustments import TOO_LITTLE, WRITTEN_OFF
+from brokers.desk.reconcile.position_adjustments import TOO_LITTLE, WRITTEN_OFF, PositionAdjustment
 from brokers.desk.venue_snapshot import VenueSnapshot
 from brokers.desk.venue_state import VenueState
 from brokers.quantities import LOT_DIGITS, digits
@@ -112,6 +112,12 @@ class ManualPositions:
         beside = seen is not None and unit_of(symbol) == COINS and seen.quantity * ours > 0
         return (seen is not None and not beside) or symbol in self.positions.renamed
 
+    def may_return(self, symbol: str) -> bool:
+        """Whether shares that count as gone may be ours again in a moment: they were never sold by an order of ours."""
+        seen, entered = self._seen.get(symbol), self._latest_guess(symbol)
+        guessed = seen is not None and entered is not None and entered.quantity * seen.quantity < 0
+        return guessed or symbol in self.positions.renamed
+
     def clear_stale(self, symbol: str) -> None:
         """Cancel exits from before a split that the venue did not adjust, again where a cancel comes to nothing.
 
@@ -195,9 +201,8 @@ class ManualPositions:
 
     def _take_back(self, symbol: str, difference: Decimal, lasts: timedelta) -> bool:
         """Undo the latest guess of a symbol if the opposite shows, and nothing was filled since."""
-        entered = next(iter(self.positions.book.adjustments.get(symbol, ())[-1:]), None)
-        moved = self.positions.book.moved.get(symbol)
-        if entered is None or (moved is not None and moved > entered.time) or entered.quantity * difference >= 0:
+        entered = self._latest_guess(symbol)
+        if entered is None or entered.quantity * difference >= 0:
             return False
         if lasts >= SETTLE:
             back = min(abs(difference), abs(entered.quantity))
@@ -210,6 +215,12 @@ class ManualPositions:
             self.sync.take_back(entered, back, self.state.now)
             del self._seen[symbol]
         return True
+
+    def _latest_guess(self, symbol: str) -> PositionAdjustment | None:
+        """The latest difference that was entered in a symbol; None if something was filled since."""
+        entered = next(iter(self.positions.book.adjustments.get(symbol, ())[-1:]), None)
+        moved = self.positions.book.moved.get(symbol)
+        return None if entered is None or (moved is not None and moved > entered.time) else entered
 
     def _explain(self, order: VenueOrder) -> None:
         """An order that was filled before a difference was entered is what the difference was."""

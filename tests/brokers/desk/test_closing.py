@@ -315,3 +315,18 @@ def test_a_sale_that_was_not_sent_goes_on_without_a_look(scene):
         with pytest.raises(VenueUnavailable):
             scene.desk.tick()
     assert scene.held() == 0
+
+
+def test_what_was_sold_is_not_told_as_unprotected_beside_shares_that_came_meanwhile(scene):
+    """Nobody knows for a minute whose shares those are; ours are gone all the same, by orders of ours."""
+    whole = scene.wire.positions()[0]
+    came = {**whole, "qty": "5", "qty_available": "5"}
+    listed = scene.wire.positions
+    scene.adjust("exit")
+    scene.settle(2)
+    assert "AAPL" in scene.desk.protector.log.present and scene.held() == 49
+    scene.wire.positions = lambda: [{**row, "qty": str(int(row["qty"]) + 5)} for row in listed()] or [came]
+    scene.settle(3)
+    assert scene.positions.book.quantity("AAPL") == scene.held() == 0
+    assert scene.desk.manual.unsettled("AAPL"), "five shares came, nobody knows from where"
+    assert not scene.desk.protector.log.present
