@@ -43,8 +43,7 @@ class VenueLooks:
     def __init__(self, core: DeskCore, halts: EntryHalts, books: BookBuilder, work: SymbolWork) -> None:
         self._state, self._positions, self._observer, self._sync = core.state, core.positions, core.observer, core.sync
         self._halts, self._work = halts, work
-        extended = core.settings.live.extended_hours.enabled
-        self.opening = SessionOpening(core.state, books, work.entries, extended, self._tell_account)
+        self.opening = SessionOpening(core.state, books, self._tell_account)
         self._limit = core.state.venue.request_limit
         self.watch = LookWatch(lambda: self._state.clock.local(max(IDLE_S, self._limit.quiet_s)))
         self._looked = self._seen_at = -math.inf

@@ -441,11 +441,17 @@ class Journal:
         began = max(row.time for row in rows)
         return Halt(began, max(row.session for row in rows if row.time == began))
 
-    def highest_equity(self, since: date | None) -> Decimal | None:
-        """The highest equity that was kept, from the beginning of a day on; None if none was."""
+    def opened_after(self, session: date) -> datetime | None:
+        """When the first session after one was opened; None if none was yet."""
+        query = select(sessions.c.time).where(sessions.c.session > session).order_by(sessions.c.session).limit(1)
+        opened: datetime | None = self._answer(("opened after", session), lambda connection: connection.scalar(query))
+        return opened
+
+    def highest_equity(self, since: datetime | None) -> Decimal | None:
+        """The highest equity that was kept, from a moment on; None if none was."""
         wanted = select(equity.c.equity)
         if since is not None:
-            wanted = wanted.where(equity.c.time >= begin_of(since))
+            wanted = wanted.where(equity.c.time >= since)
         with self._store.reading() as connection:
             # Compared here: a database that keeps decimals as text would compare their spelling.
             return max(connection.scalars(wanted), default=None)
