@@ -73,7 +73,7 @@ class BookBuilder:
             equity=state.equity,
             cash=float(self._positions.uncommitted_cash),
             positions=positions,
-            pending={s: p for s, p in pending.items() if p.quantity > 0},
+            pending=pending,
             opened_today_usd=self._positions.opened_today(),
             session_open_equity=float(self._opened_at(now)),
             closed_trades=own.ledger.closed[-CLOSED_TRADES_KEPT:],

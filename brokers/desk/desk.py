@@ -20,6 +20,7 @@ from brokers.desk.trading_parts import FLATTEN, TradingParts
 from brokers.desk.venue_looks import VenueLooks
 from brokers.desk.venue_snapshot import VenueSnapshot
 from brokers.journal import IllegalTransition, JournalConflict
+from brokers.order_types import RefusalCode
 from brokers.reporting.iteration_report import IterationReport
 from brokers.venue_errors import AccountUnreadable, RateLimited, VenueError, VenueUnavailable
 from brokers.venue_values import TradeUpdate
@@ -181,7 +182,11 @@ class LiveDesk:
             if not self.submit or self.shutting_down:
                 return
             self._plans.adjust(plan)
-            self.work()
+            try:
+                self.work()
+            except VenueError as error:
+                self._plans.refuse(plan, f"{RefusalCode.NOT_SENT}: {error}")
+                raise
             self._plans.enter(plan)
 
     def look(self, account: bool = True, clock: bool = True) -> None:

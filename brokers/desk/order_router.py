@@ -70,7 +70,7 @@ class LumibotOrderRouter:
                 quote=self._price(symbol, request.side, not reduces),
                 reason="sent through Lumibot",
             )
-            desk.entries.by_subclass.add(placed.client_order_id)
+            desk.entries.sent_by_subclass(placed)
             return self._answer(placed)
 
     def replace(self, venue_id: str, change: OrderChange) -> OrderAck:

@@ -11,6 +11,7 @@ from brokers.desk.entry_halts import EntryHalts
 from brokers.desk.symbol_work import SymbolWork
 from brokers.desk_rules import ADJUSTMENT_ROLES
 from brokers.order_types import RefusalCode
+from brokers.venue_errors import VenueError
 from risk.model import Adjustment, Plan
 
 FUNDED_WITHIN = timedelta(seconds=60)
@@ -82,9 +83,13 @@ class PlanExecution:
         if closed := self.entries.window().closed:
             why = [*why, closed]
         if why:
-            self._refuse(plan, f"{RefusalCode.STOPPED}: {'; '.join(why)}")
+            self.refuse(plan, f"{RefusalCode.STOPPED}: {'; '.join(why)}")
             return
-        quotes = self.state.quotes([proposal.symbol for proposal in plan.entries])
+        try:
+            quotes = self.state.quotes([proposal.symbol for proposal in plan.entries])
+        except VenueError as error:
+            self.refuse(plan, f"{RefusalCode.NOT_SENT}: {error}")
+            raise
         for proposal in plan.entries:
             if self.gateway.shutting_down:
                 self.entries.refusals.add(proposal, plan.time, f"{RefusalCode.SHUTDOWN}: {SHUTTING_DOWN}")
@@ -99,9 +104,10 @@ class PlanExecution:
         """Refuse the entries that wait for their cash."""
         if self._unfunded is not None:
             (plan, _), self._unfunded = self._unfunded, None
-            self._refuse(plan, why)
+            self.refuse(plan, why)
 
-    def _refuse(self, plan: Plan, why: str) -> None:
+    def refuse(self, plan: Plan, why: str) -> None:
+        """Leave a trace of each entry of a plan, none of which is sent."""
         for proposal in plan.entries:
             self.entries.refusals.add(proposal, plan.time, why)
 

@@ -9,10 +9,11 @@ from decimal import Decimal
 
 from sqlalchemy import Connection, func, select
 
-from brokers.journal.database.schema import VERSION, decisions, fills, orders, rows_of, splits
+from brokers.journal.database.schema import VERSION, decisions, fills, order_events, orders, rows_of, splits
 from brokers.journal.journal_order import JournalOrder
 from brokers.journal.marks import NEAREST
-from brokers.order_types import OrderRole, State
+from brokers.journal.states import FINAL
+from brokers.order_types import OPENING_ROLES, OrderRole, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,25 @@ def in_present_shares(price: Decimal, symbol: str, since: datetime, splits: Iter
         if split.symbol == symbol and split.time > since:
             price = price * split.before / split.after
     return price
+
+
+def entry_times(connection: Connection, since: datetime) -> list[datetime]:
+    """When orders that open a position were planned since a moment, and when those ended of which nothing filled.
+
+    What was refused or never sent is none.
+    """
+    table, told = orders.c, order_events.c
+    entries = table.role.in_([str(role) for role in OPENING_ROLES]) & (table.journaled_at >= since)
+    entries &= table.state != State.REJECTED
+    unfilled = table.state.in_([str(state) for state in FINAL]) & (table.filled_quantity == Decimal(0))
+    ends = (
+        select(func.max(told.time, type_=told.time.type))
+        .join(orders, table.client_order_id == told.client_order_id)
+        .where(entries & unfilled)
+        .group_by(told.client_order_id)
+    )
+    sent = connection.scalars(select(table.journaled_at).where(entries))
+    return sorted([*sent, *connection.scalars(ends)])
 
 
 def venue_ids(connection: Connection) -> dict[str, str]:

@@ -18,7 +18,7 @@ from brokers.desk.entry_halts import EntryHalts
 from brokers.desk.execution.backoff import elapsed
 from brokers.desk.execution.entry_orders import CannotSend, EntryOrders
 from brokers.desk.execution.entry_refusals import EntryRefusals
-from brokers.desk.execution.entry_task import EntryTask, EntryWindow, Stage, proposal_of
+from brokers.desk.execution.entry_task import EntryTask, EntryWindow, Stage, proposal_of, together
 from brokers.desk.execution.order_gateway import OrderGateway, OrderRefused
 from brokers.desk.reconcile.own_positions import OwnPositions
 from brokers.desk.venue_state import VenueState
@@ -38,6 +38,8 @@ ATTEMPTS, LIMITS = 4, 3
 that a venue which fills in small parts is left alone after so many. Each limit has its share of the patience, so that
 a quote that moves quickly does not use all of them in its first seconds."""
 SENT_KEPT = 120
+SENT_SINCE = timedelta(days=1)
+"""How far back a start reads when entries were sent: no rule may keep two of them farther apart."""
 PROTECTED_WITHIN = timedelta(seconds=30)
 """The rest of an entry waits so long for the stop of its part, then it is not bought."""
 AGAIN, LATEST = timedelta(seconds=5), timedelta(seconds=60)
@@ -91,7 +93,8 @@ class Entries:
         """Client order id, quote and average price of what was filled."""
         self.by_subclass: set[str] = set()
         """Client order ids of what came through Lumibot in this run: how long that waits is not ours to say."""
-        self.sent = deque((order.journaled_at for order in self.waiting), maxlen=SENT_KEPT)
+        self._earlier = frozenset(order.client_order_id for order in self.waiting)
+        self.sent = deque(self._journal.entry_times(state.now - SENT_SINCE), maxlen=SENT_KEPT)
         """When the latest orders that open a position were sent, and when one that nobody filled was given up."""
         self._abandoned: dict[str, str] = {}
 
@@ -154,13 +157,22 @@ class Entries:
         return [order for order in self._journal.open_orders() if order.role in OPENING_ROLES]
 
     def pending(self) -> dict[str, Proposal]:
-        """What is still to be filled, by symbol."""
-        found: dict[str, Proposal] = {}
-        for order in self.waiting:
-            task = self.tasks.get(order.symbol)
-            rest = float(order.remaining)
-            found[order.symbol] = task.proposal.resized(rest) if task else proposal_of(order, rest)
-        return found
+        """What is still to be filled, by symbol: of several orders of one as much as all of them together."""
+        waiting = [order for order in self.waiting if order.remaining > 0]
+        found: dict[str, list[Proposal]] = {}
+        for order in waiting:
+            task, rest = self.tasks.get(order.symbol), float(order.remaining)
+            alone = sum(other.symbol == order.symbol for other in waiting) == 1
+            followed = task is not None and (alone or task.order == order.client_order_id)
+            wish = task.proposal.resized(rest) if followed else proposal_of(order, rest, self._positions.worth(order))
+            found.setdefault(order.symbol, []).append(wish)
+        return {symbol: together(wishes) for symbol, wishes in found.items()}
+
+    def sent_by_subclass(self, order: JournalOrder) -> None:
+        """An order came through Lumibot: nothing tends it, and one that opens a position counts like any entry."""
+        self.by_subclass.add(order.client_order_id)
+        if order.role in OPENING_ROLES:
+            self.sent.append(self._state.now)
 
     def _attempt(self, task: EntryTask, quote: Quote) -> bool:
         """Send the next order of a task; False if the task is over."""
@@ -333,8 +345,10 @@ class Entries:
                 self._gateway.cancel(order.venue_id)
 
     def _why_untended(self, order: JournalOrder) -> str:
-        if order.client_order_id not in self.by_subclass:
+        if order.client_order_id in self._earlier:
             return "it is from before the restart"
+        if order.client_order_id not in self.by_subclass:
+            return "nothing follows it since its sending ended with an error"
         why = [*self._halts.lasting(self._state.now), self._abandoned.get(order.client_order_id, "")]
         return "partly filled" if order.filled_quantity else "; ".join(filter(None, why))
 

@@ -185,9 +185,9 @@ class OwnPositions:
         positions = self.state.view.positions
         held = set(self.book.symbols) | {s for s, position in positions.items() if position.quantity}
         waiting = [o for o in self.journal.open_orders() if o.role in OPENING_ROLES and o.client_order_id != without]
-        promised = sum(float(o.remaining) * self._worth(o) for o in waiting)
+        promised = sum(float(o.remaining) * self.worth(o) for o in waiting)
         entries = [o for o in waiting if o.symbol not in self.parked]
-        counted = sum(float(o.remaining) * self._worth(o) for o in entries) if self.parked else promised
+        counted = sum(float(o.remaining) * self.worth(o) for o in entries) if self.parked else promised
         opened = self.opened_today()
         budget, today = self.book.ledger.budget, day_of(self.state.now)
         positions_today = 0 if budget is None else budget.deployed(max(today, budget.day)).day_positions
@@ -195,7 +195,7 @@ class OwnPositions:
         # What was paid counts too: a position that has fallen leaves no room for more of it.
         paid = 0.0 if there is None else abs(float(there.quantity * there.average_price))
         worth = max(paid, 0.0 if there is None else abs(float(there.market_value or 0)))
-        ordered = sum(float(o.remaining) * self._worth(o) for o in waiting if o.symbol == symbol)
+        ordered = sum(float(o.remaining) * self.worth(o) for o in waiting if o.symbol == symbol)
         return AccountState(
             equity=self.state.equity,
             cash=float(self.uncommitted_cash) - promised - self._bought_since_the_account_was_seen(),
@@ -221,7 +221,7 @@ class OwnPositions:
         recent = self._history.filled_after(seen - SEEN_LATE)
         return sum(float(f.order.filled_notional) for f in recent if f.order.role in OPENING_ROLES)
 
-    def _worth(self, order: JournalOrder) -> float:
+    def worth(self, order: JournalOrder) -> float:
         """What a share of a waiting order may cost, USD; NaN, at which the gate refuses, where nothing tells it."""
         known = order.limit_price or self._measured_at.get(order.client_order_id) or order.bracket_stop
         return math.nan if known is None else float(known)
