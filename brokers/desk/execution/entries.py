@@ -163,8 +163,10 @@ class Entries:
         for order in waiting:
             task, rest = self.tasks.get(order.symbol), float(order.remaining)
             alone = sum(other.symbol == order.symbol for other in waiting) == 1
-            followed = task is not None and (alone or task.order == order.client_order_id)
-            wish = task.proposal.resized(rest) if followed else proposal_of(order, rest, self._positions.worth(order))
+            if task is not None and (alone or task.order == order.client_order_id):
+                wish = task.proposal.resized(rest)
+            else:
+                wish = proposal_of(order, rest, self._positions.worth(order))
             found.setdefault(order.symbol, []).append(wish)
         return {symbol: together(wishes) for symbol, wishes in found.items()}
 
