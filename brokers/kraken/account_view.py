@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import pandas as pd
 
-from brokers.kraken.answers.balances import Balances, balances_of, equity_of, positions_of
+from brokers.kraken.answers.balances import Balances, balances_of, equity_of, leave_out, positions_of
 from brokers.kraken.answers.market_data import INTERVALS, MOST_BARS, bars_of, no_bars, prices_of, quotes_of
 from brokers.kraken.answers.pairs import USD
 from brokers.kraken.connection.client import KrakenClient
@@ -76,7 +76,13 @@ class AccountView:
     def balances(self) -> Balances:
         now = self._clock.now()
         if self._balances is None or not self._fresh(self._balances[0], now):
-            found = balances_of(self._client.balances(), self._reference.pairs)
+            answer = self._client.balances()
+            found = balances_of(answer, self._reference.pairs)
+            if not answer and any(self._totals.values()):
+                # Where a hand has really taken everything away, nothing is left to trade either.
+                leave_out("every asset", "none is listed, and there were some")
+                self._balances = now, replace(found, complete=False)
+                return self._balances[1]
             totals = {name: there.total for name, there in found.spendable.items()}
             self._moved |= bool(self._totals) and totals != self._totals
             self._balances, self._totals = (now, found), totals
