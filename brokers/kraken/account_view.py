@@ -17,7 +17,7 @@ from brokers.kraken.answers.pairs import USD
 from brokers.kraken.connection.client import KrakenClient
 from brokers.kraken.connection.errors import UNKNOWN_PAIR
 from brokers.kraken.reference import Reference
-from brokers.network.clock import VenueClock
+from brokers.network.clock import VenueClock, elapsed
 from brokers.venue_errors import VenueRefusal
 from brokers.venue_values import VenuePositions, VenueQuote
 
@@ -154,7 +154,7 @@ class AccountView:
         # Where nothing came from so early, Kraken has none that are older: it gives the newest 720.
         since = start
         if known is not None and last is not None and known.since <= start:
-            if now < last + 2 * step or now - known.asked_at < self._late_bar:
+            if now < last + 2 * step or not elapsed(now, known.asked_at, self._late_bar):
                 return kept
             since = last
         answer = self._client.bars(pair.key, minutes, int(since.astimezone(UTC).timestamp()) - minutes * MINUTE_S)
@@ -172,8 +172,9 @@ class AccountView:
         symbols = [f"{coin}/{USD}" for coin in there.coins]
         quotes, now = self.quotes(symbols) if symbols else {}, self._clock.now()
         # Of a symbol that the last answer left out the quote before is still there.
-        return prices_of({s: quote for s, quote in quotes.items() if now - self._quotes[s][0] < OLDEST_PRICE})
+        old = {symbol for symbol in quotes if elapsed(now, self._quotes[symbol][0], OLDEST_PRICE)}
+        return prices_of({symbol: quote for symbol, quote in quotes.items() if symbol not in old})
 
     @staticmethod
     def _fresh(read_at: datetime, now: datetime) -> bool:
-        return timedelta(0) <= now - read_at < timedelta(seconds=KEEP_S)
+        return not elapsed(now, read_at, timedelta(seconds=KEEP_S))
