@@ -125,11 +125,14 @@ class LiveDesk:
         with self.lock, self.state.time_budget(STEP_S):
             self.symbol_work.end_parts()
 
-    def tick(self, within_s: float = STEP_S) -> None:
-        """Look and work between iterations; raises VenueError like ``reconcile``."""
+    def tick(self, within_s: float = STEP_S, *, anyway: bool = False) -> None:
+        """Work between iterations, and look before it where a look is due, or ``anyway``.
+
+        Raises VenueError like ``reconcile``.
+        """
         with self.lock, self.state.time_budget(within_s):
             self.symbol_work.end_parts()
-            if self.looks.is_due():
+            if anyway or self.looks.is_due():
                 self._see(partial(self.look, account=self.looks.asks_account(), clock=False), within_s * LOOK_FRAC)
             self.work()
 

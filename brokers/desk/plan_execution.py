@@ -10,6 +10,7 @@ from brokers.desk.core import DeskCore
 from brokers.desk.entry_halts import EntryHalts
 from brokers.desk.symbol_work import SymbolWork
 from brokers.desk_rules import ADJUSTMENT_ROLES
+from brokers.network.clock import elapsed
 from brokers.order_types import RefusalCode
 from brokers.venue_errors import VenueError
 from risk.model import Adjustment, Plan
@@ -72,7 +73,7 @@ class PlanExecution:
         plan, since = self._unfunded
         if self.gateway.shutting_down:
             self._give_up(f"{RefusalCode.SHUTDOWN}: {SHUTTING_DOWN}")
-        elif self.state.now - since > FUNDED_WITHIN:
+        elif elapsed(self.state.now, since, FUNDED_WITHIN):
             self._give_up(f"{RefusalCode.STOPPED}: the sale that was to bring its cash took too long")
         elif (seen := self.state.view.account_time) is not None and seen > since and not self._selling(plan):
             self._unfunded = None

@@ -114,7 +114,7 @@ class SymbolWork:
         """
         # The look may have failed after it had booked something.
         self.positions.refresh()
-        recent = self.state.now - self.state.view.time < RECENT
+        recent = not elapsed(self.state.now, self.state.view.time, RECENT)
         for symbol in sorted(self.symbols | {order.symbol for order in self.entries.waiting}):
             if symbol in self.state.view.held_back:
                 continue

@@ -14,7 +14,7 @@ from brokers.kraken.answers.names import Names, uuid_of
 from brokers.kraken.connection.client import KrakenClient
 from brokers.kraken.connection.rest import Json, urgently
 from brokers.kraken.reference import Reference
-from brokers.network.clock import VenueClock
+from brokers.network.clock import VenueClock, elapsed
 from brokers.venue_values import OrderAck, UnreadOrder, VenueListing, VenueOrder
 
 KEEP_S = 1.0
@@ -98,7 +98,7 @@ class OrderMemory:
         opened = self._open_now()
         gone = [txid for txid in self._open if txid not in opened]
         farther = self._back_to is None or after < self._back_to
-        rested = self._ended_at is None or now - self._ended_at >= self._query
+        rested = self._ended_at is None or elapsed(now, self._ended_at, self._query)
         if gone or farther or (self._doubted and rested):
             # After the first time only what is new: from the last listing of what has ended.
             start = after if farther or self._ended_at is None else min(after, self._ended_at - OVERLAP)
@@ -160,7 +160,7 @@ class OrderMemory:
 
     def _open_now(self) -> dict[str, Listed]:
         now = self._clock.now()
-        if self._listed is None or not timedelta(0) <= now - self._listed[0] < timedelta(seconds=KEEP_S):
+        if self._listed is None or elapsed(now, self._listed[0], timedelta(seconds=KEEP_S)):
             self._listed = now, self._read(self._client.open_orders())
             for order in self._listed[1].values():
                 if isinstance(order, VenueOrder):

@@ -97,6 +97,8 @@ class Entries:
         self.sent = deque(self._journal.entry_times(state.now - SENT_SINCE), maxlen=SENT_KEPT)
         """When the latest orders that open a position were sent, and when one that nobody filled was given up."""
         self._abandoned: dict[str, str] = {}
+        self._ending: dict[str, str] = {}
+        """Why an order without a task is being ended, as it was told; by client order id."""
 
     def begin(self, proposal: Proposal, time: datetime, quote: Quote) -> None:
         """Send an entry; a proposal that cannot be sent leaves a trace and nothing else."""
@@ -138,8 +140,17 @@ class Entries:
 
     @property
     def under_way(self) -> bool:
-        """Whether an entry waits for what only a look can show, or has waited for its time and goes on by the next."""
-        return any(not task.pauses(self._state.now) for task in self.tasks.values())
+        """Whether an entry waits for what only a look can show, or has waited for its time and goes on by the next.
+
+        One that has no task does so while it is new, as those with one, and while it is being ended. What a subclass
+        lets rest for longer may rest for days. Where a stream tells of its fills, no look is needed to find them.
+        """
+        now, young = self._state.now, self._orders.patience
+        if any(not task.pauses(now) for task in self.tasks.values()):
+            return True
+        if self._state.venue.tells_orders:
+            return False
+        return any(not elapsed(now, order.journaled_at, young) or self._why_untended(order) for order in self.waiting)
 
     def next_step_s(self) -> float:
         """The venue's seconds until the rest of an entry has waited for its time; endless where none does."""
@@ -343,7 +354,9 @@ class Entries:
                 continue
             there, why = self._state.view.orders.get(order.venue_id), self._why_untended(order)
             if why and (there is None or (there.open and not there.cancel_pending)):
-                log.warning("%s: ending an entry, %s", symbol, why)
+                if self._ending.get(order.client_order_id) != why:
+                    self._ending[order.client_order_id] = why
+                    log.warning("%s: ending an entry, %s", symbol, why)
                 self._gateway.cancel(order.venue_id)
 
     def _why_untended(self, order: JournalOrder) -> str:

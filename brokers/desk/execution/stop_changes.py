@@ -120,7 +120,8 @@ class StopChanges:
             return None
         at_price: dict[Decimal, list[VenueOrder]] = {}
         for order in protection.stops:
-            young = order.created is not None and self._state.now - order.created < JOIN_AFTER
+            # The venue's clock and ours are not the same, so that one that was just made may be of a moment later.
+            young = order.created is not None and abs(self._state.now - order.created) < JOIN_AFTER
             if not (order.filled or young) and self.may_be_raised(order.symbol):
                 at_price.setdefault(order.stop_price, []).append(order)
         several = next((orders for orders in at_price.values() if len(orders) > 1), None)
