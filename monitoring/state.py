@@ -267,7 +267,9 @@ class TraderState:
     def evidence(self) -> str:
         """What is known of its profile's edge; empty where the trader did not write it."""
         known = self.settings.get("evidence") or {}
-        return told_evidence(self.profile, known["verdict"], known["sentence"]) if known else ""
+        if not known:
+            return ""
+        return told_evidence(self.profile, known["verdict"], known["sentence"], known.get("set_otherwise", ()))
 
     @property
     def day_result(self) -> float | None:
