@@ -49,6 +49,7 @@ class TradingParts:
         window: Callable[[], EntryWindow],
     ) -> None:
         self._state, self._positions = core.state, core.positions
+        core.gateway.unbooked = lambda error: halts.crashed(error, core.state.now)
         trading = core.state, core.positions, core.gateway
         self.barred = BarredEntries(core.state, core.positions, bars, core.settings.gate.price_collar_frac)
         filling = Filling(core.state, core.positions)

@@ -199,9 +199,12 @@ class PositionCloser:
         ):
             return
         # No more than the venue holds: the rest would open a position. Where something holds a part of the shares, the
-        # others need not wait for it.
-        there = abs(self._state.view.held(symbol))
+        # others need not wait for it; beside shares by hand the venue would take a sale of ours twice.
+        there, untaken = abs(self._state.view.held(symbol)), self._positions.untaken(symbol)
         left = held - task.keep - sum(self._filling.staying(symbol).values())
-        quantity = min(left, there, self._state.view.available(symbol) or held)
+        quantity = min(left, there, untaken, self._state.view.available(symbol) or held)
         if quantity >= self._state.rules.fraction:
             self._orders.send(task, quantity)
+        elif untaken < left:
+            # An exit that no longer stays, or a sale that nobody follows, is for them: it is cancelled first.
+            task.stage = Stage.RELEASING

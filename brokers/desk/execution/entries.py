@@ -212,7 +212,9 @@ class Entries:
         somebody else ended it.
         """
         symbol = task.proposal.symbol
-        if task.stage in (Stage.WORKING, Stage.CANCELLING):
+        if task.counted != task.order:
+            # Once, however often a step ends before the next order could be sent.
+            task.counted = task.order
             task.filled += float(order.filled_quantity)
             if order.average_price is not None and not math.isnan(task.quote):
                 self.slippage.append((order.client_order_id, task.quote, float(order.average_price)))

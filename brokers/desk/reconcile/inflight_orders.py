@@ -144,6 +144,8 @@ class InflightOrders:
         if ack is not None:
             self.sync.accept(name, ack)
             self._take(ack)
+        elif name in self.sync.refused:
+            self.sync.refuse(name, self.sync.refused[name])
         elif self.state.now - order.journaled_at > (QUIET_EXIT if order.role in LEVEL_ROLES else QUIET):
             log.warning("%s never reached the venue", name)
             self.sync.lose(name, "never reached the venue")
