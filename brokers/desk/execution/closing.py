@@ -23,6 +23,7 @@ from brokers.desk.execution.filling import Filling
 from brokers.desk.execution.order_gateway import OrderGateway
 from brokers.desk.reconcile.own_positions import OwnPositions
 from brokers.desk.venue_state import VenueState
+from brokers.order_types import OrderRole
 from brokers.quantities import digits, plain, whole_lots
 from config import Settings
 
@@ -66,33 +67,51 @@ class PositionCloser:
         self._orders = CloseOrders(state, positions, gateway, settings, filling, prices, self._has_turn)
         self.tasks: dict[str, CloseTask] = {}
         self._too_little: set[str] = set()
-        """Symbols of which it was told that what is to be sold is below the venue's minimum."""
+        """Symbols of which it was told that what is to be sold, or would stay, is below the venue's minimum."""
 
-    def begin(self, symbol: str, quantity: float | None, role: str, reason: str, time: datetime) -> None:
-        """Close ``quantity`` shares of a position, or all of it; what is under way already goes on."""
+    def begin(self, symbol: str, quantity: float | None, role: str, reason: str, time: datetime) -> str:
+        """Close ``quantity`` shares of a position, or all of it; what is under way already goes on.
+
+        Returns why the venue's minimum forbids it, in words; empty where it does not. What stays has to be enough for a
+        stop and for a sale of its own: else a trim, which has to make the position smaller, takes all of it, and any
+        other part is not sold.
+        """
         held = abs(self._positions.book.quantity(symbol))
         if not held:
-            return
+            return ""
         sold = held if quantity is None else min(held, whole_lots(plain(quantity), self._lot))
         running = self.tasks.get(symbol)
+        if running is None and sold > 0 and (why := self._forbidden(symbol, held, sold)):
+            if role != OrderRole.TRIM or sold == held or self._forbidden(symbol, held, held):
+                if symbol not in self._too_little:
+                    self._too_little.add(symbol)
+                    log.info("%s: a sale of %s %s; %s", symbol, digits(sold), why, reason)
+                return why
+            log.info("%s: a sale of %s of %s %s, so all of it is sold", symbol, digits(sold), digits(held), why)
+            sold = held
         if running is not None and running.keep == held - sold and running.fruitless.failures and not running.order:
             # A round of attempts has come to nothing: the next one is for what is so now.
             running.reason = reason
-        if running is None and sold < (least := self._state.least(symbol)):
-            if sold > 0 and symbol not in self._too_little:
-                self._too_little.add(symbol)
-                log.info("%s: %s is below the venue's minimum of %s; %s", symbol, sold, digits(least), reason)
-            return
         if sold <= 0 or (running is not None and running.keep <= held - sold):
-            return
+            return ""
         self._too_little.discard(symbol)
         log.info("%s: closing %s of %s; %s", symbol, sold, held, reason)
         if running is not None:
             # A whole exit overtakes a trim: the order under way goes on, and the rest follows it.
             running.keep, running.reason, running.stage = held - sold, reason, Stage.RELEASING
             running.over = False
-            return
+            return ""
         self.tasks[symbol] = CloseTask(symbol, held - sold, role, reason, time)
+        return ""
+
+    def _forbidden(self, symbol: str, held: Decimal, sold: Decimal) -> str:
+        """Why the venue's minimum forbids a sale of so many shares, in words; empty where it does not."""
+        least = self._state.least(symbol)
+        if sold < least:
+            return f"is below the venue's minimum of {digits(least)}"
+        if 0 < held - sold < least:
+            return f"leaves {digits(held - sold)}, below the venue's minimum of {digits(least)}"
+        return ""
 
     @property
     def working(self) -> set[str]:

@@ -101,7 +101,7 @@ class Entries:
             self.refusals.add(proposal, time, f"{RefusalCode.DOUBT}: {doubt}")
             return
         if self._positions.unresolved(proposal.symbol) or proposal.symbol in self.tasks:
-            self.refusals.add(proposal, time, "DESK_PENDING: an earlier order of it has no outcome yet")
+            self.refusals.add(proposal, time, f"{RefusalCode.PENDING}: an earlier order of it has no outcome yet")
             return
         task = EntryTask(proposal, time, proposal.quantity)
         if self._attempt(task, quote):
