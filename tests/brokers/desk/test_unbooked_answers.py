@@ -15,6 +15,7 @@ from brokers.desk.execution.order_requests import single
 from brokers.desk.order_router import LumibotOrderRouter
 from brokers.journal import State
 from brokers.venue_errors import OutcomeUnknown, VenueUnavailable
+from config.errors import Refusal
 from risk.model import Plan
 from tests.brokers.desk.closing_scene import closes
 from tests.brokers.desk.entry_scene import buys, leave_behind, sent
@@ -22,6 +23,8 @@ from tests.brokers.desk.scene import Scene, changes, held, read_quote
 from tests.brokers.desk.test_orders_by_hand import hand_holds, lose_exits
 from tests.brokers.desk.test_stop_only_venue import BTC, Day
 from tests.brokers.desk.test_unwritable_journal import WRITES
+from tests.brokers.kraken.scene import SETTINGS, KrakenScene
+from tests.brokers.rehearsal.kraken.market import served
 
 
 class Full:
@@ -256,3 +259,30 @@ def test_a_subclass_cannot_send_the_same_again(scene):
     scene.settle(2)
     assert len(sent(scene)) == 1
     assert scene.journal.order(unknown.value.client_order_id).state is State.WORKING
+
+
+def test_the_part_of_an_entry_counts_once_where_its_rest_could_not_be_planned(tmp_path: Path, caplog):
+    stated = (*SETTINGS, "live.entry.rest=market", "live.entry.patience_s=5")
+    with served() as server, caplog.at_level(logging.INFO):
+        scene = KrakenScene(server, tmp_path, stated=stated)
+        scene.settle(1)
+        server.faults.venue.partial_fill_frac = 1.0
+        scene.enter(BTC, 200)
+        scene.step(0.3)
+        scene.step(0.1, BTC="90300")
+        server.faults.venue.partial_fill_frac = 0.0
+        part = scene.held()
+        plan, failed = scene.journal.plan_order, list[str]()
+
+        def full(intent: Any) -> str:
+            if intent.role == "entry" and not failed:
+                failed.append(intent.symbol)
+                raise Refusal("the journal is full")
+            return plan(intent)
+
+        scene.journal.plan_order = full
+        scene.settle(12)
+        assert failed and scene.held() == scene.stopped() == part > 0
+        assert caplog.text.count(f"{part} bought at") == 1
+        assert "coins not bought, the journal: the journal is full" in caplog.text
+        scene.close()
