@@ -184,12 +184,13 @@ class OwnPositions:
         return min(self.state.view.available(symbol), self.untaken(symbol))
 
     def untaken(self, symbol: str) -> Decimal:
-        """Shares of ours that no exit of ours is for.
+        """Shares of ours that no exit of ours is for, one from before a split included.
 
         What the account holds beside ours is somebody else's: however much of it is free, nothing of ours is by that.
         """
         protection = self.protection(symbol)
-        return max(Decimal(0), abs(self.book.quantity(symbol)) - protection.protected - self.taken(protection))
+        taken = protection.protected + self.taken(protection) + self._taken_by_stale(symbol)
+        return max(Decimal(0), abs(self.book.quantity(symbol)) - taken)
 
     def taken(self, protection: ProtectionStatus, ended: Collection[VenueOrder] = ()) -> Decimal:
         """Shares that exits without a working stop are for; those known to have ``ended`` take none."""
@@ -198,6 +199,16 @@ class OwnPositions:
             if order.group not in stopped and order not in ended and not self._has_ended(order):
                 taken[order.group] = max(taken.get(order.group, Decimal(0)), order.remaining)
         return sum(taken.values(), Decimal(0))
+
+    def _taken_by_stale(self, symbol: str) -> Decimal:
+        """Shares that exits of ours from before a split hold until their cancel is through."""
+        against, left = "sell" if self.book.quantity(symbol) > 0 else "buy", dict[str, Decimal]()
+        for order in self.state.view.orders.values() if symbol in self.book.splits else ():
+            exits = order.symbol == symbol and order.open and order.side == against
+            if exits and self.stale(order) and self.ownership.ours(order):
+                # Of a pair whose one leg has sold, the other sells no more than that one has left.
+                left[order.group] = min(left.get(order.group, order.remaining), order.remaining)
+        return sum(left.values(), Decimal(0))
 
     def _has_ended(self, order: VenueOrder) -> bool:
         """Whether the venue has told the end of an exit that a listing of its shows still."""
