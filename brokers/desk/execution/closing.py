@@ -81,19 +81,24 @@ class PositionCloser:
             return ""
         sold = held if quantity is None else min(held, whole_lots(plain(quantity), self._lot))
         running = self.tasks.get(symbol)
-        if running is None and sold > 0 and (why := self._forbidden(symbol, held, sold)):
-            if role != OrderRole.TRIM or sold == held or self._forbidden(symbol, held, held):
-                if symbol not in self._too_little:
-                    self._too_little.add(symbol)
-                    log.info("%s: a sale of %s %s; %s", symbol, digits(sold), why, reason)
-                return why
-            log.info("%s: a sale of %s of %s %s, so all of it is sold", symbol, digits(sold), digits(held), why)
-            sold = held
         if running is not None and running.keep == held - sold and running.fruitless.failures and not running.order:
             # A round of attempts has come to nothing: the next one is for what is so now.
             running.reason = reason
         if sold <= 0 or (running is not None and running.keep <= held - sold):
             return ""
+        least, why = self._state.least(symbol), ""
+        if running is None and sold < least:
+            why = f"is below the venue's minimum of {digits(least)}"
+        elif 0 < held - sold < least:
+            why = f"leaves {digits(held - sold)}, below the venue's minimum of {digits(least)}"
+            if role == OrderRole.TRIM:
+                log.info("%s: a sale of %s %s, so all of it is sold", symbol, digits(sold), why)
+                sold, why = held, ""
+        if why:
+            if symbol not in self._too_little:
+                self._too_little.add(symbol)
+                log.info("%s: a sale of %s %s; %s", symbol, digits(sold), why, reason)
+            return why
         self._too_little.discard(symbol)
         log.info("%s: closing %s of %s; %s", symbol, sold, held, reason)
         if running is not None:
@@ -102,15 +107,6 @@ class PositionCloser:
             running.over = False
             return ""
         self.tasks[symbol] = CloseTask(symbol, held - sold, role, reason, time)
-        return ""
-
-    def _forbidden(self, symbol: str, held: Decimal, sold: Decimal) -> str:
-        """Why the venue's minimum forbids a sale of so many shares, in words; empty where it does not."""
-        least = self._state.least(symbol)
-        if sold < least:
-            return f"is below the venue's minimum of {digits(least)}"
-        if 0 < held - sold < least:
-            return f"leaves {digits(held - sold)}, below the venue's minimum of {digits(least)}"
         return ""
 
     @property

@@ -203,8 +203,10 @@ def test_coins_that_a_hand_sends_beside_ours_do_not_hold_up_the_sale(tmp_path: P
         scene.close()
 
 
-@pytest.mark.parametrize(("kind", "left"), [("partial", "all"), ("trim", "none")])
-def test_a_part_is_sold_only_where_the_rest_is_enough_for_a_stop(tmp_path: Path, caplog, kind, left):
+@pytest.mark.parametrize(
+    ("kind", "part", "left"), [("partial", 1.05, "all"), ("trim", 1.05, "none"), ("trim", 0.5, "all")]
+)
+def test_a_part_is_sold_only_where_it_and_the_rest_are_enough_for_an_order(tmp_path: Path, caplog, kind, part, left):
     caplog.set_level(logging.INFO)
     with served() as server:
         scene = KrakenScene(server, tmp_path)
@@ -214,7 +216,7 @@ def test_a_part_is_sold_only_where_the_rest_is_enough_for_a_stop(tmp_path: Path,
         scene.settle(4)
         bought = scene.held(DOGE)
         for _ in range(2):
-            scene.adjust(kind, DOGE, quantity=least * 1.05)
+            scene.adjust(kind, DOGE, quantity=least * part)
             scene.settle(4)
         assert scene.held(DOGE) == scene.stopped(DOGE) == (bought if left == "all" else 0)
         assert caplog.text.count("below the venue's minimum of 40") == 1
