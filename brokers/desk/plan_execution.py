@@ -98,6 +98,9 @@ class PlanExecution:
                 # It ends entries with the next look, and these before it.
                 wrong = "; ".join(alarm.what for alarm in self.sync.alarms)
                 self.entries.refusals.add(proposal, plan.time, f"{RefusalCode.DOUBT}: {wrong}")
+            elif stopped := self.halts.stopped(self.state.now, self._halter_names):
+                # What came of the entry before it could not be booked.
+                self.entries.refusals.add(proposal, plan.time, f"{RefusalCode.STOPPED}: {'; '.join(stopped)}")
             else:
                 self.entries.begin(proposal, plan.time, quotes[proposal.symbol])
 

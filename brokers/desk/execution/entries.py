@@ -106,7 +106,7 @@ class Entries:
             self.refusals.add(proposal, time, f"{RefusalCode.DOUBT}: {doubt}")
             return
         if self._positions.unresolved(proposal.symbol) or proposal.symbol in self.tasks:
-            self.refusals.add(proposal, time, "DESK_PENDING: an earlier order of it has no outcome yet")
+            self.refusals.add(proposal, time, f"{RefusalCode.PENDING}: an earlier order of it has no outcome yet")
             return
         task = EntryTask(proposal, time, proposal.quantity)
         if self._attempt(task, quote):
@@ -237,7 +237,9 @@ class Entries:
         somebody else ended it.
         """
         symbol = task.proposal.symbol
-        if task.stage in (Stage.WORKING, Stage.CANCELLING):
+        if task.counted != task.order:
+            # Once, however often a step ends before the next order could be sent.
+            task.counted = task.order
             task.filled += float(order.filled_quantity)
             if order.average_price is not None and not math.isnan(task.quote):
                 self.slippage.append((order.client_order_id, task.quote, float(order.average_price)))

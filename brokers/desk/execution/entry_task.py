@@ -43,8 +43,8 @@ class EntryTask:
     quote : float
         What slippage is measured against, NaN where there was none.
     stage : Stage
-    order : str
-        Client order id of the order under way.
+    order, counted : str
+        Client order id of the order under way, and of the one whose fill is in ``filled`` last.
     began, sent, cancel_asked : datetime, optional
         When the first order was sent, when the one under way was, and when its cancel was asked for last.
     attempts : int
@@ -67,6 +67,7 @@ class EntryTask:
     quote: float = math.nan
     stage: Stage = Stage.WORKING
     order: str = ""
+    counted: str = ""
     began: datetime | None = None
     sent: datetime | None = None
     attempts: int = 0

@@ -84,6 +84,8 @@ class JournalSync:
         self._known = len(self._ours)
         self.contradictions: dict[str, Contradiction] = {}
         """By the venue's id of the order: what did not fit the journal when it was last seen."""
+        self.refused: dict[str, str] = {}
+        """Orders that the venue has not taken, by name, with the reason, which the journal could not take yet."""
         self.moved: dict[str, datetime] = {}
         """When fills of a symbol were booked last."""
         self._untold = "", NEVER
@@ -160,10 +162,17 @@ class JournalSync:
             log.error("%s: the venue answered with %s; nothing is booked, it will be looked up", name, wrong)
             self.alarms.append(Contradiction(self.journal.order(name).symbol, f"{name} was answered as {wrong}"))
             return self.journal.unknown(name, wrong)
-        self.journal.sent(name, ack.id)
+        # Before it is written: it is ours at the venue also where it cannot be.
         self._ours[ack.id] = name
+        self.journal.sent(name, ack.id)
         self.take(grouped(ack.orders))
         return self.journal.order(name)
+
+    def refuse(self, name: str, why: str) -> None:
+        """The venue has not taken an order, for sure; where that cannot be written it is known here until it can."""
+        self.refused[name] = why
+        self.journal.event(name, State.REJECTED, reason=why)
+        del self.refused[name]
 
     def take_update(self, update: TradeUpdate) -> bool:
         """Book a trade update; False if the order is not ours."""

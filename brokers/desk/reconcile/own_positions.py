@@ -16,13 +16,16 @@ from brokers.desk.reconcile.position_history import PositionHistory
 from brokers.desk.reconcile.protection_status import ProtectionStatus, protection_status
 from brokers.desk.reconcile.trade_table import TradeTable
 from brokers.desk.venue_state import VenueState
-from brokers.journal import Journal, JournalOrder, Split
+from brokers.journal import Journal, JournalOrder, Split, State
+from brokers.journal.states import FINAL
 from brokers.order_types import LEVEL_ROLES, OPENING_ROLES, OrderRole
 from brokers.venue_values import VenueOrder
 from config.values.counting import unit_of
 from market.trading_day import day_of
 from risk.policy_gate import AccountState
 
+OVER = FINAL - {State.LOST}
+"""What the venue has told of an order's end; one that counts as lost may still sell, where a listing shows it."""
 SEEN_LATE = timedelta(seconds=1)
 """How long before the account was asked for a fill may be that its cash does not know of yet."""
 
@@ -175,6 +178,42 @@ class OwnPositions:
         """When an order itself filled last, by the journal; not every venue tells it."""
         name = self.sync.client_id(order.id)
         return None if name is None else self._history.last_fill(name)
+
+    def free(self, symbol: str) -> Decimal:
+        """Shares of ours that an order may be for, as far as the venue shows so many as free."""
+        return min(self.state.view.available(symbol), self.untaken(symbol))
+
+    def untaken(self, symbol: str) -> Decimal:
+        """Shares of ours that no exit of ours is for, one from before a split included.
+
+        What the account holds beside ours is somebody else's: however much of it is free, nothing of ours is by that.
+        """
+        protection = self.protection(symbol)
+        taken = protection.protected + self.taken(protection) + self._taken_by_stale(symbol)
+        return max(Decimal(0), abs(self.book.quantity(symbol)) - taken)
+
+    def taken(self, protection: ProtectionStatus, ended: Collection[VenueOrder] = ()) -> Decimal:
+        """Shares that exits without a working stop are for; those known to have ``ended`` take none."""
+        stopped, taken = {order.group for order in protection.stops}, dict[str, Decimal]()
+        for order in protection.exits:
+            if order.group not in stopped and order not in ended and not self._has_ended(order):
+                taken[order.group] = max(taken.get(order.group, Decimal(0)), order.remaining)
+        return sum(taken.values(), Decimal(0))
+
+    def _taken_by_stale(self, symbol: str) -> Decimal:
+        """Shares that exits of ours from before a split hold until their cancel is through."""
+        against, left = "sell" if self.book.quantity(symbol) > 0 else "buy", dict[str, Decimal]()
+        for order in self.state.view.orders.values() if symbol in self.book.splits else ():
+            exits = order.symbol == symbol and order.open and order.side == against
+            if exits and self.stale(order) and self.ownership.ours(order):
+                # Of a pair whose one leg has sold, the other sells no more than that one has left.
+                left[order.group] = min(left.get(order.group, order.remaining), order.remaining)
+        return sum(left.values(), Decimal(0))
+
+    def _has_ended(self, order: VenueOrder) -> bool:
+        """Whether the venue has told the end of an exit that a listing of its shows still."""
+        name = self.sync.client_id(order.id)
+        return name is not None and self.journal.order(name).state in OVER
 
     def unresolved(self, symbol: str) -> list[JournalOrder]:
         """Orders of a symbol whose outcome is not known."""
