@@ -48,13 +48,9 @@ class TradingParts:
         bars: Callable[[], BarTable | None],
         window: Callable[[], EntryWindow],
     ) -> None:
-<<<<<<< HEAD
         self._state, self._positions, self._window = core.state, core.positions, window
         self._extended = core.settings.live.extended_hours.enabled
-=======
-        self._state, self._positions = core.state, core.positions
         core.gateway.unbooked = lambda error: halts.crashed(error, core.state.now)
->>>>>>> p1
         trading = core.state, core.positions, core.gateway
         self.barred = BarredEntries(core.state, core.positions, bars, core.settings.gate.price_collar_frac)
         filling = Filling(core.state, core.positions)

@@ -148,16 +148,13 @@ class InflightOrders:
         if ack is not None:
             self.sync.accept(name, ack)
             self._take(ack)
-<<<<<<< HEAD
+            return
+        if name in self.sync.refused:
+            self.sync.refuse(name, self.sync.refused[name])
             return
         # One that was journaled by a clock far ahead has its time from when that was put back.
         since = self._quiet[name] = min(self._quiet.get(name, order.journaled_at), now)
         if now - since > (QUIET_EXIT if order.role in LEVEL_ROLES else QUIET):
-=======
-        elif name in self.sync.refused:
-            self.sync.refuse(name, self.sync.refused[name])
-        elif self.state.now - order.journaled_at > (QUIET_EXIT if order.role in LEVEL_ROLES else QUIET):
->>>>>>> p1
             log.warning("%s never reached the venue", name)
             self.sync.lose(name, "never reached the venue")
 
