@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
 from sqlalchemy import Connection, func, select
 
-from brokers.journal.database.schema import VERSION, decisions, fills, orders, rows_of, splits
+from brokers.journal.database.schema import VERSION, decisions, fills, order_events, orders, rows_of, splits
 from brokers.journal.journal_order import JournalOrder
 from brokers.journal.marks import NEAREST
 from brokers.order_types import OrderRole, State
+
+AMENDED_BY = "amended by "
+"""Begins the key of the event that tells of an order which row of the orders has the terms that it got then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +151,29 @@ def last_exit_price(connection: Connection, symbol: str, role: str, since: datet
     return None if row is None else in_present_shares(row[0], symbol, row.journaled_at, all_splits(connection))
 
 
+def present_terms(connection: Connection, order: JournalOrder) -> JournalOrder:
+    """An order with the prices that it has now: those of its latest amendment, or those that it was sent with."""
+    events = order_events.c
+    key = connection.scalar(
+        select(events.event_key)
+        .where((events.client_order_id == order.client_order_id) & events.event_key.startswith(AMENDED_BY))
+        .order_by(events.id.desc())
+        .limit(1)
+    )
+    if key is None:
+        return order
+    prices = select(orders.c.limit_price, orders.c.stop_price).where(
+        orders.c.client_order_id == key.removeprefix(AMENDED_BY)
+    )
+    limit, stop = connection.execute(prices).one()
+    return replace(order, limit_price=limit, stop_price=stop)
+
+
 def last_stop(connection: Connection, symbol: str, since: datetime) -> JournalOrder | None:
-    """The newest stop of a symbol that was planned or adopted from a moment on, whatever became of it; None without."""
+    """The newest stop of a symbol that was planned or adopted from a moment on, whatever became of it; None without.
+
+    What amended a stop is that stop, at its new price.
+    """
     table = orders.c
     query = (
         rows_of(orders)
@@ -158,4 +182,10 @@ def last_stop(connection: Connection, symbol: str, since: datetime) -> JournalOr
         .limit(1)
     )
     row = connection.execute(query).mappings().first()
-    return None if row is None else JournalOrder.of(dict(row))
+    if row is None:
+        return None
+    newest, events = JournalOrder.of(dict(row)), order_events.c
+    query = rows_of(orders).join(order_events, events.client_order_id == table.client_order_id)
+    amended = query.where(events.event_key == f"{AMENDED_BY}{newest.client_order_id}")
+    row = connection.execute(amended).mappings().first()
+    return newest if row is None else replace(JournalOrder.of(dict(row)), stop_price=newest.stop_price)

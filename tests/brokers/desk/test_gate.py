@@ -88,13 +88,13 @@ def test_cash_is_left_before_the_account_is_seen_again(tmp_path):
     scene = Scene(tmp_path, overrides=[*SHIPPED[:2], "gate.max_new_positions=9", "gate.min_cash_frac=0.85"])
     scene.settle(2)
     assert buy(scene, "AAPL", 100) == ""
-    before = scene.state.view.uncommitted_cash
+    before = scene.positions.uncommitted_cash
     # It waits, and its cash is promised.
     assert buy(scene, "MSFT", 100) == "GATE_CASH"
     # The fill is known from the stream, the account's cash is as it was before.
     scene.pass_time(1)
     assert not scene.journal.open_orders()
-    assert scene.state.view.uncommitted_cash == before
+    assert scene.positions.uncommitted_cash == before
     assert buy(scene, "MSFT", 100) == "GATE_CASH"
     scene.settle(3)
     assert buy(scene, "MSFT", 100) == "GATE_CASH"
