@@ -24,7 +24,7 @@ from brokers.desk.reconcile.own_positions import OwnPositions
 from brokers.desk.venue_state import VenueState
 from brokers.journal import AlreadyPlanned, JournalOrder, State
 from brokers.journal.states import FINAL
-from brokers.order_types import OPENING_ROLES, OrderType, RefusalCode, Resting
+from brokers.order_types import OrderType, RefusalCode, Resting
 from brokers.quantities import digits, whole_lots
 from brokers.reporting.events import EventKind, about
 from brokers.venue_errors import VenueError, VenueRefusal

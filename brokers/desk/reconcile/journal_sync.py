@@ -337,8 +337,8 @@ class JournalSync:
         name = self._ours[order.id]
         if told and self._untold[0] == name:
             self._untold = "", NEVER
-        news = (order.status, order.filled, order.average_price, order.fees, order.quantity, order.symbol, order.side)
-        news += (order.limit_price, order.stop_price)
+        terms = order.quantity, order.symbol, order.side, order.limit_price, order.stop_price
+        news = order.status, order.filled, order.average_price, order.fees, *terms
         reports = list(reports)
         if self._told.get(name) == news and not reports:
             return

@@ -181,7 +181,7 @@ class OwnPositions:
         return [order for order in self.journal.unresolved() if order.symbol == symbol and not order.venue_id]
 
     def waiting(self) -> list[JournalOrder]:
-        """Orders that open a position and may still be filled, also those without an answer, at their present prices."""
+        """Orders that open a position and may still fill, those without an answer too, with their present prices."""
         return [self._at_present(o) for o in self.journal.open_orders() if o.role in OPENING_ROLES]
 
     def _at_present(self, order: JournalOrder) -> JournalOrder:
