@@ -169,6 +169,17 @@ def present_terms(connection: Connection, order: JournalOrder) -> JournalOrder:
     return replace(order, limit_price=limit, stop_price=stop)
 
 
+def all_at_present_terms(connection: Connection, found: Collection[JournalOrder]) -> list[JournalOrder]:
+    """The same of orders and what amended them, all of which are among ``found``."""
+    events, known = order_events.c, {order.client_order_id: order for order in found}
+    query = select(events.client_order_id, events.event_key).where(events.event_key.startswith(AMENDED_BY))
+    present = dict(known)
+    for name, key in connection.execute(query.order_by(events.id)):
+        if name in known and (change := known.get(key.removeprefix(AMENDED_BY))) is not None:
+            present[name] = replace(known[name], limit_price=change.limit_price, stop_price=change.stop_price)
+    return list(present.values())
+
+
 def last_stop(connection: Connection, symbol: str, since: datetime) -> JournalOrder | None:
     """The newest stop of a symbol that was planned or adopted from a moment on, whatever became of it; None without.
 

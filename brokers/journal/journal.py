@@ -314,9 +314,10 @@ class Journal:
             return history.present_terms(connection, order)
 
     def run_orders(self) -> list[JournalOrder]:
-        """Orders of the present run, oldest first."""
+        """Orders of the present run, oldest first, with the prices that they have now."""
+        of_run = rows_of(orders_table).where(orders_table.c.run_id == self._run_id)
         with self._store.reading() as connection:
-            return order_statements.many(connection, rows_of(orders_table).where(orders_table.c.run_id == self._run_id))
+            return history.all_at_present_terms(connection, order_statements.many(connection, of_run))
 
     def venue_ids(self) -> dict[str, str]:
         """Client order id by the venue's id, of every order that has one."""
