@@ -117,6 +117,14 @@ def test_an_order_that_waits_takes_the_room_of_its_symbol(scene):
     assert buy(scene, "AAPL", 40) == ""
 
 
+def test_an_order_that_a_hand_moved_counts_at_its_new_price(scene):
+    sent = LumibotOrderRouter(scene.desk).submit(single("AAPL", "buy", 60, 95.0))
+    scene.exchange.replace(sent.id, {"limit_price": "97"})
+    scene.settle(2)
+    assert scene.positions.account_state("AAPL").symbol_notional == 60 * 97
+    assert scene.desk.entries.pending()["AAPL"].price == 97
+
+
 def test_what_an_order_at_market_may_be_filled_beyond_its_quote_counts(tmp_path):
     # 104 shares at 100.01 are 10,401.04; with the slippage of a backtest, 5 bps, they are 10,406.24.
     made = Scene(tmp_path, overrides=[*SHIPPED, "gate.max_order_notional_usd=10402"])
