@@ -119,8 +119,10 @@ def test_an_order_that_waits_takes_the_room_of_its_symbol(scene):
 
 def test_an_order_that_a_hand_moved_counts_at_its_new_price(scene):
     sent = LumibotOrderRouter(scene.desk).submit(single("AAPL", "buy", 60, 95.0))
+    scene.settle(1)
     scene.exchange.replace(sent.id, {"limit_price": "97"})
-    scene.settle(2)
+    scene.pass_time(1)
+    scene.observer.look()
     assert scene.positions.account_state("AAPL").symbol_notional == 60 * 97
     assert scene.desk.entries.pending()["AAPL"].price == 97
 
