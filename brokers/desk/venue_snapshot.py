@@ -31,13 +31,14 @@ class Freed:
 class VenueSnapshot:
     """What the venue showed at its last look.
 
-    ``manual`` are orders that are not ours. ``complete`` is False if a position could not be read, so that what is
-    missing may be there; ``unread`` names the symbols of orders that could not be, ``held_back`` those in which such an
-    order is ours, so that nothing is known of what protects our shares. ``listing`` is the listing of open
-    orders as the venue wrote it, for the broker class that speaks its language; ``account_time`` is when the account
-    was asked for, ``account_unreadable`` why it could not be read since then, in words. ``dust`` is what the venue
-    holds beside the positions, too little to be one. ``freed`` are exits, by symbol, that have ended since the look by
-    a cancel of ours, ``ended`` the stop of a symbol that has ended last since then, whoever ended it.
+    ``manual`` are orders that were sent by hand, whether the journal knows them or not. ``complete`` is False if a
+    position could not be read, so that what is missing may be there; ``unread`` names the symbols of orders that could
+    not be, ``held_back`` those in which such an order is ours, so that nothing is known of what protects our shares.
+    ``listing`` is the listing of open orders as the venue wrote it, for the broker class that speaks its language;
+    ``account_time`` is when the account was asked for, ``account_unreadable`` why it could not be read since then, in
+    words. ``dust`` is what the venue holds beside the positions, too little to be one. ``freed`` are exits, by symbol,
+    that have ended since the look by a cancel of ours, ``ended`` the stop of a symbol that has ended last since then,
+    whoever ended it.
     """
 
     time: datetime
@@ -56,9 +57,15 @@ class VenueSnapshot:
     ended: dict[str, VenueOrder] = field(default_factory=dict)
 
     @property
+    def by_hand(self) -> list[VenueOrder]:
+        """Orders that were sent by hand, as they are shown now."""
+        return [self.orders.get(order.id, order) for order in self.manual]
+
+    @property
     def uncommitted_cash(self) -> Decimal:
-        """Cash of the account without what orders that are not ours have set aside for what they buy, USD."""
-        theirs = (order for order in self.manual if order.open and order.side == "buy" and self.held(order.symbol) >= 0)
+        """Cash of the account without what orders sent by hand have set aside for what they buy, USD."""
+        bids = (order for order in self.by_hand if order.open and order.side == "buy")
+        theirs = (order for order in bids if self.held(order.symbol) >= 0)
         aside = (order.remaining * max(order.limit_price, order.stop_price) for order in theirs)
         return self.account.cash - sum(aside, NOTHING)
 
