@@ -41,7 +41,6 @@ def test_sixty_percent_of_the_gauges_open_a_hedge(hot, expected):
         (4, 72.0, 65.0, ("SQQQ", 333)),  # Nasdaq-led; a third of the size at three times the leverage
         (5, 65.0, 72.0, ("SPXS", 416)),
         (4, 65.0, 65.0, ("SPXS", 416)),
-        (4, math.nan, 65.0, ("SPXS", 416)),
         (3, 72.0, 65.0, SH),
     ],
 )
@@ -56,6 +55,21 @@ def test_falls_back_to_the_plain_fund_and_says_so():
     assert "SH 1x, as SQQQ has no usable bar" in hedge.reason
     assert proposed(reading(5, unusable=FUNDS)) == []
     assert proposed(reading(3, unusable={"SH"})) == []
+
+
+@pytest.mark.parametrize(
+    ("readings", "unusable", "told"),
+    [
+        ({"qqq": math.nan}, (), "SH 1x, as no RSI of QQQ is known"),
+        ({"spy": math.nan}, (), "SH 1x, as no RSI of SPY is known"),
+        ({"qqq": math.nan, "spy": math.nan}, (), "SH 1x, as no RSI of QQQ and SPY is known"),
+        ({"qqq": 72.0}, ("SPY",), "SH 1x, as no RSI of SPY is known"),
+    ],
+)
+def test_nothing_leveraged_is_bought_where_a_reading_of_the_two_markets_is_missing(readings, unusable, told):
+    on = reading(5, unusable=unusable, **readings)
+    assert proposed(on) == [SH]
+    assert module(InverseHedge).propose(book(), on)[0].reason.endswith(told)
 
 
 def test_the_proposal_is_complete():
