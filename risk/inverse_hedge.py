@@ -168,8 +168,9 @@ class InverseHedge(RiskModule):
         if fund is None or fund.leverage <= held:
             return []
         price = market.mark(fund.symbol)
-        usd = min(config.size_frac * book.equity / fund.leverage, self._room(book, market))
-        quantity = affordable(usd, price, config.lot)
+        size, room = config.size_frac * book.equity / fund.leverage, self._room(book, market)
+        # One by one: the smaller of two amounts is not defined where one of them is not a number.
+        quantity = min(affordable(usd, price, config.lot) for usd in (size, room))
         if quantity <= 0:
             return []
         terms = BracketTerms("buy", stop_frac=config.stop_frac, target_frac=config.target_frac, label=why)

@@ -125,6 +125,12 @@ def test_no_equity_no_hedge(equity):
     assert proposed(reading(5), book(equity=equity, cash=0.0)) == []
 
 
+def test_no_hedge_where_what_is_held_against_the_market_has_no_known_value():
+    on = reading(5, qqq=72.0, funds=FUNDS | {"SH": math.nan})
+    assert proposed(on) == [("SQQQ", 333)]
+    assert proposed(on, book(position("SH", 100, math.nan, role="hedge"))) == []
+
+
 @pytest.mark.parametrize(("hot", "unwound"), [(0, True), (1, True), (2, False), (3, False)])
 def test_unwound_below_forty_percent(hot, unwound):
     state = book(position("SH", 100, 13.0, role="hedge"), position("SQQQ", 10, 10.0), position("AAPL", 10))
