@@ -19,8 +19,9 @@ _OPENING = ("entry", "hedge")
 def own_shares(db: Statements) -> Iterator[tuple[datetime, str, float]]:
     """Each change in its order: when, the symbol, and our shares of it from then on, signed.
 
-    What was bought or sold short by hand is not ours. An order by hand takes manual shares first, then ours; an exit
-    takes ours first, as the desk books them. A split comes after the fills of its moment.
+    What was bought or sold short by hand is not ours, adopted or not: a journal does not tell what was adopted. An
+    order by hand takes manual shares first, then ours; an exit takes ours first, as the desk books them. A split comes
+    after the fills of its moment.
     """
     ours: dict[str, float] = {}
     theirs: dict[str, float] = {}

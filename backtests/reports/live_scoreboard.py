@@ -28,7 +28,8 @@ NOTES = (
     "Slippage is what stops filled beyond their level, and entries beyond the price they were decided at, which in "
     "profile swing is the last close, so that the night's gap counts; what a limit order filled better is not set off. "
     "slippage_usd in a run's orders.csv is against the quote.",
-    "Position time protected is counted at each iteration: shares behind a working stop against shares held.",
+    "Position time protected is counted at each iteration: shares of ours behind a working stop against "
+    "shares of ours held.",
     "Filled within 30 s counts entries that filled at all, from the journal's line before they were sent.",
 )
 
