@@ -300,15 +300,6 @@ def decided_symbols(db: Statements) -> list[str]:
     return [row["symbol"] for row in db.rows("SELECT DISTINCT symbol FROM decisions ORDER BY symbol")]
 
 
-def net_fills(db: Statements) -> dict[str, float]:
-    """Shares held by symbol as our fills alone add up; flat ones left out, splits not counted."""
-    held: dict[str, float] = {}
-    for row in db.rows("SELECT symbol, side, filled_quantity FROM orders WHERE filled_quantity <> :none", none="0"):
-        signed = float(row["filled_quantity"]) * (1 if row["side"] == "buy" else -1)
-        held[row["symbol"]] = held.get(row["symbol"], 0.0) + signed
-    return {symbol: shares for symbol, shares in sorted(held.items()) if abs(shares) > 1e-9}
-
-
 def _with_ends(db: Statements, found: Sequence[OrderRow]) -> list[OrderRow]:
     """When each order that is over ended: its last event."""
     over = [order.id for order in found if order.state in FINAL]

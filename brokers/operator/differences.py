@@ -24,6 +24,7 @@ from config.values.counting import unit_of
 AGAIN_S = 2.0
 """What was under way while one side was read and the other not is settled after so long."""
 ASKED = 20
+"""So many orders that no listing shows are asked for one by one."""
 NOT_KNOWN = "not known"
 
 
@@ -52,13 +53,17 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Differences by kind, what was traded by hand, and how much was compared; ``remainders`` cannot be sold."""
+    """Differences by kind, what was traded by hand, and how much was compared.
+
+    ``remainders`` cannot be sold; ``not_asked`` counts orders, open here and in no listing, that were not asked for.
+    """
 
     differences: tuple[Difference, ...]
     by_hand: tuple[ManualPosition, ...]
     positions: int
     orders: int
     remainders: tuple[VenuePosition, ...] = ()
+    not_asked: int = 0
 
     @property
     def clean(self) -> bool:
@@ -95,7 +100,7 @@ def _compared(venue: Venue, settings: Settings) -> Comparison:
     fills, unbooked = _missing_fills(outlook), unbooked_shares(outlook.view, outlook.journal)
     manual = manual_positions(outlook, settings, unbooked)
     try:
-        gone = _gone(venue, outlook)
+        gone, not_asked = _gone(venue, outlook)
     except VenueError as error:
         raise silent(venue, error) from None
     differences = [
@@ -113,7 +118,8 @@ def _compared(venue: Venue, settings: Settings) -> Comparison:
     ]
     open_orders = sum(order.open for order in outlook.view.orders.values())
     view = outlook.view
-    return Comparison(tuple(differences), tuple(manual), len(view.positions), open_orders, tuple(view.remainders))
+    remainders = tuple(view.remainders)
+    return Comparison(tuple(differences), tuple(manual), len(view.positions), open_orders, remainders, not_asked)
 
 
 def _positions(outlook: Outlook, unbooked: dict[str, Decimal]) -> list[Difference]:
@@ -132,15 +138,16 @@ def _positions(outlook: Outlook, unbooked: dict[str, Decimal]) -> list[Differenc
     return found
 
 
-def _gone(venue: Venue, outlook: Outlook) -> list[Difference]:
-    """Orders that the journal takes for open and that are not open at the venue."""
+def _gone(venue: Venue, outlook: Outlook) -> tuple[list[Difference], int]:
+    """Orders that the journal takes for open and that are not open at the venue, and how many were not asked for."""
     by_name = {order.client_order_id: order for order in outlook.view.orders.values()}
-    found, asked = [], 0
+    found, asked, not_asked = [], 0, 0
     for order in outlook.journal.open:
         there = outlook.view.orders.get(order.venue_id) or by_name.get(order.client_order_id)
         if there is None:
             if asked == ASKED:
-                break
+                not_asked += 1
+                continue
             asked += 1
             status = _status(venue, order)
         elif there.open:
@@ -148,7 +155,7 @@ def _gone(venue: Venue, outlook: Outlook) -> list[Difference]:
         else:
             status = there.status
         found.append(Difference(Kind.GONE, order.client_order_id, str(order.state), status, _told(order)))
-    return found
+    return found, not_asked
 
 
 def _status(venue: Venue, order: JournalOrder) -> str:

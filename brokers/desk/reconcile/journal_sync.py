@@ -12,7 +12,7 @@ from decimal import Decimal
 from brokers.desk.reconcile.corporate_actions import adjusted
 from brokers.desk.reconcile.position_adjustments import PositionAdjustment
 from brokers.desk.venue_snapshot import grouped, in_words
-from brokers.journal import Cumulative, Execution, Journal, JournalOrder, OrderIntent, State
+from brokers.journal import Cumulative, Execution, Journal, JournalConflict, JournalOrder, OrderIntent, State
 from brokers.journal.fills import FillReport
 from brokers.journal.marks import NEAREST
 from brokers.journal.order_ids import has_our_form
@@ -219,6 +219,15 @@ class JournalSync:
         self.journal.event(client_order_id, State.LOST, reason=why)
         # Should it be seen again, it is news even if it looks as it did.
         self._told.pop(client_order_id, None)
+
+    def given_up(self, name: str) -> bool:
+        """Whether an order of ours, by our name or the venue's id, is over without the venue having it."""
+        try:
+            order = self.journal.order(self._ours.get(name, name))
+        except (JournalConflict, Refusal):
+            # A journal that cannot be read gives nothing up.
+            return False
+        return order.state in (State.LOST, State.REJECTED)
 
     def note_difference(self, symbol: str, quantity: Decimal, price: Decimal, now: datetime, reason: str) -> None:
         """Enter shares that came (positive) or went without any order that could be found."""
