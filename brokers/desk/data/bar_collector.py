@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -18,10 +18,16 @@ from market.calendar import nanoseconds, session_times, sessions_among, sessions
 from market.trading_day import day_zone
 
 MOST_MISSING = 2
-"""So many bars may be outstanding before nothing is decided on the ones that are there."""
+LONGEST_MISSING = pd.Timedelta(minutes=15)
+"""So many bars, as they are asked for, and so much trading time may be outstanding before nothing is decided on what is
+there."""
+SETTLED_AFTER = pd.Timedelta(seconds=8)
+"""So long after its end the last part of a longer bar may come; an answer of later, without it, says that nobody traded."""
 HALF_HOUR = 30
 PUBLISHED_AFTER = pd.Timedelta(minutes=30)
 """How long after its end the bar of a day may be outstanding."""
+FIRST = 0
+"""A stamp before all bars."""
 BLOCK = 50
 """For so many symbols at a time longer bars are made of shorter ones."""
 
@@ -49,7 +55,11 @@ class BarCollector:
         self._store = BarStore(self.symbols)
         self._newest: dict[str, pd.Timestamp] | None = None
         self._expected: tuple[pd.Timestamp, pd.DatetimeIndex] | None = None
-        self._made: tuple[pd.Timestamp, str, BarTable | None] | None = None
+        self._made: tuple[pd.Timestamp, str, bytes, BarTable | None] | None = None
+        # Up to when a source has told each symbol's bars, ns since 1970 (UTC).
+        self._read = np.full(len(self.symbols), np.iinfo(np.int64).min)
+        # From which stamp on the bars of a symbol are another source's; FIRST where all are.
+        self._stood_in: dict[str, int] = {}
 
     @property
     def daily(self) -> bool:
@@ -62,27 +72,74 @@ class BarCollector:
             return 1
         return -(-(SESSION_MINUTES if self.sessions else DAY_MINUTES) // self.minutes)
 
-    def add(self, frame: pd.DataFrame, read_at: datetime | None = None) -> None:
-        """Take in a long table: symbol, datetime (aware), open, high, low, close, volume.
+    def add(
+        self, frame: pd.DataFrame, read_at: datetime | None = None, asked: Collection[str] | None = None
+    ) -> None:
+        """Take in the venue's answer, a long table: symbol, datetime (aware), open, high, low, close, volume.
 
         A later bar of the same time replaces the earlier. What was still forming at ``read_at``, when it was read,
         is left out: read in part and never again, it would pass for a complete one. So is what lies outside of the
-        exchange's hours, where these count.
+        exchange's hours, where these count. ``asked`` are the symbols of the request, without it all.
         """
-        if frame.empty:
+        column, stamps, rows = self._complete_rows(frame, read_at, self.symbols if asked is None else asked)
+        for symbol, since in list(self._stood_in.items()):
+            mine = self._column(symbol)
+            if (stamps[column == mine] >= since).any():
+                self._store.forget(mine, since)
+                del self._stood_in[symbol]
+                self._newest = self._made = None
+        self._put(column, stamps, rows)
+
+    def stand_in(self, symbol: str, frame: pd.DataFrame, read_at: datetime) -> None:
+        """Take in one symbol's bars of another source, from where the venue's end.
+
+        Beside the venue's bars their volume is not known: another source counts the trades of other exchanges. Once
+        the venue has newer bars of the symbol, they are dropped.
+        """
+        column, stamps, rows = self._complete_rows(frame, read_at, (symbol,))
+        newest = self.newest().get(symbol)
+        since = self._stood_in.get(symbol, FIRST if newest is None else newest.value + 1)
+        later = stamps >= since
+        if not later.any():
             return
+        self._stood_in[symbol] = since
+        self._put(column[later], stamps[later], rows[later] if since == FIRST else rows[later].assign(volume=math.nan))
+
+    @property
+    def stood_in(self) -> set[str]:
+        """Symbols whose newest bars are another source's."""
+        return set(self._stood_in)
+
+    def unread(self, frame: pd.DataFrame) -> list[str]:
+        """Symbols in the venue's answer whose bars are all another source's: nothing of their past has been read."""
+        named = set(frame["symbol"].unique())
+        return [symbol for symbol, since in self._stood_in.items() if since == FIRST and symbol in named]
+
+    def _complete_rows(
+        self, frame: pd.DataFrame, read_at: datetime | None, asked: Collection[str]
+    ) -> tuple[np.ndarray, np.ndarray, pd.DataFrame]:
+        """Column, stamp and values of the bars that count, of an answer about some symbols."""
+        told = self._store.symbols.get_indexer(pd.Index(list(asked)))
+        until = np.iinfo(np.int64).max if read_at is None else pd.Timestamp(read_at).value
+        self._read[told] = np.maximum(self._read[told], until)
         column = self._store.symbols.get_indexer(pd.Index(frame["symbol"]))
         times = pd.DatetimeIndex(frame["datetime"])
+        if frame.empty:
+            return column, np.empty(0, dtype=np.int64), frame
         wanted = (column >= 0) & self._within_hours(times)
         if read_at is not None:
             wanted &= self._over(times, pd.Timestamp(read_at))
-        if not wanted.any():
-            return
         times = times[wanted]
         if self.daily:
             times = times.tz_convert(self._zone).normalize()
-        if self._store.put(column[wanted], nanoseconds(times), frame[wanted]):
+        return column[wanted], nanoseconds(times), frame[wanted]
+
+    def _put(self, column: np.ndarray, stamps: np.ndarray, rows: pd.DataFrame) -> None:
+        if len(rows) and self._store.put(column, stamps, rows):
             self._newest = self._made = None
+
+    def _column(self, symbol: str) -> int:
+        return int(self._store.symbols.get_indexer(pd.Index([symbol]))[0])
 
     def moved(self, frame: pd.DataFrame, before: datetime, times: float) -> list[str]:
         """Symbols of which a bar from before a moment is so many times higher or lower than it was: their shares split.
@@ -119,19 +176,33 @@ class BarCollector:
         if self.daily:
             return bool(min(self._date(time) for time in newest.values()) >= last)
         # Bars are asked for as parts of the longer ones that are decided on.
-        return bool(min(newest.values()) >= last + pd.Timedelta(minutes=self.minutes - self.asked_minutes))
+        return bool(min(newest.values()) >= self._ends_of(expected[-1:])[0] - self._asked)
+
+    def awaits(self, now: datetime) -> bool:
+        """Whether no symbol has the last part of a bar that has ended a moment ago: it may come within seconds."""
+        expected = self.expected(self.step_of(now))
+        if self.daily or not len(expected) or not len(self._store):
+            return False
+        just_ended = pd.Timestamp(now) < self._ends_of(expected[-1:])[0] + SETTLED_AFTER
+        return just_ended and 0 < self._outstanding(expected) <= pd.Timedelta(minutes=self.minutes).value
 
     def overdue(self, now: datetime, after: pd.Timedelta) -> dict[str, pd.Timestamp]:
-        """Symbols without a bar that ended so long ago, and when their newest begins; none of symbols without any."""
-        expected = self.expected(self.step_of(now))
-        if not self.daily and len(expected):
-            # Where few are expected that are known, as of short bars in a market without sessions, the first of them.
-            due = expected[expected + pd.Timedelta(minutes=self.minutes) <= pd.Timestamp(now) - after]
-            expected = due if len(due) else expected[:1]
-        if not len(expected):
+        """Symbols without a bar that ended so long ago, and when their newest begins; none of symbols without any.
+
+        Of a longer bar that is not there as a whole it is a part that ended so long ago.
+        """
+        known, newest = self.expected(self.step_of(now)), self.newest()
+        if not len(known):
             return {}
-        begun = {symbol: self._date(time) if self.daily else time for symbol, time in self.newest().items()}
-        return {symbol: time for symbol, time in begun.items() if time < expected[-1]}
+        if self.daily:
+            days = {symbol: self._date(time) for symbol, time in newest.items()}
+            return {symbol: day for symbol, day in days.items() if day < known[-1]}
+        # Where few are expected that are known, as of short bars in a market without sessions, the first of them.
+        due = known[self._ends_of(known) <= pd.Timestamp(now) - after]
+        last = due[-1] if len(due) else known[0]
+        lacking = self._lacks_parts(known)
+        part = min(pd.Timestamp(now) - after, self._ends_of(known[-1:])[0]) - 2 * self._asked
+        return {s: time for s, time in newest.items() if time < last or (s in lacking and time <= part)}
 
     def bars_after(self, time: pd.Timestamp) -> int:
         """How many bars there are, of any symbol, that begin after a time; nights don't count."""
@@ -143,9 +214,10 @@ class BarCollector:
         The same table until other bars come or one could have ended.
         """
         present = self.step_of(now)
-        if self._made is None or self._made[:2] != (present, source):
-            self._made = present, source, self._table(present, source)
-        return self._made[2]
+        read = self._read_key(present)
+        if self._made is None or self._made[:3] != (present, source, read):
+            self._made = present, source, read, self._table(present, source)
+        return self._made[3]
 
     def step_of(self, now: datetime) -> pd.Timestamp:
         """The last moment at which a bar can have ended: bars and sessions end on a common grid of the clock."""
@@ -156,11 +228,13 @@ class BarCollector:
         stamps, values = self._days(present) if self.daily else self._intraday(present)
         if not len(stamps):
             return None
-        expected = nanoseconds(self.expected(present))
-        if (expected > stamps[-1]).sum() > (0 if self.daily else MOST_MISSING):
-            gap = np.full((1, len(self.symbols)), np.nan)
-            stamps = np.append(stamps, expected[-1])
-            values = {name: np.concatenate([array, gap]) for name, array in values.items()}
+        expected = self.expected(present)
+        last = int(nanoseconds(expected[-1:])[0]) if len(expected) else FIRST
+        if last > stamps[-1] if self.daily else self._too_old(expected):
+            earlier, gap = stamps < last, np.full((1, len(self.symbols)), np.nan)
+            # Of a longer bar there may be its first parts.
+            stamps = np.append(stamps[earlier], last)
+            values = {name: np.concatenate([array[earlier], gap]) for name, array in values.items()}
         table = timed(self.symbols, stamps, values, None if self.daily else self.minutes, source)
         if self.daily or not self.sessions:
             return table
@@ -190,6 +264,57 @@ class BarCollector:
         cut = [(g + step).where(g + step <= c, c) for g, c in zip(grids, closes, strict=True)]
         ends = [end.tz_convert("UTC").to_numpy() for end in cut]
         return grid[pd.DatetimeIndex(np.concatenate(ends), tz="UTC") <= present].tz_convert(self._zone)
+
+    @property
+    def _asked(self) -> pd.Timedelta:
+        return pd.Timedelta(minutes=self.asked_minutes)
+
+    def _ends_of(self, begins: pd.DatetimeIndex) -> pd.DatetimeIndex:
+        """When bars that are decided on are complete; the close cuts the last of a session short."""
+        ends = begins + pd.Timedelta(minutes=self.minutes)
+        if not self.sessions or not len(begins):
+            return ends
+        closes = session_times(begins.tz_localize(None).normalize())[1]
+        return ends.where(ends <= closes, closes)
+
+    def _outstanding(self, expected: pd.DatetimeIndex) -> int:
+        """How much trading time of the bars that should be there comes after the newest row, ns."""
+        have = int(self._store.stamps[-1]) + self._asked.value
+        begins, ends = nanoseconds(expected), nanoseconds(self._ends_of(expected))
+        return int((ends - np.maximum(begins, have)).clip(0).sum())
+
+    def _too_old(self, expected: pd.DatetimeIndex) -> bool:
+        """Whether more is outstanding than may be."""
+        return self._outstanding(expected) > min(LONGEST_MISSING, MOST_MISSING * self._asked).value
+
+    def _lacks_parts(self, expected: pd.DatetimeIndex) -> set[str]:
+        """Symbols of whose last bar, made of shorter ones, parts may be outstanding."""
+        if self.minutes == self.asked_minutes or not len(self._store):
+            return set()
+        if self._too_old(expected):
+            return set(self.symbols)
+        return set(self._store.symbols[self._in_parts(nanoseconds(expected[-1:]))[0]])
+
+    def _in_parts(self, begins: np.ndarray) -> np.ndarray:
+        """Where longer bars, of which the last is the newest, may lack parts; shape ``(bars, symbols)``.
+
+        A symbol without a trade has no part. That the last one is there, of any symbol, says that parts of its time
+        have come; otherwise an answer of some seconds after the end does.
+        """
+        times = pd.DatetimeIndex(begins, tz="UTC").tz_convert(self._zone)
+        ends = nanoseconds(self._ends_of(times))
+        found: np.ndarray = ends[:, np.newaxis] > self._read
+        if len(ends) and self._store.stamps[-1] < ends[-1] - self._asked.value:
+            found[-1] |= self._read < ends[-1] + SETTLED_AFTER.value
+        return found
+
+    def _read_key(self, present: pd.Timestamp) -> bytes:
+        """What of the times up to which bars have been read decides whether longer ones are there as a whole."""
+        if self.minutes == self.asked_minutes:
+            return b""
+        lacks = len(self._store) > 0 and self._store.stamps[-1] < present.value - self._asked.value
+        settled = lacks & (self._read >= present.value + SETTLED_AFTER.value)
+        return bytes((self._read >= present.value).tobytes() + settled.tobytes())
 
     def _over(self, times: pd.DatetimeIndex, present: pd.Timestamp) -> np.ndarray:
         """Which of the bars as they were asked for have ended."""
@@ -227,11 +352,7 @@ class BarCollector:
         if self.minutes != self.asked_minutes and len(begins):
             anchors = session_times(begins.tz_localize(None).normalize())[0]
             begins = anchors + (begins - anchors) // step * step
-        ends = begins + step
-        if self.sessions and len(begins):
-            closes = session_times(begins.tz_localize(None).normalize())[1]
-            ends = ends.where(ends <= closes, closes)
-        rows = _span(np.asarray(ends <= present))
+        rows = _span(np.asarray(self._ends_of(begins) <= present))
         if self.minutes == self.asked_minutes:
             return self._store.stamps[rows], {name: values[rows] for name, values in self._store.values.items()}
         return self._joined(nanoseconds(begins)[rows])
@@ -246,6 +367,9 @@ class BarCollector:
             whole = joined(parts)
             for name, array in arrays.items():
                 array[whole["datetime"], whole["symbol"]] = whole[name]
+        in_parts = self._in_parts(stamps)
+        for array in arrays.values():
+            array[in_parts] = np.nan
         return stamps, arrays
 
     def _times(self) -> pd.DatetimeIndex:
@@ -261,9 +385,9 @@ def _span(rows: np.ndarray) -> slice:
 
 
 def joined(parts: pd.DataFrame) -> pd.DataFrame:
-    """Bars of the same symbol and time as one; one with a part that is no number is none itself."""
+    """Bars of the same symbol and time as one; one with a part that is no number is none itself, so is a volume."""
     bad = ~np.isfinite(parts[list(FIELDS[:4])].to_numpy(dtype=float)).all(axis=1)
-    grouped = parts.assign(bad=bad).groupby(["symbol", "datetime"], sort=False)
+    grouped = parts.assign(bad=bad, untold=parts["volume"].isna()).groupby(["symbol", "datetime"], sort=False)
     whole = grouped.agg(
         open=("open", "first"),
         high=("high", "max"),
@@ -271,6 +395,8 @@ def joined(parts: pd.DataFrame) -> pd.DataFrame:
         close=("close", "last"),
         volume=("volume", "sum"),
         bad=("bad", "any"),
+        untold=("untold", "any"),
     ).reset_index()
     whole.loc[whole["bad"], list(FIELDS[:4])] = np.nan
-    return whole.drop(columns="bad")
+    whole.loc[whole["untold"], "volume"] = np.nan
+    return whole.drop(columns=["bad", "untold"])

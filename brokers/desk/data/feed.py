@@ -34,6 +34,8 @@ RETRY = timedelta(minutes=15)
 SPARE_SESSIONS = 2
 YAHOO_S = 4.0
 ATTEMPTS, PAUSE_S = 5, 1.0
+MOMENT_S = 10.0
+"""Longest time that an iteration waits for a bar that has just ended: the next may be an hour later."""
 LATE = timedelta(minutes=1)
 """Bars that are missing are asked for at each iteration so long after they ended, then once in it."""
 REREAD, REREAD_DAYS = timedelta(hours=1), timedelta(days=5)
@@ -125,8 +127,7 @@ class LiveFeed:
         VenueError
             There are no bars at all.
         """
-        now = self.clock.now()
-        why = self._fill(now)
+        now, why = self._filled()
         self._fall_back(now, why)
         before, found = self.bars, self.collected.table(now, self.source)
         if found is None:
@@ -167,6 +168,18 @@ class LiveFeed:
             log.info("the history of bars is not complete yet: %s", why)
             time.sleep(PAUSE_S)
 
+    def _filled(self) -> tuple[datetime, str]:
+        """Ask for what is new, again for a moment while a bar that has just ended is not there; when that was, and why
+        the venue could not be asked."""
+        now = self.clock.now()
+        why, until = self._fill(now), time.monotonic() + MOMENT_S
+        while not why and self.collected.awaits(now) and time.monotonic() < until:
+            time.sleep(PAUSE_S)
+            if (later := self.clock.now()) <= now:
+                break
+            now, why = later, self._fill(later)
+        return now, why
+
     def _fill(self, now: datetime) -> str:
         """Ask the venue for what is new, everything at the beginning of a session; returns why it could not.
 
@@ -190,12 +203,20 @@ class LiveFeed:
                 if self._adjusted(found, now):
                     self._load(now)
                     return ""
-                self.collected.add(found, now)
-                self._take({str(symbol) for symbol in found["symbol"].unique()}, now)
+                self._add(found, now)
+                self._take({str(symbol) for symbol in found["symbol"].unique()} - self.collected.stood_in, now)
         except VenueError as error:
             return f"the venue's bars cannot be read: {error}"
         self.collected.keep_from(self._history_start(now))
         return ""
+
+    def _add(self, found: pd.DataFrame, now: datetime) -> None:
+        """Take in an answer about all symbols; the past of those that Yahoo alone has served is read from the venue."""
+        anew = self.collected.unread(found)
+        others = [symbol for symbol in self.symbols if symbol not in anew]
+        self.collected.add(found[~found["symbol"].isin(anew)], now, others)
+        if anew:
+            self.collected.add(self._ask(anew, self._history_start(now), now), now, anew)
 
     def _begin_anew(self) -> None:
         """The venue's clock was far ahead and is back: what was known of a later time holds nothing up."""
@@ -224,8 +245,9 @@ class LiveFeed:
             reading = self._reading = _Reading(now, bars)
         start, step = self._history_start(reading.until), self._symbols_at_once()
         while reading.done < len(self.symbols):
-            found = self._ask(self.symbols[reading.done : reading.done + step], start, reading.until)
-            reading.bars.add(found, reading.until)
+            asked = self.symbols[reading.done : reading.done + step]
+            found = self._ask(asked, start, reading.until)
+            reading.bars.add(found, reading.until, asked)
             reading.found |= {str(symbol) for symbol in found["symbol"].unique()}
             reading.done += step
         self._reading = None
@@ -319,7 +341,7 @@ class LiveFeed:
             self._yahoo_down_until = now + RETRY
             return
         if len(found):
-            self.collected.add(found, now)
+            self.collected.stand_in(symbol, found, now)
             self._tell({symbol: YAHOO})
         else:
             log.warning("%s: Yahoo has none either", symbol)
