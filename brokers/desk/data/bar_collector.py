@@ -22,7 +22,7 @@ LONGEST_MISSING = pd.Timedelta(minutes=15)
 """So many bars, as they are asked for, and so much trading time may be outstanding before nothing is decided on what is
 there."""
 SETTLED_AFTER = pd.Timedelta(seconds=8)
-"""So long after its end the last part of a longer bar may come; an answer of later, without it, says that nobody traded."""
+"""So long after its end the last part of a longer bar may come; a later answer without it says that nobody traded."""
 HALF_HOUR = 30
 PUBLISHED_AFTER = pd.Timedelta(minutes=30)
 """How long after its end the bar of a day may be outstanding."""
@@ -72,9 +72,7 @@ class BarCollector:
             return 1
         return -(-(SESSION_MINUTES if self.sessions else DAY_MINUTES) // self.minutes)
 
-    def add(
-        self, frame: pd.DataFrame, read_at: datetime | None = None, asked: Collection[str] | None = None
-    ) -> None:
+    def add(self, frame: pd.DataFrame, read_at: datetime | None = None, asked: Collection[str] | None = None) -> None:
         """Take in the venue's answer, a long table: symbol, datetime (aware), open, high, low, close, volume.
 
         A later bar of the same time replaces the earlier. What was still forming at ``read_at``, when it was read,

@@ -169,8 +169,10 @@ class LiveFeed:
             time.sleep(PAUSE_S)
 
     def _filled(self) -> tuple[datetime, str]:
-        """Ask for what is new, again for a moment while a bar that has just ended is not there; when that was, and why
-        the venue could not be asked."""
+        """Ask for what is new, and again for a moment while a bar that has just ended is not there.
+
+        Returns when that was, and why the venue could not be asked.
+        """
         now = self.clock.now()
         why, until = self._fill(now), time.monotonic() + MOMENT_S
         while not why and self.collected.awaits(now) and time.monotonic() < until:
