@@ -11,11 +11,10 @@ import numpy as np
 import pandas as pd
 
 from brokers.desk.data.bar_store import BarStore
-from config.values.markets import NEW_YORK_ZONE, SESSION_MINUTES
+from brokers.desk.data.bar_times import BarTimes
 from market.bar_tables import timed
-from market.bars import DAY_MINUTES, FIELDS, BarTable
-from market.calendar import nanoseconds, session_times, sessions_among, sessions_until
-from market.trading_day import day_zone
+from market.bars import FIELDS, BarTable
+from market.calendar import nanoseconds, session_times
 
 MOST_MISSING = 2
 LONGEST_MISSING = pd.Timedelta(minutes=15)
@@ -23,9 +22,6 @@ LONGEST_MISSING = pd.Timedelta(minutes=15)
 there."""
 SETTLED_AFTER = pd.Timedelta(seconds=8)
 """So long after its end the last part of a longer bar may come; a later answer without it says that nobody traded."""
-HALF_HOUR = 30
-PUBLISHED_AFTER = pd.Timedelta(minutes=30)
-"""How long after its end the bar of a day may be outstanding."""
 FIRST = 0
 """A stamp before all bars."""
 BLOCK = 50
@@ -47,30 +43,14 @@ class BarCollector:
 
     def __init__(self, symbols: Sequence[str], minutes: int, sessions: bool) -> None:
         self.symbols = tuple(dict.fromkeys(symbols))
-        self.minutes = minutes
-        self.sessions = sessions
-        # The venue's hours begin on the clock, a session at half past: only where there is none do they fit.
-        self.asked_minutes = minutes if not sessions or minutes in (1, DAY_MINUTES) else 5
-        self._zone = NEW_YORK_ZONE if sessions else day_zone()
+        self.times = BarTimes(minutes, sessions)
         self._store = BarStore(self.symbols)
         self._newest: dict[str, pd.Timestamp] | None = None
-        self._expected: tuple[pd.Timestamp, pd.DatetimeIndex] | None = None
         self._made: tuple[pd.Timestamp, str, bytes, BarTable | None] | None = None
         # Up to when a source has told each symbol's bars, ns since 1970 (UTC).
         self._read = np.full(len(self.symbols), np.iinfo(np.int64).min)
         # From which stamp on the bars of a symbol are another source's; FIRST where all are.
         self._stood_in: dict[str, int] = {}
-
-    @property
-    def daily(self) -> bool:
-        return self.minutes == DAY_MINUTES
-
-    @property
-    def session_bars(self) -> int:
-        """Bars in a session."""
-        if self.daily:
-            return 1
-        return -(-(SESSION_MINUTES if self.sessions else DAY_MINUTES) // self.minutes)
 
     def add(self, frame: pd.DataFrame, read_at: datetime | None = None, asked: Collection[str] | None = None) -> None:
         """Take in the venue's answer, a long table: symbol, datetime (aware), open, high, low, close, volume.
@@ -124,12 +104,12 @@ class BarCollector:
         times = pd.DatetimeIndex(frame["datetime"])
         if frame.empty:
             return column, np.empty(0, dtype=np.int64), frame
-        wanted = (column >= 0) & self._within_hours(times)
+        wanted = (column >= 0) & self.times.within_hours(times)
         if read_at is not None:
-            wanted &= self._over(times, pd.Timestamp(read_at))
+            wanted &= self.times.over(times, pd.Timestamp(read_at))
         times = times[wanted]
-        if self.daily:
-            times = times.tz_convert(self._zone).normalize()
+        if self.times.daily:
+            times = times.tz_convert(self.times.zone).normalize()
         return column[wanted], nanoseconds(times), frame[wanted]
 
     def _put(self, column: np.ndarray, stamps: np.ndarray, rows: pd.DataFrame) -> None:
@@ -147,8 +127,8 @@ class BarCollector:
         earlier = frame[pd.DatetimeIndex(frame["datetime"]) < pd.Timestamp(before)] if len(frame) else frame
         column = self._store.symbols.get_indexer(pd.Index(earlier["symbol"]))
         stamps = pd.DatetimeIndex(earlier["datetime"])
-        if self.daily:
-            stamps = stamps.tz_convert(self._zone).normalize()
+        if self.times.daily:
+            stamps = stamps.tz_convert(self.times.zone).normalize()
         steps = earlier["close"].to_numpy(dtype=float) / self._store.closes_at(column, nanoseconds(stamps))
         far = (column >= 0) & ((steps >= times) | (steps <= 1 / times))
         return sorted({str(symbol) for symbol in earlier["symbol"].to_numpy()[far]})
@@ -167,39 +147,39 @@ class BarCollector:
 
     def complete(self, now: datetime) -> bool:
         """Whether every symbol has the last bar that should be there: nothing new can be asked for yet."""
-        expected, newest = self.expected(self.step_of(now)), self.newest()
+        expected, newest = self.times.expected(self.times.step_of(now)), self.newest()
         if not len(expected) or len(newest) < len(self.symbols):
             return False
         last = expected[-1]
-        if self.daily:
-            return bool(min(self._date(time) for time in newest.values()) >= last)
+        if self.times.daily:
+            return bool(min(self.times.date(time) for time in newest.values()) >= last)
         # Bars are asked for as parts of the longer ones that are decided on.
-        return bool(min(newest.values()) >= self._ends_of(expected[-1:])[0] - self._asked)
+        return bool(min(newest.values()) >= self.times.ends_of(expected[-1:])[0] - self.times.asked)
 
     def awaits(self, now: datetime) -> bool:
         """Whether no symbol has the last part of a bar that has ended a moment ago: it may come within seconds."""
-        expected = self.expected(self.step_of(now))
-        if self.daily or not len(expected) or not len(self._store):
+        expected = self.times.expected(self.times.step_of(now))
+        if self.times.daily or not len(expected) or not len(self._store):
             return False
-        just_ended = pd.Timestamp(now) < self._ends_of(expected[-1:])[0] + SETTLED_AFTER
-        return just_ended and 0 < self._outstanding(expected) <= pd.Timedelta(minutes=self.minutes).value
+        just_ended = pd.Timestamp(now) < self.times.ends_of(expected[-1:])[0] + SETTLED_AFTER
+        return just_ended and 0 < self._outstanding(expected) <= pd.Timedelta(minutes=self.times.minutes).value
 
     def overdue(self, now: datetime, after: pd.Timedelta) -> dict[str, pd.Timestamp]:
         """Symbols without a bar that ended so long ago, and when their newest begins; none of symbols without any.
 
         Of a longer bar that is not there as a whole it is a part that ended so long ago.
         """
-        known, newest = self.expected(self.step_of(now)), self.newest()
+        known, newest = self.times.expected(self.times.step_of(now)), self.newest()
         if not len(known):
             return {}
-        if self.daily:
-            days = {symbol: self._date(time) for symbol, time in newest.items()}
+        if self.times.daily:
+            days = {symbol: self.times.date(time) for symbol, time in newest.items()}
             return {symbol: day for symbol, day in days.items() if day < known[-1]}
         # Where few are expected that are known, as of short bars in a market without sessions, the first of them.
-        due = known[self._ends_of(known) <= pd.Timestamp(now) - after]
+        due = known[self.times.ends_of(known) <= pd.Timestamp(now) - after]
         last = due[-1] if len(due) else known[0]
         lacking = self._lacks_parts(known)
-        part = min(pd.Timestamp(now) - after, self._ends_of(known[-1:])[0]) - 2 * self._asked
+        part = min(pd.Timestamp(now) - after, self.times.ends_of(known[-1:])[0]) - 2 * self.times.asked
         return {s: time for s, time in newest.items() if time < last or (s in lacking and time <= part)}
 
     def bars_after(self, time: pd.Timestamp) -> int:
@@ -211,83 +191,43 @@ class BarCollector:
 
         The same table until other bars come or one could have ended.
         """
-        present = self.step_of(now)
+        present = self.times.step_of(now)
         read = self._read_key(present)
         if self._made is None or self._made[:3] != (present, source, read):
             self._made = present, source, read, self._table(present, source)
         return self._made[3]
 
-    def step_of(self, now: datetime) -> pd.Timestamp:
-        """The last moment at which a bar can have ended: bars and sessions end on a common grid of the clock."""
-        step = f"{math.gcd(self.minutes, HALF_HOUR)}min"
-        return pd.Timestamp(now).tz_convert("UTC").floor(step).tz_convert(self._zone)
-
     def _table(self, present: pd.Timestamp, source: str) -> BarTable | None:
-        stamps, values = self._days(present) if self.daily else self._intraday(present)
+        stamps, values = self._days(present) if self.times.daily else self._intraday(present)
         if not len(stamps):
             return None
-        expected = self.expected(present)
+        expected = self.times.expected(present)
         last = int(nanoseconds(expected[-1:])[0]) if len(expected) else FIRST
-        if last > stamps[-1] if self.daily else self._too_old(expected):
+        if last > stamps[-1] if self.times.daily else self._too_old(expected):
             earlier, gap = stamps < last, np.full((1, len(self.symbols)), np.nan)
             # Of a longer bar there may be its first parts.
             stamps = np.append(stamps[earlier], last)
             values = {name: np.concatenate([array[earlier], gap]) for name, array in values.items()}
-        table = timed(self.symbols, stamps, values, None if self.daily else self.minutes, source)
-        if self.daily or not self.sessions:
+        table = timed(self.symbols, stamps, values, None if self.times.daily else self.times.minutes, source)
+        if self.times.daily or not self.times.sessions:
             return table
         # What the close cuts short is complete with it.
         closes = session_times(table.opens_at.tz_localize(None).normalize())[1]
         return replace(table, closes_at=table.closes_at.where(table.closes_at <= closes, closes))
 
-    def expected(self, present: pd.Timestamp) -> pd.DatetimeIndex:
-        """When the last complete bars begin that the clock says there should be, oldest first."""
-        if self._expected is None or self._expected[0] != present:
-            self._expected = present, self._last_complete(present)
-        return self._expected[1]
-
-    def _last_complete(self, present: pd.Timestamp) -> pd.DatetimeIndex:
-        if self.daily:
-            today = self._date(present)
-            days = sessions_until(today, MOST_MISSING + 3) if self.sessions else pd.date_range(end=today, periods=5)
-            return days[np.asarray(self._ends(days) + PUBLISHED_AFTER <= present)]
-        step = pd.Timedelta(minutes=self.minutes)
-        if not self.sessions:
-            last = present.normalize()
-            last += (present - last) // step * step - step
-            return pd.date_range(last - (MOST_MISSING + 2) * step, last, freq=step)
-        opens, closes = session_times(sessions_until(self._date(present), 3))
-        grids = [pd.date_range(o, c, freq=step, inclusive="left") for o, c in zip(opens, closes, strict=True)]
-        grid = pd.DatetimeIndex(np.concatenate([g.tz_convert("UTC").to_numpy() for g in grids]), tz="UTC")
-        cut = [(g + step).where(g + step <= c, c) for g, c in zip(grids, closes, strict=True)]
-        ends = [end.tz_convert("UTC").to_numpy() for end in cut]
-        return grid[pd.DatetimeIndex(np.concatenate(ends), tz="UTC") <= present].tz_convert(self._zone)
-
-    @property
-    def _asked(self) -> pd.Timedelta:
-        return pd.Timedelta(minutes=self.asked_minutes)
-
-    def _ends_of(self, begins: pd.DatetimeIndex) -> pd.DatetimeIndex:
-        """When bars that are decided on are complete; the close cuts the last of a session short."""
-        ends = begins + pd.Timedelta(minutes=self.minutes)
-        if not self.sessions or not len(begins):
-            return ends
-        closes = session_times(begins.tz_localize(None).normalize())[1]
-        return ends.where(ends <= closes, closes)
-
     def _outstanding(self, expected: pd.DatetimeIndex) -> int:
         """How much trading time of the bars that should be there comes after the newest row, ns."""
-        have = int(self._store.stamps[-1]) + self._asked.value
-        begins, ends = nanoseconds(expected), nanoseconds(self._ends_of(expected))
+        have = int(self._store.stamps[-1]) + self.times.asked.value
+        begins, ends = nanoseconds(expected), nanoseconds(self.times.ends_of(expected))
         return int((ends - np.maximum(begins, have)).clip(0).sum())
 
     def _too_old(self, expected: pd.DatetimeIndex) -> bool:
         """Whether more is outstanding than may be."""
-        return self._outstanding(expected) > min(LONGEST_MISSING, MOST_MISSING * self._asked).value
+        return self._outstanding(expected) > min(LONGEST_MISSING, MOST_MISSING * self.times.asked).value
 
     def _lacks_parts(self, expected: pd.DatetimeIndex) -> set[str]:
         """Symbols of whose last bar, made of shorter ones, parts may be outstanding."""
-        if self.minutes == self.asked_minutes or not len(self._store):
+        if self.times.minutes == self.times.asked_minutes or not len(self._store):
             return set()
         if self._too_old(expected):
             return set(self.symbols)
@@ -299,59 +239,35 @@ class BarCollector:
         A symbol without a trade has no part. That the last one is there, of any symbol, says that parts of its time
         have come; otherwise an answer of some seconds after the end does.
         """
-        times = pd.DatetimeIndex(begins, tz="UTC").tz_convert(self._zone)
-        ends = nanoseconds(self._ends_of(times))
+        times = pd.DatetimeIndex(begins, tz="UTC").tz_convert(self.times.zone)
+        ends = nanoseconds(self.times.ends_of(times))
         found: np.ndarray = ends[:, np.newaxis] > self._read
-        if len(ends) and self._store.stamps[-1] < ends[-1] - self._asked.value:
+        if len(ends) and self._store.stamps[-1] < ends[-1] - self.times.asked.value:
             found[-1] |= self._read < ends[-1] + SETTLED_AFTER.value
         return found
 
     def _read_key(self, present: pd.Timestamp) -> bytes:
         """What of the times up to which bars have been read decides whether longer ones are there as a whole."""
-        if self.minutes == self.asked_minutes:
+        if self.times.minutes == self.times.asked_minutes:
             return b""
-        lacks = len(self._store) > 0 and self._store.stamps[-1] < present.value - self._asked.value
+        lacks = len(self._store) > 0 and self._store.stamps[-1] < present.value - self.times.asked.value
         settled = lacks & (self._read >= present.value + SETTLED_AFTER.value)
         return bytes((self._read >= present.value).tobytes() + settled.tobytes())
 
-    def _over(self, times: pd.DatetimeIndex, present: pd.Timestamp) -> np.ndarray:
-        """Which of the bars as they were asked for have ended."""
-        if not self.daily:
-            return np.asarray(times + pd.Timedelta(minutes=self.asked_minutes) <= present)
-        days = times.tz_convert(self._zone).tz_localize(None).normalize()
-        unique = days.unique().sort_values()
-        return np.asarray(days.isin(unique[np.asarray(self._ends(unique) <= present)]))
-
-    def _ends(self, days: pd.DatetimeIndex) -> pd.DatetimeIndex:
-        """When the bar of each day is complete: with the session, or at midnight where there are none."""
-        return session_times(days)[1] if self.sessions else (days + pd.Timedelta(days=1)).tz_localize(self._zone)
-
-    def _within_hours(self, times: pd.DatetimeIndex) -> np.ndarray:
-        """Which of the bars as they were asked for begin in a session, where there are any."""
-        if self.daily or not self.sessions:
-            return np.ones(len(times), dtype=bool)
-        clock = times.tz_convert(self._zone)
-        days = clock.tz_localize(None).normalize()
-        unique = days.unique().sort_values()
-        opens, closes = session_times(unique)
-        place = unique.get_indexer(days)
-        inside = (clock >= opens[place]) & (clock < closes[place])
-        return np.asarray(inside & sessions_among(unique)[place])
-
     def _days(self, present: pd.Timestamp) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """When days begin, as naive dates, and their values, as far as they are over."""
-        times = self._times()
-        rows = _span(self._over(times, present))
+        times = self._begins()
+        rows = _span(self.times.over(times, present))
         return nanoseconds(times[rows].tz_localize(None)), {n: v[rows] for n, v in self._store.values.items()}
 
     def _intraday(self, present: pd.Timestamp) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """When bars that are decided on begin, and their values, as far as they have ended."""
-        begins, step = self._times(), pd.Timedelta(minutes=self.minutes)
-        if self.minutes != self.asked_minutes and len(begins):
+        begins, step = self._begins(), pd.Timedelta(minutes=self.times.minutes)
+        if self.times.minutes != self.times.asked_minutes and len(begins):
             anchors = session_times(begins.tz_localize(None).normalize())[0]
             begins = anchors + (begins - anchors) // step * step
-        rows = _span(np.asarray(self._ends_of(begins) <= present))
-        if self.minutes == self.asked_minutes:
+        rows = _span(np.asarray(self.times.ends_of(begins) <= present))
+        if self.times.minutes == self.times.asked_minutes:
             return self._store.stamps[rows], {name: values[rows] for name, values in self._store.values.items()}
         return self._joined(nanoseconds(begins)[rows])
 
@@ -370,11 +286,8 @@ class BarCollector:
             array[in_parts] = np.nan
         return stamps, arrays
 
-    def _times(self) -> pd.DatetimeIndex:
-        return pd.DatetimeIndex(self._store.stamps, tz="UTC").tz_convert(self._zone)
-
-    def _date(self, moment: pd.Timestamp) -> pd.Timestamp:
-        return moment.tz_convert(self._zone).tz_localize(None).normalize()
+    def _begins(self) -> pd.DatetimeIndex:
+        return pd.DatetimeIndex(self._store.stamps, tz="UTC").tz_convert(self.times.zone)
 
 
 def _span(rows: np.ndarray) -> slice:

@@ -113,7 +113,7 @@ class LiveFeed:
         self._asked_yahoo: dict[str, datetime] = {}
         self._yahoo_down_until = NEVER
         self._answered: datetime | None = None
-        session_bars = self.collected.session_bars
+        session_bars = self.collected.times.session_bars
         self._settled = bars_to_settle(needs, session_bars)
         self._history_sessions = -(-self._settled // session_bars) + SPARE_SESSIONS
         self._told_short = False
@@ -196,7 +196,7 @@ class LiveFeed:
                 self._load(now)
             if self._is_due(now):
                 # From where the venue spoke last, so that an outage leaves no hole; it may correct its newest bars.
-                reread = REREAD_DAYS if self.collected.daily else REREAD
+                reread = REREAD_DAYS if self.collected.times.daily else REREAD
                 since = (now if self._answered is None else self._answered) - reread
                 if newest := self.collected.newest().values():
                     # One bar is there already: asked for again, it tells whether the venue has adjusted the past.
@@ -228,10 +228,10 @@ class LiveFeed:
 
     def _is_due(self, now: datetime) -> bool:
         """Whether the venue can have bars that it had not when it spoke last: one may have ended, or some are late."""
-        if self._answered is None or self.collected.step_of(now) > self.collected.step_of(self._answered):
+        if self._answered is None or self.collected.times.step_of(now) > self.collected.times.step_of(self._answered):
             return True
         waited = now - self._answered
-        late = now - self.collected.step_of(now).to_pydatetime() < LATE
+        late = now - self.collected.times.step_of(now).to_pydatetime() < LATE
         return waited > timedelta(0) and (late or waited >= LATE) and not self.collected.complete(now)
 
     def _load(self, now: datetime) -> None:
@@ -243,7 +243,7 @@ class LiveFeed:
         today = now.astimezone(ZONE).date()
         reading = self._reading
         if reading is None or reading.until.astimezone(ZONE).date() != today or self._split_since(reading.until):
-            bars = BarCollector(self.symbols, self.collected.minutes, self.collected.sessions)
+            bars = BarCollector(self.symbols, self.collected.times.minutes, self.collected.times.sessions)
             reading = self._reading = _Reading(now, bars)
         start, step = self._history_start(reading.until), self._symbols_at_once()
         while reading.done < len(self.symbols):
@@ -279,11 +279,11 @@ class LiveFeed:
 
     def _symbols_at_once(self) -> int:
         """For how many symbols the history is read at a time."""
-        bars = self._history_sessions * max(1, DAY_HOURS_MINUTES // self.collected.asked_minutes)
+        bars = self._history_sessions * max(1, DAY_HOURS_MINUTES // self.collected.times.asked_minutes)
         return max(1, min(HISTORY_SYMBOLS, HISTORY_BARS // bars))
 
     def _ask(self, symbols: Sequence[str], start: datetime, end: datetime | None = None) -> pd.DataFrame:
-        return self.venue.bars(symbols, self.collected.asked_minutes, start, end)
+        return self.venue.bars(symbols, self.collected.times.asked_minutes, start, end)
 
     def _take(self, symbols: Iterable[str], read_at: datetime) -> None:
         """The venue has answered, with bars of these symbols."""
@@ -328,7 +328,7 @@ class LiveFeed:
         def ask() -> None:
             # yfinance raises what it likes and takes the time it likes.
             try:
-                answer.put(fallback.bars(symbol, self.collected.asked_minutes, start))
+                answer.put(fallback.bars(symbol, self.collected.times.asked_minutes, start))
             except Exception as error:
                 answer.put(error)
 
@@ -357,7 +357,7 @@ class LiveFeed:
             "%d bars of %d minutes are all that there are, the features need %d to be independent of where they begin; "
             "until then averages differ from those of a longer history",
             there,
-            self.collected.minutes,
+            self.collected.times.minutes,
             self._settled,
         )
 
