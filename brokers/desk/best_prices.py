@@ -49,8 +49,8 @@ class BestPrices:
 
     def keep(self, symbols: Collection[str]) -> None:
         """Forget what is not held any more, with its tables."""
-        for symbol in self._seen.keys() - set(symbols):
-            del self._seen[symbol]
+        # A copy: another thread may be asking meanwhile.
+        self._seen = {symbol: seen for symbol, seen in self._seen.copy().items() if symbol in symbols}
 
 
 def _best(position: Position, bars: BarTable, known: float, until: pd.Timestamp | None = None) -> float:
