@@ -145,9 +145,9 @@ def test_a_night_after_a_split_is_no_other_split(gap: float) -> None:
 
 @pytest.mark.parametrize(("before", "after", "step"), [(2, 3, 0.8), (4, 5, 0.88), (3, 2, 1.25)])
 def test_a_night_of_the_days_before_a_split_is_not_taken_for_it(before: int, after: int, step: float) -> None:
-    """The venue has adjusted all bars already; what they show some sessions earlier is the market's."""
+    """The venue has adjusted all bars already; what they show a session earlier is the market's."""
     rows = regular_rows(NEXT, 8)
-    night = len(rows) - 3 * 78
+    night = len(rows) - 2 * 78
     moved = [{**row, **{key: row[key] * step for key in "ohlc"}} if k >= night else row for k, row in enumerate(rows)]
     venue = DataVenue({"A": moved, "B": moved}, f"{NEXT} 11:00")
     known = live(venue, replace(SPLIT, before=Decimal(before), after=Decimal(after)), price=100.0 * step)
