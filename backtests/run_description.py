@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 
 import numpy as np
@@ -101,12 +101,14 @@ def describe(
             *enlarged(strategy.pipeline),
         ),
         seed=request.seed,
-        open_positions=open_at_the_end(held, result.table, end),
+        open_positions=open_at_the_end(held, strategy.broker.ledger.entry_fees, result.table, end),
     )
 
 
-def open_at_the_end(held: Iterable[Position], table: BarTable, end: pd.Timestamp) -> tuple[OpenPosition, ...]:
-    """Positions that the run ended with, valued at their last close in the window."""
+def open_at_the_end(
+    held: Iterable[Position], entry_fees: Mapping[str, float], table: BarTable, end: pd.Timestamp
+) -> tuple[OpenPosition, ...]:
+    """Positions that the run ended with, at their last close in the window, less what their entries were charged."""
     row = int(table.opens_at.searchsorted(end, side="right"))
     found = []
     for position in sorted(held, key=lambda one: one.symbol):
@@ -121,7 +123,7 @@ def open_at_the_end(held: Iterable[Position], table: BarTable, end: pd.Timestamp
                 entry_price=position.entry_price,
                 price=price,
                 stop=position.stop,
-                unrealised=(price - position.entry_price) * position.quantity,
+                unrealised=(price - position.entry_price) * position.quantity - entry_fees.get(position.symbol, 0.0),
             )
         )
     return tuple(found)
