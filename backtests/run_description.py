@@ -32,7 +32,7 @@ from strategies.run_notes import (
     with_parked,
     without_benchmark,
 )
-from strategies.silent_signals import enlarged, never_fired
+from strategies.silent_signals import enlarged, without_effect
 
 ENTRIES_AT_MARKET = "market at the open of the bar after the decision"
 ENTRIES_REST = "a limit a step from the open of the bar after the decision, for that bar"
@@ -97,7 +97,7 @@ def describe(
             *with_interest(result.record.interest),
             *with_parked(result.record.parked),
             *out_of_reach(strategy.feed.features, strategy.pipeline, end),
-            *never_fired(strategy.feed.features, strategy.pipeline, spoke, start, end),
+            *without_effect(strategy.feed.features, strategy.pipeline, spoke, start, end),
             *enlarged(strategy.pipeline),
         ),
         seed=request.seed,
