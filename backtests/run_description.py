@@ -33,6 +33,7 @@ from strategies.run_notes import (
     without_benchmark,
 )
 from strategies.silent_signals import enlarged, without_effect
+from strategies.without_volume import without_volume
 
 ENTRIES_AT_MARKET = "market at the open of the bar after the decision"
 ENTRIES_REST = "a limit a step from the open of the bar after the decision, for that bar"
@@ -96,6 +97,7 @@ def describe(
             *with_dividends(result.record.dividends),
             *with_interest(result.record.interest),
             *with_parked(result.record.parked),
+            *without_volume(strategy.feed.features, strategy.pipeline, start, end),
             *out_of_reach(strategy.feed.features, strategy.pipeline, end),
             *without_effect(strategy.feed.features, strategy.pipeline, spoke, start, end),
             *enlarged(strategy.pipeline),

@@ -29,7 +29,7 @@ ARRAYS = frozenset({"scores", "opposes"})
 """Methods that give one value for each symbol of the market they are asked about."""
 LISTS = frozenset({"manage", "propose", "needs", "symbols", "needs_to_oppose", "raise_cash"})
 ADJUSTMENTS = frozenset({"manage", "raise_cash"})
-TEXTS = frozenset({"reason", "lacks", "status"})
+TEXTS = frozenset({"reason", "lacks", "status", "without_volume"})
 WORDS = frozenset({"cash_funds"})
 WHOLE_NUMBERS = frozenset({"halt_sessions"})
 """Properties that give symbols, and a number from 1 on."""
