@@ -107,6 +107,20 @@ class VenueSnapshot:
         position = self.positions.get(symbol)
         return NOTHING if position is None else position.average_price
 
+    def purchases_by_hand(self, symbol: str) -> list[VenueOrder]:
+        """Open orders of a symbol that are not ours and open or add to a position: bids, beside a short sales."""
+        adds = "sell" if self.held(symbol) < 0 else "buy"
+        shown = (self.orders.get(order.id, order) for order in self.manual if order.symbol == symbol)
+        return [order for order in shown if order.open and order.armed and order.side == adds]
+
+    def worth_ordered_by_hand(self, symbol: str) -> Decimal:
+        """What orders that are not ours may add to a symbol, USD; NaN where nothing tells the price of one."""
+        worth = NOTHING
+        for order in self.purchases_by_hand(symbol):
+            price = max(order.limit_price, order.stop_price) or self.price(symbol) or Decimal("NaN")
+            worth += order.remaining * price
+        return worth
+
 
 def not_believed(orders: Iterable[VenueOrder], names: Container[str]) -> list[UnreadOrder]:
     """Orders that are not to be counted, as if they could not be read, with those that they were listed with."""
