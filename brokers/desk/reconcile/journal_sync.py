@@ -81,6 +81,8 @@ class JournalSync:
         self.alarms: list[Contradiction] = []
         """Answers to requests that told of something else than what was sent, since the last look."""
         self._manual: dict[str, datetime | None] = {}
+        self._by_hand: set[str] = set()
+        """The venue's ids of orders that were sent by hand and are in the journal all the same."""
         self._known = len(self._ours)
         self.contradictions: dict[str, Contradiction] = {}
         """By the venue's id of the order: what did not fit the journal when it was last seen."""
@@ -122,9 +124,10 @@ class JournalSync:
         self._ours[venue_id] = client_order_id
 
     def take(self, orders: Mapping[str, VenueOrder]) -> list[VenueOrder]:
-        """Book everything known or related to what is known; returns the orders that are not ours.
+        """Book everything known or related to what is known; returns the orders that were sent by hand.
 
-        Each order for itself: one that contradicts the journal is kept in ``contradictions``, the others go on.
+        Those too that the journal knows because a part of them has filled. Each order is booked for itself: one that
+        contradicts the journal is kept in ``contradictions``, the others go on.
         """
         manual: list[VenueOrder] = []
         relations: Relations | None = None
@@ -140,6 +143,8 @@ class JournalSync:
                         manual.append(order)
                         continue
                 self._book(order)
+            if order.id in self._by_hand:
+                manual.append(order)
         if self._known != len(self._ours):
             # What has become ours may be what an order of somebody else's belongs to, also one that came before it.
             self._known = len(self._ours)
@@ -334,6 +339,8 @@ class JournalSync:
         if self._told.get(name) == news and not reports:
             return
         before = self.journal.order(name)
+        if before.role == OrderRole.MANUAL:
+            self._by_hand.add(order.id)
         if wrong := differs(before, order):
             self.disbelieved.add(order.id)
             raise ValueError(f"{name} is shown as {wrong}")

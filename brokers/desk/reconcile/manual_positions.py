@@ -80,7 +80,7 @@ class ManualPositions:
         """Compare the venue's positions with all fills that are known."""
         self.reduced.clear()
         for order in self.state.view.manual:
-            if order.filled > 0:
+            if order.filled > 0 and self.sync.client_id(order.id) is None:
                 ours = self.positions.book.quantity(order.symbol)
                 self.sync.adopt_manual(order)
                 if order.id not in self.sync.contradictions:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from brokers.desk.desk import LiveDesk
 from brokers.desk.execution.order_gateway import OrderRefused
 from brokers.desk.execution.order_requests import single
 from brokers.desk.order_router import LumibotOrderRouter
 from brokers.journal.order_ids import client_order_id
 from brokers.kraken.answers.names import uuid_of
+from brokers.live_state.snapshot import held_now
+from risk.model import MANUAL
 from tests.brokers.desk.scene import Scene
 from tests.brokers.kraken.scene import BTC, ETH, KrakenScene
 from tests.brokers.rehearsal.kraken.market import served
@@ -122,3 +126,42 @@ def test_a_purchase_at_market_whose_price_nobody_knows_leaves_no_room(scene: Sce
     scene.settle(1)
     assert [o.type for o in scene.state.view.purchases_by_hand("AAPL")] == ["market"]
     assert bought(scene, "AAPL", 1).startswith("GATE_SYMBOL_NOTIONAL: nan held and ordered of AAPL")
+
+
+def by_hand_now(desk: LiveDesk) -> tuple[Decimal, Decimal]:
+    """What hands hold by the screens, and how much of it is behind a stop."""
+    ((position, _),) = (item for item in held_now(desk, None) if item[0].signal == MANUAL)
+    return Decimal(str(position.quantity)), Decimal(str(position.protected_quantity))
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_at_kraken_the_stop_that_such_an_entry_made_protects_what_it_bought(tmp_path: Path, restart: bool):
+    with served() as server:
+        scene = KrakenScene(server, tmp_path)
+        close = {"close[ordertype]": "stop-loss", "close[price]": "80000"}
+        kraken_bid(server, "XBTUSD", "89000", "0.002", cl_ord_id=uuid_of(name_of(scene, BTC)), **close)
+        scene.enter(BTC, 100)
+        scene.settle(3)
+        scene.step(1, BTC="88900")
+        scene.settle(4)
+        if restart:
+            scene.restart()
+            scene.settle(3)
+        assert by_hand_now(scene.desk) == (Decimal("0.002"), Decimal("0.002"))
+        assert scene.positions.book.quantity(BTC) > 0
+        scene.close()
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_at_alpaca_the_exits_of_such_an_entry_protect_what_it_bought(scene: Scene, restart: bool):
+    scene.enter("AAPL", 20)
+    scene.settle(3)
+    legs = {"stop_loss": {"stop_price": "90"}, "take_profit": {"limit_price": "130"}, "order_class": "bracket"}
+    terms = {"type": "market", "time_in_force": "gtc", "side": "buy", "symbol": "AAPL", "qty": "10"}
+    scene.exchange.submit({**terms, **legs, "client_order_id": name_of(scene, "AAPL")})
+    scene.pass_time(1)
+    scene.settle(4)
+    if restart:
+        scene.restart()
+        scene.settle(3)
+    assert by_hand_now(scene.desk) == (Decimal(10), Decimal(10))
