@@ -74,12 +74,12 @@ class AccountView:
         return moved
 
     def balances(self) -> Balances:
-        now = self._clock.now()
-        if self._balances is None or not self._fresh(self._balances[0], now):
+        if self._balances is None or not self._fresh(self._balances[0], self._clock.now()):
             found = balances_of(self._client.balances(), self._reference.pairs)
             totals = {name: there.total for name, there in found.spendable.items()}
             self._moved |= bool(self._totals) and totals != self._totals
-            self._balances, self._totals = (now, found), totals
+            # As of now: it may have waited for room longer than an answer serves.
+            self._balances, self._totals = (self._clock.now(), found), totals
         return self._balances[1]
 
     def figures(self) -> tuple[Decimal, Decimal]:
