@@ -21,7 +21,7 @@ REMAINDER_USD = Decimal("0.5")
 
 @dataclass(frozen=True, slots=True)
 class Freed:
-    """Exits of a symbol that have ended since the last look by confirmed cancels: the venue's ids, and since when."""
+    """Exits of a symbol whose cancel was asked for since the last look: the venue's ids, and since when."""
 
     orders: tuple[str, ...]
     since: datetime
@@ -37,7 +37,9 @@ class VenueSnapshot:
     orders as the venue wrote it, for the broker class that speaks its language; ``account_time`` is when the account
     was asked for, ``account_unreadable`` why it could not be read since then, in words. ``dust`` is what the venue
     holds beside the positions, too little to be one. ``freed`` are exits, by symbol, that have ended since the look by
-    a cancel of ours, ``ended`` the stop of a symbol that has ended last since then, whoever ended it.
+    a cancel of ours, ``ended`` the stop of a symbol that has ended last since then, whoever ended it. ``unanswered``
+    are exits whose cancel has had no answer since then, ``doubted`` those of them that count as ended, as the look that
+    should have told has failed.
     """
 
     time: datetime
@@ -54,6 +56,8 @@ class VenueSnapshot:
     dust: dict[str, VenuePosition] = field(default_factory=dict)
     freed: dict[str, Freed] = field(default_factory=dict)
     ended: dict[str, VenueOrder] = field(default_factory=dict)
+    unanswered: dict[str, Freed] = field(default_factory=dict)
+    doubted: dict[str, Freed] = field(default_factory=dict)
 
     @property
     def uncommitted_cash(self) -> Decimal:
@@ -87,6 +91,37 @@ class VenueSnapshot:
         self.orders = {**self.orders, order.id: replace(order, cancel_pending=True)}
         if order.is_stop:
             self.ended = {**self.ended, order.symbol: replace(order, state=State.CANCELLED, changed=now)}
+
+    def note_unanswered(self, order: VenueOrder, now: datetime) -> None:
+        """The cancel of an exit has had no answer: it may have ended, which the next look tells."""
+        before = self.unanswered.get(order.symbol, Freed((), now))
+        self.unanswered = {**self.unanswered, order.symbol: Freed((*before.orders, order.id), before.since)}
+
+    def doubt_unanswered(self) -> set[str]:
+        """No look has told what came of cancels without an answer: their exits protect nothing that can be relied on.
+
+        Returns the symbols in which that is news.
+        """
+        told, self.unanswered = self.unanswered, {}
+        for venue_id in (venue_id for freed in told.values() for venue_id in freed.orders):
+            if (order := self.orders[venue_id]).open:
+                self.orders = {**self.orders, venue_id: replace(order, cancel_pending=True)}
+        self.doubted = {**self.doubted, **told}
+        return set(told)
+
+    def keep_doubt(self, symbol: str) -> bool:
+        """Whether exits whose cancel had no answer are in doubt still; not where the venue has told that one rests."""
+        there = [self.orders[venue_id] for venue_id in self.doubted[symbol].orders]
+        if any(order.open and not order.cancel_pending for order in there):
+            self.doubted = {name: freed for name, freed in self.doubted.items() if name != symbol}
+        return symbol in self.doubted
+
+    def end_doubt(self, symbol: str) -> None:
+        """The venue says that an order holds the shares: the exits whose cancel had no answer rest still."""
+        for venue_id in self.doubted[symbol].orders:
+            self.orders = {**self.orders, venue_id: replace(self.orders[venue_id], cancel_pending=False)}
+        self.doubted = {name: freed for name, freed in self.doubted.items() if name != symbol}
+        self.freed = {name: freed for name, freed in self.freed.items() if name != symbol}
 
     def note_ends(self, news: Iterable[VenueOrder]) -> None:
         """Stops that worked as far as is known, and of which is told now that they have ended without a sale."""
