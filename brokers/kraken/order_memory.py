@@ -185,27 +185,25 @@ class OrderMemory:
         return self._ack(found, next(iter(found))) if found else None
 
     def _open_now(self) -> dict[str, Listed]:
-        now = self._clock.now()
-        if not self._serves(now):
-            self._listed, self._kept = None, False
-            listed = self._read(self._client.open_orders())
-            # As of now: it may have waited for room longer than an answer serves.
-            self._listed_at = now = self._clock.now()
-            self._listed = now, listed
-            for order in self._listed[1].values():
-                if isinstance(order, VenueOrder):
-                    self.sent(order)
-                    self._tell_another_trader(order)
-                    if order.created is not None:
-                        self._client.rates.born(order.id, max(0.0, (now - order.created).total_seconds()))
-        return self._listed[1]
+        if self._listed is not None and self._serves(self._listed[0], self._clock.now()):
+            return self._listed[1]
+        self._listed, self._kept = None, False
+        listed = self._read(self._client.open_orders())
+        # As of now: it may have waited for room longer than an answer serves.
+        self._listed_at = now = self._clock.now()
+        self._listed = now, listed
+        for order in listed.values():
+            if isinstance(order, VenueOrder):
+                self.sent(order)
+                self._tell_another_trader(order)
+                if order.created is not None:
+                    self._client.rates.born(order.id, max(0.0, (now - order.created).total_seconds()))
+        return listed
 
-    def _serves(self, now: datetime) -> bool:
-        """Whether the last listing of open orders serves a question of now."""
-        if self._listed is None:
-            return False
+    def _serves(self, listed: datetime, now: datetime) -> bool:
+        """Whether a listing of open orders serves a question of now."""
         waited = self._kept and timedelta(0) <= now - self._listed_at < WAITS
-        return waited or timedelta(0) <= now - self._listed[0] < timedelta(seconds=KEEP_S)
+        return waited or timedelta(0) <= now - listed < timedelta(seconds=KEEP_S)
 
     def _tell_another_trader(self, order: VenueOrder) -> None:
         """Say once of an open order that another trader of this program may have sent it."""
