@@ -78,7 +78,7 @@ def measure(count: int, folder: Path) -> dict[str, tuple[float, float]]:
     found["first replay"] = timed(lambda: history.update(today))
     own: Any = SimpleNamespace(book=history.book, journal=journal)
     maker, record, keeper = (
-        BookBuilder(own, own, {}, lambda position: (0.0, 0.0), lambda: None),
+        BookBuilder(own, own, {}, lambda position: (0.0, 0.0), lambda: None, lambda: True),
         RunRecord(),
         BudgetKeeper.open(folder, ACCOUNT, today),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -60,8 +61,18 @@ def a_count(text: str) -> int:
         raise typer.BadParameter(f"{shortened(text)} is not a whole number from 1 up") from None
 
 
+_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}\.\d{3}$")
+"""A number whose point may set thousands apart."""
+
+
 def a_number(text: str) -> float:
     """Any number; whether it is finite and in its bounds is for the settings to say."""
+    if _THOUSANDS.match(text):
+        # Where a comma begins decimals it is a thousand times as much.
+        plain = text.replace(".", "")
+        raise typer.BadParameter(
+            f"{shortened(text)} may be {float(text):g} or {plain}; write {float(text):g} or {plain}"
+        )
     try:
         return float(text)
     except ValueError:

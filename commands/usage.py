@@ -16,6 +16,8 @@ NEAR = 0.8
 """Likeness, 0 to 1, from which on a name is offered instead of another; a far guess misleads."""
 _EXTRA = re.compile(r"unexpected extra argument\(s\) \((.*)\)$", re.DOTALL)
 LONGEST_WORD = 80
+FOLDERS = frozenset({"--state-dir", "--out", "--dir", "--folder", "--run"})
+"""Options of other commands that name a folder, which some take as an argument of its own."""
 _NEEDS = re.compile(r"Option '([^']+)' requires an argument")
 
 
@@ -45,6 +47,8 @@ def _sentence(error: TyperException) -> str:
         if hint := FORMER_ARGUMENTS.get(word):
             return f"{word} is not an argument here; {hint}"
         known = _options(error)
+        if word in FOLDERS and (place := _first_place(error)):
+            return f"{word} is not an argument of this command; write the folder alone, where {place} stands"
         if "--set" in known and (setting := SETTING_OF.get(word)):
             return f"{word} is not an argument of this command; write --set {setting}"
         return f"{word} is not an argument; {near(word, known)}"
@@ -64,6 +68,13 @@ def _name(error: TyperException) -> str:
         return ""
     options = [option for option in parameter.opts if option.startswith("--")]
     return str(options[0]) if options else str(parameter.metavar or parameter.human_readable_name)
+
+
+def _first_place(error: TyperException) -> str:
+    """The name of the command's first argument that is written without an option; empty where it has none."""
+    context = getattr(error, "ctx", None)
+    parameters = [] if context is None else context.command.get_params(context)
+    return next((str(p.metavar or p.human_readable_name) for p in parameters if p.param_type_name == "argument"), "")
 
 
 def _options(error: TyperException) -> list[str]:

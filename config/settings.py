@@ -70,10 +70,15 @@ class Settings(Sections):
 
     def told_evidence(self, profile: str) -> str:
         """What is known of the edge of the profile of that name, and whether these settings are another's."""
-        changed = [key for key, _ in self._provenance.choices() if key.partition(".")[0] in DECIDING]
+        return told_evidence(profile, self.evidence.verdict, self.evidence.sentence, self.beside_evidence)
+
+    @property
+    def beside_evidence(self) -> list[str]:
+        """Settings that decide and are not the profile's, so that its evidence was not found with them."""
         # Settings that say themselves how they were tested are told so.
-        others = () if self._provenance.chosen("evidence.verdict") else changed
-        return told_evidence(profile, self.evidence.verdict, self.evidence.sentence, others)
+        if self._provenance.chosen("evidence.verdict"):
+            return []
+        return [key for key in self._provenance.changes() if key.partition(".")[0] in DECIDING]
 
     @property
     def config_hash(self) -> str:

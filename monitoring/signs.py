@@ -48,7 +48,7 @@ def concerning(found: Status, symbol: str) -> tuple[Sign, ...]:
 def _signs(found: Status) -> Iterable[Sign]:
     state = found.state
     if found.sign_of_life == "stale":
-        text = f"from the trader for {found.age_s:,.0f} s: it hangs or is gone, and what it last said is old"
+        text = f"from the trader {found.silence}: it hangs or is gone, and what it last said is old"
         yield Sign("stale", "No sign of life", text)
     for symbol, seconds in sorted(state.unprotected.items()):
         held = next((p for p in state.positions if p.symbol == symbol), None)

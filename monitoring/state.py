@@ -250,8 +250,11 @@ class TraderState:
         return ((now or datetime.now(UTC)) - self.written).total_seconds()
 
     def stale(self, now: datetime | None = None) -> bool:
-        """Whether the trader should have written since, and did not end in order."""
-        return not self.ended and self.age_s(now) > MISSED_BEATS * self.beat_s
+        """Whether the trader should have written since, and did not end in order.
+
+        A clock that was put back behind what it wrote last hides no trader that is gone: one that lives writes anew.
+        """
+        return not self.ended and abs(self.age_s(now)) > MISSED_BEATS * self.beat_s
 
     @property
     def look_time(self) -> datetime | None:
@@ -264,7 +267,9 @@ class TraderState:
     def evidence(self) -> str:
         """What is known of its profile's edge; empty where the trader did not write it."""
         known = self.settings.get("evidence") or {}
-        return told_evidence(self.profile, known["verdict"], known["sentence"]) if known else ""
+        if not known:
+            return ""
+        return told_evidence(self.profile, known["verdict"], known["sentence"], known.get("set_otherwise", ()))
 
     @property
     def day_result(self) -> float | None:

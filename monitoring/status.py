@@ -80,6 +80,13 @@ class Status:
         """Whether nothing new may be entered now."""
         return bool(self.halts or self.stopped_by or self.state.kill != "off")
 
+    @property
+    def silence(self) -> str:
+        """For how long the trader has said nothing, in words."""
+        if self.age_s < 0:
+            return f"since a time {-self.age_s:,.0f} s ahead of this machine's clock"
+        return f"for {self.age_s:,.0f} s"
+
 
 def status(state: TraderState, now: datetime | None = None) -> Status:
     """Answer from what the trader wrote last."""

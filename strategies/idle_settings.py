@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -11,6 +12,8 @@ from risk.brackets import BRACKETS, FixedBracket
 from risk.lots import EPSILON
 
 CHAIN = "risk.chain"
+NEAR = 0.8
+"""Likeness, 0 to 1, from which on a symbol may be another one misspelt."""
 SIGNAL_SECTIONS = ("signals.modules", "signals.rules")
 
 
@@ -78,7 +81,29 @@ def told_of_idle_cap(settings: Settings) -> tuple[str, ...]:
 
 def settings_without_effect(settings: Settings) -> tuple[str, ...]:
     """Notes about what the user set and this run does not read, and about rules that the user's chain leaves out."""
-    return (*_unread(settings), *_partial_behind_target(settings), *rules_left_out(settings))
+    return (
+        *_unread(settings),
+        *_partial_behind_target(settings),
+        *_likely_misspelt(settings),
+        *rules_left_out(settings),
+    )
+
+
+def _likely_misspelt(settings: Settings) -> list[str]:
+    """Notes about symbols that settings of the user's name, that are not traded, and that are near to one that is."""
+    traded = settings.universe.traded
+    named = {"gate.restricted": settings.gate.restricted, "universe.sectors": tuple(settings.universe.sectors)}
+    known = {*settings.universe.symbols, settings.universe.benchmark}
+    notes = []
+    for key, symbols in named.items():
+        for symbol in symbols:
+            one = f"{key}.{symbol}"
+            if symbol in known or not settings.provenance.chosen(one):
+                continue
+            for near in difflib.get_close_matches(symbol, traded, n=1, cutoff=NEAR):
+                source = settings.source_of(one)
+                notes.append(f"{source}: {key} names {symbol}, which is not traded here; did you mean {near}?")
+    return notes
 
 
 def _unread(settings: Settings) -> list[str]:

@@ -107,7 +107,7 @@ def _record(db: Statements, orders: Sequence[OrderRow], since: datetime | None) 
         for point in journal_queries.equity(db, since=since, most=_ALL)
         for held, safe in [covered.at(point.time)]
     ]
-    records = [_order(order, prices) for order in orders]
+    records = [_order(order, prices) for order in journal_queries.at_last_prices(db, orders)]
     return RunRecord(
         initial_equity=rows[0].equity if rows else float("nan"),
         orders=records,

@@ -105,20 +105,21 @@ class Verdict:
         """The verdict in one sentence."""
         pbo = UNDEFINED if self.pbo is None else f"{self.pbo:.2f} (0.5 = chance)"
         tried = plain_count(self.counted, "trial")
+        best = f"trial {self.best}" if self.best.isdecimal() else self.best
         figures = f"deflated Sharpe {figure(self.dsr, '.2f')} over {tried}, PBO {pbo}"
         told = {
-            "edge": f"{self.best} has an edge that luck among {tried} does not explain",
-            "no edge": f"{self.best} shows nothing that luck among {tried} does not explain",
-            "overfit": f"{self.best} was best by fitting the past: what was best in one half was not in the other",
-            "too short": f"{self.observations:,} observations are too few to say whether {self.best} is more than luck",
+            "edge": f"{best} has an edge that luck among {tried} does not explain",
+            "no edge": f"{best} shows nothing that luck among {tried} does not explain",
+            "overfit": f"{best} was best by fitting the past: what was best in one half was not in the other",
+            "too short": f"{self.observations:,} observations are too few to say whether {best} is more than luck",
         }
         if self.weak:
             told["too short"] = self.weak
         if math.isnan(self.sharpe):
-            told["no edge"] = f"the returns of {self.best} never move, so that it has no Sharpe ratio"
+            told["no edge"] = f"the returns of {best} never move, so that it has no Sharpe ratio"
         elif self.verdict == "no edge" and self.dsr >= research().overfit.min_confidence:
             # All trials may share an edge, or the market's own rise: then choosing among them adds nothing.
-            told["no edge"] = f"{self.best} is more than luck among {tried}, but " + (
+            told["no edge"] = f"{best} is more than luck among {tried}, but " + (
                 f"an edge needs a PBO, which is {self.pbo_told()}"
                 if self.pbo is None
                 else "choosing it among them was chance"

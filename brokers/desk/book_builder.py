@@ -35,6 +35,8 @@ class BookBuilder:
         Stop and target of a position of ours, USD.
     bars : callable
         The complete bars known now, in present shares; None before the first.
+    session_is_on : callable
+        Whether a session is on, extended hours included where they count.
     """
 
     def __init__(
@@ -44,12 +46,14 @@ class BookBuilder:
         sectors: Mapping[str, str],
         levels: Callable[[Position], tuple[float, float]],
         bars: Callable[[], BarTable | None],
+        session_is_on: Callable[[], bool],
     ) -> None:
         self._state = state
         self._positions = positions
         self._sectors = sectors
         self._levels = levels
         self._bars = bars
+        self.session_is_on = session_is_on
         self.opening: tuple[date, Decimal] | None = None
         """The session that was opened last, and its equity then; safe to read in any thread."""
         self._best: dict[str, tuple[str, float]] = {}
@@ -69,7 +73,7 @@ class BookBuilder:
             equity=state.equity,
             cash=float(self._positions.uncommitted_cash),
             positions=positions,
-            pending={s: p for s, p in pending.items() if p.quantity > 0},
+            pending=pending,
             opened_today_usd=self._positions.opened_today(),
             session_open_equity=float(self._opened_at(now)),
             closed_trades=own.ledger.closed[-CLOSED_TRADES_KEPT:],
@@ -78,9 +82,9 @@ class BookBuilder:
         )
 
     def _opened_at(self, now: datetime) -> Decimal:
-        """Equity at the session's opening; an equity that was known earlier fixes none."""
+        """Equity at the session's opening; one that was known earlier, or is read while none is on, fixes none."""
         view = self._state.view
-        if view.account_unreadable:
+        if view.account_unreadable or not self.session_is_on():
             return self._positions.journal.session_open_equity(day_of(now)) or view.account.equity
         return self.open_session(now)
 

@@ -66,11 +66,15 @@ class Bookkeeping:
         self._books.keep_trades(self.record)
 
     def book(self) -> Book:
-        """What is held, on its way and left, now; a rule that stops entries by it begins its halt."""
+        """What is held, on its way and left, now; a rule that stops entries by it begins its halt.
+
+        A halt counts sessions, so it begins in one: what was read between two of them the next one's opening shows.
+        """
         # What is filled from here on is told with the book that shows it.
         self.fills = self._sync.fills
         book = self._lasting.measured(self._books.book(self._entries.pending(), self._entries.sent))
-        for module in list(halting(self._halters, book, self._halts.halted(book.time))):
+        halters = self._halters if self._books.session_is_on() else ()
+        for module in list(halting(halters, book, self._halts.halted(book.time))):
             sessions = halt_dates(day_of(book.time), module.halt_sessions, self._market)
             self._halts.halt(module.name, book.time, f"equity {book.equity:.2f}", sessions)
             self.record.halts.append(HaltRecord(book.time, module.name, end_of_halt(sessions[-1])))

@@ -20,6 +20,7 @@ from brokers.desk.trading_parts import FLATTEN, TradingParts
 from brokers.desk.venue_looks import VenueLooks
 from brokers.desk.venue_snapshot import VenueSnapshot
 from brokers.journal import IllegalTransition, JournalConflict
+from brokers.order_types import RefusalCode
 from brokers.reporting.iteration_report import IterationReport
 from brokers.venue_errors import AccountUnreadable, RateLimited, VenueError, VenueUnavailable
 from brokers.venue_values import TradeUpdate
@@ -124,11 +125,14 @@ class LiveDesk:
         with self.lock, self.state.time_budget(STEP_S):
             self.symbol_work.end_parts()
 
-    def tick(self, within_s: float = STEP_S) -> None:
-        """Look and work between iterations; raises VenueError like ``reconcile``."""
+    def tick(self, within_s: float = STEP_S, *, anyway: bool = False) -> None:
+        """Work between iterations, and look before it where a look is due, or ``anyway``.
+
+        Raises VenueError like ``reconcile``.
+        """
         with self.lock, self.state.time_budget(within_s):
             self.symbol_work.end_parts()
-            if self.looks.is_due():
+            if anyway or self.looks.is_due():
                 self._see(partial(self.look, account=self.looks.asks_account(), clock=False), within_s * LOOK_FRAC)
             self.work()
 
@@ -181,7 +185,11 @@ class LiveDesk:
             if not self.submit or self.shutting_down:
                 return
             self._plans.adjust(plan)
-            self.work()
+            try:
+                self.work()
+            except VenueError as error:
+                self._plans.refuse(plan, f"{RefusalCode.NOT_SENT}: {error}")
+                raise
             self._plans.enter(plan)
 
     def look(self, account: bool = True, clock: bool = True) -> None:

@@ -139,7 +139,9 @@ class Monitor:
 
     def _see_stream(self) -> None:
         """See whether the stream is open and tells nothing: a fill that a look found had its update before it."""
-        now, fill = time.monotonic(), self.desk.sync.untold_fill
+        now, fill, present = time.monotonic(), self.desk.sync.untold_fill, self.clock.now()
+        # What a clock that was far ahead and is back said of them would make every fill an older one.
+        self._connected, self._updated = min(self._connected, present), min(self._updated, present)
         since = max(self._connected, self._updated) + timedelta(seconds=SLACK_S / self.clock.local(1.0))
         if not self._silent:
             if self.listening and fill > since:

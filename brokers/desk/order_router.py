@@ -57,6 +57,9 @@ class LumibotOrderRouter:
                 raise OrderRefused(f"{RefusalCode.DOUBT}: {doubt}")
             # What was bought by hand is sold by hand, also by way of Lumibot, and its sale never closes ours.
             leaves = OrderRole.CLOSE if positions.book.quantity(symbol) * held > 0 else OrderRole.MANUAL
+            if positions.unresolved(symbol):
+                # It may be at the venue: the same once more would be sold or bought twice.
+                raise OrderRefused(f"{RefusalCode.PENDING}: an earlier order of {symbol} has no outcome yet")
             if reduces and positions.protection(symbol).exits:
                 raise OrderRefused(
                     f"{RefusalCode.HELD}: exits hold the shares of {symbol}; close_position() and sell_all() cancel "
@@ -70,7 +73,7 @@ class LumibotOrderRouter:
                 quote=self._price(symbol, request.side, not reduces),
                 reason="sent through Lumibot",
             )
-            desk.entries.by_subclass.add(placed.client_order_id)
+            desk.entries.sent_by_subclass(placed)
             return self._answer(placed)
 
     def replace(self, venue_id: str, change: OrderChange) -> OrderAck:
@@ -150,9 +153,10 @@ class LumibotOrderRouter:
                     "next session"
                 )
             quantity = None if frac == 1 else float(abs(held) * Decimal(str(frac)))
-            desk.closer.begin(symbol, quantity, OrderRole.CLOSE, REASON, desk.state.now)
+            why = desk.closer.begin(symbol, quantity, OrderRole.CLOSE, REASON, desk.state.now)
             if symbol not in desk.closer.tasks:
-                raise OrderRefused(f"{GateCode.LOT}: {frac:g} of {digits(abs(held))} {symbol} is less than a lot")
+                why = why or "is less than a lot"
+                raise OrderRefused(f"{GateCode.LOT}: {frac:g} of {digits(abs(held))} {symbol} {why}")
         self._wait_for(lambda: desk.closer.working & {symbol})
         return True
 

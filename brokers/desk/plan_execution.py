@@ -10,7 +10,9 @@ from brokers.desk.core import DeskCore
 from brokers.desk.entry_halts import EntryHalts
 from brokers.desk.symbol_work import SymbolWork
 from brokers.desk_rules import ADJUSTMENT_ROLES
+from brokers.network.clock import elapsed
 from brokers.order_types import RefusalCode
+from brokers.venue_errors import VenueError
 from risk.model import Adjustment, Plan
 
 FUNDED_WITHIN = timedelta(seconds=60)
@@ -71,7 +73,7 @@ class PlanExecution:
         plan, since = self._unfunded
         if self.gateway.shutting_down:
             self._give_up(f"{RefusalCode.SHUTDOWN}: {SHUTTING_DOWN}")
-        elif self.state.now - since > FUNDED_WITHIN:
+        elif elapsed(self.state.now, since, FUNDED_WITHIN):
             self._give_up(f"{RefusalCode.STOPPED}: the sale that was to bring its cash took too long")
         elif (seen := self.state.view.account_time) is not None and seen > since and not self._selling(plan):
             self._unfunded = None
@@ -82,9 +84,13 @@ class PlanExecution:
         if closed := self.entries.window().closed:
             why = [*why, closed]
         if why:
-            self._refuse(plan, f"{RefusalCode.STOPPED}: {'; '.join(why)}")
+            self.refuse(plan, f"{RefusalCode.STOPPED}: {'; '.join(why)}")
             return
-        quotes = self.state.quotes([proposal.symbol for proposal in plan.entries])
+        try:
+            quotes = self.state.quotes([proposal.symbol for proposal in plan.entries])
+        except VenueError as error:
+            self.refuse(plan, f"{RefusalCode.NOT_SENT}: {error}")
+            raise
         for proposal in plan.entries:
             if self.gateway.shutting_down:
                 self.entries.refusals.add(proposal, plan.time, f"{RefusalCode.SHUTDOWN}: {SHUTTING_DOWN}")
@@ -92,6 +98,9 @@ class PlanExecution:
                 # It ends entries with the next look, and these before it.
                 wrong = "; ".join(alarm.what for alarm in self.sync.alarms)
                 self.entries.refusals.add(proposal, plan.time, f"{RefusalCode.DOUBT}: {wrong}")
+            elif stopped := self.halts.stopped(self.state.now, self._halter_names):
+                # What came of the entry before it could not be booked.
+                self.entries.refusals.add(proposal, plan.time, f"{RefusalCode.STOPPED}: {'; '.join(stopped)}")
             else:
                 self.entries.begin(proposal, plan.time, quotes[proposal.symbol])
 
@@ -99,9 +108,10 @@ class PlanExecution:
         """Refuse the entries that wait for their cash."""
         if self._unfunded is not None:
             (plan, _), self._unfunded = self._unfunded, None
-            self._refuse(plan, why)
+            self.refuse(plan, why)
 
-    def _refuse(self, plan: Plan, why: str) -> None:
+    def refuse(self, plan: Plan, why: str) -> None:
+        """Leave a trace of each entry of a plan, none of which is sent."""
         for proposal in plan.entries:
             self.entries.refusals.add(proposal, plan.time, why)
 

@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 
 from brokers.desk.book_builder import BookBuilder
 from brokers.desk.execution.backoff import elapsed
-from brokers.desk.execution.entries import Entries
 from brokers.desk.venue_state import QUOTE_S, VenueState
 from brokers.venue_errors import VenueError
 from config.errors import Refusal
@@ -27,24 +26,12 @@ class SessionOpening:
     ----------
     state : VenueState
     books : BookBuilder
-    entries : Entries
-        Say whether the venue's hours let anything be entered.
-    extended : bool
-        Whether extended hours count.
     told : callable
         Takes why the account cannot be read, empty where it can.
     """
 
-    def __init__(
-        self,
-        state: VenueState,
-        books: BookBuilder,
-        entries: Entries,
-        extended: bool,
-        told: Callable[[str], None],
-    ) -> None:
-        self._state, self._books, self._entries = state, books, entries
-        self._extended, self._told = extended, told
+    def __init__(self, state: VenueState, books: BookBuilder, told: Callable[[str], None]) -> None:
+        self._state, self._books, self._told = state, books, told
         self._limit = state.venue.request_limit
         self._tried: datetime | None = None
 
@@ -66,11 +53,11 @@ class SessionOpening:
             log.debug("the session's opening is not known yet: %s", error)
 
     def is_due(self) -> bool:
-        """Whether a session is on, extended hours included where they count, whose opening equity is not fixed yet."""
+        """Whether a session is on whose opening equity is not fixed yet."""
         opened = self._books.opening
         if opened is not None and opened[0] == day_of(self._state.now):
             return False
-        return self._state.in_session or (self._extended and not self._entries.window().closed)
+        return self._books.session_is_on()
 
     @property
     def again(self) -> bool:

@@ -116,7 +116,7 @@ class SymbolWork:
         self.positions.refresh()
         for symbol in self.state.view.doubt_unanswered():
             self.positions.seen_anew(symbol)
-        recent = self.state.now - self.state.view.time < RECENT
+        recent = not elapsed(self.state.now, self.state.view.time, RECENT)
         for symbol in sorted(self.symbols | {order.symbol for order in self.entries.waiting}):
             if symbol in self.state.view.held_back:
                 continue

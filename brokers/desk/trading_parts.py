@@ -48,7 +48,9 @@ class TradingParts:
         bars: Callable[[], BarTable | None],
         window: Callable[[], EntryWindow],
     ) -> None:
-        self._state, self._positions = core.state, core.positions
+        self._state, self._positions, self._window = core.state, core.positions, window
+        self._extended = core.settings.live.extended_hours.enabled
+        core.gateway.unbooked = lambda error: halts.crashed(error, core.state.now)
         trading = core.state, core.positions, core.gateway
         self.barred = BarredEntries(core.state, core.positions, bars, core.settings.gate.price_collar_frac)
         filling = Filling(core.state, core.positions)
@@ -60,7 +62,12 @@ class TradingParts:
             core.state, core.positions, core.sync, core.settings, core.gateway.cancel, self.protector.relearn
         )
         self.books = BookBuilder(
-            core.state, core.positions, core.settings.universe.sectors, self._stop_and_target, bars
+            core.state,
+            core.positions,
+            core.settings.universe.sectors,
+            self._stop_and_target,
+            bars,
+            self._session_is_on,
         )
         self.overdue = OverdueStops(core.state, core.positions, self.leave, filling, asks=self.targets.needed)
         self.work = SymbolWork(
@@ -85,6 +92,9 @@ class TradingParts:
             if not self.flattened:
                 log.warning("kill switch: every position of ours is closed")
             self.flattened = True
+
+    def _session_is_on(self) -> bool:
+        return self._state.in_session or (self._extended and not self._window().closed)
 
     def _stop_and_target(self, position: Position) -> tuple[float, float]:
         levels = self.protector.levels(position)

@@ -43,8 +43,7 @@ class VenueLooks:
     def __init__(self, core: DeskCore, halts: EntryHalts, books: BookBuilder, work: SymbolWork) -> None:
         self._state, self._positions, self._observer, self._sync = core.state, core.positions, core.observer, core.sync
         self._halts, self._work = halts, work
-        extended = core.settings.live.extended_hours.enabled
-        self.opening = SessionOpening(core.state, books, work.entries, extended, self._tell_account)
+        self.opening = SessionOpening(core.state, books, self._tell_account)
         self._limit = core.state.venue.request_limit
         self.watch = LookWatch(lambda: self._state.clock.local(max(IDLE_S, self._limit.quiet_s)))
         self._looked = self._seen_at = -math.inf
@@ -62,9 +61,16 @@ class VenueLooks:
         if not limit.quiet_s or (self.opening.is_due() and self.opening.again):
             return True
         since = time.monotonic() - self._seen_at
-        if self._work.urgent and since >= local(URGENT_S):
-            return since >= local(limit.look_s) or self._state.room(limit.look + limit.iteration)
-        return since >= local(limit.quiet_s)
+        if since >= local(limit.quiet_s):
+            return True
+        if since >= local(URGENT_S) and self._work.urgent:
+            return since >= local(limit.look_s) or self._has_room()
+        # It may rest for days: iterations and commands find room beside these looks all the same.
+        return since >= local(IDLE_S) and bool(self._work.entries.waiting) and self._has_room()
+
+    def _has_room(self) -> bool:
+        """Whether there are requests for a look and an iteration beside it."""
+        return self._state.room(self._limit.look + self._limit.iteration)
 
     def asks_account(self) -> bool:
         """Whether to ask for the account between iterations.

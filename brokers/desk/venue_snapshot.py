@@ -31,15 +31,15 @@ class Freed:
 class VenueSnapshot:
     """What the venue showed at its last look.
 
-    ``manual`` are orders that are not ours. ``complete`` is False if a position could not be read, so that what is
-    missing may be there; ``unread`` names the symbols of orders that could not be, ``held_back`` those in which such an
-    order is ours, so that nothing is known of what protects our shares. ``listing`` is the listing of open
-    orders as the venue wrote it, for the broker class that speaks its language; ``account_time`` is when the account
-    was asked for, ``account_unreadable`` why it could not be read since then, in words. ``dust`` is what the venue
-    holds beside the positions, too little to be one. ``freed`` are exits, by symbol, that have ended since the look by
-    a cancel of ours, ``ended`` the stop of a symbol that has ended last since then, whoever ended it. ``unanswered``
-    are exits whose cancel has had no answer since then, ``doubted`` those of them that count as ended, as the look that
-    should have told has failed.
+    ``manual`` are orders that were sent by hand, whether the journal knows them or not. ``complete`` is False if a
+    position could not be read, so that what is missing may be there; ``unread`` names the symbols of orders that could
+    not be, ``held_back`` those in which such an order is ours, so that nothing is known of what protects our shares.
+    ``listing`` is the listing of open orders as the venue wrote it, for the broker class that speaks its language;
+    ``account_time`` is when the account was asked for, ``account_unreadable`` why it could not be read since then, in
+    words. ``dust`` is what the venue holds beside the positions, too little to be one. ``freed`` are exits, by symbol,
+    that have ended since the look by a cancel of ours, ``ended`` the stop of a symbol that has ended last since then,
+    whoever ended it. ``unanswered`` are exits whose cancel has had no answer since then, ``doubted`` those of them that
+    count as ended, as the look that should have told has failed.
     """
 
     time: datetime
@@ -60,9 +60,15 @@ class VenueSnapshot:
     doubted: dict[str, Freed] = field(default_factory=dict)
 
     @property
+    def by_hand(self) -> list[VenueOrder]:
+        """Orders that were sent by hand, as they are shown now."""
+        return [self.orders.get(order.id, order) for order in self.manual]
+
+    @property
     def uncommitted_cash(self) -> Decimal:
-        """Cash of the account without what orders that are not ours have set aside for what they buy, USD."""
-        theirs = (order for order in self.manual if order.open and order.side == "buy" and self.held(order.symbol) >= 0)
+        """Cash of the account without what orders sent by hand have set aside for what they buy, USD."""
+        bids = (order for order in self.by_hand if order.open and order.side == "buy")
+        theirs = (order for order in bids if self.held(order.symbol) >= 0)
         aside = (order.remaining * max(order.limit_price, order.stop_price) for order in theirs)
         return self.account.cash - sum(aside, NOTHING)
 
@@ -145,8 +151,8 @@ class VenueSnapshot:
     def purchases_by_hand(self, symbol: str) -> list[VenueOrder]:
         """Open orders of a symbol that are not ours and open or add to a position: bids, beside a short sales."""
         adds = "sell" if self.held(symbol) < 0 else "buy"
-        shown = (self.orders.get(order.id, order) for order in self.manual if order.symbol == symbol)
-        return [order for order in shown if order.open and order.armed and order.side == adds]
+        there = (order for order in self.by_hand if order.symbol == symbol and order.open and order.armed)
+        return [order for order in there if order.side == adds]
 
     def worth_ordered_by_hand(self, symbol: str) -> Decimal:
         """What orders that are not ours may add to a symbol, USD; NaN where nothing tells the price of one."""

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
 from sqlalchemy import Connection, func, select
 
-from brokers.journal.database.schema import VERSION, decisions, fills, orders, rows_of, splits
+from brokers.journal.database.schema import VERSION, decisions, fills, order_events, orders, rows_of, splits
 from brokers.journal.journal_order import JournalOrder
 from brokers.journal.marks import NEAREST
-from brokers.order_types import OrderRole, State
+from brokers.journal.states import FINAL
+from brokers.order_types import OPENING_ROLES, OrderRole, State
+
+AMENDED_BY = "amended by "
+"""Begins the key of the event that tells of an order which row of the orders has the terms that it got then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +91,25 @@ def in_present_shares(price: Decimal, symbol: str, since: datetime, splits: Iter
     return price
 
 
+def entry_times(connection: Connection, since: datetime) -> list[datetime]:
+    """When orders that open a position were planned since a moment, and when those ended of which nothing filled.
+
+    What was refused or never sent is none.
+    """
+    table, told = orders.c, order_events.c
+    entries = table.role.in_([str(role) for role in OPENING_ROLES]) & (table.journaled_at >= since)
+    entries &= table.state != State.REJECTED
+    unfilled = table.state.in_([str(state) for state in FINAL]) & (table.filled_quantity == Decimal(0))
+    ends = (
+        select(func.max(told.time, type_=told.time.type))
+        .join(orders, table.client_order_id == told.client_order_id)
+        .where(entries & unfilled)
+        .group_by(told.client_order_id)
+    )
+    sent = connection.scalars(select(table.journaled_at).where(entries))
+    return sorted([*sent, *connection.scalars(ends)])
+
+
 def venue_ids(connection: Connection) -> dict[str, str]:
     """Client order id by the venue's id, of every order that has one."""
     query = select(orders.c.venue_id, orders.c.client_order_id).where(orders.c.venue_id.is_not(None))
@@ -148,8 +171,40 @@ def last_exit_price(connection: Connection, symbol: str, role: str, since: datet
     return None if row is None else in_present_shares(row[0], symbol, row.journaled_at, all_splits(connection))
 
 
+def present_terms(connection: Connection, order: JournalOrder) -> JournalOrder:
+    """An order with the prices that it has now: those of its latest amendment, or those that it was sent with."""
+    events = order_events.c
+    key = connection.scalar(
+        select(events.event_key)
+        .where((events.client_order_id == order.client_order_id) & events.event_key.startswith(AMENDED_BY))
+        .order_by(events.id.desc())
+        .limit(1)
+    )
+    if key is None:
+        return order
+    prices = select(orders.c.limit_price, orders.c.stop_price).where(
+        orders.c.client_order_id == key.removeprefix(AMENDED_BY)
+    )
+    limit, stop = connection.execute(prices).one()
+    return replace(order, limit_price=limit, stop_price=stop)
+
+
+def all_at_present_terms(connection: Connection, found: Collection[JournalOrder]) -> list[JournalOrder]:
+    """The same of orders and what amended them, all of which are among ``found``."""
+    events, known = order_events.c, {order.client_order_id: order for order in found}
+    query = select(events.client_order_id, events.event_key).where(events.event_key.startswith(AMENDED_BY))
+    present = dict(known)
+    for name, key in connection.execute(query.order_by(events.id)):
+        if name in known and (change := known.get(key.removeprefix(AMENDED_BY))) is not None:
+            present[name] = replace(known[name], limit_price=change.limit_price, stop_price=change.stop_price)
+    return list(present.values())
+
+
 def last_stop(connection: Connection, symbol: str, since: datetime) -> JournalOrder | None:
-    """The newest stop of a symbol that was planned or adopted from a moment on, whatever became of it; None without."""
+    """The newest stop of a symbol that was planned or adopted from a moment on, whatever became of it; None without.
+
+    What amended a stop is that stop, at its new price.
+    """
     table = orders.c
     query = (
         rows_of(orders)
@@ -158,4 +213,10 @@ def last_stop(connection: Connection, symbol: str, since: datetime) -> JournalOr
         .limit(1)
     )
     row = connection.execute(query).mappings().first()
-    return None if row is None else JournalOrder.of(dict(row))
+    if row is None:
+        return None
+    newest, events = JournalOrder.of(dict(row)), order_events.c
+    query = rows_of(orders).join(order_events, events.client_order_id == table.client_order_id)
+    amended = query.where(events.event_key == f"{AMENDED_BY}{newest.client_order_id}")
+    row = connection.execute(amended).mappings().first()
+    return newest if row is None else replace(JournalOrder.of(dict(row)), stop_price=newest.stop_price)

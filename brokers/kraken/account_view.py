@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
@@ -11,13 +11,13 @@ from typing import Any, TypeVar
 
 import pandas as pd
 
-from brokers.kraken.answers.balances import Balances, balances_of, equity_of, positions_of
+from brokers.kraken.answers.balances import Balances, balances_of, equity_of, leave_out, positions_of
 from brokers.kraken.answers.market_data import INTERVALS, MOST_BARS, bars_of, no_bars, prices_of, quotes_of
 from brokers.kraken.answers.pairs import USD
 from brokers.kraken.connection.client import KrakenClient
 from brokers.kraken.connection.errors import UNKNOWN_PAIR
 from brokers.kraken.reference import Reference
-from brokers.network.clock import VenueClock
+from brokers.network.clock import VenueClock, elapsed
 from brokers.venue_errors import VenueRefusal
 from brokers.venue_values import VenuePositions, VenueQuote
 
@@ -75,7 +75,13 @@ class AccountView:
 
     def balances(self) -> Balances:
         if self._balances is None or not self._fresh(self._balances[0], self._clock.now()):
-            found = balances_of(self._client.balances(), self._reference.pairs)
+            answer = self._client.balances()
+            found = balances_of(answer, self._reference.pairs)
+            if not answer and any(self._totals.values()):
+                # Where a hand has really taken everything away, nothing is left to trade either.
+                leave_out("every asset", "none is listed, and there were some")
+                self._balances = self._clock.now(), replace(found, complete=False)
+                return self._balances[1]
             totals = {name: there.total for name, there in found.spendable.items()}
             self._moved |= bool(self._totals) and totals != self._totals
             # As of now: it may have waited for room longer than an answer serves.
@@ -148,7 +154,7 @@ class AccountView:
         # Where nothing came from so early, Kraken has none that are older: it gives the newest 720.
         since = start
         if known is not None and last is not None and known.since <= start:
-            if now < last + 2 * step or now - known.asked_at < self._late_bar:
+            if now < last + 2 * step or not elapsed(now, known.asked_at, self._late_bar):
                 return kept
             since = last
         answer = self._client.bars(pair.key, minutes, int(since.astimezone(UTC).timestamp()) - minutes * MINUTE_S)
@@ -166,8 +172,9 @@ class AccountView:
         symbols = [f"{coin}/{USD}" for coin in there.coins]
         quotes, now = self.quotes(symbols) if symbols else {}, self._clock.now()
         # Of a symbol that the last answer left out the quote before is still there.
-        return prices_of({s: quote for s, quote in quotes.items() if now - self._quotes[s][0] < OLDEST_PRICE})
+        old = {symbol for symbol in quotes if elapsed(now, self._quotes[symbol][0], OLDEST_PRICE)}
+        return prices_of({symbol: quote for symbol, quote in quotes.items() if symbol not in old})
 
     @staticmethod
     def _fresh(read_at: datetime, now: datetime) -> bool:
-        return timedelta(0) <= now - read_at < timedelta(seconds=KEEP_S)
+        return not elapsed(now, read_at, timedelta(seconds=KEEP_S))

@@ -15,7 +15,7 @@ from brokers.kraken.answers.names import Names, uuid_of
 from brokers.kraken.connection.client import KrakenClient
 from brokers.kraken.connection.rest import Json, urgently
 from brokers.kraken.reference import Reference
-from brokers.network.clock import VenueClock
+from brokers.network.clock import VenueClock, elapsed
 from brokers.venue_errors import RateLimited
 from brokers.venue_values import OrderAck, UnreadOrder, VenueListing, VenueOrder
 
@@ -121,7 +121,7 @@ class OrderMemory:
         opened, listed = self._open_now(), self._clock.now()
         gone = [txid for txid in self._open if txid not in opened]
         farther = self._back_to is None or after < self._back_to
-        rested = self._ended_at is None or now - self._ended_at >= self._query
+        rested = self._ended_at is None or elapsed(now, self._ended_at, self._query)
         if gone or farther or (self._doubted and rested):
             # After the first time only what is new: from the last listing of what has ended.
             start = after if farther or self._ended_at is None else min(after, self._ended_at - OVERLAP)
@@ -202,8 +202,8 @@ class OrderMemory:
 
     def _serves(self, listed: datetime, now: datetime) -> bool:
         """Whether a listing of open orders serves a question of now."""
-        waited = self._kept and timedelta(0) <= now - self._listed_at < WAITS
-        return waited or timedelta(0) <= now - listed < timedelta(seconds=KEEP_S)
+        waited = self._kept and not elapsed(now, self._listed_at, WAITS)
+        return waited or not elapsed(now, listed, timedelta(seconds=KEEP_S))
 
     def _tell_another_trader(self, order: VenueOrder) -> None:
         """Say once of an open order that another trader of this program may have sent it."""

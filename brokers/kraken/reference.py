@@ -11,7 +11,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from brokers.kraken.answers.fees import Fees, fees_of
-from brokers.kraken.answers.pairs import UNLISTED, Pair, Pairs, pairs_of
+from brokers.kraken.answers.pairs import UNLISTED, USD, Pair, Pairs, pairs_of
 from brokers.kraken.connection.client import KrakenClient
 from brokers.order_types import VenueReason
 from brokers.venue_errors import VenueError, VenueRefusal, VenueUnavailable
@@ -48,7 +48,7 @@ class Reference:
 
     @property
     def pairs(self) -> Pairs:
-        """Every pair; those that were read before where Kraken does not answer now."""
+        """Every pair; those that were read before where Kraken does not answer now, or lists none."""
         with self._mutex:
             if self._pairs is None or time.monotonic() - self._read_at >= self._again_s:
                 self._read()
@@ -137,14 +137,15 @@ class Reference:
         try:
             assets = self._client.assets()
             pairs = pairs_of(self._client.asset_pairs(), assets)
+            # An answer without them, or without the assets that name them, is no listing.
+            if not any(pair.quote == USD for pair in pairs.all):
+                raise VenueUnavailable("Kraken lists no pair against USD that can be read")
         except VenueError as error:
             if self._pairs is None:
                 raise
             log.warning("Kraken's pairs could not be read again (%s); those of before hold", error)
             self._read_at = time.monotonic() - self._again_s / 2
             return
-        if not pairs.all:
-            raise VenueUnavailable("Kraken lists no pair that can be read")
         before = () if self._pairs is None else (*self._pairs.all, *self._pairs.gone)
         wanted = {pair.symbol: pair for pair in before if pair.symbol in self._asked} | self._gone
         back = [symbol for symbol in self._gone if pairs.of(symbol) is not None]

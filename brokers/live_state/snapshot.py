@@ -146,8 +146,9 @@ def _opening(desk: LiveDesk, book: Book | None) -> float | None:
 
 
 def told_settings(settings: Settings) -> dict[str, Any]:
-    """The sections of the settings that are written."""
-    return {name: part for name, part in settings.as_dict().items() if name not in LEFT_OUT}
+    """The sections of the settings that are written, with the evidence which of them it was not found with."""
+    told = {name: part for name, part in settings.as_dict().items() if name not in LEFT_OUT}
+    return {**told, "evidence": {**told["evidence"], "set_otherwise": settings.beside_evidence}}
 
 
 def held_now(desk: LiveDesk, book: Book | None) -> list[tuple[Position, tuple[StopState, ...]]]:
@@ -184,7 +185,7 @@ def _manual(desk: LiveDesk, symbol: str, held: Decimal) -> ProtectionStatus:
     """What protects a position made by hand: any order of its symbol, but where we hold it too only those of hands."""
     view = desk.state.view
     ours = symbol in desk.positions.book.ledger.positions
-    return protection_status(view.manual if ours else list(view.orders.values()), symbol, held)
+    return protection_status(view.by_hand if ours else list(view.orders.values()), symbol, held)
 
 
 def pending_now(desk: LiveDesk, book: Book) -> list[Proposal]:

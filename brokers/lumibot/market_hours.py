@@ -111,7 +111,8 @@ class VenueHours:
         """What the venue said last, asked anew once the market has opened or closed since; and its time."""
         with self._hours_mutex:
             kept, now = self._hours, self.client.clock.now()
-            over = kept is None or now >= min(kept.next_open, kept.next_close)
+            # Before that moment where the venue's clock was far ahead as it told its hours, and is back.
+            over = kept is None or not kept.now <= now < min(kept.next_open, kept.next_close)
             if over and time.monotonic() - self._asked_hours >= self.client.clock.local(RETRY_S):
                 self._asked_hours = time.monotonic()
                 try:

@@ -17,6 +17,11 @@ def _utcnow() -> datetime:
     return datetime.now(UTC)
 
 
+def elapsed(now: datetime, since: datetime, span: timedelta) -> bool:
+    """Whether ``span`` is over since ``since``; a clock that was put back behind ``since`` lengthens no wait."""
+    return not since <= now < since + span
+
+
 class VenueClock:
     """Gives the venue's present time between two readings of its clock.
 

@@ -196,9 +196,7 @@ def _life(found: Status) -> Any:
     return {
         "running": Text(f"running, {state.mode}, {state.profile}; venue time {venue}", "green"),
         "ended": Text(f"ended {found.age_s:,.0f} s ago ({state.ended}); as of {venue}{stays}", "yellow"),
-        "stale": Text(
-            f"NO SIGN OF LIFE for {found.age_s:,.0f} s: the trader hangs or is gone; as of {venue}", "bold red"
-        ),
+        "stale": Text(f"NO SIGN OF LIFE {found.silence}: the trader hangs or is gone; as of {venue}", "bold red"),
     }[found.sign_of_life]
 
 

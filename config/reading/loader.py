@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import math
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -103,7 +104,7 @@ def load(
     own = list(map(Path, files))
     for path in defaults[:SHIPPED]:
         _lay(merged, path, provenance)
-    shipped = copy.deepcopy(merged) if own else {}
+    shipped = copy.deepcopy(merged)
     for path in defaults[SHIPPED:]:
         _lay(merged, path, provenance)
     provenance.note_before("risk.chain", merged["risk"]["chain"])
@@ -117,6 +118,7 @@ def load(
     single = [("--set", *item) for item in _pairs(overrides)]
     for source, dotted, value in (*single, *arguments):
         _merge(merged, _nested(dotted, value, source), source, provenance)
+    provenance.note_as_shipped(key for key, _ in provenance.choices() if _at(merged, key) == _at(shipped, key))
     secrets = os.environ if environment is None else environment
     text = json.dumps(merged)
     if variable := secret_among([text], secrets):
@@ -258,6 +260,16 @@ def _merge(
             provenance.note(dotted, source)
             into[key] = {}
         _merge(into[key], value, source, provenance, dotted)
+
+
+def _at(values: Mapping[str, Any], dotted: str) -> Any:
+    """What a dotted key holds; NaN, which equals nothing, where there is no such key."""
+    found: Any = values
+    for part in dotted.split("."):
+        if not isinstance(found, Mapping) or part not in found:
+            return math.nan
+        found = found[part]
+    return found
 
 
 def _leaves(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:

@@ -16,6 +16,7 @@ class Provenance:
         """Keys below which something was set, now or before: few settings have any, and there are hundreds."""
         self._defaults = frozenset(defaults)
         self._before: dict[str, tuple[str, ...]] = {}
+        self._as_shipped: frozenset[str] = frozenset()
 
     def note(self, dotted: str, source: str) -> None:
         """``source`` sets ``dotted`` and with it everything below."""
@@ -48,6 +49,14 @@ class Provenance:
     def choices(self) -> list[tuple[str, str]]:
         """Every key that was set by the user, with its source, in the order of the last say."""
         return [(key, source) for key, source in self._sources.items() if source not in self._defaults]
+
+    def note_as_shipped(self, keys: Iterable[str]) -> None:
+        """Keys that the user set to what the profile has anyway."""
+        self._as_shipped = frozenset(keys)
+
+    def changes(self) -> list[str]:
+        """Every key that the user set to another value than the profile's."""
+        return [key for key, _ in self.choices() if key not in self._as_shipped]
 
     def newest(self, keys: Iterable[str]) -> str:
         """The source of whichever of several keys was set last: it made the conflict."""

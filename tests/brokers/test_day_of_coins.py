@@ -101,7 +101,7 @@ def test_a_summary_is_of_the_day_whose_opening_is_fixed(caplog):
             venue=SimpleNamespace(request_limit=SimpleNamespace(quiet_s=60)),
         ),
         record=record,
-        entries=SimpleNamespace(slippage=[], skipped=[]),
+        entries=SimpleNamespace(slippage=[], refusals=SimpleNamespace(skipped=[])),
         protector=SimpleNamespace(log=SimpleNamespace(intervals=[], present={})),
         lock=SimpleNamespace(held_s=0, acquire=lambda timeout: True, release=lambda: None),
         journal=SimpleNamespace(session_open_equity=openings.get, filled_entries=lambda day: 0),

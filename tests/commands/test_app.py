@@ -136,6 +136,12 @@ def test_the_size_of_the_example(capsys):
         ("backtest extra", "extra is not an argument"),
         ("reconcile --symbols A,B", "--symbols is not an argument of this command; write --set universe.symbols=[A,B]"),
         ("positions --universe=u.csv", "of this command; write --set universe.symbols=[A,B]"),
+        (
+            "parity --state-dir x",
+            "--state-dir is not an argument of this command; write the folder alone, where PLACE stands",
+        ),
+        ("export --out x", "--out is not an argument of this command; write the folder alone, where FOLDER stands"),
+        ("backtest --budget 4.000", "argument --budget: '4.000' may be 4 or 4000; write 4 or 4000; see --help"),
         ("cleanup --cap 3", "--cap is not an argument of this command; write --set universe.cap=N"),
         ("positions --benchmark SPY", "write --set universe.benchmark=SYM"),
         ("reconcile --speed 60", "write --set pace.speed=N"),

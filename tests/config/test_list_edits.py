@@ -111,6 +111,7 @@ def test_a_rule_of_one_s_own_is_told_that_its_stop_is_not_read(tmp_path):
     [
         ([], ""),
         (["universe.symbols=[AAPL]", "account.budget_usd=5000"], ""),
+        (["sizing.max_notional_frac=0.1", "sizing.risk_frac=0.02"], ""),
         (["sizing.risk_frac=0.002"], "; said of the profile as it ships, and set otherwise here: sizing.risk_frac"),
         (
             ["sizing.risk_frac=0.002", "exits.model=atr", "signals.enabled=[trend]", "risk.chain-=sector_cap"],
@@ -150,3 +151,22 @@ def test_a_cap_of_the_sizer_that_no_stop_lets_bind_is_told_where_it_was_chosen(o
 def test_a_report_tells_the_idle_cap_of_the_defaults_too():
     (told,) = told_of_idle_cap(load())
     assert "sizing.risk_frac sets no entry's size" in told
+
+
+@pytest.mark.parametrize(
+    ("overrides", "told"),
+    [
+        (
+            ["gate.restricted=[NVDIA, BRK-B, nvda]"],
+            ["--set: gate.restricted names NVDIA, which is not traded here; did you mean NVDA?"],
+        ),
+        (
+            ["universe.sectors.TSLAA=autos"],
+            ["--set: universe.sectors names TSLAA, which is not traded here; did you mean TSLA?"],
+        ),
+        (["gate.restricted=[GME]", "universe.sectors.GME=retail"], []),
+    ],
+)
+def test_a_symbol_that_is_likely_misspelt_is_told(overrides, told):
+    settings = load(overrides=["universe.symbols=[NVDA, TSLA]", *overrides])
+    assert [note for note in settings_without_effect(settings) if "did you mean" in note] == told

@@ -74,6 +74,15 @@ def test_three_missed_beats_mean_no_sign_of_life():
     )
 
 
+def test_a_clock_that_was_put_back_hides_no_trader_that_is_gone():
+    now = datetime.now(UTC)
+    beat = trader_state(written=now + timedelta(hours=3))
+    found = status(beat, now)
+    (sign,) = [sign for sign in signs(found) if sign.kind == "stale"]
+    assert "since a time 10,800 s ahead of this machine's clock" in sign.text
+    assert status(replace(beat, written=now + timedelta(seconds=2)), now).sign_of_life == "running"
+
+
 def test_what_is_lost_if_all_stops_fire_by_hand():
     found = status(trader_state())
     # 50 of 61 shares are behind the stop: 50 × (168.00 − 161.50); the other 11 are told apart.

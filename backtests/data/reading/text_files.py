@@ -55,6 +55,8 @@ def open_text(path: Path, options: ReadOptions) -> RawTable:
         raise Refusal(f"{path}: {len(header[0]):,} columns, more than {MAX_COLUMNS:,}; give a long table")
     if len(header[0]) == 1 and len(header[0][0].split()) >= FEWEST_FIELDS:
         raise Refusal(f"{path}: its columns are set apart by blanks alone; write a comma or a tab between them")
+    if len(header[0]) == 1 and any(len(row) >= FEWEST_FIELDS for row in header[1:]):
+        raise Refusal(f"{path}: its first line is a title and no header; delete the lines above the header")
     depth = _header_rows(header)
     headings = header[0] if depth else header[0][:0]
     while headings and not headings[-1].strip() and depth == 1:

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 import pandas as pd
 
 from brokers.desk.data.bar_collector import BarCollector
+from brokers.network.clock import elapsed
 from config.values.markets import NEW_YORK_ZONE
 
 OVERDUE = pd.Timedelta(minutes=10)
@@ -53,7 +54,7 @@ class OverdueBars:
 
     def _may_be_told(self, symbol: str, now: datetime) -> bool:
         told = self._told.get(symbol)
-        return told is None or now - told >= AGAIN
+        return told is None or elapsed(now, told, AGAIN)
 
     def _named(self, symbols: Collection[str]) -> str:
         if len(symbols) == len(self._symbols) > 1:

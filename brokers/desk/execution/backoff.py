@@ -6,13 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from brokers.network.clock import elapsed
+
+__all__ = ["Backoff", "Waits", "elapsed"]
+
 MOST_DOUBLINGS = 30
 """Of a pause: from a second on these are decades, and every pause has a bound below."""
-
-
-def elapsed(now: datetime, since: datetime, span: timedelta) -> bool:
-    """Whether ``span`` is over since ``since``; a clock that was put back behind ``since`` lengthens no wait."""
-    return not since <= now < since + span
 
 
 @dataclass(slots=True)

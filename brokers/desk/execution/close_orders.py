@@ -62,7 +62,7 @@ class CloseOrders:
         """Cancel what holds the shares, until the venue has given all of them back."""
         if self._gateway.shutting_down:
             return
-        protection, available = self._positions.protection(task.symbol), self._state.view.available(task.symbol)
+        protection, free = self._positions.protection(task.symbol), self._positions.free(task.symbol)
         task.releasing_since = task.releasing_since or self._state.now
         overdue = elapsed(self._state.now, task.releasing_since, PATIENCE)
         staying = self._filling.staying(task.symbol)
@@ -73,18 +73,18 @@ class CloseOrders:
             log.warning(
                 "%s: %s of %s %s are free %s s after the cancel",
                 task.symbol,
-                available,
-                held,
+                digits(free),
+                digits(held),
                 unit_of(task.symbol),
                 PATIENCE.seconds,
             )
             for order in (*protection.entries, *exits):
                 if order.cancel_pending:
                     self._gateway.cancel(order.id)
-        free = not (exits or protection.entries or available < held - sum(staying.values()))
-        if free or (overdue and available > 0):
+        released = not (exits or protection.entries or free < held - sum(staying.values()))
+        if released or (overdue and free > 0):
             task.stage = Stage.SELLING
-        if free or overdue:
+        if released or overdue:
             task.releasing_since = None
 
     def send(self, task: CloseTask, quantity: Decimal) -> None:

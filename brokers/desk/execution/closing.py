@@ -23,6 +23,7 @@ from brokers.desk.execution.filling import Filling
 from brokers.desk.execution.order_gateway import OrderGateway
 from brokers.desk.reconcile.own_positions import OwnPositions
 from brokers.desk.venue_state import VenueState
+from brokers.order_types import OrderRole
 from brokers.quantities import digits, plain, whole_lots
 from config import Settings
 
@@ -66,33 +67,47 @@ class PositionCloser:
         self._orders = CloseOrders(state, positions, gateway, settings, filling, prices, self._has_turn)
         self.tasks: dict[str, CloseTask] = {}
         self._too_little: set[str] = set()
-        """Symbols of which it was told that what is to be sold is below the venue's minimum."""
+        """Symbols of which it was told that what is to be sold, or would stay, is below the venue's minimum."""
 
-    def begin(self, symbol: str, quantity: float | None, role: str, reason: str, time: datetime) -> None:
-        """Close ``quantity`` shares of a position, or all of it; what is under way already goes on."""
+    def begin(self, symbol: str, quantity: float | None, role: str, reason: str, time: datetime) -> str:
+        """Close ``quantity`` shares of a position, or all of it; what is under way already goes on.
+
+        Returns why the venue's minimum forbids it, in words; empty where it does not. What stays has to be enough for a
+        stop and for a sale of its own: else a trim, which has to make the position smaller, takes all of it, and any
+        other part is not sold.
+        """
         held = abs(self._positions.book.quantity(symbol))
         if not held:
-            return
+            return ""
         sold = held if quantity is None else min(held, whole_lots(plain(quantity), self._lot))
         running = self.tasks.get(symbol)
         if running is not None and running.keep == held - sold and running.fruitless.failures and not running.order:
             # A round of attempts has come to nothing: the next one is for what is so now.
             running.reason = reason
-        if running is None and sold < (least := self._state.least(symbol)):
-            if sold > 0 and symbol not in self._too_little:
-                self._too_little.add(symbol)
-                log.info("%s: %s is below the venue's minimum of %s; %s", symbol, sold, digits(least), reason)
-            return
         if sold <= 0 or (running is not None and running.keep <= held - sold):
-            return
+            return ""
+        least, why = self._state.least(symbol), ""
+        if running is None and sold < least:
+            why = f"is below the venue's minimum of {digits(least)}"
+        elif 0 < held - sold < least:
+            why = f"leaves {digits(held - sold)}, below the venue's minimum of {digits(least)}"
+            if role == OrderRole.TRIM:
+                log.info("%s: a sale of %s %s, so all of it is sold", symbol, digits(sold), why)
+                sold, why = held, ""
+        if why:
+            if symbol not in self._too_little:
+                self._too_little.add(symbol)
+                log.info("%s: a sale of %s %s; %s", symbol, digits(sold), why, reason)
+            return why
         self._too_little.discard(symbol)
         log.info("%s: closing %s of %s; %s", symbol, sold, held, reason)
         if running is not None:
             # A whole exit overtakes a trim: the order under way goes on, and the rest follows it.
             running.keep, running.reason, running.stage = held - sold, reason, Stage.RELEASING
             running.over = False
-            return
+            return ""
         self.tasks[symbol] = CloseTask(symbol, held - sold, role, reason, time)
+        return ""
 
     @property
     def working(self) -> set[str]:
@@ -199,9 +214,12 @@ class PositionCloser:
         ):
             return
         # No more than the venue holds: the rest would open a position. Where something holds a part of the shares, the
-        # others need not wait for it.
-        there = abs(self._state.view.held(symbol))
+        # others need not wait for it; beside shares by hand the venue would take a sale of ours twice.
+        there, untaken = abs(self._state.view.held(symbol)), self._positions.untaken(symbol)
         left = held - task.keep - sum(self._filling.staying(symbol).values())
-        quantity = min(left, there, self._state.view.available(symbol) or held)
+        quantity = min(left, there, untaken, self._state.view.available(symbol) or held)
         if quantity >= self._state.rules.fraction:
             self._orders.send(task, quantity)
+        elif untaken < left:
+            # An exit that no longer stays, or a sale that nobody follows, is for them: it is cancelled first.
+            task.stage = Stage.RELEASING

@@ -18,7 +18,7 @@ from brokers.desk.entry_halts import EntryHalts
 from brokers.desk.execution.backoff import elapsed
 from brokers.desk.execution.entry_orders import CannotSend, EntryOrders
 from brokers.desk.execution.entry_refusals import EntryRefusals
-from brokers.desk.execution.entry_task import EntryTask, EntryWindow, Stage, proposal_of
+from brokers.desk.execution.entry_task import EntryTask, EntryWindow, Stage, proposal_of, together
 from brokers.desk.execution.order_gateway import OrderGateway, OrderRefused
 from brokers.desk.reconcile.own_positions import OwnPositions
 from brokers.desk.venue_state import VenueState
@@ -38,6 +38,8 @@ ATTEMPTS, LIMITS = 4, 3
 that a venue which fills in small parts is left alone after so many. Each limit has its share of the patience, so that
 a quote that moves quickly does not use all of them in its first seconds."""
 SENT_KEPT = 120
+SENT_SINCE = timedelta(days=1)
+"""How far back a start reads when entries were sent: no rule may keep two of them farther apart."""
 PROTECTED_WITHIN = timedelta(seconds=30)
 """The rest of an entry waits so long for the stop of its part, then it is not bought."""
 AGAIN, LATEST = timedelta(seconds=5), timedelta(seconds=60)
@@ -91,9 +93,12 @@ class Entries:
         """Client order id, quote and average price of what was filled."""
         self.by_subclass: set[str] = set()
         """Client order ids of what came through Lumibot in this run: how long that waits is not ours to say."""
-        self.sent = deque((order.journaled_at for order in self.waiting), maxlen=SENT_KEPT)
+        self._earlier = frozenset(order.client_order_id for order in self.waiting)
+        self.sent = deque(self._journal.entry_times(state.now - SENT_SINCE), maxlen=SENT_KEPT)
         """When the latest orders that open a position were sent, and when one that nobody filled was given up."""
         self._abandoned: dict[str, str] = {}
+        self._ending: dict[str, str] = {}
+        """Why an order without a task is being ended, as it was told; by client order id."""
 
     def begin(self, proposal: Proposal, time: datetime, quote: Quote) -> None:
         """Send an entry; a proposal that cannot be sent leaves a trace and nothing else."""
@@ -101,7 +106,7 @@ class Entries:
             self.refusals.add(proposal, time, f"{RefusalCode.DOUBT}: {doubt}")
             return
         if self._positions.unresolved(proposal.symbol) or proposal.symbol in self.tasks:
-            self.refusals.add(proposal, time, "DESK_PENDING: an earlier order of it has no outcome yet")
+            self.refusals.add(proposal, time, f"{RefusalCode.PENDING}: an earlier order of it has no outcome yet")
             return
         task = EntryTask(proposal, time, proposal.quantity)
         if self._attempt(task, quote):
@@ -135,8 +140,17 @@ class Entries:
 
     @property
     def under_way(self) -> bool:
-        """Whether an entry waits for what only a look can show, or has waited for its time and goes on by the next."""
-        return any(not task.pauses(self._state.now) for task in self.tasks.values())
+        """Whether an entry waits for what only a look can show, or has waited for its time and goes on by the next.
+
+        One that has no task does so while it is new, as those with one, and while it is being ended. What a subclass
+        lets rest for longer may rest for days. Where a stream tells of its fills, no look is needed to find them.
+        """
+        now, young = self._state.now, self._orders.patience
+        if any(not task.pauses(now) for task in self.tasks.values()):
+            return True
+        if self._state.venue.tells_orders:
+            return False
+        return any(not elapsed(now, order.journaled_at, young) or self._why_untended(order) for order in self.waiting)
 
     def next_step_s(self) -> float:
         """The venue's seconds until the rest of an entry has waited for its time; endless where none does."""
@@ -151,16 +165,27 @@ class Entries:
     @property
     def waiting(self) -> list[JournalOrder]:
         """Orders that open a position and may still be filled, also those without an answer."""
-        return [order for order in self._journal.open_orders() if order.role in OPENING_ROLES]
+        return self._positions.waiting()
 
     def pending(self) -> dict[str, Proposal]:
-        """What is still to be filled, by symbol."""
-        found: dict[str, Proposal] = {}
-        for order in self.waiting:
-            task = self.tasks.get(order.symbol)
-            rest = float(order.remaining)
-            found[order.symbol] = task.proposal.resized(rest) if task else proposal_of(order, rest)
-        return found
+        """What is still to be filled, by symbol: of several orders of one as much as all of them together."""
+        waiting = [order for order in self.waiting if order.remaining > 0]
+        found: dict[str, list[Proposal]] = {}
+        for order in waiting:
+            task, rest = self.tasks.get(order.symbol), float(order.remaining)
+            alone = sum(other.symbol == order.symbol for other in waiting) == 1
+            if task is not None and (alone or task.order == order.client_order_id):
+                wish = task.proposal.resized(rest)
+            else:
+                wish = proposal_of(order, rest, self._positions.worth(order))
+            found.setdefault(order.symbol, []).append(wish)
+        return {symbol: together(wishes) for symbol, wishes in found.items()}
+
+    def sent_by_subclass(self, order: JournalOrder) -> None:
+        """An order came through Lumibot: nothing tends it, and one that opens a position counts like any entry."""
+        self.by_subclass.add(order.client_order_id)
+        if order.role in OPENING_ROLES:
+            self.sent.append(self._state.now)
 
     def _attempt(self, task: EntryTask, quote: Quote) -> bool:
         """Send the next order of a task; False if the task is over."""
@@ -212,7 +237,9 @@ class Entries:
         somebody else ended it.
         """
         symbol = task.proposal.symbol
-        if task.stage in (Stage.WORKING, Stage.CANCELLING):
+        if task.counted != task.order:
+            # Once, however often a step ends before the next order could be sent.
+            task.counted = task.order
             task.filled += float(order.filled_quantity)
             if order.average_price is not None and not math.isnan(task.quote):
                 self.slippage.append((order.client_order_id, task.quote, float(order.average_price)))
@@ -329,12 +356,16 @@ class Entries:
                 continue
             there, why = self._state.view.orders.get(order.venue_id), self._why_untended(order)
             if why and (there is None or (there.open and not there.cancel_pending)):
-                log.warning("%s: ending an entry, %s", symbol, why)
+                if self._ending.get(order.client_order_id) != why:
+                    self._ending[order.client_order_id] = why
+                    log.warning("%s: ending an entry, %s", symbol, why)
                 self._gateway.cancel(order.venue_id)
 
     def _why_untended(self, order: JournalOrder) -> str:
-        if order.client_order_id not in self.by_subclass:
+        if order.client_order_id in self._earlier:
             return "it is from before the restart"
+        if order.client_order_id not in self.by_subclass:
+            return "nothing follows it since its sending ended with an error"
         why = [*self._halts.lasting(self._state.now), self._abandoned.get(order.client_order_id, "")]
         return "partly filled" if order.filled_quantity else "; ".join(filter(None, why))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -42,8 +43,8 @@ class EntryTask:
     quote : float
         What slippage is measured against, NaN where there was none.
     stage : Stage
-    order : str
-        Client order id of the order under way.
+    order, counted : str
+        Client order id of the order under way, and of the one whose fill is in ``filled`` last.
     began, sent, cancel_asked : datetime, optional
         When the first order was sent, when the one under way was, and when its cancel was asked for last.
     attempts : int
@@ -66,6 +67,7 @@ class EntryTask:
     quote: float = math.nan
     stage: Stage = Stage.WORKING
     order: str = ""
+    counted: str = ""
     began: datetime | None = None
     sent: datetime | None = None
     attempts: int = 0
@@ -95,15 +97,17 @@ class EntryTask:
         return (self.paused + self.pause - now).total_seconds()
 
 
-def proposal_of(order: JournalOrder, rest: float) -> Proposal:
-    """An entry whose proposal did not survive a restart, as far as rules have to count it."""
-    price = float(order.limit_price or order.bracket_stop or 0)
+def proposal_of(order: JournalOrder, rest: float, price: float) -> Proposal:
+    """An entry without a proposal, from before a restart or sent by a subclass, as far as rules have to count it.
+
+    ``price`` is what a share of it may cost, USD; where that is not known it counts as a position alone.
+    """
     blank = Proposal(
         symbol=order.symbol,
         side="buy" if order.side == "buy" else "sell_short",
         signal="",
         score=math.nan,
-        price=price,
+        price=price if math.isfinite(price) else 0.0,
         atr=math.nan,
         stop=float(order.bracket_stop or math.nan),
         target=float(order.bracket_target or math.nan),
@@ -112,3 +116,16 @@ def proposal_of(order: JournalOrder, rest: float) -> Proposal:
         reason=order.reason,
     )
     return replace(blank, role="hedge") if order.role == "hedge" else blank
+
+
+def together(wishes: Sequence[Proposal]) -> Proposal:
+    """Several orders of a symbol as the one that rules count: so many shares, worth and at risk as much as all."""
+    first = wishes[0]
+    if len(wishes) == 1:
+        return first
+    total = sum(wish.quantity for wish in wishes)
+    price, stop, target = (
+        sum(wish.quantity * level for wish, level in zip(wishes, levels, strict=True)) / total
+        for levels in zip(*((wish.price, wish.stop, wish.target) for wish in wishes), strict=True)
+    )
+    return replace(first, quantity=total, price=price, stop=stop, target=target)

@@ -23,7 +23,7 @@ from brokers.network.admission import Admission
 from brokers.order_types import EXIT_ROLES, LEVEL_ROLES, OrderType, RefusalCode, Side, VenueReason
 from brokers.quantities import digits
 from brokers.reporting.events import EventKind, about
-from brokers.venue_errors import NotSent, OutcomeUnknown, VenueRefusal
+from brokers.venue_errors import NotSent, OutcomeUnknown, VenueError, VenueRefusal
 from brokers.venue_requests import OrderChange, OrderRequest
 from brokers.venue_values import OrderAck
 from config.schema import Gate
@@ -83,6 +83,8 @@ class OrderGateway:
     ----------
     shutting_down : bool
         Whether the process is ending: nothing is placed then but stops and targets.
+    unbooked : callable
+        Is told why the journal could not take what the venue had answered.
     """
 
     def __init__(
@@ -97,6 +99,7 @@ class OrderGateway:
     ) -> None:
         self.limits = limits
         self.shutting_down = False
+        self.unbooked: Callable[[Exception], None] = _tell_unbooked
         self._answered_cancels: dict[str, Answered] = {}
         self._state = state
         self._venue = state.venue
@@ -129,6 +132,9 @@ class OrderGateway:
         remark: str = "",
     ) -> JournalOrder:
         """Place one order; returns it as it stands, which may be unknown.
+
+        What the venue has taken is returned also where the journal cannot book the answer: it is followed like an order
+        without an answer, and never sent again.
 
         Parameters
         ----------
@@ -348,24 +354,26 @@ class OrderGateway:
         self, name: str, request: Callable[[], OrderAck], *, urgent: bool, tell: Callable[[], None] = lambda: None
     ) -> JournalOrder:
         """Send what is in the journal; ``tell`` logs it once the venue has it, or may have it."""
+        # Read before it leaves: this is what is known of it where nothing can be booked afterwards.
+        planned = self._journal.order(name)
         with self._admission.sending(name, urgent):
             try:
                 ack = request()
             except VenueRefusal as refusal:
                 if refusal.reason is VenueReason.DUPLICATE_ID:
-                    return self._there_already(name)
-                self._journal.event(name, State.REJECTED, reason=str(refusal))
+                    return self._there_already(planned)
+                self._not_taken(name, str(refusal))
                 raise OrderRefused(f"{RefusalCode.VENUE}: {refusal.message}", refusal) from refusal
             except NotSent as error:
-                self._journal.event(name, State.REJECTED, reason=f"not sent: {error}")
+                self._not_taken(name, f"not sent: {error}")
                 raise OrderRefused(f"{RefusalCode.NOT_SENT}: {error}") from error
             except OutcomeUnknown as error:
                 tell()
                 log.warning("%s: outcome unknown (%s); it will be looked up by its id", name, error)
-                return self._journal.unknown(name, str(error))
+                return self._unknown(planned, str(error))
         # Before the answer is booked, which may tell of fills.
         tell()
-        return self._accepted(name, ack)
+        return self._accepted(planned, ack)
 
     def _levels(
         self, request: OrderRequest, levels: tuple[float, float] | None
@@ -381,14 +389,49 @@ class OrderGateway:
             None if math.isnan(target) else on_tick(target, tick),
         )
 
-    def _there_already(self, name: str) -> JournalOrder:
+    def _there_already(self, planned: JournalOrder) -> JournalOrder:
         """The venue knows the id: an earlier request of ours got through."""
-        self._journal.unknown(name, "the venue knows this id already")
-        ack = self._venue.order_by_client_id(name)
-        return self._journal.order(name) if ack is None else self._accepted(name, ack)
+        name = planned.client_order_id
+        order = self._unknown(planned, "the venue knows this id already")
+        try:
+            ack = self._venue.order_by_client_id(name)
+        except VenueError as error:
+            log.warning("%s: the venue has it, and cannot be asked for it now (%s); it will be looked up", name, error)
+            return order
+        return order if ack is None else self._accepted(planned, ack)
 
-    def _accepted(self, name: str, ack: OrderAck) -> JournalOrder:
-        order = self._sync.accept(name, ack)
-        if order.state is not State.UNKNOWN:
+    def _unknown(self, planned: JournalOrder, why: str) -> JournalOrder:
+        """An order that the venue has or may have; as it was planned where the journal cannot take that."""
+        try:
+            return self._journal.unknown(planned.client_order_id, why)
+        except Exception as error:
+            self.unbooked(error)
+            return planned
+
+    def _not_taken(self, name: str, why: str) -> None:
+        """The venue has not taken an order: that is so, whether or not the journal can be told now."""
+        try:
+            self._sync.refuse(name, why)
+        except Exception as error:
+            self.unbooked(error)
+
+    def _accepted(self, planned: JournalOrder, ack: OrderAck) -> JournalOrder:
+        """Book what the venue answered, and show it.
+
+        The order is at the venue whatever becomes of the booking: whoever sent it has to follow it, so that an error is
+        told and not raised. The next look books it by its name.
+        """
+        order, known = planned, True
+        try:
+            order = self._sync.accept(planned.client_order_id, ack)
+            known = order.state is not State.UNKNOWN
+        except Exception as error:
+            self.unbooked(error)
+            known = self._sync.client_id(ack.id) is not None
+        if known:
             self._state.show(ack.orders, self._sync.held_back(ack.unread))
         return order
+
+
+def _tell_unbooked(error: Exception) -> None:
+    log.error("what the venue answered to an order is not booked, the next look does that: %s", error)

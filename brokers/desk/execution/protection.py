@@ -24,7 +24,6 @@ from brokers.desk.execution.unprotected_log import UnprotectedLog
 from brokers.desk.reconcile.order_ownership import orphaned_manual_exits
 from brokers.desk.reconcile.own_positions import OwnPositions
 from brokers.desk.reconcile.protection_status import ProtectionStatus, protection_status
-from brokers.desk.venue_snapshot import ENDED
 from brokers.desk.venue_state import VenueState
 from brokers.order_types import TimeInForce, VenueReason
 from brokers.quantities import MATTERS_USD, digits, whole_lots
@@ -271,7 +270,7 @@ class Protector:
         return self._waits.goes_on(symbol, "ending", part, ENDING) or (waits and protection.cancel_pending)
 
     def _place(self, symbol: str, held: Decimal, missing: Decimal, protection: ProtectionStatus) -> None:
-        available = self._free(symbol, held, protection)
+        available = self._positions.free(symbol)
         if available < missing:
             self._clear_the_way(symbol, protection)
         if self._waits.goes_on(symbol, "shares", available < missing, PATIENCE):
@@ -284,28 +283,12 @@ class Protector:
         """A stop for shares whose exit has ended by a confirmed cancel, before a look has shown them free."""
         held, protection = self._positions.book.quantity(symbol), self._positions.protection(symbol)
         freed = [self._state.view.orders[venue_id] for venue_id in self._state.view.freed[symbol].orders]
-        missing = self._terms.can_rest(symbol, abs(held)) - protection.protected - self._taken(protection, freed)
+        missing = (
+            self._terms.can_rest(symbol, abs(held)) - protection.protected - self._positions.taken(protection, freed)
+        )
         missing = min(missing, sum((order.quantity - order.filled for order in freed), Decimal(0)))
         if held and missing > 0 and not self._just_sent(symbol):
             self._send(symbol, held, missing, protection)
-
-    def _free(self, symbol: str, held: Decimal, protection: ProtectionStatus) -> Decimal:
-        """Shares that a stop may be for: not those of another exit of ours, whatever else the account holds."""
-        free = abs(held) - protection.protected - self._taken(protection)
-        return min(self._state.view.available(symbol), max(Decimal(0), free))
-
-    def _taken(self, protection: ProtectionStatus, ended: Collection[VenueOrder] = ()) -> Decimal:
-        """Shares that exits without a working stop are for; those known to have ``ended`` take none."""
-        stopped, taken = {order.group for order in protection.stops}, dict[str, Decimal]()
-        for order in protection.exits:
-            if order.group not in stopped and order not in ended and not self._has_ended(order):
-                taken[order.group] = max(taken.get(order.group, Decimal(0)), order.remaining)
-        return sum(taken.values(), Decimal(0))
-
-    def _has_ended(self, order: VenueOrder) -> bool:
-        """Whether the venue has told the end of an exit that a listing of its shows still."""
-        name = self._positions.sync.client_id(order.id)
-        return name is not None and self._positions.journal.order(name).state in ENDED
 
     def _send(self, symbol: str, held: Decimal, missing: Decimal, protection: ProtectionStatus) -> None:
         """Place what is missing: by a stop of its own, or by one that rests."""

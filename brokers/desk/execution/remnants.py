@@ -99,8 +99,8 @@ class Remnants:
             return
         entry = self._positions.book.entries[symbol].client_order_id
         gone = any(p.entry_order == entry and p.trade.exit_reason in LEVEL_ROLES for p in self._positions.book.portions)
-        now = self._state.now
-        if gone and now - self._tried.get(symbol, now - REMNANT) >= REMNANT:
+        now, tried = self._state.now, self._tried.get(symbol)
+        if gone and (tried is None or elapsed(now, tried, REMNANT)):
             self._tried[symbol] = now
             self._leave(symbol, f"{digits(abs(held))} are left of what went by its exits")
 

@@ -199,7 +199,7 @@ class TargetExchange:
             self._end(exchange, sold=False)
             return
         self._gateway.make_way(order.id for order in protection.groups.values())
-        if not protection.exits and self._state.view.available(symbol) >= whole:
+        if not protection.exits and self._positions.free(symbol) >= whole:
             self._offer(exchange, position, whole)
         elif self._overdue(exchange):
             log.warning("%s: the shares were not free in time, the stop goes back", symbol)

@@ -79,8 +79,10 @@ class UnprotectedLog:
             self._too_few.add(symbol)
         else:
             self._too_few.discard(symbol)
-        missing, before = held - protected, self._lots.get(symbol, ())
-        lots, ended = _moved(before, self._seen.get(symbol, (NOTHING, NOTHING)), (held, protected), self._now())
+        missing, now = held - protected, self._now()
+        # By a clock that was far ahead and is back they have waited for less than nothing: no alarm would come.
+        before = tuple(replace(lot, since=min(lot.since, now)) for lot in self._lots.get(symbol, ()))
+        lots, ended = _moved(before, self._seen.get(symbol, (NOTHING, NOTHING)), (held, protected), now)
         self._seen[symbol] = held, protected
         if lots:
             lacks = "may have no stop, the cancel of theirs has no answer" if doubted else "without a working stop"
@@ -127,7 +129,7 @@ class UnprotectedLog:
     def seconds(self, symbol: str) -> float:
         """For how long those shares of a symbol have waited that have waited longest; 0 if none is without a stop."""
         lots = self._lots.get(symbol)
-        return (self._now() - lots[0].since).total_seconds() if lots else 0.0
+        return max((self._now() - lots[0].since).total_seconds(), 0.0) if lots else 0.0
 
     def since_bought(self, symbol: str) -> float | None:
         """The same where these shares are without a stop since they were bought; None where their stop has ended."""

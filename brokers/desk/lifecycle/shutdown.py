@@ -58,7 +58,8 @@ def _until_protected(desk: LiveDesk, end: float) -> str:
             # Where the journal cannot be read the step says so itself, and shows what is at the venue before.
             with contextlib.suppress(Refusal):
                 desk.entries.abandon(ENDS)
-            desk.tick(end - time.monotonic())
+            # A venue with few requests is looked at once a minute, and the last look knows nothing of what came since.
+            desk.tick(end - time.monotonic(), anyway=not looked)
             looked = True
             reasons.over()
             if not _unfinished(desk):

@@ -48,6 +48,8 @@ class InflightOrders:
     _asked: dict[str, int] = field(default_factory=dict)
     _due: dict[str, datetime] = field(default_factory=dict)
     _denied: dict[str, list[datetime]] = field(default_factory=dict)
+    _quiet: dict[str, datetime] = field(default_factory=dict)
+    """Since when an order without an answer may be on its way; no later than it was asked for."""
 
     def listed(self, last_look: datetime | None) -> tuple[VenueListing, VenueListing]:
         """Orders sent since the last look, and open ones; further back where one that was open is in neither.
@@ -57,7 +59,7 @@ class InflightOrders:
         state, venue = self.state, self.state.venue
         sent = {order.client_order_id: order.decision_time for order in self.journal.open_orders()}
         # The first look learns from the entries of old positions which exits belong together.
-        since = last_look or min([state.now - FIRST_LOOK_BACK, *sent.values()])
+        since = min(last_look, state.now) if last_look else min([state.now - FIRST_LOOK_BACK, *sent.values()])
         recent, opened = venue.orders_since(since - OVERLAP), venue.open_orders()
         there = {order.client_order_id for order in (*recent.orders, *opened.orders)}
         for order in state.view.orders.values():
@@ -81,6 +83,7 @@ class InflightOrders:
         self._asked = {name: self._asked.get(name, 0) for name in gone}
         self._due = {name: time for name, time in self._due.items() if name in gone}
         self._denied = {name: times for name, times in self._denied.items() if name in gone}
+        self._quiet = {name: since for name, since in self._quiet.items() if name in gone}
         now = self.state.now
         # A clock that was put back makes nobody wait longer.
         due = [name for name in gone if not NOTHING < self._due.get(name, now) - now <= PAUSES[-1]]
@@ -129,7 +132,8 @@ class InflightOrders:
             if refusal.reason is not VenueReason.NOT_FOUND:
                 raise
             log.warning("%s: the venue does not know it (%s)", name, refusal.message)
-            denied = self._denied.setdefault(name, [])
+            # Of a clock that was put back since, what was said by it counts for nothing.
+            denied = self._denied[name] = [time for time in self._denied.get(name, ()) if time <= now]
             denied.append(now)
             if len(denied) >= DENIALS and now - denied[0] >= DENIED_FOR:
                 log.error("%s: the venue does not know its own order any more", name)
@@ -139,12 +143,18 @@ class InflightOrders:
         self._take(ack)
 
     def _by_name(self, order: JournalOrder) -> None:
-        name = order.client_order_id
+        name, now = order.client_order_id, self.state.now
         ack = self.state.venue.order_by_client_id(name)
         if ack is not None:
             self.sync.accept(name, ack)
             self._take(ack)
-        elif self.state.now - order.journaled_at > (QUIET_EXIT if order.role in LEVEL_ROLES else QUIET):
+            return
+        if name in self.sync.refused:
+            self.sync.refuse(name, self.sync.refused[name])
+            return
+        # One that was journaled by a clock far ahead has its time from when that was put back.
+        since = self._quiet[name] = min(self._quiet.get(name, order.journaled_at), now)
+        if now - since > (QUIET_EXIT if order.role in LEVEL_ROLES else QUIET):
             log.warning("%s never reached the venue", name)
             self.sync.lose(name, "never reached the venue")
 

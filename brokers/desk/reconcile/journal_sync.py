@@ -20,7 +20,7 @@ from brokers.order_types import LEVEL_ROLES, OPENING_ROLES, OrderRole
 from brokers.reporting.events import EventKind, about
 from brokers.venue_values import NEVER, OrderAck, TradeUpdate, UnreadOrder, VenueOrder
 from config.errors import Refusal
-from config.values.counting import unit_of
+from config.values.counting import COINS, unit_of
 
 log = logging.getLogger(__name__)
 
@@ -86,6 +86,8 @@ class JournalSync:
         self._known = len(self._ours)
         self.contradictions: dict[str, Contradiction] = {}
         """By the venue's id of the order: what did not fit the journal when it was last seen."""
+        self.refused: dict[str, str] = {}
+        """Orders that the venue has not taken, by name, with the reason, which the journal could not take yet."""
         self.moved: dict[str, datetime] = {}
         """When fills of a symbol were booked last."""
         self._untold = "", NEVER
@@ -156,8 +158,11 @@ class JournalSync:
     def accept(self, name: str, ack: OrderAck) -> JournalOrder:
         """Book the venue's answer to a request for the order ``name``."""
         if ack.client_order_id not in ("", name):
-            # A venue that names replacements itself: ours was taken under that name, and is booked under it.
-            self.journal.event(name, State.REJECTED, reason=f"the venue calls it {ack.client_order_id}")
+            # A venue that names replacements itself, or changes an order that stays: ours is booked under that name.
+            if (known := self._ours.get(ack.id)) is None:
+                self.journal.event(name, State.REJECTED, reason=f"the venue calls it {ack.client_order_id}")
+            else:
+                self.journal.amended(known, name)
             self.take(grouped(ack.orders))
             return self.journal.order(self._ours.get(ack.id, name))
         answered = next((order for order in ack.orders if order.id == ack.id), None)
@@ -165,10 +170,17 @@ class JournalSync:
             log.error("%s: the venue answered with %s; nothing is booked, it will be looked up", name, wrong)
             self.alarms.append(Contradiction(self.journal.order(name).symbol, f"{name} was answered as {wrong}"))
             return self.journal.unknown(name, wrong)
-        self.journal.sent(name, ack.id)
+        # Before it is written: it is ours at the venue also where it cannot be.
         self._ours[ack.id] = name
+        self.journal.sent(name, ack.id)
         self.take(grouped(ack.orders))
         return self.journal.order(name)
+
+    def refuse(self, name: str, why: str) -> None:
+        """The venue has not taken an order, for sure; where that cannot be written it is known here until it can."""
+        self.refused[name] = why
+        self.journal.event(name, State.REJECTED, reason=why)
+        del self.refused[name]
 
     def take_update(self, update: TradeUpdate) -> bool:
         """Book a trade update; False if the order is not ours."""
@@ -284,7 +296,7 @@ class JournalSync:
             self._check_relative(order, old, old.side)
             # A venue has the stop of a pair take its target's place as it triggers: what it is, its type tells.
             role = _level_of(order) if old.role in LEVEL_ROLES else old.role
-            why = _why(old, "took the place of an order of ours", moved=is_moved(old, order))
+            why = reason_of(old, "took the place of an order of ours", moved=is_moved(old, order))
             self._adopt(order, role, old.parent_id, why)
             return True
         parent = relations.groups.get(order.group) or self._ours.get(order.made_by)
@@ -295,7 +307,7 @@ class JournalSync:
         role = OrderRole.MANUAL if top.role == OrderRole.MANUAL else _level_of(order)
         closes = "sell" if top.side == "buy" else "buy"
         self._check_relative(order, top, closes if top.role in OPENING_ROLES else top.side)
-        why = _why(top, f"leg of {top.client_order_id}")
+        why = reason_of(top, f"leg of {top.client_order_id}")
         self._adopt(order, role, top.parent_id or top.client_order_id, why)
         return True
 
@@ -334,7 +346,8 @@ class JournalSync:
         name = self._ours[order.id]
         if told and self._untold[0] == name:
             self._untold = "", NEVER
-        news = (order.status, order.filled, order.average_price, order.fees, order.quantity, order.symbol, order.side)
+        terms = order.quantity, order.symbol, order.side, order.limit_price, order.stop_price
+        news = order.status, order.filled, order.average_price, order.fees, *terms
         reports = list(reports)
         if self._told.get(name) == news and not reports:
             return
@@ -397,7 +410,38 @@ class JournalSync:
                         fees=str(after.fees),
                     ),
                 )
+        self._follow_price(before, order)
         self._told[name] = news
+
+    def _follow_price(self, known: JournalOrder, order: VenueOrder) -> None:
+        """Enter the price that an order of ours rests at, where it has another than the journal knows.
+
+        A venue may let a hand, or a request of ours whose answer was lost, move an order that stays the same one. Of
+        shares only a split does.
+        """
+        if known.role == OrderRole.MANUAL or unit_of(known.symbol) != COINS:
+            return
+        before = self.journal.present_terms(known)
+        if not is_moved(before, order):
+            return
+        now = self._now()
+        change = OrderIntent(
+            strategy=self.strategy,
+            symbol=known.symbol,
+            side=order.side,
+            quantity=order.remaining or order.quantity,
+            type=order.type,
+            role=known.role,
+            decision_time=now,
+            sequence=self.journal.next_sequence(known.symbol, known.role, now),
+            limit_price=order.limit_price or None,
+            stop_price=order.stop_price or None,
+            parent_id=known.parent_id or known.client_order_id,
+            reason="moved at the venue",
+        )
+        self.journal.amended(known.client_order_id, change)
+        was, price = (before.stop_price, order.stop_price) if order.is_stop else (before.limit_price, order.limit_price)
+        log.info("%s: the %s that was at %s rests at %s at the venue", known.symbol, known.role, was, price)
 
     def enter_split(self, symbol: str, ratio: tuple[Decimal, Decimal]) -> None:
         """Enter a split that shows in the venue's positions, as of now."""
@@ -414,8 +458,8 @@ class JournalSync:
         self.journal.split(symbol, *ratio, time=filled - INSTANT)
 
 
-def _why(relative: JournalOrder, otherwise: str, *, moved: bool = False) -> str:
-    """The reason of what belongs to an order of ours: what stands in for an exit does so with all its legs.
+def reason_of(relative: JournalOrder, otherwise: str, *, moved: bool = False) -> str:
+    """The reason of what belongs to or changes an order of ours: what stands in for an exit does so with all its legs.
 
     What was ``moved`` stands in no longer: whoever did it has chosen its price.
     """

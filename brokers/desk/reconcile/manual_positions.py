@@ -14,6 +14,7 @@ from brokers.desk.reconcile.own_positions import OwnPositions
 from brokers.desk.reconcile.position_adjustments import TOO_LITTLE, WRITTEN_OFF, PositionAdjustment
 from brokers.desk.venue_snapshot import VenueSnapshot
 from brokers.desk.venue_state import VenueState
+from brokers.network.clock import elapsed
 from brokers.quantities import LOT_DIGITS, digits
 from brokers.venue_errors import VenueError
 from brokers.venue_values import VenueOrder, VenuePosition
@@ -127,7 +128,7 @@ class ManualPositions:
         stale = [o for o in orders if o.symbol == symbol and o.open and self.positions.stale(o)]
         for order in stale:
             asked = self._cancelled.get(order.id)
-            if asked is None or self.state.now - asked >= AGAIN:
+            if asked is None or elapsed(self.state.now, asked, AGAIN):
                 log.warning("%s: cancelling an exit from before the split, its price is not adjusted", symbol)
                 self.cancel(order.id)
                 self._cancelled[order.id] = self.state.now
@@ -146,6 +147,7 @@ class ManualPositions:
         if seen is None or seen.quantity != difference:
             seen = self._seen[symbol] = Difference(difference, self.state.now)
         seen.looks += 1
+        seen.since = min(seen.since, self.state.now)
         lasts = self.state.now - seen.since
         if self.positions.unresolved(symbol) or self._take_back(symbol, difference, lasts):
             return
@@ -197,7 +199,7 @@ class ManualPositions:
         """Whether an order of ours was sent or changed so lately that not every listing need show it."""
         times = [o.journaled_at for o in self.sync.journal.open_orders() if o.symbol == symbol]
         times += [t for t in (self.sync.moved.get(symbol), self.positions.book.moved.get(symbol)) if t is not None]
-        return any(self.state.now - time < YOUNG for time in times)
+        return any(not elapsed(self.state.now, time, YOUNG) for time in times)
 
     def _take_back(self, symbol: str, difference: Decimal, lasts: timedelta) -> bool:
         """Undo the latest guess of a symbol if the opposite shows, and nothing was filled since."""

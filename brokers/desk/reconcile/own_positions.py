@@ -16,13 +16,16 @@ from brokers.desk.reconcile.position_history import PositionHistory
 from brokers.desk.reconcile.protection_status import ProtectionStatus, protection_status
 from brokers.desk.reconcile.trade_table import TradeTable
 from brokers.desk.venue_state import VenueState
-from brokers.journal import Journal, JournalOrder, Split
+from brokers.journal import Journal, JournalOrder, Split, State
+from brokers.journal.states import FINAL
 from brokers.order_types import LEVEL_ROLES, OPENING_ROLES, OrderRole
 from brokers.venue_values import VenueOrder
 from config.values.counting import unit_of
 from market.trading_day import day_of
 from risk.policy_gate import AccountState
 
+OVER = FINAL - {State.LOST}
+"""What the venue has told of an order's end; one that counts as lost may still sell, where a listing shows it."""
 SEEN_LATE = timedelta(seconds=1)
 """How long before the account was asked for a fill may be that its cash does not know of yet."""
 
@@ -176,18 +179,67 @@ class OwnPositions:
         name = self.sync.client_id(order.id)
         return None if name is None else self._history.last_fill(name)
 
+    def free(self, symbol: str) -> Decimal:
+        """Shares of ours that an order may be for, as far as the venue shows so many as free."""
+        return min(self.state.view.available(symbol), self.untaken(symbol))
+
+    def untaken(self, symbol: str) -> Decimal:
+        """Shares of ours that no exit of ours is for, one from before a split included.
+
+        What the account holds beside ours is somebody else's: however much of it is free, nothing of ours is by that.
+        """
+        protection = self.protection(symbol)
+        taken = protection.protected + self.taken(protection) + self._taken_by_stale(symbol)
+        return max(Decimal(0), abs(self.book.quantity(symbol)) - taken)
+
+    def taken(self, protection: ProtectionStatus, ended: Collection[VenueOrder] = ()) -> Decimal:
+        """Shares that exits without a working stop are for; those known to have ``ended`` take none."""
+        stopped, taken = {order.group for order in protection.stops}, dict[str, Decimal]()
+        for order in protection.exits:
+            if order.group not in stopped and order not in ended and not self._has_ended(order):
+                taken[order.group] = max(taken.get(order.group, Decimal(0)), order.remaining)
+        return sum(taken.values(), Decimal(0))
+
+    def _taken_by_stale(self, symbol: str) -> Decimal:
+        """Shares that exits of ours from before a split hold until their cancel is through."""
+        against, left = "sell" if self.book.quantity(symbol) > 0 else "buy", dict[str, Decimal]()
+        for order in self.state.view.orders.values() if symbol in self.book.splits else ():
+            exits = order.symbol == symbol and order.open and order.side == against
+            if exits and self.stale(order) and self.ownership.ours(order):
+                # Of a pair whose one leg has sold, the other sells no more than that one has left.
+                left[order.group] = min(left.get(order.group, order.remaining), order.remaining)
+        return sum(left.values(), Decimal(0))
+
+    def _has_ended(self, order: VenueOrder) -> bool:
+        """Whether the venue has told the end of an exit that a listing of its shows still."""
+        name = self.sync.client_id(order.id)
+        return name is not None and self.journal.order(name).state in OVER
+
     def unresolved(self, symbol: str) -> list[JournalOrder]:
         """Orders of a symbol whose outcome is not known."""
         return [order for order in self.journal.unresolved() if order.symbol == symbol and not order.venue_id]
+
+    def waiting(self) -> list[JournalOrder]:
+        """Orders that open a position and may still fill, those without an answer too, with their present prices."""
+        return [self._at_present(o) for o in self.journal.open_orders() if o.role in OPENING_ROLES]
+
+    def _at_present(self, order: JournalOrder) -> JournalOrder:
+        """An order with the prices that it has now: as the venue shows it, or as the journal was told last."""
+        if not order.venue_id:
+            return order
+        shown = self.state.view.orders.get(order.venue_id)
+        if shown is None or not shown.open:
+            return self.journal.present_terms(order)
+        return replace(order, limit_price=shown.limit_price or None, stop_price=shown.stop_price or None)
 
     def account_state(self, symbol: str, without: str = "") -> AccountState:
         """What the gate measures an order of ``symbol`` against, ``without`` the order whose place it takes."""
         positions = self.state.view.positions
         held = set(self.book.symbols) | {s for s, position in positions.items() if position.quantity}
-        waiting = [o for o in self.journal.open_orders() if o.role in OPENING_ROLES and o.client_order_id != without]
-        promised = sum(float(o.remaining) * self._worth(o) for o in waiting)
+        waiting = [order for order in self.waiting() if order.client_order_id != without]
+        promised = sum(float(o.remaining) * self.worth(o) for o in waiting)
         entries = [o for o in waiting if o.symbol not in self.parked]
-        counted = sum(float(o.remaining) * self._worth(o) for o in entries) if self.parked else promised
+        counted = sum(float(o.remaining) * self.worth(o) for o in entries) if self.parked else promised
         opened = self.opened_today()
         budget, today = self.book.ledger.budget, day_of(self.state.now)
         positions_today = 0 if budget is None else budget.deployed(max(today, budget.day)).day_positions
@@ -195,7 +247,7 @@ class OwnPositions:
         # What was paid counts too: a position that has fallen leaves no room for more of it.
         paid = 0.0 if there is None else abs(float(there.quantity * there.average_price))
         worth = max(paid, 0.0 if there is None else abs(float(there.market_value or 0)))
-        ordered = sum(float(o.remaining) * self._worth(o) for o in waiting if o.symbol == symbol)
+        ordered = sum(float(o.remaining) * self.worth(o) for o in waiting if o.symbol == symbol)
         return AccountState(
             equity=self.state.equity,
             cash=float(self.uncommitted_cash) - promised - self._bought_since_the_account_was_seen(),
@@ -221,7 +273,7 @@ class OwnPositions:
         recent = self._history.filled_after(seen - SEEN_LATE)
         return sum(float(f.order.filled_notional) for f in recent if f.order.role in OPENING_ROLES)
 
-    def _worth(self, order: JournalOrder) -> float:
+    def worth(self, order: JournalOrder) -> float:
         """What a share of a waiting order may cost, USD; NaN, at which the gate refuses, where nothing tells it."""
         known = order.limit_price or self._measured_at.get(order.client_order_id) or order.bracket_stop
         return math.nan if known is None else float(known)

@@ -234,31 +234,33 @@ def _ours(book: PositionBook, item: FilledOrder, quantity: Decimal) -> Decimal:
     if from_ours == quantity:
         return quantity
     after = book.manual[symbol] = theirs + quantity - from_ours
-    price = item.order.average_price or Decimal(0)
+    price, paid = item.order.average_price or Decimal(0), book.paid.get(symbol, Decimal(0))
     if theirs * after <= 0:
         book.paid[symbol] = price
     elif abs(after) > abs(theirs):
-        book.paid[symbol] = (book.paid[symbol] * theirs + price * (after - theirs)) / after
-    _charge_manual(book, item, book.manual[symbol], theirs)
+        book.paid[symbol] = (paid * theirs + price * (after - theirs)) / after
+    _charge_manual(book, item, theirs, paid)
     return from_ours
 
 
-def _charge_manual(book: PositionBook, item: FilledOrder, after: Decimal, before: Decimal) -> None:
-    """Count a manual trade against the budget like our own; it is freed at what was paid for it.
+def _charge_manual(book: PositionBook, item: FilledOrder, before: Decimal, paid: Decimal) -> None:
+    """Count a manual trade against the budget like our own; it is freed at what was ``paid`` for it.
 
-    The books of a symbol never mix.
+    Beside ours it is on the same charge: one position, with the dollars of both.
     """
-    budget, price = book.ledger.budget, item.order.average_price
-    if budget is None or price is None or book.quantity(item.order.symbol):
+    symbol, day = item.order.symbol, day_of(item.last_fill)
+    budget, price, after = book.ledger.budget, item.order.average_price, book.manual[symbol]
+    if budget is None or price is None or symbol in book.ledger.parked:
         return
-    day = day_of(item.last_fill)
-    symbol, change = item.order.symbol, abs(after) - abs(before)
-    if after == 0:
-        book.ledger.budget = budget.closed(symbol, day)
-    elif change > 0:
-        book.ledger.budget = budget.opened(symbol, float(change * price), day)
-    elif change < 0:
-        book.ledger.budget = budget.reduced(symbol, float(-change * book.paid[symbol]), day)
+    stays = min(abs(before), abs(after)) if before * after > 0 else Decimal(0)
+    gone, added = (abs(before) - stays) * paid, (abs(after) - stays) * price
+    if before and not stays and not book.quantity(symbol):
+        budget = budget.closed(symbol, day)
+    elif gone > 0:
+        budget = budget.reduced(symbol, float(gone), day)
+    if added > 0:
+        budget = budget.opened(symbol, float(added), day)
+    book.ledger.budget = budget
 
 
 def _apply(
@@ -281,6 +283,7 @@ def _apply(
         # Its levels are those of the position that it left.
         stop = target = math.nan
     entry, closed = book.entries[order.symbol], len(ledger.record.trades)
+    before, budget = ledger.positions.get(order.symbol), ledger.budget
     if held * quantity > 0 and not math.isnan(stop):
         # What is risked of each share: every part has its own stop, and R is of all of them.
         position, total = ledger.positions[order.symbol], float(held + quantity)
@@ -297,6 +300,11 @@ def _apply(
         stop,
         target,
     )
+    closes = before is not None and order.symbol not in ledger.positions and order.symbol not in ledger.parked
+    if before is not None and budget is not None and closes and book.manual.get(order.symbol):
+        # The charge is of both: what hands hold stays on it.
+        usd = abs(before.quantity) * before.entry_price
+        ledger.budget = budget.reduced(order.symbol, usd, day_of(item.last_fill))
     book.portions += [
         Portion(trade, entry.client_order_id, order.client_order_id) for trade in ledger.record.trades[closed:]
     ]

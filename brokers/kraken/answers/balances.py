@@ -62,7 +62,7 @@ def balances_of(answer: Mapping[str, Any], pairs: Pairs) -> Balances:
             # An account with a credit line can spend more than its balance; what it owes is not its own.
             total -= amount(row, "credit_used")
         except (ValueError, AttributeError) as error:
-            _leave_out(str(asset), repr(error))
+            leave_out(str(asset), repr(error))
             complete = False
             continue
         root = name.removesuffix(SPENDABLE)
@@ -129,5 +129,6 @@ def equity_of(balances: Balances, pairs: Pairs, prices: Mapping[str, Decimal]) -
 
 
 @cache
-def _leave_out(asset: str, why: str) -> None:
+def leave_out(asset: str, why: str) -> None:
+    """Say of a balance that it cannot be read; once."""
     log.warning("the balance of %s at Kraken cannot be read: %s", asset, why)

@@ -13,6 +13,10 @@ REFUSED = {
     "one price a day": (
         "x.csv", lines("Date,AAA,BBB", "2022-01-03,1,2", "2022-01-04,1,2"), "one price a day of AAA, BBB",
     ),
+    "a title above the header": (
+        "x.csv", lines("Prices of my broker", "", "Date,Open,High,Low,Close,Volume", "2022-01-03,1,2,1,2,5"),
+        "its first line is a title and no header; delete the lines above the header",
+    ),
     "two closes": (
         "x.csv", lines("symbol,datetime,open,high,low,close,volume,close", "AAA,2022-01-03,1,2,1,2,5,2"),
         r"two columns of close \(close\); leave one of them out",

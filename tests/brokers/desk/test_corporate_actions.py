@@ -229,8 +229,13 @@ def test_a_position_under_a_new_name_is_told_and_left(scene, caplog):
     assert scene.positions.book.quantity("AAPL") == 49
 
 
-def test_an_exit_whose_cancel_hangs_after_a_split_keeps_its_own_shares_waiting_and_no_others(scene):
+@pytest.mark.parametrize("beside", [0, 30])
+def test_an_exit_whose_cancel_hangs_after_a_split_keeps_its_own_shares_waiting_and_no_others(scene, beside):
     old = {order["id"] for order in scene.open()}
+    if beside:
+        hands = {"symbol": "AAPL", "qty": str(beside), "side": "buy", "type": "market", "time_in_force": "day"}
+        scene.exchange.submit(hands)
+        scene.settle(2)
     scene.pass_time(7 * 3600)  # The market is closed to stops.
     split(scene, "10", exits=True)
     hang(scene, lambda order: order["id"] in old)
@@ -250,7 +255,8 @@ def test_an_exit_whose_cancel_hangs_after_a_split_keeps_its_own_shares_waiting_a
     scene.step(17 * 3600, AAPL=10)
     scene.settle(3)
     sold = [what["qty"] for name, what in scene.wire.calls if name == "submit" and what["type"] != "stop"]
-    assert (set(sold), scene.held(), scene.positions.book.quantity("AAPL")) == ({"441"}, 0, 0)
+    assert set(sold) == {"441"}
+    assert (scene.held(), scene.positions.book.quantity("AAPL")) == (10 * beside, 0)
 
 
 def adjust_exits(scene: Scene, factor: int) -> None:

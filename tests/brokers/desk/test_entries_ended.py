@@ -10,6 +10,7 @@ from decimal import Decimal
 import pytest
 
 from brokers.desk.entry_halts import KillLevel
+from brokers.desk.execution.entry_task import together
 from brokers.desk.execution.order_requests import single
 from brokers.desk.lifecycle.shutdown import shut_down
 from brokers.desk.order_router import LumibotOrderRouter
@@ -365,3 +366,71 @@ def test_a_cancel_without_an_answer_is_asked_again_after_all(scene):
     scene.wire.mishap = mishap
     scene.settle(6, 2)
     assert purchases(scene) == []
+
+
+def test_orders_of_a_symbol_count_together(scene):
+    scene.settle(1)
+    for limit in ("98", "96"):
+        subclass_buys(scene, limit)
+        scene.settle(1)
+    book = scene.desk.reconcile()
+    assert (book.pending["AAPL"].quantity, book.pending["AAPL"].price) == (20, 97.0)
+    assert book.promised_cash == 1_940
+
+
+def test_orders_of_a_subclass_beside_an_entry_count_with_it(scene):
+    leave_behind(scene)
+    scene.step(1)
+    alone = scene.desk.reconcile().pending["AAPL"]
+    subclass_buys(scene, "98")
+    scene.settle(1)
+    assert len(purchases(scene)) == 2
+    both = scene.desk.reconcile().pending["AAPL"]
+    assert (alone.quantity, both.quantity) == (39, 49)
+    assert both.notional == pytest.approx(alone.notional + 980)
+
+
+def test_orders_with_levels_count_with_all_that_they_risk(scene):
+    wishes = [scene.proposal("AAPL", 10, price=100.0, stop=95.0), scene.proposal("AAPL", 30, price=96.0, stop=93.0)]
+    both = together(wishes)
+    assert both.notional == sum(wish.notional for wish in wishes)
+    assert both.quantity * both.risk_per_share == pytest.approx(10 * 5 + 30 * 3)
+
+
+def test_a_market_order_without_a_proposal_counts_at_what_it_was_measured_at(scene):
+    scene.settle(1)
+    scene.wire.mishap = lost("submit", "after")
+    with pytest.raises(OutcomeUnknown):
+        LumibotOrderRouter(scene.desk).submit(single("AAPL", "buy", 10, None))
+    waits = scene.desk.entries.pending()["AAPL"]
+    assert waits.quantity == 10 and waits.price >= 100
+
+
+def test_a_restart_forgets_no_entry_that_nobody_filled(scene):
+    scene.settle(1)
+    there = subclass_buys(scene, "98")
+    begun = scene.exchange.now
+    assert [begun - time < timedelta(seconds=1) for time in scene.desk.entries.sent] == [True]
+    scene.settle(3)
+    scene.exchange.cancel(there)
+    scene.settle(3)
+    leave_behind(scene)
+    second = scene.exchange.now
+    scene.settle(20, 4)
+    held(scene, "MSFT")
+    scene.restart()
+    known = list(scene.desk.entries.sent)
+    assert known == sorted(known)
+    for moment in (begun, second):
+        assert any(abs(time - moment) < timedelta(seconds=1) for time in known)
+    assert min(known) >= begun - timedelta(seconds=1)
+    assert list(scene.desk.reconcile().entries_sent) == known
+
+
+def test_an_order_of_this_run_that_nothing_follows_is_not_told_as_an_earlier_one_s(scene, caplog):
+    leave_behind(scene)
+    scene.desk.entries.tasks.clear()
+    scene.settle(2)
+    assert purchases(scene) == []
+    assert "AAPL: ending an entry, nothing follows it since its sending ended with an error" in caplog.text
+    assert "from before the restart" not in caplog.text

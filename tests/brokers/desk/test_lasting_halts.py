@@ -7,8 +7,10 @@ from decimal import Decimal
 
 import pytest
 
+from brokers.desk.lasting_halts import LastingHalts
 from brokers.desk_rules import halt_dates
 from brokers.record import EquityRow
+from risk.model import Book
 from risk.peak_halt import PeakHalt
 from tests.brokers.desk.scene import TUESDAY, Scene
 from tests.risk.helpers import market, module
@@ -67,6 +69,7 @@ def test_the_peak_begins_anew_after_the_halt(scene):
     for day in FIVE:
         scene.journal.halt(day - timedelta(days=14), "peak_halt", TUESDAY - timedelta(days=14), "before")
     # The peak of 120,000 was measured after that halt had ended, 150,000 before it.
+    scene.journal.open_session(date(2023, 3, 6), 110_000, TUESDAY - timedelta(days=1, hours=1))
     scene.journal.equity(valued(150_000, TUESDAY - timedelta(days=20)))
     assert scene.desk.reconcile().equity_peak == 120_000
     assert scene.journal.highest_equity(None) == Decimal(150_000)
@@ -74,3 +77,39 @@ def test_the_peak_begins_anew_after_the_halt(scene):
     # While that lasts, and until the first look after it, the peak is what the account is worth.
     book = scene.desk.reconcile()
     assert book.equity_peak == book.equity
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_the_peak_after_a_halt_is_the_same_in_the_process_that_saw_it_end(scene, restarted):
+    scene.journal.halt(date(2023, 3, 10), "peak_halt", TUESDAY, "before")
+    monday = TUESDAY + timedelta(days=6)
+    halts = LastingHalts(scene.journal, scene.desk.halters)
+
+    def read(at, equity: float) -> float:
+        measured = halts.measured(Book(at, equity, equity)).equity_peak
+        scene.journal.equity(valued(equity, at))
+        return measured
+
+    assert read(TUESDAY + timedelta(days=3), 90_000.0) == 90_000
+    # Read while no session is on, by a scan.
+    assert read(monday - timedelta(hours=3), 89_000.0) == 89_000
+    if restarted:
+        halts = LastingHalts(scene.journal, scene.desk.halters)
+    scene.journal.open_session(monday.date(), 80_000, monday)
+    assert read(monday, 80_000.0) == 80_000
+    assert read(monday + timedelta(hours=1), 78_000.0) == 80_000
+
+
+def test_a_loss_that_is_read_while_no_session_is_on_begins_its_halt_in_the_next(scene):
+    scene.desk.reconcile()
+    scene.journal.equity(valued(120_000))
+    scene.pass_time(timedelta(days=4, hours=1).total_seconds())
+    scene.restart()
+    saturday = scene.desk.reconcile()
+    assert saturday.equity_peak == 120_000 and saturday.halted == frozenset()
+    refused = scene.desk.halters[0].review(scene.proposal("AAPL", 10), saturday, market({"AAPL": 100.0}))
+    assert refused.after == 0, "nothing is entered by that reading all the same"
+    scene.pass_time(timedelta(days=2).total_seconds())
+    assert scene.desk.reconcile().halted == {"peak_halt"}
+    halt = scene.journal.last_halt("peak_halt")
+    assert halt is not None and (halt.began.date(), halt.until) == (date(2023, 3, 13), date(2023, 3, 17))

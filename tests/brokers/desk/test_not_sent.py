@@ -84,6 +84,25 @@ def test_what_stops_entries_and_what_the_venue_refuses_are_told_by_their_speaker
     assert [order.state for order in told(scene.journal.name, "MSFT").orders] == [State.REJECTED]
 
 
+@pytest.mark.parametrize("asked", ["quotes", "view"])
+def test_a_venue_that_does_not_answer_ahead_of_the_orders_leaves_the_reason(scene, monkeypatch, asked):
+    def silent(*args: object) -> None:
+        raise VenueUnavailable("no answer")
+
+    def decide_unanswered() -> None:
+        scene.desk.reconcile()
+        monkeypatch.setattr(*((scene.state, "quotes") if asked == "quotes" else (scene.desk, "work")), silent)
+        proposal, now = scene.proposal("AAPL", 50), scene.exchange.now
+        decision = Decision(now, proposal, 50, (Verdict("sector_cap", "OK", 50, 50),))
+        scene.desk.execute(Plan(now, entries=(proposal,), decisions=(decision,)))
+
+    with pytest.raises(VenueUnavailable):
+        decide_unanswered()
+    found = latest(scene)
+    assert found.verdicts[-1].code == "NOT_SENT: no answer"
+    assert [row.reason for row in scene.desk.entries.refusals.skipped] == ["NOT_SENT: no answer"]
+
+
 def test_what_was_decided_while_the_trader_left_has_no_order_and_no_reason(scene):
     scene.desk.reconcile()
     scene.desk.shutting_down = True

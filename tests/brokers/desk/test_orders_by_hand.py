@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from brokers.desk.execution.order_requests import exits
 from brokers.venue_errors import VenueUnavailable
 from config import Refusal
-from tests.brokers.desk.scene import TUESDAY, Scene, changes, hang
+from tests.brokers.desk.scene import TUESDAY, Scene, changes, hang, read_quote, slow_cancels
 
 
 @pytest.fixture
@@ -84,6 +86,33 @@ def test_a_purchase_by_hand_that_fills_in_part_does_not_hold_up_our_stop(scene):
     lose_exits(scene)
     scene.settle(3)
     assert stops(scene) == {Decimal("95.01"): 49}
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_what_is_left_of_a_bid_by_hand_stays_set_aside_once_a_part_has_filled(scene, restart):
+    terms = {"type": "limit", "limit_price": "100.02", "time_in_force": "gtc"}
+    scene.in_part("MSFT", 101, lambda: by_hand(scene, "buy", 400, "hand-buy", "MSFT", **terms))
+    if restart:
+        scene.settle(2)
+        scene.restart()
+    scene.settle(3)
+    filled = Decimal(scene.exchange.order_by_client_id("hand-buy")["filled_qty"])
+    assert 0 < filled < 400 and scene.positions.book.manual == {"MSFT": filled}
+    left = (400 - filled) * Decimal("100.02")
+    assert scene.positions.uncommitted_cash == scene.state.view.account.cash - left
+    scene.exchange.cancel(scene.exchange.order_by_client_id("hand-buy")["id"])
+    scene.settle(2)
+    assert scene.positions.uncommitted_cash == scene.state.view.account.cash
+
+
+def test_a_bid_by_hand_that_is_moved_after_a_part_has_filled_is_set_aside_at_its_new_price(scene):
+    terms = {"type": "limit", "limit_price": "100.02", "time_in_force": "gtc"}
+    scene.in_part("MSFT", 101, lambda: by_hand(scene, "buy", 400, "hand-buy", "MSFT", **terms))
+    scene.settle(3)
+    moved = scene.exchange.replace(scene.exchange.order_by_client_id("hand-buy")["id"], {"limit_price": "90"})
+    scene.settle(3)
+    left = Decimal(scene.exchange.order(moved["id"])["qty"])
+    assert scene.positions.uncommitted_cash == scene.state.view.account.cash - left * 90
 
 
 def test_a_cancel_of_the_hand_s_that_hangs_does_not_hold_up_our_stop(scene):
@@ -243,3 +272,67 @@ def test_shares_of_ours_are_sold_by_hand_while_the_trader_is_stopped(scene):
     assert (scene.positions.book.quantity("AAPL"), scene.positions.book.manual) == (29, {})
     assert scene.held() == scene.stopped() == 29
     assert scene.agrees()
+
+
+def sold(scene: Scene) -> Decimal:
+    rows = scene.exchange.orders("all", nested=True, limit=500)
+    flat = [order for row in rows for order in (row, *(row["legs"] or ()))]
+    return sum((Decimal(order["filled_qty"]) for order in flat if order["side"] == "sell"), Decimal(0))
+
+
+def test_a_cancel_that_hangs_makes_no_shares_of_the_hand_s_ours_to_sell(scene, caplog):
+    hand_holds(scene, 100)
+    slow_cancels(scene, 90)
+    scene.adjust("exit")
+    scene.settle(35)
+    assert "AAPL: 0 of 49 shares are free 30 s after the cancel" in caplog.text
+    # The stop that still stands does the sale.
+    scene.step(1, AAPL=94)
+    scene.settle(5)
+    assert sold(scene) == 49 and scene.held() == 100 and scene.positions.book.manual == {"AAPL": 100}
+    assert scene.desk.closer.tasks == {}
+    assert scene.agrees()
+
+
+def test_a_part_whose_cancel_hangs_keeps_the_other_part_waiting_no_longer(scene):
+    hand_holds(scene, 100)
+    (entry,) = (order for order in scene.open() if order["type"] == "stop")
+    scene.exchange.cancel(entry["id"])
+    scene.pass_time(1)
+    for quantity in (20, 29):
+        scene.gateway.place(exits("AAPL", "sell", quantity, 95.01, 115), "target", scene.state.now)
+    scene.settle(2)
+    stuck = next(order["id"] for order in scene.open() if order["type"] == "stop" and order["qty"] == "29")
+    cancel = scene.exchange.cancel
+    scene.exchange.cancel = lambda name: None if is_group(scene, name, stuck) else cancel(name)
+    scene.adjust("exit")
+    scene.settle(36)
+    scene.pass_time(1)
+    assert sold(scene) == 20 and scene.stopped() == 29 and scene.held() == 129
+    assert scene.agrees()
+
+
+def is_group(scene: Scene, name: str, other: str) -> bool:
+    """Whether two orders are listed together."""
+    rows = scene.exchange.orders(nested=True, limit=500)
+    groups = [{row["id"], *(leg["id"] for leg in row["legs"] or ())} for row in rows]
+    return any({name, other} <= group for group in groups)
+
+
+def test_a_sale_that_nobody_follows_is_not_sent_again_beside_it(scene):
+    hand_holds(scene, 100)
+    # The quote lies above the market, so that the sale rests.
+    raw = {"bp": "102", "ap": "102.02"}
+    scene.quoted = lambda symbol: read_quote(
+        symbol, raw | {"t": scene.exchange.now.isoformat()}, scene.exchange.now, timedelta(minutes=5)
+    )
+    scene.adjust("exit")
+    scene.settle(3)
+    assert len(scene.open()) == 1
+    scene.desk.closer.tasks["AAPL"].order = ""
+    for _ in range(6):
+        scene.step(1)
+        assert sum(Decimal(order["qty"]) for order in scene.open()) <= 49
+    scene.pass_time(1, AAPL=103)
+    scene.settle(4)
+    assert sold(scene) == 49 and scene.positions.book.manual == {"AAPL": 100}

@@ -9,12 +9,13 @@ from decimal import Decimal
 
 import pytest
 
-from brokers.desk.reconcile.position_book import replay
+from brokers.desk.reconcile.position_book import begin, book_event, replay
 from brokers.journal import Figures, FilledOrder, JournalOrder, Split, State
 from brokers.order_types import OrderRole
 from config.values.markets import NEW_YORK_ZONE
 from tests.brokers.desk.scene import TUESDAY
 
+HAND = OrderRole.MANUAL
 FIGURES = Figures("momentum", "", Decimal("81.5"), price=Decimal(100), stop=Decimal(95), atr=Decimal(2))
 
 
@@ -139,6 +140,37 @@ def test_what_hands_deploy_is_charged():
     assert both.ledger.budget.deployed(day).week_usd == 1500
 
 
+@pytest.mark.parametrize(
+    ("orders", "left"),
+    [
+        ((("buy", 49, 100, "entry"), ("buy", 100, 110, HAND)), 15_900),
+        # Ours are sold, or stopped out, and hands' stay; the other way round, too.
+        ((("buy", 49, 100, "entry"), ("buy", 100, 110, HAND), ("sell", 49, 90, "stop")), 11_000),
+        ((("buy", 100, 110, HAND), ("buy", 49, 100, "entry"), ("sell", 49, 120, "close")), 11_000),
+        ((("buy", 49, 100, "entry"), ("buy", 100, 110, HAND), ("sell", 100, 90, HAND)), 4_900),
+        ((("buy", 49, 100, "entry"), ("buy", 100, 110, HAND), ("sell", 40, 90, HAND)), 11_500),
+        # A hand's sale takes hands' shares first, then ours.
+        ((("buy", 49, 100, "entry"), ("buy", 100, 110, HAND), ("sell", 120, 90, HAND)), 2_900),
+        ((("buy", 49, 100, "entry"), ("buy", 100, 110, HAND), ("sell", 149, 90, HAND)), 0),
+        ((("buy", 49, 100, "entry"), ("buy", 100, 110, HAND), ("sell", 149, 90, "close")), 0),
+        ((("sell", 10, 100, "entry"), ("sell", 20, 110, HAND), ("buy", 10, 90, "close")), 2_200),
+    ],
+)
+def test_what_hands_hold_beside_ours_is_charged_for_as_long(orders, left):
+    own = book(*(filled(side, n, usd, role=role, minute=i) for i, (side, n, usd, role) in enumerate(orders)))
+    spent = own.ledger.budget.deployed(TUESDAY.date())
+    assert spent.week_usd == pytest.approx(left)
+    assert (spent.day_positions, spent.week_positions) == (1, 1), "one position, whosever it is"
+    opening = (n * usd for side, n, usd, role in orders if side == orders[0][0])
+    assert spent.day_usd == pytest.approx(sum(opening)) == sum(own.opened.values())
+
+
+def test_what_hands_buy_of_parked_cash_is_not_charged():
+    fund = begin((), TUESDAY.date(), parked=("AAPL",))
+    book_event(fund, filled("buy", 10, 100, role=HAND), lambda order: FIGURES, ())
+    assert fund.ledger.budget.deployed(TUESDAY.date()).week_usd == 0
+
+
 def test_an_exit_that_sold_what_hands_hold_charges_the_week_with_nothing():
     own = book(filled("buy", 10, 100, role=OrderRole.MANUAL), filled("sell", 10, 101, role="close", minute=1))
     assert own.ledger.budget.deployed(TUESDAY.date()).week_usd == 0
@@ -157,9 +189,6 @@ def test_an_order_that_is_filled_across_midnight_counts_for_one_day():
         own = replay((across,), lambda order: FIGURES, (), before)
         assert own.opened == {after: 1_000.0}
         assert own.ledger.budget.deployed(after).day_usd == 1_000
-
-
-HAND = OrderRole.MANUAL
 
 
 @pytest.mark.parametrize(

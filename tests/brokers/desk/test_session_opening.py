@@ -202,3 +202,18 @@ def test_a_venue_that_does_not_tell_the_account_keeps_no_stop_waiting(scene: Sce
     scene.wire.mishap = lambda name, phase: None
     wait_until(scene, OPENS + timedelta(seconds=25))
     assert opening(scene) is not None
+
+
+def test_a_scan_ahead_of_the_opening_fixes_nothing(scene: Scene) -> None:
+    overnight(scene)
+    scene.restart()
+    scene.desk.submit = False
+    early = scene.desk.reconcile()
+    assert early.session_open_equity == early.equity
+    assert opening(scene) is None and scene.desk.books.opening is None
+    scene.restart()
+    scene.pass_time(10, **dict.fromkeys(("AAPL", "MSFT", "NVDA"), 95.5))
+    book = scene.desk.reconcile()
+    # What a night brings is no loss of the day.
+    assert opening(scene) == Decimal(str(book.equity)) and book.equity < 0.98 * early.equity
+    assert book.halted == frozenset()

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from brokers.desk.execution.order_gateway import OrderRefused
+from brokers.desk.order_router import LumibotOrderRouter
 from brokers.live_state.snapshot import Moments, state_of
 from brokers.operator.account import look
 from brokers.operator.differences import compare
@@ -20,7 +22,7 @@ from brokers.operator.track_record import verify
 from commands.operator.verify import tell
 from config import load
 from monitoring.state import JOURNAL_FILE, StateWriter, read_state
-from tests.brokers.kraken.scene import BTC, SETTINGS, KrakenScene
+from tests.brokers.kraken.scene import BTC, DOGE, SETTINGS, KrakenScene
 from tests.brokers.rehearsal.kraken.market import served
 
 
@@ -198,4 +200,40 @@ def test_coins_that_a_hand_sends_beside_ours_do_not_hold_up_the_sale(tmp_path: P
         assert not scene.positions.book.quantity(BTC) and scene.held() == Decimal("0.001")
         scene.settle(10, 10)
         assert scene.positions.book.manual[BTC] == Decimal("0.001"), "these are no dust"
+        scene.close()
+
+
+@pytest.mark.parametrize(
+    ("kind", "part", "left"), [("partial", 1.05, "all"), ("trim", 1.05, "none"), ("trim", 0.5, "all")]
+)
+def test_a_part_is_sold_only_where_it_and_the_rest_are_enough_for_an_order(tmp_path: Path, caplog, kind, part, left):
+    caplog.set_level(logging.INFO)
+    with served() as server:
+        scene = KrakenScene(server, tmp_path)
+        scene.settle(1)
+        least = float(scene.venue.rules.least(DOGE, Decimal(0)))
+        scene.enter(DOGE, least * float(scene.price(DOGE)) * 1.9)
+        scene.settle(4)
+        bought = scene.held(DOGE)
+        for _ in range(2):
+            scene.adjust(kind, DOGE, quantity=least * part)
+            scene.settle(4)
+        assert scene.held(DOGE) == scene.stopped(DOGE) == (bought if left == "all" else 0)
+        assert caplog.text.count("below the venue's minimum of 40") == 1
+        assert (
+            "are below Kraken's minimum" not in caplog.text and "without a stop, protection refused" not in caplog.text
+        )
+        scene.close()
+
+
+def test_a_part_that_leaves_too_little_is_refused_to_a_subclass(tmp_path: Path):
+    with served() as server:
+        scene = KrakenScene(server, tmp_path)
+        scene.settle(1)
+        least = float(scene.venue.rules.least(DOGE, Decimal(0)))
+        scene.enter(DOGE, least * float(scene.price(DOGE)) * 1.9)
+        scene.settle(4)
+        with pytest.raises(OrderRefused, match=r"leaves .* below the venue's minimum of 40"):
+            LumibotOrderRouter(scene.desk).close(DOGE, 0.6)
+        assert len(scene.open(DOGE)) == 1
         scene.close()
