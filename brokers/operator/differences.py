@@ -15,11 +15,11 @@ from brokers.operator.manual_positions import ManualPosition, manual_positions
 from brokers.operator.unbooked_fills import ours_at_venue, unbooked_fills, unbooked_shares
 from brokers.order_types import OrderRole, VenueReason
 from brokers.ports import Venue
-from brokers.quantities import digits
+from brokers.quantities import DUST_USD, LOT_DIGITS, NOTHING, digits
 from brokers.venue_errors import VenueError, VenueRefusal
 from brokers.venue_values import OrderAck, VenuePosition
 from config import Settings
-from config.values.counting import unit_of
+from config.values.counting import COINS, unit_of
 
 AGAIN_S = 2.0
 """What was under way while one side was read and the other not is settled after so long."""
@@ -129,8 +129,8 @@ def _positions(outlook: Outlook, unbooked: dict[str, Decimal]) -> list[Differenc
         if here and not there and symbol in outlook.view.dust:
             # Too little to be a position at the venue, and not written off here yet; what is more was there before.
             there = min(here, outlook.view.dust[symbol].quantity)
-        # What the missing fills explain is told by them.
-        rest = there - here - unbooked.get(symbol, Decimal(0))
+        # What the missing fills explain is told by them; the books have nothing finer than the finest lot.
+        rest = round(there - here - unbooked.get(symbol, Decimal(0)), LOT_DIGITS)
         if rest:
             moved = f"{digits(abs(rest))} {unit_of(symbol, abs(rest))} {'came' if rest > 0 else 'went'}"
             text = f"{moved} without an order of ours"
@@ -224,11 +224,18 @@ def _unprotected(outlook: Outlook, settings: Settings) -> list[Difference]:
         ours, held = outlook.own.quantity(symbol), outlook.view.held(symbol)
         there = min(abs(ours), abs(held)) if ours * held > 0 else Decimal(0)
         protected = protection_status(counted, symbol, ours).protected
-        if there > protected:
-            bare = there - protected
+        if (bare := there - protected) > 0 and not _too_little(outlook, symbol, bare):
             text = f"{digits(bare)} {unit_of(symbol, bare)} of ours without a working stop"
             found.append(Difference(Kind.UNPROTECTED, symbol, digits(there), digits(protected), text))
     return found
+
+
+def _too_little(outlook: Outlook, symbol: str, quantity: Decimal) -> bool:
+    """Whether so many coins are dust, which is left beside a stop by digits that the lots of its orders do not have."""
+    if unit_of(symbol) != COINS:
+        return False
+    lot = outlook.view.positions[symbol].lot or NOTHING
+    return quantity < lot or NOTHING < quantity * outlook.view.price(symbol) < DUST_USD
 
 
 def _told(order: JournalOrder) -> str:

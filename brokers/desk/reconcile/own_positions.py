@@ -255,7 +255,7 @@ class OwnPositions:
             new_positions=positions_today + len({o.symbol for o in entries} - held),
             open_positions=len((held | {o.symbol for o in waiting}) - self.parked),
             holds_symbol=symbol in held or any(o.symbol == symbol for o in waiting),
-            symbol_notional=worth + ordered,
+            symbol_notional=worth + ordered + float(self.state.view.worth_ordered_by_hand(symbol)),
         )
 
     @property
