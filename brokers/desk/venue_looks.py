@@ -13,7 +13,7 @@ from brokers.desk.entry_halts import EntryHalts
 from brokers.desk.execution.backoff import elapsed
 from brokers.desk.look_pace import IDLE_S
 from brokers.desk.look_watch import LookWatch
-from brokers.desk.reconcile.journal_sync import Contradiction
+from brokers.desk.reconcile.order_comparison import Contradiction
 from brokers.desk.session_opening import SessionOpening
 from brokers.desk.symbol_work import SymbolWork
 from brokers.venue_errors import VenueError

@@ -10,7 +10,7 @@ from decimal import Decimal
 from brokers.desk.execution.exit_levels import Levels
 from brokers.desk.execution.order_gateway import OrderGateway, OrderRefused
 from brokers.desk.execution.refused_protection import Circumstances, RefusedProtections
-from brokers.desk.reconcile.journal_sync import is_moved, reason_of
+from brokers.desk.reconcile.order_comparison import is_moved, reason_of
 from brokers.desk.reconcile.own_positions import OwnPositions
 from brokers.desk.reconcile.protection_status import ProtectionStatus
 from brokers.desk.venue_state import VenueState

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from brokers.desk.reconcile.journal_sync import Contradiction, JournalSync
+from brokers.desk.reconcile.journal_sync import JournalSync
+from brokers.desk.reconcile.order_comparison import Contradiction
 from brokers.desk.venue_state import VenueState
 from brokers.journal import Journal, JournalOrder
 from brokers.order_types import LEVEL_ROLES, VenueReason

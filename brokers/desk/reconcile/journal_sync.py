@@ -10,11 +10,11 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from brokers.desk.reconcile.corporate_actions import adjusted
+from brokers.desk.reconcile.order_comparison import Contradiction, Misplaced, differs, is_moved, level_of, reason_of
 from brokers.desk.reconcile.position_adjustments import PositionAdjustment
 from brokers.desk.venue_snapshot import grouped, in_words
 from brokers.journal import Cumulative, Execution, Journal, JournalConflict, JournalOrder, OrderIntent, State
 from brokers.journal.fills import FillReport
-from brokers.journal.marks import NEAREST
 from brokers.journal.order_ids import has_our_form
 from brokers.order_types import LEVEL_ROLES, OPENING_ROLES, OrderRole
 from brokers.reporting.events import EventKind, about
@@ -26,8 +26,6 @@ log = logging.getLogger(__name__)
 
 TAKEN_BACK = "what was concluded from a difference is taken back"
 CENT = Decimal("0.01")
-FAR = 10
-"""So many times the prices that an order was sent with, or the same part of them, is no price that it was filled at."""
 INSTANT = timedelta(microseconds=1)
 
 
@@ -37,22 +35,6 @@ class Relations:
 
     planned: frozenset[str]
     groups: dict[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Contradiction:
-    """Something that the venue says of an order and that cannot be booked."""
-
-    symbol: str
-    what: str
-
-
-class Misplaced(ValueError):
-    """An order is shown as what it cannot be; ``symbol`` is the one that it belongs to."""
-
-    def __init__(self, told: str, symbol: str) -> None:
-        super().__init__(told)
-        self.symbol = symbol
 
 
 class JournalSync:
@@ -304,7 +286,7 @@ class JournalSync:
             old = self.journal.order(replaced)
             self._check_relative(order, old, old.side)
             # A venue has the stop of a pair take its target's place as it triggers: what it is, its type tells.
-            role = _level_of(order) if old.role in LEVEL_ROLES else old.role
+            role = level_of(order) if old.role in LEVEL_ROLES else old.role
             why = reason_of(old, "took the place of an order of ours", moved=is_moved(old, order))
             self._adopt(order, role, old.parent_id, why)
             return True
@@ -313,7 +295,7 @@ class JournalSync:
             return False
         top = self.journal.order(parent)
         # The exits of an entry that was sent by hand are manual like it.
-        role = OrderRole.MANUAL if top.role == OrderRole.MANUAL else _level_of(order)
+        role = OrderRole.MANUAL if top.role == OrderRole.MANUAL else level_of(order)
         closes = "sell" if top.side == "buy" else "buy"
         self._check_relative(order, top, closes if top.role in OPENING_ROLES else top.side)
         why = reason_of(top, f"leg of {top.client_order_id}")
@@ -465,49 +447,6 @@ class JournalSync:
         (before, after), told = ratio, "%s: %s %s became %s before an exit was filled, the position follows"
         log.warning(told, symbol, before, unit_of(symbol, before), after)
         self.journal.split(symbol, *ratio, time=filled - INSTANT)
-
-
-def reason_of(relative: JournalOrder, otherwise: str, *, moved: bool = False) -> str:
-    """The reason of what belongs to or changes an order of ours: what stands in for an exit does so with all its legs.
-
-    What was ``moved`` stands in no longer: whoever did it has chosen its price.
-    """
-    return NEAREST if relative.reason == NEAREST and not moved else otherwise
-
-
-def is_moved(known: JournalOrder, order: VenueOrder) -> bool:
-    """Whether an exit, or what took its place, rests at another price than it had; a split moves none."""
-    before = (known.stop_price, known.bracket_stop) if order.is_stop else (known.limit_price, known.bracket_target)
-    price = order.stop_price if order.is_stop else order.limit_price
-    return bool(price and any(before)) and price not in before and adjusted(known, order) is None
-
-
-def _level_of(order: VenueOrder) -> OrderRole:
-    """What an order is that rests at a level of a position of ours."""
-    return OrderRole.STOP if order.is_stop else OrderRole.TARGET
-
-
-def differs(planned: JournalOrder, order: VenueOrder) -> str:
-    """How an order that the venue shows cannot be the one that was sent, in words; empty if it can.
-
-    A split of its shares explains another quantity and price. Of manual orders nothing was known beforehand.
-    """
-    if planned.role == OrderRole.MANUAL:
-        return ""
-    if (order.symbol, order.side) != (planned.symbol, planned.side):
-        return f"{order.side} {order.symbol}, it was sent as {planned.side} {planned.symbol}"
-    if adjusted(planned, order):
-        return ""
-    most = planned.quantity
-    if order.filled > most or (order.quantity > most and not order.replaces):
-        return f"{order.quantity} shares with {order.filled} filled, {most} were sent"
-    sent = planned.limit_price, planned.stop_price, planned.bracket_stop, planned.bracket_target
-    # Those of the venue may be adjusted to a split that is booked already.
-    prices = [price for price in (*sent, order.limit_price, order.stop_price) if price]
-    paid = order.average_price
-    if order.filled > 0 and paid > 0 and prices and not min(prices) / FAR < paid < max(prices) * FAR:
-        return f"filled at {paid}, it was sent at {prices[0]}"
-    return ""
 
 
 def _time_of(order: VenueOrder) -> datetime:

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from brokers.desk.reconcile.journal_sync import Contradiction
+from brokers.desk.reconcile.order_comparison import Contradiction
 from risk.model import Adjustment, Plan
 from tests.brokers.desk.scene import Scene
 
