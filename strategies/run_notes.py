@@ -236,6 +236,7 @@ def _reachable_positions(pipeline: Pipeline, market: Market) -> tuple[str, ...]:
     if reached >= min(len(pipeline.universe), FULL_BOOK):
         return ()
     return (
-        f"under the sector cap ({cap.max_positions} positions and {cap.max_share_frac:.0%} of all in one sector) this "
-        f"universe of {len(pipeline.universe)} symbols in {len(sizes)} sectors can hold {reached} positions at a time",
+        f"under the sector cap (at most {cap.max_positions} positions in one sector, and {cap.max_share_frac:.0%} of "
+        f"all positions, counted, not weighed by value) this universe of {len(pipeline.universe)} symbols in "
+        f"{len(sizes)} sectors can hold {reached} positions at a time",
     )

@@ -137,7 +137,10 @@ def test_a_fixed_stop_inside_one_atr_is_told():
 def test_a_universe_that_the_sector_cap_keeps_small_is_told():
     cap = (module(SectorCap),)
     (told_of,) = fit(dict.fromkeys("ABCDEF", 50.0), chain=cap)
-    assert told_of.endswith("this universe of 6 symbols in 1 sectors can hold 2 positions at a time")
+    assert told_of == (
+        "under the sector cap (at most 3 positions in one sector, and 40% of all positions, counted, not weighed by "
+        "value) this universe of 6 symbols in 1 sectors can hold 2 positions at a time"
+    )
     labels = dict(zip("ABCDEF", "wwxxyz", strict=True))
     on = market(dict.fromkeys("ABCDEF", 50.0), {"atr_14": dict.fromkeys("ABCDEF", 1.0)}, sectors=labels)
     assert fit_of_rules(pipeline(Stated(), chain=cap, universe="ABCDEF"), on, 100_000.0) == ()
