@@ -10,13 +10,14 @@ import pytest
 from brokers.record import RunRecord
 from config import Refusal, load
 from risk.brackets import FixedBracket
+from risk.cash_sweep import CashSweep
 from risk.equity_sizer import SizingConfig
 from risk.model import Verdict, bound_by
 from risk.sector_cap import SectorCap
 from strategies.combined import CombinedStrategy
 from strategies.parameters import refuse_former_attributes
 from strategies.pipeline import Selection
-from strategies.run_notes import fit_of_rules
+from strategies.run_notes import absent_symbols, fit_of_rules
 from tests.risk.helpers import book, market, module, position
 from tests.strategies.stated import SELECTION, Stated, pipeline, snapshot, taken, told
 
@@ -126,6 +127,18 @@ def test_a_notional_above_the_cap_is_told():
         "no entry has the 20,000.00 USD of sizing.notional_usd: sizing.max_notional_frac allows 10% of 100,000 USD, "
         "10,000.00",
     )
+
+
+def test_missing_funds_of_the_sweep_are_not_told_as_symbols_that_are_watched():
+    swept = pipeline(Stated(), universe="AB", chain=(module(CashSweep),))
+    funds = swept.chain[0].cash_funds
+    missing, notes = absent_symbols(funds, swept)
+    assert missing == () and notes == (
+        f"no bars of {', '.join(funds)}, in which cash_sweep parks cash: idle cash stays cash",
+    )
+    assert len(funds) > 1
+    assert absent_symbols(funds[:1], swept)[1] == (f"no bars of {funds[0]}, in which cash_sweep parks cash",)
+    assert absent_symbols(funds, pipeline(Stated(), universe="AB")) == ((), ())
 
 
 def test_a_fixed_stop_inside_one_atr_is_told():
