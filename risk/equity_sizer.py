@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pydantic import Field
 
 from config.defaults import with_defaults
+from config.values.counting import share_count
 from risk.interface import ModuleConfig, PositiveFraction
 from risk.limit_usage import Remedy
 from risk.lots import Lot, affordable
@@ -191,9 +192,11 @@ def remedy_for(verdict: Verdict, price: float) -> Remedy:
         return Remedy("a stop on the right side of the entry, and an account with equity above zero")
     if by_notional < by_risk:
         return Remedy(
-            f"more equity or a larger sizing.max_notional_frac: the notional cap allows {by_notional:g} shares"
+            f"more equity or a larger sizing.max_notional_frac: the notional cap allows {share_count(by_notional)}"
         )
-    return Remedy(f"a nearer stop, more equity or a larger sizing.risk_frac: the risk cap allows {by_risk:g} shares")
+    return Remedy(
+        f"a nearer stop, more equity or a larger sizing.risk_frac: the risk cap allows {share_count(by_risk)}"
+    )
 
 
 def most_of_one(config: SizingConfig, equity: float) -> float:
