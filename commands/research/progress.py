@@ -10,8 +10,10 @@ from typing import Any, TextIO
 from config.values.counting import counted
 
 EVERY_S = 60.0
-SHORTEST_S = 10.0
-"""Seconds left below which no first estimate is told: the result is there soon enough."""
+FIRST_S = 10.0
+"""Seconds of work before the first estimate: the first results are slower, as features are computed for them. Where
+fewer are left than that, none is told: the result is there soon enough.
+"""
 
 
 def progress(total: int | None, unit: str, quiet: bool, at_once: int = 1) -> Any:
@@ -76,9 +78,9 @@ class ProgressLines:
         now = self._clock()
         if now - self._told >= EVERY_S:
             self._tell(now)
-        elif not self._estimated and self._done >= self._at_once:
+        elif not self._estimated and self._done >= self._at_once and now - self._begun >= FIRST_S:
             self._estimated = True
-            if (self._left_s(now) or 0.0) >= SHORTEST_S:
+            if (self._left_s(now) or 0.0) >= FIRST_S:
                 self._tell(now)
 
     def _left_s(self, now: float) -> float | None:

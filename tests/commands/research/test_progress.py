@@ -36,9 +36,9 @@ def told(steps: list[tuple[float, int]], total: int | None, at_once: int = 1) ->
 def test_an_estimate_comes_first_and_then_a_line_a_minute():
     steps = [(float(second), 1) for second in range(6, 6 * 31, 6)]
     assert told(steps, 500) == [
-        "1 of 500 runs ended after 6 s, about 50 min left",
-        "11 of 500 runs ended after 66 s, about 49 min left",
-        "21 of 500 runs ended after 2 min, about 48 min left",
+        "2 of 500 runs ended after 12 s, about 50 min left",
+        "12 of 500 runs ended after 72 s, about 49 min left",
+        "22 of 500 runs ended after 2 min, about 48 min left",
     ]
 
 
@@ -52,7 +52,8 @@ def test_what_an_earlier_start_had_tried_says_nothing_of_the_pace():
 
 
 def test_what_is_over_soon_is_not_told():
-    assert told([(1.0, 1), (2.0, 1), (8.0, 1)], 9) == []
+    assert told([(1.0, 1), (8.0, 1)], 3) == []
+    assert told([(5.0, 1), (12.0, 1)], 3) == []
 
 
 def test_without_a_total_the_count_is_told_each_minute():
@@ -77,7 +78,7 @@ def test_each_random_strategy_is_told_as_it_ends():
 )
 def test_the_commands_tell_it_on_standard_error(tmp_path, monkeypatch, capsys, arguments):
     monkeypatch.setenv(VARIABLE, str(tmp_path / "trials.jsonl"))
-    monkeypatch.setattr(module, "SHORTEST_S", 0.0)
+    monkeypatch.setattr(module, "FIRST_S", 0.0)
     window = ["--start", "2020-01-02", "--end", "2020-12-31", "--workers", "1"]
     assert main([*arguments, *window]) == 0
     shown = capsys.readouterr()
