@@ -84,7 +84,7 @@ def describe(
         },
         benchmark=benchmark if closes is not None else "",
         benchmark_closes=closes,
-        benchmark_drawdown=None if closes is None else _fall_at_bars(data.table, benchmark, start, end),
+        benchmark_drawdown=None if closes is None else fall_at_bars(data.table, benchmark, start, end),
         sessions_per_year=sessions_per_year(data.table.opens_at),
         seconds=seconds,
         versions={"package": package_version(), "lumibot": version("lumibot"), "python": platform.python_version()},
@@ -150,7 +150,7 @@ def benchmark_closes(table: BarTable, symbol: str, start: pd.Timestamp, end: pd.
     return pd.concat([first, pd.Series(table.close[last, column], index=table.closes_at[last])])
 
 
-def _fall_at_bars(table: BarTable, symbol: str, start: pd.Timestamp, end: pd.Timestamp) -> float | None:
+def fall_at_bars(table: BarTable, symbol: str, start: pd.Timestamp, end: pd.Timestamp) -> float | None:
     """The benchmark's maximum drawdown at the closes of all its bars, as the run's is measured."""
     column = table.symbols.index(symbol)
     rows = np.flatnonzero((table.opens_at >= start) & (table.opens_at <= end) & np.isfinite(table.close[:, column]))

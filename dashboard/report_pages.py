@@ -25,6 +25,8 @@ SHOWN = {
     ".csv": "text/plain",
     ".md": "text/plain",
 }
+MARKS = ("summary.json", "run.json", "report.html", "tearsheet.html")
+"""Files of which every run, walk forward and optimisation leaves at least one; other folders are no report."""
 HIDDEN = frozenset({"state"})
 """Folders inside a run that are no report: a rehearsal's state has its journal."""
 MOST_RUNS, MOST_FILES = 200, 40
@@ -132,6 +134,8 @@ def _reports(folder: Path) -> list[Report]:
 
 
 def _report(root: Path, folder: Path) -> Report | None:
+    if not any((folder / mark).is_file() for mark in MARKS):
+        return None
     pages = sorted(
         (p for p in folder.rglob("*") if p.suffix in (".html", ".md") and not HIDDEN & set(p.relative_to(root).parts)),
         key=lambda p: (len(p.parts), p.name),
@@ -142,8 +146,6 @@ def _report(root: Path, folder: Path) -> Report | None:
         summary = raw if isinstance(raw, dict) else {}
     except (OSError, ValueError):
         pass
-    if not pages and not summary:
-        return None
     names = tuple(str(page.relative_to(root)) for page in pages[:MOST_FILES])
     return Report(folder.name, datetime.fromtimestamp(folder.stat().st_mtime, UTC), summary, names)
 

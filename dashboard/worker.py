@@ -33,9 +33,9 @@ def remedy(settings: PageSettings, question: dict[str, Any]) -> dict[str, Any]:
 
     with JournalReader(settings.journal).open() as db:
         found = journal_queries.decision(db, int(question["decision"]))
-    if found is None:
-        return {"error": "no such decision"}
-    told = story(found)
+        if found is None:
+            return {"error": "no such decision"}
+        told = story(found, journal_queries.entries_of(db, found) if found.final > 0 else ())
     return {"bound_by": told.bound_by, "change": told.change, "unlocks": _unlocks(told.unlocks)}
 
 

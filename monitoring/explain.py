@@ -5,13 +5,15 @@ The same answer for a trader's journal and the folder of a backtest, for the com
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Protocol
 
 from config.errors import Refusal
+from config.values.counting import plain_digits
 from config.values.markets import NEW_YORK_ZONE
 from monitoring import journal_queries
 from monitoring.journal_reader import JournalReader
@@ -29,6 +31,8 @@ LATEST = 20
 """Decisions and orders of a symbol that are told unless more are asked for."""
 COIN = "/"
 """In the name of a pair of coins, whose days and weeks turn at midnight UTC."""
+_CUT = re.compile(r"\S+ became \S+ at the quote [\d.]+\d")
+"""In the reason of an order that was cut at the quote; written by ``brokers.desk_rules``."""
 NextSession = Callable[[datetime, bool], datetime]
 
 
@@ -38,6 +42,7 @@ class Source(Protocol):
     def decisions(self, symbol: str, at: datetime | None, limit: int) -> list[DecisionRow]: ...
     def decisions_at(self, time: datetime) -> list[DecisionRow]: ...
     def orders(self, symbol: str, at: datetime | None, limit: int) -> list[OrderRow]: ...
+    def entries_of(self, decision: DecisionRow) -> list[OrderRow]: ...
     def family(self, wanted: str) -> list[OrderRow]: ...
     def count(self, symbol: str, at: datetime | None) -> tuple[int, int]: ...
     def reading(self, symbol: str, at: datetime | None) -> ReadingRow | None: ...
@@ -56,13 +61,17 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """One decision: its chain, the rule that decided, what would have to change, and when it is free again by time."""
+    """One decision: its chain, the rule that decided, what would have to change, and when it is free again by time.
+
+    ``cut`` says how its order became smaller at the quote, after all rules; empty where it did not.
+    """
 
     decision: DecisionRow
     steps: tuple[Step, ...]
     bound_by: str = ""
     change: str = ""
     unlocks: datetime | None = None
+    cut: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +118,10 @@ class JournalSource:
             found = journal_queries.orders(db, symbol=symbol, before=before, limit=limit)
             return journal_queries.with_life(db, found)
 
+    def entries_of(self, decision: DecisionRow) -> list[OrderRow]:
+        with self._journal.open() as db:
+            return journal_queries.entries_of(db, decision)
+
     def family(self, wanted: str) -> list[OrderRow]:
         with self._journal.open() as db:
             return journal_queries.family(db, wanted)
@@ -151,6 +164,9 @@ class RunSource:
     def orders(self, symbol: str, at: datetime | None, limit: int) -> list[OrderRow]:
         return self._files.orders(symbol, at, limit)
 
+    def entries_of(self, decision: DecisionRow) -> list[OrderRow]:
+        return self._files.entries_of(decision)
+
     def family(self, wanted: str) -> list[OrderRow]:
         return self._files.family(wanted)
 
@@ -192,7 +208,7 @@ def explain(source: Source, wanted: str, at: datetime | None = None, latest: int
     if not wanted:
         if at is None:
             raise Refusal("nothing was asked for; give a ticker, an order's id, or a time such as 2024-03-04T10:30")
-        stories = tuple(story(decision) for decision in source.decisions_at(at))
+        stories = tuple(_told(source, decision) for decision in source.decisions_at(at))
         read = source.readings(at)
         when = max((s.decision.time for s in stories), default=None)
         if read and when is not None and read[0].time > when:
@@ -204,7 +220,7 @@ def explain(source: Source, wanted: str, at: datetime | None = None, latest: int
         first = next((o for o in family if not o.parent), family[0])
         made = [d for d in source.decisions(first.symbol, first.decided, 1) if d.time == first.decided]
         now = source.signs(first.symbol)
-        return Explanation(wanted, "order", tuple(story(d) for d in made), tuple(family), signs=now)
+        return Explanation(wanted, "order", tuple(_told(source, d) for d in made), tuple(family), signs=now)
     found = source.decisions(wanted, at, latest)
     reading = source.reading(wanted, at)
     if reading is not None and found and reading.time < found[0].time.replace(microsecond=0):
@@ -213,7 +229,7 @@ def explain(source: Source, wanted: str, at: datetime | None = None, latest: int
     return Explanation(
         wanted,
         "symbol",
-        tuple(story(decision) for decision in found),
+        tuple(_told(source, decision) for decision in found),
         tuple(source.orders(wanted, at, latest)),
         reading,
         counts=source.count(wanted, at),
@@ -221,14 +237,24 @@ def explain(source: Source, wanted: str, at: datetime | None = None, latest: int
     )
 
 
-def story(decision: DecisionRow) -> Story:
-    """A decision with the rule that decided, what would have to change and when it is free again by time alone."""
+def _told(source: Source, decision: DecisionRow) -> Story:
+    return story(decision, source.entries_of(decision) if decision.final > 0 else ())
+
+
+def story(decision: DecisionRow, entries: Sequence[OrderRow] = ()) -> Story:
+    """A decision with what decided, what would have to change and when it is free again by time alone.
+
+    ``entries`` are its orders, the first one first: the quote at which they were sent may have cut the size further.
+    """
+    cut = next(filter(None, (_CUT.search(order.reason) for order in entries)), None)
+    if cut is not None:
+        chain = tuple(Step(verdict, remedy=_remedy(verdict, decision)) for verdict in decision.verdicts)
+        return Story(decision, chain, "the quote", _at_the_quote(decision, cut), cut=cut[0])
     binding = decision.binding
     steps: list[Step] = []
     change, unlocks = "", None
     for verdict in decision.verdicts:
-        acted = verdict.code != "OK" and (verdict.after <= 0 or verdict.after < verdict.before)
-        remedy = remedy_for(verdict, decision.price or 0.0) if acted else None
+        remedy = _remedy(verdict, decision)
         steps.append(Step(verdict, verdict is binding, remedy))
         if verdict is binding and remedy is not None:
             change = remedy.text
@@ -237,6 +263,23 @@ def story(decision: DecisionRow) -> Story:
             if verdict.until is not None:
                 unlocks = opening(verdict.until, after)
     return Story(decision, tuple(steps), decision.bound_by, change, unlocks)
+
+
+def _remedy(verdict: Verdict, decision: DecisionRow) -> Remedy | None:
+    """What would change a verdict; None for one that took nothing off."""
+    acted = verdict.code != "OK" and (verdict.after <= 0 or verdict.after < verdict.before)
+    return remedy_for(verdict, decision.price or 0.0) if acted else None
+
+
+def _at_the_quote(decision: DecisionRow, cut: re.Match[str]) -> str:
+    """What would have kept the size that the rules had approved."""
+    if decision.price is None:
+        return "a lower quote: what an order costs does not exceed what was approved"
+    approved = f"{decision.final * decision.price:,.2f} USD"
+    return (
+        f"a lower quote: an order costs at most the {approved} that were approved for {plain_digits(decision.final)} "
+        f"at {decision.price:,.2f}, limit, slippage and fees included"
+    )
 
 
 def unlocked(frees: Frees, since: datetime, after: NextSession) -> datetime | None:

@@ -186,6 +186,15 @@ def orders(
     return _with_ends(db, [_order(row) for row in db.rows(sql, **values)])
 
 
+def entries_of(db: Statements, d: DecisionRow) -> list[OrderRow]:
+    """The orders that opened what was decided, the first one first, without events."""
+    sql = (
+        f"SELECT {_columns(db)} FROM orders WHERE symbol = :symbol AND decision_time = :time AND role IN {_OPENING} "
+        "ORDER BY journaled_at, client_order_id"
+    )
+    return [_order(row) for row in db.rows(sql, symbol=d.symbol, time=d.time)]
+
+
 def count(db: Statements, symbol: str, at: datetime | None) -> tuple[int, int]:
     """How many decisions and orders of a symbol there are up to a moment (None: in all)."""
     found = []

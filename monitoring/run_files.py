@@ -68,6 +68,11 @@ class RunFiles:
         found = [o for o in self._orders if o.symbol == symbol and (at is None or o.time <= at)]
         return sorted(found, key=lambda o: o.time, reverse=True)[:limit]
 
+    def entries_of(self, decision: DecisionRow) -> list[OrderRow]:
+        """The orders that opened what was decided, the first one first."""
+        key = decision.symbol, decision.time
+        return [o for o in self._orders if (o.symbol, o.decided) == key and o.role in ("entry", "hedge")]
+
     def family(self, wanted: str) -> list[OrderRow]:
         """An order with its parent, legs and replacements."""
         mine = next((o for o in self._orders if o.id == wanted), None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from config.values.counting import share_count
 from market.market import Market
 from risk.interface import Fraction, ModuleConfig, RiskModule
 from risk.limit_usage import Limit, Remedy
@@ -56,7 +57,7 @@ class CashBuffer(RiskModule):
         if spendable is None or not verdict.before * price > spendable:
             return Remedy(cls.remedy)
         missing = verdict.before * price - spendable
-        return Remedy(f"{missing:,.2f} USD more free cash for {verdict.before:g} shares: {cls.remedy}")
+        return Remedy(f"{missing:,.2f} USD more free cash for {share_count(verdict.before)}: {cls.remedy}")
 
     def review(self, proposal: Proposal, book: Book, market: Market) -> Verdict:
         """Keep what fits, shrink what does not, refuse a remnant."""

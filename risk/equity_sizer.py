@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pydantic import Field
 
 from config.defaults import with_defaults
+from config.values.counting import share_count
 from risk.interface import ModuleConfig, PositiveFraction
 from risk.limit_usage import Remedy
 from risk.lots import Lot, affordable
@@ -192,9 +193,11 @@ def remedy_for(verdict: Verdict, price: float) -> Remedy:
     if by_notional < by_risk:
         return Remedy(
             "more equity or a larger sizing.max_notional_frac, and a larger sizing.notional_usd where one is set: "
-            f"the notional cap allows {by_notional:g} shares"
+            f"the notional cap allows {share_count(by_notional)}"
         )
-    return Remedy(f"a nearer stop, more equity or a larger sizing.risk_frac: the risk cap allows {by_risk:g} shares")
+    return Remedy(
+        f"a nearer stop, more equity or a larger sizing.risk_frac: the risk cap allows {share_count(by_risk)}"
+    )
 
 
 def most_of_one(config: SizingConfig, equity: float) -> float:

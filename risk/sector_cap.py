@@ -1,4 +1,4 @@
-"""Limits how many positions, and which share of them, sit in one sector."""
+"""Limits how many positions, and which share of them, sit in one sector: they are counted, not weighed by value."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class SectorCap(RiskModule):
     max_positions : int
         Open positions plus accepted proposals allowed in one sector.
     max_share_frac : float
-        Share of all positions allowed in one sector, as a fraction of 1.
+        Share of the number of positions allowed in one sector, as a fraction of 1; their value does not count.
     share_from_positions : int
         The share rule counts once the book would hold this many positions.
     """
@@ -38,7 +38,7 @@ class SectorCap(RiskModule):
         """Settings of ``SectorCap``."""
 
         max_positions: int = Field(ge=1, description="positions in one sector, at most")
-        max_share_frac: PositiveFraction = Field(description="share of all positions in one sector, at most")
+        max_share_frac: PositiveFraction = Field(description="share of the number of positions in one sector, at most")
         share_from_positions: int = Field(ge=1, description="positions from which on the share counts")
 
         @model_validator(mode="after")

@@ -117,9 +117,14 @@ def with_parked(usd: float) -> tuple[str, ...]:
 def absent_symbols(missing: Iterable[str], pipeline: Pipeline) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """What is missing of the symbols that were to be traded, and notes about those that only rules look at."""
     missing = tuple(missing)
-    helpers = [s for s in missing if s not in pipeline.universe and s in pipeline.symbols()]
-    notes = (f"no bars of {some(helpers)}, which rules only watch or hedge with",) if helpers else ()
-    return tuple(s for s in missing if s in pipeline.universe), notes
+    funds = {fund: module.name for module in pipeline.chain for fund in module.cash_funds}
+    others = [s for s in missing if s not in pipeline.universe and s in pipeline.symbols()]
+    helpers = [s for s in others if s not in funds]
+    notes = [f"no bars of {some(helpers)}, which rules only watch or hedge with"] if helpers else []
+    if lost := [s for s in others if s in funds]:
+        told = f"no bars of {some(lost)}, in which {' and '.join(sorted({funds[s] for s in lost}))} parks cash"
+        notes.append(told if len(lost) < len(funds) else f"{told}: idle cash stays cash")
+    return tuple(s for s in missing if s in pipeline.universe), tuple(notes)
 
 
 def out_of_reach(features: FeatureTable, pipeline: Pipeline, end: pd.Timestamp) -> tuple[str, ...]:
@@ -236,6 +241,7 @@ def _reachable_positions(pipeline: Pipeline, market: Market) -> tuple[str, ...]:
     if reached >= min(len(pipeline.universe), FULL_BOOK):
         return ()
     return (
-        f"under the sector cap ({cap.max_positions} positions and {cap.max_share_frac:.0%} of all in one sector) this "
-        f"universe of {len(pipeline.universe)} symbols in {len(sizes)} sectors can hold {reached} positions at a time",
+        f"under the sector cap (at most {cap.max_positions} positions in one sector, and {cap.max_share_frac:.0%} of "
+        f"all positions, counted, not weighed by value) this universe of {len(pipeline.universe)} symbols in "
+        f"{len(sizes)} sectors can hold {reached} positions at a time",
     )

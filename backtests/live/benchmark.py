@@ -6,7 +6,7 @@ from datetime import datetime
 
 import pandas as pd
 
-from backtests.run_description import benchmark_closes
+from backtests.run_description import benchmark_closes, fall_at_bars
 from market.bars import BarTable
 from market.trading_day import days_of
 from strategies.run_notes import benchmark_of_span, without_benchmark
@@ -41,3 +41,13 @@ def benchmark_of(
     if (known == wanted).all():
         return closes, ()
     return closes, (benchmark_of_span(symbol, *known),)
+
+
+def benchmark_fall(symbol: str, bars: BarTable | None, closes: pd.Series | None) -> float | None:
+    """The benchmark's maximum drawdown at the closes of its bars over the span of ``closes``, as in a backtest.
+
+    The run's own is measured at its iterations; from one close a session a day's fall would not be seen.
+    """
+    if bars is None or closes is None:
+        return None
+    return fall_at_bars(bars, symbol, closes.index[0], closes.index[-1] - pd.Timedelta(microseconds=1))

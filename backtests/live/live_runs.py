@@ -21,7 +21,8 @@ from rich.console import Console
 
 from backtests.documents import live_scan_document, run_document, show_document
 from backtests.interruption import Interruption
-from backtests.live.benchmark import benchmark_of
+from backtests.live.benchmark import benchmark_fall, benchmark_of
+from backtests.live.live_notes import taken_over, without_a_stop
 from backtests.live.rehearsal_monitor import Watch
 from backtests.live.rehearsals import Rehearsal, rehearsal_of, rehearsed
 from backtests.live.run_log import RunLog
@@ -386,6 +387,7 @@ def _describe(
     if rehearsal is not None:
         data_hash, bars, known = rehearsal.hash, rehearsal.bars or bars, rehearsal.notes
     closes, compared = benchmark_of(benchmark, bars, start, end, now)
+    bare = [spell.seconds for spell in account.desk.protector.log.intervals if spell.seconds > 0]
     missing, notes = absent_symbols((s for s in account.feed.symbols if _no_bars(account, s)), account.pipeline)
     return RunInfo(
         mode=request.mode,
@@ -402,8 +404,10 @@ def _describe(
         fill_assumptions={"fills": "the venue's own"},
         benchmark=benchmark if closes is not None else "",
         benchmark_closes=closes,
+        benchmark_drawdown=benchmark_fall(benchmark, bars, closes),
         sessions_per_year=ALWAYS_OPEN_PER_YEAR if settings.pace.market == ALWAYS_OPEN else SESSIONS_PER_YEAR,
         seconds={"engine": seconds},
+        bare_s=max(bare, default=0.0),
         versions={"lumibot": version("lumibot"), "python": platform.python_version()},
         notes=(
             *known,
@@ -411,6 +415,8 @@ def _describe(
             *unknown(missing, settings.universe.traded),
             *notes,
             *compared,
+            *taken_over(account.record),
+            *without_a_stop(bare),
             *told_of_idle_cap(settings),
         ),
         seed=request.seed,

@@ -13,7 +13,7 @@ from backtests.reports.formatting import cell, write_text
 from backtests.reports.metrics import Figure, figure_text
 from backtests.reports.run_info import RunInfo
 from backtests.reports.size_limits import sizes_told
-from backtests.reports.summary_screen import CURVE, TRADING, curve_values
+from backtests.reports.summary_screen import CURVE, curve_values, trading_values
 from brokers.record import RunRecord
 from config.values.counting import counted
 from config.values.printable import shown
@@ -51,7 +51,7 @@ def write_html_report(
             for name, label, form in CURVE
             if name != "cagr" or info.shows_growth_per_year
         ],
-        trading=[(label, figure_text(figures.get(name), form)) for name, label, form in TRADING],
+        trading=trading_values(info, figures),
         streaks=streaks(record.trades),
         groups=[
             ("By signal", by_signal(record.trades)),

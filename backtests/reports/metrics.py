@@ -120,6 +120,13 @@ def figure_text(value: Figure, form: str) -> str:
     return "–" if value is None else form.format(value)
 
 
+def protected_text(share: Figure, form: str, bare_s: float) -> str:
+    """The share of position time protected, counted at iterations: what was without a stop between them is told too."""
+    if share is None or not bare_s or share < 1:
+        return figure_text(share, form)
+    return f"<100% ({max(1, round(bare_s))} s)"
+
+
 def excess_returns(closes: pd.Series, cash_rate: float) -> np.ndarray:
     """Returns from close to close over what cash earned meanwhile; shape ``(n - 1,)``.
 

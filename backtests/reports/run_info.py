@@ -50,6 +50,8 @@ class RunInfo:
         Of this package, Lumibot and Python.
     notes : sequence of str
         What a reader must know before believing the figures, e.g. that the data is synthetic.
+    bare_s : float
+        Longest time, seconds, that shares of a live run were known to be without a working stop.
     warnings : sequence of str
         Notes about what the result is made of that is no result, e.g. the jump of a split; told above the figures.
     seed : int or None
@@ -81,6 +83,7 @@ class RunInfo:
     seed: int | None = None
     open_positions: Sequence[OpenPosition] = ()
     interrupted: str = ""
+    bare_s: float = 0.0
     warnings: Sequence[str] = ()
 
     @property

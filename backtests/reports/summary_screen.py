@@ -13,7 +13,7 @@ from rich.text import Text
 
 from backtests.reports.breakdowns import Breakdown, by_signal
 from backtests.reports.formatting import cell
-from backtests.reports.metrics import Figure, figure_text, for_people
+from backtests.reports.metrics import Figure, figure_text, for_people, protected_text
 from backtests.reports.run_files import TRADE_PAGES
 from backtests.reports.run_info import RunInfo
 from backtests.reports.size_limits import sizes_told
@@ -88,7 +88,7 @@ def summary_screen(record: RunRecord, info: RunInfo, figures: Mapping[str, Figur
         parts += [Text(f"INTERRUPTED: {info.interrupted}", style="bold red"), ""]
     if info.warnings:
         parts += [*(Text(f"Warning: {warning}", style="bold red") for warning in info.warnings), ""]
-    parts += [Beside(_curve_table(record, info, figures), _trading_table(figures)), ""]
+    parts += [Beside(_curve_table(record, info, figures), _trading_table(info, figures)), ""]
     parts += [Beside(_exits(record.trades), _groups("signals", by_signal(record.trades))), ""]
     parts += [_refusals(record, figures), ""]
     if sizes := sizes_told(record):
@@ -160,12 +160,25 @@ def _curve_table(record: RunRecord, info: RunInfo, figures: Mapping[str, Figure]
     return table
 
 
-def _trading_table(figures: Mapping[str, Figure]) -> Table:
+def trading_values(info: RunInfo, figures: Mapping[str, Figure]) -> list[tuple[str, str]]:
+    """Label and text of each figure in ``TRADING``."""
+    return [
+        (
+            label,
+            protected_text(figures.get(name), form, info.bare_s)
+            if name == "protected_share"
+            else figure_text(figures.get(name), form),
+        )
+        for name, label, form in TRADING
+    ]
+
+
+def _trading_table(info: RunInfo, figures: Mapping[str, Figure]) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("trading")
     table.add_column("", justify="right", style="bold")
-    for name, label, form in TRADING:
-        table.add_row(label, figure_text(figures.get(name), form))
+    for label, text in trading_values(info, figures):
+        table.add_row(label, text)
     return table
 
 

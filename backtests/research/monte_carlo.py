@@ -8,7 +8,6 @@ trades.
 
 from __future__ import annotations
 
-import math
 import random
 from collections import defaultdict
 from collections.abc import Callable
@@ -83,16 +82,13 @@ def monte_carlo(
     seed : int
     executor : Executor
     on_run : callable, optional
-        Told how many random strategies have just ended.
+        Told 1 for each random strategy that has just ended.
     """
     own, pnl = from_one_state(_own, context, settings_with(context.settings, {}), None)
     found: list[Outcome] = []
-    # Batches only show progress: every random strategy has a seed of its own.
-    size = max(1, math.ceil(runs / 20))
-    for begin in range(0, runs, size):
-        numbers = list(range(begin, min(runs, begin + size)))
-        found += executor.map(run_random, context, [(seed, number) for number in numbers])
-        on_run(len(numbers))
+    for outcome in executor.map(run_random, context, [(seed, number) for number in range(runs)]):
+        found.append(outcome)
+        on_run(1)
     # All have the same window.
     short = any(outcome.too_short for outcome in (own, *found))
     rng = np.random.default_rng(seed)

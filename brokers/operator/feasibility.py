@@ -164,7 +164,7 @@ def feasibility(
     if terms and not any(verdict.feasible for verdict in verdicts):
         reasons.append("no symbol of the universe can be traded with this balance")
     if taker and ways:
-        usd = max((verdict.order_usd for verdict in verdicts if verdict.feasible), default=SEED_USD)
+        usd = _sample_usd(verdicts, settings, balance, taker)
         seed, taking = (way.a_month(usd) for way in ways if way.name in (WITHOUT_FEES, AS_TRADED))
         reasons.append(
             f"a month of {SEED_TRADES} trades of ${usd:g} a day, half of them won, is {seed:+.2f} USD without "
@@ -173,7 +173,14 @@ def feasibility(
     return Feasibility(venue, profile, balance, ways or (Expectation("unknown", 0.0, 0.0),), verdicts, tuple(reasons))
 
 
-def order_usd(settings: Settings, balance: float, terms: TradeTerms) -> float:
+def _sample_usd(verdicts: Sequence[PairVerdict], settings: Settings, balance: float, taker: Decimal) -> float:
+    """What a trade of the sample month is worth: the account's own order, also where no venue told its minimums."""
+    if not verdicts and balance >= _entered_from(settings):
+        return round(order_usd(settings, balance, taker), 2)
+    return max((verdict.order_usd for verdict in verdicts if verdict.feasible), default=SEED_USD)
+
+
+def order_usd(settings: Settings, balance: float, taker: Decimal) -> float:
     """What an entry is worth at most: the profile's size, and never more than the balance pays with both fees.
 
     What the rule entry_gates keeps for fees counts where it runs, the account's own taker fees where they are more.
@@ -182,11 +189,11 @@ def order_usd(settings: Settings, balance: float, terms: TradeTerms) -> float:
     if settings.sizing.notional_usd is not None:
         size = min(size, settings.sizing.notional_usd)
     kept = float(_entry_gates(settings).get("fee_frac", 0))
-    return min(size, balance / (1 + max(kept, 2 * float(terms.taker))))
+    return min(size, balance / (1 + max(kept, 2 * float(taker))))
 
 
 def _judged(terms: TradeTerms, settings: Settings, balance: float) -> PairVerdict:
-    usd = order_usd(settings, balance, terms)
+    usd = order_usd(settings, balance, terms.taker)
     least = float(terms.least_usd)
     trip = usd * float(terms.maker + terms.taker)
     reason = terms.closed

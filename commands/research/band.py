@@ -9,7 +9,8 @@ import typer
 
 from commands.composition import command
 from commands.options import DataOptions, ScreenOptions, SeedOptions, SettingsOptions, UniverseOptions, a_count
-from commands.research.context import PageOption, prepared, progress
+from commands.research.context import PageOption, prepared
+from commands.research.progress import progress
 from commands.runs.request import merged
 from commands.screen import console, show_json, write_out
 from config.errors import Refusal
@@ -64,9 +65,10 @@ def band(
     slippage = _numbers(slippage_bps, DEFAULTS.slippage_bps, "--slippage-bps")
     fees = _numbers(fee_frac, DEFAULTS.fee_frac, "--fee-frac")
     found = prepared(merged(universe, chosen, data, seed, screen, mode="backtest"))
+    at_once = workers or os.cpu_count() or 1
     with (
-        executor(workers or os.cpu_count() or 1) as where,
-        progress(len(slippage) * len(fees), "run", found.request.quiet) as bar,
+        executor(at_once) as where,
+        progress(len(slippage) * len(fees), "run", found.request.quiet, at_once) as bar,
     ):
         cells = carried_out(found.context, slippage, fees, where, bar.update)
     trials = [cell.trial for cell in cells]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -55,10 +55,3 @@ def prepared(arguments: RunArguments) -> Prepared:
     key = hashlib.sha256(repr((data.hash, settings.config_hash, start, end, request.seed)).encode()).hexdigest()
     context = TrialContext(key, base, data.table, start, end, sessions_per_year(data.table.opens_at))
     return Prepared(request, data, context)
-
-
-def progress(total: int | None, unit: str, quiet: bool) -> Any:
-    """A bar on standard error, if that is a terminal and nobody asked for quiet."""
-    from tqdm import tqdm
-
-    return tqdm(total=total, unit=unit, disable=True if quiet else None, leave=False)

@@ -10,7 +10,8 @@ import typer
 
 from commands.composition import command
 from commands.options import DataOptions, ScreenOptions, SeedOptions, SettingsOptions, UniverseOptions, a_count
-from commands.research.context import PageOption, prepared, progress
+from commands.research.context import PageOption, prepared
+from commands.research.progress import progress
 from commands.runs.request import merged
 from commands.screen import console, show_json, write_out
 from config.research import research
@@ -50,9 +51,10 @@ def monte_carlo(
 
     count = runs or DEFAULTS.runs
     found = prepared(merged(universe, chosen, data, seed, screen, mode="backtest"))
+    at_once = workers or os.cpu_count() or 1
     with (
-        executor(workers or os.cpu_count() or 1) as where,
-        progress(count, "run", found.request.quiet) as bar,
+        executor(at_once) as where,
+        progress(count, "run", found.request.quiet, at_once) as bar,
     ):
         done = carried_out(found.context, count, DEFAULTS.seed if seed.seed is None else seed.seed, where, bar.update)
     write_out(out, lambda: monte_carlo_page(found.context, done))

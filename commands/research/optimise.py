@@ -18,7 +18,8 @@ from commands.options import (
     UniverseOptions,
     a_count,
 )
-from commands.research.context import prepared, progress
+from commands.research.context import prepared
+from commands.research.progress import progress
 from commands.runs.request import merged
 from commands.screen import console, show_json
 from config.errors import Refusal
@@ -93,9 +94,10 @@ def optimise(
     space, plan = planned(search, seed, trials)
     found = prepared(merged(universe, chosen, data, seed, screen, mode="backtest"))
     total = space.size if space.grid is not None else plan.trials
+    at_once = workers.workers or os.cpu_count() or 1
     with (
-        executor(workers.workers or os.cpu_count() or 1, workers.cluster) as where,
-        progress(total, "trial", found.request.quiet) as bar,
+        executor(at_once, workers.cluster) as where,
+        progress(total, "trial", found.request.quiet, at_once) as bar,
     ):
         done = carried_out(
             out,

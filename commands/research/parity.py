@@ -42,7 +42,7 @@ def parity(
     from backtests.checks.parity import parity as checked
     from backtests.checks.parity_report import MEANINGS, document, gaps, parity_page
     from backtests.checks.snapshots import snapshot_files
-    from commands.research.context import progress
+    from commands.research.progress import progress
     from commands.screen import console, show_json, write_out
     from config.process.environment import own_the_run
 

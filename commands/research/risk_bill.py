@@ -9,7 +9,8 @@ import typer
 
 from commands.composition import command
 from commands.options import DataOptions, ScreenOptions, SeedOptions, SettingsOptions, UniverseOptions, a_count
-from commands.research.context import PageOption, prepared, progress
+from commands.research.context import PageOption, prepared
+from commands.research.progress import progress
 from commands.runs.request import merged
 from commands.screen import console, show_json, write_out
 from config.values.counting import counted
@@ -59,9 +60,10 @@ def risk_bill(
         )
         for number, name in enumerate(chain)
     )
+    at_once = workers or os.cpu_count() or 1
     with (
-        executor(workers or os.cpu_count() or 1) as where,
-        progress(len(chain) + 1, "run", found.request.quiet) as bar,
+        executor(at_once) as where,
+        progress(len(chain) + 1, "run", found.request.quiet, at_once) as bar,
     ):
         whole, lines = carried_out(context, where, bar.update)
     documents = [line.document(whole) for line in lines]

@@ -10,8 +10,9 @@ import typer
 
 from commands.composition import command
 from commands.options import DataOptions, ScreenOptions, SeedOptions, SettingsOptions, UniverseOptions, a_count, a_whole
-from commands.research.context import prepared, progress
+from commands.research.context import prepared
 from commands.research.optimise import SearchOptions, WorkerOptions, planned
+from commands.research.progress import progress
 from commands.runs.request import merged
 from commands.screen import console, show_json
 from config.research import research
@@ -84,9 +85,10 @@ def walk_forward(
         min_train_bars=DEFAULTS.min_train_bars,
     )
     each = space.size if space.grid is not None else plan.trials
+    at_once = workers.workers or os.cpu_count() or 1
     with (
-        executor(workers.workers or os.cpu_count() or 1, workers.cluster) as where,
-        progress((each or 0) * len(cut), "trial", found.request.quiet) as bar,
+        executor(at_once, workers.cluster) as where,
+        progress((each or 0) * len(cut), "trial", found.request.quiet, at_once) as bar,
     ):
         done = carried_out(
             out,

@@ -63,6 +63,7 @@ def _plain(story: Story) -> dict[str, Any]:
         "bound_by": story.bound_by,
         "change": story.change or None,
         "unlocks": story.unlocks,
+        "cut_at_quote": story.cut or None,
         "verdicts": [
             {
                 **{name: getattr(step.verdict, name) for name in ("module", "code", "before", "after", "until")},
@@ -85,8 +86,9 @@ def _story(printer: Console, story: Story, everything: bool) -> None:
     if d.reason:
         _line(printer, f"  because {d.reason}")
     binding = d.binding
-    if binding is not None and story.change:
-        _line(printer, f"  decided by {story.bound_by}: {code_in_words(binding.code)}")
+    if (binding is not None or story.cut) and story.change:
+        code = story.cut or code_in_words(binding.code if binding is not None else "")
+        _line(printer, f"  decided by {story.bound_by}: {code}")
         _line(printer, f"  it would take: {story.change}")
         if story.unlocks is not None:
             passed = " (that has passed)" if story.unlocks <= datetime.now(UTC) and everything else ""
@@ -138,8 +140,9 @@ def _order(printer: Console, o: OrderRow, everything: bool) -> None:
 def _now(printer: Console, now: ReadingRow, *, decided: bool) -> None:
     if now.status != "decided" or not decided:
         close = "" if now.close is None else f", close {now.close:,.2f}"
-        told = "nothing proposed" if now.status not in ("decided", "held") else now.status
-        _line(printer, f"{now.symbol} {_when(now.time)}{close}: {told}, {now.text}")
+        # What is held is told so by its text.
+        told = {"decided": "decided, ", "held": ""}.get(now.status, "nothing proposed, ")
+        _line(printer, f"{now.symbol} {_when(now.time)}{close}: {told}{now.text}")
     if now.allowed is not None:
         bound = f", bound by {now.bound_by}" if now.bound_by else ""
         code = f": {code_in_words(now.code)}" if now.code and now.code != "OK" else ""

@@ -13,6 +13,11 @@ def unit_of(symbol: str, number: Decimal | float | None = None) -> str:
     return unit[:-1] if number == 1 else unit
 
 
+def share_count(number: float) -> str:
+    """A number of shares, where it is not known what a symbol is held in."""
+    return f"{number:g} share{'' if number == 1 else 's'}"
+
+
 def plain_digits(quantity: float) -> str:
     """A quantity in plain digits, with thousands apart, to the finest lot of any venue: no exponent, no noise."""
     return f"{quantity:z,.9f}".rstrip("0").rstrip(".")

@@ -7,7 +7,7 @@ from datetime import datetime
 import pandas as pd
 import pytest
 
-from backtests.live.benchmark import benchmark_of
+from backtests.live.benchmark import benchmark_fall, benchmark_of
 from market.bar_tables import to_table
 
 NEW_YORK = "America/New_York"
@@ -61,3 +61,14 @@ def test_a_benchmark_without_bars_is_told(symbol, bars):
 def test_a_run_before_any_bar_is_over_has_none_to_compare_with():
     moment = at("2022-05-02 10:00")
     assert benchmark_of("AAA", table(DAYS), moment, moment, moment)[0] is None
+
+
+def test_a_fall_within_the_session_is_measured_at_the_bars():
+    """From one close a session the benchmark that rose from start to end would never have fallen."""
+    times = pd.date_range("2022-05-06 11:35", periods=4, freq="5min", tz=NEW_YORK)
+    frame = pd.DataFrame({"symbol": "AAA", "datetime": times, "volume": 1.0, "close": [101.0, 110.0, 99.0, 105.0]})
+    frame = frame.assign(open=100.0, high=111.0, low=98.0)
+    bars, end = to_table(frame, ["AAA"], "made up"), at("2022-05-06 11:56")
+    closes, _ = benchmark_of("AAA", bars, at("2022-05-06 11:34"), end, end)
+    assert benchmark_fall("AAA", bars, closes) == pytest.approx(0.1)
+    assert benchmark_fall("AAA", None, None) is None

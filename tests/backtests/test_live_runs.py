@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
-from datetime import UTC, datetime
+from dataclasses import fields, replace
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from io import StringIO
 from pathlib import Path
@@ -19,7 +19,10 @@ from backtests.live import live_runs
 from backtests.live.live_runs import _describe, _placed
 from backtests.live.rehearsals import rehearsal_of, window_of
 from backtests.live.run_log import RunLog
+from backtests.reports.summary_screen import trading_values
+from backtests.reports.tearsheet.sheet import custom_metrics
 from backtests.request import RunRequest
+from brokers.desk.execution.unprotected_log import UnprotectedInterval
 from brokers.venue_errors import AccountUnreadable, VenueRefusal, VenueUnavailable
 from brokers.venue_values import VenueAccount
 from brokers.venues import open_venue, request_limit
@@ -139,6 +142,36 @@ def test_a_rehearsal_that_overwrites_forgets_what_its_venue_has_forgotten(tmp_pa
     assert not state.exists()
 
 
+def desk_without(spells: list[UnprotectedInterval]) -> SimpleNamespace:
+    return SimpleNamespace(protector=SimpleNamespace(log=SimpleNamespace(intervals=spells)))
+
+
+def test_a_run_tells_what_it_took_over_and_what_was_between_its_iterations():
+    asked = request("--paper", "--profile", "intraday")
+    row, before = SimpleNamespace(time=NOON), NOON - timedelta(minutes=47)
+    trades = [SimpleNamespace(entry_time=entered) for entered in (before, NOON)]
+    account = SimpleNamespace(
+        record=SimpleNamespace(equity=[row], initial_equity=4006.0, trades=trades),
+        session=SimpleNamespace(venue=SimpleNamespace(clock=SimpleNamespace(now=lambda: NOON))),
+        feed=SimpleNamespace(bars=None, symbols=(), sources={}),
+        pipeline=build_pipeline(asked.settings),
+        notes=(),
+        desk=desk_without([UnprotectedInterval("BA", NOON, NOON + timedelta(seconds=s), "") for s in (27, 0)]),
+    )
+    told = _describe(asked, asked.settings, account, None, 1.0)
+    assert told.notes[-2:] == (
+        "total return and maximum drawdown are since this start at 2024-06-28 12:00, with 4,006.00 USD; closed trades "
+        "entered before it, whose results count from the entry: 1 of 2",
+        "1 time without a stop, the longest 27 s; position time protected is counted at each iteration, so that a time "
+        "between two of them is not in it",
+    )
+    figures = {"protected_share": 1.0}
+    assert dict(trading_values(told, figures))["Position time protected"] == "<100% (27 s)"
+    assert dict(trading_values(told, {"protected_share": 0.9}))["Position time protected"] == "90.00%"
+    assert custom_metrics(figures, told)["Share of position time protected"] == "<100% (27 s)"
+    assert dict(trading_values(replace(told, bare_s=0.0), figures))["Position time protected"] == "100.00%"
+
+
 def test_a_rehearsal_says_which_bars_it_played_and_what_is_made_up_of_them():
     asked = request("--rehearse", "--profile", "intraday", "--start", "2022-03-14", "--end", "2022-03-14")
     rehearsal = rehearsal_of(asked)
@@ -149,6 +182,7 @@ def test_a_rehearsal_says_which_bars_it_played_and_what_is_made_up_of_them():
         feed=SimpleNamespace(bars=None, symbols=(), sources={}),
         pipeline=build_pipeline(asked.settings),
         notes=(),
+        desk=desk_without([]),
     )
     told = _describe(asked, asked.settings, account, rehearsal, 1.0)
     assert told.data_source == "embedded, played by a rehearsal exchange (alpaca)" and len(told.data_hash) == 64

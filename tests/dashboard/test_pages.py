@@ -120,6 +120,21 @@ def test_reports_are_listed_with_their_figures(page):
     assert "93" in text_of(html)
 
 
+def test_a_folder_that_is_no_run_is_no_report(tmp_path):
+    for name, file in (
+        ("clone", "README.md"),
+        ("clone/docs", "start.md"),
+        ("done", "report.html"),
+        ("done", "more.md"),
+    ):
+        (tmp_path / "runs" / name).mkdir(parents=True, exist_ok=True)
+        (tmp_path / "runs" / name / file).write_text("x")
+    with served(small_folder(tmp_path / "state"), tmp_path / "runs") as page:
+        html = page.get("/reports").text
+    assert "clone" not in html and "README.md" not in html
+    assert "report.html" in html and "more.md" in html
+
+
 def test_metrics_are_in_the_text_format(page):
     answer = page.get("/metrics")
     assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")

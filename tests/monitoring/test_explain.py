@@ -1,3 +1,4 @@
+import io
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -10,8 +11,10 @@ from backtests.reports.outputs import write_records
 from brokers.journal import Journal
 from brokers.record import RunRecord
 from commands.app import main
+from commands.plain_console import PlainConsole
+from commands.views.explain_screen import show
 from config.errors import Refusal
-from monitoring.explain import RunSource, day_after, explain, moment_of, session_after, source_of, story
+from monitoring.explain import Explanation, RunSource, day_after, explain, moment_of, session_after, source_of, story
 from monitoring.journal_reader import JournalReader
 from monitoring.rows import DecisionRow, ReadingRow
 from monitoring.state import JOURNAL_FILE, STATE_FILE, write_state
@@ -51,6 +54,33 @@ def test_an_order_is_told_with_its_family_and_its_decision(source):
     assert [s.decision.symbol for s in found.stories] == ["AMD"]
     assert found.stories[0].bound_by == "equity_sizer: notional"
     assert "more equity or a larger sizing.max_notional_frac" in found.stories[0].change
+
+
+@pytest.mark.parametrize(
+    "reason", ["61 became 60 at the quote 171.2500; RSI", "stop near; 61 became 60 at the quote 171.2500"]
+)
+def test_a_size_that_the_quote_cut_is_not_blamed_on_the_sizer(source, reason):
+    (decision,) = source.decisions("AMD", None, 1)
+    (entry,) = source.entries_of(decision)
+    told = story(decision, [replace(entry, quantity=60, reason=reason)])
+    assert (told.bound_by, told.cut) == ("the quote", "61 became 60 at the quote 171.2500")
+    approved = f"{decision.final * decision.price:,.2f} USD that were approved for 61 at {decision.price:,.2f}"
+    assert told.change.startswith("a lower quote: ") and approved in told.change
+    assert not any(step.binding for step in told.steps) and any(step.remedy for step in told.steps)
+    out = io.StringIO()
+    show(PlainConsole(file=out, width=300), Explanation("AMD", "symbol", (told,), ()), everything=False)
+    assert "decided by the quote: 61 became 60 at the quote 171.2500" in out.getvalue()
+    assert "max_notional_frac" not in out.getvalue()
+    assert story(decision, [entry]).bound_by == "equity_sizer: notional"
+
+
+def test_what_is_held_and_one_share_are_told_once_and_as_one(source):
+    out = io.StringIO()
+    show(PlainConsole(file=out, width=300), explain(source, "AMD"), everything=False)
+    assert ": held or on its way: one position a symbol" in out.getvalue() and "held, held" not in out.getvalue()
+    one = Verdict("equity_sizer", "x", 5, 1, {"by_risk": 5.0, "by_notional": 1.0})
+    assert remedy_for(one, 100.0).text.endswith("the notional cap allows 1 share")
+    assert remedy_for(replace(one, inputs={"by_risk": 1.0, "by_notional": 5.0}), 100.0).text.endswith("allows 1 share")
 
 
 def test_what_is_wrong_now_comes_with_the_answer_and_not_with_one_about_the_past(tmp_path):

@@ -10,13 +10,14 @@ import pytest
 from brokers.record import RunRecord
 from config import Refusal, load
 from risk.brackets import FixedBracket
+from risk.cash_sweep import CashSweep
 from risk.equity_sizer import SizingConfig
 from risk.model import Verdict, bound_by
 from risk.sector_cap import SectorCap
 from strategies.combined import CombinedStrategy
 from strategies.parameters import refuse_former_attributes
 from strategies.pipeline import Selection
-from strategies.run_notes import fit_of_rules
+from strategies.run_notes import absent_symbols, fit_of_rules
 from tests.risk.helpers import book, market, module, position
 from tests.strategies.stated import SELECTION, Stated, pipeline, snapshot, taken, told
 
@@ -128,6 +129,18 @@ def test_a_notional_above_the_cap_is_told():
     )
 
 
+def test_missing_funds_of_the_sweep_are_not_told_as_symbols_that_are_watched():
+    swept = pipeline(Stated(), universe="AB", chain=(module(CashSweep),))
+    funds = swept.chain[0].cash_funds
+    missing, notes = absent_symbols(funds, swept)
+    assert missing == () and notes == (
+        f"no bars of {', '.join(funds)}, in which cash_sweep parks cash: idle cash stays cash",
+    )
+    assert len(funds) > 1
+    assert absent_symbols(funds[:1], swept)[1] == (f"no bars of {funds[0]}, in which cash_sweep parks cash",)
+    assert absent_symbols(funds, pipeline(Stated(), universe="AB")) == ((), ())
+
+
 def test_a_fixed_stop_inside_one_atr_is_told():
     on = market({"A": 100.0, "B": 100.0}, {"atr_14": {"A": 16.0, "B": 2.0}})
     (told_of,) = fit_of_rules(pipeline(Stated(), universe="AB"), on, 100_000.0)
@@ -137,7 +150,10 @@ def test_a_fixed_stop_inside_one_atr_is_told():
 def test_a_universe_that_the_sector_cap_keeps_small_is_told():
     cap = (module(SectorCap),)
     (told_of,) = fit(dict.fromkeys("ABCDEF", 50.0), chain=cap)
-    assert told_of.endswith("this universe of 6 symbols in 1 sectors can hold 2 positions at a time")
+    assert told_of == (
+        "under the sector cap (at most 3 positions in one sector, and 40% of all positions, counted, not weighed by "
+        "value) this universe of 6 symbols in 1 sectors can hold 2 positions at a time"
+    )
     labels = dict(zip("ABCDEF", "wwxxyz", strict=True))
     on = market(dict.fromkeys("ABCDEF", 50.0), {"atr_14": dict.fromkeys("ABCDEF", 1.0)}, sectors=labels)
     assert fit_of_rules(pipeline(Stated(), chain=cap, universe="ABCDEF"), on, 100_000.0) == ()

@@ -27,6 +27,12 @@ def test_every_other_code_stays_as_it_is():
         assert code_in_words(code) == code
 
 
+def test_one_share_is_told_as_one():
+    assert code_in_words("EQUITY_SIZER: 1 shares, 9.1% of equity") == "EQUITY_SIZER: 1 share, 9.1% of equity"
+    for code in ("EQUITY_SIZER: 11 shares", "EQUITY_SIZER: 0.1 shares", "EQUITY_SIZER: 2,001 shares"):
+        assert code_in_words(code) == code
+
+
 def test_explain_says_it_in_words():
     verdict = Verdict("selection", beyond_watch_list(6, 5), 0, 0, {"score": 61.0})
     now = datetime(2024, 3, 4, 15, 30, tzinfo=UTC)

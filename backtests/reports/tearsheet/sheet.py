@@ -21,7 +21,7 @@ from typing import Any
 import pandas as pd
 
 from backtests.reports.formatting import cell, write_text
-from backtests.reports.metrics import Figure, figure_text, for_people, session_closes
+from backtests.reports.metrics import Figure, figure_text, for_people, protected_text, session_closes
 from backtests.reports.run_info import RunInfo
 from backtests.reports.tearsheet.lean_quantstats import lean_quantstats, load_quantstats
 from backtests.reports.tearsheet.page import PageFacts, corrected
@@ -96,6 +96,8 @@ def custom_metrics(figures: Mapping[str, Figure], info: RunInfo) -> dict[str, An
         if name == "cagr" and not info.shows_growth_per_year:
             continue
         own = figure_text(figures.get(name), form)
+        if name == "protected_share":
+            own = protected_text(figures.get(name), form, info.bare_s)
         if benchmark and name in _ALSO_OF_BENCHMARK:
             rows[label] = {"strategy": own, "benchmark": figure_text(benchmark.get(name), form)}
         else:

@@ -207,9 +207,19 @@ def test_the_order_that_feasibility_tells_is_the_one_that_the_gates_let_through(
     for equity in (20.0, 20.2, 50.0):
         book = Book(NOW, equity, equity)
         passed = gates.review(wish(price=100.0), book, MARKET).after * 100.0
-        assert order_usd(load("micro_cap"), equity, terms) == pytest.approx(passed, abs=1e-5)
+        assert order_usd(load("micro_cap"), equity, terms.taker) == pytest.approx(passed, abs=1e-5)
     dearer = replace(terms, taker=Decimal("0.02"))
-    assert order_usd(load("micro_cap"), 20.0, dearer) == pytest.approx(20 / 1.04)
+    assert order_usd(load("micro_cap"), 20.0, dearer.taker) == pytest.approx(20 / 1.04)
+
+
+def test_the_sample_month_is_of_the_account_s_own_orders_also_where_no_minimum_is_known():
+    fees = (Decimal("0.0025"), Decimal("0.004"))
+    settings = load("aggressive")
+    report = feasibility("kraken", settings, 4000.0, [], fees, "aggressive")
+    usd = order_usd(settings, 4000.0, fees[1])
+    assert usd == pytest.approx(800) and any(f"8 trades of ${usd:g} a day" in line for line in report.lines())
+    below = feasibility("kraken", load("micro_cap"), 10.0, [], fees, "micro_cap")
+    assert any("8 trades of $20 a day" in line for line in below.lines())
 
 
 @pytest.mark.parametrize(("balance", "possible"), [(19.99, False), (20.0, True)])
