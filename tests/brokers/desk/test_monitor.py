@@ -96,8 +96,8 @@ def test_news_without_end_of_uncovered_shares_take_three_fifths_of_the_rate_limi
         time.sleep(0.002)
     monitor.stop(5)
     ahead = UNCOVERED_MOST_AHEAD_S
-    # The first ones at once, then in the pace of a desk that is busy: a thirtieth of a minute, three requests each. Once
-    # the shares are uncovered for long, quotes hurry none.
+    # The first ones at once, then in the pace of a desk that is busy: a thirtieth of a minute, three requests each.
+    # Once the shares are uncovered for long, quotes hurry none.
     assert 2 <= sum(time - looks[0] <= clock.local(BUSY_S) for time in looks) <= ahead / BUSY_S + 2
     assert lasted / clock.local(BUSY_S) / 2 < len(looks) <= (lasted + clock.local(ahead)) / clock.local(BUSY_S) + 2
 
