@@ -24,6 +24,8 @@ from risk.lots import affordable
 
 SETTLE = timedelta(seconds=1)
 """A difference that is still there after so long is none of order and position having been read apart."""
+TOLD = timedelta(seconds=3)
+"""A difference that has lasted for so long is shown: most that come of listings of two moments are over by then."""
 YOUNG = timedelta(seconds=60)
 """Positions may lag behind orders, and orders behind positions: so long nothing is concluded after a change."""
 AGAIN = timedelta(seconds=30)
@@ -104,6 +106,11 @@ class ManualPositions:
                 self._told[symbol] = held
                 ours = self.positions.book.quantity(symbol)
                 log.warning("%s", describe(self.settings, self.state.view, symbol, held, ours))
+
+    def waiting(self) -> list[tuple[str, Difference]]:
+        """Differences that have lasted and are not entered yet, by symbol; safe in any thread."""
+        now = self.state.now
+        return sorted((symbol, seen) for symbol, seen in dict(self._seen).items() if elapsed(now, seen.since, TOLD))
 
     def unsettled(self, symbol: str) -> bool:
         """Whether it is not known yet what a symbol's shares are.
