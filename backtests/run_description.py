@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 
 import numpy as np
@@ -32,7 +32,8 @@ from strategies.run_notes import (
     with_parked,
     without_benchmark,
 )
-from strategies.silent_signals import enlarged, never_fired
+from strategies.silent_signals import enlarged, without_effect
+from strategies.without_volume import without_volume
 
 ENTRIES_AT_MARKET = "market at the open of the bar after the decision"
 ENTRIES_REST = "a limit a step from the open of the bar after the decision, for that bar"
@@ -96,17 +97,20 @@ def describe(
             *with_dividends(result.record.dividends),
             *with_interest(result.record.interest),
             *with_parked(result.record.parked),
+            *without_volume(strategy.feed.features, strategy.pipeline, start, end),
             *out_of_reach(strategy.feed.features, strategy.pipeline, end),
-            *never_fired(strategy.feed.features, strategy.pipeline, spoke, start, end),
+            *without_effect(strategy.feed.features, strategy.pipeline, spoke, start, end),
             *enlarged(strategy.pipeline),
         ),
         seed=request.seed,
-        open_positions=open_at_the_end(held, result.table, end),
+        open_positions=open_at_the_end(held, strategy.broker.ledger.entry_fees, result.table, end),
     )
 
 
-def open_at_the_end(held: Iterable[Position], table: BarTable, end: pd.Timestamp) -> tuple[OpenPosition, ...]:
-    """Positions that the run ended with, valued at their last close in the window."""
+def open_at_the_end(
+    held: Iterable[Position], entry_fees: Mapping[str, float], table: BarTable, end: pd.Timestamp
+) -> tuple[OpenPosition, ...]:
+    """Positions that the run ended with, at their last close in the window, less what their entries were charged."""
     row = int(table.opens_at.searchsorted(end, side="right"))
     found = []
     for position in sorted(held, key=lambda one: one.symbol):
@@ -121,7 +125,7 @@ def open_at_the_end(held: Iterable[Position], table: BarTable, end: pd.Timestamp
                 entry_price=position.entry_price,
                 price=price,
                 stop=position.stop,
-                unrealised=(price - position.entry_price) * position.quantity,
+                unrealised=(price - position.entry_price) * position.quantity - entry_fees.get(position.symbol, 0.0),
             )
         )
     return tuple(found)

@@ -5,6 +5,7 @@ Prices are USD, quantities shares or coins; times have a zone.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -166,10 +167,14 @@ class VenueListing:
 
 @dataclass(frozen=True, slots=True)
 class VenuePositions:
-    """Positions by symbol; ``complete`` is False if one could not be read, so that what is missing may be there."""
+    """Positions by symbol; ``complete`` is False if one could not be read, so that what is missing may be there.
+
+    ``other_money`` is what the account has in other currencies than USD, by currency: no position of any symbol.
+    """
 
     by_symbol: dict[str, VenuePosition]
     complete: bool = True
+    other_money: Mapping[str, Decimal] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

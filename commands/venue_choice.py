@@ -10,12 +10,11 @@ from config.errors import NoAnswer, Refusal
 from config.reading.arguments import DEFAULT_PROFILE
 
 if TYPE_CHECKING:
+    from brokers.venue_values import VenueAccount, VenuePositions
     from config import Settings
 
 VENUES = ("alpaca", "kraken")
 KRAKEN = "kraken"
-MONEY = frozenset({"EUR", "GBP", "CAD", "JPY", "CHF", "AUD"})
-"""What Kraken keeps beside USD that is money, and no coin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,14 +128,18 @@ def _funds(settings: Settings) -> Funds:
     account_at_start(venue, paper=False, wait_s=settings.live.start_wait_s)
     try:
         account, unreadable = account_of(venue)
-        held = venue.positions().by_symbol.values()
+        held = venue.positions()
     except VenueError as error:
         raise NoAnswer(str(silent(venue, error))) from None
-    foreign = [there for there in held if there.symbol.partition("/")[0] in MONEY]
+    return funds_of(account, held, unreadable)
+
+
+def funds_of(account: VenueAccount, held: VenuePositions, unreadable: str = "") -> Funds:
+    """What the account has, as the venue tells it."""
     return Funds(
         equity=float(account.equity),
         cash=float(account.cash),
-        coins=len(foreign) < len(held),
-        foreign=tuple(f"{there.quantity.normalize():f} {there.symbol.partition('/')[0]}" for there in foreign),
+        coins=bool(held.by_symbol),
+        foreign=tuple(f"{there.normalize():f} {name}" for name, there in held.other_money.items()),
         unreadable=unreadable,
     )

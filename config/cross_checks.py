@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from config.schema import Sections
 from config.values.addresses import on_loopback
 from config.values.markets import NEW_YORK_EQUITY_MARKETS, NEW_YORK_HOURS, T_BILL_FUNDS
+from config.values.symbols import OTHER_MONEY, in_other_money
 
 ROUNDING = 1e-9
 MOST_RISK_FRAC = 0.1
@@ -52,8 +53,17 @@ def contradictions(settings: Sections, trades: bool = True) -> Iterator[Impossib
 def _other_money(settings: Sections) -> Iterator[ImpossibleCombination]:
     """Coins at Kraken are bought for USD alone."""
     # Commands that look at Kraken with another profile have shares in theirs, which nobody asks it for.
-    other = [symbol for symbol in settings.universe.symbols if "/" in symbol and not symbol.endswith("/USD")]
-    if settings.broker.venue == "kraken" and other:
+    if settings.broker.venue != "kraken":
+        return
+    other = [symbol for symbol in settings.universe.symbols if in_other_money(symbol)]
+    money = [symbol for symbol in settings.universe.symbols if symbol.partition("/")[0] in OTHER_MONEY]
+    if money:
+        yield ImpossibleCombination(
+            f"{', '.join(money)}: what the account has in other money is no position at Kraken; leave "
+            f"{'it' if len(money) == 1 else 'them'} out",
+            "universe.symbols",
+        )
+    elif other:
         yield ImpossibleCombination(
             f"{', '.join(other)}: only pairs against USD are traded at Kraken; write {other[0].partition('/')[0]}/USD",
             "universe.symbols",

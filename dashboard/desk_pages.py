@@ -14,6 +14,7 @@ from dashboard.context import CONTEXT
 from monitoring import journal_fills, journal_queries, journal_trades
 from monitoring.journal_reader import Statements
 from monitoring.order_tries import folded
+from monitoring.own_shares import net_fills
 from monitoring.rows import DecisionRow, FillRow, OrderRow, TradeRow
 from monitoring.state import LimitState
 from monitoring.status import Status
@@ -51,7 +52,7 @@ async def landing(request: web.Request) -> web.Response:
             "latest": journal_queries.decisions(db, limit=LATEST),
             "trades": journal_trades.trades(db, limit=LATEST),
             "halts": _halts(db),
-            "held": journal_queries.net_fills(db) if status is None else {},
+            "held": net_fills(db) if status is None else {},
             "last": None if status is not None else next(iter(journal_queries.equity(db, most=1)), None),
         }
 

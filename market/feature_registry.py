@@ -165,6 +165,13 @@ def forms() -> dict[str, str]:
     return {word: entry.form for word, entry in _REGISTRY.items()}
 
 
+def reads_volume(name: str) -> bool:
+    """Whether a column is the volume or is computed from it."""
+    if name.startswith(LIBRARY):
+        return indicator(name.removeprefix(LIBRARY)).reads_volume
+    return "volume" in name or "vwap" in name
+
+
 def parse(name: str) -> Parsed:
     """Find a feature by its name; ``ta.`` before it makes it an indicator of the library, see ``library``.
 

@@ -50,6 +50,12 @@ class Indicator:
         found = inspect.signature(getattr(_library(), self.word)).parameters
         return [p for name, p in found.items() if name not in NOT_NUMBERS and name not in SERIES]
 
+    @property
+    def reads_volume(self) -> bool:
+        """Whether it is computed from the volume."""
+        volume = inspect.signature(getattr(_library(), self.word)).parameters.get("volume")
+        return volume is not None and volume.default is inspect.Parameter.empty
+
     def values(self, frame: pd.DataFrame) -> np.ndarray:
         """The indicator over bars in a frame with open, high, low, close and volume, NaN where it has no value."""
         function = getattr(_library(), self.word)

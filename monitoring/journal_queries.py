@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 from config.values.masker import masked
@@ -29,6 +30,8 @@ _ORDER = (
 )
 _OPENING = "('entry', 'hedge')"
 """Roles of orders that a decision to enter leads to."""
+AMENDED_BY = "amended by "
+"""Begins the key of an event of an order that got other terms and stayed the same order: those of the one it names."""
 FEES_SINCE, NOT_SENT_SINCE = 3, 4
 """The versions of the tables that brought fees, and entries that were not sent."""
 
@@ -237,9 +240,38 @@ def with_life(db: Statements, found: Sequence[OrderRow]) -> list[OrderRow]:
 
 
 def exits_of(db: Statements, symbol: str, since: datetime) -> list[OrderRow]:
-    """Orders of a symbol that carried a stop or a target since a moment, oldest first, with when they ended."""
+    """Orders of a symbol that carried a stop or a target since a moment, oldest first, with when they ended.
+
+    An exit that was moved and stayed the same order is told as one after the other, each with its own price.
+    """
     sql = f"SELECT {_columns(db)} FROM orders WHERE symbol = :symbol AND journaled_at >= :since ORDER BY journaled_at"
-    return _with_ends(db, [_order(row) for row in db.rows(sql, symbol=symbol, since=since)])
+    found = _with_ends(db, [_order(row) for row in db.rows(sql, symbol=symbol, since=since)])
+    steps = {order.id: order for order in found}
+    for order, changes in _amendments(db, found):
+        if order.role in ("stop", "target"):
+            for earlier, later in pairwise([order, *changes]):
+                steps[earlier.id] = replace(earlier, ended=later.time, state="replaced")
+            steps[changes[-1].id] = replace(changes[-1], ended=order.ended, state=order.state)
+    return [steps[order.id] for order in found]
+
+
+def at_last_prices(db: Statements, found: Sequence[OrderRow]) -> list[OrderRow]:
+    """The same orders, those that were moved and stayed the same order with the prices that they had last."""
+    moved = {order.id: changes[-1] for order, changes in _amendments(db, found)}
+    return [replace(o, limit=moved[o.id].limit, stop=moved[o.id].stop) if o.id in moved else o for o in found]
+
+
+def _amendments(db: Statements, found: Sequence[OrderRow]) -> list[tuple[OrderRow, list[OrderRow]]]:
+    """Orders whose terms were changed under their own name, each with the rows of its changes, oldest first."""
+    known, changes = {order.id: order for order in found}, dict[str, list[OrderRow]]()
+    for first in range(0, len(found), AT_ONCE):
+        names, values = numbered([order.id for order in found[first : first + AT_ONCE]])
+        sql = f"SELECT client_order_id, event_key FROM order_events WHERE client_order_id IN {names} "
+        sql += f"AND substr(event_key, 1, {len(AMENDED_BY)}) = :begins ORDER BY id"
+        for row in db.rows(sql, begins=AMENDED_BY, **values):
+            if (change := known.get(row["event_key"].removeprefix(AMENDED_BY))) is not None:
+                changes.setdefault(row["client_order_id"], []).append(change)
+    return [(known[name], those) for name, those in changes.items()]
 
 
 def equity(db: Statements, *, since: datetime | None = None, most: int = 1_500) -> list[EquityPoint]:
@@ -266,15 +298,6 @@ def equity(db: Statements, *, since: datetime | None = None, most: int = 1_500) 
 def decided_symbols(db: Statements) -> list[str]:
     """Every symbol that was ever decided on."""
     return [row["symbol"] for row in db.rows("SELECT DISTINCT symbol FROM decisions ORDER BY symbol")]
-
-
-def net_fills(db: Statements) -> dict[str, float]:
-    """Shares held by symbol as our fills alone add up; flat ones left out, splits not counted."""
-    held: dict[str, float] = {}
-    for row in db.rows("SELECT symbol, side, filled_quantity FROM orders WHERE filled_quantity <> :none", none="0"):
-        signed = float(row["filled_quantity"]) * (1 if row["side"] == "buy" else -1)
-        held[row["symbol"]] = held.get(row["symbol"], 0.0) + signed
-    return {symbol: shares for symbol, shares in sorted(held.items()) if abs(shares) > 1e-9}
 
 
 def _with_ends(db: Statements, found: Sequence[OrderRow]) -> list[OrderRow]:

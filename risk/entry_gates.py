@@ -99,7 +99,7 @@ class EntryGates(RiskModule):
         if len(book.positions) >= config.max_positions:
             held = f"{len(book.positions)} of {config.max_positions} positions"
             return self._no(proposal, OPEN_POSITION, held, **inputs)
-        if proposal.score < config.min_confidence * 100:
+        if not proposal.score >= config.min_confidence * 100:
             low = f"{proposal.score / 100:.2f} below {config.min_confidence:.2f}"
             return self._no(proposal, QUALITY, low, **inputs)
         if not book.equity >= config.min_equity_usd:

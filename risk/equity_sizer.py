@@ -151,7 +151,7 @@ def size(proposal: Proposal, book: Book, config: SizingConfig) -> Verdict:
             proposal.stop,
             book.equity,
             config.risk_frac,
-            _fraction(config, book.equity),
+            notional_frac(config, book.equity),
             size_multiplier=proposal.size_multiplier,
             lot=config.lot,
         )
@@ -191,17 +191,18 @@ def remedy_for(verdict: Verdict, price: float) -> Remedy:
         return Remedy("a stop on the right side of the entry, and an account with equity above zero")
     if by_notional < by_risk:
         return Remedy(
-            f"more equity or a larger sizing.max_notional_frac: the notional cap allows {by_notional:g} shares"
+            "more equity or a larger sizing.max_notional_frac, and a larger sizing.notional_usd where one is set: "
+            f"the notional cap allows {by_notional:g} shares"
         )
     return Remedy(f"a nearer stop, more equity or a larger sizing.risk_frac: the risk cap allows {by_risk:g} shares")
 
 
 def most_of_one(config: SizingConfig, equity: float) -> float:
     """The largest value of one position, USD, whatever its stop."""
-    return _fraction(config, equity) * equity
+    return notional_frac(config, equity) * equity
 
 
-def _fraction(config: SizingConfig, equity: float) -> float:
+def notional_frac(config: SizingConfig, equity: float) -> float:
     """The cap on a position's value as a fraction of equity: the stricter one of fraction and amount."""
     if config.notional_usd is None or not equity > 0:
         return config.max_notional_frac

@@ -105,6 +105,13 @@ class RiskModule:
         """What this rule reads now, in one line for a screen, whether or not it does anything; empty for nothing."""
         return ""
 
+    def without_volume(self) -> str | None:
+        """What it does at bars without volume, in words for a note of the run, empty for nothing of interest.
+
+        None leaves it to the features that it needs.
+        """
+        return None
+
     def limits(self, book: Book, market: Market) -> list[Limit]:
         """The limits of this rule and how much of each is used, for the operator's screens; no decision reads them."""
         return []

@@ -30,6 +30,7 @@ class InverseHedge(RiskModule):
     ``escalate_frac`` on a leveraged one, of the Nasdaq or of the broad market, whichever has the
     higher RSI. A hedge is only ever stepped up: a fund is bought on top of held ones if it is
     more leveraged than all of them. All inverse positions together stay within ``max_total_frac``.
+    Where the RSI of one of the two markets is not known, there is nothing to compare, and the plain fund is bought.
 
     Parameters
     ----------
@@ -167,8 +168,9 @@ class InverseHedge(RiskModule):
         if fund is None or fund.leverage <= held:
             return []
         price = market.mark(fund.symbol)
-        usd = min(config.size_frac * book.equity / fund.leverage, self._room(book, market))
-        quantity = affordable(usd, price, config.lot)
+        size, room = config.size_frac * book.equity / fund.leverage, self._room(book, market)
+        # One by one: the smaller of two amounts is not defined where one of them is not a number.
+        quantity = min(affordable(usd, price, config.lot) for usd in (size, room))
         if quantity <= 0:
             return []
         terms = BracketTerms("buy", stop_frac=config.stop_frac, target_frac=config.target_frac, label=why)
@@ -221,7 +223,11 @@ class InverseHedge(RiskModule):
 
     def readings(self, market: Market) -> dict[str, float]:
         """RSI of every usable gauge."""
-        values = {s: market.value(self._rsi, s) for s in self.config.gauges if market.usable(s)}
+        return self._readings(self.config.gauges, market)
+
+    def _readings(self, symbols: Sequence[str], market: Market) -> dict[str, float]:
+        """RSI of those symbols that are usable and have one."""
+        values = {s: market.value(self._rsi, s) for s in symbols if market.usable(s)}
         return {s: rsi for s, rsi in values.items() if math.isfinite(rsi)}
 
     def _share(self, readings: dict[str, float]) -> float | None:
@@ -234,14 +240,19 @@ class InverseHedge(RiskModule):
         """Instrument for a reading, and why; None when not even the plain fund has a usable bar."""
         config = self.config
         plain = config.plain if market.usable(config.plain.symbol) else None
+        told = f"{config.plain.symbol} {config.plain.leverage:g}x"
         if share < config.escalate_frac - EPSILON:
-            return plain, f"{config.plain.symbol} {config.plain.leverage:g}x"
-        nasdaq, broad = (market.value(self._rsi, s) for s in (config.nasdaq_gauge, config.broad_gauge))
+            return plain, told
+        compared = config.nasdaq_gauge, config.broad_gauge
+        known = self._readings(compared, market)
+        if unknown := [s for s in compared if s not in known]:
+            return plain, f"{told}, as no RSI of {' and '.join(unknown)} is known"
+        nasdaq, broad = (known[s] for s in compared)
         fund = config.nasdaq if nasdaq > broad else config.broad
         why = f"{config.nasdaq_gauge} RSI {nasdaq:.1f} vs {config.broad_gauge} {broad:.1f}"
         if market.usable(fund.symbol):
             return fund, f"{fund.symbol} {fund.leverage:g}x, {why}"
-        return plain, f"{config.plain.symbol} {config.plain.leverage:g}x, as {fund.symbol} has no usable bar ({why})"
+        return plain, f"{told}, as {fund.symbol} has no usable bar ({why})"
 
     def _leverages(self) -> dict[str, float]:
         return {fund.symbol: fund.leverage for fund in self.config.funds}

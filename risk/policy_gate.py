@@ -128,7 +128,8 @@ class AccountState:
     """What the gate measures an order against, in USD and positions.
 
     Waiting orders that open count like fills everywhere: ``day_notional`` and ``new_positions`` are of this session,
-    ``cash`` is what they leave, ``symbol_notional`` the value of what is held and ordered of the order's symbol.
+    ``cash`` is what they leave, ``symbol_notional`` the value of what is held and ordered of the order's symbol, and
+    both count what is of hands.
     """
 
     equity: float

@@ -38,12 +38,12 @@ def levels(close: np.ndarray, volume: np.ndarray, bucket_frac: float, node_multi
 
 
 class VolumeProfile(RiskModule):
-    """Refuses an entry whose price is far from every level of the last sessions' volume profile.
+    """Refuses an entry far from every level of the last sessions' volume profile; without volume each one passes.
 
     The profile weighs the closes of the last ``days`` sessions, the newest bar included, with their bars'
     volumes: twenty closes on daily bars, every bar's on intraday ones. A symbol without that many sessions
     has no levels and is refused. Where a source reports no volume there is nothing to judge by and the
-    entry passes, with a note in the inputs. Hedges pass.
+    entry passes, with a note in the inputs and one of the run. Hedges pass.
 
     Parameters
     ----------
@@ -76,6 +76,9 @@ class VolumeProfile(RiskModule):
 
     def needs(self) -> Sequence[str]:
         return (self.config.rows,)
+
+    def without_volume(self) -> str:
+        return "lets every entry pass"
 
     def review(self, proposal: Proposal, book: Book, market: Market) -> Verdict:
         if proposal.role == "hedge":

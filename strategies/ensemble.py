@@ -101,6 +101,13 @@ class Ensemble:
                     key="signals.ensemble.veto",
                 )
 
+    @property
+    def counts_from(self) -> tuple[float, str]:
+        """Score from which a signal enters or votes, and the setting that wants it; below it one has no effect."""
+        if self.voting and self.config.min_vote_score < self.min_score:
+            return self.config.min_vote_score, "signals.ensemble.min_vote_score"
+        return self.min_score, "selection.min_confidence"
+
     def needs(self) -> list[str]:
         """Feature columns that scores and vetoes read."""
         names = [name for signal in self.signals for name in signal.needs()]

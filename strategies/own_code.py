@@ -6,6 +6,7 @@ Parts of this package are not guarded: they are called as they are.
 from __future__ import annotations
 
 import logging
+import math
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -28,7 +29,7 @@ ARRAYS = frozenset({"scores", "opposes"})
 """Methods that give one value for each symbol of the market they are asked about."""
 LISTS = frozenset({"manage", "propose", "needs", "symbols", "needs_to_oppose", "raise_cash"})
 ADJUSTMENTS = frozenset({"manage", "raise_cash"})
-TEXTS = frozenset({"reason", "lacks", "status"})
+TEXTS = frozenset({"reason", "lacks", "status", "without_volume"})
 WORDS = frozenset({"cash_funds"})
 WHOLE_NUMBERS = frozenset({"halt_sessions"})
 """Properties that give symbols, and a number from 1 on."""
@@ -93,8 +94,8 @@ def told_of_load(place: str, module: str, way_out: str) -> Iterator[None]:
 class _Guarded:
     """A method, and what is said of its part.
 
-    ``name`` is the method's, ``owner`` the part's; ``spoke`` says whether ``scores`` ever gave a score, None before it
-    was asked; ``enlarged`` how often ``review`` gave more than was proposed.
+    ``name`` is the method's, ``owner`` the part's; ``highest`` is the highest score that ``scores`` gave, None before
+    it was asked and minus infinity before it gave one; ``enlarged`` how often ``review`` gave more than was proposed.
     """
 
     method: Callable[..., Any]
@@ -103,7 +104,7 @@ class _Guarded:
     part: str
     way_out: str
     module: str
-    spoke: bool | None = None
+    highest: float | None = None
     enlarged: int = 0
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
@@ -128,7 +129,9 @@ class _Guarded:
     def _in_its_name(self, found: Any, arguments: tuple[Any, ...]) -> Any:
         """The answer under the name of the part that gave it, and a verdict with no more than was proposed."""
         if self.name == "scores":
-            self.spoke = self.spoke or bool(np.isfinite(found).any())
+            given = found[np.isfinite(found)]
+            known = -math.inf if self.highest is None else self.highest
+            self.highest = max(known, float(given.max())) if given.size else known
         elif self.name == "review":
             return self._kept_in_bounds(found, arguments[0])
         elif self.name in ADJUSTMENTS:

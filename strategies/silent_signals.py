@@ -1,4 +1,4 @@
-"""Notes about rules in YAML and signals of other packages that never fired in a run, with what they read."""
+"""Notes about signals that had no effect in a run: that never fired, or whose score never was enough."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 
 from market.features import FeatureTable
+from strategies.ensemble import Ensemble
 from strategies.own_code import enlarging
 from strategies.pipeline import Pipeline
 from strategies.signals.base import Signal
-from strategies.signals.rule import RuleSignal
+from strategies.signals.rule import LOWEST, RuleSignal, held
 
 MOST_READINGS = 4
 """Readings that a note tells of."""
@@ -20,14 +21,22 @@ MOST_READINGS = 4
 class _EveryBar:
     """All bars of a window, one after the other, in the place of a market's symbols: what an expression is asked of."""
 
+    empty = False
+
     def __init__(self, features: FeatureTable, rows: slice, eligible: np.ndarray) -> None:
         self._columns = features.columns
+        self.in_its_session = not features.bars.daily
         self._rows, self._eligible = rows, eligible
-        self.symbols = range((rows.stop - rows.start) * int(eligible.sum()))
+        self.count = rows.stop - rows.start
+        self.symbols = range(self.count * int(eligible.sum()))
 
     def values(self, name: str) -> np.ndarray:
         """The column at every bar of the window and every eligible symbol, in one row."""
         return self._columns[name][self._rows][:, self._eligible].ravel()
+
+    def with_any(self, chosen: np.ndarray) -> int:
+        """The number of bars at which one of the symbols is chosen."""
+        return int(chosen.reshape(self.count, -1).any(axis=1).sum())
 
     def window(self, name: str, bars: int) -> np.ndarray:
         """The column a bar before and at every bar, shape ``(2, values)``."""
@@ -36,42 +45,77 @@ class _EveryBar:
         return np.stack([before[self._rows].ravel(), column[self._rows].ravel()])
 
 
-def never_fired(
+def without_effect(
     features: FeatureTable, pipeline: Pipeline, spoke: Iterable[str], start: pd.Timestamp, end: pd.Timestamp
 ) -> tuple[str, ...]:
-    """Notes about rules and own signals that were silent at every bar that was decided on.
+    """Notes about signals that proposed nothing: they were silent at every bar, or too weak at each.
 
     Parameters
     ----------
     features : FeatureTable
     pipeline : Pipeline
     spoke : iterable of str
-        Signals of which the run has decisions: they have fired.
+        Signals of which the run has decisions: their score was enough.
     start, end : Timestamp
         First and last bar that is decided on.
     """
     known = set(spoke)
-    # Of another package, it has been watched; ours are not told of, since their settings are bounded.
-    asked = [
-        signal
-        for signal in pipeline.signals
-        if signal.name not in known
-        and (isinstance(signal, RuleSignal) or getattr(signal.scores, "spoke", None) is False)
-    ]
+    asked = [signal for signal in pipeline.signals if signal.name not in known]
     rows = slice(max(0, features.bars.row_closed_at(start)), features.bars.row_closed_at(end) + 1)
     eligible = np.array([symbol in pipeline.universe for symbol in features.bars.symbols], dtype=bool)
     if not asked or rows.stop <= rows.start or not eligible.any():
         return ()
     bars = _EveryBar(features, rows, eligible)
-    usable = bars.values("usable")
-    notes = []
-    for signal in asked:
-        # All that an expression asks of a market is here.
-        if isinstance(signal, RuleSignal) and (signal.when.of(bars) & usable).any():  # type: ignore[arg-type]
-            continue
-        told = ", ".join(_readings(signal, bars, usable))
-        notes.append(f"{signal.name} fired on 0 of {rows.stop - rows.start:,} bars" + (f"; {told}" if told else ""))
-    return tuple(notes)
+    notes = (_told(signal, bars, pipeline.ensemble) for signal in asked)
+    return tuple(note for note in notes if note)
+
+
+def _told(signal: Signal, bars: _EveryBar, ensemble: Ensemble) -> str:
+    """What is said of a signal that proposed nothing; empty where it had a score that counts, or nothing is known."""
+    if isinstance(signal, RuleSignal):
+        return _told_of_rule(signal, bars, ensemble)
+    fired = f"{signal.name} fired"
+    if hasattr(signal.scores, "highest"):
+        # Of another package, it has been watched.
+        highest = signal.scores.highest
+        if highest is None:
+            return ""
+        return _too_weak(fired, highest, ensemble) if np.isfinite(highest) else _silent(signal, bars)
+    if not vars(type(signal)).get("elementwise"):
+        return ""
+    scores = signal.scores(bars)  # type: ignore[arg-type]
+    scores = scores[np.isfinite(scores)]
+    # Ours are not told of where they never fire, since their settings are bounded.
+    return _too_weak(fired, float(scores.max()), ensemble) if scores.size else ""
+
+
+def _told_of_rule(signal: RuleSignal, bars: _EveryBar, ensemble: Ensemble) -> str:
+    # All that an expression asks of a market is here.
+    fires = signal.when.of(bars) & bars.values("usable")  # type: ignore[arg-type]
+    if not fires.any():
+        return _silent(signal, bars)
+    often = f"{signal.name} fired on {bars.with_any(fires):,} of {bars.count:,} bars"
+    scores = signal.score.of(bars)[fires]  # type: ignore[arg-type]
+    scores = scores[np.isfinite(scores)]
+    if not scores.size:
+        return f"{often}, but its score, {signal.score.text}, had no value at any of them"
+    highest = float(scores.max())
+    weak = _too_weak(often, held(highest), ensemble)
+    if weak and highest < LOWEST:
+        weak += f"; {signal.score.text} was {highest:.4g} at most, and a rule's score is held at {LOWEST:g} or more"
+    return weak
+
+
+def _silent(signal: Signal, bars: _EveryBar) -> str:
+    told = ", ".join(_readings(signal, bars, bars.values("usable")))
+    return f"{signal.name} fired on 0 of {bars.count:,} bars" + (f"; {told}" if told else "")
+
+
+def _too_weak(fired: str, highest: float, ensemble: Ensemble) -> str:
+    least, setting = ensemble.counts_from
+    if highest >= least:
+        return ""
+    return f"{fired}, but its score was {highest:.4g} at most, and an entry needs {least:g} ({setting})"
 
 
 def _readings(signal: Signal, bars: _EveryBar, usable: np.ndarray) -> Iterator[str]:

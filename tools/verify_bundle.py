@@ -71,13 +71,13 @@ def read_chain(lines, manifest, known_head):
 
 def check_decision(row):
     where = f"decision of {row['symbol']} at {row['time']}"
-    before, proposed = None, Decimal(row["proposed_quantity"])
-    left = proposed
+    before, left = None, (proposed := Decimal(row["proposed_quantity"]))
     for place, verdict in enumerate(row["verdicts"]):
         require(verdict["sequence"] == place, f"{where}: verdict {place} is missing")
-        if before is not None:
-            require(verdict["before"] == before, f"{where}: {verdict['module']} does not go on from the rule before it")
+        rule, held = f"{where}: {verdict['module']}", verdict["before"]
+        require(before in (None, held), f"{rule} does not go on from the rule before it")
         before, left = verdict["after"], Decimal(verdict["after"])
+        require(left <= Decimal(held), f"{rule} makes {left} of {held}")
     outcome = "refused" if left <= 0 else "resized" if left < proposed else "sent"
     require(Decimal(row["final_quantity"]) == left, f"{where}: its final quantity is not its last verdict's")
     require(row["outcome"] == outcome, f"{where}: it is {row['outcome']}, its quantities say {outcome}")

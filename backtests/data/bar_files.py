@@ -16,7 +16,7 @@ from backtests.data.bar_labels import openings
 from backtests.data.bar_notes import cut_off, gaps, jumps, kept_hours
 from backtests.data.reading.long_tables import names_in, read_long
 from backtests.data.reading.options import PLAIN, ReadOptions
-from backtests.data.symbol_spans import in_zone_of_days, missing_bars, other_spans
+from backtests.data.symbol_spans import in_zone_of_days, missing_bars, other_spans, without_volume
 from config.errors import Refusal
 from config.reading.error_messages import no_file, some
 from config.values.data_files import DATA_FILES, PARQUET_FILES, TEXT_FILES, way_out_of
@@ -240,5 +240,11 @@ def described(found: BarFile) -> dict[str, Any]:
             }
             for symbol, own in frame.groupby("symbol", observed=True)
         },
-        "notes": [*found.notes, *other_spans(frame), *gaps(frame), *missing_bars(frame, found.minutes)],
+        "notes": [
+            *found.notes,
+            *other_spans(frame),
+            *gaps(frame),
+            *missing_bars(frame, found.minutes),
+            *without_volume(frame),
+        ],
     }

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from backtests.data.reading.options import ReadOptions
+from backtests.data.session_clock import HOUR, MINUTE, SessionBars, refuse_other_clocks, usual_hours
 from config.errors import Refusal
 from config.reading.error_messages import some
 from config.values.counting import counted
@@ -22,7 +23,6 @@ from config.values.markets import SESSION_MINUTES
 from market.bars import DAY_MINUTES
 from market.calendar import session_times, sessions_among
 
-MINUTE = pd.Timedelta(minutes=1)
 BEFORE_OPEN = pd.Timedelta(hours=5, minutes=30)
 AFTER_CLOSE = pd.Timedelta(hours=4)
 # Two days of seven are weekends; a market with this share of its bars there has no sessions.
@@ -129,6 +129,10 @@ def kept_hours(
                 notes.append(f"{_counted(beyond)} outside {span} left out, first {_first(frame, beyond)}")
                 _refuse_other_hours(times, minutes, beyond, whole | holiday, path, _doubt(options, offset=offset))
             gone |= beyond
+        # Hours said to be labelled by their beginnings may lie beside the session by as much as one of them.
+        if hours != "all" and not (options.labels == "begin" and minutes >= HOUR):
+            bars = SessionBars(frame["symbol"], times, minutes, unique, place, opens, closes, ~(whole | holiday))
+            notes += refuse_other_clocks(bars, options, path, _doubt(options, offset=offset), offset=offset)
         off = _off_the_grid(times, minutes, ~gone & ~whole) | _off_the_grid(times.tz_convert("UTC"), minutes, whole)
         if off.any():
             notes.append(f"{_counted(off)} off the grid of {minutes} minutes left out, first {_first(frame, off)}")
@@ -174,8 +178,8 @@ def _refuse_other_hours(
     # Bars of extended hours lie outside for the most part too, and cover the session all the same.
     if span >= SESSION_MINUTES * COVERED_FROM:
         return
-    first, last = _time_of_day(judged)
-    utc = _time_of_day(judged.tz_convert("UTC"))
+    first, last = usual_hours(judged)
+    utc = usual_hours(judged.tz_convert("UTC"))
     raise Refusal(
         f"{path}: {int(beyond.sum()):,} of {len(times):,} bars lie outside the session, as their times are {first} to "
         f"{last} in New York and {utc[0]} to {utc[1]} in UTC: {doubt}"
@@ -195,15 +199,6 @@ def _doubt(options: ReadOptions, *, offset: bool) -> str:
         "they have no offset and were taken as New York's; say whose they are with --timezone, e.g. --timezone "
         "Europe/Athens, as many brokers' servers have it"
     )
-
-
-def _time_of_day(times: pd.DatetimeIndex) -> tuple[str, str]:
-    """The usual first and last time of a day's bars."""
-    local = times.tz_localize(None)
-    days = local.normalize()
-    since = pd.Series(np.asarray((local - days) / MINUTE)).groupby(np.asarray(days))
-    first, last = (divmod(int(edge.median()), 60) for edge in (since.min(), since.max()))
-    return f"{first[0]:02d}:{first[1]:02d}", f"{last[0]:02d}:{last[1]:02d}"
 
 
 def _counted(chosen: np.ndarray) -> str:

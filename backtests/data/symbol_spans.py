@@ -1,4 +1,4 @@
-"""Which part of a file's span each symbol has bars of: another beginning or end, and bars that are missing between."""
+"""Which part of a file's span each symbol has bars of: another beginning or end, bars that are missing, no volume."""
 
 from __future__ import annotations
 
@@ -32,6 +32,16 @@ def other_spans(frame: pd.DataFrame) -> list[str]:
         if late or early:
             told.append(" ".join([str(symbol), *late, *early]))
     return [f"other spans: {_listed(told)}"] if told else []
+
+
+def without_volume(frame: pd.DataFrame) -> list[str]:
+    """A note about bars whose volume is 0 or not told, by symbol, the most of them first."""
+    lacking = ~(frame["volume"] > 0)
+    if not lacking.any():
+        return []
+    counts = lacking.groupby(frame["symbol"], observed=True).agg(["sum", "size"]).sort_values("sum", ascending=False)
+    told = [f"{symbol} {n:,} of {bars:,}" for symbol, n, bars in counts.itertuples() if n]
+    return [f"no volume: {int(lacking.sum()):,} of {len(frame):,} bars: {_listed(told)}"]
 
 
 def missing_bars(frame: pd.DataFrame, minutes: int) -> list[str]:

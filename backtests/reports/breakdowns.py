@@ -17,7 +17,7 @@ class OpenPosition:
     """A position that the run ended with.
 
     ``quantity`` in shares, negative if short; ``price`` is the last known close in USD, ``unrealised`` the profit in
-    USD that equity counts and no trade holds yet.
+    USD, less the fees of the entry, that equity counts and no trade holds yet.
     """
 
     symbol: str

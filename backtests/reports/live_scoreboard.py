@@ -14,8 +14,9 @@ from backtests.reports.scoreboard import LABELS, Score, scoreboard
 from brokers.desk_rules import end_of_halt
 from brokers.record import EquityRow, HaltRecord, OrderRecord, RunRecord, TradeRecord
 from market.trading_day import day_of, day_zone
-from monitoring import journal_fills, journal_queries, journal_trades
+from monitoring import journal_queries, journal_trades
 from monitoring.journal_reader import JournalReader, Statements, moment
+from monitoring.own_shares import own_shares
 from monitoring.rows import OrderRow
 
 _ALL = 10**9
@@ -27,7 +28,8 @@ NOTES = (
     "Slippage is what stops filled beyond their level, and entries beyond the price they were decided at, which in "
     "profile swing is the last close, so that the night's gap counts; what a limit order filled better is not set off. "
     "slippage_usd in a run's orders.csv is against the quote.",
-    "Position time protected is counted at each iteration: shares behind a working stop against shares held.",
+    "Position time protected is counted at each iteration: shares of ours behind a working stop against "
+    "shares of ours held.",
     "Filled within 30 s counts entries that filled at all, from the journal's line before they were sent.",
 )
 
@@ -107,7 +109,7 @@ def _record(db: Statements, orders: Sequence[OrderRow], since: datetime | None) 
         for point in journal_queries.equity(db, since=since, most=_ALL)
         for held, safe in [covered.at(point.time)]
     ]
-    records = [_order(order, prices) for order in orders]
+    records = [_order(order, prices) for order in journal_queries.at_last_prices(db, orders)]
     return RunRecord(
         initial_equity=rows[0].equity if rows else float("nan"),
         orders=records,
@@ -143,13 +145,14 @@ def _refusals(db: Statements) -> Iterator[tuple[str, datetime]]:
 
 
 class _Cover:
-    """How many positions were held at a moment, and how many of them wholly behind working stops."""
+    """How many positions of ours were held at a moment, and how many of them wholly behind working stops."""
 
     def __init__(self, orders: Sequence[OrderRow], db: Statements) -> None:
         steps: dict[str, list[tuple[datetime, float, float]]] = {}
-        for fill in journal_fills.fills(db, limit=_ALL):
-            signed = fill.quantity if fill.side == "buy" else -fill.quantity
-            steps.setdefault(fill.symbol, []).append((fill.time, signed, 0.0))
+        last: dict[str, float] = {}
+        for time, symbol, shares in own_shares(db):
+            steps.setdefault(symbol, []).append((time, shares - last.get(symbol, 0.0), 0.0))
+            last[symbol] = shares
         for order in orders:
             if order.role == "stop" and order.state not in ("rejected", "lost"):
                 mine = steps.setdefault(order.symbol, [])

@@ -81,6 +81,8 @@ def metrics(record: RunRecord, sessions_per_year: int = SESSIONS_PER_YEAR, cash_
             Filled notional, buys and sells, over mean equity, per calendar year of the same span.
         ``slippage_cost``
             What fills cost against the reference price, USD.
+        ``fees``
+            What fills were charged, USD; entries that are still open included.
         ``rejected``, ``resized``
             Proposals that the risk chain refused, and those that it shrank.
         ``protected_share``
@@ -100,6 +102,7 @@ def metrics(record: RunRecord, sessions_per_year: int = SESSIONS_PER_YEAR, cash_
         "exposure": _exposure(record.equity),
         "turnover": _ratio(record.turnover, _mean_equity(record) * years) if annual else None,
         "slippage_cost": finite(record.slippage_cost),
+        "fees": finite(record.fees),
         "rejected": outcomes.count("refused"),
         "resized": outcomes.count("resized"),
         "protected_share": _ratio(record.protected_bars, record.position_bars),

@@ -56,6 +56,7 @@ TRADING = (
     ("exposure", "Mean exposure", "{:.1%}"),
     ("turnover", "Turnover per year", "{:.1f}×"),
     ("slippage_cost", "Slippage cost", "{:,.2f} USD"),
+    ("fees", "Fees", "{:,.2f} USD"),
     ("protected_share", "Position time protected", "{:.2%}"),
 )
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 
 from brokers.desk.reconcile.own_positions import OwnPositions
 from brokers.desk.venue_state import VenueState
+from brokers.journal.order_ids import may_be_a_traders
 from brokers.order_types import OrderRole
 from brokers.venue_errors import VenueError
 from config.values.counting import unit_of
@@ -22,7 +23,7 @@ log = logging.getLogger(__name__)
 
 
 class BarredEntries:
-    """Remembers which bars the gate's collar refused, and finds what somebody else sold of ours in this session.
+    """Remembers which bars the gate's collar refused, and finds what somebody else orders or sold of ours.
 
     Parameters
     ----------
@@ -52,7 +53,29 @@ class BarredEntries:
 
     def now(self) -> tuple[Barred, ...]:
         """What is barred now, one of each symbol."""
-        return (*self._closes_of_another_scale(), *self._closes_far_from_quotes(), *self._sold_by_others())
+        return (
+            *self._ordered_by_another_trader(),
+            *self._closes_of_another_scale(),
+            *self._closes_far_from_quotes(),
+            *self._sold_by_others(),
+        )
+
+    def _ordered_by_another_trader(self) -> list[Barred]:
+        """Symbols with an open entry that a trader of this program sent and the journal does not know.
+
+        Another trader may trade the account, or the journal that knew the entry is lost: both entries may fill.
+        """
+        view = self._state.view
+        found: dict[str, Barred] = {}
+        for symbol in sorted({order.symbol for order in view.manual if may_be_a_traders(order.client_order_id)}):
+            for order in view.purchases_by_hand(symbol):
+                if may_be_a_traders(order.client_order_id):
+                    why = (
+                        f"the open order {order.id} is an entry of another trader, or of a journal that was lost; not "
+                        "before it is filled or cancelled at the venue"
+                    )
+                    found[symbol] = Barred(symbol, why)
+        return list(found.values())
 
     def _closes_of_another_scale(self) -> list[Barred]:
         """Symbols whose bars at the start are in prices of another scale than their quotes, as long as that is so.

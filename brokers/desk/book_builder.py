@@ -8,9 +8,7 @@ from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
 
-import numpy as np
-import pandas as pd
-
+from brokers.desk.best_prices import BestPrices
 from brokers.desk.reconcile.own_positions import OwnPositions
 from brokers.desk.reconcile.position_book import PositionBook
 from brokers.desk.venue_state import VenueState
@@ -56,7 +54,7 @@ class BookBuilder:
         self.session_is_on = session_is_on
         self.opening: tuple[date, Decimal] | None = None
         """The session that was opened last, and its equity then; safe to read in any thread."""
-        self._best: dict[str, tuple[str, float]] = {}
+        self._best = BestPrices()
         self._kept: PositionBook | None = None
 
     def book(self, pending: Mapping[str, Proposal], sent: Iterable[datetime] = ()) -> Book:
@@ -98,6 +96,7 @@ class BookBuilder:
     def positions(self) -> dict[str, Position]:
         """What is held now, with its levels and what protects it."""
         own = self._positions.book
+        self._best.keep(own.ledger.positions)
         positions = {symbol: self._ours(position) for symbol, position in own.ledger.positions.items()}
         for symbol, held in own.manual.items():
             if held and symbol not in positions:
@@ -134,34 +133,15 @@ class BookBuilder:
 
     def _ours(self, position: Position) -> Position:
         (stop, target), protection = self._levels(position), self._positions.protection(position.symbol)
+        split = self._positions.split_since(position.symbol, position.entry_time)
         return replace(
             position,
             stop=stop,
             target=target,
             initial_stop=stop if math.isnan(position.initial_stop) else position.initial_stop,
             protected_quantity=float(protection.protected),
-            best_price=self._best_price(position),
+            best_price=self._best.of(position, self._bars(), split),
         )
-
-    def _best_price(self, position: Position) -> float:
-        """The best price of the complete bars since the entry, of its own bar the close alone."""
-        symbol, bars = position.symbol, self._bars()
-        episode = f"{position.entry_time.isoformat()} {position.initial_quantity:g}"
-        # After a split bars alone tell: what was seen before it, or before the venue had adjusted all, may be in old
-        # shares.
-        known = None if self._positions.split_since(symbol, position.entry_time) else self._best.get(symbol)
-        best = known[1] if known and known[0] == episode else position.entry_price
-        if bars is not None and symbol in bars.symbols:
-            k, entered = bars.symbols.index(symbol), pd.Timestamp(position.entry_time)
-            first = int(bars.opens_at.searchsorted(entered))
-            long = position.quantity > 0
-            prices = [(bars.high if long else bars.low)[first:, k]]
-            if first and bars.closes_at[first - 1] > entered:
-                prices.append(bars.close[first - 1 : first, k])
-            seen = np.concatenate([*prices, [best]])
-            best = float(np.nanmax(seen) if long else np.nanmin(seen))
-        self._best[symbol] = (episode, best)
-        return best
 
     def _manual(self, symbol: str, held: Decimal) -> Position:
         price = float(self._state.view.average_price(symbol)) or math.nan

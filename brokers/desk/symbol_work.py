@@ -22,7 +22,7 @@ from brokers.quantities import digits
 from brokers.reporting.repeated_reasons import RepeatedReasons
 from brokers.venue_errors import VenueError
 from config.errors import Refusal
-from config.values.counting import unit_of
+from config.values.counting import COINS, unit_of
 
 RECENT = timedelta(seconds=60)
 """How old a view may be for what it shows unprotected to be sold or protected without another look."""
@@ -114,6 +114,8 @@ class SymbolWork:
         """
         # The look may have failed after it had booked something.
         self.positions.refresh()
+        for symbol in self.state.view.doubt_unanswered():
+            self.positions.seen_anew(symbol)
         recent = not elapsed(self.state.now, self.state.view.time, RECENT)
         for symbol in sorted(self.symbols | {order.symbol for order in self.entries.waiting}):
             if symbol in self.state.view.held_back:
@@ -122,6 +124,8 @@ class SymbolWork:
             self.isolated(symbol, partial(self._measure, symbol))
             if symbol in self.state.view.freed and not self.closer.under_way(symbol):
                 self.isolated(symbol, partial(self._put_back, symbol))
+            elif self._lacks_by_doubt(symbol) and not self.closer.under_way(symbol):
+                self.isolated(symbol, partial(self._put_back_doubted, symbol))
             elif known and self.closer.under_way(symbol):
                 self.isolated(symbol, partial(self._go_on, symbol))
             elif known and self._was_seen_bare(symbol) and not self._may_be_protected(symbol):
@@ -152,6 +156,28 @@ class SymbolWork:
         if not self._is_late(symbol) or not self.state.venue.takes_orders or not self._is_plain(symbol):
             return
         if self.observer.have_told(self.state.view.freed[symbol].orders) or not self._beside(symbol):
+            self.targets.give_back(symbol)
+            self.protector.put_back(symbol)
+
+    def _lacks_by_doubt(self, symbol: str) -> bool:
+        """Whether shares count as without a stop because the cancel of theirs has no answer."""
+        return symbol in self.state.view.doubted and symbol in self.protector.log.present
+
+    def _put_back_doubted(self, symbol: str) -> None:
+        """The same for shares whose exit's cancel has no answer, unless the venue tells that the exit is there still.
+
+        Where it tells nothing, what rests still holds the shares, so that the venue refuses a stop beside it.
+        """
+        view = self.state.view
+        if not elapsed(self.state.now, view.doubted[symbol].since, self._longest_exchange):
+            return
+        if not self.state.venue.takes_orders or not self._is_plain(symbol):
+            return
+        told = self.observer.have_told(view.doubted[symbol].orders)
+        # Shares that the exit has sold would be sold short.
+        alone = unit_of(symbol) == COINS and not self._beside(symbol)
+        if view.keep_doubt(symbol) and (told or alone):
+            view.freed = {**view.freed, symbol: view.doubted[symbol]}
             self.targets.give_back(symbol)
             self.protector.put_back(symbol)
 

@@ -21,7 +21,7 @@ REMAINDER_USD = Decimal("0.5")
 
 @dataclass(frozen=True, slots=True)
 class Freed:
-    """Exits of a symbol that have ended since the last look by confirmed cancels: the venue's ids, and since when."""
+    """Exits of a symbol whose cancel was asked for since the last look: the venue's ids, and since when."""
 
     orders: tuple[str, ...]
     since: datetime
@@ -31,13 +31,15 @@ class Freed:
 class VenueSnapshot:
     """What the venue showed at its last look.
 
-    ``manual`` are orders that are not ours. ``complete`` is False if a position could not be read, so that what is
-    missing may be there; ``unread`` names the symbols of orders that could not be, ``held_back`` those in which such an
-    order is ours, so that nothing is known of what protects our shares. ``listing`` is the listing of open
-    orders as the venue wrote it, for the broker class that speaks its language; ``account_time`` is when the account
-    was asked for, ``account_unreadable`` why it could not be read since then, in words. ``dust`` is what the venue
-    holds beside the positions, too little to be one. ``freed`` are exits, by symbol, that have ended since the look by
-    a cancel of ours, ``ended`` the stop of a symbol that has ended last since then, whoever ended it.
+    ``manual`` are orders that were sent by hand, whether the journal knows them or not. ``complete`` is False if a
+    position could not be read, so that what is missing may be there; ``unread`` names the symbols of orders that could
+    not be, ``held_back`` those in which such an order is ours, so that nothing is known of what protects our shares.
+    ``listing`` is the listing of open orders as the venue wrote it, for the broker class that speaks its language;
+    ``account_time`` is when the account was asked for, ``account_unreadable`` why it could not be read since then, in
+    words. ``dust`` is what the venue holds beside the positions, too little to be one. ``freed`` are exits, by symbol,
+    that have ended since the look by a cancel of ours, ``ended`` the stop of a symbol that has ended last since then,
+    whoever ended it. ``unanswered`` are exits whose cancel has had no answer since then, ``doubted`` those of them that
+    count as ended, as the look that should have told has failed.
     """
 
     time: datetime
@@ -54,11 +56,19 @@ class VenueSnapshot:
     dust: dict[str, VenuePosition] = field(default_factory=dict)
     freed: dict[str, Freed] = field(default_factory=dict)
     ended: dict[str, VenueOrder] = field(default_factory=dict)
+    unanswered: dict[str, Freed] = field(default_factory=dict)
+    doubted: dict[str, Freed] = field(default_factory=dict)
+
+    @property
+    def by_hand(self) -> list[VenueOrder]:
+        """Orders that were sent by hand, as they are shown now."""
+        return [self.orders.get(order.id, order) for order in self.manual]
 
     @property
     def uncommitted_cash(self) -> Decimal:
-        """Cash of the account without what orders that are not ours have set aside for what they buy, USD."""
-        theirs = (order for order in self.manual if order.open and order.side == "buy" and self.held(order.symbol) >= 0)
+        """Cash of the account without what orders sent by hand have set aside for what they buy, USD."""
+        bids = (order for order in self.by_hand if order.open and order.side == "buy")
+        theirs = (order for order in bids if self.held(order.symbol) >= 0)
         aside = (order.remaining * max(order.limit_price, order.stop_price) for order in theirs)
         return self.account.cash - sum(aside, NOTHING)
 
@@ -88,6 +98,37 @@ class VenueSnapshot:
         if order.is_stop:
             self.ended = {**self.ended, order.symbol: replace(order, state=State.CANCELLED, changed=now)}
 
+    def note_unanswered(self, order: VenueOrder, now: datetime) -> None:
+        """The cancel of an exit has had no answer: it may have ended, which the next look tells."""
+        before = self.unanswered.get(order.symbol, Freed((), now))
+        self.unanswered = {**self.unanswered, order.symbol: Freed((*before.orders, order.id), before.since)}
+
+    def doubt_unanswered(self) -> set[str]:
+        """No look has told what came of cancels without an answer: their exits protect nothing that can be relied on.
+
+        Returns the symbols in which that is news.
+        """
+        told, self.unanswered = self.unanswered, {}
+        for venue_id in (venue_id for freed in told.values() for venue_id in freed.orders):
+            if (order := self.orders[venue_id]).open:
+                self.orders = {**self.orders, venue_id: replace(order, cancel_pending=True)}
+        self.doubted = {**self.doubted, **told}
+        return set(told)
+
+    def keep_doubt(self, symbol: str) -> bool:
+        """Whether exits whose cancel had no answer are in doubt still; not where the venue has told that one rests."""
+        there = [self.orders[venue_id] for venue_id in self.doubted[symbol].orders]
+        if any(order.open and not order.cancel_pending for order in there):
+            self.doubted = {name: freed for name, freed in self.doubted.items() if name != symbol}
+        return symbol in self.doubted
+
+    def end_doubt(self, symbol: str) -> None:
+        """The venue says that an order holds the shares: the exits whose cancel had no answer rest still."""
+        for venue_id in self.doubted[symbol].orders:
+            self.orders = {**self.orders, venue_id: replace(self.orders[venue_id], cancel_pending=False)}
+        self.doubted = {name: freed for name, freed in self.doubted.items() if name != symbol}
+        self.freed = {name: freed for name, freed in self.freed.items() if name != symbol}
+
     def note_ends(self, news: Iterable[VenueOrder]) -> None:
         """Stops that worked as far as is known, and of which is told now that they have ended without a sale."""
         gone = {o.symbol: o for o in news if o.state in ENDED and o.is_stop and self._worked(o.id)}
@@ -106,6 +147,20 @@ class VenueSnapshot:
         """What was paid for the position by the venue's word, 0 without one."""
         position = self.positions.get(symbol)
         return NOTHING if position is None else position.average_price
+
+    def purchases_by_hand(self, symbol: str) -> list[VenueOrder]:
+        """Open orders of a symbol that are not ours and open or add to a position: bids, beside a short sales."""
+        adds = "sell" if self.held(symbol) < 0 else "buy"
+        there = (order for order in self.by_hand if order.symbol == symbol and order.open and order.armed)
+        return [order for order in there if order.side == adds]
+
+    def worth_ordered_by_hand(self, symbol: str) -> Decimal:
+        """What orders that are not ours may add to a symbol, USD; NaN where nothing tells the price of one."""
+        worth = NOTHING
+        for order in self.purchases_by_hand(symbol):
+            price = max(order.limit_price, order.stop_price) or self.price(symbol) or Decimal("NaN")
+            worth += order.remaining * price
+        return worth
 
 
 def not_believed(orders: Iterable[VenueOrder], names: Container[str]) -> list[UnreadOrder]:

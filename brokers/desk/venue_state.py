@@ -140,12 +140,20 @@ class VenueState:
 
     def cancel_confirmed(self, venue_id: str) -> None:
         """The venue's answer to a cancel said that the order has ended; of an exit that counts before the next look."""
+        if (order := self._working_exit(venue_id)) is not None:
+            self.view.confirm_cancel(order, self.now)
+
+    def cancel_unanswered(self, venue_id: str) -> None:
+        """The answer to a cancel was lost; of an exit that counts where no look tells what came of it."""
+        if (order := self._working_exit(venue_id)) is not None:
+            self.view.note_unanswered(order, self.now)
+
+    def _working_exit(self, venue_id: str) -> VenueOrder | None:
         order = self.view.orders.get(venue_id)
         if order is None or not order.open or order.cancel_pending:
-            return
+            return None
         held = self.view.held(order.symbol)
-        if held and (order.side == "sell") == (held > 0):
-            self.view.confirm_cancel(order, self.now)
+        return order if held and (order.side == "sell") == (held > 0) else None
 
     def believed(self, orders: Mapping[str, VenueOrder]) -> dict[str, VenueOrder]:
         """The orders without those that are shown as something else than what was sent."""

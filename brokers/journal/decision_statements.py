@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Select, Table, and_, func, select
 
 from brokers.journal.database import chain
 from brokers.journal.database.schema import decisions, orders, trades, verdicts
-from brokers.journal.fills import exact
+from brokers.journal.fills import exact, unsigned
 from brokers.journal.journal_order import known, plain
 from brokers.order_types import OPENING_ROLES, State
 from brokers.record import TradeRecord
@@ -75,8 +75,8 @@ def keep_plan(connection: Connection, plan: Plan, run_id: int | None) -> None:
                 "sequence": place,
                 "module": verdict.module,
                 "code": verdict.code,
-                "before": verdict.before,
-                "after": verdict.after,
+                "before": unsigned(verdict.before),
+                "after": unsigned(verdict.after),
                 "inputs": plain(verdict.inputs),
                 "until": verdict.until,
             }
@@ -120,7 +120,7 @@ def kept(value: Any) -> Any:
     if not isinstance(value, float):
         return value
     number = known(value)
-    return None if number is None else exact(number)
+    return None if number is None else exact(unsigned(number))
 
 
 def _values(decision: Decision) -> dict[str, Any]:
@@ -131,8 +131,8 @@ def _values(decision: Decision) -> dict[str, Any]:
         "side": proposal.side,
         "role": proposal.role,
         "signal": proposal.signal,
-        "proposed_quantity": decision.proposed_quantity,
-        "final_quantity": decision.final_quantity,
+        "proposed_quantity": unsigned(decision.proposed_quantity),
+        "final_quantity": unsigned(decision.final_quantity),
         "outcome": decision.outcome,
         "reason": proposal.reason,
     }

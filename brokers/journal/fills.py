@@ -27,6 +27,11 @@ def written(number: Decimal) -> str:
     return format(number.normalize(), "f")
 
 
+def unsigned(number: float | Decimal) -> float | Decimal:
+    """A zero without its sign, which PostgreSQL does not keep; any other number as it is."""
+    return number if number else type(number)(0)
+
+
 @dataclass(frozen=True, slots=True)
 class Execution:
     """One fill by itself.
@@ -87,7 +92,7 @@ class Cumulative:
     @property
     def key(self) -> str:
         total = f"sum:{written(exact(self.quantity))}@{written(exact(self.average_price))}"
-        return total if self.fees is None else f"{total}-{written(exact(self.fees))}"
+        return total if self.fees is None else f"{total}-{written(exact(unsigned(exact(self.fees))))}"
 
 
 FillReport = Execution | Cumulative

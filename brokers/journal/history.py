@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -14,6 +14,9 @@ from brokers.journal.journal_order import JournalOrder
 from brokers.journal.marks import NEAREST
 from brokers.journal.states import FINAL
 from brokers.order_types import OPENING_ROLES, OrderRole, State
+
+AMENDED_BY = "amended by "
+"""Begins the key of the event that tells of an order which row of the orders has the terms that it got then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,8 +171,40 @@ def last_exit_price(connection: Connection, symbol: str, role: str, since: datet
     return None if row is None else in_present_shares(row[0], symbol, row.journaled_at, all_splits(connection))
 
 
+def present_terms(connection: Connection, order: JournalOrder) -> JournalOrder:
+    """An order with the prices that it has now: those of its latest amendment, or those that it was sent with."""
+    events = order_events.c
+    key = connection.scalar(
+        select(events.event_key)
+        .where((events.client_order_id == order.client_order_id) & events.event_key.startswith(AMENDED_BY))
+        .order_by(events.id.desc())
+        .limit(1)
+    )
+    if key is None:
+        return order
+    prices = select(orders.c.limit_price, orders.c.stop_price).where(
+        orders.c.client_order_id == key.removeprefix(AMENDED_BY)
+    )
+    limit, stop = connection.execute(prices).one()
+    return replace(order, limit_price=limit, stop_price=stop)
+
+
+def all_at_present_terms(connection: Connection, found: Collection[JournalOrder]) -> list[JournalOrder]:
+    """The same of orders and what amended them, all of which are among ``found``."""
+    events, known = order_events.c, {order.client_order_id: order for order in found}
+    query = select(events.client_order_id, events.event_key).where(events.event_key.startswith(AMENDED_BY))
+    present = dict(known)
+    for name, key in connection.execute(query.order_by(events.id)):
+        if name in known and (change := known.get(key.removeprefix(AMENDED_BY))) is not None:
+            present[name] = replace(known[name], limit_price=change.limit_price, stop_price=change.stop_price)
+    return list(present.values())
+
+
 def last_stop(connection: Connection, symbol: str, since: datetime) -> JournalOrder | None:
-    """The newest stop of a symbol that was planned or adopted from a moment on, whatever became of it; None without."""
+    """The newest stop of a symbol that was planned or adopted from a moment on, whatever became of it; None without.
+
+    What amended a stop is that stop, at its new price.
+    """
     table = orders.c
     query = (
         rows_of(orders)
@@ -178,4 +213,10 @@ def last_stop(connection: Connection, symbol: str, since: datetime) -> JournalOr
         .limit(1)
     )
     row = connection.execute(query).mappings().first()
-    return None if row is None else JournalOrder.of(dict(row))
+    if row is None:
+        return None
+    newest, events = JournalOrder.of(dict(row)), order_events.c
+    query = rows_of(orders).join(order_events, events.client_order_id == table.client_order_id)
+    amended = query.where(events.event_key == f"{AMENDED_BY}{newest.client_order_id}")
+    row = connection.execute(amended).mappings().first()
+    return newest if row is None else replace(JournalOrder.of(dict(row)), stop_price=newest.stop_price)

@@ -296,10 +296,33 @@ class Journal:
         with self._store.reading() as connection:
             return history.entry_times(connection, since)
 
-    def run_orders(self) -> list[JournalOrder]:
-        """Orders of the present run, oldest first."""
+    def amended(self, client_order_id: str, change: OrderIntent | str) -> None:
+        """An order has other terms, and has stayed the same order at the venue.
+
+        ``change`` is what asked for them, by its client order id, or an intent that tells of them where nothing of ours
+        did. It counts as replaced: it never was an order of its own.
+        """
+        name = change if isinstance(change, str) else self.order_id(change)
+        told = f"has the terms of {name}"
+        with self._store.transaction() as connection:
+            now = self._clock()
+            if not isinstance(change, str):
+                order_statements.insert(connection, name, change, run_id=self._run_id, now=now)
+            by = f"the terms of {client_order_id}, which stays"
+            order_statements.report(connection, name, State.REPLACED, "amends", time=now, venue_id=None, reason=by)
+            state, key = order_statements.one(connection, client_order_id).state, f"{history.AMENDED_BY}{name}"
+            order_statements.report(connection, client_order_id, state, key, time=now, venue_id=None, reason=told)
+
+    def present_terms(self, order: JournalOrder) -> JournalOrder:
+        """An order with the prices that it has now, as far as the journal was told."""
         with self._store.reading() as connection:
-            return order_statements.many(connection, rows_of(orders_table).where(orders_table.c.run_id == self._run_id))
+            return history.present_terms(connection, order)
+
+    def run_orders(self) -> list[JournalOrder]:
+        """Orders of the present run, oldest first, with the prices that they have now."""
+        of_run = rows_of(orders_table).where(orders_table.c.run_id == self._run_id)
+        with self._store.reading() as connection:
+            return history.all_at_present_terms(connection, order_statements.many(connection, of_run))
 
     def venue_ids(self) -> dict[str, str]:
         """Client order id by the venue's id, of every order that has one."""

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from brokers.journal.fills import unsigned
 from brokers.journal.states import FINAL
 from brokers.order_types import State
 
@@ -127,8 +128,8 @@ class JournalOrder:
 
 
 def known(number: float | Decimal | None) -> float | Decimal | None:
-    """None for what is not a number: databases disagree about NaN."""
-    return None if number is None or not math.isfinite(number) else number
+    """None for what is not a number, and a zero without its sign: databases disagree about both."""
+    return None if number is None or not math.isfinite(number) else unsigned(number)
 
 
 def plain(value: Any) -> Any:

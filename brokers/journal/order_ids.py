@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 MAX_CHARACTERS = 128  # Alpaca's limit.
 _DIGEST, _STRATEGY, _SYMBOL, _ROLE = 16, 40, 24, 16
 _NOT_PLAIN = re.compile(r"[^A-Za-z0-9._]+")
+_DERIVED = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", re.IGNORECASE)
 _ID = re.compile(rf"[\w.]+-[\w.]+-\d{{8}}T\d{{6}}-[\w.]+-\d{{1,6}}-[0-9a-f]{{{_DIGEST}}}", re.ASCII)
 
 
@@ -48,6 +49,11 @@ def client_order_id(
 def has_our_form(name: str) -> bool:
     """Whether an id is written as ours are; anybody may write one so, which proves nothing."""
     return _ID.fullmatch(name) is not None
+
+
+def may_be_a_traders(name: str) -> bool:
+    """Whether an id may be of some trader of this program: in our form, or as a UUID made of it (version 5)."""
+    return has_our_form(name) or _DERIVED.fullmatch(name) is not None
 
 
 def _plain(text: str, most: int) -> str:

@@ -74,18 +74,18 @@ class AccountView:
         return moved
 
     def balances(self) -> Balances:
-        now = self._clock.now()
-        if self._balances is None or not self._fresh(self._balances[0], now):
+        if self._balances is None or not self._fresh(self._balances[0], self._clock.now()):
             answer = self._client.balances()
             found = balances_of(answer, self._reference.pairs)
             if not answer and any(self._totals.values()):
                 # Where a hand has really taken everything away, nothing is left to trade either.
                 leave_out("every asset", "none is listed, and there were some")
-                self._balances = now, replace(found, complete=False)
+                self._balances = self._clock.now(), replace(found, complete=False)
                 return self._balances[1]
             totals = {name: there.total for name, there in found.spendable.items()}
             self._moved |= bool(self._totals) and totals != self._totals
-            self._balances, self._totals = (now, found), totals
+            # As of now: it may have waited for room longer than an answer serves.
+            self._balances, self._totals = (self._clock.now(), found), totals
         return self._balances[1]
 
     def figures(self) -> tuple[Decimal, Decimal]:

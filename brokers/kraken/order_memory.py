@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,10 +16,13 @@ from brokers.kraken.connection.client import KrakenClient
 from brokers.kraken.connection.rest import Json, urgently
 from brokers.kraken.reference import Reference
 from brokers.network.clock import VenueClock, elapsed
+from brokers.venue_errors import RateLimited
 from brokers.venue_values import OrderAck, UnreadOrder, VenueListing, VenueOrder
 
 KEEP_S = 1.0
 """The venue's seconds for which a listing serves a second question of the same look."""
+WAITS = timedelta(seconds=15)
+"""So old a listing of open orders may be for which the rest of its look has waited for room below the rate limit."""
 OVERLAP = timedelta(seconds=30)
 """Before the last listing of what has ended: Kraken's clock and ours are not the same."""
 EARLIEST = datetime.min.replace(tzinfo=UTC)
@@ -63,6 +67,9 @@ class OrderMemory:
         self._names = names
         self._clock = clock
         self._listed: tuple[datetime, dict[str, Listed]] | None = None
+        self._listed_at = EARLIEST
+        self._kept = False
+        """Whether a look that found no room for its rest goes on with the listing."""
         self._open: dict[str, str] = {}
         self._pairs: dict[str, str] = {}
         self._ended: dict[str, EndedOrder] = {}
@@ -74,11 +81,27 @@ class OrderMemory:
 
     def forget(self) -> None:
         """Something was sent: the next question is asked anew."""
-        self._listed = None
+        self._listed, self._kept = None, False
+
+    def looked(self) -> None:
+        """A look has had its answers: the next one lists what is open anew."""
+        self._kept = False
 
     def doubt(self) -> None:
         """Balances moved: what has ended is listed at the next look, also where no order of ours is missing."""
         self._doubted = True
+
+    @contextmanager
+    def goes_on(self) -> Iterator[None]:
+        """Around a step of a look: the next look goes on with the open orders of one that found no room for its rest.
+
+        The few requests that there is room for bring a look to its end so, where orders listed anew would bring none.
+        """
+        try:
+            yield
+        except RateLimited:
+            self._kept = self._listed is not None
+            raise
 
     def sent(self, order: VenueOrder) -> None:
         """An order was taken: if no listing of open orders shows it, it has ended."""
@@ -95,7 +118,7 @@ class OrderMemory:
     def since(self, after: datetime) -> VenueListing:
         """Orders sent or ended after a time, and every one that is open."""
         now = self._clock.now()
-        opened = self._open_now()
+        opened, listed = self._open_now(), self._clock.now()
         gone = [txid for txid in self._open if txid not in opened]
         farther = self._back_to is None or after < self._back_to
         rested = self._ended_at is None or elapsed(now, self._ended_at, self._query)
@@ -110,6 +133,9 @@ class OrderMemory:
         if lost := [txid for txid in gone if txid not in found]:
             found |= self._keep(self._client.orders(lost))
         self._retain()
+        if self._listed is not None:
+            # What has ended may have waited for room: meanwhile the listing of this look has not grown older for it.
+            self._listed = self._listed[0] + max(timedelta(0), self._clock.now() - listed), opened
         for txid in gone:
             # One that Kraken does not know goes on being missed, and is asked for by the desk.
             self._open.pop(txid, None)
@@ -159,16 +185,25 @@ class OrderMemory:
         return self._ack(found, next(iter(found))) if found else None
 
     def _open_now(self) -> dict[str, Listed]:
-        now = self._clock.now()
-        if self._listed is None or elapsed(now, self._listed[0], timedelta(seconds=KEEP_S)):
-            self._listed = now, self._read(self._client.open_orders())
-            for order in self._listed[1].values():
-                if isinstance(order, VenueOrder):
-                    self.sent(order)
-                    self._tell_another_trader(order)
-                    if order.created is not None:
-                        self._client.rates.born(order.id, max(0.0, (now - order.created).total_seconds()))
-        return self._listed[1]
+        if self._listed is not None and self._serves(self._listed[0], self._clock.now()):
+            return self._listed[1]
+        self._listed, self._kept = None, False
+        listed = self._read(self._client.open_orders())
+        # As of now: it may have waited for room longer than an answer serves.
+        self._listed_at = now = self._clock.now()
+        self._listed = now, listed
+        for order in listed.values():
+            if isinstance(order, VenueOrder):
+                self.sent(order)
+                self._tell_another_trader(order)
+                if order.created is not None:
+                    self._client.rates.born(order.id, max(0.0, (now - order.created).total_seconds()))
+        return listed
+
+    def _serves(self, listed: datetime, now: datetime) -> bool:
+        """Whether a listing of open orders serves a question of now."""
+        waited = self._kept and not elapsed(now, self._listed_at, WAITS)
+        return waited or not elapsed(now, listed, timedelta(seconds=KEEP_S))
 
     def _tell_another_trader(self, order: VenueOrder) -> None:
         """Say once of an open order that another trader of this program may have sent it."""

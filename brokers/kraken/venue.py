@@ -149,7 +149,9 @@ class KrakenVenue:
         return VenueAccount(self._account_id, equity, cash, self._view.closed())
 
     def positions(self) -> VenuePositions:
-        found = self._view.positions()
+        with self._memory.goes_on():
+            found = self._view.positions()
+        self._memory.looked()
         if self._view.moved():
             self._memory.doubt()
         return found
@@ -169,7 +171,8 @@ class KrakenVenue:
         return self._memory.open_orders()
 
     def orders_since(self, after: datetime) -> VenueListing:
-        return self._memory.since(after)
+        with self._memory.goes_on():
+            return self._memory.since(after)
 
     def order(self, venue_id: str) -> OrderAck:
         found = self._memory.by_id(venue_id)

@@ -189,7 +189,7 @@ def _manual(desk: LiveDesk, symbol: str, held: Decimal) -> ProtectionStatus:
     """What protects a position made by hand: any order of its symbol, but where we hold it too only those of hands."""
     view = desk.state.view
     ours = symbol in desk.positions.book.ledger.positions
-    return protection_status(view.manual if ours else list(view.orders.values()), symbol, held)
+    return protection_status(view.by_hand if ours else list(view.orders.values()), symbol, held)
 
 
 def pending_now(desk: LiveDesk, book: Book) -> list[Proposal]:

@@ -24,8 +24,6 @@ from brokers.venue_errors import AccountUnreadable, VenueError, level_of
 
 FRESH_S = 0.5
 SNAPSHOT_BUDGET_S = 8.0
-LOOKUP_S = 10.0
-"""How long an order without an answer may stay unknown to the venue before it counts as not sent."""
 POSITION_FIELDS = (
     "asset_class",
     "symbol",
@@ -69,7 +67,7 @@ class SnapshotReader(OrderTracker):
     def _open_reader(self) -> None:
         self.snapshot = Snapshot()
         self._tried = -math.inf
-        self._unanswered: dict[str, tuple[Order, float]] = {}
+        self._unanswered: dict[str, Order] = {}
 
     def refresh(self) -> bool:
         """Take a new snapshot; False if the venue could not be asked, and then the old one is marked stale."""
@@ -163,7 +161,8 @@ class SnapshotReader(OrderTracker):
         return raw is not None
 
     def _look_up_unanswered(self) -> None:
-        for name, (order, since) in list(self._unanswered.items()):
+        """Ask for orders without an answer; one that the venue does not have ends once the desk has given it up."""
+        for name, order in list(self._unanswered.items()):
             try:
                 raw = self.client.order_by_client_id(name)
             except VenueError as error:
@@ -173,7 +172,7 @@ class SnapshotReader(OrderTracker):
                 del self._unanswered[name]
                 self._unprocessed_orders.remove(name, key="identifier")
                 self.accept(order, raw)
-            elif time.monotonic() - since > LOOKUP_S:
+            elif self.link is not None and self.link.given_up(name):
                 del self._unanswered[name]
                 refusal = OrderRefused(f"NOT_SENT: the venue has no order {name}")
                 self._process_trade_event(order, self.ERROR_ORDER, error=refusal)

@@ -121,7 +121,7 @@ class HardenedAlpaca(VenueHours, RoutedOrders, SnapshotReader):
         except OutcomeUnknown as error:
             name = str(getattr(error, "client_order_id", None) or order.identifier)
             order.set_identifier(name)
-            self._unanswered[name] = (order, time.monotonic())
+            self._unanswered[name] = order
             self._register(order)
             log.warning("%s: %s; it is looked up by its id %s", order, error, name)
         except (OrderRefused, VenueError) as error:

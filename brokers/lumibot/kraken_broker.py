@@ -25,7 +25,7 @@ from brokers.lumibot.kraken_data import KrakenData, symbol_of
 from brokers.lumibot.market_hours import VenueHours
 from brokers.lumibot.order_mapping import request_of, told
 from brokers.lumibot.order_routing import RoutedOrders
-from brokers.order_types import OrderType, State
+from brokers.order_types import OrderType, RefusalCode, State
 from brokers.ports import OrderRouter
 from brokers.quantities import exact
 from brokers.venue_errors import OutcomeUnknown, VenueError, level_of
@@ -59,6 +59,7 @@ class KrakenBroker(VenueHours, RoutedOrders, Ccxt):
         self._view: VenueSnapshot | None = None
         self._tried = -math.inf
         self._known: dict[str, Order] = {}
+        self._unanswered: dict[str, Order] = {}
         self._books = threading.RLock()
         Ccxt.__init__(
             self,
@@ -119,11 +120,13 @@ class KrakenBroker(VenueHours, RoutedOrders, Ccxt):
     def _pull_all_orders(self, strategy_name: str, strategy_object: Any) -> list[Order]:
         """Bring the trackers to what the look showed; returns the open orders, each as it is tracked."""
         with self._books:
-            return [
+            opened = [
                 order
                 for there in self._pull_broker_all_orders()
                 if (order := self._seen(there, strategy_name)) is not None and not order._closed_event.is_set()
             ]
+            self._end_given_up(strategy_name)
+            return opened
 
     def _pull_broker_order(self, identifier: str) -> VenueOrder | None:
         return None if self._view is None else self._view.orders.get(str(identifier))
@@ -135,7 +138,13 @@ class KrakenBroker(VenueHours, RoutedOrders, Ccxt):
         """Nothing: the desk asks for what its listings leave out, and the next look shows it."""
         return False
 
+    def _apply_direct_order_observation(self, order_lumi: Order, matched_order: Order) -> bool:
+        """Nothing: what a look showed of an order is told by then; Ccxt's way reads a payload that is none here."""
+        return False
+
     def _seen(self, there: VenueOrder, strategy_name: str) -> Order | None:
+        if (unanswered := self._unanswered.pop(there.client_order_id, None)) is not None:
+            self._take_id(unanswered, there.id)
         order = self._known.get(there.id)
         if order is None:
             if not there.open:
@@ -150,6 +159,24 @@ class KrakenBroker(VenueHours, RoutedOrders, Ccxt):
         self._tell(order, there)
         return order
 
+    def _take_id(self, order: Order, venue_id: str) -> None:
+        """An order whose answer was lost goes on under the venue's id."""
+        self._unprocessed_orders.remove(order.identifier, key="identifier")
+        order.set_identifier(venue_id)
+        self._unprocessed_orders.append(order)
+        self._known[venue_id] = order
+        self._invalidate_order_caches()
+
+    def _end_given_up(self, strategy_name: str) -> None:
+        """End the orders that the venue does not show and the desk has given up."""
+        shown = {there.id for there in self._pull_broker_all_orders()}
+        for order in self.get_active_tracked_orders(strategy_name):
+            name = str(order.identifier)
+            if name not in shown and self.link is not None and self.link.given_up(name):
+                self._unanswered.pop(name, None)
+                refusal = OrderRefused(f"{RefusalCode.NOT_SENT}: the venue has no order {name}")
+                self._process_trade_event(order, self.ERROR_ORDER, error=refusal)
+
     def _tell(self, order: Order, there: VenueOrder) -> None:
         """Emit the events that are missing between what Lumibot was told of an order and what the venue shows."""
         if order._closed_event.is_set():
@@ -162,7 +189,9 @@ class KrakenBroker(VenueHours, RoutedOrders, Ccxt):
             order.avg_fill_price = float(there.average_price)
             kind = self.FILLED_ORDER if there.state is State.FILLED else self.PARTIALLY_FILLED_ORDER
             self._process_trade_event(order, kind, price=float(price), filled_quantity=float(fresh))
-        if there.state in ENDED:
+        if there.state is State.REJECTED:
+            self._process_trade_event(order, self.ERROR_ORDER, error=OrderRefused(RefusalCode.REJECTED))
+        elif there.state in ENDED:
             self._process_trade_event(order, self.CANCELED_ORDER)
         elif there.open:
             _take_prices(order, there)
@@ -176,8 +205,10 @@ class KrakenBroker(VenueHours, RoutedOrders, Ccxt):
         try:
             ack = self._required_router().submit(request_of(order, symbol_of(order.asset, order.quote)))
         except OutcomeUnknown as error:
-            order.set_identifier(error.client_order_id or order.identifier)
-            self._unprocessed_orders.append(order)
+            with self._books:
+                order.set_identifier(error.client_order_id or order.identifier)
+                self._unanswered[str(order.identifier)] = order
+                self._unprocessed_orders.append(order)
             log.warning("%s: %s; the desk looks it up", order, error)
         except (OrderRefused, VenueError) as error:
             log.warning("%s was refused: %s", order, error)

@@ -16,7 +16,7 @@ from typing import Any
 from brokers.atomic_files import put_in_place
 from brokers.journal.database import chain
 from brokers.journal.database.integrity import Damaged
-from brokers.operator.track_record import Period, TrackRecord, derive, read
+from brokers.operator.track_record import Period, TrackRecord, derive, read, unsigned_zeros
 from config.errors import Refusal
 from config.process.secret_guard import secret_among
 from config.values.masking import redacted
@@ -112,7 +112,7 @@ def _verified(folder: Path, period: Period | None) -> TrackRecord:
     if {"link": len(lines), "hash": digest} != told["head"]:
         raise Damaged(f"{ROWS} does not end with the head of {MANIFEST}")
     record = derive(rows, None, told["adopted"])
-    if _text(record.lines) != files[DERIVED]:
+    if _text(record.lines) != unsigned_zeros(files[DERIVED].decode("ascii")).encode("ascii"):
         raise Damaged(f"{DERIVED} does not follow from {ROWS}")
     record = record if period is None else derive(rows, period, told["adopted"])
     record.head, record.upgraded = f"{len(lines)} {digest}", told["upgraded"]

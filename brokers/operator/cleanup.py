@@ -208,7 +208,7 @@ def adopt(core: DeskCore, symbol: str, position: VenuePosition | None = None) ->
     held = core.state.view.held(symbol) if position is None else position.quantity
     view, positions = core.state.view, core.positions
     for order in view.manual:
-        if order.symbol == symbol and order.filled > 0:
+        if order.symbol == symbol and order.filled > 0 and core.sync.client_id(order.id) is None:
             core.sync.adopt_manual(order)
     positions.refresh()
     difference = held - positions.book.total(symbol)

@@ -15,15 +15,16 @@ from brokers.operator.manual_positions import ManualPosition, manual_positions
 from brokers.operator.unbooked_fills import ours_at_venue, unbooked_fills, unbooked_shares
 from brokers.order_types import OrderRole, VenueReason
 from brokers.ports import Venue
-from brokers.quantities import digits
+from brokers.quantities import DUST_USD, LOT_DIGITS, NOTHING, digits
 from brokers.venue_errors import VenueError, VenueRefusal
 from brokers.venue_values import OrderAck, VenuePosition
 from config import Settings
-from config.values.counting import unit_of
+from config.values.counting import COINS, unit_of
 
 AGAIN_S = 2.0
 """What was under way while one side was read and the other not is settled after so long."""
 ASKED = 20
+"""So many orders that no listing shows are asked for one by one."""
 NOT_KNOWN = "not known"
 
 
@@ -52,13 +53,17 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Differences by kind, what was traded by hand, and how much was compared; ``remainders`` cannot be sold."""
+    """Differences by kind, what was traded by hand, and how much was compared.
+
+    ``remainders`` cannot be sold; ``not_asked`` counts orders, open here and in no listing, that were not asked for.
+    """
 
     differences: tuple[Difference, ...]
     by_hand: tuple[ManualPosition, ...]
     positions: int
     orders: int
     remainders: tuple[VenuePosition, ...] = ()
+    not_asked: int = 0
 
     @property
     def clean(self) -> bool:
@@ -95,7 +100,7 @@ def _compared(venue: Venue, settings: Settings) -> Comparison:
     fills, unbooked = _missing_fills(outlook), unbooked_shares(outlook.view, outlook.journal)
     manual = manual_positions(outlook, settings, unbooked)
     try:
-        gone = _gone(venue, outlook)
+        gone, not_asked = _gone(venue, outlook)
     except VenueError as error:
         raise silent(venue, error) from None
     differences = [
@@ -113,7 +118,8 @@ def _compared(venue: Venue, settings: Settings) -> Comparison:
     ]
     open_orders = sum(order.open for order in outlook.view.orders.values())
     view = outlook.view
-    return Comparison(tuple(differences), tuple(manual), len(view.positions), open_orders, tuple(view.remainders))
+    remainders = tuple(view.remainders)
+    return Comparison(tuple(differences), tuple(manual), len(view.positions), open_orders, remainders, not_asked)
 
 
 def _positions(outlook: Outlook, unbooked: dict[str, Decimal]) -> list[Difference]:
@@ -123,8 +129,8 @@ def _positions(outlook: Outlook, unbooked: dict[str, Decimal]) -> list[Differenc
         if here and not there and symbol in outlook.view.dust:
             # Too little to be a position at the venue, and not written off here yet; what is more was there before.
             there = min(here, outlook.view.dust[symbol].quantity)
-        # What the missing fills explain is told by them.
-        rest = there - here - unbooked.get(symbol, Decimal(0))
+        # What the missing fills explain is told by them; the books have nothing finer than the finest lot.
+        rest = round(there - here - unbooked.get(symbol, Decimal(0)), LOT_DIGITS)
         if rest:
             moved = f"{digits(abs(rest))} {unit_of(symbol, abs(rest))} {'came' if rest > 0 else 'went'}"
             text = f"{moved} without an order of ours"
@@ -132,15 +138,16 @@ def _positions(outlook: Outlook, unbooked: dict[str, Decimal]) -> list[Differenc
     return found
 
 
-def _gone(venue: Venue, outlook: Outlook) -> list[Difference]:
-    """Orders that the journal takes for open and that are not open at the venue."""
+def _gone(venue: Venue, outlook: Outlook) -> tuple[list[Difference], int]:
+    """Orders that the journal takes for open and that are not open at the venue, and how many were not asked for."""
     by_name = {order.client_order_id: order for order in outlook.view.orders.values()}
-    found, asked = [], 0
+    found, asked, not_asked = [], 0, 0
     for order in outlook.journal.open:
         there = outlook.view.orders.get(order.venue_id) or by_name.get(order.client_order_id)
         if there is None:
             if asked == ASKED:
-                break
+                not_asked += 1
+                continue
             asked += 1
             status = _status(venue, order)
         elif there.open:
@@ -148,7 +155,7 @@ def _gone(venue: Venue, outlook: Outlook) -> list[Difference]:
         else:
             status = there.status
         found.append(Difference(Kind.GONE, order.client_order_id, str(order.state), status, _told(order)))
-    return found
+    return found, not_asked
 
 
 def _status(venue: Venue, order: JournalOrder) -> str:
@@ -217,11 +224,18 @@ def _unprotected(outlook: Outlook, settings: Settings) -> list[Difference]:
         ours, held = outlook.own.quantity(symbol), outlook.view.held(symbol)
         there = min(abs(ours), abs(held)) if ours * held > 0 else Decimal(0)
         protected = protection_status(counted, symbol, ours).protected
-        if there > protected:
-            bare = there - protected
+        if (bare := there - protected) > 0 and not _too_little(outlook, symbol, bare):
             text = f"{digits(bare)} {unit_of(symbol, bare)} of ours without a working stop"
             found.append(Difference(Kind.UNPROTECTED, symbol, digits(there), digits(protected), text))
     return found
+
+
+def _too_little(outlook: Outlook, symbol: str, quantity: Decimal) -> bool:
+    """Whether so many coins are dust, which is left beside a stop by digits that the lots of its orders do not have."""
+    if unit_of(symbol) != COINS:
+        return False
+    lot = outlook.view.positions[symbol].lot or NOTHING
+    return quantity < lot or NOTHING < quantity * outlook.view.price(symbol) < DUST_USD
 
 
 def _told(order: JournalOrder) -> str:

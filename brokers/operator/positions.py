@@ -120,10 +120,12 @@ def _of_state(p: PositionState, *, target_works: bool) -> PositionReport:
 def _position(symbol: str, outlook: Outlook, settings: Settings, unbooked: Decimal) -> PositionReport:
     there, held = outlook.view.positions[symbol], outlook.view.held(symbol)
     protection = protection_status(outlook.view.orders.values(), symbol, held)
-    ours = outlook.own.ledger.positions.get(symbol)
+    own = outlook.own.quantity(symbol) + unbooked
+    # Where an exit has sold all of ours while no trader booked it, what is held is by hand, at the venue's price.
+    ours = outlook.own.ledger.positions.get(symbol) if own else None
     sign = 1 if held > 0 else -1
     price = float(there.price or there.average_price)
-    by_hand, paid_by_hand = _by_hand(outlook, symbol, unbooked)
+    by_hand, paid_by_hand = (Decimal(0), math.nan) if ours is None else _by_hand(outlook, symbol, own, ours.entry_price)
     stop, target = _levels(protection, sign)
     stop_works, target_works = not math.isnan(stop), not math.isnan(target)
     if ours is not None and not stop_works:
@@ -132,7 +134,7 @@ def _position(symbol: str, outlook: Outlook, settings: Settings, unbooked: Decim
         target = _last_level(outlook, symbol, OrderRole.TARGET, ours.target)
     return PositionReport(
         symbol=symbol,
-        owner=_owner(outlook.own.quantity(symbol) + unbooked, held, symbol in settings.live.adopt),
+        owner=_owner(own, held, symbol in settings.live.adopt),
         held=held,
         # The venue tells 0 where it knows no price, as of coins that were moved in.
         entry=float(there.average_price) or math.nan if ours is None else ours.entry_price,
@@ -144,7 +146,7 @@ def _position(symbol: str, outlook: Outlook, settings: Settings, unbooked: Decim
         risk=math.nan if ours is None else ours.risk_per_share,
         protected=min(protection.protected, abs(held)),
         triggers=_triggers(sign, price, stop, target),
-        fees=outlook.own.ledger.entry_fees.get(symbol, 0.0),
+        fees=0.0 if ours is None else outlook.own.ledger.entry_fees.get(symbol, 0.0),
         sales=_sales(protection),
         by_hand=by_hand,
         paid_by_hand=paid_by_hand,
@@ -161,18 +163,17 @@ def _sales(protection: ProtectionStatus) -> tuple[str, ...]:
     )
 
 
-def _by_hand(outlook: Outlook, symbol: str, unbooked: Decimal) -> tuple[Decimal, float]:
+def _by_hand(outlook: Outlook, symbol: str, ours: Decimal, entry: float) -> tuple[Decimal, float]:
     """Shares that hands hold beside ours and what was paid for one: by the journal, or as far as the venue tells."""
     own, there, held = outlook.own, outlook.view.positions[symbol], outlook.view.held(symbol)
-    ours = own.ledger.positions.get(symbol)
-    theirs = held - own.quantity(symbol) - unbooked
-    if ours is None or theirs * held <= 0:
+    theirs = held - ours
+    if theirs * held <= 0:
         return Decimal(0), math.nan
     if own.manual.get(symbol) == theirs:
         return theirs, float(own.paid[symbol])
     if not there.average_price:
         return theirs, math.nan
-    cost = float(there.average_price * held) - ours.entry_price * float(held - theirs)
+    cost = float(there.average_price * held) - entry * float(ours)
     return theirs, cost / float(theirs)
 
 

@@ -107,7 +107,9 @@ def read(
         record = derive([json.loads(text) for text in found.lines], period, adopted)
         written_orders = [_order_line(row) for row in found.orders]
         _require_same("orders", written_orders, record.orders)
-        written_trades = [_dumps({"kind": "trade"} | row) for row in found.trades if period.holds(row["exit_time"])]
+        written_trades = [
+            unsigned_zeros(_dumps({"kind": "trade"} | row)) for row in found.trades if period.holds(row["exit_time"])
+        ]
         if (missing := set(record.trades) - set(written_trades)) and not set(written_trades) - set(record.trades):
             raise Refusal(f"{store.name}: {_unbooked(len(missing))}")
         _require_same("trades", written_trades, record.trades)
@@ -162,6 +164,9 @@ def _require_bookkeeping(decision: Row) -> None:
     """Each verdict goes on from where the one before it ended, and nothing becomes more."""
     name = f"decision of {decision['symbol']} at {decision['time']}"
     verdicts = decision["verdicts"]
+    for verdict in verdicts:
+        if Decimal(verdict["after"]) > Decimal(verdict["before"]):
+            raise Damaged(f"{name}: {verdict['module']} makes {verdict['after']} of {verdict['before']}")
     for before, after in pairwise(verdicts):
         if before["after"] != after["before"]:
             raise Damaged(
@@ -273,6 +278,11 @@ def _require_same(what: str, there: list[str], derived: list[str]) -> None:
         raise Damaged(f"table {what}: {line} {where}")
     if len(there) != len(derived):
         raise Damaged(f"table {what}: {len(there)} rows, {len(derived)} follow from the chain")
+
+
+def unsigned_zeros(text: str) -> str:
+    """Trades as they are derived: journals and bundles of before have zeros with a sign."""
+    return text.replace(':"-0"', ':"0"')
 
 
 def _dumps(values: Row) -> str:

@@ -47,6 +47,7 @@ def differences_document(found: Comparison) -> dict[str, Any]:
         "clean": found.clean,
         "positions": found.positions,
         "orders": found.orders,
+        "not_asked": found.not_asked,
         "differences": [
             {"kind": d.kind.value, "of": d.subject, "here": d.here, "at_the_broker": d.there, "text": d.text}
             for d in found.differences

@@ -36,6 +36,9 @@ def reconcile(
     printer = console(json=False)
     if not found.clean:
         printer.print(differences_table(found.differences))
+    if found.not_asked:
+        more = counted(found.not_asked, "more order")
+        printer.print(f"{more}, open here and in no listing of the venue: not asked for.", highlight=False)
     for line in (*manual_position_lines(found.by_hand), *remainder_lines(found.remainders)):
         printer.print(line, highlight=False)
     compared = f"{counted(found.positions, 'position')} and {counted(found.orders, 'open order')} at the venue"

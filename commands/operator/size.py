@@ -20,7 +20,7 @@ from commands.options import (
 from config.errors import Refusal
 
 if TYPE_CHECKING:
-    from risk.equity_sizer import PositionSize
+    from risk.equity_sizer import PositionSize, SizingConfig
 
 
 @command(
@@ -55,8 +55,8 @@ def size(
     """Compute how many shares an entry may have.
 
     The smaller of what may be lost at the stop (sizing.risk_frac of equity, 2%) and what the position may be worth
-    (sizing.max_notional_frac, 10%). A chain of risk rules can only allow less. The entry is a purchase, whose stop lies
-    below it.
+    (sizing.max_notional_frac, 10%, or sizing.notional_usd where that is less). A chain of risk rules can only allow
+    less. The entry is a purchase, whose stop lies below it.
     """
     if stop > entry:
         # The sizer itself takes it for a short, and would count as lost what a purchase gains there.
@@ -65,7 +65,7 @@ def size(
             "as --stop"
         )
     from commands.screen import console, show_json
-    from risk.equity_sizer import calculate_position_size
+    from risk.equity_sizer import SizingConfig, calculate_position_size, notional_frac
 
     if equity is None:
         at, settings = signed_in(money, venue, state, chosen, screen)
@@ -73,14 +73,15 @@ def size(
         source = f"the {money_of(money)} account"
     else:
         settings, source = settings_of(chosen, state, venue, screen=screen), "--equity"
-    limits = settings.sizing
+    limits = SizingConfig.model_validate(settings.sizing.model_dump())
+    most = notional_frac(limits, equity)
     try:
         found = calculate_position_size(
             entry,
             stop,
             equity,
             limits.risk_frac,
-            limits.max_notional_frac,
+            most,
             size_multiplier=1.0 if multiplier is None else multiplier,
             lot=limits.lot,
         )
@@ -98,8 +99,9 @@ def size(
         highlight=False,
         soft_wrap=True,
     )
+    cap = f"{most:.1%}" if most == limits.max_notional_frac else f"{limits.notional_usd:,.2f} USD"
     printer.print(
-        f"by risk ({limits.risk_frac:.1%}) {found.by_risk:g}, by notional ({limits.max_notional_frac:.1%}) "
+        f"by risk ({limits.risk_frac:.1%}) {found.by_risk:g}, by notional ({cap}) "
         f"{found.by_notional:g}" + (f"; capped by {found.cap_reason}" if found.capped else ""),
         highlight=False,
         soft_wrap=True,
@@ -120,13 +122,14 @@ def _named(problem: str) -> str:
     return problem
 
 
-def _document(found: PositionSize, entry: float, stop: float, equity: float, limits: Any) -> dict[str, Any]:
+def _document(found: PositionSize, entry: float, stop: float, equity: float, limits: SizingConfig) -> dict[str, Any]:
     return {
         "entry": entry,
         "stop": stop,
         "equity": equity,
         "risk_frac": limits.risk_frac,
         "max_notional_frac": limits.max_notional_frac,
+        "notional_usd": limits.notional_usd,
         "shares": found.shares,
         "notional": found.notional,
         "risk_dollars": found.risk_dollars,

@@ -17,6 +17,8 @@ _CODED = re.compile(r"([A-Z0-9]{2,12})[/-]([A-Z]{3,4})")
 # Exchanges outside the United States that Yahoo marks with one letter: VOD.L is listed in London, not of class L.
 _FOREIGN = frozenset("LFV")
 _CURRENCIES = frozenset(["USD", "EUR", "GBP", "JPY", "CAD", "AUD", "CHF", "USDT", "USDC", "BTC", "ETH"])
+OTHER_MONEY = frozenset({"EUR", "GBP", "CAD", "JPY", "CHF", "AUD"})
+"""Currencies beside USD that Kraken keeps: what there is of one is money, and no coin that is held."""
 _PREFERRED = re.compile(r"PR?([A-Z])?")
 _SPECIAL = {"WS": "WS", "WT": "WS", "U": "U", "UN": "U"}
 _AT_YAHOO = {"WS": "WT", "U": "UN"}
@@ -68,6 +70,11 @@ def spelled(text: str) -> str:
         return canonical(text)
     except ValueError:
         return text
+
+
+def in_other_money(symbol: str) -> bool:
+    """Whether a pair's price is in something else than USD: what it trades are the coins of the pair against USD."""
+    return "/" in symbol and not symbol.endswith("/USD")
 
 
 def at_yahoo(symbol: str) -> str:

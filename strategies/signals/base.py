@@ -73,6 +73,13 @@ class Signal:
         """
         return "its condition is not met"
 
+    def without_volume(self) -> str | None:
+        """What it does at bars without volume, in words for a note of the run, empty for nothing of interest.
+
+        None leaves it to the features that it needs.
+        """
+        return None
+
     def reason(self, market: Market, symbol: str) -> str:
         """One line with the readings behind a score, for the log and the journal."""
         raise NotImplementedError

@@ -33,7 +33,7 @@ class Momentum(Signal):
         volume_bars : int
             Bars before this one whose mean volume is the yardstick.
         min_volume_ratio : float
-            Volume must be at least this multiple of the mean. Not judged where a source reports none.
+            Volume must be at least this multiple of the mean; not judged where a source reports none.
         min_breakout_atr, full_breakout_atr : float
             Distance above the old high, in ATR, where the signal begins to fire and where the score is 100.
         stop_atr : float
@@ -74,6 +74,9 @@ class Momentum(Signal):
 
     def needs(self) -> Sequence[str]:
         return (self.config.high, self.config.roc, self.config.mean_volume, self.config.atr)
+
+    def without_volume(self) -> str:
+        return "asks for no min_volume_ratio" if self.config.min_volume_ratio > 0 else ""
 
     def scores(self, market: Market) -> np.ndarray:
         if market.empty:

@@ -15,6 +15,9 @@ from strategies.expressions import Expression, parsed
 from strategies.signals.base import Signal
 from strategies.signals.scoring import silent, spoken
 
+LOWEST, HIGHEST = 50.0, 100.0
+"""The scores that a rule may give."""
+
 
 class RuleSignal(Signal):
     """Fires where its condition holds at the last closed bar; see ``rule_signal``."""
@@ -27,7 +30,7 @@ class RuleSignal(Signal):
         when : str
             Condition under which it fires.
         score : float or str
-            Score where it fires, 0 to 100, or an expression for it; what comes out is held between 50 and 100, since a
+            Score where it fires, 50 to 100, or an expression for it; what comes out is held between 50 and 100, since a
             condition that is just met is worth 50.
         side : {"buy", "sell_short"}
             Direction of the entries.
@@ -49,7 +52,7 @@ class RuleSignal(Signal):
     def scores(self, market: Market) -> np.ndarray:
         if market.empty:
             return silent(market)
-        return spoken(market, self.when.of(market), np.clip(self.score.of(market), 50.0, 100.0))
+        return spoken(market, self.when.of(market), held(self.score.of(market)))
 
     def lacks(self, market: Market, symbol: str) -> str:
         readings = ", ".join(f"{name} {market.value(c, symbol):.6g}" for name, c in self.when.columns.items())
@@ -84,7 +87,31 @@ def rule_signal(name: str, config: RuleConfig) -> RuleSignal:
         except Refusal as refusal:
             raise Refusal(f"{field}: {refusal}") from None
         setattr(signal, field, expression)
+    if not signal.score.columns:
+        _refuse_beyond(float(signal.score.of(_OneSymbol)[0]))  # type: ignore[arg-type]
     return signal
+
+
+class _OneSymbol:
+    """Stands for a market where an expression reads nothing of it."""
+
+    symbols = ("",)
+
+
+def held(score: Any) -> Any:
+    """What a rule's expression gives, held between a condition that is just met and its strongest reading."""
+    return np.clip(score, LOWEST, HIGHEST)
+
+
+def _refuse_beyond(score: float) -> None:
+    """Refuse a plain score that would be held at another one: its writer would never see it."""
+    if LOWEST <= score <= HIGHEST:
+        return
+    meant = f"{score * HIGHEST:.4g}" if LOWEST <= score * HIGHEST <= HIGHEST else "70"
+    raise Refusal(
+        f"score: {score:g} is not between {LOWEST:g}, a condition that is just met, and {HIGHEST:g}, its strongest "
+        f"reading; write e.g. {meant}"
+    )
 
 
 def _wanted(condition: bool) -> str:

@@ -32,7 +32,7 @@ SUMMARY_KEYS = {
 }  # fmt: skip
 METRIC_KEYS = {
     "trades", "win_rate", "avg_win", "avg_loss", "avg_r", "profit_factor", "max_drawdown", "sharpe", "sortino", "cagr",
-    "exposure", "turnover", "slippage_cost", "rejected", "resized", "protected_share",
+    "exposure", "turnover", "slippage_cost", "fees", "rejected", "resized", "protected_share",
 }  # fmt: skip
 ACTIVE = (
     "--backtest", "--quiet", "--start", "2018-01-02",

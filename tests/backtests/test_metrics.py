@@ -19,7 +19,7 @@ from tests.backtests.sample import sample_record, sample_table
 NEW_YORK = ZoneInfo("America/New_York")
 NAMES = [
     "trades", "win_rate", "avg_win", "avg_loss", "avg_r", "profit_factor", "max_drawdown", "sharpe", "sortino", "cagr",
-    "exposure", "turnover", "slippage_cost", "rejected", "resized", "protected_share",
+    "exposure", "turnover", "slippage_cost", "fees", "rejected", "resized", "protected_share",
 ]  # fmt: skip
 
 
@@ -64,7 +64,7 @@ def test_without_losers_the_profit_factor_is_undefined() -> None:
 def test_an_empty_run_has_no_figures_but_counts() -> None:
     figures = metrics(RunRecord(initial_equity=1000.0))
     assert {name for name, value in figures.items() if value is not None} == {
-        "trades", "slippage_cost", "rejected", "resized", "max_drawdown",
+        "trades", "slippage_cost", "fees", "rejected", "resized", "max_drawdown",
     }  # fmt: skip
 
 

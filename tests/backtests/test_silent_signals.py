@@ -1,8 +1,9 @@
-"""A rule in YAML or an own signal that never fired is told at the end of a backtest, with what it read."""
+"""A signal that never fired, or never with a score that is enough, is told at the end of a backtest."""
 
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -10,6 +11,7 @@ from commands.app import main
 from tests.own_parts import install
 
 QUICK = ["backtest", "--engine", "replay", "--no-report", "--quiet", "--json", "--overwrite"]
+NEEDED = "selection.min_confidence"
 WINDOW = ["--start", "2020-03-02", "--end", "2020-04-30"]
 
 
@@ -39,15 +41,47 @@ def test_a_rule_whose_unit_cannot_work_is_told_with_what_it_read(notes, engine):
     assert 0.3 < low < 30 < 50 < high < 100
 
 
+HARD = ["selection.min_confidence=0.9", "selection.a_plus_score=95"]
+
+
 @pytest.mark.parametrize("when", ["rsi_14 < 60", "close > previous(close)"])
-def test_a_rule_that_fired_is_not_told_of_even_where_it_entered_nothing(notes, when):
-    found = notes(
-        "signals.enabled=[dip]",
-        f"signals.rules.dip.when={when}",
-        "selection.min_confidence=0.99",
-        "selection.a_plus_score=99",
-    )
-    assert not told(found, "dip")
+def test_a_rule_whose_score_is_enough_is_not_told_of_even_where_it_entered_nothing(notes, when):
+    rule = f"signals.rules.dip={{when: {when}, score: 90}}"
+    assert not told(notes("signals.enabled=[dip]", rule, *HARD, "sizing.max_notional_frac=0.000001"), "dip")
+
+
+@pytest.mark.parametrize(
+    ("score", "most", "end"),
+    [
+        ("rsi_14", "50", r"; rsi_14 was \d\d\.\d* at most, and a rule's score is held at 50 or more"),
+        ("85", "85", ""),
+        ("100 - rsi_14 / 2", r"\d\d\.?\d*", ""),
+    ],
+)
+def test_a_rule_whose_score_is_never_enough_is_told(notes, score, most, end):
+    rule = f"signals.rules.dip={{when: 25 < rsi_14 < 49, score: {score}}}"
+    (note,) = told(notes("signals.enabled=[dip]", rule, *HARD), "dip")
+    text = rf"dip fired on \d+ of 43 bars, but its score was {most} at most, and an entry needs 90 \({NEEDED}\){end}"
+    assert re.fullmatch(text, note)
+
+
+def test_a_rule_whose_score_has_no_value_is_told(notes):
+    rule = "signals.rules.dip={when: rsi_14 < 60, score: 50 / (close - close)}"
+    (note,) = told(notes("signals.enabled=[dip]", rule), "dip")
+    assert note.endswith(" of 43 bars, but its score, 50 / (close - close), had no value at any of them")
+
+
+def test_a_signal_of_this_package_whose_score_is_never_enough_is_told(notes):
+    settings = ("signals.enabled=[mean_reversion]", "signals.modules.mean_reversion.oversold_rsi=49", *HARD)
+    (note,) = told(notes(*settings, "signals.modules.mean_reversion.full_score_rsi=0.1"), "mean_reversion")
+    assert re.fullmatch(rf"mean_reversion fired, but .* at most, and an entry needs 90 \({NEEDED}\)", note)
+
+
+def test_what_is_strong_enough_for_a_vote_has_an_effect(notes):
+    rules = [f"signals.rules.{name}={{when: rsi_14 < 60, score: 70}}" for name in ("dip", "low")]
+    vote = ["signals.ensemble.quorum=2", "signals.ensemble.min_vote_score=65"]
+    found = notes("signals.enabled=[dip, low]", *rules, *vote, *HARD)
+    assert not told(found, "dip") and not told(found, "low")
 
 
 def test_a_signal_of_another_package_is_told_too(notes, tmp_path, monkeypatch):
@@ -56,9 +90,12 @@ def test_a_signal_of_another_package_is_told_too(notes, tmp_path, monkeypatch):
     assert note.startswith("mine fired on 0 of 43 bars; close was between ")
 
 
-def test_one_that_gave_a_score_is_not(notes, tmp_path, monkeypatch):
+def test_one_whose_scores_are_too_low_is_told_of_that(notes, tmp_path, monkeypatch):
     install(monkeypatch, tmp_path, "return silent if market.row % 7 else np.full(len(market.symbols), 20.0)")
-    assert not told(notes("signals.enabled=[mine]"), "mine")
+    assert told(notes("signals.enabled=[mine]"), "mine") == [
+        f"mine fired, but its score was 20 at most, and an entry needs 60 ({NEEDED})"
+    ]
+    assert not told(notes("signals.enabled=[mine]", "selection.min_confidence=0.2"), "mine")
 
 
 def test_a_stop_below_zero_of_every_symbol_is_told(notes):

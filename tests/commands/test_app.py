@@ -113,6 +113,12 @@ def test_the_size_of_the_example(capsys):
     half = ["size", "--entry", "170", "--stop", "163", "--equity", "105000", "--cognitive_multiplier", "0.5"]
     assert main([*half, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["shares"] == 30
+    small = ["size", "--profile", "micro_cap", "--entry", "100", "--stop", "95", "--equity"]
+    for equity, shares, cap in (("500", 0.2, "20.00 USD"), ("10", 0.04, "100.0%")):
+        assert main([*small, equity, "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["shares"] == shares
+        assert main([*small, equity]) == 0
+        assert f"by notional ({cap})" in capsys.readouterr().out
     for wrong, named in (
         (["--stop", "170"], "--stop equals --entry"),
         (["--stop", "190"], "--stop 190 lies above --entry 170: the stop of a purchase lies below it"),

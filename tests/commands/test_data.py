@@ -105,6 +105,15 @@ def test_the_first_symbols_closes_are_shown_with_the_zone_of_their_times(tmp_pat
     assert "BTC/USD: 1 (2023-01-01 00:00 UTC), 1 (2023-01-02 23:00 UTC)" in run("show", str(tmp_path / "coins.parquet"))
 
 
+def test_bars_without_volume_are_counted(tmp_path):
+    rows = [f"{name},2023-07-0{day},1,1,1,1,{volume}" for name, volume in (("A", 0), ("B", 5)) for day in (3, 5, 6)]
+    path = tmp_path / "bars.csv"
+    path.write_text("\n".join(["symbol,datetime,open,high,low,close,volume", *rows, "C,2023-07-03,1,1,1,1,0", ""]))
+    assert "note     no volume: 4 of 7 bars: A 3 of 3, C 1 of 1" in run("show", str(path)).splitlines()
+    path.write_text(path.read_text().replace(",0\n", ",7\n"))
+    assert "no volume" not in run("show", str(path))
+
+
 def test_bars_labelled_by_their_ends_are_read_where_that_is_said(tmp_path):
     times = pd.date_range("2023-07-05 09:35", "2023-07-05 16:00", freq="5min")
     frame = pd.DataFrame({"symbol": "AAA", "datetime": times, "open": 1, "high": 1, "low": 1, "close": 1, "volume": 1})

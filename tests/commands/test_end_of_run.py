@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from backtests import embedded
+from backtests.reports.metrics import metrics
+from backtests.reports.summary_screen import show_summary
+from backtests.reports.tearsheet.sheet import custom_metrics
 from commands.app import main
 from monitoring.state import STATE_FILE, write_state
 from strategies.registry import STRATEGIES
+from tests.backtests.sample import sample_info, sample_record, sample_table
 from tests.monitoring.journals import small_folder, trader_state
 
 ROOT = Path(__file__).parents[2]
 WINDOW = ["--profile", "swing", "--start", "2020-01-02", "--end", "2020-12-22", "--no-report", "--quiet"]
+FEE_FRAC, FEE_PER_SHARE = 0.0005, 0.01
+CHARGED = ["--set", f"fills.fee_frac={FEE_FRAC}", "--set", f"fills.fee_per_share_usd={FEE_PER_SHARE}"]
 HALTED = [*WINDOW[:4], "--end", "2020-03-12", *WINDOW[6:]]
 
 
@@ -44,13 +53,14 @@ def runs(tmp_path_factory):
         "replay": [*WINDOW, "--engine", "replay"],
         "file": [*WINDOW, "--engine", "replay", "--data", str(bars), "--benchmark", "NVDA"],
         "halted": [*HALTED, "--engine", "replay"],
+        "charged": [*WINDOW, "--engine", "replay", *CHARGED],
     }
     for name, words in made.items():
         assert main(["backtest", *words, "--out", str(place / name)]) == 0
     return place
 
 
-@pytest.mark.parametrize("name", ["embedded", "replay", "file", "halted"])
+@pytest.mark.parametrize("name", ["embedded", "replay", "file", "halted", "charged"])
 def test_equity_cash_and_positions_are_those_of_the_files(runs, capsys, name):
     folder = runs / name
     found = asked(capsys, "status", "--run", folder)
@@ -71,6 +81,29 @@ def test_equity_cash_and_positions_are_those_of_the_files(runs, capsys, name):
         assert row["stop_works"] and row["target_works"] and row["protected"] == row["held"]
         assert row["profit"] == pytest.approx(theirs["unrealised"])
         assert row["to_stop_usd"] == pytest.approx(row["price"] - theirs["stop"])
+
+
+def test_fees_are_told_and_every_dollar_of_a_run_that_pays_them_is_accounted_for(runs):
+    folder = runs / "charged"
+    summary = json.loads((folder / "summary.json").read_text())
+    orders, trades = (list(csv.DictReader((folder / name).open(newline=""))) for name in ("orders.csv", "trades.csv"))
+    filled = [(float(o["filled_quantity"]), float(o["filled_price"])) for o in orders if o["filled_price"]]
+    fees = sum(quantity * (price * FEE_FRAC + FEE_PER_SHARE) for quantity, price in filled)
+    assert summary["metrics"]["fees"] == pytest.approx(fees, abs=0.01) and fees > 10
+    assert summary["open_positions"]
+    gained = summary["final_equity"] - summary["initial_equity"]
+    still_open = sum(held["unrealised"] for held in summary["open_positions"])
+    assert gained == pytest.approx(sum(float(t["pnl"]) for t in trades) + still_open, abs=0.01)
+
+
+def test_the_screen_and_the_tearsheet_tell_fees_beside_slippage():
+    record = sample_record(sample_table())
+    record.fees = 17.2
+    info, figures = sample_info(sample_table()), metrics(record)
+    console = Console(width=100, record=True, file=io.StringIO())
+    show_summary(console, record, info, figures)
+    assert re.search(r"Slippage cost +412\.50 USD\n.*Fees +17\.20 USD", console.export_text())
+    assert custom_metrics(figures, info)["Fees, USD"] == "17.20"
 
 
 def test_some_of_the_runs_end_with_positions(runs):

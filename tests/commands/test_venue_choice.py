@@ -71,6 +71,8 @@ def test_money_that_is_not_usd_is_named_and_refused_where_no_coin_is_held(monkey
 def test_pairs_against_other_money_are_refused_by_name():
     with pytest.raises(Refusal, match="BTC/EUR: only pairs against USD are traded at Kraken; write BTC/USD"):
         settled(RunArguments(mode="rehearse", venue="kraken", budget=50.0, symbols="BTC/EUR,ETH/USD"))
+    with pytest.raises(Refusal, match="EUR/USD: what the account has in other money is no position at Kraken"):
+        settled(RunArguments(mode="rehearse", venue="kraken", budget=50.0, symbols="EUR/USD,ETH/USD"))
 
 
 def test_what_suits_the_profile_that_the_balance_picks_is_not_judged_by_another(monkeypatch):

@@ -15,11 +15,17 @@ PAGE = Path(__file__).parents[2] / "docs" / "settings.md"
 ROW = re.compile(
     r"^\| [^|]+ \| (?P<value>[^|]+) \| `(?P<module>[a-z_.]+)\.(?P<name>[A-Z_]+)` \| (?P<why>[^|]+) \|$", re.M
 )
-UNITS: dict[str, Any] = {"s": timedelta(seconds=1), "min": timedelta(minutes=1), "USD": Decimal(1), "times": Decimal(1)}
+UNITS: dict[str, Any] = {
+    "s": timedelta(seconds=1),
+    "min": timedelta(minutes=1),
+    "USD": Decimal(1),
+    "times": Decimal(1),
+    "bars": 1,
+}
 ROWS = [found.groups() for found in ROW.finditer(PAGE.read_text(encoding="utf-8"))]
 OF_AN_OPERATOR = {
     *("LAST_START", "STUCK_AFTER", "LONGEST_IN_PARTS", "MATTERS_USD", "LATEST", "OVERDUE", "AGAIN", "PROTECTED_WITHIN"),
-    *("WRONG_SCALE", "FIRST_S", "PAUSE_S", "LOCKOUT_URGENT_S", "LOCKOUT_TRY_S"),
+    *("WRONG_SCALE", "FIRST_S", "PAUSE_S", "LOCKOUT_URGENT_S", "LOCKOUT_TRY_S", "LONGEST_MISSING", "MOMENT_S"),
 }
 
 

@@ -6,6 +6,7 @@ from monitoring import journal_fills, journal_queries, journal_trades
 from monitoring.explain import explain, source_of
 from monitoring.journal_reader import JournalReader
 from monitoring.metrics import Counts
+from monitoring.own_shares import net_fills
 from monitoring.state import JOURNAL_FILE
 from tests.brokers.journal.postgres_server import PostgresServer, binaries
 from tests.monitoring.journals import BEGIN, small_folder
@@ -40,7 +41,7 @@ QUESTIONS = [
     lambda db: journal_queries.equity(db),
     lambda db: journal_queries.equity(db, most=2),
     journal_queries.decided_symbols,
-    journal_queries.net_fills,
+    net_fills,
 ]
 
 

@@ -41,7 +41,6 @@ def test_sixty_percent_of_the_gauges_open_a_hedge(hot, expected):
         (4, 72.0, 65.0, ("SQQQ", 333)),  # Nasdaq-led; a third of the size at three times the leverage
         (5, 65.0, 72.0, ("SPXS", 416)),
         (4, 65.0, 65.0, ("SPXS", 416)),
-        (4, math.nan, 65.0, ("SPXS", 416)),
         (3, 72.0, 65.0, SH),
     ],
 )
@@ -56,6 +55,21 @@ def test_falls_back_to_the_plain_fund_and_says_so():
     assert "SH 1x, as SQQQ has no usable bar" in hedge.reason
     assert proposed(reading(5, unusable=FUNDS)) == []
     assert proposed(reading(3, unusable={"SH"})) == []
+
+
+@pytest.mark.parametrize(
+    ("readings", "unusable", "told"),
+    [
+        ({"qqq": math.nan}, (), "SH 1x, as no RSI of QQQ is known"),
+        ({"spy": math.nan}, (), "SH 1x, as no RSI of SPY is known"),
+        ({"qqq": math.nan, "spy": math.nan}, (), "SH 1x, as no RSI of QQQ and SPY is known"),
+        ({"qqq": 72.0}, ("SPY",), "SH 1x, as no RSI of SPY is known"),
+    ],
+)
+def test_nothing_leveraged_is_bought_where_a_reading_of_the_two_markets_is_missing(readings, unusable, told):
+    on = reading(5, unusable=unusable, **readings)
+    assert proposed(on) == [SH]
+    assert module(InverseHedge).propose(book(), on)[0].reason.endswith(told)
 
 
 def test_the_proposal_is_complete():
@@ -109,6 +123,12 @@ def test_what_is_held_and_pending_limits_the_size():
 @pytest.mark.parametrize("equity", [0.0, -1.0, math.nan, 50.0])
 def test_no_equity_no_hedge(equity):
     assert proposed(reading(5), book(equity=equity, cash=0.0)) == []
+
+
+def test_no_hedge_where_what_is_held_against_the_market_has_no_known_value():
+    on = reading(5, qqq=72.0, funds=FUNDS | {"SH": math.nan})
+    assert proposed(on) == [("SQQQ", 333)]
+    assert proposed(on, book(position("SH", 100, math.nan, role="hedge"))) == []
 
 
 @pytest.mark.parametrize(("hot", "unwound"), [(0, True), (1, True), (2, False), (3, False)])

@@ -178,6 +178,18 @@ def test_a_fill_that_is_not_booked_yet_is_ours(desk):
     assert reports(desk)["AAPL"].owner == "ours"
 
 
+def test_what_hands_hold_where_our_stop_has_filled_unseen_is_by_hand(desk, capsys):
+    entered(desk)
+    desk.by_hand("AAPL", "5")
+    price(desk, "AAPL", "94")
+    wait_for(lambda: desk.held("AAPL") == 5)
+    row = reports(desk)["AAPL"]
+    assert (row.owner, row.held, row.by_hand, row.fees) == ("by hand", 5, 0, 0)
+    assert math.isnan(row.unrealised_r) and row.profit == pytest.approx(5 * (94 - row.entry))
+    assert SCRIPT.main([*desk.arguments, "--json"]) == 0
+    assert '"owner": "by hand"' in capsys.readouterr().out
+
+
 def test_nothing_is_changed(desk, capsys):
     entered(desk)
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from decimal import Decimal
 from types import SimpleNamespace
 
 import pytest
 
-from brokers.journal import State
+from brokers.journal import OrderIntent, State
 from brokers.journal.snapshot import read_snapshot
 from brokers.operator import differences
 from brokers.operator.account import sign_in, silent
@@ -58,6 +59,27 @@ def test_it_works_beside_a_trader(running):
         files = running.files()
         assert SCRIPT.main(running.arguments) == 0
         assert running.files() == files
+
+
+def test_orders_that_are_not_asked_for_hide_none_that_is_listed(desk, monkeypatch, capsys):
+    monkeypatch.setattr(differences, "ASKED", 1)
+    with desk.trader() as core:
+        now = core.state.now
+        for number in range(3):
+            # Never sent: no listing has it.
+            intent = OrderIntent("combined", "MSFT", "buy", Decimal(1), "limit", "entry", now, limit_price=Decimal(9))
+            core.journal.plan_order(replace(intent, sequence=number))
+        desk.enter(core)
+    desk.cancel_all()
+    found = compared(desk)
+    assert [next(s for s in ("MSFT", "AAPL") if s in d.text) for d in found.differences if d.kind is Kind.GONE] == [
+        "MSFT",
+        "AAPL",
+        "AAPL",
+    ]
+    assert found.not_asked == 2
+    assert SCRIPT.main(desk.arguments) == 1
+    assert "2 more orders, open here and in no listing of the venue: not asked for." in capsys.readouterr().out
 
 
 def test_hand_made_positions_are_told_with_their_right_size(running, capsys):

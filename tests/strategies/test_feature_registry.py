@@ -5,7 +5,7 @@ import pytest
 
 from config.errors import Refusal
 from market import feature_registry
-from market.feature_registry import OwnBars, feature, parse
+from market.feature_registry import OwnBars, feature, parse, reads_volume
 from tests.strategies.tables import walk
 
 
@@ -46,3 +46,12 @@ def test_another_package_can_add_a_feature(monkeypatch):
     bars = walk(5)
     own = OwnBars(bars, np.ones((5, 1), bool))
     np.testing.assert_array_equal(own.on_grid("range_frac"), (bars.high - bars.low) / bars.close)
+
+
+@pytest.mark.parametrize(
+    ("name", "reads"),
+    [("volume", True), ("mean_volume_20", True), ("bars_above_vwap", True), ("ta.mfi_14", True), ("ta.obv", True),
+     ("close", False), ("rsi_14", False), ("ta.sma_20", False)],
+)  # fmt: skip
+def test_what_is_computed_from_volume_is_known(name, reads):
+    assert reads_volume(name) is reads

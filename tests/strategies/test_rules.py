@@ -200,6 +200,15 @@ def test_a_rule_is_a_signal_like_any_other():
         ({"when": "dpo_20 > 0"}, "--set: signals.rules.dip.when: dpo_20: looks ahead"),
         ({"when": "close + 1"}, "--set: signals.rules.dip.when: close + 1 is a number; write a condition"),
         ({"when": "close > 1", "score": "close > 2"}, "--set: signals.rules.dip.score: close > 2 is a condition"),
+        (
+            {"when": "close > 1", "score": 0.7},
+            "--set: signals.rules.dip.score: 0.7 is not between 50, a condition that is just met, and 100, its "
+            "strongest reading; write e.g. 70",
+        ),
+        ({"when": "close > 1", "score": "-2 * 20"}, "dip.score: -40 is not between 50"),
+        ({"when": "close > 1", "score": 49.9}, "dip.score: 49.9 is not between 50"),
+        ({"when": "close > 1", "score": 101}, "dip.score: 101 is not between 50"),
+        ({"when": "close > 1", "score": "1 / 0"}, "dip.score: nan is not between 50"),
         ({"when": "close > 1", "scor": 3}, "signals.rules.dip.scor is not a setting; did you mean"),
         ({"score": 70.0}, "signals.rules.dip.when is missing"),
     ],

@@ -46,6 +46,7 @@ LABELS: dict[str, tuple[str, str]] = {
     "exposure": ("Exposure, mean share of equity", "{:z.1%}"),
     "turnover": ("Turnover per year, times equity", "{:z.2f}"),
     "slippage_cost": ("Slippage cost, USD", "{:z,.2f}"),
+    "fees": ("Fees, USD", "{:z,.2f}"),
     "rejected": ("Proposals refused", "{:d}"),
     "resized": ("Proposals resized", "{:d}"),
     "protected_share": ("Share of position time protected", "{:z.2%}"),

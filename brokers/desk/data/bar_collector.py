@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -11,17 +11,19 @@ import numpy as np
 import pandas as pd
 
 from brokers.desk.data.bar_store import BarStore
-from config.values.markets import NEW_YORK_ZONE, SESSION_MINUTES
+from brokers.desk.data.bar_times import BarTimes
 from market.bar_tables import timed
-from market.bars import DAY_MINUTES, FIELDS, BarTable
-from market.calendar import nanoseconds, session_times, sessions_among, sessions_until
-from market.trading_day import day_zone
+from market.bars import FIELDS, BarTable
+from market.calendar import nanoseconds, session_times
 
 MOST_MISSING = 2
-"""So many bars may be outstanding before nothing is decided on the ones that are there."""
-HALF_HOUR = 30
-PUBLISHED_AFTER = pd.Timedelta(minutes=30)
-"""How long after its end the bar of a day may be outstanding."""
+LONGEST_MISSING = pd.Timedelta(minutes=15)
+"""So many bars, as they are asked for, and so much trading time may be outstanding before nothing is decided on what is
+there."""
+SETTLED_AFTER = pd.Timedelta(seconds=8)
+"""So long after its end the last part of a longer bar may come; a later answer without it says that nobody traded."""
+FIRST = 0
+"""A stamp before all bars."""
 BLOCK = 50
 """For so many symbols at a time longer bars are made of shorter ones."""
 
@@ -41,48 +43,81 @@ class BarCollector:
 
     def __init__(self, symbols: Sequence[str], minutes: int, sessions: bool) -> None:
         self.symbols = tuple(dict.fromkeys(symbols))
-        self.minutes = minutes
-        self.sessions = sessions
-        # The venue's hours begin on the clock, a session at half past: only where there is none do they fit.
-        self.asked_minutes = minutes if not sessions or minutes in (1, DAY_MINUTES) else 5
-        self._zone = NEW_YORK_ZONE if sessions else day_zone()
+        self.times = BarTimes(minutes, sessions)
         self._store = BarStore(self.symbols)
         self._newest: dict[str, pd.Timestamp] | None = None
-        self._expected: tuple[pd.Timestamp, pd.DatetimeIndex] | None = None
-        self._made: tuple[pd.Timestamp, str, BarTable | None] | None = None
+        self._made: tuple[pd.Timestamp, str, bytes, BarTable | None] | None = None
+        # Up to when a source has told each symbol's bars, ns since 1970 (UTC).
+        self._read = np.full(len(self.symbols), np.iinfo(np.int64).min)
+        # From which stamp on the bars of a symbol are another source's; FIRST where all are.
+        self._stood_in: dict[str, int] = {}
 
-    @property
-    def daily(self) -> bool:
-        return self.minutes == DAY_MINUTES
-
-    @property
-    def session_bars(self) -> int:
-        """Bars in a session."""
-        if self.daily:
-            return 1
-        return -(-(SESSION_MINUTES if self.sessions else DAY_MINUTES) // self.minutes)
-
-    def add(self, frame: pd.DataFrame, read_at: datetime | None = None) -> None:
-        """Take in a long table: symbol, datetime (aware), open, high, low, close, volume.
+    def add(self, frame: pd.DataFrame, read_at: datetime | None = None, asked: Collection[str] | None = None) -> None:
+        """Take in the venue's answer, a long table: symbol, datetime (aware), open, high, low, close, volume.
 
         A later bar of the same time replaces the earlier. What was still forming at ``read_at``, when it was read,
         is left out: read in part and never again, it would pass for a complete one. So is what lies outside of the
-        exchange's hours, where these count.
+        exchange's hours, where these count. ``asked`` are the symbols of the request, without it all.
         """
-        if frame.empty:
+        column, stamps, rows = self._complete_rows(frame, read_at, self.symbols if asked is None else asked)
+        for symbol, since in list(self._stood_in.items()):
+            mine = self._column(symbol)
+            if (stamps[column == mine] >= since).any():
+                self._store.forget(mine, since)
+                del self._stood_in[symbol]
+                self._newest = self._made = None
+        self._put(column, stamps, rows)
+
+    def stand_in(self, symbol: str, frame: pd.DataFrame, read_at: datetime) -> None:
+        """Take in one symbol's bars of another source, from where the venue's end.
+
+        Beside the venue's bars their volume is not known: another source counts the trades of other exchanges. Once
+        the venue has newer bars of the symbol, they are dropped.
+        """
+        column, stamps, rows = self._complete_rows(frame, read_at, (symbol,))
+        newest = self.newest().get(symbol)
+        since = self._stood_in.get(symbol, FIRST if newest is None else newest.value + 1)
+        later = stamps >= since
+        if not later.any():
             return
+        self._stood_in[symbol] = since
+        self._put(column[later], stamps[later], rows[later] if since == FIRST else rows[later].assign(volume=math.nan))
+
+    @property
+    def stood_in(self) -> set[str]:
+        """Symbols whose newest bars are another source's."""
+        return set(self._stood_in)
+
+    def unread(self, frame: pd.DataFrame) -> list[str]:
+        """Symbols in the venue's answer whose bars are all another source's: nothing of their past has been read."""
+        named = set(frame["symbol"].unique())
+        return [symbol for symbol, since in self._stood_in.items() if since == FIRST and symbol in named]
+
+    def _complete_rows(
+        self, frame: pd.DataFrame, read_at: datetime | None, asked: Collection[str]
+    ) -> tuple[np.ndarray, np.ndarray, pd.DataFrame]:
+        """Column, stamp and values of the bars that count, of an answer about some symbols."""
+        told = self._store.symbols.get_indexer(pd.Index(list(asked)))
+        until = np.iinfo(np.int64).max if read_at is None else pd.Timestamp(read_at).value
+        self._read[told] = np.maximum(self._read[told], until)
         column = self._store.symbols.get_indexer(pd.Index(frame["symbol"]))
         times = pd.DatetimeIndex(frame["datetime"])
-        wanted = (column >= 0) & self._within_hours(times)
+        if frame.empty:
+            return column, np.empty(0, dtype=np.int64), frame
+        wanted = (column >= 0) & self.times.within_hours(times)
         if read_at is not None:
-            wanted &= self._over(times, pd.Timestamp(read_at))
-        if not wanted.any():
-            return
+            wanted &= self.times.over(times, pd.Timestamp(read_at))
         times = times[wanted]
-        if self.daily:
-            times = times.tz_convert(self._zone).normalize()
-        if self._store.put(column[wanted], nanoseconds(times), frame[wanted]):
+        if self.times.daily:
+            times = times.tz_convert(self.times.zone).normalize()
+        return column[wanted], nanoseconds(times), frame[wanted]
+
+    def _put(self, column: np.ndarray, stamps: np.ndarray, rows: pd.DataFrame) -> None:
+        if len(rows) and self._store.put(column, stamps, rows):
             self._newest = self._made = None
+
+    def _column(self, symbol: str) -> int:
+        return int(self._store.symbols.get_indexer(pd.Index([symbol]))[0])
 
     def moved(self, frame: pd.DataFrame, before: datetime, times: float) -> list[str]:
         """Symbols of which a bar from before a moment is so many times higher or lower than it was: their shares split.
@@ -92,8 +127,8 @@ class BarCollector:
         earlier = frame[pd.DatetimeIndex(frame["datetime"]) < pd.Timestamp(before)] if len(frame) else frame
         column = self._store.symbols.get_indexer(pd.Index(earlier["symbol"]))
         stamps = pd.DatetimeIndex(earlier["datetime"])
-        if self.daily:
-            stamps = stamps.tz_convert(self._zone).normalize()
+        if self.times.daily:
+            stamps = stamps.tz_convert(self.times.zone).normalize()
         steps = earlier["close"].to_numpy(dtype=float) / self._store.closes_at(column, nanoseconds(stamps))
         far = (column >= 0) & ((steps >= times) | (steps <= 1 / times))
         return sorted({str(symbol) for symbol in earlier["symbol"].to_numpy()[far]})
@@ -112,26 +147,40 @@ class BarCollector:
 
     def complete(self, now: datetime) -> bool:
         """Whether every symbol has the last bar that should be there: nothing new can be asked for yet."""
-        expected, newest = self.expected(self.step_of(now)), self.newest()
+        expected, newest = self.times.expected(self.times.step_of(now)), self.newest()
         if not len(expected) or len(newest) < len(self.symbols):
             return False
         last = expected[-1]
-        if self.daily:
-            return bool(min(self._date(time) for time in newest.values()) >= last)
+        if self.times.daily:
+            return bool(min(self.times.date(time) for time in newest.values()) >= last)
         # Bars are asked for as parts of the longer ones that are decided on.
-        return bool(min(newest.values()) >= last + pd.Timedelta(minutes=self.minutes - self.asked_minutes))
+        return bool(min(newest.values()) >= self.times.ends_of(expected[-1:])[0] - self.times.asked)
+
+    def awaits(self, now: datetime) -> bool:
+        """Whether no symbol has the last part of a bar that has ended a moment ago: it may come within seconds."""
+        expected = self.times.expected(self.times.step_of(now))
+        if self.times.daily or not len(expected) or not len(self._store):
+            return False
+        just_ended = pd.Timestamp(now) < self.times.ends_of(expected[-1:])[0] + SETTLED_AFTER
+        return just_ended and 0 < self._outstanding(expected) <= pd.Timedelta(minutes=self.times.minutes).value
 
     def overdue(self, now: datetime, after: pd.Timedelta) -> dict[str, pd.Timestamp]:
-        """Symbols without a bar that ended so long ago, and when their newest begins; none of symbols without any."""
-        expected = self.expected(self.step_of(now))
-        if not self.daily and len(expected):
-            # Where few are expected that are known, as of short bars in a market without sessions, the first of them.
-            due = expected[expected + pd.Timedelta(minutes=self.minutes) <= pd.Timestamp(now) - after]
-            expected = due if len(due) else expected[:1]
-        if not len(expected):
+        """Symbols without a bar that ended so long ago, and when their newest begins; none of symbols without any.
+
+        Of a longer bar that is not there as a whole it is a part that ended so long ago.
+        """
+        known, newest = self.times.expected(self.times.step_of(now)), self.newest()
+        if not len(known):
             return {}
-        begun = {symbol: self._date(time) if self.daily else time for symbol, time in self.newest().items()}
-        return {symbol: time for symbol, time in begun.items() if time < expected[-1]}
+        if self.times.daily:
+            days = {symbol: self.times.date(time) for symbol, time in newest.items()}
+            return {symbol: day for symbol, day in days.items() if day < known[-1]}
+        # Where few are expected that are known, as of short bars in a market without sessions, the first of them.
+        due = known[self.times.ends_of(known) <= pd.Timestamp(now) - after]
+        last = due[-1] if len(due) else known[0]
+        lacking = self._lacks_parts(known)
+        part = min(pd.Timestamp(now) - after, self.times.ends_of(known[-1:])[0]) - 2 * self.times.asked
+        return {s: time for s, time in newest.items() if time < last or (s in lacking and time <= part)}
 
     def bars_after(self, time: pd.Timestamp) -> int:
         """How many bars there are, of any symbol, that begin after a time; nights don't count."""
@@ -142,97 +191,83 @@ class BarCollector:
 
         The same table until other bars come or one could have ended.
         """
-        present = self.step_of(now)
-        if self._made is None or self._made[:2] != (present, source):
-            self._made = present, source, self._table(present, source)
-        return self._made[2]
-
-    def step_of(self, now: datetime) -> pd.Timestamp:
-        """The last moment at which a bar can have ended: bars and sessions end on a common grid of the clock."""
-        step = f"{math.gcd(self.minutes, HALF_HOUR)}min"
-        return pd.Timestamp(now).tz_convert("UTC").floor(step).tz_convert(self._zone)
+        present = self.times.step_of(now)
+        read = self._read_key(present)
+        if self._made is None or self._made[:3] != (present, source, read):
+            self._made = present, source, read, self._table(present, source)
+        return self._made[3]
 
     def _table(self, present: pd.Timestamp, source: str) -> BarTable | None:
-        stamps, values = self._days(present) if self.daily else self._intraday(present)
+        stamps, values = self._days(present) if self.times.daily else self._intraday(present)
         if not len(stamps):
             return None
-        expected = nanoseconds(self.expected(present))
-        if (expected > stamps[-1]).sum() > (0 if self.daily else MOST_MISSING):
-            gap = np.full((1, len(self.symbols)), np.nan)
-            stamps = np.append(stamps, expected[-1])
-            values = {name: np.concatenate([array, gap]) for name, array in values.items()}
-        table = timed(self.symbols, stamps, values, None if self.daily else self.minutes, source)
-        if self.daily or not self.sessions:
+        expected = self.times.expected(present)
+        last = int(nanoseconds(expected[-1:])[0]) if len(expected) else FIRST
+        if last > stamps[-1] if self.times.daily else self._too_old(expected):
+            earlier, gap = stamps < last, np.full((1, len(self.symbols)), np.nan)
+            # Of a longer bar there may be its first parts.
+            stamps = np.append(stamps[earlier], last)
+            values = {name: np.concatenate([array[earlier], gap]) for name, array in values.items()}
+        table = timed(self.symbols, stamps, values, None if self.times.daily else self.times.minutes, source)
+        if self.times.daily or not self.times.sessions:
             return table
         # What the close cuts short is complete with it.
         closes = session_times(table.opens_at.tz_localize(None).normalize())[1]
         return replace(table, closes_at=table.closes_at.where(table.closes_at <= closes, closes))
 
-    def expected(self, present: pd.Timestamp) -> pd.DatetimeIndex:
-        """When the last complete bars begin that the clock says there should be, oldest first."""
-        if self._expected is None or self._expected[0] != present:
-            self._expected = present, self._last_complete(present)
-        return self._expected[1]
+    def _outstanding(self, expected: pd.DatetimeIndex) -> int:
+        """How much trading time of the bars that should be there comes after the newest row, ns."""
+        have = int(self._store.stamps[-1]) + self.times.asked.value
+        begins, ends = nanoseconds(expected), nanoseconds(self.times.ends_of(expected))
+        return int((ends - np.maximum(begins, have)).clip(0).sum())
 
-    def _last_complete(self, present: pd.Timestamp) -> pd.DatetimeIndex:
-        if self.daily:
-            today = self._date(present)
-            days = sessions_until(today, MOST_MISSING + 3) if self.sessions else pd.date_range(end=today, periods=5)
-            return days[np.asarray(self._ends(days) + PUBLISHED_AFTER <= present)]
-        step = pd.Timedelta(minutes=self.minutes)
-        if not self.sessions:
-            last = present.normalize()
-            last += (present - last) // step * step - step
-            return pd.date_range(last - (MOST_MISSING + 2) * step, last, freq=step)
-        opens, closes = session_times(sessions_until(self._date(present), 3))
-        grids = [pd.date_range(o, c, freq=step, inclusive="left") for o, c in zip(opens, closes, strict=True)]
-        grid = pd.DatetimeIndex(np.concatenate([g.tz_convert("UTC").to_numpy() for g in grids]), tz="UTC")
-        cut = [(g + step).where(g + step <= c, c) for g, c in zip(grids, closes, strict=True)]
-        ends = [end.tz_convert("UTC").to_numpy() for end in cut]
-        return grid[pd.DatetimeIndex(np.concatenate(ends), tz="UTC") <= present].tz_convert(self._zone)
+    def _too_old(self, expected: pd.DatetimeIndex) -> bool:
+        """Whether more is outstanding than may be."""
+        return self._outstanding(expected) > min(LONGEST_MISSING, MOST_MISSING * self.times.asked).value
 
-    def _over(self, times: pd.DatetimeIndex, present: pd.Timestamp) -> np.ndarray:
-        """Which of the bars as they were asked for have ended."""
-        if not self.daily:
-            return np.asarray(times + pd.Timedelta(minutes=self.asked_minutes) <= present)
-        days = times.tz_convert(self._zone).tz_localize(None).normalize()
-        unique = days.unique().sort_values()
-        return np.asarray(days.isin(unique[np.asarray(self._ends(unique) <= present)]))
+    def _lacks_parts(self, expected: pd.DatetimeIndex) -> set[str]:
+        """Symbols of whose last bar, made of shorter ones, parts may be outstanding."""
+        if self.times.minutes == self.times.asked_minutes or not len(self._store):
+            return set()
+        if self._too_old(expected):
+            return set(self.symbols)
+        return set(self._store.symbols[self._in_parts(nanoseconds(expected[-1:]))[0]])
 
-    def _ends(self, days: pd.DatetimeIndex) -> pd.DatetimeIndex:
-        """When the bar of each day is complete: with the session, or at midnight where there are none."""
-        return session_times(days)[1] if self.sessions else (days + pd.Timedelta(days=1)).tz_localize(self._zone)
+    def _in_parts(self, begins: np.ndarray) -> np.ndarray:
+        """Where longer bars, of which the last is the newest, may lack parts; shape ``(bars, symbols)``.
 
-    def _within_hours(self, times: pd.DatetimeIndex) -> np.ndarray:
-        """Which of the bars as they were asked for begin in a session, where there are any."""
-        if self.daily or not self.sessions:
-            return np.ones(len(times), dtype=bool)
-        clock = times.tz_convert(self._zone)
-        days = clock.tz_localize(None).normalize()
-        unique = days.unique().sort_values()
-        opens, closes = session_times(unique)
-        place = unique.get_indexer(days)
-        inside = (clock >= opens[place]) & (clock < closes[place])
-        return np.asarray(inside & sessions_among(unique)[place])
+        A symbol without a trade has no part. That the last one is there, of any symbol, says that parts of its time
+        have come; otherwise an answer of some seconds after the end does.
+        """
+        times = pd.DatetimeIndex(begins, tz="UTC").tz_convert(self.times.zone)
+        ends = nanoseconds(self.times.ends_of(times))
+        found: np.ndarray = ends[:, np.newaxis] > self._read
+        if len(ends) and self._store.stamps[-1] < ends[-1] - self.times.asked.value:
+            found[-1] |= self._read < ends[-1] + SETTLED_AFTER.value
+        return found
+
+    def _read_key(self, present: pd.Timestamp) -> bytes:
+        """What of the times up to which bars have been read decides whether longer ones are there as a whole."""
+        if self.times.minutes == self.times.asked_minutes:
+            return b""
+        lacks = len(self._store) > 0 and self._store.stamps[-1] < present.value - self.times.asked.value
+        settled = lacks & (self._read >= present.value + SETTLED_AFTER.value)
+        return bytes((self._read >= present.value).tobytes() + settled.tobytes())
 
     def _days(self, present: pd.Timestamp) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """When days begin, as naive dates, and their values, as far as they are over."""
-        times = self._times()
-        rows = _span(self._over(times, present))
+        times = self._begins()
+        rows = _span(self.times.over(times, present))
         return nanoseconds(times[rows].tz_localize(None)), {n: v[rows] for n, v in self._store.values.items()}
 
     def _intraday(self, present: pd.Timestamp) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """When bars that are decided on begin, and their values, as far as they have ended."""
-        begins, step = self._times(), pd.Timedelta(minutes=self.minutes)
-        if self.minutes != self.asked_minutes and len(begins):
+        begins, step = self._begins(), pd.Timedelta(minutes=self.times.minutes)
+        if self.times.minutes != self.times.asked_minutes and len(begins):
             anchors = session_times(begins.tz_localize(None).normalize())[0]
             begins = anchors + (begins - anchors) // step * step
-        ends = begins + step
-        if self.sessions and len(begins):
-            closes = session_times(begins.tz_localize(None).normalize())[1]
-            ends = ends.where(ends <= closes, closes)
-        rows = _span(np.asarray(ends <= present))
-        if self.minutes == self.asked_minutes:
+        rows = _span(np.asarray(self.times.ends_of(begins) <= present))
+        if self.times.minutes == self.times.asked_minutes:
             return self._store.stamps[rows], {name: values[rows] for name, values in self._store.values.items()}
         return self._joined(nanoseconds(begins)[rows])
 
@@ -246,13 +281,13 @@ class BarCollector:
             whole = joined(parts)
             for name, array in arrays.items():
                 array[whole["datetime"], whole["symbol"]] = whole[name]
+        in_parts = self._in_parts(stamps)
+        for array in arrays.values():
+            array[in_parts] = np.nan
         return stamps, arrays
 
-    def _times(self) -> pd.DatetimeIndex:
-        return pd.DatetimeIndex(self._store.stamps, tz="UTC").tz_convert(self._zone)
-
-    def _date(self, moment: pd.Timestamp) -> pd.Timestamp:
-        return moment.tz_convert(self._zone).tz_localize(None).normalize()
+    def _begins(self) -> pd.DatetimeIndex:
+        return pd.DatetimeIndex(self._store.stamps, tz="UTC").tz_convert(self.times.zone)
 
 
 def _span(rows: np.ndarray) -> slice:
@@ -261,9 +296,9 @@ def _span(rows: np.ndarray) -> slice:
 
 
 def joined(parts: pd.DataFrame) -> pd.DataFrame:
-    """Bars of the same symbol and time as one; one with a part that is no number is none itself."""
+    """Bars of the same symbol and time as one; one with a part that is no number is none itself, so is a volume."""
     bad = ~np.isfinite(parts[list(FIELDS[:4])].to_numpy(dtype=float)).all(axis=1)
-    grouped = parts.assign(bad=bad).groupby(["symbol", "datetime"], sort=False)
+    grouped = parts.assign(bad=bad, untold=parts["volume"].isna()).groupby(["symbol", "datetime"], sort=False)
     whole = grouped.agg(
         open=("open", "first"),
         high=("high", "max"),
@@ -271,6 +306,8 @@ def joined(parts: pd.DataFrame) -> pd.DataFrame:
         close=("close", "last"),
         volume=("volume", "sum"),
         bad=("bad", "any"),
+        untold=("untold", "any"),
     ).reset_index()
     whole.loc[whole["bad"], list(FIELDS[:4])] = np.nan
-    return whole.drop(columns="bad")
+    whole.loc[whole["untold"], "volume"] = np.nan
+    return whole.drop(columns=["bad", "untold"])

@@ -75,6 +75,18 @@ class BarStore:
             self.values = {name: values[first:] for name, values in self.values.items()}
         return first > 0
 
+    def forget(self, column: int, stamp: int) -> None:
+        """Drop the bars of one symbol that begin at a time or later, and the rows that nobody has a bar in any more."""
+        first = int(np.searchsorted(self.stamps, stamp))
+        there = self.there.copy()
+        there[first:, column] = False
+        rows = there.any(axis=1)
+        self.stamps, self.there = self.stamps[rows], there[rows]
+        for name in FIELDS:
+            values = self.values[name].copy()
+            values[first:, column] = np.nan
+            self.values[name] = values[rows]
+
     def newest(self) -> dict[str, int]:
         """When the last bar of each symbol that has any begins."""
         if not len(self):

@@ -34,6 +34,8 @@ RETRY = timedelta(minutes=15)
 SPARE_SESSIONS = 2
 YAHOO_S = 4.0
 ATTEMPTS, PAUSE_S = 5, 1.0
+MOMENT_S = 10.0
+"""Longest time that an iteration waits for a bar that has just ended: the next may be an hour later."""
 LATE = timedelta(minutes=1)
 """Bars that are missing are asked for at each iteration so long after they ended, then once in it."""
 REREAD, REREAD_DAYS = timedelta(hours=1), timedelta(days=5)
@@ -111,7 +113,7 @@ class LiveFeed:
         self._asked_yahoo: dict[str, datetime] = {}
         self._yahoo_down_until = NEVER
         self._answered: datetime | None = None
-        session_bars = self.collected.session_bars
+        session_bars = self.collected.times.session_bars
         self._settled = bars_to_settle(needs, session_bars)
         self._history_sessions = -(-self._settled // session_bars) + SPARE_SESSIONS
         self._told_short = False
@@ -125,8 +127,7 @@ class LiveFeed:
         VenueError
             There are no bars at all.
         """
-        now = self.clock.now()
-        why = self._fill(now)
+        now, why = self._filled()
         self._fall_back(now, why)
         before, found = self.bars, self.collected.table(now, self.source)
         if found is None:
@@ -167,6 +168,20 @@ class LiveFeed:
             log.info("the history of bars is not complete yet: %s", why)
             time.sleep(PAUSE_S)
 
+    def _filled(self) -> tuple[datetime, str]:
+        """Ask for what is new, and again for a moment while a bar that has just ended is not there.
+
+        Returns when that was, and why the venue could not be asked.
+        """
+        now = self.clock.now()
+        why, until = self._fill(now), time.monotonic() + MOMENT_S
+        while not why and self.collected.awaits(now) and time.monotonic() < until:
+            time.sleep(PAUSE_S)
+            if (later := self.clock.now()) <= now:
+                break
+            now, why = later, self._fill(later)
+        return now, why
+
     def _fill(self, now: datetime) -> str:
         """Ask the venue for what is new, everything at the beginning of a session; returns why it could not.
 
@@ -181,7 +196,7 @@ class LiveFeed:
                 self._load(now)
             if self._is_due(now):
                 # From where the venue spoke last, so that an outage leaves no hole; it may correct its newest bars.
-                reread = REREAD_DAYS if self.collected.daily else REREAD
+                reread = REREAD_DAYS if self.collected.times.daily else REREAD
                 since = (now if self._answered is None else self._answered) - reread
                 if newest := self.collected.newest().values():
                     # One bar is there already: asked for again, it tells whether the venue has adjusted the past.
@@ -190,12 +205,20 @@ class LiveFeed:
                 if self._adjusted(found, now):
                     self._load(now)
                     return ""
-                self.collected.add(found, now)
-                self._take({str(symbol) for symbol in found["symbol"].unique()}, now)
+                self._add(found, now)
+                self._take({str(symbol) for symbol in found["symbol"].unique()} - self.collected.stood_in, now)
         except VenueError as error:
             return f"the venue's bars cannot be read: {error}"
         self.collected.keep_from(self._history_start(now))
         return ""
+
+    def _add(self, found: pd.DataFrame, now: datetime) -> None:
+        """Take in an answer about all symbols; the past of those that Yahoo alone has served is read from the venue."""
+        anew = self.collected.unread(found)
+        others = [symbol for symbol in self.symbols if symbol not in anew]
+        self.collected.add(found[~found["symbol"].isin(anew)], now, others)
+        if anew:
+            self.collected.add(self._ask(anew, self._history_start(now), now), now, anew)
 
     def _begin_anew(self) -> None:
         """The venue's clock was far ahead and is back: what was known of a later time holds nothing up."""
@@ -205,10 +228,10 @@ class LiveFeed:
 
     def _is_due(self, now: datetime) -> bool:
         """Whether the venue can have bars that it had not when it spoke last: one may have ended, or some are late."""
-        if self._answered is None or self.collected.step_of(now) > self.collected.step_of(self._answered):
+        if self._answered is None or self.collected.times.step_of(now) > self.collected.times.step_of(self._answered):
             return True
         waited = now - self._answered
-        late = now - self.collected.step_of(now).to_pydatetime() < LATE
+        late = now - self.collected.times.step_of(now).to_pydatetime() < LATE
         return waited > timedelta(0) and (late or waited >= LATE) and not self.collected.complete(now)
 
     def _load(self, now: datetime) -> None:
@@ -220,12 +243,13 @@ class LiveFeed:
         today = now.astimezone(ZONE).date()
         reading = self._reading
         if reading is None or reading.until.astimezone(ZONE).date() != today or self._split_since(reading.until):
-            bars = BarCollector(self.symbols, self.collected.minutes, self.collected.sessions)
+            bars = BarCollector(self.symbols, self.collected.times.minutes, self.collected.times.sessions)
             reading = self._reading = _Reading(now, bars)
         start, step = self._history_start(reading.until), self._symbols_at_once()
         while reading.done < len(self.symbols):
-            found = self._ask(self.symbols[reading.done : reading.done + step], start, reading.until)
-            reading.bars.add(found, reading.until)
+            asked = self.symbols[reading.done : reading.done + step]
+            found = self._ask(asked, start, reading.until)
+            reading.bars.add(found, reading.until, asked)
             reading.found |= {str(symbol) for symbol in found["symbol"].unique()}
             reading.done += step
         self._reading = None
@@ -255,11 +279,11 @@ class LiveFeed:
 
     def _symbols_at_once(self) -> int:
         """For how many symbols the history is read at a time."""
-        bars = self._history_sessions * max(1, DAY_HOURS_MINUTES // self.collected.asked_minutes)
+        bars = self._history_sessions * max(1, DAY_HOURS_MINUTES // self.collected.times.asked_minutes)
         return max(1, min(HISTORY_SYMBOLS, HISTORY_BARS // bars))
 
     def _ask(self, symbols: Sequence[str], start: datetime, end: datetime | None = None) -> pd.DataFrame:
-        return self.venue.bars(symbols, self.collected.asked_minutes, start, end)
+        return self.venue.bars(symbols, self.collected.times.asked_minutes, start, end)
 
     def _take(self, symbols: Iterable[str], read_at: datetime) -> None:
         """The venue has answered, with bars of these symbols."""
@@ -304,7 +328,7 @@ class LiveFeed:
         def ask() -> None:
             # yfinance raises what it likes and takes the time it likes.
             try:
-                answer.put(fallback.bars(symbol, self.collected.asked_minutes, start))
+                answer.put(fallback.bars(symbol, self.collected.times.asked_minutes, start))
             except Exception as error:
                 answer.put(error)
 
@@ -319,7 +343,7 @@ class LiveFeed:
             self._yahoo_down_until = now + RETRY
             return
         if len(found):
-            self.collected.add(found, now)
+            self.collected.stand_in(symbol, found, now)
             self._tell({symbol: YAHOO})
         else:
             log.warning("%s: Yahoo has none either", symbol)
@@ -333,7 +357,7 @@ class LiveFeed:
             "%d bars of %d minutes are all that there are, the features need %d to be independent of where they begin; "
             "until then averages differ from those of a longer history",
             there,
-            self.collected.minutes,
+            self.collected.times.minutes,
             self._settled,
         )
 

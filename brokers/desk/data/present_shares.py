@@ -23,6 +23,11 @@ FOUND_LATE = timedelta(days=10)
 read anew before the others."""
 LEAST = 1.2
 """Times that shares became more or fewer: the step of a smaller split could be a night's, and is left to the venue."""
+A_NIGHTS = math.log(1.4)
+"""Hardly a night's step, up or down: where the split's is larger, so is what counts as its own."""
+NEAR = 0.25
+"""A step that could be a night's is a split's only within this share of the split's own: of 3:2, with a night of up to
+10% in it. Bars that the venue has adjusted show a fall of a fifth before such a split as what it is."""
 
 Step = tuple[int, int, float]
 """Column, number of rows from the first in old shares, and how many present shares one of them is."""
@@ -70,7 +75,7 @@ class PresentShares:
                     yield column, rows, shares
 
     def _old_rows(self, bars: BarTable, column: int, split: Split) -> int:
-        """How many rows are in shares from before the split: up to the step that is nearer to it than to none."""
+        """How many rows are in shares from before the split: up to the step that is its own, if there is one."""
         first, entered = (int(bars.opens_at.searchsorted(time)) for time in (split.time - FOUND_LATE, split.time))
         opens, closes = bars.open[first:, column], bars.close[first:, column]
         rows = np.flatnonzero((opens > 0) & (closes > 0))
@@ -81,11 +86,13 @@ class PresentShares:
         now = self._price(split.symbol) if last + 1 == len(rows) else 0.0
         following = np.append(opens[rows[1:]], now or math.nan)
         steps = np.log(following[: last + 1] / closes[rows[: last + 1]])
-        left = np.abs(steps + math.log(split.after / split.before))
+        own = math.log(split.after / split.before)
+        left = np.abs(steps + own)
         if np.isnan(left).all():
             return 0
         at = int(np.nanargmin(left))
-        return first + int(rows[at]) + 1 if left[at] < abs(steps[at]) else 0
+        far = abs(own) if abs(own) > A_NIGHTS and abs(steps[at]) > A_NIGHTS else NEAR * abs(own)
+        return first + int(rows[at]) + 1 if left[at] < min(far, abs(steps[at])) else 0
 
 
 def _scaled(bars: BarTable, steps: Iterable[Step]) -> BarTable:

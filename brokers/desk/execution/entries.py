@@ -165,7 +165,7 @@ class Entries:
     @property
     def waiting(self) -> list[JournalOrder]:
         """Orders that open a position and may still be filled, also those without an answer."""
-        return [order for order in self._journal.open_orders() if order.role in OPENING_ROLES]
+        return self._positions.waiting()
 
     def pending(self) -> dict[str, Proposal]:
         """What is still to be filled, by symbol: of several orders of one as much as all of them together."""

@@ -18,7 +18,7 @@ from brokers.desk.execution.order_requests import bracket, entry_behind_stop, si
 from brokers.desk.reconcile.own_positions import OwnPositions
 from brokers.desk.venue_state import VenueState
 from brokers.desk_rules import entry_at
-from brokers.order_types import OPENING_ROLES, Resting, Side, TimeInForce
+from brokers.order_types import Resting, Side, TimeInForce
 from brokers.quantities import down, up
 from brokers.venue_requests import OrderRequest
 from config import Settings
@@ -180,10 +180,6 @@ class EntryOrders:
             for p in self._positions.book.ledger.positions.values()
             if p.entry_time >= last_close
         )
-        waiting += sum(
-            float(order.remaining * (order.limit_price or 0))
-            for order in self._positions.journal.open_orders()
-            if order.role in OPENING_ROLES
-        )
+        waiting += sum(float(order.remaining * (order.limit_price or 0)) for order in self._positions.waiting())
         log.info("without a stop until the opening: %.2f USD and %.2f more, at most %.2f", waiting, notional, most)
         return waiting + notional <= most

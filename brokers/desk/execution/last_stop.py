@@ -20,7 +20,8 @@ def last_stop(symbol: str, positions: OwnPositions) -> str:
 def ended_stop(symbol: str, positions: OwnPositions) -> str:
     """The same without asking the journal; empty where none is known to have ended, by the last look and since."""
     entry, view = positions.book.entries.get(symbol), positions.state.view
-    confirmed = view.freed[symbol].orders if symbol in view.freed else ()
+    doubted = view.doubted[symbol].orders if symbol in view.doubted else ()
+    confirmed = (*doubted, *(view.freed[symbol].orders if symbol in view.freed else ()))
     ended = [
         order
         for order in view.orders.values()
@@ -34,4 +35,6 @@ def ended_stop(symbol: str, positions: OwnPositions) -> str:
         return ""
     last = max(ended, key=lambda order: (order.id in confirmed, order.changed is not None, order.changed))
     what = "has ended: its cancel was confirmed" if last.id in confirmed else f"is {last.status}"
+    if last.id in doubted and last.open:
+        what = "may have ended: its cancel has no answer"
     return f"the last one, at {digits(last.stop_price)}, {what}"

@@ -277,6 +277,7 @@ class OrderGateway:
             except OutcomeUnknown as error:
                 # Asking twice for a cancel does no harm; the next look shows what came of it.
                 log.warning("cancel of %s without an answer: %s", venue_id, error)
+                self._state.cancel_unanswered(venue_id)
             else:
                 self._answered_cancels[venue_id] = Answered(now, view, accepted=True)
                 if ended:

@@ -25,7 +25,7 @@ from brokers.desk.reconcile.order_ownership import orphaned_manual_exits
 from brokers.desk.reconcile.own_positions import OwnPositions
 from brokers.desk.reconcile.protection_status import ProtectionStatus, protection_status
 from brokers.desk.venue_state import VenueState
-from brokers.order_types import TimeInForce
+from brokers.order_types import TimeInForce, VenueReason
 from brokers.quantities import MATTERS_USD, digits, whole_lots
 from brokers.venue_values import VenueOrder
 from config import Settings
@@ -165,7 +165,14 @@ class Protector:
         # What is left, as too little for a stop, counts as if it had one.
         left = self._stops.left(symbol, counted - protection.protected)
         protected = counted if left else protection.protected
-        self.log.see(symbol, counted, protected, lambda: last_stop(symbol, self._positions), too_few=not can_go)
+        self.log.see(
+            symbol,
+            counted,
+            protected,
+            lambda: last_stop(symbol, self._positions),
+            too_few=not can_go,
+            doubted=symbol in self._state.view.doubted,
+        )
         return held, whole, can_go, protection
 
     def _too_little(self, symbol: str, held: Decimal) -> Decimal:
@@ -302,6 +309,11 @@ class Protector:
         try:
             self._gateway.place(request, role, entry.decision_time, parent=entry.client_order_id, reason="protection")
         except OrderRefused as refusal:
+            held_by_order = refusal.venue is not None and refusal.venue.reason is VenueReason.SHARES_HELD
+            if held_by_order and symbol in self._state.view.doubted:
+                log.warning("%s: an order holds its shares: the stop whose cancel has no answer rests still", symbol)
+                self._state.view.end_doubt(symbol)
+                return
             level = logging.WARNING if self._refused.add(symbol, what, refusal) else logging.DEBUG
             told = "%s: %s %s without a stop, protection refused: %s"
             log.log(level, told, symbol, missing, unit_of(symbol, missing), refusal.code)

@@ -10,6 +10,7 @@ from decimal import Decimal
 from brokers.desk.execution.exit_levels import Levels
 from brokers.desk.execution.order_gateway import OrderGateway, OrderRefused
 from brokers.desk.execution.refused_protection import Circumstances, RefusedProtections
+from brokers.desk.reconcile.journal_sync import is_moved, reason_of
 from brokers.desk.reconcile.own_positions import OwnPositions
 from brokers.desk.reconcile.protection_status import ProtectionStatus
 from brokers.desk.venue_state import VenueState
@@ -145,7 +146,14 @@ class StopChanges:
 
     def _changed(self, order: VenueOrder, remaining: Decimal, stop: Decimal, why: str, time: datetime) -> OrderIntent:
         """What the journal is to know of a stop that gets other terms."""
-        name = self._positions.sync.client_id(order.id)
+        name, parent = self._positions.sync.client_id(order.id), ""
+        if name:
+            known = self._positions.journal.order(name)
+            # More shares behind a stop that stands in for another make its price no level of the position.
+            parent, why = (
+                known.parent_id,
+                reason_of(known, why, moved=stop != order.stop_price or is_moved(known, order)),
+            )
         return self._gateway.intent(
             order.symbol,
             order.side,
@@ -154,7 +162,7 @@ class StopChanges:
             OrderRole.STOP,
             time,
             stop=stop,
-            parent=self._positions.journal.order(name).parent_id if name else "",
+            parent=parent,
             reason=why,
         )
 

@@ -68,10 +68,12 @@ class UnprotectedLog:
         reason: Callable[[], str] = lambda: "",
         *,
         too_few: bool = False,
+        doubted: bool = False,
     ) -> None:
         """So many shares of a symbol are held now and so many of them protected; ``reason`` is asked where it is news.
 
-        They are ``too_few`` where the venue takes no order for them.
+        They are ``too_few`` where the venue takes no order for them, ``doubted`` where the cancel of their stop has no
+        answer.
         """
         if too_few:
             self._too_few.add(symbol)
@@ -83,7 +85,8 @@ class UnprotectedLog:
         lots, ended = _moved(before, self._seen.get(symbol, (NOTHING, NOTHING)), (held, protected), now)
         self._seen[symbol] = held, protected
         if lots:
-            self._why[symbol] = f"{digits(missing)} {unit_of(symbol, missing)} without a working stop"
+            lacks = "may have no stop, the cancel of theirs has no answer" if doubted else "without a working stop"
+            self._why[symbol] = f"{digits(missing)} {unit_of(symbol, missing)} {lacks}"
             self._lots[symbol] = lots
         else:
             self._lots.pop(symbol, None)

@@ -21,6 +21,8 @@ class DeskLink:
         Where Lumibot's orders leave.
     look : callable
         The venue now; Lumibot's sync and the iteration after it share one look.
+    given_up : callable
+        Whether the desk counts an order as over that the venue does not have, by either of its names.
     on_update : callable
         Gets each trade update, before Lumibot, in the stream's thread.
     on_stream : callable
@@ -31,6 +33,7 @@ class DeskLink:
 
     router: OrderRouter
     look: Callable[[], VenueSnapshot]
+    given_up: Callable[[str], bool]
     on_update: Callable[[TradeUpdate], None]
     on_stream: Callable[[bool], None]
     extended_hours: bool

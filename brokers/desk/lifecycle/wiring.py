@@ -176,6 +176,7 @@ def open_live(broker: LiveBroker, settings: Settings, session: TradingSession, s
         DeskLink(
             router=LumibotOrderRouter(desk),
             look=desk.snapshot,
+            given_up=core.sync.given_up,
             on_update=monitor.hear,
             on_stream=monitor.stream_state,
             extended_hours=settings.live.extended_hours.enabled,

@@ -12,7 +12,7 @@ from decimal import Decimal
 from brokers.desk.reconcile.corporate_actions import adjusted
 from brokers.desk.reconcile.position_adjustments import PositionAdjustment
 from brokers.desk.venue_snapshot import grouped, in_words
-from brokers.journal import Cumulative, Execution, Journal, JournalOrder, OrderIntent, State
+from brokers.journal import Cumulative, Execution, Journal, JournalConflict, JournalOrder, OrderIntent, State
 from brokers.journal.fills import FillReport
 from brokers.journal.marks import NEAREST
 from brokers.journal.order_ids import has_our_form
@@ -20,7 +20,7 @@ from brokers.order_types import LEVEL_ROLES, OPENING_ROLES, OrderRole
 from brokers.reporting.events import EventKind, about
 from brokers.venue_values import NEVER, OrderAck, TradeUpdate, UnreadOrder, VenueOrder
 from config.errors import Refusal
-from config.values.counting import unit_of
+from config.values.counting import COINS, unit_of
 
 log = logging.getLogger(__name__)
 
@@ -81,6 +81,8 @@ class JournalSync:
         self.alarms: list[Contradiction] = []
         """Answers to requests that told of something else than what was sent, since the last look."""
         self._manual: dict[str, datetime | None] = {}
+        self._by_hand: set[str] = set()
+        """The venue's ids of orders that were sent by hand and are in the journal all the same."""
         self._known = len(self._ours)
         self.contradictions: dict[str, Contradiction] = {}
         """By the venue's id of the order: what did not fit the journal when it was last seen."""
@@ -124,9 +126,10 @@ class JournalSync:
         self._ours[venue_id] = client_order_id
 
     def take(self, orders: Mapping[str, VenueOrder]) -> list[VenueOrder]:
-        """Book everything known or related to what is known; returns the orders that are not ours.
+        """Book everything known or related to what is known; returns the orders that were sent by hand.
 
-        Each order for itself: one that contradicts the journal is kept in ``contradictions``, the others go on.
+        Those too that the journal knows because a part of them has filled. Each order is booked for itself: one that
+        contradicts the journal is kept in ``contradictions``, the others go on.
         """
         manual: list[VenueOrder] = []
         relations: Relations | None = None
@@ -142,6 +145,8 @@ class JournalSync:
                         manual.append(order)
                         continue
                 self._book(order)
+            if order.id in self._by_hand:
+                manual.append(order)
         if self._known != len(self._ours):
             # What has become ours may be what an order of somebody else's belongs to, also one that came before it.
             self._known = len(self._ours)
@@ -153,8 +158,11 @@ class JournalSync:
     def accept(self, name: str, ack: OrderAck) -> JournalOrder:
         """Book the venue's answer to a request for the order ``name``."""
         if ack.client_order_id not in ("", name):
-            # A venue that names replacements itself: ours was taken under that name, and is booked under it.
-            self.journal.event(name, State.REJECTED, reason=f"the venue calls it {ack.client_order_id}")
+            # A venue that names replacements itself, or changes an order that stays: ours is booked under that name.
+            if (known := self._ours.get(ack.id)) is None:
+                self.journal.event(name, State.REJECTED, reason=f"the venue calls it {ack.client_order_id}")
+            else:
+                self.journal.amended(known, name)
             self.take(grouped(ack.orders))
             return self.journal.order(self._ours.get(ack.id, name))
         answered = next((order for order in ack.orders if order.id == ack.id), None)
@@ -211,6 +219,15 @@ class JournalSync:
         self.journal.event(client_order_id, State.LOST, reason=why)
         # Should it be seen again, it is news even if it looks as it did.
         self._told.pop(client_order_id, None)
+
+    def given_up(self, name: str) -> bool:
+        """Whether an order of ours, by our name or the venue's id, is over without the venue having it."""
+        try:
+            order = self.journal.order(self._ours.get(name, name))
+        except (JournalConflict, Refusal):
+            # A journal that cannot be read gives nothing up.
+            return False
+        return order.state in (State.LOST, State.REJECTED)
 
     def note_difference(self, symbol: str, quantity: Decimal, price: Decimal, now: datetime, reason: str) -> None:
         """Enter shares that came (positive) or went without any order that could be found."""
@@ -288,7 +305,7 @@ class JournalSync:
             self._check_relative(order, old, old.side)
             # A venue has the stop of a pair take its target's place as it triggers: what it is, its type tells.
             role = _level_of(order) if old.role in LEVEL_ROLES else old.role
-            why = _why(old, "took the place of an order of ours", moved=is_moved(old, order))
+            why = reason_of(old, "took the place of an order of ours", moved=is_moved(old, order))
             self._adopt(order, role, old.parent_id, why)
             return True
         parent = relations.groups.get(order.group) or self._ours.get(order.made_by)
@@ -299,7 +316,7 @@ class JournalSync:
         role = OrderRole.MANUAL if top.role == OrderRole.MANUAL else _level_of(order)
         closes = "sell" if top.side == "buy" else "buy"
         self._check_relative(order, top, closes if top.role in OPENING_ROLES else top.side)
-        why = _why(top, f"leg of {top.client_order_id}")
+        why = reason_of(top, f"leg of {top.client_order_id}")
         self._adopt(order, role, top.parent_id or top.client_order_id, why)
         return True
 
@@ -338,11 +355,14 @@ class JournalSync:
         name = self._ours[order.id]
         if told and self._untold[0] == name:
             self._untold = "", NEVER
-        news = (order.status, order.filled, order.average_price, order.fees, order.quantity, order.symbol, order.side)
+        terms = order.quantity, order.symbol, order.side, order.limit_price, order.stop_price
+        news = order.status, order.filled, order.average_price, order.fees, *terms
         reports = list(reports)
         if self._told.get(name) == news and not reports:
             return
         before = self.journal.order(name)
+        if before.role == OrderRole.MANUAL:
+            self._by_hand.add(order.id)
         if wrong := differs(before, order):
             self.disbelieved.add(order.id)
             raise ValueError(f"{name} is shown as {wrong}")
@@ -399,7 +419,38 @@ class JournalSync:
                         fees=str(after.fees),
                     ),
                 )
+        self._follow_price(before, order)
         self._told[name] = news
+
+    def _follow_price(self, known: JournalOrder, order: VenueOrder) -> None:
+        """Enter the price that an order of ours rests at, where it has another than the journal knows.
+
+        A venue may let a hand, or a request of ours whose answer was lost, move an order that stays the same one. Of
+        shares only a split does.
+        """
+        if known.role == OrderRole.MANUAL or unit_of(known.symbol) != COINS:
+            return
+        before = self.journal.present_terms(known)
+        if not is_moved(before, order):
+            return
+        now = self._now()
+        change = OrderIntent(
+            strategy=self.strategy,
+            symbol=known.symbol,
+            side=order.side,
+            quantity=order.remaining or order.quantity,
+            type=order.type,
+            role=known.role,
+            decision_time=now,
+            sequence=self.journal.next_sequence(known.symbol, known.role, now),
+            limit_price=order.limit_price or None,
+            stop_price=order.stop_price or None,
+            parent_id=known.parent_id or known.client_order_id,
+            reason="moved at the venue",
+        )
+        self.journal.amended(known.client_order_id, change)
+        was, price = (before.stop_price, order.stop_price) if order.is_stop else (before.limit_price, order.limit_price)
+        log.info("%s: the %s that was at %s rests at %s at the venue", known.symbol, known.role, was, price)
 
     def enter_split(self, symbol: str, ratio: tuple[Decimal, Decimal]) -> None:
         """Enter a split that shows in the venue's positions, as of now."""
@@ -416,8 +467,8 @@ class JournalSync:
         self.journal.split(symbol, *ratio, time=filled - INSTANT)
 
 
-def _why(relative: JournalOrder, otherwise: str, *, moved: bool = False) -> str:
-    """The reason of what belongs to an order of ours: what stands in for an exit does so with all its legs.
+def reason_of(relative: JournalOrder, otherwise: str, *, moved: bool = False) -> str:
+    """The reason of what belongs to or changes an order of ours: what stands in for an exit does so with all its legs.
 
     What was ``moved`` stands in no longer: whoever did it has chosen its price.
     """

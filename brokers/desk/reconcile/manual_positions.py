@@ -83,7 +83,7 @@ class ManualPositions:
         """Compare the venue's positions with all fills that are known."""
         self.reduced.clear()
         for order in self.state.view.manual:
-            if order.filled > 0:
+            if order.filled > 0 and self.sync.client_id(order.id) is None:
                 self._enter_what_it_sold(order)
                 ours = self.positions.book.quantity(order.symbol)
                 self.sync.adopt_manual(order)

@@ -13,6 +13,7 @@ from brokers.desk.venue_snapshot import VenueSnapshot, grouped, in_words, not_be
 from brokers.desk.venue_state import VenueState
 from brokers.venue_values import TradeUpdate, VenueOrder, VenuePositions
 from config.errors import Refusal
+from config.values.symbols import in_other_money
 
 
 class VenueObserver:
@@ -82,7 +83,8 @@ class VenueObserver:
             account=figures,
             positions=held.by_symbol,
             orders=state.believed(orders),
-            manual=manual,
+            # What a hand trades against other money moves the coins of the pair against USD, at a price in that money.
+            manual=[order for order in manual if not in_other_money(order.symbol)],
             listing=opened.native,
             complete=held.complete,
             unread={row.symbol: in_words(row) for row in unread if row.symbol},

@@ -219,11 +219,24 @@ class OwnPositions:
         """Orders of a symbol whose outcome is not known."""
         return [order for order in self.journal.unresolved() if order.symbol == symbol and not order.venue_id]
 
+    def waiting(self) -> list[JournalOrder]:
+        """Orders that open a position and may still fill, those without an answer too, with their present prices."""
+        return [self._at_present(o) for o in self.journal.open_orders() if o.role in OPENING_ROLES]
+
+    def _at_present(self, order: JournalOrder) -> JournalOrder:
+        """An order with the prices that it has now: as the venue shows it, or as the journal was told last."""
+        if not order.venue_id:
+            return order
+        shown = self.state.view.orders.get(order.venue_id)
+        if shown is None or not shown.open:
+            return self.journal.present_terms(order)
+        return replace(order, limit_price=shown.limit_price or None, stop_price=shown.stop_price or None)
+
     def account_state(self, symbol: str, without: str = "") -> AccountState:
         """What the gate measures an order of ``symbol`` against, ``without`` the order whose place it takes."""
         positions = self.state.view.positions
         held = set(self.book.symbols) | {s for s, position in positions.items() if position.quantity}
-        waiting = [o for o in self.journal.open_orders() if o.role in OPENING_ROLES and o.client_order_id != without]
+        waiting = [order for order in self.waiting() if order.client_order_id != without]
         promised = sum(float(o.remaining) * self.worth(o) for o in waiting)
         entries = [o for o in waiting if o.symbol not in self.parked]
         counted = sum(float(o.remaining) * self.worth(o) for o in entries) if self.parked else promised
@@ -242,7 +255,7 @@ class OwnPositions:
             new_positions=positions_today + len({o.symbol for o in entries} - held),
             open_positions=len((held | {o.symbol for o in waiting}) - self.parked),
             holds_symbol=symbol in held or any(o.symbol == symbol for o in waiting),
-            symbol_notional=worth + ordered,
+            symbol_notional=worth + ordered + float(self.state.view.worth_ordered_by_hand(symbol)),
         )
 
     @property

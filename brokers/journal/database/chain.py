@@ -14,6 +14,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Boolean, Column, Connection, Date, Integer, Table, select, update
@@ -39,7 +40,7 @@ from brokers.journal.database.schema import (
     trades,
     verdicts,
 )
-from brokers.journal.fills import exact, written
+from brokers.journal.fills import exact, unsigned, written
 
 HEAD, GENESIS = "chain", "chain_begins_with"
 CHAINED: tuple[Table, ...] = (runs, decisions, orders, order_events, fills, equity, sessions, halts, splits, not_sent)
@@ -106,7 +107,8 @@ def verdict_values(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 def insert(connection: Connection, table: Table, *rows: dict[str, Any]) -> None:
     """Write rows as the next ones of the chain."""
-    connection.execute(table.insert(), [link_in(connection, table, row) for row in rows])
+    alike = [{k: unsigned(v) if isinstance(v, float | Decimal) else v for k, v in row.items()} for row in rows]
+    connection.execute(table.insert(), [link_in(connection, table, row) for row in alike])
 
 
 def link_in(

@@ -13,6 +13,7 @@ from brokers.kraken.answers.pairs import NO_COINS, SPENDABLE, USD, Pairs
 from brokers.network.figures import NOTHING, amount, required
 from brokers.quantities import DUST_USD, MATTERS_USD
 from brokers.venue_values import VenuePosition, VenuePositions
+from config.values.symbols import OTHER_MONEY
 
 NEGLIGIBLE_FRAC = Decimal("0.01")
 """Of a pair's least volume, which is worth some dollars: so little of a coin changes no sum, whatever its price."""
@@ -76,7 +77,7 @@ def balances_of(answer: Mapping[str, Any], pairs: Pairs) -> Balances:
 def positions_of(
     balances: Balances, pairs: Pairs, prices: Mapping[str, Decimal], *, dust: bool = False
 ) -> VenuePositions:
-    """Coins as positions, against USD.
+    """Coins as positions, against USD; other money is none, and told apart.
 
     What cannot be sold, by volume or by worth, is dust and no position, unless ``dust`` asks for it. A coin without a
     price is one all the same: what is not known must not be missing. So is what an order holds, which sells it, and
@@ -84,6 +85,8 @@ def positions_of(
     """
     found: dict[str, VenuePosition] = {}
     for coin, there in balances.coins.items():
+        if coin in OTHER_MONEY:
+            continue
         symbol = f"{coin}/{USD}"
         price, pair = prices.get(symbol, NOTHING), pairs.of(symbol)
         worth = there.total * price
@@ -98,11 +101,12 @@ def positions_of(
             market_value=worth if price > 0 else None,
             lot=None if pair is None else pair.lot,
         )
-    return VenuePositions(found, balances.complete)
+    money = {name: there.total for name, there in balances.coins.items() if name in OTHER_MONEY}
+    return VenuePositions(found, balances.complete, money)
 
 
 def equity_of(balances: Balances, pairs: Pairs, prices: Mapping[str, Decimal]) -> Decimal:
-    """Cash and what the coins are worth in USD.
+    """Cash and what the coins and other money are worth in USD.
 
     Coins that cannot be traded are not counted: locked ones, and those without a pair against USD. Nor is a trace of a
     coin that has no price.

@@ -112,6 +112,89 @@ def test_new_york_s_times_with_another_offset_are_refused(tmp_path):
     assert len(read(tmp_path, table(times)).frame) == len(times)
 
 
+def sessions(first: str, last: str, zone: str = NEW_YORK, frequency: str = "5min") -> pd.DatetimeIndex:
+    """The bars of whole sessions, as the clock of a zone shows them."""
+    days = pd.bdate_range(first, last)
+    bars = [pd.date_range(f"{day:%F} 09:30", f"{day:%F} 15:59", freq=frequency, tz=NEW_YORK) for day in days]
+    return bars[0].append(bars[1:]).tz_convert(zone).tz_localize(None)
+
+
+def of_zones(first: str, last: str, **zones: str) -> pd.DataFrame:
+    """Symbols whose times are each of another zone, without an offset."""
+    return pd.concat([table(sessions(first, last, zone), name) for name, zone in zones.items()], ignore_index=True)
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "America/Chicago", "America/Los_Angeles", "Asia/Kolkata"])
+def test_a_symbol_in_another_zone_than_the_others_is_refused(tmp_path, zone):
+    """However many there are: the one that is read right fills the session."""
+    frame = of_zones("2023-03-13", "2023-03-17", AAA=NEW_YORK, BBB=zone, CCC=zone)
+    told = "the bars of BBB from 2023-03-13 to .* and those of AAA do not: all symbols are read in one zone; write the"
+    with pytest.raises(Refusal, match=told):
+        read(tmp_path, frame)
+    one = of_zones("2023-03-13", "2023-03-17", AAA=NEW_YORK, BBB=NEW_YORK)
+    assert read(tmp_path, one).notes == ()
+
+
+def test_an_hour_s_wrong_zone_of_all_symbols_is_refused(tmp_path):
+    frame = of_zones("2023-03-13", "2023-03-17", AAA="America/Chicago", BBB="America/Chicago")
+    with pytest.raises(Refusal, match="from 08:30 to 14:55 in New York: --timezone America/New_York looks wrong"):
+        read(tmp_path, frame, timezone=NEW_YORK)
+    assert read(tmp_path, frame, timezone="America/Chicago").notes == ()
+
+
+@pytest.mark.parametrize(
+    ("zone", "first", "last", "told"),
+    [
+        ("Etc/GMT+4", "2022-10-31", "2022-11-11", "from 2022-11-07 to 2022-11-11 .* from 10:30 to 16:55 in New York"),
+        ("Etc/GMT+5", "2022-10-31", "2022-11-11", "from 2022-10-31 to 2022-11-04 .* from 08:30 to 14:55 in New York"),
+    ],
+)
+def test_times_whose_clock_does_not_change_with_new_york_s_are_refused(tmp_path, zone, first, last, told):
+    frame = of_zones(first, last, AAA=zone)
+    with pytest.raises(Refusal, match=f"{told}, and those of 5 other sessions of it do not: .* --timezone {zone[:-2]}"):
+        read(tmp_path, frame)
+    assert read(tmp_path, frame, timezone=zone).notes == ()
+    stamped = table(sessions(first, last).tz_localize(zone))
+    with pytest.raises(Refusal, match="the offset looks wrong on one side of a clock change"):
+        read(tmp_path, stamped)
+
+
+def test_a_zone_that_changes_its_clock_on_other_days_is_refused(tmp_path):
+    """Servers of brokers are seven hours ahead of New York all year, which no zone of Europe is."""
+    ahead = table(sessions("2023-03-06", "2023-03-31") + pd.Timedelta(hours=7))
+    with pytest.raises(Refusal, match=r"from 2023-03-13 to 2023-03-24 .*--timezone Europe/Athens changes its clock"):
+        read(tmp_path, ahead, timezone="Europe/Athens")
+
+
+@pytest.mark.parametrize("hours", ["regular", "extended"])
+def test_what_keeps_the_session_for_the_most_part_is_read(tmp_path, hours):
+    """Bars of extended hours, hours that hardly trade, late first days and halts are no other zone's."""
+    full = [five_minutes(f"2023-03-{day}", "04:00", "19:55") for day in range(13, 18)]
+    behind = [five_minutes(f"2023-03-{day}", "09:30", "19:55") for day in range(13, 18)]
+    listed = [five_minutes("2023-03-13", "11:30", "19:55"), five_minutes("2023-03-14", "10:45", "19:55"), *behind[2:]]
+    twice = (("11:00", "11:10"), ("17:00", "17:10"))
+    thin = [five_minutes(f"2023-03-{day}", *span) for day in range(13, 18) for span in twice]
+    halves = five_minutes("2022-11-25", "09:30", "15:55")
+    parts = {"FULL": full, "PAST": behind, "IPO": listed, "THIN": thin, "HALF": [halves]}
+    frame = pd.concat([table(times, name) for name, days in parts.items() for times in days], ignore_index=True)
+    assert read(tmp_path, frame, hours=hours).symbols == sorted(parts)
+
+
+@pytest.mark.parametrize("frequency", ["1min", "15min", "30min", "60min"])
+def test_sessions_of_any_bar_length_keep_their_clock(tmp_path, frequency):
+    right = sessions("2022-10-31", "2022-11-11", frequency=frequency)
+    assert read(tmp_path, table(right)).notes == ()
+    with pytest.raises(Refusal, match="from 2022-11-07 to 2022-11-11"):
+        read(tmp_path, table(sessions("2022-10-31", "2022-11-11", "Etc/GMT+4", frequency)))
+
+
+def test_a_first_hour_that_lacks_its_bars_for_some_sessions_is_told(tmp_path):
+    """As where what lay beyond the close was cut off already."""
+    times = sessions("2022-10-31", "2022-11-11", "Etc/GMT+4")
+    found = read(tmp_path, table(times[times.hour < 16]))
+    assert found.notes == ("AAA has no bar in the first hour of 5 sessions in a row, 2022-11-07 to 2022-11-11",)
+
+
 # ---- jumps ----------------------------------------------------------------------------------------------
 
 

@@ -65,7 +65,7 @@ def test_longer_bars_count_from_the_regular_opening() -> None:
 def test_every_length_is_made_of_what_is_asked_for(minutes: int) -> None:
     bars = BarCollector(("A",), minutes, sessions=True)
     asked = 1 if minutes == 1 else 5
-    assert bars.asked_minutes == asked
+    assert bars.times.asked_minutes == asked
     bars.add(bars_of({"A": rows_between("2023-03-07 09:30", "2023-03-07 11:29", asked)}))
     found = bars.table(moment("2023-03-07 11:30"), "test")
     assert found is not None
@@ -98,8 +98,8 @@ def test_a_market_that_never_closes_keeps_all_and_counts_from_midnight() -> None
     hours = rows_between("2023-03-04 00:00", "2023-03-04 02:00", minutes=60)
     assert begins(table(hours, "2023-03-04 02:59", minutes=60, sessions=False)) == ["04 00:00", "04 01:00"]
     for minutes in (1, 5, 15, 30, 60, 1440):
-        assert BarCollector(("A",), minutes, sessions=False).asked_minutes == minutes
-    assert BarCollector(("A",), 60, sessions=True).asked_minutes == 5
+        assert BarCollector(("A",), minutes, sessions=False).times.asked_minutes == minutes
+    assert BarCollector(("A",), 60, sessions=True).times.asked_minutes == 5
 
 
 @pytest.mark.parametrize("month", [1, 7])
@@ -180,7 +180,9 @@ def test_the_night_and_the_weekend_are_no_gap() -> None:
 
 def test_expected_bars_follow_the_calendar() -> None:
     bars = BarCollector(("A",), 5, sessions=True)
-    assert bars.expected(pd.Timestamp("2023-07-05 09:34", tz="America/New_York"))[-1] == moment("2023-07-03 12:55")
+    assert bars.times.expected(pd.Timestamp("2023-07-05 09:34", tz="America/New_York"))[-1] == moment(
+        "2023-07-03 12:55"
+    )
 
 
 def test_whole_sessions_are_on_the_grid_of_a_backtest() -> None:

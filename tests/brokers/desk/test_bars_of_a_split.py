@@ -143,6 +143,19 @@ def test_a_night_after_a_split_is_no_other_split(gap: float) -> None:
     np.testing.assert_allclose(found[0], found[1])
 
 
+@pytest.mark.parametrize(("before", "after", "step"), [(2, 3, 0.8), (4, 5, 0.88), (3, 2, 1.25)])
+def test_a_night_of_the_days_before_a_split_is_not_taken_for_it(before: int, after: int, step: float) -> None:
+    """The venue has adjusted all bars already; what they show a session earlier is the market's."""
+    rows = regular_rows(NEXT, 8)
+    night = len(rows) - 2 * 78
+    moved = [{**row, **{key: row[key] * step for key in "ohlc"}} if k >= night else row for k, row in enumerate(rows)]
+    venue = DataVenue({"A": moved, "B": moved}, f"{NEXT} 11:00")
+    known = live(venue, replace(SPLIT, before=Decimal(before), after=Decimal(after)), price=100.0 * step)
+    known.snapshot()
+    assert known.bars is not None
+    np.testing.assert_array_equal(known.bars.close[:, 0], known.bars.close[:, 1])
+
+
 # The desk.
 
 

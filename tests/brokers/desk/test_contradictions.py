@@ -127,6 +127,7 @@ def test_an_order_is_given_up_after_several_denials_and_taken_back_when_it_is_th
         states.append(scene.journal.order(name).state)
         scene.pass_time(12)
     assert states == [State.WORKING] * 3 + [State.LOST]
+    assert scene.sync.given_up(scene.journal.order(name).venue_id)
     scene.wire.order = known
     hidden.clear()
     scene.desk.look()

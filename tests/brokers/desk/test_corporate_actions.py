@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -126,7 +127,9 @@ def test_a_split_soon_after_an_entry_is_not_waited_for(tmp_path, ticks):
 
 def test_the_best_price_is_in_present_shares(scene):
     position = scene.desk.reconcile().positions["AAPL"]
-    scene.desk.books._best["AAPL"] = (scene.desk.books._best["AAPL"][0], 120.0)
+    # Of a bar that is too old to be in the table any more.
+    seen = scene.desk.books._best._seen
+    seen["AAPL"] = replace(seen["AAPL"], dropped=120.0)
     assert scene.desk.reconcile().positions["AAPL"].best_price == 120 > position.entry_price
     split(scene, "10")
     scene.settle(2)

@@ -88,13 +88,13 @@ def test_cash_is_left_before_the_account_is_seen_again(tmp_path):
     scene = Scene(tmp_path, overrides=[*SHIPPED[:2], "gate.max_new_positions=9", "gate.min_cash_frac=0.85"])
     scene.settle(2)
     assert buy(scene, "AAPL", 100) == ""
-    before = scene.state.view.uncommitted_cash
+    before = scene.positions.uncommitted_cash
     # It waits, and its cash is promised.
     assert buy(scene, "MSFT", 100) == "GATE_CASH"
     # The fill is known from the stream, the account's cash is as it was before.
     scene.pass_time(1)
     assert not scene.journal.open_orders()
-    assert scene.state.view.uncommitted_cash == before
+    assert scene.positions.uncommitted_cash == before
     assert buy(scene, "MSFT", 100) == "GATE_CASH"
     scene.settle(3)
     assert buy(scene, "MSFT", 100) == "GATE_CASH"
@@ -115,6 +115,16 @@ def test_an_order_that_waits_takes_the_room_of_its_symbol(scene):
     LumibotOrderRouter(scene.desk).submit(single("AAPL", "buy", 60, 95.0))
     assert buy(scene, "AAPL", 60) == "GATE_SYMBOL_NOTIONAL"
     assert buy(scene, "AAPL", 40) == ""
+
+
+def test_an_order_that_a_hand_moved_counts_at_its_new_price(scene):
+    sent = LumibotOrderRouter(scene.desk).submit(single("AAPL", "buy", 60, 95.0))
+    scene.settle(1)
+    scene.exchange.replace(sent.id, {"limit_price": "97"})
+    scene.pass_time(1)
+    scene.observer.look()
+    assert scene.positions.account_state("AAPL").symbol_notional == 60 * 97
+    assert scene.desk.entries.pending()["AAPL"].price == 97
 
 
 def test_what_an_order_at_market_may_be_filled_beyond_its_quote_counts(tmp_path):

@@ -56,8 +56,10 @@ def test_the_lookup_that_works_again_settles_the_order(scene, monkeypatch):
         broken.setattr(scene.wire, "order_by_client_id", lambda name: (_ for _ in ()).throw(VenueUnavailable("504")))
         scene.settle(3)
         assert scene.positions.unresolved("NVDA")
+    (name,) = (order.client_order_id for order in scene.journal.unresolved() if order.symbol == "NVDA")
+    assert not scene.sync.given_up(name) and not scene.sync.given_up("a hand's order")
     scene.settle(2, seconds=40)
-    assert not scene.positions.unresolved("NVDA")
+    assert not scene.positions.unresolved("NVDA") and scene.sync.given_up(name)
 
 
 def test_orders_that_hang_take_turns_one_at_a_look(scene, monkeypatch):

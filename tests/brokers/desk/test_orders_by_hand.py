@@ -88,6 +88,33 @@ def test_a_purchase_by_hand_that_fills_in_part_does_not_hold_up_our_stop(scene):
     assert stops(scene) == {Decimal("95.01"): 49}
 
 
+@pytest.mark.parametrize("restart", [False, True])
+def test_what_is_left_of_a_bid_by_hand_stays_set_aside_once_a_part_has_filled(scene, restart):
+    terms = {"type": "limit", "limit_price": "100.02", "time_in_force": "gtc"}
+    scene.in_part("MSFT", 101, lambda: by_hand(scene, "buy", 400, "hand-buy", "MSFT", **terms))
+    if restart:
+        scene.settle(2)
+        scene.restart()
+    scene.settle(3)
+    filled = Decimal(scene.exchange.order_by_client_id("hand-buy")["filled_qty"])
+    assert 0 < filled < 400 and scene.positions.book.manual == {"MSFT": filled}
+    left = (400 - filled) * Decimal("100.02")
+    assert scene.positions.uncommitted_cash == scene.state.view.account.cash - left
+    scene.exchange.cancel(scene.exchange.order_by_client_id("hand-buy")["id"])
+    scene.settle(2)
+    assert scene.positions.uncommitted_cash == scene.state.view.account.cash
+
+
+def test_a_bid_by_hand_that_is_moved_after_a_part_has_filled_is_set_aside_at_its_new_price(scene):
+    terms = {"type": "limit", "limit_price": "100.02", "time_in_force": "gtc"}
+    scene.in_part("MSFT", 101, lambda: by_hand(scene, "buy", 400, "hand-buy", "MSFT", **terms))
+    scene.settle(3)
+    moved = scene.exchange.replace(scene.exchange.order_by_client_id("hand-buy")["id"], {"limit_price": "90"})
+    scene.settle(3)
+    left = Decimal(scene.exchange.order(moved["id"])["qty"])
+    assert scene.positions.uncommitted_cash == scene.state.view.account.cash - left * 90
+
+
 def test_a_cancel_of_the_hand_s_that_hangs_does_not_hold_up_our_stop(scene):
     hand_holds(scene, 20)
     by_hand(scene, "sell", 20, "hand-exit", type="limit", limit_price="140", time_in_force="gtc")

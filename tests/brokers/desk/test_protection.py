@@ -10,6 +10,7 @@ import pytest
 from brokers.alpaca.errors import AlpacaRefusal
 from brokers.desk.execution.order_requests import exits
 from brokers.desk.reconcile.protection_status import protection_status
+from brokers.journal.marks import NEAREST
 from brokers.rehearsal.core.faults import FaultPlan
 from tests.brokers.desk.scene import TUESDAY, Json, Scene, changes, held, lost, read_quote
 
@@ -241,6 +242,16 @@ def test_a_price_outside_the_session_is_no_reason_to_leave(scene, caplog):
     scene.settle(8)
     assert scene.held() == scene.stopped() == 49
     assert Decimal(stop_of(scene)["stop_price"]) == Decimal("95.01")
+
+
+def test_more_shares_behind_a_stop_that_stands_in_make_its_price_no_level(scene):
+    scene.pass_time(7 * 3600, AAPL=94)
+    take_away(scene)
+    scene.settle(4)
+    (stop,) = scene.positions.protection("AAPL").stops
+    changed = scene.desk.protector._stops._changed
+    assert changed(stop, stop.remaining, stop.stop_price, "more behind it", scene.state.now).reason == NEAREST
+    assert changed(stop, stop.remaining, stop.stop_price + 1, "tighter", scene.state.now).reason == "tighter"
 
 
 def test_a_tighter_stop_that_a_price_outside_the_session_passed_is_no_exit(scene):

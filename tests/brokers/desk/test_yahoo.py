@@ -35,7 +35,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 @pytest.mark.parametrize("minutes", [1, 5, 15, 60, 1440])
 @pytest.mark.parametrize("sessions", [True, False])
 def test_every_length_that_is_asked_for_has_a_name(asked, minutes, sessions):
-    found = YahooFallback().bars("SPY", BarCollector(["SPY"], minutes, sessions).asked_minutes, START)
+    found = YahooFallback().bars("SPY", BarCollector(["SPY"], minutes, sessions).times.asked_minutes, START)
     assert set(found) == {"symbol", "datetime", "open", "high", "low", "close", "volume"}
 
 

@@ -307,6 +307,23 @@ def test_cash_that_a_hands_bid_holds_is_not_spent(scene):
     assert scene.held(ETH) > 0 and scene.faults() == []
 
 
+def test_cash_that_a_hands_bid_holds_is_not_spent_once_a_part_of_it_has_filled(scene):
+    placed = scene.server.by_hand(
+        "AddOrder", pair="XBTUSD", type="buy", ordertype="limit", volume="0.019", price="50000"
+    )
+    scene.settle(1)
+    (bid,) = scene.open(BTC)
+    scene.server.call(lambda exchange: exchange.life.fill(bid, Decimal("0.001"), Decimal(50_000)))
+    scene.settle(3)
+    assert scene.positions.book.manual == {BTC: Decimal("0.001")}
+    scene.enter(ETH, 100)
+    scene.settle(2)
+    assert scene.asked["AddOrder"] == 0, "900 of 950 USD are still set aside"
+    scene.server.by_hand("AmendOrder", txid=placed["txid"][0], limit_price="40000")
+    scene.settle(2)
+    assert scene.positions.uncommitted_cash == scene.positions.state.view.account.cash - Decimal(720)
+
+
 def test_a_quiet_iteration_asks_little(scene):
     scene.enter(BTC, 100)
     scene.settle(3)

@@ -111,6 +111,7 @@ def held(symbol="ETH/USD", entered=NOW - timedelta(hours=5)):
         (wish(), {"positions": {"ETH/USD": held()}}, "OPEN_POSITION"),
         (wish("ETH/USD"), {"positions": {"ETH/USD": held()}}, "OPEN_POSITION: ETH/USD is held and not averaged down"),
         (wish(score=74.0), {}, "QUALITY"),
+        (wish(score=float("nan")), {}, "QUALITY"),
         (wish(score=75.0), {}, "OK"),
         (wish(), {"cash": 4.0}, "BALANCE"),
         (wish("AUT/USD", price=1.0), {}, "SYMBOL: AUT/USD is restricted"),

@@ -8,6 +8,7 @@ import threading
 import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from types import SimpleNamespace
 
 import numpy as np
@@ -174,6 +175,20 @@ def test_shares_by_hand_in_a_symbol_of_ours_are_a_position_of_their_own(scene):
     ours, theirs = written(scene).positions
     assert (ours.protected, ours.stop) == (49, pytest.approx(95.01))
     assert (theirs.protected, theirs.stops) == (50, (StopState(80.0, 50.0),))
+
+
+def test_a_stop_by_hand_that_has_sold_a_part_goes_on_protecting_what_the_hand_has_left(scene):
+    scene.enter("AAPL", 50)
+    scene.settle(2)
+    by_hand(scene, side="buy", type="market", time_in_force="day", client_order_id="hand1")
+    scene.settle(3)
+    by_hand(scene, side="sell", type="stop", stop_price="97", time_in_force="gtc", client_order_id="hand2")
+    scene.settle(3)
+    (stop,) = [o for o in scene.exchange._state.open_orders("AAPL") if o.client_order_id == "hand2"]
+    scene.exchange._life.fill(stop, Decimal(20), Decimal(97))
+    scene.settle(3)
+    _, theirs = written(scene).positions
+    assert (theirs.quantity, theirs.stops, theirs.bare) == (30, (StopState(97.0, 30.0),), 0)
 
 
 def test_what_is_lost_is_told_of_every_stop(scene):

@@ -78,14 +78,24 @@ def test_an_order_without_an_answer_is_found_by_its_name(scene: Scene) -> None:
     assert len(scene.broker.get_tracked_orders(STRATEGY)) == 3
 
 
-def test_an_order_that_never_reached_the_venue_ends_as_an_error(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_order_without_an_answer_ends_as_an_error_once_the_desk_gives_it_up(scene: Scene) -> None:
+    client, given_up = scene.client, set[str]()
+
+    def look() -> Any:
+        listing, native = client.open_orders(), client.account()
+        return SimpleNamespace(listing=listing, positions={}, account=SimpleNamespace(native=native))
+
+    scene.broker.link = SimpleNamespace(look=look, given_up=given_up.__contains__)
     scene.router.fails = OutcomeUnknown("timeout")
+    scene.router.fails.client_order_id = "ours-0"
     order = scene.bracket()
+    for _ in range(3):
+        scene.look()
+        assert order.is_active()
+        order._known_since = -1e9  # however long ago
+    given_up.add("ours-0")
     scene.look()
-    assert order.is_active()
-    monkeypatch.setattr("brokers.lumibot.account_reader.LOOKUP_S", 0)
-    scene.look()
-    assert order.status == "error"
+    assert (order.status, order.error_message) == ("error", "NOT_SENT: the venue has no order ours-0")
     assert scene.told.events == [("error",)]
 
 

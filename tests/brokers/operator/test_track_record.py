@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import json
 import shutil
@@ -12,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from random import Random
 from types import ModuleType
@@ -20,8 +22,10 @@ import pytest
 
 from brokers.desk.reconcile.position_book import replay
 from brokers.journal import Cumulative, Execution, Journal, OrderIntent, order_statements
-from brokers.operator.bundle import export, verify_bundle
-from brokers.operator.track_record import Period, verify
+from brokers.journal.database.integrity import Damaged
+from brokers.operator.bundle import _signed, export, verify_bundle
+from brokers.operator.track_record import Period, _require_bookkeeping, verify
+from brokers.record import EquityRow
 from commands.app import main
 from commands.operator import verify as verify_command
 from config.errors import Refusal
@@ -233,6 +237,52 @@ def test_a_forged_figure_that_is_hashed_anew_is_found_by_both(bundle, tmp_path, 
     with pytest.raises(Refusal, match=r"does not follow|cannot be below"):
         verify_bundle(folder)
     assert tool.main([str(folder)]) == 1
+
+
+def test_no_rule_makes_more_of_a_quantity(tool):
+    verdicts = [{"module": "equity_sizer", "before": "10", "after": "10", "sequence": 0}]
+    verdicts.append({"module": "a_rule", "before": "10", "after": "500", "sequence": 1})
+    decision = {"symbol": "AAPL", "time": "t", "verdicts": verdicts, "proposed_quantity": "10"}
+    decision |= {"final_quantity": "500", "outcome": "sent"}
+    for error, check in ((Damaged, _require_bookkeeping), (tool.Wrong, tool.check_decision)):
+        with pytest.raises(error, match="decision of AAPL at t: a_rule makes 500 of 10"):
+            check(decision)
+
+
+def sold(address: str | Path, price: str) -> None:
+    """A twentieth of a coin bought at 0.30 and sold."""
+    at = datetime(2026, 11, 30, 15, 0, tzinfo=UTC)
+    with Journal(address, ACCOUNT, lambda: at) as journal:
+        journal.begin_run("live", "combined", "micro_cap", "h")
+        for k, (role, side, usd) in enumerate((("entry", "buy", "0.30"), ("close", "sell", price))):
+            when, coins = at + timedelta(minutes=k), Decimal("0.05")
+            name = journal.plan_order(OrderIntent("combined", "DOGE/USD", side, coins, "market", role, when))
+            journal.sent(name, f"v{k}")
+            journal.event(name, "filled", time=when, fills=[Cumulative(coins, Decimal(usd), when)])
+        journal.equity(EquityRow(at, 100.0, -0.0, 0.0, -0.0, 0))
+        portions = replay(journal.filled_orders(), lambda order: None, ()).portions
+        journal.trades({(p.entry_order, p.exit_order): p.trade for p in portions})
+        assert str(portions[0].trade.pnl) == "-0.0"
+
+
+def test_a_result_that_rounds_to_minus_nothing_is_nothing(tmp_path, tool, postgres):
+    address = postgres.fresh()
+    sold(address, "0.2995")
+    assert '"pnl":"0"' in verify(address).trades[0]
+    # A journal and a bundle of before have a zero with its sign in a file.
+    path = tmp_path / "journal.sqlite"
+    sold(path, "0.2995")
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("UPDATE trades SET pnl = '-0'")
+    assert verify(path).trades == export(path, tmp_path / "bundle").trades == verify(address).trades
+    derived = tmp_path / "bundle" / "derived.jsonl"
+    derived.write_text(derived.read_text().replace('"pnl":"0"', '"pnl":"-0"'))
+    manifest = tmp_path / "bundle" / "manifest.json"
+    told = json.loads(manifest.read_text())
+    told["files"]["derived.jsonl"] = hashlib.sha256(derived.read_bytes()).hexdigest()
+    manifest.write_bytes(_signed({key: value for key, value in told.items() if key != "sha256"}))
+    assert verify_bundle(tmp_path / "bundle").trades == verify(address).trades
+    assert "1 trades" in tool.verify(tmp_path / "bundle")
 
 
 def test_the_commands(day, tmp_path, capsys):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -11,11 +12,12 @@ import pytest
 from backtests.live.live_runs import _measured
 from backtests.reports.live_scoreboard import board, journal_record
 from backtests.reports.scoreboard import LABELS, scoreboard
-from brokers.journal import Journal
-from brokers.record import RunRecord
+from brokers.journal import Cumulative, Journal, OrderIntent
+from brokers.record import EquityRow, RunRecord
 from commands.app import main
 from config import load
 from monitoring.journal_reader import JournalReader
+from monitoring.own_shares import net_fills, own_shares
 from risk.model import Decision, Plan, Verdict
 from tests.brokers.desk.scene import ACCOUNT, Scene
 from tests.risk.helpers import proposal
@@ -103,3 +105,44 @@ def test_the_end_of_a_run_and_the_scoreboard_measure_with_one_function(traded):
 def test_a_folder_without_a_journal_is_refused(tmp_path, capsys):
     assert main(["scoreboard", "--state-dir", str(tmp_path)]) == 2
     assert "journal" in capsys.readouterr().err
+
+
+def test_what_hands_hold_is_no_position_without_a_stop(tmp_path):
+    scene = Scene(tmp_path, journal=str(tmp_path / "journal.sqlite3"))
+    scene.enter("AAPL", 50)
+    scene.settle(3)
+    hand = {"symbol": "MSFT", "qty": "20", "side": "buy", "type": "market", "time_in_force": "day"}
+    scene.exchange.submit({**hand, "client_order_id": "by hand"})
+    scene.settle(10)
+    assert scene.positions.book.manual == {"MSFT": 20}
+    found, own = journal_record(JournalReader(scene.address)), scene.desk.record
+    assert (found.protected_bars, found.position_bars) == (own.protected_bars, own.position_bars)
+    scene.stop()
+
+
+def test_shares_that_were_split_and_sold_are_held_no_more(tmp_path):
+    at = datetime(2026, 11, 2, 15, 0, tzinfo=UTC)
+    day = timedelta(days=1)
+    with Journal(tmp_path / "journal.sqlite3", ACCOUNT, lambda: at) as journal:
+        journal.begin_run("live", "combined", "active", "h")
+
+        def filled(role, side, shares, usd, time):
+            intent = OrderIntent("combined", "NVDA", side, Decimal(shares), "market", role, time)
+            name = journal.plan_order(intent)
+            journal.sent(name, name[-6:])
+            journal.event(name, "filled", time=time, fills=[Cumulative(Decimal(shares), Decimal(usd), time)])
+
+        filled("entry", "buy", 10, 400, at)
+        filled("manual", "buy", 2, 400, at + timedelta(hours=1))
+        journal.split("NVDA", Decimal(12), Decimal(48), at + day)
+        # A hand sells its own shares, then some of ours.
+        filled("manual", "sell", 18, 100, at + day + timedelta(hours=1))
+        filled("close", "sell", 30, 101, at + 2 * day)
+        for days in (0.5, 1.5, 2.5, 300):
+            journal.equity(EquityRow(at + days * day, 100.0, 100.0, 0.0, 0.0, 0))
+        assert journal.positions_by_fills() == {}
+    reader = JournalReader(tmp_path / "journal.sqlite3")
+    assert [row.positions for row in journal_record(reader).equity] == [1, 1, 0, 0]
+    with reader.open() as db:
+        assert [shares for _, _, shares in own_shares(db)] == [10, 40, 30, 0]
+        assert net_fills(db) == {}

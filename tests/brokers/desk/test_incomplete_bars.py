@@ -1,0 +1,237 @@
+"""Bars of which the venue has told a part: nothing is decided on them, and it is asked again for a moment."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import numpy as np
+import pytest
+
+from brokers.desk.data.feed import MOMENT_S, LiveFeed
+from brokers.venue_errors import VenueUnavailable
+from tests.brokers.desk.feedside import DataVenue, Json, Yahoo, feed, moment, regular_rows, rows_between
+
+DAY, BEFORE = "2023-03-07", "2023-03-06"
+NEEDS = ("rsi_14", "atr_14")
+
+
+class LateVenue(DataVenue):
+    """Has each bar some seconds after its end; its clock goes on while somebody sleeps."""
+
+    late_s = 0.0
+    slept = 0
+
+    def sleep(self, seconds: float) -> None:
+        self.time += timedelta(seconds=seconds)
+        self.slept += 1
+
+    def _shown(self, bar: Json, start: datetime, end: datetime | None) -> bool:
+        ended = datetime.fromisoformat(bar["t"]) + timedelta(minutes=5)
+        return super()._shown(bar, start, end) and ended + timedelta(seconds=self.late_s) <= self.time
+
+
+def hourly(
+    monkeypatch: pytest.MonkeyPatch, rows: dict[str, list[Json]], late_s: float = 0.0, yahoo: Yahoo | None = None
+) -> tuple[LateVenue, LiveFeed]:
+    venue = LateVenue(rows, f"{DAY} 09:31")
+    venue.late_s = late_s
+    monkeypatch.setattr("brokers.desk.data.feed.time.sleep", venue.sleep)
+    live = feed(venue, list(rows), minutes=60, needs=NEEDS, yahoo=yahoo)
+    live.snapshot()
+    return venue, live
+
+
+def at(venue: LateVenue, live: LiveFeed, time: str) -> bool:
+    venue.at(f"{DAY} {time}")
+    return live.snapshot().usable("A")
+
+
+def last(live: LiveFeed) -> tuple[str, float, float]:
+    assert live.bars is not None
+    return f"{live.bars.opens_at[-1]:%H:%M}", live.bars.close[-1, 0], live.bars.volume[-1, 0]
+
+
+@pytest.mark.parametrize("late_s", [0.0, 2.0, 6.0])
+def test_an_hour_is_decided_on_once_its_last_part_has_come(monkeypatch: pytest.MonkeyPatch, late_s: float) -> None:
+    rows = regular_rows(DAY, 40)
+    closes = {bar["t"]: bar["c"] for bar in rows}
+    venue, live = hourly(monkeypatch, {"A": rows, "B": rows}, late_s)
+    for time, end in (("10:30:01", "15:25"), ("11:30:01", "16:25")):
+        venue.slept = 0
+        assert at(venue, live, time)
+        assert last(live)[1:] == (closes[f"{DAY}T{end}:00Z"], 12_000)
+        assert live.market is not None and live.market.time == venue.time
+        assert (venue.slept > 0) is (late_s > 0)
+
+
+def test_what_comes_later_than_that_makes_the_hour_unusable_until_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = regular_rows(DAY, 40)
+    venue, live = hourly(monkeypatch, {"A": rows, "B": rows}, 1000.0)
+    assert not at(venue, live, "10:30:01")
+    assert last(live)[0] == "09:30" and np.isnan(last(live)[1])
+    assert venue.slept <= MOMENT_S
+    venue.late_s = 2.0
+    assert at(venue, live, "10:46:00")
+    assert last(live)[2] == 12_000
+
+
+def test_an_hour_of_which_the_venue_told_the_beginning_alone_is_not_decided_on(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    rows = regular_rows(DAY, 40)
+    venue, live = hourly(monkeypatch, {"A": rows, "B": rows})
+    at(venue, live, "10:01")
+    venue.down = VenueUnavailable("no answer")
+    for time in ("10:30:01", "10:41:00"):
+        assert not at(venue, live, time)
+        assert last(live)[0] == "09:30" and np.isnan(last(live)[1])
+    lines = [message for message in caplog.messages if "has come since" in message]
+    assert lines == ["no bar of all 2 symbols has come since that of 09:55; nothing is entered on what is missing"]
+    venue.down = None
+    assert at(venue, live, "10:42:00")
+    assert last(live)[2] == 12_000 and caplog.messages[-1] == "bars of all 2 symbols come again"
+
+
+def test_what_the_fallback_told_of_one_symbol_completes_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = regular_rows(DAY, 40)
+    yahoo = Yahoo({"A": [bar for bar in rows if bar["t"] < f"{DAY}T15:30"]})
+    venue, live = hourly(monkeypatch, {"A": rows, "B": rows}, yahoo=yahoo)
+    at(venue, live, "10:01")
+    venue.down = VenueUnavailable("no answer")
+    assert at(venue, live, "10:30:01")
+    assert not live.snapshot().usable("B")
+
+
+@pytest.mark.parametrize("missing", [1, 2])
+def test_a_symbol_without_a_trade_at_the_end_of_an_hour_holds_nothing_up(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, missing: int
+) -> None:
+    rows = regular_rows(DAY, 40)
+    ends = [f"{DAY}T15:{minute}:00Z" for minute in (25, 20)][:missing]
+    seldom = [bar for bar in rows if bar["t"] not in ends]
+    # Beside others, their bars tell that there was none.
+    venue, live = hourly(monkeypatch, {"A": seldom, "B": rows})
+    assert at(venue, live, "10:30:01") and venue.slept == 0
+    assert last(live)[2] == 1000 * (12 - missing)
+    # Alone, an answer of some seconds later does.
+    venue, live = hourly(monkeypatch, {"A": seldom})
+    assert at(venue, live, "10:30:01") and 0 < venue.slept <= MOMENT_S
+    assert last(live)[2] == 1000 * (12 - missing)
+    assert at(venue, live, "10:45:00")
+    assert "has come since" not in caplog.text
+
+
+@pytest.mark.parametrize(("day", "close"), [(DAY, "16:00"), ("2023-07-03", "13:00")])
+def test_the_half_hour_before_the_close_is_complete_with_its_last_part(day: str, close: str) -> None:
+    venue = DataVenue({"A": regular_rows(day, 40)}, f"{day} {close}:01")
+    live = feed(venue, ["A"], minutes=60, needs=NEEDS)
+    assert live.snapshot().usable("A")
+    assert last(live)[2] == 6000
+    asked = len(venue.asked)
+    for time in (f"{close[:2]}:20", f"{close[:2]}:59", "19:00"):
+        venue.at(f"{day} {time}")
+        live.snapshot()
+    # Once for each half-hour of the clock, and not once a minute.
+    assert len(venue.asked) <= asked + 2
+
+
+def test_bars_that_lag_behind_are_decided_on_no_second_time(monkeypatch, caplog) -> None:
+    rows = [bar for bar in regular_rows(DAY, 40) if bar["t"] < f"{DAY}T16:30"]
+    venue, live = hourly(monkeypatch, {"A": rows, "B": rows})
+    assert at(venue, live, "11:30:05")
+    for time in ("12:30:05", "13:30:05"):
+        assert not at(venue, live, time)
+        assert live.why_unusable("A") == f"stale since {DAY}T11:30:00-05:00: the newest bar is missing"
+    assert "no bar of all 2 symbols has come since that of 11:25" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("minutes", "missing", "usable"), [(60, 1, False), (30, 1, False), (15, 1, True), (15, 2, False)]
+)
+def test_of_bars_that_come_whole_no_more_than_a_quarter_of_an_hour_may_be_missing(
+    minutes: int, missing: int, usable: bool
+) -> None:
+    end = moment(f"{DAY} 12:00") - timedelta(minutes=minutes * (missing + 1))
+    rows = rows_between(f"{BEFORE} 00:00", f"{end:%Y-%m-%d %H:%M}", minutes)
+    venue = DataVenue({"A": rows}, f"{DAY} 12:00:30")
+    live = feed(venue, ["A"], minutes=minutes, sessions=False)
+    assert live.snapshot().usable("A") is usable
+
+
+def test_an_hour_that_comes_whole_and_late_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = rows_between(f"{BEFORE} 00:00", f"{DAY} 12:00", 60)
+    venue = LateVenue({"A": rows}, f"{DAY} 11:50")
+    venue.late_s = 55 * 60 + 3
+    monkeypatch.setattr("brokers.desk.data.feed.time.sleep", venue.sleep)
+    live = feed(venue, ["A"], minutes=60, sessions=False)
+    live.snapshot()
+    venue.at(f"{DAY} 12:00:01")
+    live.snapshot()
+    assert last(live)[:2] == ("11:00", rows[-2]["c"])
+
+
+# Volumes.
+
+VENUE, ALL = 1000, 50_000
+
+
+def volumes(live: LiveFeed, symbol: int = 0) -> set[float]:
+    assert live.bars is not None
+    found = live.bars.volume[:, symbol]
+    return set(found[np.isfinite(live.bars.close[:, symbol])].tolist())
+
+
+def everywhere(rows: list[Json], until: str) -> list[Json]:
+    """The same bars as another source has them, with the trades of all exchanges."""
+    return [{**bar, "v": ALL} for bar in rows if bar["t"] < until]
+
+
+@pytest.mark.parametrize("minutes", [5, 60])
+def test_one_request_without_an_answer_leaves_the_volumes_of_the_venue(minutes: int) -> None:
+    rows = regular_rows(DAY, 40)
+    venue = DataVenue({"A": rows, "B": rows}, f"{DAY} 11:25:03")
+    live = feed(venue, ["A", "B"], minutes=minutes, yahoo=Yahoo({"A": everywhere(rows, f"{DAY}T16:30")}))
+    live.snapshot()
+    known = volumes(live)
+    venue.down = VenueUnavailable("no answer")
+    venue.at(f"{DAY} 11:30:03")
+    assert live.snapshot().usable("A")
+    # What the other source counts beside the venue's bars is not known.
+    assert live.bars is not None and np.isnan(live.bars.volume[-1, 0])
+    assert live.sources["A"] == "yahoo"
+    venue.down = None
+    venue.at(f"{DAY} 11:35:03")
+    live.snapshot()
+    assert volumes(live) == known and live.sources["A"] == "alpaca"
+
+
+def test_a_symbol_that_the_venue_had_no_trade_of_for_a_while_has_its_volumes_alone() -> None:
+    rows = regular_rows(DAY, 8)
+    gap = [bar for bar in rows if not f"{DAY}T15:00" <= bar["t"] < f"{DAY}T15:40"]
+    venue = DataVenue({"A": gap, "B": rows}, f"{DAY} 10:01")
+    live = feed(venue, ["A", "B"], yahoo=Yahoo({"A": everywhere(rows, f"{DAY}T15:30")}))
+    live.snapshot()
+    venue.at(f"{DAY} 10:31")
+    assert live.snapshot().usable("A")
+    # The venue repeats its old bars of the symbol: the other source's stay.
+    venue.at(f"{DAY} 10:36")
+    live.snapshot()
+    assert live.bars is not None and live.bars.close[-2, 0] > 0 and live.sources["A"] == "yahoo"
+    venue.at(f"{DAY} 10:46")
+    assert live.snapshot().usable("A")
+    assert volumes(live) == {VENUE} and live.sources["A"] == "alpaca"
+
+
+def test_the_past_of_a_symbol_that_the_fallback_served_alone_is_read_from_the_venue() -> None:
+    rows = regular_rows(DAY, 8)
+    venue = DataVenue({"B": rows}, f"{DAY} 10:01")
+    live = feed(venue, ["A", "B"], yahoo=Yahoo({"A": everywhere(rows, f"{DAY}T15:00")}))
+    live.snapshot()
+    assert volumes(live) == {ALL}
+    venue.rows["A"] = rows
+    venue.at(f"{DAY} 10:06")
+    assert live.snapshot().usable("A")
+    assert volumes(live) == {VENUE}
+    assert venue.asked[-1][0] == ("A",) and venue.asked[-1][2] == venue.asked[0][2]
+    assert live.bars is not None
+    np.testing.assert_array_equal(live.bars.close[:, 0], live.bars.close[:, 1])
