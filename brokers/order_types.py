@@ -24,7 +24,9 @@ class OrderRole(StrEnum):
 OPENING_ROLES = (OrderRole.ENTRY, OrderRole.HEDGE)
 LEVEL_ROLES = (OrderRole.STOP, OrderRole.TARGET)
 """Orders that rest at a position's exit levels."""
-EXIT_ROLES = (*LEVEL_ROLES, OrderRole.TRIM, OrderRole.PARTIAL, OrderRole.CLOSE)
+SALE_ROLES = (OrderRole.TRIM, OrderRole.PARTIAL, OrderRole.CLOSE)
+"""Orders that take a position, or a part of it, out of the market."""
+EXIT_ROLES = (*LEVEL_ROLES, *SALE_ROLES)
 
 
 class OrderType(StrEnum):

@@ -56,6 +56,11 @@ def _signs(found: Status) -> Iterable[Sign]:
         figures = "" if held is None else f", {plain_digits(held.bare)} of {plain_digits(there)}"
         shares = figures and f"{figures} {unit_of(symbol, there)}"
         yield Sign("unprotected", "Unprotected", f"{symbol} for {seconds:.0f} s{shares}", symbol)
+    for more in state.differences:
+        most, since = abs(more.quantity), more.since.astimezone(NEW_YORK_ZONE)
+        shares = f"{plain_digits(most)} {unit_of(more.symbol, most)} {'more' if more.quantity > 0 else 'fewer'}"
+        text = f"{more.symbol}: {shares} at the broker than in the books since {since:%H:%M:%S}, not yet counted"
+        yield Sign("difference", "Difference", text, more.symbol)
     for symbol, waits in sorted(state.closing.items()):
         yield Sign("closing", "Being closed", f"{symbol}: {waits}", symbol)
     for x in sorted(state.conditions, key=lambda x: x.kind, reverse=True):

@@ -48,6 +48,15 @@ class RemainderState:
 
 
 @dataclass(frozen=True, slots=True)
+class DifferenceState:
+    """Shares more (positive) or fewer at the broker than in the books, which wait to be counted; since by its clock."""
+
+    symbol: str
+    quantity: float
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class PositionState:
     """One position; prices in USD, None where not known. ``owner`` is ``ours`` or ``manual``.
 
@@ -194,9 +203,9 @@ class TraderState:
     ``written``, ``last_*`` and ``started`` are this machine's time, ``time`` the venue's; ``speed`` is how many seconds
     of the venue pass in one of ours. ``busy`` tells that an entry or a close is under way, ``resting`` how many orders
     were open at the last look (None before one), ``unseen`` why the looks since then failed, ``remainders`` what is too
-    little for the venue to sell, ``closing`` by symbol what a sale waits for. ``account_time`` is when equity and cash
-    were told, by the venue's clock, where positions are known as of later, else None. ``settings`` are the parts of
-    the merged settings that the answers need.
+    little for the venue to sell, ``differences`` what is not counted yet, ``closing`` by symbol what a sale waits for.
+    ``account_time`` is when equity and cash were told, by the venue's clock, where positions are known as of later,
+    else None. ``settings`` are the parts of the merged settings that the answers need.
     """
 
     written: datetime
@@ -229,6 +238,7 @@ class TraderState:
     book_time: datetime | None = None
     positions: tuple[PositionState, ...] = ()
     remainders: tuple[RemainderState, ...] = ()
+    differences: tuple[DifferenceState, ...] = ()
     pending: tuple[PendingState, ...] = ()
     halts: tuple[HaltState, ...] = ()
     kill: str = "off"
@@ -284,6 +294,7 @@ _PARTS = {
     "stops": StopState,
     "pending": PendingState,
     "remainders": RemainderState,
+    "differences": DifferenceState,
     "halts": HaltState,
     "limits": LimitState,
     "conditions": ConditionState,

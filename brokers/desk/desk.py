@@ -251,9 +251,9 @@ class LiveDesk:
         return self.targets.watching or self.urgent
 
     @property
-    def uncovered(self) -> bool:
-        """Whether shares have neither a stop nor a sale at the venue, so that each moment counts."""
-        return any(not self.closer.at_venue(symbol) for symbol in self.protector.log.protectable)
+    def uncovered(self) -> frozenset[str]:
+        """Symbols of which shares have neither a stop nor a sale at the venue, so that each moment counts."""
+        return frozenset(symbol for symbol in self.protector.log.protectable if not self.closer.at_venue(symbol))
 
     @property
     def urgent(self) -> bool:

@@ -113,6 +113,7 @@ class Monitor:
                 return
         except Exception as error:
             self.desk.halts.crashed(error, self.clock.now())
+        self._pace.hears(update.symbol)
         self._told.set()
         self._news.set()
 
@@ -155,9 +156,13 @@ class Monitor:
             self._reconnect()
 
     def price(self, symbol: str, bid: float, ask: float) -> None:
-        """A quote: shares without a stop are looked after at once, and so are those whose stop it has passed."""
+        """A quote: shares without a stop are looked after at once, and so are those whose stop it has passed.
+
+        Where they have been without one for a while, quotes change nothing that the looks in their pace do not see.
+        """
         self.heard = time.time()
-        if symbol in self.desk.protector.log.present or self.desk.overdue.reaches(symbol, bid, ask):
+        bare = symbol in self.desk.protector.log.present and not self._pace.waits(symbol, time.monotonic())
+        if bare or self.desk.overdue.reaches(symbol, bid, ask):
             self._news.set()
 
     def _run(self) -> None:

@@ -17,6 +17,7 @@ from brokers.desk.reconcile.protection_status import ProtectionStatus, protectio
 from market.sectors import UNCLASSIFIED
 from monitoring.state import (
     ConditionState,
+    DifferenceState,
     HaltState,
     LimitState,
     PendingState,
@@ -118,6 +119,9 @@ def state_of(
             for there in view.remainders
             # Where the venue shows no position, what is left of ours is in it.
             if there.symbol in view.positions or there.symbol not in desk.positions.book.ledger.positions
+        ),
+        differences=tuple(
+            DifferenceState(symbol, float(seen.quantity), seen.since) for symbol, seen in desk.manual.waiting()
         ),
         pending=() if book is None else tuple(pending_state(p, sectors) for p in pending_now(desk, book)),
         halts=() if book is None else tuple(halt_states(book)),

@@ -127,6 +127,7 @@ def document(found: Status) -> dict[str, Any]:
             for p in state.positions
         ],
         "remainders": [asdict(r) for r in state.remainders],
+        "differences": [asdict(x) for x in state.differences],
         "pending": [asdict(p) for p in state.pending],
         "limits": [{**asdict(limit), "left": limit.left} for limit in state.limits],
         "halts": [asdict(halt) for halt in found.halts],
@@ -206,6 +207,8 @@ def _nothing(found: Status) -> Any:
 
     looks = found.sign_of_life == "running" and not found.state.unseen
     if looks or found.state.of_backtest:
+        if found.state.differences:
+            return Text("The books hold nothing; what the broker shows is not counted yet.", "yellow")
         return Text("Nothing is held.")
     if found.as_of is None:
         return Text(
@@ -213,9 +216,8 @@ def _nothing(found: Status) -> Any:
             "yellow",
         )
     under_way = "; an entry or a close was under way" if found.state.busy else ""
-    return Text(
-        f"Nothing was held at the last look at the broker, {_clock(found.as_of)}{under_way}{_since(found)}", "yellow"
-    )
+    held = "The books held nothing, and not all was counted," if found.state.differences else "Nothing was held"
+    return Text(f"{held} at the last look at the broker, {_clock(found.as_of)}{under_way}{_since(found)}", "yellow")
 
 
 def _since(found: Status) -> str:

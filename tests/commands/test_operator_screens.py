@@ -18,7 +18,7 @@ import pytest
 from commands.app import main
 from commands.views.dashboard import kept_token
 from config.errors import Refusal
-from monitoring.state import STATE_FILE, HaltState, write_state
+from monitoring.state import STATE_FILE, DifferenceState, HaltState, write_state
 from tests.monitoring.journals import ACCOUNT, BEGIN, small_folder, trader_state
 
 ROOT = Path(__file__).parents[2]
@@ -99,6 +99,26 @@ def test_a_trader_that_is_gone_says_when_it_held_nothing_and_who_knows_now(capsy
     assert "by now" not in said(capsys, "status", "--state-dir", path.parent)
     write_state(path, trader_state(positions=(), unprotected={}))
     assert "Nothing is held." in said(capsys, "status", "--state-dir", path.parent)
+
+
+def test_shares_that_are_not_counted_yet_are_named_and_not_nothing(capsys, tmp_path):
+    small_folder(tmp_path / "state")
+    path, since = tmp_path / "state" / STATE_FILE, datetime(2013, 1, 2, 15, 31, 20, tzinfo=UTC)
+    more = (DifferenceState("AMD", 5.0, since),)
+    told = "Difference: AMD: 5 shares more at the broker than in the books since 10:31:20, not yet counted"
+    write_state(path, trader_state(differences=more))
+    assert told in said(capsys, "status", "--state-dir", path.parent)
+    assert told.removeprefix("Difference: ") in said(capsys, "explain", "AMD", "--state-dir", path.parent)
+    document = json.loads(said(capsys, "status", "--json", "--state-dir", path.parent))
+    assert document["differences"] == [{"symbol": "AMD", "quantity": 5.0, "since": "2013-01-02T15:31:20+00:00"}]
+    write_state(path, trader_state(differences=more, positions=(), unprotected={}))
+    text = said(capsys, "status", "--state-dir", path.parent)
+    assert "The books hold nothing; what the broker shows is not counted yet" in text and "Nothing is held" not in text
+    gone = datetime.now(UTC) - timedelta(hours=1)
+    write_state(path, trader_state(written=gone, last_look=gone, differences=more, positions=(), unprotected={}))
+    text = said(capsys, "status", "--state-dir", path.parent)
+    assert told in text and "Nothing was held" not in text
+    assert "The books held nothing, and not all was counted, at the last look at the broker" in text
 
 
 def test_a_sale_that_waits_is_named(capsys, tmp_path):

@@ -11,7 +11,7 @@ from dashboard.server import STATIC
 from dashboard.workers import environment
 from monitoring.order_tries import folded
 from monitoring.rows import OrderRow
-from monitoring.state import STATE_FILE, read_state, write_state
+from monitoring.state import STATE_FILE, DifferenceState, read_state, write_state
 from tests.dashboard.serving import TOKEN, served
 from tests.monitoring.journals import BEGIN, HALTED, STREAM_DOWN, large_journal, small_folder, trader_state
 
@@ -27,6 +27,16 @@ def test_the_landing_page_shows_what_is_held_lost_and_left(page):
                   "lost since the session&#39;s opening", "deployed and still held"):  # fmt: skip
         assert words in said, words
     assert "Running" in said and "profile active: NO EDGE FOUND; " in said
+
+
+def test_shares_that_are_not_counted_yet_are_on_the_page(tmp_path):
+    state = small_folder(tmp_path / "state")
+    more = (DifferenceState("AAPL", 5.0, datetime(2013, 1, 2, 15, 31, 20, tzinfo=UTC)),)
+    write_state(state / STATE_FILE, trader_state(differences=more, positions=(), unprotected={}))
+    with served(state, tmp_path) as page:
+        said = text_of(page.get("/").text)
+    assert "Difference AAPL: 5 shares more at the broker than in the books since 10:31:20, not yet counted" in said
+    assert "no position in the books" in said
 
 
 def test_what_a_limit_uses_is_a_bar_that_a_screen_reader_tells(page):

@@ -17,7 +17,7 @@ from brokers.desk.reconcile.own_positions import OwnPositions
 from brokers.desk.venue_state import VenueState
 from brokers.journal import AlreadyPlanned, JournalOrder, State
 from brokers.journal.states import FINAL
-from brokers.order_types import OrderType, Side, VenueReason
+from brokers.order_types import SALE_ROLES, OrderType, Side, VenueReason
 from brokers.quantities import digits, whole_lots
 from config import Settings
 from config.values.counting import unit_of
@@ -109,8 +109,21 @@ class CloseOrders:
         task.refused.failures = task.exposed = 0
         task.order, task.sent, task.cancel_asked = order.client_order_id, self._state.now, None
         task.orders += 1
-        terms = "at market" if limit is None else f"at {limit:g}"
-        task.sale = f"{side} {digits(request.quantity)} {terms}"
+        task.sale = _in_words(side, request.quantity, limit)
+
+    def take_over(self, task: CloseTask, quantity: Decimal) -> None:
+        """Follow a sale that has no answer yet and that no task follows, as the process ended within its request."""
+        side = "sell" if self._positions.book.quantity(task.symbol) > 0 else "buy"
+        open_orders = self._positions.unresolved(task.symbol)
+        sales = [order for order in open_orders if order.role in SALE_ROLES and order.side == side]
+        if not sales:
+            return
+        order = max(sales, key=lambda sale: sale.journaled_at)
+        task.order, task.sent, task.orders = order.client_order_id, order.journaled_at, 1
+        task.sale = _in_words(order.side, order.quantity, order.limit_price)
+        if order.quantity >= quantity:
+            # Its exits were cancelled for all of it.
+            task.stage = Stage.SELLING
 
     def watch(self, task: CloseTask, *, followed: bool = True) -> None:
         """Follow the order under way; it is cancelled when its time is up, and forgotten when it has ended.
@@ -149,6 +162,10 @@ class CloseOrders:
         if there is None or self._filling.is_last(there):
             return there is not None
         return not task.over and self._filling.goes_on(there) and self._filling.is_taken(there)
+
+
+def _in_words(side: str, quantity: Decimal, limit: float | Decimal | None) -> str:
+    return f"{side} {digits(quantity)} {'at market' if limit is None else f'at {float(limit):g}'}"
 
 
 def _held_elsewhere(refusal: Exception) -> bool:

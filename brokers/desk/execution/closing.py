@@ -106,7 +106,8 @@ class PositionCloser:
             running.keep, running.reason, running.stage = held - sold, reason, Stage.RELEASING
             running.over = False
             return ""
-        self.tasks[symbol] = CloseTask(symbol, held - sold, role, reason, time)
+        self.tasks[symbol] = task = CloseTask(symbol, held - sold, role, reason, time)
+        self._orders.take_over(task, sold)
         return ""
 
     @property
@@ -133,6 +134,9 @@ class PositionCloser:
         """How many shares of a symbol are to stay, and so to be protected now; None is all of them."""
         task = self.tasks.get(symbol)
         if task is None or task.stage in (Stage.BEHIND_STOP, Stage.WAITING) or self._unheard(task):
+            return None
+        if task.stage is Stage.RELEASING and not task.order and self._positions.unresolved(symbol):
+            # Nothing is cancelled or sold for it before that order has an outcome.
             return None
         if task.stage is Stage.SELLING:
             return task.keep + sum(self._filling.staying(symbol).values())

@@ -24,6 +24,8 @@ from risk.lots import affordable
 
 SETTLE = timedelta(seconds=1)
 """A difference that is still there after so long is none of order and position having been read apart."""
+TOLD = timedelta(seconds=3)
+"""A difference that has lasted for so long is shown: most that come of listings of two moments are over by then."""
 YOUNG = timedelta(seconds=60)
 """Positions may lag behind orders, and orders behind positions: so long nothing is concluded after a change."""
 AGAIN = timedelta(seconds=30)
@@ -82,6 +84,7 @@ class ManualPositions:
         self.reduced.clear()
         for order in self.state.view.manual:
             if order.filled > 0 and self.sync.client_id(order.id) is None:
+                self._enter_what_it_sold(order)
                 ours = self.positions.book.quantity(order.symbol)
                 self.sync.adopt_manual(order)
                 if order.id not in self.sync.contradictions:
@@ -103,6 +106,11 @@ class ManualPositions:
                 self._told[symbol] = held
                 ours = self.positions.book.quantity(symbol)
                 log.warning("%s", describe(self.settings, self.state.view, symbol, held, ours))
+
+    def waiting(self) -> list[tuple[str, Difference]]:
+        """Differences that have lasted and are not entered yet, by symbol; safe in any thread."""
+        now = self.state.now
+        return sorted((symbol, seen) for symbol, seen in dict(self._seen).items() if elapsed(now, seen.since, TOLD))
 
     def unsettled(self, symbol: str) -> bool:
         """Whether it is not known yet what a symbol's shares are.
@@ -163,7 +171,10 @@ class ManualPositions:
             if (dust := self._left_as_dust(symbol, -difference)) is not None:
                 self._write_off(symbol, -difference, dust, WRITTEN_OFF if ours > 0 else TOO_LITTLE)
                 return
-            self._enter(symbol, difference, "found at the venue without an order")
+            # What was filled since then found them there: a sale by hand takes them before it takes ours.
+            moved = self.positions.book.moved.get(symbol)
+            time = seen.since if moved is not None and moved > seen.since else None
+            self._enter(symbol, difference, "found at the venue without an order", time)
 
     def _sold_by_order(self, symbol: str) -> bool:
         """Whether an order of ours still sells what is too little for the venue to show as a position."""
@@ -223,6 +234,28 @@ class ManualPositions:
         entered = next(iter(self.positions.book.adjustments.get(symbol, ())[-1:]), None)
         moved = self.positions.book.moved.get(symbol)
         return None if entered is None or (moved is not None and moved > entered.time) else entered
+
+    def _enter_what_it_sold(self, order: VenueOrder) -> None:
+        """Enter shares beside ours that were seen before a hand's order sold them, so that it takes none of ours.
+
+        They had come without an order, and the books would wait longer for them. What a look shows soon after another
+        fill may be that of before it.
+        """
+        symbol, seen, view = order.symbol, self._seen.get(order.symbol), self.state.view
+        book, filled = self.positions.book, order.filled if order.side == "buy" else -order.filled
+        ours, theirs = book.quantity(symbol), book.manual.get(symbol, Decimal(0))
+        if seen is None or not view.complete or seen.quantity * ours <= 0 or seen.quantity * filled >= 0:
+            return
+        moved = [time for time in (self.sync.moved.get(symbol), book.moved.get(symbol)) if time is not None]
+        lately = any(not elapsed(self.state.now, time, YOUNG) for time in moved)
+        beside = view.held(symbol) - ours
+        if lately or self.positions.unsure(symbol) or (beside and beside * ours < 0):
+            return
+        sold = abs(filled) - max(Decimal(0), theirs if ours > 0 else -theirs)
+        if sold > 0:
+            came = min(sold, abs(seen.quantity)).copy_sign(ours)
+            self._enter(symbol, came, "found at the venue, sold by hand soon after", seen.since)
+            self.positions.refresh()
 
     def _explain(self, order: VenueOrder) -> None:
         """An order that was filled before a difference was entered is what the difference was."""
@@ -294,12 +327,12 @@ class ManualPositions:
                 self.sync.journal.remark(self.positions.book.entries[old].client_order_id, f"renamed:{new}", found[old])
         self.positions.renamed = found
 
-    def _enter(self, symbol: str, difference: Decimal, why: str) -> None:
+    def _enter(self, symbol: str, difference: Decimal, why: str, time: datetime | None = None) -> None:
         view = self.state.view
         price = view.average_price(symbol) or view.price(symbol) or self._last_known(symbol)
         unit = unit_of(symbol, abs(difference))
         log.warning("%s: %s %s without an order of ours", symbol, f"{difference.normalize():+f}", unit)
-        self.sync.note_difference(symbol, difference, price, self.state.now, why)
+        self.sync.note_difference(symbol, difference, price, time or self.state.now, why)
         self._seen.pop(symbol, None)
 
     def _last_known(self, symbol: str) -> Decimal:

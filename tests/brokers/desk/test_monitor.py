@@ -23,6 +23,8 @@ from brokers.desk.look_pace import (
     IDLE_S,
     LEAST_S,
     UNCOVERED_LATER_S,
+    UNCOVERED_LONG,
+    UNCOVERED_LONG_S,
     UNCOVERED_MOST_AHEAD_S,
     LookPace,
 )
@@ -95,6 +97,7 @@ def test_news_without_end_of_uncovered_shares_take_three_fifths_of_the_rate_limi
     monitor.stop(5)
     ahead = UNCOVERED_MOST_AHEAD_S
     # The first ones at once, then in the pace of a desk that is busy: a thirtieth of a minute, three requests each.
+    # Once the shares are uncovered for long, quotes hurry none.
     assert 2 <= sum(time - looks[0] <= clock.local(BUSY_S) for time in looks) <= ahead / BUSY_S + 2
     assert lasted / clock.local(BUSY_S) / 2 < len(looks) <= (lasted + clock.local(ahead)) / clock.local(BUSY_S) + 2
 
@@ -278,13 +281,50 @@ def test_shares_without_stop_or_sale_are_looked_at_soon_and_news_keep_their_part
     """What a cancel has freed comes back without news; in the long run it stays at one look in two seconds."""
     pace, now, looks = LookPace(lambda seconds: seconds, 0.0), 0.0, []
     while now < 60:
-        now += pace.pause_s(now, busy=True, uncovered=True) + pace.delay_s(now)
+        now += pace.pause_s(now, busy=True, uncovered={"AAPL"}) + pace.delay_s(now)
         pace.looks(now)
         looks.append(now)
     assert looks[0] < 0.5 and looks[1] - looks[0] < 0.5
     in_a_minute = max(sum(start <= time < start + 60 for time in looks) for start in looks)
     assert in_a_minute <= (60 + UNCOVERED_MOST_AHEAD_S) / BUSY_S + 1
-    assert pace.pause_s(now + 60, busy=False, uncovered=False) == IDLE_S
+    assert pace.pause_s(now + 60, busy=False, uncovered=()) == IDLE_S
+
+
+def looks_of(pace: LookPace, begins: float, lasts: float, told: tuple[float, ...] = ()) -> list[float]:
+    """When looks come at uncovered shares of a symbol that has a quote every tenth of a second, and news at times."""
+    now, looks, news = begins, list[float](), list(told)
+    while now < begins + lasts:
+        due = now + pace.pause_s(now, busy=True, uncovered={"AAPL"})
+        if news and news[0] <= due:
+            due = max(now, news.pop(0))
+            pace.hears("AAPL")
+        elif not pace.waits("AAPL", now + 0.1):
+            due = now + 0.1
+        now = due + pace.delay_s(due)
+        pace.looks(now)
+        looks.append(now)
+    return looks
+
+
+def test_shares_without_a_stop_for_long_leave_most_of_the_rate_limit_to_others():
+    """Quotes included: a look is three requests, and the lookup of an order without an answer one in four seconds."""
+    looks = looks_of(LookPace(lambda seconds: seconds, 0.0), 0.0, 180)
+    first = [time for time in looks if time <= UNCOVERED_LONG]
+    assert len(first) >= 10 and first[2] < 1, "at first as soon as ever"
+    minutes = [sum(start <= time < start + 60 for time in looks) for start in range(120)]
+    assert max(minutes) <= 30 and max(minutes) * 3 + 16 <= 140 - 4 * 7, "iterations every 15 s have their seven each"
+    assert minutes[-1] <= 60 / UNCOVERED_LONG_S + 1
+
+
+def test_what_was_told_of_uncovered_shares_has_looks_come_soon_again():
+    pace = LookPace(lambda seconds: seconds, 0.0)
+    looks = looks_of(pace, 0.0, 70, told=(60.0,))
+    after = [time for time in looks if time >= 60]
+    assert after[0] < 60.5 and after[3] < 62
+    # So do others that lose their stop meanwhile.
+    pace.pause_s(200, busy=True, uncovered={"AAPL"})
+    assert pace.pause_s(220, busy=True, uncovered={"AAPL"}) == UNCOVERED_LONG_S
+    assert pace.pause_s(220, busy=True, uncovered={"AAPL", "MSFT"}) < 1
 
 
 def test_in_a_minute_of_much_news_uncovered_shares_are_still_looked_at_within_a_second():
@@ -295,10 +335,10 @@ def test_in_a_minute_of_much_news_uncovered_shares_are_still_looked_at_within_a_
     assert pace.delay_s(now) > 1.5, "news wait for their turn by now"
     for _ in range(3):
         before = now
-        now += pace.pause_s(now, busy=True, uncovered=True) + pace.delay_s(now)
+        now += pace.pause_s(now, busy=True, uncovered={"AAPL"}) + pace.delay_s(now)
         assert now - before < UNCOVERED_LATER_S + 2 * LEAST_S
         pace.looks(now)
-    pace.pause_s(now, busy=True, uncovered=False)
+    pace.pause_s(now, busy=True, uncovered=())
     assert 1.5 < pace.delay_s(now) <= BUSY_S, "after them news wait for one pace and no longer"
 
 
