@@ -65,14 +65,17 @@ _THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}\.\d{3}$")
 """A number whose point may set thousands apart."""
 
 
-def a_number(text: str) -> float:
-    """Any number; whether it is finite and in its bounds is for the settings to say."""
+def an_amount(text: str) -> float:
+    """An amount of money; one whose point may set thousands apart is refused."""
     if _THOUSANDS.match(text):
         # Where a comma begins decimals it is a thousand times as much.
-        plain = text.replace(".", "")
-        raise typer.BadParameter(
-            f"{shortened(text)} may be {float(text):g} or {plain}; write {float(text):g} or {plain}"
-        )
+        ways = f"{float(text):.2f}", text.replace(".", "")
+        raise typer.BadParameter(f"{shortened(text)} may be {' or '.join(ways)}; write {' or '.join(ways)}")
+    return a_number(text)
+
+
+def a_number(text: str) -> float:
+    """Any number; whether it is finite and in its bounds is for the settings to say."""
     try:
         return float(text)
     except ValueError:
@@ -153,7 +156,7 @@ class DataOptions:
     ] = None
     start: Annotated[date | None, typer.Option(parser=a_day, metavar="YYYY-MM-DD", help="First day.")] = None
     end: Annotated[date | None, typer.Option(parser=a_day, metavar="YYYY-MM-DD", help="Last day, included.")] = None
-    budget: Annotated[float | None, typer.Option(parser=a_number, metavar="USD", help="Cash at the start.")] = None
+    budget: Annotated[float | None, typer.Option(parser=an_amount, metavar="USD", help="Cash at the start.")] = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,6 +18,7 @@ _EXTRA = re.compile(r"unexpected extra argument\(s\) \((.*)\)$", re.DOTALL)
 LONGEST_WORD = 80
 FOLDERS = frozenset({"--state-dir", "--out", "--dir", "--folder", "--run"})
 """Options of other commands that name a folder, which some take as an argument of its own."""
+FOLDER_PLACES = frozenset({"PLACE", "FOLDER", "DIR", "BUNDLE"})
 _NEEDS = re.compile(r"Option '([^']+)' requires an argument")
 
 
@@ -47,7 +48,7 @@ def _sentence(error: TyperException) -> str:
         if hint := FORMER_ARGUMENTS.get(word):
             return f"{word} is not an argument here; {hint}"
         known = _options(error)
-        if word in FOLDERS and (place := _first_place(error)):
+        if word in FOLDERS and (place := _folder_s_place(error)):
             return f"{word} is not an argument of this command; write the folder alone, where {place} stands"
         if "--set" in known and (setting := SETTING_OF.get(word)):
             return f"{word} is not an argument of this command; write --set {setting}"
@@ -67,14 +68,15 @@ def _name(error: TyperException) -> str:
     if parameter is None:
         return ""
     options = [option for option in parameter.opts if option.startswith("--")]
-    return str(options[0]) if options else str(parameter.metavar or parameter.human_readable_name)
+    return str(options[0]) if options else str(parameter.metavar or (parameter.name or "").upper())
 
 
-def _first_place(error: TyperException) -> str:
-    """The name of the command's first argument that is written without an option; empty where it has none."""
+def _folder_s_place(error: TyperException) -> str:
+    """The name of the command's argument that is a folder and is written without an option; empty where it has none."""
     context = getattr(error, "ctx", None)
     parameters = [] if context is None else context.command.get_params(context)
-    return next((str(p.metavar or p.human_readable_name) for p in parameters if p.param_type_name == "argument"), "")
+    places = [str(p.metavar or p.name or "").upper() for p in parameters if p.param_type_name == "argument"]
+    return next((place for place in places if place in FOLDER_PLACES), "")
 
 
 def _options(error: TyperException) -> list[str]:

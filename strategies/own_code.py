@@ -30,6 +30,8 @@ ARRAYS = frozenset({"scores", "opposes"})
 LISTS = frozenset({"manage", "propose", "needs", "symbols", "needs_to_oppose", "raise_cash"})
 ADJUSTMENTS = frozenset({"manage", "raise_cash"})
 TEXTS = frozenset({"reason", "lacks", "status", "without_volume"})
+MAY_BE_NONE = frozenset({"without_volume"})
+"""Methods that give a text, and those of them that may give none."""
 WORDS = frozenset({"cash_funds"})
 WHOLE_NUMBERS = frozenset({"halt_sessions"})
 """Properties that give symbols, and a number from 1 on."""
@@ -167,7 +169,7 @@ class _Guarded:
             if not isinstance(found, Verdict):
                 return f"gave {_kind_of(found)}; return self.keep, self.shrink or self.refuse of the proposal"
             return wrong_verdict(found)
-        if self.name in TEXTS and not isinstance(found, str):
+        if self.name in TEXTS and not isinstance(found, str) and not (found is None and self.name in MAY_BE_NONE):
             return f"gave {_kind_of(found)}; a text is needed"
         if self.name in ADJUSTMENTS:
             return self._wrong_items(found, Adjustment, wrong_adjustment)

@@ -15,6 +15,7 @@ from commands.options import (
     StateOptions,
     VenueOptions,
     a_number,
+    an_amount,
     money_of,
 )
 from config.errors import Refusal
@@ -38,7 +39,7 @@ def size(
     screen: ScreenOptions,
     equity: Annotated[
         float | None,
-        typer.Option(parser=a_number, metavar="USD", help="Value of the account (default: the account's own)."),
+        typer.Option(parser=an_amount, metavar="USD", help="Value of the account (default: the account's own)."),
     ] = None,
     multiplier: Annotated[
         float | None,

@@ -128,6 +128,11 @@ def test_the_size_of_the_example(capsys):
         assert named in capsys.readouterr().err
 
 
+def test_a_price_of_three_decimals_is_a_price(capsys):
+    assert main(["size", "--entry", "2.345", "--stop", "2.125", "--equity", "10000", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["shares"] > 0
+
+
 @pytest.mark.parametrize(
     ("argv", "told"),
     [
@@ -147,7 +152,8 @@ def test_the_size_of_the_example(capsys):
             "--state-dir is not an argument of this command; write the folder alone, where PLACE stands",
         ),
         ("export --out x", "--out is not an argument of this command; write the folder alone, where FOLDER stands"),
-        ("backtest --budget 4.000", "argument --budget: '4.000' may be 4 or 4000; write 4 or 4000; see --help"),
+        ("backtest --budget 4.000", "argument --budget: '4.000' may be 4.00 or 4000; write 4.00 or 4000; see --help"),
+        ("data show --out x", "--out is not an argument; see --help"),
         ("cleanup --cap 3", "--cap is not an argument of this command; write --set universe.cap=N"),
         ("positions --benchmark SPY", "write --set universe.benchmark=SYM"),
         ("reconcile --speed 60", "write --set pace.speed=N"),

@@ -10,7 +10,9 @@ import pytest
 from commands.app import main
 from config import load
 from config.errors import OwnCodeError, Refusal
+from risk.interface import RiskModule
 from strategies import registry
+from strategies.own_code import guarded
 from tests.risk.helpers import book, market, proposal
 
 SIGNAL = """\
@@ -264,3 +266,19 @@ def test_it_comes_back_from_another_process():
 def test_to_a_trader_it_is_an_error_as_any_other():
     # A refusal in an iteration would be the journal's, which a later look may end.
     assert not issubclass(OwnCodeError, Refusal)
+
+
+@pytest.mark.parametrize(("given", "refused"), [(None, False), ("it lets every entry pass", False), (7, True)])
+def test_what_a_rule_does_without_volume_is_a_text_or_nothing(given, refused):
+    class Mine(RiskModule):
+        name = "mine"
+
+        def without_volume(self):
+            return given
+
+    part = guarded(Mine(Mine.Config()), RiskModule, "risk module", "")
+    if refused:
+        with pytest.raises(OwnCodeError, match="a text is needed"):
+            part.without_volume()
+    else:
+        assert part.without_volume() == given
