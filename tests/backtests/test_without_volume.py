@@ -22,7 +22,7 @@ def told(capsys, tmp_path):
 
     def run(*settings: str, without: tuple[str, ...] = NONE, share: float = 1.0) -> list[str]:
         bars = embedded.daily()
-        lacking = bars["symbol"].isin(without) & (bars.groupby("symbol").cumcount() % 100 < 100 * share)
+        lacking = bars["symbol"].isin(without) & (bars.groupby("symbol", observed=True).cumcount() % 100 < 100 * share)
         bars.assign(volume=bars["volume"].where(~lacking, 0)).to_parquet(tmp_path / "bars.parquet")
         chosen = [word for setting in settings for word in ("--set", setting)]
         argv = [*QUICK, "--data", str(tmp_path / "bars.parquet"), "--out", str(tmp_path / "run"), *chosen]
