@@ -76,11 +76,10 @@ def test_an_empty_listing_after_a_start_changes_no_books_either(scene, endpoint)
     scene.settle(40, 5)
     assert scene.stopped() == scene.positions.book.quantity(BTC) == held
     assert not scene.desk.halts.halted(scene.clock.now())
-    hand_cancels(scene)
-    scene.settle(30, 5)
-    assert scene.stopped() == held
     kraken.on = False
+    hand_cancels(scene)
     scene.settle(3)
+    assert scene.stopped() == held
     assert scene.faults() == [] and scene.positions.book.adjustments.get(BTC, []) == []
 
 
