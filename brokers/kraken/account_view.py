@@ -165,7 +165,7 @@ class AccountView:
         if self._sells() or not elapsed(now, since, LONGEST_EMPTY):
             return True
         if self._totals:
-            log.warning("Kraken has listed no balance for an hour, and no order that sells: the account counts as empty")
+            log.warning("Kraken has listed no balance for an hour, and no order sells: the account counts as empty")
         return False
 
     def _tickers(self, symbols: Iterable[str], now: datetime) -> dict[str, VenueQuote]:

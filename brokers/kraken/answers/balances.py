@@ -96,15 +96,15 @@ def positions_of(
     """
     found: dict[str, VenuePosition] = {}
     money: dict[str, Decimal] = {}
-    for coin, there in balances.coins.items():
-        symbol = f"{coin}/{USD}"
+    for coin, balance in balances.coins.items():
+        symbol, there = f"{coin}/{USD}", balance
         if coin in OTHER_MONEY:
-            bought = min(there.total, max(NOTHING, ours.get(symbol, NOTHING)))
-            if bought < there.total:
-                money[coin] = there.total - bought
+            bought = min(balance.total, max(NOTHING, ours.get(symbol, NOTHING)))
+            if bought < balance.total:
+                money[coin] = balance.total - bought
             if not bought:
                 continue
-            there = Balance(bought, max(NOTHING, bought - there.available))
+            there = Balance(bought, max(NOTHING, bought - balance.available))
         price, pair = prices.get(symbol, NOTHING), pairs.of(symbol)
         worth = there.total * price
         small = pair is not None and there.total < pair.ordermin and not there.held and worth < MATTERS_USD
