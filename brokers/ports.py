@@ -212,10 +212,16 @@ class Venue(Protocol):
         """What is held and too little to be a position; empty where every share is one."""
         ...
 
-    def expect(self, client_order_ids: Iterable[str], news: Callable[[], Iterable[str]] | None = None) -> None:
+    def expect(
+        self,
+        client_order_ids: Iterable[str],
+        news: Callable[[], Iterable[str]] | None = None,
+        held: Mapping[str, Decimal] | None = None,
+    ) -> None:
         """Tell names of ours that listed orders may have, for a venue that lists them in a form of its own.
 
-        ``news`` tells them anew where an order seems to be of another trader: ours may have sent it meanwhile.
+        ``news`` tells them anew where an order seems to be of another trader: ours may have sent it meanwhile. ``held``
+        is what our fills add up to, by symbol; None leaves what was told before.
         """
         ...
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime
 from decimal import Decimal
@@ -126,7 +126,12 @@ class AlpacaVenue:
         """None: whatever is held is a position."""
         return VenuePositions({})
 
-    def expect(self, client_order_ids: Iterable[str], news: Callable[[], Iterable[str]] | None = None) -> None:
+    def expect(
+        self,
+        client_order_ids: Iterable[str],
+        news: Callable[[], Iterable[str]] | None = None,
+        held: Mapping[str, Decimal] | None = None,
+    ) -> None:
         """Nothing: Alpaca lists orders under the names they were sent with."""
 
     def open_orders(self) -> VenueListing:

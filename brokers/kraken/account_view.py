@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import logging
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -25,11 +26,15 @@ KEEP_S = 1.0
 """The venue's seconds for which balances and tickers serve a second question of the same look."""
 OLDEST_PRICE = timedelta(minutes=1)
 """Of a ticker that the account is valued at, the venue's time."""
+LONGEST_EMPTY = timedelta(hours=1)
+"""So long an answer without any balance is not believed; where a hand has taken everything, it stays empty."""
 ONLINE = "online"
 MINUTE_S = 60
 Told = TypeVar("Told")
 MOST_KEPT = 4 * MOST_BARS
 """Bars of a pair that are kept: more than Kraken gives at once, which come together over the days."""
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +56,32 @@ class AccountView:
     clock : VenueClock
     late_bar_s : float
         Least time between two questions for a bar that is late, the venue's seconds.
+    sells : callable
+        Whether an open order sells, so that the account has the coins that it holds.
+
+    Attributes
+    ----------
+    ours : mapping of str to Decimal, optional
+        What our fills add up to, by symbol; None where no journal is kept.
     """
 
-    def __init__(self, client: KrakenClient, reference: Reference, clock: VenueClock, late_bar_s: float) -> None:
+    def __init__(
+        self,
+        client: KrakenClient,
+        reference: Reference,
+        clock: VenueClock,
+        late_bar_s: float,
+        sells: Callable[[], bool],
+    ) -> None:
         self._client = client
         self._reference = reference
         self._clock = clock
         self._late_bar = timedelta(seconds=late_bar_s)
         self._balances: tuple[datetime, Balances] | None = None
         self._totals: dict[str, Decimal] = {}
+        self._sells = sells
+        self._empty_since: datetime | None = None
+        self.ours: Mapping[str, Decimal] | None = None
         self._moved = False
         self._quotes: dict[str, tuple[datetime, VenueQuote]] = {}
         self._bars: dict[tuple[str, int], _Kept] = {}
@@ -77,9 +99,8 @@ class AccountView:
         if self._balances is None or not self._fresh(self._balances[0], self._clock.now()):
             answer = self._client.balances()
             found = balances_of(answer, self._reference.pairs)
-            if not answer and any(self._totals.values()):
-                # Where a hand has really taken everything away, nothing is left to trade either.
-                leave_out("every asset", "none is listed, and there were some")
+            if self._is_doubtful(answer):
+                leave_out("every asset", "none is listed, which is not believed for an hour")
                 self._balances = self._clock.now(), replace(found, complete=False)
                 return self._balances[1]
             totals = {name: there.total for name, there in found.spendable.items()}
@@ -101,7 +122,7 @@ class AccountView:
 
     def positions(self, *, dust: bool = False) -> VenuePositions:
         there = self.balances()
-        return positions_of(there, self._reference.pairs, self._prices(there), dust=dust)
+        return positions_of(there, self._reference.pairs, self._prices(there), self.ours or {}, dust=dust)
 
     def closed(self) -> str:
         """Why nothing may be opened now, in words; empty while Kraken is online."""
@@ -129,6 +150,23 @@ class AccountView:
         if end is not None:
             inside &= whole["datetime"] < pd.Timestamp(end)
         return whole[inside].reset_index(drop=True)
+
+    def _is_doubtful(self, answer: Mapping[str, Any]) -> bool:
+        """Whether an answer without any balance is not to be believed yet.
+
+        Who keeps a journal does not believe the first one either: after a start nobody remembers what there was.
+        """
+        if answer or (self.ours is None and not any(self._totals.values())):
+            self._empty_since = None
+            return False
+        now = self._clock.now()
+        # A clock that was put back must not end the wait.
+        since = self._empty_since = min(self._empty_since or now, now)
+        if self._sells() or not elapsed(now, since, LONGEST_EMPTY):
+            return True
+        if self._totals:
+            log.warning("Kraken has listed no balance for an hour, and no order sells: the account counts as empty")
+        return False
 
     def _tickers(self, symbols: Iterable[str], now: datetime) -> dict[str, VenueQuote]:
         pairs = [pair for symbol in symbols if (pair := self._reference.pair(symbol)) is not None]

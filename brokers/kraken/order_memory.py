@@ -68,6 +68,7 @@ class OrderMemory:
         self._clock = clock
         self._listed: tuple[datetime, dict[str, Listed]] | None = None
         self._listed_at = EARLIEST
+        self._sells = False
         self._kept = False
         """Whether a look that found no room for its rest goes on with the listing."""
         self._open: dict[str, str] = {}
@@ -110,6 +111,11 @@ class OrderMemory:
     def pair_of(self, txid: str) -> str:
         """The pair of an order, for the count of its order work; empty where it is not known."""
         return self._pairs.get(txid, "")
+
+    @property
+    def sells(self) -> bool:
+        """Whether an order was open that sells, when open orders were listed last: it holds coins of the account."""
+        return self._sells
 
     def open_orders(self) -> VenueListing:
         """Every open order."""
@@ -192,6 +198,7 @@ class OrderMemory:
         # As of now: it may have waited for room longer than an answer serves.
         self._listed_at = now = self._clock.now()
         self._listed = now, listed
+        self._sells = any(isinstance(o, VenueOrder) and o.open and o.side == "sell" for o in listed.values())
         for order in listed.values():
             if isinstance(order, VenueOrder):
                 self.sent(order)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -86,7 +86,7 @@ class KrakenVenue:
         self._account_id = account_id
         self._quiet_s = waits.quiet_s
         self._memory = OrderMemory(client, self.reference, self.names, clock, waits.query_s)
-        self._view = AccountView(client, self.reference, clock, waits.late_bar_s)
+        self._view = AccountView(client, self.reference, clock, waits.late_bar_s, lambda: self._memory.sells)
 
     @property
     def address(self) -> str:
@@ -163,9 +163,16 @@ class KrakenVenue:
 
     # ---- orders in ------------------------------------------------------------------------------------
 
-    def expect(self, client_order_ids: Iterable[str], news: Callable[[], Iterable[str]] | None = None) -> None:
+    def expect(
+        self,
+        client_order_ids: Iterable[str],
+        news: Callable[[], Iterable[str]] | None = None,
+        held: Mapping[str, Decimal] | None = None,
+    ) -> None:
         self.names.tell(client_order_ids)
         self.names.news = news
+        if held is not None:
+            self._view.ours = held
 
     def open_orders(self) -> VenueListing:
         return self._memory.open_orders()

@@ -118,13 +118,14 @@ def look(venue: Venue, settings: Settings) -> Outlook:
     """
     address = journal_of(settings)
     journal = read_snapshot(address)
+    own = own_book(journal, settings)
     try:
         with venue.budget(LOOK_S):
-            view = _view(venue, journal, lambda: names_of(read_snapshot(address)))
+            view = _view(venue, journal, own, lambda: names_of(read_snapshot(address)))
     except VenueError as error:
         raise silent(venue, error) from None
     require_account(journal, view.account.id, settings)
-    own, unbooked = own_book(journal, settings), unbooked_shares(view, journal)
+    unbooked = unbooked_shares(view, journal)
 
     def booked(symbol: str) -> Decimal:
         return own.total(symbol) + unbooked.get(symbol, NOTHING)
@@ -160,10 +161,12 @@ def names_of(journal: JournalSnapshot) -> list[str]:
     return [order.client_order_id for order in journal.orders]
 
 
-def _view(venue: Venue, journal: JournalSnapshot, news: Callable[[], Iterable[str]]) -> VenueSnapshot:
+def _view(
+    venue: Venue, journal: JournalSnapshot, own: PositionBook, news: Callable[[], Iterable[str]]
+) -> VenueSnapshot:
     now = _clock_of(venue).now
     since = min([order.decision_time for order in journal.open] + [now - FIRST_LOOK_BACK]) - OVERLAP
-    venue.expect(names_of(journal), news)
+    venue.expect(names_of(journal), news, own.ours)
     # Orders before positions, as the desk reads them.
     recent, opened = venue.orders_since(since), venue.open_orders()
     positions = venue.positions()

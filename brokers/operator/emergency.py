@@ -13,7 +13,7 @@ from brokers.journal import IllegalTransition, Journal, JournalConflict
 from brokers.journal.database.address import parse_address
 from brokers.journal.snapshot import read_snapshot
 from brokers.network.admission import Admission
-from brokers.operator.account import journal_of, names_of, require_account, sign_in, soonest, unanswered
+from brokers.operator.account import journal_of, names_of, own_book, require_account, sign_in, soonest, unanswered
 from brokers.operator.cleanup import Cleanup, Pace, core_of
 from brokers.operator.local_state import LocalState, budget_keeper, purge, unknown_symbols
 from brokers.ports import Venue
@@ -74,7 +74,8 @@ def _dry(venue: Venue, settings: Settings, account_id: str, cleanup: Cleanup) ->
     journal = None if path is not None and not path.exists() else read_snapshot(journal_of(settings))
     if journal is not None:
         require_account(journal, account_id, settings)
-        venue.expect(names_of(journal), lambda: names_of(read_snapshot(journal_of(settings))))
+        ours = own_book(journal, settings).ours
+        venue.expect(names_of(journal), lambda: names_of(read_snapshot(journal_of(settings))), ours)
     cleanup.cancel_all()
     cleanup.sell_dust(venue.venue_clock().is_open)
     if journal is None:
@@ -93,7 +94,7 @@ def _really(cleanup: Cleanup, core: DeskCore, settings: Settings, account_id: st
     budget, doubt = budget_keeper(Path(settings.live.state_dir), account_id, core.journal.filled_orders(), today)
     if doubt:
         say(_left(doubt))
-    venue.expect(order.client_order_id for order in core.journal.open_orders())
+    venue.expect([order.client_order_id for order in core.journal.open_orders()], held=core.positions.book.ours)
     empty, settled = cleanup.cancel_all(), True
     try:
         core.observer.look()

@@ -52,7 +52,8 @@ class VenueObserver:
         state.read_clock(required=clock)
         began = state.now
         try:
-            venue.expect(order.client_order_id for order in self._inflight.journal.open_orders())
+            names = [order.client_order_id for order in self._inflight.journal.open_orders()]
+            venue.expect(names, held=self._positions.book.ours)
             # Orders before positions: a fill in between shows as a position whose order is seen a moment later.
             sent, opened = self._inflight.listed(self._looked)
         except Refusal:

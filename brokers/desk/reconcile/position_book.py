@@ -55,6 +55,11 @@ class PositionBook:
         return Decimal(str(round(self.ledger.quantity(symbol), LOT_DIGITS)))
 
     @property
+    def ours(self) -> dict[str, Decimal]:
+        """Our shares, signed, of every symbol that we have some of."""
+        return {symbol: self.quantity(symbol) for symbol in self.ledger.positions}
+
+    @property
     def short_proceeds(self) -> Decimal:
         """What sales by hand brought in of shares that are owed, USD."""
         short = (symbol for symbol, held in self.manual.items() if held < 0)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cache
+from types import MappingProxyType
 from typing import Any
 
 from brokers.kraken.answers.pairs import NO_COINS, SPENDABLE, USD, Pairs
@@ -17,6 +18,8 @@ from config.values.symbols import OTHER_MONEY
 
 NEGLIGIBLE_FRAC = Decimal("0.01")
 """Of a pair's least volume, which is worth some dollars: so little of a coin changes no sum, whatever its price."""
+
+NONE: Mapping[str, Decimal] = MappingProxyType({})
 
 log = logging.getLogger(__name__)
 
@@ -75,19 +78,33 @@ def balances_of(answer: Mapping[str, Any], pairs: Pairs) -> Balances:
 
 
 def positions_of(
-    balances: Balances, pairs: Pairs, prices: Mapping[str, Decimal], *, dust: bool = False
+    balances: Balances,
+    pairs: Pairs,
+    prices: Mapping[str, Decimal],
+    ours: Mapping[str, Decimal] = NONE,
+    *,
+    dust: bool = False,
 ) -> VenuePositions:
     """Coins as positions, against USD; other money is none, and told apart.
+
+    What is ``ours`` of other money, by the symbol of its pair, was bought before it counted as money: it is a position
+    like any other until it is sold.
 
     What cannot be sold, by volume or by worth, is dust and no position, unless ``dust`` asks for it. A coin without a
     price is one all the same: what is not known must not be missing. So is what an order holds, which sells it, and
     what is worth too much for dust: Kraken may raise a pair's least volume above what was bought before.
     """
     found: dict[str, VenuePosition] = {}
-    for coin, there in balances.coins.items():
+    money: dict[str, Decimal] = {}
+    for coin, balance in balances.coins.items():
+        symbol, there = f"{coin}/{USD}", balance
         if coin in OTHER_MONEY:
-            continue
-        symbol = f"{coin}/{USD}"
+            bought = min(balance.total, max(NOTHING, ours.get(symbol, NOTHING)))
+            if bought < balance.total:
+                money[coin] = balance.total - bought
+            if not bought:
+                continue
+            there = Balance(bought, max(NOTHING, bought - balance.available))
         price, pair = prices.get(symbol, NOTHING), pairs.of(symbol)
         worth = there.total * price
         small = pair is not None and there.total < pair.ordermin and not there.held and worth < MATTERS_USD
@@ -101,7 +118,6 @@ def positions_of(
             market_value=worth if price > 0 else None,
             lot=None if pair is None else pair.lot,
         )
-    money = {name: there.total for name, there in balances.coins.items() if name in OTHER_MONEY}
     return VenuePositions(found, balances.complete, money)
 
 

@@ -128,7 +128,7 @@ class StopOnlyVenue:
     def dust(self) -> VenuePositions:
         return VenuePositions({})
 
-    def expect(self, client_order_ids: Iterable[str]) -> None: ...
+    def expect(self, client_order_ids: Iterable[str], news: object = None, held: object = None) -> None: ...
 
     def open_orders(self) -> VenueListing:
         return VenueListing(tuple(order for order in self.orders.values() if order.open))

@@ -9,13 +9,17 @@ from typing import Any
 
 import pytest
 
+from brokers.kraken.answers import balances
+from brokers.kraken.venue import KrakenVenue
 from brokers.operator.account import look
 from brokers.operator.manual_positions import manual_positions
 from commands.venue_choice import Funds, funds_of
 from config import load
 from monitoring.state import JOURNAL_FILE
 from tests.brokers.kraken.scene import BTC, SETTINGS, KrakenScene
+from tests.brokers.kraken.scripted import NO_PAUSE
 from tests.brokers.kraken.test_below_the_minimum import state
+from tests.brokers.kraken.test_empty_answers import hand_cancels
 from tests.brokers.rehearsal.kraken.market import served
 
 EUR = "EUR/USD"
@@ -89,6 +93,31 @@ def test_a_profile_is_picked_with_it_named(scene: KrakenScene):
     WithEuros(scene, "100.0000")
     account, held = scene.venue.account(), scene.venue.positions()
     assert funds_of(account, held) == Funds(1_116.0, 1_000.0, foreign=("100 EUR",))
+
+
+@pytest.mark.parametrize("beside", ["0", "0.002"])
+def test_ours_of_it_keeps_its_stop_until_it_is_sold(scene: KrakenScene, monkeypatch, tmp_path: Path, beside: str):
+    """It was bought while it counted as a coin; what the owner has of it is no position beside it."""
+    scene.enter(BTC, 100)
+    scene.settle(3)
+    ours = scene.held()
+    monkeypatch.setattr(balances, "OTHER_MONEY", frozenset({"BTC"}))
+    scene.restart()
+    if beside != "0":
+        scene.server.call(lambda exchange: exchange.balances.move("XBT", Decimal(beside)))
+    scene.settle(60, 5)
+    assert scene.positions.book.quantity(BTC) == scene.stopped() == ours
+    assert scene.positions.book.manual == {} and scene.desk.state.view.held(BTC) == ours
+    assert scene.venue.positions().other_money == ({"BTC": Decimal(beside)} if beside != "0" else {})
+    settings = load("active", overrides=[*SETTINGS, f"live.state_dir={tmp_path}"])
+    assert look(KrakenVenue(scene.venue.client, scene.clock, "test", NO_PAUSE), settings).view.held(BTC) == ours
+    hand_cancels(scene)
+    scene.settle(3)
+    assert scene.stopped() == ours
+    scene.adjust("exit", BTC)
+    scene.settle(30, 5)
+    assert scene.held() == Decimal(beside) and scene.open() == []
+    assert scene.desk.state.view.positions == {} and scene.positions.book.symbols == set()
 
 
 @pytest.mark.parametrize("ours", [False, True])
