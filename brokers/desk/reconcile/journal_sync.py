@@ -16,6 +16,7 @@ from brokers.desk.venue_snapshot import grouped, in_words
 from brokers.journal import Cumulative, Execution, Journal, JournalConflict, JournalOrder, OrderIntent, State
 from brokers.journal.fills import FillReport
 from brokers.journal.order_ids import has_our_form
+from brokers.journal.states import FINAL
 from brokers.order_types import LEVEL_ROLES, OPENING_ROLES, OrderRole
 from brokers.reporting.events import EventKind, about
 from brokers.venue_values import NEVER, OrderAck, TradeUpdate, UnreadOrder, VenueOrder
@@ -401,7 +402,9 @@ class JournalSync:
                         fees=str(after.fees),
                     ),
                 )
-        self._follow_price(before, order)
+        if not (before.state in FINAL and after.state in FINAL):
+            # What ended long ago, as the first look lists it, would become the newest level of a later position.
+            self._follow_price(before, order)
         self._told[name] = news
 
     def _follow_price(self, known: JournalOrder, order: VenueOrder) -> None:
