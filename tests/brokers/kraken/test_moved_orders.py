@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -158,6 +159,15 @@ def test_what_became_of_a_tightened_stop_is_told_at_its_last_price(scene):
     scene.journal.event(found.client_order_id, State.CANCELLED, "ended")
     scene.positions.state.view.orders = {}
     assert last_stop(BTC, scene.positions) == "the last one, at 92000, is cancelled by the journal"
+
+
+def test_an_entry_that_was_moved_was_sent_once(kept):
+    sent = list(kept.desk.entries.sent)
+    kept.pass_time(7_200)
+    amended_by_hand(kept, resting(kept), limit_price="41000")
+    kept.settle(2)
+    kept.restart()
+    assert len(sent) == 1 and list(kept.desk.entries.sent) == pytest.approx(sent, abs=timedelta(seconds=5))
 
 
 @pytest.mark.parametrize("how", ["lumibot", "hand", "hand, seen after a restart", "not shown"])
