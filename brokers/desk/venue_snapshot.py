@@ -95,11 +95,18 @@ class VenueSnapshot:
         before = self.freed.get(order.symbol, Freed((), now))
         self.freed = {**self.freed, order.symbol: Freed((*before.orders, order.id), before.since)}
         self.orders = {**self.orders, order.id: replace(order, cancel_pending=True)}
+        if self.in_doubt(order):
+            doubt = self.doubted[order.symbol]
+            left = replace(doubt, orders=tuple(name for name in doubt.orders if name != order.id))
+            kept = {symbol: freed for symbol, freed in self.doubted.items() if symbol != order.symbol}
+            self.doubted = kept | ({order.symbol: left} if left.orders else {})
         if order.is_stop:
             self.ended = {**self.ended, order.symbol: replace(order, state=State.CANCELLED, changed=now)}
 
     def note_unanswered(self, order: VenueOrder, now: datetime) -> None:
         """The cancel of an exit has had no answer: it may have ended, which the next look tells."""
+        if self.in_doubt(order):
+            return
         before = self.unanswered.get(order.symbol, Freed((), now))
         self.unanswered = {**self.unanswered, order.symbol: Freed((*before.orders, order.id), before.since)}
 
@@ -115,6 +122,10 @@ class VenueSnapshot:
                 self.orders = {**self.orders, order.id: replace(order, cancel_pending=True)}
         self.doubted = {**self.doubted, **doubted}
         return set(told)
+
+    def in_doubt(self, order: VenueOrder) -> bool:
+        """Whether nobody knows if an exit rests, as its cancel has had no answer and no look has told."""
+        return order.symbol in self.doubted and order.id in self.doubted[order.symbol].orders
 
     def known(self, venue_ids: Iterable[str]) -> list[VenueOrder]:
         """Orders as they are shown now, without those that are no longer believed."""
