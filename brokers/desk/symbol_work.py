@@ -182,9 +182,11 @@ class SymbolWork:
             self.protector.put_back(symbol)
 
     def _go_on(self, symbol: str) -> None:
-        """Of a close what needs no look; what a cancelled sale had filled is asked for."""
-        if symbol in self.state.view.freed and self._is_late(symbol):
-            self.observer.have_told(self.state.view.freed[symbol].orders)
+        """Of a close what needs no look; what a cancelled sale had filled is asked for, and whether it has ended."""
+        view = self.state.view
+        for waits in (view.freed, view.doubted):
+            if symbol in waits and elapsed(self.state.now, waits[symbol].since, self._longest_exchange):
+                self.observer.have_told(waits[symbol].orders)
         self.closer.go_on(symbol)
 
     def _is_late(self, symbol: str) -> bool:

@@ -39,7 +39,7 @@ class VenueSnapshot:
     words. ``dust`` is what the venue holds beside the positions, too little to be one. ``freed`` are exits, by symbol,
     that have ended since the look by a cancel of ours, ``ended`` the stop of a symbol that has ended last since then,
     whoever ended it. ``unanswered`` are exits whose cancel has had no answer since then, ``doubted`` those of them that
-    count as ended, as the look that should have told has failed.
+    count as ended, with the stops of their groups, as the look that should have told has failed.
     """
 
     time: datetime
@@ -95,37 +95,58 @@ class VenueSnapshot:
         before = self.freed.get(order.symbol, Freed((), now))
         self.freed = {**self.freed, order.symbol: Freed((*before.orders, order.id), before.since)}
         self.orders = {**self.orders, order.id: replace(order, cancel_pending=True)}
+        if self.in_doubt(order):
+            doubt = self.doubted[order.symbol]
+            left = replace(doubt, orders=tuple(name for name in doubt.orders if name != order.id))
+            kept = {symbol: freed for symbol, freed in self.doubted.items() if symbol != order.symbol}
+            self.doubted = kept | ({order.symbol: left} if left.orders else {})
         if order.is_stop:
             self.ended = {**self.ended, order.symbol: replace(order, state=State.CANCELLED, changed=now)}
 
     def note_unanswered(self, order: VenueOrder, now: datetime) -> None:
         """The cancel of an exit has had no answer: it may have ended, which the next look tells."""
+        if self.in_doubt(order):
+            return
         before = self.unanswered.get(order.symbol, Freed((), now))
         self.unanswered = {**self.unanswered, order.symbol: Freed((*before.orders, order.id), before.since)}
 
     def doubt_unanswered(self) -> set[str]:
         """No look has told what came of cancels without an answer: their exits protect nothing that can be relied on.
 
-        Returns the symbols in which that is news.
+        With one leg of a pair its stop is in doubt too. Returns the symbols in which that is news.
         """
         told, self.unanswered = self.unanswered, {}
-        for venue_id in (venue_id for freed in told.values() for venue_id in freed.orders):
-            if (order := self.orders[venue_id]).open:
-                self.orders = {**self.orders, venue_id: replace(order, cancel_pending=True)}
-        self.doubted = {**self.doubted, **told}
+        doubted = {symbol: replace(freed, orders=self._with_stops(freed.orders)) for symbol, freed in told.items()}
+        for order in self.known(venue_id for freed in doubted.values() for venue_id in freed.orders):
+            if order.open:
+                self.orders = {**self.orders, order.id: replace(order, cancel_pending=True)}
+        self.doubted = {**self.doubted, **doubted}
         return set(told)
+
+    def in_doubt(self, order: VenueOrder) -> bool:
+        """Whether nobody knows if an exit rests, as its cancel has had no answer and no look has told."""
+        return order.symbol in self.doubted and order.id in self.doubted[order.symbol].orders
+
+    def known(self, venue_ids: Iterable[str]) -> list[VenueOrder]:
+        """Orders as they are shown now, without those that are no longer believed."""
+        return [self.orders[venue_id] for venue_id in venue_ids if venue_id in self.orders]
+
+    def _with_stops(self, venue_ids: tuple[str, ...]) -> tuple[str, ...]:
+        groups = {order.group for order in self.known(venue_ids)}
+        stops = (o.id for o in self.orders.values() if o.group in groups and o.is_stop and o.open)
+        return tuple(dict.fromkeys((*venue_ids, *stops)))
 
     def keep_doubt(self, symbol: str) -> bool:
         """Whether exits whose cancel had no answer are in doubt still; not where the venue has told that one rests."""
-        there = [self.orders[venue_id] for venue_id in self.doubted[symbol].orders]
+        there = self.known(self.doubted[symbol].orders)
         if any(order.open and not order.cancel_pending for order in there):
             self.doubted = {name: freed for name, freed in self.doubted.items() if name != symbol}
         return symbol in self.doubted
 
     def end_doubt(self, symbol: str) -> None:
         """The venue says that an order holds the shares: the exits whose cancel had no answer rest still."""
-        for venue_id in self.doubted[symbol].orders:
-            self.orders = {**self.orders, venue_id: replace(self.orders[venue_id], cancel_pending=False)}
+        for order in self.known(self.doubted[symbol].orders):
+            self.orders = {**self.orders, order.id: replace(order, cancel_pending=False)}
         self.doubted = {name: freed for name, freed in self.doubted.items() if name != symbol}
         self.freed = {name: freed for name, freed in self.freed.items() if name != symbol}
 

@@ -150,7 +150,7 @@ class VenueState:
 
     def _working_exit(self, venue_id: str) -> VenueOrder | None:
         order = self.view.orders.get(venue_id)
-        if order is None or not order.open or order.cancel_pending:
+        if order is None or not order.open or (order.cancel_pending and not self.view.in_doubt(order)):
             return None
         held = self.view.held(order.symbol)
         return order if held and (order.side == "sell") == (held > 0) else None

@@ -94,11 +94,13 @@ def in_present_shares(price: Decimal, symbol: str, since: datetime, splits: Iter
 def entry_times(connection: Connection, since: datetime) -> list[datetime]:
     """When orders that open a position were planned since a moment, and when those ended of which nothing filled.
 
-    What was refused or never sent is none.
+    What was refused is none, nor is an order in whose place another has come, or that only gave another its terms. What
+    counts as lost may have been sent.
     """
     table, told = orders.c, order_events.c
     entries = table.role.in_([str(role) for role in OPENING_ROLES]) & (table.journaled_at >= since)
     entries &= table.state != State.REJECTED
+    entries &= (table.state != State.REPLACED) | (table.filled_quantity != Decimal(0))
     unfilled = table.state.in_([str(state) for state in FINAL]) & (table.filled_quantity == Decimal(0))
     ends = (
         select(func.max(told.time, type_=told.time.type))

@@ -362,9 +362,12 @@ class Entries:
                 self._gateway.cancel(order.venue_id)
 
     def _why_untended(self, order: JournalOrder) -> str:
-        if order.client_order_id in self._earlier:
+        sent_as = self._positions.sync.sent_as(order.client_order_id)
+        if sent_as in self._earlier:
             return "it is from before the restart"
-        if order.client_order_id not in self.by_subclass:
+        if sent_as not in self.by_subclass:
+            if sent_as != order.client_order_id:
+                return "a hand has put it in the place of ours"
             return "nothing follows it since its sending ended with an error"
         why = [*self._halts.lasting(self._state.now), self._abandoned.get(order.client_order_id, "")]
         return "partly filled" if order.filled_quantity else "; ".join(filter(None, why))

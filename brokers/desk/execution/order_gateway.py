@@ -303,10 +303,12 @@ class OrderGateway:
     def cancel_again(self, venue_id: str, asked: datetime) -> datetime:
         """Ask once more for a cancel that has come to nothing; returns when it was asked for last.
 
-        A cancel whose answer was lost may never have arrived.
+        A cancel whose answer was lost may never have arrived: it is asked for again also where no look tells.
         """
-        there, now = self._state.view.orders.get(venue_id), self._state.now
-        if there is None or not there.open or there.cancel_pending or not elapsed(now, asked, ASK_AGAIN):
+        there, now, view = self._state.view.orders.get(venue_id), self._state.now, self._state.view
+        if there is None or not there.open or not elapsed(now, asked, ASK_AGAIN):
+            return asked
+        if there.cancel_pending and not view.in_doubt(there):
             return asked
         self.cancel(venue_id)
         return now

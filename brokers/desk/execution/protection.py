@@ -282,11 +282,10 @@ class Protector:
     def put_back(self, symbol: str) -> None:
         """A stop for shares whose exit has ended by a confirmed cancel, before a look has shown them free."""
         held, protection = self._positions.book.quantity(symbol), self._positions.protection(symbol)
-        freed = [self._state.view.orders[venue_id] for venue_id in self._state.view.freed[symbol].orders]
-        missing = (
-            self._terms.can_rest(symbol, abs(held)) - protection.protected - self._positions.taken(protection, freed)
-        )
-        missing = min(missing, sum((order.quantity - order.filled for order in freed), Decimal(0)))
+        freed = self._state.view.known(self._state.view.freed[symbol].orders)
+        cannot_rest = abs(held) - self._terms.can_rest(symbol, abs(held))
+        by_group = {order.group: order.quantity - order.filled for order in freed}
+        missing = min(self._positions.untaken(symbol, freed) - cannot_rest, sum(by_group.values(), Decimal(0)))
         if held and missing > 0 and not self._just_sent(symbol):
             self._send(symbol, held, missing, protection)
 
@@ -310,8 +309,9 @@ class Protector:
             self._gateway.place(request, role, entry.decision_time, parent=entry.client_order_id, reason="protection")
         except OrderRefused as refusal:
             held_by_order = refusal.venue is not None and refusal.venue.reason is VenueReason.SHARES_HELD
-            if held_by_order and symbol in self._state.view.doubted:
-                log.warning("%s: an order holds its shares: the stop whose cancel has no answer rests still", symbol)
+            if held_by_order and (doubted := self._in_doubt(symbol)) is not None:
+                told = "%s: an order holds its shares: %s, whose cancel has no answer, rests still"
+                log.warning(told, symbol, _terms(doubted))
                 self._state.view.end_doubt(symbol)
                 return
             level = logging.WARNING if self._refused.add(symbol, what, refusal) else logging.DEBUG
@@ -323,6 +323,14 @@ class Protector:
                 return
         self._refused.forget(symbol)
         self._state.view.freed.pop(symbol, None)
+
+    def _in_doubt(self, symbol: str) -> VenueOrder | None:
+        """An exit whose cancel has no answer, and of which the venue has told no end; of several a stop."""
+        view = self._state.view
+        there = (
+            [order for order in view.known(view.doubted[symbol].orders) if order.open] if symbol in view.doubted else []
+        )
+        return max(there, key=lambda order: order.is_stop, default=None)
 
     def back_to_levels(self, symbol: str) -> None:
         """Take a stop that stands in for the one of its position back to its level, or leave the position."""

@@ -102,11 +102,12 @@ class InflightOrders:
         try:
             with self.state.time_budget(ASK_WITHIN_S):
                 for venue_id in ended:
-                    if self.state.view.orders[venue_id].open:
+                    if any(order.open for order in self.state.view.known([venue_id])):
                         self._take(self.state.venue.order(venue_id))
         except VenueError as error:
             log.log(level_of(error), "what a cancelled order had filled cannot be asked: %s", error)
-        return not any(self.state.view.orders[venue_id].open for venue_id in ended)
+        there = self.state.view.known(ended)
+        return len(there) == len(ended) and not any(order.open for order in there)
 
     def _answered(self, order: JournalOrder) -> bool:
         """Look one order up; False if there was no answer."""

@@ -16,6 +16,7 @@ from brokers.desk.venue_snapshot import grouped, in_words
 from brokers.journal import Cumulative, Execution, Journal, JournalConflict, JournalOrder, OrderIntent, State
 from brokers.journal.fills import FillReport
 from brokers.journal.order_ids import has_our_form
+from brokers.journal.states import FINAL
 from brokers.order_types import LEVEL_ROLES, OPENING_ROLES, OrderRole
 from brokers.reporting.events import EventKind, about
 from brokers.venue_values import NEVER, OrderAck, TradeUpdate, UnreadOrder, VenueOrder
@@ -72,6 +73,8 @@ class JournalSync:
         """Orders that the venue has not taken, by name, with the reason, which the journal could not take yet."""
         self.moved: dict[str, datetime] = {}
         """When fills of a symbol were booked last."""
+        self._replaced: dict[str, str] = {}
+        """By our name of an order that somebody else put in the place of one of ours: that one, of this run."""
         self._untold = "", NEVER
         """The order of ours that filled last without a trade update that told of it since, and when; older fills are of
         no interest, as an update that tells of a newer one came after them."""
@@ -81,6 +84,12 @@ class JournalSync:
     def client_id(self, venue_id: str) -> str | None:
         """Our name of an order of the venue's; None if it is not ours."""
         return self._ours.get(venue_id)
+
+    def sent_as(self, name: str) -> str:
+        """Our name of the order in whose place somebody else has put one; its own where nobody has."""
+        while (before := self._replaced.get(name)) is not None:
+            name = before
+        return name
 
     def symbol_of(self, venue_id: str, client_order_id: str) -> str:
         """The symbol that an order of ours was sent for; empty of a manual order or nobody's."""
@@ -289,6 +298,7 @@ class JournalSync:
             role = level_of(order) if old.role in LEVEL_ROLES else old.role
             why = reason_of(old, "took the place of an order of ours", moved=is_moved(old, order))
             self._adopt(order, role, old.parent_id, why)
+            self._replaced[order.client_order_id] = replaced
             return True
         parent = relations.groups.get(order.group) or self._ours.get(order.made_by)
         if parent is None:
@@ -401,7 +411,9 @@ class JournalSync:
                         fees=str(after.fees),
                     ),
                 )
-        self._follow_price(before, order)
+        if not (before.state in FINAL and after.state in FINAL):
+            # What ended long ago, as the first look lists it, would become the newest level of a later position.
+            self._follow_price(before, order)
         self._told[name] = news
 
     def _follow_price(self, known: JournalOrder, order: VenueOrder) -> None:

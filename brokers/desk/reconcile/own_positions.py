@@ -183,20 +183,21 @@ class OwnPositions:
         """Shares of ours that an order may be for, as far as the venue shows so many as free."""
         return min(self.state.view.available(symbol), self.untaken(symbol))
 
-    def untaken(self, symbol: str) -> Decimal:
+    def untaken(self, symbol: str, ended: Collection[VenueOrder] = ()) -> Decimal:
         """Shares of ours that no exit of ours is for, one from before a split included.
 
         What the account holds beside ours is somebody else's: however much of it is free, nothing of ours is by that.
+        Exits known to have ``ended`` are for none, nor are the others of their groups, which end with them.
         """
         protection = self.protection(symbol)
-        taken = protection.protected + self.taken(protection) + self._taken_by_stale(symbol)
+        taken = protection.protected + self._taken(protection, ended) + self._taken_by_stale(symbol)
         return max(Decimal(0), abs(self.book.quantity(symbol)) - taken)
 
-    def taken(self, protection: ProtectionStatus, ended: Collection[VenueOrder] = ()) -> Decimal:
-        """Shares that exits without a working stop are for; those known to have ``ended`` take none."""
-        stopped, taken = {order.group for order in protection.stops}, dict[str, Decimal]()
+    def _taken(self, protection: ProtectionStatus, ended: Collection[VenueOrder]) -> Decimal:
+        """Shares that exits without a working stop are for."""
+        without, taken = {order.group for order in (*protection.stops, *ended)}, dict[str, Decimal]()
         for order in protection.exits:
-            if order.group not in stopped and order not in ended and not self._has_ended(order):
+            if order.group not in without and not self._has_ended(order):
                 taken[order.group] = max(taken.get(order.group, Decimal(0)), order.remaining)
         return sum(taken.values(), Decimal(0))
 

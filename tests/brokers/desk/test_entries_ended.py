@@ -234,6 +234,37 @@ def test_so_does_one_that_a_subclass_has_moved(scene):
     assert buys(scene) == [("limit", "39")]
 
 
+def moved_by_hand(scene: Scene, symbol: str, limit: str) -> None:
+    (entry,) = (order for order in scene.open(symbol) if order["side"] == "buy")
+    scene.exchange.replace(entry["id"], {"limit_price": limit})
+
+
+def test_so_does_one_of_a_subclass_that_a_hand_has_moved(scene):
+    scene.settle(1)
+    subclass_buys(scene, "98")
+    scene.settle(2)
+    for limit in ("97", "96"):
+        moved_by_hand(scene, "AAPL", limit)
+        scene.settle(4)
+        assert purchases(scene) == ["new"]
+    stop(scene)
+    scene.settle(3)
+    assert purchases(scene) == []
+
+
+def test_an_entry_of_the_desk_s_that_a_hand_has_moved_is_ended_and_told_as_such(scene, caplog):
+    scene.settle(2)
+    # The market has left the quote that the entry was sent at.
+    scene.exchange.on_quote(scene.exchange.now, {"MSFT": Decimal(101)})
+    scene.enter("MSFT", 40)
+    scene.settle(1)
+    moved_by_hand(scene, "MSFT", "100.3")
+    scene.settle(4)
+    assert purchases(scene, "MSFT") == []
+    assert "MSFT: ending an entry, a hand has put it in the place of ours" in caplog.text
+    assert "ended with an error" not in caplog.text
+
+
 def restart(scene: Scene) -> None:
     scene.restart()
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -12,7 +13,8 @@ from brokers.desk.execution.last_stop import last_stop
 from brokers.desk.execution.order_gateway import OrderRefused
 from brokers.desk.execution.order_requests import single
 from brokers.desk.order_router import LumibotOrderRouter
-from brokers.journal import State
+from brokers.desk.reconcile.journal_sync import JournalSync
+from brokers.journal import Journal, State
 from brokers.order_types import OrderRole, TimeInForce
 from brokers.rehearsal.core.model import Order
 from brokers.venue_requests import OrderChange
@@ -103,6 +105,51 @@ def test_a_stop_that_a_hand_moved_goes_back_to_where_the_hand_put_it(scene, seen
     assert len(scene.journal.run_orders()) == 0 < rows, "what is known is entered once"
 
 
+@pytest.fixture
+def as_of_old(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Until it is called, an amendment is booked as refused and no price is followed: such journals exist."""
+
+    def refused(journal: Journal, client_order_id: str, name: str) -> None:
+        journal.event(name, State.REJECTED, reason="the venue calls it otherwise")
+
+    monkeypatch.setattr(Journal, "amended", refused)
+    monkeypatch.setattr(JournalSync, "_follow_price", lambda *args: None)
+    return monkeypatch.undo
+
+
+@pytest.mark.parametrize("gone", [True, False], ids=["the stop is gone", "the stop rests"])
+def test_a_stop_of_an_earlier_position_that_was_tightened_tells_nothing_of_the_present_one(as_of_old, scene, gone):
+    scene.adjust("tighten", BTC, stop=92_000.0)
+    scene.settle(2)
+    scene.adjust("exit", BTC)
+    scene.settle(6)
+    assert not scene.held(BTC)
+    scene.pass_time(100_000, BTC="85000")
+    scene.settle(2)
+    scene.enter(BTC, 100)
+    scene.settle(3)
+    held, stop = scene.held(BTC), resting(scene)
+    assert held
+    as_of_old()
+    scene.journal.close()
+    if gone:
+        scene.server.call(lambda exchange: exchange.cancel(stop))
+    scene.pass_time(2)
+    scene.start()
+    scene.settle(5)
+    assert (scene.held(BTC), resting(scene).stop_price) == (held, stop.stop_price)
+    told = [order for order in scene.journal.run_orders() if order.reason == "moved at the venue"]
+    assert not told
+
+
+def test_a_stop_that_was_tightened_and_booked_as_of_old_goes_back_to_its_last_level(as_of_old, scene):
+    scene.adjust("tighten", BTC, stop=92_000.0)
+    scene.settle(2)
+    as_of_old()
+    taken_away(scene, resting(scene))
+    assert resting(scene).stop_price == Decimal(92_000)
+
+
 def test_what_became_of_a_tightened_stop_is_told_at_its_last_price(scene):
     scene.adjust("tighten", BTC, stop=92_000.0)
     scene.settle(2)
@@ -112,6 +159,15 @@ def test_what_became_of_a_tightened_stop_is_told_at_its_last_price(scene):
     scene.journal.event(found.client_order_id, State.CANCELLED, "ended")
     scene.positions.state.view.orders = {}
     assert last_stop(BTC, scene.positions) == "the last one, at 92000, is cancelled by the journal"
+
+
+def test_an_entry_that_was_moved_was_sent_once(kept):
+    sent = list(kept.desk.entries.sent)
+    kept.pass_time(7_200)
+    amended_by_hand(kept, resting(kept), limit_price="41000")
+    kept.settle(2)
+    kept.restart()
+    assert len(sent) == 1 and list(kept.desk.entries.sent) == pytest.approx(sent, abs=timedelta(seconds=5))
 
 
 @pytest.mark.parametrize("how", ["lumibot", "hand", "hand, seen after a restart", "not shown"])

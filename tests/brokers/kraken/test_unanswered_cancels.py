@@ -15,7 +15,7 @@ from brokers.venue_errors import OutcomeUnknown
 from tests.brokers.kraken.scene import BTC, KrakenScene
 from tests.brokers.kraken.test_lockout import LOCKED, begin
 from tests.brokers.kraken.turned_away import TurnedAway
-from tests.brokers.rehearsal.kraken.market import served
+from tests.brokers.rehearsal.kraken.market import served, set_price
 
 LOOKS = ("OpenOrders", "BalanceEx", "QueryOrders", "ClosedOrders")
 DOUBT = "may have no stop, the cancel of theirs has no answer"
@@ -98,6 +98,43 @@ def test_while_looks_alone_fail_a_stop_is_tried_that_kraken_refuses_beside_the_o
         away.watch(40)
         scene.settle(4)
         assert scene.stopped() == scene.held() > 0 and scene.faults() == []
+        scene.close()
+
+
+def offered_below(scene: KrakenScene) -> None:
+    """An exit's sale rests, as the market has fallen below its limit before it arrived."""
+    send = scene.rest._sent
+
+    def falls(path: str, api: str, method: str, params: Any) -> Any:
+        if path == "AddOrder":
+            set_price(scene.server, "89000", "BTC/USD")
+        return send(path, api, method, params)
+
+    scene.rest._sent = falls  # type: ignore[method-assign]  # in the place of the wire
+    scene.adjust("exit", BTC)
+    scene.settle(1)
+    scene.rest._sent = send  # type: ignore[method-assign]  # the wire again
+
+
+@pytest.mark.parametrize("arrives", [True, False])
+def test_the_cancel_of_a_sale_is_asked_for_again_while_looks_fail_and_what_is_left_is_sold(
+    tmp_path: Path, monkeypatch, arrives: bool
+):
+    monkeypatch.setattr(Lost, "arrives", arrives)
+    with served() as server:
+        scene = KrakenScene(server, tmp_path)
+        scene.enter(BTC, 100)
+        scene.settle(2)
+        offered_below(scene)
+        (sale,) = scene.open()
+        assert sale.type == "limit"
+        away = Lost(scene, "EService:Unavailable", 90.0, tuple(path for path in LOOKS if path != "QueryOrders"))
+        away.watch(40)
+        sent = [path for _, path in away.asked if path.endswith("Order")]
+        assert sent == ["CancelOrder", "AddOrder"] and scene.held() == 0
+        away.watch(70)
+        scene.settle(4)
+        assert scene.faults() == [] and not scene.desk.closer.tasks
         scene.close()
 
 
