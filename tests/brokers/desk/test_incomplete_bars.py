@@ -12,6 +12,7 @@ from brokers.desk.data.feed import MOMENT_S, RESERVED_S, LiveFeed
 from brokers.desk.iteration_guard import ITERATION_S
 from brokers.network.time_budget import seconds_left, time_budget
 from brokers.venue_errors import VenueUnavailable
+from strategies.signals.momentum import Momentum
 from tests.brokers.desk.feedside import DataVenue, Json, Yahoo, feed, moment, regular_rows, rows_between
 
 DAY, BEFORE = "2023-03-07", "2023-03-06"
@@ -195,6 +196,14 @@ def test_waiting_for_bars_leaves_an_iteration_its_time_for_quotes_and_orders(mon
     with time_budget(ITERATION_S):
         live.snapshot()
         assert seconds_left(ITERATION_S) >= RESERVED_S - venue.answers_in_s
+    # The pauses themselves take nothing away: a symbol without a trade is decided on 8 s after the end all the same.
+    venue.rows["A"] = [bar for bar in rows if bar["t"] != f"{DAY}T16:25:00Z"]
+    venue.late_s, venue.answers_in_s = 0.0, 0.1
+    with time_budget(ITERATION_S):
+        assert at(venue, live, "11:30:01") and last(live)[2] == 11_000
+    with time_budget(ITERATION_S):
+        venue.at(f"{DAY} 12:30:01")
+        venue.late_s = 1000.0
         # Where the venue itself takes that time, it is not asked again, nor is Yahoo.
         asked, venue.answers_in_s, yahoo = len(venue.asked), 5.0, Yahoo({"A": rows})
         live.fallback = yahoo
@@ -265,6 +274,10 @@ def test_bars_of_the_venue_that_come_back_hours_late_are_all_read(monkeypatch: p
 # Volumes.
 
 VENUE, ALL = 1000, 50_000
+BREAKOUT = {
+    "breakout_bars": 20, "roc_bars": 10, "min_roc_frac": 0.0, "volume_bars": 20, "min_volume_ratio": 1.2,
+    "min_breakout_atr": 0.0, "full_breakout_atr": 2.0, "atr_bars": 14, "stop_atr": 2.0,
+}  # fmt: skip
 
 
 def volumes(live: LiveFeed, symbol: int = 0) -> set[float]:
@@ -295,6 +308,26 @@ def test_one_request_without_an_answer_leaves_the_volumes_of_the_venue(minutes: 
     venue.at(f"{DAY} 11:35:03")
     live.snapshot()
     assert volumes(live) == known and live.sources["A"] == "alpaca"
+
+
+def test_momentum_buys_nothing_on_a_bar_whose_volume_is_not_known() -> None:
+    signal = Momentum(Momentum.Config(**BREAKOUT))
+    rows = regular_rows(DAY, 8)
+    # The breakout is one of Yahoo's bars, of hardly any volume.
+    higher = [{**bar, "v": 10, **{key: bar[key] + 30 for key in "ohlc"}} for bar in rows if bar["t"] >= f"{DAY}T16:25"]
+    venue = DataVenue({"A": rows, "B": rows}, f"{DAY} 11:25:03")
+    yahoo = Yahoo({"A": [*everywhere(rows, f"{DAY}T16:25"), *higher]})
+    live = feed(venue, ["A", "B"], needs=signal.needs(), yahoo=yahoo)
+    live.snapshot()
+    venue.down = VenueUnavailable("no answer")
+    # Later the bar of the breakout is a part of the past, and all volumes of the mean are unknown.
+    for time in ("11:30:03", "11:45:03", "14:00:03"):
+        venue.at(f"{DAY} {time}")
+        market = live.snapshot()
+        assert market.usable("A") and np.isnan(market.value("volume", "A"))
+        assert market.value("mean_volume_20", "A") == VENUE
+        assert np.isnan(signal.scores(market)[0])
+        assert "volume not known" in signal.lacks(market, "A")
 
 
 def test_a_symbol_that_the_venue_had_no_trade_of_for_a_while_has_its_volumes_alone() -> None:
