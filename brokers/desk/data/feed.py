@@ -19,7 +19,7 @@ from brokers.desk.data.bar_collector import SETTLED_AFTER, BarCollector
 from brokers.desk.data.overdue_bars import OverdueBars
 from brokers.desk.data.present_shares import LEAST, PresentShares
 from brokers.desk.data.recent_features import RecentFeatures
-from brokers.network.time_budget import time_left, uncounted
+from brokers.network.time_budget import time_budget, time_left, uncounted
 from brokers.ports import Clock, Venue
 from brokers.venue_errors import VenueError
 from brokers.venue_values import NEVER
@@ -33,12 +33,12 @@ ZONE = ZoneInfo(NEW_YORK)
 BEHIND_BARS = 3
 RETRY = timedelta(minutes=15)
 SPARE_SESSIONS = 2
-YAHOO_S, LEAST_YAHOO_S = 4.0, 1.0
+YAHOO_S = 4.0
 ATTEMPTS, PAUSE_S = 5, 1.0
 MOMENT_S = 10.0
 """Longest time that an iteration waits for a bar that has just ended: the next may be an hour later."""
-RESERVED_S = 6.0
-"""So much of an iteration's time for requests is left to quotes and orders."""
+RESERVED_S, LEAST_S = 6.0, 1.0
+"""So much of an iteration's time for requests is left to quotes and orders; less than the other is not worth asking."""
 LATE = timedelta(minutes=1)
 """Bars that are missing are asked for at each iteration so long after they ended, then once in it."""
 REREAD, REREAD_DAYS = timedelta(hours=1), timedelta(days=5)
@@ -180,14 +180,16 @@ class LiveFeed:
         now = self.clock.now()
         why, until = self._fill(now), time.monotonic() + MOMENT_S
         while self.collected.awaits(now, LATE if why else SETTLED_AFTER):
-            if time.monotonic() >= until or time_left() < RESERVED_S:
+            left = time_left() - RESERVED_S
+            if time.monotonic() >= until or left < LEAST_S:
                 break
             # Nothing is asked meanwhile, and the lock is free.
             with uncounted():
                 time.sleep(PAUSE_S)
             if (later := self.clock.now()) <= now:
                 break
-            now, why = later, self._fill(later)
+            with time_budget(left):
+                now, why = later, self._fill(later)
         return now, why
 
     def _fill(self, now: datetime) -> str:
@@ -329,7 +331,7 @@ class LiveFeed:
             if self.fallback is None or now - self._asked_yahoo.get(symbol, now - RETRY) < RETRY:
                 continue
             within_s = min(YAHOO_S, time_left() - RESERVED_S)
-            if time.monotonic() > deadline or now < self._yahoo_down_until or within_s < LEAST_YAHOO_S:
+            if time.monotonic() > deadline or now < self._yahoo_down_until or within_s < LEAST_S:
                 return
             self._asked_yahoo[symbol] = now
             self._from_yahoo(self.fallback, symbol, now, reason, within_s)
