@@ -295,8 +295,22 @@ def _low(own: OwnBars, bars: int) -> np.ndarray:
 
 @feature("mean_volume", first=lambda bars: bars + 1)
 def _mean_volume(own: OwnBars, bars: int) -> np.ndarray:
-    volume = np.where(np.isnan(own.field("volume")), 0.0, own.field("volume"))
-    return indicators.before(indicators.rolling_mean(volume, bars))
+    volume = own.field("volume")
+    unknown = np.isnan(volume)
+    usual = indicators.before(indicators.rolling_mean(np.where(unknown, 0.0, volume), bars))
+    for column in np.flatnonzero((unknown & ~np.isnan(own.field("close"))).any(axis=0)):
+        usual[bars:, column] = _mean_of_known(volume[:, column], bars)[bars:]
+    return usual
+
+
+def _mean_of_known(volume: np.ndarray, bars: int) -> np.ndarray:
+    """Mean of so many known volumes before each bar, of fewer where there are no more; 0 where none is known."""
+    known = ~np.isnan(volume)
+    volumes, before = volume[known], np.cumsum(known) - known
+    means = indicators.rolling_mean(volumes[:, np.newaxis], bars)[:, 0]
+    means[: bars - 1] = np.cumsum(volumes[: bars - 1]) / np.arange(1, len(volumes[: bars - 1]) + 1)
+    mean: np.ndarray = np.concatenate([[0.0], means])[before]
+    return mean
 
 
 @feature("vwap", first=lambda: 1, by_session=True)

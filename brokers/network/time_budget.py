@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +26,24 @@ def time_budget(seconds: float) -> Iterator[None]:
         yield
     finally:
         _deadline.reset(token)
+
+
+@contextmanager
+def uncounted() -> Iterator[None]:
+    """Time spent inside, as on waiting for something, uses nothing of the innermost budget up."""
+    began = time.monotonic()
+    try:
+        yield
+    finally:
+        deadline = _deadline.get()
+        if deadline is not None:
+            _deadline.set(deadline + time.monotonic() - began)
+
+
+def time_left() -> float:
+    """Seconds until the budget is used up; infinite without one."""
+    deadline = _deadline.get()
+    return math.inf if deadline is None else deadline - time.monotonic()
 
 
 def seconds_left(most: float) -> float:

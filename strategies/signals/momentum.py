@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -33,7 +34,8 @@ class Momentum(Signal):
         volume_bars : int
             Bars before this one whose mean volume is the yardstick.
         min_volume_ratio : float
-            Volume must be at least this multiple of the mean; not judged where a source reports none.
+            Volume must be at least this multiple of the mean; not judged where a source reports none. A single bar
+            whose volume is not known, as one of another source beside the venue's, does not fire.
         min_breakout_atr, full_breakout_atr : float
             Distance above the old high, in ATR, where the signal begins to fire and where the score is 100.
         stop_atr : float
@@ -84,7 +86,8 @@ class Momentum(Signal):
         config = self.config
         above = in_atr(market.values("close") - market.values(config.high), market.values(config.atr))
         volume, usual = market.values("volume"), market.values(config.mean_volume)
-        judged = (volume > 0) & (usual > 0)
+        # Zero is what a source without volumes reports; one unknown among known ones fails the comparison.
+        judged = (usual > 0) & ~(volume <= 0)
         fires = (
             (above > config.min_breakout_atr)
             & (market.values(config.roc) > config.min_roc_frac)
@@ -113,7 +116,9 @@ class Momentum(Signal):
             told.append(f"close {close:.2f}, needs above {level:.2f}, the {config.breakout_bars}-bar high")
         if not roc > config.min_roc_frac:
             told.append(f"ROC({config.roc_bars}) {roc:+.1%}, needs above {config.min_roc_frac:.1%}")
-        if volume > 0 and usual > 0 and volume < config.min_volume_ratio * usual:
+        if usual > 0 and math.isnan(volume):
+            told.append(f"volume not known, needs {config.min_volume_ratio:g}x the usual")
+        elif volume > 0 and usual > 0 and volume < config.min_volume_ratio * usual:
             told.append(f"volume {volume / usual:.1f}x the usual, needs {config.min_volume_ratio:g}x")
         return "; ".join(told) or super().lacks(market, symbol)
 

@@ -99,7 +99,23 @@ def test_a_hole_is_bridged_and_the_hole_itself_stays_empty():
 def test_high_and_mean_volume_leave_their_own_bar_out():
     found = features(table([1.0, 3, 2, 9], volume=[10.0, 20, nan, 70]), "high_2", "mean_volume_2").columns
     np.testing.assert_array_equal(found["high_2"][:, 0], [nan, nan, 3, 3])
-    np.testing.assert_array_equal(found["mean_volume_2"][:, 0], [nan, nan, 15, 10])
+    np.testing.assert_array_equal(found["mean_volume_2"][:, 0], [nan, nan, 15, 15])
+
+
+@pytest.mark.parametrize(
+    ("volume", "usual"),
+    [
+        ([10.0, 20, 30, nan, nan, nan, 90, 90], [nan, nan, 15, 25, 25, 25, 25, 60]),
+        ([nan, nan, nan, 10, 20, nan, 40, 50], [nan, nan, 0, 0, 10, 15, 15, 30]),
+        ([nan] * 8, [nan, nan] + [0.0] * 6),
+        ([0.0] * 8, [nan, nan] + [0.0] * 6),
+    ],
+)
+def test_a_mean_volume_is_that_of_the_volumes_that_are_known(volume, usual):
+    prices = np.array([[1.0, 1.0]] * 8)
+    both = np.column_stack([volume, [7.0] * 8])
+    found = features(table(prices, volume=both), "mean_volume_2").columns["mean_volume_2"]
+    np.testing.assert_array_equal(found, np.column_stack([usual, [nan, nan] + [7.0] * 6]))
 
 
 def test_low_is_the_lowest_of_the_bars_before():

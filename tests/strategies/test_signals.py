@@ -163,7 +163,8 @@ BREAKOUT = {"close": 12.0, "high_20": 10.0, "roc_10": 0.05, "volume": 1200.0, "m
         ({"volume": 1199.0}, nan),
         ({"volume": 0.0}, 75),
         ({"mean_volume_20": 0.0}, 75),
-        ({"volume": nan}, 75),
+        ({"volume": nan}, nan),
+        ({"volume": nan, "mean_volume_20": 0.0}, 75),
         ({"atr_14": 0.0}, nan),
     ],
 )

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import numpy as np
 import pandas as pd
 
-from brokers.desk.data.bar_store import BarStore
+from brokers.desk.data.bar_store import NO_STAMP, BarStore
 from brokers.desk.data.bar_times import BarTimes
 from market.bar_tables import timed
 from market.bars import FIELDS, BarTable
@@ -21,7 +21,7 @@ LONGEST_MISSING = pd.Timedelta(minutes=15)
 """So many bars, as they are asked for, and so much trading time may be outstanding before nothing is decided on what is
 there."""
 SETTLED_AFTER = pd.Timedelta(seconds=8)
-"""So long after its end the last part of a longer bar may come; a later answer without it says that nobody traded."""
+"""So long after its end the last part of a longer bar may come."""
 FIRST = 0
 """A stamp before all bars."""
 BLOCK = 50
@@ -45,10 +45,10 @@ class BarCollector:
         self.symbols = tuple(dict.fromkeys(symbols))
         self.times = BarTimes(minutes, sessions)
         self._store = BarStore(self.symbols)
-        self._newest: dict[str, pd.Timestamp] | None = None
+        self._newest: tuple[np.ndarray, dict[str, pd.Timestamp]] | None = None
         self._made: tuple[pd.Timestamp, str, bytes, BarTable | None] | None = None
-        # Up to when a source has told each symbol's bars, ns since 1970 (UTC).
-        self._read = np.full(len(self.symbols), np.iinfo(np.int64).min)
+        # When the venue last answered about each symbol, ns since 1970 (UTC).
+        self._read = np.full(len(self.symbols), NO_STAMP)
         # From which stamp on the bars of a symbol are another source's; FIRST where all are.
         self._stood_in: dict[str, int] = {}
 
@@ -59,7 +59,10 @@ class BarCollector:
         is left out: read in part and never again, it would pass for a complete one. So is what lies outside of the
         exchange's hours, where these count. ``asked`` are the symbols of the request, without it all.
         """
-        column, stamps, rows = self._complete_rows(frame, read_at, self.symbols if asked is None else asked)
+        told = self._store.symbols.get_indexer(pd.Index(list(self.symbols if asked is None else asked)))
+        until = np.iinfo(np.int64).max if read_at is None else pd.Timestamp(read_at).value
+        self._read[told] = np.maximum(self._read[told], until)
+        column, stamps, rows = self._complete_rows(frame, read_at)
         for symbol, since in list(self._stood_in.items()):
             mine = self._column(symbol)
             if (stamps[column == mine] >= since).any():
@@ -74,7 +77,7 @@ class BarCollector:
         Beside the venue's bars their volume is not known: another source counts the trades of other exchanges. Once
         the venue has newer bars of the symbol, they are dropped.
         """
-        column, stamps, rows = self._complete_rows(frame, read_at, (symbol,))
+        column, stamps, rows = self._complete_rows(frame, read_at)
         newest = self.newest().get(symbol)
         since = self._stood_in.get(symbol, FIRST if newest is None else newest.value + 1)
         later = stamps >= since
@@ -88,18 +91,19 @@ class BarCollector:
         """Symbols whose newest bars are another source's."""
         return set(self._stood_in)
 
-    def unread(self, frame: pd.DataFrame) -> list[str]:
-        """Symbols in the venue's answer whose bars are all another source's: nothing of their past has been read."""
-        named = set(frame["symbol"].unique())
-        return [symbol for symbol, since in self._stood_in.items() if since == FIRST and symbol in named]
+    def unread(self, frame: pd.DataFrame, start: datetime) -> dict[str, pd.Timestamp]:
+        """Symbols of which the venue's answer from ``start`` on leaves out a past that it has not told yet.
+
+        Their bars are another source's since the time that is given.
+        """
+        named, first = set(frame["symbol"].unique()), pd.Timestamp(start).value
+        unread = {symbol: since for symbol, since in self._stood_in.items() if symbol in named and since < first}
+        return {symbol: pd.Timestamp(since, tz="UTC").floor("us") for symbol, since in unread.items()}
 
     def _complete_rows(
-        self, frame: pd.DataFrame, read_at: datetime | None, asked: Collection[str]
+        self, frame: pd.DataFrame, read_at: datetime | None
     ) -> tuple[np.ndarray, np.ndarray, pd.DataFrame]:
-        """Column, stamp and values of the bars that count, of an answer about some symbols."""
-        told = self._store.symbols.get_indexer(pd.Index(list(asked)))
-        until = np.iinfo(np.int64).max if read_at is None else pd.Timestamp(read_at).value
-        self._read[told] = np.maximum(self._read[told], until)
+        """Column, stamp and values of the bars of an answer that count."""
         column = self._store.symbols.get_indexer(pd.Index(frame["symbol"]))
         times = pd.DatetimeIndex(frame["datetime"])
         if frame.empty:
@@ -140,10 +144,21 @@ class BarCollector:
 
     def newest(self) -> dict[str, pd.Timestamp]:
         """When the last bar of each symbol that has any begins."""
+        return self._last_bars()[1]
+
+    def _last_bars(self) -> tuple[np.ndarray, dict[str, pd.Timestamp]]:
+        """When each symbol's last bar begins, by column and by name."""
         # Several times in each iteration it is asked of the same bars.
         if self._newest is None:
-            self._newest = {s: pd.Timestamp(stamp, tz="UTC") for s, stamp in self._store.newest().items()}
+            stamps = self._store.newest()
+            named = zip(self.symbols, stamps.tolist(), strict=True)
+            self._newest = stamps, {s: pd.Timestamp(t, tz="UTC") for s, t in named if t != NO_STAMP}
         return self._newest
+
+    def _last_of_venue(self) -> np.ndarray:
+        """When each symbol's last bar begins, by column; ``NO_STAMP`` where another source's stand in."""
+        newest = self._last_bars()[0]
+        return np.where(self._store.symbols.isin(list(self._stood_in)), NO_STAMP, newest) if self._stood_in else newest
 
     def complete(self, now: datetime) -> bool:
         """Whether every symbol has the last bar that should be there: nothing new can be asked for yet."""
@@ -156,13 +171,21 @@ class BarCollector:
         # Bars are asked for as parts of the longer ones that are decided on.
         return bool(min(newest.values()) >= self.times.ends_of(expected[-1:])[0] - self.times.asked)
 
-    def awaits(self, now: datetime) -> bool:
-        """Whether no symbol has the last part of a bar that has ended a moment ago: it may come within seconds."""
+    def awaits(self, now: datetime, within: timedelta = SETTLED_AFTER) -> bool:
+        """Whether the last part of a bar that ended less than ``within`` ago is missing and may come within seconds.
+
+        It is missing to a symbol that has traded since the bar before began. A bar that is asked for as a whole is
+        awaited as long as no symbol has it.
+        """
         expected = self.times.expected(self.times.step_of(now))
-        if self.times.daily or not len(expected) or not len(self._store):
+        if self.times.daily or len(expected) < 2 or not len(self._store):
             return False
-        just_ended = pd.Timestamp(now) < self.times.ends_of(expected[-1:])[0] + SETTLED_AFTER
-        return just_ended and 0 < self._outstanding(expected) <= pd.Timedelta(minutes=self.times.minutes).value
+        end, newest = self.times.ends_of(expected[-1:])[0], self._last_of_venue()
+        if pd.Timestamp(now) >= end + within:
+            return False
+        lacks = newest < (end - self.times.asked).value
+        awaited = lacks & (newest >= nanoseconds(expected[-2:-1])[0])
+        return bool(awaited.any() and (self._joins or lacks.all()))
 
     def overdue(self, now: datetime, after: pd.Timedelta) -> dict[str, pd.Timestamp]:
         """Symbols without a bar that ended so long ago, and when their newest begins; none of symbols without any.
@@ -203,7 +226,7 @@ class BarCollector:
             return None
         expected = self.times.expected(present)
         last = int(nanoseconds(expected[-1:])[0]) if len(expected) else FIRST
-        if last > stamps[-1] if self.times.daily else self._too_old(expected):
+        if last > stamps[-1] if self.times.daily or self._joins else self._too_old(expected):
             earlier, gap = stamps < last, np.full((1, len(self.symbols)), np.nan)
             # Of a longer bar there may be its first parts.
             stamps = np.append(stamps[earlier], last)
@@ -225,34 +248,50 @@ class BarCollector:
         """Whether more is outstanding than may be."""
         return self._outstanding(expected) > min(LONGEST_MISSING, MOST_MISSING * self.times.asked).value
 
+    @property
+    def _joins(self) -> bool:
+        """Whether bars that are decided on are made of shorter ones."""
+        return self.times.minutes != self.times.asked_minutes
+
     def _lacks_parts(self, expected: pd.DatetimeIndex) -> set[str]:
         """Symbols of whose last bar, made of shorter ones, parts may be outstanding."""
-        if self.times.minutes == self.times.asked_minutes or not len(self._store):
+        if not self._joins or not len(self._store):
             return set()
-        if self._too_old(expected):
-            return set(self.symbols)
         return set(self._store.symbols[self._in_parts(nanoseconds(expected[-1:]))[0]])
 
     def _in_parts(self, begins: np.ndarray) -> np.ndarray:
         """Where longer bars, of which the last is the newest, may lack parts; shape ``(bars, symbols)``.
 
-        A symbol without a trade has no part. That the last one is there, of any symbol, says that parts of its time
-        have come; otherwise an answer of some seconds after the end does.
+        A symbol's longer bar counts once the symbol has its last part or a later one, of whichever source. A symbol
+        without a trade has no part: without its last one a bar counts once the venue has answered about the symbol
+        ``SETTLED_AFTER`` its end. Such an answer says nothing of a symbol whose bars are another source's, and nothing
+        of the newest bar while the venue is late.
         """
         times = pd.DatetimeIndex(begins, tz="UTC").tz_convert(self.times.zone)
-        ends = nanoseconds(self.times.ends_of(times))
-        found: np.ndarray = ends[:, np.newaxis] > self._read
-        if len(ends) and self._store.stamps[-1] < ends[-1] - self.times.asked.value:
-            found[-1] |= self._read < ends[-1] + SETTLED_AFTER.value
-        return found
+        ends = nanoseconds(self.times.ends_of(times))[:, np.newaxis]
+        newest = self._last_of_venue()
+        settled = (self._read >= ends + SETTLED_AFTER.value) & (newest != NO_STAMP)
+        if len(ends):
+            settled[-1] &= not self._late(newest, begins[-1], ends[-1, 0] - self.times.asked.value)
+        lacks: np.ndarray = (self._last_bars()[0] < ends - self.times.asked.value) & ~settled
+        return lacks
+
+    def _late(self, newest: np.ndarray, begins: int, last_part: int) -> bool:
+        """Whether the venue is late with a longer bar: no symbol has its last part, and several end with the same one.
+
+        Where a single symbol has the newest part, trading has ended with it; several hardly end at the same time.
+        Late is also a venue that has no part of the bar at all.
+        """
+        latest = newest.max()
+        return bool(latest < last_part and (latest < begins or (newest == latest).sum() > 1))
 
     def _read_key(self, present: pd.Timestamp) -> bytes:
-        """What of the times up to which bars have been read decides whether longer ones are there as a whole."""
-        if self.times.minutes == self.times.asked_minutes:
+        """What of the venue's answers decides whether longer bars count."""
+        if not self._joins:
             return b""
-        lacks = len(self._store) > 0 and self._store.stamps[-1] < present.value - self.times.asked.value
-        settled = lacks & (self._read >= present.value + SETTLED_AFTER.value)
-        return bytes((self._read >= present.value).tobytes() + settled.tobytes())
+        lacks = self._last_bars()[0] < present.value - self.times.asked.value
+        moments = (present.value, present.value + SETTLED_AFTER.value)
+        return b"".join((lacks & (self._read >= moment)).tobytes() for moment in moments)
 
     def _days(self, present: pd.Timestamp) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """When days begin, as naive dates, and their values, as far as they are over."""
@@ -263,11 +302,11 @@ class BarCollector:
     def _intraday(self, present: pd.Timestamp) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """When bars that are decided on begin, and their values, as far as they have ended."""
         begins, step = self._begins(), pd.Timedelta(minutes=self.times.minutes)
-        if self.times.minutes != self.times.asked_minutes and len(begins):
+        if self._joins and len(begins):
             anchors = session_times(begins.tz_localize(None).normalize())[0]
             begins = anchors + (begins - anchors) // step * step
         rows = _span(np.asarray(self.times.ends_of(begins) <= present))
-        if self.times.minutes == self.times.asked_minutes:
+        if not self._joins:
             return self._store.stamps[rows], {name: values[rows] for name, values in self._store.values.items()}
         return self._joined(nanoseconds(begins)[rows])
 

@@ -9,6 +9,9 @@ import pandas as pd
 
 from market.bars import FIELDS
 
+NO_STAMP = np.iinfo(np.int64).min
+"""The stamp of what is not there."""
+
 
 class BarStore:
     """Bars of many symbols on the union of their times.
@@ -87,13 +90,12 @@ class BarStore:
             values[first:, column] = np.nan
             self.values[name] = values[rows]
 
-    def newest(self) -> dict[str, int]:
-        """When the last bar of each symbol that has any begins."""
+    def newest(self) -> np.ndarray:
+        """When the last bar of each symbol begins; ``NO_STAMP`` for one without any."""
         if not len(self):
-            return {}
+            return np.full(len(self.symbols), NO_STAMP)
         last = self.stamps[len(self) - 1 - np.argmax(self.there[::-1], axis=0)]
-        found = np.flatnonzero(self.there.any(axis=0))
-        return dict(zip(self.symbols[found], last[found].tolist(), strict=True))
+        return np.where(self.there.any(axis=0), last, NO_STAMP)
 
     def closes_at(self, column: np.ndarray, stamps: np.ndarray) -> np.ndarray:
         """Closes of bars by symbol and time; NaN where there is none."""

@@ -15,10 +15,11 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 
-from brokers.desk.data.bar_collector import BarCollector
+from brokers.desk.data.bar_collector import SETTLED_AFTER, BarCollector
 from brokers.desk.data.overdue_bars import OverdueBars
 from brokers.desk.data.present_shares import LEAST, PresentShares
 from brokers.desk.data.recent_features import RecentFeatures
+from brokers.network.time_budget import time_budget, time_left, uncounted
 from brokers.ports import Clock, Venue
 from brokers.venue_errors import VenueError
 from brokers.venue_values import NEVER
@@ -36,6 +37,8 @@ YAHOO_S = 4.0
 ATTEMPTS, PAUSE_S = 5, 1.0
 MOMENT_S = 10.0
 """Longest time that an iteration waits for a bar that has just ended: the next may be an hour later."""
+RESERVED_S, LEAST_S = 6.0, 1.0
+"""So much of an iteration's time for requests is left to quotes and orders; less than the other is not worth asking."""
 LATE = timedelta(minutes=1)
 """Bars that are missing are asked for at each iteration so long after they ended, then once in it."""
 REREAD, REREAD_DAYS = timedelta(hours=1), timedelta(days=5)
@@ -171,15 +174,22 @@ class LiveFeed:
     def _filled(self) -> tuple[datetime, str]:
         """Ask for what is new, and again for a moment while a bar that has just ended is not there.
 
-        Returns when that was, and why the venue could not be asked.
+        After a failed request too: the next iteration may be an hour later. Returns when that was, and why the venue
+        could not be asked.
         """
         now = self.clock.now()
         why, until = self._fill(now), time.monotonic() + MOMENT_S
-        while not why and self.collected.awaits(now) and time.monotonic() < until:
-            time.sleep(PAUSE_S)
+        while self.collected.awaits(now, LATE if why else SETTLED_AFTER):
+            left = time_left() - RESERVED_S
+            if time.monotonic() >= until or left < LEAST_S:
+                break
+            # Nothing is asked meanwhile, and the lock is free.
+            with uncounted():
+                time.sleep(PAUSE_S)
             if (later := self.clock.now()) <= now:
                 break
-            now, why = later, self._fill(later)
+            with time_budget(left):
+                now, why = later, self._fill(later)
         return now, why
 
     def _fill(self, now: datetime) -> str:
@@ -201,24 +211,29 @@ class LiveFeed:
                 if newest := self.collected.newest().values():
                     # One bar is there already: asked for again, it tells whether the venue has adjusted the past.
                     since = min(since, max(newest).to_pydatetime())
-                found = self._ask(self.symbols, max(self._history_start(now), since))
+                start = max(self._history_start(now), since)
+                found = self._ask(self.symbols, start)
                 if self._adjusted(found, now):
                     self._load(now)
                     return ""
-                self._add(found, now)
+                self._add(found, start, now)
                 self._take({str(symbol) for symbol in found["symbol"].unique()} - self.collected.stood_in, now)
         except VenueError as error:
             return f"the venue's bars cannot be read: {error}"
         self.collected.keep_from(self._history_start(now))
         return ""
 
-    def _add(self, found: pd.DataFrame, now: datetime) -> None:
-        """Take in an answer about all symbols; the past of those that Yahoo alone has served is read from the venue."""
-        anew = self.collected.unread(found)
+    def _add(self, found: pd.DataFrame, start: datetime, now: datetime) -> None:
+        """Take in an answer about all symbols from ``start`` on.
+
+        Where Yahoo has stood in since an earlier time, what the venue has from then on is read first.
+        """
+        anew = self.collected.unread(found, start)
         others = [symbol for symbol in self.symbols if symbol not in anew]
         self.collected.add(found[~found["symbol"].isin(anew)], now, others)
         if anew:
-            self.collected.add(self._ask(anew, self._history_start(now), now), now, anew)
+            since = max(self._history_start(now), min(anew.values()).to_pydatetime())
+            self.collected.add(self._ask(list(anew), since, now), now, list(anew))
 
     def _begin_anew(self) -> None:
         """The venue's clock was far ahead and is back: what was known of a later time holds nothing up."""
@@ -315,12 +330,13 @@ class LiveFeed:
         for symbol, reason in wanted.items():
             if self.fallback is None or now - self._asked_yahoo.get(symbol, now - RETRY) < RETRY:
                 continue
-            if time.monotonic() > deadline or now < self._yahoo_down_until:
+            within_s = min(YAHOO_S, time_left() - RESERVED_S)
+            if time.monotonic() > deadline or now < self._yahoo_down_until or within_s < LEAST_S:
                 return
             self._asked_yahoo[symbol] = now
-            self._from_yahoo(self.fallback, symbol, now, reason)
+            self._from_yahoo(self.fallback, symbol, now, reason, within_s)
 
-    def _from_yahoo(self, fallback: Fallback, symbol: str, now: datetime, reason: str) -> None:
+    def _from_yahoo(self, fallback: Fallback, symbol: str, now: datetime, reason: str, within_s: float) -> None:
         log.warning("%s: bars from Yahoo, %s", symbol, reason)
         start = self._history_start(now)
         answer: Queue[pd.DataFrame | Exception] = Queue()
@@ -334,7 +350,7 @@ class LiveFeed:
 
         threading.Thread(target=ask, name="yahoo", daemon=True).start()
         try:
-            found = answer.get(timeout=YAHOO_S)
+            found = answer.get(timeout=within_s)
         except Empty:
             found = TimeoutError()
         if isinstance(found, Exception):

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import numpy as np
 import pytest
 
-from brokers.desk.data.feed import MOMENT_S, LiveFeed
+from brokers.desk.data.feed import MOMENT_S, RESERVED_S, LiveFeed
+from brokers.desk.iteration_guard import ITERATION_S
+from brokers.network.time_budget import LEAST_S, seconds_left, time_budget
 from brokers.venue_errors import VenueUnavailable
+from strategies.signals.momentum import Momentum
 from tests.brokers.desk.feedside import DataVenue, Json, Yahoo, feed, moment, regular_rows, rows_between
 
 DAY, BEFORE = "2023-03-07", "2023-03-06"
@@ -19,15 +23,40 @@ class LateVenue(DataVenue):
     """Has each bar some seconds after its end; its clock goes on while somebody sleeps."""
 
     late_s = 0.0
+    answers_in_s = 0.0
+    passed_s = 0.0
     slept = 0
+    failures = 0
+
+    def __init__(self, rows: Mapping[str, Sequence[Json]], now: str) -> None:
+        super().__init__(rows, now)
+        self.late_of: dict[str, float] = {}
 
     def sleep(self, seconds: float) -> None:
-        self.time += timedelta(seconds=seconds)
+        self._pass(seconds)
         self.slept += 1
 
-    def _shown(self, bar: Json, start: datetime, end: datetime | None) -> bool:
-        ended = datetime.fromisoformat(bar["t"]) + timedelta(minutes=5)
-        return super()._shown(bar, start, end) and ended + timedelta(seconds=self.late_s) <= self.time
+    def _pass(self, seconds: float) -> None:
+        self.time += timedelta(seconds=seconds)
+        self.passed_s += seconds
+
+    def bars(
+        self, symbols: Iterable[str], minutes: int, start: datetime, end: datetime | None = None,
+        adjustment: str = "all",
+    ) -> dict[str, list[Json]]:  # fmt: skip
+        within_s = seconds_left(self.answers_in_s + LEAST_S)
+        self._pass(min(within_s, self.answers_in_s))
+        if within_s < self.answers_in_s:
+            raise VenueUnavailable("timed out")
+        if self.failures:
+            self.failures -= 1
+            raise VenueUnavailable("no answer")
+        found = super().bars(symbols, minutes, start, end, adjustment)
+        late = {symbol: timedelta(minutes=5, seconds=self.late_of.get(symbol, self.late_s)) for symbol in found}
+        there = {
+            s: [b for b in bars if datetime.fromisoformat(b["t"]) + late[s] <= self.time] for s, bars in found.items()
+        }
+        return {symbol: bars for symbol, bars in there.items() if bars}
 
 
 def hourly(
@@ -36,6 +65,7 @@ def hourly(
     venue = LateVenue(rows, f"{DAY} 09:31")
     venue.late_s = late_s
     monkeypatch.setattr("brokers.desk.data.feed.time.sleep", venue.sleep)
+    monkeypatch.setattr("brokers.desk.data.feed.time.monotonic", lambda: venue.passed_s)
     live = feed(venue, list(rows), minutes=60, needs=NEEDS, yahoo=yahoo)
     live.snapshot()
     return venue, live
@@ -102,23 +132,85 @@ def test_what_the_fallback_told_of_one_symbol_completes_no_other(monkeypatch: py
     assert not live.snapshot().usable("B")
 
 
-@pytest.mark.parametrize("missing", [1, 2])
-def test_a_symbol_without_a_trade_at_the_end_of_an_hour_holds_nothing_up(
+@pytest.mark.parametrize("missing", [1, 2, 5])
+def test_a_symbol_without_a_trade_at_the_end_of_an_hour_is_decided_on_some_seconds_later(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, missing: int
 ) -> None:
     rows = regular_rows(DAY, 40)
-    ends = [f"{DAY}T15:{minute}:00Z" for minute in (25, 20)][:missing]
+    ends = [f"{DAY}T15:{minute}:00Z" for minute in (25, 20, 15, 10, "05")][:missing]
     seldom = [bar for bar in rows if bar["t"] not in ends]
-    # Beside others, their bars tell that there was none.
-    venue, live = hourly(monkeypatch, {"A": seldom, "B": rows})
-    assert at(venue, live, "10:30:01") and venue.slept == 0
-    assert last(live)[2] == 1000 * (12 - missing)
-    # Alone, an answer of some seconds later does.
-    venue, live = hourly(monkeypatch, {"A": seldom})
-    assert at(venue, live, "10:30:01") and 0 < venue.slept <= MOMENT_S
-    assert last(live)[2] == 1000 * (12 - missing)
-    assert at(venue, live, "10:45:00")
+    for others in ({"B": rows}, {}):
+        venue, live = hourly(monkeypatch, {"A": seldom, **others})
+        assert at(venue, live, "10:30:01") and 0 < venue.slept <= MOMENT_S
+        assert last(live)[2] == 1000 * (12 - missing)
+        assert at(venue, live, "10:45:00")
     assert "has come since" not in caplog.text
+
+
+def test_a_symbol_whose_last_part_comes_later_than_others_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = regular_rows(DAY, 40)
+    venue, live = hourly(monkeypatch, {"A": rows, "B": rows})
+    venue.late_of["A"] = 2.0
+    assert at(venue, live, "10:30:01") and last(live)[2] == 12_000
+    assert venue.slept == 1
+
+
+@pytest.mark.parametrize("late_s", [200.0, 400.0])
+def test_a_venue_that_is_minutes_late_with_all_has_not_said_that_nobody_traded(
+    monkeypatch: pytest.MonkeyPatch, late_s: float
+) -> None:
+    rows = regular_rows(DAY, 40)
+    venue, live = hourly(monkeypatch, {"A": rows, "B": rows}, late_s)
+    assert not at(venue, live, "10:30:01")
+    assert not at(venue, live, "10:30:20")
+    assert at(venue, live, "10:37:00") and last(live)[2] == 12_000
+
+
+def test_yahoos_answer_does_not_say_that_nobody_traded(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = regular_rows(DAY, 40)
+    yahoo = Yahoo({"A": [bar for bar in rows if bar["t"] < f"{DAY}T15:25"]})
+    venue, live = hourly(monkeypatch, {"A": rows, "B": rows}, yahoo=yahoo)
+    assert at(venue, live, "10:16:00")
+    venue.down = VenueUnavailable("no answer")
+    assert not at(venue, live, "10:45:00")
+    assert live.sources["A"] == "yahoo" and np.isnan(last(live)[1])
+
+
+@pytest.mark.parametrize("yahoo", [None, Yahoo()])
+def test_one_failed_request_costs_no_hour(monkeypatch: pytest.MonkeyPatch, yahoo: Yahoo | None) -> None:
+    rows = regular_rows(DAY, 40)
+    venue, live = hourly(monkeypatch, {"A": rows, "B": rows}, yahoo=yahoo)
+    for time, failures in (("10:30:01", 1), ("11:30:01", 3), ("12:30:30", 1)):
+        venue.failures, venue.slept = failures, 0
+        assert at(venue, live, time) and last(live)[2] == 12_000
+        assert venue.slept == failures
+    # Of an outage the first iterations alone wait.
+    venue.failures, venue.slept = 10**6, 0
+    assert not at(venue, live, "13:30:01") and 0 < venue.slept <= MOMENT_S
+    venue.slept = 0
+    assert not at(venue, live, "16:30:01") and venue.slept == 0
+
+
+def test_waiting_for_bars_leaves_an_iteration_its_time_for_quotes_and_orders(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = regular_rows(DAY, 40)
+    venue, live = hourly(monkeypatch, {"A": rows, "B": rows}, yahoo=Yahoo({"A": rows, "B": rows}))
+    venue.at(f"{DAY} 10:30:01")
+    venue.late_s, venue.answers_in_s = 1000.0, 1.0
+    with time_budget(ITERATION_S):
+        live.snapshot()
+        assert seconds_left(ITERATION_S) >= RESERVED_S
+    # The pauses themselves take nothing away: a symbol without a trade is decided on 8 s after the end all the same.
+    venue.rows["A"] = [bar for bar in rows if bar["t"] != f"{DAY}T16:25:00Z"]
+    venue.late_s, venue.answers_in_s = 0.0, 0.1
+    with time_budget(ITERATION_S):
+        assert at(venue, live, "11:30:01") and last(live)[2] == 11_000
+    with time_budget(ITERATION_S):
+        venue.at(f"{DAY} 12:30:01")
+        venue.late_s = 1000.0
+        # A slow venue is asked again no longer than that, and Yahoo is not asked at all.
+        venue.answers_in_s, live.fallback = 4.0, (yahoo := Yahoo({"A": rows, "B": rows}))
+        live.snapshot()
+        assert seconds_left(ITERATION_S) == pytest.approx(RESERVED_S) and not yahoo.asked
 
 
 @pytest.mark.parametrize(("day", "close"), [(DAY, "16:00"), ("2023-07-03", "13:00")])
@@ -170,9 +262,24 @@ def test_an_hour_that_comes_whole_and_late_is_waited_for(monkeypatch: pytest.Mon
     assert last(live)[:2] == ("11:00", rows[-2]["c"])
 
 
+def test_bars_of_the_venue_that_come_back_hours_late_are_all_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = regular_rows(DAY, 40)
+    venue, live = hourly(monkeypatch, {"A": rows, "B": rows}, yahoo=Yahoo({"A": rows}))
+    for time in ("10:30:01", "11:30:01", "12:30:01", "13:30:01", "14:30:01"):
+        venue.late_of = {"A": 4 * 3600.0} if time != "14:30:01" else {}
+        assert at(venue, live, time)
+        assert live.bars is not None
+    assert live.bars.volume[-5:, 0].tolist() == [12_000.0] * 5
+    np.testing.assert_array_equal(live.bars.close[:, 0], live.bars.close[:, 1])
+
+
 # Volumes.
 
 VENUE, ALL = 1000, 50_000
+BREAKOUT = {
+    "breakout_bars": 20, "roc_bars": 10, "min_roc_frac": 0.0, "volume_bars": 20, "min_volume_ratio": 1.2,
+    "min_breakout_atr": 0.0, "full_breakout_atr": 2.0, "atr_bars": 14, "stop_atr": 2.0,
+}  # fmt: skip
 
 
 def volumes(live: LiveFeed, symbol: int = 0) -> set[float]:
@@ -203,6 +310,26 @@ def test_one_request_without_an_answer_leaves_the_volumes_of_the_venue(minutes: 
     venue.at(f"{DAY} 11:35:03")
     live.snapshot()
     assert volumes(live) == known and live.sources["A"] == "alpaca"
+
+
+def test_momentum_buys_nothing_on_a_bar_whose_volume_is_not_known() -> None:
+    signal = Momentum(Momentum.Config(**BREAKOUT))
+    rows = regular_rows(DAY, 8)
+    # The breakout is one of Yahoo's bars, of hardly any volume.
+    higher = [{**bar, "v": 10, **{key: bar[key] + 30 for key in "ohlc"}} for bar in rows if bar["t"] >= f"{DAY}T16:25"]
+    venue = DataVenue({"A": rows, "B": rows}, f"{DAY} 11:25:03")
+    yahoo = Yahoo({"A": [*everywhere(rows, f"{DAY}T16:25"), *higher]})
+    live = feed(venue, ["A", "B"], needs=signal.needs(), yahoo=yahoo)
+    live.snapshot()
+    venue.down = VenueUnavailable("no answer")
+    # Later the bar of the breakout is a part of the past, and all volumes of the mean are unknown.
+    for time in ("11:30:03", "11:45:03", "14:00:03"):
+        venue.at(f"{DAY} {time}")
+        market = live.snapshot()
+        assert market.usable("A") and np.isnan(market.value("volume", "A"))
+        assert market.value("mean_volume_20", "A") == VENUE
+        assert np.isnan(signal.scores(market)[0])
+        assert "volume not known" in signal.lacks(market, "A")
 
 
 def test_a_symbol_that_the_venue_had_no_trade_of_for_a_while_has_its_volumes_alone() -> None:
