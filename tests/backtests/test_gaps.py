@@ -9,7 +9,7 @@ import pandas as pd
 
 from backtests.gaps import Span, gap_notes, jump_warnings
 from backtests.reports.metrics import max_drawdown
-from backtests.run_description import _fall_at_bars
+from backtests.run_description import fall_at_bars
 from market.bars import PRICES, BarTable
 from tests.backtests.sample import sample_table
 
@@ -67,4 +67,4 @@ def test_the_benchmark_s_drawdown_is_that_of_its_bars() -> None:
     table = sample_table(bars=30)
     k = table.symbols.index("SPY")
     expected = max_drawdown(np.array([table.open[4, k], *table.close[4:21, k]]))
-    assert _fall_at_bars(table, "SPY", table.opens_at[4], table.opens_at[20]) == expected
+    assert fall_at_bars(table, "SPY", table.opens_at[4], table.opens_at[20]) == expected
