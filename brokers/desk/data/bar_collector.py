@@ -187,6 +187,11 @@ class BarCollector:
         awaited = lacks & (newest >= nanoseconds(expected[-2:-1])[0])
         return bool(awaited.any() and (self._joins or lacks.all()))
 
+    def settles_in(self, now: datetime) -> float:
+        """The venue's seconds until its answer settles the newest bar, whichever parts that has then."""
+        end = self.times.ends_of(self.times.expected(self.times.step_of(now))[-1:])[0]
+        return max(0.0, float((end + SETTLED_AFTER - pd.Timestamp(now)).total_seconds()))
+
     def overdue(self, now: datetime, after: pd.Timedelta) -> dict[str, pd.Timestamp]:
         """Symbols without a bar that ended so long ago, and when their newest begins; none of symbols without any.
 

@@ -39,6 +39,8 @@ MOMENT_S = 10.0
 """Longest time that an iteration waits for a bar that has just ended: the next may be an hour later."""
 RESERVED_S, LEAST_S = 6.0, 1.0
 """So much of an iteration's time for requests is left to quotes and orders; less than the other is not worth asking."""
+SPARE_S = 0.1
+"""Local seconds after the moment from which an answer settles a bar."""
 LATE = timedelta(minutes=1)
 """Bars that are missing are asked for at each iteration so long after they ended, then once in it."""
 REREAD, REREAD_DAYS = timedelta(hours=1), timedelta(days=5)
@@ -177,19 +179,27 @@ class LiveFeed:
         After a failed request too: the next iteration may be an hour later. Returns when that was, and why the venue
         could not be asked.
         """
-        now = self.clock.now()
-        why, until = self._fill(now), time.monotonic() + MOMENT_S
+        now, began = self.clock.now(), time.monotonic()
+        why, took = self._fill(now), time.monotonic() - began
+        until = time.monotonic() + MOMENT_S
         while self.collected.awaits(now, LATE if why else SETTLED_AFTER):
             left = time_left() - RESERVED_S
             if time.monotonic() >= until or left < LEAST_S:
                 break
+            pause = PAUSE_S
+            if not why and left < 2 * took + LEAST_S:
+                # There is time for one more answer: it has to be one that settles the bar.
+                settles_in = self.collected.settles_in(self.clock.now())
+                pause = max(PAUSE_S, self.clock.local(settles_in + SPARE_S))
             # Nothing is asked meanwhile, and the lock is free.
             with uncounted():
-                time.sleep(PAUSE_S)
+                time.sleep(pause)
             if (later := self.clock.now()) <= now:
                 break
+            began = time.monotonic()
             with time_budget(left):
                 now, why = later, self._fill(later)
+            took = max(took, time.monotonic() - began)
         return now, why
 
     def _fill(self, now: datetime) -> str:
@@ -330,13 +340,12 @@ class LiveFeed:
         for symbol, reason in wanted.items():
             if self.fallback is None or now - self._asked_yahoo.get(symbol, now - RETRY) < RETRY:
                 continue
-            within_s = min(YAHOO_S, time_left() - RESERVED_S)
-            if time.monotonic() > deadline or now < self._yahoo_down_until or within_s < LEAST_S:
+            if time.monotonic() > deadline or now < self._yahoo_down_until:
                 return
             self._asked_yahoo[symbol] = now
-            self._from_yahoo(self.fallback, symbol, now, reason, within_s)
+            self._from_yahoo(self.fallback, symbol, now, reason)
 
-    def _from_yahoo(self, fallback: Fallback, symbol: str, now: datetime, reason: str, within_s: float) -> None:
+    def _from_yahoo(self, fallback: Fallback, symbol: str, now: datetime, reason: str) -> None:
         log.warning("%s: bars from Yahoo, %s", symbol, reason)
         start = self._history_start(now)
         answer: Queue[pd.DataFrame | Exception] = Queue()
@@ -350,7 +359,9 @@ class LiveFeed:
 
         threading.Thread(target=ask, name="yahoo", daemon=True).start()
         try:
-            found = answer.get(timeout=within_s)
+            # It is no request to the venue: quotes and orders keep the time that they have.
+            with uncounted():
+                found = answer.get(timeout=YAHOO_S)
         except Empty:
             found = TimeoutError()
         if isinstance(found, Exception):

@@ -32,6 +32,9 @@ class LateVenue(DataVenue):
         super().__init__(rows, now)
         self.late_of: dict[str, float] = {}
 
+    def local(self, seconds: float) -> float:
+        return seconds
+
     def sleep(self, seconds: float) -> None:
         self._pass(seconds)
         self.slept += 1
@@ -207,10 +210,31 @@ def test_waiting_for_bars_leaves_an_iteration_its_time_for_quotes_and_orders(mon
     with time_budget(ITERATION_S):
         venue.at(f"{DAY} 12:30:01")
         venue.late_s = 1000.0
-        # A slow venue is asked again no longer than that, and Yahoo is not asked at all.
+        # A slow venue is asked again no longer than that; Yahoo is asked all the same, which takes nothing away.
         venue.answers_in_s, live.fallback = 4.0, (yahoo := Yahoo({"A": rows, "B": rows}))
         live.snapshot()
-        assert seconds_left(ITERATION_S) == pytest.approx(RESERVED_S) and not yahoo.asked
+        assert seconds_left(ITERATION_S) == pytest.approx(RESERVED_S) and len(yahoo.asked) == 2
+
+
+@pytest.mark.parametrize("answers_in_s", [0.1, 1.3, 1.6, 2.2])
+def test_a_slow_venue_settles_the_bar_of_a_symbol_without_a_trade_too(
+    monkeypatch: pytest.MonkeyPatch, answers_in_s: float
+) -> None:
+    rows = regular_rows(DAY, 40)
+    quiet = [bar for bar in rows if bar["t"] != f"{DAY}T15:25:00Z"]
+    venue, live = hourly(monkeypatch, {"A": quiet, "B": rows})
+    venue.answers_in_s = answers_in_s
+    with time_budget(ITERATION_S - 0.7):
+        assert at(venue, live, "10:30:01") and last(live)[2] == 11_000
+        assert seconds_left(ITERATION_S) >= RESERVED_S
+
+
+def test_yahoo_stands_in_for_a_venue_whose_request_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = regular_rows(DAY, 40)
+    venue, live = hourly(monkeypatch, {"A": rows, "B": rows}, yahoo=(yahoo := Yahoo({"A": rows, "B": rows})))
+    venue.answers_in_s = 60.0
+    with time_budget(ITERATION_S):
+        assert at(venue, live, "10:30:01") and len(yahoo.asked) == 2
 
 
 @pytest.mark.parametrize(("day", "close"), [(DAY, "16:00"), ("2023-07-03", "13:00")])
