@@ -80,9 +80,10 @@ class _TimedReader(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int | None:
         if (current := _attempt.get()) is not None:
-            if current.left <= 0:
+            # Read once: it may be over between a check and its use.
+            if (left := current.left) <= 0:
                 raise TimeoutError("the time of the request is over")
-            self._sock.settimeout(current.left if self._most is None else min(current.left, self._most))
+            self._sock.settimeout(left if self._most is None else min(left, self._most))
         count: int | None = self._raw.readinto(buffer)
         if current is not None:
             current.readable -= count or 0

@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from itertools import pairwise
+from types import SimpleNamespace
 
 import pytest
 import requests
@@ -124,6 +125,16 @@ def test_nothing_is_read_once_the_time_is_over():
         theirs.sendall(b"late")
         with attempt(-1.0, 100), pytest.raises(TimeoutError):
             _TimedReader(raw, ours).readinto(bytearray(4))
+
+
+def test_a_time_that_is_over_as_soon_as_it_was_read_is_no_error(monkeypatch):
+    ours, theirs = socket.socketpair()
+    with ours, theirs, ours.makefile("rb", buffering=0) as raw:
+        theirs.sendall(b"late")
+        with attempt(0.0, 100):
+            times = iter([time.monotonic() - 0.01, time.monotonic() + 60.0])
+            monkeypatch.setattr("brokers.network.transport.time", SimpleNamespace(monotonic=lambda: next(times)))
+            assert _TimedReader(raw, ours).readinto(bytearray(4)) == 4
 
 
 def test_a_kept_connection_that_was_closed_does_not_repeat_an_order():
